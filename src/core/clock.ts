@@ -1,0 +1,118 @@
+/**
+ * Time as a seam: wall time, monotonic time and timers.
+ *
+ * The engine never reads a clock of its own, so tests (ours and our users') decide what time it
+ * is: `ManualClock` moves only when told to.
+ */
+
+/** A pending callback of `Clock.setTimer`. */
+export interface Timer {
+  /** Idempotent; after it returns the callback will not run. */
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Wall time in milliseconds since the Unix epoch. May jump either way. */
+  now(): number;
+  /** Milliseconds since an arbitrary start. Never goes back. */
+  monotonic(): number;
+  /** Runs `callback` once after `delayMs`; a pending timer does not keep the process alive. */
+  setTimer(callback: () => void, delayMs: number): Timer;
+}
+
+/** The operating system's clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimer(callback, delayMs) {
+    const handle = setTimeout(callback, delayMs);
+    handle.unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
+
+interface ManualTimer extends Timer {
+  readonly dueMs: number;
+  readonly order: number;
+  readonly callback: () => void;
+}
+
+/**
+ * A clock for tests: it stands still until `advance` or `jumpTo`.
+ *
+ * Timers fire inside `advance`, in due order, and those due at the same instant in the order they
+ * were set; a callback may set further timers, which fire in the same call when they are due.
+ */
+export class ManualClock implements Clock {
+  #wallMs: number;
+  #monotonicMs = 0;
+  #nextOrder = 0;
+  readonly #timers = new Set<ManualTimer>();
+
+  /** @param startMs wall time, ms since the Unix epoch; default 2026-01-01T00:00:00Z */
+  constructor(startMs: number = Date.UTC(2026, 0, 1)) {
+    this.#wallMs = startMs;
+  }
+
+  now(): number {
+    return this.#wallMs;
+  }
+
+  monotonic(): number {
+    return this.#monotonicMs;
+  }
+
+  /** Timers that have neither fired nor been cancelled. */
+  get pendingTimerCount(): number {
+    return this.#timers.size;
+  }
+
+  setTimer(callback: () => void, delayMs: number): Timer {
+    const timer: ManualTimer = {
+      dueMs: this.#monotonicMs + Math.max(0, delayMs),
+      order: this.#nextOrder++,
+      callback,
+      cancel: () => void this.#timers.delete(timer),
+    };
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  /** Moves wall and monotonic time on by `deltaMs` and fires what becomes due. */
+  advance(deltaMs: number): void {
+    const endMs = this.#monotonicMs + deltaMs;
+    for (;;) {
+      const timer = this.#earliest();
+      if (timer === null || timer.dueMs > endMs) break;
+      this.#timers.delete(timer);
+      this.#moveTo(timer.dueMs);
+      timer.callback();
+    }
+    this.#moveTo(endMs);
+  }
+
+  /** Sets the wall clock alone, as an operator or NTP would. Monotonic time and timers stay. */
+  jumpTo(wallMs: number): void {
+    this.#wallMs = wallMs;
+  }
+
+  #moveTo(monotonicMs: number): void {
+    const stepMs = Math.max(0, monotonicMs - this.#monotonicMs);
+    this.#wallMs += stepMs;
+    this.#monotonicMs += stepMs;
+  }
+
+  #earliest(): ManualTimer | null {
+    let earliest: ManualTimer | null = null;
+    for (const timer of this.#timers) {
+      if (
+        earliest === null ||
+        timer.dueMs < earliest.dueMs ||
+        (timer.dueMs === earliest.dueMs && timer.order < earliest.order)
+      ) {
+        earliest = timer;
+      }
+    }
+    return earliest;
+  }
+}

@@ -1,0 +1,333 @@
+/**
+ * Every error that Varve reports, with its stable code.
+ *
+ * Three kinds, never mixed: a caller's mistake is a built-in `TypeError` or `RangeError` with the
+ * code `ERR_VARVE_INVALID_ARGUMENT`, thrown before any effect; an operating condition is a
+ * `StoreError` subclass to branch on by `code`; a broken invariant is an `AssertionError` without
+ * a code, which is a bug in Varve.
+ */
+
+/** Stable, documented codes. Adding one is a minor release; renaming or removing one is a major release. */
+export const ERROR_CODES = {
+  ERR_VARVE_INVALID_ARGUMENT: 'an argument or option is wrong; nothing was done',
+  ERR_VARVE_CLOSED: 'the handle was used after close()',
+  ERR_VARVE_FAILED:
+    'an earlier fsync or write failed; this handle writes no more, close it and open again',
+  ERR_VARVE_LOCKED: 'another process or handle owns the directory',
+  ERR_VARVE_LOCK_UNAVAILABLE: 'no locking mechanism works here',
+  ERR_VARVE_READ_ONLY: 'the operation would write, and the handle is read-only',
+  ERR_VARVE_IO: 'the operating system refused a file operation',
+  ERR_VARVE_DISK_FULL: 'no space, quota or file size left; appends resume when there is some',
+  ERR_VARVE_CORRUPT: 'a batch, header or chain failed its check',
+  ERR_VARVE_UNSUPPORTED_VERSION: 'the file was written by a newer format version',
+  ERR_VARVE_OFFSET_OUT_OF_RANGE: 'the offset is below startOffset or above endOffset',
+  ERR_VARVE_WRONG_OFFSET: 'a conditional append expected another end offset',
+  ERR_VARVE_TOO_LARGE: 'a record, batch, key or header is above its limit',
+  ERR_VARVE_BACKPRESSURE: 'too many bytes wait for the disk; await earlier appends first',
+  ERR_VARVE_CODEC: 'a codec could not encode or decode a value',
+  ERR_VARVE_CODEC_UNAVAILABLE: 'this Node.js lacks the codec that the data needs',
+  ERR_VARVE_INVALID_VALUE: 'a value does not satisfy the schema',
+  ERR_VARVE_NOT_FOUND: 'the named thing does not exist',
+  ERR_VARVE_CONFLICT: 'the stored state and the requested options contradict each other',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** Base class of all operating conditions. `code` is stable; the message is for people. */
+export abstract class StoreError extends Error {
+  abstract readonly code: ErrorCode;
+  /** True when the same call can succeed later with no operator action. */
+  readonly retryable: boolean = false;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** The handle was closed before or during the call. */
+export class ClosedError extends StoreError {
+  readonly code = 'ERR_VARVE_CLOSED';
+  readonly details: { readonly resource: string; readonly name: string };
+
+  constructor(details: ClosedError['details']) {
+    super(`${details.resource} ${details.name} is closed`);
+    this.details = details;
+  }
+}
+
+/** The writer stopped for good after a failed fsync or write: the first failure is the `cause`. */
+export class FailedError extends StoreError {
+  readonly code = 'ERR_VARVE_FAILED';
+  readonly details: {
+    readonly path: string;
+    /** True when it is unknown whether the rejected call's records are on disk. */
+    readonly indeterminate: boolean;
+  };
+
+  constructor(details: FailedError['details'], options?: ErrorOptions) {
+    super(
+      `the writer of ${details.path} failed and writes no more; close it and open it again`,
+      options,
+    );
+    this.details = details;
+  }
+}
+
+export interface LockHolder {
+  readonly pid: number;
+  readonly host: string;
+  readonly mechanism: string;
+}
+
+/** Another process or handle holds the writer's lock. */
+export class LockedError extends StoreError {
+  readonly code = 'ERR_VARVE_LOCKED';
+  override readonly retryable = true;
+  readonly details: { readonly path: string; readonly holder: LockHolder | null };
+
+  constructor(details: LockedError['details'], options?: ErrorOptions) {
+    const { path, holder } = details;
+    const who =
+      holder === null
+        ? 'another process'
+        : `process ${holder.pid} on ${holder.host} (${holder.mechanism})`;
+    super(`${path} is locked by ${who}`, options);
+    this.details = details;
+  }
+}
+
+/** No locking mechanism that was asked for works on this machine. */
+export class LockUnavailableError extends StoreError {
+  readonly code = 'ERR_VARVE_LOCK_UNAVAILABLE';
+  readonly details: { readonly path: string; readonly tried: readonly string[] };
+
+  constructor(details: LockUnavailableError['details'], options?: ErrorOptions) {
+    super(`no lock for ${details.path}: tried ${details.tried.join(', ')}`, options);
+    this.details = details;
+  }
+}
+
+/** A call that writes was made on a read-only handle. */
+export class ReadOnlyError extends StoreError {
+  readonly code = 'ERR_VARVE_READ_ONLY';
+  readonly details: { readonly operation: string; readonly path: string };
+
+  constructor(details: ReadOnlyError['details']) {
+    super(`${details.operation} needs a writer, and ${details.path} is open read-only`);
+    this.details = details;
+  }
+}
+
+export interface IoDetails {
+  readonly path: string;
+  readonly operation: string;
+  /** Byte position in the file; null when the operation has none. */
+  readonly position: number | null;
+  /** The operating system's name of the failure, such as `EIO` or `ENOENT`. */
+  readonly errno: string;
+}
+
+/** The operating system refused a file operation; its error is the `cause`. */
+export class IoError extends StoreError {
+  readonly code: 'ERR_VARVE_IO' | 'ERR_VARVE_DISK_FULL' = 'ERR_VARVE_IO';
+  override readonly retryable: boolean;
+  readonly details: IoDetails;
+
+  constructor(details: IoDetails, options?: ErrorOptions) {
+    const at = details.position === null ? '' : ` at byte ${details.position}`;
+    super(`${details.operation} of ${details.path}${at} failed: ${details.errno}`, options);
+    this.retryable = RETRYABLE_ERRNOS.has(details.errno);
+    this.details = details;
+  }
+}
+
+/** No space, quota or file size is left. Reads go on; appends resume by themselves. */
+export class DiskFullError extends IoError {
+  override readonly code = 'ERR_VARVE_DISK_FULL';
+  override readonly retryable = true;
+}
+
+const RETRYABLE_ERRNOS: ReadonlySet<string> = new Set([
+  'EAGAIN',
+  'EBUSY',
+  'EMFILE',
+  'ENFILE',
+  'EINTR',
+]);
+
+/** What failed its check: `length` covers files that end before their data does. */
+export type CorruptionKind =
+  | 'batch'
+  | 'header'
+  | 'chain'
+  | 'length'
+  | 'index'
+  | 'checkpoint'
+  | 'record';
+
+export interface CorruptLogDetails {
+  readonly file: string;
+  /** Byte position in the file of what failed its check. */
+  readonly position: number;
+  readonly kind: CorruptionKind;
+  /** First offset that the damage covers; null when unknown. */
+  readonly firstOffset: number | null;
+  /** First offset after the damage; null when unknown. */
+  readonly nextOffset: number | null;
+  /** One sentence: which check failed, with the stored and the computed value. */
+  readonly reason: string;
+}
+
+/** Acknowledged data is damaged. Nothing was cut, nothing is hidden. */
+export class CorruptLogError extends StoreError {
+  readonly code = 'ERR_VARVE_CORRUPT';
+  readonly details: CorruptLogDetails;
+
+  constructor(details: CorruptLogDetails, options?: ErrorOptions) {
+    const { file, position, kind, firstOffset, nextOffset, reason } = details;
+    const range =
+      firstOffset === null ? '' : ` (offsets ${firstOffset} to ${nextOffset ?? 'unknown'})`;
+    super(`damaged ${kind} at byte ${position} of ${file}${range}: ${reason}`, options);
+    this.details = details;
+  }
+}
+
+/** The file's format version is newer than this library. */
+export class UnsupportedVersionError extends StoreError {
+  readonly code = 'ERR_VARVE_UNSUPPORTED_VERSION';
+  readonly details: { readonly file: string; readonly found: number; readonly supported: number };
+
+  constructor(details: UnsupportedVersionError['details']) {
+    super(
+      `${details.file} has format version ${details.found}, this library reads up to ${details.supported}`,
+    );
+    this.details = details;
+  }
+}
+
+export interface OffsetRangeDetails {
+  readonly requested: number;
+  readonly startOffset: number;
+  readonly endOffset: number;
+  /** Epoch that the position was read in; null when the caller gave none. */
+  readonly epoch: number | null;
+}
+
+/** The offset is not readable: deleted, not written yet, or replaced after a power cut. */
+export class OffsetOutOfRangeError extends StoreError {
+  readonly code = 'ERR_VARVE_OFFSET_OUT_OF_RANGE';
+  readonly details: OffsetRangeDetails;
+
+  constructor(details: OffsetRangeDetails) {
+    const { requested, startOffset, endOffset, epoch } = details;
+    const of = epoch === null ? '' : ` of epoch ${epoch}`;
+    super(`offset ${requested}${of} is not within ${startOffset} to ${endOffset}`);
+    this.details = details;
+  }
+}
+
+/** A conditional append found another end offset; nothing was appended. */
+export class WrongOffsetError extends StoreError {
+  readonly code = 'ERR_VARVE_WRONG_OFFSET';
+  readonly details: { readonly expected: number; readonly actual: number };
+
+  constructor(details: WrongOffsetError['details']) {
+    super(`expected the end offset to be ${details.expected}, it is ${details.actual}`);
+    this.details = details;
+  }
+}
+
+/** A record, batch, key or header is above its limit; nothing was appended. */
+export class TooLargeError extends StoreError {
+  readonly code = 'ERR_VARVE_TOO_LARGE';
+  readonly details: { readonly what: string; readonly bytes: number; readonly bytesMax: number };
+
+  constructor(details: TooLargeError['details']) {
+    super(`${details.what} of ${details.bytes} bytes is above the limit of ${details.bytesMax}`);
+    this.details = details;
+  }
+}
+
+/** More bytes wait for the disk than the log may hold; nothing was appended. */
+export class BackpressureError extends StoreError {
+  readonly code = 'ERR_VARVE_BACKPRESSURE';
+  override readonly retryable = true;
+  readonly details: { readonly queuedBytes: number; readonly queuedBytesMax: number };
+
+  constructor(details: BackpressureError['details']) {
+    super(
+      `${details.queuedBytes} bytes wait for the disk, the limit is ${details.queuedBytesMax}: await earlier appends`,
+    );
+    this.details = details;
+  }
+}
+
+/** A codec could not encode or decode a value; its own error is the `cause`. */
+export class CodecError extends StoreError {
+  readonly code: 'ERR_VARVE_CODEC' | 'ERR_VARVE_CODEC_UNAVAILABLE' = 'ERR_VARVE_CODEC';
+  readonly details: { readonly codec: string; readonly offset: number | null };
+
+  constructor(message: string, details: CodecError['details'], options?: ErrorOptions) {
+    super(message, options);
+    this.details = details;
+  }
+}
+
+/** This Node.js lacks what the data needs to be decoded. */
+export class CodecUnavailableError extends CodecError {
+  override readonly code = 'ERR_VARVE_CODEC_UNAVAILABLE';
+}
+
+/** A value does not satisfy the schema. `issues` is what the schema reported. */
+export class InvalidValueError extends StoreError {
+  readonly code = 'ERR_VARVE_INVALID_VALUE';
+  readonly details: { readonly issues: readonly unknown[] };
+
+  constructor(message: string, details: InvalidValueError['details']) {
+    super(message);
+    this.details = details;
+  }
+}
+
+/** The named log does not exist. */
+export class NotFoundError extends StoreError {
+  readonly code = 'ERR_VARVE_NOT_FOUND';
+  readonly details: { readonly kind: string; readonly name: string };
+
+  constructor(details: NotFoundError['details'], options?: ErrorOptions) {
+    super(`there is no ${details.kind} at ${details.name}`, options);
+    this.details = details;
+  }
+}
+
+/** The stored state and the requested options contradict each other. */
+export class ConflictError extends StoreError {
+  readonly code = 'ERR_VARVE_CONFLICT';
+  readonly details: {
+    readonly kind: string;
+    readonly name: string;
+    readonly stored: string;
+    readonly requested: string;
+  };
+
+  constructor(details: ConflictError['details']) {
+    const { kind, name, stored, requested } = details;
+    super(`${kind} ${name}: stored ${stored}, requested ${requested}`);
+    this.details = details;
+  }
+}
+
+/** Narrows by code, so it also works when two copies of the package are loaded. */
+export function isStoreError<C extends ErrorCode>(
+  error: unknown,
+  code: C,
+): error is StoreError & { readonly code: C } {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+/** Whether `error` is an operating system failure with one of these names. */
+export function isIoError(error: unknown, ...errnos: readonly string[]): error is IoError {
+  if (!(error instanceof IoError)) return false;
+  return errnos.length === 0 || errnos.includes(error.details.errno);
+}

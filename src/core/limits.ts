@@ -1,0 +1,75 @@
+/** Every bound of the engine, with its unit and its reason. Relations are asserted at load. */
+import { assert } from './assert.ts';
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+export const GIB = 1024 * MIB;
+
+/** Largest batch on disk. Recovery reads one batch into memory, so this bounds its memory. */
+export const BATCH_BYTES_MAX = 16 * MIB;
+/** Where a batch is closed unless one record is larger: large enough for the CRC and header to vanish. */
+export const BATCH_TARGET_BYTES = 64 * KIB;
+/** Smallest batch target that an option may ask for. */
+export const BATCH_TARGET_BYTES_MIN = KIB;
+
+/** Largest record that an option may allow; with its batch header it must fit `BATCH_BYTES_MAX`. */
+export const RECORD_BYTES_LIMIT = 15 * MIB;
+/** Default largest record: Kafka's and SQS's limit. */
+export const RECORD_BYTES_MAX = MIB;
+/** Longest key, bytes: its length is a u16 whose highest value means "no key". */
+export const KEY_BYTES_MAX = 65_534;
+/** All headers of one record, encoded. */
+export const HEADERS_BYTES_MAX = 64 * KIB;
+/** Longest header name, bytes. */
+export const HEADER_NAME_BYTES_MAX = 255;
+
+/** Largest segment: positions stay far below 2^32 with the index batch behind the data. */
+export const SEGMENT_BYTES_LIMIT = GIB;
+/** Default segment: recovery verifies one of them whole (12 ms), retention deletes whole ones. */
+export const SEGMENT_BYTES_MAX = 64 * MIB;
+/** Smallest segment that an option may ask for; tests want many small ones. */
+export const SEGMENT_BYTES_MIN = 4 * KIB;
+/** Default age at which a segment is rolled, ms. Kafka's default. */
+export const SEGMENT_AGE_MS_MAX = 7 * 24 * 60 * 60 * 1000;
+
+/** Bytes between two index entries; a lookup scans at most this much plus one batch. Kafka's default. */
+export const INDEX_INTERVAL_BYTES = 4 * KIB;
+
+/** One write to disk: the prototype's best size, 3 times the rate of 64 KiB. */
+export const WRITE_BUFFER_BYTES = MIB;
+/** Write buffers kept for reuse per log; more are allocated under load and dropped afterwards. */
+export const WRITE_BUFFERS_KEPT = 4;
+/** Blocks up to this size are written on the calling thread: the thread pool costs 30 us a trip. */
+export const SYNC_WRITE_BYTES_MAX = 16 * KIB;
+/** Default bound of bytes that are appended and not yet acknowledged. */
+export const QUEUED_BYTES_MAX = 64 * MIB;
+
+/** One read of a scan. */
+export const READ_WINDOW_BYTES = MIB;
+/** Default memory for verified batches. */
+export const CACHE_BYTES = 32 * MIB;
+/** Open files of sealed segments that are kept for the next reader. */
+export const OPEN_SEGMENTS_MAX = 64;
+
+/** Preallocated file that is given up when the disk is full, so that recovery can proceed. */
+export const RESERVE_BYTES = MIB;
+/** (epoch, start offset) pairs that a checkpoint remembers. */
+export const EPOCHS_KEPT = 16;
+
+/** Default time between two syncs at level `interval`, ms; also when a weaker append in a `sync` log is synced. */
+export const FLUSH_MS = 200;
+/** Latest time at which a moved `visibleOffset` reaches the checkpoint, ms. */
+export const CHECKPOINT_DELAY_MS = 100;
+/** Quiet time after which the checkpoint itself is synced, ms. */
+export const CHECKPOINT_IDLE_MS = 50;
+/** Default time between two looks at retention, ms. Kafka's default. */
+export const RETENTION_CHECK_MS = 5 * 60 * 1000;
+/** Sealed or sealing segments that may wait for their fdatasync before appends wait. */
+export const UNSYNCED_SEGMENTS_MAX = 2;
+
+assert(BATCH_BYTES_MAX < 2 ** 31, 'a batch length fits an i32');
+assert(RECORD_BYTES_LIMIT < 2 ** 24, 'a record length fits 24 bits');
+assert(RECORD_BYTES_LIMIT + 64 * KIB < BATCH_BYTES_MAX, 'the largest record fits a batch');
+assert(SEGMENT_BYTES_LIMIT + 2 * BATCH_BYTES_MAX < 2 ** 32, 'a position fits a u32');
+assert(INDEX_INTERVAL_BYTES < BATCH_TARGET_BYTES, 'the index is sparse');
+assert(HEADERS_BYTES_MAX < RECORD_BYTES_MAX, 'headers fit a record');

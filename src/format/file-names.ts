@@ -1,0 +1,25 @@
+/** Names of the files in a log directory. What matches none of them is never touched. */
+
+export const LOCK_FILE = 'LOCK';
+export const CHECKPOINT_FILE = 'checkpoint';
+export const RESERVE_FILE = 'reserve';
+export const QUARANTINE_DIRECTORY = 'quarantine';
+/** Ends the name of a file that is not finished; safe to remove at open. */
+export const TEMPORARY_SUFFIX = '.tmp';
+
+const SEGMENT_SUFFIX = '.log';
+const OFFSET_DIGITS = 20;
+const SEGMENT_NAME = /^(\d{20})\.log$/;
+
+/** `00000000000000000042.log`: the base offset in 20 digits, as Kafka names its segments. */
+export function segmentFileName(baseOffset: number): string {
+  return String(baseOffset).padStart(OFFSET_DIGITS, '0') + SEGMENT_SUFFIX;
+}
+
+/** The base offset in a segment's file name; null when the name is not a segment's. */
+export function parseSegmentFileName(name: string): number | null {
+  const digits = SEGMENT_NAME.exec(name)?.[1];
+  if (digits === undefined) return null;
+  const baseOffset = Number(digits);
+  return Number.isSafeInteger(baseOffset) ? baseOffset : null;
+}

@@ -1,0 +1,114 @@
+/**
+ * The header block of a record: u32 length of what follows, then per header
+ * u16 name length, name (UTF-8), u32 value length, value. Names are unique; order is kept.
+ */
+import { argumentError } from '../core/assert.ts';
+import { TooLargeError } from '../core/errors.ts';
+import { HEADERS_BYTES_MAX, HEADER_NAME_BYTES_MAX } from '../core/limits.ts';
+import { viewOf } from './u64.ts';
+
+/** Header values by name: text is stored as UTF-8. */
+export type HeadersInput = Readonly<Record<string, string | Uint8Array>>;
+
+const LENGTH_BYTES = 4;
+const NAME_LENGTH_BYTES = 2;
+const VALUE_LENGTH_BYTES = 4;
+const EMPTY: ReadonlyMap<string, Uint8Array> = new Map();
+
+const textEncoder = new TextEncoder();
+const textDecoder = new TextDecoder();
+
+/**
+ * Encodes headers; null when there are none.
+ *
+ * @throws TypeError for a value that is neither text nor bytes; TooLargeError
+ *   (`ERR_VARVE_TOO_LARGE`) above 64 KiB in all or 255 bytes for a name
+ */
+export function encodeHeaders(headers: HeadersInput): Uint8Array | null {
+  const entries = Object.entries(headers).map(([name, value]) => ({
+    name: encodeName(name),
+    value: encodeValue(name, value),
+  }));
+  if (entries.length === 0) return null;
+  let bytes = LENGTH_BYTES;
+  for (const { name, value } of entries) {
+    bytes += NAME_LENGTH_BYTES + name.length + VALUE_LENGTH_BYTES + value.length;
+  }
+  if (bytes > HEADERS_BYTES_MAX) {
+    throw new TooLargeError({ what: 'header block', bytes, bytesMax: HEADERS_BYTES_MAX });
+  }
+  return writeBlock(entries, bytes);
+}
+
+interface EncodedHeader {
+  readonly name: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+function writeBlock(entries: readonly EncodedHeader[], bytes: number): Uint8Array {
+  const block = new Uint8Array(bytes);
+  const view = viewOf(block);
+  view.setUint32(0, bytes - LENGTH_BYTES, true);
+  let at = LENGTH_BYTES;
+  for (const { name, value } of entries) {
+    view.setUint16(at, name.length, true);
+    block.set(name, at + NAME_LENGTH_BYTES);
+    at += NAME_LENGTH_BYTES + name.length;
+    view.setUint32(at, value.length, true);
+    block.set(value, at + VALUE_LENGTH_BYTES);
+    at += VALUE_LENGTH_BYTES + value.length;
+  }
+  return block;
+}
+
+function encodeName(name: string): Uint8Array {
+  const bytes = textEncoder.encode(name);
+  if (bytes.length > HEADER_NAME_BYTES_MAX) {
+    throw new TooLargeError({
+      what: 'header name',
+      bytes: bytes.length,
+      bytesMax: HEADER_NAME_BYTES_MAX,
+    });
+  }
+  return bytes;
+}
+
+function encodeValue(name: string, value: unknown): Uint8Array {
+  if (typeof value === 'string') return textEncoder.encode(value);
+  if (value instanceof Uint8Array) return value;
+  throw argumentError(TypeError, `headers.${name}`, 'a string or Uint8Array', value);
+}
+
+/** Length of the block that starts at `at`, its own length field included. */
+export function headerBlockBytes(view: DataView, at: number): number {
+  return LENGTH_BYTES + view.getUint32(at, true);
+}
+
+/**
+ * Decodes the block in `bytes[start, end)`; values are copies. An empty range gives an empty map.
+ *
+ * @returns null when a length does not fit: hostile bytes under a right checksum
+ */
+export function decodeHeaders(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): ReadonlyMap<string, Uint8Array> | null {
+  if (start === end) return EMPTY;
+  const view = viewOf(bytes);
+  const headers = new Map<string, Uint8Array>();
+  let at = start + LENGTH_BYTES;
+  while (at < end) {
+    if (at + NAME_LENGTH_BYTES > end) return null;
+    const nameStart = at + NAME_LENGTH_BYTES;
+    const nameEnd = nameStart + view.getUint16(at, true);
+    if (nameEnd + VALUE_LENGTH_BYTES > end) return null;
+    const valueStart = nameEnd + VALUE_LENGTH_BYTES;
+    const valueEnd = valueStart + view.getUint32(nameEnd, true);
+    if (valueEnd > end) return null;
+    const name = textDecoder.decode(bytes.subarray(nameStart, nameEnd));
+    headers.set(name, bytes.slice(valueStart, valueEnd));
+    at = valueEnd;
+  }
+  return headers;
+}

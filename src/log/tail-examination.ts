@@ -1,0 +1,351 @@
+/**
+ * Reads the tail of a log, everything past its checkpoint, and judges it by rule R4. Writes nothing.
+ *
+ * The tail is walked to its first bad batch; *p* is the offset expected there. Every batch states
+ * the offset that its writer knew to be synced when it was encoded, and so does the checkpoint. If
+ * any of them, also from valid batches behind the damage, states an offset above p, acknowledged
+ * data is damaged. Otherwise nothing from p on was ever acknowledged at `sync`: a torn tail.
+ *
+ * The two usual rules are wrong: "cut at the first bad byte" loses synced data to one flipped bit,
+ * and "damage if anything valid follows" calls one power cut in eight damage, because the kernel may
+ * write later pages first. (Compare Protocol-Aware Recovery, FAST'18, and 20,000 simulated crashes.)
+ */
+import { UnsupportedVersionError, type CorruptionKind } from '../core/errors.ts';
+import { nextOffsetOf } from '../format/batch-header.ts';
+import type { Checkpoint } from '../format/checkpoint.ts';
+import { FORMAT_VERSION, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import { parseSegmentHeader, type SegmentHeader } from '../format/segment-header.ts';
+import type { File, FileSystem } from '../io/file-system.ts';
+import { findCandidates } from '../segment/candidates.ts';
+import { SegmentIndex } from '../segment/segment-index.ts';
+import { SegmentScanner } from '../segment/segment-scanner.ts';
+import type { Segment } from '../segment/segment.ts';
+import { epochAt } from './epochs.ts';
+
+/** Where the walk met something that is not the next batch. */
+export interface TailDamage {
+  /** Index into `segments`. */
+  readonly segmentAt: number;
+  readonly position: number;
+  readonly kind: CorruptionKind;
+  readonly reason: string;
+  /** Where valid data goes on; null when nothing valid follows. */
+  readonly resume: TailPlace | null;
+  /** A whole header of another log or another place: never the work of a power cut. */
+  readonly isForeign: boolean;
+}
+
+/** Where a batch stands. */
+export interface TailPlace {
+  readonly segmentAt: number;
+  readonly position: number;
+  readonly baseOffset: number;
+}
+
+export interface TailExamination {
+  readonly segments: readonly Segment[];
+  /** First segment that was walked. */
+  readonly firstAt: number;
+  /** Segment in which the valid data ends; -1 when there is none. */
+  readonly lastAt: number;
+  /** The last valid segment ends in a valid index batch: nothing may be appended to it. */
+  readonly isSealed: boolean;
+  /** *p*: the offset after the last valid batch. */
+  readonly endOffset: number;
+  /** Epoch of the last valid batch; 0 when there is none. */
+  readonly epoch: number;
+  /** Largest append time seen. */
+  readonly lastAppendTimeMs: number;
+  readonly damage: TailDamage | null;
+  /** Highest offset that anything states to be synced. Above `endOffset`: data is damaged. */
+  readonly syncedOffset: number;
+  /** Where the checkpoint's synced offset stands: what follows is the tail. */
+  readonly tailStart: { segmentAt: number; position: number };
+  readonly verifiedBytes: number;
+  readonly notes: readonly string[];
+}
+
+export interface TailInput {
+  readonly fileSystem: FileSystem;
+  readonly segments: readonly Segment[];
+  readonly checkpoint: Checkpoint | null;
+  /** Log id by checkpoint or earlier segments; 0 when unknown. */
+  readonly logId: number;
+}
+
+/** Walks and judges the tail. @throws IoError, UnsupportedVersionError */
+export async function examineTail(input: TailInput): Promise<TailExamination> {
+  const walk = new TailWalk(input);
+  await walk.run();
+  return walk.result();
+}
+
+type HeaderProblem = Pick<TailDamage, 'kind' | 'reason' | 'isForeign'>;
+
+class TailWalk {
+  readonly #fileSystem: FileSystem;
+  readonly #segments: readonly Segment[];
+  readonly #checkpoint: Checkpoint | null;
+  readonly #firstAt: number;
+  readonly #notes: string[] = [];
+  #logId: number;
+  #lastAt = -1;
+  #isSealed = false;
+  #expected: number;
+  #epoch = 0;
+  #lastAppendTimeMs = 0;
+  #damage: TailDamage | null = null;
+  #syncedOffset: number;
+  #tailStart: { segmentAt: number; position: number } | null = null;
+  #verifiedBytes = 0;
+
+  constructor(input: TailInput) {
+    this.#fileSystem = input.fileSystem;
+    this.#segments = input.segments;
+    this.#checkpoint = input.checkpoint;
+    this.#logId = input.logId;
+    this.#syncedOffset = input.checkpoint?.syncedOffset ?? 0;
+    this.#firstAt = firstTailSegment(input.segments, input.checkpoint);
+    this.#expected = input.segments[this.#firstAt]?.baseOffset ?? input.checkpoint?.startOffset ?? 0;
+  }
+
+  async run(): Promise<void> {
+    for (let at = this.#firstAt; at < this.#segments.length; at++) {
+      const segment = this.#segments[at] as Segment; // at < length
+      if (!(await this.#enter(segment, at))) break;
+    }
+    if (this.#damage !== null) await this.#searchBehind(this.#damage);
+  }
+
+  result(): TailExamination {
+    return {
+      segments: this.#segments,
+      firstAt: this.#firstAt,
+      lastAt: this.#lastAt,
+      isSealed: this.#isSealed,
+      endOffset: this.#expected,
+      epoch: this.#epoch,
+      lastAppendTimeMs: this.#lastAppendTimeMs,
+      damage: this.#damage,
+      syncedOffset: this.#syncedOffset,
+      tailStart: this.#tailStart ?? { segmentAt: this.#firstAt, position: 0 },
+      verifiedBytes: this.#verifiedBytes,
+      notes: this.#notes,
+    };
+  }
+
+  /** Walks one segment; false when the walk ends in it or before it. */
+  async #enter(segment: Segment, at: number): Promise<boolean> {
+    if (segment.baseOffset !== this.#expected) {
+      const previous = this.#segments[this.#lastAt];
+      this.#damage = {
+        segmentAt: this.#lastAt,
+        position: previous?.dataEndPosition ?? 0,
+        kind: 'length',
+        reason: `the segment ends at offset ${this.#expected}, the next begins at ${segment.baseOffset}`,
+        resume: null,
+        isForeign: false,
+      };
+      return false;
+    }
+    const file = await this.#fileSystem.open(segment.path, 'read');
+    try {
+      segment.sizeBytes = (await file.stat()).sizeBytes;
+      const problem = await this.#enterHeader(segment, file);
+      if (problem !== null) {
+        this.#damage = { segmentAt: at, position: 0, resume: null, ...problem };
+        return false;
+      }
+      this.#lastAt = at;
+      return await this.#walkBatches(segment, at, file);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #enterHeader(
+    segment: Segment,
+    file: File,
+  ): Promise<HeaderProblem | null> {
+    const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+    const bytesRead = await file.read(bytes, 0);
+    const parsed = parseSegmentHeader(bytes.subarray(0, bytesRead));
+    if (parsed.header === null) {
+      if (parsed.version !== null) throw newerVersion(segment.path, parsed.version);
+      return { kind: 'header', reason: parsed.problem, isForeign: false };
+    }
+    const { header } = parsed;
+    const problem = this.#headerMismatch(segment, header);
+    if (problem !== null) return problem;
+    this.#logId = header.logId;
+    segment.header = header;
+    segment.headerCrc = parsed.crc;
+    segment.endCrc = parsed.crc;
+    segment.dataEndPosition = SEGMENT_HEADER_BYTES;
+    segment.index = new SegmentIndex();
+    segment.lastAppendTimeMs = header.createdTimeMs;
+    this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, header.createdTimeMs);
+    return null;
+  }
+
+  #headerMismatch(segment: Segment, header: SegmentHeader): HeaderProblem | null {
+    const foreign = foreignProblem(segment, header, this.#logId);
+    if (foreign !== null) return { kind: 'chain', reason: foreign, isForeign: true };
+    const previous = this.#segments[this.#lastAt];
+    if (previous === undefined) return null; // The first segment's backward link is not checked.
+    const reason = linkProblem(previous, header);
+    return reason === null ? null : { kind: 'chain', reason, isForeign: false };
+  }
+
+  async #walkBatches(segment: Segment, at: number, file: File): Promise<boolean> {
+    const header = segment.header as SegmentHeader; // Set by #enterHeader.
+    const next = this.#segments[at + 1];
+    const scanner = new SegmentScanner(file, {
+      logId: header.logId,
+      segmentId: header.segmentId,
+      position: SEGMENT_HEADER_BYTES,
+      baseOffset: segment.baseOffset,
+      epochMin: this.#epoch,
+      endPosition: segment.sizeBytes,
+      keepBuffers: false,
+    });
+    this.#noteTailStart(at, 0);
+    for (;;) {
+      const isComplete = next !== undefined && this.#expected === next.baseOffset;
+      const status = await scanner.next();
+      this.#verifiedBytes = this.#verifiedBytes + scanner.nextPosition - scanner.position;
+      if (status === 'index') {
+        this.#isSealed = next === undefined;
+        return true;
+      }
+      if (isComplete) {
+        // What follows the last batch is index or debris: rebuilt in memory, never evidence.
+        if (status !== 'end') this.#notes.push(`${segment.path}: damaged index batch, rebuilt`);
+        return true;
+      }
+      if (status === 'end') return true;
+      const stale = status === 'batch' ? this.#staleness(scanner) : scanner.problem;
+      if (stale !== null) {
+        const position = scanner.position;
+        this.#damage = {
+          segmentAt: at,
+          position,
+          kind: 'batch',
+          reason: stale,
+          resume: null,
+          isForeign: false,
+        };
+        return false;
+      }
+      this.#take(segment, at, scanner);
+    }
+  }
+
+  /** Why a valid batch belongs to a tail that an earlier recovery cut off; null when it does not. */
+  #staleness(scanner: SegmentScanner): string | null {
+    if (this.#checkpoint === null) return null;
+    const { epoch, baseOffset } = scanner.header;
+    const expected = epochAt(this.#checkpoint.epochs, baseOffset);
+    if (expected === null || epoch >= expected) return null;
+    return `epoch is ${epoch}, offset ${baseOffset} belongs to epoch ${expected} or later`;
+  }
+
+  #take(segment: Segment, at: number, scanner: SegmentScanner): void {
+    const { header } = scanner;
+    segment.index?.add(header);
+    segment.endCrc = header.crc;
+    segment.dataEndPosition = scanner.nextPosition;
+    segment.lastAppendTimeMs = header.appendTimeMs;
+    this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, header.appendTimeMs);
+    this.#epoch = header.epoch;
+    this.#expected = nextOffsetOf(header);
+    this.#syncedOffset = Math.max(this.#syncedOffset, header.syncedUpTo);
+    this.#noteTailStart(at, scanner.nextPosition);
+  }
+
+  /** Remembers the first place where all that the checkpoint calls synced lies behind. */
+  #noteTailStart(segmentAt: number, position: number): void {
+    if (this.#tailStart !== null) return;
+    if (this.#expected >= (this.#checkpoint?.syncedOffset ?? 0)) {
+      this.#tailStart = { segmentAt, position };
+    }
+  }
+
+  /** Collects what valid batches behind the damage state, and where valid data goes on. */
+  async #searchBehind(damage: TailDamage): Promise<void> {
+    for (let at = Math.max(damage.segmentAt, 0); at < this.#segments.length; at++) {
+      const segment = this.#segments[at] as Segment; // at < length
+      const isDamaged = at === damage.segmentAt;
+      const file = await this.#fileSystem.open(segment.path, 'read');
+      try {
+        const { sizeBytes } = await file.stat();
+        const search = {
+          logId: this.#logId,
+          segmentId: isDamaged ? (segment.header?.segmentId ?? 0) : 0,
+          position: isDamaged ? damage.position : 0,
+          endPosition: sizeBytes,
+        };
+        for await (const header of findCandidates(file, search)) {
+          if (header.syncedUpTo <= header.baseOffset) {
+            this.#syncedOffset = Math.max(this.#syncedOffset, header.syncedUpTo);
+          }
+          this.#noteResume({ segmentAt: at, position: header.position, baseOffset: header.baseOffset });
+        }
+      } finally {
+        await file.close();
+      }
+    }
+  }
+
+  #noteResume(place: TailPlace): void {
+    if (this.#damage === null || this.#damage.resume !== null) return;
+    // Behind a bad header the first batch may be whole; elsewhere the expected one is not.
+    const offsetMin = this.#expected + (this.#damage.position === 0 ? 0 : 1);
+    if (place.baseOffset >= offsetMin) this.#damage = { ...this.#damage, resume: place };
+  }
+}
+
+/** The segment that holds the last offset which the checkpoint calls synced. */
+function firstTailSegment(segments: readonly Segment[], checkpoint: Checkpoint | null): number {
+  if (checkpoint === null) return 0;
+  const lastSynced = Math.max(checkpoint.syncedOffset - 1, checkpoint.startOffset);
+  let at = 0;
+  segments.forEach((segment, index) => {
+    if (segment.baseOffset <= lastSynced) at = index;
+  });
+  return at;
+}
+
+/** Why `header` is of another log or another place; null when it is not. 0 = log id unknown. */
+export function foreignProblem(
+  segment: Segment,
+  header: SegmentHeader,
+  logId: number,
+): string | null {
+  if (logId !== 0 && header.logId !== logId) {
+    return `log id is ${header.logId}, expected ${logId}`;
+  }
+  if (header.baseOffset !== segment.baseOffset) {
+    return `base offset is ${header.baseOffset}, the file name says ${segment.baseOffset}`;
+  }
+  return null;
+}
+
+/** Why `header` does not follow `previous`, whose end is known; null when it does. */
+export function linkProblem(previous: Segment, header: SegmentHeader): string | null {
+  const { previousId, previousEndOffset, previousEndCrc } = header;
+  if (previous.header !== null && previousId !== previous.header.segmentId) {
+    return `previous segment is ${previousId}, found ${previous.header.segmentId}`;
+  }
+  if (previousEndOffset !== header.baseOffset) {
+    return `previous segment ends at ${previousEndOffset}, this one begins at ${header.baseOffset}`;
+  }
+  if (previous.endCrc !== null && previousEndCrc !== previous.endCrc) {
+    return `end crc of the previous segment is ${previousEndCrc}, found ${previous.endCrc}`;
+  }
+  return null;
+}
+
+function newerVersion(file: string, found: number): UnsupportedVersionError {
+  return new UnsupportedVersionError({ file, found, supported: FORMAT_VERSION });
+}

@@ -1,0 +1,52 @@
+/** One segment as the log knows it: a name, its bounds, and what was learned of it so far. */
+import type { SegmentHeader } from '../format/segment-header.ts';
+import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import type { File } from '../io/file-system.ts';
+import { SegmentIndex } from './segment-index.ts';
+
+export class Segment {
+  readonly path: string;
+  readonly baseOffset: number;
+  /** Known once the segment was created, recovered or entered by a reader. */
+  header: SegmentHeader | null = null;
+  /** Stored checksum of `header`. */
+  headerCrc = 0;
+  /** Sparse index; null until it was built or loaded. */
+  index: SegmentIndex | null = null;
+  /** End of the data, index batch not counted; null until known. */
+  dataEndPosition: number | null = null;
+  /** Checksum of the last batch of any kind but index; null until known. */
+  endCrc: number | null = null;
+  /** Bytes of the file as far as known, index batch included. */
+  sizeBytes: number;
+  /** Append time of the last batch, ms; null until known. */
+  lastAppendTimeMs: number | null = null;
+
+  /** The writer's handle, from creation or recovery until the segment is sealed and synced. */
+  file: File | null = null;
+  /** Writes that finished, and those that a finished sync covered. Different = dirty. */
+  finishedWrites = 0;
+  syncedWrites = 0;
+
+  constructor(path: string, baseOffset: number, sizeBytes: number) {
+    this.path = path;
+    this.baseOffset = baseOffset;
+    this.sizeBytes = sizeBytes;
+  }
+
+  /** A segment that is about to be created. */
+  static planned(path: string, header: SegmentHeader, headerCrc: number): Segment {
+    const segment = new Segment(path, header.baseOffset, 0);
+    segment.header = header;
+    segment.headerCrc = headerCrc;
+    segment.index = new SegmentIndex();
+    segment.dataEndPosition = SEGMENT_HEADER_BYTES;
+    segment.endCrc = headerCrc;
+    return segment;
+  }
+
+  /** Whether bytes were written that no finished sync covers. */
+  get isDirty(): boolean {
+    return this.finishedWrites !== this.syncedWrites;
+  }
+}

@@ -1,0 +1,29 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+/** Runs that are longer on purpose (more seeds, more cycles) get no limit per test but this. */
+const LONG_TEST_MS = 6 * 60 * 60 * 1000;
+const TEST_MS = 60_000;
+
+const isLong =
+  process.env['VARVE_SEEDS'] !== undefined || process.env['VARVE_CRASH_CYCLES'] !== undefined;
+/** Set by `.ci/run`: where the JSON report goes, beside the usual output. */
+const report = process.env['VARVE_TEST_REPORT'];
+
+export default defineConfig(({ mode }) => ({
+  root: join(import.meta.dirname, '..'),
+  test: {
+    include: mode === 'faults' ? ['test/faults/**/*.test.ts'] : ['test/**/*.test.ts'],
+    exclude: ['dist/**', 'node_modules/**', ...(mode === 'faults' ? [] : ['test/faults/**'])],
+    // Processes, not threads: the native lock addon loads once per process, and tests change
+    // the working directory, send signals and fork children.
+    pool: 'forks',
+    maxWorkers: Math.max(2, availableParallelism() - 1),
+    testTimeout: isLong || mode === 'faults' ? LONG_TEST_MS : TEST_MS,
+    hookTimeout: TEST_MS,
+    reporters: report === undefined ? ['default'] : ['default', 'json'],
+    ...(report === undefined ? {} : { outputFile: { json: report } }),
+    coverage: { provider: 'v8', include: ['src/**/*.ts'], reportsDirectory: 'coverage' },
+  },
+}));
