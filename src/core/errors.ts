@@ -158,13 +158,7 @@ const RETRYABLE_ERRNOS: ReadonlySet<string> = new Set([
 
 /** What failed its check: `length` covers files that end before their data does. */
 export type CorruptionKind =
-  | 'batch'
-  | 'header'
-  | 'chain'
-  | 'length'
-  | 'index'
-  | 'checkpoint'
-  | 'record';
+  'batch' | 'header' | 'chain' | 'length' | 'index' | 'checkpoint' | 'record';
 
 export interface CorruptLogDetails {
   readonly file: string;

@@ -28,6 +28,16 @@ import { viewOf } from './u64.ts';
 const TWO_POW_32 = 2 ** 32;
 const EMPTY = new Uint8Array(0);
 
+/** A verified batch: `bytes[at, at + header.sizeBytes)`; `view` is of `bytes`. */
+export interface CursorBatch {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly at: number;
+  readonly header: BatchHeader;
+  /** For error messages. */
+  readonly file: string;
+}
+
 export class BatchCursor {
   /** Offset of the current record. */
   offset = 0;
@@ -56,18 +66,26 @@ export class BatchCursor {
   #file = '';
   #position = 0;
 
-  /** Points the cursor before the first record of the batch at `bytes[at]`. `view` is of `bytes`. */
-  reset(bytes: Uint8Array, view: DataView, at: number, header: BatchHeader, file: string): void {
+  /** Points the cursor before the first record of a batch. */
+  reset(batch: CursorBatch): void {
+    const { bytes, at, header } = batch;
     this.bytes = bytes;
-    this.#view = view;
+    this.#view = batch.view;
     this.#next = at + BATCH_HEADER_BYTES + header.extensionBytes;
     this.#end = at + header.sizeBytes;
     this.#baseOffset = header.baseOffset;
     this.#nextOffset = nextOffsetOf(header);
     this.#recordsLeft = header.recordCount;
     this.offset = header.baseOffset - 1;
-    this.#file = file;
+    this.#file = batch.file;
     this.#position = header.position;
+  }
+
+  /** As `reset`, but before the record in place `slot`, which begins at `from` in the buffer. */
+  resetTo(batch: CursorBatch, record: { readonly from: number; readonly slot: number }): void {
+    this.reset(batch);
+    this.#next = record.from;
+    this.#recordsLeft -= record.slot;
   }
 
   /** Moves to the next record; false behind the last. */

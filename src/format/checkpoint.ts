@@ -153,7 +153,9 @@ export function parseCheckpointFile(bytes: Uint8Array): ParsedCheckpointFile {
     const parsed = parseCheckpointSlot(bytes, at);
     if (parsed.checkpoint === null) {
       if (parsed.version !== null) newerVersion = parsed.version;
-      const isUnwritten = bytes.subarray(at, at + CHECKPOINT_SLOT_BYTES).every((byte) => byte === 0);
+      const isUnwritten = bytes
+        .subarray(at, at + CHECKPOINT_SLOT_BYTES)
+        .every((byte) => byte === 0);
       if (!isUnwritten) problems.push(`checkpoint slot ${slot}: ${parsed.problem}`);
     } else if (newest === null || parsed.checkpoint.sequence > newest.sequence) {
       newest = parsed.checkpoint;

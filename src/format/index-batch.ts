@@ -70,7 +70,8 @@ export function decodeIndexBatch(bytes: Uint8Array, header: BatchHeader): IndexC
     return null;
   }
   const view = viewOf(bytes);
-  if (view.getUint32(header.sizeBytes - INDEX_TRAILER_BYTES, true) !== header.sizeBytes) return null;
+  if (view.getUint32(header.sizeBytes - INDEX_TRAILER_BYTES, true) !== header.sizeBytes)
+    return null;
   const count = payloadBytes / INDEX_ENTRY_BYTES;
   const columns = {
     count,

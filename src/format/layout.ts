@@ -118,6 +118,6 @@ export const COMPRESSION_MASK = 0b111;
 
 assert(BATCH_HEADER_BYTES === 112, 'the batch header of version 1 is 112 bytes');
 assert(RECORD_HEADER_BYTES === 16, 'the record header of version 1 is 16 bytes');
-assert(SEGMENT_RESERVED_AT === 96, 'the segment header of version 1 uses 96 bytes');
+assert(SEGMENT_RESERVED_AT === 92, 'the segment header of version 1 uses 92 bytes');
 assert(CHECKPOINT_SLOT_BYTES === 256, 'a checkpoint slot of version 1 is 256 bytes');
 assert(CHECKPOINT_SLOT_BYTES <= 512, 'a checkpoint slot is below one sector');

@@ -93,7 +93,7 @@ export class Quarantine {
     const copy = await fileSystem.open(temporary, 'create');
     try {
       const window = Buffer.allocUnsafe(READ_WINDOW_BYTES);
-      for (let at = position; at < endPosition; ) {
+      for (let at = position; at < endPosition;) {
         const bytesRead = await file.read(window.subarray(0, endPosition - at), at);
         if (bytesRead === 0) break;
         await writeFully(copy, window.subarray(0, bytesRead), at - position);

@@ -17,6 +17,7 @@ import { FORMAT_VERSION, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { parseSegmentHeader, type SegmentHeader } from '../format/segment-header.ts';
 import type { File, FileSystem } from '../io/file-system.ts';
 import { findCandidates } from '../segment/candidates.ts';
+import { foreignProblem, linkProblem } from '../segment/segment-entry.ts';
 import { SegmentIndex } from '../segment/segment-index.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
 import type { Segment } from '../segment/segment.ts';
@@ -46,7 +47,7 @@ export interface TailExamination {
   readonly segments: readonly Segment[];
   /** First segment that was walked. */
   readonly firstAt: number;
-  /** Segment in which the valid data ends; -1 when there is none. */
+  /** Segment in which the valid data ends; `firstAt - 1` when none that was walked is valid. */
   readonly lastAt: number;
   /** The last valid segment ends in a valid index batch: nothing may be appended to it. */
   readonly isSealed: boolean;
@@ -59,6 +60,8 @@ export interface TailExamination {
   readonly damage: TailDamage | null;
   /** Highest offset that anything states to be synced. Above `endOffset`: data is damaged. */
   readonly syncedOffset: number;
+  /** First offset after the last valid batch anywhere, also behind the damage. */
+  readonly reachableOffset: number;
   /** Where the checkpoint's synced offset stands: what follows is the tail. */
   readonly tailStart: { segmentAt: number; position: number };
   readonly verifiedBytes: number;
@@ -89,7 +92,7 @@ class TailWalk {
   readonly #firstAt: number;
   readonly #notes: string[] = [];
   #logId: number;
-  #lastAt = -1;
+  #lastAt: number;
   #isSealed = false;
   #expected: number;
   #epoch = 0;
@@ -98,6 +101,7 @@ class TailWalk {
   #syncedOffset: number;
   #tailStart: { segmentAt: number; position: number } | null = null;
   #verifiedBytes = 0;
+  #reachableOffset = 0;
 
   constructor(input: TailInput) {
     this.#fileSystem = input.fileSystem;
@@ -106,7 +110,9 @@ class TailWalk {
     this.#logId = input.logId;
     this.#syncedOffset = input.checkpoint?.syncedOffset ?? 0;
     this.#firstAt = firstTailSegment(input.segments, input.checkpoint);
-    this.#expected = input.segments[this.#firstAt]?.baseOffset ?? input.checkpoint?.startOffset ?? 0;
+    this.#lastAt = this.#firstAt - 1;
+    this.#expected =
+      input.segments[this.#firstAt]?.baseOffset ?? input.checkpoint?.startOffset ?? 0;
   }
 
   async run(): Promise<void> {
@@ -128,6 +134,7 @@ class TailWalk {
       lastAppendTimeMs: this.#lastAppendTimeMs,
       damage: this.#damage,
       syncedOffset: this.#syncedOffset,
+      reachableOffset: Math.max(this.#reachableOffset, this.#expected),
       tailStart: this.#tailStart ?? { segmentAt: this.#firstAt, position: 0 },
       verifiedBytes: this.#verifiedBytes,
       notes: this.#notes,
@@ -157,16 +164,14 @@ class TailWalk {
         return false;
       }
       this.#lastAt = at;
+      this.#isSealed = false;
       return await this.#walkBatches(segment, at, file);
     } finally {
       await file.close();
     }
   }
 
-  async #enterHeader(
-    segment: Segment,
-    file: File,
-  ): Promise<HeaderProblem | null> {
+  async #enterHeader(segment: Segment, file: File): Promise<HeaderProblem | null> {
     const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
     const bytesRead = await file.read(bytes, 0);
     const parsed = parseSegmentHeader(bytes.subarray(0, bytesRead));
@@ -215,7 +220,7 @@ class TailWalk {
       const status = await scanner.next();
       this.#verifiedBytes = this.#verifiedBytes + scanner.nextPosition - scanner.position;
       if (status === 'index') {
-        this.#isSealed = next === undefined;
+        this.#isSealed = true;
         return true;
       }
       if (isComplete) {
@@ -253,7 +258,7 @@ class TailWalk {
   #take(segment: Segment, at: number, scanner: SegmentScanner): void {
     const { header } = scanner;
     segment.index?.add(header);
-    segment.endCrc = header.crc;
+    segment.endCrc = scanner.endCrc();
     segment.dataEndPosition = scanner.nextPosition;
     segment.lastAppendTimeMs = header.appendTimeMs;
     this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, header.appendTimeMs);
@@ -289,7 +294,12 @@ class TailWalk {
           if (header.syncedUpTo <= header.baseOffset) {
             this.#syncedOffset = Math.max(this.#syncedOffset, header.syncedUpTo);
           }
-          this.#noteResume({ segmentAt: at, position: header.position, baseOffset: header.baseOffset });
+          this.#reachableOffset = Math.max(this.#reachableOffset, nextOffsetOf(header));
+          this.#noteResume({
+            segmentAt: at,
+            position: header.position,
+            baseOffset: header.baseOffset,
+          });
         }
       } finally {
         await file.close();
@@ -314,36 +324,6 @@ function firstTailSegment(segments: readonly Segment[], checkpoint: Checkpoint |
     if (segment.baseOffset <= lastSynced) at = index;
   });
   return at;
-}
-
-/** Why `header` is of another log or another place; null when it is not. 0 = log id unknown. */
-export function foreignProblem(
-  segment: Segment,
-  header: SegmentHeader,
-  logId: number,
-): string | null {
-  if (logId !== 0 && header.logId !== logId) {
-    return `log id is ${header.logId}, expected ${logId}`;
-  }
-  if (header.baseOffset !== segment.baseOffset) {
-    return `base offset is ${header.baseOffset}, the file name says ${segment.baseOffset}`;
-  }
-  return null;
-}
-
-/** Why `header` does not follow `previous`, whose end is known; null when it does. */
-export function linkProblem(previous: Segment, header: SegmentHeader): string | null {
-  const { previousId, previousEndOffset, previousEndCrc } = header;
-  if (previous.header !== null && previousId !== previous.header.segmentId) {
-    return `previous segment is ${previousId}, found ${previous.header.segmentId}`;
-  }
-  if (previousEndOffset !== header.baseOffset) {
-    return `previous segment ends at ${previousEndOffset}, this one begins at ${header.baseOffset}`;
-  }
-  if (previous.endCrc !== null && previousEndCrc !== previous.endCrc) {
-    return `end crc of the previous segment is ${previousEndCrc}, found ${previous.endCrc}`;
-  }
-  return null;
 }
 
 function newerVersion(file: string, found: number): UnsupportedVersionError {

@@ -9,16 +9,13 @@
  *
  * Keys ascend; of equal keys the last is found. O(log count), no allocation.
  */
-export function floorSlot(
-  keys: Float64Array | Uint32Array,
-  count: number,
-  target: number,
-): number {
+export function floorSlot(keys: Float64Array | Uint32Array, count: number, target: number): number {
   let low = 0;
   let high = count; // Every slot below `low` is <= target; every slot from `high` on is > target.
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((keys[middle] as number) <= target) low = middle + 1; // middle < count <= keys.length
+    if ((keys[middle] as number) <= target)
+      low = middle + 1; // middle < count <= keys.length
     else high = middle;
   }
   return low - 1;

@@ -25,9 +25,9 @@ const INITIAL_SLOTS = 64;
 
 export class SegmentIndex implements IndexColumns {
   count = 0;
-  offsets = new Float64Array(INITIAL_SLOTS);
-  maxCreateTimes = new Float64Array(INITIAL_SLOTS);
-  positions = new Uint32Array(INITIAL_SLOTS);
+  offsets: Float64Array = new Float64Array(INITIAL_SLOTS);
+  maxCreateTimes: Float64Array = new Float64Array(INITIAL_SLOTS);
+  positions: Uint32Array = new Uint32Array(INITIAL_SLOTS);
 
   #lastPosition = SEGMENT_HEADER_BYTES;
   #maxCreateTimeMs = 0;

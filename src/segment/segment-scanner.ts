@@ -15,6 +15,7 @@ import {
   type BatchHeader,
 } from '../format/batch-header.ts';
 import { BATCH_HEADER_BYTES, BatchKind, FORMAT_VERSION } from '../format/layout.ts';
+import { replacedEndCrc } from '../format/gap-batch.ts';
 import { viewOf } from '../format/u64.ts';
 import type { File } from '../io/file-system.ts';
 
@@ -82,9 +83,21 @@ export class SegmentScanner {
     return this.#nextPosition;
   }
 
+  /** Lets the scan go on up to `position`, in a segment that grows. */
+  extendTo(position: number): void {
+    this.#endPosition = position;
+  }
+
   /** Epoch of the last valid batch, or the lowest that was asked for. */
   get epoch(): number {
     return this.#epochMin;
+  }
+
+  /** End CRC of the segment if the current batch is its last: of a gap, that of what it replaced. */
+  endCrc(): number {
+    const { header } = this;
+    const isReplacement = header.kind === BatchKind.gap && header.extensionBytes > 0;
+    return (isReplacement ? replacedEndCrc(this.bytes, this.start, header) : null) ?? header.crc;
   }
 
   /**
@@ -161,7 +174,8 @@ export class SegmentScanner {
     }
     const problem = headerProblem(this.view, 0, this.#placeAt(position), this.header);
     if (problem !== null) return this.#stop(problem);
-    if (this.header.sizeBytes > this.bytes.length) await this.#fill(position, this.header.sizeBytes);
+    if (this.header.sizeBytes > this.bytes.length)
+      await this.#fill(position, this.header.sizeBytes);
     if (this.header.sizeBytes > this.bytes.length) {
       return this.#stop(`length is ${this.header.sizeBytes}, ${this.bytes.length} bytes left`);
     }

@@ -1,0 +1,63 @@
+/** A gap batch: says that a range of offsets holds no record, and why the chain still holds. */
+import { assert } from '../core/assert.ts';
+import { BATCH_BYTES_MAX } from '../core/limits.ts';
+import { emptyBatchHeader, sealBatch, type BatchHeader } from './batch-header.ts';
+import { BATCH_HEADER_BYTES, BatchKind, ExtensionType } from './layout.ts';
+import { viewOf } from './u64.ts';
+
+const EXTENSION_HEAD_BYTES = 4;
+const CRC_BYTES = 4;
+
+/** Bytes of the smallest gap batch, with room for a replaced end CRC. */
+export const GAP_BATCH_BYTES_MIN = BATCH_HEADER_BYTES + EXTENSION_HEAD_BYTES + CRC_BYTES;
+
+export interface GapBatchInput extends Pick<
+  BatchHeader,
+  'logId' | 'segmentId' | 'epoch' | 'position' | 'baseOffset' | 'appendTimeMs'
+> {
+  /** First offset after the gap. */
+  readonly nextOffset: number;
+  /** Length of the batch: a gap over damage covers it byte for byte. */
+  readonly sizeBytes: number;
+  /** End CRC that the next segment states, when the damaged batch was the last of its segment. */
+  readonly replacedEndCrc: number | null;
+}
+
+/** Encodes a gap batch; bytes behind the header that carry nothing are zero. */
+export function encodeGapBatch(input: GapBatchInput): Uint8Array {
+  const { nextOffset, replacedEndCrc, ...place } = input;
+  assert(nextOffset > input.baseOffset, 'a gap covers an offset');
+  assert(input.sizeBytes >= GAP_BATCH_BYTES_MIN, 'a gap batch has room for its extension');
+  assert(input.sizeBytes <= BATCH_BYTES_MAX, 'a gap batch is at most a batch');
+  const bytes = new Uint8Array(input.sizeBytes);
+  const view = viewOf(bytes);
+  const header = Object.assign(emptyBatchHeader(), place);
+  header.kind = BatchKind.gap;
+  header.lastOffsetDelta = nextOffset - input.baseOffset - 1;
+  if (replacedEndCrc !== null) {
+    view.setUint16(BATCH_HEADER_BYTES, ExtensionType.replacedEndCrc, true);
+    view.setUint16(BATCH_HEADER_BYTES + 2, CRC_BYTES, true);
+    view.setUint32(BATCH_HEADER_BYTES + EXTENSION_HEAD_BYTES, replacedEndCrc, true);
+    header.extensionBytes = EXTENSION_HEAD_BYTES + CRC_BYTES;
+  }
+  sealBatch(bytes, view, 0, header);
+  return bytes;
+}
+
+/** The end CRC that a batch states for the one it replaced; null when it states none. */
+export function replacedEndCrc(bytes: Uint8Array, at: number, header: BatchHeader): number | null {
+  const view = viewOf(bytes);
+  const end = at + BATCH_HEADER_BYTES + header.extensionBytes;
+  let field = at + BATCH_HEADER_BYTES;
+  while (field + EXTENSION_HEAD_BYTES <= end) {
+    const type = view.getUint16(field, true);
+    const length = view.getUint16(field + 2, true);
+    const value = field + EXTENSION_HEAD_BYTES;
+    if (value + length > end) return null;
+    if (type === ExtensionType.replacedEndCrc && length === CRC_BYTES) {
+      return view.getUint32(value, true);
+    }
+    field = value + length;
+  }
+  return null;
+}

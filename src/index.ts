@@ -1,0 +1,61 @@
+/** Varve's public API: explicit names, nothing else. */
+export { openLog } from './log/open-log.ts';
+export type { Log } from './log/log.ts';
+export type { DurabilityLevel, LogOptions } from './log/log-options.ts';
+export type { AppendBatchResult, AppendOptions, AppendResult } from './log/append-result.ts';
+export type { RecordInput } from './log/record-input.ts';
+export type { HeadersInput } from './format/record-headers.ts';
+export type { ReadFrom, ReadOptions } from './log/read-options.ts';
+export type { LogRecord, RecordBatch } from './log/record.ts';
+export type { LogCursor } from './log/log-cursor.ts';
+export type { LogStats } from './log/log-stats.ts';
+export type { LogGap, RecoveryReport } from './log/recovery-report.ts';
+export type { RetentionResult } from './log/trimmer.ts';
+export type { OnCorruption } from './log/log-loader.ts';
+
+export { bytes, json, utf8, type Codec } from './codec/codec.ts';
+export { msgpack } from './codec/msgpack.ts';
+export { schema } from './codec/schema.ts';
+
+export { ManualClock, systemClock, type Clock, type Timer } from './core/clock.ts';
+export { SeededRandom, systemRandom, type Random } from './core/random.ts';
+export { MemoryFileSystem } from './io/memory-file-system.ts';
+export type {
+  DirectoryLock,
+  File,
+  FileKind,
+  FileStat,
+  FileSystem,
+  OpenMode,
+} from './io/file-system.ts';
+
+export { AssertionError } from './core/assert.ts';
+export {
+  BackpressureError,
+  ClosedError,
+  CodecError,
+  CodecUnavailableError,
+  ConflictError,
+  CorruptLogError,
+  DiskFullError,
+  ERROR_CODES,
+  FailedError,
+  InvalidValueError,
+  IoError,
+  isStoreError,
+  LockedError,
+  LockUnavailableError,
+  NotFoundError,
+  OffsetOutOfRangeError,
+  ReadOnlyError,
+  StoreError,
+  TooLargeError,
+  UnsupportedVersionError,
+  WrongOffsetError,
+  type CorruptionKind,
+  type CorruptLogDetails,
+  type ErrorCode,
+  type IoDetails,
+  type LockHolder,
+  type OffsetRangeDetails,
+} from './core/errors.ts';

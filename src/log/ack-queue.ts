@@ -1,0 +1,62 @@
+/** Callers who wait for an offset to be written or synced, in offset order. */
+import type { DurabilityLevel } from './log-options.ts';
+
+/** One waiting call: `complete` is told the level that was reached. */
+export interface Waiter {
+  /** First offset after the caller's records. */
+  readonly nextOffset: number;
+  readonly complete: (durability: DurabilityLevel) => void;
+  readonly fail: (error: Error) => void;
+}
+
+/** First in, first out; callers must be added in ascending order of `nextOffset`. */
+export class AckQueue {
+  #waiters: Waiter[] = [];
+  #head = 0;
+
+  /** Offset that the last caller waits for; 0 when none does. */
+  get lastOffset(): number {
+    return this.isEmpty ? 0 : (this.#waiters.at(-1)?.nextOffset ?? 0);
+  }
+
+  get isEmpty(): boolean {
+    return this.#head === this.#waiters.length;
+  }
+
+  add(waiter: Waiter): void {
+    this.#waiters.push(waiter);
+  }
+
+  /** Answers everyone whose records end at or below `offset`. */
+  completeUpTo(offset: number, durability: DurabilityLevel): void {
+    const waiters = this.#waiters;
+    let head = this.#head;
+    for (; head < waiters.length; head++) {
+      const waiter = waiters[head] as Waiter; // head < length
+      if (waiter.nextOffset > offset) break;
+      waiter.complete(durability);
+    }
+    this.#drop(head);
+  }
+
+  /** Rejects everyone whose records end above `offset`. */
+  failAbove(offset: number, error: Error): void {
+    const waiters = this.#waiters.slice(this.#head);
+    this.#waiters = waiters.filter((waiter) => waiter.nextOffset <= offset);
+    this.#head = 0;
+    for (const waiter of waiters) if (waiter.nextOffset > offset) waiter.fail(error);
+  }
+
+  /** Forgets those before `head`; copies only when half of the array is behind it. */
+  #drop(head: number): void {
+    if (head === this.#waiters.length) {
+      this.#waiters = [];
+      this.#head = 0;
+    } else if (head > this.#waiters.length / 2) {
+      this.#waiters = this.#waiters.slice(head);
+      this.#head = 0;
+    } else {
+      this.#head = head;
+    }
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * The write side of a log: takes records, groups them, has them written and synced, and answers
+ * each caller when its level is reached.
+ *
+ * Everything that arrives in one turn of the event loop, or while a write is in flight, goes out
+ * together. The first failed sync, or a write whose outcome is unknown, stops the writer for good.
+ */
+import { BackpressureError, ClosedError, FailedError, WrongOffsetError } from '../core/errors.ts';
+import type { Clock, Timer } from '../core/clock.ts';
+import type { EncodableRecord } from '../format/batch-encoder.ts';
+import { AckQueue, type Waiter } from './ack-queue.ts';
+import type { BatchBuilder } from './batch-builder.ts';
+import { RefusedWrite, type ChunkWriter } from './chunk-writer.ts';
+import type { DurabilityLevel } from './log-options.ts';
+import type { LogMarks } from './marks.ts';
+import type { SyncLoop } from './sync-loop.ts';
+
+export interface AppenderOptions {
+  readonly path: string;
+  readonly clock: Clock;
+  readonly marks: LogMarks;
+  readonly builder: BatchBuilder;
+  readonly writer: ChunkWriter;
+  readonly syncLoop: SyncLoop;
+  readonly durability: DurabilityLevel;
+  readonly flushMs: number;
+  readonly queuedBytesMax: number;
+  /** Called after each write: the log's state moved. */
+  readonly onWritten: () => void;
+}
+
+/** `appendNoWait` stops at this share of the bound, so that waiting appends have room left. */
+const NO_WAIT_SHARE = 1 / 4;
+
+export class Appender {
+  readonly #options: AppenderOptions;
+  readonly #builder: BatchBuilder;
+  readonly #written = new AckQueue();
+  readonly #synced = new AckQueue();
+  #failure: FailedError | null = null;
+  #isClosed = false;
+  #isFlushPlanned = false;
+  #draining: Promise<void> | null = null;
+  #flushTimer: Timer | null = null;
+  /** `encodedBytes` of the builder up to which everything is acknowledged or rejected. */
+  #settledBytes = 0;
+  /** (offset, encodedBytes) of flushes in flight, to know what an acknowledged offset frees. */
+  readonly #progress: { offset: number; bytes: number }[] = [];
+
+  constructor(options: AppenderOptions) {
+    this.#options = options;
+    this.#builder = options.builder;
+  }
+
+  /** Offset that the next record gets. */
+  get nextOffset(): number {
+    return this.#builder.nextOffset;
+  }
+
+  get failure(): FailedError | null {
+    return this.#failure;
+  }
+
+  /** Bytes that were appended and are not acknowledged. */
+  get queuedBytes(): number {
+    return this.#builder.encodedBytes - this.#settledBytes;
+  }
+
+  /** Why nothing can be appended now; null when it can. */
+  refusal(expectedOffset: number | undefined): Error | null {
+    if (this.#failure !== null) return this.#failure;
+    if (this.#isClosed) return new ClosedError({ resource: 'log', name: this.#options.path });
+    const { queuedBytesMax } = this.#options;
+    if (this.queuedBytes >= queuedBytesMax) {
+      return new BackpressureError({ queuedBytes: this.queuedBytes, queuedBytesMax });
+    }
+    if (expectedOffset !== undefined && expectedOffset !== this.nextOffset) {
+      return new WrongOffsetError({ expected: expectedOffset, actual: this.nextOffset });
+    }
+    return null;
+  }
+
+  /** Whether `appendNoWait` must answer -1. */
+  get isFull(): boolean {
+    return this.queuedBytes >= this.#options.queuedBytesMax * NO_WAIT_SHARE;
+  }
+
+  /** Encodes a record; the caller asked `refusal` first. Returns its offset. */
+  add(record: EncodableRecord): number {
+    return this.#builder.add(record);
+  }
+
+  /** Has what was added written soon, and `waiter` answered at `durability`. */
+  submit(durability: DurabilityLevel, waiter: Waiter | null): void {
+    if (waiter !== null) this.#wait(durability, waiter);
+    this.#planFlush();
+  }
+
+  /** Resolves when everything added so far reached `durability`. */
+  reached(durability: DurabilityLevel): Promise<void> {
+    const nextOffset = this.nextOffset;
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== null) {
+        reject(this.#failure);
+        return;
+      }
+      if (this.#reachedOffset(durability) >= nextOffset) {
+        resolve();
+        return;
+      }
+      this.submit(durability, { nextOffset, complete: () => resolve(), fail: reject });
+    });
+  }
+
+  /** Called after each finished sync. */
+  onSynced(): void {
+    const { marks, durability } = this.#options;
+    if (durability === 'sync') {
+      marks.advanceVisible(marks.syncedOffset);
+      this.#settle(marks.syncedOffset);
+    }
+    this.#synced.completeUpTo(marks.syncedOffset, 'sync');
+  }
+
+  /** Stops the writer: everyone who waits is told, and every later call gets the same error. */
+  fail(cause: unknown): void {
+    if (this.#failure !== null) return;
+    const { path } = this.#options;
+    this.#failure = new FailedError({ path, indeterminate: false }, { cause });
+    this.#flushTimer?.cancel();
+    // Whether the records of those who wait are on disk is not known: only recovery can tell.
+    const pending = new FailedError({ path, indeterminate: true }, { cause });
+    this.#written.failAbove(-1, pending);
+    this.#synced.failAbove(-1, pending);
+    this.#options.marks.wake();
+  }
+
+  /** Refuses further appends and waits until everything added is written or has failed. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#flushTimer?.cancel();
+    while (this.#failure === null && (this.#draining !== null || this.#builder.hasChunk)) {
+      this.#drain();
+      await this.#draining;
+    }
+  }
+
+  #reachedOffset(durability: DurabilityLevel): number {
+    const { marks } = this.#options;
+    return durability === 'sync' ? marks.syncedOffset : marks.writtenOffset;
+  }
+
+  #wait(durability: DurabilityLevel, waiter: Waiter): void {
+    if (durability === 'sync') this.#synced.add(waiter);
+    else this.#written.add(waiter);
+    if (durability === 'interval' && this.#options.durability === 'os') this.#armTimer();
+  }
+
+  /**
+   * Writes at the end of this turn: `nextTick` runs when all continuations that are ready have run,
+   * so the callers who were answered together append together again.
+   */
+  #planFlush(): void {
+    if (this.#isFlushPlanned || this.#draining !== null) return;
+    this.#isFlushPlanned = true;
+    process.nextTick(() => {
+      this.#isFlushPlanned = false;
+      this.#drain();
+    });
+  }
+
+  #drain(): void {
+    if (this.#draining !== null || this.#failure !== null) return;
+    this.#draining = this.#writeAll().finally(() => {
+      this.#draining = null;
+      if (this.#failure === null && this.#builder.hasChunk) this.#planFlush();
+    });
+  }
+
+  /** Writes until nothing is left. Never rejects: failures reach the callers who wait. */
+  async #writeAll(): Promise<void> {
+    for (;;) {
+      const chunk = this.#builder.takeChunk();
+      if (chunk === null || this.#failure !== null) return;
+      this.#progress.push({ offset: chunk.nextOffset, bytes: chunk.encodedBytes });
+      try {
+        await this.#options.writer.write(chunk);
+      } catch (error) {
+        if (error instanceof RefusedWrite) this.#refuse(error.cause);
+        else this.fail(error);
+        this.#builder.release(chunk);
+        continue;
+      }
+      this.#builder.release(chunk);
+      this.#afterWrite();
+    }
+  }
+
+  #afterWrite(): void {
+    const { marks, durability, syncLoop } = this.#options;
+    const { writtenOffset } = marks;
+    if (durability !== 'sync') {
+      marks.advanceVisible(writtenOffset);
+      this.#settle(writtenOffset);
+    }
+    this.#written.completeUpTo(writtenOffset, durability === 'interval' ? 'interval' : 'os');
+    if (!this.#synced.isEmpty) syncLoop.request(this.#synced.lastOffset);
+    if (durability !== 'os' && writtenOffset > this.#synced.lastOffset) this.#armTimer();
+    syncLoop.poke();
+    this.#options.onWritten();
+  }
+
+  /** The disk is full and the write was undone: everything that was not written is rejected. */
+  #refuse(cause: Error): void {
+    const { writer } = this.#options;
+    this.#builder.rewind(writer.end);
+    this.#progress.length = 0;
+    this.#settledBytes = this.#builder.encodedBytes;
+    this.#written.failAbove(writer.end.offset, cause);
+    this.#synced.failAbove(writer.end.offset, cause);
+    this.#options.syncLoop.poke();
+  }
+
+  /** Counts the bytes below `offset` as acknowledged. */
+  #settle(offset: number): void {
+    let settled = 0;
+    for (const { offset: end, bytes } of this.#progress) {
+      if (end > offset) break;
+      this.#settledBytes = bytes;
+      settled++;
+    }
+    this.#progress.splice(0, settled);
+  }
+
+  /** Level `interval`, and weaker appends in a `sync` log: synced within `flushMs`. */
+  #armTimer(): void {
+    const { clock, flushMs, syncLoop, marks } = this.#options;
+    this.#flushTimer ??= clock.setTimer(() => {
+      this.#flushTimer = null;
+      syncLoop.request(marks.writtenOffset);
+    }, flushMs);
+  }
+}

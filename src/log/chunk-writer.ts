@@ -1,0 +1,184 @@
+/**
+ * Writes chunks to segment files in order, and turns one segment into the next.
+ *
+ * One write at a time. Knows the written end; what was encoded behind it is the builder's.
+ */
+import { assert } from '../core/assert.ts';
+import { DiskFullError, isIoError } from '../core/errors.ts';
+import { SYNC_WRITE_BYTES_MAX } from '../core/limits.ts';
+import { encodeSegmentHeader } from '../format/segment-header.ts';
+import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import type { DirectoryLock, File } from '../io/file-system.ts';
+import { checkWritten } from '../io/transfer.ts';
+import type { Segment } from '../segment/segment.ts';
+import type { Chunk, LogEnd } from './batch-builder.ts';
+import type { LogDirectory } from './log-directory.ts';
+import type { LogMarks } from './marks.ts';
+import type { SegmentList } from './segment-list.ts';
+import type { SyncLoop } from './sync-loop.ts';
+
+/** Failures to begin a segment that pass by themselves: the append is rejected, the log stays open. */
+const PASSING_ERRNOS = ['EMFILE', 'ENFILE', 'EAGAIN', 'EBUSY'] as const;
+
+/** The write was refused and undone: nothing of the chunk is in the log. */
+export class RefusedWrite extends Error {
+  override readonly cause: Error;
+
+  constructor(cause: Error) {
+    super('the write was refused and undone', { cause });
+    this.name = 'RefusedWrite';
+    this.cause = cause;
+  }
+}
+
+export interface ChunkWriterOptions {
+  readonly directory: LogDirectory;
+  readonly lock: DirectoryLock;
+  readonly marks: LogMarks;
+  readonly segments: SegmentList;
+  readonly syncLoop: SyncLoop;
+  readonly end: LogEnd;
+}
+
+export class ChunkWriter {
+  readonly #options: ChunkWriterOptions;
+  #end: LogEnd;
+
+  constructor(options: ChunkWriterOptions) {
+    this.#options = options;
+    this.#end = options.end;
+  }
+
+  /** Where written data ends. */
+  get end(): LogEnd {
+    return this.#end;
+  }
+
+  /**
+   * Writes one chunk.
+   *
+   * @throws RefusedWrite when the disk is full (or files ran out) and the log is as it was before;
+   *   anything else means that the state of the file is unknown and the writer must stop
+   */
+  async write(chunk: Chunk): Promise<void> {
+    if (chunk.startsSegment) await this.#startSegment(chunk.segment);
+    const { segment } = chunk;
+    const file = openFile(segment);
+    assert(segment.dataEndPosition === chunk.position, 'a chunk begins where the data ends');
+    const bytes = chunk.buffer.subarray(0, chunk.sizeBytes);
+    try {
+      const written =
+        bytes.length <= SYNC_WRITE_BYTES_MAX
+          ? file.writeSync(bytes, chunk.position)
+          : await file.write(bytes, chunk.position);
+      checkWritten(file, chunk.position, { written, expected: bytes.length });
+    } catch (error) {
+      if (!(error instanceof DiskFullError)) throw error;
+      await cutBack(file, chunk.position);
+      throw new RefusedWrite(error);
+    }
+    segment.finishedWrites++;
+    segment.dataEndPosition = chunk.position + chunk.sizeBytes;
+    segment.sizeBytes = segment.dataEndPosition;
+    segment.endCrc = chunk.endCrc;
+    segment.lastAppendTimeMs = chunk.appendTimeMs;
+    this.#options.marks.writtenOffset = chunk.nextOffset;
+    this.#end = {
+      segment,
+      isSealed: false,
+      position: segment.dataEndPosition,
+      offset: chunk.nextOffset,
+      endCrc: chunk.endCrc,
+      appendTimeMs: chunk.appendTimeMs,
+      indexMark: chunk.indexMark,
+    };
+  }
+
+  /**
+   * Creates the next segment, then seals the one before it with its index batch.
+   *
+   * In this order, because a segment without an index is normal and a sealed one without a
+   * successor would have to be cut open again.
+   */
+  async #startSegment(segment: Segment): Promise<void> {
+    const { lock, syncLoop, segments } = this.#options;
+    await lock.verify(); // Cheap and rare here: notices a LOCK that was replaced under us.
+    await syncLoop.segmentSlot();
+    await this.#createFile(segment);
+    const previous = this.#end.segment;
+    if (previous !== null && !this.#end.isSealed) await this.#seal(previous);
+    segments.add(segment);
+    syncLoop.addSegment(segment);
+    this.#end = {
+      segment,
+      isSealed: false,
+      position: SEGMENT_HEADER_BYTES,
+      offset: segment.baseOffset,
+      endCrc: segment.headerCrc,
+      appendTimeMs: this.#end.appendTimeMs,
+      indexMark: { count: 0, lastPosition: SEGMENT_HEADER_BYTES, maxCreateTimeMs: 0 },
+    };
+  }
+
+  async #createFile(segment: Segment): Promise<void> {
+    const { fileSystem } = this.#options.directory;
+    assert(segment.header !== null, 'a planned segment has a header');
+    let file: File | null = null;
+    try {
+      file = await fileSystem.open(segment.path, 'create');
+      const bytes = encodeSegmentHeader(segment.header);
+      const written = file.writeSync(bytes, 0);
+      checkWritten(file, 0, { written, expected: bytes.length });
+    } catch (error) {
+      if (!(error instanceof DiskFullError) && !isIoError(error, ...PASSING_ERRNOS)) throw error;
+      if (file !== null) {
+        await file.close();
+        await fileSystem.unlink(segment.path);
+      }
+      throw new RefusedWrite(error);
+    }
+    segment.file = file;
+    segment.finishedWrites++;
+    segment.sizeBytes = SEGMENT_HEADER_BYTES;
+  }
+
+  /** Writes the index batch. Without room for it the segment goes without: it is derived data. */
+  async #seal(segment: Segment): Promise<void> {
+    const { marks } = this.#options;
+    const { header, index, dataEndPosition } = segment;
+    const file = openFile(segment);
+    assert(
+      header !== null && index !== null && dataEndPosition !== null,
+      'an active segment is known',
+    );
+    const bytes = index.encode({
+      logId: header.logId,
+      segmentId: header.segmentId,
+      epoch: header.epoch,
+      position: dataEndPosition,
+      baseOffset: marks.writtenOffset,
+      appendTimeMs: this.#end.appendTimeMs,
+      syncedUpTo: marks.syncedOffset,
+    });
+    try {
+      const written = await file.write(bytes, dataEndPosition);
+      checkWritten(file, dataEndPosition, { written, expected: bytes.length });
+      segment.sizeBytes = dataEndPosition + bytes.length;
+    } catch (error) {
+      if (!(error instanceof DiskFullError)) throw error;
+      await cutBack(file, dataEndPosition);
+    }
+    segment.finishedWrites++;
+  }
+}
+
+/** Removes the bytes of a short write, durably: they must not come back after a power cut. */
+async function cutBack(file: File, position: number): Promise<void> {
+  await file.truncate(position);
+  await file.datasync();
+}
+
+function openFile(segment: Segment): File {
+  assert(segment.file !== null, 'the active segment has its file open');
+  return segment.file;
+}

@@ -1,0 +1,246 @@
+/**
+ * `onCorruption: 'skip'`: replaces one damaged place by a gap batch, so that everything else can
+ * be read and appended to. The damaged bytes are copied to `quarantine/` first. Opening then looks
+ * again, until nothing damaged is left.
+ */
+import type { CorruptLogDetails } from '../core/errors.ts';
+import { randomId, type Random } from '../core/random.ts';
+import { BATCH_BYTES_MAX } from '../core/limits.ts';
+import type { Checkpoint } from '../format/checkpoint.ts';
+import { encodeGapBatch, GAP_BATCH_BYTES_MIN } from '../format/gap-batch.ts';
+import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import {
+  encodeSegmentHeader,
+  parseSegmentHeader,
+  type SegmentHeader,
+} from '../format/segment-header.ts';
+import type { File } from '../io/file-system.ts';
+import { writeFully } from '../io/transfer.ts';
+import { findCandidates } from '../segment/candidates.ts';
+import { Segment } from '../segment/segment.ts';
+import { epochAt } from './epochs.ts';
+import type { LogDirectory } from './log-directory.ts';
+import { Quarantine } from './quarantine.ts';
+import type { LogGap } from './recovery-report.ts';
+import type { TailDamage, TailExamination } from './tail-examination.ts';
+
+export interface DamageRepair {
+  readonly directory: LogDirectory;
+  readonly random: Random;
+  readonly checkpoint: Checkpoint | null;
+  readonly examination: TailExamination;
+  readonly details: CorruptLogDetails;
+}
+
+/**
+ * Repairs the first damaged place.
+ *
+ * @returns the offsets that were lost; null when only a header was damaged and no offset is
+ */
+export async function replaceDamage(repair: DamageRepair): Promise<LogGap | null> {
+  const { damage, segments } = repair.examination;
+  const first = segments[0];
+  const startOffset = repair.checkpoint?.startOffset ?? 0;
+  if (first !== undefined && first.baseOffset > startOffset) {
+    return replaceMissingStart(repair, startOffset, first);
+  }
+  if (damage !== null && damage.position === 0) return replaceHeader(repair, damage);
+  const isInside = damage !== null && damage.resume?.segmentAt === damage.segmentAt;
+  return isInside ? replaceInside(repair, damage) : replaceEnd(repair);
+}
+
+/** Valid data goes on in the same segment: gap batches cover exactly the damaged bytes. */
+async function replaceInside(repair: DamageRepair, damage: TailDamage): Promise<LogGap> {
+  const segment = repair.examination.segments[damage.segmentAt] as Segment; // It was walked.
+  const resume = damage.resume as NonNullable<TailDamage['resume']>; // Checked by the caller.
+  const endOffset = repair.examination.endOffset;
+  await withFile(repair.directory, segment, async (file) => {
+    await new Quarantine(repair.directory).copy(file, damage.position, resume.position);
+    let position = damage.position;
+    let baseOffset = endOffset;
+    while (position < resume.position) {
+      const left = resume.position - position;
+      const isLast = left <= BATCH_BYTES_MAX;
+      // Leave the last piece large enough for a batch of its own.
+      const sizeBytes = isLast ? left : BATCH_BYTES_MAX - GAP_BATCH_BYTES_MIN;
+      const nextOffset = isLast ? resume.baseOffset : baseOffset + 1;
+      await writeGap(repair, { file, segment, position, sizeBytes, baseOffset, nextOffset });
+      position += sizeBytes;
+      baseOffset = nextOffset;
+    }
+    await file.datasync();
+  });
+  return gapAt(segment, damage.position, endOffset, resume.baseOffset);
+}
+
+/** Nothing valid follows in the segment: cut it and close the hole up to the next one. */
+async function replaceEnd(repair: DamageRepair): Promise<LogGap> {
+  const { segments, lastAt, endOffset } = repair.examination;
+  const next = segments[lastAt + 1];
+  const lostUpTo = repair.details.nextOffset ?? endOffset + 1;
+  const nextOffset = next === undefined ? lostUpTo : next.baseOffset;
+  const last = segments[lastAt] ?? (await createSegment(repair, endOffset));
+  const position = last.dataEndPosition ?? SEGMENT_HEADER_BYTES;
+  const endCrc = next === undefined ? null : await statedEndCrc(repair.directory, next);
+  await withFile(repair.directory, last, async (file) => {
+    const { sizeBytes } = await file.stat();
+    if (sizeBytes > position) {
+      await new Quarantine(repair.directory).copy(file, position, sizeBytes);
+      await file.truncate(position);
+    }
+    const gap = { file, segment: last, position, baseOffset: endOffset, nextOffset };
+    await writeGap(repair, { ...gap, sizeBytes: GAP_BATCH_BYTES_MIN, endCrc });
+    await file.datasync();
+  });
+  return gapAt(last, position, endOffset, nextOffset);
+}
+
+/** The segment's header is damaged or does not link: write it again, or remove a foreign file. */
+async function replaceHeader(repair: DamageRepair, damage: TailDamage): Promise<LogGap | null> {
+  const { directory, examination } = repair;
+  const segment = examination.segments[damage.segmentAt] as Segment; // It was entered.
+  const segmentId = damage.isForeign ? null : await segmentIdInside(repair, segment);
+  if (segmentId === null) {
+    await new Quarantine(directory).move(segment.path);
+    return null; // The hole is found and closed when the caller looks again.
+  }
+  await withFile(directory, segment, async (file) => {
+    await new Quarantine(directory).copy(file, 0, SEGMENT_HEADER_BYTES);
+    await writeFully(
+      file,
+      encodeSegmentHeader(headerFor(repair, segment.baseOffset, segmentId)),
+      0,
+    );
+    await file.datasync();
+  });
+  return null;
+}
+
+/** The first segments are missing: a new first segment says so. */
+async function replaceMissingStart(
+  repair: DamageRepair,
+  startOffset: number,
+  first: Segment,
+): Promise<LogGap> {
+  const segment = await createSegment(repair, startOffset);
+  const endCrc = await statedEndCrc(repair.directory, first);
+  await withFile(repair.directory, segment, async (file) => {
+    await writeGap(repair, {
+      file,
+      segment,
+      position: SEGMENT_HEADER_BYTES,
+      sizeBytes: GAP_BATCH_BYTES_MIN,
+      baseOffset: startOffset,
+      nextOffset: first.baseOffset,
+      endCrc,
+    });
+    await file.datasync();
+  });
+  return gapAt(segment, SEGMENT_HEADER_BYTES, startOffset, first.baseOffset);
+}
+
+interface GapPlace {
+  readonly file: File;
+  readonly segment: Segment;
+  readonly position: number;
+  readonly sizeBytes: number;
+  readonly baseOffset: number;
+  readonly nextOffset: number;
+  readonly endCrc?: number | null;
+}
+
+async function writeGap(repair: DamageRepair, place: GapPlace): Promise<void> {
+  const { file, segment, endCrc = null, ...gap } = place;
+  const header = segment.header as SegmentHeader; // The segment was walked or created.
+  const bytes = encodeGapBatch({
+    ...gap,
+    logId: header.logId,
+    segmentId: header.segmentId,
+    epoch: gapEpoch(repair, place.baseOffset),
+    appendTimeMs: repair.examination.lastAppendTimeMs,
+    replacedEndCrc: endCrc,
+  });
+  await writeFully(file, bytes, place.position);
+}
+
+function gapEpoch(repair: DamageRepair, baseOffset: number): number {
+  const expected = epochAt(repair.checkpoint?.epochs ?? [], baseOffset) ?? 1;
+  return Math.max(expected, repair.examination.epoch);
+}
+
+function headerFor(repair: DamageRepair, baseOffset: number, segmentId: number): SegmentHeader {
+  const { segments, lastAt, lastAppendTimeMs } = repair.examination;
+  const previous = segments[lastAt];
+  const known = segments.find((segment) => segment.header !== null)?.header;
+  return {
+    logId: repair.checkpoint?.logId ?? known?.logId ?? randomId(repair.random),
+    segmentId,
+    generation: 0,
+    baseOffset,
+    previousId: previous?.header?.segmentId ?? 0,
+    previousEndOffset: baseOffset,
+    previousEndCrc: previous?.endCrc ?? 0,
+    epoch: gapEpoch(repair, baseOffset),
+    createdTimeMs: lastAppendTimeMs,
+    ownerId: 0,
+    endOffset: 0,
+    endCrc: 0,
+  };
+}
+
+async function createSegment(repair: DamageRepair, baseOffset: number): Promise<Segment> {
+  const { directory } = repair;
+  const header = headerFor(repair, baseOffset, randomId(repair.random));
+  const file = await directory.fileSystem.open(directory.segmentPath(baseOffset), 'create');
+  try {
+    await writeFully(file, encodeSegmentHeader(header), 0);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await directory.sync();
+  return Segment.planned(directory.segmentPath(baseOffset), header, 0);
+}
+
+/** The id that the valid batches of a segment carry; null when it has none. */
+async function segmentIdInside(repair: DamageRepair, segment: Segment): Promise<number | null> {
+  const file = await repair.directory.fileSystem.open(segment.path, 'read');
+  try {
+    const { sizeBytes } = await file.stat();
+    const logId = repair.checkpoint?.logId ?? 0;
+    const search = { logId, segmentId: 0, position: SEGMENT_HEADER_BYTES, endPosition: sizeBytes };
+    for await (const header of findCandidates(file, search)) return header.segmentId;
+    return null;
+  } finally {
+    await file.close();
+  }
+}
+
+/** What `segment`'s header says about the end of the one before; null when it is unreadable. */
+async function statedEndCrc(directory: LogDirectory, segment: Segment): Promise<number | null> {
+  const file = await directory.fileSystem.open(segment.path, 'read');
+  try {
+    const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+    const bytesRead = await file.read(bytes, 0);
+    return parseSegmentHeader(bytes.subarray(0, bytesRead)).header?.previousEndCrc ?? null;
+  } finally {
+    await file.close();
+  }
+}
+
+async function withFile(
+  directory: LogDirectory,
+  segment: Segment,
+  use: (file: File) => Promise<void>,
+): Promise<void> {
+  const file = await directory.fileSystem.open(segment.path, 'write');
+  try {
+    await use(file);
+  } finally {
+    await file.close();
+  }
+}
+
+function gapAt(segment: Segment, position: number, firstOffset: number, next: number): LogGap {
+  return { firstOffset, nextOffset: next, file: segment.path, position };
+}

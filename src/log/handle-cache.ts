@@ -1,0 +1,92 @@
+/** Open files for reading, shared and kept for the next reader; bounded by count. */
+import { LRUCache } from 'lru-cache';
+import type { File, FileSystem } from '../io/file-system.ts';
+
+class Handle {
+  readonly file: Promise<File>;
+  users = 0;
+  isEvicted = false;
+
+  constructor(file: Promise<File>) {
+    this.file = file;
+  }
+
+  closeIfUnused(): Promise<void> | null {
+    if (this.users > 0 || !this.isEvicted) return null;
+    return this.file.then(
+      (file) => file.close(),
+      () => undefined, // It was never open.
+    );
+  }
+}
+
+/** A file in use. Release it once. */
+export interface FileLease {
+  readonly file: File;
+  release(): void;
+}
+
+export class HandleCache {
+  readonly #fileSystem: FileSystem;
+  readonly #handles: LRUCache<string, Handle>;
+  readonly #closing = new Set<Promise<void>>();
+
+  constructor(fileSystem: FileSystem, openFilesMax: number) {
+    this.#fileSystem = fileSystem;
+    this.#handles = new LRUCache({
+      max: openFilesMax,
+      dispose: (handle) => {
+        handle.isEvicted = true;
+        this.#close(handle);
+      },
+    });
+  }
+
+  /** Opens the file or takes the open one. @throws IoError */
+  async acquire(path: string): Promise<FileLease> {
+    let handle = this.#handles.get(path);
+    if (handle === undefined) {
+      handle = new Handle(this.#fileSystem.open(path, 'read'));
+      this.#handles.set(path, handle);
+    }
+    handle.users++;
+    const lease = this.#lease(handle);
+    try {
+      return { ...lease, file: await handle.file };
+    } catch (error) {
+      lease.release();
+      if (this.#handles.peek(path) === handle) this.#handles.delete(path);
+      throw error;
+    }
+  }
+
+  /** Drops the file of a deleted segment; those who use it keep it until they release it. */
+  forget(path: string): void {
+    this.#handles.delete(path);
+  }
+
+  /** Closes all files, each when its last user is done. */
+  async close(): Promise<void> {
+    this.#handles.clear();
+    await Promise.all(this.#closing);
+  }
+
+  #lease(handle: Handle): { release(): void } {
+    let isReleased = false;
+    return {
+      release: () => {
+        if (isReleased) return;
+        isReleased = true;
+        handle.users--;
+        this.#close(handle);
+      },
+    };
+  }
+
+  #close(handle: Handle): void {
+    const closing = handle.closeIfUnused();
+    if (closing === null) return;
+    this.#closing.add(closing);
+    void closing.finally(() => this.#closing.delete(closing));
+  }
+}

@@ -1,0 +1,86 @@
+/** The cheapest way to read: one object for the whole scan, numbers and views, no record objects. */
+import { BatchCursor } from '../format/batch-cursor.ts';
+import type { RecordSource } from './record-source.ts';
+
+/**
+ * Walks a log batch by batch and, within a batch, record by record without allocating.
+ *
+ * ```ts
+ * while (await cursor.nextBatch()) while (cursor.next()) use(cursor.offset, cursor.valueView());
+ * ```
+ *
+ * Views are good until the next `nextBatch`: the read buffer is used again.
+ */
+export class LogCursor implements AsyncDisposable {
+  readonly #source: RecordSource;
+  readonly #records = new BatchCursor();
+  #from = 0;
+  #to = 0;
+  #left: number;
+
+  /** @internal */
+  constructor(source: RecordSource, limit: number) {
+    this.#source = source;
+    this.#left = limit;
+  }
+
+  /** Moves to the next batch; false at the end of the range (never with `follow`). */
+  async nextBatch(): Promise<boolean> {
+    if (this.#left <= 0 || !(await this.#source.next())) return false;
+    this.#from = this.#source.from;
+    this.#to = this.#source.to;
+    this.#records.reset(this.#source.cursorBatch());
+    return true;
+  }
+
+  /** Moves to the next record of the batch; false behind its last. */
+  next(): boolean {
+    const records = this.#records;
+    if (this.#left <= 0) return false;
+    while (records.next()) {
+      if (records.offset >= this.#to) return false;
+      if (records.offset < this.#from) continue;
+      this.#left--;
+      return true;
+    }
+    return false;
+  }
+
+  /** Offset of the current record. */
+  get offset(): number {
+    return this.#records.offset;
+  }
+
+  /** Create time of the current record, ms since the Unix epoch. */
+  get createTimeMs(): number {
+    return this.#records.createTimeMs;
+  }
+
+  /** Length of the value in bytes; -1 = null. */
+  get valueBytes(): number {
+    return this.#records.valueBytes;
+  }
+
+  /** Length of the key in bytes; -1 = no key. */
+  get keyBytes(): number {
+    return this.#records.keyBytes;
+  }
+
+  keyView(): Uint8Array | null {
+    return this.#records.keyView();
+  }
+
+  valueView(): Uint8Array | null {
+    return this.#records.valueView();
+  }
+
+  /** Lets go of the file. Idempotent. */
+  async close(): Promise<void> {
+    this.#left = 0;
+    this.#source.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

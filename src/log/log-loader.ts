@@ -1,0 +1,315 @@
+/**
+ * Opens the files of a log: finds out what is there, judges the tail, repairs it when allowed, and
+ * leaves a state from which to append and read. The lock is held by the caller.
+ */
+import { AssertionError } from '../core/assert.ts';
+import {
+  ConflictError,
+  CorruptLogError,
+  DiskFullError,
+  NotFoundError,
+  UnsupportedVersionError,
+  type CorruptLogDetails,
+} from '../core/errors.ts';
+import type { Random } from '../core/random.ts';
+import type { Checkpoint, ParsedCheckpointFile } from '../format/checkpoint.ts';
+import { FORMAT_VERSION } from '../format/layout.ts';
+import type { Segment } from '../segment/segment.ts';
+import { CheckpointFile, firstCheckpoint, readCheckpoint } from './checkpoint-file.ts';
+import { replaceDamage } from './damage-repair.ts';
+import { beginEpoch } from './epochs.ts';
+import type { DirectoryListing, LogDirectory } from './log-directory.ts';
+import type { LogGap, RecoveryReport } from './recovery-report.ts';
+import { ensureReserve, freeReserve } from './reserve.ts';
+import { examineTail, type TailExamination } from './tail-examination.ts';
+import { cutTornTail, rewriteTail, type CutReport } from './tail-repair.ts';
+
+export type OnCorruption = 'fail' | 'readonly' | 'skip';
+
+export interface LoadOptions {
+  readonly directory: LogDirectory;
+  readonly random: Random;
+  readonly onCorruption: OnCorruption;
+  /** False: nothing is written, whatever is found. */
+  readonly canWrite: boolean;
+  /** Whether a log may be made where there is none. */
+  readonly create: boolean;
+}
+
+/** A log as it stands on disk, ready to be read, and appended to when `checkpointFile` is there. */
+export interface LoadedLog {
+  readonly logId: number;
+  /** Ascending; those of the tail are known in full, earlier ones by name. */
+  readonly segments: Segment[];
+  /** Where the next batch goes; null: a new segment begins at `endOffset`. */
+  readonly active: Segment | null;
+  readonly startOffset: number;
+  readonly endOffset: number;
+  readonly lastAppendTimeMs: number;
+  /** The checkpoint as it was read, or made up when both slots were bad. */
+  readonly checkpoint: Checkpoint;
+  /** Null when the log is read-only. */
+  readonly checkpointFile: CheckpointFile | null;
+  readonly report: Omit<RecoveryReport, 'durationMs'>;
+  /** Set when damage made the log read-only. */
+  readonly damage: CorruptLogDetails | null;
+}
+
+/** A damage behind which nothing is tried again: one replacement per segment byte is ample. */
+const REPLACEMENTS_MAX = 10_000;
+
+/**
+ * Loads the log in a directory that exists. Creates its checkpoint when there is no log yet.
+ *
+ * @throws CorruptLogError (`ERR_VARVE_CORRUPT`) when acknowledged data is damaged and
+ *   `onCorruption` is `fail`; NotFoundError when there is none and none may be made;
+ *   ConflictError when a store owns the log; UnsupportedVersionError; IoError
+ */
+export async function loadLog(options: LoadOptions): Promise<LoadedLog> {
+  const { directory, canWrite } = options;
+  const listing = await directory.list();
+  if (canWrite) await removeTemporaries(directory, listing);
+  const parsed = await readCheckpoint(directory);
+  if (parsed.newerVersion !== null) {
+    throw new UnsupportedVersionError({
+      file: directory.checkpointPath,
+      found: parsed.newerVersion,
+      supported: FORMAT_VERSION,
+    });
+  }
+  const isNew = listing.segments.length === 0 && !listing.hasCheckpoint;
+  const loader = new LogLoader(options, listing, parsed);
+  if (isNew) {
+    if (!canWrite || !options.create) {
+      throw new NotFoundError({ kind: 'log', name: directory.path });
+    }
+    await loader.create();
+  }
+  return loader.load();
+}
+
+/** Unfinished files of an earlier process: whatever they were for was never acknowledged. */
+async function removeTemporaries(
+  directory: LogDirectory,
+  listing: DirectoryListing,
+): Promise<void> {
+  for (const path of listing.temporaries) await directory.fileSystem.unlink(path);
+}
+
+class LogLoader {
+  readonly #options: LoadOptions;
+  readonly #directory: LogDirectory;
+  readonly #listing: DirectoryListing;
+  readonly #notes: string[];
+  readonly #gaps: LogGap[] = [];
+  #checkpoint: Checkpoint | null;
+  #slot: number;
+  #segments: readonly Segment[];
+  #isCreated = false;
+
+  constructor(options: LoadOptions, listing: DirectoryListing, parsed: ParsedCheckpointFile) {
+    this.#options = options;
+    this.#directory = options.directory;
+    this.#listing = listing;
+    this.#segments = listing.segments;
+    this.#checkpoint = parsed.checkpoint;
+    this.#slot = parsed.slot;
+    this.#notes = [
+      ...parsed.problems,
+      ...listing.foreign.map((name) => `left alone, not ours: ${name}`),
+    ];
+  }
+
+  async create(): Promise<void> {
+    const checkpoint = firstCheckpoint(this.#options.random);
+    await CheckpointFile.create(this.#directory, checkpoint);
+    this.#checkpoint = checkpoint;
+    this.#slot = 0;
+    this.#isCreated = true;
+  }
+
+  async load(): Promise<LoadedLog> {
+    for (let replaced = 0; replaced < REPLACEMENTS_MAX; replaced++) {
+      const examination = await this.#examine();
+      const damage = this.#alarm(examination);
+      if (damage === null) return this.#finish(examination);
+      if (this.#options.onCorruption === 'fail') throw new CorruptLogError(damage);
+      if (this.#options.onCorruption === 'readonly' || !this.#options.canWrite) {
+        return this.#readOnly(examination, damage);
+      }
+      const gap = await replaceDamage({
+        directory: this.#directory,
+        random: this.#options.random,
+        checkpoint: this.#checkpoint,
+        examination,
+        details: damage,
+      });
+      if (gap !== null) this.#gaps.push(gap);
+      this.#segments = (await this.#directory.list()).segments;
+    }
+    throw new AssertionError(`fewer than ${REPLACEMENTS_MAX} damaged places in one tail`);
+  }
+
+  async #examine(): Promise<TailExamination> {
+    const examination = await examineTail({
+      fileSystem: this.#directory.fileSystem,
+      segments: this.#segments,
+      checkpoint: this.#checkpoint,
+      logId: this.#checkpoint?.logId ?? 0,
+    });
+    const ownerId = examination.segments[examination.lastAt]?.header?.ownerId ?? 0;
+    if (ownerId !== 0 && this.#options.canWrite) {
+      throw new ConflictError({
+        kind: 'log',
+        name: this.#directory.path,
+        stored: `owned by store ${ownerId}`,
+        requested: 'to be opened as a bare log',
+      });
+    }
+    return examination;
+  }
+
+  /** The damage to report when acknowledged data is affected; null for a torn tail or none. */
+  #alarm(examination: TailExamination): CorruptLogDetails | null {
+    const startOffset = this.#startOffset();
+    const first = this.#segments[0];
+    if (first !== undefined && first.baseOffset > startOffset) {
+      return {
+        file: first.path,
+        position: 0,
+        kind: 'chain',
+        firstOffset: startOffset,
+        nextOffset: first.baseOffset,
+        reason: `the log starts at offset ${startOffset}, its first segment at ${first.baseOffset}`,
+      };
+    }
+    const { damage, endOffset, syncedOffset } = examination;
+    const isForeign = damage?.isForeign ?? false;
+    if (!isForeign && (syncedOffset <= endOffset || syncedOffset <= startOffset)) return null;
+    const last = this.#segments[damage?.segmentAt ?? examination.lastAt];
+    return {
+      file: last?.path ?? this.#directory.path,
+      position: damage?.position ?? last?.sizeBytes ?? 0,
+      kind: damage?.kind ?? 'length',
+      firstOffset: endOffset,
+      nextOffset: damage?.resume?.baseOffset ?? Math.max(syncedOffset, endOffset),
+      reason: `${damage?.reason ?? 'the file ends here'}; offsets below ${syncedOffset} were synced`,
+    };
+  }
+
+  /** With both slots bad the first segment is all there is to go by; that is reported. */
+  #startOffset(): number {
+    return this.#checkpoint?.startOffset ?? this.#segments[0]?.baseOffset ?? 0;
+  }
+
+  async #finish(examination: TailExamination): Promise<LoadedLog> {
+    if (!this.#options.canWrite) return this.#loaded(examination, null, NOTHING_CUT, 0);
+    let cut: CutReport;
+    try {
+      cut = await this.#cut(examination);
+    } catch (error) {
+      if (!(error instanceof DiskFullError)) throw error;
+      this.#notes.push(`no room to quarantine the torn tail: read-only (${error.message})`);
+      return this.#loaded(examination, null, NOTHING_CUT, 0);
+    }
+    const rewrittenBytes = await rewriteTail(this.#directory, examination);
+    const checkpointFile = await this.#takeOver(examination);
+    return this.#loaded(examination, checkpointFile, cut, rewrittenBytes);
+  }
+
+  async #cut(examination: TailExamination): Promise<CutReport> {
+    try {
+      return await cutTornTail(this.#directory, examination);
+    } catch (error) {
+      if (!(error instanceof DiskFullError)) throw error;
+      if (!(await freeReserve(this.#directory))) throw error;
+      return cutTornTail(this.#directory, examination);
+    }
+  }
+
+  /** Begins a new epoch in a synced checkpoint, then removes what lies below the start offset. */
+  async #takeOver(examination: TailExamination): Promise<CheckpointFile> {
+    const last = this.#checkpoint ?? (await this.#recreateCheckpoint(examination));
+    const file = await CheckpointFile.open(this.#directory, last, this.#slot);
+    const endOffset = Math.max(examination.endOffset, this.#startOffset());
+    const lastEpoch = Math.max(last.epochs.at(-1)?.epoch ?? 0, examination.epoch);
+    file.epochs = beginEpoch(last.epochs, lastEpoch + 1, endOffset);
+    const end = examination.segments[examination.lastAt];
+    file.write({
+      startOffset: this.#startOffset(),
+      syncedOffset: endOffset,
+      visibleOffset: endOffset,
+      hintSegment: end?.baseOffset ?? endOffset,
+      hintPosition: end?.dataEndPosition ?? 0,
+    });
+    await file.sync();
+    await ensureReserve(this.#directory, this.#listing.hasReserve);
+    return file;
+  }
+
+  async #recreateCheckpoint(examination: TailExamination): Promise<Checkpoint> {
+    const header = examination.segments[examination.lastAt]?.header ?? null;
+    const startOffset = this.#startOffset();
+    const made: Checkpoint = {
+      ...firstCheckpoint(this.#options.random, startOffset),
+      epochs: [{ epoch: Math.max(1, examination.epoch), startOffset }],
+    };
+    const checkpoint = header === null ? made : { ...made, logId: header.logId };
+    this.#notes.push('no valid checkpoint: the log starts at its first segment');
+    await CheckpointFile.create(this.#directory, checkpoint);
+    this.#slot = 0;
+    return checkpoint;
+  }
+
+  #readOnly(examination: TailExamination, damage: CorruptLogDetails): LoadedLog {
+    return {
+      ...this.#loaded(examination, null, NOTHING_CUT, 0),
+      segments: [...examination.segments],
+      endOffset: Math.max(examination.endOffset, examination.reachableOffset),
+      damage,
+    };
+  }
+
+  #loaded(
+    examination: TailExamination,
+    checkpointFile: CheckpointFile | null,
+    cut: CutReport,
+    rewrittenBytes: number,
+  ): LoadedLog {
+    const { firstAt, lastAt, isSealed } = examination;
+    const startOffset = this.#startOffset();
+    const endOffset = Math.max(examination.endOffset, startOffset);
+    const last = examination.segments[lastAt] ?? null;
+    const isStale = last !== null && examination.endOffset < startOffset;
+    const header = last?.header ?? null;
+    return {
+      logId: checkpointFile?.logId ?? this.#checkpoint?.logId ?? header?.logId ?? 0,
+      segments: examination.segments.slice(0, lastAt + 1),
+      active: isSealed || isStale || lastAt < firstAt ? null : last,
+      startOffset,
+      endOffset,
+      lastAppendTimeMs: examination.lastAppendTimeMs,
+      checkpoint: this.#checkpoint ?? firstCheckpoint(this.#options.random, startOffset),
+      checkpointFile,
+      damage: null,
+      report: {
+        outcome: this.#outcome(checkpointFile !== null, cut, rewrittenBytes),
+        verifiedBytes: examination.verifiedBytes,
+        rewrittenBytes,
+        cutBytes: cut.cutBytes,
+        quarantined: cut.quarantined,
+        gaps: this.#gaps,
+        notes: [...this.#notes, ...examination.notes],
+      },
+    };
+  }
+
+  #outcome(isWriter: boolean, cut: CutReport, rewritten: number): RecoveryReport['outcome'] {
+    if (!isWriter) return 'readonly';
+    if (this.#isCreated) return 'created';
+    if (this.#gaps.length > 0) return 'skipped';
+    return cut.cutBytes > 0 || rewritten > 0 ? 'recovered' : 'clean';
+  }
+}
+
+const NOTHING_CUT: CutReport = { cutBytes: 0, quarantined: [] };

@@ -1,0 +1,127 @@
+/** Turns where a read shall begin into an offset. */
+import { OffsetOutOfRangeError } from '../core/errors.ts';
+import { BatchCursor } from '../format/batch-cursor.ts';
+import { nextOffsetOf } from '../format/batch-header.ts';
+import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import type { EpochStart } from '../format/checkpoint.ts';
+import { enterSegment, loadIndex } from '../segment/segment-entry.ts';
+import { SegmentScanner } from '../segment/segment-scanner.ts';
+import type { Segment } from '../segment/segment.ts';
+import { endOfEpoch } from './epochs.ts';
+import type { ReadableLog } from './log-reader.ts';
+import type { ReadFrom } from './read-options.ts';
+
+/**
+ * The first offset that a read from `from` is about; the visible offset when nothing is there yet.
+ *
+ * @throws OffsetOutOfRangeError when an offset was deleted, lies beyond the end, or belongs to an
+ *   epoch that ended before it
+ */
+export async function resolveFrom(
+  log: ReadableLog,
+  epochs: readonly EpochStart[],
+  from: ReadFrom,
+): Promise<number> {
+  const { startOffset, visibleOffset } = log.marks;
+  if (from === 'earliest') return startOffset;
+  if (from === 'latest') return visibleOffset;
+  if (typeof from === 'number') return checkOffset(log, from, null);
+  if ('last' in from) return Math.max(startOffset, visibleOffset - from.last);
+  if ('timestamp' in from) return offsetForTime(log, from.timestamp);
+  checkEpoch(log, epochs, from);
+  return checkOffset(log, from.offset, from.epoch);
+}
+
+/** Throws unless `offset` is readable or the next to be. */
+export function checkOffset(log: ReadableLog, offset: number, epoch: number | null): number {
+  const { startOffset, visibleOffset } = log.marks;
+  if (offset >= startOffset && offset <= visibleOffset) return offset;
+  throw new OffsetOutOfRangeError({
+    requested: offset,
+    startOffset,
+    endOffset: visibleOffset,
+    epoch,
+  });
+}
+
+/** Throws when a later epoch began at or before `offset`: the record read there is gone. */
+export function checkEpoch(
+  log: ReadableLog,
+  epochs: readonly EpochStart[],
+  place: { readonly offset: number; readonly epoch: number },
+): void {
+  const endOffset = endOfEpoch(epochs, place.epoch);
+  if (endOffset === null || place.offset <= endOffset) return;
+  throw new OffsetOutOfRangeError({
+    requested: place.offset,
+    startOffset: log.marks.startOffset,
+    endOffset,
+    epoch: place.epoch,
+  });
+}
+
+/**
+ * The first visible offset whose create time is at or after `timestampMs`.
+ *
+ * Create times come in any order, so segments are asked one by one for their largest; within the
+ * first that may hold the record the index skips what is older.
+ */
+async function offsetForTime(log: ReadableLog, timestampMs: number): Promise<number> {
+  const { marks, segments } = log;
+  for (const segment of segments.all) {
+    if (segment.baseOffset >= marks.visibleOffset) break;
+    const next = segments.after(segment.baseOffset);
+    if (next !== null && next.baseOffset <= marks.startOffset) continue;
+    const found = await firstAtOrAfter(log, segment, timestampMs);
+    if (found !== null) return found;
+  }
+  return marks.visibleOffset;
+}
+
+async function firstAtOrAfter(
+  log: ReadableLog,
+  segment: Segment,
+  timestampMs: number,
+): Promise<number | null> {
+  const lease = await log.handles.acquire(segment.path);
+  try {
+    const previous = log.segments.before(segment.baseOffset);
+    const header = await enterSegment(segment, lease.file, { logId: log.logId, previous });
+    const index = await loadIndex(segment, lease.file);
+    if (index.maxCreateTimeMs < timestampMs) return null;
+    const position = index.positionForTime(timestampMs);
+    const scanner = new SegmentScanner(lease.file, {
+      logId: log.logId,
+      segmentId: header.segmentId,
+      position,
+      baseOffset: position === SEGMENT_HEADER_BYTES ? segment.baseOffset : null,
+      keepBuffers: false,
+    });
+    return await scanForTime(log, segment, { scanner, timestampMs });
+  } finally {
+    lease.release();
+  }
+}
+
+async function scanForTime(
+  log: ReadableLog,
+  segment: Segment,
+  search: { readonly scanner: SegmentScanner; readonly timestampMs: number },
+): Promise<number | null> {
+  const { scanner, timestampMs } = search;
+  const { startOffset, visibleOffset } = log.marks;
+  const cursor = new BatchCursor();
+  for (;;) {
+    if (segment.dataEndPosition !== null) scanner.extendTo(segment.dataEndPosition);
+    if ((await scanner.next()) !== 'batch') return null; // Damage is found by whoever reads on.
+    const { header, bytes, view, start } = scanner;
+    if (header.baseOffset >= visibleOffset) return null;
+    if (header.kind === BatchKind.gap || header.maxCreateTimeMs < timestampMs) continue;
+    if (nextOffsetOf(header) <= startOffset) continue;
+    cursor.reset({ bytes, view, at: start, header, file: segment.path });
+    while (cursor.next()) {
+      if (cursor.offset >= visibleOffset) return null;
+      if (cursor.offset >= startOffset && cursor.createTimeMs >= timestampMs) return cursor.offset;
+    }
+  }
+}

@@ -1,0 +1,202 @@
+/** What `openLog` accepts, and its validation: once, into a plain frozen object. */
+import { argumentError, checkChoice, checkInteger } from '../core/assert.ts';
+import { systemClock, type Clock } from '../core/clock.ts';
+import {
+  BATCH_TARGET_BYTES,
+  BATCH_TARGET_BYTES_MIN,
+  CACHE_BYTES,
+  FLUSH_MS,
+  GIB,
+  KIB,
+  QUEUED_BYTES_MAX,
+  RECORD_BYTES_LIMIT,
+  RECORD_BYTES_MAX,
+  RETENTION_CHECK_MS,
+  SEGMENT_AGE_MS_MAX,
+  SEGMENT_BYTES_LIMIT,
+  SEGMENT_BYTES_MAX,
+  SEGMENT_BYTES_MIN,
+} from '../core/limits.ts';
+import { systemRandom, type Random } from '../core/random.ts';
+import { bytes, type Codec } from '../codec/codec.ts';
+import type { FileSystem } from '../io/file-system.ts';
+import { nodeFileSystem } from '../io/node-file-system.ts';
+import type { OnCorruption } from './log-loader.ts';
+
+/** What an acknowledged record survives: a process crash, or a power cut too (`sync`). */
+export type DurabilityLevel = 'os' | 'interval' | 'sync';
+
+export interface LogOptions<T, Input = T> {
+  /** Turns values into bytes and back; default `bytes` (values are `Uint8Array`). */
+  readonly codec?: Codec<T, Input> | undefined;
+  /**
+   * When an append is acknowledged; default `sync`. `os`: written to the operating system, survives
+   * a crash of the process. `interval`: the same, and synced every `flushMs`. `sync`: synced,
+   * survives a power cut.
+   */
+  readonly durability?: DurabilityLevel | undefined;
+  /** Milliseconds between syncs at level `interval`, 1..3_600_000; default 200. */
+  readonly flushMs?: number | undefined;
+  /** Bytes at which a new segment begins, 4 KiB..1 GiB; default 64 MiB. */
+  readonly segmentBytesMax?: number | undefined;
+  /** Age in ms at which a new segment begins, at the next append; null = never; default 7 days. */
+  readonly segmentAgeMsMax?: number | null | undefined;
+  /** Whole segments older than this many ms are deleted; default null = never. */
+  readonly retentionMs?: number | null | undefined;
+  /** The oldest segments are deleted while all of them exceed this; default null = never. */
+  readonly retentionBytes?: number | null | undefined;
+  /** Milliseconds between two looks at retention, 10..2^31-1; default 5 minutes. Also on each roll. */
+  readonly retentionCheckMs?: number | undefined;
+  /** Largest record in bytes, key and headers included, 1 KiB..15 MiB; default 1 MiB. */
+  readonly recordBytesMax?: number | undefined;
+  /** Bytes at which a batch on disk is closed, 1 KiB..1 MiB; default 64 KiB, 16 KiB for random reads. */
+  readonly batchBytesMax?: number | undefined;
+  /** Bytes appended but not acknowledged, 64 KiB..1 GiB; default 64 MiB. */
+  readonly queuedBytesMax?: number | undefined;
+  /** Memory for verified batches, bytes, 0..1 GiB; default 32 MiB. */
+  readonly cacheBytes?: number | undefined;
+  /**
+   * When acknowledged data is damaged: `fail` (default) throws, `readonly` opens what is left for
+   * reading, `skip` replaces the damage by gaps, keeps the damaged bytes in `quarantine/` and goes on.
+   */
+  readonly onCorruption?: OnCorruption | undefined;
+  /** Never writes, never creates, takes no lock; default false. */
+  readonly readOnly?: boolean | undefined;
+  /** Creates the directory and the log when missing; default true. */
+  readonly create?: boolean | undefined;
+  /** Seams for tests; default the operating system's. */
+  readonly fileSystem?: FileSystem | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+}
+
+/** `LogOptions` with every default filled in. */
+export interface LogSettings<T, Input = T> {
+  readonly codec: Codec<T, Input>;
+  readonly durability: DurabilityLevel;
+  readonly flushMs: number;
+  readonly segmentBytesMax: number;
+  readonly segmentAgeMsMax: number;
+  readonly retentionMs: number | null;
+  readonly retentionBytes: number | null;
+  readonly retentionCheckMs: number;
+  readonly recordBytesMax: number;
+  readonly batchBytesMax: number;
+  readonly queuedBytesMax: number;
+  readonly cacheBytes: number;
+  readonly onCorruption: OnCorruption;
+  readonly readOnly: boolean;
+  readonly create: boolean;
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export const DURABILITY_LEVELS = ['os', 'interval', 'sync'] as const;
+const ON_CORRUPTION = ['fail', 'readonly', 'skip'] as const;
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+const KNOWN: ReadonlySet<string> = new Set<keyof LogOptions<unknown>>([
+  'codec',
+  'durability',
+  'flushMs',
+  'segmentBytesMax',
+  'segmentAgeMsMax',
+  'retentionMs',
+  'retentionBytes',
+  'retentionCheckMs',
+  'recordBytesMax',
+  'batchBytesMax',
+  'queuedBytesMax',
+  'cacheBytes',
+  'onCorruption',
+  'readOnly',
+  'create',
+  'fileSystem',
+  'clock',
+  'random',
+]);
+
+/**
+ * Checks options and fills in the defaults.
+ *
+ * @throws TypeError or RangeError (`ERR_VARVE_INVALID_ARGUMENT`) for an unknown key or a value out
+ *   of its range
+ */
+export function resolveLogOptions<T, Input>(options: LogOptions<T, Input>): LogSettings<T, Input> {
+  if (options === null || typeof options !== 'object') {
+    throw argumentError(TypeError, 'options', 'an object', options);
+  }
+  for (const key of Object.keys(options)) {
+    if (!KNOWN.has(key)) {
+      throw argumentError(TypeError, 'options', `without an unknown key \`${key}\``, options);
+    }
+  }
+  return Object.freeze({
+    ...seams(options),
+    ...sizes(options),
+    ...times(options),
+    durability: checkChoice('durability', options.durability ?? 'sync', DURABILITY_LEVELS),
+    onCorruption: checkChoice('onCorruption', options.onCorruption ?? 'fail', ON_CORRUPTION),
+    readOnly: checkBoolean('readOnly', options.readOnly ?? false),
+    create: checkBoolean('create', options.create ?? true),
+  });
+}
+
+function seams<T, Input>(options: LogOptions<T, Input>) {
+  return {
+    // Without a codec T is Uint8Array, which the signature of openLog says and TypeScript cannot.
+    codec: options.codec ?? (bytes as unknown as Codec<T, Input>),
+    fileSystem: options.fileSystem ?? nodeFileSystem,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+  };
+}
+
+function sizes(options: NumericOptions) {
+  const size = (name: SizeOption, fallback: number, min: number, max: number) =>
+    checkInteger(name, options[name] ?? fallback, { min, max });
+  return {
+    segmentBytesMax: size(
+      'segmentBytesMax',
+      SEGMENT_BYTES_MAX,
+      SEGMENT_BYTES_MIN,
+      SEGMENT_BYTES_LIMIT,
+    ),
+    recordBytesMax: size('recordBytesMax', RECORD_BYTES_MAX, KIB, RECORD_BYTES_LIMIT),
+    batchBytesMax: size('batchBytesMax', BATCH_TARGET_BYTES, BATCH_TARGET_BYTES_MIN, 1024 * KIB),
+    queuedBytesMax: size('queuedBytesMax', QUEUED_BYTES_MAX, 64 * KIB, GIB),
+    cacheBytes: size('cacheBytes', CACHE_BYTES, 0, GIB),
+    retentionBytes:
+      options.retentionBytes == null
+        ? null
+        : checkInteger('retentionBytes', options.retentionBytes, { min: 0 }),
+  };
+}
+
+type NumericOptions = Omit<LogOptions<unknown>, 'codec'>;
+
+type SizeOption =
+  'segmentBytesMax' | 'recordBytesMax' | 'batchBytesMax' | 'queuedBytesMax' | 'cacheBytes';
+
+function times(options: NumericOptions) {
+  const { segmentAgeMsMax = SEGMENT_AGE_MS_MAX, retentionMs = null } = options;
+  return {
+    flushMs: checkInteger('flushMs', options.flushMs ?? FLUSH_MS, { min: 1, max: 3_600_000 }),
+    segmentAgeMsMax:
+      segmentAgeMsMax === null
+        ? Number.POSITIVE_INFINITY
+        : checkInteger('segmentAgeMsMax', segmentAgeMsMax, { min: 1 }),
+    retentionMs: retentionMs === null ? null : checkInteger('retentionMs', retentionMs, { min: 0 }),
+    retentionCheckMs: checkInteger(
+      'retentionCheckMs',
+      options.retentionCheckMs ?? RETENTION_CHECK_MS,
+      { min: 10, max: TIMER_MS_MAX },
+    ),
+  };
+}
+
+function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw argumentError(TypeError, name, 'a boolean', value);
+  return value;
+}

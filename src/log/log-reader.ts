@@ -1,0 +1,224 @@
+/**
+ * Walks the visible batches of a log in offset order, across segments, while it grows and while
+ * retention takes its beginning away.
+ *
+ * What a batch is, and whether it is valid, is the scanner's; this file knows how segments follow
+ * each other and what is damage.
+ */
+import { CorruptLogError, OffsetOutOfRangeError, type CorruptLogDetails } from '../core/errors.ts';
+import { nextOffsetOf } from '../format/batch-header.ts';
+import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import { findCandidates } from '../segment/candidates.ts';
+import { enterSegment, loadIndex } from '../segment/segment-entry.ts';
+import { SegmentScanner } from '../segment/segment-scanner.ts';
+import type { Segment } from '../segment/segment.ts';
+import type { FileLease, HandleCache } from './handle-cache.ts';
+import type { LogMarks } from './marks.ts';
+import type { LogGap } from './recovery-report.ts';
+import type { SegmentList } from './segment-list.ts';
+
+/** What readers share of a log. */
+export interface ReadableLog {
+  readonly path: string;
+  readonly logId: number;
+  readonly marks: LogMarks;
+  readonly segments: SegmentList;
+  readonly handles: HandleCache;
+}
+
+export interface ReaderOptions {
+  /** First offset wanted. */
+  readonly from: number;
+  /** Each read gets its own buffer, so batches may be kept; default true. */
+  readonly keepBuffers?: boolean;
+  readonly skipsDamage: boolean;
+  readonly onGap: ((gap: LogGap) => void) | null;
+}
+
+export class LogReader {
+  /** Next offset wanted: everything below was walked. */
+  offset: number;
+
+  readonly #log: ReadableLog;
+  readonly #options: ReaderOptions;
+  #segment: Segment | null = null;
+  #lease: FileLease | null = null;
+  #scanner: SegmentScanner | null = null;
+  /** The scan began at a place that the index named, and no batch confirmed it yet. */
+  #trustsIndex = false;
+
+  constructor(log: ReadableLog, options: ReaderOptions) {
+    this.#log = log;
+    this.#options = options;
+    this.offset = options.from;
+  }
+
+  /** The scanner that stands on the current batch, after `next` said true. */
+  get scanner(): SegmentScanner {
+    return this.#scanner as SegmentScanner; // Set while a batch is current.
+  }
+
+  /** Path of the current segment. */
+  get file(): string {
+    return this.#segment?.path ?? this.#log.path;
+  }
+
+  /**
+   * Moves to the next batch that holds an offset in [`offset`, `limit`); false when there is none
+   * yet. `limit` must not be above the visible offset.
+   *
+   * @throws CorruptLogError, OffsetOutOfRangeError (retention passed the reader), IoError
+   */
+  async next(limit: number): Promise<boolean> {
+    while (this.offset < limit) {
+      const scanner = this.#scanner ?? (await this.#enter());
+      const segment = this.#segment as Segment; // Set together with the scanner.
+      if (segment.dataEndPosition !== null) scanner.extendTo(segment.dataEndPosition);
+      const status = scanner.tryNext() ?? (await scanner.next());
+      if (status !== 'batch') {
+        await this.#leave(segment, scanner, status === 'bad' ? scanner.problem : null);
+        continue;
+      }
+      const { header } = scanner;
+      if (this.#trustsIndex && header.baseOffset > this.offset) {
+        await this.#rescan(segment);
+        continue;
+      }
+      this.#trustsIndex = false;
+      const nextOffset = nextOffsetOf(header);
+      if (nextOffset <= this.offset) continue;
+      this.offset = nextOffset;
+      if (header.kind !== BatchKind.gap) return true;
+    }
+    return false;
+  }
+
+  close(): void {
+    this.#lease?.release();
+    this.#lease = null;
+    this.#scanner = null;
+  }
+
+  async #enter(): Promise<SegmentScanner> {
+    const { marks, segments } = this.#log;
+    if (this.offset < marks.startOffset) throw this.#outOfRange();
+    const segment = segments.floor(this.offset);
+    if (segment === null) {
+      throw new CorruptLogError({
+        file: this.#log.path,
+        position: 0,
+        kind: 'chain',
+        firstOffset: this.offset,
+        nextOffset: segments.all[0]?.baseOffset ?? null,
+        reason: 'no segment holds this offset',
+      });
+    }
+    return this.#open(segment);
+  }
+
+  async #open(segment: Segment): Promise<SegmentScanner> {
+    const { handles, segments, logId } = this.#log;
+    this.close();
+    this.#segment = segment;
+    this.#lease = await handles.acquire(segment.path);
+    const { file } = this.#lease;
+    try {
+      const previous = segments.before(segment.baseOffset);
+      await enterSegment(segment, file, { logId, previous });
+    } catch (error) {
+      if (!(error instanceof CorruptLogError) || !this.#options.skipsDamage) throw error;
+      // The batches prove themselves; only the header is lost.
+    }
+    const isStart = this.offset <= segment.baseOffset;
+    const index = isStart ? null : await loadIndex(segment, file);
+    const position = index?.positionForOffset(this.offset) ?? SEGMENT_HEADER_BYTES;
+    this.#trustsIndex = position > SEGMENT_HEADER_BYTES;
+    return this.#scan(segment, position, this.#trustsIndex ? null : segment.baseOffset);
+  }
+
+  #scan(segment: Segment, position: number, baseOffset: number | null): SegmentScanner {
+    const { file } = this.#lease as FileLease; // Taken by #open.
+    this.#scanner = new SegmentScanner(file, {
+      logId: this.#log.logId,
+      segmentId: segment.header?.segmentId ?? 0,
+      position,
+      baseOffset,
+      keepBuffers: this.#options.keepBuffers ?? true,
+    });
+    return this.#scanner;
+  }
+
+  /** The index pointed somewhere wrong: forget it and walk the segment from its beginning. */
+  async #rescan(segment: Segment): Promise<void> {
+    this.#trustsIndex = false;
+    this.#scan(segment, SEGMENT_HEADER_BYTES, segment.baseOffset);
+  }
+
+  /** The scan of a segment stopped: go on to the next one, or say what is damaged. */
+  async #leave(segment: Segment, scanner: SegmentScanner, problem: string | null): Promise<void> {
+    if (this.#trustsIndex) {
+      await this.#rescan(segment);
+      return;
+    }
+    const next = this.#log.segments.after(segment.baseOffset);
+    const reached = scanner.expectedOffset ?? segment.baseOffset;
+    if (next !== null && reached === next.baseOffset) {
+      await this.#open(next);
+      return;
+    }
+    const details: CorruptLogDetails = {
+      file: segment.path,
+      position: scanner.position,
+      kind: problem === null ? 'length' : 'batch',
+      firstOffset: reached,
+      nextOffset: next?.baseOffset ?? null,
+      reason: problem ?? `the segment ends at offset ${reached}, expected more`,
+    };
+    await this.#passDamage(segment, details);
+  }
+
+  async #passDamage(segment: Segment, details: CorruptLogDetails): Promise<void> {
+    const resume = await this.#resumeBehind(segment, details);
+    const end = this.#log.segments.after(segment.baseOffset)?.baseOffset;
+    const nextOffset = resume?.baseOffset ?? end ?? this.#log.marks.visibleOffset;
+    if (!this.#options.skipsDamage) throw new CorruptLogError({ ...details, nextOffset });
+    const firstOffset = details.firstOffset ?? this.offset;
+    const { file, position } = details;
+    this.#options.onGap?.({ firstOffset, nextOffset, file, position });
+    this.offset = Math.max(this.offset, nextOffset);
+    if (resume !== null) this.#scan(segment, resume.position, resume.baseOffset);
+    else if (end === undefined) this.close();
+    else await this.#open(this.#log.segments.after(segment.baseOffset) as Segment); // end is its base
+  }
+
+  /** Where valid batches go on in the same segment; null when they do not. */
+  async #resumeBehind(
+    segment: Segment,
+    details: CorruptLogDetails,
+  ): Promise<{ position: number; baseOffset: number } | null> {
+    const { file } = this.#lease as FileLease; // Held while a segment is scanned.
+    const { sizeBytes } = await file.stat();
+    const search = {
+      logId: this.#log.logId,
+      segmentId: segment.header?.segmentId ?? 0,
+      position: details.position,
+      endPosition: segment.dataEndPosition ?? sizeBytes,
+    };
+    for await (const header of findCandidates(file, search)) {
+      if (header.kind === BatchKind.index || header.baseOffset <= (details.firstOffset ?? -1))
+        continue;
+      return { position: header.position, baseOffset: header.baseOffset };
+    }
+    return null;
+  }
+
+  #outOfRange(): OffsetOutOfRangeError {
+    const { startOffset, visibleOffset } = this.#log.marks;
+    return new OffsetOutOfRangeError({
+      requested: this.offset,
+      startOffset,
+      endOffset: visibleOffset,
+      epoch: null,
+    });
+  }
+}

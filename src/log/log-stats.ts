@@ -1,0 +1,51 @@
+/** The figures of an open log. */
+import type { LogWriter } from './log-writer.ts';
+import type { ReadableLog } from './log-reader.ts';
+
+export interface LogStats {
+  readonly state: 'open' | 'readonly' | 'failed' | 'closed';
+  readonly startOffset: number;
+  /** Offset of the next record. */
+  readonly endOffset: number;
+  readonly visibleOffset: number;
+  readonly syncedOffset: number;
+  readonly segmentCount: number;
+  /** Bytes of all segment files. */
+  readonly sizeBytes: number;
+  /** Bytes appended and not yet acknowledged. */
+  readonly queuedBytes: number;
+  /** What holds the directory for this writer; null when read-only. */
+  readonly lockMechanism: string | null;
+  /** Segments that retention deleted since the log was opened. */
+  readonly retainedAway: { readonly age: number; readonly size: number };
+  /** Last failure of a background task; null when there is none. */
+  readonly lastError: unknown;
+}
+
+/** Collects the figures. O(segments), no I/O. */
+export function describeLog(
+  log: ReadableLog,
+  writer: LogWriter | null,
+  isClosed: boolean,
+): LogStats {
+  const { marks, segments } = log;
+  return {
+    state: stateOf(writer, isClosed),
+    startOffset: marks.startOffset,
+    endOffset: writer?.appender.nextOffset ?? marks.visibleOffset,
+    visibleOffset: marks.visibleOffset,
+    syncedOffset: marks.syncedOffset,
+    segmentCount: segments.all.length,
+    sizeBytes: segments.all.reduce((sum, segment) => sum + segment.sizeBytes, 0),
+    queuedBytes: writer?.appender.queuedBytes ?? 0,
+    lockMechanism: writer?.lock.mechanism ?? null,
+    retainedAway: { ...(writer?.trimmer.deletedByReason ?? { age: 0, size: 0 }) },
+    lastError: writer?.appender.failure ?? writer?.trimmer.lastError ?? null,
+  };
+}
+
+function stateOf(writer: LogWriter | null, isClosed: boolean): LogStats['state'] {
+  if (isClosed) return 'closed';
+  if (writer === null) return 'readonly';
+  return writer.appender.failure === null ? 'open' : 'failed';
+}

@@ -1,0 +1,164 @@
+/** Everything that a log open for writing consists of, put together, and taken apart in order. */
+import type { Clock } from '../core/clock.ts';
+import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import type { DirectoryLock } from '../io/file-system.ts';
+import { Appender } from './appender.ts';
+import { BatchBuilder, type LogEnd } from './batch-builder.ts';
+import type { CheckpointFile } from './checkpoint-file.ts';
+import { CheckpointKeeper } from './checkpoint-keeper.ts';
+import { ChunkWriter } from './chunk-writer.ts';
+import type { LogDirectory } from './log-directory.ts';
+import type { LoadedLog } from './log-loader.ts';
+import type { LogSettings } from './log-options.ts';
+import type { ReadableLog } from './log-reader.ts';
+import { SyncLoop, type SyncedPlace } from './sync-loop.ts';
+import { Trimmer } from './trimmer.ts';
+
+export interface LogWriterParts {
+  readonly directory: LogDirectory;
+  readonly settings: Omit<LogSettings<never>, 'codec'>;
+  readonly loaded: LoadedLog;
+  readonly checkpointFile: CheckpointFile;
+  readonly lock: DirectoryLock;
+  readonly log: ReadableLog;
+}
+
+export class LogWriter {
+  readonly appender: Appender;
+  readonly syncLoop: SyncLoop;
+  readonly trimmer: Trimmer;
+  readonly checkpointFile: CheckpointFile;
+  readonly lock: DirectoryLock;
+  readonly #keeper: CheckpointKeeper;
+  readonly #log: ReadableLog;
+  readonly #clock: Clock;
+
+  private constructor(parts: LogWriterParts) {
+    const { directory, settings, loaded, checkpointFile, lock, log } = parts;
+    const { clock, random } = settings;
+    const { marks, segments } = log;
+    const fail = (cause: unknown) => this.appender.fail(cause);
+    const end = endOf(loaded);
+    this.#log = log;
+    this.#clock = clock;
+    this.lock = lock;
+    this.checkpointFile = checkpointFile;
+    this.#keeper = new CheckpointKeeper({
+      file: checkpointFile,
+      clock,
+      marks,
+      place: { offset: end.offset, segment: end.segment, position: end.position },
+      onFailed: fail,
+    });
+    this.syncLoop = new SyncLoop({
+      directory,
+      marks,
+      active: loaded.active,
+      onSynced: (place) => this.#onSynced(place),
+      onFailed: fail,
+    });
+    const writer = new ChunkWriter({
+      directory,
+      lock,
+      marks,
+      segments,
+      syncLoop: this.syncLoop,
+      end,
+    });
+    const builder = new BatchBuilder({
+      directory,
+      clock,
+      random,
+      marks,
+      logId: loaded.logId,
+      epoch: checkpointFile.epochs.at(-1)?.epoch ?? 1,
+      policy: settings,
+      batchBytesMax: settings.batchBytesMax,
+      end,
+    });
+    this.appender = new Appender({
+      path: directory.path,
+      clock,
+      marks,
+      builder,
+      writer,
+      syncLoop: this.syncLoop,
+      durability: settings.durability,
+      flushMs: settings.flushMs,
+      queuedBytesMax: settings.queuedBytesMax,
+      onWritten: () => this.#onWritten(settings.durability !== 'sync'),
+    });
+    this.trimmer = new Trimmer({
+      directory,
+      log,
+      clock,
+      policy: settings,
+      checkMs: settings.retentionCheckMs,
+      keeper: this.#keeper,
+      syncLoop: this.syncLoop,
+      appender: this.appender,
+    });
+  }
+
+  /** Opens the active segment for writing and removes what lies below the start. @throws IoError */
+  static async open(parts: LogWriterParts): Promise<LogWriter> {
+    const { loaded, directory } = parts;
+    if (loaded.active !== null) {
+      loaded.active.file = await directory.fileSystem.open(loaded.active.path, 'write');
+    }
+    const writer = new LogWriter(parts);
+    await writer.trimmer.removeLeftovers();
+    writer.trimmer.start();
+    return writer;
+  }
+
+  /** Waits for what was appended, syncs everything, states it in the checkpoint, lets go of files. */
+  async close(): Promise<void> {
+    const { appender, syncLoop } = this;
+    await this.trimmer.close();
+    await appender.close();
+    try {
+      if (appender.failure === null) await syncLoop.syncAll().catch(() => undefined);
+      await syncLoop.idle();
+      await this.#keeper.close({ sync: appender.failure === null });
+    } finally {
+      for (const segment of this.#log.segments.all) {
+        const { file } = segment;
+        segment.file = null;
+        await file?.close();
+      }
+      await this.lock.release();
+    }
+    if (appender.failure !== null) throw appender.failure;
+  }
+
+  #segmentCount = 0;
+
+  #onWritten(isVisible: boolean): void {
+    if (isVisible) this.#keeper.onVisible();
+    const segmentCount = this.#log.segments.all.length;
+    if (segmentCount > this.#segmentCount && this.#segmentCount > 0) {
+      this.trimmer.retainInBackground();
+    }
+    this.#segmentCount = segmentCount;
+  }
+
+  #onSynced(place: SyncedPlace): void {
+    this.#keeper.onSynced(place);
+    this.appender.onSynced();
+  }
+}
+
+function endOf(loaded: LoadedLog): LogEnd {
+  const segment =
+    loaded.endOffset > 0 || loaded.active !== null ? (loaded.segments.at(-1) ?? null) : null;
+  return {
+    segment,
+    isSealed: segment !== null && segment !== loaded.active,
+    position: loaded.active?.dataEndPosition ?? SEGMENT_HEADER_BYTES,
+    offset: loaded.endOffset,
+    endCrc: segment?.endCrc ?? 0,
+    appendTimeMs: loaded.lastAppendTimeMs,
+    indexMark: loaded.active?.index?.mark() ?? null,
+  };
+}

@@ -1,0 +1,367 @@
+/** A log as its users hold it: append, read, trim, close. */
+import { checkChoice, checkInteger } from '../core/assert.ts';
+import { ClosedError, OffsetOutOfRangeError, ReadOnlyError } from '../core/errors.ts';
+import type { EpochStart } from '../format/checkpoint.ts';
+import type { EncodableRecord } from '../format/batch-encoder.ts';
+import type { AppendBatchResult, AppendOptions, AppendResult } from './append-result.ts';
+import { DURABILITY_LEVELS, type DurabilityLevel, type LogSettings } from './log-options.ts';
+import { LogCursor } from './log-cursor.ts';
+import { describeLog, type LogStats } from './log-stats.ts';
+import type { LogWriter } from './log-writer.ts';
+import type { ReadableLog } from './log-reader.ts';
+import { PointReader } from './point-reader.ts';
+import { planRead, type ReadOptions } from './read-options.ts';
+import { RecordBatch, type LogRecord } from './record.ts';
+import { emptyEncodable, prepareRecord, type RecordInput } from './record-input.ts';
+import { RecordSource } from './record-source.ts';
+import type { RecoveryReport } from './recovery-report.ts';
+import type { RetentionResult } from './trimmer.ts';
+
+/** @internal What `openLog` hands over. */
+export interface LogParts<T, Input> {
+  readonly settings: LogSettings<T, Input>;
+  readonly log: ReadableLog;
+  /** Null when the log is read-only. */
+  readonly writer: LogWriter | null;
+  readonly epochs: readonly EpochStart[];
+  readonly recovery: RecoveryReport;
+}
+
+/**
+ * An append-only sequence of records on disk, open in this process. Made by `openLog`.
+ *
+ * Offsets are numbers from 0, never reused at level `sync`. One writer per directory; any number of
+ * concurrent calls and readers on it.
+ */
+export class Log<T, Input = T> implements AsyncDisposable {
+  /** What opening found and did. */
+  readonly recovery: RecoveryReport;
+  readonly #settings: LogSettings<T, Input>;
+  readonly #log: ReadableLog;
+  readonly #writer: LogWriter | null;
+  readonly #epochs: readonly EpochStart[];
+  readonly #points: PointReader<T>;
+  readonly #scratch: EncodableRecord = emptyEncodable();
+  #closing: Promise<void> | null = null;
+
+  /** @internal */
+  constructor(parts: LogParts<T, Input>) {
+    this.#settings = parts.settings;
+    this.#log = parts.log;
+    this.#writer = parts.writer;
+    this.#epochs = parts.epochs;
+    this.recovery = parts.recovery;
+    const { codec, cacheBytes } = parts.settings;
+    this.#points = new PointReader(parts.log, codec, cacheBytes);
+  }
+
+  /** The log's directory, absolute, without symbolic links. */
+  get path(): string {
+    return this.#log.path;
+  }
+
+  get readOnly(): boolean {
+    return this.#writer === null;
+  }
+
+  /** Lowest readable offset. */
+  get startOffset(): number {
+    return this.#log.marks.startOffset;
+  }
+
+  /** Offset that the next appended record gets; falls back when a full disk refuses appends. */
+  get endOffset(): number {
+    return this.#writer?.appender.nextOffset ?? this.#log.marks.visibleOffset;
+  }
+
+  /** Readers see offsets below this: synced ones at level `sync`, written ones otherwise. */
+  get visibleOffset(): number {
+    return this.#log.marks.visibleOffset;
+  }
+
+  /** Everything below survives a power cut, wherever it is held. */
+  get durableOffset(): number {
+    return this.#log.marks.syncedOffset;
+  }
+
+  /** This log's own files were synced up to here. */
+  get syncedOffset(): number {
+    return this.#log.marks.syncedOffset;
+  }
+
+  /** Grows with each writer that opens the log: with an offset it names a record for ever. */
+  get epoch(): number {
+    return this.#epochs.at(-1)?.epoch ?? 0;
+  }
+
+  /**
+   * Appends one record.
+   *
+   * @param options.durability      when to resolve; default the log's level
+   * @param options.expectedOffset  append only if the record gets this offset
+   * @returns the offset, and the level that was reached
+   * @throws TypeError, RangeError, TooLargeError, CodecError, InvalidValueError at once, before any
+   *   effect. Rejects with WrongOffsetError, BackpressureError, ClosedError, ReadOnlyError,
+   *   DiskFullError (nothing was appended, try again later) or FailedError (the writer stopped;
+   *   with `indeterminate` only recovery can tell whether the record is there)
+   *
+   * Durability: see `LogOptions.durability`. Cost: one promise; calls in the same turn of the event
+   * loop, or during a write or sync in flight, share the next one.
+   */
+  append(record: RecordInput<Input>, options: AppendOptions = {}): Promise<AppendResult> {
+    const durability = this.#level(options);
+    prepareRecord(record, this.#settings.clock.now(), this.#settings, this.#scratch);
+    const refusal = this.#refusal('append', options);
+    if (refusal !== null) return Promise.reject(refusal);
+    const { appender } = this.#writer as LogWriter; // Checked by #refusal.
+    const offset = appender.add(this.#scratch);
+    return withSignal(options.signal, (resolve, reject) => {
+      appender.submit(durability, {
+        nextOffset: offset + 1,
+        complete: (reached) => resolve({ offset, durability: reached }),
+        fail: reject,
+      });
+    });
+  }
+
+  /**
+   * Appends records with consecutive offsets.
+   *
+   * All are checked before the first is appended. After a crash a prefix of them may be there: what
+   * must be all or nothing belongs into one record.
+   *
+   * @returns offset of the first, their number, and the level that was reached. An empty array
+   *   resolves at once
+   * @throws as `append`
+   *
+   * Cost: one promise for all.
+   */
+  appendBatch(
+    records: readonly RecordInput<Input>[],
+    options: AppendOptions = {},
+  ): Promise<AppendBatchResult> {
+    const durability = this.#level(options);
+    const prepared = this.#prepareAll(records);
+    const refusal = this.#refusal('appendBatch', options);
+    if (refusal !== null) return Promise.reject(refusal);
+    const { appender } = this.#writer as LogWriter; // Checked by #refusal.
+    const baseOffset = appender.nextOffset;
+    const recordCount = prepared.length;
+    for (const record of prepared) appender.add(record);
+    if (recordCount === 0) return Promise.resolve({ baseOffset, recordCount, durability });
+    return withSignal(options.signal, (resolve, reject) => {
+      appender.submit(durability, {
+        nextOffset: baseOffset + recordCount,
+        complete: (reached) => resolve({ baseOffset, recordCount, durability: reached }),
+        fail: reject,
+      });
+    });
+  }
+
+  /**
+   * Appends one record without a promise.
+   *
+   * @returns its offset, or -1 when a quarter of `queuedBytesMax` waits: await `flushed()` and try
+   *   again. The offset is provisional until `flushed()` resolves
+   * @throws as `append`, all at once
+   */
+  appendNoWait(record: RecordInput<Input>): number {
+    prepareRecord(record, this.#settings.clock.now(), this.#settings, this.#scratch);
+    if (this.#writer?.appender.isFull === true && this.#writer.appender.failure === null) return -1;
+    const refusal = this.#refusal('appendNoWait', {});
+    if (refusal !== null) throw refusal;
+    const { appender } = this.#writer as LogWriter; // Checked by #refusal.
+    const offset = appender.add(this.#scratch);
+    appender.submit(this.#settings.durability, null);
+    return offset;
+  }
+
+  /** Resolves when everything appended so far reached the log's level. @throws as `append` */
+  async flushed(): Promise<void> {
+    await this.#writable('flushed').appender.reached(this.#settings.durability);
+  }
+
+  /** Resolves when everything appended so far is synced, whatever the level. @throws as `append` */
+  async sync(): Promise<void> {
+    await this.#writable('sync').appender.reached('sync');
+  }
+
+  /**
+   * Reads batch by batch: one await per batch on disk, a plain loop inside.
+   *
+   * @throws OffsetOutOfRangeError when `from` is not readable or retention passed the reader;
+   *   CorruptLogError at damage; ClosedError; the signal's reason
+   */
+  async *batches(options: ReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
+    const plan = planRead(options);
+    const source = this.#source(options, true);
+    let left = plan.limit;
+    try {
+      while (left > 0 && (await source.next())) {
+        const { from, to } = source;
+        const range = { from, to, recordsMax: left };
+        const batch = new RecordBatch(source.batchBytes(), this.#settings.codec, range);
+        if (Number.isFinite(left)) left -= batch.recordCount;
+        yield batch;
+      }
+    } finally {
+      source.close();
+    }
+  }
+
+  /** Reads record by record: convenient, and several times slower than `batches`. */
+  async *records(options: ReadOptions = {}): AsyncGenerator<LogRecord<T>, void, void> {
+    for await (const batch of this.batches(options)) yield* batch;
+  }
+
+  /** Reads without an object per record: see `LogCursor`. */
+  cursor(options: ReadOptions = {}): LogCursor {
+    return new LogCursor(this.#source(options, false), planRead(options).limit);
+  }
+
+  /**
+   * Reads one record.
+   *
+   * @param options.epoch  the epoch that the offset was read in: refuses one that a power cut took back
+   * @returns null when the offset holds no record (a gap, or compacted away)
+   * @throws OffsetOutOfRangeError, CorruptLogError, IoError
+   */
+  async read(
+    offset: number,
+    options: { readonly epoch?: number } = {},
+  ): Promise<LogRecord<T> | null> {
+    checkInteger('offset', offset, { min: 0 });
+    this.#checkOpen();
+    const { startOffset, visibleOffset } = this.#log.marks;
+    if (offset < startOffset || offset >= visibleOffset) {
+      throw new OffsetOutOfRangeError({
+        requested: offset,
+        startOffset,
+        endOffset: visibleOffset,
+        epoch: options.epoch ?? null,
+      });
+    }
+    return this.#points.read(offset, options.epoch ?? null, this.#epochs);
+  }
+
+  /**
+   * Deletes all records below `offset`: they are unreadable when this resolves, and never come
+   * back. Disk space is freed by whole segments.
+   *
+   * @param offset  from `startOffset` (no effect at or below it) to `visibleOffset`
+   * @throws OffsetOutOfRangeError, ReadOnlyError, FailedError, IoError
+   */
+  async deleteBefore(offset: number): Promise<void> {
+    checkInteger('offset', offset, { min: 0 });
+    const { trimmer } = this.#writable('deleteBefore');
+    const { startOffset, visibleOffset } = this.#log.marks;
+    if (offset > visibleOffset) {
+      const endOffset = visibleOffset;
+      throw new OffsetOutOfRangeError({ requested: offset, startOffset, endOffset, epoch: null });
+    }
+    await trimmer.deleteBefore(offset);
+  }
+
+  /** Runs retention now. @throws ReadOnlyError, FailedError, IoError */
+  async retain(): Promise<RetentionResult> {
+    return this.#writable('retain').trimmer.retain();
+  }
+
+  /** Counters and sizes, in memory: no I/O. */
+  stats(): LogStats {
+    return describeLog(this.#log, this.#writer, this.#closing !== null);
+  }
+
+  /**
+   * Waits for pending appends, syncs everything and lets go of the directory. Idempotent.
+   *
+   * @throws FailedError when the writer had failed, or the last sync did
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#log.marks.wake();
+    try {
+      await this.#writer?.close();
+    } finally {
+      this.#points.clear();
+      await this.#log.handles.close();
+    }
+  }
+
+  #level(options: AppendOptions): DurabilityLevel {
+    const { durability } = options;
+    if (durability === undefined) return this.#settings.durability;
+    return checkChoice('durability', durability, DURABILITY_LEVELS);
+  }
+
+  #prepareAll(records: readonly RecordInput<Input>[]): EncodableRecord[] {
+    const nowMs = this.#settings.clock.now();
+    return records.map((record) => {
+      const prepared = emptyEncodable();
+      prepareRecord(record, nowMs, this.#settings, prepared);
+      return prepared;
+    });
+  }
+
+  #refusal(operation: string, options: AppendOptions): Error | null {
+    if (this.#writer === null) return new ReadOnlyError({ operation, path: this.path });
+    if (options.signal?.aborted === true) return toError(options.signal.reason);
+    if (this.#closing !== null) return new ClosedError({ resource: 'log', name: this.path });
+    return this.#writer.appender.refusal(options.expectedOffset);
+  }
+
+  #writable(operation: string): LogWriter {
+    if (this.#writer === null) throw new ReadOnlyError({ operation, path: this.path });
+    this.#checkOpen();
+    return this.#writer;
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== null) throw new ClosedError({ resource: 'log', name: this.path });
+  }
+
+  #source(options: ReadOptions, keepBuffers: boolean): RecordSource {
+    return new RecordSource({
+      log: this.#log,
+      epochs: () => this.#epochs,
+      plan: planRead(options),
+      keepBuffers,
+      isClosed: () => this.#closing !== null,
+    });
+  }
+}
+
+type Settle<R> = (resolve: (result: R) => void, reject: (error: Error) => void) => void;
+
+/** A promise that also rejects when the signal aborts; what was appended stays appended. */
+function withSignal<R>(signal: AbortSignal | undefined, start: Settle<R>): Promise<R> {
+  if (signal === undefined) return new Promise(start);
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(toError(signal.reason));
+    signal.addEventListener('abort', onAbort, { once: true });
+    const end = () => signal.removeEventListener('abort', onAbort);
+    start(
+      (result) => {
+        end();
+        resolve(result);
+      },
+      (error) => {
+        end();
+        reject(error);
+      },
+    );
+  });
+}
+
+/** An abort rejects with the signal's reason, untouched, whatever it is. */
+function toError(reason: unknown): Error {
+  return reason as Error;
+}

@@ -1,0 +1,67 @@
+/** Reads single records by offset, from verified batches in memory where it can. */
+import { BatchCursor } from '../format/batch-cursor.ts';
+import type { EpochStart } from '../format/checkpoint.ts';
+import { floorSlot } from '../segment/index-search.ts';
+import { BatchCache, type CachedBatch } from './batch-cache.ts';
+import { checkEpoch } from './log-offsets.ts';
+import { LogReader, type ReadableLog } from './log-reader.ts';
+import { LogRecord, type Decoder } from './record.ts';
+
+export class PointReader<T> {
+  readonly #log: ReadableLog;
+  readonly #codec: Decoder<T>;
+  readonly #cache: BatchCache;
+  readonly #cursor = new BatchCursor();
+
+  constructor(log: ReadableLog, codec: Decoder<T>, cacheBytes: number) {
+    this.#log = log;
+    this.#codec = codec;
+    this.#cache = new BatchCache(cacheBytes);
+  }
+
+  /** The record at `offset`, which is readable; null when the offset holds none. */
+  async read(
+    offset: number,
+    epoch: number | null,
+    epochs: readonly EpochStart[],
+  ): Promise<LogRecord<T> | null> {
+    if (epoch !== null) checkEpoch(this.#log, epochs, { offset: offset + 1, epoch });
+    const cached = this.#cached(offset) ?? (await this.#load(offset));
+    if (cached === null || !cached.seek(this.#cursor, offset)) return null;
+    return new LogRecord(cached.batch, this.#codec, this.#cursor);
+  }
+
+  clear(): void {
+    this.#cache.clear();
+  }
+
+  /** The cached batch that holds `offset`: the indexed one at or before it, or one that follows. */
+  #cached(offset: number): CachedBatch | null {
+    const segment = this.#log.segments.floor(offset);
+    const index = segment?.index ?? null;
+    if (segment === null || index === null) return null;
+    const slot = floorSlot(index.offsets, index.count, offset);
+    const baseOffset = slot < 0 ? segment.baseOffset : (index.offsets[slot] as number);
+    let cached = this.#cache.get(baseOffset);
+    while (cached !== null && cached.nextOffset <= offset) {
+      cached = this.#cache.get(cached.nextOffset);
+    }
+    return cached;
+  }
+
+  async #load(offset: number): Promise<CachedBatch | null> {
+    const reader = new LogReader(this.#log, {
+      from: offset,
+      keepBuffers: false,
+      skipsDamage: false,
+      onGap: null,
+    });
+    try {
+      if (!(await reader.next(offset + 1))) return null;
+      const { bytes, start, header } = reader.scanner;
+      return this.#cache.add({ bytes, start, header, file: reader.file });
+    } finally {
+      reader.close();
+    }
+  }
+}

@@ -1,0 +1,91 @@
+/** What callers append, checked and brought into the shape that the encoder takes. */
+import { argumentError, checkInteger } from '../core/assert.ts';
+import { CodecError, StoreError, TooLargeError } from '../core/errors.ts';
+import { KEY_BYTES_MAX } from '../core/limits.ts';
+import type { Codec } from '../codec/codec.ts';
+import { encodedRecordBytes, type EncodableRecord } from '../format/batch-encoder.ts';
+import { CREATE_TIME_MS_MAX } from '../format/layout.ts';
+import { encodeHeaders, type HeadersInput } from '../format/record-headers.ts';
+
+/** A record to append. The log copies all of it before the call returns. */
+export interface RecordInput<T> {
+  /** null = a tombstone for the key. */
+  readonly value: T | null;
+  /** Text (stored as UTF-8) or bytes, at most 65,534 bytes; default none. */
+  readonly key?: string | Uint8Array | null | undefined;
+  /** Text or bytes by name, at most 64 KiB in all; default none. */
+  readonly headers?: HeadersInput | null | undefined;
+  /** The caller's time for this record, ms since the Unix epoch, in any order; default now. */
+  readonly createTimeMs?: number | undefined;
+}
+
+export interface PrepareSettings<T> {
+  readonly codec: Pick<Codec<unknown, T>, 'id' | 'encode'>;
+  readonly recordBytesMax: number;
+}
+
+/** A record object to be filled again and again. */
+export function emptyEncodable(): EncodableRecord {
+  return { key: null, keyBytes: 0, headers: null, value: null, createTimeMs: 0, sizeBytes: 0 };
+}
+
+/**
+ * Checks `input` and fills `into`. Has no other effect, so a bad record changes nothing.
+ *
+ * @throws TypeError, RangeError (`ERR_VARVE_INVALID_ARGUMENT`); TooLargeError
+ *   (`ERR_VARVE_TOO_LARGE`); CodecError (`ERR_VARVE_CODEC`); InvalidValueError
+ */
+export function prepareRecord<T>(
+  input: RecordInput<T>,
+  nowMs: number,
+  settings: PrepareSettings<T>,
+  into: EncodableRecord,
+): void {
+  if (input === null || typeof input !== 'object') {
+    throw argumentError(TypeError, 'record', 'an object with a `value`', input);
+  }
+  const { value, key = null, headers, createTimeMs } = input;
+  into.value = value === null ? null : encodeValue(settings.codec, value);
+  into.key = key;
+  into.keyBytes = key === null ? 0 : keyLength(key);
+  into.headers = headers == null ? null : encodeHeaders(headers);
+  into.createTimeMs =
+    createTimeMs === undefined
+      ? nowMs
+      : checkInteger('createTimeMs', createTimeMs, { min: 0, max: CREATE_TIME_MS_MAX });
+  into.sizeBytes = encodedRecordBytes(into.keyBytes, into.headers, into.value);
+  if (into.sizeBytes > settings.recordBytesMax) {
+    throw new TooLargeError({
+      what: 'record',
+      bytes: into.sizeBytes,
+      bytesMax: settings.recordBytesMax,
+    });
+  }
+}
+
+function encodeValue<T>(codec: PrepareSettings<T>['codec'], value: T): Uint8Array {
+  if (value === undefined) throw argumentError(TypeError, 'value', 'a value or null', value);
+  let encoded: Uint8Array;
+  try {
+    encoded = codec.encode(value);
+  } catch (cause) {
+    if (cause instanceof StoreError || cause instanceof TypeError) throw cause;
+    const details = { codec: codec.id, offset: null };
+    throw new CodecError(`codec ${codec.id} could not encode a value`, details, { cause });
+  }
+  if (encoded instanceof Uint8Array) return encoded;
+  throw argumentError(TypeError, 'value', `what codec ${codec.id} turns into a Uint8Array`, value);
+}
+
+function keyLength(key: string | Uint8Array): number {
+  const keyBytes = typeof key === 'string' ? Buffer.byteLength(key, 'utf8') : keyBytesOf(key);
+  if (keyBytes > KEY_BYTES_MAX) {
+    throw new TooLargeError({ what: 'key', bytes: keyBytes, bytesMax: KEY_BYTES_MAX });
+  }
+  return keyBytes;
+}
+
+function keyBytesOf(key: Uint8Array): number {
+  if (key instanceof Uint8Array) return key.length;
+  throw argumentError(TypeError, 'key', 'a string, Uint8Array or null', key);
+}

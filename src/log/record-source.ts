@@ -1,0 +1,112 @@
+/** A bounded, abortable walk over a log's batches: what `batches`, `records` and cursors share. */
+import { ClosedError } from '../core/errors.ts';
+import type { CursorBatch } from '../format/batch-cursor.ts';
+import type { EpochStart } from '../format/checkpoint.ts';
+import { resolveFrom } from './log-offsets.ts';
+import { LogReader, type ReadableLog } from './log-reader.ts';
+import type { ReadPlan } from './read-options.ts';
+import type { BatchBytes } from './record.ts';
+
+export interface RecordSourceOptions {
+  readonly log: ReadableLog;
+  readonly epochs: () => readonly EpochStart[];
+  readonly plan: ReadPlan;
+  readonly keepBuffers: boolean;
+  /** Whether the log was closed: ends a read. */
+  readonly isClosed: () => boolean;
+}
+
+export class RecordSource {
+  /** The wanted offsets of the current batch: [`from`, `to`). */
+  from = 0;
+  to = 0;
+
+  readonly #options: RecordSourceOptions;
+  #reader: LogReader | null = null;
+  #end = 0;
+
+  constructor(options: RecordSourceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Moves to the next batch of the range; false at its end. With `follow` it waits instead.
+   *
+   * @throws the signal's reason; ClosedError when the log was closed; errors of `LogReader.next`
+   */
+  async next(): Promise<boolean> {
+    const { plan, log } = this.#options;
+    this.#checkOpen();
+    const reader = this.#reader ?? (await this.#start());
+    for (;;) {
+      this.from = reader.offset;
+      this.to = this.#limit();
+      if (await reader.next(this.to)) return true;
+      const isDone = plan.to !== null && reader.offset >= plan.to;
+      if (!plan.follow || isDone) return false;
+      await waitForVisible(log, reader.offset, plan.signal, this.#options.isClosed);
+      this.#checkOpen();
+    }
+  }
+
+  /** The current batch, for a cursor; good until `next`. */
+  cursorBatch(): CursorBatch {
+    const reader = this.#reader as LogReader; // A batch is current.
+    const { bytes, view, start, header } = reader.scanner;
+    return { bytes, view, at: start, header, file: reader.file };
+  }
+
+  /** The current batch, for keeping. */
+  batchBytes(): BatchBytes {
+    const reader = this.#reader as LogReader; // A batch is current.
+    const { bytes, start, header } = reader.scanner;
+    return { bytes, start, header: { ...header }, file: reader.file };
+  }
+
+  close(): void {
+    this.#reader?.close();
+  }
+
+  async #start(): Promise<LogReader> {
+    const { log, epochs, plan, keepBuffers } = this.#options;
+    const from = await resolveFrom(log, epochs(), plan.from);
+    this.#end = plan.to ?? log.marks.visibleOffset;
+    const { skipsDamage, onGap } = plan;
+    this.#reader = new LogReader(log, { from, keepBuffers, skipsDamage, onGap });
+    return this.#reader;
+  }
+
+  /** Without `follow` a read ends where the log ended when it began. */
+  #limit(): number {
+    const { plan, log } = this.#options;
+    const { visibleOffset } = log.marks;
+    if (plan.follow) return Math.min(plan.to ?? visibleOffset, visibleOffset);
+    return Math.min(this.#end, visibleOffset);
+  }
+
+  #checkOpen(): void {
+    const { plan, log, isClosed } = this.#options;
+    plan.signal?.throwIfAborted();
+    if (isClosed()) throw new ClosedError({ resource: 'log', name: log.path });
+  }
+}
+
+/** Resolves when the visible offset is above `offset`, the signal aborts, or the log ends. */
+async function waitForVisible(
+  log: ReadableLog,
+  offset: number,
+  signal: AbortSignal | null,
+  isClosed: () => boolean,
+): Promise<void> {
+  const { marks } = log;
+  if (marks.visibleOffset > offset || isClosed()) return;
+  await new Promise<void>((resolve) => {
+    const wake = () => {
+      signal?.removeEventListener('abort', wake);
+      marks.forget(wake);
+      resolve();
+    };
+    marks.onVisible(wake);
+    signal?.addEventListener('abort', wake, { once: true });
+  });
+}

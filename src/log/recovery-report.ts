@@ -1,0 +1,30 @@
+/** What opening a log found and did. */
+
+/** Offsets that no record has any more, and where their damage was. */
+export interface LogGap {
+  readonly firstOffset: number;
+  /** First offset after the gap. */
+  readonly nextOffset: number;
+  readonly file: string;
+  readonly position: number;
+}
+
+export interface RecoveryReport {
+  /**
+   * `created`: there was no log. `clean`: the checkpoint was the end. `recovered`: a tail was
+   * adopted or cut. `skipped`: damage was replaced by gaps. `readonly`: nothing was changed.
+   */
+  readonly outcome: 'created' | 'clean' | 'recovered' | 'skipped' | 'readonly';
+  /** Bytes whose checksums were computed. */
+  readonly verifiedBytes: number;
+  /** Bytes past the checkpoint that were kept, written again and synced. */
+  readonly rewrittenBytes: number;
+  /** Bytes of a torn tail that were cut off. */
+  readonly cutBytes: number;
+  /** Where those bytes are kept. */
+  readonly quarantined: readonly string[];
+  readonly gaps: readonly LogGap[];
+  /** Things worth knowing that harmed nothing, as sentences. */
+  readonly notes: readonly string[];
+  readonly durationMs: number;
+}

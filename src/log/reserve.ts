@@ -1,0 +1,43 @@
+/** The `reserve` file: 1 MiB that is given up when the disk is full, so that recovery can proceed. */
+import { DiskFullError, isIoError } from '../core/errors.ts';
+import { RESERVE_BYTES } from '../core/limits.ts';
+import { TEMPORARY_SUFFIX } from '../format/file-names.ts';
+import { writeFully } from '../io/transfer.ts';
+import type { LogDirectory } from './log-directory.ts';
+
+/** Creates the file when it is missing and there is room; a full disk is no error. */
+export async function ensureReserve(directory: LogDirectory, exists: boolean): Promise<void> {
+  if (exists) return;
+  const { fileSystem, reservePath } = directory;
+  const temporary = reservePath + TEMPORARY_SUFFIX;
+  try {
+    const file = await fileSystem.open(temporary, 'create');
+    try {
+      // Written, not merely extended: only allocated blocks can be given back.
+      await writeFully(file, new Uint8Array(RESERVE_BYTES), 0);
+    } finally {
+      await file.close();
+    }
+    await fileSystem.rename(temporary, reservePath);
+  } catch (error) {
+    if (!(error instanceof DiskFullError)) throw error;
+    await unlinkIfThere(directory, temporary);
+  }
+}
+
+/** Gives the space back. @returns false when there was no reserve left */
+export async function freeReserve(directory: LogDirectory): Promise<boolean> {
+  const wasThere = await unlinkIfThere(directory, directory.reservePath);
+  if (wasThere) await directory.sync();
+  return wasThere;
+}
+
+async function unlinkIfThere(directory: LogDirectory, path: string): Promise<boolean> {
+  try {
+    await directory.fileSystem.unlink(path);
+    return true;
+  } catch (error) {
+    if (isIoError(error, 'ENOENT')) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,72 @@
+/** Which whole segments retention lets go of. Pure: the log carries it out. */
+
+export interface RetentionPolicy {
+  /** Null = never by age. */
+  readonly retentionMs: number | null;
+  /** Null = never by size. */
+  readonly retentionBytes: number | null;
+}
+
+export interface RetainedSegment {
+  readonly baseOffset: number;
+  readonly sizeBytes: number;
+  /** Append time of its last batch, ms; null = unknown, so never old enough. */
+  readonly lastAppendTimeMs: number | null;
+}
+
+/** Why segments were deleted. */
+export type RetentionReason = 'age' | 'size';
+
+export interface RetentionChoice {
+  /** The log's new start: the base offset of the oldest segment that stays. */
+  readonly startOffset: number;
+  readonly segmentCount: number;
+  readonly sizeBytes: number;
+  readonly reasons: readonly RetentionReason[];
+}
+
+/**
+ * Chooses the oldest segments to delete; the last one always stays.
+ *
+ * By age: all records of the segment were appended more than `retentionMs` ago. By size: without
+ * the segment the rest still holds at least `retentionBytes`, as Kafka counts.
+ */
+export function chooseRetention(
+  segments: readonly RetainedSegment[],
+  policy: RetentionPolicy,
+  nowMs: number,
+): RetentionChoice | null {
+  let totalBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+  const reasons: RetentionReason[] = [];
+  let sizeBytes = 0;
+  let kept = 0;
+  while (kept < segments.length - 1) {
+    const segment = segments[kept];
+    const reason =
+      segment === undefined ? null : reasonToDelete(segment, policy, { nowMs, totalBytes });
+    if (segment === undefined || reason === null) break;
+    totalBytes -= segment.sizeBytes;
+    sizeBytes += segment.sizeBytes;
+    reasons.push(reason);
+    kept++;
+  }
+  const first = segments[kept];
+  if (kept === 0 || first === undefined) return null;
+  return { startOffset: first.baseOffset, segmentCount: kept, sizeBytes, reasons };
+}
+
+function reasonToDelete(
+  segment: RetainedSegment,
+  policy: RetentionPolicy,
+  state: { readonly nowMs: number; readonly totalBytes: number },
+): RetentionReason | null {
+  const { retentionMs, retentionBytes } = policy;
+  const { lastAppendTimeMs } = segment;
+  // A time of 0 was never written by us: nothing is deleted on its word.
+  const isDated = lastAppendTimeMs !== null && lastAppendTimeMs > 0;
+  if (retentionMs !== null && isDated && state.nowMs - lastAppendTimeMs > retentionMs) return 'age';
+  if (retentionBytes !== null && state.totalBytes - segment.sizeBytes >= retentionBytes) {
+    return 'size';
+  }
+  return null;
+}

@@ -1,0 +1,65 @@
+/** The segments of a log in offset order. */
+import { assert } from '../core/assert.ts';
+import type { Segment } from '../segment/segment.ts';
+
+export class SegmentList {
+  #segments: readonly Segment[];
+
+  constructor(segments: readonly Segment[]) {
+    this.#segments = segments;
+  }
+
+  /** Ascending by base offset. */
+  get all(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  get last(): Segment | null {
+    return this.#segments.at(-1) ?? null;
+  }
+
+  add(segment: Segment): void {
+    const { last } = this;
+    assert(last === null || last.baseOffset < segment.baseOffset, 'segments ascend');
+    this.#segments = [...this.#segments, segment];
+  }
+
+  /** The segment that may hold `offset`: the last that begins at or before it. O(log n). */
+  floor(offset: number): Segment | null {
+    return this.#segments[this.#floorAt(offset)] ?? null;
+  }
+
+  /** The segment that follows one with this base offset. */
+  after(baseOffset: number): Segment | null {
+    return this.#segments[this.#floorAt(baseOffset) + 1] ?? null;
+  }
+
+  /** The segment before one with this base offset. */
+  before(baseOffset: number): Segment | null {
+    return this.#segments[this.#floorAt(baseOffset) - 1] ?? null;
+  }
+
+  /** Segments that hold nothing at or above `offset`; never the last one. */
+  whollyBelow(offset: number): readonly Segment[] {
+    return this.#segments.filter((_, at) => {
+      const next = this.#segments[at + 1];
+      return next !== undefined && next.baseOffset <= offset;
+    });
+  }
+
+  remove(segments: readonly Segment[]): void {
+    this.#segments = this.#segments.filter((segment) => !segments.includes(segment));
+  }
+
+  #floorAt(offset: number): number {
+    let low = 0;
+    let high = this.#segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const segment = this.#segments[middle];
+      if (segment !== undefined && segment.baseOffset <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Group commit: one fdatasync at a time per log, each covering all writes that finished before it
+ * was issued. What arrives during a sync is the next group; there is no timer to wait for.
+ *
+ * A failed sync is final. The kernel marks the pages clean and forgets them (fsyncgate), so trying
+ * again would report success for data that is gone.
+ */
+import { UNSYNCED_SEGMENTS_MAX } from '../core/limits.ts';
+import type { Segment } from '../segment/segment.ts';
+import type { LogDirectory } from './log-directory.ts';
+import type { LogMarks } from './marks.ts';
+
+export interface SyncLoopOptions {
+  readonly directory: LogDirectory;
+  readonly marks: LogMarks;
+  /** The segment that is open for append, when there is one. */
+  readonly active: Segment | null;
+  /** Called after each sync, before anyone is answered. May throw: that fails the loop. */
+  readonly onSynced: (place: SyncedPlace) => void;
+  /** Called once, with the first failure. */
+  readonly onFailed: (cause: unknown) => void;
+}
+
+/** Where the synced end stands. */
+export interface SyncedPlace {
+  readonly offset: number;
+  readonly segment: Segment | null;
+  readonly position: number;
+}
+
+export class SyncLoop {
+  readonly #options: SyncLoopOptions;
+  /** Segments that may be dirty, oldest first; the last is the active one. */
+  #segments: Segment[];
+  #isDirectoryDirty = false;
+  #running: Promise<void> | null = null;
+  #wantedOffset = 0;
+  #failure: unknown = null;
+  #hasFailed = false;
+  #slotWaiters: (() => void)[] = [];
+
+  constructor(options: SyncLoopOptions) {
+    this.#options = options;
+    this.#segments = options.active === null ? [] : [options.active];
+  }
+
+  /** A segment was created behind the others, its directory entry not yet durable. */
+  addSegment(segment: Segment): void {
+    this.#segments.push(segment);
+    this.#isDirectoryDirty = true;
+    // The full one is synced in the background, whatever the level, so that few are ever dirty.
+    if (this.#segments.length > 1) this.request(segment.baseOffset);
+  }
+
+  /** Waits until another segment may be dirty: at most two at a time are. */
+  async segmentSlot(): Promise<void> {
+    while (this.#segments.length >= UNSYNCED_SEGMENTS_MAX && !this.#hasFailed) {
+      this.request(this.#options.marks.writtenOffset);
+      if (this.#running === null) break; // Nothing is dirty: the list holds the active one alone.
+      await new Promise<void>((resolve) => this.#slotWaiters.push(resolve));
+    }
+    if (this.#hasFailed) throw this.#failure;
+  }
+
+  /** Whether nothing that was written waits for a sync. */
+  get isClean(): boolean {
+    return !this.#isDirectoryDirty && this.#segments.every((segment) => !segment.isDirty);
+  }
+
+  /** Asks that everything below `offset` be synced as soon as it is written. */
+  request(offset: number): void {
+    this.#wantedOffset = Math.max(this.#wantedOffset, offset);
+    this.poke();
+  }
+
+  /** Starts a sync when one is wanted, possible, and none is running. Call after each write. */
+  poke(): void {
+    if (this.#running !== null || this.#hasFailed) return;
+    const { syncedOffset, writtenOffset } = this.#options.marks;
+    const isWanted = this.#wantedOffset > syncedOffset && writtenOffset > syncedOffset;
+    if (!isWanted && !(this.#segments.length > 1)) return;
+    this.#running = this.#run();
+  }
+
+  /** Syncs whatever is dirty now, and waits for it. @throws the first failure, for ever */
+  async syncAll(): Promise<void> {
+    while (!this.#hasFailed && (this.#running !== null || !this.isClean)) {
+      this.#running ??= this.#run();
+      await this.#running;
+    }
+    if (this.#hasFailed) throw this.#failure;
+  }
+
+  /** Waits for a sync in flight, whatever becomes of it. */
+  async idle(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      const place = await this.#syncOnce();
+      this.#options.onSynced(place);
+      this.#running = null;
+    } catch (cause) {
+      this.#running = null;
+      this.#hasFailed = true;
+      this.#failure = cause;
+      this.#options.onFailed(cause);
+    }
+    const waiters = this.#slotWaiters;
+    this.#slotWaiters = [];
+    for (const waiter of waiters) waiter();
+    this.poke();
+  }
+
+  async #syncOnce(): Promise<SyncedPlace> {
+    const { marks, directory } = this.#options;
+    const active = this.#segments.at(-1) ?? null;
+    const place = {
+      offset: marks.writtenOffset,
+      segment: active,
+      position: active?.dataEndPosition ?? 0,
+    };
+    // A segment is clean only by a sync that was issued after its last write had finished.
+    const dirty = this.#segments
+      .filter((segment) => segment.isDirty)
+      .map((segment) => ({ segment, finishedWrites: segment.finishedWrites }));
+    if (this.#isDirectoryDirty) {
+      this.#isDirectoryDirty = false;
+      await directory.sync();
+    }
+    for (const { segment, finishedWrites } of dirty) {
+      await segment.file?.datasync();
+      segment.syncedWrites = finishedWrites;
+    }
+    await this.#dropSealed();
+    marks.syncedOffset = Math.max(marks.syncedOffset, place.offset);
+    return place;
+  }
+
+  /** Closes sealed segments that are clean; their readers open their own handles. */
+  async #dropSealed(): Promise<void> {
+    const active = this.#segments.at(-1);
+    const clean = this.#segments.filter((segment) => segment !== active && !segment.isDirty);
+    this.#segments = this.#segments.filter((segment) => !clean.includes(segment));
+    for (const segment of clean) {
+      const { file } = segment;
+      segment.file = null;
+      await file?.close();
+    }
+  }
+}

@@ -1,0 +1,255 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buffer, text } from 'node:stream/consumers';
+import { describe, expect, test } from 'vitest';
+import { ExitCode } from '../../tools/exit-codes.ts';
+import { distPath, runCli } from '../support/run-cli.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const cliPath = distPath('tools', 'cli.js');
+
+/** A log of the given input lines. */
+async function logOf(input: string | Uint8Array, ...options: string[]): Promise<string> {
+  const path = join(await temporaryDirectory(), 'log');
+  const { exitCode, stderr } = await runCli(['append', path, ...options], { input });
+  expect(stderr).toMatch(/^appended [\d,]+ records? .*records\/s, durability sync\)\n$/);
+  expect(exitCode).toBe(ExitCode.ok);
+  return path;
+}
+
+const NDJSON = [
+  { key: 'a', value: 'one', headers: { h: 'x' }, createTimeMs: 1000 },
+  { key: { base64: '/w==' }, value: { base64: 'AAECgA==' }, createTimeMs: 2000 },
+  { key: 'a', value: null, createTimeMs: 3000 },
+  { value: '' },
+]
+  .map((record) => `${JSON.stringify(record)}\n`)
+  .join('');
+
+describe('append and cat', () => {
+  test('give back the lines that went in, byte for byte', async () => {
+    const input = Buffer.concat([
+      Buffer.from('first\r\n\n\u00fc\n\t\n'),
+      Buffer.from([0xff, 0x00, 0x0a]),
+    ]);
+    const path = await logOf(input);
+    expect((await runCli(['cat', path])).stdoutBytes).toEqual(input);
+  });
+
+  test('count a last line without a line feed', async () => {
+    const path = await logOf('a\nb');
+    expect((await runCli(['cat', path])).stdout).toBe('a\nb\n');
+  });
+
+  test('continue a log', async () => {
+    const path = await logOf('a\n');
+    const { stdout } = await runCli(['append', path, '--json'], { input: 'b\nc\n' });
+    expect(JSON.parse(stdout)).toMatchObject({
+      path,
+      recordCount: 2,
+      baseOffset: 1,
+      nextOffset: 3,
+      valueBytes: 2,
+      durability: 'sync',
+    });
+    expect(await runCli(['cat', path, '--format', '%o:%v '])).toMatchObject({
+      stdout: '0:a 1:b 2:c ',
+    });
+  });
+
+  test('take no input at all', async () => {
+    const path = await logOf('');
+    expect(await runCli(['cat', path])).toMatchObject({
+      exitCode: ExitCode.ok,
+      stdout: '',
+      stderr: '',
+    });
+  });
+
+  test('split keys at the first separator', async () => {
+    const path = await logOf('k::v::w\nno key\n::empty\n', '--key-separator', '::');
+    const { stdout } = await runCli(['cat', path, '--format', String.raw`[%k|%v]\n`]);
+    expect(stdout).toBe('[k|v::w]\n[|no key]\n[|empty]\n');
+  });
+});
+
+describe('--quiet', () => {
+  test('leaves stderr empty, also with more input than the pipe and the queue hold', async () => {
+    const path = join(await temporaryDirectory(), 'log');
+    const input = `${'x'.repeat(1000)}\n`.repeat(30_000);
+    const { exitCode, stdout, stderr } = await runCli(['append', path, '-q'], { input });
+    expect({ exitCode, stdout, stderr }).toEqual({ exitCode: ExitCode.ok, stdout: '', stderr: '' });
+    expect((await runCli(['cat', path])).stdout).toBe(input);
+  });
+});
+
+describe('JSON lines', () => {
+  test('carry keys, headers, times, tombstones and binary data', async () => {
+    const path = await logOf(NDJSON, '--ndjson');
+    const { stdout } = await runCli(['cat', path, '--json']);
+    const records = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(records[0]).toEqual({
+      offset: 0,
+      createTimeMs: 1000,
+      appendTimeMs: expect.any(Number) as number,
+      key: 'a',
+      headers: { h: 'x' },
+      value: 'one',
+    });
+    expect(records[1]).toMatchObject({ key: { base64: '/w==' }, value: { base64: 'AAECgA==' } });
+    expect(records[2]).toMatchObject({ key: 'a', value: null, headers: {} });
+    expect(records[3]).toMatchObject({ key: null, value: '' });
+  });
+
+  test('copy a log: cat --json | append --ndjson', async () => {
+    const path = await logOf(NDJSON, '--ndjson');
+    const { stdout } = await runCli(['cat', path, '--json']);
+    const copy = await logOf(stdout, '--ndjson');
+    const format = String.raw`%o %t %k{hex} %v{hex} %h\n`;
+    const original = await runCli(['cat', path, '--format', format]);
+    expect(await runCli(['cat', copy, '--format', format])).toMatchObject({
+      stdout: original.stdout,
+    });
+  });
+
+  test('with a bad line: exit 2 with its number, what came before is stored', async () => {
+    const path = join(await temporaryDirectory(), 'log');
+    const input = `{"value":"1"}\n{"value":"2"}\n{"secret": 3}\n{"value":"4"}\n`;
+    const { exitCode, stderr } = await runCli(['append', path, '--ndjson'], { input });
+    expect(exitCode).toBe(ExitCode.usage);
+    expect(stderr).toContain('line 3 of the input: expected "value" to be there');
+    expect(stderr).toContain('stopped at line 3 of the input; 2 records stored');
+    expect(stderr).not.toContain('secret');
+    expect((await runCli(['cat', path])).stdout).toBe('1\n2\n');
+  });
+});
+
+test('append refuses a record above 1 MiB, with its line', async () => {
+  const path = join(await temporaryDirectory(), 'log');
+  const input = `ok\n${'x'.repeat(1_100_000)}\n`;
+  const { exitCode, stderr } = await runCli(['append', path], { input });
+  expect(exitCode).toBe(ExitCode.usage);
+  expect(stderr).toContain('stopped at line 2 of the input; 1 record stored');
+  expect(stderr).toContain('above the limit of 1048576');
+});
+
+describe('ranges', () => {
+  const cases: [string, string[], string][] = [
+    ['all', [], '0 1 2 3 4 5 6 7 8 9 '],
+    ['--from', ['--from', '7'], '7 8 9 '],
+    ['--from -N', ['--from', '-2'], '8 9 '],
+    ['--from -N beyond the start', ['--from', '-99', '--limit', '1'], '0 '],
+    ['--from earliest', ['--from', 'earliest', '--limit', '2'], '0 1 '],
+    ['--from latest', ['--from', 'latest'], ''],
+    ['--from the end', ['--from', '10'], ''],
+    ['--to', ['--to', '2'], '0 1 '],
+    ['--from --to', ['--from', '3', '--to', '5'], '3 4 '],
+    ['--limit 0', ['--limit', '0'], ''],
+    ['--since a time', ['--since', '1970-01-01T00:00:08Z'], '8 9 '],
+    ['--since a duration', ['--since', '1h'], ''],
+    ['--since long ago', ['--since', '9999w', '-n', '1'], '0 '],
+  ];
+
+  test('of offsets and times', async () => {
+    const lines = Array.from({ length: 10 }, (_, second) =>
+      JSON.stringify({ value: String(second), createTimeMs: second * 1000 }),
+    );
+    const path = await logOf(`${lines.join('\n')}\n`, '--ndjson');
+    for (const [name, args, expected] of cases) {
+      const { stdout, exitCode } = await runCli(['cat', path, '--format', '%o ', ...args]);
+      expect({ name, stdout, exitCode }).toEqual({ name, stdout: expected, exitCode: ExitCode.ok });
+    }
+  });
+
+  test('beyond the end: exit 3', async () => {
+    const path = await logOf('a\n');
+    const { exitCode, stderr } = await runCli(['cat', path, '--from', '2']);
+    expect(exitCode).toBe(ExitCode.notFound);
+    expect(stderr).toContain('offset 2 is not within 0 to 1');
+  });
+});
+
+describe('pipes and signals', () => {
+  test('a reader that leaves early: exit 0, nothing on stderr', async () => {
+    const path = await logOf(`${'x'.repeat(1000)}\n`.repeat(5000));
+    const child = spawn(process.execPath, [cliPath, 'cat', path], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const closed = once(child, 'close');
+    child.stdout.once('data', () => child.stdout.destroy());
+    expect(await text(child.stderr)).toBe('');
+    await closed;
+    expect(child.exitCode).toBe(ExitCode.ok);
+  });
+
+  test('help into a closed pipe is no crash', async () => {
+    const child = spawn(process.execPath, [cliPath, '--help'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const closed = once(child, 'close');
+    child.stdout.destroy();
+    expect(await text(child.stderr)).toBe('');
+    await closed;
+    expect(child.exitCode).toBe(ExitCode.ok);
+  });
+
+  test('Ctrl-C ends append with 130 and keeps what it read', async () => {
+    const path = join(await temporaryDirectory(), 'log');
+    const child = spawn(process.execPath, [cliPath, 'append', path], { stdio: 'pipe' });
+    const closed = once(child, 'close');
+    const stderr = text(child.stderr);
+    child.stdin.write('first line\nsecond line\nunfinished');
+    await untilStored(path, 'second line');
+    child.kill('SIGINT');
+    await closed;
+    expect(child.exitCode).toBe(ExitCode.interrupted);
+    expect(await stderr).toMatch(/^appended 2 records /);
+    expect((await runCli(['cat', path])).stdout).toBe('first line\nsecond line\n');
+  });
+
+  test('Ctrl-C ends cat with 130, also when nobody reads', async () => {
+    const path = await logOf(`${'x'.repeat(1000)}\n`.repeat(5000));
+    const child = spawn(process.execPath, [cliPath, 'cat', path], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const closed = once(child, 'close');
+    await once(child.stdout, 'readable'); // The pipe fills; from here on it blocks.
+    child.kill('SIGINT');
+    const stdout = buffer(child.stdout);
+    expect(await text(child.stderr)).toBe('');
+    await Promise.all([closed, stdout]);
+    expect(child.exitCode).toBe(ExitCode.interrupted);
+  });
+
+  test('a second writer: exit 5, naming the first; readers go on', async () => {
+    const path = await logOf('a\n');
+    const child = spawn(process.execPath, [cliPath, 'append', path], { stdio: 'pipe' });
+    const closed = once(child, 'close');
+    child.stdin.write('second line\n');
+    await untilStored(path, 'second line');
+    const second = await runCli(['append', path], { input: 'c\n' });
+    expect(second.exitCode).toBe(ExitCode.locked);
+    expect(second.stderr).toContain(`process ${child.pid}`);
+    expect((await runCli(['cat', path])).stdout).toBe('a\nsecond line\n');
+    expect((await runCli(['verify', path])).exitCode).toBe(ExitCode.ok);
+    child.stdin.end();
+    await closed;
+    expect(child.exitCode).toBe(ExitCode.ok);
+  });
+});
+
+/** Waits until the log's last segment holds `text`. */
+async function untilStored(path: string, text: string): Promise<void> {
+  for (;;) {
+    const names = await readdir(path).catch(() => []);
+    const last = names.filter((name) => name.endsWith('.log')).at(-1);
+    const bytes = last === undefined ? Buffer.alloc(0) : await readFile(join(path, last));
+    if (bytes.includes(text)) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

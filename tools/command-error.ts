@@ -1,0 +1,138 @@
+/** From whatever was thrown to what a person reads and a script branches on. */
+import { CommanderError } from 'commander';
+import type { ErrorCode } from '../src/index.ts';
+import { escapeText } from './escape-text.ts';
+import { ExitCode } from './exit-codes.ts';
+
+/** The command line or its input is wrong: exit code 2. */
+export class UsageError extends Error {
+  readonly hint: string | null;
+
+  constructor(message: string, hint: string | null = null) {
+    super(message);
+    this.name = 'UsageError';
+    this.hint = hint;
+  }
+}
+
+/** A condition that the command line names itself, with its exit code. */
+export class CommandError extends Error {
+  readonly exitCode: ExitCode;
+  readonly hint: string | null;
+
+  constructor(exitCode: ExitCode, message: string, hint: string | null = null) {
+    super(message);
+    this.name = 'CommandError';
+    this.exitCode = exitCode;
+    this.hint = hint;
+  }
+}
+
+/** The reader of our output went away (`| head`): no failure, and nothing left to say. */
+export class OutputClosedError extends Error {
+  constructor() {
+    super('the output was closed');
+    this.name = 'OutputClosedError';
+  }
+}
+
+/** Ctrl-C, or a request to end: the reason of the command's abort signal. */
+export class InterruptedError extends Error {
+  constructor() {
+    super('interrupted');
+    this.name = 'InterruptedError';
+  }
+}
+
+/** What to print and how to exit. A null message prints nothing. */
+export interface Failure {
+  readonly exitCode: ExitCode;
+  readonly message: string | null;
+  readonly hint: string | null;
+}
+
+interface KnownFailure {
+  readonly exitCode: ExitCode;
+  readonly hint: string;
+}
+
+const KNOWN_FAILURES: Partial<Record<ErrorCode, KnownFailure>> = {
+  ERR_VARVE_INVALID_ARGUMENT: { exitCode: ExitCode.usage, hint: 'see --help' },
+  ERR_VARVE_NOT_FOUND: { exitCode: ExitCode.notFound, hint: 'varve append <dir> creates a log' },
+  ERR_VARVE_OFFSET_OUT_OF_RANGE: {
+    exitCode: ExitCode.notFound,
+    hint: 'varve info <dir> shows which offsets there are',
+  },
+  ERR_VARVE_CORRUPT: {
+    exitCode: ExitCode.corrupt,
+    hint: 'nothing was changed; varve verify <dir> lists all damage',
+  },
+  ERR_VARVE_LOCKED: {
+    exitCode: ExitCode.locked,
+    hint: 'one process writes at a time; cat, dump, verify and info work beside it',
+  },
+  ERR_VARVE_UNSUPPORTED_VERSION: {
+    exitCode: ExitCode.failure,
+    hint: 'a newer varve wrote this; update to read it',
+  },
+  ERR_VARVE_DISK_FULL: {
+    exitCode: ExitCode.failure,
+    hint: 'what was acknowledged is stored; free some space and append the rest',
+  },
+  ERR_VARVE_TOO_LARGE: {
+    exitCode: ExitCode.usage,
+    hint: 'a record holds up to 1 MiB',
+  },
+  ERR_VARVE_CONFLICT: {
+    exitCode: ExitCode.failure,
+    hint: 'varve info <dir> shows what is there',
+  },
+};
+
+/** By whatever code an error carries, ours or not. */
+const BY_CODE: ReadonlyMap<string, KnownFailure> = new Map(Object.entries(KNOWN_FAILURES));
+
+/** Chooses message, hint and exit code. Causes are not printed: they may quote payloads. */
+export function describeFailure(error: unknown): Failure {
+  if (error instanceof OutputClosedError) return silent(ExitCode.ok);
+  if (error instanceof InterruptedError) return silent(ExitCode.interrupted);
+  if (error instanceof CommanderError) return describeCommanderError(error);
+  if (error instanceof UsageError) return describe(error, ExitCode.usage, error.hint);
+  if (error instanceof CommandError) return describe(error, error.exitCode, error.hint);
+  if (!(error instanceof Error))
+    return { exitCode: ExitCode.failure, message: 'unknown failure', hint: null };
+  const known = BY_CODE.get(codeOf(error));
+  if (known !== undefined) return describe(error, known.exitCode, known.hint);
+  if (error.name === 'TimeoutError') return describe(error, ExitCode.timeout, null);
+  return describe(error, ExitCode.failure, errnoHint(error));
+}
+
+/** Commander has printed its own message; only the code is ours. */
+function describeCommanderError(error: CommanderError): Failure {
+  return silent(error.exitCode === 0 ? ExitCode.ok : ExitCode.usage);
+}
+
+function silent(exitCode: ExitCode): Failure {
+  return { exitCode, message: null, hint: null };
+}
+
+function describe(error: Error, exitCode: ExitCode, hint: string | null): Failure {
+  return { exitCode, message: escapeText(error.message), hint };
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+function errnoHint(error: Error): string | null {
+  const errno = 'details' in error ? errnoOf(error.details) : codeOf(error);
+  if (errno === 'EACCES' || errno === 'EPERM') return 'check who owns the directory and its mode';
+  if (errno === 'EROFS') return 'the file system is mounted read-only';
+  if (errno === 'EMFILE' || errno === 'ENFILE') return 'too many open files: raise ulimit -n';
+  return null;
+}
+
+function errnoOf(details: unknown): string {
+  const isIo = typeof details === 'object' && details !== null && 'errno' in details;
+  return isIo && typeof details.errno === 'string' ? details.errno : '';
+}

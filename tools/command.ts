@@ -1,0 +1,118 @@
+/** How a verb is declared and what it runs with. Assembling them is `program.ts`. */
+import type { Readable, Writable } from 'node:stream';
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { escapeText } from './escape-text.ts';
+import type { ExitCode } from './exit-codes.ts';
+import { Output } from './output.ts';
+import { Progress } from './progress.ts';
+import { chooseStyle } from './style.ts';
+import type { ColorChoice, Style } from './style.ts';
+
+/** A stream of a terminal or of a pipe. */
+export type OutputStream = Writable & { readonly isTTY?: boolean };
+
+/** The outside of the command: a test gives its own. */
+export interface CliStreams {
+  readonly stdin: Readable;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Fires on Ctrl-C; its reason is an `InterruptedError`. */
+  readonly signal?: AbortSignal;
+}
+
+/** Options that every verb takes. */
+export interface GlobalOptions {
+  readonly color: ColorChoice;
+  readonly quiet?: true;
+}
+
+/** What a verb runs with. */
+export class CommandContext {
+  readonly stdin: Readable;
+  /** Results. */
+  readonly output: Output;
+  /** Fires when the verb should stop. */
+  readonly signal: AbortSignal;
+  readonly isQuiet: boolean;
+  /** For results on stdout. */
+  readonly style: Style;
+  /** Whether results go to a person's screen, where control characters do harm. */
+  readonly isTerminal: boolean;
+  readonly #stderr: OutputStream;
+
+  constructor(streams: CliStreams, options: GlobalOptions) {
+    this.stdin = streams.stdin;
+    this.signal = streams.signal ?? new AbortController().signal;
+    this.output = new Output(streams.stdout, this.signal);
+    this.isQuiet = options.quiet === true;
+    this.isTerminal = streams.stdout.isTTY === true;
+    this.style = chooseStyle({ choice: options.color, stream: streams.stdout, env: streams.env });
+    this.#stderr = streams.stderr;
+  }
+
+  /** Says something on stderr that is not a result; `--quiet` drops it. */
+  note(message: string): void {
+    if (!this.isQuiet) this.#stderr.write(`${escapeText(message)}\n`);
+  }
+
+  progress(options: { label: string; unit: string; total: number | null }): Progress {
+    return new Progress({ ...options, stream: this.#stderr, isQuiet: this.isQuiet });
+  }
+}
+
+/** One line of "Examples" under `--help`. */
+export interface Example {
+  readonly command: string;
+  readonly does: string;
+}
+
+/** A verb: one file under `commands/`, one argument, and options of type `O`. */
+export interface Verb<O extends object> {
+  readonly name: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly argument: { readonly name: string; readonly description: string };
+  readonly options: readonly Option[];
+  readonly examples: readonly [Example, Example, Example];
+  /** More help, above the examples. */
+  readonly notes?: string;
+  readonly run: (context: CommandContext, path: string, options: O) => Promise<ExitCode>;
+}
+
+/** Runs a verb's action inside the program. */
+export type StartVerb = (
+  globalOptions: GlobalOptions,
+  action: (context: CommandContext) => Promise<ExitCode>,
+) => Promise<void>;
+
+/** Declares `verb` on the program. */
+export function addVerb<O extends object>(program: Command, verb: Verb<O>, start: StartVerb): void {
+  const { argument } = verb;
+  const command = program
+    .command(verb.name)
+    .summary(verb.summary)
+    .description(verb.description)
+    .argument(argument.name, argument.description)
+    .showHelpAfterError(`hint: varve ${verb.name} --help lists options and examples`)
+    .addHelpText('after', helpTail(verb.notes, verb.examples));
+  for (const option of verb.options) command.addOption(option);
+  command.action((path: string) =>
+    start(program.opts<GlobalOptions & Record<string, unknown>>(), (context) =>
+      verb.run(context, path, command.opts<O & Record<string, unknown>>()),
+    ),
+  );
+}
+
+/** Ends a help text: notes, then examples. */
+export function helpTail(notes: string | undefined, examples: readonly Example[]): string {
+  const lines = examples.map(({ command, does }) => `  # ${does}\n  $ ${command}\n`);
+  return `\n${notes === undefined ? '' : `${notes}\n\n`}Examples:\n${lines.join('\n')}`.trimEnd();
+}
+
+/** `--json` and `--ndjson`, where a verb has both. */
+export const JSON_OPTION = new Option('--json', 'print one JSON document');
+export const NDJSON_OPTION = new Option('--ndjson', 'print one JSON object per line').conflicts(
+  'json',
+);

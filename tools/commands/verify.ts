@@ -1,0 +1,164 @@
+/** `varve verify <dir>`: checks every byte that the log's promises rest on. */
+import { basename } from 'node:path';
+import type { CorruptLogDetails } from '../../src/index.ts';
+import { verifyLog } from '../../src/log/verify.ts';
+import { JSON_OPTION, NDJSON_OPTION } from '../command.ts';
+import type { CommandContext, Verb } from '../command.ts';
+import { escapeText } from '../escape-text.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { checkReadablePath, listSegmentFiles } from '../log-path.ts';
+import { formatBytes, formatDuration, formatPlural } from '../units.ts';
+
+interface VerifyVerbOptions {
+  readonly json?: true;
+  readonly ndjson?: true;
+}
+
+/** A damaged place, as `--json` prints it; the keys are a documented contract. */
+interface Finding {
+  readonly file: string;
+  readonly position: number;
+  readonly kind: string;
+  readonly firstOffset: number | null;
+  readonly nextOffset: number | null;
+  readonly reason: string;
+}
+
+export const verifyVerb: Verb<VerifyVerbOptions> = {
+  name: 'verify',
+  summary: 'check every byte; exit code 4 when some are damaged',
+  description:
+    'Check every batch of a log: checksums, order, and the chain from segment to segment.\n' +
+    'Prints one line for each damaged place. Never writes; works beside a writer.',
+  argument: { name: '<dir>', description: 'the log' },
+  options: [JSON_OPTION, NDJSON_OPTION],
+  examples: [
+    { command: 'varve verify ./numbers', does: 'check a log' },
+    {
+      command: 'varve verify ./numbers --quiet && echo sound',
+      does: 'in a script: 0 sound, 4 damaged',
+    },
+    { command: "varve verify ./numbers --json | jq '.damage[].file'", does: 'the damaged files' },
+  ],
+  run,
+};
+
+interface Totals {
+  segmentCount: number;
+  batchCount: number;
+  recordCount: number;
+  sizeBytes: number;
+  readonly damage: Finding[];
+  readonly notes: string[];
+}
+
+async function run(
+  context: CommandContext,
+  path: string,
+  options: VerifyVerbOptions,
+): Promise<ExitCode> {
+  await checkReadablePath(path);
+  const startMs = performance.now();
+  const totals = await verify(context, path, options);
+  const durationMs = performance.now() - startMs;
+  writeSummary(context, { path, options, totals, durationMs });
+  return totals.damage.length === 0 ? ExitCode.ok : ExitCode.corrupt;
+}
+
+async function verify(
+  context: CommandContext,
+  path: string,
+  options: VerifyVerbOptions,
+): Promise<Totals> {
+  const { output, signal } = context;
+  const segments = await listSegmentFiles(path);
+  const sizeBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+  const progress = context.progress({ label: 'verifying', unit: 'byte', total: sizeBytes });
+  const totals: Totals = {
+    segmentCount: 0,
+    batchCount: 0,
+    recordCount: 0,
+    sizeBytes: 0,
+    damage: [],
+    notes: [],
+  };
+  for await (const event of verifyLog(path)) {
+    signal.throwIfAborted();
+    if (event.type === 'segment') {
+      totals.segmentCount += 1;
+      totals.batchCount += event.batchCount;
+      totals.recordCount += event.recordCount;
+      totals.sizeBytes += event.sizeBytes;
+      progress.update(totals.sizeBytes);
+    } else if (event.type === 'note') {
+      totals.notes.push(event.message);
+    } else {
+      totals.damage.push(toFinding(event.details));
+      progress.end();
+    }
+    writeEvent(context, event, options);
+    await output.drain();
+  }
+  progress.end();
+  return totals;
+}
+
+type VerifyEvent = ReturnType<typeof verifyLog> extends AsyncIterable<infer Event> ? Event : never;
+
+function writeEvent(context: CommandContext, event: VerifyEvent, options: VerifyVerbOptions): void {
+  const { output, style } = context;
+  if (options.json === true) return; // One document at the end.
+  if (options.ndjson === true) {
+    const { type, ...rest } = event;
+    const fields = event.type === 'damage' ? toFinding(event.details) : rest;
+    output.write(`${JSON.stringify({ type, ...fields })}\n`);
+  } else if (event.type === 'damage') {
+    output.write(`${style('red', 'damaged')} ${findingLine(toFinding(event.details))}\n`);
+  } else if (event.type === 'note') {
+    output.write(`${style('yellow', 'note')} ${escapeText(event.message)}\n`);
+  }
+}
+
+function toFinding(details: CorruptLogDetails): Finding {
+  const { file, position, kind, firstOffset, nextOffset, reason } = details;
+  return { file, position, kind, firstOffset, nextOffset, reason };
+}
+
+/** `00000000000000000000.log byte 4096: batch, offsets 12 to 40: crc stored=... computed=...` */
+function findingLine({ file, position, kind, firstOffset, nextOffset, reason }: Finding): string {
+  const end = nextOffset === null ? 'unknown' : String(nextOffset - 1);
+  const offsets = firstOffset === null ? 'offsets unknown' : `offsets ${firstOffset} to ${end}`;
+  return `${escapeText(basename(file))} byte ${position}: ${kind}, ${offsets}: ${escapeText(reason)}`;
+}
+
+interface Summary {
+  readonly path: string;
+  readonly options: VerifyVerbOptions;
+  readonly totals: Totals;
+  readonly durationMs: number;
+}
+
+function writeSummary(context: CommandContext, summary: Summary): void {
+  const { path, options, totals, durationMs } = summary;
+  const { output, style } = context;
+  const { damage, notes, segmentCount, batchCount, recordCount, sizeBytes } = totals;
+  const isSound = damage.length === 0;
+  if (options.json === true || options.ndjson === true) {
+    const counts = { isSound, segmentCount, batchCount, recordCount, sizeBytes };
+    const time = { durationMs: Math.round(durationMs) };
+    const document =
+      options.json === true
+        ? { path, ...counts, ...time, damage, notes }
+        : { type: 'summary', path, ...counts, damageCount: damage.length, ...time };
+    output.write(`${JSON.stringify(document)}\n`);
+    return;
+  }
+  const verdict = isSound
+    ? style('green', 'sound')
+    : style('red', formatPlural(damage.length, 'damaged place'));
+  output.write(
+    `${verdict}: ${formatPlural(segmentCount, 'segment')}, ${formatPlural(batchCount, 'batch')}, ` +
+      `${formatPlural(recordCount, 'record')}, ${formatBytes(sizeBytes)} ` +
+      `in ${formatDuration(durationMs)}\n`,
+  );
+}

@@ -1,0 +1,119 @@
+/** Lines of input to records of a log, many in flight, and an exact count of what is stored. */
+import type { Log, RecordInput } from '../src/index.ts';
+import { recordFromJson } from './record-json.ts';
+
+/** How lines become records. */
+export interface LineOptions {
+  /** Lines are JSON objects; empty ones are skipped. */
+  readonly ndjson?: true;
+  /** What stands before its first occurrence is the key. */
+  readonly keySeparator?: string;
+}
+
+/** Bytes that wait for the disk: a few syncs' worth, far below the log's own bound. */
+const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
+
+type Record = RecordInput<Uint8Array>;
+
+/**
+ * Appends in order and without a hole: each group states the offset that it must get, so that when
+ * the log refuses one (a full disk), none of those behind it slips into its place.
+ */
+export class LineAppender {
+  readonly baseOffset: number;
+  /** Records that are acknowledged. */
+  storedCount = 0;
+  /** Bytes of their values. */
+  storedBytes = 0;
+  /** The line that was read last, from 1. */
+  lineNumber = 0;
+  readonly #log: Log<Uint8Array>;
+  #nextOffset: number;
+  #inFlightBytes = 0;
+  #failure: Error | null = null;
+  /** Settles when everything appended so far has; never rejects. */
+  #settled: Promise<void> = Promise.resolve();
+
+  constructor(log: Log<Uint8Array>) {
+    this.#log = log;
+    this.baseOffset = log.endOffset;
+    this.#nextOffset = log.endOffset;
+  }
+
+  /** Whether the log refused or failed an append. */
+  get hasFailed(): boolean {
+    return this.#failure !== null;
+  }
+
+  /** Appends `lines`; waits only when much is in flight. @throws what the log rejected with */
+  async append(lines: readonly Uint8Array[], options: LineOptions): Promise<void> {
+    const records: Record[] = [];
+    try {
+      for (const line of lines) {
+        this.lineNumber += 1;
+        const record = this.#toRecord(line, options);
+        if (record !== null) records.push(record);
+      }
+    } catch (error) {
+      this.#submit(records); // What stands before the bad line.
+      throw error;
+    }
+    this.#submitChecked(records);
+    if (this.#inFlightBytes >= IN_FLIGHT_BYTES_MAX) await this.#settled;
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Waits until all is acknowledged. @throws what the log rejected with, first failure first */
+  async flushed(): Promise<void> {
+    await this.#settled;
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  #toRecord(line: Uint8Array, { ndjson, keySeparator }: LineOptions): Record | null {
+    if (ndjson === true) return line.length === 0 ? null : recordFromJson(line, this.lineNumber);
+    return keySeparator === undefined ? { value: line } : splitKey(line, keySeparator);
+  }
+
+  /** The log checks a group before it takes any of it: on a refusal, finds out which line it is. */
+  #submitChecked(records: readonly Record[]): void {
+    try {
+      this.#submit(records);
+    } catch {
+      this.lineNumber -= records.length;
+      for (const record of records) {
+        this.lineNumber += 1;
+        this.#submit([record]);
+      }
+    }
+  }
+
+  #submit(records: readonly Record[]): void {
+    if (records.length === 0 || this.#failure !== null) return;
+    const valueBytes = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    const appended = this.#log.appendBatch(records, { expectedOffset: this.#nextOffset });
+    this.#nextOffset += records.length;
+    this.#inFlightBytes += valueBytes;
+    const before = this.#settled;
+    this.#settled = (async () => {
+      try {
+        await appended;
+        this.storedCount += records.length;
+        this.storedBytes += valueBytes;
+      } catch (error) {
+        this.#failure ??= error instanceof Error ? error : new Error(String(error));
+      }
+      this.#inFlightBytes -= valueBytes;
+      await before;
+    })();
+  }
+}
+
+function splitKey(line: Uint8Array, separator: string): Record {
+  const buffer = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
+  const at = buffer.indexOf(separator);
+  if (at === -1) return { value: line };
+  return {
+    key: buffer.subarray(0, at),
+    value: buffer.subarray(at + Buffer.byteLength(separator)),
+  };
+}

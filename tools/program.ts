@@ -1,0 +1,102 @@
+/** The `varve` program: verbs, global options, and the way from an outcome to an exit code. */
+import { Command, Option } from 'commander';
+import { addVerb, CommandContext, helpTail } from './command.ts';
+import type { CliStreams, Example, GlobalOptions, StartVerb } from './command.ts';
+import { describeFailure } from './command-error.ts';
+import { appendVerb } from './commands/append.ts';
+import { catVerb } from './commands/cat.ts';
+import { dumpVerb } from './commands/dump.ts';
+import { infoVerb } from './commands/info.ts';
+import { verifyVerb } from './commands/verify.ts';
+import { EXIT_CODES, ExitCode } from './exit-codes.ts';
+import { packageVersion } from './package-root.ts';
+import { chooseStyle } from './style.ts';
+
+const EXAMPLES: readonly Example[] = [
+  { command: 'seq 1 1000 | varve append ./numbers', does: 'store a record per line, durably' },
+  {
+    command: "varve cat ./numbers --from -3 --format '%o %t %v\\n'",
+    does: 'the last three records',
+  },
+  {
+    command: 'varve verify ./numbers',
+    does: 'check every byte; exit code 4 when some are damaged',
+  },
+];
+
+/**
+ * Runs one command line and returns its exit code. Never throws, never ends the process.
+ *
+ * @param argv  arguments without the program: `['cat', './log']`
+ */
+export async function run(argv: readonly string[], streams: CliStreams): Promise<ExitCode> {
+  // A closed stderr is no reason to stop; a closed stdout is the business of `Output`.
+  streams.stderr.on('error', () => {});
+  streams.stdout.on('error', () => {});
+  let exitCode: ExitCode = ExitCode.ok;
+  const program = createProgram(streams, async (globalOptions, action) => {
+    const context = new CommandContext(streams, globalOptions);
+    try {
+      exitCode = await action(context);
+    } catch (error) {
+      await context.output.drain().catch(() => {}); // Shows what came before the failure.
+      throw error;
+    }
+    await context.output.drain();
+  });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return report(error, streams, program.opts<GlobalOptions & Record<string, unknown>>());
+  }
+}
+
+function createProgram(streams: CliStreams, start: StartVerb): Command {
+  const program = new Command('varve')
+    .description('Work with varve logs: durable, append-only, one directory each.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [verb]', 'print help for a verb')
+    .addOption(
+      new Option('--color <when>', 'colour the output')
+        .choices(['auto', 'always', 'never'])
+        .default('auto'),
+    )
+    .option('-q, --quiet', 'no progress and no summary on stderr')
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: true })
+    .configureOutput({
+      writeOut: (text) => void streams.stdout.write(text),
+      writeErr: (text) => void streams.stderr.write(text),
+    })
+    .showHelpAfterError('hint: varve --help lists the verbs')
+    .exitOverride()
+    .addHelpText('after', helpTail(exitCodeHelp(), EXAMPLES));
+  addVerb(program, appendVerb, start);
+  addVerb(program, catVerb, start);
+  addVerb(program, dumpVerb, start);
+  addVerb(program, infoVerb, start);
+  addVerb(program, verifyVerb, start);
+  return program;
+}
+
+function exitCodeHelp(): string {
+  const lines = Object.entries(EXIT_CODES).map(([code, text]) => `  ${code.padStart(3)}  ${text}`);
+  return `Exit codes:\n${lines.join('\n')}`;
+}
+
+/** Says what went wrong on stderr and chooses the exit code. */
+function report(error: unknown, streams: CliStreams, options: Partial<GlobalOptions>): ExitCode {
+  const { exitCode, message, hint } = describeFailure(error);
+  if (message === null) return exitCode;
+  const { stderr, env } = streams;
+  const style = chooseStyle({ choice: options.color ?? 'auto', stream: stderr, env });
+  stderr.write(`${style('red', 'error:')} ${message}\n`);
+  if (hint !== null) stderr.write(`${style('dim', 'hint:')} ${hint}\n`);
+  if (isSet(env['VARVE_DEBUG']) && error instanceof Error) stderr.write(`${error.stack ?? ''}\n`);
+  return exitCode;
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== '';
+}

@@ -1,0 +1,79 @@
+/** Starts the quickstart's other processes and listens to them. */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { AcknowledgementReader } from './acknowledgements.ts';
+import type { CheckResult } from './checker.ts';
+
+/** What a writer is to do. */
+export interface WriterTask {
+  readonly script: string;
+  readonly directory: string;
+  readonly flightCount: number;
+  /** Kill it when this many records are acknowledged; null lets it finish. */
+  readonly killAt: number | null;
+  readonly onProgress: (ackedCount: number) => void;
+}
+
+/** How the writer ended, and what it had acknowledged. */
+export interface WriterOutcome {
+  readonly wasKilled: boolean;
+  readonly ackedOffsets: readonly number[];
+  readonly durationMs: number;
+}
+
+/** The file of a process that stands beside this one. */
+export function scriptPath(name: string): string {
+  return join(import.meta.dirname, name);
+}
+
+/** Runs a writer until it ends or is killed. @throws Error when it fails by itself */
+export async function runWriter(task: WriterTask): Promise<WriterOutcome> {
+  const { script, directory, flightCount, killAt, onProgress } = task;
+  const startMs = performance.now();
+  const child = spawn(process.execPath, [script, directory, String(flightCount)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const closed = once(child, 'close'); // After its output ended too: no acknowledgement is missed.
+  const acknowledgements = new AcknowledgementReader();
+  child.stdout.setEncoding('utf8');
+  for await (const chunk of child.stdout) {
+    acknowledgements.read(String(chunk));
+    onProgress(acknowledgements.count);
+    if (killAt !== null && acknowledgements.count >= killAt) child.kill('SIGKILL');
+  }
+  await closed;
+  const { exitCode, signalCode } = child;
+  if (exitCode !== 0 && signalCode !== 'SIGKILL') throw failed('writer', child);
+  return {
+    wasKilled: signalCode === 'SIGKILL',
+    ackedOffsets: acknowledgements.offsets,
+    durationMs: performance.now() - startMs,
+  };
+}
+
+/** Opens the log in a new process and compares it with the input. */
+export async function runChecker(
+  directory: string,
+  flightCount: number,
+  ackedOffsets: readonly number[],
+): Promise<CheckResult> {
+  const script = scriptPath('checker.js');
+  const child = spawn(process.execPath, [script, directory, String(flightCount)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const closed = once(child, 'close');
+  child.stdin.end(JSON.stringify(ackedOffsets));
+  const json = await text(child.stdout);
+  await closed;
+  if (child.exitCode !== 0) throw failed('checker', child);
+  const result: CheckResult = JSON.parse(json);
+  return result;
+}
+
+function failed(name: string, child: ChildProcess): Error {
+  const how = child.signalCode ?? `exit code ${child.exitCode}`;
+  return new Error(`the ${name} process ended by itself: ${how}`);
+}

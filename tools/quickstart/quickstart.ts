@@ -1,0 +1,199 @@
+/**
+ * `npm start`: the main promise, tried on real data. Stores flights in a process that is killed
+ * half way, checks in another that nothing acknowledged is lost, resumes, and reads back.
+ *
+ *   node dist/tools/quickstart/quickstart.js [--seed N] [--flights N] [--writer file]
+ *
+ * Exit code 1 when an acknowledged record is lost. `--writer` puts another process in the
+ * writer's place: the test of the checker uses one that lies.
+ */
+import { existsSync, mkdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import { randomBelow, SeededRandom, systemRandom } from '../../src/core/random.ts';
+import { packageRoot } from '../package-root.ts';
+import { Progress } from '../progress.ts';
+import { formatPairs } from '../table.ts';
+import { formatBytes, formatCount, formatDuration, formatPlural } from '../units.ts';
+import type { CheckResult } from './checker.ts';
+import { readFlights } from './flights.ts';
+import { runChecker, runWriter, scriptPath } from './processes.ts';
+import type { WriterOutcome } from './processes.ts';
+import { readBack } from './read-back.ts';
+import type { ReadBackResult } from './read-back.ts';
+
+const FLIGHT_COUNT = 20_000;
+/** A machine so fast that each of these finishes first would be news. */
+const ATTEMPTS_MAX = 8;
+
+interface Settings {
+  readonly seed: number;
+  readonly flightCount: number;
+  readonly writerScript: string;
+}
+
+process.exitCode = await main(parseSettings());
+
+async function main(settings: Settings): Promise<number> {
+  const { seed, flightCount } = settings;
+  say(`varve quickstart: ${formatPlural(readFlights(flightCount).length, 'flight')}, seed ${seed}`);
+  const killed = await writeAndKill(settings);
+  const { directory, outcome } = killed;
+  say('\nopening the log in a new process, comparing every acknowledged record ...');
+  const check = await runChecker(directory, flightCount, outcome.ackedOffsets);
+  say(checkLine(check));
+  if (check.lost > 0 || check.invented > 0) {
+    say(`FAILED: the log is left as it is in ${shown(directory)}; seed ${seed}`);
+    return 1;
+  }
+  say('\nappending the rest ...');
+  const resumed = await resume(settings, directory, check.found);
+  const result = await readBack(directory, flightCount);
+  say(`reading back: ${readBackLine(result)}`);
+  say(`\n${summaryTable({ check, resumed, result })}`);
+  say(commands(directory));
+  return 0;
+}
+
+/** Runs writers, each in a fresh directory, until the kill came before the end. */
+async function writeAndKill(
+  settings: Settings,
+): Promise<{ directory: string; outcome: WriterOutcome }> {
+  const { seed, flightCount, writerScript } = settings;
+  const random = new SeededRandom(seed);
+  const earliest = Math.floor(flightCount * 0.25);
+  let latest = Math.floor(flightCount * 0.75);
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    const directory = freshDirectory(seed);
+    const killAt = earliest + randomBelow(random, latest - earliest);
+    say(`\nwriting to ${shown(directory)}, one fsynced append per flight, 64 in flight`);
+    say(`kill -9 after ${formatCount(killAt)} acknowledgements ...`);
+    const progress = progressBar('appending', flightCount);
+    const outcome = await runWriter({
+      script: writerScript,
+      directory,
+      flightCount,
+      killAt,
+      onProgress: (ackedCount) => progress.update(ackedCount),
+    });
+    progress.end();
+    const acked = formatCount(outcome.ackedOffsets.length);
+    if (outcome.wasKilled) {
+      say(`killed after ${formatDuration(outcome.durationMs)}: ${acked} acknowledged`);
+      return { directory, outcome };
+    }
+    say('the writer had already finished: once more, with an earlier point');
+    latest = Math.max(earliest + 1, killAt);
+  }
+  throw new Error(`the writer finished first ${ATTEMPTS_MAX} times`);
+}
+
+/** Appends what is missing. Returns how many that was and how long it took. */
+async function resume(
+  settings: Settings,
+  directory: string,
+  storedCount: number,
+): Promise<{ recordCount: number; durationMs: number }> {
+  const { flightCount } = settings;
+  const progress = progressBar('appending', flightCount);
+  const { ackedOffsets, durationMs } = await runWriter({
+    script: scriptPath('writer.js'),
+    directory,
+    flightCount,
+    killAt: null,
+    onProgress: (ackedCount) => progress.update(storedCount + ackedCount),
+  });
+  progress.end();
+  return { recordCount: ackedOffsets.length, durationMs };
+}
+
+function checkLine({ acked, found, lost, kept, invented }: CheckResult): string {
+  const line =
+    `acked ${formatCount(acked)}, found ${formatCount(found)}, lost ${formatCount(lost)}, ` +
+    `unacknowledged but kept ${formatCount(kept)}`;
+  return invented === 0 ? line : `${line}, never appended ${formatCount(invented)}`;
+}
+
+function readBackLine(result: ReadBackResult): string {
+  const { recordCount, readMs, time, timeOffset, randomReads, randomReadMs } = result;
+  const each = formatDuration(randomReadMs / randomReads);
+  return (
+    `all ${formatPlural(recordCount, 'record')} as appended (${formatDuration(readMs)}); ` +
+    `${formatPlural(randomReads, 'record')} by offset (${each} each); ` +
+    `first flight from ${time} on: offset ${formatCount(timeOffset)}`
+  );
+}
+
+interface Outcome {
+  readonly check: CheckResult;
+  readonly resumed: { readonly recordCount: number; readonly durationMs: number };
+  readonly result: ReadBackResult;
+}
+
+function summaryTable({ check, resumed, result }: Outcome): string {
+  const { outcome, cutBytes, rewrittenBytes, durationMs } = check.recovery;
+  const rate = Math.round((resumed.recordCount / resumed.durationMs) * 1000);
+  const found =
+    `${outcome} in ${formatDuration(durationMs)}: ${formatBytes(rewrittenBytes)} past the ` +
+    `checkpoint kept, ${formatBytes(cutBytes)} of a torn tail cut`;
+  return formatPairs([
+    ['records', formatCount(result.recordCount)],
+    ['bytes', formatBytes(result.sizeBytes)],
+    ['rate', `${formatCount(rate)} records/s at sync, process start included`],
+    ['segments', formatCount(result.segmentCount)],
+    ['recovery', found],
+  ]);
+}
+
+function commands(directory: string): string {
+  const cli = 'node dist/tools/cli.js';
+  const path = shown(directory);
+  return [
+    'Try:',
+    `  ${cli} info ${path}`,
+    `  ${cli} cat ${path} --since 2001-03-01 --limit 5 --format '%o %t{iso} %k %v\\n'`,
+    `  ${cli} verify ${path}`,
+  ].join('\n');
+}
+
+function progressBar(label: string, total: number): Progress {
+  return new Progress({ stream: process.stdout, label, unit: 'record', total, isQuiet: false });
+}
+
+/** A path that does not exist yet, under the folder that git ignores. */
+function freshDirectory(seed: number): string {
+  const parent = join(packageRoot(), 'segments', 'local');
+  mkdirSync(parent, { recursive: true });
+  let path = join(parent, `flights-${seed}`);
+  for (let number = 2; existsSync(path); number++) path = join(parent, `flights-${seed}-${number}`);
+  return path;
+}
+
+function shown(path: string): string {
+  return relative(process.cwd(), path) || path;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function parseSettings(): Settings {
+  const { values } = parseArgs({
+    options: {
+      seed: { type: 'string' },
+      flights: { type: 'string' },
+      writer: { type: 'string' },
+    },
+  });
+  return {
+    seed: wholeNumber('--seed', values.seed) ?? randomBelow(systemRandom, 1_000_000),
+    flightCount: wholeNumber('--flights', values.flights) ?? FLIGHT_COUNT,
+    writerScript: values.writer ?? scriptPath('writer.js'),
+  };
+}
+
+function wholeNumber(name: string, text: string | undefined): number | null {
+  if (text === undefined) return null;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new Error(`${name}: expected a whole number, got ${JSON.stringify(text)}`);
+}

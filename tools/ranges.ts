@@ -1,0 +1,60 @@
+/** The range language of the command line: `--from`, `--to`, `--since`, `--limit`. */
+import { InvalidArgumentError } from 'commander';
+import type { ReadFrom, ReadOptions } from '../src/index.ts';
+import { UsageError } from './command-error.ts';
+import { parseDuration } from './units.ts';
+
+/** Range options as commander delivers them. */
+export interface RangeOptions {
+  readonly from?: ReadFrom;
+  readonly to?: number;
+  readonly since?: number;
+  readonly limit?: number;
+}
+
+/** `earliest`, `latest`, an offset, or `-10` for the last ten records. */
+export function parseFrom(text: string): ReadFrom {
+  if (text === 'earliest' || text === 'latest') return text;
+  if (text.startsWith('-')) return { last: parseCount(text.slice(1)) };
+  return parseCount(text);
+}
+
+/** A whole number of at least 0. */
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(count)) return count;
+  throw new InvalidArgumentError('Expected a whole number.');
+}
+
+const ISO_TIME =
+  /^\d{4}-\d\d(?:-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?)?$/;
+
+/**
+ * Milliseconds since the epoch for `15m` (that long before `nowMs`) or an ISO time.
+ *
+ * A time without a zone is UTC: a log read on two machines must give the same records.
+ */
+export function parseSince(text: string, nowMs: number): number {
+  const durationMs = parseDuration(text);
+  if (durationMs !== null) return Math.max(0, Math.floor(nowMs - durationMs));
+  const hasZone = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) || !/[T ]/.test(text);
+  const timeMs = ISO_TIME.test(text) ? Date.parse(hasZone ? text : `${text}Z`) : Number.NaN;
+  if (!Number.isNaN(timeMs)) return Math.max(0, timeMs);
+  throw new InvalidArgumentError(
+    'Expected a duration such as 15m, or a time such as 2026-01-31T12:00Z.',
+  );
+}
+
+/** What the log's readers take. @throws UsageError for options that exclude each other */
+export function toReadOptions(options: RangeOptions): ReadOptions {
+  const { from, to, since, limit } = options;
+  if (from !== undefined && since !== undefined) {
+    throw new UsageError('--from and --since both name a start: give one of them');
+  }
+  const start: ReadFrom = since === undefined ? (from ?? 'earliest') : { timestamp: since };
+  return {
+    from: start,
+    ...(to === undefined ? {} : { to }),
+    ...(limit === undefined ? {} : { limit }),
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * Records as JSON lines: what `cat --json` writes and `append --ndjson` reads, so that
+ * `varve cat --json a | varve append --ndjson b` copies a log byte for byte.
+ *
+ * Bytes that are UTF-8 are strings; others are `{"base64": "..."}`. `null` is no key, or the
+ * value of a tombstone.
+ */
+import { isUtf8 } from 'node:buffer';
+import { hasLoneSurrogate } from '../src/codec/codec.ts';
+import type { LogRecord, RecordInput } from '../src/index.ts';
+import { UsageError } from './command-error.ts';
+
+/** Bytes in JSON. */
+export type JsonBytes = string | { readonly base64: string };
+
+export interface JsonRecord {
+  readonly offset: number;
+  readonly createTimeMs: number;
+  readonly appendTimeMs: number;
+  readonly key: JsonBytes | null;
+  readonly headers: Readonly<Record<string, JsonBytes>>;
+  readonly value: JsonBytes | null;
+}
+
+/** The record as `JSON.stringify` takes it; the keys are a documented contract. */
+export function recordToJson(record: LogRecord<Uint8Array>): JsonRecord {
+  const key = record.keyView();
+  const value = record.valueView();
+  return {
+    offset: record.offset,
+    createTimeMs: record.createTimeMs,
+    appendTimeMs: record.appendTimeMs,
+    key: key === null ? null : bytesToJson(key),
+    headers: Object.fromEntries(
+      Array.from(record.headers, ([name, bytes]) => [name, bytesToJson(bytes)]),
+    ),
+    value: value === null ? null : bytesToJson(value),
+  };
+}
+
+function bytesToJson(bytes: Uint8Array): JsonBytes {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return isUtf8(buffer) ? buffer.toString('utf8') : { base64: buffer.toString('base64') };
+}
+
+/**
+ * The record of one line of input. Offset and append time are the log's to give and are ignored.
+ *
+ * @throws UsageError naming the line and the field, never their content
+ */
+export function recordFromJson(line: Uint8Array, lineNumber: number): RecordInput<Uint8Array> {
+  const parsed = parseObject(line, lineNumber);
+  const fields: FieldReader = { parsed, lineNumber };
+  if (!('value' in parsed)) throw badField(fields, 'value', 'to be there (null makes a tombstone)');
+  return {
+    value: bytesField(fields, 'value', parsed['value']),
+    key: parsed['key'] === undefined ? null : bytesField(fields, 'key', parsed['key']),
+    headers: headersField(fields),
+    ...createTimeField(fields),
+  };
+}
+
+interface FieldReader {
+  readonly parsed: Readonly<Record<string, unknown>>;
+  readonly lineNumber: number;
+}
+
+function parseObject(line: Uint8Array, lineNumber: number): Readonly<Record<string, unknown>> {
+  const buffer = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
+  if (!isUtf8(buffer)) throw new UsageError(`line ${lineNumber} of the input is not UTF-8`);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(buffer.toString('utf8'));
+  } catch {
+    // The parser's message quotes the line, and payloads stay out of messages.
+    throw new UsageError(
+      `line ${lineNumber} of the input is not JSON`,
+      'without --ndjson, each line is a value',
+    );
+  }
+  if (!isObject(parsed))
+    throw new UsageError(`line ${lineNumber} of the input is not a JSON object`);
+  return parsed;
+}
+
+function bytesField(fields: FieldReader, name: string, found: unknown): Uint8Array | null {
+  if (found === null) return null;
+  const bytes = bytesFromJson(found);
+  if (bytes === null) throw badField(fields, name, 'to be a string, null or {"base64": "..."}');
+  return bytes;
+}
+
+function headersField(fields: FieldReader): Record<string, Uint8Array> | null {
+  const found = fields.parsed['headers'];
+  if (found === undefined || found === null) return null;
+  if (!isObject(found)) throw badField(fields, 'headers', 'to be an object');
+  const headers: [string, Uint8Array][] = [];
+  for (const [name, value] of Object.entries(found)) {
+    const bytes = bytesFromJson(value);
+    if (bytes === null) throw badField(fields, 'headers', 'to hold strings or {"base64": "..."}');
+    headers.push([name, bytes]);
+  }
+  return Object.fromEntries(headers);
+}
+
+function createTimeField({ parsed, lineNumber }: FieldReader): { createTimeMs?: number } {
+  const found = parsed['createTimeMs'];
+  if (found === undefined || found === null) return {};
+  if (typeof found === 'number' && Number.isSafeInteger(found) && found >= 0)
+    return { createTimeMs: found };
+  throw badField(
+    { parsed, lineNumber },
+    'createTimeMs',
+    'to be milliseconds since 1970, a whole number',
+  );
+}
+
+function bytesFromJson(found: unknown): Uint8Array | null {
+  if (typeof found === 'string') return hasLoneSurrogate(found) ? null : Buffer.from(found, 'utf8');
+  if (!isObject(found) || Object.keys(found).length !== 1) return null;
+  const base64 = found['base64'];
+  if (typeof base64 !== 'string') return null;
+  const bytes = Buffer.from(base64, 'base64');
+  return bytes.toString('base64') === base64 ? bytes : null; // Buffer skips what it does not know.
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function badField({ lineNumber }: FieldReader, name: string, expectation: string): UsageError {
+  return new UsageError(`line ${lineNumber} of the input: expected "${name}" ${expectation}`);
+}
