@@ -12,6 +12,10 @@ export type { LogStats } from './log/log-stats.ts';
 export type { LogGap, RecoveryReport } from './log/recovery-report.ts';
 export type { RetentionResult } from './log/trimmer.ts';
 export type { OnCorruption } from './log/log-loader.ts';
+export { verifyLog, type VerifyEvent, type VerifyOptions } from './log/verify.ts';
+export { dumpSegment, type DumpEvent, type DumpOptions } from './log/segment-dump.ts';
+export type { BatchHeader } from './format/batch-header.ts';
+export type { SegmentHeader } from './format/segment-header.ts';
 
 export { bytes, json, utf8, type Codec } from './codec/codec.ts';
 export { msgpack } from './codec/msgpack.ts';

@@ -13,7 +13,10 @@ export interface LineOptions {
 /** Bytes that wait for the disk: a few syncs' worth, far below the log's own bound. */
 const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
 
-type Record = RecordInput<Uint8Array>;
+interface NumberedRecord {
+  readonly record: RecordInput<Uint8Array>;
+  readonly lineNumber: number;
+}
 
 /**
  * Appends in order and without a hole: each group states the offset that it must get, so that when
@@ -47,12 +50,12 @@ export class LineAppender {
 
   /** Appends `lines`; waits only when much is in flight. @throws what the log rejected with */
   async append(lines: readonly Uint8Array[], options: LineOptions): Promise<void> {
-    const records: Record[] = [];
+    const records: NumberedRecord[] = [];
     try {
       for (const line of lines) {
         this.lineNumber += 1;
         const record = this.#toRecord(line, options);
-        if (record !== null) records.push(record);
+        if (record !== null) records.push({ record, lineNumber: this.lineNumber });
       }
     } catch (error) {
       this.#submit(records); // What stands before the bad line.
@@ -69,26 +72,29 @@ export class LineAppender {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  #toRecord(line: Uint8Array, { ndjson, keySeparator }: LineOptions): Record | null {
+  #toRecord(
+    line: Uint8Array,
+    { ndjson, keySeparator }: LineOptions,
+  ): RecordInput<Uint8Array> | null {
     if (ndjson === true) return line.length === 0 ? null : recordFromJson(line, this.lineNumber);
     return keySeparator === undefined ? { value: line } : splitKey(line, keySeparator);
   }
 
   /** The log checks a group before it takes any of it: on a refusal, finds out which line it is. */
-  #submitChecked(records: readonly Record[]): void {
+  #submitChecked(records: readonly NumberedRecord[]): void {
     try {
       this.#submit(records);
     } catch {
-      this.lineNumber -= records.length;
-      for (const record of records) {
-        this.lineNumber += 1;
-        this.#submit([record]);
+      for (const numbered of records) {
+        this.lineNumber = numbered.lineNumber;
+        this.#submit([numbered]);
       }
     }
   }
 
-  #submit(records: readonly Record[]): void {
-    if (records.length === 0 || this.#failure !== null) return;
+  #submit(numbered: readonly NumberedRecord[]): void {
+    if (numbered.length === 0 || this.#failure !== null) return;
+    const records = numbered.map(({ record }) => record);
     const valueBytes = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
     const appended = this.#log.appendBatch(records, { expectedOffset: this.#nextOffset });
     this.#nextOffset += records.length;
@@ -108,7 +114,7 @@ export class LineAppender {
   }
 }
 
-function splitKey(line: Uint8Array, separator: string): Record {
+function splitKey(line: Uint8Array, separator: string): RecordInput<Uint8Array> {
   const buffer = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
   const at = buffer.indexOf(separator);
   if (at === -1) return { value: line };

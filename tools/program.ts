@@ -8,6 +8,7 @@ import { catVerb } from './commands/cat.ts';
 import { dumpVerb } from './commands/dump.ts';
 import { infoVerb } from './commands/info.ts';
 import { verifyVerb } from './commands/verify.ts';
+import { escapeText } from './escape-text.ts';
 import { EXIT_CODES, ExitCode } from './exit-codes.ts';
 import { packageVersion } from './package-root.ts';
 import { chooseStyle } from './style.ts';
@@ -92,7 +93,7 @@ function report(error: unknown, streams: CliStreams, options: Partial<GlobalOpti
   const { stderr, env } = streams;
   const style = chooseStyle({ choice: options.color ?? 'auto', stream: stderr, env });
   stderr.write(`${style('red', 'error:')} ${message}\n`);
-  if (hint !== null) stderr.write(`${style('dim', 'hint:')} ${hint}\n`);
+  if (hint !== null) stderr.write(`${style('dim', 'hint:')} ${escapeText(hint)}\n`);
   if (isSet(env['VARVE_DEBUG']) && error instanceof Error) stderr.write(`${error.stack ?? ''}\n`);
   return exitCode;
 }

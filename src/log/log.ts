@@ -1,5 +1,5 @@
 /** A log as its users hold it: append, read, trim, close. */
-import { checkChoice, checkInteger } from '../core/assert.ts';
+import { argumentError, checkChoice, checkInteger } from '../core/assert.ts';
 import { ClosedError, OffsetOutOfRangeError, ReadOnlyError } from '../core/errors.ts';
 import type { EpochStart } from '../format/checkpoint.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
@@ -42,6 +42,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   readonly #epochs: readonly EpochStart[];
   readonly #points: PointReader<T>;
   readonly #scratch: EncodableRecord = emptyEncodable();
+  readonly #prepared: EncodableRecord[] = [];
   #closing: Promise<void> | null = null;
 
   /** @internal */
@@ -141,13 +142,13 @@ export class Log<T, Input = T> implements AsyncDisposable {
     options: AppendOptions = {},
   ): Promise<AppendBatchResult> {
     const durability = this.#level(options);
-    const prepared = this.#prepareAll(records);
+    this.#prepareAll(records);
     const refusal = this.#refusal('appendBatch', options);
     if (refusal !== null) return Promise.reject(refusal);
     const { appender } = this.#writer as LogWriter; // Checked by #refusal.
     const baseOffset = appender.nextOffset;
-    const recordCount = prepared.length;
-    for (const record of prepared) appender.add(record);
+    const recordCount = records.length;
+    this.#addPrepared(recordCount);
     if (recordCount === 0) return Promise.resolve({ baseOffset, recordCount, durability });
     return withSignal(options.signal, (resolve, reject) => {
       appender.submit(durability, {
@@ -302,13 +303,26 @@ export class Log<T, Input = T> implements AsyncDisposable {
     return checkChoice('durability', durability, DURABILITY_LEVELS);
   }
 
-  #prepareAll(records: readonly RecordInput<Input>[]): EncodableRecord[] {
+  /** Checks and encodes all values before the first record is added; the objects are used again. */
+  #prepareAll(records: readonly RecordInput<Input>[]): void {
+    if (!Array.isArray(records)) throw argumentError(TypeError, 'records', 'an array', records);
     const nowMs = this.#settings.clock.now();
-    return records.map((record) => {
-      const prepared = emptyEncodable();
-      prepareRecord(record, nowMs, this.#settings, prepared);
-      return prepared;
-    });
+    const prepared = this.#prepared;
+    while (prepared.length < records.length) prepared.push(emptyEncodable());
+    for (let at = 0; at < records.length; at++) {
+      const input = records[at] as RecordInput<Input>; // at < length
+      prepareRecord(input, nowMs, this.#settings, prepared[at] as EncodableRecord);
+    }
+  }
+
+  #addPrepared(count: number): void {
+    const { appender } = this.#writer as LogWriter; // Checked by #refusal.
+    for (let at = 0; at < count; at++) {
+      const record = this.#prepared[at] as EncodableRecord; // #prepareAll filled it.
+      appender.add(record);
+      record.value = null; // Not ours to keep.
+    }
+    this.#prepared.length = Math.min(this.#prepared.length, PREPARED_KEPT);
   }
 
   #refusal(operation: string, options: AppendOptions): Error | null {
@@ -338,6 +352,9 @@ export class Log<T, Input = T> implements AsyncDisposable {
     });
   }
 }
+
+/** Objects of `appendBatch` that are kept for the next call. */
+const PREPARED_KEPT = 10_000;
 
 type Settle<R> = (resolve: (result: R) => void, reject: (error: Error) => void) => void;
 

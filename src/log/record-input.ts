@@ -3,7 +3,7 @@ import { argumentError, checkInteger } from '../core/assert.ts';
 import { CodecError, StoreError, TooLargeError } from '../core/errors.ts';
 import { KEY_BYTES_MAX } from '../core/limits.ts';
 import type { Codec } from '../codec/codec.ts';
-import { encodedRecordBytes, type EncodableRecord } from '../format/batch-encoder.ts';
+import { encodedRecordBytes, textBytes, type EncodableRecord } from '../format/batch-encoder.ts';
 import { CREATE_TIME_MS_MAX } from '../format/layout.ts';
 import { encodeHeaders, type HeadersInput } from '../format/record-headers.ts';
 
@@ -78,7 +78,7 @@ function encodeValue<T>(codec: PrepareSettings<T>['codec'], value: T): Uint8Arra
 }
 
 function keyLength(key: string | Uint8Array): number {
-  const keyBytes = typeof key === 'string' ? Buffer.byteLength(key, 'utf8') : keyBytesOf(key);
+  const keyBytes = typeof key === 'string' ? textBytes(key) : keyBytesOf(key);
   if (keyBytes > KEY_BYTES_MAX) {
     throw new TooLargeError({ what: 'key', bytes: keyBytes, bytesMax: KEY_BYTES_MAX });
   }

@@ -57,10 +57,9 @@ test('the three commands that it ends with work', async () => {
 });
 
 test('the same checker catches a writer that acknowledges early', async () => {
-  const { exitCode, stdout } = await quickstart(
-    ...['--flights', '2000', '--seed', '7'],
-    ...['--writer', distPath('test', 'support', 'early-writer.js')],
-  );
+  const liar = distPath('test', 'support', 'early-writer.js');
+  const args = ['--flights', '2000', '--seed', '7', '--writer', liar];
+  const { exitCode, stdout } = await quickstart(...args);
   expect(stdout).toMatch(/^acked [\d,]+, found [\d,]+, lost [1-9][\d,]*, /m);
   expect(stdout).toContain('FAILED');
   expect(exitCode).toBe(1);

@@ -39,7 +39,7 @@ import type { FileImage, UnsyncedChange } from './file-image.ts';
 import type { NameChange } from './name-image.ts';
 
 export interface FaultyFileSystemOptions extends Partial<DiskOptions> {
-  /** Decides crash images and, with `schedule`, nothing else. */
+  /** Decides crash images and the order of `list`. */
   readonly random: Random;
   readonly plan?: readonly FaultRule[];
   readonly crashAt?: CrashPoint | null;
@@ -203,7 +203,9 @@ export class FaultyFileSystem implements FileSystem {
   async list(path: string): Promise<string[]> {
     const call: Call = { operation: 'list', path };
     return this.#gate.call(call, {
-      run: () => [...this.disk.tree.findDirectory(call).entries.keys()],
+      // Shuffled: the seam promises no order, and a Map would keep the order of creation.
+      run: () =>
+        shuffled([...this.disk.tree.findDirectory(call).entries.keys()], this.#options.random),
     });
   }
 
@@ -353,6 +355,11 @@ function diskOptionsOf(options: FaultyFileSystemOptions): DiskOptions {
     capacityBytes: options.capacityBytes ?? DISK_DEFAULTS.capacityBytes,
     newNamesNeedSpace: options.newNamesNeedSpace ?? DISK_DEFAULTS.newNamesNeedSpace,
   };
+}
+
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const rest = [...items];
+  return items.flatMap(() => rest.splice(randomBelow(random, rest.length), 1));
 }
 
 /** Creates LOCK as a change like any other; null when it is there. */

@@ -64,7 +64,11 @@ async function run(
   path: string,
   options: AppendVerbOptions,
 ): Promise<ExitCode> {
-  if (options.keySeparator === '') throw new UsageError('--key-separator must not be empty');
+  if (options.keySeparator === '')
+    throw new UsageError(
+      '--key-separator must not be empty',
+      'varve append --help shows how it is used',
+    );
   await checkWritablePath(path);
   const log = await openLog(path, { durability: options.durability });
   const startMs = performance.now();

@@ -22,7 +22,9 @@ test('smoke', async () => {
     const n = names.find((x) => x !== 'LOCK') ?? '';
     const c = contentOf(image, `/d/${n}`);
     const runs: string[] = [];
-    c.forEach((v, i) => { if (i === 0 || c[i - 1] !== v) runs.push(`${i}:${v}`); });
+    c.forEach((v, i) => {
+      if (i === 0 || c[i - 1] !== v) runs.push(`${i}:${v}`);
+    });
     console.log(name, names.join(','), c.length, runs.join(' '));
   }
   await lock.verify();
@@ -36,7 +38,10 @@ test('speed', async () => {
     const work = async () => {
       await fs.makeDirectory('/d');
       const f = await fs.open('/d/a', 'create');
-      for (let i = 0; i < 50; i++) { await f.write(new Uint8Array(300).fill(i), i * 300); if (i % 5 == 0) await f.datasync(); }
+      for (let i = 0; i < 50; i++) {
+        await f.write(new Uint8Array(300).fill(i), i * 300);
+        if (i % 5 == 0) await f.datasync();
+      }
       await f.close();
     };
     await fs.drive(work());

@@ -1,0 +1,119 @@
+/** Shows what one segment file holds, also a copy far from its log. Writes nothing. */
+import { basename, dirname, join } from 'node:path';
+import { bytes as bytesCodec } from '../codec/codec.ts';
+import {
+  CorruptLogError,
+  UnsupportedVersionError,
+  type CorruptLogDetails,
+} from '../core/errors.ts';
+import type { BatchHeader } from '../format/batch-header.ts';
+import { parseSegmentFileName } from '../format/file-names.ts';
+import { BatchKind, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import { parseSegmentHeader, type SegmentHeader } from '../format/segment-header.ts';
+import type { File, FileSystem } from '../io/file-system.ts';
+import { nodeFileSystem } from '../io/node-file-system.ts';
+import { findCandidates } from '../segment/candidates.ts';
+import { SegmentScanner, type ScanStatus } from '../segment/segment-scanner.ts';
+import { RecordBatch, type LogRecord } from './record.ts';
+
+export type DumpEvent =
+  | { readonly type: 'segment-header'; readonly header: SegmentHeader; readonly sizeBytes: number }
+  | {
+      readonly type: 'batch';
+      readonly header: BatchHeader;
+      /** Empty for gap and index batches. */
+      readonly records: readonly LogRecord<Uint8Array>[];
+    }
+  | { readonly type: 'damage'; readonly details: CorruptLogDetails };
+
+export interface DumpOptions {
+  readonly fileSystem?: FileSystem | undefined;
+}
+
+const EVERYTHING = { from: 0, to: Number.MAX_SAFE_INTEGER, recordsMax: Number.MAX_SAFE_INTEGER };
+
+/**
+ * Yields the segment header, then every batch; goes on behind damage where valid batches do.
+ *
+ * @throws UnsupportedVersionError, IoError. Damage is yielded, never thrown
+ */
+export async function* dumpSegment(
+  path: string,
+  options: DumpOptions = {},
+): AsyncGenerator<DumpEvent, void, void> {
+  const { fileSystem = nodeFileSystem } = options;
+  const directory = await fileSystem.realPath(dirname(path));
+  const file = await fileSystem.open(join(directory, basename(path)), 'read');
+  try {
+    const { sizeBytes } = await file.stat();
+    const header = yield* headerEvents(file, sizeBytes);
+    yield* batchEvents(file, header, sizeBytes);
+  } finally {
+    await file.close();
+  }
+}
+
+async function* headerEvents(
+  file: File,
+  sizeBytes: number,
+): AsyncGenerator<DumpEvent, SegmentHeader | null, void> {
+  const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+  const parsed = parseSegmentHeader(bytes.subarray(0, await file.read(bytes, 0)));
+  if (parsed.header === null) {
+    if (parsed.version !== null) {
+      const versions = { found: parsed.version, supported: FORMAT_VERSION };
+      throw new UnsupportedVersionError({ file: file.path, ...versions });
+    }
+    const firstOffset = parseSegmentFileName(basename(file.path));
+    yield damage(file, { position: 0, kind: 'header', firstOffset, reason: parsed.problem });
+    return null;
+  }
+  yield { type: 'segment-header', header: parsed.header, sizeBytes };
+  return parsed.header;
+}
+
+async function* batchEvents(
+  file: File,
+  header: SegmentHeader | null,
+  sizeBytes: number,
+): AsyncGenerator<DumpEvent, void, void> {
+  const ids = { logId: header?.logId ?? 0, segmentId: header?.segmentId ?? 0 };
+  const baseOffset = header?.baseOffset ?? parseSegmentFileName(basename(file.path));
+  let scanner = new SegmentScanner(file, { ...ids, position: SEGMENT_HEADER_BYTES, baseOffset });
+  for (;;) {
+    const status: ScanStatus = await scanner.next();
+    if (status === 'end') return;
+    if (status === 'batch' || status === 'index') {
+      yield* batchEvent(file, scanner);
+      if (status === 'index') return; // Nothing behind it belongs to the segment.
+      continue;
+    }
+    const { position, problem, expectedOffset } = scanner;
+    yield damage(file, { position, kind: 'batch', firstOffset: expectedOffset, reason: problem });
+    const search = { ...ids, position: position + 1, endPosition: sizeBytes };
+    const { value: resume } = await findCandidates(file, search).next();
+    if (resume === undefined) return;
+    const place = { position: resume.position, baseOffset: resume.baseOffset };
+    scanner = new SegmentScanner(file, { ...ids, ...place });
+  }
+}
+
+function* batchEvent(file: File, scanner: SegmentScanner): Generator<DumpEvent, void, void> {
+  const header = { ...scanner.header };
+  const { bytes, start } = scanner;
+  const batch = new RecordBatch({ bytes, start, header, file: file.path }, bytesCodec, EVERYTHING);
+  try {
+    const hasRecords = header.kind === BatchKind.data || header.kind === BatchKind.journal;
+    yield { type: 'batch', header, records: hasRecords ? [...batch] : [] };
+  } catch (error) {
+    if (!(error instanceof CorruptLogError)) throw error;
+    yield { type: 'damage', details: error.details };
+  }
+}
+
+function damage(
+  file: File,
+  found: Pick<CorruptLogDetails, 'position' | 'kind' | 'firstOffset' | 'reason'>,
+): DumpEvent {
+  return { type: 'damage', details: { ...found, file: file.path, nextOffset: null } };
+}
