@@ -118,7 +118,8 @@ export async function scanRate(directory: string, how: 'cursor' | 'batches'): Pr
       while (await cursor.nextBatch()) while (cursor.next()) records++;
       await cursor.close();
     } else {
-      for await (const batch of log.batches()) for (const record of batch) records += record.offset >= 0 ? 1 : 0;
+      for await (const batch of log.batches())
+        for (const record of batch) records += record.offset >= 0 ? 1 : 0;
     }
     return log.stats().sizeBytes;
   });

@@ -49,7 +49,13 @@ async function runCell(cell: AppendCell): Promise<void> {
     const append = await appendRate(log, cell);
     const cursor = await scanRate(log, 'cursor');
     const batches = await scanRate(log, 'batches');
-    rows.push({ reference, append, cursor, batches, read: os.ms === 0 ? os : await rawRead(directory) });
+    rows.push({
+      reference,
+      append,
+      cursor,
+      batches,
+      read: os.ms === 0 ? os : await rawRead(directory),
+    });
     rmSync(directory, { recursive: true, force: true });
   }
   print(cell, rows);
@@ -62,7 +68,9 @@ function print(
   const isSingle = cell.recordsPerCall === 1;
   const perSecond = (rate: Rate) => rate.records / (rate.ms / 1e3);
   const ratio = median(
-    rows.map((row) => (isSingle ? perSecond(row.append) : megabytesPerSecond(row.append)) / row.reference),
+    rows.map(
+      (row) => (isSingle ? perSecond(row.append) : megabytesPerSecond(row.append)) / row.reference,
+    ),
   );
   const unit = isSingle ? 'F' : cell.durability === 'sync' ? 'D' : 'W';
   const scan = (pick: 'cursor' | 'batches') =>

@@ -38,9 +38,12 @@ export class OutputClosedError extends Error {
 
 /** Ctrl-C, or a request to end: the reason of the command's abort signal. */
 export class InterruptedError extends Error {
-  constructor() {
-    super('interrupted');
+  readonly signal: NodeJS.Signals;
+
+  constructor(signal: NodeJS.Signals = 'SIGINT') {
+    super(`interrupted by ${signal}`);
     this.name = 'InterruptedError';
+    this.signal = signal;
   }
 }
 

@@ -57,6 +57,11 @@ export class CommandContext {
     if (!this.isQuiet) this.#stderr.write(`${escapeText(message)}\n`);
   }
 
+  /** Says on stderr that data is missing or wrong: also with `--quiet`. */
+  warn(message: string): void {
+    this.#stderr.write(`${escapeText(message)}\n`);
+  }
+
   progress(options: { label: string; unit: string; total: number | null }): Progress {
     return new Progress({ ...options, stream: this.#stderr, isQuiet: this.isQuiet });
   }

@@ -72,6 +72,20 @@ export class LineAppender {
     if (this.#failure !== null) throw this.#failure;
   }
 
+  /**
+   * After a failure: waits for what is in flight and makes `storedCount` exact, so that the input
+   * can be continued behind it. A group that was refused may have left its first records.
+   */
+  async settle(): Promise<void> {
+    await this.#settled;
+    try {
+      await this.#log.flushed();
+      this.storedCount = this.#log.endOffset - this.baseOffset;
+    } catch {
+      // The writer stopped: what it had not acknowledged, only the next open can tell.
+    }
+  }
+
   #toRecord(
     line: Uint8Array,
     { ndjson, keySeparator }: LineOptions,

@@ -66,3 +66,9 @@ export function checkChoice<const C extends string>(
   }
   return found;
 }
+
+/** `value`, which the engine knows to be there; `why` says how it knows. */
+export function present<V>(value: V | null | undefined, why: string): V {
+  if (value === null || value === undefined) throw new AssertionError(why);
+  return value;
+}

@@ -9,8 +9,8 @@ export interface Random {
 export const systemRandom: Random = {
   next() {
     const words = crypto.getRandomValues(new Uint32Array(2));
-    const high = (words[0] as number) >>> 5; // 27 bits
-    const low = (words[1] as number) >>> 6; // 26 bits
+    const high = (words[0] ?? 0) >>> 5; // 27 bits
+    const low = (words[1] ?? 0) >>> 6; // 26 bits
     return (high * 2 ** 26 + low) / 2 ** 53;
   },
 };

@@ -45,7 +45,11 @@ export function encodeGapBatch(input: GapBatchInput): Uint8Array {
 }
 
 /** The end CRC that a batch states for the one it replaced; null when it states none. */
-export function replacedEndCrc(bytes: Uint8Array, at: number, header: BatchHeader): number | null {
+export function readReplacedEndCrc(
+  bytes: Uint8Array,
+  at: number,
+  header: BatchHeader,
+): number | null {
   const view = viewOf(bytes);
   const end = at + BATCH_HEADER_BYTES + header.extensionBytes;
   let field = at + BATCH_HEADER_BYTES;

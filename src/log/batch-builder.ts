@@ -5,7 +5,7 @@
  * Pure memory: it knows positions and ids of segments that do not exist yet, and goes back to the
  * written end when a write fails.
  */
-import { assert } from '../core/assert.ts';
+import { assert, present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import { WRITE_BUFFERS_KEPT, WRITE_BUFFER_BYTES } from '../core/limits.ts';
 import { randomId, type Random } from '../core/random.ts';
@@ -190,7 +190,7 @@ export class BatchBuilder {
     const room = this.#chunk === null ? 0 : this.#chunk.buffer.length - this.#encoder.end;
     if (startsSegment || room < bytes) this.#openChunk(segment, bytes, startsSegment);
     const roomInSegment = policy.segmentBytesMax - this.#position;
-    const chunk = this.#chunk as unknown as Chunk; // Opened above when there was none.
+    const chunk = present<Chunk>(this.#chunk, 'opened above when there was none');
     const roomInChunk = chunk.buffer.length - this.#encoder.end;
     this.#batchLimit = Math.max(bytes, Math.min(batchBytesMax, roomInSegment));
     this.#batchLimit = Math.min(this.#batchLimit, roomInChunk);

@@ -3,6 +3,7 @@
  * be read and appended to. The damaged bytes are copied to `quarantine/` first. Opening then looks
  * again, until nothing damaged is left.
  */
+import { present } from '../core/assert.ts';
 import type { CorruptLogDetails } from '../core/errors.ts';
 import { randomId, type Random } from '../core/random.ts';
 import { BATCH_BYTES_MAX } from '../core/limits.ts';
@@ -51,8 +52,8 @@ export async function replaceDamage(repair: DamageRepair): Promise<LogGap | null
 
 /** Valid data goes on in the same segment: gap batches cover exactly the damaged bytes. */
 async function replaceInside(repair: DamageRepair, damage: TailDamage): Promise<LogGap> {
-  const segment = repair.examination.segments[damage.segmentAt] as Segment; // It was walked.
-  const resume = damage.resume as NonNullable<TailDamage['resume']>; // Checked by the caller.
+  const segment = present(repair.examination.segments[damage.segmentAt], 'it was walked');
+  const resume = present(damage.resume, 'the caller checked it');
   const endOffset = repair.examination.endOffset;
   await withFile(repair.directory, segment, async (file) => {
     await new Quarantine(repair.directory).copy(file, damage.position, resume.position);
@@ -98,7 +99,7 @@ async function replaceEnd(repair: DamageRepair): Promise<LogGap> {
 /** The segment's header is damaged or does not link: write it again, or remove a foreign file. */
 async function replaceHeader(repair: DamageRepair, damage: TailDamage): Promise<LogGap | null> {
   const { directory, examination } = repair;
-  const segment = examination.segments[damage.segmentAt] as Segment; // It was entered.
+  const segment = present(examination.segments[damage.segmentAt], 'it was entered');
   const segmentId = damage.isForeign ? null : await segmentIdInside(repair, segment);
   if (segmentId === null) {
     await new Quarantine(directory).move(segment.path);
@@ -151,7 +152,7 @@ interface GapPlace {
 
 async function writeGap(repair: DamageRepair, place: GapPlace): Promise<void> {
   const { file, segment, endCrc = null, ...gap } = place;
-  const header = segment.header as SegmentHeader; // The segment was walked or created.
+  const header = present(segment.header, 'the segment was walked or created');
   const bytes = encodeGapBatch({
     ...gap,
     logId: header.logId,

@@ -146,6 +146,7 @@ export function resolveLogOptions<T, Input>(options: LogOptions<T, Input>): LogS
 function seams<T, Input>(options: LogOptions<T, Input>) {
   return {
     // Without a codec T is Uint8Array, which the signature of openLog says and TypeScript cannot.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
     codec: options.codec ?? (bytes as unknown as Codec<T, Input>),
     fileSystem: options.fileSystem ?? nodeFileSystem,
     clock: options.clock ?? systemClock,

@@ -5,10 +5,11 @@
  * What a batch is, and whether it is valid, is the scanner's; this file knows how segments follow
  * each other and what is damage.
  */
+import { present } from '../core/assert.ts';
 import { CorruptLogError, OffsetOutOfRangeError, type CorruptLogDetails } from '../core/errors.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
 import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
-import { findCandidates } from '../segment/candidates.ts';
+import { resumeBehind, type ResumePlace } from '../segment/candidates.ts';
 import { enterSegment, loadIndex } from '../segment/segment-entry.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
 import type { Segment } from '../segment/segment.ts';
@@ -55,7 +56,7 @@ export class LogReader {
 
   /** The scanner that stands on the current batch, after `next` said true. */
   get scanner(): SegmentScanner {
-    return this.#scanner as SegmentScanner; // Set while a batch is current.
+    return present(this.#scanner, 'a batch is current');
   }
 
   /** Path of the current segment. */
@@ -72,7 +73,7 @@ export class LogReader {
   async next(limit: number): Promise<boolean> {
     while (this.offset < limit) {
       const scanner = this.#scanner ?? (await this.#enter());
-      const segment = this.#segment as Segment; // Set together with the scanner.
+      const segment = present(this.#segment, 'set together with the scanner');
       if (segment.dataEndPosition !== null) scanner.extendTo(segment.dataEndPosition);
       const status = scanner.tryNext() ?? (await scanner.next());
       if (status !== 'batch') {
@@ -137,7 +138,7 @@ export class LogReader {
   }
 
   #scan(segment: Segment, position: number, baseOffset: number | null): SegmentScanner {
-    const { file } = this.#lease as FileLease; // Taken by #open.
+    const { file } = present(this.#lease, '#open took it');
     this.#scanner = new SegmentScanner(file, {
       logId: this.#log.logId,
       segmentId: segment.header?.segmentId ?? 0,
@@ -179,24 +180,21 @@ export class LogReader {
 
   async #passDamage(segment: Segment, details: CorruptLogDetails): Promise<void> {
     const resume = await this.#resumeBehind(segment, details);
-    const end = this.#log.segments.after(segment.baseOffset)?.baseOffset;
-    const nextOffset = resume?.baseOffset ?? end ?? this.#log.marks.visibleOffset;
+    const next = this.#log.segments.after(segment.baseOffset);
+    const nextOffset = resume?.baseOffset ?? next?.baseOffset ?? this.#log.marks.visibleOffset;
     if (!this.#options.skipsDamage) throw new CorruptLogError({ ...details, nextOffset });
     const firstOffset = details.firstOffset ?? this.offset;
     const { file, position } = details;
     this.#options.onGap?.({ firstOffset, nextOffset, file, position });
     this.offset = Math.max(this.offset, nextOffset);
     if (resume !== null) this.#scan(segment, resume.position, resume.baseOffset);
-    else if (end === undefined) this.close();
-    else await this.#open(this.#log.segments.after(segment.baseOffset) as Segment); // end is its base
+    else if (next === null) this.close();
+    else await this.#open(next);
   }
 
   /** Where valid batches go on in the same segment; null when they do not. */
-  async #resumeBehind(
-    segment: Segment,
-    details: CorruptLogDetails,
-  ): Promise<{ position: number; baseOffset: number } | null> {
-    const { file } = this.#lease as FileLease; // Held while a segment is scanned.
+  async #resumeBehind(segment: Segment, details: CorruptLogDetails): Promise<ResumePlace | null> {
+    const { file } = present(this.#lease, 'held while a segment is scanned');
     const { sizeBytes } = await file.stat();
     const search = {
       logId: this.#log.logId,
@@ -204,12 +202,7 @@ export class LogReader {
       position: details.position,
       endPosition: segment.dataEndPosition ?? sizeBytes,
     };
-    for await (const header of findCandidates(file, search)) {
-      if (header.kind === BatchKind.index || header.baseOffset <= (details.firstOffset ?? -1))
-        continue;
-      return { position: header.position, baseOffset: header.baseOffset };
-    }
-    return null;
+    return resumeBehind(file, search, details.firstOffset ?? -1);
   }
 
   #outOfRange(): OffsetOutOfRangeError {

@@ -1,5 +1,4 @@
 /** Everything that a log open for writing consists of, put together, and taken apart in order. */
-import type { Clock } from '../core/clock.ts';
 import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { DirectoryLock } from '../io/file-system.ts';
 import { Appender } from './appender.ts';
@@ -31,16 +30,14 @@ export class LogWriter {
   readonly lock: DirectoryLock;
   readonly #keeper: CheckpointKeeper;
   readonly #log: ReadableLog;
-  readonly #clock: Clock;
 
   private constructor(parts: LogWriterParts) {
     const { directory, settings, loaded, checkpointFile, lock, log } = parts;
-    const { clock, random } = settings;
-    const { marks, segments } = log;
+    const { clock } = settings;
+    const { marks } = log;
     const fail = (cause: unknown) => this.appender.fail(cause);
     const end = endOf(loaded);
     this.#log = log;
-    this.#clock = clock;
     this.lock = lock;
     this.checkpointFile = checkpointFile;
     this.#keeper = new CheckpointKeeper({
@@ -57,37 +54,7 @@ export class LogWriter {
       onSynced: (place) => this.#onSynced(place),
       onFailed: fail,
     });
-    const writer = new ChunkWriter({
-      directory,
-      lock,
-      marks,
-      segments,
-      syncLoop: this.syncLoop,
-      end,
-    });
-    const builder = new BatchBuilder({
-      directory,
-      clock,
-      random,
-      marks,
-      logId: loaded.logId,
-      epoch: checkpointFile.epochs.at(-1)?.epoch ?? 1,
-      policy: settings,
-      batchBytesMax: settings.batchBytesMax,
-      end,
-    });
-    this.appender = new Appender({
-      path: directory.path,
-      clock,
-      marks,
-      builder,
-      writer,
-      syncLoop: this.syncLoop,
-      durability: settings.durability,
-      flushMs: settings.flushMs,
-      queuedBytesMax: settings.queuedBytesMax,
-      onWritten: () => this.#onWritten(settings.durability !== 'sync'),
-    });
+    this.appender = this.#makeAppender(parts, end);
     this.trimmer = new Trimmer({
       directory,
       log,
@@ -97,6 +64,37 @@ export class LogWriter {
       keeper: this.#keeper,
       syncLoop: this.syncLoop,
       appender: this.appender,
+    });
+  }
+
+  #makeAppender(parts: LogWriterParts, end: LogEnd): Appender {
+    const { directory, settings, loaded, checkpointFile, lock, log } = parts;
+    const { marks, segments } = log;
+    const { syncLoop } = this;
+    const { clock, random, batchBytesMax, durability, flushMs, queuedBytesMax } = settings;
+    const writer = new ChunkWriter({ directory, lock, marks, segments, syncLoop, end });
+    const builder = new BatchBuilder({
+      directory,
+      clock,
+      random,
+      marks,
+      logId: loaded.logId,
+      epoch: checkpointFile.epochs.at(-1)?.epoch ?? 1,
+      policy: settings,
+      batchBytesMax,
+      end,
+    });
+    return new Appender({
+      path: directory.path,
+      clock,
+      marks,
+      builder,
+      writer,
+      syncLoop,
+      durability,
+      flushMs,
+      queuedBytesMax,
+      onWritten: () => this.#onWritten(durability !== 'sync'),
     });
   }
 

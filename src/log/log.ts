@@ -1,5 +1,5 @@
 /** A log as its users hold it: append, read, trim, close. */
-import { argumentError, checkChoice, checkInteger } from '../core/assert.ts';
+import { argumentError, checkChoice, checkInteger, present } from '../core/assert.ts';
 import { ClosedError, OffsetOutOfRangeError, ReadOnlyError } from '../core/errors.ts';
 import type { EpochStart } from '../format/checkpoint.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
@@ -114,7 +114,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     prepareRecord(record, this.#settings.clock.now(), this.#settings, this.#scratch);
     const refusal = this.#refusal('append', options);
     if (refusal !== null) return Promise.reject(refusal);
-    const { appender } = this.#writer as LogWriter; // Checked by #refusal.
+    const { appender } = present(this.#writer, '#refusal checked it');
     const offset = appender.add(this.#scratch);
     return withSignal(options.signal, (resolve, reject) => {
       appender.submit(durability, {
@@ -145,7 +145,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     this.#prepareAll(records);
     const refusal = this.#refusal('appendBatch', options);
     if (refusal !== null) return Promise.reject(refusal);
-    const { appender } = this.#writer as LogWriter; // Checked by #refusal.
+    const { appender } = present(this.#writer, '#refusal checked it');
     const baseOffset = appender.nextOffset;
     const recordCount = records.length;
     this.#addPrepared(recordCount);
@@ -171,7 +171,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     if (this.#writer?.appender.isFull === true && this.#writer.appender.failure === null) return -1;
     const refusal = this.#refusal('appendNoWait', {});
     if (refusal !== null) throw refusal;
-    const { appender } = this.#writer as LogWriter; // Checked by #refusal.
+    const { appender } = present(this.#writer, '#refusal checked it');
     const offset = appender.add(this.#scratch);
     appender.submit(this.#settings.durability, null);
     return offset;
@@ -310,15 +310,15 @@ export class Log<T, Input = T> implements AsyncDisposable {
     const prepared = this.#prepared;
     while (prepared.length < records.length) prepared.push(emptyEncodable());
     for (let at = 0; at < records.length; at++) {
-      const input = records[at] as RecordInput<Input>; // at < length
-      prepareRecord(input, nowMs, this.#settings, prepared[at] as EncodableRecord);
+      const input = present(records[at], 'at < length');
+      prepareRecord(input, nowMs, this.#settings, present(prepared[at], 'grown above'));
     }
   }
 
   #addPrepared(count: number): void {
-    const { appender } = this.#writer as LogWriter; // Checked by #refusal.
+    const { appender } = present(this.#writer, '#refusal checked it');
     for (let at = 0; at < count; at++) {
-      const record = this.#prepared[at] as EncodableRecord; // #prepareAll filled it.
+      const record = present(this.#prepared[at], '#prepareAll filled it');
       appender.add(record);
       record.value = null; // Not ours to keep.
     }
@@ -343,6 +343,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
   }
 
   #source(options: ReadOptions, keepBuffers: boolean): RecordSource {
+    // Another process appends there: nothing here would wake a waiting reader.
+    if (options.follow === true && this.#writer === null) {
+      throw new ReadOnlyError({ operation: 'follow', path: this.path });
+    }
     return new RecordSource({
       log: this.#log,
       epochs: () => this.#epochs,
@@ -380,5 +384,6 @@ function withSignal<R>(signal: AbortSignal | undefined, start: Settle<R>): Promi
 
 /** An abort rejects with the signal's reason, untouched, whatever it is. */
 function toError(reason: unknown): Error {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- typed as what reject takes; kept as it is
   return reason as Error;
 }

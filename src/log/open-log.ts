@@ -13,6 +13,9 @@ import { Log } from './log.ts';
 import { LogMarks } from './marks.ts';
 import { SegmentList } from './segment-list.ts';
 
+/** Listings that retention may overtake before a read-only open gives up. */
+const LIST_ATTEMPTS_MAX = 5;
+
 /**
  * Opens the log in a directory, creating it when missing.
  *
@@ -45,8 +48,22 @@ async function openForReading<T, Input>(
 ): Promise<Log<T, Input>> {
   const startMs = settings.clock.monotonic();
   const directory = await existingDirectory(path, settings);
-  const loaded = await loadLog({ ...loadOptions(directory, settings), canWrite: false });
+  const loaded = await loadBesideWriter(directory, settings);
   return assemble({ settings, directory, loaded, lock: null, startMs });
+}
+
+/** A writer in another process may delete segments between our listing and our opening them. */
+async function loadBesideWriter<T, Input>(
+  directory: LogDirectory,
+  settings: LogSettings<T, Input>,
+): Promise<LoadedLog> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await loadLog({ ...loadOptions(directory, settings), canWrite: false });
+    } catch (error) {
+      if (attempt === LIST_ATTEMPTS_MAX || !isIoError(error, 'ENOENT')) throw error;
+    }
+  }
 }
 
 async function openForWriting<T, Input>(

@@ -1,4 +1,5 @@
 /** A bounded, abortable walk over a log's batches: what `batches`, `records` and cursors share. */
+import { present } from '../core/assert.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { CursorBatch } from '../format/batch-cursor.ts';
 import type { EpochStart } from '../format/checkpoint.ts';
@@ -51,14 +52,14 @@ export class RecordSource {
 
   /** The current batch, for a cursor; good until `next`. */
   cursorBatch(): CursorBatch {
-    const reader = this.#reader as LogReader; // A batch is current.
+    const reader = present(this.#reader, 'a batch is current');
     const { bytes, view, start, header } = reader.scanner;
     return { bytes, view, at: start, header, file: reader.file };
   }
 
   /** The current batch, for keeping. */
   batchBytes(): BatchBytes {
-    const reader = this.#reader as LogReader; // A batch is current.
+    const reader = present(this.#reader, 'a batch is current');
     const { bytes, start, header } = reader.scanner;
     return { bytes, start, header: { ...header }, file: reader.file };
   }

@@ -10,8 +10,9 @@
  * and "damage if anything valid follows" calls one power cut in eight damage, because the kernel may
  * write later pages first. (Compare Protocol-Aware Recovery, FAST'18, and 20,000 simulated crashes.)
  */
+import { present } from '../core/assert.ts';
 import { UnsupportedVersionError, type CorruptionKind } from '../core/errors.ts';
-import { nextOffsetOf } from '../format/batch-header.ts';
+import { nextOffsetOf, type BatchHeader } from '../format/batch-header.ts';
 import type { Checkpoint } from '../format/checkpoint.ts';
 import { FORMAT_VERSION, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { parseSegmentHeader, type SegmentHeader } from '../format/segment-header.ts';
@@ -117,7 +118,7 @@ class TailWalk {
 
   async run(): Promise<void> {
     for (let at = this.#firstAt; at < this.#segments.length; at++) {
-      const segment = this.#segments[at] as Segment; // at < length
+      const segment = present(this.#segments[at], 'at < length');
       if (!(await this.#enter(segment, at))) break;
     }
     if (this.#damage !== null) await this.#searchBehind(this.#damage);
@@ -203,7 +204,7 @@ class TailWalk {
   }
 
   async #walkBatches(segment: Segment, at: number, file: File): Promise<boolean> {
-    const header = segment.header as SegmentHeader; // Set by #enterHeader.
+    const header = present(segment.header, '#enterHeader set it');
     const next = this.#segments[at + 1];
     const scanner = new SegmentScanner(file, {
       logId: header.logId,
@@ -279,7 +280,7 @@ class TailWalk {
   /** Collects what valid batches behind the damage state, and where valid data goes on. */
   async #searchBehind(damage: TailDamage): Promise<void> {
     for (let at = Math.max(damage.segmentAt, 0); at < this.#segments.length; at++) {
-      const segment = this.#segments[at] as Segment; // at < length
+      const segment = present(this.#segments[at], 'at < length');
       const isDamaged = at === damage.segmentAt;
       const file = await this.#fileSystem.open(segment.path, 'read');
       try {
@@ -290,21 +291,19 @@ class TailWalk {
           position: isDamaged ? damage.position : 0,
           endPosition: sizeBytes,
         };
-        for await (const header of findCandidates(file, search)) {
-          if (header.syncedUpTo <= header.baseOffset) {
-            this.#syncedOffset = Math.max(this.#syncedOffset, header.syncedUpTo);
-          }
-          this.#reachableOffset = Math.max(this.#reachableOffset, nextOffsetOf(header));
-          this.#noteResume({
-            segmentAt: at,
-            position: header.position,
-            baseOffset: header.baseOffset,
-          });
-        }
+        for await (const header of findCandidates(file, search)) this.#noteCandidate(at, header);
       } finally {
         await file.close();
       }
     }
+  }
+
+  #noteCandidate(segmentAt: number, header: BatchHeader): void {
+    const { baseOffset, position, syncedUpTo } = header;
+    // A writer never knew more to be synced than came before the batch.
+    if (syncedUpTo <= baseOffset) this.#syncedOffset = Math.max(this.#syncedOffset, syncedUpTo);
+    this.#reachableOffset = Math.max(this.#reachableOffset, nextOffsetOf(header));
+    this.#noteResume({ segmentAt, position, baseOffset });
   }
 
   #noteResume(place: TailPlace): void {

@@ -3,6 +3,7 @@
  *
  * Every step may be the last one before a crash; running again from the start is always right.
  */
+import { present } from '../core/assert.ts';
 import { READ_WINDOW_BYTES } from '../core/limits.ts';
 import type { File } from '../io/file-system.ts';
 import { writeFully } from '../io/transfer.ts';
@@ -116,7 +117,7 @@ export async function rewriteTail(
   const { segments, tailStart, lastAt } = examination;
   let rewrittenBytes = 0;
   for (let at = tailStart.segmentAt; at <= lastAt; at++) {
-    const segment = segments[at] as Segment; // at <= lastAt < length
+    const segment = present(segments[at], 'at <= lastAt < length');
     const from = at === tailStart.segmentAt ? tailStart.position : 0;
     const file = await directory.fileSystem.open(segment.path, 'write');
     try {

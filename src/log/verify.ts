@@ -17,10 +17,10 @@ import { decodeIndexBatch, type IndexColumns } from '../format/index-batch.ts';
 import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { File, FileSystem } from '../io/file-system.ts';
 import { nodeFileSystem } from '../io/node-file-system.ts';
-import { findCandidates } from '../segment/candidates.ts';
+import { resumeBehind, type ResumePlace } from '../segment/candidates.ts';
 import { enterSegment } from '../segment/segment-entry.ts';
 import { SegmentIndex } from '../segment/segment-index.ts';
-import { SegmentScanner } from '../segment/segment-scanner.ts';
+import { SegmentScanner, type ScanStatus } from '../segment/segment-scanner.ts';
 import type { Segment } from '../segment/segment.ts';
 import { readCheckpoint } from './checkpoint-file.ts';
 import { LogDirectory } from './log-directory.ts';
@@ -192,89 +192,74 @@ class Verifier {
     file: File,
   ): AsyncGenerator<VerifyEvent, void, void> {
     const { sizeBytes } = await file.stat();
-    const logId = this.#state.checkpoint?.logId ?? 0;
-    const index = new SegmentIndex();
-    let batchCount = 0;
-    let recordCount = 0;
-    let isWhole = true;
+    const walk: SegmentWalk = { segment, next, file, sizeBytes, index: new SegmentIndex() };
+    const counts = { batchCount: 0, recordCount: 0 };
     segment.endCrc = segment.header === null ? null : segment.headerCrc;
-    let scanner = scan(segment, file, {
-      logId,
+    this.#expected = segment.baseOffset;
+    let place: ResumePlace | null = {
       position: SEGMENT_HEADER_BYTES,
       baseOffset: segment.baseOffset,
-    });
-    this.#expected = segment.baseOffset;
-    for (;;) {
-      const status = await scanner.next();
-      if (status === 'batch') {
-        yield* this.#records(segment, scanner);
-        batchCount++;
-        recordCount += scanner.header.recordCount;
-        index.add(scanner.header);
+    };
+    while (place !== null) {
+      const scanner = this.#scan(walk, place);
+      let status = await scanner.next();
+      for (; status === 'batch'; status = await scanner.next()) {
+        yield* recordEvents(segment, scanner);
+        counts.batchCount++;
+        counts.recordCount += scanner.header.recordCount;
+        walk.index?.add(scanner.header);
         segment.endCrc = scanner.endCrc();
         this.#expected = nextOffsetOf(scanner.header);
-        continue;
       }
-      if (status === 'index') {
-        if (isWhole) yield* indexEvents(segment, scanner, index);
-        break;
-      }
-      if (status === 'end' || this.#isComplete(next)) {
-        if (next !== null)
-          yield note(`${segment.path}: no valid index batch (made again when read)`);
-        break;
-      }
-      isWhole = false;
-      segment.endCrc = null;
-      const resume = await resumeBehind(file, segment, {
-        scanner,
-        sizeBytes,
-        expected: this.#expected,
-        logId,
-      });
-      yield this.#judge({
-        file: segment.path,
-        position: scanner.position,
-        kind: 'batch',
-        firstOffset: this.#expected,
-        nextOffset: resume?.baseOffset ?? next?.baseOffset ?? null,
-        reason: scanner.problem,
-      });
-      if (resume === null) {
-        if (next !== null) this.#expected = next.baseOffset;
-        break;
-      }
-      this.#expected = resume.baseOffset;
-      scanner = scan(segment, file, { logId, ...resume });
+      place = yield* this.#stop(walk, scanner, status);
     }
     const { path, baseOffset } = segment;
     const nextOffset = this.#expected;
-    yield {
-      type: 'segment',
-      file: path,
-      baseOffset,
-      nextOffset,
-      batchCount,
-      recordCount,
-      sizeBytes,
-    };
+    yield { type: 'segment', file: path, baseOffset, nextOffset, ...counts, sizeBytes };
+  }
+
+  /** The scan stopped: says why, and where it goes on; null when the segment is done. */
+  async *#stop(
+    walk: SegmentWalk,
+    scanner: SegmentScanner,
+    status: ScanStatus,
+  ): AsyncGenerator<VerifyEvent, ResumePlace | null, void> {
+    const { segment, next, file, sizeBytes, index } = walk;
+    if (status === 'index') {
+      if (index !== null) yield* indexEvents(segment, scanner, index);
+      return null;
+    }
+    if (status === 'end' || this.#isComplete(next)) {
+      if (next !== null) yield note(`${segment.path}: no valid index batch (made again when read)`);
+      return null;
+    }
+    walk.index = null; // Batches are missing: no index can be compared.
+    segment.endCrc = null;
+    const search = { ...this.#ids(segment), position: scanner.position, endPosition: sizeBytes };
+    const resume = await resumeBehind(file, search, this.#expected);
+    yield this.#judge({
+      file: segment.path,
+      position: scanner.position,
+      kind: 'batch',
+      firstOffset: this.#expected,
+      nextOffset: resume?.baseOffset ?? next?.baseOffset ?? null,
+      reason: scanner.problem,
+    });
+    this.#expected = resume?.baseOffset ?? next?.baseOffset ?? this.#expected;
+    return resume;
+  }
+
+  #scan({ segment, file }: SegmentWalk, place: ResumePlace): SegmentScanner {
+    return new SegmentScanner(file, { ...this.#ids(segment), ...place, keepBuffers: false });
+  }
+
+  #ids(segment: Segment): { readonly logId: number; readonly segmentId: number } {
+    const logId = this.#state.checkpoint?.logId ?? 0;
+    return { logId, segmentId: segment.header?.segmentId ?? 0 };
   }
 
   #isComplete(next: Segment | null): boolean {
     return next !== null && this.#expected === next.baseOffset;
-  }
-
-  *#records(segment: Segment, scanner: SegmentScanner): Generator<VerifyEvent, void, void> {
-    const { header, bytes, view, start } = scanner;
-    if (header.kind === BatchKind.gap) return;
-    const cursor = new BatchCursor();
-    cursor.reset({ bytes, view, at: start, header, file: segment.path });
-    try {
-      while (cursor.next());
-    } catch (error) {
-      if (!(error instanceof CorruptLogError)) throw error;
-      yield damage(error.details);
-    }
   }
 
   /** Damage, unless it lies in a tail that nobody was told is durable. */
@@ -289,38 +274,30 @@ class Verifier {
   }
 }
 
-interface ScanPlace {
-  readonly logId: number;
-  readonly position: number;
-  readonly baseOffset: number;
+interface SegmentWalk {
+  readonly segment: Segment;
+  readonly next: Segment | null;
+  readonly file: File;
+  readonly sizeBytes: number;
+  /** Built from the batches; null when some are missing. */
+  index: SegmentIndex | null;
 }
 
-function scan(segment: Segment, file: File, place: ScanPlace): SegmentScanner {
-  const segmentId = segment.header?.segmentId ?? 0;
-  return new SegmentScanner(file, { ...place, segmentId, keepBuffers: false });
-}
-
-async function resumeBehind(
-  file: File,
+/** Walks the records: a wrong length under a right checksum is a hostile file or a bug. */
+function* recordEvents(
   segment: Segment,
-  damaged: {
-    readonly scanner: SegmentScanner;
-    readonly sizeBytes: number;
-    readonly expected: number;
-    readonly logId: number;
-  },
-): Promise<{ position: number; baseOffset: number } | null> {
-  const search = {
-    logId: damaged.logId,
-    segmentId: segment.header?.segmentId ?? 0,
-    position: damaged.scanner.position,
-    endPosition: damaged.sizeBytes,
-  };
-  for await (const header of findCandidates(file, search)) {
-    if (header.kind === BatchKind.index || header.baseOffset <= damaged.expected) continue;
-    return { position: header.position, baseOffset: header.baseOffset };
+  scanner: SegmentScanner,
+): Generator<VerifyEvent, void, void> {
+  const { header, bytes, view, start } = scanner;
+  if (header.kind === BatchKind.gap) return;
+  const cursor = new BatchCursor();
+  cursor.reset({ bytes, view, at: start, header, file: segment.path });
+  try {
+    while (cursor.next());
+  } catch (error) {
+    if (!(error instanceof CorruptLogError)) throw error;
+    yield damage(error.details);
   }
-  return null;
 }
 
 /** An index batch must be, bit for bit, the one that its batches make. */

@@ -11,7 +11,7 @@ import {
   headerProblem,
   type BatchHeader,
 } from '../format/batch-header.ts';
-import { BATCH_HEADER_BYTES, BATCH_MAGIC, MAGIC_AT } from '../format/layout.ts';
+import { BATCH_HEADER_BYTES, BATCH_MAGIC, BatchKind, MAGIC_AT } from '../format/layout.ts';
 import { viewOf } from '../format/u64.ts';
 import type { File } from '../io/file-system.ts';
 
@@ -52,6 +52,24 @@ export async function* findCandidates(
     }
     position += at;
   }
+}
+
+/** Where valid batches go on. */
+export interface ResumePlace {
+  readonly position: number;
+  readonly baseOffset: number;
+}
+
+/** The first valid batch behind damage that holds offsets above `offset`; null when none does. */
+export async function resumeBehind(
+  file: File,
+  search: CandidateSearch,
+  offset: number,
+): Promise<ResumePlace | null> {
+  for await (const { kind, position, baseOffset } of findCandidates(file, search)) {
+    if (kind !== BatchKind.index && baseOffset > offset) return { position, baseOffset };
+  }
+  return null;
 }
 
 async function candidateAt(

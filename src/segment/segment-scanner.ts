@@ -15,7 +15,7 @@ import {
   type BatchHeader,
 } from '../format/batch-header.ts';
 import { BATCH_HEADER_BYTES, BatchKind, FORMAT_VERSION } from '../format/layout.ts';
-import { replacedEndCrc } from '../format/gap-batch.ts';
+import { readReplacedEndCrc } from '../format/gap-batch.ts';
 import { viewOf } from '../format/u64.ts';
 import type { File } from '../io/file-system.ts';
 
@@ -97,7 +97,9 @@ export class SegmentScanner {
   endCrc(): number {
     const { header } = this;
     const isReplacement = header.kind === BatchKind.gap && header.extensionBytes > 0;
-    return (isReplacement ? replacedEndCrc(this.bytes, this.start, header) : null) ?? header.crc;
+    return (
+      (isReplacement ? readReplacedEndCrc(this.bytes, this.start, header) : null) ?? header.crc
+    );
   }
 
   /**

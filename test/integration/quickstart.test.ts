@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { distPath, runProgram } from '../support/run-cli.ts';
-import type { ProgramResult } from '../support/run-cli.ts';
+import type { CliResult } from '../support/run-cli.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const directories: string[] = [];
@@ -14,7 +14,7 @@ afterEach(async () => {
 });
 
 /** Runs `npm start` without its build, and remembers the logs it leaves. */
-async function quickstart(...args: string[]): Promise<ProgramResult> {
+async function quickstart(...args: string[]): Promise<CliResult> {
   const result = await runProgram(distPath('tools', 'quickstart', 'quickstart.js'), args);
   for (const [, directory = ''] of result.stdout.matchAll(/^writing to (\S+),/gm)) {
     directories.push(directory);

@@ -124,6 +124,7 @@ function randomFileSurvival(random: Random): FileSurvival {
       if (growth === 'all') return change.position + change.length;
       // The size is written back by itself: it may stop at any block, short of the data or past it.
       const blocks = randomBelow(random, change.sectorCount + 1);
+      if (blocks === 0) return 0;
       const end = change.sectorsAt + (change.sectors.length / change.sectorCount) * blocks;
       return Math.min(change.position + change.length, end);
     },

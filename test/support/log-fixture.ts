@@ -44,6 +44,28 @@ export async function faultyDisk(
   return fileSystem;
 }
 
+/** The same, but each call completes only when the disk is driven, in an order made from `seed`. */
+export async function slowDisk(seed: number): Promise<FaultyFileSystem> {
+  const fileSystem = await faultyDisk();
+  return fileSystem.killImage({}, { schedule: { random: new SeededRandom(seed) } });
+}
+
+/** What `work` resolves to on a disk that must be driven; fails the test when it does not. */
+export async function driven<T>(
+  fileSystem: FaultyFileSystem,
+  work: Promise<T>,
+  clock?: ManualClock,
+): Promise<T> {
+  const onIdle = () => {
+    if (clock === undefined || clock.pendingTimerCount === 0) return false;
+    clock.advance(10);
+    return true;
+  };
+  const outcome = await fileSystem.drive(work, { onIdle });
+  if (outcome.status === 'done') return outcome.value;
+  throw outcome.status === 'failed' ? outcome.error : new Error('the machine crashed');
+}
+
 /** The value that a test gives to the record at `offset`: 100 bytes, all different. */
 export function textAt(offset: number): string {
   return `record ${String(offset).padStart(6, '0')} ${'.'.repeat(86)}`;

@@ -103,7 +103,7 @@ async function appendInput(
     }
     await appender.flushed();
   } catch (error) {
-    await appender.flushed().catch(() => {}); // What the log took before is stored, or counted out.
+    await appender.settle();
     if (signal.aborted && !appender.hasFailed) return;
     const stored = formatPlural(appender.storedCount, 'record');
     context.note(

@@ -1,12 +1,13 @@
 /** `varve cat <dir>`: records of a log to stdout. */
 import { Option } from 'commander';
-import { openLog } from '../../src/index.ts';
-import type { LogRecord, ReadFrom } from '../../src/index.ts';
+import { CorruptLogError } from '../../src/index.ts';
+import type { LogGap, LogRecord, ReadFrom } from '../../src/index.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { compileFormat, FORMAT_HELP } from '../format-string.ts';
 import { checkReadablePath } from '../log-path.ts';
 import { parseCount, parseFrom, parseSince, toReadOptions } from '../ranges.ts';
+import { damageLine, openInSpiteOfDamage } from '../read-log.ts';
 import { recordToJson } from '../record-json.ts';
 
 interface CatVerbOptions {
@@ -20,6 +21,9 @@ interface CatVerbOptions {
   readonly onCorruption: 'fail' | 'skip';
 }
 
+/** What was appended as lines comes back as the same lines. */
+const DEFAULT_FORMAT = String.raw`%v\n`;
+
 const NOTES = `${FORMAT_HELP}
 
 --json prints one object per line: offset, createTimeMs, appendTimeMs, key, headers, value. Bytes
@@ -32,7 +36,7 @@ export const catVerb: Verb<CatVerbOptions> = {
   argument: { name: '<dir>', description: 'the log' },
   options: [
     new Option('-f, --format <text>', 'how a record looks, see below')
-      .default(String.raw`%v\n`)
+      .default(DEFAULT_FORMAT, DEFAULT_FORMAT)
       .conflicts(['json', 'ndjson']),
     new Option('--json', 'print one JSON object per record and line'),
     new Option('--ndjson', 'the same'),
@@ -72,18 +76,31 @@ async function run(
   const writeRecord = chooseWriter(context, options);
   await checkReadablePath(path);
   const { output, signal } = context;
-  const onCorruption = options.onCorruption;
-  const log = await openLog(path, { readOnly: true, onCorruption });
+  const { onCorruption } = options;
+  let isWhole = true;
+  const report = (message: string): void => {
+    isWhole = false;
+    context.warn(message);
+  };
+  const { log, damage } = await openInSpiteOfDamage(path);
   try {
-    for await (const batch of log.batches({ ...readOptions, onCorruption, signal })) {
+    if (damage !== null && onCorruption === 'fail') throw new CorruptLogError(damage);
+    const onGap = (gap: LogGap): void => report(gapLine(gap));
+    for await (const batch of log.batches({ ...readOptions, onCorruption, onGap, signal })) {
       for (const record of batch) writeRecord(record);
       // A batch is above 64 KiB only when it is one record, so this bounds the buffer.
       if (context.isTerminal || output.isFull) await output.drain();
     }
+    if (damage !== null) report(`stopped: ${damageLine(damage)}`);
   } finally {
     await log.close();
   }
-  return ExitCode.ok;
+  return isWhole ? ExitCode.ok : ExitCode.corrupt;
+}
+
+function gapLine({ firstOffset, nextOffset, file, position }: LogGap): string {
+  const range = `offsets ${firstOffset} to ${nextOffset - 1}`;
+  return `skipped ${range}: damaged at byte ${position} of ${file}`;
 }
 
 /** Returns a function that writes one record to the output. */

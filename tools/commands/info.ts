@@ -1,12 +1,13 @@
 /** `varve info <dir>`: what a log holds, where it stands, and who writes to it. */
-import { CorruptLogError, openLog } from '../../src/index.ts';
 import type { CorruptLogDetails, Log } from '../../src/index.ts';
 import { JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
+import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { describeCheckpoint, describeLock, readLogFiles } from '../log-files.ts';
 import type { LogFiles } from '../log-files.ts';
 import { checkReadablePath } from '../log-path.ts';
+import { damageLine, openInSpiteOfDamage } from '../read-log.ts';
 import { formatPairs, formatTable } from '../table.ts';
 import { formatBytes, formatCount, formatPlural, formatTime } from '../units.ts';
 
@@ -58,17 +59,7 @@ async function run(
 }
 
 async function readState(path: string): Promise<LogState> {
-  try {
-    return await readStateWith(path, null);
-  } catch (error) {
-    if (!(error instanceof CorruptLogError)) throw error;
-    return readStateWith(path, error.details);
-  }
-}
-
-async function readStateWith(path: string, damage: CorruptLogDetails | null): Promise<LogState> {
-  const onCorruption = damage === null ? 'fail' : 'readonly';
-  const log = await openLog(path, { readOnly: true, onCorruption });
+  const { log, damage } = await openInSpiteOfDamage(path);
   try {
     const { startOffset, endOffset, epoch, recovery } = log;
     const lastAppendTimeMs = damage === null ? await readLastAppendTime(log) : null;
@@ -136,8 +127,7 @@ function writeText({ output, style }: CommandContext, { path, state, files }: In
   for (const note of state.notes) pairs.push(['note', note]);
   output.write(formatPairs(pairs));
   if (state.damage !== null) {
-    const { message } = new CorruptLogError(state.damage);
-    output.write(`${style('red', formatPairs([['damage', message]]).trimEnd())}\n`);
+    output.write(`${style('red', `damage      ${escapeText(damageLine(state.damage))}`)}\n`);
   }
   if (segments.length > 0) output.write(`\n${segmentTable(files)}`);
 }

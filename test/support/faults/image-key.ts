@@ -1,0 +1,42 @@
+/** Tells disks apart by what is on them, so that no state is examined twice. */
+import { createHash } from 'node:crypto';
+import type { MemoryDirectoryNode } from '../../../src/io/memory-tree.ts';
+import type { FaultyFileSystem } from '../faulty-file-system.ts';
+
+/** Equal for equal names and contents, and equal changes that a power cut could still undo. */
+export function imageKey(fileSystem: FaultyFileSystem): string {
+  const hash = createHash('sha1');
+  addDirectory(fileSystem.disk.tree.root);
+  for (const change of fileSystem.unsynced()) {
+    hash.update(`${change.kind} ${change.path}`);
+    if ('sectors' in change) hash.update(`${change.position} ${change.length}`);
+  }
+  return hash.digest('base64');
+
+  function addDirectory(directory: MemoryDirectoryNode): void {
+    for (const [name, node] of [...directory.entries].toSorted(byName)) {
+      hash.update(`\n${name} ${node.kind} `);
+      if (node.kind === 'directory') addDirectory(node);
+      else hash.update(node.bytes.slice(0, node.bytes.sizeBytes));
+    }
+    hash.update('\n.');
+  }
+}
+
+function byName([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {
+  return one < other ? -1 : 1;
+}
+
+/** Paths of all files and directories below `/`. */
+export function pathsOn(fileSystem: FaultyFileSystem): string[] {
+  const paths: string[] = [];
+  addDirectory('', fileSystem.disk.tree.root);
+  return paths;
+
+  function addDirectory(path: string, directory: MemoryDirectoryNode): void {
+    for (const [name, node] of directory.entries) {
+      paths.push(`${path}/${name}`);
+      if (node.kind === 'directory') addDirectory(`${path}/${name}`, node);
+    }
+  }
+}

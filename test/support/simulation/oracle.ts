@@ -1,0 +1,229 @@
+/**
+ * What a log owes its users, from what they were told alone: knows no files and no engine.
+ *
+ * One record at most is expected at each offset. `writtenEnd` must survive a kill, `durableEnd` a
+ * power cut; what lies behind may be there or not, but only as a prefix of what was sent. Numbers
+ * such as A1 are those of the promises; `checker.test.ts` plants a breach of each.
+ */
+import type { DurabilityLevel } from '../../../src/log/log-options.ts';
+import { difference, type FoundRecord, type SentRecord } from './records.ts';
+
+/** How a log came to be opened again. `close`: after a close that succeeded. */
+export type Ending = 'close' | 'kill' | 'power';
+
+/** Offsets that hold no record, and why that is known. */
+export interface OffsetRange {
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+}
+
+/** All that a log which was just opened holds. */
+export interface FoundLog {
+  readonly startOffset: number;
+  readonly endOffset: number;
+  readonly epoch: number;
+  readonly records: readonly FoundRecord[];
+}
+
+interface Entry {
+  readonly record: SentRecord;
+  level: DurabilityLevel | null;
+}
+
+/** Where a reader once saw a record. */
+export interface Position {
+  readonly offset: number;
+  readonly epoch: number;
+  readonly id: number;
+}
+
+const POSITIONS_MAX = 64;
+
+export class Oracle {
+  readonly violations: string[] = [];
+  /** Places at which readers saw records, for reads with an epoch in later lives. */
+  readonly positions: Position[] = [];
+  writtenEnd = 0;
+  durableEnd = 0;
+  /** The start is at least this: a trim was acknowledged. */
+  startMin = 0;
+  /** And at most this: a trim was asked for. */
+  startMax = 0;
+  epoch = 0;
+  ackCount = 0;
+  checkedCount = 0;
+  readonly gaps: OffsetRange[] = [];
+  readonly #entries = new Map<number, Entry>();
+  readonly #offsets = new Map<number, number>();
+  #end = 0;
+
+  /** First offset behind everything that was sent and not refused. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** The record that is expected at an offset, if it is there at all. */
+  expected(offset: number): SentRecord | null {
+    return this.#entries.get(offset)?.record ?? null;
+  }
+
+  /** A record was handed over and will get this offset. What was sent for it before is refused. */
+  sent(record: SentRecord, offset: number): void {
+    if (offset < this.writtenEnd) this.fault('A3', `offset ${offset} is given again`);
+    for (let given = offset; given < this.#end; given++) this.#forget(given);
+    this.#entries.set(offset, { record, level: null });
+    this.#offsets.set(record.id, offset);
+    this.#end = offset + 1;
+  }
+
+  /** The log answered: the record is there, and survives what `level` survives. */
+  acked(record: SentRecord, offset: number, level: DurabilityLevel): void {
+    this.ackCount++;
+    const sentFor = this.#offsets.get(record.id);
+    if (sentFor === undefined) {
+      this.fault('A1', `record ${record.id} was acknowledged at ${offset} after it was given up`);
+      return;
+    }
+    if (sentFor !== offset) {
+      this.fault('A3', `record ${record.id} was sent for ${sentFor}, acknowledged at ${offset}`);
+    }
+    const entry = this.#entries.get(sentFor);
+    if (entry !== undefined) entry.level = level;
+    this.writtenUpTo(offset + 1);
+    if (level === 'sync') this.durableUpTo(offset + 1);
+  }
+
+  /** The log refused it: it must never appear. */
+  refused(record: SentRecord): void {
+    const offset = this.#offsets.get(record.id);
+    if (offset === undefined) return;
+    this.#forget(offset);
+    while (this.#end > 0 && !this.#entries.has(this.#end - 1) && this.#end > this.writtenEnd) this.#end--;
+  }
+
+  /** Everything below survives a kill. */
+  writtenUpTo(offset: number): void {
+    this.writtenEnd = Math.max(this.writtenEnd, offset);
+  }
+
+  /** Everything below survives a power cut. */
+  durableUpTo(offset: number): void {
+    this.writtenUpTo(offset);
+    this.durableEnd = Math.max(this.durableEnd, offset);
+  }
+
+  /** A reader of the running log got a record. */
+  seen(found: FoundRecord, log: { readonly visibleOffset: number; readonly isDurable: boolean }): void {
+    const { offset } = found;
+    this.#compare(found);
+    if (offset >= log.visibleOffset) {
+      this.fault('visible', `a reader saw offset ${offset}, visible up to ${log.visibleOffset}`);
+    }
+    if (log.isDurable) this.durableUpTo(offset + 1);
+    else this.writtenUpTo(offset + 1);
+    const id = this.expected(offset)?.id;
+    if (id === undefined) return;
+    if (this.positions.length === POSITIONS_MAX) this.positions.shift();
+    this.positions.push({ offset, epoch: found.epoch, id });
+  }
+
+  /** A log was opened after `ending`, and this is what it holds. */
+  reopened(ending: Ending, found: FoundLog): void {
+    this.#checkBounds(ending, found);
+    this.#checkRecords(found);
+    if (found.epoch <= this.epoch) this.fault('epoch', `epoch ${found.epoch} follows ${this.epoch}`);
+    this.#adopt(found);
+  }
+
+  /** The same, but nothing follows from it: a look at a copy. */
+  compare(found: FoundLog): void {
+    this.#checkBounds('kill', found);
+    this.#checkRecords(found);
+  }
+
+  /** Offsets that damage took, as reported. */
+  lost(gap: OffsetRange): void {
+    this.gaps.push(gap);
+    for (let offset = gap.firstOffset; offset < gap.nextOffset; offset++) this.#forget(offset);
+    this.#end = Math.max(this.#end, gap.nextOffset);
+  }
+
+  fault(promise: string, what: string): void {
+    this.violations.push(`${promise}: ${what}`);
+  }
+
+  #checkBounds(ending: Ending, found: FoundLog): void {
+    const { startOffset, endOffset } = found;
+    const endMin = { close: this.#end, kill: this.writtenEnd, power: this.durableEnd }[ending];
+    if (endOffset < endMin) {
+      this.fault('A1', `the log ends at ${endOffset} after ${ending}, promised up to ${endMin}`);
+    }
+    if (endOffset > Math.max(this.#end, this.startMax)) {
+      this.fault('A2', `the log ends at ${endOffset}, only ${this.#end} were sent`);
+    }
+    if (startOffset < this.startMin) {
+      this.fault('start', `the log starts at ${startOffset}, trimmed up to ${this.startMin}`);
+    }
+    if (startOffset > this.startMax) {
+      this.fault('A1', `the log starts at ${startOffset}, nobody trimmed above ${this.startMax}`);
+    }
+  }
+
+  #checkRecords(found: FoundLog): void {
+    let expected = found.startOffset;
+    let appendTimeMs = 0;
+    let epoch = 0;
+    for (const record of found.records) {
+      const { offset } = record;
+      if (offset < expected) this.fault('A3', `offset ${offset} comes after ${expected - 1}`);
+      for (; expected < offset; expected++) this.#checkMissing(expected);
+      this.#compare(record);
+      if (record.appendTimeMs < appendTimeMs) {
+        this.fault('A3', `append time ${record.appendTimeMs} at ${offset} comes after ${appendTimeMs}`);
+      }
+      if (record.epoch < epoch) this.fault('A3', `epoch ${record.epoch} at ${offset} after ${epoch}`);
+      ({ appendTimeMs, epoch } = record);
+      expected = Math.max(expected, offset + 1);
+    }
+    for (; expected < found.endOffset; expected++) this.#checkMissing(expected);
+    if (expected > found.endOffset) {
+      this.fault('A2', `a record at ${expected - 1}, the log ends at ${found.endOffset}`);
+    }
+  }
+
+  #checkMissing(offset: number): void {
+    if (this.gaps.some((gap) => gap.firstOffset <= offset && offset < gap.nextOffset)) return;
+    this.fault('A3', `nothing at offset ${offset}, and no gap explains it`);
+  }
+
+  #compare(found: FoundRecord): void {
+    this.checkedCount++;
+    const entry = this.#entries.get(found.offset);
+    if (entry === undefined) {
+      this.fault('A2', `offset ${found.offset} holds a record that nobody sent for it`);
+      return;
+    }
+    const problem = difference(entry.record, found);
+    if (problem !== null) this.fault('A2', `offset ${found.offset}: ${problem}`);
+  }
+
+  /** What was found is what there is: it was synced before it was served, and the rest is gone. */
+  #adopt(found: FoundLog): void {
+    for (const offset of this.#entries.keys()) {
+      if (offset >= found.endOffset || offset < found.startOffset) this.#forget(offset);
+    }
+    this.#end = found.endOffset;
+    this.writtenEnd = found.endOffset;
+    this.durableEnd = found.endOffset;
+    this.startMin = found.startOffset;
+    this.startMax = found.startOffset;
+    this.epoch = found.epoch;
+  }
+
+  #forget(offset: number): void {
+    const entry = this.#entries.get(offset);
+    if (entry === undefined) return;
+    this.#entries.delete(offset);
+    this.#offsets.delete(entry.record.id);
+  }
+}

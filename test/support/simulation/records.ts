@@ -1,0 +1,99 @@
+/** Records that can be told apart: each carries its number, and the rest follows from it. */
+import { SeededRandom, randomBelow } from '../../../src/core/random.ts';
+import type { RecordInput } from '../../../src/log/record-input.ts';
+import type { LogRecord } from '../../../src/log/record.ts';
+
+/** A record as it was handed to the log. */
+export interface SentRecord {
+  readonly id: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly (readonly [string, Uint8Array])[];
+  readonly createTimeMs: number;
+}
+
+/** A record as the log gave it back. */
+export interface FoundRecord extends Omit<SentRecord, 'id'> {
+  readonly offset: number;
+  readonly epoch: number;
+  readonly appendTimeMs: number;
+}
+
+const HEADER_NAMES = ['trace', 'type', 'ü'];
+const CREATE_TIME_SPREAD_MS = 10_000;
+
+/** Makes the record with this number, around `nowMs`. */
+export function makeRecord(id: number, nowMs: number, valueBytesMax: number): SentRecord {
+  const random = new SeededRandom(id * 7919 + 13);
+  const name = Buffer.from(`#${id};`);
+  const isTombstone = random.next() < 0.08;
+  const hasKey = isTombstone || random.next() < 0.6;
+  const padding = randomBelow(random, valueBytesMax + 1);
+  return {
+    id,
+    key: hasKey ? Buffer.concat([Buffer.from(`k${id % 7}`), isTombstone ? name : noise(random, 3)]) : null,
+    value: isTombstone ? null : Buffer.concat([name, noise(random, padding)]),
+    headers: random.next() < 0.2 ? makeHeaders(random) : [],
+    createTimeMs: Math.max(0, nowMs + randomBelow(random, CREATE_TIME_SPREAD_MS) - CREATE_TIME_SPREAD_MS / 2),
+  };
+}
+
+/** What is passed to the log for it. The bytes are copies: a test may spoil them afterwards. */
+export function inputFor(record: SentRecord): RecordInput<Uint8Array> {
+  return {
+    key: record.key === null ? null : Uint8Array.from(record.key),
+    value: record.value === null ? null : Uint8Array.from(record.value),
+    headers: record.headers.length === 0 ? null : Object.fromEntries(record.headers),
+    createTimeMs: record.createTimeMs,
+  };
+}
+
+/** Copies what a reader got. */
+export function foundRecord(record: LogRecord<Uint8Array>): FoundRecord {
+  const key = record.keyView();
+  const value = record.valueView();
+  return {
+    offset: record.offset,
+    epoch: record.epoch,
+    appendTimeMs: record.appendTimeMs,
+    createTimeMs: record.createTimeMs,
+    key: key === null ? null : Uint8Array.from(key),
+    value: value === null ? null : Uint8Array.from(value),
+    headers: [...record.headers],
+  };
+}
+
+/** The first difference between a record that was sent and one that was found; null for none. */
+export function difference(sent: SentRecord, found: Omit<SentRecord, 'id'>): string | null {
+  if (!sameBytes(sent.value, found.value)) return `value ${text(found.value)}, sent ${text(sent.value)}`;
+  if (!sameBytes(sent.key, found.key)) return `key ${text(found.key)}, sent ${text(sent.key)}`;
+  if (sent.createTimeMs !== found.createTimeMs) {
+    return `create time ${found.createTimeMs}, sent ${sent.createTimeMs}`;
+  }
+  const names = (record: Omit<SentRecord, 'id'>) => record.headers.map(([name]) => name).join();
+  if (names(sent) !== names(found)) return `headers ${names(found)}, sent ${names(sent)}`;
+  const at = sent.headers.findIndex(([, bytes], slot) => !sameBytes(bytes, found.headers[slot]?.[1] ?? null));
+  return at < 0 ? null : `header ${sent.headers[at]?.[0] ?? ''} differs`;
+}
+
+function makeHeaders(random: SeededRandom): [string, Uint8Array][] {
+  return HEADER_NAMES.filter(() => random.next() < 0.5).map((name) => [name, noise(random, randomBelow(random, 20))]);
+}
+
+function noise(random: SeededRandom, length: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(length);
+  const word = randomBelow(random, 2 ** 32);
+  for (let at = 0; at < length; at++) bytes[at] = Math.imul(word ^ at, 0x9e3779b1) >>> 24;
+  return bytes;
+}
+
+function sameBytes(one: Uint8Array | null, other: Uint8Array | null): boolean {
+  if (one === null || other === null) return one === other;
+  return Buffer.compare(one, other) === 0;
+}
+
+function text(bytes: Uint8Array | null): string {
+  if (bytes === null) return 'null';
+  const start = Buffer.from(bytes.subarray(0, 12)).toString('latin1').replaceAll(/[^ -~]/g, '.');
+  return `'${start}' (${bytes.length} bytes)`;
+}

@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest';
+
+import { BackpressureError, FailedError } from '../../../src/core/errors.ts';
+import type { Log } from '../../../src/log/log.ts';
+import type { FaultyFileSystem } from '../../support/faulty-file-system.ts';
+import {
+  driven,
+  faultyDisk,
+  openTextLog,
+  rejectionOf,
+  slowDisk,
+  thrownBy,
+  valuesOf,
+} from '../../support/log-fixture.ts';
+
+const KIB = 1024;
+const VALUE = 'v'.repeat(KIB);
+
+/** A log on a disk that completes nothing until it is driven: appends pile up. */
+function slowLog(fileSystem: FaultyFileSystem): Promise<Log<string>> {
+  const opened = openTextLog(fileSystem, { queuedBytesMax: 64 * KIB, segmentBytesMax: KIB * KIB });
+  return driven(fileSystem, opened);
+}
+
+describe('append', () => {
+  test('beyond queuedBytesMax rejects, appends nothing, and works again when the disk caught up', async () => {
+    const fileSystem = await slowDisk(3);
+    const log = await slowLog(fileSystem);
+    const appended: Promise<unknown>[] = [];
+    while (log.stats().queuedBytes < 64 * KIB) appended.push(log.append({ value: VALUE }));
+    const before = log.endOffset;
+    expect(before).toBeGreaterThanOrEqual(62);
+    const error = await rejectionOf(log.append({ value: VALUE }));
+    expect(error).toBeInstanceOf(BackpressureError);
+    expect(error).toMatchObject({
+      code: 'ERR_VARVE_BACKPRESSURE',
+      retryable: true,
+      details: { queuedBytesMax: 64 * KIB },
+    });
+    expect(log.endOffset).toBe(before);
+    expect(await driven(fileSystem, Promise.all(appended))).toHaveLength(before);
+    expect(log.stats().queuedBytes).toBe(0);
+    const next = await driven(fileSystem, log.append({ value: 'next' }));
+    expect(next.offset).toBe(before);
+    await driven(fileSystem, log.close());
+  });
+
+  test('one call may pass the bound: it is checked before, not after', async () => {
+    const fileSystem = await slowDisk(3);
+    const log = await slowLog(fileSystem);
+    const records = Array.from({ length: 100 }, () => ({ value: VALUE }));
+    const batch = log.appendBatch(records);
+    expect(log.stats().queuedBytes).toBeGreaterThan(100 * KIB);
+    expect(await rejectionOf(log.append({ value: 'x' }))).toBeInstanceOf(BackpressureError);
+    expect((await driven(fileSystem, batch)).recordCount).toBe(100);
+    await driven(fileSystem, log.close());
+  });
+});
+
+describe('appendNoWait', () => {
+  test('answers -1 at a quarter of the bound, while append still has room', async () => {
+    const fileSystem = await slowDisk(3);
+    const log = await slowLog(fileSystem);
+    const offsets: number[] = [];
+    for (let offset = 0; offset >= 0; ) {
+      offset = log.appendNoWait({ value: VALUE });
+      if (offset >= 0) offsets.push(offset);
+    }
+    expect(offsets).toEqual(Array.from({ length: offsets.length }, (_, n) => n));
+    expect(log.stats().queuedBytes).toBeGreaterThanOrEqual(16 * KIB);
+    expect(log.stats().queuedBytes).toBeLessThan(18 * KIB);
+    expect(log.endOffset).toBe(offsets.length);
+    const append = log.append({ value: 'has room' });
+    expect((await driven(fileSystem, append)).offset).toBe(offsets.length);
+    await driven(fileSystem, log.close());
+  });
+
+  test('takes records again after flushed, and none is lost or doubled', async () => {
+    const fileSystem = await slowDisk(3);
+    const log = await slowLog(fileSystem);
+    let refusals = 0;
+    const work = async () => {
+      for (let n = 0; n < 100; ) {
+        if (log.appendNoWait({ value: `${n} ${VALUE}` }) >= 0) n++;
+        else {
+          refusals++;
+          await log.flushed();
+        }
+      }
+      await log.flushed();
+      return valuesOf(log);
+    };
+    const values = await driven(fileSystem, work());
+    expect(refusals).toBeGreaterThan(3);
+    expect(values).toEqual(Array.from({ length: 100 }, (_, n) => `${n} ${VALUE}`));
+    await driven(fileSystem, log.close());
+  });
+
+  test('throws the failure of the writer rather than -1', async () => {
+    const fileSystem = await faultyDisk();
+    const log = await openTextLog(fileSystem);
+    fileSystem.addFault({ errno: 'EIO', operations: ['datasync'], path: '.log' });
+    log.appendNoWait({ value: 'x' });
+    expect(await rejectionOf(log.flushed())).toBeInstanceOf(FailedError);
+    expect(thrownBy(() => log.appendNoWait({ value: 'y' }))).toBeInstanceOf(FailedError);
+    expect(await rejectionOf(log.close())).toBeInstanceOf(FailedError);
+  });
+});

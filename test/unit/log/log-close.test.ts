@@ -1,0 +1,191 @@
+import { describe, expect, test } from 'vitest';
+
+import { ManualClock } from '../../../src/core/clock.ts';
+import { ClosedError, FailedError } from '../../../src/core/errors.ts';
+import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
+import type { Log } from '../../../src/log/log.ts';
+import {
+  appendEach,
+  driven,
+  faultyDisk,
+  openTextLog,
+  rejectionOf,
+  slowDisk,
+  textsFrom,
+  thrownBy,
+  valuesOf,
+} from '../../support/log-fixture.ts';
+
+describe('a closed log', () => {
+  const CALLS: readonly [string, (log: Log<string>) => Promise<unknown>][] = [
+    ['append', (log) => log.append({ value: 'x' })],
+    ['appendBatch', (log) => log.appendBatch([{ value: 'x' }])],
+    ['flushed', (log) => log.flushed()],
+    ['sync', (log) => log.sync()],
+    ['read', (log) => log.read(0)],
+    ['batches', (log) => log.batches().next()],
+    ['records', (log) => log.records().next()],
+    ['cursor', (log) => log.cursor().nextBatch()],
+    ['deleteBefore', (log) => log.deleteBefore(1)],
+    ['retain', (log) => log.retain()],
+  ];
+
+  test.each(CALLS)('refuses %s', async (_name, call) => {
+    const log = await openTextLog(new MemoryFileSystem());
+    await appendEach(log, 3);
+    await log.close();
+    const error = await rejectionOf(call(log));
+    expect(error).toBeInstanceOf(ClosedError);
+    expect(error).toMatchObject({ code: 'ERR_VARVE_CLOSED' });
+  });
+
+  test('refuses appendNoWait', async () => {
+    const log = await openTextLog(new MemoryFileSystem());
+    await log.close();
+    expect(thrownBy(() => log.appendNoWait({ value: 'x' }))).toBeInstanceOf(ClosedError);
+  });
+
+  test('still answers what is in memory', async () => {
+    const log = await openTextLog(new MemoryFileSystem());
+    await appendEach(log, 3);
+    await log.close();
+    expect(log).toMatchObject({ startOffset: 0, endOffset: 3, visibleOffset: 3, syncedOffset: 3 });
+    expect(log.stats()).toMatchObject({ state: 'closed', endOffset: 3 });
+  });
+
+  test('a second close is the first one: both wait, neither fails', async () => {
+    const log = await openTextLog(new MemoryFileSystem());
+    const first = log.close();
+    const second = log.close();
+    expect(second).toBe(first);
+    await first;
+    await log.close();
+    await log[Symbol.asyncDispose]();
+    expect(log.stats().state).toBe('closed');
+  });
+
+  test('is closed by await using', async () => {
+    const fileSystem = new MemoryFileSystem();
+    let disposed: Log<string>;
+    {
+      await using log = await openTextLog(fileSystem);
+      disposed = log;
+      await log.append({ value: 'x' });
+    }
+    expect(disposed.stats().state).toBe('closed');
+    expect(fileSystem.openFileCount).toBe(0);
+  });
+});
+
+describe('close', () => {
+  test('leaves no open file, no timer and no lock', async () => {
+    const fileSystem = new MemoryFileSystem();
+    const clock = new ManualClock();
+    const log = await openTextLog(fileSystem, { clock, retentionMs: 1000 });
+    await appendEach(log, 100);
+    for await (const record of log.records({ limit: 5 })) expect(record.offset).toBeLessThan(5);
+    await log.read(50);
+    expect(log.stats().segmentCount).toBeGreaterThan(2);
+    await log.close();
+    expect(fileSystem.openFileCount).toBe(0);
+    expect(clock.pendingTimerCount).toBe(0);
+    await (await openTextLog(fileSystem)).close();
+  });
+
+  test.each(['os', 'interval', 'sync'] as const)(
+    'waits for pending appends at level %s and answers them',
+    async (durability) => {
+      const fileSystem = await faultyDisk();
+      const log = await openTextLog(fileSystem, { durability });
+      const appended = textsFrom(0, 100).map((value) => log.append({ value }));
+      const closed = log.close();
+      const results = await Promise.all(appended);
+      await closed;
+      expect(results.map(({ offset }) => offset)).toEqual(Array.from({ length: 100 }, (_, n) => n));
+      const again = await openTextLog(fileSystem.crashImage({ data: 'none', names: 'none' }));
+      expect(await valuesOf(again)).toEqual(textsFrom(0, 100));
+      await again.close();
+    },
+  );
+
+  test('makes what appendNoWait took durable', async () => {
+    const fileSystem = await faultyDisk();
+    const log = await openTextLog(fileSystem, { durability: 'os' });
+    for (const value of textsFrom(0, 50)) log.appendNoWait({ value });
+    await log.close();
+    const again = await openTextLog(fileSystem.crashImage({ data: 'none', names: 'none' }));
+    expect(await valuesOf(again)).toEqual(textsFrom(0, 50));
+    expect(again.recovery).toMatchObject({ outcome: 'clean', rewrittenBytes: 0, cutBytes: 0 });
+    await again.close();
+  });
+
+  test('during appends: each one is answered or rejected, none hangs, none answered is lost', async () => {
+    const fileSystem = await slowDisk(7);
+    const clock = new ManualClock();
+    const answered: string[] = [];
+    let rejectedCount = 0;
+    const work = async () => {
+      const log = await openTextLog(fileSystem, { clock });
+      const appenders = [0, 1, 2, 3].map(async (id) => {
+        for (let n = 0; n < 20; n++) {
+          const value = `${id}-${n}`;
+          const isAnswered = await log.append({ value }).then(
+            () => true,
+            (error: unknown) => {
+              expect(error).toBeInstanceOf(ClosedError);
+              return false;
+            },
+          );
+          if (isAnswered) answered.push(value);
+          else rejectedCount++;
+          if (answered.length === 12) void log.close();
+        }
+      });
+      await Promise.all(appenders);
+      await log.close();
+    };
+    await driven(fileSystem, work(), clock);
+    expect(answered.length).toBeGreaterThanOrEqual(12);
+    expect(answered.length + rejectedCount).toBe(80);
+    expect(rejectedCount).toBeGreaterThan(0);
+    const image = fileSystem.crashImage({ data: 'none', names: 'none' }, { schedule: null });
+    const again = await openTextLog(image);
+    expect([...(await valuesOf(again))].sort()).toEqual([...answered].sort());
+    await again.close();
+  });
+
+  test('ends a read that follows', async () => {
+    const log = await openTextLog(new MemoryFileSystem());
+    await appendEach(log, 2);
+    const records = log.records({ follow: true });
+    expect((await records.next()).value?.offset).toBe(0);
+    expect((await records.next()).value?.offset).toBe(1);
+    const waiting = rejectionOf(records.next());
+    await log.close();
+    expect(await waiting).toBeInstanceOf(ClosedError);
+  });
+
+  test('rejects with the failure when the last sync fails, and lets go of everything', async () => {
+    const fileSystem = await faultyDisk();
+    const clock = new ManualClock();
+    const log = await openTextLog(fileSystem, { durability: 'os', clock });
+    await log.append({ value: 'x' });
+    fileSystem.addFault({ errno: 'EIO', operations: ['datasync'], path: '.log' });
+    const error = await rejectionOf(log.close());
+    expect(error).toBeInstanceOf(FailedError);
+    expect(error).toMatchObject({ code: 'ERR_VARVE_FAILED', cause: { details: { errno: 'EIO' } } });
+    expect(fileSystem.openFileCount).toBe(0);
+    expect(clock.pendingTimerCount).toBe(0);
+    await (await openTextLog(fileSystem)).close();
+  });
+
+  test('of a log that failed before rejects with that failure', async () => {
+    const fileSystem = await faultyDisk();
+    const log = await openTextLog(fileSystem);
+    fileSystem.addFault({ errno: 'EIO', operations: ['datasync'], path: '.log' });
+    expect(await rejectionOf(log.append({ value: 'x' }))).toBeInstanceOf(FailedError);
+    expect(log.stats().state).toBe('failed');
+    expect(await rejectionOf(log.close())).toBeInstanceOf(FailedError);
+    expect(fileSystem.openFileCount).toBe(0);
+  });
+});
