@@ -11,7 +11,7 @@ import type { LogRecord, RecordInput } from '../src/index.ts';
 import { UsageError } from './command-error.ts';
 
 /** Bytes in JSON. */
-export type JsonBytes = string | { readonly base64: string };
+type JsonBytes = string | { readonly base64: string };
 
 export interface JsonRecord {
   readonly offset: number;

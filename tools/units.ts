@@ -32,9 +32,9 @@ export function formatBytes(bytes: number): string {
   return `${Number(value.toFixed(value < 10 ? 2 : 1))} ${unit}`;
 }
 
-/** `0.4 ms`, `35 ms`, `1.25 s`, `3 min 20 s` */
+/** `420 µs`, `35 ms`, `1.25 s`, `3 min 20 s` */
 export function formatDuration(durationMs: number): string {
-  if (durationMs < 1) return `${durationMs.toFixed(1)} ms`;
+  if (durationMs < 1) return `${Math.round(durationMs * 1000)} µs`;
   if (durationMs < 1000) return `${Math.round(durationMs)} ms`;
   if (durationMs < 60_000) return `${Number((durationMs / 1000).toFixed(2))} s`;
   const seconds = Math.round(durationMs / 1000);

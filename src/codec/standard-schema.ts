@@ -15,7 +15,7 @@ export interface StandardSchema<Input = unknown, Output = Input> {
 }
 
 /** What a validator answers: the output, or what is wrong. */
-export type StandardResult<Output> =
+type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly StandardIssue[] };
 

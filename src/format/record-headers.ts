@@ -25,6 +25,9 @@ const textDecoder = new TextDecoder();
  *   (`ERR_VARVE_TOO_LARGE`) above 64 KiB in all or 255 bytes for a name
  */
 export function encodeHeaders(headers: HeadersInput): Uint8Array | null {
+  if (!isPlainObject(headers)) {
+    throw argumentError(TypeError, 'headers', 'a plain object of names and values', headers);
+  }
   const entries = Object.entries(headers).map(([name, value]) => ({
     name: encodeName(name),
     value: encodeValue(name, value),
@@ -38,6 +41,13 @@ export function encodeHeaders(headers: HeadersInput): Uint8Array | null {
     throw new TooLargeError({ what: 'header block', bytes, bytesMax: HEADERS_BYTES_MAX });
   }
   return writeBlock(entries, bytes);
+}
+
+/** A Map or an array has no entries that `Object.entries` would see: they would be lost silently. */
+function isPlainObject(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 interface EncodedHeader {

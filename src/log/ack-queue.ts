@@ -5,6 +5,8 @@ import type { DurabilityLevel } from './log-options.ts';
 export interface Waiter {
   /** First offset after the caller's records. */
   readonly nextOffset: number;
+  /** The level that the caller asked for. */
+  readonly asked: DurabilityLevel;
   readonly complete: (durability: DurabilityLevel) => void;
   readonly fail: (error: Error) => void;
 }
@@ -27,14 +29,17 @@ export class AckQueue {
     this.#waiters.push(waiter);
   }
 
-  /** Answers everyone whose records end at or below `offset`. */
+  /**
+   * Answers everyone whose records end at or below `offset`: `durability` was reached by them all,
+   * or the stronger `interval` by those who asked for it, whose sync is scheduled.
+   */
   completeUpTo(offset: number, durability: DurabilityLevel): void {
     const waiters = this.#waiters;
     let head = this.#head;
     for (; head < waiters.length; head++) {
       const waiter = waiters[head] as Waiter; // head < length
       if (waiter.nextOffset > offset) break;
-      waiter.complete(durability);
+      waiter.complete(durability === 'os' ? waiter.asked : durability);
     }
     this.#drop(head);
   }

@@ -108,7 +108,12 @@ export class Appender {
         resolve();
         return;
       }
-      this.submit(durability, { nextOffset, complete: () => resolve(), fail: reject });
+      this.submit(durability, {
+        nextOffset,
+        asked: durability,
+        complete: () => resolve(),
+        fail: reject,
+      });
     });
   }
 
@@ -151,8 +156,13 @@ export class Appender {
   }
 
   #wait(durability: DurabilityLevel, waiter: Waiter): void {
-    if (durability === 'sync') this.#synced.add(waiter);
-    else this.#written.add(waiter);
+    if (durability !== 'sync') this.#written.add(waiter);
+    else {
+      this.#synced.add(waiter);
+      const { marks, syncLoop } = this.#options;
+      // No write will follow that would ask for the sync.
+      if (marks.writtenOffset >= waiter.nextOffset) syncLoop.request(waiter.nextOffset);
+    }
     if (durability === 'interval' && this.#options.durability === 'os') this.#armTimer();
   }
 

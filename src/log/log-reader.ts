@@ -6,7 +6,12 @@
  * each other and what is damage.
  */
 import { present } from '../core/assert.ts';
-import { CorruptLogError, OffsetOutOfRangeError, type CorruptLogDetails } from '../core/errors.ts';
+import {
+  CorruptLogError,
+  isIoError,
+  OffsetOutOfRangeError,
+  type CorruptLogDetails,
+} from '../core/errors.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
 import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { resumeBehind, type ResumePlace } from '../segment/candidates.ts';
@@ -118,10 +123,10 @@ export class LogReader {
   }
 
   async #open(segment: Segment): Promise<SegmentScanner> {
-    const { handles, segments, logId } = this.#log;
+    const { segments, logId } = this.#log;
     this.close();
     this.#segment = segment;
-    this.#lease = await handles.acquire(segment.path);
+    this.#lease = await this.#acquire(segment);
     const { file } = this.#lease;
     try {
       const previous = segments.before(segment.baseOffset);
@@ -135,6 +140,18 @@ export class LogReader {
     const position = index?.positionForOffset(this.offset) ?? SEGMENT_HEADER_BYTES;
     this.#trustsIndex = position > SEGMENT_HEADER_BYTES;
     return this.#scan(segment, position, this.#trustsIndex ? null : segment.baseOffset);
+  }
+
+  async #acquire(segment: Segment): Promise<FileLease> {
+    try {
+      return await this.#log.handles.acquire(segment.path);
+    } catch (error) {
+      // Retention may have unlinked the file since we looked it up.
+      if (isIoError(error, 'ENOENT') && this.offset < this.#log.marks.startOffset) {
+        throw this.#outOfRange();
+      }
+      throw error;
+    }
   }
 
   #scan(segment: Segment, position: number, baseOffset: number | null): SegmentScanner {
@@ -161,8 +178,12 @@ export class LogReader {
       await this.#rescan(segment);
       return;
     }
-    const next = this.#log.segments.after(segment.baseOffset);
     const reached = scanner.expectedOffset ?? segment.baseOffset;
+    if (reached < this.#log.marks.startOffset) {
+      this.offset = reached; // Retention passed the reader: what it wants next is gone.
+      throw this.#outOfRange();
+    }
+    const next = this.#log.segments.after(segment.baseOffset);
     if (next !== null && reached === next.baseOffset) {
       await this.#open(next);
       return;

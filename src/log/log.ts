@@ -119,6 +119,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     return withSignal(options.signal, (resolve, reject) => {
       appender.submit(durability, {
         nextOffset: offset + 1,
+        asked: durability,
         complete: (reached) => resolve({ offset, durability: reached }),
         fail: reject,
       });
@@ -153,6 +154,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     return withSignal(options.signal, (resolve, reject) => {
       appender.submit(durability, {
         nextOffset: baseOffset + recordCount,
+        asked: durability,
         complete: (reached) => resolve({ baseOffset, recordCount, durability: reached }),
         fail: reject,
       });
@@ -297,8 +299,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
     }
   }
 
+  /** Checks the options of an append and returns its level. */
   #level(options: AppendOptions): DurabilityLevel {
-    const { durability } = options;
+    const { durability, expectedOffset } = options;
+    if (expectedOffset !== undefined) checkInteger('expectedOffset', expectedOffset, { min: 0 });
     if (durability === undefined) return this.#settings.durability;
     return checkChoice('durability', durability, DURABILITY_LEVELS);
   }
@@ -310,8 +314,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     const prepared = this.#prepared;
     while (prepared.length < records.length) prepared.push(emptyEncodable());
     for (let at = 0; at < records.length; at++) {
-      const input = present(records[at], 'at < length');
-      prepareRecord(input, nowMs, this.#settings, present(prepared[at], 'grown above'));
+      prepareRecord(records[at], nowMs, this.#settings, present(prepared[at], 'grown above'));
     }
   }
 

@@ -45,7 +45,7 @@ export interface ReadPlan {
 export function planRead(options: ReadOptions): ReadPlan {
   const { to, limit, onCorruption = 'fail' } = options;
   return {
-    from: checkFrom(options.from ?? 'earliest'),
+    from: options.from === undefined ? 'earliest' : checkFrom(options.from),
     to: to === undefined ? null : checkInteger('to', to, { min: 0 }),
     limit:
       limit === undefined ? Number.POSITIVE_INFINITY : checkInteger('limit', limit, { min: 0 }),

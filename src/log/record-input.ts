@@ -36,12 +36,12 @@ export function emptyEncodable(): EncodableRecord {
  *   (`ERR_VARVE_TOO_LARGE`); CodecError (`ERR_VARVE_CODEC`); InvalidValueError
  */
 export function prepareRecord<T>(
-  input: RecordInput<T>,
+  input: RecordInput<T> | undefined,
   nowMs: number,
   settings: PrepareSettings<T>,
   into: EncodableRecord,
 ): void {
-  if (input === null || typeof input !== 'object') {
+  if (input === undefined || input === null || typeof input !== 'object') {
     throw argumentError(TypeError, 'record', 'an object with a `value`', input);
   }
   const { value, key = null, headers, createTimeMs } = input;

@@ -67,7 +67,7 @@ export class FaultyFile implements File {
 
   writeSync(from: Uint8Array, position: number): number {
     const call = this.#call('write', { position, length: from.length, bytes: from });
-    if (this.#isChanging) this.#violate('writeSync while a write or truncate is in flight');
+    this.#checkNoChange();
     return this.#gate.callSync(call, this.#write(from, call)).count;
   }
 
@@ -159,7 +159,7 @@ export class FaultyFile implements File {
   }
 
   async #change<T>(start: () => Promise<T>): Promise<T> {
-    if (this.#isChanging) this.#violate('two writes or truncates of one file in flight');
+    this.#checkNoChange();
     this.#isChanging = true;
     try {
       return await this.#track(start());
@@ -179,13 +179,21 @@ export class FaultyFile implements File {
   }
 
   #call(operation: Operation, what: Pick<Call, 'position' | 'length' | 'bytes'> = {}): Call {
-    if (this.#closing !== null) throw ioError('EBADF', { operation, path: this.path });
+    // After the crash the gate alone answers: nothing is told to a program that is gone.
+    if (this.#closing !== null && !this.#gate.isCrashed)
+      throw ioError('EBADF', { operation, path: this.path });
     return { operation, path: this.path, ...what };
   }
 
   #checkUnchanged(from: Uint8Array, bytes: Uint8Array): void {
     if (Buffer.compare(from, bytes) !== 0) {
       this.#violate('the bytes of a write changed before it settled');
+    }
+  }
+
+  #checkNoChange(): void {
+    if (this.#isChanging && !this.#gate.isCrashed) {
+      this.#violate('two writes or truncates of one file in flight');
     }
   }
 

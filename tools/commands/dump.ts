@@ -1,26 +1,88 @@
-/** `varve dump <path>`: batches and headers as they stand on disk. */
+/** `varve dump <path>`: batches and headers as they stand on disk, damage included. */
+import { basename } from 'node:path';
 import { Option } from 'commander';
+import { dumpSegment } from '../../src/log/segment-dump.ts';
 import { JSON_OPTION, NDJSON_OPTION } from '../command.ts';
-import type { Verb } from '../command.ts';
+import type { CommandContext, Verb } from '../command.ts';
+import { DumpJsonWriter, DumpNdjsonWriter } from '../dump-json.ts';
+import { DumpTextWriter } from '../dump-text.ts';
+import type { DumpWriter } from '../dump-text.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { checkReadablePath, classifyPath, listSegmentFiles } from '../log-path.ts';
 
-export const dumpVerb: Verb<object> = {
+interface DumpVerbOptions {
+  readonly records?: true;
+  readonly json?: true;
+  readonly ndjson?: true;
+}
+
+const NOTES = `A line for each batch: position in the file, kind, offsets, number of records, size, epoch, append
+time, the offset that was synced when it was written, and the checksum. Damage is a line too, and
+the dump goes on behind it; the exit code is then 4. In a log that a writer is appending to, the
+last batch may be half there.`;
+
+export const dumpVerb: Verb<DumpVerbOptions> = {
   name: 'dump',
   summary: 'print batches and their headers',
-  description: 'x',
+  description:
+    'Print what the segments of a log hold, batch by batch, or one segment file, also a copy far\n' +
+    'from its log. Never writes.',
   argument: { name: '<path>', description: 'a log directory, or one segment file' },
   options: [
     new Option('--records', 'print the records of each batch too'),
     JSON_OPTION,
     NDJSON_OPTION,
   ],
+  notes: NOTES,
   examples: [
     { command: 'varve dump ./numbers', does: 'a line for each batch' },
-    { command: 'varve dump ./00000000000000000000.log --records', does: 'a single copied segment' },
     {
-      command: 'varve dump ./numbers --ndjson | jq \'select(.type == "damage")\'',
-      does: 'damage only',
+      command: 'varve dump ./00000000000000000000.log --records',
+      does: 'a single copied segment, with its records',
+    },
+    {
+      command: `varve dump ./numbers --ndjson | jq 'select(.type == "damage")'`,
+      does: 'the damaged places only',
     },
   ],
-  run: async () => ExitCode.ok,
+  run,
 };
+
+async function run(
+  context: CommandContext,
+  path: string,
+  options: DumpVerbOptions,
+): Promise<ExitCode> {
+  const { output, signal } = context;
+  const files = await segmentPaths(path);
+  const writer = chooseWriter(context, path, options);
+  let isSound = true;
+  writer.begin();
+  for (const file of files) {
+    for await (const event of dumpSegment(file)) {
+      signal.throwIfAborted();
+      if (event.type === 'damage') isSound = false;
+      writer.event(basename(file), event);
+      if (output.isFull) await output.drain();
+    }
+  }
+  writer.end();
+  return isSound ? ExitCode.ok : ExitCode.corrupt;
+}
+
+async function segmentPaths(path: string): Promise<string[]> {
+  if ((await classifyPath(path)) === 'file') return [path];
+  await checkReadablePath(path);
+  return (await listSegmentFiles(path)).map((segment) => segment.path);
+}
+
+function chooseWriter(
+  { output, style }: CommandContext,
+  path: string,
+  options: DumpVerbOptions,
+): DumpWriter {
+  const withRecords = options.records === true;
+  if (options.json === true) return new DumpJsonWriter({ output, path, withRecords });
+  if (options.ndjson === true) return new DumpNdjsonWriter({ output, path, withRecords });
+  return new DumpTextWriter({ output, style, withRecords });
+}

@@ -11,7 +11,7 @@ import { readFlights } from './flights.ts';
 /** Appends that wait for their acknowledgement: they share an fsync, none waits long. */
 const IN_FLIGHT_MAX = 64;
 /** Small, so that 20,000 flights roll a few times: the kill may hit that too. */
-export const QUICKSTART_SEGMENT_BYTES_MAX = 512 * 1024;
+const SEGMENT_BYTES_MAX = 512 * 1024;
 const STDOUT = 1;
 
 const [directory, count] = process.argv.slice(2);
@@ -21,7 +21,7 @@ if (directory === undefined || count === undefined)
 const flights = readFlights(Number(count));
 const log = await openLog(directory, {
   durability: 'sync',
-  segmentBytesMax: QUICKSTART_SEGMENT_BYTES_MAX,
+  segmentBytesMax: SEGMENT_BYTES_MAX,
   retentionMs: null,
   retentionBytes: null,
 });

@@ -31,5 +31,5 @@ function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const isOurs = 'code' in error;
   const stack = isOurs || error.stack === undefined ? '' : `\n${error.stack}`;
-  return `${error.name}: ${error.message}${stack.split('\n').slice(0, 8).join('\n')}`;
+  return `${error.name}: ${error.message}${stack.split('\n').slice(0, 3).join('\n')}`;
 }

@@ -191,8 +191,13 @@ export class Oracle {
     }
   }
 
+  /** Whether it is known that no record has this offset any more. */
+  isGap(offset: number): boolean {
+    return this.gaps.some((gap) => gap.firstOffset <= offset && offset < gap.nextOffset);
+  }
+
   #checkMissing(offset: number): void {
-    if (this.gaps.some((gap) => gap.firstOffset <= offset && offset < gap.nextOffset)) return;
+    if (this.isGap(offset)) return;
     this.fault('A3', `nothing at offset ${offset}, and no gap explains it`);
   }
 

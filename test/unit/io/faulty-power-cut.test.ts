@@ -29,7 +29,7 @@ async function put(file: File, letters: string, sector: number): Promise<void> {
 }
 
 function sectors(letters: string): string {
-  return [...letters].map((letter) => letter.repeat(SECTOR)).join('');
+  return letters.replaceAll(/./g, (letter) => letter.repeat(SECTOR));
 }
 
 /** The content as runs: `A512 .100 B50`, zeros as dots. */

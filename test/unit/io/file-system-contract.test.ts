@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 
 import { AssertionError } from '../../../src/core/assert.ts';
-import { IoError, LockedError } from '../../../src/core/errors.ts';
+import { IoError } from '../../../src/core/errors.ts';
 import type { File, FileSystem } from '../../../src/io/file-system.ts';
+import { expectErrno, withErrno } from '../../support/errno.ts';
 import { FILE_SYSTEMS } from '../../support/file-systems.ts';
 
 describe.each(Object.entries(FILE_SYSTEMS))('%s', (_name, make) => {
@@ -324,70 +325,6 @@ describe.each(Object.entries(FILE_SYSTEMS))('%s', (_name, make) => {
       await expectErrno(fs.unlink(at('d')), 'EISDIR');
     });
   });
-
-  describe('the lock of a directory', () => {
-    test('is held once per process, and names this process', async () => {
-      const lock = await fs.lockDirectory(root);
-      expect(lock.mechanism).not.toBe('');
-      const error: unknown = await fs.lockDirectory(root).catch((e: unknown) => e);
-      expect(error).toBeInstanceOf(LockedError);
-      expect(error).toMatchObject({
-        code: 'ERR_VARVE_LOCKED',
-        details: { path: root, holder: { pid: process.pid, mechanism: lock.mechanism } },
-      });
-      await lock.verify();
-      await lock.release();
-    });
-
-    test('is free after release, which is idempotent and keeps LOCK', async () => {
-      const lock = await fs.lockDirectory(root);
-      await Promise.all([lock.release(), lock.release()]);
-      await lock.release();
-      expect(await fs.list(root)).toEqual(['LOCK']);
-      const again = await fs.lockDirectory(root);
-      await lock.release(); // The old handle has nothing to do with the new lock.
-      await again.verify();
-      await expect(fs.lockDirectory(root)).rejects.toBeInstanceOf(LockedError);
-      await again.release();
-      await expectErrno(again.verify(), 'EBADF');
-    });
-
-    test('one directory does not lock another', async () => {
-      await fs.makeDirectory(at('a'));
-      await fs.makeDirectory(at('b'));
-      const locks = await Promise.all([fs.lockDirectory(at('a')), fs.lockDirectory(at('b'))]);
-      for (const lock of locks) await lock.release();
-    });
-
-    test('of two asked for at once, one is given', async () => {
-      const asked = [fs.lockDirectory(root), fs.lockDirectory(root), fs.lockDirectory(root)];
-      const results = await Promise.allSettled(asked);
-      const given = results.flatMap((r) => (r.status === 'fulfilled' ? [r.value] : []));
-      const refused = results.flatMap((r): unknown[] =>
-        r.status === 'rejected' ? [r.reason] : [],
-      );
-      expect(given).toHaveLength(1);
-      for (const error of refused) expect(error).toBeInstanceOf(LockedError);
-      await given[0]?.release();
-    });
-
-    test('verify finds LOCK deleted or replaced', async () => {
-      const lock = await fs.lockDirectory(root);
-      await fs.unlink(at('LOCK'));
-      await expect(lock.verify()).rejects.toBeInstanceOf(LockedError);
-      await (await fs.open(at('LOCK'), 'create')).close();
-      await expect(lock.verify()).rejects.toBeInstanceOf(LockedError);
-      await lock.release();
-    });
-
-    test('needs a directory', async () => {
-      await (await fs.open(at('a'), 'create')).close();
-      await expectErrno(fs.lockDirectory(at('none')), 'ENOENT');
-      await expectErrno(fs.lockDirectory(at('a')), 'ENOTDIR');
-      await fs.makeDirectory(at('d', 'LOCK'));
-      await expectErrno(fs.lockDirectory(at('d')), 'EISDIR');
-    });
-  });
 });
 
 function bytes(content: string): Uint8Array {
@@ -402,17 +339,4 @@ async function textOf(file: File): Promise<string> {
   const { sizeBytes } = await file.stat();
   const into = new Uint8Array(sizeBytes);
   return text(into.subarray(0, await file.read(into, 0)));
-}
-
-function withErrno(errno: string): Partial<IoError> {
-  return expect.objectContaining({ details: expect.objectContaining({ errno }) });
-}
-
-async function expectErrno(promise: Promise<unknown>, errno: string): Promise<void> {
-  const error: unknown = await promise.then(
-    () => 'no error',
-    (e: unknown) => e,
-  );
-  expect(error).toBeInstanceOf(IoError);
-  expect(error).toMatchObject({ details: { errno } });
 }

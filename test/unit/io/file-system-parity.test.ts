@@ -98,6 +98,8 @@ async function perform(world: World, each: Step): Promise<unknown> {
       return fs.unlink(at);
     case 'sync':
       return fs.syncDirectory(at);
+    default:
+      throw new Error('no such step');
   }
 }
 
@@ -125,5 +127,7 @@ async function performOn(file: File, each: HandleStep): Promise<unknown> {
       const { kind, sizeBytes, linkCount } = await file.stat();
       return { kind, sizeBytes, linkCount };
     }
+    default:
+      throw new Error('no such step');
   }
 }

@@ -94,13 +94,13 @@ describe('growable bytes', () => {
     const copy = bytes.clone();
     bytes.write(new Uint8Array([9]), 1);
     copy.write(new Uint8Array([7]), 5);
-    expect([...bytes.slice(0, bytes.sizeBytes)]).toEqual([1, 9, 3]);
-    expect([...copy.slice(0, copy.sizeBytes)]).toEqual([1, 2, 3, 0, 0, 7]);
+    expect(Array.from(bytes.slice(0, bytes.sizeBytes))).toEqual([1, 9, 3]);
+    expect(Array.from(copy.slice(0, copy.sizeBytes))).toEqual([1, 2, 3, 0, 0, 7]);
     const second = copy.clone();
     copy.resize(0);
     expect(second.sizeBytes).toBe(6);
     second.resize(1);
     second.resize(3);
-    expect([...second.slice(0, 4)]).toEqual([1, 0, 0, 0]);
+    expect(Array.from(second.slice(0, 4))).toEqual([1, 0, 0, 0]);
   });
 });

@@ -62,7 +62,7 @@ describe('appendNoWait', () => {
     const fileSystem = await slowDisk(3);
     const log = await slowLog(fileSystem);
     const offsets: number[] = [];
-    for (let offset = 0; offset >= 0; ) {
+    for (let offset = 0; offset >= 0;) {
       offset = log.appendNoWait({ value: VALUE });
       if (offset >= 0) offsets.push(offset);
     }
@@ -80,7 +80,7 @@ describe('appendNoWait', () => {
     const log = await slowLog(fileSystem);
     let refusals = 0;
     const work = async () => {
-      for (let n = 0; n < 100; ) {
+      for (let n = 0; n < 100;) {
         if (log.appendNoWait({ value: `${n} ${VALUE}` }) >= 0) n++;
         else {
           refusals++;

@@ -5,6 +5,7 @@ import { OffsetOutOfRangeError } from '../../../src/core/errors.ts';
 import { encodeGapBatch, GAP_BATCH_BYTES_MIN } from '../../../src/format/gap-batch.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import type { Log } from '../../../src/log/log.ts';
+import { RecordBatch } from '../../../src/log/record.ts';
 import type { ReadOptions } from '../../../src/log/read-options.ts';
 import {
   appendEach,
@@ -249,7 +250,7 @@ describe('in a gap', () => {
     await appendEach(log, 3);
     await log.close();
     const reader = await openTextLog(fileSystem, { readOnly: true });
-    const [batch] = await Array.fromAsync(reader.batches());
+    const { value: batch } = await reader.batches().next();
     await reader.close();
     const [path] = await segmentPaths(fileSystem);
     const file = await fileSystem.open(path ?? '', 'write');
@@ -261,11 +262,11 @@ describe('in a gap', () => {
       encodeGapBatch({
         logId: Number(view.getBigUint64(16, true)),
         segmentId: Number(view.getBigUint64(24, true)),
-        epoch: batch?.epoch ?? 0,
+        epoch: batch instanceof RecordBatch ? batch.epoch : 0,
         position: sizeBytes,
         baseOffset: 3,
         nextOffset: 10,
-        appendTimeMs: batch?.appendTimeMs ?? 0,
+        appendTimeMs: batch instanceof RecordBatch ? batch.appendTimeMs : 0,
         sizeBytes: GAP_BATCH_BYTES_MIN,
         replacedEndCrc: null,
       }),

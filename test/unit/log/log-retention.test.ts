@@ -89,12 +89,12 @@ describe('deleteBefore', () => {
   test('syncs what a weaker level left open before the start passes it', async () => {
     const fileSystem = await faultyDisk();
     const log = await openTextLog(fileSystem, { durability: 'os' });
-    await appendEach(log, 20);
+    await appendEach(log, 10);
     expect(log.syncedOffset).toBe(0);
-    await log.deleteBefore(15);
-    expect(log.syncedOffset).toBe(20);
+    await log.deleteBefore(5);
+    expect(log.syncedOffset).toBe(10);
     const again = await openTextLog(fileSystem.crashImage({ data: 'none', names: 'none' }));
-    expect(again).toMatchObject({ startOffset: 15, endOffset: 20 });
+    expect(again).toMatchObject({ startOffset: 5, endOffset: 10 });
     await again.close();
     await log.close();
   });
@@ -157,7 +157,9 @@ describe('retention', () => {
     const again = await openTextLog(fileSystem, { clock, retentionMs: HOUR_MS });
     expect((await again.retain()).deletedSegmentCount).toBe(0);
     clock.advance(2 * HOUR_MS);
-    expect((await again.retain()).deletedSegmentCount).toBeGreaterThan(0);
+    await again.retain();
+    expect(again.startOffset).toBeGreaterThan(0);
+    expect(await valuesOf(again)).toEqual(textsFrom(again.startOffset, 60));
     await again.close();
   });
 
@@ -205,26 +207,26 @@ describe('retention', () => {
     await log.close();
   });
 
-  test('that fails in the background is seen in stats, and is tried again', async () => {
+  test('that fails in the background is seen in stats; the next open finishes it', async () => {
     const clock = new ManualClock();
     const fileSystem = await faultyDisk();
     const log = await openTextLog(fileSystem, {
       clock,
       retentionMs: HOUR_MS,
-      retentionCheckMs: 1000,
+      retentionCheckMs: 2 * HOUR_MS,
     });
     await appendEach(log, 100);
+    const before = await segmentNames(fileSystem);
     fileSystem.addFault({ errno: 'EIO', operations: ['unlink'], path: '.log' });
-    clock.advance(HOUR_MS + 1000);
+    clock.advance(2 * HOUR_MS);
     await settle();
     expect(log.stats()).toMatchObject({ state: 'open', lastError: { details: { errno: 'EIO' } } });
+    expect(await segmentNames(fileSystem)).toEqual(before);
+    expect(log.startOffset).toBeGreaterThan(0);
     expect(await valuesOf(log)).toEqual(textsFrom(log.startOffset, 100));
-    clock.advance(1000);
-    await settle();
-    expect(log.stats().lastError).toBeNull();
     await log.close();
     await (await openTextLog(fileSystem)).close();
-    expect(await segmentNames(fileSystem)).toHaveLength(1);
+    expect(await segmentNames(fileSystem)).toEqual(before.slice(-1));
   });
 });
 

@@ -1,0 +1,170 @@
+/** Runs one seed: lives of one log, each ended by a close, a kill or a power cut, and checked. */
+import { randomBelow } from '../../../src/core/random.ts';
+import type { Log } from '../../../src/log/log.ts';
+import { readLog } from './found-log.ts';
+import type { Ending } from './oracle.ts';
+import { chance, drawPlan, pick } from './plan.ts';
+import { runProgram } from './program.ts';
+import { causeOf, Session } from './session.ts';
+import type { Tally } from './tally.ts';
+import { World } from './world.ts';
+
+export interface SeedResult {
+  readonly violations: readonly string[];
+  /** The same for two runs of one seed. */
+  readonly digest: string;
+}
+
+const OPEN_ATTEMPTS_MAX = 5;
+
+/** Runs one seed. Never rejects for what the engine does wrong: that is in `violations`. */
+export async function simulate(
+  seed: number,
+  tally: Tally,
+  narrate: (what: string) => void = () => undefined,
+): Promise<SeedResult> {
+  const world = new World(seed, drawPlan(seed), tally, narrate);
+  narrate(JSON.stringify(world.plan));
+  try {
+    await new Simulator(world).run();
+  } catch (error) {
+    world.oracle.fault('crash', `${String(error)}${causeOf(error)}`);
+  }
+  tally.add('seeds');
+  tally.add('checkedRecords', world.oracle.checkedCount);
+  tally.add('faults', world.injector.totalCount);
+  return { violations: world.oracle.violations, digest: world.trace.digest };
+}
+
+class Simulator {
+  readonly #world: World;
+  #ending: Ending = 'close';
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  async run(): Promise<void> {
+    const { world } = this.#fields();
+    if (world.plan.hasParent) await world.fileSystem.syncDirectory('/');
+    for (let life = 0; life <= world.plan.lifeCount; life++) {
+      const log = await this.#open();
+      if (log === null || world.oracle.violations.length > 0) return;
+      await this.#live(log);
+      if (world.oracle.violations.length > 0) return;
+    }
+  }
+
+  #fields() {
+    return { world: this.#world };
+  }
+
+  /** Opens the log, through crashes and failures of opening, and checks what is there. */
+  async #open(): Promise<Log<Uint8Array> | null> {
+    const world = this.#world;
+    const { random, plan, injector, oracle, tally } = world;
+    for (let attempt = 0; attempt < OPEN_ATTEMPTS_MAX; attempt++) {
+      const isLast = attempt === OPEN_ATTEMPTS_MAX - 1;
+      injector.reset();
+      injector.isOn = !isLast;
+      if (!isLast && chance(random, plan.recoveryCrashOdds)) this.#planCrash(60);
+      world.narrate(`open, attempt ${attempt}, after ${this.#ending}`);
+      const outcome = await world.drive(world.open());
+      injector.isOn = false;
+      world.fileSystem.crashAt = null;
+      if (outcome.status === 'done') {
+        tally.add('opens');
+        const log = outcome.value;
+        world.narrate(`opened: ${JSON.stringify(log.recovery)}`);
+        const found = await world.drive(readLog(log));
+        if (found.status !== 'done') {
+          oracle.fault('A1', `the log cannot be read: ${found.status === 'failed' ? String(found.error) : ''}`);
+          return null;
+        }
+        world.narrate(`found [${found.value.startOffset}, ${found.value.endOffset})`);
+        if (log.recovery.cutBytes > 0) tally.add('tornTails');
+        oracle.reopened(this.#ending, found.value);
+        return log;
+      }
+      if (outcome.status === 'crashed') {
+        tally.add('recoveryCrashes');
+        this.#restart();
+        continue;
+      }
+      world.narrate(`open failed: ${String(outcome.error)}`);
+      if (injector.firedCount === 0) {
+        oracle.fault('open', `${String(outcome.error)}${causeOf(outcome.error)}`);
+        return null;
+      }
+      if (world.fileSystem.openFileCount > 0) oracle.fault('leak', 'a failed open leaves files open');
+    }
+    return null;
+  }
+
+  async #live(log: Log<Uint8Array>): Promise<void> {
+    const world = this.#world;
+    const { random, injector, oracle } = world;
+    const session = new Session(world, log);
+    injector.reset();
+    injector.isOn = true;
+    this.#ending = 'close';
+    const willCrash = chance(random, 0.7);
+    if (willCrash) this.#planCrash(pick(random, [20, 100, 400]));
+    const outcome = await world.drive(runProgram(session));
+    if (outcome.status === 'failed') throw outcome.error;
+    world.fileSystem.crashAt = null;
+    if (outcome.status === 'crashed' || willCrash) {
+      session.observe();
+      oracle.durableUpTo(log.syncedOffset);
+      world.narrate(`crash: end ${oracle.end}, written ${oracle.writtenEnd}, durable ${oracle.durableEnd}`);
+      world.fileSystem.crash();
+      this.#restart();
+      return;
+    }
+    await this.#close(session);
+    injector.isOn = false;
+    if (chance(random, 0.3)) this.#restart();
+  }
+
+  async #close(session: Session): Promise<void> {
+    const world = this.#world;
+    const { oracle, tally, fileSystem } = world;
+    const outcome = await world.drive(session.log.close());
+    await fileSystem.runUntilIdle();
+    tally.add('closes');
+    world.narrate(`closed: ${outcome.status}`);
+    if (outcome.status === 'done') oracle.durableUpTo(oracle.end);
+    else {
+      this.#ending = 'kill';
+      if (outcome.status === 'failed' && !session.isExplained(outcome.error)) {
+        oracle.fault('close', `${String(outcome.error)}${causeOf(outcome.error)}`);
+      }
+    }
+    if (fileSystem.openFileCount > 0) oracle.fault('leak', 'a closed log leaves files open');
+    if (world.clock.pendingTimerCount > 0) oracle.fault('leak', 'a closed log leaves timers');
+  }
+
+  #planCrash(callsMax: number): void {
+    const { fileSystem, random } = this.#world;
+    fileSystem.crashAt = {
+      call: fileSystem.callCount + 1 + randomBelow(random, callsMax),
+      when: pick(random, ['before', 'inside', 'after']),
+    };
+  }
+
+  /** The machine, or the process, begins anew. */
+  #restart(): void {
+    const world = this.#world;
+    const { tally, random } = world;
+    tally.add('crashes');
+    const isPowerCut = chance(random, 0.65);
+    tally.add(isPowerCut ? 'powerCuts' : 'kills');
+    if (isPowerCut) this.#ending = 'power';
+    else if (this.#ending === 'close') this.#ending = 'kill';
+    world.narrate(isPowerCut ? 'power cut' : 'kill');
+    const { fileSystem, clock } = world;
+    world.fileSystem = isPowerCut ? fileSystem.crashImage() : fileSystem.killImage();
+    world.fileSystem.capacityBytes = 2 ** 40;
+    void clock;
+  }
+}

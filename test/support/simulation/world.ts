@@ -1,0 +1,85 @@
+/** What all parts of one simulated seed share. */
+import { ManualClock } from '../../../src/core/clock.ts';
+import { SeededRandom, type Random } from '../../../src/core/random.ts';
+import { openLog } from '../../../src/log/open-log.ts';
+import type { Log } from '../../../src/log/log.ts';
+import type { LogOptions } from '../../../src/log/log-options.ts';
+import { FaultyFileSystem } from '../faulty-file-system.ts';
+import { TraceHash } from '../trace-hash.ts';
+import type { Outcome } from '../drive.ts';
+import { FaultInjector } from './fault-injector.ts';
+import { Oracle } from './oracle.ts';
+import type { SimulationPlan } from './plan.ts';
+import { makeRecord, type SentRecord } from './records.ts';
+import type { Tally } from './tally.ts';
+
+export class World {
+  readonly seed: number;
+  readonly plan: SimulationPlan;
+  readonly tally: Tally;
+  readonly clock = new ManualClock();
+  readonly oracle = new Oracle();
+  readonly injector: FaultInjector;
+  readonly trace = new TraceHash();
+  /** Decides what the program does; the disk, the faults and the engine have their own. */
+  readonly random: Random;
+  fileSystem: FaultyFileSystem;
+  /** Told what happens, for a person. */
+  readonly narrate: (what: string) => void;
+  readonly #engineRandom: Random;
+  #nextId = 0;
+
+  constructor(seed: number, plan: SimulationPlan, tally: Tally, narrate: (what: string) => void) {
+    this.seed = seed;
+    this.plan = plan;
+    this.tally = tally;
+    this.narrate = narrate;
+    this.random = new SeededRandom(seed ^ 0x0bad);
+    this.#engineRandom = new SeededRandom(seed ^ 0xe41e);
+    this.injector = new FaultInjector(new SeededRandom(seed ^ 0xfa17), plan.faults);
+    const schedule = {
+      random: new SeededRandom(seed ^ 0x5ced),
+      ...(plan.hasSlowSyncs ? { slow: ['datasync' as const] } : {}),
+    };
+    this.fileSystem = new FaultyFileSystem({
+      ...plan.disk,
+      random: new SeededRandom(seed ^ 0xd15c),
+      schedule: plan.isScheduled ? schedule : null,
+      trace: (number, call) => {
+        this.trace.record(number, call);
+        this.injector.onCall(this.fileSystem, number, call);
+      },
+    });
+  }
+
+  nextRecord(): SentRecord {
+    return makeRecord(this.#nextId++, this.clock.now(), this.plan.valueBytesMax);
+  }
+
+  open(changes: LogOptions<Uint8Array> = {}): Promise<Log<Uint8Array>> {
+    const { plan, clock, fileSystem } = this;
+    const { durability, flushMs, segmentBytesMax, segmentAgeMsMax, batchBytesMax } = plan;
+    const { queuedBytesMax, cacheBytes, retentionMs, retentionBytes, onCorruption } = plan;
+    return openLog(plan.path, {
+      ...{ durability, flushMs, segmentBytesMax, segmentAgeMsMax, batchBytesMax },
+      ...{ queuedBytesMax, cacheBytes, retentionMs, retentionBytes, onCorruption },
+      retentionCheckMs: 1000,
+      clock,
+      fileSystem,
+      random: this.#engineRandom,
+      ...changes,
+    });
+  }
+
+  /** Runs to the end or the crash; time moves when nothing else does. */
+  drive<T>(work: Promise<T>): Promise<Outcome<T>> {
+    const { clock, fileSystem } = this;
+    return fileSystem.drive(work, {
+      onIdle: () => {
+        if (clock.pendingTimerCount === 0) return false;
+        clock.advance(10);
+        return true;
+      },
+    });
+  }
+}
