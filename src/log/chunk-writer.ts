@@ -134,6 +134,8 @@ export class ChunkWriter {
       if (file !== null) {
         await file.close();
         await fileSystem.unlink(segment.path);
+        // Durably: came it back after a power cut, it would seem to end the segment before it.
+        await this.#options.directory.sync();
       }
       throw new RefusedWrite(error);
     }

@@ -6,6 +6,7 @@
  * again would report success for data that is gone.
  */
 import { UNSYNCED_SEGMENTS_MAX } from '../core/limits.ts';
+import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogMarks } from './marks.ts';
@@ -85,6 +86,7 @@ export class SyncLoop {
   /** Syncs whatever is dirty now, and waits for it. @throws the first failure, for ever */
   async syncAll(): Promise<void> {
     while (!this.#hasFailed && (this.#running !== null || !this.isClean)) {
+      this.#wantedOffset = Math.max(this.#wantedOffset, this.#options.marks.writtenOffset);
       this.#running ??= this.#run();
       await this.#running;
     }
@@ -115,14 +117,9 @@ export class SyncLoop {
 
   async #syncOnce(): Promise<SyncedPlace> {
     const { marks, directory } = this.#options;
-    const active = this.#segments.at(-1) ?? null;
-    const place = {
-      offset: marks.writtenOffset,
-      segment: active,
-      position: active?.dataEndPosition ?? 0,
-    };
+    const { place, segments } = this.#nextGroup();
     // A segment is clean only by a sync that was issued after its last write had finished.
-    const dirty = this.#segments
+    const dirty = segments
       .filter((segment) => segment.isDirty)
       .map((segment) => ({ segment, finishedWrites: segment.finishedWrites }));
     if (this.#isDirectoryDirty) {
@@ -136,6 +133,25 @@ export class SyncLoop {
     await this.#dropSealed();
     marks.syncedOffset = Math.max(marks.syncedOffset, place.offset);
     return place;
+  }
+
+  /** What the next sync covers: everything, or the sealed segments alone if nobody wants more. */
+  #nextGroup(): { readonly place: SyncedPlace; readonly segments: readonly Segment[] } {
+    const { writtenOffset } = this.#options.marks;
+    const active = this.#segments.at(-1) ?? null;
+    if (active !== null && this.#segments.length > 1 && this.#wantedOffset <= active.baseOffset) {
+      const place = {
+        offset: active.baseOffset,
+        segment: active,
+        position: SEGMENT_HEADER_BYTES,
+      };
+      return { place, segments: this.#segments.slice(0, -1) };
+    }
+    const position = active?.dataEndPosition ?? 0;
+    return {
+      place: { offset: writtenOffset, segment: active, position },
+      segments: this.#segments,
+    };
   }
 
   /** Closes sealed segments that are clean; their readers open their own handles. */

@@ -32,7 +32,12 @@ interface Settings {
   readonly writerScript: string;
 }
 
-process.exitCode = await main(parseSettings());
+try {
+  process.exitCode = await main(parseSettings());
+} catch (error) {
+  say(`error: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
 
 async function main(settings: Settings): Promise<number> {
   const { seed, flightCount } = settings;

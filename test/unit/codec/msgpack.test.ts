@@ -62,6 +62,16 @@ function decodeOrRefuse(stored: Uint8Array): unknown {
   }
 }
 
+function withoutNegativeZero(value: unknown): unknown {
+  if (Object.is(value, -0)) return 0;
+  if (Array.isArray(value)) return value.map(withoutNegativeZero);
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof Date || value instanceof Uint8Array) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, withoutNegativeZero(item)]),
+  );
+}
+
 describe('msgpack encodes and decodes', () => {
   test('every value it takes to an equal one', () => {
     fc.assert(
@@ -207,7 +217,8 @@ describe('msgpack refuses to decode', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (stored) => {
         const value = decodeOrRefuse(stored) ?? null; // undefined encodes only inside a container
-        expect(codec.decode(codec.encode(value))).toStrictEqual(value);
+        const again = codec.decode(codec.encode(value));
+        expect(isDeepStrictEqual(again, withoutNegativeZero(value))).toBe(true);
       }),
       { numRuns: 5000 },
     );
@@ -220,7 +231,9 @@ describe('msgpack refuses to decode', () => {
         const position = at % stored.length;
         stored[position] = (stored[position] ?? 0) ^ flip;
         const value = decodeOrRefuse(stored) ?? null;
-        expect(isDeepStrictEqual(codec.decode(codec.encode(value)), value)).toBe(true);
+        const again = codec.decode(codec.encode(value));
+        // A flipped bit can make a -0, and -0 comes back as 0.
+        expect(isDeepStrictEqual(again, withoutNegativeZero(value))).toBe(true);
       }),
       { numRuns: 2000 },
     );

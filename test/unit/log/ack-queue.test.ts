@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+
+import { AckQueue } from '../../../src/log/ack-queue.ts';
+import type { DurabilityLevel } from '../../../src/log/log-options.ts';
+
+/** A queue with a waiter per offset, and what became of each. */
+function queueOf(...nextOffsets: readonly number[]) {
+  const queue = new AckQueue();
+  const answers: [number, DurabilityLevel | Error][] = [];
+  const add = (nextOffset: number): void =>
+    queue.add({
+      nextOffset,
+      asked: 'os',
+      complete: (level: DurabilityLevel) => void answers.push([nextOffset, level]),
+      fail: (error: Error) => void answers.push([nextOffset, error]),
+    });
+  for (const nextOffset of nextOffsets) add(nextOffset);
+  return { queue, answers, add };
+}
+
+describe('AckQueue', () => {
+  test('answers in order, up to and with the offset, each once', () => {
+    const { queue, answers } = queueOf(1, 3, 3, 7);
+    queue.completeUpTo(0, 'os');
+    expect(answers).toEqual([]);
+    queue.completeUpTo(3, 'os');
+    queue.completeUpTo(3, 'sync');
+    queue.completeUpTo(6, 'sync');
+    expect(answers.map(([nextOffset]) => nextOffset)).toEqual([1, 3, 3]);
+    queue.completeUpTo(100, 'sync');
+    expect(answers.map(([nextOffset]) => nextOffset)).toEqual([1, 3, 3, 7]);
+    expect(queue.isEmpty).toBe(true);
+  });
+
+  test('knows what the last one waits for; 0 when none does', () => {
+    const { queue } = queueOf(4, 9);
+    expect(queue.lastOffset).toBe(9);
+    queue.completeUpTo(4, 'os');
+    expect(queue.lastOffset).toBe(9);
+    queue.completeUpTo(9, 'os');
+    expect(queue.lastOffset).toBe(0);
+  });
+
+  test('rejects only those above the offset, and keeps the others waiting', () => {
+    const { queue, answers } = queueOf(1, 2, 3, 4);
+    const error = new Error('full');
+    queue.failAbove(2, error);
+    expect(answers).toEqual([
+      [3, error],
+      [4, error],
+    ]);
+    expect(queue.lastOffset).toBe(2);
+    queue.completeUpTo(10, 'os');
+    expect(answers.slice(2).map(([nextOffset]) => nextOffset)).toEqual([1, 2]);
+  });
+
+  test('failAbove after some were answered does not reach those', () => {
+    const { queue, answers } = queueOf(1, 2, 3);
+    queue.completeUpTo(1, 'os');
+    queue.failAbove(-1, new Error('gone'));
+    expect(answers.map(([nextOffset]) => nextOffset)).toEqual([1, 2, 3]);
+    expect(answers[0]?.[1]).not.toBeInstanceOf(Error);
+    expect(queue.isEmpty).toBe(true);
+  });
+
+  test('a waiter that adds another while it is answered waits its turn', () => {
+    const { queue, answers, add } = queueOf();
+    queue.add({
+      nextOffset: 1,
+      asked: 'os',
+      complete: () => add(2),
+      fail: () => undefined,
+    });
+    queue.completeUpTo(1, 'os');
+    expect(queue.lastOffset).toBe(2);
+    queue.completeUpTo(2, 'os');
+    expect(answers.map(([nextOffset]) => nextOffset)).toEqual([2]);
+    expect(queue.isEmpty).toBe(true);
+  });
+
+  test('says the stronger of what was reached and what was asked for and is scheduled', () => {
+    const queue = new AckQueue();
+    const answers: DurabilityLevel[] = [];
+    for (const [at, asked] of (['os', 'interval', 'os', 'interval'] as const).entries()) {
+      const complete = (level: DurabilityLevel): void => void answers.push(level);
+      queue.add({ nextOffset: at + 1, asked, complete, fail: () => undefined });
+    }
+    queue.completeUpTo(2, 'os');
+    queue.completeUpTo(4, 'interval');
+    expect(answers).toEqual(['os', 'interval', 'interval', 'interval']);
+  });
+
+  test('equals a plain list over long runs of adding and answering', () => {
+    const { queue, answers, add } = queueOf();
+    const expected: number[] = [];
+    let next = 0;
+    for (let step = 1; step <= 2000; step++) {
+      for (let n = 0; n < (step * 7) % 5; n++) add(++next);
+      const upTo = next - ((step * 3) % 4);
+      queue.completeUpTo(upTo, 'os');
+      for (let offset = expected.length + 1; offset <= upTo; offset++) expected.push(offset);
+      expect(queue.lastOffset).toBe(expected.length < next ? next : 0);
+    }
+    expect(answers.map(([nextOffset]) => nextOffset)).toEqual(expected);
+    expect(expected.length).toBeGreaterThan(3000);
+  });
+});

@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest';
+
+import { BatchCursor } from '../../../src/format/batch-cursor.ts';
+import { BatchCache } from '../../../src/log/batch-cache.ts';
+import type { BatchBytes } from '../../../src/log/record.ts';
+import { encodedBatch } from '../../support/batch-fixture.ts';
+
+/** A batch of records `text(baseOffset)`, ..., inside a larger buffer as a read leaves it. */
+function batchAt(baseOffset: number, recordCount: number): BatchBytes {
+  const values = Array.from({ length: recordCount }, (_, n) => `value ${baseOffset + n}`);
+  const { bytes, header } = encodedBatch({ baseOffset, values });
+  const window = new Uint8Array(bytes.length + 300).fill(0xaa);
+  window.set(bytes, 100);
+  return { bytes: window, start: 100, header, file: '/test.log' };
+}
+
+function valueAt(cache: BatchCache, baseOffset: number, offset: number): string | null {
+  const cursor = new BatchCursor();
+  if (cache.get(baseOffset)?.seek(cursor, offset) !== true) return null;
+  expect(cursor.offset).toBe(offset);
+  return Buffer.from(cursor.valueView() ?? []).toString();
+}
+
+describe('BatchCache', () => {
+  test('finds each record of a batch, in any order', () => {
+    const cache = new BatchCache(100_000);
+    expect(cache.add(batchAt(10, 5)).nextOffset).toBe(15);
+    for (const offset of [14, 10, 12, 12, 11, 13]) {
+      expect(valueAt(cache, 10, offset)).toBe(`value ${offset}`);
+    }
+    for (const offset of [9, 15, 0]) expect(valueAt(cache, 10, offset)).toBeNull();
+    expect(cache.get(11)).toBeNull();
+  });
+
+  test('keeps a copy: the read buffer may be used again', () => {
+    const cache = new BatchCache(100_000);
+    const batch = batchAt(0, 3);
+    const cached = cache.add(batch);
+    batch.bytes.fill(0);
+    batch.header.baseOffset = 99;
+    expect(valueAt(cache, 0, 2)).toBe('value 2');
+    expect(cached.nextOffset).toBe(3);
+    expect(cached.batch.bytes.buffer.byteLength).toBe(batch.header.sizeBytes);
+  });
+
+  test('holds at most so many bytes, and drops what was used longest ago', () => {
+    const one = batchAt(0, 10).header.sizeBytes + 12 * 10;
+    const cache = new BatchCache(3 * one + 10);
+    for (const base of [0, 10, 20]) cache.add(batchAt(base, 10));
+    expect(valueAt(cache, 0, 5)).toBe('value 5');
+    cache.add(batchAt(30, 10));
+    expect([0, 10, 20, 30].map((base) => cache.get(base) !== null)).toEqual([
+      true,
+      false,
+      true,
+      true,
+    ]);
+  });
+
+  test('of 0 bytes, and for a batch larger than the cache, keeps nothing but still answers', () => {
+    for (const bytesMax of [0, 100]) {
+      const cache = new BatchCache(bytesMax);
+      const cursor = new BatchCursor();
+      expect(cache.add(batchAt(0, 10)).seek(cursor, 7)).toBe(true);
+      expect(cursor.offset).toBe(7);
+      expect(cache.get(0)).toBeNull();
+    }
+  });
+
+  test('is empty after clear', () => {
+    const cache = new BatchCache(100_000);
+    cache.add(batchAt(0, 3));
+    cache.clear();
+    expect(cache.get(0)).toBeNull();
+  });
+});
