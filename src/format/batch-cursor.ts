@@ -12,6 +12,7 @@ import {
   NO_KEY,
   RECORD_CREATE_TIME_HIGH_AT,
   RECORD_CREATE_TIME_LOW_AT,
+  RECORD_FLAGS_KNOWN,
   RECORD_FLAGS_SHIFT,
   RECORD_FLAG_HEADERS,
   RECORD_FLAG_NULL_VALUE,
@@ -103,6 +104,7 @@ export class BatchCursor {
     const keyBytes = keyField === NO_KEY ? 0 : keyField;
     let from = at + RECORD_HEADER_BYTES + keyBytes;
     if (from > recordEnd || recordEnd > end) this.#throwBad('its length does not fit the batch');
+    if (flags > RECORD_FLAGS_KNOWN) this.#throwBad('it has flags that this version does not know');
     this.headersStart = from;
     this.headersBytes = 0;
     if ((flags & RECORD_FLAG_HEADERS) !== 0) from = this.#enterHeaders(from, recordEnd);

@@ -113,9 +113,6 @@ export const ExtensionType = {
   replacedEndCrc: 1,
 } as const;
 
-/** Attribute bits 0 to 2. */
-export const COMPRESSION_MASK = 0b111;
-
 assert(BATCH_HEADER_BYTES === 112, 'the batch header of version 1 is 112 bytes');
 assert(RECORD_HEADER_BYTES === 16, 'the record header of version 1 is 16 bytes');
 assert(SEGMENT_RESERVED_AT === 92, 'the segment header of version 1 uses 92 bytes');

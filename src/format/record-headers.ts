@@ -16,7 +16,7 @@ const VALUE_LENGTH_BYTES = 4;
 const EMPTY: ReadonlyMap<string, Uint8Array> = new Map();
 
 const textEncoder = new TextEncoder();
-const textDecoder = new TextDecoder();
+const textDecoder = new TextDecoder('utf-8', { ignoreBOM: true }); // A mark is part of the name.
 
 /**
  * Encodes headers; null when there are none.

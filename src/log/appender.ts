@@ -45,6 +45,10 @@ export class Appender {
   /** `encodedBytes` of the builder up to which everything is acknowledged or rejected. */
   #settledBytes = 0;
   /** (offset, encodedBytes) of flushes in flight, to know what an acknowledged offset frees. */
+  /** First offset after the last record that was added without a waiting caller. */
+  #noWaitOffset = 0;
+  /** Why records of `appendNoWait` were lost; reported by the next `flushed`. */
+  #noWaitLoss: Error | null = null;
   readonly #progress: { offset: number; bytes: number }[] = [];
 
   constructor(options: AppenderOptions) {
@@ -93,7 +97,20 @@ export class Appender {
   /** Has what was added written soon, and `waiter` answered at `durability`. */
   submit(durability: DurabilityLevel, waiter: Waiter | null): void {
     if (waiter !== null) this.#wait(durability, waiter);
+    else this.#noWaitOffset = this.nextOffset;
     this.#planFlush();
+  }
+
+  /** Why records of `appendNoWait` were lost since `takeNoWaitLoss`; null when none were. */
+  get noWaitLoss(): Error | null {
+    return this.#noWaitLoss;
+  }
+
+  /** As `noWaitLoss`, and forgets it: the caller is being told. */
+  takeNoWaitLoss(): Error | null {
+    const loss = this.#noWaitLoss;
+    this.#noWaitLoss = null;
+    return loss;
   }
 
   /** Resolves when everything added so far reached `durability`. */
@@ -223,6 +240,8 @@ export class Appender {
   /** The disk is full and the write was undone: everything that was not written is rejected. */
   #refuse(cause: Error): void {
     const { writer } = this.#options;
+    if (this.#noWaitOffset > writer.end.offset) this.#noWaitLoss = cause;
+    this.#noWaitOffset = 0;
     this.#builder.rewind(writer.end);
     this.#progress.length = 0;
     this.#settledBytes = this.#builder.encodedBytes;

@@ -37,6 +37,8 @@ export interface ChunkWriterOptions {
   readonly marks: LogMarks;
   readonly segments: SegmentList;
   readonly syncLoop: SyncLoop;
+  /** The writer's epoch: an index batch may not have an older one than the batches before it. */
+  readonly epoch: number;
   readonly end: LogEnd;
 }
 
@@ -156,7 +158,7 @@ export class ChunkWriter {
     const bytes = index.encode({
       logId: header.logId,
       segmentId: header.segmentId,
-      epoch: header.epoch,
+      epoch: this.#options.epoch,
       position: dataEndPosition,
       baseOffset: marks.writtenOffset,
       appendTimeMs: this.#end.appendTimeMs,

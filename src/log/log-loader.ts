@@ -51,8 +51,6 @@ export interface LoadedLog {
   /** Null when the log is read-only. */
   readonly checkpointFile: CheckpointFile | null;
   readonly report: Omit<RecoveryReport, 'durationMs'>;
-  /** Set when damage made the log read-only. */
-  readonly damage: CorruptLogDetails | null;
 }
 
 /** A damage behind which nothing is tried again: one replacement per segment byte is ample. */
@@ -262,11 +260,12 @@ class LogLoader {
   }
 
   #readOnly(examination: TailExamination, damage: CorruptLogDetails): LoadedLog {
+    const loaded = this.#loaded(examination, null, NOTHING_CUT, 0);
     return {
-      ...this.#loaded(examination, null, NOTHING_CUT, 0),
+      ...loaded,
       segments: [...examination.segments],
       endOffset: Math.max(examination.endOffset, examination.reachableOffset),
-      damage,
+      report: { ...loaded.report, damage },
     };
   }
 
@@ -291,7 +290,6 @@ class LogLoader {
       lastAppendTimeMs: examination.lastAppendTimeMs,
       checkpoint: this.#checkpoint ?? firstCheckpoint(this.#options.random, startOffset),
       checkpointFile,
-      damage: null,
       report: {
         outcome: this.#outcome(checkpointFile !== null, cut, rewrittenBytes),
         verifiedBytes: examination.verifiedBytes,
@@ -299,6 +297,7 @@ class LogLoader {
         cutBytes: cut.cutBytes,
         quarantined: cut.quarantined,
         gaps: this.#gaps,
+        damage: null,
         notes: [...this.#notes, ...examination.notes],
       },
     };

@@ -12,6 +12,7 @@ import {
   OffsetOutOfRangeError,
   type CorruptLogDetails,
 } from '../core/errors.ts';
+import { READ_WINDOW_BYTES } from '../core/limits.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
 import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { resumeBehind, type ResumePlace } from '../segment/candidates.ts';
@@ -37,6 +38,8 @@ export interface ReaderOptions {
   readonly from: number;
   /** Each read gets its own buffer, so batches may be kept; default true. */
   readonly keepBuffers?: boolean;
+  /** Bytes per read; default `READ_WINDOW_BYTES`. */
+  readonly windowBytes?: number;
   readonly skipsDamage: boolean;
   readonly onGap: ((gap: LogGap) => void) | null;
 }
@@ -162,6 +165,7 @@ export class LogReader {
       position,
       baseOffset,
       keepBuffers: this.#options.keepBuffers ?? true,
+      windowBytes: this.#options.windowBytes ?? READ_WINDOW_BYTES,
     });
     return this.#scanner;
   }

@@ -72,14 +72,15 @@ export class LogWriter {
     const { marks, segments } = log;
     const { syncLoop } = this;
     const { clock, random, batchBytesMax, durability, flushMs, queuedBytesMax } = settings;
-    const writer = new ChunkWriter({ directory, lock, marks, segments, syncLoop, end });
+    const epoch = checkpointFile.epochs.at(-1)?.epoch ?? 1;
+    const writer = new ChunkWriter({ directory, lock, marks, segments, syncLoop, epoch, end });
     const builder = new BatchBuilder({
       directory,
       clock,
       random,
       marks,
       logId: loaded.logId,
-      epoch: checkpointFile.epochs.at(-1)?.epoch ?? 1,
+      epoch,
       policy: settings,
       batchBytesMax,
       end,

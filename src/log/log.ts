@@ -1,4 +1,5 @@
 /** A log as its users hold it: append, read, trim, close. */
+import { toError, withSignal } from '../core/abort.ts';
 import { argumentError, checkChoice, checkInteger, present } from '../core/assert.ts';
 import { ClosedError, OffsetOutOfRangeError, ReadOnlyError } from '../core/errors.ts';
 import type { EpochStart } from '../format/checkpoint.ts';
@@ -174,14 +175,23 @@ export class Log<T, Input = T> implements AsyncDisposable {
     const refusal = this.#refusal('appendNoWait', {});
     if (refusal !== null) throw refusal;
     const { appender } = present(this.#writer, '#refusal checked it');
+    if (appender.noWaitLoss !== null) throw appender.noWaitLoss;
     const offset = appender.add(this.#scratch);
     appender.submit(this.#settings.durability, null);
     return offset;
   }
 
-  /** Resolves when everything appended so far reached the log's level. @throws as `append` */
+  /**
+   * Resolves when everything appended so far reached the log's level.
+   *
+   * @throws as `append`; DiskFullError when records of `appendNoWait` were refused since the last
+   *   call: they are not in the log, and `appendNoWait` takes no more until it was said here
+   */
   async flushed(): Promise<void> {
-    await this.#writable('flushed').appender.reached(this.#settings.durability);
+    const { appender } = this.#writable('flushed');
+    const failure = await appender.reached(this.#settings.durability).catch(toError);
+    const loss = appender.takeNoWaitLoss() ?? failure;
+    if (loss instanceof Error) throw loss;
   }
 
   /** Resolves when everything appended so far is synced, whatever the level. @throws as `append` */
@@ -362,31 +372,3 @@ export class Log<T, Input = T> implements AsyncDisposable {
 
 /** Objects of `appendBatch` that are kept for the next call. */
 const PREPARED_KEPT = 10_000;
-
-type Settle<R> = (resolve: (result: R) => void, reject: (error: Error) => void) => void;
-
-/** A promise that also rejects when the signal aborts; what was appended stays appended. */
-function withSignal<R>(signal: AbortSignal | undefined, start: Settle<R>): Promise<R> {
-  if (signal === undefined) return new Promise(start);
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(toError(signal.reason));
-    signal.addEventListener('abort', onAbort, { once: true });
-    const end = () => signal.removeEventListener('abort', onAbort);
-    start(
-      (result) => {
-        end();
-        resolve(result);
-      },
-      (error) => {
-        end();
-        reject(error);
-      },
-    );
-  });
-}
-
-/** An abort rejects with the signal's reason, untouched, whatever it is. */
-function toError(reason: unknown): Error {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- typed as what reject takes; kept as it is
-  return reason as Error;
-}

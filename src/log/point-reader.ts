@@ -1,4 +1,5 @@
 /** Reads single records by offset, from verified batches in memory where it can. */
+import { BATCH_TARGET_BYTES, INDEX_INTERVAL_BYTES } from '../core/limits.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
 import type { EpochStart } from '../format/checkpoint.ts';
 import { floorSlot } from '../segment/index-search.ts';
@@ -6,6 +7,9 @@ import { BatchCache, type CachedBatch } from './batch-cache.ts';
 import { checkEpoch } from './log-offsets.ts';
 import { LogReader, type ReadableLog } from './log-reader.ts';
 import { LogRecord, type Decoder } from './record.ts';
+
+/** The index names a place at most so far before the batch; most batches are read at once. */
+const POINT_READ_BYTES = BATCH_TARGET_BYTES + INDEX_INTERVAL_BYTES;
 
 export class PointReader<T> {
   readonly #log: ReadableLog;
@@ -53,6 +57,7 @@ export class PointReader<T> {
     const reader = new LogReader(this.#log, {
       from: offset,
       keepBuffers: false,
+      windowBytes: POINT_READ_BYTES,
       skipsDamage: false,
       onGap: null,
     });

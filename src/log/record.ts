@@ -7,7 +7,7 @@ import { RECORD_HEADER_BYTES } from '../format/layout.ts';
 import { decodeHeaders } from '../format/record-headers.ts';
 import { viewOf } from '../format/u64.ts';
 
-const textDecoder = new TextDecoder();
+const textDecoder = new TextDecoder('utf-8', { ignoreBOM: true }); // A mark is part of the key.
 
 /** A verified batch in memory that outlives the read that brought it. */
 export interface BatchBytes {

@@ -1,4 +1,5 @@
 /** What opening a log found and did. */
+import type { CorruptLogDetails } from '../core/errors.ts';
 
 /** Offsets that no record has any more, and where their damage was. */
 export interface LogGap {
@@ -24,6 +25,8 @@ export interface RecoveryReport {
   /** Where those bytes are kept. */
   readonly quarantined: readonly string[];
   readonly gaps: readonly LogGap[];
+  /** The damage that made the log read-only (`onCorruption: 'readonly'`); null when there is none. */
+  readonly damage: CorruptLogDetails | null;
   /** Things worth knowing that harmed nothing, as sentences. */
   readonly notes: readonly string[];
   readonly durationMs: number;

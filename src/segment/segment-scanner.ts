@@ -39,6 +39,8 @@ export interface ScanStart {
   readonly endPosition?: number;
   /** Verified batches outlive the next read when true (default): each read gets its own buffer. */
   readonly keepBuffers?: boolean;
+  /** Bytes per read; default `READ_WINDOW_BYTES`. A larger batch is read whole. */
+  readonly windowBytes?: number;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -60,6 +62,7 @@ export class SegmentScanner {
   readonly #logId: number;
   readonly #segmentId: number;
   readonly #keepBuffers: boolean;
+  readonly #windowBytes: number;
   #epochMin: number;
   #endPosition: number | null;
   #windowPosition = 0;
@@ -71,6 +74,7 @@ export class SegmentScanner {
     this.#logId = start.logId;
     this.#segmentId = start.segmentId;
     this.#keepBuffers = start.keepBuffers ?? true;
+    this.#windowBytes = start.windowBytes ?? READ_WINDOW_BYTES;
     this.#epochMin = start.epochMin ?? 0;
     this.#endPosition = start.endPosition ?? null;
     this.#nextPosition = start.position;
@@ -103,7 +107,7 @@ export class SegmentScanner {
   }
 
   /**
-   * Moves to the next batch. One read per `READ_WINDOW_BYTES`, none in between.
+   * Moves to the next batch. One read per window, none in between.
    *
    * @throws IoError when the file cannot be read: never taken for the end of the data;
    *   UnsupportedVersionError for a whole batch of a newer format
@@ -170,7 +174,7 @@ export class SegmentScanner {
     this.position = position;
     const bytesLeft = this.#endPosition - position;
     if (bytesLeft <= 0) return 'end';
-    await this.#fill(position, Math.min(READ_WINDOW_BYTES, bytesLeft));
+    await this.#fill(position, Math.min(this.#windowBytes, bytesLeft));
     if (this.bytes.length < BATCH_HEADER_BYTES) {
       return this.#stop(`${this.bytes.length} bytes left, a batch header has 112`);
     }
@@ -195,7 +199,7 @@ export class SegmentScanner {
   #buffer(sizeBytes: number): Uint8Array {
     if (this.#keepBuffers) return Buffer.allocUnsafeSlow(sizeBytes);
     if (this.#reusable.length < sizeBytes) {
-      this.#reusable = Buffer.allocUnsafeSlow(Math.max(sizeBytes, READ_WINDOW_BYTES));
+      this.#reusable = Buffer.allocUnsafeSlow(Math.max(sizeBytes, this.#windowBytes));
     }
     return this.#reusable.subarray(0, sizeBytes);
   }

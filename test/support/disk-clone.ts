@@ -20,9 +20,7 @@ export function cloneDisk(from: DiskImage, to: DiskImage): DiskImage {
   }
   cloneNameChanges(from, to, copies);
   for (const file of from.files.values()) {
-    const copy = to.file(copies.file(file.node));
-    copy.durable = file.durable.clone();
-    copy.changes = file.changes.map((change) => ({ ...change }));
+    to.file(copies.file(file.node)).copyFrom(file);
   }
   copies.forgetNameless();
   to.nextChangeId = from.nextChangeId;

@@ -66,6 +66,5 @@ export function damage(
   const bytes = change(contentOf(fileSystem, path));
   disk.tree.truncate(node, 0, at);
   if (bytes.length > 0) disk.tree.write(node, bytes, at);
-  file.durable = node.bytes.clone();
-  file.changes = [];
+  file.settle();
 }

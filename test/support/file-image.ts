@@ -50,13 +50,30 @@ export interface FileSurvival {
 export class FileImage {
   readonly node: MemoryFileNode;
   readonly sectorBytes: SectorBytes;
-  durable: GrowableBytes;
   changes: UnsyncedChange[] = [];
+  /** What the sectors on the disk hold, also past the end of the file. */
+  #durable: GrowableBytes;
+  #durableSizeBytes: number;
 
   constructor(node: MemoryFileNode, sectorBytes: SectorBytes) {
     this.node = node;
     this.sectorBytes = sectorBytes;
-    this.durable = node.bytes.clone();
+    this.#durable = node.bytes.clone();
+    this.#durableSizeBytes = node.bytes.sizeBytes;
+  }
+
+  /** Takes over what is on the disk and what is not of the file that `node` is a copy of. */
+  copyFrom(original: FileImage): void {
+    this.#durable = original.#durable.clone();
+    this.#durableSizeBytes = original.#durableSizeBytes;
+    this.changes = original.changes.map((change) => ({ ...change }));
+  }
+
+  /** The disk holds what the cache holds, by no doing of the program. */
+  settle(): void {
+    this.#durable = this.node.bytes.clone();
+    this.#durableSizeBytes = this.node.bytes.sizeBytes;
+    this.changes = [];
   }
 
   /** Records a write that the cache has just taken. */
@@ -86,12 +103,14 @@ export class FileImage {
     const persisted = this.changes.filter((change) => covered.includes(change));
     this.changes = this.changes.filter((change) => !covered.includes(change));
     for (const change of persisted) {
-      const sizeBytes =
-        change.kind === 'truncate'
-          ? change.position
-          : Math.max(this.durable.sizeBytes, change.position + change.length);
-      this.durable.write(change.sectors, change.sectorsAt);
-      this.durable.resize(sizeBytes);
+      this.#durable.write(change.sectors, change.sectorsAt);
+      if (change.kind === 'truncate') {
+        this.#durable.resize(change.position);
+        this.#durableSizeBytes = change.position;
+      } else {
+        const end = change.position + change.length;
+        this.#durableSizeBytes = Math.max(this.#durableSizeBytes, end);
+      }
     }
   }
 
@@ -100,7 +119,10 @@ export class FileImage {
    * showing them. `survival` says what reached the disk before the failure; null means nothing.
    */
   lose(survival: FileSurvival | null): void {
-    if (survival !== null) this.durable = this.survivors(survival);
+    if (survival !== null) {
+      this.#durable = this.survivors(survival);
+      this.#durableSizeBytes = this.#durable.sizeBytes;
+    }
     this.changes = [];
   }
 
@@ -113,8 +135,8 @@ export class FileImage {
    * that holds the cut itself is shared. A truncate that survives leaves zeros behind.
    */
   survivors(survival: FileSurvival): GrowableBytes {
-    const content = this.durable.clone();
-    let sizeBytes = content.sizeBytes;
+    const content = this.#durable.clone();
+    let sizeBytes = this.#durableSizeBytes;
     /** Sectors from here on still hold what a lost truncate should have cut. */
     let cutAt = Number.POSITIVE_INFINITY;
     for (const change of this.changes) {

@@ -48,8 +48,14 @@ export async function runOn(
   );
   const oracle = prepared.oracle.copy();
   const life = new Life(fileSystem, oracle);
-  const outcome = await fileSystem.drive(workload.run(life, workload.options));
+  const outcome = await fileSystem.drive(runWhole());
   return { fileSystem, oracle, life, outcome };
+
+  /** The program, and what it left to the background. */
+  async function runWhole(): Promise<void> {
+    await workload.run(life, workload.options);
+    await fileSystem.runUntilIdle();
+  }
 }
 
 /** The calls of a workload that nothing stops. @throws Error when it does not run to its end */
@@ -105,13 +111,21 @@ export class Examiner {
     this.#tally = tally;
   }
 
+  /** Whether no earlier crash left the same cache, disk and knowledge: after one call, before the next. */
+  isNewCrash({ fileSystem, oracle }: Pick<Run, 'fileSystem' | 'oracle'>): boolean {
+    const inFlight = fileSystem.killImage({ inFlight: 'all' });
+    const keys = [fileSystem, inFlight].map((disk) => imageKey(disk));
+    const isNew = this.#isNew(`crash ${oracle.signature} ${keys.join(' ')}`);
+    if (isNew) this.#tally.count('different crash points');
+    return isNew;
+  }
+
   /** Whether the disk is new, and if so, whether it is right; null when it is not new or wrong. */
   async examine(disk: CrashedDisk, oracle: Oracle, place: string): Promise<Checked | null> {
     const tally = this.#tally;
     tally.count('states');
     const key = `${disk.mishap} ${oracle.signature} ${imageKey(disk.fileSystem)}`;
-    if (this.#seen.has(key)) return null;
-    this.#seen.add(key);
+    if (!this.#isNew(key)) return null;
     tally.count('different states');
     try {
       const { mishap } = disk;
@@ -125,6 +139,12 @@ export class Examiner {
       tally.fail(`${this.#workload.name}: ${place}: ${disk.name}`, error);
       return null;
     }
+  }
+
+  #isNew(key: string): boolean {
+    if (this.#seen.has(key)) return false;
+    this.#seen.add(key);
+    return true;
   }
 }
 
@@ -148,6 +168,7 @@ export async function crashEverywhere(
         tally.fail(`${workload.name}: ${place}`, new Error(`it ${run.outcome.status}`));
         continue;
       }
+      if (!examiner.isNewCrash(run)) continue;
       for (const disk of disksAfterCrash(run.fileSystem, { seed: call, randomCount })) {
         await examiner.examine(disk, run.oracle, place);
       }

@@ -18,8 +18,8 @@ export interface FaultOdds {
 
 export interface SimulationPlan {
   readonly path: string;
-  /** Whether the parent of the log's directory is there, and durable, before the log is. */
-  readonly hasParent: boolean;
+  /** Whether the directory is there, and durable, before the log is opened in it. */
+  readonly hasDirectory: boolean;
   readonly disk: DiskOptions;
   readonly isScheduled: boolean;
   readonly hasSlowSyncs: boolean;
@@ -80,10 +80,10 @@ function drawDisk(random: Random) {
     capacityBytes: 2 ** 40,
     newNamesNeedSpace: chance(random, 0.5),
   };
-  const hasParent = chance(random, 0.7);
+  const hasDirectory = chance(random, 0.8);
   const isScheduled = chance(random, 0.5);
   const hasSlowSyncs = chance(random, 0.5);
-  return { path: hasParent ? '/log' : '/a/b/log', hasParent, disk, isScheduled, hasSlowSyncs };
+  return { path: pick(random, ['/log', '/a/b/log']), hasDirectory, disk, isScheduled, hasSlowSyncs };
 }
 
 function drawLog(random: Random) {

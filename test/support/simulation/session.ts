@@ -17,6 +17,7 @@ import {
 import { randomBelow } from '../../../src/core/random.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { DURABILITY_LEVELS, type DurabilityLevel } from '../../../src/log/log-options.ts';
+import type { FaultyFileSystem } from '../faulty-file-system.ts';
 import { chance, pick } from './plan.ts';
 import { inputFor, type SentRecord } from './records.ts';
 import type { World } from './world.ts';
@@ -24,18 +25,22 @@ import type { World } from './world.ts';
 export class Session {
   readonly world: World;
   readonly log: Log<Uint8Array>;
+  readonly #fileSystem: FaultyFileSystem;
   readonly #pending = new Set<Promise<void>>();
+  /** Sent by `appendNoWait`, and not yet asked about. */
+  #unanswered: { readonly record: SentRecord; readonly offset: number }[] = [];
   #hadFailed = false;
   #limitedDisk = false;
 
   constructor(world: World, log: Log<Uint8Array>) {
     this.world = world;
     this.log = log;
+    this.#fileSystem = world.fileSystem;
   }
 
   /** Whether the machine is gone: what the program still does has not happened. */
   get isOver(): boolean {
-    return this.world.fileSystem.isCrashed;
+    return this.#fileSystem.isCrashed;
   }
 
   /** Answers that are still awaited. */
@@ -56,7 +61,15 @@ export class Session {
 
   /** Looks at the handle between two operations. */
   observe(): void {
-    if (this.isOver) return;
+    if (!this.isOver) this.#observe();
+  }
+
+  /** The last look, at the crash: what the handle stated before it, it must have made true. */
+  observeAtCrash(): void {
+    this.#observe();
+  }
+
+  #observe(): void {
     const { log, world } = this;
     const { oracle, plan } = world;
     const { startOffset, visibleOffset, syncedOffset, endOffset } = log;
@@ -135,9 +148,7 @@ export class Session {
   /** Some appends without a promise, and one that says when they are all there. */
   appendNoWait(): void {
     const { world, log } = this;
-    const { random, oracle, plan } = world;
-    const records: SentRecord[] = [];
-    const base = log.endOffset;
+    const { random, oracle } = world;
     try {
       for (let left = 1 + randomBelow(random, 6); left > 0; left--) {
         const record = world.nextRecord();
@@ -146,37 +157,38 @@ export class Session {
         if (offset < 0) break;
         if (offset !== expected) oracle.fault('A3', `appendNoWait said ${offset}, not ${expected}`);
         oracle.sent(record, offset);
-        records.push(record);
+        this.#unanswered.push({ record, offset });
       }
     } catch (error) {
       this.#rejected([], error, false);
     }
-    if (chance(random, 0.3)) return;
-    this.track(
-      log.flushed().then(
-        () => {
-          if (this.isOver) return;
-          const level = plan.durability === 'sync' ? 'sync' : 'os';
-          records.forEach((record, at) => oracle.acked(record, base + at, level));
-          world.tally.add('acks', records.length);
-        },
-        (error: unknown) => this.#rejected(isIndeterminate(error) ? [] : [], error, false),
-      ),
-    );
+    if (chance(random, 0.6)) this.#flush('flushed');
   }
 
-  /** `sync()` or `flushed()`: what was sent before is there. */
+  /** Everything so far shall be synced. */
   sync(): void {
-    const { oracle } = this.world;
-    const end = oracle.end;
+    this.#flush('sync');
+  }
+
+  #flush(call: 'flushed' | 'sync'): void {
+    const { world, log } = this;
+    const { oracle, plan, tally } = world;
+    const level = call === 'sync' || plan.durability === 'sync' ? 'sync' : 'os';
+    const { endOffset } = log;
+    const unanswered = this.#unanswered;
     this.track(
-      this.log.sync().then(
+      log[call]().then(
         () => {
-          if (!this.isOver) oracle.durableUpTo(end);
+          if (this.isOver) return;
+          for (const { record, offset } of unanswered) oracle.acked(record, offset, level);
+          tally.add('acks', unanswered.length);
+          if (level === 'sync') oracle.durableUpTo(endOffset);
+          else oracle.writtenUpTo(endOffset);
         },
         (error: unknown) => this.#rejected([], error, false),
       ),
     );
+    this.#unanswered = [];
   }
 
   deleteBefore(): void {

@@ -1,5 +1,9 @@
 /** Runs one seed: lives of one log, each ended by a close, a kill or a power cut, and checked. */
+import { dirname } from 'node:path';
+
+import { ManualClock } from '../../../src/core/clock.ts';
 import { randomBelow } from '../../../src/core/random.ts';
+import type { FileSystem } from '../../../src/io/file-system.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { readLog } from './found-log.ts';
 import type { Ending } from './oracle.ts';
@@ -46,7 +50,7 @@ class Simulator {
 
   async run(): Promise<void> {
     const { world } = this.#fields();
-    if (world.plan.hasParent) await world.fileSystem.syncDirectory('/');
+    if (world.plan.hasDirectory) await world.drive(makeDurable(world.fileSystem, world.plan.path));
     for (let life = 0; life <= world.plan.lifeCount; life++) {
       const log = await this.#open();
       if (log === null || world.oracle.violations.length > 0) return;
@@ -66,6 +70,7 @@ class Simulator {
     for (let attempt = 0; attempt < OPEN_ATTEMPTS_MAX; attempt++) {
       const isLast = attempt === OPEN_ATTEMPTS_MAX - 1;
       injector.reset();
+      world.fileSystem.clearFaults(); // A short write may have left one for the next.
       injector.isOn = !isLast;
       if (!isLast && chance(random, plan.recoveryCrashOdds)) this.#planCrash(60);
       world.narrate(`open, attempt ${attempt}, after ${this.#ending}`);
@@ -114,8 +119,7 @@ class Simulator {
     if (outcome.status === 'failed') throw outcome.error;
     world.fileSystem.crashAt = null;
     if (outcome.status === 'crashed' || willCrash) {
-      session.observe();
-      oracle.durableUpTo(log.syncedOffset);
+      session.observeAtCrash();
       world.narrate(`crash: end ${oracle.end}, written ${oracle.writtenEnd}, durable ${oracle.durableEnd}`);
       world.fileSystem.crash();
       this.#restart();
@@ -163,8 +167,17 @@ class Simulator {
     else if (this.#ending === 'close') this.#ending = 'kill';
     world.narrate(isPowerCut ? 'power cut' : 'kill');
     const { fileSystem, clock } = world;
+    world.clock = new ManualClock(clock.now());
     world.fileSystem = isPowerCut ? fileSystem.crashImage() : fileSystem.killImage();
     world.fileSystem.capacityBytes = 2 ** 40;
-    void clock;
+  }
+}
+
+/** The directory is there, and stays, before the log comes. */
+async function makeDurable(fileSystem: FileSystem, path: string): Promise<void> {
+  await fileSystem.makeDirectory(path);
+  for (let above = dirname(path); ; above = dirname(above)) {
+    await fileSystem.syncDirectory(above);
+    if (above === '/') return;
   }
 }

@@ -13,11 +13,15 @@ import type { SimulationPlan } from './plan.ts';
 import { makeRecord, type SentRecord } from './records.ts';
 import type { Tally } from './tally.ts';
 
+/** Steps of 10 ms in which nothing but time moves, after which the program is taken to hang. */
+const IDLE_STEPS_MAX = 2000;
+
 export class World {
   readonly seed: number;
   readonly plan: SimulationPlan;
   readonly tally: Tally;
-  readonly clock = new ManualClock();
+  /** A new one for each life: monotonic time begins anew, and a dead program's timers are gone. */
+  clock = new ManualClock();
   readonly oracle = new Oracle();
   readonly injector: FaultInjector;
   readonly trace = new TraceHash();
@@ -74,9 +78,11 @@ export class World {
   /** Runs to the end or the crash; time moves when nothing else does. */
   drive<T>(work: Promise<T>): Promise<Outcome<T>> {
     const { clock, fileSystem } = this;
+    let idleLeft = IDLE_STEPS_MAX;
     return fileSystem.drive(work, {
       onIdle: () => {
-        if (clock.pendingTimerCount === 0) return false;
+        if (clock.pendingTimerCount === 0 || idleLeft === 0) return false;
+        idleLeft--;
         clock.advance(10);
         return true;
       },

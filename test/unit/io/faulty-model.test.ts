@@ -12,7 +12,7 @@ import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import type { SectorBytes } from '../../support/file-image.ts';
 
 const SECTOR_COUNT = 24;
-const SEEDS = 300;
+const SEEDS = 200;
 
 /** What the disk may hold of one file. */
 class Twin {
@@ -35,9 +35,16 @@ class Twin {
     this.#sizes.push({ end, isCut: false });
   }
 
-  /** A truncate from a file of `sizeBefore` bytes; the cache is `content` now. */
-  truncated(content: Uint8Array, sizeBefore: number): void {
-    this.#changed(content, content.length, Math.max(sizeBefore, content.length));
+  /** A truncate; the cache is `content` now. */
+  truncated(content: Uint8Array): void {
+    // The cut may find its sector at any earlier version: data and sizes go their own ways.
+    const index = Math.floor(content.length / this.#sectorBytes);
+    const kept = content.length % this.#sectorBytes;
+    const versions = this.#versions[index] ?? [];
+    const cut = versions.map((version) => version.slice(0, kept).padEnd(this.#sectorBytes, '\0'));
+    versions.push(...new Set(cut));
+    // To the end: after a lost truncate the disk may hold more than the cache shows.
+    this.#changed(content, content.length, this.#sectorBytes * SECTOR_COUNT);
     this.#sizes.push({ end: content.length, isCut: true });
   }
 
@@ -74,7 +81,7 @@ class Twin {
         // The size may cut a version short.
         version.startsWith(Buffer.from(seen).toString('latin1')),
       );
-      if (!isKnown) complaints.push(`sector ${i}: ${Buffer.from(seen).toString('latin1', 0, 20)}`);
+      if (!isKnown) complaints.push(`sector ${i}: ${Buffer.from(seen).toString('hex', 0, 20)}`);
     }
     return complaints;
   }
@@ -110,7 +117,7 @@ async function step(world: World, value: number): Promise<void> {
   if (chance < 0.15) {
     const sizeBytes = randomBelow(random, bytesMax);
     await file.truncate(sizeBytes);
-    twin.truncated(contentOf(fs, '/a'), before);
+    twin.truncated(contentOf(fs, '/a'));
   } else if (chance < 0.25) {
     await file.datasync();
     twin.synced();
@@ -157,7 +164,7 @@ test('kills change nothing but what is in flight, over several lives', async () 
     for (let life = 0; life < 4; life += 1) {
       for (let i = 0; i < 4; i += 1) await step(world, 1 + i);
       const killed = fs.killImage();
-      expect(contentOf(killed, '/a')).toEqual(contentOf(fs, '/a'));
+      expect(Buffer.compare(contentOf(killed, '/a'), contentOf(fs, '/a'))).toBe(0);
       fs = killed;
       // The same twin goes on: what is on the disk did not change by the kill.
       world = { ...world, fs, file: await fs.open('/a', 'write') };

@@ -44,7 +44,7 @@ describe('BatchCache', () => {
   });
 
   test('holds at most so many bytes, and drops what was used longest ago', () => {
-    const one = batchAt(0, 10).header.sizeBytes + 12 * 10;
+    const one = batchAt(10, 10).header.sizeBytes + 12 * 10;
     const cache = new BatchCache(3 * one + 10);
     for (const base of [0, 10, 20]) cache.add(batchAt(base, 10));
     expect(valueAt(cache, 0, 5)).toBe('value 5');

@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest';
+
+import { bytes } from '../../../src/codec/codec.ts';
+import { systemClock } from '../../../src/core/clock.ts';
+import { systemRandom } from '../../../src/core/random.ts';
+import { resolveLogOptions, type LogOptions } from '../../../src/log/log-options.ts';
+import { thrownBy } from '../../support/log-fixture.ts';
+
+function refusalOf(options: object): unknown {
+  return thrownBy(() => resolveLogOptions(options as LogOptions<Uint8Array>));
+}
+
+describe('resolveLogOptions', () => {
+  test('fills in every default', () => {
+    expect(resolveLogOptions({})).toMatchObject({
+      codec: bytes,
+      clock: systemClock,
+      random: systemRandom,
+      durability: 'sync',
+      flushMs: 200,
+      segmentBytesMax: 64 * 1024 * 1024,
+      segmentAgeMsMax: 7 * 24 * 3600 * 1000,
+      retentionMs: null,
+      retentionBytes: null,
+      retentionCheckMs: 300_000,
+      recordBytesMax: 1024 * 1024,
+      batchBytesMax: 64 * 1024,
+      queuedBytesMax: 64 * 1024 * 1024,
+      cacheBytes: 32 * 1024 * 1024,
+      onCorruption: 'fail',
+      readOnly: false,
+      create: true,
+    });
+  });
+
+  test('takes undefined for the default, and null for never', () => {
+    const options = { flushMs: undefined, segmentAgeMsMax: undefined, retentionMs: undefined };
+    expect(resolveLogOptions(options)).toEqual(resolveLogOptions({}));
+    const never = resolveLogOptions({
+      segmentAgeMsMax: null,
+      retentionMs: null,
+      retentionBytes: null,
+    });
+    expect(never).toMatchObject({ retentionMs: null, retentionBytes: null });
+    expect(never.segmentAgeMsMax).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('reads each option once, and is not changed by its caller later', () => {
+    let reads = 0;
+    const options = {
+      get flushMs() {
+        reads++;
+        return reads === 1 ? 100 : -1;
+      },
+    };
+    const settings = resolveLogOptions(options);
+    expect(settings.flushMs).toBe(100);
+    expect(reads).toBe(1);
+    expect(Object.isFrozen(settings)).toBe(true);
+  });
+
+  const RANGES: readonly [keyof LogOptions<unknown>, number, number][] = [
+    ['flushMs', 1, 3_600_000],
+    ['segmentBytesMax', 4096, 2 ** 30],
+    ['segmentAgeMsMax', 1, Number.MAX_SAFE_INTEGER],
+    ['retentionMs', 0, Number.MAX_SAFE_INTEGER],
+    ['retentionBytes', 0, Number.MAX_SAFE_INTEGER],
+    ['retentionCheckMs', 10, 2 ** 31 - 1],
+    ['recordBytesMax', 1024, 15 * 2 ** 20],
+    ['batchBytesMax', 1024, 2 ** 20],
+    ['queuedBytesMax', 65_536, 2 ** 30],
+    ['cacheBytes', 0, 2 ** 30],
+  ];
+
+  test.each(RANGES)('%s goes from %i to %i', (name, min, max) => {
+    expect(resolveLogOptions({ [name]: min })).toMatchObject({ [name]: min });
+    expect(resolveLogOptions({ [name]: max })).toMatchObject({ [name]: max });
+    for (const value of [min - 1, max + 1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+      const error = refusalOf({ [name]: value });
+      expect(error).toBeInstanceOf(RangeError);
+      expect(error).toMatchObject({ code: 'ERR_VARVE_INVALID_ARGUMENT' });
+      expect((error as Error).message).toContain(name);
+    }
+    for (const value of ['1gb', true, {}, 5n]) {
+      expect(refusalOf({ [name]: value })).toBeInstanceOf(TypeError);
+    }
+  });
+
+  test.each([
+    ['durability', 'paranoid'],
+    ['durability', 1],
+    ['onCorruption', 'ignore'],
+    ['readOnly', 'yes'],
+    ['readOnly', 1],
+    ['create', 'no'],
+  ])('%s does not take %j', (name, value) => {
+    const error = refusalOf({ [name]: value });
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({ code: 'ERR_VARVE_INVALID_ARGUMENT' });
+    expect((error as Error).message).toContain(name);
+  });
+
+  test.each([[null], ['options'], [7], [true]])('does not take %j for options', (options) => {
+    expect(refusalOf(options as unknown as object)).toBeInstanceOf(TypeError);
+  });
+
+  test('an unknown key is an error that names it', () => {
+    const error = refusalOf({ segmentBytes: 4096 });
+    expect(error).toBeInstanceOf(TypeError);
+    expect((error as Error).message).toContain('segmentBytes');
+    expect(refusalOf(JSON.parse('{"__proto__": {"flushMs": 5}}') as object)).toBeInstanceOf(
+      TypeError,
+    );
+  });
+});
