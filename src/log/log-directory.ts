@@ -1,5 +1,5 @@
 /** The files of one log directory: which there are, which are ours, and where they stand. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isIoError } from '../core/errors.ts';
 import {
   CHECKPOINT_FILE,
@@ -59,6 +59,22 @@ export class LogDirectory {
   /** Makes names created, renamed and removed so far durable. */
   sync(): Promise<void> {
     return this.fileSystem.syncDirectory(this.path);
+  }
+
+  /**
+   * Makes the names that lead here durable, for a log that is being created.
+   *
+   * Which of them are new is not known: an earlier process may have died right after making them.
+   * A directory that we may not open was not made by us.
+   */
+  async syncAncestors(): Promise<void> {
+    for (let at = this.path; dirname(at) !== at; at = dirname(at)) {
+      try {
+        await this.fileSystem.syncDirectory(dirname(at));
+      } catch (error) {
+        if (!isIoError(error, 'EACCES', 'EPERM')) throw error;
+      }
+    }
   }
 
   async list(): Promise<DirectoryListing> {

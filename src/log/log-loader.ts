@@ -120,6 +120,7 @@ class LogLoader {
 
   async create(): Promise<void> {
     const checkpoint = firstCheckpoint(this.#options.random);
+    await this.#directory.syncAncestors();
     await CheckpointFile.create(this.#directory, checkpoint);
     this.#checkpoint = checkpoint;
     this.#slot = 0;

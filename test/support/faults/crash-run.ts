@@ -1,6 +1,6 @@
 /** Stops a workload at each of its calls and examines every state that the crash may leave. */
 import { SeededRandom } from '../../../src/core/random.ts';
-import type { CrashPoint, Schedule } from '../call-gate.ts';
+import type { Schedule } from '../call-gate.ts';
 import { crashStates } from '../crash-states.ts';
 import type { Outcome } from '../drive.ts';
 import type { Call } from '../fault-plan.ts';
@@ -148,29 +148,38 @@ export class Examiner {
   }
 }
 
+export interface Enumeration {
+  readonly seed: number;
+  /** The disks to examine at a crash; `call` makes what is random differ between crash points. */
+  readonly disksOf: (fileSystem: FaultyFileSystem, call: number) => Iterable<CrashedDisk>;
+  /** Told of each disk that is right. */
+  readonly onChecked?: (disk: CrashedDisk, oracle: Oracle, checked: Checked) => void;
+}
+
 /** Crashes the workload before, inside and after each of its calls. */
 export async function crashEverywhere(
   workload: Workload,
   tally: Tally,
-  options: { readonly seed: number; readonly randomCount: number },
+  enumeration: Enumeration,
 ): Promise<void> {
-  const { seed, randomCount } = options;
+  const { seed, disksOf, onChecked } = enumeration;
   const prepared = await workload.prepare(workload.options);
   const calls = await callsOf(workload, prepared, seed);
   const examiner = new Examiner(workload, tally);
   for (let call = 1; call <= calls.length; call++) {
     for (const when of WHENS) {
-      const crashAt: CrashPoint = { call, when };
-      const run = await runOn(workload, prepared, { seed, crashAt });
+      const run = await runOn(workload, prepared, { seed, crashAt: { call, when } });
       const place = `SEED=${seed} crash ${when} call ${call} (${nameOf(calls[call - 1])})`;
       tally.count('crash points');
       if (run.outcome.status !== 'crashed') {
-        tally.fail(`${workload.name}: ${place}`, new Error(`it ${run.outcome.status}`));
+        tally.fail(`${workload.name}: ${place}`, new Error(`it is ${run.outcome.status}`));
         continue;
       }
       if (!examiner.isNewCrash(run)) continue;
-      for (const disk of disksAfterCrash(run.fileSystem, { seed: call, randomCount })) {
-        await examiner.examine(disk, run.oracle, place);
+      for (const disk of disksOf(run.fileSystem, call)) {
+        const image = onChecked === undefined ? null : cloneOf(disk);
+        const checked = await examiner.examine(disk, run.oracle, place);
+        if (image !== null && checked !== null) onChecked?.(image, run.oracle, checked);
       }
     }
   }

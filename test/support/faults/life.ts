@@ -10,7 +10,8 @@ import type { Found, FoundRecord, Oracle } from './oracle.ts';
 
 export type Options = Omit<LogOptions<string>, 'fileSystem' | 'clock' | 'random' | 'codec'>;
 
-export const LOG_PATH = '/log';
+/** Two levels: a log makes the directories above it too. */
+export const LOG_PATH = '/data/log';
 
 /** Opens the log of a test's file system. `life` makes ids and times differ from other lives. */
 export function openOn(

@@ -107,6 +107,7 @@ export class Session {
     if (wasTaken) oracle.sent(record, offset);
     if (wasTaken && isWrong) oracle.fault('expected', `a wrong expectedOffset was taken at ${offset}`);
     const isLate = this.#hadFailed;
+    world.narrate(`append ${record.id} for ${offset}${wasTaken ? '' : ': refused'}`);
     this.track(
       answer.then(
         (result) => {
@@ -131,6 +132,7 @@ export class Session {
     const wasTaken = log.endOffset > offset;
     if (wasTaken) records.forEach((record, at) => oracle.sent(record, offset + at));
     const isLate = this.#hadFailed;
+    world.narrate(`append batch ${ids(records)} for ${offset}${wasTaken ? '' : ': refused'}`);
     this.track(
       answer.then(
         (result) => {
@@ -156,6 +158,7 @@ export class Session {
         const offset = log.appendNoWait(inputFor(record));
         if (offset < 0) break;
         if (offset !== expected) oracle.fault('A3', `appendNoWait said ${offset}, not ${expected}`);
+        world.narrate(`appendNoWait ${record.id} for ${offset}`);
         oracle.sent(record, offset);
         this.#unanswered.push({ record, offset });
       }
@@ -176,10 +179,12 @@ export class Session {
     const level = call === 'sync' || plan.durability === 'sync' ? 'sync' : 'os';
     const { endOffset } = log;
     const unanswered = this.#unanswered;
+    world.narrate(`${call}() at end ${endOffset}`);
     this.track(
       log[call]().then(
         () => {
           if (this.isOver) return;
+          world.narrate(`${call}() at end ${endOffset} done`);
           for (const { record, offset } of unanswered) oracle.acked(record, offset, level);
           tally.add('acks', unanswered.length);
           if (level === 'sync') oracle.durableUpTo(endOffset);
@@ -260,6 +265,7 @@ export class Session {
       oracle.fault('level', `asked for ${asked}, told ${ack.reached}`);
     }
     if (ack.isLate) oracle.fault('A17', `offset ${ack.offset} was sent to a failed writer and acked`);
+    this.world.narrate(`acked ${ids(records)} at ${ack.offset}, ${ack.reached}`);
     records.forEach((record, at) => oracle.acked(record, ack.offset + at, ack.reached));
     tally.add('acks', records.length);
   }
@@ -267,6 +273,7 @@ export class Session {
   #rejected(records: readonly SentRecord[], error: unknown, wasWrong: boolean): void {
     if (this.isOver) return;
     const { oracle, tally } = this.world;
+    this.world.narrate(`rejected ${ids(records)}: ${String(error)}`);
     const isWrongOffset = error instanceof WrongOffsetError;
     if (wasWrong ? false : isWrongOffset || !this.isExplained(error)) {
       oracle.fault('error', `unexpected ${String(error)}${causeOf(error)}`);
@@ -284,6 +291,11 @@ export class Session {
     const { plan, random } = this.world;
     return plan.mixesLevels && chance(random, 0.5) ? pick(random, DURABILITY_LEVELS) : null;
   }
+}
+
+function ids(records: readonly SentRecord[]): string {
+  const first = records[0]?.id ?? -1;
+  return records.length === 1 ? `#${first}` : `#${first}+${records.length - 1}`;
 }
 
 function isIndeterminate(error: unknown): boolean {
