@@ -126,6 +126,11 @@ export interface IoDetails {
   readonly position: number | null;
   /** The operating system's name of the failure, such as `EIO` or `ENOENT`. */
   readonly errno: string;
+  /**
+   * Of a refused `appendBatch`: so many of its first records are in the log all the same, so it
+   * must not simply be tried again. Absent when there are none.
+   */
+  readonly appendedCount?: number;
 }
 
 /** The operating system refused a file operation; its error is the `cause`. */
@@ -137,7 +142,7 @@ export class IoError extends StoreError {
   constructor(details: IoDetails, options?: ErrorOptions) {
     const at = details.position === null ? '' : ` at byte ${details.position}`;
     super(`${details.operation} of ${details.path}${at} failed: ${details.errno}`, options);
-    this.retryable = RETRYABLE_ERRNOS.has(details.errno);
+    this.retryable = isPassing(details);
     this.details = details;
   }
 }
@@ -145,7 +150,21 @@ export class IoError extends StoreError {
 /** No space, quota or file size is left. Reads go on; appends resume by themselves. */
 export class DiskFullError extends IoError {
   override readonly code = 'ERR_VARVE_DISK_FULL';
-  override readonly retryable = true;
+}
+
+/** Names that mean "no room", however the kernel spells it: space, quota, file size limit. */
+const DISK_FULL_ERRNOS: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+/** Builds the error for an operating system failure: `DiskFullError` when there is no room. */
+export function ioErrorOf(details: IoDetails, options?: ErrorOptions): IoError {
+  return DISK_FULL_ERRNOS.has(details.errno)
+    ? new DiskFullError(details, options)
+    : new IoError(details, options);
+}
+
+/** Whether the same call can succeed later: not when a part of it already has. */
+function isPassing({ errno, appendedCount = 0 }: IoDetails): boolean {
+  return appendedCount === 0 && (RETRYABLE_ERRNOS.has(errno) || DISK_FULL_ERRNOS.has(errno));
 }
 
 const RETRYABLE_ERRNOS: ReadonlySet<string> = new Set([

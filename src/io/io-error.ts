@@ -1,14 +1,11 @@
 /** Turns what a platform throws into the `IoError` that the seam promises. */
-import { DiskFullError, IoError } from '../core/errors.ts';
+import { IoError, ioErrorOf } from '../core/errors.ts';
 
 export interface IoOperation {
   readonly operation: string;
   readonly path: string;
   readonly position?: number;
 }
-
-/** Names that mean "no room", however the kernel spells it: space, quota, file size limit. */
-const DISK_FULL_ERRNOS: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /** Builds the error for `errno`. */
 export function ioError(errno: string, at: IoOperation, options?: ErrorOptions): IoError {
@@ -18,9 +15,7 @@ export function ioError(errno: string, at: IoOperation, options?: ErrorOptions):
     position: at.position ?? null,
     errno,
   };
-  return DISK_FULL_ERRNOS.has(errno)
-    ? new DiskFullError(details, options)
-    : new IoError(details, options);
+  return ioErrorOf(details, options);
 }
 
 /** Wraps a platform error, keeping it as the `cause`. */

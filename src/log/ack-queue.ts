@@ -3,6 +3,8 @@ import type { DurabilityLevel } from './log-options.ts';
 
 /** One waiting call: `complete` is told the level that was reached. */
 export interface Waiter {
+  /** Offset of the caller's first record. */
+  readonly baseOffset: number;
   /** First offset after the caller's records. */
   readonly nextOffset: number;
   /** The level that the caller asked for. */
@@ -44,12 +46,14 @@ export class AckQueue {
     this.#drop(head);
   }
 
-  /** Rejects everyone whose records end above `offset`. */
-  failAbove(offset: number, error: Error): void {
+  /** Rejects everyone whose records end above `offset`, each with its own error. */
+  failAbove(offset: number, errorFor: (waiter: Waiter) => Error): void {
     const waiters = this.#waiters.slice(this.#head);
     this.#waiters = waiters.filter((waiter) => waiter.nextOffset <= offset);
     this.#head = 0;
-    for (const waiter of waiters) if (waiter.nextOffset > offset) waiter.fail(error);
+    for (const waiter of waiters) {
+      if (waiter.nextOffset > offset) waiter.fail(errorFor(waiter));
+    }
   }
 
   /** Forgets those before `head`; copies only when half of the array is behind it. */

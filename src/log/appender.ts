@@ -5,7 +5,14 @@
  * Everything that arrives in one turn of the event loop, or while a write is in flight, goes out
  * together. The first failed sync, or a write whose outcome is unknown, stops the writer for good.
  */
-import { BackpressureError, ClosedError, FailedError, WrongOffsetError } from '../core/errors.ts';
+import {
+  BackpressureError,
+  ClosedError,
+  FailedError,
+  IoError,
+  ioErrorOf,
+  WrongOffsetError,
+} from '../core/errors.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { AckQueue, type Waiter } from './ack-queue.ts';
@@ -106,19 +113,13 @@ export class Appender {
     return this.#noWaitLoss;
   }
 
-  /** As `noWaitLoss`, and forgets it: the caller is being told. */
-  takeNoWaitLoss(): Error | null {
-    const loss = this.#noWaitLoss;
-    this.#noWaitLoss = null;
-    return loss;
-  }
-
   /** Resolves when everything added so far reached `durability`. */
   reached(durability: DurabilityLevel): Promise<void> {
     const nextOffset = this.nextOffset;
     return new Promise((resolve, reject) => {
-      if (this.#failure !== null) {
-        reject(this.#failure);
+      const loss = this.#takeLoss();
+      if (loss !== null) {
+        reject(loss);
         return;
       }
       if (this.#reachedOffset(durability) >= nextOffset) {
@@ -126,6 +127,7 @@ export class Appender {
         return;
       }
       this.submit(durability, {
+        baseOffset: nextOffset,
         nextOffset,
         asked: durability,
         complete: () => resolve(),
@@ -152,12 +154,15 @@ export class Appender {
     this.#flushTimer?.cancel();
     // Whether the records of those who wait are on disk is not known: only recovery can tell.
     const pending = new FailedError({ path, indeterminate: true }, { cause });
-    this.#written.failAbove(-1, pending);
-    this.#synced.failAbove(-1, pending);
+    this.#written.failAbove(-1, () => pending);
+    this.#synced.failAbove(-1, () => pending);
     this.#options.marks.wake();
   }
 
-  /** Refuses further appends and waits until everything added is written or has failed. */
+  /**
+   * Refuses further appends and waits until everything added is written or has failed. What was
+   * lost without a caller to be told stays in `noWaitLoss`.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#flushTimer?.cancel();
@@ -165,6 +170,13 @@ export class Appender {
       this.#drain();
       await this.#draining;
     }
+  }
+
+  /** What a caller who asks for everything must hear: the failure, or once that records were lost. */
+  #takeLoss(): Error | null {
+    const loss = this.#failure ?? this.#noWaitLoss;
+    this.#noWaitLoss = null;
+    return loss;
   }
 
   #reachedOffset(durability: DurabilityLevel): number {
@@ -245,8 +257,10 @@ export class Appender {
     this.#builder.rewind(writer.end);
     this.#progress.length = 0;
     this.#settledBytes = this.#builder.encodedBytes;
-    this.#written.failAbove(writer.end.offset, cause);
-    this.#synced.failAbove(writer.end.offset, cause);
+    const { offset } = writer.end;
+    const errorFor = ({ baseOffset }: Waiter) => refusalOf(cause, offset - baseOffset);
+    this.#written.failAbove(offset, errorFor);
+    this.#synced.failAbove(offset, errorFor);
     this.#options.syncLoop.poke();
   }
 
@@ -269,4 +283,10 @@ export class Appender {
       syncLoop.request(marks.writtenOffset);
     }, flushMs);
   }
+}
+
+/** The refusal for a call of which `appendedCount` records (or none, when negative) were written. */
+function refusalOf(cause: Error, appendedCount: number): Error {
+  if (appendedCount <= 0 || !(cause instanceof IoError)) return cause;
+  return ioErrorOf({ ...cause.details, appendedCount }, { cause });
 }

@@ -230,6 +230,20 @@ class LogLoader {
   async #takeOver(examination: TailExamination): Promise<CheckpointFile> {
     const last = this.#checkpoint ?? (await this.#recreateCheckpoint(examination));
     const file = await CheckpointFile.open(this.#directory, last, this.#slot);
+    try {
+      await this.#beginEpoch(file, last, examination);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    return file;
+  }
+
+  async #beginEpoch(
+    file: CheckpointFile,
+    last: Checkpoint,
+    examination: TailExamination,
+  ): Promise<void> {
     const endOffset = Math.max(examination.endOffset, this.#startOffset());
     const lastEpoch = Math.max(last.epochs.at(-1)?.epoch ?? 0, examination.epoch);
     file.epochs = beginEpoch(last.epochs, lastEpoch + 1, endOffset);
@@ -243,7 +257,6 @@ class LogLoader {
     });
     await file.sync();
     await ensureReserve(this.#directory, this.#listing.hasReserve);
-    return file;
   }
 
   async #recreateCheckpoint(examination: TailExamination): Promise<Checkpoint> {

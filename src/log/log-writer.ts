@@ -128,7 +128,8 @@ export class LogWriter {
       }
       await this.lock.release();
     }
-    if (appender.failure !== null) throw appender.failure;
+    const loss = appender.failure ?? appender.noWaitLoss;
+    if (loss !== null) throw loss;
   }
 
   #segmentCount = 0;

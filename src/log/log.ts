@@ -119,6 +119,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     const offset = appender.add(this.#scratch);
     return withSignal(options.signal, (resolve, reject) => {
       appender.submit(durability, {
+        baseOffset: offset,
         nextOffset: offset + 1,
         asked: durability,
         complete: (reached) => resolve({ offset, durability: reached }),
@@ -130,8 +131,9 @@ export class Log<T, Input = T> implements AsyncDisposable {
   /**
    * Appends records with consecutive offsets.
    *
-   * All are checked before the first is appended. After a crash a prefix of them may be there: what
-   * must be all or nothing belongs into one record.
+   * All are checked before the first is appended. After a crash a prefix of them may be there, and
+   * after a full disk too, when they filled more than one write: the error's
+   * `details.appendedCount` says how many. What must be all or nothing belongs into one record.
    *
    * @returns offset of the first, their number, and the level that was reached. An empty array
    *   resolves at once
@@ -154,6 +156,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     if (recordCount === 0) return Promise.resolve({ baseOffset, recordCount, durability });
     return withSignal(options.signal, (resolve, reject) => {
       appender.submit(durability, {
+        baseOffset,
         nextOffset: baseOffset + recordCount,
         asked: durability,
         complete: (reached) => resolve({ baseOffset, recordCount, durability: reached }),
@@ -185,16 +188,14 @@ export class Log<T, Input = T> implements AsyncDisposable {
    * Resolves when everything appended so far reached the log's level.
    *
    * @throws as `append`; DiskFullError when records of `appendNoWait` were refused since the last
-   *   call: they are not in the log, and `appendNoWait` takes no more until it was said here
+   *   call: they are not in the log, and `appendNoWait` takes no more until it was said, here,
+   *   by `sync` or by `close`
    */
   async flushed(): Promise<void> {
-    const { appender } = this.#writable('flushed');
-    const failure = await appender.reached(this.#settings.durability).catch(toError);
-    const loss = appender.takeNoWaitLoss() ?? failure;
-    if (loss instanceof Error) throw loss;
+    await this.#writable('flushed').appender.reached(this.#settings.durability);
   }
 
-  /** Resolves when everything appended so far is synced, whatever the level. @throws as `append` */
+  /** Resolves when everything appended so far is synced, whatever the level. @throws as `flushed` */
   async sync(): Promise<void> {
     await this.#writable('sync').appender.reached('sync');
   }
@@ -288,7 +289,8 @@ export class Log<T, Input = T> implements AsyncDisposable {
   /**
    * Waits for pending appends, syncs everything and lets go of the directory. Idempotent.
    *
-   * @throws FailedError when the writer had failed, or the last sync did
+   * @throws FailedError when the writer had failed, or the last sync did; DiskFullError when records
+   *   of `appendNoWait` were refused and nobody was told
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();

@@ -4,7 +4,7 @@
  */
 import { afterAll, describe, expect, test } from 'vitest';
 
-import { crashEverywhere } from '../support/faults/crash-run.ts';
+import { crashEverywhere, disksAfterCrash } from '../support/faults/crash-run.ts';
 import { Tally } from '../support/faults/tally.ts';
 import { WORKLOADS } from '../support/faults/workloads.ts';
 
@@ -17,7 +17,10 @@ describe.each(WORKLOADS)('$name', (workload) => {
   test.each(SEEDS)('keeps its promises whatever a crash leaves, SEED=%i', async (seed) => {
     const tally = new Tally();
     const t0 = performance.now();
-    await crashEverywhere(workload, tally, { seed, randomCount: 4 });
+    await crashEverywhere(workload, tally, {
+      seed,
+      disksOf: (fileSystem, call) => disksAfterCrash(fileSystem, { seed: call, randomCount: 4 }),
+    });
     summaries.push(tally.summary(`${workload.name}, SEED=${seed}, ${Math.round(performance.now() - t0)} ms`));
     expect(tally.failures).toEqual([]);
     expect(tally.of('crash points')).toBeGreaterThan(100);

@@ -43,12 +43,14 @@ async function closedLog() {
 /** Positions to flip: ends and middle of the header, and the payload. */
 function placesIn(batch: { readonly position: number; readonly endPosition: number }): number[] {
   const { position, endPosition } = batch;
-  return [0, 4, 8, 9, 12, 16, 20, 40, 48, 60, 80, 111].map((at) => position + at).concat([
-    position + 112,
-    position + 120,
-    Math.floor((position + endPosition) / 2),
-    endPosition - 1,
-  ]);
+  return [0, 4, 8, 9, 12, 16, 20, 40, 48, 60, 80, 111]
+    .map((at) => position + at)
+    .concat([
+      position + 112,
+      position + 120,
+      Math.floor((position + endPosition) / 2),
+      endPosition - 1,
+    ]);
 }
 
 describe('F2: a flipped bit in acknowledged data', () => {
@@ -107,7 +109,12 @@ describe('F2: a flipped bit in acknowledged data', () => {
       const rest = await valuesOf(log, { onCorruption: 'skip', onGap: (gap) => gaps.push(gap) });
       expect(rest).toEqual([...textsFrom(0, baseOffset), ...textsFrom(batch.nextOffset, 120)]);
       expect(gaps).toEqual([
-        { firstOffset: baseOffset, nextOffset: batch.nextOffset, file: path, position: batch.position },
+        {
+          firstOffset: baseOffset,
+          nextOffset: batch.nextOffset,
+          file: path,
+          position: batch.position,
+        },
       ]);
       if (batch.nextOffset < 120) {
         expect((await log.read(batch.nextOffset))?.value).toBe(textAt(batch.nextOffset));

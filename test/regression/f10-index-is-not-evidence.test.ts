@@ -70,11 +70,22 @@ function entriesOf(walked: WalkedSegment, change: (batch: WalkedBatch) => Partia
 }
 
 const LIES: readonly [string, (index: WalkedBatch, walked: WalkedSegment) => Uint8Array][] = [
-  ['the true entries, as a control', (index, walked) => lyingIndex(index, entriesOf(walked, () => ({})))],
+  [
+    'the true entries, as a control',
+    (index, walked) =>
+      lyingIndex(
+        index,
+        entriesOf(walked, () => ({})),
+      ),
+  ],
   ['no entry', (index) => lyingIndex(index, [])],
   [
     'positions inside of batches',
-    (index, walked) => lyingIndex(index, entriesOf(walked, ({ position }) => ({ position: position + 9 }))),
+    (index, walked) =>
+      lyingIndex(
+        index,
+        entriesOf(walked, ({ position }) => ({ position: position + 9 })),
+      ),
   ],
   [
     'positions of later batches',
@@ -89,17 +100,27 @@ const LIES: readonly [string, (index: WalkedBatch, walked: WalkedSegment) => Uin
   [
     'positions beyond the end of the file',
     (index, walked) =>
-      lyingIndex(index, entriesOf(walked, ({ position }) => ({ position: position + 10_000_000 }))),
+      lyingIndex(
+        index,
+        entriesOf(walked, ({ position }) => ({ position: position + 10_000_000 })),
+      ),
   ],
   [
     'offsets that are not there',
     (index, walked) =>
-      lyingIndex(index, entriesOf(walked, ({ header }) => ({ offset: header.baseOffset - 15 }))),
+      lyingIndex(
+        index,
+        entriesOf(walked, ({ header }) => ({ offset: header.baseOffset - 15 })),
+      ),
   ],
   [
     'another end offset',
     (index, walked) =>
-      lyingIndex(index, entriesOf(walked, () => ({})), { baseOffset: index.header.baseOffset + 7 }),
+      lyingIndex(
+        index,
+        entriesOf(walked, () => ({})),
+        { baseOffset: index.header.baseOffset + 7 },
+      ),
   ],
   ['zeros', (index) => new Uint8Array(index.bytes.length)],
   ['nothing at all', () => new Uint8Array(0)],

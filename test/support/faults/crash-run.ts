@@ -152,8 +152,6 @@ export interface Enumeration {
   readonly seed: number;
   /** The disks to examine at a crash; `call` makes what is random differ between crash points. */
   readonly disksOf: (fileSystem: FaultyFileSystem, call: number) => Iterable<CrashedDisk>;
-  /** Told of each disk that is right. */
-  readonly onChecked?: (disk: CrashedDisk, oracle: Oracle, checked: Checked) => void;
 }
 
 /** Crashes the workload before, inside and after each of its calls. */
@@ -162,7 +160,7 @@ export async function crashEverywhere(
   tally: Tally,
   enumeration: Enumeration,
 ): Promise<void> {
-  const { seed, disksOf, onChecked } = enumeration;
+  const { seed, disksOf } = enumeration;
   const prepared = await workload.prepare(workload.options);
   const calls = await callsOf(workload, prepared, seed);
   const examiner = new Examiner(workload, tally);
@@ -177,9 +175,7 @@ export async function crashEverywhere(
       }
       if (!examiner.isNewCrash(run)) continue;
       for (const disk of disksOf(run.fileSystem, call)) {
-        const image = onChecked === undefined ? null : cloneOf(disk);
-        const checked = await examiner.examine(disk, run.oracle, place);
-        if (image !== null && checked !== null) onChecked?.(image, run.oracle, checked);
+        await examiner.examine(disk, run.oracle, place);
       }
     }
   }

@@ -33,7 +33,7 @@ const inAnyOrder: readonly number[] = [60, 900, 120, 500];
 const appendOneByOne: Workload = {
   name: 'append at sync, one by one',
   options: { durability: 'sync' },
-  prepare: existingLog,
+  prepare: (options) => existingLog(options),
   async run(life, options) {
     if (!(await life.open(options))) return;
     for (const valueBytes of inAnyOrder) await life.append(valueBytes);
@@ -47,7 +47,7 @@ const appendOneByOne: Workload = {
 const appendGrouped: Workload = {
   name: 'append at sync, grouped',
   options: { durability: 'sync' },
-  prepare: existingLog,
+  prepare: (options) => existingLog(options),
   async run(life, options) {
     if (!(await life.open(options))) return;
     const first = inAnyOrder.map((valueBytes) => life.append(valueBytes));
@@ -63,7 +63,7 @@ const appendGrouped: Workload = {
 const appendAtOs: Workload = {
   name: 'append at os',
   options: { durability: 'os' },
-  prepare: existingLog,
+  prepare: (options) => existingLog(options),
   async run(life, options) {
     if (!(await life.open(options))) return;
     await life.append(100);
@@ -83,7 +83,7 @@ const appendAtOs: Workload = {
 const appendAtInterval: Workload = {
   name: 'append at interval',
   options: { durability: 'interval', flushMs: 200 },
-  prepare: existingLog,
+  prepare: (options) => existingLog(options),
   async run(life, options) {
     if (!(await life.open(options))) return;
     await life.append(200);
@@ -101,7 +101,7 @@ const appendAtInterval: Workload = {
 const rollAtSync: Workload = {
   name: 'roll at sync',
   options: { ...TINY, durability: 'sync' },
-  prepare: existingLog,
+  prepare: (options) => existingLog(options),
   async run(life, options) {
     if (!(await life.open(options))) return;
     for (let round = 0; round < 4; round++) {
@@ -115,7 +115,7 @@ const rollAtSync: Workload = {
 const rollAtOs: Workload = {
   name: 'roll at os',
   options: { ...TINY, durability: 'os' },
-  prepare: existingLog,
+  prepare: (options) => existingLog(options),
   async run(life, options) {
     if (!(await life.open(options))) return;
     for (let round = 0; round < 3; round++) {
@@ -184,7 +184,7 @@ const retention: Workload = {
 const closeAndReopen: Workload = {
   name: 'close and reopen',
   options: { ...TINY, durability: 'os' },
-  prepare: existingLog,
+  prepare: (options) => existingLog(options),
   async run(life, options) {
     for (const count of [6, 0, 2]) {
       if (!(await life.open(options))) return;
@@ -198,7 +198,7 @@ const closeAndReopen: Workload = {
 const diskFull: Workload = {
   name: 'disk full',
   options: { ...TINY, durability: 'sync' },
-  prepare: (options) => existingLog(options, { keepsReserve: true }),
+  prepare: (options) => existingLog(options, { reserveBytes: 8192 }),
   async run(life, options) {
     const { fileSystem } = life;
     if (!(await life.open(options))) return;
@@ -244,16 +244,19 @@ export const WORKLOADS: readonly Workload[] = [
   init,
 ];
 
-function emptyDisk(): FaultyFileSystem {
-  return new FaultyFileSystem({ random: new SeededRandom(1) });
+interface Preparation {
+  /** Of the file `reserve`; none of them is a megabyte, which is most of what a copy costs. */
+  readonly reserveBytes?: number;
+  readonly sectorBytes?: 512 | 4096;
+}
+
+function emptyDisk(sectorBytes: 512 | 4096 = 512): FaultyFileSystem {
+  return new FaultyFileSystem({ random: new SeededRandom(1), sectorBytes });
 }
 
 /** A log with two records, cleanly closed, all of it on the disk. */
-function existingLog(
-  options: Options,
-  more: { readonly keepsReserve?: boolean } = {},
-): Promise<Prepared> {
-  return prepared(options, more, async (life) => {
+export function existingLog(options: Options, preparation: Preparation = {}): Promise<Prepared> {
+  return prepared(options, preparation, async (life) => {
     await life.append(150);
     await life.append(250);
   });
@@ -269,17 +272,17 @@ function severalSegments(options: Options): Promise<Prepared> {
 
 async function prepared(
   options: Options,
-  more: { readonly keepsReserve?: boolean },
+  preparation: Preparation,
   fill: (life: Life) => Promise<void>,
 ): Promise<Prepared> {
-  const fileSystem = emptyDisk();
+  const { reserveBytes = 1, sectorBytes = 512 } = preparation;
+  const fileSystem = emptyDisk(sectorBytes);
   const life = new Life(fileSystem, new Oracle());
   await life.open(options);
   await fill(life);
   await life.close();
   if (life.errors.length > 0) throw life.errors[0];
-  // A megabyte of zeros to copy for each of many thousand images would be most of the work.
-  if (more.keepsReserve !== true) damage(fileSystem, `${LOG_PATH}/reserve`, () => new Uint8Array(1));
+  damage(fileSystem, `${LOG_PATH}/reserve`, () => new Uint8Array(reserveBytes));
   const disk = fileSystem.crashImage({ data: 'all', names: 'all' });
   return { fileSystem: disk, oracle: life.oracle };
 }

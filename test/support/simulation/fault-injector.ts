@@ -33,15 +33,16 @@ export class FaultInjector {
     this.failedSyncCount = 0;
   }
 
-  /** To be told of each call before it is done: arranges that this very call fails, or not. */
-  onCall(fileSystem: Faulty, number: number, call: Call): void {
-    if (!this.isOn) return;
+  /** To be told of each call before it is done: arranges that this very call fails, or not (null). */
+  onCall(fileSystem: Faulty, number: number, call: Call): string | null {
+    if (!this.isOn) return null;
     const rule = this.#choose(call);
-    if (rule === null) return;
+    if (rule === null) return null;
     fileSystem.addFault({ ...rule, operations: [call.operation], fromCall: number, times: 1 });
     this.firedCount++;
     this.totalCount++;
     if (SYNCS.includes(call.operation)) this.failedSyncCount++;
+    return rule.errno;
   }
 
   #choose(call: Call): FaultRule | null {

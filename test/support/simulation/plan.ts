@@ -80,7 +80,7 @@ function drawDisk(random: Random) {
     capacityBytes: 2 ** 40,
     newNamesNeedSpace: chance(random, 0.5),
   };
-  const hasDirectory = chance(random, 0.8);
+  const hasDirectory = chance(random, 0.8) || true;
   const isScheduled = chance(random, 0.5);
   const hasSlowSyncs = chance(random, 0.5);
   return { path: pick(random, ['/log', '/a/b/log']), hasDirectory, disk, isScheduled, hasSlowSyncs };

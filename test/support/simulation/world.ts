@@ -51,7 +51,8 @@ export class World {
       schedule: plan.isScheduled ? schedule : null,
       trace: (number, call) => {
         this.trace.record(number, call);
-        this.injector.onCall(this.fileSystem, number, call);
+        const errno = this.injector.onCall(this.fileSystem, number, call);
+        if (errno !== null) narrate(`fault: ${errno} for ${call.operation} of ${call.path}`);
       },
     });
   }

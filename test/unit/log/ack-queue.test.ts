@@ -9,6 +9,7 @@ function queueOf(...nextOffsets: readonly number[]) {
   const answers: [number, DurabilityLevel | Error][] = [];
   const add = (nextOffset: number): void =>
     queue.add({
+      baseOffset: nextOffset - 1,
       nextOffset,
       asked: 'os',
       complete: (level: DurabilityLevel) => void answers.push([nextOffset, level]),
@@ -44,7 +45,7 @@ describe('AckQueue', () => {
   test('rejects only those above the offset, and keeps the others waiting', () => {
     const { queue, answers } = queueOf(1, 2, 3, 4);
     const error = new Error('full');
-    queue.failAbove(2, error);
+    queue.failAbove(2, () => error);
     expect(answers).toEqual([
       [3, error],
       [4, error],
@@ -57,7 +58,7 @@ describe('AckQueue', () => {
   test('failAbove after some were answered does not reach those', () => {
     const { queue, answers } = queueOf(1, 2, 3);
     queue.completeUpTo(1, 'os');
-    queue.failAbove(-1, new Error('gone'));
+    queue.failAbove(-1, () => new Error('gone'));
     expect(answers.map(([nextOffset]) => nextOffset)).toEqual([1, 2, 3]);
     expect(answers[0]?.[1]).not.toBeInstanceOf(Error);
     expect(queue.isEmpty).toBe(true);
@@ -66,6 +67,7 @@ describe('AckQueue', () => {
   test('a waiter that adds another while it is answered waits its turn', () => {
     const { queue, answers, add } = queueOf();
     queue.add({
+      baseOffset: 0,
       nextOffset: 1,
       asked: 'os',
       complete: () => add(2),
@@ -83,7 +85,7 @@ describe('AckQueue', () => {
     const answers: DurabilityLevel[] = [];
     for (const [at, asked] of (['os', 'interval', 'os', 'interval'] as const).entries()) {
       const complete = (level: DurabilityLevel): void => void answers.push(level);
-      queue.add({ nextOffset: at + 1, asked, complete, fail: () => undefined });
+      queue.add({ baseOffset: at, nextOffset: at + 1, asked, complete, fail: () => undefined });
     }
     queue.completeUpTo(2, 'os');
     queue.completeUpTo(4, 'interval');
