@@ -172,7 +172,8 @@ class LogLoader {
   #alarm(examination: TailExamination): CorruptLogDetails | null {
     const startOffset = this.#startOffset();
     const first = this.#segments[0];
-    if (first !== undefined && first.baseOffset > startOffset) {
+    const isSynced = examination.syncedOffset > startOffset;
+    if (first !== undefined && first.baseOffset > startOffset && isSynced) {
       return {
         file: first.path,
         position: 0,

@@ -112,8 +112,7 @@ class TailWalk {
     this.#syncedOffset = input.checkpoint?.syncedOffset ?? 0;
     this.#firstAt = firstTailSegment(input.segments, input.checkpoint);
     this.#lastAt = this.#firstAt - 1;
-    this.#expected =
-      input.segments[this.#firstAt]?.baseOffset ?? input.checkpoint?.startOffset ?? 0;
+    this.#expected = firstExpected(input.segments[this.#firstAt], this.#firstAt, input.checkpoint);
   }
 
   async run(): Promise<void> {
@@ -312,6 +311,20 @@ class TailWalk {
     const offsetMin = this.#expected + (this.#damage.position === 0 ? 0 : 1);
     if (place.baseOffset >= offsetMin) this.#damage = { ...this.#damage, resume: place };
   }
+}
+
+/**
+ * The offset that the walk expects first. In front of the log's first segment that is the start
+ * offset: a name that a power cut took leaves a hole there, and R4 says whether it matters.
+ */
+function firstExpected(
+  first: Segment | undefined,
+  firstAt: number,
+  checkpoint: Checkpoint | null,
+): number {
+  const startOffset = checkpoint?.startOffset ?? first?.baseOffset ?? 0;
+  if (first === undefined || (firstAt === 0 && first.baseOffset > startOffset)) return startOffset;
+  return first.baseOffset;
 }
 
 /** The segment that holds the last offset which the checkpoint calls synced. */

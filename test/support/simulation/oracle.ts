@@ -136,8 +136,8 @@ export class Oracle {
   }
 
   /** The same, but nothing follows from it: a look at a copy. */
-  compare(found: FoundLog): void {
-    this.#checkBounds('kill', found);
+  compare(ending: Ending, found: FoundLog): void {
+    this.#checkBounds(ending, found);
     this.#checkRecords(found);
   }
 

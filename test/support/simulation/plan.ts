@@ -20,6 +20,8 @@ export interface SimulationPlan {
   readonly path: string;
   /** Whether the directory is there, and durable, before the log is opened in it. */
   readonly hasDirectory: boolean;
+  /** Whether the log may make its reserve file, of 1 MiB. */
+  readonly hasReserve: boolean;
   readonly disk: DiskOptions;
   readonly isScheduled: boolean;
   readonly hasSlowSyncs: boolean;
@@ -81,9 +83,10 @@ function drawDisk(random: Random) {
     newNamesNeedSpace: chance(random, 0.5),
   };
   const hasDirectory = chance(random, 0.8) || true;
+  const hasReserve = !hasDirectory || chance(random, 0.1);
   const isScheduled = chance(random, 0.5);
   const hasSlowSyncs = chance(random, 0.5);
-  return { path: pick(random, ['/log', '/a/b/log']), hasDirectory, disk, isScheduled, hasSlowSyncs };
+  return { path: pick(random, ['/log', '/a/b/log']), hasDirectory, hasReserve, disk, isScheduled, hasSlowSyncs };
 }
 
 function drawLog(random: Random) {

@@ -30,7 +30,8 @@ export class Session {
   /** Sent by `appendNoWait`, and not yet asked about. */
   #unanswered: { readonly record: SentRecord; readonly offset: number }[] = [];
   #hadFailed = false;
-  #limitedDisk = false;
+  #isDiskLimited = false;
+  #wasDiskLimited = false;
 
   constructor(world: World, log: Log<Uint8Array>) {
     this.world = world;
@@ -64,8 +65,8 @@ export class Session {
     if (!this.isOver) this.#observe();
   }
 
-  /** The last look, at the crash: what the handle stated before it, it must have made true. */
-  observeAtCrash(): void {
+  /** The last look, after a crash too: what the handle stated before it must be true. */
+  observeAtEnd(): void {
     this.#observe();
   }
 
@@ -231,12 +232,13 @@ export class Session {
   /** The disk is nearly full from now on, or has room again. */
   resizeDisk(freeBytes: number | null): void {
     const { fileSystem } = this.world;
-    this.#limitedDisk = freeBytes !== null;
+    this.#isDiskLimited = freeBytes !== null;
+    this.#wasDiskLimited ||= this.#isDiskLimited;
     fileSystem.capacityBytes = freeBytes === null ? 2 ** 40 : fileSystem.disk.tree.usedBytes + freeBytes;
   }
 
   get isDiskLimited(): boolean {
-    return this.#limitedDisk;
+    return this.#isDiskLimited;
   }
 
   /** Whether an error is one that the program had to expect. */
@@ -244,10 +246,10 @@ export class Session {
     const { injector } = this.world;
     if (error instanceof BackpressureError) return true;
     if (error instanceof ClosedError) return this.log.stats().state === 'closed';
-    if (error instanceof DiskFullError) return this.#limitedDisk || injector.firedCount > 0;
+    if (error instanceof DiskFullError) return this.#wasDiskLimited || injector.firedCount > 0;
     if (error instanceof OffsetOutOfRangeError) return true;
     const isIo = error instanceof IoError || error instanceof FailedError || error instanceof LockedError;
-    return isIo && (injector.firedCount > 0 || this.#limitedDisk);
+    return isIo && (injector.firedCount > 0 || this.#wasDiskLimited);
   }
 
   #acked(

@@ -10,6 +10,7 @@ function queueOf(...nextOffsets: readonly number[]) {
   const add = (nextOffset: number): void =>
     queue.add({
       baseOffset: nextOffset - 1,
+      baseOffset: nextOffset - 1,
       nextOffset,
       asked: 'os',
       complete: (level: DurabilityLevel) => void answers.push([nextOffset, level]),
@@ -55,6 +56,12 @@ describe('AckQueue', () => {
     expect(answers.slice(2).map(([nextOffset]) => nextOffset)).toEqual([1, 2]);
   });
 
+  test('rejects each with an error made for it', () => {
+    const { queue, answers } = queueOf(1, 2, 3);
+    queue.failAbove(1, ({ baseOffset }) => new Error(`of ${baseOffset}`));
+    expect(answers.map(([, answer]) => (answer as Error).message)).toEqual(['of 1', 'of 2']);
+  });
+
   test('failAbove after some were answered does not reach those', () => {
     const { queue, answers } = queueOf(1, 2, 3);
     queue.completeUpTo(1, 'os');
@@ -67,6 +74,7 @@ describe('AckQueue', () => {
   test('a waiter that adds another while it is answered waits its turn', () => {
     const { queue, answers, add } = queueOf();
     queue.add({
+      baseOffset: 0,
       baseOffset: 0,
       nextOffset: 1,
       asked: 'os',

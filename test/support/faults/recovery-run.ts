@@ -1,0 +1,172 @@
+/**
+ * Crashes inside recovery: of the disks that crashes of a workload leave, those whose recovery does
+ * something else each are recovered with a crash at every call, and what that leaves likewise.
+ */
+import { SeededRandom } from '../../../src/core/random.ts';
+import type { Call } from '../fault-plan.ts';
+import type { FaultyFileSystem } from '../faulty-file-system.ts';
+import {
+  callsOf,
+  disksAfterCrash,
+  Examiner,
+  nameOf,
+  runOn,
+  WHENS,
+  type CrashedDisk,
+} from './crash-run.ts';
+import { imageKey } from './image-key.ts';
+import { openOn } from './life.ts';
+import type { Oracle } from './oracle.ts';
+import type { Tally } from './tally.ts';
+import type { Workload } from './workloads.ts';
+
+/** A disk to recover, as a crash left it. */
+export interface Wreck {
+  readonly disk: CrashedDisk;
+  readonly oracle: Oracle;
+  /** The crashes that led here. */
+  readonly story: string;
+}
+
+export interface RecoveryOptions {
+  readonly seed: number;
+  /** Wrecks of the workload to take, and of each further level. */
+  readonly wrecksMax: readonly number[];
+  readonly randomCount: number;
+}
+
+/** Recoveries are long: each of their crash points leaves many disks that differ little. */
+const LIFE = 40;
+
+export async function crashInRecovery(
+  workload: Workload,
+  tally: Tally,
+  options: RecoveryOptions,
+): Promise<void> {
+  const { wrecksMax, seed } = options;
+  const examiner = new Examiner(workload, tally);
+  let wrecks = await wrecksOf(workload, { seed, wrecksMax: wrecksMax[0] ?? 0 });
+  for (let level = 1; level <= wrecksMax.length; level++) {
+    const chooser = new WreckChooser(workload, wrecksMax[level] ?? 0);
+    for (const wreck of wrecks) {
+      tally.count(`recoveries crashed at level ${level}`);
+      await crashEveryCall(wreck, { workload, examiner, chooser, tally, options });
+    }
+    wrecks = chooser.chosen;
+  }
+}
+
+interface Context {
+  readonly workload: Workload;
+  readonly examiner: Examiner;
+  readonly chooser: WreckChooser;
+  readonly tally: Tally;
+  readonly options: RecoveryOptions;
+}
+
+async function crashEveryCall(wreck: Wreck, context: Context): Promise<void> {
+  const { workload, examiner, chooser, tally, options } = context;
+  const { oracle } = wreck;
+  const calls = await recoveryCalls(wreck.disk.fileSystem, workload);
+  for (let call = 1; call <= calls.length; call++) {
+    for (const when of WHENS) {
+      const fileSystem = copyOf(wreck.disk.fileSystem);
+      fileSystem.crashAt = { call, when };
+      const outcome = await fileSystem.drive(recover(fileSystem, workload));
+      tally.count('crash points');
+      const place = `${wreck.story}, then ${when} call ${call} (${nameOf(calls[call - 1])})`;
+      if (outcome.status !== 'crashed') {
+        tally.fail(place, new Error(`recovery is ${outcome.status}`));
+        continue;
+      }
+      if (!examiner.isNewCrash({ fileSystem, oracle })) continue;
+      const { randomCount } = options;
+      for (const disk of disksAfterCrash(fileSystem, { seed: call, randomCount })) {
+        // Killed twice, then cut off from power: only what survives that was ever promised.
+        const mishap = wreck.disk.mishap === 'kill' && disk.mishap === 'kill' ? 'kill' : 'power cut';
+        const after = { ...disk, mishap } as const;
+        await chooser.offer({ disk: after, oracle, story: `${place}, ${disk.name}` });
+        await examiner.examine(after, oracle, place);
+      }
+    }
+  }
+}
+
+/** The disks of a workload's crashes whose recoveries differ most. */
+async function wrecksOf(
+  workload: Workload,
+  options: { readonly seed: number; readonly wrecksMax: number },
+): Promise<readonly Wreck[]> {
+  const { seed, wrecksMax } = options;
+  const chooser = new WreckChooser(workload, wrecksMax);
+  const prepared = await workload.prepare(workload.options);
+  const calls = await callsOf(workload, prepared, seed);
+  for (let call = 1; call <= calls.length; call++) {
+    const crashAt = { call, when: 'inside' } as const;
+    const { fileSystem, oracle } = await runOn(workload, prepared, { seed, crashAt });
+    for (const disk of disksAfterCrash(fileSystem, { seed: call, randomCount: 2 })) {
+      const story = `${workload.name}: SEED=${seed} crash inside call ${call}, ${disk.name}`;
+      await chooser.offer({ disk, oracle, story });
+    }
+  }
+  return chooser.chosen;
+}
+
+/** Keeps one wreck for each way that a recovery goes, the rarest ways first. */
+class WreckChooser {
+  readonly #workload: Workload;
+  readonly #wrecksMax: number;
+  readonly #seen = new Set<string>();
+  readonly #ways = new Map<string, { wreck: Wreck; count: number }>();
+
+  constructor(workload: Workload, wrecksMax: number) {
+    this.#workload = workload;
+    this.#wrecksMax = wrecksMax;
+  }
+
+  get chosen(): readonly Wreck[] {
+    const ways = [...this.#ways.values()].toSorted((one, other) => one.count - other.count);
+    return ways.slice(0, this.#wrecksMax).map(({ wreck }) => wreck);
+  }
+
+  async offer(wreck: Wreck): Promise<void> {
+    if (this.#wrecksMax === 0) return;
+    const key = `${wreck.disk.mishap} ${imageKey(wreck.disk.fileSystem)}`;
+    if (this.#seen.has(key)) return;
+    this.#seen.add(key);
+    const calls = await recoveryCalls(wreck.disk.fileSystem, this.#workload);
+    const way = [wreck.disk.mishap, ...calls.map(wayOf)].join(' ');
+    const known = this.#ways.get(way);
+    if (known !== undefined) known.count += 1;
+    else {
+      const fileSystem = copyOf(wreck.disk.fileSystem);
+      this.#ways.set(way, { wreck: { ...wreck, disk: { ...wreck.disk, fileSystem } }, count: 1 });
+    }
+  }
+}
+
+/** What a call does, without where exactly. */
+function wayOf({ operation, path }: Call): string {
+  return `${operation} ${path.replaceAll(/\d+/g, '')}`;
+}
+
+async function recoveryCalls(disk: FaultyFileSystem, workload: Workload): Promise<Call[]> {
+  const calls: Call[] = [];
+  const trace = (_number: number, call: Call) => void calls.push(call);
+  await recover(copyOf(disk, trace), workload);
+  return calls;
+}
+
+async function recover(fileSystem: FaultyFileSystem, workload: Workload): Promise<void> {
+  const log = await openOn(fileSystem, workload.options, { number: LIFE });
+  if (!fileSystem.isCrashed) await log.close();
+}
+
+/** The same cache and disk, untouched. */
+function copyOf(
+  fileSystem: FaultyFileSystem,
+  trace: ((number: number, call: Call) => void) | null = null,
+): FaultyFileSystem {
+  const next = { schedule: null, random: new SeededRandom(1), trace };
+  return fileSystem.killImage({ inFlight: 'none' }, next);
+}
