@@ -54,6 +54,8 @@ export class Appender {
   /** (offset, encodedBytes) of flushes in flight, to know what an acknowledged offset frees. */
   /** First offset after the last record that was added without a waiting caller. */
   #noWaitOffset = 0;
+  /** What the latest call of `reached` waits for. */
+  #reachedOffsetAsked = 0;
   /** Why records of `appendNoWait` were lost; reported by the next `flushed`. */
   #noWaitLoss: Error | null = null;
   readonly #progress: { offset: number; bytes: number }[] = [];
@@ -126,6 +128,7 @@ export class Appender {
         resolve();
         return;
       }
+      this.#reachedOffsetAsked = nextOffset;
       this.submit(durability, {
         baseOffset: nextOffset,
         nextOffset,
@@ -252,8 +255,11 @@ export class Appender {
   /** The disk is full and the write was undone: everything that was not written is rejected. */
   #refuse(cause: Error): void {
     const { writer } = this.#options;
-    if (this.#noWaitOffset > writer.end.offset) this.#noWaitLoss = cause;
+    // Whoever waits for all of them in `reached` is told there.
+    const isTold = this.#reachedOffsetAsked >= this.#noWaitOffset;
+    if (this.#noWaitOffset > writer.end.offset && !isTold) this.#noWaitLoss = cause;
     this.#noWaitOffset = 0;
+    this.#reachedOffsetAsked = 0;
     this.#builder.rewind(writer.end);
     this.#progress.length = 0;
     this.#settledBytes = this.#builder.encodedBytes;

@@ -18,6 +18,7 @@ export interface DirectoryListing {
   readonly segments: readonly Segment[];
   readonly hasCheckpoint: boolean;
   readonly hasReserve: boolean;
+  readonly hasQuarantine: boolean;
   /** Unfinished files of ours. */
   readonly temporaries: readonly string[];
   /** Names that are not ours: never touched, only reported. */
@@ -94,6 +95,7 @@ export class LogDirectory {
       segments,
       hasCheckpoint: names.includes(CHECKPOINT_FILE),
       hasReserve: names.includes(RESERVE_FILE),
+      hasQuarantine: names.includes(QUARANTINE_DIRECTORY),
       temporaries,
       foreign,
     };

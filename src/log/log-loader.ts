@@ -17,6 +17,7 @@ import { FORMAT_VERSION } from '../format/layout.ts';
 import type { Segment } from '../segment/segment.ts';
 import { CheckpointFile, firstCheckpoint, readCheckpoint } from './checkpoint-file.ts';
 import { replaceDamage } from './damage-repair.ts';
+import { unfinishedCopies } from './quarantine.ts';
 import { beginEpoch } from './epochs.ts';
 import type { DirectoryListing, LogDirectory } from './log-directory.ts';
 import type { LogGap, RecoveryReport } from './recovery-report.ts';
@@ -91,7 +92,10 @@ async function removeTemporaries(
   directory: LogDirectory,
   listing: DirectoryListing,
 ): Promise<void> {
-  for (const path of listing.temporaries) await directory.fileSystem.unlink(path);
+  const inQuarantine = listing.hasQuarantine ? await unfinishedCopies(directory) : [];
+  for (const path of [...listing.temporaries, ...inQuarantine]) {
+    await directory.fileSystem.unlink(path);
+  }
 }
 
 class LogLoader {
@@ -276,6 +280,8 @@ class LogLoader {
 
   #readOnly(examination: TailExamination, damage: CorruptLogDetails): LoadedLog {
     const loaded = this.#loaded(examination, null, NOTHING_CUT, 0);
+    // The walk ended at the damage; readers may go on behind it.
+    for (const segment of examination.segments) segment.forgetEnd();
     return {
       ...loaded,
       segments: [...examination.segments],

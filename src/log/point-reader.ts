@@ -1,4 +1,5 @@
 /** Reads single records by offset, from verified batches in memory where it can. */
+import { CorruptLogError } from '../core/errors.ts';
 import { BATCH_TARGET_BYTES, INDEX_INTERVAL_BYTES } from '../core/limits.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
 import type { EpochStart } from '../format/checkpoint.ts';
@@ -54,12 +55,39 @@ export class PointReader<T> {
   }
 
   async #load(offset: number): Promise<CachedBatch | null> {
+    try {
+      return await this.#loadBatch(offset, { skipsDamage: false });
+    } catch (error) {
+      if (!(error instanceof CorruptLogError)) throw error;
+      // Damage in front of the record is not damage to it: only the way there was blocked.
+      const { nextOffset } = error.details;
+      if (nextOffset === null || nextOffset > offset) throw error;
+      return this.#loadBatch(offset, { skipsDamage: true });
+    }
+  }
+
+  /** @throws CorruptLogError also with `skipsDamage` when the offset itself is in damage */
+  async #loadBatch(
+    offset: number,
+    options: { readonly skipsDamage: boolean },
+  ): Promise<CachedBatch | null> {
     const reader = new LogReader(this.#log, {
       from: offset,
       keepBuffers: false,
       windowBytes: POINT_READ_BYTES,
-      skipsDamage: false,
-      onGap: null,
+      skipsDamage: options.skipsDamage,
+      onGap: ({ firstOffset, nextOffset, file, position }) => {
+        if (nextOffset <= offset) return;
+        const reason = 'the record lies in damage';
+        throw new CorruptLogError({
+          file,
+          position,
+          kind: 'batch',
+          firstOffset,
+          nextOffset,
+          reason,
+        });
+      },
     });
     try {
       if (!(await reader.next(offset + 1))) return null;

@@ -11,6 +11,17 @@ import type { File } from '../io/file-system.ts';
 import { writeFully } from '../io/transfer.ts';
 import type { LogDirectory } from './log-directory.ts';
 
+/** Names that `Quarantine.copy` gives to a copy that is not finished. */
+const UNFINISHED_COPY = /^\d{20}\.log@\d+-[0-9a-f]{8}\.cut\.tmp$/;
+
+/** Copies that an earlier process did not finish. @throws IoError */
+export async function unfinishedCopies(directory: LogDirectory): Promise<string[]> {
+  const names = await directory.fileSystem.list(directory.quarantinePath);
+  return names
+    .filter((name) => UNFINISHED_COPY.test(name))
+    .map((name) => join(directory.quarantinePath, name));
+}
+
 export class Quarantine {
   readonly #directory: LogDirectory;
 

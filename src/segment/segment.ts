@@ -45,6 +45,13 @@ export class Segment {
     return segment;
   }
 
+  /** Forgets where a walk ended: what lies behind is to be looked at again. */
+  forgetEnd(): void {
+    this.dataEndPosition = null;
+    this.endCrc = null;
+    this.index = null;
+  }
+
   /** Whether bytes were written that no finished sync covers. */
   get isDirty(): boolean {
     return this.finishedWrites !== this.syncedWrites;

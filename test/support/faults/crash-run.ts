@@ -42,8 +42,8 @@ export async function runOn(
   how: NextOptions & { readonly seed: number },
 ): Promise<Run> {
   const { seed, ...next } = how;
-  const fileSystem = prepared.fileSystem.crashImage(
-    { data: 'all', names: 'all' },
+  const fileSystem = prepared.fileSystem.killImage(
+    { inFlight: 'none' },
     { schedule: scheduleOf(seed), random: new SeededRandom(seed), ...next },
   );
   const oracle = prepared.oracle.copy();
@@ -112,10 +112,10 @@ export class Examiner {
   }
 
   /** Whether no earlier crash left the same cache, disk and knowledge: after one call, before the next. */
-  isNewCrash({ fileSystem, oracle }: Pick<Run, 'fileSystem' | 'oracle'>): boolean {
+  isNewCrash({ fileSystem, oracle }: Pick<Run, 'fileSystem' | 'oracle'>, before = ''): boolean {
     const inFlight = fileSystem.killImage({ inFlight: 'all' });
     const keys = [fileSystem, inFlight].map((disk) => imageKey(disk));
-    const isNew = this.#isNew(`crash ${oracle.signature} ${keys.join(' ')}`);
+    const isNew = this.#isNew(`crash ${before} ${oracle.signature} ${keys.join(' ')}`);
     if (isNew) this.#tally.count('different crash points');
     return isNew;
   }

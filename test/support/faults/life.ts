@@ -1,5 +1,6 @@
 /** One process that uses a log: every call it makes and every answer it gets reaches the oracle. */
 import { ManualClock } from '../../../src/core/clock.ts';
+import { IoError } from '../../../src/core/errors.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
 import { utf8 } from '../../../src/codec/codec.ts';
 import { openLog } from '../../../src/log/open-log.ts';
@@ -42,11 +43,12 @@ export class Life {
   readonly errors: unknown[] = [];
   #log: Log<string> | null = null;
   #openCount = 0;
-  #recordCount = 0;
+  #valueCount: number;
 
   constructor(fileSystem: FaultyFileSystem, oracle: Oracle) {
     this.fileSystem = fileSystem;
     this.oracle = oracle;
+    this.#valueCount = oracle.submittedCount;
   }
 
   get log(): Log<string> {
@@ -105,7 +107,12 @@ export class Life {
         if (fileSystem.isCrashed) return;
         values.forEach((value, index) => oracle.acked(base + index, value, durability));
       },
-      (error) => values.forEach((value, index) => oracle.refused(base + index, value, error)),
+      (error) => {
+        const appendedCount = error instanceof IoError ? (error.details.appendedCount ?? 0) : 0;
+        values.forEach((value, index) => {
+          if (index >= appendedCount) oracle.refused(base + index, value, error);
+        });
+      },
     );
   }
 
@@ -168,8 +175,8 @@ export class Life {
   }
 
   #value(valueBytes: number): string {
-    this.#recordCount += 1;
-    const name = `record ${this.#recordCount} `;
+    this.#valueCount += 1;
+    const name = `record ${this.#valueCount} `;
     return name.padEnd(valueBytes, name);
   }
 }

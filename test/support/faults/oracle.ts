@@ -100,8 +100,16 @@ export class Oracle {
   copy(): Oracle {
     const copy = new Oracle();
     for (const [offset, values] of this.#possible) copy.#possible.set(offset, new Set(values));
-    const { syncedEnd, writtenEnd, startMin, startMax, epoch } = this;
-    return Object.assign(copy, { syncedEnd, writtenEnd, startMin, startMax, epoch });
+    const { syncedEnd, writtenEnd, startMin, startMax, epoch, submittedCount } = this;
+    const known = { syncedEnd, writtenEnd, startMin, startMax, epoch, submittedCount };
+    return Object.assign(copy, known);
+  }
+
+  /** The same after a mishap: a power cut took what was only written. */
+  after(mishap: Mishap): Oracle {
+    const copy = this.copy();
+    if (mishap === 'power cut') copy.writtenEnd = copy.syncedEnd;
+    return copy;
   }
 
   /** Everything that is wrong with what a log shows after a mishap. */

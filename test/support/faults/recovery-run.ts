@@ -79,21 +79,19 @@ async function crashEveryCall(wreck: Wreck, context: Context): Promise<void> {
         tally.fail(place, new Error(`recovery is ${outcome.status}`));
         continue;
       }
-      if (!examiner.isNewCrash({ fileSystem, oracle })) continue;
+      if (!examiner.isNewCrash({ fileSystem, oracle }, wreck.disk.mishap)) continue;
       const { randomCount } = options;
       for (const disk of disksAfterCrash(fileSystem, { seed: call, randomCount })) {
-        // Killed twice, then cut off from power: only what survives that was ever promised.
-        const mishap = wreck.disk.mishap === 'kill' && disk.mishap === 'kill' ? 'kill' : 'power cut';
-        const after = { ...disk, mishap } as const;
-        await chooser.offer({ disk: after, oracle, story: `${place}, ${disk.name}` });
-        await examiner.examine(after, oracle, place);
+        const story = `${place}, ${disk.name}`;
+        await chooser.offer({ disk, oracle: oracle.after(disk.mishap), story });
+        await examiner.examine(disk, oracle, place);
       }
     }
   }
 }
 
 /** The disks of a workload's crashes whose recoveries differ most. */
-async function wrecksOf(
+export async function wrecksOf(
   workload: Workload,
   options: { readonly seed: number; readonly wrecksMax: number },
 ): Promise<readonly Wreck[]> {
@@ -106,7 +104,7 @@ async function wrecksOf(
     const { fileSystem, oracle } = await runOn(workload, prepared, { seed, crashAt });
     for (const disk of disksAfterCrash(fileSystem, { seed: call, randomCount: 2 })) {
       const story = `${workload.name}: SEED=${seed} crash inside call ${call}, ${disk.name}`;
-      await chooser.offer({ disk, oracle, story });
+      await chooser.offer({ disk, oracle: oracle.after(disk.mishap), story });
     }
   }
   return chooser.chosen;

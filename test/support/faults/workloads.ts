@@ -203,12 +203,12 @@ const diskFull: Workload = {
     const { fileSystem } = life;
     if (!(await life.open(options))) return;
     await life.append(600);
-    const used = fileSystem.capacityBytes - (await fileSystem.freeBytes('/'));
+    const used = fileSystem.disk.tree.usedBytes;
     fileSystem.capacityBytes = used + 2000;
     for (let index = 0; index < 4; index++) await life.append(700);
     fileSystem.capacityBytes = used + 1_000_000;
     for (let index = 0; index < 4; index++) await life.append(900);
-    fileSystem.capacityBytes = fileSystem.capacityBytes - (await fileSystem.freeBytes('/')) + 100;
+    fileSystem.capacityBytes = fileSystem.disk.tree.usedBytes + 100;
     await Promise.all([life.append(500), life.append(900)]);
     fileSystem.capacityBytes = 2 ** 40;
     await life.append(300);

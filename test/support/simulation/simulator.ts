@@ -7,10 +7,10 @@ import { RESERVE_FILE } from '../../../src/format/file-names.ts';
 import type { FileSystem } from '../../../src/io/file-system.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { readLog } from './found-log.ts';
-import type { Ending } from './oracle.ts';
+import { causeOf, type Ending } from './oracle.ts';
 import { chance, drawPlan, pick } from './plan.ts';
 import { runProgram } from './program.ts';
-import { causeOf, Session } from './session.ts';
+import { Session } from './session.ts';
 import type { Tally } from './tally.ts';
 import { World } from './world.ts';
 
