@@ -17,7 +17,12 @@ export function imageKey(fileSystem: FaultyFileSystem): string {
     for (const [name, node] of [...directory.entries].toSorted(byName)) {
       hash.update(`\n${name} ${node.kind} `);
       if (node.kind === 'directory') addDirectory(node);
-      else hash.update(node.bytes.slice(0, node.bytes.sizeBytes));
+      else {
+        const durable = fileSystem.disk.files.get(node.id)?.durable;
+        hash.update(node.bytes.slice(0, node.bytes.sizeBytes));
+        // After a failed sync the cache may show what is not on the disk and never will be.
+        if (durable !== undefined) hash.update(durable.slice(0, durable.sizeBytes));
+      }
     }
     hash.update('\n.');
   }

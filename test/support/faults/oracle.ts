@@ -39,11 +39,11 @@ export class Oracle {
 
   /** Tells states of knowledge apart: equal disks need no second look under equal knowledge. */
   get signature(): string {
-    const { syncedEnd, writtenEnd, startMin, startMax, epoch, submittedCount, refusedCount } = this;
-    return [
-      ...[syncedEnd, writtenEnd, startMin, startMax],
-      ...[epoch, submittedCount, refusedCount],
-    ].join(' ');
+    const { syncedEnd, writtenEnd, startMin, startMax, epoch } = this;
+    const possible = [...this.#possible].map(
+      ([offset, values]) => `${offset}:${[...values].map((value) => value.slice(0, 10)).join('|')}`,
+    );
+    return [syncedEnd, writtenEnd, startMin, startMax, epoch, ...possible].join(' ');
   }
 
   submitted(offset: number, value: string): void {

@@ -10,7 +10,6 @@ function queueOf(...nextOffsets: readonly number[]) {
   const add = (nextOffset: number): void =>
     queue.add({
       baseOffset: nextOffset - 1,
-      baseOffset: nextOffset - 1,
       nextOffset,
       asked: 'os',
       complete: (level: DurabilityLevel) => void answers.push([nextOffset, level]),
@@ -74,7 +73,6 @@ describe('AckQueue', () => {
   test('a waiter that adds another while it is answered waits its turn', () => {
     const { queue, answers, add } = queueOf();
     queue.add({
-      baseOffset: 0,
       baseOffset: 0,
       nextOffset: 1,
       asked: 'os',
