@@ -48,6 +48,8 @@ export const QUEUED_BYTES_MAX = 64 * MIB;
 export const READ_WINDOW_BYTES = MIB;
 /** Default memory for verified batches. */
 export const CACHE_BYTES = 32 * MIB;
+/** Memory for indexes of sealed segments. */
+export const INDEX_CACHE_BYTES = 16 * MIB;
 /** Open files of sealed segments that are kept for the next reader. */
 export const OPEN_SEGMENTS_MAX = 64;
 
@@ -64,6 +66,8 @@ export const CHECKPOINT_DELAY_MS = 100;
 export const CHECKPOINT_IDLE_MS = 50;
 /** Default time between two looks at retention, ms. Kafka's default. */
 export const RETENTION_CHECK_MS = 5 * 60 * 1000;
+/** A wall clock that ran ahead by more since the last look is not believed at once, ms. */
+export const CLOCK_STEP_MS_MAX = 60 * 60 * 1000;
 /** Sealed or sealing segments that may wait for their fdatasync before appends wait. */
 export const UNSYNCED_SEGMENTS_MAX = 2;
 

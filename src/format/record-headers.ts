@@ -117,7 +117,8 @@ export function decodeHeaders(
     const valueEnd = valueStart + view.getUint32(nameEnd, true);
     if (valueEnd > end) return null;
     const name = textDecoder.decode(bytes.subarray(nameStart, nameEnd));
-    headers.set(name, bytes.slice(valueStart, valueEnd));
+    // Not `slice()`: of a Buffer that is a view.
+    headers.set(name, new Uint8Array(bytes.subarray(valueStart, valueEnd)));
     at = valueEnd;
   }
   return headers;

@@ -33,17 +33,23 @@ export class AckQueue {
 
   /**
    * Answers everyone whose records end at or below `offset`: `durability` was reached by them all,
-   * or the stronger `interval` by those who asked for it, whose sync is scheduled.
+   * or the stronger `interval` by those who asked for it: the caller schedules their sync.
+   *
+   * @returns the strongest level that was answered
    */
-  completeUpTo(offset: number, durability: DurabilityLevel): void {
+  completeUpTo(offset: number, durability: DurabilityLevel): DurabilityLevel {
+    let strongest = durability;
     const waiters = this.#waiters;
     let head = this.#head;
     for (; head < waiters.length; head++) {
       const waiter = waiters[head] as Waiter; // head < length
       if (waiter.nextOffset > offset) break;
-      waiter.complete(durability === 'os' ? waiter.asked : durability);
+      const reached = durability === 'os' ? waiter.asked : durability;
+      if (reached !== 'os') strongest = reached;
+      waiter.complete(reached);
     }
     this.#drop(head);
+    return strongest;
   }
 
   /** Rejects everyone whose records end above `offset`, each with its own error. */

@@ -159,6 +159,7 @@ export class Appender {
     const pending = new FailedError({ path, indeterminate: true }, { cause });
     this.#written.failAbove(-1, () => pending);
     this.#synced.failAbove(-1, () => pending);
+    this.#options.syncLoop.stop(cause);
     this.#options.marks.wake();
   }
 
@@ -173,6 +174,7 @@ export class Appender {
       this.#drain();
       await this.#draining;
     }
+    this.#flushTimer?.cancel(); // The last writes may have set it again.
   }
 
   /** What a caller who asks for everything must hear: the failure, or once that records were lost. */
@@ -195,7 +197,6 @@ export class Appender {
       // No write will follow that would ask for the sync.
       if (marks.writtenOffset >= waiter.nextOffset) syncLoop.request(waiter.nextOffset);
     }
-    if (durability === 'interval' && this.#options.durability === 'os') this.#armTimer();
   }
 
   /**
@@ -245,9 +246,13 @@ export class Appender {
       marks.advanceVisible(writtenOffset);
       this.#settle(writtenOffset);
     }
-    this.#written.completeUpTo(writtenOffset, durability === 'interval' ? 'interval' : 'os');
+    const asked = this.#written.completeUpTo(
+      writtenOffset,
+      durability === 'interval' ? 'interval' : 'os',
+    );
     if (!this.#synced.isEmpty) syncLoop.request(this.#synced.lastOffset);
-    if (durability !== 'os' && writtenOffset > this.#synced.lastOffset) this.#armTimer();
+    const isTimed = durability !== 'os' || asked === 'interval';
+    if (isTimed && writtenOffset > this.#synced.lastOffset) this.#armTimer();
     syncLoop.poke();
     this.#options.onWritten();
   }

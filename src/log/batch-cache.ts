@@ -70,7 +70,8 @@ export class BatchCache {
   /** Keeps a copy of the batch, so that it does not pin the read buffer around it. */
   add(batch: BatchBytes): CachedBatch {
     const { bytes, start, header, file } = batch;
-    const copy = bytes.slice(start, start + header.sizeBytes);
+    // Not `slice()`: of a Buffer that is a view, which would pin the whole read window.
+    const copy = new Uint8Array(bytes.subarray(start, start + header.sizeBytes));
     const cached = new CachedBatch({ bytes: copy, start: 0, header: { ...header }, file });
     this.#batches?.set(header.baseOffset, cached);
     return cached;

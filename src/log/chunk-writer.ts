@@ -76,7 +76,7 @@ export class ChunkWriter {
       checkWritten(file, chunk.position, { written, expected: bytes.length });
     } catch (error) {
       if (!(error instanceof DiskFullError)) throw error;
-      await cutBack(file, chunk.position);
+      await this.#cutBack(segment, file, chunk.position);
       throw new RefusedWrite(error);
     }
     segment.finishedWrites++;
@@ -108,7 +108,13 @@ export class ChunkWriter {
     await syncLoop.segmentSlot();
     await this.#createFile(segment);
     const previous = this.#end.segment;
-    if (previous !== null && !this.#end.isSealed) await this.#seal(previous);
+    try {
+      if (previous !== null && !this.#end.isSealed) await this.#seal(previous);
+    } catch (error) {
+      await segment.file?.close(); // Nobody else knows it yet.
+      segment.file = null;
+      throw error;
+    }
     segments.add(segment);
     syncLoop.addSegment(segment);
     this.#end = {
@@ -132,9 +138,9 @@ export class ChunkWriter {
       const written = file.writeSync(bytes, 0);
       checkWritten(file, 0, { written, expected: bytes.length });
     } catch (error) {
+      await file?.close();
       if (!(error instanceof DiskFullError) && !isIoError(error, ...PASSING_ERRNOS)) throw error;
       if (file !== null) {
-        await file.close();
         await fileSystem.unlink(segment.path);
         // Durably: came it back after a power cut, it would seem to end the segment before it.
         await this.#options.directory.sync();
@@ -170,16 +176,22 @@ export class ChunkWriter {
       segment.sizeBytes = dataEndPosition + bytes.length;
     } catch (error) {
       if (!(error instanceof DiskFullError)) throw error;
-      await cutBack(file, dataEndPosition);
+      await this.#cutBack(segment, file, dataEndPosition);
     }
     segment.finishedWrites++;
   }
-}
 
-/** Removes the bytes of a short write, durably: they must not come back after a power cut. */
-async function cutBack(file: File, position: number): Promise<void> {
-  await file.truncate(position);
-  await file.datasync();
+  /**
+   * Removes the bytes of a short write, durably: they must not come back after a power cut.
+   *
+   * By way of the sync loop, which alone calls fdatasync: the kernel reports a failed writeback to
+   * one of two calls, and the other would take lost data for synced.
+   */
+  async #cutBack(segment: Segment, file: File, position: number): Promise<void> {
+    await file.truncate(position);
+    segment.finishedWrites++;
+    await this.#options.syncLoop.syncOnceMore();
+  }
 }
 
 function openFile(segment: Segment): File {

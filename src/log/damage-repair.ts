@@ -80,7 +80,7 @@ async function replaceEnd(repair: DamageRepair): Promise<LogGap> {
   const next = segments[lastAt + 1];
   const lostUpTo = repair.details.nextOffset ?? endOffset + 1;
   const nextOffset = next === undefined ? lostUpTo : next.baseOffset;
-  const last = segments[lastAt] ?? (await createSegment(repair, endOffset));
+  const last = segments[lastAt] ?? (await createSegment(repair, endOffset, next));
   const position = last.dataEndPosition ?? SEGMENT_HEADER_BYTES;
   const endCrc = next === undefined ? null : await statedEndCrc(repair.directory, next);
   await withFile(repair.directory, last, async (file) => {
@@ -123,7 +123,7 @@ async function replaceMissingStart(
   startOffset: number,
   first: Segment,
 ): Promise<LogGap> {
-  const segment = await createSegment(repair, startOffset);
+  const segment = await createSegment(repair, startOffset, first);
   const endCrc = await statedEndCrc(repair.directory, first);
   await withFile(repair.directory, segment, async (file) => {
     await writeGap(repair, {
@@ -189,9 +189,16 @@ function headerFor(repair: DamageRepair, baseOffset: number, segmentId: number):
   };
 }
 
-async function createSegment(repair: DamageRepair, baseOffset: number): Promise<Segment> {
+/** A new segment in place of a lost one, with the id that the segment behind it links to. */
+async function createSegment(
+  repair: DamageRepair,
+  baseOffset: number,
+  next: Segment | undefined,
+): Promise<Segment> {
   const { directory } = repair;
-  const header = headerFor(repair, baseOffset, randomId(repair.random));
+  const linkedId = next === undefined ? 0 : await linkedSegmentId(directory, next);
+  const segmentId = linkedId === 0 ? randomId(repair.random) : linkedId;
+  const header = headerFor(repair, baseOffset, segmentId);
   const file = await directory.fileSystem.open(directory.segmentPath(baseOffset), 'create');
   try {
     await writeFully(file, encodeSegmentHeader(header), 0);
@@ -219,11 +226,23 @@ async function segmentIdInside(repair: DamageRepair, segment: Segment): Promise<
 
 /** What `segment`'s header says about the end of the one before; null when it is unreadable. */
 async function statedEndCrc(directory: LogDirectory, segment: Segment): Promise<number | null> {
+  return (await readHeader(directory, segment))?.previousEndCrc ?? null;
+}
+
+/** The id of the segment that `segment` links to; 0 when there is none or it is unreadable. */
+async function linkedSegmentId(directory: LogDirectory, segment: Segment): Promise<number> {
+  return (await readHeader(directory, segment))?.previousId ?? 0;
+}
+
+async function readHeader(
+  directory: LogDirectory,
+  segment: Segment,
+): Promise<SegmentHeader | null> {
   const file = await directory.fileSystem.open(segment.path, 'read');
   try {
     const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
     const bytesRead = await file.read(bytes, 0);
-    return parseSegmentHeader(bytes.subarray(0, bytesRead)).header?.previousEndCrc ?? null;
+    return parseSegmentHeader(bytes.subarray(0, bytesRead)).header;
   } finally {
     await file.close();
   }

@@ -30,6 +30,7 @@ export class HandleCache {
   readonly #fileSystem: FileSystem;
   readonly #handles: LRUCache<string, Handle>;
   readonly #closing = new Set<Promise<void>>();
+  #isClosed = false;
 
   constructor(fileSystem: FileSystem, openFilesMax: number) {
     this.#fileSystem = fileSystem;
@@ -47,7 +48,8 @@ export class HandleCache {
     let handle = this.#handles.get(path);
     if (handle === undefined) {
       handle = new Handle(this.#fileSystem.open(path, 'read'));
-      this.#handles.set(path, handle);
+      if (this.#isClosed) handle.isEvicted = true;
+      else this.#handles.set(path, handle);
     }
     handle.users++;
     const lease = this.#lease(handle);
@@ -65,10 +67,11 @@ export class HandleCache {
     this.#handles.delete(path);
   }
 
-  /** Closes all files, each when its last user is done. */
+  /** Closes all files, each when its last user is done; what is opened later is not kept. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#handles.clear();
-    await Promise.all(this.#closing);
+    await Promise.allSettled(this.#closing);
   }
 
   #lease(handle: Handle): { release(): void } {
@@ -87,6 +90,8 @@ export class HandleCache {
     const closing = handle.closeIfUnused();
     if (closing === null) return;
     this.#closing.add(closing);
-    void closing.finally(() => this.#closing.delete(closing));
+    // Nothing was written through it: a close that fails loses nothing.
+    const done = () => this.#closing.delete(closing);
+    closing.then(done, done);
   }
 }

@@ -66,9 +66,11 @@ const REPLACEMENTS_MAX = 10_000;
  */
 export async function loadLog(options: LoadOptions): Promise<LoadedLog> {
   const { directory, canWrite } = options;
+  // The checkpoint first: beside a live writer a mark that is too low is harmless, one above what
+  // was listed would look like lost data.
+  const parsed = await readCheckpoint(directory);
   const listing = await directory.list();
   if (canWrite) await removeTemporaries(directory, listing);
-  const parsed = await readCheckpoint(directory);
   if (parsed.newerVersion !== null) {
     throw new UnsupportedVersionError({
       file: directory.checkpointPath,
@@ -285,7 +287,8 @@ class LogLoader {
     return {
       ...loaded,
       segments: [...examination.segments],
-      endOffset: Math.max(examination.endOffset, examination.reachableOffset),
+      // Also what was synced and is gone: readers shall meet the damage, not a quiet end.
+      endOffset: Math.max(loaded.endOffset, examination.reachableOffset, examination.syncedOffset),
       report: { ...loaded.report, damage },
     };
   }

@@ -4,8 +4,8 @@ import { BatchCursor } from '../format/batch-cursor.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
 import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { EpochStart } from '../format/checkpoint.ts';
-import { enterSegment, loadIndex } from '../segment/segment-entry.ts';
-import { SegmentScanner } from '../segment/segment-scanner.ts';
+import { enterSegment } from '../segment/segment-entry.ts';
+import { SegmentScanner, type ScanStatus } from '../segment/segment-scanner.ts';
 import type { Segment } from '../segment/segment.ts';
 import { endOfEpoch } from './epochs.ts';
 import type { ReadableLog } from './log-reader.ts';
@@ -85,10 +85,13 @@ async function firstAtOrAfter(
 ): Promise<number | null> {
   const lease = await log.handles.acquire(segment.path);
   try {
-    const previous = log.segments.before(segment.baseOffset);
-    const header = await enterSegment(segment, lease.file, { logId: log.logId, previous });
-    const index = await loadIndex(segment, lease.file);
-    if (index.maxCreateTimeMs < timestampMs) return null;
+    const header = await enterSegment(segment, lease.file, {
+      logId: log.logId,
+      previous: null,
+    });
+    const index = await log.indexes.load(segment, lease.file);
+    const endOffset = log.segments.after(segment.baseOffset)?.baseOffset ?? log.marks.visibleOffset;
+    if (index.coveredTo >= endOffset && index.maxCreateTimeMs < timestampMs) return null;
     const position = index.positionForTime(timestampMs);
     const scanner = new SegmentScanner(lease.file, {
       logId: log.logId,
@@ -113,7 +116,8 @@ async function scanForTime(
   const cursor = new BatchCursor();
   for (;;) {
     if (segment.dataEndPosition !== null) scanner.extendTo(segment.dataEndPosition);
-    if ((await scanner.next()) !== 'batch') return null; // Damage is found by whoever reads on.
+    const status = await scanner.next();
+    if (status !== 'batch') return afterScan(log, segment, { scanner, status });
     const { header, bytes, view, start } = scanner;
     if (header.baseOffset >= visibleOffset) return null;
     if (header.kind === BatchKind.gap || header.maxCreateTimeMs < timestampMs) continue;
@@ -124,4 +128,19 @@ async function scanForTime(
       if (cursor.offset >= startOffset && cursor.createTimeMs >= timestampMs) return cursor.offset;
     }
   }
+}
+
+/**
+ * The scan found no record: null at the segment's end. Anywhere else it is damage, and the offset
+ * reached is the answer, so that the read begins there and reports it.
+ */
+function afterScan(
+  log: ReadableLog,
+  segment: Segment,
+  stop: { readonly scanner: SegmentScanner; readonly status: ScanStatus },
+): number | null {
+  const { startOffset, visibleOffset } = log.marks;
+  const reached = stop.scanner.expectedOffset ?? segment.baseOffset;
+  const endOffset = log.segments.after(segment.baseOffset)?.baseOffset ?? visibleOffset;
+  return reached >= endOffset ? null : Math.max(reached, startOffset);
 }

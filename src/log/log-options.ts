@@ -43,7 +43,7 @@ export interface LogOptions<T, Input = T> {
   readonly segmentAgeMsMax?: number | null | undefined;
   /** Whole segments older than this many ms are deleted; default null = never. */
   readonly retentionMs?: number | null | undefined;
-  /** The oldest segments are deleted while all of them exceed this; default null = never. */
+  /** The oldest segments are deleted while the others still hold this much; default null = never. */
   readonly retentionBytes?: number | null | undefined;
   /** Milliseconds between two looks at retention, 10..2^31-1; default 5 minutes. Also on each roll. */
   readonly retentionCheckMs?: number | undefined;

@@ -16,10 +16,11 @@ import { READ_WINDOW_BYTES } from '../core/limits.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
 import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { resumeBehind, type ResumePlace } from '../segment/candidates.ts';
-import { enterSegment, loadIndex } from '../segment/segment-entry.ts';
+import { checkLink, enterSegment } from '../segment/segment-entry.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { FileLease, HandleCache } from './handle-cache.ts';
+import type { IndexCache } from './index-cache.ts';
 import type { LogMarks } from './marks.ts';
 import type { LogGap } from './recovery-report.ts';
 import type { SegmentList } from './segment-list.ts';
@@ -31,6 +32,7 @@ export interface ReadableLog {
   readonly marks: LogMarks;
   readonly segments: SegmentList;
   readonly handles: HandleCache;
+  readonly indexes: IndexCache;
 }
 
 export interface ReaderOptions {
@@ -55,6 +57,9 @@ export class LogReader {
   #scanner: SegmentScanner | null = null;
   /** The scan began at a place that the index named, and no batch confirmed it yet. */
   #trustsIndex = false;
+  /** End CRC of the last batch that was walked in this segment; null before the first. */
+  #endCrc: number | null = null;
+  #isClosed = false;
 
   constructor(log: ReadableLog, options: ReaderOptions) {
     this.#log = log;
@@ -79,7 +84,7 @@ export class LogReader {
    * @throws CorruptLogError, OffsetOutOfRangeError (retention passed the reader), IoError
    */
   async next(limit: number): Promise<boolean> {
-    while (this.offset < limit) {
+    while (this.offset < limit && !this.#isClosed) {
       const scanner = this.#scanner ?? (await this.#enter());
       const segment = present(this.#segment, 'set together with the scanner');
       if (segment.dataEndPosition !== null) scanner.extendTo(segment.dataEndPosition);
@@ -94,6 +99,7 @@ export class LogReader {
         continue;
       }
       this.#trustsIndex = false;
+      this.#endCrc = scanner.endCrc();
       const nextOffset = nextOffsetOf(header);
       if (nextOffset <= this.offset) continue;
       this.offset = nextOffset;
@@ -102,7 +108,13 @@ export class LogReader {
     return false;
   }
 
+  /** Lets go of the file, also of one that is being opened. */
   close(): void {
+    this.#isClosed = true;
+    this.#letGo();
+  }
+
+  #letGo(): void {
     this.#lease?.release();
     this.#lease = null;
     this.#scanner = null;
@@ -122,24 +134,28 @@ export class LogReader {
         reason: 'no segment holds this offset',
       });
     }
-    return this.#open(segment);
+    return this.#open(segment, null);
   }
 
-  async #open(segment: Segment): Promise<SegmentScanner> {
-    const { segments, logId } = this.#log;
-    this.close();
+  /** @param previous  the segment whose end was just reached: the link to it is checked */
+  async #open(segment: Segment, previous: Segment | null): Promise<SegmentScanner> {
+    const { logId } = this.#log;
+    this.#letGo();
     this.#segment = segment;
-    this.#lease = await this.#acquire(segment);
-    const { file } = this.#lease;
+    this.#endCrc = null;
+    const lease = await this.#acquire(segment);
+    this.#lease = lease;
+    if (this.#isClosed) this.#letGo();
+    const { file } = lease;
     try {
-      const previous = segments.before(segment.baseOffset);
       await enterSegment(segment, file, { logId, previous });
+      checkLink(segment, previous);
     } catch (error) {
       if (!(error instanceof CorruptLogError) || !this.#options.skipsDamage) throw error;
       // The batches prove themselves; only the header is lost.
     }
     const isStart = this.offset <= segment.baseOffset;
-    const index = isStart ? null : await loadIndex(segment, file);
+    const index = isStart ? null : await this.#log.indexes.load(segment, file);
     const position = index?.positionForOffset(this.offset) ?? SEGMENT_HEADER_BYTES;
     this.#trustsIndex = position > SEGMENT_HEADER_BYTES;
     return this.#scan(segment, position, this.#trustsIndex ? null : segment.baseOffset);
@@ -183,13 +199,12 @@ export class LogReader {
       return;
     }
     const reached = scanner.expectedOffset ?? segment.baseOffset;
-    if (reached < this.#log.marks.startOffset) {
-      this.offset = reached; // Retention passed the reader: what it wants next is gone.
-      throw this.#outOfRange();
-    }
+    // Retention passed the reader: what it wants next is gone.
+    if (this.offset < this.#log.marks.startOffset) throw this.#outOfRange();
     const next = this.#log.segments.after(segment.baseOffset);
     if (next !== null && reached === next.baseOffset) {
-      await this.#open(next);
+      segment.endCrc ??= this.#endCrc ?? segment.headerCrc;
+      await this.#open(next, segment);
       return;
     }
     const details: CorruptLogDetails = {
@@ -208,13 +223,13 @@ export class LogReader {
     const next = this.#log.segments.after(segment.baseOffset);
     const nextOffset = resume?.baseOffset ?? next?.baseOffset ?? this.#log.marks.visibleOffset;
     if (!this.#options.skipsDamage) throw new CorruptLogError({ ...details, nextOffset });
-    const firstOffset = details.firstOffset ?? this.offset;
+    const firstOffset = Math.max(details.firstOffset ?? 0, this.offset);
     const { file, position } = details;
     this.#options.onGap?.({ firstOffset, nextOffset, file, position });
     this.offset = Math.max(this.offset, nextOffset);
     if (resume !== null) this.#scan(segment, resume.position, resume.baseOffset);
-    else if (next === null) this.close();
-    else await this.#open(next);
+    else if (next === null) this.#letGo();
+    else await this.#open(next, null);
   }
 
   /** Where valid batches go on in the same segment; null when they do not. */

@@ -119,20 +119,32 @@ export class LogWriter {
     try {
       if (appender.failure === null) await syncLoop.syncAll().catch(() => undefined);
       await syncLoop.idle();
-      await this.#keeper.close({ sync: appender.failure === null });
+      await this.#closeCheckpoint();
     } finally {
-      for (const segment of this.#log.segments.all) {
-        const { file } = segment;
-        segment.file = null;
-        await file?.close();
-      }
-      await this.lock.release();
+      await this.#letGo();
     }
     const loss = appender.failure ?? appender.noWaitLoss;
     if (loss !== null) throw loss;
   }
 
   #segmentCount = 0;
+
+  async #closeCheckpoint(): Promise<void> {
+    try {
+      await this.#keeper.close({ sync: this.appender.failure === null });
+    } catch (cause) {
+      this.appender.fail(cause); // `close` throws it.
+    }
+  }
+
+  /** Closes every file and releases the lock, also when closing one of them fails. */
+  async #letGo(): Promise<void> {
+    try {
+      await this.syncLoop.close();
+    } finally {
+      await this.lock.release();
+    }
+  }
 
   #onWritten(isVisible: boolean): void {
     if (isVisible) this.#keeper.onVisible();

@@ -43,7 +43,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   readonly #epochs: readonly EpochStart[];
   readonly #points: PointReader<T>;
   readonly #scratch: EncodableRecord = emptyEncodable();
-  readonly #prepared: EncodableRecord[] = [];
+  #prepared: EncodableRecord[] = [];
   #closing: Promise<void> | null = null;
 
   /** @internal */
@@ -76,7 +76,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
     return this.#writer?.appender.nextOffset ?? this.#log.marks.visibleOffset;
   }
 
-  /** Readers see offsets below this: synced ones at level `sync`, written ones otherwise. */
+  /**
+   * Readers see offsets below this: synced ones at level `sync`, written ones otherwise. A
+   * read-only handle shows every whole batch that it found when it was opened.
+   */
   get visibleOffset(): number {
     return this.#log.marks.visibleOffset;
   }
@@ -146,13 +149,13 @@ export class Log<T, Input = T> implements AsyncDisposable {
     options: AppendOptions = {},
   ): Promise<AppendBatchResult> {
     const durability = this.#level(options);
-    this.#prepareAll(records);
+    const prepared = this.#prepareAll(records);
     const refusal = this.#refusal('appendBatch', options);
     if (refusal !== null) return Promise.reject(refusal);
     const { appender } = present(this.#writer, '#refusal checked it');
     const baseOffset = appender.nextOffset;
     const recordCount = records.length;
-    this.#addPrepared(recordCount);
+    this.#addPrepared(prepared, recordCount);
     if (recordCount === 0) return Promise.resolve({ baseOffset, recordCount, durability });
     return withSignal(options.signal, (resolve, reject) => {
       appender.submit(durability, {
@@ -204,7 +207,8 @@ export class Log<T, Input = T> implements AsyncDisposable {
    * Reads batch by batch: one await per batch on disk, a plain loop inside.
    *
    * @throws OffsetOutOfRangeError when `from` is not readable or retention passed the reader;
-   *   CorruptLogError at damage; ClosedError; the signal's reason
+   *   CorruptLogError at damage; ClosedError; the signal's reason; with `follow` FailedError behind the
+   *   last record when the writer stopped
    */
   async *batches(options: ReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
     const plan = planRead(options);
@@ -320,24 +324,27 @@ export class Log<T, Input = T> implements AsyncDisposable {
   }
 
   /** Checks and encodes all values before the first record is added; the objects are used again. */
-  #prepareAll(records: readonly RecordInput<Input>[]): void {
+  #prepareAll(records: readonly RecordInput<Input>[]): EncodableRecord[] {
     if (!Array.isArray(records)) throw argumentError(TypeError, 'records', 'an array', records);
     const nowMs = this.#settings.clock.now();
     const prepared = this.#prepared;
+    this.#prepared = []; // A codec is user code: when it appends, it gets objects of its own.
     while (prepared.length < records.length) prepared.push(emptyEncodable());
     for (let at = 0; at < records.length; at++) {
       prepareRecord(records[at], nowMs, this.#settings, present(prepared[at], 'grown above'));
     }
+    return prepared;
   }
 
-  #addPrepared(count: number): void {
+  #addPrepared(prepared: EncodableRecord[], count: number): void {
     const { appender } = present(this.#writer, '#refusal checked it');
     for (let at = 0; at < count; at++) {
-      const record = present(this.#prepared[at], '#prepareAll filled it');
+      const record = present(prepared[at], '#prepareAll filled it');
       appender.add(record);
       record.value = null; // Not ours to keep.
     }
-    this.#prepared.length = Math.min(this.#prepared.length, PREPARED_KEPT);
+    prepared.length = Math.min(prepared.length, PREPARED_KEPT);
+    this.#prepared = prepared;
   }
 
   #refusal(operation: string, options: AppendOptions): Error | null {
@@ -367,6 +374,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
       epochs: () => this.#epochs,
       plan: planRead(options),
       keepBuffers,
+      failure: () => this.#writer?.appender.failure ?? null,
       isClosed: () => this.#closing !== null,
     });
   }

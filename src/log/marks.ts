@@ -12,9 +12,9 @@ export class LogMarks {
   writtenOffset: number;
   readonly #waiters = new Set<() => void>();
 
-  constructor(startOffset: number, endOffset: number) {
+  constructor(startOffset: number, endOffset: number, syncedOffset = endOffset) {
     this.startOffset = startOffset;
-    this.syncedOffset = endOffset;
+    this.syncedOffset = syncedOffset;
     this.visibleOffset = endOffset;
     this.writtenOffset = endOffset;
   }

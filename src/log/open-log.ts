@@ -1,9 +1,12 @@
 /** `openLog`: from a path to a `Log`. */
 import { argumentError } from '../core/assert.ts';
-import { isIoError, NotFoundError } from '../core/errors.ts';
+import { CorruptLogError, isIoError, NotFoundError } from '../core/errors.ts';
 import { OPEN_SEGMENTS_MAX } from '../core/limits.ts';
 import type { DirectoryLock } from '../io/file-system.ts';
+import type { ParsedCheckpointFile } from '../format/checkpoint.ts';
+import { readCheckpoint } from './checkpoint-file.ts';
 import { HandleCache } from './handle-cache.ts';
+import { IndexCache } from './index-cache.ts';
 import { LogDirectory } from './log-directory.ts';
 import { loadLog, type LoadedLog } from './log-loader.ts';
 import { resolveLogOptions, type LogOptions, type LogSettings } from './log-options.ts';
@@ -58,12 +61,24 @@ async function loadBesideWriter<T, Input>(
   settings: LogSettings<T, Input>,
 ): Promise<LoadedLog> {
   for (let attempt = 1; ; attempt++) {
+    const before = await readCheckpoint(directory);
+    const isLast = attempt === LIST_ATTEMPTS_MAX;
     try {
-      return await loadLog({ ...loadOptions(directory, settings), canWrite: false });
+      const loaded = await loadLog({ ...loadOptions(directory, settings), canWrite: false });
+      if (loaded.report.damage === null || isLast) return loaded;
+      if (!(await hasMoved(directory, before))) return loaded;
     } catch (error) {
-      if (attempt === LIST_ATTEMPTS_MAX || !isIoError(error, 'ENOENT')) throw error;
+      const isDamage = error instanceof CorruptLogError;
+      if (isLast || !(isDamage || isIoError(error, 'ENOENT'))) throw error;
+      if (isDamage && !(await hasMoved(directory, before))) throw error;
     }
   }
+}
+
+/** Whether a writer wrote the checkpoint since: what looked like damage may be its work. */
+async function hasMoved(directory: LogDirectory, before: ParsedCheckpointFile): Promise<boolean> {
+  const now = await readCheckpoint(directory);
+  return now.checkpoint?.sequence !== before.checkpoint?.sequence;
 }
 
 async function openForWriting<T, Input>(
@@ -73,6 +88,7 @@ async function openForWriting<T, Input>(
   const startMs = settings.clock.monotonic();
   if (settings.create) await settings.fileSystem.makeDirectory(path);
   const directory = await existingDirectory(path, settings);
+  if (!settings.create) await checkLogThere(directory);
   const lock = await settings.fileSystem.lockDirectory(directory.path);
   let loaded: LoadedLog | null = null;
   try {
@@ -83,11 +99,18 @@ async function openForWriting<T, Input>(
     }
     return await assemble({ settings, directory, loaded, lock, startMs });
   } catch (error) {
-    await loaded?.checkpointFile?.close();
-    await loaded?.active?.file?.close();
-    await lock.release();
+    // Whatever else fails now: the lock goes, and the caller hears of the first failure.
+    await Promise.allSettled([loaded?.checkpointFile?.close(), loaded?.active?.file?.close()]);
+    await lock.release().catch(() => undefined);
     throw error;
   }
+}
+
+/** Without `create` nothing is left behind where there is no log, not even LOCK. */
+async function checkLogThere(directory: LogDirectory): Promise<void> {
+  const { segments, hasCheckpoint } = await directory.list();
+  if (segments.length > 0 || hasCheckpoint) return;
+  throw new NotFoundError({ kind: 'log', name: directory.path });
 }
 
 async function existingDirectory<T, Input>(
@@ -121,9 +144,17 @@ async function assemble<T, Input>(parts: Assembly<T, Input>): Promise<Log<T, Inp
   const log: ReadableLog = {
     path: directory.path,
     logId: loaded.logId,
-    marks: new LogMarks(loaded.startOffset, loaded.endOffset),
+    // Only a writer made sure of what the checkpoint does not state.
+    marks: new LogMarks(
+      loaded.startOffset,
+      loaded.endOffset,
+      checkpointFile === null
+        ? Math.min(loaded.checkpoint.syncedOffset, loaded.endOffset)
+        : loaded.endOffset,
+    ),
     segments: new SegmentList(loaded.segments),
     handles: new HandleCache(settings.fileSystem, OPEN_SEGMENTS_MAX),
+    indexes: new IndexCache(),
   };
   const writer =
     checkpointFile === null || lock === null

@@ -43,14 +43,16 @@ export class Quarantine {
     await this.#ensureDirectory();
     const name = `${basename(file.path)}@${position}-${digest}.cut`;
     const path = join(this.#directory.quarantinePath, name);
-    if (await this.#exists(path)) return path;
-    await this.#write(path, file, position, endPosition);
+    if (await this.#exists(path))
+      await this.#directory.fileSystem.syncDirectory(this.#directory.quarantinePath);
+    else await this.#write(path, file, position, endPosition);
     return path;
   }
 
   /** Moves a whole file here and makes the move durable in both directories. */
   async move(path: string): Promise<string> {
     await this.#ensureDirectory();
+    await this.#sync(path);
     const target = await this.#unusedName(basename(path));
     await this.#directory.fileSystem.rename(path, target);
     await this.#directory.fileSystem.syncDirectory(this.#directory.quarantinePath);
@@ -58,11 +60,20 @@ export class Quarantine {
     return target;
   }
 
+  /** A file that is moved because it was never synced would be empty after a power cut. */
+  async #sync(path: string): Promise<void> {
+    const file = await this.#directory.fileSystem.open(path, 'write');
+    try {
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+  }
+
   async #ensureDirectory(): Promise<void> {
     const { fileSystem, quarantinePath } = this.#directory;
-    if (await this.#exists(quarantinePath)) return;
-    await fileSystem.makeDirectory(quarantinePath);
-    await this.#directory.sync();
+    if (!(await this.#exists(quarantinePath))) await fileSystem.makeDirectory(quarantinePath);
+    await this.#directory.sync(); // Also when it is there: an earlier process may have been killed.
   }
 
   async #unusedName(name: string): Promise<string> {

@@ -45,15 +45,19 @@ export function prepareRecord<T>(
     throw argumentError(TypeError, 'record', 'an object with a `value`', input);
   }
   const { value, key = null, headers, createTimeMs } = input;
-  into.value = value === null ? null : encodeValue(settings.codec, value);
-  into.key = key;
-  into.keyBytes = key === null ? 0 : keyLength(key);
-  into.headers = headers == null ? null : encodeHeaders(headers);
-  into.createTimeMs =
+  // Codec and getters are user code that may append: `into` is filled when they are all done.
+  const valueBytes = value === null ? null : encodeValue(settings.codec, value);
+  const headerBlock = headers == null ? null : encodeHeaders(headers);
+  const timeMs =
     createTimeMs === undefined
       ? nowMs
       : checkInteger('createTimeMs', createTimeMs, { min: 0, max: CREATE_TIME_MS_MAX });
-  into.sizeBytes = encodedRecordBytes(into.keyBytes, into.headers, into.value);
+  into.value = valueBytes;
+  into.headers = headerBlock;
+  into.createTimeMs = timeMs;
+  into.key = key;
+  into.keyBytes = key === null ? 0 : keyLength(key);
+  into.sizeBytes = encodedRecordBytes(into.keyBytes, headerBlock, valueBytes);
   if (into.sizeBytes > settings.recordBytesMax) {
     throw new TooLargeError({
       what: 'record',

@@ -13,6 +13,8 @@ export interface RecordSourceOptions {
   readonly epochs: () => readonly EpochStart[];
   readonly plan: ReadPlan;
   readonly keepBuffers: boolean;
+  /** Why the writer stopped: ends a read that follows, behind the last record; null = it has not. */
+  readonly failure: () => Error | null;
   /** Whether the log was closed: ends a read. */
   readonly isClosed: () => boolean;
 }
@@ -25,6 +27,7 @@ export class RecordSource {
   readonly #options: RecordSourceOptions;
   #reader: LogReader | null = null;
   #end = 0;
+  #isClosed = false;
 
   constructor(options: RecordSourceOptions) {
     this.#options = options;
@@ -40,13 +43,15 @@ export class RecordSource {
     this.#checkOpen();
     const reader = this.#reader ?? (await this.#start());
     for (;;) {
+      this.#checkOpen();
       this.from = reader.offset;
       this.to = this.#limit();
       if (await reader.next(this.to)) return true;
-      const isDone = plan.to !== null && reader.offset >= plan.to;
+      const isDone = this.#isClosed || (plan.to !== null && reader.offset >= plan.to);
       if (!plan.follow || isDone) return false;
+      const failure = this.#options.failure();
+      if (failure !== null) throw failure; // Nothing will follow.
       await waitForVisible(log, reader.offset, plan.signal, this.#options.isClosed);
-      this.#checkOpen();
     }
   }
 
@@ -64,7 +69,9 @@ export class RecordSource {
     return { bytes, start, header: { ...header }, file: reader.file };
   }
 
+  /** Ends the walk, also one that is waiting for the disk. */
   close(): void {
+    this.#isClosed = true;
     this.#reader?.close();
   }
 
@@ -74,6 +81,7 @@ export class RecordSource {
     this.#end = plan.to ?? log.marks.visibleOffset;
     const { skipsDamage, onGap } = plan;
     this.#reader = new LogReader(log, { from, keepBuffers, skipsDamage, onGap });
+    if (this.#isClosed) this.#reader.close();
     return this.#reader;
   }
 
@@ -100,7 +108,7 @@ async function waitForVisible(
   isClosed: () => boolean,
 ): Promise<void> {
   const { marks } = log;
-  if (marks.visibleOffset > offset || isClosed()) return;
+  if (marks.visibleOffset > offset || isClosed() || signal?.aborted === true) return;
   await new Promise<void>((resolve) => {
     const wake = () => {
       signal?.removeEventListener('abort', wake);

@@ -15,6 +15,7 @@ export async function ensureReserve(directory: LogDirectory, exists: boolean): P
     try {
       // Written, not merely extended: only allocated blocks can be given back.
       await writeFully(file, new Uint8Array(RESERVE_BYTES), 0);
+      await file.datasync(); // A name without its blocks would reserve nothing.
     } finally {
       await file.close();
     }

@@ -5,6 +5,7 @@
  * A failed sync is final. The kernel marks the pages clean and forgets them (fsyncgate), so trying
  * again would report success for data that is gone.
  */
+import { assert } from '../core/assert.ts';
 import { UNSYNCED_SEGMENTS_MAX } from '../core/limits.ts';
 import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { Segment } from '../segment/segment.ts';
@@ -36,6 +37,8 @@ export class SyncLoop {
   #isDirectoryDirty = false;
   #running: Promise<void> | null = null;
   #wantedOffset = 0;
+  /** The next sync covers every segment, whoever asked for what. */
+  #wantsAll = false;
   #failure: unknown = null;
   #hasFailed = false;
   #slotWaiters: (() => void)[] = [];
@@ -80,17 +83,62 @@ export class SyncLoop {
     const { syncedOffset, writtenOffset } = this.#options.marks;
     const isWanted = this.#wantedOffset > syncedOffset && writtenOffset > syncedOffset;
     if (!isWanted && !(this.#segments.length > 1)) return;
+    void this.#start();
+  }
+
+  /** Begins a sync; there is never more than one: two would share one report of a failure. */
+  #start(): Promise<void> {
+    assert(this.#running === null, 'one sync at a time');
     this.#running = this.#run();
+    return this.#running;
   }
 
   /** Syncs whatever is dirty now, and waits for it. @throws the first failure, for ever */
   async syncAll(): Promise<void> {
     while (!this.#hasFailed && (this.#running !== null || !this.isClean)) {
-      this.#wantedOffset = Math.max(this.#wantedOffset, this.#options.marks.writtenOffset);
-      this.#running ??= this.#run();
+      this.#wantsAll = true;
+      await (this.#running ?? this.#start());
+    }
+    if (this.#hasFailed) throw this.#failure;
+  }
+
+  /** Syncs everything below `offset`, which is written. @throws the first failure, for ever */
+  async syncUpTo(offset: number): Promise<void> {
+    const { marks } = this.#options;
+    while (!this.#hasFailed && marks.syncedOffset < offset) {
+      this.request(offset);
       await this.#running;
     }
     if (this.#hasFailed) throw this.#failure;
+  }
+
+  /** One whole sync that is issued after this call. @throws the first failure, for ever */
+  async syncOnceMore(): Promise<void> {
+    // Looked at and started in one step: `idle` would let another run begin in between.
+    while (this.#running !== null) await this.#running;
+    if (!this.#hasFailed) {
+      this.#wantsAll = true;
+      await this.#start();
+    }
+    if (this.#hasFailed) throw this.#failure;
+  }
+
+  /** Starts no further sync: the writer failed for another reason, and nothing may be claimed. */
+  stop(cause: unknown): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#failure = cause;
+    for (const waiter of this.#slotWaiters.splice(0)) waiter();
+  }
+
+  /** Closes the files that it still holds. @throws the first failure to close one */
+  async close(): Promise<void> {
+    const files = this.#segments.map((segment) => segment.file);
+    for (const segment of this.#segments) segment.file = null;
+    this.#segments = [];
+    const closed = await Promise.allSettled(files.map((file) => file?.close()));
+    const failed = closed.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   /** Waits for a sync in flight, whatever becomes of it. */
@@ -101,7 +149,7 @@ export class SyncLoop {
   async #run(): Promise<void> {
     try {
       const place = await this.#syncOnce();
-      this.#options.onSynced(place);
+      if (!this.#hasFailed) this.#options.onSynced(place);
       this.#running = null;
     } catch (cause) {
       this.#running = null;
@@ -131,7 +179,7 @@ export class SyncLoop {
       segment.syncedWrites = finishedWrites;
     }
     await this.#dropSealed();
-    marks.syncedOffset = Math.max(marks.syncedOffset, place.offset);
+    if (!this.#hasFailed) marks.syncedOffset = Math.max(marks.syncedOffset, place.offset);
     return place;
   }
 
@@ -139,7 +187,9 @@ export class SyncLoop {
   #nextGroup(): { readonly place: SyncedPlace; readonly segments: readonly Segment[] } {
     const { writtenOffset } = this.#options.marks;
     const active = this.#segments.at(-1) ?? null;
-    if (active !== null && this.#segments.length > 1 && this.#wantedOffset <= active.baseOffset) {
+    const isPart = !this.#wantsAll && this.#segments.length > 1;
+    this.#wantsAll = false;
+    if (active !== null && isPart && this.#wantedOffset <= active.baseOffset) {
       const place = {
         offset: active.baseOffset,
         segment: active,
@@ -162,6 +212,8 @@ export class SyncLoop {
     for (const segment of clean) {
       const { file } = segment;
       segment.file = null;
+      // Its index batch is on disk: whoever reads there loads it from there.
+      if (segment.sizeBytes > (segment.dataEndPosition ?? 0)) segment.index = null;
       await file?.close();
     }
   }

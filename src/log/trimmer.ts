@@ -7,8 +7,9 @@
  */
 import { CorruptLogError, isIoError } from '../core/errors.ts';
 import type { Clock, Timer } from '../core/clock.ts';
+import { CLOCK_STEP_MS_MAX } from '../core/limits.ts';
 import { Mutex } from '../core/mutex.ts';
-import { enterSegment, loadIndex } from '../segment/segment-entry.ts';
+import { enterSegment } from '../segment/segment-entry.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { Appender } from './appender.ts';
 import type { CheckpointKeeper } from './checkpoint-keeper.ts';
@@ -40,6 +41,8 @@ export class Trimmer {
   readonly #mutex = new Mutex();
   #timer: Timer | null = null;
   #isClosed = false;
+  /** Both clocks at the last look, or when the log was opened. */
+  #lastLook: { readonly wallMs: number; readonly monotonicMs: number };
   /** Segments deleted by retention since the log was opened, by reason. */
   readonly deletedByReason = { age: 0, size: 0 };
   /** Last failure of retention in the background; null when the last run was fine. */
@@ -47,6 +50,8 @@ export class Trimmer {
 
   constructor(options: TrimmerOptions) {
     this.#options = options;
+    const { clock } = options;
+    this.#lastLook = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
   }
 
   /** Looks at retention now and then, when there is a policy. */
@@ -72,8 +77,10 @@ export class Trimmer {
   /** Deletes the segments that retention no longer wants. @throws IoError, FailedError */
   retain(): Promise<RetentionResult> {
     return this.#mutex.run(async () => {
-      const { clock, policy, log } = this.#options;
+      const { clock, log, appender } = this.#options;
+      if (appender.failure !== null) throw appender.failure;
       const nowMs = clock.now();
+      const policy = this.#confirmedPolicy(nowMs);
       const choice = chooseRetention(await this.#describe(nowMs), policy, nowMs);
       if (choice === null) {
         const { startOffset } = log.marks;
@@ -108,9 +115,10 @@ export class Trimmer {
   async #moveStart(offset: number): Promise<void> {
     const { log, keeper, appender, syncLoop } = this.#options;
     const { marks } = log;
-    if (offset <= marks.startOffset) return;
-    if (marks.syncedOffset < offset) await syncLoop.syncAll();
+    // Also for a start that was moved already: it may not have become durable.
     if (appender.failure !== null) throw appender.failure;
+    if (offset <= marks.startOffset) return;
+    if (marks.syncedOffset < offset) await syncLoop.syncUpTo(offset);
     marks.startOffset = offset;
     try {
       await keeper.persist();
@@ -126,11 +134,14 @@ export class Trimmer {
     const gone = log.segments.whollyBelow(log.marks.startOffset);
     if (gone.length === 0) return;
     log.segments.remove(gone);
-    for (const segment of gone) {
-      log.handles.forget(segment.path);
-      await this.#unlink(segment);
+    for (const segment of gone) log.handles.forget(segment.path);
+    for (const segment of gone) await this.#unlink(segment);
+    try {
+      await directory.sync();
+    } catch (cause) {
+      this.#options.appender.fail(cause); // Any failed fsync stops the writer.
+      throw this.#options.appender.failure ?? cause;
     }
-    await directory.sync();
   }
 
   async #unlink(segment: Segment): Promise<void> {
@@ -139,6 +150,18 @@ export class Trimmer {
     } catch (error) {
       if (!isIoError(error, 'ENOENT')) throw error; // Gone is what we wanted.
     }
+  }
+
+  /**
+   * The policy, without age when the wall clock ran ahead of the monotonic one since the last look:
+   * a clock that was set wrong must not delete a log. The next look takes the new time for right.
+   */
+  #confirmedPolicy(nowMs: number): RetentionPolicy {
+    const { clock, policy } = this.#options;
+    const last = this.#lastLook;
+    this.#lastLook = { wallMs: nowMs, monotonicMs: clock.monotonic() };
+    const stepMs = nowMs - last.wallMs - (this.#lastLook.monotonicMs - last.monotonicMs);
+    return stepMs > CLOCK_STEP_MS_MAX ? { ...policy, retentionMs: null } : policy;
   }
 
   /** Segments from the oldest on; ages are only looked up as long as they may matter. */
@@ -161,10 +184,10 @@ export class Trimmer {
     const { log } = this.#options;
     const lease = await log.handles.acquire(segment.path);
     try {
-      const previous = log.segments.before(segment.baseOffset);
-      await enterSegment(segment, lease.file, { logId: log.logId, previous });
-      await loadIndex(segment, lease.file);
-      return segment.lastAppendTimeMs;
+      await enterSegment(segment, lease.file, { logId: log.logId, previous: null });
+      const index = await log.indexes.load(segment, lease.file);
+      const endOffset = log.segments.after(segment.baseOffset)?.baseOffset ?? 0;
+      return index.coveredTo >= endOffset ? segment.lastAppendTimeMs : null;
     } catch (error) {
       if (error instanceof CorruptLogError) return null; // Damage never authorises a deletion.
       throw error;

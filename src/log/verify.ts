@@ -21,7 +21,7 @@ import { resumeBehind, type ResumePlace } from '../segment/candidates.ts';
 import { enterSegment } from '../segment/segment-entry.ts';
 import { SegmentIndex } from '../segment/segment-index.ts';
 import { SegmentScanner, type ScanStatus } from '../segment/segment-scanner.ts';
-import type { Segment } from '../segment/segment.ts';
+import { Segment } from '../segment/segment.ts';
 import { readCheckpoint } from './checkpoint-file.ts';
 import { LogDirectory } from './log-directory.ts';
 import { examineTail, type TailExamination } from './tail-examination.ts';
@@ -60,8 +60,8 @@ export async function* verifyLog(
 ): AsyncGenerator<VerifyEvent, void, void> {
   const { fileSystem = nodeFileSystem } = options;
   const directory = new LogDirectory(fileSystem, await existing(fileSystem, path));
+  const parsed = await readCheckpoint(directory); // First: see `loadLog`.
   const listing = await directory.list();
-  const parsed = await readCheckpoint(directory);
   if (listing.segments.length === 0 && !listing.hasCheckpoint) {
     throw new NotFoundError({ kind: 'log', name: path });
   }
@@ -70,12 +70,19 @@ export async function* verifyLog(
   const { checkpoint } = parsed;
   const tail = await examineTail({
     fileSystem,
-    segments: (await directory.list()).segments,
+    segments: copiesOf(listing.segments),
     checkpoint,
     logId: checkpoint?.logId ?? 0,
   });
-  const verifier = new Verifier(fileSystem, listing.segments, { checkpoint, tail });
+  const verifier = new Verifier(directory, listing.segments, { checkpoint, tail });
   yield* verifier.run();
+}
+
+/** The same files, without what another walk learns of them. */
+function copiesOf(segments: readonly Segment[]): Segment[] {
+  return segments.map(
+    ({ path, baseOffset, sizeBytes }) => new Segment(path, baseOffset, sizeBytes),
+  );
 }
 
 async function existing(fileSystem: FileSystem, path: string): Promise<string> {
@@ -112,14 +119,14 @@ interface VerifyState {
 }
 
 class Verifier {
-  readonly #fileSystem: FileSystem;
+  readonly #directory: LogDirectory;
   readonly #segments: readonly Segment[];
   readonly #state: VerifyState;
   #expected: number;
   #previous: Segment | null = null;
 
-  constructor(fileSystem: FileSystem, segments: readonly Segment[], state: VerifyState) {
-    this.#fileSystem = fileSystem;
+  constructor(directory: LogDirectory, segments: readonly Segment[], state: VerifyState) {
+    this.#directory = directory;
     this.#segments = segments;
     this.#state = state;
     this.#expected = state.checkpoint?.startOffset ?? segments[0]?.baseOffset ?? 0;
@@ -149,7 +156,14 @@ class Verifier {
     return this.#state.checkpoint?.startOffset ?? 0;
   }
 
+  /** A live writer may have moved the start since the checkpoint was read. */
+  async #followRetention(): Promise<void> {
+    const { checkpoint } = await readCheckpoint(this.#directory);
+    this.#expected = Math.max(this.#expected, checkpoint?.startOffset ?? 0);
+  }
+
   async *#segment(segment: Segment, next: Segment | null): AsyncGenerator<VerifyEvent, void, void> {
+    if (segment.baseOffset > this.#expected) await this.#followRetention();
     if (segment.baseOffset > this.#expected) {
       yield this.#judge({
         file: segment.path,
@@ -161,7 +175,10 @@ class Verifier {
       });
     }
     const file = await this.#open(segment);
-    if (file === null) return;
+    if (file === null) {
+      await this.#followRetention();
+      return;
+    }
     try {
       const logId = this.#state.checkpoint?.logId ?? this.#previous?.header?.logId ?? 0;
       await enterSegment(segment, file, { logId, previous: this.#previous });
@@ -179,9 +196,9 @@ class Verifier {
 
   async #open(segment: Segment): Promise<File | null> {
     try {
-      return await this.#fileSystem.open(segment.path, 'read');
+      return await this.#directory.fileSystem.open(segment.path, 'read');
     } catch (error) {
-      if (isIoError(error, 'ENOENT')) return null; // Retention of a live writer took it.
+      if (isIoError(error, 'ENOENT')) return null;
       throw error;
     }
   }

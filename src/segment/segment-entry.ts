@@ -2,15 +2,10 @@
  * What a reader learns when it enters a segment that it did not write: header, link, index.
  *
  * The index is never evidence: a missing one is normal after a crash, a damaged one is ignored, and
- * both are made again by hopping over batch headers (13 ms per GiB).
+ * both are made again from the batches (12 ms per 64 MiB).
  */
 import { CorruptLogError, UnsupportedVersionError } from '../core/errors.ts';
-import {
-  emptyBatchHeader,
-  headerProblem,
-  nextOffsetOf,
-  type BatchHeader,
-} from '../format/batch-header.ts';
+import { emptyBatchHeader, headerProblem } from '../format/batch-header.ts';
 import { decodeIndexBatch, isIndexIntact } from '../format/index-batch.ts';
 import {
   BATCH_HEADER_BYTES,
@@ -22,6 +17,7 @@ import {
 import { parseSegmentHeader, type SegmentHeader } from '../format/segment-header.ts';
 import { viewOf } from '../format/u64.ts';
 import type { File } from '../io/file-system.ts';
+import { SegmentScanner } from './segment-scanner.ts';
 import { SegmentIndex } from './segment-index.ts';
 import type { Segment } from './segment.ts';
 
@@ -90,6 +86,17 @@ export async function enterSegment(
   return header;
 }
 
+/**
+ * Checks the backward link of an entered segment to the one before, whose end was reached.
+ *
+ * @throws CorruptLogError (kind `chain`)
+ */
+export function checkLink(segment: Segment, previous: Segment | null): void {
+  if (previous === null || segment.header === null) return;
+  const problem = linkProblem(previous, segment.header);
+  if (problem !== null) throw headerError(segment, 'chain', problem);
+}
+
 function headerError(segment: Segment, kind: 'header' | 'chain', reason: string): CorruptLogError {
   return new CorruptLogError({
     file: segment.path,
@@ -110,8 +117,7 @@ export async function loadIndex(segment: Segment, file: File): Promise<SegmentIn
   if (segment.index !== null) return segment.index;
   const { sizeBytes } = await file.stat();
   segment.index =
-    (await readIndexBatch(segment, file, sizeBytes)) ??
-    (await rebuildIndex(segment, file, sizeBytes));
+    (await readIndexBatch(segment, file, sizeBytes)) ?? (await rebuildIndex(segment, file));
   return segment.index;
 }
 
@@ -144,27 +150,21 @@ async function readIndexBatch(
   return SegmentIndex.fromColumns(columns, header.maxCreateTimeMs);
 }
 
-/** Makes the index by hopping from batch header to batch header, up to the first that is wrong. */
-async function rebuildIndex(
-  segment: Segment,
-  file: File,
-  sizeBytes: number,
-): Promise<SegmentIndex> {
+/** Makes the index by walking the batches, checksums and all, up to the first that is bad. */
+async function rebuildIndex(segment: Segment, file: File): Promise<SegmentIndex> {
   const index = new SegmentIndex();
-  const head = new Uint8Array(BATCH_HEADER_BYTES);
-  const view = viewOf(head);
-  const header: BatchHeader = emptyBatchHeader();
-  let position = SEGMENT_HEADER_BYTES;
-  let expectedOffset = segment.baseOffset;
-  while (position + BATCH_HEADER_BYTES <= sizeBytes) {
-    await file.read(head, position);
-    if (headerProblem(view, 0, placeOf(segment, position, sizeBytes), header) !== null) break;
-    if (header.kind === BatchKind.index || header.baseOffset !== expectedOffset) break;
-    index.add(header);
-    segment.lastAppendTimeMs = header.appendTimeMs;
-    expectedOffset = nextOffsetOf(header);
-    position += header.sizeBytes;
+  const scanner = new SegmentScanner(file, {
+    logId: segment.header?.logId ?? 0,
+    segmentId: segment.header?.segmentId ?? 0,
+    position: SEGMENT_HEADER_BYTES,
+    baseOffset: segment.baseOffset,
+    keepBuffers: false,
+  });
+  while ((await scanner.next()) === 'batch') {
+    index.add(scanner.header);
+    segment.lastAppendTimeMs = scanner.header.appendTimeMs;
   }
+  index.coveredTo = scanner.expectedOffset ?? segment.baseOffset;
   return index;
 }
 

@@ -29,6 +29,9 @@ export class SegmentIndex implements IndexColumns {
   maxCreateTimes: Float64Array = new Float64Array(INITIAL_SLOTS);
   positions: Uint32Array = new Uint32Array(INITIAL_SLOTS);
 
+  /** Offsets below this are known to it: less than the segment when damage ended the walk that built it. */
+  coveredTo = Number.POSITIVE_INFINITY;
+
   #lastPosition = SEGMENT_HEADER_BYTES;
   #maxCreateTimeMs = 0;
 
@@ -46,6 +49,11 @@ export class SegmentIndex implements IndexColumns {
   /** Largest create time of the segment so far, ms; 0 when it has no record. */
   get maxCreateTimeMs(): number {
     return this.#maxCreateTimeMs;
+  }
+
+  /** Memory that the columns take. */
+  get sizeBytes(): number {
+    return this.offsets.byteLength + this.maxCreateTimes.byteLength + this.positions.byteLength;
   }
 
   /** Takes note of the next batch of the segment. */

@@ -5,9 +5,8 @@
  * Here: a length is compared with the bytes that are left and with the limit before anything is
  * allocated or read; a wrong one in the tail is a torn write, and in synced data it is damage.
  *
- * Red when `headerProblem` does not bound the length by `bytesLeft`, when a length of 0 or below the
- * header's own size is accepted (an endless loop), or when the bad length throws instead of ending
- * the tail.
+ * Red when `headerProblem` does not bound the length by `bytesLeft` and the limit, or when a bad
+ * length throws instead of ending the tail.
  */
 import { describe, expect, test } from 'vitest';
 

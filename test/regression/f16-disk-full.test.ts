@@ -4,8 +4,8 @@
  * Here: the append is rejected with DiskFullError and undone, reads and the handle go on, appends
  * resume by themselves when there is space; the log opens with 0 bytes free.
  *
- * Red when a refused write is not cut back, when it fails the writer for good, when the offsets of
- * refused records are not given again, or when opening needs a new file.
+ * Red when a refused write fails the writer for good, when the offsets of refused records are not
+ * given again, or when opening needs a new file.
  */
 import { describe, expect, test } from 'vitest';
 

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { CorruptLogError, OffsetOutOfRangeError } from '../../src/core/errors.ts';
-import { flipBit } from '../support/disk-damage.ts';
+import { cut, flipBit } from '../support/disk-damage.ts';
 import {
   appendEach,
   faultyDisk,
@@ -21,10 +21,12 @@ import {
   openTextLog,
   rejectionOf,
   segmentNames,
+  segmentPaths,
   textAt,
   textsFrom,
   valuesOf,
 } from '../support/log-fixture.ts';
+import { walkSegment } from '../support/segment-walk.ts';
 
 const CHECKPOINT = join(LOG_PATH, 'checkpoint');
 
@@ -62,6 +64,25 @@ describe('F19: the next offset', () => {
     expect((await again.append({ value: textAt(50) })).offset).toBe(50);
     expect(await segmentNames(fileSystem)).toEqual([`${'50'.padStart(20, '0')}.log`]);
     await again.close();
+  });
+
+  test('is the start offset when damage left the log shorter than that: a new segment begins', async () => {
+    const fileSystem = await faultyDisk();
+    const log = await openTextLog(fileSystem);
+    await appendEach(log, 50);
+    await log.deleteBefore(50);
+    await log.close();
+    const path = (await segmentPaths(fileSystem)).at(-1) ?? '';
+    const { batches } = await walkSegment(fileSystem, path);
+    cut(fileSystem, path, batches.at(-3)?.position ?? 0);
+    for (let life = 0; life < 3; life++) {
+      const again = await openTextLog(fileSystem);
+      expect(again).toMatchObject({ startOffset: 50, endOffset: 50 + life });
+      expect((await again.append({ value: textAt(50 + life) })).offset).toBe(50 + life);
+      expect(await valuesOf(again)).toEqual(textsFrom(50, 51 + life));
+      await again.close();
+    }
+    expect((await segmentNames(fileSystem)).at(-1)).toBe(`${'50'.padStart(20, '0')}.log`);
   });
 
   test('is not below what the checkpoint calls synced: less data is damage, not a lower number', async () => {

@@ -6,8 +6,8 @@
  * in the log directory, and for a new log the names of the directory and its parents. The model is
  * strict: syncing a file does not make its name durable.
  *
- * Red when SyncLoop skips `directory.sync()` after a roll, when creating the checkpoint does not sync
- * the directory after the rename, or when the parents of a new log are not synced.
+ * Red when SyncLoop skips `directory.sync()` after a roll or swallows its error, or when the parents
+ * of a new log are not synced. (The checkpoint's own name: F17.)
  */
 import { describe, expect, test } from 'vitest';
 

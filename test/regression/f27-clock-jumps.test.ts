@@ -4,10 +4,12 @@
  *
  * Here: append time is max(last, now), so it never goes back, also over restarts; rolling and
  * retention go by append time, never by the caller's create time. A clock that goes back deletes
- * nothing and rolls nothing; offsets never depend on a clock.
+ * nothing and rolls nothing; one that jumps forward by more than an hour deletes nothing by age until
+ * a second look confirms it; offsets never depend on a clock.
  *
  * Red when the append time is the clock's bare `now()`, when it starts anew after an open, when
- * retention or time-based rolls look at create times, or when an age is taken by its absolute value.
+ * retention or time-based rolls look at create times, when an age is taken by its absolute value, or
+ * when the first look after a jump deletes.
  */
 import { describe, expect, test } from 'vitest';
 
@@ -18,6 +20,7 @@ import {
   openTextLog,
   segmentNames,
   segmentPaths,
+  settle,
   textAt,
   textsFrom,
   valuesOf,
@@ -121,16 +124,52 @@ describe('F27: create times', () => {
   });
 });
 
-test('F27: a jump forward shows in append times and takes nothing from the last segment', async () => {
-  const clock = new ManualClock(START_MS);
-  const log = await openTextLog(await faultyDisk(), { clock, retentionMs: HOUR_MS });
-  await appendEach(log, 5);
-  clock.jumpTo(START_MS + 10_000 * HOUR_MS);
-  await appendEach(log, 1);
-  clock.jumpTo(START_MS + 1);
-  await appendEach(log, 1);
-  expect((await log.read(6))?.appendTimeMs).toBe(START_MS + 10_000 * HOUR_MS);
-  await log.retain();
-  expect(await valuesOf(log)).toEqual(textsFrom(0, 7));
-  await log.close();
+describe('F27: a clock that jumps forward', () => {
+  async function threeSegments() {
+    const clock = new ManualClock(START_MS);
+    const fileSystem = await faultyDisk();
+    const options = { clock, retentionMs: HOUR_MS, segmentAgeMsMax: null };
+    const log = await openTextLog(fileSystem, options);
+    await appendEach(log, 45);
+    expect(log.stats().segmentCount).toBe(3);
+    return { clock, fileSystem, options, log };
+  }
+
+  test('deletes nothing by age at the first look after it; a second look confirms it', async () => {
+    const { clock, log } = await threeSegments();
+    clock.jumpTo(START_MS + 10_000 * HOUR_MS);
+    expect(await log.retain()).toMatchObject({ startOffset: 0, deletedSegmentCount: 0 });
+    expect(await valuesOf(log)).toEqual(textsFrom(0, 45));
+    expect((await log.retain()).deletedSegmentCount).toBe(2);
+    await log.close();
+  });
+
+  test('and back before the second look has done no harm', async () => {
+    const { clock, log } = await threeSegments();
+    clock.jumpTo(START_MS + 10_000 * HOUR_MS);
+    await log.retain();
+    clock.jumpTo(START_MS + 1);
+    for (let look = 0; look < 3; look++) await log.retain();
+    expect(await valuesOf(log)).toEqual(textsFrom(0, 45));
+    await log.close();
+  });
+
+  test('is not what time that passed looks like: that deletes at the first look', async () => {
+    const { clock, log } = await threeSegments();
+    clock.advance(HOUR_MS + 1);
+    await settle();
+    expect(log.startOffset).toBeGreaterThan(30);
+    await log.close();
+  });
+
+  test('shows in append times, which stay there when it goes back', async () => {
+    const { clock, log } = await threeSegments();
+    clock.jumpTo(START_MS + 10_000 * HOUR_MS);
+    await appendEach(log, 1);
+    clock.jumpTo(START_MS + 1);
+    await appendEach(log, 1);
+    expect((await log.read(44))?.appendTimeMs).toBe(START_MS);
+    expect((await log.read(46))?.appendTimeMs).toBe(START_MS + 10_000 * HOUR_MS);
+    await log.close();
+  });
 });

@@ -10,15 +10,20 @@
  */
 import { describe, expect, test } from 'vitest';
 
+import { bytes } from '../../src/codec/codec.ts';
 import { SeededRandom } from '../../src/core/random.ts';
 import { emptyBatchHeader, headerProblem } from '../../src/format/batch-header.ts';
 import { checksum } from '../../src/format/checksum.ts';
+import { BATCH_HEADER_BYTES, RECORD_HEADER_BYTES } from '../../src/format/layout.ts';
 import { viewOf } from '../../src/format/u64.ts';
-import { damage } from '../support/disk-damage.ts';
+import { openLog } from '../../src/log/open-log.ts';
+import { encodedBatch } from '../support/batch-fixture.ts';
+import { damage, flipBit } from '../support/disk-damage.ts';
 import type { FaultyFileSystem } from '../support/faulty-file-system.ts';
 import {
   appendEach,
   faultyDisk,
+  LOG_PATH,
   openTextLog,
   segmentNames,
   segmentPaths,
@@ -122,9 +127,9 @@ describe('F33: bytes that look like records', () => {
     const names = await segmentNames(other);
     const next = names.find((name) => Number(name.slice(0, 20)) === 34);
     expect(next).toBeDefined();
-    const { bytes } = await walkSegment(other, `/data/${next ?? ''}`);
+    const foreign = await walkSegment(other, `/data/${next ?? ''}`);
     const last = (await segmentPaths(ours)).at(-1) ?? '';
-    damage(ours, last, () => bytes);
+    damage(ours, last, () => foreign.bytes);
     const opened = await openTextLog(ours).then(
       () => 'opened',
       (error: unknown) => error,
@@ -133,6 +138,42 @@ describe('F33: bytes that look like records', () => {
       code: 'ERR_VARVE_CORRUPT',
       details: { file: last, position: 0, kind: 'chain' },
     });
+  });
+});
+
+describe('F33: a whole batch inside the value of a torn record', () => {
+  // Its syncedUpTo would turn the torn tail into an alarm, if it counted.
+  test.each([
+    ['of another log', { logId: 1 }],
+    ['of another segment', { segmentId: 1 }],
+    ['that stood elsewhere', { position: 128 }],
+    ['that calls its own offsets synced', { syncedUpTo: 900 }],
+  ])('%s is no evidence', async (_name, change) => {
+    const fileSystem = await faultyDisk();
+    const options = { fileSystem, random: new SeededRandom(1), codec: bytes } as const;
+    const log = await openLog(LOG_PATH, { ...options, durability: 'os' });
+    for (let n = 0; n < 3; n++) await log.append({ value: Buffer.from(`value ${n}`) });
+    const [path = ''] = await segmentPaths(fileSystem);
+    const { header, batches } = await walkSegment(fileSystem, path);
+    const end = batches.at(-1)?.endPosition ?? 0;
+    const inner = encodedBatch({
+      values: ['evidence'],
+      logId: header.logId,
+      segmentId: header.segmentId,
+      position: end + BATCH_HEADER_BYTES + RECORD_HEADER_BYTES,
+      epoch: header.epoch,
+      baseOffset: 800,
+      syncedUpTo: 700,
+      ...change,
+    });
+    await log.append({ value: inner.bytes });
+    const image = fileSystem.killImage();
+    await log.close();
+    flipBit(image, path, { position: end + 60 });
+    const again = await openLog(LOG_PATH, { ...options, fileSystem: image });
+    expect(again.endOffset).toBe(3);
+    expect(again.recovery).toMatchObject({ outcome: 'recovered', gaps: [] });
+    await again.close();
   });
 });
 

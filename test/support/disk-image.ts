@@ -14,12 +14,11 @@ import { fileSurvivalOf, nameSurvivalOf } from './crash-choice.ts';
 import type { CrashChoice } from './crash-choice.ts';
 import { cloneDisk } from './disk-clone.ts';
 import { FileImage } from './file-image.ts';
-import type { SectorBytes, UnsyncedChange } from './file-image.ts';
+import type { DiskContent, Geometry, UnsyncedChange } from './file-image.ts';
 import { NameImage } from './name-image.ts';
 import type { DirectoryMode, NameChange, NameKind } from './name-image.ts';
 
-export interface DiskOptions {
-  readonly sectorBytes: SectorBytes;
+export interface DiskOptions extends Geometry {
   readonly directoryMode: DirectoryMode;
   readonly capacityBytes: number;
   /** Whether a full disk refuses new names too, as xfs does and ext4 does not. */
@@ -43,7 +42,7 @@ export class DiskImage {
   file(node: MemoryFileNode): FileImage {
     const known = this.files.get(node.id);
     if (known !== undefined) return known;
-    const file = new FileImage(node, this.options.sectorBytes);
+    const file = new FileImage(node, this.options);
     this.files.set(node.id, file);
     return file;
   }
@@ -54,16 +53,19 @@ export class DiskImage {
     from: Uint8Array,
     at: IoOperation,
   ): { readonly count: number; readonly change: UnsyncedChange | null } {
+    const sizeBefore = file.node.bytes.sizeBytes;
     const count = this.tree.write(file.node, from, at);
     if (count === 0) return { count, change: null };
     const { path, position = 0 } = at;
-    const change = file.wrote({ id: this.#newId(), path, position, length: count });
-    return { count, change };
+    const what = { id: this.#newId(), path, position, length: count };
+    return { count, change: file.wrote(what, sizeBefore) };
   }
 
   truncate(file: FileImage, sizeBytes: number, at: IoOperation): UnsyncedChange {
+    const sizeBefore = file.node.bytes.sizeBytes;
     this.tree.truncate(file.node, sizeBytes, at);
-    return file.truncated({ id: this.#newId(), path: at.path, position: sizeBytes, length: 0 });
+    const what = { id: this.#newId(), path: at.path, position: sizeBytes, length: 0 };
+    return file.truncated(what, sizeBefore);
   }
 
   create(at: IoOperation): { readonly file: FileImage; readonly change: NameChange } {
@@ -133,7 +135,7 @@ export class DiskImage {
         const copy =
           node.kind === 'directory'
             ? disk.tree.newDirectory(node.id)
-            : disk.tree.newFile(node.id, this.file(node).survivors(survivalOf()));
+            : disk.#fileFrom(node.id, this.file(node).contentAfter(survivalOf()));
         disk.tree.place(copy, { directory: to, name });
         if (node.kind === 'directory' && copy.kind === 'directory') fill(node, copy);
       }
@@ -142,6 +144,15 @@ export class DiskImage {
     fill(this.tree.root, disk.tree.root);
     disk.nextChangeId = this.nextChangeId;
     return disk;
+  }
+
+  /** A file that is on this disk, and not in the cache yet. */
+  #fileFrom(id: number, content: DiskContent): MemoryFileNode {
+    const cache = content.bytes.clone();
+    cache.resize(content.sizeBytes);
+    const node = this.tree.newFile(id, cache);
+    this.file(node).holds(content);
+    return node;
   }
 
   #record(

@@ -351,6 +351,7 @@ export class FaultyFileSystem implements FileSystem {
 function diskOptionsOf(options: FaultyFileSystemOptions): DiskOptions {
   return {
     sectorBytes: options.sectorBytes ?? DISK_DEFAULTS.sectorBytes,
+    ...(options.blockBytes === undefined ? {} : { blockBytes: options.blockBytes }),
     directoryMode: options.directoryMode ?? DISK_DEFAULTS.directoryMode,
     capacityBytes: options.capacityBytes ?? DISK_DEFAULTS.capacityBytes,
     newNamesNeedSpace: options.newNamesNeedSpace ?? DISK_DEFAULTS.newNamesNeedSpace,

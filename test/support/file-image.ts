@@ -7,6 +7,9 @@
  * sectors are independent of each other, and so is the file's size (within `survivors`).
  * A change therefore stores its sectors as they were in the cache just after it: writing a sector
  * back carries along everything that came before in the same sector.
+ *
+ * Bytes past the end of the file, up to the end of its last block, are on the disk too: after a
+ * truncate whose zeros were not written yet, and a size that grew again, they can be read.
  */
 import { assert } from '../../src/core/assert.ts';
 import type { GrowableBytes } from '../../src/io/growable-bytes.ts';
@@ -14,8 +17,22 @@ import type { MemoryFileNode } from '../../src/io/memory-tree.ts';
 
 export type SectorBytes = 512 | 4096;
 
-/** What a file system allocates and zeroes at once: the page of the cache. */
+/** A page of the cache, and the block of every usual file system. */
 const BLOCK_BYTES = 4096;
+
+/** How a disk and the file system on it cut up a file. */
+export interface Geometry {
+  /** What the disk writes whole or not at all. */
+  readonly sectorBytes: SectorBytes;
+  /** What the cache marks dirty and the file system allocates at once; default 4096. */
+  readonly blockBytes?: number;
+}
+
+/** What the disk holds of a file; `bytes` may go on past the end. */
+export interface DiskContent {
+  readonly bytes: GrowableBytes;
+  readonly sizeBytes: number;
+}
 
 export interface UnsyncedChange {
   readonly kind: 'write' | 'truncate';
@@ -51,21 +68,33 @@ export class FileImage {
   readonly node: MemoryFileNode;
   readonly sectorBytes: SectorBytes;
   changes: UnsyncedChange[] = [];
-  /** What the sectors on the disk hold, also past the end of the file. */
+  readonly #blockBytes: number;
   #durable: GrowableBytes;
   #durableSizeBytes: number;
+  /**
+   * Whether the disk may differ from the cache where no unsynced change is: after a failed sync,
+   * or past the end of the file. Then a change carries along the whole blocks that it touches.
+   */
+  #isDiverged = false;
 
-  constructor(node: MemoryFileNode, sectorBytes: SectorBytes) {
+  constructor(node: MemoryFileNode, geometry: Geometry) {
     this.node = node;
-    this.sectorBytes = sectorBytes;
+    this.sectorBytes = geometry.sectorBytes;
+    this.#blockBytes = Math.max(geometry.blockBytes ?? BLOCK_BYTES, geometry.sectorBytes);
     this.#durable = node.bytes.clone();
     this.#durableSizeBytes = node.bytes.sizeBytes;
+  }
+
+  /** What the sectors on the disk hold for certain, also past the end of the file. */
+  get durable(): GrowableBytes {
+    return this.#durable;
   }
 
   /** Takes over what is on the disk and what is not of the file that `node` is a copy of. */
   copyFrom(original: FileImage): void {
     this.#durable = original.#durable.clone();
     this.#durableSizeBytes = original.#durableSizeBytes;
+    this.#isDiverged = original.#isDiverged;
     this.changes = original.changes.map((change) => ({ ...change }));
   }
 
@@ -73,24 +102,35 @@ export class FileImage {
   settle(): void {
     this.#durable = this.node.bytes.clone();
     this.#durableSizeBytes = this.node.bytes.sizeBytes;
+    this.#isDiverged = false;
     this.changes = [];
   }
 
-  /** Records a write that the cache has just taken. */
-  wrote(change: WhatChanged): UnsyncedChange {
-    const start = this.#down(change.position);
+  /** The disk holds this, of which the cache is what lies before the end. */
+  holds(content: DiskContent): void {
+    assert(content.sizeBytes === this.node.bytes.sizeBytes, 'cache and disk agree on the size');
+    this.#durable = content.bytes;
+    this.#durableSizeBytes = content.sizeBytes;
+    this.#isDiverged = content.bytes.sizeBytes > content.sizeBytes;
+    this.changes = [];
+  }
+
+  /** Records a write that the cache has just taken, to a file of `sizeBefore` bytes. */
+  wrote(change: WhatChanged, sizeBefore: number): UnsyncedChange {
+    const end = change.position + change.length;
     return this.#record('write', change, {
-      start,
-      end: this.#up(change.position + change.length),
+      start: this.#down(this.#touchedFrom(change.position, sizeBefore), this.#dirtyBytes),
+      end: this.#up(end, this.#dirtyBytes),
     });
   }
 
-  /** Records a truncate that the cache has just done. */
-  truncated(change: WhatChanged): UnsyncedChange {
+  /** Records a truncate that the cache has just done, of a file of `sizeBefore` bytes. */
+  truncated(change: WhatChanged, sizeBefore: number): UnsyncedChange {
     // The rest of the block at the cut is zeroed in place, and may reach the disk on its own.
-    const start = this.#down(change.position);
-    const blockEnd = Math.ceil(change.position / BLOCK_BYTES) * BLOCK_BYTES;
-    return this.#record('truncate', change, { start, end: Math.max(start, blockEnd) });
+    const touchedFrom = this.#touchedFrom(change.position, sizeBefore);
+    const start = this.#down(touchedFrom, this.#dirtyBytes);
+    const end = this.#up(change.position, this.#blockBytes);
+    return this.#record('truncate', change, { start, end: Math.max(start, end) });
   }
 
   /** The changes that a sync called now has to make durable. */
@@ -120,48 +160,60 @@ export class FileImage {
    */
   lose(survival: FileSurvival | null): void {
     if (survival !== null) {
-      this.#durable = this.survivors(survival);
-      this.#durableSizeBytes = this.#durable.sizeBytes;
+      const { bytes, sizeBytes } = this.contentAfter(survival);
+      this.#durable = bytes;
+      this.#durableSizeBytes = sizeBytes;
     }
+    this.#isDiverged = true;
     this.changes = [];
   }
 
-  /**
-   * The file's content after a power cut.
-   *
-   * Truncates are journaled in order, so those that survive are a prefix. A truncate that is lost
-   * takes with it what later writes put where it had cut (the file system gave them new blocks,
-   * and the old inode still points to the old ones) and their growth of the size; only the block
-   * that holds the cut itself is shared. A truncate that survives leaves zeros behind.
-   */
+  /** The file's content after a power cut, as it will be read. */
   survivors(survival: FileSurvival): GrowableBytes {
-    const content = this.#durable.clone();
+    const { bytes, sizeBytes } = this.contentAfter(survival);
+    bytes.resize(sizeBytes);
+    return bytes;
+  }
+
+  /**
+   * What is on the disk after a power cut.
+   *
+   * Truncates are journaled in order, so those that survive are a prefix. The block that holds the
+   * cut is written in place, like data; the blocks behind it go with the truncate. One that
+   * survives leaves nothing of them. One that is lost takes with it what later writes put there
+   * (the file system gave them new blocks, and the inode still points to the old ones) and their
+   * growth of the size.
+   */
+  contentAfter(survival: FileSurvival): DiskContent {
+    const bytes = this.#durable.clone();
     let sizeBytes = this.#durableSizeBytes;
-    /** Sectors from here on still hold what a lost truncate should have cut. */
+    /** Blocks from here on still hold what a lost truncate should have cut. */
     let cutAt = Number.POSITIVE_INFINITY;
     for (const change of this.changes) {
       const isInOrder = cutAt === Number.POSITIVE_INFINITY;
       if (change.kind === 'truncate') {
+        const blockEnd = this.#up(change.position, this.#blockBytes);
         if (isInOrder && survival.keepsTruncate(change)) {
-          content.resize(change.position);
+          if (bytes.sizeBytes > blockEnd) bytes.resize(blockEnd);
           sizeBytes = change.position;
-          continue;
+        } else {
+          cutAt = Math.min(cutAt, blockEnd);
         }
-        cutAt = Math.min(cutAt, Math.ceil(change.position / BLOCK_BYTES) * BLOCK_BYTES);
       }
-      const keptEnd = this.#keepSectors(change, { content, cutAt, survival });
+      const keptEnd = this.#keepSectors(change, { bytes, cutAt, survival });
       if (change.kind === 'write' && isInOrder) {
         sizeBytes = Math.max(sizeBytes, survival.grownSize(change, keptEnd));
       }
     }
-    content.resize(sizeBytes);
-    return content;
+    const blockEnd = this.#up(sizeBytes, this.#blockBytes);
+    if (bytes.sizeBytes > blockEnd) bytes.resize(blockEnd);
+    return { bytes, sizeBytes };
   }
 
   #keepSectors(
     change: UnsyncedChange,
     to: {
-      readonly content: GrowableBytes;
+      readonly bytes: GrowableBytes;
       readonly cutAt: number;
       readonly survival: FileSurvival;
     },
@@ -172,7 +224,7 @@ export class FileImage {
       const position = change.sectorsAt + at;
       if (position >= to.cutAt) break;
       if (!to.survival.keepsSector(change, index)) continue;
-      to.content.write(change.sectors.subarray(at, at + this.sectorBytes), position);
+      to.bytes.write(change.sectors.subarray(at, at + this.sectorBytes), position);
       keptEnd = Math.min(change.position + change.length, position + this.sectorBytes);
     }
     return keptEnd;
@@ -201,11 +253,21 @@ export class FileImage {
     return recorded;
   }
 
-  #down(position: number): number {
-    return Math.floor(position / this.sectorBytes) * this.sectorBytes;
+  /** What of the cache is written back together. */
+  get #dirtyBytes(): number {
+    return this.#isDiverged ? this.#blockBytes : this.sectorBytes;
   }
 
-  #up(position: number): number {
-    return Math.ceil(position / this.sectorBytes) * this.sectorBytes;
+  /** A change beyond the end also zeroes what the disk holds past the old end. */
+  #touchedFrom(position: number, sizeBefore: number): number {
+    return this.#isDiverged ? Math.min(position, sizeBefore) : position;
+  }
+
+  #down(position: number, unitBytes: number): number {
+    return Math.floor(position / unitBytes) * unitBytes;
+  }
+
+  #up(position: number, unitBytes: number): number {
+    return Math.ceil(position / unitBytes) * unitBytes;
   }
 }

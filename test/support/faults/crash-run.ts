@@ -35,19 +35,27 @@ export function scheduleOf(seed: number): Schedule | null {
   return { random: new SeededRandom(seed), slow };
 }
 
+export interface RunOptions extends NextOptions {
+  readonly seed: number;
+  /** Told of each call before it is made. */
+  readonly onCall?: (number: number, call: Call, life: Life) => void;
+}
+
 /** Runs the workload on a copy of what was prepared. */
 export async function runOn(
   workload: Workload,
   prepared: Prepared,
-  how: NextOptions & { readonly seed: number },
+  how: RunOptions,
 ): Promise<Run> {
-  const { seed, ...next } = how;
+  const { seed, onCall, ...next } = how;
+  const random = new SeededRandom(seed);
+  const trace = (number: number, call: Call) => onCall?.(number, call, life);
   const fileSystem = prepared.fileSystem.killImage(
     { inFlight: 'none' },
-    { schedule: scheduleOf(seed), random: new SeededRandom(seed), ...next },
+    { schedule: scheduleOf(seed), random, trace, ...next },
   );
   const oracle = prepared.oracle.copy();
-  const life = new Life(fileSystem, oracle);
+  const life: Life = new Life(fileSystem, oracle);
   const outcome = await fileSystem.drive(runWhole());
   return { fileSystem, oracle, life, outcome };
 
@@ -65,8 +73,8 @@ export async function callsOf(
   seed: number,
 ): Promise<readonly Call[]> {
   const calls: Call[] = [];
-  const trace = (_number: number, call: Call) => void calls.push(call);
-  const { outcome, life, fileSystem } = await runOn(workload, prepared, { seed, trace });
+  const onCall = (_number: number, call: Call) => void calls.push(call);
+  const { outcome, life, fileSystem } = await runOn(workload, prepared, { seed, onCall });
   if (outcome.status === 'failed') throw outcome.error;
   const unexpected = life.errors.filter((error) => !isFullDisk(error));
   if (unexpected.length > 0) throw unexpected[0];

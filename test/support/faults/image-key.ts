@@ -2,6 +2,13 @@
 import { createHash } from 'node:crypto';
 import type { MemoryDirectoryNode } from '../../../src/io/memory-tree.ts';
 import type { FaultyFileSystem } from '../faulty-file-system.ts';
+import type { FileSurvival } from '../file-image.ts';
+
+const NOTHING_SURVIVES: FileSurvival = {
+  keepsTruncate: () => false,
+  keepsSector: () => false,
+  grownSize: (_change, keptEnd) => keptEnd,
+};
 
 /** Equal for equal names and contents, and equal changes that a power cut could still undo. */
 export function imageKey(fileSystem: FaultyFileSystem): string {
@@ -18,10 +25,12 @@ export function imageKey(fileSystem: FaultyFileSystem): string {
       hash.update(`\n${name} ${node.kind} `);
       if (node.kind === 'directory') addDirectory(node);
       else {
-        const durable = fileSystem.disk.files.get(node.id)?.durable;
         hash.update(node.bytes.slice(0, node.bytes.sizeBytes));
-        // After a failed sync the cache may show what is not on the disk and never will be.
-        if (durable !== undefined) hash.update(durable.slice(0, durable.sizeBytes));
+        // The disk may hold other bytes, after a failed sync, and more, behind the file's end.
+        const file = fileSystem.disk.files.get(node.id);
+        if (file === undefined) continue;
+        const { bytes, sizeBytes } = file.contentAfter(NOTHING_SURVIVES);
+        hash.update(`${sizeBytes} `).update(bytes.slice(0, bytes.sizeBytes));
       }
     }
     hash.update('\n.');

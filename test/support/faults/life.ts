@@ -41,8 +41,10 @@ export class Life {
   readonly clock = new ManualClock();
   /** What was refused, in order: none is expected where no fault is injected. */
   readonly errors: unknown[] = [];
+  /** Handles opened so far, and of each acknowledged append its handle and place among all. */
+  openCount = 0;
+  readonly acks: { readonly handle: number; readonly submission: number }[] = [];
   #log: Log<string> | null = null;
-  #openCount = 0;
   #valueCount: number;
 
   constructor(fileSystem: FaultyFileSystem, oracle: Oracle) {
@@ -63,9 +65,9 @@ export class Life {
   /** Opens the log and tells the oracle what it shows. False when opening failed. */
   async open(options: Options): Promise<boolean> {
     const { fileSystem, clock, oracle } = this;
-    this.#openCount += 1;
+    this.openCount += 1;
     return this.#attempt(async () => {
-      const log = await openOn(fileSystem, options, { number: this.#openCount, clock });
+      const log = await openOn(fileSystem, options, { number: this.openCount, clock });
       this.#log = log;
       const found = await readAll(log);
       if (fileSystem.isCrashed || log.readOnly) return;
@@ -83,12 +85,14 @@ export class Life {
     const offset = log.endOffset;
     const appended = log.append({ value }, durability === undefined ? {} : { durability });
     oracle.submitted(offset, value);
+    const ack = { handle: this.openCount, submission: oracle.submittedCount };
     return this.#attempt(
       async () => {
         const result = await appended;
         if (fileSystem.isCrashed) return;
         if (result.offset !== offset) throw new Error(`offset ${result.offset}, expected ${offset}`);
         oracle.acked(offset, value, result.durability);
+        this.acks.push(ack);
       },
       (error) => oracle.refused(offset, value, error),
     );
@@ -101,11 +105,13 @@ export class Life {
     const base = log.endOffset;
     const appended = log.appendBatch(values.map((value) => ({ value })));
     values.forEach((value, index) => oracle.submitted(base + index, value));
+    const ack = { handle: this.openCount, submission: oracle.submittedCount };
     return this.#attempt(
       async () => {
         const { durability } = await appended;
         if (fileSystem.isCrashed) return;
         values.forEach((value, index) => oracle.acked(base + index, value, durability));
+        this.acks.push(ack);
       },
       (error) => {
         const appendedCount = error instanceof IoError ? (error.details.appendedCount ?? 0) : 0;

@@ -110,6 +110,24 @@ export async function wrecksOf(
   return chooser.chosen;
 }
 
+/** Programs that open what crashes of `workload` left, and go on. */
+export async function recoveriesOf(
+  workload: Workload,
+  options: { readonly seed: number; readonly wrecksMax: number },
+): Promise<readonly Workload[]> {
+  const wrecks = await wrecksOf(workload, options);
+  return wrecks.map(({ disk, oracle, story }) => ({
+    name: `recovery after ${story}`,
+    options: workload.options,
+    prepare: () => Promise.resolve({ fileSystem: disk.fileSystem, oracle }),
+    async run(life, opening) {
+      if (!(await life.open(opening))) return;
+      await life.append(300);
+      await life.append(100, 'sync');
+    },
+  }));
+}
+
 /** Keeps one wreck for each way that a recovery goes, the rarest ways first. */
 class WreckChooser {
   readonly #workload: Workload;

@@ -1,11 +1,19 @@
 /** Counts what an enumeration did and collects what it found wrong. */
 
-/** Further failures are counted, not kept: the first ones tell. */
-const FAILURES_KEPT = 20;
+/** Failures that differ only in numbers are one: the first place and their count tell enough. */
+interface Failure {
+  readonly first: string;
+  count: number;
+}
 
 export class Tally {
   readonly #counts = new Map<string, number>();
-  readonly failures: string[] = [];
+  readonly #failures = new Map<string, Failure>();
+
+  /** One line for each kind of failure, with the first place where it showed. */
+  get failures(): string[] {
+    return [...this.#failures.values()].map(({ first, count }) => `${count} times, first: ${first}`);
+  }
 
   count(what: string, by = 1): void {
     this.#counts.set(what, this.of(what) + by);
@@ -17,7 +25,11 @@ export class Tally {
 
   fail(place: string, error: unknown): void {
     this.count('failures');
-    if (this.failures.length < FAILURES_KEPT) this.failures.push(`${place}: ${describe(error)}`);
+    const description = describe(error);
+    const kind = description.replaceAll(/\d+/g, '#');
+    const known = this.#failures.get(kind);
+    if (known === undefined) this.#failures.set(kind, { first: `${place}: ${description}`, count: 1 });
+    else known.count += 1;
   }
 
   /** `name: 12 crash points, 340 states`. */
@@ -29,7 +41,7 @@ export class Tally {
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const isOurs = 'code' in error;
-  const stack = isOurs || error.stack === undefined ? '' : `\n${error.stack}`;
-  return `${error.name}: ${error.message}${stack.split('\n').slice(0, 3).join('\n')}`;
+  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
+  const at = 'code' in error ? '' : (error.stack?.split('\n')[1]?.trim() ?? '');
+  return `${error.name}: ${error.message}${cause} ${at}`.trim();
 }

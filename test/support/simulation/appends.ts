@@ -102,13 +102,21 @@ export function flush(session: Session, call: 'flushed' | 'sync'): void {
   const { endOffset } = log;
   world.narrate(`${call}() at end ${endOffset}`);
   session.unanswered = [];
-  session.follow(log[call](), () => {
+  const answered = () => {
+    if (session.isOver) return;
     world.narrate(`${call}() at end ${endOffset} done`);
     for (const { record, offset } of unanswered) oracle.acked(record, offset, level);
     tally.add('acks', unanswered.length);
     if (level === 'sync') oracle.durableUpTo(endOffset);
     else oracle.writtenUpTo(endOffset);
-  });
+  };
+  const failed = (error: unknown) => {
+    if (session.isOver) return;
+    world.narrate(`${call}() at end ${endOffset}: ${String(error)}`);
+    for (const { record } of unanswered) oracle.uncertain(record);
+    session.explain(error);
+  };
+  session.track(log[call]().then(answered, failed));
 }
 
 function noteSent(session: Session, call: Omit<Sent, 'isLate'>): Sent {

@@ -28,13 +28,15 @@ export interface FoundLog {
 interface Entry {
   readonly record: SentRecord;
   level: DurabilityLevel | null;
+  /** It may have been dropped: the program was told of a loss, not of which. */
+  isUncertain: boolean;
 }
 
 /** Where a reader once saw a record. */
 export interface Position {
   readonly offset: number;
   readonly epoch: number;
-  readonly id: number;
+  readonly record: SentRecord;
 }
 
 const POSITIONS_MAX = 64;
@@ -71,7 +73,7 @@ export class Oracle {
   sent(record: SentRecord, offset: number): void {
     if (offset < this.writtenEnd) this.fault('A3', `offset ${offset} is given again`);
     for (let given = offset; given < this.#end; given++) this.#forget(given);
-    this.#entries.set(offset, { record, level: null });
+    this.#entries.set(offset, { record, level: null, isUncertain: false });
     this.#offsets.set(record.id, offset);
     this.#end = offset + 1;
   }
@@ -101,6 +103,19 @@ export class Oracle {
     while (this.#end > 0 && !this.#entries.has(this.#end - 1) && this.#end > this.writtenEnd) this.#end--;
   }
 
+  /** The log said that some records were refused, and this may be one. */
+  uncertain(record: SentRecord): void {
+    const entry = this.#entries.get(this.#offsets.get(record.id) ?? -1);
+    if (entry !== undefined) entry.isUncertain = true;
+  }
+
+  /** The log was closed without an error: all that was not refused is durable. */
+  closed(): void {
+    for (const [offset, { isUncertain }] of this.#entries) {
+      if (!isUncertain) this.durableUpTo(offset + 1);
+    }
+  }
+
   /** Everything below survives a kill. */
   writtenUpTo(offset: number): void {
     this.writtenEnd = Math.max(this.writtenEnd, offset);
@@ -121,10 +136,10 @@ export class Oracle {
     }
     if (log.isDurable) this.durableUpTo(offset + 1);
     else this.writtenUpTo(offset + 1);
-    const id = this.expected(offset)?.id;
-    if (id === undefined) return;
+    const record = this.expected(offset);
+    if (record === null) return;
     if (this.positions.length === POSITIONS_MAX) this.positions.shift();
-    this.positions.push({ offset, epoch: found.epoch, id });
+    this.positions.push({ offset, epoch: found.epoch, record });
   }
 
   /** A log was opened after `ending`, and this is what it holds. */
@@ -154,7 +169,7 @@ export class Oracle {
 
   #checkBounds(ending: Ending, found: FoundLog): void {
     const { startOffset, endOffset } = found;
-    const endMin = { close: this.#end, kill: this.writtenEnd, power: this.durableEnd }[ending];
+    const endMin = { close: this.durableEnd, kill: this.writtenEnd, power: this.durableEnd }[ending];
     if (endOffset < endMin) {
       this.fault('A1', `the log ends at ${endOffset} after ${ending}, promised up to ${endMin}`);
     }

@@ -1,29 +1,30 @@
 /** The program of one life: a random script over a session. */
 import { randomBelow, type Random } from '../../../src/core/random.ts';
-import { OffsetOutOfRangeError } from '../../../src/core/errors.ts';
-import type { ReadOptions } from '../../../src/log/read-options.ts';
+import { append, appendBatch, appendNoWait, flush } from './appends.ts';
 import { chance, pick } from './plan.ts';
-import { foundRecord } from './records.ts';
-import { causeOf, type Session } from './session.ts';
+import { readOne, readPosition, readRange, startFollower } from './reads.ts';
+import type { Session } from './session.ts';
 
 type Step = (session: Session, random: Random) => void | Promise<void>;
 
 const STEPS: readonly (readonly [number, Step])[] = [
-  [10, (session, random) => repeat(1 + randomBelow(random, 6), () => session.append())],
-  [4, (session) => session.appendBatch()],
-  [3, (session) => session.appendNoWait()],
-  [2, (session) => session.sync()],
+  [10, (session, random) => repeat(1 + randomBelow(random, 6), () => append(session))],
+  [4, appendBatch],
+  [3, appendNoWait],
+  [2, (session) => flush(session, 'sync')],
   [4, (session) => session.settle()],
   [3, advance],
-  [3, read],
-  [1, trim],
+  [3, readRange],
+  [1, readOne],
+  [1, readPosition],
+  [1, startFollower],
+  [2, trim],
   [1, resize],
 ];
 
 /** Runs the script, and waits for all answers at its end. */
 export async function runProgram(session: Session): Promise<void> {
-  const { world } = session;
-  const { random, plan } = world;
+  const { random, plan } = session.world;
   for (let left = 1 + randomBelow(random, plan.stepCount); left > 0; left--) {
     if (session.isOver) return;
     await pickStep(random)(session, random);
@@ -32,7 +33,17 @@ export async function runProgram(session: Session): Promise<void> {
   }
   session.resizeDisk(null);
   await session.settle();
+  await finishFollowers(session);
   session.observe();
+}
+
+/** Each follower that nothing stopped gets all there is. */
+async function finishFollowers(session: Session): Promise<void> {
+  const { log, followers, ending, background } = session;
+  const isBehind = () => followers.some((one) => !one.isDone && one.nextOffset < log.visibleOffset);
+  while (isBehind() && !session.isOver) await turns(1);
+  ending.abort(new Error('the program ends'));
+  await Promise.all(background);
 }
 
 function pickStep(random: Random): Step {
@@ -46,50 +57,36 @@ function pickStep(random: Random): Step {
 }
 
 function advance({ world }: Session, random: Random): void {
-  world.clock.advance(pick(random, [1, 10, 60, 250, 1500]));
-  if (world.plan.jumpsClock && chance(random, 0.3)) {
-    world.clock.jumpTo(Math.max(0, world.clock.now() + pick(random, [-3_600_000, -1000, 1000, 3_600_000])));
-  }
+  const { clock, plan } = world;
+  clock.advance(pick(random, [1, 10, 60, 250, 1500]));
+  if (!plan.jumpsClock || chance(random, 0.7)) return;
+  clock.jumpTo(Math.max(0, clock.now() + pick(random, [-3_600_000, -1000, 1000, 3_600_000])));
 }
 
 function trim(session: Session, random: Random): void {
-  if (!session.world.plan.trims) return;
-  if (chance(random, 0.5)) session.deleteBefore();
-  else session.retain();
+  const { log, world } = session;
+  const { oracle, plan, tally } = world;
+  if (!plan.trims) return;
+  if (chance(random, 0.5)) {
+    session.follow(log.retain().then(({ startOffset }) => {
+      if (!session.isOver) oracle.startMin = Math.max(oracle.startMin, startOffset);
+    }), () => undefined);
+    return;
+  }
+  const { startOffset, visibleOffset } = log;
+  const offset = startOffset + randomBelow(random, visibleOffset - startOffset + 1);
+  world.narrate(`deleteBefore(${offset})`);
+  oracle.startMax = Math.max(oracle.startMax, offset);
+  session.follow(log.deleteBefore(offset), () => {
+    oracle.startMin = Math.max(oracle.startMin, offset);
+    if (log.startOffset < offset) oracle.fault('start', `${offset} was deleted in vain`);
+    tally.add('trims');
+  });
 }
 
 function resize(session: Session): void {
   const { fullDiskBytes } = session.world.plan;
   if (fullDiskBytes !== null) session.resizeDisk(session.isDiskLimited ? null : fullDiskBytes);
-}
-
-/** Reads a part, which must be exactly what the oracle expects there. */
-async function read(session: Session, random: Random): Promise<void> {
-  const { world, log } = session;
-  const { oracle, tally, plan } = world;
-  const { startOffset, visibleOffset } = log;
-  const from = startOffset + randomBelow(random, visibleOffset - startOffset + 1);
-  const options: ReadOptions = { from, limit: 1 + randomBelow(random, 50) };
-  let expected = from;
-  try {
-    for await (const record of log.records(options)) {
-      if (session.isOver) return;
-      while (expected < record.offset && oracle.isGap(expected)) expected++;
-      if (record.offset !== expected) oracle.fault('A3', `read ${record.offset}, not ${expected}`);
-      oracle.seen(foundRecord(record), {
-        visibleOffset: log.visibleOffset,
-        isDurable: plan.durability === 'sync',
-      });
-      expected = record.offset + 1;
-    }
-  } catch (error) {
-    if (session.isOver) return;
-    const isPassed = error instanceof OffsetOutOfRangeError && log.startOffset > from;
-    if (!isPassed && (error instanceof OffsetOutOfRangeError || !session.isExplained(error))) {
-      oracle.fault('read', `${String(error)}${causeOf(error)}`);
-    }
-  }
-  tally.add('reads');
 }
 
 function repeat(count: number, action: () => void): void {

@@ -26,6 +26,10 @@ export class Session {
   /** The writer was seen to have failed: nothing that is sent from now on may be acknowledged. */
   hasFailed = false;
   isDiskLimited = false;
+  /** Aborted when the program ends. */
+  readonly ending = new AbortController();
+  readonly followers: { readonly nextOffset: number; readonly isDone: boolean }[] = [];
+  readonly background: Promise<void>[] = [];
   readonly #fileSystem: FaultyFileSystem;
   readonly #pending = new Set<Promise<void>>();
   #wasDiskLimited = false;

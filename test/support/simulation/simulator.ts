@@ -6,6 +6,8 @@ import { randomBelow } from '../../../src/core/random.ts';
 import { RESERVE_FILE } from '../../../src/format/file-names.ts';
 import type { FileSystem } from '../../../src/io/file-system.ts';
 import type { Log } from '../../../src/log/log.ts';
+import { checkDamage } from './damage-check.ts';
+import { checkIndexes, checkNoLeftovers, checkSecondRecovery } from './disk-checks.ts';
 import { readLog } from './found-log.ts';
 import { causeOf, type Ending } from './oracle.ts';
 import { chance, drawPlan, pick } from './plan.ts';
@@ -60,6 +62,7 @@ class Simulator {
       await this.#live(log);
       if (world.oracle.violations.length > 0) return;
     }
+    if (plan.plantsDamage) await checkDamage(world);
   }
 
   #fields() {
@@ -115,6 +118,7 @@ class Simulator {
     if (log.recovery.cutBytes > 0) tally.add('tornTails');
     if (!log.readOnly) {
       oracle.reopened(this.#ending, found.value);
+      await this.#checkDisk();
       return true;
     }
     // Without room for the torn tail's copy nothing was changed: once more, with room.
@@ -122,6 +126,15 @@ class Simulator {
     if (injector.firedCount === 0) oracle.fault('open', 'read-only without a reason');
     await world.drive(log.close());
     return false;
+  }
+
+  async #checkDisk(): Promise<void> {
+    const world = this.#world;
+    const { random } = world;
+    checkNoLeftovers(world);
+    if (chance(random, 0.5)) await checkIndexes(world);
+    if (chance(random, 0.3)) await checkSecondRecovery(world, chance(random, 0.5));
+    world.narrate('checked the disk');
   }
 
   async #live(log: Log<Uint8Array>): Promise<void> {
@@ -156,7 +169,7 @@ class Simulator {
     tally.add('closes');
     session.observeAtEnd();
     world.narrate(`closed: ${outcome.status}`);
-    if (outcome.status === 'done') oracle.durableUpTo(oracle.end);
+    if (outcome.status === 'done') oracle.closed();
     else {
       this.#ending = 'kill';
       if (outcome.status === 'failed' && !session.isExplained(outcome.error)) {

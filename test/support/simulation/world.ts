@@ -61,6 +61,17 @@ export class World {
     return makeRecord(this.#nextId++, this.clock.now(), this.plan.valueBytesMax);
   }
 
+  /** Opens a copy of the disk, for looking at it: time stands still there. */
+  openCopy(
+    fileSystem: FaultyFileSystem,
+    changes: LogOptions<Uint8Array> = {},
+  ): Promise<Log<Uint8Array>> {
+    const clock = new ManualClock(this.clock.now());
+    const random = new SeededRandom(this.seed);
+    const retention = { retentionMs: null, retentionBytes: null };
+    return this.open({ fileSystem, clock, random, ...retention, ...changes });
+  }
+
   open(changes: LogOptions<Uint8Array> = {}): Promise<Log<Uint8Array>> {
     const { plan, clock, fileSystem } = this;
     const { durability, flushMs, segmentBytesMax, segmentAgeMsMax, batchBytesMax } = plan;
