@@ -4,19 +4,14 @@ import type { CorruptLogDetails, Log } from '../src/index.ts';
 
 export interface ReadableLog {
   readonly log: Log<Uint8Array>;
-  /** Damage at which the readable part ends; null when there is none. */
+  /** Damage that was found in the tail; null when there is none. */
   readonly damage: CorruptLogDetails | null;
 }
 
 /** Opens what can be read in spite of damage to acknowledged data. */
 export async function openInSpiteOfDamage(path: string): Promise<ReadableLog> {
-  try {
-    return { log: await openLog(path, { readOnly: true }), damage: null };
-  } catch (error) {
-    if (!(error instanceof CorruptLogError)) throw error;
-    const log = await openLog(path, { readOnly: true, onCorruption: 'readonly' });
-    return { log, damage: error.details };
-  }
+  const log = await openLog(path, { readOnly: true, onCorruption: 'readonly' });
+  return { log, damage: log.recovery.damage };
 }
 
 /** One line about damage, as its error would say it. */

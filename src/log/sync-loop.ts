@@ -136,7 +136,7 @@ export class SyncLoop {
     const files = this.#segments.map((segment) => segment.file);
     for (const segment of this.#segments) segment.file = null;
     this.#segments = [];
-    const closed = await Promise.allSettled(files.map((file) => file?.close()));
+    const closed = await Promise.allSettled(files.map(async (file) => file?.close()));
     const failed = closed.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }

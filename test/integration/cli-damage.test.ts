@@ -220,15 +220,15 @@ describe('damage in the synced tail', () => {
     expect(await runCli(['cat', path])).toMatchObject({ exitCode: ExitCode.corrupt, stdout: '' });
     const { exitCode, stdout } = await runCli(['info', path]);
     expect(exitCode).toBe(ExitCode.corrupt);
-    expect(stdout).toMatch(/^offsets +0 to 0: 1 offset, next 1$/m);
+    expect(stdout).toMatch(/^offsets +0 to 1: 2 offsets, next 2$/m);
     expect(stdout).toMatch(/^damage +damaged batch at byte \d+ of .*offsets below 2 were synced$/m);
   });
 
-  test('cat that skips prints what stands before it', async () => {
+  test('cat that skips prints the rest and says what it skipped', async () => {
     const path = await logWithDamagedTail();
     const { exitCode, stdout, stderr } = await runCli(['cat', path, '--on-corruption', 'skip']);
     expect({ exitCode, stdout }).toEqual({ exitCode: ExitCode.corrupt, stdout: 'first\n' });
-    expect(stderr).toMatch(/^stopped: damaged batch at byte /);
+    expect(stderr).toMatch(/^skipped offsets 1 to 1: damaged at byte /);
   });
 
   test('append refuses with 4 and changes nothing', async () => {

@@ -7,7 +7,7 @@ import { ExitCode } from '../exit-codes.ts';
 import { compileFormat, FORMAT_HELP } from '../format-string.ts';
 import { checkReadablePath } from '../log-path.ts';
 import { parseCount, parseFrom, parseSince, toReadOptions } from '../ranges.ts';
-import { damageLine, openInSpiteOfDamage } from '../read-log.ts';
+import { openInSpiteOfDamage } from '../read-log.ts';
 import { recordToJson } from '../record-json.ts';
 
 interface CatVerbOptions {
@@ -91,7 +91,6 @@ async function run(
       // A batch is above 64 KiB only when it is one record, so this bounds the buffer.
       if (context.isTerminal || output.isFull) await output.drain();
     }
-    if (damage !== null) report(`stopped: ${damageLine(damage)}`);
   } finally {
     await log.close();
   }

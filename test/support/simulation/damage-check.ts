@@ -32,7 +32,7 @@ export async function checkDamage(world: World): Promise<void> {
   const damage = plantDamage(damaged, plan.path, random);
   if (damage === null || found === null) return;
   // Below the start nobody reads: whether that is reported is nobody's loss.
-  if (damage.hits.some((hit) => hit.nextOffset <= found.startOffset && hit.kind === 'batch')) return;
+  if (damage.hits.some(({ reach }) => reach <= found.startOffset)) return;
   world.tally.add('damages');
   world.narrate(`damage: ${JSON.stringify(damage)}`);
   const image = () => damaged.killImage({ inFlight: 'none' }, quietly(seed));

@@ -19,6 +19,8 @@ export interface Hit extends OffsetRange {
   readonly file: string;
   readonly position: number;
   readonly kind: 'batch' | 'header';
+  /** First offset behind what is read through it. */
+  readonly reach: number;
 }
 
 export interface Damage {
@@ -103,12 +105,14 @@ function hitsIn(segment: DiskSegment, after: Uint8Array | undefined): Hit[] {
     .filter(({ position, sizeBytes }) => !isWhole(position, position + sizeBytes))
     .map((batch) => hitOf(file, batch));
   if (header === null || isWhole(0, SEGMENT_HEADER_BYTES)) return hits;
-  return [{ file, position: 0, kind: 'header', firstOffset: baseOffset, nextOffset: baseOffset }, ...hits];
+  const place = { firstOffset: baseOffset, nextOffset: baseOffset, reach: segment.nextOffset };
+  return [{ file, position: 0, kind: 'header', ...place }, ...hits];
 }
 
 function hitOf(file: string, batch: BatchHeader): Hit {
   const { position, baseOffset: firstOffset } = batch;
-  return { file, position, kind: 'batch', firstOffset, nextOffset: nextOffsetOf(batch) };
+  const nextOffset = nextOffsetOf(batch);
+  return { file, position, kind: 'batch', firstOffset, nextOffset, reach: nextOffset };
 }
 
 /** What R4 goes by, of what the damage left: the checkpoint, and every batch that is whole. */

@@ -82,7 +82,7 @@ function drawDisk(random: Random) {
     capacityBytes: 2 ** 40,
     newNamesNeedSpace: chance(random, 0.5),
   };
-  const hasDirectory = chance(random, 0.8) || true;
+  const hasDirectory = chance(random, 0.8);
   const hasReserve = !hasDirectory || chance(random, 0.1);
   const isScheduled = chance(random, 0.5);
   const hasSlowSyncs = chance(random, 0.5);

@@ -8,6 +8,7 @@ import type { FileSystem } from '../../../src/io/file-system.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { checkDamage } from './damage-check.ts';
 import { checkIndexes, checkNoLeftovers, checkSecondRecovery } from './disk-checks.ts';
+import { checkAtRest } from './rest-check.ts';
 import { readLog } from './found-log.ts';
 import { causeOf, type Ending } from './oracle.ts';
 import { chance, drawPlan, pick } from './plan.ts';
@@ -156,6 +157,9 @@ class Simulator {
       this.#restart();
       return;
     }
+    injector.isOn = false;
+    await checkAtRest(session);
+    injector.isOn = chance(random, 0.5);
     await this.#close(session);
     injector.isOn = false;
     if (chance(random, 0.3)) this.#restart();

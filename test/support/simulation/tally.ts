@@ -10,6 +10,7 @@ export type TallyKey =
   | 'kills'
   | 'recoveryCrashes'
   | 'closes'
+  | 'rests'
   | 'faults'
   | 'failedWriters'
   | 'diskFull'

@@ -12,11 +12,13 @@ import {
   sealBatch,
   type BatchHeader,
 } from '../../../src/format/batch-header.ts';
+import { checksum } from '../../../src/format/checksum.ts';
 import {
   ATTRIBUTES_AT,
   BASE_OFFSET_AT,
   BATCH_HEADER_BYTES,
   BatchKind,
+  CRC_AT,
   EXTENSION_BYTES_AT,
   KIND_AT,
   LAST_OFFSET_DELTA_AT,
@@ -64,19 +66,13 @@ function verdictOf(bytes: Uint8Array, place = {}): string | null {
   return problem ?? batchProblem(bytes, 0, header);
 }
 
-/** A batch with one field changed behind the encoder's back, its checksum made right again. */
+/** A batch with one field changed behind the encoder's back, and its checksum made right again. */
 function withField(write: (view: DataView) => void): Uint8Array {
-  const { bytes, header } = encodedBatch({ values: ['a', 'b', 'c'] });
-  write(viewOf(bytes));
-  const crc = emptyBatchHeader();
-  readBatchHeader(viewOf(bytes), 0, crc);
-  const copy = Buffer.from(bytes);
-  const version = copy[VERSION_AT] ?? 0;
-  sealBatch(copy, viewOf(copy), 0, { ...crc, sizeBytes: header.sizeBytes });
-  // sealBatch writes version and size itself: put back what was asked for.
-  write(viewOf(copy));
-  copy[VERSION_AT] = version;
-  return copy;
+  const { bytes } = encodedBatch({ values: ['a', 'b', 'c'] });
+  const view = viewOf(bytes);
+  write(view);
+  view.setUint32(CRC_AT, checksum(bytes, MAGIC_AT, bytes.length), true);
+  return bytes;
 }
 
 describe('a batch header', () => {
@@ -124,7 +120,7 @@ describe('headerProblem', () => {
     ['the wrong log', { logId: 2 }, 'log id'],
     ['the wrong segment', { segmentId: 2 }, 'segment id'],
     ['the wrong position', { position: 129 }, 'position'],
-    ['fewer bytes left than it claims', { bytesLeft: 130 }, 'left'],
+    ['fewer bytes left than it claims', { bytesLeft: 128 }, 'left'],
   ])('finds %s', (_name, place, reason) => {
     expect(verdictOf(encodedBatch({ values: ['a'] }).bytes, place)).toContain(reason);
   });
@@ -158,11 +154,27 @@ describe('batchProblem, under a right checksum', () => {
   });
 
   test.each<[string, (view: DataView) => void, string]>([
-    ['attributes of a version to come', (view) => view.setUint16(ATTRIBUTES_AT, 1, true), 'attributes'],
+    [
+      'attributes of a version to come',
+      (view) => view.setUint16(ATTRIBUTES_AT, 1, true),
+      'attributes',
+    ],
     ['more records than fit', (view) => view.setUint32(RECORD_COUNT_AT, 1000, true), 'records'],
-    ['a count of 2^32 - 1', (view) => view.setUint32(RECORD_COUNT_AT, 0xffff_ffff, true), 'records'],
-    ['more records than offsets', (view) => view.setUint32(LAST_OFFSET_DELTA_AT, 1, true), 'offsets'],
-    ['a base offset above 2^53 - 1', (view) => view.setUint32(BASE_OFFSET_AT + 4, 0x20_0000, true), 'offset'],
+    [
+      'a count of 2^32 - 1',
+      (view) => view.setUint32(RECORD_COUNT_AT, 0xffff_ffff, true),
+      'records',
+    ],
+    [
+      'more records than offsets',
+      (view) => view.setUint32(LAST_OFFSET_DELTA_AT, 1, true),
+      'offsets',
+    ],
+    [
+      'a base offset above 2^53 - 1',
+      (view) => view.setUint32(BASE_OFFSET_AT + 4, 0x20_0000, true),
+      'offset',
+    ],
     [
       'a last offset above 2^53 - 2',
       (view) => {
@@ -171,14 +183,13 @@ describe('batchProblem, under a right checksum', () => {
       },
       'offset',
     ],
-    ['a syncedUpTo above 2^53 - 1', (view) => view.setUint32(SYNCED_UP_TO_AT + 4, 0x20_0000, true), 'offset'],
+    [
+      'a syncedUpTo above 2^53 - 1',
+      (view) => view.setUint32(SYNCED_UP_TO_AT + 4, 0x20_0000, true),
+      'offset',
+    ],
   ])('finds %s', (_name, write, reason) => {
-    const bytes = withField(write);
-    const header = emptyBatchHeader();
-    readBatchHeader(viewOf(bytes), 0, header);
-    // The field may be one that sealBatch cannot write: compute the checksum over what is there.
-    const problem = batchProblem(resealed(bytes), 0, readAgain(bytes));
-    expect(problem).toContain(reason);
+    expect(verdictOf(withField(write))).toContain(reason);
   });
 });
 

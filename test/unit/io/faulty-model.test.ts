@@ -12,21 +12,41 @@ import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import type { SectorBytes } from '../../support/file-image.ts';
 
 const SECTOR_COUNT = 24;
+const BLOCK_BYTES = 4096;
 const SEEDS = 200;
+
+/** What the disk may hold of one sector. */
+interface Sector {
+  /** More than one only past the end of the file, where nobody has looked. */
+  durable: string[];
+  /** What the cache held after each unsynced change. */
+  unsynced: string[];
+}
 
 /** What the disk may hold of one file. */
 class Twin {
   readonly #sectorBytes: number;
-  /** Of each sector: what is durable, then what it was after each unsynced change of it. */
-  #versions: string[][];
+  readonly #sectors: Sector[];
   #durableSize: number;
   /** Of each unsynced change: the end that a write reached, or the cut of a truncate. */
   #sizes: { readonly end: number; readonly isCut: boolean }[] = [];
 
-  constructor(sectorBytes: number, content: Uint8Array) {
+  /** `before`: the twin of the life that a power cut ended; the last block may keep its bytes. */
+  constructor(sectorBytes: number, content: Uint8Array, before: Twin | null) {
     this.#sectorBytes = sectorBytes;
-    this.#versions = Array.from({ length: SECTOR_COUNT }, (_, i) => [this.#sector(content, i)]);
     this.#durableSize = content.length;
+    const { length } = content;
+    const isInLastBlock = (start: number): boolean =>
+      start + sectorBytes > length && start < Math.ceil(length / BLOCK_BYTES) * BLOCK_BYTES;
+    this.#sectors = Array.from({ length: SECTOR_COUNT }, (_, i) => {
+      const seen = this.#contentOf(content, i);
+      const was = before === null ? undefined : before.#sectors[i];
+      const known = was === undefined ? [] : [...was.durable, ...was.unsynced];
+      const shown = Math.max(0, length - i * sectorBytes);
+      const old = known.map((version) => seen.slice(0, shown) + version.slice(shown));
+      const beyond = isInLastBlock(i * sectorBytes) ? old : [];
+      return { durable: [...new Set([seen, ...beyond])], unsynced: [] };
+    });
   }
 
   /** A write from byte `start` to byte `end`; the cache is `content` now. */
@@ -36,26 +56,27 @@ class Twin {
   }
 
   /** A truncate; the cache is `content` now. */
-  truncated(content: Uint8Array): void {
-    // The cut may find its sector at any earlier version: data and sizes go their own ways.
-    const index = Math.floor(content.length / this.#sectorBytes);
-    const kept = content.length % this.#sectorBytes;
-    const versions = this.#versions[index] ?? [];
-    const cut = versions.map((version) => version.slice(0, kept).padEnd(this.#sectorBytes, '\0'));
-    versions.push(...new Set(cut));
+  truncated(content: Uint8Array, sizeBefore: number): void {
     // To the end: after a lost truncate the disk may hold more than the cache shows.
-    this.#changed(content, content.length, this.#sectorBytes * SECTOR_COUNT);
+    const start = Math.min(sizeBefore, content.length);
+    this.#changed(content, start, this.#sectorBytes * SECTOR_COUNT);
     this.#sizes.push({ end: content.length, isCut: true });
   }
 
+  /** The cache writes whole blocks back. */
   #changed(content: Uint8Array, start: number, end: number): void {
-    const first = Math.floor(start / this.#sectorBytes);
-    const last = Math.ceil(end / this.#sectorBytes);
-    for (let i = first; i < last; i += 1) this.#versions[i]?.push(this.#sector(content, i));
+    const first = (Math.floor(start / BLOCK_BYTES) * BLOCK_BYTES) / this.#sectorBytes;
+    const last = (Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES) / this.#sectorBytes;
+    for (let i = first; i < last; i += 1) {
+      this.#sectors[i]?.unsynced.push(this.#contentOf(content, i));
+    }
   }
 
   synced(): void {
-    this.#versions = this.#versions.map((versions) => versions.slice(-1));
+    for (const sector of this.#sectors) {
+      if (sector.unsynced.length > 0) sector.durable = sector.unsynced.slice(-1);
+      sector.unsynced = [];
+    }
     for (const { end, isCut } of this.#sizes) {
       this.#durableSize = isCut ? end : Math.max(this.#durableSize, end);
     }
@@ -63,7 +84,7 @@ class Twin {
   }
 
   syncFailed(): void {
-    this.#versions = this.#versions.map((versions) => versions.slice(0, 1));
+    for (const sector of this.#sectors) sector.unsynced = [];
     this.#sizes = [];
   }
 
@@ -75,18 +96,18 @@ class Twin {
     const least = Math.min(this.#durableSize, ...cuts);
     const most = Math.max(this.#durableSize, ...this.#sizes.map(({ end }) => end));
     if (length < least || length > most) complaints.push(`size ${length}: ${least} to ${most}`);
-    for (const [i, versions] of this.#versions.entries()) {
-      const seen = content.subarray(i * this.#sectorBytes, (i + 1) * this.#sectorBytes);
-      const isKnown = versions.some((version) =>
-        // The size may cut a version short.
-        version.startsWith(Buffer.from(seen).toString('latin1')),
-      );
-      if (!isKnown) complaints.push(`sector ${i}: ${Buffer.from(seen).toString('hex', 0, 20)}`);
+    for (const [i, { durable, unsynced }] of this.#sectors.entries()) {
+      const start = i * this.#sectorBytes;
+      const seen = Buffer.from(content.subarray(start, start + this.#sectorBytes));
+      const text = seen.toString('latin1');
+      // The size may cut a version short.
+      const isKnown = [...durable, ...unsynced].some((version) => version.startsWith(text));
+      if (!isKnown) complaints.push(`sector ${i}: ${seen.toString('hex', 0, 20)}`);
     }
     return complaints;
   }
 
-  #sector(content: Uint8Array, index: number): string {
+  #contentOf(content: Uint8Array, index: number): string {
     const start = index * this.#sectorBytes;
     const bytes = Buffer.alloc(this.#sectorBytes);
     bytes.set(content.subarray(start, start + this.#sectorBytes));
@@ -102,10 +123,10 @@ interface World {
   readonly bytesMax: number;
 }
 
-async function open(fs: FaultyFileSystem, random: Random): Promise<World> {
+async function open(fs: FaultyFileSystem, random: Random, before: Twin | null): Promise<World> {
   const { sectorBytes } = fs.disk.options;
   const file = await fs.open('/a', 'write');
-  const twin = new Twin(sectorBytes, contentOf(fs, '/a'));
+  const twin = new Twin(sectorBytes, contentOf(fs, '/a'), before);
   return { fs, file, twin, random, bytesMax: SECTOR_COUNT * sectorBytes };
 }
 
@@ -117,7 +138,7 @@ async function step(world: World, value: number): Promise<void> {
   if (chance < 0.15) {
     const sizeBytes = randomBelow(random, bytesMax);
     await file.truncate(sizeBytes);
-    twin.truncated(contentOf(fs, '/a'));
+    twin.truncated(contentOf(fs, '/a'), before);
   } else if (chance < 0.25) {
     await file.datasync();
     twin.synced();
@@ -129,7 +150,7 @@ async function step(world: World, value: number): Promise<void> {
     const position = isAppend ? Math.min(before, bytesMax - 1) : randomBelow(random, bytesMax);
     const length = 1 + randomBelow(random, Math.min(3000, bytesMax - position));
     await file.write(Buffer.alloc(length, value), position);
-    twin.wrote(contentOf(fs, '/a'), position, position + length);
+    twin.wrote(contentOf(fs, '/a'), Math.min(position, before), position + length);
   }
 }
 
@@ -140,8 +161,9 @@ test.each<SectorBytes>([512, 4096])('power cuts with sectors of %i bytes', async
     let fs = new FaultyFileSystem({ random, sectorBytes });
     await (await fs.open('/a', 'create')).close();
     await fs.syncDirectory('/');
+    let twin: Twin | null = null;
     for (let life = 0; life < 3; life += 1) {
-      const world = await open(fs, random);
+      const world = await open(fs, random, twin);
       for (let i = 0; i < 8; i += 1) {
         await step(world, 1 + i);
         const image = fs.crashImage();
@@ -149,6 +171,7 @@ test.each<SectorBytes>([512, 4096])('power cuts with sectors of %i bytes', async
         expect(world.twin.complaints(contentOf(image, '/a')), `SEED=${seed} step ${i}`).toEqual([]);
       }
       fs = fs.crashImage();
+      twin = world.twin;
     }
   }
   expect(imageCount).toBe(SEEDS * 24);
@@ -160,7 +183,7 @@ test('kills change nothing but what is in flight, over several lives', async () 
     let fs = new FaultyFileSystem({ random });
     await (await fs.open('/a', 'create')).close();
     await fs.syncDirectory('/');
-    let world = await open(fs, random);
+    let world = await open(fs, random, null);
     for (let life = 0; life < 4; life += 1) {
       for (let i = 0; i < 4; i += 1) await step(world, 1 + i);
       const killed = fs.killImage();

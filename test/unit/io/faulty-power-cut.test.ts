@@ -243,6 +243,34 @@ describe('truncate', () => {
     expect(kept.toSorted()).toEqual(['A4096', 'A4096 .2048 C512', 'A4096 .2560']);
   });
 
+  test('kept: in the block of the cut, old bytes come back when the file grows again', async () => {
+    const { fs, file } = await durableFile('A'.repeat(16));
+    await file.truncate(6 * SECTOR);
+    await put(file, 'BBBB', 6); // Sectors 6 and 7 are in the block of the cut, 8 and 9 are not.
+    const [cut, write] = [idOf(fs, 0), idOf(fs, 1)];
+    const torn = { torn: write, sectors: 2, end: 'tail', rest: 'none' } as const;
+    expect(after(fs, { data: torn })).toBe('A4096 B1024'); // Seen on xfs.
+    expect(after(fs, { data: { ...torn, rest: 'before' } })).toBe('A3072 .1024 B1024');
+    expect(after(fs, { data: { only: cut } })).toBe('A3072');
+    await file.datasync();
+    expect(after(fs, { data: 'none' })).toBe('A3072 B2048');
+  });
+
+  test('kept: those bytes wait past the end, over a power cut too, until they are synced', async () => {
+    const { fs, file } = await durableFile('A'.repeat(8));
+    await file.truncate(6 * SECTOR);
+    const cut = idOf(fs, 0);
+    const image = fs.crashImage({ data: { torn: cut + 1, sectors: 0, end: 'head', rest: 'none' } });
+    expect(runs(contentOf(image, '/a'))).toBe('A3072');
+    const again = await image.open('/a', 'write');
+    await put(again, 'BBBB', 6);
+    const write = idOf(image, 0); // Of whole blocks now: sectors 0 to 15.
+    const torn = { torn: write, sectors: 8, end: 'tail', rest: 'none' } as const;
+    expect(after(image, { data: torn })).toBe('A4096 B1024');
+    await again.datasync();
+    expect(outcomes(image)).toEqual(new Set(['A3072 B2048']));
+  });
+
   test('extends by zeros', async () => {
     const { fs, file } = await durableFile('A');
     await file.truncate(2 * SECTOR);

@@ -1,0 +1,137 @@
+/** Decodes all that is whole in the files of a log into plain values, and encodes it again. */
+import { BatchCursor } from '../../../src/format/batch-cursor.ts';
+import { BatchEncoder, type EncodableRecord } from '../../../src/format/batch-encoder.ts';
+import { nextOffsetOf, type BatchHeader } from '../../../src/format/batch-header.ts';
+import {
+  checkpointSlotPosition,
+  encodeCheckpoint,
+  parseCheckpointSlot,
+} from '../../../src/format/checkpoint.ts';
+import { encodeGapBatch, readReplacedEndCrc } from '../../../src/format/gap-batch.ts';
+import {
+  BATCH_HEADER_BYTES,
+  BatchKind,
+  CHECKPOINT_SLOT_BYTES,
+  SEGMENT_HEADER_BYTES,
+} from '../../../src/format/layout.ts';
+import { decodeHeaders, encodeHeaders } from '../../../src/format/record-headers.ts';
+import { encodeSegmentHeader, parseSegmentHeader } from '../../../src/format/segment-header.ts';
+import { viewOf } from '../../../src/format/u64.ts';
+import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
+import { findCandidates } from '../../../src/segment/candidates.ts';
+import { SegmentIndex } from '../../../src/segment/segment-index.ts';
+import type { GoldenFiles } from './golden-case.ts';
+
+/** One piece of a file that was decoded and encoded again. */
+export interface Reencoded {
+  readonly what: string;
+  readonly file: string;
+  readonly position: number;
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+}
+
+/** Every whole piece of every file, in file order. */
+export async function reencode(files: GoldenFiles): Promise<Reencoded[]> {
+  const pieces: Reencoded[] = [];
+  for (const [file, bytes] of files) {
+    if (file.endsWith('.log')) pieces.push(...(await segmentPieces(file, bytes)));
+    else if (file === 'checkpoint') pieces.push(...checkpointPieces(file, bytes));
+  }
+  return pieces;
+}
+
+function checkpointPieces(file: string, bytes: Uint8Array): Reencoded[] {
+  return [0, 1].flatMap((slot) => {
+    const position = checkpointSlotPosition(slot);
+    const { checkpoint } = parseCheckpointSlot(bytes, position);
+    if (checkpoint === null) return [];
+    const before = bytes.subarray(position, position + CHECKPOINT_SLOT_BYTES);
+    return [{ what: 'slot', file, position, before, after: encodeCheckpoint(checkpoint) }];
+  });
+}
+
+async function segmentPieces(file: string, bytes: Uint8Array): Promise<Reencoded[]> {
+  const pieces: Reencoded[] = [];
+  const { header } = parseSegmentHeader(bytes.subarray(0, SEGMENT_HEADER_BYTES));
+  if (header !== null) {
+    const before = bytes.subarray(0, SEGMENT_HEADER_BYTES);
+    pieces.push({ what: 'header', file, position: 0, before, after: encodeSegmentHeader(header) });
+  }
+  const index = new SegmentIndex();
+  let nextOffset = header?.baseOffset ?? null;
+  for (const batch of await batchesIn(bytes)) {
+    const { position, sizeBytes, kind } = batch;
+    const before = bytes.subarray(position, position + sizeBytes);
+    const isNext = batch.baseOffset === nextOffset;
+    nextOffset = isNext ? nextOffsetOf(batch) : null; // Behind damage no index can be made.
+    if (kind === BatchKind.index) {
+      if (!isNext) continue;
+      pieces.push({ what: 'index', file, position, before, after: index.encode(batch) });
+      continue;
+    }
+    index.add(batch);
+    const what = kind === BatchKind.gap ? 'gap' : 'data';
+    const after = kind === BatchKind.gap ? gapAgain(before, batch) : dataAgain(before, batch);
+    pieces.push({ what, file, position, before, after });
+  }
+  return pieces;
+}
+
+async function batchesIn(bytes: Uint8Array): Promise<BatchHeader[]> {
+  const file = await new MemoryFileSystem().open('/segment', 'create');
+  await file.write(bytes, 0);
+  const search = { logId: 0, segmentId: 0, position: 0, endPosition: bytes.length };
+  const headers: BatchHeader[] = [];
+  for await (const header of findCandidates(file, search)) headers.push({ ...header });
+  await file.close();
+  return headers;
+}
+
+function gapAgain(bytes: Uint8Array, header: BatchHeader): Uint8Array {
+  const { logId, segmentId, epoch, position, baseOffset, appendTimeMs, sizeBytes } = header;
+  return encodeGapBatch({
+    logId,
+    segmentId,
+    epoch,
+    position,
+    baseOffset,
+    appendTimeMs,
+    sizeBytes,
+    nextOffset: nextOffsetOf(header),
+    replacedEndCrc: readReplacedEndCrc(bytes, 0, header),
+  });
+}
+
+/** Only what a caller gave and the header's own fields go in; sizes, counts and sums are made anew. */
+function dataAgain(bytes: Uint8Array, header: BatchHeader): Uint8Array {
+  const buffer = Buffer.alloc(bytes.length + BATCH_HEADER_BYTES);
+  const encoder = new BatchEncoder();
+  encoder.reset(buffer, 0);
+  encoder.begin();
+  for (const record of recordsOf(bytes, header)) encoder.add(record);
+  const { crc: _crc, sizeBytes: _size, recordCount: _count, ...fields } = header;
+  const fresh = { ...fields, crc: 0, sizeBytes: 0, recordCount: 0, lastOffsetDelta: 0 };
+  encoder.seal({ ...fresh, baseCreateTimeMs: 0, maxCreateTimeMs: 0 });
+  return buffer.subarray(0, encoder.end);
+}
+
+function recordsOf(bytes: Uint8Array, header: BatchHeader): EncodableRecord[] {
+  const cursor = new BatchCursor();
+  cursor.reset({ bytes, view: viewOf(bytes), at: 0, header, file: 'golden' });
+  const records: EncodableRecord[] = [];
+  while (cursor.next()) {
+    const { headersStart, headersBytes, createTimeMs, sizeBytes } = cursor;
+    const headers = decodeHeaders(bytes, headersStart, headersStart + headersBytes) ?? new Map();
+    const key = cursor.keyView()?.slice() ?? null;
+    records.push({
+      key,
+      keyBytes: key?.length ?? 0,
+      headers: encodeHeaders(Object.fromEntries(headers) as Record<string, Uint8Array>),
+      value: cursor.valueView()?.slice() ?? null,
+      createTimeMs,
+      sizeBytes,
+    });
+  }
+  return records;
+}
