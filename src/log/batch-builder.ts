@@ -73,7 +73,7 @@ export class BatchBuilder {
 
   readonly #options: BatchBuilderOptions;
   readonly #encoder = new BatchEncoder();
-  readonly #pool = new BufferPool(WRITE_BUFFER_BYTES, WRITE_BUFFERS_KEPT);
+  readonly #pool: BufferPool;
   readonly #header: BatchHeader = emptyBatchHeader();
   readonly #queue: Chunk[] = [];
   #chunk: Chunk | null = null;
@@ -87,7 +87,10 @@ export class BatchBuilder {
 
   constructor(options: BatchBuilderOptions) {
     this.#options = options;
-    const { end } = options;
+    const { end, policy } = options;
+    // A chunk never spans segments.
+    const bufferBytes = Math.min(WRITE_BUFFER_BYTES, policy.segmentBytesMax);
+    this.#pool = new BufferPool(bufferBytes, WRITE_BUFFERS_KEPT);
     this.#segment = end.segment;
     this.#isSealed = end.isSealed;
     this.#position = end.position;

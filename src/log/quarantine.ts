@@ -95,7 +95,7 @@ export class Quarantine {
 
   /** Checksums of the windows, chained; null when every byte is zero. */
   async #digest(file: File, position: number, endPosition: number): Promise<string | null> {
-    const window = Buffer.allocUnsafe(READ_WINDOW_BYTES);
+    const window = Buffer.allocUnsafe(Math.min(READ_WINDOW_BYTES, endPosition - position));
     let digest = 0;
     let hasContent = false;
     for (let at = position; at < endPosition; at += window.length) {
@@ -114,7 +114,7 @@ export class Quarantine {
     if (await this.#exists(temporary)) await fileSystem.unlink(temporary);
     const copy = await fileSystem.open(temporary, 'create');
     try {
-      const window = Buffer.allocUnsafe(READ_WINDOW_BYTES);
+      const window = Buffer.allocUnsafe(Math.min(READ_WINDOW_BYTES, endPosition - position));
       for (let at = position; at < endPosition;) {
         const bytesRead = await file.read(window.subarray(0, endPosition - at), at);
         if (bytesRead === 0) break;

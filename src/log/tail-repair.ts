@@ -90,7 +90,7 @@ async function removeSegment(
 async function isAllZero(directory: LogDirectory, segment: Segment): Promise<boolean> {
   const file = await directory.fileSystem.open(segment.path, 'read');
   try {
-    const window = Buffer.allocUnsafe(READ_WINDOW_BYTES);
+    const window = windowFor(segment.sizeBytes);
     for (let position = 0; ;) {
       const bytesRead = await file.read(window, position);
       if (bytesRead === 0) return true;
@@ -131,8 +131,13 @@ export async function rewriteTail(
   return rewrittenBytes;
 }
 
+/** A read buffer that is not larger than what there is to read. */
+function windowFor(sizeBytes: number): Buffer {
+  return Buffer.allocUnsafe(Math.max(1, Math.min(READ_WINDOW_BYTES, sizeBytes)));
+}
+
 async function rewriteRange(file: File, from: number, endPosition: number): Promise<number> {
-  const window = Buffer.allocUnsafe(READ_WINDOW_BYTES);
+  const window = windowFor(endPosition - from);
   let position = from;
   while (position < endPosition) {
     const bytesRead = await file.read(window.subarray(0, endPosition - position), position);

@@ -199,7 +199,7 @@ export class SegmentScanner {
   #buffer(sizeBytes: number): Uint8Array {
     if (this.#keepBuffers) return Buffer.allocUnsafeSlow(sizeBytes);
     if (this.#reusable.length < sizeBytes) {
-      this.#reusable = Buffer.allocUnsafeSlow(Math.max(sizeBytes, this.#windowBytes));
+      this.#reusable = Buffer.allocUnsafeSlow(sizeBytes);
     }
     return this.#reusable.subarray(0, sizeBytes);
   }

@@ -18,7 +18,7 @@ import { hex } from '../../../src/format/batch-header.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import type { GoldenCase, GoldenDirectory, GoldenFiles } from './golden-case.ts';
 import { GOLDEN_CASES } from './golden-cases.ts';
-import { keyView, observe, type Copy, type Observation } from './observe.ts';
+import { keyView, observe, valueView, type Copy, type Observation } from './observe.ts';
 
 const FLAGS = ['--check', '--force'] as const;
 const DIRECTORY_BYTES_MAX = 20 * 1024;
@@ -63,11 +63,18 @@ async function expectedOf(golden: GoldenCase, made: GoldenDirectory): Promise<Ex
   };
 }
 
+/** JSON with a line for each record. */
+function textOf({ records, ...rest }: Expected): string {
+  const lines = records.map((record) => `    ${JSON.stringify(record)}`).join(',\n');
+  const text = JSON.stringify({ ...rest, records: [] }, null, 2);
+  return `${text.replace('"records": []', () => `"records": [\n${lines}\n  ]`)}\n`;
+}
+
 /** What is expected must come from what was appended, not from what the engine read back. */
 function checkRecords(golden: GoldenCase, made: GoldenDirectory, seen: Observation): void {
   const appended = made.records.map(({ offset, input: { key = null, value, createTimeMs } }) => {
     const bytes = typeof key === 'string' ? Buffer.from(key) : key;
-    return { offset, key: keyView(bytes), value, createTimeMs };
+    return { offset, key: keyView(bytes), value: valueView(value), createTimeMs };
   });
   const read = seen.records.map(({ offset, key, value, createTimeMs }) => {
     return { offset, key, value, createTimeMs };
@@ -104,7 +111,7 @@ async function main(flags: readonly string[]): Promise<number> {
   for (const golden of GOLDEN_CASES) {
     const folder = join('segments', `v${FORMAT_VERSION}`, golden.name);
     const made = await golden.make();
-    const expected = `${JSON.stringify(await expectedOf(golden, made), null, 2)}\n`;
+    const expected = textOf(await expectedOf(golden, made));
     const all = new Map([...made.files, ['expected.json', Buffer.from(expected)]]);
     const sizeBytes = [...made.files.values()].reduce((sum, { length }) => sum + length, 0);
     if (sizeBytes > DIRECTORY_BYTES_MAX) throw new Error(`${golden.name}: ${sizeBytes} bytes`);

@@ -11,6 +11,7 @@ import { ManualClock } from '../../../src/core/clock.ts';
 import { StoreError } from '../../../src/core/errors.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
 import { hex, nextOffsetOf } from '../../../src/format/batch-header.ts';
+import { checksum } from '../../../src/format/checksum.ts';
 import { BatchKind } from '../../../src/format/layout.ts';
 import type { FileSystem } from '../../../src/io/file-system.ts';
 import type { Log } from '../../../src/log/log.ts';
@@ -20,6 +21,8 @@ import type { LogRecord } from '../../../src/log/record.ts';
 import type { LogGap } from '../../../src/log/recovery-report.ts';
 import { dumpSegment, type DumpEvent } from '../../../src/log/segment-dump.ts';
 import { verifyLog, type VerifyEvent } from '../../../src/log/verify.ts';
+
+const SHORT_CHARS_MAX = 20;
 
 /** A copy of the directory that may be changed. */
 export interface Copy {
@@ -31,12 +34,16 @@ export interface RecordView {
   readonly offset: number;
   /** Text, or hexadecimal in an object when it is not UTF-8. */
   readonly key: string | { readonly hex: string } | null;
-  readonly value: string | null;
+  /** Long ones by their beginning, length and checksum. */
+  readonly value: ValueView;
   readonly headers: Readonly<Record<string, { readonly hex: string }>>;
   readonly createTimeMs: number;
   readonly appendTimeMs: number;
   readonly epoch: number;
 }
+
+export type ValueView =
+  { readonly begins: string; readonly bytes: number; readonly crc: string } | string | null;
 
 export interface Observation {
   /** What a read-only handle reads when it skips damage. */
@@ -89,12 +96,20 @@ export function recordView(record: LogRecord<string>): RecordView {
   return {
     offset,
     key: keyView(record.keyView()),
-    value,
+    value: valueView(value),
     headers: Object.fromEntries(headers),
     createTimeMs,
     appendTimeMs,
     epoch,
   };
+}
+
+/** A value as plain data. */
+export function valueView(value: string | null): ValueView {
+  if (value === null || value.length <= SHORT_CHARS_MAX) return value;
+  const bytes = Buffer.from(value);
+  const crc = hex(checksum(bytes, 0, bytes.length));
+  return { begins: value.slice(0, SHORT_CHARS_MAX), bytes: bytes.length, crc };
 }
 
 /** A key as plain data. */

@@ -126,7 +126,8 @@ function noteSent(session: Session, call: Omit<Sent, 'isLate'>): Sent {
   const wasTaken = log.endOffset > offset;
   world.narrate(`append ${namesOf(records)} for ${offset}${wasTaken ? '' : ': refused at once'}`);
   if (wasTaken) records.forEach((record, at) => oracle.sent(record, offset + at));
-  if (wasTaken && isWrong) oracle.fault('expected', `a wrong expectedOffset was taken at ${offset}`);
+  if (wasTaken && isWrong)
+    oracle.fault('expected', `a wrong expectedOffset was taken at ${offset}`);
   return { ...call, isLate: session.hasFailed };
 }
 

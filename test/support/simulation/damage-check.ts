@@ -109,7 +109,8 @@ async function checkSkip(damageCase: DamageCase): Promise<void> {
   const records = await readSkipping(log, gaps);
   checkLost(damageCase, { records, gaps });
   const { offset } = await log.append({ value: Uint8Array.of(1, 2, 3) });
-  if ((await log.read(offset))?.value?.length !== 3) world.oracle.fault('A14', 'no append after skip');
+  if ((await log.read(offset))?.value?.length !== 3)
+    world.oracle.fault('A14', 'no append after skip');
   await log.close();
   world.tally.add('gaps', gaps.length);
   await checkSettled(damageCase, fileSystem, { records, endOffset: offset + 1 });
@@ -127,7 +128,10 @@ async function checkSettled(
   const records = await readSkipping(log, []);
   const isSame = log.endOffset === before.endOffset && records.length === before.records.length + 1;
   if (!isSame || gaps.length > 0 || cutBytes > 0) {
-    world.oracle.fault('A13', `a repair did not last: ${JSON.stringify(log.recovery)} (${damage.what})`);
+    world.oracle.fault(
+      'A13',
+      `a repair did not last: ${JSON.stringify(log.recovery)} (${damage.what})`,
+    );
   }
   await log.close();
 }

@@ -69,7 +69,10 @@ function damageSomething(fileSystem: FaultyFileSystem, target: Target): string |
     case 0:
       return flip(segment.path, randomBelow(random, SEGMENT_HEADER_BYTES));
     case 1:
-      return flip(join(target.path, CHECKPOINT_FILE), 4096 * randomBelow(random, 2) + randomBelow(random, 256));
+      return flip(
+        join(target.path, CHECKPOINT_FILE),
+        4096 * randomBelow(random, 2) + randomBelow(random, 256),
+      );
     case 2: {
       const index = sector();
       zeroSector(fileSystem, segment.path, index);

@@ -2,12 +2,7 @@
 import { basename } from 'node:path';
 
 import { SeededRandom } from '../../../src/core/random.ts';
-import {
-  CHECKPOINT_FILE,
-  LOCK_FILE,
-  RESERVE_FILE,
-  TEMPORARY_SUFFIX,
-} from '../../../src/format/file-names.ts';
+import { CHECKPOINT_FILE, LOCK_FILE, TEMPORARY_SUFFIX } from '../../../src/format/file-names.ts';
 import { decodeIndexBatch } from '../../../src/format/index-batch.ts';
 import { enterSegment, loadIndex } from '../../../src/segment/segment-entry.ts';
 import { Segment } from '../../../src/segment/segment.ts';
@@ -47,7 +42,10 @@ export async function checkIndexes(world: World): Promise<void> {
 function checkIndexBatch(world: World, segment: DiskSegment, expected: ReferenceIndex): void {
   const { bytes, endPosition, index, nextOffset, path } = segment;
   if (index === null) return;
-  const columns = decodeIndexBatch(bytes.subarray(endPosition, endPosition + index.sizeBytes), index);
+  const columns = decodeIndexBatch(
+    bytes.subarray(endPosition, endPosition + index.sizeBytes),
+    index,
+  );
   const isRight =
     columns !== null &&
     isEqual(columns, expected) &&
@@ -75,15 +73,16 @@ function isEqual(columns: IndexColumns, { rows }: ReferenceIndex): boolean {
   if (count !== rows.length) return false;
   return rows.every(
     ([offset, maxCreateTime, position], slot) =>
-      offsets[slot] === offset && maxCreateTimes[slot] === maxCreateTime && positions[slot] === position,
+      offsets[slot] === offset &&
+      maxCreateTimes[slot] === maxCreateTime &&
+      positions[slot] === position,
   );
 }
 
 /**
  * A13: what opening made of the directory is final. Killed, or cut off from its power, right after,
  * it is opened again, and every file is what it was, byte for byte, but for those that say who
- * holds the log (LOCK) and that a further epoch began (checkpoint), and for the reserve, which need
- * not survive.
+ * holds the log (LOCK) and that a further epoch began (checkpoint); the reserve need not survive.
  */
 export async function checkSecondRecovery(world: World, isPowerCut: boolean): Promise<void> {
   const { path } = world.plan;
@@ -99,7 +98,7 @@ export async function checkSecondRecovery(world: World, isPowerCut: boolean): Pr
     world.oracle.fault('A13', `a second recovery did more: ${JSON.stringify(log.recovery)}`);
   }
   for (const file of new Set([...before.keys(), ...after.keys()])) {
-    if ([LOCK_FILE, CHECKPOINT_FILE, RESERVE_FILE].includes(basename(file))) continue;
+    if ([LOCK_FILE, CHECKPOINT_FILE].includes(basename(file))) continue;
     const problem = differenceOf(before.get(file), after.get(file));
     if (problem !== null) {
       world.oracle.fault('A13', `${file} ${problem} after a second recovery`);
@@ -109,7 +108,10 @@ export async function checkSecondRecovery(world: World, isPowerCut: boolean): Pr
   world.tally.add('secondRecoveries');
 }
 
-function differenceOf(before: Uint8Array | undefined, after: Uint8Array | undefined): string | null {
+function differenceOf(
+  before: Uint8Array | undefined,
+  after: Uint8Array | undefined,
+): string | null {
   if (before === undefined) return 'appeared';
   if (after === undefined) return 'is gone';
   return Buffer.compare(before, after) === 0 ? null : 'changed';

@@ -11,7 +11,11 @@ import {
   nextOffsetOf,
   type BatchHeader,
 } from '../../../src/format/batch-header.ts';
-import { CHECKPOINT_FILE, parseSegmentFileName } from '../../../src/format/file-names.ts';
+import {
+  CHECKPOINT_FILE,
+  RESERVE_FILE,
+  parseSegmentFileName,
+} from '../../../src/format/file-names.ts';
 import { parseCheckpointFile, type ParsedCheckpointFile } from '../../../src/format/checkpoint.ts';
 import { BATCH_HEADER_BYTES, BatchKind, SEGMENT_HEADER_BYTES } from '../../../src/format/layout.ts';
 import { parseSegmentHeader, type SegmentHeader } from '../../../src/format/segment-header.ts';
@@ -34,13 +38,14 @@ export interface DiskSegment {
   readonly index: BatchHeader | null;
 }
 
-/** Every file below a directory by path, as reads show it. */
+/** Every file below a directory by path, as reads show it; not the reserve, whose bytes say nothing. */
 export function filesUnder(fileSystem: FaultyFileSystem, path: string): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>();
   const visit = (directory: MemoryDirectoryNode, at: string): void => {
     for (const [name, node] of directory.entries) {
       if (node.kind === 'directory') visit(node, join(at, name));
-      else files.set(join(at, name), node.bytes.slice(0, node.bytes.sizeBytes));
+      else if (name !== RESERVE_FILE)
+        files.set(join(at, name), node.bytes.slice(0, node.bytes.sizeBytes));
     }
   };
   visit(fileSystem.disk.tree.findDirectory({ operation: 'look', path }), path);
@@ -58,7 +63,10 @@ export function segmentsIn(files: ReadonlyMap<string, Uint8Array>, path: string)
 }
 
 /** The log's checkpoint, whatever is left of it. */
-export function checkpointIn(files: ReadonlyMap<string, Uint8Array>, path: string): ParsedCheckpointFile {
+export function checkpointIn(
+  files: ReadonlyMap<string, Uint8Array>,
+  path: string,
+): ParsedCheckpointFile {
   return parseCheckpointFile(files.get(join(path, CHECKPOINT_FILE)) ?? new Uint8Array(0));
 }
 

@@ -54,7 +54,10 @@ export class FaultInjector {
     }
     if (operation === 'write' && chance(random, full)) {
       const isShort = chance(random, 0.5);
-      return { errno: pick(random, ['ENOSPC', 'EDQUOT']), ...(isShort ? { shortBytes: 'half' } : {}) };
+      return {
+        errno: pick(random, ['ENOSPC', 'EDQUOT']),
+        ...(isShort ? { shortBytes: 'half' } : {}),
+      };
     }
     if ((operation === 'open' || operation === 'create') && chance(random, files)) {
       return { errno: 'EMFILE' };

@@ -100,7 +100,8 @@ export class Oracle {
     const offset = this.#offsets.get(record.id);
     if (offset === undefined) return;
     this.#forget(offset);
-    while (this.#end > 0 && !this.#entries.has(this.#end - 1) && this.#end > this.writtenEnd) this.#end--;
+    while (this.#end > 0 && !this.#entries.has(this.#end - 1) && this.#end > this.writtenEnd)
+      this.#end--;
   }
 
   /** The log said that some records were refused, and this may be one. */
@@ -128,7 +129,10 @@ export class Oracle {
   }
 
   /** A reader of the running log got a record. */
-  seen(found: FoundRecord, log: { readonly visibleOffset: number; readonly isDurable: boolean }): void {
+  seen(
+    found: FoundRecord,
+    log: { readonly visibleOffset: number; readonly isDurable: boolean },
+  ): void {
     const { offset } = found;
     this.#compare(found);
     if (offset >= log.visibleOffset) {
@@ -146,7 +150,8 @@ export class Oracle {
   reopened(ending: Ending, found: FoundLog): void {
     this.#checkBounds(ending, found);
     this.#checkRecords(found);
-    if (found.epoch <= this.epoch) this.fault('epoch', `epoch ${found.epoch} follows ${this.epoch}`);
+    if (found.epoch <= this.epoch)
+      this.fault('epoch', `epoch ${found.epoch} follows ${this.epoch}`);
     this.#adopt(found);
   }
 
@@ -169,7 +174,9 @@ export class Oracle {
 
   #checkBounds(ending: Ending, found: FoundLog): void {
     const { startOffset, endOffset } = found;
-    const endMin = { close: this.durableEnd, kill: this.writtenEnd, power: this.durableEnd }[ending];
+    const endMin = { close: this.durableEnd, kill: this.writtenEnd, power: this.durableEnd }[
+      ending
+    ];
     if (endOffset < endMin) {
       this.fault('A1', `the log ends at ${endOffset} after ${ending}, promised up to ${endMin}`);
     }
@@ -194,9 +201,13 @@ export class Oracle {
       for (; expected < offset; expected++) this.#checkMissing(expected);
       this.#compare(record);
       if (record.appendTimeMs < appendTimeMs) {
-        this.fault('A3', `append time ${record.appendTimeMs} at ${offset} comes after ${appendTimeMs}`);
+        this.fault(
+          'A3',
+          `append time ${record.appendTimeMs} at ${offset} comes after ${appendTimeMs}`,
+        );
       }
-      if (record.epoch < epoch) this.fault('A3', `epoch ${record.epoch} at ${offset} after ${epoch}`);
+      if (record.epoch < epoch)
+        this.fault('A3', `epoch ${record.epoch} at ${offset} after ${epoch}`);
       ({ appendTimeMs, epoch } = record);
       expected = Math.max(expected, offset + 1);
     }

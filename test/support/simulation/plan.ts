@@ -82,11 +82,18 @@ function drawDisk(random: Random) {
     capacityBytes: 2 ** 40,
     newNamesNeedSpace: chance(random, 0.5),
   };
-  const hasDirectory = chance(random, 0.8);
-  const hasReserve = !hasDirectory || chance(random, 0.1);
+  const hasDirectory = chance(random, 0.9);
+  const hasReserve = !hasDirectory || chance(random, 0.05);
   const isScheduled = chance(random, 0.5);
   const hasSlowSyncs = chance(random, 0.5);
-  return { path: pick(random, ['/log', '/a/b/log']), hasDirectory, hasReserve, disk, isScheduled, hasSlowSyncs };
+  return {
+    path: pick(random, ['/log', '/a/b/log']),
+    hasDirectory,
+    hasReserve,
+    disk,
+    isScheduled,
+    hasSlowSyncs,
+  };
 }
 
 function drawLog(random: Random) {

@@ -59,8 +59,10 @@ function pickStep(random: Random): Step {
 function advance({ world }: Session, random: Random): void {
   const { clock, plan } = world;
   clock.advance(pick(random, [1, 10, 60, 250, 1500]));
+  world.noteTime();
   if (!plan.jumpsClock || chance(random, 0.7)) return;
   clock.jumpTo(Math.max(0, clock.now() + pick(random, [-3_600_000, -1000, 1000, 3_600_000])));
+  world.noteTime();
 }
 
 function trim(session: Session, random: Random): void {
@@ -68,15 +70,19 @@ function trim(session: Session, random: Random): void {
   const { oracle, plan, tally } = world;
   if (!plan.trims) return;
   if (chance(random, 0.5)) {
-    session.follow(log.retain().then(({ startOffset }) => {
-      if (!session.isOver) oracle.startMin = Math.max(oracle.startMin, startOffset);
-    }), () => undefined);
+    session.follow(
+      log.retain().then(({ startOffset }) => {
+        if (!session.isOver) oracle.startMin = Math.max(oracle.startMin, startOffset);
+      }),
+      () => undefined,
+    );
     return;
   }
   const { startOffset, visibleOffset } = log;
   const offset = startOffset + randomBelow(random, visibleOffset - startOffset + 1);
   world.narrate(`deleteBefore(${offset})`);
   oracle.startMax = Math.max(oracle.startMax, offset);
+  session.deletedMax = Math.max(session.deletedMax, offset);
   session.follow(log.deleteBefore(offset), () => {
     oracle.startMin = Math.max(oracle.startMin, offset);
     if (log.startOffset < offset) oracle.fault('start', `${offset} was deleted in vain`);

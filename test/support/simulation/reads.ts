@@ -109,7 +109,11 @@ export function startFollower(session: Session): void {
   session.followers.push(follower);
   const run = async (): Promise<void> => {
     try {
-      for await (const record of log.records({ from, follow: true, signal: session.ending.signal })) {
+      for await (const record of log.records({
+        from,
+        follow: true,
+        signal: session.ending.signal,
+      })) {
         if (session.isOver) return;
         while (follower.nextOffset < record.offset && oracle.isGap(follower.nextOffset)) {
           follower.nextOffset++;
@@ -159,7 +163,10 @@ function checkFirst(session: Session, wanted: Expectation, first: number): numbe
   const isLater = first > wanted.offset && session.log.startOffset <= wanted.offset;
   if (isEarlier || (isLater && !wanted.isEnd)) {
     const from = JSON.stringify(wanted.from);
-    session.world.oracle.fault('time', `a read from ${from} began at ${first}, not ${wanted.offset}`);
+    session.world.oracle.fault(
+      'time',
+      `a read from ${from} began at ${first}, not ${wanted.offset}`,
+    );
   }
   return first;
 }

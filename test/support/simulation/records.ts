@@ -6,14 +6,19 @@ import type { LogRecord } from '../../../src/log/record.ts';
 /** A record as it was handed to the log. */
 export interface SentRecord {
   readonly id: number;
+  /** Wall time when it was handed over. */
+  readonly sentMs: number;
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
   readonly headers: readonly (readonly [string, Uint8Array])[];
   readonly createTimeMs: number;
 }
 
+/** What of a record the log must give back. */
+export type Content = Omit<SentRecord, 'id' | 'sentMs'>;
+
 /** A record as the log gave it back. */
-export interface FoundRecord extends Omit<SentRecord, 'id'> {
+export interface FoundRecord extends Content {
   readonly offset: number;
   readonly epoch: number;
   readonly appendTimeMs: number;
@@ -31,10 +36,16 @@ export function makeRecord(id: number, nowMs: number, valueBytesMax: number): Se
   const padding = randomBelow(random, valueBytesMax + 1);
   return {
     id,
-    key: hasKey ? Buffer.concat([Buffer.from(`k${id % 7}`), isTombstone ? name : noise(random, 3)]) : null,
+    sentMs: nowMs,
+    key: hasKey
+      ? Buffer.concat([Buffer.from(`k${id % 7}`), isTombstone ? name : noise(random, 3)])
+      : null,
     value: isTombstone ? null : Buffer.concat([name, noise(random, padding)]),
     headers: random.next() < 0.2 ? makeHeaders(random) : [],
-    createTimeMs: Math.max(0, nowMs + randomBelow(random, CREATE_TIME_SPREAD_MS) - CREATE_TIME_SPREAD_MS / 2),
+    createTimeMs: Math.max(
+      0,
+      nowMs + randomBelow(random, CREATE_TIME_SPREAD_MS) - CREATE_TIME_SPREAD_MS / 2,
+    ),
   };
 }
 
@@ -64,20 +75,26 @@ export function foundRecord(record: LogRecord<Uint8Array>): FoundRecord {
 }
 
 /** The first difference between a record that was sent and one that was found; null for none. */
-export function difference(sent: SentRecord, found: Omit<SentRecord, 'id'>): string | null {
-  if (!sameBytes(sent.value, found.value)) return `value ${text(found.value)}, sent ${text(sent.value)}`;
+export function difference(sent: SentRecord, found: Content): string | null {
+  if (!sameBytes(sent.value, found.value))
+    return `value ${text(found.value)}, sent ${text(sent.value)}`;
   if (!sameBytes(sent.key, found.key)) return `key ${text(found.key)}, sent ${text(sent.key)}`;
   if (sent.createTimeMs !== found.createTimeMs) {
     return `create time ${found.createTimeMs}, sent ${sent.createTimeMs}`;
   }
-  const names = (record: Omit<SentRecord, 'id'>) => record.headers.map(([name]) => name).join();
+  const names = (record: Content) => record.headers.map(([name]) => name).join();
   if (names(sent) !== names(found)) return `headers ${names(found)}, sent ${names(sent)}`;
-  const at = sent.headers.findIndex(([, bytes], slot) => !sameBytes(bytes, found.headers[slot]?.[1] ?? null));
+  const at = sent.headers.findIndex(
+    ([, bytes], slot) => !sameBytes(bytes, found.headers[slot]?.[1] ?? null),
+  );
   return at < 0 ? null : `header ${sent.headers[at]?.[0] ?? ''} differs`;
 }
 
 function makeHeaders(random: SeededRandom): [string, Uint8Array][] {
-  return HEADER_NAMES.filter(() => random.next() < 0.5).map((name) => [name, noise(random, randomBelow(random, 20))]);
+  return HEADER_NAMES.filter(() => random.next() < 0.5).map((name) => [
+    name,
+    noise(random, randomBelow(random, 20)),
+  ]);
 }
 
 function noise(random: SeededRandom, length: number): Uint8Array {
@@ -94,6 +111,8 @@ function sameBytes(one: Uint8Array | null, other: Uint8Array | null): boolean {
 
 function text(bytes: Uint8Array | null): string {
   if (bytes === null) return 'null';
-  const start = Buffer.from(bytes.subarray(0, 12)).toString('latin1').replaceAll(/[^ -~]/g, '.');
+  const start = Buffer.from(bytes.subarray(0, 12))
+    .toString('latin1')
+    .replaceAll(/[^ -~]/g, '.');
   return `'${start}' (${bytes.length} bytes)`;
 }

@@ -26,6 +26,8 @@ export class Session {
   /** The writer was seen to have failed: nothing that is sent from now on may be acknowledged. */
   hasFailed = false;
   isDiskLimited = false;
+  /** Highest offset that the program asked to delete up to. */
+  deletedMax = 0;
   /** Aborted when the program ends. */
   readonly ending = new AbortController();
   readonly followers: { readonly nextOffset: number; readonly isDone: boolean }[] = [];
@@ -129,10 +131,21 @@ export class Session {
       oracle.fault('visible', `the visible offset went back to ${visibleOffset}`);
     }
     this.#visibleOffset = visibleOffset;
-    if (plan.retentionBytes !== null || plan.retentionMs !== null) {
-      oracle.startMax = Math.max(oracle.startMax, startOffset);
-    } else if (startOffset > oracle.startMax) {
-      oracle.fault('A1', `the start moved to ${startOffset} by itself`);
+    this.#checkRetention(oracle.startMax, startOffset);
+    oracle.startMax = Math.max(oracle.startMax, startOffset);
+  }
+
+  /** What went without being deleted by the program was too old, or too much. */
+  #checkRetention(from: number, startOffset: number): void {
+    const { log, world } = this;
+    const { oracle, plan } = world;
+    const { retentionBytes, retentionMs } = plan;
+    world.noteTime();
+    for (let offset = Math.max(from, this.deletedMax); offset < startOffset; offset++) {
+      const ageMs = world.wallMaxMs - (oracle.expected(offset)?.sentMs ?? 0);
+      const isOld = retentionMs !== null && ageMs > retentionMs;
+      const isTooMuch = retentionBytes !== null && log.stats().sizeBytes >= retentionBytes;
+      if (!isOld && !isTooMuch) oracle.fault('A1', `offset ${offset} went without a reason`);
     }
   }
 }

@@ -2,13 +2,16 @@
 import { dirname, join } from 'node:path';
 
 import { ManualClock } from '../../../src/core/clock.ts';
+import { IoError, isIoError } from '../../../src/core/errors.ts';
 import { randomBelow } from '../../../src/core/random.ts';
 import { RESERVE_FILE } from '../../../src/format/file-names.ts';
 import type { FileSystem } from '../../../src/io/file-system.ts';
 import type { Log } from '../../../src/log/log.ts';
+import { referenceLogEnd } from '../reference/log-end.ts';
 import { checkDamage } from './damage-check.ts';
 import { checkIndexes, checkNoLeftovers, checkSecondRecovery } from './disk-checks.ts';
 import { checkAtRest } from './rest-check.ts';
+import { filesUnder } from './disk-reader.ts';
 import { readLog } from './found-log.ts';
 import { causeOf, type Ending } from './oracle.ts';
 import { chance, drawPlan, pick } from './plan.ts';
@@ -81,11 +84,12 @@ class Simulator {
       injector.isOn = !isLast;
       if (!isLast && chance(random, plan.recoveryCrashOdds)) this.#planCrash(60);
       world.narrate(`open, attempt ${attempt}, after ${this.#ending}`);
+      const expectedEnd = endOnDisk(world);
       const outcome = await world.drive(world.open());
       injector.isOn = false;
       world.fileSystem.crashAt = null;
       if (outcome.status === 'done') {
-        if (await this.#check(outcome.value)) return outcome.value;
+        if (await this.#check(outcome.value, expectedEnd)) return outcome.value;
         continue;
       }
       if (outcome.status === 'crashed') {
@@ -94,17 +98,18 @@ class Simulator {
         continue;
       }
       world.narrate(`open failed: ${String(outcome.error)}`);
-      if (injector.firedCount === 0) {
+      if (injector.firedCount === 0 || !(outcome.error instanceof IoError)) {
         oracle.fault('open', `${String(outcome.error)}${causeOf(outcome.error)}`);
         return null;
       }
-      if (world.fileSystem.openFileCount > 0) oracle.fault('leak', 'a failed open leaves files open');
+      if (world.fileSystem.openFileCount > 0)
+        oracle.fault('leak', 'a failed open leaves files open');
     }
     return null;
   }
 
   /** Whether the log is one to go on with: what it holds is as promised, and it can be written. */
-  async #check(log: Log<Uint8Array>): Promise<boolean> {
+  async #check(log: Log<Uint8Array>, expectedEnd: number): Promise<boolean> {
     const world = this.#world;
     const { oracle, tally, injector } = world;
     tally.add('opens');
@@ -117,6 +122,12 @@ class Simulator {
     }
     world.narrate(`found [${found.value.startOffset}, ${found.value.endOffset})`);
     if (log.recovery.cutBytes > 0) tally.add('tornTails');
+    if (found.value.endOffset !== expectedEnd) {
+      oracle.fault('A5', `the log ends at ${found.value.endOffset}, its data at ${expectedEnd}`);
+    }
+    if (log.recovery.damage !== null || log.recovery.gaps.length > 0) {
+      oracle.fault('A6', `false alarm: ${JSON.stringify(log.recovery)}`);
+    }
     if (!log.readOnly) {
       oracle.reopened(this.#ending, found.value);
       await this.#checkDisk();
@@ -152,7 +163,9 @@ class Simulator {
     world.fileSystem.crashAt = null;
     if (outcome.status === 'crashed' || willCrash) {
       session.observeAtEnd();
-      world.narrate(`crash: end ${oracle.end}, written ${oracle.writtenEnd}, durable ${oracle.durableEnd}`);
+      world.narrate(
+        `crash: end ${oracle.end}, written ${oracle.writtenEnd}, durable ${oracle.durableEnd}`,
+      );
       world.fileSystem.crash();
       this.#restart();
       return;
@@ -206,6 +219,16 @@ class Simulator {
     world.clock = new ManualClock(clock.now());
     world.fileSystem = isPowerCut ? fileSystem.crashImage() : fileSystem.killImage();
     world.fileSystem.capacityBytes = 2 ** 40;
+  }
+}
+
+/** Where the data ends, as anyone can see who reads the files. */
+function endOnDisk({ fileSystem, plan }: World): number {
+  try {
+    return referenceLogEnd(filesUnder(fileSystem, plan.path), plan.path);
+  } catch (error) {
+    if (isIoError(error, 'ENOENT')) return 0; // There is no directory yet.
+    throw error;
   }
 }
 

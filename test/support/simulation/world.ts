@@ -28,6 +28,8 @@ export class World {
   /** Decides what the program does; the disk, the faults and the engine have their own. */
   readonly random: Random;
   fileSystem: FaultyFileSystem;
+  /** Latest wall time that anybody can have seen. */
+  wallMaxMs = 0;
   /** Told what happens, for a person. */
   readonly narrate: (what: string) => void;
   readonly #engineRandom: Random;
@@ -55,6 +57,10 @@ export class World {
         if (errno !== null) narrate(`fault: ${errno} for ${call.operation} of ${call.path}`);
       },
     });
+  }
+
+  noteTime(): void {
+    this.wallMaxMs = Math.max(this.wallMaxMs, this.clock.now());
   }
 
   nextRecord(): SentRecord {

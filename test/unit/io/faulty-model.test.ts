@@ -11,7 +11,8 @@ import { contentOf } from '../../support/disk-damage.ts';
 import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import type { SectorBytes } from '../../support/file-image.ts';
 
-const SECTOR_COUNT = 24;
+/** Of the one file: a few blocks. */
+const FILE_BYTES_MAX = 20 * 1024;
 const BLOCK_BYTES = 4096;
 const SEEDS = 200;
 
@@ -38,7 +39,7 @@ class Twin {
     const { length } = content;
     const isInLastBlock = (start: number): boolean =>
       start + sectorBytes > length && start < Math.ceil(length / BLOCK_BYTES) * BLOCK_BYTES;
-    this.#sectors = Array.from({ length: SECTOR_COUNT }, (_, i) => {
+    this.#sectors = Array.from({ length: FILE_BYTES_MAX / sectorBytes }, (_, i) => {
       const seen = this.#contentOf(content, i);
       const was = before === null ? undefined : before.#sectors[i];
       const known = was === undefined ? [] : [...was.durable, ...was.unsynced];
@@ -59,7 +60,7 @@ class Twin {
   truncated(content: Uint8Array, sizeBefore: number): void {
     // To the end: after a lost truncate the disk may hold more than the cache shows.
     const start = Math.min(sizeBefore, content.length);
-    this.#changed(content, start, this.#sectorBytes * SECTOR_COUNT);
+    this.#changed(content, start, FILE_BYTES_MAX);
     this.#sizes.push({ end: content.length, isCut: true });
   }
 
@@ -120,23 +121,22 @@ interface World {
   readonly file: File;
   readonly twin: Twin;
   readonly random: Random;
-  readonly bytesMax: number;
 }
 
 async function open(fs: FaultyFileSystem, random: Random, before: Twin | null): Promise<World> {
   const { sectorBytes } = fs.disk.options;
   const file = await fs.open('/a', 'write');
   const twin = new Twin(sectorBytes, contentOf(fs, '/a'), before);
-  return { fs, file, twin, random, bytesMax: SECTOR_COUNT * sectorBytes };
+  return { fs, file, twin, random };
 }
 
 /** Appends mostly, as the engine does; cuts and overwrites now and then. */
 async function step(world: World, value: number): Promise<void> {
-  const { fs, file, twin, random, bytesMax } = world;
+  const { fs, file, twin, random } = world;
   const before = contentOf(fs, '/a').length;
   const chance = random.next();
   if (chance < 0.15) {
-    const sizeBytes = randomBelow(random, bytesMax);
+    const sizeBytes = randomBelow(random, FILE_BYTES_MAX);
     await file.truncate(sizeBytes);
     twin.truncated(contentOf(fs, '/a'), before);
   } else if (chance < 0.25) {
@@ -147,8 +147,10 @@ async function step(world: World, value: number): Promise<void> {
     await file.datasync().catch(() => twin.syncFailed());
   } else {
     const isAppend = random.next() < 0.7;
-    const position = isAppend ? Math.min(before, bytesMax - 1) : randomBelow(random, bytesMax);
-    const length = 1 + randomBelow(random, Math.min(3000, bytesMax - position));
+    const position = isAppend
+      ? Math.min(before, FILE_BYTES_MAX - 1)
+      : randomBelow(random, FILE_BYTES_MAX);
+    const length = 1 + randomBelow(random, Math.min(3000, FILE_BYTES_MAX - position));
     await file.write(Buffer.alloc(length, value), position);
     twin.wrote(contentOf(fs, '/a'), Math.min(position, before), position + length);
   }

@@ -1,0 +1,87 @@
+/** Logs that several golden cases begin with, and the two ways to damage a batch. */
+import { damage } from '../disk-damage.ts';
+import { walkSegment, type WalkedBatch } from '../segment-walk.ts';
+import { GoldenLog, type GoldenCase } from './golden-case.ts';
+
+const PLAIN_RECORDS = 16;
+/** So much that an index has an entry, at 4 KiB. */
+const INDEXED_SEGMENT_BYTES = 4700;
+
+/** A closed log of one segment. */
+export async function plainLog(seed: number): Promise<GoldenLog> {
+  const log = new GoldenLog(seed);
+  await log.open();
+  await log.fill(PLAIN_RECORDS);
+  await log.close();
+  return log;
+}
+
+/** A closed log of three segments; the sealed ones have an entry in their index. */
+export async function segmentedLog(seed: number): Promise<GoldenLog> {
+  const log = new GoldenLog(seed);
+  await log.open({ segmentBytesMax: INDEXED_SEGMENT_BYTES });
+  await log.fill(40);
+  await log.close();
+  await log.segment(2);
+  return log;
+}
+
+/** The batch with index `at` of a segment. */
+export async function batchOf(log: GoldenLog, path: string, at: number): Promise<WalkedBatch> {
+  const batch = (await walkSegment(log.fileSystem, path)).batches.at(at);
+  if (batch === undefined) throw new Error(`${path} has a batch ${at}`);
+  return batch;
+}
+
+/** A kind of damage to one batch in the middle of synced data. */
+export function damagedBatch(
+  name: string,
+  what: string,
+  change: (bytes: Uint8Array, batch: WalkedBatch) => void,
+): GoldenCase {
+  return {
+    name,
+    what,
+    async make() {
+      const log = await plainLog(3);
+      const path = await log.segment(0);
+      const batch = await batchOf(log, path, 4);
+      damage(log.fileSystem, path, (bytes) => {
+        change(bytes, batch);
+        return bytes;
+      });
+      const { baseOffset } = batch.header;
+      return log.directory((offset) => offset < baseOffset || offset >= batch.nextOffset);
+    },
+  };
+}
+
+/** Synced batches, then `unsynced` ones, as a kill leaves them, then changed by `change`. */
+export function tornLog(
+  name: string,
+  what: string,
+  tail: {
+    readonly unsynced: number;
+    /** The first batch that is lost, from the end. */
+    readonly lostAt: number;
+    readonly change: (bytes: Uint8Array, lost: WalkedBatch) => Uint8Array;
+  },
+): GoldenCase {
+  return {
+    name,
+    what,
+    async make() {
+      const log = new GoldenLog(3);
+      await log.open({ durability: 'os' });
+      await log.fill(6);
+      await log.sync();
+      await log.fill(6 + 2 * tail.unsynced);
+      const path = await log.segment(0);
+      const lost = await batchOf(log, path, tail.lostAt);
+      const killed = new GoldenLog(3, log.fileSystem.killImage());
+      damage(killed.fileSystem, path, (bytes) => tail.change(bytes, lost));
+      const { records } = await log.directory((offset) => offset < lost.header.baseOffset);
+      return { files: (await killed.directory()).files, records };
+    },
+  };
+}
