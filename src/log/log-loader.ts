@@ -255,14 +255,15 @@ class LogLoader {
     const lastEpoch = Math.max(last.epochs.at(-1)?.epoch ?? 0, examination.epoch);
     file.epochs = beginEpoch(last.epochs, lastEpoch + 1, endOffset);
     const end = examination.segments[examination.lastAt];
-    file.write({
+    const state = {
       startOffset: this.#startOffset(),
       syncedOffset: endOffset,
       visibleOffset: endOffset,
       hintSegment: end?.baseOffset ?? endOffset,
       hintPosition: end?.dataEndPosition ?? 0,
-    });
-    await file.sync();
+    };
+    // Both slots: what an earlier process wrote and failed to sync must not come back.
+    await file.writeBothSynced(() => state);
     await ensureReserve(this.#directory, this.#listing.hasReserve);
   }
 

@@ -5,7 +5,7 @@ import { nextOffsetOf } from '../format/batch-header.ts';
 import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { EpochStart } from '../format/checkpoint.ts';
 import { enterSegment } from '../segment/segment-entry.ts';
-import { SegmentScanner, type ScanStatus } from '../segment/segment-scanner.ts';
+import { SegmentScanner } from '../segment/segment-scanner.ts';
 import type { Segment } from '../segment/segment.ts';
 import { endOfEpoch } from './epochs.ts';
 import type { ReadableLog } from './log-reader.ts';
@@ -68,21 +68,29 @@ export function checkEpoch(
  */
 async function offsetForTime(log: ReadableLog, timestampMs: number): Promise<number> {
   const { marks, segments } = log;
+  const { visibleOffset } = marks;
   for (const segment of segments.all) {
-    if (segment.baseOffset >= marks.visibleOffset) break;
+    if (segment.baseOffset >= visibleOffset) break;
     const next = segments.after(segment.baseOffset);
     if (next !== null && next.baseOffset <= marks.startOffset) continue;
-    const found = await firstAtOrAfter(log, segment, timestampMs);
+    const found = await firstAtOrAfter(log, segment, { timestampMs, visibleOffset });
     if (found !== null) return found;
   }
-  return marks.visibleOffset;
+  return visibleOffset;
+}
+
+interface TimeSearch {
+  readonly timestampMs: number;
+  /** Where the log ended when the search began: what is appended meanwhile is not looked at. */
+  readonly visibleOffset: number;
 }
 
 async function firstAtOrAfter(
   log: ReadableLog,
   segment: Segment,
-  timestampMs: number,
+  search: TimeSearch,
 ): Promise<number | null> {
+  const { timestampMs, visibleOffset } = search;
   const lease = await log.handles.acquire(segment.path);
   try {
     const header = await enterSegment(segment, lease.file, {
@@ -90,7 +98,7 @@ async function firstAtOrAfter(
       previous: null,
     });
     const index = await log.indexes.load(segment, lease.file);
-    const endOffset = log.segments.after(segment.baseOffset)?.baseOffset ?? log.marks.visibleOffset;
+    const endOffset = log.segments.after(segment.baseOffset)?.baseOffset ?? visibleOffset;
     if (index.coveredTo >= endOffset && index.maxCreateTimeMs < timestampMs) return null;
     const position = index.positionForTime(timestampMs);
     const scanner = new SegmentScanner(lease.file, {
@@ -100,7 +108,7 @@ async function firstAtOrAfter(
       baseOffset: position === SEGMENT_HEADER_BYTES ? segment.baseOffset : null,
       keepBuffers: false,
     });
-    return await scanForTime(log, segment, { scanner, timestampMs });
+    return await scanForTime(log, segment, { ...search, scanner });
   } finally {
     lease.release();
   }
@@ -109,15 +117,15 @@ async function firstAtOrAfter(
 async function scanForTime(
   log: ReadableLog,
   segment: Segment,
-  search: { readonly scanner: SegmentScanner; readonly timestampMs: number },
+  search: TimeSearch & { readonly scanner: SegmentScanner },
 ): Promise<number | null> {
-  const { scanner, timestampMs } = search;
-  const { startOffset, visibleOffset } = log.marks;
+  const { scanner, timestampMs, visibleOffset } = search;
+  const { startOffset } = log.marks;
   const cursor = new BatchCursor();
   for (;;) {
     if (segment.dataEndPosition !== null) scanner.extendTo(segment.dataEndPosition);
     const status = await scanner.next();
-    if (status !== 'batch') return afterScan(log, segment, { scanner, status });
+    if (status !== 'batch') return afterScan(log, segment, search);
     const { header, bytes, view, start } = scanner;
     if (header.baseOffset >= visibleOffset) return null;
     if (header.kind === BatchKind.gap || header.maxCreateTimeMs < timestampMs) continue;
@@ -137,10 +145,12 @@ async function scanForTime(
 function afterScan(
   log: ReadableLog,
   segment: Segment,
-  stop: { readonly scanner: SegmentScanner; readonly status: ScanStatus },
+  search: TimeSearch & { readonly scanner: SegmentScanner },
 ): number | null {
-  const { startOffset, visibleOffset } = log.marks;
-  const reached = stop.scanner.expectedOffset ?? segment.baseOffset;
+  const { scanner, visibleOffset } = search;
+  const reached = scanner.expectedOffset ?? segment.baseOffset;
   const endOffset = log.segments.after(segment.baseOffset)?.baseOffset ?? visibleOffset;
-  return reached >= endOffset ? null : Math.max(reached, startOffset);
+  return reached >= Math.min(endOffset, visibleOffset)
+    ? null
+    : Math.max(reached, log.marks.startOffset);
 }

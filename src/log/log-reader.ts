@@ -225,7 +225,10 @@ export class LogReader {
     if (!this.#options.skipsDamage) throw new CorruptLogError({ ...details, nextOffset });
     const firstOffset = Math.max(details.firstOffset ?? 0, this.offset);
     const { file, position } = details;
-    this.#options.onGap?.({ firstOffset, nextOffset, file, position });
+    // Empty when a later segment's batches stood here and took the reader beyond its border.
+    if (nextOffset > firstOffset) {
+      this.#options.onGap?.({ firstOffset, nextOffset, file, position });
+    }
     this.offset = Math.max(this.offset, nextOffset);
     if (resume !== null) this.#scan(segment, resume.position, resume.baseOffset);
     else if (next === null) this.#letGo();

@@ -247,7 +247,7 @@ class Verifier {
       return null;
     }
     if (status === 'end' || this.#isComplete(next)) {
-      if (next !== null) yield note(`${segment.path}: no valid index batch (made again when read)`);
+      if (next !== null) yield noIndex(segment, scanner, sizeBytes);
       return null;
     }
     walk.index = null; // Batches are missing: no index can be compared.
@@ -315,6 +315,21 @@ function* recordEvents(
     if (!(error instanceof CorruptLogError)) throw error;
     yield damage(error.details);
   }
+}
+
+/** A missing index batch is normal after a crash; one that is there and not valid is damage. */
+function noIndex(segment: Segment, scanner: SegmentScanner, sizeBytes: number): VerifyEvent {
+  if (scanner.position >= sizeBytes) {
+    return note(`${segment.path}: no index batch (made again when read)`);
+  }
+  return damage({
+    file: segment.path,
+    position: scanner.position,
+    kind: 'index',
+    firstOffset: null,
+    nextOffset: null,
+    reason: `${scanner.problem} (all records are there; the index is made again when read)`,
+  });
 }
 
 /** An index batch must be, bit for bit, the one that its batches make. */

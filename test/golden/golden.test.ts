@@ -91,8 +91,8 @@ describe.each(directories)('$title', ({ name, folder }) => {
     const files = filesOf(folder);
     const pieces = await reencode(files);
     for (const { what, file, position, before, after } of pieces) {
-      const place = `${what} at ${position} of ${file}`;
-      expect(Buffer.from(after).toString('hex'), place).toBe(Buffer.from(before).toString('hex'));
+      const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+      expect(hexOf(after), `${what} at ${position} of ${file}`).toBe(hexOf(before));
     }
     expect(pieces.filter(({ what }) => what === 'slot').length).toBe(2);
     if (WHOLE.has(name)) expectWhole(files, pieces);
@@ -105,7 +105,7 @@ function expectWhole(files: ReadonlyMap<string, Buffer>, pieces: readonly Reenco
     if (!/^\d+\.log$/.test(name)) continue;
     const own = pieces.filter(({ file }) => file === name);
     const covered = own.reduce((sum, { before }) => sum + before.length, 0);
-    expect(covered, name).toBe(bytes.length);
+    expect(covered, `bytes of ${name}`).toBe(bytes.length);
   }
 }
 

@@ -41,14 +41,14 @@ describe.each([512, 4096] as const)('F13: writes torn at sectors of %i bytes', (
     for (const { name, choice } of states) {
       const image = fileSystem.crashImage(choice);
       const again = await openTextLog(image);
-      expect(again.endOffset, name).toBeGreaterThanOrEqual(3);
-      expect(await valuesOf(again), name).toEqual(textsFrom(0, again.endOffset));
+      expect(again.endOffset, `state: ${name}`).toBeGreaterThanOrEqual(3);
+      expect(await valuesOf(again), `state: ${name}`).toEqual(textsFrom(0, again.endOffset));
       ends.add(again.endOffset);
       const { cutBytes, quarantined } = again.recovery;
       if (cutBytes > 0) cutCount++;
       expect(await quarantineNames(image)).toHaveLength(quarantined.length);
       await appendEach(again, 2);
-      expect(await valuesOf(again), name).toEqual(textsFrom(0, again.endOffset));
+      expect(await valuesOf(again), `state: ${name}`).toEqual(textsFrom(0, again.endOffset));
       await again.close();
     }
     expect(states.length).toBeGreaterThan(30);

@@ -50,7 +50,7 @@ describe.each([
       // Durably undone: no power cut brings the half batch back.
       for (const { name, choice } of crashStates(fileSystem)) {
         const image = fileSystem.crashImage(choice);
-        expect(Buffer.compare(contentOf(image, path), before), name).toBe(0);
+        expect(Buffer.compare(contentOf(image, path), before), `state: ${name}`).toBe(0);
       }
       fileSystem.clearFaults(); // There is space again.
       expect(log.endOffset).toBe(3);
@@ -110,7 +110,7 @@ describe('F30: a short write', () => {
       while (log.endOffset < 60) {
         const offset = log.endOffset;
         await log.append({ value: textAt(offset) }).catch((error: unknown) => {
-          expect(error).toBeInstanceOf(DiskFullError);
+          if (!(error instanceof DiskFullError)) throw error;
           refusals++;
         });
       }

@@ -36,6 +36,10 @@ async function contents(fileSystem: FaultyFileSystem): Promise<Map<string, strin
   return files;
 }
 
+function isEqual(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean {
+  return one.size === other.size && [...one].every(([name, bytes]) => other.get(name) === bytes);
+}
+
 /** A log with a torn tail over several segments, as a kill and a bit of bad luck leave it. */
 async function tornLog(): Promise<FaultyFileSystem> {
   const fileSystem = await faultyDisk();
@@ -75,9 +79,10 @@ describe('F31: an error while reading', () => {
         met++;
         expect(opened).toBeInstanceOf(IoError);
         expect(opened).toMatchObject({ code: 'ERR_VARVE_IO', details: { errno: 'EIO' } });
-        const after = await contents(fileSystem);
-        // Before the first change: byte for byte as it was. After it: the same records, all the same.
-        if (met <= 3) expect(after).toEqual(before);
+
+        // The first errors come before the first change: byte for byte as it was.
+        expect(met > 3 || isEqual(await contents(fileSystem), before)).toBe(true);
+
         expect(fileSystem.openFileCount).toBe(0);
         fileSystem.clearFaults();
         const again = await openTextLog(fileSystem);

@@ -10,7 +10,7 @@
  */
 import { describe, expect, test } from 'vitest';
 
-import { bytes } from '../../src/codec/codec.ts';
+import { bytes as bytesCodec } from '../../src/codec/codec.ts';
 import { SeededRandom } from '../../src/core/random.ts';
 import { emptyBatchHeader, headerProblem } from '../../src/format/batch-header.ts';
 import { checksum } from '../../src/format/checksum.ts';
@@ -150,7 +150,7 @@ describe('F33: a whole batch inside the value of a torn record', () => {
     ['that calls its own offsets synced', { syncedUpTo: 900 }],
   ])('%s is no evidence', async (_name, change) => {
     const fileSystem = await faultyDisk();
-    const options = { fileSystem, random: new SeededRandom(1), codec: bytes } as const;
+    const options = { fileSystem, random: new SeededRandom(1), codec: bytesCodec } as const;
     const log = await openLog(LOG_PATH, { ...options, durability: 'os' });
     for (let n = 0; n < 3; n++) await log.append({ value: Buffer.from(`value ${n}`) });
     const [path = ''] = await segmentPaths(fileSystem);

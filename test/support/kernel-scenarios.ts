@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 
 import { isIoError } from '../../src/core/errors.ts';
+import { randomBelow, SeededRandom } from '../../src/core/random.ts';
 import type { FileSystem } from '../../src/io/file-system.ts';
 
 export interface Stage {
@@ -54,8 +55,47 @@ async function truncate(stage: Stage, name: string, sizeBytes: number): Promise<
   await file.close();
 }
 
+type Scenario = (stage: Stage) => Promise<void>;
+
+/** Appends, overwrites and cuts, with writeback of any range in between. */
+async function randomProgram(stage: Stage, seed: number): Promise<void> {
+  const random = new SeededRandom(seed);
+  let sizeBytes = 1 + randomBelow(random, 3 * PAGE);
+  await createDurable(stage, 'a', 'A'.repeat(sizeBytes));
+  const path = join(stage.root, 'a');
+  const writeBackSome = (): void => {
+    const start = randomBelow(random, 6) * PAGE;
+    stage.writeBack(path, { start, length: PAGE * (1 + randomBelow(random, 3)) });
+  };
+  for (const letter of 'BCDEF') {
+    const chance = random.next();
+    if (chance < 0.2) {
+      sizeBytes = randomBelow(random, sizeBytes + 1);
+      await truncate(stage, 'a', sizeBytes);
+    } else if (chance < 0.3) {
+      await sync(stage, 'a');
+    } else if (chance < 0.5) {
+      writeBackSome();
+    } else {
+      const position = chance < 0.85 ? sizeBytes : randomBelow(random, sizeBytes + 1);
+      const length = 1 + randomBelow(random, 3 * PAGE);
+      await change(stage, 'a', [{ content: letter.repeat(length), position }]);
+      sizeBytes = Math.max(sizeBytes, position + length);
+    }
+  }
+  writeBackSome();
+  if (random.next() < 0.8) await createDurable(stage, 'other', 'x'); // Commits the journal.
+}
+
+const RANDOM_PROGRAMS = 40;
+
+const randomScenarios: readonly (readonly [string, Scenario])[] = Array.from(
+  { length: RANDOM_PROGRAMS },
+  (_, seed) => [`random program ${seed}`, (stage: Stage) => randomProgram(stage, seed)],
+);
+
 /** Each ends at the moment of the power cut. */
-export const POWER_CUT_SCENARIOS: Readonly<Record<string, (stage: Stage) => Promise<void>>> = {
+export const POWER_CUT_SCENARIOS: Readonly<Record<string, Scenario>> = {
   async 'an unsynced append'(stage) {
     await createDurable(stage, 'a', 'A'.repeat(5000));
     await change(stage, 'a', [{ content: 'B'.repeat(5000), position: 5000 }]);
@@ -104,11 +144,19 @@ export const POWER_CUT_SCENARIOS: Readonly<Record<string, (stage: Stage) => Prom
     await truncate(stage, 'a', 2 * PAGE);
     await change(stage, 'a', [{ content: 'B'.repeat(100), position: 2 * PAGE }]);
   },
+  async 'a truncate in a block, and a later block written back'(stage) {
+    await createDurable(stage, 'a', 'A'.repeat(2 * PAGE));
+    await truncate(stage, 'a', PAGE + 100);
+    await change(stage, 'a', [{ content: 'B'.repeat(2 * PAGE), position: PAGE + 100 }]);
+    stage.writeBack(join(stage.root, 'a'), { start: 2 * PAGE, length: PAGE });
+    await createDurable(stage, 'other', 'x'); // Commits the journal.
+  },
   async 'a synced truncate'(stage) {
     await createDurable(stage, 'a', 'A'.repeat(4 * PAGE));
     await truncate(stage, 'a', PAGE + 100);
     await sync(stage, 'a');
   },
+  ...Object.fromEntries(randomScenarios),
 };
 
 /** What happened when a disk became full. */
@@ -145,23 +193,25 @@ export async function fillDisk({ fileSystem, root }: Stage): Promise<FullDisk> {
   return result;
 }
 
-/** What happened when a datasync failed, up to a power cut or a remount after it. */
+/** What happened when a datasync failed. */
 export interface FailedSync {
   readonly isErrorSeen: boolean;
   /** A second datasync, with nothing written in between. */
   readonly retry: string;
   /** Whether reads still show the bytes that the failed datasync should have saved. */
   readonly isReadBack: boolean;
+  /** What was written by then; each MiB has its own byte. */
+  readonly writtenBytes: number;
 }
 
 /** Appends 1 MiB at a time, each with a datasync, until one fails; then tries again. */
 export async function failSync({ fileSystem, root }: Stage): Promise<FailedSync> {
   const file = await fileSystem.open(join(root, 'a'), 'create');
-  const bytes = new Uint8Array(2 ** 20);
+  const bytes = new Uint8Array(MIB);
   let position = 0;
   let error = 'ok';
   while (error === 'ok' && position < FAILED_SYNC_BYTES_MAX) {
-    bytes.fill(1 + position / bytes.length);
+    bytes.fill(byteAt(position));
     await file.write(bytes, position);
     error = await outcomeOf(file.datasync());
     position += bytes.length;
@@ -174,11 +224,23 @@ export async function failSync({ fileSystem, root }: Stage): Promise<FailedSync>
     isErrorSeen: error !== 'ok',
     retry,
     isReadBack: Buffer.compare(readBack, bytes) === 0,
+    writtenBytes: position,
   };
 }
 
+/** Whether `content`, read later, has what the failed datasync should have saved. */
+export function isSaved(content: Uint8Array, { writtenBytes }: FailedSync): boolean {
+  const last = content.subarray(writtenBytes - MIB, writtenBytes);
+  return last.length === MIB && last.every((byte) => byte === byteAt(writtenBytes - MIB));
+}
+
+function byteAt(position: number): number {
+  return 1 + Math.floor(position / MIB);
+}
+
+const MIB = 2 ** 20;
 /** More than the backing store of the failing disk has. */
-const FAILED_SYNC_BYTES_MAX = 2 ** 25;
+const FAILED_SYNC_BYTES_MAX = 32 * MIB;
 
 async function outcomeOf(promise: Promise<unknown>): Promise<string> {
   try {

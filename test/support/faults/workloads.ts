@@ -223,8 +223,7 @@ const init: Workload = {
   async run(life, options) {
     if (!(await life.open(options))) return;
     await life.append(100);
-    await life.close();
-    if (!(await life.open(options))) return;
+    if (!(await life.close()) || !(await life.open(options))) return;
     await life.append(100);
   },
 };

@@ -2,7 +2,7 @@
 import { FailedError, IoError, WrongOffsetError } from '../../../src/core/errors.ts';
 import { randomBelow } from '../../../src/core/random.ts';
 import { DURABILITY_LEVELS, type DurabilityLevel } from '../../../src/log/log-options.ts';
-import { causeOf } from './oracle.ts';
+import { describeError } from './describe-error.ts';
 import { chance, pick } from './plan.ts';
 import { inputFor, type SentRecord } from './records.ts';
 import type { Session } from './session.ts';
@@ -36,15 +36,13 @@ export function append(session: Session): void {
   });
   input.value?.fill(0xee); // The caller's buffer is the caller's again.
   const sent = noteSent(session, { records: [record], offset, asked, isWrong });
-  session.track(
-    answer.then(
-      (result) => {
-        if (session.isOver) return;
-        if (result.offset !== offset) oracle.fault('A3', `${result.offset} acked, ${offset} sent`);
-        acked(session, sent, result.durability);
-      },
-      (error: unknown) => rejected(session, sent, error),
-    ),
+  session.follow(
+    answer,
+    (result) => {
+      if (result.offset !== offset) oracle.fault('A3', `${result.offset} acked, ${offset} sent`);
+      acked(session, sent, result.durability);
+    },
+    (error) => rejected(session, sent, error),
   );
 }
 
@@ -59,17 +57,15 @@ export function appendBatch(session: Session): void {
   const answer = log.appendBatch(inputs, asked === null ? {} : { durability: asked });
   for (const { value } of inputs) value?.fill(0xee);
   const sent = noteSent(session, { records, offset, asked, isWrong: false });
-  session.track(
-    answer.then(
-      (result) => {
-        if (session.isOver || records.length === 0) return;
-        if (result.baseOffset !== offset || result.recordCount !== records.length) {
-          oracle.fault('A3', `${result.recordCount} acked at ${result.baseOffset}, sent ${offset}`);
-        }
-        acked(session, sent, result.durability);
-      },
-      (error: unknown) => rejected(session, sent, error),
-    ),
+  session.follow(
+    answer,
+    (result) => {
+      if (result.baseOffset !== offset || result.recordCount !== records.length) {
+        oracle.fault('A3', `${result.recordCount} acked at ${result.baseOffset}, sent ${offset}`);
+      }
+      acked(session, sent, result.durability);
+    },
+    (error) => rejected(session, sent, error),
   );
 }
 
@@ -98,25 +94,24 @@ export function appendNoWait(session: Session): void {
 export function flush(session: Session, call: 'flushed' | 'sync'): void {
   const { world, log, unanswered } = session;
   const { oracle, plan, tally } = world;
-  const level = call === 'sync' || plan.durability === 'sync' ? 'sync' : 'os';
+  const level = call === 'sync' || plan.options.durability === 'sync' ? 'sync' : 'os';
   const { endOffset } = log;
   world.narrate(`${call}() at end ${endOffset}`);
   session.unanswered = [];
-  const answered = () => {
-    if (session.isOver) return;
-    world.narrate(`${call}() at end ${endOffset} done`);
-    for (const { record, offset } of unanswered) oracle.acked(record, offset, level);
-    tally.add('acks', unanswered.length);
-    if (level === 'sync') oracle.durableUpTo(endOffset);
-    else oracle.writtenUpTo(endOffset);
-  };
-  const failed = (error: unknown) => {
-    if (session.isOver) return;
-    world.narrate(`${call}() at end ${endOffset}: ${String(error)}`);
-    for (const { record } of unanswered) oracle.uncertain(record);
-    session.explain(error);
-  };
-  session.track(log[call]().then(answered, failed));
+  session.follow(
+    log[call](),
+    () => {
+      world.narrate(`${call}() at end ${endOffset} done`);
+      for (const { record, offset } of unanswered) oracle.acked(record, offset, level);
+      tally.add('acks', unanswered.length);
+      if (level === 'sync') oracle.durableUpTo(endOffset);
+      else oracle.writtenUpTo(endOffset);
+    },
+    (error) => {
+      for (const { record } of unanswered) oracle.uncertain(record);
+      session.explain(error);
+    },
+  );
 }
 
 function noteSent(session: Session, call: Omit<Sent, 'isLate'>): Sent {
@@ -132,9 +127,10 @@ function noteSent(session: Session, call: Omit<Sent, 'isLate'>): Sent {
 }
 
 function acked(session: Session, sent: Sent, reached: DurabilityLevel): void {
+  if (sent.records.length === 0) return;
   const { oracle, plan, tally, narrate } = session.world;
   const { records, offset, isLate } = sent;
-  const asked = sent.asked ?? plan.durability;
+  const asked = sent.asked ?? plan.options.durability;
   narrate(`acked ${namesOf(records)} at ${offset}, ${reached}`);
   if (DURABILITY_LEVELS.indexOf(reached) < DURABILITY_LEVELS.indexOf(asked)) {
     oracle.fault('level', `asked for ${asked}, told ${reached}`);
@@ -145,13 +141,12 @@ function acked(session: Session, sent: Sent, reached: DurabilityLevel): void {
 }
 
 function rejected(session: Session, sent: Sent, error: unknown): void {
-  if (session.isOver) return;
   const { oracle, tally, narrate } = session.world;
   const { records, offset } = sent;
   narrate(`rejected ${namesOf(records)}: ${String(error)}`);
   const isWrongOffset = error instanceof WrongOffsetError;
   if (!(isWrongOffset && sent.isWrong) && !session.isExplained(error)) {
-    oracle.fault('error', `unexpected ${String(error)}${causeOf(error)}`);
+    oracle.fault('error', `unexpected ${describeError(error)}`);
   }
   if (error instanceof FailedError && error.details.indeterminate) {
     tally.add('indeterminate', records.length);

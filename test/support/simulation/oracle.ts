@@ -258,10 +258,3 @@ export class Oracle {
     this.#offsets.delete(entry.record.id);
   }
 }
-
-/** An error's stack, or where it came from. */
-export function causeOf(error: unknown): string {
-  if (!(error instanceof Error)) return '';
-  if (error.cause === undefined) return `\n${error.stack ?? ''}`;
-  return `, caused by ${String(error.cause)}${causeOf(error.cause)}`;
-}

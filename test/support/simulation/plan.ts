@@ -16,15 +16,7 @@ export interface FaultOdds {
   readonly files: number;
 }
 
-export interface SimulationPlan {
-  readonly path: string;
-  /** Whether the directory is there, and durable, before the log is opened in it. */
-  readonly hasDirectory: boolean;
-  /** Whether the log may make its reserve file, of 1 MiB. */
-  readonly hasReserve: boolean;
-  readonly disk: DiskOptions;
-  readonly isScheduled: boolean;
-  readonly hasSlowSyncs: boolean;
+export interface PlannedOptions {
   readonly durability: DurabilityLevel;
   readonly flushMs: number;
   readonly segmentBytesMax: number;
@@ -35,6 +27,18 @@ export interface SimulationPlan {
   readonly retentionMs: number | null;
   readonly retentionBytes: number | null;
   readonly onCorruption: OnCorruption;
+}
+
+export interface SimulationPlan {
+  readonly path: string;
+  /** Whether the directory is there, and durable, before the log is opened in it. */
+  readonly hasDirectory: boolean;
+  /** Whether the log may make its reserve file, of 1 MiB. */
+  readonly hasReserve: boolean;
+  readonly disk: DiskOptions;
+  readonly isScheduled: boolean;
+  readonly hasSlowSyncs: boolean;
+  readonly options: PlannedOptions;
   readonly valueBytesMax: number;
   readonly lifeCount: number;
   readonly stepCount: number;
@@ -62,7 +66,8 @@ export function drawPlan(seed: number): SimulationPlan {
   const isCalm = chance(random, 0.35);
   return {
     ...drawDisk(random),
-    ...drawLog(random),
+    options: drawOptions(random),
+    valueBytesMax: pick(random, [8, 100, 100, 600, 600, 3000, 12_000]),
     lifeCount: 2 + randomBelow(random, 3),
     stepCount: pick(random, [3, 8, 15, 25]),
     faults: drawFaults(random, isCalm),
@@ -96,8 +101,7 @@ function drawDisk(random: Random) {
   };
 }
 
-function drawLog(random: Random) {
-  const valueBytesMax = pick(random, [8, 100, 100, 600, 600, 3000, 12_000]);
+function drawOptions(random: Random): PlannedOptions {
   return {
     durability: pick(random, ['sync', 'sync', 'os', 'interval'] as const),
     flushMs: pick(random, [5, 200]),
@@ -109,7 +113,6 @@ function drawLog(random: Random) {
     retentionMs: chance(random, 0.2) ? pick(random, [500, 5000]) : null,
     retentionBytes: chance(random, 0.2) ? pick(random, [0, 10_000, 30_000]) : null,
     onCorruption: pick(random, ['fail', 'skip', 'readonly'] as const),
-    valueBytesMax,
   };
 }
 

@@ -70,12 +70,9 @@ function trim(session: Session, random: Random): void {
   const { oracle, plan, tally } = world;
   if (!plan.trims) return;
   if (chance(random, 0.5)) {
-    session.follow(
-      log.retain().then(({ startOffset }) => {
-        if (!session.isOver) oracle.startMin = Math.max(oracle.startMin, startOffset);
-      }),
-      () => undefined,
-    );
+    session.follow(log.retain(), ({ startOffset }) => {
+      oracle.startMin = Math.max(oracle.startMin, startOffset);
+    });
     return;
   }
   const { startOffset, visibleOffset } = log;

@@ -2,7 +2,7 @@
 import { OffsetOutOfRangeError } from '../../../src/core/errors.ts';
 import { randomBelow } from '../../../src/core/random.ts';
 import type { ReadFrom } from '../../../src/log/read-options.ts';
-import { causeOf } from './oracle.ts';
+import { describeError } from './describe-error.ts';
 import { pick } from './plan.ts';
 import { difference, foundRecord } from './records.ts';
 import type { Session } from './session.ts';
@@ -173,11 +173,11 @@ function checkFirst(session: Session, wanted: Expectation, first: number): numbe
 
 function see(session: Session, record: Parameters<typeof foundRecord>[0]): void {
   const { world, log } = session;
-  const isDurable = world.plan.durability === 'sync';
+  const isDurable = world.plan.options.durability === 'sync';
   const { visibleOffset } = log;
   try {
     world.oracle.seen(foundRecord(record), { visibleOffset, isDurable });
   } catch (error) {
-    world.oracle.fault('read', `${String(error)}${causeOf(error)}`);
+    world.oracle.fault('read', describeError(error));
   }
 }

@@ -11,7 +11,7 @@ export async function checkAtRest(session: Session): Promise<void> {
   const { oracle, plan, clock, injector, fileSystem, tally } = world;
   fileSystem.clearFaults(); // A short write may have left one for the next.
   await fileSystem.runUntilIdle();
-  clock.advance(plan.flushMs);
+  clock.advance(plan.options.flushMs);
   await fileSystem.runUntilIdle();
   session.observe();
   const { state, syncedOffset, endOffset } = log.stats();
@@ -19,8 +19,11 @@ export async function checkAtRest(session: Session): Promise<void> {
   if (injector.failedSyncCount > 0) {
     oracle.fault('A17', `${injector.failedSyncCount} syncs failed, and the writer goes on`);
   }
-  if (plan.durability !== 'os' && syncedOffset < endOffset) {
-    oracle.fault('level', `synced up to ${syncedOffset} of ${endOffset} after ${plan.flushMs} ms`);
+  if (plan.options.durability !== 'os' && syncedOffset < endOffset) {
+    oracle.fault(
+      'level',
+      `synced up to ${syncedOffset} of ${endOffset} after ${plan.options.flushMs} ms`,
+    );
   }
   await checkGoesOn(session);
   tally.add('rests');

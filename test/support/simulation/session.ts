@@ -14,7 +14,7 @@ import {
 } from '../../../src/core/errors.ts';
 import type { Log } from '../../../src/log/log.ts';
 import type { FaultyFileSystem } from '../faulty-file-system.ts';
-import { causeOf } from './oracle.ts';
+import { describeError } from './describe-error.ts';
 import type { SentRecord } from './records.ts';
 import type { World } from './world.ts';
 
@@ -69,22 +69,29 @@ export class Session {
     this.#observe();
   }
 
-  /** Follows a call that answers nothing. `then` hears of success, unless the machine is gone. */
-  follow(answer: Promise<unknown>, then: () => void): void {
-    this.track(
-      answer.then(
-        () => {
-          if (!this.isOver) then();
-        },
-        (error: unknown) => this.explain(error),
-      ),
-    );
+  /** Follows a call to its answer, unless the machine is gone by then. */
+  follow<T>(
+    answer: Promise<T>,
+    done: (value: T) => void,
+    failed: (error: unknown) => void = (error) => this.explain(error),
+  ): void {
+    const run = async (): Promise<void> => {
+      let value: T;
+      try {
+        value = await answer;
+      } catch (error) {
+        if (!this.isOver) failed(error);
+        return;
+      }
+      if (!this.isOver) done(value);
+    };
+    this.track(run());
   }
 
   /** Complains about an error that the program had no reason to expect. */
   explain(error: unknown): void {
     if (this.isOver || this.isExplained(error)) return;
-    this.world.oracle.fault('error', `unexpected ${String(error)}${causeOf(error)}`);
+    this.world.oracle.fault('error', `unexpected ${describeError(error)}`);
   }
 
   /** Whether an error is one that the program had to expect. */
@@ -121,7 +128,7 @@ export class Session {
       world.tally.add('failedWriters');
     }
     oracle.durableUpTo(syncedOffset);
-    if (plan.durability === 'sync' && visibleOffset > syncedOffset) {
+    if (plan.options.durability === 'sync' && visibleOffset > syncedOffset) {
       oracle.fault('visible', `visible up to ${visibleOffset}, synced up to ${syncedOffset}`);
     }
     if (visibleOffset > endOffset) {
@@ -139,7 +146,7 @@ export class Session {
   #checkRetention(from: number, startOffset: number): void {
     const { log, world } = this;
     const { oracle, plan } = world;
-    const { retentionBytes, retentionMs } = plan;
+    const { retentionBytes, retentionMs } = plan.options;
     world.noteTime();
     for (let offset = Math.max(from, this.deletedMax); offset < startOffset; offset++) {
       const ageMs = world.wallMaxMs - (oracle.expected(offset)?.sentMs ?? 0);

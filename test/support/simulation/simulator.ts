@@ -1,19 +1,15 @@
 /** Runs one seed: lives of one log, each ended by a close, a kill or a power cut, and checked. */
-import { dirname, join } from 'node:path';
-
 import { ManualClock } from '../../../src/core/clock.ts';
-import { IoError, isIoError } from '../../../src/core/errors.ts';
+import { FailedError, IoError } from '../../../src/core/errors.ts';
 import { randomBelow } from '../../../src/core/random.ts';
-import { RESERVE_FILE } from '../../../src/format/file-names.ts';
-import type { FileSystem } from '../../../src/io/file-system.ts';
 import type { Log } from '../../../src/log/log.ts';
-import { referenceLogEnd } from '../reference/log-end.ts';
 import { checkDamage } from './damage-check.ts';
 import { checkIndexes, checkNoLeftovers, checkSecondRecovery } from './disk-checks.ts';
 import { checkAtRest } from './rest-check.ts';
-import { filesUnder } from './disk-reader.ts';
+import { endOnDisk, prepareDisk } from './disk-setup.ts';
 import { readLog } from './found-log.ts';
-import { causeOf, type Ending } from './oracle.ts';
+import { describeError } from './describe-error.ts';
+import type { Ending } from './oracle.ts';
 import { chance, drawPlan, pick } from './plan.ts';
 import { runProgram } from './program.ts';
 import { Session } from './session.ts';
@@ -39,7 +35,7 @@ export async function simulate(
   try {
     await new Simulator(world).run();
   } catch (error) {
-    world.oracle.fault('crash', `${String(error)}${causeOf(error)}`);
+    world.oracle.fault('crash', describeError(error));
   }
   tally.add('seeds');
   tally.add('checkedRecords', world.oracle.checkedCount);
@@ -56,10 +52,9 @@ class Simulator {
   }
 
   async run(): Promise<void> {
-    const { world } = this.#fields();
-    const { fileSystem, plan } = world;
-    if (plan.hasDirectory) await world.drive(makeDurable(fileSystem, plan.path));
-    if (!plan.hasReserve) await world.drive(replaceReserve(fileSystem, plan.path));
+    const world = this.#world;
+    const { plan } = world;
+    await world.drive(prepareDisk(world));
     for (let life = 0; life <= world.plan.lifeCount; life++) {
       const log = await this.#open();
       if (log === null || world.oracle.violations.length > 0) return;
@@ -67,10 +62,6 @@ class Simulator {
       if (world.oracle.violations.length > 0) return;
     }
     if (plan.plantsDamage) await checkDamage(world);
-  }
-
-  #fields() {
-    return { world: this.#world };
   }
 
   /** Opens the log, through crashes and failures of opening, and checks what is there. */
@@ -98,8 +89,8 @@ class Simulator {
         continue;
       }
       world.narrate(`open failed: ${String(outcome.error)}`);
-      if (injector.firedCount === 0 || !(outcome.error instanceof IoError)) {
-        oracle.fault('open', `${String(outcome.error)}${causeOf(outcome.error)}`);
+      if (injector.firedCount === 0 || !isFailure(outcome.error)) {
+        oracle.fault('open', describeError(outcome.error));
         return null;
       }
       if (world.fileSystem.openFileCount > 0)
@@ -190,7 +181,7 @@ class Simulator {
     else {
       this.#ending = 'kill';
       if (outcome.status === 'failed' && !session.isExplained(outcome.error)) {
-        oracle.fault('close', `${String(outcome.error)}${causeOf(outcome.error)}`);
+        oracle.fault('close', describeError(outcome.error));
       }
     }
     if (fileSystem.openFileCount > 0) oracle.fault('leak', 'a closed log leaves files open');
@@ -222,28 +213,7 @@ class Simulator {
   }
 }
 
-/** Where the data ends, as anyone can see who reads the files. */
-function endOnDisk({ fileSystem, plan }: World): number {
-  try {
-    return referenceLogEnd(filesUnder(fileSystem, plan.path), plan.path);
-  } catch (error) {
-    if (isIoError(error, 'ENOENT')) return 0; // There is no directory yet.
-    throw error;
-  }
-}
-
-/** The directory is there, and stays, before the log comes. */
-async function makeDurable(fileSystem: FileSystem, path: string): Promise<void> {
-  await fileSystem.makeDirectory(path);
-  for (let above = dirname(path); ; above = dirname(above)) {
-    await fileSystem.syncDirectory(above);
-    if (above === '/') return;
-  }
-}
-
-/** An empty file instead of the reserve, which costs more time than all the rest of a short seed. */
-async function replaceReserve(fileSystem: FileSystem, path: string): Promise<void> {
-  const file = await fileSystem.open(join(path, RESERVE_FILE), 'create');
-  await file.close();
-  await fileSystem.syncDirectory(path);
+/** What a failing disk may make of an open; damage that nobody planted is none of it. */
+function isFailure(error: unknown): boolean {
+  return error instanceof IoError || error instanceof FailedError;
 }

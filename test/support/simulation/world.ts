@@ -13,6 +13,7 @@ import type { SimulationPlan } from './plan.ts';
 import { makeRecord, type SentRecord } from './records.ts';
 import type { Tally } from './tally.ts';
 
+const RETENTION_CHECK_MS = 1000;
 /** Steps of 10 ms in which nothing but time moves, after which the program is taken to hang. */
 const IDLE_STEPS_MAX = 2000;
 
@@ -80,12 +81,9 @@ export class World {
 
   open(changes: LogOptions<Uint8Array> = {}): Promise<Log<Uint8Array>> {
     const { plan, clock, fileSystem } = this;
-    const { durability, flushMs, segmentBytesMax, segmentAgeMsMax, batchBytesMax } = plan;
-    const { queuedBytesMax, cacheBytes, retentionMs, retentionBytes, onCorruption } = plan;
     return openLog(plan.path, {
-      ...{ durability, flushMs, segmentBytesMax, segmentAgeMsMax, batchBytesMax },
-      ...{ queuedBytesMax, cacheBytes, retentionMs, retentionBytes, onCorruption },
-      retentionCheckMs: 1000,
+      ...plan.options,
+      retentionCheckMs: RETENTION_CHECK_MS,
       clock,
       fileSystem,
       random: this.#engineRandom,

@@ -216,7 +216,7 @@ describe('a record that does not fit, under a right checksum', () => {
           decodeAll(batch);
           read++;
         } catch (error) {
-          expect(error).toBeInstanceOf(CorruptLogError);
+          if (!(error instanceof CorruptLogError)) throw error;
           refused++;
         }
       }),

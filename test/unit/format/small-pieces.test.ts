@@ -105,11 +105,7 @@ describe('a header block', () => {
   test('comes back as it went in, in order', () => {
     fc.assert(
       fc.property(fc.dictionary(wellFormed, fc.uint8Array({ maxLength: 40 })), (headers) => {
-        const block = encodeHeaders(headers);
-        if (block === null) {
-          expect(Object.keys(headers)).toEqual([]);
-          return;
-        }
+        const block = encodeHeaders(headers) ?? new Uint8Array();
         const bytes = Buffer.concat([Buffer.alloc(7, 1), block, Buffer.alloc(3, 1)]);
         const decoded = decodeHeaders(bytes, 7, 7 + block.length);
         expect([...(decoded ?? [])]).toEqual(Object.entries(headers));
@@ -121,9 +117,8 @@ describe('a header block', () => {
     const block = encodeHeaders({ name: 'value', other: new Uint8Array(9) }) ?? new Uint8Array();
     const boundary = 4 + 2 + 4 + 4 + 5;
     for (let end = 5; end < block.length; end++) {
-      const decoded = decodeHeaders(block, 0, end);
-      if (end === boundary) expect(decoded?.size).toBe(1);
-      else expect(decoded, `${end} bytes`).toBeNull();
+      const found = decodeHeaders(block, 0, end)?.size ?? null;
+      expect(found, `${end} bytes`).toBe(end === boundary ? 1 : null);
     }
     for (const at of [4, 10]) {
       const damaged = block.slice();

@@ -64,10 +64,13 @@ describe('level sync', () => {
     const fileSystem = await faultyDisk();
     const log = await openTextLog(fileSystem);
     const expected: string[] = [];
-    for (let n = 0; n < 60; n++) {
-      await log.append({ value: textAt(n) });
-      expected.push(textAt(n));
-      if (n % 10 === 9) expect(await survivors(fileSystem)).toEqual(expected);
+    for (let round = 0; round < 6; round++) {
+      for (let n = 0; n < 10; n++) {
+        const value = textAt(expected.length);
+        await log.append({ value });
+        expected.push(value);
+      }
+      expect(await survivors(fileSystem)).toEqual(expected);
     }
     expect(log.stats().segmentCount).toBeGreaterThan(1);
     await log.close();
