@@ -101,6 +101,8 @@ async function firstAtOrAfter(
     const endOffset = log.segments.after(segment.baseOffset)?.baseOffset ?? visibleOffset;
     if (index.coveredTo >= endOffset && index.maxCreateTimeMs < timestampMs) return null;
     const position = index.positionForTime(timestampMs);
+    // The index knows batches that are still being written; all before them is older.
+    if (segment.dataEndPosition !== null && position >= segment.dataEndPosition) return null;
     const scanner = new SegmentScanner(lease.file, {
       logId: log.logId,
       segmentId: header.segmentId,
