@@ -88,10 +88,13 @@ export class HandleCache {
 
   #close(handle: Handle): void {
     const closing = handle.closeIfUnused();
-    if (closing === null) return;
+    if (closing !== null) void this.#track(closing);
+  }
+
+  /** Nothing was written through the file: a close that fails loses nothing. */
+  async #track(closing: Promise<void>): Promise<void> {
     this.#closing.add(closing);
-    // Nothing was written through it: a close that fails loses nothing.
-    const done = () => this.#closing.delete(closing);
-    closing.then(done, done);
+    await Promise.allSettled([closing]);
+    this.#closing.delete(closing);
   }
 }

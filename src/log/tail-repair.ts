@@ -122,6 +122,8 @@ export async function rewriteTail(
     const file = await directory.fileSystem.open(segment.path, 'write');
     try {
       rewrittenBytes += await rewriteRange(file, from, segment.sizeBytes);
+      // As the bytes, so the size: a cut whose sync failed in an earlier process is not on disk.
+      await file.truncate(segment.sizeBytes);
       await file.datasync();
     } finally {
       await file.close();
