@@ -8,20 +8,19 @@ import { crashEverywhere, disksAfterCrash } from '../support/faults/crash-run.ts
 import { Tally } from '../support/faults/tally.ts';
 import { WORKLOADS } from '../support/faults/workloads.ts';
 
-/** 0: calls complete in order. The others: in an order of their own, so that syncs overlap. */
-const SEEDS = process.env['SEED'] === undefined ? [0, 1, 2] : [Number(process.env['SEED'])];
+/** 0: calls complete in order; 2: in an order of their own, syncs last, so that they overlap. */
+const SEEDS = process.env['SEED'] === undefined ? [0, 2] : [Number(process.env['SEED'])];
 
 const summaries: string[] = [];
 
 describe.each(WORKLOADS)('$name', (workload) => {
   test.each(SEEDS)('keeps its promises whatever a crash leaves, SEED=%i', async (seed) => {
     const tally = new Tally();
-    const t0 = performance.now();
     await crashEverywhere(workload, tally, {
       seed,
       disksOf: (fileSystem, call) => disksAfterCrash(fileSystem, { seed: call, randomCount: 4 }),
     });
-    summaries.push(tally.summary(`${workload.name}, SEED=${seed}, ${Math.round(performance.now() - t0)} ms`));
+    summaries.push(tally.summary(`${workload.name}, SEED=${seed}`));
     expect(tally.failures).toEqual([]);
     expect(tally.of('crash points')).toBeGreaterThan(100);
     expect(tally.of('different states')).toBeGreaterThan(50);

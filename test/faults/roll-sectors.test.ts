@@ -10,28 +10,29 @@ import { Tally } from '../support/faults/tally.ts';
 import { ROLL_WORKLOADS } from '../support/faults/roll-workloads.ts';
 
 const MIXES_MAX = 1200;
+const DRAWN_COUNT = 100;
 const summaries: string[] = [];
 
 describe.each(ROLL_WORKLOADS)('$name', (workload) => {
   test('any subset of the unsynced sectors is a prefix of what was appended', async () => {
     const tally = new Tally();
-    const t0 = performance.now();
     await crashEverywhere(workload, tally, {
       seed: 0,
       disksOf: (fileSystem, call) =>
         sectorMixes(fileSystem, {
           seed: call,
           mixesMax: MIXES_MAX,
+          drawnCount: DRAWN_COUNT,
           onCount(mixCount, isExhaustive) {
             tally.count(isExhaustive ? 'points with every mix' : 'points with random mixes');
             if (isExhaustive) tally.count('mixes', mixCount);
           },
         }),
     });
-    summaries.push(tally.summary(`${workload.name} ${Math.round(performance.now() - t0)} ms`));
+    summaries.push(tally.summary(workload.name));
     expect(tally.failures).toEqual([]);
     expect(tally.of('points with every mix')).toBeGreaterThan(10);
-    expect(tally.of('different states')).toBeGreaterThan(100);
+    expect(tally.of('different states')).toBeGreaterThan(40);
   });
 });
 

@@ -27,7 +27,7 @@ import { walkSegment, type WalkedBatch, type WalkedSegment } from '../support/se
 const RECORDS = 900;
 const SEGMENT_BYTES = 32 * 1024;
 
-async function sealedLog() {
+async function makeLog() {
   const fileSystem = await faultyDisk();
   const log = await openTextLog(fileSystem, { segmentBytesMax: SEGMENT_BYTES, durability: 'os' });
   for (let n = 0; n < RECORDS; n++) await log.append({ value: textAt(n), createTimeMs: 1000 + n });
@@ -36,6 +36,14 @@ async function sealedLog() {
   const walked = await walkSegment(fileSystem, path);
   if (walked.index === null) throw new Error('a sealed segment ends in its index');
   return { fileSystem, path, walked, index: walked.index };
+}
+
+const made = makeLog();
+
+/** The same log each time, on a disk of its own. */
+async function sealedLog() {
+  const { fileSystem, ...rest } = await made;
+  return { fileSystem: fileSystem.crashImage({ data: 'all', names: 'all' }), ...rest };
 }
 
 interface Entry {

@@ -29,7 +29,7 @@ describe.each([512, 4096] as const)('F13: writes torn at sectors of %i bytes', (
     const log = await openTextLog(fileSystem, { segmentBytesMax: 64 * 1024 });
     await appendEach(log, 3);
     // Four writes that no sync covers: small, over a page, small, over several pages.
-    for (const count of [1, 50, 2, 120]) {
+    for (const count of [1, 10, 2, 50]) {
       await log.appendBatch(
         textsFrom(log.endOffset, log.endOffset + count).map((value) => ({ value })),
         { durability: 'os' },
@@ -54,23 +54,23 @@ describe.each([512, 4096] as const)('F13: writes torn at sectors of %i bytes', (
     expect(states.length).toBeGreaterThan(30);
     expect(cutCount).toBeGreaterThan(10);
     // Only the ends of whole batches: nothing, or one to four of the writes.
-    expect([...ends].sort((a, b) => a - b)).toEqual([3, 4, 54, 56, 176]);
+    expect([...ends].sort((a, b) => a - b)).toEqual([3, 4, 14, 16, 66]);
     await log.close();
   });
 
-  test('and by chance: 100 power cuts over two segments', async () => {
+  test('and by chance: 48 power cuts over two segments', async () => {
     let cuts = 0;
     let rolled = 0;
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < 6; round++) {
       const fileSystem = await faultyDisk({ sectorBytes });
       const log = await openTextLog(fileSystem, { segmentBytesMax: 16 * 1024 });
-      await appendTogether(log, 60 + 4 * round);
+      await appendTogether(log, 60 + 6 * round);
       const synced = log.endOffset;
-      while (log.endOffset < synced + 60) {
+      while (log.endOffset < synced + 40) {
         await log.append({ value: textAt(log.endOffset) }, { durability: 'os' });
       }
       if (log.stats().segmentCount > 1) rolled++;
-      for (let cut = 0; cut < 10; cut++) {
+      for (let cut = 0; cut < 8; cut++) {
         const again = await openTextLog(fileSystem.crashImage());
         expect(again.endOffset).toBeGreaterThanOrEqual(synced);
         expect(await valuesOf(again)).toEqual(textsFrom(0, again.endOffset));
@@ -79,8 +79,8 @@ describe.each([512, 4096] as const)('F13: writes torn at sectors of %i bytes', (
       }
       await log.close();
     }
-    expect(cuts).toBeGreaterThan(20);
-    expect(rolled).toBeGreaterThan(3);
+    expect(cuts).toBeGreaterThan(10);
+    expect(rolled).toBeGreaterThan(1);
   });
 
   test('a batch of one megabyte is whole or not there', async () => {
@@ -90,8 +90,10 @@ describe.each([512, 4096] as const)('F13: writes torn at sectors of %i bytes', (
     const value = 'm'.repeat(1024 * 1024 - 16);
     await log.append({ value }, { durability: 'os' });
     let wholeCount = 0;
-    for (let cut = 0; cut < 20; cut++) {
-      const again = await openTextLog(fileSystem.crashImage());
+    const images = Array.from({ length: 8 }, () => fileSystem.crashImage());
+    images.push(fileSystem.crashImage({ data: 'all', names: 'all' }));
+    for (const image of images) {
+      const again = await openTextLog(image);
       const values = await valuesOf(again);
       if (values.length === 3) wholeCount++;
       expect(values).toEqual([...textsFrom(0, 2), value].slice(0, values.length));
@@ -99,7 +101,7 @@ describe.each([512, 4096] as const)('F13: writes torn at sectors of %i bytes', (
       await again.close();
     }
     expect(wholeCount).toBeGreaterThan(0);
-    expect(wholeCount).toBeLessThan(20);
+    expect(wholeCount).toBeLessThan(images.length);
     await log.close();
   });
 });

@@ -51,23 +51,21 @@ test('F17: a log whose creation crashed at any call opens and works', async () =
   const counts = new Map<number, number>();
   const seen = new Set<string>();
   for (let call = 1; call <= measured.callCount; call++) {
-    for (const when of ['inside', 'after'] as const) {
-      const fileSystem = blankDisk();
-      fileSystem.crashAt = { call, when };
-      const acked: string[] = [];
-      await fileSystem.drive(firstLife(fileSystem, acked));
-      const images = [
-        ...crashStates(fileSystem).map(({ choice }) => fileSystem.crashImage(choice)),
-        fileSystem.killImage({ inFlight: 'none' }),
-        fileSystem.killImage({ inFlight: 'all' }),
-      ];
-      for (const image of images) {
-        const key = `${acked.length} ${await fingerprint(image)}`;
-        if (seen.has(key)) continue;
-        seen.add(key);
-        const found = await checkReopens(image, acked);
-        counts.set(found, (counts.get(found) ?? 0) + 1);
-      }
+    const fileSystem = blankDisk();
+    fileSystem.crashAt = { call, when: 'inside' };
+    const acked: string[] = [];
+    await fileSystem.drive(firstLife(fileSystem, acked));
+    const images = [
+      ...crashStates(fileSystem).map(({ choice }) => fileSystem.crashImage(choice)),
+      fileSystem.killImage({ inFlight: 'none' }),
+      fileSystem.killImage({ inFlight: 'all' }),
+    ];
+    for (const image of images) {
+      const key = `${acked.length} ${await fingerprint(image)}`;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      const found = await checkReopens(image, acked);
+      counts.set(found, (counts.get(found) ?? 0) + 1);
     }
   }
   // States without a record, with one and with both were all seen.
@@ -82,9 +80,10 @@ async function fingerprint(image: FaultyFileSystem): Promise<string> {
   for (const name of (await image.list(LOG_PATH)).sort()) {
     const node = image.disk.tree.find({ operation: 'test', path: `${LOG_PATH}/${name}` });
     if (node.kind !== 'file') continue;
-    const bytes = node.bytes.slice(0, node.bytes.sizeBytes);
-    const isReserve = name.startsWith('reserve');
-    parts.push(`${name} ${bytes.length} ${isReserve ? '' : Buffer.from(bytes).toString('base64')}`);
+    const { sizeBytes } = node.bytes;
+    const shown = name.startsWith('reserve') ? 0 : sizeBytes;
+    const bytes = Buffer.from(node.bytes.slice(0, shown)).toString('base64');
+    parts.push(`${name} ${sizeBytes} ${bytes}`);
   }
   return parts.join('\n');
 }

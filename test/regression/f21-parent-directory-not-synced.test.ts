@@ -7,7 +7,7 @@
  * strict: syncing a file does not make its name durable.
  *
  * Red when SyncLoop skips `directory.sync()` after a roll or swallows its error, or when the parents
- * of a new log are not synced. (The checkpoint's own name: F17.)
+ * of a new log are not synced.
  */
 import { describe, expect, test } from 'vitest';
 

@@ -1,15 +1,17 @@
 /** The checker itself: it must object to each breach that somebody could commit. */
 import { describe, expect, test } from 'vitest';
 
-import { Oracle, type FoundLog } from '../support/simulation/oracle.ts';
+import type { FoundLog } from '../support/simulation/found-log.ts';
+import { Oracle } from '../support/simulation/oracle.ts';
 import { makeRecord, type FoundRecord, type SentRecord } from '../support/simulation/records.ts';
 
 const NOW_MS = 1_000_000;
+const SHAPE = { valueBytesMax: 50, isUniform: false };
 
 /** Ten records sent at 0 to 9: 0 to 7 acknowledged at `sync`, 8 at `os`, 9 in flight. */
 function history(): { oracle: Oracle; sent: SentRecord[] } {
   const oracle = new Oracle();
-  const sent = Array.from({ length: 10 }, (_, id) => makeRecord(id, NOW_MS, 50));
+  const sent = Array.from({ length: 10 }, (_, id) => makeRecord(id, NOW_MS, SHAPE));
   sent.forEach((record, offset) => oracle.sent(record, offset));
   sent.slice(0, 8).forEach((record, offset) => oracle.acked(record, offset, 'sync'));
   oracle.acked(at(sent, 8), 8, 'os');
@@ -51,7 +53,7 @@ describe('histories that keep every promise', () => {
   test('offsets that a power cut took back are given to other records', () => {
     const { oracle, sent } = history();
     oracle.reopened('power', logOf(sent.slice(0, 8)));
-    const other = makeRecord(20, NOW_MS, 50);
+    const other = makeRecord(20, NOW_MS, SHAPE);
     oracle.sent(other, 8);
     oracle.acked(other, 8, 'sync');
     oracle.reopened('power', logOf([...sent.slice(0, 8), other], { epoch: 3 }));
@@ -80,7 +82,7 @@ describe('histories that keep every promise', () => {
   test('refused records whose offsets were given again', () => {
     const { oracle, sent } = history();
     oracle.refused(at(sent, 9));
-    const next = makeRecord(10, NOW_MS, 50);
+    const next = makeRecord(10, NOW_MS, SHAPE);
     oracle.sent(next, 9);
     oracle.acked(next, 9, 'sync');
     oracle.reopened('power', logOf([...sent.slice(0, 9), next]));
@@ -108,9 +110,9 @@ describe('planted violations at an open', () => {
       "two records in each other's place",
       (sent) => logOf(sent, { records: swapped(sent.map(found)) }),
     ],
-    ['A2', 'a record that nobody sent', (sent) => logOf([...sent, makeRecord(99, NOW_MS, 50)])],
+    ['A2', 'a record that nobody sent', (sent) => logOf([...sent, makeRecord(99, NOW_MS, SHAPE)])],
     ['A2', 'an end beyond everything sent', (sent) => logOf(sent, { endOffset: 12 })],
-    ['A2', 'a record behind the end', (sent) => logOf(sent, { endOffset: 9 })],
+    ['A3', 'a record behind the end', (sent) => logOf(sent, { endOffset: 9 })],
     ['A2', 'one bit of a value', (sent) => withRecord(sent, 5, { value: Uint8Array.of(1) })],
     ['A2', 'a lost key', (sent) => withRecord(sent, 5, { key: Uint8Array.of(9) })],
     ['A2', 'another create time', (sent) => withRecord(sent, 5, { createTimeMs: 1 })],
@@ -167,7 +169,7 @@ describe('planted violations at an open', () => {
 describe('planted violations while a log is open', () => {
   test('A3: an offset is given again', () => {
     const { oracle } = history();
-    oracle.sent(makeRecord(11, NOW_MS, 50), 7);
+    oracle.sent(makeRecord(11, NOW_MS, SHAPE), 7);
     expect(oracle.violations.join('\n')).toMatch(/^A3: /m);
   });
 
@@ -179,7 +181,7 @@ describe('planted violations while a log is open', () => {
 
   test('A1: a record is acknowledged whose offset another has taken', () => {
     const { oracle, sent } = history();
-    oracle.sent(makeRecord(11, NOW_MS, 50), 9);
+    oracle.sent(makeRecord(11, NOW_MS, SHAPE), 9);
     oracle.acked(at(sent, 9), 9, 'sync');
     expect(oracle.violations.join('\n')).toMatch(/^A1: /m);
   });

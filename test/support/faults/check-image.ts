@@ -94,7 +94,10 @@ function checkLeftovers(image: FaultyFileSystem, report: RecoveryReport): void {
   const paths = pathsOn(image);
   const missing = report.quarantined.filter((path) => !paths.includes(path));
   complain('quarantined and not there', missing);
-  complain('left over', paths.filter((path) => path.endsWith('.tmp')));
+  complain(
+    'left over',
+    paths.filter((path) => path.endsWith('.tmp')),
+  );
   complain('breach of the seam', image.violations);
   if (image.openFileCount !== 0) throw new Error(`${image.openFileCount} files left open`);
 }

@@ -42,11 +42,7 @@ export interface RunOptions extends NextOptions {
 }
 
 /** Runs the workload on a copy of what was prepared. */
-export async function runOn(
-  workload: Workload,
-  prepared: Prepared,
-  how: RunOptions,
-): Promise<Run> {
+export async function runOn(workload: Workload, prepared: Prepared, how: RunOptions): Promise<Run> {
   const { seed, onCall, ...next } = how;
   const random = new SeededRandom(seed);
   const trace = (number: number, call: Call) => onCall?.(number, call, life);

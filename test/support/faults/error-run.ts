@@ -125,11 +125,13 @@ async function probe(run: Run, strike: Strike, error: ErrorCase): Promise<void> 
     const isClosed = await life.close();
     if (isClosed === (state === 'failed')) throw new Error(`${state}, and close says otherwise`);
   }
-  if (fileSystem.openFileCount !== 0) throw new Error(`${fileSystem.openFileCount} files left open`);
+  if (fileSystem.openFileCount !== 0)
+    throw new Error(`${fileSystem.openFileCount} files left open`);
 }
 
 async function expectWorks(appended: Promise<boolean>, errors: readonly unknown[]): Promise<void> {
-  if (!(await appended)) throw new Error('no append though the fault is gone', { cause: errors.at(-1) });
+  if (!(await appended))
+    throw new Error('no append though the fault is gone', { cause: errors.at(-1) });
 }
 
 async function expectRefused(appended: Promise<boolean>, errors: unknown[]): Promise<void> {
@@ -165,20 +167,14 @@ function expectedState({ operation, path }: Call, errno: string): 'open' | 'fail
 }
 
 /** Every error is a documented one; nothing appended after a failed sync is acknowledged. */
-function checkErrors(
-  { life }: Run,
-  { call, handle, submittedCount }: Strike,
-  seed: number,
-): void {
+function checkErrors({ life }: Run, { call, handle, submittedCount }: Strike, seed: number): void {
   for (const error of life.errors) {
     if (!(error instanceof StoreError) || !DOCUMENTED.has(error.code)) throw error;
     if (error instanceof FailedError && !(rootOf(error) instanceof IoError)) throw rootOf(error);
   }
   // With completions in an order of their own the program learns of it only later.
   const isSync = seed === 0 && ['datasync', 'syncDirectory'].includes(call.operation);
-  const late = life.acks.filter(
-    (ack) => ack.handle === handle && ack.submission > submittedCount,
-  );
+  const late = life.acks.filter((ack) => ack.handle === handle && ack.submission > submittedCount);
   if (isSync && late.length > 0) throw new Error(`${late.length} acks after a failed sync`);
 }
 

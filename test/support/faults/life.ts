@@ -90,7 +90,8 @@ export class Life {
       async () => {
         const result = await appended;
         if (fileSystem.isCrashed) return;
-        if (result.offset !== offset) throw new Error(`offset ${result.offset}, expected ${offset}`);
+        if (result.offset !== offset)
+          throw new Error(`offset ${result.offset}, expected ${offset}`);
         oracle.acked(offset, value, result.durability);
         this.acks.push(ack);
       },

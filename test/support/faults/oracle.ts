@@ -89,7 +89,8 @@ export class Oracle {
     for (const offset of this.#possible.keys()) {
       if (offset >= found.endOffset) this.#possible.delete(offset);
     }
-    for (const { offset, value } of found.records) this.#possible.set(offset, new Set([value ?? '']));
+    for (const { offset, value } of found.records)
+      this.#possible.set(offset, new Set([value ?? '']));
     this.synced(found.endOffset);
     this.startMin = found.startOffset;
     this.startMax = found.startOffset;

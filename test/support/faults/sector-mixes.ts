@@ -12,8 +12,9 @@ import type { CrashedDisk } from './crash-run.ts';
 
 export interface MixOptions {
   readonly seed: number;
-  /** Above this many mixes so many are drawn at random. */
+  /** Up to this many mixes all of them are made; of more, so many drawn at random. */
   readonly mixesMax: number;
+  readonly drawnCount: number;
   readonly onCount?: (mixCount: number, isExhaustive: boolean) => void;
 }
 
@@ -40,7 +41,7 @@ export function* sectorMixes(
   options.onCount?.(mixCount, isExhaustive);
   const mixes = isExhaustive
     ? allMixes(dimensions, mixCount)
-    : randomMixes(dimensions, options.mixesMax, random);
+    : randomMixes(dimensions, options.drawnCount, random);
   const hasNames = fileSystem.unsynced().some(({ kind }) => kind !== 'write');
   for (const mix of mixes) {
     const name = describe(mix);

@@ -12,7 +12,9 @@ export class Tally {
 
   /** One line for each kind of failure, with the first place where it showed. */
   get failures(): string[] {
-    return [...this.#failures.values()].map(({ first, count }) => `${count} times, first: ${first}`);
+    return [...this.#failures.values()].map(
+      ({ first, count }) => `${count} times, first: ${first}`,
+    );
   }
 
   count(what: string, by = 1): void {
@@ -28,7 +30,8 @@ export class Tally {
     const description = describe(error);
     const kind = description.replaceAll(/\d+/g, '#');
     const known = this.#failures.get(kind);
-    if (known === undefined) this.#failures.set(kind, { first: `${place}: ${description}`, count: 1 });
+    if (known === undefined)
+      this.#failures.set(kind, { first: `${place}: ${description}`, count: 1 });
     else known.count += 1;
   }
 

@@ -104,7 +104,7 @@ export function flush(session: Session, call: 'flushed' | 'sync'): void {
       world.narrate(`${call}() at end ${endOffset} done`);
       for (const { record, offset } of unanswered) oracle.acked(record, offset, level);
       tally.add('acks', unanswered.length);
-      if (level === 'sync') oracle.durableUpTo(endOffset);
+      if (level === 'sync') oracle.told(endOffset);
       else oracle.writtenUpTo(endOffset);
     },
     (error) => {

@@ -9,9 +9,9 @@ import type { FaultyFileSystem } from '../faulty-file-system.ts';
 import { plantDamage, type Damage, type Hit } from './damage.ts';
 import { quietly } from './disk-checks.ts';
 import { filesUnder } from './disk-reader.ts';
-import type { FoundLog, OffsetRange } from './oracle.ts';
+import type { Ending } from './oracle.ts';
 import { difference, foundRecord, type FoundRecord } from './records.ts';
-import { readLog } from './found-log.ts';
+import { readLog, type FoundLog, type OffsetRange } from './found-log.ts';
 import type { World } from './world.ts';
 
 export interface DamageCase {
@@ -23,7 +23,7 @@ export interface DamageCase {
 }
 
 /** Plants damage in a copy of the disk at rest and checks each way to open it. */
-export async function checkDamage(world: World): Promise<void> {
+export async function checkDamage(world: World, ending: Ending): Promise<void> {
   const { plan, random, fileSystem } = world;
   const seed = world.seed;
   const clean = fileSystem.killImage({ inFlight: 'none' }, quietly(seed));
@@ -35,6 +35,11 @@ export async function checkDamage(world: World): Promise<void> {
   if (damage.hits.some(({ reach }) => reach <= found.startOffset)) return;
   world.tally.add('damages');
   world.narrate(`damage: ${JSON.stringify(damage)}`);
+  const { oracle } = world;
+  // Without a power cut nothing that was told as synced may look like a torn tail afterwards.
+  if (ending !== 'power' && !damage.isCheckpointHit && damage.statedSynced < oracle.toldEnd) {
+    oracle.fault('A6', `synced up to ${oracle.toldEnd}, stated ${damage.statedSynced} on the disk`);
+  }
   const image = () => damaged.killImage({ inFlight: 'none' }, quietly(seed));
   const damageCase = { world, damage, found, image };
   await checkFail(damageCase);

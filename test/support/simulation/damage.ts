@@ -11,7 +11,7 @@ import { SEGMENT_HEADER_BYTES } from '../../../src/format/layout.ts';
 import { copySector, cut, flipBit, zeroSector } from '../disk-damage.ts';
 import type { FaultyFileSystem } from '../faulty-file-system.ts';
 import { checkpointIn, filesUnder, segmentsIn, type DiskSegment } from './disk-reader.ts';
-import type { OffsetRange } from './oracle.ts';
+import type { OffsetRange } from './found-log.ts';
 import { pick } from './plan.ts';
 
 /** One thing that was whole before and is not any more, in reading order. */
@@ -28,6 +28,8 @@ export interface Damage {
   readonly what: string;
   /** Batches and segment headers that are not what they were. */
   readonly hits: readonly Hit[];
+  /** Whether the checkpoint lost a slot. */
+  readonly isCheckpointHit: boolean;
   /** Highest offset that something which is still whole states to be synced. */
   readonly statedSynced: number;
 }
@@ -40,12 +42,15 @@ export function plantDamage(
   path: string,
   random: Random,
 ): Damage | null {
-  const before = segmentsIn(filesUnder(fileSystem, path), path);
+  const filesBefore = filesUnder(fileSystem, path);
+  const before = segmentsIn(filesBefore, path);
+  const checkpointPath = join(path, CHECKPOINT_FILE);
   const what = damageSomething(fileSystem, { path, before, random });
   if (what === null) return null;
   const files = filesUnder(fileSystem, path);
   const hits = before.flatMap((segment) => hitsIn(segment, files.get(segment.path)));
-  return { what, hits, statedSynced: statedSynced(files, { path, before, hits }) };
+  const isCheckpointHit = !isSame(filesBefore.get(checkpointPath), files.get(checkpointPath));
+  return { what, hits, isCheckpointHit, statedSynced: statedSynced(files, { path, before, hits }) };
 }
 
 interface Target {
@@ -131,4 +136,8 @@ function statedSynced(
       .map(({ syncedUpTo }) => syncedUpTo),
   );
   return Math.max(0, checkpointIn(files, path).checkpoint?.syncedOffset ?? 0, ...stated);
+}
+
+function isSame(before: Uint8Array | undefined, after: Uint8Array | undefined): boolean {
+  return Buffer.compare(before ?? Buffer.alloc(0), after ?? Buffer.alloc(0)) === 0;
 }

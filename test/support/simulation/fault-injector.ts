@@ -18,7 +18,9 @@ export class FaultInjector {
   /** Calls that failed since `reset`, and of those the failed syncs. */
   firedCount = 0;
   failedSyncCount = 0;
+  /** Of the whole seed. */
   totalCount = 0;
+  hasFailedSync = false;
   readonly #random: Random;
   readonly #odds: FaultOdds;
 
@@ -41,7 +43,10 @@ export class FaultInjector {
     fileSystem.addFault({ ...rule, operations: [call.operation], fromCall: number, times: 1 });
     this.firedCount++;
     this.totalCount++;
-    if (SYNCS.includes(call.operation)) this.failedSyncCount++;
+    if (SYNCS.includes(call.operation)) {
+      this.failedSyncCount++;
+      this.hasFailedSync = true;
+    }
     return rule.errno;
   }
 

@@ -6,24 +6,11 @@
  * such as A1 are those of the promises; `checker.test.ts` plants a breach of each.
  */
 import type { DurabilityLevel } from '../../../src/log/log-options.ts';
+import { orderProblems, type FoundLog, type OffsetRange } from './found-log.ts';
 import { difference, type FoundRecord, type SentRecord } from './records.ts';
 
 /** How a log came to be opened again. `close`: after a close that succeeded. */
 export type Ending = 'close' | 'kill' | 'power';
-
-/** Offsets that hold no record, and why that is known. */
-export interface OffsetRange {
-  readonly firstOffset: number;
-  readonly nextOffset: number;
-}
-
-/** All that a log which was just opened holds. */
-export interface FoundLog {
-  readonly startOffset: number;
-  readonly endOffset: number;
-  readonly epoch: number;
-  readonly records: readonly FoundRecord[];
-}
 
 interface Entry {
   readonly record: SentRecord;
@@ -47,6 +34,8 @@ export class Oracle {
   readonly positions: Position[] = [];
   writtenEnd = 0;
   durableEnd = 0;
+  /** Below this somebody was told that it survives a power cut: an answer, or a reader's sight. */
+  toldEnd = 0;
   /** The start is at least this: a trim was acknowledged. */
   startMin = 0;
   /** And at most this: a trim was asked for. */
@@ -92,7 +81,7 @@ export class Oracle {
     const entry = this.#entries.get(sentFor);
     if (entry !== undefined) entry.level = level;
     this.writtenUpTo(offset + 1);
-    if (level === 'sync') this.durableUpTo(offset + 1);
+    if (level === 'sync') this.told(offset + 1);
   }
 
   /** The log refused it: it must never appear. */
@@ -113,7 +102,7 @@ export class Oracle {
   /** The log was closed without an error: all that was not refused is durable. */
   closed(): void {
     for (const [offset, { isUncertain }] of this.#entries) {
-      if (!isUncertain) this.durableUpTo(offset + 1);
+      if (!isUncertain) this.told(offset + 1);
     }
   }
 
@@ -138,7 +127,7 @@ export class Oracle {
     if (offset >= log.visibleOffset) {
       this.fault('visible', `a reader saw offset ${offset}, visible up to ${log.visibleOffset}`);
     }
-    if (log.isDurable) this.durableUpTo(offset + 1);
+    if (log.isDurable) this.told(offset + 1);
     else this.writtenUpTo(offset + 1);
     const record = this.expected(offset);
     if (record === null) return;
@@ -168,6 +157,12 @@ export class Oracle {
     this.#end = Math.max(this.#end, gap.nextOffset);
   }
 
+  /** Somebody was told that everything below survives a power cut. */
+  told(offset: number): void {
+    this.durableUpTo(offset);
+    this.toldEnd = Math.max(this.toldEnd, offset);
+  }
+
   fault(promise: string, what: string): void {
     this.violations.push(`${promise}: ${what}`);
   }
@@ -192,39 +187,15 @@ export class Oracle {
   }
 
   #checkRecords(found: FoundLog): void {
-    let expected = found.startOffset;
-    let appendTimeMs = 0;
-    let epoch = 0;
-    for (const record of found.records) {
-      const { offset } = record;
-      if (offset < expected) this.fault('A3', `offset ${offset} comes after ${expected - 1}`);
-      for (; expected < offset; expected++) this.#checkMissing(expected);
-      this.#compare(record);
-      if (record.appendTimeMs < appendTimeMs) {
-        this.fault(
-          'A3',
-          `append time ${record.appendTimeMs} at ${offset} comes after ${appendTimeMs}`,
-        );
-      }
-      if (record.epoch < epoch)
-        this.fault('A3', `epoch ${record.epoch} at ${offset} after ${epoch}`);
-      ({ appendTimeMs, epoch } = record);
-      expected = Math.max(expected, offset + 1);
+    for (const problem of orderProblems(found, (offset) => this.isGap(offset))) {
+      this.fault('A3', problem);
     }
-    for (; expected < found.endOffset; expected++) this.#checkMissing(expected);
-    if (expected > found.endOffset) {
-      this.fault('A2', `a record at ${expected - 1}, the log ends at ${found.endOffset}`);
-    }
+    for (const record of found.records) this.#compare(record);
   }
 
   /** Whether it is known that no record has this offset any more. */
   isGap(offset: number): boolean {
     return this.gaps.some((gap) => gap.firstOffset <= offset && offset < gap.nextOffset);
-  }
-
-  #checkMissing(offset: number): void {
-    if (this.isGap(offset)) return;
-    this.fault('A3', `nothing at offset ${offset}, and no gap explains it`);
   }
 
   #compare(found: FoundRecord): void {
@@ -246,6 +217,7 @@ export class Oracle {
     this.#end = found.endOffset;
     this.writtenEnd = found.endOffset;
     this.durableEnd = found.endOffset;
+    this.toldEnd = found.endOffset;
     this.startMin = found.startOffset;
     this.startMax = found.startOffset;
     this.epoch = found.epoch;

@@ -3,6 +3,7 @@ import { randomBelow, SeededRandom, type Random } from '../../../src/core/random
 import type { DurabilityLevel } from '../../../src/log/log-options.ts';
 import type { OnCorruption } from '../../../src/log/log-loader.ts';
 import type { DiskOptions } from '../disk-image.ts';
+import type { RecordShape } from './records.ts';
 
 /** Kinds of injected faults, each switched on or off as a whole per seed. */
 export interface FaultOdds {
@@ -39,7 +40,7 @@ export interface SimulationPlan {
   readonly isScheduled: boolean;
   readonly hasSlowSyncs: boolean;
   readonly options: PlannedOptions;
-  readonly valueBytesMax: number;
+  readonly records: RecordShape;
   readonly lifeCount: number;
   readonly stepCount: number;
   readonly faults: FaultOdds;
@@ -67,9 +68,12 @@ export function drawPlan(seed: number): SimulationPlan {
   return {
     ...drawDisk(random),
     options: drawOptions(random),
-    valueBytesMax: pick(random, [8, 100, 100, 600, 600, 3000, 12_000]),
-    lifeCount: 2 + randomBelow(random, 3),
-    stepCount: pick(random, [3, 8, 15, 25]),
+    records: {
+      valueBytesMax: pick(random, [8, 100, 100, 600, 600, 3000, 12_000]),
+      isUniform: chance(random, 0.2),
+    },
+    lifeCount: 1 + randomBelow(random, 3),
+    stepCount: pick(random, [3, 6, 12, 25]),
     faults: drawFaults(random, isCalm),
     fullDiskBytes: isCalm || chance(random, 0.7) ? null : randomBelow(random, 6000),
     recoveryCrashOdds: pick(random, [0, 0.3, 0.8]),

@@ -1,5 +1,6 @@
 /** The program of one life: a random script over a session. */
 import { randomBelow, type Random } from '../../../src/core/random.ts';
+import { readAside } from './aside.ts';
 import { append, appendBatch, appendNoWait, flush } from './appends.ts';
 import { chance, pick } from './plan.ts';
 import { readOne, readPosition, readRange, startFollower } from './reads.ts';
@@ -18,6 +19,7 @@ const STEPS: readonly (readonly [number, Step])[] = [
   [1, readOne],
   [1, readPosition],
   [1, startFollower],
+  [1, readAside],
   [2, trim],
   [1, resize],
 ];

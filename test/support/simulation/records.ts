@@ -27,25 +27,30 @@ export interface FoundRecord extends Content {
 const HEADER_NAMES = ['trace', 'type', 'ü'];
 const CREATE_TIME_SPREAD_MS = 10_000;
 
+/** How the records of a seed look. */
+export interface RecordShape {
+  readonly valueBytesMax: number;
+  /** All of the same size: what one writer left stands exactly where another's batches do. */
+  readonly isUniform: boolean;
+}
+
 /** Makes the record with this number, around `nowMs`. */
-export function makeRecord(id: number, nowMs: number, valueBytesMax: number): SentRecord {
+export function makeRecord(id: number, nowMs: number, shape: RecordShape): SentRecord {
   const random = new SeededRandom(id * 7919 + 13);
-  const name = Buffer.from(`#${id};`);
-  const isTombstone = random.next() < 0.08;
-  const hasKey = isTombstone || random.next() < 0.6;
-  const padding = randomBelow(random, valueBytesMax + 1);
+  const name = Buffer.from(`#${String(id).padStart(5, '0')};`);
+  const { valueBytesMax, isUniform } = shape;
+  const isTombstone = !isUniform && random.next() < 0.08;
+  const hasKey = isTombstone || (!isUniform && random.next() < 0.6);
+  const paddingBytes = isUniform ? valueBytesMax : randomBelow(random, valueBytesMax + 1);
+  const spreadMs = randomBelow(random, CREATE_TIME_SPREAD_MS) - CREATE_TIME_SPREAD_MS / 2;
+  const suffix = isTombstone ? name : noise(random, 3);
   return {
     id,
     sentMs: nowMs,
-    key: hasKey
-      ? Buffer.concat([Buffer.from(`k${id % 7}`), isTombstone ? name : noise(random, 3)])
-      : null,
-    value: isTombstone ? null : Buffer.concat([name, noise(random, padding)]),
-    headers: random.next() < 0.2 ? makeHeaders(random) : [],
-    createTimeMs: Math.max(
-      0,
-      nowMs + randomBelow(random, CREATE_TIME_SPREAD_MS) - CREATE_TIME_SPREAD_MS / 2,
-    ),
+    key: hasKey ? Buffer.concat([Buffer.from(`k${id % 7}`), suffix]) : null,
+    value: isTombstone ? null : Buffer.concat([name, noise(random, paddingBytes)]),
+    headers: !isUniform && random.next() < 0.2 ? makeHeaders(random) : [],
+    createTimeMs: Math.max(0, nowMs + spreadMs),
   };
 }
 

@@ -61,7 +61,7 @@ class Simulator {
       await this.#live(log);
       if (world.oracle.violations.length > 0) return;
     }
-    if (plan.plantsDamage) await checkDamage(world);
+    if (plan.plantsDamage) await checkDamage(world, this.#ending);
   }
 
   /** Opens the log, through crashes and failures of opening, and checks what is there. */
@@ -135,8 +135,8 @@ class Simulator {
     const world = this.#world;
     const { random } = world;
     checkNoLeftovers(world);
-    if (chance(random, 0.5)) await checkIndexes(world);
-    if (chance(random, 0.3)) await checkSecondRecovery(world, chance(random, 0.5));
+    if (chance(random, 0.35)) await checkIndexes(world);
+    if (chance(random, 0.25)) await checkSecondRecovery(world, chance(random, 0.5));
     world.narrate('checked the disk');
   }
 

@@ -18,6 +18,7 @@ export type TallyKey =
   | 'rolls'
   | 'reads'
   | 'followed'
+  | 'asides'
   | 'trims'
   | 'positions'
   | 'secondRecoveries'

@@ -65,7 +65,7 @@ export class World {
   }
 
   nextRecord(): SentRecord {
-    return makeRecord(this.#nextId++, this.clock.now(), this.plan.valueBytesMax);
+    return makeRecord(this.#nextId++, this.clock.now(), this.plan.records);
   }
 
   /** Opens a copy of the disk, for looking at it: time stands still there. */

@@ -1,0 +1,200 @@
+import zlib from 'node:zlib';
+
+import crc32 from 'crc-32';
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import { EPOCHS_KEPT } from '../../src/core/limits.ts';
+import { BatchCursor } from '../../src/format/batch-cursor.ts';
+import {
+  batchProblem,
+  emptyBatchHeader,
+  headerProblem,
+  nextOffsetOf,
+} from '../../src/format/batch-header.ts';
+import {
+  CHECKPOINT_BYTES,
+  checkpointSlotPosition,
+  encodeCheckpoint,
+  parseCheckpointFile,
+  parseCheckpointSlot,
+} from '../../src/format/checkpoint.ts';
+import { checksum, CRC_MASK } from '../../src/format/checksum.ts';
+import { CHECKPOINT_SLOT_BYTES, CREATE_TIME_MS_MAX } from '../../src/format/layout.ts';
+import { decodeHeaders } from '../../src/format/record-headers.ts';
+import { viewOf } from '../../src/format/u64.ts';
+import { encodedBatch, type EncodedBatch } from '../support/batch-fixture.ts';
+import { propertyOptions } from '../support/property.ts';
+
+const u53 = fc.nat(Number.MAX_SAFE_INTEGER);
+const u32 = fc.nat(2 ** 32 - 1);
+const text = fc.string({ unit: 'binary', maxLength: 60 });
+/** Names and values of headers; `__proto__` and numbers would not stay plain entries in order. */
+const headerName = text.filter((name) => name !== '__proto__' && !/^\d+$/.test(name));
+const record = fc.record({
+  key: fc.option(fc.oneof(text, fc.uint8Array({ maxLength: 60 }))),
+  value: fc.option(text),
+  headers: fc.option(fc.dictionary(headerName, text, { maxKeys: 4, noNullPrototype: true })),
+  createTimeMs: fc.nat(CREATE_TIME_MS_MAX),
+});
+const records = fc.array(record, { minLength: 1, maxLength: 20 });
+const place = fc.record({
+  logId: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  segmentId: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  baseOffset: fc.nat(Number.MAX_SAFE_INTEGER - 1000),
+  position: fc.integer({ min: 128, max: 2 ** 30 }),
+  epoch: u32,
+  appendTimeMs: u53,
+  syncedUpTo: fc.constant(0),
+  topologyVersion: u53,
+});
+
+/** One valid batch, and the records that went into it. */
+const batch = fc.tuple(records, place).map(([inputs, fields]) => ({
+  inputs,
+  fields,
+  encoded: encodedBatch({
+    ...fields,
+    values: inputs.map(({ value }) => value),
+    keys: inputs.map(({ key }) => key),
+    headers: inputs.map(({ headers }) => headers),
+    createTimesMs: inputs.map(({ createTimeMs }) => createTimeMs),
+  }),
+}));
+
+/** What is wrong with the bytes as a batch at its place; null for nothing. */
+function problemOf({ bytes, header }: EncodedBatch, bytesLeft = bytes.length): string | null {
+  const { logId, segmentId, position } = header;
+  const parsed = emptyBatchHeader();
+  const where = { logId, segmentId, position, bytesLeft };
+  return headerProblem(viewOf(bytes), 0, where, parsed) ?? batchProblem(bytes, 0, parsed);
+}
+
+test('a batch gives back any records: keys, values, headers, times and offsets', () => {
+  fc.assert(
+    fc.property(batch, ({ inputs, fields, encoded }) => {
+      const { bytes, header } = encoded;
+      expect(problemOf(encoded)).toBeNull();
+      expect(header).toMatchObject({ ...fields, recordCount: inputs.length });
+      expect(nextOffsetOf(header)).toBe(fields.baseOffset + inputs.length);
+      const cursor = new BatchCursor();
+      cursor.reset({ bytes, view: viewOf(bytes), at: 0, header, file: 'test' });
+      for (const [slot, input] of inputs.entries()) {
+        expect(cursor.next()).toBe(true);
+        expect(cursor.offset).toBe(fields.baseOffset + slot);
+        expect(cursor.createTimeMs).toBe(input.createTimeMs);
+        expectBytes(bytes, cursor.start + 16, cursor.keyBytes, input.key);
+        expectBytes(bytes, cursor.valueStart, cursor.valueBytes, input.value);
+        const { headersStart, headersBytes } = cursor;
+        const headers = decodeHeaders(bytes, headersStart, headersStart + headersBytes);
+        const sent = Object.entries(input.headers ?? {});
+        const names = sent.map(([name]) => Buffer.from(name).toString());
+        expect([...(headers?.keys() ?? [])]).toEqual([...new Set(names)]);
+      }
+      expect(cursor.next()).toBe(false);
+      const times = inputs.map(({ createTimeMs }) => createTimeMs);
+      expect(header.baseCreateTimeMs).toBe(Math.min(...times));
+      expect(header.maxCreateTimeMs).toBe(Math.max(...times));
+    }),
+    propertyOptions(),
+  );
+});
+
+test('a batch with any one bit flipped, or any byte missing, is not valid', () => {
+  fc.assert(
+    fc.property(batch, u32, fc.nat(7), ({ encoded }, where, bit) => {
+      const { bytes, header } = encoded;
+      const at = where % bytes.length;
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << bit);
+      expect(problemOf(encoded)).not.toBeNull();
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << bit);
+      expect(problemOf(encoded)).toBeNull();
+      expect(problemOf({ bytes, header }, bytes.length - 1)).not.toBeNull();
+    }),
+    propertyOptions(),
+  );
+});
+
+test('a batch counts only at its own place, in its own segment of its own log', () => {
+  fc.assert(
+    fc.property(batch, fc.constantFrom('logId', 'segmentId', 'position'), ({ encoded }, field) => {
+      const { bytes, header } = encoded;
+      const elsewhere = { ...header, [field]: header[field] + 1 };
+      expect(problemOf({ bytes, header: elsewhere })).not.toBeNull();
+    }),
+    propertyOptions(),
+  );
+});
+
+test('both implementations of the checksum agree, over any range', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 2000 }), fc.nat(2000), fc.nat(2000), (bytes, a, b) => {
+      const [start = 0, end = 0] = [a, b]
+        .map((at) => Math.min(at, bytes.length))
+        .sort((x, y) => x - y);
+      const range = bytes.subarray(start, end);
+      expect(crc32.buf(range) >>> 0).toBe(zlib.crc32(range));
+      expect(checksum(bytes, start, end)).toBe((zlib.crc32(range) ^ CRC_MASK) >>> 0);
+    }),
+    propertyOptions(),
+  );
+});
+
+const checkpoint = fc.record({
+  sequence: u53,
+  logId: u53,
+  startOffset: u53,
+  syncedOffset: u53,
+  visibleOffset: u53,
+  hintSegment: u53,
+  hintPosition: u32,
+  epochs: fc.array(fc.record({ epoch: u32, startOffset: u53 }), {
+    minLength: 1,
+    maxLength: EPOCHS_KEPT,
+  }),
+});
+
+test('a checkpoint slot gives back what was written, and no flipped bit goes unnoticed', () => {
+  fc.assert(
+    fc.property(checkpoint, fc.nat(CHECKPOINT_SLOT_BYTES - 1), fc.nat(7), (state, at, bit) => {
+      const bytes = encodeCheckpoint(state);
+      expect(parseCheckpointSlot(bytes, 0)).toEqual({ checkpoint: state, problem: null });
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << bit);
+      expect(parseCheckpointSlot(bytes, 0).checkpoint).toBeNull();
+    }),
+    propertyOptions(),
+  );
+});
+
+test('of two checkpoint slots the valid one with the higher sequence counts', () => {
+  fc.assert(
+    fc.property(checkpoint, checkpoint, fc.constantFrom(null, 0, 1), (zero, one, damaged) => {
+      fc.pre(zero.sequence !== one.sequence);
+      const bytes = new Uint8Array(CHECKPOINT_BYTES);
+      bytes.set(encodeCheckpoint(zero), checkpointSlotPosition(0));
+      bytes.set(encodeCheckpoint(one), checkpointSlotPosition(1));
+      if (damaged !== null)
+        bytes.fill(7, checkpointSlotPosition(damaged) + 20, checkpointSlotPosition(damaged) + 30);
+      const newest = zero.sequence > one.sequence ? 0 : 1;
+      const expected = damaged === null ? newest : 1 - damaged;
+      const parsed = parseCheckpointFile(bytes);
+      expect(parsed.slot).toBe(expected);
+      expect(parsed.checkpoint).toEqual([zero, one][expected]);
+      expect(parsed.problems).toHaveLength(damaged === null ? 0 : 1);
+    }),
+    propertyOptions(),
+  );
+});
+
+function expectBytes(
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  expected: string | Uint8Array | null,
+): void {
+  if (expected === null) {
+    expect(length).toBe(-1);
+    return;
+  }
+  expect(Buffer.from(bytes.subarray(start, start + length))).toEqual(Buffer.from(expected));
+}
