@@ -28,13 +28,19 @@ export interface Damage {
 /** How the damage showed; `harmless`: every record is there and right. */
 export type Verdict = 'harmless' | 'reported at open' | 'reported at read';
 
+export interface Judgement {
+  readonly verdict: Verdict;
+  /** Whether `verify` found damage, also where nobody is harmed by it. */
+  readonly isFound: boolean;
+}
+
 interface Case {
   readonly sound: SoundLog;
   readonly damage: Damage;
 }
 
 /** @throws Error that says which reader was deceived, and how */
-export async function judge(sound: SoundLog, damage: Damage): Promise<Verdict> {
+export async function judge(sound: SoundLog, damage: Damage): Promise<Judgement> {
   const { fileSystem } = sound;
   const outcome = await fileSystem.drive(judgeAll({ sound, damage }));
   if (outcome.status === 'failed') throw outcome.error;
@@ -42,7 +48,7 @@ export async function judge(sound: SoundLog, damage: Damage): Promise<Verdict> {
   return outcome.value;
 }
 
-async function judgeAll(judged: Case): Promise<Verdict> {
+async function judgeAll(judged: Case): Promise<Judgement> {
   const isFound = await verify(judged);
   const verdict = await openAndFail(judged);
   if (verdict === 'reported at open') {
@@ -50,7 +56,7 @@ async function judgeAll(judged: Case): Promise<Verdict> {
     await openDamaged(judged, 'skip');
   }
   if (verdict !== 'harmless' && !isFound) throw new Error(`${verdict}, and verify finds nothing`);
-  return verdict;
+  return { verdict, isFound };
 }
 
 /** The damaged disk, untouched by other readers. */

@@ -10,17 +10,17 @@ import { utf8 } from '../../../src/codec/codec.ts';
 import { ManualClock } from '../../../src/core/clock.ts';
 import { StoreError } from '../../../src/core/errors.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
-import { hex, nextOffsetOf } from '../../../src/format/batch-header.ts';
+import { hex } from '../../../src/format/batch-header.ts';
 import { checksum } from '../../../src/format/checksum.ts';
-import { BatchKind } from '../../../src/format/layout.ts';
 import type { FileSystem } from '../../../src/io/file-system.ts';
 import type { Log } from '../../../src/log/log.ts';
 import type { LogOptions } from '../../../src/log/log-options.ts';
 import { openLog } from '../../../src/log/open-log.ts';
 import type { LogRecord } from '../../../src/log/record.ts';
 import type { LogGap } from '../../../src/log/recovery-report.ts';
-import { dumpSegment, type DumpEvent } from '../../../src/log/segment-dump.ts';
-import { verifyLog, type VerifyEvent } from '../../../src/log/verify.ts';
+import { dumpSegment } from '../../../src/log/segment-dump.ts';
+import { verifyLog } from '../../../src/log/verify.ts';
+import { dumpLine, rangesOf, verifyLine } from './lines.ts';
 
 const SHORT_CHARS_MAX = 20;
 
@@ -183,18 +183,6 @@ function errorView(error: unknown): object {
   return { code: error.code, ...(Object.fromEntries(entries) as object) };
 }
 
-/** `0-4, 7`; `none`. */
-export function rangesOf(offsets: readonly number[]): string {
-  const ranges: [number, number][] = [];
-  for (const offset of offsets) {
-    const last = ranges.at(-1);
-    if (last !== undefined && last[1] + 1 === offset) last[1] = offset;
-    else ranges.push([offset, offset]);
-  }
-  const texts = ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`));
-  return texts.join(', ') || 'none';
-}
-
 async function verifyView({ fileSystem, path }: Copy): Promise<string[]> {
   const lines: string[] = [];
   try {
@@ -203,26 +191,6 @@ async function verifyView({ fileSystem, path }: Copy): Promise<string[]> {
     lines.push(`throws ${(errorView(error) as { code: string }).code}`);
   }
   return lines;
-}
-
-function verifyLine(event: VerifyEvent): string {
-  if (event.type === 'note') return 'note';
-  if (event.type === 'damage') return damageLine(event.details);
-  const { file, baseOffset, nextOffset, batchCount, recordCount, sizeBytes } = event;
-  const range = `offsets ${baseOffset} to ${nextOffset}`;
-  return `segment ${basename(file)}: ${range}, ${batchCount} batches, ${recordCount} records, ${sizeBytes} bytes`;
-}
-
-interface Damage {
-  readonly file: string;
-  readonly position: number;
-  readonly kind: string;
-  readonly firstOffset: number | null;
-  readonly nextOffset: number | null;
-}
-
-function damageLine({ file, position, kind, firstOffset, nextOffset }: Damage): string {
-  return `damage ${kind} at ${position} of ${basename(file)}, offsets ${firstOffset ?? '?'} to ${nextOffset ?? '?'}`;
 }
 
 async function dumpView({ fileSystem, path }: Copy): Promise<Record<string, string[]>> {
@@ -240,20 +208,4 @@ async function dumpView({ fileSystem, path }: Copy): Promise<Record<string, stri
     }
   }
   return dumps;
-}
-
-const KIND_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(BatchKind).map(([name, kind]) => [kind, name]),
-);
-
-function dumpLine(event: DumpEvent): string {
-  if (event.type === 'damage') return damageLine(event.details);
-  if (event.type === 'segment-header') {
-    const { logId, segmentId, baseOffset, previousId, previousEndCrc, epoch } = event.header;
-    return `header: log ${logId}, segment ${segmentId}, base ${baseOffset}, previous ${previousId} ending in ${hex(previousEndCrc)}, epoch ${epoch}, ${event.sizeBytes} bytes`;
-  }
-  const { header, records } = event;
-  const { kind, position, sizeBytes, baseOffset, epoch, appendTimeMs, syncedUpTo, crc } = header;
-  const range = `offsets ${baseOffset} to ${nextOffsetOf(header)}`;
-  return `${KIND_NAMES.get(kind) ?? '?'} at ${position}: ${sizeBytes} bytes, ${range}, ${records.length} records, epoch ${epoch}, appended ${appendTimeMs}, synced ${syncedUpTo}, ${hex(crc)}`;
 }

@@ -44,7 +44,7 @@ async function snapshot(fileSystem: MemoryFileSystem): Promise<Record<string, st
 }
 
 describe('a new log', () => {
-  test('is empty, at epoch 2, and says that it was created', async () => {
+  test('is empty, and says that it was created', async () => {
     const log = await openTextLog(new MemoryFileSystem());
     expect(log).toMatchObject({ startOffset: 0, endOffset: 0, visibleOffset: 0, readOnly: false });
     expect(log.recovery).toMatchObject({ outcome: 'created', cutBytes: 0, gaps: [], notes: [] });
