@@ -104,8 +104,17 @@ export function indexFields(sizeBytes: number): readonly Field[] {
 export function forgedValues(bytes: Field['bytes'], stored: bigint): readonly bigint[] {
   const max = 2n ** BigInt(8 * bytes) - 1n;
   const values = [
-    ...[0n, 1n, 7n, max, max - 1n, max >> 1n, (max >> 1n) + 1n],
-    ...[stored + 1n, stored - 1n, stored * 2n, stored ^ (1n << BigInt(8 * bytes - 1))],
+    0n,
+    1n,
+    7n,
+    max,
+    max - 1n,
+    max >> 1n,
+    (max >> 1n) + 1n,
+    stored + 1n,
+    stored - 1n,
+    stored * 2n,
+    stored ^ (1n << BigInt(8 * bytes - 1)),
   ];
   if (bytes === 8) values.push(2n ** 53n - 1n, 2n ** 53n - 2n, 2n ** 53n, 2n ** 52n, 2n ** 32n);
   const inRange = values.map((value) => BigInt.asUintN(8 * bytes, value));

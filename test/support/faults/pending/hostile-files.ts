@@ -47,7 +47,7 @@ const killed = await makeSoundLog({ seed: 1, isClosed: false });
 let largestAllocation = 0;
 
 beforeAll(() => {
-  const original = Buffer.allocUnsafeSlow;
+  const original = Buffer.allocUnsafeSlow.bind(Buffer);
   Buffer.allocUnsafeSlow = (sizeBytes: number) => {
     largestAllocation = Math.max(largestAllocation, sizeBytes);
     return original(sizeBytes);
@@ -57,7 +57,9 @@ beforeAll(() => {
 
 test.each(sound.segments)('forged headers of $path', async (segment) => {
   const sealed = { kind: 'segment header', at: 0, sizeBytes: SEGMENT_HEADER_BYTES } as const;
-  const tally = await forgeAll('segment header', [...forgeriesOf(segment.path, sealed, SEGMENT_FIELDS)]);
+  const tally = await forgeAll('segment header', [
+    ...forgeriesOf(segment.path, sealed, SEGMENT_FIELDS),
+  ]);
   expect(tally.of('cases')).toBeGreaterThan(100);
 });
 
