@@ -147,7 +147,11 @@ export class IoError extends StoreError {
   }
 }
 
-/** No space, quota or file size is left. Reads go on; appends resume by themselves. */
+/**
+ * No space, quota or file size is left for a write. Reads go on; appends resume by themselves.
+ *
+ * A sync that finds no room is a plain `IoError`: it may have lost what was written before.
+ */
 export class DiskFullError extends IoError {
   override readonly code = 'ERR_VARVE_DISK_FULL';
 }
@@ -155,16 +159,25 @@ export class DiskFullError extends IoError {
 /** Names that mean "no room", however the kernel spells it: space, quota, file size limit. */
 const DISK_FULL_ERRNOS: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
-/** Builds the error for an operating system failure: `DiskFullError` when there is no room. */
+/** Operations that make earlier writes durable: none of them may be tried again after a failure. */
+const SYNC_OPERATIONS: ReadonlySet<string> = new Set(['datasync', 'syncDirectory']);
+
+/** Builds the error for an operating system failure: `DiskFullError` when a write has no room. */
 export function ioErrorOf(details: IoDetails, options?: ErrorOptions): IoError {
-  return DISK_FULL_ERRNOS.has(details.errno)
+  return DISK_FULL_ERRNOS.has(details.errno) && !SYNC_OPERATIONS.has(details.operation)
     ? new DiskFullError(details, options)
     : new IoError(details, options);
 }
 
-/** Whether the same call can succeed later: not when a part of it already has. */
-function isPassing({ errno, appendedCount = 0 }: IoDetails): boolean {
-  return appendedCount === 0 && (RETRYABLE_ERRNOS.has(errno) || DISK_FULL_ERRNOS.has(errno));
+/** Whether there was no room, also for a sync. */
+export function isOutOfRoom(error: unknown): error is IoError {
+  return error instanceof IoError && DISK_FULL_ERRNOS.has(error.details.errno);
+}
+
+/** Whether the same call can succeed later: not a sync, and not what succeeded in part. */
+function isPassing({ operation, errno, appendedCount = 0 }: IoDetails): boolean {
+  if (appendedCount > 0 || SYNC_OPERATIONS.has(operation)) return false;
+  return RETRYABLE_ERRNOS.has(errno) || DISK_FULL_ERRNOS.has(errno);
 }
 
 const RETRYABLE_ERRNOS: ReadonlySet<string> = new Set([

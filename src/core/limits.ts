@@ -57,6 +57,8 @@ export const OPEN_SEGMENTS_MAX = 64;
 export const RESERVE_BYTES = MIB;
 /** (epoch, start offset) pairs that a checkpoint remembers. */
 export const EPOCHS_KEPT = 16;
+/** Highest epoch, of a u32: the next opening still has one. */
+export const EPOCH_MAX = 0xffff_fffe;
 
 /** Default time between two syncs at level `interval`, ms; also when a weaker append in a `sync` log is synced. */
 export const FLUSH_MS = 200;

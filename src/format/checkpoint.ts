@@ -6,7 +6,7 @@
  * a record exists.
  */
 import { assert } from '../core/assert.ts';
-import { EPOCHS_KEPT } from '../core/limits.ts';
+import { EPOCH_MAX, EPOCHS_KEPT } from '../core/limits.ts';
 import { hex } from './batch-header.ts';
 import { checksum } from './checksum.ts';
 import {
@@ -102,7 +102,27 @@ export function parseCheckpointSlot(bytes: Uint8Array, at: number): ParsedSlot {
   }
   const epochCount = view.getUint16(CHECKPOINT_EPOCH_COUNT_AT, true);
   if (epochCount < 1 || epochCount > EPOCHS_KEPT) return bad(`${epochCount} epochs`);
-  return { checkpoint: readSlot(view, epochCount), problem: null };
+  const checkpoint = readSlot(view, epochCount);
+  const problem = rangeProblem(checkpoint);
+  return problem === null ? { checkpoint, problem } : bad(problem);
+}
+
+/** Why no writer makes such a slot; null when one does. `getU64` gives -1 beyond 2^53 - 1. */
+function rangeProblem(checkpoint: Checkpoint): string | null {
+  const { epochs, ...numbers } = checkpoint;
+  for (const [name, value] of Object.entries(numbers)) {
+    if (value < 0) return `${name} is beyond 2^53 - 1`;
+  }
+  if (checkpoint.logId === 0) return 'log id is 0';
+  let last: EpochStart = { epoch: 0, startOffset: -1 };
+  for (const pair of epochs) {
+    const follows = pair.epoch > last.epoch && pair.startOffset > last.startOffset;
+    if (!follows || pair.epoch > EPOCH_MAX) {
+      return `epoch ${pair.epoch} at offset ${pair.startOffset} does not follow`;
+    }
+    last = pair;
+  }
+  return null;
 }
 
 function readSlot(view: DataView, epochCount: number): Checkpoint {

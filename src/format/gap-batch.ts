@@ -11,6 +11,9 @@ const CRC_BYTES = 4;
 /** Bytes of the smallest gap batch, with room for a replaced end CRC. */
 export const GAP_BATCH_BYTES_MIN = BATCH_HEADER_BYTES + EXTENSION_HEAD_BYTES + CRC_BYTES;
 
+/** Offsets that one gap batch can cover: its last offset delta is a u32. */
+export const GAP_OFFSETS_MAX = 2 ** 32;
+
 export interface GapBatchInput extends Pick<
   BatchHeader,
   'logId' | 'segmentId' | 'epoch' | 'position' | 'baseOffset' | 'appendTimeMs'
@@ -26,14 +29,15 @@ export interface GapBatchInput extends Pick<
 /** Encodes a gap batch; bytes behind the header that carry nothing are zero. */
 export function encodeGapBatch(input: GapBatchInput): Uint8Array {
   const { nextOffset, replacedEndCrc, ...place } = input;
-  assert(nextOffset > input.baseOffset, 'a gap covers an offset');
+  const offsetCount = nextOffset - input.baseOffset;
+  assert(offsetCount >= 1 && offsetCount <= GAP_OFFSETS_MAX, 'a gap covers 1 to 2^32 offsets');
   assert(input.sizeBytes >= GAP_BATCH_BYTES_MIN, 'a gap batch has room for its extension');
   assert(input.sizeBytes <= BATCH_BYTES_MAX, 'a gap batch is at most a batch');
   const bytes = new Uint8Array(input.sizeBytes);
   const view = viewOf(bytes);
   const header = Object.assign(emptyBatchHeader(), place);
   header.kind = BatchKind.gap;
-  header.lastOffsetDelta = nextOffset - input.baseOffset - 1;
+  header.lastOffsetDelta = offsetCount - 1;
   if (replacedEndCrc !== null) {
     view.setUint16(BATCH_HEADER_BYTES, ExtensionType.replacedEndCrc, true);
     view.setUint16(BATCH_HEADER_BYTES + 2, CRC_BYTES, true);

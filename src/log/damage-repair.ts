@@ -4,11 +4,11 @@
  * again, until nothing damaged is left.
  */
 import { present } from '../core/assert.ts';
-import type { CorruptLogDetails } from '../core/errors.ts';
+import { CorruptLogError, type CorruptLogDetails } from '../core/errors.ts';
 import { randomId, type Random } from '../core/random.ts';
 import { BATCH_BYTES_MAX } from '../core/limits.ts';
 import type { Checkpoint } from '../format/checkpoint.ts';
-import { encodeGapBatch, GAP_BATCH_BYTES_MIN } from '../format/gap-batch.ts';
+import { encodeGapBatch, GAP_BATCH_BYTES_MIN, GAP_OFFSETS_MAX } from '../format/gap-batch.ts';
 import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import {
   encodeSegmentHeader,
@@ -30,13 +30,18 @@ export interface DamageRepair {
   readonly random: Random;
   readonly checkpoint: Checkpoint | null;
   readonly examination: TailExamination;
+  /** What was damaged first: a repair of more than one step still names it. */
   readonly details: CorruptLogDetails;
 }
+
+/** Gap batches for one hole: with 2^32 offsets each, more than this is a forged number. */
+const GAP_BATCHES_MAX = 1024;
 
 /**
  * Repairs the first damaged place.
  *
- * @returns the offsets that were lost; null when only a header was damaged and no offset is
+ * @returns the offsets that were lost; null when a header was written again, or a file moved away
+ * @throws CorruptLogError when the stated hole cannot be one; IoError
  */
 export async function replaceDamage(repair: DamageRepair): Promise<LogGap | null> {
   const { damage, segments } = repair.examination;
@@ -55,6 +60,8 @@ async function replaceInside(repair: DamageRepair, damage: TailDamage): Promise<
   const segment = present(repair.examination.segments[damage.segmentAt], 'it was walked');
   const resume = present(damage.resume, 'the caller checked it');
   const endOffset = repair.examination.endOffset;
+  if (resume.baseOffset - endOffset > GAP_OFFSETS_MAX) throw impossible(repair);
+  const endCrc = null;
   await withFile(repair.directory, segment, async (file) => {
     await new Quarantine(repair.directory).copy(file, damage.position, resume.position);
     let position = damage.position;
@@ -65,21 +72,21 @@ async function replaceInside(repair: DamageRepair, damage: TailDamage): Promise<
       // Leave the last piece large enough for a batch of its own.
       const sizeBytes = isLast ? left : BATCH_BYTES_MAX - GAP_BATCH_BYTES_MIN;
       const nextOffset = isLast ? resume.baseOffset : baseOffset + 1;
-      await writeGap(repair, { file, segment, position, sizeBytes, baseOffset, nextOffset });
+      const gap = { file, segment, position, sizeBytes, baseOffset, nextOffset, endCrc };
+      await writeGap(repair, gap);
       position += sizeBytes;
       baseOffset = nextOffset;
     }
     await file.datasync();
   });
-  return gapAt(segment, damage.position, endOffset, resume.baseOffset);
+  return gapAt(repair, endOffset, resume.baseOffset);
 }
 
 /** Nothing valid follows in the segment: cut it and close the hole up to the next one. */
 async function replaceEnd(repair: DamageRepair): Promise<LogGap> {
-  const { segments, lastAt, endOffset } = repair.examination;
+  const { segments, lastAt, endOffset, syncedOffset } = repair.examination;
   const next = segments[lastAt + 1];
-  const lostUpTo = repair.details.nextOffset ?? endOffset + 1;
-  const nextOffset = next === undefined ? lostUpTo : next.baseOffset;
+  const nextOffset = next?.baseOffset ?? syncedOffset;
   const last = segments[lastAt] ?? (await createSegment(repair, endOffset, next));
   const position = last.dataEndPosition ?? SEGMENT_HEADER_BYTES;
   const endCrc = next === undefined ? null : await statedEndCrc(repair.directory, next);
@@ -89,14 +96,14 @@ async function replaceEnd(repair: DamageRepair): Promise<LogGap> {
       await new Quarantine(repair.directory).copy(file, position, sizeBytes);
       await file.truncate(position);
     }
-    const gap = { file, segment: last, position, baseOffset: endOffset, nextOffset };
-    await writeGap(repair, { ...gap, sizeBytes: GAP_BATCH_BYTES_MIN, endCrc });
+    const hole = { file, segment: last, position, baseOffset: endOffset, nextOffset, endCrc };
+    await writeGaps(repair, hole);
     await file.datasync();
   });
-  return gapAt(last, position, endOffset, nextOffset);
+  return gapAt(repair, endOffset, nextOffset);
 }
 
-/** The segment's header is damaged or does not link: write it again, or remove a foreign file. */
+/** The segment's header is damaged or does not link: write it again, or remove the file. */
 async function replaceHeader(repair: DamageRepair, damage: TailDamage): Promise<LogGap | null> {
   const { directory, examination } = repair;
   const segment = present(examination.segments[damage.segmentAt], 'it was entered');
@@ -126,32 +133,55 @@ async function replaceMissingStart(
   const segment = await createSegment(repair, startOffset, first);
   const endCrc = await statedEndCrc(repair.directory, first);
   await withFile(repair.directory, segment, async (file) => {
-    await writeGap(repair, {
+    const position = SEGMENT_HEADER_BYTES;
+    const nextOffset = first.baseOffset;
+    await writeGaps(repair, {
       file,
       segment,
-      position: SEGMENT_HEADER_BYTES,
-      sizeBytes: GAP_BATCH_BYTES_MIN,
+      position,
       baseOffset: startOffset,
-      nextOffset: first.baseOffset,
+      nextOffset,
       endCrc,
     });
     await file.datasync();
   });
-  return gapAt(segment, SEGMENT_HEADER_BYTES, startOffset, first.baseOffset);
+  return gapAt(repair, startOffset, first.baseOffset);
 }
 
 interface GapPlace {
   readonly file: File;
   readonly segment: Segment;
   readonly position: number;
-  readonly sizeBytes: number;
   readonly baseOffset: number;
   readonly nextOffset: number;
-  readonly endCrc?: number | null;
+  /** End CRC that the next segment states; null when there is none. */
+  readonly endCrc: number | null;
 }
 
-async function writeGap(repair: DamageRepair, place: GapPlace): Promise<void> {
-  const { file, segment, endCrc = null, ...gap } = place;
+/** Writes as many gap batches as the hole at the end of a segment needs. */
+async function writeGaps(repair: DamageRepair, hole: GapPlace): Promise<void> {
+  let { position, baseOffset } = hole;
+  if (hole.nextOffset - baseOffset > GAP_BATCHES_MAX * GAP_OFFSETS_MAX) throw impossible(repair);
+  while (baseOffset < hole.nextOffset) {
+    const nextOffset = Math.min(hole.nextOffset, baseOffset + GAP_OFFSETS_MAX);
+    const endCrc = nextOffset === hole.nextOffset ? hole.endCrc : null;
+    const sizeBytes = GAP_BATCH_BYTES_MIN;
+    await writeGap(repair, { ...hole, position, baseOffset, nextOffset, endCrc, sizeBytes });
+    position += sizeBytes;
+    baseOffset = nextOffset;
+  }
+}
+
+function impossible({ details }: DamageRepair): CorruptLogError {
+  const reason = `${details.reason}; so many offsets cannot be lost here`;
+  return new CorruptLogError({ ...details, reason });
+}
+
+async function writeGap(
+  repair: DamageRepair,
+  place: GapPlace & { readonly sizeBytes: number },
+): Promise<void> {
+  const { file, segment, endCrc, ...gap } = place;
   const header = present(segment.header, 'the segment was walked or created');
   const bytes = encodeGapBatch({
     ...gap,
@@ -261,6 +291,7 @@ async function withFile(
   }
 }
 
-function gapAt(segment: Segment, position: number, firstOffset: number, next: number): LogGap {
-  return { firstOffset, nextOffset: next, file: segment.path, position };
+/** What was lost, and the damaged place, which is not always where the gap batch stands. */
+function gapAt({ details }: DamageRepair, firstOffset: number, nextOffset: number): LogGap {
+  return { firstOffset, nextOffset, file: details.file, position: details.position };
 }

@@ -2,7 +2,6 @@
  * Opens the files of a log: finds out what is there, judges the tail, repairs it when allowed, and
  * leaves a state from which to append and read. The lock is held by the caller.
  */
-import { AssertionError } from '../core/assert.ts';
 import {
   ConflictError,
   CorruptLogError,
@@ -53,9 +52,6 @@ export interface LoadedLog {
   readonly checkpointFile: CheckpointFile | null;
   readonly report: Omit<RecoveryReport, 'durationMs'>;
 }
-
-/** A damage behind which nothing is tried again: one replacement per segment byte is ample. */
-const REPLACEMENTS_MAX = 10_000;
 
 /**
  * Loads the log in a directory that exists. Creates its checkpoint when there is no log yet.
@@ -134,7 +130,9 @@ class LogLoader {
   }
 
   async load(): Promise<LoadedLog> {
-    for (let replaced = 0; replaced < REPLACEMENTS_MAX; replaced++) {
+    let repaired: CorruptLogDetails | null = null;
+    let culprit: CorruptLogDetails | null = null;
+    for (;;) {
       const examination = await this.#examine();
       const damage = this.#alarm(examination);
       if (damage === null) return this.#finish(examination);
@@ -142,17 +140,22 @@ class LogLoader {
       if (this.#options.onCorruption === 'readonly' || !this.#options.canWrite) {
         return this.#readOnly(examination, damage);
       }
+      // Each repair moves the first damage on; one that did not never will.
+      if (repaired !== null && isSamePlace(repaired, damage)) throw new CorruptLogError(damage);
+      repaired = damage;
       const gap = await replaceDamage({
         directory: this.#directory,
         random: this.#options.random,
         checkpoint: this.#checkpoint,
         examination,
-        details: damage,
+        details: culprit ?? damage,
       });
       if (gap !== null) this.#gaps.push(gap);
       this.#segments = (await this.#directory.list()).segments;
+      // A file that was moved away leaves a hole, which is found next; it is still to blame.
+      const wasMoved = gap === null && !this.#segments.some(({ path }) => path === damage.file);
+      culprit = wasMoved ? damage : null;
     }
-    throw new AssertionError(`fewer than ${REPLACEMENTS_MAX} damaged places in one tail`);
   }
 
   async #examine(): Promise<TailExamination> {
@@ -337,3 +340,12 @@ class LogLoader {
 }
 
 const NOTHING_CUT: CutReport = { cutBytes: 0, quarantined: [] };
+
+function isSamePlace(one: CorruptLogDetails, two: CorruptLogDetails): boolean {
+  return (
+    one.file === two.file &&
+    one.position === two.position &&
+    one.kind === two.kind &&
+    one.firstOffset === two.firstOffset
+  );
+}

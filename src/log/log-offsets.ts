@@ -68,11 +68,13 @@ export function checkEpoch(
  */
 async function offsetForTime(log: ReadableLog, timestampMs: number): Promise<number> {
   const { marks, segments } = log;
-  const { visibleOffset } = marks;
+  const { startOffset, visibleOffset } = marks;
+  // The first segments are missing: the read begins there and reports it.
+  if ((segments.all[0]?.baseOffset ?? startOffset) > startOffset) return startOffset;
   for (const segment of segments.all) {
     if (segment.baseOffset >= visibleOffset) break;
     const next = segments.after(segment.baseOffset);
-    if (next !== null && next.baseOffset <= marks.startOffset) continue;
+    if (next !== null && next.baseOffset <= startOffset) continue;
     const found = await firstAtOrAfter(log, segment, { timestampMs, visibleOffset });
     if (found !== null) return found;
   }

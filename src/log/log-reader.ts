@@ -123,18 +123,22 @@ export class LogReader {
   async #enter(): Promise<SegmentScanner> {
     const { marks, segments } = this.#log;
     if (this.offset < marks.startOffset) throw this.#outOfRange();
-    const segment = segments.floor(this.offset);
-    if (segment === null) {
-      throw new CorruptLogError({
-        file: this.#log.path,
-        position: 0,
-        kind: 'chain',
-        firstOffset: this.offset,
-        nextOffset: segments.all[0]?.baseOffset ?? null,
-        reason: 'no segment holds this offset',
-      });
-    }
+    const segment = segments.floor(this.offset) ?? this.#passMissingStart();
     return this.#open(segment, null);
+  }
+
+  /** The first segments are gone: goes on with the first that is there, or says so. */
+  #passMissingStart(): Segment {
+    const first = this.#log.segments.all[0];
+    const nextOffset = first?.baseOffset ?? null;
+    const hole = { file: this.#log.path, position: 0, firstOffset: this.offset };
+    if (first === undefined || nextOffset === null || !this.#options.skipsDamage) {
+      const reason = 'no segment holds this offset';
+      throw new CorruptLogError({ ...hole, nextOffset, kind: 'chain', reason });
+    }
+    this.#options.onGap?.({ ...hole, nextOffset });
+    this.offset = nextOffset;
+    return first;
   }
 
   /** @param previous  the segment whose end was just reached: the link to it is checked */
@@ -219,8 +223,8 @@ export class LogReader {
   }
 
   async #passDamage(segment: Segment, details: CorruptLogDetails): Promise<void> {
-    const resume = await this.#resumeBehind(segment, details);
     const next = this.#log.segments.after(segment.baseOffset);
+    const resume = await this.#resumeBehind(segment, details, next?.baseOffset ?? null);
     const nextOffset = resume?.baseOffset ?? next?.baseOffset ?? this.#log.marks.visibleOffset;
     if (!this.#options.skipsDamage) throw new CorruptLogError({ ...details, nextOffset });
     const firstOffset = Math.max(details.firstOffset ?? 0, this.offset);
@@ -236,7 +240,11 @@ export class LogReader {
   }
 
   /** Where valid batches go on in the same segment; null when they do not. */
-  async #resumeBehind(segment: Segment, details: CorruptLogDetails): Promise<ResumePlace | null> {
+  async #resumeBehind(
+    segment: Segment,
+    details: CorruptLogDetails,
+    before: number | null,
+  ): Promise<ResumePlace | null> {
     const { file } = present(this.#lease, 'held while a segment is scanned');
     const { sizeBytes } = await file.stat();
     const search = {
@@ -245,7 +253,7 @@ export class LogReader {
       position: details.position,
       endPosition: segment.dataEndPosition ?? sizeBytes,
     };
-    return resumeBehind(file, search, details.firstOffset ?? -1);
+    return resumeBehind(file, search, { after: details.firstOffset ?? -1, before });
   }
 
   #outOfRange(): OffsetOutOfRangeError {

@@ -1,5 +1,5 @@
 /** The `reserve` file: 1 MiB that is given up when the disk is full, so that recovery can proceed. */
-import { DiskFullError, isIoError } from '../core/errors.ts';
+import { isIoError, isOutOfRoom } from '../core/errors.ts';
 import { RESERVE_BYTES } from '../core/limits.ts';
 import { TEMPORARY_SUFFIX } from '../format/file-names.ts';
 import { writeFully } from '../io/transfer.ts';
@@ -21,7 +21,7 @@ export async function ensureReserve(directory: LogDirectory, exists: boolean): P
     }
     await fileSystem.rename(temporary, reservePath);
   } catch (error) {
-    if (!(error instanceof DiskFullError)) throw error;
+    if (!isOutOfRoom(error)) throw error;
     await unlinkIfThere(directory, temporary);
   }
 }

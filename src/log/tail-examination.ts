@@ -14,6 +14,7 @@ import { present } from '../core/assert.ts';
 import { UnsupportedVersionError, type CorruptionKind } from '../core/errors.ts';
 import { nextOffsetOf, type BatchHeader } from '../format/batch-header.ts';
 import type { Checkpoint } from '../format/checkpoint.ts';
+import { GAP_BATCH_BYTES_MIN } from '../format/gap-batch.ts';
 import { FORMAT_VERSION, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { parseSegmentHeader, type SegmentHeader } from '../format/segment-header.ts';
 import type { File, FileSystem } from '../io/file-system.ts';
@@ -308,7 +309,13 @@ class TailWalk {
   #noteResume(place: TailPlace): void {
     if (this.#damage === null || this.#damage.resume !== null) return;
     // Behind a bad header the first batch may be whole; elsewhere the expected one is not.
-    const offsetMin = this.#expected + (this.#damage.position === 0 ? 0 : 1);
+    const { segmentAt, position } = this.#damage;
+    const offsetMin = this.#expected + (position === 0 ? 0 : 1);
+    const isHere = place.segmentAt === segmentAt && position > 0;
+    // A repair needs room for a gap batch: a whole batch right here, of other offsets, is damaged.
+    if (isHere && place.position < position + GAP_BATCH_BYTES_MIN) return;
+    const next = this.#segments[place.segmentAt + 1];
+    if (next !== undefined && place.baseOffset >= next.baseOffset) return; // Another segment's.
     if (place.baseOffset >= offsetMin) this.#damage = { ...this.#damage, resume: place };
   }
 }

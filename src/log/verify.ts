@@ -180,18 +180,22 @@ class Verifier {
       return;
     }
     try {
+      yield* this.#header(segment, file);
+      yield* this.#batches(segment, next, file);
+    } finally {
+      await file.close();
+    }
+    this.#previous = segment;
+  }
+
+  async *#header(segment: Segment, file: File): AsyncGenerator<VerifyEvent, void, void> {
+    try {
       const logId = this.#state.checkpoint?.logId ?? this.#previous?.header?.logId ?? 0;
       await enterSegment(segment, file, { logId, previous: this.#previous });
     } catch (error) {
       if (!(error instanceof CorruptLogError)) throw error;
       yield this.#judge(error.details);
     }
-    try {
-      yield* this.#batches(segment, next, file);
-    } finally {
-      await file.close();
-    }
-    this.#previous = segment;
   }
 
   async #open(segment: Segment): Promise<File | null> {
@@ -246,14 +250,21 @@ class Verifier {
       if (index !== null) yield* indexEvents(segment, scanner, index);
       return null;
     }
-    if (status === 'end' || this.#isComplete(next)) {
+    if (this.#isComplete(next) || (status === 'end' && next === null)) {
       if (next !== null) yield noIndex(segment, scanner, sizeBytes);
       return null;
     }
     walk.index = null; // Batches are missing: no index can be compared.
     segment.endCrc = null;
+    if (status === 'end' && next !== null) {
+      yield this.#tooShort(segment, scanner.position, next);
+      return null;
+    }
     const search = { ...this.#ids(segment), position: scanner.position, endPosition: sizeBytes };
-    const resume = await resumeBehind(file, search, this.#expected);
+    const resume = await resumeBehind(file, search, {
+      after: this.#expected,
+      before: next?.baseOffset ?? null,
+    });
     yield this.#judge({
       file: segment.path,
       position: scanner.position,
@@ -264,6 +275,20 @@ class Verifier {
     });
     this.#expected = resume?.baseOffset ?? next?.baseOffset ?? this.#expected;
     return resume;
+  }
+
+  /** The file ends before the next segment begins: this one is to blame, not the next. */
+  #tooShort(segment: Segment, position: number, next: Segment): VerifyEvent {
+    const firstOffset = this.#expected;
+    this.#expected = next.baseOffset;
+    return this.#judge({
+      file: segment.path,
+      position,
+      kind: 'length',
+      firstOffset,
+      nextOffset: next.baseOffset,
+      reason: `the segment ends at offset ${firstOffset}, the next begins at ${next.baseOffset}`,
+    });
   }
 
   #scan({ segment, file }: SegmentWalk, place: ResumePlace): SegmentScanner {

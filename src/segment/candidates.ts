@@ -60,14 +60,22 @@ export interface ResumePlace {
   readonly baseOffset: number;
 }
 
-/** The first valid batch behind damage that holds offsets above `offset`; null when none does. */
+/** Base offsets between which a batch may go on; both are excluded. */
+export interface ResumeRange {
+  readonly after: number;
+  /** Where the next segment begins: a batch from there on is another segment's. */
+  readonly before: number | null;
+}
+
+/** The first valid batch behind damage that can follow it in its segment; null when none does. */
 export async function resumeBehind(
   file: File,
   search: CandidateSearch,
-  offset: number,
+  { after, before }: ResumeRange,
 ): Promise<ResumePlace | null> {
   for await (const { kind, position, baseOffset } of findCandidates(file, search)) {
-    if (kind !== BatchKind.index && baseOffset > offset) return { position, baseOffset };
+    if (kind === BatchKind.index || baseOffset <= after) continue;
+    if (before === null || baseOffset < before) return { position, baseOffset };
   }
   return null;
 }

@@ -147,7 +147,7 @@ async function readIndexBatch(
   if (columns === null) return null;
   segment.dataEndPosition ??= position;
   segment.lastAppendTimeMs ??= header.appendTimeMs;
-  return SegmentIndex.fromColumns(columns, header.maxCreateTimeMs);
+  return SegmentIndex.fromColumns(columns, header);
 }
 
 /** Makes the index by walking the batches, checksums and all, up to the first that is bad. */

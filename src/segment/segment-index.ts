@@ -21,6 +21,9 @@ export interface IndexMark {
 /** What an index needs to know of a batch. */
 export type IndexedBatch = Pick<BatchHeader, 'baseOffset' | 'position' | 'maxCreateTimeMs'>;
 
+/** What the header of an index batch says of the whole segment; its base offset is the end. */
+export type IndexEnd = Pick<BatchHeader, 'baseOffset' | 'maxCreateTimeMs'>;
+
 const INITIAL_SLOTS = 64;
 
 export class SegmentIndex implements IndexColumns {
@@ -29,20 +32,21 @@ export class SegmentIndex implements IndexColumns {
   maxCreateTimes: Float64Array = new Float64Array(INITIAL_SLOTS);
   positions: Uint32Array = new Uint32Array(INITIAL_SLOTS);
 
-  /** Offsets below this are known to it: less than the segment when damage ended the walk that built it. */
+  /** Offsets below this are known to it: fewer than expected when batches or segments are missing. */
   coveredTo = Number.POSITIVE_INFINITY;
 
   #lastPosition = SEGMENT_HEADER_BYTES;
   #maxCreateTimeMs = 0;
 
   /** An index over decoded columns. It answers look-ups; nothing may be added to it. */
-  static fromColumns(columns: IndexColumns, maxCreateTimeMs: number): SegmentIndex {
+  static fromColumns(columns: IndexColumns, end: IndexEnd): SegmentIndex {
     const index = new SegmentIndex();
+    index.coveredTo = end.baseOffset;
     index.count = columns.count;
     index.offsets = columns.offsets;
     index.maxCreateTimes = columns.maxCreateTimes;
     index.positions = columns.positions;
-    index.#maxCreateTimeMs = maxCreateTimeMs;
+    index.#maxCreateTimeMs = end.maxCreateTimeMs;
     return index;
   }
 

@@ -4,7 +4,6 @@ import crc32 from 'crc-32';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-import { EPOCHS_KEPT } from '../../src/core/limits.ts';
 import { BatchCursor } from '../../src/format/batch-cursor.ts';
 import {
   batchProblem,
@@ -27,6 +26,7 @@ import {
 } from '../../src/format/layout.ts';
 import { decodeHeaders } from '../../src/format/record-headers.ts';
 import { viewOf } from '../../src/format/u64.ts';
+import { anyCheckpoint } from '../support/any-checkpoint.ts';
 import { encodedBatch, type EncodedBatch } from '../support/batch-fixture.ts';
 import { propertyOptions } from '../support/property.ts';
 
@@ -149,23 +149,9 @@ test('both implementations of the checksum agree, over any range', () => {
   );
 });
 
-const checkpoint = fc.record({
-  sequence: u53,
-  logId: u53,
-  startOffset: u53,
-  syncedOffset: u53,
-  visibleOffset: u53,
-  hintSegment: u53,
-  hintPosition: u32,
-  epochs: fc.array(fc.record({ epoch: u32, startOffset: u53 }), {
-    minLength: 1,
-    maxLength: EPOCHS_KEPT,
-  }),
-});
-
 test('a checkpoint slot gives back what was written, and no flipped bit goes unnoticed', () => {
   fc.assert(
-    fc.property(checkpoint, fc.nat(CHECKPOINT_SLOT_BYTES - 1), fc.nat(7), (state, at, bit) => {
+    fc.property(anyCheckpoint, fc.nat(CHECKPOINT_SLOT_BYTES - 1), fc.nat(7), (state, at, bit) => {
       const bytes = encodeCheckpoint(state);
       expect(parseCheckpointSlot(bytes, 0)).toEqual({ checkpoint: state, problem: null });
       bytes[at] = (bytes[at] ?? 0) ^ (1 << bit);
@@ -177,7 +163,7 @@ test('a checkpoint slot gives back what was written, and no flipped bit goes unn
 
 test('of two checkpoint slots the valid one with the higher sequence counts', () => {
   fc.assert(
-    fc.property(checkpoint, checkpoint, fc.constantFrom(null, 0, 1), (zero, one, damaged) => {
+    fc.property(anyCheckpoint, anyCheckpoint, fc.constantFrom(null, 0, 1), (zero, one, damaged) => {
       fc.pre(zero.sequence !== one.sequence);
       const bytes = new Uint8Array(CHECKPOINT_BYTES);
       bytes.set(encodeCheckpoint(zero), checkpointSlotPosition(0));

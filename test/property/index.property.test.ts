@@ -127,7 +127,7 @@ test('an index batch gives back the index, and answers the same', () => {
       const columns = decodeIndexBatch(bytes, header);
       expect(columns).not.toBeNull();
       if (columns === null) return;
-      const loaded = SegmentIndex.fromColumns(columns, header.maxCreateTimeMs);
+      const loaded = SegmentIndex.fromColumns(columns, header);
       expect(rowsOf(loaded)).toEqual(rowsOf(index));
       expect(loaded.positionForOffset(offset)).toBe(index.positionForOffset(offset));
       expect(loaded.positionForTime(timestampMs)).toBe(index.positionForTime(timestampMs));

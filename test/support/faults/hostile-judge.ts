@@ -88,7 +88,7 @@ async function readAll(log: Log<string>, tally: Tally): Promise<void> {
   }
   const middle = Math.floor((startOffset + visibleOffset) / 2);
   for (const offset of new Set([startOffset, startOffset + 4, middle, visibleOffset - 1])) {
-    if (offset < 0) continue;
+    if (offset < 0 || !Number.isSafeInteger(offset)) continue;
     await coded(tally, async () => {
       const record = await log.read(offset);
       if (record !== null) textOf(record);

@@ -145,9 +145,9 @@ const DAMAGES: readonly GoldenCase[] = [
     async make() {
       const log = await segmentedLog(2);
       const [first, second] = [await log.segment(0), await log.segment(1)];
-      const { header } = await walkSegment(log.fileSystem, second);
+      const { header } = await walkSegment(log.fileSystem, await log.segment(2));
       swapFiles(log.fileSystem, first, second);
-      // Who skips damage still finds the second one's batches, in the first one's file.
+      // Batches in another segment's file count nowhere: the third one alone is where it belongs.
       return log.directory((offset) => offset >= header.baseOffset);
     },
   },

@@ -56,13 +56,11 @@ async function foundIn(world: World, image: FaultyFileSystem): Promise<FoundLog 
   }
 }
 
-/** The hits in what R4 must protect, in the order in which a reader meets them. */
-function protectedHits({ damage }: DamageCase): readonly Hit[] {
-  const first = damage.hits.find(({ kind }) => kind === 'batch');
-  const isTorn = first !== undefined && first.firstOffset >= damage.statedSynced;
-  return damage.hits.filter(({ firstOffset }) =>
-    isTorn ? firstOffset < first.firstOffset : firstOffset < damage.statedSynced,
-  );
+/** The hits in what R4 must protect; none when the first of them begins what may be torn off. */
+function protectedHits({ damage, found }: DamageCase): readonly Hit[] {
+  const { hits, statedSynced } = damage;
+  const first = Math.max(hits[0]?.firstOffset ?? 0, found.startOffset);
+  return first >= statedSynced ? [] : hits.filter((hit) => hit.firstOffset < statedSynced);
 }
 
 async function checkFail(damageCase: DamageCase): Promise<void> {

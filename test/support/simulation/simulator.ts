@@ -4,7 +4,12 @@ import { FailedError, IoError } from '../../../src/core/errors.ts';
 import { randomBelow } from '../../../src/core/random.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { checkDamage } from './damage-check.ts';
-import { checkIndexes, checkNoLeftovers, checkSecondRecovery } from './disk-checks.ts';
+import {
+  checkIndexBatches,
+  checkLoadedIndexes,
+  checkNoLeftovers,
+  checkSecondRecovery,
+} from './disk-checks.ts';
 import { checkAtRest } from './rest-check.ts';
 import { endOnDisk, prepareDisk } from './disk-setup.ts';
 import { readLog } from './found-log.ts';
@@ -135,7 +140,8 @@ class Simulator {
     const world = this.#world;
     const { random } = world;
     checkNoLeftovers(world);
-    if (chance(random, 0.35)) await checkIndexes(world);
+    checkIndexBatches(world);
+    if (chance(random, 0.35)) await checkLoadedIndexes(world);
     if (chance(random, 0.25)) await checkSecondRecovery(world, chance(random, 0.5));
     world.narrate('checked the disk');
   }

@@ -13,25 +13,17 @@ import {
 import { checksum } from '../../../src/format/checksum.ts';
 import {
   CHECKPOINT_CRC_AT,
+  CHECKPOINT_EPOCH_BYTES,
   CHECKPOINT_EPOCH_COUNT_AT,
+  CHECKPOINT_EPOCHS_AT,
+  CHECKPOINT_LOG_ID_AT,
   CHECKPOINT_MAGIC_AT,
   CHECKPOINT_SLOT_BYTES,
+  CHECKPOINT_START_OFFSET_AT,
   CHECKPOINT_VERSION_AT,
 } from '../../../src/format/layout.ts';
 import { viewOf } from '../../../src/format/u64.ts';
-
-const u53 = fc.maxSafeNat();
-const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
-const anyCheckpoint: fc.Arbitrary<Checkpoint> = fc.record({
-  sequence: u53,
-  logId: u53,
-  startOffset: u53,
-  syncedOffset: u53,
-  visibleOffset: u53,
-  hintSegment: u53,
-  hintPosition: u32,
-  epochs: fc.array(fc.record({ epoch: u32, startOffset: u53 }), { minLength: 1, maxLength: 16 }),
-});
+import { anyCheckpoint } from '../../support/any-checkpoint.ts';
 
 const CHECKPOINT: Checkpoint = {
   sequence: 9,
@@ -119,6 +111,27 @@ describe('a slot', () => {
       '17 epochs',
       (view: DataView) => view.setUint16(CHECKPOINT_EPOCH_COUNT_AT, 17, true),
       '17 epochs',
+    ],
+    [
+      'log id 0',
+      (view: DataView) => view.setBigUint64(CHECKPOINT_LOG_ID_AT, 0n, true),
+      'log id is 0',
+    ],
+    [
+      'a start offset of 2^53',
+      (view: DataView) => view.setBigUint64(CHECKPOINT_START_OFFSET_AT, 2n ** 53n, true),
+      'startOffset is beyond 2^53 - 1',
+    ],
+    [
+      'epochs that do not ascend',
+      (view: DataView) => view.setUint32(CHECKPOINT_EPOCHS_AT + 8, 4, true),
+      'epoch 4 at offset 15 does not follow',
+    ],
+    [
+      'an epoch that none can follow',
+      (view: DataView) =>
+        view.setUint32(CHECKPOINT_EPOCHS_AT + CHECKPOINT_EPOCH_BYTES + 8, 0xffff_ffff, true),
+      'epoch 4294967295 at offset 15 does not follow',
     ],
     ['another magic', (view: DataView) => view.setUint32(CHECKPOINT_MAGIC_AT, 1, true), 'magic'],
   ])('with %s under a right checksum is refused', (_name, write, reason) => {

@@ -211,7 +211,9 @@ describe('a failed datasync', () => {
   test('whatever its errno', async () => {
     const [fs, file] = await opened([{ errno: 'ENOSPC', operations: ['datasync'] }]);
     await file.write(Buffer.from('new'), 0);
-    await expect(file.datasync()).rejects.toBeInstanceOf(DiskFullError);
+    const error: unknown = await file.datasync().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'ERR_VARVE_IO', details: { errno: 'ENOSPC' } });
+    expect(error).toMatchObject({ retryable: false }); // It is not the next write that failed.
     expect(text(fs.crashImage({ data: 'all' }))).toBe('old');
   });
 

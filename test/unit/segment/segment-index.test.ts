@@ -131,7 +131,7 @@ describe('SegmentIndex', () => {
         readBatchHeader(viewOf(bytes), 0, header);
         const columns = decodeIndexBatch(bytes, header);
         if (columns === null) throw new Error('a table');
-        const again = SegmentIndex.fromColumns(columns, header.maxCreateTimeMs);
+        const again = SegmentIndex.fromColumns(columns, header);
         expect(again.maxCreateTimeMs).toBe(index.maxCreateTimeMs);
         for (let target = 0; target < 200; target += 9) {
           expect(again.positionForOffset(target)).toBe(index.positionForOffset(target));

@@ -4,9 +4,9 @@
  */
 import { afterAll, describe, expect, test } from 'vitest';
 
-import { CHECKPOINT_SLOT_BYTES, CHECKPOINT_SLOT_DISTANCE } from '../../../../src/format/layout.ts';
-import { contentOf, damage } from '../../disk-damage.ts';
-import { judge, type Damage, type Judgement } from '../damage-judge.ts';
+import { CHECKPOINT_SLOT_BYTES, CHECKPOINT_SLOT_DISTANCE } from '../../src/format/layout.ts';
+import { contentOf, damage } from '../support/disk-damage.ts';
+import { judge, type Damage, type Judgement } from '../support/faults/damage-judge.ts';
 import {
   isInIndex,
   makeSoundLog,
@@ -14,8 +14,8 @@ import {
   type SoundBatch,
   type SoundLog,
   type SoundSegment,
-} from '../sound-log.ts';
-import { Tally } from '../tally.ts';
+} from '../support/faults/sound-log.ts';
+import { Tally } from '../support/faults/tally.ts';
 
 const SECTOR_BYTES = 512;
 const CHANGES = [
