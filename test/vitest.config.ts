@@ -20,6 +20,9 @@ export default defineConfig(({ mode }) => ({
     // Processes, not threads: the native lock addon loads once per process, and tests change
     // the working directory, send signals and fork children.
     pool: 'forks',
+    // No test leaves anything behind, and a process of its own for each file would take as long as
+    // the tests themselves.
+    isolate: false,
     maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: isLong || mode === 'faults' ? LONG_TEST_MS : TEST_MS,
     hookTimeout: TEST_MS,
