@@ -221,6 +221,10 @@ class LogLoader {
       this.#notes.push(`no room to quarantine the torn tail: read-only (${error.message})`);
       return this.#loaded(examination, null, NOTHING_CUT, 0);
     }
+    if (this.#listing.hasQuarantine) {
+      // As the tail: a move that an earlier process made and failed to sync may still be undone.
+      await this.#directory.fileSystem.syncDirectory(this.#directory.quarantinePath);
+    }
     const rewrittenBytes = await rewriteTail(this.#directory, examination);
     const checkpointFile = await this.#takeOver(examination);
     return this.#loaded(examination, checkpointFile, cut, rewrittenBytes);
@@ -272,12 +276,10 @@ class LogLoader {
 
   async #recreateCheckpoint(examination: TailExamination): Promise<Checkpoint> {
     const header = examination.segments[examination.lastAt]?.header ?? null;
-    const startOffset = this.#startOffset();
-    const made: Checkpoint = {
-      ...firstCheckpoint(this.#options.random, startOffset),
-      epochs: [{ epoch: Math.max(1, examination.epoch), startOffset }],
-    };
-    const checkpoint = header === null ? made : { ...made, logId: header.logId };
+    const first = firstCheckpoint(this.#options.random, this.#startOffset());
+    // Without a checkpoint every batch was walked: the epochs stand in them.
+    const epochs = examination.epochs.length === 0 ? first.epochs : examination.epochs;
+    const checkpoint = { ...first, epochs, logId: header?.logId ?? first.logId };
     this.#notes.push('no valid checkpoint: the log starts at its first segment');
     await CheckpointFile.create(this.#directory, checkpoint);
     this.#slot = 0;

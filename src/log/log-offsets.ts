@@ -1,5 +1,5 @@
 /** Turns where a read shall begin into an offset. */
-import { OffsetOutOfRangeError } from '../core/errors.ts';
+import { isIoError, OffsetOutOfRangeError } from '../core/errors.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
 import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
@@ -67,24 +67,30 @@ export function checkEpoch(
  * first that may hold the record the index skips what is older.
  */
 async function offsetForTime(log: ReadableLog, timestampMs: number): Promise<number> {
-  const { marks, segments } = log;
-  const { startOffset, visibleOffset } = marks;
+  const { marks } = log;
+  const { visibleOffset } = marks;
+  const segments = [...log.segments.all]; // Retention may take some away meanwhile.
   // The first segments are missing: the read begins there and reports it.
-  if ((segments.all[0]?.baseOffset ?? startOffset) > startOffset) return startOffset;
-  for (const segment of segments.all) {
+  if ((segments[0]?.baseOffset ?? 0) > marks.startOffset) return marks.startOffset;
+  for (const [at, segment] of segments.entries()) {
     if (segment.baseOffset >= visibleOffset) break;
-    const next = segments.after(segment.baseOffset);
-    if (next !== null && next.baseOffset <= startOffset) continue;
-    const found = await firstAtOrAfter(log, segment, { timestampMs, visibleOffset });
-    if (found !== null) return found;
+    const nextOffset = segments[at + 1]?.baseOffset ?? Number.POSITIVE_INFINITY;
+    const endOffset = Math.min(nextOffset, visibleOffset);
+    if (nextOffset <= marks.startOffset) continue;
+    try {
+      const found = await firstAtOrAfter(log, segment, { timestampMs, endOffset });
+      if (found !== null && nextOffset > marks.startOffset) return found;
+    } catch (error) {
+      if (nextOffset > marks.startOffset || !isIoError(error, 'ENOENT')) throw error;
+    }
   }
   return visibleOffset;
 }
 
 interface TimeSearch {
   readonly timestampMs: number;
-  /** Where the log ended when the search began: what is appended meanwhile is not looked at. */
-  readonly visibleOffset: number;
+  /** Where the segment, or what was visible of it when the search began, ends. */
+  readonly endOffset: number;
 }
 
 async function firstAtOrAfter(
@@ -92,7 +98,7 @@ async function firstAtOrAfter(
   segment: Segment,
   search: TimeSearch,
 ): Promise<number | null> {
-  const { timestampMs, visibleOffset } = search;
+  const { timestampMs, endOffset } = search;
   const lease = await log.handles.acquire(segment.path);
   try {
     const header = await enterSegment(segment, lease.file, {
@@ -100,7 +106,6 @@ async function firstAtOrAfter(
       previous: null,
     });
     const index = await log.indexes.load(segment, lease.file);
-    const endOffset = log.segments.after(segment.baseOffset)?.baseOffset ?? visibleOffset;
     if (index.coveredTo >= endOffset && index.maxCreateTimeMs < timestampMs) return null;
     const position = index.positionForTime(timestampMs);
     // The index knows batches that are still being written; all before them is older.
@@ -123,7 +128,7 @@ async function scanForTime(
   segment: Segment,
   search: TimeSearch & { readonly scanner: SegmentScanner },
 ): Promise<number | null> {
-  const { scanner, timestampMs, visibleOffset } = search;
+  const { scanner, timestampMs, endOffset } = search;
   const { startOffset } = log.marks;
   const cursor = new BatchCursor();
   for (;;) {
@@ -131,12 +136,12 @@ async function scanForTime(
     const status = await scanner.next();
     if (status !== 'batch') return afterScan(log, segment, search);
     const { header, bytes, view, start } = scanner;
-    if (header.baseOffset >= visibleOffset) return null;
+    if (header.baseOffset >= endOffset) return null;
     if (header.kind === BatchKind.gap || header.maxCreateTimeMs < timestampMs) continue;
     if (nextOffsetOf(header) <= startOffset) continue;
     cursor.reset({ bytes, view, at: start, header, file: segment.path });
     while (cursor.next()) {
-      if (cursor.offset >= visibleOffset) return null;
+      if (cursor.offset >= endOffset) return null;
       if (cursor.offset >= startOffset && cursor.createTimeMs >= timestampMs) return cursor.offset;
     }
   }
@@ -151,10 +156,7 @@ function afterScan(
   segment: Segment,
   search: TimeSearch & { readonly scanner: SegmentScanner },
 ): number | null {
-  const { scanner, visibleOffset } = search;
+  const { scanner, endOffset } = search;
   const reached = scanner.expectedOffset ?? segment.baseOffset;
-  const endOffset = log.segments.after(segment.baseOffset)?.baseOffset ?? visibleOffset;
-  return reached >= Math.min(endOffset, visibleOffset)
-    ? null
-    : Math.max(reached, log.marks.startOffset);
+  return reached >= endOffset ? null : Math.max(reached, log.marks.startOffset);
 }

@@ -13,7 +13,7 @@
 import { present } from '../core/assert.ts';
 import { UnsupportedVersionError, type CorruptionKind } from '../core/errors.ts';
 import { nextOffsetOf, type BatchHeader } from '../format/batch-header.ts';
-import type { Checkpoint } from '../format/checkpoint.ts';
+import type { Checkpoint, EpochStart } from '../format/checkpoint.ts';
 import { GAP_BATCH_BYTES_MIN } from '../format/gap-batch.ts';
 import { FORMAT_VERSION, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { parseSegmentHeader, type SegmentHeader } from '../format/segment-header.ts';
@@ -23,7 +23,7 @@ import { foreignProblem, linkProblem } from '../segment/segment-entry.ts';
 import { SegmentIndex } from '../segment/segment-index.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
 import type { Segment } from '../segment/segment.ts';
-import { epochAt } from './epochs.ts';
+import { beginEpoch, epochAt } from './epochs.ts';
 
 /** Where the walk met something that is not the next batch. */
 export interface TailDamage {
@@ -57,6 +57,8 @@ export interface TailExamination {
   readonly endOffset: number;
   /** Epoch of the last valid batch; 0 when there is none. */
   readonly epoch: number;
+  /** Where each epoch that was met begins, as far as the walk knows; the newest 16. */
+  readonly epochs: readonly EpochStart[];
   /** Largest append time seen. */
   readonly lastAppendTimeMs: number;
   readonly damage: TailDamage | null;
@@ -98,6 +100,7 @@ class TailWalk {
   #isSealed = false;
   #expected: number;
   #epoch = 0;
+  #epochs: readonly EpochStart[] = [];
   #lastAppendTimeMs = 0;
   #damage: TailDamage | null = null;
   #syncedOffset: number;
@@ -132,6 +135,7 @@ class TailWalk {
       isSealed: this.#isSealed,
       endOffset: this.#expected,
       epoch: this.#epoch,
+      epochs: this.#epochs,
       lastAppendTimeMs: this.#lastAppendTimeMs,
       damage: this.#damage,
       syncedOffset: this.#syncedOffset,
@@ -263,6 +267,9 @@ class TailWalk {
     segment.dataEndPosition = scanner.nextPosition;
     segment.lastAppendTimeMs = header.appendTimeMs;
     this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, header.appendTimeMs);
+    if (header.epoch !== this.#epoch) {
+      this.#epochs = beginEpoch(this.#epochs, header.epoch, header.baseOffset);
+    }
     this.#epoch = header.epoch;
     this.#expected = nextOffsetOf(header);
     this.#syncedOffset = Math.max(this.#syncedOffset, header.syncedUpTo);
