@@ -129,6 +129,24 @@ describe('the lock', () => {
   });
 });
 
+describe('a log whose checkpoint is gone', () => {
+  test('opens again and again: its epochs stand in its batches', async () => {
+    const fileSystem = new MemoryFileSystem();
+    for (let life = 0; life < 3; life++) {
+      const log = await openTextLog(fileSystem);
+      await appendEach(log, 2);
+      await log.close();
+    }
+    await fileSystem.unlink(join(LOG_PATH, 'checkpoint'));
+    for (const outcome of ['recovered', 'clean']) {
+      const log = await openTextLog(fileSystem);
+      expect(log.recovery.outcome).toBe(outcome);
+      expect(await offsetsOf(log)).toEqual([0, 1, 2, 3, 4, 5]);
+      await log.close();
+    }
+  });
+});
+
 describe('readOnly', () => {
   test('reads a log that a writer holds, and writes nothing', async () => {
     const fileSystem = new MemoryFileSystem();
