@@ -2,6 +2,7 @@
  * A small log, closed and not closed, with every byte changed, every length, every sector zeroed,
  * batches and files swapped, missing and of another log: reported or harmless, never silent.
  */
+import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 
 import { CHECKPOINT_SLOT_BYTES, CHECKPOINT_SLOT_DISTANCE } from '../../src/format/layout.ts';
@@ -9,6 +10,7 @@ import { contentOf, damage } from '../support/disk-damage.ts';
 import { judge, type Damage, type Judgement } from '../support/faults/damage-judge.ts';
 import {
   isInIndex,
+  loadSoundLog,
   makeSoundLog,
   offsetsIn,
   type SoundBatch,
@@ -32,8 +34,11 @@ const logs = [
   { name: 'a closed log', sound: closed, segments: closed.segments },
   { name: 'a log whose writer was killed', sound: open, segments: open.segments.slice(-1) },
 ];
+const goldenFolder = join(import.meta.dirname, '..', '..', 'segments', 'v1', 'one-batch');
+const golden = await loadSoundLog(goldenFolder);
+const whole = [...logs, { name: 'a golden log', sound: golden, segments: golden.segments }];
 
-describe.each(logs)('$name', ({ name, sound, segments }) => {
+describe.each(whole)('$name', ({ name, sound, segments }) => {
   test.each(segments)('every byte of $path matters, or is of an index', async (segment) => {
     const tally = new Tally();
     for (const { at, change, mask } of changesOf(segment.bytes)) {
@@ -102,7 +107,9 @@ describe.each(logs)('$name', ({ name, sound, segments }) => {
     expect(tally.of('harmless')).toBe(tally.of('cases'));
     expect(tally.of('cases')).toBeGreaterThan(5 * CHECKPOINT_SLOT_BYTES);
   });
+});
 
+describe.each(logs)('$name', ({ name, sound }) => {
   test('sectors zeroed, batches swapped and copied', async () => {
     const tally = new Tally();
     for (const each of [...zeroedSectors(sound), ...movedBatches(sound)]) {

@@ -1,4 +1,7 @@
 /** A small log in which every kind of byte occurs, and where each of them stands. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { ManualClock } from '../../../src/core/clock.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
 import { utf8 } from '../../../src/codec/codec.ts';
@@ -66,17 +69,49 @@ export async function makeSoundLog(options: {
       await appendBatch(log, clock, `${options.seed}`);
     clock.advance(2000);
   }
+  const records = await recordsOf(log);
+  if (log.stats().segmentCount !== 4) throw new Error('the log has not four segments');
+  if (options.isClosed) await log.close();
+  damage(fileSystem, `${LOG_PATH}/reserve`, () => new Uint8Array(1));
+  const image = options.isClosed ? fileSystem.crashImage() : fileSystem.killImage();
+  return soundLog(image, records);
+}
+
+/** A directory of `segments/`, copied into memory. */
+export async function loadSoundLog(folder: string): Promise<SoundLog> {
+  const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
+  await fileSystem.makeDirectory(LOG_PATH);
+  for (const name of readdirSync(folder)) {
+    if (name === 'expected.json') continue;
+    const file = await fileSystem.open(`${LOG_PATH}/${name}`, 'create');
+    await file.write(readFileSync(join(folder, name)), 0);
+    await file.close();
+  }
+  // As a writer leaves it; a reserve of full size in thousands of copies would take minutes.
+  for (const name of ['LOCK', 'reserve']) {
+    await (await fileSystem.open(`${LOG_PATH}/${name}`, 'create')).close();
+  }
+  const log = await openLog(LOG_PATH, { codec: utf8, fileSystem, readOnly: true });
+  const records = await recordsOf(log);
+  await log.close();
+  return soundLog(fileSystem, records);
+}
+
+async function soundLog(
+  fileSystem: FaultyFileSystem,
+  records: readonly SoundRecord[],
+): Promise<SoundLog> {
+  const names = (await fileSystem.list(LOG_PATH)).filter((name) => name.endsWith('.log'));
+  const segments = names.toSorted().map((name) => describe(fileSystem, `${LOG_PATH}/${name}`));
+  return { fileSystem, segments, checkpointPath: `${LOG_PATH}/checkpoint`, records };
+}
+
+async function recordsOf(log: Log<string>): Promise<SoundRecord[]> {
   const records: SoundRecord[] = [];
   for await (const record of log.records()) {
     records.push({ createTimeMs: record.createTimeMs, text: textOf(record) });
   }
-  if (log.stats().segmentCount !== 4) throw new Error('the log has not four segments');
-  if (options.isClosed) await log.close();
-  damage(fileSystem, `${LOG_PATH}/reserve`, () => new Uint8Array(1));
-  const names = (await fileSystem.list(LOG_PATH)).filter((name) => name.endsWith('.log'));
-  const segments = names.toSorted().map((name) => describe(fileSystem, `${LOG_PATH}/${name}`));
-  const image = options.isClosed ? fileSystem.crashImage() : fileSystem.killImage();
-  return { fileSystem: image, segments, checkpointPath: `${LOG_PATH}/checkpoint`, records };
+  return records;
 }
 
 /** A batch of three records: with key and headers, a tombstone, and a plain one. */
