@@ -36,9 +36,9 @@ const logs = [
 ];
 const goldenFolder = join(import.meta.dirname, '..', '..', 'segments', 'v1', 'one-batch');
 const golden = await loadSoundLog(goldenFolder);
-const whole = [...logs, { name: 'a golden log', sound: golden, segments: golden.segments }];
+const withGolden = [...logs, { name: 'a golden log', sound: golden, segments: golden.segments }];
 
-describe.each(whole)('$name', ({ name, sound, segments }) => {
+describe.each(withGolden)('$name', ({ name, sound, segments }) => {
   test.each(segments)('every byte of $path matters, or is of an index', async (segment) => {
     const tally = new Tally();
     for (const { at, change, mask } of changesOf(segment.bytes)) {
