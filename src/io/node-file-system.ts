@@ -7,6 +7,7 @@
 import fs from 'node:fs';
 
 import { assert } from '../core/assert.ts';
+import { isIoError } from '../core/errors.ts';
 import { callFs, Descriptor } from './descriptor.ts';
 import { takeDirectoryLock } from './directory-lock.ts';
 import type {
@@ -34,9 +35,17 @@ export class NodeFileSystem implements FileSystem {
   }
 
   async makeDirectory(path: string): Promise<void> {
-    await callFs<string | undefined>({ operation: 'makeDirectory', path }, (done) => {
-      fs.mkdir(path, { recursive: true, mode: 0o700 }, done);
-    });
+    const at = { operation: 'makeDirectory', path };
+    const mode = 0o700;
+    try {
+      await callFs<string | undefined>(at, (done) => {
+        fs.mkdir(path, { recursive: true, mode }, done);
+      });
+    } catch (error) {
+      if (!isIoError(error, 'ENOENT')) throw error;
+      // So Node calls a read-only file system when it is recursive; once more, for the reason.
+      await callFs<void>(at, (done) => fs.mkdir(path, { mode }, done));
+    }
   }
 
   list(path: string): Promise<string[]> {
