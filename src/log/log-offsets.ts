@@ -73,15 +73,13 @@ async function offsetForTime(log: ReadableLog, timestampMs: number): Promise<num
   // The first segments are missing: the read begins there and reports it.
   if ((segments[0]?.baseOffset ?? 0) > marks.startOffset) return marks.startOffset;
   for (const [at, segment] of segments.entries()) {
-    if (segment.baseOffset >= visibleOffset) break;
-    const nextOffset = segments[at + 1]?.baseOffset ?? Number.POSITIVE_INFINITY;
-    const endOffset = Math.min(nextOffset, visibleOffset);
-    if (nextOffset <= marks.startOffset) continue;
+    const endOffset = Math.min(segments[at + 1]?.baseOffset ?? visibleOffset, visibleOffset);
+    if (segment.baseOffset >= endOffset || endOffset <= marks.startOffset) continue;
     try {
       const found = await firstAtOrAfter(log, segment, { timestampMs, endOffset });
-      if (found !== null && nextOffset > marks.startOffset) return found;
+      if (found !== null && endOffset > marks.startOffset) return found;
     } catch (error) {
-      if (nextOffset > marks.startOffset || !isIoError(error, 'ENOENT')) throw error;
+      if (endOffset > marks.startOffset || !isIoError(error, 'ENOENT')) throw error;
     }
   }
   return visibleOffset;

@@ -45,7 +45,7 @@ const batches = fc
       recordCount: fc.integer({ min: 1, max: 50 }),
       maxCreateTimeMs: fc.nat(1000),
     }),
-    { maxLength: 200 },
+    { maxLength: 200, size: 'max' },
   )
   .map((sizes) => {
     let position = SEGMENT_HEADER_BYTES;
