@@ -86,6 +86,7 @@ export class LogReader {
   async next(limit: number): Promise<boolean> {
     while (this.offset < limit && !this.#isClosed) {
       const scanner = this.#scanner ?? (await this.#enter());
+      if (this.offset >= limit) break; // The segments of all that was wanted are missing.
       const segment = present(this.#segment, 'set together with the scanner');
       if (segment.dataEndPosition !== null) scanner.extendTo(segment.dataEndPosition);
       const status = scanner.tryNext() ?? (await scanner.next());

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { ManualClock } from '../../../src/core/clock.ts';
@@ -5,11 +6,13 @@ import { OffsetOutOfRangeError } from '../../../src/core/errors.ts';
 import { encodeGapBatch, GAP_BATCH_BYTES_MIN } from '../../../src/format/gap-batch.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import type { Log } from '../../../src/log/log.ts';
+import type { LogGap } from '../../../src/log/recovery-report.ts';
 import { RecordBatch } from '../../../src/log/record.ts';
 import type { ReadOptions } from '../../../src/log/read-options.ts';
 import {
   appendEach,
   appendTogether,
+  LOG_PATH,
   offsetsOf,
   openTextLog,
   rejectionOf,
@@ -238,6 +241,38 @@ describe('read', () => {
     const from = { offset: 4, epoch: first.epoch };
     expect(await rejectionOf(valuesOf(log, { from }))).toBeInstanceOf(OffsetOutOfRangeError);
     expect(await offsetsOf(log, { from: { offset: 3, epoch: first.epoch } })).toEqual([3, 4, 5]);
+    await log.close();
+  });
+});
+
+describe('without its first segment', () => {
+  async function beheadedLog(): Promise<{ log: Log<string>; firstOffset: number }> {
+    const fileSystem = new MemoryFileSystem();
+    await (await mixedLog(fileSystem)).close();
+    const [lost = '', first = ''] = await segmentPaths(fileSystem);
+    await fileSystem.unlink(lost);
+    const log = await openTextLog(fileSystem, { onCorruption: 'readonly' });
+    return { log, firstOffset: Number(basename(first, '.log')) };
+  }
+
+  test('a read that skips damage reports the gap, and goes on behind it', async () => {
+    const { log, firstOffset } = await beheadedLog();
+    const gaps: LogGap[] = [];
+    const skipping = { onCorruption: 'skip', onGap: (gap: LogGap) => void gaps.push(gap) } as const;
+    expect(await offsetsOf(log, skipping)).toEqual(range(firstOffset, 150));
+    expect(gaps).toMatchObject([{ firstOffset: 0, nextOffset: firstOffset, file: LOG_PATH }]);
+    expect(await offsetsOf(log, { ...skipping, from: 1, to: firstOffset })).toEqual([]);
+    expect(await offsetsOf(log, { ...skipping, from: { timestamp: 0 } })).toEqual(
+      range(firstOffset, 150),
+    );
+    await log.close();
+  });
+
+  test('any other read says where records are missing', async () => {
+    const { log, firstOffset } = await beheadedLog();
+    const hole = { details: { kind: 'chain', firstOffset: 0, nextOffset: firstOffset } };
+    expect(await rejectionOf(offsetsOf(log))).toMatchObject(hole);
+    expect(await rejectionOf(offsetsOf(log, { from: { timestamp: 0 } }))).toMatchObject(hole);
     await log.close();
   });
 });
