@@ -208,7 +208,7 @@ function finish(name: string, tally: Tally): void {
   summaries.push(tally.summary(name));
   expect(tally.failures).toEqual([]);
   const reports = tally.of('times ERR_VARVE_CORRUPT') + tally.of('findings of verify');
-  expect(reports).toBeGreaterThan(tally.of('cases'));
+  expect(reports).toBeGreaterThanOrEqual(tally.of('cases')); // Each was seen by somebody.
   expect(tally.of('calls that answered')).toBeGreaterThan(tally.of('cases'));
 }
 

@@ -199,15 +199,18 @@ describe.skipIf(skipReason !== null)(`kernel states (skipped: ${skipReason ?? 'n
 });
 
 describe.skipIf(skipReason !== null)('a read-only file system', () => {
-  test.each(['mounted', 'mounted/new', 'mounted/deep/new'])('refuses %s by its name', async (at) => {
-    const path = await temporaryDirectory();
-    const script = 'mkdir mounted && mount -t tmpfs -o ro tmpfs mounted && exec "$@"';
-    const cli = [process.execPath, distPath('tools', 'cli.js'), 'append', at];
-    const args = ['-m', '--propagation', 'private', 'sh', '-c', script, 'sh', ...cli];
-    const appending = promisify(execFile)('unshare', args, { cwd: path });
-    appending.child.stdin?.end('a\n');
-    await expect(appending).rejects.toMatchObject({ code: 1, stderr: /EROFS/ });
-  });
+  test.each(['mounted', 'mounted/new', 'mounted/deep/new'])(
+    'refuses %s by its name',
+    async (at) => {
+      const path = await temporaryDirectory();
+      const script = 'mkdir mounted && mount -t tmpfs -o ro tmpfs mounted && exec "$@"';
+      const cli = [process.execPath, distPath('tools', 'cli.js'), 'append', at];
+      const args = ['-m', '--propagation', 'private', 'sh', '-c', script, 'sh', ...cli];
+      const appending = promisify(execFile)('unshare', args, { cwd: path });
+      appending.child.stdin?.end('a\n');
+      await expect(appending).rejects.toMatchObject({ code: 1, stderr: /EROFS/ });
+    },
+  );
 });
 
 describe.skipIf(skipReason !== null)('a lock of another network namespace', () => {
