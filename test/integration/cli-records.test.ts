@@ -69,6 +69,27 @@ describe('append and cat', () => {
   });
 });
 
+describe('--grep and --key', () => {
+  test('show what matches, and --limit counts what is shown', async () => {
+    const path = await logOf(NDJSON, '--ndjson');
+    const offsets = async (...options: string[]) =>
+      (await runCli(['cat', path, '--format', '%o ', ...options])).stdout.trim();
+    expect(await offsets('--key', '^a$')).toBe('0 2');
+    expect(await offsets('--grep', 'N', '-i')).toBe('0');
+    expect(await offsets('--grep', 'N')).toBe('');
+    expect(await offsets('--key', 'a', '--grep', '.')).toBe('0'); // Not the tombstone.
+    expect(await offsets('--grep', '')).toBe('0 1 3');
+    expect(await offsets('--grep', '', '--limit', '2')).toBe('0 1');
+    expect(await offsets('--grep', '', '--limit', '0')).toBe('');
+  });
+
+  test('refuse what is no regular expression', async () => {
+    const { exitCode, stderr } = await runCli(['cat', 'anywhere', '--grep', '(']);
+    expect(exitCode).toBe(ExitCode.usage);
+    expect(stderr).toContain('Unterminated group');
+  });
+});
+
 describe('--quiet', () => {
   test('leaves stderr empty, also with more input than the pipe and the queue hold', async () => {
     const path = join(await temporaryDirectory(), 'log');

@@ -8,9 +8,10 @@ import { compileFormat, FORMAT_HELP } from '../format-string.ts';
 import { checkReadablePath } from '../log-path.ts';
 import { parseCount, parseFrom, parseSince, toReadOptions } from '../ranges.ts';
 import { openInSpiteOfDamage } from '../read-log.ts';
+import { compileFilter, FILTER_OPTIONS, type FilterOptions } from '../record-filter.ts';
 import { recordToJson } from '../record-json.ts';
 
-interface CatVerbOptions {
+interface CatVerbOptions extends FilterOptions {
   readonly format: string;
   readonly json?: true;
   readonly ndjson?: true;
@@ -47,7 +48,10 @@ export const catVerb: Verb<CatVerbOptions> = {
     new Option('--since <when>', 'start at a create time: 15m ago, or 2026-01-31T12:00Z').argParser(
       (text: string) => parseSince(text, Date.now()),
     ),
-    new Option('-n, --limit <count>', 'stop after this many records').argParser(parseCount),
+    new Option('-n, --limit <count>', 'stop after this many records that are shown').argParser(
+      parseCount,
+    ),
+    ...FILTER_OPTIONS,
     new Option('--on-corruption <action>', 'at damaged data: fail, or skip it and go on')
       .choices(['fail', 'skip'])
       .default('fail'),
@@ -60,8 +64,8 @@ export const catVerb: Verb<CatVerbOptions> = {
       does: 'the last quarter of an hour, with offset, time and key',
     },
     {
-      command: 'varve cat ./users --json --from 100 --to 200 | jq .key',
-      does: 'a range, as JSON lines',
+      command: 'varve cat ./users --json --from 100 --to 200 --grep nologin | jq .key',
+      does: 'those of a range that hold a word, as JSON lines',
     },
   ],
   run,
@@ -72,8 +76,9 @@ async function run(
   path: string,
   options: CatVerbOptions,
 ): Promise<ExitCode> {
-  const readOptions = toReadOptions(options);
-  const writeRecord = chooseWriter(context, options);
+  const { limit = Number.POSITIVE_INFINITY, ...range } = options;
+  const readOptions = toReadOptions(range);
+  const printer = new Printer(chooseWriter(context, options), compileFilter(options), limit);
   await checkReadablePath(path);
   const { output, signal } = context;
   const { onCorruption } = options;
@@ -87,7 +92,7 @@ async function run(
     if (damage !== null && onCorruption === 'fail') throw new CorruptLogError(damage);
     const onGap = (gap: LogGap): void => report(gapLine(gap));
     for await (const batch of log.batches({ ...readOptions, onCorruption, onGap, signal })) {
-      for (const record of batch) writeRecord(record);
+      if (!printer.print(batch)) break;
       // A batch is above 64 KiB only when it is one record, so this bounds the buffer.
       if (context.isTerminal || output.isFull) await output.drain();
     }
@@ -100,6 +105,34 @@ async function run(
 function gapLine({ firstOffset, nextOffset, file, position }: LogGap): string {
   const range = `offsets ${firstOffset} to ${nextOffset - 1}`;
   return `skipped ${range}: damaged at byte ${position} of ${file}`;
+}
+
+/** Prints what is wanted, until there was enough: the limit counts what is shown. */
+class Printer {
+  readonly #write: (record: LogRecord<Uint8Array>) => void;
+  readonly #isWanted: ((record: LogRecord<Uint8Array>) => boolean) | null;
+  #left: number;
+
+  constructor(
+    write: (record: LogRecord<Uint8Array>) => void,
+    isWanted: ((record: LogRecord<Uint8Array>) => boolean) | null,
+    limit: number,
+  ) {
+    this.#write = write;
+    this.#isWanted = isWanted;
+    this.#left = limit;
+  }
+
+  /** False when no more is wanted. */
+  print(batch: Iterable<LogRecord<Uint8Array>>): boolean {
+    for (const record of batch) {
+      if (this.#left === 0) return false;
+      if (this.#isWanted !== null && !this.#isWanted(record)) continue;
+      this.#write(record);
+      this.#left--;
+    }
+    return this.#left > 0;
+  }
 }
 
 /** Returns a function that writes one record to the output. */
