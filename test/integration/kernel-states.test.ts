@@ -146,7 +146,8 @@ describe.skipIf(skipReason !== null)(`kernel states (skipped: ${skipReason ?? 'n
     test('a file without a sync of its data is empty', () => {
       expect(text(states['a new file whose directory was synced, its data not'], 'a')).toBe('');
       const renamed = text(states['a rename without a sync of the data'], 'a');
-      expect(renamed).toBe(type === 'xfs' ? '' : 'new'); // ext4 has auto_da_alloc.
+      // The auto_da_alloc of ext4 begins to write the data at the rename, and waits for nothing.
+      expect(renamed).toMatch(type === 'xfs' ? /^$/ : /^(?:new|\0{3})$/);
     });
 
     test('xfs shows what a truncate had cut from its block when the file grew again', () => {
