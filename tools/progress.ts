@@ -4,6 +4,7 @@
  * Long work in a log file or a CI job should show that it lives, and not fill the file.
  */
 import type { Writable } from 'node:stream';
+import { systemClock, type Clock } from '../src/index.ts';
 import { formatCount, formatPlural } from './units.ts';
 
 /** Redraws per second on a terminal: smooth, and free. */
@@ -21,17 +22,21 @@ export interface ProgressOptions {
   /** Where it ends; null when unknown. */
   readonly total: number | null;
   readonly isQuiet: boolean;
+  readonly clock?: Clock;
 }
 
 export class Progress {
   readonly #options: ProgressOptions;
   readonly #intervalMs: number;
   readonly #isTerminal: boolean;
-  #lastMs = performance.now();
+  readonly #clock: Clock;
+  #lastMs: number;
   #isDrawn = false;
 
   constructor(options: ProgressOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#lastMs = this.#clock.monotonic();
     this.#isTerminal = options.stream.isTTY === true;
     this.#intervalMs = this.#isTerminal ? REDRAW_MS : PLAIN_LINE_MS;
   }
@@ -39,7 +44,7 @@ export class Progress {
   /** Shows `count` when the last line is old enough. Cheap enough for every batch. */
   update(count: number): void {
     if (this.#options.isQuiet) return;
-    const nowMs = performance.now();
+    const nowMs = this.#clock.monotonic();
     if (nowMs - this.#lastMs < this.#intervalMs) return;
     this.#lastMs = nowMs;
     const line = this.#line(count);

@@ -61,7 +61,6 @@ async function replaceInside(repair: DamageRepair, damage: TailDamage): Promise<
   const resume = present(damage.resume, 'the caller checked it');
   const endOffset = repair.examination.endOffset;
   if (resume.baseOffset - endOffset > GAP_OFFSETS_MAX) throw impossible(repair);
-  const endCrc = null;
   await withFile(repair.directory, segment, async (file) => {
     await new Quarantine(repair.directory).copy(file, damage.position, resume.position);
     let position = damage.position;
@@ -72,8 +71,8 @@ async function replaceInside(repair: DamageRepair, damage: TailDamage): Promise<
       // Leave the last piece large enough for a batch of its own.
       const sizeBytes = isLast ? left : BATCH_BYTES_MAX - GAP_BATCH_BYTES_MIN;
       const nextOffset = isLast ? resume.baseOffset : baseOffset + 1;
-      const gap = { file, segment, position, sizeBytes, baseOffset, nextOffset, endCrc };
-      await writeGap(repair, gap);
+      const gap = { file, segment, position, sizeBytes, baseOffset, nextOffset };
+      await writeGap(repair, { ...gap, endCrc: null });
       position += sizeBytes;
       baseOffset = nextOffset;
     }

@@ -88,7 +88,7 @@ test('forged index batches: offsets, times and positions that are nonsense', asy
       ...forgeriesOf(segment.path, sealed, indexFields(sealed.sizeBytes)),
     ]);
   const tally = await forgeAll('index batches', forgeries);
-  expect(tally.of('cases')).toBeGreaterThan(70);
+  expect(tally.of('cases')).toBeGreaterThan(80);
 });
 
 test('forged checkpoints, in one slot', async () => {
@@ -165,15 +165,12 @@ async function forgeAll(name: string, forgeries: readonly Forgery[]): Promise<Ta
   return tally;
 }
 
-/** In a log that was closed and, where they differ, in one whose writer was killed. */
+/** In a log that was closed, and in one whose writer was killed. */
 async function forged(tally: Tally, lies: readonly Forgery[], where = ''): Promise<void> {
   tally.count('cases');
-  const isAlike = lies.every(({ path }) =>
-    sound.segments.slice(0, -1).some((s) => s.path === path),
-  );
   for (const { log, name } of [
     { log: sound, name: 'closed' },
-    ...(isAlike ? [] : [{ log: killed, name: 'killed' }]),
+    { log: killed, name: 'killed' },
   ]) {
     const make = () => {
       const fileSystem = log.fileSystem.killImage({ inFlight: 'none' });

@@ -80,7 +80,7 @@ describe('F33: bytes that look like records', () => {
     const end = batches.at(-1)?.endPosition ?? 0;
     const old = await walkSegment(fileSystem, paths[0] ?? '');
     const same = old.batches.find(({ position }) => position === end);
-    expect(same).toBeDefined(); // As in a recycled file: it stands at its own position.
+    expect(same?.position).toBe(end); // As in a recycled file: it stands at its own position.
     await addBehind(fileSystem, same?.bytes ?? new Uint8Array(), end);
     await expectOnly(fileSystem, 40);
   });
@@ -126,7 +126,7 @@ describe('F33: bytes that look like records', () => {
     const other = await logOf(60, 2);
     const names = await segmentNames(other);
     const next = names.find((name) => Number(name.slice(0, 20)) === 34);
-    expect(next).toBeDefined();
+    expect(next).toBe('00000000000000000034.log');
     const foreign = await walkSegment(other, `/data/${next ?? ''}`);
     const last = (await segmentPaths(ours)).at(-1) ?? '';
     damage(ours, last, () => foreign.bytes);

@@ -76,9 +76,11 @@ async function run(
   path: string,
   options: CatVerbOptions,
 ): Promise<ExitCode> {
+  const isWanted = compileFilter(options);
   const { limit = Number.POSITIVE_INFINITY, ...range } = options;
-  const readOptions = toReadOptions(range);
-  const printer = new Printer(chooseWriter(context, options), compileFilter(options), limit);
+  // A limit counts what is shown: with a filter the log cannot know how much to read.
+  const readOptions = toReadOptions(isWanted === null ? options : range);
+  const printer = new Printer(chooseWriter(context, options), isWanted, limit);
   await checkReadablePath(path);
   const { output, signal } = context;
   const { onCorruption } = options;

@@ -96,6 +96,8 @@ export function indexFields(sizeBytes: number): readonly Field[] {
     { name: 'entry offset', at: at + layout.INDEX_ENTRY_OFFSET_AT, bytes: 8 },
     { name: 'entry time', at: at + layout.INDEX_ENTRY_MAX_CREATE_TIME_AT, bytes: 8 },
     { name: 'entry position', at: at + layout.INDEX_ENTRY_POSITION_AT, bytes: 4 },
+    { name: 'entry offset, low', at: at + layout.INDEX_ENTRY_OFFSET_AT, bytes: 4 },
+    { name: 'entry time, low', at: at + layout.INDEX_ENTRY_MAX_CREATE_TIME_AT, bytes: 4 },
     { name: 'trailer', at: sizeBytes - layout.INDEX_TRAILER_BYTES, bytes: 4 },
   ];
 }

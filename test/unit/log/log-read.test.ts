@@ -261,7 +261,9 @@ describe('without its first segment', () => {
     const skipping = { onCorruption: 'skip', onGap: (gap: LogGap) => void gaps.push(gap) } as const;
     expect(await offsetsOf(log, skipping)).toEqual(range(firstOffset, 150));
     expect(gaps).toMatchObject([{ firstOffset: 0, nextOffset: firstOffset, file: LOG_PATH }]);
-    expect(await offsetsOf(log, { ...skipping, from: 1, to: firstOffset })).toEqual([]);
+    const missing = { ...skipping, from: 1, to: firstOffset };
+    expect(await offsetsOf(log, missing)).toEqual([]);
+    expect(await offsetsOfBatches(log, missing)).toEqual([]); // No batch at all: one holds records.
     expect(await offsetsOf(log, { ...skipping, from: { timestamp: 0 } })).toEqual(
       range(firstOffset, 150),
     );

@@ -9,6 +9,7 @@ import {
 import { ExitCode } from '../../../tools/exit-codes.ts';
 import { Output } from '../../../tools/output.ts';
 import { Progress } from '../../../tools/progress.ts';
+import { ManualClock } from '../../../src/core/clock.ts';
 import { CorruptLogError, IoError, LockedError, NotFoundError } from '../../../src/core/errors.ts';
 
 const never = new AbortController().signal;
@@ -95,14 +96,18 @@ describe('Output', () => {
 });
 
 describe('Progress', () => {
-  const options = { label: 'appending', unit: 'record', total: 4, isQuiet: false };
+  const clock = new ManualClock();
+  const options = { label: 'appending', unit: 'record', total: 4, isQuiet: false, clock };
 
-  test('is one line that is redrawn and then cleared on a terminal', async () => {
+  test('is one line that is redrawn and then cleared on a terminal', () => {
     const { stream, chunks } = collect();
     const progress = new Progress({ ...options, stream: Object.assign(stream, { isTTY: true }) });
     progress.update(1);
     expect(chunks).toHaveLength(0); // Work that is done at once shows nothing.
-    await new Promise((resolve) => setTimeout(resolve, 120));
+    clock.advance(99);
+    progress.update(1);
+    expect(chunks).toHaveLength(0);
+    clock.advance(1);
     progress.update(2);
     progress.end();
     expect(Buffer.concat(chunks).toString()).toBe(
@@ -110,18 +115,28 @@ describe('Progress', () => {
     );
   });
 
-  test('is silent in a pipe for the first seconds, and always when quiet', async () => {
+  test('is silent in a pipe for the first seconds, then a plain line now and then', () => {
     const { stream, chunks } = collect();
     const piped = new Progress({ ...options, stream });
+    clock.advance(4999);
+    piped.update(1);
+    expect(chunks).toHaveLength(0);
+    clock.advance(1);
+    piped.update(2);
+    piped.update(3);
+    piped.end();
+    expect(Buffer.concat(chunks).toString()).toBe('appending: 2 of 4 records (50 %)\n');
+  });
+
+  test.each([true, false])('is always silent when quiet, terminal: %s', (isTTY) => {
+    const { stream, chunks } = collect();
     const quiet = new Progress({
       ...options,
-      stream: Object.assign(collect().stream, { isTTY: true }),
+      stream: Object.assign(stream, { isTTY }),
       isQuiet: true,
     });
-    await new Promise((resolve) => setTimeout(resolve, 120));
-    piped.update(2);
+    clock.advance(60_000);
     quiet.update(2);
-    piped.end();
     quiet.end();
     expect(chunks).toHaveLength(0);
   });
