@@ -30,6 +30,8 @@ export type {
   FileKind,
   FileStat,
   FileSystem,
+  LockOptions,
+  LockState,
   OpenMode,
 } from './io/file-system.ts';
 

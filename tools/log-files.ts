@@ -3,9 +3,9 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseCheckpointFile } from '../src/format/checkpoint.ts';
 import type { Checkpoint } from '../src/format/checkpoint.ts';
-import { CHECKPOINT_FILE, LOCK_FILE, QUARANTINE_DIRECTORY } from '../src/format/file-names.ts';
-import { currentOwner, decodeOwner, isUnseenLiveOwner } from '../src/io/lock-owner.ts';
-import type { LockOwner } from '../src/io/lock-owner.ts';
+import { CHECKPOINT_FILE, QUARANTINE_DIRECTORY } from '../src/format/file-names.ts';
+import type { LockState } from '../src/io/file-system.ts';
+import { nodeFileSystem } from '../src/io/node-file-system.ts';
 import { listSegmentFiles } from './log-path.ts';
 import type { SegmentFile } from './log-path.ts';
 import { formatCount, formatTime } from './units.ts';
@@ -21,14 +21,6 @@ export interface LogFiles {
   readonly quarantine: { readonly fileCount: number; readonly sizeBytes: number };
 }
 
-/** Who holds the writer's lock, as far as LOCK and the process table tell. */
-export interface LockState {
-  /** `unknown`: the record is of another machine or container, whose processes are not seen. */
-  readonly state: 'free' | 'held' | 'unknown';
-  /** Who holds it, or who held it last; null when nobody ever did. */
-  readonly holder: Pick<LockOwner, 'pid' | 'host' | 'mechanism' | 'acquiredAtMs'> | null;
-}
-
 /** Reads sizes, the checkpoint and the lock's record. */
 export async function readLogFiles(directory: string): Promise<LogFiles> {
   const segments = await listSegmentFiles(directory);
@@ -38,7 +30,7 @@ export async function readLogFiles(directory: string): Promise<LogFiles> {
     sizeBytes: segments.reduce((sum, segment) => sum + segment.sizeBytes, 0),
     checkpoint: parsed.checkpoint,
     checkpointProblems: parsed.problems,
-    lock: readLock(await readIfThere(join(directory, LOCK_FILE))),
+    lock: await nodeFileSystem.lockState(directory),
     quarantine: await measureQuarantine(join(directory, QUARANTINE_DIRECTORY)),
   };
 }
@@ -63,22 +55,6 @@ export function describeLock({ state, holder }: LockState): string {
   return state === 'free'
     ? `free, last held by process ${pid} on ${host}`
     : `perhaps held by ${who}`;
-}
-
-function readLock(bytes: Uint8Array): LockState {
-  const owner = decodeOwner(bytes);
-  if (owner === null) return { state: 'free', holder: null };
-  const { pid, host, mechanism, acquiredAtMs } = owner;
-  return { state: lockStateOf(owner), holder: { pid, host, mechanism, acquiredAtMs } };
-}
-
-function lockStateOf(owner: LockOwner): LockState['state'] {
-  if (owner.released) return 'free';
-  // We hold no mechanism, so the process table decides: is it there, and the same one?
-  const self = currentOwner('none');
-  if (isUnseenLiveOwner(owner, self)) return 'held';
-  const isHere = owner.bootId === self.bootId && owner.pidNamespace === self.pidNamespace;
-  return isHere && owner.host === self.host ? 'free' : 'unknown';
 }
 
 async function measureQuarantine(path: string): Promise<LogFiles['quarantine']> {

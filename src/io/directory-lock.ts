@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { isIoError, LockedError, LockUnavailableError } from '../core/errors.ts';
 import type { LockHolder } from '../core/errors.ts';
 import { callFs, Descriptor } from './descriptor.ts';
-import type { DirectoryLock } from './file-system.ts';
+import type { DirectoryLock, LockOptions } from './file-system.ts';
 import { ioError } from './io-error.ts';
 import { defaultMechanisms } from './lock-mechanisms.ts';
 import type { HeldMechanism, LockMechanism, LockTarget } from './lock-mechanisms.ts';
@@ -39,7 +39,7 @@ const heldHere = new Map<string, LockHolder>();
 /** The disk is full or read-only: no reason to refuse a lock that the kernel has granted. */
 const RECORD_MAY_FAIL_WITH = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS'];
 
-export interface DirectoryLockOptions {
+export interface DirectoryLockOptions extends LockOptions {
   /** Default: all that this platform has. */
   readonly mechanisms?: readonly LockMechanism[];
 }
@@ -68,7 +68,7 @@ export async function takeDirectoryLock(
     undo.push(async () => void heldHere.delete(target.identity));
     const mechanisms = options.mechanisms ?? defaultMechanisms;
     const held = await takeAll(mechanisms, { path, target, undo });
-    const owner = currentOwner(nameOf(held));
+    const owner = currentOwner(nameOf(held), options.clock);
     await checkOwner(owner, { path, target });
     await writeOwner(descriptor, owner);
     heldHere.set(target.identity, owner);

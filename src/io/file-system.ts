@@ -12,6 +12,8 @@
  * `datasync` returned, that a new name survives before `syncDirectory` of its parent did, that a
  * write is all or nothing, or that a second `datasync` after a failed one means anything.
  */
+import type { Clock } from '../core/clock.ts';
+import type { LockHolder } from '../core/errors.ts';
 
 export type FileKind = 'file' | 'directory' | 'other';
 
@@ -67,6 +69,19 @@ export interface DirectoryLock {
   release(): Promise<void>;
 }
 
+/** Who holds the writer's lock of a directory, as far as can be told without taking it. */
+export interface LockState {
+  /** `unknown`: held from another machine or container, or not; its processes are not seen here. */
+  readonly state: 'free' | 'held' | 'unknown';
+  /** Who holds it, or held it last, where that was written down. */
+  readonly holder: (LockHolder & { readonly acquiredAtMs: number }) | null;
+}
+
+export interface LockOptions {
+  /** Says when the lock was taken; default the operating system's. */
+  readonly clock?: Clock;
+}
+
 export interface FileSystem {
   /** The absolute path without symbolic links. ENOENT when it does not exist. */
   realPath(path: string): Promise<string>;
@@ -91,5 +106,10 @@ export interface FileSystem {
    * @throws LockedError (`ERR_VARVE_LOCKED`) naming the holder, also for a second handle of this
    * process; LockUnavailableError (`ERR_VARVE_LOCK_UNAVAILABLE`)
    */
-  lockDirectory(path: string): Promise<DirectoryLock>;
+  lockDirectory(path: string, options?: LockOptions): Promise<DirectoryLock>;
+  /**
+   * Tells who holds the writer's lock, a writer of this process too. Takes and writes nothing, so
+   * the answer may be old when it arrives. Without LOCK it is free.
+   */
+  lockState(path: string): Promise<LockState>;
 }

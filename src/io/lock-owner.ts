@@ -10,7 +10,10 @@ import fs from 'node:fs';
 import { hostname } from 'node:os';
 
 import { assert } from '../core/assert.ts';
+import { systemClock } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import { randomId, systemRandom } from '../core/random.ts';
+import type { LockState } from './file-system.ts';
 
 /** Created once in each directory that a writer opened, and never deleted. */
 export const LOCK_FILE_NAME = 'LOCK';
@@ -40,7 +43,7 @@ export interface LockOwner {
 }
 
 /** The record of this process, taking the lock now. */
-export function currentOwner(mechanism: string): LockOwner {
+export function currentOwner(mechanism: string, clock: Clock = systemClock): LockOwner {
   return {
     pid: process.pid,
     processStartTime: startTimeOf(process.pid),
@@ -50,7 +53,7 @@ export function currentOwner(mechanism: string): LockOwner {
     pidNamespace: readLink('/proc/self/ns/pid'),
     mechanism,
     nonce: randomId(systemRandom),
-    acquiredAtMs: Date.now(),
+    acquiredAtMs: clock.now(),
     released: false,
   };
 }
@@ -104,6 +107,15 @@ export function isUnseenLiveOwner(found: LockOwner, own: LockOwner): boolean {
   if (found.released || !isSameBoot(found, own)) return false;
   if (found.pid === own.pid && found.processStartTime === own.processStartTime) return false;
   return !excludesEachOther(found, own) && isRunning(found);
+}
+
+/** Whether the process that an owner record names still holds the lock, by the process table. */
+export function judgeOwner(found: LockOwner): LockState['state'] {
+  if (found.released) return 'free';
+  const self = currentOwner('none');
+  const isHere = isSameBoot(found, self) && found.pidNamespace === self.pidNamespace;
+  if (!isHere) return 'unknown';
+  return isRunning(found) ? 'held' : 'free';
 }
 
 /** Whether the process of `found` is certainly gone; false where that cannot be known. */

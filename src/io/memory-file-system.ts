@@ -8,12 +8,21 @@
 import { resolve } from 'node:path';
 
 import { checkInteger } from '../core/assert.ts';
-import type { DirectoryLock, File, FileStat, FileSystem, OpenMode } from './file-system.ts';
+import type {
+  DirectoryLock,
+  File,
+  FileStat,
+  FileSystem,
+  LockOptions,
+  LockState,
+  OpenMode,
+} from './file-system.ts';
 import { ioError } from './io-error.ts';
 import type { IoOperation } from './io-error.ts';
-import { MemoryLock } from './memory-lock.ts';
+import { MemoryLock, memoryLockState } from './memory-lock.ts';
+import type { MemoryLocks } from './memory-lock.ts';
 import { checkPosition, MemoryTree } from './memory-tree.ts';
-import type { MemoryDirectoryNode, MemoryFileNode, MemoryNode } from './memory-tree.ts';
+import type { MemoryFileNode, MemoryNode } from './memory-tree.ts';
 
 /** More than a process can hold: without an option only memory itself is the limit. */
 const CAPACITY_BYTES_DEFAULT = 2 ** 40;
@@ -26,7 +35,7 @@ export interface MemoryFileSystemOptions {
 /** A complete `FileSystem` in memory. It starts empty, with a root directory. */
 export class MemoryFileSystem implements FileSystem {
   readonly #tree: MemoryTree;
-  readonly #locked = new Set<MemoryDirectoryNode>();
+  readonly #locked: MemoryLocks = new Map();
   #openFileCount = 0;
 
   constructor(options: MemoryFileSystemOptions = {}) {
@@ -90,8 +99,12 @@ export class MemoryFileSystem implements FileSystem {
     return this.#tree.freeBytes;
   }
 
-  async lockDirectory(path: string): Promise<DirectoryLock> {
-    return new MemoryLock({ tree: this.#tree, locked: this.#locked, path });
+  async lockDirectory(path: string, { clock }: LockOptions = {}): Promise<DirectoryLock> {
+    return new MemoryLock({ tree: this.#tree, locked: this.#locked, path, clock });
+  }
+
+  async lockState(path: string): Promise<LockState> {
+    return memoryLockState({ tree: this.#tree, locked: this.#locked, path });
   }
 }
 

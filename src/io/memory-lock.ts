@@ -2,8 +2,10 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
+import { systemClock } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import { isIoError, LockedError } from '../core/errors.ts';
-import type { DirectoryLock } from './file-system.ts';
+import type { DirectoryLock, LockState } from './file-system.ts';
 import { ioError } from './io-error.ts';
 import type { IoOperation } from './io-error.ts';
 import { LOCK_FILE_NAME } from './lock-owner.ts';
@@ -13,9 +15,19 @@ const MECHANISM = 'memory';
 
 export interface MemoryLockOptions {
   readonly tree: MemoryTree;
-  /** The directories of this tree that are locked now. */
-  readonly locked: Set<MemoryDirectoryNode>;
+  readonly locked: MemoryLocks;
   readonly path: string;
+  readonly clock?: Clock | undefined;
+}
+
+/** The directories of a tree that are locked now, and by whom. */
+export type MemoryLocks = Map<MemoryDirectoryNode, NonNullable<LockState['holder']>>;
+
+/** `FileSystem.lockState` in memory, where nobody writes down who held a lock that is free. */
+export function memoryLockState(options: MemoryLockOptions): LockState {
+  const { tree, locked, path } = options;
+  const holder = locked.get(tree.findDirectory({ operation: 'lockState', path })) ?? null;
+  return { state: holder === null ? 'free' : 'held', holder };
 }
 
 /** A held lock. `check` and `free` are `verify` and `release` for callers that must not wait. */
@@ -36,15 +48,22 @@ export class MemoryLock implements DirectoryLock {
     const { tree, locked, path } = options;
     this.#options = options;
     this.#directory = tree.findDirectory({ operation: 'lockDirectory', path });
-    if (locked.has(this.#directory)) {
-      const holder = { pid: process.pid, host: hostname(), mechanism: MECHANISM };
-      throw new LockedError({ path, holder });
+    const known = locked.get(this.#directory);
+    if (known !== undefined) {
+      const { pid, host, mechanism } = known;
+      throw new LockedError({ path, holder: { pid, host, mechanism } });
     }
     const at = this.#at('lockDirectory');
     const existing = this.#directory.entries.get(LOCK_FILE_NAME);
     if (existing?.kind === 'directory') throw ioError('EISDIR', at);
     this.#lockFile = existing ?? tree.create(at).node;
-    locked.add(this.#directory);
+    const { clock = systemClock } = options;
+    locked.set(this.#directory, {
+      pid: process.pid,
+      host: hostname(),
+      mechanism: MECHANISM,
+      acquiredAtMs: clock.now(),
+    });
   }
 
   /** @throws LockedError (`ERR_VARVE_LOCKED`) when another file has the name LOCK */

@@ -16,8 +16,11 @@ import type {
   FileKind,
   FileStat,
   FileSystem,
+  LockOptions,
+  LockState,
   OpenMode,
 } from './file-system.ts';
+import { readLockState } from './lock-state.ts';
 
 /** Windows lacks O_DIRECTORY; undefined is 0 to the bit operators. */
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
@@ -90,8 +93,12 @@ export class NodeFileSystem implements FileSystem {
     return Number(stat.bavail * stat.bsize);
   }
 
-  lockDirectory(path: string): Promise<DirectoryLock> {
-    return takeDirectoryLock(path);
+  lockDirectory(path: string, options: LockOptions = {}): Promise<DirectoryLock> {
+    return takeDirectoryLock(path, options);
+  }
+
+  lockState(path: string): Promise<LockState> {
+    return readLockState(path);
   }
 }
 

@@ -89,7 +89,9 @@ async function openForWriting<T, Input>(
   if (settings.create) await settings.fileSystem.makeDirectory(path);
   const directory = await existingDirectory(path, settings);
   if (!settings.create) await checkLogThere(directory);
-  const lock = await settings.fileSystem.lockDirectory(directory.path);
+  const lock = await settings.fileSystem.lockDirectory(directory.path, {
+    clock: settings.clock,
+  });
   let loaded: LoadedLog | null = null;
   try {
     loaded = await loadLog({ ...loadOptions(directory, settings), canWrite: true });

@@ -14,6 +14,7 @@ export const OPERATIONS = [
   'lockDirectory',
   'verifyLock',
   'releaseLock',
+  'lockState',
   'read',
   'write',
   'datasync',

@@ -19,12 +19,14 @@ import type {
   File,
   FileStat,
   FileSystem,
+  LockOptions,
+  LockState,
   OpenMode,
 } from '../../src/io/file-system.ts';
 import { LOCK_FILE_NAME } from '../../src/io/lock-owner.ts';
 import { memoryStat } from '../../src/io/memory-file-system.ts';
-import { MemoryLock } from '../../src/io/memory-lock.ts';
-import type { MemoryDirectoryNode } from '../../src/io/memory-tree.ts';
+import { MemoryLock, memoryLockState } from '../../src/io/memory-lock.ts';
+import type { MemoryLocks } from '../../src/io/memory-lock.ts';
 import { CallGate } from './call-gate.ts';
 import type { CrashPoint, Schedule } from './call-gate.ts';
 import type { CrashChoice } from './crash-choice.ts';
@@ -71,7 +73,7 @@ export class FaultyFileSystem implements FileSystem {
   readonly disk: DiskImage;
   readonly #options: FaultyFileSystemOptions;
   readonly #gate: CallGate;
-  readonly #locked = new Set<MemoryDirectoryNode>();
+  readonly #locked: MemoryLocks = new Map();
   #openFileCount = 0;
   /** The disk with what was in flight at the crash, once it happened. */
   #frozen: DiskImage | null = null;
@@ -262,18 +264,25 @@ export class FaultyFileSystem implements FileSystem {
     });
   }
 
-  async lockDirectory(path: string): Promise<DirectoryLock> {
+  async lockDirectory(path: string, { clock }: LockOptions = {}): Promise<DirectoryLock> {
     const call: Call = { operation: 'lockDirectory', path };
     const taken = await this.#gate.call(call, {
       run: () => {
         const change = createLockFile(this.disk, path);
-        const lock = new MemoryLock({ tree: this.disk.tree, locked: this.#locked, path });
+        const lock = new MemoryLock({ tree: this.disk.tree, locked: this.#locked, path, clock });
         return { lock, change };
       },
       settle: ({ change }) => settled(change),
       replay: (disk) => void createLockFile(disk, path),
     });
     return this.#numbered(taken.lock, path);
+  }
+
+  async lockState(path: string): Promise<LockState> {
+    const call: Call = { operation: 'lockState', path };
+    return this.#gate.call(call, {
+      run: () => memoryLockState({ tree: this.disk.tree, locked: this.#locked, path }),
+    });
   }
 
   async #create(path: string): Promise<File> {

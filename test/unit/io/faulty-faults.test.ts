@@ -58,6 +58,7 @@ const CALLS: Readonly<Record<Operation, (fs: FaultyFileSystem, file: File) => Pr
   lockDirectory: async (fs) => (await fs.lockDirectory('/')).release(),
   verifyLock: async (fs) => (await fs.lockDirectory('/')).verify(),
   releaseLock: async (fs) => (await fs.lockDirectory('/')).release(),
+  lockState: (fs) => fs.lockState('/'),
   read: (_fs, file) => file.read(new Uint8Array(3), 0),
   write: (_fs, file) => file.write(Buffer.from('new'), 0),
   datasync: (_fs, file) => file.datasync(),

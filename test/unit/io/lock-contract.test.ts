@@ -1,8 +1,10 @@
 /** What the lock of a directory promises, on every file system. */
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 
 import { beforeEach, describe, expect, test } from 'vitest';
 
+import { ManualClock } from '../../../src/core/clock.ts';
 import { LockedError } from '../../../src/core/errors.ts';
 import type { FileSystem } from '../../../src/io/file-system.ts';
 import { expectErrno } from '../../support/errno.ts';
@@ -59,6 +61,32 @@ describe.each(Object.entries(FILE_SYSTEMS))('the lock of a directory: %s', (_nam
     expect(given).toHaveLength(1);
     for (const error of refused) expect(error).toBeInstanceOf(LockedError);
     await given[0]?.release();
+  });
+
+  test('its state is told to all, and asking takes and writes nothing', async () => {
+    expect(await fs.lockState(root)).toEqual({ state: 'free', holder: null });
+    expect(await fs.list(root)).toEqual([]);
+    const clock = new ManualClock();
+    const lock = await fs.lockDirectory(root, { clock });
+    expect(await fs.lockState(root)).toEqual({
+      state: 'held',
+      holder: {
+        pid: process.pid,
+        host: hostname(),
+        mechanism: lock.mechanism,
+        acquiredAtMs: clock.now(),
+      },
+    });
+    await lock.verify();
+    await lock.release();
+    expect(await fs.lockState(root)).toMatchObject({ state: 'free' });
+    await (await fs.lockDirectory(root)).release();
+  });
+
+  test('its state is asked of a directory', async () => {
+    await (await fs.open(at('a'), 'create')).close();
+    await expectErrno(fs.lockState(at('none')), 'ENOENT');
+    await expectErrno(fs.lockState(at('a')), 'ENOTDIR');
   });
 
   test('verify finds LOCK deleted or replaced', async () => {
