@@ -11,22 +11,27 @@ export interface Timer {
   cancel(): void;
 }
 
+export interface TimerOptions {
+  /** Whether a pending timer keeps the process alive; default false. */
+  readonly keepsAlive?: boolean;
+}
+
 export interface Clock {
   /** Wall time in milliseconds since the Unix epoch. May jump either way. */
   now(): number;
   /** Milliseconds since an arbitrary start. Never goes back. */
   monotonic(): number;
-  /** Runs `callback` once after `delayMs`; a pending timer does not keep the process alive. */
-  setTimer(callback: () => void, delayMs: number): Timer;
+  /** Runs `callback` once after `delayMs`. */
+  setTimer(callback: () => void, delayMs: number, options?: TimerOptions): Timer;
 }
 
 /** The operating system's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  setTimer(callback, delayMs) {
+  setTimer(callback, delayMs, { keepsAlive = false } = {}) {
     const handle = setTimeout(callback, delayMs);
-    handle.unref();
+    if (!keepsAlive) handle.unref();
     return { cancel: () => clearTimeout(handle) };
   },
 };

@@ -131,6 +131,8 @@ export interface IoDetails {
    * must not simply be tried again. Absent when there are none.
    */
   readonly appendedCount?: number;
+  /** The log's own floor refused, not yet the operating system: so many bytes shall stay free. */
+  readonly freeBytesMin?: number;
 }
 
 /** The operating system refused a file operation; its error is the `cause`. */
@@ -141,7 +143,10 @@ export class IoError extends StoreError {
 
   constructor(details: IoDetails, options?: ErrorOptions) {
     const at = details.position === null ? '' : ` at byte ${details.position}`;
-    super(`${details.operation} of ${details.path}${at} failed: ${details.errno}`, options);
+    const { freeBytesMin } = details;
+    const floor = freeBytesMin === undefined ? '' : `, ${Math.ceil(freeBytesMin)} bytes stay free`;
+    const what = `${details.operation} of ${details.path}${at}`;
+    super(`${what} failed: ${details.errno}${floor}`, options);
     this.retryable = isPassing(details);
     this.details = details;
   }

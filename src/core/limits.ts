@@ -55,6 +55,12 @@ export const OPEN_SEGMENTS_MAX = 64;
 
 /** Preallocated file that is given up when the disk is full, so that recovery can proceed. */
 export const RESERVE_BYTES = MIB;
+/** Default of the room that appends leave on the disk: this, or this share of it if that is less. */
+export const FREE_BYTES_MIN = 16 * MIB;
+export const FREE_SHARE_MIN = 1 / 64;
+/** The file system is asked for its room again after so many bytes, or so many ms. */
+export const SPACE_ASKED_BYTES_MAX = 64 * MIB;
+export const SPACE_ASKED_MS = 1000;
 /** (epoch, start offset) pairs that a checkpoint remembers. */
 export const EPOCHS_KEPT = 16;
 /** Highest epoch, of a u32: the next opening still has one. */
@@ -64,6 +70,8 @@ export const EPOCH_MAX = 0xffff_fffe;
 export const FLUSH_MS = 200;
 /** Latest time at which a moved `visibleOffset` reaches the checkpoint, ms. */
 export const CHECKPOINT_DELAY_MS = 100;
+/** Default time between two looks of a read-only handle that follows another process's writer, ms. */
+export const POLL_MS = 100;
 /** Quiet time after which the checkpoint itself is synced, ms. */
 export const CHECKPOINT_IDLE_MS = 50;
 /** Default time between two looks at retention, ms. Kafka's default. */

@@ -69,6 +69,14 @@ export interface DirectoryLock {
   release(): Promise<void>;
 }
 
+/** Room on a file system, in bytes. */
+export interface Space {
+  /** What an ordinary user may still write. */
+  readonly freeBytes: number;
+  /** What it holds when it is full. */
+  readonly totalBytes: number;
+}
+
 /** Who holds the writer's lock of a directory, as far as can be told without taking it. */
 export interface LockState {
   /** `unknown`: held from another machine or container, or not; its processes are not seen here. */
@@ -98,8 +106,8 @@ export interface FileSystem {
   unlink(path: string): Promise<void>;
   /** Makes the directory's entries durable: names created, renamed and removed before the call. */
   syncDirectory(path: string): Promise<void>;
-  /** Bytes an ordinary user may still write to the file system that holds `path`. */
-  freeBytes(path: string): Promise<number>;
+  /** Room on the file system that holds `path`. */
+  space(path: string): Promise<Space>;
   /**
    * Takes the writer's lock of a directory.
    *

@@ -16,6 +16,7 @@ import type {
   LockOptions,
   LockState,
   OpenMode,
+  Space,
 } from './file-system.ts';
 import { ioError } from './io-error.ts';
 import type { IoOperation } from './io-error.ts';
@@ -94,9 +95,9 @@ export class MemoryFileSystem implements FileSystem {
     this.#tree.findDirectory({ operation: 'syncDirectory', path });
   }
 
-  async freeBytes(path: string): Promise<number> {
-    this.#tree.find({ operation: 'freeBytes', path });
-    return this.#tree.freeBytes;
+  async space(path: string): Promise<Space> {
+    this.#tree.find({ operation: 'space', path });
+    return { freeBytes: this.#tree.freeBytes, totalBytes: this.#tree.capacityBytes };
   }
 
   async lockDirectory(path: string, { clock }: LockOptions = {}): Promise<DirectoryLock> {

@@ -19,6 +19,7 @@ import type {
   LockOptions,
   LockState,
   OpenMode,
+  Space,
 } from './file-system.ts';
 import { readLockState } from './lock-state.ts';
 
@@ -86,11 +87,12 @@ export class NodeFileSystem implements FileSystem {
     }
   }
 
-  async freeBytes(path: string): Promise<number> {
-    const stat = await callFs<fs.BigIntStatsFs>({ operation: 'freeBytes', path }, (done) => {
-      fs.statfs(path, { bigint: true }, done);
-    });
-    return Number(stat.bavail * stat.bsize);
+  async space(path: string): Promise<Space> {
+    const { bavail, blocks, bsize } = await callFs<fs.BigIntStatsFs>(
+      { operation: 'space', path },
+      (done) => fs.statfs(path, { bigint: true }, done),
+    );
+    return { freeBytes: Number(bavail * bsize), totalBytes: Number(blocks * bsize) };
   }
 
   lockDirectory(path: string, options: LockOptions = {}): Promise<DirectoryLock> {

@@ -15,6 +15,7 @@ import type { Chunk, LogEnd } from './batch-builder.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogMarks } from './marks.ts';
 import type { SegmentList } from './segment-list.ts';
+import type { SpaceGuard } from './space-guard.ts';
 import type { SyncLoop } from './sync-loop.ts';
 
 /** Failures to begin a segment that pass by themselves: the append is rejected, the log stays open. */
@@ -37,6 +38,7 @@ export interface ChunkWriterOptions {
   readonly marks: LogMarks;
   readonly segments: SegmentList;
   readonly syncLoop: SyncLoop;
+  readonly guard: SpaceGuard;
   /** The writer's epoch: an index batch may not have an older one than the batches before it. */
   readonly epoch: number;
   readonly end: LogEnd;
@@ -63,6 +65,11 @@ export class ChunkWriter {
    *   anything else means that the state of the file is unknown and the writer must stop
    */
   async write(chunk: Chunk): Promise<void> {
+    const { guard } = this.#options;
+    if (!guard.admits(chunk.sizeBytes)) {
+      const refusal = await guard.refusal(chunk.sizeBytes);
+      if (refusal !== null) throw new RefusedWrite(refusal);
+    }
     if (chunk.startsSegment) await this.#startSegment(chunk.segment);
     const { segment } = chunk;
     const file = openFile(segment);

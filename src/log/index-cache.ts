@@ -18,9 +18,9 @@ export class IndexCache {
     },
   });
 
-  /** The index of an entered segment. @throws IoError */
-  async load(segment: Segment, file: File): Promise<SegmentIndex> {
-    const index = segment.index ?? (await loadIndex(segment, file));
+  /** The index of an entered segment; `growsTo` as for `loadIndex`. @throws IoError */
+  async load(segment: Segment, file: File, growsTo: number | null = null): Promise<SegmentIndex> {
+    const index = await loadIndex(segment, file, growsTo);
     if (segment.file === null && this.#indexes.get(segment) === undefined) {
       this.#indexes.set(segment, index);
     }

@@ -32,6 +32,11 @@ export interface LoadOptions {
   readonly onCorruption: OnCorruption;
   /** False: nothing is written, whatever is found. */
   readonly canWrite: boolean;
+  /**
+   * True beside a live writer: only what its checkpoint calls visible is looked at. What lies
+   * behind is being written, and its to judge.
+   */
+  readonly endsAtCheckpoint: boolean;
   /** Whether a log may be made where there is none. */
   readonly create: boolean;
 }
@@ -164,6 +169,7 @@ class LogLoader {
       segments: this.#segments,
       checkpoint: this.#checkpoint,
       logId: this.#checkpoint?.logId ?? 0,
+      to: this.#options.endsAtCheckpoint ? (this.#checkpoint?.visibleOffset ?? null) : null,
     });
     const ownerId = examination.segments[examination.lastAt]?.header?.ownerId ?? 0;
     if (ownerId !== 0 && this.#options.canWrite) {

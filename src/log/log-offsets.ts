@@ -3,12 +3,11 @@ import { isIoError, OffsetOutOfRangeError } from '../core/errors.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
 import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
-import type { EpochStart } from '../format/checkpoint.ts';
 import { enterSegment } from '../segment/segment-entry.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
 import type { Segment } from '../segment/segment.ts';
 import { endOfEpoch } from './epochs.ts';
-import type { ReadableLog } from './log-reader.ts';
+import { growsTo, type ReadableLog } from './readable-log.ts';
 import type { ReadFrom } from './read-options.ts';
 
 /**
@@ -17,18 +16,14 @@ import type { ReadFrom } from './read-options.ts';
  * @throws OffsetOutOfRangeError when an offset was deleted, lies beyond the end, or belongs to an
  *   epoch that ended before it
  */
-export async function resolveFrom(
-  log: ReadableLog,
-  epochs: readonly EpochStart[],
-  from: ReadFrom,
-): Promise<number> {
+export async function resolveFrom(log: ReadableLog, from: ReadFrom): Promise<number> {
   const { startOffset, visibleOffset } = log.marks;
   if (from === 'earliest') return startOffset;
   if (from === 'latest') return visibleOffset;
   if (typeof from === 'number') return checkOffset(log, from, null);
   if ('last' in from) return Math.max(startOffset, visibleOffset - from.last);
   if ('timestamp' in from) return offsetForTime(log, from.timestamp);
-  checkEpoch(log, epochs, from);
+  checkEpoch(log, from);
   return checkOffset(log, from.offset, from.epoch);
 }
 
@@ -47,10 +42,9 @@ export function checkOffset(log: ReadableLog, offset: number, epoch: number | nu
 /** Throws when a later epoch began at or before `offset`: the record read there is gone. */
 export function checkEpoch(
   log: ReadableLog,
-  epochs: readonly EpochStart[],
   place: { readonly offset: number; readonly epoch: number },
 ): void {
-  const endOffset = endOfEpoch(epochs, place.epoch);
+  const endOffset = endOfEpoch(log.marks.epochs, place.epoch);
   if (endOffset === null || place.offset <= endOffset) return;
   throw new OffsetOutOfRangeError({
     requested: place.offset,
@@ -79,7 +73,9 @@ async function offsetForTime(log: ReadableLog, timestampMs: number): Promise<num
       const found = await firstAtOrAfter(log, segment, { timestampMs, endOffset });
       if (found !== null && endOffset > marks.startOffset) return found;
     } catch (error) {
-      if (endOffset > marks.startOffset || !isIoError(error, 'ENOENT')) throw error;
+      if (!isIoError(error, 'ENOENT')) throw error;
+      await log.follower?.relist();
+      if (endOffset > marks.startOffset) throw error;
     }
   }
   return visibleOffset;
@@ -103,7 +99,7 @@ async function firstAtOrAfter(
       logId: log.logId,
       previous: null,
     });
-    const index = await log.indexes.load(segment, lease.file);
+    const index = await log.indexes.load(segment, lease.file, growsTo(log, segment));
     if (index.coveredTo >= endOffset && index.maxCreateTimeMs < timestampMs) return null;
     const position = index.positionForTime(timestampMs);
     // The index knows batches that are still being written; all before them is older.

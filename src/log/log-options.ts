@@ -8,6 +8,7 @@ import {
   FLUSH_MS,
   GIB,
   KIB,
+  POLL_MS,
   QUEUED_BYTES_MAX,
   RECORD_BYTES_LIMIT,
   RECORD_BYTES_MAX,
@@ -53,6 +54,12 @@ export interface LogOptions<T, Input = T> {
   readonly batchBytesMax?: number | undefined;
   /** Bytes appended but not acknowledged, 64 KiB..1 GiB; default 64 MiB. */
   readonly queuedBytesMax?: number | undefined;
+  /**
+   * Bytes that appends leave free on the disk: below it they reject with DiskFullError, and go on
+   * by themselves when there is room again. 0 = until the operating system refuses; default null =
+   * 1/64 of the file system, at most 16 MiB.
+   */
+  readonly freeBytesMin?: number | null | undefined;
   /** Memory for verified batches, bytes, 0..1 GiB; default 32 MiB. */
   readonly cacheBytes?: number | undefined;
   /**
@@ -60,8 +67,16 @@ export interface LogOptions<T, Input = T> {
    * reading, `skip` replaces the damage by gaps, keeps the damaged bytes in `quarantine/` and goes on.
    */
   readonly onCorruption?: OnCorruption | undefined;
-  /** Never writes, never creates, takes no lock; default false. */
+  /**
+   * Never writes, never creates, takes no lock; default false. Any number of read-only handles, in
+   * any process, follow a log while one writer appends to it.
+   */
   readonly readOnly?: boolean | undefined;
+  /**
+   * Milliseconds between two looks of a read-only handle, while a read with `follow` waits for a
+   * writer in another process, 1..60_000; default 100.
+   */
+  readonly pollMs?: number | undefined;
   /** Creates the directory and the log when missing; default true. */
   readonly create?: boolean | undefined;
   /** Seams for tests; default the operating system's. */
@@ -83,9 +98,11 @@ export interface LogSettings<T, Input = T> {
   readonly recordBytesMax: number;
   readonly batchBytesMax: number;
   readonly queuedBytesMax: number;
+  readonly freeBytesMin: number | null;
   readonly cacheBytes: number;
   readonly onCorruption: OnCorruption;
   readonly readOnly: boolean;
+  readonly pollMs: number;
   readonly create: boolean;
   readonly fileSystem: FileSystem;
   readonly clock: Clock;
@@ -108,9 +125,11 @@ const KNOWN: ReadonlySet<string> = new Set<keyof LogOptions<unknown>>([
   'recordBytesMax',
   'batchBytesMax',
   'queuedBytesMax',
+  'freeBytesMin',
   'cacheBytes',
   'onCorruption',
   'readOnly',
+  'pollMs',
   'create',
   'fileSystem',
   'clock',
@@ -168,11 +187,13 @@ function sizes(options: NumericOptions) {
     batchBytesMax: size('batchBytesMax', BATCH_TARGET_BYTES, BATCH_TARGET_BYTES_MIN, 1024 * KIB),
     queuedBytesMax: size('queuedBytesMax', QUEUED_BYTES_MAX, 64 * KIB, GIB),
     cacheBytes: size('cacheBytes', CACHE_BYTES, 0, GIB),
-    retentionBytes:
-      options.retentionBytes == null
-        ? null
-        : checkInteger('retentionBytes', options.retentionBytes, { min: 0 }),
+    retentionBytes: bytesOrNull('retentionBytes', options.retentionBytes),
+    freeBytesMin: bytesOrNull('freeBytesMin', options.freeBytesMin),
   };
+}
+
+function bytesOrNull(name: string, bytes: number | null | undefined): number | null {
+  return bytes == null ? null : checkInteger(name, bytes, { min: 0 });
 }
 
 type NumericOptions = Omit<LogOptions<unknown>, 'codec'>;
@@ -183,6 +204,7 @@ type SizeOption =
 function times(options: NumericOptions) {
   const { segmentAgeMsMax = SEGMENT_AGE_MS_MAX, retentionMs = null } = options;
   return {
+    pollMs: checkInteger('pollMs', options.pollMs ?? POLL_MS, { min: 1, max: 60_000 }),
     flushMs: checkInteger('flushMs', options.flushMs ?? FLUSH_MS, { min: 1, max: 3_600_000 }),
     segmentAgeMsMax:
       segmentAgeMsMax === null

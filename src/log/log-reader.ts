@@ -1,6 +1,6 @@
 /**
  * Walks the visible batches of a log in offset order, across segments, while it grows and while
- * retention takes its beginning away.
+ * retention takes its beginning away, in this process or in another.
  *
  * What a batch is, and whether it is valid, is the scanner's; this file knows how segments follow
  * each other and what is damage.
@@ -19,21 +19,9 @@ import { resumeBehind, type ResumePlace } from '../segment/candidates.ts';
 import { checkLink, enterSegment } from '../segment/segment-entry.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
 import type { Segment } from '../segment/segment.ts';
-import type { FileLease, HandleCache } from './handle-cache.ts';
-import type { IndexCache } from './index-cache.ts';
-import type { LogMarks } from './marks.ts';
+import type { FileLease } from './handle-cache.ts';
+import { growsTo, type ReadableLog } from './readable-log.ts';
 import type { LogGap } from './recovery-report.ts';
-import type { SegmentList } from './segment-list.ts';
-
-/** What readers share of a log. */
-export interface ReadableLog {
-  readonly path: string;
-  readonly logId: number;
-  readonly marks: LogMarks;
-  readonly segments: SegmentList;
-  readonly handles: HandleCache;
-  readonly indexes: IndexCache;
-}
 
 export interface ReaderOptions {
   /** First offset wanted. */
@@ -59,6 +47,10 @@ export class LogReader {
   #trustsIndex = false;
   /** End CRC of the last batch that was walked in this segment; null before the first. */
   #endCrc: number | null = null;
+  /** Bytes were read when offsets below this were visible: what is above must be read again. */
+  #freshTo = 0;
+  /** Where another look was taken at what seemed to be damage. */
+  #reread: { readonly path: string; readonly position: number } | null = null;
   #isClosed = false;
 
   constructor(log: ReadableLog, options: ReaderOptions) {
@@ -89,6 +81,7 @@ export class LogReader {
       if (this.offset >= limit) break; // The segments of all that was wanted are missing.
       const segment = present(this.#segment, 'set together with the scanner');
       if (segment.dataEndPosition !== null) scanner.extendTo(segment.dataEndPosition);
+      else this.#freshen(scanner);
       const status = scanner.tryNext() ?? (await scanner.next());
       if (status !== 'batch') {
         await this.#leave(segment, scanner, status === 'bad' ? scanner.problem : null);
@@ -149,6 +142,7 @@ export class LogReader {
     this.#segment = segment;
     this.#endCrc = null;
     const lease = await this.#acquire(segment);
+    if (lease === null) return this.#enter();
     this.#lease = lease;
     if (this.#isClosed) this.#letGo();
     const { file } = lease;
@@ -160,26 +154,32 @@ export class LogReader {
       // The batches prove themselves; only the header is lost.
     }
     const isStart = this.offset <= segment.baseOffset;
-    const index = isStart ? null : await this.#log.indexes.load(segment, file);
+    const index = isStart
+      ? null
+      : await this.#log.indexes.load(segment, file, growsTo(this.#log, segment));
     const position = index?.positionForOffset(this.offset) ?? SEGMENT_HEADER_BYTES;
     this.#trustsIndex = position > SEGMENT_HEADER_BYTES;
     return this.#scan(segment, position, this.#trustsIndex ? null : segment.baseOffset);
   }
 
-  async #acquire(segment: Segment): Promise<FileLease> {
+  /** Null when another process took the segment away, and the list does not have it any more. */
+  async #acquire(segment: Segment): Promise<FileLease | null> {
+    const { handles, follower, marks, segments } = this.#log;
     try {
-      return await this.#log.handles.acquire(segment.path);
+      return await handles.acquire(segment.path);
     } catch (error) {
+      if (!isIoError(error, 'ENOENT')) throw error;
+      await follower?.relist();
       // Retention may have unlinked the file since we looked it up.
-      if (isIoError(error, 'ENOENT') && this.offset < this.#log.marks.startOffset) {
-        throw this.#outOfRange();
-      }
-      throw error;
+      if (this.offset < marks.startOffset) throw this.#outOfRange();
+      if (segments.all.includes(segment)) throw error;
+      return null;
     }
   }
 
   #scan(segment: Segment, position: number, baseOffset: number | null): SegmentScanner {
     const { file } = present(this.#lease, '#open took it');
+    this.#freshTo = this.#log.marks.visibleOffset;
     this.#scanner = new SegmentScanner(file, {
       logId: this.#log.logId,
       segmentId: segment.header?.segmentId ?? 0,
@@ -207,7 +207,9 @@ export class LogReader {
     // Retention passed the reader: what it wants next is gone.
     if (this.offset < this.#log.marks.startOffset) throw this.#outOfRange();
     const next = this.#log.segments.after(segment.baseOffset);
-    if (next !== null && reached === next.baseOffset) {
+    const isWhole = next !== null && reached === next.baseOffset;
+    if (!isWhole && (await this.#looksAgain(segment, scanner))) return;
+    if (isWhole) {
       segment.endCrc ??= this.#endCrc ?? segment.headerCrc;
       await this.#open(next, segment);
       return;
@@ -221,6 +223,33 @@ export class LogReader {
       reason: problem ?? `the segment ends at offset ${reached}, expected more`,
     };
     await this.#passDamage(segment, details);
+  }
+
+  /**
+   * Another process may have sealed the segment, or written here since the bytes were read: reads
+   * everything once more, once for each place, before anything is called damage.
+   */
+  async #looksAgain(segment: Segment, scanner: SegmentScanner): Promise<boolean> {
+    const { follower } = this.#log;
+    const { path } = segment;
+    const { position } = scanner;
+    if (follower === null) return false;
+    if (this.#reread?.path === path && this.#reread.position === position) return false;
+    this.#reread = { path, position };
+    await follower.relist();
+    scanner.forgetWindow();
+    return true;
+  }
+
+  /**
+   * In a segment that another process appends to, bytes that were read before they became visible
+   * may be those of a write that was undone: reads them again once they are.
+   */
+  #freshen(scanner: SegmentScanner): void {
+    const { follower, marks } = this.#log;
+    if (follower === null || this.offset < this.#freshTo) return;
+    scanner.forgetWindow();
+    this.#freshTo = marks.visibleOffset;
   }
 
   async #passDamage(segment: Segment, details: CorruptLogDetails): Promise<void> {

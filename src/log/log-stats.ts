@@ -1,6 +1,6 @@
 /** The figures of an open log. */
 import type { LogWriter } from './log-writer.ts';
-import type { ReadableLog } from './log-reader.ts';
+import type { ReadableLog } from './readable-log.ts';
 
 export interface LogStats {
   readonly state: 'open' | 'readonly' | 'failed' | 'closed';

@@ -9,7 +9,8 @@ import { ChunkWriter } from './chunk-writer.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LoadedLog } from './log-loader.ts';
 import type { LogSettings } from './log-options.ts';
-import type { ReadableLog } from './log-reader.ts';
+import type { ReadableLog } from './readable-log.ts';
+import { SpaceGuard } from './space-guard.ts';
 import { SyncLoop, type SyncedPlace } from './sync-loop.ts';
 import { Trimmer } from './trimmer.ts';
 
@@ -73,7 +74,17 @@ export class LogWriter {
     const { syncLoop } = this;
     const { clock, random, batchBytesMax, durability, flushMs, queuedBytesMax } = settings;
     const epoch = checkpointFile.epochs.at(-1)?.epoch ?? 1;
-    const writer = new ChunkWriter({ directory, lock, marks, segments, syncLoop, epoch, end });
+    const guard = new SpaceGuard({ directory, clock, freeBytesMin: settings.freeBytesMin });
+    const writer = new ChunkWriter({
+      directory,
+      lock,
+      marks,
+      segments,
+      syncLoop,
+      guard,
+      epoch,
+      end,
+    });
     const builder = new BatchBuilder({
       directory,
       clock,

@@ -2,14 +2,13 @@
 import { toError, withSignal } from '../core/abort.ts';
 import { argumentError, checkChoice, checkInteger, present } from '../core/assert.ts';
 import { ClosedError, OffsetOutOfRangeError, ReadOnlyError } from '../core/errors.ts';
-import type { EpochStart } from '../format/checkpoint.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { AppendBatchResult, AppendOptions, AppendResult } from './append-result.ts';
 import { DURABILITY_LEVELS, type DurabilityLevel, type LogSettings } from './log-options.ts';
 import { LogCursor } from './log-cursor.ts';
 import { describeLog, type LogStats } from './log-stats.ts';
 import type { LogWriter } from './log-writer.ts';
-import type { ReadableLog } from './log-reader.ts';
+import type { ReadableLog } from './readable-log.ts';
 import { PointReader } from './point-reader.ts';
 import { planRead, type ReadOptions } from './read-options.ts';
 import { RecordBatch, type LogRecord } from './record.ts';
@@ -24,7 +23,6 @@ export interface LogParts<T, Input> {
   readonly log: ReadableLog;
   /** Null when the log is read-only. */
   readonly writer: LogWriter | null;
-  readonly epochs: readonly EpochStart[];
   readonly recovery: RecoveryReport;
 }
 
@@ -40,7 +38,6 @@ export class Log<T, Input = T> implements AsyncDisposable {
   readonly #settings: LogSettings<T, Input>;
   readonly #log: ReadableLog;
   readonly #writer: LogWriter | null;
-  readonly #epochs: readonly EpochStart[];
   readonly #points: PointReader<T>;
   readonly #scratch: EncodableRecord = emptyEncodable();
   #prepared: EncodableRecord[] = [];
@@ -51,7 +48,6 @@ export class Log<T, Input = T> implements AsyncDisposable {
     this.#settings = parts.settings;
     this.#log = parts.log;
     this.#writer = parts.writer;
-    this.#epochs = parts.epochs;
     this.recovery = parts.recovery;
     const { codec, cacheBytes } = parts.settings;
     this.#points = new PointReader(parts.log, codec, cacheBytes);
@@ -77,8 +73,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
   }
 
   /**
-   * Readers see offsets below this: synced ones at level `sync`, written ones otherwise. A
-   * read-only handle shows every whole batch that it found when it was opened.
+   * Readers see offsets below this: synced ones at level `sync`, written ones otherwise.
+   *
+   * A read-only handle beside a writer in another process knows what that one's checkpoint stated
+   * at the last look (see `refresh`); without a writer, every whole batch of the log.
    */
   get visibleOffset(): number {
     return this.#log.marks.visibleOffset;
@@ -96,7 +94,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
 
   /** Grows with each writer that opens the log: with an offset it names a record for ever. */
   get epoch(): number {
-    return this.#epochs.at(-1)?.epoch ?? 0;
+    return this.#log.marks.epochs.at(-1)?.epoch ?? 0;
   }
 
   /**
@@ -250,7 +248,9 @@ export class Log<T, Input = T> implements AsyncDisposable {
   ): Promise<LogRecord<T> | null> {
     checkInteger('offset', offset, { min: 0 });
     this.#checkOpen();
-    const { startOffset, visibleOffset } = this.#log.marks;
+    const { marks, follower } = this.#log;
+    if (offset >= marks.visibleOffset) await follower?.refresh();
+    const { startOffset, visibleOffset } = marks;
     if (offset < startOffset || offset >= visibleOffset) {
       throw new OffsetOutOfRangeError({
         requested: offset,
@@ -259,7 +259,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
         epoch: options.epoch ?? null,
       });
     }
-    return this.#points.read(offset, options.epoch ?? null, this.#epochs);
+    return this.#points.read(offset, options.epoch ?? null);
   }
 
   /**
@@ -283,6 +283,18 @@ export class Log<T, Input = T> implements AsyncDisposable {
   /** Runs retention now. @throws ReadOnlyError, FailedError, IoError */
   async retain(): Promise<RetentionResult> {
     return this.#writable('retain').trimmer.retain();
+  }
+
+  /**
+   * Of a read-only handle: looks for what a writer in another process appended, deleted and synced
+   * since. Reads do so by themselves, when they begin and while they follow. No effect in the
+   * writer's own handle, nor in one that was opened in spite of damage.
+   *
+   * @throws ConflictError when the directory holds another log now; ClosedError, IoError
+   */
+  async refresh(): Promise<void> {
+    this.#checkOpen();
+    await this.#log.follower?.refresh();
   }
 
   /** Counters and sizes, in memory: no I/O. */
@@ -365,15 +377,16 @@ export class Log<T, Input = T> implements AsyncDisposable {
   }
 
   #source(options: ReadOptions, keepBuffers: boolean): RecordSource {
-    // Another process appends there: nothing here would wake a waiting reader.
-    if (options.follow === true && this.#writer === null) {
+    // Opened in spite of damage: what follows is not what an append would bring.
+    if (options.follow === true && this.#writer === null && this.#log.follower === null) {
       throw new ReadOnlyError({ operation: 'follow', path: this.path });
     }
     return new RecordSource({
       log: this.#log,
-      epochs: () => this.#epochs,
       plan: planRead(options),
       keepBuffers,
+      clock: this.#settings.clock,
+      pollMs: this.#settings.pollMs,
       failure: () => this.#writer?.appender.failure ?? null,
       isClosed: () => this.#closing !== null,
     });

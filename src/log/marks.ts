@@ -1,5 +1,14 @@
 /** The offsets that say how far a log has come. All exclusive; none ever moves back but `endOffset`. */
 import { assert } from '../core/assert.ts';
+import type { EpochStart } from '../format/checkpoint.ts';
+
+/** Where a log stands when it is opened. */
+export interface LogMarksStart {
+  readonly startOffset: number;
+  readonly endOffset: number;
+  readonly syncedOffset?: number;
+  readonly epochs?: readonly EpochStart[];
+}
 
 export class LogMarks {
   /** Lowest readable offset. */
@@ -10,13 +19,16 @@ export class LogMarks {
   visibleOffset: number;
   /** Handed to the operating system up to here. */
   writtenOffset: number;
+  /** Where the log's epochs began, oldest first, the current one last. */
+  epochs: readonly EpochStart[];
   readonly #waiters = new Set<() => void>();
 
-  constructor(startOffset: number, endOffset: number, syncedOffset = endOffset) {
+  constructor({ startOffset, endOffset, syncedOffset = endOffset, epochs = [] }: LogMarksStart) {
     this.startOffset = startOffset;
     this.syncedOffset = syncedOffset;
     this.visibleOffset = endOffset;
     this.writtenOffset = endOffset;
+    this.epochs = epochs;
   }
 
   /** Moves the visible offset and wakes those who wait for records. */

@@ -8,16 +8,17 @@ import { readCheckpoint } from './checkpoint-file.ts';
 import { HandleCache } from './handle-cache.ts';
 import { IndexCache } from './index-cache.ts';
 import { LogDirectory } from './log-directory.ts';
+import { hasWriter, LogFollower } from './log-follower.ts';
 import { loadLog, type LoadedLog } from './log-loader.ts';
 import { resolveLogOptions, type LogOptions, type LogSettings } from './log-options.ts';
-import type { ReadableLog } from './log-reader.ts';
+import type { ReadableLog } from './readable-log.ts';
 import { LogWriter } from './log-writer.ts';
 import { Log } from './log.ts';
 import { LogMarks } from './marks.ts';
 import { SegmentList } from './segment-list.ts';
 
-/** Listings that retention may overtake before a read-only open gives up. */
-const LIST_ATTEMPTS_MAX = 5;
+/** Looks that a busy writer may overtake before a read-only open takes what it sees for damage. */
+const LOOKS_MAX = 10;
 
 /**
  * Opens the log in a directory, creating it when missing.
@@ -51,22 +52,39 @@ async function openForReading<T, Input>(
 ): Promise<Log<T, Input>> {
   const startMs = settings.clock.monotonic();
   const directory = await existingDirectory(path, settings);
-  const loaded = await loadBesideWriter(directory, settings);
-  return assemble({ settings, directory, loaded, lock: null, startMs });
+  const view = await loadView(directory, settings);
+  return assemble({ settings, directory, ...view, lock: null, startMs });
 }
 
-/** A writer in another process may delete segments between our listing and our opening them. */
-async function loadBesideWriter<T, Input>(
+interface View {
+  readonly loaded: LoadedLog;
+  /** Whether a writer was alive meanwhile. */
+  readonly isBesideWriter: boolean;
+}
+
+/**
+ * Loads a log to which another process may be writing: it appends behind what we walk, deletes
+ * segments between our listing and our opening them, or comes just now and recovers.
+ */
+async function loadView<T, Input>(
   directory: LogDirectory,
   settings: LogSettings<T, Input>,
-): Promise<LoadedLog> {
-  for (let attempt = 1; ; attempt++) {
+): Promise<View> {
+  for (let look = 1; ; look++) {
+    const isLast = look === LOOKS_MAX;
     const before = await readCheckpoint(directory);
-    const isLast = attempt === LIST_ATTEMPTS_MAX;
+    const isBesideWriter = await hasWriter(directory);
     try {
-      const loaded = await loadLog({ ...loadOptions(directory, settings), canWrite: false });
-      if (loaded.report.damage === null || isLast) return loaded;
-      if (!(await hasMoved(directory, before))) return loaded;
+      const loaded = await loadLog({
+        ...loadOptions(directory, settings),
+        canWrite: false,
+        endsAtCheckpoint: isBesideWriter,
+      });
+      const isFinal = isBesideWriter || !(await hasWriter(directory));
+      const isDamaged = loaded.report.damage !== null;
+      if (isLast || (isFinal && !(isDamaged && (await hasMoved(directory, before))))) {
+        return { loaded, isBesideWriter };
+      }
     } catch (error) {
       const isDamage = error instanceof CorruptLogError;
       if (isLast || !(isDamage || isIoError(error, 'ENOENT'))) throw error;
@@ -94,12 +112,16 @@ async function openForWriting<T, Input>(
   });
   let loaded: LoadedLog | null = null;
   try {
-    loaded = await loadLog({ ...loadOptions(directory, settings), canWrite: true });
+    loaded = await loadLog({
+      ...loadOptions(directory, settings),
+      canWrite: true,
+      endsAtCheckpoint: false,
+    });
     if (loaded.checkpointFile === null) {
       await lock.release(); // Damage or a full disk made it read-only: others may read, too.
-      return assemble({ settings, directory, loaded, lock: null, startMs });
+      return assemble({ settings, directory, loaded, isBesideWriter: false, lock: null, startMs });
     }
-    return await assemble({ settings, directory, loaded, lock, startMs });
+    return await assemble({ settings, directory, loaded, isBesideWriter: false, lock, startMs });
   } catch (error) {
     // Whatever else fails now: the lock goes, and the caller hears of the first failure.
     await Promise.allSettled([loaded?.checkpointFile?.close(), loaded?.active?.file?.close()]);
@@ -136,6 +158,7 @@ interface Assembly<T, Input> {
   readonly settings: LogSettings<T, Input>;
   readonly directory: LogDirectory;
   readonly loaded: LoadedLog;
+  readonly isBesideWriter: boolean;
   readonly lock: DirectoryLock | null;
   readonly startMs: number;
 }
@@ -143,21 +166,7 @@ interface Assembly<T, Input> {
 async function assemble<T, Input>(parts: Assembly<T, Input>): Promise<Log<T, Input>> {
   const { settings, directory, loaded, lock } = parts;
   const { checkpointFile } = loaded;
-  const log: ReadableLog = {
-    path: directory.path,
-    logId: loaded.logId,
-    // Only a writer made sure of what the checkpoint does not state.
-    marks: new LogMarks(
-      loaded.startOffset,
-      loaded.endOffset,
-      checkpointFile === null
-        ? Math.min(loaded.checkpoint.syncedOffset, loaded.endOffset)
-        : loaded.endOffset,
-    ),
-    segments: new SegmentList(loaded.segments),
-    handles: new HandleCache(settings.fileSystem, OPEN_SEGMENTS_MAX),
-    indexes: new IndexCache(),
-  };
+  const log = readableLog(parts);
   const writer =
     checkpointFile === null || lock === null
       ? null
@@ -167,7 +176,26 @@ async function assemble<T, Input>(parts: Assembly<T, Input>): Promise<Log<T, Inp
     settings,
     log,
     writer,
-    epochs: checkpointFile?.epochs ?? loaded.checkpoint.epochs,
     recovery: { ...loaded.report, durationMs },
   });
+}
+
+function readableLog<T, Input>(parts: Assembly<T, Input>): ReadableLog {
+  const { directory, loaded, isBesideWriter } = parts;
+  const { logId, startOffset, endOffset, checkpoint, checkpointFile, report } = loaded;
+  // Only a writer made sure of what the checkpoint does not state.
+  const syncedOffset =
+    checkpointFile === null ? Math.min(checkpoint.syncedOffset, endOffset) : endOffset;
+  const epochs = checkpointFile?.epochs ?? checkpoint.epochs;
+  const marks = new LogMarks({ startOffset, endOffset, syncedOffset, epochs });
+  const segments = new SegmentList(loaded.segments);
+  const handles = new HandleCache(directory.fileSystem, OPEN_SEGMENTS_MAX);
+  // What was opened in spite of damage is shown as it was found.
+  const isStill = checkpointFile !== null || report.damage !== null;
+  const { sequence } = checkpoint;
+  const follower = isStill
+    ? null
+    : new LogFollower({ directory, logId, marks, segments, handles, sequence, isBesideWriter });
+  const indexes = new IndexCache();
+  return { path: directory.path, logId, marks, segments, handles, indexes, follower };
 }

@@ -2,11 +2,11 @@
 import { CorruptLogError } from '../core/errors.ts';
 import { BATCH_TARGET_BYTES, INDEX_INTERVAL_BYTES } from '../core/limits.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
-import type { EpochStart } from '../format/checkpoint.ts';
 import { floorSlot } from '../segment/index-search.ts';
 import { BatchCache, type CachedBatch } from './batch-cache.ts';
 import { checkEpoch } from './log-offsets.ts';
-import { LogReader, type ReadableLog } from './log-reader.ts';
+import { LogReader } from './log-reader.ts';
+import type { ReadableLog } from './readable-log.ts';
 import { LogRecord, type Decoder } from './record.ts';
 
 /** The index names a place at most so far before the batch; most batches are read at once. */
@@ -25,12 +25,8 @@ export class PointReader<T> {
   }
 
   /** The record at `offset`, which is readable; null when the offset holds none. */
-  async read(
-    offset: number,
-    epoch: number | null,
-    epochs: readonly EpochStart[],
-  ): Promise<LogRecord<T> | null> {
-    if (epoch !== null) checkEpoch(this.#log, epochs, { offset: offset + 1, epoch });
+  async read(offset: number, epoch: number | null): Promise<LogRecord<T> | null> {
+    if (epoch !== null) checkEpoch(this.#log, { offset: offset + 1, epoch });
     const cached = this.#cached(offset) ?? (await this.#load(offset));
     if (cached === null || !cached.seek(this.#cursor, offset)) return null;
     return new LogRecord(cached.batch, this.#codec, this.#cursor);

@@ -1,18 +1,21 @@
 /** A bounded, abortable walk over a log's batches: what `batches`, `records` and cursors share. */
 import { present } from '../core/assert.ts';
+import type { Clock } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { CursorBatch } from '../format/batch-cursor.ts';
-import type { EpochStart } from '../format/checkpoint.ts';
 import { resolveFrom } from './log-offsets.ts';
-import { LogReader, type ReadableLog } from './log-reader.ts';
+import { LogReader } from './log-reader.ts';
+import type { ReadableLog } from './readable-log.ts';
 import type { ReadPlan } from './read-options.ts';
 import type { BatchBytes } from './record.ts';
 
 export interface RecordSourceOptions {
   readonly log: ReadableLog;
-  readonly epochs: () => readonly EpochStart[];
   readonly plan: ReadPlan;
   readonly keepBuffers: boolean;
+  readonly clock: Clock;
+  /** Milliseconds between two looks at what a writer in another process did. */
+  readonly pollMs: number;
   /** Why the writer stopped: ends a read that follows, behind the last record; null = it has not. */
   readonly failure: () => Error | null;
   /** Whether the log was closed: ends a read. */
@@ -51,7 +54,8 @@ export class RecordSource {
       if (!plan.follow || isDone) return false;
       const failure = this.#options.failure();
       if (failure !== null) throw failure; // Nothing will follow.
-      await waitForVisible(log, reader.offset, plan.signal, this.#options.isClosed);
+      await this.#waitForMore(reader.offset);
+      await log.follower?.refresh();
     }
   }
 
@@ -76,13 +80,35 @@ export class RecordSource {
   }
 
   async #start(): Promise<LogReader> {
-    const { log, epochs, plan, keepBuffers } = this.#options;
-    const from = await resolveFrom(log, epochs(), plan.from);
+    const { log, plan, keepBuffers } = this.#options;
+    await log.follower?.refresh();
+    const from = await resolveFrom(log, plan.from);
     this.#end = plan.to ?? log.marks.visibleOffset;
     const { skipsDamage, onGap } = plan;
     this.#reader = new LogReader(log, { from, keepBuffers, skipsDamage, onGap });
     if (this.#isClosed) this.#reader.close();
     return this.#reader;
+  }
+
+  /** Resolves when there may be more: the visible offset moved, the wait was ended, or it is time. */
+  async #waitForMore(offset: number): Promise<void> {
+    const { log, plan, clock, pollMs, isClosed } = this.#options;
+    const { marks } = log;
+    const { signal } = plan;
+    if (marks.visibleOffset > offset || isClosed() || signal?.aborted === true) return;
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        signal?.removeEventListener('abort', wake);
+        marks.forget(wake);
+        timer?.cancel();
+        resolve();
+      };
+      // A writer in another process wakes nobody here.
+      const timer =
+        log.follower === null ? null : clock.setTimer(wake, pollMs, { keepsAlive: true });
+      marks.onVisible(wake);
+      signal?.addEventListener('abort', wake, { once: true });
+    });
   }
 
   /** Without `follow` a read ends where the log ended when it began. */
@@ -98,24 +124,4 @@ export class RecordSource {
     plan.signal?.throwIfAborted();
     if (isClosed()) throw new ClosedError({ resource: 'log', name: log.path });
   }
-}
-
-/** Resolves when the visible offset is above `offset`, the signal aborts, or the log ends. */
-async function waitForVisible(
-  log: ReadableLog,
-  offset: number,
-  signal: AbortSignal | null,
-  isClosed: () => boolean,
-): Promise<void> {
-  const { marks } = log;
-  if (marks.visibleOffset > offset || isClosed() || signal?.aborted === true) return;
-  await new Promise<void>((resolve) => {
-    const wake = () => {
-      signal?.removeEventListener('abort', wake);
-      marks.forget(wake);
-      resolve();
-    };
-    marks.onVisible(wake);
-    signal?.addEventListener('abort', wake, { once: true });
-  });
 }

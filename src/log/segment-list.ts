@@ -47,6 +47,11 @@ export class SegmentList {
     });
   }
 
+  /** Puts another list in place of this one. */
+  replace(segments: readonly Segment[]): void {
+    this.#segments = segments;
+  }
+
   remove(segments: readonly Segment[]): void {
     this.#segments = this.#segments.filter((segment) => !segments.includes(segment));
   }

@@ -78,6 +78,8 @@ export interface TailInput {
   readonly checkpoint: Checkpoint | null;
   /** Log id by checkpoint or earlier segments; 0 when unknown. */
   readonly logId: number;
+  /** The walk ends here, and nothing behind it is looked at; null or missing = at the end. */
+  readonly to?: number | null;
 }
 
 /** Walks and judges the tail. @throws IoError, UnsupportedVersionError */
@@ -94,6 +96,7 @@ class TailWalk {
   readonly #segments: readonly Segment[];
   readonly #checkpoint: Checkpoint | null;
   readonly #firstAt: number;
+  readonly #to: number;
   readonly #notes: string[] = [];
   #logId: number;
   #lastAt: number;
@@ -113,6 +116,7 @@ class TailWalk {
     this.#segments = input.segments;
     this.#checkpoint = input.checkpoint;
     this.#logId = input.logId;
+    this.#to = input.to ?? Number.POSITIVE_INFINITY;
     this.#syncedOffset = input.checkpoint?.syncedOffset ?? 0;
     this.#firstAt = firstTailSegment(input.segments, input.checkpoint);
     this.#lastAt = this.#firstAt - 1;
@@ -121,10 +125,13 @@ class TailWalk {
 
   async run(): Promise<void> {
     for (let at = this.#firstAt; at < this.#segments.length; at++) {
+      if (this.#expected >= this.#to) return;
       const segment = present(this.#segments[at], 'at < length');
       if (!(await this.#enter(segment, at))) break;
     }
-    if (this.#damage !== null) await this.#searchBehind(this.#damage);
+    if (this.#damage !== null && this.#to === Number.POSITIVE_INFINITY) {
+      await this.#searchBehind(this.#damage);
+    }
   }
 
   result(): TailExamination {
@@ -221,6 +228,7 @@ class TailWalk {
     });
     this.#noteTailStart(at, 0);
     for (;;) {
+      if (this.#expected >= this.#to) return true;
       const isComplete = next !== undefined && this.#expected === next.baseOffset;
       const status = await scanner.next();
       this.#verifiedBytes = this.#verifiedBytes + scanner.nextPosition - scanner.position;

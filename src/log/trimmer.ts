@@ -14,7 +14,7 @@ import type { Segment } from '../segment/segment.ts';
 import type { Appender } from './appender.ts';
 import type { CheckpointKeeper } from './checkpoint-keeper.ts';
 import type { LogDirectory } from './log-directory.ts';
-import type { ReadableLog } from './log-reader.ts';
+import type { ReadableLog } from './readable-log.ts';
 import { chooseRetention, type RetainedSegment, type RetentionPolicy } from './retention.ts';
 import type { SyncLoop } from './sync-loop.ts';
 

@@ -5,7 +5,7 @@
  * both are made again from the batches (12 ms per 64 MiB).
  */
 import { CorruptLogError, UnsupportedVersionError } from '../core/errors.ts';
-import { emptyBatchHeader, headerProblem } from '../format/batch-header.ts';
+import { emptyBatchHeader, headerProblem, nextOffsetOf } from '../format/batch-header.ts';
 import { decodeIndexBatch, isIndexIntact } from '../format/index-batch.ts';
 import {
   BATCH_HEADER_BYTES,
@@ -111,13 +111,23 @@ function headerError(segment: Segment, kind: 'header' | 'chain', reason: string)
 /**
  * The sparse index of an entered segment: from memory, from its index batch, or made again.
  *
+ * @param growsTo  of a segment to which another process appends: the offset up to which it may be
+ *   walked, and up to which the index shall reach; null = it does not grow
  * @throws IoError
  */
-export async function loadIndex(segment: Segment, file: File): Promise<SegmentIndex> {
-  if (segment.index !== null) return segment.index;
-  const { sizeBytes } = await file.stat();
-  segment.index =
-    (await readIndexBatch(segment, file, sizeBytes)) ?? (await rebuildIndex(segment, file));
+export async function loadIndex(
+  segment: Segment,
+  file: File,
+  growsTo: number | null = null,
+): Promise<SegmentIndex> {
+  if (segment.index === null) {
+    const { sizeBytes } = await file.stat();
+    segment.index =
+      (await readIndexBatch(segment, file, sizeBytes)) ??
+      (await rebuildIndex(segment, file, growsTo ?? Number.POSITIVE_INFINITY));
+  } else if (growsTo !== null && segment.dataEndPosition === null) {
+    await extendIndex(segment, file, { index: segment.index, to: growsTo });
+  }
   return segment.index;
 }
 
@@ -150,22 +160,34 @@ async function readIndexBatch(
   return SegmentIndex.fromColumns(columns, header);
 }
 
-/** Makes the index by walking the batches, checksums and all, up to the first that is bad. */
-async function rebuildIndex(segment: Segment, file: File): Promise<SegmentIndex> {
+/** Makes the index by walking the batches, checksums and all, up to `to` or the first that is bad. */
+async function rebuildIndex(segment: Segment, file: File, to: number): Promise<SegmentIndex> {
   const index = new SegmentIndex();
+  index.coveredTo = segment.baseOffset;
+  await extendIndex(segment, file, { index, to });
+  return index;
+}
+
+/** Goes on with an index where the walk before ended. */
+async function extendIndex(
+  segment: Segment,
+  file: File,
+  { index, to }: { readonly index: SegmentIndex; readonly to: number },
+): Promise<void> {
   const scanner = new SegmentScanner(file, {
     logId: segment.header?.logId ?? 0,
     segmentId: segment.header?.segmentId ?? 0,
-    position: SEGMENT_HEADER_BYTES,
-    baseOffset: segment.baseOffset,
+    position: index.coveredPosition,
+    baseOffset: index.coveredTo,
     keepBuffers: false,
   });
-  while ((await scanner.next()) === 'batch') {
+  while (index.coveredTo < to && (await scanner.next()) === 'batch') {
+    if (scanner.position !== index.coveredPosition) return; // Another reader went on meanwhile.
     index.add(scanner.header);
+    index.coveredTo = nextOffsetOf(scanner.header);
+    index.coveredPosition = scanner.nextPosition;
     segment.lastAppendTimeMs = scanner.header.appendTimeMs;
   }
-  index.coveredTo = scanner.expectedOffset ?? segment.baseOffset;
-  return index;
 }
 
 function placeOf(segment: Segment, position: number, sizeBytes: number) {

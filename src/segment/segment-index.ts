@@ -34,6 +34,8 @@ export class SegmentIndex implements IndexColumns {
 
   /** Offsets below this are known to it: fewer than expected when batches or segments are missing. */
   coveredTo = Number.POSITIVE_INFINITY;
+  /** Of an index made by a walk: where in the file the walk ended. */
+  coveredPosition = SEGMENT_HEADER_BYTES;
 
   #lastPosition = SEGMENT_HEADER_BYTES;
   #maxCreateTimeMs = 0;

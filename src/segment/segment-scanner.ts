@@ -44,12 +44,13 @@ export interface ScanStart {
 }
 
 const EMPTY = new Uint8Array(0);
+const EMPTY_VIEW = viewOf(EMPTY);
 
 export class SegmentScanner {
   readonly header: BatchHeader = emptyBatchHeader();
   /** The current batch is `bytes[start, start + header.sizeBytes)`; `view` is of `bytes`. */
   bytes: Uint8Array = EMPTY;
-  view: DataView = viewOf(EMPTY);
+  view: DataView = EMPTY_VIEW;
   start = 0;
   /** Position in the file of the current batch, or of what is bad. */
   position: number;
@@ -85,6 +86,13 @@ export class SegmentScanner {
   /** Where the next batch would begin: the end of the last valid one. */
   get nextPosition(): number {
     return this.#nextPosition;
+  }
+
+  /** Has the next batch read from the file, whatever was read of it before, and its end found again. */
+  forgetWindow(): void {
+    this.bytes = EMPTY;
+    this.view = EMPTY_VIEW;
+    this.#endPosition = null;
   }
 
   /** Lets the scan go on up to `position`, in a segment that grows. */

@@ -31,7 +31,7 @@ describe.each([false, true])('F16: a full disk (new names need space: %s)', (new
     // Every number of free bytes around a batch (228), a segment header and a roll.
     for (let free = 0; free < 700; free += 37) {
       const before = log.endOffset;
-      const room = fileSystem.capacityBytes - (await fileSystem.freeBytes(LOG_PATH));
+      const room = fileSystem.capacityBytes - (await fileSystem.space(LOG_PATH)).freeBytes;
       fileSystem.capacityBytes = room + free;
       for (;;) {
         const appended = await log.append({ value: textAt(log.endOffset) }).then(
@@ -67,7 +67,7 @@ describe.each([false, true])('F16: a full disk (new names need space: %s)', (new
     const fileSystem = await faultyDisk({ newNamesNeedSpace });
     const log = await openTextLog(fileSystem);
     await appendEach(log, 5);
-    fileSystem.capacityBytes -= await fileSystem.freeBytes(LOG_PATH);
+    fileSystem.capacityBytes -= (await fileSystem.space(LOG_PATH)).freeBytes;
     const errors = await Promise.all(
       Array.from({ length: 200 }, (_, n) => rejectionOf(log.append({ value: `lost ${n}` }))),
     );
@@ -92,15 +92,15 @@ describe.each([false, true])('F16: a full disk (new names need space: %s)', (new
       fileSystem.killImage(),
       ...Array.from({ length: 20 }, () => fileSystem.crashImage()),
     ]) {
-      image.capacityBytes -= await image.freeBytes(LOG_PATH);
-      expect(await image.freeBytes(LOG_PATH)).toBe(0);
+      image.capacityBytes -= (await image.space(LOG_PATH)).freeBytes;
+      expect((await image.space(LOG_PATH)).freeBytes).toBe(0);
       const again = await openTextLog(image);
       expect(again.endOffset).toBeGreaterThanOrEqual(60);
       expect(await valuesOf(again)).toEqual(textsFrom(0, again.endOffset));
       if (!again.readOnly) {
         const { endOffset } = again;
         // The reserve may have been given up for it: fill that as well.
-        image.capacityBytes -= await image.freeBytes(LOG_PATH);
+        image.capacityBytes -= (await image.space(LOG_PATH)).freeBytes;
         const refusal = await rejectionOf(again.append({ value: 'no room' }));
         image.capacityBytes = 2 ** 40;
         const { offset } = await again.append({ value: textAt(endOffset) });

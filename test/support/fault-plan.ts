@@ -10,7 +10,7 @@ export const OPERATIONS = [
   'rename',
   'unlink',
   'syncDirectory',
-  'freeBytes',
+  'space',
   'lockDirectory',
   'verifyLock',
   'releaseLock',

@@ -22,6 +22,7 @@ import type {
   LockOptions,
   LockState,
   OpenMode,
+  Space,
 } from '../../src/io/file-system.ts';
 import { LOCK_FILE_NAME } from '../../src/io/lock-owner.ts';
 import { memoryStat } from '../../src/io/memory-file-system.ts';
@@ -254,12 +255,13 @@ export class FaultyFileSystem implements FileSystem {
     });
   }
 
-  async freeBytes(path: string): Promise<number> {
-    const call: Call = { operation: 'freeBytes', path };
+  async space(path: string): Promise<Space> {
+    const call: Call = { operation: 'space', path };
     return this.#gate.call(call, {
       run: () => {
         this.disk.tree.find(call);
-        return this.disk.tree.freeBytes;
+        const { freeBytes, capacityBytes } = this.disk.tree;
+        return { freeBytes, totalBytes: capacityBytes };
       },
     });
   }

@@ -185,7 +185,7 @@ export async function fillDisk({ fileSystem, root }: Stage): Promise<FullDisk> {
     shortCount: count,
     datasyncAfter: await outcomeOf(file.datasync()),
     nextWrite: await outcomeOf(file.write(batch, position)),
-    freeBytes: await fileSystem.freeBytes(root),
+    freeBytes: (await fileSystem.space(root)).freeBytes,
     overwriteInPlace: await outcomeOf(file.write(batch, 0)),
     lockAgain: await outcomeOf(fileSystem.lockDirectory(root).then((lock) => lock.release())),
   };

@@ -54,7 +54,7 @@ const CALLS: Readonly<Record<Operation, (fs: FaultyFileSystem, file: File) => Pr
   rename: (fs) => fs.rename('/a', '/b'),
   unlink: (fs) => fs.unlink('/a'),
   syncDirectory: (fs) => fs.syncDirectory('/'),
-  freeBytes: (fs) => fs.freeBytes('/'),
+  space: (fs) => fs.space('/'),
   lockDirectory: async (fs) => (await fs.lockDirectory('/')).release(),
   verifyLock: async (fs) => (await fs.lockDirectory('/')).verify(),
   releaseLock: async (fs) => (await fs.lockDirectory('/')).release(),
@@ -172,7 +172,7 @@ describe('a full disk', () => {
   test('takes what fits; room can be made', async () => {
     const [fs, file] = await opened();
     fs.capacityBytes = 10;
-    expect(await fs.freeBytes('/')).toBe(7);
+    expect((await fs.space('/')).freeBytes).toBe(7);
     expect(await file.write(Buffer.from('0123456789'), 3)).toBe(7);
     expect(await errnoOf(file.write(Buffer.from('789'), 10))).toBe('ENOSPC');
     await file.datasync();

@@ -319,7 +319,7 @@ describe('a crash image', () => {
     fs.capacityBytes = 10 * SECTOR;
     await put(file, 'BC', 1);
     const image = fs.crashImage({ data: 'none' });
-    expect(await image.freeBytes('/')).toBe(9 * SECTOR);
-    expect(await fs.freeBytes('/')).toBe(7 * SECTOR);
+    expect((await image.space('/')).freeBytes).toBe(9 * SECTOR);
+    expect((await fs.space('/')).freeBytes).toBe(7 * SECTOR);
   });
 });

@@ -273,8 +273,10 @@ describe.each(Object.entries(FILE_SYSTEMS))('%s', (_name, make) => {
     });
 
     test('have free space', async () => {
-      expect(await fs.freeBytes(root)).toBeGreaterThan(1_000_000);
-      await expectErrno(fs.freeBytes(at('none')), 'ENOENT');
+      const { freeBytes, totalBytes } = await fs.space(root);
+      expect(freeBytes).toBeGreaterThan(1_000_000);
+      expect(totalBytes).toBeGreaterThanOrEqual(freeBytes);
+      await expectErrno(fs.space(at('none')), 'ENOENT');
     });
   });
 

@@ -5,7 +5,7 @@ import { LogMarks } from '../../../src/log/marks.ts';
 
 describe('LogMarks', () => {
   test('begins with everything that was found at the same end', () => {
-    expect(new LogMarks(3, 9)).toMatchObject({
+    expect(new LogMarks({ startOffset: 3, endOffset: 9 })).toMatchObject({
       startOffset: 3,
       syncedOffset: 9,
       visibleOffset: 9,
@@ -14,13 +14,13 @@ describe('LogMarks', () => {
   });
 
   test('shows nothing that is not written', () => {
-    const marks = new LogMarks(0, 5);
+    const marks = new LogMarks({ startOffset: 0, endOffset: 5 });
     expect(() => marks.advanceVisible(6)).toThrow(AssertionError);
     expect(marks.visibleOffset).toBe(5);
   });
 
   test('wakes each who waits once, at the next move forward, not at one that is none', () => {
-    const marks = new LogMarks(0, 5);
+    const marks = new LogMarks({ startOffset: 0, endOffset: 5 });
     marks.writtenOffset = 10;
     const woken: string[] = [];
     marks.onVisible(() => woken.push('one'));
@@ -35,7 +35,7 @@ describe('LogMarks', () => {
   });
 
   test('forgets who no longer waits, and takes new ones while waking', () => {
-    const marks = new LogMarks(0, 0);
+    const marks = new LogMarks({ startOffset: 0, endOffset: 0 });
     const woken: string[] = [];
     const gone = () => woken.push('gone');
     marks.onVisible(gone);

@@ -21,12 +21,12 @@ describe('the reserve', () => {
   test('is a mebibyte of blocks that are really taken', async () => {
     const fileSystem = await faultyDisk();
     const directory = new LogDirectory(fileSystem, LOG_PATH);
-    const free = await fileSystem.freeBytes(LOG_PATH);
+    const free = (await fileSystem.space(LOG_PATH)).freeBytes;
     await ensureReserve(directory, false);
     expect(contentOf(fileSystem, directory.reservePath)).toHaveLength(MIB);
-    expect(free - (await fileSystem.freeBytes(LOG_PATH))).toBe(MIB);
+    expect(free - (await fileSystem.space(LOG_PATH)).freeBytes).toBe(MIB);
     expect(await freeReserve(directory)).toBe(true);
-    expect(await fileSystem.freeBytes(LOG_PATH)).toBe(free);
+    expect((await fileSystem.space(LOG_PATH)).freeBytes).toBe(free);
     expect(await freeReserve(directory)).toBe(false);
   });
 
@@ -61,8 +61,8 @@ describe('the reserve', () => {
     const file = await image.open(path, 'write');
     await file.write(Buffer.from('torn'.repeat(100)), (await file.stat()).sizeBytes);
     await file.close();
-    image.capacityBytes -= await image.freeBytes(LOG_PATH);
-    expect(await image.freeBytes(LOG_PATH)).toBe(0);
+    image.capacityBytes -= (await image.space(LOG_PATH)).freeBytes;
+    expect((await image.space(LOG_PATH)).freeBytes).toBe(0);
     const again = await openTextLog(image);
     expect(again.readOnly).toBe(false);
     expect(await valuesOf(again)).toEqual(textsFrom(0, 10));
@@ -84,7 +84,7 @@ describe('the reserve', () => {
     await file.write(Buffer.from('torn'.repeat(100)), (await file.stat()).sizeBytes);
     await file.close();
     await freeReserve(new LogDirectory(image, LOG_PATH));
-    image.capacityBytes -= await image.freeBytes(LOG_PATH);
+    image.capacityBytes -= (await image.space(LOG_PATH)).freeBytes;
     const before = contentOf(image, path);
     const reader = await openTextLog(image);
     expect(reader.readOnly).toBe(true);

@@ -1,0 +1,179 @@
+/**
+ * Keeps a read-only handle's view of a log up to date, while a writer in another process appends,
+ * rolls and deletes. Writes nothing and holds no lock.
+ *
+ * Beside a live writer readers see what its checkpoint calls visible: what it acknowledged. Once
+ * there is no writer they see every whole batch up to the first bad one: what the next recovery
+ * will keep. Either way a bad batch behind that end is not looked at, let alone called damage.
+ *
+ * Order is what makes this sound. A writer states a new start before it unlinks, and a visible
+ * offset after the bytes were written; so the directory is listed *before* the checkpoint is read
+ * that explains what is missing, and bytes are read *after* the checkpoint that vouches for them.
+ */
+import { ConflictError, isIoError } from '../core/errors.ts';
+import type { Checkpoint } from '../format/checkpoint.ts';
+import type { Segment } from '../segment/segment.ts';
+import { readCheckpoint } from './checkpoint-file.ts';
+import type { HandleCache } from './handle-cache.ts';
+import type { LogDirectory } from './log-directory.ts';
+import type { LogMarks } from './marks.ts';
+import type { SegmentList } from './segment-list.ts';
+import { examineTail } from './tail-examination.ts';
+
+export interface LogFollowerOptions {
+  readonly directory: LogDirectory;
+  readonly logId: number;
+  readonly marks: LogMarks;
+  readonly segments: SegmentList;
+  readonly handles: HandleCache;
+  /** Sequence of the checkpoint that the view was made from; null when no slot was valid. */
+  readonly sequence: number | null;
+  /** Whether a writer was alive then, so that the view ends where its checkpoint says. */
+  readonly isBesideWriter: boolean;
+}
+
+export class LogFollower {
+  readonly #options: LogFollowerOptions;
+  #sequence: number | null;
+  #isBesideWriter: boolean;
+  #running: Promise<void> = Promise.resolve();
+  #isRefreshWaiting: Promise<void> | null = null;
+
+  constructor(options: LogFollowerOptions) {
+    this.#options = options;
+    this.#sequence = options.sequence;
+    this.#isBesideWriter = options.isBesideWriter;
+    // Another process may append to it: where it ends now is not where it will.
+    options.segments.last?.forgetEnd();
+  }
+
+  /**
+   * Takes over what the writer stated since the last time. Calls that come together share one look.
+   *
+   * @throws ConflictError when the directory holds another log now; IoError
+   *
+   * Cost: one read of the checkpoint (8 KiB); a listing when segments came or went.
+   */
+  refresh(): Promise<void> {
+    this.#isRefreshWaiting ??= this.#inTurn(() => {
+      this.#isRefreshWaiting = null;
+      return this.#refresh();
+    });
+    return this.#isRefreshWaiting;
+  }
+
+  /** As `refresh`, and lists the directory in any case: for a reader that misses a segment. */
+  relist(): Promise<void> {
+    return this.#inTurn(() => this.#relist());
+  }
+
+  #inTurn(look: () => Promise<void>): Promise<void> {
+    const result = this.#running.then(look);
+    this.#running = result.catch(() => undefined); // Whoever waits for `result` sees the failure.
+    return result;
+  }
+
+  async #refresh(): Promise<void> {
+    const { directory, marks, segments } = this.#options;
+    const { checkpoint } = await readCheckpoint(directory);
+    if (checkpoint === null) return; // Damaged, or gone with its directory: the view stays.
+    this.#checkLogId(checkpoint);
+    if (checkpoint.sequence === this.#sequence) {
+      if (this.#isBesideWriter) await this.#goToEndIfAlone(checkpoint);
+      return;
+    }
+    const lastBase = segments.last?.baseOffset ?? -1;
+    const isListed = checkpoint.hintSegment <= lastBase;
+    if (!isListed || checkpoint.startOffset > marks.startOffset) await this.#relist();
+    else this.#apply(checkpoint);
+  }
+
+  async #relist(): Promise<void> {
+    const { directory } = this.#options;
+    const listing = await directory.list();
+    const { checkpoint } = await readCheckpoint(directory);
+    this.#adopt(listing.segments);
+    if (checkpoint === null) return;
+    this.#checkLogId(checkpoint);
+    this.#apply(checkpoint);
+  }
+
+  /** The writer may be gone for good: then what it wrote last is as good as the rest. */
+  async #goToEndIfAlone(checkpoint: Checkpoint): Promise<void> {
+    const { directory, logId, marks } = this.#options;
+    if (await hasWriter(directory)) return;
+    const { segments } = await directory.list();
+    const { fileSystem } = directory;
+    const { endOffset } = await examineTail({ fileSystem, segments, checkpoint, logId });
+    const { checkpoint: now } = await readCheckpoint(directory);
+    // A writer that came meanwhile is heard first: its tail may not be durable yet.
+    if (now?.sequence !== checkpoint.sequence || (await hasWriter(directory))) return;
+    this.#isBesideWriter = false;
+    this.#adopt(segments);
+    this.#show(endOffset);
+    marks.wake();
+  }
+
+  #checkLogId(checkpoint: Checkpoint): void {
+    const { directory, logId } = this.#options;
+    if (checkpoint.logId === logId) return;
+    throw new ConflictError({
+      kind: 'log',
+      name: directory.path,
+      stored: `log id ${checkpoint.logId}`,
+      requested: `log id ${logId}, as it was when this handle was opened`,
+    });
+  }
+
+  #apply(checkpoint: Checkpoint): void {
+    const { marks, segments, handles } = this.#options;
+    marks.epochs = checkpoint.epochs;
+    marks.startOffset = Math.max(marks.startOffset, checkpoint.startOffset);
+    const removed = segments.whollyBelow(marks.startOffset);
+    segments.remove(removed);
+    for (const { path } of removed) handles.forget(path);
+    // What was on disk when the view was made is better known from the disk itself: after a power
+    // cut an `os` log may hold less than its last checkpoint states.
+    if (checkpoint.sequence === this.#sequence) return;
+    this.#sequence = checkpoint.sequence;
+    this.#isBesideWriter = true;
+    this.#show(checkpoint.visibleOffset);
+    marks.syncedOffset = Math.max(marks.syncedOffset, checkpoint.syncedOffset);
+  }
+
+  #show(endOffset: number): void {
+    const { marks } = this.#options;
+    marks.writtenOffset = Math.max(marks.writtenOffset, endOffset);
+    marks.advanceVisible(endOffset);
+  }
+
+  /** Takes over a listing; what was learned of segments that are still there is kept. */
+  #adopt(listed: readonly Segment[]): void {
+    const { segments, handles } = this.#options;
+    const known = new Map(segments.all.map((segment) => [segment.baseOffset, segment]));
+    const merged: Segment[] = [];
+    for (const segment of listed) {
+      const old = known.get(segment.baseOffset);
+      known.delete(segment.baseOffset);
+      if (old !== undefined) old.sizeBytes = segment.sizeBytes;
+      merged.push(old ?? segment);
+    }
+    for (const { path } of known.values()) handles.forget(path);
+    const grew = segments.last;
+    segments.replace(merged);
+    if (grew === segments.last) return;
+    grew?.forgetEnd(); // Sealed since: its index batch says more than what was learned so far.
+    segments.last?.forgetEnd(); // It grows.
+  }
+}
+
+/** Whether a writer holds the log, or may hold it, as far as can be told without a lock. */
+export async function hasWriter({ fileSystem, path }: LogDirectory): Promise<boolean> {
+  try {
+    const { state } = await fileSystem.lockState(path);
+    return state !== 'free';
+  } catch (error) {
+    if (isIoError(error)) return true; // Not ours to read: its checkpoint is what we go by.
+    throw error;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Refuses appends while the disk is nearly full, before the kernel does.
+ *
+ * What is left over serves the rest of the machine, and the log itself: its checkpoint, its
+ * recovery and its retention go on. It also keeps a file system that promises space before it has
+ * it (delayed allocation) from saying "no room" in an fdatasync, which ends a writer.
+ */
+import type { Clock } from '../core/clock.ts';
+import { isIoError, ioErrorOf, type IoError } from '../core/errors.ts';
+import {
+  FREE_BYTES_MIN,
+  FREE_SHARE_MIN,
+  SPACE_ASKED_BYTES_MAX,
+  SPACE_ASKED_MS,
+} from '../core/limits.ts';
+import type { Space } from '../io/file-system.ts';
+import type { LogDirectory } from './log-directory.ts';
+
+export interface SpaceGuardOptions {
+  readonly directory: LogDirectory;
+  readonly clock: Clock;
+  /** Bytes that stay free; 0 = no guard; null = the smaller of 16 MiB and 1/64 of the disk. */
+  readonly freeBytesMin: number | null;
+}
+
+export class SpaceGuard {
+  readonly #options: SpaceGuardOptions;
+  /** What may be written before the file system is asked again: others write to it, too. */
+  #budgetBytes = 0;
+  #askedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: SpaceGuardOptions) {
+    this.#options = options;
+  }
+
+  /** Takes so many bytes from what is known to be there; false = `refusal` must be asked. */
+  admits(sizeBytes: number): boolean {
+    const { freeBytesMin, clock } = this.#options;
+    if (freeBytesMin === 0) return true;
+    const isKnown = clock.monotonic() - this.#askedMs < SPACE_ASKED_MS;
+    if (!isKnown || sizeBytes > this.#budgetBytes) return false;
+    this.#budgetBytes -= sizeBytes;
+    return true;
+  }
+
+  /** Asks the file system: why so many bytes must not be written now; null when they may. */
+  async refusal(sizeBytes: number): Promise<IoError | null> {
+    const space = await this.#space();
+    if (space === null) return null;
+    const floorBytes = this.#floorBytes(space);
+    const roomBytes = space.freeBytes - floorBytes;
+    if (sizeBytes > roomBytes) {
+      this.#budgetBytes = 0;
+      return this.#full(floorBytes);
+    }
+    this.#budgetBytes = Math.min(roomBytes / 4, SPACE_ASKED_BYTES_MAX) - sizeBytes;
+    this.#askedMs = this.#options.clock.monotonic();
+    return null;
+  }
+
+  /** A file system that cannot tell does not stop appends: a full one still refuses the write. */
+  async #space(): Promise<Space | null> {
+    const { fileSystem, path } = this.#options.directory;
+    try {
+      return await fileSystem.space(path);
+    } catch (error) {
+      if (isIoError(error)) return null;
+      throw error;
+    }
+  }
+
+  #floorBytes({ totalBytes }: Space): number {
+    return this.#options.freeBytesMin ?? Math.min(FREE_BYTES_MIN, totalBytes * FREE_SHARE_MIN);
+  }
+
+  #full(freeBytesMin: number): IoError {
+    const { path } = this.#options.directory;
+    const details = { path, operation: 'append', position: null, errno: 'ENOSPC', freeBytesMin };
+    return ioErrorOf(details);
+  }
+}
