@@ -6,9 +6,10 @@
  * there is no writer they see every whole batch up to the first bad one: what the next recovery
  * will keep. Either way a bad batch behind that end is not looked at, let alone called damage.
  *
- * Order is what makes this sound. A writer states a new start before it unlinks, and a visible
- * offset after the bytes were written; so the directory is listed *before* the checkpoint is read
- * that explains what is missing, and bytes are read *after* the checkpoint that vouches for them.
+ * Order is what makes this sound. A writer creates a segment and writes to it before it states the
+ * visible offset, and states a new start before it unlinks. So the directory is listed *after* the
+ * checkpoint whose visible offset is taken, and *before* the one whose start explains what is
+ * missing; and bytes are read after the checkpoint that vouches for them.
  */
 import { ConflictError, isIoError } from '../core/errors.ts';
 import type { Checkpoint } from '../format/checkpoint.ts';
@@ -52,7 +53,7 @@ export class LogFollower {
    *
    * @throws ConflictError when the directory holds another log now; IoError
    *
-   * Cost: one read of the checkpoint (8 KiB); a listing when segments came or went.
+   * Cost: one read of the checkpoint (8 KiB), and a listing when it has changed.
    */
   refresh(): Promise<void> {
     this.#isRefreshWaiting ??= this.#inTurn(() => {
@@ -74,49 +75,22 @@ export class LogFollower {
   }
 
   async #refresh(): Promise<void> {
-    const { directory, marks, segments } = this.#options;
-    const { checkpoint } = await readCheckpoint(directory);
-    if (checkpoint === null) return; // Damaged, or gone with its directory: the view stays.
-    this.#checkLogId(checkpoint);
-    if (checkpoint.sequence === this.#sequence) {
-      if (this.#isBesideWriter) await this.#goToEndIfAlone(checkpoint);
-      return;
-    }
-    const lastBase = segments.last?.baseOffset ?? -1;
-    const isListed = checkpoint.hintSegment <= lastBase;
-    if (!isListed || checkpoint.startOffset > marks.startOffset) await this.#relist();
-    else this.#apply(checkpoint);
+    const checkpoint = await this.#readCheckpoint();
+    if (checkpoint === null) return;
+    if (checkpoint.sequence !== this.#sequence) await this.#takeOver(checkpoint);
+    else if (this.#isBesideWriter) await this.#goToEndIfAlone(checkpoint);
   }
 
   async #relist(): Promise<void> {
-    const { directory } = this.#options;
-    const listing = await directory.list();
-    const { checkpoint } = await readCheckpoint(directory);
-    this.#adopt(listing.segments);
-    if (checkpoint === null) return;
-    this.#checkLogId(checkpoint);
-    this.#apply(checkpoint);
+    const checkpoint = await this.#readCheckpoint();
+    if (checkpoint !== null) await this.#takeOver(checkpoint);
   }
 
-  /** The writer may be gone for good: then what it wrote last is as good as the rest. */
-  async #goToEndIfAlone(checkpoint: Checkpoint): Promise<void> {
-    const { directory, logId, marks } = this.#options;
-    if (await hasWriter(directory)) return;
-    const { segments } = await directory.list();
-    const { fileSystem } = directory;
-    const { endOffset } = await examineTail({ fileSystem, segments, checkpoint, logId });
-    const { checkpoint: now } = await readCheckpoint(directory);
-    // A writer that came meanwhile is heard first: its tail may not be durable yet.
-    if (now?.sequence !== checkpoint.sequence || (await hasWriter(directory))) return;
-    this.#isBesideWriter = false;
-    this.#adopt(segments);
-    this.#show(endOffset);
-    marks.wake();
-  }
-
-  #checkLogId(checkpoint: Checkpoint): void {
+  /** Null when no slot is valid, or the file is gone with its directory: the view stays. */
+  async #readCheckpoint(): Promise<Checkpoint | null> {
     const { directory, logId } = this.#options;
-    if (checkpoint.logId === logId) return;
+    const { checkpoint } = await readCheckpoint(directory);
+    if (checkpoint === null || checkpoint.logId === logId) return checkpoint;
     throw new ConflictError({
       kind: 'log',
       name: directory.path,
@@ -125,10 +99,34 @@ export class LogFollower {
     });
   }
 
-  #apply(checkpoint: Checkpoint): void {
+  async #takeOver(checkpoint: Checkpoint): Promise<void> {
+    const { directory } = this.#options;
+    const { segments } = await directory.list();
+    const isExplained = (segments[0]?.baseOffset ?? 0) <= checkpoint.startOffset;
+    const later = isExplained ? checkpoint : await this.#readCheckpoint();
+    this.#adopt(segments);
+    this.#apply(checkpoint, later?.startOffset ?? checkpoint.startOffset);
+  }
+
+  /** The writer may be gone for good: then what it wrote last is as good as the rest. */
+  async #goToEndIfAlone(checkpoint: Checkpoint): Promise<void> {
+    const { directory, logId } = this.#options;
+    if (await hasWriter(directory)) return;
+    const { segments } = await directory.list();
+    const { fileSystem } = directory;
+    const { endOffset } = await examineTail({ fileSystem, segments, checkpoint, logId });
+    const now = await this.#readCheckpoint();
+    // A writer that came meanwhile is heard first: its tail may not be durable yet.
+    if (now?.sequence !== checkpoint.sequence || (await hasWriter(directory))) return;
+    this.#isBesideWriter = false;
+    this.#adopt(segments);
+    this.#show(endOffset);
+  }
+
+  #apply(checkpoint: Checkpoint, startOffset: number): void {
     const { marks, segments, handles } = this.#options;
     marks.epochs = checkpoint.epochs;
-    marks.startOffset = Math.max(marks.startOffset, checkpoint.startOffset);
+    marks.startOffset = Math.max(marks.startOffset, startOffset);
     const removed = segments.whollyBelow(marks.startOffset);
     segments.remove(removed);
     for (const { path } of removed) handles.forget(path);

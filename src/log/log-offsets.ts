@@ -85,6 +85,8 @@ interface TimeSearch {
   readonly timestampMs: number;
   /** Where the segment, or what was visible of it when the search began, ends. */
   readonly endOffset: number;
+  /** What looked like damage at first is looked at again, see `LogReader`. */
+  readonly isSecondLook?: boolean;
 }
 
 async function firstAtOrAfter(
@@ -111,24 +113,37 @@ async function firstAtOrAfter(
       baseOffset: position === SEGMENT_HEADER_BYTES ? segment.baseOffset : null,
       keepBuffers: false,
     });
-    return await scanForTime(log, segment, { ...search, scanner });
+    const found = await scanForTime(log, segment, { ...search, scanner });
+    if (found !== 'damage') return found;
+    if (log.follower === null || search.isSecondLook === true) {
+      return reachedBy(log, segment, scanner);
+    }
   } finally {
     lease.release();
   }
+  await log.follower.relist();
+  log.handles.forget(segment.path);
+  segment.forget();
+  return firstAtOrAfter(log, segment, { ...search, isSecondLook: true });
+}
+
+/** Damage is the answer, so that the read begins there and reports it. */
+function reachedBy(log: ReadableLog, segment: Segment, scanner: SegmentScanner): number {
+  return Math.max(scanner.expectedOffset ?? segment.baseOffset, log.marks.startOffset);
 }
 
 async function scanForTime(
   log: ReadableLog,
   segment: Segment,
   search: TimeSearch & { readonly scanner: SegmentScanner },
-): Promise<number | null> {
+): Promise<number | null | 'damage'> {
   const { scanner, timestampMs, endOffset } = search;
   const { startOffset } = log.marks;
   const cursor = new BatchCursor();
   for (;;) {
     if (segment.dataEndPosition !== null) scanner.extendTo(segment.dataEndPosition);
     const status = await scanner.next();
-    if (status !== 'batch') return afterScan(log, segment, search);
+    if (status !== 'batch') return (scanner.expectedOffset ?? 0) >= endOffset ? null : 'damage';
     const { header, bytes, view, start } = scanner;
     if (header.baseOffset >= endOffset) return null;
     if (header.kind === BatchKind.gap || header.maxCreateTimeMs < timestampMs) continue;
@@ -139,18 +154,4 @@ async function scanForTime(
       if (cursor.offset >= startOffset && cursor.createTimeMs >= timestampMs) return cursor.offset;
     }
   }
-}
-
-/**
- * The scan found no record: null at the segment's end. Anywhere else it is damage, and the offset
- * reached is the answer, so that the read begins there and reports it.
- */
-function afterScan(
-  log: ReadableLog,
-  segment: Segment,
-  search: TimeSearch & { readonly scanner: SegmentScanner },
-): number | null {
-  const { scanner, endOffset } = search;
-  const reached = scanner.expectedOffset ?? segment.baseOffset;
-  return reached >= endOffset ? null : Math.max(reached, log.marks.startOffset);
 }

@@ -49,8 +49,8 @@ export class LogReader {
   #endCrc: number | null = null;
   /** Bytes were read when offsets below this were visible: what is above must be read again. */
   #freshTo = 0;
-  /** Where another look was taken at what seemed to be damage. */
-  #reread: { readonly path: string; readonly position: number } | null = null;
+  /** Places where another look was taken at what seemed to be damage. */
+  readonly #reread = new Set<string>();
   #isClosed = false;
 
   constructor(log: ReadableLog, options: ReaderOptions) {
@@ -150,7 +150,13 @@ export class LogReader {
       await enterSegment(segment, file, { logId, previous });
       checkLink(segment, previous);
     } catch (error) {
-      if (!(error instanceof CorruptLogError) || !this.#options.skipsDamage) throw error;
+      if (!(error instanceof CorruptLogError)) throw error;
+      if (await this.#looksAgain(segment, 0)) {
+        return this.#log.segments.all.includes(segment)
+          ? this.#open(segment, previous)
+          : this.#enter();
+      }
+      if (!this.#options.skipsDamage) throw error;
       // The batches prove themselves; only the header is lost.
     }
     const isStart = this.offset <= segment.baseOffset;
@@ -208,7 +214,7 @@ export class LogReader {
     if (this.offset < this.#log.marks.startOffset) throw this.#outOfRange();
     const next = this.#log.segments.after(segment.baseOffset);
     const isWhole = next !== null && reached === next.baseOffset;
-    if (!isWhole && (await this.#looksAgain(segment, scanner))) return;
+    if (!isWhole && (await this.#looksAgain(segment, scanner.position))) return;
     if (isWhole) {
       segment.endCrc ??= this.#endCrc ?? segment.headerCrc;
       await this.#open(next, segment);
@@ -226,18 +232,19 @@ export class LogReader {
   }
 
   /**
-   * Another process may have sealed the segment, or written here since the bytes were read: reads
+   * Another process may have put another file in place of the segment, or repaired it: reads
    * everything once more, once for each place, before anything is called damage.
    */
-  async #looksAgain(segment: Segment, scanner: SegmentScanner): Promise<boolean> {
+  async #looksAgain(segment: Segment, position: number): Promise<boolean> {
     const { follower } = this.#log;
     const { path } = segment;
-    const { position } = scanner;
-    if (follower === null) return false;
-    if (this.#reread?.path === path && this.#reread.position === position) return false;
-    this.#reread = { path, position };
+    const place = `${position} ${path}`;
+    if (follower === null || this.#reread.has(place)) return false;
+    this.#reread.add(place);
     await follower.relist();
-    scanner.forgetWindow();
+    this.#log.handles.forget(path);
+    segment.forget();
+    this.#letGo(); // `next` enters again.
     return true;
   }
 

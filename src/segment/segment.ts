@@ -45,6 +45,14 @@ export class Segment {
     return segment;
   }
 
+  /** Forgets all but the name: the file may be another by now. */
+  forget(): void {
+    this.header = null;
+    this.headerCrc = 0;
+    this.lastAppendTimeMs = null;
+    this.forgetEnd();
+  }
+
   /** Forgets where a walk ended: what lies behind is to be looked at again. */
   forgetEnd(): void {
     this.dataEndPosition = null;

@@ -28,7 +28,8 @@ const problems: string[] = [];
 const tally = { records: 0, looks: 0, overtaken: 0 };
 let stopAt: number | null = null;
 const stop = new AbortController();
-let highestVisible = 0;
+/** What any handle here knew to be durable. */
+let durable = 0;
 const random = new SeededRandom(process.pid);
 
 createInterface({ input: process.stdin }).once('line', (line) => {
@@ -62,10 +63,10 @@ async function look(log: Log<string>, from: number, action: () => Promise<void>)
 }
 
 function noteVisible(log: Log<string>): void {
-  const { visibleOffset, startOffset } = log;
-  if (visibleOffset < highestVisible) problem(`visible ${visibleOffset} after ${highestVisible}`);
+  const { visibleOffset, startOffset, durableOffset } = log;
+  if (visibleOffset < durable) problem(`visible ${visibleOffset}, durable was ${durable}`);
   if (startOffset > visibleOffset) problem(`start ${startOffset} above ${visibleOffset}`);
-  highestVisible = visibleOffset;
+  durable = Math.max(durable, durableOffset);
 }
 
 /** Offset that a follower reads next. */

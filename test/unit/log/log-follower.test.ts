@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { utf8 } from '../../../src/codec/codec.ts';
 import { ManualClock } from '../../../src/core/clock.ts';
 import { ConflictError, CorruptLogError, OffsetOutOfRangeError } from '../../../src/core/errors.ts';
+import { SeededRandom } from '../../../src/core/random.ts';
 import type { File } from '../../../src/io/file-system.ts';
 import { LOCK_FILE_NAME } from '../../../src/io/lock-owner.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
@@ -291,6 +292,33 @@ test('bytes that were read before they became visible are read again: the write 
   await cursor.close();
   await reader.close();
   await writer.close().catch(() => undefined); // Its files were written over.
+});
+
+test('a segment that another file took the place of is entered again', async () => {
+  const directory = await temporaryDirectory();
+  const [shown, other] = [join(directory, 'shown'), join(directory, 'other')];
+  const options = { codec: utf8, segmentBytesMax: 4096 };
+  const first = await openLog(shown, options);
+  await append(first, 20);
+  await first.close();
+  await cp(shown, other, { recursive: true });
+  for (const path of [shown, other]) {
+    const writer = await openLog(path, { ...options, random: new SeededRandom(path.length) });
+    await append(writer, 40);
+    await writer.close();
+  }
+  const reader = await openLog(shown, { ...options, readOnly: true });
+  expect(await valuesOf(reader, 35)).toEqual(textsFrom(35, 60)); // Ends in the second segment.
+  for (const name of await readdir(other)) {
+    if (name.endsWith('.log')) await copyFile(join(other, name), join(shown, name));
+  }
+  expect((await reader.read(59))?.value).toBe(textAt(59));
+  const times: number[] = [];
+  const from = { timestamp: 0 };
+  for await (const { offset } of reader.records({ from })) times.push(offset);
+  expect(times).toHaveLength(60);
+  expect(await valuesOf(reader, 0)).toEqual(textsFrom(0, 60));
+  await reader.close();
 });
 
 /** The same files on another disk, where nobody holds the lock. */
