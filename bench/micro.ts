@@ -7,6 +7,7 @@ import { Bench } from 'tinybench';
 import { BatchCursor } from '../src/format/batch-cursor.ts';
 import { BatchEncoder, encodedRecordBytes, textBytes } from '../src/format/batch-encoder.ts';
 import { emptyBatchHeader } from '../src/format/batch-header.ts';
+import { recordsOf } from '../src/format/batch-records.ts';
 import { checksum } from '../src/format/checksum.ts';
 import { viewOf } from '../src/format/u64.ts';
 import { floorSlot } from '../src/segment/index-search.ts';
@@ -35,12 +36,12 @@ function encodeBatch(): void {
   encoder.reset(buffer, 0);
   encoder.begin();
   for (let at = 0; at < RECORDS; at++) encoder.add(record);
-  encoder.seal(header);
+  encoder.seal(header, null);
 }
 
 function walkBatch(): number {
   let sum = 0;
-  cursor.reset({ bytes: buffer, view, at: 0, header, file: '' });
+  cursor.reset(recordsOf({ bytes: buffer, view, at: 0, header, file: '' }));
   while (cursor.next()) sum += cursor.valueBytes;
   return sum;
 }

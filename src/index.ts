@@ -15,6 +15,7 @@ export type { OnCorruption } from './log/log-loader.ts';
 export { verifyLog, type VerifyEvent, type VerifyOptions } from './log/verify.ts';
 export { dumpSegment, type DumpEvent, type DumpOptions } from './log/segment-dump.ts';
 export type { BatchHeader } from './format/batch-header.ts';
+export type { CompressionName } from './format/compression.ts';
 export type { SegmentHeader } from './format/segment-header.ts';
 
 export { bytes, json, utf8, type Codec } from './codec/codec.ts';

@@ -297,7 +297,13 @@ export class BackpressureError extends StoreError {
 /** A codec could not encode or decode a value; its own error is the `cause`. */
 export class CodecError extends StoreError {
   readonly code: 'ERR_VARVE_CODEC' | 'ERR_VARVE_CODEC_UNAVAILABLE' = 'ERR_VARVE_CODEC';
-  readonly details: { readonly codec: string; readonly offset: number | null };
+  readonly details: {
+    readonly codec: string;
+    readonly offset: number | null;
+    /** Of a compressed batch: where it stands, in bytes. */
+    readonly file?: string;
+    readonly position?: number;
+  };
 
   constructor(message: string, details: CodecError['details'], options?: ErrorOptions) {
     super(message, options);
@@ -305,7 +311,7 @@ export class CodecError extends StoreError {
   }
 }
 
-/** This Node.js lacks what the data needs to be decoded. */
+/** This Node.js lacks what the data needs to be decoded. The data is whole, and stays where it is. */
 export class CodecUnavailableError extends CodecError {
   override readonly code = 'ERR_VARVE_CODEC_UNAVAILABLE';
 }

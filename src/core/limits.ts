@@ -12,6 +12,9 @@ export const BATCH_TARGET_BYTES = 64 * KIB;
 /** Smallest batch target that an option may ask for. */
 export const BATCH_TARGET_BYTES_MIN = KIB;
 
+/** A batch that claims to be larger uncompressed by more than this factor is not believed. */
+export const COMPRESSION_RATIO_MAX = 1000;
+
 /** Largest record that an option may allow; with its batch header it must fit `BATCH_BYTES_MAX`. */
 export const RECORD_BYTES_LIMIT = 15 * MIB;
 /** Default largest record: Kafka's and SQS's limit. */

@@ -1,5 +1,5 @@
 /**
- * Walks the records of one batch without allocating per record.
+ * Walks the (uncompressed) records of one batch without allocating per record.
  *
  * @hot One instance per reader; the public fields are the output registers; no closures, no BigInt.
  *
@@ -8,7 +8,6 @@
  */
 import { CorruptLogError } from '../core/errors.ts';
 import {
-  BATCH_HEADER_BYTES,
   NO_KEY,
   RECORD_CREATE_TIME_HIGH_AT,
   RECORD_CREATE_TIME_LOW_AT,
@@ -22,22 +21,13 @@ import {
   RECORD_SIZE_AND_FLAGS_AT,
   RECORD_SIZE_MASK,
 } from './layout.ts';
-import { nextOffsetOf, type BatchHeader } from './batch-header.ts';
+import { nextOffsetOf } from './batch-header.ts';
+import type { BatchRecords } from './batch-records.ts';
 import { headerBlockBytes } from './record-headers.ts';
 import { viewOf } from './u64.ts';
 
 const TWO_POW_32 = 2 ** 32;
 const EMPTY = new Uint8Array(0);
-
-/** A verified batch: `bytes[at, at + header.sizeBytes)`; `view` is of `bytes`. */
-export interface CursorBatch {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  readonly at: number;
-  readonly header: BatchHeader;
-  /** For error messages. */
-  readonly file: string;
-}
 
 export class BatchCursor {
   /** Offset of the current record. */
@@ -68,23 +58,23 @@ export class BatchCursor {
   #position = 0;
 
   /** Points the cursor before the first record of a batch. */
-  reset(batch: CursorBatch): void {
-    const { bytes, at, header } = batch;
-    this.bytes = bytes;
-    this.#view = batch.view;
-    this.#next = at + BATCH_HEADER_BYTES + header.extensionBytes;
-    this.#end = at + header.sizeBytes;
+  reset(records: BatchRecords): void {
+    const { header } = records;
+    this.bytes = records.bytes;
+    this.#view = records.view;
+    this.#next = records.start;
+    this.#end = records.end;
     this.#baseOffset = header.baseOffset;
     this.#nextOffset = nextOffsetOf(header);
     this.#recordsLeft = header.recordCount;
     this.offset = header.baseOffset - 1;
-    this.#file = batch.file;
+    this.#file = records.file;
     this.#position = header.position;
   }
 
   /** As `reset`, but before the record in place `slot`, which begins at `from` in the buffer. */
-  resetTo(batch: CursorBatch, record: { readonly from: number; readonly slot: number }): void {
-    this.reset(batch);
+  resetTo(records: BatchRecords, record: { readonly from: number; readonly slot: number }): void {
+    this.reset(records);
     this.#next = record.from;
     this.#recordsLeft -= record.slot;
   }

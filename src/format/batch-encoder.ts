@@ -7,6 +7,7 @@
  */
 import {
   BATCH_HEADER_BYTES,
+  Compression,
   NO_KEY,
   RECORD_CREATE_TIME_HIGH_AT,
   RECORD_CREATE_TIME_LOW_AT,
@@ -17,8 +18,10 @@ import {
   RECORD_KEY_BYTES_AT,
   RECORD_OFFSET_DELTA_AT,
   RECORD_SIZE_AND_FLAGS_AT,
+  UNCOMPRESSED_SIZE_BYTES,
 } from './layout.ts';
 import { sealBatch, type BatchHeader } from './batch-header.ts';
+import type { Compressor } from './compression.ts';
 import { viewOf } from './u64.ts';
 
 const TWO_POW_32 = 2 ** 32;
@@ -131,10 +134,12 @@ export class BatchEncoder {
   }
 
   /**
-   * Closes the open batch: fills the sizes, counts and create times into `header`, writes it and
-   * returns the checksum. The caller has set all other fields.
+   * Closes the open batch: compresses its records in place where that pays, fills the attributes,
+   * sizes, counts and create times into `header`, writes it and returns the checksum. The caller
+   * has set all other fields.
    */
-  seal(header: BatchHeader): number {
+  seal(header: BatchHeader, compressor: Compressor | null): number {
+    header.attributes = compressor === null ? Compression.none : this.#compress(compressor);
     header.sizeBytes = this.end - this.start;
     header.recordCount = this.recordCount;
     header.lastOffsetDelta = this.recordCount - 1;
@@ -144,6 +149,17 @@ export class BatchEncoder {
     this.start = this.end;
     this.recordCount = 0;
     return crc;
+  }
+
+  /** Puts the compressed records in place of the records; their size before goes first. */
+  #compress(compressor: Compressor): number {
+    const from = this.start + BATCH_HEADER_BYTES;
+    const compressed = compressor.compress(this.#bytes.subarray(from, this.end));
+    if (compressed === null) return Compression.none;
+    this.#view.setUint32(from, this.end - from, true);
+    this.#bytes.set(compressed, from + UNCOMPRESSED_SIZE_BYTES);
+    this.end = from + UNCOMPRESSED_SIZE_BYTES + compressed.length;
+    return compressor.compression;
   }
 
   /** Forgets the open batch. */

@@ -1,5 +1,5 @@
 /** The header of a batch: its fields, writing them, reading them, and what makes a batch valid. */
-import { BATCH_BYTES_MAX } from '../core/limits.ts';
+import { BATCH_BYTES_MAX, COMPRESSION_RATIO_MAX } from '../core/limits.ts';
 import { checksum } from './checksum.ts';
 import {
   APPEND_TIME_AT,
@@ -10,6 +10,8 @@ import {
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
   BatchKind,
+  Compression,
+  COMPRESSION_MASK,
   CRC_AT,
   EPOCH_AT,
   EXTENSION_BYTES_AT,
@@ -28,9 +30,10 @@ import {
   SIZE_AT,
   SYNCED_UP_TO_AT,
   TOPOLOGY_VERSION_AT,
+  UNCOMPRESSED_SIZE_BYTES,
   VERSION_AT,
 } from './layout.ts';
-import { getU64, setU64 } from './u64.ts';
+import { getU64, setU64, viewOf } from './u64.ts';
 
 /** Fields of a batch header, units as in `layout.ts`. */
 export interface BatchHeader {
@@ -87,6 +90,27 @@ export function emptyBatchHeader(): BatchHeader {
 export function nextOffsetOf(header: BatchHeader): number {
   if (header.kind === BatchKind.index) return header.baseOffset;
   return header.baseOffset + header.lastOffsetDelta + 1;
+}
+
+/** How the records are stored: a `Compression`, or the number of one that a later version knows. */
+export function compressionOf(header: BatchHeader): number {
+  return header.attributes & COMPRESSION_MASK;
+}
+
+/**
+ * Bytes of the records, uncompressed, as the batch states it; null when only a later version knows.
+ * `view` holds the whole batch from `at` on.
+ */
+export function recordBytesOf(view: DataView, at: number, header: BatchHeader): number | null {
+  const compression = compressionOf(header);
+  if (compression === Compression.none) return payloadBytesOf(header);
+  if (compression > Compression.zstd) return null;
+  return view.getUint32(at + BATCH_HEADER_BYTES + header.extensionBytes, true);
+}
+
+/** Bytes behind the header and its extension block, as stored. */
+function payloadBytesOf(header: BatchHeader): number {
+  return header.sizeBytes - BATCH_HEADER_BYTES - header.extensionBytes;
 }
 
 /**
@@ -215,13 +239,38 @@ export function batchProblem(bytes: Uint8Array, at: number, header: BatchHeader)
   if (!Number.isSafeInteger(header.baseOffset + header.lastOffsetDelta + 1)) {
     return 'the last offset is above 2^53 - 2';
   }
-  if (header.attributes !== 0) return `attributes are ${hex(header.attributes)}, expected 0`;
-  const payloadBytes = header.sizeBytes - BATCH_HEADER_BYTES - header.extensionBytes;
-  if (header.recordCount * RECORD_HEADER_BYTES > payloadBytes) {
-    return `${header.recordCount} records do not fit ${payloadBytes} bytes`;
-  }
   if (header.recordCount > header.lastOffsetDelta + 1) {
     return `${header.recordCount} records do not fit ${header.lastOffsetDelta + 1} offsets`;
+  }
+  return payloadProblem(bytes, at, header);
+}
+
+/** Bounds what a reader would take for the records, before it takes anything. */
+function payloadProblem(bytes: Uint8Array, at: number, header: BatchHeader): string | null {
+  const { kind, attributes } = header;
+  const mayCompress = kind === BatchKind.data || kind === BatchKind.journal;
+  if ((attributes & ~(mayCompress ? COMPRESSION_MASK : 0)) !== 0) {
+    return `attributes are ${hex(attributes)}, expected ${mayCompress ? 'a compression' : 0}`;
+  }
+  const compression = compressionOf(header);
+  // Whole, and only a later version can say more: refused by name when its records are wanted.
+  if (compression > Compression.zstd) return null;
+  const storedBytes = payloadBytesOf(header);
+  const compressedBytes = storedBytes - UNCOMPRESSED_SIZE_BYTES;
+  let recordBytes = storedBytes;
+  if (compression !== Compression.none) {
+    if (compressedBytes <= 0) return `${storedBytes} bytes hold no compressed records`;
+    recordBytes = recordBytesOf(viewOf(bytes), at, header) ?? 0;
+    const recordBytesMax = Math.min(
+      BATCH_BYTES_MAX - BATCH_HEADER_BYTES - header.extensionBytes,
+      COMPRESSION_RATIO_MAX * compressedBytes,
+    );
+    if (recordBytes <= storedBytes || recordBytes > recordBytesMax) {
+      return `uncompressed size is ${recordBytes}, expected ${storedBytes + 1} to ${recordBytesMax}`;
+    }
+  }
+  if (header.recordCount * RECORD_HEADER_BYTES > recordBytes) {
+    return `${header.recordCount} records do not fit ${recordBytes} bytes`;
   }
   return null;
 }

@@ -107,6 +107,12 @@ export const INDEX_TRAILER_BYTES = 4; // u32
 export const BatchKind = { data: 1, gap: 2, journal: 3, index: 4 } as const;
 export type BatchKind = (typeof BatchKind)[keyof typeof BatchKind];
 
+/** How the records of a batch are stored: bits 0 to 2 of its attributes. */
+export const Compression = { none: 0, gzip: 1, zstd: 2 } as const;
+export const COMPRESSION_MASK = 0b111;
+/** u32 before the compressed bytes: how many they were before. */
+export const UNCOMPRESSED_SIZE_BYTES = 4;
+
 /** Extension fields: u16 type, u16 length, bytes. A reader skips types that it does not know. */
 export const ExtensionType = {
   /** u32: end CRC of the damaged batch that this gap batch replaced, so that the chain holds. */

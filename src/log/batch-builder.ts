@@ -11,6 +11,7 @@ import { WRITE_BUFFERS_KEPT, WRITE_BUFFER_BYTES } from '../core/limits.ts';
 import { randomId, type Random } from '../core/random.ts';
 import { BatchEncoder, type EncodableRecord } from '../format/batch-encoder.ts';
 import { emptyBatchHeader, type BatchHeader } from '../format/batch-header.ts';
+import type { Compressor } from '../format/compression.ts';
 import { BATCH_HEADER_BYTES, BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { encodeSegmentHeader, segmentHeaderCrc } from '../format/segment-header.ts';
 import { BufferPool } from '../io/buffer-pool.ts';
@@ -61,14 +62,17 @@ export interface BatchBuilderOptions {
   readonly logId: number;
   readonly epoch: number;
   readonly policy: RollPolicy;
+  /** Where a batch is closed: bytes before compression. */
   readonly batchBytesMax: number;
+  /** Null: batches are stored as they are. */
+  readonly compressor: Compressor | null;
   readonly end: LogEnd;
 }
 
 export class BatchBuilder {
   /** Offset that the next record gets. */
   nextOffset: number;
-  /** Bytes encoded since the builder was made; a measure of progress, never going back. */
+  /** Bytes encoded, before compression, since the builder was made: progress, never going back. */
   encodedBytes = 0;
 
   readonly #options: BatchBuilderOptions;
@@ -114,7 +118,7 @@ export class BatchBuilder {
     return this.nextOffset++;
   }
 
-  /** Seals the open batch, if there is one. */
+  /** Seals the open batch, if there is one. Positions and sizes are those of the stored batch. */
   closeBatch(): void {
     if (this.#encoder.recordCount === 0) return;
     const chunk = this.#chunk;
@@ -129,7 +133,7 @@ export class BatchBuilder {
     header.appendTimeMs = this.#appendTimeMs;
     // Never above the base offset: what is synced lies before what is being encoded.
     header.syncedUpTo = this.#options.marks.syncedOffset;
-    this.#endCrc = this.#encoder.seal(header);
+    this.#endCrc = this.#encoder.seal(header, this.#options.compressor);
     segment.index?.add(header);
     this.#position += header.sizeBytes;
     this.encodedBytes += BATCH_HEADER_BYTES;

@@ -1,23 +1,24 @@
-/** Verified batches by base offset, bounded by bytes, with the place of each record. */
+/** Verified batches by base offset, uncompressed, bounded by bytes, with the place of each record. */
 import { LRUCache } from 'lru-cache';
 import { BatchCursor } from '../format/batch-cursor.ts';
 import { viewOf } from '../format/u64.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
-import type { BatchBytes } from './record.ts';
+import { recordsOf, type BatchRecords, type VerifiedBatch } from '../format/batch-records.ts';
+import { BATCH_HEADER_BYTES } from '../format/layout.ts';
 
 /** A verified batch with an index of its records. */
 export class CachedBatch {
-  readonly batch: BatchBytes;
+  readonly records: BatchRecords;
   readonly #offsets: Float64Array;
   readonly #starts: Uint32Array;
 
-  constructor(batch: BatchBytes) {
-    const { bytes, start, header, file } = batch;
-    this.batch = batch;
+  constructor(records: BatchRecords) {
+    const { header } = records;
+    this.records = records;
     this.#offsets = new Float64Array(header.recordCount);
     this.#starts = new Uint32Array(header.recordCount);
     const cursor = new BatchCursor();
-    cursor.reset({ bytes, view: viewOf(bytes), at: start, header, file });
+    cursor.reset(records);
     for (let slot = 0; cursor.next(); slot++) {
       this.#offsets[slot] = cursor.offset;
       this.#starts[slot] = cursor.start;
@@ -25,24 +26,20 @@ export class CachedBatch {
   }
 
   get nextOffset(): number {
-    return nextOffsetOf(this.batch.header);
+    return nextOffsetOf(this.records.header);
   }
 
   /** Points a cursor at the record; false when the batch holds none at `offset`. */
   seek(cursor: BatchCursor, offset: number): boolean {
     const slot = this.#slotOf(offset);
     if (slot < 0) return false;
-    const { bytes, header, file } = this.batch;
     const from = this.#starts[slot] as number; // slot < recordCount
-    cursor.resetTo(
-      { bytes, view: viewOf(bytes), at: this.batch.start, header, file },
-      { from, slot },
-    );
+    cursor.resetTo(this.records, { from, slot });
     return cursor.next();
   }
 
   #slotOf(offset: number): number {
-    const dense = offset - this.batch.header.baseOffset;
+    const dense = offset - this.records.header.baseOffset;
     if (this.#offsets[dense] === offset) return dense;
     return this.#offsets.indexOf(offset);
   }
@@ -58,7 +55,8 @@ export class BatchCache {
         ? null
         : new LRUCache({
             maxSize: bytesMax,
-            sizeCalculation: ({ batch }) => batch.header.sizeBytes + 12 * batch.header.recordCount,
+            sizeCalculation: ({ records: { bytes, header } }) =>
+              BATCH_HEADER_BYTES + bytes.length + 12 * header.recordCount,
           });
   }
 
@@ -67,12 +65,23 @@ export class BatchCache {
     return this.#batches?.get(baseOffset) ?? null;
   }
 
-  /** Keeps a copy of the batch, so that it does not pin the read buffer around it. */
-  add(batch: BatchBytes): CachedBatch {
-    const { bytes, start, header, file } = batch;
+  /**
+   * Keeps a copy of the records, so that it does not pin the read buffer around them.
+   *
+   * @throws as `recordsOf`, and CorruptLogError for a record that does not fit
+   */
+  add(batch: VerifiedBatch): CachedBatch {
+    const { bytes, start, end, header, file } = recordsOf(batch);
     // Not `slice()`: of a Buffer that is a view, which would pin the whole read window.
-    const copy = new Uint8Array(bytes.subarray(start, start + header.sizeBytes));
-    const cached = new CachedBatch({ bytes: copy, start: 0, header: { ...header }, file });
+    const copy = new Uint8Array(bytes.subarray(start, end));
+    const place = { start: 0, end: copy.length };
+    const cached = new CachedBatch({
+      ...place,
+      bytes: copy,
+      view: viewOf(copy),
+      header: { ...header },
+      file,
+    });
     this.#batches?.set(header.baseOffset, cached);
     return cached;
   }

@@ -1,5 +1,6 @@
 /** The cheapest way to read: one object for the whole scan, numbers and views, no record objects. */
 import { BatchCursor } from '../format/batch-cursor.ts';
+import { recordsOf } from '../format/batch-records.ts';
 import type { RecordSource } from './record-source.ts';
 
 /**
@@ -24,12 +25,16 @@ export class LogCursor implements AsyncDisposable {
     this.#left = limit;
   }
 
-  /** Moves to the next batch; false at the end of the range (never with `follow`). */
+  /**
+   * Moves to the next batch; false at the end of the range (never with `follow`).
+   *
+   * @throws as `Log.batches`
+   */
   async nextBatch(): Promise<boolean> {
     if (this.#left <= 0 || !(await this.#source.next())) return false;
     this.#from = this.#source.from;
     this.#to = this.#source.to;
-    this.#records.reset(this.#source.cursorBatch());
+    this.#records.reset(recordsOf(this.#source.batch));
     return true;
   }
 

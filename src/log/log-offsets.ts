@@ -2,6 +2,7 @@
 import { isIoError, OffsetOutOfRangeError } from '../core/errors.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
+import { recordsOf } from '../format/batch-records.ts';
 import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { enterSegment } from '../segment/segment-entry.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
@@ -148,7 +149,7 @@ async function scanForTime(
     if (header.baseOffset >= endOffset) return null;
     if (header.kind === BatchKind.gap || header.maxCreateTimeMs < timestampMs) continue;
     if (nextOffsetOf(header) <= startOffset) continue;
-    cursor.reset({ bytes, view, at: start, header, file: segment.path });
+    cursor.reset(recordsOf({ bytes, view, at: start, header, file: segment.path }));
     while (cursor.next()) {
       if (cursor.offset >= endOffset) return null;
       if (cursor.offset >= startOffset && cursor.createTimeMs >= timestampMs) return cursor.offset;

@@ -20,6 +20,13 @@ import {
 } from '../core/limits.ts';
 import { systemRandom, type Random } from '../core/random.ts';
 import { bytes, type Codec } from '../codec/codec.ts';
+import {
+  COMPRESSION_LEVELS,
+  COMPRESSION_NAMES,
+  createCompressor,
+  type CompressionName,
+  type Compressor,
+} from '../format/compression.ts';
 import type { FileSystem } from '../io/file-system.ts';
 import { nodeFileSystem } from '../io/node-file-system.ts';
 import type { OnCorruption } from './log-loader.ts';
@@ -52,7 +59,14 @@ export interface LogOptions<T, Input = T> {
   readonly recordBytesMax?: number | undefined;
   /** Bytes at which a batch on disk is closed, 1 KiB..1 MiB; default 64 KiB, 16 KiB for random reads. */
   readonly batchBytesMax?: number | undefined;
-  /** Bytes appended but not acknowledged, 64 KiB..1 GiB; default 64 MiB. */
+  /**
+   * Compresses each batch, on the calling thread, where that makes it smaller; default `none`. Logs
+   * may mix all of them. `zstd` needs Node 22.15, 23.8 or later, to write and to read.
+   */
+  readonly compression?: CompressionName | undefined;
+  /** Only with `compression`: gzip 1..9, zstd 1..19; higher is smaller and slower; default 1. */
+  readonly compressionLevel?: number | undefined;
+  /** Bytes appended (before compression) but not acknowledged, 64 KiB..1 GiB; default 64 MiB. */
   readonly queuedBytesMax?: number | undefined;
   /**
    * Bytes that appends leave free on the disk: below it they reject with DiskFullError, and go on
@@ -60,7 +74,7 @@ export interface LogOptions<T, Input = T> {
    * 1/64 of the file system, at most 16 MiB.
    */
   readonly freeBytesMin?: number | null | undefined;
-  /** Memory for verified batches, bytes, 0..1 GiB; default 32 MiB. */
+  /** Memory for verified batches, uncompressed, bytes, 0..1 GiB; default 32 MiB. */
   readonly cacheBytes?: number | undefined;
   /**
    * When acknowledged data is damaged: `fail` (default) throws, `readonly` opens what is left for
@@ -97,6 +111,8 @@ export interface LogSettings<T, Input = T> {
   readonly retentionCheckMs: number;
   readonly recordBytesMax: number;
   readonly batchBytesMax: number;
+  /** Null: batches are stored as they are. */
+  readonly compressor: Compressor | null;
   readonly queuedBytesMax: number;
   readonly freeBytesMin: number | null;
   readonly cacheBytes: number;
@@ -111,6 +127,7 @@ export interface LogSettings<T, Input = T> {
 
 export const DURABILITY_LEVELS = ['os', 'interval', 'sync'] as const;
 const ON_CORRUPTION = ['fail', 'readonly', 'skip'] as const;
+const COMPRESSION_LEVEL = 1;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 const KNOWN: ReadonlySet<string> = new Set<keyof LogOptions<unknown>>([
@@ -124,6 +141,8 @@ const KNOWN: ReadonlySet<string> = new Set<keyof LogOptions<unknown>>([
   'retentionCheckMs',
   'recordBytesMax',
   'batchBytesMax',
+  'compression',
+  'compressionLevel',
   'queuedBytesMax',
   'freeBytesMin',
   'cacheBytes',
@@ -140,7 +159,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof LogOptions<unknown>>([
  * Checks options and fills in the defaults.
  *
  * @throws TypeError or RangeError (`ERR_VARVE_INVALID_ARGUMENT`) for an unknown key or a value out
- *   of its range
+ *   of its range; CodecUnavailableError when a writer shall compress as this Node cannot
  */
 export function resolveLogOptions<T, Input>(options: LogOptions<T, Input>): LogSettings<T, Input> {
   if (options === null || typeof options !== 'object') {
@@ -151,13 +170,15 @@ export function resolveLogOptions<T, Input>(options: LogOptions<T, Input>): LogS
       throw argumentError(TypeError, 'options', `without an unknown key \`${key}\``, options);
     }
   }
+  const readOnly = checkBoolean('readOnly', options.readOnly ?? false);
   return Object.freeze({
     ...seams(options),
     ...sizes(options),
     ...times(options),
+    compressor: compressor(options, readOnly),
     durability: checkChoice('durability', options.durability ?? 'sync', DURABILITY_LEVELS),
     onCorruption: checkChoice('onCorruption', options.onCorruption ?? 'fail', ON_CORRUPTION),
-    readOnly: checkBoolean('readOnly', options.readOnly ?? false),
+    readOnly,
     create: checkBoolean('create', options.create ?? true),
   });
 }
@@ -194,6 +215,24 @@ function sizes(options: NumericOptions) {
 
 function bytesOrNull(name: string, bytes: number | null | undefined): number | null {
   return bytes == null ? null : checkInteger(name, bytes, { min: 0 });
+}
+
+/** A reader needs none, and reads what it can. */
+function compressor(options: NumericOptions, readOnly: boolean): Compressor | null {
+  const { compression = 'none', compressionLevel } = options;
+  const name = checkChoice('compression', compression, COMPRESSION_NAMES);
+  if (name === 'none') {
+    if (compressionLevel === undefined) return null;
+    throw argumentError(
+      TypeError,
+      'compressionLevel',
+      'undefined without `compression`',
+      compressionLevel,
+    );
+  }
+  const bounds = COMPRESSION_LEVELS[name];
+  const level = checkInteger('compressionLevel', compressionLevel ?? COMPRESSION_LEVEL, bounds);
+  return readOnly ? null : createCompressor(name, level);
 }
 
 type NumericOptions = Omit<LogOptions<unknown>, 'codec'>;

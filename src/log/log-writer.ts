@@ -72,7 +72,8 @@ export class LogWriter {
     const { directory, settings, loaded, checkpointFile, lock, log } = parts;
     const { marks, segments } = log;
     const { syncLoop } = this;
-    const { clock, random, batchBytesMax, durability, flushMs, queuedBytesMax } = settings;
+    const { clock, random, batchBytesMax, compressor, durability, flushMs, queuedBytesMax } =
+      settings;
     const epoch = checkpointFile.epochs.at(-1)?.epoch ?? 1;
     const guard = new SpaceGuard({ directory, clock, freeBytesMin: settings.freeBytesMin });
     const writer = new ChunkWriter({
@@ -94,6 +95,7 @@ export class LogWriter {
       epoch,
       policy: settings,
       batchBytesMax,
+      compressor,
       end,
     });
     return new Appender({

@@ -205,7 +205,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
    * Reads batch by batch: one await per batch on disk, a plain loop inside.
    *
    * @throws OffsetOutOfRangeError when `from` is not readable or retention passed the reader;
-   *   CorruptLogError at damage; ClosedError; the signal's reason; with `follow` FailedError behind the
+   *   CorruptLogError at damage; CodecUnavailableError; ClosedError; the signal's reason; with `follow` FailedError behind the
    *   last record when the writer stopped
    */
   async *batches(options: ReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
@@ -214,9 +214,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
     let left = plan.limit;
     try {
       while (left > 0 && (await source.next())) {
-        const { from, to } = source;
+        const { from, to, batch: verified } = source;
         const range = { from, to, recordsMax: left };
-        const batch = new RecordBatch(source.batchBytes(), this.#settings.codec, range);
+        const kept = { ...verified, header: { ...verified.header } };
+        const batch = new RecordBatch(kept, this.#settings.codec, range);
         if (Number.isFinite(left)) left -= batch.recordCount;
         yield batch;
       }
@@ -240,7 +241,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
    *
    * @param options.epoch  the epoch that the offset was read in: refuses one that a power cut took back
    * @returns null when the offset holds no record (a gap, or compacted away)
-   * @throws OffsetOutOfRangeError, CorruptLogError, IoError
+   * @throws OffsetOutOfRangeError, CorruptLogError, CodecUnavailableError, IoError
    */
   async read(
     offset: number,

@@ -31,7 +31,8 @@ const LOOKS_MAX = 10;
  * @returns an open log; close it
  * @throws TypeError, RangeError for wrong options; LockedError when another process or handle has
  *   it; CorruptLogError; NotFoundError (`readOnly`, or `create: false`); ConflictError when a store
- *   owns the directory; UnsupportedVersionError; IoError
+ *   owns the directory; UnsupportedVersionError; CodecUnavailableError for a `compression` that this
+ *   Node cannot write; IoError
  *
  * Cost: reads the active segment and the tail before it once (12 ms per 64 MiB); two fdatasyncs.
  */

@@ -29,7 +29,7 @@ export class PointReader<T> {
     if (epoch !== null) checkEpoch(this.#log, { offset: offset + 1, epoch });
     const cached = this.#cached(offset) ?? (await this.#load(offset));
     if (cached === null || !cached.seek(this.#cursor, offset)) return null;
-    return new LogRecord(cached.batch, this.#codec, this.#cursor);
+    return new LogRecord(cached.records, this.#codec, this.#cursor);
   }
 
   clear(): void {
@@ -87,8 +87,8 @@ export class PointReader<T> {
     });
     try {
       if (!(await reader.next(offset + 1))) return null;
-      const { bytes, start, header } = reader.scanner;
-      return this.#cache.add({ bytes, start, header, file: reader.file });
+      const { bytes, view, start, header } = reader.scanner;
+      return this.#cache.add({ bytes, view, at: start, header, file: reader.file });
     } finally {
       reader.close();
     }

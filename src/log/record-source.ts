@@ -2,12 +2,11 @@
 import { present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
-import type { CursorBatch } from '../format/batch-cursor.ts';
+import type { VerifiedBatch } from '../format/batch-records.ts';
 import { resolveFrom } from './log-offsets.ts';
 import { LogReader } from './log-reader.ts';
 import type { ReadableLog } from './readable-log.ts';
 import type { ReadPlan } from './read-options.ts';
-import type { BatchBytes } from './record.ts';
 
 export interface RecordSourceOptions {
   readonly log: ReadableLog;
@@ -59,18 +58,11 @@ export class RecordSource {
     }
   }
 
-  /** The current batch, for a cursor; good until `next`. */
-  cursorBatch(): CursorBatch {
+  /** The current batch, good until `next`; with `keepBuffers` its bytes, not its header, for ever. */
+  get batch(): VerifiedBatch {
     const reader = present(this.#reader, 'a batch is current');
     const { bytes, view, start, header } = reader.scanner;
     return { bytes, view, at: start, header, file: reader.file };
-  }
-
-  /** The current batch, for keeping. */
-  batchBytes(): BatchBytes {
-    const reader = present(this.#reader, 'a batch is current');
-    const { bytes, start, header } = reader.scanner;
-    return { bytes, start, header: { ...header }, file: reader.file };
   }
 
   /** Ends the walk, also one that is waiting for the disk. */

@@ -2,22 +2,12 @@
 import { CodecError, CorruptLogError, StoreError } from '../core/errors.ts';
 import type { Codec } from '../codec/codec.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
-import { nextOffsetOf, type BatchHeader } from '../format/batch-header.ts';
+import { nextOffsetOf } from '../format/batch-header.ts';
+import { recordsOf, type BatchRecords, type VerifiedBatch } from '../format/batch-records.ts';
 import { RECORD_HEADER_BYTES } from '../format/layout.ts';
 import { decodeHeaders } from '../format/record-headers.ts';
-import { viewOf } from '../format/u64.ts';
 
 const textDecoder = new TextDecoder('utf-8', { ignoreBOM: true }); // A mark is part of the key.
-
-/** A verified batch in memory that outlives the read that brought it. */
-export interface BatchBytes {
-  readonly bytes: Uint8Array;
-  /** Where the batch begins in `bytes`. */
-  readonly start: number;
-  readonly header: BatchHeader;
-  /** For error messages. */
-  readonly file: string;
-}
 
 /** The half of a codec that readers need. */
 export type Decoder<T> = Pick<Codec<T, never>, 'id' | 'decode'>;
@@ -27,9 +17,9 @@ export class LogRecord<T> {
   readonly offset: number;
   /** The caller's time, ms since the Unix epoch. */
   readonly createTimeMs: number;
-  /** Bytes of the record on disk. */
+  /** Bytes of the record on disk, before compression. */
   readonly sizeBytes: number;
-  readonly #batch: BatchBytes;
+  readonly #records: BatchRecords;
   readonly #codec: Decoder<T>;
   readonly #start: number;
   readonly #keyBytes: number;
@@ -37,11 +27,11 @@ export class LogRecord<T> {
   readonly #valueBytes: number;
 
   /** @internal */
-  constructor(batch: BatchBytes, codec: Decoder<T>, at: BatchCursor) {
+  constructor(records: BatchRecords, codec: Decoder<T>, at: BatchCursor) {
     this.offset = at.offset;
     this.createTimeMs = at.createTimeMs;
     this.sizeBytes = at.sizeBytes;
-    this.#batch = batch;
+    this.#records = records;
     this.#codec = codec;
     this.#start = at.start;
     this.#keyBytes = at.keyBytes;
@@ -51,12 +41,12 @@ export class LogRecord<T> {
 
   /** The log's time when the batch was made, ms since the Unix epoch; never decreasing. */
   get appendTimeMs(): number {
-    return this.#batch.header.appendTimeMs;
+    return this.#records.header.appendTimeMs;
   }
 
   /** Log epoch: with `offset` it names this record for ever, also across power cuts. */
   get epoch(): number {
-    return this.#batch.header.epoch;
+    return this.#records.header.epoch;
   }
 
   /** The key as text (UTF-8; bytes that are not become U+FFFD: see `keyView`); null = no key. */
@@ -69,7 +59,7 @@ export class LogRecord<T> {
   keyView(): Uint8Array | null {
     if (this.#keyBytes < 0) return null;
     const start = this.#start + RECORD_HEADER_BYTES;
-    return this.#batch.bytes.subarray(start, start + this.#keyBytes);
+    return this.#records.bytes.subarray(start, start + this.#keyBytes);
   }
 
   /**
@@ -96,17 +86,17 @@ export class LogRecord<T> {
   valueView(): Uint8Array | null {
     if (this.#valueBytes < 0) return null;
     const start = this.#headersStart + this.#headersBytes;
-    return this.#batch.bytes.subarray(start, start + this.#valueBytes);
+    return this.#records.bytes.subarray(start, start + this.#valueBytes);
   }
 
   /** Header values by name, copied. */
   get headers(): ReadonlyMap<string, Uint8Array> {
     const start = this.#headersStart;
-    const headers = decodeHeaders(this.#batch.bytes, start, start + this.#headersBytes);
+    const headers = decodeHeaders(this.#records.bytes, start, start + this.#headersBytes);
     if (headers !== null) return headers;
     throw new CorruptLogError({
-      file: this.#batch.file,
-      position: this.#batch.header.position,
+      file: this.#records.file,
+      position: this.#records.header.position,
       kind: 'record',
       firstOffset: this.offset,
       nextOffset: this.offset + 1,
@@ -130,12 +120,13 @@ export interface BatchRange {
 
 /** The records of one batch on disk, as far as they belong to the range that was asked for. */
 export class RecordBatch<T> implements Iterable<LogRecord<T>> {
-  readonly #batch: BatchBytes;
+  readonly #batch: VerifiedBatch;
   readonly #codec: Decoder<T>;
   readonly #range: BatchRange;
+  #records: BatchRecords | null = null;
 
   /** @internal */
-  constructor(batch: BatchBytes, codec: Decoder<T>, range: BatchRange) {
+  constructor(batch: VerifiedBatch, codec: Decoder<T>, range: BatchRange) {
     this.#batch = batch;
     this.#codec = codec;
     this.#range = range;
@@ -160,12 +151,12 @@ export class RecordBatch<T> implements Iterable<LogRecord<T>> {
     return this.#batch.header.epoch;
   }
 
-  /** Bytes of the whole batch on disk. */
+  /** Bytes of the whole batch on disk, as stored. */
   get sizeBytes(): number {
     return this.#batch.header.sizeBytes;
   }
 
-  /** Records that iteration yields. O(1) for a whole batch. */
+  /** Records that iteration yields. O(1) for a whole batch. @throws as iteration */
   get recordCount(): number {
     if (this.#isWhole) return this.#batch.header.recordCount;
     let count = 0;
@@ -174,17 +165,22 @@ export class RecordBatch<T> implements Iterable<LogRecord<T>> {
     return count;
   }
 
-  /** Walks the records in offset order; each is good for as long as it is kept. */
+  /**
+   * Walks the records in offset order; each is good for as long as it is kept. The first walk
+   * decompresses them.
+   *
+   * @throws CodecUnavailableError when this Node cannot decompress them; CorruptLogError
+   */
   [Symbol.iterator](): Iterator<LogRecord<T>> {
     const cursor = this.#cursor();
-    const batch = this.#batch;
+    const records = this.#uncompressed();
     const codec = this.#codec;
     let left = this.#range.recordsMax;
     return {
       next: () => {
         if (left === 0 || !this.#advance(cursor)) return { done: true, value: undefined };
         left--;
-        return { done: false, value: new LogRecord(batch, codec, cursor) };
+        return { done: false, value: new LogRecord(records, codec, cursor) };
       },
     };
   }
@@ -198,10 +194,14 @@ export class RecordBatch<T> implements Iterable<LogRecord<T>> {
   }
 
   #cursor(): BatchCursor {
-    const { bytes, start, header, file } = this.#batch;
     const cursor = new BatchCursor();
-    cursor.reset({ bytes, view: viewOf(bytes), at: start, header, file });
+    cursor.reset(this.#uncompressed());
     return cursor;
+  }
+
+  #uncompressed(): BatchRecords {
+    this.#records ??= recordsOf(this.#batch);
+    return this.#records;
   }
 
   #advance(cursor: BatchCursor): boolean {

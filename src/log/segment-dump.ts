@@ -2,13 +2,20 @@
 import { basename, dirname, join } from 'node:path';
 import { bytes as bytesCodec } from '../codec/codec.ts';
 import {
+  CodecUnavailableError,
   CorruptLogError,
   UnsupportedVersionError,
   type CorruptLogDetails,
 } from '../core/errors.ts';
-import type { BatchHeader } from '../format/batch-header.ts';
+import { compressionOf, recordBytesOf, type BatchHeader } from '../format/batch-header.ts';
+import { compressionName, compressionProblem } from '../format/compression.ts';
 import { parseSegmentFileName } from '../format/file-names.ts';
-import { BatchKind, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import {
+  BATCH_HEADER_BYTES,
+  BatchKind,
+  FORMAT_VERSION,
+  SEGMENT_HEADER_BYTES,
+} from '../format/layout.ts';
 import { parseSegmentHeader, type SegmentHeader } from '../format/segment-header.ts';
 import type { File, FileSystem } from '../io/file-system.ts';
 import { nodeFileSystem } from '../io/node-file-system.ts';
@@ -21,8 +28,14 @@ export type DumpEvent =
   | {
       readonly type: 'batch';
       readonly header: BatchHeader;
-      /** Empty for gap and index batches. */
+      /** `none`, `gzip`, `zstd`, or the number of one that only a later version knows. */
+      readonly compression: string;
+      /** Bytes of the whole batch, had it not been compressed; null when only a later version knows. */
+      readonly uncompressedBytes: number | null;
+      /** Empty for gap and index batches, and for those that cannot be decompressed here. */
       readonly records: readonly LogRecord<Uint8Array>[];
+      /** Why the records cannot be decompressed here, which is no damage; null when they can. */
+      readonly unavailable: string | null;
     }
   | { readonly type: 'damage'; readonly details: CorruptLogDetails };
 
@@ -100,14 +113,24 @@ async function* batchEvents(
 
 function* batchEvent(file: File, scanner: SegmentScanner): Generator<DumpEvent, void, void> {
   const header = { ...scanner.header };
-  const { bytes, start } = scanner;
-  const batch = new RecordBatch({ bytes, start, header, file: file.path }, bytesCodec, EVERYTHING);
+  const { bytes, view, start } = scanner;
+  const recordBytes = recordBytesOf(view, start, header);
+  const event = {
+    type: 'batch' as const,
+    header,
+    compression: compressionName(compressionOf(header)),
+    uncompressedBytes:
+      recordBytes === null ? null : BATCH_HEADER_BYTES + header.extensionBytes + recordBytes,
+  };
+  const verified = { bytes, view, at: start, header, file: file.path };
+  const batch = new RecordBatch(verified, bytesCodec, EVERYTHING);
+  const hasRecords = header.kind === BatchKind.data || header.kind === BatchKind.journal;
   try {
-    const hasRecords = header.kind === BatchKind.data || header.kind === BatchKind.journal;
-    yield { type: 'batch', header, records: hasRecords ? [...batch] : [] };
+    yield { ...event, records: hasRecords ? [...batch] : [], unavailable: null };
   } catch (error) {
-    if (!(error instanceof CorruptLogError)) throw error;
-    yield { type: 'damage', details: error.details };
+    if (error instanceof CorruptLogError) yield { type: 'damage', details: error.details };
+    else if (!(error instanceof CodecUnavailableError)) throw error;
+    else yield { ...event, records: [], unavailable: compressionProblem(compressionOf(header)) };
   }
 }
 

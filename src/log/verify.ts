@@ -2,6 +2,7 @@
  * Checks every byte of a log directory that is meant to be right, without writing and without a
  * lock: headers, chain, batches, records, index batches, checkpoint.
  *
+ * Records that this Node cannot decompress are noted, not damaged: their checksums are right.
  * A tail that the next writer would cut off is no damage: it was never acknowledged.
  */
 import {
@@ -10,7 +11,6 @@ import {
   NotFoundError,
   type CorruptLogDetails,
 } from '../core/errors.ts';
-import { BatchCursor } from '../format/batch-cursor.ts';
 import { emptyBatchHeader, nextOffsetOf, readBatchHeader } from '../format/batch-header.ts';
 import type { Checkpoint } from '../format/checkpoint.ts';
 import { decodeIndexBatch, type IndexColumns } from '../format/index-batch.ts';
@@ -24,6 +24,7 @@ import { SegmentScanner, type ScanStatus } from '../segment/segment-scanner.ts';
 import { Segment } from '../segment/segment.ts';
 import { readCheckpoint } from './checkpoint-file.ts';
 import { LogDirectory } from './log-directory.ts';
+import { RecordCheck } from './record-check.ts';
 import { examineTail, type TailExamination } from './tail-examination.ts';
 
 export type VerifyEvent =
@@ -52,7 +53,7 @@ export interface VerifyOptions {
  * @throws NotFoundError when there is no log; UnsupportedVersionError; IoError. Damage is never
  *   thrown
  *
- * Cost: reads the whole log once (5 GB/s when cached); memory for one read and one index.
+ * Cost: reads the whole log once (5 GB/s when cached; compressed, 0.3 GB/s of records); memory for one read and one index.
  */
 export async function* verifyLog(
   path: string,
@@ -215,6 +216,7 @@ class Verifier {
     const { sizeBytes } = await file.stat();
     const walk: SegmentWalk = { segment, next, file, sizeBytes, index: new SegmentIndex() };
     const counts = { batchCount: 0, recordCount: 0 };
+    const records = new RecordCheck();
     segment.endCrc = segment.header === null ? null : segment.headerCrc;
     this.#expected = segment.baseOffset;
     let place: ResumePlace | null = {
@@ -225,7 +227,10 @@ class Verifier {
       const scanner = this.#scan(walk, place);
       let status = await scanner.next();
       for (; status === 'batch'; status = await scanner.next()) {
-        yield* recordEvents(segment, scanner);
+        const { header, bytes, view, start } = scanner;
+        const batch = { header, bytes, view, at: start, file: segment.path };
+        const problem = header.kind === BatchKind.gap ? null : records.problem(batch);
+        if (problem !== null) yield damage(problem);
         counts.batchCount++;
         counts.recordCount += scanner.header.recordCount;
         walk.index?.add(scanner.header);
@@ -236,6 +241,7 @@ class Verifier {
     }
     const { path, baseOffset } = segment;
     const nextOffset = this.#expected;
+    for (const message of records.notes()) yield note(`${path}: ${message}`);
     yield { type: 'segment', file: path, baseOffset, nextOffset, ...counts, sizeBytes };
   }
 
@@ -323,23 +329,6 @@ interface SegmentWalk {
   readonly sizeBytes: number;
   /** Built from the batches; null when some are missing. */
   index: SegmentIndex | null;
-}
-
-/** Walks the records: a wrong length under a right checksum is a hostile file or a bug. */
-function* recordEvents(
-  segment: Segment,
-  scanner: SegmentScanner,
-): Generator<VerifyEvent, void, void> {
-  const { header, bytes, view, start } = scanner;
-  if (header.kind === BatchKind.gap) return;
-  const cursor = new BatchCursor();
-  cursor.reset({ bytes, view, at: start, header, file: segment.path });
-  try {
-    while (cursor.next());
-  } catch (error) {
-    if (!(error instanceof CorruptLogError)) throw error;
-    yield damage(error.details);
-  }
 }
 
 /** A missing index batch is normal after a crash; one that is there and not valid is damage. */

@@ -11,6 +11,7 @@ import {
   headerProblem,
   nextOffsetOf,
 } from '../../src/format/batch-header.ts';
+import { recordsOf } from '../../src/format/batch-records.ts';
 import {
   CHECKPOINT_BYTES,
   checkpointSlotPosition,
@@ -82,7 +83,7 @@ test('a batch gives back any records: keys, values, headers, times and offsets',
       expect(header).toMatchObject({ ...fields, recordCount: inputs.length });
       expect(nextOffsetOf(header)).toBe(fields.baseOffset + inputs.length);
       const cursor = new BatchCursor();
-      cursor.reset({ bytes, view: viewOf(bytes), at: 0, header, file: 'test' });
+      cursor.reset(recordsOf({ bytes, view: viewOf(bytes), at: 0, header, file: 'test' }));
       for (const [slot, input] of inputs.entries()) {
         expect(cursor.next()).toBe(true);
         expect(cursor.offset).toBe(fields.baseOffset + slot);

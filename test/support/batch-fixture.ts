@@ -1,6 +1,7 @@
 /** Encoded batches of texts, as the write path makes them. */
 import { BatchEncoder, encodedRecordBytes } from '../../src/format/batch-encoder.ts';
 import { emptyBatchHeader, type BatchHeader } from '../../src/format/batch-header.ts';
+import type { Compressor } from '../../src/format/compression.ts';
 import { encodeHeaders, type HeadersInput } from '../../src/format/record-headers.ts';
 
 export interface BatchInput extends Partial<BatchHeader> {
@@ -9,6 +10,7 @@ export interface BatchInput extends Partial<BatchHeader> {
   readonly headers?: readonly (HeadersInput | null)[];
   /** Default: 1000, 1001, ... */
   readonly createTimesMs?: readonly number[];
+  readonly compressor?: Compressor | null;
 }
 
 export interface EncodedBatch {
@@ -18,7 +20,14 @@ export interface EncodedBatch {
 
 /** One batch of data; ids, position and offsets as given, else 1, 1, 128 and 0. */
 export function encodedBatch(input: BatchInput): EncodedBatch {
-  const { values, keys = [], headers = [], createTimesMs = [], ...fields } = input;
+  const {
+    values,
+    keys = [],
+    headers = [],
+    createTimesMs = [],
+    compressor = null,
+    ...fields
+  } = input;
   const records = values.map((value, at) => {
     const key = keys[at] ?? null;
     const record = {
@@ -38,6 +47,6 @@ export function encodedBatch(input: BatchInput): EncodedBatch {
   for (const record of records) encoder.add(record);
   const defaults = { logId: 1, segmentId: 1, position: 128, epoch: 1, appendTimeMs: 5000 };
   const header = Object.assign(emptyBatchHeader(), defaults, fields);
-  encoder.seal(header);
+  encoder.seal(header, compressor);
   return { bytes: buffer.subarray(0, header.sizeBytes), header };
 }

@@ -102,7 +102,7 @@ export async function valuesOf(
 }
 
 /** All offsets of a read. */
-export async function offsetsOf(log: Log<string>, options: ReadOptions = {}): Promise<number[]> {
+export async function offsetsOf<T>(log: Log<T>, options: ReadOptions = {}): Promise<number[]> {
   const offsets: number[] = [];
   for await (const record of log.records(options)) offsets.push(record.offset);
   return offsets;

@@ -19,6 +19,7 @@ import type {
   AppendOptions,
   AppendResult,
   Codec,
+  CompressionName,
   CorruptLogError,
   CorruptLogDetails,
   DurabilityLevel,
@@ -151,6 +152,8 @@ const options: LogOptions<Flight> = {
   retentionMs: null,
   segmentAgeMsMax: null,
   onCorruption: 'readonly',
+  compression: 'zstd',
+  compressionLevel: 3,
   fileSystem: new MemoryFileSystem(),
   clock: new ManualClock(),
   random: new SeededRandom(1),
@@ -160,6 +163,9 @@ expectTypeOf(openLog('d', options)).resolves.toEqualTypeOf<Log<Flight>>();
 openLog('d', { segmentBytes: 4096 }).catch(() => undefined);
 // @ts-expect-error sizes are numbers of bytes
 openLog('d', { segmentBytesMax: '64mb' }).catch(() => undefined);
+expectTypeOf<CompressionName>().toEqualTypeOf<'none' | 'gzip' | 'zstd'>();
+// @ts-expect-error there is no such compression
+openLog('d', { compression: 'lz4' }).catch(() => undefined);
 // @ts-expect-error a codec is an object
 openLog('d', { codec: 'json' }).catch(() => undefined);
 // @ts-expect-error a path is text

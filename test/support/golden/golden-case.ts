@@ -30,6 +30,8 @@ export interface GoldenCase {
   /** One sentence for `expected.json`. */
   readonly what: string;
   readonly make: () => Promise<GoldenDirectory>;
+  /** Its bytes depend on the zlib of the Node that made them: made once, then only read. */
+  readonly isFrozen?: true;
 }
 
 const PATH = '/golden';

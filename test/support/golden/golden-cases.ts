@@ -11,7 +11,14 @@ import { viewOf } from '../../../src/format/u64.ts';
 import { contentOf, cut, damage, swapFiles } from '../disk-damage.ts';
 import { walkSegment } from '../segment-walk.ts';
 import { GoldenLog, type GoldenCase } from './golden-case.ts';
-import { batchOf, damagedBatch, plainLog, segmentedLog, tornLog } from './golden-logs.ts';
+import {
+  batchOf,
+  compressedLog,
+  damagedBatch,
+  plainLog,
+  segmentedLog,
+  tornLog,
+} from './golden-logs.ts';
 
 const SHAPES: readonly GoldenCase[] = [
   {
@@ -88,6 +95,8 @@ const SHAPES: readonly GoldenCase[] = [
       return log.directory((offset) => offset < baseOffset || offset >= batch.nextOffset);
     },
   },
+  compressedLog('gzip', 'batches compressed with gzip, two that are not, and a sealed segment'),
+  compressedLog('zstd', 'the same with zstd, which Node 20 cannot read'),
 ];
 
 const TAILS: readonly GoldenCase[] = [

@@ -26,6 +26,31 @@ export async function segmentedLog(seed: number): Promise<GoldenLog> {
   return log;
 }
 
+/** Three lives of a log, of which only the middle one does not compress. */
+export function compressedLog(compression: 'gzip' | 'zstd', what: string): GoldenCase {
+  return {
+    name: compression,
+    what,
+    isFrozen: true,
+    async make() {
+      const log = new GoldenLog(1);
+      await log.open({ compression });
+      await log.fill(60);
+      await log.append({ value: 'too short to become shorter' });
+      await log.close();
+      await log.open();
+      await log.append({ value: 'not compressed '.repeat(20) }, { key: 'gone', value: null });
+      await log.close();
+      await log.open({ compression, compressionLevel: 9 });
+      await log.append({ value: 'h'.repeat(3000), headers: { trace: 'abc' }, createTimeMs: 1000 });
+      await log.append({ value: 'Grüße, 世界 🌍 '.repeat(30), key: Uint8Array.of(0, 0xff, 0x80) });
+      await log.close();
+      await log.segment(1);
+      return log.directory();
+    },
+  };
+}
+
 /** The batch with index `at` of a segment. */
 export async function batchOf(log: GoldenLog, path: string, at: number): Promise<WalkedBatch> {
   const batch = (await walkSegment(log.fileSystem, path)).batches.at(at);

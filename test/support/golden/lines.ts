@@ -50,8 +50,9 @@ export function dumpLine(event: DumpEvent): string {
     const { logId, segmentId, baseOffset, previousId, previousEndCrc, epoch } = event.header;
     return `header: log ${logId}, segment ${segmentId}, base ${baseOffset}, previous ${previousId} ending in ${hex(previousEndCrc)}, epoch ${epoch}, ${event.sizeBytes} bytes`;
   }
-  const { header, records } = event;
+  const { header, records, compression, uncompressedBytes } = event;
   const { kind, position, sizeBytes, baseOffset, epoch, appendTimeMs, syncedUpTo, crc } = header;
   const range = `offsets ${baseOffset} to ${nextOffsetOf(header)}`;
-  return `${KIND_NAMES.get(kind) ?? '?'} at ${position}: ${sizeBytes} bytes, ${range}, ${records.length} records, epoch ${epoch}, appended ${appendTimeMs}, synced ${syncedUpTo}, ${hex(crc)}`;
+  const before = compression === 'none' ? '' : ` (${compression} of ${uncompressedBytes ?? '?'})`;
+  return `${KIND_NAMES.get(kind) ?? '?'} at ${position}: ${sizeBytes} bytes${before}, ${range}, ${records.length} records, epoch ${epoch}, appended ${appendTimeMs}, synced ${syncedUpTo}, ${hex(crc)}`;
 }

@@ -7,11 +7,14 @@
  * frozen once they were released. `--check` writes nothing and names what would differ; `--force`
  * replaces what differs, which is right only before a version is released.
  *
- * Clock, ids and damage come from constants, so a run makes the same bytes each time.
+ * Clock, ids and damage come from constants, so a run makes the same bytes each time. Compressed
+ * logs are the exception: each zlib has bytes of its own, so the directory that is there counts. To
+ * make one again, delete it.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
+import { CodecUnavailableError } from '../../../src/core/errors.ts';
 import { checksum } from '../../../src/format/checksum.ts';
 import { FORMAT_VERSION } from '../../../src/format/layout.ts';
 import { hex } from '../../../src/format/batch-header.ts';
@@ -101,6 +104,20 @@ function write(folder: string, files: GoldenFiles): void {
   }
 }
 
+/** The directory that is there, or else a fresh one; null when this Node cannot make it. */
+async function frozen(golden: GoldenCase, folder: string): Promise<GoldenDirectory | null> {
+  try {
+    const made = await golden.make();
+    if (!existsSync(folder)) return made;
+    const names = readdirSync(folder).filter((name) => name !== 'expected.json');
+    const files = names.map((name) => [name, readFileSync(join(folder, name))] as const);
+    return { ...made, files: new Map(files) };
+  } catch (error) {
+    if (error instanceof CodecUnavailableError) return null;
+    throw error;
+  }
+}
+
 async function main(flags: readonly string[]): Promise<number> {
   const unknown = flags.filter((flag) => !FLAGS.some((known) => known === flag));
   if (unknown.length > 0 || !existsSync('segments')) {
@@ -110,7 +127,11 @@ async function main(flags: readonly string[]): Promise<number> {
   let differing = 0;
   for (const golden of GOLDEN_CASES) {
     const folder = join('segments', `v${FORMAT_VERSION}`, golden.name);
-    const made = await golden.make();
+    const made = golden.isFrozen ? await frozen(golden, folder) : await golden.make();
+    if (made === null) {
+      console.log(`${golden.name}: NOT CHECKED, this Node cannot make it`);
+      continue;
+    }
     const expected = textOf(await expectedOf(golden, made));
     const all = new Map([...made.files, ['expected.json', Buffer.from(expected)]]);
     const sizeBytes = [...made.files.values()].reduce((sum, { length }) => sum + length, 0);

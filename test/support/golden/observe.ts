@@ -183,7 +183,8 @@ function errorView(error: unknown): object {
   return { code: error.code, ...(Object.fromEntries(entries) as object) };
 }
 
-async function verifyView({ fileSystem, path }: Copy): Promise<string[]> {
+/** What `verify` says, a line for each event. */
+export async function verifyView({ fileSystem, path }: Copy): Promise<string[]> {
   const lines: string[] = [];
   try {
     for await (const event of verifyLog(path, { fileSystem })) lines.push(verifyLine(event));
@@ -193,7 +194,8 @@ async function verifyView({ fileSystem, path }: Copy): Promise<string[]> {
   return lines;
 }
 
-async function dumpView({ fileSystem, path }: Copy): Promise<Record<string, string[]>> {
+/** What `dump` shows of each segment, a line for each event. */
+export async function dumpView({ fileSystem, path }: Copy): Promise<Record<string, string[]>> {
   const names = (await fileSystem.list(path)).filter((name) => name.endsWith('.log')).sort();
   const dumps: Record<string, string[]> = {};
   for (const name of names) {

@@ -1,18 +1,21 @@
 /** Decodes all that is whole in the files of a log into plain values, and encodes it again. */
 import { BatchCursor } from '../../../src/format/batch-cursor.ts';
 import { BatchEncoder, type EncodableRecord } from '../../../src/format/batch-encoder.ts';
-import { nextOffsetOf, type BatchHeader } from '../../../src/format/batch-header.ts';
+import { compressionOf, nextOffsetOf, type BatchHeader } from '../../../src/format/batch-header.ts';
+import { recordsOf, type BatchRecords } from '../../../src/format/batch-records.ts';
 import {
   checkpointSlotPosition,
   encodeCheckpoint,
   parseCheckpointSlot,
 } from '../../../src/format/checkpoint.ts';
+import type { Compressor } from '../../../src/format/compression.ts';
 import { encodeGapBatch, readReplacedEndCrc } from '../../../src/format/gap-batch.ts';
 import {
   BATCH_HEADER_BYTES,
   BatchKind,
   CHECKPOINT_SLOT_BYTES,
   SEGMENT_HEADER_BYTES,
+  UNCOMPRESSED_SIZE_BYTES,
 } from '../../../src/format/layout.ts';
 import { decodeHeaders, encodeHeaders } from '../../../src/format/record-headers.ts';
 import { encodeSegmentHeader, parseSegmentHeader } from '../../../src/format/segment-header.ts';
@@ -105,20 +108,36 @@ function gapAgain(bytes: Uint8Array, header: BatchHeader): Uint8Array {
 
 /** Only what a caller gave and the header's own fields go in; sizes, counts and sums are made anew. */
 function dataAgain(bytes: Uint8Array, header: BatchHeader): Uint8Array {
-  const buffer = Buffer.alloc(bytes.length + BATCH_HEADER_BYTES);
+  const stored = recordsOf({ bytes, view: viewOf(bytes), at: 0, header, file: 'golden' });
+  const buffer = Buffer.alloc(2 * BATCH_HEADER_BYTES + stored.end);
   const encoder = new BatchEncoder();
   encoder.reset(buffer, 0);
   encoder.begin();
-  for (const record of recordsOf(bytes, header)) encoder.add(record);
+  for (const record of inputsOf(stored)) encoder.add(record);
   const { crc: _crc, sizeBytes: _size, recordCount: _count, ...fields } = header;
   const fresh = { ...fields, crc: 0, sizeBytes: 0, recordCount: 0, lastOffsetDelta: 0 };
-  encoder.seal({ ...fresh, baseCreateTimeMs: 0, maxCreateTimeMs: 0 });
+  const sealed = { ...fresh, attributes: 0, baseCreateTimeMs: 0, maxCreateTimeMs: 0 };
+  encoder.seal(sealed, compressorAgain(bytes, stored));
   return buffer.subarray(0, encoder.end);
 }
 
-function recordsOf(bytes: Uint8Array, header: BatchHeader): EncodableRecord[] {
+/**
+ * Gives the stored compressed bytes for the records that they decompress to, and for no others: a
+ * zlib of another version makes other bytes of the same records.
+ */
+function compressorAgain(bytes: Uint8Array, stored: BatchRecords): Compressor | null {
+  const compression = compressionOf(stored.header);
+  if (compression === 0) return null;
+  const from = BATCH_HEADER_BYTES + stored.header.extensionBytes + UNCOMPRESSED_SIZE_BYTES;
+  const compress = (records: Uint8Array) =>
+    Buffer.compare(records, stored.bytes) === 0 ? bytes.subarray(from) : null;
+  return { compression, compress };
+}
+
+function inputsOf(stored: BatchRecords): EncodableRecord[] {
+  const { bytes } = stored;
   const cursor = new BatchCursor();
-  cursor.reset({ bytes, view: viewOf(bytes), at: 0, header, file: 'golden' });
+  cursor.reset(stored);
   const records: EncodableRecord[] = [];
   while (cursor.next()) {
     const { headersStart, headersBytes, createTimeMs, sizeBytes } = cursor;

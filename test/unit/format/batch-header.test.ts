@@ -18,6 +18,7 @@ import {
   BASE_OFFSET_AT,
   BATCH_HEADER_BYTES,
   BatchKind,
+  Compression,
   CRC_AT,
   EXTENSION_BYTES_AT,
   KIND_AT,
@@ -156,7 +157,15 @@ describe('batchProblem, under a right checksum', () => {
   test.each<[string, (view: DataView) => void, string]>([
     [
       'attributes of a version to come',
-      (view) => view.setUint16(ATTRIBUTES_AT, 1, true),
+      (view) => view.setUint16(ATTRIBUTES_AT, 8, true),
+      'attributes',
+    ],
+    [
+      'a gap batch that says it is compressed',
+      (view) => {
+        view.setUint8(KIND_AT, BatchKind.gap);
+        view.setUint16(ATTRIBUTES_AT, 1, true);
+      },
       'attributes',
     ],
     ['more records than fit', (view) => view.setUint32(RECORD_COUNT_AT, 1000, true), 'records'],
@@ -190,6 +199,61 @@ describe('batchProblem, under a right checksum', () => {
     ],
   ])('finds %s', (_name, write, reason) => {
     expect(verdictOf(withField(write))).toContain(reason);
+  });
+});
+
+describe('batchProblem of a compressed batch, under a right checksum', () => {
+  const storedBytes = 4 + 40;
+
+  /** Of kind data, with one record, whose uncompressed size is stated as `size`. */
+  function verdictOn(size: number, changes: Partial<BatchHeader> = {}): string | null {
+    const header = {
+      ...emptyBatchHeader(),
+      logId: 1,
+      segmentId: 1,
+      position: 128,
+      recordCount: 1,
+      attributes: Compression.gzip,
+      sizeBytes: BATCH_HEADER_BYTES + storedBytes,
+      ...changes,
+    };
+    const bytes = new Uint8Array(Math.max(header.sizeBytes, BATCH_HEADER_BYTES + 8));
+    viewOf(bytes).setUint32(BATCH_HEADER_BYTES, size, true);
+    sealBatch(bytes, viewOf(bytes), 0, header);
+    return verdictOf(bytes.subarray(0, header.sizeBytes));
+  }
+
+  test('believes a size above the payload, up to 1000 times the compressed bytes', () => {
+    expect(verdictOn(storedBytes + 1)).toBeNull();
+    expect(verdictOn(40_000)).toBeNull();
+    for (const size of [0, 1, storedBytes, 40_001, 0x8000_0000, 0xffff_ffff]) {
+      expect(verdictOn(size)).toContain(`uncompressed size is ${size}`);
+    }
+  });
+
+  test('believes at most what fits a batch', () => {
+    const sizeBytes = 100_000;
+    const recordBytesMax = BATCH_BYTES_MAX - BATCH_HEADER_BYTES;
+    expect(verdictOn(recordBytesMax, { sizeBytes })).toBeNull();
+    expect(verdictOn(recordBytesMax + 1, { sizeBytes })).toContain('uncompressed size');
+  });
+
+  test.each([0, 3, 4])('finds a payload of %i bytes, too short to be one', (payloadBytes) => {
+    const sizeBytes = BATCH_HEADER_BYTES + payloadBytes;
+    expect(verdictOn(100, { sizeBytes })).toContain('no compressed records');
+  });
+
+  test('bounds the number of records by the uncompressed size', () => {
+    const counted = (recordCount: number) => ({ recordCount, lastOffsetDelta: recordCount - 1 });
+    expect(verdictOn(1600, counted(100))).toBeNull();
+    expect(verdictOn(1600, counted(101))).toContain('101 records do not fit 1600 bytes');
+  });
+
+  test('has nothing against a compression of a version to come, whatever the payload', () => {
+    for (const attributes of [3, 7]) {
+      expect(verdictOn(0xffff_ffff, { attributes })).toBeNull();
+      expect(verdictOn(0, { attributes, sizeBytes: BATCH_HEADER_BYTES })).toBeNull();
+    }
   });
 });
 

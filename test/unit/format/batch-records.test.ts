@@ -5,6 +5,7 @@ import { CorruptLogError } from '../../../src/core/errors.ts';
 import { BatchCursor } from '../../../src/format/batch-cursor.ts';
 import { BatchEncoder, encodedRecordBytes } from '../../../src/format/batch-encoder.ts';
 import { emptyBatchHeader } from '../../../src/format/batch-header.ts';
+import { recordsOf } from '../../../src/format/batch-records.ts';
 import {
   BATCH_HEADER_BYTES,
   CREATE_TIME_MS_MAX,
@@ -21,7 +22,7 @@ import { thrownBy } from '../../support/log-fixture.ts';
 
 function cursorOver({ bytes, header }: EncodedBatch): BatchCursor {
   const cursor = new BatchCursor();
-  cursor.reset({ bytes, view: viewOf(bytes), at: 0, header, file: '/test.log' });
+  cursor.reset(recordsOf({ bytes, view: viewOf(bytes), at: 0, header, file: '/test.log' }));
   return cursor;
 }
 
@@ -114,7 +115,8 @@ describe('records of a batch', () => {
     while (cursor.next()) starts.push(cursor.start);
     for (const [slot, from] of starts.entries()) {
       const { bytes, header } = batch;
-      cursor.resetTo({ bytes, view: viewOf(bytes), at: 0, header, file: '' }, { from, slot });
+      const records = recordsOf({ bytes, view: viewOf(bytes), at: 0, header, file: '' });
+      cursor.resetTo(records, { from, slot });
       expect(cursor.next()).toBe(true);
       expect(cursor.offset).toBe(7 + slot);
       let left = 0;
@@ -134,7 +136,7 @@ describe('BatchEncoder', () => {
     const record = { key: null, keyBytes: 0, headers: null, value, createTimeMs: 5, sizeBytes };
     encoder.begin();
     encoder.add(record);
-    const first = encoder.seal(emptyBatchHeader());
+    const first = encoder.seal(emptyBatchHeader(), null);
     const end = 10 + BATCH_HEADER_BYTES + sizeBytes;
     expect(encoder).toMatchObject({ start: end, end, recordCount: 0 });
     encoder.begin();
@@ -145,7 +147,7 @@ describe('BatchEncoder', () => {
     expect(encoder).toMatchObject({ start: end, end, recordCount: 0 });
     encoder.begin();
     encoder.add(record);
-    expect(encoder.seal(emptyBatchHeader())).toBe(first); // Same bytes, same checksum.
+    expect(encoder.seal(emptyBatchHeader(), null)).toBe(first); // Same bytes, same checksum.
     expect(buffer.subarray(0, 10).every((byte) => byte === 0xaa)).toBe(true);
     // Of the discarded batch the second record's bytes are left, and nothing behind them.
     const discarded = encoder.end + sizeBytes;

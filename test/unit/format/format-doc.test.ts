@@ -109,9 +109,15 @@ describe('the tables of FORMAT.md', () => {
       expect(constants[constant], `${constant}`).toBe(value);
   });
 
-  test('state the extension types, kinds, flags, magics and the mask as they are', () => {
+  test('state the extension types, compressions, kinds, flags, magics and the mask as they are', () => {
     const types = tableWith('in batches of kind').map(([type, name = '']) => [name, Number(type)]);
     expect(Object.fromEntries(types)).toEqual(layout.ExtensionType);
+    const compressions = tableWith('compression').map(([number, name = '']) => [
+      name,
+      Number(number),
+    ]);
+    expect(Object.fromEntries(compressions)).toEqual(layout.Compression);
+    expect(layout.COMPRESSION_MASK).toBe(0b111); // "bits 0 to 2"
     const kinds = Object.entries(layout.BatchKind).map(([name, kind]) => `${kind} ${name}`);
     expect(text).toContain(`${kinds.join(', ')}; 0 is invalid`);
     const { RECORD_FLAG_NULL_VALUE, RECORD_FLAG_HEADERS } = layout;

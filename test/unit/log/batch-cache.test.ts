@@ -1,17 +1,19 @@
 import { describe, expect, test } from 'vitest';
 
 import { BatchCursor } from '../../../src/format/batch-cursor.ts';
+import type { VerifiedBatch } from '../../../src/format/batch-records.ts';
+import { BATCH_HEADER_BYTES } from '../../../src/format/layout.ts';
+import { viewOf } from '../../../src/format/u64.ts';
 import { BatchCache } from '../../../src/log/batch-cache.ts';
-import type { BatchBytes } from '../../../src/log/record.ts';
 import { encodedBatch } from '../../support/batch-fixture.ts';
 
 /** A batch of records `text(baseOffset)`, ..., inside a larger buffer as a read leaves it. */
-function batchAt(baseOffset: number, recordCount: number): BatchBytes {
+function batchAt(baseOffset: number, recordCount: number): VerifiedBatch {
   const values = Array.from({ length: recordCount }, (_, n) => `value ${baseOffset + n}`);
   const { bytes, header } = encodedBatch({ baseOffset, values });
   const window = new Uint8Array(bytes.length + 300).fill(0xaa);
   window.set(bytes, 100);
-  return { bytes: window, start: 100, header, file: '/test.log' };
+  return { bytes: window, view: viewOf(window), at: 100, header, file: '/test.log' };
 }
 
 function valueAt(cache: BatchCache, baseOffset: number, offset: number): string | null {
@@ -40,7 +42,8 @@ describe('BatchCache', () => {
     batch.header.baseOffset = 99;
     expect(valueAt(cache, 0, 2)).toBe('value 2');
     expect(cached.nextOffset).toBe(3);
-    expect(cached.batch.bytes.buffer.byteLength).toBe(batch.header.sizeBytes);
+    const recordBytes = batch.header.sizeBytes - BATCH_HEADER_BYTES;
+    expect(cached.records.bytes.buffer.byteLength).toBe(recordBytes);
   });
 
   test('holds at most so many bytes, and drops what was used longest ago', () => {

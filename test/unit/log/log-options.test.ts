@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { bytes } from '../../../src/codec/codec.ts';
 import { systemClock } from '../../../src/core/clock.ts';
 import { systemRandom } from '../../../src/core/random.ts';
+import { COMPRESSION_LEVELS } from '../../../src/format/compression.ts';
+import { Compression } from '../../../src/format/layout.ts';
 import { resolveLogOptions, type LogOptions } from '../../../src/log/log-options.ts';
+import { AVAILABLE_COMPRESSIONS } from '../../support/compressions.ts';
 import { thrownBy } from '../../support/log-fixture.ts';
 
 function refusalOf(options: object): unknown {
@@ -25,6 +28,7 @@ describe('resolveLogOptions', () => {
       retentionCheckMs: 300_000,
       recordBytesMax: 1024 * 1024,
       batchBytesMax: 64 * 1024,
+      compressor: null,
       queuedBytesMax: 64 * 1024 * 1024,
       cacheBytes: 32 * 1024 * 1024,
       onCorruption: 'fail',
@@ -93,11 +97,35 @@ describe('resolveLogOptions', () => {
     ['readOnly', 'yes'],
     ['readOnly', 1],
     ['create', 'no'],
+    ['compression', 'lz4'],
+    ['compression', 1],
+    ['compression', null],
   ])('%s does not take %j', (name, value) => {
     const error = refusalOf({ [name]: value });
     expect(error).toBeInstanceOf(TypeError);
     expect(error).toMatchObject({ code: 'ERR_VARVE_INVALID_ARGUMENT' });
     expect((error as Error).message).toContain(name);
+  });
+
+  test.each(['none', undefined] as const)('compression %s is no compression', (compression) => {
+    expect(resolveLogOptions({ compression }).compressor).toBeNull();
+    expect(refusalOf({ compression, compressionLevel: 1 })).toBeInstanceOf(TypeError);
+  });
+
+  test.each(AVAILABLE_COMPRESSIONS)('%s takes its levels, and no others', (compression) => {
+    const { min, max } = COMPRESSION_LEVELS[compression];
+    for (const compressionLevel of [undefined, min, max]) {
+      const { compressor } = resolveLogOptions({ compression, compressionLevel });
+      expect(compressor?.compression).toBe(Compression[compression]);
+    }
+    for (const compressionLevel of [min - 1, max + 1, 1.5]) {
+      expect(refusalOf({ compression, compressionLevel })).toBeInstanceOf(RangeError);
+    }
+    expect(refusalOf({ compression, compressionLevel: 'best' })).toBeInstanceOf(TypeError);
+  });
+
+  test('a reader may name a compression that this Node lacks', () => {
+    expect(resolveLogOptions({ compression: 'zstd', readOnly: true }).compressor).toBeNull();
   });
 
   test.each([[null], ['options'], [7], [true]])('does not take %j for options', (options) => {

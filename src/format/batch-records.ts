@@ -1,0 +1,75 @@
+/** From a verified batch to the bytes of its records: as they stand, or decompressed. */
+import { CodecUnavailableError, CorruptLogError } from '../core/errors.ts';
+import { compressionOf, nextOffsetOf, recordBytesOf, type BatchHeader } from './batch-header.ts';
+import { compressionName, compressionProblem, decompress } from './compression.ts';
+import { BATCH_HEADER_BYTES, Compression, UNCOMPRESSED_SIZE_BYTES } from './layout.ts';
+import { viewOf } from './u64.ts';
+
+/**
+ * A batch whose header and checksum were verified: `bytes[at, at + header.sizeBytes)`, as stored;
+ * `view` is of `bytes`.
+ */
+export interface VerifiedBatch {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly at: number;
+  readonly header: BatchHeader;
+  /** For error messages. */
+  readonly file: string;
+}
+
+/** The records of a batch, uncompressed: `bytes[start, end)`; `view` is of `bytes`. */
+export interface BatchRecords {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly start: number;
+  readonly end: number;
+  readonly header: BatchHeader;
+  /** For error messages. */
+  readonly file: string;
+}
+
+/**
+ * Finds the records of a batch of kind `data` or `journal`.
+ *
+ * @throws CodecUnavailableError when this Node, or this version, cannot decompress them: no damage,
+ *   and never a reason to cut or skip anything; CorruptLogError when they do not decompress to what
+ *   is stated, which under a right checksum is a hostile file or a bug
+ *
+ * Cost: nothing, or 0.2 ms for 64 KiB that were compressed; one buffer as large as the records.
+ */
+export function recordsOf(batch: VerifiedBatch): BatchRecords {
+  const { bytes, view, at, header, file } = batch;
+  const start = at + BATCH_HEADER_BYTES + header.extensionBytes;
+  const end = at + header.sizeBytes;
+  if (compressionOf(header) === Compression.none) return { bytes, view, start, end, header, file };
+  const records = decompressed(batch, bytes.subarray(start + UNCOMPRESSED_SIZE_BYTES, end));
+  return { bytes: records, view: viewOf(records), start: 0, end: records.length, header, file };
+}
+
+function decompressed({ view, at, header, file }: VerifiedBatch, stored: Uint8Array): Uint8Array {
+  const compression = compressionOf(header);
+  const { baseOffset, position } = header;
+  const sizeBytes = recordBytesOf(view, at, header);
+  const problem = compressionProblem(compression);
+  if (problem !== null || sizeBytes === null) {
+    const codec = compressionName(compression);
+    throw new CodecUnavailableError(
+      `cannot read the batch at byte ${position} of ${file}: ${problem ?? 'unknown'}`,
+      { codec, offset: baseOffset, file, position },
+    );
+  }
+  const result = decompress(compression, stored, sizeBytes);
+  if (result.bytes !== null) return result.bytes;
+  throw new CorruptLogError(
+    {
+      file,
+      position,
+      kind: 'record',
+      firstOffset: baseOffset,
+      nextOffset: nextOffsetOf(header),
+      reason: `the records of the batch: ${result.problem}`,
+    },
+    { cause: result.cause },
+  );
+}

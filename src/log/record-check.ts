@@ -1,0 +1,35 @@
+/** Looks into verified batches for `verify`: do the records decompress, and are they whole? */
+import { CodecUnavailableError, CorruptLogError, type CorruptLogDetails } from '../core/errors.ts';
+import { BatchCursor } from '../format/batch-cursor.ts';
+import { compressionOf } from '../format/batch-header.ts';
+import { recordsOf, type VerifiedBatch } from '../format/batch-records.ts';
+import { compressionProblem } from '../format/compression.ts';
+
+export class RecordCheck {
+  readonly #cursor = new BatchCursor();
+  /** Batches that cannot be decompressed here, by compression. */
+  readonly #unread = new Map<number, number>();
+
+  /** What is wrong: under a right checksum a hostile file or a bug. Null when nothing was found. */
+  problem(batch: VerifiedBatch): CorruptLogDetails | null {
+    try {
+      this.#cursor.reset(recordsOf(batch));
+      while (this.#cursor.next());
+    } catch (error) {
+      if (error instanceof CorruptLogError) return error.details;
+      if (!(error instanceof CodecUnavailableError)) throw error;
+      const compression = compressionOf(batch.header);
+      this.#unread.set(compression, (this.#unread.get(compression) ?? 0) + 1);
+    }
+    return null;
+  }
+
+  /** A sentence for each compression that could not be looked into: no damage. */
+  *notes(): Generator<string, void, void> {
+    for (const [compression, count] of this.#unread) {
+      const batches = count === 1 ? '1 batch' : `${count} batches`;
+      const reason = compressionProblem(compression) ?? 'unknown';
+      yield `the records in ${batches} were not looked into, checksums are right: ${reason}`;
+    }
+  }
+}
