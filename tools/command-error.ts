@@ -78,6 +78,10 @@ const KNOWN_FAILURES: Partial<Record<ErrorCode, KnownFailure>> = {
     exitCode: ExitCode.failure,
     hint: 'a newer varve wrote this; update to read it',
   },
+  ERR_VARVE_CODEC_UNAVAILABLE: {
+    exitCode: ExitCode.failure,
+    hint: 'what is stored is whole, and a newer Node.js or varve reads and writes it',
+  },
   ERR_VARVE_DISK_FULL: {
     exitCode: ExitCode.failure,
     hint: 'what was acknowledged is stored; free some space and append the rest',

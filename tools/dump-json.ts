@@ -63,6 +63,15 @@ function toJson(file: string, event: DumpEvent, withRecords: boolean): object {
     const { position, kind, firstOffset, nextOffset, reason } = event.details;
     return { type: event.type, file, position, kind, firstOffset, nextOffset, reason };
   }
-  const batch = { type: event.type, file, ...event.header, kind: kindName(event.header) };
+  const { compression, uncompressedBytes, unavailable } = event;
+  const batch = {
+    type: event.type,
+    file,
+    ...event.header,
+    kind: kindName(event.header),
+    compression,
+    uncompressedBytes,
+    unavailable,
+  };
   return withRecords ? { ...batch, records: event.records.map(recordToJson) } : batch;
 }

@@ -53,7 +53,9 @@ export class DumpTextWriter implements DumpWriter {
       const line = `${pad(position)}  damaged ${kind}${at}: ${escapeText(reason)}`;
       output.write(`${style('red', `${escapeText(file)}${line}`)}\n`);
     } else {
-      output.write(`${batchLine(event.header)}\n`);
+      output.write(`${batchLine(event)}\n`);
+      if (event.unavailable !== null)
+        output.write(`${INDENT}  no records shown: ${event.unavailable}\n`);
       if (withRecords) for (const record of event.records) output.write(`${recordLine(record)}\n`);
     }
   }
@@ -75,13 +77,15 @@ function segmentLine(event: {
   );
 }
 
-function batchLine(header: BatchHeader): string {
+function batchLine(event: DumpEvent & { readonly type: 'batch' }): string {
+  const { header, compression, uncompressedBytes } = event;
   const { position, baseOffset, recordCount, sizeBytes, epoch, appendTimeMs, syncedUpTo } = header;
   const lastOffset = nextOffsetOf(header) - 1;
   const offsets = lastOffset < baseOffset ? 'no offsets' : `offsets ${baseOffset} to ${lastOffset}`;
+  const before = compression === 'none' ? '' : ` (${compression} of ${uncompressedBytes ?? '?'})`;
   return (
     `${pad(position)}  ${kindName(header).padEnd(7)}  ${offsets.padEnd(24)}  ` +
-    `records ${recordCount}  bytes ${sizeBytes}  epoch ${epoch}  ` +
+    `records ${recordCount}  bytes ${sizeBytes}${before}  epoch ${epoch}  ` +
     `append ${formatTime(appendTimeMs)}  synced below ${syncedUpTo}  crc ${hex(header.crc)}`
   );
 }
@@ -91,9 +95,8 @@ function recordLine(record: LogRecord<Uint8Array>): string {
   const pairs = Array.from(headers, ([name, value]) => `${escapeText(name)}=${show(value)}`);
   const headersText = pairs.length === 0 ? '' : `  headers ${pairs.join(',')}`;
   const time = formatTime(createTimeMs);
-  const indent = ' '.repeat(POSITION_WIDTH);
   const key = show(record.keyView());
-  return `${indent}  ${offset}  ${time}  key ${key}  value ${show(record.valueView())}${headersText}`;
+  return `${INDENT}  ${offset}  ${time}  key ${key}  value ${show(record.valueView())}${headersText}`;
 }
 
 /** Text in quotes, with controls escaped; other bytes as hex; null as null. */
@@ -107,6 +110,7 @@ function show(bytes: Uint8Array | null): string {
 
 /** A position below 1 GiB has ten digits. */
 const POSITION_WIDTH = 10;
+const INDENT = ' '.repeat(POSITION_WIDTH);
 
 function pad(position: number): string {
   return String(position).padStart(POSITION_WIDTH);

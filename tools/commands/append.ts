@@ -1,7 +1,8 @@
 /** `varve append <dir>`: stdin into a log, one record per line. */
 import { Option } from 'commander';
 import { openLog } from '../../src/index.ts';
-import type { DurabilityLevel } from '../../src/index.ts';
+import type { CompressionName, DurabilityLevel } from '../../src/index.ts';
+import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { UsageError } from '../command-error.ts';
 import { ExitCode } from '../exit-codes.ts';
@@ -14,6 +15,7 @@ interface AppendVerbOptions {
   readonly ndjson?: true;
   readonly keySeparator?: string;
   readonly durability: DurabilityLevel;
+  readonly compression: CompressionName;
   readonly json?: true;
 }
 
@@ -42,6 +44,9 @@ export const appendVerb: Verb<AppendVerbOptions> = {
     new Option('--durability <level>', 'what a stored record survives: sync also a power cut')
       .choices(['os', 'interval', 'sync'])
       .default('sync'),
+    new Option('--compression <name>', 'compress batches; zstd needs Node.js 22.15 or 23.8')
+      .choices(COMPRESSION_NAMES)
+      .default('none'),
     new Option('--json', 'print the summary as JSON on stdout'),
   ],
   notes: NOTES,
@@ -70,7 +75,8 @@ async function run(
       'varve append --help shows how it is used',
     );
   await checkWritablePath(path);
-  const log = await openLog(path, { durability: options.durability });
+  const { durability, compression } = options;
+  const log = await openLog(path, { durability, compression });
   const startMs = performance.now();
   const appender = new LineAppender(log);
   try {

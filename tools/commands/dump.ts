@@ -17,9 +17,10 @@ interface DumpVerbOptions {
 }
 
 const NOTES = `A line for each batch: position in the file, kind, offsets, number of records, size, epoch, append
-time, the offset that was synced when it was written, and the checksum. Damage is a line too, and
-the dump goes on behind it; the exit code is then 4. In a log that a writer is appending to, the
-last batch may be half there.`;
+time, the offset that was synced when it was written, and the checksum; of a compressed one also its
+size before. Records that this Node.js cannot decompress are named, and are no damage. Damage is a
+line too, and the dump goes on behind it; the exit code is then 4. In a log that a writer is
+appending to, the last batch may be half there.`;
 
 export const dumpVerb: Verb<DumpVerbOptions> = {
   name: 'dump',
