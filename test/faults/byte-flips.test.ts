@@ -36,9 +36,18 @@ const logs = [
 ];
 const goldenFolder = join(import.meta.dirname, '..', '..', 'segments', 'v1', 'one-batch');
 const golden = await loadSoundLog(goldenFolder);
+const compressed = await makeSoundLog({ seed: 1, isClosed: true, compression: 'gzip' });
+if (compressed.segments[1]?.batches.some(({ isCompressed }) => isCompressed) !== true) {
+  throw new Error('the segment that is damaged has a compressed batch');
+}
 const withGolden = [...logs, { name: 'a golden log', sound: golden, segments: golden.segments }];
+/** Its checkpoint is like any other. */
+const withCompressed = [
+  ...withGolden,
+  { name: 'a compressed log', sound: compressed, segments: compressed.segments.slice(1, 2) },
+];
 
-describe.each(withGolden)('$name', ({ name, sound, segments }) => {
+describe.each(withCompressed)('$name', ({ name, sound, segments }) => {
   test.each(segments)('every byte of $path matters, or is of an index', async (segment) => {
     const tally = new Tally();
     for (const { at, change, mask } of changesOf(segment.bytes)) {
@@ -80,7 +89,9 @@ describe.each(withGolden)('$name', ({ name, sound, segments }) => {
     const harmless = isIndex ? segment.bytes.length - position : 0;
     expect(tally.of('harmless')).toBe(harmless);
   });
+});
 
+describe.each(withGolden)('$name', ({ name, sound }) => {
   test('every byte and every length of the checkpoint is harmless', async () => {
     const tally = new Tally();
     const path = sound.checkpointPath;

@@ -10,6 +10,7 @@ import {
   CHECKPOINT_SLOT_BYTES,
   CHECKPOINT_SLOT_DISTANCE,
   SEGMENT_HEADER_BYTES,
+  UNCOMPRESSED_SIZE_BYTES,
 } from '../../src/format/layout.ts';
 import { contentOf, damage } from '../support/disk-damage.ts';
 import {
@@ -26,7 +27,7 @@ import {
   type Sealed,
 } from '../support/faults/forged-fields.ts';
 import { ALLOCATION_MAX, useForged } from '../support/faults/hostile-judge.ts';
-import { makeSoundLog, type SoundSegment } from '../support/faults/sound-log.ts';
+import { makeSoundLog, type SoundLog, type SoundSegment } from '../support/faults/sound-log.ts';
 import { Tally } from '../support/faults/tally.ts';
 
 /** One lie, or several. */
@@ -43,6 +44,7 @@ const SEED = Number(process.env['SEED'] ?? 20_260_101);
 const summaries: string[] = [];
 const sound = await makeSoundLog({ seed: 1, isClosed: true });
 const killed = await makeSoundLog({ seed: 1, isClosed: false });
+const compressed = await makeSoundLog({ seed: 1, isClosed: true, compression: 'gzip' });
 
 let largestAllocation = 0;
 
@@ -79,6 +81,28 @@ test('forged records: lengths, flags, offsets, keys and header blocks', async ()
     ]);
   const tally = await forgeAll('records', forgeries);
   expect(tally.of('cases')).toBeGreaterThan(200);
+});
+
+test('forged compressed batches: headers, the size before compression, the bytes themselves', async () => {
+  const size: Field = { name: 'uncompressed size', at: BATCH_HEADER_BYTES, bytes: 4 };
+  const stream = [0, 3, 9, 10, 20].map((at): Field => ({
+    name: `compressed byte ${at}`,
+    at: BATCH_HEADER_BYTES + UNCOMPRESSED_SIZE_BYTES + at,
+    bytes: 1,
+  }));
+  const forgeries = compressed.segments.slice(0, 2).flatMap(({ path, batches }) =>
+    batches
+      .filter(({ isCompressed }) => isCompressed)
+      .slice(0, 1)
+      .flatMap(({ position, sizeBytes }) => {
+        const sealed = { kind: 'batch', at: position, sizeBytes } as const;
+        return [...forgeriesOf(path, sealed, [...BATCH_FIELDS, size, ...stream], compressed)];
+      }),
+  );
+  const tally = await forgeAll('compressed batches', forgeries, [
+    { log: compressed, name: 'compressed' },
+  ]);
+  expect(tally.of('cases')).toBeGreaterThan(500);
 });
 
 test('forged index batches: offsets, times and positions that are nonsense', async () => {
@@ -147,8 +171,13 @@ function placesOf(segments: readonly SoundSegment[]) {
   });
 }
 
-function* forgeriesOf(path: string, sealed: Sealed, fields: readonly Field[]): Generator<Forgery> {
-  const content = contentOf(sound.fileSystem, path);
+function* forgeriesOf(
+  path: string,
+  sealed: Sealed,
+  fields: readonly Field[],
+  log = sound,
+): Generator<Forgery> {
+  const content = contentOf(log.fileSystem, path);
   for (const field of fields) {
     const at = sealed.at + field.at;
     if (at + field.bytes > Math.min(content.length, sealed.at + sealed.sizeBytes)) continue;
@@ -158,20 +187,36 @@ function* forgeriesOf(path: string, sealed: Sealed, fields: readonly Field[]): G
   }
 }
 
-async function forgeAll(name: string, forgeries: readonly Forgery[]): Promise<Tally> {
+async function forgeAll(
+  name: string,
+  forgeries: readonly Forgery[],
+  logs = WRITTEN_LOGS,
+): Promise<Tally> {
   const tally = new Tally();
-  for (const forgery of forgeries) await forged(tally, [forgery]);
+  for (const forgery of forgeries) await forged(tally, [forgery], '', logs);
   finish(name, tally);
   return tally;
 }
 
-/** In a log that was closed, and in one whose writer was killed. */
-async function forged(tally: Tally, lies: readonly Forgery[], where = ''): Promise<void> {
+/** A log that was closed, and one whose writer was killed: the same bytes, but for the checkpoint. */
+const WRITTEN_LOGS: readonly NamedLog[] = [
+  { log: sound, name: 'closed' },
+  { log: killed, name: 'killed' },
+];
+
+interface NamedLog {
+  readonly log: SoundLog;
+  readonly name: string;
+}
+
+async function forged(
+  tally: Tally,
+  lies: readonly Forgery[],
+  where = '',
+  logs = WRITTEN_LOGS,
+): Promise<void> {
   tally.count('cases');
-  for (const { log, name } of [
-    { log: sound, name: 'closed' },
-    { log: killed, name: 'killed' },
-  ]) {
+  for (const { log, name } of logs) {
     const make = () => {
       const fileSystem = log.fileSystem.killImage({ inFlight: 'none' });
       for (const { path, sealed, field, value } of lies) {

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { BatchCursor } from '../../src/format/batch-cursor.ts';
 import {
   batchProblem,
+  compressionOf,
   emptyBatchHeader,
   headerProblem,
   nextOffsetOf,
@@ -19,6 +20,7 @@ import {
   parseCheckpointFile,
   parseCheckpointSlot,
 } from '../../src/format/checkpoint.ts';
+import { createCompressor } from '../../src/format/compression.ts';
 import { checksum, CRC_MASK } from '../../src/format/checksum.ts';
 import {
   CHECKPOINT_SLOT_BYTES,
@@ -28,6 +30,7 @@ import {
 import { decodeHeaders } from '../../src/format/record-headers.ts';
 import { viewOf } from '../../src/format/u64.ts';
 import { anyCheckpoint } from '../support/any-checkpoint.ts';
+import { AVAILABLE_COMPRESSIONS } from '../support/compressions.ts';
 import { encodedBatch, type EncodedBatch } from '../support/batch-fixture.ts';
 import { propertyOptions } from '../support/property.ts';
 
@@ -54,12 +57,18 @@ const place = fc.record({
   topologyVersion: u53,
 });
 
+const compressor = fc.constantFrom(
+  null,
+  ...AVAILABLE_COMPRESSIONS.map((name) => createCompressor(name, 1)),
+);
+
 /** One valid batch, and the records that went into it. */
-const batch = fc.tuple(records, place).map(([inputs, fields]) => ({
+const batch = fc.tuple(records, place, compressor).map(([inputs, fields, compressed]) => ({
   inputs,
   fields,
   encoded: encodedBatch({
     ...fields,
+    compressor: compressed,
     values: inputs.map(({ value }) => value),
     keys: inputs.map(({ key }) => key),
     headers: inputs.map(({ headers }) => headers),
@@ -75,25 +84,30 @@ function problemOf({ bytes, header }: EncodedBatch, bytesLeft = bytes.length): s
   return headerProblem(viewOf(bytes), 0, where, parsed) ?? batchProblem(bytes, 0, parsed);
 }
 
-test('a batch gives back any records: keys, values, headers, times and offsets', () => {
+test('a batch, compressed or not, gives back any records: keys, values, headers, times', () => {
+  const seen = { plain: 0, compressed: 0 };
   fc.assert(
     fc.property(batch, ({ inputs, fields, encoded }) => {
       const { bytes, header } = encoded;
       expect(problemOf(encoded)).toBeNull();
       expect(header).toMatchObject({ ...fields, recordCount: inputs.length });
       expect(nextOffsetOf(header)).toBe(fields.baseOffset + inputs.length);
+      if (compressionOf(header) === 0) seen.plain++;
+      else seen.compressed++;
       const cursor = new BatchCursor();
       cursor.reset(recordsOf({ bytes, view: viewOf(bytes), at: 0, header, file: 'test' }));
       for (const [slot, input] of inputs.entries()) {
         expect(cursor.next()).toBe(true);
         expect(cursor.offset).toBe(fields.baseOffset + slot);
         expect(cursor.createTimeMs).toBe(input.createTimeMs);
-        expect(bytesAt(bytes, cursor.start + RECORD_HEADER_BYTES, cursor.keyBytes)).toEqual(
+        expect(bytesAt(cursor.bytes, cursor.start + RECORD_HEADER_BYTES, cursor.keyBytes)).toEqual(
           bytesOf(input.key),
         );
-        expect(bytesAt(bytes, cursor.valueStart, cursor.valueBytes)).toEqual(bytesOf(input.value));
+        expect(bytesAt(cursor.bytes, cursor.valueStart, cursor.valueBytes)).toEqual(
+          bytesOf(input.value),
+        );
         const { headersStart, headersBytes } = cursor;
-        const headers = decodeHeaders(bytes, headersStart, headersStart + headersBytes);
+        const headers = decodeHeaders(cursor.bytes, headersStart, headersStart + headersBytes);
         // Text that is no Unicode becomes U+FFFD: two such names may be one, and the last counts.
         const sent = Object.entries(input.headers ?? {}).map(
           ([name, value]) => [Buffer.from(name).toString(), Buffer.from(value)] as const,
@@ -108,6 +122,8 @@ test('a batch gives back any records: keys, values, headers, times and offsets',
     }),
     propertyOptions(),
   );
+  expect(seen.plain).toBeGreaterThan(5);
+  expect(seen.compressed).toBeGreaterThan(5);
 });
 
 test('a batch with any one bit flipped, or any byte missing, is not valid', () => {

@@ -33,6 +33,8 @@ const TALLY_MIN: Readonly<Partial<Record<TallyKey, number>>> = {
   trims: 0.1,
   positions: 0.08,
   indexes: 0.5,
+  batches: 4,
+  compressedBatches: 0.8,
   secondRecoveries: 0.3,
   rests: 0.4,
   damages: 0.12,

@@ -6,6 +6,7 @@ import * as fc from 'fast-check';
 import { ManualClock } from '../../src/core/clock.ts';
 import { SeededRandom } from '../../src/core/random.ts';
 import { utf8 } from '../../src/codec/codec.ts';
+import type { CompressionName } from '../../src/format/compression.ts';
 import { MemoryFileSystem } from '../../src/io/memory-file-system.ts';
 import type { Log } from '../../src/log/log.ts';
 import type { LogOptions } from '../../src/log/log-options.ts';
@@ -30,15 +31,21 @@ export class RealLog {
   readonly fileSystem = new MemoryFileSystem();
   readonly clock = new ManualClock();
   readonly #options: LogOptions<string>;
+  readonly #compressions: readonly CompressionName[];
+  #openCount = 0;
   #log: Log<string> | null = null;
 
-  constructor(options: LogOptions<string>) {
+  /** @param compressions  what one opening after the other compresses with, then from the beginning */
+  constructor(options: LogOptions<string>, compressions: readonly CompressionName[]) {
     const { fileSystem, clock } = this;
+    this.#compressions = compressions;
     this.#options = { ...options, codec: utf8, fileSystem, clock, random: new SeededRandom(1) };
   }
 
   async log(): Promise<Log<string>> {
-    this.#log ??= await openLog('/log', this.#options);
+    if (this.#log !== null) return this.#log;
+    const compression = this.#compressions[this.#openCount++ % this.#compressions.length];
+    this.#log = await openLog('/log', { ...this.#options, compression });
     return this.#log;
   }
 

@@ -6,10 +6,12 @@ import { ManualClock } from '../../../src/core/clock.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
 import { utf8 } from '../../../src/codec/codec.ts';
 import {
+  compressionOf,
   emptyBatchHeader,
   nextOffsetOf,
   readBatchHeader,
 } from '../../../src/format/batch-header.ts';
+import type { CompressionName } from '../../../src/format/compression.ts';
 import { BatchKind, SEGMENT_HEADER_BYTES } from '../../../src/format/layout.ts';
 import { viewOf } from '../../../src/format/u64.ts';
 import { openLog } from '../../../src/log/open-log.ts';
@@ -30,6 +32,7 @@ export interface SoundBatch {
   readonly position: number;
   readonly sizeBytes: number;
   readonly isIndex: boolean;
+  readonly isCompressed: boolean;
   readonly firstOffset: number;
   readonly nextOffset: number;
 }
@@ -59,11 +62,14 @@ export interface SoundRecord {
 export async function makeSoundLog(options: {
   readonly seed: number;
   readonly isClosed: boolean;
+  readonly compression?: CompressionName;
 }): Promise<SoundLog> {
   const fileSystem = new FaultyFileSystem({ random: new SeededRandom(options.seed) });
   const clock = new ManualClock();
   const random = new SeededRandom(options.seed);
-  const log = await openLog(LOG_PATH, { ...SOUND_OPTIONS, codec: utf8, fileSystem, clock, random });
+  const { compression } = options;
+  const seams = { fileSystem, clock, random };
+  const log = await openLog(LOG_PATH, { ...SOUND_OPTIONS, ...seams, codec: utf8, compression });
   for (const batchCount of [6, 2, 1, 2]) {
     for (let batch = 0; batch < batchCount; batch++)
       await appendBatch(log, clock, `${options.seed}`);
@@ -146,7 +152,9 @@ function describe(fileSystem: FaultyFileSystem, path: string): SoundSegment {
     const { sizeBytes, kind, baseOffset } = header;
     const isIndex = kind === BatchKind.index;
     const nextOffset = nextOffsetOf(header);
-    batches.push({ position, sizeBytes, isIndex, firstOffset: baseOffset, nextOffset });
+    const isCompressed = compressionOf(header) !== 0;
+    const firstOffset = baseOffset;
+    batches.push({ position, sizeBytes, isIndex, isCompressed, firstOffset, nextOffset });
     position += sizeBytes;
   }
   if (position !== bytes.length) throw new Error(`${path} does not end with a batch`);

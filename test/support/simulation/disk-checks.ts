@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 
 import { SeededRandom } from '../../../src/core/random.ts';
+import { compressionOf } from '../../../src/format/batch-header.ts';
 import { CHECKPOINT_FILE, LOCK_FILE, TEMPORARY_SUFFIX } from '../../../src/format/file-names.ts';
 import { decodeIndexBatch } from '../../../src/format/index-batch.ts';
 import { enterSegment, loadIndex } from '../../../src/segment/segment-entry.ts';
@@ -29,6 +30,9 @@ export function checkIndexBatches(world: World): void {
   const { fileSystem, plan } = world;
   for (const segment of segmentsIn(filesUnder(fileSystem, plan.path), plan.path)) {
     if (segment.index !== null) checkIndexBatch(world, segment, referenceIndex(segment.batches));
+    const compressed = segment.batches.filter((batch) => compressionOf(batch) !== 0);
+    world.tally.add('batches', segment.batches.length);
+    world.tally.add('compressedBatches', compressed.length);
   }
 }
 

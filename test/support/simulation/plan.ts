@@ -1,5 +1,6 @@
 /** What one seed decides before anything runs: the disk, the log's options, and the odds of everything. */
 import { randomBelow, SeededRandom, type Random } from '../../../src/core/random.ts';
+import type { CompressionName } from '../../../src/format/compression.ts';
 import type { DurabilityLevel } from '../../../src/log/log-options.ts';
 import type { OnCorruption } from '../../../src/log/log-loader.ts';
 import type { DiskOptions } from '../disk-image.ts';
@@ -40,6 +41,8 @@ export interface SimulationPlan {
   readonly isScheduled: boolean;
   readonly hasSlowSyncs: boolean;
   readonly options: PlannedOptions;
+  /** What one opening after the other compresses with, and then from the beginning. */
+  readonly compressions: readonly CompressionName[];
   readonly records: RecordShape;
   readonly lifeCount: number;
   readonly stepCount: number;
@@ -68,6 +71,7 @@ export function drawPlan(seed: number): SimulationPlan {
   return {
     ...drawDisk(random),
     options: drawOptions(random),
+    compressions: pick(random, [['none'], ['none'], ['gzip'], ['gzip', 'none']] as const),
     records: {
       valueBytesMax: pick(random, [8, 100, 100, 600, 600, 3000, 12_000]),
       isUniform: chance(random, 0.2),

@@ -23,6 +23,8 @@ export type TallyKey =
   | 'positions'
   | 'secondRecoveries'
   | 'indexes'
+  | 'batches'
+  | 'compressedBatches'
   | 'damages'
   | 'alarms'
   | 'gaps'

@@ -35,6 +35,7 @@ export class World {
   readonly narrate: (what: string) => void;
   readonly #engineRandom: Random;
   #nextId = 0;
+  #openCount = 0;
 
   constructor(seed: number, plan: SimulationPlan, tally: Tally, narrate: (what: string) => void) {
     this.seed = seed;
@@ -81,8 +82,10 @@ export class World {
 
   open(changes: LogOptions<Uint8Array> = {}): Promise<Log<Uint8Array>> {
     const { plan, clock, fileSystem } = this;
+    const compression = plan.compressions[this.#openCount++ % plan.compressions.length];
     return openLog(plan.path, {
       ...plan.options,
+      compression,
       retentionCheckMs: RETENTION_CHECK_MS,
       clock,
       fileSystem,
