@@ -255,24 +255,28 @@ function payloadProblem(bytes: Uint8Array, at: number, header: BatchHeader): str
   const compression = compressionOf(header);
   // Whole, and only a later version can say more: refused by name when its records are wanted.
   if (compression > Compression.zstd) return null;
+  if (compression === Compression.none) return countProblem(header, payloadBytesOf(header));
+  return compressedProblem(bytes, at, header);
+}
+
+function compressedProblem(bytes: Uint8Array, at: number, header: BatchHeader): string | null {
   const storedBytes = payloadBytesOf(header);
   const compressedBytes = storedBytes - UNCOMPRESSED_SIZE_BYTES;
-  let recordBytes = storedBytes;
-  if (compression !== Compression.none) {
-    if (compressedBytes <= 0) return `${storedBytes} bytes hold no compressed records`;
-    recordBytes = recordBytesOf(viewOf(bytes), at, header) ?? 0;
-    const recordBytesMax = Math.min(
-      BATCH_BYTES_MAX - BATCH_HEADER_BYTES - header.extensionBytes,
-      COMPRESSION_RATIO_MAX * compressedBytes,
-    );
-    if (recordBytes <= storedBytes || recordBytes > recordBytesMax) {
-      return `uncompressed size is ${recordBytes}, expected ${storedBytes + 1} to ${recordBytesMax}`;
-    }
+  if (compressedBytes <= 0) return `${storedBytes} bytes hold no compressed records`;
+  const recordBytes = recordBytesOf(viewOf(bytes), at, header) ?? 0;
+  const recordBytesMax = Math.min(
+    BATCH_BYTES_MAX - BATCH_HEADER_BYTES - header.extensionBytes,
+    COMPRESSION_RATIO_MAX * compressedBytes,
+  );
+  if (recordBytes <= storedBytes || recordBytes > recordBytesMax) {
+    return `uncompressed size is ${recordBytes}, expected ${storedBytes + 1} to ${recordBytesMax}`;
   }
-  if (header.recordCount * RECORD_HEADER_BYTES > recordBytes) {
-    return `${header.recordCount} records do not fit ${recordBytes} bytes`;
-  }
-  return null;
+  return countProblem(header, recordBytes);
+}
+
+function countProblem({ recordCount }: BatchHeader, recordBytes: number): string | null {
+  if (recordCount * RECORD_HEADER_BYTES <= recordBytes) return null;
+  return `${recordCount} records do not fit ${recordBytes} bytes`;
 }
 
 /** The format version in a batch header. */

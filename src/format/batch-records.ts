@@ -1,4 +1,5 @@
 /** From a verified batch to the bytes of its records: as they stand, or decompressed. */
+import { present } from '../core/assert.ts';
 import { CodecUnavailableError, CorruptLogError } from '../core/errors.ts';
 import { compressionOf, nextOffsetOf, recordBytesOf, type BatchHeader } from './batch-header.ts';
 import { compressionName, compressionProblem, decompress } from './compression.ts';
@@ -50,15 +51,14 @@ export function recordsOf(batch: VerifiedBatch): BatchRecords {
 function decompressed({ view, at, header, file }: VerifiedBatch, stored: Uint8Array): Uint8Array {
   const compression = compressionOf(header);
   const { baseOffset, position } = header;
-  const sizeBytes = recordBytesOf(view, at, header);
   const problem = compressionProblem(compression);
-  if (problem !== null || sizeBytes === null) {
-    const codec = compressionName(compression);
+  if (problem !== null) {
     throw new CodecUnavailableError(
-      `cannot read the batch at byte ${position} of ${file}: ${problem ?? 'unknown'}`,
-      { codec, offset: baseOffset, file, position },
+      `cannot read the batch at byte ${position} of ${file}: ${problem}`,
+      { codec: compressionName(compression), offset: baseOffset, file, position },
     );
   }
+  const sizeBytes = present(recordBytesOf(view, at, header), 'its compression is known');
   const result = decompress(compression, stored, sizeBytes);
   if (result.bytes !== null) return result.bytes;
   throw new CorruptLogError(

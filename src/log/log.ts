@@ -205,8 +205,8 @@ export class Log<T, Input = T> implements AsyncDisposable {
    * Reads batch by batch: one await per batch on disk, a plain loop inside.
    *
    * @throws OffsetOutOfRangeError when `from` is not readable or retention passed the reader;
-   *   CorruptLogError at damage; CodecUnavailableError; ClosedError; the signal's reason; with `follow` FailedError behind the
-   *   last record when the writer stopped
+   *   CorruptLogError at damage; ClosedError; the signal's reason; with `follow` FailedError behind the
+   *   last record when the writer stopped. A batch is decompressed when it is iterated: see there
    */
   async *batches(options: ReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
     const plan = planRead(options);

@@ -1,4 +1,5 @@
 /** Looks into verified batches for `verify`: do the records decompress, and are they whole? */
+import { present } from '../core/assert.ts';
 import { CodecUnavailableError, CorruptLogError, type CorruptLogDetails } from '../core/errors.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
 import { compressionOf } from '../format/batch-header.ts';
@@ -28,7 +29,7 @@ export class RecordCheck {
   *notes(): Generator<string, void, void> {
     for (const [compression, count] of this.#unread) {
       const batches = count === 1 ? '1 batch' : `${count} batches`;
-      const reason = compressionProblem(compression) ?? 'unknown';
+      const reason = present(compressionProblem(compression), 'it was unavailable');
       yield `the records in ${batches} were not looked into, checksums are right: ${reason}`;
     }
   }

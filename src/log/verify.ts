@@ -53,7 +53,8 @@ export interface VerifyOptions {
  * @throws NotFoundError when there is no log; UnsupportedVersionError; IoError. Damage is never
  *   thrown
  *
- * Cost: reads the whole log once (5 GB/s when cached; compressed, 0.3 GB/s of records); memory for one read and one index.
+ * Cost: reads the whole log once (5 GB/s when cached; 0.3 GB/s of compressed records); memory for
+ * one read, one batch and one index.
  */
 export async function* verifyLog(
   path: string,
