@@ -31,6 +31,7 @@ export type {
   FileKind,
   FileStat,
   FileSystem,
+  LockChoice,
   LockOptions,
   LockState,
   OpenMode,
@@ -65,4 +66,5 @@ export {
   type IoDetails,
   type LockHolder,
   type OffsetRangeDetails,
+  type UnavailableMechanism,
 } from './core/errors.ts';

@@ -97,13 +97,20 @@ export class LockedError extends StoreError {
   }
 }
 
+/** A mechanism that does not work here, and why. */
+export interface UnavailableMechanism {
+  readonly mechanism: string;
+  readonly reason: string;
+}
+
 /** No locking mechanism that was asked for works on this machine. */
 export class LockUnavailableError extends StoreError {
   readonly code = 'ERR_VARVE_LOCK_UNAVAILABLE';
-  readonly details: { readonly path: string; readonly tried: readonly string[] };
+  readonly details: { readonly path: string; readonly tried: readonly UnavailableMechanism[] };
 
   constructor(details: LockUnavailableError['details'], options?: ErrorOptions) {
-    super(`no lock for ${details.path}: tried ${details.tried.join(', ')}`, options);
+    const tried = details.tried.map(({ mechanism, reason }) => `${mechanism} (${reason})`);
+    super(`no lock for ${details.path}: tried ${tried.join(', ')}`, options);
     this.details = details;
   }
 }

@@ -1,12 +1,15 @@
 /** Names of the files in a log directory. What matches none of them is never touched. */
 
 export const LOCK_FILE = 'LOCK';
+/** The lock `sqlite`, empty; never deleted, as LOCK. */
+export const SQLITE_LOCK_FILE = 'LOCK.sqlite';
 export const CHECKPOINT_FILE = 'checkpoint';
 export const RESERVE_FILE = 'reserve';
 export const QUARANTINE_DIRECTORY = 'quarantine';
 /** Ends the name of a file that is not finished; safe to remove at open. */
 export const TEMPORARY_SUFFIX = '.tmp';
 
+const CLAIM_PREFIX = `${LOCK_FILE}.claim.`;
 const SEGMENT_SUFFIX = '.log';
 const OFFSET_DIGITS = 20;
 const SEGMENT_NAME = /^(\d{20})\.log$/;
@@ -22,4 +25,9 @@ export function parseSegmentFileName(name: string): number | null {
   if (digits === undefined) return null;
   const baseOffset = Number(digits);
   return Number.isSafeInteger(baseOffset) ? baseOffset : null;
+}
+
+/** Whether a name is there while a writer is about to lock the directory, and no longer. */
+export function isClaimFileName(name: string): boolean {
+  return name.startsWith(CLAIM_PREFIX);
 }

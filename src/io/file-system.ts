@@ -61,9 +61,17 @@ export interface File {
 
 /** The writer's exclusive right to a directory, held until `release`. */
 export interface DirectoryLock {
-  /** What holds it: `memory`, `socket`, `flock+socket`, ... */
+  /** What holds it: `memory`, `socket`, `flock+socket`, `sqlite`, `owner-record`, ... */
   readonly mechanism: string;
-  /** Rejects with `LockedError` when LOCK was replaced under us (a second holder may exist). */
+  /**
+   * Whose lock this was until now, when it was taken from an owner in another container or on
+   * another machine, whose heartbeat had stopped; null as a rule.
+   */
+  readonly takenOver: LockHolder | null;
+  /**
+   * Rejects with `LockedError` when the lock is not ours any more: LOCK was deleted or replaced, or
+   * another writer took it over. A second writer may exist.
+   */
   verify(): Promise<void>;
   /** Idempotent. Never deletes LOCK. */
   release(): Promise<void>;
@@ -85,9 +93,14 @@ export interface LockState {
   readonly holder: (LockHolder & { readonly acquiredAtMs: number }) | null;
 }
 
+/** What a writer's lock is made of; `LogOptions.lock` says what each of them means. */
+export type LockChoice = 'auto' | 'flock' | 'socket' | 'sqlite' | 'owner-record';
+
 export interface LockOptions {
-  /** Says when the lock was taken; default the operating system's. */
-  readonly clock?: Clock;
+  /** Default `auto`. A file system with a lock of its own may ignore it. */
+  readonly lock?: LockChoice | undefined;
+  /** For the times in LOCK, and for the heartbeat; default the operating system's. */
+  readonly clock?: Clock | undefined;
 }
 
 export interface FileSystem {

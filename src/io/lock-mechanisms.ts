@@ -1,12 +1,13 @@
 /**
- * The operating system's mechanisms that a writer's lock is made of. Each is freed by the kernel
- * when the process dies, however it dies.
+ * The locks of the kernel that a writer's lock is made of: here those of Unix, in `lock-sqlite.ts`
+ * the one of SQLite. Each is freed by the kernel when the process dies, however it dies.
  *
- * To add one: implement `LockMechanism`, and put it in `defaultMechanisms` in order of preference.
+ * To add one: implement `LockMechanism`, and give it its place in the plans of `lock-plan.ts`.
  */
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
+import { isMainThread } from 'node:worker_threads';
 
 import type * as FsExt from 'fs-ext';
 
@@ -14,6 +15,7 @@ import type { Descriptor } from './descriptor.ts';
 
 /** LOCK, open. */
 export interface LockTarget {
+  readonly directory: string;
   readonly descriptor: Descriptor;
   /** `device:inode`: what is locked, by whatever path it was reached. */
   readonly identity: string;
@@ -25,8 +27,8 @@ export interface HeldMechanism {
   release(): Promise<void>;
 }
 
-/** `held`: somebody else has it. `unavailable`: it does not work here. */
-export type LockAttempt = HeldMechanism | 'held' | 'unavailable';
+/** `held`: somebody else has it. `unavailable`: it does not work here, and why. */
+export type LockAttempt = HeldMechanism | 'held' | { readonly unavailable: string };
 
 export interface LockMechanism {
   readonly name: string;
@@ -41,9 +43,9 @@ export interface LockMechanism {
 export const socketMechanism: LockMechanism = {
   name: 'socket',
   async take({ identity }) {
-    if (process.platform !== 'linux') return 'unavailable';
+    if (process.platform !== 'linux') return { unavailable: 'only Linux has abstract sockets' };
     const listening = await listen(`\0varve-${identity.replace(':', '-')}`);
-    if (typeof listening === 'string') return listening;
+    if (listening === 'held' || 'unavailable' in listening) return listening;
     return {
       name: 'socket',
       release: () =>
@@ -61,27 +63,27 @@ export const socketMechanism: LockMechanism = {
 export const flockMechanism: LockMechanism = {
   name: 'flock',
   async take({ descriptor }) {
+    // It keeps a handle of the V8 isolate that loaded it last: in a second thread, the process aborts.
+    if (!isMainThread) return { unavailable: 'fs-ext works in the main thread only' };
     const fsExt = loadFsExt();
-    if (fsExt === null) return 'unavailable';
+    if (fsExt === null) return { unavailable: 'the optional package fs-ext does not load' };
     const errno = descriptor.runSync('lock', null, (fd) => tryFlock(fsExt, fd));
-    if (errno !== null) return HELD_ERRNOS.has(errno) ? 'held' : 'unavailable';
+    if (errno !== null) return HELD_ERRNOS.has(errno) ? 'held' : { unavailable: errno };
     // The lock goes with the descriptor, which the directory lock closes.
     return { name: 'flock', release: async () => {} };
   },
 };
 
-/** All that may work here; a writer takes every one that does. */
-export const defaultMechanisms: readonly LockMechanism[] = [socketMechanism, flockMechanism];
-
 const HELD_ERRNOS: ReadonlySet<string> = new Set(['EAGAIN', 'EWOULDBLOCK', 'EACCES']);
 
-function listen(path: string): Promise<Server | 'held' | 'unavailable'> {
+function listen(path: string): Promise<Server | Exclude<LockAttempt, HeldMechanism>> {
   return new Promise((resolve) => {
     // Nobody has a reason to connect.
     const server = createServer((connection) => connection.destroy());
     server.on('error', (error) => {
       // Later errors (of accepting) settle nothing any more and do not touch the name.
-      resolve('code' in error && error.code === 'EADDRINUSE' ? 'held' : 'unavailable');
+      const code = 'code' in error ? error.code : undefined;
+      resolve(code === 'EADDRINUSE' ? 'held' : { unavailable: error.message });
     });
     // Exclusive: in a cluster worker the name would otherwise be bound by the primary, for all.
     server.listen({ path, exclusive: true }, () => resolve(server));

@@ -8,7 +8,7 @@ import { isIoError, LockedError } from '../core/errors.ts';
 import type { DirectoryLock, LockState } from './file-system.ts';
 import { ioError } from './io-error.ts';
 import type { IoOperation } from './io-error.ts';
-import { LOCK_FILE_NAME } from './lock-owner.ts';
+import { LOCK_FILE_NAME } from './lock-record.ts';
 import type { MemoryDirectoryNode, MemoryFileNode, MemoryTree } from './memory-tree.ts';
 
 const MECHANISM = 'memory';
@@ -33,6 +33,7 @@ export function memoryLockState(options: MemoryLockOptions): LockState {
 /** A held lock. `check` and `free` are `verify` and `release` for callers that must not wait. */
 export class MemoryLock implements DirectoryLock {
   readonly mechanism = MECHANISM;
+  readonly takenOver = null;
   readonly #options: MemoryLockOptions;
   readonly #directory: MemoryDirectoryNode;
   readonly #lockFile: MemoryFileNode;

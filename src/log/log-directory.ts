@@ -3,11 +3,13 @@ import { dirname, join } from 'node:path';
 import { isIoError } from '../core/errors.ts';
 import {
   CHECKPOINT_FILE,
+  isClaimFileName,
   LOCK_FILE,
   parseSegmentFileName,
   QUARANTINE_DIRECTORY,
   RESERVE_FILE,
   segmentFileName,
+  SQLITE_LOCK_FILE,
   TEMPORARY_SUFFIX,
 } from '../format/file-names.ts';
 import type { FileSystem } from '../io/file-system.ts';
@@ -27,6 +29,7 @@ export interface DirectoryListing {
 
 const OURS: ReadonlySet<string> = new Set([
   LOCK_FILE,
+  SQLITE_LOCK_FILE,
   CHECKPOINT_FILE,
   RESERVE_FILE,
   QUARANTINE_DIRECTORY,
@@ -89,7 +92,7 @@ export class LogDirectory {
         const segment = await this.#describe(join(this.path, name), baseOffset);
         if (segment !== null) segments.push(segment);
       } else if (isTemporary(name)) temporaries.push(join(this.path, name));
-      else if (!OURS.has(name)) foreign.push(name);
+      else if (!OURS.has(name) && !isClaimFileName(name)) foreign.push(name);
     }
     return {
       segments,

@@ -27,7 +27,8 @@ import {
   type CompressionName,
   type Compressor,
 } from '../format/compression.ts';
-import type { FileSystem } from '../io/file-system.ts';
+import type { FileSystem, LockChoice } from '../io/file-system.ts';
+import { LOCK_CHOICES } from '../io/lock-plan.ts';
 import { nodeFileSystem } from '../io/node-file-system.ts';
 import type { OnCorruption } from './log-loader.ts';
 
@@ -82,6 +83,22 @@ export interface LogOptions<T, Input = T> {
    */
   readonly onCorruption?: OnCorruption | undefined;
   /**
+   * What keeps other writers out; default `auto`. However two writers lock, they exclude each other
+   * on one machine: LOCK names the owner, and a process that lives is never overruled.
+   *
+   * `auto`: on Linux an abstract socket and, where the optional package fs-ext loads, flock(2);
+   * without either, `sqlite`; without that, `owner-record` and a warning (`VARVE_LOCK_WEAK`).
+   * `flock`, `socket` (Linux): that one alone. `sqlite`: an exclusive transaction of `node:sqlite`
+   * (Node.js 22.13; 22 prints an ExperimentalWarning) on the empty file LOCK.sqlite.
+   * `owner-record`: nothing of the kernel's, only what LOCK says and the process table confirms.
+   * One that does not work here is an error (LockUnavailableError), not a weaker lock.
+   *
+   * Across containers and machines, a heartbeat in LOCK every 5 s keeps other writers out. An owner
+   * that cannot be seen otherwise and was silent for 30 s is watched for 10 s, then replaced, which
+   * `recovery.notes` says; should it wake up, its next roll fails with LockedError.
+   */
+  readonly lock?: LockChoice | undefined;
+  /**
    * Never writes, never creates, takes no lock; default false. Any number of read-only handles, in
    * any process, follow a log while one writer appends to it.
    */
@@ -117,6 +134,7 @@ export interface LogSettings<T, Input = T> {
   readonly freeBytesMin: number | null;
   readonly cacheBytes: number;
   readonly onCorruption: OnCorruption;
+  readonly lock: LockChoice;
   readonly readOnly: boolean;
   readonly pollMs: number;
   readonly create: boolean;
@@ -147,6 +165,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof LogOptions<unknown>>([
   'freeBytesMin',
   'cacheBytes',
   'onCorruption',
+  'lock',
   'readOnly',
   'pollMs',
   'create',
@@ -178,6 +197,7 @@ export function resolveLogOptions<T, Input>(options: LogOptions<T, Input>): LogS
     compressor: compressor(options, readOnly),
     durability: checkChoice('durability', options.durability ?? 'sync', DURABILITY_LEVELS),
     onCorruption: checkChoice('onCorruption', options.onCorruption ?? 'fail', ON_CORRUPTION),
+    lock: checkChoice('lock', options.lock ?? 'auto', LOCK_CHOICES),
     readOnly,
     create: checkBoolean('create', options.create ?? true),
   });

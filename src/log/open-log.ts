@@ -109,6 +109,7 @@ async function openForWriting<T, Input>(
   const directory = await existingDirectory(path, settings);
   if (!settings.create) await checkLogThere(directory);
   const lock = await settings.fileSystem.lockDirectory(directory.path, {
+    lock: settings.lock,
     clock: settings.clock,
   });
   let loaded: LoadedLog | null = null;
@@ -177,7 +178,7 @@ async function assemble<T, Input>(parts: Assembly<T, Input>): Promise<Log<T, Inp
     settings,
     log,
     writer,
-    recovery: { ...loaded.report, durationMs },
+    recovery: { ...loaded.report, notes: [...loaded.report.notes, ...lockNotes(lock)], durationMs },
   });
 }
 
@@ -199,4 +200,11 @@ function readableLog<T, Input>(parts: Assembly<T, Input>): ReadableLog {
     : new LogFollower({ directory, logId, marks, segments, handles, sequence, isBesideWriter });
   const indexes = new IndexCache();
   return { path: directory.path, logId, marks, segments, handles, indexes, follower };
+}
+
+function lockNotes(lock: DirectoryLock | null): string[] {
+  const from = lock?.takenOver ?? null;
+  if (from === null) return [];
+  const who = `process ${from.pid} on ${from.host} (${from.mechanism})`;
+  return [`the writer's lock was taken over from ${who}, which gave no sign of life any more`];
 }

@@ -16,7 +16,6 @@ import { beforeAll, describe, expect, test } from 'vitest';
 
 import { SeededRandom } from '../../src/core/random.ts';
 import { takeDirectoryLock } from '../../src/io/directory-lock.ts';
-import { socketMechanism } from '../../src/io/lock-mechanisms.ts';
 import type { MemoryNode } from '../../src/io/memory-tree.ts';
 import { crashStates } from '../support/crash-states.ts';
 import { contentOf } from '../support/disk-damage.ts';
@@ -216,7 +215,7 @@ describe.skipIf(skipReason !== null)('a read-only file system', () => {
 
 describe.skipIf(skipReason !== null)('a lock of another network namespace', () => {
   test.each([
-    ['all', ['-n']],
+    ['auto', ['-n']],
     ['socket', ['-n']], // The sockets do not meet: the owner record tells.
     ['socket', []],
   ])('refuses: %s, unshare %j', async (mechanisms, namespaces) => {
@@ -227,12 +226,12 @@ describe.skipIf(skipReason !== null)('a lock of another network namespace', () =
     });
     const [answer] = await once(holder.stdout, 'data');
     expect(String(answer)).toContain('held');
-    const taking = takeDirectoryLock(path, { mechanisms: [socketMechanism] });
+    const taking = takeDirectoryLock(path, { lock: 'socket' });
     await expect(taking).rejects.toMatchObject({ details: { holder: { pid: holder.pid } } });
     const exited = once(holder, 'exit');
     holder.kill('SIGKILL');
     await exited;
-    await (await takeDirectoryLock(path, { mechanisms: [socketMechanism] })).release();
+    await (await takeDirectoryLock(path, { lock: 'socket' })).release();
   });
 });
 

@@ -24,7 +24,7 @@ import type {
   OpenMode,
   Space,
 } from '../../src/io/file-system.ts';
-import { LOCK_FILE_NAME } from '../../src/io/lock-owner.ts';
+import { LOCK_FILE_NAME } from '../../src/io/lock-record.ts';
 import { memoryStat } from '../../src/io/memory-file-system.ts';
 import { MemoryLock, memoryLockState } from '../../src/io/memory-lock.ts';
 import type { MemoryLocks } from '../../src/io/memory-lock.ts';
@@ -320,6 +320,7 @@ export class FaultyFileSystem implements FileSystem {
     let releasing: Promise<void> | null = null;
     return {
       mechanism: lock.mechanism,
+      takenOver: null,
       verify: async () => gate.call({ operation: 'verifyLock', path }, { run: () => lock.check() }),
       release() {
         releasing ??= gate.call({ operation: 'releaseLock', path }, { run: () => lock.free() });

@@ -1,27 +1,17 @@
 /**
- * A second process for lock tests, run from dist: locks the directory of its first argument with
- * the mechanisms named by its second (`socket`, `flock`, `all`), says how that went in one line of
- * JSON, and holds the lock until its input ends.
+ * A second process for lock tests, run from dist: locks the directory of its first argument as its
+ * second (an option `lock`) says, tells how that went in one line of JSON, and holds the lock until
+ * its input ends.
  */
 import { LockedError } from '../../src/core/errors.ts';
 import { takeDirectoryLock } from '../../src/io/directory-lock.ts';
-import {
-  defaultMechanisms,
-  flockMechanism,
-  socketMechanism,
-} from '../../src/io/lock-mechanisms.ts';
-import type { LockMechanism } from '../../src/io/lock-mechanisms.ts';
+import { LOCK_CHOICES } from '../../src/io/lock-plan.ts';
 
-const MECHANISMS: Readonly<Record<string, readonly LockMechanism[]>> = {
-  all: defaultMechanisms,
-  socket: [socketMechanism],
-  flock: [flockMechanism],
-};
-
-const [, , path = '', which = 'all'] = process.argv;
+const [, , path = '', which = 'auto'] = process.argv;
 try {
-  const mechanisms = MECHANISMS[which] ?? [];
-  const lock = await takeDirectoryLock(path, { mechanisms });
+  const choice = LOCK_CHOICES.find((one) => one === which);
+  if (choice === undefined) throw new Error(`no lock is called ${which}`);
+  const lock = await takeDirectoryLock(path, { lock: choice });
   process.stdout.write(`${JSON.stringify({ held: lock.mechanism })}\n`);
   process.stdin.resume();
   process.stdin.on('end', () => void lock.release().then(() => process.stdin.destroy()));

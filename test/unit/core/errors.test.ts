@@ -31,8 +31,14 @@ const TABLE: readonly Row[] = [
   ],
   [new errors.LockedError({ path: '/d', holder: null }), '/d is locked by another process', true],
   [
-    new errors.LockUnavailableError({ path: '/d', tried: ['socket', 'flock'] }),
-    'no lock for /d: tried socket, flock',
+    new errors.LockUnavailableError({
+      path: '/d',
+      tried: [
+        { mechanism: 'socket', reason: 'no Linux' },
+        { mechanism: 'flock', reason: 'no addon' },
+      ],
+    }),
+    'no lock for /d: tried socket (no Linux), flock (no addon)',
   ],
   [
     new errors.ReadOnlyError({ operation: 'append', path: '/d' }),

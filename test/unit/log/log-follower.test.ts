@@ -8,7 +8,7 @@ import { ManualClock } from '../../../src/core/clock.ts';
 import { ConflictError, CorruptLogError, OffsetOutOfRangeError } from '../../../src/core/errors.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
 import type { File } from '../../../src/io/file-system.ts';
-import { LOCK_FILE_NAME } from '../../../src/io/lock-owner.ts';
+import { LOCK_FILE } from '../../../src/format/file-names.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { openLog } from '../../../src/log/open-log.ts';
@@ -214,7 +214,7 @@ describe('beside a live writer a read-only handle', () => {
   test('refuses to go on when the directory holds another log', async () => {
     const { fileSystem, writer, reader } = await pair(10);
     await writer.close();
-    const files = (await fileSystem.list(LOG_PATH)).filter((name) => name !== LOCK_FILE_NAME);
+    const files = (await fileSystem.list(LOG_PATH)).filter((name) => name !== LOCK_FILE);
     for (const name of files) await fileSystem.unlink(join(LOG_PATH, name));
     const other = await openLog(LOG_PATH, { fileSystem, codec: utf8 });
     await append(other, 5);
@@ -243,7 +243,7 @@ describe('without a writer a read-only handle', () => {
     const writer = await openLog(live, { codec: utf8, clock, durability: 'os' });
     await append(writer, 5);
     await cp(live, killed, { recursive: true });
-    await rm(join(killed, LOCK_FILE_NAME)); // It names this process, which lives.
+    await rm(join(killed, LOCK_FILE)); // It names this process, which lives.
     const reader = await openLog(killed, { codec: utf8, readOnly: true });
     expect(reader).toMatchObject({ visibleOffset: 5, durableOffset: 0 });
     expect(await valuesOf(reader, 0)).toEqual(textsFrom(0, 5));
@@ -281,7 +281,7 @@ test('bytes that were read before they became visible are read again: the write 
   await replacement.append({ value: 'the one that counts' });
   await replacement.close();
   for (const name of await readdir(other)) {
-    if (name !== LOCK_FILE_NAME && name !== 'reserve') {
+    if (name !== LOCK_FILE && name !== 'reserve') {
       await copyFile(join(other, name), join(shown, name));
     }
   }

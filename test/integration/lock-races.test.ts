@@ -1,0 +1,74 @@
+/** Processes that lock one directory at the same moment, each in its way: never more than one does. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+import type { LockChoice } from '../../src/io/file-system.ts';
+import { WORKING } from '../support/lock-processes.ts';
+import { distPath } from '../support/run-cli.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const ROUNDS = 60;
+const RACER = distPath('test', 'support', 'lock-racer.js');
+
+const CHOICES = WORKING.map(([choice]) => choice).filter((choice) => choice !== 'auto');
+const PAIRS = CHOICES.flatMap((one, index) =>
+  CHOICES.slice(index).map((other) => [one, other] as const),
+);
+
+type Ask = (command: string) => Promise<string>;
+
+/** Two processes of each kind, so that the same mechanism and another one are both met. */
+async function startRacers(choices: readonly LockChoice[]): Promise<Ask[]> {
+  return Promise.all(choices.map(startRacer));
+}
+
+async function startRacer(choice: LockChoice): Promise<Ask> {
+  const child = spawn(process.execPath, [RACER, choice], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const lines = createInterface({ input: child.stdout });
+  await once(lines, 'line');
+  return async (command) => {
+    const answered = once(lines, 'line');
+    child.stdin.write(`${command}\n`);
+    const [line] = await answered;
+    return String(line);
+  };
+}
+
+/** All at once; one holds it, the others are refused. */
+async function race(racers: readonly Ask[], path: string): Promise<void> {
+  const answers = await Promise.all(racers.map((ask) => ask(`take ${path}`)));
+  const refused = answers.filter((answer) => answer === 'refused');
+  expect(answers).toContain('held');
+  expect(refused).toHaveLength(racers.length - 1);
+  await Promise.all(racers.map((ask) => ask('release')));
+}
+
+describe.skipIf(process.platform !== 'linux')('two that lock at the same moment', () => {
+  test.each(PAIRS)('%s and %s: one holds it, one is refused', async (one, other) => {
+    const root = await temporaryDirectory();
+    const racers = await startRacers([one, other]);
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const path = join(root, `d${round % 2 === 0 ? round : 'again'}`);
+      await mkdir(path, { recursive: true });
+      await race(racers, path);
+    }
+    const left = (await readdir(root, { recursive: true })).filter((name) => /claim/.test(name));
+    expect(left).toEqual([]);
+  });
+
+  test('and five, of all kinds', async () => {
+    const root = await temporaryDirectory();
+    const racers = await startRacers([...CHOICES, 'auto', 'owner-record']);
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const path = join(root, `d${round}`);
+      await mkdir(path);
+      await race(racers, path);
+    }
+  });
+});
