@@ -15,7 +15,6 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 
 import { SeededRandom } from '../../src/core/random.ts';
-import { takeDirectoryLock } from '../../src/io/directory-lock.ts';
 import type { MemoryNode } from '../../src/io/memory-tree.ts';
 import { crashStates } from '../support/crash-states.ts';
 import { contentOf } from '../support/disk-damage.ts';
@@ -211,28 +210,6 @@ describe.skipIf(skipReason !== null)('a read-only file system', () => {
       await expect(appending).rejects.toMatchObject({ code: 1, stderr: /EROFS/ });
     },
   );
-});
-
-describe.skipIf(skipReason !== null)('a lock of another network namespace', () => {
-  test.each([
-    ['auto', ['-n']],
-    ['socket', ['-n']], // The sockets do not meet: the owner record tells.
-    ['socket', []],
-  ])('refuses: %s, unshare %j', async (mechanisms, namespaces) => {
-    const path = await temporaryDirectory();
-    const args = [...namespaces, process.execPath, distPath('test', 'support', 'lock-holder.js')];
-    const holder = spawn('unshare', [...args, path, mechanisms], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    const [answer] = await once(holder.stdout, 'data');
-    expect(String(answer)).toContain('held');
-    const taking = takeDirectoryLock(path, { lock: 'socket' });
-    await expect(taking).rejects.toMatchObject({ details: { holder: { pid: holder.pid } } });
-    const exited = once(holder, 'exit');
-    holder.kill('SIGKILL');
-    await exited;
-    await (await takeDirectoryLock(path, { lock: 'socket' })).release();
-  });
 });
 
 describe('what is reachable', () => {

@@ -3,7 +3,7 @@
  * second (an option `lock`) says, tells how that went in one line of JSON, and holds the lock until
  * its input ends.
  */
-import { LockedError } from '../../src/core/errors.ts';
+import { LockedError, StoreError } from '../../src/core/errors.ts';
 import { takeDirectoryLock } from '../../src/io/directory-lock.ts';
 import { LOCK_CHOICES } from '../../src/io/lock-plan.ts';
 
@@ -16,6 +16,8 @@ try {
   process.stdin.resume();
   process.stdin.on('end', () => void lock.release().then(() => process.stdin.destroy()));
 } catch (error) {
-  if (!(error instanceof LockedError)) throw error;
-  process.stdout.write(`${JSON.stringify({ refused: error.details.holder })}\n`);
+  if (!(error instanceof StoreError)) throw error;
+  const answer =
+    error instanceof LockedError ? { refused: error.details.holder } : { failed: error.message };
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
 }

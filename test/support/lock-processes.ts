@@ -30,7 +30,11 @@ const HOLDER = distPath('test', 'support', 'lock-holder.js');
 
 export interface Holder {
   readonly pid: number;
-  readonly answer: { readonly held?: string; readonly refused?: unknown };
+  readonly answer: {
+    readonly held?: string;
+    readonly refused?: unknown;
+    readonly failed?: string;
+  };
   readonly child: ChildProcessByStdio<Writable, Readable, null>;
 }
 

@@ -9,7 +9,14 @@ import { describe, expect, test } from 'vitest';
 
 import { takeDirectoryLock } from '../../../src/io/directory-lock.ts';
 import { readLockState } from '../../../src/io/lock-state.ts';
-import { AUTO, endHolder, hasSqlite, refusalOf, startHolder, WORKING } from '../../support/lock-processes.ts';
+import {
+  AUTO,
+  endHolder,
+  hasSqlite,
+  refusalOf,
+  startHolder,
+  WORKING,
+} from '../../support/lock-processes.ts';
 import { NO_PID, plantOwner, recordAt } from '../../support/lock-records.ts';
 import { distPath } from '../../support/run-cli.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
