@@ -2,15 +2,20 @@ import { describe, expect, test } from 'vitest';
 
 import { BatchCursor } from '../../../src/format/batch-cursor.ts';
 import type { VerifiedBatch } from '../../../src/format/batch-records.ts';
+import { createCompressor, type Compressor } from '../../../src/format/compression.ts';
 import { BATCH_HEADER_BYTES } from '../../../src/format/layout.ts';
 import { viewOf } from '../../../src/format/u64.ts';
 import { BatchCache } from '../../../src/log/batch-cache.ts';
 import { encodedBatch } from '../../support/batch-fixture.ts';
 
 /** A batch of records `text(baseOffset)`, ..., inside a larger buffer as a read leaves it. */
-function batchAt(baseOffset: number, recordCount: number): VerifiedBatch {
+function batchAt(
+  baseOffset: number,
+  recordCount: number,
+  compressor: Compressor | null = null,
+): VerifiedBatch {
   const values = Array.from({ length: recordCount }, (_, n) => `value ${baseOffset + n}`);
-  const { bytes, header } = encodedBatch({ baseOffset, values });
+  const { bytes, header } = encodedBatch({ baseOffset, values, compressor });
   const window = new Uint8Array(bytes.length + 300).fill(0xaa);
   window.set(bytes, 100);
   return { bytes: window, view: viewOf(window), at: 100, header, file: '/test.log' };
@@ -58,6 +63,22 @@ describe('BatchCache', () => {
       true,
       true,
     ]);
+  });
+
+  test('counts a compressed batch by what it takes uncompressed', () => {
+    const compressed = batchAt(10, 10, createCompressor('gzip', 1));
+    const plainBytes = batchAt(10, 10).header.sizeBytes + 12 * 10;
+    expect(compressed.header.sizeBytes).toBeLessThan(plainBytes / 2);
+    for (const [bytesMax, isKept] of [
+      [plainBytes, true],
+      [plainBytes - 1, false],
+    ] as const) {
+      const cache = new BatchCache(bytesMax);
+      const cursor = new BatchCursor();
+      expect(cache.add(compressed).seek(cursor, 17)).toBe(true);
+      expect(Buffer.from(cursor.valueView() ?? []).toString()).toBe('value 17');
+      expect(cache.get(10) !== null).toBe(isKept);
+    }
   });
 
   test('of 0 bytes, and for a batch larger than the cache, keeps nothing but still answers', () => {

@@ -158,14 +158,15 @@ describe.each(AVAILABLE_COMPRESSIONS)('a log compressed with %s', (compression) 
   });
 });
 
-test('what does not become smaller is stored as it is', async () => {
+test('what does not become smaller is stored as it is, between batches that do', async () => {
   const fileSystem = new MemoryFileSystem();
   const log = await openTextLog(fileSystem, { compression: 'gzip' });
-  await log.append({ value: 'short' });
-  await log.append({ value: 'abcdefghijklmnopqrstuvwxyz' });
+  const values = [textAt(0), 'short', textAt(2), 'abcdefghijklmnopqrstuvwxyz'];
+  for (const value of values) await log.append({ value });
   const [path = ''] = await segmentPaths(fileSystem);
   const { batches } = await walkSegment(fileSystem, path);
-  expect(batches.map(({ header }) => header.attributes)).toEqual([0, 0]);
+  expect(batches.map(({ header }) => header.attributes)).toEqual([1, 0, 1, 0]);
+  expect(await valuesOf(log)).toEqual(values);
   await log.close();
 });
 
