@@ -81,7 +81,8 @@ export async function takeDirectoryLock(
     heldHere.set(target.identity, hold.own);
     return new NodeDirectoryLock(hold);
   } catch (error) {
-    for (const step of undo.reverse()) await step();
+    // Whatever else fails now: every step is done, and the caller hears of the first failure.
+    for (const step of undo.reverse()) await step().catch(() => undefined);
     throw error;
   }
 }

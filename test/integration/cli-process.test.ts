@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { ExitCode } from '../../tools/exit-codes.ts';
 import { distPath, runCli, runProgram, startProgram } from '../support/run-cli.ts';
+import { AUTO } from '../support/lock-processes.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const cliPath = distPath('tools', 'cli.js');
@@ -104,7 +105,10 @@ test('a second writer: exit 5, naming the first; readers go on', async () => {
   expect((await runCli(['cat', path])).stdout).toBe('a\nsecond line\n');
   expect((await runCli(['verify', path])).exitCode).toBe(ExitCode.ok);
   const { stdout } = await runCli(['info', path, '--json']);
-  expect(JSON.parse(stdout)).toMatchObject({ lock: { state: 'held', holder: { pid: child.pid } } });
+  const holder = { pid: child.pid, mechanism: AUTO };
+  expect(JSON.parse(stdout)).toMatchObject({ lock: { state: 'held', holder } });
+  const shown = (await runCli(['info', path])).stdout;
+  expect(shown).toMatch(/^lock +held by process \d+ on \S+ \((?:flock\+)?socket\) since /m);
   stdin.end();
   await closed;
   expect(child.exitCode).toBe(ExitCode.ok);

@@ -5,8 +5,7 @@
  * Needs root (it mounts small images, in a namespace of their own): elsewhere it skips, and with
  * REQUIRE_ROOT_TESTS=1 a skip is a failure.
  */
-import { execFile, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

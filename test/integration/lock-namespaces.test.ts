@@ -29,8 +29,8 @@ const skipped = `(skipped: ${skipReason ?? 'no'})`;
 function whySkip(): string | null {
   if (process.platform !== 'linux') return 'not Linux';
   try {
-    const [command = '', ...args] = [...CONTAINER, ...NOBODY, 'true'];
-    execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const [command = 'unshare', ...args] = CONTAINER;
+    execFileSync(command, [...args, ...NOBODY, 'true'], { stdio: ['ignore', 'ignore', 'pipe'] });
     return null;
   } catch (error) {
     return `no namespaces: ${String(error)}`;

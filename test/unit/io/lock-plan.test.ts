@@ -9,6 +9,8 @@ import { takeDirectoryLock } from '../../../src/io/directory-lock.ts';
 import type { LockAttempt, LockMechanism } from '../../../src/io/lock-mechanisms.ts';
 import { planOf } from '../../../src/io/lock-plan.ts';
 import type { LockPlan } from '../../../src/io/lock-plan.ts';
+import { nodeFileSystem } from '../../../src/io/node-file-system.ts';
+import { openLog } from '../../../src/log/open-log.ts';
 import { hasFlock, hasSqlite, refusalOf, WORKING } from '../../support/lock-processes.ts';
 import { NO_PID, plantOwner } from '../../support/lock-records.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
@@ -151,6 +153,22 @@ describe('the choices', () => {
     expect(String(outcome)).toMatch(message);
   });
 
+  test.skipIf(process.platform !== 'linux').each(WORKING)(
+    'a log takes %s as its option, and no file of a lock is foreign to it',
+    async (lock, mechanism) => {
+      const path = await temporaryDirectory();
+      await (await openLog(path, { lock })).close();
+      for (const name of ['LOCK.sqlite', 'LOCK.claim.1.2', 'LOCK.other']) {
+        await writeFile(join(path, name), '', { flag: 'a' });
+      }
+      const log = await openLog(path, { lock });
+      const state = await nodeFileSystem.lockState(path);
+      expect(state).toMatchObject({ state: 'held', holder: { pid: process.pid, mechanism } });
+      expect(log.recovery.notes).toEqual([expect.stringContaining('LOCK.other')]);
+      await log.close();
+    },
+  );
+
   test('owner-record is accepted without a warning', async () => {
     const path = await temporaryDirectory();
     const warnings = await warningsOf(async () => {
@@ -166,7 +184,8 @@ describe('the choices', () => {
   });
 });
 
-describe.skipIf(!hasSqlite)('LOCK.sqlite', () => {
+const why = hasSqlite ? '' : ' (skipped: this Node.js has no node:sqlite)';
+describe.skipIf(!hasSqlite)(`LOCK.sqlite${why}`, () => {
   test('is an empty file that only we may read, and has no journal', async () => {
     const path = await temporaryDirectory();
     const lock = await takeDirectoryLock(path, { lock: 'sqlite' });

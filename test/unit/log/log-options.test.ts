@@ -32,6 +32,7 @@ describe('resolveLogOptions', () => {
       queuedBytesMax: 64 * 1024 * 1024,
       cacheBytes: 32 * 1024 * 1024,
       onCorruption: 'fail',
+      lock: 'auto',
       readOnly: false,
       create: true,
     });
@@ -94,6 +95,7 @@ describe('resolveLogOptions', () => {
     ['durability', 'paranoid'],
     ['durability', 1],
     ['onCorruption', 'ignore'],
+    ['lock', 'fcntl'],
     ['readOnly', 'yes'],
     ['readOnly', 1],
     ['create', 'no'],
