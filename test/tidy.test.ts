@@ -19,6 +19,7 @@ const TEST_FOLDERS = [
   'types',
   'faults',
   'planted',
+  'soak',
   'support',
 ];
 
