@@ -5,7 +5,7 @@
  * Needs root (it mounts small images, in a namespace of their own): elsewhere it skips, and with
  * REQUIRE_ROOT_TESTS=1 a skip is a failure.
  */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,41 +21,24 @@ import { FaultyFileSystem } from '../support/faulty-file-system.ts';
 import type { FaultyFileSystemOptions } from '../support/faulty-file-system.ts';
 import { failSync, fillDisk, isSaved, POWER_CUT_SCENARIOS } from '../support/kernel-scenarios.ts';
 import type { FailedSync, FullDisk, Snapshot, Stage } from '../support/kernel-scenarios.ts';
+import { inMountNamespace, whyNoLoopImages } from '../support/loop-images.ts';
 import { isReachable } from '../support/reachable.ts';
 import { distPath } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const isRequired = process.env['REQUIRE_ROOT_TESTS'] === '1';
-const skipReason = whySkip();
+const skipReason = whyNoLoopImages();
 const RANDOM_IMAGES = 500;
 const ROOT = '/s';
 
-/** Null when this process may mount loop images, and the tools for it are there. */
-function whySkip(): string | null {
-  if (process.platform !== 'linux') return 'not Linux';
-  if (process.getuid?.() !== 0) return 'not root';
-  const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
-  const script = 'for tool in mkfs.ext4 mkfs.xfs perl fallocate; do command -v $tool; done | wc -l';
-  try {
-    const args = ['-m', 'sh', '-c', `mount -t tmpfs tmpfs /mnt && ${script}`];
-    const count = execFileSync('unshare', args, {
-      env: { PATH },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    return String(count).trim() === '4'
-      ? null
-      : 'mkfs.ext4, mkfs.xfs, perl or fallocate is missing';
-  } catch (error) {
-    return `no mount namespace: ${String(error)}`;
-  }
-}
-
 async function probe<T>(what: string): Promise<T> {
   const script = distPath('test', 'support', 'kernel-probe.js');
-  const args = ['-m', '--propagation', 'private', process.execPath, script];
   const directory = await mkdtemp(join(tmpdir(), 'varve-test-'));
   try {
-    const { stdout } = await promisify(execFile)('unshare', [...args, directory, what]);
+    const { stdout } = await promisify(execFile)(
+      'unshare',
+      inMountNamespace(script, directory, what),
+    );
     return JSON.parse(stdout) as T; // The probe prints what it is asked for.
   } finally {
     await rm(directory, { recursive: true, force: true }); // The mounts were the probe's alone.

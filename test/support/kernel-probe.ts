@@ -5,43 +5,21 @@
  * A power cut is a copy of the live disk image: what the kernel had not sent to the disk is not
  * in it. Arguments: an empty directory, and `tmpfs`, `ext4`, `xfs` or `failing-sync`.
  */
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 import { nodeFileSystem } from '../../src/io/node-file-system.ts';
 import { failSync, fillDisk, isSaved, POWER_CUT_SCENARIOS } from './kernel-scenarios.ts';
 import type { Snapshot, Stage } from './kernel-scenarios.ts';
-
-/** sync_file_range(2): wait before, write, wait after. Node has no call for it. */
-const SYNC_FILE_RANGE: Readonly<Partial<Record<NodeJS.Architecture, number>>> = {
-  x64: 277,
-  arm64: 84,
-};
-const SYNC_FLAGS = 7;
-
-const IMAGE_SIZE: Readonly<Record<string, string>> = { ext4: '64M', xfs: '300M' };
-const MKFS: Readonly<Record<string, readonly string[]>> = {
-  ext4: ['mkfs.ext4', '-q', '-F', '-b', '4096'],
-  xfs: ['mkfs.xfs', '-q', '-f'],
-};
-/** Without these a background commit could slip in; xfs needs to mount a copy of itself. */
-const MOUNT_OPTIONS: Readonly<Record<string, string>> = {
-  ext4: 'loop,commit=600',
-  xfs: 'loop,nouuid',
-};
-
-function run(command: string, ...args: readonly string[]): void {
-  const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`;
-  execFileSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'], env: { PATH } });
-}
-
-function writeBack(path: string, range: { start: number; length: number }): void {
-  const number = SYNC_FILE_RANGE[process.arch];
-  if (number === undefined) throw new Error(`no system call number for ${process.arch}`);
-  const call = `syscall(${number}, fileno(F), ${range.start}, ${range.length}, ${SYNC_FLAGS})`;
-  run('perl', '-e', `open(F, "+<", $ARGV[0]) or die $!; ${call} == 0 or die $!`, path);
-}
+import {
+  copyImage,
+  makeImage,
+  mountImage,
+  mountMemory,
+  run,
+  writeBack,
+  type DiskType,
+} from './loop-images.ts';
 
 function stageAt(root: string): Stage {
   mkdirSync(root);
@@ -59,30 +37,19 @@ function snapshot(root: string): Snapshot {
   return found;
 }
 
-function makeImage(directory: string, type: string): string {
-  const image = join(directory, 'disk.img');
-  const [mkfs = '', ...args] = MKFS[type] ?? [];
-  run('truncate', '-s', IMAGE_SIZE[type] ?? '', image);
-  run(mkfs, ...args, image);
-  return image;
-}
-
-async function powerCuts(directory: string, type: string): Promise<Record<string, Snapshot>> {
+async function powerCuts(directory: string, type: DiskType): Promise<Record<string, Snapshot>> {
   const disk = join(directory, 'memory');
-  mkdirSync(disk);
-  run('mount', '-t', 'tmpfs', '-o', 'size=900m', 'tmpfs', disk);
+  mountMemory(disk, '900m');
   const image = makeImage(disk, type);
   const [live, copy] = [join(disk, 'live'), join(disk, 'copy')];
-  mkdirSync(live);
-  mkdirSync(copy);
-  run('mount', '-o', MOUNT_OPTIONS[type] ?? '', image, live);
+  mountImage(image, live, type);
   const found: Record<string, Snapshot> = {};
   for (const [index, [name, scenario]] of Object.entries(POWER_CUT_SCENARIOS).entries()) {
     const stage = stageAt(join(live, `s${index}`));
     run('sync', '-f', live);
     await scenario(stage);
-    run('cp', '--sparse=always', image, join(disk, 'copy.img'));
-    run('mount', '-o', MOUNT_OPTIONS[type] ?? '', join(disk, 'copy.img'), copy);
+    copyImage(image, join(disk, 'copy.img'));
+    mountImage(join(disk, 'copy.img'), copy, type);
     found[name] = snapshot(join(copy, `s${index}`));
     run('umount', copy);
     rmSync(join(disk, 'copy.img'));
@@ -94,9 +61,8 @@ async function powerCuts(directory: string, type: string): Promise<Record<string
 async function failingSync(directory: string): Promise<unknown> {
   const disk = join(directory, 'memory');
   const live = join(directory, 'live');
-  mkdirSync(disk);
   mkdirSync(live);
-  run('mount', '-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', disk);
+  mountMemory(disk, '24m');
   const image = makeImage(disk, 'ext4');
   run('fallocate', '-l', '8M', join(disk, 'ballast'));
   run('mount', '-o', 'loop', image, live);
@@ -108,7 +74,7 @@ async function failingSync(directory: string): Promise<unknown> {
 }
 
 async function full(directory: string): Promise<unknown> {
-  run('mount', '-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory);
+  mountMemory(directory, '4m');
   return fillDisk(stageAt(join(directory, 's')));
 }
 
@@ -118,5 +84,5 @@ const answer =
     ? await full(directory)
     : what === 'failing-sync'
       ? await failingSync(directory)
-      : await powerCuts(directory, what);
+      : await powerCuts(directory, what === 'xfs' ? 'xfs' : 'ext4');
 process.stdout.write(JSON.stringify(answer));
