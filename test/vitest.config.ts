@@ -7,8 +7,9 @@ const LONG_TEST_MS = 6 * 60 * 60 * 1000;
 // Many times what any test needs: a loaded machine must not look like a hang.
 const TEST_MS = 300_000;
 
-const isLong =
-  process.env['VARVE_SEEDS'] !== undefined || process.env['VARVE_CRASH_CYCLES'] !== undefined;
+/** Power cuts take minutes: `npm run test:crash` alone runs them. */
+const isCrashRun = process.env['VARVE_CRASH_CYCLES'] !== undefined;
+const isLong = process.env['VARVE_SEEDS'] !== undefined || isCrashRun;
 /** Set by `.ci/run`: where the JSON report goes, beside the usual output. */
 const report = process.env['VARVE_TEST_REPORT'];
 
@@ -16,7 +17,12 @@ export default defineConfig(({ mode }) => ({
   root: join(import.meta.dirname, '..'),
   test: {
     include: mode === 'faults' ? ['test/faults/**/*.test.ts'] : ['test/**/*.test.ts'],
-    exclude: ['dist/**', 'node_modules/**', ...(mode === 'faults' ? [] : ['test/faults/**'])],
+    exclude: [
+      'dist/**',
+      'node_modules/**',
+      ...(mode === 'faults' ? [] : ['test/faults/**']),
+      ...(isCrashRun ? [] : ['test/crash/power/**']),
+    ],
     // Processes, not threads: the native lock addon loads once per process, and tests change
     // the working directory, send signals and fork children.
     pool: 'forks',
