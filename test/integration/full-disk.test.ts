@@ -23,11 +23,11 @@ const skipReason = whyNoLoopImages();
 const FULL = 'ERR_VARVE_DISK_FULL';
 const READ_ONLY = 'ERR_VARVE_READ_ONLY';
 
-async function fillDisk(type: string): Promise<FullDiskReport> {
+async function fillDisk(type: string, freeBytesMin: string): Promise<FullDiskReport> {
   const directory = await mkdtemp(join(tmpdir(), 'varve-test-'));
   const script = distPath('test', 'support', 'full-disk-probe.js');
   try {
-    const args = inMountNamespace(script, directory, type);
+    const args = inMountNamespace(script, directory, type, freeBytesMin);
     const { stdout } = await promisify(execFile)('unshare', [...args]);
     return JSON.parse(stdout) as FullDiskReport; // It prints nothing else.
   } finally {
@@ -40,11 +40,16 @@ test.skipIf(skipReason === null || !isRequired)('REQUIRE_ROOT_TESTS: nothing may
 });
 
 describe.skipIf(skipReason !== null)(`full disks (skipped: ${skipReason ?? 'no'})`, () => {
-  describe.each(['tmpfs', 'ext4', 'xfs'])('%s', (type) => {
+  describe.each([
+    ['tmpfs', '0'],
+    ['ext4', '0'],
+    ['xfs', '0'],
+    ['ext4', 'default'],
+  ])('%s, freeBytesMin %s', (type, freeBytesMin) => {
     let report: FullDiskReport;
 
     beforeAll(async () => {
-      report = await fillDisk(type);
+      report = await fillDisk(type, freeBytesMin);
     });
 
     test('appends are refused, nothing acknowledged is lost, reads go on', () => {
@@ -88,7 +93,7 @@ describe.skipIf(skipReason !== null)(`full disks (skipped: ${skipReason ?? 'no'}
   test('a limit of file size refuses appends (EFBIG) until it is lifted', async () => {
     const path = join(await temporaryDirectory(), 'log');
     const script = distPath('test', 'support', 'file-limit-writer.js');
-    const limited = ['--fsize=2000000:unlimited', process.execPath, script, path];
+    const limited = ['--fsize=1200000:unlimited', process.execPath, script, path];
     const writer = spawn('prlimit', limited, { stdio: ['pipe', 'pipe', 'inherit'] });
     const closed = once(writer, 'close');
     const lines = createInterface(writer.stdout)[Symbol.asyncIterator]();

@@ -2,7 +2,8 @@
  * Fills a real disk under an open log and says what the log did, as JSON: run from dist as root in
  * a mount namespace of its own (`unshare -m`).
  *
- * Arguments: an empty directory, and `tmpfs`, `ext4` or `xfs`.
+ * Arguments: an empty directory; `tmpfs`, `ext4` or `xfs`; and the `freeBytesMin` of the log, `default`
+ * or a number: with 0 it is the kernel that refuses.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -69,12 +70,14 @@ const BALLAST_BYTES_MIN = 4 * 2 ** 20;
 class FullDisk {
   readonly #root: string;
   readonly #path: string;
+  readonly #freeBytesMin: number | null;
   #ballastCount = 0;
   /** Acknowledged so far. */
   #endOffset = 0;
 
-  constructor(root: string) {
+  constructor(root: string, freeBytesMin: number | null) {
     this.#root = root;
+    this.#freeBytesMin = freeBytesMin;
     this.#path = join(root, 'log');
   }
 
@@ -119,7 +122,7 @@ class FullDisk {
   }
 
   #open(): Promise<Log<Uint8Array>> {
-    return openLog(this.#path, { codec: bytes });
+    return openLog(this.#path, { codec: bytes, freeBytesMin: this.#freeBytesMin });
   }
 
   async #append(log: Log<Uint8Array>): Promise<void> {
@@ -284,7 +287,7 @@ function codeOf(error: unknown): string {
   throw error;
 }
 
-const [, , directory = '', type = ''] = process.argv;
+const [, , directory = '', type = '', floor = ''] = process.argv;
 const memory = join(directory, 'memory');
 const root = join(directory, 'disk');
 if (type === 'tmpfs') {
@@ -294,4 +297,5 @@ if (type === 'tmpfs') {
   mountMemory(memory, '700m');
   mountImage(makeImage(memory, diskType), root, diskType);
 }
-process.stdout.write(JSON.stringify(await new FullDisk(root).run()));
+const freeBytesMin = floor === 'default' ? null : Number(floor);
+process.stdout.write(JSON.stringify(await new FullDisk(root, freeBytesMin).run()));
