@@ -48,7 +48,7 @@ describe.skipIf(skipReason !== null)(`on real disks (skipped: ${skipReason ?? 'n
       console.log(`SEED=${SEED}: ${type}: ${JSON.stringify(report)}`);
       expect(report.failure).toBeNull();
       expect(report.rounds).toBe(ROUNDS);
-      expect(report.acks).toBeGreaterThan(ROUNDS * 10);
+      expect(report.acks).toBeGreaterThan(ROUNDS * 5);
       // A cut that never took anything away, or never tore a tail, is not one.
       expect(report.roundsWithLostWrites).toBeGreaterThanOrEqual(ROUNDS / 10);
       expect(report.tornTails).toBeGreaterThanOrEqual(ROUNDS / 10);

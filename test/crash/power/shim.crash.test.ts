@@ -29,7 +29,6 @@ import { join } from 'node:path';
 const skipReason = whyNoShim();
 const ROUNDS = roundsOf();
 const SEED = firstSeed();
-const LIFE_MS_MAX = 60;
 /** Of each round: states named by `crashStates`, and random mixes of sectors and names. */
 const NAMED_STATES = 12;
 const MIXES = 12;
@@ -48,9 +47,14 @@ describe.skipIf(skipReason !== null)(`under the shim (skipped: ${skipReason ?? '
 
   test('the trace has every change: done again, it gives the same files', async () => {
     await withStage(SEED, async (stage, random) => {
-      const plan = { endOffsetMax: 400 };
-      await stage.live({ ...NO_FAULTS, random, lifeMsMax: null, plan });
-      await stage.live({ ...NO_FAULTS, random, lifeMsMax: null, plan: { endOffsetMax: 900 } });
+      const plan = { endOffsetMax: 400, syncShare: 1 };
+      await stage.live({ ...NO_FAULTS, random, isDoomed: false, plan });
+      await stage.live({
+        ...NO_FAULTS,
+        random,
+        isDoomed: false,
+        plan: { ...plan, endOffsetMax: 900 },
+      });
       const { fileSystem, syncCount } = stage.replay(STRICT);
       const files = pathsOn(fileSystem).filter((path) => path.endsWith('.log'));
       expect(files.length).toBeGreaterThan(3);
@@ -69,7 +73,7 @@ describe.skipIf(skipReason !== null)(`under the shim (skipped: ${skipReason ?? '
       await withStage(SEED + round, async (stage, random) => {
         const lives = 1 + randomBelow(random, 2);
         for (let life = 0; life < lives; life++) {
-          await stage.live({ ...NO_FAULTS, random, lifeMsMax: LIFE_MS_MAX });
+          await stage.live({ ...NO_FAULTS, random });
         }
         await judgeStates(stage, random, total);
         await judgeOnDisk(stage, total);
@@ -77,7 +81,7 @@ describe.skipIf(skipReason !== null)(`under the shim (skipped: ${skipReason ?? '
       });
     }
     report('power cuts', total);
-    expect(total.acks).toBeGreaterThan(ROUNDS * 10);
+    expect(total.acks).toBeGreaterThan(ROUNDS * 5);
     expect(total.statesWithLostWrites).toBeGreaterThan(ROUNDS / 3);
     expect(total.tornTails).toBeGreaterThan(ROUNDS / 3);
     expect(total.onDisk).toBe(ROUNDS);
@@ -88,11 +92,11 @@ describe.skipIf(skipReason !== null)(`under the shim (skipped: ${skipReason ?? '
     let failures = 0;
     for (let round = 0; round < ROUNDS; round++) {
       await withStage(SEED + round, async (stage, random) => {
-        const eioAt = 8 + randomBelow(random, 30);
-        await stage.live({ ...NO_FAULTS, random, lifeMsMax: LIFE_MS_MAX, eioAt });
+        const eioAt = 8 + randomBelow(random, 12);
+        await stage.live({ ...NO_FAULTS, random, eioAt, plan: { syncShare: 0.5 } });
         if (stage.testimony.failedCount > 0) failures++;
         // What the page cache shows now never reached the disk; the next writer has to mend it.
-        await stage.live({ ...NO_FAULTS, random, lifeMsMax: LIFE_MS_MAX });
+        await stage.live({ ...NO_FAULTS, random });
         expect(stage.testimony.lateAckCount, 'acknowledged after a failed sync').toBe(0);
         await judgeStates(stage, random, total);
         total.acks += stage.testimony.ackCount;
@@ -100,7 +104,7 @@ describe.skipIf(skipReason !== null)(`under the shim (skipped: ${skipReason ?? '
     }
     report(`failed syncs (${failures} seen by the writer)`, total);
     expect(failures).toBeGreaterThan(ROUNDS / 3);
-    expect(total.acks).toBeGreaterThan(ROUNDS * 10);
+    expect(total.acks).toBeGreaterThan(ROUNDS * 5);
   });
 
   test(`${ROUNDS} disks that lie: a suffix is lost or damage is reported, nothing worse`, async () => {
@@ -108,7 +112,7 @@ describe.skipIf(skipReason !== null)(`under the shim (skipped: ${skipReason ?? '
     for (let round = 0; round < ROUNDS; round++) {
       await withStage(SEED + round, async (stage, random) => {
         const lieFrom = 1 + randomBelow(random, 60);
-        await stage.live({ ...NO_FAULTS, random, lifeMsMax: LIFE_MS_MAX, lieFrom });
+        await stage.live({ ...NO_FAULTS, random, lieFrom });
         await judgeStates(stage, random, total, { mayLoseSuffix: true });
         total.acks += stage.testimony.ackCount;
       });
@@ -124,7 +128,7 @@ describe.skipIf(skipReason !== null)(`under the shim (skipped: ${skipReason ?? '
       for (let round = 0; round < 5; round++) {
         await withStage(SEED + round, async (stage, random) => {
           const plan = { sabotage, syncShare: 1 };
-          await stage.live({ ...NO_FAULTS, random, lifeMsMax: LIFE_MS_MAX, plan });
+          await stage.live({ ...NO_FAULTS, random, plan });
           const image = stage.replay(STRICT).fileSystem.crashImage(NOTHING);
           const path = TRACED_LOG;
           await judge({ fileSystem: image, path }, stage.testimony).catch((error: unknown) => {

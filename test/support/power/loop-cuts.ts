@@ -61,7 +61,6 @@ export interface LoopCutReport {
 
 const WRITER = join(import.meta.dirname, 'power-writer.js');
 const LIVES = 3;
-const LIFE_MS_MAX = 120;
 const KILL_SHARE = 0.3;
 const REORDER_SHARE = 0.6;
 const RANGES_MAX = 3;
@@ -145,7 +144,7 @@ class LoopCuts {
     const plan = randomPlan(random, { directory, seed: told.seed, sabotage });
     const writer = startWriter(WRITER, plan);
     const isKilled = random.next() < KILL_SHARE;
-    await live(writer, random.next() * LIFE_MS_MAX);
+    await live(writer, random);
     if (isKilled) told.hear(await kill(writer));
     else await stopProcess(writer.process.pid ?? 0);
     if (sabotage === 'none' && random.next() < REORDER_SHARE) this.#reorder(random, directory);

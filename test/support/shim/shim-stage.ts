@@ -28,8 +28,8 @@ export const NO_FAULTS: SyncFaults = { eioAt: null, lieFrom: null };
 
 export interface ShimLife extends SyncFaults {
   readonly random: Random;
-  /** Up to so many ms after the first acknowledgement comes the kill; null: it ends by itself. */
-  readonly lifeMsMax: number | null;
+  /** Killed after some acknowledgements (default); else it ends by itself. */
+  readonly isDoomed?: boolean;
   /** What of the plan is not left to chance. */
   readonly plan?: Partial<WriterPlan>;
 }
@@ -56,7 +56,6 @@ export class ShimStage {
     const { seed } = this.testimony;
     const fixed = { directory: join(this.root, 'log'), seed, sabotage: 'none' } as const;
     const plan = { ...randomPlan(life.random, fixed), ...life.plan };
-    const lifeMs = life.random.next() * (life.lifeMsMax ?? 0);
     writeFileSync(this.#doom, '\0');
     const writer = startWriter(WRITER, plan, {
       LD_PRELOAD: this.#shim.library,
@@ -66,8 +65,8 @@ export class ShimStage {
       ...(life.eioAt === null ? {} : { SHIM_SYNC_EIO_AT: String(life.eioAt) }),
       ...(life.lieFrom === null ? {} : { SHIM_LIE_FROM: String(life.lieFrom) }),
     });
-    if (life.lifeMsMax !== null) {
-      await live(writer, lifeMs);
+    if (life.isDoomed !== false) {
+      await live(writer, life.random);
       writeFileSync(this.#doom, '1', { flag: 'r+' }); // Its next call kills it.
     }
     this.testimony.hear(await writer.lastWords);
