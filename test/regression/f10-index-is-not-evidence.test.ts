@@ -144,7 +144,7 @@ describe('F10: an index that does not fit the data', () => {
     const { baseOffset } = walked.header;
     const end = walked.batches.at(-1)?.nextOffset ?? 0;
     for (let offset = baseOffset; offset < end; offset += 7) {
-      expect((await log.read(offset))?.value).toBe(textAt(offset));
+      await expect(log.read(offset)).resolves.toMatchObject({ value: textAt(offset) });
       expect(await offsetsOf(log, { from: offset, limit: 2 })).toEqual([offset, offset + 1]);
     }
     expect(await valuesOf(log)).toEqual(textsFrom(0, RECORDS));

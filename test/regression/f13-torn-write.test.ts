@@ -40,7 +40,9 @@ describe.each([512, 4096] as const)('F13: writes torn at sectors of %i bytes', (
     const states = crashStates(fileSystem);
     for (const { name, choice } of states) {
       const image = fileSystem.crashImage(choice);
-      const again = await openTextLog(image);
+      const opening = openTextLog(image);
+      await expect(opening, `state: ${name}, no alarm`).resolves.toBeDefined();
+      const again = await opening;
       expect(again.endOffset, `state: ${name}`).toBeGreaterThanOrEqual(3);
       expect(await valuesOf(again), `state: ${name}`).toEqual(textsFrom(0, again.endOffset));
       ends.add(again.endOffset);

@@ -71,7 +71,9 @@ describe('F22: what an open shows survives the next power cut', () => {
     const again = await openTextLog(fileSystem);
     const shown = await valuesOf(again);
     expect(shown).toEqual(textsFrom(0, 103));
-    const third = await openTextLog(fileSystem.crashImage(WORST));
+    const opening = openTextLog(fileSystem.crashImage(WORST));
+    await expect(opening, 'what was shown is no damage').resolves.toBeDefined();
+    const third = await opening;
     expect(await valuesOf(third)).toEqual(shown);
     await third.close();
     await again.close();

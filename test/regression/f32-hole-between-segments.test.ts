@@ -13,6 +13,8 @@ import { describe, expect, test } from 'vitest';
 
 import { CorruptLogError } from '../../src/core/errors.ts';
 import { SeededRandom } from '../../src/core/random.ts';
+import { sealBatch } from '../../src/format/batch-header.ts';
+import { viewOf } from '../../src/format/u64.ts';
 import type { LogGap } from '../../src/log/recovery-report.ts';
 import { contentOf, cut, damage, swapFiles } from '../support/disk-damage.ts';
 import {
@@ -136,6 +138,32 @@ describe('F32: a hole between sealed segments', () => {
     expect(error).toMatchObject({ code: 'ERR_VARVE_CORRUPT', details: { firstOffset: 10 } });
     expect((await walkSegment(fileSystem, second)).header.previousEndCrc).not.toBe(0);
     await again.close();
+  });
+
+  test('one of the same ids and offsets with another last batch: its checksum does not link', async () => {
+    // As a copy that went another way after a power cut: only the end checksum tells.
+    const { fileSystem, paths, bases } = await closedLog();
+    const [first = '', second = ''] = paths;
+    const border = bases[1] ?? 0;
+    const { batches } = await walkSegment(fileSystem, first);
+    const last = batches.at(-1);
+    if (last === undefined) throw new Error('data');
+    const bytes = Buffer.from(last.bytes);
+    bytes.write('RECORD', bytes.indexOf('record'));
+    sealBatch(bytes, viewOf(bytes), 0, { ...last.header });
+    damage(fileSystem, first, (old) => {
+      old.set(bytes, last.position);
+      return old;
+    });
+    const log = await openTextLog(fileSystem);
+    expect(await valuesOf(log, { from: border - 1, to: border })).toEqual([
+      textAt(border - 1).replace('record', 'RECORD'),
+    ]);
+    expect(await rejectionOf(valuesOf(log))).toMatchObject({
+      code: 'ERR_VARVE_CORRUPT',
+      details: { file: second, kind: 'chain' },
+    });
+    await log.close();
   });
 });
 

@@ -1,5 +1,6 @@
 /** A small log of texts on a file system of the tests, and what tests ask of it again and again. */
 import { join } from 'node:path';
+import { assert } from 'vitest';
 
 import { utf8 } from '../../src/codec/codec.ts';
 import { ManualClock } from '../../src/core/clock.ts';
@@ -115,7 +116,7 @@ export async function rejectionOf(promise: Promise<unknown>): Promise<unknown> {
   } catch (error) {
     return error;
   }
-  throw new Error('expected a rejection');
+  return assert.fail('expected a rejection');
 }
 
 /** What `call` throws at once; fails the test when it does not. */
@@ -125,7 +126,7 @@ export function thrownBy(call: () => unknown): unknown {
   } catch (error) {
     return error;
   }
-  throw new Error('expected a throw');
+  return assert.fail('expected a throw');
 }
 
 /** Names of the segment files, ascending. */
@@ -147,5 +148,10 @@ export async function quarantineNames(fileSystem: FileSystem): Promise<string[]>
 
 /** Lets everything run that can run without time passing. */
 export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  await turns(5);
+}
+
+/** Lets so many turns of the event loop pass: a disk that is driven completes a call in each. */
+export async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
