@@ -89,8 +89,10 @@ async function expectWhole(
   fileSystem: FaultyFileSystem,
   start: number,
 ): Promise<readonly string[]> {
-  const log = await openTextLog(fileSystem);
-  expect(log).toHaveProperty('startOffset', start);
+  const opening = openTextLog(fileSystem);
+  await expect(opening, 'no alarm').resolves.toBeDefined();
+  const log = await opening;
+  expect(log.startOffset).toBe(start);
   expect(await valuesOf(log)).toEqual(textsFrom(start, END));
   const { offset } = await log.append({ value: textAt(END) });
   expect(offset).toBe(END);
