@@ -39,6 +39,8 @@ export interface LoadOptions {
   readonly endsAtCheckpoint: boolean;
   /** Whether a log may be made where there is none. */
   readonly create: boolean;
+  /** `all` also looks at sealed segments, as a repair does; default `tail`: what opening needs. */
+  readonly examines?: 'tail' | 'all';
 }
 
 /** A log as it stands on disk, ready to be read, and appended to when `checkpointFile` is there. */
@@ -110,6 +112,8 @@ class LogLoader {
   #checkpoint: Checkpoint | null;
   #slot: number;
   #segments: readonly Segment[];
+  /** Where the next examination begins, at the latest; null: at the tail. */
+  #fromOffset: number | null;
   #isCreated = false;
 
   constructor(options: LoadOptions, listing: DirectoryListing, parsed: ParsedCheckpointFile) {
@@ -119,6 +123,7 @@ class LogLoader {
     this.#segments = listing.segments;
     this.#checkpoint = parsed.checkpoint;
     this.#slot = parsed.slot;
+    this.#fromOffset = options.examines === 'all' ? this.#startOffset() : null;
     this.#notes = [
       ...parsed.problems,
       ...listing.foreign.map((name) => `left alone, not ours: ${name}`),
@@ -156,6 +161,8 @@ class LogLoader {
         details: culprit ?? damage,
       });
       if (gap !== null) this.#gaps.push(gap);
+      // What lies before the damage was found sound: a long log is not walked again for each place.
+      if (this.#fromOffset !== null) this.#fromOffset = Math.max(0, examination.endOffset - 1);
       this.#segments = (await this.#directory.list()).segments;
       // A file that was moved away leaves a hole, which is found next; it is still to blame.
       const wasMoved = gap === null && !this.#segments.some(({ path }) => path === damage.file);
@@ -170,6 +177,7 @@ class LogLoader {
       checkpoint: this.#checkpoint,
       logId: this.#checkpoint?.logId ?? 0,
       to: this.#options.endsAtCheckpoint ? (this.#checkpoint?.visibleOffset ?? null) : null,
+      fromOffset: this.#fromOffset,
     });
     const ownerId = examination.segments[examination.lastAt]?.header?.ownerId ?? 0;
     if (ownerId !== 0 && this.#options.canWrite) {
@@ -223,7 +231,8 @@ class LogLoader {
     try {
       cut = await this.#cut(examination);
     } catch (error) {
-      if (!(error instanceof DiskFullError)) throw error;
+      const isRepair = this.#options.examines === 'all'; // Asked for, so it is done or it fails.
+      if (!(error instanceof DiskFullError) || isRepair) throw error;
       this.#notes.push(`no room to quarantine the torn tail: read-only (${error.message})`);
       return this.#loaded(examination, null, NOTHING_CUT, 0);
     }

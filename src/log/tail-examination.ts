@@ -80,6 +80,8 @@ export interface TailInput {
   readonly logId: number;
   /** The walk ends here, and nothing behind it is looked at; null or missing = at the end. */
   readonly to?: number | null;
+  /** The walk begins with the segment that holds this offset, or earlier; null: with the tail. */
+  readonly fromOffset?: number | null;
 }
 
 /** Walks and judges the tail. @throws IoError, UnsupportedVersionError */
@@ -118,7 +120,7 @@ class TailWalk {
     this.#logId = input.logId;
     this.#to = input.to ?? Number.POSITIVE_INFINITY;
     this.#syncedOffset = input.checkpoint?.syncedOffset ?? 0;
-    this.#firstAt = firstTailSegment(input.segments, input.checkpoint);
+    this.#firstAt = firstSegmentToWalk(input);
     this.#lastAt = this.#firstAt - 1;
     this.#expected = firstExpected(input.segments[this.#firstAt], this.#firstAt, input.checkpoint);
   }
@@ -349,13 +351,14 @@ function firstExpected(
   return first.baseOffset;
 }
 
-/** The segment that holds the last offset which the checkpoint calls synced. */
-function firstTailSegment(segments: readonly Segment[], checkpoint: Checkpoint | null): number {
+/** The segment that holds the last offset which the checkpoint calls synced, or `fromOffset`. */
+function firstSegmentToWalk({ segments, checkpoint, fromOffset }: TailInput): number {
   if (checkpoint === null) return 0;
   const lastSynced = Math.max(checkpoint.syncedOffset - 1, checkpoint.startOffset);
+  const offset = Math.min(lastSynced, fromOffset ?? lastSynced);
   let at = 0;
   segments.forEach((segment, index) => {
-    if (segment.baseOffset <= lastSynced) at = index;
+    if (segment.baseOffset <= offset) at = index;
   });
   return at;
 }

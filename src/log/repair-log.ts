@@ -1,0 +1,157 @@
+/**
+ * `repairLog`: makes a damaged log whole again, and says what that costs.
+ *
+ * Opening with `onCorruption: 'skip'` looks at the tail only; this looks at every segment, replaces
+ * each damaged place by a gap batch, and ends only when `verifyLog` finds nothing any more.
+ */
+import { join } from 'node:path';
+import {
+  CorruptLogError,
+  isIoError,
+  NotFoundError,
+  type CorruptLogDetails,
+} from '../core/errors.ts';
+import { systemRandom, type Random } from '../core/random.ts';
+import type { FileSystem } from '../io/file-system.ts';
+import { nodeFileSystem } from '../io/node-file-system.ts';
+import { OverlayFileSystem } from '../io/overlay-file-system.ts';
+import { LogDirectory } from './log-directory.ts';
+import { loadLog, type LoadedLog } from './log-loader.ts';
+import type { LogGap } from './recovery-report.ts';
+import { cutIndex, replaceBatch } from './segment-mending.ts';
+import { verifyLog } from './verify.ts';
+
+export interface RepairOptions {
+  /** Finds out what a repair would do, and changes nothing; default false. */
+  readonly dryRun?: boolean | undefined;
+  /** Default the operating system's. */
+  readonly fileSystem?: FileSystem | undefined;
+  /** For ids of segments that are made again; default the operating system's. */
+  readonly random?: Random | undefined;
+}
+
+/** A file in `quarantine/`. */
+export interface QuarantinedFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+export interface RepairReport {
+  /** What was damaged, in offset order, as `verifyLog` names it. */
+  readonly damage: readonly CorruptLogDetails[];
+  /** Offsets whose records are lost, ascending. */
+  readonly gaps: readonly LogGap[];
+  /** Bytes of a torn tail, which nobody was told is durable, that were cut off. */
+  readonly cutBytes: number;
+  /** Files that the repair put into `quarantine/`. */
+  readonly quarantined: readonly QuarantinedFile[];
+  readonly startOffset: number;
+  readonly endOffset: number;
+  /** Things worth knowing that harmed nothing, as sentences. */
+  readonly notes: readonly string[];
+}
+
+/** One pass mends records and indexes, one the indexes of what it mended; the next finds nothing. */
+const MEND_PASSES_MAX = 3;
+
+/**
+ * Repairs the log in a directory: every record that is not damaged keeps its offset and its bytes,
+ * each damaged place becomes a gap, and the damaged bytes are kept in `quarantine/`.
+ *
+ * Takes the writer's lock (a dry run does not, and wants a log that nobody writes to). It may be
+ * killed at any step and run again: a copy is durable before its place is changed.
+ *
+ * @param path  the log's directory
+ * @returns what was damaged and what is lost; the log is sound then
+ * @throws NotFoundError when there is no log; LockedError; ConflictError when a store owns it;
+ *   UnsupportedVersionError; DiskFullError, IoError; CorruptLogError when a place cannot be
+ *   repaired (a hole that no log can have): what was repaired before stays repaired
+ *
+ * Cost: reads the log three times, and once more from each damaged place. A dry run holds in memory
+ * what a repair would write.
+ */
+export async function repairLog(path: string, options: RepairOptions = {}): Promise<RepairReport> {
+  const { dryRun = false, fileSystem: disk = nodeFileSystem, random = systemRandom } = options;
+  const fileSystem = dryRun ? new OverlayFileSystem(disk) : disk;
+  const directory = await existingLog(fileSystem, path);
+  const lock = await fileSystem.lockDirectory(directory.path);
+  try {
+    return await repair(directory, random);
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Leaves nothing behind where there is no log, not even LOCK. */
+async function existingLog(fileSystem: FileSystem, path: string): Promise<LogDirectory> {
+  try {
+    const directory = new LogDirectory(fileSystem, await fileSystem.realPath(path));
+    const { segments, hasCheckpoint } = await directory.list();
+    if (segments.length > 0 || hasCheckpoint) return directory;
+  } catch (cause) {
+    if (!isIoError(cause, 'ENOENT')) throw cause;
+  }
+  throw new NotFoundError({ kind: 'log', name: path });
+}
+
+async function repair(directory: LogDirectory, random: Random): Promise<RepairReport> {
+  const before = new Set((await quarantinedFiles(directory)).map((file) => file.path));
+  const damage = await findDamage(directory);
+  const loaded = await replaceAllDamage(directory, random);
+  const { startOffset, endOffset, report } = loaded;
+  const gaps = [...report.gaps, ...(await mendRest(directory))]
+    .filter(({ nextOffset }) => nextOffset > startOffset)
+    .toSorted((one, other) => one.firstOffset - other.firstOffset);
+  const quarantined = (await quarantinedFiles(directory)).filter(({ path }) => !before.has(path));
+  const { cutBytes, notes } = report;
+  return { damage, gaps, cutBytes, quarantined, startOffset, endOffset, notes };
+}
+
+/** Header, chain, batches, tail, checkpoint: what decides which records there are. */
+async function replaceAllDamage(directory: LogDirectory, random: Random): Promise<LoadedLog> {
+  const loaded = await loadLog({
+    directory,
+    random,
+    onCorruption: 'skip',
+    canWrite: true,
+    create: false,
+    endsAtCheckpoint: false,
+    examines: 'all',
+  });
+  await loaded.checkpointFile?.close();
+  return loaded;
+}
+
+/** @returns the gaps that it made */
+async function mendRest(directory: LogDirectory): Promise<LogGap[]> {
+  const gaps: LogGap[] = [];
+  for (let pass = 1; ; pass++) {
+    const found = await findDamage(directory);
+    const [first] = found;
+    if (first === undefined) return gaps;
+    if (pass > MEND_PASSES_MAX) throw new CorruptLogError(first);
+    for (const details of found) {
+      if (details.kind === 'index') await cutIndex(directory, details);
+      else if (details.kind === 'record') gaps.push(await replaceBatch(directory, details));
+      else throw new CorruptLogError(details);
+    }
+  }
+}
+
+async function findDamage({ fileSystem, path }: LogDirectory): Promise<CorruptLogDetails[]> {
+  const found: CorruptLogDetails[] = [];
+  for await (const event of verifyLog(path, { fileSystem })) {
+    if (event.type === 'damage') found.push(event.details);
+  }
+  return found;
+}
+
+async function quarantinedFiles(directory: LogDirectory): Promise<QuarantinedFile[]> {
+  const { fileSystem, quarantinePath } = directory;
+  if (!(await directory.list()).hasQuarantine) return [];
+  const names = (await fileSystem.list(quarantinePath)).toSorted();
+  const paths = names.map((name) => join(quarantinePath, name));
+  return Promise.all(
+    paths.map(async (path) => ({ path, sizeBytes: (await fileSystem.stat(path)).sizeBytes })),
+  );
+}
