@@ -68,11 +68,11 @@ const KNOWN_FAILURES: Partial<Record<ErrorCode, KnownFailure>> = {
   },
   ERR_VARVE_CORRUPT: {
     exitCode: ExitCode.corrupt,
-    hint: 'nothing was changed; varve verify <dir> lists all damage',
+    hint: 'nothing was changed; varve verify <dir> lists all damage, varve repair <dir> says what is lost',
   },
   ERR_VARVE_LOCKED: {
     exitCode: ExitCode.locked,
-    hint: 'one process writes at a time; cat, dump, verify and info work beside it',
+    hint: 'one process writes at a time; cat, tail, export, verify and info work beside it',
   },
   ERR_VARVE_UNSUPPORTED_VERSION: {
     exitCode: ExitCode.failure,
@@ -92,7 +92,7 @@ const KNOWN_FAILURES: Partial<Record<ErrorCode, KnownFailure>> = {
   },
   ERR_VARVE_CONFLICT: {
     exitCode: ExitCode.failure,
-    hint: 'varve info <dir> shows what is there',
+    hint: 'only the store that owns this log may write to it; verbs that read work',
   },
 };
 

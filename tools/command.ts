@@ -4,6 +4,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { escapeText } from './escape-text.ts';
 import type { ExitCode } from './exit-codes.ts';
+import { verbHelp, type Example, type HelpSections } from './help-text.ts';
 import { Output } from './output.ts';
 import { Progress } from './progress.ts';
 import { chooseStyle } from './style.ts';
@@ -67,23 +68,28 @@ export class CommandContext {
   }
 }
 
-/** One line of "Examples" under `--help`. */
-export interface Example {
-  readonly command: string;
-  readonly does: string;
-}
-
-/** A verb: one file under `commands/`, one argument, and options of type `O`. */
+/** A verb: one file under `commands/`, one or two arguments, and options of type `O`. */
 export interface Verb<O extends object> {
   readonly name: string;
   readonly summary: string;
   readonly description: string;
-  readonly argument: { readonly name: string; readonly description: string };
+  readonly argument: VerbArgument;
+  /** A second argument, which may be left out. */
+  readonly secondArgument?: VerbArgument;
   readonly options: readonly Option[];
-  readonly examples: readonly [Example, Example, Example];
-  /** More help, above the examples. */
-  readonly notes?: string;
-  readonly run: (context: CommandContext, path: string, options: O) => Promise<ExitCode>;
+  readonly help: HelpSections & { readonly examples: readonly [Example, Example, Example] };
+  readonly run: (
+    context: CommandContext,
+    path: string,
+    options: O,
+    secondArgument: string | undefined,
+  ) => Promise<ExitCode>;
+}
+
+interface VerbArgument {
+  /** `<dir>`, or `[file]` when it may be left out. */
+  readonly name: string;
+  readonly description: string;
 }
 
 /** Runs a verb's action inside the program. */
@@ -94,26 +100,23 @@ export type StartVerb = (
 
 /** Declares `verb` on the program. */
 export function addVerb<O extends object>(program: Command, verb: Verb<O>, start: StartVerb): void {
-  const { argument } = verb;
+  const { argument, secondArgument } = verb;
   const command = program
     .command(verb.name)
     .summary(verb.summary)
     .description(verb.description)
     .argument(argument.name, argument.description)
     .showHelpAfterError(`hint: varve ${verb.name} --help lists options and examples`)
-    .addHelpText('after', helpTail(verb.notes, verb.examples));
+    .addHelpText('after', verbHelp(verb.help));
+  if (secondArgument !== undefined) {
+    command.argument(secondArgument.name, secondArgument.description);
+  }
   for (const option of verb.options) command.addOption(option);
   command.action((path: string) =>
     start(program.opts<GlobalOptions & Record<string, unknown>>(), (context) =>
-      verb.run(context, path, command.opts<O & Record<string, unknown>>()),
+      verb.run(context, path, command.opts<O & Record<string, unknown>>(), command.args[1]),
     ),
   );
-}
-
-/** Ends a help text: notes, then examples. */
-export function helpTail(notes: string | undefined, examples: readonly Example[]): string {
-  const lines = examples.map(({ command, does }) => `  # ${does}\n  $ ${command}\n`);
-  return `\n${notes === undefined ? '' : `${notes}\n\n`}Examples:\n${lines.join('\n')}`.trimEnd();
 }
 
 /** `--json` and `--ndjson`, where a verb has both. */

@@ -1,17 +1,27 @@
 /** The `varve` program: verbs, global options, and the way from an outcome to an exit code. */
-import { Command, Option } from 'commander';
-import { addVerb, CommandContext, helpTail } from './command.ts';
-import type { CliStreams, Example, GlobalOptions, StartVerb } from './command.ts';
+import { existsSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { addVerb, CommandContext } from './command.ts';
+import type { CliStreams, GlobalOptions, StartVerb } from './command.ts';
 import { describeFailure } from './command-error.ts';
 import { appendVerb } from './commands/append.ts';
 import { catVerb } from './commands/cat.ts';
 import { dumpVerb } from './commands/dump.ts';
 import { infoVerb } from './commands/info.ts';
 import { verifyVerb } from './commands/verify.ts';
+import { exportVerb } from './commands/export.ts';
+import { importVerb } from './commands/import.ts';
+import { lsVerb } from './commands/ls.ts';
+import { repairVerb } from './commands/repair.ts';
+import { tailVerb } from './commands/tail.ts';
 import { escapeText } from './escape-text.ts';
-import { EXIT_CODES, ExitCode } from './exit-codes.ts';
+import { ExitCode } from './exit-codes.ts';
+import { programHelp, type Example } from './help-text.ts';
 import { packageVersion } from './package-root.ts';
 import { chooseStyle } from './style.ts';
+
+/** Columns of help texts, on any terminal: what is broken by hand must not be broken twice. */
+const HELP_WIDTH = 100;
 
 const EXAMPLES: readonly Example[] = [
   { command: 'seq 1 1000 | varve append ./numbers', does: 'store a record per line, durably' },
@@ -49,6 +59,7 @@ export async function run(argv: readonly string[], streams: CliStreams): Promise
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;
   } catch (error) {
+    if (isUnknownVerb(error)) hintAtPath(program.args[0] ?? '', streams);
     return report(error, streams, program.opts<GlobalOptions & Record<string, unknown>>());
   }
 }
@@ -65,25 +76,39 @@ function createProgram(streams: CliStreams, start: StartVerb): Command {
         .default('auto'),
     )
     .option('-q, --quiet', 'no progress and no summary on stderr')
-    .configureHelp({ showGlobalOptions: true, sortSubcommands: true })
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: true, helpWidth: HELP_WIDTH })
     .configureOutput({
       writeOut: (text) => void streams.stdout.write(text),
       writeErr: (text) => void streams.stderr.write(text),
     })
     .showHelpAfterError('hint: varve --help lists the verbs')
     .exitOverride()
-    .addHelpText('after', helpTail(exitCodeHelp(), EXAMPLES));
+    .addHelpText('after', programHelp(EXAMPLES));
   addVerb(program, appendVerb, start);
   addVerb(program, catVerb, start);
   addVerb(program, dumpVerb, start);
+  addVerb(program, exportVerb, start);
+  addVerb(program, importVerb, start);
   addVerb(program, infoVerb, start);
+  addVerb(program, lsVerb, start);
+  addVerb(program, repairVerb, start);
+  addVerb(program, tailVerb, start);
   addVerb(program, verifyVerb, start);
   return program;
 }
 
-function exitCodeHelp(): string {
-  const lines = Object.entries(EXIT_CODES).map(([code, text]) => `  ${code.padStart(3)}  ${text}`);
-  return `Exit codes:\n${lines.join('\n')}`;
+function isUnknownVerb(error: unknown): boolean {
+  return error instanceof CommanderError && error.code === 'commander.unknownCommand';
+}
+
+/** `varve ./log`: whoever gives a path first wants to look into it. */
+function hintAtPath(argument: string, { stderr }: CliStreams): void {
+  const isPath = /[/\\.]/.test(argument) || existsSync(argument);
+  if (!isPath) return;
+  const path = escapeText(argument);
+  stderr.write(
+    `hint: a verb comes first: varve info ${path}, varve cat ${path}, varve ls ${path}\n`,
+  );
 }
 
 /** Says what went wrong on stderr and chooses the exit code. */

@@ -1,5 +1,5 @@
 /** The range language of the command line: `--from`, `--to`, `--since`, `--limit`. */
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { ReadFrom, ReadOptions } from '../src/index.ts';
 import { UsageError } from './command-error.ts';
 import { parseDuration } from './units.ts';
@@ -11,6 +11,20 @@ export interface RangeOptions {
   readonly since?: number;
   readonly limit?: number;
 }
+
+/** The options, for the verbs that read a range. */
+export const RANGE_OPTIONS: readonly Option[] = [
+  new Option(
+    '--from <offset>',
+    'start at an offset, earliest, latest, or -N for the last N (default: earliest)',
+  )
+    .argParser(parseFrom)
+    .conflicts('since'),
+  new Option('--to <offset>', 'stop before this offset (default: the end)').argParser(parseCount),
+  new Option('--since <when>', 'start at a create time: 15m ago, or 2026-01-31T12:00Z').argParser(
+    (text: string) => parseSince(text, Date.now()),
+  ),
+];
 
 /** `earliest`, `latest`, an offset, or `-10` for the last ten records. */
 export function parseFrom(text: string): ReadFrom {

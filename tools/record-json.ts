@@ -49,8 +49,12 @@ function bytesToJson(bytes: Uint8Array): JsonBytes {
  * @throws UsageError naming the line and the field, never their content
  */
 export function recordFromJson(line: Uint8Array, lineNumber: number): RecordInput<Uint8Array> {
-  const parsed = parseObject(line, lineNumber);
-  const fields: FieldReader = { parsed, lineNumber };
+  return recordFromFields({ parsed: parseObject(line, lineNumber), lineNumber });
+}
+
+/** As `recordFromJson`, of a line that is parsed. */
+export function recordFromFields(fields: FieldReader): RecordInput<Uint8Array> {
+  const { parsed } = fields;
   if (!('value' in parsed)) throw badField(fields, 'value', 'to be there (null makes a tombstone)');
   return {
     value: bytesField(fields, 'value', parsed['value']),
@@ -60,12 +64,17 @@ export function recordFromJson(line: Uint8Array, lineNumber: number): RecordInpu
   };
 }
 
-interface FieldReader {
+/** The object of one line. */
+export interface FieldReader {
   readonly parsed: Readonly<Record<string, unknown>>;
   readonly lineNumber: number;
 }
 
-function parseObject(line: Uint8Array, lineNumber: number): Readonly<Record<string, unknown>> {
+/** @throws UsageError naming the line, never its content */
+export function parseObject(
+  line: Uint8Array,
+  lineNumber: number,
+): Readonly<Record<string, unknown>> {
   const buffer = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
   if (!isUtf8(buffer)) throw new UsageError(`line ${lineNumber} of the input is not UTF-8`);
   let parsed: unknown;
@@ -124,10 +133,16 @@ function bytesFromJson(found: unknown): Uint8Array | null {
   return bytes.toString('base64') === base64 ? bytes : null; // Buffer skips what it does not know.
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+/** Whether `value` is a JSON object. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function badField({ lineNumber }: FieldReader, name: string, expectation: string): UsageError {
+/** The error for a field that is not as it should be. */
+export function badField(
+  { lineNumber }: FieldReader,
+  name: string,
+  expectation: string,
+): UsageError {
   return new UsageError(`line ${lineNumber} of the input: expected "${name}" ${expectation}`);
 }

@@ -26,6 +26,8 @@ export interface RepairOptions {
   readonly dryRun?: boolean | undefined;
   /** Default the operating system's. */
   readonly fileSystem?: FileSystem | undefined;
+  /** Ends the work with the signal's reason; what was repaired before stays repaired. */
+  readonly signal?: AbortSignal | undefined;
   /** For ids of segments that are made again; default the operating system's. */
   readonly random?: Random | undefined;
 }
@@ -51,6 +53,8 @@ export interface RepairReport {
   readonly notes: readonly string[];
 }
 
+type Signal = AbortSignal | undefined;
+
 /** One pass mends records and indexes, one the indexes of what it mended; the next finds nothing. */
 const MEND_PASSES_MAX = 3;
 
@@ -71,12 +75,12 @@ const MEND_PASSES_MAX = 3;
  * what a repair would write.
  */
 export async function repairLog(path: string, options: RepairOptions = {}): Promise<RepairReport> {
-  const { dryRun = false, fileSystem: disk = nodeFileSystem, random = systemRandom } = options;
+  const { dryRun = false, fileSystem: disk = nodeFileSystem } = options;
   const fileSystem = dryRun ? new OverlayFileSystem(disk) : disk;
   const directory = await existingLog(fileSystem, path);
   const lock = await fileSystem.lockDirectory(directory.path);
   try {
-    return await repair(directory, random);
+    return await repair(directory, options);
   } finally {
     await lock.release();
   }
@@ -94,12 +98,13 @@ async function existingLog(fileSystem: FileSystem, path: string): Promise<LogDir
   throw new NotFoundError({ kind: 'log', name: path });
 }
 
-async function repair(directory: LogDirectory, random: Random): Promise<RepairReport> {
+async function repair(directory: LogDirectory, options: RepairOptions): Promise<RepairReport> {
+  const { random = systemRandom, signal } = options;
   const before = new Set((await quarantinedFiles(directory)).map((file) => file.path));
-  const damage = await findDamage(directory);
+  const damage = await findDamage(directory, signal);
   const loaded = await replaceAllDamage(directory, random);
   const { startOffset, endOffset, report } = loaded;
-  const gaps = [...report.gaps, ...(await mendRest(directory))]
+  const gaps = [...report.gaps, ...(await mendRest(directory, signal))]
     .filter(({ nextOffset }) => nextOffset > startOffset)
     .toSorted((one, other) => one.firstOffset - other.firstOffset);
   const quarantined = (await quarantinedFiles(directory)).filter(({ path }) => !before.has(path));
@@ -123,10 +128,10 @@ async function replaceAllDamage(directory: LogDirectory, random: Random): Promis
 }
 
 /** @returns the gaps that it made */
-async function mendRest(directory: LogDirectory): Promise<LogGap[]> {
+async function mendRest(directory: LogDirectory, signal: Signal): Promise<LogGap[]> {
   const gaps: LogGap[] = [];
   for (let pass = 1; ; pass++) {
-    const found = await findDamage(directory);
+    const found = await findDamage(directory, signal);
     const [first] = found;
     if (first === undefined) return gaps;
     if (pass > MEND_PASSES_MAX) throw new CorruptLogError(first);
@@ -138,9 +143,13 @@ async function mendRest(directory: LogDirectory): Promise<LogGap[]> {
   }
 }
 
-async function findDamage({ fileSystem, path }: LogDirectory): Promise<CorruptLogDetails[]> {
+async function findDamage(
+  { fileSystem, path }: LogDirectory,
+  signal: Signal,
+): Promise<CorruptLogDetails[]> {
   const found: CorruptLogDetails[] = [];
   for await (const event of verifyLog(path, { fileSystem })) {
+    signal?.throwIfAborted();
     if (event.type === 'damage') found.push(event.details);
   }
   return found;

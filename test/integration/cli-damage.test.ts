@@ -1,53 +1,17 @@
 import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { openLog } from '../../src/index.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
+import {
+  contentsOf,
+  FIRST_SEGMENT as FIRST,
+  flipByte,
+  linesOf,
+  logOfSegments,
+} from '../support/cli-logs.ts';
+import { SEGMENT_HEADER_BYTES } from '../../src/format/layout.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
-
-const FIRST = '00000000000000000000.log';
-/** The header of a segment; its first batch stands behind it. */
-const SEGMENT_HEADER_BYTES = 128;
-
-/** A log of 200 records in several segments of small batches. */
-async function logOfSegments(): Promise<string> {
-  const path = join(await temporaryDirectory(), 'log');
-  const log = await openLog(path, { segmentBytesMax: 8192, batchBytesMax: 1024 });
-  for (let group = 0; group < 20; group++) {
-    const records = Array.from({ length: 10 }, (_, index) => ({
-      key: `key ${index}`,
-      value: Buffer.from(`value ${group * 10 + index} `.repeat(10)),
-      createTimeMs: group * 1000,
-    }));
-    await log.appendBatch(records);
-  }
-  await log.close();
-  return path;
-}
-
-async function flipByte(file: string, position: number): Promise<void> {
-  const bytes = await readFile(file);
-  bytes[position] = (bytes[position] ?? 0) ^ 0xff;
-  await writeFile(file, bytes);
-}
-
-/** Every file below a directory with its bytes: two equal ones prove that nothing was written. */
-async function contentsOf(directory: string): Promise<Record<string, string>> {
-  const contents: Record<string, string> = {};
-  for (const name of await readdir(directory, { recursive: true })) {
-    const path = join(directory, name);
-    if ((await stat(path)).isFile()) contents[name] = (await readFile(path)).toString('base64');
-  }
-  return contents;
-}
-
-function linesOf(text: string): Record<string, unknown>[] {
-  return text
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-}
 
 describe('a sound log', () => {
   test('verify says so', async () => {

@@ -5,7 +5,18 @@ import { EXIT_CODES, ExitCode } from '../../tools/exit-codes.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
-const VERBS = ['append', 'cat', 'dump', 'info', 'verify'];
+const VERBS = [
+  'append',
+  'cat',
+  'dump',
+  'export',
+  'import',
+  'info',
+  'ls',
+  'repair',
+  'tail',
+  'verify',
+];
 
 describe('help', () => {
   test.each(['--help', 'help', '-h'])(
@@ -26,9 +37,30 @@ describe('help', () => {
     expect(exitCode).toBe(ExitCode.ok);
     const examples = stdout.slice(stdout.indexOf('Examples:'));
     expect(examples.match(/^ {2}\$ .*varve /gm)).toHaveLength(3);
+    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^ {2}\$ .*varve /);
     expect(stdout).toContain('--color');
     expect(await runCli(['help', verb])).toMatchObject({ stdout });
   });
+
+  test.each(VERBS)(
+    'varve %s --help is a manual page: what, how, when, which files',
+    async (verb) => {
+      const { stdout } = await runCli([verb, '--help']);
+      expect(stdout).toMatch(new RegExp(`^Usage: varve ${verb} \\[options\\] <`));
+      const sections = ['Arguments', 'Options', 'Beside a writer', 'Exit codes', 'Environment'];
+      for (const section of [...sections, 'Files', 'See also', 'Examples']) {
+        expect(stdout).toMatch(new RegExp(`^${section}:$`, 'm'));
+      }
+      for (const name of ['NO_COLOR', 'FORCE_COLOR', 'VARVE_DEBUG', '<dir>/*.log']) {
+        expect(stdout).toContain(`  ${name} `);
+      }
+      const others = [...stdout.matchAll(/varve help (\w+)/g)].map(([, other = '']) => other);
+      expect(others.length).toBeGreaterThan(1);
+      expect(VERBS).toEqual(expect.arrayContaining(others));
+      expect(others).not.toContain(verb);
+      expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(110);
+    },
+  );
 
   test('varve --version prints the version of the package', async () => {
     const { stdout } = await runCli(['--version']);
@@ -41,6 +73,8 @@ describe('a wrong command line exits 2, and says how to go on', () => {
     ['no verb', [], 'Usage: varve'],
     ['an unknown verb', ['cta', 'x'], '(Did you mean cat?)'],
     ['an unknown option', ['cat', 'x', '--limt', '3'], '(Did you mean --limit?)'],
+    ['an unknown option of the program', ['--colour', 'cat', 'x'], '(Did you mean --color?)'],
+    ['an unknown option of a new verb', ['repair', 'x', '--yess'], '(Did you mean --yes?)'],
     ['no directory', ['cat'], "missing required argument 'dir'"],
     ['too many directories', ['cat', 'a', 'b'], 'too many arguments'],
     ['a bad count', ['cat', 'x', '--limit', 'ten'], 'Expected a whole number.'],
@@ -74,8 +108,25 @@ describe('a wrong command line exits 2, and says how to go on', () => {
   });
 });
 
+describe('a path where a verb should be', () => {
+  test.each(['./demo', '/var/lib/demo', 'src'])(
+    'varve %s: exit 2, and what to write',
+    async (path) => {
+      const { exitCode, stderr } = await runCli([path]);
+      expect(exitCode).toBe(ExitCode.usage);
+      expect(stderr).toContain(`error: unknown command '${path}'`);
+      expect(stderr).toContain(`hint: a verb comes first: varve info ${path}, varve cat ${path}`);
+    },
+  );
+
+  test('a word that is no path gets no such hint', async () => {
+    expect((await runCli(['verfy'])).stderr).toContain('(Did you mean verify?)');
+    expect((await runCli(['verfy'])).stderr).not.toContain('a verb comes first');
+  });
+});
+
 describe('verbs that read', () => {
-  test.each(['cat', 'dump', 'info', 'verify'])(
+  test.each(['cat', 'dump', 'export', 'info', 'repair', 'tail', 'verify'])(
     '%s of a missing log: exit 3, nothing created',
     async (verb) => {
       const directory = await temporaryDirectory();
@@ -86,7 +137,7 @@ describe('verbs that read', () => {
     },
   );
 
-  test.each(['cat', 'dump', 'info', 'verify'])(
+  test.each(['cat', 'dump', 'export', 'info', 'repair', 'tail', 'verify'])(
     '%s of a directory that is no log: exit 3',
     async (verb) => {
       const directory = await temporaryDirectory();

@@ -6,6 +6,7 @@ import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { UsageError } from '../command-error.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { WRITER_FILES } from '../help-text.ts';
 import { LineAppender } from '../line-appender.ts';
 import { splitLines } from '../line-splitter.ts';
 import { checkWritablePath } from '../log-path.ts';
@@ -49,18 +50,32 @@ export const appendVerb: Verb<AppendVerbOptions> = {
       .default('none'),
     new Option('--json', 'print the summary as JSON on stdout'),
   ],
-  notes: NOTES,
-  examples: [
-    { command: 'seq 1 1000 | varve append ./numbers', does: 'a thousand records' },
-    {
-      command: 'varve append ./users -K : < /etc/passwd',
-      does: 'keyed by what stands before the colon',
+  help: {
+    notes: NOTES,
+    besideWriter:
+      'One process writes at a time: exit 5 while another one has the log. Readers go on.',
+    exitCodes: {
+      0: true,
+      1: true,
+      2: 'The command line or a line of the input is wrong; what stands before it is stored.',
+      4: 'The tail of the log is damaged; nothing was appended.',
+      5: true,
+      130: true,
     },
-    {
-      command: 'varve cat ./a --json | varve append ./b --ndjson',
-      does: 'copy a log, times and headers too',
-    },
-  ],
+    files: WRITER_FILES,
+    seeAlso: ['cat', 'import', 'repair'],
+    examples: [
+      { command: 'seq 1 1000 | varve append ./numbers', does: 'a thousand records' },
+      {
+        command: 'varve append ./users -K : < /etc/passwd',
+        does: 'keyed by what stands before the colon',
+      },
+      {
+        command: 'varve cat ./a --json | varve append ./b --ndjson',
+        does: 'copy a log, times and headers too',
+      },
+    ],
+  },
   run,
 };
 

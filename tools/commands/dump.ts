@@ -8,6 +8,7 @@ import { DumpJsonWriter, DumpNdjsonWriter } from '../dump-json.ts';
 import { DumpTextWriter } from '../dump-text.ts';
 import type { DumpWriter } from '../dump-text.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { LOG_FILES } from '../help-text.ts';
 import { checkReadablePath, classifyPath, listSegmentFiles } from '../log-path.ts';
 
 interface DumpVerbOptions {
@@ -34,18 +35,24 @@ export const dumpVerb: Verb<DumpVerbOptions> = {
     JSON_OPTION,
     NDJSON_OPTION,
   ],
-  notes: NOTES,
-  examples: [
-    { command: 'varve dump ./numbers', does: 'a line for each batch' },
-    {
-      command: 'varve dump ./00000000000000000000.log --records',
-      does: 'a single copied segment, with its records',
-    },
-    {
-      command: `varve dump ./numbers --ndjson | jq 'select(.type == "damage")'`,
-      does: 'the damaged places only',
-    },
-  ],
+  help: {
+    notes: NOTES,
+    besideWriter: 'Safe: it never writes and takes no lock. It shows what was there when it began.',
+    exitCodes: { 0: true, 1: true, 2: true, 3: true, 4: true, 130: true },
+    files: LOG_FILES,
+    seeAlso: ['cat', 'verify', 'info'],
+    examples: [
+      { command: 'varve dump ./numbers', does: 'a line for each batch' },
+      {
+        command: 'varve dump ./00000000000000000000.log --records',
+        does: 'a single copied segment, with its records',
+      },
+      {
+        command: `varve dump ./numbers --ndjson | jq 'select(.type == "damage")'`,
+        does: 'the damaged places only',
+      },
+    ],
+  },
   run,
 };
 

@@ -4,6 +4,7 @@ import { JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { LOG_FILES } from '../help-text.ts';
 import { describeCheckpoint, describeLock, readLogFiles } from '../log-files.ts';
 import type { LogFiles } from '../log-files.ts';
 import { checkReadablePath } from '../log-path.ts';
@@ -23,14 +24,20 @@ export const infoVerb: Verb<InfoVerbOptions> = {
     'Never writes; works beside a writer. Damage in the tail exits 4; varve verify checks all.',
   argument: { name: '<dir>', description: 'the log' },
   options: [JSON_OPTION],
-  examples: [
-    { command: 'varve info ./numbers', does: 'a table' },
-    {
-      command: 'varve info ./numbers --json | jq .endOffset',
-      does: 'the offset of the next record',
-    },
-    { command: 'varve info ./numbers --json | jq .lock.holder', does: 'who holds the lock' },
-  ],
+  help: {
+    besideWriter: 'Safe: it never writes and takes no lock. It shows what was there when it began.',
+    exitCodes: { 0: true, 1: true, 2: true, 3: true, 4: true, 130: true },
+    files: { ...LOG_FILES, '<dir>/LOCK': 'who writes, or wrote last' },
+    seeAlso: ['ls', 'verify', 'dump'],
+    examples: [
+      { command: 'varve info ./numbers', does: 'a table' },
+      {
+        command: 'varve info ./numbers --json | jq .endOffset',
+        does: 'the offset of the next record',
+      },
+      { command: 'varve info ./numbers --json | jq .lock.holder', does: 'who holds the lock' },
+    ],
+  },
   run,
 };
 

@@ -1,27 +1,17 @@
 /** `varve verify <dir>`: checks every byte that the log's promises rest on. */
-import { basename } from 'node:path';
-import type { CorruptLogDetails } from '../../src/index.ts';
 import { verifyLog } from '../../src/log/verify.ts';
 import { JSON_OPTION, NDJSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { findingLine, toFinding, type Finding } from '../finding.ts';
+import { LOG_FILES } from '../help-text.ts';
 import { checkReadablePath, listSegmentFiles } from '../log-path.ts';
 import { formatBytes, formatDuration, formatPlural } from '../units.ts';
 
 interface VerifyVerbOptions {
   readonly json?: true;
   readonly ndjson?: true;
-}
-
-/** A damaged place, as `--json` prints it; the keys are a documented contract. */
-interface Finding {
-  readonly file: string;
-  readonly position: number;
-  readonly kind: string;
-  readonly firstOffset: number | null;
-  readonly nextOffset: number | null;
-  readonly reason: string;
 }
 
 export const verifyVerb: Verb<VerifyVerbOptions> = {
@@ -32,14 +22,21 @@ export const verifyVerb: Verb<VerifyVerbOptions> = {
     'Prints one line for each damaged place. Never writes; works beside a writer.',
   argument: { name: '<dir>', description: 'the log' },
   options: [JSON_OPTION, NDJSON_OPTION],
-  examples: [
-    { command: 'varve verify ./numbers', does: 'check a log' },
-    {
-      command: 'varve verify ./numbers --quiet && echo sound',
-      does: 'in a script: 0 sound, 4 damaged',
-    },
-    { command: "varve verify ./numbers --json | jq '.damage[].file'", does: 'the damaged files' },
-  ],
+  help: {
+    besideWriter:
+      'Safe: it never writes and takes no lock. A write in flight is told apart from damage.',
+    exitCodes: { 0: true, 1: true, 2: true, 3: true, 4: true, 130: true },
+    files: LOG_FILES,
+    seeAlso: ['repair', 'dump', 'info'],
+    examples: [
+      { command: 'varve verify ./numbers', does: 'check a log' },
+      {
+        command: 'varve verify ./numbers --quiet && echo sound',
+        does: 'in a script: 0 sound, 4 damaged',
+      },
+      { command: "varve verify ./numbers --json | jq '.damage[].file'", does: 'the damaged files' },
+    ],
+  },
   run,
 };
 
@@ -117,18 +114,6 @@ function writeEvent(context: CommandContext, event: VerifyEvent, options: Verify
   } else if (event.type === 'note') {
     output.write(`${style('yellow', 'note')} ${escapeText(event.message)}\n`);
   }
-}
-
-function toFinding(details: CorruptLogDetails): Finding {
-  const { file, position, kind, firstOffset, nextOffset, reason } = details;
-  return { file, position, kind, firstOffset, nextOffset, reason };
-}
-
-/** `00000000000000000000.log byte 4096: batch, offsets 12 to 40: crc stored=... computed=...` */
-function findingLine({ file, position, kind, firstOffset, nextOffset, reason }: Finding): string {
-  const end = nextOffset === null ? 'unknown' : String(nextOffset - 1);
-  const offsets = firstOffset === null ? 'offsets unknown' : `offsets ${firstOffset} to ${end}`;
-  return `${escapeText(basename(file))} byte ${position}: ${kind}, ${offsets}: ${escapeText(reason)}`;
 }
 
 interface Summary {

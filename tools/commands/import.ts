@@ -1,0 +1,252 @@
+/** `varve import <dir> [file]`: an export into a log. */
+import { createReadStream } from 'node:fs';
+import { Option } from 'commander';
+import { openLog } from '../../src/index.ts';
+import type { DurabilityLevel, Log } from '../../src/index.ts';
+import { RECORD_BYTES_LIMIT } from '../../src/core/limits.ts';
+import type { CommandContext, Verb } from '../command.ts';
+import { CommandError, UsageError } from '../command-error.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { EXPORT_LINE_BYTES_MAX, ExportDecoder, type ExportedRecord } from '../export-format.ts';
+import { WRITER_FILES } from '../help-text.ts';
+import { splitLines } from '../line-splitter.ts';
+import { checkWritablePath, classifyPath } from '../log-path.ts';
+import { parseCount } from '../ranges.ts';
+import { RecordImporter } from '../record-importer.ts';
+import { formatCount, formatDuration, formatPlural } from '../units.ts';
+
+interface ImportVerbOptions {
+  readonly resume?: true;
+  readonly at?: number;
+  readonly durability: DurabilityLevel;
+  readonly json?: true;
+}
+
+const NOTES = `A file is read twice: first every line and the checksum are checked, and only when all is right are
+records appended. A pipe can be read only once: records are appended as they come, and when the
+trailer is missing or wrong at the end, exit code 4 and a message say what was stored.
+
+Keys, values, headers and create times are kept; offsets are the log's own, without holes, from its
+end on. So offsets stay the same only when a whole export, from offset 0 and without gaps, goes into
+a new log; the summary says which offset the first record had and has.
+
+--resume continues an import that was interrupted, from the same input: what the log already holds
+from --at on is compared record by record, never appended again, and the rest is appended.`;
+
+export const importVerb: Verb<ImportVerbOptions> = {
+  name: 'import',
+  summary: 'records of an export into a log',
+  description:
+    'Append the records of an export to a log, from a file or from stdin. Creates the log when it\n' +
+    'does not exist.',
+  argument: { name: '<dir>', description: 'the log; created when missing' },
+  secondArgument: { name: '[file]', description: 'what varve export wrote; default: stdin' },
+  options: [
+    new Option('--resume', 'continue an interrupted import of the same input'),
+    new Option(
+      '--at <offset>',
+      'with --resume: where the first record of the input stands in the log (default: its start)',
+    ).argParser(parseCount),
+    new Option('--durability <level>', 'what a stored record survives: sync also a power cut')
+      .choices(['os', 'interval', 'sync'])
+      .default('sync'),
+    new Option('--json', 'print the summary as JSON on stdout'),
+  ],
+  help: {
+    notes: NOTES,
+    besideWriter:
+      'One process writes at a time: exit 5 while another one has the log. Readers go on.',
+    exitCodes: {
+      0: true,
+      1: true,
+      2: 'The command line or a line of the input is wrong; of a file nothing was stored.',
+      3: 'There is no such file.',
+      4: 'The input is not a whole export, or the tail of the log is damaged.',
+      5: true,
+      130: 'Stopped by Ctrl-C; what was acknowledged is stored, and --resume goes on.',
+    },
+    files: WRITER_FILES,
+    seeAlso: ['export', 'append', 'cat'],
+    examples: [
+      {
+        command: 'varve import ./numbers numbers.ndjson',
+        does: 'a file, checked before it is used',
+      },
+      { command: 'varve export ./a | varve import ./b', does: 'copy a log, times and headers too' },
+      {
+        command: 'varve import ./numbers numbers.ndjson --resume',
+        does: 'go on with an import that was interrupted',
+      },
+    ],
+  },
+  run,
+};
+
+async function run(
+  context: CommandContext,
+  path: string,
+  options: ImportVerbOptions,
+  file: string | undefined,
+): Promise<ExitCode> {
+  if (options.at !== undefined && options.resume !== true) {
+    throw new UsageError(
+      '--at is for --resume',
+      'without --resume, records go to the end of the log',
+    );
+  }
+  await checkWritablePath(path);
+  if (file !== undefined) await checkFile(context, file);
+  const { durability } = options;
+  const log = await openLog(path, { durability, recordBytesMax: RECORD_BYTES_LIMIT });
+  const startMs = performance.now();
+  let done: Imported;
+  try {
+    done = await importAll(context, log, { file, options });
+  } finally {
+    await log.close();
+  }
+  writeSummary(context, { ...done, path, options, durationMs: performance.now() - startMs });
+  if (done.problem !== null) throw notWhole(done.problem, done.importer);
+  return context.signal.aborted ? ExitCode.interrupted : ExitCode.ok;
+}
+
+/** The first of two passes over a file: nothing is stored of one that is not whole. */
+async function checkFile(context: CommandContext, file: string): Promise<void> {
+  const kind = await classifyPath(file);
+  if (kind === 'missing') throw new CommandError(ExitCode.notFound, `there is no file ${file}`);
+  if (kind !== 'file') throw new UsageError(`${file} is a directory, not an export`);
+  const decoder = new ExportDecoder();
+  const progress = context.progress({ label: 'checking', unit: 'record', total: null });
+  try {
+    for await (const lines of splitLines(createReadStream(file), EXPORT_LINE_BYTES_MAX)) {
+      context.signal.throwIfAborted();
+      for (const line of lines) decoder.push(line);
+      progress.update(decoder.recordCount);
+    }
+  } finally {
+    progress.end();
+  }
+  const problem = decoder.end();
+  if (problem !== null) throw notWhole(problem, null);
+}
+
+interface Imported {
+  readonly importer: RecordImporter;
+  readonly decoder: ExportDecoder;
+  /** Why the input is not a whole export; null when it is, or when Ctrl-C ended it. */
+  readonly problem: string | null;
+}
+
+interface ImportInput {
+  readonly file: string | undefined;
+  readonly options: ImportVerbOptions;
+}
+
+async function importAll(
+  context: CommandContext,
+  log: Log<Uint8Array>,
+  { file, options }: ImportInput,
+): Promise<Imported> {
+  const { signal } = context;
+  const isResumed = options.resume === true;
+  const baseOffset = isResumed ? (options.at ?? log.startOffset) : log.endOffset;
+  const importer = new RecordImporter(log, baseOffset);
+  const decoder = new ExportDecoder();
+  const source = file === undefined ? context.stdin : createReadStream(file);
+  // Destroying the stream is what ends a read that waits on a terminal.
+  const onAbort = (): void => void source.destroy();
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  const progress = context.progress({ label: 'importing', unit: 'record', total: null });
+  try {
+    for await (const lines of splitLines(source, EXPORT_LINE_BYTES_MAX)) {
+      for (const record of recordsOf(decoder, lines)) await importer.add(record.record);
+      progress.update(importer.placedCount);
+    }
+    await importer.flush();
+  } catch (error) {
+    await settle(context, importer, error);
+  } finally {
+    progress.end();
+    signal.removeEventListener('abort', onAbort);
+  }
+  return { importer, decoder, problem: signal.aborted ? null : decoder.end() };
+}
+
+function* recordsOf(
+  decoder: ExportDecoder,
+  lines: readonly Uint8Array[],
+): Generator<ExportedRecord, void, void> {
+  for (const line of lines) {
+    const record = decoder.push(line);
+    if (record !== null) yield record;
+  }
+}
+
+/** The input ended early or is wrong: what stands before is stored, then said. */
+async function settle(
+  context: CommandContext,
+  importer: RecordImporter,
+  error: unknown,
+): Promise<void> {
+  const isInput = error instanceof UsageError || context.signal.aborted;
+  if (isInput) await importer.flush();
+  if (context.signal.aborted) return;
+  context.note(storedSentence(importer));
+  throw error;
+}
+
+function storedSentence({ baseOffset, placedCount, heldCount }: RecordImporter): string {
+  if (placedCount <= heldCount) return 'nothing was stored';
+  const nextOffset = baseOffset + placedCount;
+  const range = `at offsets ${baseOffset + heldCount} to ${nextOffset - 1}`;
+  return `${formatPlural(placedCount - heldCount, 'record')} stored ${range}`;
+}
+
+function notWhole(problem: string, importer: RecordImporter | null): CommandError {
+  const stored = importer === null ? 'nothing was stored' : storedSentence(importer);
+  return new CommandError(
+    ExitCode.corrupt,
+    `the input is not a whole export: ${problem}; ${stored}`,
+    'export again, or take what there is: head -n -1 FILE | varve append <dir> --ndjson',
+  );
+}
+
+interface Summary extends Imported {
+  readonly path: string;
+  readonly options: ImportVerbOptions;
+  readonly durationMs: number;
+}
+
+function writeSummary(context: CommandContext, summary: Summary): void {
+  const { importer, decoder, path, options, durationMs } = summary;
+  const { baseOffset, placedCount, heldCount } = importer;
+  const alreadyThere = Math.min(heldCount, placedCount);
+  const recordCount = placedCount - alreadyThere;
+  const time = formatDuration(durationMs);
+  const there = alreadyThere === 0 ? '' : `, ${formatCount(alreadyThere)} were there`;
+  context.note(`imported ${formatPlural(recordCount, 'record')}${there}, in ${time}`);
+  if (decoder.firstOffset !== null && decoder.firstOffset !== baseOffset) {
+    context.note(`offset ${decoder.firstOffset} of the export is offset ${baseOffset} here`);
+  }
+  if (decoder.missingCount > 0) {
+    const missing = formatPlural(decoder.missingCount, 'offset');
+    context.note(`the export has no record at ${missing}; there are no holes here`);
+  }
+  if (context.signal.aborted) {
+    context.note(`interrupted; go on with the same input and --resume --at ${baseOffset}`);
+  }
+  if (options.json !== true) return;
+  const document = {
+    path,
+    recordCount,
+    alreadyThere,
+    firstOffset: decoder.firstOffset,
+    baseOffset,
+    nextOffset: baseOffset + placedCount,
+    missingCount: decoder.missingCount,
+    durability: options.durability,
+    durationMs: Math.round(durationMs),
+  };
+  context.output.write(`${JSON.stringify(document)}\n`);
+}

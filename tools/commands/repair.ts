@@ -1,0 +1,239 @@
+/** `varve repair <dir>`: says what a damaged log has lost, and makes the rest whole again. */
+import { basename, join } from 'node:path';
+import { Option } from 'commander';
+import { QUARANTINE_DIRECTORY } from '../../src/format/file-names.ts';
+import { repairLog, type RepairReport } from '../../src/log/repair-log.ts';
+import { AtomicFile } from '../atomic-file.ts';
+import { JSON_OPTION } from '../command.ts';
+import type { CommandContext, Verb } from '../command.ts';
+import { CommandError } from '../command-error.ts';
+import { escapeText } from '../escape-text.ts';
+import { ExitCode } from '../exit-codes.ts';
+import {
+  findingLine,
+  lostLine,
+  toFinding,
+  toLostRange,
+  type Finding,
+  type LostRange,
+} from '../finding.ts';
+import { WRITER_FILES } from '../help-text.ts';
+import { checkCopyTarget, copyLog } from '../log-copy.ts';
+import { describeLock, readLogFiles } from '../log-files.ts';
+import { checkReadablePath } from '../log-path.ts';
+import { listQuarantine, pruneQuarantine, type KeptFile } from '../quarantine-files.ts';
+import { formatBytes, formatCount, formatPlural } from '../units.ts';
+
+interface RepairVerbOptions {
+  readonly yes?: true;
+  readonly to?: string;
+  readonly gaps?: string;
+  readonly pruneQuarantine?: true;
+  readonly json?: true;
+}
+
+const NOTES = `Without --yes it is a dry run: the same repair, whose writes stay in memory. It prints
+  damaged  a place that is not as it was written: file, byte, offsets, reason
+  lost     offsets whose records cannot be read any more; a gap batch will stand for them
+  cut      a torn tail: bytes of a last write that was never acknowledged as synced
+  kept     a file in quarantine/ with the bytes that are replaced or cut off
+A record that is not damaged keeps its offset and its bytes. After --yes, varve verify finds nothing,
+the log can be appended to, and readers pass over the gaps. It may be killed at any step and run
+again. Copy the directory first (or use --to) if you want to try other ways to rescue what is lost.`;
+
+export const repairVerb: Verb<RepairVerbOptions> = {
+  name: 'repair',
+  summary: 'say what damage costs; with --yes replace it by gaps',
+  description:
+    'Say what a damaged log has lost, and with --yes make the rest whole again: damaged places\n' +
+    'become gaps, a torn tail is cut off, and the bytes go to quarantine/ first.',
+  argument: { name: '<dir>', description: 'the log' },
+  options: [
+    new Option('--yes', 'do it (default: a dry run that changes nothing)'),
+    new Option('--to <dir>', 'repair a copy in a new directory; the log itself is only read'),
+    new Option('--gaps <file>', 'also write the lost ranges to a file, as JSON lines'),
+    new Option(
+      '--prune-quarantine',
+      'instead of a repair: delete what is kept in quarantine/; without --yes, list it',
+    ).conflicts(['to', 'gaps']),
+    JSON_OPTION,
+  ],
+  help: {
+    notes: NOTES,
+    besideWriter:
+      'Refused with exit 5, also without --yes: stop the writer first. varve verify and\n' +
+      'varve cat --on-corruption skip work beside it.',
+    exitCodes: {
+      0: 'Nothing is damaged; or --yes, and the log is whole again.',
+      1: true,
+      2: true,
+      3: true,
+      4: 'Dry run: damage was found and nothing was changed. --yes: it cannot be repaired.',
+      5: true,
+      130: 'Stopped by Ctrl-C; run it again.',
+    },
+    files: WRITER_FILES,
+    seeAlso: ['verify', 'export', 'cat'],
+    examples: [
+      { command: 'varve repair ./numbers', does: 'what is lost? changes nothing' },
+      {
+        command: 'varve repair ./numbers --yes --gaps lost.ndjson',
+        does: 'repair, and keep the list',
+      },
+      {
+        command: 'varve repair /mnt/old/numbers --to ./numbers --yes',
+        does: 'from a disk that must not be written to',
+      },
+    ],
+  },
+  run,
+};
+
+async function run(
+  context: CommandContext,
+  path: string,
+  options: RepairVerbOptions,
+): Promise<ExitCode> {
+  await checkReadablePath(path);
+  if (options.pruneQuarantine === true) return prune(context, path, options);
+  await checkQuiet(path);
+  if (options.to !== undefined) await checkCopyTarget(options.to);
+  const report = await repair(context, path, options);
+  const outcome = outcomeOf(report, path, options);
+  if (options.gaps !== undefined) await writeGaps(outcome.gaps, options.gaps);
+  if (options.json === true) context.output.write(`${JSON.stringify(outcome)}\n`);
+  else writeText(context, outcome);
+  return outcome.isDryRun && outcome.damage.length > 0 ? ExitCode.corrupt : ExitCode.ok;
+}
+
+/** A dry run beside a writer would take its last write for a torn tail. */
+async function checkQuiet(path: string): Promise<void> {
+  const { lock } = await readLogFiles(path);
+  if (lock.state !== 'held') return;
+  throw new CommandError(
+    ExitCode.locked,
+    `${path} is ${describeLock(lock)}`,
+    'stop the writer first; varve verify and varve cat --on-corruption skip work beside it',
+  );
+}
+
+async function repair(
+  context: CommandContext,
+  path: string,
+  { yes, to }: RepairVerbOptions,
+): Promise<RepairReport> {
+  const { signal } = context;
+  const { segments, sizeBytes } = await readLogFiles(path);
+  const size = `${formatBytes(sizeBytes)} in ${formatPlural(segments.length, 'segment')}`;
+  context.note(`reading ${size}`);
+  if (yes !== true) return repairLog(path, { dryRun: true, signal });
+  if (to === undefined) return repairLog(path, { signal });
+  return inDirectory(to, await copyLog(path, to, (copy) => repairLog(copy, { signal })));
+}
+
+/** The report of a repair whose directory was renamed to `directory` afterwards. */
+function inDirectory(directory: string, report: RepairReport): RepairReport {
+  const rename = <T extends { readonly file: string }>(at: T): T => ({
+    ...at,
+    file: join(directory, basename(at.file)),
+  });
+  return {
+    ...report,
+    damage: report.damage.map(rename),
+    gaps: report.gaps.map(rename),
+    quarantined: report.quarantined.map(({ path, sizeBytes }) => ({
+      path: join(directory, QUARANTINE_DIRECTORY, basename(path)),
+      sizeBytes,
+    })),
+  };
+}
+
+/** What `--json` prints; the keys are a documented contract. */
+interface Outcome {
+  /** The log that is whole now, or would be. */
+  readonly path: string;
+  readonly isDryRun: boolean;
+  readonly damage: readonly Finding[];
+  readonly gaps: readonly LostRange[];
+  readonly lostOffsetCount: number;
+  readonly cutBytes: number;
+  readonly quarantined: readonly KeptFile[];
+  readonly startOffset: number;
+  readonly endOffset: number;
+  readonly notes: readonly string[];
+}
+
+function outcomeOf(report: RepairReport, path: string, options: RepairVerbOptions): Outcome {
+  const { cutBytes, quarantined, startOffset, endOffset, notes } = report;
+  const gaps = report.gaps.map(toLostRange);
+  return {
+    path: options.to ?? path,
+    isDryRun: options.yes !== true,
+    damage: report.damage.map(toFinding),
+    gaps,
+    lostOffsetCount: gaps.reduce((sum, { offsetCount }) => sum + offsetCount, 0),
+    cutBytes,
+    quarantined,
+    startOffset,
+    endOffset,
+    notes,
+  };
+}
+
+async function writeGaps(gaps: readonly LostRange[], path: string): Promise<void> {
+  const file = await AtomicFile.create(path);
+  try {
+    await file.write(gaps.map((gap) => `${JSON.stringify(gap)}\n`).join(''));
+    await file.commit();
+  } catch (error) {
+    await file.discard().catch(() => undefined); // The first failure is the one to tell.
+    throw error;
+  }
+}
+
+function writeText({ output, style }: CommandContext, outcome: Outcome): void {
+  const { damage, gaps, cutBytes, quarantined } = outcome;
+  for (const finding of damage)
+    output.write(`${style('red', 'damaged')} ${findingLine(finding)}\n`);
+  for (const gap of gaps) output.write(`${style('red', 'lost')}    ${lostLine(gap)}\n`);
+  if (cutBytes > 0) {
+    const size = formatBytes(cutBytes);
+    output.write(
+      `${style('yellow', 'cut')}     ${size} of a torn tail, never acknowledged as synced\n`,
+    );
+  }
+  for (const { path, sizeBytes } of quarantined) {
+    output.write(`kept    quarantine/${escapeText(basename(path))}, ${formatBytes(sizeBytes)}\n`);
+  }
+  output.write(`${verdict(outcome)}\n`);
+}
+
+function verdict(outcome: Outcome): string {
+  const { path, isDryRun, damage, cutBytes, lostOffsetCount, startOffset, endOffset } = outcome;
+  const all = formatPlural(endOffset - startOffset, 'offset');
+  if (damage.length === 0 && cutBytes === 0) return `nothing to repair: ${all}, all readable`;
+  const lost = `${formatCount(lostOffsetCount)} of ${all}`;
+  if (!isDryRun) return `repaired: ${lost} lost; ${escapeText(path)} is whole again`;
+  return `${lost} would be lost; nothing was changed, --yes repairs`;
+}
+
+async function prune(
+  { output }: CommandContext,
+  path: string,
+  options: RepairVerbOptions,
+): Promise<ExitCode> {
+  const isDryRun = options.yes !== true;
+  const files = isDryRun ? await listQuarantine(path) : await pruneQuarantine(path);
+  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  if (options.json === true) {
+    output.write(`${JSON.stringify({ path, isDryRun, files, sizeBytes })}\n`);
+    return ExitCode.ok;
+  }
+  const done = isDryRun ? 'would delete' : 'deleted';
+  for (const file of files) {
+    output.write(`${done} ${escapeText(basename(file.path))}, ${formatBytes(file.sizeBytes)}\n`);
+  }
+  const total = `${formatPlural(files.length, 'file')}, ${formatBytes(sizeBytes)}`;
+  output.write(`${total}${isDryRun ? '; nothing was changed, --yes deletes' : ' deleted'}\n`);
+  return ExitCode.ok;
+}

@@ -1,0 +1,48 @@
+/** What lies in a log's `quarantine/`, and how it is thrown away when an operator says so. */
+import { readdir, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { QUARANTINE_DIRECTORY } from '../src/format/file-names.ts';
+import { nodeFileSystem } from '../src/io/node-file-system.ts';
+
+export interface KeptFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+/** Names that recovery and repair give: a segment's name, and where its bytes were. */
+const KEPT_NAME = /^\d{20}\.log(?:@\d+-[0-9a-f]{8}\.cut|-\d+)$/;
+
+/** The files that recovery and repair put there, by name. What else is there is not ours. */
+export async function listQuarantine(directory: string): Promise<KeptFile[]> {
+  const quarantine = join(directory, QUARANTINE_DIRECTORY);
+  let names: string[];
+  try {
+    names = await readdir(quarantine);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+  const paths = names.filter((name) => KEPT_NAME.test(name)).toSorted();
+  const files = paths.map(async (name) => {
+    const path = join(quarantine, name);
+    return { path, sizeBytes: (await stat(path)).size };
+  });
+  return Promise.all(files);
+}
+
+/**
+ * Deletes the files that recovery and repair put there. Takes the writer's lock: a recovery that
+ * is at work still needs its copies.
+ *
+ * @throws LockedError (`ERR_VARVE_LOCKED`) while a writer has the log
+ */
+export async function pruneQuarantine(directory: string): Promise<KeptFile[]> {
+  const lock = await nodeFileSystem.lockDirectory(await nodeFileSystem.realPath(directory));
+  try {
+    const files = await listQuarantine(directory);
+    for (const { path } of files) await unlink(path);
+    return files;
+  } finally {
+    await lock.release();
+  }
+}
