@@ -48,7 +48,7 @@ export function describeCheckpoint({ checkpoint, checkpointProblems }: LogFiles)
 
 /** One line: who writes. */
 export function describeLock({ state, holder }: LockState): string {
-  if (holder === null) return 'free, never held';
+  if (holder === null) return state === 'held' ? 'held by an unknown process' : 'free, never held';
   const { pid, host, mechanism, acquiredAtMs } = holder;
   const who = `process ${pid} on ${host} (${mechanism}) since ${formatTime(acquiredAtMs)}`;
   if (state === 'held') return `held by ${who}`;

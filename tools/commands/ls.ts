@@ -2,12 +2,13 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
+import type { LockState } from '../../src/io/file-system.ts';
 import { JSON_OPTION, NDJSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { CommandError, UsageError } from '../command-error.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LOG_FILES } from '../help-text.ts';
-import { readLogFiles, type LockState } from '../log-files.ts';
+import { readLogFiles } from '../log-files.ts';
 import { classifyPath } from '../log-path.ts';
 import { parseCount } from '../ranges.ts';
 import { formatTable, type Column } from '../table.ts';
