@@ -68,7 +68,9 @@ const KNOWN_FAILURES: Partial<Record<ErrorCode, KnownFailure>> = {
   },
   ERR_VARVE_CORRUPT: {
     exitCode: ExitCode.corrupt,
-    hint: 'nothing was changed; varve verify <dir> lists all damage, varve repair <dir> says what is lost',
+    hint:
+      'nothing was changed; varve verify <dir> lists all damage, varve repair <dir> says what is ' +
+      'lost; cat, tail and export read past it with --on-corruption skip',
   },
   ERR_VARVE_LOCKED: {
     exitCode: ExitCode.locked,

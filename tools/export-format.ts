@@ -132,7 +132,7 @@ export class ExportDecoder {
   push(line: Uint8Array): ExportedRecord | null {
     const before = this.#held;
     this.#lineNumber += 1;
-    this.#held = { line: Uint8Array.from(line), lineNumber: this.#lineNumber };
+    this.#held = { line: new Uint8Array(line), lineNumber: this.#lineNumber };
     return before === null ? null : this.#record(before.line, before.lineNumber);
   }
 

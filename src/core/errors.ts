@@ -224,11 +224,16 @@ export class CorruptLogError extends StoreError {
 
   constructor(details: CorruptLogDetails, options?: ErrorOptions) {
     const { file, position, kind, firstOffset, nextOffset, reason } = details;
-    const range =
-      firstOffset === null ? '' : ` (offsets ${firstOffset} to ${nextOffset ?? 'unknown'})`;
+    const range = firstOffset === null ? '' : ` (${offsetRange(firstOffset, nextOffset)})`;
     super(`damaged ${kind} at byte ${position} of ${file}${range}: ${reason}`, options);
     this.details = details;
   }
+}
+
+/** As people count: both ends belong to it. */
+function offsetRange(firstOffset: number, nextOffset: number | null): string {
+  const isKnown = nextOffset !== null && nextOffset > firstOffset;
+  return `offsets ${firstOffset} to ${isKnown ? nextOffset - 1 : 'unknown'}`;
 }
 
 /** The file's format version is newer than this library. */

@@ -178,7 +178,7 @@ class OverlayFile implements File {
 
   writeSync(from: Uint8Array, position: number): number {
     const node = this.#node;
-    node.patches.push({ position, bytes: Uint8Array.from(from) });
+    node.patches.push({ position, bytes: new Uint8Array(from) });
     node.sizeBytes = Math.max(node.sizeBytes, position + from.length);
     return from.length;
   }

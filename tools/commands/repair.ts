@@ -36,7 +36,8 @@ const NOTES = `Without --yes it is a dry run: the same repair, whose writes stay
   damaged  a place that is not as it was written: file, byte, offsets, reason
   lost     offsets whose records cannot be read any more; a gap batch will stand for them
   cut      a torn tail: bytes of a last write that was never acknowledged as synced
-  kept     a file in quarantine/ with the bytes that are replaced or cut off
+  kept     a file in quarantine/ with the bytes that are replaced or cut off; also the index of
+           a segment, which is made again when it is read
 A record that is not damaged keeps its offset and its bytes. After --yes, varve verify finds nothing,
 the log can be appended to, and readers pass over the gaps. It may be killed at any step and run
 again. Copy the directory first (or use --to) if you want to try other ways to rescue what is lost.`;

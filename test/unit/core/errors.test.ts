@@ -60,7 +60,11 @@ const TABLE: readonly Row[] = [
   ],
   [
     new errors.CorruptLogError({ ...corrupt, firstOffset: 3, nextOffset: 9 }),
-    'damaged batch at byte 64 of /data/a.log (offsets 3 to 9): crc stored=1 computed=2',
+    'damaged batch at byte 64 of /data/a.log (offsets 3 to 8): crc stored=1 computed=2',
+  ],
+  [
+    new errors.CorruptLogError({ ...corrupt, firstOffset: 3, nextOffset: 3 }),
+    'damaged batch at byte 64 of /data/a.log (offsets 3 to unknown): crc stored=1 computed=2',
   ],
   [
     new errors.CorruptLogError({ ...corrupt, firstOffset: 3, nextOffset: null }),
