@@ -1,6 +1,6 @@
 /**
  * What a repair cuts off is kept: copied or moved to `quarantine/` before the log changes.
- * Nothing in there is ever deleted by us.
+ * Nothing in there is ever deleted unasked.
  */
 import { basename, join } from 'node:path';
 import { isIoError } from '../core/errors.ts';
