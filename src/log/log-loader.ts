@@ -150,6 +150,7 @@ class LogLoader {
       if (this.#options.onCorruption === 'readonly' || !this.#options.canWrite) {
         return this.#readOnly(examination, damage);
       }
+      if (this.#startsAtDamage(examination)) continue;
       // Each repair moves the first damage on; one that did not never will.
       if (repaired !== null && isSamePlace(repaired, damage)) throw new CorruptLogError(damage);
       repaired = damage;
@@ -168,6 +169,17 @@ class LogLoader {
       const wasMoved = gap === null && !this.#segments.some(({ path }) => path === damage.file);
       culprit = wasMoved ? damage : null;
     }
+  }
+
+  /**
+   * Whether the first segment that was walked is damaged at its header: a new header states how
+   * the segment before ends, so the next examination begins there.
+   */
+  #startsAtDamage({ firstAt, lastAt, segments }: TailExamination): boolean {
+    const first = segments[firstAt];
+    if (first === undefined || firstAt === 0 || lastAt >= firstAt) return false;
+    this.#fromOffset = first.baseOffset - 1;
+    return true;
   }
 
   async #examine(): Promise<TailExamination> {

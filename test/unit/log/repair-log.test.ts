@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
+import { utf8 } from '../../../src/codec/codec.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
 import {
   BATCH_HEADER_BYTES,
@@ -8,6 +9,7 @@ import {
   SEGMENT_OWNER_ID_AT,
 } from '../../../src/format/layout.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
+import { openLog } from '../../../src/log/open-log.ts';
 import { repairLog } from '../../../src/log/repair-log.ts';
 import { crashStates } from '../../support/crash-states.ts';
 import { contentOf, damage, swapFiles } from '../../support/disk-damage.ts';
@@ -124,6 +126,20 @@ describe('one damaged place', () => {
     const { gaps } = await checkRepair(sound, fileSystem, lost);
     expect(gaps).toMatchObject([{ firstOffset: batch.firstOffset, nextOffset: batch.nextOffset }]);
   });
+});
+
+test('opening with onCorruption: skip writes a lost header again so that the chain holds', async () => {
+  for (const { path } of segments) {
+    const fileSystem = damagedCopy(sound, (copy) => invert(copy, path, 40));
+    const options = { codec: utf8, fileSystem, onCorruption: 'skip' } as const;
+    const isLast = path === segmentAt(-1).path;
+    const log = await openLog(LOG_PATH, options);
+    expect(log.recovery).toMatchObject({ gaps: [], damage: null });
+    await log.close();
+    // Opening looks at the tail only: the other headers are a repair's.
+    if (isLast) await checkRepaired(sound, fileSystem, new Set());
+    else await checkRepair(sound, fileSystem, new Set());
+  }
 });
 
 describe('several damaged places', () => {
