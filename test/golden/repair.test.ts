@@ -8,6 +8,7 @@ import { SeededRandom } from '../../src/core/random.ts';
 import { openLog } from '../../src/log/open-log.ts';
 import { repairLog } from '../../src/log/repair-log.ts';
 import { verifyLog } from '../../src/log/verify.ts';
+import { HAS_ZSTD } from '../support/compressions.ts';
 import type { Expected } from '../support/golden/make-golden.ts';
 import { recordView } from '../support/golden/observe.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -20,8 +21,9 @@ const names = folders.map((folder) => ({ folder, name: folder.slice(root.length 
 
 /** Written by a newer varve: nothing here may touch it. */
 const NEWER = 'v1/future-version';
+const ZSTD = 'v1/zstd';
 
-describe.each(names.filter(({ name }) => name !== NEWER))('$name', ({ folder }) => {
+describe.each(names.filter(({ name }) => name !== NEWER))('$name', ({ name: title, folder }) => {
   test('is sound after a repair, with every record that could be read before', async () => {
     const path = join(await temporaryDirectory(), 'log');
     cpSync(folder, path, { recursive: true, filter: (file) => !file.endsWith('expected.json') });
@@ -34,6 +36,10 @@ describe.each(names.filter(({ name }) => name !== NEWER))('$name', ({ folder }) 
     expect(report).toEqual(planned);
     for await (const event of verifyLog(path)) expect(event.type).not.toBe('damage');
 
+    if (title === ZSTD && !HAS_ZSTD) {
+      expect(report).toMatchObject({ damage: [], gaps: [], cutBytes: 0, quarantined: [] });
+      return; // Not to be read here, and so not to be called damaged.
+    }
     const log = await openLog(path, { codec: utf8, readOnly: true });
     const records = [];
     for await (const record of log.records()) records.push(recordView(record));
