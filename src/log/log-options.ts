@@ -233,8 +233,8 @@ function sizes(options: NumericOptions) {
   };
 }
 
-function bytesOrNull(name: string, bytes: number | null | undefined): number | null {
-  return bytes == null ? null : checkInteger(name, bytes, { min: 0 });
+function bytesOrNull(name: string, value: number | null | undefined): number | null {
+  return value == null ? null : checkInteger(name, value, { min: 0 });
 }
 
 /** A reader needs none, and reads what it can. */
