@@ -250,7 +250,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     checkInteger('offset', offset, { min: 0 });
     this.#checkOpen();
     const { marks, follower } = this.#log;
-    if (offset >= marks.visibleOffset) await follower?.refresh();
+    if (follower !== null && offset >= marks.visibleOffset) await follower.refresh();
     const { startOffset, visibleOffset } = marks;
     if (offset < startOffset || offset >= visibleOffset) {
       throw new OffsetOutOfRangeError({

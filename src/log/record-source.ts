@@ -73,7 +73,8 @@ export class RecordSource {
 
   async #start(): Promise<LogReader> {
     const { log, plan, keepBuffers } = this.#options;
-    await log.follower?.refresh();
+    // Where there is none, the read begins in this very turn.
+    if (log.follower !== null) await log.follower.refresh();
     const from = await resolveFrom(log, plan.from);
     this.#end = plan.to ?? log.marks.visibleOffset;
     const { skipsDamage, onGap } = plan;

@@ -55,7 +55,11 @@ const PROVED: readonly (readonly [input: string, file: string, text: string])[] 
   ['options: out of range', 'unit/log/log-options', '%s goes from %i to %i'],
   ['options of a read', 'unit/log/log-arguments', 'is refused by batches, records and cursor'],
   ['cli: no directory', 'integration/cli', "missing required argument 'dir'"],
-  ['cli: not a log', 'integration/cli', "['cat', 'dump', 'info', 'verify']"],
+  [
+    'cli: not a log',
+    'integration/cli',
+    "['cat', 'dump', 'export', 'info', 'repair', 'tail', 'verify']",
+  ],
   ['cli: a misspelt option', 'integration/cli', 'Did you mean --limit?'],
   ['cli: a directory of somebody else', 'integration/cli', 'with files of somebody else'],
   ['cli: a locked directory', 'integration/cli-process', 'a second writer: exit 5'],
