@@ -240,7 +240,10 @@ class TailWalk {
       }
       if (isComplete) {
         // What follows the last batch is index or debris: rebuilt in memory, never evidence.
-        if (status !== 'end') this.#notes.push(`${segment.path}: damaged index batch, rebuilt`);
+        if (status !== 'end') {
+          this.#notes.push(`${segment.path}: damaged index batch, rebuilt`);
+          segment.sizeBytes = scanner.position; // The rewrite of the tail cuts the debris off.
+        }
         return true;
       }
       if (status === 'end') return true;

@@ -164,7 +164,7 @@ async function checkVerifies(place: Place): Promise<number> {
   let lostIndexCount = 0;
   for await (const event of verifyLog(place.path, { fileSystem: place.fileSystem })) {
     if (event.type !== 'damage') continue;
-    if (event.details.kind !== 'index') throw new CorruptLogError(event.details);
+    throw new CorruptLogError(event.details);
     lostIndexCount++;
   }
   return lostIndexCount;
