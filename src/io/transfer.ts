@@ -24,12 +24,16 @@ export function checkWritten(
   throw ioError('ENOSPC', { operation: 'write', path: file.path, position }, { cause });
 }
 
-/** Reads a small file whole. */
-export async function readWhole(fileSystem: FileSystem, path: string): Promise<Uint8Array> {
+/** Reads a small file whole, or its first `bytesMax` bytes. */
+export async function readWhole(
+  fileSystem: FileSystem,
+  path: string,
+  bytesMax: number = Number.POSITIVE_INFINITY,
+): Promise<Uint8Array> {
   const file = await fileSystem.open(path, 'read');
   try {
     const { sizeBytes } = await file.stat();
-    const bytes = new Uint8Array(sizeBytes);
+    const bytes = new Uint8Array(Math.min(sizeBytes, bytesMax));
     return bytes.subarray(0, await file.read(bytes, 0));
   } finally {
     await file.close();

@@ -28,7 +28,9 @@ export type CheckpointState = Omit<Checkpoint, 'sequence' | 'logId' | 'epochs'>;
 /** Reads the checkpoint; a missing file is a file without a valid slot. */
 export async function readCheckpoint(directory: LogDirectory): Promise<ParsedCheckpointFile> {
   try {
-    return parseCheckpointFile(await readWhole(directory.fileSystem, directory.checkpointPath));
+    const { fileSystem, checkpointPath } = directory;
+    // Whatever stands behind the two slots is not ours, and of any size.
+    return parseCheckpointFile(await readWhole(fileSystem, checkpointPath, CHECKPOINT_BYTES));
   } catch (error) {
     if (isIoError(error, 'ENOENT')) return parseCheckpointFile(new Uint8Array(0));
     throw error;

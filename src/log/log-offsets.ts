@@ -40,13 +40,17 @@ export function checkOffset(log: ReadableLog, offset: number, epoch: number | nu
   });
 }
 
-/** Throws when a later epoch began at or before `offset`: the record read there is gone. */
+/**
+ * Throws when a later epoch began before the position, or, for a record, at it: what was read there
+ * is gone. A position may stand at the end of its epoch; a record of it lies below.
+ */
 export function checkEpoch(
   log: ReadableLog,
-  place: { readonly offset: number; readonly epoch: number },
+  place: { readonly offset: number; readonly epoch: number; readonly isRecord?: boolean },
 ): void {
   const endOffset = endOfEpoch(log.marks.epochs, place.epoch);
-  if (endOffset === null || place.offset <= endOffset) return;
+  const behind = place.isRecord === true ? place.offset + 1 : place.offset;
+  if (endOffset === null || behind <= endOffset) return;
   throw new OffsetOutOfRangeError({
     requested: place.offset,
     startOffset: log.marks.startOffset,

@@ -180,10 +180,13 @@ const KNOWN: ReadonlySet<string> = new Set<keyof LogOptions<unknown>>([
  * @throws TypeError or RangeError (`ERR_VARVE_INVALID_ARGUMENT`) for an unknown key or a value out
  *   of its range; CodecUnavailableError when a writer shall compress as this Node cannot
  */
-export function resolveLogOptions<T, Input>(options: LogOptions<T, Input>): LogSettings<T, Input> {
-  if (options === null || typeof options !== 'object') {
-    throw argumentError(TypeError, 'options', 'an object', options);
+export function resolveLogOptions<T, Input>(given: LogOptions<T, Input>): LogSettings<T, Input> {
+  if (given === null || typeof given !== 'object') {
+    throw argumentError(TypeError, 'options', 'an object', given);
   }
+  // What an object inherits, perhaps from a polluted prototype, nobody has asked for.
+  const options: LogOptions<T, Input> = { ...given };
+  Object.setPrototypeOf(options, null);
   for (const key of Object.keys(options)) {
     if (!KNOWN.has(key)) {
       throw argumentError(TypeError, 'options', `without an unknown key \`${key}\``, options);

@@ -41,6 +41,8 @@ export class Log<T, Input = T> implements AsyncDisposable {
   readonly #points: PointReader<T>;
   readonly #scratch: EncodableRecord = emptyEncodable();
   #prepared: EncodableRecord[] = [];
+  /** Reads that were begun and not ended: an abandoned iterator must not keep a file open. */
+  readonly #reads = new Set<RecordSource>();
   #closing: Promise<void> | null = null;
 
   /** @internal */
@@ -324,6 +326,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
       await this.#writer?.close();
     } finally {
       this.#points.clear();
+      for (const source of this.#reads) source.close();
       await this.#log.handles.close();
     }
   }
@@ -382,7 +385,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     if (options.follow === true && this.#writer === null && this.#log.follower === null) {
       throw new ReadOnlyError({ operation: 'follow', path: this.path });
     }
-    return new RecordSource({
+    const source: RecordSource = new RecordSource({
       log: this.#log,
       plan: planRead(options),
       keepBuffers,
@@ -390,7 +393,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
       pollMs: this.#settings.pollMs,
       failure: () => this.#writer?.appender.failure ?? null,
       isClosed: () => this.#closing !== null,
+      onClosed: () => this.#reads.delete(source),
     });
+    this.#reads.add(source);
+    return source;
   }
 }
 

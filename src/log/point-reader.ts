@@ -26,7 +26,7 @@ export class PointReader<T> {
 
   /** The record at `offset`, which is readable; null when the offset holds none. */
   async read(offset: number, epoch: number | null): Promise<LogRecord<T> | null> {
-    if (epoch !== null) checkEpoch(this.#log, { offset: offset + 1, epoch });
+    if (epoch !== null) checkEpoch(this.#log, { offset, epoch, isRecord: true });
     const cached = this.#cached(offset) ?? (await this.#load(offset));
     if (cached === null || !cached.seek(this.#cursor, offset)) return null;
     return new LogRecord(cached.records, this.#codec, this.#cursor);

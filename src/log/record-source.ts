@@ -19,6 +19,7 @@ export interface RecordSourceOptions {
   readonly failure: () => Error | null;
   /** Whether the log was closed: ends a read. */
   readonly isClosed: () => boolean;
+  readonly onClosed: () => void;
 }
 
 export class RecordSource {
@@ -41,8 +42,17 @@ export class RecordSource {
    * @throws the signal's reason; ClosedError when the log was closed; errors of `LogReader.next`
    */
   async next(): Promise<boolean> {
-    const { plan, log } = this.#options;
     this.#checkOpen();
+    try {
+      return await this.#next();
+    } catch (error) {
+      this.#checkOpen(); // Closing the log closes the files under a read.
+      throw error;
+    }
+  }
+
+  async #next(): Promise<boolean> {
+    const { plan, log } = this.#options;
     const reader = this.#reader ?? (await this.#start());
     for (;;) {
       this.#checkOpen();
@@ -69,6 +79,7 @@ export class RecordSource {
   close(): void {
     this.#isClosed = true;
     this.#reader?.close();
+    this.#options.onClosed();
   }
 
   async #start(): Promise<LogReader> {

@@ -41,6 +41,8 @@ export class Trimmer {
   readonly #mutex = new Mutex();
   #timer: Timer | null = null;
   #isClosed = false;
+  /** Below the start and out of the list, but still on the disk: an unlink failed. */
+  readonly #leftovers = new Set<Segment>();
   /** Both clocks at the last look, or when the log was opened. */
   #lastLook: { readonly wallMs: number; readonly monotonicMs: number };
   /** Segments deleted by retention since the log was opened, by reason. */
@@ -83,6 +85,7 @@ export class Trimmer {
       const policy = this.#confirmedPolicy(nowMs);
       const choice = chooseRetention(await this.#describe(nowMs), policy, nowMs);
       if (choice === null) {
+        await this.#removeBelowStart();
         const { startOffset } = log.marks;
         return { startOffset, deletedSegmentCount: 0, deletedBytes: 0 };
       }
@@ -131,11 +134,17 @@ export class Trimmer {
 
   async #removeBelowStart(): Promise<void> {
     const { log, directory } = this.#options;
-    const gone = log.segments.whollyBelow(log.marks.startOffset);
-    if (gone.length === 0) return;
-    log.segments.remove(gone);
-    for (const segment of gone) log.handles.forget(segment.path);
-    for (const segment of gone) await this.#unlink(segment);
+    const below = log.segments.whollyBelow(log.marks.startOffset);
+    log.segments.remove(below);
+    for (const segment of below) {
+      log.handles.forget(segment.path);
+      this.#leftovers.add(segment);
+    }
+    if (this.#leftovers.size === 0) return;
+    for (const segment of this.#leftovers) {
+      await this.#unlink(segment);
+      this.#leftovers.delete(segment);
+    }
     try {
       await directory.sync();
     } catch (cause) {

@@ -122,7 +122,7 @@ describe('F5: after a refusal nothing is stuck', () => {
     for (let offset = KEPT; offset < SEEN; offset++) {
       expect(await rejectionOf(log.read(offset, { epoch }))).toMatchObject({
         code: 'ERR_VARVE_OFFSET_OUT_OF_RANGE',
-        details: { epoch },
+        details: { requested: offset, epoch },
       });
       expect((await log.read(offset, { epoch: log.epoch }))?.value).toBe(`other ${offset}`);
     }

@@ -203,6 +203,7 @@ describe('F24: retention that cannot delete', () => {
       clock.advance(2 * HOUR_MS);
       await settle();
       expect(log.stats()).toMatchObject({ state: 'open', lastError: null });
+      expect(await segmentNames(fileSystem)).toHaveLength(1); // Before anyone opens it again.
       await log.close();
       const again = await openTextLog(fileSystem, { clock });
       expect(await segmentNames(fileSystem)).toHaveLength(1);

@@ -144,6 +144,39 @@ describe('options', () => {
   );
 });
 
+test('what options inherit, nobody has asked for', async () => {
+  const fileSystem = await faultyDisk();
+  const polluted = Object.create({ readOnly: true, segmentBytesMax: -1 }) as object;
+  const log = await openLog(LOG_PATH, Object.assign(polluted, { fileSystem }));
+  expect(log.readOnly).toBe(false);
+  await log.close();
+});
+
+test('a checkpoint of any size is read no further than its two slots', async () => {
+  const fileSystem = await faultyDisk();
+  const log = await openTextLog(fileSystem);
+  await appendEach(log, 3);
+  await log.close();
+  const checkpoint = await fileSystem.open(join(LOG_PATH, 'checkpoint'), 'write');
+  await checkpoint.write(new Uint8Array([1]), 2 ** 20);
+  await checkpoint.close();
+  const open = fileSystem.open.bind(fileSystem);
+  let largestRead = 0;
+  fileSystem.open = async (path, mode) => {
+    const file = await open(path, mode);
+    const read = file.read.bind(file);
+    file.read = (into, position) => {
+      if (path.endsWith('checkpoint')) largestRead = Math.max(largestRead, into.length);
+      return read(into, position);
+    };
+    return file;
+  };
+  const again = await openTextLog(fileSystem);
+  expect(await valuesOf(again)).toEqual(textsFrom(0, 3));
+  expect(largestRead).toBe(8192);
+  await again.close();
+});
+
 /** As a parsed file would hold it: a property, not a prototype. */
 function withOwn(options: object, key: string): object {
   return { [key]: Reflect.get(options, key) as unknown };
@@ -165,6 +198,7 @@ describe('an iterator that is abandoned without return', () => {
     await log.deleteBefore(150);
     expect(await valuesOf(log)).toEqual(textsFrom(150, 201));
     await log.close();
+    expect(fileSystem.openFileCount).toBe(0);
     const again = await openTextLog(fileSystem);
     expect(await valuesOf(again)).toEqual(textsFrom(150, 201));
     await again.close();
