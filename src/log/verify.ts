@@ -24,6 +24,7 @@ import { SegmentScanner, type ScanStatus } from '../segment/segment-scanner.ts';
 import { Segment } from '../segment/segment.ts';
 import { readCheckpoint } from './checkpoint-file.ts';
 import { LogDirectory } from './log-directory.ts';
+import { hasWriter } from './log-follower.ts';
 import { RecordCheck } from './record-check.ts';
 import { examineTail, type TailExamination } from './tail-examination.ts';
 
@@ -62,6 +63,7 @@ export async function* verifyLog(
 ): AsyncGenerator<VerifyEvent, void, void> {
   const { fileSystem = nodeFileSystem } = options;
   const directory = new LogDirectory(fileSystem, await existing(fileSystem, path));
+  const isBesideWriter = await hasWriter(directory);
   const parsed = await readCheckpoint(directory); // First: see `loadLog`.
   const listing = await directory.list();
   if (listing.segments.length === 0 && !listing.hasCheckpoint) {
@@ -75,6 +77,8 @@ export async function* verifyLog(
     segments: copiesOf(listing.segments),
     checkpoint,
     logId: checkpoint?.logId ?? 0,
+    // What lies behind is being written.
+    to: isBesideWriter ? (checkpoint?.visibleOffset ?? null) : null,
   });
   const verifier = new Verifier(directory, listing.segments, { checkpoint, tail });
   yield* verifier.run();
@@ -179,6 +183,7 @@ class Verifier {
     const file = await this.#open(segment);
     if (file === null) {
       await this.#followRetention();
+      this.#previous = null; // Not the one before the next.
       return;
     }
     try {
@@ -258,7 +263,7 @@ class Verifier {
       return null;
     }
     if (this.#isComplete(next) || (status === 'end' && next === null)) {
-      if (next !== null) yield noIndex(segment, scanner, sizeBytes);
+      if (next !== null) yield this.#noIndex({ ...walk, next }, scanner);
       return null;
     }
     walk.index = null; // Batches are missing: no index can be compared.
@@ -282,6 +287,24 @@ class Verifier {
     });
     this.#expected = resume?.baseOffset ?? next?.baseOffset ?? this.#expected;
     return resume;
+  }
+
+  /**
+   * A missing index batch is normal after a crash. So is a torn one that no sync covered: it is
+   * covered once something of the next segment is. Otherwise one that is not valid is damage.
+   */
+  #noIndex(
+    { segment, next, sizeBytes }: SegmentWalk & { readonly next: Segment },
+    { position, problem }: SegmentScanner,
+  ): VerifyEvent {
+    const { path } = segment;
+    const isSynced = this.#state.tail.syncedOffset > next.baseOffset;
+    if (position >= sizeBytes || !isSynced) {
+      return note(`${path}: no index batch (made again when read)`);
+    }
+    const reason = `${problem} (all records are there; the index is made again when read)`;
+    const offsets = { firstOffset: null, nextOffset: null };
+    return damage({ file: path, position, kind: 'index', ...offsets, reason });
   }
 
   /** The file ends before the next segment begins: this one is to blame, not the next. */
@@ -318,7 +341,7 @@ class Verifier {
     const isInTail = details.firstOffset !== null && details.firstOffset >= tail.endOffset;
     if (!isTorn || !isInTail) return damage(details);
     return note(
-      `${details.file}: torn tail from byte ${details.position} (offset ${tail.endOffset}), never acknowledged as synced; the next writer cuts it off (${details.reason})`,
+      `${details.file}: torn tail from byte ${details.position} (offset ${tail.endOffset}), never acknowledged as synced; its writer goes on there, or the next one cuts it off (${details.reason})`,
     );
   }
 }
@@ -330,21 +353,6 @@ interface SegmentWalk {
   readonly sizeBytes: number;
   /** Built from the batches; null when some are missing. */
   index: SegmentIndex | null;
-}
-
-/** A missing index batch is normal after a crash; one that is there and not valid is damage. */
-function noIndex(segment: Segment, scanner: SegmentScanner, sizeBytes: number): VerifyEvent {
-  if (scanner.position >= sizeBytes) {
-    return note(`${segment.path}: no index batch (made again when read)`);
-  }
-  return damage({
-    file: segment.path,
-    position: scanner.position,
-    kind: 'index',
-    firstOffset: null,
-    nextOffset: null,
-    reason: `${scanner.problem} (all records are there; the index is made again when read)`,
-  });
 }
 
 /** An index batch must be, bit for bit, the one that its batches make. */

@@ -7,8 +7,16 @@
  */
 import { createInterface } from 'node:readline';
 import { setImmediate as turn } from 'node:timers/promises';
-import { openLog, OffsetOutOfRangeError, SeededRandom, utf8, type Log } from '../../src/index.ts';
+import {
+  CorruptLogError,
+  openLog,
+  OffsetOutOfRangeError,
+  SeededRandom,
+  utf8,
+  type Log,
+} from '../../src/index.ts';
 import { randomBelow } from '../../src/core/random.ts';
+import { verifyLog } from '../../src/log/verify.ts';
 import { recordAt } from '../support/numbered-record.ts';
 
 /** What the test reads from stdout. */
@@ -118,6 +126,15 @@ async function point(log: Log<string>): Promise<void> {
   });
 }
 
+/** `verify` beside the writer: no damage, and no error but that of a file which retention took. */
+async function verify(): Promise<void> {
+  tally.looks++;
+  for await (const event of verifyLog(directory)) {
+    if (event.type === 'damage') problem(new CorruptLogError(event.details).message);
+    else if (event.type === 'segment') tally.records += event.recordCount;
+  }
+}
+
 async function byTime(log: Log<string>): Promise<void> {
   await log.refresh();
   const { startOffset, visibleOffset } = log;
@@ -135,7 +152,13 @@ async function byTime(log: Log<string>): Promise<void> {
 }
 
 const log = await openLog(directory, { codec: utf8, readOnly: true, pollMs: 5 });
-const steps = { follow: () => follow(log), scan, point: () => point(log), time: () => byTime(log) };
+const steps = {
+  follow: () => follow(log),
+  scan,
+  point: () => point(log),
+  time: () => byTime(log),
+  verify,
+};
 const step = steps[kind as keyof typeof steps];
 while (!stop.signal.aborted) {
   await step();

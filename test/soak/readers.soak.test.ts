@@ -1,7 +1,7 @@
 /**
- * One writer that rolls, deletes, closes, opens again and is killed, and four readers in processes
- * of their own: a follower, a scanner that opens again and again, one that reads single records,
- * and one that searches by time. No false damage, no wrong record, no missing file.
+ * One writer that rolls, deletes, closes, opens again and is killed, and readers in processes of
+ * their own: a follower, a scanner that opens again and again, one that reads single records, one
+ * that searches by time, and one that verifies. No false damage, no wrong record, no missing file.
  *
  * `VARVE_SOAK_SECONDS` sets how long (default 4; `npm run test:soak` takes 60).
  */
@@ -14,7 +14,7 @@ import type { ReaderReport } from './reader-process.ts';
 
 const SECONDS = Number(process.env['VARVE_SOAK_SECONDS'] ?? 4);
 const SCRIPTS = join(import.meta.dirname, '..', '..', 'dist', 'test', 'soak');
-const KINDS = ['follow', 'scan', 'point', 'time'] as const;
+const KINDS = ['follow', 'scan', 'point', 'time', 'verify'] as const;
 /** Each writer lives so long before it is killed. */
 const WRITER_LIFE_MS = 1000;
 
@@ -65,7 +65,7 @@ async function writeAndKill(
   }
 }
 
-test(`a writer and four readers for ${SECONDS} s`, async () => {
+test(`a writer and five readers for ${SECONDS} s`, async () => {
   const directory = join(await temporaryDirectory(), 'log');
   const writer = start('writer-process.js', [directory, '1']);
   await Promise.race([writer.started, writer.output]);
