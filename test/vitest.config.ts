@@ -29,7 +29,8 @@ export default defineConfig(({ mode }) => ({
     // No test leaves anything behind, and a process of its own for each file would take as long as
     // the tests themselves. The few long files of the fault tests are better shared out one by one.
     isolate: mode === 'faults',
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // One more than there are cores to spare: many tests wait for processes.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     testTimeout: isLong || mode === 'faults' ? LONG_TEST_MS : TEST_MS,
     hookTimeout: TEST_MS,
     reporters: report === undefined ? ['default'] : ['default', 'json'],

@@ -1,6 +1,6 @@
 /** A log as its users hold it: append, read, trim, close. */
 import { toError, withSignal } from '../core/abort.ts';
-import { argumentError, checkChoice, checkInteger, present } from '../core/assert.ts';
+import { checkChoice, checkInteger, present } from '../core/assert.ts';
 import { ClosedError, OffsetOutOfRangeError, ReadOnlyError } from '../core/errors.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { AppendBatchResult, AppendOptions, AppendResult } from './append-result.ts';
@@ -10,6 +10,7 @@ import { describeLog, type LogStats } from './log-stats.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { ReadableLog } from './readable-log.ts';
 import { PointReader } from './point-reader.ts';
+import { PreparedRecords } from './prepared-records.ts';
 import { planRead, type ReadOptions } from './read-options.ts';
 import { RecordBatch, type LogRecord } from './record.ts';
 import { emptyEncodable, prepareRecord, type RecordInput } from './record-input.ts';
@@ -40,7 +41,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   readonly #writer: LogWriter | null;
   readonly #points: PointReader<T>;
   readonly #scratch: EncodableRecord = emptyEncodable();
-  #prepared: EncodableRecord[] = [];
+  readonly #prepared: PreparedRecords<Input>;
   /** Reads that were begun and not ended: an abandoned iterator must not keep a file open. */
   readonly #reads = new Set<RecordSource>();
   #closing: Promise<void> | null = null;
@@ -51,6 +52,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     this.#log = parts.log;
     this.#writer = parts.writer;
     this.recovery = parts.recovery;
+    this.#prepared = new PreparedRecords(parts.settings);
     const { codec, cacheBytes } = parts.settings;
     this.#points = new PointReader(parts.log, codec, cacheBytes);
   }
@@ -149,13 +151,13 @@ export class Log<T, Input = T> implements AsyncDisposable {
     options: AppendOptions = {},
   ): Promise<AppendBatchResult> {
     const durability = this.#level(options);
-    const prepared = this.#prepareAll(records);
+    const prepared = this.#prepared.prepare(records, this.#settings.clock.now());
     const refusal = this.#refusal('appendBatch', options);
     if (refusal !== null) return Promise.reject(refusal);
     const { appender } = present(this.#writer, '#refusal checked it');
     const baseOffset = appender.nextOffset;
     const recordCount = records.length;
-    this.#addPrepared(prepared, recordCount);
+    this.#prepared.addAll(prepared, recordCount, appender);
     if (recordCount === 0) return Promise.resolve({ baseOffset, recordCount, durability });
     return withSignal(options.signal, (resolve, reject) => {
       appender.submit(durability, {
@@ -339,30 +341,6 @@ export class Log<T, Input = T> implements AsyncDisposable {
     return checkChoice('durability', durability, DURABILITY_LEVELS);
   }
 
-  /** Checks and encodes all values before the first record is added; the objects are used again. */
-  #prepareAll(records: readonly RecordInput<Input>[]): EncodableRecord[] {
-    if (!Array.isArray(records)) throw argumentError(TypeError, 'records', 'an array', records);
-    const nowMs = this.#settings.clock.now();
-    const prepared = this.#prepared;
-    this.#prepared = []; // A codec is user code: when it appends, it gets objects of its own.
-    while (prepared.length < records.length) prepared.push(emptyEncodable());
-    for (let at = 0; at < records.length; at++) {
-      prepareRecord(records[at], nowMs, this.#settings, present(prepared[at], 'grown above'));
-    }
-    return prepared;
-  }
-
-  #addPrepared(prepared: EncodableRecord[], count: number): void {
-    const { appender } = present(this.#writer, '#refusal checked it');
-    for (let at = 0; at < count; at++) {
-      const record = present(prepared[at], '#prepareAll filled it');
-      appender.add(record);
-      record.value = null; // Not ours to keep.
-    }
-    prepared.length = Math.min(prepared.length, PREPARED_KEPT);
-    this.#prepared = prepared;
-  }
-
   #refusal(operation: string, options: AppendOptions): Error | null {
     if (this.#writer === null) return new ReadOnlyError({ operation, path: this.path });
     if (options.signal?.aborted === true) return toError(options.signal.reason);
@@ -399,6 +377,3 @@ export class Log<T, Input = T> implements AsyncDisposable {
     return source;
   }
 }
-
-/** Objects of `appendBatch` that are kept for the next call. */
-const PREPARED_KEPT = 10_000;

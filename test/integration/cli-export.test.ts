@@ -156,18 +156,6 @@ describe('import', () => {
     expect((await runCli(['cat', target])).stdout).toBe('before\nv0\nv1\nv2\n');
   });
 
-  test('a record of 15 MiB whose every byte is an escape passes through', async () => {
-    const path = await newPath('big');
-    const log = await openLog(path, { recordBytesMax: 15 * 1024 * 1024 });
-    await log.append({ value: Buffer.alloc(15 * 1024 * 1024 - 100, 1) });
-    await log.close();
-    const { stdoutBytes } = await runCli(['export', path]);
-    const target = await newPath();
-    expect((await runCli(['import', target], { input: stdoutBytes })).exitCode).toBe(ExitCode.ok);
-    const again = await runCli(['export', target]);
-    expect(again.stdoutBytes.equals(stdoutBytes)).toBe(true);
-  });
-
   test('a missing file: exit 3, and no log is made', async () => {
     const target = await newPath();
     const { exitCode } = await runCli(['import', target, '/nonexistent/file']);

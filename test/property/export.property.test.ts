@@ -44,6 +44,7 @@ test('export | import | export: equal bytes, for any keys, values, headers and t
       expect(again.stdout).toBe(exported.stdout);
       expect(again.stdout.split('\n')).toHaveLength(records.length + 2);
     }),
-    asyncPropertyOptions(),
+    // Each makes two logs on the disk, and runs three commands.
+    asyncPropertyOptions({ numRuns: 40 }),
   );
 });

@@ -3,7 +3,7 @@
  * their own: a follower, a scanner that opens again and again, one that reads single records, one
  * that searches by time, and one that verifies. No false damage, no wrong record, no missing file.
  *
- * `VARVE_SOAK_SECONDS` sets how long (default 4; `npm run test:soak` takes 60).
+ * `VARVE_SOAK_SECONDS` sets how long (default 2; `npm run test:soak` takes 60).
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import type { ReaderReport } from './reader-process.ts';
 
-const SECONDS = Number(process.env['VARVE_SOAK_SECONDS'] ?? 4);
+const SECONDS = Number(process.env['VARVE_SOAK_SECONDS'] ?? 2);
 const SCRIPTS = join(import.meta.dirname, '..', '..', 'dist', 'test', 'soak');
 const KINDS = ['follow', 'scan', 'point', 'time', 'verify'] as const;
 /** Each writer lives so long before it is killed. */

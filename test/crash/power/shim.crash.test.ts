@@ -172,7 +172,6 @@ interface Total {
   statesWithLostWrites: number;
   statesWithLostSyncs: number;
   reported: number;
-  lostIndexes: number;
 }
 
 function newTotal(): Total {
@@ -184,7 +183,6 @@ function newTotal(): Total {
     statesWithLostWrites: 0,
     statesWithLostSyncs: 0,
     reported: 0,
-    lostIndexes: 0,
   };
 }
 
@@ -249,5 +247,4 @@ function count(verdict: Verdict, total: Total): void {
   if (verdict.lostWrittenCount > 0) total.statesWithLostWrites++;
   if (verdict.lostSyncedCount > 0) total.statesWithLostSyncs++;
   if (verdict.endOffset === null) total.reported++;
-  if (verdict.lostIndexCount > 0) total.lostIndexes++;
 }

@@ -52,7 +52,6 @@ export interface LoopCutReport {
   /** Rounds in which a page of zeros stood before valid data. */
   holes: number;
   /** Rounds with torn index batches. */
-  lostIndexes: number;
   /** Of a sabotaged writer; else the run ends at the first. */
   violations: ViolationKind[];
   /** Null when the promise was kept. */
@@ -76,7 +75,6 @@ class LoopCuts {
     lostWrittenRecords: 0,
     tornTails: 0,
     holes: 0,
-    lostIndexes: 0,
     violations: [],
     failure: null,
   };
@@ -184,12 +182,11 @@ class LoopCuts {
     }
   }
 
-  #count({ endOffset, lostWrittenCount, cutBytes, lostIndexCount }: Verdict): void {
+  #count({ endOffset, lostWrittenCount, cutBytes }: Verdict): void {
     const { report } = this;
     report.lostWrittenRecords += lostWrittenCount;
     if (lostWrittenCount > 0) report.roundsWithLostWrites++;
     if (cutBytes > 0) report.tornTails++;
-    if (lostIndexCount > 0) report.lostIndexes++;
     if (endOffset === null) throw new Error('only a lying disk may be found damaged');
     this.#testimony.settle(endOffset);
   }

@@ -1,24 +1,24 @@
 import { describe, expect, test } from 'vitest';
 
-import { utf8 } from '../../../src/codec/codec.ts';
-import { SeededRandom } from '../../../src/core/random.ts';
+import { utf8 } from '../../src/codec/codec.ts';
+import { SeededRandom } from '../../src/core/random.ts';
 import {
   BATCH_HEADER_BYTES,
   RECORD_SIZE_AND_FLAGS_AT,
   SEGMENT_HEADER_BYTES,
   SEGMENT_OWNER_ID_AT,
-} from '../../../src/format/layout.ts';
-import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
-import { openLog } from '../../../src/log/open-log.ts';
-import { repairLog } from '../../../src/log/repair-log.ts';
-import { crashStates } from '../../support/crash-states.ts';
-import { contentOf, damage, swapFiles } from '../../support/disk-damage.ts';
-import { readField, reseal, writeField } from '../../support/faults/forged-fields.ts';
-import { imageKey } from '../../support/faults/image-key.ts';
-import { LOG_PATH } from '../../support/faults/life.ts';
-import { makeSoundLog, offsetsIn, type SoundSegment } from '../../support/faults/sound-log.ts';
-import type { FaultyFileSystem } from '../../support/faulty-file-system.ts';
-import { checkRepair, checkRepaired, damagedCopy, repairOn } from '../../support/repair-check.ts';
+} from '../../src/format/layout.ts';
+import { MemoryFileSystem } from '../../src/io/memory-file-system.ts';
+import { openLog } from '../../src/log/open-log.ts';
+import { repairLog } from '../../src/log/repair-log.ts';
+import { crashStates } from '../support/crash-states.ts';
+import { contentOf, damage, swapFiles } from '../support/disk-damage.ts';
+import { readField, reseal, writeField } from '../support/faults/forged-fields.ts';
+import { imageKey } from '../support/faults/image-key.ts';
+import { LOG_PATH } from '../support/faults/life.ts';
+import { makeSoundLog, offsetsIn, type SoundSegment } from '../support/faults/sound-log.ts';
+import type { FaultyFileSystem } from '../support/faulty-file-system.ts';
+import { checkRepair, checkRepaired, damagedCopy, repairOn } from '../support/repair-check.ts';
 
 const sound = await makeSoundLog({ seed: 1, isClosed: true });
 const { segments } = sound;
