@@ -148,7 +148,7 @@ async function findDamage(
   signal: Signal,
 ): Promise<CorruptLogDetails[]> {
   const found: CorruptLogDetails[] = [];
-  for await (const event of verifyLog(path, { fileSystem })) {
+  for await (const event of verifyLog(path, { fileSystem, holdsLock: true })) {
     signal?.throwIfAborted();
     if (event.type === 'damage') found.push(event.details);
   }

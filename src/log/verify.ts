@@ -46,6 +46,8 @@ export type VerifyEvent =
 
 export interface VerifyOptions {
   readonly fileSystem?: FileSystem | undefined;
+  /** The caller holds the writer's lock: nobody else writes; default false. */
+  readonly holdsLock?: boolean | undefined;
 }
 
 /**
@@ -61,9 +63,9 @@ export async function* verifyLog(
   path: string,
   options: VerifyOptions = {},
 ): AsyncGenerator<VerifyEvent, void, void> {
-  const { fileSystem = nodeFileSystem } = options;
+  const { fileSystem = nodeFileSystem, holdsLock = false } = options;
   const directory = new LogDirectory(fileSystem, await existing(fileSystem, path));
-  const isBesideWriter = await hasWriter(directory);
+  const isBesideWriter = !holdsLock && (await hasWriter(directory));
   const parsed = await readCheckpoint(directory); // First: see `loadLog`.
   const listing = await directory.list();
   if (listing.segments.length === 0 && !listing.hasCheckpoint) {
