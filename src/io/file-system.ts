@@ -24,6 +24,8 @@ export interface FileStat {
   readonly identity: string;
   /** Names (hard links) of the file. */
   readonly linkCount: number;
+  /** Whether its mode lets the group or everybody write. */
+  readonly isWritableByOthers: boolean;
 }
 
 /**

@@ -113,9 +113,11 @@ export class MemoryFileSystem implements FileSystem {
 export function memoryStat(node: MemoryNode): FileStat {
   const identity = `1:${node.id}`;
   if (node.kind === 'directory') {
-    return { kind: 'directory', sizeBytes: 0, identity, linkCount: 1 };
+    return { kind: 'directory', sizeBytes: 0, identity, linkCount: 1, isWritableByOthers: false };
   }
-  return { kind: 'file', sizeBytes: node.bytes.sizeBytes, identity, linkCount: node.linkCount };
+  const { linkCount, bytes } = node;
+  const { sizeBytes } = bytes;
+  return { kind: 'file', sizeBytes, identity, linkCount, isWritableByOthers: false };
 }
 
 interface MemoryFileOptions {

@@ -26,6 +26,8 @@ import { readLockState } from './lock-state.ts';
 /** Windows lacks O_DIRECTORY; undefined is 0 to the bit operators. */
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
 
+const WRITABLE_BY_OTHERS = fs.constants.S_IWGRP | fs.constants.S_IWOTH;
+
 const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
   read: O_RDONLY,
   write: O_RDWR,
@@ -195,6 +197,7 @@ function fileStatOf(stat: fs.BigIntStats): FileStat {
     sizeBytes: Number(stat.size),
     identity: `${stat.dev}:${stat.ino}`,
     linkCount: Number(stat.nlink),
+    isWritableByOthers: (Number(stat.mode) & WRITABLE_BY_OTHERS) !== 0,
   };
 }
 

@@ -69,7 +69,8 @@ export class OverlayFileSystem implements FileSystem {
 
   async stat(path: string): Promise<FileStat> {
     if (this.#directories.has(path)) {
-      return { kind: 'directory', sizeBytes: 0, identity: `overlay:${path}`, linkCount: 1 };
+      const identity = `overlay:${path}`;
+      return { kind: 'directory', sizeBytes: 0, identity, linkCount: 1, isWritableByOthers: false };
     }
     const node = this.#nodes.get(path);
     if (node === undefined) return this.#base.stat(path);
@@ -144,7 +145,8 @@ export class OverlayFileSystem implements FileSystem {
 
 function statOf(node: OverlayNode): FileStat {
   const { id, sizeBytes } = node;
-  return { kind: 'file', sizeBytes, identity: `overlay:${id}`, linkCount: 1 };
+  const identity = `overlay:${id}`;
+  return { kind: 'file', sizeBytes, identity, linkCount: 1, isWritableByOthers: false };
 }
 
 class OverlayFile implements File {

@@ -89,6 +89,8 @@ export async function loadLog(options: LoadOptions): Promise<LoadedLog> {
     }
     await loader.create();
   }
+  const { isWritableByOthers } = await directory.fileSystem.stat(directory.path);
+  if (isWritableByOthers) loader.remark('the directory is writable by its group or by everybody');
   return loader.load();
 }
 
@@ -128,6 +130,11 @@ class LogLoader {
       ...parsed.problems,
       ...listing.foreign.map((name) => `left alone, not ours: ${name}`),
     ];
+  }
+
+  /** Adds something worth knowing that harms nothing to the report. */
+  remark(message: string): void {
+    this.#notes.push(message);
   }
 
   async create(): Promise<void> {

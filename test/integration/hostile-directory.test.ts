@@ -1,6 +1,15 @@
 /** A log's directory on a real file system, with things in it that no writer of ours put there. */
 import { execFile, execFileSync } from 'node:child_process';
-import { lstat, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  lstat,
+  mkdir,
+  readFile,
+  readdir,
+  rename,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
@@ -40,6 +49,22 @@ test('all that a log makes is for its owner alone', async () => {
     expect(`${name} ${(stat.mode & 0o777).toString(8)}`).toBe(
       `${name} ${stat.isDirectory() ? '700' : '600'}`,
     );
+  }
+});
+
+test('a directory that others may write to is remarked on, and its mode is left alone', async () => {
+  const path = await closedLog(5);
+  for (const [mode, isRemarked] of [
+    [0o755, false],
+    [0o770, true],
+    [0o707, true],
+  ] as const) {
+    await chmod(path, mode);
+    const log = await openAt(path);
+    const remarks = log.recovery.notes.filter((text) => text.includes('writable by its group'));
+    expect(remarks).toHaveLength(isRemarked ? 1 : 0);
+    await log.close();
+    expect((await lstat(path)).mode & 0o777).toBe(mode);
   }
 });
 
