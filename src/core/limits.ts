@@ -73,6 +73,8 @@ export const EPOCH_MAX = 0xffff_fffe;
 export const FLUSH_MS = 200;
 /** Latest time at which a moved `visibleOffset` reaches the checkpoint, ms. */
 export const CHECKPOINT_DELAY_MS = 100;
+/** Looks at a log that a busy writer may overtake before what is seen counts. */
+export const LOOKS_MAX = 10;
 /** Default time between two looks of a read-only handle that follows another process's writer, ms. */
 export const POLL_MS = 100;
 /** Quiet time after which the checkpoint itself is synced, ms. */

@@ -25,7 +25,14 @@ import { currentOwner, HEARTBEAT_MS, judgeOwner } from './lock-owner.ts';
 import type { LockOwner, RecordedOwner } from './lock-owner.ts';
 import { planOf, takePlan } from './lock-plan.ts';
 import type { LockPlan } from './lock-plan.ts';
-import { LOCK_FILE_NAME, readOwner, writeOwner, writeState } from './lock-record.ts';
+import {
+  LOCK_FILE_NAME,
+  readOwner,
+  readRecord,
+  writeOwner,
+  writeRecord,
+  writeState,
+} from './lock-record.ts';
 
 /**
  * The locks of this thread by `device:inode` of LOCK.
@@ -125,7 +132,14 @@ async function takeHold({ target, guard, clock, plan, undo }: Taking): Promise<H
   const mechanism = isKernels ? names.join('+') : 'owner-record';
   const own = currentOwner({ mechanism, lockIdentity }, clock);
   const takenOver = await displaceOwner(target, { own, clock });
-  undo.push(() => sayReleased(descriptor, { own, clock }));
+  // A claim that another opener took away in the meantime says that it may own LOCK by now.
+  if (!(await guard.isHeld())) throw new LockedError({ path: directory, holder: null });
+  const before = await readRecord(descriptor);
+  undo.push(async () => {
+    // Without our claim LOCK may have been another's when we wrote to it: it must name that one again.
+    if (await guard.isHeld()) await sayReleased(descriptor, { own, clock });
+    else await writeRecord(descriptor, before);
+  });
   const isRecorded = await record(descriptor, own, { mayFail: isKernels });
   return { target, own, mechanisms, clock, takenOver, isRecorded };
 }
@@ -187,20 +201,24 @@ async function record(
   }
 }
 
+/** Says in LOCK that its owner let go, if it is still ours. */
 async function sayReleased(
   descriptor: Descriptor,
   { own, clock }: Pick<Hold, 'own' | 'clock'>,
 ): Promise<void> {
   try {
     const { nonce } = own;
+    if ((await readOwner(descriptor))?.nonce !== nonce) return; // Another's by now: not ours to change.
     await writeState(descriptor, { nonce, heartbeatAtMs: clock.now(), released: true });
   } catch (error) {
     if (!isIoError(error, ...RECORD_MAY_FAIL_WITH)) throw error;
   }
 }
 
+/** @throws what the first mechanism that could not be released threw, when all were asked */
 async function releaseAll(mechanisms: readonly HeldMechanism[]): Promise<void> {
-  for (const mechanism of mechanisms) await mechanism.release();
+  const outcomes = await Promise.allSettled(mechanisms.map((mechanism) => mechanism.release()));
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }
 
 /** @throws LockedError (`ERR_VARVE_LOCKED`) when LOCK is another file, or another owner's */
@@ -248,12 +266,14 @@ class NodeDirectoryLock implements DirectoryLock {
   readonly #hold: Hold;
   readonly #heartbeat: Heartbeat | null;
   #releasing: Promise<void> | null = null;
+  #onLost: (() => void) | null = null;
 
   constructor(hold: Hold) {
     const { target, own: owner, clock } = hold;
     this.#hold = hold;
+    const onLost = () => this.#onLost?.();
     this.#heartbeat = hold.isRecorded
-      ? new Heartbeat({ descriptor: target.descriptor, owner, clock })
+      ? new Heartbeat({ descriptor: target.descriptor, owner, clock, onLost })
       : null;
   }
 
@@ -263,6 +283,10 @@ class NodeDirectoryLock implements DirectoryLock {
 
   get takenOver(): LockHolder | null {
     return this.#hold.takenOver;
+  }
+
+  onLost(callback: () => void): void {
+    this.#onLost = callback;
   }
 
   async verify(): Promise<void> {
@@ -284,8 +308,11 @@ class NodeDirectoryLock implements DirectoryLock {
       await sayReleased(descriptor, this.#hold);
     } finally {
       // The mechanisms go in any case: a record that stayed behind names a thread that will end.
-      await releaseAll(mechanisms);
-      await descriptor.close().finally(() => heldHere.delete(identity));
+      try {
+        await releaseAll(mechanisms);
+      } finally {
+        await descriptor.close().finally(() => heldHere.delete(identity));
+      }
     }
   }
 }

@@ -75,6 +75,11 @@ export interface DirectoryLock {
    * another writer took it over. A second writer may exist.
    */
   verify(): Promise<void>;
+  /**
+   * Calls `callback` once LOCK was found to be another owner's: within 5 s of being taken over, or
+   * of waking up. What was written since may stand beside what the other one wrote.
+   */
+  onLost(callback: () => void): void;
   /** Idempotent. Never deletes LOCK. */
   release(): Promise<void>;
 }

@@ -1,6 +1,5 @@
 /** The sign of life in LOCK, for openers that see neither our process nor our locks. */
 import type { Clock, Timer } from '../core/clock.ts';
-import { isIoError } from '../core/errors.ts';
 import type { Descriptor } from './descriptor.ts';
 import { HEARTBEAT_MS } from './lock-owner.ts';
 import type { LockOwner } from './lock-owner.ts';
@@ -11,6 +10,8 @@ export interface HeartbeatOptions {
   readonly descriptor: Descriptor;
   readonly owner: LockOwner;
   readonly clock: Clock;
+  /** LOCK names another owner: somebody took it over, and the beats have ended. */
+  readonly onLost: () => void;
 }
 
 /**
@@ -18,7 +19,7 @@ export interface HeartbeatOptions {
  *
  * A beat that fails is not the end: the kernel's locks hold without it, and the next beat may
  * succeed. The first failure warns (`VARVE_LOCK_HEARTBEAT`), because after 30 s without a beat an
- * opener in another container may take the lock over; `verify` would notice that.
+ * opener in another container may take the lock over. The beat that finds that tells the owner.
  */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
@@ -46,15 +47,17 @@ export class Heartbeat {
   }
 
   async #beat(): Promise<void> {
-    const { descriptor, owner, clock } = this.#options;
+    const { descriptor, owner, clock, onLost } = this.#options;
     try {
       const found = await readOwner(descriptor);
-      if (found?.nonce !== owner.nonce) return; // Taken over: nothing in LOCK is ours any more.
+      if (found?.nonce !== owner.nonce) {
+        if (!this.#isStopped) onLost(); // Nothing in LOCK is ours any more.
+        return;
+      }
       const state = { nonce: owner.nonce, heartbeatAtMs: clock.now(), released: false };
       if (!(await writeState(descriptor, state))) this.#warn('only a part of it was written');
     } catch (error) {
-      if (!isIoError(error)) throw error;
-      this.#warn(error.message);
+      this.#warn(error instanceof Error ? error.message : String(error));
     }
     if (!this.#isStopped) this.#schedule();
   }

@@ -30,11 +30,21 @@ export interface OwnerState {
 
 /** Reads LOCK; null when it names nobody, or not so that it can be understood. */
 export async function readOwner(descriptor: Descriptor): Promise<RecordedOwner | null> {
+  return decodeRecord(await readRecord(descriptor));
+}
+
+/** The bytes of LOCK, as `writeRecord` puts them back. */
+export async function readRecord(descriptor: Descriptor): Promise<Uint8Array> {
   const bytes = new Uint8Array(LOCK_RECORD_BYTES);
   const count = await descriptor.run<number>('read', 0, (fd, done) => {
     fs.read(fd, bytes, 0, bytes.length, 0, done);
   });
-  return decodeRecord(bytes.subarray(0, count));
+  return bytes.subarray(0, count);
+}
+
+/** Puts the bytes of LOCK back. */
+export async function writeRecord(descriptor: Descriptor, bytes: Uint8Array): Promise<void> {
+  await writeAt(descriptor, 0, bytes);
 }
 
 /** Whether all of it was written; a short write leaves a record that names nobody. */

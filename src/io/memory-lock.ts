@@ -85,6 +85,9 @@ export class MemoryLock implements DirectoryLock {
     this.check();
   }
 
+  /** Never: whoever holds it is in this process. */
+  onLost(): void {}
+
   async release(): Promise<void> {
     this.free();
   }

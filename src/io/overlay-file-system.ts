@@ -107,7 +107,13 @@ export class OverlayFileSystem implements FileSystem {
 
   /** Excludes nobody: nothing is written that another process could see. */
   async lockDirectory(): Promise<DirectoryLock> {
-    return { mechanism: 'none', takenOver: null, verify: async () => {}, release: async () => {} };
+    return {
+      mechanism: 'none',
+      takenOver: null,
+      verify: async () => {},
+      onLost: () => {},
+      release: async () => {},
+    };
   }
 
   lockState(path: string): Promise<LockState> {

@@ -16,7 +16,7 @@ import {
 import type { Clock, Timer } from '../core/clock.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { AckQueue, type Waiter } from './ack-queue.ts';
-import type { BatchBuilder } from './batch-builder.ts';
+import type { BatchBuilder, Chunk } from './batch-builder.ts';
 import { RefusedWrite, type ChunkWriter } from './chunk-writer.ts';
 import type { DurabilityLevel } from './log-options.ts';
 import type { LogMarks } from './marks.ts';
@@ -223,7 +223,7 @@ export class Appender {
   /** Writes until nothing is left. Never rejects: failures reach the callers who wait. */
   async #writeAll(): Promise<void> {
     for (;;) {
-      const chunk = this.#builder.takeChunk();
+      const chunk = this.#takeChunk();
       if (chunk === null || this.#failure !== null) return;
       this.#progress.push({ offset: chunk.nextOffset, bytes: chunk.encodedBytes });
       try {
@@ -236,6 +236,16 @@ export class Appender {
       }
       this.#builder.release(chunk);
       this.#afterWrite();
+    }
+  }
+
+  /** Null when nothing is left, or when what is left cannot be encoded, which ends the writer. */
+  #takeChunk(): Chunk | null {
+    try {
+      return this.#builder.takeChunk();
+    } catch (error) {
+      this.fail(error);
+      return null;
     }
   }
 

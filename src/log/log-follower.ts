@@ -53,7 +53,8 @@ export class LogFollower {
    *
    * @throws ConflictError when the directory holds another log now; IoError
    *
-   * Cost: one read of the checkpoint (8 KiB), and a listing when it has changed.
+   * Cost: one read of the checkpoint (8 KiB). A listing when it has changed; when it has not, one
+   * look at LOCK and the process table, and once the writer is gone a walk of the tail.
    */
   refresh(): Promise<void> {
     this.#isRefreshWaiting ??= this.#inTurn(() => {
@@ -114,7 +115,13 @@ export class LogFollower {
     if (await hasWriter(directory)) return;
     const { segments } = await directory.list();
     const { fileSystem } = directory;
-    const { endOffset } = await examineTail({ fileSystem, segments, checkpoint, logId });
+    let endOffset: number;
+    try {
+      ({ endOffset } = await examineTail({ fileSystem, segments, checkpoint, logId }));
+    } catch (error) {
+      if (isIoError(error, 'ENOENT')) return; // A writer came, and the next look will hear of it.
+      throw error;
+    }
     const now = await this.#readCheckpoint();
     // A writer that came meanwhile is heard first: its tail may not be durable yet.
     if (now?.sequence !== checkpoint.sequence || (await hasWriter(directory))) return;

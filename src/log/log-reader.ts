@@ -80,8 +80,8 @@ export class LogReader {
       const scanner = this.#scanner ?? (await this.#enter());
       if (this.offset >= limit) break; // The segments of all that was wanted are missing.
       const segment = present(this.#segment, 'set together with the scanner');
+      this.#freshen(scanner); // Also when the end is known by now: the bytes may be older.
       if (segment.dataEndPosition !== null) scanner.extendTo(segment.dataEndPosition);
-      else this.#freshen(scanner);
       const status = scanner.tryNext() ?? (await scanner.next());
       if (status !== 'batch') {
         await this.#leave(segment, scanner, status === 'bad' ? scanner.problem : null);

@@ -1,4 +1,5 @@
 /** Everything that a log open for writing consists of, put together, and taken apart in order. */
+import { LockedError } from '../core/errors.ts';
 import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { DirectoryLock } from '../io/file-system.ts';
 import { Appender } from './appender.ts';
@@ -56,6 +57,7 @@ export class LogWriter {
       onFailed: fail,
     });
     this.appender = this.#makeAppender(parts, end);
+    lock.onLost(() => fail(new LockedError({ path: directory.path, holder: null })));
     this.trimmer = new Trimmer({
       directory,
       log,

@@ -1,7 +1,7 @@
 /** `openLog`: from a path to a `Log`. */
 import { argumentError } from '../core/assert.ts';
 import { CorruptLogError, isIoError, NotFoundError } from '../core/errors.ts';
-import { OPEN_SEGMENTS_MAX } from '../core/limits.ts';
+import { LOOKS_MAX, OPEN_SEGMENTS_MAX } from '../core/limits.ts';
 import type { DirectoryLock } from '../io/file-system.ts';
 import type { ParsedCheckpointFile } from '../format/checkpoint.ts';
 import { readCheckpoint } from './checkpoint-file.ts';
@@ -16,9 +16,6 @@ import { LogWriter } from './log-writer.ts';
 import { Log } from './log.ts';
 import { LogMarks } from './marks.ts';
 import { SegmentList } from './segment-list.ts';
-
-/** Looks that a busy writer may overtake before a read-only open takes what it sees for damage. */
-const LOOKS_MAX = 10;
 
 /**
  * Opens the log in a directory, creating it when missing.

@@ -11,9 +11,9 @@ import {
   NotFoundError,
   type CorruptLogDetails,
 } from '../core/errors.ts';
-import { emptyBatchHeader, nextOffsetOf, readBatchHeader } from '../format/batch-header.ts';
+import { LOOKS_MAX } from '../core/limits.ts';
+import { nextOffsetOf } from '../format/batch-header.ts';
 import type { Checkpoint } from '../format/checkpoint.ts';
-import { decodeIndexBatch, type IndexColumns } from '../format/index-batch.ts';
 import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { File, FileSystem } from '../io/file-system.ts';
 import { nodeFileSystem } from '../io/node-file-system.ts';
@@ -23,7 +23,8 @@ import { SegmentIndex } from '../segment/segment-index.ts';
 import { SegmentScanner, type ScanStatus } from '../segment/segment-scanner.ts';
 import { Segment } from '../segment/segment.ts';
 import { readCheckpoint } from './checkpoint-file.ts';
-import { LogDirectory } from './log-directory.ts';
+import { indexProblem } from './index-check.ts';
+import { LogDirectory, type DirectoryListing } from './log-directory.ts';
 import { hasWriter } from './log-follower.ts';
 import { RecordCheck } from './record-check.ts';
 import { examineTail, type TailExamination } from './tail-examination.ts';
@@ -67,23 +68,36 @@ export async function* verifyLog(
   const directory = new LogDirectory(fileSystem, await existing(fileSystem, path));
   const isBesideWriter = !holdsLock && (await hasWriter(directory));
   const parsed = await readCheckpoint(directory); // First: see `loadLog`.
-  const listing = await directory.list();
-  if (listing.segments.length === 0 && !listing.hasCheckpoint) {
-    throw new NotFoundError({ kind: 'log', name: path });
-  }
+  const { listing, tail } = await examine(directory, parsed.checkpoint, isBesideWriter);
   for (const name of listing.foreign) yield note(`not a file of the log: ${name}`);
   yield* checkpointEvents(directory, parsed);
   const { checkpoint } = parsed;
-  const tail = await examineTail({
-    fileSystem,
-    segments: copiesOf(listing.segments),
-    checkpoint,
-    logId: checkpoint?.logId ?? 0,
-    // What lies behind is being written.
-    to: isBesideWriter ? (checkpoint?.visibleOffset ?? null) : null,
-  });
   const verifier = new Verifier(directory, listing.segments, { checkpoint, tail });
   yield* verifier.run();
+}
+
+/** Lists and examines, again when a writer took away a segment in between. */
+async function examine(
+  directory: LogDirectory,
+  checkpoint: Checkpoint | null,
+  isBesideWriter: boolean,
+): Promise<{ readonly listing: DirectoryListing; readonly tail: TailExamination }> {
+  const logId = checkpoint?.logId ?? 0;
+  // What lies behind is being written.
+  const to = isBesideWriter ? (checkpoint?.visibleOffset ?? null) : null;
+  const { fileSystem } = directory;
+  for (let look = 1; ; look++) {
+    const listing = await directory.list();
+    if (listing.segments.length === 0 && !listing.hasCheckpoint) {
+      throw new NotFoundError({ kind: 'log', name: directory.path });
+    }
+    const segments = copiesOf(listing.segments);
+    try {
+      return { listing, tail: await examineTail({ fileSystem, segments, checkpoint, logId, to }) };
+    } catch (error) {
+      if (look === LOOKS_MAX || !isIoError(error, 'ENOENT')) throw error;
+    }
+  }
 }
 
 /** The same files, without what another walk learns of them. */
@@ -261,7 +275,8 @@ class Verifier {
   ): AsyncGenerator<VerifyEvent, ResumePlace | null, void> {
     const { segment, next, file, sizeBytes, index } = walk;
     if (status === 'index') {
-      if (index !== null) yield* indexEvents(segment, scanner, index);
+      const problem = index === null ? null : indexProblem(segment, scanner, index);
+      if (problem !== null) yield damage(problem);
       return null;
     }
     if (this.#isComplete(next) || (status === 'end' && next === null)) {
@@ -355,38 +370,6 @@ interface SegmentWalk {
   readonly sizeBytes: number;
   /** Built from the batches; null when some are missing. */
   index: SegmentIndex | null;
-}
-
-/** An index batch must be, bit for bit, the one that its batches make. */
-function* indexEvents(
-  segment: Segment,
-  scanner: SegmentScanner,
-  rebuilt: SegmentIndex,
-): Generator<VerifyEvent, void, void> {
-  const start = scanner.start;
-  const bytes = scanner.bytes.subarray(start, start + scanner.header.sizeBytes);
-  const header = emptyBatchHeader();
-  readBatchHeader(scanner.view, start, header);
-  const columns = decodeIndexBatch(bytes, header);
-  if (columns !== null && isEqualIndex(columns, rebuilt)) return;
-  yield damage({
-    file: segment.path,
-    position: scanner.position,
-    kind: 'index',
-    firstOffset: null,
-    nextOffset: null,
-    reason: 'the index batch is not the one that the batches make',
-  });
-}
-
-function isEqualIndex(stored: IndexColumns, rebuilt: IndexColumns): boolean {
-  if (stored.count !== rebuilt.count) return false;
-  for (let slot = 0; slot < stored.count; slot++) {
-    if (stored.offsets[slot] !== rebuilt.offsets[slot]) return false;
-    if (stored.maxCreateTimes[slot] !== rebuilt.maxCreateTimes[slot]) return false;
-    if (stored.positions[slot] !== rebuilt.positions[slot]) return false;
-  }
-  return true;
 }
 
 function damage(details: CorruptLogDetails): VerifyEvent {

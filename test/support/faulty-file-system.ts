@@ -321,6 +321,7 @@ export class FaultyFileSystem implements FileSystem {
     return {
       mechanism: lock.mechanism,
       takenOver: null,
+      onLost: () => lock.onLost(),
       verify: async () => gate.call({ operation: 'verifyLock', path }, { run: () => lock.check() }),
       release() {
         releasing ??= gate.call({ operation: 'releaseLock', path }, { run: () => lock.free() });

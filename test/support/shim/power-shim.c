@@ -108,9 +108,13 @@ static void enter(void) {
 
 static void leave(void) { pthread_rwlock_unlock(&calls); }
 
-/* The path below the root, without a leading slash; NULL when it is elsewhere. */
+/*
+ * The path below the root, without a leading slash; NULL when it is elsewhere. Claims on the lock are
+ * hard links, and mean nothing to whoever comes after a power cut.
+ */
 static const char *below_root(const char *path) {
   if (root == NULL || path == NULL || strncmp(path, root, root_bytes) != 0) return NULL;
+  if (strstr(path + root_bytes, "/LOCK.claim.") != NULL) return NULL;
   if (path[root_bytes] == '\0') return path + root_bytes;
   return path[root_bytes] == '/' ? path + root_bytes + 1 : NULL;
 }

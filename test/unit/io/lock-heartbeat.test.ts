@@ -1,5 +1,5 @@
 /** The heartbeat in LOCK: written, believed, watched, and overruled. */
-import { open, readFile } from 'node:fs/promises';
+import { open, readdir, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -8,10 +8,12 @@ import { ManualClock } from '../../../src/core/clock.ts';
 import { takeDirectoryLock } from '../../../src/io/directory-lock.ts';
 import type { DirectoryLock } from '../../../src/io/file-system.ts';
 import { nodeFileSystem } from '../../../src/io/node-file-system.ts';
+import type { LockMechanism } from '../../../src/io/lock-mechanisms.ts';
+import type { LockPlan } from '../../../src/io/lock-plan.ts';
 import { readLockState } from '../../../src/io/lock-state.ts';
 import { openLog } from '../../../src/log/open-log.ts';
 import { refusalOf } from '../../support/lock-processes.ts';
-import { plantOwner, recordAt } from '../../support/lock-records.ts';
+import { NO_PID, plantOwner, recordAt } from '../../support/lock-records.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 const BEAT_MS = 5_000;
@@ -188,5 +190,39 @@ describe('a takeover', () => {
       expect.stringContaining('taken over from process 12 on another (socket)'),
     );
     await log.close();
+  });
+});
+
+describe('an owner whose lock was taken over', () => {
+  test('is told by its next beat: its log acknowledges nothing more, and LOCK stays the new owner’s', async () => {
+    const log = await openLog(path, { clock, durability: 'os' });
+    await log.append({ value: Buffer.from('before') });
+    const other = await plantOwner(path, { ...UNSEEN, nonce: 4711 });
+    clock.advance(BEAT_MS);
+    await until(() => log.stats().state === 'failed');
+    await expect(log.append({ value: Buffer.from('after') })).rejects.toMatchObject({
+      code: 'ERR_VARVE_FAILED',
+      cause: { code: 'ERR_VARVE_LOCKED' },
+    });
+    await expect(log.close()).rejects.toMatchObject({ code: 'ERR_VARVE_FAILED' });
+    expect(await recordAt(path)).toEqual(other);
+  });
+
+  test('by an opener that took its claim away leaves LOCK as that one wrote it', async () => {
+    const slow: LockMechanism = {
+      name: 'slow',
+      async take({ directory }) {
+        const claims = (await readdir(directory)).filter((name) => name.startsWith('LOCK.claim.'));
+        expect(claims).toHaveLength(1);
+        for (const claim of claims) await unlink(join(directory, claim));
+        return { name: 'slow', release: async () => {} };
+      },
+    };
+    const plan: LockPlan = { together: [slow], instead: [], withoutAny: 'refuse' };
+    const other = await plantOwner(path, { pid: NO_PID, nonce: 4711 }); // Gone: no reason to refuse.
+    await expect(takeDirectoryLock(path, { clock, plan })).rejects.toMatchObject({
+      code: 'ERR_VARVE_LOCKED',
+    });
+    expect(await recordAt(path)).toEqual(other);
   });
 });

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest';
+import zlib from 'node:zlib';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 
 import { ManualClock } from '../../../src/core/clock.ts';
 import { CodecUnavailableError, CorruptLogError } from '../../../src/core/errors.ts';
@@ -350,4 +351,36 @@ describe('a batch that only another version, or another Node, can decompress', (
 
 test('the numbers that are known are those that have names', () => {
   expect(Compression).toEqual({ none: 0, gzip: 1, zstd: 2 });
+});
+
+describe('a compressor that fails', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  function failWith(code: string): void {
+    vi.spyOn(zlib, 'gzipSync').mockImplementation(() => {
+      throw Object.assign(new Error('injected'), { code });
+    });
+  }
+
+  test('for want of memory leaves the batch as it is', async () => {
+    failWith('Z_MEM_ERROR');
+    const fileSystem = await faultyDisk();
+    const log = await openTextLog(fileSystem, { compression: 'gzip' });
+    await appendTogether(log, 10);
+    expect(await valuesOf(log)).toEqual(textsFrom(0, 10));
+    await log.close();
+    const batches = (await dumpOf(fileSystem)).filter((event) => event.type === 'batch');
+    expect(batches.map((batch) => batch.compression)).toEqual(['none']);
+  });
+
+  test('for another reason ends the writer, and the event loop goes on', async () => {
+    failWith('ERR_UNHEARD_OF');
+    const log = await openTextLog(await faultyDisk(), { compression: 'gzip' });
+    const error = await rejectionOf(log.append({ value: textAt(0) }));
+    expect(error).toMatchObject({ code: 'ERR_VARVE_FAILED', cause: { message: 'injected' } });
+    await new Promise((resolve) => setTimeout(resolve, 1)); // It comes back from a timer.
+    expect(await rejectionOf(log.close())).toMatchObject({ code: 'ERR_VARVE_FAILED' });
+  });
 });

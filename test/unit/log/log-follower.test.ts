@@ -8,6 +8,7 @@ import { ManualClock } from '../../../src/core/clock.ts';
 import { ConflictError, CorruptLogError, OffsetOutOfRangeError } from '../../../src/core/errors.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
 import type { File } from '../../../src/io/file-system.ts';
+import { ioError } from '../../../src/io/io-error.ts';
 import { LOCK_FILE } from '../../../src/format/file-names.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import type { Log } from '../../../src/log/log.ts';
@@ -26,7 +27,12 @@ class HeldSyncs extends MemoryFileSystem {
     });
   }
 
+  /** Listed, and gone when it is opened. */
+  hiddenPath: string | null = null;
+
   override async open(...args: Parameters<MemoryFileSystem['open']>): Promise<File> {
+    const [path] = args;
+    if (path === this.hiddenPath) throw ioError('ENOENT', { operation: 'open', path });
     const file = await super.open(...args);
     const datasync = file.datasync.bind(file);
     file.datasync = () => this.#held.then(datasync);
@@ -235,6 +241,21 @@ describe('beside a live writer a read-only handle', () => {
   });
 });
 
+test('a writer that comes while a follower looks for the end ends no read', async () => {
+  const fileSystem = new HeldSyncs();
+  const writer = await openTextLog(fileSystem);
+  await append(writer, 3);
+  const reader = await openTextLog(fileSystem, { readOnly: true });
+  await writer.close();
+  // The follower sees no writer, lists, and finds a segment gone: the next writer has moved it.
+  fileSystem.hiddenPath = join(LOG_PATH, '00000000000000000000.log');
+  await reader.refresh();
+  await reader.refresh();
+  fileSystem.hiddenPath = null;
+  expect(await valuesOf(reader, 0)).toEqual(textsFrom(0, 3));
+  await reader.close();
+});
+
 describe('without a writer a read-only handle', () => {
   test('shows every whole batch, also those that a killed writer did not state', async () => {
     const directory = await temporaryDirectory();
@@ -264,10 +285,13 @@ describe('without a writer a read-only handle', () => {
   });
 });
 
-test('bytes that were read before they became visible are read again: the write may be another', async () => {
+test.each([
+  ['', 0],
+  [', also once the end of their segment is known', 60],
+])('bytes that were read before they became visible are read again%s', async (_, more) => {
   const directory = await temporaryDirectory();
   const [shown, other] = [join(directory, 'shown'), join(directory, 'other')];
-  const options = { codec: utf8, clock: new ManualClock() };
+  const options = { codec: utf8, clock: new ManualClock(), segmentBytesMax: 4096 };
   const first = await openLog(shown, options);
   await append(first, 10);
   await first.close();
@@ -279,6 +303,7 @@ test('bytes that were read before they became visible are read again: the write 
   expect(await cursor.nextBatch()).toBe(true); // One read took in all of the file.
   const replacement = await openLog(other, options);
   await replacement.append({ value: 'the one that counts' });
+  await append(replacement, more); // With more of them the segment is sealed.
   await replacement.close();
   for (const name of await readdir(other)) {
     if (name !== LOCK_FILE && name !== 'reserve') {
@@ -286,6 +311,7 @@ test('bytes that were read before they became visible are read again: the write 
     }
   }
   await reader.refresh();
+  expect((await reader.read(3))?.value).toBe(textAt(3)); // Loads the index, if there is one.
   expect(await cursor.nextBatch()).toBe(true);
   expect(cursor.next()).toBe(true);
   expect(utf8.decode(cursor.valueView() ?? new Uint8Array())).toBe('the one that counts');
