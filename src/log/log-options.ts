@@ -95,7 +95,7 @@ export interface LogOptions<T, Input = T> {
    *
    * Across containers and machines, a heartbeat in LOCK every 5 s keeps other writers out. An owner
    * that cannot be seen otherwise and was silent for 30 s is watched for 10 s, then replaced, which
-   * `recovery.notes` says; should it wake up, its next roll fails with LockedError.
+   * `recovery.notes` says; should it wake up, it stops within 5 s, with a FailedError.
    */
   readonly lock?: LockChoice | undefined;
   /**
