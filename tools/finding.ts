@@ -41,6 +41,11 @@ export function toLostRange({ firstOffset, nextOffset, file, position }: LogGap)
   return { firstOffset, nextOffset, offsetCount: nextOffset - firstOffset, file, position };
 }
 
+/** Offsets in all of the ranges. */
+export function countOffsets(gaps: readonly LogGap[]): number {
+  return gaps.reduce((sum, { firstOffset, nextOffset }) => sum + nextOffset - firstOffset, 0);
+}
+
 /** `offsets 12 to 40 (29 offsets), at byte 4096 of 00000000000000000000.log` */
 export function lostLine({
   firstOffset,

@@ -1,5 +1,6 @@
 /** What opening a log found and did. */
 import type { CorruptLogDetails } from '../core/errors.ts';
+import { nextOffsetOf, type BatchHeader } from '../format/batch-header.ts';
 
 /** Offsets that no record has any more, and where their damage was. */
 export interface LogGap {
@@ -8,6 +9,12 @@ export interface LogGap {
   readonly nextOffset: number;
   readonly file: string;
   readonly position: number;
+}
+
+/** What the gap batch with `header` stands for. */
+export function gapOf(file: string, header: BatchHeader): LogGap {
+  const { baseOffset: firstOffset, position } = header;
+  return { firstOffset, nextOffset: nextOffsetOf(header), file, position };
 }
 
 export interface RecoveryReport {

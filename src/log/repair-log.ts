@@ -41,8 +41,10 @@ export interface QuarantinedFile {
 export interface RepairReport {
   /** What was damaged, in offset order, as `verifyLog` names it. */
   readonly damage: readonly CorruptLogDetails[];
-  /** Offsets whose records are lost, ascending. */
+  /** Offsets whose records this repair gave up, ascending. */
   readonly gaps: readonly LogGap[];
+  /** Gaps that were in the log before, ascending: of an earlier repair, or of one that was killed. */
+  readonly earlierGaps: readonly LogGap[];
   /** Bytes of a torn tail, which nobody was told is durable, that were cut off. */
   readonly cutBytes: number;
   /** Files that the repair put into `quarantine/`. */
@@ -101,15 +103,18 @@ async function existingLog(fileSystem: FileSystem, path: string): Promise<LogDir
 async function repair(directory: LogDirectory, options: RepairOptions): Promise<RepairReport> {
   const { random = systemRandom, signal } = options;
   const before = new Set((await quarantinedFiles(directory)).map((file) => file.path));
-  const damage = await findDamage(directory, signal);
+  const { damage } = await examine(directory, signal);
   const loaded = await replaceAllDamage(directory, random);
   const { startOffset, endOffset, report } = loaded;
-  const gaps = [...report.gaps, ...(await mendRest(directory, signal))]
-    .filter(({ nextOffset }) => nextOffset > startOffset)
+  const mended = await mendRest(directory, signal);
+  const isInLog = ({ nextOffset }: LogGap): boolean => nextOffset > startOffset;
+  const gaps = [...report.gaps, ...mended.gaps]
+    .filter(isInLog)
     .toSorted((one, other) => one.firstOffset - other.firstOffset);
+  const earlierGaps = without(mended.allGaps.filter(isInLog), gaps);
   const quarantined = (await quarantinedFiles(directory)).filter(({ path }) => !before.has(path));
   const { cutBytes, notes } = report;
-  return { damage, gaps, cutBytes, quarantined, startOffset, endOffset, notes };
+  return { damage, gaps, earlierGaps, cutBytes, quarantined, startOffset, endOffset, notes };
 }
 
 /** Header, chain, batches, tail, checkpoint: what decides which records there are. */
@@ -127,13 +132,28 @@ async function replaceAllDamage(directory: LogDirectory, random: Random): Promis
   return loaded;
 }
 
-/** @returns the gaps that it made */
-async function mendRest(directory: LogDirectory, signal: Signal): Promise<LogGap[]> {
+/** Those of `all` that none of `some` overlaps; both ascend. */
+function without(all: readonly LogGap[], some: readonly LogGap[]): LogGap[] {
+  let index = 0;
+  return all.filter(({ firstOffset, nextOffset }) => {
+    while ((some[index]?.nextOffset ?? Number.POSITIVE_INFINITY) <= firstOffset) index++;
+    return (some[index]?.firstOffset ?? Number.POSITIVE_INFINITY) >= nextOffset;
+  });
+}
+
+interface Mended {
+  /** Gaps that it made. */
+  readonly gaps: readonly LogGap[];
+  /** Every gap batch of the sound log. */
+  readonly allGaps: readonly LogGap[];
+}
+
+async function mendRest(directory: LogDirectory, signal: Signal): Promise<Mended> {
   const gaps: LogGap[] = [];
   for (let pass = 1; ; pass++) {
-    const found = await findDamage(directory, signal);
+    const { damage: found, gaps: allGaps } = await examine(directory, signal);
     const [first] = found;
-    if (first === undefined) return gaps;
+    if (first === undefined) return { gaps, allGaps };
     if (pass > MEND_PASSES_MAX) throw new CorruptLogError(first);
     for (const details of found) {
       if (details.kind === 'index') await cutIndex(directory, details);
@@ -143,16 +163,19 @@ async function mendRest(directory: LogDirectory, signal: Signal): Promise<LogGap
   }
 }
 
-async function findDamage(
+/** What is damaged, and which gap batches there are. */
+async function examine(
   { fileSystem, path }: LogDirectory,
   signal: Signal,
-): Promise<CorruptLogDetails[]> {
-  const found: CorruptLogDetails[] = [];
+): Promise<Pick<RepairReport, 'damage' | 'gaps'>> {
+  const damage: CorruptLogDetails[] = [];
+  const gaps: LogGap[] = [];
   for await (const event of verifyLog(path, { fileSystem, holdsLock: true })) {
     signal?.throwIfAborted();
-    if (event.type === 'damage') found.push(event.details);
+    if (event.type === 'damage') damage.push(event.details);
+    if (event.type === 'segment') gaps.push(...event.gaps);
   }
-  return found;
+  return { damage, gaps };
 }
 
 async function quarantinedFiles(directory: LogDirectory): Promise<QuarantinedFile[]> {

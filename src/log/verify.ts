@@ -21,12 +21,13 @@ import { resumeBehind, type ResumePlace } from '../segment/candidates.ts';
 import { enterSegment } from '../segment/segment-entry.ts';
 import { SegmentIndex } from '../segment/segment-index.ts';
 import { SegmentScanner, type ScanStatus } from '../segment/segment-scanner.ts';
-import { Segment } from '../segment/segment.ts';
+import type { Segment } from '../segment/segment.ts';
 import { readCheckpoint } from './checkpoint-file.ts';
 import { indexProblem } from './index-check.ts';
 import { LogDirectory, type DirectoryListing } from './log-directory.ts';
 import { hasWriter } from './log-follower.ts';
 import { RecordCheck } from './record-check.ts';
+import { gapOf, type LogGap } from './recovery-report.ts';
 import { examineTail, type TailExamination } from './tail-examination.ts';
 
 export type VerifyEvent =
@@ -39,6 +40,8 @@ export type VerifyEvent =
       readonly batchCount: number;
       readonly recordCount: number;
       readonly sizeBytes: number;
+      /** Its gap batches: what earlier repairs lost, or found lost. */
+      readonly gaps: readonly LogGap[];
     }
   /** Something that was written right and is not right any more. */
   | { readonly type: 'damage'; readonly details: CorruptLogDetails }
@@ -91,20 +94,13 @@ async function examine(
     if (listing.segments.length === 0 && !listing.hasCheckpoint) {
       throw new NotFoundError({ kind: 'log', name: directory.path });
     }
-    const segments = copiesOf(listing.segments);
+    const segments = listing.segments.map((segment) => segment.unread());
     try {
       return { listing, tail: await examineTail({ fileSystem, segments, checkpoint, logId, to }) };
     } catch (error) {
       if (look === LOOKS_MAX || !isIoError(error, 'ENOENT')) throw error;
     }
   }
-}
-
-/** The same files, without what another walk learns of them. */
-function copiesOf(segments: readonly Segment[]): Segment[] {
-  return segments.map(
-    ({ path, baseOffset, sizeBytes }) => new Segment(path, baseOffset, sizeBytes),
-  );
 }
 
 async function existing(fileSystem: FileSystem, path: string): Promise<string> {
@@ -237,7 +233,7 @@ class Verifier {
   ): AsyncGenerator<VerifyEvent, void, void> {
     const { sizeBytes } = await file.stat();
     const walk: SegmentWalk = { segment, next, file, sizeBytes, index: new SegmentIndex() };
-    const counts = { batchCount: 0, recordCount: 0 };
+    const counts = { batchCount: 0, recordCount: 0, gaps: new Array<LogGap>() };
     const records = new RecordCheck();
     segment.endCrc = segment.header === null ? null : segment.headerCrc;
     this.#expected = segment.baseOffset;
@@ -251,8 +247,10 @@ class Verifier {
       for (; status === 'batch'; status = await scanner.next()) {
         const { header, bytes, view, start } = scanner;
         const batch = { header, bytes, view, at: start, file: segment.path };
-        const problem = header.kind === BatchKind.gap ? null : records.problem(batch);
+        const isGap = header.kind === BatchKind.gap;
+        const problem = isGap ? null : records.problem(batch);
         if (problem !== null) yield damage(problem);
+        if (isGap) counts.gaps.push(gapOf(segment.path, header));
         counts.batchCount++;
         counts.recordCount += scanner.header.recordCount;
         walk.index?.add(scanner.header);

@@ -34,6 +34,11 @@ export class Segment {
     this.sizeBytes = sizeBytes;
   }
 
+  /** The same file, without what was learned of it. */
+  unread(): Segment {
+    return new Segment(this.path, this.baseOffset, this.sizeBytes);
+  }
+
   /** A segment that is about to be created. */
   static planned(path: string, header: SegmentHeader, headerCrc: number): Segment {
     const segment = new Segment(path, header.baseOffset, 0);

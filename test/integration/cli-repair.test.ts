@@ -39,8 +39,13 @@ async function offsetsAndValues(path: string): Promise<Map<number, string>> {
 }
 
 interface Outcome {
-  readonly gaps: readonly { readonly firstOffset: number; readonly nextOffset: number }[];
+  readonly gaps: readonly {
+    readonly firstOffset: number;
+    readonly nextOffset: number;
+    readonly lost: 'now' | 'before';
+  }[];
   readonly lostOffsetCount: number;
+  readonly lostBeforeOffsetCount: number;
   readonly damage: readonly { readonly file: string; readonly position: number }[];
   readonly quarantined: readonly { readonly path: string; readonly sizeBytes: number }[];
 }
@@ -76,9 +81,9 @@ describe('repair without --yes', () => {
     expect(
       stdout.match(/^lost {4}offsets \d+ to \d+ \(\d+ offsets\), at byte 128 of \d{20}\.log$/gm),
     ).toHaveLength(3);
-    expect(stdout.match(/^kept {4}quarantine\/\d{20}\.log@128-[0-9a-f]{8}\.cut, /gm)).toHaveLength(
-      3,
-    );
+    expect(
+      stdout.match(/^would keep quarantine\/\d{20}\.log@128-[0-9a-f]{8}\.cut, /gm),
+    ).toHaveLength(3);
     expect(stdout).toMatch(
       /^\d+ of 200 offsets would be lost; nothing was changed, --yes repairs$/m,
     );
@@ -126,7 +131,43 @@ describe('repair --yes', () => {
     expect((await runCli(['append', path], { input: 'x\n' })).exitCode).toBe(ExitCode.ok);
     expect((await offsetsAndValues(path)).get(RECORD_COUNT)).toBe('x');
     const again = await runCli(['repair', path, '--yes']);
-    expect(again.stdout).toBe('nothing to repair: 201 offsets, all readable\n');
+    expect(again.stdout).toMatch(
+      /^(?:gap {5}offsets \d+ to \d+ \(\d+ offsets\), at byte 128 of \d{20}\.log, lost before\n){3}nothing to repair: 201 offsets, \d+ were lost before\n$/,
+    );
+  });
+
+  test('a second run lists the gaps of the first, in the file too, and so does verify', async () => {
+    const path = await damagedLog();
+    const list = join(await temporaryDirectory(), 'gaps.ndjson');
+    const args = ['repair', path, '--yes', '--json', '--gaps', list];
+    const first = JSON.parse((await runCli(args)).stdout) as Outcome;
+    expect(first.lostOffsetCount).toBeGreaterThan(0);
+    const again = JSON.parse((await runCli(args)).stdout) as Outcome;
+    expect(again).toMatchObject({
+      lostOffsetCount: 0,
+      lostBeforeOffsetCount: first.lostOffsetCount,
+      gaps: first.gaps.map((gap) => ({ ...gap, lost: 'before' })),
+    });
+    expect(linesOf(await readFile(list, 'utf8'))).toEqual(again.gaps);
+    expect((await runCli(['verify', path])).stdout).toMatch(
+      new RegExp(`^sound: .*, 3 gaps of ${first.lostOffsetCount} offsets in `, 'm'),
+    );
+    const verified = JSON.parse((await runCli(['verify', path, '--json'])).stdout) as object;
+    expect(verified).toMatchObject({ gapCount: 3, gapOffsetCount: first.lostOffsetCount });
+  });
+
+  test('--gaps where no file can be: exit 2 naming the path, before anything is changed', async () => {
+    const path = await damagedLog();
+    const before = await contentsOf(path);
+    const directory = await temporaryDirectory();
+    for (const list of [directory, join(directory, 'missing', 'gaps.ndjson'), '/dev/null']) {
+      const { exitCode, stdout, stderr } = await runCli(['repair', path, '--yes', '--gaps', list]);
+      expect({ exitCode, stdout }).toEqual({ exitCode: ExitCode.usage, stdout: '' });
+      expect(stderr).toContain(`cannot write ${list}: `);
+      expect(stderr).not.toContain('.tmp-');
+    }
+    expect(await contentsOf(path)).toEqual(before);
+    expect(await readdir(directory)).toEqual([]);
   });
 
   test('--to repairs a copy, and only reads the log', async () => {

@@ -45,6 +45,7 @@ export async function checkRepair(
   await checkRepaired(sound, fileSystem, new Set(lostOffsets(report)));
   const again = await repairOn(fileSystem);
   expect(again).toMatchObject({ damage: [], gaps: [], cutBytes: 0, quarantined: [] });
+  expect(lostOffsets({ gaps: again.earlierGaps })).toEqual(lostOffsets(report));
   expect(fileSystem.openFileCount).toBe(0);
   return report;
 }

@@ -10,6 +10,7 @@ import { CommandError } from '../command-error.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
 import {
+  countOffsets,
   findingLine,
   lostLine,
   toFinding,
@@ -35,8 +36,9 @@ interface RepairVerbOptions {
 const NOTES = `Without --yes it is a dry run: the same repair, whose writes stay in memory. It prints
   damaged  a place that is not as it was written: file, byte, offsets, reason
   lost     offsets whose records cannot be read any more; a gap batch will stand for them
+  gap      offsets that were lost before: gap batches of earlier repairs, also of a killed one
   cut      a torn tail: bytes of a last write that was never acknowledged as synced
-  kept     a file in quarantine/ with the bytes that are replaced or cut off; also the index of
+  kept     (a dry run: would keep) a file in quarantine/ with the bytes that are replaced or cut off; also the index of
            a segment, which is made again when it is read
 A record that is not damaged keeps its offset and its bytes. After --yes, varve verify finds nothing,
 the log can be appended to, and readers pass over the gaps. It may be killed at any step and run
@@ -52,7 +54,10 @@ export const repairVerb: Verb<RepairVerbOptions> = {
   options: [
     new Option('--yes', 'do it (default: a dry run that changes nothing)'),
     new Option('--to <dir>', 'repair a copy in a new directory; the log itself is only read'),
-    new Option('--gaps <file>', 'also write the lost ranges to a file, as JSON lines'),
+    new Option(
+      '--gaps <file>',
+      'also write all lost ranges to a file, as JSON lines; "lost" is "now" or "before"',
+    ),
     new Option(
       '--prune-quarantine',
       'instead of a repair: delete what is kept in quarantine/; without --yes, list it',
@@ -99,12 +104,37 @@ async function run(
   if (options.pruneQuarantine === true) return prune(context, path, options);
   await checkQuiet(path);
   if (options.to !== undefined) await checkCopyTarget(options.to);
-  const report = await repair(context, path, options);
-  const outcome = outcomeOf(report, path, options);
-  if (options.gaps !== undefined) await writeGaps(outcome.gaps, options.gaps);
+  // Before anything is changed: a list that cannot be written must not cost the account.
+  const list = options.gaps === undefined ? null : await AtomicFile.create(options.gaps);
+  try {
+    const outcome = outcomeOf(await repair(context, path, options), path, options);
+    await list?.write(outcome.gaps.map((gap) => `${JSON.stringify(gap)}\n`).join(''));
+    await printAndKeep(context, { outcome, list, options });
+    return outcome.isDryRun && outcome.damage.length > 0 ? ExitCode.corrupt : ExitCode.ok;
+  } catch (error) {
+    await list?.discard().catch(() => undefined); // The first failure is the one to tell.
+    throw error;
+  }
+}
+
+interface Account {
+  readonly outcome: Outcome;
+  readonly list: AtomicFile | null;
+  readonly options: RepairVerbOptions;
+}
+
+/** Neither a list that cannot get its name nor a reader who left costs the other its account. */
+async function printAndKeep(
+  context: CommandContext,
+  { outcome, list, options }: Account,
+): Promise<void> {
   if (options.json === true) context.output.write(`${JSON.stringify(outcome)}\n`);
   else writeText(context, outcome);
-  return outcome.isDryRun && outcome.damage.length > 0 ? ExitCode.corrupt : ExitCode.ok;
+  try {
+    await context.output.drain();
+  } finally {
+    await list?.commit();
+  }
 }
 
 /** A dry run beside a writer would take its last write for a torn tail. */
@@ -142,11 +172,17 @@ function inDirectory(directory: string, report: RepairReport): RepairReport {
     ...report,
     damage: report.damage.map(rename),
     gaps: report.gaps.map(rename),
+    earlierGaps: report.earlierGaps.map(rename),
     quarantined: report.quarantined.map(({ path, sizeBytes }) => ({
       path: join(directory, QUARANTINE_DIRECTORY, basename(path)),
       sizeBytes,
     })),
   };
+}
+
+/** Whether this repair gave a range up, or it was a gap already. */
+interface Gap extends LostRange {
+  readonly lost: 'now' | 'before';
 }
 
 /** What `--json` prints; the keys are a documented contract. */
@@ -155,8 +191,12 @@ interface Outcome {
   readonly path: string;
   readonly isDryRun: boolean;
   readonly damage: readonly Finding[];
-  readonly gaps: readonly LostRange[];
+  /** All of the log, in offset order. */
+  readonly gaps: readonly Gap[];
+  /** In gaps of this repair. */
   readonly lostOffsetCount: number;
+  /** In gaps that were there before. */
+  readonly lostBeforeOffsetCount: number;
   readonly cutBytes: number;
   readonly quarantined: readonly KeptFile[];
   readonly startOffset: number;
@@ -166,13 +206,18 @@ interface Outcome {
 
 function outcomeOf(report: RepairReport, path: string, options: RepairVerbOptions): Outcome {
   const { cutBytes, quarantined, startOffset, endOffset, notes } = report;
-  const gaps = report.gaps.map(toLostRange);
+  const now = report.gaps.map((gap) => ({ ...toLostRange(gap), lost: 'now' as const }));
+  const before = report.earlierGaps.map((gap) => ({
+    ...toLostRange(gap),
+    lost: 'before' as const,
+  }));
   return {
     path: options.to ?? path,
     isDryRun: options.yes !== true,
     damage: report.damage.map(toFinding),
-    gaps,
-    lostOffsetCount: gaps.reduce((sum, { offsetCount }) => sum + offsetCount, 0),
+    gaps: [...before, ...now].toSorted((one, other) => one.firstOffset - other.firstOffset),
+    lostOffsetCount: countOffsets(now),
+    lostBeforeOffsetCount: countOffsets(before),
     cutBytes,
     quarantined,
     startOffset,
@@ -181,41 +226,39 @@ function outcomeOf(report: RepairReport, path: string, options: RepairVerbOption
   };
 }
 
-async function writeGaps(gaps: readonly LostRange[], path: string): Promise<void> {
-  const file = await AtomicFile.create(path);
-  try {
-    await file.write(gaps.map((gap) => `${JSON.stringify(gap)}\n`).join(''));
-    await file.commit();
-  } catch (error) {
-    await file.discard().catch(() => undefined); // The first failure is the one to tell.
-    throw error;
-  }
-}
-
 function writeText({ output, style }: CommandContext, outcome: Outcome): void {
   const { damage, gaps, cutBytes, quarantined } = outcome;
   for (const finding of damage)
     output.write(`${style('red', 'damaged')} ${findingLine(finding)}\n`);
-  for (const gap of gaps) output.write(`${style('red', 'lost')}    ${lostLine(gap)}\n`);
+  for (const gap of gaps) {
+    const label = gap.lost === 'now' ? `${style('red', 'lost')}   ` : 'gap    ';
+    output.write(`${label} ${lostLine(gap)}${gap.lost === 'now' ? '' : ', lost before'}\n`);
+  }
   if (cutBytes > 0) {
     const size = formatBytes(cutBytes);
     output.write(
       `${style('yellow', 'cut')}     ${size} of a torn tail, never acknowledged as synced\n`,
     );
   }
+  const label = outcome.isDryRun ? 'would keep ' : 'kept    ';
   for (const { path, sizeBytes } of quarantined) {
-    output.write(`kept    quarantine/${escapeText(basename(path))}, ${formatBytes(sizeBytes)}\n`);
+    output.write(`${label}quarantine/${escapeText(basename(path))}, ${formatBytes(sizeBytes)}\n`);
   }
   output.write(`${verdict(outcome)}\n`);
 }
 
 function verdict(outcome: Outcome): string {
-  const { path, isDryRun, damage, cutBytes, lostOffsetCount, startOffset, endOffset } = outcome;
+  const { path, isDryRun, damage, cutBytes, startOffset, endOffset } = outcome;
+  const { lostOffsetCount, lostBeforeOffsetCount } = outcome;
   const all = formatPlural(endOffset - startOffset, 'offset');
-  if (damage.length === 0 && cutBytes === 0) return `nothing to repair: ${all}, all readable`;
+  const before =
+    lostBeforeOffsetCount === 0 ? '' : `, ${formatCount(lostBeforeOffsetCount)} were lost before`;
+  if (damage.length === 0 && cutBytes === 0) {
+    return `nothing to repair: ${all}${before === '' ? ', all readable' : before}`;
+  }
   const lost = `${formatCount(lostOffsetCount)} of ${all}`;
-  if (!isDryRun) return `repaired: ${lost} lost; ${escapeText(path)} is whole again`;
-  return `${lost} would be lost; nothing was changed, --yes repairs`;
+  if (!isDryRun) return `repaired: ${lost} lost${before}; ${escapeText(path)} is whole again`;
+  return `${lost} would be lost${before}; nothing was changed, --yes repairs`;
 }
 
 async function prune(

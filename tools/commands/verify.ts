@@ -1,10 +1,11 @@
 /** `varve verify <dir>`: checks every byte that the log's promises rest on. */
+import type { LogGap } from '../../src/index.ts';
 import { verifyLog } from '../../src/log/verify.ts';
 import { JSON_OPTION, NDJSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { findingLine, toFinding, type Finding } from '../finding.ts';
+import { countOffsets, findingLine, toFinding, type Finding } from '../finding.ts';
 import { LOG_FILES } from '../help-text.ts';
 import { checkReadablePath, listSegmentFiles } from '../log-path.ts';
 import { formatBytes, formatDuration, formatPlural } from '../units.ts';
@@ -45,6 +46,7 @@ interface Totals {
   batchCount: number;
   recordCount: number;
   sizeBytes: number;
+  readonly gaps: LogGap[];
   readonly damage: Finding[];
   readonly notes: string[];
 }
@@ -76,6 +78,7 @@ async function verify(
     batchCount: 0,
     recordCount: 0,
     sizeBytes: 0,
+    gaps: [],
     damage: [],
     notes: [],
   };
@@ -86,6 +89,7 @@ async function verify(
       totals.batchCount += event.batchCount;
       totals.recordCount += event.recordCount;
       totals.sizeBytes += event.sizeBytes;
+      totals.gaps.push(...event.gaps);
       progress.update(totals.sizeBytes);
     } else if (event.type === 'note') {
       totals.notes.push(event.message);
@@ -126,10 +130,11 @@ interface Summary {
 function writeSummary(context: CommandContext, summary: Summary): void {
   const { path, options, totals, durationMs } = summary;
   const { output, style } = context;
-  const { damage, notes, segmentCount, batchCount, recordCount, sizeBytes } = totals;
+  const { damage, gaps, notes, segmentCount, batchCount, recordCount, sizeBytes } = totals;
+  const lost = { gapCount: gaps.length, gapOffsetCount: countOffsets(gaps) };
   const isSound = damage.length === 0;
   if (options.json === true || options.ndjson === true) {
-    const counts = { isSound, segmentCount, batchCount, recordCount, sizeBytes };
+    const counts = { isSound, segmentCount, batchCount, recordCount, sizeBytes, ...lost };
     const time = { durationMs: Math.round(durationMs) };
     const document =
       options.json === true
@@ -143,7 +148,13 @@ function writeSummary(context: CommandContext, summary: Summary): void {
     : style('red', formatPlural(damage.length, 'damaged place'));
   output.write(
     `${verdict}: ${formatPlural(segmentCount, 'segment')}, ${formatPlural(batchCount, 'batch')}, ` +
-      `${formatPlural(recordCount, 'record')}, ${formatBytes(sizeBytes)} ` +
+      `${formatPlural(recordCount, 'record')}, ${formatBytes(sizeBytes)}${gapsOf(lost)} ` +
       `in ${formatDuration(durationMs)}\n`,
   );
+}
+
+/** `, 3 gaps of 1,500 offsets`: what repairs gave up is no damage, and not to be forgotten. */
+function gapsOf(lost: { readonly gapCount: number; readonly gapOffsetCount: number }): string {
+  if (lost.gapCount === 0) return '';
+  return `, ${formatPlural(lost.gapCount, 'gap')} of ${formatPlural(lost.gapOffsetCount, 'offset')}`;
 }
