@@ -23,6 +23,7 @@ import {
   recordToJson,
   type FieldReader,
 } from './record-json.ts';
+import { formatPlural } from './units.ts';
 
 /** Raised when an older varve could not import what a newer one writes. */
 const EXPORT_VERSION = 1;
@@ -136,11 +137,29 @@ export class ExportDecoder {
     return before === null ? null : this.#record(before.line, before.lineNumber);
   }
 
-  /** Why the lines are no whole export, as a sentence; null when they are. */
+  /**
+   * At the end of the input: the record of the last line, when it is one and no trailer. A record
+   * that was cut off does not parse, so one that does is whole.
+   */
+  takeLast(): ExportedRecord | null {
+    if (this.#held === null || trailerOf(this.#held.line) !== null) return null;
+    const { line, lineNumber } = this.#held;
+    try {
+      const record = this.#record(line, lineNumber);
+      this.#held = null;
+      return record;
+    } catch (error) {
+      if (error instanceof UsageError) return null; // `end` says that it is no trailer.
+      throw error;
+    }
+  }
+
+  /** Why the lines are no whole export, as a sentence; null when they are. After `takeLast`. */
   end(): string | null {
+    if (this.#lineNumber === 0) return 'it is empty';
     const stated = this.#held === null ? null : trailerOf(this.#held.line);
     if (stated === null) {
-      return `the last line is not a trailer: the export was cut off after record ${this.recordCount}`;
+      return `it has no trailer: it was cut off after ${formatPlural(this.recordCount, 'record')}`;
     }
     const found = this.#state.trailer();
     if (stated['formatVersion'] !== EXPORT_VERSION) {

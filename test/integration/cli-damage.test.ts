@@ -195,6 +195,14 @@ describe('damage in the synced tail', () => {
     expect(stderr).toMatch(/^skipped offsets 1 to 1: damaged at byte /);
   });
 
+  test('tail that follows prints what is readable, then says that it cannot follow, exit 4', async () => {
+    const path = await logWithDamagedTail();
+    const args = ['tail', path, '--follow', '--on-corruption', 'skip'];
+    const { exitCode, stdout, stderr } = await runCli(args);
+    expect({ exitCode, stdout }).toEqual({ exitCode: ExitCode.corrupt, stdout: 'first\n' });
+    expect(stderr).toMatch(/^error: a log with a damaged tail cannot be followed: /m);
+  });
+
   test('append refuses with 4 and changes nothing', async () => {
     const path = await logWithDamagedTail();
     const before = await readFile(join(path, FIRST));

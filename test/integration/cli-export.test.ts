@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -203,6 +204,42 @@ describe('an export that is not whole', () => {
     expect(said, stderr).not.toBeNull();
     expect(Number(said?.[1] ?? 0)).toBe(stored);
   });
+
+  test.each([
+    ['at the end of a line', 0, 3],
+    ['before a line feed', -1, 3],
+    ['within a line', -2, 2],
+  ])('cut off %s: a pipe gives every record whose line is whole', async (_name, end, count) => {
+    const target = await newPath();
+    const three = textOf((await exportOf(10)).slice(0, 3));
+    const input = end === 0 ? three : three.slice(0, end);
+    const { exitCode, stderr } = await runCli(['import', target], { input });
+    expect(exitCode).toBe(ExitCode.corrupt);
+    expect(stderr).toContain(`it has no trailer: it was cut off after ${count} records; `);
+    expect((await runCli(['cat', target])).stdout).toBe('v0\nv1\nv2\n'.slice(0, count * 3));
+  });
+
+  test('an empty input, from a pipe or a file: exit 4, and no log is made', async () => {
+    for (const args of [[], ['/dev/null']]) {
+      const target = await newPath();
+      const { exitCode, stdout, stderr } = await runCli(['import', target, ...args]);
+      expect({ exitCode, stdout }).toEqual({ exitCode: ExitCode.corrupt, stdout: '' });
+      expect(stderr).toContain('is not a whole export: it is empty; nothing was stored');
+      expect((await runCli(['info', target])).exitCode).toBe(ExitCode.notFound);
+    }
+  });
+
+  test('a named pipe as the file is read once, as a pipe is', async () => {
+    const target = await newPath();
+    const fifo = await newPath('in.fifo');
+    execFileSync('mkfifo', [fifo]);
+    const [{ exitCode }] = await Promise.all([
+      runCli(['import', target, fifo]),
+      writeFile(fifo, textOf(await exportOf(3))),
+    ]);
+    expect(exitCode).toBe(ExitCode.ok);
+    expect((await runCli(['cat', target])).stdout).toBe('v0\nv1\nv2\n');
+  });
 });
 
 describe('hostile lines: exit 2 naming the line, and nothing of it stored', () => {
@@ -276,7 +313,7 @@ describe('--resume', () => {
     expect(cut.exitCode).toBe(ExitCode.corrupt);
     const input = textOf(lines);
     const resumed = await runCli(['import', target, '--resume', '--json'], { input });
-    expect(JSON.parse(resumed.stdout)).toMatchObject({ recordCount: 6, alreadyThere: 4 });
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ recordCount: 5, alreadyThere: 5 });
     const again = await runCli(['import', target, '--resume', '--json'], { input });
     expect(JSON.parse(again.stdout)).toMatchObject({ recordCount: 0, alreadyThere: 10 });
     expect((await runCli(['export', target])).stdout).toBe(input);

@@ -1,5 +1,7 @@
 /** `varve import <dir> [file]`: an export into a log. */
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { Option } from 'commander';
 import { openLog } from '../../src/index.ts';
 import type { DurabilityLevel, Log } from '../../src/index.ts';
@@ -10,7 +12,7 @@ import { ExitCode } from '../exit-codes.ts';
 import { EXPORT_LINE_BYTES_MAX, ExportDecoder, type ExportedRecord } from '../export-format.ts';
 import { WRITER_FILES } from '../help-text.ts';
 import { splitLines } from '../line-splitter.ts';
-import { checkWritablePath, classifyPath } from '../log-path.ts';
+import { checkWritablePath } from '../log-path.ts';
 import { parseCount } from '../ranges.ts';
 import { RecordImporter } from '../record-importer.ts';
 import { formatCount, formatDuration, formatPlural } from '../units.ts';
@@ -24,7 +26,8 @@ interface ImportVerbOptions {
 
 const NOTES = `A file is read twice: first every line and the checksum are checked, and only when all is right are
 records appended. A pipe can be read only once: records are appended as they come, and when the
-trailer is missing or wrong at the end, exit code 4 and a message say what was stored.
+trailer is missing or wrong at the end, exit code 4 and a message say what was stored: every record
+whose line came whole. Of an empty input no log is made.
 
 Keys, values, headers and create times are kept; offsets are the log's own, without holes, from its
 end on. So offsets stay the same only when a whole export, from offset 0 and without gaps, goes into
@@ -96,12 +99,38 @@ async function run(
   }
   await checkWritablePath(path);
   if (file !== undefined) await checkFile(context, file);
+  const source = file === undefined ? context.stdin : createReadStream(file);
+  const { signal } = context;
+  // Destroying the stream is what ends a read that waits on a terminal.
+  const onAbort = (): void => void source.destroy();
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await importFrom(context, source, { path, options });
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    source.destroy(); // Also when the log was not opened and nobody read on.
+  }
+}
+
+interface Target {
+  readonly path: string;
+  readonly options: ImportVerbOptions;
+}
+
+async function importFrom(
+  context: CommandContext,
+  source: Readable,
+  { path, options }: Target,
+): Promise<ExitCode> {
+  const lines = splitLines(source, EXPORT_LINE_BYTES_MAX);
+  const first = await firstLines(context, lines);
   const { durability } = options;
   const log = await openLog(path, { durability, recordBytesMax: RECORD_BYTES_LIMIT });
   const startMs = performance.now();
   let done: Imported;
   try {
-    done = await importAll(context, log, { file, options });
+    done = await importAll(context, log, { lines: joined(first, lines), options });
   } finally {
     await log.close();
   }
@@ -110,11 +139,38 @@ async function run(
   return context.signal.aborted ? ExitCode.interrupted : ExitCode.ok;
 }
 
-/** The first of two passes over a file: nothing is stored of one that is not whole. */
+type Lines = AsyncGenerator<readonly Uint8Array[], void, void>;
+
+/** Waits for the input: of an empty one no log is made. */
+async function firstLines(context: CommandContext, lines: Lines): Promise<readonly Uint8Array[]> {
+  try {
+    const first = await lines.next();
+    if (first.done !== true) return first.value;
+  } catch (error) {
+    context.signal.throwIfAborted(); // Why the stream ended early.
+    throw error;
+  }
+  context.signal.throwIfAborted();
+  throw notWhole('it is empty', null);
+}
+
+async function* joined(first: readonly Uint8Array[], rest: Lines): Lines {
+  yield first;
+  yield* rest;
+}
+
+/**
+ * The first of two passes over a file: nothing is stored of one that is not whole. What is no
+ * regular file, such as a named pipe, is taken as it comes.
+ */
 async function checkFile(context: CommandContext, file: string): Promise<void> {
-  const kind = await classifyPath(file);
-  if (kind === 'missing') throw new CommandError(ExitCode.notFound, `there is no file ${file}`);
-  if (kind !== 'file') throw new UsageError(`${file} is a directory, not an export`);
+  const stats = await stat(file).catch((error: unknown) => {
+    const code = error instanceof Error && 'code' in error ? error.code : '';
+    if (code !== 'ENOENT') throw error;
+    throw new CommandError(ExitCode.notFound, `there is no file ${file}`);
+  });
+  if (stats.isDirectory()) throw new UsageError(`${file} is a directory, not an export`);
+  if (!stats.isFile()) return;
   const decoder = new ExportDecoder();
   const progress = context.progress({ label: 'checking', unit: 'record', total: null });
   try {
@@ -126,6 +182,7 @@ async function checkFile(context: CommandContext, file: string): Promise<void> {
   } finally {
     progress.end();
   }
+  decoder.takeLast();
   const problem = decoder.end();
   if (problem !== null) throw notWhole(problem, null);
 }
@@ -138,37 +195,33 @@ interface Imported {
 }
 
 interface ImportInput {
-  readonly file: string | undefined;
+  readonly lines: Lines;
   readonly options: ImportVerbOptions;
 }
 
 async function importAll(
   context: CommandContext,
   log: Log<Uint8Array>,
-  { file, options }: ImportInput,
+  { lines: input, options }: ImportInput,
 ): Promise<Imported> {
   const { signal } = context;
   const isResumed = options.resume === true;
   const baseOffset = isResumed ? (options.at ?? log.startOffset) : log.endOffset;
   const importer = new RecordImporter(log, baseOffset);
   const decoder = new ExportDecoder();
-  const source = file === undefined ? context.stdin : createReadStream(file);
-  // Destroying the stream is what ends a read that waits on a terminal.
-  const onAbort = (): void => void source.destroy();
-  if (signal.aborted) onAbort();
-  else signal.addEventListener('abort', onAbort, { once: true });
   const progress = context.progress({ label: 'importing', unit: 'record', total: null });
   try {
-    for await (const lines of splitLines(source, EXPORT_LINE_BYTES_MAX)) {
+    for await (const lines of input) {
       for (const record of recordsOf(decoder, lines)) await importer.add(record.record);
       progress.update(importer.placedCount);
     }
+    const last = decoder.takeLast();
+    if (last !== null) await importer.add(last.record);
     await importer.flush();
   } catch (error) {
     await settle(context, importer, error);
   } finally {
     progress.end();
-    signal.removeEventListener('abort', onAbort);
   }
   return { importer, decoder, problem: signal.aborted ? null : decoder.end() };
 }
@@ -208,7 +261,9 @@ function notWhole(problem: string, importer: RecordImporter | null): CommandErro
   return new CommandError(
     ExitCode.corrupt,
     `the input is not a whole export: ${problem}; ${stored}`,
-    'export again, or take what there is: head -n -1 FILE | varve append <dir> --ndjson',
+    importer === null
+      ? 'export again; or take the whole records of it: varve import <dir> < FILE'
+      : 'export again, and --resume appends what is missing',
   );
 }
 

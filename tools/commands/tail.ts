@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import { OffsetOutOfRangeError } from '../../src/index.ts';
 import type { Log } from '../../src/index.ts';
 import type { CommandContext, Verb } from '../command.ts';
+import { CommandError } from '../command-error.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LOG_FILES } from '../help-text.ts';
 import { checkReadablePath } from '../log-path.ts';
@@ -90,14 +91,25 @@ async function run(
   await checkReadablePath(path);
   const gaps = new GapReporter(context, options);
   const log = await openToRead(path, options);
+  const isCutShort = options.follow === true && log.recovery.damage !== null;
+  const follow = options.follow === true && !isCutShort;
   try {
     let from: number | null = await findStart(log, { context, options, isWanted });
     // Retention may pass a reader: then it goes on with what is left.
-    while (from !== null) from = await printFrom(log, from, { context, options, printer, gaps });
+    while (from !== null) from = await printFrom(log, from, { context, follow, printer, gaps });
   } finally {
     await log.close();
   }
+  if (isCutShort) throw cannotFollow();
   return gaps.isWhole ? ExitCode.ok : ExitCode.corrupt;
+}
+
+function cannotFollow(): CommandError {
+  return new CommandError(
+    ExitCode.corrupt,
+    'a log with a damaged tail cannot be followed: nothing is appended to it as it is',
+    'varve repair <dir> says what is lost, and with --yes makes the log whole again',
+  );
 }
 
 interface Search {
@@ -144,7 +156,7 @@ async function lastOffsets(
 
 interface Printing {
   readonly context: CommandContext;
-  readonly options: TailVerbOptions;
+  readonly follow: boolean;
   readonly printer: RecordPrinter;
   readonly gaps: GapReporter;
 }
@@ -153,10 +165,9 @@ interface Printing {
 async function printFrom(
   log: Log<Uint8Array>,
   from: number,
-  { context, options, printer, gaps }: Printing,
+  { context, follow, printer, gaps }: Printing,
 ): Promise<number | null> {
   const { output, signal } = context;
-  const follow = options.follow === true;
   let next = from;
   try {
     for await (const batch of log.batches({ from, follow, signal, ...gaps.readOptions })) {
