@@ -43,7 +43,7 @@ export async function checkReadablePath(path: string): Promise<void> {
     throw new CommandError(
       ExitCode.notFound,
       `there is no log at ${path}`,
-      `varve append ${path} would create one`,
+      'varve ls . lists the logs below the current directory',
     );
   }
   if (kind === 'file') {

@@ -56,7 +56,7 @@ export async function run(argv: readonly string[], streams: CliStreams): Promise
     await context.output.drain();
   });
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(withoutUnknownHelp(program, argv), { from: 'user' });
     return exitCode;
   } catch (error) {
     if (isUnknownVerb(error)) hintAtPath(program.args[0] ?? '', streams);
@@ -95,6 +95,14 @@ function createProgram(streams: CliStreams, start: StartVerb): Command {
   addVerb(program, tailVerb, start);
   addVerb(program, verifyVerb, start);
   return program;
+}
+
+/** `varve help verfy`: refused as `varve verfy` is, with the verb that was perhaps meant. */
+function withoutUnknownHelp(program: Command, argv: readonly string[]): readonly string[] {
+  const [first, verb] = argv;
+  if (first !== 'help' || verb === undefined || verb.startsWith('-') || verb === 'help')
+    return argv;
+  return program.commands.some((command) => command.name() === verb) ? argv : [verb];
 }
 
 function isUnknownVerb(error: unknown): boolean {

@@ -17,7 +17,8 @@ export interface DamageOptions {
 
 export const ON_CORRUPTION_OPTION = new Option(
   '--on-corruption <action>',
-  'at damaged data: fail, or skip it, say so, and go on',
+  'at damaged data: fail (when the tail is damaged, before anything is printed), or skip it, say so,\n' +
+    'and go on',
 )
   .choices(['fail', 'skip'])
   .default('fail');

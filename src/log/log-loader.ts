@@ -235,7 +235,7 @@ class LogLoader {
       kind: damage?.kind ?? 'length',
       firstOffset: endOffset,
       nextOffset: damage?.resume?.baseOffset ?? Math.max(syncedOffset, endOffset),
-      reason: `${damage?.reason ?? 'the file ends here'}; offsets below ${syncedOffset} were synced`,
+      reason: `${damage?.reason ?? 'the file ends here'}; offsets below ${syncedOffset} were synced, so this is no torn tail`,
     };
   }
 

@@ -165,7 +165,7 @@ class Verifier {
         kind: 'length',
         firstOffset: this.#expected,
         nextOffset: tail.syncedOffset,
-        reason: `the log ends at offset ${this.#expected}; offsets below ${tail.syncedOffset} were synced`,
+        reason: `the log ends at offset ${this.#expected}; offsets below ${tail.syncedOffset} were synced, so this is no torn tail`,
       });
     }
   }

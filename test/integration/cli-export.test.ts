@@ -98,6 +98,16 @@ describe('export', () => {
     expect(await readdir(directory)).toEqual(['out.ndjson']);
   });
 
+  test('--output where no file can be: exit 2 naming the path that was given', async () => {
+    const directory = await temporaryDirectory();
+    for (const file of [directory, join(directory, 'missing', 'out.ndjson')]) {
+      const { exitCode, stderr } = await runCli(['export', await logOf(RECORDS), '-o', file]);
+      expect(exitCode).toBe(ExitCode.usage);
+      expect(stderr).toContain(`cannot write ${file}: `);
+      expect(stderr).not.toContain('.tmp-');
+    }
+  });
+
   test('--output of a log that is damaged keeps the file that was there', async () => {
     const path = await logOfSegments();
     await flipByte(join(path, FIRST_SEGMENT), SEGMENT_HEADER_BYTES + 200);
@@ -153,6 +163,7 @@ describe('import', () => {
       baseOffset: 1,
       nextOffset: 4,
     });
+    expect(stderr).toContain('the log is not empty: records are appended from offset 1 on');
     expect(stderr).toContain('offset 0 of the export is offset 1 here');
     expect((await runCli(['cat', target])).stdout).toBe('before\nv0\nv1\nv2\n');
   });

@@ -27,7 +27,7 @@ describe('ls', () => {
     const { exitCode, stdout, stderr } = await runCli(['ls', path]);
     expect({ exitCode, stderr }).toEqual({ exitCode: ExitCode.ok, stderr: '' });
     const [header, orders, users, ...rest] = stdout.split('\n');
-    expect(header).toMatch(/^path +start +end +records +bytes +segments +last append +lock$/);
+    expect(header).toMatch(/^path +start +end +offsets +bytes +segments +last append +lock$/);
     expect(orders).toMatch(/orders +0 +3 +3 +[\d.]+ (?:B|KiB) +1 +\d{4}-\d\d-\d\dT\S+Z +free$/);
     expect(users).toMatch(/users +0 +1 +1 /);
     expect(rest).toEqual(['']);
@@ -54,7 +54,7 @@ describe('ls', () => {
           path,
           startOffset: 0,
           endOffset: 3,
-          recordCount: 3,
+          offsetCount: 3,
           sizeBytes: expect.any(Number) as unknown,
           segmentCount: 1,
           lastWriteTimeMs: expect.any(Number) as unknown,
@@ -66,8 +66,8 @@ describe('ls', () => {
 
   test('--columns chooses and orders', async () => {
     const path = await dataDirectory();
-    const { stdout } = await runCli(['ls', path, '--columns', 'records, path']);
-    expect(stdout).toMatch(/^records {2}path\n +3 {2}.*orders\n/);
+    const { stdout } = await runCli(['ls', path, '--columns', 'offsets, path']);
+    expect(stdout).toMatch(/^offsets {2}path\n +3 {2}.*orders\n/);
     const wrong = await runCli(['ls', path, '--columns', 'size']);
     expect(wrong.exitCode).toBe(ExitCode.usage);
     expect(wrong.stderr).toContain('Expected names out of path, start, end');

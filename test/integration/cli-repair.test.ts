@@ -170,6 +170,13 @@ describe('repair --yes', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
+  test('--to of a sound log says that it was copied', async () => {
+    const target = join(await temporaryDirectory(), 'copy');
+    const { stdout } = await runCli(['repair', await logOfSegments(), '--to', target, '--yes']);
+    expect(stdout).toBe(`nothing to repair: 200 offsets, all readable; copied to ${target}\n`);
+    expect((await runCli(['verify', target])).exitCode).toBe(ExitCode.ok);
+  });
+
   test('--to repairs a copy, and only reads the log', async () => {
     const path = await damagedLog();
     const before = await contentsOf(path);
@@ -232,7 +239,7 @@ describe('refused', () => {
     ]) {
       const { exitCode, stderr } = await runCli(args);
       expect(exitCode).toBe(ExitCode.locked);
-      expect(stderr).toMatch(/hint: /);
+      expect(stderr).toMatch(/^error: .* is locked by process \d+ on .*\nhint: /m);
     }
     await log.close();
   });

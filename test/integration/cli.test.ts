@@ -19,6 +19,23 @@ const VERBS = [
 ];
 
 describe('help', () => {
+  test('of an unknown verb: exit 2, and the verb that was perhaps meant', async () => {
+    const { exitCode, stdout, stderr } = await runCli(['help', 'verfy']);
+    expect({ exitCode, stdout }).toEqual({ exitCode: ExitCode.usage, stdout: '' });
+    expect(stderr).toContain('(Did you mean verify?)');
+  });
+
+  test.each(['cat', 'tail', 'export'])('of %s: a damaged tail fails at once', async (verb) => {
+    const { stdout } = await runCli(['help', verb]);
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain('before anything is printed');
+  });
+
+  test.each(['cat', 'verify', 'repair'])('%s where nothing is: hints at varve ls', async (verb) => {
+    const { exitCode, stderr } = await runCli([verb, '/nonexistent/log']);
+    expect(exitCode).toBe(ExitCode.notFound);
+    expect(stderr).toContain('hint: varve ls . lists the logs');
+  });
+
   test.each(['--help', 'help', '-h'])(
     'varve %s lists verbs, exit codes and three examples',
     async (flag) => {

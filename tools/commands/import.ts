@@ -207,6 +207,9 @@ async function importAll(
   const { signal } = context;
   const isResumed = options.resume === true;
   const baseOffset = isResumed ? (options.at ?? log.startOffset) : log.endOffset;
+  if (!isResumed && log.endOffset > log.startOffset) {
+    context.note(`the log is not empty: records are appended from offset ${baseOffset} on`);
+  }
   const importer = new RecordImporter(log, baseOffset);
   const decoder = new ExportDecoder();
   const progress = context.progress({ label: 'importing', unit: 'record', total: null });

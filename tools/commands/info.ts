@@ -35,7 +35,7 @@ export const infoVerb: Verb<InfoVerbOptions> = {
         command: 'varve info ./numbers --json | jq .endOffset',
         does: 'the offset of the next record',
       },
-      { command: 'varve info ./numbers --json | jq .lock.holder', does: 'who holds the lock' },
+      { command: 'varve info ./numbers --json | jq .lock.state', does: 'held, or free?' },
     ],
   },
   run,

@@ -26,7 +26,7 @@ interface ListedLog {
   readonly path: string;
   readonly startOffset: number | null;
   readonly endOffset: number | null;
-  readonly recordCount: number | null;
+  readonly offsetCount: number | null;
   readonly sizeBytes: number;
   readonly segmentCount: number;
   /** When the newest segment was last written to; null without segments. */
@@ -44,7 +44,7 @@ const COLUMNS = {
   path: { title: 'path', cell: ({ path }) => path },
   start: { title: 'start', align: 'right', cell: (log) => countCell(log.startOffset) },
   end: { title: 'end', align: 'right', cell: (log) => countCell(log.endOffset) },
-  records: { title: 'records', align: 'right', cell: (log) => countCell(log.recordCount) },
+  offsets: { title: 'offsets', align: 'right', cell: (log) => countCell(log.offsetCount) },
   bytes: { title: 'bytes', align: 'right', cell: ({ sizeBytes }) => formatBytes(sizeBytes) },
   segments: { title: 'segments', align: 'right', cell: (log) => formatCount(log.segmentCount) },
   last: {
@@ -59,7 +59,7 @@ const COLUMN_NAMES = Object.keys(COLUMNS).filter(isColumnName);
 const DEPTH_DEFAULT = 1;
 
 const NOTES = `Columns: ${COLUMN_NAMES.join(', ')}.
-"end" is the offset of the next record, "records" the offsets from start to end; both as of the last
+"end" is the offset of the next record, "offsets" how many there are from start to end; both as of the last
 checkpoint, which a live writer at durability os or interval, or one that was killed, may be ahead
 of: varve info looks at the data. "last append" is when the newest segment was last written to.
 "lock" is held (a live process writes), free, or unknown (a process of another machine or
@@ -91,7 +91,7 @@ export const lsVerb: Verb<LsVerbOptions> = {
     examples: [
       { command: 'varve ls ./data', does: 'the logs right below a directory' },
       {
-        command: 'varve ls . --depth 3 --columns path,records,bytes',
+        command: 'varve ls . --depth 3 --columns path,offsets,bytes',
         does: 'further down, with three columns',
       },
       {
@@ -169,7 +169,7 @@ async function describeLog(path: string): Promise<ListedLog> {
     path,
     startOffset,
     endOffset,
-    recordCount: startOffset === null || endOffset === null ? null : endOffset - startOffset,
+    offsetCount: startOffset === null || endOffset === null ? null : endOffset - startOffset,
     sizeBytes,
     segmentCount: segments.length,
     lastWriteTimeMs: last === undefined ? null : Math.floor((await stat(last.path)).mtimeMs),

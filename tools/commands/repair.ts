@@ -1,6 +1,7 @@
 /** `varve repair <dir>`: says what a damaged log has lost, and makes the rest whole again. */
 import { basename, join } from 'node:path';
 import { Option } from 'commander';
+import { LockedError } from '../../src/index.ts';
 import { QUARANTINE_DIRECTORY } from '../../src/format/file-names.ts';
 import { repairLog, type RepairReport } from '../../src/log/repair-log.ts';
 import { AtomicFile } from '../atomic-file.ts';
@@ -20,7 +21,7 @@ import {
 } from '../finding.ts';
 import { WRITER_FILES } from '../help-text.ts';
 import { checkCopyTarget, copyLog } from '../log-copy.ts';
-import { describeLock, readLogFiles } from '../log-files.ts';
+import { readLogFiles } from '../log-files.ts';
 import { checkReadablePath } from '../log-path.ts';
 import { listQuarantine, pruneQuarantine, type KeptFile } from '../quarantine-files.ts';
 import { formatBytes, formatCount, formatPlural } from '../units.ts';
@@ -38,8 +39,8 @@ const NOTES = `Without --yes it is a dry run: the same repair, whose writes stay
   lost     offsets whose records cannot be read any more; a gap batch will stand for them
   gap      offsets that were lost before: gap batches of earlier repairs, also of a killed one
   cut      a torn tail: bytes of a last write that was never acknowledged as synced
-  kept     (a dry run: would keep) a file in quarantine/ with the bytes that are replaced or cut off; also the index of
-           a segment, which is made again when it is read
+  kept     a file in quarantine/ with the bytes that are replaced or cut off (a dry run: would keep);
+           also the index of a segment, which is made again when it is read
 A record that is not damaged keeps its offset and its bytes. After --yes, varve verify finds nothing,
 the log can be appended to, and readers pass over the gaps. It may be killed at any step and run
 again. Copy the directory first (or use --to) if you want to try other ways to rescue what is lost.`;
@@ -129,7 +130,7 @@ async function printAndKeep(
   { outcome, list, options }: Account,
 ): Promise<void> {
   if (options.json === true) context.output.write(`${JSON.stringify(outcome)}\n`);
-  else writeText(context, outcome);
+  else writeText(context, outcome, options);
   try {
     await context.output.drain();
   } finally {
@@ -143,7 +144,7 @@ async function checkQuiet(path: string): Promise<void> {
   if (lock.state !== 'held') return;
   throw new CommandError(
     ExitCode.locked,
-    `${path} is ${describeLock(lock)}`,
+    new LockedError({ path, holder: lock.holder }).message,
     'stop the writer first; varve verify and varve cat --on-corruption skip work beside it',
   );
 }
@@ -226,7 +227,11 @@ function outcomeOf(report: RepairReport, path: string, options: RepairVerbOption
   };
 }
 
-function writeText({ output, style }: CommandContext, outcome: Outcome): void {
+function writeText(
+  { output, style }: CommandContext,
+  outcome: Outcome,
+  { to }: RepairVerbOptions,
+): void {
   const { damage, gaps, cutBytes, quarantined } = outcome;
   for (const finding of damage)
     output.write(`${style('red', 'damaged')} ${findingLine(finding)}\n`);
@@ -244,17 +249,18 @@ function writeText({ output, style }: CommandContext, outcome: Outcome): void {
   for (const { path, sizeBytes } of quarantined) {
     output.write(`${label}quarantine/${escapeText(basename(path))}, ${formatBytes(sizeBytes)}\n`);
   }
-  output.write(`${verdict(outcome)}\n`);
+  output.write(`${verdict(outcome, to !== undefined)}\n`);
 }
 
-function verdict(outcome: Outcome): string {
+function verdict(outcome: Outcome, isCopy: boolean): string {
   const { path, isDryRun, damage, cutBytes, startOffset, endOffset } = outcome;
   const { lostOffsetCount, lostBeforeOffsetCount } = outcome;
   const all = formatPlural(endOffset - startOffset, 'offset');
   const before =
     lostBeforeOffsetCount === 0 ? '' : `, ${formatCount(lostBeforeOffsetCount)} were lost before`;
   if (damage.length === 0 && cutBytes === 0) {
-    return `nothing to repair: ${all}${before === '' ? ', all readable' : before}`;
+    const copied = isCopy && !isDryRun ? `; copied to ${escapeText(path)}` : '';
+    return `nothing to repair: ${all}${before === '' ? ', all readable' : before}${copied}`;
   }
   const lost = `${formatCount(lostOffsetCount)} of ${all}`;
   if (!isDryRun) return `repaired: ${lost} lost${before}; ${escapeText(path)} is whole again`;
