@@ -136,7 +136,9 @@ function codeOf(error: Error): string {
 function errnoHint(error: Error): string | null {
   const errno = 'details' in error ? errnoOf(error.details) : codeOf(error);
   if (errno === 'EACCES' || errno === 'EPERM') return 'check who owns the directory and its mode';
-  if (errno === 'EROFS') return 'the file system is mounted read-only';
+  if (errno === 'EROFS') {
+    return 'the file system is mounted read-only; varve repair <dir> --to <new> repairs a copy';
+  }
   if (errno === 'EMFILE' || errno === 'ENFILE') return 'too many open files: raise ulimit -n';
   return null;
 }

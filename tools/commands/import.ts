@@ -151,7 +151,11 @@ async function firstLines(context: CommandContext, lines: Lines): Promise<readon
     throw error;
   }
   context.signal.throwIfAborted();
-  throw notWhole('it is empty', null);
+  throw new CommandError(
+    ExitCode.corrupt,
+    'the input is not a whole export: it is empty; nothing was stored',
+    'did what should have written it fail?',
+  );
 }
 
 async function* joined(first: readonly Uint8Array[], rest: Lines): Lines {

@@ -167,6 +167,11 @@ describe('describeFailure', () => {
     expect(describeFailure(error).exitCode).toBe(exitCode);
   });
 
+  test('a read-only file system: hints at a repair of a copy', () => {
+    const { hint } = describeFailure(new IoError({ ...io, errno: 'EROFS' }));
+    expect(hint).toContain('varve repair <dir> --to <new> repairs a copy');
+  });
+
   test('escapes what names of files bring in, keeps causes out, and gives a hint', () => {
     const error = new IoError({ ...io, path: '/p/\u001B[2J' }, { cause: new Error('payload') });
     expect(describeFailure(error)).toEqual({
