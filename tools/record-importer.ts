@@ -5,7 +5,7 @@ import { placeAt } from '../src/log/placement.ts';
 import { CommandError, UsageError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
 
-/** Bytes of values and records that are appended together and acknowledged before the next. */
+/** Bytes and records that are appended together and acknowledged before the next. */
 const GROUP_BYTES_MAX = 1024 * 1024;
 const GROUP_RECORDS_MAX = 10_000;
 
@@ -40,7 +40,7 @@ export class RecordImporter {
   /** Takes a record; returns when it is in a group or acknowledged. */
   async add(record: RecordInput<Uint8Array>): Promise<void> {
     this.#group.push(record);
-    this.#groupBytes += record.value?.length ?? 0;
+    this.#groupBytes += sizeOf(record);
     const isFull = this.#groupBytes >= GROUP_BYTES_MAX || this.#group.length >= GROUP_RECORDS_MAX;
     if (isFull) await this.flush();
   }
@@ -63,6 +63,15 @@ export class RecordImporter {
     }
     this.placedCount += group.length;
   }
+}
+
+/** About as many bytes as the record takes in memory. */
+function sizeOf({ value, key, headers }: RecordInput<Uint8Array>): number {
+  const headerBytes = Object.entries(headers ?? {}).reduce(
+    (sum, [name, content]) => sum + name.length + content.length,
+    0,
+  );
+  return (value?.length ?? 0) + (key?.length ?? 0) + headerBytes;
 }
 
 /** What `placeAt` throws when the log has something else there; damage names a segment. */
