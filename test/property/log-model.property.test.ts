@@ -14,8 +14,14 @@ const options = fc.record({
 
 /** Of one opening after the other. */
 const compressions = fc.oneof(
-  fc.constant(['none'] as const),
-  fc.array(fc.constantFrom('none', ...AVAILABLE_COMPRESSIONS), { minLength: 1, maxLength: 3 }),
+  { weight: 1, arbitrary: fc.constant(['none'] as const) },
+  {
+    weight: 4,
+    arbitrary: fc.array(fc.constantFrom('none', ...AVAILABLE_COMPRESSIONS), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+  },
 );
 
 test('a log is an array: whatever is appended, compressed, read, deleted and reopened', async () => {

@@ -94,7 +94,13 @@ function offsetAt({ records, startOffset }: LogModel, share: number): number {
 
 const share = fc.double({ min: 0, max: 1, noNaN: true });
 const time = fc.integer({ min: 0, max: 1000 });
-const value = fc.option(fc.string({ maxLength: 400 }));
+/** Every other one is what a compressor likes. */
+const value = fc.option(
+  fc.oneof(
+    fc.string({ maxLength: 400 }),
+    fc.nat(400).map((length) => '{"from":"OSL","to":"BGO"},'.repeat(16).slice(0, length)),
+  ),
+);
 const record = fc.record({
   key: fc.option(fc.string({ maxLength: 8 })),
   value,
