@@ -51,13 +51,13 @@ export class Appender {
   #flushTimer: Timer | null = null;
   /** `encodedBytes` of the builder up to which everything is acknowledged or rejected. */
   #settledBytes = 0;
-  /** (offset, encodedBytes) of flushes in flight, to know what an acknowledged offset frees. */
   /** First offset after the last record that was added without a waiting caller. */
   #noWaitOffset = 0;
   /** What the latest call of `reached` waits for. */
   #reachedOffsetAsked = 0;
   /** Why records of `appendNoWait` were lost; reported by the next `flushed`. */
   #noWaitLoss: Error | null = null;
+  /** (offset, encodedBytes) of flushes in flight, to know what an acknowledged offset frees. */
   readonly #progress: { offset: number; bytes: number }[] = [];
 
   constructor(options: AppenderOptions) {

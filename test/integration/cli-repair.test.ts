@@ -6,6 +6,7 @@ import { SEGMENT_HEADER_BYTES, SEGMENT_OWNER_ID_AT } from '../../src/format/layo
 import { ExitCode } from '../../tools/exit-codes.ts';
 import { contentsOf, flipByte, linesOf, logOfSegments } from '../support/cli-logs.ts';
 import { reseal, writeField } from '../support/faults/forged-fields.ts';
+import { plantOwner } from '../support/lock-records.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -277,4 +278,16 @@ describe('refused', () => {
     const { exitCode } = await runCli(['repair', path, '--to', target]);
     expect(exitCode).toBe(ExitCode.usage);
   });
+});
+
+test('beside an owner that nobody sees here, and whose clock is ahead, a dry run and a copy are refused', async () => {
+  const path = await damagedLog();
+  const heartbeatAtMs = Date.now() + 3_600_000;
+  await plantOwner(path, { bootId: 'another', host: 'another', heartbeatAtMs });
+  const to = join(await temporaryDirectory(), 'copy');
+  for (const flags of [[], ['--to', to, '--yes']]) {
+    const { exitCode, stderr } = await runCli(['repair', path, ...flags]);
+    expect(exitCode).toBe(ExitCode.locked);
+    expect(stderr).toContain('on another');
+  }
 });

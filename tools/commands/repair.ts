@@ -103,7 +103,7 @@ async function run(
 ): Promise<ExitCode> {
   await checkReadablePath(path);
   if (options.pruneQuarantine === true) return prune(context, path, options);
-  await checkQuiet(path);
+  await checkQuiet(path, options);
   if (options.to !== undefined) await checkCopyTarget(options.to);
   // Before anything is changed: a list that cannot be written must not cost the account.
   const list = options.gaps === undefined ? null : await AtomicFile.create(options.gaps);
@@ -138,10 +138,14 @@ async function printAndKeep(
   }
 }
 
-/** A dry run beside a writer would take its last write for a torn tail. */
-async function checkQuiet(path: string): Promise<void> {
+/**
+ * A dry run beside a writer would take its last write for a torn tail, and so would a copy. Whether
+ * an owner lives that cannot be seen, only the lock finds out, which a repair in place takes.
+ */
+async function checkQuiet(path: string, { yes, to }: RepairVerbOptions): Promise<void> {
   const { lock } = await readLogFiles(path);
-  if (lock.state !== 'held') return;
+  const takesLock = yes === true && to === undefined;
+  if (lock.state === 'free' || (lock.state === 'unknown' && takesLock)) return;
   throw new CommandError(
     ExitCode.locked,
     new LockedError({ path, holder: lock.holder }).message,

@@ -1,4 +1,5 @@
 /** The heartbeat in LOCK: written, believed, watched, and overruled. */
+import { readdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { open, readdir, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -10,6 +11,7 @@ import type { DirectoryLock } from '../../../src/io/file-system.ts';
 import { nodeFileSystem } from '../../../src/io/node-file-system.ts';
 import type { LockMechanism } from '../../../src/io/lock-mechanisms.ts';
 import type { LockPlan } from '../../../src/io/lock-plan.ts';
+import { decodeRecord } from '../../../src/io/lock-record.ts';
 import { readLockState } from '../../../src/io/lock-state.ts';
 import { openLog } from '../../../src/log/open-log.ts';
 import { refusalOf } from '../../support/lock-processes.ts';
@@ -223,6 +225,20 @@ describe('an owner whose lock was taken over', () => {
     await expect(takeDirectoryLock(path, { clock, plan })).rejects.toMatchObject({
       code: 'ERR_VARVE_LOCKED',
     });
+    expect(await recordAt(path)).toEqual(other);
+  });
+
+  test('after it wrote to LOCK gives LOCK back to whom it named before', async () => {
+    const other = await plantOwner(path, { pid: NO_PID, nonce: 4711 });
+    const refusal = refusalOf(takeDirectoryLock(path, { clock }));
+    await until(() => {
+      if (decodeRecord(readFileSync(join(path, 'LOCK')))?.nonce === 4711) return false;
+      const claims = readdirSync(path).filter((name) => name.startsWith('LOCK.claim.'));
+      expect(claims).toHaveLength(1); // It has written, and not looked at its claim since.
+      for (const claim of claims) unlinkSync(join(path, claim));
+      return true;
+    });
+    expect(await refusal).toMatchObject({ code: 'ERR_VARVE_LOCKED' });
     expect(await recordAt(path)).toEqual(other);
   });
 });
