@@ -1,0 +1,36 @@
+/** The worker process: runs one job, at its parent's word. `node worker.js <job> <directory> <json>`. */
+import type { Job, JobParameters, OpenJob, WorkerReply, WorkerRequest } from './job.ts';
+
+const [, , job = '', directory = '', parameters = '{}'] = process.argv;
+
+/** Whatever fails, the parent hears why before the process ends. */
+async function answer(action: () => Promise<WorkerReply>): Promise<void> {
+  let reply: WorkerReply;
+  try {
+    reply = await action();
+  } catch (error) {
+    reply = {
+      kind: 'failed',
+      message: error instanceof Error ? String(error.stack) : String(error),
+    };
+  }
+  await new Promise((resolve) => process.send?.(reply, resolve));
+  if (reply.kind === 'failed' || reply.kind === 'closed') process.disconnect();
+}
+
+let opened: Job | null = null;
+
+await answer(async () => {
+  const module = (await import(new URL(job, import.meta.url).href)) as { openJob: OpenJob };
+  opened = await module.openJob(directory, JSON.parse(parameters) as JobParameters);
+  return { kind: 'ready' };
+});
+
+process.on('message', ({ kind }: WorkerRequest) => {
+  void answer(async () => {
+    if (opened === null) throw new Error('the job is not open');
+    if (kind === 'run') return { kind: 'sample', sample: await opened.run() };
+    await opened.close();
+    return { kind: 'closed' };
+  });
+});
