@@ -5,7 +5,7 @@
  */
 import { Bench } from 'tinybench';
 import { BatchCursor } from '../src/format/batch-cursor.ts';
-import { BatchEncoder, encodedRecordBytes, textBytes } from '../src/format/batch-encoder.ts';
+import { BatchEncoder, encodedRecordBytes, textBytesGuess } from '../src/format/batch-encoder.ts';
 import { emptyBatchHeader } from '../src/format/batch-header.ts';
 import { recordsOf } from '../src/format/batch-records.ts';
 import { checksum } from '../src/format/checksum.ts';
@@ -21,11 +21,11 @@ const value = Buffer.alloc(100, 0x61);
 const key = 'key-000000000042';
 const record = {
   key,
-  keyBytes: textBytes(key),
+  keyBytes: textBytesGuess(key),
   headers: null,
   value,
   createTimeMs: Date.UTC(2026, 0, 1),
-  sizeBytes: encodedRecordBytes(textBytes(key), null, value),
+  sizeBytes: encodedRecordBytes(textBytesGuess(key), null, value),
 };
 const header = { ...emptyBatchHeader(), logId: 1, segmentId: 2 };
 const encoder = new BatchEncoder();

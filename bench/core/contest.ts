@@ -22,6 +22,8 @@ export interface Side {
   readonly isHigherBetter: boolean;
   /** Flags for the worker's node, such as `--expose-gc`. */
   readonly nodeFlags?: readonly string[];
+  /** Memory that is warmed before each run, bytes; default `WARM_BYTES`. See `warm-memory.ts`. */
+  readonly warmBytes?: number;
 }
 
 /** A figure to reach: the median over the rounds of subject / reference. */
@@ -58,3 +60,6 @@ export const ROUNDS = 5;
 
 /** A reference that varied by more than this factor between its runs proves nothing. */
 export const NOISE_RATIO_MAX = 2;
+
+/** As much as most runs write. */
+export const WARM_BYTES = 512 * 1024 * 1024;

@@ -1,7 +1,7 @@
 /** The parent's handle on a worker process. */
 import { fork, type ChildProcess } from 'node:child_process';
 import type { Sample, WorkerReply, WorkerRequest } from './job.ts';
-import type { Side } from './contest.ts';
+import { WARM_BYTES, type Side } from './contest.ts';
 
 const WORKER = new URL('./worker.js', import.meta.url);
 
@@ -23,10 +23,14 @@ export class WorkerProcess {
     const url = side.job.startsWith('file:')
       ? side.job
       : new URL(`../jobs/${side.job}.js`, import.meta.url).href;
-    const child = fork(WORKER, [url, directory, JSON.stringify(side.parameters)], {
-      execArgv: [...(side.nodeFlags ?? [])],
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
+    const child = fork(
+      WORKER,
+      [url, directory, JSON.stringify(side.parameters), String(side.warmBytes ?? WARM_BYTES)],
+      {
+        execArgv: [...(side.nodeFlags ?? [])],
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      },
+    );
     const worker = new WorkerProcess(child);
     await worker.#expect('ready');
     return worker;

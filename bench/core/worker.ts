@@ -1,7 +1,8 @@
-/** The worker process: runs one job, at its parent's word. `node worker.js <job> <directory> <json>`. */
+/** Runs one job, at its parent's word: `node worker.js <job> <directory> <parameters> <warm bytes>`. */
 import type { Job, JobParameters, OpenJob, WorkerReply, WorkerRequest } from './job.ts';
+import { warmMemory } from './warm-memory.ts';
 
-const [, , job = '', directory = '', parameters = '{}'] = process.argv;
+const [, , job = '', directory = '', parameters = '{}', warmBytes = '0'] = process.argv;
 
 /** Whatever fails, the parent hears why before the process ends. */
 async function answer(action: () => Promise<WorkerReply>): Promise<void> {
@@ -29,7 +30,10 @@ await answer(async () => {
 process.on('message', ({ kind }: WorkerRequest) => {
   void answer(async () => {
     if (opened === null) throw new Error('the job is not open');
-    if (kind === 'run') return { kind: 'sample', sample: await opened.run() };
+    if (kind === 'run') {
+      warmMemory(directory, Number(warmBytes));
+      return { kind: 'sample', sample: await opened.run() };
+    }
     await opened.close();
     return { kind: 'closed' };
   });

@@ -40,8 +40,13 @@ export const INDEX_INTERVAL_BYTES = 4 * KIB;
 
 /** One write to disk: the prototype's best size, 3 times the rate of 64 KiB. */
 export const WRITE_BUFFER_BYTES = MIB;
-/** Write buffers kept for reuse per log; more are allocated under load and dropped afterwards. */
-export const WRITE_BUFFERS_KEPT = 4;
+/**
+ * Write buffers kept for reuse, by all logs of the process together; more are allocated under load
+ * and dropped afterwards. A fresh one costs a page fault per 4 KiB, more than the write itself.
+ */
+export const WRITE_BUFFERS_KEPT = 32;
+/** The same for a log whose segments are smaller than a write buffer, each for itself. */
+export const SMALL_WRITE_BUFFERS_KEPT = 4;
 /** Blocks up to this size are written on the calling thread: the thread pool costs 30 us a trip. */
 export const SYNC_WRITE_BYTES_MAX = 16 * KIB;
 /** Default bound of bytes that are appended and not yet acknowledged. */
@@ -49,6 +54,12 @@ export const QUEUED_BYTES_MAX = 64 * MIB;
 
 /** One read of a scan. */
 export const READ_WINDOW_BYTES = MIB;
+/** Largest read of a single record on the calling thread: 20 us from the page cache. */
+export const DIRECT_READ_BYTES_MAX = BATCH_TARGET_BYTES + INDEX_INTERVAL_BYTES;
+/** A read that took longer did not come from the page cache, ms... */
+export const SLOW_READ_MS = 1;
+/** ...and the next ones go by way of the thread pool for so long, ms. */
+export const DIRECT_READ_PAUSE_MS = 250;
 /** Default memory for verified batches. */
 export const CACHE_BYTES = 32 * MIB;
 /** Memory for indexes of sealed segments. */
@@ -83,8 +94,11 @@ export const CHECKPOINT_IDLE_MS = 50;
 export const RETENTION_CHECK_MS = 5 * 60 * 1000;
 /** A wall clock that ran ahead by more since the last look is not believed at once, ms. */
 export const CLOCK_STEP_MS_MAX = 60 * 60 * 1000;
-/** Sealed or sealing segments that may wait for their fdatasync before appends wait. */
-export const UNSYNCED_SEGMENTS_MAX = 2;
+/**
+ * Sealed or sealing segments that may wait for their fdatasync before appends wait: at level `os` a
+ * burst of 1 GiB goes at the speed of memory, and recovery may have so much to read again.
+ */
+export const UNSYNCED_SEGMENTS_MAX = 16;
 
 assert(BATCH_BYTES_MAX < 2 ** 31, 'a batch length fits an i32');
 assert(RECORD_BYTES_LIMIT < 2 ** 24, 'a record length fits 24 bits');

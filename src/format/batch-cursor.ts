@@ -9,8 +9,6 @@
 import { CorruptLogError } from '../core/errors.ts';
 import {
   NO_KEY,
-  RECORD_CREATE_TIME_HIGH_AT,
-  RECORD_CREATE_TIME_LOW_AT,
   RECORD_FLAGS_KNOWN,
   RECORD_FLAGS_SHIFT,
   RECORD_FLAG_HEADERS,
@@ -23,10 +21,10 @@ import {
 } from './layout.ts';
 import { nextOffsetOf } from './batch-header.ts';
 import type { BatchRecords } from './batch-records.ts';
+import { createTimeOf } from './record-fields.ts';
 import { headerBlockBytes } from './record-headers.ts';
 import { viewOf } from './u64.ts';
 
-const TWO_POW_32 = 2 ** 32;
 const EMPTY = new Uint8Array(0);
 
 export class BatchCursor {
@@ -101,9 +99,7 @@ export class BatchCursor {
     const offset = this.#baseOffset + view.getUint32(at + RECORD_OFFSET_DELTA_AT, true);
     if (offset <= this.offset || offset >= this.#nextOffset) this.#throwBad('its offset is wrong');
     this.offset = offset;
-    this.createTimeMs =
-      view.getUint16(at + RECORD_CREATE_TIME_HIGH_AT, true) * TWO_POW_32 +
-      view.getUint32(at + RECORD_CREATE_TIME_LOW_AT, true);
+    this.createTimeMs = createTimeOf(view, at);
     this.start = at;
     this.sizeBytes = sizeBytes;
     this.keyBytes = keyField === NO_KEY ? -1 : keyField;

@@ -29,9 +29,10 @@ const ASCII_MAX = 0x7f;
 /** Up to here a loop beats the call into native code. */
 const LOOP_CHARS_MAX = 64;
 
-/** One record, ready to be copied. `key` as text must be `keyBytes` long in UTF-8. */
+/** One record, ready to be copied. */
 export interface EncodableRecord {
   key: string | Uint8Array | null;
+  /** Of a text: its length in UTF-8, or what `textBytesGuess` says. */
   keyBytes: number;
   /** An encoded header block, or null. */
   headers: Uint8Array | null;
@@ -51,23 +52,24 @@ export function encodedRecordBytes(
   return RECORD_HEADER_BYTES + keyBytes + headersBytes + (value === null ? 0 : value.length);
 }
 
-/** UTF-8 length of `text`. Keys are short and mostly ASCII: 4 times as fast as `Buffer.byteLength`. */
-export function textBytes(text: string): number {
-  const { length } = text;
-  if (length > LOOP_CHARS_MAX) return Buffer.byteLength(text, 'utf8');
-  for (let at = 0; at < length; at++) {
-    if (text.charCodeAt(at) > ASCII_MAX) return Buffer.byteLength(text, 'utf8');
-  }
-  return length;
+/**
+ * UTF-8 length of `text`, if short text is ASCII: keys mostly are, and to look at every character
+ * here and again when it is copied would cost as much as the rest of the record.
+ */
+export function textBytesGuess(text: string): number {
+  return text.length <= LOOP_CHARS_MAX ? text.length : Buffer.byteLength(text, 'utf8');
 }
 
-/** Writes `text`, which is `sizeBytes` long in UTF-8; as many bytes as characters means ASCII. */
-function writeText(bytes: Buffer, at: number, text: string, sizeBytes: number): void {
-  if (sizeBytes !== text.length || sizeBytes > LOOP_CHARS_MAX) {
-    bytes.write(text, at, sizeBytes, 'utf8');
-    return;
-  }
-  for (let from = 0; from < sizeBytes; from++) bytes[at + from] = text.charCodeAt(from);
+/** What a guess may be short of, bytes: a UTF-16 unit takes at most 3 bytes. */
+export const TEXT_BYTES_GUESS_ERROR_MAX = 2 * LOOP_CHARS_MAX;
+
+/** Replaces a guess in `keyBytes`, and so in `sizeBytes`, by what it is. */
+export function countKeyBytes(record: EncodableRecord): void {
+  const { key } = record;
+  if (typeof key !== 'string') return;
+  const keyBytes = Buffer.byteLength(key, 'utf8');
+  record.sizeBytes += keyBytes - record.keyBytes;
+  record.keyBytes = keyBytes;
 }
 
 export class BatchEncoder {
@@ -102,12 +104,22 @@ export class BatchEncoder {
     this.maxCreateTimeMs = 0;
   }
 
-  /** Adds a record to the open batch; its offset is the base offset plus `recordCount` before. */
-  add(record: EncodableRecord): void {
+  /**
+   * Adds a record to the open batch; its offset is the base offset plus `recordCount` before.
+   *
+   * @returns false when nothing was added because `keyBytes` was a wrong guess: see `countKeyBytes`
+   */
+  add(record: EncodableRecord): boolean {
     const at = this.end;
     const bytes = this.#bytes;
     const view = this.#view;
-    const { key, headers, value, createTimeMs } = record;
+    const { key, keyBytes, headers, value, createTimeMs } = record;
+    let to = at + RECORD_HEADER_BYTES;
+    if (key !== null) {
+      if (typeof key !== 'string') bytes.set(key, to);
+      else if (!writeText(bytes, to, key, keyBytes)) return false;
+      to += keyBytes;
+    }
     const flags =
       (value === null ? RECORD_FLAG_NULL_VALUE : 0) | (headers === null ? 0 : RECORD_FLAG_HEADERS);
     const sizeAndFlags = record.sizeBytes | (flags << RECORD_FLAGS_SHIFT);
@@ -115,13 +127,7 @@ export class BatchEncoder {
     view.setUint32(at + RECORD_OFFSET_DELTA_AT, this.recordCount, true);
     view.setUint32(at + RECORD_CREATE_TIME_LOW_AT, createTimeMs >>> 0, true);
     view.setUint16(at + RECORD_CREATE_TIME_HIGH_AT, (createTimeMs / TWO_POW_32) | 0, true);
-    view.setUint16(at + RECORD_KEY_BYTES_AT, key === null ? NO_KEY : record.keyBytes, true);
-    let to = at + RECORD_HEADER_BYTES;
-    if (key !== null) {
-      if (typeof key === 'string') writeText(bytes, to, key, record.keyBytes);
-      else bytes.set(key, to);
-      to += record.keyBytes;
-    }
+    view.setUint16(at + RECORD_KEY_BYTES_AT, key === null ? NO_KEY : keyBytes, true);
     if (headers !== null) {
       bytes.set(headers, to);
       to += headers.length;
@@ -131,6 +137,7 @@ export class BatchEncoder {
     this.recordCount++;
     if (createTimeMs < this.minCreateTimeMs) this.minCreateTimeMs = createTimeMs;
     if (createTimeMs > this.maxCreateTimeMs) this.maxCreateTimeMs = createTimeMs;
+    return true;
   }
 
   /**
@@ -167,4 +174,18 @@ export class BatchEncoder {
     this.end = this.start;
     this.recordCount = 0;
   }
+}
+
+/** Writes `text` as UTF-8; false when it does not have the length that was said. */
+function writeText(bytes: Buffer, at: number, text: string, sizeBytes: number): boolean {
+  if (sizeBytes > LOOP_CHARS_MAX || sizeBytes !== text.length) {
+    return bytes.write(text, at, sizeBytes, 'utf8') === sizeBytes;
+  }
+  let seen = 0;
+  for (let from = 0; from < sizeBytes; from++) {
+    const unit = text.charCodeAt(from);
+    seen |= unit;
+    bytes[at + from] = unit;
+  }
+  return seen <= ASCII_MAX;
 }

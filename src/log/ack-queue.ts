@@ -9,7 +9,7 @@ export interface Waiter {
   readonly nextOffset: number;
   /** The level that the caller asked for. */
   readonly asked: DurabilityLevel;
-  readonly complete: (durability: DurabilityLevel) => void;
+  complete(durability: DurabilityLevel): void;
   readonly fail: (error: Error) => void;
 }
 

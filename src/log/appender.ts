@@ -14,6 +14,7 @@ import {
   WrongOffsetError,
 } from '../core/errors.ts';
 import type { Clock, Timer } from '../core/clock.ts';
+import { BATCH_TARGET_BYTES } from '../core/limits.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { AckQueue, type Waiter } from './ack-queue.ts';
 import type { BatchBuilder, Chunk } from './batch-builder.ts';
@@ -35,6 +36,12 @@ export interface AppenderOptions {
   /** Called after each write: the log's state moved. */
   readonly onWritten: () => void;
 }
+
+/**
+ * So much is written at once, not at the end of the turn. Many callers then fall into two groups:
+ * while one is synced, the other appends.
+ */
+const EARLY_WRITE_BYTES = BATCH_TARGET_BYTES;
 
 /** `appendNoWait` stops at this share of the bound, so that waiting appends have room left. */
 const NO_WAIT_SHARE = 1 / 4;
@@ -107,7 +114,10 @@ export class Appender {
   submit(durability: DurabilityLevel, waiter: Waiter | null): void {
     if (waiter !== null) this.#wait(durability, waiter);
     else this.#noWaitOffset = this.nextOffset;
-    this.#planFlush();
+    if (this.#draining !== null) return;
+    // Enough to keep the disk busy while the rest of the turn goes on.
+    if (this.#builder.unwrittenBytes >= EARLY_WRITE_BYTES) this.#drain();
+    else this.#planFlush();
   }
 
   /** Why records of `appendNoWait` were lost since `takeNoWaitLoss`; null when none were. */

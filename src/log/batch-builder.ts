@@ -7,14 +7,13 @@
  */
 import { assert, present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
-import { WRITE_BUFFERS_KEPT, WRITE_BUFFER_BYTES } from '../core/limits.ts';
 import { randomId, type Random } from '../core/random.ts';
-import { BatchEncoder, type EncodableRecord } from '../format/batch-encoder.ts';
+import { BatchEncoder, countKeyBytes, type EncodableRecord } from '../format/batch-encoder.ts';
 import { emptyBatchHeader, type BatchHeader } from '../format/batch-header.ts';
 import type { Compressor } from '../format/compression.ts';
 import { BATCH_HEADER_BYTES, BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { encodeSegmentHeader, segmentHeaderCrc } from '../format/segment-header.ts';
-import { BufferPool } from '../io/buffer-pool.ts';
+import { writeBufferPool, type BufferPool } from '../io/buffer-pool.ts';
 import type { IndexMark } from '../segment/segment-index.ts';
 import { Segment } from '../segment/segment.ts';
 import type { LogDirectory } from './log-directory.ts';
@@ -87,14 +86,14 @@ export class BatchBuilder {
   #endCrc: number;
   #appendTimeMs: number;
   #batchLimit = 0;
+  /** `encodedBytes` of the last chunk that was taken. */
+  #takenBytes = 0;
   #batchBaseOffset = 0;
 
   constructor(options: BatchBuilderOptions) {
     this.#options = options;
     const { end, policy } = options;
-    // A chunk never spans segments.
-    const bufferBytes = Math.min(WRITE_BUFFER_BYTES, policy.segmentBytesMax);
-    this.#pool = new BufferPool(bufferBytes, WRITE_BUFFERS_KEPT);
+    this.#pool = writeBufferPool(policy.segmentBytesMax); // A chunk never spans segments.
     this.#segment = end.segment;
     this.#isSealed = end.isSealed;
     this.#position = end.position;
@@ -107,14 +106,20 @@ export class BatchBuilder {
 
   /** Encodes one record and returns its offset. Cost: a copy of its bytes. */
   add(record: EncodableRecord): number {
-    const { sizeBytes } = record;
     const encoder = this.#encoder;
-    if (encoder.recordCount > 0 && encoder.end - encoder.start + sizeBytes > this.#batchLimit) {
+    const { recordCount } = encoder;
+    if (recordCount > 0 && encoder.end - encoder.start + record.sizeBytes > this.#batchLimit) {
       this.closeBatch();
     }
-    if (encoder.recordCount === 0) this.#openBatch(sizeBytes);
-    encoder.add(record);
-    this.encodedBytes += sizeBytes;
+    if (encoder.recordCount === 0) {
+      countKeyBytes(record); // Where room is planned a guess will not do.
+      this.#openBatch(record.sizeBytes);
+    }
+    if (!encoder.add(record)) {
+      countKeyBytes(record);
+      return this.add(record);
+    }
+    this.encodedBytes += record.sizeBytes;
     return this.nextOffset++;
   }
 
@@ -148,13 +153,14 @@ export class BatchBuilder {
 
   /** Takes the next chunk to write; null when everything was taken. */
   takeChunk(): Chunk | null {
-    const queued = this.#queue.shift();
-    if (queued !== undefined) return queued;
-    this.closeBatch();
-    const chunk = this.#chunk;
-    if (chunk === null || chunk.batchCount === 0) return null;
-    this.#chunk = null;
+    const chunk = this.#queue.shift() ?? this.#endChunk();
+    if (chunk !== null) this.#takenBytes = chunk.encodedBytes;
     return chunk;
+  }
+
+  /** Bytes encoded, before compression, that no chunk took along yet. */
+  get unwrittenBytes(): number {
+    return this.encodedBytes - this.#takenBytes;
   }
 
   /** Whether `takeChunk` would return one. */
@@ -174,6 +180,7 @@ export class BatchBuilder {
     if (this.#chunk !== null) this.release(this.#chunk);
     this.#chunk = null;
     this.#encoder.discard();
+    this.#takenBytes = this.encodedBytes;
     this.#segment = end.segment;
     this.#isSealed = end.isSealed;
     this.#position = end.position;
@@ -181,6 +188,14 @@ export class BatchBuilder {
     this.#appendTimeMs = end.appendTimeMs;
     this.nextOffset = end.offset;
     if (end.indexMark !== null) end.segment?.index?.restore(end.indexMark);
+  }
+
+  #endChunk(): Chunk | null {
+    this.closeBatch();
+    const chunk = this.#chunk;
+    if (chunk === null || chunk.batchCount === 0) return null;
+    this.#chunk = null;
+    return chunk;
   }
 
   #hasBatches(): boolean {

@@ -5,43 +5,73 @@ import { viewOf } from '../format/u64.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
 import { recordsOf, type BatchRecords, type VerifiedBatch } from '../format/batch-records.ts';
 import { BATCH_HEADER_BYTES } from '../format/layout.ts';
+import { floorSlot } from '../segment/index-search.ts';
 
-/** A verified batch with an index of its records. */
+/** A verified batch, with an index of its records once that pays. */
 export class CachedBatch {
   readonly records: BatchRecords;
-  readonly #offsets: Float64Array;
-  readonly #starts: Uint32Array;
+  #index: RecordIndex | null = null;
+  #seekCount = 0;
 
   constructor(records: BatchRecords) {
-    const { header } = records;
     this.records = records;
-    this.#offsets = new Float64Array(header.recordCount);
-    this.#starts = new Uint32Array(header.recordCount);
-    const cursor = new BatchCursor();
-    cursor.reset(records);
-    for (let slot = 0; cursor.next(); slot++) {
-      this.#offsets[slot] = cursor.offset;
-      this.#starts[slot] = cursor.start;
-    }
   }
 
   get nextOffset(): number {
     return nextOffsetOf(this.records.header);
   }
 
-  /** Points a cursor at the record; false when the batch holds none at `offset`. */
+  /**
+   * Points a cursor at the record; false when the batch holds none at `offset`.
+   *
+   * The first time it walks there: many batches are read once. @throws CorruptLogError
+   */
   seek(cursor: BatchCursor, offset: number): boolean {
-    const slot = this.#slotOf(offset);
+    if (this.#seekCount++ === 0) return walkTo(cursor, this.records, offset);
+    this.#index ??= new RecordIndex(this.records);
+    const slot = this.#index.slotOf(offset);
     if (slot < 0) return false;
-    const from = this.#starts[slot] as number; // slot < recordCount
-    cursor.resetTo(this.records, { from, slot });
+    cursor.resetTo(this.records, { from: this.#index.startOf(slot), slot });
     return cursor.next();
   }
+}
 
-  #slotOf(offset: number): number {
-    const dense = offset - this.records.header.baseOffset;
-    if (this.#offsets[dense] === offset) return dense;
-    return this.#offsets.indexOf(offset);
+function walkTo(cursor: BatchCursor, records: BatchRecords, offset: number): boolean {
+  cursor.reset(records);
+  while (cursor.next()) if (cursor.offset >= offset) return cursor.offset === offset;
+  return false;
+}
+
+/** Where each record of a batch begins. */
+class RecordIndex {
+  readonly #baseOffset: number;
+  readonly #starts: Uint32Array;
+  /** Offsets from the base offset, ascending; null when none is missing, and a delta is a slot. */
+  readonly #deltas: Uint32Array | null;
+
+  constructor(records: BatchRecords) {
+    const { recordCount, lastOffsetDelta, baseOffset } = records.header;
+    this.#baseOffset = baseOffset;
+    this.#starts = new Uint32Array(recordCount);
+    this.#deltas = lastOffsetDelta + 1 === recordCount ? null : new Uint32Array(recordCount);
+    const cursor = new BatchCursor();
+    cursor.reset(records);
+    for (let slot = 0; cursor.next(); slot++) {
+      this.#starts[slot] = cursor.start;
+      if (this.#deltas !== null) this.#deltas[slot] = cursor.offset - baseOffset;
+    }
+  }
+
+  startOf(slot: number): number {
+    return this.#starts[slot] as number; // slot < recordCount
+  }
+
+  /** -1 when there is no such record. */
+  slotOf(offset: number): number {
+    const delta = offset - this.#baseOffset;
+    if (this.#deltas === null) return delta < this.#starts.length ? delta : -1;
+    const slot = floorSlot(this.#deltas, this.#deltas.length, delta);
+    return slot >= 0 && this.#deltas[slot] === delta ? slot : -1;
   }
 }
 
@@ -56,7 +86,7 @@ export class BatchCache {
         : new LRUCache({
             maxSize: bytesMax,
             sizeCalculation: ({ records: { bytes, header } }) =>
-              BATCH_HEADER_BYTES + bytes.length + 12 * header.recordCount,
+              BATCH_HEADER_BYTES + bytes.buffer.byteLength + 8 * header.recordCount,
           });
   }
 
@@ -66,22 +96,16 @@ export class BatchCache {
   }
 
   /**
-   * Keeps a copy of the records, so that it does not pin the read buffer around them.
+   * Keeps the records: themselves, or a copy that does not pin a large read buffer around them.
    *
-   * @throws as `recordsOf`, and CorruptLogError for a record that does not fit
+   * @param isOwned  nobody else writes to the buffer, and there is little else in it
+   * @throws as `recordsOf`
    */
-  add(batch: VerifiedBatch): CachedBatch {
-    const { bytes, start, end, header, file } = recordsOf(batch);
-    // Not `slice()`: of a Buffer that is a view, which would pin the whole read window.
-    const copy = new Uint8Array(bytes.subarray(start, end));
-    const place = { start: 0, end: copy.length };
-    const cached = new CachedBatch({
-      ...place,
-      bytes: copy,
-      view: viewOf(copy),
-      header: { ...header },
-      file,
-    });
+  add(batch: VerifiedBatch, isOwned: boolean): CachedBatch {
+    const records = recordsOf(batch);
+    const kept = isOwned ? records : copyOf(records);
+    const { header } = records;
+    const cached = new CachedBatch({ ...kept, header: { ...header } });
     this.#batches?.set(header.baseOffset, cached);
     return cached;
   }
@@ -89,4 +113,10 @@ export class BatchCache {
   clear(): void {
     this.#batches?.clear();
   }
+}
+
+function copyOf({ bytes, start, end, header, file }: BatchRecords): BatchRecords {
+  // Not `slice()`: of a Buffer that is a view, which would pin the whole read window.
+  const copy = new Uint8Array(bytes.subarray(start, end));
+  return { bytes: copy, view: viewOf(copy), start: 0, end: copy.length, header, file };
 }

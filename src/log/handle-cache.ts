@@ -4,6 +4,8 @@ import type { File, FileSystem } from '../io/file-system.ts';
 
 class Handle {
   readonly file: Promise<File>;
+  /** The file once it is open. */
+  opened: File | null = null;
   users = 0;
   isEvicted = false;
 
@@ -54,12 +56,18 @@ export class HandleCache {
     handle.users++;
     const lease = this.#lease(handle);
     try {
-      return { ...lease, file: await handle.file };
+      handle.opened = await handle.file;
+      return { ...lease, file: handle.opened };
     } catch (error) {
       lease.release();
       if (this.#handles.peek(path) === handle) this.#handles.delete(path);
       throw error;
     }
+  }
+
+  /** The file, if it is open, for use within this turn: nobody closes it before; null = `acquire` it. */
+  openFile(path: string): File | null {
+    return this.#handles.get(path)?.opened ?? null;
   }
 
   /** Drops the file of a deleted segment; those who use it keep it until they release it. */

@@ -3,7 +3,12 @@ import { toError, withSignal } from '../core/abort.ts';
 import { checkChoice, checkInteger, present } from '../core/assert.ts';
 import { ClosedError, OffsetOutOfRangeError, ReadOnlyError } from '../core/errors.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
-import type { AppendBatchResult, AppendOptions, AppendResult } from './append-result.ts';
+import {
+  PendingAppend,
+  type AppendBatchResult,
+  type AppendOptions,
+  type AppendResult,
+} from './append-result.ts';
 import { DURABILITY_LEVELS, type DurabilityLevel, type LogSettings } from './log-options.ts';
 import { LogCursor } from './log-cursor.ts';
 import { describeLog, type LogStats } from './log-stats.ts';
@@ -26,6 +31,9 @@ export interface LogParts<T, Input> {
   readonly writer: LogWriter | null;
   readonly recovery: RecoveryReport;
 }
+
+/** One for all calls: an object per append costs more than its fields. */
+const NO_OPTIONS: AppendOptions & { readonly epoch?: number } = Object.freeze({});
 
 /**
  * An append-only sequence of records on disk, open in this process. Made by `openLog`.
@@ -53,8 +61,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     this.#writer = parts.writer;
     this.recovery = parts.recovery;
     this.#prepared = new PreparedRecords(parts.settings);
-    const { codec, cacheBytes } = parts.settings;
-    this.#points = new PointReader(parts.log, codec, cacheBytes);
+    this.#points = new PointReader(parts.log, parts.settings);
   }
 
   /** The log's directory, absolute, without symbolic links. */
@@ -115,7 +122,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
    * Durability: see `LogOptions.durability`. Cost: one promise; calls in the same turn of the event
    * loop, or during a write or sync in flight, share the next one.
    */
-  append(record: RecordInput<Input>, options: AppendOptions = {}): Promise<AppendResult> {
+  append(record: RecordInput<Input>, options: AppendOptions = NO_OPTIONS): Promise<AppendResult> {
     const durability = this.#level(options);
     prepareRecord(record, this.#settings.clock.now(), this.#settings, this.#scratch);
     const refusal = this.#refusal('append', options);
@@ -123,13 +130,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     const { appender } = present(this.#writer, '#refusal checked it');
     const offset = appender.add(this.#scratch);
     return withSignal(options.signal, (resolve, reject) => {
-      appender.submit(durability, {
-        baseOffset: offset,
-        nextOffset: offset + 1,
-        asked: durability,
-        complete: (reached) => resolve({ offset, durability: reached }),
-        fail: reject,
-      });
+      appender.submit(durability, new PendingAppend(offset, durability, resolve, reject));
     });
   }
 
@@ -148,7 +149,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
    */
   appendBatch(
     records: readonly RecordInput<Input>[],
-    options: AppendOptions = {},
+    options: AppendOptions = NO_OPTIONS,
   ): Promise<AppendBatchResult> {
     const durability = this.#level(options);
     const prepared = this.#prepared.prepare(records, this.#settings.clock.now());
@@ -180,7 +181,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   appendNoWait(record: RecordInput<Input>): number {
     prepareRecord(record, this.#settings.clock.now(), this.#settings, this.#scratch);
     if (this.#writer?.appender.isFull === true && this.#writer.appender.failure === null) return -1;
-    const refusal = this.#refusal('appendNoWait', {});
+    const refusal = this.#refusal('appendNoWait', NO_OPTIONS);
     if (refusal !== null) throw refusal;
     const { appender } = present(this.#writer, '#refusal checked it');
     if (appender.noWaitLoss !== null) throw appender.noWaitLoss;
@@ -249,7 +250,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
    */
   async read(
     offset: number,
-    options: { readonly epoch?: number } = {},
+    options: { readonly epoch?: number } = NO_OPTIONS,
   ): Promise<LogRecord<T> | null> {
     checkInteger('offset', offset, { min: 0 });
     this.#checkOpen();
@@ -264,7 +265,8 @@ export class Log<T, Input = T> implements AsyncDisposable {
         epoch: options.epoch ?? null,
       });
     }
-    return this.#points.read(offset, options.epoch ?? null);
+    const here = this.#points.readHere(offset, options.epoch ?? null);
+    return here === undefined ? this.#points.load(offset) : here;
   }
 
   /**

@@ -1,9 +1,11 @@
 /** Reads single records by offset, from verified batches in memory where it can. */
 import { CorruptLogError } from '../core/errors.ts';
 import { BATCH_TARGET_BYTES, INDEX_INTERVAL_BYTES } from '../core/limits.ts';
+import type { Clock } from '../core/clock.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
 import { floorSlot } from '../segment/index-search.ts';
 import { BatchCache, type CachedBatch } from './batch-cache.ts';
+import { DirectReader } from './direct-reader.ts';
 import { checkEpoch } from './log-offsets.ts';
 import { LogReader } from './log-reader.ts';
 import type { ReadableLog } from './readable-log.ts';
@@ -12,24 +14,53 @@ import { LogRecord, type Decoder } from './record.ts';
 /** The index names a place at most so far before the batch; most batches are read at once. */
 const POINT_READ_BYTES = BATCH_TARGET_BYTES + INDEX_INTERVAL_BYTES;
 
+export interface PointReaderOptions<T> {
+  readonly codec: Decoder<T>;
+  /** Memory for verified batches; 0 = keep none. */
+  readonly cacheBytes: number;
+  readonly clock: Clock;
+}
+
 export class PointReader<T> {
   readonly #log: ReadableLog;
   readonly #codec: Decoder<T>;
   readonly #cache: BatchCache;
+  readonly #direct: DirectReader;
   readonly #cursor = new BatchCursor();
 
-  constructor(log: ReadableLog, codec: Decoder<T>, cacheBytes: number) {
+  constructor(log: ReadableLog, { codec, cacheBytes, clock }: PointReaderOptions<T>) {
     this.#log = log;
     this.#codec = codec;
     this.#cache = new BatchCache(cacheBytes);
+    this.#direct = new DirectReader(log, clock);
   }
 
-  /** The record at `offset`, which is readable; null when the offset holds none. */
-  async read(offset: number, epoch: number | null): Promise<LogRecord<T> | null> {
+  /**
+   * The record at `offset`, which is readable; null when the offset holds none; undefined when that
+   * takes more than memory and the page cache: then `load`.
+   *
+   * @throws OffsetOutOfRangeError when the record is of another epoch; CorruptLogError
+   */
+  readHere(offset: number, epoch: number | null): LogRecord<T> | null | undefined {
     if (epoch !== null) checkEpoch(this.#log, { offset, epoch, isRecord: true });
-    const cached = this.#cached(offset) ?? (await this.#load(offset));
-    if (cached === null || !cached.seek(this.#cursor, offset)) return null;
-    return new LogRecord(cached.records, this.#codec, this.#cursor);
+    const batch = this.#cached(offset) ?? this.#readDirect(offset);
+    return batch === null ? undefined : this.#recordOf(batch, offset);
+  }
+
+  /** As `readHere`, from wherever it is. */
+  async load(offset: number): Promise<LogRecord<T> | null> {
+    const batch = await this.#load(offset);
+    return batch === null ? null : this.#recordOf(batch, offset);
+  }
+
+  #recordOf(batch: CachedBatch, offset: number): LogRecord<T> | null {
+    if (!batch.seek(this.#cursor, offset)) return null;
+    return new LogRecord(batch.records, this.#codec, this.#cursor.start);
+  }
+
+  #readDirect(offset: number): CachedBatch | null {
+    const batch = this.#direct.read(offset);
+    return batch === null ? null : this.#cache.add(batch, true);
   }
 
   clear(): void {
@@ -88,7 +119,7 @@ export class PointReader<T> {
     try {
       if (!(await reader.next(offset + 1))) return null;
       const { bytes, view, start, header } = reader.scanner;
-      return this.#cache.add({ bytes, view, at: start, header, file: reader.file });
+      return this.#cache.add({ bytes, view, at: start, header, file: reader.file }, false);
     } finally {
       reader.close();
     }

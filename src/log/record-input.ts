@@ -3,7 +3,13 @@ import { argumentError, checkInteger } from '../core/assert.ts';
 import { CodecError, StoreError, TooLargeError } from '../core/errors.ts';
 import { KEY_BYTES_MAX } from '../core/limits.ts';
 import type { Codec } from '../codec/codec.ts';
-import { encodedRecordBytes, textBytes, type EncodableRecord } from '../format/batch-encoder.ts';
+import {
+  countKeyBytes,
+  encodedRecordBytes,
+  TEXT_BYTES_GUESS_ERROR_MAX,
+  textBytesGuess,
+  type EncodableRecord,
+} from '../format/batch-encoder.ts';
 import { CREATE_TIME_MS_MAX } from '../format/layout.ts';
 import { encodeHeaders, type HeadersInput } from '../format/record-headers.ts';
 
@@ -58,6 +64,8 @@ export function prepareRecord<T>(
   into.key = key;
   into.keyBytes = key === null ? 0 : keyLength(key);
   into.sizeBytes = encodedRecordBytes(into.keyBytes, headerBlock, valueBytes);
+  // A key that may be longer than it seems is counted where that matters.
+  if (into.sizeBytes > settings.recordBytesMax - TEXT_BYTES_GUESS_ERROR_MAX) countKeyBytes(into);
   if (into.sizeBytes > settings.recordBytesMax) {
     throw new TooLargeError({
       what: 'record',
@@ -82,7 +90,7 @@ function encodeValue<T>(codec: PrepareSettings<T>['codec'], value: T): Uint8Arra
 }
 
 function keyLength(key: string | Uint8Array): number {
-  const keyBytes = typeof key === 'string' ? textBytes(key) : keyBytesOf(key);
+  const keyBytes = typeof key === 'string' ? textBytesGuess(key) : keyBytesOf(key);
   if (keyBytes > KEY_BYTES_MAX) {
     throw new TooLargeError({ what: 'key', bytes: keyBytes, bytesMax: KEY_BYTES_MAX });
   }

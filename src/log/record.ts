@@ -5,6 +5,15 @@ import { BatchCursor } from '../format/batch-cursor.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
 import { recordsOf, type BatchRecords, type VerifiedBatch } from '../format/batch-records.ts';
 import { RECORD_HEADER_BYTES } from '../format/layout.ts';
+import {
+  createTimeOf,
+  headersStartOf,
+  isTombstone,
+  keyBytesOf,
+  offsetDeltaOf,
+  recordSizeOf,
+  valueStartOf,
+} from '../format/record-fields.ts';
 import { decodeHeaders } from '../format/record-headers.ts';
 
 const textDecoder = new TextDecoder('utf-8', { ignoreBOM: true }); // A mark is part of the key.
@@ -12,31 +21,35 @@ const textDecoder = new TextDecoder('utf-8', { ignoreBOM: true }); // A mark is 
 /** The half of a codec that readers need. */
 export type Decoder<T> = Pick<Codec<T, never>, 'id' | 'decode'>;
 
-/** One record. `key`, `value` and `headers` are decoded or copied at each access. */
+/**
+ * One record: a place in a verified buffer. Everything is read, decoded or copied at each access,
+ * so a record that is only passed over costs one small object.
+ */
 export class LogRecord<T> {
-  readonly offset: number;
-  /** The caller's time, ms since the Unix epoch. */
-  readonly createTimeMs: number;
-  /** Bytes of the record on disk, before compression. */
-  readonly sizeBytes: number;
   readonly #records: BatchRecords;
   readonly #codec: Decoder<T>;
   readonly #start: number;
-  readonly #keyBytes: number;
-  readonly #headersBytes: number;
-  readonly #valueBytes: number;
 
   /** @internal */
-  constructor(records: BatchRecords, codec: Decoder<T>, at: BatchCursor) {
-    this.offset = at.offset;
-    this.createTimeMs = at.createTimeMs;
-    this.sizeBytes = at.sizeBytes;
+  constructor(records: BatchRecords, codec: Decoder<T>, start: number) {
     this.#records = records;
     this.#codec = codec;
-    this.#start = at.start;
-    this.#keyBytes = at.keyBytes;
-    this.#headersBytes = at.headersBytes;
-    this.#valueBytes = at.valueBytes;
+    this.#start = start;
+  }
+
+  get offset(): number {
+    const { header, view } = this.#records;
+    return header.baseOffset + offsetDeltaOf(view, this.#start);
+  }
+
+  /** The caller's time, ms since the Unix epoch. */
+  get createTimeMs(): number {
+    return createTimeOf(this.#records.view, this.#start);
+  }
+
+  /** Bytes of the record on disk, before compression. */
+  get sizeBytes(): number {
+    return recordSizeOf(this.#records.view, this.#start);
   }
 
   /** The log's time when the batch was made, ms since the Unix epoch; never decreasing. */
@@ -57,9 +70,11 @@ export class LogRecord<T> {
 
   /** The key's bytes, valid as long as the record; do not change them. */
   keyView(): Uint8Array | null {
-    if (this.#keyBytes < 0) return null;
+    const { bytes, view } = this.#records;
+    const keyBytes = keyBytesOf(view, this.#start);
+    if (keyBytes < 0) return null;
     const start = this.#start + RECORD_HEADER_BYTES;
-    return this.#records.bytes.subarray(start, start + this.#keyBytes);
+    return bytes.subarray(start, start + keyBytes);
   }
 
   /**
@@ -84,19 +99,21 @@ export class LogRecord<T> {
 
   /** The value's bytes, valid as long as the record; do not change them. null = tombstone. */
   valueView(): Uint8Array | null {
-    if (this.#valueBytes < 0) return null;
-    const start = this.#headersStart + this.#headersBytes;
-    return this.#records.bytes.subarray(start, start + this.#valueBytes);
+    const { bytes, view } = this.#records;
+    const start = this.#start;
+    if (isTombstone(view, start)) return null;
+    return bytes.subarray(valueStartOf(view, start), start + recordSizeOf(view, start));
   }
 
   /** Header values by name, copied. */
   get headers(): ReadonlyMap<string, Uint8Array> {
-    const start = this.#headersStart;
-    const headers = decodeHeaders(this.#records.bytes, start, start + this.#headersBytes);
+    const { bytes, view, file, header } = this.#records;
+    const start = this.#start;
+    const headers = decodeHeaders(bytes, headersStartOf(view, start), valueStartOf(view, start));
     if (headers !== null) return headers;
     throw new CorruptLogError({
-      file: this.#records.file,
-      position: this.#records.header.position,
+      file,
+      position: header.position,
       kind: 'record',
       firstOffset: this.offset,
       nextOffset: this.offset + 1,
@@ -104,8 +121,10 @@ export class LogRecord<T> {
     });
   }
 
-  get #headersStart(): number {
-    return this.#start + RECORD_HEADER_BYTES + Math.max(0, this.#keyBytes);
+  /** What `console.log` shows: no value, which may be large or secret. */
+  [Symbol.for('nodejs.util.inspect.custom')](): unknown {
+    const { offset, createTimeMs, sizeBytes, key } = this;
+    return { offset, createTimeMs, sizeBytes, key };
   }
 }
 
@@ -159,9 +178,9 @@ export class RecordBatch<T> implements Iterable<LogRecord<T>> {
   /** Records that iteration yields. O(1) for a whole batch. @throws as iteration */
   get recordCount(): number {
     if (this.#isWhole) return this.#batch.header.recordCount;
+    const records = new RecordIterator(this.#uncompressed(), this.#codec, this.#range);
     let count = 0;
-    const cursor = this.#cursor();
-    while (count < this.#range.recordsMax && this.#advance(cursor)) count++;
+    while (records.advance()) count++;
     return count;
   }
 
@@ -172,17 +191,7 @@ export class RecordBatch<T> implements Iterable<LogRecord<T>> {
    * @throws CodecUnavailableError when this Node cannot decompress them; CorruptLogError
    */
   [Symbol.iterator](): Iterator<LogRecord<T>> {
-    const cursor = this.#cursor();
-    const records = this.#uncompressed();
-    const codec = this.#codec;
-    let left = this.#range.recordsMax;
-    return {
-      next: () => {
-        if (left === 0 || !this.#advance(cursor)) return { done: true, value: undefined };
-        left--;
-        return { done: false, value: new LogRecord(records, codec, cursor) };
-      },
-    };
+    return new RecordIterator(this.#uncompressed(), this.#codec, this.#range);
   }
 
   get #isWhole(): boolean {
@@ -193,22 +202,45 @@ export class RecordBatch<T> implements Iterable<LogRecord<T>> {
     );
   }
 
-  #cursor(): BatchCursor {
-    const cursor = new BatchCursor();
-    cursor.reset(this.#uncompressed());
-    return cursor;
-  }
-
   #uncompressed(): BatchRecords {
     this.#records ??= recordsOf(this.#batch);
     return this.#records;
   }
+}
 
-  #advance(cursor: BatchCursor): boolean {
-    const { from, to } = this.#range;
+/** Walks a batch: the cursor checks each record, the range says which ones count. */
+class RecordIterator<T> implements Iterator<LogRecord<T>> {
+  readonly #records: BatchRecords;
+  readonly #codec: Decoder<T>;
+  readonly #cursor = new BatchCursor();
+  readonly #from: number;
+  readonly #to: number;
+  #left: number;
+
+  constructor(records: BatchRecords, codec: Decoder<T>, { from, to, recordsMax }: BatchRange) {
+    this.#records = records;
+    this.#codec = codec;
+    this.#cursor.reset(records);
+    this.#from = from;
+    this.#to = to;
+    this.#left = recordsMax;
+  }
+
+  next(): IteratorResult<LogRecord<T>, undefined> {
+    if (!this.advance()) return { done: true, value: undefined };
+    const record = new LogRecord(this.#records, this.#codec, this.#cursor.start);
+    return { done: false, value: record };
+  }
+
+  /** Moves to the next record of the range; false behind the last. */
+  advance(): boolean {
+    const cursor = this.#cursor;
+    if (this.#left === 0) return false;
     while (cursor.next()) {
-      if (cursor.offset >= to) return false;
-      if (cursor.offset >= from) return true;
+      if (cursor.offset >= this.#to) return false;
+      if (cursor.offset < this.#from) continue;
+      this.#left--;
+      return true;
     }
     return false;
   }

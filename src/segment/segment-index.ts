@@ -94,6 +94,12 @@ export class SegmentIndex implements IndexColumns {
     return this.#positionAt(floorSlot(this.offsets, this.count, offset));
   }
 
+  /** Where the batches end that `positionForOffset` names the first of; null = with the segment's data. */
+  endForOffset(offset: number): number | null {
+    const next = floorSlot(this.offsets, this.count, offset) + 1;
+    return next < this.count ? (this.positions[next] as number) : null; // next < count
+  }
+
   /** Where to start a scan for the first record whose create time is at or after `timestampMs`. */
   positionForTime(timestampMs: number): number {
     // Everything before a slot is older than its maximum: take the last slot with a maximum below.

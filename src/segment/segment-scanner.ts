@@ -17,6 +17,7 @@ import {
 import { BATCH_HEADER_BYTES, BatchKind, FORMAT_VERSION } from '../format/layout.ts';
 import { readReplacedEndCrc } from '../format/gap-batch.ts';
 import { viewOf } from '../format/u64.ts';
+import { uninitializedBytes } from '../io/buffer-pool.ts';
 import type { File } from '../io/file-system.ts';
 
 /**
@@ -205,9 +206,9 @@ export class SegmentScanner {
   }
 
   #buffer(sizeBytes: number): Uint8Array {
-    if (this.#keepBuffers) return Buffer.allocUnsafeSlow(sizeBytes);
+    if (this.#keepBuffers) return uninitializedBytes(sizeBytes);
     if (this.#reusable.length < sizeBytes) {
-      this.#reusable = Buffer.allocUnsafeSlow(sizeBytes);
+      this.#reusable = uninitializedBytes(sizeBytes);
     }
     return this.#reusable.subarray(0, sizeBytes);
   }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { bytes, utf8, type Codec } from '../../../src/codec/codec.ts';
 import { CodecError, InvalidValueError, TooLargeError } from '../../../src/core/errors.ts';
+import { countKeyBytes } from '../../../src/format/batch-encoder.ts';
 import { emptyEncodable, prepareRecord, type RecordInput } from '../../../src/log/record-input.ts';
 import { thrownBy } from '../../support/log-fixture.ts';
 
@@ -22,8 +23,23 @@ function codecOf(encode: () => unknown): Codec<unknown> {
 describe('prepareRecord', () => {
   test('measures a record: 16 bytes, key, headers, value', () => {
     expect(prepared({ value: 'abc' })).toMatchObject({ key: null, keyBytes: 0, sizeBytes: 19 });
-    expect(prepared({ value: null, key: 'ä' })).toMatchObject({ keyBytes: 2, sizeBytes: 18 });
+    expect(prepared({ value: null, key: 'ab' })).toMatchObject({ keyBytes: 2, sizeBytes: 18 });
     expect(prepared({ value: '', headers: { ab: 'c' } }).sizeBytes).toBe(16 + 4 + 2 + 2 + 4 + 1);
+  });
+
+  test('counts a short key as ASCII, until the length matters', () => {
+    const guessed = prepared({ value: null, key: 'äö' });
+    expect(guessed).toMatchObject({ keyBytes: 2, sizeBytes: 18 });
+    countKeyBytes(guessed);
+    expect(guessed).toMatchObject({ keyBytes: 4, sizeBytes: 20 });
+    expect(prepared({ value: null, key: 'ä'.repeat(65) })).toMatchObject({ keyBytes: 130 });
+    const atLimit = (recordBytesMax: number) => () => {
+      const record = emptyEncodable();
+      prepareRecord({ value: null, key: 'äö' }, NOW_MS, { ...SETTINGS, recordBytesMax }, record);
+      return record;
+    };
+    expect(atLimit(20)()).toMatchObject({ keyBytes: 4, sizeBytes: 20 });
+    expect(atLimit(19)).toThrow(TooLargeError);
   });
 
   test('fills every field anew, so that one object serves for all records', () => {
