@@ -7,6 +7,11 @@
 /** JSON, because it travels to the worker process. */
 export type JobParameters = Readonly<Record<string, string | number | boolean | null>>;
 
+/** This machine lacks what the job needs, such as a compiler: the message is the cell's reason. */
+export class UnavailableError extends Error {
+  override readonly name = 'UnavailableError';
+}
+
 /** What one run did. */
 export interface Sample {
   /** Bytes as stored. */

@@ -1,5 +1,12 @@
 /** Runs one job, at its parent's word: `node worker.js <job> <directory> <parameters> <warm bytes>`. */
-import type { Job, JobParameters, OpenJob, WorkerReply, WorkerRequest } from './job.ts';
+import {
+  UnavailableError,
+  type Job,
+  type JobParameters,
+  type OpenJob,
+  type WorkerReply,
+  type WorkerRequest,
+} from './job.ts';
 import { warmMemory } from './warm-memory.ts';
 
 const [, , job = '', directory = '', parameters = '{}', warmBytes = '0'] = process.argv;
@@ -10,13 +17,16 @@ async function answer(action: () => Promise<WorkerReply>): Promise<void> {
   try {
     reply = await action();
   } catch (error) {
-    reply = {
-      kind: 'failed',
-      message: error instanceof Error ? String(error.stack) : String(error),
-    };
+    reply = { kind: 'failed', message: describe(error) };
   }
   await new Promise((resolve) => process.send?.(reply, resolve));
   if (reply.kind === 'failed' || reply.kind === 'closed') process.disconnect();
+}
+
+/** A missing compiler is a fact, not a failure: no stack. */
+function describe(error: unknown): string {
+  if (error instanceof UnavailableError) return error.message;
+  return error instanceof Error ? String(error.stack) : String(error);
 }
 
 let opened: Job | null = null;

@@ -1,0 +1,188 @@
+/**
+ * Suite `peers`: the engine beside lmdb and better-sqlite3, set up as their documentation says.
+ *
+ * All store and read the same records, keys of 16 bytes and values of 100; what is compared is records
+ * per second, because the bytes around them are each engine's own affair. The best peer counts.
+ */
+import type { Contest, Side } from '../core/contest.ts';
+import type { JobParameters } from '../core/job.ts';
+
+const VALUE_BYTES = 100;
+const RECORDS = 1_000_000;
+const RECORDS_PER_CALL = 1000;
+/** As stored by Varve: what it is asked to scan, so that it has as many records as its peers. */
+const SCANNED_BYTES = RECORDS * 132;
+
+const APPEND = {
+  work: 'append',
+  valueBytes: VALUE_BYTES,
+  records: RECORDS,
+  recordsPerTransaction: RECORDS_PER_CALL,
+} as const;
+const SCAN = { ...APPEND, work: 'scan' } as const;
+
+export const peersSuite: readonly Contest[] = [
+  {
+    id: 'peers/append-os/100',
+    suite: 'peers',
+    title: 'append at os in batches of 1,000, values of 100 B, beside peers',
+    sides: [
+      varveAppend('os'),
+      lmdb('lmdb-x16', 'lmdb noSync: 1,000 puts, 16 times in flight', {
+        ...APPEND,
+        durability: 'os',
+        how: 'put',
+        transactionsInFlight: 16,
+      }),
+      lmdb('lmdb-txn', 'lmdb noSync: transactionSync of 1,000', {
+        ...APPEND,
+        durability: 'os',
+        how: 'transaction-sync',
+        transactionsInFlight: 1,
+      }),
+      sqlite('sqlite', 'SQLite WAL NORMAL: transaction of 1,000', {
+        ...APPEND,
+        synchronous: 'NORMAL',
+      }),
+      sqlite('sqlite-off', 'SQLite WAL OFF: transaction of 1,000', {
+        ...APPEND,
+        synchronous: 'OFF',
+      }),
+    ],
+    goals: [
+      {
+        name: 'append at os, 1,000 at 100 B: times the best peer',
+        subject: 'varve',
+        references: ['lmdb-x16', 'lmdb-txn', 'sqlite', 'sqlite-off'],
+        goal: 4,
+        bound: 'min',
+      },
+    ],
+  },
+  {
+    id: 'peers/append-sync/100',
+    suite: 'peers',
+    title: 'append at sync in batches of 1,000, values of 100 B, beside peers',
+    sides: [
+      varveAppend('sync'),
+      lmdb('lmdb', 'lmdb: 1,000 puts, flushed awaited', {
+        ...APPEND,
+        durability: 'sync',
+        how: 'put',
+        transactionsInFlight: 1,
+      }),
+      lmdb('lmdb-txn', 'lmdb: transactionSync of 1,000', {
+        ...APPEND,
+        durability: 'sync',
+        how: 'transaction-sync',
+        transactionsInFlight: 1,
+      }),
+      sqlite('sqlite', 'SQLite WAL FULL: transaction of 1,000', {
+        ...APPEND,
+        synchronous: 'FULL',
+      }),
+      lmdb('lmdb-x16', 'lmdb: 1,000 puts, flushed awaited, 16 in flight', {
+        ...APPEND,
+        durability: 'sync',
+        how: 'put',
+        transactionsInFlight: 16,
+      }),
+    ],
+    goals: [
+      {
+        name: 'append at sync, 1,000 at 100 B: times the best peer that awaits each',
+        subject: 'varve',
+        references: ['lmdb', 'lmdb-txn', 'sqlite'],
+        goal: 4,
+        bound: 'min',
+      },
+      {
+        // Shown beside the goal above, no goal itself: any ratio meets it.
+        name: 'append at sync, 1,000 at 100 B: times lmdb with 16 in flight, too (no goal)',
+        subject: 'varve',
+        references: ['lmdb-x16'],
+        goal: 0,
+        bound: 'min',
+      },
+    ],
+  },
+  {
+    id: 'peers/scan/100',
+    suite: 'peers',
+    title: 'scan with key and value touched, values of 100 B, beside peers',
+    sides: [
+      varveScan('cursor'),
+      varveScan('batches'),
+      lmdb('lmdb-range', 'lmdb: getRange', {
+        ...SCAN,
+        durability: 'os',
+        how: 'range',
+        transactionsInFlight: 1,
+      }),
+      lmdb('lmdb-get', 'lmdb: getBinaryFast of each key', {
+        ...SCAN,
+        durability: 'os',
+        how: 'get',
+        transactionsInFlight: 1,
+      }),
+      sqlite('sqlite', 'SQLite: 1,000 rows a query', { ...SCAN, synchronous: 'NORMAL' }),
+    ],
+    goals: [
+      {
+        name: 'scan by the cursor, 100 B: times the best peer',
+        subject: 'cursor',
+        references: ['lmdb-range', 'sqlite'],
+        goal: 12,
+        bound: 'min',
+      },
+      {
+        // Look-ups, not a scan: they find no key that is not known. Shown, because they are faster.
+        name: 'scan by the cursor, 100 B: times lmdb asked for each key (no goal)',
+        subject: 'cursor',
+        references: ['lmdb-get'],
+        goal: 0,
+        bound: 'min',
+      },
+    ],
+  },
+];
+
+function varveAppend(durability: 'os' | 'sync'): Side {
+  return recordsSide('varve', 'appendBatch(1000), 16 in flight', 'append', {
+    durability,
+    valueBytes: VALUE_BYTES,
+    records: RECORDS,
+    call: 'appendBatch',
+    recordsPerCall: RECORDS_PER_CALL,
+    callsInFlight: 16,
+  });
+}
+
+function varveScan(how: 'cursor' | 'batches'): Side {
+  return recordsSide(how, how, 'scan', {
+    valueBytes: VALUE_BYTES,
+    bytes: SCANNED_BYTES,
+    how,
+    touches: 'values',
+  });
+}
+
+function lmdb(id: string, title: string, parameters: JobParameters): Side {
+  return recordsSide(id, title, 'peer-lmdb', parameters);
+}
+
+function sqlite(id: string, title: string, parameters: JobParameters): Side {
+  return recordsSide(id, title, 'peer-sqlite', parameters);
+}
+
+function recordsSide(id: string, title: string, job: string, parameters: JobParameters): Side {
+  return {
+    id,
+    title,
+    job,
+    parameters,
+    metric: 'records/s',
+    unit: 'records/s',
+    isHigherBetter: true,
+  };
+}

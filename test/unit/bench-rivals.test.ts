@@ -1,0 +1,65 @@
+/** The contests with rivals are fair on paper, and the peers stay out of Varve's own packages. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { cSuite } from '../../bench/suites/c.ts';
+import { peersSuite } from '../../bench/suites/peers.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const contests = [...cSuite, ...peersSuite];
+
+function json(...names: readonly string[]): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(root, ...names), 'utf8')) as Record<string, unknown>;
+}
+
+describe.each(contests.map((contest) => [contest.id, contest] as const))('%s', (_id, contest) => {
+  test('goals name sides of the contest, and sides have ids of their own', () => {
+    const sides = contest.sides.map(({ id }) => id);
+    expect(new Set(sides).size).toBe(sides.length);
+    for (const { subject, references } of contest.goals) {
+      expect(sides).toEqual(expect.arrayContaining([subject, ...references]));
+    }
+  });
+
+  test('all sides handle values of the same size, and as many of them', () => {
+    const perRecord = (valueBytes: unknown) => Number(valueBytes) + 32.25;
+    const counts = contest.sides.map(({ parameters: { records, bytes, valueBytes } }) =>
+      typeof records === 'number' ? records : Number(bytes) / perRecord(valueBytes),
+    );
+    expect(Math.max(...counts) / Math.min(...counts)).toBeLessThan(1.01);
+    expect(new Set(contest.sides.map(({ parameters }) => parameters['valueBytes'])).size).toBe(1);
+    expect(new Set(contest.sides.map(({ metric }) => metric)).size).toBe(1);
+  });
+});
+
+test('the goals against the C program are the ones that were set', () => {
+  const goals = cSuite.flatMap((contest) =>
+    contest.goals.map(({ goal }) => [contest.id, goal] as const),
+  );
+  expect(Object.fromEntries(goals)).toEqual({
+    'c/append-os/100': 0.6,
+    'c/append-os/1024': 0.9,
+    'c/append-sync/100': 0.8,
+    'c/append-sync/1024': 0.8,
+    'c/scan/100': 0.6,
+    'c/scan/1024': 0.6,
+  });
+});
+
+test('the goals against the peers are the ones that were set', () => {
+  const goals = peersSuite.flatMap((contest) => contest.goals.map(({ goal }) => goal));
+  expect(goals).toEqual([4, 4, 0, 12, 0]); // 0: shown, nothing to reach.
+});
+
+test('the peers are pinned in a package of their own, and no lock names a host', () => {
+  const { dependencies, private: isPrivate } = json('bench', 'peers', 'package.json');
+  expect(isPrivate).toBe(true);
+  const pins = Object.values(dependencies as Record<string, string>);
+  expect(pins).toHaveLength(2);
+  expect(pins.every((pin) => /^\d+\.\d+\.\d+$/.test(pin))).toBe(true);
+  const lock = readFileSync(join(root, 'bench', 'peers', 'package-lock.json'), 'utf8');
+  expect(lock).not.toMatch(/resolved|https?:\/\/[^"]*registry/);
+  for (const peer of Object.keys(dependencies as Record<string, string>)) {
+    expect(json('package-lock.json')['packages']).not.toHaveProperty([`node_modules/${peer}`]);
+  }
+});
