@@ -1,5 +1,5 @@
 /**
- * Reads a whole log that all sides of the contest share: by the cursor, which checks every batch
+ * Reads a whole log that sides of the contest share: by a cursor of a read-only handle, which checks every batch
  * and steps over every record; or, `raw`, as *R* does: 1 MiB `fs.read` calls over the same segment
  * files, one in flight, and `zlib.crc32` over each block. Both from the page cache, if it is large
  * enough; if it is not, both from the disk.
@@ -31,7 +31,7 @@ export async function openJob(
 }
 
 async function cursorJob(path: string): Promise<Job> {
-  const log = await openLog(path);
+  const log = await openLog(path, { readOnly: true }); // Sides of equal sizes share one log.
   const { sizeBytes } = log.stats();
   return {
     async run(): Promise<Sample> {

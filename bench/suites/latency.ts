@@ -68,8 +68,8 @@ function contest(name: string, title: string, sides: readonly Side[]): Contest {
   return { id: `latency/${name}`, suite: 'latency', title: `latency: ${title}`, sides, goals: [] };
 }
 
-function notQuick(contest: Contest): Contest {
-  return { ...contest, notQuick: 'a further rate' };
+function notQuick(plan: Contest): Contest {
+  return { ...plan, notQuick: 'a further rate' };
 }
 
 function latency(id: string, title: string, parameters: Partial<LatencyParameters>): Side {
