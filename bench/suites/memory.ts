@@ -12,7 +12,7 @@ export const memorySuite: readonly Contest[] = [
     goals: [],
   },
   {
-    ...memoryContest('10GiB', { firstBytes: 10 * GIB, bytes: GIB }),
+    ...memoryContest('10GiB', { firstBytes: 10 * GIB, bytes: 256 * MIB }),
     notQuick: 'writes and reads 10 GiB',
     goals: VALUE_BYTES.map((valueBytes) => ({
       name: `memory above the bare process, 10 GiB written and read, ${valueBytes} B: bytes`,
