@@ -1,0 +1,75 @@
+/** Suite `stalls`: the event loop while segments roll and retention deletes them. */
+import type { Contest, Side } from '../core/contest.ts';
+
+const MIB = 1024 * 1024;
+const SEGMENT_BYTES = 8 * MIB;
+const RETAINED_BYTES = 64 * MIB;
+const STALL_MS_MAX = 20;
+const VALUE_BYTES = 1024;
+const RECORDS_PER_CALL = 100;
+/** The log's values and the machine's blocks: 65 segments, of which more than 50 are deleted. */
+const BYTES = 520 * MIB;
+const CALLS = Math.round(BYTES / (VALUE_BYTES * RECORDS_PER_CALL));
+/** 16 rolls per second: busy, and far from what a disk can do. */
+const PACED_BYTES_PER_SECOND = 130 * MIB;
+
+const STALL = { metric: 'extra:maxStallMs', unit: 'ms', isHigherBetter: false } as const;
+
+export const stallsSuite: readonly Contest[] = [
+  stallContest('paced', '130 MiB/s', PACED_BYTES_PER_SECOND),
+  stallContest('full', 'full rate', null),
+];
+
+function stallContest(name: string, title: string, bytesPerSecond: number | null): Contest {
+  return {
+    id: `stalls/${name}`,
+    suite: 'stalls',
+    title: `event loop while segments roll and are deleted, ${title}`,
+    sides: [machine(bytesPerSecond), varve(bytesPerSecond)],
+    goals: [
+      {
+        name: `longest stall of the event loop while segments roll, ${title}: ms`,
+        subject: 'varve',
+        references: [],
+        goal: STALL_MS_MAX,
+        bound: 'max',
+      },
+    ],
+  };
+}
+
+function varve(bytesPerSecond: number | null): Side {
+  const ratePerSecond =
+    bytesPerSecond === null ? null : bytesPerSecond / (VALUE_BYTES * RECORDS_PER_CALL);
+  return {
+    id: 'varve',
+    title: `appendBatch(${RECORDS_PER_CALL}) at os, segments of 8 MiB, 64 MiB kept`,
+    job: 'stalls',
+    parameters: {
+      segmentBytes: SEGMENT_BYTES,
+      retainedBytes: RETAINED_BYTES,
+      valueBytes: VALUE_BYTES,
+      recordsPerCall: RECORDS_PER_CALL,
+      calls: CALLS,
+      ratePerSecond,
+      callsInFlight: 16,
+      deletedMin: 51,
+    },
+    ...STALL,
+  };
+}
+
+function machine(bytesPerSecond: number | null): Side {
+  return {
+    id: 'machine',
+    title: '1 MiB writes to files of 8 MiB, 64 MiB kept',
+    job: 'machine-stalls',
+    parameters: {
+      segmentBytes: SEGMENT_BYTES,
+      retainedBytes: RETAINED_BYTES,
+      bytes: BYTES,
+      blocksPerSecond: bytesPerSecond === null ? null : bytesPerSecond / MIB,
+    },
+    ...STALL,
+  };
+}
