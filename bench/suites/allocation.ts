@@ -31,7 +31,7 @@ export const allocationSuite: readonly Contest[] = [
         { durability: 'os', callsInFlight: 16 },
         'appendBatch(1000), 16 in flight',
       ),
-      side('appendNoWait', { durability: 'os', callsInFlight: 1 }, 'appendNoWait'),
+      side('appendNoWait', { durability: 'os', callsInFlight: 1 }, 'appendNoWait', RECORDS / 4),
       side(
         'append',
         { durability: 'os', callsInFlight: 1000 },
