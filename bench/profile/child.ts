@@ -17,7 +17,7 @@ import { appendAll, fillLog, isReadShape, makeRecords, scanAll } from './workloa
 /** Between two samples, V8's own is 1000: finer, for shorter runs, and it costs some percent. */
 const INTERVAL_US = 250;
 /** Objects are counted at microseconds each. */
-const COUNTED_RECORDS = 20_000;
+const COUNTED_RECORDS = 100_000;
 /** Sites to name. */
 const SITES_MAX = 5;
 

@@ -83,7 +83,6 @@ export interface CountedObjects {
  * proves to be unneeded is never made and not counted; so warm `run` up before.
  */
 export async function countObjects(run: () => Promise<unknown>): Promise<CountedObjects> {
-  await settledHeapBytes();
   const session = new Session();
   session.connect();
   try {
