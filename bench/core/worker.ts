@@ -1,5 +1,12 @@
 /** The worker process: runs one job, at its parent's word. `node worker.js <job> <directory> <json>`. */
-import type { Job, JobParameters, OpenJob, WorkerReply, WorkerRequest } from './job.ts';
+import {
+  UnavailableError,
+  type Job,
+  type JobParameters,
+  type OpenJob,
+  type WorkerReply,
+  type WorkerRequest,
+} from './job.ts';
 
 const [, , job = '', directory = '', parameters = '{}'] = process.argv;
 
@@ -9,13 +16,18 @@ async function answer(action: () => Promise<WorkerReply>): Promise<void> {
   try {
     reply = await action();
   } catch (error) {
-    reply = {
-      kind: 'failed',
-      message: error instanceof Error ? String(error.stack) : String(error),
-    };
+    reply = failureOf(error);
   }
   await new Promise((resolve) => process.send?.(reply, resolve));
   if (reply.kind === 'failed' || reply.kind === 'closed') process.disconnect();
+}
+
+function failureOf(error: unknown): WorkerReply {
+  if (error instanceof UnavailableError) {
+    return { kind: 'failed', message: error.message, isUnavailable: true };
+  }
+  const message = error instanceof Error ? String(error.stack) : String(error);
+  return { kind: 'failed', message, isUnavailable: false };
 }
 
 let opened: Job | null = null;
