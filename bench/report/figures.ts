@@ -1,33 +1,42 @@
-/** Figures for people: three digits and a unit. */
-import { formatBytes } from '../../tools/units.ts';
+/** Figures with their units, short enough for a table. */
 
-const PREFIXES = [
-  { factor: 1e9, prefix: 'G' },
-  { factor: 1e6, prefix: 'M' },
-  { factor: 1e3, prefix: 'k' },
-];
+const SI = ['', 'k', 'M', 'G', 'T'];
 
-/** `4.81 GB/s`, `3.2M records/s`, `512 MiB`, `171 us` */
-export function formatFigure(value: number, unit: string): string {
-  if (unit === 'bytes') return formatBytes(Math.round(value));
-  const { digits, prefix } = scaled(value);
-  if (unit === 'bytes/s') return `${digits} ${prefix}B/s`;
-  if (unit.endsWith('/s')) return `${digits}${prefix} ${unit}`;
-  return `${formatRatio(value)} ${unit}`.trimEnd();
+/** `1.84 GB/s`, `12.3 M records/s`, `171 us`, `64.0 MB`; `-` for none. */
+export function formatFigure(value: number | null | undefined, unit: string): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return '-';
+  const [first = '', ...rest] = unit.split('/');
+  const isBytes = first === 'bytes' || first === 'B';
+  if (!isBytes && !unit.includes('/s')) return `${digits(value)} ${unit}`.trimEnd();
+  const { figure, prefix } = scaled(value);
+  const suffix = rest.length === 0 ? '' : `/${rest.join('/')}`;
+  if (isBytes) return `${figure} ${prefix}B${suffix}`;
+  return first === '' ? `${figure}${prefix}${suffix}` : `${figure} ${prefix} ${first}${suffix}`;
 }
 
-/** `3.2M` */
-export function formatScaled(value: number): string {
-  const { digits, prefix } = scaled(value);
-  return `${digits}${prefix}`;
+/** `+12 %`, `-3.4 %`, `0 %`; empty for none. */
+export function formatChange(change: number | null): string {
+  if (change === null || !Number.isFinite(change)) return '';
+  const percent = change * 100;
+  const text = Number(percent.toFixed(Math.abs(percent) < 10 ? 1 : 0));
+  return `${text > 0 ? '+' : ''}${text === 0 ? 0 : text} %`;
 }
 
-/** `0.312`, `45`, `205` */
-export function formatRatio(value: number): string {
-  return String(value >= 100 ? Math.round(value) : Number(value.toPrecision(3)));
+/** Three significant digits, without an exponent; thousands separated. */
+export function digits(value: number): string {
+  const size = Math.abs(value);
+  if (size >= 1000) return Math.round(value).toLocaleString('en-US');
+  const rounded = Number(value.toPrecision(3));
+  if (size !== 0 && size < 1e-6) return rounded.toExponential();
+  return String(rounded);
 }
 
-function scaled(value: number): { readonly digits: string; readonly prefix: string } {
-  const step = PREFIXES.find(({ factor }) => value >= factor) ?? { factor: 1, prefix: '' };
-  return { digits: formatRatio(value / step.factor), prefix: step.prefix };
+function scaled(value: number): { readonly figure: string; readonly prefix: string } {
+  let rest = value;
+  let step = 0;
+  while (Math.abs(rest) >= 1000 && step < SI.length - 1) {
+    rest /= 1000;
+    step++;
+  }
+  return { figure: digits(rest), prefix: SI[step] ?? '' };
 }

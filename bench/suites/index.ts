@@ -11,4 +11,7 @@ export interface Suite {
 
 export const SUITES: readonly Suite[] = [
   { name: 'append', load: async () => (await import('./append.ts')).appendSuite },
+  { name: 'read', load: async () => (await import('./read.ts')).readSuite },
+  { name: 'random', load: async () => (await import('./random.ts')).randomSuite },
+  { name: 'micro', load: async () => (await import('./micro.ts')).microSuite },
 ];

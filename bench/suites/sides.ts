@@ -58,3 +58,13 @@ export function machineSync(syncs: number): Side {
     unit: 'syncs/s',
   });
 }
+
+/** *R* */
+export function machineRead(bytes: number): Side {
+  return byteRate({
+    id: 'R',
+    title: 'R: 1 MiB reads and their CRC',
+    job: 'machine-read',
+    parameters: { bytes },
+  });
+}
