@@ -58,7 +58,7 @@ export interface RunOptions {
   readonly rounds: number | null;
   readonly signal: AbortSignal;
   readonly onStart: (contest: Contest) => void;
-  readonly onResult: (contest: Contest, result: ContestResult) => void;
+  readonly onResult: (contest: Contest, result: ContestResult) => void | Promise<void>;
 }
 
 export interface RunOutcome {
@@ -81,7 +81,7 @@ export async function runContests(
     for (const contest of contests) {
       options.onStart(contest);
       const result = await runOne(contest, root, options);
-      options.onResult(contest, result);
+      await options.onResult(contest, result);
       results.push(result);
     }
   } finally {

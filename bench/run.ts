@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { packageRoot } from '../tools/package-root.ts';
 import { formatDuration } from '../tools/units.ts';
+import { benchOptions, type BenchOptions } from './options.ts';
 import { formatContest, formatGoals, formatHost, formatList } from './report/table.ts';
 import { ChoiceError, chooseContests, runContests } from './run-suites.ts';
 import { SUITES } from './suites/index.ts';
@@ -11,17 +12,10 @@ import { SUITES } from './suites/index.ts';
 const ExitCode = { ok: 0, broken: 1, usage: 2, interrupted: 130 } as const;
 type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-interface Options {
-  readonly suite?: readonly string[];
-  readonly only?: string;
-  readonly quick?: true;
-  readonly rounds?: number;
+interface Options extends BenchOptions {
   readonly json?: string;
   readonly directory?: string;
-  readonly list?: true;
 }
-
-const ROUNDS_MAX = 1000;
 
 /** Fires on Ctrl-C or a request to end; a second one finds no handler and ends the process. */
 const controller = new AbortController();
@@ -31,21 +25,13 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 
 const program = new Command('npm run bench --')
   .description('Measure the log beside what this machine can do, in the same run.')
-  .option(
-    '--suite <names>',
-    `which suites: ${SUITES.map(({ name }) => name).join(', ')}`,
-    splitNames,
-  )
-  .option('--only <part>', 'contests with this part in their name')
-  .option('--quick', 'under ten minutes: leave out contests without goals')
-  .option('--rounds <n>', 'counted rounds of every contest; goals need 5', parseRounds)
   .option('--json <file>', 'write every figure and goal to a file', parseOutput)
   .option('--directory <dir>', 'the disk to measure (default: segments/local)', parseDirectory)
-  .option('--list', 'list the contests and run none')
   .exitOverride()
   .action(async () => {
     process.exitCode = await bench(program.opts<Options & Record<string, unknown>>());
   });
+for (const option of benchOptions(SUITES)) program.addOption(option);
 
 try {
   await program.parseAsync();
@@ -100,23 +86,13 @@ function exitCodeOf(error: unknown): ExitCode {
   return ExitCode.interrupted;
 }
 
-function splitNames(text: string): readonly string[] {
-  return text.split(',').filter((name) => name !== '');
-}
-
-function parseRounds(text: string): number {
-  const rounds = Number(text);
-  if (Number.isInteger(rounds) && rounds >= 1 && rounds <= ROUNDS_MAX) return rounds;
-  throw new InvalidArgumentError(`an integer from 1 to ${ROUNDS_MAX}`);
-}
-
 /** Found out before the measurement, not after it. */
 function parseOutput(path: string): string {
   if (existsSync(dirname(path))) return path;
-  throw new InvalidArgumentError(`there is no directory ${dirname(path)}`);
+  throw new InvalidArgumentError(`There is no directory ${dirname(path)}.`);
 }
 
 function parseDirectory(path: string): string {
   if (existsSync(path)) return path;
-  throw new InvalidArgumentError('there is no such directory');
+  throw new InvalidArgumentError('There is no such directory.');
 }
