@@ -13,7 +13,7 @@ const KEY_BYTES = 16;
 /** Record counts are a multiple of this, so that every call shape divides them. */
 const RECORDS_STEP = 10_000;
 
-/** How many records fill so many bytes, within one step and the batch headers (0.2 %). */
+/** How many records fill so many bytes, within one step (at most 2 % of what the suites write). */
 export function recordsIn(bytes: number, valueBytes: number, keyBytes: number = KEY_BYTES): number {
   const recordBytes = encodedRecordBytes(keyBytes, null, null) + valueBytes;
   return Math.floor(bytes / recordBytes / RECORDS_STEP) * RECORDS_STEP;
