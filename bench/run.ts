@@ -17,10 +17,10 @@ interface Options extends BenchOptions {
   readonly directory?: string;
 }
 
-/** Fires on Ctrl-C or a request to end; a second one finds no handler and ends the process. */
+/** Fires on Ctrl-C or a request to end, which may come twice: npm and `timeout` pass them on. */
 const controller = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(name, () => controller.abort(new Error(`stopped by ${name}`)));
+  process.on(name, () => controller.abort(new Error(`stopped by ${name}`)));
 }
 
 const program = new Command('npm run bench --')
