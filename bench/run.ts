@@ -5,6 +5,10 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { packageRoot } from '../tools/package-root.ts';
 import { formatDuration } from '../tools/units.ts';
 import { benchOptions, type BenchOptions } from './options.ts';
+import { compareReports } from './report/compare.ts';
+import { formatComparison } from './report/format-comparison.ts';
+import { renderHtml } from './report/html.ts';
+import { readReport, ReportError } from './report/read-report.ts';
 import { formatContest, formatGoals, formatHost, formatList } from './report/table.ts';
 import { ChoiceError, chooseContests, runContests } from './run-suites.ts';
 import { SUITES } from './suites/index.ts';
@@ -14,6 +18,7 @@ type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 interface Options extends BenchOptions {
   readonly json?: string;
+  readonly html?: string;
   readonly directory?: string;
 }
 
@@ -26,10 +31,17 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 const program = new Command('npm run bench --')
   .description('Measure the log beside what this machine can do, in the same run.')
   .option('--json <file>', 'write every figure and goal to a file', parseOutput)
+  .option('--html <file>', 'write a page with charts', parseOutput)
   .option('--directory <dir>', 'the disk to measure (default: segments/local)', parseDirectory)
   .exitOverride()
   .action(async () => {
     process.exitCode = await bench(program.opts<Options & Record<string, unknown>>());
+  });
+program
+  .command('compare <a> <b>')
+  .description('Say row by row what became faster or slower between two files of --json.')
+  .action((a: string, b: string) => {
+    process.stdout.write(formatComparison(compareReports(readReport(a), readReport(b))));
   });
 for (const option of benchOptions(SUITES)) program.addOption(option);
 
@@ -59,6 +71,7 @@ async function bench(options: Options): Promise<ExitCode> {
   if (options.json !== undefined) {
     writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
   }
+  if (options.html !== undefined) writeFileSync(options.html, renderHtml(report));
   return failed([...chosen.failures, ...failures]);
 }
 
@@ -77,7 +90,7 @@ function defaultDirectory(): string {
 function exitCodeOf(error: unknown): ExitCode {
   // Commander has printed its own message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-  if (error instanceof ChoiceError) {
+  if (error instanceof ChoiceError || error instanceof ReportError) {
     console.error(`error: ${error.message}`);
     return ExitCode.usage;
   }

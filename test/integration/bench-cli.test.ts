@@ -47,7 +47,8 @@ describe('npm run bench', () => {
     const directory = await temporaryDirectory();
     const data = await temporaryDirectory();
     const json = join(directory, 'report.json');
-    const args = [...SMALL, '--json', json, '--directory', data];
+    const html = join(directory, 'report.html');
+    const args = [...SMALL, '--json', json, '--html', html, '--directory', data];
     const { exitCode, stdout } = await runProgram(RUN, args);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^micro\/index-search: /m);
@@ -61,6 +62,16 @@ describe('npm run bench', () => {
     expect(cell).toMatchObject({ id: 'micro/index-search/ns', suite: 'micro', unit: 'ns' });
     expect(cell?.runs).toHaveLength(1);
     expect(cell?.median).toBeGreaterThan(0);
+    expect(await readFile(html, 'utf8')).toContain('micro/index-search');
+    const compared = await runProgram(RUN, ['compare', json, json]);
+    expect(compared).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(compared.stdout).toContain('micro/index-search');
+  });
+
+  test('compare refuses what is no report', async () => {
+    const { exitCode, stderr } = await runProgram(RUN, ['compare', 'package.json', 'package.json']);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('error: package.json: no bench report');
   });
 
   test('--quick leaves out what no goal needs, with the reason', async () => {
