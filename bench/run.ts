@@ -1,128 +1,111 @@
-/**
- * `npm run bench`: append and scan rates of the log next to the machine's own raw write and read
- * rates, in one run, both sides in turn, medians of 5.
- */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import {
-  appendRate,
-  megabytesPerSecond,
-  rawRead,
-  rawSmallSyncs,
-  rawWrite,
-  scanRate,
-  type AppendCell,
-  type Rate,
-} from './rates.ts';
+/** `npm run bench`: the command line. `npm run bench -- --help` lists its options. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { packageRoot } from '../tools/package-root.ts';
+import { formatDuration } from '../tools/units.ts';
+import { benchOptions, type BenchOptions } from './options.ts';
+import { compareReports } from './report/compare.ts';
+import { formatComparison } from './report/format-comparison.ts';
+import { renderHtml } from './report/html.ts';
+import { readReport, ReportError } from './report/read-report.ts';
+import { formatContest, formatGoals, formatHost, formatList } from './report/table.ts';
+import { ChoiceError, chooseContests, runContests } from './run-suites.ts';
+import { SUITES } from './suites/index.ts';
 
-const RUNS = 5;
-const RAW_BLOCKS = 256;
+const ExitCode = { ok: 0, broken: 1, usage: 2, interrupted: 130 } as const;
+type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-const CELLS: readonly AppendCell[] = [
-  { durability: 'os', valueBytes: 100, recordsPerCall: 1000, callsInFlight: 16, records: 2e6 },
-  { durability: 'os', valueBytes: 1024, recordsPerCall: 1000, callsInFlight: 16, records: 3e5 },
-  { durability: 'sync', valueBytes: 100, recordsPerCall: 1000, callsInFlight: 16, records: 2e6 },
-  { durability: 'sync', valueBytes: 1024, recordsPerCall: 1000, callsInFlight: 16, records: 3e5 },
-  { durability: 'sync', valueBytes: 100, recordsPerCall: 1, callsInFlight: 1, records: 3000 },
-  { durability: 'sync', valueBytes: 100, recordsPerCall: 1, callsInFlight: 64, records: 1e5 },
-  { durability: 'sync', valueBytes: 100, recordsPerCall: 1, callsInFlight: 1000, records: 5e5 },
-];
-
-/** What one run measured of a cell, and of the machine beside it. */
-interface Run {
-  /** W or D in MB/s, or F in calls per second: what the cell's appends are compared with. */
-  readonly reference: number;
-  readonly read: Rate;
-  readonly append: Rate;
-  readonly cursor: Rate;
-  readonly batches: Rate;
+interface Options extends BenchOptions {
+  readonly json?: string;
+  readonly html?: string;
+  readonly directory?: string;
 }
 
-const LEGEND = `Medians of ${RUNS} runs, the machine's own rate and the log's in turn. The machine, one call in flight:
-  W  1 MiB writes to a new file           D  the same, fdatasync after each
-  R  1 MiB reads of it and zlib.crc32     F  4 KiB + fdatasync, per second
-Logs are read back from the page cache, as R is.`;
+/** Fires on Ctrl-C or a request to end, which may come twice: npm and `timeout` pass them on. */
+const controller = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => controller.abort(new Error(`stopped by ${name}`)));
+}
 
-const root = join('segments', 'local');
-mkdirSync(root, { recursive: true });
-const base = mkdtempSync(join(root, 'bench-'));
+const program = new Command('npm run bench --')
+  .description('Measure the log beside what this machine can do, in the same run.')
+  .option('--json <file>', 'write every figure and goal to a file', parseOutput)
+  .option('--html <file>', 'write a page with charts', parseOutput)
+  .option('--directory <dir>', 'the disk to measure (default: segments/local)', parseDirectory)
+  .exitOverride()
+  .action(async () => {
+    process.exitCode = await bench(program.opts<Options & Record<string, unknown>>());
+  });
+program
+  .command('compare <a> <b>')
+  .description('Say row by row what became faster or slower between two files of --json.')
+  .action((a: string, b: string) => {
+    process.stdout.write(formatComparison(compareReports(readReport(a), readReport(b))));
+  });
+for (const option of benchOptions(SUITES)) program.addOption(option);
+
 try {
-  console.log(LEGEND);
-  for (const cell of CELLS) await runCell(cell);
-} finally {
-  rmSync(base, { recursive: true, force: true });
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
 }
 
-async function runCell(cell: AppendCell): Promise<void> {
-  const runs: Run[] = [];
-  for (let run = 0; run < RUNS; run++) {
-    const directory = mkdtempSync(join(base, 'run-'));
-    const log = join(directory, 'log');
-    const write = await rawWrite(directory, RAW_BLOCKS, false); // Leaves what R reads.
-    runs.push({
-      reference: await referenceOf(cell, directory, write),
-      append: await appendRate(log, cell),
-      cursor: await scanRate(log, 'cursor'),
-      batches: await scanRate(log, 'batches'),
-      read: await rawRead(directory),
-    });
-    rmSync(directory, { recursive: true, force: true });
+async function bench(options: Options): Promise<ExitCode> {
+  const { suite = null, only = null, list, quick, rounds = null } = options;
+  const chosen = await chooseContests(SUITES, { suites: suite, only });
+  if (list === true) {
+    process.stdout.write(formatList(chosen.contests));
+    return failed(chosen.failures);
   }
-  print(cell, runs);
-}
-
-async function referenceOf(cell: AppendCell, directory: string, write: Rate): Promise<number> {
-  if (cell.recordsPerCall === 1) return rawSmallSyncs(directory, 2000);
-  if (cell.durability !== 'sync') return megabytesPerSecond(write);
-  return megabytesPerSecond(await rawWrite(directory, RAW_BLOCKS, true));
-}
-
-function print(cell: AppendCell, runs: readonly Run[]): void {
-  const { durability, valueBytes, recordsPerCall, callsInFlight } = cell;
-  console.log(
-    `\n${durability}, values of ${valueBytes} B, ${recordsPerCall} per call, ${callsInFlight} calls in flight`,
-  );
-  const isSingle = recordsPerCall === 1;
-  const rateOf = isSingle ? recordsPerSecond : megabytesPerSecond;
-  const letter = isSingle ? 'F' : durability === 'sync' ? 'D' : 'W';
-  const reference = isSingle
-    ? `${compact(median(runs.map((run) => run.reference)))}/s`
-    : `${median(runs.map((run) => run.reference)).toFixed(0)} MB/s`;
-  line(
-    'append',
-    runs.map(({ append }) => append),
-    `${ratio(runs, (run) => rateOf(run.append) / run.reference)} of ${letter} = ${reference}`,
-  );
-  const read = `R = ${median(runs.map((run) => megabytesPerSecond(run.read))).toFixed(0)} MB/s`;
-  for (const how of ['cursor', 'batches'] as const) {
-    const share = (run: Run) => megabytesPerSecond(run[how]) / megabytesPerSecond(run.read);
-    line(
-      how,
-      runs.map((run) => run[how]),
-      `${ratio(runs, share)} of ${read}`,
-    );
+  const { report, failures } = await runContests(chosen.contests, {
+    directory: options.directory ?? defaultDirectory(),
+    isQuick: quick === true,
+    rounds,
+    signal: controller.signal,
+    onStart: ({ id }) => process.stderr.write(`${id} ...\n`),
+    onResult: (contest, result) => console.log(formatContest(contest, result)),
+  });
+  console.log(formatGoals(report.goals));
+  console.log(`${formatHost(report.host)}took ${formatDuration(report.durationMs)}`);
+  if (options.json !== undefined) {
+    writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
   }
+  if (options.html !== undefined) writeFileSync(options.html, renderHtml(report));
+  return failed([...chosen.failures, ...failures]);
 }
 
-function line(name: string, rates: readonly Rate[], comparison: string): void {
-  const records = `${compact(median(rates.map(recordsPerSecond)))} records/s`;
-  const bytes = `${median(rates.map(megabytesPerSecond)).toFixed(0)} MB/s`;
-  console.log(`  ${name.padEnd(8)}${records.padStart(17)}${bytes.padStart(12)}   ${comparison}`);
+function failed(failures: readonly string[]): ExitCode {
+  for (const failure of failures) console.error(`broken: ${failure}`);
+  return failures.length === 0 ? ExitCode.ok : ExitCode.broken;
 }
 
-function ratio(runs: readonly Run[], of: (run: Run) => number): string {
-  return median(runs.map(of)).toFixed(2);
+/** On the disk of the checkout, and ignored by git. */
+function defaultDirectory(): string {
+  const directory = join(packageRoot(), 'segments', 'local');
+  mkdirSync(directory, { recursive: true });
+  return directory;
 }
 
-function recordsPerSecond({ records, ms }: Rate): number {
-  return records / (ms / 1e3);
+function exitCodeOf(error: unknown): ExitCode {
+  // Commander has printed its own message.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+  if (error instanceof ChoiceError || error instanceof ReportError) {
+    console.error(`error: ${error.message}`);
+    return ExitCode.usage;
+  }
+  if (!controller.signal.aborted) throw error;
+  console.error('stopped; everything was removed');
+  return ExitCode.interrupted;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? Number.NaN;
+/** Found out before the measurement, not after it. */
+function parseOutput(path: string): string {
+  if (existsSync(dirname(path))) return path;
+  throw new InvalidArgumentError(`There is no directory ${dirname(path)}.`);
 }
 
-function compact(value: number): string {
-  return value >= 1e6 ? `${(value / 1e6).toFixed(2)}M` : `${(value / 1e3).toFixed(1)}k`;
+function parseDirectory(path: string): string {
+  if (existsSync(path)) return path;
+  throw new InvalidArgumentError('There is no such directory.');
 }

@@ -30,8 +30,8 @@ const REGRESSIONS = [
 ].map((number) => `f${String(number).padStart(2, '0')}-`);
 
 describe('the sources', () => {
-  test('src and tools keep to their layers, seams, sizes and exports', () => {
-    const files = [...filesUnder('src'), ...filesUnder('tools')].filter((f) => f.endsWith('.ts'));
+  test('src, tools and bench keep to their layers, seams, sizes and exports', () => {
+    const files = ['src', 'tools', 'bench'].flatMap(filesUnder).filter((f) => f.endsWith('.ts'));
     const complaints = files.flatMap((file) => complaintsAbout(file, text(file)));
     expect(complaints).toEqual([]);
     expect(files).toContain('src/index.ts');
@@ -86,7 +86,12 @@ describe('the guard itself', () => {
     ['a file directly in src', 'src/a.ts', "import { b } from './core/b.ts';"],
     ['a layer imports the public API', 'src/log/a.ts', "import { b } from '../index.ts';"],
     ['src imports tools', 'src/store/a.ts', "import { b } from '../../tools/b.ts';"],
+    ['src imports bench', 'src/log/a.ts', "import { b } from '../../bench/b.ts';"],
     ['tools import test', 'tools/a.ts', "import { b } from '../test/support/b.ts';"],
+    ['bench imports test', 'bench/jobs/a.ts', "import { b } from '../../test/support/b.ts';"],
+    ['bench imports a verb', 'bench/a.ts', "import { b } from '../tools/commands/b.ts';"],
+    ['bench imports the program', 'bench/a.ts', "import { run } from '../tools/program.ts';"],
+    ['a job with a computed import', 'bench/jobs/a.ts', 'await import(name);'],
     ['node:fs', 'src/log/a.ts', "import { openSync } from 'node:fs';"],
     ['node:fs/promises', 'src/log/a.ts', "import { open } from 'node:fs/promises';"],
     ['fs by its old name', 'src/log/a.ts', "import { openSync } from 'fs';"],
@@ -140,6 +145,12 @@ describe('the guard itself', () => {
     ['named re-exports', 'src/index.ts', "/** API. */\nexport {\n  a,\n} from './core/a.ts';\n"],
     ['types in the public API', 'src/index.ts', "export type { A } from './core/a.ts';"],
     ['tools that use src and the disk', 'tools/a.ts', "import '../src/index.ts';\nDate.now();"],
+    ['a verb that uses bench', 'tools/commands/a.ts', "import '../../bench/a.ts';"],
+    [
+      'bench that uses src and helpers of tools',
+      'bench/report/a.ts',
+      "import '../../src/index.ts';\nimport '../../tools/units.ts';\nDate.now();",
+    ],
     ['400 lines', 'src/log/a.ts', 'a();\n'.repeat(400)],
   ])('is content with %s', (_name, path, source) => {
     expect(complaintsAbout(path, source)).toEqual([]);
@@ -148,18 +159,11 @@ describe('the guard itself', () => {
 
 /** Paths relative to the repository of the files that belong to it, with forward slashes. */
 function filesUnder(folder: string): string[] {
-  const skipped = new Set([
-    'node_modules',
-    'bench/peers/node_modules',
-    'dist',
-    'coverage',
-    '.git',
-    'segments/local',
-  ]);
+  const skipped = new Set(['dist', 'coverage', '.git', 'segments/local']);
   if (!existsSync(join(root, folder))) return [];
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = folder === '.' ? entry.name : `${folder}/${entry.name}`;
-    if (skipped.has(path)) return [];
+    if (skipped.has(path) || entry.name === 'node_modules') return [];
     return entry.isDirectory() ? filesUnder(path) : [path];
   });
 }

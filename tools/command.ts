@@ -90,6 +90,8 @@ interface VerbArgument {
   /** `<dir>`, or `[file]` when it may be left out. */
   readonly name: string;
   readonly description: string;
+  /** What `run` gets when it is left out. */
+  readonly default?: string;
 }
 
 /** Runs a verb's action inside the program. */
@@ -105,7 +107,7 @@ export function addVerb<O extends object>(program: Command, verb: Verb<O>, start
     .command(verb.name)
     .summary(verb.summary)
     .description(verb.description)
-    .argument(argument.name, argument.description)
+    .argument(argument.name, argument.description, argument.default)
     .showHelpAfterError(`hint: varve ${verb.name} --help lists options and examples`)
     .addHelpText('after', verbHelp(verb.help));
   if (secondArgument !== undefined) {

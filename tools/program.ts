@@ -5,6 +5,7 @@ import { addVerb, CommandContext } from './command.ts';
 import type { CliStreams, GlobalOptions, StartVerb } from './command.ts';
 import { describeFailure } from './command-error.ts';
 import { appendVerb } from './commands/append.ts';
+import { benchVerb } from './commands/bench.ts';
 import { catVerb } from './commands/cat.ts';
 import { dumpVerb } from './commands/dump.ts';
 import { infoVerb } from './commands/info.ts';
@@ -85,6 +86,7 @@ function createProgram(streams: CliStreams, start: StartVerb): Command {
     .exitOverride()
     .addHelpText('after', programHelp(EXAMPLES));
   addVerb(program, appendVerb, start);
+  addVerb(program, benchVerb, start);
   addVerb(program, catVerb, start);
   addVerb(program, dumpVerb, start);
   addVerb(program, exportVerb, start);

@@ -7,11 +7,6 @@
 /** JSON, because it travels to the worker process. */
 export type JobParameters = Readonly<Record<string, string | number | boolean | null>>;
 
-/** This machine lacks what the job needs, such as a compiler: the message is the cell's reason. */
-export class UnavailableError extends Error {
-  override readonly name = 'UnavailableError';
-}
-
 /** What one run did. */
 export interface Sample {
   /** Bytes as stored. */
@@ -39,6 +34,14 @@ export type OpenJob<P extends JobParameters = JobParameters> = (
   parameters: P,
 ) => Promise<Job>;
 
+/** Thrown by `openJob` where the machine lacks what the job needs: a module, a compiler. No failure. */
+export class UnavailableError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'UnavailableError';
+  }
+}
+
 /** Parent to worker. */
 export type WorkerRequest = { readonly kind: 'run' } | { readonly kind: 'close' };
 
@@ -47,4 +50,4 @@ export type WorkerReply =
   | { readonly kind: 'ready' }
   | { readonly kind: 'sample'; readonly sample: Sample }
   | { readonly kind: 'closed' }
-  | { readonly kind: 'failed'; readonly message: string };
+  | { readonly kind: 'failed'; readonly message: string; readonly isUnavailable: boolean };

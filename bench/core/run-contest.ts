@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROUNDS, type Contest, type Side } from './contest.ts';
-import { evaluateGoal } from './goals.ts';
-import type { Sample } from './job.ts';
+import { evaluateGoal, unmeasuredGoal } from './goals.ts';
+import { UnavailableError, type Sample } from './job.ts';
 import { figureOf, type Measurement } from './measurement.ts';
 import type { CellResult, GoalResult } from './report.ts';
 import { median } from './statistics.ts';
@@ -12,6 +12,8 @@ import { WorkerProcess } from './worker-process.ts';
 export interface ContestResult {
   readonly cells: readonly CellResult[];
   readonly goals: readonly GoalResult[];
+  /** What broke, side by side; a side that lacks what it needs did not. */
+  readonly failures: readonly string[];
 }
 
 /** A side while it runs. */
@@ -19,18 +21,28 @@ interface Runner extends Measurement {
   readonly samples: Sample[];
   worker: WorkerProcess | null;
   reason: string | null;
+  isBroken: boolean;
 }
 
-/** @param root  an existing directory on the disk that is measured */
-export async function runContest(contest: Contest, root: string): Promise<ContestResult> {
+/**
+ * @param root    an existing directory on the disk that is measured
+ * @param signal  ends the workers at once
+ * @throws the signal's reason
+ */
+export async function runContest(
+  contest: Contest,
+  root: string,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<ContestResult> {
+  signal.throwIfAborted();
   const base = mkdtempSync(join(root, 'contest-'));
   const runners: Runner[] = [];
   try {
-    for (const side of contest.sides) runners.push(await start(side, base));
-    await runRound(runners, false); // Warm-up: JIT, page cache, file system.
-    for (const runner of runners) runner.samples.length = 0;
-    const rounds = contest.rounds ?? ROUNDS;
-    for (let round = 0; round < rounds; round++) await runRound(runners, round % 2 === 1);
+    for (const side of contest.sides) {
+      signal.throwIfAborted();
+      runners.push(await start(side, base, signal));
+    }
+    await runRounds(runners, contest.rounds ?? ROUNDS, signal);
   } finally {
     for (const { worker } of runners) await worker?.close();
     rmSync(base, { recursive: true, force: true });
@@ -38,29 +50,65 @@ export async function runContest(contest: Contest, root: string): Promise<Contes
   return {
     cells: runners.map((runner) => toCell(contest, runner)),
     goals: contest.goals.map((goal) => evaluateGoal(contest, goal, runners)),
+    failures: runners
+      .filter(({ isBroken }) => isBroken)
+      .map(({ side, reason }) => `${contest.id}/${side.id}: ${reason}`),
   };
 }
 
-async function start(side: Side, base: string): Promise<Runner> {
+/** The result of a contest that was not run. */
+export function leaveOutContest(contest: Contest, reason: string): ContestResult {
+  return {
+    cells: contest.sides.map((side) => toCell(contest, { side, samples: [], reason })),
+    goals: contest.goals.map((goal) => unmeasuredGoal(contest, goal, reason)),
+    failures: [],
+  };
+}
+
+async function start(side: Side, base: string, signal: AbortSignal): Promise<Runner> {
   const directory = mkdtempSync(join(base, 'side-'));
   try {
-    const worker = await WorkerProcess.start(side, directory);
-    return { side, samples: [], worker, reason: null };
+    const worker = await WorkerProcess.start(side, { directory, signal });
+    return { side, samples: [], worker, reason: null, isBroken: false };
   } catch (error) {
-    return { side, samples: [], worker: null, reason: messageOf(error) };
+    const isBroken = !(error instanceof UnavailableError);
+    return { side, samples: [], worker: null, reason: messageOf(error), isBroken };
   }
 }
 
+async function runRounds(
+  runners: readonly Runner[],
+  rounds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  await runRound(runners, false, signal); // Warm-up: JIT, page cache, file system.
+  for (const runner of runners) runner.samples.length = 0;
+  for (let round = 0; round < rounds; round++) await runRound(runners, round % 2 === 1, signal);
+}
+
 /** Every side once; backwards in every other round, so that none always runs behind the same one. */
-async function runRound(runners: readonly Runner[], isBackwards: boolean): Promise<void> {
+async function runRound(
+  runners: readonly Runner[],
+  isBackwards: boolean,
+  signal: AbortSignal,
+): Promise<void> {
   for (const runner of isBackwards ? runners.toReversed() : runners) {
-    if (runner.worker === null) continue;
-    try {
-      runner.samples.push(await runner.worker.run());
-    } catch (error) {
-      runner.reason = messageOf(error);
-      runner.worker = null;
-    }
+    signal.throwIfAborted();
+    await runOnce(runner);
+  }
+  signal.throwIfAborted();
+}
+
+async function runOnce(runner: Runner): Promise<void> {
+  const { worker } = runner;
+  if (worker === null) return;
+  try {
+    runner.samples.push(await worker.run());
+  } catch (error) {
+    runner.reason = messageOf(error);
+    runner.isBroken = true;
+    runner.worker = null;
+    await worker.kill(); // What the job left open would keep it alive.
   }
 }
 

@@ -1,7 +1,7 @@
 /** The parent's handle on a worker process. */
 import { fork, type ChildProcess } from 'node:child_process';
-import type { Sample, WorkerReply, WorkerRequest } from './job.ts';
 import { WARM_BYTES, type Side } from './contest.ts';
+import { UnavailableError, type Sample, type WorkerReply, type WorkerRequest } from './job.ts';
 
 const WORKER = new URL('./worker.js', import.meta.url);
 
@@ -13,26 +13,39 @@ export class WorkerProcess {
   private constructor(child: ChildProcess) {
     this.#child = child;
     child.on('message', (reply: WorkerReply) => this.#take(reply));
+    child.on('error', () => {}); // That it was aborted; its exit follows.
     child.on('exit', (code, signal) => {
-      this.#take({ kind: 'failed', message: `the worker ended: ${signal ?? `exit code ${code}`}` });
+      const message = `the worker ended: ${signal ?? `exit code ${code}`}`;
+      this.#take({ kind: 'failed', message, isUnavailable: false });
     });
   }
 
-  /** Starts the process and opens the job. @throws Error with what the job threw */
-  static async start(side: Side, directory: string): Promise<WorkerProcess> {
+  /**
+   * Starts the process, which lives no longer than until `signal` fires, and opens the job.
+   *
+   * @throws UnavailableError; Error with what the job threw
+   */
+  static async start(
+    side: Side,
+    { directory, signal }: { readonly directory: string; readonly signal: AbortSignal },
+  ): Promise<WorkerProcess> {
     const url = side.job.startsWith('file:')
       ? side.job
       : new URL(`../jobs/${side.job}.js`, import.meta.url).href;
-    const child = fork(
-      WORKER,
-      [url, directory, JSON.stringify(side.parameters), String(side.warmBytes ?? WARM_BYTES)],
-      {
-        execArgv: [...(side.nodeFlags ?? [])],
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      },
-    );
+    const warmBytes = String(side.warmBytes ?? WARM_BYTES);
+    const child = fork(WORKER, [url, directory, JSON.stringify(side.parameters), warmBytes], {
+      execArgv: [...(side.nodeFlags ?? [])],
+      stdio: ['ignore', 2, 2, 'ipc'], // Standard output belongs to the results.
+      signal,
+      killSignal: 'SIGKILL',
+    });
     const worker = new WorkerProcess(child);
-    await worker.#expect('ready');
+    try {
+      await worker.#expect('ready');
+    } catch (error) {
+      await worker.kill();
+      throw error;
+    }
     return worker;
   }
 
@@ -42,18 +55,29 @@ export class WorkerProcess {
     return (await this.#expect('sample')).sample;
   }
 
-  /** Ends the process, whatever state it is in. */
+  /** Lets the job close, and waits for the end of the process. */
   async close(): Promise<void> {
-    const { exitCode, signalCode } = this.#child;
-    if (exitCode !== null || signalCode !== null) return;
-    const ended = new Promise<void>((resolve) => this.#child.once('exit', () => resolve()));
-    if (this.#child.connected) this.#send({ kind: 'close' });
-    else this.#child.kill('SIGKILL');
+    if (!this.#child.connected) return this.kill();
+    const ended = this.#ended();
+    this.#send({ kind: 'close' });
     await ended;
   }
 
+  /** Ends the process, whatever state it is in. */
+  async kill(): Promise<void> {
+    const ended = this.#ended();
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+
+  #ended(): Promise<void> {
+    const { exitCode, signalCode } = this.#child;
+    if (exitCode !== null || signalCode !== null) return Promise.resolve();
+    return new Promise((resolve) => this.#child.once('exit', () => resolve()));
+  }
+
   #send(request: WorkerRequest): void {
-    this.#child.send(request);
+    this.#child.send(request, () => {}); // One that ended meanwhile says so by its exit.
   }
 
   async #expect<K extends WorkerReply['kind']>(
@@ -61,7 +85,8 @@ export class WorkerProcess {
   ): Promise<Extract<WorkerReply, { kind: K }>> {
     const reply = await this.#next();
     if (reply.kind === kind) return reply as Extract<WorkerReply, { kind: K }>;
-    throw new Error(reply.kind === 'failed' ? reply.message : `unexpected reply ${reply.kind}`);
+    if (reply.kind !== 'failed') throw new Error(`unexpected reply ${reply.kind}`);
+    throw reply.isUnavailable ? new UnavailableError(reply.message) : new Error(reply.message);
   }
 
   #next(): Promise<WorkerReply> {

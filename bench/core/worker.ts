@@ -17,16 +17,18 @@ async function answer(action: () => Promise<WorkerReply>): Promise<void> {
   try {
     reply = await action();
   } catch (error) {
-    reply = { kind: 'failed', message: describe(error) };
+    reply = failureOf(error);
   }
   await new Promise((resolve) => process.send?.(reply, resolve));
   if (reply.kind === 'failed' || reply.kind === 'closed') process.disconnect();
 }
 
-/** A missing compiler is a fact, not a failure: no stack. */
-function describe(error: unknown): string {
-  if (error instanceof UnavailableError) return error.message;
-  return error instanceof Error ? String(error.stack) : String(error);
+function failureOf(error: unknown): WorkerReply {
+  if (error instanceof UnavailableError) {
+    return { kind: 'failed', message: error.message, isUnavailable: true };
+  }
+  const message = error instanceof Error ? String(error.stack) : String(error);
+  return { kind: 'failed', message, isUnavailable: false };
 }
 
 let opened: Job | null = null;

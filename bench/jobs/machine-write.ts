@@ -1,10 +1,9 @@
 /** *W* and *D*: prebuilt 1 MiB blocks to a new file by `fs.write`, one in flight, synced or not. */
 import fs from 'node:fs';
 import { join } from 'node:path';
+import { assert } from '../../src/core/assert.ts';
 import type { Job } from '../core/job.ts';
-import { callback } from './callback.ts';
-
-const BLOCK_BYTES = 1024 * 1024;
+import { BLOCK_BYTES, writeBlocks } from './blocks.ts';
 
 export type MachineWriteParameters = {
   /** Bytes per run, a multiple of 1 MiB. */
@@ -18,19 +17,19 @@ export async function openJob(
   { bytes, sync }: MachineWriteParameters,
 ): Promise<Job> {
   const block = Buffer.alloc(BLOCK_BYTES, 0x5a);
+  const count = bytes / BLOCK_BYTES;
   const path = join(directory, 'blocks');
+  assert(Number.isInteger(count), 'bytes is a multiple of 1 MiB');
   return {
     async run() {
       const fd = fs.openSync(path, 'wx');
       const startMs = performance.now();
-      for (let at = 0; at < bytes; at += BLOCK_BYTES) {
-        await callback((done) => fs.write(fd, block, 0, BLOCK_BYTES, at, done));
-        if (sync) await callback((done) => fs.fdatasync(fd, done));
-      }
+      await writeBlocks(fd, { block, count, sync });
       const ms = performance.now() - startMs;
+      assert(fs.fstatSync(fd).size === bytes, 'every block was written');
       fs.closeSync(fd);
       fs.unlinkSync(path);
-      return { bytes, records: bytes / BLOCK_BYTES, ms };
+      return { bytes, records: 0, ms };
     },
     close: () => Promise.resolve(),
   };

@@ -7,6 +7,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const VERBS = [
   'append',
+  'bench',
   'cat',
   'dump',
   'export',
@@ -63,12 +64,13 @@ describe('help', () => {
     'varve %s --help is a manual page: what, how, when, which files',
     async (verb) => {
       const { stdout } = await runCli([verb, '--help']);
-      expect(stdout).toMatch(new RegExp(`^Usage: varve ${verb} \\[options\\] <`));
+      expect(stdout).toMatch(new RegExp(`^Usage: varve ${verb} \\[options\\] [<[]`));
       const sections = ['Arguments', 'Options', 'Beside a writer', 'Exit codes', 'Environment'];
       for (const section of [...sections, 'Files', 'See also', 'Examples']) {
         expect(stdout).toMatch(new RegExp(`^${section}:$`, 'm'));
       }
-      for (const name of ['NO_COLOR', 'FORCE_COLOR', 'VARVE_DEBUG', '<dir>/*.log']) {
+      const file = verb === 'bench' ? '<dir>/bench-*/' : '<dir>/*.log';
+      for (const name of ['NO_COLOR', 'FORCE_COLOR', 'VARVE_DEBUG', file]) {
         expect(stdout).toContain(`  ${name} `);
       }
       const others = [...stdout.matchAll(/varve help (\w+)/g)].map(([, other = '']) => other);

@@ -28,7 +28,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'routing',
   ],
 };
+const TOOLS_MAY_IMPORT = ['src', 'bench', 'tools'];
 const FILE_LINES_MAX = 400;
+/** Imports the job that its command line names. */
+const LOADER = 'bench/core/worker.ts';
 
 const OUTSIDE = ['fs', 'fs/promises', 'net', 'dgram', 'tls', 'http', 'https', 'http2', 'dns'];
 const PROCESSES = ['child_process', 'worker_threads', 'cluster', 'module'];
@@ -59,7 +62,9 @@ export function complaintsAbout(path: string, source: string): string[] {
   return [
     ...sizeComplaints(source),
     ...exportComplaints(path, code),
-    ...(COMPUTED_IMPORT.test(code) ? ['import() of a computed path hides a dependency'] : []),
+    ...(path !== LOADER && COMPUTED_IMPORT.test(code)
+      ? ['import() of a computed path hides a dependency']
+      : []),
     ...imports.flatMap((target) => layerComplaints(path, target)),
     ...seamComplaints(path, code, imports),
   ].map((complaint) => `${path}: ${complaint}`);
@@ -84,7 +89,11 @@ function layerComplaints(path: string, target: string): string[] {
   if (!target.startsWith('.')) return [];
   const [top = '', layer = '', ...rest] = path.split('/');
   const [otherTop = '', otherLayer = ''] = posix.join(posix.dirname(path), target).split('/');
-  if (top === 'tools') return ['src', 'tools'].includes(otherTop) ? [] : [`imports ${target}`];
+  if (top === 'tools') return TOOLS_MAY_IMPORT.includes(otherTop) ? [] : [`imports ${target}`];
+  if (top === 'bench') {
+    const isHelper = otherTop === 'tools' && /^(?!cli|program)[\w-]+\.ts$/.test(otherLayer);
+    return isHelper || ['src', 'bench'].includes(otherTop) ? [] : [`imports ${target}`];
+  }
   if (top !== 'src') return [];
   if (otherTop !== 'src') return [`imports ${target}, outside src`];
   if (rest.length === 0) return layer === 'index.ts' ? [] : ['only index.ts lies directly in src'];

@@ -1,0 +1,49 @@
+/** The records that every job appends, and a log of them. */
+import { openLog, type LogOptions, type RecordInput } from '../../src/index.ts';
+import { assert } from '../../src/core/assert.ts';
+
+/** Strings are what most programs have at hand; `bytes` saves encoding them, `none` storing them. */
+export type KeyKind = 'string' | 'bytes' | 'none';
+
+export interface RecordShape {
+  readonly valueBytes: number;
+  readonly keys: KeyKind;
+}
+
+/** What every byte of a value is. */
+export const VALUE_BYTE = 0x61;
+
+/** Distinct records, each with a value buffer of its own and a key of 16 characters. */
+export function makeRecords(
+  count: number,
+  { valueBytes, keys }: RecordShape,
+): RecordInput<Uint8Array>[] {
+  return Array.from({ length: count }, (_, n) => ({
+    key: makeKey(n, keys),
+    value: Buffer.alloc(valueBytes, VALUE_BYTE),
+  }));
+}
+
+function makeKey(n: number, keys: KeyKind): string | Uint8Array | null {
+  if (keys === 'none') return null;
+  const key = `key-${String(n).padStart(12, '0')}`;
+  return keys === 'string' ? key : Buffer.from(key);
+}
+
+const RECORDS_PER_CALL = 1000;
+
+/** Leaves a closed log of so many records at `path`: synced, so that no later run waits for it. */
+export async function writeLog(
+  path: string,
+  records: number,
+  { valueBytes, options }: { valueBytes: number; options: LogOptions<Uint8Array> },
+): Promise<void> {
+  const input = makeRecords(RECORDS_PER_CALL, { valueBytes, keys: 'string' });
+  const log = await openLog(path, { ...options, durability: 'os' });
+  for (let left = records; left > 0; left -= RECORDS_PER_CALL) {
+    await log.appendBatch(left < RECORDS_PER_CALL ? input.slice(0, left) : input);
+  }
+  await log.sync();
+  assert(log.endOffset === records, 'the log holds every record');
+  await log.close();
+}

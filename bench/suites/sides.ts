@@ -1,0 +1,70 @@
+/** Sides that several suites have: the machine's own rates, and sizes to compare them with. */
+import { encodedRecordBytes } from '../../src/format/batch-encoder.ts';
+import type { Side } from '../core/contest.ts';
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+
+/** Values of the suites: small enough that a record costs, and large enough that a byte does. */
+export const VALUE_SIZES = [100, KIB] as const;
+
+/** Length of every key, see `jobs/records.ts`. */
+const KEY_BYTES = 16;
+/** Record counts are a multiple of this, so that every call shape divides them. */
+const RECORDS_STEP = 10_000;
+
+/** How many records fill so many bytes, within one step (at most 2 % of what the suites write). */
+export function recordsIn(bytes: number, valueBytes: number, keyBytes: number = KEY_BYTES): number {
+  const recordBytes = encodedRecordBytes(keyBytes, null, null) + valueBytes;
+  return Math.floor(bytes / recordBytes / RECORDS_STEP) * RECORDS_STEP;
+}
+
+/** `100 B`, `1 KiB` */
+export function sizeName(valueBytes: number): string {
+  return valueBytes < KIB ? `${valueBytes} B` : `${valueBytes / KIB} KiB`;
+}
+
+/** A side that is compared by its bytes per second. */
+export function byteRate(
+  side: Pick<Side, 'id' | 'title' | 'job' | 'parameters' | 'nodeFlags'>,
+): Side {
+  return { ...side, metric: 'bytes/s', unit: 'bytes/s', isHigherBetter: true };
+}
+
+/** A side that is compared by what it counts, per second. */
+export function countRate(
+  side: Pick<Side, 'id' | 'title' | 'job' | 'parameters' | 'nodeFlags'> & { readonly unit: string },
+): Side {
+  return { ...side, metric: 'records/s', isHigherBetter: true };
+}
+
+/** *W*, or *D* with `sync`. */
+export function machineWrite(bytes: number, sync: boolean): Side {
+  return byteRate({
+    id: sync ? 'D' : 'W',
+    title: sync ? 'D: 1 MiB writes, fdatasync after each' : 'W: 1 MiB writes',
+    job: 'machine-write',
+    parameters: { bytes, sync },
+  });
+}
+
+/** *F* */
+export function machineSync(syncs: number): Side {
+  return countRate({
+    id: 'F',
+    title: 'F: 4 KiB writes, fdatasync after each',
+    job: 'machine-sync',
+    parameters: { syncs },
+    unit: 'syncs/s',
+  });
+}
+
+/** *R* */
+export function machineRead(bytes: number): Side {
+  return byteRate({
+    id: 'R',
+    title: 'R: 1 MiB reads and their CRC',
+    job: 'machine-read',
+    parameters: { bytes },
+  });
+}
