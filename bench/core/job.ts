@@ -36,8 +36,8 @@ export type OpenJob<P extends JobParameters = JobParameters> = (
 
 /** Thrown by `openJob` where the machine lacks what the job needs: a module, a compiler. No failure. */
 export class UnavailableError extends Error {
-  constructor(message: string) {
-    super(message);
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
     this.name = 'UnavailableError';
   }
 }

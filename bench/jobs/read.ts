@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { openLog, type Log, type LogRecord } from '../../src/index.ts';
 import { assert, present } from '../../src/core/assert.ts';
 import type { Job } from '../core/job.ts';
-import { VALUE_BYTE, writeLog } from './records.ts';
+import { KEY_BYTES, VALUE_BYTE, writeLog } from './records.ts';
 
 export type ReadParameters = {
   readonly valueBytes: number;
@@ -25,6 +25,8 @@ interface Seen {
   valueBytes: number;
   /** Of the first bytes of the values, in the walks that look at the value itself. */
   firstBytes: number;
+  /** In the walks that look at keys. */
+  keyBytes: number;
 }
 
 type Walk = (log: Log<Uint8Array>, seen: Seen) => Promise<void>;
@@ -33,6 +35,15 @@ const WALKS = {
   /** `batches()`; offset, and the value's bytes in place: length and first byte. */
   batches: async (log, seen) => {
     for await (const batch of log.batches()) for (const record of batch) seeView(record, seen);
+  },
+  /** `batches()`; key and value in place. */
+  'batches-entries': async (log, seen) => {
+    for await (const batch of log.batches()) {
+      for (const record of batch) {
+        seeBytes(record.offset, record.valueView(), seen);
+        seeKey(record.keyView(), seen);
+      }
+    }
   },
   /** `batches()`; only the offset. */
   'batches-offsets': async (log, seen) => {
@@ -73,11 +84,23 @@ const WALKS = {
     }
     await cursor.close();
   },
+  /** The cursor; key and value in place. */
+  'cursor-entries': async (log, seen) => {
+    const cursor = log.cursor();
+    while (await cursor.nextBatch()) {
+      while (cursor.next()) {
+        seeBytes(cursor.offset, cursor.valueView(), seen);
+        seeKey(cursor.keyView(), seen);
+      }
+    }
+    await cursor.close();
+  },
 } satisfies Record<string, Walk>;
 
 /** Walks that do not look at the value at all, or not at its bytes. */
 const WITHOUT_VALUE: readonly WalkName[] = ['batches-offsets'];
 const WITHOUT_BYTES: readonly WalkName[] = ['batches-offsets', 'cursor'];
+const WITH_KEY: readonly WalkName[] = ['batches-entries', 'cursor-entries'];
 
 function seeView(record: LogRecord<Uint8Array>, seen: Seen): void {
   seeBytes(record.offset, record.valueView(), seen);
@@ -91,6 +114,10 @@ function seeBytes(offset: number, value: Uint8Array | null, seen: Seen): void {
   seen.firstBytes += value[0] ?? 0;
 }
 
+function seeKey(key: Uint8Array | null, seen: Seen): void {
+  seen.keyBytes += key?.length ?? 0;
+}
+
 export async function openJob(directory: string, parameters: ReadParameters): Promise<Job> {
   const { valueBytes, records, walk } = parameters;
   const path = join(directory, 'log');
@@ -100,7 +127,7 @@ export async function openJob(directory: string, parameters: ReadParameters): Pr
   const scan: Walk = present(WALKS[walk], 'the walk is known');
   return {
     async run() {
-      const seen = { records: 0, offsets: 0, valueBytes: 0, firstBytes: 0 };
+      const seen = { records: 0, offsets: 0, valueBytes: 0, firstBytes: 0, keyBytes: 0 };
       const startMs = performance.now();
       await scan(log, seen);
       const ms = performance.now() - startMs;
@@ -118,4 +145,6 @@ function check(seen: Seen, { valueBytes, records, walk }: ReadParameters): void 
   assert(!isSized || seen.valueBytes === records * valueBytes, 'every value has its length');
   const isTouched = !WITHOUT_BYTES.includes(walk);
   assert(!isTouched || seen.firstBytes === records * VALUE_BYTE, 'every value was looked at');
+  const hasKeys = WITH_KEY.includes(walk);
+  assert(seen.keyBytes === (hasKeys ? records * KEY_BYTES : 0), 'every key was looked at');
 }

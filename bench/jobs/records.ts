@@ -10,6 +10,8 @@ export interface RecordShape {
   readonly keys: KeyKind;
 }
 
+/** Length of every key. */
+export const KEY_BYTES = 16;
 /** What every byte of a value is. */
 export const VALUE_BYTE = 0x61;
 

@@ -13,6 +13,8 @@ const WALK_TITLES: Readonly<Record<WalkName, string>> = {
   cursor: 'cursor: offset, value length',
   'cursor-views': 'cursor: offset, value in place',
   batches: 'batches(): offset, value in place',
+  'cursor-entries': 'cursor: offset, key and value in place',
+  'batches-entries': 'batches(): offset, key and value in place',
   'batches-offsets': 'batches(): offset',
   'batches-values': 'batches(): offset, value decoded',
   records: 'records(): offset, value in place',

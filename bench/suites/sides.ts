@@ -1,6 +1,7 @@
 /** Sides that several suites have: the machine's own rates, and sizes to compare them with. */
 import { encodedRecordBytes } from '../../src/format/batch-encoder.ts';
 import type { Side } from '../core/contest.ts';
+import { KEY_BYTES } from '../jobs/records.ts';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
@@ -8,8 +9,6 @@ export const MIB = 1024 * KIB;
 /** Values of the suites: small enough that a record costs, and large enough that a byte does. */
 export const VALUE_SIZES = [100, KIB] as const;
 
-/** Length of every key, see `jobs/records.ts`. */
-const KEY_BYTES = 16;
 /** Record counts are a multiple of this, so that every call shape divides them. */
 const RECORDS_STEP = 10_000;
 
