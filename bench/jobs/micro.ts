@@ -113,7 +113,16 @@ function makeEncode(buffer: Buffer, header: ReturnType<typeof emptyBatchHeader>)
   const keyBytes = textBytesGuess(key);
   const sizeBytes = encodedRecordBytes(keyBytes, null, value);
   const createTimeMs = Date.UTC(2026, 0, 1);
-  const record = { key, keyBytes, headers: null, value, createTimeMs, sizeBytes };
+  const record = {
+    key,
+    keyBytes,
+    keyAt: -1,
+    keyTexts: null,
+    headers: null,
+    value,
+    createTimeMs,
+    sizeBytes,
+  };
   return () => {
     encoder.reset(buffer, 0);
     encoder.begin();

@@ -15,11 +15,12 @@ import {
   RECORD_FLAG_HEADERS,
   RECORD_FLAG_NULL_VALUE,
   RECORD_HEADER_BYTES,
-  RECORD_KEY_BYTES_AT,
+  RECORD_KEY_BYTES_SHIFT,
   RECORD_OFFSET_DELTA_AT,
   RECORD_SIZE_AND_FLAGS_AT,
   UNCOMPRESSED_SIZE_BYTES,
 } from './layout.ts';
+import type { KeyTexts } from './key-texts.ts';
 import { sealBatch, type BatchHeader } from './batch-header.ts';
 import type { Compressor } from './compression.ts';
 import { viewOf } from './u64.ts';
@@ -34,6 +35,9 @@ export interface EncodableRecord {
   key: string | Uint8Array | null;
   /** Of a text: its length in UTF-8, or what `textBytesGuess` says. */
   keyBytes: number;
+  /** Where the bytes of a text key stand already; -1 = nowhere. */
+  keyAt: number;
+  readonly keyTexts: KeyTexts | null;
   /** An encoded header block, or null. */
   headers: Uint8Array | null;
   value: Uint8Array | null;
@@ -85,6 +89,9 @@ export class BatchEncoder {
 
   #bytes: Buffer = Buffer.alloc(0);
   #view: DataView = viewOf(this.#bytes);
+  #createTimeMs = -1;
+  #createTimeLow = 0;
+  #createTimeHigh = 0;
 
   /** Directs the encoder to `buffer` from `at` on. No batch may be open. */
   reset(buffer: Buffer, at: number): void {
@@ -102,6 +109,7 @@ export class BatchEncoder {
     this.recordCount = 0;
     this.minCreateTimeMs = Number.MAX_SAFE_INTEGER;
     this.maxCreateTimeMs = 0;
+    this.#createTimeMs = -1; // The next record counts towards them.
   }
 
   /**
@@ -116,7 +124,9 @@ export class BatchEncoder {
     const { key, keyBytes, headers, value, createTimeMs } = record;
     let to = at + RECORD_HEADER_BYTES;
     if (key !== null) {
-      if (typeof key !== 'string') bytes.set(key, to);
+      const { keyAt, keyTexts } = record;
+      if (keyAt >= 0 && keyTexts !== null) keyTexts.copyTo(view, to, keyAt, keyBytes);
+      else if (typeof key !== 'string') bytes.set(key, to);
       else if (!writeText(bytes, to, key, keyBytes)) return false;
       to += keyBytes;
     }
@@ -125,9 +135,11 @@ export class BatchEncoder {
     const sizeAndFlags = record.sizeBytes | (flags << RECORD_FLAGS_SHIFT);
     view.setUint32(at + RECORD_SIZE_AND_FLAGS_AT, sizeAndFlags, true);
     view.setUint32(at + RECORD_OFFSET_DELTA_AT, this.recordCount, true);
-    view.setUint32(at + RECORD_CREATE_TIME_LOW_AT, createTimeMs >>> 0, true);
-    view.setUint16(at + RECORD_CREATE_TIME_HIGH_AT, (createTimeMs / TWO_POW_32) | 0, true);
-    view.setUint16(at + RECORD_KEY_BYTES_AT, key === null ? NO_KEY : keyBytes, true);
+    if (createTimeMs !== this.#createTimeMs) this.#takeCreateTime(createTimeMs);
+    view.setUint32(at + RECORD_CREATE_TIME_LOW_AT, this.#createTimeLow, true);
+    const keyField = key === null ? NO_KEY : keyBytes;
+    const timeAndKey = this.#createTimeHigh | (keyField << RECORD_KEY_BYTES_SHIFT);
+    view.setUint32(at + RECORD_CREATE_TIME_HIGH_AT, timeAndKey, true);
     if (headers !== null) {
       bytes.set(headers, to);
       to += headers.length;
@@ -135,8 +147,6 @@ export class BatchEncoder {
     if (value !== null) bytes.set(value, to);
     this.end = at + record.sizeBytes;
     this.recordCount++;
-    if (createTimeMs < this.minCreateTimeMs) this.minCreateTimeMs = createTimeMs;
-    if (createTimeMs > this.maxCreateTimeMs) this.maxCreateTimeMs = createTimeMs;
     return true;
   }
 
@@ -167,6 +177,15 @@ export class BatchEncoder {
     this.#bytes.set(compressed, from + UNCOMPRESSED_SIZE_BYTES);
     this.end = from + UNCOMPRESSED_SIZE_BYTES + compressed.length;
     return compressor.compression;
+  }
+
+  /** Many records in a row have one time: it is taken apart once. */
+  #takeCreateTime(createTimeMs: number): void {
+    this.#createTimeMs = createTimeMs;
+    this.#createTimeLow = createTimeMs >>> 0;
+    this.#createTimeHigh = Math.floor(createTimeMs / TWO_POW_32);
+    if (createTimeMs < this.minCreateTimeMs) this.minCreateTimeMs = createTimeMs;
+    if (createTimeMs > this.maxCreateTimeMs) this.maxCreateTimeMs = createTimeMs;
   }
 
   /** Forgets the open batch. */

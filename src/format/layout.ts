@@ -42,6 +42,8 @@ export const RECORD_CREATE_TIME_LOW_AT = RECORD_OFFSET_DELTA_AT + 4; // u32 \ u4
 export const RECORD_CREATE_TIME_HIGH_AT = RECORD_CREATE_TIME_LOW_AT + 4; // u16 / Unix epoch
 export const RECORD_KEY_BYTES_AT = RECORD_CREATE_TIME_HIGH_AT + 2; // u16, NO_KEY = none
 export const RECORD_HEADER_BYTES = RECORD_KEY_BYTES_AT + 2;
+/** The two u16 side by side as one u32: the key's length is its upper half. */
+export const RECORD_KEY_BYTES_SHIFT = 8 * (RECORD_KEY_BYTES_AT - RECORD_CREATE_TIME_HIGH_AT);
 export const RECORD_SIZE_MASK = 0xff_ffff;
 export const RECORD_FLAGS_SHIFT = 24;
 /** The value is null: a tombstone for its key. */

@@ -33,6 +33,8 @@ export function encodedBatch(input: BatchInput): EncodedBatch {
     const record = {
       key,
       keyBytes: key === null ? 0 : Buffer.byteLength(key),
+      keyAt: -1,
+      keyTexts: null,
       headers: encodeHeaders(headers[at] ?? {}),
       value: value === null ? null : Buffer.from(value),
       createTimeMs: createTimesMs[at] ?? 1000 + at,

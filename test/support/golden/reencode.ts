@@ -146,6 +146,8 @@ function inputsOf(stored: BatchRecords): EncodableRecord[] {
     records.push({
       key,
       keyBytes: key?.length ?? 0,
+      keyAt: -1,
+      keyTexts: null,
       headers: encodeHeaders(Object.fromEntries(headers) as Record<string, Uint8Array>),
       value: cursor.valueView()?.slice() ?? null,
       createTimeMs,

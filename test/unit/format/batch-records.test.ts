@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { CorruptLogError } from '../../../src/core/errors.ts';
 import { BatchCursor } from '../../../src/format/batch-cursor.ts';
 import { BatchEncoder, encodedRecordBytes } from '../../../src/format/batch-encoder.ts';
+import { emptyEncodable } from '../../../src/log/record-input.ts';
 import { emptyBatchHeader } from '../../../src/format/batch-header.ts';
 import { recordsOf } from '../../../src/format/batch-records.ts';
 import {
@@ -133,7 +134,7 @@ describe('BatchEncoder', () => {
     encoder.reset(buffer, 10);
     const value = Buffer.from('x');
     const sizeBytes = encodedRecordBytes(0, null, value);
-    const record = { key: null, keyBytes: 0, headers: null, value, createTimeMs: 5, sizeBytes };
+    const record = { ...emptyEncodable(), value, createTimeMs: 5, sizeBytes };
     encoder.begin();
     encoder.add(record);
     const first = encoder.seal(emptyBatchHeader(), null);
