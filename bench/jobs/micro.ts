@@ -116,8 +116,6 @@ function makeEncode(buffer: Buffer, header: ReturnType<typeof emptyBatchHeader>)
   const record = {
     key,
     keyBytes,
-    keyAt: -1,
-    keyTexts: null,
     headers: null,
     value,
     createTimeMs,
@@ -127,6 +125,7 @@ function makeEncode(buffer: Buffer, header: ReturnType<typeof emptyBatchHeader>)
     encoder.reset(buffer, 0);
     encoder.begin();
     for (let at = 0; at < RECORDS; at++) encoder.add(record);
+    encoder.writeKeys();
     encoder.seal(header, null);
     return header.sizeBytes;
   };

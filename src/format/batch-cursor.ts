@@ -30,10 +30,8 @@ const EMPTY = new Uint8Array(0);
 export class BatchCursor {
   /** Offset of the current record. */
   offset = 0;
-  /** Create time, ms since the Unix epoch. */
-  createTimeMs = 0;
-  /** Where the record begins in the buffer, and how many bytes it has, its header included. */
-  start = 0;
+  /** Where the record begins, and how many bytes it has, its header included; -1 = at none. */
+  start = -1;
   sizeBytes = 0;
   /** Key bytes; -1 when the record has no key. The key stands right behind the record header. */
   keyBytes = -1;
@@ -43,9 +41,7 @@ export class BatchCursor {
   /** Where the value begins, and its length; -1 for a null value (tombstone). */
   valueStart = 0;
   valueBytes = -1;
-  /** The buffer that the positions refer to. */
-  bytes: Uint8Array = EMPTY;
-
+  #records: BatchRecords | null = null;
   #view: DataView = viewOf(EMPTY);
   #next = 0;
   #end = 0;
@@ -58,7 +54,7 @@ export class BatchCursor {
   /** Points the cursor before the first record of a batch. */
   reset(records: BatchRecords): void {
     const { header } = records;
-    this.bytes = records.bytes;
+    this.#records = records;
     this.#view = records.view;
     this.#next = records.start;
     this.#end = records.end;
@@ -66,6 +62,7 @@ export class BatchCursor {
     this.#nextOffset = nextOffsetOf(header);
     this.#recordsLeft = header.recordCount;
     this.offset = header.baseOffset - 1;
+    this.start = -1;
     this.#file = records.file;
     this.#position = header.position;
   }
@@ -99,7 +96,6 @@ export class BatchCursor {
     const offset = this.#baseOffset + view.getUint32(at + RECORD_OFFSET_DELTA_AT, true);
     if (offset <= this.offset || offset >= this.#nextOffset) this.#throwBad('its offset is wrong');
     this.offset = offset;
-    this.createTimeMs = createTimeOf(view, at);
     this.start = at;
     this.sizeBytes = sizeBytes;
     this.keyBytes = keyField === NO_KEY ? -1 : keyField;
@@ -110,17 +106,22 @@ export class BatchCursor {
     return true;
   }
 
+  /** Create time of the current record, ms since the Unix epoch; read when asked for. */
+  get createTimeMs(): number {
+    return this.start < 0 ? 0 : createTimeOf(this.#view, this.start);
+  }
+
   /** The key's bytes as a view of the buffer; null when there is none. */
   keyView(): Uint8Array | null {
-    if (this.keyBytes < 0) return null;
+    if (this.keyBytes < 0 || this.#records === null) return null;
     const start = this.start + RECORD_HEADER_BYTES;
-    return this.bytes.subarray(start, start + this.keyBytes);
+    return this.#records.subarray(start, start + this.keyBytes);
   }
 
   /** The value's bytes as a view of the buffer; null for a tombstone. */
   valueView(): Uint8Array | null {
-    if (this.valueBytes < 0) return null;
-    return this.bytes.subarray(this.valueStart, this.valueStart + this.valueBytes);
+    if (this.valueBytes < 0 || this.#records === null) return null;
+    return this.#records.subarray(this.valueStart, this.valueStart + this.valueBytes);
   }
 
   #enterHeaders(from: number, recordEnd: number): number {

@@ -5,6 +5,7 @@
  *
  * The caller has checked sizes and room. Byte tables: `layout.ts` and FORMAT.md.
  */
+import { assert } from '../core/assert.ts';
 import {
   BATCH_HEADER_BYTES,
   Compression,
@@ -20,24 +21,19 @@ import {
   RECORD_SIZE_AND_FLAGS_AT,
   UNCOMPRESSED_SIZE_BYTES,
 } from './layout.ts';
-import type { KeyTexts } from './key-texts.ts';
-import { sealBatch, type BatchHeader } from './batch-header.ts';
+import { JOINED_KEY_BYTES_MAX, KeyTexts } from './key-texts.ts';
+import { BatchCursor } from './batch-cursor.ts';
+import { emptyBatchHeader, sealBatch, type BatchHeader } from './batch-header.ts';
+import { BatchRecords } from './batch-records.ts';
 import type { Compressor } from './compression.ts';
 import { viewOf } from './u64.ts';
 
 const TWO_POW_32 = 2 ** 32;
-const ASCII_MAX = 0x7f;
-/** Up to here a loop beats the call into native code. */
-const LOOP_CHARS_MAX = 64;
-
 /** One record, ready to be copied. */
 export interface EncodableRecord {
   key: string | Uint8Array | null;
   /** Of a text: its length in UTF-8, or what `textBytesGuess` says. */
   keyBytes: number;
-  /** Where the bytes of a text key stand already; -1 = nowhere. */
-  keyAt: number;
-  readonly keyTexts: KeyTexts | null;
   /** An encoded header block, or null. */
   headers: Uint8Array | null;
   value: Uint8Array | null;
@@ -58,14 +54,14 @@ export function encodedRecordBytes(
 
 /**
  * UTF-8 length of `text`, if short text is ASCII: keys mostly are, and to look at every character
- * here and again when it is copied would cost as much as the rest of the record.
+ * would cost as much as the rest of the record. `BatchEncoder.writeKeys` knows.
  */
 export function textBytesGuess(text: string): number {
-  return text.length <= LOOP_CHARS_MAX ? text.length : Buffer.byteLength(text, 'utf8');
+  return text.length <= JOINED_KEY_BYTES_MAX ? text.length : Buffer.byteLength(text, 'utf8');
 }
 
 /** What a guess may be short of, bytes: a UTF-16 unit takes at most 3 bytes. */
-export const TEXT_BYTES_GUESS_ERROR_MAX = 2 * LOOP_CHARS_MAX;
+export const TEXT_BYTES_GUESS_ERROR_MAX = 2 * JOINED_KEY_BYTES_MAX;
 
 /** Replaces a guess in `keyBytes`, and so in `sizeBytes`, by what it is. */
 export function countKeyBytes(record: EncodableRecord): void {
@@ -87,6 +83,7 @@ export class BatchEncoder {
   minCreateTimeMs = 0;
   maxCreateTimeMs = 0;
 
+  readonly #keys = new KeyTexts();
   #bytes: Buffer = Buffer.alloc(0);
   #view: DataView = viewOf(this.#bytes);
   #createTimeMs = -1;
@@ -113,21 +110,19 @@ export class BatchEncoder {
   }
 
   /**
-   * Adds a record to the open batch; its offset is the base offset plus `recordCount` before.
-   *
-   * @returns false when nothing was added because `keyBytes` was a wrong guess: see `countKeyBytes`
+   * Adds a record to the open batch; its offset is the base offset plus `recordCount` before. Text
+   * keys may be added last of all: see `writeKeys`.
    */
-  add(record: EncodableRecord): boolean {
+  add(record: EncodableRecord): void {
     const at = this.end;
     const bytes = this.#bytes;
     const view = this.#view;
     const { key, keyBytes, headers, value, createTimeMs } = record;
     let to = at + RECORD_HEADER_BYTES;
     if (key !== null) {
-      const { keyAt, keyTexts } = record;
-      if (keyAt >= 0 && keyTexts !== null) keyTexts.copyTo(view, to, keyAt, keyBytes);
-      else if (typeof key !== 'string') bytes.set(key, to);
-      else if (!writeText(bytes, to, key, keyBytes)) return false;
+      if (typeof key !== 'string') bytes.set(key, to);
+      else if (keyBytes === key.length && keyBytes <= JOINED_KEY_BYTES_MAX) this.#keys.add(key, to);
+      else bytes.write(key, to, keyBytes, 'utf8');
       to += keyBytes;
     }
     const flags =
@@ -147,15 +142,48 @@ export class BatchEncoder {
     if (value !== null) bytes.set(value, to);
     this.end = at + record.sizeBytes;
     this.recordCount++;
-    return true;
   }
 
   /**
-   * Closes the open batch: compresses its records in place where that pays, fills the attributes,
+   * Writes the text keys of the open batch; before `seal`.
+   *
+   * @returns false when the length of one was guessed wrong: the batch is to be encoded again, from
+   *   `takeRecords`
+   */
+  writeKeys(): boolean {
+    return this.#keys.writeTo(this.#view);
+  }
+
+  /** Copies of the records of the open batch, which is forgotten, with their keys as bytes. */
+  takeRecords(): EncodableRecord[] {
+    const bytes = Uint8Array.prototype.slice.call(this.#bytes, this.start, this.end);
+    const keys = this.#keys.encodedByPlace();
+    const { start, recordCount } = this;
+    this.discard();
+    const header = { ...emptyBatchHeader(), recordCount, lastOffsetDelta: recordCount - 1 };
+    const records = { bytes, view: viewOf(bytes), start: BATCH_HEADER_BYTES, end: bytes.length };
+    const cursor = new BatchCursor();
+    cursor.reset(new BatchRecords({ ...records, header, file: '' }));
+    return Array.from({ length: recordCount }, () => {
+      cursor.next();
+      const key = keys.get(start + cursor.start + RECORD_HEADER_BYTES) ?? cursor.keyView();
+      const { createTimeMs, headersStart, headersBytes } = cursor;
+      const headers =
+        headersBytes === 0 ? null : bytes.subarray(headersStart, headersStart + headersBytes);
+      const value = cursor.valueView();
+      const keyBytes = key === null ? 0 : key.length;
+      const sizeBytes = encodedRecordBytes(keyBytes, headers, value);
+      return { key, keyBytes, headers, value, createTimeMs, sizeBytes };
+    });
+  }
+
+  /**
+   * Closes the open batch, its keys written: compresses its records in place where that pays, fills the attributes,
    * sizes, counts and create times into `header`, writes it and returns the checksum. The caller
    * has set all other fields.
    */
   seal(header: BatchHeader, compressor: Compressor | null): number {
+    assert(this.#keys.isEmpty, 'writeKeys has written the keys');
     header.attributes = compressor === null ? Compression.none : this.#compress(compressor);
     header.sizeBytes = this.end - this.start;
     header.recordCount = this.recordCount;
@@ -192,19 +220,6 @@ export class BatchEncoder {
   discard(): void {
     this.end = this.start;
     this.recordCount = 0;
+    this.#keys.clear();
   }
-}
-
-/** Writes `text` as UTF-8; false when it does not have the length that was said. */
-function writeText(bytes: Buffer, at: number, text: string, sizeBytes: number): boolean {
-  if (sizeBytes > LOOP_CHARS_MAX || sizeBytes !== text.length) {
-    return bytes.write(text, at, sizeBytes, 'utf8') === sizeBytes;
-  }
-  let seen = 0;
-  for (let from = 0; from < sizeBytes; from++) {
-    const unit = text.charCodeAt(from);
-    seen |= unit;
-    bytes[at + from] = unit;
-  }
-  return seen <= ASCII_MAX;
 }

@@ -19,8 +19,8 @@ export interface VerifiedBatch {
   readonly file: string;
 }
 
-/** The records of a batch, uncompressed: `bytes[start, end)`; `view` is of `bytes`. */
-export interface BatchRecords {
+/** Where the records of a batch stand, uncompressed: `bytes[start, end)`; `view` is of `bytes`. */
+export interface RecordsPlace {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly start: number;
@@ -28,6 +28,34 @@ export interface BatchRecords {
   readonly header: BatchHeader;
   /** For error messages. */
   readonly file: string;
+}
+
+/** The records of a batch, uncompressed. */
+export class BatchRecords implements RecordsPlace {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly start: number;
+  readonly end: number;
+  readonly header: BatchHeader;
+  readonly file: string;
+  readonly #memory: ArrayBufferLike;
+  readonly #memoryAt: number;
+
+  constructor({ bytes, view, start, end, header, file }: RecordsPlace) {
+    this.bytes = bytes;
+    this.view = view;
+    this.start = start;
+    this.end = end;
+    this.header = header;
+    this.file = file;
+    this.#memory = bytes.buffer;
+    this.#memoryAt = bytes.byteOffset;
+  }
+
+  /** `bytes.subarray(from, to)` at half the cost: it would look up buffer and class each time. */
+  subarray(from: number, to: number): Uint8Array {
+    return new Uint8Array(this.#memory, this.#memoryAt + from, to - from);
+  }
 }
 
 /**
@@ -43,9 +71,12 @@ export function recordsOf(batch: VerifiedBatch): BatchRecords {
   const { bytes, view, at, header, file } = batch;
   const start = at + BATCH_HEADER_BYTES + header.extensionBytes;
   const end = at + header.sizeBytes;
-  if (compressionOf(header) === Compression.none) return { bytes, view, start, end, header, file };
+  if (compressionOf(header) === Compression.none) {
+    return new BatchRecords({ bytes, view, start, end, header, file });
+  }
   const records = decompressed(batch, bytes.subarray(start + UNCOMPRESSED_SIZE_BYTES, end));
-  return { bytes: records, view: viewOf(records), start: 0, end: records.length, header, file };
+  const place = { bytes: records, view: viewOf(records), start: 0, end: records.length };
+  return new BatchRecords({ ...place, header, file });
 }
 
 function decompressed({ view, at, header, file }: VerifiedBatch, stored: Uint8Array): Uint8Array {

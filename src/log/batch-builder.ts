@@ -68,6 +68,9 @@ export interface BatchBuilderOptions {
   readonly end: LogEnd;
 }
 
+/** After a batch with a key that is not ASCII, more of them are likely. */
+const COUNTED_BATCHES = 64;
+
 export class BatchBuilder {
   /** Offset that the next record gets. */
   nextOffset: number;
@@ -89,6 +92,8 @@ export class BatchBuilder {
   /** `encodedBytes` of the last chunk that was taken. */
   #takenBytes = 0;
   #batchBaseOffset = 0;
+  /** For so many batches keys are counted, not guessed. */
+  #countedBatches = 0;
 
   constructor(options: BatchBuilderOptions) {
     this.#options = options;
@@ -107,6 +112,7 @@ export class BatchBuilder {
   /** Encodes one record and returns its offset. Cost: a copy of its bytes. */
   add(record: EncodableRecord): number {
     const encoder = this.#encoder;
+    if (this.#countedBatches > 0) countKeyBytes(record);
     const { recordCount } = encoder;
     if (recordCount > 0 && encoder.end - encoder.start + record.sizeBytes > this.#batchLimit) {
       this.closeBatch();
@@ -115,10 +121,7 @@ export class BatchBuilder {
       countKeyBytes(record); // Where room is planned a guess will not do.
       this.#openBatch(record.sizeBytes);
     }
-    if (!encoder.add(record)) {
-      countKeyBytes(record);
-      return this.add(record);
-    }
+    encoder.add(record);
     this.encodedBytes += record.sizeBytes;
     return this.nextOffset++;
   }
@@ -126,6 +129,22 @@ export class BatchBuilder {
   /** Seals the open batch, if there is one. Positions and sizes are those of the stored batch. */
   closeBatch(): void {
     if (this.#encoder.recordCount === 0) return;
+    if (this.#encoder.writeKeys()) this.#sealBatch();
+    else this.#encodeAgain();
+    if (this.#countedBatches > 0) this.#countedBatches--;
+  }
+
+  /** The lengths of keys were guessed wrong: more batches may be needed than one. */
+  #encodeAgain(): void {
+    const encoder = this.#encoder;
+    this.#countedBatches = COUNTED_BATCHES;
+    this.encodedBytes -= encoder.end - encoder.start - BATCH_HEADER_BYTES;
+    this.nextOffset = this.#batchBaseOffset;
+    for (const record of encoder.takeRecords()) this.add(record);
+    this.closeBatch();
+  }
+
+  #sealBatch(): void {
     const chunk = this.#chunk;
     const segment = this.#segment;
     assert(chunk !== null && segment?.header != null, 'an open batch stands in a chunk');
@@ -153,6 +172,7 @@ export class BatchBuilder {
 
   /** Takes the next chunk to write; null when everything was taken. */
   takeChunk(): Chunk | null {
+    if (this.#queue.length === 0) this.closeBatch(); // May need a chunk more.
     const chunk = this.#queue.shift() ?? this.#endChunk();
     if (chunk !== null) this.#takenBytes = chunk.encodedBytes;
     return chunk;
@@ -191,7 +211,6 @@ export class BatchBuilder {
   }
 
   #endChunk(): Chunk | null {
-    this.closeBatch();
     const chunk = this.#chunk;
     if (chunk === null || chunk.batchCount === 0) return null;
     this.#chunk = null;

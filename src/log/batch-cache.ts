@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { BatchCursor } from '../format/batch-cursor.ts';
 import { viewOf } from '../format/u64.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
-import { recordsOf, type BatchRecords, type VerifiedBatch } from '../format/batch-records.ts';
+import { BatchRecords, recordsOf, type VerifiedBatch } from '../format/batch-records.ts';
 import { BATCH_HEADER_BYTES } from '../format/layout.ts';
 import { floorSlot } from '../segment/index-search.ts';
 
@@ -102,10 +102,9 @@ export class BatchCache {
    * @throws as `recordsOf`
    */
   add(batch: VerifiedBatch, isOwned: boolean): CachedBatch {
-    const records = recordsOf(batch);
-    const kept = isOwned ? records : copyOf(records);
-    const { header } = records;
-    const cached = new CachedBatch({ ...kept, header: { ...header } });
+    const header = { ...batch.header };
+    const records = recordsOf({ ...batch, header });
+    const cached = new CachedBatch(isOwned ? records : copyOf(records));
     this.#batches?.set(header.baseOffset, cached);
     return cached;
   }
@@ -118,5 +117,6 @@ export class BatchCache {
 function copyOf({ bytes, start, end, header, file }: BatchRecords): BatchRecords {
   // Not `slice()`: of a Buffer that is a view, which would pin the whole read window.
   const copy = new Uint8Array(bytes.subarray(start, end));
-  return { bytes: copy, view: viewOf(copy), start: 0, end: copy.length, header, file };
+  const place = { bytes: copy, view: viewOf(copy), start: 0, end: copy.length };
+  return new BatchRecords({ ...place, header, file });
 }

@@ -17,7 +17,10 @@ export class LogCursor implements AsyncDisposable {
   readonly #records = new BatchCursor();
   #from = 0;
   #to = 0;
+  /** Records wanted behind the current batch. */
   #left: number;
+  /** Wanted of the current batch: a small integer, which costs nothing to count down. */
+  #leftInBatch = 0;
 
   /** @internal */
   constructor(source: RecordSource, limit: number) {
@@ -31,21 +34,25 @@ export class LogCursor implements AsyncDisposable {
    * @throws as `Log.batches`
    */
   async nextBatch(): Promise<boolean> {
-    if (this.#left <= 0 || !(await this.#source.next())) return false;
+    if (this.#left + this.#leftInBatch <= 0 || !(await this.#source.next())) return false;
     this.#from = this.#source.from;
     this.#to = this.#source.to;
-    this.#records.reset(recordsOf(this.#source.batch));
+    const records = recordsOf(this.#source.batch);
+    this.#records.reset(records);
+    this.#left += this.#leftInBatch;
+    this.#leftInBatch = Math.min(this.#left, records.header.recordCount);
+    this.#left -= this.#leftInBatch;
     return true;
   }
 
   /** Moves to the next record of the batch; false behind its last. */
   next(): boolean {
     const records = this.#records;
-    if (this.#left <= 0) return false;
+    if (this.#leftInBatch <= 0) return false;
     while (records.next()) {
       if (records.offset >= this.#to) return false;
       if (records.offset < this.#from) continue;
-      this.#left--;
+      this.#leftInBatch--;
       return true;
     }
     return false;
@@ -82,6 +89,7 @@ export class LogCursor implements AsyncDisposable {
   /** Lets go of the file. Idempotent. */
   async close(): Promise<void> {
     this.#left = 0;
+    this.#leftInBatch = 0;
     this.#source.close();
   }
 

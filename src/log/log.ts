@@ -19,6 +19,7 @@ import { PreparedRecords } from './prepared-records.ts';
 import { planRead, type ReadOptions } from './read-options.ts';
 import { RecordBatch, type LogRecord } from './record.ts';
 import { emptyEncodable, prepareRecord, type RecordInput } from './record-input.ts';
+import { RecordStream } from './record-stream.ts';
 import { RecordSource } from './record-source.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import type { RetentionResult } from './trimmer.ts';
@@ -232,8 +233,8 @@ export class Log<T, Input = T> implements AsyncDisposable {
   }
 
   /** Reads record by record: convenient, and several times slower than `batches`. */
-  async *records(options: ReadOptions = {}): AsyncGenerator<LogRecord<T>, void, void> {
-    for await (const batch of this.batches(options)) yield* batch;
+  records(options: ReadOptions = {}): AsyncGenerator<LogRecord<T>, void, void> {
+    return new RecordStream(this.batches(options));
   }
 
   /** Reads without an object per record: see `LogCursor`. */

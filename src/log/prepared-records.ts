@@ -1,7 +1,6 @@
 /** The records of an `appendBatch`, checked and encoded before the first of them is appended. */
 import { argumentError, present } from '../core/assert.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
-import { KeyTexts } from '../format/key-texts.ts';
 import {
   emptyEncodable,
   prepareRecord,
@@ -14,7 +13,6 @@ const KEPT_MAX = 10_000;
 
 export class PreparedRecords<T> {
   readonly #settings: PrepareSettings<T>;
-  readonly #keyTexts = new KeyTexts();
   #kept: EncodableRecord[] = [];
 
   constructor(settings: PrepareSettings<T>) {
@@ -26,23 +24,11 @@ export class PreparedRecords<T> {
     if (!Array.isArray(records)) throw argumentError(TypeError, 'records', 'an array', records);
     const prepared = this.#kept;
     this.#kept = []; // A codec is user code: when it appends, it gets objects of its own.
-    while (prepared.length < records.length) prepared.push(emptyEncodable(this.#keyTexts));
+    while (prepared.length < records.length) prepared.push(emptyEncodable());
     for (let at = 0; at < records.length; at++) {
       prepareRecord(records[at], nowMs, this.#settings, present(prepared[at], 'grown above'));
     }
-    this.#takeKeys(prepared, records.length); // Behind all user code: nothing comes in between.
     return prepared;
-  }
-
-  #takeKeys(prepared: readonly EncodableRecord[], count: number): void {
-    const keyTexts = this.#keyTexts;
-    keyTexts.reset();
-    for (let at = 0; at < count; at++) {
-      const record = present(prepared[at], 'prepare filled it');
-      record.keyAt = typeof record.key === 'string' ? keyTexts.add(record.key) : -1;
-    }
-    if (keyTexts.encode()) return;
-    for (let at = 0; at < count; at++) present(prepared[at], 'prepare filled it').keyAt = -1;
   }
 
   /** Hands the first `count` to `add`, in order, and takes the objects back. */

@@ -10,7 +10,6 @@ import {
   textBytesGuess,
   type EncodableRecord,
 } from '../format/batch-encoder.ts';
-import type { KeyTexts } from '../format/key-texts.ts';
 import { CREATE_TIME_MS_MAX } from '../format/layout.ts';
 import { encodeHeaders, type HeadersInput } from '../format/record-headers.ts';
 
@@ -32,17 +31,8 @@ export interface PrepareSettings<T> {
 }
 
 /** A record object to be filled again and again. */
-export function emptyEncodable(keyTexts: KeyTexts | null = null): EncodableRecord {
-  return {
-    key: null,
-    keyBytes: 0,
-    keyAt: -1,
-    keyTexts,
-    headers: null,
-    value: null,
-    createTimeMs: 0,
-    sizeBytes: 0,
-  };
+export function emptyEncodable(): EncodableRecord {
+  return { key: null, keyBytes: 0, headers: null, value: null, createTimeMs: 0, sizeBytes: 0 };
 }
 
 /**

@@ -70,11 +70,11 @@ export class LogRecord<T> {
 
   /** The key's bytes, valid as long as the record; do not change them. */
   keyView(): Uint8Array | null {
-    const { bytes, view } = this.#records;
-    const keyBytes = keyBytesOf(view, this.#start);
+    const records = this.#records;
+    const keyBytes = keyBytesOf(records.view, this.#start);
     if (keyBytes < 0) return null;
     const start = this.#start + RECORD_HEADER_BYTES;
-    return bytes.subarray(start, start + keyBytes);
+    return records.subarray(start, start + keyBytes);
   }
 
   /**
@@ -99,10 +99,11 @@ export class LogRecord<T> {
 
   /** The value's bytes, valid as long as the record; do not change them. null = tombstone. */
   valueView(): Uint8Array | null {
-    const { bytes, view } = this.#records;
+    const records = this.#records;
+    const { view } = records;
     const start = this.#start;
     if (isTombstone(view, start)) return null;
-    return bytes.subarray(valueStartOf(view, start), start + recordSizeOf(view, start));
+    return records.subarray(valueStartOf(view, start), start + recordSizeOf(view, start));
   }
 
   /** Header values by name, copied. */
@@ -223,7 +224,7 @@ class RecordIterator<T> implements Iterator<LogRecord<T>> {
     this.#cursor.reset(records);
     this.#from = from;
     this.#to = to;
-    this.#left = recordsMax;
+    this.#left = Math.min(recordsMax, records.header.recordCount); // A small integer, not Infinity.
   }
 
   next(): IteratorResult<LogRecord<T>, undefined> {

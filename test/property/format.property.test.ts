@@ -95,19 +95,20 @@ test('a batch, compressed or not, gives back any records: keys, values, headers,
       if (compressionOf(header) === 0) seen.plain++;
       else seen.compressed++;
       const cursor = new BatchCursor();
-      cursor.reset(recordsOf({ bytes, view: viewOf(bytes), at: 0, header, file: 'test' }));
+      const stored = recordsOf({ bytes, view: viewOf(bytes), at: 0, header, file: 'test' });
+      cursor.reset(stored);
       for (const [slot, input] of inputs.entries()) {
         expect(cursor.next()).toBe(true);
         expect(cursor.offset).toBe(fields.baseOffset + slot);
         expect(cursor.createTimeMs).toBe(input.createTimeMs);
-        expect(bytesAt(cursor.bytes, cursor.start + RECORD_HEADER_BYTES, cursor.keyBytes)).toEqual(
+        expect(bytesAt(stored.bytes, cursor.start + RECORD_HEADER_BYTES, cursor.keyBytes)).toEqual(
           bytesOf(input.key),
         );
-        expect(bytesAt(cursor.bytes, cursor.valueStart, cursor.valueBytes)).toEqual(
+        expect(bytesAt(stored.bytes, cursor.valueStart, cursor.valueBytes)).toEqual(
           bytesOf(input.value),
         );
         const { headersStart, headersBytes } = cursor;
-        const headers = decodeHeaders(cursor.bytes, headersStart, headersStart + headersBytes);
+        const headers = decodeHeaders(stored.bytes, headersStart, headersStart + headersBytes);
         // Text that is no Unicode becomes U+FFFD: two such names may be one, and the last counts.
         const sent = Object.entries(input.headers ?? {}).map(
           ([name, value]) => [Buffer.from(name).toString(), Buffer.from(value)] as const,

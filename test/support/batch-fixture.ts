@@ -33,8 +33,6 @@ export function encodedBatch(input: BatchInput): EncodedBatch {
     const record = {
       key,
       keyBytes: key === null ? 0 : Buffer.byteLength(key),
-      keyAt: -1,
-      keyTexts: null,
       headers: encodeHeaders(headers[at] ?? {}),
       value: value === null ? null : Buffer.from(value),
       createTimeMs: createTimesMs[at] ?? 1000 + at,
@@ -49,6 +47,7 @@ export function encodedBatch(input: BatchInput): EncodedBatch {
   for (const record of records) encoder.add(record);
   const defaults = { logId: 1, segmentId: 1, position: 128, epoch: 1, appendTimeMs: 5000 };
   const header = Object.assign(emptyBatchHeader(), defaults, fields);
+  encoder.writeKeys();
   encoder.seal(header, compressor);
   return { bytes: buffer.subarray(0, header.sizeBytes), header };
 }

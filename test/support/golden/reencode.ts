@@ -117,6 +117,7 @@ function dataAgain(bytes: Uint8Array, header: BatchHeader): Uint8Array {
   const { crc: _crc, sizeBytes: _size, recordCount: _count, ...fields } = header;
   const fresh = { ...fields, crc: 0, sizeBytes: 0, recordCount: 0, lastOffsetDelta: 0 };
   const sealed = { ...fresh, attributes: 0, baseCreateTimeMs: 0, maxCreateTimeMs: 0 };
+  encoder.writeKeys();
   encoder.seal(sealed, compressorAgain(bytes, stored));
   return buffer.subarray(0, encoder.end);
 }
@@ -146,8 +147,6 @@ function inputsOf(stored: BatchRecords): EncodableRecord[] {
     records.push({
       key,
       keyBytes: key?.length ?? 0,
-      keyAt: -1,
-      keyTexts: null,
       headers: encodeHeaders(Object.fromEntries(headers) as Record<string, Uint8Array>),
       value: cursor.valueView()?.slice() ?? null,
       createTimeMs,

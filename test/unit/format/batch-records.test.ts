@@ -6,7 +6,7 @@ import { BatchCursor } from '../../../src/format/batch-cursor.ts';
 import { BatchEncoder, encodedRecordBytes } from '../../../src/format/batch-encoder.ts';
 import { emptyEncodable } from '../../../src/log/record-input.ts';
 import { emptyBatchHeader } from '../../../src/format/batch-header.ts';
-import { recordsOf } from '../../../src/format/batch-records.ts';
+import { recordsOf, type BatchRecords } from '../../../src/format/batch-records.ts';
 import {
   BATCH_HEADER_BYTES,
   CREATE_TIME_MS_MAX,
@@ -21,9 +21,13 @@ import { viewOf } from '../../../src/format/u64.ts';
 import { encodedBatch, type EncodedBatch } from '../../support/batch-fixture.ts';
 import { thrownBy } from '../../support/log-fixture.ts';
 
-function cursorOver({ bytes, header }: EncodedBatch): BatchCursor {
+function recordsIn({ bytes, header }: EncodedBatch): BatchRecords {
+  return recordsOf({ bytes, view: viewOf(bytes), at: 0, header, file: '/test.log' });
+}
+
+function cursorOver(batch: EncodedBatch): BatchCursor {
   const cursor = new BatchCursor();
-  cursor.reset(recordsOf({ bytes, view: viewOf(bytes), at: 0, header, file: '/test.log' }));
+  cursor.reset(recordsIn(batch));
   return cursor;
 }
 
@@ -37,9 +41,10 @@ interface Decoded {
 
 function decodeAll(batch: EncodedBatch): Decoded[] {
   const cursor = cursorOver(batch);
+  const { bytes } = recordsIn(batch);
   const decoded: Decoded[] = [];
   while (cursor.next()) {
-    const { offset, createTimeMs, headersStart, headersBytes, bytes } = cursor;
+    const { offset, createTimeMs, headersStart, headersBytes } = cursor;
     const key = cursor.keyView();
     const value = cursor.valueView();
     const headers = decodeHeaders(bytes, headersStart, headersStart + headersBytes);
