@@ -45,8 +45,11 @@ export async function openJob(directory: string, parameters: StallParameters): P
       const startMs = performance.now();
       const watch = new StallWatch();
       await load(log);
-      const figures = watch.stop();
       const ms = performance.now() - startMs;
+      // Behind a slow disk nothing may be synced yet, and so nothing deleted.
+      await log.sync();
+      await log.retain();
+      const figures = watch.stop();
       const { segmentCount, retainedAway, lastError } = log.stats();
       const records = log.endOffset;
       await log.close();

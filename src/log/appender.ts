@@ -43,6 +43,9 @@ export interface AppenderOptions {
  */
 const EARLY_WRITE_BYTES = BATCH_TARGET_BYTES;
 
+/** Appends of one turn that get the same time. */
+const TIME_USES_MAX = 64;
+
 /** `appendNoWait` stops at this share of the bound, so that waiting appends have room left. */
 const NO_WAIT_SHARE = 1 / 4;
 
@@ -53,7 +56,10 @@ export class Appender {
   readonly #synced = new AckQueue();
   #failure: FailedError | null = null;
   #isClosed = false;
+  /** Until the end of the turn of the event loop in which something was appended. */
   #isFlushPlanned = false;
+  #turnTimeMs = 0;
+  #timeUses = 0;
   #draining: Promise<void> | null = null;
   #flushTimer: Timer | null = null;
   /** `encodedBytes` of the builder up to which everything is acknowledged or rejected. */
@@ -114,10 +120,22 @@ export class Appender {
   submit(durability: DurabilityLevel, waiter: Waiter | null): void {
     if (waiter !== null) this.#wait(durability, waiter);
     else this.#noWaitOffset = this.nextOffset;
-    if (this.#draining !== null) return;
+    this.#planFlush();
     // Enough to keep the disk busy while the rest of the turn goes on.
-    if (this.#builder.unwrittenBytes >= EARLY_WRITE_BYTES) this.#drain();
-    else this.#planFlush();
+    if (this.#draining === null && this.#builder.unwrittenBytes >= EARLY_WRITE_BYTES) this.#drain();
+  }
+
+  /**
+   * Wall time for what is appended now, ms since the Unix epoch. The first append of a turn asks the
+   * clock, and every 64th: it costs as much as the copy of a small record.
+   */
+  nowMs(): number {
+    if (!this.#isFlushPlanned || this.#timeUses === TIME_USES_MAX) {
+      this.#timeUses = 0;
+      this.#turnTimeMs = this.#options.clock.now();
+    }
+    this.#timeUses++;
+    return this.#turnTimeMs;
   }
 
   /** Why records of `appendNoWait` were lost since `takeNoWaitLoss`; null when none were. */
@@ -214,13 +232,15 @@ export class Appender {
    * so the callers who were answered together append together again.
    */
   #planFlush(): void {
-    if (this.#isFlushPlanned || this.#draining !== null) return;
+    if (this.#isFlushPlanned) return;
     this.#isFlushPlanned = true;
-    process.nextTick(() => {
-      this.#isFlushPlanned = false;
-      this.#drain();
-    });
+    process.nextTick(this.#flush);
   }
+
+  readonly #flush = (): void => {
+    this.#isFlushPlanned = false;
+    if (this.#builder.hasChunk) this.#drain();
+  };
 
   #drain(): void {
     if (this.#draining !== null || this.#failure !== null) return;

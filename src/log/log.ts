@@ -125,7 +125,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
    */
   append(record: RecordInput<Input>, options: AppendOptions = NO_OPTIONS): Promise<AppendResult> {
     const durability = this.#level(options);
-    prepareRecord(record, this.#settings.clock.now(), this.#settings, this.#scratch);
+    prepareRecord(record, this.#nowMs(), this.#settings, this.#scratch);
     const refusal = this.#refusal('append', options);
     if (refusal !== null) return Promise.reject(refusal);
     const { appender } = present(this.#writer, '#refusal checked it');
@@ -180,7 +180,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
    * @throws as `append`, all at once
    */
   appendNoWait(record: RecordInput<Input>): number {
-    prepareRecord(record, this.#settings.clock.now(), this.#settings, this.#scratch);
+    prepareRecord(record, this.#nowMs(), this.#settings, this.#scratch);
     if (this.#writer?.appender.isFull === true && this.#writer.appender.failure === null) return -1;
     const refusal = this.#refusal('appendNoWait', NO_OPTIONS);
     if (refusal !== null) throw refusal;
@@ -334,6 +334,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
       for (const source of this.#reads) source.close();
       await this.#log.handles.close();
     }
+  }
+
+  #nowMs(): number {
+    return this.#writer === null ? this.#settings.clock.now() : this.#writer.appender.nowMs();
   }
 
   /** Checks the options of an append and returns its level. */

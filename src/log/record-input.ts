@@ -21,7 +21,10 @@ export interface RecordInput<T> {
   readonly key?: string | Uint8Array | null | undefined;
   /** Text or bytes by name, at most 64 KiB in all; default none. */
   readonly headers?: HeadersInput | null | undefined;
-  /** The caller's time for this record, ms since the Unix epoch, in any order; default now. */
+  /**
+   * The caller's time for this record, ms since the Unix epoch, in any order; default now, which up
+   * to 64 records that are appended in one turn of the event loop share.
+   */
   readonly createTimeMs?: number | undefined;
 }
 

@@ -56,7 +56,7 @@ export class SyncLoop {
     if (this.#segments.length > 1) this.request(segment.baseOffset);
   }
 
-  /** Waits until another segment may be dirty: at most two at a time are. */
+  /** Waits until another segment may be dirty: at most `UNSYNCED_SEGMENTS_MAX` at a time are. */
   async segmentSlot(): Promise<void> {
     while (this.#segments.length >= UNSYNCED_SEGMENTS_MAX && !this.#hasFailed) {
       this.request(this.#options.marks.writtenOffset);
