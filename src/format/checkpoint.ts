@@ -54,12 +54,14 @@ export interface Checkpoint {
   readonly epochs: readonly EpochStart[];
 }
 
-/** Encodes one slot. */
-export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+/** Encodes one slot; into `bytes`, when there are some to be used again. */
+export function encodeCheckpoint(
+  checkpoint: Checkpoint,
+  bytes: Uint8Array = new Uint8Array(CHECKPOINT_SLOT_BYTES),
+): Uint8Array {
   const { epochs } = checkpoint;
   assert(epochs.length >= 1 && epochs.length <= EPOCHS_KEPT, 'a checkpoint has 1 to 16 epochs');
-  const bytes = new Uint8Array(CHECKPOINT_SLOT_BYTES);
-  const view = viewOf(bytes);
+  const view = viewOf(bytes.fill(0));
   view.setUint32(CHECKPOINT_MAGIC_AT, CHECKPOINT_MAGIC, true);
   view.setUint16(CHECKPOINT_VERSION_AT, FORMAT_VERSION, true);
   view.setUint16(CHECKPOINT_EPOCH_COUNT_AT, epochs.length, true);

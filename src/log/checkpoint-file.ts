@@ -17,6 +17,7 @@ import {
   type ParsedCheckpointFile,
 } from '../format/checkpoint.ts';
 import { TEMPORARY_SUFFIX } from '../format/file-names.ts';
+import { CHECKPOINT_SLOT_BYTES } from '../format/layout.ts';
 import type { File } from '../io/file-system.ts';
 import { checkWritten, readWhole, writeFully } from '../io/transfer.ts';
 import { isIoError } from '../core/errors.ts';
@@ -44,6 +45,7 @@ export class CheckpointFile {
   #slot: number;
   #epochs: readonly EpochStart[];
   #isDirty = false;
+  readonly #slotBytes = new Uint8Array(CHECKPOINT_SLOT_BYTES);
 
   private constructor(file: File, last: Checkpoint, slot: number) {
     this.#file = file;
@@ -98,12 +100,9 @@ export class CheckpointFile {
   write(state: CheckpointState): void {
     this.#sequence++;
     this.#slot = 1 - this.#slot;
-    const bytes = encodeCheckpoint({
-      ...state,
-      sequence: this.#sequence,
-      logId: this.logId,
-      epochs: this.#epochs,
-    });
+    const { logId } = this;
+    const checkpoint = { ...state, sequence: this.#sequence, logId, epochs: this.#epochs };
+    const bytes = encodeCheckpoint(checkpoint, this.#slotBytes);
     const position = checkpointSlotPosition(this.#slot);
     const written = this.#file.writeSync(bytes, position);
     checkWritten(this.#file, position, { written, expected: bytes.length });
