@@ -33,6 +33,10 @@ export interface LogParts<T, Input> {
   readonly recovery: RecoveryReport;
 }
 
+interface CheckedAppendOptions extends AppendOptions {
+  readonly durability: DurabilityLevel;
+}
+
 /** One for all calls: an object per append costs more than its fields. */
 const NO_OPTIONS: AppendOptions & { readonly epoch?: number } = Object.freeze({});
 
@@ -49,6 +53,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   readonly #log: ReadableLog;
   readonly #writer: LogWriter | null;
   readonly #points: PointReader<T>;
+  readonly #defaultOptions: CheckedAppendOptions;
   readonly #scratch: EncodableRecord = emptyEncodable();
   readonly #prepared: PreparedRecords<Input>;
   /** Reads that were begun and not ended: an abandoned iterator must not keep a file open. */
@@ -58,6 +63,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   /** @internal */
   constructor(parts: LogParts<T, Input>) {
     this.#settings = parts.settings;
+    this.#defaultOptions = { durability: parts.settings.durability };
     this.#log = parts.log;
     this.#writer = parts.writer;
     this.recovery = parts.recovery;
@@ -124,13 +130,13 @@ export class Log<T, Input = T> implements AsyncDisposable {
    * loop, or during a write or sync in flight, share the next one.
    */
   append(record: RecordInput<Input>, options: AppendOptions = NO_OPTIONS): Promise<AppendResult> {
-    const durability = this.#level(options);
+    const { durability, expectedOffset, signal } = this.#checked(options);
     prepareRecord(record, this.#nowMs(), this.#settings, this.#scratch);
-    const refusal = this.#refusal('append', options);
+    const refusal = this.#refusal('append', expectedOffset, signal);
     if (refusal !== null) return Promise.reject(refusal);
     const { appender } = present(this.#writer, '#refusal checked it');
     const offset = appender.add(this.#scratch);
-    return withSignal(options.signal, (resolve, reject) => {
+    return withSignal(signal, (resolve, reject) => {
       appender.submit(durability, new PendingAppend(offset, durability, resolve, reject));
     });
   }
@@ -152,16 +158,16 @@ export class Log<T, Input = T> implements AsyncDisposable {
     records: readonly RecordInput<Input>[],
     options: AppendOptions = NO_OPTIONS,
   ): Promise<AppendBatchResult> {
-    const durability = this.#level(options);
+    const { durability, expectedOffset, signal } = this.#checked(options);
     const prepared = this.#prepared.prepare(records, this.#settings.clock.now());
-    const refusal = this.#refusal('appendBatch', options);
+    const refusal = this.#refusal('appendBatch', expectedOffset, signal);
     if (refusal !== null) return Promise.reject(refusal);
     const { appender } = present(this.#writer, '#refusal checked it');
     const baseOffset = appender.nextOffset;
     const recordCount = records.length;
     this.#prepared.addAll(prepared, recordCount, appender);
     if (recordCount === 0) return Promise.resolve({ baseOffset, recordCount, durability });
-    return withSignal(options.signal, (resolve, reject) => {
+    return withSignal(signal, (resolve, reject) => {
       appender.submit(durability, {
         baseOffset,
         nextOffset: baseOffset + recordCount,
@@ -182,7 +188,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   appendNoWait(record: RecordInput<Input>): number {
     prepareRecord(record, this.#nowMs(), this.#settings, this.#scratch);
     if (this.#writer?.appender.isFull === true && this.#writer.appender.failure === null) return -1;
-    const refusal = this.#refusal('appendNoWait', NO_OPTIONS);
+    const refusal = this.#refusal('appendNoWait');
     if (refusal !== null) throw refusal;
     const { appender } = present(this.#writer, '#refusal checked it');
     if (appender.noWaitLoss !== null) throw appender.noWaitLoss;
@@ -340,19 +346,20 @@ export class Log<T, Input = T> implements AsyncDisposable {
     return this.#writer === null ? this.#settings.clock.now() : this.#writer.appender.nowMs();
   }
 
-  /** Checks the options of an append and returns its level. */
-  #level(options: AppendOptions): DurabilityLevel {
-    const { durability, expectedOffset } = options;
+  /** The options of an append, each read once: a getter is user code, which may append. */
+  #checked(options: AppendOptions): CheckedAppendOptions {
+    if (options === NO_OPTIONS) return this.#defaultOptions;
+    const { durability = this.#settings.durability, expectedOffset, signal } = options;
     if (expectedOffset !== undefined) checkInteger('expectedOffset', expectedOffset, { min: 0 });
-    if (durability === undefined) return this.#settings.durability;
-    return checkChoice('durability', durability, DURABILITY_LEVELS);
+    checkChoice('durability', durability, DURABILITY_LEVELS);
+    return { durability, expectedOffset, signal };
   }
 
-  #refusal(operation: string, options: AppendOptions): Error | null {
+  #refusal(operation: string, expectedOffset?: number, signal?: AbortSignal): Error | null {
     if (this.#writer === null) return new ReadOnlyError({ operation, path: this.path });
-    if (options.signal?.aborted === true) return toError(options.signal.reason);
+    if (signal?.aborted === true) return toError(signal.reason);
     if (this.#closing !== null) return new ClosedError({ resource: 'log', name: this.path });
-    return this.#writer.appender.refusal(options.expectedOffset);
+    return this.#writer.appender.refusal(expectedOffset);
   }
 
   #writable(operation: string): LogWriter {

@@ -24,8 +24,8 @@ export class PreparedRecords<T> {
     if (!Array.isArray(records)) throw argumentError(TypeError, 'records', 'an array', records);
     const prepared = this.#kept;
     this.#kept = []; // A codec is user code: when it appends, it gets objects of its own.
-    while (prepared.length < records.length) prepared.push(emptyEncodable());
     for (let at = 0; at < records.length; at++) {
+      if (at === prepared.length) prepared.push(emptyEncodable());
       prepareRecord(records[at], nowMs, this.#settings, present(prepared[at], 'grown above'));
     }
     return prepared;
