@@ -2,7 +2,8 @@
 import { ManualClock } from '../../src/core/clock.ts';
 import { SeededRandom } from '../../src/core/random.ts';
 import { nextOffsetOf, type BatchHeader } from '../../src/format/batch-header.ts';
-import { SEGMENT_HEADER_BYTES } from '../../src/format/layout.ts';
+import { FORMAT_VERSION, SEGMENT_HEADER_BYTES, VERSION_AT } from '../../src/format/layout.ts';
+import { viewOf } from '../../src/format/u64.ts';
 import { DirectReader } from '../../src/log/direct-reader.ts';
 import { HandleCache } from '../../src/log/handle-cache.ts';
 import { IndexCache } from '../../src/log/index-cache.ts';
@@ -15,6 +16,7 @@ import { Segment } from '../../src/segment/segment.ts';
 import { encodedBatch, type BatchInput } from './batch-fixture.ts';
 import { damage, flipBit } from './disk-damage.ts';
 import { ReadProbe } from './direct-reads.ts';
+import { reseal } from './faults/forged-fields.ts';
 import { FaultyFileSystem } from './faulty-file-system.ts';
 
 export const SEGMENT_PATH = '/segment.log';
@@ -126,6 +128,16 @@ function changeBytes(
 ): void {
   damage(bench.fileSystem, SEGMENT_PATH, (bytes) => {
     change(new DataView(bytes.buffer, bytes.byteOffset + bench.positionOf(batch)));
+    return bytes;
+  });
+}
+
+/** Gives it the next format version, and the checksum that goes with it. */
+export function makeNewer(bench: DirectReaderBench, batch: number): void {
+  damage(bench.fileSystem, SEGMENT_PATH, (bytes) => {
+    const at = bench.positionOf(batch);
+    viewOf(bytes).setUint8(at + VERSION_AT, FORMAT_VERSION + 1);
+    reseal(bytes, { kind: 'batch', at, sizeBytes: 0 });
     return bytes;
   });
 }

@@ -16,6 +16,7 @@ import {
   DirectReaderBench,
   flipAt,
   LOG_ID,
+  makeNewer,
   SEGMENT_PATH,
   setByte,
   setCoveredTo,
@@ -205,7 +206,7 @@ describe('nothing is answered', () => {
     ['when the read fails', (b) => b.fileSystem.addFault({ errno: 'EIO', operations: ['read'] })],
     ['when the batch is damaged', (b) => flipAt(b, 2, layout.BATCH_HEADER_BYTES + 3)],
     ['when its checksum is', (b) => flipAt(b, 2, layout.CRC_AT)],
-    ['when it is of a newer version', (b) => setByte(b, 2, { at: layout.VERSION_AT, to: 2 })],
+    ['when it is of a newer version', (b) => makeNewer(b, 2)],
     ['when zeros stand there', (b) => zero(b, 2)],
     ['when an older batch stands there', (b) => copyBatch(b, 1, 2)],
   ])('%s', async (_name, arrange) => {
