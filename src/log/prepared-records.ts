@@ -26,11 +26,10 @@ export class PreparedRecords<T> {
     if (!Array.isArray(records)) throw argumentError(TypeError, 'records', 'an array', records);
     const prepared = this.#kept;
     this.#kept = []; // A codec is user code: when it appends, it gets objects of its own.
-    while (prepared.length < records.length) prepared.push(emptyEncodable(this.#keyTexts));
     for (let at = 0; at < records.length; at++) {
+      if (at === prepared.length) prepared.push(emptyEncodable(this.#keyTexts));
       prepareRecord(records[at], nowMs, this.#settings, present(prepared[at], 'grown above'));
     }
-    this.#takeKeys(prepared, records.length); // Behind all user code: nothing comes in between.
     return prepared;
   }
 
@@ -51,6 +50,7 @@ export class PreparedRecords<T> {
     count: number,
     appender: { add(record: EncodableRecord): number },
   ): void {
+    this.#takeKeys(prepared, count); // Behind all user code: no other call's keys come in between.
     for (let at = 0; at < count; at++) {
       const record = present(prepared[at], 'prepare filled it');
       appender.add(record);
