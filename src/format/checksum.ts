@@ -15,8 +15,11 @@ export const CRC_MASK = 0xa282ead8;
 /** Below this many bytes `crc-32` wins. */
 const PORTABLE_BYTES_MAX = 192;
 
-/** Not a Buffer, and not at the beginning of its memory: as the log hands them over. */
-const PROBE = new Uint8Array(2048).fill(0x5a).subarray(3, 1500);
+/**
+ * Not a Buffer, and not at the beginning of its memory: as the log hands them over. Its bytes differ,
+ * so that it shows when others are counted; its CRC needs all 32 bits, so that a sign shows.
+ */
+const PROBE = Uint8Array.from({ length: 2048 }, (_, at) => at * 31).subarray(3, 1501);
 
 type Crc = (bytes: Uint8Array) => number;
 
