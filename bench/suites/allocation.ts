@@ -80,6 +80,7 @@ function side(
     unit: 'bytes',
     isHigherBetter: false,
     nodeFlags: HEAP_FLAGS,
+    warmBytes: 0, // Nothing is timed.
   };
 }
 

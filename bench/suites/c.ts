@@ -5,11 +5,10 @@
  * bytes of it and visit each record; what is compared is bytes as stored per second.
  */
 import type { Contest } from '../core/contest.ts';
-import { byteRate, MIB, recordsIn, sizeName, VALUE_SIZES } from './sides.ts';
+import { appendBatches, byteRate, MIB, recordsIn, sizeName, VALUE_SIZES } from './sides.ts';
 
 /** Per run and side: in the page cache, and enough for several segments of 64 MiB. */
 const BYTES = 512 * MIB;
-const RECORDS_PER_CALL = 1000;
 
 /** Share of the C program at level `os`, by the size of the values. */
 const OS_GOALS = { 100: 0.6, 1024: 0.9 } as const;
@@ -45,15 +44,7 @@ function appendContest({ durability, valueBytes, goal }: AppendPlan): Contest {
         id: 'varve',
         title: 'appendBatch(1000), 16 in flight',
         job: 'append',
-        parameters: {
-          durability,
-          valueBytes,
-          records,
-          call: 'appendBatch',
-          recordsPerCall: RECORDS_PER_CALL,
-          callsInFlight: 16,
-          keys: 'string',
-        },
+        parameters: appendBatches({ durability, valueBytes, records }),
       }),
     ],
     goals: [

@@ -6,6 +6,7 @@
  */
 import type { Contest, Side } from '../core/contest.ts';
 import type { JobParameters } from '../core/job.ts';
+import { appendBatches, countRate } from './sides.ts';
 
 const VALUE_BYTES = 100;
 const RECORDS = 1_000_000;
@@ -130,14 +131,8 @@ export const peersSuite: readonly Contest[] = [
 ];
 
 function varveAppend(durability: 'os' | 'sync'): Side {
-  return recordsSide('varve', 'appendBatch(1000), 16 in flight', 'append', {
-    durability,
-    valueBytes: VALUE_BYTES,
-    records: RECORDS,
-    call: 'appendBatch',
-    recordsPerCall: RECORDS_PER_CALL,
-    callsInFlight: 16,
-  });
+  const parameters = appendBatches({ durability, valueBytes: VALUE_BYTES, records: RECORDS });
+  return recordsSide('varve', 'appendBatch(1000), 16 in flight', 'append', parameters);
 }
 
 function varveScan(walk: 'cursor' | 'batches'): Side {
@@ -157,13 +152,5 @@ function sqlite(id: string, title: string, parameters: JobParameters): Side {
 }
 
 function recordsSide(id: string, title: string, job: string, parameters: JobParameters): Side {
-  return {
-    id,
-    title,
-    job,
-    parameters,
-    metric: 'records/s',
-    unit: 'records/s',
-    isHigherBetter: true,
-  };
+  return countRate({ id, title, job, parameters, unit: 'records/s' });
 }

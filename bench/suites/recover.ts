@@ -1,8 +1,8 @@
 /** Suite `recover`: open after SIGKILL, beside a raw read, CRC and rewrite of the same bytes. */
 import type { Contest, Side } from '../core/contest.ts';
 import type { Sample } from '../core/job.ts';
+import { MIB } from './sides.ts';
 
-const MIB = 1024 * 1024;
 const RATIO_MAX = 1.5;
 /** For what does not depend on the size: the lock, the checkpoint and its syncs. */
 const ALLOWANCE_MS = 5;

@@ -1,10 +1,12 @@
 /** Sides that several suites have: the machine's own rates, and sizes to compare them with. */
 import { encodedRecordBytes } from '../../src/format/batch-encoder.ts';
 import type { Side } from '../core/contest.ts';
+import type { AppendParameters } from '../jobs/append.ts';
 import { KEY_BYTES } from '../jobs/records.ts';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
+export const GIB = 1024 * MIB;
 
 /** Values of the suites: small enough that a record costs, and large enough that a byte does. */
 export const VALUE_SIZES = [100, KIB] as const;
@@ -13,9 +15,9 @@ export const VALUE_SIZES = [100, KIB] as const;
 const RECORDS_STEP = 10_000;
 
 /** How many records fill so many bytes, within one step (at most 2 % of what the suites write). */
-export function recordsIn(bytes: number, valueBytes: number, keyBytes: number = KEY_BYTES): number {
-  const recordBytes = encodedRecordBytes(keyBytes, null, null) + valueBytes;
-  return Math.floor(bytes / recordBytes / RECORDS_STEP) * RECORDS_STEP;
+export function recordsIn(bytes: number, valueBytes: number, step = RECORDS_STEP): number {
+  const recordBytes = encodedRecordBytes(KEY_BYTES, null, null) + valueBytes;
+  return Math.floor(bytes / recordBytes / step) * step;
 }
 
 /** `100 B`, `1 KiB` */
@@ -23,9 +25,19 @@ export function sizeName(valueBytes: number): string {
   return valueBytes < KIB ? `${valueBytes} B` : `${valueBytes / KIB} KiB`;
 }
 
+/** What several suites append, the most common way to be fast: `appendBatch(1000)`, 16 in flight. */
+export function appendBatches(
+  load: Pick<AppendParameters, 'durability' | 'valueBytes' | 'records'>,
+): Required<AppendParameters> {
+  return { ...load, call: 'appendBatch', recordsPerCall: 1000, callsInFlight: 16, keys: 'string' };
+}
+
 /** A side that is compared by its bytes per second. */
 export function byteRate(
-  side: Pick<Side, 'id' | 'title' | 'job' | 'parameters' | 'nodeFlags'>,
+  side: Pick<
+    Side,
+    'id' | 'title' | 'job' | 'parameters' | 'nodeFlags' | 'warmBytes' | 'skipsWarmUp'
+  >,
 ): Side {
   return { ...side, metric: 'bytes/s', unit: 'bytes/s', isHigherBetter: true };
 }

@@ -1,7 +1,7 @@
 /** Suite `stalls`: the event loop while segments roll and retention deletes them. */
 import type { Contest, Side } from '../core/contest.ts';
+import { MIB } from './sides.ts';
 
-const MIB = 1024 * 1024;
 const SEGMENT_BYTES = 8 * MIB;
 const RETAINED_BYTES = 64 * MIB;
 const STALL_MS_MAX = 20;
