@@ -23,7 +23,7 @@ export const openSuite: readonly Contest[] = [
     sides: [open('10MiB', 10 * MIB), open('10GiB', 10 * GIB)],
     goals: [
       {
-        name: 'open after a clean close: 10 GiB - 10 MiB, ms',
+        name: 'open after a clean close, 10 GiB - 10 MiB: ms',
         subject: '10GiB',
         references: ['10MiB'],
         goal: DIFFERENCE_MS_MAX,

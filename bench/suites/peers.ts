@@ -24,7 +24,7 @@ export const peersSuite: readonly Contest[] = [
   {
     id: 'peers/append-os/100',
     suite: 'peers',
-    title: 'append at os in batches of 1,000, values of 100 B, beside peers',
+    title: 'append at os by 1,000, values of 100 B, beside peers',
     sides: [
       varveAppend('os'),
       lmdb('lmdb-x16', 'lmdb noSync: 1,000 puts, 16 times in flight', {
@@ -50,7 +50,7 @@ export const peersSuite: readonly Contest[] = [
     ],
     goals: [
       {
-        name: 'append at os, 1,000 at 100 B: times the best peer',
+        name: 'append at os, 100 B: times the best peer',
         subject: 'varve',
         references: ['lmdb-x16', 'lmdb-txn', 'sqlite', 'sqlite-off'],
         goal: 4,
@@ -61,10 +61,10 @@ export const peersSuite: readonly Contest[] = [
   {
     id: 'peers/append-sync/100',
     suite: 'peers',
-    title: 'append at sync in batches of 1,000, values of 100 B, beside peers',
+    title: 'append at sync by 1,000, values of 100 B, beside peers',
     sides: [
       varveAppend('sync'),
-      lmdb('lmdb', 'lmdb: 1,000 puts, flushed awaited', {
+      lmdb('lmdb', 'lmdb: 1,000 puts, flushed', {
         ...APPEND,
         durability: 'sync',
         how: 'put',
@@ -80,7 +80,7 @@ export const peersSuite: readonly Contest[] = [
         ...APPEND,
         synchronous: 'FULL',
       }),
-      lmdb('lmdb-x16', 'lmdb: 1,000 puts, flushed awaited, 16 in flight', {
+      lmdb('lmdb-x16', 'lmdb: 1,000 puts, flushed, 16 in flight', {
         ...APPEND,
         durability: 'sync',
         how: 'put',
@@ -89,7 +89,7 @@ export const peersSuite: readonly Contest[] = [
     ],
     goals: [
       {
-        name: 'append at sync, 1,000 at 100 B: times the best peer that awaits each',
+        name: 'append at sync, 100 B: times the best awaiting peer',
         subject: 'varve',
         references: ['lmdb', 'lmdb-txn', 'sqlite'],
         goal: 4,
@@ -100,7 +100,7 @@ export const peersSuite: readonly Contest[] = [
   {
     id: 'peers/scan/100',
     suite: 'peers',
-    title: 'scan with key and value touched, values of 100 B, beside peers',
+    title: 'scan, key and value touched, 100 B, beside peers',
     sides: [
       varveScan('cursor'),
       varveScan('batches'),

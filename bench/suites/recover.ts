@@ -17,7 +17,7 @@ export const recoverSuite: readonly Contest[] = (['os', 'sync'] as const).map((d
   ],
   goals: [
     {
-      name: `open after SIGKILL at ${durability}: (open - 5 ms) / (raw read, CRC, rewrite, sync)`,
+      name: `open after SIGKILL at ${durability}, less 5 ms: of the machine`,
       subject: 'open',
       references: ['machine'],
       goal: RATIO_MAX,

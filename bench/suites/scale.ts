@@ -59,7 +59,7 @@ function cursorContest(valueBytes: number): Contest {
 
 function shareGoal(what: string, subject: string): GoalSpec {
   return {
-    name: `scale: share of the machine's rate at 10 GiB by that at 1 GiB, ${what}`,
+    name: `${what}: share at 10 GiB by that at 1 GiB`,
     subject: `${subject}-10`,
     references: ['machine-10', `${subject}-1`, 'machine-1'],
     goal: SHARE_MIN,
@@ -80,7 +80,7 @@ function append(durability: 'os' | 'sync', valueBytes: number): SideOf {
   return (gib) =>
     byteRate({
       id: `varve-${valueBytes}-${gib}`,
-      title: `appendBatch(1000), 16 in flight, ${sizeName(valueBytes)}: ${gib} GiB`,
+      title: `appendBatch(1000) x 16, ${sizeName(valueBytes)}: ${gib} GiB`,
       job: 'append',
       parameters: appendBatches({
         durability,
@@ -95,7 +95,7 @@ function machineWrite(sync: boolean): SideOf {
   return (gib) =>
     byteRate({
       id: `machine-${gib}`,
-      title: `1 MiB writes${sync ? ', fdatasync after each' : ''}: ${gib} GiB`,
+      title: `1 MiB writes${sync ? ' + fdatasync' : ''}: ${gib} GiB`,
       job: 'machine-write',
       parameters: { bytes: gib * GIB, sync },
       ...writerOf(gib),
@@ -122,7 +122,7 @@ function machineRead(valueBytes: number): SideOf {
   return (gib) =>
     byteRate({
       id: `machine-${gib}`,
-      title: `1 MiB reads of the same log + zlib.crc32: ${gib} GiB`,
+      title: `1 MiB reads + CRC of the same log: ${gib} GiB`,
       job: 'machine-read-log',
       parameters: { valueBytes, records: recordsIn(gib * GIB, valueBytes) },
       warmBytes: 0,

@@ -8,6 +8,12 @@ export const KIB = 1024;
 export const MIB = 1024 * KIB;
 export const GIB = 1024 * MIB;
 
+/** For sides that read: they write no file, but take and give back buffers. */
+export const READ_WARM_BYTES = 64 * MIB;
+
+/** For sides that write record by record, or page by page: at most so many bytes in a run. */
+export const SINGLE_WARM_BYTES = 128 * MIB;
+
 /** Values of the suites: small enough that a record costs, and large enough that a byte does. */
 export const VALUE_SIZES = [100, KIB] as const;
 
@@ -32,20 +38,15 @@ export function appendBatches(
   return { ...load, call: 'appendBatch', recordsPerCall: 1000, callsInFlight: 16, keys: 'string' };
 }
 
+type RatedSide = Omit<Side, 'metric' | 'unit' | 'isHigherBetter'>;
+
 /** A side that is compared by its bytes per second. */
-export function byteRate(
-  side: Pick<
-    Side,
-    'id' | 'title' | 'job' | 'parameters' | 'nodeFlags' | 'warmBytes' | 'skipsWarmUp'
-  >,
-): Side {
+export function byteRate(side: RatedSide): Side {
   return { ...side, metric: 'bytes/s', unit: 'bytes/s', isHigherBetter: true };
 }
 
 /** A side that is compared by what it counts, per second. */
-export function countRate(
-  side: Pick<Side, 'id' | 'title' | 'job' | 'parameters' | 'nodeFlags'> & { readonly unit: string },
-): Side {
+export function countRate(side: RatedSide & { readonly unit: string }): Side {
   return { ...side, metric: 'records/s', isHigherBetter: true };
 }
 
@@ -56,6 +57,7 @@ export function machineWrite(bytes: number, sync: boolean): Side {
     title: sync ? 'D: 1 MiB writes, fdatasync after each' : 'W: 1 MiB writes',
     job: 'machine-write',
     parameters: { bytes, sync },
+    warmBytes: bytes,
   });
 }
 
@@ -67,6 +69,7 @@ export function machineSync(syncs: number): Side {
     job: 'machine-sync',
     parameters: { syncs },
     unit: 'syncs/s',
+    warmBytes: SINGLE_WARM_BYTES,
   });
 }
 
@@ -77,5 +80,6 @@ export function machineRead(bytes: number): Side {
     title: 'R: 1 MiB reads and their CRC',
     job: 'machine-read',
     parameters: { bytes },
+    warmBytes: READ_WARM_BYTES,
   });
 }
