@@ -71,7 +71,7 @@ function goalLines(goals: readonly GoalResult[]): string {
     .map((goal) => {
       const { name, bound, reason } = goal;
       const wanted = `${bound === 'min' ? '>=' : '<='} ${digits(goal.goal)}`;
-      const head = `${verdictOf(goal).padEnd(8)} ${reachedBy(goal).padEnd(23)} ${wanted.padEnd(8)}`;
+      const head = `${verdictOf(goal).padEnd(8)} ${reachedBy(goal).padEnd(26)} ${wanted.padEnd(8)}`;
       const why = reason === undefined ? '' : `${' '.repeat(11)}${firstLine(reason)}\n`;
       return `  ${head} ${name}\n${why}`;
     })

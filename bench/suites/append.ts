@@ -71,7 +71,7 @@ function goalContest(durability: 'os' | 'sync', valueBytes: number, share: numbe
         bound: 'min',
       },
       {
-        name: `appendNoWait ${where}: against appendBatch(1000)`,
+        name: `appendNoWait ${where}: against appendBatch`,
         subject: 'no-wait',
         references: ['batch-1000x16'],
         goal: 1,

@@ -59,7 +59,7 @@ function cursorContest(valueBytes: number): Contest {
 
 function shareGoal(what: string, subject: string): GoalSpec {
   return {
-    name: `${what}: share at 10 GiB by that at 1 GiB`,
+    name: `${what}: share at 10 GiB / at 1 GiB`,
     subject: `${subject}-10`,
     references: ['machine-10', `${subject}-1`, 'machine-1'],
     goal: SHARE_MIN,
