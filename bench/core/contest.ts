@@ -24,6 +24,8 @@ export interface Side {
   readonly nodeFlags?: readonly string[];
   /** Memory that is warmed before each run, bytes; default `WARM_BYTES`. See `warm-memory.ts`. */
   readonly warmBytes?: number;
+  /** Left out of the warm-up round: a run so long that its own beginning warms it up. */
+  readonly skipsWarmUp?: true;
 }
 
 /** A figure to reach: the median over the rounds of subject / reference. */

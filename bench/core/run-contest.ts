@@ -81,7 +81,8 @@ async function runRounds(
   rounds: number,
   signal: AbortSignal,
 ): Promise<void> {
-  await runRound(runners, false, signal); // Warm-up: JIT, page cache, file system.
+  const warmedUp = runners.filter(({ side }) => side.skipsWarmUp !== true);
+  await runRound(warmedUp, false, signal); // JIT, page cache, file system.
   for (const runner of runners) runner.samples.length = 0;
   for (let round = 0; round < rounds; round++) await runRound(runners, round % 2 === 1, signal);
 }

@@ -18,15 +18,15 @@ import type { Job, Sample } from '../core/job.ts';
 import { allocatedBytes, countObjects, settledHeapBytes } from '../profile/heap.ts';
 import {
   appendAll,
-  fillLog,
   isReadShape,
-  makeRecords,
+  recordsOfCall,
   scanAll,
   type AppendShape,
   type BytesLog,
   type ReadShape,
   type Shape,
 } from '../profile/workloads.ts';
+import { writeLog } from './records.ts';
 
 export type AllocationParameters = {
   readonly shape: Shape;
@@ -62,7 +62,7 @@ export async function openJob(directory: string, parameters: AllocationParameter
 function openAppend(directory: string, parameters: AllocationParameters, shape: AppendShape): Job {
   const { durability, valueBytes, callsInFlight } = parameters;
   const path = join(directory, 'log');
-  const input = makeRecords(valueBytes);
+  const input = recordsOfCall(valueBytes);
   return {
     async run() {
       const log = await openLog(path, { durability });
@@ -88,7 +88,7 @@ async function openScan(
   const logs = new Map<number, BytesLog>();
   for (const count of new Set([records, countedRecords, fewerOf(countedRecords)])) {
     const path = join(directory, `log-${count}`);
-    await fillLog(path, valueBytes, count);
+    await writeLog(path, count, { valueBytes });
     logs.set(count, await openLog(path, { readOnly: true }));
   }
   return {

@@ -14,7 +14,7 @@ import type { Job } from '../core/job.ts';
 import { poissonArrivals } from '../load/arrivals.ts';
 import { LatencyHistogram } from '../load/latency-histogram.ts';
 import { runOpenLoop } from '../load/open-loop.ts';
-import { batchOf } from './fill-log.ts';
+import { makeRecords } from './records.ts';
 
 export type LatencyParameters = {
   readonly call: 'append' | 'appendBatch';
@@ -77,7 +77,7 @@ export async function openJob(directory: string, parameters: LatencyParameters):
 }
 
 function appender({ call, valueBytes, recordsPerCall }: LatencyParameters) {
-  const input = batchOf(valueBytes, recordsPerCall);
+  const input = makeRecords(recordsPerCall, { valueBytes });
   const first = input[0] as RecordInput<Uint8Array>;
   return call === 'append'
     ? (log: Log<Uint8Array>): Promise<unknown> => log.append(first)

@@ -3,7 +3,7 @@
  * by `batches()`, both over every record; the process's memory is watched all the time and compared
  * with what it had before it loaded Varve.
  *
- * The first run, the warm-up, does `firstBytes`, each later one `bytes` more, all in one process;
+ * The first run, the warm-up, does `firstRecords`, each later one `records` more, all in one process;
  * the figures are of the process so far. So each counted run's peak covers the large first one.
  */
 import { rmSync } from 'node:fs';
@@ -13,12 +13,11 @@ import type { Job } from '../core/job.ts';
 import { RssWatch } from '../load/rss-watch.ts';
 
 export type MemoryParameters = {
-  readonly firstBytes: number;
-  readonly bytes: number;
+  readonly firstRecords: number;
+  readonly records: number;
   readonly valueBytes: number;
 };
 
-const RECORDS_PER_CALL = 1000;
 /** Reads of the page cache may not leave room for a timer. */
 const BATCHES_PER_SAMPLE = 64;
 
@@ -26,25 +25,24 @@ export async function openJob(directory: string, parameters: MemoryParameters): 
   const watch = new RssWatch();
   // Only now: what comes in here is part of the growth.
   const { openLog } = await import('../../src/index.ts');
-  const { appendUpTo, batchOf } = await import('./fill-log.ts');
-  const input = batchOf(parameters.valueBytes, RECORDS_PER_CALL);
+  const { appendRecords } = await import('./records.ts');
   const path = join(directory, 'log');
-  let target = parameters.firstBytes;
+  let records = parameters.firstRecords;
   return {
     async run() {
       const log = await openLog(path, { durability: 'os' });
       const startMs = performance.now();
-      await appendUpTo(log, target, input);
+      await appendRecords(log, records, parameters.valueBytes);
       const writtenPeakBytes = watch.figures().peakRssBytes;
       await readByCursor(log, watch);
       await readByBatches(log, watch);
       const ms = performance.now() - startMs;
       const bytes = log.stats().sizeBytes;
-      const records = log.endOffset;
+      const sample = { bytes, records, ms, extra: { ...watch.figures(), writtenPeakBytes } };
       await log.close();
       rmSync(path, { recursive: true });
-      target = parameters.bytes;
-      return { bytes, records, ms, extra: { ...watch.figures(), writtenPeakBytes } };
+      records = parameters.records;
+      return sample;
     },
     close() {
       watch.stop();

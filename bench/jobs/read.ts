@@ -1,14 +1,14 @@
 /**
  * Scans a whole log, in one of the ways that the API has. Every batch is verified by its CRC.
  *
- * The log was just written and is read from the page cache. Timed from the call that begins the read
+ * The log was just written, once for all sides of a contest, and is read from the page cache. Timed from the call that begins the read
  * to its end, with every record visited: the offset, and what stands in `WALKS` of its value.
  */
-import { join } from 'node:path';
 import { openLog, type Log, type LogRecord } from '../../src/index.ts';
 import { assert, present } from '../../src/core/assert.ts';
 import type { Job } from '../core/job.ts';
-import { KEY_BYTES, VALUE_BYTE, writeLog } from './records.ts';
+import { KEY_BYTES, VALUE_BYTE } from './records.ts';
+import { sharedLog } from './shared-log.ts';
 
 export type ReadParameters = {
   readonly valueBytes: number;
@@ -119,10 +119,8 @@ function seeKey(key: Uint8Array | null, seen: Seen): void {
 }
 
 export async function openJob(directory: string, parameters: ReadParameters): Promise<Job> {
-  const { valueBytes, records, walk } = parameters;
-  const path = join(directory, 'log');
-  await writeLog(path, records, { valueBytes, options: {} });
-  const log = await openLog(path, { readOnly: true });
+  const { records, walk } = parameters;
+  const log = await openLog(await sharedLog(directory, parameters), { readOnly: true });
   const bytes = log.stats().sizeBytes;
   const scan: Walk = present(WALKS[walk], 'the walk is known');
   return {

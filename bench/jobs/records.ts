@@ -1,5 +1,5 @@
 /** The records that every job appends, and a log of them. */
-import { openLog, type LogOptions, type RecordInput } from '../../src/index.ts';
+import { openLog, type Log, type LogOptions, type RecordInput } from '../../src/index.ts';
 import { assert } from '../../src/core/assert.ts';
 
 /** Strings are what most programs have at hand; `bytes` saves encoding them, `none` storing them. */
@@ -7,7 +7,8 @@ export type KeyKind = 'string' | 'bytes' | 'none';
 
 export interface RecordShape {
   readonly valueBytes: number;
-  readonly keys: KeyKind;
+  /** Default: strings. */
+  readonly keys?: KeyKind;
 }
 
 /** Length of every key. */
@@ -18,7 +19,7 @@ export const VALUE_BYTE = 0x61;
 /** Distinct records, each with a value buffer of its own and a key of 16 characters. */
 export function makeRecords(
   count: number,
-  { valueBytes, keys }: RecordShape,
+  { valueBytes, keys = 'string' }: RecordShape,
 ): RecordInput<Uint8Array>[] {
   return Array.from({ length: count }, (_, n) => ({
     key: makeKey(n, keys),
@@ -33,19 +34,36 @@ function makeKey(n: number, keys: KeyKind): string | Uint8Array | null {
 }
 
 const RECORDS_PER_CALL = 1000;
+const CALLS_IN_FLIGHT = 16;
+
+/** Appends so many records, `appendBatch(1000)` with 16 calls in flight. */
+export async function appendRecords(
+  log: Log<Uint8Array>,
+  records: number,
+  valueBytes: number,
+): Promise<void> {
+  const input = makeRecords(RECORDS_PER_CALL, { valueBytes });
+  const before = log.endOffset;
+  let left = records;
+  const caller = async () => {
+    while (left > 0) {
+      const count = Math.min(left, RECORDS_PER_CALL);
+      left -= count;
+      await log.appendBatch(count < RECORDS_PER_CALL ? input.slice(0, count) : input);
+    }
+  };
+  await Promise.all(Array.from({ length: CALLS_IN_FLIGHT }, caller));
+  assert(log.endOffset - before === records, 'the log holds every record');
+}
 
 /** Leaves a closed log of so many records at `path`: synced, so that no later run waits for it. */
 export async function writeLog(
   path: string,
   records: number,
-  { valueBytes, options }: { valueBytes: number; options: LogOptions<Uint8Array> },
+  { valueBytes, options = {} }: { valueBytes: number; options?: LogOptions<Uint8Array> },
 ): Promise<void> {
-  const input = makeRecords(RECORDS_PER_CALL, { valueBytes, keys: 'string' });
   const log = await openLog(path, { ...options, durability: 'os' });
-  for (let left = records; left > 0; left -= RECORDS_PER_CALL) {
-    await log.appendBatch(left < RECORDS_PER_CALL ? input.slice(0, left) : input);
-  }
+  await appendRecords(log, records, valueBytes);
   await log.sync();
-  assert(log.endOffset === records, 'the log holds every record');
   await log.close();
 }

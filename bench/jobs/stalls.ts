@@ -13,7 +13,7 @@ import type { Job } from '../core/job.ts';
 import { poissonArrivals } from '../load/arrivals.ts';
 import { runOpenLoop } from '../load/open-loop.ts';
 import { StallWatch } from '../load/stall-watch.ts';
-import { batchOf } from './fill-log.ts';
+import { makeRecords } from './records.ts';
 
 export type StallParameters = {
   readonly segmentBytes: number;
@@ -69,7 +69,7 @@ export async function openJob(directory: string, parameters: StallParameters): P
 
 function loadOf(parameters: StallParameters): (log: Log<Uint8Array>) => Promise<unknown> {
   const { valueBytes, recordsPerCall, calls, ratePerSecond, callsInFlight } = parameters;
-  const input = batchOf(valueBytes, recordsPerCall);
+  const input = makeRecords(recordsPerCall, { valueBytes });
   if (ratePerSecond === null) {
     return async (log) => {
       let left = calls;

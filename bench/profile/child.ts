@@ -8,11 +8,12 @@ import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { join } from 'node:path';
 import { openLog } from '../../src/index.ts';
+import { writeLog } from '../jobs/records.ts';
 import { foldProfile } from './fold.ts';
 import { FsWaits } from './fs-waits.ts';
 import { allocatedBytes, countObjects } from './heap.ts';
 import type { HeapReply, ProfilePlan, ProfileReply } from './plan.ts';
-import { appendAll, fillLog, isReadShape, makeRecords, scanAll } from './workloads.ts';
+import { appendAll, isReadShape, recordsOfCall, scanAll } from './workloads.ts';
 
 /** Between two samples, V8's own is 1000: finer, for shorter runs, and it costs some percent. */
 const INTERVAL_US = 250;
@@ -74,9 +75,9 @@ interface Run {
 /** Opens the log and runs the path once, as long as it will be measured, on the same log. */
 async function prepare(path: string, records: number): Promise<Run> {
   const { shape, durability, callsInFlight, valueBytes } = plan;
-  if (isReadShape(shape)) await fillLog(path, valueBytes, records);
+  if (isReadShape(shape)) await writeLog(path, records, { valueBytes });
   const log = await openLog(path, isReadShape(shape) ? { readOnly: true } : { durability });
-  const input = makeRecords(valueBytes);
+  const input = recordsOfCall(valueBytes);
   const measured = () =>
     isReadShape(shape)
       ? scanAll(log, shape)

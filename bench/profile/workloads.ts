@@ -5,7 +5,8 @@
  * A workload works on `log`, which its caller opens and closes. It counts what it did: a scan that
  * loses records would look fast.
  */
-import { openLog, type DurabilityLevel, type Log, type RecordInput } from '../../src/index.ts';
+import type { Log, RecordInput } from '../../src/index.ts';
+import { makeRecords } from '../jobs/records.ts';
 
 /** Bytes in, bytes out. */
 export type BytesLog = Log<Uint8Array>;
@@ -18,8 +19,6 @@ export type Shape = AppendShape | ReadShape;
 
 /** Records of each `appendBatch`. */
 const RECORDS_PER_CALL = 1000;
-/** Records of the log that the scans read. */
-const FILL_DURABILITY: DurabilityLevel = 'os';
 
 export function isReadShape(shape: Shape): shape is ReadShape {
   return READ_SHAPES.some((name) => name === shape);
@@ -30,11 +29,8 @@ export function isShape(shape: unknown): shape is Shape {
 }
 
 /** What every call appends: keys of 16 bytes, values of `valueBytes`. */
-export function makeRecords(valueBytes: number): RecordInput<Uint8Array>[] {
-  return Array.from({ length: RECORDS_PER_CALL }, (_, n) => ({
-    key: `key-${String(n).padStart(12, '0')}`,
-    value: Buffer.alloc(valueBytes, 0x61),
-  }));
+export function recordsOfCall(valueBytes: number): RecordInput<Uint8Array>[] {
+  return makeRecords(RECORDS_PER_CALL, { valueBytes });
 }
 
 export interface AppendLoad {
@@ -104,14 +100,6 @@ async function scanRecords(log: BytesLog): Promise<number> {
   let records = 0;
   for await (const record of log.records()) records += record.offset >= 0 ? 1 : 0;
   return records;
-}
-
-/** Fills a new log for the scans, and syncs it so that no write-back runs beside them. */
-export async function fillLog(path: string, valueBytes: number, records: number): Promise<void> {
-  const log = await openLog(path, { durability: FILL_DURABILITY });
-  const input = makeRecords(valueBytes);
-  await appendAll(log, { shape: 'appendBatch', input, records, callsInFlight: 4 });
-  await log.close();
 }
 
 function expectRecords(expected: number, found: number): void {

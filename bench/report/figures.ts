@@ -11,7 +11,16 @@ export function formatFigure(value: number | null | undefined, unit: string): st
   const { figure, prefix } = scaled(value);
   const suffix = rest.length === 0 ? '' : `/${rest.join('/')}`;
   if (isBytes) return `${figure} ${prefix}B${suffix}`;
-  return first === '' ? `${figure}${prefix}${suffix}` : `${figure} ${prefix} ${first}${suffix}`;
+  if (first === '') return `${figure}${prefix}${suffix}`;
+  return [figure, prefix, `${first}${suffix}`].filter((part) => part !== '').join(' ');
+}
+
+/** `845 MB/s .. 1.2 GB/s`, `1.1 .. 1.2 GB/s`, `941 k .. 1.36 M records/s`; `-` for none. */
+export function formatRange(min: number | null, max: number | null, unit: string): string {
+  const [low, high] = [formatFigure(min, unit), formatFigure(max, unit)];
+  if (low === '-' || high === '-') return '-';
+  const tail = high.slice(high.lastIndexOf(' '));
+  return `${tail !== high && low.endsWith(tail) ? low.slice(0, -tail.length) : low} .. ${high}`;
 }
 
 /** `+12 %`, `-3.4 %`, `0 %`; empty for none. */

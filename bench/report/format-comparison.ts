@@ -8,7 +8,7 @@ import { digits, formatChange, formatFigure } from './figures.ts';
 const PLAIN = chooseStyle({ choice: 'never', stream: {}, env: {} });
 
 const LEGEND = `faster, slower (goals: better, worse): the medians differ by ${EFFECT_MIN * 100} % or more, and the runs by
-  more than chance (exact two-sided Mann-Whitney test, p <= ${P_MAX}; with 5 and 5 runs: no overlap at all).
+  more than chance (exact two-sided Mann-Whitney test, p <= ${P_MAX}; with 5 and 5 runs: no overlap).
 same: the 90 % interval of the difference (Hodges-Lehmann) lies within ${EFFECT_MIN * 100} %.
 unclear: the runs spread too far to tell a difference of ${EFFECT_MIN * 100} %.
 Goals are ratios of what ran in turn, so they stand a change of machine or a noisy hour better than
@@ -72,14 +72,19 @@ function cellTable(cells: readonly CellRow[]): string {
     ],
     cells.map(({ id, unit, a, b, change, verdict }) => [
       id,
-      formatFigure(a?.median, unit),
+      formatFigure(a?.median, shortOf(unit)),
       rangeOf(a),
-      formatFigure(b?.median, unit),
+      formatFigure(b?.median, shortOf(unit)),
       rangeOf(b),
       formatChange(change),
       verdict,
     ]),
   );
+}
+
+/** What is counted stands in the cell's name: two of these fit a line. */
+function shortOf(unit: string): string {
+  return unit.startsWith('bytes') ? unit : unit.replace(/^\w+\/s/, '/s');
 }
 
 function lineOf(goal: GoalRow['a']): string {
@@ -92,7 +97,8 @@ function valueOf(goal: GoalRow['a']): string {
 
 function metOf(goal: GoalRow['a']): string {
   if (goal === null) return '';
-  return goal.met === null ? (goal.reason ?? 'unknown') : goal.met ? 'met' : 'missed';
+  if (goal.met === null) return goal.reason === 'noisy' ? 'noisy' : 'unknown';
+  return goal.met ? 'met' : 'missed';
 }
 
 /** As shares of the median: `-4 %..+9 %`. */

@@ -4,7 +4,7 @@ import { formatBytes } from '../../tools/units.ts';
 import type { Contest } from '../core/contest.ts';
 import type { CellResult, GoalResult, HostFacts } from '../core/report.ts';
 import type { ContestResult } from '../core/run-contest.ts';
-import { digits, formatFigure } from './figures.ts';
+import { digits, formatFigure, formatRange } from './figures.ts';
 
 /** A row per side: median, range, and the ratio of the medians to the first side. */
 export function formatContest(contest: Contest, { cells, goals }: ContestResult): string {
@@ -52,7 +52,7 @@ function rowOf(cell: CellResult, reference: CellResult | null): Row {
   return {
     title,
     median: formatFigure(median, unit),
-    range: `${formatFigure(min, unit)} .. ${formatFigure(max, unit)}`,
+    range: formatRange(min, max, unit),
     ratio: reference === null || reference.median === null ? '' : digits(median / reference.median),
     records: records === undefined ? '' : formatFigure(records, '/s'),
   };
@@ -65,20 +65,26 @@ export function formatGoals(goals: readonly GoalResult[]): string {
   return `goals: ${count(true)} met, ${count(false)} missed, ${count(null)} unknown\n${goalLines(goals)}`;
 }
 
+/** `  missed   0.212 (0.2 .. 0.23)   >= 0.25  appendBatch(1000) at os, 100 B: share of W` */
 function goalLines(goals: readonly GoalResult[]): string {
-  return goals.map((goal) => `${goalLine(goal)}\n`).join('');
+  return goals
+    .map((goal) => {
+      const { name, bound, reason } = goal;
+      const wanted = `${bound === 'min' ? '>=' : '<='} ${digits(goal.goal)}`;
+      const head = `${verdictOf(goal).padEnd(8)} ${reachedBy(goal).padEnd(26)} ${wanted.padEnd(8)}`;
+      const why = reason === undefined ? '' : `${' '.repeat(11)}${firstLine(reason)}\n`;
+      return `  ${head} ${name}\n${why}`;
+    })
+    .join('');
 }
 
-/** `missed   0.212 (0.2 .. 0.23), at least 0.25   appendBatch(1000) at os, 100 B: share of W` */
-function goalLine({ name, value, goal, bound, met, reason, runs }: GoalResult): string {
-  const verdict = met === null ? 'unknown' : met ? 'met' : 'missed';
-  const figures =
-    value === null
-      ? '-'
-      : `${digits(value)} (${digits(Math.min(...runs))} .. ${digits(Math.max(...runs))})`;
-  const wanted = `${bound === 'min' ? 'at least' : 'at most'} ${digits(goal)}`;
-  const why = reason === undefined ? '' : `: ${firstLine(reason)}`;
-  return `  ${verdict.padEnd(8)} ${figures.padEnd(24)} ${wanted.padEnd(14)} ${name}${why}`;
+function verdictOf({ met }: GoalResult): string {
+  return met === null ? 'unknown' : met ? 'met' : 'missed';
+}
+
+function reachedBy({ value, runs }: GoalResult): string {
+  if (value === null) return '-';
+  return `${digits(value)} (${digits(Math.min(...runs))} .. ${digits(Math.max(...runs))})`;
 }
 
 export function formatHost(facts: HostFacts): string {

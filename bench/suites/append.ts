@@ -15,6 +15,7 @@ import {
   machineWrite,
   MIB,
   recordsIn,
+  SINGLE_WARM_BYTES,
   sizeName,
   VALUE_SIZES,
 } from './sides.ts';
@@ -70,7 +71,7 @@ function goalContest(durability: 'os' | 'sync', valueBytes: number, share: numbe
         bound: 'min',
       },
       {
-        name: `appendNoWait ${where}: against appendBatch(1000)`,
+        name: `appendNoWait ${where}: against appendBatch`,
         subject: 'no-wait',
         references: ['batch-1000x16'],
         goal: 1,
@@ -88,7 +89,7 @@ function shapeContest(durability: 'os' | 'sync', valueBytes: number): Contest {
   return {
     id: `append/shapes-${durability}-${valueBytes}`,
     suite: 'append',
-    title: `appendBatch at ${durability}, values of ${sizeName(valueBytes)}: records per call and calls in flight`,
+    title: `call shapes of appendBatch at ${durability}, values of ${sizeName(valueBytes)}`,
     sides: [
       referenceOf(place),
       batches(place, 100, 16),
@@ -129,7 +130,7 @@ function syncedRecords(): Contest {
       ...goals.map(({ callers, records }) => single('sync', 100, { callers, records })),
     ],
     goals: goals.map(({ callers, goal }): GoalSpec => ({
-      name: `append at sync, 100 B, one promise per record, callers: ${callers}: multiple of F`,
+      name: `append at sync, 100 B, callers: ${callers}: multiple of F`,
       subject: `record-x${callers}`,
       references: ['F'],
       goal,
@@ -164,6 +165,7 @@ function recordContest(durability: 'os' | 'sync', valueBytes: number): Contest {
           callsInFlight: 1000,
         }),
         unit: 'records/s',
+        warmBytes: SINGLE_WARM_BYTES,
       }),
     ],
     goals: [],
@@ -178,7 +180,7 @@ function keyContest(): Contest {
   return {
     id: 'append/keys-os-100',
     suite: 'append',
-    title: 'appendBatch(1000) at os, values of 100 B: keys as strings, as bytes, none',
+    title: 'keys as strings, as bytes, none: append at os, 100 B',
     sides: kinds.map((keys) =>
       countRate({
         id: `keys-${keys}`,
@@ -220,6 +222,7 @@ function batches(place: Place, recordsPerCall: number, callsInFlight: number): S
       recordsPerCall,
       callsInFlight,
     }),
+    warmBytes: place.bytes,
   });
 }
 
@@ -234,6 +237,7 @@ function noWait(place: Place): Side {
       recordsPerCall: 1000,
       callsInFlight: 1,
     }),
+    warmBytes: place.bytes,
   });
 }
 
@@ -259,6 +263,7 @@ function single(
       callsInFlight: callers,
     }),
     unit: 'records/s',
+    warmBytes: SINGLE_WARM_BYTES,
   });
 }
 

@@ -5,11 +5,18 @@
  * bytes of it and visit each record; what is compared is bytes as stored per second.
  */
 import type { Contest } from '../core/contest.ts';
-import { byteRate, MIB, recordsIn, sizeName, VALUE_SIZES } from './sides.ts';
+import {
+  appendBatches,
+  byteRate,
+  MIB,
+  READ_WARM_BYTES,
+  recordsIn,
+  sizeName,
+  VALUE_SIZES,
+} from './sides.ts';
 
 /** Per run and side: in the page cache, and enough for several segments of 64 MiB. */
-const BYTES = 512 * MIB;
-const RECORDS_PER_CALL = 1000;
+const BYTES = 256 * MIB;
 
 /** Share of the C program at level `os`, by the size of the values. */
 const OS_GOALS = { 100: 0.6, 1024: 0.9 } as const;
@@ -40,20 +47,14 @@ function appendContest({ durability, valueBytes, goal }: AppendPlan): Contest {
         title: `limit.c: 1 MiB writes${isSync ? ', fdatasync after each' : ''}`,
         job: 'c-limit',
         parameters: { mode: `append-${durability}`, valueBytes, records },
+        warmBytes: BYTES,
       }),
       byteRate({
         id: 'varve',
         title: 'appendBatch(1000), 16 in flight',
         job: 'append',
-        parameters: {
-          durability,
-          valueBytes,
-          records,
-          call: 'appendBatch',
-          recordsPerCall: RECORDS_PER_CALL,
-          callsInFlight: 16,
-          keys: 'string',
-        },
+        parameters: appendBatches({ durability, valueBytes, records }),
+        warmBytes: BYTES,
       }),
     ],
     goals: [
@@ -81,12 +82,14 @@ function scanContest(valueBytes: number): Contest {
         title: 'limit.c: 1 MiB reads',
         job: 'c-limit',
         parameters: { mode: 'scan', valueBytes, records },
+        warmBytes: READ_WARM_BYTES,
       }),
       byteRate({
         id: 'varve',
         title: 'cursor',
         job: 'read',
         parameters: { valueBytes, records, walk: 'cursor' },
+        warmBytes: READ_WARM_BYTES,
       }),
     ],
     goals: [

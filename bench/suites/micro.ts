@@ -22,6 +22,7 @@ export const microSuite: readonly Contest[] = (Object.keys(TITLES) as MicroName[
       metric: 'extra:ns',
       unit: 'ns',
       isHigherBetter: false,
+      warmBytes: 0,
     },
   ],
   goals: [],

@@ -1,7 +1,7 @@
 /** Suite `random`: `read(offset)` at random offsets, beside raw random reads of 4 KiB. */
 import type { Contest, Side } from '../core/contest.ts';
 import type { RandomParameters } from '../jobs/random.ts';
-import { countRate, KIB, MIB, recordsIn } from './sides.ts';
+import { countRate, KIB, MIB, READ_WARM_BYTES, recordsIn } from './sides.ts';
 
 const VALUE_BYTES = 100;
 /** Half of the default cache: every batch stays in it. */
@@ -44,7 +44,7 @@ export const randomSuite: readonly Contest[] = [
     sides: [pread(), reads('x16', CACHED, 16), reads('x1', CACHED, 1)],
     goals: [
       {
-        name: 'read(offset) from cached batches, 16 in flight: against 4 KiB fs.readSync',
+        name: 'read(offset), cached: multiple of 4 KiB fs.readSync',
         subject: 'x16',
         references: ['pread'],
         goal: 2,
@@ -55,11 +55,11 @@ export const randomSuite: readonly Contest[] = [
   {
     id: 'random/stored',
     suite: 'random',
-    title: 'read(offset) from the page cache, batches of 16 KiB, values of 100 B',
+    title: 'read(offset) from the page cache, batches of 16 KiB, 100 B',
     sides: [pread(), reads('x16', STORED, 16), reads('x1', STORED, 1)],
     goals: [
       {
-        name: 'read(offset) from the page cache, batches of 16 KiB, 16 in flight: share of 4 KiB fs.readSync',
+        name: 'read(offset), 16 KiB batches: share of fs.readSync',
         subject: 'x16',
         references: ['pread'],
         goal: 0.1,
@@ -70,7 +70,7 @@ export const randomSuite: readonly Contest[] = [
   {
     id: 'random/defaults',
     suite: 'random',
-    title: 'read(offset) with default options, a log 8 times the cache, values of 100 B',
+    title: 'read(offset) by default, a log 8 times the cache, 100 B',
     sides: [
       pread(),
       reads('x16', { ...STORED, batchBytesMax: null, cacheBytes: null, reads: 20_000 }, 16),
@@ -88,6 +88,7 @@ function pread(): Side {
     job: 'machine-pread',
     parameters: { bytes: STORED_BYTES, reads: PREADS, seed: SEED },
     unit: 'reads/s',
+    warmBytes: READ_WARM_BYTES,
   });
 }
 
@@ -104,5 +105,6 @@ function reads(id: string, place: Place, callsInFlight: number): Side {
     job: 'random',
     parameters,
     unit: 'reads/s',
+    warmBytes: READ_WARM_BYTES,
   });
 }

@@ -5,7 +5,15 @@
  */
 import type { Contest, GoalSpec, Side } from '../core/contest.ts';
 import type { ReadParameters, WalkName } from '../jobs/read.ts';
-import { byteRate, machineRead, MIB, recordsIn, sizeName, VALUE_SIZES } from './sides.ts';
+import {
+  byteRate,
+  machineRead,
+  MIB,
+  READ_WARM_BYTES,
+  recordsIn,
+  sizeName,
+  VALUE_SIZES,
+} from './sides.ts';
 
 const BYTES = 256 * MIB;
 
@@ -55,7 +63,7 @@ function walkContest(valueBytes: number): Contest {
   return {
     id: `read/walks-${valueBytes}`,
     suite: 'read',
-    title: `scans that look at less or more of a record, values of ${sizeName(valueBytes)}`,
+    title: `scans that look at less or more, values of ${sizeName(valueBytes)}`,
     sides: [machineRead(BYTES), ...walks.map((walk) => scan(walk, valueBytes))],
     goals: [],
     notQuick: 'scans without a goal: full runs only',
@@ -68,5 +76,11 @@ function shareOfR(subject: WalkName, what: string, goal: number): GoalSpec {
 
 function scan(walk: WalkName, valueBytes: number): Side {
   const parameters: ReadParameters = { walk, valueBytes, records: recordsIn(BYTES, valueBytes) };
-  return byteRate({ id: walk, title: WALK_TITLES[walk], job: 'read', parameters });
+  return byteRate({
+    id: walk,
+    title: WALK_TITLES[walk],
+    job: 'read',
+    parameters,
+    warmBytes: READ_WARM_BYTES,
+  });
 }

@@ -1,53 +1,70 @@
-/** Suite `scale`: what a log reaches of the machine at 10 GiB, against the same at 1 GiB. */
-import { figureOf } from '../core/measurement.ts';
-import type { Contest, Side } from '../core/contest.ts';
+/**
+ * Suite `scale`: what a log reaches of the machine at 10 GiB, against the same at 1 GiB.
+ *
+ * Each contest runs all its sides over 1 GiB and over 10 GiB. Those of 10 GiB stand first and last,
+ * so that in both directions each finds the memory that another large one gave back moments before,
+ * and none pays more than another for getting it from the host (see `core/warm-memory.ts`).
+ */
+import type { Contest, GoalSpec, Side } from '../core/contest.ts';
 import type { Sample } from '../core/job.ts';
+import { figureOf } from '../core/measurement.ts';
+import { appendBatches, byteRate, GIB, recordsIn, sizeName } from './sides.ts';
 
-const GIB = 1024 * 1024 * 1024;
 /** The share at 10 GiB is at least so much of the share at 1 GiB. */
 const SHARE_MIN = 0.9;
-/** Of a record on disk, beside its value: a key of 16 bytes and the record's own header. */
-const OVERHEAD_BYTES = 28;
 
-const RATE = { metric: 'bytes/s', unit: 'bytes/s', isHigherBetter: true } as const;
+const NOT_QUICK = 'handles 10 GiB per side';
 
-/** Makes a side that handles so many bytes. */
-type SideOf = (id: string, bytes: number) => Side;
+/** Makes a side of a contest that handles so many GiB. */
+type SideOf = (gib: number) => Side;
 
 export const scaleSuite: readonly Contest[] = [
-  scaleContest('append-os-100', 'append at os, 100 B', append('os', 100), machineWrite(false)),
-  scaleContest('append-os-1024', 'append at os, 1 KiB', append('os', 1024), machineWrite(false)),
-  scaleContest(
-    'append-sync-1024',
-    'append at sync, 1 KiB',
-    append('sync', 1024),
-    machineWrite(true),
-  ),
-  scaleContest('cursor-1024', 'cursor, 1 KiB', sharedRead('cursor'), sharedRead('raw')),
+  appendContest('os', [100, 1024]),
+  appendContest('sync', [1024]),
+  cursorContest(1024),
 ];
 
-function scaleContest(name: string, title: string, log: SideOf, machine: SideOf): Contest {
+/** The log with each size of values, beside one machine. */
+function appendContest(durability: 'os' | 'sync', valueSizes: readonly number[]): Contest {
+  const machine = machineWrite(durability === 'sync');
+  const logs = valueSizes.map((valueBytes) => append(durability, valueBytes));
   return {
-    id: `scale/${name}`,
+    id: `scale/append-${durability}`,
     suite: 'scale',
-    title: `10 GiB against 1 GiB: ${title}`,
-    notQuick: 'handles 22 GiB in each round',
+    title: `10 GiB against 1 GiB: append at ${durability}`,
+    notQuick: NOT_QUICK,
     sides: [
-      machine('machine-1', GIB),
-      log('varve-1', GIB),
-      machine('machine-10', 10 * GIB),
-      log('varve-10', 10 * GIB),
+      machine(10),
+      ...[machine, ...logs].map((side) => side(1)),
+      ...logs.map((side) => side(10)),
     ],
-    goals: [
-      {
-        name: `scale: share of the machine's rate at 10 GiB by that at 1 GiB, ${title}`,
-        subject: 'varve-10',
-        references: ['machine-10', 'varve-1', 'machine-1'],
-        goal: SHARE_MIN,
-        bound: 'min',
-        compute: shareRatio,
-      },
-    ],
+    goals: valueSizes.map((valueBytes) =>
+      shareGoal(`append at ${durability}, ${sizeName(valueBytes)}`, `varve-${valueBytes}`),
+    ),
+  };
+}
+
+/** Cursor and machine read the same logs. */
+function cursorContest(valueBytes: number): Contest {
+  const [machine, log] = [machineRead(valueBytes), cursor(valueBytes)];
+  return {
+    id: 'scale/cursor',
+    suite: 'scale',
+    title: `10 GiB against 1 GiB: cursor, values of ${sizeName(valueBytes)}`,
+    notQuick: NOT_QUICK,
+    sides: [machine(10), machine(1), log(1), log(10)],
+    goals: [shareGoal(`cursor, ${sizeName(valueBytes)}`, `varve-${valueBytes}`)],
+  };
+}
+
+function shareGoal(what: string, subject: string): GoalSpec {
+  return {
+    name: `${what}: share at 10 GiB / at 1 GiB`,
+    subject: `${subject}-10`,
+    references: ['machine-10', `${subject}-1`, 'machine-1'],
+    goal: SHARE_MIN,
+    bound: 'min',
+    compute: shareRatio,
   };
 }
 
@@ -60,38 +77,54 @@ function shareRatio(log10: Sample, references: readonly Sample[]): number {
 }
 
 function append(durability: 'os' | 'sync', valueBytes: number): SideOf {
-  return (id, bytes) => ({
-    id,
-    title: `appendBatch(1000), 16 in flight, ${bytes / GIB} GiB`,
-    job: 'append',
-    parameters: {
-      durability,
-      valueBytes,
-      records: Math.round(bytes / (valueBytes + OVERHEAD_BYTES)),
-      call: 'appendBatch',
-      recordsPerCall: 1000,
-      callsInFlight: 16,
-    },
-    ...RATE,
-  });
+  return (gib) =>
+    byteRate({
+      id: `varve-${valueBytes}-${gib}`,
+      title: `appendBatch(1000) x 16, ${sizeName(valueBytes)}: ${gib} GiB`,
+      job: 'append',
+      parameters: appendBatches({
+        durability,
+        valueBytes,
+        records: recordsIn(gib * GIB, valueBytes),
+      }),
+      ...writerOf(gib),
+    });
 }
 
 function machineWrite(sync: boolean): SideOf {
-  return (id, bytes) => ({
-    id,
-    title: `1 MiB writes${sync ? ', fdatasync after each' : ''}, ${bytes / GIB} GiB`,
-    job: 'machine-write',
-    parameters: { bytes, sync },
-    ...RATE,
-  });
+  return (gib) =>
+    byteRate({
+      id: `machine-${gib}`,
+      title: `1 MiB writes${sync ? ' + fdatasync' : ''}: ${gib} GiB`,
+      job: 'machine-write',
+      parameters: { bytes: gib * GIB, sync },
+      ...writerOf(gib),
+    });
 }
 
-function sharedRead(how: 'cursor' | 'raw'): SideOf {
-  return (id, bytes) => ({
-    id,
-    title: `${how === 'raw' ? '1 MiB reads + zlib.crc32' : 'cursor'}, ${bytes / GIB} GiB`,
-    job: 'shared-read',
-    parameters: { how, bytes, valueBytes: 1024 },
-    ...RATE,
-  });
+/** Warm memory for 1 GiB; 10 GiB warm themselves. */
+function writerOf(gib: number) {
+  return gib === 1 ? { warmBytes: GIB } : { warmBytes: 0, skipsWarmUp: true as const };
+}
+
+function cursor(valueBytes: number): SideOf {
+  return (gib) =>
+    byteRate({
+      id: `varve-${valueBytes}-${gib}`,
+      title: `cursor: ${gib} GiB`,
+      job: 'read',
+      parameters: { walk: 'cursor', valueBytes, records: recordsIn(gib * GIB, valueBytes) },
+      warmBytes: 0, // It reads what is in the page cache, and would only push it out.
+    });
+}
+
+function machineRead(valueBytes: number): SideOf {
+  return (gib) =>
+    byteRate({
+      id: `machine-${gib}`,
+      title: `1 MiB reads + CRC of the same log: ${gib} GiB`,
+      job: 'machine-read-log',
+      parameters: { valueBytes, records: recordsIn(gib * GIB, valueBytes) },
+      warmBytes: 0,
+    });
 }

@@ -1,10 +1,18 @@
 /** Sides that several suites have: the machine's own rates, and sizes to compare them with. */
 import { encodedRecordBytes } from '../../src/format/batch-encoder.ts';
 import type { Side } from '../core/contest.ts';
+import type { AppendParameters } from '../jobs/append.ts';
 import { KEY_BYTES } from '../jobs/records.ts';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
+export const GIB = 1024 * MIB;
+
+/** For sides that read: they write no file, but take and give back buffers. */
+export const READ_WARM_BYTES = 64 * MIB;
+
+/** For sides that write record by record, or page by page: at most so many bytes in a run. */
+export const SINGLE_WARM_BYTES = 128 * MIB;
 
 /** Values of the suites: small enough that a record costs, and large enough that a byte does. */
 export const VALUE_SIZES = [100, KIB] as const;
@@ -13,9 +21,9 @@ export const VALUE_SIZES = [100, KIB] as const;
 const RECORDS_STEP = 10_000;
 
 /** How many records fill so many bytes, within one step (at most 2 % of what the suites write). */
-export function recordsIn(bytes: number, valueBytes: number, keyBytes: number = KEY_BYTES): number {
-  const recordBytes = encodedRecordBytes(keyBytes, null, null) + valueBytes;
-  return Math.floor(bytes / recordBytes / RECORDS_STEP) * RECORDS_STEP;
+export function recordsIn(bytes: number, valueBytes: number, step = RECORDS_STEP): number {
+  const recordBytes = encodedRecordBytes(KEY_BYTES, null, null) + valueBytes;
+  return Math.floor(bytes / recordBytes / step) * step;
 }
 
 /** `100 B`, `1 KiB` */
@@ -23,17 +31,22 @@ export function sizeName(valueBytes: number): string {
   return valueBytes < KIB ? `${valueBytes} B` : `${valueBytes / KIB} KiB`;
 }
 
+/** What several suites append, the most common way to be fast: `appendBatch(1000)`, 16 in flight. */
+export function appendBatches(
+  load: Pick<AppendParameters, 'durability' | 'valueBytes' | 'records'>,
+): Required<AppendParameters> {
+  return { ...load, call: 'appendBatch', recordsPerCall: 1000, callsInFlight: 16, keys: 'string' };
+}
+
+type RatedSide = Omit<Side, 'metric' | 'unit' | 'isHigherBetter'>;
+
 /** A side that is compared by its bytes per second. */
-export function byteRate(
-  side: Pick<Side, 'id' | 'title' | 'job' | 'parameters' | 'nodeFlags'>,
-): Side {
+export function byteRate(side: RatedSide): Side {
   return { ...side, metric: 'bytes/s', unit: 'bytes/s', isHigherBetter: true };
 }
 
 /** A side that is compared by what it counts, per second. */
-export function countRate(
-  side: Pick<Side, 'id' | 'title' | 'job' | 'parameters' | 'nodeFlags'> & { readonly unit: string },
-): Side {
+export function countRate(side: RatedSide & { readonly unit: string }): Side {
   return { ...side, metric: 'records/s', isHigherBetter: true };
 }
 
@@ -44,6 +57,7 @@ export function machineWrite(bytes: number, sync: boolean): Side {
     title: sync ? 'D: 1 MiB writes, fdatasync after each' : 'W: 1 MiB writes',
     job: 'machine-write',
     parameters: { bytes, sync },
+    warmBytes: bytes,
   });
 }
 
@@ -55,6 +69,7 @@ export function machineSync(syncs: number): Side {
     job: 'machine-sync',
     parameters: { syncs },
     unit: 'syncs/s',
+    warmBytes: SINGLE_WARM_BYTES,
   });
 }
 
@@ -65,5 +80,6 @@ export function machineRead(bytes: number): Side {
     title: 'R: 1 MiB reads and their CRC',
     job: 'machine-read',
     parameters: { bytes },
+    warmBytes: READ_WARM_BYTES,
   });
 }

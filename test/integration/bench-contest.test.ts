@@ -23,6 +23,7 @@ function side(id: string, job: string, parameters: JobParameters): Side {
     metric: 'bytes/s',
     unit: 'bytes/s',
     isHigherBetter: true,
+    warmBytes: 0,
   };
 }
 

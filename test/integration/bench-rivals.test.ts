@@ -25,7 +25,7 @@ function small(suite: readonly Contest[], id: string): Contest {
     const parameters: Record<string, string | number | boolean | null> = { ...side.parameters };
     if ('records' in parameters) parameters['records'] = 4000;
     if ('bytes' in parameters) parameters['bytes'] = 4000 * 132;
-    return { ...side, parameters };
+    return { ...side, parameters, warmBytes: 0 };
   });
   return { ...contest, sides, rounds: 1 };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { BenchReport } from '../../bench/core/report.ts';
-import { digits, formatChange, formatFigure } from '../../bench/report/figures.ts';
+import { digits, formatChange, formatFigure, formatRange } from '../../bench/report/figures.ts';
 import { renderHtml } from '../../bench/report/html.ts';
 import { element } from '../../bench/report/markup.ts';
 import { cell, goal, report, steadyRuns } from '../support/bench/report-fixture.ts';
@@ -154,11 +154,22 @@ describe('figures', () => {
     [171.234, 'us', '171 us'],
     [12_345, 'ms', '12,345 ms'],
     [0, 'bytes/s', '0 B/s'],
+    [500, 'records/s', '500 records/s'],
     [-0.25, 'bytes', '-0.25 B'],
     [null, 'ms', '-'],
     [Number.NaN, 'ms', '-'],
   ])('%s %s reads %s', (value, unit, text) => {
     expect(formatFigure(value, unit)).toBe(text);
+  });
+
+  test.each([
+    [845e6, 1.2e9, 'bytes/s', '845 MB/s .. 1.2 GB/s'],
+    [1.1e9, 1.2e9, 'bytes/s', '1.1 .. 1.2 GB/s'],
+    [941e3, 1.36e6, 'records/s', '941 k .. 1.36 M records/s'],
+    [4.86, 52, 'ms', '4.86 .. 52 ms'],
+    [null, null, 'ms', '-'],
+  ])('%s to %s %s reads %s', (min, max, unit, text) => {
+    expect(formatRange(min, max, unit)).toBe(text);
   });
 
   test('changes have a sign, digits no exponent', () => {

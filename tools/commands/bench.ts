@@ -24,7 +24,9 @@ like the others, so a ratio compares what happened in the same minute. A goal is
 wants to reach; it is unknown where its reference varied by more than a factor of two between the
 rounds, with fewer than five rounds, and where something is missing. A missed goal is no failure.
 
-Close what else uses the disk or the processor. A run needs about 2 GiB of free space.`;
+Close what else uses the disk or the processor. With --quick a run takes less than ten minutes, about
+2 GiB of free space and 2 GiB of memory; without, about 40 minutes, 12 GiB and 12 GiB, because three
+suites (open, memory, scale) handle 10 GiB. Writes add up to hundreds of GiB.`;
 
 export const benchVerb: Verb<BenchVerbOptions> = {
   name: 'bench',
