@@ -60,7 +60,10 @@ export class PointReader<T> {
 
   #readDirect(offset: number): CachedBatch | null {
     const batch = this.#direct.read(offset);
-    return batch === null ? null : this.#cache.add(batch, true);
+    if (batch === null) return null;
+    // Several were read: to keep a small one in the buffer of all would fill the cache with the rest.
+    const isMost = 2 * batch.header.sizeBytes >= batch.bytes.length;
+    return this.#cache.add(batch, isMost);
   }
 
   clear(): void {

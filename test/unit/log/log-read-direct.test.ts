@@ -130,6 +130,18 @@ describe('read', () => {
     await log.close();
   });
 
+  test('keeps of small batches no more than themselves: a log that fits the cache is in it', async () => {
+    const options = { segmentBytesMax: 1 << 20, cacheBytes: 150_000 };
+    const { log, probe } = await probedLog(400, options);
+    expect(log.stats().sizeBytes).toBeLessThan(100_000);
+    for (let round = 0; round < 3; round++) {
+      probe.take();
+      for (let offset = 0; offset < 400; offset++) await log.read(offset);
+    }
+    expect(probe.take()).toBe('none');
+    await log.close();
+  });
+
   test('pauses the reads of its own log alone', async () => {
     const one = await probedLog(5);
     const other = await probedLog(5);
