@@ -6,9 +6,9 @@
  * installed: an optional dependency, prebuilt. `zlib.crc32` reads 3 to 7 and is always there. A
  * property test holds them equal.
  */
-import { createRequire } from 'node:module';
 import zlib from 'node:zlib';
 import crc32 from 'crc-32';
+import { loadAddon } from '../core/addons.ts';
 
 /** Stored = CRC XOR this, so that a run of zeros never carries a matching checksum. */
 export const CRC_MASK = 0xa282ead8;
@@ -23,7 +23,7 @@ const PROBE = Uint8Array.from({ length: 2048 }, (_, at) => at * 31).subarray(3, 
 
 type Crc = (bytes: Uint8Array) => number;
 
-const crcOfMany: Crc = loadNative(createRequire(import.meta.url)) ?? zlib.crc32;
+const crcOfMany: Crc = loadNative(loadAddon) ?? zlib.crc32;
 
 /** Checksum of `bytes[start, end)` as it is stored: u32. */
 export function checksum(bytes: Uint8Array, start: number, end: number): number {

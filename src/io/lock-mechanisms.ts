@@ -4,13 +4,13 @@
  *
  * To add one: implement `LockMechanism`, and give it its place in the plans of `lock-plan.ts`.
  */
-import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 
 import type * as FsExt from 'fs-ext';
 
+import { loadAddon } from '../core/addons.ts';
 import type { Descriptor } from './descriptor.ts';
 
 /** LOCK, open. */
@@ -94,7 +94,7 @@ function listen(path: string): Promise<Server | Exclude<LockAttempt, HeldMechani
 /** Null when the addon is not there, or was not compiled for this Node.js. */
 function loadFsExt(): typeof FsExt | null {
   try {
-    const loaded: typeof FsExt = createRequire(import.meta.url)('fs-ext');
+    const loaded: typeof FsExt = loadAddon('fs-ext');
     return loaded;
   } catch {
     return null;

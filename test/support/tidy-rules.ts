@@ -109,6 +109,7 @@ function seamComplaints(path: string, code: string, imports: readonly string[]):
   if (layer === 'io') return [];
   const mayTime = path === 'src/core/clock.ts';
   const mayChance = path === 'src/core/random.ts';
+  const mayLoad = path === 'src/core/addons.ts';
   const modules = [
     ...OUTSIDE,
     ...PROCESSES,
@@ -117,7 +118,9 @@ function seamComplaints(path: string, code: string, imports: readonly string[]):
   ];
   const globals = [...(mayTime ? [] : TIME_GLOBALS), ...(mayChance ? [] : CHANCE_GLOBALS)];
   return [
-    ...imports.filter((target) => modules.includes(target.replace(/^node:/, ''))),
+    ...imports
+      .map((target) => target.replace(/^node:/, ''))
+      .filter((target) => modules.includes(target) && !(mayLoad && target === 'module')),
     ...globals.flatMap((pattern) => pattern.exec(code)?.[0] ?? []),
   ].map((what) => `${what} belongs behind a seam`);
 }
