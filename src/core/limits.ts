@@ -56,10 +56,14 @@ export const QUEUED_BYTES_MAX = 64 * MIB;
 export const READ_WINDOW_BYTES = MIB;
 /** Largest read of a single record on the calling thread: 20 us from the page cache. */
 export const DIRECT_READ_BYTES_MAX = BATCH_TARGET_BYTES + INDEX_INTERVAL_BYTES;
-/** A read that took longer did not come from the page cache, ms... */
+/** A read that took longer did not come from the page cache, or the machine was busy elsewhere, ms... */
 export const SLOW_READ_MS = 1;
-/** ...and the next ones go by way of the thread pool for so long, ms. */
-export const DIRECT_READ_PAUSE_MS = 250;
+/** ...and the next ones go by way of the thread pool, after the first slow read for so long, ms; */
+export const DIRECT_READ_PAUSE_MS = 4;
+/** four times as long after each further one, up to this, ms; */
+export const DIRECT_READ_PAUSE_MS_MAX = 1024;
+/** until so many in a row were not slow. */
+export const FAST_READS_TO_FORGET = 64;
 /** Default memory for verified batches. */
 export const CACHE_BYTES = 32 * MIB;
 /** Memory for indexes of sealed segments. */

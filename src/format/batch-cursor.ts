@@ -67,13 +67,6 @@ export class BatchCursor {
     this.#position = header.position;
   }
 
-  /** As `reset`, but before the record in place `slot`, which begins at `from` in the buffer. */
-  resetTo(records: BatchRecords, record: { readonly from: number; readonly slot: number }): void {
-    this.reset(records);
-    this.#next = record.from;
-    this.#recordsLeft -= record.slot;
-  }
-
   /** Moves to the next record; false behind the last. */
   next(): boolean {
     if (this.#recordsLeft === 0) return false;
@@ -104,6 +97,13 @@ export class BatchCursor {
     this.#next = recordEnd;
     this.#recordsLeft--;
     return true;
+  }
+
+  /** Walks to the record at `offset` of the batch; false when there is none. */
+  seek(records: BatchRecords, offset: number): boolean {
+    this.reset(records);
+    while (this.next()) if (this.offset >= offset) return this.offset === offset;
+    return false;
   }
 
   /** Create time of the current record, ms since the Unix epoch; read when asked for. */

@@ -56,6 +56,13 @@ export class BatchRecords implements RecordsPlace {
   subarray(from: number, to: number): Uint8Array {
     return new Uint8Array(this.#memory, this.#memoryAt + from, to - from);
   }
+
+  /** Those that stand in `bytes[from, to)`, in memory of their own. */
+  copy(from: number, to: number): BatchRecords {
+    const bytes = new Uint8Array(this.subarray(from, to));
+    const { header, file } = this;
+    return new BatchRecords({ bytes, view: viewOf(bytes), start: 0, end: to - from, header, file });
+  }
 }
 
 /**

@@ -1,9 +1,8 @@
 /** Verified batches by base offset, uncompressed, bounded by bytes, with the place of each record. */
 import { LRUCache } from 'lru-cache';
 import { BatchCursor } from '../format/batch-cursor.ts';
-import { viewOf } from '../format/u64.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
-import { BatchRecords, recordsOf, type VerifiedBatch } from '../format/batch-records.ts';
+import { recordsOf, type BatchRecords, type VerifiedBatch } from '../format/batch-records.ts';
 import { BATCH_HEADER_BYTES } from '../format/layout.ts';
 import { floorSlot } from '../segment/index-search.ts';
 
@@ -11,7 +10,7 @@ import { floorSlot } from '../segment/index-search.ts';
 export class CachedBatch {
   readonly records: BatchRecords;
   #index: RecordIndex | null = null;
-  #seekCount = 0;
+  #isAsked = false;
 
   constructor(records: BatchRecords) {
     this.records = records;
@@ -22,24 +21,20 @@ export class CachedBatch {
   }
 
   /**
-   * Points a cursor at the record; false when the batch holds none at `offset`.
+   * Where the record at `offset` begins in the buffer; -1 when the batch holds none.
    *
    * The first time it walks there: many batches are read once. @throws CorruptLogError
    */
-  seek(cursor: BatchCursor, offset: number): boolean {
-    if (this.#seekCount++ === 0) return walkTo(cursor, this.records, offset);
-    this.#index ??= new RecordIndex(this.records);
-    const slot = this.#index.slotOf(offset);
-    if (slot < 0) return false;
-    cursor.resetTo(this.records, { from: this.#index.startOf(slot), slot });
-    return cursor.next();
+  find(offset: number): number {
+    if (this.#index !== null) return this.#index.find(offset);
+    if (this.#isAsked) {
+      this.#index = new RecordIndex(this.records);
+      return this.#index.find(offset);
+    }
+    this.#isAsked = true;
+    const cursor = new BatchCursor();
+    return cursor.seek(this.records, offset) ? cursor.start : -1;
   }
-}
-
-function walkTo(cursor: BatchCursor, records: BatchRecords, offset: number): boolean {
-  cursor.reset(records);
-  while (cursor.next()) if (cursor.offset >= offset) return cursor.offset === offset;
-  return false;
 }
 
 /** Where each record of a batch begins. */
@@ -62,14 +57,14 @@ class RecordIndex {
     }
   }
 
-  startOf(slot: number): number {
-    return this.#starts[slot] as number; // slot < recordCount
+  /** -1 when there is no such record. */
+  find(offset: number): number {
+    return this.#starts[this.#slotOf(offset)] ?? -1;
   }
 
-  /** -1 when there is no such record. */
-  slotOf(offset: number): number {
+  #slotOf(offset: number): number {
     const delta = offset - this.#baseOffset;
-    if (this.#deltas === null) return delta < this.#starts.length ? delta : -1;
+    if (this.#deltas === null) return delta;
     const slot = floorSlot(this.#deltas, this.#deltas.length, delta);
     return slot >= 0 && this.#deltas[slot] === delta ? slot : -1;
   }
@@ -90,21 +85,21 @@ export class BatchCache {
           });
   }
 
+  /** Whether it keeps nothing. */
+  get isOff(): boolean {
+    return this.#batches === null;
+  }
+
   /** The batch that begins at `baseOffset`; null when it is not held. */
   get(baseOffset: number): CachedBatch | null {
     return this.#batches?.get(baseOffset) ?? null;
   }
 
-  /**
-   * Keeps the records: themselves, or a copy that does not pin a large read buffer around them.
-   *
-   * @param isOwned  nobody else writes to the buffer, and there is little else in it
-   * @throws as `recordsOf`
-   */
-  add(batch: VerifiedBatch, isOwned: boolean): CachedBatch {
+  /** Keeps a copy of the records: the buffer around them is used again. @throws as `recordsOf` */
+  add(batch: VerifiedBatch): CachedBatch {
     const header = { ...batch.header };
     const records = recordsOf({ ...batch, header });
-    const cached = new CachedBatch(isOwned ? records : copyOf(records));
+    const cached = new CachedBatch(records.copy(records.start, records.end));
     this.#batches?.set(header.baseOffset, cached);
     return cached;
   }
@@ -112,11 +107,4 @@ export class BatchCache {
   clear(): void {
     this.#batches?.clear();
   }
-}
-
-function copyOf({ bytes, start, end, header, file }: BatchRecords): BatchRecords {
-  // Not `slice()`: of a Buffer that is a view, which would pin the whole read window.
-  const copy = new Uint8Array(bytes.subarray(start, end));
-  const place = { bytes: copy, view: viewOf(copy), start: 0, end: copy.length };
-  return new BatchRecords({ ...place, header, file });
 }

@@ -4,13 +4,19 @@
  *
  * A trip through the thread pool costs 30 times what the page cache needs for the read itself
  * (PERFORMANCE: 29 k/s against 864 k/s). The other side of it is that a slow disk would hold up the
- * event loop, so the clock decides: after one read that took long, none is made here for a while.
+ * event loop, so the clock decides: after a read that took long, none is made here for a while.
  *
  * It knows no errors: whatever is not as it should be, it gives up, and `LogReader` says why.
  */
 import { isIoError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
-import { DIRECT_READ_BYTES_MAX, DIRECT_READ_PAUSE_MS, SLOW_READ_MS } from '../core/limits.ts';
+import {
+  DIRECT_READ_BYTES_MAX,
+  DIRECT_READ_PAUSE_MS,
+  DIRECT_READ_PAUSE_MS_MAX,
+  FAST_READS_TO_FORGET,
+  SLOW_READ_MS,
+} from '../core/limits.ts';
 import {
   batchProblem,
   batchVersion,
@@ -36,8 +42,13 @@ export class DirectReader {
   readonly #log: ReadableLog;
   readonly #clock: Clock;
   readonly #header = emptyBatchHeader();
+  #scratch: Uint8Array | null = null;
   /** Monotonic time before which the disk is not asked here. */
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
+  /** How long it is not asked after the next slow read. */
+  #pauseMs = DIRECT_READ_PAUSE_MS;
+  /** Reads in a row that were not slow. */
+  #fastReads = 0;
 
   constructor(log: ReadableLog, clock: Clock) {
     this.#log = log;
@@ -45,8 +56,8 @@ export class DirectReader {
   }
 
   /**
-   * The verified batch that holds `offset`, which is visible, in a buffer of its own; its header is
-   * good until the next call. null = ask `LogReader`.
+   * The verified batch that holds `offset`, which is visible, good until the next call.
+   * null = ask `LogReader`.
    */
   read(offset: number): VerifiedBatch | null {
     const { segments, handles, follower } = this.#log;
@@ -56,19 +67,30 @@ export class DirectReader {
     if (segment === null || extent === null) return null;
     const file = handles.openFile(segment.path);
     if (file === null) return null;
+    this.#scratch ??= uninitializedBytes(DIRECT_READ_BYTES_MAX);
+    const bytes = this.#scratch.subarray(0, extent.sizeBytes);
     const startMs = this.#clock.monotonic();
     if (startMs < this.#pausedUntilMs) return null;
-    const bytes = readExtent(file, extent);
+    const isRead = readWhole(file, bytes, extent.position);
+    this.#noteDuration(startMs);
+    return isRead ? this.#find(offset, segment, { bytes, position: extent.position }) : null;
+  }
+
+  /** A disk that is slow again and again is asked less and less; a hiccup is soon forgotten. */
+  #noteDuration(startMs: number): void {
     const endMs = this.#clock.monotonic();
-    if (endMs - startMs > SLOW_READ_MS) this.#pausedUntilMs = endMs + DIRECT_READ_PAUSE_MS;
-    return bytes === null ? null : this.#find(offset, segment, { bytes, ...extent });
+    if (endMs - startMs > SLOW_READ_MS) {
+      this.#pausedUntilMs = endMs + this.#pauseMs;
+      this.#pauseMs = Math.min(4 * this.#pauseMs, DIRECT_READ_PAUSE_MS_MAX);
+      this.#fastReads = 0;
+    } else if (++this.#fastReads === FAST_READS_TO_FORGET) this.#pauseMs = DIRECT_READ_PAUSE_MS;
   }
 
   /** Steps over the batches in front by their headers: damage there is not damage to this one. */
   #find(
     offset: number,
     segment: Segment,
-    read: Extent & { readonly bytes: Uint8Array },
+    read: { readonly bytes: Uint8Array; readonly position: number },
   ): VerifiedBatch | null {
     const { bytes } = read;
     const view = viewOf(bytes);
@@ -106,12 +128,12 @@ function extentOf({ index, header, dataEndPosition }: Segment, offset: number): 
   return sizeBytes > 0 && sizeBytes <= DIRECT_READ_BYTES_MAX ? { position, sizeBytes } : null;
 }
 
-function readExtent(file: File, { position, sizeBytes }: Extent): Uint8Array | null {
-  const bytes = uninitializedBytes(sizeBytes);
+/** Whether all of `bytes` was read. */
+function readWhole(file: File, bytes: Uint8Array, position: number): boolean {
   try {
-    return file.readSync(bytes, position) === sizeBytes ? bytes : null;
+    return file.readSync(bytes, position) === bytes.length;
   } catch (error) {
-    if (isIoError(error)) return null;
+    if (isIoError(error)) return false;
     throw error;
   }
 }

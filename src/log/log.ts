@@ -255,25 +255,23 @@ export class Log<T, Input = T> implements AsyncDisposable {
    * @returns null when the offset holds no record (a gap, or compacted away)
    * @throws OffsetOutOfRangeError, CorruptLogError, CodecUnavailableError, IoError
    */
-  async read(
+  read(
     offset: number,
     options: { readonly epoch?: number } = NO_OPTIONS,
   ): Promise<LogRecord<T> | null> {
-    checkInteger('offset', offset, { min: 0 });
-    this.#checkOpen();
-    const { marks, follower } = this.#log;
-    if (follower !== null && offset >= marks.visibleOffset) await follower.refresh();
-    const { startOffset, visibleOffset } = marks;
-    if (offset < startOffset || offset >= visibleOffset) {
-      throw new OffsetOutOfRangeError({
-        requested: offset,
-        startOffset,
-        endOffset: visibleOffset,
-        epoch: options.epoch ?? null,
-      });
+    try {
+      checkInteger('offset', offset, { min: 0 });
+      this.#checkOpen();
+      const { marks, follower } = this.#log;
+      const { epoch = null } = options;
+      if (follower !== null && offset >= marks.visibleOffset) {
+        return follower.refresh().then(() => this.#points.read(offset, epoch));
+      }
+      const record = this.#points.read(offset, epoch);
+      return record instanceof Promise ? record : Promise.resolve(record);
+    } catch (error) {
+      return Promise.reject(toError(error));
     }
-    const here = this.#points.readHere(offset, options.epoch ?? null);
-    return here === undefined ? this.#points.load(offset) : here;
   }
 
   /**

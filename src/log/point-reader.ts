@@ -1,8 +1,9 @@
 /** Reads single records by offset, from verified batches in memory where it can. */
-import { CorruptLogError } from '../core/errors.ts';
+import { CorruptLogError, OffsetOutOfRangeError } from '../core/errors.ts';
 import { BATCH_TARGET_BYTES, INDEX_INTERVAL_BYTES } from '../core/limits.ts';
 import type { Clock } from '../core/clock.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
+import { recordsOf, type VerifiedBatch } from '../format/batch-records.ts';
 import { floorSlot } from '../segment/index-search.ts';
 import { BatchCache, type CachedBatch } from './batch-cache.ts';
 import { DirectReader } from './direct-reader.ts';
@@ -13,6 +14,8 @@ import { LogRecord, type Decoder } from './record.ts';
 
 /** The index names a place at most so far before the batch; most batches are read at once. */
 const POINT_READ_BYTES = BATCH_TARGET_BYTES + INDEX_INTERVAL_BYTES;
+
+type MaybeLater<R> = R | Promise<R>;
 
 export interface PointReaderOptions<T> {
   readonly codec: Decoder<T>;
@@ -36,34 +39,44 @@ export class PointReader<T> {
   }
 
   /**
-   * The record at `offset`, which is readable; null when the offset holds none; undefined when that
-   * takes more than memory and the page cache: then `load`.
+   * The record at `offset`, null when the offset holds none: at once, when that takes no more than
+   * memory and the page cache.
    *
-   * @throws OffsetOutOfRangeError when the record is of another epoch; CorruptLogError
+   * @throws OffsetOutOfRangeError also when the record is of another epoch; CorruptLogError
    */
-  readHere(offset: number, epoch: number | null): LogRecord<T> | null | undefined {
+  read(offset: number, epoch: number | null): MaybeLater<LogRecord<T> | null> {
+    const { startOffset, visibleOffset } = this.#log.marks;
+    if (offset < startOffset || offset >= visibleOffset) {
+      const endOffset = visibleOffset;
+      throw new OffsetOutOfRangeError({ requested: offset, startOffset, endOffset, epoch });
+    }
     if (epoch !== null) checkEpoch(this.#log, { offset, epoch, isRecord: true });
-    const batch = this.#cached(offset) ?? this.#readDirect(offset);
-    return batch === null ? undefined : this.#recordOf(batch, offset);
+    const cached = this.#cached(offset);
+    if (cached !== null) return this.#recordOf(cached, offset);
+    const batch = this.#direct.read(offset);
+    if (batch === null) return this.#loadRecord(offset);
+    return this.#cache.isOff
+      ? this.#copyOf(batch, offset)
+      : this.#recordOf(this.#cache.add(batch), offset);
   }
 
-  /** As `readHere`, from wherever it is. */
-  async load(offset: number): Promise<LogRecord<T> | null> {
+  /** Of a batch that is not kept, the record alone. */
+  #copyOf(batch: VerifiedBatch, offset: number): LogRecord<T> | null {
+    const cursor = this.#cursor;
+    const records = recordsOf({ ...batch, header: { ...batch.header } });
+    if (!cursor.seek(records, offset)) return null;
+    const record = records.copy(cursor.start, cursor.start + cursor.sizeBytes);
+    return new LogRecord(record, this.#codec, 0);
+  }
+
+  async #loadRecord(offset: number): Promise<LogRecord<T> | null> {
     const batch = await this.#load(offset);
     return batch === null ? null : this.#recordOf(batch, offset);
   }
 
   #recordOf(batch: CachedBatch, offset: number): LogRecord<T> | null {
-    if (!batch.seek(this.#cursor, offset)) return null;
-    return new LogRecord(batch.records, this.#codec, this.#cursor.start);
-  }
-
-  #readDirect(offset: number): CachedBatch | null {
-    const batch = this.#direct.read(offset);
-    if (batch === null) return null;
-    // Several were read: to keep a small one in the buffer of all would fill the cache with the rest.
-    const isMost = 2 * batch.header.sizeBytes >= batch.bytes.length;
-    return this.#cache.add(batch, isMost);
+    const start = batch.find(offset);
+    return start < 0 ? null : new LogRecord(batch.records, this.#codec, start);
   }
 
   clear(): void {
@@ -122,7 +135,7 @@ export class PointReader<T> {
     try {
       if (!(await reader.next(offset + 1))) return null;
       const { bytes, view, start, header } = reader.scanner;
-      return this.#cache.add({ bytes, view, at: start, header, file: reader.file }, false);
+      return this.#cache.add({ bytes, view, at: start, header, file: reader.file });
     } finally {
       reader.close();
     }

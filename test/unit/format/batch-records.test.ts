@@ -114,20 +114,25 @@ describe('records of a batch', () => {
     expect(bytes).toHaveLength(BATCH_HEADER_BYTES + 16 + 1 + 3 + 16);
   });
 
-  test('resetTo stands before any record of the batch', () => {
+  test('seek finds each record that is there, from anywhere, and goes on behind it', () => {
     const batch = encodedBatch({ values: ['a', 'bb', 'ccc', 'dddd'], baseOffset: 7 });
-    const starts: number[] = [];
-    const cursor = cursorOver(batch);
-    while (cursor.next()) starts.push(cursor.start);
-    for (const [slot, from] of starts.entries()) {
-      const { bytes, header } = batch;
-      const records = recordsOf({ bytes, view: viewOf(bytes), at: 0, header, file: '' });
-      cursor.resetTo(records, { from, slot });
-      expect(cursor.next()).toBe(true);
-      expect(cursor.offset).toBe(7 + slot);
+    const cursor = new BatchCursor();
+    for (const offset of [9, 7, 10, 8, 8]) {
+      expect(cursor.seek(recordsIn(batch), offset)).toBe(true);
+      expect(cursor.offset).toBe(offset);
+      expect(cursor.valueView()).toHaveLength(offset - 6);
       let left = 0;
       while (cursor.next()) left++;
-      expect(left).toBe(3 - slot);
+      expect(left).toBe(10 - offset);
+    }
+    for (const offset of [6, 11]) expect(cursor.seek(recordsIn(batch), offset)).toBe(false);
+  });
+
+  test('before its first record a cursor is at none', () => {
+    const cursor = new BatchCursor();
+    for (let round = 0; round < 2; round++) {
+      expect([cursor.createTimeMs, cursor.keyView(), cursor.valueView()]).toEqual([0, null, null]);
+      cursor.reset(recordsIn(encodedBatch({ values: ['a'] })));
     }
   });
 });

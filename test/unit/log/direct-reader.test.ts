@@ -3,6 +3,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import {
   DIRECT_READ_BYTES_MAX,
   DIRECT_READ_PAUSE_MS,
+  DIRECT_READ_PAUSE_MS_MAX,
+  FAST_READS_TO_FORGET,
   SLOW_READ_MS,
 } from '../../../src/core/limits.ts';
 import * as layout from '../../../src/format/layout.ts';
@@ -24,7 +26,7 @@ import {
   sizeOf,
   zero,
 } from '../../support/direct-reader-bench.ts';
-import { contentOf, damage, flipBit } from '../../support/disk-damage.ts';
+import { contentOf, damage } from '../../support/disk-damage.ts';
 
 const { BatchKind, SEGMENT_HEADER_BYTES } = layout;
 
@@ -83,15 +85,6 @@ describe('the batch that holds an offset', () => {
       const until = end < 5 ? bench.positionOf(end) : bench.segment.sizeBytes;
       expect((read?.position ?? 0) + (read?.length ?? 0)).toBe(until);
     }
-  });
-
-  test('has a buffer of its own: the next read changes nothing in it', async () => {
-    const bench = await new DirectReaderBench().lay(FOUR);
-    const first = bench.reader.read(100);
-    const copy = Buffer.from(first?.bytes ?? []);
-    flipBit(bench.fileSystem, SEGMENT_PATH, { position: bench.positionOf(0) + 150 });
-    bench.reader.read(109);
-    expect(Buffer.compare(copy, first?.bytes ?? new Uint8Array())).toBe(0);
   });
 
   test('may be as large as a direct read, and not one byte larger', async () => {
@@ -286,6 +279,25 @@ describe('a slow read', () => {
     for (let n = 0; n < 3; n++) expect(bench.baseOf(101)).toBe(100);
   });
 
+  test('again and again pauses four times as long, up to a limit; 64 fast reads forget it', () => {
+    const pauseMs = () => {
+      takesMs = 5;
+      expect(bench.baseOf(101)).toBe(100);
+      takesMs = 0;
+      let waitedMs = 0;
+      for (; bench.baseOf(101) === null; waitedMs++) bench.clock.advance(1);
+      return waitedMs;
+    };
+    const pauses = Array.from({ length: 6 }, pauseMs);
+    expect(pauses).toEqual([4, 16, 64, 256, 1024, 1024]);
+    expect(pauses[0]).toBe(DIRECT_READ_PAUSE_MS);
+    expect(pauses.at(-1)).toBe(DIRECT_READ_PAUSE_MS_MAX);
+    for (let n = 2; n < FAST_READS_TO_FORGET; n++) bench.baseOf(101); // One was the look above.
+    expect(pauseMs()).toBe(DIRECT_READ_PAUSE_MS_MAX);
+    for (let n = 1; n < FAST_READS_TO_FORGET; n++) bench.baseOf(101);
+    expect(pauseMs()).toBe(DIRECT_READ_PAUSE_MS);
+  });
+
   test('pauses from its end on, not from its beginning', () => {
     takesMs = 10 * DIRECT_READ_PAUSE_MS;
     expect(bench.baseOf(101)).toBe(100);
@@ -303,6 +315,7 @@ describe('a slow read', () => {
     expect(bench.baseOf(101)).toBe(100);
     bench.clock.advance(DIRECT_READ_PAUSE_MS);
     expect(bench.baseOf(101)).toBe(100);
+    bench.clock.advance(DIRECT_READ_PAUSE_MS);
     expect(bench.baseOf(101)).toBeNull();
   });
 
