@@ -291,7 +291,7 @@ describe('damage', () => {
         const packed = bytes.subarray(
           at + layout.BATCH_HEADER_BYTES + layout.UNCOMPRESSED_SIZE_BYTES,
         );
-        packed.set([0xff, 0xff, 0xff], 30);
+        packed.set([0xff, 0xff, 0xff], 0);
         reseal(bytes, { kind: 'batch', at, sizeBytes: 0 });
         return bytes;
       });
