@@ -29,6 +29,7 @@ import type { Compressor } from './compression.ts';
 import { viewOf } from './u64.ts';
 
 const TWO_POW_32 = 2 ** 32;
+
 /** One record, ready to be copied. */
 export interface EncodableRecord {
   key: string | Uint8Array | null;
@@ -178,9 +179,9 @@ export class BatchEncoder {
   }
 
   /**
-   * Closes the open batch, its keys written: compresses its records in place where that pays, fills the attributes,
-   * sizes, counts and create times into `header`, writes it and returns the checksum. The caller
-   * has set all other fields.
+   * Closes the open batch, whose keys are written: compresses its records in place where that pays,
+   * fills the attributes, sizes, counts and create times into `header`, writes it and returns the
+   * checksum. The caller has set all other fields.
    */
   seal(header: BatchHeader, compressor: Compressor | null): number {
     assert(this.#keys.isEmpty, 'writeKeys has written the keys');

@@ -288,3 +288,25 @@ describe('signal', () => {
     await log.close();
   });
 });
+
+test('appends of one turn share their create time, up to 64; a later turn has its own', async () => {
+  const clock = new ManualClock(1_000_000);
+  const log = await openTextLog(new MemoryFileSystem(), { clock, durability: 'os' });
+  const appended: Promise<unknown>[] = [];
+  for (let n = 0; n < 100; n++) {
+    if (n % 2 === 0) log.appendNoWait({ value: 'x' });
+    else appended.push(log.append({ value: 'x' }));
+    clock.advance(1);
+  }
+  await Promise.all(appended);
+  clock.advance(500);
+  await log.append({ value: 'a turn of its own' });
+  clock.advance(7);
+  await log.append({ value: 'and another' });
+  await log.append({ value: 'whose time is given', createTimeMs: 5 });
+  const times: number[] = [];
+  for await (const { createTimeMs } of log.records()) times.push(createTimeMs - 1_000_000);
+  expect(times.slice(0, 100)).toEqual(Array.from({ length: 100 }, (_, n) => (n < 64 ? 0 : 64)));
+  expect(times.slice(100)).toEqual([600, 607, 5 - 1_000_000]);
+  await log.close();
+});
