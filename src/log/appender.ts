@@ -13,6 +13,7 @@ import {
   ioErrorOf,
   WrongOffsetError,
 } from '../core/errors.ts';
+import { present } from '../core/assert.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import { BATCH_TARGET_BYTES } from '../core/limits.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
@@ -47,7 +48,7 @@ const EARLY_WRITE_BYTES = BATCH_TARGET_BYTES;
 const TIME_USES_MAX = 64;
 
 /** `appendNoWait` stops at this share of the bound, so that waiting appends have room left. */
-const NO_WAIT_SHARE = 1 / 4;
+const NO_WAIT_SHARE = 1 / 16;
 
 export class Appender {
   readonly #options: AppenderOptions;
@@ -64,6 +65,8 @@ export class Appender {
   #flushTimer: Timer | null = null;
   /** `encodedBytes` of the builder up to which everything is acknowledged or rejected. */
   #settledBytes = 0;
+  /** Full chunks of the builder whose write was issued ahead. */
+  #aheadCount = 0;
   /** First offset after the last record that was added without a waiting caller. */
   #noWaitOffset = 0;
   /** What the latest call of `reached` waits for. */
@@ -122,7 +125,8 @@ export class Appender {
     else this.#noWaitOffset = this.nextOffset;
     this.#planFlush();
     // Enough to keep the disk busy while the rest of the turn goes on.
-    if (this.#draining === null && this.#builder.unwrittenBytes >= EARLY_WRITE_BYTES) this.#drain();
+    if (this.#draining !== null) this.#issueAhead();
+    else if (this.#builder.unwrittenBytes >= EARLY_WRITE_BYTES) this.#drain();
   }
 
   /**
@@ -250,15 +254,27 @@ export class Appender {
     });
   }
 
+  /** Keeps the disk busy in a long turn, in which no write that ends can be seen. */
+  #issueAhead(): void {
+    const { fullChunks } = this.#builder;
+    while (this.#aheadCount < fullChunks.length) {
+      const chunk = present(fullChunks[this.#aheadCount], 'below the length');
+      if (this.#failure !== null || !this.#options.writer.issueAhead(chunk)) return;
+      this.#aheadCount++;
+    }
+  }
+
   /** Writes until nothing is left. Never rejects: failures reach the callers who wait. */
   async #writeAll(): Promise<void> {
     for (;;) {
       const chunk = this.#takeChunk();
+      if (this.#aheadCount > 0) this.#aheadCount--;
       if (chunk === null || this.#failure !== null) return;
       this.#progress.push({ offset: chunk.nextOffset, bytes: chunk.encodedBytes });
       try {
         await this.#options.writer.write(chunk);
       } catch (error) {
+        this.#aheadCount = 0;
         if (error instanceof RefusedWrite) this.#refuse(error.cause);
         else this.fail(error);
         this.#builder.release(chunk);
