@@ -15,7 +15,7 @@ import {
 } from '../core/errors.ts';
 import { present } from '../core/assert.ts';
 import type { Clock, Timer } from '../core/clock.ts';
-import { BATCH_TARGET_BYTES } from '../core/limits.ts';
+import { BATCH_TARGET_BYTES, MIB } from '../core/limits.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { AckQueue, type Waiter } from './ack-queue.ts';
 import type { BatchBuilder, Chunk } from './batch-builder.ts';
@@ -48,7 +48,9 @@ const EARLY_WRITE_BYTES = BATCH_TARGET_BYTES;
 const TIME_USES_MAX = 64;
 
 /** `appendNoWait` stops at this share of the bound, so that waiting appends have room left. */
-const NO_WAIT_SHARE = 1 / 16;
+const NO_WAIT_SHARE = 1 / 4;
+/** And here: while its caller waits for more, nothing is encoded. */
+const NO_WAIT_BYTES_MAX = 4 * MIB;
 
 export class Appender {
   readonly #options: AppenderOptions;
@@ -111,7 +113,8 @@ export class Appender {
 
   /** Whether `appendNoWait` must answer -1. */
   get isFull(): boolean {
-    return this.queuedBytes >= this.#options.queuedBytesMax * NO_WAIT_SHARE;
+    const { queuedBytesMax } = this.#options;
+    return this.queuedBytes >= Math.min(queuedBytesMax * NO_WAIT_SHARE, NO_WAIT_BYTES_MAX);
   }
 
   /** Encodes a record; the caller asked `refusal` first. Returns its offset. */

@@ -89,7 +89,11 @@ export class ChunkWriter {
    */
   async write(chunk: Chunk): Promise<void> {
     const ahead = this.#ahead.get(chunk);
-    if (ahead === undefined) await this.#prepare(chunk);
+    if (ahead === undefined) {
+      assert(this.#ahead.size === 0, 'what was issued ahead comes first');
+      if (!this.#options.guard.admits(chunk.sizeBytes)) await this.#askForRoom(chunk.sizeBytes);
+      if (chunk.startsSegment) await this.#startSegment(chunk.segment);
+    }
     const { segment } = chunk;
     const file = openFile(segment);
     assert(segment.dataEndPosition === chunk.position, 'a chunk begins where the data ends');
@@ -121,14 +125,9 @@ export class ChunkWriter {
     };
   }
 
-  async #prepare(chunk: Chunk): Promise<void> {
-    assert(this.#ahead.size === 0, 'what was issued ahead comes first');
-    const { guard } = this.#options;
-    if (!guard.admits(chunk.sizeBytes)) {
-      const refusal = await guard.refusal(chunk.sizeBytes);
-      if (refusal !== null) throw new RefusedWrite(refusal);
-    }
-    if (chunk.startsSegment) await this.#startSegment(chunk.segment);
+  async #askForRoom(sizeBytes: number): Promise<void> {
+    const refusal = await this.#options.guard.refusal(sizeBytes);
+    if (refusal !== null) throw new RefusedWrite(refusal);
   }
 
   #issue(chunk: Chunk): Promise<number> {

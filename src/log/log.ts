@@ -181,7 +181,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   /**
    * Appends one record without a promise.
    *
-   * @returns its offset, or -1 when a sixteenth of `queuedBytesMax` waits: await `flushed()` and try
+   * @returns its offset, or -1 when a quarter of `queuedBytesMax`, or 4 MiB, waits: await `flushed()` and try
    *   again. The offset is provisional until `flushed()` resolves
    * @throws as `append`, all at once
    */
