@@ -69,6 +69,8 @@ export class Appender {
   #settledBytes = 0;
   /** Full chunks of the builder whose write was issued ahead. */
   #aheadCount = 0;
+  /** `encodedBytes` up to which `addNoWait` need not look around; 0 = it must, before the next record. */
+  #unlookedBytes = 0;
   /** First offset after the last record that was added without a waiting caller. */
   #noWaitOffset = 0;
   /** What the latest call of `reached` waits for. */
@@ -111,25 +113,31 @@ export class Appender {
     return null;
   }
 
-  /** Whether `appendNoWait` must answer -1. */
-  get isFull(): boolean {
-    const { queuedBytesMax } = this.#options;
-    return this.queuedBytes >= Math.min(queuedBytesMax * NO_WAIT_SHARE, NO_WAIT_BYTES_MAX);
-  }
-
   /** Encodes a record; the caller asked `refusal` first. Returns its offset. */
   add(record: EncodableRecord): number {
     return this.#builder.add(record);
   }
 
-  /** Has what was added written soon, and `waiter` answered at `durability`. */
-  submit(durability: DurabilityLevel, waiter: Waiter | null): void {
-    if (waiter !== null) this.#wait(durability, waiter);
-    else this.#noWaitOffset = this.nextOffset;
+  /**
+   * Encodes a record that nobody waits for, and has it written soon. Looks around once per batch:
+   * to do so for each record would cost half as much as the record.
+   *
+   * @returns its offset; -1 = too much waits already
+   * @throws as `refusal`; why earlier such records were lost
+   */
+  addNoWait(record: EncodableRecord): number {
+    if (this.#builder.encodedBytes >= this.#unlookedBytes && !this.#lookAround()) return -1;
+    const offset = this.#builder.add(record);
+    this.#noWaitOffset = offset + 1;
     this.#planFlush();
-    // Enough to keep the disk busy while the rest of the turn goes on.
-    if (this.#draining !== null) this.#issueAhead();
-    else if (this.#builder.unwrittenBytes >= EARLY_WRITE_BYTES) this.#drain();
+    return offset;
+  }
+
+  /** Has what was added written soon, and `waiter` answered at `durability`. */
+  submit(durability: DurabilityLevel, waiter: Waiter): void {
+    this.#wait(durability, waiter);
+    this.#planFlush();
+    this.#keepBusy();
   }
 
   /**
@@ -189,6 +197,7 @@ export class Appender {
     if (this.#failure !== null) return;
     const { path } = this.#options;
     this.#failure = new FailedError({ path, indeterminate: false }, { cause });
+    this.#unlookedBytes = 0;
     this.#flushTimer?.cancel();
     // Whether the records of those who wait are on disk is not known: only recovery can tell.
     const pending = new FailedError({ path, indeterminate: true }, { cause });
@@ -198,12 +207,18 @@ export class Appender {
     this.#options.marks.wake();
   }
 
+  /** Refuses further appends. */
+  refuseMore(): void {
+    this.#isClosed = true;
+    this.#unlookedBytes = 0;
+  }
+
   /**
    * Refuses further appends and waits until everything added is written or has failed. What was
    * lost without a caller to be told stays in `noWaitLoss`.
    */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.refuseMore();
     this.#flushTimer?.cancel();
     while (this.#failure === null && (this.#draining !== null || this.#builder.hasChunk)) {
       this.#drain();
@@ -257,7 +272,26 @@ export class Appender {
     });
   }
 
-  /** Keeps the disk busy in a long turn, in which no write that ends can be seen. */
+  /** Whether `addNoWait` may go on, and until when it need not ask again. @throws as it does */
+  #lookAround(): boolean {
+    const bytesMax = Math.min(this.#options.queuedBytesMax * NO_WAIT_SHARE, NO_WAIT_BYTES_MAX);
+    const fullBytes = this.#settledBytes + bytesMax;
+    const { encodedBytes } = this.#builder;
+    this.#keepBusy();
+    if (encodedBytes >= fullBytes && this.#failure === null) return false;
+    const refusal = this.refusal(undefined) ?? this.#noWaitLoss;
+    if (refusal !== null) throw refusal;
+    this.#unlookedBytes = Math.min(encodedBytes + EARLY_WRITE_BYTES, fullBytes);
+    return true;
+  }
+
+  /** Enough was added to keep the disk busy while the rest of the turn goes on. */
+  #keepBusy(): void {
+    if (this.#draining !== null) this.#issueAhead();
+    else if (this.#builder.unwrittenBytes >= EARLY_WRITE_BYTES) this.#drain();
+  }
+
+  /** In a long turn no write that ends can be seen: those behind it are issued. */
   #issueAhead(): void {
     const { fullChunks } = this.#builder;
     while (this.#aheadCount < fullChunks.length) {
@@ -323,6 +357,7 @@ export class Appender {
     const isTold = this.#reachedOffsetAsked >= this.#noWaitOffset;
     if (this.#noWaitOffset > writer.end.offset && !isTold) this.#noWaitLoss = cause;
     this.#noWaitOffset = 0;
+    this.#unlookedBytes = 0;
     this.#reachedOffsetAsked = 0;
     this.#builder.rewind(writer.end);
     this.#progress.length = 0;

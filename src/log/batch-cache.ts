@@ -6,18 +6,23 @@ import { recordsOf, type BatchRecords, type VerifiedBatch } from '../format/batc
 import { BATCH_HEADER_BYTES } from '../format/layout.ts';
 import { floorSlot } from '../segment/index-search.ts';
 
-/** A verified batch, with an index of its records once that pays. */
+/** A verified batch, with the place of each record once that pays. */
 export class CachedBatch {
   readonly records: BatchRecords;
-  #index: RecordIndex | null = null;
+  /** First offset after the batch. */
+  readonly nextOffset: number;
+  /** For numbers of its own a read need not go to the header, which lies elsewhere in memory. */
+  readonly #baseOffset: number;
+  /** Where each record begins; null until the second read. */
+  #starts: Uint32Array | null = null;
+  /** Their offsets from the base offset, ascending; null when none is missing: a delta is a slot. */
+  #deltas: Uint32Array | null = null;
   #isAsked = false;
 
   constructor(records: BatchRecords) {
     this.records = records;
-  }
-
-  get nextOffset(): number {
-    return nextOffsetOf(this.records.header);
+    this.nextOffset = nextOffsetOf(records.header);
+    this.#baseOffset = records.header.baseOffset;
   }
 
   /**
@@ -26,47 +31,32 @@ export class CachedBatch {
    * The first time it walks there: many batches are read once. @throws CorruptLogError
    */
   find(offset: number): number {
-    if (this.#index !== null) return this.#index.find(offset);
-    if (this.#isAsked) {
-      this.#index = new RecordIndex(this.records);
-      return this.#index.find(offset);
-    }
+    if (this.#starts !== null) return this.#starts[this.#slotOf(offset)] ?? -1;
+    const cursor = new BatchCursor();
+    if (this.#isAsked) this.#takePlaces(cursor);
     this.#isAsked = true;
-    const cursor = new BatchCursor();
     return cursor.seek(this.records, offset) ? cursor.start : -1;
-  }
-}
-
-/** Where each record of a batch begins. */
-class RecordIndex {
-  readonly #baseOffset: number;
-  readonly #starts: Uint32Array;
-  /** Offsets from the base offset, ascending; null when none is missing, and a delta is a slot. */
-  readonly #deltas: Uint32Array | null;
-
-  constructor(records: BatchRecords) {
-    const { recordCount, lastOffsetDelta, baseOffset } = records.header;
-    this.#baseOffset = baseOffset;
-    this.#starts = new Uint32Array(recordCount);
-    this.#deltas = lastOffsetDelta + 1 === recordCount ? null : new Uint32Array(recordCount);
-    const cursor = new BatchCursor();
-    cursor.reset(records);
-    for (let slot = 0; cursor.next(); slot++) {
-      this.#starts[slot] = cursor.start;
-      if (this.#deltas !== null) this.#deltas[slot] = cursor.offset - baseOffset;
-    }
   }
 
   /** -1 when there is no such record. */
-  find(offset: number): number {
-    return this.#starts[this.#slotOf(offset)] ?? -1;
-  }
-
   #slotOf(offset: number): number {
     const delta = offset - this.#baseOffset;
     if (this.#deltas === null) return delta;
     const slot = floorSlot(this.#deltas, this.#deltas.length, delta);
     return slot >= 0 && this.#deltas[slot] === delta ? slot : -1;
+  }
+
+  #takePlaces(cursor: BatchCursor): void {
+    const { recordCount, lastOffsetDelta, baseOffset } = this.records.header;
+    const starts = new Uint32Array(recordCount);
+    const deltas = lastOffsetDelta + 1 === recordCount ? null : new Uint32Array(recordCount);
+    cursor.reset(this.records);
+    for (let slot = 0; cursor.next(); slot++) {
+      starts[slot] = cursor.start;
+      if (deltas !== null) deltas[slot] = cursor.offset - baseOffset;
+    }
+    this.#starts = starts;
+    this.#deltas = deltas;
   }
 }
 

@@ -187,14 +187,9 @@ export class Log<T, Input = T> implements AsyncDisposable {
    */
   appendNoWait(record: RecordInput<Input>): number {
     prepareRecord(record, this.#nowMs(), this.#settings, this.#scratch);
-    if (this.#writer?.appender.isFull === true && this.#writer.appender.failure === null) return -1;
-    const refusal = this.#refusal('appendNoWait');
-    if (refusal !== null) throw refusal;
-    const { appender } = present(this.#writer, '#refusal checked it');
-    if (appender.noWaitLoss !== null) throw appender.noWaitLoss;
-    const offset = appender.add(this.#scratch);
-    appender.submit(this.#settings.durability, null);
-    return offset;
+    const writer = this.#writer;
+    if (writer === null) throw new ReadOnlyError({ operation: 'appendNoWait', path: this.path });
+    return writer.appender.addNoWait(this.#scratch);
   }
 
   /**
