@@ -143,11 +143,17 @@ export class ChunkWriter {
     return openFile(chunk.segment).writeSync(bytesOf(chunk), chunk.position);
   }
 
-  /** A write failed: waits for those behind it, so that none arrives behind what is done about it. */
+  /**
+   * A write failed: waits for those behind it, so that none arrives behind what is done about it.
+   *
+   * @throws the first failure among them that is not a full disk
+   */
   async #settleAhead(): Promise<void> {
     this.#issuedSegment = null;
-    await Promise.allSettled(this.#ahead.values());
+    const writes = [...this.#ahead.values()];
     this.#ahead.clear();
+    await Promise.allSettled(writes);
+    for (const write of writes) await write.catch(passFullDisk);
   }
 
   /**
@@ -246,6 +252,10 @@ export class ChunkWriter {
     segment.finishedWrites++;
     await this.#options.syncLoop.syncOnceMore();
   }
+}
+
+function passFullDisk(error: unknown): void {
+  if (!(error instanceof DiskFullError)) throw error;
 }
 
 function bytesOf(chunk: Chunk): Uint8Array {

@@ -181,8 +181,8 @@ export class Log<T, Input = T> implements AsyncDisposable {
   /**
    * Appends one record without a promise.
    *
-   * @returns its offset, or -1 when a quarter of `queuedBytesMax`, or 4 MiB, waits: await `flushed()` and try
-   *   again. The offset is provisional until `flushed()` resolves
+   * @returns its offset, or -1 when a quarter of `queuedBytesMax`, or 4 MiB, waits: await `flushed()` and
+   *   try again. The offset is provisional until `flushed()` resolves
    * @throws as `append`, all at once
    */
   appendNoWait(record: RecordInput<Input>): number {

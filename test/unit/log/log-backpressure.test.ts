@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 
-import { BackpressureError, FailedError } from '../../../src/core/errors.ts';
+import {
+  BackpressureError,
+  ClosedError,
+  DiskFullError,
+  FailedError,
+} from '../../../src/core/errors.ts';
 import type { Log } from '../../../src/log/log.ts';
 import type { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import {
@@ -104,5 +109,22 @@ describe('appendNoWait', () => {
     expect(await rejectionOf(log.flushed())).toBeInstanceOf(FailedError);
     expect(thrownBy(() => log.appendNoWait({ value: 'y' }))).toBeInstanceOf(FailedError);
     expect(await rejectionOf(log.close())).toBeInstanceOf(FailedError);
+  });
+
+  test('is refused as soon as the log closes, or the disk was full, also between two looks', async () => {
+    const fileSystem = await slowDisk(3);
+    const log = await driven(fileSystem, openTextLog(fileSystem));
+    log.appendNoWait({ value: 'in' });
+    fileSystem.addFault({ errno: 'ENOSPC', operations: ['write'], path: '.log', times: 2 });
+    expect(await driven(fileSystem, rejectionOf(log.append({ value: 'too' })))).toBeInstanceOf(
+      DiskFullError,
+    );
+    fileSystem.clearFaults();
+    expect(thrownBy(() => log.appendNoWait({ value: 'untold' }))).toBeInstanceOf(DiskFullError);
+    expect(await driven(fileSystem, rejectionOf(log.flushed()))).toBeInstanceOf(DiskFullError);
+    expect(log.appendNoWait({ value: 'again' })).toBe(0);
+    const closed = log.close();
+    expect(thrownBy(() => log.appendNoWait({ value: 'late' }))).toBeInstanceOf(ClosedError);
+    await driven(fileSystem, closed);
   });
 });

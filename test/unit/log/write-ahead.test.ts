@@ -68,10 +68,8 @@ async function countOf(fileSystem: FaultyFileSystem, log: Log<string>): Promise<
 
 /** The same, each with a caller of its own; `failed` is told of those that are refused. */
 async function appendEach(log: Log<string>, failed: (error: unknown) => void): Promise<void> {
-  const appended = Array.from({ length: TURN_RECORDS }, () =>
-    log.append({ value: valueAt(log.endOffset) }).catch(failed),
-  );
-  await Promise.all(appended);
+  const append = () => log.append({ value: valueAt(log.endOffset) }).catch(failed);
+  await Promise.all(Array.from({ length: TURN_RECORDS }, append));
 }
 
 interface Reopened {
@@ -389,4 +387,14 @@ describe('the room that appends leave on the disk', () => {
     await driven(fileSystem, log.close());
     expect(fileSystem.violations).toEqual([]);
   });
+});
+
+test('a write ahead that fails otherwise than by a full disk ends the writer', async () => {
+  const [fileSystem, log] = await opened(1, { durability: 'os' });
+  for (const errno of ['ENOSPC', 'EIO']) {
+    fileSystem.addFault({ errno, operations: ['write'], path: SEGMENT_PATH });
+  }
+  appendTurn(log, 22); // One write in its turn, one ahead of it.
+  expect(await driven(fileSystem, rejectionOf(log.flushed()))).toBeInstanceOf(FailedError);
+  await driven(fileSystem, rejectionOf(log.close()));
 });
