@@ -15,10 +15,11 @@ import {
 } from '../core/errors.ts';
 import { present } from '../core/assert.ts';
 import type { Clock, Timer } from '../core/clock.ts';
-import { BATCH_TARGET_BYTES, MIB } from '../core/limits.ts';
+import { BATCH_TARGET_BYTES } from '../core/limits.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { AckQueue, type Waiter } from './ack-queue.ts';
 import type { BatchBuilder, Chunk } from './batch-builder.ts';
+import { Backpressure } from './backpressure.ts';
 import { RefusedWrite, type ChunkWriter } from './chunk-writer.ts';
 import type { DurabilityLevel } from './log-options.ts';
 import type { LogMarks } from './marks.ts';
@@ -47,14 +48,10 @@ const EARLY_WRITE_BYTES = BATCH_TARGET_BYTES;
 /** Appends of one turn that get the same time. */
 const TIME_USES_MAX = 64;
 
-/** `appendNoWait` stops at this share of the bound, so that waiting appends have room left. */
-const NO_WAIT_SHARE = 1 / 4;
-/** And here: while its caller waits for more, nothing is encoded. */
-const NO_WAIT_BYTES_MAX = 4 * MIB;
-
 export class Appender {
   readonly #options: AppenderOptions;
   readonly #builder: BatchBuilder;
+  readonly #backpressure: Backpressure;
   readonly #written = new AckQueue();
   readonly #synced = new AckQueue();
   #failure: FailedError | null = null;
@@ -65,8 +62,6 @@ export class Appender {
   #timeUses = 0;
   #draining: Promise<void> | null = null;
   #flushTimer: Timer | null = null;
-  /** `encodedBytes` of the builder up to which everything is acknowledged or rejected. */
-  #settledBytes = 0;
   /** Full chunks of the builder whose write was issued ahead. */
   #aheadCount = 0;
   /** `encodedBytes` up to which `addNoWait` need not look around; 0 = it must, before the next record. */
@@ -77,12 +72,12 @@ export class Appender {
   #reachedOffsetAsked = 0;
   /** Why records of `appendNoWait` were lost; reported by the next `flushed`. */
   #noWaitLoss: Error | null = null;
-  /** (offset, encodedBytes) of flushes in flight, to know what an acknowledged offset frees. */
-  readonly #progress: { offset: number; bytes: number }[] = [];
 
   constructor(options: AppenderOptions) {
     this.#options = options;
-    this.#builder = options.builder;
+    const { builder, queuedBytesMax } = options;
+    this.#builder = builder;
+    this.#backpressure = new Backpressure({ progress: builder, queuedBytesMax });
   }
 
   /** Offset that the next record gets. */
@@ -96,17 +91,16 @@ export class Appender {
 
   /** Bytes that were appended and are not acknowledged. */
   get queuedBytes(): number {
-    return this.#builder.encodedBytes - this.#settledBytes;
+    return this.#backpressure.queuedBytes;
   }
 
   /** Why nothing can be appended now; null when it can. */
   refusal(expectedOffset: number | undefined): Error | null {
     if (this.#failure !== null) return this.#failure;
     if (this.#isClosed) return new ClosedError({ resource: 'log', name: this.#options.path });
-    const { queuedBytesMax } = this.#options;
-    if (this.queuedBytes >= queuedBytesMax) {
-      return new BackpressureError({ queuedBytes: this.queuedBytes, queuedBytesMax });
-    }
+    const { queuedBytes, queuedBytesMax } = this.#backpressure;
+    if (queuedBytes >= queuedBytesMax)
+      return new BackpressureError({ queuedBytes, queuedBytesMax });
     if (expectedOffset !== undefined && expectedOffset !== this.nextOffset) {
       return new WrongOffsetError({ expected: expectedOffset, actual: this.nextOffset });
     }
@@ -131,6 +125,14 @@ export class Appender {
     this.#noWaitOffset = offset + 1;
     this.#planFlush();
     return offset;
+  }
+
+  /** Resolves when `addNoWait` takes a good many records again, or throws why it will not. */
+  ready(): Promise<void> {
+    const { durability, syncLoop } = this.#options;
+    if (!this.#backpressure.isBusy || this.#failure !== null) return Promise.resolve();
+    if (durability === 'sync') syncLoop.request(this.nextOffset); // Nobody else may ask for it.
+    return this.#backpressure.ready();
   }
 
   /** Has what was added written soon, and `waiter` answered at `durability`. */
@@ -187,9 +189,10 @@ export class Appender {
     const { marks, durability } = this.#options;
     if (durability === 'sync') {
       marks.advanceVisible(marks.syncedOffset);
-      this.#settle(marks.syncedOffset);
+      this.#backpressure.settle(marks.syncedOffset);
     }
     this.#synced.completeUpTo(marks.syncedOffset, 'sync');
+    this.#backpressure.wake(false);
   }
 
   /** Stops the writer: everyone who waits is told, and every later call gets the same error. */
@@ -205,6 +208,7 @@ export class Appender {
     this.#synced.failAbove(-1, () => pending);
     this.#options.syncLoop.stop(cause);
     this.#options.marks.wake();
+    this.#backpressure.wake(true);
   }
 
   /** Refuses further appends. */
@@ -274,14 +278,12 @@ export class Appender {
 
   /** Whether `addNoWait` may go on, and until when it need not ask again. @throws as it does */
   #lookAround(): boolean {
-    const bytesMax = Math.min(this.#options.queuedBytesMax * NO_WAIT_SHARE, NO_WAIT_BYTES_MAX);
-    const fullBytes = this.#settledBytes + bytesMax;
-    const { encodedBytes } = this.#builder;
     this.#keepBusy();
-    if (encodedBytes >= fullBytes && this.#failure === null) return false;
+    if (this.#backpressure.isBusy && this.#failure === null) return false;
     const refusal = this.refusal(undefined) ?? this.#noWaitLoss;
     if (refusal !== null) throw refusal;
-    this.#unlookedBytes = Math.min(encodedBytes + EARLY_WRITE_BYTES, fullBytes);
+    const nextLookBytes = this.#builder.encodedBytes + EARLY_WRITE_BYTES;
+    this.#unlookedBytes = Math.min(nextLookBytes, this.#backpressure.busyBytes(1));
     return true;
   }
 
@@ -307,7 +309,6 @@ export class Appender {
       const chunk = this.#takeChunk();
       if (this.#aheadCount > 0) this.#aheadCount--;
       if (chunk === null || this.#failure !== null) return;
-      this.#progress.push({ offset: chunk.nextOffset, bytes: chunk.encodedBytes });
       try {
         await this.#options.writer.write(chunk);
       } catch (error) {
@@ -318,6 +319,7 @@ export class Appender {
         continue;
       }
       this.#builder.release(chunk);
+      this.#backpressure.written(chunk.nextOffset, chunk.encodedBytes);
       this.#afterWrite();
     }
   }
@@ -337,7 +339,7 @@ export class Appender {
     const { writtenOffset } = marks;
     if (durability !== 'sync') {
       marks.advanceVisible(writtenOffset);
-      this.#settle(writtenOffset);
+      this.#backpressure.settle(writtenOffset);
     }
     const asked = this.#written.completeUpTo(
       writtenOffset,
@@ -348,6 +350,7 @@ export class Appender {
     if (isTimed && writtenOffset > this.#synced.lastOffset) this.#armTimer();
     syncLoop.poke();
     this.#options.onWritten();
+    this.#backpressure.wake(false);
   }
 
   /** The disk is full and the write was undone: everything that was not written is rejected. */
@@ -360,24 +363,13 @@ export class Appender {
     this.#unlookedBytes = 0;
     this.#reachedOffsetAsked = 0;
     this.#builder.rewind(writer.end);
-    this.#progress.length = 0;
-    this.#settledBytes = this.#builder.encodedBytes;
+    this.#backpressure.clear();
     const { offset } = writer.end;
     const errorFor = ({ baseOffset }: Waiter) => refusalOf(cause, offset - baseOffset);
     this.#written.failAbove(offset, errorFor);
     this.#synced.failAbove(offset, errorFor);
     this.#options.syncLoop.poke();
-  }
-
-  /** Counts the bytes below `offset` as acknowledged. */
-  #settle(offset: number): void {
-    let settled = 0;
-    for (const { offset: end, bytes } of this.#progress) {
-      if (end > offset) break;
-      this.#settledBytes = bytes;
-      settled++;
-    }
-    this.#progress.splice(0, settled);
+    this.#backpressure.wake(false);
   }
 
   /** Level `interval`, and weaker appends in a `sync` log: synced within `flushMs`. */

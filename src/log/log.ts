@@ -181,8 +181,8 @@ export class Log<T, Input = T> implements AsyncDisposable {
   /**
    * Appends one record without a promise.
    *
-   * @returns its offset, or -1 when a quarter of `queuedBytesMax`, or 4 MiB, waits: await `flushed()` and
-   *   try again. The offset is provisional until `flushed()` resolves
+   * @returns its offset, provisional until `flushed()` resolves; or -1 when a quarter of
+   *   `queuedBytesMax`, or 4 MiB that are not written yet, waits: await `ready()` and try again
    * @throws as `append`, all at once
    */
   appendNoWait(record: RecordInput<Input>): number {
@@ -190,6 +190,11 @@ export class Log<T, Input = T> implements AsyncDisposable {
     const writer = this.#writer;
     if (writer === null) throw new ReadOnlyError({ operation: 'appendNoWait', path: this.path });
     return writer.appender.addNoWait(this.#scratch);
+  }
+
+  /** Resolves when `appendNoWait` takes more, or throws why it will not. @throws ReadOnlyError, ClosedError */
+  async ready(): Promise<void> {
+    await this.#writable('ready').appender.ready();
   }
 
   /**
