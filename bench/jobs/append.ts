@@ -18,7 +18,7 @@ export type AppendParameters = {
   readonly keys?: KeyKind;
   /** Per run; a multiple of `recordsPerCall`. */
   readonly records: number;
-  /** `append`: one promise per record; `appendBatch`; `appendNoWait`: none, with `flushed`. */
+  /** `append`: one promise per record; `appendBatch`; `appendNoWait`: none, with `ready`. */
   readonly call: 'append' | 'appendBatch' | 'appendNoWait';
   /** Records per `appendBatch`; otherwise how many different records there are. */
   readonly recordsPerCall: number;
@@ -74,7 +74,7 @@ async function inParallel(callers: number, caller: () => Promise<void>): Promise
 async function appendNoWait(log: BytesLog, input: Input, records: number): Promise<void> {
   for (let at = 0; at < records; at++) {
     const record = input[at % input.length] as RecordInput<Uint8Array>;
-    while (log.appendNoWait(record) < 0) await log.flushed();
+    while (log.appendNoWait(record) < 0) await log.ready();
   }
   await log.flushed();
 }

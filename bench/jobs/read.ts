@@ -7,7 +7,7 @@
 import { openLog, type Log, type LogRecord } from '../../src/index.ts';
 import { assert, present } from '../../src/core/assert.ts';
 import type { Job } from '../core/job.ts';
-import { KEY_BYTES, VALUE_BYTE } from './records.ts';
+import { KEY_BYTES, KEY_FIRST_BYTE, VALUE_BYTE } from './records.ts';
 import { sharedLog } from './shared-log.ts';
 
 export type ReadParameters = {
@@ -25,8 +25,9 @@ interface Seen {
   valueBytes: number;
   /** Of the first bytes of the values, in the walks that look at the value itself. */
   firstBytes: number;
-  /** In the walks that look at keys. */
+  /** In the walks that look at keys: their lengths and first bytes. */
   keyBytes: number;
+  keyFirstBytes: number;
 }
 
 type Walk = (log: Log<Uint8Array>, seen: Seen) => Promise<void>;
@@ -84,7 +85,23 @@ const WALKS = {
     }
     await cursor.close();
   },
-  /** The cursor; key and value in place. */
+  /** The cursor; key and value in place, by their positions: length and first byte of both. */
+  'cursor-positions': async (log, seen) => {
+    const cursor = log.cursor();
+    while (await cursor.nextBatch()) {
+      const { bytes } = cursor;
+      while (cursor.next()) {
+        seen.records++;
+        seen.offsets += cursor.offset;
+        seen.valueBytes += cursor.valueBytes;
+        seen.firstBytes += bytes[cursor.valueStart] ?? 0;
+        seen.keyBytes += cursor.keyBytes;
+        seen.keyFirstBytes += bytes[cursor.keyStart] ?? 0;
+      }
+    }
+    await cursor.close();
+  },
+  /** The cursor; key and value in place, as views. */
   'cursor-entries': async (log, seen) => {
     const cursor = log.cursor();
     while (await cursor.nextBatch()) {
@@ -100,7 +117,7 @@ const WALKS = {
 /** Walks that do not look at the value at all, or not at its bytes. */
 const WITHOUT_VALUE: readonly WalkName[] = ['batches-offsets'];
 const WITHOUT_BYTES: readonly WalkName[] = ['batches-offsets', 'cursor'];
-const WITH_KEY: readonly WalkName[] = ['batches-entries', 'cursor-entries'];
+const WITH_KEY: readonly WalkName[] = ['batches-entries', 'cursor-entries', 'cursor-positions'];
 
 function seeView(record: LogRecord<Uint8Array>, seen: Seen): void {
   seeBytes(record.offset, record.valueView(), seen);
@@ -116,6 +133,7 @@ function seeBytes(offset: number, value: Uint8Array | null, seen: Seen): void {
 
 function seeKey(key: Uint8Array | null, seen: Seen): void {
   seen.keyBytes += key?.length ?? 0;
+  seen.keyFirstBytes += key?.[0] ?? 0;
 }
 
 export async function openJob(directory: string, parameters: ReadParameters): Promise<Job> {
@@ -125,7 +143,14 @@ export async function openJob(directory: string, parameters: ReadParameters): Pr
   const scan: Walk = present(WALKS[walk], 'the walk is known');
   return {
     async run() {
-      const seen = { records: 0, offsets: 0, valueBytes: 0, firstBytes: 0, keyBytes: 0 };
+      const seen = {
+        records: 0,
+        offsets: 0,
+        valueBytes: 0,
+        firstBytes: 0,
+        keyBytes: 0,
+        keyFirstBytes: 0,
+      };
       const startMs = performance.now();
       await scan(log, seen);
       const ms = performance.now() - startMs;
@@ -143,6 +168,7 @@ function check(seen: Seen, { valueBytes, records, walk }: ReadParameters): void 
   assert(!isSized || seen.valueBytes === records * valueBytes, 'every value has its length');
   const isTouched = !WITHOUT_BYTES.includes(walk);
   assert(!isTouched || seen.firstBytes === records * VALUE_BYTE, 'every value was looked at');
-  const hasKeys = WITH_KEY.includes(walk);
-  assert(seen.keyBytes === (hasKeys ? records * KEY_BYTES : 0), 'every key was looked at');
+  const keys = WITH_KEY.includes(walk) ? records : 0;
+  assert(seen.keyBytes === keys * KEY_BYTES, 'every key has its length');
+  assert(seen.keyFirstBytes === keys * KEY_FIRST_BYTE, 'every key was looked at');
 }

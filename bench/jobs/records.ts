@@ -13,6 +13,8 @@ export interface RecordShape {
 
 /** Length of every key. */
 export const KEY_BYTES = 16;
+/** What every key begins with. */
+export const KEY_FIRST_BYTE = 0x6b;
 /** What every byte of a value is. */
 export const VALUE_BYTE = 0x61;
 

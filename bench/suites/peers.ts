@@ -6,6 +6,7 @@
  */
 import type { Contest, Side } from '../core/contest.ts';
 import type { JobParameters } from '../core/job.ts';
+import type { WalkName } from '../jobs/read.ts';
 import { appendBatches, countRate, MIB, READ_WARM_BYTES } from './sides.ts';
 
 const VALUE_BYTES = 100;
@@ -105,8 +106,9 @@ export const peersSuite: readonly Contest[] = [
     suite: 'peers',
     title: 'scan, key and value touched, 100 B, beside peers',
     sides: [
-      varveScan('cursor'),
-      varveScan('batches'),
+      varveScan('cursor', 'cursor-positions', 'cursor, by positions in its buffer'),
+      varveScan('cursor-views', 'cursor-entries', 'cursor, by a view of each'),
+      varveScan('batches', 'batches-entries', 'batches, by a view of each'),
       lmdb('lmdb-range', 'lmdb: getRange', {
         ...SCAN,
         durability: 'os',
@@ -138,12 +140,8 @@ function varveAppend(durability: 'os' | 'sync'): Side {
   return recordsSide('varve', 'appendBatch(1000), 16 in flight', 'append', parameters);
 }
 
-function varveScan(walk: 'cursor' | 'batches'): Side {
-  return recordsSide(walk, walk, 'read', {
-    valueBytes: VALUE_BYTES,
-    records: RECORDS,
-    walk: `${walk}-entries`,
-  });
+function varveScan(id: string, walk: WalkName, title: string): Side {
+  return recordsSide(id, title, 'read', { valueBytes: VALUE_BYTES, records: RECORDS, walk });
 }
 
 function lmdb(id: string, title: string, parameters: JobParameters): Side {

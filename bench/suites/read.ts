@@ -21,6 +21,7 @@ const WALK_TITLES: Readonly<Record<WalkName, string>> = {
   cursor: 'cursor: offset, value length',
   'cursor-views': 'cursor: offset, value in place',
   batches: 'batches(): offset, value in place',
+  'cursor-positions': 'cursor: offset, key and value by their positions',
   'cursor-entries': 'cursor: offset, key and value in place',
   'batches-entries': 'batches(): offset, key and value in place',
   'batches-offsets': 'batches(): offset',

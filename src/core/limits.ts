@@ -47,6 +47,8 @@ export const WRITE_BUFFER_BYTES = MIB;
 export const WRITE_BUFFERS_KEPT = 32;
 /** The same for a log whose segments are smaller than a write buffer, each for itself. */
 export const SMALL_WRITE_BUFFERS_KEPT = 4;
+/** Writes of one log that are issued behind one in flight: the thread pool has four threads. */
+export const WRITES_AHEAD_MAX = 2;
 /** Blocks up to this size are written on the calling thread: the thread pool costs 30 us a trip. */
 export const SYNC_WRITE_BYTES_MAX = 16 * KIB;
 /** Default bound of bytes that are appended and not yet acknowledged. */

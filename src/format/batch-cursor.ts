@@ -28,6 +28,8 @@ import { viewOf } from './u64.ts';
 const EMPTY = new Uint8Array(0);
 
 export class BatchCursor {
+  /** Where the records stand. */
+  bytes: Uint8Array = EMPTY;
   /** Offset of the current record. */
   offset = 0;
   /** Where the record begins, and how many bytes it has, its header included; -1 = at none. */
@@ -55,6 +57,7 @@ export class BatchCursor {
   reset(records: BatchRecords): void {
     const { header } = records;
     this.#records = records;
+    this.bytes = records.bytes;
     this.#view = records.view;
     this.#next = records.start;
     this.#end = records.end;
@@ -111,11 +114,15 @@ export class BatchCursor {
     return this.start < 0 ? 0 : createTimeOf(this.#view, this.start);
   }
 
+  /** Where the key begins. */
+  get keyStart(): number {
+    return this.start + RECORD_HEADER_BYTES;
+  }
+
   /** The key's bytes as a view of the buffer; null when there is none. */
   keyView(): Uint8Array | null {
     if (this.keyBytes < 0 || this.#records === null) return null;
-    const start = this.start + RECORD_HEADER_BYTES;
-    return this.#records.subarray(start, start + this.keyBytes);
+    return this.#records.subarray(this.keyStart, this.keyStart + this.keyBytes);
   }
 
   /** The value's bytes as a view of the buffer; null for a tombstone. */

@@ -167,7 +167,7 @@ export class BatchEncoder {
     cursor.reset(new BatchRecords({ ...records, header, file: '' }));
     return Array.from({ length: recordCount }, () => {
       cursor.next();
-      const key = keys.get(start + cursor.start + RECORD_HEADER_BYTES) ?? cursor.keyView();
+      const key = keys.get(start + cursor.keyStart) ?? cursor.keyView();
       const { createTimeMs, headersStart, headersBytes } = cursor;
       const headers =
         headersBytes === 0 ? null : bytes.subarray(headersStart, headersStart + headersBytes);

@@ -45,7 +45,7 @@ export interface File {
   /**
    * Writes bytes and returns how many the system took. Fewer than `from.length` means that the
    * rest failed, usually because the disk is full: the kernel reports that only this way.
-   * At most one write may be in flight per file; the bytes must not change until it settles.
+   * Writes in flight at the same time must not overlap; the bytes must not change until it settles.
    */
   write(from: Uint8Array, position: number): Promise<number>;
   /** As `write`, on the calling thread, for small blocks. */

@@ -13,11 +13,13 @@ import {
   ioErrorOf,
   WrongOffsetError,
 } from '../core/errors.ts';
+import { present } from '../core/assert.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import { BATCH_TARGET_BYTES } from '../core/limits.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { AckQueue, type Waiter } from './ack-queue.ts';
 import type { BatchBuilder, Chunk } from './batch-builder.ts';
+import { Backpressure } from './backpressure.ts';
 import { RefusedWrite, type ChunkWriter } from './chunk-writer.ts';
 import type { DurabilityLevel } from './log-options.ts';
 import type { LogMarks } from './marks.ts';
@@ -46,12 +48,10 @@ const EARLY_WRITE_BYTES = BATCH_TARGET_BYTES;
 /** Appends of one turn that get the same time. */
 const TIME_USES_MAX = 64;
 
-/** `appendNoWait` stops at this share of the bound, so that waiting appends have room left. */
-const NO_WAIT_SHARE = 1 / 4;
-
 export class Appender {
   readonly #options: AppenderOptions;
   readonly #builder: BatchBuilder;
+  readonly #backpressure: Backpressure;
   readonly #written = new AckQueue();
   readonly #synced = new AckQueue();
   #failure: FailedError | null = null;
@@ -62,20 +62,22 @@ export class Appender {
   #timeUses = 0;
   #draining: Promise<void> | null = null;
   #flushTimer: Timer | null = null;
-  /** `encodedBytes` of the builder up to which everything is acknowledged or rejected. */
-  #settledBytes = 0;
+  /** Full chunks of the builder whose write was issued ahead. */
+  #aheadCount = 0;
+  /** `encodedBytes` up to which `addNoWait` need not look around; 0 = it must, before the next record. */
+  #unlookedBytes = 0;
   /** First offset after the last record that was added without a waiting caller. */
   #noWaitOffset = 0;
   /** What the latest call of `reached` waits for. */
   #reachedOffsetAsked = 0;
   /** Why records of `appendNoWait` were lost; reported by the next `flushed`. */
   #noWaitLoss: Error | null = null;
-  /** (offset, encodedBytes) of flushes in flight, to know what an acknowledged offset frees. */
-  readonly #progress: { offset: number; bytes: number }[] = [];
 
   constructor(options: AppenderOptions) {
     this.#options = options;
-    this.#builder = options.builder;
+    const { builder, queuedBytesMax } = options;
+    this.#builder = builder;
+    this.#backpressure = new Backpressure({ progress: builder, queuedBytesMax });
   }
 
   /** Offset that the next record gets. */
@@ -89,26 +91,20 @@ export class Appender {
 
   /** Bytes that were appended and are not acknowledged. */
   get queuedBytes(): number {
-    return this.#builder.encodedBytes - this.#settledBytes;
+    return this.#backpressure.queuedBytes;
   }
 
   /** Why nothing can be appended now; null when it can. */
   refusal(expectedOffset: number | undefined): Error | null {
     if (this.#failure !== null) return this.#failure;
     if (this.#isClosed) return new ClosedError({ resource: 'log', name: this.#options.path });
-    const { queuedBytesMax } = this.#options;
-    if (this.queuedBytes >= queuedBytesMax) {
-      return new BackpressureError({ queuedBytes: this.queuedBytes, queuedBytesMax });
-    }
+    const { queuedBytes, queuedBytesMax } = this.#backpressure;
+    if (queuedBytes >= queuedBytesMax)
+      return new BackpressureError({ queuedBytes, queuedBytesMax });
     if (expectedOffset !== undefined && expectedOffset !== this.nextOffset) {
       return new WrongOffsetError({ expected: expectedOffset, actual: this.nextOffset });
     }
     return null;
-  }
-
-  /** Whether `appendNoWait` must answer -1. */
-  get isFull(): boolean {
-    return this.queuedBytes >= this.#options.queuedBytesMax * NO_WAIT_SHARE;
   }
 
   /** Encodes a record; the caller asked `refusal` first. Returns its offset. */
@@ -116,13 +112,34 @@ export class Appender {
     return this.#builder.add(record);
   }
 
-  /** Has what was added written soon, and `waiter` answered at `durability`. */
-  submit(durability: DurabilityLevel, waiter: Waiter | null): void {
-    if (waiter !== null) this.#wait(durability, waiter);
-    else this.#noWaitOffset = this.nextOffset;
+  /**
+   * Encodes a record that nobody waits for, and has it written soon. Looks around once per batch:
+   * to do so for each record would cost half as much as the record.
+   *
+   * @returns its offset; -1 = too much waits already
+   * @throws as `refusal`; why earlier such records were lost
+   */
+  addNoWait(record: EncodableRecord): number {
+    if (this.#builder.encodedBytes >= this.#unlookedBytes && !this.#lookAround()) return -1;
+    const offset = this.#builder.add(record);
+    this.#noWaitOffset = offset + 1;
     this.#planFlush();
-    // Enough to keep the disk busy while the rest of the turn goes on.
-    if (this.#draining === null && this.#builder.unwrittenBytes >= EARLY_WRITE_BYTES) this.#drain();
+    return offset;
+  }
+
+  /** Resolves when `addNoWait` takes a good many records again, or throws why it will not. */
+  ready(): Promise<void> {
+    const { durability, syncLoop } = this.#options;
+    if (!this.#backpressure.isBusy || this.#failure !== null) return Promise.resolve();
+    if (durability === 'sync') syncLoop.request(this.nextOffset); // Nobody else may ask for it.
+    return this.#backpressure.ready();
+  }
+
+  /** Has what was added written soon, and `waiter` answered at `durability`. */
+  submit(durability: DurabilityLevel, waiter: Waiter): void {
+    this.#wait(durability, waiter);
+    this.#planFlush();
+    this.#keepBusy();
   }
 
   /**
@@ -172,9 +189,10 @@ export class Appender {
     const { marks, durability } = this.#options;
     if (durability === 'sync') {
       marks.advanceVisible(marks.syncedOffset);
-      this.#settle(marks.syncedOffset);
+      this.#backpressure.settle(marks.syncedOffset);
     }
     this.#synced.completeUpTo(marks.syncedOffset, 'sync');
+    this.#backpressure.wake(false);
   }
 
   /** Stops the writer: everyone who waits is told, and every later call gets the same error. */
@@ -182,6 +200,7 @@ export class Appender {
     if (this.#failure !== null) return;
     const { path } = this.#options;
     this.#failure = new FailedError({ path, indeterminate: false }, { cause });
+    this.#unlookedBytes = 0;
     this.#flushTimer?.cancel();
     // Whether the records of those who wait are on disk is not known: only recovery can tell.
     const pending = new FailedError({ path, indeterminate: true }, { cause });
@@ -189,6 +208,13 @@ export class Appender {
     this.#synced.failAbove(-1, () => pending);
     this.#options.syncLoop.stop(cause);
     this.#options.marks.wake();
+    this.#backpressure.wake(true);
+  }
+
+  /** Refuses further appends. */
+  refuseMore(): void {
+    this.#isClosed = true;
+    this.#unlookedBytes = 0;
   }
 
   /**
@@ -196,7 +222,7 @@ export class Appender {
    * lost without a caller to be told stays in `noWaitLoss`.
    */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.refuseMore();
     this.#flushTimer?.cancel();
     while (this.#failure === null && (this.#draining !== null || this.#builder.hasChunk)) {
       this.#drain();
@@ -250,21 +276,50 @@ export class Appender {
     });
   }
 
+  /** Whether `addNoWait` may go on, and until when it need not ask again. @throws as it does */
+  #lookAround(): boolean {
+    this.#keepBusy();
+    if (this.#backpressure.isBusy && this.#failure === null) return false;
+    const refusal = this.refusal(undefined) ?? this.#noWaitLoss;
+    if (refusal !== null) throw refusal;
+    const nextLookBytes = this.#builder.encodedBytes + EARLY_WRITE_BYTES;
+    this.#unlookedBytes = Math.min(nextLookBytes, this.#backpressure.busyBytes(1));
+    return true;
+  }
+
+  /** Enough was added to keep the disk busy while the rest of the turn goes on. */
+  #keepBusy(): void {
+    if (this.#draining !== null) this.#issueAhead();
+    else if (this.#builder.unwrittenBytes >= EARLY_WRITE_BYTES) this.#drain();
+  }
+
+  /** In a long turn no write that ends can be seen: those behind it are issued. */
+  #issueAhead(): void {
+    const { fullChunks } = this.#builder;
+    while (this.#aheadCount < fullChunks.length) {
+      const chunk = present(fullChunks[this.#aheadCount], 'below the length');
+      if (this.#failure !== null || !this.#options.writer.issueAhead(chunk)) return;
+      this.#aheadCount++;
+    }
+  }
+
   /** Writes until nothing is left. Never rejects: failures reach the callers who wait. */
   async #writeAll(): Promise<void> {
     for (;;) {
       const chunk = this.#takeChunk();
+      if (this.#aheadCount > 0) this.#aheadCount--;
       if (chunk === null || this.#failure !== null) return;
-      this.#progress.push({ offset: chunk.nextOffset, bytes: chunk.encodedBytes });
       try {
         await this.#options.writer.write(chunk);
       } catch (error) {
+        this.#aheadCount = 0;
         if (error instanceof RefusedWrite) this.#refuse(error.cause);
         else this.fail(error);
         this.#builder.release(chunk);
         continue;
       }
       this.#builder.release(chunk);
+      this.#backpressure.written(chunk.nextOffset, chunk.encodedBytes);
       this.#afterWrite();
     }
   }
@@ -284,7 +339,7 @@ export class Appender {
     const { writtenOffset } = marks;
     if (durability !== 'sync') {
       marks.advanceVisible(writtenOffset);
-      this.#settle(writtenOffset);
+      this.#backpressure.settle(writtenOffset);
     }
     const asked = this.#written.completeUpTo(
       writtenOffset,
@@ -295,6 +350,7 @@ export class Appender {
     if (isTimed && writtenOffset > this.#synced.lastOffset) this.#armTimer();
     syncLoop.poke();
     this.#options.onWritten();
+    this.#backpressure.wake(false);
   }
 
   /** The disk is full and the write was undone: everything that was not written is rejected. */
@@ -304,26 +360,16 @@ export class Appender {
     const isTold = this.#reachedOffsetAsked >= this.#noWaitOffset;
     if (this.#noWaitOffset > writer.end.offset && !isTold) this.#noWaitLoss = cause;
     this.#noWaitOffset = 0;
+    this.#unlookedBytes = 0;
     this.#reachedOffsetAsked = 0;
     this.#builder.rewind(writer.end);
-    this.#progress.length = 0;
-    this.#settledBytes = this.#builder.encodedBytes;
+    this.#backpressure.clear();
     const { offset } = writer.end;
     const errorFor = ({ baseOffset }: Waiter) => refusalOf(cause, offset - baseOffset);
     this.#written.failAbove(offset, errorFor);
     this.#synced.failAbove(offset, errorFor);
     this.#options.syncLoop.poke();
-  }
-
-  /** Counts the bytes below `offset` as acknowledged. */
-  #settle(offset: number): void {
-    let settled = 0;
-    for (const { offset: end, bytes } of this.#progress) {
-      if (end > offset) break;
-      this.#settledBytes = bytes;
-      settled++;
-    }
-    this.#progress.splice(0, settled);
+    this.#backpressure.wake(false);
   }
 
   /** Level `interval`, and weaker appends in a `sync` log: synced within `flushMs`. */

@@ -170,6 +170,11 @@ export class BatchBuilder {
     chunk.indexMark = segment.index?.mark() ?? null;
   }
 
+  /** Full chunks that wait, oldest first. */
+  get fullChunks(): readonly Chunk[] {
+    return this.#queue;
+  }
+
   /** Takes the next chunk to write; null when everything was taken. */
   takeChunk(): Chunk | null {
     if (this.#queue.length === 0) this.closeBatch(); // May need a chunk more.

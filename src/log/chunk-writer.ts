@@ -1,11 +1,13 @@
 /**
  * Writes chunks to segment files in order, and turns one segment into the next.
  *
- * One write at a time. Knows the written end; what was encoded behind it is the builder's.
+ * Knows the written end; what was encoded behind it is the builder's. A write may be issued ahead of
+ * its turn (`issueAhead`), while those before it are on their way, so that the disk has work during a
+ * long turn of the event loop; whatever follows from its outcome waits for its turn.
  */
 import { assert } from '../core/assert.ts';
 import { DiskFullError, isIoError } from '../core/errors.ts';
-import { SYNC_WRITE_BYTES_MAX } from '../core/limits.ts';
+import { SYNC_WRITE_BYTES_MAX, WRITES_AHEAD_MAX } from '../core/limits.ts';
 import { encodeSegmentHeader } from '../format/segment-header.ts';
 import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { DirectoryLock, File } from '../io/file-system.ts';
@@ -47,6 +49,11 @@ export interface ChunkWriterOptions {
 export class ChunkWriter {
   readonly #options: ChunkWriterOptions;
   #end: LogEnd;
+  /** Writes that were issued ahead of their turn and are not taken up yet, in order. */
+  readonly #ahead = new Map<Chunk, Promise<number>>();
+  /** The segment of the last write that was issued, and where it ends; null = nothing may follow. */
+  #issuedSegment: Segment | null = null;
+  #issuedPosition = 0;
 
   constructor(options: ChunkWriterOptions) {
     this.#options = options;
@@ -59,29 +66,44 @@ export class ChunkWriter {
   }
 
   /**
+   * Issues the write of a full chunk before its turn, if it follows the last one that was issued.
+   * `write` must be called for each chunk in order, also for this one.
+   *
+   * @returns whether it was issued
+   */
+  issueAhead(chunk: Chunk): boolean {
+    const isNext = chunk.segment === this.#issuedSegment && chunk.position === this.#issuedPosition;
+    if (!isNext || chunk.startsSegment || this.#ahead.size >= WRITES_AHEAD_MAX) return false;
+    if (!this.#options.guard.admits(chunk.sizeBytes)) return false;
+    const written = this.#issue(chunk);
+    this.#ahead.set(chunk, written);
+    written.catch(() => undefined); // `write` hears of it.
+    return true;
+  }
+
+  /**
    * Writes one chunk.
    *
    * @throws RefusedWrite when the disk is full (or files ran out) and the log is as it was before;
    *   anything else means that the state of the file is unknown and the writer must stop
    */
   async write(chunk: Chunk): Promise<void> {
-    const { guard } = this.#options;
-    if (!guard.admits(chunk.sizeBytes)) {
-      const refusal = await guard.refusal(chunk.sizeBytes);
-      if (refusal !== null) throw new RefusedWrite(refusal);
+    const ahead = this.#ahead.get(chunk);
+    if (ahead === undefined) {
+      assert(this.#ahead.size === 0, 'what was issued ahead comes first');
+      if (!this.#options.guard.admits(chunk.sizeBytes)) await this.#askForRoom(chunk.sizeBytes);
+      if (chunk.startsSegment) await this.#startSegment(chunk.segment);
     }
-    if (chunk.startsSegment) await this.#startSegment(chunk.segment);
     const { segment } = chunk;
     const file = openFile(segment);
     assert(segment.dataEndPosition === chunk.position, 'a chunk begins where the data ends');
-    const bytes = chunk.buffer.subarray(0, chunk.sizeBytes);
     try {
-      const written =
-        bytes.length <= SYNC_WRITE_BYTES_MAX
-          ? file.writeSync(bytes, chunk.position)
-          : await file.write(bytes, chunk.position);
-      checkWritten(file, chunk.position, { written, expected: bytes.length });
+      const pending = ahead ?? this.#writeNow(chunk);
+      const written = typeof pending === 'number' ? pending : await pending;
+      this.#ahead.delete(chunk);
+      checkWritten(file, chunk.position, { written, expected: chunk.sizeBytes });
     } catch (error) {
+      await this.#settleAhead();
       if (!(error instanceof DiskFullError)) throw error;
       await this.#cutBack(segment, file, chunk.position);
       throw new RefusedWrite(error);
@@ -101,6 +123,37 @@ export class ChunkWriter {
       appendTimeMs: chunk.appendTimeMs,
       indexMark: chunk.indexMark,
     };
+  }
+
+  async #askForRoom(sizeBytes: number): Promise<void> {
+    const refusal = await this.#options.guard.refusal(sizeBytes);
+    if (refusal !== null) throw new RefusedWrite(refusal);
+  }
+
+  #issue(chunk: Chunk): Promise<number> {
+    this.#issuedSegment = chunk.segment;
+    this.#issuedPosition = chunk.position + chunk.sizeBytes;
+    return openFile(chunk.segment).write(bytesOf(chunk), chunk.position);
+  }
+
+  /** On the calling thread, when it is so little that the thread pool would cost more. */
+  #writeNow(chunk: Chunk): number | Promise<number> {
+    if (chunk.sizeBytes > SYNC_WRITE_BYTES_MAX) return this.#issue(chunk);
+    this.#issuedSegment = null;
+    return openFile(chunk.segment).writeSync(bytesOf(chunk), chunk.position);
+  }
+
+  /**
+   * A write failed: waits for those behind it, so that none arrives behind what is done about it.
+   *
+   * @throws the first failure among them that is not a full disk
+   */
+  async #settleAhead(): Promise<void> {
+    this.#issuedSegment = null;
+    const writes = [...this.#ahead.values()];
+    this.#ahead.clear();
+    await Promise.allSettled(writes);
+    for (const write of writes) await write.catch(passFullDisk);
   }
 
   /**
@@ -199,6 +252,14 @@ export class ChunkWriter {
     segment.finishedWrites++;
     await this.#options.syncLoop.syncOnceMore();
   }
+}
+
+function passFullDisk(error: unknown): void {
+  if (!(error instanceof DiskFullError)) throw error;
+}
+
+function bytesOf(chunk: Chunk): Uint8Array {
+  return chunk.buffer.subarray(0, chunk.sizeBytes);
 }
 
 function openFile(segment: Segment): File {

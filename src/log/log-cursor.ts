@@ -68,6 +68,24 @@ export class LogCursor implements AsyncDisposable {
     return this.#records.createTimeMs;
   }
 
+  /**
+   * Where key and value stand, at `keyStart` and `valueStart`: for those to whom a view per record is
+   * too much. Good until the next `nextBatch`; empty before the first. Do not write to it.
+   */
+  get bytes(): Uint8Array {
+    return this.#records.bytes;
+  }
+
+  /** Where the key begins in `bytes`; means nothing without a key. */
+  get keyStart(): number {
+    return this.#records.keyStart;
+  }
+
+  /** Where the value begins in `bytes`; means nothing for null. */
+  get valueStart(): number {
+    return this.#records.valueStart;
+  }
+
   /** Length of the value in bytes; -1 = null. */
   get valueBytes(): number {
     return this.#records.valueBytes;

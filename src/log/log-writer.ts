@@ -129,6 +129,7 @@ export class LogWriter {
   /** Waits for what was appended, syncs everything, states it in the checkpoint, lets go of files. */
   async close(): Promise<void> {
     const { appender, syncLoop } = this;
+    appender.refuseMore();
     await this.trimmer.close();
     await appender.close();
     try {

@@ -181,20 +181,20 @@ export class Log<T, Input = T> implements AsyncDisposable {
   /**
    * Appends one record without a promise.
    *
-   * @returns its offset, or -1 when a quarter of `queuedBytesMax` waits: await `flushed()` and try
-   *   again. The offset is provisional until `flushed()` resolves
+   * @returns its offset, provisional until `flushed()` resolves; or -1 when a quarter of
+   *   `queuedBytesMax`, or 4 MiB that are not written yet, waits: await `ready()` and try again
    * @throws as `append`, all at once
    */
   appendNoWait(record: RecordInput<Input>): number {
     prepareRecord(record, this.#nowMs(), this.#settings, this.#scratch);
-    if (this.#writer?.appender.isFull === true && this.#writer.appender.failure === null) return -1;
-    const refusal = this.#refusal('appendNoWait');
-    if (refusal !== null) throw refusal;
-    const { appender } = present(this.#writer, '#refusal checked it');
-    if (appender.noWaitLoss !== null) throw appender.noWaitLoss;
-    const offset = appender.add(this.#scratch);
-    appender.submit(this.#settings.durability, null);
-    return offset;
+    const writer = this.#writer;
+    if (writer === null) throw new ReadOnlyError({ operation: 'appendNoWait', path: this.path });
+    return writer.appender.addNoWait(this.#scratch);
+  }
+
+  /** Resolves when `appendNoWait` takes more, or throws why it will not. @throws ReadOnlyError, ClosedError */
+  async ready(): Promise<void> {
+    await this.#writable('ready').appender.ready();
   }
 
   /**

@@ -83,8 +83,17 @@ export class PointReader<T> {
     this.#cache.clear();
   }
 
-  /** The cached batch that holds `offset`: the indexed one at or before it, or one that follows. */
+  /** The cached batch that holds `offset`. */
   #cached(offset: number): CachedBatch | null {
+    const recent = this.#cache.recent(offset);
+    if (recent !== null) return recent;
+    const cached = this.#searchCache(offset);
+    if (cached !== null) this.#cache.remember(offset, cached);
+    return cached;
+  }
+
+  /** The indexed batch at or before `offset`, or one that follows it. */
+  #searchCache(offset: number): CachedBatch | null {
     const segment = this.#log.segments.floor(offset);
     const index = segment?.index ?? null;
     if (segment === null || index === null) return null;

@@ -22,7 +22,7 @@ export class RecordStream<T> implements AsyncGenerator<LogRecord<T>, void, void>
     if (this.#waiting !== null || this.#records === null) return this.#inTurn(() => this.#next());
     try {
       const result = this.#records.next();
-      if (result.done !== true) return Promise.resolve(result);
+      if (result.done !== true) return Promise.resolve(valueResult(result.value));
     } catch (error) {
       return this.throw(error);
     }
@@ -51,7 +51,7 @@ export class RecordStream<T> implements AsyncGenerator<LogRecord<T>, void, void>
     try {
       for (;;) {
         const result = this.#records?.next();
-        if (result !== undefined && result.done !== true) return result;
+        if (result !== undefined && result.done !== true) return valueResult(result.value);
         this.#records = null;
         const batch = await this.#batches.next();
         if (batch.done === true) return { done: true, value: undefined };
@@ -78,4 +78,9 @@ export class RecordStream<T> implements AsyncGenerator<LogRecord<T>, void, void>
     this.#waiting = settled;
     return result;
   }
+}
+
+/** A batch's iterator has one result for all its records; here each is the caller's to keep. */
+function valueResult<T>(value: LogRecord<T>): Result<T> {
+  return { done: false, value };
 }

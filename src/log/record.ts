@@ -186,8 +186,8 @@ export class RecordBatch<T> implements Iterable<LogRecord<T>> {
   }
 
   /**
-   * Walks the records in offset order; each is good for as long as it is kept. The first walk
-   * decompresses them.
+   * Walks the records in offset order; each is good for as long as it is kept, the iterator's
+   * result that holds it until the next. The first walk decompresses them.
    *
    * @throws CodecUnavailableError when this Node cannot decompress them; CorruptLogError
    */
@@ -217,6 +217,8 @@ class RecordIterator<T> implements Iterator<LogRecord<T>> {
   readonly #from: number;
   readonly #to: number;
   #left: number;
+  /** One for all records: whoever iterates takes the record out of it at once. */
+  #result: { done: false; value: LogRecord<T> } | null = null;
 
   constructor(records: BatchRecords, codec: Decoder<T>, { from, to, recordsMax }: BatchRange) {
     this.#records = records;
@@ -230,7 +232,9 @@ class RecordIterator<T> implements Iterator<LogRecord<T>> {
   next(): IteratorResult<LogRecord<T>, undefined> {
     if (!this.advance()) return { done: true, value: undefined };
     const record = new LogRecord(this.#records, this.#codec, this.#cursor.start);
-    return { done: false, value: record };
+    if (this.#result === null) this.#result = { done: false, value: record };
+    else this.#result.value = record;
+    return this.#result;
   }
 
   /** Moves to the next record of the range; false behind the last. */

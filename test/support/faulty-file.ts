@@ -29,6 +29,14 @@ interface Taken {
   readonly change: UnsyncedChange | null;
 }
 
+/** Bytes [`from`, `to`) of the file. */
+interface ByteRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+const EVERYTHING: ByteRange = { from: 0, to: Number.POSITIVE_INFINITY };
+
 export class FaultyFile implements File {
   readonly path: string;
   readonly #options: FaultyFileOptions;
@@ -37,8 +45,8 @@ export class FaultyFile implements File {
   #closing: Promise<void> | null = null;
   #inFlightCount = 0;
   #whenIdle: (() => void) | null = null;
-  /** A write or truncate was called and has not settled. */
-  #isChanging = false;
+  /** What writes and truncates change that were called and have not settled. */
+  readonly #changing = new Set<ByteRange>();
 
   constructor(options: FaultyFileOptions) {
     this.path = options.path;
@@ -61,13 +69,14 @@ export class FaultyFile implements File {
   async write(from: Uint8Array, position: number): Promise<number> {
     const call = this.#call('write', { position, length: from.length, bytes: from });
     const effect = this.#write(from, call);
-    const taken = await this.#change(() => this.#gate.call(call, effect));
+    const range = { from: position, to: position + from.length };
+    const taken = await this.#change(range, () => this.#gate.call(call, effect));
     return taken.count;
   }
 
   writeSync(from: Uint8Array, position: number): number {
     const call = this.#call('write', { position, length: from.length, bytes: from });
-    this.#checkNoChange();
+    this.#checkApart({ from: position, to: position + from.length });
     return this.#gate.callSync(call, this.#write(from, call)).count;
   }
 
@@ -96,7 +105,8 @@ export class FaultyFile implements File {
       settle: settled,
       replay: (disk) => void truncate(disk),
     };
-    await this.#change(() => this.#gate.call(call, effect));
+    // Any write in flight: it is not said which of the two is the last.
+    await this.#change(EVERYTHING, () => this.#gate.call(call, effect));
   }
 
   async stat(): Promise<FileStat> {
@@ -158,13 +168,13 @@ export class FaultyFile implements File {
     };
   }
 
-  async #change<T>(start: () => Promise<T>): Promise<T> {
-    this.#checkNoChange();
-    this.#isChanging = true;
+  async #change<T>(range: ByteRange, start: () => Promise<T>): Promise<T> {
+    this.#checkApart(range);
+    this.#changing.add(range);
     try {
       return await this.#track(start());
     } finally {
-      this.#isChanging = false;
+      this.#changing.delete(range);
     }
   }
 
@@ -191,9 +201,10 @@ export class FaultyFile implements File {
     }
   }
 
-  #checkNoChange(): void {
-    if (this.#isChanging && !this.#gate.isCrashed) {
-      this.#violate('two writes or truncates of one file in flight');
+  #checkApart({ from, to }: ByteRange): void {
+    const isHit = [...this.#changing].some((other) => other.from < to && from < other.to);
+    if (isHit && !this.#gate.isCrashed) {
+      this.#violate('two writes or truncates of the same bytes in flight');
     }
   }
 

@@ -76,6 +76,7 @@ expectTypeOf<Log<Flight>['append']>().parameter(1).toEqualTypeOf<AppendOptions |
 expectTypeOf<Log<Flight>['append']>().returns.resolves.toEqualTypeOf<AppendResult>();
 expectTypeOf<Log<Flight>['appendBatch']>().returns.resolves.toEqualTypeOf<AppendBatchResult>();
 expectTypeOf<Log<Flight>['appendNoWait']>().returns.toEqualTypeOf<number>();
+expectTypeOf<Log<Flight>['ready']>().returns.resolves.toEqualTypeOf<void>();
 expectTypeOf<Log<Flight>['flushed']>().returns.resolves.toEqualTypeOf<void>();
 expectTypeOf<Log<Flight>['sync']>().returns.resolves.toEqualTypeOf<void>();
 expectTypeOf<AppendResult['durability']>().toEqualTypeOf<DurabilityLevel>();

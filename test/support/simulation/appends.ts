@@ -78,7 +78,10 @@ export function appendNoWait(session: Session): void {
       const record = world.nextRecord();
       const expected = log.endOffset;
       const offset = log.appendNoWait(inputFor(record));
-      if (offset < 0) break;
+      if (offset < 0) {
+        session.follow(log.ready(), () => world.narrate('ready'));
+        break;
+      }
       world.narrate(`appendNoWait ${record.id} for ${offset}`);
       if (offset !== expected) oracle.fault('A3', `appendNoWait said ${offset}, not ${expected}`);
       oracle.sent(record, offset);

@@ -269,16 +269,26 @@ describe('a failed datasync', () => {
 });
 
 describe('breaches of the contract by the program', () => {
-  test('two writes of one file in flight', async () => {
+  test('two writes of the same bytes in flight', async () => {
     const [fs, file] = await opened();
     const first = file.write(Buffer.from('a'), 0);
-    const others = [file.write(Buffer.from('b'), 1), file.truncate(0)];
-    expect(() => file.writeSync(Buffer.from('c'), 1)).toThrow(AssertionError);
+    const others = [file.write(Buffer.from('bc'), 0), file.truncate(0)];
+    expect(() => file.writeSync(Buffer.from('c'), 0)).toThrow(AssertionError);
     for (const other of others) await expect(other).rejects.toBeInstanceOf(AssertionError);
     expect(await first).toBe(1);
     expect(fs.violations).toHaveLength(3);
     await file.write(Buffer.from('d'), 0);
     expect(text(fs)).toBe('dld');
+  });
+
+  test('and no breach: writes side by side', async () => {
+    const [fs, file] = await opened();
+    const first = file.write(Buffer.from('ab'), 0);
+    const second = file.write(Buffer.from('cd'), 2);
+    file.writeSync(Buffer.from('e'), 4);
+    expect([await first, await second]).toEqual([2, 2]);
+    expect(fs.violations).toEqual([]);
+    expect(text(fs)).toBe('abcde');
   });
 
   test('bytes that change before the write has settled', async () => {

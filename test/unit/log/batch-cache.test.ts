@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/index.ts';
@@ -101,3 +102,58 @@ describe('BatchCache', () => {
     expect(cache.get(0)).toBeNull();
   });
 });
+
+describe('BatchCache.recent', () => {
+  test('finds what was remembered, by each of its offsets near the one that was asked', () => {
+    const cache = new BatchCache(1_000_000);
+    const batch = cache.add(batchAt(100, 10));
+    expect(cache.recent(104)).toBeNull();
+    cache.remember(104, batch);
+    for (const offset of [100, 104, 109]) expect(cache.recent(offset)).toBe(batch);
+    for (const offset of [99, 110]) expect(cache.recent(offset)).toBeNull();
+  });
+
+  test('counts as use: what is read that way is not the first to go', () => {
+    const one = batchAt(10, 10).header.sizeBytes + 8 * 10;
+    const cache = new BatchCache(2 * one + 10);
+    const batch = cache.add(batchAt(10, 10));
+    cache.add(batchAt(20, 10));
+    cache.remember(10, batch);
+    for (let n = 0; n < 8; n++) expect(cache.recent(15)).toBe(batch);
+    cache.add(batchAt(30, 10));
+    expect(cache.get(20)).toBeNull();
+    expect(cache.recent(15)).toBe(batch);
+  });
+
+  test.each([0, 2 ** 32 - 7, 2 ** 45])('holds nothing that the cache let go, from %i', (origin) => {
+    fc.assert(
+      fc.property(fc.array(fc.nat({ max: 400 }), { maxLength: 300 }), (places) => {
+        const cache = new BatchCache(20_000);
+        for (const place of places) {
+          const offset = origin + place;
+          const recent = cache.recent(offset);
+          const baseOffset = origin + batchStart(place);
+          const held = cache.get(baseOffset) ?? cache.add(batchAt(baseOffset, batchSize(place)));
+          if (recent !== null) expect(recent).toBe(held);
+          if (cache.get(baseOffset) !== null) cache.remember(offset, held);
+        }
+        cache.clear();
+        for (const place of places) expect(cache.recent(origin + place)).toBeNull();
+      }),
+    );
+  });
+});
+
+/** Batches of 3, 60 and 37 records, in turn: below, above and across what shares a place. */
+const SIZES = [3, 60, 37];
+
+function batchStart(place: number): number {
+  const at = place % 100;
+  const within = at < 3 ? 0 : at < 63 ? 3 : 63;
+  return place - at + within;
+}
+
+function batchSize(place: number): number {
+  const at = place % 100;
+  return SIZES[at < 3 ? 0 : at < 63 ? 1 : 2] ?? 0;
+}

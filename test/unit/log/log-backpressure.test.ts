@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 
-import { BackpressureError, FailedError } from '../../../src/core/errors.ts';
+import {
+  BackpressureError,
+  ClosedError,
+  DiskFullError,
+  FailedError,
+} from '../../../src/core/errors.ts';
 import type { Log } from '../../../src/log/log.ts';
 import type { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import {
@@ -104,5 +109,92 @@ describe('appendNoWait', () => {
     expect(await rejectionOf(log.flushed())).toBeInstanceOf(FailedError);
     expect(thrownBy(() => log.appendNoWait({ value: 'y' }))).toBeInstanceOf(FailedError);
     expect(await rejectionOf(log.close())).toBeInstanceOf(FailedError);
+  });
+
+  test('is refused as soon as the log closes, or the disk was full, also between two looks', async () => {
+    const fileSystem = await slowDisk(3);
+    const log = await driven(fileSystem, openTextLog(fileSystem));
+    log.appendNoWait({ value: 'in' });
+    fileSystem.addFault({ errno: 'ENOSPC', operations: ['write'], path: '.log', times: 2 });
+    expect(await driven(fileSystem, rejectionOf(log.append({ value: 'too' })))).toBeInstanceOf(
+      DiskFullError,
+    );
+    fileSystem.clearFaults();
+    expect(thrownBy(() => log.appendNoWait({ value: 'untold' }))).toBeInstanceOf(DiskFullError);
+    expect(await driven(fileSystem, rejectionOf(log.flushed()))).toBeInstanceOf(DiskFullError);
+    expect(log.appendNoWait({ value: 'again' })).toBe(0);
+    const closed = log.close();
+    expect(thrownBy(() => log.appendNoWait({ value: 'late' }))).toBeInstanceOf(ClosedError);
+    await driven(fileSystem, closed);
+  });
+});
+
+/** Appends without waiting until the log says -1. */
+function fill(log: Log<string>): void {
+  while (log.appendNoWait({ value: VALUE }) >= 0);
+}
+
+describe('ready', () => {
+  test('resolves at once when there is room', async () => {
+    const fileSystem = await slowDisk(3);
+    const log = await slowLog(fileSystem);
+    await log.ready(); // On a disk that completes nothing by itself.
+    log.appendNoWait({ value: VALUE });
+    await log.ready();
+    expect(log.stats().queuedBytes).toBeGreaterThan(KIB);
+    await driven(fileSystem, log.close());
+  });
+
+  test.each(['os', 'interval', 'sync'] as const)(
+    'at %s, goes on while the rest is on its way, and loses nothing',
+    async (durability) => {
+      const fileSystem = await slowDisk(5);
+      const options = { durability, queuedBytesMax: 512 * KIB, segmentBytesMax: KIB * KIB };
+      const log = await driven(fileSystem, openTextLog(fileSystem, options));
+      let overlaps = 0;
+      const work = async () => {
+        let n = 0;
+        for (let turn = 0; turn < 20; turn++) {
+          while (log.appendNoWait({ value: `${n} ${VALUE}` }) >= 0) n++;
+          await log.ready();
+          if (log.stats().queuedBytes > 0) overlaps++;
+        }
+        await log.flushed();
+        return n;
+      };
+      const count = await driven(fileSystem, work());
+      expect(count).toBeGreaterThan(20 * 60);
+      expect(overlaps).toBeGreaterThan(0);
+      const expected = Array.from({ length: count }, (_, n) => `${n} ${VALUE}`);
+      expect(await driven(fileSystem, valuesOf(log))).toEqual(expected);
+      await driven(fileSystem, log.close());
+    },
+  );
+
+  test('needs no room to tell that the writer failed, or that the log is closed', async () => {
+    const fileSystem = await slowDisk(3);
+    const log = await slowLog(fileSystem);
+    fileSystem.addFault({ errno: 'EIO', operations: ['datasync'], path: '.log' });
+    fill(log);
+    await driven(fileSystem, log.ready());
+    expect(thrownBy(() => log.appendNoWait({ value: 'y' }))).toBeInstanceOf(FailedError);
+    await log.ready();
+    expect(await driven(fileSystem, rejectionOf(log.close()))).toBeInstanceOf(FailedError);
+    expect(await rejectionOf(log.ready())).toBeInstanceOf(ClosedError);
+  });
+
+  test('resolves when a full disk took back what waited, and when the log closes', async () => {
+    const fileSystem = await slowDisk(3);
+    const log = await slowLog(fileSystem);
+    fileSystem.addFault({ errno: 'ENOSPC', operations: ['write'], path: '.log', times: 9 });
+    fill(log);
+    await driven(fileSystem, log.ready());
+    expect(thrownBy(() => log.appendNoWait({ value: 'untold' }))).toBeInstanceOf(DiskFullError);
+    expect(await rejectionOf(log.flushed())).toBeInstanceOf(DiskFullError);
+    fileSystem.clearFaults();
+    fill(log);
+    const ready = log.ready();
+    await driven(fileSystem, log.close());
+    await ready;
   });
 });

@@ -1,0 +1,88 @@
+/** How much of what was appended waits, for the disk and for its level, and when that is too much. */
+import { MIB } from '../core/limits.ts';
+
+/** Appends without a caller who waits stop at this share of the bound: the others have room left... */
+const NO_WAIT_SHARE = 1 / 4;
+/** ...and when so much is not written as far as is known: in a long turn no write is seen to end. */
+const NO_WAIT_UNWRITTEN_BYTES_MAX = 4 * MIB;
+/** `ready` waits until this share of either is left, so that there is enough to do at once. */
+const READY_SHARE = 1 / 2;
+
+export interface BackpressureOptions {
+  /** Counts what is encoded, in bytes, never going back. */
+  readonly progress: { readonly encodedBytes: number };
+  /** Bytes that may be appended and not acknowledged. */
+  readonly queuedBytesMax: number;
+}
+
+export class Backpressure {
+  readonly queuedBytesMax: number;
+  readonly #progress: { readonly encodedBytes: number };
+  /** `encodedBytes` up to which everything is written, and acknowledged or rejected. */
+  #writtenBytes = 0;
+  #settledBytes = 0;
+  /** Ends of writes, to know what an acknowledged offset frees. */
+  readonly #ends: { readonly offset: number; readonly bytes: number }[] = [];
+  #readyWaiters: (() => void)[] = [];
+
+  constructor({ progress, queuedBytesMax }: BackpressureOptions) {
+    this.#progress = progress;
+    this.queuedBytesMax = queuedBytesMax;
+  }
+
+  /** Bytes that were appended and are not acknowledged. */
+  get queuedBytes(): number {
+    return this.#progress.encodedBytes - this.#settledBytes;
+  }
+
+  /** Whether it is too much for appends that nobody waits for. */
+  get isBusy(): boolean {
+    return this.#progress.encodedBytes >= this.busyBytes(1);
+  }
+
+  /** `encodedBytes` from which on so much of what may pile up for them waits. */
+  busyBytes(share: number): number {
+    return Math.min(
+      this.#settledBytes + share * this.queuedBytesMax * NO_WAIT_SHARE,
+      this.#writtenBytes + share * NO_WAIT_UNWRITTEN_BYTES_MAX,
+    );
+  }
+
+  /** Resolves at `wake`, when there is room for a good many of them. */
+  ready(): Promise<void> {
+    return new Promise((resolve) => this.#readyWaiters.push(resolve));
+  }
+
+  /** Answers `ready` if it may, or `always`. */
+  wake(always: boolean): void {
+    const waiters = this.#readyWaiters;
+    if (waiters.length === 0) return;
+    if (!always && this.#progress.encodedBytes >= this.busyBytes(READY_SHARE)) return;
+    this.#readyWaiters = [];
+    for (const waiter of waiters) waiter();
+  }
+
+  /** What ends at `offset`, and at `bytes` of `encodedBytes`, is written. */
+  written(offset: number, bytes: number): void {
+    this.#writtenBytes = bytes;
+    this.#ends.push({ offset, bytes });
+  }
+
+  /** What is written below `offset` is acknowledged. */
+  settle(offset: number): void {
+    let settled = 0;
+    for (const { offset: end, bytes } of this.#ends) {
+      if (end > offset) break;
+      this.#settledBytes = bytes;
+      settled++;
+    }
+    this.#ends.splice(0, settled);
+  }
+
+  /** Everything that was not acknowledged is rejected. */
+  clear(): void {
+    this.#ends.length = 0;
+    this.#settledBytes = this.#progress.encodedBytes;
+    this.#writtenBytes = this.#settledBytes;
+  }
+}
