@@ -36,6 +36,14 @@ export const systemClock: Clock = {
   },
 };
 
+/**
+ * Runs `callback` in the next turn of the event loop, when it has seen what ended meanwhile. No
+ * clock decides when that is, so a test cannot either: only how work is cut may depend on it.
+ */
+export function inNextTurn(callback: () => void): void {
+  setImmediate(callback);
+}
+
 interface ManualTimer extends Timer {
   readonly dueMs: number;
   readonly order: number;

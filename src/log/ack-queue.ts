@@ -1,4 +1,5 @@
 /** Callers who wait for an offset to be written or synced, in offset order. */
+import { inNextTurn } from '../core/clock.ts';
 import type { DurabilityLevel } from './log-options.ts';
 
 /** One waiting call: `complete` is told the level that was reached. */
@@ -13,14 +14,25 @@ export interface Waiter {
   readonly fail: (error: Error) => void;
 }
 
+/** Records whose callers `completeInTurns` answers in one turn: half a millisecond of appends. */
+const RECORDS_PER_TURN = 2000;
+
 /** First in, first out; callers must be added in ascending order of `nextOffset`. */
 export class AckQueue {
   #waiters: Waiter[] = [];
   #head = 0;
+  /** Up to which `completeInTurns` may go on, and whether it will. */
+  #offsetInTurns = 0;
+  #isPlanned = false;
 
   /** Offset that the last caller waits for; 0 when none does. */
   get lastOffset(): number {
     return this.isEmpty ? 0 : (this.#waiters.at(-1)?.nextOffset ?? 0);
+  }
+
+  /** Offset that the first caller waits for; infinite when none does. */
+  get #firstOffset(): number {
+    return this.#waiters[this.#head]?.nextOffset ?? Number.POSITIVE_INFINITY;
   }
 
   get isEmpty(): boolean {
@@ -50,6 +62,27 @@ export class AckQueue {
     }
     this.#drop(head);
     return strongest;
+  }
+
+  /**
+   * As `completeUpTo` at level `sync`, but of many callers only some in this turn of the event loop,
+   * and the others in those that follow. They append again, and what the disk ends meanwhile is not
+   * seen: all in one turn, the disk would wait for them and then they for it.
+   */
+  completeInTurns(offset: number): void {
+    this.#offsetInTurns = offset;
+    this.completeUpTo(Math.min(offset, this.#firstOffset + RECORDS_PER_TURN), 'sync');
+    if (this.#isPlanned || this.#firstOffset > offset) return;
+    this.#isPlanned = true;
+    inNextTurn(() => {
+      this.#isPlanned = false;
+      this.completeInTurns(this.#offsetInTurns);
+    });
+  }
+
+  /** Answers at once those whom `completeInTurns` would answer later. */
+  completeRest(): void {
+    this.completeUpTo(this.#offsetInTurns, 'sync');
   }
 
   /** Rejects everyone whose records end above `offset`, each with its own error. */

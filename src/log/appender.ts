@@ -112,6 +112,11 @@ export class Appender {
     return this.#builder.add(record);
   }
 
+  /** The same for the first `count` of many: the offsets of the others follow. */
+  addAll(records: readonly EncodableRecord[], count: number): void {
+    this.#builder.addAll(records, count);
+  }
+
   /**
    * Encodes a record that nobody waits for, and has it written soon. Looks around once per batch:
    * to do so for each record would cost half as much as the record.
@@ -191,7 +196,8 @@ export class Appender {
       marks.advanceVisible(marks.syncedOffset);
       this.#backpressure.settle(marks.syncedOffset);
     }
-    this.#synced.completeUpTo(marks.syncedOffset, 'sync');
+    this.#synced.completeInTurns(marks.syncedOffset);
+    if (this.#isClosed) this.#synced.completeRest();
     this.#backpressure.wake(false);
   }
 
@@ -202,7 +208,8 @@ export class Appender {
     this.#failure = new FailedError({ path, indeterminate: false }, { cause });
     this.#unlookedBytes = 0;
     this.#flushTimer?.cancel();
-    // Whether the records of those who wait are on disk is not known: only recovery can tell.
+    this.#synced.completeRest();
+    // Whether the records of the others are on disk is not known: only recovery can tell.
     const pending = new FailedError({ path, indeterminate: true }, { cause });
     this.#written.failAbove(-1, () => pending);
     this.#synced.failAbove(-1, () => pending);
@@ -211,9 +218,10 @@ export class Appender {
     this.#backpressure.wake(true);
   }
 
-  /** Refuses further appends. */
+  /** Refuses further appends, and answers at once whoever may be answered. */
   refuseMore(): void {
     this.#isClosed = true;
+    this.#synced.completeRest();
     this.#unlookedBytes = 0;
   }
 

@@ -82,6 +82,7 @@ export class BatchBuilder {
   readonly #pool: BufferPool;
   readonly #header: BatchHeader = emptyBatchHeader();
   readonly #queue: Chunk[] = [];
+  readonly #one: EncodableRecord[] = [];
   #chunk: Chunk | null = null;
   #segment: Segment | null;
   #isSealed: boolean;
@@ -111,19 +112,28 @@ export class BatchBuilder {
 
   /** Encodes one record and returns its offset. Cost: a copy of its bytes. */
   add(record: EncodableRecord): number {
+    this.#one[0] = record;
+    this.addAll(this.#one, 1);
+    return this.nextOffset - 1;
+  }
+
+  /** Encodes the first `count` records: the first gets the next offset, the others follow. */
+  addAll(records: readonly EncodableRecord[], count: number): void {
     const encoder = this.#encoder;
-    if (this.#countedBatches > 0) countKeyBytes(record);
-    const { recordCount } = encoder;
-    if (recordCount > 0 && encoder.end - encoder.start + record.sizeBytes > this.#batchLimit) {
-      this.closeBatch();
+    let isCounted = false;
+    for (let next = 0; next < count;) {
+      if (this.#countedBatches > 0 && !isCounted) {
+        for (let at = next; at < count; at++) countKeyBytes(present(records[at], 'at < count'));
+        isCounted = true;
+      }
+      if (encoder.recordCount === 0) this.#openBatch(present(records[next], 'next < count'));
+      const { end } = encoder;
+      const stop = encoder.addSome(records, next, count, this.#batchLimit);
+      this.encodedBytes += encoder.end - end;
+      this.nextOffset += stop - next;
+      next = stop;
+      if (next < count) this.closeBatch();
     }
-    if (encoder.recordCount === 0) {
-      countKeyBytes(record); // Where room is planned a guess will not do.
-      this.#openBatch(record.sizeBytes);
-    }
-    encoder.add(record);
-    this.encodedBytes += record.sizeBytes;
-    return this.nextOffset++;
   }
 
   /** Seals the open batch, if there is one. Positions and sizes are those of the stored batch. */
@@ -140,7 +150,8 @@ export class BatchBuilder {
     this.#countedBatches = COUNTED_BATCHES;
     this.encodedBytes -= encoder.end - encoder.start - BATCH_HEADER_BYTES;
     this.nextOffset = this.#batchBaseOffset;
-    for (const record of encoder.takeRecords()) this.add(record);
+    const records = encoder.takeRecords();
+    this.addAll(records, records.length);
     this.closeBatch();
   }
 
@@ -226,9 +237,10 @@ export class BatchBuilder {
     return this.#chunk !== null && this.#chunk.batchCount > 0;
   }
 
-  #openBatch(recordBytes: number): void {
+  #openBatch(firstRecord: EncodableRecord): void {
     const { policy, batchBytesMax } = this.#options;
-    const bytes = BATCH_HEADER_BYTES + recordBytes;
+    countKeyBytes(firstRecord); // Where room is planned a guess will not do.
+    const bytes = BATCH_HEADER_BYTES + firstRecord.sizeBytes;
     const startsSegment = this.#mustRoll(bytes);
     if (startsSegment) this.#planSegment();
     const segment = this.#segment;

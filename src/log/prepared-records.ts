@@ -31,17 +31,14 @@ export class PreparedRecords<T> {
     return prepared;
   }
 
-  /** Hands the first `count` to `add`, in order, and takes the objects back. */
+  /** Hands the first `count` to `appender`, and takes the objects back. */
   addAll(
     prepared: EncodableRecord[],
     count: number,
-    appender: { add(record: EncodableRecord): number },
+    appender: { addAll(records: readonly EncodableRecord[], count: number): void },
   ): void {
-    for (let at = 0; at < count; at++) {
-      const record = present(prepared[at], 'prepare filled it');
-      appender.add(record);
-      record.value = null; // Not ours to keep.
-    }
+    appender.addAll(prepared, count);
+    for (const record of prepared) record.value = null; // Not ours to keep.
     prepared.length = Math.min(prepared.length, KEPT_MAX);
     this.#kept = prepared;
   }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { AckQueue } from '../../../src/log/ack-queue.ts';
 import type { DurabilityLevel } from '../../../src/log/log-options.ts';
+import { settle } from '../../support/log-fixture.ts';
 
 /** A queue with a waiter per offset, and what became of each. */
 function queueOf(...nextOffsets: readonly number[]) {
@@ -111,5 +112,63 @@ describe('AckQueue', () => {
     }
     expect(answers.map(([nextOffset]) => nextOffset)).toEqual(expected);
     expect(expected.length).toBeGreaterThan(3000);
+  });
+});
+
+describe('AckQueue.completeInTurns', () => {
+  /** A waiter for each 1,000 records, up to `end`. */
+  const inThousands = (end: number) =>
+    queueOf(...Array.from({ length: end / 1000 }, (_, n) => 1000 * (n + 1)));
+
+  test('answers few at once, and all of many in turns, in order, each once', async () => {
+    const { queue, answers } = inThousands(9000);
+    queue.completeInTurns(3000);
+    expect(answers.map(([nextOffset]) => nextOffset)).toEqual([1000, 2000, 3000]);
+    await settle();
+    expect(answers).toHaveLength(3);
+    queue.completeInTurns(8000);
+    expect(answers).toHaveLength(6);
+    await settle();
+    expect(answers).toEqual([1, 2, 3, 4, 5, 6, 7, 8].map((n) => [1000 * n, 'sync']));
+    expect(queue.lastOffset).toBe(9000);
+  });
+
+  test('goes on up to the last offset that it was given, with those who came meanwhile', async () => {
+    const { queue, answers, add } = inThousands(6000);
+    queue.completeInTurns(6000);
+    add(7000);
+    add(8000);
+    queue.completeInTurns(7000);
+    await settle();
+    expect(answers.map(([nextOffset]) => nextOffset / 1000)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  test('leaves nobody waiting behind a large call', async () => {
+    const { queue, answers } = queueOf(50_000, 50_001, 99_000);
+    queue.completeInTurns(99_000);
+    await settle();
+    expect(answers).toHaveLength(3);
+    expect(queue.isEmpty).toBe(true);
+  });
+
+  test('answers nobody twice who was answered or rejected in between', async () => {
+    const { queue, answers } = inThousands(6000);
+    queue.completeInTurns(6000);
+    queue.completeUpTo(4000, 'sync');
+    queue.failAbove(-1, () => new Error('failed'));
+    await settle();
+    expect(answers).toHaveLength(6);
+    expect(answers.slice(4).every(([, answer]) => answer instanceof Error)).toBe(true);
+  });
+
+  test('answers the rest at once when asked, and nobody beyond', async () => {
+    const { queue, answers } = inThousands(9000);
+    queue.completeRest();
+    expect(answers).toEqual([]);
+    queue.completeInTurns(8000);
+    queue.completeRest();
+    expect(answers.map(([nextOffset]) => nextOffset / 1000)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    await settle();
+    expect(answers).toHaveLength(8);
   });
 });
