@@ -10,10 +10,10 @@ import type { WalkName } from '../jobs/read.ts';
 import { appendBatches, countRate, MIB, READ_WARM_BYTES } from './sides.ts';
 
 const VALUE_BYTES = 100;
-const RECORDS = 1_000_000;
+const RECORDS = 500_000;
 const RECORDS_PER_CALL = 1000;
 
-/** A million records, and what a peer's file has beside them. */
+/** So many records, and what a peer's file has beside them. */
 const APPEND_WARM_BYTES = 256 * MIB;
 
 const APPEND = {
