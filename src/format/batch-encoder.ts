@@ -6,7 +6,6 @@
  * The caller has checked sizes and room. Byte tables: `layout.ts` and FORMAT.md.
  */
 import { assert, present } from '../core/assert.ts';
-import { BATCH_BYTES_MAX } from '../core/limits.ts';
 import {
   BATCH_HEADER_BYTES,
   Compression,
@@ -111,58 +110,65 @@ export class BatchEncoder {
     this.#createTimeMs = -1; // The next record counts towards them.
   }
 
-  /** Adds one record to the open batch, whatever its limit. */
+  /**
+   * Adds a record to the open batch; its offset is the base offset plus `recordCount` before. Text
+   * keys may be added last of all: see `writeKeys`.
+   */
   add(record: EncodableRecord): void {
-    this.addSome([record], 0, 1, BATCH_BYTES_MAX);
+    const at = this.end;
+    const bytes = this.#bytes;
+    const view = this.#view;
+    const { key, keyBytes, headers, value, createTimeMs, sizeBytes } = record;
+    let to = at + RECORD_HEADER_BYTES;
+    if (key !== null) {
+      if (typeof key !== 'string') bytes.set(key, to);
+      else if (keyBytes === key.length && keyBytes <= JOINED_KEY_BYTES_MAX) this.#keys.add(key, to);
+      else bytes.write(key, to, keyBytes, 'utf8');
+      to += keyBytes;
+    }
+    let flags = 0;
+    if (headers !== null) {
+      flags = RECORD_FLAG_HEADERS;
+      bytes.set(headers, to);
+      to += headers.length;
+    }
+    if (value === null) flags |= RECORD_FLAG_NULL_VALUE;
+    else bytes.set(value, to);
+    const sizeAndFlags = sizeBytes | (flags << RECORD_FLAGS_SHIFT);
+    view.setUint32(at + RECORD_SIZE_AND_FLAGS_AT, sizeAndFlags, true);
+    view.setUint32(at + RECORD_OFFSET_DELTA_AT, this.recordCount, true);
+    if (createTimeMs !== this.#createTimeMs) this.#takeCreateTime(createTimeMs);
+    view.setUint32(at + RECORD_CREATE_TIME_LOW_AT, this.#createTimeLow, true);
+    const keyField = key === null ? NO_KEY : keyBytes;
+    const timeAndKey = this.#createTimeHigh | (keyField << RECORD_KEY_BYTES_SHIFT);
+    view.setUint32(at + RECORD_CREATE_TIME_HIGH_AT, timeAndKey, true);
+    this.end = at + sizeBytes;
+    this.recordCount++;
+  }
+
+  /** Whether the open batch has room for the record, being full with `bytesMax` bytes. */
+  takes(record: EncodableRecord, bytesMax: number): boolean {
+    return this.end - this.start + record.sizeBytes <= bytesMax;
   }
 
   /**
-   * Adds `records[from, to)` to the open batch, as many as it has room for: with `bytesMax` bytes it
-   * is full, but it takes at least one record. The offset of each is the base offset plus
-   * `recordCount` before. Text keys may be added last of all: see `writeKeys`.
+   * Adds `records[from, to)`, as many as `takes` allows. A loop of its own: the engine keeps what
+   * does not change in registers.
    *
    * @returns where it stopped
    */
-  addSome(records: readonly EncodableRecord[], from: number, to: number, bytesMax: number): number {
-    const bytes = this.#bytes;
-    const view = this.#view;
-    const keys = this.#keys;
-    const limit = this.start + bytesMax;
-    let at = this.end;
-    let offsetDelta = this.recordCount;
+  addSome(
+    records: readonly EncodableRecord[],
+    from: number,
+    to: number,
+    bytesMax: number,
+  ): number {
     let next = from;
     for (; next < to; next++) {
       const record = present(records[next], 'next < to');
-      const { key, keyBytes, headers, value, createTimeMs, sizeBytes } = record;
-      if (at + sizeBytes > limit && offsetDelta > 0) break;
-      let place = at + RECORD_HEADER_BYTES;
-      if (key !== null) {
-        if (typeof key !== 'string') bytes.set(key, place);
-        else if (keyBytes === key.length && keyBytes <= JOINED_KEY_BYTES_MAX) keys.add(key, place);
-        else bytes.write(key, place, keyBytes, 'utf8');
-        place += keyBytes;
-      }
-      let flags = 0;
-      if (headers !== null) {
-        flags = RECORD_FLAG_HEADERS;
-        bytes.set(headers, place);
-        place += headers.length;
-      }
-      if (value === null) flags |= RECORD_FLAG_NULL_VALUE;
-      else bytes.set(value, place);
-      const sizeAndFlags = sizeBytes | (flags << RECORD_FLAGS_SHIFT);
-      view.setUint32(at + RECORD_SIZE_AND_FLAGS_AT, sizeAndFlags, true);
-      view.setUint32(at + RECORD_OFFSET_DELTA_AT, offsetDelta, true);
-      if (createTimeMs !== this.#createTimeMs) this.#takeCreateTime(createTimeMs);
-      view.setUint32(at + RECORD_CREATE_TIME_LOW_AT, this.#createTimeLow, true);
-      const keyField = key === null ? NO_KEY : keyBytes;
-      const timeAndKey = this.#createTimeHigh | (keyField << RECORD_KEY_BYTES_SHIFT);
-      view.setUint32(at + RECORD_CREATE_TIME_HIGH_AT, timeAndKey, true);
-      at += sizeBytes;
-      offsetDelta++;
+      if (!this.takes(record, bytesMax)) break;
+      this.add(record);
     }
-    this.end = at;
-    this.recordCount = offsetDelta;
     return next;
   }
 

@@ -82,7 +82,6 @@ export class BatchBuilder {
   readonly #pool: BufferPool;
   readonly #header: BatchHeader = emptyBatchHeader();
   readonly #queue: Chunk[] = [];
-  readonly #one: EncodableRecord[] = [];
   #chunk: Chunk | null = null;
   #segment: Segment | null;
   #isSealed: boolean;
@@ -112,8 +111,15 @@ export class BatchBuilder {
 
   /** Encodes one record and returns its offset. Cost: a copy of its bytes. */
   add(record: EncodableRecord): number {
-    this.#one[0] = record;
-    this.addAll(this.#one, 1);
+    const encoder = this.#encoder;
+    const isOpen = encoder.recordCount > 0 && this.#countedBatches === 0;
+    if (isOpen && encoder.takes(record, this.#batchLimit)) {
+      encoder.add(record);
+      this.encodedBytes += record.sizeBytes;
+      this.nextOffset++;
+    } else {
+      this.addAll([record], 1);
+    }
     return this.nextOffset - 1;
   }
 
