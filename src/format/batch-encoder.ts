@@ -157,12 +157,7 @@ export class BatchEncoder {
    *
    * @returns where it stopped
    */
-  addSome(
-    records: readonly EncodableRecord[],
-    from: number,
-    to: number,
-    bytesMax: number,
-  ): number {
+  addSome(records: readonly EncodableRecord[], from: number, to: number, bytesMax: number): number {
     let next = from;
     for (; next < to; next++) {
       const record = present(records[next], 'next < to');
