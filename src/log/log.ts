@@ -192,7 +192,11 @@ export class Log<T, Input = T> implements AsyncDisposable {
     return writer.appender.addNoWait(this.#scratch);
   }
 
-  /** Resolves when `appendNoWait` takes more, or throws why it will not. @throws ReadOnlyError, ClosedError */
+  /**
+   * Resolves when `appendNoWait` takes a good many records again, or throws why it will not.
+   *
+   * @throws ReadOnlyError, ClosedError
+   */
   async ready(): Promise<void> {
     await this.#writable('ready').appender.ready();
   }
