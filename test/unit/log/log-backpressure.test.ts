@@ -6,6 +6,7 @@ import {
   DiskFullError,
   FailedError,
 } from '../../../src/core/errors.ts';
+import { KIB, MIB } from '../../../src/core/limits.ts';
 import type { Log } from '../../../src/log/log.ts';
 import type { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import {
@@ -18,7 +19,6 @@ import {
   valuesOf,
 } from '../../support/log-fixture.ts';
 
-const KIB = 1024;
 const VALUE = 'v'.repeat(KIB);
 
 /** A log on a disk that completes nothing until it is driven: appends pile up. */
@@ -142,6 +142,20 @@ describe('ready', () => {
     log.appendNoWait({ value: VALUE });
     await log.ready();
     expect(log.stats().queuedBytes).toBeGreaterThan(KIB);
+    await driven(fileSystem, log.close());
+  });
+
+  test('4 MiB that are not known to be written are enough, and half of them to go on', async () => {
+    const fileSystem = await slowDisk(4);
+    const options = { durability: 'os', segmentBytesMax: 16 * MIB } as const;
+    const log = await driven(fileSystem, openTextLog(fileSystem, options));
+    const value = 'v'.repeat(64 * KIB);
+    while (log.appendNoWait({ value }) >= 0);
+    expect(log.stats().queuedBytes).toBeGreaterThanOrEqual(4 * MIB);
+    expect(log.stats().queuedBytes).toBeLessThan(4 * MIB + 70 * KIB);
+    await driven(fileSystem, log.ready());
+    expect(log.stats().queuedBytes).toBeLessThan(2 * MIB);
+    expect(log.stats().queuedBytes).toBeGreaterThan(0);
     await driven(fileSystem, log.close());
   });
 
