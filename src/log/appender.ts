@@ -236,6 +236,7 @@ export class Appender {
       this.#drain();
       await this.#draining;
     }
+    await this.#draining; // Of a writer that failed, too: it may be about to create a file.
     this.#flushTimer?.cancel(); // The last writes may have set it again.
   }
 

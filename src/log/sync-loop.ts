@@ -8,6 +8,7 @@
 import { assert } from '../core/assert.ts';
 import { UNSYNCED_SEGMENTS_MAX } from '../core/limits.ts';
 import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import type { File } from '../io/file-system.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogMarks } from './marks.ts';
@@ -136,9 +137,7 @@ export class SyncLoop {
     const files = this.#segments.map((segment) => segment.file);
     for (const segment of this.#segments) segment.file = null;
     this.#segments = [];
-    const closed = await Promise.allSettled(files.map(async (file) => file?.close()));
-    const failed = closed.find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await closeAll(files);
   }
 
   /** Waits for a sync in flight, whatever becomes of it. */
@@ -209,12 +208,19 @@ export class SyncLoop {
     const active = this.#segments.at(-1);
     const clean = this.#segments.filter((segment) => segment !== active && !segment.isDirty);
     this.#segments = this.#segments.filter((segment) => !clean.includes(segment));
+    const files = clean.map(({ file }) => file);
     for (const segment of clean) {
-      const { file } = segment;
       segment.file = null;
       // Its index batch is on disk: whoever reads there loads it from there.
       if (segment.sizeBytes > (segment.dataEndPosition ?? 0)) segment.index = null;
-      await file?.close();
     }
+    await closeAll(files);
   }
+}
+
+/** Closes all of them, also when one cannot be. @throws the first failure */
+async function closeAll(files: readonly (File | null)[]): Promise<void> {
+  const closed = await Promise.allSettled(files.map(async (file) => file?.close()));
+  const failed = closed.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }

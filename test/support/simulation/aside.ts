@@ -14,11 +14,12 @@ export async function readAside(session: Session): Promise<void> {
   const { world } = session;
   const { oracle, injector, tally } = world;
   let log: Log<Uint8Array> | null = null;
-  const { startOffset } = session.log;
+  let { startOffset } = session.log;
   world.narrate('read aside');
   try {
     log = await world.open({ readOnly: true, onCorruption: 'fail' });
-    const end = await readFrom(session, log, log.startOffset);
+    startOffset = log.startOffset; // A trim that is under way may not be in the checkpoint yet.
+    const end = await readFrom(session, log, startOffset);
     await log.refresh();
     await readFrom(session, log, Math.max(end, log.startOffset));
     if (!session.isOver) tally.add('asides');

@@ -13,6 +13,7 @@ import {
   slowDisk,
   textsFrom,
   thrownBy,
+  turns,
   valuesOf,
 } from '../../support/log-fixture.ts';
 
@@ -190,3 +191,39 @@ describe('close', () => {
     expect(fileSystem.openFileCount).toBe(0);
   });
 });
+
+test.each(['datasync', 'close'] as const)(
+  'of a writer whose %s failed leaves no file open, and no call behind',
+  async (operation) => {
+    let failures = 0;
+    let failuresInCalls = 0;
+    for (let seed = 1; seed <= 40; seed++) {
+      const fileSystem = await slowDisk(seed);
+      const log = await driven(fileSystem, openTextLog(fileSystem));
+      fileSystem.addFault({
+        errno: 'EIO',
+        operations: [operation],
+        path: /\d\.log$/,
+        skip: seed % 4,
+      });
+      const appended = Array.from({ length: 30 }, () => log.append({ value: 'v'.repeat(1000) }));
+      const settled = Promise.allSettled(appended);
+      await turns(1);
+      while (log.stats().state === 'open' && fileSystem.waitingCount > 0) {
+        fileSystem.completeOne();
+        await turns(1);
+      }
+      if (log.stats().state === 'failed') failures++;
+      if (log.stats().state === 'failed' && fileSystem.waitingCount > 0) failuresInCalls++;
+      await driven(fileSystem, rejectionOf(log.close()));
+      const { callCount } = fileSystem;
+      expect(fileSystem.openFileCount).toBe(0);
+      expect(fileSystem.waitingCount).toBe(0);
+      await turns(20);
+      expect(fileSystem.callCount).toBe(callCount);
+      await settled;
+    }
+    expect(failures).toBe(40);
+    expect(failuresInCalls).toBeGreaterThan(30); // The rest of them is what close has to wait for.
+  },
+);
