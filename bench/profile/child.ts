@@ -18,7 +18,7 @@ import { appendAll, isReadShape, recordsOfCall, scanAll } from './workloads.ts';
 /** Between two samples, V8's own is 1000: finer, for shorter runs, and it costs some percent. */
 const INTERVAL_US = 250;
 /** Objects are counted at microseconds each. */
-const COUNTED_RECORDS = 100_000;
+const COUNTED_RECORDS = 50_000;
 /** Sites to name. */
 const SITES_MAX = 5;
 
@@ -52,9 +52,12 @@ async function profileHeap(): Promise<HeapReply> {
   const long = await prepare(join(directory, 'log'), plan.records);
   const { bytes } = await allocatedBytes(long.measured);
   await long.close();
-  const short = await prepare(join(directory, 'log-short'), COUNTED_RECORDS);
-  const { objects, boxedNumbers, sites } = await countObjects(short.measured);
-  await short.close();
+  const more = await prepare(join(directory, 'log-long'), 2 * COUNTED_RECORDS);
+  const fewer = await prepare(join(directory, 'log-short'), COUNTED_RECORDS);
+  const runs = { long: more.measured, short: fewer.measured };
+  const { objects, boxedNumbers, sites } = await countObjects(runs);
+  await more.close();
+  await fewer.close();
   return {
     bytesPerRecord: bytes / plan.records,
     objectsPerRecord: objects / COUNTED_RECORDS,

@@ -75,14 +75,22 @@ export interface CountedObjects {
   readonly sites: readonly AllocationSite[];
 }
 
+export interface ComparedRuns {
+  readonly long: () => Promise<unknown>;
+  readonly short: () => Promise<unknown>;
+}
+
 /**
- * Counts the objects that `run` makes, garbage included, by the function that makes them.
+ * Counts the objects that `long` makes beyond those of `short`, which does less of the same, garbage
+ * included, by the function that makes them.
  *
  * V8's sampling heap profiler, told to sample every byte, so it samples every object. It costs
- * microseconds per object: keep `run` short, and do not time it. What the optimizing compiler
- * proves to be unneeded is never made and not counted; so warm `run` up before.
+ * microseconds per object: keep both short, and do not time it. What the optimizing compiler
+ * proves to be unneeded is never made and not counted; a long loop, however warm, is interpreted
+ * for its first thousands of turns, and makes there what the compiled loop does not. So two runs
+ * are counted; and one before them is not, since V8 compiles anew after the profiler has started.
  */
-export async function countObjects(run: () => Promise<unknown>): Promise<CountedObjects> {
+export async function countObjects({ long, short }: ComparedRuns): Promise<CountedObjects> {
   const session = new Session();
   session.connect();
   try {
@@ -91,9 +99,17 @@ export async function countObjects(run: () => Promise<unknown>): Promise<Counted
       includeObjectsCollectedByMajorGC: true,
       includeObjectsCollectedByMinorGC: true,
     } as { samplingInterval: number });
-    await run();
+    const lastOrdinal = async (): Promise<number> => {
+      const { profile } = await session.post('HeapProfiler.getSamplingProfile');
+      return lastOrdinalOf(profile as unknown as SampledHeap);
+    };
+    await long();
+    const start = await lastOrdinal();
+    await short();
+    const middle = await lastOrdinal();
+    await long();
     const { profile } = await session.post('HeapProfiler.stopSampling');
-    return toCount(profile as unknown as SampledHeap);
+    return toCount(profile as unknown as SampledHeap, { start, middle });
   } finally {
     session.disconnect();
   }
@@ -102,7 +118,14 @@ export async function countObjects(run: () => Promise<unknown>): Promise<Counted
 /** What V8 sends; the types of Node lack the half of it. */
 interface SampledHeap {
   readonly head: HeapNode;
-  readonly samples: readonly { readonly nodeId: number; readonly size: number }[];
+  readonly samples: readonly HeapSample[];
+}
+
+interface HeapSample {
+  readonly nodeId: number;
+  readonly size: number;
+  /** Grows from one object to the next. */
+  readonly ordinal: number;
 }
 
 interface HeapNode {
@@ -111,22 +134,32 @@ interface HeapNode {
   readonly children: readonly HeapNode[];
 }
 
-function toCount({ head, samples }: SampledHeap): CountedObjects {
+function lastOrdinalOf({ samples }: SampledHeap): number {
+  return samples.reduce((last, { ordinal }) => Math.max(last, ordinal), 0);
+}
+
+/** What was made after `middle`, less what was made between `start` and `middle`. */
+function toCount(
+  { head, samples }: SampledHeap,
+  { start, middle }: { readonly start: number; readonly middle: number },
+): CountedObjects {
   const names = new Map<number, string>();
   nameNodes(head, names);
   const sites = new Map<string, { objects: number; bytes: number }>();
   let objects = 0;
   let bytes = 0;
   let boxedNumbers = 0;
-  for (const { nodeId, size } of samples) {
+  for (const { nodeId, size, ordinal } of samples) {
     const name = names.get(nodeId) ?? '(unknown)';
-    if (name.includes('(node:inspector')) continue; // Of the profiler itself.
-    objects++;
+    // Of the profiler itself; of the warm-up.
+    if (name.includes('(node:inspector') || ordinal <= start) continue;
+    const sign = ordinal > middle ? 1 : -1;
+    objects += sign;
     const site = sites.get(name) ?? { objects: 0, bytes: 0 };
-    site.objects++;
-    site.bytes += size;
-    bytes += size;
-    if (size === BOXED_NUMBER_BYTES) boxedNumbers++;
+    site.objects += sign;
+    site.bytes += sign * size;
+    bytes += sign * size;
+    if (size === BOXED_NUMBER_BYTES) boxedNumbers += sign;
     sites.set(name, site);
   }
   return {

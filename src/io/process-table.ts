@@ -25,14 +25,14 @@ export function currentThread(): ThreadName {
   const threadId = ownThreadId();
   return threadId === null
     ? { pid, threadId, startTime: null }
-    : { pid, threadId, startTime: startTimeOf(`/proc/${pid}/task/${threadId}`) };
+    : { pid, threadId, startTime: startTimeOf(pid, threadId) };
 }
 
 /** What became of a thread of this pid namespace. */
 export function fateOfThread({ pid, threadId, startTime }: ThreadName): ThreadFate {
   if (!isRunning(pid)) return 'dead';
   if (startTime === null || ownThreadId() === null) return 'unknown';
-  const found = startTimeOf(`/proc/${pid}/task/${threadId ?? pid}`);
+  const found = startTimeOf(pid, threadId ?? pid);
   if (found !== null) return found === startTime ? 'alive' : 'dead';
   // The thread ended, or (with `hidepid`) nothing of the process is shown to us.
   return readText(`/proc/${pid}/stat`) === null ? 'unknown' : 'dead';
@@ -54,14 +54,29 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Field 22 of a `stat` file in /proc; null when there is none, or the process is a zombie. */
-function startTimeOf(directory: string): number | null {
-  const stat = readText(`${directory}/stat`);
-  if (stat === null) return null;
+/** Null when there is no such thread, or it has ended. */
+function startTimeOf(pid: number, threadId: number): number | null {
+  const stat = readText(`/proc/${pid}/task/${threadId}/stat`);
+  return stat === null ? null : startTimeIn(stat, { isMainThread: threadId === pid });
+}
+
+/** `PF_EXITING` of the Linux kernel. */
+const EXITING = 0x4;
+
+/** Field 22 of a `stat` file in /proc; null when it says that the thread has ended. */
+export function startTimeIn(
+  stat: string,
+  { isMainThread }: { readonly isMainThread: boolean },
+): number | null {
   // Field 2 is the name, in parentheses; it may hold spaces and parentheses.
   const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   if (['Z', 'X'].includes(state)) return null; // It holds nothing any more.
-  const startTime = Number(fields[22 - 4]); // The first after the state is field 4.
+  // The first after the state is field 4, so field 9, the flags, is this one.
+  const isExiting = (Number(fields[9 - 4]) & EXITING) !== 0;
+  // Who joins a worker (`terminate`) may still see it here; Node has closed by then what it held.
+  // An exiting process counts as alive: another of its threads may be in the middle of a write.
+  if (isExiting && !isMainThread) return null;
+  const startTime = Number(fields[22 - 4]);
   return Number.isSafeInteger(startTime) ? startTime : null;
 }
 

@@ -21,7 +21,7 @@ function shortened(contest: Contest, ids: readonly string[]): Contest {
     .filter(({ id }) => ids.includes(id))
     .map((side) => ({
       ...side,
-      parameters: { ...side.parameters, records: 20_000, countedRecords: 2000 },
+      parameters: { ...side.parameters, records: 20_000, countedRecords: 50_000 },
     }));
   const goals = contest.goals.filter(({ subject }) => ids.includes(subject));
   return { ...contest, sides, goals, rounds: 1 };
@@ -36,8 +36,10 @@ test.each(['appendBatch', 'batches'])('%s: counts what a record takes', async (s
   expect(cells[0]?.reason).toBeUndefined();
   const extra = cells[0]?.extra ?? {};
   expect(extra['bytesPerRecord']).toBeGreaterThan(0);
-  expect(extra['objectsPerRecord']).toBeGreaterThan(0);
-  expect(extra['boxedNumbersPerRecord']).toBeGreaterThanOrEqual(0);
+  // Differences of two counts: a loop that V8 compiled late in the shorter run takes some off.
+  expect(extra['objectsPerRecord']).toBeGreaterThan(0.2);
+  expect(extra['boxedNumbersPerRecord']).toBeGreaterThan(-0.8);
+  expect(extra['boxedNumbersPerRecord']).toBeLessThan(extra['objectsPerRecord'] ?? 0);
   expect(Math.abs(extra['retainedBytesPerRecord'] ?? Infinity)).toBeLessThan(50);
   expect(goals.every(({ value }) => Number.isFinite(value))).toBe(true);
   expect(readdirSync(directory)).toEqual([]);
