@@ -1,0 +1,125 @@
+/** Bytes of journal entries, written and read field by field. */
+import { assert } from '../core/assert.ts';
+
+const FIRST_BYTES = 256;
+/** A varint of 53 bits. */
+const UINT_BYTES_MAX = 8;
+const SEVEN_BITS = 0x7f;
+const MORE = 0x80;
+
+/** The bytes are no entry: a hostile file or a bug, for the checksum was right. */
+export class BadEntryError extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = 'BadEntryError';
+  }
+}
+
+/** Collects the fields of one entry after the other in a buffer of its own. */
+export class EntryWriter {
+  #bytes: Buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  #end = 0;
+
+  u8(value: number): void {
+    this.#reserve(1);
+    this.#bytes[this.#end++] = value;
+  }
+
+  /** A safe integer from 0 on, 7 bits a byte, lowest first. */
+  uint(value: number): void {
+    assert(Number.isSafeInteger(value) && value >= 0, 'an unsigned safe integer');
+    this.#reserve(UINT_BYTES_MAX);
+    let rest = value;
+    for (; rest > SEVEN_BITS; rest = Math.floor(rest / MORE)) {
+      this.#bytes[this.#end++] = (rest % MORE) | MORE;
+    }
+    this.#bytes[this.#end++] = rest;
+  }
+
+  /** Length and bytes. */
+  bytes(value: Uint8Array): void {
+    this.uint(value.length);
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#end);
+    this.#end += value.length;
+  }
+
+  /** Length and UTF-8. */
+  text(value: string): void {
+    const length = Buffer.byteLength(value, 'utf8');
+    this.uint(length);
+    this.#reserve(length);
+    this.#bytes.write(value, this.#end, length, 'utf8');
+    this.#end += length;
+  }
+
+  /** A copy of what was written since the last call. */
+  take(): Uint8Array {
+    const bytes = new Uint8Array(this.#bytes.subarray(0, this.#end));
+    this.#end = 0;
+    return bytes;
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#end + more;
+    if (needed <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#bytes.length));
+    larger.set(this.#bytes.subarray(0, this.#end));
+    this.#bytes = larger;
+  }
+}
+
+/** Walks the fields of an entry. Every method throws `BadEntryError` where the bytes end too early. */
+export class EntryReader {
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  u8(): number {
+    const value = this.#bytes[this.#at++];
+    if (value === undefined) throw new BadEntryError('it ends within a field');
+    return value;
+  }
+
+  uint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let count = 0; count < UINT_BYTES_MAX; count++) {
+      const byte = this.u8();
+      value += (byte & SEVEN_BITS) * scale;
+      if (byte < MORE) {
+        // One value has one form, so that equal states have equal bytes.
+        const isLong = byte === 0 && count > 0;
+        if (isLong || !Number.isSafeInteger(value)) break;
+        return value;
+      }
+      scale *= MORE;
+    }
+    throw new BadEntryError('an integer is too long');
+  }
+
+  /** A copy. */
+  bytes(): Uint8Array {
+    return new Uint8Array(this.#take());
+  }
+
+  text(): string {
+    return this.#take().toString('utf8');
+  }
+
+  /** Nothing may follow the last field: an older version would have been told by its number. */
+  end(): void {
+    if (this.#at !== this.#bytes.length) throw new BadEntryError('bytes follow the last field');
+  }
+
+  #take(): Buffer {
+    const length = this.uint();
+    const from = this.#at;
+    if (length > this.#bytes.length - from) throw new BadEntryError('it ends within a field');
+    this.#at = from + length;
+    return this.#bytes.subarray(from, this.#at);
+  }
+}

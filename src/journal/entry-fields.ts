@@ -1,0 +1,127 @@
+/**
+ * What entries and states consist of: one description of a field gives its type, its bytes, and the
+ * check of what is read.
+ *
+ * Equal values have equal bytes, maps too, whatever the order in which they were filled: the hash of
+ * a state is the hash of its bytes.
+ */
+import { BadEntryError, EntryWriter, type EntryReader } from './entry-bytes.ts';
+
+/** One kind of value. Methods, not properties: a list of fields holds fields of any type. */
+export interface Field<T> {
+  write(to: EntryWriter, value: T): void;
+  /** @throws BadEntryError */
+  read(from: EntryReader): T;
+}
+
+/** Fields by name, in the order of their bytes. */
+export type Fields = Readonly<Record<string, Field<unknown>>>;
+
+export type ValueOf<F> = F extends Field<infer T> ? T : never;
+
+export type StructOf<F extends Fields> = { -readonly [Name in keyof F]: ValueOf<F[Name]> };
+
+/** A safe integer from 0 on. */
+export const uint: Field<number> = {
+  write: (to, value) => to.uint(value),
+  read: (from) => from.uint(),
+};
+
+export const text: Field<string> = {
+  write: (to, value) => to.text(value),
+  read: (from) => from.text(),
+};
+
+export const bytes: Field<Uint8Array> = {
+  write: (to, value) => to.bytes(value),
+  read: (from) => from.bytes(),
+};
+
+export const flag: Field<boolean> = {
+  write: (to, value) => to.u8(value ? 1 : 0),
+  read(from) {
+    const byte = from.u8();
+    if (byte > 1) throw new BadEntryError('a flag is neither 0 nor 1');
+    return byte === 1;
+  },
+};
+
+/** One of some names; stored by its place, so names may only be added at the end. */
+export function choice<const C extends string>(choices: readonly C[]): Field<C> {
+  return {
+    write: (to, value) => to.u8(choices.indexOf(value)),
+    read(from) {
+      const value = choices[from.u8()];
+      if (value === undefined) throw new BadEntryError(`none of ${choices.join(', ')}`);
+      return value;
+    },
+  };
+}
+
+/** The field, or null. */
+export function nullable<T>(field: Field<T>): Field<T | null> {
+  return {
+    write(to, value) {
+      flag.write(to, value !== null);
+      if (value !== null) field.write(to, value);
+    },
+    read: (from) => (flag.read(from) ? field.read(from) : null),
+  };
+}
+
+/** Any number of them, in order. */
+export function list<T>(field: Field<T>): Field<T[]> {
+  return {
+    write(to, values) {
+      to.uint(values.length);
+      for (const value of values) field.write(to, value);
+    },
+    read(from) {
+      const values: T[] = [];
+      // Not an array of that length at once: the length is not to be believed before its values are.
+      for (let left = from.uint(); left > 0; left--) values.push(field.read(from));
+      return values;
+    },
+  };
+}
+
+/** Pairs in the order of the bytes of their keys. */
+export function map<K, V>(key: Field<K>, value: Field<V>): Field<Map<K, V>> {
+  return {
+    write(to, pairs) {
+      to.uint(pairs.size);
+      const scratch = new EntryWriter();
+      const sorted = [...pairs].map(([name, held]) => {
+        key.write(scratch, name);
+        return { order: Buffer.from(scratch.take()), name, held };
+      });
+      sorted.sort((one, two) => Buffer.compare(one.order, two.order));
+      for (const { name, held } of sorted) {
+        key.write(to, name);
+        value.write(to, held);
+      }
+    },
+    read(from) {
+      const pairs = new Map<K, V>();
+      const count = from.uint();
+      for (let left = count; left > 0; left--) pairs.set(key.read(from), value.read(from));
+      if (pairs.size !== count) throw new BadEntryError('a key stands twice in a map');
+      return pairs;
+    },
+  };
+}
+
+/** An object with these fields. */
+export function struct<F extends Fields>(fields: F): Field<StructOf<F>> {
+  const members = Object.entries(fields);
+  return {
+    write(to, value) {
+      for (const [name, field] of members) field.write(to, value[name]);
+    },
+    read(from) {
+      const value = Object.fromEntries(members.map(([name, field]) => [name, field.read(from)]));
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each field gave its own type
+      return value as StructOf<F>;
+    },
+  };
+}
