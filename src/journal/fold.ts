@@ -1,0 +1,210 @@
+/**
+ * State as a fold over journal entries: the same code applies an entry live and at recovery.
+ *
+ * State is kept in instances, each of one reducer and with an id (a topic, a group), because a
+ * snapshot is taken instance by instance while entries go on: each says from which entry on it
+ * has to be folded further.
+ */
+import { createHash } from 'node:crypto';
+import { assert, present } from '../core/assert.ts';
+import { BadEntryError, EntryReader, EntryWriter } from './entry-bytes.ts';
+import type { Field } from './entry-fields.ts';
+import { entryOf, type EntryType, type ReadEntry } from './entry-type.ts';
+
+/** How one kind of state begins, changes and ends. Without clock, chance or any other effect. */
+export interface Reducer<S> {
+  /** Stands in snapshots: never changed, never used again. */
+  readonly name: string;
+  /** All of the state: what a snapshot holds, and what the hash covers. */
+  readonly state: Field<S>;
+  readonly rules: readonly Rule<S>[];
+}
+
+/** What one kind of entry does to one kind of state. */
+export interface Rule<S> {
+  readonly type: EntryType<unknown>;
+  /** Whether it begins an instance; otherwise the instance must be there. */
+  readonly begins: boolean;
+  /** Ids of the instances that the entry is for. */
+  readonly ids: (entry: ReadEntry) => readonly string[];
+  /** Returns the state after the entry, the same object or another; null = the instance ends. */
+  readonly apply: (state: S | null, entry: ReadEntry) => S | null;
+}
+
+export interface RuleSpec<S, E> {
+  readonly id: (entry: E) => string | readonly string[];
+  readonly apply: (state: S, entry: E) => S | null;
+}
+
+/** A rule for entries about an instance that is there. */
+export function changes<S, E>(type: EntryType<E>, { id, apply }: RuleSpec<S, E>): Rule<S> {
+  return {
+    type,
+    begins: false,
+    ids: (entry) => idsOf(type, entry, id),
+    apply: (state, entry) => apply(present(state, 'the fold has it'), valueOf(type, entry)),
+  };
+}
+
+export interface BeginSpec<S, E> {
+  readonly id: (entry: E) => string;
+  readonly begin: (entry: E) => S;
+}
+
+/** A rule for entries that begin an instance. */
+export function begins<S, E>(type: EntryType<E>, { id, begin }: BeginSpec<S, E>): Rule<S> {
+  return {
+    type,
+    begins: true,
+    ids: (entry) => idsOf(type, entry, id),
+    apply: (_state, entry) => begin(valueOf(type, entry)),
+  };
+}
+
+/** A state of which a snapshot holds a copy: entries from `from` on are not in it. */
+export interface StatePart {
+  readonly reducer: string;
+  readonly id: string;
+  readonly from: number;
+  readonly state: Uint8Array;
+}
+
+interface Instance {
+  state: unknown;
+  /** First entry that is not in it. */
+  from: number;
+}
+
+type Instances = Map<string, Instance>;
+
+export class Fold {
+  readonly #reducers: readonly Reducer<unknown>[];
+  readonly #instances = new Map<string, Instances>();
+  readonly #rules = new Map<EntryType<unknown>, { reducer: string; rule: Rule<unknown> }[]>();
+  readonly #writer = new EntryWriter();
+  /** Entries below may be about an instance that ended while the snapshot was taken. */
+  #toleratedTo = 0;
+
+  constructor(reducers: readonly Reducer<unknown>[]) {
+    this.#reducers = reducers.toSorted((one, two) => (one.name < two.name ? -1 : 1));
+    for (const { name, rules } of reducers) {
+      assert(!this.#instances.has(name), `${name} is the name of one reducer`);
+      this.#instances.set(name, new Map());
+      for (const rule of rules) this.#addRule(name, rule);
+    }
+  }
+
+  /** The state of an instance; null when there is none. For reading: only entries change it. */
+  get<S>(reducer: Reducer<S>, id: string): S | null {
+    const instance = this.#of(reducer.name).get(id);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its own reducer has made it
+    return instance === undefined ? null : (instance.state as S);
+  }
+
+  /** Ids of all instances of a reducer, in the order in which they began. */
+  ids(reducer: Reducer<unknown>): readonly string[] {
+    return [...this.#of(reducer.name).keys()];
+  }
+
+  /**
+   * Applies the entry at `offset` of the journal. Entries must come in order.
+   *
+   * @throws BadEntryError when it is about an instance that is not there, or begins one that is
+   */
+  apply(entry: ReadEntry, offset: number): void {
+    for (const { reducer, rule } of this.#rules.get(entry.type) ?? []) {
+      for (const id of rule.ids(entry)) this.#applyTo(reducer, id, { rule, entry, offset });
+    }
+  }
+
+  /** Copies of all instances, one after the other: each is as of the moment when it is taken. */
+  *parts(appliedTo: () => number): Generator<StatePart, void, void> {
+    for (const { name } of this.#reducers) {
+      for (const id of this.#of(name).keys()) {
+        yield { reducer: name, id, from: appliedTo(), state: this.#encode(name, id) };
+      }
+    }
+  }
+
+  /**
+   * Puts an instance of a snapshot in place.
+   *
+   * @param toleratedTo  offset of the end of the snapshot: what ended meanwhile has no part
+   * @throws BadEntryError when the part is not what its reducer writes
+   */
+  restore({ reducer, id, from, state }: StatePart, toleratedTo: number): void {
+    const type = this.#reducers.find(({ name }) => name === reducer);
+    if (type === undefined) throw new BadEntryError(`a part of an unknown reducer: ${reducer}`);
+    const reader = new EntryReader(state);
+    const value = type.state.read(reader);
+    reader.end();
+    this.#of(reducer).set(id, { state: value, from });
+    this.#toleratedTo = Math.max(this.#toleratedTo, toleratedTo);
+  }
+
+  /** SHA-256 over all instances, hexadecimal: equal folds have equal hashes. */
+  hash(): string {
+    const hash = createHash('sha256');
+    for (const { name } of this.#reducers) {
+      for (const id of [...this.#of(name).keys()].toSorted()) {
+        this.#writer.text(name);
+        this.#writer.text(id);
+        hash.update(this.#writer.take());
+        hash.update(this.#encode(name, id));
+      }
+    }
+    return hash.digest('hex');
+  }
+
+  #addRule(reducer: string, rule: Rule<unknown>): void {
+    const rules = this.#rules.get(rule.type) ?? [];
+    rules.push({ reducer, rule });
+    this.#rules.set(rule.type, rules);
+  }
+
+  #applyTo(
+    reducer: string,
+    id: string,
+    { rule, entry, offset }: { rule: Rule<unknown>; entry: ReadEntry; offset: number },
+  ): void {
+    const instances = this.#of(reducer);
+    const instance = instances.get(id) ?? null;
+    if (instance !== null && offset < instance.from) return; // Its snapshot was taken later.
+    if (rule.begins !== (instance === null)) {
+      if (offset < this.#toleratedTo) return;
+      const problem = instance === null ? 'is not there' : 'is there already';
+      throw new BadEntryError(`${entry.type.name}: ${reducer} ${id} ${problem}`);
+    }
+    const state = rule.apply(instance?.state ?? null, entry);
+    if (state === null) instances.delete(id);
+    else if (instance === null) instances.set(id, { state, from: offset + 1 });
+    else instance.state = state;
+  }
+
+  #encode(reducer: string, id: string): Uint8Array {
+    const type = present(
+      this.#reducers.find(({ name }) => name === reducer),
+      'a reducer',
+    );
+    const instance = present(this.#of(reducer).get(id), 'an instance');
+    type.state.write(this.#writer, instance.state);
+    return this.#writer.take();
+  }
+
+  #of(reducer: string): Instances {
+    return present(this.#instances.get(reducer), 'the reducer is registered');
+  }
+}
+
+function idsOf<E>(
+  type: EntryType<E>,
+  entry: ReadEntry,
+  id: (entry: E) => string | readonly string[],
+): readonly string[] {
+  const ids = id(valueOf(type, entry));
+  return typeof ids === 'string' ? [ids] : ids;
+}
+
+function valueOf<E>(type: EntryType<E>, entry: ReadEntry): E {
+  return present(entryOf(type, entry), 'the rule is for this type');
+}
