@@ -1,0 +1,68 @@
+/** Which partition a record goes to. */
+import { assert } from '../core/assert.ts';
+import { randomBelow, type Random } from '../core/random.ts';
+
+const SEED = 0x9747b28c;
+const MULTIPLIER = 0x5bd1e995;
+const SHIFT = 24;
+const POSITIVE = 0x7fffffff;
+
+/** Bytes that go to one partition before keyless records move on to another: Kafka's `batch.size`. */
+const STICKY_BYTES = 16 * 1024;
+
+/** Austin Appleby's MurmurHash2 in Kafka's variant, as a signed 32-bit integer. */
+export function murmur2(bytes: Uint8Array): number {
+  const { length } = bytes;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, length);
+  let hash = SEED ^ length;
+  const words = length & ~3;
+  for (let at = 0; at < words; at += 4) {
+    let word = Math.imul(view.getInt32(at, true), MULTIPLIER);
+    word = Math.imul(word ^ (word >>> SHIFT), MULTIPLIER);
+    hash = Math.imul(hash, MULTIPLIER) ^ word;
+  }
+  if (words < length) {
+    for (let at = length - 1; at >= words; at--) hash ^= view.getUint8(at) << (8 * (at - words));
+    hash = Math.imul(hash, MULTIPLIER);
+  }
+  hash = Math.imul(hash ^ (hash >>> 13), MULTIPLIER);
+  return hash ^ (hash >>> 15);
+}
+
+/** The partition of a key: the same as that of Kafka's default partitioner. */
+export function partitionOfKey(key: Uint8Array, partitionCount: number): number {
+  assert(partitionCount > 0, 'a topic has partitions');
+  return (murmur2(key) & POSITIVE) % partitionCount;
+}
+
+/**
+ * Keyless records stay with one partition for a while, so that they share batches and syncs, and
+ * then go on with another, drawn at random (KIP-480, KIP-794).
+ */
+export class StickyPartitioner {
+  readonly #random: Random;
+  #partition = -1;
+  #bytesLeft = 0;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** @param sizeBytes  of the record, roughly */
+  next(partitionCount: number, sizeBytes: number): number {
+    if (this.#bytesLeft <= 0 || this.#partition >= partitionCount || this.#partition < 0) {
+      this.#partition = this.#other(partitionCount);
+      this.#bytesLeft = STICKY_BYTES;
+    }
+    this.#bytesLeft -= sizeBytes;
+    return this.#partition;
+  }
+
+  /** Any but the current one, if there is another. */
+  #other(partitionCount: number): number {
+    const isOneOf = this.#partition >= 0 && this.#partition < partitionCount;
+    if (!isOneOf || partitionCount === 1) return randomBelow(this.#random, partitionCount);
+    const step = 1 + randomBelow(this.#random, partitionCount - 1);
+    return (this.#partition + step) % partitionCount;
+  }
+}

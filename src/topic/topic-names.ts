@@ -1,0 +1,56 @@
+/** Names of topics, and of the directories that they live in. */
+import { argumentError } from '../core/assert.ts';
+
+/** Longest name, bytes of UTF-8. */
+export const NAME_BYTES_MAX = 255;
+/** Of a directory's name; with the log id it stays below the 255 bytes of file systems. */
+const ENCODED_CHARS_MAX = 200;
+const LOG_ID_DIGITS = 14;
+
+// oxlint-disable-next-line no-control-regex -- control characters are what it is about
+const CONTROL = /[\u0000-\u001f\u007f]/u;
+const PLAIN = /^[A-Za-z0-9_-]$/u;
+
+/**
+ * Throws unless `name` may name a topic, a queue, an exchange or a group: 1 to 255 bytes of UTF-8
+ * without control characters.
+ */
+export function checkName(parameter: string, name: unknown): string {
+  if (typeof name !== 'string') throw argumentError(TypeError, parameter, 'a string', name);
+  const sizeBytes = Buffer.byteLength(name, 'utf8');
+  if (sizeBytes === 0 || sizeBytes > NAME_BYTES_MAX) {
+    throw argumentError(RangeError, parameter, `of 1 to ${NAME_BYTES_MAX} bytes`, name);
+  }
+  if (CONTROL.test(name) || !name.isWellFormed()) {
+    throw argumentError(RangeError, parameter, 'text without control characters', name);
+  }
+  return name;
+}
+
+/**
+ * A directory for a topic: its name, as far as it fits, for people, and the log id, which makes it
+ * the only one, also where file systems take `A` for `a`, and when a topic was deleted and made again.
+ */
+export function topicDirectoryName(name: string, topicId: number): string {
+  const encoded = [...Buffer.from(name, 'utf8')].map(encodeByte);
+  let readable = '';
+  for (const part of encoded) {
+    if (readable.length + part.length > ENCODED_CHARS_MAX) break;
+    readable += part;
+  }
+  return `${readable}-${topicId.toString(16).padStart(LOG_ID_DIGITS, '0')}`;
+}
+
+/** The id in a directory's name; null when the name is none of ours. */
+export function topicIdOf(directoryName: string): number | null {
+  const digits = /-([0-9a-f]{14})$/u.exec(directoryName)?.[1];
+  if (digits === undefined) return null;
+  const id = Number.parseInt(digits, 16);
+  return Number.isSafeInteger(id) && id > 0 ? id : null;
+}
+
+/** Letters, digits, `_` and `-` as they are, everything else as `%XX`, a dot too: no `..`. */
+function encodeByte(byte: number): string {
+  const char = String.fromCharCode(byte);
+  return PLAIN.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+}
