@@ -22,6 +22,7 @@ import type { BatchBuilder, Chunk } from './batch-builder.ts';
 import { Backpressure } from './backpressure.ts';
 import { RefusedWrite, type ChunkWriter } from './chunk-writer.ts';
 import type { DurabilityLevel } from './log-options.ts';
+import type { LogObserver } from './log-home.ts';
 import type { LogMarks } from './marks.ts';
 import type { SyncLoop } from './sync-loop.ts';
 
@@ -35,6 +36,7 @@ export interface AppenderOptions {
   readonly durability: DurabilityLevel;
   readonly flushMs: number;
   readonly queuedBytesMax: number;
+  readonly observer: LogObserver | null;
   /** Called after each write: the log's state moved. */
   readonly onWritten: () => void;
 }
@@ -344,8 +346,9 @@ export class Appender {
   }
 
   #afterWrite(): void {
-    const { marks, durability, syncLoop } = this.#options;
+    const { marks, durability, syncLoop, observer } = this.#options;
     const { writtenOffset } = marks;
+    observer?.written(writtenOffset);
     if (durability !== 'sync') {
       marks.advanceVisible(writtenOffset);
       this.#backpressure.settle(writtenOffset);
@@ -372,6 +375,7 @@ export class Appender {
     this.#unlookedBytes = 0;
     this.#reachedOffsetAsked = 0;
     this.#builder.rewind(writer.end);
+    this.#options.observer?.takenBack(writer.end.offset);
     this.#backpressure.clear();
     const { offset } = writer.end;
     const errorFor = ({ baseOffset }: Waiter) => refusalOf(cause, offset - baseOffset);

@@ -59,6 +59,8 @@ export interface BatchBuilderOptions {
   readonly random: Random;
   readonly marks: LogMarks;
   readonly logId: number;
+  /** Of the store that the log belongs to; 0 = of its own. */
+  readonly ownerId: number;
   readonly epoch: number;
   readonly policy: RollPolicy;
   /** Where a batch is closed: bytes before compression. */
@@ -274,7 +276,7 @@ export class BatchBuilder {
   }
 
   #planSegment(): void {
-    const { directory, random, clock, logId, epoch } = this.#options;
+    const { directory, random, clock, logId, ownerId, epoch } = this.#options;
     this.#appendTimeMs = Math.max(this.#appendTimeMs, clock.now());
     const previousId = this.#segment?.header?.segmentId ?? 0;
     const header = {
@@ -287,7 +289,7 @@ export class BatchBuilder {
       previousEndCrc: this.#endCrc,
       epoch,
       createdTimeMs: this.#appendTimeMs,
-      ownerId: 0,
+      ownerId,
       endOffset: 0,
       endCrc: 0,
     };

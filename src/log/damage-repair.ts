@@ -212,7 +212,7 @@ function headerFor(repair: DamageRepair, baseOffset: number, segmentId: number):
     previousEndCrc: previous?.endCrc ?? 0,
     epoch: gapEpoch(repair, baseOffset),
     createdTimeMs: lastAppendTimeMs,
-    ownerId: 0,
+    ownerId: known?.ownerId ?? 0,
     endOffset: 0,
     endCrc: 0,
   };

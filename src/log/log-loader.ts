@@ -19,8 +19,8 @@ import { replaceDamage } from './damage-repair.ts';
 import { unfinishedCopies } from './quarantine.ts';
 import { beginEpoch } from './epochs.ts';
 import type { DirectoryListing, LogDirectory } from './log-directory.ts';
+import type { LoadingHome } from './log-home.ts';
 import type { LogGap, RecoveryReport } from './recovery-report.ts';
-import { ensureReserve, freeReserve } from './reserve.ts';
 import { examineTail, type TailExamination } from './tail-examination.ts';
 import { cutTornTail, rewriteTail, type CutReport } from './tail-repair.ts';
 
@@ -28,6 +28,7 @@ export type OnCorruption = 'fail' | 'readonly' | 'skip';
 
 export interface LoadOptions {
   readonly directory: LogDirectory;
+  readonly home: LoadingHome;
   readonly random: Random;
   readonly onCorruption: OnCorruption;
   /** False: nothing is written, whatever is found. */
@@ -198,16 +199,20 @@ class LogLoader {
       to: this.#options.endsAtCheckpoint ? (this.#checkpoint?.visibleOffset ?? null) : null,
       fromOffset: this.#fromOffset,
     });
-    const ownerId = examination.segments[examination.lastAt]?.header?.ownerId ?? 0;
-    if (ownerId !== 0 && this.#options.canWrite) {
-      throw new ConflictError({
-        kind: 'log',
-        name: this.#directory.path,
-        stored: `owned by store ${ownerId}`,
-        requested: 'to be opened as a bare log',
-      });
-    }
+    this.#checkOwner(examination.segments[examination.lastAt]?.header?.ownerId ?? null);
     return examination;
+  }
+
+  /** Two stores, or a store and a program of its own, would write to one log. */
+  #checkOwner(stored: number | null): void {
+    const { ownerId } = this.#options.home;
+    if (!this.#options.canWrite || stored === null || ownerId === null || stored === ownerId) return;
+    throw new ConflictError({
+      kind: 'log',
+      name: this.#directory.path,
+      stored: stored === 0 ? 'of its own' : `owned by store ${stored}`,
+      requested: ownerId === 0 ? 'to be opened as a bare log' : `to be opened by store ${ownerId}`,
+    });
   }
 
   /** The damage to report when acknowledged data is affected; null for a torn tail or none. */
@@ -269,7 +274,7 @@ class LogLoader {
       return await cutTornTail(this.#directory, examination);
     } catch (error) {
       if (!(error instanceof DiskFullError)) throw error;
-      if (!(await freeReserve(this.#directory))) throw error;
+      if (!(await this.#options.home.giveUpReserve(this.#directory))) throw error;
       return cutTornTail(this.#directory, examination);
     }
   }
@@ -305,7 +310,7 @@ class LogLoader {
     };
     // Both slots: what an earlier process wrote and failed to sync must not come back.
     await file.writeBothSynced(() => state);
-    await ensureReserve(this.#directory, this.#listing.hasReserve);
+    await this.#options.home.keepReserve(this.#directory, this.#listing.hasReserve);
   }
 
   async #recreateCheckpoint(examination: TailExamination): Promise<Checkpoint> {

@@ -8,6 +8,7 @@ import type { CheckpointFile } from './checkpoint-file.ts';
 import { CheckpointKeeper } from './checkpoint-keeper.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import type { LogDirectory } from './log-directory.ts';
+import type { LogHome } from './log-home.ts';
 import type { LoadedLog } from './log-loader.ts';
 import type { LogSettings } from './log-options.ts';
 import type { ReadableLog } from './readable-log.ts';
@@ -17,6 +18,7 @@ import { Trimmer } from './trimmer.ts';
 
 export interface LogWriterParts {
   readonly directory: LogDirectory;
+  readonly home: Pick<LogHome, 'ownerId' | 'observer'>;
   readonly settings: Omit<LogSettings<never>, 'codec'>;
   readonly loaded: LoadedLog;
   readonly checkpointFile: CheckpointFile;
@@ -71,7 +73,7 @@ export class LogWriter {
   }
 
   #makeAppender(parts: LogWriterParts, end: LogEnd): Appender {
-    const { directory, settings, loaded, checkpointFile, lock, log } = parts;
+    const { directory, home, settings, loaded, checkpointFile, lock, log } = parts;
     const { marks, segments } = log;
     const { syncLoop } = this;
     const { clock, random, batchBytesMax, compressor, durability, flushMs, queuedBytesMax } =
@@ -94,6 +96,7 @@ export class LogWriter {
       random,
       marks,
       logId: loaded.logId,
+      ownerId: home.ownerId ?? 0,
       epoch,
       policy: settings,
       batchBytesMax,
@@ -110,6 +113,7 @@ export class LogWriter {
       durability,
       flushMs,
       queuedBytesMax,
+      observer: home.observer,
       onWritten: () => this.#onWritten(durability !== 'sync'),
     });
   }

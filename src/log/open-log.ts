@@ -9,6 +9,7 @@ import { HandleCache } from './handle-cache.ts';
 import { IndexCache } from './index-cache.ts';
 import { LogDirectory } from './log-directory.ts';
 import { hasWriter, LogFollower } from './log-follower.ts';
+import { ownHome, type LogHome } from './log-home.ts';
 import { loadLog, type LoadedLog } from './log-loader.ts';
 import { resolveLogOptions, type LogOptions, type LogSettings } from './log-options.ts';
 import type { ReadableLog } from './readable-log.ts';
@@ -41,7 +42,16 @@ export async function openLog<T = Uint8Array, Input = T>(
     throw argumentError(TypeError, 'path', 'the path of a directory', path);
   }
   const settings = resolveLogOptions(options);
-  return settings.readOnly ? openForReading(path, settings) : openForWriting(path, settings);
+  return openLogIn(path, settings, ownHome(settings));
+}
+
+/** @internal `openLog` for a log that may be one of a store. */
+export function openLogIn<T, Input>(
+  path: string,
+  settings: LogSettings<T, Input>,
+  home: LogHome,
+): Promise<Log<T, Input>> {
+  return settings.readOnly ? openForReading(path, settings) : openForWriting(path, settings, home);
 }
 
 async function openForReading<T, Input>(
@@ -51,7 +61,8 @@ async function openForReading<T, Input>(
   const startMs = settings.clock.monotonic();
   const directory = await existingDirectory(path, settings);
   const view = await loadView(directory, settings);
-  return assemble({ settings, directory, ...view, lock: null, startMs });
+  const home = ownHome(settings);
+  return assemble({ settings, home, directory, ...view, lock: null, startMs });
 }
 
 interface View {
@@ -100,27 +111,27 @@ async function hasMoved(directory: LogDirectory, before: ParsedCheckpointFile): 
 async function openForWriting<T, Input>(
   path: string,
   settings: LogSettings<T, Input>,
+  home: LogHome,
 ): Promise<Log<T, Input>> {
   const startMs = settings.clock.monotonic();
   if (settings.create) await settings.fileSystem.makeDirectory(path);
   const directory = await existingDirectory(path, settings);
   if (!settings.create) await checkLogThere(directory);
-  const lock = await settings.fileSystem.lockDirectory(directory.path, {
-    lock: settings.lock,
-    clock: settings.clock,
-  });
+  const lock = await home.lock(directory);
+  const parts = { settings, home, directory, isBesideWriter: false, startMs };
   let loaded: LoadedLog | null = null;
   try {
     loaded = await loadLog({
       ...loadOptions(directory, settings),
+      home,
       canWrite: true,
       endsAtCheckpoint: false,
     });
     if (loaded.checkpointFile === null) {
       await lock.release(); // Damage or a full disk made it read-only: others may read, too.
-      return assemble({ settings, directory, loaded, isBesideWriter: false, lock: null, startMs });
+      return assemble({ ...parts, loaded, lock: null });
     }
-    return await assemble({ settings, directory, loaded, isBesideWriter: false, lock, startMs });
+    return await assemble({ ...parts, loaded, lock });
   } catch (error) {
     // Whatever else fails now: the lock goes, and the caller hears of the first failure.
     await Promise.allSettled([loaded?.checkpointFile?.close(), loaded?.active?.file?.close()]);
@@ -150,11 +161,12 @@ async function existingDirectory<T, Input>(
 
 function loadOptions<T, Input>(directory: LogDirectory, settings: LogSettings<T, Input>) {
   const { random, onCorruption, create } = settings;
-  return { directory, random, onCorruption, create };
+  return { directory, home: ownHome(settings), random, onCorruption, create };
 }
 
 interface Assembly<T, Input> {
   readonly settings: LogSettings<T, Input>;
+  readonly home: LogHome;
   readonly directory: LogDirectory;
   readonly loaded: LoadedLog;
   readonly isBesideWriter: boolean;
@@ -163,13 +175,13 @@ interface Assembly<T, Input> {
 }
 
 async function assemble<T, Input>(parts: Assembly<T, Input>): Promise<Log<T, Input>> {
-  const { settings, directory, loaded, lock } = parts;
+  const { settings, home, directory, loaded, lock } = parts;
   const { checkpointFile } = loaded;
   const log = readableLog(parts);
   const writer =
     checkpointFile === null || lock === null
       ? null
-      : await LogWriter.open({ directory, settings, loaded, checkpointFile, lock, log });
+      : await LogWriter.open({ directory, home, settings, loaded, checkpointFile, lock, log });
   const durationMs = settings.clock.monotonic() - parts.startMs;
   return new Log({
     settings,

@@ -1,0 +1,45 @@
+/** What a log lives in: a directory of its own, or a store, which has the lock and the reserve then. */
+import type { DirectoryLock } from '../io/file-system.ts';
+import type { LogDirectory } from './log-directory.ts';
+import type { LogSettings } from './log-options.ts';
+import { ensureReserve, freeReserve } from './reserve.ts';
+
+export interface LogHome {
+  /** Stands in each segment header: the id of the store; 0 = of its own; null = whoever's it is. */
+  readonly ownerId: number | null;
+  /** Keeps other writers out until it is released. */
+  lock(directory: LogDirectory): Promise<DirectoryLock>;
+  /** Sees to it that there is something to give up when the disk is full. */
+  keepReserve(directory: LogDirectory, exists: boolean): Promise<void>;
+  /** Gives it up. @returns false when there was none left */
+  giveUpReserve(directory: LogDirectory): Promise<boolean>;
+  readonly observer: LogObserver | null;
+}
+
+/** Hears at once, before any caller does, how far a log has come. Must not throw. */
+export interface LogObserver {
+  /** Everything below `offset` is written, and none of it will be taken back. */
+  written(offset: number): void;
+  /** The disk was full: everything from `offset` on was taken back. */
+  takenBack(offset: number): void;
+}
+
+/** What loading needs to know of it. */
+export type LoadingHome = Pick<LogHome, 'ownerId' | 'keepReserve' | 'giveUpReserve'>;
+
+/** For tools, which repair the log of whoever it is. */
+export const anyHome: LoadingHome = {
+  ownerId: null,
+  keepReserve: ensureReserve,
+  giveUpReserve: freeReserve,
+};
+
+/** A log in a directory of its own. */
+export function ownHome({ lock, clock }: Pick<LogSettings<never>, 'lock' | 'clock'>): LogHome {
+  return {
+    ...anyHome,
+    ownerId: 0,
+    lock: ({ fileSystem, path }) => fileSystem.lockDirectory(path, { lock, clock }),
+    observer: null,
+  };
+}
