@@ -23,12 +23,12 @@ export interface Reducer<S> {
 /** What one kind of entry does to one kind of state. */
 export interface Rule<S> {
   readonly type: EntryType<unknown>;
-  /** Whether it begins an instance; otherwise the instance must be there. */
-  readonly begins: boolean;
+  /** Whether the instance must be there before, must not, or may. */
+  readonly needs: 'instance' | 'none' | 'any';
   /** Ids of the instances that the entry is for. */
   readonly ids: (entry: ReadEntry) => readonly string[];
   /** Returns the state after the entry, the same object or another; null = the instance ends. */
-  readonly apply: (state: S | null, entry: ReadEntry) => S | null;
+  readonly apply: (state: S | null, entry: ReadEntry, id: string) => S | null;
 }
 
 export interface RuleSpec<S, E> {
@@ -40,7 +40,7 @@ export interface RuleSpec<S, E> {
 export function changes<S, E>(type: EntryType<E>, { id, apply }: RuleSpec<S, E>): Rule<S> {
   return {
     type,
-    begins: false,
+    needs: 'instance',
     ids: (entry) => idsOf(type, entry, id),
     apply: (state, entry) => apply(present(state, 'the fold has it'), valueOf(type, entry)),
   };
@@ -55,9 +55,25 @@ export interface BeginSpec<S, E> {
 export function begins<S, E>(type: EntryType<E>, { id, begin }: BeginSpec<S, E>): Rule<S> {
   return {
     type,
-    begins: true,
+    needs: 'none',
     ids: (entry) => idsOf(type, entry, id),
     apply: (_state, entry) => begin(valueOf(type, entry)),
+  };
+}
+
+export interface SetSpec<S, E> {
+  readonly id: (entry: E) => string | readonly string[];
+  /** For one of the ids at a time. */
+  readonly set: (state: S | null, entry: E, id: string) => S | null;
+}
+
+/** A rule for entries about an instance that may be there or not. */
+export function sets<S, E>(type: EntryType<E>, { id, set }: SetSpec<S, E>): Rule<S> {
+  return {
+    type,
+    needs: 'any',
+    ids: (entry) => idsOf(type, entry, id),
+    apply: (state, entry, at) => set(state, valueOf(type, entry), at),
   };
 }
 
@@ -170,12 +186,13 @@ export class Fold {
     const instances = this.#of(reducer);
     const instance = instances.get(id) ?? null;
     if (instance !== null && offset < instance.from) return; // Its snapshot was taken later.
-    if (rule.begins !== (instance === null)) {
+    const wanted = instance === null ? 'none' : 'instance';
+    if (rule.needs !== 'any' && rule.needs !== wanted) {
       if (offset < this.#toleratedTo) return;
       const problem = instance === null ? 'is not there' : 'is there already';
       throw new BadEntryError(`${entry.type.name}: ${reducer} ${id} ${problem}`);
     }
-    const state = rule.apply(instance?.state ?? null, entry);
+    const state = rule.apply(instance?.state ?? null, entry, id);
     if (state === null) instances.delete(id);
     else if (instance === null) instances.set(id, { state, from: offset + 1 });
     else instance.state = state;
