@@ -1,4 +1,23 @@
 /** Varve's public API: explicit names, nothing else. */
+export { openStore } from './store/open-store.ts';
+export type { Store } from './store/store.ts';
+export type { StoreOptions } from './store/store-options.ts';
+export type { StoreTopic as Topic } from './store/store-topic.ts';
+export type { TopicDescription } from './topic/catalog.ts';
+export type { Partitioner, TopicConfig, TopicOptions } from './topic/topic-options.ts';
+export type { TopicReadOptions } from './topic/topic.ts';
+export type {
+  PlacedRecords,
+  TopicAppendBatchResult,
+  TopicAppendOptions,
+  TopicAppendResult,
+} from './topic/topic-results.ts';
+export type { CommitOptions, CommitPosition, ConsumerGroup } from './group/consumer-group.ts';
+export type { GroupDescription, ResetOptions } from './group/groups.ts';
+export type { PartitionLag, PartitionReset, ResetTo } from './group/group-admin.ts';
+export type { AutoCommit, GroupOptions } from './group/group-options.ts';
+export type { StartFrom } from './group/start-position.ts';
+
 export { openLog } from './log/open-log.ts';
 export type { Log } from './log/log.ts';
 export type { DurabilityLevel, LogOptions } from './log/log-options.ts';
@@ -48,6 +67,7 @@ export {
   DiskFullError,
   ERROR_CODES,
   FailedError,
+  FencedError,
   InvalidValueError,
   IoError,
   isStoreError,

@@ -29,6 +29,7 @@ export const ERROR_CODES = {
   ERR_VARVE_INVALID_VALUE: 'a value does not satisfy the schema',
   ERR_VARVE_NOT_FOUND: 'the named thing does not exist',
   ERR_VARVE_CONFLICT: 'the stored state and the requested options contradict each other',
+  ERR_VARVE_FENCED: 'the member does not own the partition any more',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -241,9 +242,10 @@ export class UnsupportedVersionError extends StoreError {
   readonly code = 'ERR_VARVE_UNSUPPORTED_VERSION';
   readonly details: { readonly file: string; readonly found: number; readonly supported: number };
 
-  constructor(details: UnsupportedVersionError['details']) {
+  constructor(details: UnsupportedVersionError['details'], options?: ErrorOptions) {
     super(
       `${details.file} has format version ${details.found}, this library reads up to ${details.supported}`,
+      options,
     );
     this.details = details;
   }
@@ -363,6 +365,22 @@ export class ConflictError extends StoreError {
   constructor(details: ConflictError['details']) {
     const { kind, name, stored, requested } = details;
     super(`${kind} ${name}: stored ${stored}, requested ${requested}`);
+    this.details = details;
+  }
+}
+
+/** The member of a consumer group lost the partition: another one may read it. Nothing changed. */
+export class FencedError extends StoreError {
+  readonly code = 'ERR_VARVE_FENCED';
+  readonly details: {
+    readonly group: string;
+    readonly member: string;
+    readonly partition: number;
+  };
+
+  constructor(details: FencedError['details']) {
+    const { group, member, partition } = details;
+    super(`${member} of group ${group} does not own partition ${partition} any more`);
     this.details = details;
   }
 }

@@ -34,9 +34,14 @@ export interface ReadEntry {
 
 /** The entry is of a kind, or a version, that a newer Varve wrote. */
 export class NewerEntryError extends Error {
-  constructor(what: string) {
-    super(`${what} is not known to this version of Varve`);
+  readonly found: number;
+  readonly supported: number;
+
+  constructor(what: string, { found, supported }: Pick<NewerEntryError, 'found' | 'supported'>) {
+    super(`${what} ${found} is not known to this version of Varve`);
     this.name = 'NewerEntryError';
+    this.found = found;
+    this.supported = supported;
   }
 }
 
@@ -44,6 +49,7 @@ export class NewerEntryError extends Error {
 export class EntryRegistry {
   readonly #types = new Map<number, EntryType<unknown>>();
   readonly #writer = new EntryWriter();
+  readonly #kindMax: number;
 
   constructor(types: readonly EntryType<unknown>[]) {
     for (const type of types) {
@@ -52,6 +58,7 @@ export class EntryRegistry {
       assert(type.fields.length === type.version, 'each version has its fields');
       this.#types.set(type.kind, type);
     }
+    this.#kindMax = Math.max(0, ...this.#types.keys());
   }
 
   /** All kinds, by number. */
@@ -75,11 +82,14 @@ export class EntryRegistry {
     const kind = reader.u8();
     const version = reader.u8();
     const type = this.#types.get(kind);
-    if (type === undefined) throw new NewerEntryError(`the entry kind ${kind}`);
-    const fields = version === 0 ? undefined : type.fields[version - 1];
+    if (type === undefined) {
+      throw new NewerEntryError('the entry kind', { found: kind, supported: this.#kindMax });
+    }
+    if (version === 0) throw new BadEntryError('version 0');
+    const fields = type.fields[version - 1];
     if (fields === undefined) {
-      if (version === 0) throw new BadEntryError('version 0');
-      throw new NewerEntryError(`version ${version} of ${type.name}`);
+      const supported = type.version;
+      throw new NewerEntryError(`the version of ${type.name}`, { found: version, supported });
     }
     const value = fields.read(reader);
     reader.end();

@@ -3,54 +3,45 @@
  * to.
  *
  * A change is decided, journaled, then applied: when its entry is written, in the order of the
- * journal, before any caller hears of it. Not earlier, for a full disk takes entries back; not when it is
- * synced, or an entry that need not be would wait for one that must.
+ * journal, before any caller hears of it. Not earlier, for a full disk takes entries back; not when
+ * it is synced, or an entry that need not be would wait for one that must.
  */
-import { assert } from '../core/assert.ts';
-import { CorruptLogError, UnsupportedVersionError } from '../core/errors.ts';
+import { assert, present } from '../core/assert.ts';
 import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
-import type { Log } from '../log/log.ts';
 import type { LogObserver } from '../log/log-home.ts';
-import { BadEntryError } from './entry-bytes.ts';
+import type { LogStats } from '../log/log-stats.ts';
+import type { Log } from '../log/log.ts';
 import { commit } from './commit-entry.ts';
-import {
-  entryOf,
-  NewerEntryError,
-  type EntryRegistry,
-  type EntryType,
-  type ReadEntry,
-} from './entry-type.ts';
+import { entryOf, type EntryRegistry, type EntryType, type ReadEntry } from './entry-type.ts';
 import type { Fold } from './fold.ts';
+import { badEntry, findRuns, readEntries, RunReader, type PlacedEntry } from './journal-scan.ts';
 
 /** Largest entry, encoded. */
 export const ENTRY_BYTES_MAX = RECORD_BYTES_LIMIT - 1024;
 
-interface Pending {
-  readonly offset: number;
-  readonly entry: ReadEntry;
-}
-
 export interface JournalOptions {
   readonly registry: EntryRegistry;
   readonly fold: Fold;
-  /** An entry that was decided cannot be applied: a bug, after which nothing may be decided. */
-  readonly onBroken: (cause: unknown) => void;
 }
 
 export class Journal implements LogObserver {
+  /** Bytes of entries appended since it was opened: progress, never going back. */
+  writtenBytes = 0;
   readonly #registry: EntryRegistry;
   readonly #fold: Fold;
-  readonly #onBroken: (cause: unknown) => void;
   #log: Log<Uint8Array> | null = null;
   /** Journaled and not yet written, oldest first. */
-  #pending: Pending[] = [];
+  #pending: PlacedEntry[] = [];
   #appliedOffset = 0;
+  #runBeginOffsets: readonly number[] = [];
+  #onGrown: (() => void) | null = null;
+  /** Why an entry that was decided could not be applied: nothing may be decided any more. */
+  #broken: unknown = null;
 
-  constructor({ registry, fold, onBroken }: JournalOptions) {
+  constructor({ registry, fold }: JournalOptions) {
     this.#registry = registry;
     this.#fold = fold;
-    this.#onBroken = onBroken;
   }
 
   /** Entries below are applied. */
@@ -58,16 +49,39 @@ export class Journal implements LogObserver {
     return this.#appliedOffset;
   }
 
-  /** Takes the log whose observer it is, and folds all of it. @throws CorruptLogError and others */
-  async load(log: Log<Uint8Array>, from: number): Promise<void> {
+  /** Where the newest complete snapshot runs began, oldest first: at most two, found by `load`. */
+  get runBeginOffsets(): readonly number[] {
+    return this.#runBeginOffsets;
+  }
+
+  /** Bytes of the files. */
+  get sizeBytes(): number {
+    return this.#open.stats().sizeBytes;
+  }
+
+  /**
+   * Takes the log whose observer it is, and folds it: from the newest complete snapshot run on, or
+   * from the start when there is none.
+   *
+   * @throws CorruptLogError when an entry is damaged or does not fit the state;
+   *   UnsupportedVersionError for an entry of a newer Varve; as `Log.batches`
+   */
+  async load(log: Log<Uint8Array>): Promise<void> {
     assert(this.#log === null, 'a journal is loaded once');
-    this.#appliedOffset = from;
-    for await (const batch of log.batches({ from })) {
-      for (const record of batch) {
-        const bytes = record.valueView() ?? new Uint8Array();
-        this.#fold1(this.#read(bytes, record.offset, log.path), record.offset);
-      }
+    const runs = await findRuns(log, this.#registry);
+    const newest = runs.at(-1) ?? null;
+    this.#runBeginOffsets = runs.slice(-2).map(({ beginOffset }) => beginOffset);
+    if (newest !== null) {
+      const parts = new RunReader(newest);
+      await this.#each(log, newest.beginOffset, ({ entry, offset }) => {
+        if (offset >= newest.endOffset) return;
+        const part = parts.add(entry);
+        if (part !== null) this.#fold.restore(part, newest.endOffset);
+        if (offset === newest.endOffset - 1) parts.end();
+      });
     }
+    this.#appliedOffset = newest?.beginOffset ?? log.startOffset;
+    await this.#each(log, this.#appliedOffset, (placed) => this.#apply(placed));
     this.#log = log;
   }
 
@@ -78,65 +92,92 @@ export class Journal implements LogObserver {
    * @throws as `Log.append`
    */
   async append<E>(type: EntryType<E>, entry: E, durability: DurabilityLevel): Promise<number> {
-    const log = this.#log;
-    assert(log !== null, 'the journal is loaded');
+    const log = this.#open;
+    if (this.#broken !== null) throw this.#broken;
+    const value = this.#registry.encode(type, entry);
     const offset = log.endOffset;
-    const appended = log.append({ value: this.#registry.encode(type, entry) }, { durability });
+    const appended = log.append({ value }, { durability });
     // Refused at once, it has no offset.
     if (log.endOffset > offset) this.#pending.push({ offset, entry: { type, value: entry } });
+    this.writtenBytes += value.length;
     await appended;
+    if (this.#broken !== null) throw this.#broken;
     return offset;
   }
 
   written(offset: number): void {
     let count = 0;
-    for (const { offset: at, entry } of this.#pending) {
-      if (at >= offset) break;
+    for (const placed of this.#pending) {
+      if (placed.offset >= offset) break;
       count++;
-      this.#applyLive(entry, at);
+      this.#applyLive(placed);
     }
     this.#pending.splice(0, count);
+    this.#onGrown?.();
+  }
+
+  /** Calls `callback`, which must not throw, after each write of entries. */
+  watch(callback: () => void): void {
+    this.#onGrown = callback;
   }
 
   takenBack(offset: number): void {
     this.#pending = this.#pending.filter((pending) => pending.offset < offset);
   }
 
-  #applyLive(entry: ReadEntry, offset: number): void {
+  /** Offset of the first entry that was journaled at or after `timeMs`; the end when there is none. */
+  async offsetAt(timeMs: number): Promise<number> {
+    const from = { timestamp: Math.max(0, timeMs) };
+    for await (const batch of this.#open.batches({ from, limit: 1 })) return batch.baseOffset;
+    return this.#open.visibleOffset;
+  }
+
+  /** Forgets entries below `offset`. @throws as `Log.deleteBefore` */
+  async deleteBefore(offset: number): Promise<void> {
+    await this.#open.deleteBefore(offset);
+  }
+
+  stats(): LogStats {
+    return this.#open.stats();
+  }
+
+  /** Closes its log. @throws as `Log.close` */
+  async close(): Promise<void> {
+    await this.#log?.close();
+  }
+
+  get #open(): Log<Uint8Array> {
+    return present(this.#log, 'the journal is loaded');
+  }
+
+  async #each(
+    log: Log<Uint8Array>,
+    from: number,
+    take: (placed: PlacedEntry) => void,
+  ): Promise<void> {
+    for await (const placed of readEntries(log, this.#registry, from)) {
+      try {
+        take(placed);
+      } catch (cause) {
+        throw badEntry(log.path, placed.offset, cause);
+      }
+    }
+  }
+
+  #applyLive(placed: PlacedEntry): void {
+    if (this.#broken !== null) return;
     try {
-      this.#fold1(entry, offset);
+      this.#apply(placed);
     } catch (error) {
-      this.#onBroken(error);
+      this.#broken = error; // A bug: whoever decided it asked the same state.
     }
   }
 
   /** A commit is applied with all that it holds. */
-  #fold1(entry: ReadEntry, offset: number): void {
+  #apply({ entry, offset }: PlacedEntry): void {
     this.#fold.apply(entry, offset);
     const { entries } = entryOf(commit, entry) ?? { entries: [] };
     for (const bytes of entries) this.#fold.apply(this.#registry.decode(bytes), offset);
     this.#appliedOffset = offset + 1;
-  }
-
-  #read(bytes: Uint8Array, offset: number, path: string): ReadEntry {
-    try {
-      return this.#registry.decode(bytes);
-    } catch (cause) {
-      if (cause instanceof NewerEntryError) {
-        throw new UnsupportedVersionError({ file: path, found: 0, supported: 0 }, { cause });
-      }
-      if (!(cause instanceof BadEntryError)) throw cause;
-      throw new CorruptLogError(
-        {
-          file: path,
-          position: 0,
-          kind: 'record',
-          firstOffset: offset,
-          nextOffset: offset + 1,
-          reason: `the journal entry at offset ${offset}: ${cause.message}`,
-        },
-        { cause },
-      );
-    }
   }
 }

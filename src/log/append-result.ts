@@ -1,6 +1,7 @@
 /** What appends take beside the records, what they answer, and who waits for that. */
+import { checkChoice, checkInteger } from '../core/assert.ts';
 import type { Waiter } from './ack-queue.ts';
-import type { DurabilityLevel } from './log-options.ts';
+import { DURABILITY_LEVELS, type DurabilityLevel } from './log-options.ts';
 
 export interface AppendOptions {
   /** When to answer; default the log's level. */
@@ -23,6 +24,25 @@ export interface AppendBatchResult {
   readonly recordCount: number;
   /** The level that was reached by all of them. */
   readonly durability: DurabilityLevel;
+}
+
+/** One for all calls: an object per append costs more than its fields. */
+export const NO_OPTIONS: AppendOptions & { readonly epoch?: number } = Object.freeze({});
+
+/** `AppendOptions`, checked, with the level filled in. */
+export interface CheckedAppendOptions extends AppendOptions {
+  readonly durability: DurabilityLevel;
+}
+
+/** Reads each option once: a getter is user code, which may append. */
+export function checkAppendOptions(
+  options: AppendOptions,
+  level: DurabilityLevel,
+): CheckedAppendOptions {
+  const { durability = level, expectedOffset, signal } = options;
+  if (expectedOffset !== undefined) checkInteger('expectedOffset', expectedOffset, { min: 0 });
+  checkChoice('durability', durability, DURABILITY_LEVELS);
+  return { durability, expectedOffset, signal };
 }
 
 type Reject = (error: Error) => void;

@@ -25,6 +25,7 @@ import type { DurabilityLevel } from './log-options.ts';
 import type { LogObserver } from './log-home.ts';
 import type { LogMarks } from './marks.ts';
 import type { SyncLoop } from './sync-loop.ts';
+import { TurnTime } from './turn-time.ts';
 
 export interface AppenderOptions {
   readonly path: string;
@@ -47,9 +48,6 @@ export interface AppenderOptions {
  */
 const EARLY_WRITE_BYTES = BATCH_TARGET_BYTES;
 
-/** Appends of one turn that get the same time. */
-const TIME_USES_MAX = 64;
-
 export class Appender {
   readonly #options: AppenderOptions;
   readonly #builder: BatchBuilder;
@@ -60,8 +58,7 @@ export class Appender {
   #isClosed = false;
   /** Until the end of the turn of the event loop in which something was appended. */
   #isFlushPlanned = false;
-  #turnTimeMs = 0;
-  #timeUses = 0;
+  readonly #turnTime: TurnTime;
   #draining: Promise<void> | null = null;
   #flushTimer: Timer | null = null;
   /** Full chunks of the builder whose write was issued ahead. */
@@ -79,6 +76,7 @@ export class Appender {
     this.#options = options;
     const { builder, queuedBytesMax } = options;
     this.#builder = builder;
+    this.#turnTime = new TurnTime(options.clock);
     this.#backpressure = new Backpressure({ progress: builder, queuedBytesMax });
   }
 
@@ -149,17 +147,9 @@ export class Appender {
     this.#keepBusy();
   }
 
-  /**
-   * Wall time for what is appended now, ms since the Unix epoch. The first append of a turn asks the
-   * clock, and every 64th: it costs as much as the copy of a small record.
-   */
+  /** Wall time for what is appended now, ms since the Unix epoch. */
   nowMs(): number {
-    if (!this.#isFlushPlanned || this.#timeUses === TIME_USES_MAX) {
-      this.#timeUses = 0;
-      this.#turnTimeMs = this.#options.clock.now();
-    }
-    this.#timeUses++;
-    return this.#turnTimeMs;
+    return this.#turnTime.nowMs(this.#isFlushPlanned);
   }
 
   /** Why records of `appendNoWait` were lost since `takeNoWaitLoss`; null when none were. */

@@ -10,6 +10,7 @@ import {
   UnsupportedVersionError,
   type CorruptLogDetails,
 } from '../core/errors.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { Checkpoint, ParsedCheckpointFile } from '../format/checkpoint.ts';
 import { FORMAT_VERSION } from '../format/layout.ts';
@@ -18,6 +19,7 @@ import { CheckpointFile, firstCheckpoint, readCheckpoint } from './checkpoint-fi
 import { replaceDamage } from './damage-repair.ts';
 import { unfinishedCopies } from './quarantine.ts';
 import { beginEpoch } from './epochs.ts';
+import { createFirstSegment } from './first-segment.ts';
 import type { DirectoryListing, LogDirectory } from './log-directory.ts';
 import type { LoadingHome } from './log-home.ts';
 import type { LogGap, RecoveryReport } from './recovery-report.ts';
@@ -30,6 +32,7 @@ export interface LoadOptions {
   readonly directory: LogDirectory;
   readonly home: LoadingHome;
   readonly random: Random;
+  readonly clock: Clock;
   readonly onCorruption: OnCorruption;
   /** False: nothing is written, whatever is found. */
   readonly canWrite: boolean;
@@ -145,6 +148,10 @@ class LogLoader {
     this.#checkpoint = checkpoint;
     this.#slot = 0;
     this.#isCreated = true;
+    const { ownerId } = this.#options.home;
+    if (ownerId === null || ownerId === 0) return;
+    await createFirstSegment({ ...this.#options, checkpoint, ownerId });
+    this.#segments = (await this.#directory.list()).segments;
   }
 
   async load(): Promise<LoadedLog> {

@@ -18,6 +18,7 @@ import {
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,
 } from '../core/limits.ts';
+import { checkBoolean, plainOptions } from '../core/options.ts';
 import { systemRandom, type Random } from '../core/random.ts';
 import { bytes, type Codec } from '../codec/codec.ts';
 import {
@@ -119,6 +120,8 @@ export interface LogOptions<T, Input = T> {
 /** `LogOptions` with every default filled in. */
 export interface LogSettings<T, Input = T> {
   readonly codec: Codec<T, Input>;
+  /** Of its topic; 0 for a log that belongs to none. */
+  readonly partition: number;
   readonly durability: DurabilityLevel;
   readonly flushMs: number;
   readonly segmentBytesMax: number;
@@ -181,22 +184,13 @@ const KNOWN: ReadonlySet<string> = new Set<keyof LogOptions<unknown>>([
  *   of its range; CodecUnavailableError when a writer shall compress as this Node cannot
  */
 export function resolveLogOptions<T, Input>(given: LogOptions<T, Input>): LogSettings<T, Input> {
-  if (given === null || typeof given !== 'object') {
-    throw argumentError(TypeError, 'options', 'an object', given);
-  }
-  // What an object inherits, perhaps from a polluted prototype, nobody has asked for.
-  const options: LogOptions<T, Input> = { ...given };
-  Object.setPrototypeOf(options, null);
-  for (const key of Object.keys(options)) {
-    if (!KNOWN.has(key)) {
-      throw argumentError(TypeError, 'options', `without an unknown key \`${key}\``, options);
-    }
-  }
+  const options = plainOptions(given, KNOWN);
   const readOnly = checkBoolean('readOnly', options.readOnly ?? false);
   return Object.freeze({
     ...seams(options),
     ...sizes(options),
     ...times(options),
+    partition: 0,
     compressor: compressor(options, readOnly),
     durability: checkChoice('durability', options.durability ?? 'sync', DURABILITY_LEVELS),
     onCorruption: checkChoice('onCorruption', options.onCorruption ?? 'fail', ON_CORRUPTION),
@@ -279,9 +273,4 @@ function times(options: NumericOptions) {
       { min: 10, max: TIMER_MS_MAX },
     ),
   };
-}
-
-function checkBoolean(name: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw argumentError(TypeError, name, 'a boolean', value);
-  return value;
 }

@@ -1,16 +1,21 @@
 /** A log as its users hold it: append, read, trim, close. */
 import { toError, withSignal } from '../core/abort.ts';
-import { checkChoice, checkInteger, present } from '../core/assert.ts';
+import { checkInteger, present } from '../core/assert.ts';
 import { ClosedError, OffsetOutOfRangeError, ReadOnlyError } from '../core/errors.ts';
+import type { Codec } from '../codec/codec.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import {
+  checkAppendOptions,
+  NO_OPTIONS,
   PendingAppend,
   type AppendBatchResult,
   type AppendOptions,
   type AppendResult,
+  type CheckedAppendOptions,
 } from './append-result.ts';
-import { DURABILITY_LEVELS, type DurabilityLevel, type LogSettings } from './log-options.ts';
+import type { LogSettings } from './log-options.ts';
 import { LogCursor } from './log-cursor.ts';
+import { LogLife } from './log-life.ts';
 import { describeLog, type LogStats } from './log-stats.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { ReadableLog } from './readable-log.ts';
@@ -33,13 +38,6 @@ export interface LogParts<T, Input> {
   readonly recovery: RecoveryReport;
 }
 
-interface CheckedAppendOptions extends AppendOptions {
-  readonly durability: DurabilityLevel;
-}
-
-/** One for all calls: an object per append costs more than its fields. */
-const NO_OPTIONS: AppendOptions & { readonly epoch?: number } = Object.freeze({});
-
 /**
  * An append-only sequence of records on disk, open in this process. Made by `openLog`.
  *
@@ -56,12 +54,11 @@ export class Log<T, Input = T> implements AsyncDisposable {
   readonly #defaultOptions: CheckedAppendOptions;
   readonly #scratch: EncodableRecord = emptyEncodable();
   readonly #prepared: PreparedRecords<Input>;
-  /** Reads that were begun and not ended: an abandoned iterator must not keep a file open. */
-  readonly #reads = new Set<RecordSource>();
-  #closing: Promise<void> | null = null;
+  readonly #life: LogLife;
 
   /** @internal */
-  constructor(parts: LogParts<T, Input>) {
+  constructor(parts: LogParts<T, Input>, life = new LogLife()) {
+    this.#life = life;
     this.#settings = parts.settings;
     this.#defaultOptions = { durability: parts.settings.durability };
     this.#log = parts.log;
@@ -69,6 +66,18 @@ export class Log<T, Input = T> implements AsyncDisposable {
     this.recovery = parts.recovery;
     this.#prepared = new PreparedRecords(parts.settings);
     this.#points = new PointReader(parts.log, parts.settings);
+  }
+
+  /** @internal The same open log, as a partition of a topic; both are closed together. */
+  as<U, UInput>(codec: Codec<U, UInput>, partition: number): Log<U, UInput> {
+    const settings = { ...this.#settings, codec, partition };
+    const { recovery } = this;
+    return new Log({ settings, log: this.#log, writer: this.#writer, recovery }, this.#life);
+  }
+
+  /** @internal Random: tells this log from any other, for ever. */
+  get logId(): number {
+    return this.#log.logId;
   }
 
   /** The log's directory, absolute, without symbolic links. */
@@ -233,7 +242,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
         const { from, to, batch: verified } = source;
         const range = { from, to, recordsMax: left };
         const kept = { ...verified, header: { ...verified.header } };
-        const batch = new RecordBatch(kept, this.#settings.codec, range);
+        const batch = new RecordBatch(kept, this.#settings, range);
         if (Number.isFinite(left)) left -= batch.recordCount;
         yield batch;
       }
@@ -315,7 +324,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
 
   /** Counters and sizes, in memory: no I/O. */
   stats(): LogStats {
-    return describeLog(this.#log, this.#writer, this.#closing !== null);
+    return describeLog(this.#log, this.#writer, this.#life.closing !== null);
   }
 
   /**
@@ -325,8 +334,8 @@ export class Log<T, Input = T> implements AsyncDisposable {
    *   of `appendNoWait` were refused and nobody was told
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    this.#life.closing ??= this.#close();
+    return this.#life.closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -339,7 +348,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
       await this.#writer?.close();
     } finally {
       this.#points.clear();
-      for (const source of this.#reads) source.close();
+      for (const source of this.#life.reads) source.close();
       await this.#log.handles.close();
     }
   }
@@ -348,19 +357,15 @@ export class Log<T, Input = T> implements AsyncDisposable {
     return this.#writer === null ? this.#settings.clock.now() : this.#writer.appender.nowMs();
   }
 
-  /** The options of an append, each read once: a getter is user code, which may append. */
   #checked(options: AppendOptions): CheckedAppendOptions {
     if (options === NO_OPTIONS) return this.#defaultOptions;
-    const { durability = this.#settings.durability, expectedOffset, signal } = options;
-    if (expectedOffset !== undefined) checkInteger('expectedOffset', expectedOffset, { min: 0 });
-    checkChoice('durability', durability, DURABILITY_LEVELS);
-    return { durability, expectedOffset, signal };
+    return checkAppendOptions(options, this.#settings.durability);
   }
 
   #refusal(operation: string, expectedOffset?: number, signal?: AbortSignal): Error | null {
     if (this.#writer === null) return new ReadOnlyError({ operation, path: this.path });
     if (signal?.aborted === true) return toError(signal.reason);
-    if (this.#closing !== null) return new ClosedError({ resource: 'log', name: this.path });
+    if (this.#life.closing !== null) return new ClosedError({ resource: 'log', name: this.path });
     return this.#writer.appender.refusal(expectedOffset);
   }
 
@@ -371,7 +376,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   }
 
   #checkOpen(): void {
-    if (this.#closing !== null) throw new ClosedError({ resource: 'log', name: this.path });
+    if (this.#life.closing !== null) throw new ClosedError({ resource: 'log', name: this.path });
   }
 
   #source(options: ReadOptions, keepBuffers: boolean): RecordSource {
@@ -386,10 +391,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
       clock: this.#settings.clock,
       pollMs: this.#settings.pollMs,
       failure: () => this.#writer?.appender.failure ?? null,
-      isClosed: () => this.#closing !== null,
-      onClosed: () => this.#reads.delete(source),
+      isClosed: () => this.#life.closing !== null,
+      onClosed: () => this.#life.reads.delete(source),
     });
-    this.#reads.add(source);
+    this.#life.reads.add(source);
     return source;
   }
 }

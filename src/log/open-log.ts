@@ -160,8 +160,8 @@ async function existingDirectory<T, Input>(
 }
 
 function loadOptions<T, Input>(directory: LogDirectory, settings: LogSettings<T, Input>) {
-  const { random, onCorruption, create } = settings;
-  return { directory, home: ownHome(settings), random, onCorruption, create };
+  const { random, clock, onCorruption, create } = settings;
+  return { directory, home: ownHome(settings), random, clock, onCorruption, create };
 }
 
 interface Assembly<T, Input> {

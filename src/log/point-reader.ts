@@ -10,15 +10,14 @@ import { DirectReader } from './direct-reader.ts';
 import { checkEpoch } from './log-offsets.ts';
 import { LogReader } from './log-reader.ts';
 import type { ReadableLog } from './readable-log.ts';
-import { LogRecord, type Decoder } from './record.ts';
+import { LogRecord, type RecordOrigin } from './record.ts';
 
 /** The index names a place at most so far before the batch; most batches are read at once. */
 const POINT_READ_BYTES = BATCH_TARGET_BYTES + INDEX_INTERVAL_BYTES;
 
 type MaybeLater<R> = R | Promise<R>;
 
-export interface PointReaderOptions<T> {
-  readonly codec: Decoder<T>;
+export interface PointReaderOptions<T> extends RecordOrigin<T> {
   /** Memory for verified batches; 0 = keep none. */
   readonly cacheBytes: number;
   readonly clock: Clock;
@@ -26,16 +25,16 @@ export interface PointReaderOptions<T> {
 
 export class PointReader<T> {
   readonly #log: ReadableLog;
-  readonly #codec: Decoder<T>;
+  readonly #origin: RecordOrigin<T>;
   readonly #cache: BatchCache;
   readonly #direct: DirectReader;
   readonly #cursor = new BatchCursor();
 
-  constructor(log: ReadableLog, { codec, cacheBytes, clock }: PointReaderOptions<T>) {
+  constructor(log: ReadableLog, options: PointReaderOptions<T>) {
     this.#log = log;
-    this.#codec = codec;
-    this.#cache = new BatchCache(cacheBytes);
-    this.#direct = new DirectReader(log, clock);
+    this.#origin = options;
+    this.#cache = new BatchCache(options.cacheBytes);
+    this.#direct = new DirectReader(log, options.clock);
   }
 
   /**
@@ -66,7 +65,7 @@ export class PointReader<T> {
     const records = recordsOf({ ...batch, header: { ...batch.header } });
     if (!cursor.seek(records, offset)) return null;
     const record = records.copy(cursor.start, cursor.start + cursor.sizeBytes);
-    return new LogRecord(record, this.#codec, 0);
+    return new LogRecord(record, this.#origin, 0);
   }
 
   async #loadRecord(offset: number): Promise<LogRecord<T> | null> {
@@ -76,7 +75,7 @@ export class PointReader<T> {
 
   #recordOf(batch: CachedBatch, offset: number): LogRecord<T> | null {
     const start = batch.find(offset);
-    return start < 0 ? null : new LogRecord(batch.records, this.#codec, start);
+    return start < 0 ? null : new LogRecord(batch.records, this.#origin, start);
   }
 
   clear(): void {

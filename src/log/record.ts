@@ -18,8 +18,11 @@ import { decodeHeaders } from '../format/record-headers.ts';
 
 const textDecoder = new TextDecoder('utf-8', { ignoreBOM: true }); // A mark is part of the key.
 
-/** The half of a codec that readers need. */
-export type Decoder<T> = Pick<Codec<T, never>, 'id' | 'decode'>;
+/** What the records of one log have in common for their readers. */
+export interface RecordOrigin<T> {
+  readonly codec: Pick<Codec<T, never>, 'id' | 'decode'>;
+  readonly partition: number;
+}
 
 /**
  * One record: a place in a verified buffer. Everything is read, decoded or copied at each access,
@@ -27,14 +30,19 @@ export type Decoder<T> = Pick<Codec<T, never>, 'id' | 'decode'>;
  */
 export class LogRecord<T> {
   readonly #records: BatchRecords;
-  readonly #codec: Decoder<T>;
+  readonly #origin: RecordOrigin<T>;
   readonly #start: number;
 
   /** @internal */
-  constructor(records: BatchRecords, codec: Decoder<T>, start: number) {
+  constructor(records: BatchRecords, origin: RecordOrigin<T>, start: number) {
     this.#records = records;
-    this.#codec = codec;
+    this.#origin = origin;
     this.#start = start;
+  }
+
+  /** Of its topic, from 0; 0 in a log that belongs to none. */
+  get partition(): number {
+    return this.#origin.partition;
   }
 
   get offset(): number {
@@ -85,13 +93,14 @@ export class LogRecord<T> {
   get value(): T | null {
     const view = this.valueView();
     if (view === null) return null;
+    const { codec } = this.#origin;
     try {
-      return this.#codec.decode(view);
+      return codec.decode(view);
     } catch (cause) {
       if (cause instanceof StoreError && !(cause instanceof CodecError)) throw cause;
       throw new CodecError(
-        `codec ${this.#codec.id} could not decode the value at offset ${this.offset}`,
-        { codec: this.#codec.id, offset: this.offset },
+        `codec ${codec.id} could not decode the value at offset ${this.offset}`,
+        { codec: codec.id, offset: this.offset },
         { cause },
       );
     }
@@ -141,15 +150,20 @@ export interface BatchRange {
 /** The records of one batch on disk, as far as they belong to the range that was asked for. */
 export class RecordBatch<T> implements Iterable<LogRecord<T>> {
   readonly #batch: VerifiedBatch;
-  readonly #codec: Decoder<T>;
+  readonly #origin: RecordOrigin<T>;
   readonly #range: BatchRange;
   #records: BatchRecords | null = null;
 
   /** @internal */
-  constructor(batch: VerifiedBatch, codec: Decoder<T>, range: BatchRange) {
+  constructor(batch: VerifiedBatch, origin: RecordOrigin<T>, range: BatchRange) {
     this.#batch = batch;
-    this.#codec = codec;
+    this.#origin = origin;
     this.#range = range;
+  }
+
+  /** Of the topic, from 0; 0 in a log that belongs to none. */
+  get partition(): number {
+    return this.#origin.partition;
   }
 
   /** Lowest offset that the batch may hold within the range. */
@@ -179,7 +193,7 @@ export class RecordBatch<T> implements Iterable<LogRecord<T>> {
   /** Records that iteration yields. O(1) for a whole batch. @throws as iteration */
   get recordCount(): number {
     if (this.#isWhole) return this.#batch.header.recordCount;
-    const records = new RecordIterator(this.#uncompressed(), this.#codec, this.#range);
+    const records = new RecordIterator(this.#uncompressed(), this.#origin, this.#range);
     let count = 0;
     while (records.advance()) count++;
     return count;
@@ -192,7 +206,7 @@ export class RecordBatch<T> implements Iterable<LogRecord<T>> {
    * @throws CodecUnavailableError when this Node cannot decompress them; CorruptLogError
    */
   [Symbol.iterator](): Iterator<LogRecord<T>> {
-    return new RecordIterator(this.#uncompressed(), this.#codec, this.#range);
+    return new RecordIterator(this.#uncompressed(), this.#origin, this.#range);
   }
 
   get #isWhole(): boolean {
@@ -212,7 +226,7 @@ export class RecordBatch<T> implements Iterable<LogRecord<T>> {
 /** Walks a batch: the cursor checks each record, the range says which ones count. */
 class RecordIterator<T> implements Iterator<LogRecord<T>> {
   readonly #records: BatchRecords;
-  readonly #codec: Decoder<T>;
+  readonly #origin: RecordOrigin<T>;
   readonly #cursor = new BatchCursor();
   readonly #from: number;
   readonly #to: number;
@@ -220,9 +234,13 @@ class RecordIterator<T> implements Iterator<LogRecord<T>> {
   /** One for all records: whoever iterates takes the record out of it at once. */
   #result: { done: false; value: LogRecord<T> } | null = null;
 
-  constructor(records: BatchRecords, codec: Decoder<T>, { from, to, recordsMax }: BatchRange) {
+  constructor(
+    records: BatchRecords,
+    origin: RecordOrigin<T>,
+    { from, to, recordsMax }: BatchRange,
+  ) {
     this.#records = records;
-    this.#codec = codec;
+    this.#origin = origin;
     this.#cursor.reset(records);
     this.#from = from;
     this.#to = to;
@@ -231,7 +249,7 @@ class RecordIterator<T> implements Iterator<LogRecord<T>> {
 
   next(): IteratorResult<LogRecord<T>, undefined> {
     if (!this.advance()) return { done: true, value: undefined };
-    const record = new LogRecord(this.#records, this.#codec, this.#cursor.start);
+    const record = new LogRecord(this.#records, this.#origin, this.#cursor.start);
     if (this.#result === null) this.#result = { done: false, value: record };
     else this.#result.value = record;
     return this.#result;

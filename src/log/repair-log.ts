@@ -11,6 +11,7 @@ import {
   NotFoundError,
   type CorruptLogDetails,
 } from '../core/errors.ts';
+import { systemClock } from '../core/clock.ts';
 import { systemRandom, type Random } from '../core/random.ts';
 import type { FileSystem } from '../io/file-system.ts';
 import { nodeFileSystem } from '../io/node-file-system.ts';
@@ -124,6 +125,7 @@ async function replaceAllDamage(directory: LogDirectory, random: Random): Promis
     directory,
     home: anyHome,
     random,
+    clock: systemClock,
     onCorruption: 'skip',
     canWrite: true,
     create: false,

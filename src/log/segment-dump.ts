@@ -43,6 +43,7 @@ export interface DumpOptions {
   readonly fileSystem?: FileSystem | undefined;
 }
 
+const ORIGIN = { codec: bytesCodec, partition: 0 };
 const EVERYTHING = { from: 0, to: Number.MAX_SAFE_INTEGER, recordsMax: Number.MAX_SAFE_INTEGER };
 
 /**
@@ -123,7 +124,7 @@ function* batchEvent(file: File, scanner: SegmentScanner): Generator<DumpEvent, 
       recordBytes === null ? null : BATCH_HEADER_BYTES + header.extensionBytes + recordBytes,
   };
   const verified = { bytes, view, at: start, header, file: file.path };
-  const batch = new RecordBatch(verified, bytesCodec, EVERYTHING);
+  const batch = new RecordBatch(verified, ORIGIN, EVERYTHING);
   const hasRecords = header.kind === BatchKind.data || header.kind === BatchKind.journal;
   try {
     yield { ...event, records: hasRecords ? [...batch] : [], unavailable: null };

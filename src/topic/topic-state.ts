@@ -15,7 +15,7 @@ import { COMPRESSION_NAMES } from '../format/compression.ts';
 import { DURABILITY_LEVELS } from '../log/log-options.ts';
 
 /** Every option of a topic, resolved: a later default changes no topic that is there. */
-const topicOptions = struct({
+const optionFields = {
   durability: choice(DURABILITY_LEVELS),
   flushMs: uint,
   segmentBytesMax: uint,
@@ -25,8 +25,25 @@ const topicOptions = struct({
   recordBytesMax: uint,
   batchBytesMax: uint,
   compression: choice(COMPRESSION_NAMES),
-  compressionLevel: uint,
-});
+  /** Null without compression. */
+  compressionLevel: nullable(uint),
+};
+
+const topicOptions = struct(optionFields);
+
+/** Names of the options that the journal keeps. */
+export const TOPIC_OPTION_NAMES = [
+  'durability',
+  'flushMs',
+  'segmentBytesMax',
+  'segmentAgeMsMax',
+  'retentionMs',
+  'retentionBytes',
+  'recordBytesMax',
+  'batchBytesMax',
+  'compression',
+  'compressionLevel',
+] as const satisfies readonly (keyof TopicSettings)[];
 
 export type TopicSettings = Readonly<ValueOf<typeof topicOptions>>;
 

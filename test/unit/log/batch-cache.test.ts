@@ -31,7 +31,7 @@ function valueAt(cache: BatchCache, baseOffset: number, offset: number): string 
 function valueIn(cached: CachedBatch, offset: number): string | null {
   const start = cached.find(offset);
   if (start < 0) return null;
-  const record = new LogRecord(cached.records, utf8, start);
+  const record = new LogRecord(cached.records, { codec: utf8, partition: 0 }, start);
   expect(record.offset).toBe(offset);
   return record.value;
 }

@@ -1,0 +1,29 @@
+/** Options as callers pass them: plain objects with known keys. */
+import { argumentError } from './assert.ts';
+
+/**
+ * A copy with the caller's own properties alone: what an object inherits, perhaps from a polluted
+ * prototype, nobody has asked for.
+ *
+ * @throws TypeError (`ERR_VARVE_INVALID_ARGUMENT`) for what is no object, and for an unknown key: a
+ *   misspelt option must not be a default in silence
+ */
+export function plainOptions<O extends object>(given: O, known: ReadonlySet<string>): O {
+  if (given === null || typeof given !== 'object') {
+    throw argumentError(TypeError, 'options', 'an object', given);
+  }
+  const options: O = { ...given };
+  Object.setPrototypeOf(options, null);
+  for (const key of Object.keys(options)) {
+    if (!known.has(key)) {
+      throw argumentError(TypeError, 'options', `without an unknown key \`${key}\``, options);
+    }
+  }
+  return options;
+}
+
+/** Throws unless `value` is true or false. */
+export function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw argumentError(TypeError, name, 'a boolean', value);
+  return value;
+}

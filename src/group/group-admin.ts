@@ -1,0 +1,78 @@
+/** Looking at consumer groups, and setting them back or forth: how far behind each one is. */
+import { checkInteger } from '../core/assert.ts';
+import type { Clock } from '../core/clock.ts';
+import { appendTimeAt, resolveOffset, type PartitionLog } from './partition-log.ts';
+import type { CommittedPosition } from './group-state.ts';
+import { checkStart, readFromOf, type StartFrom } from './start-position.ts';
+
+/** How far a group has come in one partition. */
+export interface PartitionLag {
+  readonly partition: number;
+  /** Next offset to read; null when the group never committed here. */
+  readonly committedOffset: number | null;
+  readonly metadata: string;
+  readonly startOffset: number;
+  readonly endOffset: number;
+  /** Offsets that it has yet to read, from what is left; gaps and compacted records count, too. */
+  readonly lag: number;
+  /** How long the oldest of them has been there, by append time, ms; null = there is none. */
+  readonly oldestUnreadAgeMs: number | null;
+}
+
+/** Kafka's verbs, and `{ shiftBy }`: so many offsets forth or, negative, back. */
+export type ResetTo = StartFrom | 'current' | { readonly shiftBy: number };
+
+/** What a reset changes in one partition. */
+export interface PartitionReset {
+  readonly partition: number;
+  readonly from: number | null;
+  readonly to: number;
+}
+
+/** @param committed  null when the group never committed there */
+export async function lagOf(
+  log: PartitionLog,
+  committed: CommittedPosition | null,
+  clock: Clock,
+): Promise<PartitionLag> {
+  const { partition } = log;
+  const { startOffset, visibleOffset } = log.log;
+  const next = Math.max(committed?.offset ?? 0, startOffset);
+  const oldestMs = next < visibleOffset ? await appendTimeAt(log, next) : null;
+  return {
+    partition,
+    committedOffset: committed?.offset ?? null,
+    metadata: committed?.metadata ?? '',
+    startOffset,
+    endOffset: visibleOffset,
+    lag: Math.max(0, visibleOffset - next),
+    oldestUnreadAgeMs: oldestMs === null ? null : Math.max(0, clock.now() - oldestMs),
+  };
+}
+
+/** Throws unless it is one of the forms. */
+export function checkReset(to: ResetTo): ResetTo {
+  if (to === 'current') return to;
+  if (to !== null && typeof to === 'object' && 'shiftBy' in to) {
+    checkInteger('to.shiftBy', to.shiftBy, { min: Number.MIN_SAFE_INTEGER });
+    return to;
+  }
+  return checkStart('to', to);
+}
+
+/** Where a reset leads in one partition, never outside of what is readable. */
+export async function resetOf(
+  log: PartitionLog,
+  committed: CommittedPosition | null,
+  { to, clock }: { readonly to: ResetTo; readonly clock: Clock },
+): Promise<PartitionReset> {
+  const { partition } = log;
+  const { startOffset, visibleOffset } = log.log;
+  const from = committed?.offset ?? null;
+  const current = from ?? startOffset;
+  let wanted = current;
+  if (typeof to === 'object' && 'shiftBy' in to) wanted = current + to.shiftBy;
+  else if (typeof to === 'object' && 'offset' in to) wanted = to.offset;
+  else if (to !== 'current') wanted = await resolveOffset(log, readFromOf(to, clock));
+  return { partition, from, to: Math.min(Math.max(wanted, startOffset), visibleOffset) };
+}

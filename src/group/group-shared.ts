@@ -1,0 +1,23 @@
+/** What the members of one group share. */
+import type { Clock } from '../core/clock.ts';
+import type { GroupCoordinator } from './coordinator.ts';
+import type { CommittedPosition } from './group-state.ts';
+import type { OffsetCommitter } from './offset-committer.ts';
+
+/** Of a partition's log. */
+export interface LogPlace {
+  readonly logId: number;
+  readonly startOffset: number;
+  readonly visibleOffset: number;
+}
+
+export interface GroupShared {
+  readonly group: string;
+  readonly clock: Clock;
+  readonly coordinator: GroupCoordinator;
+  readonly committer: OffsetCommitter;
+  /** Null when the group never committed in the partition. */
+  committed(partition: number): CommittedPosition | null;
+  /** Opens the partition when it is not. */
+  logOf(partition: number): Promise<LogPlace>;
+}

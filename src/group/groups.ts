@@ -1,0 +1,233 @@
+/** All consumer groups of a store: joining them, looking at them, setting them back, deleting them. */
+import { ConflictError, NotFoundError } from '../core/errors.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Fold } from '../journal/fold.ts';
+import type { Journal } from '../journal/journal.ts';
+import { checkName } from '../topic/topic-names.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
+import type { Topic } from '../topic/topic.ts';
+import { ConsumerGroup } from './consumer-group.ts';
+import { GroupCoordinator } from './coordinator.ts';
+import {
+  checkReset,
+  lagOf,
+  resetOf,
+  type PartitionLag,
+  type PartitionReset,
+  type ResetTo,
+} from './group-admin.ts';
+import { resolveGroupOptions, type GroupOptions } from './group-options.ts';
+import type { GroupShared } from './group-shared.ts';
+import { groupDeleted, groupId, groupReset, groups, type CommittedPosition } from './group-state.ts';
+import { OffsetCommitter } from './offset-committer.ts';
+import type { PartitionLog } from './partition-log.ts';
+
+export interface GroupsParts {
+  readonly journal: Journal;
+  readonly fold: Fold;
+  readonly clock: Clock;
+}
+
+/** A group, as `list` names it. */
+export interface GroupListing {
+  readonly topicId: number;
+  readonly name: string;
+  /** Members in this process. */
+  readonly memberCount: number;
+}
+
+export interface GroupDescription {
+  readonly name: string;
+  readonly topic: string;
+  /** Members in this process, in the order in which they joined, and what they read. */
+  readonly members: readonly { readonly id: string; readonly partitions: readonly number[] }[];
+  readonly partitions: readonly PartitionLag[];
+}
+
+export interface ResetOptions {
+  /** Only these; default all. */
+  readonly partitions?: readonly number[] | undefined;
+  /** Says what would change, and changes nothing; default true. */
+  readonly dryRun?: boolean | undefined;
+}
+
+interface ActiveGroup {
+  readonly shared: GroupShared;
+  readonly isSingle: boolean;
+  readonly members: Set<ConsumerGroup<unknown>>;
+}
+
+export class ConsumerGroups {
+  readonly #parts: GroupsParts;
+  /** Those with members, by id. */
+  readonly #active = new Map<string, ActiveGroup>();
+
+  constructor(parts: GroupsParts) {
+    this.#parts = parts;
+  }
+
+  /** Joins a group as a new member. @throws TypeError, RangeError; ConflictError for `singleActive` */
+  join<T, Input>(
+    topic: Topic<T, Input>,
+    name: string,
+    options: GroupOptions,
+  ): ConsumerGroup<T> {
+    checkName('name', name);
+    const settings = resolveGroupOptions(options);
+    const id = groupId({ topicId: topic.partitions.topicId, group: name });
+    const active = this.#active.get(id) ?? this.#activate(topic.partitions, name, settings);
+    if (active.isSingle !== settings.singleActive) {
+      throw new ConflictError({
+        kind: 'consumer group',
+        name,
+        stored: `singleActive ${active.isSingle}`,
+        requested: `singleActive ${settings.singleActive}`,
+      });
+    }
+    const onClosed = () => {
+      active.members.delete(member);
+      if (active.members.size > 0) return;
+      active.shared.coordinator.close();
+      this.#active.delete(id);
+    };
+    const member: ConsumerGroup<T> = new ConsumerGroup({
+      topic,
+      shared: active.shared,
+      settings,
+      onClosed,
+    });
+    this.#active.set(id, active);
+    active.members.add(member);
+    return member;
+  }
+
+  /** Groups that committed something or have members. */
+  list(): readonly GroupListing[] {
+    const { fold } = this.#parts;
+    const ids = new Set([...fold.ids(groups), ...this.#active.keys()]);
+    return [...ids].map((id) => {
+      const at = id.indexOf('/');
+      const memberCount = this.#active.get(id)?.members.size ?? 0;
+      return { topicId: Number(id.slice(0, at)), name: id.slice(at + 1), memberCount };
+    });
+  }
+
+  /** How far a group is behind, partition by partition. @throws NotFoundError */
+  async describe(topic: PartitionSet, name: string): Promise<GroupDescription> {
+    const id = this.#known(topic, name);
+    const coordinator = this.#active.get(id)?.shared.coordinator ?? null;
+    const members = (coordinator?.members ?? []).map((member) => ({
+      id: member,
+      partitions: (coordinator?.ownedBy(member) ?? []).map(({ partition }) => partition),
+    }));
+    const logs = await openAll(topic, range(topic.count));
+    const partitions = await Promise.all(
+      logs.map((log) => lagOf(log, this.#committed(id, log.partition), this.#parts.clock)),
+    );
+    return { name, topic: topic.name, members, partitions };
+  }
+
+  /**
+   * Sets a group's positions.
+   *
+   * @returns what changes, or with `dryRun` what would
+   * @throws ConflictError while the group has members; TypeError, RangeError
+   */
+  async reset(
+    topic: PartitionSet,
+    name: string,
+    { to, partitions, dryRun = true }: ResetOptions & { readonly to: ResetTo },
+  ): Promise<readonly PartitionReset[]> {
+    checkName('name', name);
+    checkReset(to);
+    const { clock, journal } = this.#parts;
+    const { topicId } = topic;
+    const id = groupId({ topicId, group: name });
+    this.#checkInactive(id, name, 'to be reset');
+    const logs = await openAll(topic, partitions ?? range(topic.count));
+    const resets = await Promise.all(
+      logs.map((log) => resetOf(log, this.#committed(id, log.partition), { to, clock })),
+    );
+    if (dryRun) return resets;
+    this.#checkInactive(id, name, 'to be reset'); // Somebody may have joined meanwhile.
+    const positions = resets.map(({ partition, to: offset }, at) => ({
+      partition,
+      logId: logs[at]?.log.logId ?? 0,
+      offset,
+      epoch: 0,
+      metadata: '',
+    }));
+    await journal.append(groupReset, { topicId, group: name, positions, timeMs: clock.now() }, 'sync');
+    return resets;
+  }
+
+  /** Forgets a group's positions. @throws NotFoundError; ConflictError while it has members */
+  async delete(topic: PartitionSet, name: string): Promise<void> {
+    const id = this.#known(topic, name);
+    this.#checkInactive(id, name, 'to be deleted');
+    const { topicId } = topic;
+    await this.#parts.journal.append(groupDeleted, { topicId, group: name }, 'sync');
+  }
+
+  /** Closes every member. @throws the first failure, when all are closed */
+  async close(): Promise<void> {
+    const members = [...this.#active.values()].flatMap((group) => [...group.members]);
+    const closed = await Promise.allSettled(members.map((member) => member.close()));
+    const failed = closed.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  #activate(
+    partitions: PartitionSet,
+    group: string,
+    { singleActive }: { readonly singleActive: boolean },
+  ): ActiveGroup {
+    const { clock, journal } = this.#parts;
+    const { topicId } = partitions;
+    const id = groupId({ topicId, group });
+    const shared: GroupShared = {
+      group,
+      clock,
+      coordinator: new GroupCoordinator({
+        clock,
+        partitionCount: () => partitions.count,
+        isSingle: singleActive,
+      }),
+      committer: new OffsetCommitter({ journal, clock, topicId, group }),
+      committed: (partition) => this.#committed(id, partition),
+      logOf: (partition) => partitions.at(partition).log(),
+    };
+    return { shared, isSingle: singleActive, members: new Set() };
+  }
+
+  #committed(id: string, partition: number): CommittedPosition | null {
+    return this.#parts.fold.get(groups, id)?.positions.get(partition) ?? null;
+  }
+
+  #known({ topicId }: PartitionSet, name: string): string {
+    checkName('name', name);
+    const id = groupId({ topicId, group: name });
+    if (this.#active.has(id) || this.#parts.fold.get(groups, id) !== null) return id;
+    throw new NotFoundError({ kind: 'consumer group', name });
+  }
+
+  #checkInactive(id: string, name: string, requested: string): void {
+    const memberCount = this.#active.get(id)?.members.size ?? 0;
+    if (memberCount === 0) return;
+    const stored = `${memberCount} members`;
+    throw new ConflictError({ kind: 'consumer group', name, stored, requested });
+  }
+}
+
+function range(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, at) => at);
+}
+
+function openAll(
+  topic: PartitionSet,
+  partitions: readonly number[],
+): Promise<readonly PartitionLog[]> {
+  return Promise.all(
+    partitions.map(async (partition) => ({ partition, log: await topic.at(partition).log() })),
+  );
+}

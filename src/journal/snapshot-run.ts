@@ -1,0 +1,131 @@
+/**
+ * Writes the state of a store into its journal now and then, so that opening it reads a part of the
+ * journal, and what lies before can go.
+ *
+ * Live entries go on meanwhile: each instance is copied at one moment, and its part says which
+ * entries are not in it. A run that a crash cut short has no end entry and counts for nothing.
+ */
+import { randomId, type Random } from '../core/random.ts';
+import type { Clock } from '../core/clock.ts';
+import { GIB, MIB } from '../core/limits.ts';
+import type { Fold, StatePart } from './fold.ts';
+import type { Journal } from './journal.ts';
+import { runBegin, runEnd, runPart } from './snapshot-entries.ts';
+
+/** A run begins when the journal has grown by so much... */
+const GROWTH_BYTES_MIN = 64 * MIB;
+/** ...or by so many times the last run, whichever is more: runs cost a fifth of the journal at most. */
+const GROWTH_PER_RUN_BYTE = 4;
+/** So much is copied before it is written: live entries wait behind it in one write. */
+const SLICE_BYTES = 256 * 1024;
+/** A larger state is cut into pieces of this size. */
+const PIECE_BYTES_MAX = MIB;
+
+/** How much of the journal is kept when it is not needed any more. */
+export interface JournalRetention {
+  /** Entries younger than this are kept, ms... */
+  readonly retentionMs: number;
+  /** ...while the journal is not larger than this, bytes. */
+  readonly retentionBytes: number;
+}
+
+export const JOURNAL_RETENTION: JournalRetention = {
+  retentionMs: 24 * 60 * 60 * 1000,
+  retentionBytes: GIB,
+};
+
+export interface SnapshotRunsOptions {
+  readonly journal: Journal;
+  readonly fold: Fold;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly retention: JournalRetention;
+}
+
+export class SnapshotRuns {
+  readonly #options: SnapshotRunsOptions;
+  /** Begins of the newest complete runs, oldest first; two are enough. */
+  #beginOffsets: readonly number[];
+  /** `Journal.writtenBytes` at the end of the last run, or when the journal was opened. */
+  #bytesAtEnd = 0;
+  #lastRunBytes = 0;
+  #running: Promise<void> | null = null;
+  /** Why the last run failed; null when it did not. */
+  lastError: unknown = null;
+
+  /** The journal is loaded. */
+  constructor(options: SnapshotRunsOptions) {
+    this.#options = options;
+    this.#beginOffsets = options.journal.runBeginOffsets;
+  }
+
+  /** Begins a run in the background when it is time. Cheap: call it after each entry. */
+  poke(): void {
+    const { journal } = this.#options;
+    const grownBytes = journal.writtenBytes - this.#bytesAtEnd;
+    const dueBytes = Math.max(GROWTH_BYTES_MIN, GROWTH_PER_RUN_BYTE * this.#lastRunBytes);
+    if (this.#running !== null || grownBytes < dueBytes) return;
+    this.run().catch((error: unknown) => (this.lastError = error));
+  }
+
+  /** Writes a whole run now, or waits for the one that is being written. @throws as `Log.append` */
+  run(): Promise<void> {
+    this.#running ??= this.#run().finally(() => (this.#running = null));
+    return this.#running;
+  }
+
+  /** Waits for a run in progress, whatever becomes of it. */
+  async idle(): Promise<void> {
+    await this.#running?.catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    const { journal, fold, random } = this.#options;
+    const run = randomId(random);
+    const startBytes = journal.writtenBytes;
+    const beginOffset = await journal.append(runBegin, { run }, 'os');
+    let pieceCount = 0;
+    let slice: Promise<unknown>[] = [];
+    let sliceBytes = 0;
+    for (const part of fold.parts(() => journal.appliedOffset)) {
+      for (const piece of piecesOf(part)) {
+        slice.push(journal.append(runPart, { run, ...piece }, 'os'));
+        sliceBytes += piece.state.length;
+        pieceCount++;
+      }
+      if (sliceBytes < SLICE_BYTES) continue;
+      await Promise.all(slice);
+      slice = [];
+      sliceBytes = 0;
+    }
+    await Promise.all(slice);
+    await journal.append(runEnd, { run, beginOffset, pieceCount }, 'sync');
+    this.#lastRunBytes = journal.writtenBytes - startBytes;
+    this.#bytesAtEnd = journal.writtenBytes;
+    this.#beginOffsets = [...this.#beginOffsets, beginOffset].slice(-2);
+    this.lastError = null;
+    await this.#trim();
+  }
+
+  /** Lets go of what recovery needs from no run, the newest or the one before, and nobody else. */
+  async #trim(): Promise<void> {
+    const { journal, clock, retention } = this.#options;
+    const [needed = 0] = this.#beginOffsets;
+    if (this.#beginOffsets.length < 2) return; // Should the newest be damaged, all of it is needed.
+    const { retentionMs, retentionBytes } = retention;
+    const isLarge = journal.sizeBytes > retentionBytes;
+    const keptFrom = isLarge ? needed : await journal.offsetAt(clock.now() - retentionMs);
+    await journal.deleteBefore(Math.min(needed, keptFrom));
+  }
+}
+
+type Piece = StatePart & { readonly isLast: boolean };
+
+function* piecesOf(part: StatePart): Generator<Piece, void, void> {
+  const { state } = part;
+  for (let at = 0; ; at += PIECE_BYTES_MAX) {
+    const isLast = at + PIECE_BYTES_MAX >= state.length;
+    yield { ...part, state: state.subarray(at, at + PIECE_BYTES_MAX), isLast };
+    if (isLast) return;
+  }
+}

@@ -1,0 +1,176 @@
+/** `openStore`: from a path to a `Store`. */
+import { join } from 'node:path';
+import { ConflictError, CorruptLogError, isIoError, NotFoundError } from '../core/errors.ts';
+import { randomId } from '../core/random.ts';
+import { parseSegmentFileName } from '../format/file-names.ts';
+import { bytes } from '../codec/codec.ts';
+import { groupDeleted, groupReset, groups, offsetsCommitted } from '../group/group-state.ts';
+import type { DirectoryLock } from '../io/file-system.ts';
+import { commit, namedOffsets } from '../journal/commit-entry.ts';
+import { EntryRegistry } from '../journal/entry-type.ts';
+import { Fold } from '../journal/fold.ts';
+import { ENTRY_BYTES_MAX, Journal } from '../journal/journal.ts';
+import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
+import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
+import { LogDirectory } from '../log/log-directory.ts';
+import { resolveLogOptions } from '../log/log-options.ts';
+import { openLogIn } from '../log/open-log.ts';
+import { ensureReserve } from '../log/reserve.ts';
+import {
+  partitionsAdded,
+  topicAltered,
+  topicCreated,
+  topicDeleted,
+  topicDeleting,
+  topics,
+} from '../topic/topic-state.ts';
+import { readStoreFile, writeStoreFile } from './store-file.ts';
+import { StoreHome } from './store-home.ts';
+import { resolveStoreOptions, type StoreOptions, type StoreSettings } from './store-options.ts';
+import { Store } from './store.ts';
+
+const STORE_FILE = 'store.json';
+const JOURNAL_DIRECTORY = 'journal';
+const TOPICS_DIRECTORY = 'topics';
+
+/** Everything that may stand in a journal. */
+const ENTRY_TYPES = [
+  commit,
+  runBegin,
+  runPart,
+  runEnd,
+  topicCreated,
+  topicAltered,
+  partitionsAdded,
+  topicDeleting,
+  topicDeleted,
+  offsetsCommitted,
+  groupReset,
+  groupDeleted,
+];
+
+/**
+ * Opens the store in a directory, creating it when missing: its topics, and the journal that holds
+ * every change of their state.
+ *
+ * @param path  the store's directory; or options with `memory: true`, for a store without files
+ * @returns an open store; close it
+ * @throws TypeError, RangeError for wrong options; LockedError when another process or handle has
+ *   it; NotFoundError with `create: false`; ConflictError when the directory is a bare log;
+ *   CorruptLogError when the journal is damaged; UnsupportedVersionError; IoError
+ *
+ * Cost: reads the journal. Topics are opened when they are first used.
+ */
+export function openStore(path: string, options?: StoreOptions): Promise<Store>;
+export function openStore(options: StoreOptions & { readonly memory: true }): Promise<Store>;
+export async function openStore(
+  pathOrOptions: string | StoreOptions,
+  options: StoreOptions = {},
+): Promise<Store> {
+  const settings =
+    typeof pathOrOptions === 'object' && pathOrOptions !== null
+      ? resolveStoreOptions(null, pathOrOptions)
+      : resolveStoreOptions(pathOrOptions, options);
+  const { fileSystem, clock, create } = settings;
+  if (create) await fileSystem.makeDirectory(settings.path);
+  const directory = await existingDirectory(settings);
+  if (!create) await checkStoreThere(directory);
+  const lock = await fileSystem.lockDirectory(directory.path, { lock: settings.lock, clock });
+  try {
+    return await assemble(directory, settings, lock);
+  } catch (error) {
+    await lock.release().catch(() => undefined); // The first failure is the one to hear of.
+    throw error;
+  }
+}
+
+async function existingDirectory({ fileSystem, path }: StoreSettings): Promise<LogDirectory> {
+  try {
+    return new LogDirectory(fileSystem, await fileSystem.realPath(path));
+  } catch (cause) {
+    if (!isIoError(cause, 'ENOENT')) throw cause;
+    throw new NotFoundError({ kind: 'store', name: path }, { cause });
+  }
+}
+
+/** Without `create` nothing is left behind where there is no store, not even LOCK. */
+async function checkStoreThere({ fileSystem, path }: LogDirectory): Promise<void> {
+  if ((await readStoreFile(fileSystem, join(path, STORE_FILE))) !== null) return;
+  throw new NotFoundError({ kind: 'store', name: path });
+}
+
+async function assemble(
+  directory: LogDirectory,
+  settings: StoreSettings,
+  lock: DirectoryLock,
+): Promise<Store> {
+  const { fileSystem, clock, random, freeBytesMin, durability } = settings;
+  const storeId = await identify(directory, settings);
+  const { hasReserve } = await directory.list();
+  await ensureReserve(directory, hasReserve);
+  const home = new StoreHome({ directory, storeId, lock });
+  const fold = new Fold([namedOffsets, topics, groups]);
+  const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
+  const shared = { fileSystem, clock, random, freeBytesMin };
+  const journalLog = await openLogIn(
+    join(directory.path, JOURNAL_DIRECTORY),
+    resolveLogOptions({ ...shared, codec: bytes, recordBytesMax: ENTRY_BYTES_MAX }),
+    home.forLog(journal),
+  );
+  try {
+    await journal.load(journalLog);
+  } catch (error) {
+    await journalLog.close().catch(() => undefined); // The first failure is the one to hear of.
+    throw error;
+  }
+  const retention = JOURNAL_RETENTION;
+  const runs = new SnapshotRuns({ journal, fold, clock, random, retention });
+  journal.watch(() => runs.poke());
+  return new Store({
+    path: directory.path,
+    lock,
+    journal,
+    runs,
+    topicHome: {
+      path: join(directory.path, TOPICS_DIRECTORY),
+      fileSystem,
+      clock,
+      random,
+      journal,
+      fold,
+      logHome: home.forLog(null),
+      logOptions: shared,
+      topicDefaults: { durability },
+    },
+  });
+}
+
+/** The store's id: from `store.json`, or a new one, when there is nothing yet. */
+async function identify(directory: LogDirectory, settings: StoreSettings): Promise<number> {
+  const { fileSystem, path } = directory;
+  const file = join(path, STORE_FILE);
+  const names = await fileSystem.list(path);
+  const known = await readStoreFile(fileSystem, file);
+  if (known !== null) {
+    // Topics are created after the journal: without it they are no empty store.
+    if (names.includes(JOURNAL_DIRECTORY) || !names.includes(TOPICS_DIRECTORY)) {
+      return known.storeId;
+    }
+    throw missing(join(path, JOURNAL_DIRECTORY), 'the store has topics and no journal');
+  }
+  if (names.some((name) => parseSegmentFileName(name) !== null)) {
+    const requested = 'to be opened as a store';
+    throw new ConflictError({ kind: 'directory', name: path, stored: 'a bare log', requested });
+  }
+  if (names.includes(JOURNAL_DIRECTORY)) throw missing(file, 'there is a journal beside it');
+  const storeId = randomId(settings.random);
+  await directory.syncAncestors();
+  await writeStoreFile(fileSystem, file, { storeId });
+  return storeId;
+}
+
+function missing(file: string, why: string): CorruptLogError {
+  const reason = `it is missing, and ${why}`;
+  const range = { firstOffset: null, nextOffset: null };
+  return new CorruptLogError({ file, position: 0, kind: 'header', ...range, reason });
+}

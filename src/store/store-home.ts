@@ -1,0 +1,55 @@
+/** What the logs of a store share: its lock, its reserve, its id in their headers. */
+import type { DirectoryLock } from '../io/file-system.ts';
+import { LogDirectory } from '../log/log-directory.ts';
+import type { LogHome, LogObserver } from '../log/log-home.ts';
+import { freeReserve } from '../log/reserve.ts';
+
+export interface StoreHomeParts {
+  readonly directory: LogDirectory;
+  readonly storeId: number;
+  readonly lock: DirectoryLock;
+}
+
+export class StoreHome {
+  readonly #parts: StoreHomeParts;
+  /** Of the logs that are open. */
+  readonly #onLost = new Set<() => void>();
+
+  constructor(parts: StoreHomeParts) {
+    this.#parts = parts;
+    parts.lock.onLost(() => {
+      for (const callback of this.#onLost) callback();
+    });
+  }
+
+  /** The home of a log whose progress `observer` hears of. */
+  forLog(observer: LogObserver | null): LogHome {
+    const { directory, storeId } = this.#parts;
+    return {
+      ownerId: storeId,
+      lock: () => Promise.resolve(this.#share()),
+      keepReserve: () => Promise.resolve(), // The store has one for all of them.
+      giveUpReserve: () => freeReserve(directory),
+      observer,
+    };
+  }
+
+  /** The store's own lock, for one log. */
+  #share(): DirectoryLock {
+    const { lock } = this.#parts;
+    let own: (() => void) | null = null;
+    return {
+      mechanism: lock.mechanism,
+      takenOver: null,
+      verify: () => lock.verify(),
+      onLost: (callback) => {
+        own = callback;
+        this.#onLost.add(callback);
+      },
+      release: () => {
+        if (own !== null) this.#onLost.delete(own);
+        return Promise.resolve();
+      },
+    };
+  }
+}

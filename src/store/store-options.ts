@@ -1,0 +1,81 @@
+/** What `openStore` accepts, checked. */
+import { argumentError, checkChoice, checkInteger } from '../core/assert.ts';
+import { systemClock, type Clock } from '../core/clock.ts';
+import { checkBoolean, plainOptions } from '../core/options.ts';
+import { systemRandom, type Random } from '../core/random.ts';
+import type { FileSystem, LockChoice } from '../io/file-system.ts';
+import { LOCK_CHOICES } from '../io/lock-plan.ts';
+import { MemoryFileSystem } from '../io/memory-file-system.ts';
+import { nodeFileSystem } from '../io/node-file-system.ts';
+import { DURABILITY_LEVELS, type DurabilityLevel } from '../log/log-options.ts';
+
+export interface StoreOptions {
+  /** Level of topics that ask for none when they are created; default `sync`: see `LogOptions`. */
+  readonly durability?: DurabilityLevel | undefined;
+  /** Creates the store when there is none; default true. */
+  readonly create?: boolean | undefined;
+  /** Keeps everything in memory, for tests: the same engine on another file system; default false. */
+  readonly memory?: boolean | undefined;
+  /** What keeps other writers out; default `auto`: see `LogOptions`. */
+  readonly lock?: LockChoice | undefined;
+  /** Bytes that appends leave free on the disk; default null = as `LogOptions`. */
+  readonly freeBytesMin?: number | null | undefined;
+  /** Seams for tests; default the operating system's. */
+  readonly fileSystem?: FileSystem | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: Random | undefined;
+}
+
+/** `StoreOptions` with every default filled in. */
+export interface StoreSettings {
+  readonly path: string;
+  readonly durability: DurabilityLevel;
+  readonly create: boolean;
+  readonly lock: LockChoice;
+  readonly freeBytesMin: number | null;
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Where a store in memory lives. */
+const MEMORY_PATH = '/store';
+
+const KNOWN: ReadonlySet<string> = new Set<keyof StoreOptions>([
+  'durability',
+  'create',
+  'memory',
+  'lock',
+  'freeBytesMin',
+  'fileSystem',
+  'clock',
+  'random',
+]);
+
+/**
+ * Checks the arguments of `openStore` and fills in the defaults.
+ *
+ * @throws TypeError or RangeError (`ERR_VARVE_INVALID_ARGUMENT`)
+ */
+export function resolveStoreOptions(path: string | null, given: StoreOptions): StoreSettings {
+  const options = plainOptions(given, KNOWN);
+  const isInMemory = checkBoolean('memory', options.memory ?? false);
+  const { fileSystem, freeBytesMin = null } = options;
+  if (isInMemory && (path !== null || fileSystem !== undefined)) {
+    throw argumentError(TypeError, 'memory', 'without a path or a file system', options.memory);
+  }
+  if (!isInMemory && (typeof path !== 'string' || path === '')) {
+    throw argumentError(TypeError, 'path', 'the path of a directory', path);
+  }
+  return Object.freeze({
+    path: path ?? MEMORY_PATH,
+    durability: checkChoice('durability', options.durability ?? 'sync', DURABILITY_LEVELS),
+    create: checkBoolean('create', options.create ?? true),
+    lock: checkChoice('lock', options.lock ?? 'auto', LOCK_CHOICES),
+    freeBytesMin:
+      freeBytesMin === null ? null : checkInteger('freeBytesMin', freeBytesMin, { min: 0 }),
+    fileSystem: fileSystem ?? (isInMemory ? new MemoryFileSystem() : nodeFileSystem),
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+  });
+}

@@ -1,0 +1,55 @@
+/** A topic with what the layers above it add: its consumer groups. */
+import type { ConsumerGroup } from '../group/consumer-group.ts';
+import type { GroupDescription, ConsumerGroups, ResetOptions } from '../group/groups.ts';
+import type { GroupOptions } from '../group/group-options.ts';
+import type { PartitionReset, ResetTo } from '../group/group-admin.ts';
+import { Topic, type TopicParts } from '../topic/topic.ts';
+
+export class StoreTopic<T, Input = T> extends Topic<T, Input> {
+  readonly #groups: ConsumerGroups;
+
+  /** @internal */
+  constructor(parts: TopicParts<T, Input>, groups: ConsumerGroups) {
+    super(parts);
+    this.#groups = groups;
+  }
+
+  /**
+   * Joins a consumer group: its members share the partitions, each of which one of them reads. The
+   * group begins to exist with its first commit.
+   *
+   * @param name  1 to 255 bytes of UTF-8, without control characters
+   * @returns a new member; close it to leave
+   * @throws TypeError, RangeError; ConflictError when the group's members have another `singleActive`
+   *
+   * Cost: nothing is written.
+   */
+  consumerGroup(name: string, options: GroupOptions = {}): Promise<ConsumerGroup<T>> {
+    return Promise.resolve().then(() => this.#groups.join(this, name, options));
+  }
+
+  /** How far a group is behind, partition by partition. @throws NotFoundError; as `openLog` */
+  describeGroup(name: string): Promise<GroupDescription> {
+    return this.#groups.describe(this.partitions, name);
+  }
+
+  /**
+   * Sets a group's positions: a dry run, unless `dryRun` is false.
+   *
+   * @throws ConflictError while the group has members; TypeError, RangeError; as `openLog`
+   *
+   * Durability: synced when it resolves.
+   */
+  resetGroup(
+    name: string,
+    to: ResetTo,
+    options: ResetOptions = {},
+  ): Promise<readonly PartitionReset[]> {
+    return this.#groups.reset(this.partitions, name, { ...options, to });
+  }
+
+  /** Forgets a group's positions. @throws NotFoundError; ConflictError while it has members */
+  deleteGroup(name: string): Promise<void> {
+    return this.#groups.delete(this.partitions, name);
+  }
+}

@@ -1,0 +1,115 @@
+/** A store as its users hold it: topics in one directory, or in memory. */
+import type { DirectoryLock } from '../io/file-system.ts';
+import { ClosedError } from '../core/errors.ts';
+import { ConsumerGroups } from '../group/groups.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { LogStats } from '../log/log-stats.ts';
+import type { SnapshotRuns } from '../journal/snapshot-run.ts';
+import { TopicCatalog, type TopicDescription } from '../topic/catalog.ts';
+import type { TopicHome } from '../topic/topic-home.ts';
+import type { TopicOptions } from '../topic/topic-options.ts';
+import { StoreTopic } from './store-topic.ts';
+
+/** @internal What `openStore` hands over. */
+export interface StoreParts {
+  readonly path: string;
+  readonly lock: DirectoryLock;
+  readonly journal: Journal;
+  readonly runs: SnapshotRuns;
+  readonly topicHome: TopicHome;
+}
+
+export interface StoreStats {
+  readonly topicCount: number;
+  /** Of the journal's log. */
+  readonly journal: LogStats;
+}
+
+/** Topics, and all that is known about them, in one directory. Made by `openStore`. */
+export class Store implements AsyncDisposable {
+  /** The store's directory, absolute, without symbolic links. */
+  readonly path: string;
+  readonly #lock: DirectoryLock;
+  readonly #journal: Journal;
+  readonly #runs: SnapshotRuns;
+  readonly #topics: TopicCatalog;
+  readonly #groups: ConsumerGroups;
+  #closing: Promise<void> | null = null;
+
+  /** @internal */
+  constructor({ path, lock, journal, runs, topicHome }: StoreParts) {
+    this.path = path;
+    this.#lock = lock;
+    this.#journal = journal;
+    this.#runs = runs;
+    this.#topics = new TopicCatalog(topicHome);
+    this.#groups = new ConsumerGroups(topicHome);
+  }
+
+  /**
+   * Opens a topic, and creates it when there is none. Handles are light: ask as often as you like.
+   *
+   * @param name  1 to 255 bytes of UTF-8, without control characters
+   * @throws ConflictError when an option that was given is not what is stored, with both values;
+   *   NotFoundError with `create: false`; TypeError, RangeError; as `openLog`
+   *
+   * Durability: a new topic survives a power cut when this resolves. Cost: nothing for one that is
+   * there; two directory syncs and two fdatasyncs per partition for a new one.
+   */
+  async topic<T = Uint8Array, Input = T>(
+    name: string,
+    options: TopicOptions<T, Input> = {},
+  ): Promise<StoreTopic<T, Input>> {
+    this.#checkOpen();
+    return new StoreTopic(await this.#topics.open(name, options), this.#groups);
+  }
+
+  /** Figures of the store, in memory: no I/O. */
+  stats(): StoreStats {
+    return { topicCount: this.#topics.list().length, journal: this.#journal.stats() };
+  }
+
+  /** All topics, by name. */
+  topics(): readonly TopicDescription[] {
+    this.#checkOpen();
+    return this.#topics.list();
+  }
+
+  /** What the journal knows of a topic. @throws NotFoundError */
+  describeTopic(name: string): TopicDescription {
+    this.#checkOpen();
+    return this.#topics.describe(name);
+  }
+
+  /**
+   * Waits for pending appends, syncs everything and lets go of the directory. Idempotent.
+   *
+   * @throws the first failure, when everything is closed
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    // In this order, each also when the one before failed; the first failure is thrown.
+    const steps = [
+      () => this.#groups.close(),
+      () => this.#topics.close(),
+      () => this.#runs.idle(),
+      () => this.#journal.close(),
+      () => this.#lock.release(),
+    ];
+    const failures: unknown[] = [];
+    for (const step of steps) await step().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== null) throw new ClosedError({ resource: 'store', name: this.path });
+  }
+}

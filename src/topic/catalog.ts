@@ -1,0 +1,143 @@
+/**
+ * The topics of a store: what the journal says of them, and the changes to it.
+ *
+ * Files first, then the entry: a topic exists when the journal says so, and its logs are there then.
+ * The other way round when one is deleted: an entry that is durable comes before the first unlink.
+ */
+import { NotFoundError } from '../core/errors.ts';
+import { Mutex } from '../core/mutex.ts';
+import { randomId } from '../core/random.ts';
+import { PartitionSet } from './partition-set.ts';
+import type { TopicHome } from './topic-home.ts';
+import { checkName } from './topic-names.ts';
+import {
+  checkPartitions,
+  checkTopicOptions,
+  conflictOf,
+  newSettings,
+  type TopicConfig,
+  type TopicOptions,
+} from './topic-options.ts';
+import { topicCreated, topics, type TopicSettings, type TopicState } from './topic-state.ts';
+import type { TopicParts } from './topic.ts';
+
+/** What the journal knows of a topic. */
+export interface TopicDescription {
+  readonly name: string;
+  readonly topicId: number;
+  readonly partitionCount: number;
+  readonly createdTimeMs: number;
+  readonly alteredTimeMs: number;
+  readonly options: TopicSettings;
+  /** How many partitions there were since when: keys moved at each change. */
+  readonly keyMaps: readonly { readonly partitionCount: number; readonly timeMs: number }[];
+}
+
+const PARTITIONS = 1;
+
+export class TopicCatalog {
+  readonly #home: TopicHome;
+  /** By topic id; those that were used since the store was opened. */
+  readonly #sets = new Map<number, PartitionSet>();
+  /** Changes one after the other: two openers of one name must not both create it. */
+  readonly #changes = new Mutex();
+
+  constructor(home: TopicHome) {
+    this.#home = home;
+  }
+
+  /**
+   * Opens a topic, and creates it when there is none.
+   *
+   * @returns what a handle is made of
+   * @throws ConflictError when what is stored differs from what is asked for; NotFoundError
+   */
+  async open<T, Input>(
+    name: string,
+    given: TopicOptions<T, Input>,
+  ): Promise<TopicParts<T, Input>> {
+    checkName('name', name);
+    const { codec, partitioner, create = true, ...wanted } = checkTopicOptions(given);
+    const topicId = this.#idOf(name) ?? (await this.#create(name, { ...wanted, create }));
+    const { options, logIds } = this.#stateOf(topicId, name);
+    const conflict = conflictOf(name, { ...options, partitions: logIds.length }, wanted);
+    if (conflict !== null) throw conflict;
+    return { partitions: this.#set(topicId, name), codec, partitioner };
+  }
+
+  /** All topics, by name. */
+  list(): readonly TopicDescription[] {
+    return this.#live()
+      .map(([topicId, state]) => describe(topicId, state))
+      .toSorted((one, two) => (one.name < two.name ? -1 : 1));
+  }
+
+  /** @throws NotFoundError */
+  describe(name: string): TopicDescription {
+    const topicId = this.#idOf(checkName('name', name));
+    if (topicId === null) throw new NotFoundError({ kind: 'topic', name });
+    return describe(topicId, this.#stateOf(topicId, name));
+  }
+
+  /** Closes the logs of all topics. @throws the first failure, when all are closed */
+  async close(): Promise<void> {
+    await this.#changes.idle();
+    const closed = await Promise.allSettled([...this.#sets.values()].map((set) => set.close()));
+    const failed = closed.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  #create(
+    name: string,
+    wanted: TopicConfig & { readonly partitions?: number | undefined; readonly create: boolean },
+  ): Promise<number> {
+    const { partitions = PARTITIONS, create, ...config } = wanted;
+    const settings = newSettings(config, this.#home.topicDefaults);
+    checkPartitions(partitions);
+    return this.#changes.run(async () => {
+      const existing = this.#idOf(name); // Made by the change before this one.
+      if (existing !== null) return existing;
+      if (!create) throw new NotFoundError({ kind: 'topic', name });
+      const { random, clock, journal } = this.#home;
+      const topicId = randomId(random);
+      const set = new PartitionSet(this.#home, topicId, name);
+      const logIds = [...(await set.create(0, partitions, settings))];
+      const timeMs = clock.now();
+      const entry = { topicId, name, logIds, options: { ...settings }, timeMs };
+      await journal.append(topicCreated, entry, 'sync');
+      return topicId;
+    });
+  }
+
+  #set(topicId: number, name: string): PartitionSet {
+    const known = this.#sets.get(topicId);
+    if (known !== undefined) return known;
+    const set = new PartitionSet(this.#home, topicId, name);
+    this.#sets.set(topicId, set);
+    return set;
+  }
+
+  #idOf(name: string): number | null {
+    return this.#live().find(([, state]) => state.name === name)?.[0] ?? null;
+  }
+
+  #stateOf(topicId: number, name: string): TopicState {
+    const state = this.#home.fold.get(topics, String(topicId));
+    if (state === null) throw new NotFoundError({ kind: 'topic', name }); // Deleted meanwhile.
+    return state;
+  }
+
+  #live(): readonly (readonly [topicId: number, state: TopicState])[] {
+    const { fold } = this.#home;
+    return fold.ids(topics).flatMap((id) => {
+      const state = fold.get(topics, id);
+      return state === null || state.isDeleting ? [] : [[Number(id), state] as const];
+    });
+  }
+}
+
+function describe(topicId: number, state: TopicState): TopicDescription {
+  const { name, logIds, createdTimeMs, alteredTimeMs, options, keyMaps } = state;
+  const partitionCount = logIds.length;
+  return { name, topicId, partitionCount, createdTimeMs, alteredTimeMs, options, keyMaps };
+}

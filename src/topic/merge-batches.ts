@@ -1,0 +1,55 @@
+/** Batches of several partitions as one sequence: each as soon as it is there, none favoured. */
+
+/** What a source has brought. */
+interface Arrival<B> {
+  readonly source: AsyncGenerator<B, void, void>;
+  readonly result: IteratorResult<B, void> | null;
+  readonly error: unknown;
+}
+
+/**
+ * Yields what the sources yield, in the order in which it arrives: of batches that are there already,
+ * one of each source in turn. Ends with the last of them, and with the first failure of any.
+ *
+ * @param open  opens the sources; they must end when `signal` is aborted, for one that waits for
+ *   further records ends by no other means
+ */
+export async function* mergeBatches<B>(
+  open: (signal: AbortSignal) => readonly AsyncGenerator<B, void, void>[],
+): AsyncGenerator<B, void, void> {
+  const ending = new AbortController();
+  const arrivals: Arrival<B>[] = [];
+  let wake: (() => void) | null = null;
+  const arrive = (arrival: Arrival<B>): void => {
+    arrivals.push(arrival);
+    wake?.();
+  };
+  // Not Promise.race: each call would leave a listener behind at each source that stays silent.
+  const ask = (source: AsyncGenerator<B, void, void>): void => {
+    source.next().then(
+      (result) => arrive({ source, result, error: null }),
+      (error: unknown) => arrive({ source, result: null, error }),
+    );
+  };
+  const sources = open(ending.signal);
+  try {
+    for (const source of sources) ask(source);
+    for (let left = sources.length; left > 0;) {
+      const arrival = arrivals.shift();
+      if (arrival === undefined) {
+        await new Promise<void>((resolve) => (wake = resolve));
+        continue;
+      }
+      const { source, result, error } = arrival;
+      if (result === null) throw error;
+      if (result.done === true) left--;
+      else {
+        yield result.value;
+        ask(source);
+      }
+    }
+  } finally {
+    ending.abort();
+    await Promise.allSettled(sources.map((source) => source.return()));
+  }
+}

@@ -1,0 +1,88 @@
+/** All partitions of one topic, shared by its handles. */
+import { join } from 'node:path';
+import { present } from '../core/assert.ts';
+import type { Random } from '../core/random.ts';
+import type { Log } from '../log/log.ts';
+import { Partition } from './partition.ts';
+import type { TopicHome } from './topic-home.ts';
+import { topicDirectoryName } from './topic-names.ts';
+import { topics, type TopicSettings, type TopicState } from './topic-state.ts';
+
+export class PartitionSet {
+  readonly topicId: number;
+  readonly name: string;
+  readonly #home: TopicHome;
+  readonly #partitions: Partition[] = [];
+  #isClosed = false;
+
+  constructor(home: TopicHome, topicId: number, name: string) {
+    this.#home = home;
+    this.topicId = topicId;
+    this.name = name;
+  }
+
+  /** As the journal has it now. */
+  get count(): number {
+    return this.#state?.logIds.length ?? 0;
+  }
+
+  get settings(): TopicSettings {
+    return present(this.#state, 'asked before the topic was deleted').options;
+  }
+
+  /** Whether the topic was deleted, or the store closed. */
+  get isGone(): boolean {
+    return this.#isClosed || (this.#state?.isDeleting ?? true);
+  }
+
+  get random(): Random {
+    return this.#home.random;
+  }
+
+  /** @param number  below `count` */
+  at(number: number): Partition {
+    const { logIds, options } = present(this.#state, 'the topic is there');
+    for (let next = this.#partitions.length; next <= number; next++) {
+      const logId = present(logIds[next], 'the caller checked the number');
+      this.#partitions.push(this.#make(next, { logId, settings: options }));
+    }
+    return present(this.#partitions[number], 'made above');
+  }
+
+  /** Logs of the partitions that were used. */
+  opened(): readonly Log<Uint8Array>[] {
+    return this.#partitions.flatMap(({ opened }) => (opened === null ? [] : [opened]));
+  }
+
+  /** Creates logs for partitions from `first` on, durably. @returns their ids */
+  async create(first: number, count: number, settings: TopicSettings): Promise<readonly number[]> {
+    const logIds: number[] = [];
+    for (let number = first; number < first + count; number++) {
+      const partition = this.#make(number, { logId: null, settings });
+      const log = await partition.log();
+      logIds.push(log.logId);
+      await log.close(); // Most of many partitions are not used at once.
+    }
+    return logIds;
+  }
+
+  /** Closes every log. @throws the first failure, when all are closed */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const closed = await Promise.allSettled(this.#partitions.map((one) => one.close()));
+    const failed = closed.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  get #state(): TopicState | null {
+    return this.#home.fold.get(topics, String(this.topicId));
+  }
+
+  #make(
+    number: number,
+    { logId, settings }: { readonly logId: number | null; readonly settings: TopicSettings },
+  ): Partition {
+    const directory = join(this.#home.path, topicDirectoryName(this.name, this.topicId));
+    return new Partition({ home: this.#home, directory, number, logId, settings });
+  }
+}

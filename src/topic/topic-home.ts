@@ -1,0 +1,24 @@
+/** What a topic needs of the store that it lives in. */
+import type { Clock } from '../core/clock.ts';
+import type { Random } from '../core/random.ts';
+import type { FileSystem } from '../io/file-system.ts';
+import type { Fold } from '../journal/fold.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { LogHome } from '../log/log-home.ts';
+import type { LogOptions } from '../log/log-options.ts';
+import type { TopicConfig } from './topic-options.ts';
+
+export interface TopicHome {
+  /** Directory of all topics. */
+  readonly path: string;
+  readonly fileSystem: FileSystem;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly journal: Journal;
+  readonly fold: Fold;
+  readonly logHome: LogHome;
+  /** What all logs of the store have in common. */
+  readonly logOptions: LogOptions<never>;
+  /** Of new topics. */
+  readonly topicDefaults: TopicConfig;
+}

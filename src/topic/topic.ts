@@ -1,0 +1,259 @@
+/** A topic as its users hold it: append to its partitions, read them. */
+import { argumentError } from '../core/assert.ts';
+import { ClosedError } from '../core/errors.ts';
+import { bytes, type Codec } from '../codec/codec.ts';
+import type { AppendBatchResult } from '../log/append-result.ts';
+import type { DurabilityLevel } from '../log/log-options.ts';
+import type { Log } from '../log/log.ts';
+import type { ReadOptions } from '../log/read-options.ts';
+import type { LogRecord, RecordBatch } from '../log/record.ts';
+import type { RecordInput } from '../log/record-input.ts';
+import { RecordStream } from '../log/record-stream.ts';
+import { mergeBatches } from './merge-batches.ts';
+import { partitionOfKey, StickyPartitioner } from './partitioner.ts';
+import type { PartitionSet } from './partition-set.ts';
+import { checkChosen, type Partitioner } from './topic-options.ts';
+import type {
+  PlacedRecords,
+  TopicAppendBatchResult,
+  TopicAppendOptions,
+  TopicAppendResult,
+} from './topic-results.ts';
+
+export interface TopicReadOptions extends ReadOptions {
+  /** Partitions to read, from 0; default all. `from` as an offset needs exactly one. */
+  readonly partitions?: number | readonly number[] | undefined;
+}
+
+/** @internal */
+export interface TopicParts<T, Input> {
+  readonly partitions: PartitionSet;
+  readonly codec: Codec<T, Input> | undefined;
+  readonly partitioner: Partitioner<Input> | undefined;
+}
+
+const NO_OPTIONS: TopicAppendOptions = Object.freeze({});
+const keyEncoder = new TextEncoder();
+/** Of a value that its codec has yet to encode. */
+const RECORD_BYTES_GUESS = 256;
+
+/**
+ * A named sequence of records in one or more partitions, each a log of its own: order holds inside
+ * a partition. Made by `Store.topic`; good until the store is closed or the topic deleted.
+ */
+export class Topic<T, Input = T> {
+  /** @internal */
+  readonly partitions: PartitionSet;
+  readonly #codec: Codec<T, Input>;
+  readonly #partitioner: Partitioner<Input> | null;
+  readonly #sticky: StickyPartitioner;
+  /** Of the partitions that were used, with this handle's codec. */
+  readonly #logs: (Log<T, Input> | undefined)[] = [];
+
+  /** @internal */
+  constructor({ partitions, codec, partitioner }: TopicParts<T, Input>) {
+    this.partitions = partitions;
+    // Without a codec T is Uint8Array, which the signature of `Store.topic` says.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+    this.#codec = codec ?? (bytes as unknown as Codec<T, Input>);
+    this.#partitioner = partitioner ?? null;
+    this.#sticky = new StickyPartitioner(partitions.random);
+  }
+
+  get name(): string {
+    return this.partitions.name;
+  }
+
+  /** It only grows. */
+  get partitionCount(): number {
+    return this.partitions.count;
+  }
+
+  /**
+   * Appends one record.
+   *
+   * @param options.partition   default: as the topic's partitioner chooses
+   * @param options.durability  when to resolve; default the topic's level
+   * @throws as `Log.append`; RangeError for a partition that is not there
+   *
+   * Durability: as the topic's. Cost: one promise beyond that of a log; a partition is opened at its
+   * first use, which reads its active segment once.
+   */
+  async append(
+    record: RecordInput<Input>,
+    options: TopicAppendOptions = NO_OPTIONS,
+  ): Promise<TopicAppendResult> {
+    const partition = this.#partitionFor(record, options);
+    const log = this.#logs[partition] ?? (await this.#log(partition));
+    const { offset, durability } = await log.append(record, options);
+    return { partition, offset, durability };
+  }
+
+  /**
+   * Appends many records. Those of one partition keep their order and stand together; keyless ones
+   * go to one partition. After a crash or a failure a part of them may be there: a transaction is
+   * all or nothing.
+   *
+   * @throws as `append`; when partitions fail, the first failure, once all others were answered
+   *
+   * Cost: one promise per partition.
+   */
+  async appendBatch(
+    records: readonly RecordInput<Input>[],
+    options: TopicAppendOptions = NO_OPTIONS,
+  ): Promise<TopicAppendBatchResult> {
+    const parts = this.#divide(records, options);
+    const appended = await Promise.allSettled(
+      parts.map(async ({ partition, records: own }) => {
+        const log = await this.#log(partition);
+        return { partition, result: await log.appendBatch(own, options) };
+      }),
+    );
+    const placements: PlacedRecords[] = [];
+    let durability: DurabilityLevel = options.durability ?? this.partitions.settings.durability;
+    for (const answer of appended) {
+      if (answer.status === 'rejected') throw answer.reason;
+      const { partition, result } = answer.value;
+      placements.push(placementOf(partition, result));
+      ({ durability } = result);
+    }
+    return { placements, recordCount: records.length, durability };
+  }
+
+  /**
+   * Reads batch by batch; those of several partitions as they come, none favoured. `limit` is per
+   * partition.
+   *
+   * @throws as `Log.batches`; TypeError when `from` is an offset and it is not clear of which
+   *   partition
+   */
+  batches(options: TopicReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
+    const { partitions, ...read } = options;
+    const chosen = this.#chosen(partitions);
+    const isOffset = typeof read.from === 'number' || hasOffset(read.from);
+    if ((isOffset || read.to !== undefined) && chosen.length !== 1) {
+      throw argumentError(TypeError, 'partitions', 'one partition, for an offset', partitions);
+    }
+    const [only] = chosen;
+    if (chosen.length === 1 && only !== undefined) return this.#batchesOf(only, read);
+    return mergeBatches((ending) => {
+      const { signal } = read;
+      const both = signal === undefined ? ending : AbortSignal.any([ending, signal]);
+      return chosen.map((partition) => this.#batchesOf(partition, { ...read, signal: both }));
+    });
+  }
+
+  /** Reads record by record: convenient, and several times slower than `batches`. */
+  records(options: TopicReadOptions = {}): AsyncGenerator<LogRecord<T>, void, void> {
+    return new RecordStream(this.batches(options));
+  }
+
+  /**
+   * Reads one record.
+   *
+   * @returns null when the offset holds no record
+   * @throws as `Log.read`
+   */
+  async read(position: {
+    readonly partition: number;
+    readonly offset: number;
+    readonly epoch?: number;
+  }): Promise<LogRecord<T> | null> {
+    const { partition, offset, ...options } = position;
+    const log = await this.#log(checkChosen(partition, this.partitionCount));
+    return log.read(offset, options);
+  }
+
+  /** Makes everything appended so far durable, whatever the level. @throws as `Log.sync` */
+  async sync(): Promise<void> {
+    await Promise.all(this.partitions.opened().map((log) => log.sync()));
+  }
+
+  async *#batchesOf(
+    partition: number,
+    options: ReadOptions,
+  ): AsyncGenerator<RecordBatch<T>, void, void> {
+    const log = await this.#log(partition);
+    yield* log.batches(options);
+  }
+
+  async #log(partition: number): Promise<Log<T, Input>> {
+    const known = this.#logs[partition];
+    if (known !== undefined) return known;
+    const log = await this.partitions.at(partition).log();
+    const own = log.as(this.#codec, partition);
+    this.#logs[partition] = own;
+    return own;
+  }
+
+  #chosen(partitions: number | readonly number[] | undefined): readonly number[] {
+    const { partitionCount } = this;
+    if (partitions === undefined) return Array.from({ length: partitionCount }, (_, at) => at);
+    const chosen = typeof partitions === 'number' ? [partitions] : partitions;
+    if (chosen.length === 0) throw argumentError(RangeError, 'partitions', 'not empty', chosen);
+    for (const partition of chosen) checkChosen(partition, partitionCount);
+    return [...new Set(chosen)];
+  }
+
+  #partitionFor(record: RecordInput<Input>, { partition }: TopicAppendOptions): number {
+    this.#checkUsable();
+    const { partitionCount } = this;
+    if (partition !== undefined) return checkChosen(partition, partitionCount);
+    if (this.#partitioner !== null) {
+      return checkChosen(this.#partitioner(record, partitionCount), partitionCount);
+    }
+    if (partitionCount === 1) return 0;
+    const { key = null } = record;
+    if (key === null) return this.#sticky.next(partitionCount, roughBytesOf(record.value));
+    return partitionOfKey(typeof key === 'string' ? keyEncoder.encode(key) : key, partitionCount);
+  }
+
+  #divide(
+    records: readonly RecordInput<Input>[],
+    options: TopicAppendOptions,
+  ): readonly { readonly partition: number; readonly records: readonly RecordInput<Input>[] }[] {
+    this.#checkUsable();
+    if (this.partitionCount === 1 && this.#partitioner === null) {
+      return [{ partition: checkChosen(options.partition ?? 0, 1), records }];
+    }
+    const parts = new Map<number, RecordInput<Input>[]>();
+    let keyless = -1;
+    for (const record of records) {
+      const isSticky = this.#partitioner === null && record.key == null;
+      if (!isSticky || keyless < 0) {
+        const partition = this.#partitionFor(record, options);
+        if (isSticky) keyless = partition;
+        pushTo(parts, partition, record);
+      } else pushTo(parts, keyless, record);
+    }
+    return [...parts]
+      .map(([partition, own]) => ({ partition, records: own }))
+      .toSorted((one, two) => one.partition - two.partition);
+  }
+
+  #checkUsable(): void {
+    const { isGone, name } = this.partitions;
+    if (isGone) throw new ClosedError({ resource: 'topic', name });
+  }
+}
+
+/** A guess will do: it decides when keyless records go on to another partition. */
+function roughBytesOf(value: unknown): number {
+  if (value instanceof Uint8Array) return value.length;
+  return typeof value === 'string' ? value.length : RECORD_BYTES_GUESS;
+}
+
+function hasOffset(from: TopicReadOptions['from']): boolean {
+  return typeof from === 'object' && from !== null && 'offset' in from;
+}
+
+function pushTo<V>(lists: Map<number, V[]>, key: number, value: V): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}
+
+function placementOf(partition: number, result: AppendBatchResult): PlacedRecords {
+  const { baseOffset, recordCount } = result;
+  return { partition, baseOffset, recordCount };
+}

@@ -1,0 +1,205 @@
+/** The journal: entries applied when they are written, in order, and found again from a run. */
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+import { bytes } from '../../../src/codec/codec.ts';
+import { ManualClock } from '../../../src/core/clock.ts';
+import { SeededRandom } from '../../../src/core/random.ts';
+import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
+import { EntryRegistry, entryType } from '../../../src/journal/entry-type.ts';
+import { bytes as bytesField, struct, text, uint } from '../../../src/journal/entry-fields.ts';
+import { begins, changes, Fold, type Reducer } from '../../../src/journal/fold.ts';
+import { ENTRY_BYTES_MAX, Journal } from '../../../src/journal/journal.ts';
+import { runBegin, runEnd, runPart } from '../../../src/journal/snapshot-entries.ts';
+import { JOURNAL_RETENTION, SnapshotRuns } from '../../../src/journal/snapshot-run.ts';
+import { ownHome } from '../../../src/log/log-home.ts';
+import { resolveLogOptions } from '../../../src/log/log-options.ts';
+import { openLogIn } from '../../../src/log/open-log.ts';
+
+const opened = entryType({ kind: 100, name: 'opened', fields: { name: text, data: bytesField } });
+const added = entryType({ kind: 101, name: 'added', fields: { name: text, amount: uint } });
+const closed = entryType({ kind: 102, name: 'closed', fields: { name: text } });
+
+const accountState = struct({ sum: uint, count: uint, data: bytesField });
+type Account = { sum: number; count: number; data: Uint8Array };
+
+const accounts: Reducer<Account> = {
+  name: 'account',
+  state: accountState,
+  rules: [
+    begins(opened, { id: ({ name }) => name, begin: ({ data }) => ({ sum: 0, count: 0, data }) }),
+    changes(added, {
+      id: ({ name }) => name,
+      apply: (state: Account, { amount }) => ({
+        ...state,
+        sum: state.sum + amount,
+        count: state.count + 1,
+      }),
+    }),
+    changes(closed, { id: ({ name }) => name, apply: () => null }),
+  ],
+};
+
+interface Bench {
+  readonly fold: Fold;
+  readonly journal: Journal;
+  readonly runs: SnapshotRuns;
+}
+
+const NOTHING = new Uint8Array();
+
+class Disk {
+  readonly fileSystem = new MemoryFileSystem();
+  readonly clock = new ManualClock();
+  readonly random = new SeededRandom(1);
+
+  async open(): Promise<Bench> {
+    const { fileSystem, clock, random } = this;
+    const fold = new Fold([accounts]);
+    const types = [opened, added, closed, runBegin, runPart, runEnd];
+    const journal = new Journal({ registry: new EntryRegistry(types), fold });
+    const settings = resolveLogOptions({
+      fileSystem,
+      clock,
+      random,
+      codec: bytes,
+      recordBytesMax: ENTRY_BYTES_MAX,
+      segmentBytesMax: 4096,
+    });
+    const log = await openLogIn('/journal', settings, { ...ownHome(settings), observer: journal });
+    await journal.load(log);
+    onTestFinished(() => journal.close());
+    const retention = JOURNAL_RETENTION;
+    return { fold, journal, runs: new SnapshotRuns({ journal, fold, clock, random, retention }) };
+  }
+}
+
+describe('Journal', () => {
+  test('applies an entry before its caller hears of it, and folds the same when it is opened', async () => {
+    const disk = new Disk();
+    const { fold, journal } = await disk.open();
+    await journal.append(opened, { name: 'a', data: NOTHING }, 'sync');
+    expect(fold.get(accounts, 'a')).toEqual({ sum: 0, count: 0, data: NOTHING });
+    const appended = [1, 2, 3].map((amount) => journal.append(added, { name: 'a', amount }, 'os'));
+    expect(fold.get(accounts, 'a')?.sum).toBe(0); // Not decided yet: a full disk may refuse them.
+    await Promise.all(appended);
+    expect(fold.get(accounts, 'a')).toMatchObject({ sum: 6, count: 3 });
+    expect(journal.appliedOffset).toBe(4);
+    await journal.close();
+    const again = await disk.open();
+    expect(again.fold.hash()).toBe(fold.hash());
+  });
+
+  test('an entry that does not fit the state is a bug that stops it', async () => {
+    const { journal } = await new Disk().open();
+    await expect(journal.append(closed, { name: 'x' }, 'sync')).rejects.toThrow('is not there');
+    await expect(journal.append(opened, { name: 'a', data: NOTHING }, 'sync')).rejects.toThrow(
+      'is not there',
+    );
+  });
+});
+
+describe('snapshot runs', () => {
+  test('a run holds everything, and entries go on meanwhile', async () => {
+    const disk = new Disk();
+    const { fold, journal, runs } = await disk.open();
+    for (const name of ['a', 'b', 'c']) {
+      await journal.append(opened, { name, data: new Uint8Array(300_000) }, 'os');
+    }
+    const running = runs.run();
+    const live = [
+      journal.append(added, { name: 'c', amount: 5 }, 'os'),
+      journal.append(closed, { name: 'b' }, 'os'),
+      journal.append(opened, { name: 'd', data: NOTHING }, 'os'),
+    ];
+    await Promise.all([running, ...live]);
+    await journal.append(added, { name: 'a', amount: 1 }, 'sync');
+    await journal.close();
+    const again = await disk.open();
+    expect(again.fold.hash()).toBe(fold.hash());
+    expect(again.fold.ids(accounts).toSorted()).toEqual(['a', 'c', 'd']);
+    expect(again.journal.runBeginOffsets).toHaveLength(1);
+  });
+
+  test('a state above 1 MiB travels in pieces', async () => {
+    const disk = new Disk();
+    const { fold, journal, runs } = await disk.open();
+    const data = Uint8Array.from({ length: 2.5 * 2 ** 20 }, (_, at) => at % 251);
+    await journal.append(opened, { name: 'large', data }, 'os');
+    await runs.run();
+    await journal.close();
+    const again = await disk.open();
+    expect(again.fold.hash()).toBe(fold.hash());
+    expect(again.fold.get(accounts, 'large')?.data).toEqual(data);
+  });
+
+  test('a run without an end counts for nothing', async () => {
+    const disk = new Disk();
+    const { fold, journal, runs } = await disk.open();
+    await journal.append(opened, { name: 'a', data: NOTHING }, 'os');
+    await runs.run();
+    await journal.append(added, { name: 'a', amount: 7 }, 'os');
+    const run = 4711;
+    await journal.append(runBegin, { run }, 'os');
+    const state = new Uint8Array([99, 1, 0]);
+    const part = { run, reducer: 'account', id: 'a', from: 9, state, isLast: true };
+    await journal.append(runPart, part, 'sync');
+    await journal.close();
+    const again = await disk.open();
+    expect(again.fold.hash()).toBe(fold.hash());
+    expect(again.journal.runBeginOffsets).toHaveLength(1);
+  });
+
+  test('a run that lacks a piece is damage', async () => {
+    const disk = new Disk();
+    const { journal } = await disk.open();
+    const run = 4711;
+    const beginOffset = await journal.append(runBegin, { run }, 'os');
+    await journal.append(runEnd, { run, beginOffset, pieceCount: 1 }, 'sync');
+    await journal.close();
+    await expect(disk.open()).rejects.toMatchObject({ code: 'ERR_VARVE_CORRUPT' });
+  });
+
+  test('what two runs and a day do not need goes', async () => {
+    const disk = new Disk();
+    const { fold, journal, runs } = await disk.open();
+    await journal.append(opened, { name: 'a', data: NOTHING }, 'os');
+    for (let at = 0; at < 200; at++) await journal.append(added, { name: 'a', amount: at }, 'os');
+    await runs.run();
+    disk.clock.advance(25 * 60 * 60 * 1000);
+    expect(journal.stats().startOffset).toBe(0);
+    const secondBegin = journal.appliedOffset;
+    await runs.run();
+    expect(journal.stats().startOffset).toBeLessThan(secondBegin);
+    const before = journal.stats().startOffset;
+    disk.clock.advance(25 * 60 * 60 * 1000);
+    await runs.run();
+    expect(journal.stats().startOffset).toBe(secondBegin);
+    expect(before).toBeLessThan(secondBegin);
+    await journal.close();
+    const again = await disk.open();
+    expect(again.fold.hash()).toBe(fold.hash());
+  });
+
+  test('every prefix of a history with runs folds to what it was live', async () => {
+    const random = new SeededRandom(7);
+    const below = (bound: number) => Math.floor(random.next() * bound);
+    const disk = new Disk();
+    let { fold, journal, runs } = await disk.open();
+    const alive = new Set<string>();
+    for (let step = 0; step < 120; step++) {
+      const name = `n${below(6)}`;
+      if (!alive.has(name)) {
+        alive.add(name);
+        await journal.append(opened, { name, data: NOTHING }, 'os');
+      } else if (below(5) === 0) {
+        alive.delete(name);
+        await journal.append(closed, { name }, 'os');
+      } else await journal.append(added, { name, amount: below(100) }, 'os');
+      if (below(12) === 0) await runs.run();
+      const hash = fold.hash();
+      await journal.close();
+      ({ fold, journal, runs } = await disk.open());
+      expect(fold.hash()).toBe(hash);
+    }
+  });
+});
