@@ -1,14 +1,13 @@
 /** One member of a consumer group, as its users hold it: read, commit, seek, pause, leave. */
-import { argumentError, checkInteger, present } from '../core/assert.ts';
+import { argumentError, checkInteger } from '../core/assert.ts';
 import { ClosedError, FencedError, OffsetOutOfRangeError, TooLargeError } from '../core/errors.ts';
 import { RecordBatch } from '../log/record.ts';
 import type { ReadFrom } from '../log/read-options.ts';
-import type { Topic } from '../topic/topic.ts';
 import type { Ownership } from './coordinator.ts';
 import type { GroupSettings } from './group-options.ts';
 import type { CommittedPosition, PositionChange } from './group-state.ts';
 import type { GroupShared } from './group-shared.ts';
-import { PartitionFeed } from './partition-feed.ts';
+import { PartitionFeed, type BatchSource } from './partition-feed.ts';
 import { checkStart, readFromOf, type StartFrom } from './start-position.ts';
 
 /** A position to commit: the next offset to read. */
@@ -24,7 +23,7 @@ export interface CommitOptions {
 
 /** @internal */
 export interface ConsumerGroupParts<T> {
-  readonly topic: Topic<T, never>;
+  readonly topic: BatchSource<T>;
   readonly shared: GroupShared;
   readonly settings: GroupSettings;
   readonly onClosed: () => void;
@@ -37,7 +36,7 @@ const METADATA_BYTES_MAX = 4096;
  * reads. Made by `Topic.consumerGroup`, which also joins; `close` leaves.
  */
 export class ConsumerGroup<T> implements AsyncDisposable {
-  readonly #topic: Topic<T, never>;
+  readonly #topic: BatchSource<T>;
   readonly #shared: GroupShared;
   readonly #settings: GroupSettings;
   readonly #onClosed: () => void;
@@ -181,6 +180,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       this.#hasNews = false;
       await this.#balance();
       await this.#autoCommit();
+      if (this.#isClosed) return null; // Meanwhile.
       const batch = this.#take();
       if (batch !== null) {
         if (this.#settings.autoCommit === 'before') await this.commit(batch);
@@ -212,6 +212,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     const fresh = owned.filter(({ partition }) => !this.#feeds.has(partition));
     if (fresh.length === 0) return;
     await this.#settings.onAssigned(fresh.map(({ partition }) => partition));
+    if (this.#isClosed) return; // Meanwhile.
     for (const ownership of fresh) this.#begin(ownership);
   }
 
@@ -337,11 +338,11 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   }
 
   #dropFeeds(): void {
-    for (const partition of [...this.#feeds.keys()]) this.#dropFeed(partition);
+    for (const partition of this.#feeds.keys()) this.#dropFeed(partition);
   }
 
   #dropFeed(partition: number): void {
-    present(this.#feeds.get(partition), 'the caller has it from there').close();
+    this.#feeds.get(partition)?.close();
     this.#feeds.delete(partition);
     this.#uncommitted.delete(partition);
   }
@@ -362,6 +363,8 @@ function checkMetadata(metadata: unknown): void {
   throw new TooLargeError({ what: 'metadata', bytes, bytesMax: METADATA_BYTES_MAX });
 }
 
-function isList(what: CommitPosition | readonly CommitPosition[]): what is readonly CommitPosition[] {
+function isList(
+  what: CommitPosition | readonly CommitPosition[],
+): what is readonly CommitPosition[] {
   return Array.isArray(what);
 }

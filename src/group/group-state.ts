@@ -1,14 +1,7 @@
 /** What the journal knows of consumer groups: entries, and the state that they add up to. */
-import {
-  list,
-  map,
-  struct,
-  text,
-  uint,
-  type ValueOf,
-} from '../journal/entry-fields.ts';
+import { list, map, struct, text, uint, type ValueOf } from '../journal/entry-fields.ts';
 import { entryType } from '../journal/entry-type.ts';
-import { changes, type Reducer, sets } from '../journal/fold.ts';
+import { ends, sets, type Reducer } from '../journal/fold.ts';
 
 /** Where a group stands in a partition: the next offset to read. */
 const position = struct({
@@ -89,6 +82,6 @@ export const groups: Reducer<GroupState> = {
   rules: [
     sets(offsetsCommitted, { id: groupId, set: withPositions }),
     sets(groupReset, { id: groupId, set: withPositions }),
-    changes(groupDeleted, { id: groupId, apply: () => null }),
+    ends(groupDeleted, { id: groupId }),
   ],
 };

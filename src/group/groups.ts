@@ -18,7 +18,13 @@ import {
 } from './group-admin.ts';
 import { resolveGroupOptions, type GroupOptions } from './group-options.ts';
 import type { GroupShared } from './group-shared.ts';
-import { groupDeleted, groupId, groupReset, groups, type CommittedPosition } from './group-state.ts';
+import {
+  groupDeleted,
+  groupId,
+  groupReset,
+  groups,
+  type CommittedPosition,
+} from './group-state.ts';
 import { OffsetCommitter } from './offset-committer.ts';
 import type { PartitionLog } from './partition-log.ts';
 
@@ -67,11 +73,7 @@ export class ConsumerGroups {
   }
 
   /** Joins a group as a new member. @throws TypeError, RangeError; ConflictError for `singleActive` */
-  join<T, Input>(
-    topic: Topic<T, Input>,
-    name: string,
-    options: GroupOptions,
-  ): ConsumerGroup<T> {
+  join<T, Input>(topic: Topic<T, Input>, name: string, options: GroupOptions): ConsumerGroup<T> {
     checkName('name', name);
     const settings = resolveGroupOptions(options);
     const id = groupId({ topicId: topic.partitions.topicId, group: name });
@@ -157,7 +159,11 @@ export class ConsumerGroups {
       epoch: 0,
       metadata: '',
     }));
-    await journal.append(groupReset, { topicId, group: name, positions, timeMs: clock.now() }, 'sync');
+    await journal.append(
+      groupReset,
+      { topicId, group: name, positions, timeMs: clock.now() },
+      'sync',
+    );
     return resets;
   }
 

@@ -4,10 +4,13 @@ import type { RecordBatch } from '../log/record.ts';
 import type { Topic } from '../topic/topic.ts';
 import type { Ownership } from './coordinator.ts';
 
+/** What is read of a topic. */
+export type BatchSource<T> = Pick<Topic<T, never>, 'batches'>;
+
 type Batches<T> = AsyncGenerator<RecordBatch<T>, void, void>;
 
 export interface PartitionFeedOptions<T> {
-  readonly topic: Topic<T, never>;
+  readonly topic: BatchSource<T>;
   readonly ownership: Ownership;
   readonly from: ReadFrom;
   /** Called when `take` has something new to say. Must not throw. */

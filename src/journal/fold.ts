@@ -5,6 +5,7 @@
  * snapshot is taken instance by instance while entries go on: each says from which entry on it
  * has to be folded further.
  */
+// oxlint-disable-next-line no-restricted-imports -- a hash: no chance comes in by it
 import { createHash } from 'node:crypto';
 import { assert, present } from '../core/assert.ts';
 import { BadEntryError, EntryReader, EntryWriter } from './entry-bytes.ts';
@@ -26,9 +27,9 @@ export interface Rule<S> {
   /** Whether the instance must be there before, must not, or may. */
   readonly needs: 'instance' | 'none' | 'any';
   /** Ids of the instances that the entry is for. */
-  readonly ids: (entry: ReadEntry) => readonly string[];
+  ids(entry: ReadEntry): readonly string[];
   /** Returns the state after the entry, the same object or another; null = the instance ends. */
-  readonly apply: (state: S | null, entry: ReadEntry, id: string) => S | null;
+  apply(state: S | null, entry: ReadEntry, id: string): S | null;
 }
 
 export interface RuleSpec<S, E> {
@@ -44,6 +45,11 @@ export function changes<S, E>(type: EntryType<E>, { id, apply }: RuleSpec<S, E>)
     ids: (entry) => idsOf(type, entry, id),
     apply: (state, entry) => apply(present(state, 'the fold has it'), valueOf(type, entry)),
   };
+}
+
+/** A rule for entries that end an instance. */
+export function ends<S, E>(type: EntryType<E>, { id }: Pick<RuleSpec<S, E>, 'id'>): Rule<S> {
+  return { type, needs: 'instance', ids: (entry) => idsOf(type, entry, id), apply: () => null };
 }
 
 export interface BeginSpec<S, E> {

@@ -6,6 +6,7 @@
  * journal, before any caller hears of it. Not earlier, for a full disk takes entries back; not when
  * it is synced, or an entry that need not be would wait for one that must.
  */
+import { toError } from '../core/abort.ts';
 import { assert, present } from '../core/assert.ts';
 import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
@@ -13,7 +14,7 @@ import type { LogObserver } from '../log/log-home.ts';
 import type { LogStats } from '../log/log-stats.ts';
 import type { Log } from '../log/log.ts';
 import { commit } from './commit-entry.ts';
-import { entryOf, type EntryRegistry, type EntryType, type ReadEntry } from './entry-type.ts';
+import { entryOf, type EntryRegistry, type EntryType } from './entry-type.ts';
 import type { Fold } from './fold.ts';
 import { badEntry, findRuns, readEntries, RunReader, type PlacedEntry } from './journal-scan.ts';
 
@@ -37,7 +38,7 @@ export class Journal implements LogObserver {
   #runBeginOffsets: readonly number[] = [];
   #onGrown: (() => void) | null = null;
   /** Why an entry that was decided could not be applied: nothing may be decided any more. */
-  #broken: unknown = null;
+  #broken: Error | null = null;
 
   constructor({ registry, fold }: JournalOptions) {
     this.#registry = registry;
@@ -93,7 +94,7 @@ export class Journal implements LogObserver {
    */
   async append<E>(type: EntryType<E>, entry: E, durability: DurabilityLevel): Promise<number> {
     const log = this.#open;
-    if (this.#broken !== null) throw this.#broken;
+    this.#checkSound();
     const value = this.#registry.encode(type, entry);
     const offset = log.endOffset;
     const appended = log.append({ value }, { durability });
@@ -101,7 +102,7 @@ export class Journal implements LogObserver {
     if (log.endOffset > offset) this.#pending.push({ offset, entry: { type, value: entry } });
     this.writtenBytes += value.length;
     await appended;
-    if (this.#broken !== null) throw this.#broken;
+    this.#checkSound();
     return offset;
   }
 
@@ -146,6 +147,10 @@ export class Journal implements LogObserver {
     await this.#log?.close();
   }
 
+  #checkSound(): void {
+    if (this.#broken !== null) throw this.#broken;
+  }
+
   get #open(): Log<Uint8Array> {
     return present(this.#log, 'the journal is loaded');
   }
@@ -169,7 +174,7 @@ export class Journal implements LogObserver {
     try {
       this.#apply(placed);
     } catch (error) {
-      this.#broken = error; // A bug: whoever decided it asked the same state.
+      this.#broken = toError(error); // A bug: whoever decided it asked the same state.
     }
   }
 

@@ -213,7 +213,8 @@ class LogLoader {
   /** Two stores, or a store and a program of its own, would write to one log. */
   #checkOwner(stored: number | null): void {
     const { ownerId } = this.#options.home;
-    if (!this.#options.canWrite || stored === null || ownerId === null || stored === ownerId) return;
+    if (!this.#options.canWrite || stored === null || ownerId === null || stored === ownerId)
+      return;
     throw new ConflictError({
       kind: 'log',
       name: this.#directory.path,

@@ -1,6 +1,6 @@
 /** What the logs of a store share: its lock, its reserve, its id in their headers. */
 import type { DirectoryLock } from '../io/file-system.ts';
-import { LogDirectory } from '../log/log-directory.ts';
+import type { LogDirectory } from '../log/log-directory.ts';
 import type { LogHome, LogObserver } from '../log/log-home.ts';
 import { freeReserve } from '../log/reserve.ts';
 

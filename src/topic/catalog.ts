@@ -52,10 +52,7 @@ export class TopicCatalog {
    * @returns what a handle is made of
    * @throws ConflictError when what is stored differs from what is asked for; NotFoundError
    */
-  async open<T, Input>(
-    name: string,
-    given: TopicOptions<T, Input>,
-  ): Promise<TopicParts<T, Input>> {
+  async open<T, Input>(name: string, given: TopicOptions<T, Input>): Promise<TopicParts<T, Input>> {
     checkName('name', name);
     const { codec, partitioner, create = true, ...wanted } = checkTopicOptions(given);
     const topicId = this.#idOf(name) ?? (await this.#create(name, { ...wanted, create }));

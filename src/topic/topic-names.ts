@@ -9,6 +9,7 @@ const LOG_ID_DIGITS = 14;
 
 // oxlint-disable-next-line no-control-regex -- control characters are what it is about
 const CONTROL = /[\u0000-\u001f\u007f]/u;
+const LONE_SURROGATE = /\p{Surrogate}/u;
 const PLAIN = /^[A-Za-z0-9_-]$/u;
 
 /**
@@ -21,7 +22,7 @@ export function checkName(parameter: string, name: unknown): string {
   if (sizeBytes === 0 || sizeBytes > NAME_BYTES_MAX) {
     throw argumentError(RangeError, parameter, `of 1 to ${NAME_BYTES_MAX} bytes`, name);
   }
-  if (CONTROL.test(name) || !name.isWellFormed()) {
+  if (CONTROL.test(name) || LONE_SURROGATE.test(name)) {
     throw argumentError(RangeError, parameter, 'text without control characters', name);
   }
   return name;

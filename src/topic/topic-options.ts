@@ -55,9 +55,7 @@ const HANDLE_KEYS: ReadonlySet<string> = new Set([
 ]);
 
 /** The options of a topic to be opened, checked; what is left out stays undefined. */
-export function checkTopicOptions<T, Input>(
-  given: TopicOptions<T, Input>,
-): TopicOptions<T, Input> {
+export function checkTopicOptions<T, Input>(given: TopicOptions<T, Input>): TopicOptions<T, Input> {
   const options = plainOptions(given, HANDLE_KEYS);
   const { partitions, partitioner } = options;
   if (partitions !== undefined) checkPartitions(partitions);

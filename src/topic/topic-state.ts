@@ -1,5 +1,5 @@
 /** What the journal knows of topics: entries, and the state that they add up to. */
-import { begins, changes, type Reducer } from '../journal/fold.ts';
+import { begins, changes, ends, type Reducer } from '../journal/fold.ts';
 import {
   choice,
   flag,
@@ -108,7 +108,7 @@ export const topics: Reducer<TopicState> = {
   rules: [
     begins(topicCreated, {
       id: idOf,
-      begin: ({ name, logIds, options, timeMs }) => ({
+      begin: ({ name, logIds, options, timeMs }): TopicState => ({
         name,
         logIds: [...logIds],
         options,
@@ -142,6 +142,6 @@ export const topics: Reducer<TopicState> = {
         alteredTimeMs: timeMs,
       }),
     }),
-    changes(topicDeleted, { id: idOf, apply: () => null }),
+    ends(topicDeleted, { id: idOf }),
   ],
 };

@@ -1,6 +1,7 @@
 /** Consumer groups end to end on a store in memory: reading, committing, handing over. */
 import { describe, expect, onTestFinished, test } from 'vitest';
 
+import { present } from '../../../src/core/assert.ts';
 import { utf8 } from '../../../src/codec/codec.ts';
 import type { ConsumerGroup } from '../../../src/group/consumer-group.ts';
 import type { Store } from '../../../src/store/store.ts';
@@ -178,7 +179,7 @@ describe('members', () => {
     const other = await topic.consumerGroup('g', { pollMsMax: 60_000 });
     bench.clock.advance(1000);
     expect(other.assignment).toEqual([0]);
-    await expect(slow.commit(batch!)).rejects.toMatchObject({
+    await expect(slow.commit(present(batch ?? null, 'there are records'))).rejects.toMatchObject({
       code: 'ERR_VARVE_FENCED',
       details: { group: 'g', partition: 0 },
     });
@@ -189,7 +190,9 @@ describe('members', () => {
     const { value } = await next;
     expect(lost).toEqual([[0]]);
     expect(slow.memberId).not.toBe(before);
-    expect([...value!].map((record) => record.value)).toEqual(['0']);
+    expect([...present(value ?? null, 'there are records')].map((record) => record.value)).toEqual([
+      '0',
+    ]);
   });
 
   test('of one group must agree on singleActive', async () => {
@@ -216,7 +219,9 @@ describe('where a group begins', () => {
       bench.clock.advance(10);
     }
     bench.clock.advance(-0);
-    const group = await topic.consumerGroup('g', { from: from === 'earliest' ? from : shift(from) });
+    const group = await topic.consumerGroup('g', {
+      from: from === 'earliest' ? from : shift(from),
+    });
     expect(await take(group, expected.length)).toEqual(expected);
 
     /** The last record was appended 10 ms ago. */
@@ -283,7 +288,12 @@ describe('admin', () => {
     const { members, partitions } = await topic.describeGroup('g');
     expect(members).toEqual([{ id: group.memberId, partitions: [0, 1] }]);
     expect(partitions).toEqual([
-      expect.objectContaining({ committedOffset: 1, endOffset: 2, lag: 1, oldestUnreadAgeMs: 5000 }),
+      expect.objectContaining({
+        committedOffset: 1,
+        endOffset: 2,
+        lag: 1,
+        oldestUnreadAgeMs: 5000,
+      }),
       expect.objectContaining({ committedOffset: null, lag: 2, oldestUnreadAgeMs: 5000 }),
     ]);
     await take(group, 3);

@@ -29,7 +29,11 @@ function readBack<T>(field: Field<T>, from: Uint8Array): T {
   return value;
 }
 
-const uints = fc.oneof(fc.nat(), fc.maxSafeNat(), fc.constantFrom(0, 127, 128, 2 ** 32, 2 ** 53 - 1));
+const uints = fc.oneof(
+  fc.nat(),
+  fc.maxSafeNat(),
+  fc.constantFrom(0, 127, 128, 2 ** 32, 2 ** 53 - 1),
+);
 const texts = fc.string({ unit: 'grapheme', maxLength: 30 });
 
 const order = struct({
@@ -76,7 +80,9 @@ describe('fields', () => {
       fc.property(orders, (value) => {
         const whole = written(order, value);
         for (let end = 0; end < whole.length; end++) {
-          expect(thrownBy(() => readBack(order, whole.subarray(0, end)))).toBeInstanceOf(BadEntryError);
+          expect(thrownBy(() => readBack(order, whole.subarray(0, end)))).toBeInstanceOf(
+            BadEntryError,
+          );
         }
         const longer = new Uint8Array([...whole, 0]);
         expect(thrownBy(() => readBack(order, longer))).toBeInstanceOf(BadEntryError);

@@ -4,7 +4,14 @@ import { describe, expect, test } from 'vitest';
 import { BadEntryError } from '../../../src/journal/entry-bytes.ts';
 import { list, struct, text, uint, type ValueOf } from '../../../src/journal/entry-fields.ts';
 import { EntryRegistry, entryType, type ReadEntry } from '../../../src/journal/entry-type.ts';
-import { begins, changes, Fold, type Reducer, type StatePart } from '../../../src/journal/fold.ts';
+import {
+  begins,
+  changes,
+  ends,
+  Fold,
+  type Reducer,
+  type StatePart,
+} from '../../../src/journal/fold.ts';
 import { thrownBy } from '../../support/log-fixture.ts';
 
 const opened = entryType({ kind: 1, name: 'opened', fields: { account: text, cents: uint } });
@@ -19,12 +26,15 @@ const account: Reducer<Account> = {
   name: 'account',
   state: accountState,
   rules: [
-    begins(opened, { id: (entry) => entry.account, begin: ({ cents }) => ({ cents, history: [] }) }),
+    begins(opened, {
+      id: (entry) => entry.account,
+      begin: ({ cents }) => ({ cents, history: [] }),
+    }),
     changes(moved, {
       id: ({ from, to }) => [from, to],
       apply: (state: Account, { cents }) => ({ ...state, history: [...state.history, cents] }),
     }),
-    changes(closed, { id: (entry) => entry.account, apply: () => null }),
+    ends(closed, { id: (entry) => entry.account }),
   ],
 };
 
@@ -64,9 +74,12 @@ describe('Fold', () => {
 
 /** A history that no rule refuses: names that are open are moved and closed, others opened. */
 const histories = fc
-  .array(fc.record({ one: fc.nat({ max: 5 }), two: fc.nat({ max: 5 }), what: fc.nat({ max: 9 }) }), {
-    maxLength: 60,
-  })
+  .array(
+    fc.record({ one: fc.nat({ max: 5 }), two: fc.nat({ max: 5 }), what: fc.nat({ max: 9 }) }),
+    {
+      maxLength: 60,
+    },
+  )
   .map((steps) => {
     const there = new Set<string>();
     return steps.map(({ one, two, what }) => {
@@ -98,7 +111,8 @@ describe('a snapshot', () => {
           }
         }
         const end = applied;
-        for (; applied < history.length; applied++) fold.apply(history[applied] as ReadEntry, applied);
+        for (; applied < history.length; applied++)
+          fold.apply(history[applied] as ReadEntry, applied);
 
         const rebuilt = new Fold([account]);
         for (const part of parts) rebuilt.restore(part, end);

@@ -7,7 +7,7 @@ import { SeededRandom } from '../../../src/core/random.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import { EntryRegistry, entryType } from '../../../src/journal/entry-type.ts';
 import { bytes as bytesField, struct, text, uint } from '../../../src/journal/entry-fields.ts';
-import { begins, changes, Fold, type Reducer } from '../../../src/journal/fold.ts';
+import { begins, changes, ends, Fold, type Reducer } from '../../../src/journal/fold.ts';
 import { ENTRY_BYTES_MAX, Journal } from '../../../src/journal/journal.ts';
 import { runBegin, runEnd, runPart } from '../../../src/journal/snapshot-entries.ts';
 import { JOURNAL_RETENTION, SnapshotRuns } from '../../../src/journal/snapshot-run.ts';
@@ -35,7 +35,7 @@ const accounts: Reducer<Account> = {
         count: state.count + 1,
       }),
     }),
-    changes(closed, { id: ({ name }) => name, apply: () => null }),
+    ends(closed, { id: ({ name }) => name }),
   ],
 };
 

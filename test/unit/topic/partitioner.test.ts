@@ -41,7 +41,7 @@ describe('partitionOfKey', () => {
   });
 
   test('spreads keys evenly', () => {
-    const counts = new Array<number>(16).fill(0);
+    const counts = Array.from({ length: 16 }, () => 0);
     for (let n = 0; n < 16_000; n++) {
       const partition = partitionOfKey(Buffer.from(`key-${n}`), 16);
       counts[partition] = (counts[partition] ?? 0) + 1;

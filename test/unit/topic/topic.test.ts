@@ -44,7 +44,10 @@ describe('append', () => {
   });
 
   test('a partition by hand, or by a function', async () => {
-    const topic = await openTopic({ partitions: 3, partitioner: ({ value }) => value?.length ?? 0 });
+    const topic = await openTopic({
+      partitions: 3,
+      partitioner: ({ value }) => value?.length ?? 0,
+    });
     expect(await topic.append({ value: 'xx' })).toMatchObject({ partition: 2 });
     expect(await topic.append({ value: 'xx' }, { partition: 1 })).toMatchObject({ partition: 1 });
     await expect(topic.append({ value: 'xxx' })).rejects.toMatchObject({
@@ -111,7 +114,9 @@ describe('batches', () => {
         seen.push(Number(record.value));
       }
     }
-    expect(seen.toSorted((one, two) => one - two)).toEqual(Array.from({ length: 40 }, (_, at) => at));
+    expect(seen.toSorted((one, two) => one - two)).toEqual(
+      Array.from({ length: 40 }, (_, at) => at),
+    );
   });
 
   test('follows all partitions until it is told to stop', async () => {
