@@ -5,9 +5,8 @@
  * snapshot is taken instance by instance while entries go on: each says from which entry on it
  * has to be folded further.
  */
-// oxlint-disable-next-line no-restricted-imports -- a hash: no chance comes in by it
-import { createHash } from 'node:crypto';
 import { assert, present } from '../core/assert.ts';
+import { Sha256 } from '../core/hash.ts';
 import { BadEntryError, EntryReader, EntryWriter } from './entry-bytes.ts';
 import type { Field } from './entry-fields.ts';
 import { entryOf, type EntryType, type ReadEntry } from './entry-type.ts';
@@ -166,16 +165,16 @@ export class Fold {
 
   /** SHA-256 over all instances, hexadecimal: equal folds have equal hashes. */
   hash(): string {
-    const hash = createHash('sha256');
+    const hash = new Sha256();
     for (const { name } of this.#reducers) {
       for (const id of [...this.#of(name).keys()].toSorted()) {
         this.#writer.text(name);
         this.#writer.text(id);
-        hash.update(this.#writer.take());
-        hash.update(this.#encode(name, id));
+        hash.add(this.#writer.take());
+        hash.add(this.#encode(name, id));
       }
     }
-    return hash.digest('hex');
+    return hash.digest();
   }
 
   #addRule(reducer: string, rule: Rule<unknown>): void {

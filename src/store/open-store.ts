@@ -133,7 +133,6 @@ async function assemble(
     runs,
     topicHome: {
       path: join(directory.path, TOPICS_DIRECTORY),
-      fileSystem,
       clock,
       random,
       journal,

@@ -1,7 +1,6 @@
 /** What a topic needs of the store that it lives in. */
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
-import type { FileSystem } from '../io/file-system.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { LogHome } from '../log/log-home.ts';
@@ -11,7 +10,6 @@ import type { TopicConfig } from './topic-options.ts';
 export interface TopicHome {
   /** Directory of all topics. */
   readonly path: string;
-  readonly fileSystem: FileSystem;
   readonly clock: Clock;
   readonly random: Random;
   readonly journal: Journal;

@@ -108,7 +108,7 @@ function seamComplaints(path: string, code: string, imports: readonly string[]):
   if (rest.length > 0 && MAY_IMPORT[layer] === undefined) return [`unknown layer ${layer}`];
   if (layer === 'io') return [];
   const mayTime = path === 'src/core/clock.ts';
-  const mayChance = path === 'src/core/random.ts';
+  const mayChance = ['src/core/random.ts', 'src/core/hash.ts'].includes(path);
   const mayLoad = path === 'src/core/addons.ts';
   const modules = [
     ...OUTSIDE,
