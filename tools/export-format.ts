@@ -228,7 +228,7 @@ function checkFields(fields: FieldReader): void {
 
 /** What the log would refuse is refused here, with the line that it is in. */
 function checkSize(record: RecordInput<Uint8Array>, lineNumber: number): void {
-  const settings = { codec: bytesCodec, recordBytesMax: RECORD_BYTES_LIMIT };
+  const settings = { codec: bytesCodec, limits: { recordBytesMax: RECORD_BYTES_LIMIT } };
   try {
     prepareRecord(record, 0, settings, emptyEncodable());
   } catch (error) {

@@ -96,8 +96,12 @@ export class GroupCoordinator {
     const member = this.#members.get(id);
     if (member === undefined) return null;
     member.isWaiting = true;
-    if (this.#owners.length < this.#options.partitionCount()) this.#rebalance();
     return [...member.owned.keys()].filter((partition) => this.#target[partition] !== id);
+  }
+
+  /** There may be more partitions now. */
+  grown(): void {
+    if (this.#members.size > 0) this.#rebalance();
   }
 
   /** It has what it came for and goes to work: from now on `pollMsMax` counts. */

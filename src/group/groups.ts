@@ -59,6 +59,8 @@ export interface ResetOptions {
 
 interface ActiveGroup {
   readonly shared: GroupShared;
+  /** Ends what was begun for it. */
+  readonly end: () => void;
   readonly isSingle: boolean;
   readonly members: Set<ConsumerGroup<unknown>>;
 }
@@ -89,7 +91,7 @@ export class ConsumerGroups {
     const onClosed = () => {
       active.members.delete(member);
       if (active.members.size > 0) return;
-      active.shared.coordinator.close();
+      active.end();
       this.#active.delete(id);
     };
     const member: ConsumerGroup<T> = new ConsumerGroup({
@@ -191,19 +193,25 @@ export class ConsumerGroups {
     const { clock, journal } = this.#parts;
     const { topicId } = partitions;
     const id = groupId({ topicId, group });
+    const coordinator = new GroupCoordinator({
+      clock,
+      partitionCount: () => partitions.count,
+      isSingle: singleActive,
+    });
+    const unwatch = partitions.watch(() => coordinator.grown());
+    const end = (): void => {
+      unwatch();
+      coordinator.close();
+    };
     const shared: GroupShared = {
       group,
       clock,
-      coordinator: new GroupCoordinator({
-        clock,
-        partitionCount: () => partitions.count,
-        isSingle: singleActive,
-      }),
+      coordinator,
       committer: new OffsetCommitter({ journal, clock, topicId, group }),
       committed: (partition) => this.#committed(id, partition),
       logOf: (partition) => partitions.at(partition).log(),
     };
-    return { shared, isSingle: singleActive, members: new Set() };
+    return { shared, end, isSingle: singleActive, members: new Set() };
   }
 
   #committed(id: string, partition: number): CommittedPosition | null {

@@ -34,8 +34,8 @@ export interface AppenderOptions {
   readonly builder: BatchBuilder;
   readonly writer: ChunkWriter;
   readonly syncLoop: SyncLoop;
-  readonly durability: DurabilityLevel;
-  readonly flushMs: number;
+  /** May change from one append to the next. */
+  readonly policy: { readonly durability: DurabilityLevel; readonly flushMs: number };
   readonly queuedBytesMax: number;
   readonly observer: LogObserver | null;
   /** Called after each write: the log's state moved. */
@@ -134,9 +134,9 @@ export class Appender {
 
   /** Resolves when `addNoWait` takes a good many records again, or throws why it will not. */
   ready(): Promise<void> {
-    const { durability, syncLoop } = this.#options;
+    const { policy, syncLoop } = this.#options;
     if (!this.#backpressure.isBusy || this.#failure !== null) return Promise.resolve();
-    if (durability === 'sync') syncLoop.request(this.nextOffset); // Nobody else may ask for it.
+    if (policy.durability === 'sync') syncLoop.request(this.nextOffset); // Nobody else may ask for it.
     return this.#backpressure.ready();
   }
 
@@ -183,8 +183,8 @@ export class Appender {
 
   /** Called after each finished sync. */
   onSynced(): void {
-    const { marks, durability } = this.#options;
-    if (durability === 'sync') {
+    const { marks, policy } = this.#options;
+    if (policy.durability === 'sync') {
       marks.advanceVisible(marks.syncedOffset);
       this.#backpressure.settle(marks.syncedOffset);
     }
@@ -336,7 +336,8 @@ export class Appender {
   }
 
   #afterWrite(): void {
-    const { marks, durability, syncLoop, observer } = this.#options;
+    const { marks, policy, syncLoop, observer } = this.#options;
+    const { durability } = policy;
     const { writtenOffset } = marks;
     observer?.written(writtenOffset);
     if (durability !== 'sync') {
@@ -377,11 +378,11 @@ export class Appender {
 
   /** Level `interval`, and weaker appends in a `sync` log: synced within `flushMs`. */
   #armTimer(): void {
-    const { clock, flushMs, syncLoop, marks } = this.#options;
+    const { clock, policy, syncLoop, marks } = this.#options;
     this.#flushTimer ??= clock.setTimer(() => {
       this.#flushTimer = null;
       syncLoop.request(marks.writtenOffset);
-    }, flushMs);
+    }, policy.flushMs);
   }
 }
 

@@ -53,6 +53,14 @@ export interface LogEnd {
   readonly indexMark: IndexMark | null;
 }
 
+/** May change from one batch to the next. */
+export interface BatchPolicy extends RollPolicy {
+  /** Where a batch is closed: bytes before compression. */
+  readonly batchBytesMax: number;
+  /** Null: batches are stored as they are. */
+  readonly compressor: Compressor | null;
+}
+
 export interface BatchBuilderOptions {
   readonly directory: LogDirectory;
   readonly clock: Clock;
@@ -62,11 +70,7 @@ export interface BatchBuilderOptions {
   /** Of the store that the log belongs to; 0 = of its own. */
   readonly ownerId: number;
   readonly epoch: number;
-  readonly policy: RollPolicy;
-  /** Where a batch is closed: bytes before compression. */
-  readonly batchBytesMax: number;
-  /** Null: batches are stored as they are. */
-  readonly compressor: Compressor | null;
+  readonly policy: BatchPolicy;
   readonly end: LogEnd;
 }
 
@@ -176,7 +180,7 @@ export class BatchBuilder {
     header.appendTimeMs = this.#appendTimeMs;
     // Never above the base offset: what is synced lies before what is being encoded.
     header.syncedUpTo = this.#options.marks.syncedOffset;
-    this.#endCrc = this.#encoder.seal(header, this.#options.compressor);
+    this.#endCrc = this.#encoder.seal(header, this.#options.policy.compressor);
     segment.index?.add(header);
     this.#position += header.sizeBytes;
     this.encodedBytes += BATCH_HEADER_BYTES;
@@ -246,7 +250,7 @@ export class BatchBuilder {
   }
 
   #openBatch(firstRecord: EncodableRecord): void {
-    const { policy, batchBytesMax } = this.#options;
+    const { policy } = this.#options;
     countKeyBytes(firstRecord); // Where room is planned a guess will not do.
     const bytes = BATCH_HEADER_BYTES + firstRecord.sizeBytes;
     const startsSegment = this.#mustRoll(bytes);
@@ -258,7 +262,7 @@ export class BatchBuilder {
     const roomInSegment = policy.segmentBytesMax - this.#position;
     const chunk = present<Chunk>(this.#chunk, 'opened above when there was none');
     const roomInChunk = chunk.buffer.length - this.#encoder.end;
-    this.#batchLimit = Math.max(bytes, Math.min(batchBytesMax, roomInSegment));
+    this.#batchLimit = Math.max(bytes, Math.min(policy.batchBytesMax, roomInSegment));
     this.#batchLimit = Math.min(this.#batchLimit, roomInChunk);
     this.#batchBaseOffset = this.nextOffset;
     this.#encoder.begin();

@@ -1,6 +1,29 @@
-/** What all handles of an open log share. */
+/** What handles of an open log are made of, and what all of them share. */
+import type { Codec } from '../codec/codec.ts';
+import type { LogSettings } from './log-options.ts';
+import type { LogWriter } from './log-writer.ts';
+import type { ReadableLog } from './readable-log.ts';
+import type { PrepareSettings } from './record-input.ts';
+import type { RecordOrigin } from './record.ts';
 import type { RecordSource } from './record-source.ts';
+import type { RecoveryReport } from './recovery-report.ts';
 
+/** What `openLog` hands over. */
+export interface LogParts<T, Input> {
+  /** Those of the whole log; some may change while it is open. */
+  readonly settings: Omit<LogSettings<never>, 'codec'>;
+  readonly codec: Codec<T, Input>;
+  readonly partition: number;
+  readonly log: ReadableLog;
+  /** Null when the log is read-only. */
+  readonly writer: LogWriter | null;
+  readonly recovery: RecoveryReport;
+}
+
+/** What the records of one handle have in common, for those who write and read them. */
+export type HandleOrigin<T, Input> = RecordOrigin<T> & PrepareSettings<Input>;
+
+/** Shared by all handles. */
 export class LogLife {
   /** Set by the first `close`. */
   closing: Promise<void> | null = null;

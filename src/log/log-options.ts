@@ -120,8 +120,6 @@ export interface LogOptions<T, Input = T> {
 /** `LogOptions` with every default filled in. */
 export interface LogSettings<T, Input = T> {
   readonly codec: Codec<T, Input>;
-  /** Of its topic; 0 for a log that belongs to none. */
-  readonly partition: number;
   readonly durability: DurabilityLevel;
   readonly flushMs: number;
   readonly segmentBytesMax: number;
@@ -190,7 +188,6 @@ export function resolveLogOptions<T, Input>(given: LogOptions<T, Input>): LogSet
     ...seams(options),
     ...sizes(options),
     ...times(options),
-    partition: 0,
     compressor: compressor(options, readOnly),
     durability: checkChoice('durability', options.durability ?? 'sync', DURABILITY_LEVELS),
     onCorruption: checkChoice('onCorruption', options.onCorruption ?? 'fail', ON_CORRUPTION),

@@ -76,8 +76,7 @@ export class LogWriter {
     const { directory, home, settings, loaded, checkpointFile, lock, log } = parts;
     const { marks, segments } = log;
     const { syncLoop } = this;
-    const { clock, random, batchBytesMax, compressor, durability, flushMs, queuedBytesMax } =
-      settings;
+    const { clock, random, queuedBytesMax } = settings;
     const epoch = checkpointFile.epochs.at(-1)?.epoch ?? 1;
     const guard = new SpaceGuard({ directory, clock, freeBytesMin: settings.freeBytesMin });
     const writer = new ChunkWriter({
@@ -99,8 +98,6 @@ export class LogWriter {
       ownerId: home.ownerId ?? 0,
       epoch,
       policy: settings,
-      batchBytesMax,
-      compressor,
       end,
     });
     return new Appender({
@@ -110,11 +107,10 @@ export class LogWriter {
       builder,
       writer,
       syncLoop,
-      durability,
-      flushMs,
+      policy: settings,
       queuedBytesMax,
       observer: home.observer,
-      onWritten: () => this.#onWritten(durability !== 'sync'),
+      onWritten: () => this.#onWritten(settings.durability !== 'sync'),
     });
   }
 

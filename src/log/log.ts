@@ -15,7 +15,7 @@ import {
 } from './append-result.ts';
 import type { LogSettings } from './log-options.ts';
 import { LogCursor } from './log-cursor.ts';
-import { LogLife } from './log-life.ts';
+import { LogLife, type HandleOrigin, type LogParts } from './log-life.ts';
 import { describeLog, type LogStats } from './log-stats.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { ReadableLog } from './readable-log.ts';
@@ -29,15 +29,6 @@ import { RecordSource } from './record-source.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import type { RetentionResult } from './trimmer.ts';
 
-/** @internal What `openLog` hands over. */
-export interface LogParts<T, Input> {
-  readonly settings: LogSettings<T, Input>;
-  readonly log: ReadableLog;
-  /** Null when the log is read-only. */
-  readonly writer: LogWriter | null;
-  readonly recovery: RecoveryReport;
-}
-
 /**
  * An append-only sequence of records on disk, open in this process. Made by `openLog`.
  *
@@ -47,11 +38,11 @@ export interface LogParts<T, Input> {
 export class Log<T, Input = T> implements AsyncDisposable {
   /** What opening found and did. */
   readonly recovery: RecoveryReport;
-  readonly #settings: LogSettings<T, Input>;
+  readonly #settings: LogParts<T, Input>['settings'];
+  readonly #origin: HandleOrigin<T, Input>;
   readonly #log: ReadableLog;
   readonly #writer: LogWriter | null;
   readonly #points: PointReader<T>;
-  readonly #defaultOptions: CheckedAppendOptions;
   readonly #scratch: EncodableRecord = emptyEncodable();
   readonly #prepared: PreparedRecords<Input>;
   readonly #life: LogLife;
@@ -59,20 +50,25 @@ export class Log<T, Input = T> implements AsyncDisposable {
   /** @internal */
   constructor(parts: LogParts<T, Input>, life = new LogLife()) {
     this.#life = life;
-    this.#settings = parts.settings;
-    this.#defaultOptions = { durability: parts.settings.durability };
+    const { settings, codec, partition } = parts;
+    this.#settings = settings;
+    this.#origin = { codec, partition, limits: settings };
     this.#log = parts.log;
     this.#writer = parts.writer;
     this.recovery = parts.recovery;
-    this.#prepared = new PreparedRecords(parts.settings);
-    this.#points = new PointReader(parts.log, parts.settings);
+    this.#prepared = new PreparedRecords(this.#origin);
+    this.#points = new PointReader(parts.log, { ...settings, codec, partition });
   }
 
   /** @internal The same open log, as a partition of a topic; both are closed together. */
   as<U, UInput>(codec: Codec<U, UInput>, partition: number): Log<U, UInput> {
-    const settings = { ...this.#settings, codec, partition };
-    const { recovery } = this;
-    return new Log({ settings, log: this.#log, writer: this.#writer, recovery }, this.#life);
+    const parts = { settings: this.#settings, log: this.#log, writer: this.#writer };
+    return new Log({ ...parts, recovery: this.recovery, codec, partition }, this.#life);
+  }
+
+  /** @internal Its settings were changed in place: what depends on them beyond the next append. */
+  reconfigured(): void {
+    this.#writer?.trimmer.start();
   }
 
   /** @internal Random: tells this log from any other, for ever. */
@@ -140,7 +136,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
    */
   append(record: RecordInput<Input>, options: AppendOptions = NO_OPTIONS): Promise<AppendResult> {
     const { durability, expectedOffset, signal } = this.#checked(options);
-    prepareRecord(record, this.#nowMs(), this.#settings, this.#scratch);
+    prepareRecord(record, this.#nowMs(), this.#origin, this.#scratch);
     const refusal = this.#refusal('append', expectedOffset, signal);
     if (refusal !== null) return Promise.reject(refusal);
     const { appender } = present(this.#writer, '#refusal checked it');
@@ -195,7 +191,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
    * @throws as `append`, all at once
    */
   appendNoWait(record: RecordInput<Input>): number {
-    prepareRecord(record, this.#nowMs(), this.#settings, this.#scratch);
+    prepareRecord(record, this.#nowMs(), this.#origin, this.#scratch);
     const writer = this.#writer;
     if (writer === null) throw new ReadOnlyError({ operation: 'appendNoWait', path: this.path });
     return writer.appender.addNoWait(this.#scratch);
@@ -242,7 +238,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
         const { from, to, batch: verified } = source;
         const range = { from, to, recordsMax: left };
         const kept = { ...verified, header: { ...verified.header } };
-        const batch = new RecordBatch(kept, this.#settings, range);
+        const batch = new RecordBatch(kept, this.#origin, range);
         if (Number.isFinite(left)) left -= batch.recordCount;
         yield batch;
       }
@@ -358,7 +354,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   }
 
   #checked(options: AppendOptions): CheckedAppendOptions {
-    if (options === NO_OPTIONS) return this.#defaultOptions;
+    if (options === NO_OPTIONS) return this.#settings;
     return checkAppendOptions(options, this.#settings.durability);
   }
 

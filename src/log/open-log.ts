@@ -185,6 +185,8 @@ async function assemble<T, Input>(parts: Assembly<T, Input>): Promise<Log<T, Inp
   const durationMs = settings.clock.monotonic() - parts.startMs;
   return new Log({
     settings,
+    codec: settings.codec,
+    partition: 0,
     log,
     writer,
     recovery: { ...loaded.report, notes: [...loaded.report.notes, ...lockNotes(lock)], durationMs },

@@ -30,7 +30,8 @@ export interface RecordInput<T> {
 
 export interface PrepareSettings<T> {
   readonly codec: Pick<Codec<unknown, T>, 'id' | 'encode'>;
-  readonly recordBytesMax: number;
+  /** May change from one record to the next. */
+  readonly limits: { readonly recordBytesMax: number };
 }
 
 /** A record object to be filled again and again. */
@@ -67,13 +68,14 @@ export function prepareRecord<T>(
   into.key = key;
   into.keyBytes = key === null ? 0 : keyLength(key);
   into.sizeBytes = encodedRecordBytes(into.keyBytes, headerBlock, valueBytes);
+  const { recordBytesMax } = settings.limits;
   // A key that may be longer than it seems is counted where that matters.
-  if (into.sizeBytes > settings.recordBytesMax - TEXT_BYTES_GUESS_ERROR_MAX) countKeyBytes(into);
-  if (into.sizeBytes > settings.recordBytesMax) {
+  if (into.sizeBytes > recordBytesMax - TEXT_BYTES_GUESS_ERROR_MAX) countKeyBytes(into);
+  if (into.sizeBytes > recordBytesMax) {
     throw new TooLargeError({
       what: 'record',
       bytes: into.sizeBytes,
-      bytesMax: settings.recordBytesMax,
+      bytesMax: recordBytesMax,
     });
   }
 }

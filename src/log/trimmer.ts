@@ -56,13 +56,15 @@ export class Trimmer {
     this.#lastLook = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
   }
 
-  /** Looks at retention now and then, when there is a policy. */
+  /** Looks at retention now and then, when there is a policy. Idempotent. */
   start(): void {
     const { policy, clock, checkMs } = this.#options;
+    if (this.#isClosed || this.#timer !== null) return;
     if (policy.retentionMs === null && policy.retentionBytes === null) return;
     this.#timer = clock.setTimer(() => {
+      this.#timer = null;
       this.retainInBackground();
-      if (!this.#isClosed) this.start();
+      this.start();
     }, checkMs);
   }
 

@@ -7,7 +7,7 @@ import type { LogStats } from '../log/log-stats.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import { TopicCatalog, type TopicDescription } from '../topic/catalog.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
-import type { TopicOptions } from '../topic/topic-options.ts';
+import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import { StoreTopic } from './store-topic.ts';
 
 /** @internal What `openStore` hands over. */
@@ -79,6 +79,33 @@ export class Store implements AsyncDisposable {
   describeTopic(name: string): TopicDescription {
     this.#checkOpen();
     return this.#topics.describe(name);
+  }
+
+  /**
+   * Changes options of a topic, also while it is used: the next append, roll, or look at retention
+   * goes by them. What is left out stays as it is.
+   *
+   * @throws NotFoundError; TypeError, RangeError as `openLog`
+   *
+   * Durability: synced when it resolves.
+   */
+  async alterTopic(name: string, config: TopicConfig): Promise<TopicDescription> {
+    this.#checkOpen();
+    return this.#topics.alter(name, config);
+  }
+
+  /**
+   * Gives a topic more partitions. Records stay where they are, but keys go elsewhere from now on:
+   * `TopicDescription.keyMaps` says since when. Consumer groups take them up by themselves.
+   *
+   * @param total  how many there shall be, more than there are, up to 4096
+   * @throws NotFoundError; TypeError, RangeError; as `openLog`
+   *
+   * Durability: synced when it resolves. Cost: as for the partitions of a new topic.
+   */
+  async addPartitions(name: string, total: number): Promise<TopicDescription> {
+    this.#checkOpen();
+    return this.#topics.addPartitions(name, total);
   }
 
   /**

@@ -4,6 +4,7 @@
  * Files first, then the entry: a topic exists when the journal says so, and its logs are there then.
  * The other way round when one is deleted: an entry that is durable comes before the first unlink.
  */
+import { checkInteger } from '../core/assert.ts';
 import { NotFoundError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import { randomId } from '../core/random.ts';
@@ -11,14 +12,23 @@ import { PartitionSet } from './partition-set.ts';
 import type { TopicHome } from './topic-home.ts';
 import { checkName } from './topic-names.ts';
 import {
+  alteredSettings,
   checkPartitions,
   checkTopicOptions,
   conflictOf,
   newSettings,
+  PARTITIONS_MAX,
   type TopicConfig,
   type TopicOptions,
 } from './topic-options.ts';
-import { topicCreated, topics, type TopicSettings, type TopicState } from './topic-state.ts';
+import {
+  partitionsAdded,
+  topicAltered,
+  topicCreated,
+  topics,
+  type TopicSettings,
+  type TopicState,
+} from './topic-state.ts';
 import type { TopicParts } from './topic.ts';
 
 /** What the journal knows of a topic. */
@@ -76,12 +86,55 @@ export class TopicCatalog {
     return describe(topicId, this.#stateOf(topicId, name));
   }
 
+  /**
+   * Changes options of a topic, also while it is used.
+   *
+   * @throws NotFoundError; TypeError, RangeError as `openLog`
+   */
+  alter(name: string, config: TopicConfig): Promise<TopicDescription> {
+    return this.#change(name, async (topicId, state) => {
+      const options = alteredSettings(state.options, config);
+      const { journal, clock } = this.#home;
+      await journal.append(topicAltered, { topicId, options, timeMs: clock.now() }, 'sync');
+      this.#set(topicId, name).configure();
+    });
+  }
+
+  /**
+   * Gives a topic more partitions. Records stay where they are; keys go elsewhere from now on.
+   *
+   * @param total  how many there shall be
+   * @throws NotFoundError; RangeError when that is not more than there are
+   */
+  addPartitions(name: string, total: number): Promise<TopicDescription> {
+    return this.#change(name, async (topicId, { logIds: before, options }) => {
+      checkInteger('partitions', total, { min: before.length + 1, max: PARTITIONS_MAX });
+      const { journal, clock } = this.#home;
+      const set = this.#set(topicId, name);
+      const logIds = [...(await set.create(before.length, total - before.length, options))];
+      await journal.append(partitionsAdded, { topicId, logIds, timeMs: clock.now() }, 'sync');
+      set.grown();
+    });
+  }
+
   /** Closes the logs of all topics. @throws the first failure, when all are closed */
   async close(): Promise<void> {
     await this.#changes.idle();
     const closed = await Promise.allSettled([...this.#sets.values()].map((set) => set.close()));
     const failed = closed.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
+  }
+
+  /** Runs `change` on a topic that is there, behind all changes before. */
+  #change(
+    name: string,
+    change: (topicId: number, state: TopicState) => Promise<void>,
+  ): Promise<TopicDescription> {
+    return this.#changes.run(async () => {
+      const { topicId } = this.describe(name);
+      await change(topicId, this.#stateOf(topicId, name));
+      return this.describe(name);
+    });
   }
 
   #create(

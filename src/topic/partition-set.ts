@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { present } from '../core/assert.ts';
 import type { Random } from '../core/random.ts';
 import type { Log } from '../log/log.ts';
-import { Partition } from './partition.ts';
+import { Partition, type PartitionParts } from './partition.ts';
 import type { TopicHome } from './topic-home.ts';
 import { topicDirectoryName } from './topic-names.ts';
 import { topics, type TopicSettings, type TopicState } from './topic-state.ts';
@@ -13,6 +13,7 @@ export class PartitionSet {
   readonly name: string;
   readonly #home: TopicHome;
   readonly #partitions: Partition[] = [];
+  readonly #onGrown = new Set<() => void>();
   #isClosed = false;
 
   constructor(home: TopicHome, topicId: number, name: string) {
@@ -41,10 +42,10 @@ export class PartitionSet {
 
   /** @param number  below `count` */
   at(number: number): Partition {
-    const { logIds, options } = present(this.#state, 'the topic is there');
+    const { logIds } = present(this.#state, 'the topic is there');
     for (let next = this.#partitions.length; next <= number; next++) {
       const logId = present(logIds[next], 'the caller checked the number');
-      this.#partitions.push(this.#make(next, { logId, settings: options }));
+      this.#partitions.push(this.#make(next, { logId, settings: () => this.settings }));
     }
     return present(this.#partitions[number], 'made above');
   }
@@ -58,12 +59,28 @@ export class PartitionSet {
   async create(first: number, count: number, settings: TopicSettings): Promise<readonly number[]> {
     const logIds: number[] = [];
     for (let number = first; number < first + count; number++) {
-      const partition = this.#make(number, { logId: null, settings });
+      const partition = this.#make(number, { logId: null, settings: () => settings });
       const log = await partition.log();
       logIds.push(log.logId);
       await log.close(); // Most of many partitions are not used at once.
     }
     return logIds;
+  }
+
+  /** The journal has new settings: brings them to the logs that are open. */
+  configure(): void {
+    for (const partition of this.#partitions) partition.configure(this.settings);
+  }
+
+  /** Calls `callback`, which must not throw, whenever partitions came. @returns ends that */
+  watch(callback: () => void): () => void {
+    this.#onGrown.add(callback);
+    return () => void this.#onGrown.delete(callback);
+  }
+
+  /** The journal has new partitions. */
+  grown(): void {
+    for (const callback of this.#onGrown) callback();
   }
 
   /** Closes every log. @throws the first failure, when all are closed */
@@ -78,11 +95,8 @@ export class PartitionSet {
     return this.#home.fold.get(topics, String(this.topicId));
   }
 
-  #make(
-    number: number,
-    { logId, settings }: { readonly logId: number | null; readonly settings: TopicSettings },
-  ): Partition {
+  #make(number: number, parts: Pick<PartitionParts, 'logId' | 'settings'>): Partition {
     const directory = join(this.#home.path, topicDirectoryName(this.name, this.topicId));
-    return new Partition({ home: this.#home, directory, number, logId, settings });
+    return new Partition({ home: this.#home, directory, number, ...parts });
   }
 }

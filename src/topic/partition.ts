@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { bytes } from '../codec/codec.ts';
 import type { Log } from '../log/log.ts';
 import { openLogIn } from '../log/open-log.ts';
-import { resolveLogOptions } from '../log/log-options.ts';
+import { resolveLogOptions, type LogSettings } from '../log/log-options.ts';
 import type { TopicHome } from './topic-home.ts';
 import { configOf } from './topic-options.ts';
 import type { TopicSettings } from './topic-state.ts';
@@ -17,7 +17,8 @@ export interface PartitionParts {
   readonly number: number;
   /** Of the log that belongs here; null while it is being made. */
   readonly logId: number | null;
-  readonly settings: TopicSettings;
+  /** Those of the topic, when it is asked. */
+  readonly settings: () => TopicSettings;
 }
 
 export class Partition {
@@ -26,6 +27,8 @@ export class Partition {
   /** The log when it is open, and null before: hot paths need not wait for `log`. */
   opened: Log<Uint8Array> | null = null;
   readonly #parts: PartitionParts;
+  /** Of the log that is open: changed in place by `configure`. */
+  #live: LogSettings<Uint8Array> | null = null;
   #opening: Promise<Log<Uint8Array>> | null = null;
 
   constructor(parts: PartitionParts) {
@@ -43,6 +46,12 @@ export class Partition {
     return this.#opening;
   }
 
+  /** Changes the options of the log while it is open; each says itself from when on it counts. */
+  configure(settings: TopicSettings): void {
+    if (this.#live !== null) Object.assign(this.#live, this.#resolve(settings));
+    this.opened?.reconfigured();
+  }
+
   /** Closes the log, if it was opened. @throws as `Log.close` */
   async close(): Promise<void> {
     const opening = this.#opening;
@@ -53,17 +62,9 @@ export class Partition {
 
   async #open(): Promise<Log<Uint8Array>> {
     const { home, settings, logId } = this.#parts;
+    this.#live = { ...this.#resolve(settings()) };
     try {
-      const log = await openLogIn(
-        this.path,
-        resolveLogOptions({
-          ...configOf(settings),
-          ...home.logOptions,
-          codec: bytes,
-          create: logId === null,
-        }),
-        home.logHome,
-      );
+      const log = await openLogIn(this.path, this.#live, home.logHome);
       if (logId !== null && log.logId !== logId) {
         await log.close();
         throw new CorruptLogError(foreignLog(this.path, { found: log.logId, expected: logId }));
@@ -74,6 +75,12 @@ export class Partition {
       this.#opening = null; // What failed may be tried again.
       throw error;
     }
+  }
+
+  #resolve(settings: TopicSettings): LogSettings<Uint8Array> {
+    const { home, logId } = this.#parts;
+    const create = logId === null;
+    return resolveLogOptions({ ...configOf(settings), ...home.logOptions, codec: bytes, create });
   }
 }
 

@@ -89,7 +89,7 @@ describe('GroupCoordinator', () => {
     expect(coordinator.members).toEqual([]);
   });
 
-  test('partitions that are added go to members at the next poll', () => {
+  test('partitions that are added go to members at once', () => {
     const clock = new ManualClock();
     let partitionCount = 1;
     const coordinator = new GroupCoordinator({
@@ -101,7 +101,7 @@ describe('GroupCoordinator', () => {
     const [a, b] = [join(), join()];
     expect(partitionsOf(coordinator, b)).toEqual([]);
     partitionCount = 4;
-    pollOnce(coordinator, a);
+    coordinator.grown();
     expect(partitionsOf(coordinator, a)).toHaveLength(2);
     expect(partitionsOf(coordinator, b)).toHaveLength(2);
   });

@@ -7,7 +7,7 @@ import { emptyEncodable, prepareRecord, type RecordInput } from '../../../src/lo
 import { thrownBy } from '../../support/log-fixture.ts';
 
 const NOW_MS = 777;
-const SETTINGS = { codec: utf8, recordBytesMax: 1_000_000 };
+const SETTINGS = { codec: utf8, limits: { recordBytesMax: 1_000_000 } };
 
 function prepared(input: RecordInput<string>) {
   const record = emptyEncodable();
@@ -35,7 +35,12 @@ describe('prepareRecord', () => {
     expect(prepared({ value: null, key: 'ä'.repeat(65) })).toMatchObject({ keyBytes: 130 });
     const atLimit = (recordBytesMax: number) => () => {
       const record = emptyEncodable();
-      prepareRecord({ value: null, key: 'äö' }, NOW_MS, { ...SETTINGS, recordBytesMax }, record);
+      prepareRecord(
+        { value: null, key: 'äö' },
+        NOW_MS,
+        { ...SETTINGS, limits: { recordBytesMax } },
+        record,
+      );
       return record;
     };
     expect(atLimit(20)()).toMatchObject({ keyBytes: 4, sizeBytes: 20 });
@@ -68,7 +73,7 @@ describe('prepareRecord', () => {
     const throwing = codecOf(() => {
       throw cause;
     });
-    const settings = { codec: throwing, recordBytesMax: 1000 };
+    const settings = { codec: throwing, limits: { recordBytesMax: 1000 } };
     const error = thrownBy(() => prepareRecord({ value: 1 }, 0, settings, emptyEncodable()));
     expect(error).toBeInstanceOf(CodecError);
     expect(error).toMatchObject({ details: { codec: 'odd', offset: null }, cause });
@@ -76,7 +81,7 @@ describe('prepareRecord', () => {
     const refusing = codecOf(() => {
       throw new InvalidValueError('no', { issues });
     });
-    const refusal = { codec: refusing, recordBytesMax: 1000 };
+    const refusal = { codec: refusing, limits: { recordBytesMax: 1000 } };
     expect(() => prepareRecord({ value: 1 }, 0, refusal, emptyEncodable())).toThrow(
       InvalidValueError,
     );
@@ -84,7 +89,7 @@ describe('prepareRecord', () => {
 
   test('a codec that makes no bytes is the caller’s mistake', () => {
     for (const made of [undefined, null, 'text', [1, 2], new ArrayBuffer(2)]) {
-      const settings = { codec: codecOf(() => made), recordBytesMax: 1000 };
+      const settings = { codec: codecOf(() => made), limits: { recordBytesMax: 1000 } };
       const error = thrownBy(() => prepareRecord({ value: 1 }, 0, settings, emptyEncodable()));
       expect(error).toBeInstanceOf(TypeError);
       expect(error).toMatchObject({ code: 'ERR_VARVE_INVALID_ARGUMENT' });
@@ -96,12 +101,17 @@ describe('prepareRecord', () => {
       throw new Error('asked');
     });
     const record = emptyEncodable();
-    prepareRecord({ value: null, key: 'k' }, 0, { codec: never, recordBytesMax: 1000 }, record);
+    prepareRecord(
+      { value: null, key: 'k' },
+      0,
+      { codec: never, limits: { recordBytesMax: 1000 } },
+      record,
+    );
     expect(record.value).toBeNull();
   });
 
   test('the limit counts the whole record', () => {
-    const settings = { codec: bytes, recordBytesMax: 1024 };
+    const settings = { codec: bytes, limits: { recordBytesMax: 1024 } };
     const record = emptyEncodable();
     prepareRecord({ value: new Uint8Array(1024 - 16 - 3), key: 'abc' }, 0, settings, record);
     expect(record.sizeBytes).toBe(1024);
@@ -114,7 +124,7 @@ describe('prepareRecord', () => {
 
   test('error messages show no payload', () => {
     const secret = 'hunter2hunter2';
-    const settings = { codec: bytes, recordBytesMax: 1024 };
+    const settings = { codec: bytes, limits: { recordBytesMax: 1024 } };
     const input = { value: { secret } } as unknown as RecordInput<Uint8Array>;
     const error = thrownBy(() => prepareRecord(input, 0, settings, emptyEncodable()));
     expect((error as Error).message).not.toContain('hunter2');

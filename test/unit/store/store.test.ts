@@ -206,6 +206,87 @@ describe('topics', () => {
     await again.close();
   });
 
+  test('options change while the topic is used, and stay changed', async () => {
+    const bench = new StoreBench();
+    const store = await bench.open();
+    const topic = await store.topic('t', { codec: utf8, recordBytesMax: 2048 });
+    const large = 'x'.repeat(4000);
+    await expect(topic.append({ value: large })).rejects.toMatchObject({
+      code: 'ERR_VARVE_TOO_LARGE',
+    });
+    await store.alterTopic('t', { recordBytesMax: 8192, durability: 'os' });
+    expect(await topic.append({ value: large })).toMatchObject({ offset: 0, durability: 'os' });
+    const before = store.describeTopic('t').alteredTimeMs;
+    bench.clock.advance(1000);
+    await store.alterTopic('t', { segmentBytesMax: 4096, retentionBytes: 4096 });
+    expect(store.describeTopic('t')).toMatchObject({ alteredTimeMs: before + 1000 });
+    for (let at = 0; at < 20; at++) await topic.append({ value: large });
+    const [log] = topic.partitions.opened();
+    await log?.retain();
+    expect(log?.startOffset).toBeGreaterThan(15);
+    const again = await bench.reopen(store);
+    expect(again.describeTopic('t').options).toMatchObject({
+      durability: 'os',
+      recordBytesMax: 8192,
+      segmentBytesMax: 4096,
+      retentionMs: null,
+      retentionBytes: 4096,
+    });
+    await again.close();
+  });
+
+  test('retention that begins later is looked at by itself', async () => {
+    const bench = new StoreBench();
+    const store = await bench.open();
+    const topic = await store.topic('t', { codec: utf8, segmentBytesMax: 4096 });
+    for (let at = 0; at < 20; at++) await topic.append({ value: 'x'.repeat(1000) });
+    await store.alterTopic('t', { retentionMs: 60_000 });
+    const [log] = topic.partitions.opened();
+    for (let minute = 0; minute < 10; minute++) bench.clock.advance(60_000);
+    await expect.poll(() => log?.startOffset).toBeGreaterThan(10);
+    await store.close();
+  });
+
+  test('a bad change changes nothing', async () => {
+    const store = await openStore({ memory: true });
+    await store.topic('t');
+    for (const config of [{ flushMs: 0 }, { compressionLevel: 3 }, { partitions: 2 } as never]) {
+      await expect(store.alterTopic('t', config)).rejects.toMatchObject({
+        code: 'ERR_VARVE_INVALID_ARGUMENT',
+      });
+    }
+    await expect(store.alterTopic('x', {})).rejects.toMatchObject({ code: 'ERR_VARVE_NOT_FOUND' });
+    expect(store.describeTopic('t').options).toMatchObject({ flushMs: 200, compression: 'none' });
+    await store.close();
+  });
+
+  test('more partitions: old records stay, groups take the new ones up', async () => {
+    const bench = new StoreBench();
+    const store = await bench.open();
+    const topic = await store.topic('t', { codec: utf8 });
+    await topic.append({ key: 'k', value: 'before' });
+    const group = await topic.consumerGroup('g');
+    expect(group.assignment).toEqual([0]);
+    bench.clock.advance(5000);
+    const { partitionCount, keyMaps } = await store.addPartitions('t', 3);
+    expect(partitionCount).toBe(3);
+    expect(keyMaps.map((map) => map.partitionCount)).toEqual([1, 3]);
+    expect(topic.partitionCount).toBe(3);
+    expect(group.assignment).toEqual([0, 1, 2]);
+    await topic.append({ value: 'after' }, { partition: 2 });
+    for (const total of [3, 2, 5000, 1.5]) {
+      await expect(store.addPartitions('t', total)).rejects.toMatchObject({
+        code: 'ERR_VARVE_INVALID_ARGUMENT',
+      });
+    }
+    const again = await bench.reopen(store);
+    const reopened = await again.topic('t', { codec: utf8, partitions: 3 });
+    const values: (string | null)[] = [];
+    for await (const { value } of reopened.records()) values.push(value);
+    expect(values.toSorted()).toEqual(['after', 'before']);
+    await again.close();
+  });
+
   test('after close nothing works any more', async () => {
     const store = await openStore({ memory: true });
     const topic = await store.topic('t', { codec: utf8 });
