@@ -13,8 +13,7 @@ import type { DurabilityLevel } from '../log/log-options.ts';
 import type { LogObserver } from '../log/log-home.ts';
 import type { LogStats } from '../log/log-stats.ts';
 import type { Log } from '../log/log.ts';
-import { commit } from './commit-entry.ts';
-import { entryOf, type EntryRegistry, type EntryType } from './entry-type.ts';
+import type { EntryRegistry, EntryType } from './entry-type.ts';
 import type { Fold } from './fold.ts';
 import { badEntry, findRuns, readEntries, RunReader, type PlacedEntry } from './journal-scan.ts';
 
@@ -178,11 +177,8 @@ export class Journal implements LogObserver {
     }
   }
 
-  /** A commit is applied with all that it holds. */
   #apply({ entry, offset }: PlacedEntry): void {
     this.#fold.apply(entry, offset);
-    const { entries } = entryOf(commit, entry) ?? { entries: [] };
-    for (const bytes of entries) this.#fold.apply(this.#registry.decode(bytes), offset);
     this.#appliedOffset = offset + 1;
   }
 }

@@ -13,7 +13,6 @@ import {
   type AppendResult,
   type CheckedAppendOptions,
 } from './append-result.ts';
-import type { LogSettings } from './log-options.ts';
 import { LogCursor } from './log-cursor.ts';
 import { LogLife, type HandleOrigin, type LogParts } from './log-life.ts';
 import { describeLog, type LogStats } from './log-stats.ts';

@@ -6,7 +6,6 @@ import { parseSegmentFileName } from '../format/file-names.ts';
 import { bytes } from '../codec/codec.ts';
 import { groupDeleted, groupReset, groups, offsetsCommitted } from '../group/group-state.ts';
 import type { DirectoryLock } from '../io/file-system.ts';
-import { commit, namedOffsets } from '../journal/commit-entry.ts';
 import { EntryRegistry } from '../journal/entry-type.ts';
 import { Fold } from '../journal/fold.ts';
 import { ENTRY_BYTES_MAX, Journal } from '../journal/journal.ts';
@@ -34,8 +33,7 @@ const JOURNAL_DIRECTORY = 'journal';
 const TOPICS_DIRECTORY = 'topics';
 
 /** Everything that may stand in a journal. */
-const ENTRY_TYPES = [
-  commit,
+export const ENTRY_TYPES = [
   runBegin,
   runPart,
   runEnd,
@@ -109,7 +107,7 @@ async function assemble(
   const { hasReserve } = await directory.list();
   await ensureReserve(directory, hasReserve);
   const home = new StoreHome({ directory, storeId, lock });
-  const fold = new Fold([namedOffsets, topics, groups]);
+  const fold = new Fold([topics, groups]);
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
   const shared = { fileSystem, clock, random, freeBytesMin };
   const journalLog = await openLogIn(
