@@ -5,8 +5,8 @@ import type { LogSettings } from './log-options.ts';
 import { ensureReserve, freeReserve } from './reserve.ts';
 
 export interface LogHome {
-  /** Stands in each segment header: the id of the store; 0 = of its own; null = whoever's it is. */
-  readonly ownerId: number | null;
+  /** Stands in each segment header: the id of the store; 0 = of its own. */
+  readonly ownerId: number;
   /** Keeps other writers out until it is released. */
   lock(directory: LogDirectory): Promise<DirectoryLock>;
   /** Sees to it that there is something to give up when the disk is full. */
@@ -27,9 +27,9 @@ export interface LogObserver {
 /** What loading needs to know of it. */
 export type LoadingHome = Pick<LogHome, 'ownerId' | 'keepReserve' | 'giveUpReserve'>;
 
-/** For tools, which repair the log of whoever it is. */
-export const anyHome: LoadingHome = {
-  ownerId: null,
+/** Of a log in a directory of its own. */
+export const bareHome: LoadingHome = {
+  ownerId: 0,
   keepReserve: ensureReserve,
   giveUpReserve: freeReserve,
 };
@@ -37,8 +37,7 @@ export const anyHome: LoadingHome = {
 /** A log in a directory of its own. */
 export function ownHome({ lock, clock }: Pick<LogSettings<never>, 'lock' | 'clock'>): LogHome {
   return {
-    ...anyHome,
-    ownerId: 0,
+    ...bareHome,
     lock: ({ fileSystem, path }) => fileSystem.lockDirectory(path, { lock, clock }),
     observer: null,
   };

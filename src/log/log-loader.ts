@@ -149,7 +149,7 @@ class LogLoader {
     this.#slot = 0;
     this.#isCreated = true;
     const { ownerId } = this.#options.home;
-    if (ownerId === null || ownerId === 0) return;
+    if (ownerId === 0) return;
     await createFirstSegment({ ...this.#options, checkpoint, ownerId });
     this.#segments = (await this.#directory.list()).segments;
   }
@@ -213,8 +213,7 @@ class LogLoader {
   /** Two stores, or a store and a program of its own, would write to one log. */
   #checkOwner(stored: number | null): void {
     const { ownerId } = this.#options.home;
-    if (!this.#options.canWrite || stored === null || ownerId === null || stored === ownerId)
-      return;
+    if (!this.#options.canWrite || stored === null || stored === ownerId) return;
     throw new ConflictError({
       kind: 'log',
       name: this.#directory.path,

@@ -95,7 +95,7 @@ export class LogWriter {
       random,
       marks,
       logId: loaded.logId,
-      ownerId: home.ownerId ?? 0,
+      ownerId: home.ownerId,
       epoch,
       policy: settings,
       end,

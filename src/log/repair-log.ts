@@ -17,7 +17,7 @@ import type { FileSystem } from '../io/file-system.ts';
 import { nodeFileSystem } from '../io/node-file-system.ts';
 import { OverlayFileSystem } from '../io/overlay-file-system.ts';
 import { LogDirectory } from './log-directory.ts';
-import { anyHome } from './log-home.ts';
+import { bareHome } from './log-home.ts';
 import { loadLog, type LoadedLog } from './log-loader.ts';
 import type { LogGap } from './recovery-report.ts';
 import { cutIndex, replaceBatch } from './segment-mending.ts';
@@ -123,7 +123,7 @@ async function repair(directory: LogDirectory, options: RepairOptions): Promise<
 async function replaceAllDamage(directory: LogDirectory, random: Random): Promise<LoadedLog> {
   const loaded = await loadLog({
     directory,
-    home: anyHome,
+    home: bareHome,
     random,
     clock: systemClock,
     onCorruption: 'skip',

@@ -104,6 +104,10 @@ const TABLE: readonly Row[] = [
     new errors.ConflictError({ kind: 'log', name: '/d', stored: '1', requested: '2' }),
     'log /d: stored 1, requested 2',
   ],
+  [
+    new errors.FencedError({ group: 'g', member: 'member-1', partition: 3 }),
+    'member-1 of group g does not own partition 3 any more',
+  ],
 ];
 
 describe('the table of errors', () => {
