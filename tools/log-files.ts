@@ -1,12 +1,16 @@
 /** What the files of a log directory say by themselves, without opening the log. Never writes. */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseCheckpointFile } from '../src/format/checkpoint.ts';
 import type { Checkpoint } from '../src/format/checkpoint.ts';
-import { CHECKPOINT_FILE, QUARANTINE_DIRECTORY } from '../src/format/file-names.ts';
+import {
+  CHECKPOINT_FILE,
+  JOURNAL_DIRECTORY,
+  QUARANTINE_DIRECTORY,
+} from '../src/format/file-names.ts';
 import type { LockState } from '../src/io/file-system.ts';
 import { nodeFileSystem } from '../src/io/node-file-system.ts';
-import { lockPlaceOf } from '../src/log/lock-place.ts';
+import { lockPlaceOf, storeAround } from '../src/log/lock-place.ts';
 import { listSegmentFiles } from './log-path.ts';
 import type { SegmentFile } from './log-path.ts';
 import { formatCount, formatTime } from './units.ts';
@@ -51,6 +55,13 @@ export async function readLogExtent(directory: string): Promise<LogExtent> {
 export async function lockDirectoryOf(directory: string): Promise<string> {
   const fileSystem = nodeFileSystem;
   return lockPlaceOf({ fileSystem, path: await fileSystem.realPath(directory) });
+}
+
+/** Whether the log is the journal of a store. */
+export async function isJournal(directory: string): Promise<boolean> {
+  const fileSystem = nodeFileSystem;
+  const path = await fileSystem.realPath(directory);
+  return basename(path) === JOURNAL_DIRECTORY && (await storeAround({ fileSystem, path })) !== null;
 }
 
 /** One line: how far the log was synced when its writer last said so. */
