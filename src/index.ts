@@ -1,6 +1,6 @@
 /** Varve's public API: explicit names, nothing else. */
 export { openStore } from './store/open-store.ts';
-export type { Store } from './store/store.ts';
+export type { GroupListing, Store, StoreStats } from './store/store.ts';
 export type { StoreOptions } from './store/store-options.ts';
 export type { StoreTopic as Topic } from './store/store-topic.ts';
 export type { TopicDescription } from './topic/catalog.ts';

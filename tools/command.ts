@@ -2,6 +2,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { Option } from 'commander';
 import type { Command } from 'commander';
+import { present } from '../src/core/assert.ts';
 import { escapeText } from './escape-text.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { verbHelp, type Example, type HelpSections } from './help-text.ts';
@@ -68,21 +69,29 @@ export class CommandContext {
   }
 }
 
-/** A verb: one file under `commands/`, one or two arguments, and options of type `O`. */
+/** Verbs that begin with one word: `varve topics ls`, `varve topics create`. */
+export interface VerbGroup {
+  readonly name: string;
+  readonly summary: string;
+  readonly description: string;
+}
+
+/** A verb: one file under `commands/`, its arguments, and options of type `O`. */
 export interface Verb<O extends object> {
+  /** One word, or that of its group and its own. */
   readonly name: string;
   readonly summary: string;
   readonly description: string;
   readonly argument: VerbArgument;
-  /** A second argument, which may be left out. */
-  readonly secondArgument?: VerbArgument;
+  /** What follows the first one. */
+  readonly moreArguments?: readonly VerbArgument[];
   readonly options: readonly Option[];
   readonly help: HelpSections & { readonly examples: readonly [Example, Example, Example] };
   readonly run: (
     context: CommandContext,
     path: string,
     options: O,
-    secondArgument: string | undefined,
+    moreArguments: readonly string[],
   ) => Promise<ExitCode>;
 }
 
@@ -100,23 +109,34 @@ export type StartVerb = (
   action: (context: CommandContext) => Promise<ExitCode>,
 ) => Promise<void>;
 
-/** Declares `verb` on the program. */
+/** Declares a group on the program; its verbs come after it. */
+export function addGroup(program: Command, { name, summary, description }: VerbGroup): void {
+  program
+    .command(name)
+    .summary(summary)
+    .description(description)
+    .helpCommand(false)
+    .showHelpAfterError(`hint: varve ${name} --help lists the verbs`)
+    .addHelpText('after', `\nvarve help ${name} <verb> is the manual page of one of them.`);
+}
+
+/** Declares `verb` on the program, or on its group. */
 export function addVerb<O extends object>(program: Command, verb: Verb<O>, start: StartVerb): void {
-  const { argument, secondArgument } = verb;
-  const command = program
-    .command(verb.name)
+  const { argument, moreArguments = [] } = verb;
+  const [first = '', own] = verb.name.split(' ');
+  const parent = own === undefined ? program : program.commands.find((one) => one.name() === first);
+  const command = present(parent, 'its group was declared before')
+    .command(own ?? first)
     .summary(verb.summary)
     .description(verb.description)
     .argument(argument.name, argument.description, argument.default)
     .showHelpAfterError(`hint: varve ${verb.name} --help lists options and examples`)
     .addHelpText('after', verbHelp(verb.help));
-  if (secondArgument !== undefined) {
-    command.argument(secondArgument.name, secondArgument.description);
-  }
+  for (const { name, description } of moreArguments) command.argument(name, description);
   for (const option of verb.options) command.addOption(option);
   command.action((path: string) =>
     start(program.opts<GlobalOptions & Record<string, unknown>>(), (context) =>
-      verb.run(context, path, command.opts<O & Record<string, unknown>>(), command.args[1]),
+      verb.run(context, path, command.opts<O & Record<string, unknown>>(), command.args.slice(1)),
     ),
   );
 }
@@ -126,3 +146,5 @@ export const JSON_OPTION = new Option('--json', 'print one JSON document');
 export const NDJSON_OPTION = new Option('--ndjson', 'print one JSON object per line').conflicts(
   'json',
 );
+/** For verbs that change something. */
+export const YES_OPTION = new Option('--yes', 'do it (default: a dry run that changes nothing)');

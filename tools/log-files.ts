@@ -1,28 +1,46 @@
 /** What the files of a log directory say by themselves, without opening the log. Never writes. */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseCheckpointFile } from '../src/format/checkpoint.ts';
 import type { Checkpoint } from '../src/format/checkpoint.ts';
-import { CHECKPOINT_FILE, QUARANTINE_DIRECTORY } from '../src/format/file-names.ts';
+import {
+  CHECKPOINT_FILE,
+  JOURNAL_DIRECTORY,
+  QUARANTINE_DIRECTORY,
+} from '../src/format/file-names.ts';
 import type { LockState } from '../src/io/file-system.ts';
 import { nodeFileSystem } from '../src/io/node-file-system.ts';
+import { lockPlaceOf, storeAround } from '../src/log/lock-place.ts';
 import { listSegmentFiles } from './log-path.ts';
 import type { SegmentFile } from './log-path.ts';
 import { formatCount, formatTime } from './units.ts';
 
-export interface LogFiles {
+/** How much a log holds, as of its last checkpoint. */
+export interface LogExtent {
   /** By base offset. */
   readonly segments: readonly SegmentFile[];
   /** Of all segments. */
   readonly sizeBytes: number;
   readonly checkpoint: Checkpoint | null;
   readonly checkpointProblems: readonly string[];
+}
+
+export interface LogFiles extends LogExtent {
   readonly lock: LockState;
   readonly quarantine: { readonly fileCount: number; readonly sizeBytes: number };
 }
 
 /** Reads sizes, the checkpoint and the lock's record. */
 export async function readLogFiles(directory: string): Promise<LogFiles> {
+  return {
+    ...(await readLogExtent(directory)),
+    lock: await nodeFileSystem.lockState(await lockDirectoryOf(directory)),
+    quarantine: await measureQuarantine(join(directory, QUARANTINE_DIRECTORY)),
+  };
+}
+
+/** Sizes and the checkpoint alone. */
+export async function readLogExtent(directory: string): Promise<LogExtent> {
   const segments = await listSegmentFiles(directory);
   const parsed = parseCheckpointFile(await readIfThere(join(directory, CHECKPOINT_FILE)));
   return {
@@ -30,9 +48,20 @@ export async function readLogFiles(directory: string): Promise<LogFiles> {
     sizeBytes: segments.reduce((sum, segment) => sum + segment.sizeBytes, 0),
     checkpoint: parsed.checkpoint,
     checkpointProblems: parsed.problems,
-    lock: await nodeFileSystem.lockState(directory),
-    quarantine: await measureQuarantine(join(directory, QUARANTINE_DIRECTORY)),
   };
+}
+
+/** Where the lock of the log is: a store has one for all of its logs. */
+export async function lockDirectoryOf(directory: string): Promise<string> {
+  const fileSystem = nodeFileSystem;
+  return lockPlaceOf({ fileSystem, path: await fileSystem.realPath(directory) });
+}
+
+/** Whether the log is the journal of a store. */
+export async function isJournal(directory: string): Promise<boolean> {
+  const fileSystem = nodeFileSystem;
+  const path = await fileSystem.realPath(directory);
+  return basename(path) === JOURNAL_DIRECTORY && (await storeAround({ fileSystem, path })) !== null;
 }
 
 /** One line: how far the log was synced when its writer last said so. */

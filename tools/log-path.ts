@@ -4,12 +4,17 @@
  */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CHECKPOINT_FILE, LOCK_FILE, parseSegmentFileName } from '../src/format/file-names.ts';
+import {
+  CHECKPOINT_FILE,
+  LOCK_FILE,
+  parseSegmentFileName,
+  STORE_FILE,
+} from '../src/format/file-names.ts';
 import { CommandError, UsageError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
 
-/** What stands at a path. `foreign` is a directory with files in it that is no log. */
-export type PathKind = 'missing' | 'log' | 'empty' | 'foreign' | 'file';
+/** What stands at a path. `foreign` is a directory with files in it that is neither. */
+export type PathKind = 'missing' | 'log' | 'store' | 'empty' | 'foreign' | 'file';
 
 /** A segment file by its name, which states its base offset. */
 export interface SegmentFile {
@@ -30,6 +35,7 @@ export async function classifyPath(path: string): Promise<PathKind> {
     if (code === 'ENOTDIR') return 'file';
     throw error;
   }
+  if (names.includes(STORE_FILE)) return 'store'; // It has a lock, too.
   if (names.includes(CHECKPOINT_FILE) || names.includes(LOCK_FILE)) return 'log';
   if (names.some((name) => parseSegmentFileName(name) !== null)) return 'log';
   return names.length === 0 ? 'empty' : 'foreign';
@@ -52,6 +58,7 @@ export async function checkReadablePath(path: string): Promise<void> {
       'varve dump reads single segment files',
     );
   }
+  if (kind === 'store') throw storeForLog(path);
   throw new CommandError(
     ExitCode.notFound,
     `${path} is not a varve log: no segment and no checkpoint in it`,
@@ -63,12 +70,20 @@ export async function checkReadablePath(path: string): Promise<void> {
 export async function checkWritablePath(path: string): Promise<void> {
   const kind = await classifyPath(path);
   if (kind === 'file') throw new UsageError(`${path} is a file, not a directory`);
+  if (kind === 'store') throw storeForLog(path);
   if (kind === 'foreign') {
     throw new UsageError(
       `${path} is not a varve log, and it is not empty`,
       'give a log, an empty directory, or a path that does not exist yet',
     );
   }
+}
+
+function storeForLog(path: string): UsageError {
+  return new UsageError(
+    `${path} is a store, not a log`,
+    'varve ls lists the logs in it, each a directory topics/<topic>/<partition>',
+  );
 }
 
 /** The segment files of a log, by base offset. */

@@ -1,20 +1,29 @@
 /** The `varve` program: verbs, global options, and the way from an outcome to an exit code. */
 import { existsSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
-import { addVerb, CommandContext } from './command.ts';
+import { addGroup, addVerb, CommandContext } from './command.ts';
 import type { CliStreams, GlobalOptions, StartVerb } from './command.ts';
 import { describeFailure } from './command-error.ts';
 import { appendVerb } from './commands/append.ts';
 import { benchVerb } from './commands/bench.ts';
 import { catVerb } from './commands/cat.ts';
 import { dumpVerb } from './commands/dump.ts';
+import { groupsDeleteVerb } from './commands/groups-delete.ts';
+import { groupsDescribeVerb } from './commands/groups-describe.ts';
+import { groupsLsVerb } from './commands/groups-ls.ts';
+import { groupsResetVerb } from './commands/groups-reset.ts';
 import { infoVerb } from './commands/info.ts';
 import { verifyVerb } from './commands/verify.ts';
 import { exportVerb } from './commands/export.ts';
 import { importVerb } from './commands/import.ts';
+import { journalDumpVerb } from './commands/journal-dump.ts';
 import { lsVerb } from './commands/ls.ts';
 import { repairVerb } from './commands/repair.ts';
+import { statsVerb } from './commands/stats.ts';
 import { tailVerb } from './commands/tail.ts';
+import { topicsCreateVerb } from './commands/topics-create.ts';
+import { topicsDescribeVerb } from './commands/topics-describe.ts';
+import { topicsLsVerb } from './commands/topics-ls.ts';
 import { escapeText } from './escape-text.ts';
 import { ExitCode } from './exit-codes.ts';
 import { programHelp, type Example } from './help-text.ts';
@@ -60,7 +69,7 @@ export async function run(argv: readonly string[], streams: CliStreams): Promise
     await program.parseAsync(withoutUnknownHelp(program, argv), { from: 'user' });
     return exitCode;
   } catch (error) {
-    if (isUnknownVerb(error)) hintAtPath(program.args[0] ?? '', streams);
+    if (isUnknownVerb(error)) hintAtPath(program, streams);
     return report(error, streams, program.opts<GlobalOptions & Record<string, unknown>>());
   }
 }
@@ -96,30 +105,71 @@ function createProgram(streams: CliStreams, start: StartVerb): Command {
   addVerb(program, repairVerb, start);
   addVerb(program, tailVerb, start);
   addVerb(program, verifyVerb, start);
+  addVerb(program, statsVerb, start);
+  addGroup(program, {
+    name: 'topics',
+    summary: 'the topics of a store: ls, describe, create',
+    description: 'Work with the topics of a store.',
+  });
+  addVerb(program, topicsLsVerb, start);
+  addVerb(program, topicsDescribeVerb, start);
+  addVerb(program, topicsCreateVerb, start);
+  addGroup(program, {
+    name: 'groups',
+    summary: 'the consumer groups of a store: ls, describe, reset, delete',
+    description:
+      'Work with the consumer groups of a store: how far behind they are, where they go on.',
+  });
+  addVerb(program, groupsLsVerb, start);
+  addVerb(program, groupsDescribeVerb, start);
+  addVerb(program, groupsResetVerb, start);
+  addVerb(program, groupsDeleteVerb, start);
+  addGroup(program, {
+    name: 'journal',
+    summary: 'the journal of a store: dump',
+    description: 'Look into the journal of a store, which holds every change of its state.',
+  });
+  addVerb(program, journalDumpVerb, start);
   return program;
 }
 
-/** `varve help verfy`: refused as `varve verfy` is, with the verb that was perhaps meant. */
+/**
+ * `varve help verfy`: refused as `varve verfy` is, with the verb that was perhaps meant; and
+ * `varve help topics ls`, which has one word more than a help command takes.
+ */
 function withoutUnknownHelp(program: Command, argv: readonly string[]): readonly string[] {
-  const [first, verb] = argv;
+  const [first, verb, own] = argv;
   if (first !== 'help' || verb === undefined || verb.startsWith('-') || verb === 'help')
     return argv;
-  return program.commands.some((command) => command.name() === verb) ? argv : [verb];
+  const command = program.commands.find((one) => one.name() === verb);
+  if (command === undefined) return [verb];
+  if (own === undefined || command.commands.length === 0) return argv;
+  const isKnown = command.commands.some((one) => one.name() === own);
+  return isKnown ? [verb, own, '--help'] : [verb, own];
 }
 
 function isUnknownVerb(error: unknown): boolean {
   return error instanceof CommanderError && error.code === 'commander.unknownCommand';
 }
 
-/** `varve ./log`: whoever gives a path first wants to look into it. */
-function hintAtPath(argument: string, { stderr }: CliStreams): void {
+/** `varve ./log`, `varve topics ./store`: whoever gives a path first wants to look into it. */
+function hintAtPath(program: Command, { stderr }: CliStreams): void {
+  const [first = '', second = ''] = program.args;
+  const isGroup = program.commands.some((command) => command.name() === first);
+  const argument = isGroup ? second : first;
   const isPath = /[/\\.]/.test(argument) || existsSync(argument);
   if (!isPath) return;
-  const path = escapeText(argument);
-  stderr.write(
-    `hint: a verb comes first: varve info ${path}, varve cat ${path}, varve ls ${path}\n`,
-  );
+  const verbs = isGroup ? LOOKS[first] : ['info', 'cat', 'ls'];
+  const lines = (verbs ?? []).map((verb) => `varve ${verb} ${escapeText(argument)}`);
+  stderr.write(`hint: a verb comes first: ${lines.join(', ')}\n`);
 }
+
+/** The verbs of a group that look at all of a store. */
+const LOOKS: Readonly<Record<string, readonly string[]>> = {
+  topics: ['topics ls'],
+  groups: ['groups ls'],
+  journal: ['journal dump'],
+};
 
 /** Says what went wrong on stderr and chooses the exit code. */
 function report(error: unknown, streams: CliStreams, options: Partial<GlobalOptions>): ExitCode {

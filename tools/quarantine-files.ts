@@ -3,6 +3,7 @@ import { readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QUARANTINE_DIRECTORY } from '../src/format/file-names.ts';
 import { nodeFileSystem } from '../src/io/node-file-system.ts';
+import { lockDirectoryOf } from './log-files.ts';
 
 export interface KeptFile {
   readonly path: string;
@@ -37,7 +38,7 @@ export async function listQuarantine(directory: string): Promise<KeptFile[]> {
  * @throws LockedError (`ERR_VARVE_LOCKED`) while a writer has the log
  */
 export async function pruneQuarantine(directory: string): Promise<KeptFile[]> {
-  const lock = await nodeFileSystem.lockDirectory(await nodeFileSystem.realPath(directory));
+  const lock = await nodeFileSystem.lockDirectory(await lockDirectoryOf(directory));
   try {
     const files = await listQuarantine(directory);
     for (const { path } of files) await unlink(path);

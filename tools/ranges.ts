@@ -40,6 +40,20 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError('Expected a whole number.');
 }
 
+/** Milliseconds in a duration such as `15m`. */
+export function parseDurationOption(text: string): number {
+  const durationMs = parseDuration(text);
+  if (durationMs !== null) return Math.floor(durationMs);
+  throw new InvalidArgumentError('Expected a duration such as 15m or 7d.');
+}
+
+/** Milliseconds since the epoch for an ISO time; without a zone it is UTC. */
+export function parseTime(text: string): number {
+  const timeMs = timeOf(text);
+  if (timeMs !== null) return timeMs;
+  throw new InvalidArgumentError('Expected a time such as 2026-01-31T12:00Z.');
+}
+
 const ISO_TIME =
   /^\d{4}-\d\d(?:-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?)?$/;
 
@@ -51,12 +65,17 @@ const ISO_TIME =
 export function parseSince(text: string, nowMs: number): number {
   const durationMs = parseDuration(text);
   if (durationMs !== null) return Math.max(0, Math.floor(nowMs - durationMs));
-  const hasZone = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) || !/[T ]/.test(text);
-  const timeMs = ISO_TIME.test(text) ? Date.parse(hasZone ? text : `${text}Z`) : Number.NaN;
-  if (!Number.isNaN(timeMs)) return Math.max(0, timeMs);
+  const timeMs = timeOf(text);
+  if (timeMs !== null) return timeMs;
   throw new InvalidArgumentError(
     'Expected a duration such as 15m, or a time such as 2026-01-31T12:00Z.',
   );
+}
+
+function timeOf(text: string): number | null {
+  const hasZone = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) || !/[T ]/.test(text);
+  const timeMs = ISO_TIME.test(text) ? Date.parse(hasZone ? text : `${text}Z`) : Number.NaN;
+  return Number.isNaN(timeMs) ? null : Math.max(0, timeMs);
 }
 
 /** What the log's readers take. @throws UsageError for options that exclude each other */

@@ -1,4 +1,4 @@
-/** Names of the files in a log directory. What matches none of them is never touched. */
+/** Names of the files in a log directory, and of a store. What matches none is never touched. */
 
 export const LOCK_FILE = 'LOCK';
 /** The lock `sqlite`, empty; never deleted, as LOCK. */
@@ -6,6 +6,10 @@ export const SQLITE_LOCK_FILE = 'LOCK.sqlite';
 export const CHECKPOINT_FILE = 'checkpoint';
 export const RESERVE_FILE = 'reserve';
 export const QUARANTINE_DIRECTORY = 'quarantine';
+/** What makes a directory a store, and the directories of its logs: `topics/<topic>/<partition>`. */
+export const STORE_FILE = 'store.json';
+export const JOURNAL_DIRECTORY = 'journal';
+export const TOPICS_DIRECTORY = 'topics';
 /** Ends the name of a file that is not finished; safe to remove at open. */
 export const TEMPORARY_SUFFIX = '.tmp';
 

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import { checkName } from '../topic/topic-names.ts';
+import { checkChosen } from '../topic/topic-options.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import type { Topic } from '../topic/topic.ts';
 import { ConsumerGroup } from './consumer-group.ts';
@@ -148,7 +149,9 @@ export class ConsumerGroups {
     const { topicId } = topic;
     const id = groupId({ topicId, group: name });
     this.#checkInactive(id, name, 'to be reset');
-    const logs = await openAll(topic, partitions ?? range(topic.count));
+    for (const partition of partitions ?? []) checkChosen(partition, topic.count);
+    const chosen = partitions === undefined ? range(topic.count) : [...new Set(partitions)];
+    const logs = await openAll(topic, chosen);
     const resets = await Promise.all(
       logs.map((log) => resetOf(log, this.#committed(id, log.partition), { to, clock })),
     );

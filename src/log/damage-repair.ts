@@ -294,3 +294,13 @@ async function withFile(
 function gapAt({ details }: DamageRepair, firstOffset: number, nextOffset: number): LogGap {
   return { firstOffset, nextOffset, file: details.file, position: details.position };
 }
+
+/** Whether two findings are about one damage. */
+export function isSamePlace(one: CorruptLogDetails, two: CorruptLogDetails): boolean {
+  return (
+    one.file === two.file &&
+    one.position === two.position &&
+    one.kind === two.kind &&
+    one.firstOffset === two.firstOffset
+  );
+}

@@ -16,6 +16,7 @@ import type { Checkpoint } from '../format/checkpoint.ts';
 import type { Segment } from '../segment/segment.ts';
 import { readCheckpoint } from './checkpoint-file.ts';
 import type { HandleCache } from './handle-cache.ts';
+import { lockPlaceOf } from './lock-place.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogMarks } from './marks.ts';
 import type { SegmentList } from './segment-list.ts';
@@ -173,9 +174,9 @@ export class LogFollower {
 }
 
 /** Whether a writer holds the log, or may hold it, as far as can be told without a lock. */
-export async function hasWriter({ fileSystem, path }: LogDirectory): Promise<boolean> {
+export async function hasWriter(directory: LogDirectory): Promise<boolean> {
   try {
-    const { state } = await fileSystem.lockState(path);
+    const { state } = await directory.fileSystem.lockState(await lockPlaceOf(directory));
     return state !== 'free';
   } catch (error) {
     if (isIoError(error)) return true; // Not ours to read: its checkpoint is what we go by.

@@ -5,8 +5,8 @@ import type { LogSettings } from './log-options.ts';
 import { ensureReserve, freeReserve } from './reserve.ts';
 
 export interface LogHome {
-  /** Stands in each segment header: the id of the store; 0 = of its own. */
-  readonly ownerId: number;
+  /** Stands in each segment header: the id of the store; 0 = of its own; null = whoever's it is. */
+  readonly ownerId: number | null;
   /** Keeps other writers out until it is released. */
   lock(directory: LogDirectory): Promise<DirectoryLock>;
   /** Sees to it that there is something to give up when the disk is full. */

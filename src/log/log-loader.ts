@@ -16,11 +16,12 @@ import type { Checkpoint, ParsedCheckpointFile } from '../format/checkpoint.ts';
 import { FORMAT_VERSION } from '../format/layout.ts';
 import type { Segment } from '../segment/segment.ts';
 import { CheckpointFile, firstCheckpoint, readCheckpoint } from './checkpoint-file.ts';
-import { replaceDamage } from './damage-repair.ts';
+import { isSamePlace, replaceDamage } from './damage-repair.ts';
 import { unfinishedCopies } from './quarantine.ts';
 import { beginEpoch } from './epochs.ts';
 import { createFirstSegment } from './first-segment.ts';
 import type { DirectoryListing, LogDirectory } from './log-directory.ts';
+import { checkNoStore } from './lock-place.ts';
 import type { LoadingHome } from './log-home.ts';
 import type { LogGap, RecoveryReport } from './recovery-report.ts';
 import { examineTail, type TailExamination } from './tail-examination.ts';
@@ -77,7 +78,10 @@ export async function loadLog(options: LoadOptions): Promise<LoadedLog> {
   // was listed would look like lost data.
   const parsed = await readCheckpoint(directory);
   const listing = await directory.list();
-  if (canWrite) await removeTemporaries(directory, listing);
+  if (canWrite) {
+    checkNoStore(directory, listing);
+    await removeTemporaries(directory, listing);
+  }
   if (parsed.newerVersion !== null) {
     throw new UnsupportedVersionError({
       file: directory.checkpointPath,
@@ -149,7 +153,7 @@ class LogLoader {
     this.#slot = 0;
     this.#isCreated = true;
     const { ownerId } = this.#options.home;
-    if (ownerId === 0) return;
+    if (ownerId === null || ownerId === 0) return;
     await createFirstSegment({ ...this.#options, checkpoint, ownerId });
     this.#segments = (await this.#directory.list()).segments;
   }
@@ -213,7 +217,8 @@ class LogLoader {
   /** Two stores, or a store and a program of its own, would write to one log. */
   #checkOwner(stored: number | null): void {
     const { ownerId } = this.#options.home;
-    if (!this.#options.canWrite || stored === null || stored === ownerId) return;
+    if (!this.#options.canWrite || stored === null || ownerId === null || stored === ownerId)
+      return;
     throw new ConflictError({
       kind: 'log',
       name: this.#directory.path,
@@ -388,12 +393,3 @@ class LogLoader {
 }
 
 const NOTHING_CUT: CutReport = { cutBytes: 0, quarantined: [] };
-
-function isSamePlace(one: CorruptLogDetails, two: CorruptLogDetails): boolean {
-  return (
-    one.file === two.file &&
-    one.position === two.position &&
-    one.kind === two.kind &&
-    one.firstOffset === two.firstOffset
-  );
-}

@@ -95,7 +95,7 @@ export class LogWriter {
       random,
       marks,
       logId: loaded.logId,
-      ownerId: home.ownerId,
+      ownerId: home.ownerId ?? 0,
       epoch,
       policy: settings,
       end,

@@ -8,6 +8,7 @@ import { readCheckpoint } from './checkpoint-file.ts';
 import { HandleCache } from './handle-cache.ts';
 import { IndexCache } from './index-cache.ts';
 import { LogDirectory } from './log-directory.ts';
+import { checkOwnPlace } from './lock-place.ts';
 import { hasWriter, LogFollower } from './log-follower.ts';
 import { ownHome, type LogHome } from './log-home.ts';
 import { loadLog, type LoadedLog } from './log-loader.ts';
@@ -116,6 +117,7 @@ async function openForWriting<T, Input>(
   const startMs = settings.clock.monotonic();
   if (settings.create) await settings.fileSystem.makeDirectory(path);
   const directory = await existingDirectory(path, settings);
+  if (home.ownerId === 0) await checkOwnPlace(directory); // Not even LOCK shall be left there.
   if (!settings.create) await checkLogThere(directory);
   const lock = await home.lock(directory);
   const parts = { settings, home, directory, isBesideWriter: false, startMs };

@@ -17,9 +17,11 @@ import type { FileSystem } from '../io/file-system.ts';
 import { nodeFileSystem } from '../io/node-file-system.ts';
 import { OverlayFileSystem } from '../io/overlay-file-system.ts';
 import { LogDirectory } from './log-directory.ts';
-import { bareHome } from './log-home.ts';
+import { lockPlaceOf, storeAround } from './lock-place.ts';
+import { bareHome, type LoadingHome } from './log-home.ts';
 import { loadLog, type LoadedLog } from './log-loader.ts';
 import type { LogGap } from './recovery-report.ts';
+import { freeReserve } from './reserve.ts';
 import { cutIndex, replaceBatch } from './segment-mending.ts';
 import { verifyLog } from './verify.ts';
 
@@ -66,12 +68,13 @@ const MEND_PASSES_MAX = 3;
  * Repairs the log in a directory: every record that is not damaged keeps its offset and its bytes,
  * each damaged place becomes a gap, and the damaged bytes are kept in `quarantine/`.
  *
- * Takes the writer's lock (a dry run does not, and wants a log that nobody writes to). It may be
- * killed at any step and run again: a copy is durable before its place is changed.
+ * Takes the writer's lock, that of the store when the log is in one (a dry run does not, and wants
+ * a log that nobody writes to). It may be killed at any step and run again: a copy is durable before
+ * its place is changed.
  *
  * @param path  the log's directory
  * @returns what was damaged and what is lost; the log is sound then
- * @throws NotFoundError when there is no log; LockedError; ConflictError when a store owns it;
+ * @throws NotFoundError when there is no log; LockedError; ConflictError where a store lives;
  *   UnsupportedVersionError; DiskFullError, IoError; CorruptLogError when a place cannot be
  *   repaired (a hole that no log can have): what was repaired before stays repaired
  *
@@ -82,7 +85,7 @@ export async function repairLog(path: string, options: RepairOptions = {}): Prom
   const { dryRun = false, fileSystem: disk = nodeFileSystem } = options;
   const fileSystem = dryRun ? new OverlayFileSystem(disk) : disk;
   const directory = await existingLog(fileSystem, path);
-  const lock = await fileSystem.lockDirectory(directory.path);
+  const lock = await fileSystem.lockDirectory(await lockPlaceOf(directory));
   try {
     return await repair(directory, options);
   } finally {
@@ -123,7 +126,7 @@ async function repair(directory: LogDirectory, options: RepairOptions): Promise<
 async function replaceAllDamage(directory: LogDirectory, random: Random): Promise<LoadedLog> {
   const loaded = await loadLog({
     directory,
-    home: bareHome,
+    home: await homeOf(directory),
     random,
     clock: systemClock,
     onCorruption: 'skip',
@@ -134,6 +137,18 @@ async function replaceAllDamage(directory: LogDirectory, random: Random): Promis
   });
   await loaded.checkpointFile?.close();
   return loaded;
+}
+
+/** A store has one reserve for all of its logs. */
+async function homeOf(directory: LogDirectory): Promise<LoadingHome> {
+  const store = await storeAround(directory);
+  if (store === null) return bareHome;
+  const storeDirectory = new LogDirectory(directory.fileSystem, store);
+  return {
+    ownerId: null,
+    keepReserve: () => Promise.resolve(),
+    giveUpReserve: () => freeReserve(storeDirectory),
+  };
 }
 
 /** Those of `all` that none of `some` overlaps; both ascend. */

@@ -14,6 +14,11 @@ export interface StoreOptions {
   readonly durability?: DurabilityLevel | undefined;
   /** Creates the store when there is none; default true. */
   readonly create?: boolean | undefined;
+  /**
+   * Never writes, never creates, takes no lock: for a look at a store that another process may have
+   * open; default false. Topics and groups are as they were when it was opened.
+   */
+  readonly readOnly?: boolean | undefined;
   /** Keeps everything in memory, for tests: the same engine on another file system; default false. */
   readonly memory?: boolean | undefined;
   /** What keeps other writers out; default `auto`: see `LogOptions`. */
@@ -31,6 +36,7 @@ export interface StoreSettings {
   readonly path: string;
   readonly durability: DurabilityLevel;
   readonly create: boolean;
+  readonly readOnly: boolean;
   readonly lock: LockChoice;
   readonly freeBytesMin: number | null;
   readonly fileSystem: FileSystem;
@@ -44,6 +50,7 @@ const MEMORY_PATH = '/store';
 const KNOWN: ReadonlySet<string> = new Set<keyof StoreOptions>([
   'durability',
   'create',
+  'readOnly',
   'memory',
   'lock',
   'freeBytesMin',
@@ -71,6 +78,7 @@ export function resolveStoreOptions(path: string | null, given: StoreOptions): S
     path: path ?? MEMORY_PATH,
     durability: checkChoice('durability', options.durability ?? 'sync', DURABILITY_LEVELS),
     create: checkBoolean('create', options.create ?? true),
+    readOnly: checkBoolean('readOnly', options.readOnly ?? false),
     lock: checkChoice('lock', options.lock ?? 'auto', LOCK_CHOICES),
     freeBytesMin:
       freeBytesMin === null ? null : checkInteger('freeBytesMin', freeBytesMin, { min: 0 }),

@@ -13,7 +13,8 @@ import { StoreTopic } from './store-topic.ts';
 /** @internal What `openStore` hands over. */
 export interface StoreParts {
   readonly path: string;
-  readonly lock: DirectoryLock;
+  /** Null when it is only read. */
+  readonly lock: DirectoryLock | null;
   readonly journal: Journal;
   readonly runs: SnapshotRuns;
   readonly topicHome: TopicHome;
@@ -25,11 +26,19 @@ export interface StoreStats {
   readonly journal: LogStats;
 }
 
+/** A consumer group of a topic. */
+export interface GroupListing {
+  readonly topic: string;
+  readonly name: string;
+  /** Members in this process. */
+  readonly memberCount: number;
+}
+
 /** Topics, and all that is known about them, in one directory. Made by `openStore`. */
 export class Store implements AsyncDisposable {
   /** The store's directory, absolute, without symbolic links. */
   readonly path: string;
-  readonly #lock: DirectoryLock;
+  readonly #lock: DirectoryLock | null;
   readonly #journal: Journal;
   readonly #runs: SnapshotRuns;
   readonly #topics: TopicCatalog;
@@ -81,6 +90,19 @@ export class Store implements AsyncDisposable {
     return this.#topics.describe(name);
   }
 
+  /** Consumer groups that committed something or have members, by topic and name. */
+  groups(): readonly GroupListing[] {
+    this.#checkOpen();
+    const topicNames = new Map(this.#topics.list().map(({ topicId, name }) => [topicId, name]));
+    return this.#groups
+      .list()
+      .flatMap(({ topicId, ...group }) => {
+        const topic = topicNames.get(topicId);
+        return topic === undefined ? [] : [{ topic, ...group }]; // Else its topic was deleted.
+      })
+      .toSorted((one, two) => compare(one.topic, two.topic) || compare(one.name, two.name));
+  }
+
   /**
    * Changes options of a topic, also while it is used: the next append, roll, or look at retention
    * goes by them. What is left out stays as it is.
@@ -129,7 +151,7 @@ export class Store implements AsyncDisposable {
       () => this.#topics.close(),
       () => this.#runs.idle(),
       () => this.#journal.close(),
-      () => this.#lock.release(),
+      async () => this.#lock?.release(),
     ];
     const failures: unknown[] = [];
     for (const step of steps) await step().catch((error: unknown) => failures.push(error));
@@ -139,4 +161,9 @@ export class Store implements AsyncDisposable {
   #checkOpen(): void {
     if (this.#closing !== null) throw new ClosedError({ resource: 'store', name: this.path });
   }
+}
+
+function compare(one: string, two: string): number {
+  if (one === two) return 0;
+  return one < two ? -1 : 1;
 }

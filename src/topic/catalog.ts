@@ -147,8 +147,8 @@ export class TopicCatalog {
     return this.#changes.run(async () => {
       const existing = this.#idOf(name); // Made by the change before this one.
       if (existing !== null) return existing;
-      if (!create) throw new NotFoundError({ kind: 'topic', name });
-      const { random, clock, journal } = this.#home;
+      const { random, clock, journal, logOptions } = this.#home;
+      if (!create || logOptions.readOnly === true) throw new NotFoundError({ kind: 'topic', name });
       const topicId = randomId(random);
       const set = new PartitionSet(this.#home, topicId, name);
       const logIds = [...(await set.create(0, partitions, settings))];

@@ -18,6 +18,19 @@ const VERBS = [
   'tail',
   'verify',
 ];
+/** Those that work on a store. */
+const STORE_VERBS = [
+  'groups delete',
+  'groups describe',
+  'groups ls',
+  'groups reset',
+  'journal dump',
+  'stats',
+  'topics create',
+  'topics describe',
+  'topics ls',
+];
+const ALL_VERBS = [...VERBS, ...STORE_VERBS];
 
 describe('help', () => {
   test('of an unknown verb: exit 2, and the verb that was perhaps meant', async () => {
@@ -42,7 +55,9 @@ describe('help', () => {
     async (flag) => {
       const { exitCode, stdout, stderr } = await runCli([flag]);
       expect({ exitCode, stderr }).toEqual({ exitCode: ExitCode.ok, stderr: '' });
-      for (const verb of VERBS) expect(stdout).toMatch(new RegExp(`^  ${verb} `, 'm'));
+      for (const verb of ALL_VERBS) {
+        expect(stdout).toMatch(new RegExp(`^  ${verb.split(' ')[0] ?? ''} `, 'm'));
+      }
       for (const [code, sentence] of Object.entries(EXIT_CODES)) {
         expect(stdout).toMatch(new RegExp(`^ +${code}  ${sentence.slice(0, 20)}`, 'm'));
       }
@@ -50,32 +65,35 @@ describe('help', () => {
     },
   );
 
-  test.each(VERBS)('varve %s --help ends with three examples', async (verb) => {
-    const { exitCode, stdout } = await runCli([verb, '--help']);
+  test.each(ALL_VERBS)('varve %s --help ends with three examples', async (verb) => {
+    const { exitCode, stdout } = await runCli([...verb.split(' '), '--help']);
     expect(exitCode).toBe(ExitCode.ok);
     const examples = stdout.slice(stdout.indexOf('Examples:'));
     expect(examples.match(/^ {2}\$ .*varve /gm)).toHaveLength(3);
     expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^ {2}\$ .*varve /);
     expect(stdout).toContain('--color');
-    expect(await runCli(['help', verb])).toMatchObject({ stdout });
+    expect(await runCli(['help', ...verb.split(' ')])).toMatchObject({ stdout });
   });
 
-  test.each(VERBS)(
+  test.each(ALL_VERBS)(
     'varve %s --help is a manual page: what, how, when, which files',
     async (verb) => {
-      const { stdout } = await runCli([verb, '--help']);
+      const { stdout } = await runCli([...verb.split(' '), '--help']);
       expect(stdout).toMatch(new RegExp(`^Usage: varve ${verb} \\[options\\] [<[]`));
       const sections = ['Arguments', 'Options', 'Beside a writer', 'Exit codes', 'Environment'];
       for (const section of [...sections, 'Files', 'See also', 'Examples']) {
         expect(stdout).toMatch(new RegExp(`^${section}:$`, 'm'));
       }
-      const file = verb === 'bench' ? '<dir>/bench-*/' : '<dir>/*.log';
+      const logFile = STORE_VERBS.includes(verb) ? '<store>/journal/' : '<dir>/*.log';
+      const file = verb === 'bench' ? '<dir>/bench-*/' : logFile;
       for (const name of ['NO_COLOR', 'FORCE_COLOR', 'VARVE_DEBUG', file]) {
         expect(stdout).toContain(`  ${name} `);
       }
-      const others = [...stdout.matchAll(/varve help (\w+)/g)].map(([, other = '']) => other);
+      const others = [...stdout.matchAll(/varve help (\w+(?: \w+)?)/g)].map(
+        ([, other = '']) => other,
+      );
       expect(others.length).toBeGreaterThan(1);
-      expect(VERBS).toEqual(expect.arrayContaining(others));
+      expect(ALL_VERBS).toEqual(expect.arrayContaining(others));
       expect(others).not.toContain(verb);
       expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(110);
     },

@@ -43,7 +43,7 @@ export const importVerb: Verb<ImportVerbOptions> = {
     'Append the records of an export to a log, from a file or from stdin. Creates the log when it\n' +
     'does not exist.',
   argument: { name: '<dir>', description: 'the log; created when missing' },
-  secondArgument: { name: '[file]', description: 'what varve export wrote; default: stdin' },
+  moreArguments: [{ name: '[file]', description: 'what varve export wrote; default: stdin' }],
   options: [
     new Option('--resume', 'continue an interrupted import of the same input'),
     new Option(
@@ -89,7 +89,7 @@ async function run(
   context: CommandContext,
   path: string,
   options: ImportVerbOptions,
-  file: string | undefined,
+  [file]: readonly string[],
 ): Promise<ExitCode> {
   if (options.at !== undefined && options.resume !== true) {
     throw new UsageError(

@@ -57,6 +57,8 @@ type ColumnName = keyof typeof COLUMNS;
 
 const COLUMN_NAMES = Object.keys(COLUMNS).filter(isColumnName);
 const DEPTH_DEFAULT = 1;
+/** A store's logs are at `journal` and `topics/<topic>/<partition>`. */
+const STORE_DEPTH = 3;
 
 const NOTES = `Columns: ${COLUMN_NAMES.join(', ')}.
 "end" is the offset of the next record, "offsets" how many there are from start to end; both as of the last
@@ -70,7 +72,8 @@ export const lsVerb: Verb<LsVerbOptions> = {
   summary: 'list the logs below a directory',
   description:
     'List the logs below a directory: offsets, sizes, last append, and who writes. Reads names,\n' +
-    'sizes and checkpoints only, so it is cheap for any number of bytes. A log lists itself.',
+    'sizes and checkpoints only, so it is cheap for any number of bytes. A log lists itself, a store\n' +
+    'its journal and the partitions of its topics.',
   argument: { name: '<dir>', description: 'a directory with logs below it, or a log' },
   options: [
     new Option('--depth <levels>', 'how far below the directory a log may be')
@@ -142,8 +145,13 @@ async function* logsBelow(
   path: string,
   depth: number,
 ): AsyncGenerator<string> {
-  if ((await classifyPath(path)) === 'log') {
+  const kind = await classifyPath(path);
+  if (kind === 'log') {
     yield path;
+    return;
+  }
+  if (kind === 'store' && depth < STORE_DEPTH) {
+    yield* logsBelow(context, path, STORE_DEPTH); // It is listed as one, whatever the depth.
     return;
   }
   if (depth === 0) return;

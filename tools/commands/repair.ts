@@ -21,7 +21,7 @@ import {
 } from '../finding.ts';
 import { WRITER_FILES } from '../help-text.ts';
 import { checkCopyTarget, copyLog } from '../log-copy.ts';
-import { readLogFiles } from '../log-files.ts';
+import { isJournal, readLogFiles } from '../log-files.ts';
 import { checkReadablePath } from '../log-path.ts';
 import { listQuarantine, pruneQuarantine, type KeptFile } from '../quarantine-files.ts';
 import { formatBytes, formatCount, formatPlural } from '../units.ts';
@@ -104,6 +104,7 @@ async function run(
   await checkReadablePath(path);
   if (options.pruneQuarantine === true) return prune(context, path, options);
   await checkQuiet(path, options);
+  await checkNoJournal(path, options);
   if (options.to !== undefined) await checkCopyTarget(options.to);
   // Before anything is changed: a list that cannot be written must not cost the account.
   const list = options.gaps === undefined ? null : await AtomicFile.create(options.gaps);
@@ -150,6 +151,16 @@ async function checkQuiet(path: string, { yes, to }: RepairVerbOptions): Promise
     ExitCode.locked,
     new LockedError({ path, holder: lock.holder }).message,
     'stop the writer first; varve verify and varve cat --on-corruption skip work beside it',
+  );
+}
+
+/** A store that lost entries would open, without what they said: a topic, a position, a commit. */
+async function checkNoJournal(path: string, { yes, to }: RepairVerbOptions): Promise<void> {
+  if (yes !== true || to !== undefined || !(await isJournal(path))) return;
+  throw new CommandError(
+    ExitCode.failure,
+    `${path} is the journal of a store: a gap in it would be a change that nobody misses`,
+    'varve journal dump shows what is left; --to <dir> repairs a copy',
   );
 }
 

@@ -1,0 +1,120 @@
+/** The verbs for logs, on the logs of a store: reading works beside its owner, writing is refused. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+import { ExitCode } from '../../tools/exit-codes.ts';
+import { contentsOf, FIRST_SEGMENT, flipByte, linesOf } from '../support/cli-logs.ts';
+import { openOrders, orders, partitionOf, traceOf, varve } from '../support/cli-stores.ts';
+import { runCli } from '../support/run-cli.ts';
+
+describe('a partition, while a process has the store open', () => {
+  test('is read up to what was acknowledged', async () => {
+    const { path, store } = await openOrders();
+    const partition = await partitionOf(path, 0);
+    const topic = await store.topic('orders');
+    const unsynced = { value: Buffer.from('unsynced') };
+    await topic.append(unsynced, { partition: 0, durability: 'os' });
+    const before = await traceOf(path);
+    expect((await varve('cat', partition)).stdout).toBe('a\nb\nc\nd\n');
+    expect((await runCli(['tail', partition, '-n', '1'])).stdout).toBe('d\n');
+    const exported = await runCli(['export', partition]);
+    expect(linesOf(exported.stdout)).toHaveLength(5); // And the trailer.
+    expect((await runCli(['verify', partition])).exitCode).toBe(ExitCode.ok);
+    const info = await runCli(['info', partition, '--json']);
+    expect(JSON.parse(info.stdout)).toMatchObject({ endOffset: 4, lock: { state: 'held' } });
+    const dumped = await runCli(['dump', join(partition, FIRST_SEGMENT), '--ndjson']);
+    expect(linesOf(dumped.stdout)[0]).toMatchObject({ type: 'segment-header', baseOffset: 0 });
+    expect(await traceOf(path)).toEqual(before);
+  });
+
+  test.each([
+    ['append', ExitCode.failure, /stored owned by the store at .*\nhint: only the store that owns/],
+    ['import', ExitCode.failure, /stored owned by the store at .*\nhint: only the store that owns/],
+    ['repair', ExitCode.locked, /is locked by process \d+/],
+  ])('varve %s is refused, and leaves no trace', async (verb, exitCode, message) => {
+    const { path } = await openOrders();
+    const partition = await partitionOf(path, 0);
+    const { stdout: input } = await runCli(['export', partition]);
+    const before = await traceOf(path);
+    const refused = await runCli([verb, partition], { input });
+    expect(refused).toMatchObject({ exitCode, stdout: '' });
+    expect(refused.stderr).toMatch(message);
+    const yes = await runCli(['repair', partition, '--yes', '--prune-quarantine']);
+    expect(yes.exitCode).toBe(ExitCode.locked);
+    expect(await traceOf(path)).toEqual(before);
+  });
+});
+
+describe('a store that nobody has open', () => {
+  test.each([0, 1])('appends to partition %i are refused all the same', async (number) => {
+    const path = await orders();
+    const before = await traceOf(path);
+    const refused = await varve('append', await partitionOf(path, number));
+    expect(refused).toMatchObject({ exitCode: ExitCode.failure, stdout: '' });
+    expect(refused.stderr).toContain('requested to be opened as a bare log');
+    expect(await traceOf(path)).toEqual(before);
+  });
+
+  test('ls lists its journal and partitions, whatever the depth', async () => {
+    const path = await orders();
+    for (const args of [[path], [path, '--depth', '0'], [join(path, '..')]]) {
+      const { stdout } = await runCli(['ls', ...args, '--ndjson']);
+      expect(linesOf(stdout)).toMatchObject([
+        { path: join(path, 'journal'), endOffset: 2, lock: 'free' },
+        { path: await partitionOf(path, 0), endOffset: 4 },
+        { path: await partitionOf(path, 1), endOffset: 2 },
+      ]);
+    }
+  });
+
+  test('a damaged partition is found, and repaired in its place', async () => {
+    const path = await orders();
+    const partition = await partitionOf(path, 0);
+    await flipByte(join(partition, FIRST_SEGMENT), 150); // In the first batch.
+    expect((await runCli(['verify', partition])).exitCode).toBe(ExitCode.corrupt);
+    expect((await runCli(['repair', partition])).exitCode).toBe(ExitCode.corrupt);
+    const repaired = await varve('repair', partition, '--yes');
+    expect(repaired).toMatchObject({ exitCode: ExitCode.ok });
+    expect((await runCli(['cat', partition])).stdout).toBe('b\nc\nd\n');
+    const described = await runCli(['topics', 'describe', path, 'orders']);
+    expect(described.exitCode).toBe(ExitCode.ok);
+    const names = Object.keys(await contentsOf(partition));
+    expect(names.filter((name) => name === 'LOCK' || name === 'reserve')).toEqual([]);
+  });
+
+  test('a gap in its journal would be a change that nobody misses: only a copy is repaired', async () => {
+    const path = await orders();
+    const journal = join(path, 'journal');
+    await flipByte(join(journal, FIRST_SEGMENT), 150);
+    expect((await runCli(['repair', journal])).exitCode).toBe(ExitCode.corrupt);
+    const before = await traceOf(path);
+    const refused = await varve('repair', journal, '--yes');
+    expect(refused).toMatchObject({ exitCode: ExitCode.failure, stdout: '' });
+    expect(refused.stderr).toMatch(/is the journal of a store.*\nhint: varve journal dump/);
+    expect(await traceOf(path)).toEqual(before);
+    const copy = join(path, '..', 'copy');
+    expect((await runCli(['repair', journal, '--to', copy, '--yes'])).exitCode).toBe(ExitCode.ok);
+  });
+});
+
+test.each(['cat', 'tail', 'export', 'info', 'verify', 'dump', 'repair', 'append', 'import'])(
+  'varve %s of the store itself: exit 2, and where its logs are',
+  async (verb) => {
+    const path = await orders();
+    const before = await traceOf(path);
+    const { exitCode, stdout, stderr } = await runCli([verb, path], { input: 'x\n' });
+    expect({ exitCode, stdout }).toEqual({ exitCode: ExitCode.usage, stdout: '' });
+    expect(stderr).toContain('is a store, not a log\nhint: varve ls lists the logs in it');
+    expect(await traceOf(path)).toEqual(before);
+  },
+);
+
+test('a log in a directory that only looks like a store is a log like any other', async () => {
+  const path = await orders();
+  const journal = join(path, '..', 'other', 'journal');
+  expect((await runCli(['append', journal], { input: 'x\n' })).exitCode).toBe(ExitCode.ok);
+  await writeFile(join(path, '..', 'other', 'notes.txt'), 'mine');
+  expect((await runCli(['append', journal], { input: 'y\n' })).exitCode).toBe(ExitCode.ok);
+  expect((await runCli(['cat', journal])).stdout).toBe('x\ny\n');
+});

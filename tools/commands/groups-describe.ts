@@ -1,0 +1,104 @@
+/** `varve groups describe <store> <group>`: how far a consumer group is behind. */
+import type { GroupDescription, PartitionLag } from '../../src/index.ts';
+import { JSON_OPTION } from '../command.ts';
+import type { CommandContext, Verb } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import {
+  BESIDE_STORE,
+  lookAtStore,
+  STORE_ARGUMENT,
+  STORE_FILES,
+  TOPIC_OPTION,
+  topicOfGroup,
+  type TopicChoice,
+} from '../store-access.ts';
+import { formatTable } from '../table.ts';
+import { formatCount, formatDuration, formatPlural } from '../units.ts';
+
+interface GroupsDescribeOptions extends TopicChoice {
+  readonly json?: true;
+}
+
+const NOTES = `"committed" is the next offset to read, "-" where the group never committed; "lag" is how many offsets it
+has yet to read, of those that are left, and "oldest unread" how long the first of them has been
+there, by append time. Its members are known only to the process that has the store open.`;
+
+export const groupsDescribeVerb: Verb<GroupsDescribeOptions> = {
+  name: 'groups describe',
+  summary: 'how far a consumer group is behind',
+  description:
+    'Show how far a consumer group has come in each partition, and how far it is behind.',
+  argument: STORE_ARGUMENT,
+  moreArguments: [{ name: '<group>', description: 'the name of the group' }],
+  options: [TOPIC_OPTION, JSON_OPTION],
+  help: {
+    notes: NOTES,
+    besideWriter: BESIDE_STORE,
+    exitCodes: { 0: true, 1: true, 2: true, 3: true, 4: true, 130: true },
+    files: STORE_FILES,
+    seeAlso: ['groups ls', 'groups reset', 'topics describe'],
+    examples: [
+      { command: 'varve groups describe ./store billing', does: 'a table' },
+      {
+        command: 'varve groups describe ./store billing --topic orders --json | jq .lag',
+        does: 'how many offsets behind, over all partitions',
+      },
+      {
+        command:
+          "varve groups describe ./store billing --json | jq '[.partitions[].oldestUnreadAgeMs] | max'",
+        does: 'for an alarm: age of the oldest unread record, ms',
+      },
+    ],
+  },
+  run,
+};
+
+async function run(
+  { output }: CommandContext,
+  path: string,
+  options: GroupsDescribeOptions,
+  [group = '']: readonly string[],
+): Promise<ExitCode> {
+  const described = await lookAtStore(path, async (store) => {
+    const topic = await topicOfGroup(store, group, options);
+    return topic.describeGroup(group);
+  });
+  const lag = described.partitions.reduce((sum, one) => sum + one.lag, 0);
+  if (options.json === true) {
+    const { name, topic, partitions } = described;
+    output.write(`${JSON.stringify({ path, topic, name, lag, partitions })}\n`);
+  } else {
+    output.write(table(described));
+    output.write(`${formatPlural(lag, 'offset')} behind\n`);
+  }
+  return ExitCode.ok;
+}
+
+function table({ partitions }: GroupDescription): string {
+  const hasMetadata = partitions.some(({ metadata }) => metadata !== '');
+  return formatTable(
+    [
+      { title: 'partition', align: 'right' },
+      { title: 'committed', align: 'right' },
+      { title: 'start', align: 'right' },
+      { title: 'end', align: 'right' },
+      { title: 'lag', align: 'right' },
+      { title: 'oldest unread', align: 'right' },
+      ...(hasMetadata ? [{ title: 'metadata' }] : []),
+    ],
+    partitions.map(cells),
+  );
+}
+
+function cells(lag: PartitionLag): string[] {
+  const { partition, committedOffset, startOffset, endOffset, oldestUnreadAgeMs, metadata } = lag;
+  return [
+    String(partition),
+    committedOffset === null ? '-' : formatCount(committedOffset),
+    formatCount(startOffset),
+    formatCount(endOffset),
+    formatCount(lag.lag),
+    oldestUnreadAgeMs === null ? '-' : formatDuration(oldestUnreadAgeMs),
+    metadata,
+  ];
+}

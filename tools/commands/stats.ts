@@ -1,0 +1,98 @@
+/** `varve stats <store>`: how much a store holds, and who has it open. */
+import type { Store } from '../../src/index.ts';
+import type { LockState } from '../../src/io/file-system.ts';
+import { nodeFileSystem } from '../../src/io/node-file-system.ts';
+import { JSON_OPTION } from '../command.ts';
+import type { CommandContext, Verb } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { describeLock } from '../log-files.ts';
+import { BESIDE_STORE, lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { formatPairs } from '../table.ts';
+import { readTopicExtent, sumOf, type TopicExtent } from '../topic-extent.ts';
+import { formatBytes, formatCount, formatPlural } from '../units.ts';
+
+interface StatsVerbOptions {
+  readonly json?: true;
+}
+
+export const statsVerb: Verb<StatsVerbOptions> = {
+  name: 'stats',
+  summary: 'how much a store holds, and who has it open',
+  description: 'Show how many topics, partitions and groups a store has, and how large it is.',
+  argument: STORE_ARGUMENT,
+  options: [JSON_OPTION],
+  help: {
+    notes:
+      'Offsets and bytes of the topics are as of the last checkpoints; a "?" means that a partition has\n' +
+      'no valid one.',
+    besideWriter: BESIDE_STORE,
+    exitCodes: { 0: true, 1: true, 2: true, 3: true, 4: true, 130: true },
+    files: STORE_WRITER_FILES,
+    seeAlso: ['topics ls', 'groups ls', 'journal dump', 'ls'],
+    examples: [
+      { command: 'varve stats ./store', does: 'a table' },
+      { command: 'varve stats ./store --json | jq .sizeBytes', does: 'bytes in all logs' },
+      { command: 'varve stats ./store --json | jq .lock.state', does: 'held, or free?' },
+    ],
+  },
+  run,
+};
+
+/** As `--json` prints it; the keys are a documented contract. */
+interface StoreFigures extends TopicExtent {
+  readonly topicCount: number;
+  readonly partitionCount: number;
+  readonly groupCount: number;
+  readonly journal: {
+    readonly startOffset: number;
+    readonly endOffset: number;
+    readonly segmentCount: number;
+    readonly sizeBytes: number;
+  };
+}
+
+async function run(
+  { output, signal }: CommandContext,
+  path: string,
+  options: StatsVerbOptions,
+): Promise<ExitCode> {
+  const figures = await lookAtStore(path, (store) => figuresOf(store, signal));
+  const lock = await nodeFileSystem.lockState(path);
+  if (options.json === true) output.write(`${JSON.stringify({ path, ...figures, lock })}\n`);
+  else output.write(formatPairs(pairsOf(path, figures, lock)));
+  return ExitCode.ok;
+}
+
+async function figuresOf(store: Store, signal: AbortSignal): Promise<StoreFigures> {
+  const topics = store.topics();
+  const extents: TopicExtent[] = [];
+  for (const topic of topics) {
+    signal.throwIfAborted();
+    extents.push(await readTopicExtent(store, topic));
+  }
+  const { startOffset, endOffset, segmentCount, sizeBytes } = store.stats().journal;
+  const total = sumOf(extents);
+  return {
+    topicCount: topics.length,
+    partitionCount: topics.reduce((sum, { partitionCount }) => sum + partitionCount, 0),
+    groupCount: store.groups().length,
+    offsetCount: total.offsetCount,
+    sizeBytes: total.sizeBytes + sizeBytes,
+    journal: { startOffset, endOffset, segmentCount, sizeBytes },
+  };
+}
+
+function pairsOf(path: string, figures: StoreFigures, lock: LockState): [string, string][] {
+  const { topicCount, partitionCount, groupCount, offsetCount, sizeBytes, journal } = figures;
+  const entries = formatPlural(journal.endOffset - journal.startOffset, 'entry');
+  const segments = formatPlural(journal.segmentCount, 'segment');
+  return [
+    ['store', path],
+    ['topics', `${formatCount(topicCount)} with ${formatPlural(partitionCount, 'partition')}`],
+    ['groups', formatCount(groupCount)],
+    ['offsets', offsetCount === null ? '?' : formatCount(offsetCount)],
+    ['journal', `${entries}, ${formatBytes(journal.sizeBytes)} in ${segments}`],
+    ['size', `${formatBytes(sizeBytes)} with the journal`],
+    ['lock', describeLock(lock)],
+  ];
+}

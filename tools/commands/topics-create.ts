@@ -1,0 +1,149 @@
+/** `varve topics create <store> <topic>`: a new topic; a dry run unless `--yes`. */
+import { Option } from 'commander';
+import type { CompressionName, DurabilityLevel, TopicConfig } from '../../src/index.ts';
+import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
+import { checkName } from '../../src/topic/topic-names.ts';
+import { checkPartitions, newSettings } from '../../src/topic/topic-options.ts';
+import { JSON_OPTION, YES_OPTION } from '../command.ts';
+import type { CommandContext, Verb } from '../command.ts';
+import { CommandError } from '../command-error.ts';
+import { escapeText } from '../escape-text.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { classifyPath } from '../log-path.ts';
+import { parseCount, parseDurationOption } from '../ranges.ts';
+import {
+  changeStore,
+  CHANGES_STORE,
+  checkNewStorePath,
+  lookAtStore,
+  STORE_WRITER_FILES,
+} from '../store-access.ts';
+import { formatPlural } from '../units.ts';
+
+interface TopicsCreateOptions {
+  readonly partitions: number;
+  readonly durability?: DurabilityLevel;
+  readonly compression?: CompressionName;
+  readonly retention?: number;
+  readonly retentionBytes?: number;
+  readonly segmentBytes?: number;
+  readonly yes?: true;
+  readonly json?: true;
+}
+
+const DURABILITY = 'sync';
+
+export const topicsCreateVerb: Verb<TopicsCreateOptions> = {
+  name: 'topics create',
+  summary: 'create a topic; a dry run unless --yes',
+  description:
+    'Create a topic, and the store when there is none. A name is 1 to 255 bytes of UTF-8 without\n' +
+    'control characters.',
+  argument: { name: '<store>', description: 'the directory of the store; created when missing' },
+  moreArguments: [{ name: '<topic>', description: 'the name of the new topic' }],
+  options: [
+    new Option('-p, --partitions <count>', 'how many logs share its records')
+      .argParser(parseCount)
+      .default(1),
+    new Option(
+      '--durability <level>',
+      `what a stored record survives (default: ${DURABILITY})`,
+    ).choices(['os', 'interval', 'sync']),
+    new Option('--compression <name>', 'compress batches (default: none)').choices(
+      COMPRESSION_NAMES,
+    ),
+    new Option(
+      '--retention <duration>',
+      'delete records older than this, such as 7d (default: never)',
+    ).argParser(parseDurationOption),
+    new Option(
+      '--retention-bytes <bytes>',
+      'delete the oldest while a partition still holds so much (default: never)',
+    ).argParser(parseCount),
+    new Option('--segment-bytes <bytes>', 'size at which a new file begins').argParser(parseCount),
+    YES_OPTION,
+    JSON_OPTION,
+  ],
+  help: {
+    besideWriter: CHANGES_STORE,
+    exitCodes: {
+      0: 'Created; or a dry run, and it could be.',
+      1: 'There is a topic of this name; or something else went wrong.',
+      2: true,
+      4: true,
+      5: true,
+    },
+    files: STORE_WRITER_FILES,
+    seeAlso: ['topics ls', 'topics describe'],
+    examples: [
+      { command: 'varve topics create ./store orders -p 4', does: 'would it work?' },
+      { command: 'varve topics create ./store orders -p 4 --yes', does: 'do it' },
+      {
+        command: 'varve topics create ./store clicks --durability os --retention 7d --yes',
+        does: 'fast, and forgotten after a week',
+      },
+    ],
+  },
+  run,
+};
+
+async function run(
+  context: CommandContext,
+  path: string,
+  options: TopicsCreateOptions,
+  [name = '']: readonly string[],
+): Promise<ExitCode> {
+  const { partitions } = options;
+  const config = configOf(options);
+  checkName('topic', name);
+  checkPartitions(partitions);
+  const settings = newSettings(config, { durability: DURABILITY });
+  await checkNewStorePath(path);
+  const isNewStore = (await classifyPath(path)) !== 'store';
+  const isDryRun = options.yes !== true;
+  if (!isNewStore) await lookAtStore(path, async (store) => checkAbsent(store, name, path));
+  if (!isDryRun) {
+    await changeStore(path, async (store) => {
+      checkAbsent(store, name, path); // Somebody may have made it meanwhile.
+      await store.topic(name, { ...config, partitions });
+    });
+  }
+  if (options.json === true) {
+    const document = { path, name, isDryRun, isNewStore, partitionCount: partitions };
+    context.output.write(`${JSON.stringify({ ...document, options: settings })}\n`);
+    return ExitCode.ok;
+  }
+  const what = `topic ${escapeText(name)} with ${formatPlural(partitions, 'partition')}`;
+  const where = `in ${isNewStore ? 'a new store at ' : ''}${escapeText(path)}`;
+  const how = `durability ${settings.durability}, compression ${settings.compression}`;
+  context.output.write(
+    isDryRun
+      ? `would create ${what} ${where}, ${how}; nothing was changed, --yes creates it\n`
+      : `created ${what} ${where}, ${how}\n`,
+  );
+  return ExitCode.ok;
+}
+
+function configOf(options: TopicsCreateOptions): TopicConfig {
+  const { durability, compression, retention, retentionBytes, segmentBytes } = options;
+  return {
+    durability,
+    compression,
+    retentionMs: retention,
+    retentionBytes,
+    segmentBytesMax: segmentBytes,
+  };
+}
+
+interface Topics {
+  topics(): readonly { readonly name: string }[];
+}
+
+function checkAbsent(store: Topics, name: string, path: string): void {
+  if (!store.topics().some((topic) => topic.name === name)) return;
+  throw new CommandError(
+    ExitCode.failure,
+    `there is a topic ${name} in ${path} already`,
+    'varve topics describe shows its options',
+  );
+}
