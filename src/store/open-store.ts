@@ -13,6 +13,8 @@ import { ENTRY_BYTES_MAX, Journal } from '../journal/journal.ts';
 import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
 import { LogDirectory } from '../log/log-directory.ts';
+import type { LogHome } from '../log/log-home.ts';
+import type { Log } from '../log/log.ts';
 import { resolveLogOptions } from '../log/log-options.ts';
 import { openLogIn } from '../log/open-log.ts';
 import { ensureReserve } from '../log/reserve.ts';
@@ -112,11 +114,7 @@ async function assemble(
   const fold = new Fold([namedOffsets, topics, groups]);
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
   const shared = { fileSystem, clock, random, freeBytesMin };
-  const journalLog = await openLogIn(
-    join(directory.path, JOURNAL_DIRECTORY),
-    resolveLogOptions({ ...shared, codec: bytes, recordBytesMax: ENTRY_BYTES_MAX }),
-    home.forLog(journal),
-  );
+  const journalLog = await openJournalLog(directory, settings, home.forLog(journal));
   try {
     await journal.load(journalLog);
   } catch (error) {
@@ -143,6 +141,24 @@ async function assemble(
       topicDefaults: { durability },
     },
   });
+}
+
+/** A new one only where there are no topics: an empty journal would hide them. */
+async function openJournalLog(
+  { fileSystem, path }: LogDirectory,
+  { clock, random, freeBytesMin }: StoreSettings,
+  home: LogHome,
+): Promise<Log<Uint8Array>> {
+  const create = !(await fileSystem.list(path)).includes(TOPICS_DIRECTORY);
+  const journalPath = join(path, JOURNAL_DIRECTORY);
+  const shared = { fileSystem, clock, random, freeBytesMin, create };
+  const options = { ...shared, codec: bytes, recordBytesMax: ENTRY_BYTES_MAX };
+  try {
+    return await openLogIn(journalPath, resolveLogOptions(options), home);
+  } catch (cause) {
+    if (!(cause instanceof NotFoundError)) throw cause;
+    throw missing(journalPath, 'the store has topics and no journal');
+  }
 }
 
 /** The store's id: from `store.json`, or a new one, when there is nothing yet. */
