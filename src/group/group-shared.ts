@@ -1,8 +1,10 @@
 /** What the members of one group share. */
 import type { Clock } from '../core/clock.ts';
 import type { GroupCoordinator } from './coordinator.ts';
+import type { GroupSettings } from './group-options.ts';
 import type { CommittedPosition } from './group-state.ts';
 import type { OffsetCommitter } from './offset-committer.ts';
+import type { BatchSource } from './partition-feed.ts';
 
 /** Of a partition's log. */
 export interface LogPlace {
@@ -20,4 +22,12 @@ export interface GroupShared {
   committed(partition: number): CommittedPosition | null;
   /** Opens the partition when it is not. */
   logOf(partition: number): Promise<LogPlace>;
+}
+
+/** What a member is made of. */
+export interface ConsumerGroupParts<T> {
+  readonly topic: BatchSource<T>;
+  readonly shared: GroupShared;
+  readonly settings: GroupSettings;
+  readonly onClosed: () => void;
 }
