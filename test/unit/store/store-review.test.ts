@@ -2,6 +2,11 @@
 import { expect, onTestFinished, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import { ManualClock } from '../../../src/core/clock.ts';
+import type { DirectoryLock } from '../../../src/io/file-system.ts';
+import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
+import { LogDirectory } from '../../../src/log/log-directory.ts';
+import { StoreHome } from '../../../src/store/store-home.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
 import { STORE_PATH, StoreBench } from '../../support/store-fixture.ts';
 
@@ -75,4 +80,43 @@ test('what is told of a topic is a copy', async () => {
   await store.topic('t');
   Object.assign(store.describeTopic('t').options, { retentionMs: 5 });
   expect(store.describeTopic('t').options.retentionMs).toBeNull();
+});
+
+test.each([null, 7, { key: 7, value: 'x' }, { key: {}, value: 'x' }])(
+  'the record %j is refused with a code, however many partitions there are',
+  async (record) => {
+    const bench = new StoreBench();
+    const store = await bench.open();
+    onTestFinished(() => store.close());
+    for (const partitions of [1, 3]) {
+      const topic = await store.topic(`t${partitions}`, { codec: utf8, partitions });
+      const refused = { code: 'ERR_VARVE_INVALID_ARGUMENT' };
+      await expect(topic.append(record as never)).rejects.toMatchObject(refused);
+      await expect(topic.appendBatch([record as never])).rejects.toMatchObject(refused);
+    }
+  },
+);
+
+test('a log that is opened after the lock was lost hears of it', async () => {
+  const fileSystem = new MemoryFileSystem();
+  await fileSystem.makeDirectory(STORE_PATH);
+  const held = await fileSystem.lockDirectory(STORE_PATH, {
+    lock: 'auto',
+    clock: new ManualClock(),
+  });
+  let lose: () => void = () => undefined;
+  const lock: DirectoryLock = {
+    mechanism: held.mechanism,
+    takenOver: held.takenOver,
+    verify: () => held.verify(),
+    release: () => held.release(),
+    onLost: (callback) => (lose = callback),
+  };
+  const directory = new LogDirectory(fileSystem, STORE_PATH);
+  const home = new StoreHome({ directory, storeId: 1, lock });
+  lose();
+  let isTold = false;
+  const own = await home.forLog(null).lock(directory);
+  own.onLost(() => (isTold = true));
+  expect(isTold).toBe(true);
 });
