@@ -12,7 +12,8 @@ export type {
   TopicAppendOptions,
   TopicAppendResult,
 } from './topic/topic-results.ts';
-export type { CommitOptions, CommitPosition, ConsumerGroup } from './group/consumer-group.ts';
+export type { CommitOptions, CommitPosition } from './group/commit-positions.ts';
+export type { ConsumerGroup } from './group/consumer-group.ts';
 export type { GroupDescription, ResetOptions } from './group/groups.ts';
 export type { PartitionLag, PartitionReset, ResetTo } from './group/group-admin.ts';
 export type { AutoCommit, GroupOptions } from './group/group-options.ts';

@@ -1,35 +1,24 @@
 /** One member of a consumer group, as its users hold it: read, commit, seek, pause, leave. */
 import { argumentError, checkInteger } from '../core/assert.ts';
-import { ClosedError, FencedError, OffsetOutOfRangeError, TooLargeError } from '../core/errors.ts';
+import { ClosedError, FencedError, OffsetOutOfRangeError } from '../core/errors.ts';
 import { RecordBatch } from '../log/record.ts';
 import type { ReadFrom } from '../log/read-options.ts';
+import {
+  checkMetadata,
+  commitPositions,
+  isList,
+  placeOf,
+  type CommitOptions,
+  type CommitPosition,
+  type OwnedPosition,
+} from './commit-positions.ts';
 import type { Ownership } from './coordinator.ts';
 import type { GroupSettings } from './group-options.ts';
-import type { CommittedPosition, PositionChange } from './group-state.ts';
-import type { GroupShared } from './group-shared.ts';
+import type { CommittedPosition } from './group-state.ts';
+import type { ConsumerGroupParts, GroupShared } from './group-shared.ts';
 import { PartitionFeed, type BatchSource } from './partition-feed.ts';
+import { anchorStarts } from './start-anchor.ts';
 import { checkStart, readFromOf, type StartFrom } from './start-position.ts';
-
-/** A position to commit: the next offset to read. */
-export interface CommitPosition {
-  readonly partition: number;
-  readonly offset: number;
-}
-
-export interface CommitOptions {
-  /** The caller's note, at most 4096 bytes of UTF-8; default none. */
-  readonly metadata?: string | undefined;
-}
-
-/** @internal */
-export interface ConsumerGroupParts<T> {
-  readonly topic: BatchSource<T>;
-  readonly shared: GroupShared;
-  readonly settings: GroupSettings;
-  readonly onClosed: () => void;
-}
-
-const METADATA_BYTES_MAX = 4096;
 
 /**
  * A member of a consumer group: it reads the partitions that it owns, each of which no other member
@@ -43,14 +32,28 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   readonly #feeds = new Map<number, PartitionFeed<T>>();
   /** Under which right a batch was handed out. */
   readonly #origins = new WeakMap<RecordBatch<T>, Ownership>();
-  /** Handed out and not committed by `autoCommit` yet. */
+  /** Of which `onAssigned` was told. */
+  readonly #announced = new Set<number>();
+  /** Handled and not committed by `autoCommit` yet. */
   readonly #uncommitted = new Set<number>();
+  /** Of the batch that was handed out last; null when the member is done with it. */
+  #current: PartitionFeed<T> | null = null;
   #memberId: string;
   #lastAutoCommitMs: number;
   #wake: (() => void) | null = null;
   #hasNews = false;
   #isReading = false;
   #isClosed = false;
+  #closing: Promise<void> | null = null;
+
+  readonly #notify = (): void => {
+    this.#hasNews = true;
+    this.#wake?.();
+  };
+
+  readonly #checkOwned = (ownership: Ownership): void => {
+    if (!this.#isValid(ownership)) throw this.#fenced(ownership.partition);
+  };
 
   /** @internal */
   constructor({ topic, shared, settings, onClosed }: ConsumerGroupParts<T>) {
@@ -93,8 +96,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     if (this.#isReading) throw argumentError(TypeError, 'batches', 'read once at a time', true);
     this.#isReading = true;
     const { signal } = options;
-    const wake = () => this.#notify();
-    signal?.addEventListener('abort', wake);
+    signal?.addEventListener('abort', this.#notify);
     try {
       for (;;) {
         const batch = await this.#poll(signal);
@@ -103,7 +105,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       }
     } finally {
       this.#isReading = false;
-      signal?.removeEventListener('abort', wake);
+      signal?.removeEventListener('abort', this.#notify);
       this.#shared.coordinator.polled(this.#memberId);
     }
   }
@@ -122,10 +124,10 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     what?: RecordBatch<T> | CommitPosition | readonly CommitPosition[],
     { metadata = '' }: CommitOptions = {},
   ): Promise<void> {
-    this.#checkOpen();
+    if (this.#isClosed) throw new ClosedError({ resource: 'consumer group', name: this.name });
     checkMetadata(metadata);
-    const changes = this.#changesOf(what).map((change) => ({ ...change, metadata }));
-    if (changes.length > 0) await this.#shared.committer.commit(await this.#named(changes));
+    const positions = this.#positionsOf(what).map((position) => ({ ...position, metadata }));
+    await commitPositions(this.#shared, positions, this.#checkOwned);
   }
 
   /** What the group committed last in a partition; null when it never did. */
@@ -155,12 +157,18 @@ export class ConsumerGroup<T> implements AsyncDisposable {
    * Leaves the group: its partitions go to other members at once. With `autoCommit: 'after'` commits
    * first. Idempotent.
    */
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#isClosed = true;
     try {
       if (this.#settings.autoCommit === 'after') await this.#commitHandled(this.#uncommitted);
     } finally {
+      // What the next owner, or a reset, finds must be the last word of this member.
+      await this.#shared.committer.idle();
       this.#dropFeeds();
       this.#shared.coordinator.leave(this.#memberId);
       this.#notify();
@@ -174,6 +182,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
 
   async #poll(signal: AbortSignal | undefined): Promise<RecordBatch<T> | null> {
     const { coordinator } = this.#shared;
+    this.#settle();
     for (;;) {
       signal?.throwIfAborted();
       if (this.#isClosed) return null;
@@ -182,14 +191,45 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       await this.#autoCommit();
       if (this.#isClosed) return null; // Meanwhile.
       const batch = this.#take();
-      if (batch !== null) {
-        if (this.#settings.autoCommit === 'before') await this.commit(batch);
+      if (batch !== null && (await this.#isOurs(batch))) {
         coordinator.polled(this.#memberId);
         return batch;
       }
-      if (!this.#hasNews) await new Promise<void>((resolve) => (this.#wake = resolve));
-      this.#wake = null;
+      if (batch === null && !this.#hasNews) await this.#news();
     }
+  }
+
+  /** To ask for the next batch says that the last one is done with. */
+  #settle(): void {
+    const feed = this.#current;
+    this.#current = null;
+    if (feed === null) return;
+    feed.handled = feed.position;
+    this.#uncommitted.add(feed.ownership.partition);
+  }
+
+  /** With `autoCommit: 'before'` commits it; false when that came too late: another one has it. */
+  async #isOurs(batch: RecordBatch<T>): Promise<boolean> {
+    if (this.#settings.autoCommit !== 'before') return true;
+    try {
+      await this.commit(batch);
+      return true;
+    } catch (error) {
+      if (error instanceof FencedError) return false;
+      throw error;
+    }
+  }
+
+  /** Waits for something to do; what was handled is committed in time, also when nothing comes. */
+  async #news(): Promise<void> {
+    const { autoCommit, autoCommitMs } = this.#settings;
+    const { clock } = this.#shared;
+    const delayMs = Math.max(0, this.#lastAutoCommitMs + autoCommitMs - clock.monotonic());
+    const isDue = autoCommit === 'after' && this.#uncommitted.size > 0;
+    const timer = isDue ? clock.setTimer(this.#notify, delayMs) : null;
+    await new Promise<void>((resolve) => (this.#wake = resolve));
+    this.#wake = null;
+    timer?.cancel();
   }
 
   /** Gives up what others shall have, and takes up what came. */
@@ -200,41 +240,61 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       const lost = [...this.#feeds.keys()];
       this.#dropFeeds();
       this.#memberId = this.#join();
-      if (lost.length > 0) await this.#settings.onLost(lost);
-      coordinator.poll(this.#memberId);
+      if (lost.length > 0) await this.#tell(this.#settings.onLost, lost);
+      else coordinator.poll(this.#memberId);
     } else if (leaving.length > 0) {
       if (this.#settings.autoCommit === 'after') await this.#commitHandled(leaving);
-      await this.#settings.onRevoked(leaving);
+      await this.#tell(this.#settings.onRevoked, leaving);
       for (const partition of leaving) this.#dropFeed(partition);
       coordinator.giveUp(this.#memberId, leaving);
     }
-    const owned = coordinator.ownedBy(this.#memberId);
-    const fresh = owned.filter(({ partition }) => !this.#feeds.has(partition));
-    if (fresh.length === 0) return;
-    await this.#settings.onAssigned(fresh.map(({ partition }) => partition));
+    const isNew = ({ partition }: Ownership) => !this.#announced.has(partition);
+    const ownerships = coordinator.ownedBy(this.#memberId).filter(isNew);
+    const fresh = ownerships.map(({ partition }) => partition);
+    const { from, onAssigned } = this.#settings;
+    await anchorStarts(this.#shared, { ownerships, from, checkOwned: this.#checkOwned });
+    if (fresh.length > 0) await this.#tell(onAssigned, fresh);
     if (this.#isClosed) return; // Meanwhile.
-    for (const ownership of fresh) this.#begin(ownership);
+    for (const ownership of coordinator.ownedBy(this.#memberId)) {
+      if (!fresh.includes(ownership.partition)) continue;
+      this.#announced.add(ownership.partition);
+      if (!this.#feeds.has(ownership.partition)) this.#begin(ownership);
+    }
   }
 
-  #begin(ownership: Ownership): void {
+  /** A callback is work, as that on a batch is: whoever takes too long over it loses partitions. */
+  async #tell(callback: GroupSettings['onLost'], partitions: readonly number[]): Promise<void> {
+    const { coordinator } = this.#shared;
+    coordinator.polled(this.#memberId);
+    await callback(partitions);
+    coordinator.poll(this.#memberId);
+  }
+
+  #begin(ownership: Ownership): PartitionFeed<T> {
     const { clock } = this.#shared;
     const committed = this.committed(ownership.partition);
     const from: ReadFrom =
       committed === null ? readFromOf(this.#settings.from, clock) : placeOf(committed);
-    const onArrival = () => this.#notify();
-    const feed = new PartitionFeed<T>({ topic: this.#topic, ownership, from, onArrival });
+    const feed = new PartitionFeed<T>({
+      topic: this.#topic,
+      ownership,
+      from,
+      onArrival: this.#notify,
+    });
     this.#feeds.set(ownership.partition, feed);
+    return feed;
   }
 
   /** The next batch that is there, of the partition that waited longest. */
   #take(): RecordBatch<T> | null {
     for (const [partition, feed] of this.#feeds) {
+      if (!this.#isValid(feed.ownership)) continue; // Lost in a callback.
       const batch = this.#takeOf(feed);
       if (batch === null) continue;
       this.#feeds.delete(partition); // Behind the others.
       this.#feeds.set(partition, feed);
       this.#origins.set(batch, feed.ownership);
-      this.#uncommitted.add(partition);
+      this.#current = feed;
       return batch;
     }
     return null;
@@ -261,27 +321,31 @@ export class ConsumerGroup<T> implements AsyncDisposable {
 
   /** Commits where the member stands in these, as far as it owns them. */
   async #commitHandled(partitions: Iterable<number>): Promise<void> {
-    const changes = [...partitions].flatMap((partition) => this.#standing(partition));
-    for (const { partition } of changes) this.#uncommitted.delete(partition);
-    if (changes.length > 0) await this.#shared.committer.commit(await this.#named(changes));
+    const due = [...partitions].filter((partition) => this.#uncommitted.delete(partition));
+    const positions = due.flatMap((partition) => this.#standing(partition));
+    try {
+      await commitPositions(this.#shared, positions, this.#checkOwned);
+    } catch (error) {
+      for (const partition of due) this.#uncommitted.add(partition); // For the next time.
+      // What belongs to another one by now is read again; the rest is committed the next time.
+      if (!(error instanceof FencedError)) throw error;
+    }
   }
 
-  #standing(partition: number): readonly Omit<PositionChange, 'logId'>[] {
-    const feed = this.#feeds.get(partition);
-    const position = feed?.position ?? null;
-    if (feed === undefined || position === null || !this.#uncommitted.has(partition)) return [];
-    if (!this.#shared.coordinator.isValid(this.#memberId, feed.ownership)) return [];
-    return [{ partition, ...position, metadata: '' }];
+  #standing(partition: number): readonly OwnedPosition[] {
+    const { ownership, handled = null } = this.#feeds.get(partition) ?? {};
+    if (ownership === undefined || handled === null || !this.#isValid(ownership)) return [];
+    return [{ ownership, ...handled, metadata: '' }];
   }
 
-  #changesOf(
+  #positionsOf(
     what: RecordBatch<T> | CommitPosition | readonly CommitPosition[] | undefined,
-  ): readonly Omit<PositionChange, 'logId' | 'metadata'>[] {
+  ): readonly Omit<OwnedPosition, 'metadata'>[] {
     if (what === undefined) {
       return [...this.#feeds.values()].flatMap(({ ownership, position }) => {
         if (position === null) return [];
         this.#checkOwned(ownership);
-        return [{ partition: ownership.partition, ...position }];
+        return [{ ownership, ...position }];
       });
     }
     if (what instanceof RecordBatch) {
@@ -290,37 +354,28 @@ export class ConsumerGroup<T> implements AsyncDisposable {
         throw argumentError(TypeError, 'batch', 'one that this member was given', what);
       }
       this.#checkOwned(ownership);
-      const { partition, nextOffset: offset, epoch } = what;
-      return [{ partition, offset, epoch }];
+      const { nextOffset: offset, epoch } = what;
+      return [{ ownership, offset, epoch }];
     }
     return (isList(what) ? what : [what]).map(({ partition, offset }) => {
       checkInteger('offset', offset, { min: 0 });
-      this.#checkOwned(this.#feed(partition).ownership);
-      return { partition, offset, epoch: 0 };
+      const { ownership } = this.#feed(partition);
+      this.#checkOwned(ownership);
+      return { ownership, offset, epoch: 0 };
     });
-  }
-
-  /** With the ids of their logs; none may be beyond what readers see. */
-  #named(changes: readonly Omit<PositionChange, 'logId'>[]): Promise<PositionChange[]> {
-    return Promise.all(
-      changes.map(async (change) => {
-        const { logId, visibleOffset } = await this.#shared.logOf(change.partition);
-        checkInteger('offset', change.offset, { min: 0, max: visibleOffset });
-        return { ...change, logId };
-      }),
-    );
   }
 
   #feed(partition: number): PartitionFeed<T> {
     const feed = this.#feeds.get(partition);
     if (feed !== undefined) return feed;
-    throw this.#fenced(partition);
+    const owned = this.#shared.coordinator.ownedBy(this.#memberId);
+    const ownership = owned.find((one) => one.partition === partition);
+    if (ownership === undefined) throw this.#fenced(partition);
+    return this.#begin(ownership);
   }
 
-  #checkOwned(ownership: Ownership): void {
-    const { coordinator } = this.#shared;
-    if (coordinator.isValid(this.#memberId, ownership)) return;
-    throw this.#fenced(ownership.partition);
+  #isValid(ownership: Ownership): boolean {
+    return this.#shared.coordinator.isValid(this.#memberId, ownership);
   }
 
   #fenced(partition: number): FencedError {
@@ -329,12 +384,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
 
   #join(): string {
     const { pollMsMax } = this.#settings;
-    return this.#shared.coordinator.join({ pollMsMax, onChange: () => this.#notify() });
-  }
-
-  #notify(): void {
-    this.#hasNews = true;
-    this.#wake?.();
+    return this.#shared.coordinator.join({ pollMsMax, onChange: this.#notify });
   }
 
   #dropFeeds(): void {
@@ -344,27 +394,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   #dropFeed(partition: number): void {
     this.#feeds.get(partition)?.close();
     this.#feeds.delete(partition);
+    this.#announced.delete(partition);
     this.#uncommitted.delete(partition);
   }
-
-  #checkOpen(): void {
-    if (this.#isClosed) throw new ClosedError({ resource: 'consumer group', name: this.name });
-  }
-}
-
-function placeOf({ offset, epoch }: CommittedPosition): ReadFrom {
-  return epoch === 0 ? offset : { offset, epoch }; // 0: committed by number, not from a batch.
-}
-
-function checkMetadata(metadata: unknown): void {
-  if (typeof metadata !== 'string') throw argumentError(TypeError, 'metadata', 'text', metadata);
-  const bytes = Buffer.byteLength(metadata, 'utf8');
-  if (bytes <= METADATA_BYTES_MAX) return;
-  throw new TooLargeError({ what: 'metadata', bytes, bytesMax: METADATA_BYTES_MAX });
-}
-
-function isList(
-  what: CommitPosition | readonly CommitPosition[],
-): what is readonly CommitPosition[] {
-  return Array.isArray(what);
 }

@@ -15,9 +15,10 @@ export interface GroupOptions {
    */
   readonly whenLost?: 'earliest' | 'latest' | 'fail' | undefined;
   /**
-   * `never` (default): `commit` alone commits. `after`: what was handled, when the member comes for
-   * its next batch and the last such commit is `autoCommitMs` old, when it gives partitions up, and
-   * on close; a crash hands records out again (at least once). `before`: each batch before it is
+   * `never` (default): `commit` alone commits. `after`: what was handled, when the last such commit
+   * is `autoCommitMs` old and the member comes for its next batch or waits for it, when it gives
+   * partitions up, and on close. A batch is handled when the next one is asked for: one that the
+   * handler left, by a failure or by `break`, is handed out again. A crash hands records out again (at least once). `before`: each batch before it is
    * handed out; a crash skips what was not handled (at most once).
    */
   readonly autoCommit?: AutoCommit | undefined;

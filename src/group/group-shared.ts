@@ -1,15 +1,11 @@
 /** What the members of one group share. */
 import type { Clock } from '../core/clock.ts';
+import type { Log } from '../log/log.ts';
 import type { GroupCoordinator } from './coordinator.ts';
+import type { GroupSettings } from './group-options.ts';
 import type { CommittedPosition } from './group-state.ts';
 import type { OffsetCommitter } from './offset-committer.ts';
-
-/** Of a partition's log. */
-export interface LogPlace {
-  readonly logId: number;
-  readonly startOffset: number;
-  readonly visibleOffset: number;
-}
+import type { BatchSource } from './partition-feed.ts';
 
 export interface GroupShared {
   readonly group: string;
@@ -19,5 +15,13 @@ export interface GroupShared {
   /** Null when the group never committed in the partition. */
   committed(partition: number): CommittedPosition | null;
   /** Opens the partition when it is not. */
-  logOf(partition: number): Promise<LogPlace>;
+  logOf(partition: number): Promise<Log<Uint8Array>>;
+}
+
+/** What a member is made of. */
+export interface ConsumerGroupParts<T> {
+  readonly topic: BatchSource<T>;
+  readonly shared: GroupShared;
+  readonly settings: GroupSettings;
+  readonly onClosed: () => void;
 }

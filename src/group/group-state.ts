@@ -1,7 +1,7 @@
 /** What the journal knows of consumer groups: entries, and the state that they add up to. */
 import { list, map, struct, text, uint, type ValueOf } from '../journal/entry-fields.ts';
 import { entryType } from '../journal/entry-type.ts';
-import { ends, sets, type Reducer } from '../journal/fold.ts';
+import { sets, type Reducer } from '../journal/fold.ts';
 
 /** Where a group stands in a partition: the next offset to read. */
 const position = struct({
@@ -82,6 +82,7 @@ export const groups: Reducer<GroupState> = {
   rules: [
     sets(offsetsCommitted, { id: groupId, set: withPositions }),
     sets(groupReset, { id: groupId, set: withPositions }),
-    ends(groupDeleted, { id: groupId }),
+    // Also of one that is gone: a journal that says it twice is no damage.
+    sets(groupDeleted, { id: groupId, set: (): GroupState | null => null }),
   ],
 };

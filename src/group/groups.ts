@@ -1,11 +1,12 @@
 /** All consumer groups of a store: joining them, looking at them, setting them back, deleting them. */
-import { ConflictError, NotFoundError } from '../core/errors.ts';
+import { ClosedError, ConflictError, NotFoundError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
+import { Mutex } from '../core/mutex.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import { checkName } from '../topic/topic-names.ts';
-import { checkChosen } from '../topic/topic-options.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
+import { checkChosen } from '../topic/topic-options.ts';
 import type { Topic } from '../topic/topic.ts';
 import { ConsumerGroup } from './consumer-group.ts';
 import { GroupCoordinator } from './coordinator.ts';
@@ -70,15 +71,32 @@ export class ConsumerGroups {
   readonly #parts: GroupsParts;
   /** Those with members, by id. */
   readonly #active = new Map<string, ActiveGroup>();
+  /** Resets and deletions one after the other: each is decided on what the one before left. */
+  readonly #changes = new Mutex();
 
   constructor(parts: GroupsParts) {
     this.#parts = parts;
   }
 
-  /** Joins a group as a new member. @throws TypeError, RangeError; ConflictError for `singleActive` */
-  join<T, Input>(topic: Topic<T, Input>, name: string, options: GroupOptions): ConsumerGroup<T> {
+  /**
+   * Joins a group as a new member, behind a reset or a deletion that is on its way: it must not begin
+   * where the group stood before.
+   *
+   * @throws TypeError, RangeError; ConflictError for `singleActive`
+   */
+  join<T, Input>(
+    topic: Topic<T, Input>,
+    name: string,
+    options: GroupOptions,
+  ): Promise<ConsumerGroup<T>> {
+    return this.#changes.run(() => Promise.resolve(this.#join(topic, name, options)));
+  }
+
+  #join<T, Input>(topic: Topic<T, Input>, name: string, options: GroupOptions): ConsumerGroup<T> {
     checkName('name', name);
     const settings = resolveGroupOptions(options);
+    const { isGone, name: topicName } = topic.partitions;
+    if (isGone) throw new ClosedError({ resource: 'topic', name: topicName });
     const id = groupId({ topicId: topic.partitions.topicId, group: name });
     const active = this.#active.get(id) ?? this.#activate(topic.partitions, name, settings);
     if (active.isSingle !== settings.singleActive) {
@@ -112,7 +130,7 @@ export class ConsumerGroups {
     const ids = new Set([...fold.ids(groups), ...this.#active.keys()]);
     return [...ids].map((id) => {
       const at = id.indexOf('/');
-      const memberCount = this.#active.get(id)?.members.size ?? 0;
+      const memberCount = this.#memberCount(id);
       return { topicId: Number(id.slice(0, at)), name: id.slice(at + 1), memberCount };
     });
   }
@@ -138,7 +156,15 @@ export class ConsumerGroups {
    * @returns what changes, or with `dryRun` what would
    * @throws ConflictError while the group has members; TypeError, RangeError
    */
-  async reset(
+  reset(
+    topic: PartitionSet,
+    name: string,
+    options: ResetOptions & { readonly to: ResetTo },
+  ): Promise<readonly PartitionReset[]> {
+    return this.#changes.run(() => this.#reset(topic, name, options));
+  }
+
+  async #reset(
     topic: PartitionSet,
     name: string,
     { to, partitions, dryRun = true }: ResetOptions & { readonly to: ResetTo },
@@ -148,7 +174,7 @@ export class ConsumerGroups {
     const { clock, journal } = this.#parts;
     const { topicId } = topic;
     const id = groupId({ topicId, group: name });
-    this.#checkInactive(id, name, 'to be reset');
+    await this.#checkInactive(id, name, 'to be reset');
     for (const partition of partitions ?? []) checkChosen(partition, topic.count);
     const chosen = partitions === undefined ? range(topic.count) : [...new Set(partitions)];
     const logs = await openAll(topic, chosen);
@@ -156,7 +182,7 @@ export class ConsumerGroups {
       logs.map((log) => resetOf(log, this.#committed(id, log.partition), { to, clock })),
     );
     if (dryRun) return resets;
-    this.#checkInactive(id, name, 'to be reset'); // Somebody may have joined meanwhile.
+    await this.#checkInactive(id, name, 'to be reset'); // Somebody may have joined meanwhile.
     const positions = resets.map(({ partition, to: offset }, at) => ({
       partition,
       logId: logs[at]?.log.logId ?? 0,
@@ -173,11 +199,13 @@ export class ConsumerGroups {
   }
 
   /** Forgets a group's positions. @throws NotFoundError; ConflictError while it has members */
-  async delete(topic: PartitionSet, name: string): Promise<void> {
-    const id = this.#known(topic, name);
-    this.#checkInactive(id, name, 'to be deleted');
-    const { topicId } = topic;
-    await this.#parts.journal.append(groupDeleted, { topicId, group: name }, 'sync');
+  delete(topic: PartitionSet, name: string): Promise<void> {
+    return this.#changes.run(async () => {
+      const id = this.#known(topic, name);
+      await this.#checkInactive(id, name, 'to be deleted');
+      const { topicId } = topic;
+      await this.#parts.journal.append(groupDeleted, { topicId, group: name }, 'sync');
+    });
   }
 
   /** Closes every member. @throws the first failure, when all are closed */
@@ -228,8 +256,15 @@ export class ConsumerGroups {
     throw new NotFoundError({ kind: 'consumer group', name });
   }
 
-  #checkInactive(id: string, name: string, requested: string): void {
-    const memberCount = this.#active.get(id)?.members.size ?? 0;
+  /** Those that are alive: one that was taken for dead, and never closed, does not count. */
+  #memberCount(id: string): number {
+    return this.#active.get(id)?.shared.coordinator.members.length ?? 0;
+  }
+
+  /** Waits for what members committed that are gone: no commit shall come later than what follows. */
+  async #checkInactive(id: string, name: string, requested: string): Promise<void> {
+    await this.#active.get(id)?.shared.committer.idle();
+    const memberCount = this.#memberCount(id);
     if (memberCount === 0) return;
     const stored = `${memberCount} members`;
     throw new ConflictError({ kind: 'consumer group', name, stored, requested });

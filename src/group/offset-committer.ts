@@ -32,6 +32,11 @@ export class OffsetCommitter {
     return this.#next;
   }
 
+  /** Waits for everything that was committed so far, whatever becomes of it. */
+  async idle(): Promise<void> {
+    await (this.#next ?? this.#current).catch(() => undefined);
+  }
+
   async #write(): Promise<void> {
     const { journal, clock, topicId, group } = this.#options;
     const positions = [...this.#changes.values()];

@@ -29,50 +29,75 @@ export class PartitionFeed<T> {
   isPaused = false;
   /** Null until the first batch was given. */
   position: FeedPosition | null = null;
+  /** As far as the member is done with what it was given; null = with nothing. */
+  handled: FeedPosition | null = null;
   readonly #options: PartitionFeedOptions<T>;
   #ending = new AbortController();
   #batches: Batches<T>;
+  /** Where the next batch begins. */
+  #from: ReadFrom;
   #arrived: RecordBatch<T> | null = null;
-  #failure: { readonly error: unknown } | null = null;
+  #failure: { readonly error: unknown; readonly isTold: boolean } | null = null;
 
   constructor(options: PartitionFeedOptions<T>) {
     this.#options = options;
     this.ownership = options.ownership;
-    this.#batches = this.#start(options.from);
+    this.#from = options.from;
+    this.#batches = this.#start();
   }
 
-  /** The next batch, if it is there and wanted. @throws what the read threw */
+  /** The next batch, if it is there and wanted. @throws what the read threw; it is tried again then */
   take(): RecordBatch<T> | null {
     if (this.isPaused) return null;
-    if (this.#failure !== null) throw this.#failure.error;
+    if (this.#failure !== null) {
+      const { error, isTold } = this.#failure;
+      this.#failure = { error, isTold: true };
+      if (!isTold) throw error;
+      this.#restart();
+      return null;
+    }
     const batch = this.#arrived;
     if (batch === null) return null;
     this.#arrived = null;
     this.position = { offset: batch.nextOffset, epoch: batch.epoch };
+    this.#from = this.position;
     void this.#fetch(this.#batches);
     return batch;
   }
 
   /** Goes on at another place. */
   seek(from: ReadFrom): void {
-    this.close();
-    this.#ending = new AbortController();
-    this.#arrived = null;
-    this.#failure = null;
     this.position = null;
-    this.#batches = this.#start(from);
+    this.handled = null;
+    this.#from = from;
+    this.#restart();
   }
 
   /** Ends the read, also one that waits for the next record. */
   close(): void {
     this.#ending.abort();
+    // One that has brought a batch and was not asked since hears of no signal.
+    this.#batches.return().catch(() => undefined);
   }
 
-  #start(from: ReadFrom): Batches<T> {
+  #restart(): void {
+    this.close();
+    this.#ending = new AbortController();
+    this.#arrived = null;
+    this.#failure = null;
+    this.#batches = this.#start();
+  }
+
+  #start(): Batches<T> {
     const { topic, ownership } = this.#options;
     const { signal } = this.#ending;
     const { partition } = ownership;
-    const batches = topic.batches({ partitions: partition, from, follow: true, signal });
+    const batches = topic.batches({
+      partitions: partition,
+      from: this.#from,
+      follow: true,
+      signal,
+    });
     void this.#fetch(batches);
     return batches;
   }
@@ -85,7 +110,7 @@ export class PartitionFeed<T> {
       this.#arrived = value ?? null;
     } catch (error) {
       if (this.#batches !== batches || this.#ending.signal.aborted) return;
-      this.#failure = { error };
+      this.#failure = { error, isTold: false };
     }
     this.#options.onArrival();
   }

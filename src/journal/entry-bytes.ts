@@ -7,6 +7,9 @@ const UINT_BYTES_MAX = 8;
 const SEVEN_BITS = 0x7f;
 const MORE = 0x80;
 
+/** A mark is part of the text. */
+const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** The bytes are no entry: a hostile file or a bug, for the checksum was right. */
 export class BadEntryError extends Error {
   constructor(reason: string) {
@@ -51,6 +54,11 @@ export class EntryWriter {
     this.#reserve(length);
     this.#bytes.write(value, this.#end, length, 'utf8');
     this.#end += length;
+  }
+
+  /** Forgets what an encoding that failed has left. */
+  clear(): void {
+    this.#end = 0;
   }
 
   /** A copy of what was written since the last call. */
@@ -107,7 +115,12 @@ export class EntryReader {
   }
 
   text(): string {
-    return this.#take().toString('utf8');
+    try {
+      return textDecoder.decode(this.#take());
+    } catch (error) {
+      if (error instanceof BadEntryError) throw error;
+      throw new BadEntryError('a text is no UTF-8'); // Two texts with other bytes would be equal.
+    }
   }
 
   /** Nothing may follow the last field: an older version would have been told by its number. */

@@ -5,6 +5,7 @@
  * Equal values have equal bytes, maps too, whatever the order in which they were filled: the hash of
  * a state is the hash of its bytes.
  */
+import { assert } from '../core/assert.ts';
 import { BadEntryError, EntryWriter, type EntryReader } from './entry-bytes.ts';
 
 /** One kind of value. Methods, not properties: a list of fields holds fields of any type. */
@@ -49,7 +50,11 @@ export const flag: Field<boolean> = {
 /** One of some names; stored by its place, so names may only be added at the end. */
 export function choice<const C extends string>(choices: readonly C[]): Field<C> {
   return {
-    write: (to, value) => to.u8(choices.indexOf(value)),
+    write(to, value) {
+      const at = choices.indexOf(value);
+      assert(at >= 0, `one of ${choices.join(', ')}`);
+      to.u8(at);
+    },
     read(from) {
       const value = choices[from.u8()];
       if (value === undefined) throw new BadEntryError(`none of ${choices.join(', ')}`);

@@ -70,6 +70,7 @@ export class EntryRegistry {
   encode<E>(type: EntryType<E>, entry: E): Uint8Array {
     assert(this.#types.get(type.kind) === type, `${type.name} is registered`);
     const writer = this.#writer;
+    writer.clear(); // An entry that could not be encoded must not begin the next one.
     writer.u8(type.kind);
     writer.u8(type.version);
     present(type.fields.at(-1), 'the newest version').write(writer, entry);

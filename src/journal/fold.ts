@@ -209,6 +209,7 @@ export class Fold {
       'a reducer',
     );
     const instance = present(this.#of(reducer).get(id), 'an instance');
+    this.#writer.clear();
     type.state.write(this.#writer, instance.state);
     return this.#writer.take();
   }

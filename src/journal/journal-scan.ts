@@ -9,6 +9,8 @@ import { runEnd, runPart, type RunEnd, type RunPart } from './snapshot-entries.t
 /** An entry with its place. */
 export interface PlacedEntry {
   readonly offset: number;
+  /** Encoded. */
+  readonly sizeBytes: number;
   readonly entry: ReadEntry;
 }
 
@@ -28,7 +30,7 @@ export async function* readEntries(
     for (const record of batch) {
       const bytes = record.valueView() ?? new Uint8Array();
       const { offset } = record;
-      yield { offset, entry: decode(bytes, { registry, log, offset }) };
+      yield { offset, sizeBytes: bytes.length, entry: decode(bytes, { registry, log, offset }) };
     }
   }
 }
@@ -95,16 +97,19 @@ function decode(bytes: Uint8Array, { registry, log, offset }: DecodePlace): Read
   try {
     return registry.decode(bytes);
   } catch (cause) {
-    if (cause instanceof NewerEntryError) {
-      const { found, supported } = cause;
-      throw new UnsupportedVersionError({ file: log.path, found, supported }, { cause });
-    }
     throw badEntry(log.path, offset, cause);
   }
 }
 
-/** Damage, when the checksum was right and the entry is not; anything else as it is. */
+/**
+ * Damage, when the checksum was right and the entry is not; no damage, when a newer Varve wrote it;
+ * anything else as it is.
+ */
 export function badEntry(file: string, offset: number, cause: unknown): unknown {
+  if (cause instanceof NewerEntryError) {
+    const { found, supported } = cause;
+    return new UnsupportedVersionError({ file, found, supported }, { cause });
+  }
   if (!(cause instanceof BadEntryError)) return cause;
   const reason = `the journal entry at offset ${offset}: ${cause.message}`;
   const range = { firstOffset: offset, nextOffset: offset + 1 };

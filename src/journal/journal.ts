@@ -26,7 +26,7 @@ export interface JournalOptions {
 }
 
 export class Journal implements LogObserver {
-  /** Bytes of entries appended since it was opened: progress, never going back. */
+  /** Bytes of entries behind the newest run that was found, and appended since: never going back. */
   writtenBytes = 0;
   readonly #registry: EntryRegistry;
   readonly #fold: Fold;
@@ -74,14 +74,17 @@ export class Journal implements LogObserver {
     if (newest !== null) {
       const parts = new RunReader(newest);
       await this.#each(log, newest.beginOffset, ({ entry, offset }) => {
-        if (offset >= newest.endOffset) return;
+        if (offset >= newest.endOffset) return; // Read again below, to be applied.
         const part = parts.add(entry);
         if (part !== null) this.#fold.restore(part, newest.endOffset);
         if (offset === newest.endOffset - 1) parts.end();
       });
     }
     this.#appliedOffset = newest?.beginOffset ?? log.startOffset;
-    await this.#each(log, this.#appliedOffset, (placed) => this.#apply(placed));
+    await this.#each(log, this.#appliedOffset, (placed) => {
+      this.#apply(placed);
+      this.writtenBytes += placed.sizeBytes;
+    });
     this.#log = log;
   }
 
@@ -98,8 +101,11 @@ export class Journal implements LogObserver {
     const offset = log.endOffset;
     const appended = log.append({ value }, { durability });
     // Refused at once, it has no offset.
-    if (log.endOffset > offset) this.#pending.push({ offset, entry: { type, value: entry } });
-    this.writtenBytes += value.length;
+    if (log.endOffset > offset) {
+      const sizeBytes = value.length;
+      this.#pending.push({ offset, sizeBytes, entry: { type, value: entry } });
+      this.writtenBytes += sizeBytes;
+    }
     await appended;
     this.#checkSound();
     return offset;

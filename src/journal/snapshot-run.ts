@@ -18,6 +18,8 @@ const GROWTH_BYTES_MIN = 64 * MIB;
 const GROWTH_PER_RUN_BYTE = 4;
 /** So much is copied before it is written: live entries wait behind it in one write. */
 const SLICE_BYTES = 256 * 1024;
+/** A sync at the latest after so much: what is not synced counts as waiting, and shuts others out. */
+const UNSYNCED_BYTES_MAX = 4 * MIB;
 /** A larger state is cut into pieces of this size. */
 const PIECE_BYTES_MAX = MIB;
 
@@ -46,7 +48,7 @@ export class SnapshotRuns {
   readonly #options: SnapshotRunsOptions;
   /** Begins of the newest complete runs, oldest first; two are enough. */
   #beginOffsets: readonly number[];
-  /** `Journal.writtenBytes` at the end of the last run, or when the journal was opened. */
+  /** `Journal.writtenBytes` at the end of the last run; 0 = of the run that was there at opening. */
   #bytesAtEnd = 0;
   #lastRunBytes = 0;
   #running: Promise<void> | null = null;
@@ -70,7 +72,11 @@ export class SnapshotRuns {
 
   /** Writes a whole run now, or waits for the one that is being written. @throws as `Log.append` */
   run(): Promise<void> {
-    this.#running ??= this.#run().finally(() => (this.#running = null));
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+      // Also of one that failed: on a full disk each entry would begin the next.
+      this.#bytesAtEnd = this.#options.journal.writtenBytes;
+    });
     return this.#running;
   }
 
@@ -87,21 +93,24 @@ export class SnapshotRuns {
     let pieceCount = 0;
     let slice: Promise<unknown>[] = [];
     let sliceBytes = 0;
+    let unsyncedBytes = 0;
     for (const part of fold.parts(() => journal.appliedOffset)) {
       for (const piece of piecesOf(part)) {
-        slice.push(journal.append(runPart, { run, ...piece }, 'os'));
         sliceBytes += piece.state.length;
+        unsyncedBytes += piece.state.length;
+        const isDue = unsyncedBytes >= UNSYNCED_BYTES_MAX;
+        if (isDue) unsyncedBytes = 0;
+        slice.push(journal.append(runPart, { run, ...piece }, isDue ? 'sync' : 'os'));
         pieceCount++;
+        if (sliceBytes < SLICE_BYTES) continue;
+        await Promise.all(slice); // Also between the pieces of a state: they are of a copy.
+        slice = [];
+        sliceBytes = 0;
       }
-      if (sliceBytes < SLICE_BYTES) continue;
-      await Promise.all(slice);
-      slice = [];
-      sliceBytes = 0;
     }
     await Promise.all(slice);
     await journal.append(runEnd, { run, beginOffset, pieceCount }, 'sync');
     this.#lastRunBytes = journal.writtenBytes - startBytes;
-    this.#bytesAtEnd = journal.writtenBytes;
     this.#beginOffsets = [...this.#beginOffsets, beginOffset].slice(-2);
     this.lastError = null;
     await this.#trim();

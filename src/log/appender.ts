@@ -266,6 +266,7 @@ export class Appender {
 
   readonly #flush = (): void => {
     this.#isFlushPlanned = false;
+    this.#turnTime.end();
     if (this.#builder.hasChunk) this.#drain();
   };
 

@@ -8,6 +8,8 @@ export class TurnTime {
   readonly #clock: Clock;
   #nowMs = 0;
   #uses = 0;
+  /** Whether the time is of this turn: something else than an append may have begun it. */
+  #isKnown = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -15,11 +17,17 @@ export class TurnTime {
 
   /** Milliseconds since the Unix epoch; `isSameTurn`: as the append before. */
   nowMs(isSameTurn: boolean): number {
-    if (!isSameTurn || this.#uses === USES_MAX) {
+    if (!isSameTurn || !this.#isKnown || this.#uses === USES_MAX) {
       this.#uses = 0;
+      this.#isKnown = true;
       this.#nowMs = this.#clock.now();
     }
     this.#uses++;
     return this.#nowMs;
+  }
+
+  /** The turn is over. */
+  end(): void {
+    this.#isKnown = false;
   }
 }

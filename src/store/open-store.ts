@@ -25,6 +25,7 @@ import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { ownHome, type LogHome, type LogObserver } from '../log/log-home.ts';
+import type { Log } from '../log/log.ts';
 import { resolveLogOptions } from '../log/log-options.ts';
 import { openLogIn } from '../log/open-log.ts';
 import { ensureReserve } from '../log/reserve.ts';
@@ -149,11 +150,7 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
   const fold = new Fold([topics, groups]);
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
   const shared = { fileSystem, clock, random, freeBytesMin, readOnly };
-  const journalLog = await openLogIn(
-    join(directory.path, JOURNAL_DIRECTORY),
-    resolveLogOptions({ ...shared, codec: bytes, recordBytesMax: ENTRY_BYTES_MAX }),
-    homeOf(journal),
-  );
+  const journalLog = await openJournalLog(directory, settings, homeOf(journal));
   try {
     await journal.load(journalLog);
   } catch (error) {
@@ -179,6 +176,24 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
       topicDefaults: { durability },
     },
   });
+}
+
+/** A new one only where there are no topics: an empty journal would hide them. */
+async function openJournalLog(
+  { fileSystem, path }: LogDirectory,
+  { clock, random, freeBytesMin, readOnly }: StoreSettings,
+  home: LogHome,
+): Promise<Log<Uint8Array>> {
+  const create = !(await fileSystem.list(path)).includes(TOPICS_DIRECTORY);
+  const journalPath = join(path, JOURNAL_DIRECTORY);
+  const shared = { fileSystem, clock, random, freeBytesMin, create, readOnly };
+  const options = { ...shared, codec: bytes, recordBytesMax: ENTRY_BYTES_MAX };
+  try {
+    return await openLogIn(journalPath, resolveLogOptions(options), home);
+  } catch (cause) {
+    if (!(cause instanceof NotFoundError)) throw cause;
+    throw missing(journalPath, 'the store has topics and no journal');
+  }
 }
 
 /** The store's id: from `store.json`, or a new one, when there is nothing yet. */

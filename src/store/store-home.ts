@@ -14,10 +14,12 @@ export class StoreHome {
   readonly #parts: StoreHomeParts;
   /** Of the logs that are open. */
   readonly #onLost = new Set<() => void>();
+  #isLost = false;
 
   constructor(parts: StoreHomeParts) {
     this.#parts = parts;
     parts.lock.onLost(() => {
+      this.#isLost = true;
       for (const callback of this.#onLost) callback();
     });
   }
@@ -45,6 +47,7 @@ export class StoreHome {
       onLost: (callback) => {
         own = callback;
         this.#onLost.add(callback);
+        if (this.#isLost) callback(); // Before this log was opened.
       },
       release: () => {
         if (own !== null) this.#onLost.delete(own);

@@ -25,7 +25,7 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
    * Cost: nothing is written.
    */
   consumerGroup(name: string, options: GroupOptions = {}): Promise<ConsumerGroup<T>> {
-    return Promise.resolve().then(() => this.#groups.join(this, name, options));
+    return this.#groups.join(this, name, options);
   }
 
   /** How far a group is behind, partition by partition. @throws NotFoundError; as `openLog` */

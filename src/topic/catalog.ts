@@ -51,6 +51,8 @@ export class TopicCatalog {
   readonly #sets = new Map<number, PartitionSet>();
   /** Changes one after the other: two openers of one name must not both create it. */
   readonly #changes = new Mutex();
+  /** Entries of new topics that are not known to be durable, by topic id. */
+  readonly #creations = new Map<number, Promise<number>>();
 
   constructor(home: TopicHome) {
     this.#home = home;
@@ -66,6 +68,7 @@ export class TopicCatalog {
     checkName('name', name);
     const { codec, partitioner, create = true, ...wanted } = checkTopicOptions(given);
     const topicId = this.#idOf(name) ?? (await this.#create(name, { ...wanted, create }));
+    await this.#creations.get(topicId); // It is seen when it is written: that is too early.
     const { options, logIds } = this.#stateOf(topicId, name);
     const conflict = conflictOf(name, { ...options, partitions: logIds.length }, wanted);
     if (conflict !== null) throw conflict;
@@ -154,7 +157,10 @@ export class TopicCatalog {
       const logIds = [...(await set.create(0, partitions, settings))];
       const timeMs = clock.now();
       const entry = { topicId, name, logIds, options: { ...settings }, timeMs };
-      await journal.append(topicCreated, entry, 'sync');
+      const journaled = journal.append(topicCreated, entry, 'sync');
+      this.#creations.set(topicId, journaled);
+      await journaled;
+      this.#creations.delete(topicId);
       return topicId;
     });
   }
@@ -188,6 +194,14 @@ export class TopicCatalog {
 
 function describe(topicId: number, state: TopicState): TopicDescription {
   const { name, logIds, createdTimeMs, alteredTimeMs, options, keyMaps } = state;
-  const partitionCount = logIds.length;
-  return { name, topicId, partitionCount, createdTimeMs, alteredTimeMs, options, keyMaps };
+  return {
+    name,
+    topicId,
+    partitionCount: logIds.length,
+    createdTimeMs,
+    alteredTimeMs,
+    // Copies: what the caller does with them must not change the state.
+    options: { ...options },
+    keyMaps: keyMaps.map((keyMap) => ({ ...keyMap })),
+  };
 }

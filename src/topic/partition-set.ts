@@ -1,6 +1,7 @@
 /** All partitions of one topic, shared by its handles. */
 import { join } from 'node:path';
 import { present } from '../core/assert.ts';
+import { ClosedError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import type { Log } from '../log/log.ts';
 import { Partition, type PartitionParts } from './partition.ts';
@@ -40,8 +41,10 @@ export class PartitionSet {
     return this.#home.random;
   }
 
-  /** @param number  below `count` */
+  /** @param number  below `count` @throws ClosedError when the store was closed */
   at(number: number): Partition {
+    // Another process may have the store by now: nothing may be opened any more.
+    if (this.#isClosed) throw new ClosedError({ resource: 'topic', name: this.name });
     const { logIds } = present(this.#state, 'the topic is there');
     for (let next = this.#partitions.length; next <= number; next++) {
       const logId = present(logIds[next], 'the caller checked the number');

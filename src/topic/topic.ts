@@ -203,9 +203,11 @@ export class Topic<T, Input = T> {
       return checkChosen(this.#partitioner(record, partitionCount), partitionCount);
     }
     if (partitionCount === 1) return 0;
-    const { key = null } = record;
-    if (key === null) return this.#sticky.next(partitionCount, roughBytesOf(record.value));
-    return partitionOfKey(typeof key === 'string' ? keyEncoder.encode(key) : key, partitionCount);
+    const key: unknown = record?.key ?? null;
+    if (key === null) return this.#sticky.next(partitionCount, roughBytesOf(record?.value));
+    if (typeof key === 'string') return partitionOfKey(keyEncoder.encode(key), partitionCount);
+    // No key at all: the log, whichever it is, says so.
+    return key instanceof Uint8Array ? partitionOfKey(key, partitionCount) : 0;
   }
 
   #divide(
@@ -219,7 +221,7 @@ export class Topic<T, Input = T> {
     const parts = new Map<number, RecordInput<Input>[]>();
     let keyless = -1;
     for (const record of records) {
-      const isSticky = this.#partitioner === null && record.key == null;
+      const isSticky = this.#partitioner === null && record?.key == null;
       if (!isSticky || keyless < 0) {
         const partition = this.#partitionFor(record, options);
         if (isSticky) keyless = partition;
