@@ -18,9 +18,9 @@ export const EXIT_CODES: Readonly<Record<ExitCode, string>> = {
   [ExitCode.ok]: 'Done; also when the reader of the output closed the pipe early.',
   [ExitCode.failure]: 'Something else went wrong; the message on stderr says what.',
   [ExitCode.usage]: 'The command line or the input is wrong; nothing was done with it.',
-  [ExitCode.notFound]: 'There is no such log, file or offset.',
+  [ExitCode.notFound]: 'There is no such log, file, offset, store, topic or group.',
   [ExitCode.corrupt]: 'Damaged data was found; it was reported and not changed.',
-  [ExitCode.locked]: 'Another process is writing to the log.',
+  [ExitCode.locked]: 'Another process is writing to the log, or has the store open.',
   [ExitCode.timeout]: 'The time that was allowed ran out.',
   [ExitCode.interrupted]: 'Stopped by Ctrl-C; what was acknowledged before is stored.',
 };

@@ -3,12 +3,14 @@
  * code: a directory that is not there, is no log, or is a segment file.
  */
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import {
   CHECKPOINT_FILE,
+  JOURNAL_DIRECTORY,
   LOCK_FILE,
   parseSegmentFileName,
   STORE_FILE,
+  TOPICS_DIRECTORY,
 } from '../src/format/file-names.ts';
 import { CommandError, UsageError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -84,6 +86,25 @@ function storeForLog(path: string): UsageError {
     `${path} is a store, not a log`,
     'varve ls lists the logs in it, each a directory topics/<topic>/<partition>',
   );
+}
+
+/** The logs of a store: its journal, then the partitions of its topics, by name and number. */
+export async function listStoreLogs(store: string): Promise<string[]> {
+  const topics = join(store, TOPICS_DIRECTORY);
+  const paths = [join(store, JOURNAL_DIRECTORY)];
+  for (const topic of await directoriesIn(topics)) {
+    const partitions = await directoriesIn(topic);
+    paths.push(...partitions.toSorted((one, two) => Number(basename(one)) - Number(basename(two))));
+  }
+  const kinds = await Promise.all(paths.map(classifyPath));
+  return paths.filter((_path, index) => kinds[index] === 'log');
+}
+
+async function directoriesIn(path: string): Promise<string[]> {
+  if ((await classifyPath(path)) === 'missing') return [];
+  const entries = await readdir(path, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  return names.toSorted().map((name) => join(path, name));
 }
 
 /** The segment files of a log, by base offset. */

@@ -28,6 +28,8 @@ import { verifyLog } from './verify.ts';
 export interface RepairOptions {
   /** Finds out what a repair would do, and changes nothing; default false. */
   readonly dryRun?: boolean | undefined;
+  /** It is a copy, so the owner that its headers name does not write to it; default false. */
+  readonly isCopy?: boolean | undefined;
   /** Default the operating system's. */
   readonly fileSystem?: FileSystem | undefined;
   /** Ends the work with the signal's reason; what was repaired before stays repaired. */
@@ -74,7 +76,8 @@ const MEND_PASSES_MAX = 3;
  *
  * @param path  the log's directory
  * @returns what was damaged and what is lost; the log is sound then
- * @throws NotFoundError when there is no log; LockedError; ConflictError where a store lives;
+ * @throws NotFoundError when there is no log; LockedError; ConflictError where a store lives, or when
+ *   the log is one of a store and does not lie in it, so that its lock is nowhere;
  *   UnsupportedVersionError; DiskFullError, IoError; CorruptLogError when a place cannot be
  *   repaired (a hole that no log can have): what was repaired before stays repaired
  *
@@ -106,10 +109,10 @@ async function existingLog(fileSystem: FileSystem, path: string): Promise<LogDir
 }
 
 async function repair(directory: LogDirectory, options: RepairOptions): Promise<RepairReport> {
-  const { random = systemRandom, signal } = options;
+  const { signal } = options;
   const before = new Set((await quarantinedFiles(directory)).map((file) => file.path));
   const { damage } = await examine(directory, signal);
-  const loaded = await replaceAllDamage(directory, random);
+  const loaded = await replaceAllDamage(directory, options);
   const { startOffset, endOffset, report } = loaded;
   const mended = await mendRest(directory, signal);
   const isInLog = ({ nextOffset }: LogGap): boolean => nextOffset > startOffset;
@@ -123,10 +126,14 @@ async function repair(directory: LogDirectory, options: RepairOptions): Promise<
 }
 
 /** Header, chain, batches, tail, checkpoint: what decides which records there are. */
-async function replaceAllDamage(directory: LogDirectory, random: Random): Promise<LoadedLog> {
+async function replaceAllDamage(
+  directory: LogDirectory,
+  options: RepairOptions,
+): Promise<LoadedLog> {
+  const { random = systemRandom } = options;
   const loaded = await loadLog({
     directory,
-    home: await homeOf(directory),
+    home: await homeOf(directory, options),
     random,
     clock: systemClock,
     onCorruption: 'skip',
@@ -140,9 +147,12 @@ async function replaceAllDamage(directory: LogDirectory, random: Random): Promis
 }
 
 /** A store has one reserve for all of its logs. */
-async function homeOf(directory: LogDirectory): Promise<LoadingHome> {
+async function homeOf(
+  directory: LogDirectory,
+  { dryRun = false, isCopy = false }: RepairOptions,
+): Promise<LoadingHome> {
   const store = await storeAround(directory);
-  if (store === null) return bareHome;
+  if (store === null) return dryRun || isCopy ? { ...bareHome, ownerId: null } : bareHome;
   const storeDirectory = new LogDirectory(directory.fileSystem, store);
   return {
     ownerId: null,

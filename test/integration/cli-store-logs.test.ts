@@ -5,7 +5,14 @@ import { describe, expect, test } from 'vitest';
 
 import { ExitCode } from '../../tools/exit-codes.ts';
 import { contentsOf, FIRST_SEGMENT, flipByte, linesOf } from '../support/cli-logs.ts';
-import { openOrders, orders, partitionOf, traceOf, varve } from '../support/cli-stores.ts';
+import {
+  appendToJournal,
+  openOrders,
+  orders,
+  partitionOf,
+  traceOf,
+  varve,
+} from '../support/cli-stores.ts';
 import { runCli } from '../support/run-cli.ts';
 
 describe('a partition, while a process has the store open', () => {
@@ -83,6 +90,34 @@ describe('a store that nobody has open', () => {
     expect(names.filter((name) => name === 'LOCK' || name === 'reserve')).toEqual([]);
   });
 
+  test('verify checks all of its logs, and names the place of what is damaged', async () => {
+    const path = await orders();
+    const sound = await varve('verify', path);
+    expect(sound).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
+    expect(sound.stdout).toMatch(/^sound: 3 segments, \d+ batches, 8 records, /);
+    const partition = await partitionOf(path, 1);
+    await flipByte(join(partition, FIRST_SEGMENT), 150);
+    const text = await runCli(['verify', path]);
+    expect(text.exitCode).toBe(ExitCode.corrupt);
+    const place = /damaged topics\/orders-[0-9a-f]+\/1\/00000000000000000000\.log byte 128: /;
+    expect(text.stdout).toMatch(place);
+    const json = await runCli(['verify', path, '--json']);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      path,
+      isSound: false,
+      damage: [{ file: join(partition, FIRST_SEGMENT), position: 128 }, { kind: 'length' }],
+    });
+  });
+
+  test('verify finds a journal whose entries contradict each other', async () => {
+    const path = await orders();
+    await appendToJournal(path, Uint8Array.of(14, 1, 5)); // The end of a topic that never was.
+    const { exitCode, stdout } = await runCli(['verify', path]);
+    expect(exitCode).toBe(ExitCode.corrupt);
+    expect(stdout).toContain('damaged journal/');
+    expect(stdout).toContain('topic-deleted: topic 5 is not there');
+  });
+
   test('a gap in its journal would be a change that nobody misses: only a copy is repaired', async () => {
     const path = await orders();
     const journal = join(path, 'journal');
@@ -98,7 +133,7 @@ describe('a store that nobody has open', () => {
   });
 });
 
-test.each(['cat', 'tail', 'export', 'info', 'verify', 'dump', 'repair', 'append', 'import'])(
+test.each(['cat', 'tail', 'export', 'info', 'dump', 'repair', 'append', 'import'])(
   'varve %s of the store itself: exit 2, and where its logs are',
   async (verb) => {
     const path = await orders();

@@ -3,31 +3,21 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { bytes } from '../../src/codec/codec.ts';
-import { present } from '../../src/core/assert.ts';
 import { nodeFileSystem } from '../../src/io/node-file-system.ts';
-import { ownHome } from '../../src/log/log-home.ts';
-import { resolveLogOptions } from '../../src/log/log-options.ts';
-import { openLogIn } from '../../src/log/open-log.ts';
-import { readStoreFile } from '../../src/store/store-file.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
 import { FIRST_SEGMENT, flipByte, linesOf } from '../support/cli-logs.ts';
-import { openOrders, orders, partitionOf, traceOf, varve } from '../support/cli-stores.ts';
+import {
+  appendToJournal,
+  openOrders,
+  orders,
+  partitionOf,
+  traceOf,
+  varve,
+} from '../support/cli-stores.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const journalSegment = (path: string): string => join(path, 'journal', FIRST_SEGMENT);
-
-/** Writes an entry as a newer Varve, or a bug, would. */
-async function appendToJournal(path: string, value: Uint8Array): Promise<void> {
-  const found = await readStoreFile(nodeFileSystem, join(path, 'store.json'));
-  const { storeId } = present(found, 'a store');
-  const settings = resolveLogOptions({ codec: bytes });
-  const home = { ...ownHome(settings), ownerId: storeId, keepReserve: () => Promise.resolve() };
-  const log = await openLogIn(join(path, 'journal'), settings, home);
-  await log.append({ value });
-  await log.close();
-}
 
 describe('topics', () => {
   test('create says what it would do, does it with --yes, and not again', async () => {

@@ -2,9 +2,14 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-import { utf8 } from '../../src/codec/codec.ts';
+import { bytes, utf8 } from '../../src/codec/codec.ts';
 import { present } from '../../src/core/assert.ts';
+import { nodeFileSystem } from '../../src/io/node-file-system.ts';
+import { ownHome } from '../../src/log/log-home.ts';
+import { resolveLogOptions } from '../../src/log/log-options.ts';
+import { openLogIn } from '../../src/log/open-log.ts';
 import { openStore } from '../../src/store/open-store.ts';
+import { readStoreFile } from '../../src/store/store-file.ts';
 import type { Store } from '../../src/store/store.ts';
 import { contentsOf } from './cli-logs.ts';
 import { distPath, runCli, runProgram, type CliResult } from './run-cli.ts';
@@ -56,4 +61,15 @@ export async function traceOf(path: string): Promise<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(contents).map(([name, content]) => [name, name === 'LOCK' ? '' : content]),
   );
+}
+
+/** Writes an entry as a newer Varve, or a bug, would. */
+export async function appendToJournal(path: string, value: Uint8Array): Promise<void> {
+  const found = await readStoreFile(nodeFileSystem, join(path, 'store.json'));
+  const { storeId } = present(found, 'a store');
+  const settings = resolveLogOptions({ codec: bytes });
+  const home = { ...ownHome(settings), ownerId: storeId, keepReserve: () => Promise.resolve() };
+  const log = await openLogIn(join(path, 'journal'), settings, home);
+  await log.append({ value });
+  await log.close();
 }

@@ -175,7 +175,10 @@ async function repair(
   context.note(`reading ${size}`);
   if (yes !== true) return repairLog(path, { dryRun: true, signal });
   if (to === undefined) return repairLog(path, { signal });
-  return inDirectory(to, await copyLog(path, to, (copy) => repairLog(copy, { signal })));
+  return inDirectory(
+    to,
+    await copyLog(path, to, (copy) => repairLog(copy, { signal, isCopy: true })),
+  );
 }
 
 /** The report of a repair whose directory was renamed to `directory` afterwards. */

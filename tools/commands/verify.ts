@@ -1,5 +1,8 @@
 /** `varve verify <dir>`: checks every byte that the log's promises rest on. */
+import { join, relative } from 'node:path';
+import { CorruptLogError } from '../../src/index.ts';
 import type { LogGap } from '../../src/index.ts';
+import { JOURNAL_DIRECTORY } from '../../src/format/file-names.ts';
 import { verifyLog } from '../../src/log/verify.ts';
 import { JSON_OPTION, NDJSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
@@ -7,7 +10,8 @@ import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { countOffsets, findingLine, toFinding, type Finding } from '../finding.ts';
 import { LOG_FILES } from '../help-text.ts';
-import { checkReadablePath, listSegmentFiles } from '../log-path.ts';
+import { checkReadablePath, classifyPath, listSegmentFiles, listStoreLogs } from '../log-path.ts';
+import { lookAtStore } from '../store-access.ts';
 import { formatBytes, formatDuration, formatPlural } from '../units.ts';
 
 interface VerifyVerbOptions {
@@ -19,9 +23,10 @@ export const verifyVerb: Verb<VerifyVerbOptions> = {
   name: 'verify',
   summary: 'check every byte; exit code 4 when some are damaged',
   description:
-    'Check every batch of a log: checksums, order, and the chain from segment to segment.\n' +
-    'Prints one line for each damaged place. Never writes; works beside a writer.',
-  argument: { name: '<dir>', description: 'the log' },
+    'Check every batch of a log: checksums, order, and the chain from segment to segment; of a store,\n' +
+    'all of its logs, and that its journal makes sense. Prints one line for each damaged place. Never\n' +
+    'writes; works beside a writer.',
+  argument: { name: '<dir>', description: 'the log, or the store' },
   options: [JSON_OPTION, NDJSON_OPTION],
   help: {
     besideWriter:
@@ -56,21 +61,28 @@ async function run(
   path: string,
   options: VerifyVerbOptions,
 ): Promise<ExitCode> {
-  await checkReadablePath(path);
+  const isStore = (await classifyPath(path)) === 'store';
+  if (!isStore) await checkReadablePath(path);
+  const logs = isStore ? await listStoreLogs(path) : [path];
   const startMs = performance.now();
-  const totals = await verify(context, path, options);
+  const totals = await verify(context, { path, logs, options });
+  if (isStore && totals.damage.length === 0) await checkJournal(context, totals, { path, options });
   const durationMs = performance.now() - startMs;
   writeSummary(context, { path, options, totals, durationMs });
   return totals.damage.length === 0 ? ExitCode.ok : ExitCode.corrupt;
 }
 
+interface Job {
+  /** What was asked for. */
+  readonly path: string;
+  readonly options: VerifyVerbOptions;
+}
+
 async function verify(
   context: CommandContext,
-  path: string,
-  options: VerifyVerbOptions,
+  { logs, ...job }: Job & { readonly logs: readonly string[] },
 ): Promise<Totals> {
-  const { output, signal } = context;
-  const segments = await listSegmentFiles(path);
+  const segments = (await Promise.all(logs.map(listSegmentFiles))).flat();
   const sizeBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
   const progress = context.progress({ label: 'verifying', unit: 'byte', total: sizeBytes });
   const totals: Totals = {
@@ -82,41 +94,69 @@ async function verify(
     damage: [],
     notes: [],
   };
-  for await (const event of verifyLog(path)) {
-    signal.throwIfAborted();
-    if (event.type === 'segment') {
-      totals.segmentCount += 1;
-      totals.batchCount += event.batchCount;
-      totals.recordCount += event.recordCount;
-      totals.sizeBytes += event.sizeBytes;
-      totals.gaps.push(...event.gaps);
-      progress.update(totals.sizeBytes);
-    } else if (event.type === 'note') {
-      totals.notes.push(event.message);
-    } else {
-      totals.damage.push(toFinding(event.details));
-      progress.end();
+  for (const log of logs) {
+    for await (const event of verifyLog(log)) {
+      context.signal.throwIfAborted();
+      count(totals, event);
+      if (event.type === 'segment') progress.update(totals.sizeBytes);
+      else if (event.type === 'damage') progress.end();
+      writeEvent(context, { event, log }, job);
+      await context.output.drain();
     }
-    writeEvent(context, event, options);
-    await output.drain();
   }
   progress.end();
   return totals;
 }
 
+function count(totals: Totals, event: VerifyEvent): void {
+  if (event.type === 'segment') {
+    totals.segmentCount += 1;
+    totals.batchCount += event.batchCount;
+    totals.recordCount += event.recordCount;
+    totals.sizeBytes += event.sizeBytes;
+    totals.gaps.push(...event.gaps);
+  } else if (event.type === 'note') totals.notes.push(event.message);
+  else totals.damage.push(toFinding(event.details));
+}
+
+/** Entries may be whole, one by one, and yet contradict each other. */
+async function checkJournal(context: CommandContext, totals: Totals, job: Job): Promise<void> {
+  try {
+    await lookAtStore(job.path, () => Promise.resolve());
+  } catch (error) {
+    if (!(error instanceof CorruptLogError)) throw error;
+    const { details } = error;
+    totals.damage.push(toFinding(details));
+    const log = join(job.path, JOURNAL_DIRECTORY);
+    writeEvent(context, { event: { type: 'damage', details }, log }, job);
+  }
+}
+
 type VerifyEvent = ReturnType<typeof verifyLog> extends AsyncIterable<infer Event> ? Event : never;
 
-function writeEvent(context: CommandContext, event: VerifyEvent, options: VerifyVerbOptions): void {
-  const { output, style } = context;
+interface LogEvent {
+  readonly event: VerifyEvent;
+  /** The directory of the log that it is about. */
+  readonly log: string;
+}
+
+function writeEvent(
+  { output, style }: CommandContext,
+  { event, log }: LogEvent,
+  { path, options }: Job,
+): void {
   if (options.json === true) return; // One document at the end.
+  const place = relative(path, log); // Empty for the log that was asked for.
+  const prefix = place === '' ? '' : `${escapeText(place)}/`;
   if (options.ndjson === true) {
     const { type, ...rest } = event;
     const fields = event.type === 'damage' ? toFinding(event.details) : rest;
     output.write(`${JSON.stringify({ type, ...fields })}\n`);
   } else if (event.type === 'damage') {
-    output.write(`${style('red', 'damaged')} ${findingLine(toFinding(event.details))}\n`);
+    output.write(`${style('red', 'damaged')} ${prefix}${findingLine(toFinding(event.details))}\n`);
   } else if (event.type === 'note') {
-    output.write(`${style('yellow', 'note')} ${escapeText(event.message)}\n`);
+    const of = prefix === '' ? '' : `${prefix}: `;
+    output.write(`${style('yellow', 'note')} ${of}${escapeText(event.message)}\n`);
   }
 }
 
