@@ -191,7 +191,7 @@ async function openJournalLog(
   try {
     return await openLogIn(journalPath, resolveLogOptions(options), home);
   } catch (cause) {
-    if (!(cause instanceof NotFoundError)) throw cause;
+    if (create || !(cause instanceof NotFoundError)) throw cause;
     throw missing(journalPath, 'the store has topics and no journal');
   }
 }
