@@ -129,7 +129,8 @@ describe('snapshot runs', () => {
     await journal.close();
     const again = await disk.open();
     expect(again.fold.hash()).toBe(fold.hash());
-    expect(again.fold.get(accounts, 'large')?.data).toEqual(data);
+    // Byte by byte: `toEqual` would take twenty seconds.
+    expect(Buffer.compare(again.fold.get(accounts, 'large')?.data ?? NOTHING, data)).toBe(0);
   });
 
   test('a run without an end counts for nothing', async () => {
