@@ -7,6 +7,8 @@ import { ensureReserve, freeReserve } from './reserve.ts';
 export interface LogHome {
   /** Stands in each segment header: the id of the store; 0 = of its own; null = whoever's it is. */
   readonly ownerId: number | null;
+  /** The log that belongs here, which it may claim when no header names an owner; null = unknown. */
+  readonly logId: number | null;
   /** Keeps other writers out until it is released. */
   lock(directory: LogDirectory): Promise<DirectoryLock>;
   /** Sees to it that there is something to give up when the disk is full. */
@@ -25,11 +27,12 @@ export interface LogObserver {
 }
 
 /** What loading needs to know of it. */
-export type LoadingHome = Pick<LogHome, 'ownerId' | 'keepReserve' | 'giveUpReserve'>;
+export type LoadingHome = Pick<LogHome, 'ownerId' | 'logId' | 'keepReserve' | 'giveUpReserve'>;
 
 /** Of a log in a directory of its own. */
 export const bareHome: LoadingHome = {
   ownerId: 0,
+  logId: null,
   keepReserve: ensureReserve,
   giveUpReserve: freeReserve,
 };

@@ -216,7 +216,9 @@ class LogLoader {
 
   /** Two stores, or a store and a program of its own, would write to one log. */
   #checkOwner(stored: number | null): void {
-    const { ownerId } = this.#options.home;
+    const { ownerId, logId } = this.#options.home;
+    // A repair that found no header whole could not know.
+    if (stored === 0 && logId !== null && logId === this.#checkpoint?.logId) return;
     if (!this.#options.canWrite || stored === null || ownerId === null || stored === ownerId)
       return;
     throw new ConflictError({

@@ -156,6 +156,7 @@ async function homeOf(
   const storeDirectory = new LogDirectory(directory.fileSystem, store);
   return {
     ownerId: null,
+    logId: null,
     keepReserve: () => Promise.resolve(),
     giveUpReserve: () => freeReserve(storeDirectory),
   };

@@ -29,6 +29,7 @@ export class StoreHome {
     const { directory, storeId } = this.#parts;
     return {
       ownerId: storeId,
+      logId: null,
       lock: () => Promise.resolve(this.#share()),
       keepReserve: () => Promise.resolve(), // The store has one for all of them.
       giveUpReserve: () => freeReserve(directory),

@@ -64,7 +64,7 @@ export class Partition {
     const { home, settings, logId } = this.#parts;
     this.#live = { ...this.#resolve(settings()) };
     try {
-      const log = await openLogIn(this.path, this.#live, home.logHome);
+      const log = await openLogIn(this.path, this.#live, { ...home.logHome, logId });
       if (logId !== null && log.logId !== logId) {
         await log.close();
         throw new CorruptLogError(foreignLog(this.path, { found: log.logId, expected: logId }));

@@ -239,6 +239,24 @@ describe('where a group begins', () => {
     expect(await reading).toEqual(['3']);
   });
 
+  test.each(['latest' as const, { ageMs: 1 }, { timestamp: Date.UTC(2026, 0, 2) }])(
+    'once for all members: what comes while a partition changes hands is read, from %j',
+    async (from) => {
+      const { bench, topic } = await setup(1, 3);
+      bench.clock.advance(10);
+      const one = await topic.consumerGroup('g', { from });
+      const reading = take(one, 1).catch(() => []);
+      await expect.poll(() => one.committed(0)?.offset).toBe(3);
+      await one.close();
+      await reading;
+      bench.clock.advance(2 * 24 * 60 * 60 * 1000);
+      await appendTo(topic, 3, 1);
+      bench.clock.advance(10);
+      const two = await topic.consumerGroup('g', { from });
+      expect(await take(two, 1)).toEqual(['3']);
+    },
+  );
+
   test('what retention took is passed, or reported', async () => {
     const { topic } = await setup(1, 4);
     const group = await topic.consumerGroup('g');
@@ -329,6 +347,18 @@ describe('admin', () => {
     await topic.resetGroup('g', to, { dryRun: false });
     const next = await topic.consumerGroup('g');
     expect(next.committed(0)?.offset).toBe(expected);
+  });
+
+  test('who joins while a reset is on its way begins where it leads', async () => {
+    const { topic } = await setup(1, 4);
+    const before = await topic.consumerGroup('g');
+    await take(before, 3);
+    await before.commit();
+    await before.close();
+    const resetting = topic.resetGroup('g', 'earliest', { dryRun: false });
+    const joined = topic.consumerGroup('g');
+    expect(await resetting).toMatchObject([{ from: 3, to: 0 }]);
+    expect(await take(await joined, 1)).toEqual(['0']);
   });
 
   test('delete forgets the positions', async () => {
