@@ -2,8 +2,9 @@
  * A reader of the soak: checks every record that it sees until it is told to stop, then prints what
  * it did and what was wrong as one line of JSON.
  *
- * `node dist/test/soak/reader-process.js DIRECTORY KIND`; a line with an offset on stdin ends it,
- * a follower once it has read that far.
+ * `node dist/test/soak/reader-process.js DIRECTORY KIND RECORDS LOOKS`; says `enough` when it has
+ * checked so many records in so many looks. A line with an offset on stdin ends it, a follower once
+ * it has read that far.
  */
 import { createInterface } from 'node:readline';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -31,7 +32,9 @@ export interface ReaderReport {
   readonly problems: readonly string[];
 }
 
-const [directory = '', kind = 'follow'] = process.argv.slice(2);
+const [directory = '', kind = 'follow', ...least] = process.argv.slice(2);
+const [recordsMin = 0, looksMin = 0] = least.map(Number);
+let hasEnough = false;
 const problems: string[] = [];
 const tally = { records: 0, looks: 0, overtaken: 0 };
 let stopAt: number | null = null;
@@ -56,6 +59,14 @@ function check(offset: number, found: { value: string | null; key: string | null
     problem(`offset ${offset} holds ${String(found.value).slice(0, 40)}`);
   }
   tally.records++;
+  noteEnough();
+}
+
+/** The test lets the writers go on until every reader has seen so much beside them. */
+function noteEnough(): void {
+  if (hasEnough || tally.records < recordsMin || tally.looks < looksMin) return;
+  hasEnough = true;
+  process.stdout.write('enough\n');
 }
 
 /** Runs one look; that retention was faster is no problem, when the log says so. */
@@ -132,6 +143,7 @@ async function verify(): Promise<void> {
   for await (const event of verifyLog(directory)) {
     if (event.type === 'damage') problem(new CorruptLogError(event.details).message);
     else if (event.type === 'segment') tally.records += event.recordCount;
+    noteEnough();
   }
 }
 

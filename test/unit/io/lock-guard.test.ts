@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 
 import { ManualClock } from '../../../src/core/clock.ts';
+import { isStoreError } from '../../../src/core/errors.ts';
 import { takeDirectoryLock } from '../../../src/io/directory-lock.ts';
 import { enterGuard } from '../../../src/io/lock-guard.ts';
-import type { GuardOptions } from '../../../src/io/lock-guard.ts';
+import type { GuardOptions, LockGuard } from '../../../src/io/lock-guard.ts';
 import type { LockMechanism } from '../../../src/io/lock-mechanisms.ts';
 import { currentSystem } from '../../../src/io/lock-owner.ts';
 import { refusalOf } from '../../support/lock-processes.ts';
@@ -53,11 +54,22 @@ test('an opener inside has a name in the directory, and leaves nothing', async (
   expect(await names()).toEqual(['LOCK']);
 });
 
+/** Asks again where the machine is too busy to let twenty through within the 2 s of the first. */
+async function enterWhenFree(): Promise<LockGuard> {
+  for (;;) {
+    try {
+      return await enterGuard(options);
+    } catch (error) {
+      if (!isStoreError(error, 'ERR_VARVE_LOCKED')) throw error;
+    }
+  }
+}
+
 test('of many at once, one is inside at a time, and all get in', async () => {
   let insideCount = 0;
   const seen: number[] = [];
   const enter = async (): Promise<void> => {
-    const guard = await enterGuard(options);
+    const guard = await enterWhenFree();
     insideCount += 1;
     await new Promise(setImmediate);
     seen.push(insideCount);
