@@ -149,10 +149,10 @@ async function replaceAllDamage(
 /** A store has one reserve for all of its logs. */
 async function homeOf(
   directory: LogDirectory,
-  { dryRun = false, isCopy = false }: RepairOptions,
+  { isCopy = false }: RepairOptions,
 ): Promise<LoadingHome> {
   const store = await storeAround(directory);
-  if (store === null) return dryRun || isCopy ? { ...bareHome, ownerId: null } : bareHome;
+  if (store === null) return isCopy ? { ...bareHome, ownerId: null } : bareHome;
   const storeDirectory = new LogDirectory(directory.fileSystem, store);
   return {
     ownerId: null,
