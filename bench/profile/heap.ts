@@ -16,6 +16,8 @@ export const HEAP_FLAGS = [
   '--max-semi-space-size=64',
   // Or several objects that are made together count as one.
   '--no-turbo-allocation-folding',
+  // Compiled beside us, code would be there sooner or later, and make other objects until then.
+  '--no-concurrent-recompilation',
 ] as const;
 
 /** Heap in use when nothing is garbage. @throws Error without `--expose-gc` */
