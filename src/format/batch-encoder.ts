@@ -219,6 +219,16 @@ export class BatchEncoder {
     return crc;
   }
 
+  /** Copies a whole batch behind the others, with `header` in place of its own. No batch is open. */
+  place(batch: Uint8Array, header: BatchHeader): number {
+    assert(this.recordCount === 0, 'no batch is open');
+    this.#bytes.set(batch, this.end);
+    const crc = sealBatch(this.#bytes, this.#view, this.end, header);
+    this.end += batch.length;
+    this.start = this.end;
+    return crc;
+  }
+
   /** Puts the compressed records in place of the records; their size before goes first. */
   #compress(compressor: Compressor): number {
     const from = this.start + BATCH_HEADER_BYTES;

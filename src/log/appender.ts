@@ -5,27 +5,24 @@
  * Everything that arrives in one turn of the event loop, or while a write is in flight, goes out
  * together. The first failed sync, or a write whose outcome is unknown, stops the writer for good.
  */
-import {
-  BackpressureError,
-  ClosedError,
-  FailedError,
-  IoError,
-  ioErrorOf,
-  WrongOffsetError,
-} from '../core/errors.ts';
+import { BackpressureError, ClosedError, FailedError, WrongOffsetError } from '../core/errors.ts';
 import { present } from '../core/assert.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import { BATCH_TARGET_BYTES } from '../core/limits.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
-import { AckQueue, type Waiter } from './ack-queue.ts';
-import type { BatchBuilder, Chunk } from './batch-builder.ts';
+import type { Waiter } from './ack-queue.ts';
+import type { BatchBuilder } from './batch-builder.ts';
 import { Backpressure } from './backpressure.ts';
+import type { Chunk } from './chunk.ts';
+import { CommitAppends } from './commit-appends.ts';
 import { RefusedWrite, type ChunkWriter } from './chunk-writer.ts';
 import type { DurabilityLevel } from './log-options.ts';
 import type { LogObserver } from './log-home.ts';
 import type { LogMarks } from './marks.ts';
+import { NoWaitLoss } from './no-wait-loss.ts';
 import type { SyncLoop } from './sync-loop.ts';
 import { TurnTime } from './turn-time.ts';
+import { Waiters } from './waiters.ts';
 
 export interface AppenderOptions {
   readonly path: string;
@@ -40,6 +37,8 @@ export interface AppenderOptions {
   readonly observer: LogObserver | null;
   /** Called after each write: the log's state moved. */
   readonly onWritten: () => void;
+  /** Called when readers see more, without a write or a sync. */
+  readonly onVisible: () => void;
 }
 
 /**
@@ -49,11 +48,12 @@ export interface AppenderOptions {
 const EARLY_WRITE_BYTES = BATCH_TARGET_BYTES;
 
 export class Appender {
+  /** For the records of commits. */
+  readonly commits: CommitAppends;
   readonly #options: AppenderOptions;
   readonly #builder: BatchBuilder;
   readonly #backpressure: Backpressure;
-  readonly #written = new AckQueue();
-  readonly #synced = new AckQueue();
+  readonly #waiters = new Waiters();
   #failure: FailedError | null = null;
   #isClosed = false;
   /** Until the end of the turn of the event loop in which something was appended. */
@@ -65,12 +65,8 @@ export class Appender {
   #aheadCount = 0;
   /** `encodedBytes` up to which `addNoWait` need not look around; 0 = it must, before the next record. */
   #unlookedBytes = 0;
-  /** First offset after the last record that was added without a waiting caller. */
-  #noWaitOffset = 0;
-  /** What the latest call of `reached` waits for. */
-  #reachedOffsetAsked = 0;
-  /** Why records of `appendNoWait` were lost; reported by the next `flushed`. */
-  #noWaitLoss: Error | null = null;
+  /** What became of the records of `addNoWait`; reported by the next `flushed`. */
+  readonly #noWait = new NoWaitLoss();
 
   constructor(options: AppenderOptions) {
     this.#options = options;
@@ -78,6 +74,17 @@ export class Appender {
     this.#builder = builder;
     this.#turnTime = new TurnTime(options.clock);
     this.#backpressure = new Backpressure({ progress: builder, queuedBytesMax });
+    const { clock, marks, onVisible } = options;
+    this.commits = new CommitAppends({
+      clock,
+      marks,
+      builder,
+      syncedUpTo: (offset) => this.#syncedUpTo(offset),
+      submit: ({ waiter }) => this.submit('os', waiter),
+      drain: () => this.#drain(),
+      refuse: (cause) => this.#refuse(cause),
+      onVisible,
+    });
   }
 
   /** Offset that the next record gets. */
@@ -97,6 +104,7 @@ export class Appender {
   /** Why nothing can be appended now; null when it can. */
   refusal(expectedOffset: number | undefined): Error | null {
     if (this.#failure !== null) return this.#failure;
+    if (this.commits.pending !== null) return this.commits.pending;
     if (this.#isClosed) return new ClosedError({ resource: 'log', name: this.#options.path });
     const { queuedBytes, queuedBytesMax } = this.#backpressure;
     if (queuedBytes >= queuedBytesMax)
@@ -127,7 +135,7 @@ export class Appender {
   addNoWait(record: EncodableRecord): number {
     if (this.#builder.encodedBytes >= this.#unlookedBytes && !this.#lookAround()) return -1;
     const offset = this.#builder.add(record);
-    this.#noWaitOffset = offset + 1;
+    this.#noWait.added(offset);
     this.#planFlush();
     return offset;
   }
@@ -154,31 +162,17 @@ export class Appender {
 
   /** Why records of `appendNoWait` were lost since `takeNoWaitLoss`; null when none were. */
   get noWaitLoss(): Error | null {
-    return this.#noWaitLoss;
+    return this.#noWait.error;
   }
 
   /** Resolves when everything added so far reached `durability`. */
   reached(durability: DurabilityLevel): Promise<void> {
-    const nextOffset = this.nextOffset;
-    return new Promise((resolve, reject) => {
-      const loss = this.#takeLoss();
-      if (loss !== null) {
-        reject(loss);
-        return;
-      }
-      if (this.#reachedOffset(durability) >= nextOffset) {
-        resolve();
-        return;
-      }
-      this.#reachedOffsetAsked = nextOffset;
-      this.submit(durability, {
-        baseOffset: nextOffset,
-        nextOffset,
-        asked: durability,
-        complete: () => resolve(),
-        fail: reject,
-      });
-    });
+    const loss = this.#failure ?? this.#noWait.take();
+    if (loss !== null) return Promise.reject(loss);
+    const { nextOffset } = this;
+    if (this.#reachedOffset(durability) >= nextOffset) return Promise.resolve();
+    this.#noWait.asked(nextOffset);
+    return this.#reach(durability, nextOffset);
   }
 
   /** Called after each finished sync. */
@@ -188,8 +182,8 @@ export class Appender {
       marks.advanceVisible(marks.syncedOffset);
       this.#backpressure.settle(marks.syncedOffset);
     }
-    this.#synced.completeInTurns(marks.syncedOffset);
-    if (this.#isClosed) this.#synced.completeRest();
+    this.#waiters.synced.completeInTurns(marks.syncedOffset);
+    if (this.#isClosed) this.#waiters.synced.completeRest();
     this.#backpressure.wake(false);
   }
 
@@ -200,11 +194,9 @@ export class Appender {
     this.#failure = new FailedError({ path, indeterminate: false }, { cause });
     this.#unlookedBytes = 0;
     this.#flushTimer?.cancel();
-    this.#synced.completeRest();
+    this.#waiters.synced.completeRest();
     // Whether the records of the others are on disk is not known: only recovery can tell.
-    const pending = new FailedError({ path, indeterminate: true }, { cause });
-    this.#written.failAbove(-1, () => pending);
-    this.#synced.failAbove(-1, () => pending);
+    this.#waiters.failAll(new FailedError({ path, indeterminate: true }, { cause }));
     this.#options.syncLoop.stop(cause);
     this.#options.marks.wake();
     this.#backpressure.wake(true);
@@ -213,7 +205,7 @@ export class Appender {
   /** Refuses further appends, and answers at once whoever may be answered. */
   refuseMore(): void {
     this.#isClosed = true;
-    this.#synced.completeRest();
+    this.#waiters.synced.completeRest();
     this.#unlookedBytes = 0;
   }
 
@@ -224,19 +216,27 @@ export class Appender {
   async close(): Promise<void> {
     this.refuseMore();
     this.#flushTimer?.cancel();
-    while (this.#failure === null && (this.#draining !== null || this.#builder.hasChunk)) {
+    do {
       this.#drain();
-      await this.#draining;
-    }
-    await this.#draining; // Of a writer that failed, too: it may be about to create a file.
+      await this.#draining; // Of a writer that failed, too: it may be about to create a file.
+      // What waits for room is in the journal: the next opening has it written.
+    } while (this.#failure === null && this.commits.pending === null && this.#builder.hasChunk);
+    this.commits.close();
     this.#flushTimer?.cancel(); // The last writes may have set it again.
   }
 
-  /** What a caller who asks for everything must hear: the failure, or once that records were lost. */
-  #takeLoss(): Error | null {
-    const loss = this.#failure ?? this.#noWaitLoss;
-    this.#noWaitLoss = null;
-    return loss;
+  #syncedUpTo(offset: number): Promise<void> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    if (this.#options.marks.syncedOffset >= offset) return Promise.resolve();
+    // Those who wait for more come first: the queue is in ascending order.
+    return this.#reach('sync', Math.max(offset, this.#waiters.synced.lastOffset));
+  }
+
+  #reach(durability: DurabilityLevel, nextOffset: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const answer = { complete: () => resolve(), fail: reject };
+      this.submit(durability, { baseOffset: nextOffset, nextOffset, asked: durability, ...answer });
+    });
   }
 
   #reachedOffset(durability: DurabilityLevel): number {
@@ -245,9 +245,9 @@ export class Appender {
   }
 
   #wait(durability: DurabilityLevel, waiter: Waiter): void {
-    if (durability !== 'sync') this.#written.add(waiter);
+    if (durability !== 'sync') this.#waiters.written.add(waiter);
     else {
-      this.#synced.add(waiter);
+      this.#waiters.synced.add(waiter);
       const { marks, syncLoop } = this.#options;
       // No write will follow that would ask for the sync.
       if (marks.writtenOffset >= waiter.nextOffset) syncLoop.request(waiter.nextOffset);
@@ -267,14 +267,16 @@ export class Appender {
   readonly #flush = (): void => {
     this.#isFlushPlanned = false;
     this.#turnTime.end();
-    if (this.#builder.hasChunk) this.#drain();
+    this.#drain();
   };
 
   #drain(): void {
-    if (this.#draining !== null || this.#failure !== null) return;
+    const isIdle = this.#draining === null && this.#failure === null;
+    if (!isIdle || !this.#builder.hasChunk) return;
     this.#draining = this.#writeAll().finally(() => {
       this.#draining = null;
-      if (this.#failure === null && this.#builder.hasChunk) this.#planFlush();
+      const isStuck = this.#failure !== null || this.commits.pending !== null;
+      if (!isStuck && this.#builder.hasChunk) this.#planFlush();
     });
   }
 
@@ -282,7 +284,7 @@ export class Appender {
   #lookAround(): boolean {
     this.#keepBusy();
     if (this.#backpressure.isBusy && this.#failure === null) return false;
-    const refusal = this.refusal(undefined) ?? this.#noWaitLoss;
+    const refusal = this.refusal(undefined) ?? this.#noWait.error;
     if (refusal !== null) throw refusal;
     const nextLookBytes = this.#builder.encodedBytes + EARLY_WRITE_BYTES;
     this.#unlookedBytes = Math.min(nextLookBytes, this.#backpressure.busyBytes(1));
@@ -300,6 +302,7 @@ export class Appender {
     const { fullChunks } = this.#builder;
     while (this.#aheadCount < fullChunks.length) {
       const chunk = present(fullChunks[this.#aheadCount], 'below the length');
+      if (chunk.state === 'held') return;
       if (this.#failure !== null || !this.#options.writer.issueAhead(chunk)) return;
       this.#aheadCount++;
     }
@@ -315,6 +318,10 @@ export class Appender {
         await this.#options.writer.write(chunk);
       } catch (error) {
         this.#aheadCount = 0;
+        if (error instanceof RefusedWrite && chunk.state === 'committed') {
+          this.commits.pend(chunk, error.cause);
+          return;
+        }
         if (error instanceof RefusedWrite) this.#refuse(error.cause);
         else this.fail(error);
         this.#builder.release(chunk);
@@ -323,6 +330,9 @@ export class Appender {
       this.#builder.release(chunk);
       this.#backpressure.written(chunk.nextOffset, chunk.encodedBytes);
       this.#afterWrite();
+      if (chunk.state !== 'committed') continue;
+      this.commits.pending = null;
+      this.#backpressure.settle(chunk.nextOffset); // The journal has it: that is as good as synced.
     }
   }
 
@@ -345,13 +355,13 @@ export class Appender {
       marks.advanceVisible(writtenOffset);
       this.#backpressure.settle(writtenOffset);
     }
-    const asked = this.#written.completeUpTo(
+    const asked = this.#waiters.written.completeUpTo(
       writtenOffset,
       durability === 'interval' ? 'interval' : 'os',
     );
-    if (!this.#synced.isEmpty) syncLoop.request(this.#synced.lastOffset);
+    if (!this.#waiters.synced.isEmpty) syncLoop.request(this.#waiters.synced.lastOffset);
     const isTimed = durability !== 'os' || asked === 'interval';
-    if (isTimed && writtenOffset > this.#synced.lastOffset) this.#armTimer();
+    if (isTimed && writtenOffset > this.#waiters.synced.lastOffset) this.#armTimer();
     syncLoop.poke();
     this.#options.onWritten();
     this.#backpressure.wake(false);
@@ -360,19 +370,13 @@ export class Appender {
   /** The disk is full and the write was undone: everything that was not written is rejected. */
   #refuse(cause: Error): void {
     const { writer } = this.#options;
-    // Whoever waits for all of them in `reached` is told there.
-    const isTold = this.#reachedOffsetAsked >= this.#noWaitOffset;
-    if (this.#noWaitOffset > writer.end.offset && !isTold) this.#noWaitLoss = cause;
-    this.#noWaitOffset = 0;
+    const { offset } = this.#builder.rewind(writer.end);
+    this.#noWait.refused(offset, cause);
     this.#unlookedBytes = 0;
-    this.#reachedOffsetAsked = 0;
-    this.#builder.rewind(writer.end);
-    this.#options.observer?.takenBack(writer.end.offset);
+    this.commits.rewound(offset);
+    this.#options.observer?.takenBack(offset);
     this.#backpressure.clear();
-    const { offset } = writer.end;
-    const errorFor = ({ baseOffset }: Waiter) => refusalOf(cause, offset - baseOffset);
-    this.#written.failAbove(offset, errorFor);
-    this.#synced.failAbove(offset, errorFor);
+    this.#waiters.refuseFrom(offset, cause);
     this.#options.syncLoop.poke();
     this.#backpressure.wake(false);
   }
@@ -385,10 +389,4 @@ export class Appender {
       syncLoop.request(marks.writtenOffset);
     }, policy.flushMs);
   }
-}
-
-/** The refusal for a call of which `appendedCount` records (or none, when negative) were written. */
-function refusalOf(cause: Error, appendedCount: number): Error {
-  if (appendedCount <= 0 || !(cause instanceof IoError)) return cause;
-  return ioErrorOf({ ...cause.details, appendedCount }, { cause });
 }

@@ -9,49 +9,22 @@ import { assert, present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import { randomId, type Random } from '../core/random.ts';
 import { BatchEncoder, countKeyBytes, type EncodableRecord } from '../format/batch-encoder.ts';
-import { emptyBatchHeader, type BatchHeader } from '../format/batch-header.ts';
+import {
+  emptyBatchHeader,
+  nextOffsetOf,
+  readBatchHeader,
+  type BatchHeader,
+} from '../format/batch-header.ts';
 import type { Compressor } from '../format/compression.ts';
 import { BATCH_HEADER_BYTES, BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { encodeSegmentHeader, segmentHeaderCrc } from '../format/segment-header.ts';
+import { viewOf } from '../format/u64.ts';
 import { writeBufferPool, type BufferPool } from '../io/buffer-pool.ts';
-import type { IndexMark } from '../segment/segment-index.ts';
 import { Segment } from '../segment/segment.ts';
+import { ChunkQueue, type Chunk, type ChunkState, type LogEnd } from './chunk.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogMarks } from './marks.ts';
 import { shouldRoll, type RollPolicy } from './roll-policy.ts';
-
-/** Bytes for one write: whole batches of one segment. */
-export interface Chunk {
-  readonly segment: Segment;
-  /** The file must be created first, and its predecessor sealed. */
-  readonly startsSegment: boolean;
-  readonly position: number;
-  readonly buffer: Buffer;
-  sizeBytes: number;
-  /** First offset after the chunk. */
-  nextOffset: number;
-  batchCount: number;
-  /** Checksum and append time of its last batch. */
-  endCrc: number;
-  appendTimeMs: number;
-  /** The builder's `encodedBytes` after its last batch. */
-  encodedBytes: number;
-  /** The segment's index after its last batch. */
-  indexMark: IndexMark | null;
-}
-
-/** Where written data ends: what a failed write goes back to. */
-export interface LogEnd {
-  /** The last segment; null when there is none. */
-  readonly segment: Segment | null;
-  /** Nothing may be appended to `segment`: the next batch begins a new one. */
-  readonly isSealed: boolean;
-  readonly position: number;
-  readonly offset: number;
-  readonly endCrc: number;
-  readonly appendTimeMs: number;
-  readonly indexMark: IndexMark | null;
-}
 
 /** May change from one batch to the next. */
 export interface BatchPolicy extends RollPolicy {
@@ -87,8 +60,10 @@ export class BatchBuilder {
   readonly #encoder = new BatchEncoder();
   readonly #pool: BufferPool;
   readonly #header: BatchHeader = emptyBatchHeader();
-  readonly #queue: Chunk[] = [];
+  readonly #queue: ChunkQueue;
   #chunk: Chunk | null = null;
+  /** Of the chunks that are opened now. */
+  #state: ChunkState = 'plain';
   #segment: Segment | null;
   #isSealed: boolean;
   #position: number;
@@ -105,6 +80,7 @@ export class BatchBuilder {
     this.#options = options;
     const { end, policy } = options;
     this.#pool = writeBufferPool(policy.segmentBytesMax); // A chunk never spans segments.
+    this.#queue = new ChunkQueue(this.#pool);
     this.#segment = end.segment;
     this.#isSealed = end.isSealed;
     this.#position = end.position;
@@ -181,6 +157,11 @@ export class BatchBuilder {
     // Never above the base offset: what is synced lies before what is being encoded.
     header.syncedUpTo = this.#options.marks.syncedOffset;
     this.#endCrc = this.#encoder.seal(header, this.#options.policy.compressor);
+    this.#countBatch(chunk, segment, header);
+  }
+
+  /** The batch of `header` stands at the end of the chunk, sealed. */
+  #countBatch(chunk: Chunk, segment: Segment, header: BatchHeader): void {
     segment.index?.add(header);
     this.#position += header.sizeBytes;
     this.encodedBytes += BATCH_HEADER_BYTES;
@@ -193,15 +174,72 @@ export class BatchBuilder {
     chunk.indexMark = segment.index?.mark() ?? null;
   }
 
-  /** Full chunks that wait, oldest first. */
-  get fullChunks(): readonly Chunk[] {
-    return this.#queue;
+  /** What is added from here to `endHeld` stands in batches and chunks of its own, held back. */
+  beginHeld(): void {
+    assert(this.#state === 'plain', 'one commit at a time');
+    this.#cutChunk();
+    this.#state = 'held';
   }
 
-  /** Takes the next chunk to write; null when everything was taken. */
+  /** @returns the encoded batches, in order: views on the chunks */
+  endHeld(): readonly Uint8Array[] {
+    this.#cutChunk();
+    this.#state = 'plain';
+    const held = this.#queue.in('held');
+    return held.map(({ buffer, sizeBytes }) => buffer.subarray(0, sizeBytes));
+  }
+
+  /** What is held back is durable elsewhere: it is handed out now, and never forgotten. */
+  commitHeld(): void {
+    for (const chunk of this.#queue.in('held')) chunk.state = 'committed';
+  }
+
+  /** Takes back a committed chunk that could not be written, to be handed out again. */
+  putBack(chunk: Chunk): void {
+    this.#queue.putBack(chunk);
+  }
+
+  /** Bytes in committed chunks that were not handed out. */
+  get committedBytes(): number {
+    return this.#queue.in('committed').reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  }
+
+  /**
+   * Adds a whole batch as it was stored elsewhere, as a committed one: all but its place stays as it
+   * is, and its first record gets the next offset.
+   */
+  place(batch: Uint8Array): void {
+    const header = emptyBatchHeader();
+    readBatchHeader(viewOf(batch), 0, header);
+    assert(header.baseOffset === this.nextOffset, 'a placed batch begins at the end');
+    assert(header.sizeBytes === batch.length, 'a placed batch is whole');
+    this.closeBatch();
+    this.#state = 'committed';
+    const chunk = this.#roomFor(batch.length);
+    this.#state = 'plain';
+    const segment = present(this.#segment, 'a batch has a segment');
+    this.#appendTimeMs = Math.max(this.#appendTimeMs, header.appendTimeMs);
+    header.appendTimeMs = this.#appendTimeMs;
+    header.epoch = this.#header.epoch;
+    header.position = this.#position;
+    header.segmentId = present(segment.header, 'an active segment is known').segmentId;
+    header.syncedUpTo = this.#options.marks.syncedOffset;
+    this.#endCrc = this.#encoder.place(batch, header);
+    this.nextOffset = nextOffsetOf(header);
+    this.encodedBytes += batch.length - BATCH_HEADER_BYTES;
+    this.#countBatch(chunk, segment, header);
+  }
+
+  /** Full chunks that wait, oldest first. */
+  get fullChunks(): readonly Chunk[] {
+    return this.#queue.all;
+  }
+
+  /** Takes the next chunk to write; null when everything was taken, or is held back. */
   takeChunk(): Chunk | null {
-    if (this.#queue.length === 0) this.closeBatch(); // May need a chunk more.
-    const chunk = this.#queue.shift() ?? this.#endChunk();
+    if (this.#queue.isEmpty) this.closeBatch(); // May need a chunk more.
+    if (this.#queue.isHeld) return null;
+    const chunk = this.#queue.take() ?? this.#endChunk();
     if (chunk !== null) this.#takenBytes = chunk.encodedBytes;
     return chunk;
   }
@@ -213,7 +251,8 @@ export class BatchBuilder {
 
   /** Whether `takeChunk` would return one. */
   get hasChunk(): boolean {
-    return this.#queue.length > 0 || this.#encoder.recordCount > 0 || this.#hasBatches();
+    if (!this.#queue.isEmpty) return !this.#queue.isHeld;
+    return this.#encoder.recordCount > 0 || this.#hasBatches();
   }
 
   /** Takes back the buffer of a chunk that was written or given up. */
@@ -221,10 +260,14 @@ export class BatchBuilder {
     this.#pool.release(chunk.buffer);
   }
 
-  /** Forgets everything behind the written end: its callers were told that it failed. */
-  rewind(end: LogEnd): void {
-    for (const chunk of this.#queue) this.release(chunk);
-    this.#queue.length = 0;
+  /**
+   * Forgets everything behind the written end, and behind what is committed: its callers were told
+   * that it failed.
+   *
+   * @returns where it ends now
+   */
+  rewind(written: LogEnd): LogEnd {
+    const end = this.#queue.keepCommitted() ?? written;
     if (this.#chunk !== null) this.release(this.#chunk);
     this.#chunk = null;
     this.#encoder.discard();
@@ -236,6 +279,21 @@ export class BatchBuilder {
     this.#appendTimeMs = end.appendTimeMs;
     this.nextOffset = end.offset;
     if (end.indexMark !== null) end.segment?.index?.restore(end.indexMark);
+    return end;
+  }
+
+  /** Ends the batch and the chunk that are open: what follows stands in another. */
+  #cutChunk(): void {
+    this.closeBatch();
+    this.#queueChunk();
+  }
+
+  #queueChunk(): void {
+    const chunk = this.#chunk;
+    this.#chunk = null;
+    if (chunk === null) return;
+    if (chunk.batchCount > 0) this.#queue.push(chunk);
+    else this.release(chunk);
   }
 
   #endChunk(): Chunk | null {
@@ -253,19 +311,25 @@ export class BatchBuilder {
     const { policy } = this.#options;
     countKeyBytes(firstRecord); // Where room is planned a guess will not do.
     const bytes = BATCH_HEADER_BYTES + firstRecord.sizeBytes;
-    const startsSegment = this.#mustRoll(bytes);
-    if (startsSegment) this.#planSegment();
-    const segment = this.#segment;
-    assert(segment !== null, 'a batch has a segment');
-    const room = this.#chunk === null ? 0 : this.#chunk.buffer.length - this.#encoder.end;
-    if (startsSegment || room < bytes) this.#openChunk(segment, bytes, startsSegment);
+    const chunk = this.#roomFor(bytes);
     const roomInSegment = policy.segmentBytesMax - this.#position;
-    const chunk = present<Chunk>(this.#chunk, 'opened above when there was none');
     const roomInChunk = chunk.buffer.length - this.#encoder.end;
     this.#batchLimit = Math.max(bytes, Math.min(policy.batchBytesMax, roomInSegment));
     this.#batchLimit = Math.min(this.#batchLimit, roomInChunk);
     this.#batchBaseOffset = this.nextOffset;
     this.#encoder.begin();
+  }
+
+  /** The chunk in which a batch of `bytes` goes next, in a new segment if need be. */
+  #roomFor(bytes: number): Chunk {
+    const startsSegment = this.#mustRoll(bytes);
+    if (startsSegment) this.#planSegment();
+    const isOpen = this.#chunk?.state === this.#state;
+    const room = isOpen ? present(this.#chunk, 'open').buffer.length - this.#encoder.end : 0;
+    if (startsSegment || room < bytes) {
+      this.#openChunk(present(this.#segment, 'a batch has a segment'), bytes, startsSegment);
+    }
+    return present<Chunk>(this.#chunk, 'opened above when there was none');
   }
 
   #mustRoll(batchBytes: number): boolean {
@@ -305,13 +369,11 @@ export class BatchBuilder {
   }
 
   #openChunk(segment: Segment, batchBytes: number, startsSegment: boolean): void {
-    if (this.#chunk !== null) {
-      if (this.#chunk.batchCount > 0) this.#queue.push(this.#chunk);
-      else this.release(this.#chunk);
-    }
+    this.#queueChunk();
     const buffer = this.#pool.acquire(batchBytes);
     this.#encoder.reset(buffer, 0);
     this.#chunk = {
+      state: this.#state,
       segment,
       startsSegment,
       position: this.#position,

@@ -13,7 +13,7 @@ import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { DirectoryLock, File } from '../io/file-system.ts';
 import { checkWritten } from '../io/transfer.ts';
 import type { Segment } from '../segment/segment.ts';
-import type { Chunk, LogEnd } from './batch-builder.ts';
+import type { Chunk, LogEnd } from './chunk.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogMarks } from './marks.ts';
 import type { SegmentList } from './segment-list.ts';

@@ -3,9 +3,10 @@ import { LockedError } from '../core/errors.ts';
 import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { DirectoryLock } from '../io/file-system.ts';
 import { Appender } from './appender.ts';
-import { BatchBuilder, type LogEnd } from './batch-builder.ts';
+import { BatchBuilder } from './batch-builder.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
 import { CheckpointKeeper } from './checkpoint-keeper.ts';
+import type { LogEnd } from './chunk.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogHome } from './log-home.ts';
@@ -111,6 +112,7 @@ export class LogWriter {
       queuedBytesMax,
       observer: home.observer,
       onWritten: () => this.#onWritten(settings.durability !== 'sync'),
+      onVisible: () => this.#keeper.onVisible(),
     });
   }
 

@@ -1,0 +1,123 @@
+/** The part of an appender that commits use: records that are held back, and written whatever happens. */
+import type { Clock, Timer } from '../core/clock.ts';
+import type { EncodableRecord } from '../format/batch-encoder.ts';
+import type { BatchBuilder } from './batch-builder.ts';
+import type { Chunk } from './chunk.ts';
+import { HeldAppend, type Holder } from './held-append.ts';
+import type { LogMarks } from './marks.ts';
+
+/** How long committed records that found no room on the disk wait before they are tried again. */
+const RETRY_MS = 1000;
+
+export interface CommitAppendsOptions {
+  readonly clock: Clock;
+  readonly marks: LogMarks;
+  readonly builder: BatchBuilder;
+  /** Resolves when everything below an offset is synced. @throws why it never will be */
+  readonly syncedUpTo: (offset: number) => Promise<void>;
+  /** Has `held.waiter` answered when its records are written, and what stands before written soon. */
+  readonly submit: (held: HeldAppend) => void;
+  /** Writes what may be written. */
+  readonly drain: () => void;
+  /** Rejects everything that is neither written nor committed. */
+  readonly refuse: (cause: Error) => void;
+  /** Called when readers see more, without a write or a sync. */
+  readonly onVisible: () => void;
+}
+
+export class CommitAppends implements Holder {
+  /** Why committed records wait, and nothing else is taken: the disk is full. Null when they do not. */
+  pending: Error | null = null;
+  readonly #options: CommitAppendsOptions;
+  /** As of the last commit: first offset after the last record that no commit brought... */
+  #plainEnd: number;
+  /** ...and after the last record. */
+  #end: number;
+  #last: HeldAppend | null = null;
+  #retryTimer: Timer | null = null;
+
+  constructor(options: CommitAppendsOptions) {
+    this.#options = options;
+    this.#plainEnd = options.builder.nextOffset;
+    this.#end = this.#plainEnd;
+  }
+
+  get marks(): LogMarks {
+    return this.#options.marks;
+  }
+
+  /**
+   * Encodes the records of a commit behind everything appended so far, and holds them back. The
+   * caller asked the appender's `refusal` first, and releases or refuses them before the next.
+   */
+  hold(records: readonly EncodableRecord[]): HeldAppend {
+    const { builder, submit } = this.#options;
+    const baseOffset = builder.nextOffset;
+    if (baseOffset > this.#end) this.#plainEnd = baseOffset;
+    builder.beginHeld();
+    builder.addAll(records, records.length);
+    const batches = builder.endHeld();
+    const { nextOffset } = builder;
+    this.#end = nextOffset;
+    const held = new HeldAppend(this, {
+      baseOffset,
+      nextOffset,
+      plainEnd: this.#plainEnd,
+      batches,
+    });
+    this.#last = held;
+    submit(held);
+    return held;
+  }
+
+  /** Has a batch written that the journal has and the log lost. It begins where the log ends. */
+  place(batch: Uint8Array): void {
+    const { builder, drain } = this.#options;
+    builder.place(batch);
+    this.#end = builder.nextOffset;
+    this.marks.journaledOffset = this.#end;
+    drain();
+  }
+
+  syncedUpTo(offset: number): Promise<void> {
+    return this.#options.syncedUpTo(offset);
+  }
+
+  releaseHeld(): void {
+    this.#options.builder.commitHeld();
+    this.marks.journaledOffset = this.#end;
+    this.#options.drain();
+  }
+
+  refuseHeld(cause: Error): void {
+    this.#options.refuse(cause);
+  }
+
+  onVisible(): void {
+    this.#options.onVisible();
+  }
+
+  /** Everything from `offset` on was forgotten. */
+  rewound(offset: number): void {
+    this.#plainEnd = Math.min(this.#plainEnd, offset);
+    this.#end = Math.min(this.#end, offset);
+  }
+
+  /** There was no room for a committed chunk: it is tried again until there is. */
+  pend(chunk: Chunk, cause: Error): void {
+    const { builder, refuse, clock, drain } = this.#options;
+    builder.putBack(chunk);
+    refuse(cause);
+    this.pending = cause;
+    this.#last?.pend();
+    this.#retryTimer ??= clock.setTimer(() => {
+      this.#retryTimer = null;
+      drain();
+    }, RETRY_MS);
+  }
+
+  /** Tries no more: what is not written is in the journal, and the next opening writes it. */
+  close(): void {
+    this.#retryTimer?.cancel();
+  }
+}
