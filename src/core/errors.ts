@@ -193,13 +193,10 @@ function isPassing({ operation, errno, appendedCount = 0 }: IoDetails): boolean 
   return RETRYABLE_ERRNOS.has(errno) || DISK_FULL_ERRNOS.has(errno);
 }
 
-const RETRYABLE_ERRNOS: ReadonlySet<string> = new Set([
-  'EAGAIN',
-  'EBUSY',
-  'EMFILE',
-  'ENFILE',
-  'EINTR',
-]);
+const RETRYABLE_ERRNOS: ReadonlySet<string> = new Set(
+  // The last of them: undone together with something else that failed.
+  ['EAGAIN', 'EBUSY', 'EMFILE', 'ENFILE', 'EINTR', 'ECANCELED'],
+);
 
 /** What failed its check: `length` covers files that end before their data does. */
 export type CorruptionKind =

@@ -1,7 +1,7 @@
 /** What the journal knows of consumer groups: entries, and the state that they add up to. */
 import { list, map, struct, text, uint, type ValueOf } from '../journal/entry-fields.ts';
 import { entryType } from '../journal/entry-type.ts';
-import { sets, type Reducer } from '../journal/fold.ts';
+import { sets, type Fold, type Reducer } from '../journal/fold.ts';
 
 /** Where a group stands in a partition: the next offset to read. */
 const position = struct({
@@ -62,6 +62,17 @@ interface GroupName {
 /** A group is of one topic: one of the same name may read another. */
 export function groupId({ topicId, group }: GroupName): string {
   return `${topicId}/${group}`;
+}
+
+/** The highest position of any group in a partition: offsets below were handed out. */
+export function namedOffset(fold: Fold, topicId: number, partition: number): number {
+  const prefix = groupId({ topicId, group: '' });
+  let offset = 0;
+  for (const id of fold.ids(groups)) {
+    if (!id.startsWith(prefix)) continue;
+    offset = Math.max(offset, fold.get(groups, id)?.positions.get(partition)?.offset ?? 0);
+  }
+  return offset;
 }
 
 type PositionsEntry = ValueOf<(typeof offsetsCommitted)['fields'][number]>;

@@ -2,6 +2,8 @@
 import { assert } from '../core/assert.ts';
 
 const FIRST_BYTES = 256;
+/** A buffer that a large commit needed is not kept. */
+const KEPT_BYTES_MAX = 1024 * 1024;
 /** A varint of 53 bits. */
 const UINT_BYTES_MAX = 8;
 const SEVEN_BITS = 0x7f;
@@ -65,6 +67,7 @@ export class EntryWriter {
   take(): Uint8Array {
     const bytes = new Uint8Array(this.#bytes.subarray(0, this.#end));
     this.#end = 0;
+    if (this.#bytes.length > KEPT_BYTES_MAX) this.#bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
     return bytes;
   }
 

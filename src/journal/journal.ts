@@ -10,15 +10,26 @@ import { toError } from '../core/abort.ts';
 import { assert, present } from '../core/assert.ts';
 import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
+import type { JournaledTail } from '../log/journaled-tail.ts';
 import type { LogObserver } from '../log/log-home.ts';
 import type { LogStats } from '../log/log-stats.ts';
 import type { Log } from '../log/log.ts';
-import type { EntryRegistry, EntryType } from './entry-type.ts';
+import { commitEntry, type CommitAppend } from './commit-entry.ts';
+import { CommitLedger } from './commit-ledger.ts';
+import { entryOf, type EntryRegistry, type EntryType, type ReadEntry } from './entry-type.ts';
 import type { Fold } from './fold.ts';
 import { badEntry, findRuns, readEntries, RunReader, type PlacedEntry } from './journal-scan.ts';
 
 /** Largest entry, encoded. */
 export const ENTRY_BYTES_MAX = RECORD_BYTES_LIMIT - 1024;
+
+/** One change of state, on its way into the journal: see `change`. */
+export type Change = ReadEntry;
+
+/** An entry with its type. */
+export function change<E>(type: EntryType<E>, value: E): Change {
+  return { type, value };
+}
 
 export interface JournalOptions {
   readonly registry: EntryRegistry;
@@ -28,6 +39,8 @@ export interface JournalOptions {
 export class Journal implements LogObserver {
   /** Bytes of entries behind the newest run that was found, and appended since: never going back. */
   writtenBytes = 0;
+  /** Commits that are not known to be synced in their logs. */
+  readonly ledger = new CommitLedger();
   readonly #registry: EntryRegistry;
   readonly #fold: Fold;
   #log: Log<Uint8Array> | null = null;
@@ -95,20 +108,58 @@ export class Journal implements LogObserver {
    * @throws as `Log.append`
    */
   async append<E>(type: EntryType<E>, entry: E, durability: DurabilityLevel): Promise<number> {
+    return this.#append({ type, value: entry }, durability);
+  }
+
+  /**
+   * Journals changes of state, and records that logs get: all or nothing.
+   *
+   * @returns the offset of the entry, when the changes are applied and synced
+   * @throws as `append`
+   */
+  commit(changes: readonly Change[], appends: readonly CommitAppend[]): Promise<number> {
+    const [only] = changes;
+    if (only !== undefined && changes.length === 1 && appends.length === 0) {
+      return this.#append(only, 'sync');
+    }
+    const entries = changes.map(({ type, value }) => this.#registry.encode(type, value));
+    return this.append(commitEntry, { entries, appends: [...appends] }, 'sync');
+  }
+
+  async #append(entry: ReadEntry, durability: DurabilityLevel): Promise<number> {
     const log = this.#open;
     this.#checkSound();
-    const value = this.#registry.encode(type, entry);
+    const value = this.#registry.encode(entry.type, entry.value);
     const offset = log.endOffset;
     const appended = log.append({ value }, { durability });
     // Refused at once, it has no offset.
     if (log.endOffset > offset) {
       const sizeBytes = value.length;
-      this.#pending.push({ offset, sizeBytes, entry: { type, value: entry } });
+      this.#pending.push({ offset, sizeBytes, entry });
       this.writtenBytes += sizeBytes;
     }
     await appended;
     this.#checkSound();
     return offset;
+  }
+
+  /** What a log may have lost, and must not give away again, when it is opened. */
+  tailOf(logId: number, namedOffset: number): JournaledTail {
+    const lines = this.ledger.of(logId);
+    return {
+      endOffset: Math.max(namedOffset, lines.at(-1)?.nextOffset ?? 0),
+      batches: (syncedOffset) => this.#batches(logId, syncedOffset),
+    };
+  }
+
+  async *#batches(logId: number, syncedOffset: number): AsyncGenerator<Uint8Array, void, void> {
+    for (const { journalOffset, nextOffset } of this.ledger.of(logId).slice()) {
+      if (nextOffset <= syncedOffset) continue;
+      const record = await this.#open.read(journalOffset);
+      const bytes = present(record?.value, 'the ledger knows the entry');
+      const commit = present(entryOf(commitEntry, this.#registry.decode(bytes)), 'a commit');
+      for (const append of commit.appends) if (append.logId === logId) yield append.batches;
+    }
   }
 
   written(offset: number): void {
@@ -184,7 +235,14 @@ export class Journal implements LogObserver {
   }
 
   #apply({ entry, offset }: PlacedEntry): void {
-    this.#fold.apply(entry, offset);
+    const commit = entryOf(commitEntry, entry);
+    if (commit === null) this.#fold.apply(entry, offset);
+    else {
+      for (const bytes of commit.entries) this.#fold.apply(this.#registry.decode(bytes), offset);
+      for (const { logId, nextOffset } of commit.appends) {
+        this.ledger.add(logId, { journalOffset: offset, nextOffset });
+      }
+    }
     this.#appliedOffset = offset + 1;
   }
 }

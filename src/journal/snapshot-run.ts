@@ -42,6 +42,8 @@ export interface SnapshotRunsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly retention: JournalRetention;
+  /** Has every commit that is journaled by now synced in its logs: recovery will not look for it. */
+  readonly settleCommits: () => Promise<void>;
 }
 
 export class SnapshotRuns {
@@ -109,6 +111,7 @@ export class SnapshotRuns {
       }
     }
     await Promise.all(slice);
+    await this.#options.settleCommits();
     await journal.append(runEnd, { run, beginOffset, pieceCount }, 'sync');
     this.#lastRunBytes = journal.writtenBytes - startBytes;
     this.#beginOffsets = [...this.#beginOffsets, beginOffset].slice(-2);

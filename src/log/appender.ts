@@ -80,11 +80,16 @@ export class Appender {
       marks,
       builder,
       syncedUpTo: (offset) => this.#syncedUpTo(offset),
-      submit: ({ waiter }) => this.submit('os', waiter),
+      submit: (waiter) => this.submit('os', waiter),
       drain: () => this.#drain(),
       refuse: (cause) => this.#refuse(cause),
       onVisible,
     });
+  }
+
+  /** Directory of the log. */
+  get path(): string {
+    return this.#options.path;
   }
 
   /** Offset that the next record gets. */
@@ -221,6 +226,7 @@ export class Appender {
       await this.#draining; // Of a writer that failed, too: it may be about to create a file.
       // What waits for room is in the journal: the next opening has it written.
     } while (this.#failure === null && this.commits.pending === null && this.#builder.hasChunk);
+    if (this.commits.pending !== null) this.#waiters.failAll(this.commits.pending);
     this.commits.close();
     this.#flushTimer?.cancel(); // The last writes may have set it again.
   }

@@ -1,6 +1,7 @@
 /** The part of an appender that commits use: records that are held back, and written whatever happens. */
 import type { Clock, Timer } from '../core/clock.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
+import type { Waiter } from './ack-queue.ts';
 import type { BatchBuilder } from './batch-builder.ts';
 import type { Chunk } from './chunk.ts';
 import { HeldAppend, type Holder } from './held-append.ts';
@@ -15,8 +16,8 @@ export interface CommitAppendsOptions {
   readonly builder: BatchBuilder;
   /** Resolves when everything below an offset is synced. @throws why it never will be */
   readonly syncedUpTo: (offset: number) => Promise<void>;
-  /** Has `held.waiter` answered when its records are written, and what stands before written soon. */
-  readonly submit: (held: HeldAppend) => void;
+  /** Has `waiter` answered when its records are written, and what stands before written soon. */
+  readonly submit: (waiter: Waiter) => void;
   /** Writes what may be written. */
   readonly drain: () => void;
   /** Rejects everything that is neither written nor committed. */
@@ -33,13 +34,19 @@ export class CommitAppends implements Holder {
   #plainEnd: number;
   /** ...and after the last record. */
   #end: number;
-  #last: HeldAppend | null = null;
+  /** Tells those who wait for the last of them that they are `pending`. */
+  #onPend: (() => void) | null = null;
   #retryTimer: Timer | null = null;
 
   constructor(options: CommitAppendsOptions) {
     this.#options = options;
     this.#plainEnd = options.builder.nextOffset;
     this.#end = this.#plainEnd;
+  }
+
+  /** Bytes of committed records that are not written. */
+  get pendingBytes(): number {
+    return this.#options.builder.committedBytes;
   }
 
   get marks(): LogMarks {
@@ -65,18 +72,34 @@ export class CommitAppends implements Holder {
       plainEnd: this.#plainEnd,
       batches,
     });
-    this.#last = held;
-    submit(held);
+    this.#onPend = () => held.pend();
+    submit(held.waiter);
     return held;
   }
 
   /** Has a batch written that the journal has and the log lost. It begins where the log ends. */
   place(batch: Uint8Array): void {
-    const { builder, drain } = this.#options;
+    const { builder, marks } = this.#options;
     builder.place(batch);
     this.#end = builder.nextOffset;
-    this.marks.journaledOffset = this.#end;
-    drain();
+    marks.journaledOffset = this.#end;
+  }
+
+  /** Resolves when what was placed is written and can be read; or before, if there is no room for it. */
+  placed(): Promise<void> {
+    const { builder, marks, submit } = this.#options;
+    const { nextOffset } = builder;
+    const { writtenOffset: baseOffset } = marks;
+    if (nextOffset === baseOffset) return Promise.resolve();
+    return new Promise((resolve, fail) => {
+      this.#onPend = resolve;
+      const complete = () => {
+        marks.advanceVisible(nextOffset);
+        this.onVisible();
+        resolve();
+      };
+      submit({ baseOffset, nextOffset, asked: 'os', complete, fail });
+    });
   }
 
   syncedUpTo(offset: number): Promise<void> {
@@ -109,7 +132,7 @@ export class CommitAppends implements Holder {
     builder.putBack(chunk);
     refuse(cause);
     this.pending = cause;
-    this.#last?.pend();
+    this.#onPend?.();
     this.#retryTimer ??= clock.setTimer(() => {
       this.#retryTimer = null;
       drain();

@@ -63,6 +63,11 @@ export class HeldAppend {
     };
   }
 
+  /** Whether `ended` is resolved. */
+  get isEnded(): boolean {
+    return this.#state === 'written' || this.#state === 'failed';
+  }
+
   /** Resolves when what stands before them cannot be lost. @throws why they were refused */
   async plainSynced(): Promise<void> {
     await this.#holder.syncedUpTo(this.#plainEnd);

@@ -1,5 +1,6 @@
 /** What a log lives in: a directory of its own, or a store, which has the lock and the reserve then. */
 import type { DirectoryLock } from '../io/file-system.ts';
+import type { JournaledTail } from './journaled-tail.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogSettings } from './log-options.ts';
 import { ensureReserve, freeReserve } from './reserve.ts';
@@ -16,6 +17,8 @@ export interface LogHome {
   /** Gives it up. @returns false when there was none left */
   giveUpReserve(directory: LogDirectory): Promise<boolean>;
   readonly observer: LogObserver | null;
+  /** What the journal of the store knows of the end of the log; null when it knows nothing. */
+  readonly journaled: JournaledTail | null;
 }
 
 /** Hears at once, before any caller does, how far a log has come. Must not throw. */
@@ -27,7 +30,10 @@ export interface LogObserver {
 }
 
 /** What loading needs to know of it. */
-export type LoadingHome = Pick<LogHome, 'ownerId' | 'logId' | 'keepReserve' | 'giveUpReserve'>;
+export type LoadingHome = Pick<
+  LogHome,
+  'ownerId' | 'logId' | 'keepReserve' | 'giveUpReserve' | 'journaled'
+>;
 
 /** Of a log in a directory of its own. */
 export const bareHome: LoadingHome = {
@@ -35,6 +41,7 @@ export const bareHome: LoadingHome = {
   logId: null,
   keepReserve: ensureReserve,
   giveUpReserve: freeReserve,
+  journaled: null,
 };
 
 /** A log in a directory of its own. */

@@ -312,8 +312,10 @@ class LogLoader {
     examination: TailExamination,
   ): Promise<void> {
     const endOffset = Math.max(examination.endOffset, this.#startOffset());
+    // What the journal gave to somebody still belongs to the epochs before.
+    const epochStart = Math.max(endOffset, this.#options.home.journaled?.endOffset ?? 0);
     const lastEpoch = Math.max(last.epochs.at(-1)?.epoch ?? 0, examination.epoch);
-    file.epochs = beginEpoch(last.epochs, lastEpoch + 1, endOffset);
+    file.epochs = beginEpoch(last.epochs, lastEpoch + 1, epochStart);
     const end = examination.segments[examination.lastAt];
     const state = {
       startOffset: this.#startOffset(),

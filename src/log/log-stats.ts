@@ -14,6 +14,8 @@ export interface LogStats {
   readonly sizeBytes: number;
   /** Bytes appended and not yet acknowledged. */
   readonly queuedBytes: number;
+  /** Bytes of committed records that wait for room on the disk; the journal has them. */
+  readonly pendingApplyBytes: number;
   /** What holds the directory for this writer; null when read-only. */
   readonly lockMechanism: string | null;
   /** Segments that retention deleted since the log was opened. */
@@ -38,6 +40,7 @@ export function describeLog(
     segmentCount: segments.all.length,
     sizeBytes: segments.all.reduce((sum, segment) => sum + segment.sizeBytes, 0),
     queuedBytes: writer?.appender.queuedBytes ?? 0,
+    pendingApplyBytes: writer?.appender.commits.pendingBytes ?? 0,
     lockMechanism: writer?.lock.mechanism ?? null,
     retainedAway: { ...(writer?.trimmer.deletedByReason ?? { age: 0, size: 0 }) },
     lastError: writer?.appender.failure ?? writer?.trimmer.lastError ?? null,

@@ -19,7 +19,7 @@ import { describeLog, type LogStats } from './log-stats.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { ReadableLog } from './readable-log.ts';
 import { PointReader } from './point-reader.ts';
-import { PreparedRecords } from './prepared-records.ts';
+import { PreparedRecords, type PreparedAppend } from './prepared-records.ts';
 import { planRead, type ReadOptions } from './read-options.ts';
 import { RecordBatch, type LogRecord } from './record.ts';
 import { emptyEncodable, prepareRecord, type RecordInput } from './record-input.ts';
@@ -31,8 +31,7 @@ import type { RetentionResult } from './trimmer.ts';
 /**
  * An append-only sequence of records on disk, open in this process. Made by `openLog`.
  *
- * Offsets are numbers from 0, never reused at level `sync`. One writer per directory; any number of
- * concurrent calls and readers on it.
+ * Offsets are numbers from 0, never reused at level `sync`. One writer, any number of readers.
  */
 export class Log<T, Input = T> implements AsyncDisposable {
   /** What opening found and did. */
@@ -61,8 +60,15 @@ export class Log<T, Input = T> implements AsyncDisposable {
 
   /** @internal The same open log, as a partition of a topic; both are closed together. */
   as<U, UInput>(codec: Codec<U, UInput>, partition: number): Log<U, UInput> {
-    const parts = { settings: this.#settings, log: this.#log, writer: this.#writer };
-    return new Log({ ...parts, recovery: this.recovery, codec, partition }, this.#life);
+    const parts = { log: this.#log, writer: this.#writer, recovery: this.recovery };
+    return new Log({ settings: this.#settings, ...parts, codec, partition }, this.#life);
+  }
+
+  /** @internal Checks and encodes what a commit shall append. @throws as `append`, at once */
+  forCommit(records: readonly RecordInput<Input>[]): PreparedAppend {
+    const { appender } = this.#writable('commit');
+    const copies = this.#prepared.copies(records, this.#settings.clock.now());
+    return { logId: this.logId, appender, records: copies };
   }
 
   /** @internal Its settings were changed in place: what depends on them beyond the next append. */
@@ -106,7 +112,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
 
   /** Everything below survives a power cut, wherever it is held. */
   get durableOffset(): number {
-    return this.#log.marks.syncedOffset;
+    return this.#log.marks.durableOffset;
   }
 
   /** This log's own files were synced up to here. */
@@ -152,8 +158,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
    * after a full disk too, when they filled more than one write: the error's
    * `details.appendedCount` says how many. What must be all or nothing belongs into one record.
    *
-   * @returns offset of the first, their number, and the level that was reached. An empty array
-   *   resolves at once
+   * @returns offset of the first, their number, the level reached; an empty array resolves at once
    * @throws as `append`
    *
    * Cost: one promise for all.

@@ -11,6 +11,7 @@ import { LogDirectory } from './log-directory.ts';
 import { checkOwnPlace } from './lock-place.ts';
 import { hasWriter, LogFollower } from './log-follower.ts';
 import { ownHome, type LogHome } from './log-home.ts';
+import { placeTail } from './journaled-tail.ts';
 import { loadLog, type LoadedLog } from './log-loader.ts';
 import { resolveLogOptions, type LogOptions, type LogSettings } from './log-options.ts';
 import type { ReadableLog } from './readable-log.ts';
@@ -184,6 +185,7 @@ async function assemble<T, Input>(parts: Assembly<T, Input>): Promise<Log<T, Inp
     checkpointFile === null || lock === null
       ? null
       : await LogWriter.open({ directory, home, settings, loaded, checkpointFile, lock, log });
+  const placed = writer === null ? [] : await placeJournaled(home, loaded, { writer, log });
   const durationMs = settings.clock.monotonic() - parts.startMs;
   return new Log({
     settings,
@@ -191,8 +193,31 @@ async function assemble<T, Input>(parts: Assembly<T, Input>): Promise<Log<T, Inp
     partition: 0,
     log,
     writer,
-    recovery: { ...loaded.report, notes: [...loaded.report.notes, ...lockNotes(lock)], durationMs },
+    recovery: {
+      ...loaded.report,
+      notes: [...loaded.report.notes, ...lockNotes(lock), ...placed],
+      durationMs,
+    },
   });
+}
+
+async function placeJournaled(
+  { journaled }: LogHome,
+  { checkpoint, active, endOffset }: LoadedLog,
+  { writer, log }: { readonly writer: LogWriter; readonly log: ReadableLog },
+): Promise<readonly string[]> {
+  if (journaled === null) return [];
+  try {
+    return await placeTail(journaled, {
+      log,
+      appender: writer.appender,
+      syncedOffset: checkpoint.syncedOffset,
+      activeOffset: active?.baseOffset ?? endOffset,
+    });
+  } catch (error) {
+    await writer.close().catch(() => undefined); // The first failure is the one to hear of.
+    throw error;
+  }
 }
 
 function readableLog<T, Input>(parts: Assembly<T, Input>): ReadableLog {

@@ -1,6 +1,7 @@
 /** The records of an `appendBatch`, checked and encoded before the first of them is appended. */
 import { argumentError, present } from '../core/assert.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
+import type { Appender } from './appender.ts';
 import {
   emptyEncodable,
   prepareRecord,
@@ -10,6 +11,13 @@ import {
 
 /** Objects that are kept for the next call. */
 const KEPT_MAX = 10_000;
+
+/** Records that a commit will append to a log. */
+export interface PreparedAppend {
+  readonly logId: number;
+  readonly appender: Appender;
+  readonly records: readonly EncodableRecord[];
+}
 
 export class PreparedRecords<T> {
   readonly #settings: PrepareSettings<T>;
@@ -31,6 +39,11 @@ export class PreparedRecords<T> {
     return prepared;
   }
 
+  /** For later: with bytes of their own, whatever the caller does with his. @throws as `prepare` */
+  copies(records: readonly RecordInput<T>[], nowMs: number): readonly EncodableRecord[] {
+    return this.prepare(records, nowMs).slice(0, records.length).map(ownCopy);
+  }
+
   /** Hands the first `count` to `appender`, and takes the objects back. */
   addAll(
     prepared: EncodableRecord[],
@@ -42,4 +55,10 @@ export class PreparedRecords<T> {
     prepared.length = Math.min(prepared.length, KEPT_MAX);
     this.#kept = prepared;
   }
+}
+
+function ownCopy(record: EncodableRecord): EncodableRecord {
+  const { key, value } = record;
+  const ownKey = key instanceof Uint8Array ? new Uint8Array(key) : key;
+  return { ...record, key: ownKey, value: value === null ? null : new Uint8Array(value) };
 }

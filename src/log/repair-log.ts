@@ -159,6 +159,7 @@ async function homeOf(
     logId: null,
     keepReserve: () => Promise.resolve(),
     giveUpReserve: () => freeReserve(storeDirectory),
+    journaled: null,
   };
 }
 

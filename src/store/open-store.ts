@@ -16,8 +16,17 @@ import {
   TOPICS_DIRECTORY,
 } from '../format/file-names.ts';
 import { bytes } from '../codec/codec.ts';
-import { groupDeleted, groupReset, groups, offsetsCommitted } from '../group/group-state.ts';
+import {
+  groupDeleted,
+  groupReset,
+  groups,
+  namedOffset,
+  offsetsCommitted,
+} from '../group/group-state.ts';
+import { ConsumerGroups } from '../group/groups.ts';
 import type { DirectoryLock } from '../io/file-system.ts';
+import { commitEntry } from '../journal/commit-entry.ts';
+import { Committer } from '../journal/committer.ts';
 import { EntryRegistry } from '../journal/entry-type.ts';
 import { Fold } from '../journal/fold.ts';
 import { ENTRY_BYTES_MAX, Journal } from '../journal/journal.ts';
@@ -37,6 +46,9 @@ import {
   topicDeleting,
   topics,
 } from '../topic/topic-state.ts';
+import { TopicCatalog } from '../topic/catalog.ts';
+import type { TopicHome } from '../topic/topic-home.ts';
+import { settleCommits } from './settle-commits.ts';
 import { readStoreFile, writeStoreFile } from './store-file.ts';
 import { StoreHome } from './store-home.ts';
 import { resolveStoreOptions, type StoreOptions, type StoreSettings } from './store-options.ts';
@@ -44,6 +56,7 @@ import { Store } from './store.ts';
 
 /** Everything that may stand in a journal. */
 export const ENTRY_TYPES = [
+  commitEntry,
   runBegin,
   runPart,
   runEnd,
@@ -157,24 +170,36 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
     await journalLog.close().catch(() => undefined); // The first failure is the one to hear of.
     throw error;
   }
-  const retention = JOURNAL_RETENTION;
-  const runs = new SnapshotRuns({ journal, fold, clock, random, retention });
+  const topicHome: TopicHome = {
+    path: join(directory.path, TOPICS_DIRECTORY),
+    clock,
+    random,
+    journal,
+    fold,
+    logHome: homeOf(null),
+    logOptions: shared,
+    topicDefaults: { durability },
+    namedOffset: (topicId, partition) => namedOffset(fold, topicId, partition),
+  };
+  const topicCatalog = new TopicCatalog(topicHome);
+  const runs = new SnapshotRuns({
+    journal,
+    fold,
+    clock,
+    random,
+    retention: JOURNAL_RETENTION,
+    settleCommits: () => settleCommits(journal.ledger, topicCatalog),
+  });
   journal.watch(() => runs.poke());
+  const committer = new Committer(journal);
   return new Store({
     path: directory.path,
     lock,
     journal,
     runs,
-    topicHome: {
-      path: join(directory.path, TOPICS_DIRECTORY),
-      clock,
-      random,
-      journal,
-      fold,
-      logHome: homeOf(null),
-      logOptions: shared,
-      topicDefaults: { durability },
-    },
+    committer,
+    topics: topicCatalog,
+    groups: new ConsumerGroups(topicHome),
   });
 }
 

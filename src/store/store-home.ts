@@ -34,6 +34,7 @@ export class StoreHome {
       keepReserve: () => Promise.resolve(), // The store has one for all of them.
       giveUpReserve: () => freeReserve(directory),
       observer,
+      journaled: null,
     };
   }
 

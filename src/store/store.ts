@@ -1,12 +1,12 @@
 /** A store as its users hold it: topics in one directory, or in memory. */
 import type { DirectoryLock } from '../io/file-system.ts';
 import { ClosedError } from '../core/errors.ts';
-import { ConsumerGroups } from '../group/groups.ts';
+import type { ConsumerGroups } from '../group/groups.ts';
+import type { Committer } from '../journal/committer.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { LogStats } from '../log/log-stats.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
-import { TopicCatalog, type TopicDescription } from '../topic/catalog.ts';
-import type { TopicHome } from '../topic/topic-home.ts';
+import type { TopicCatalog, TopicDescription } from '../topic/catalog.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import { StoreTopic } from './store-topic.ts';
 
@@ -17,7 +17,9 @@ export interface StoreParts {
   readonly lock: DirectoryLock | null;
   readonly journal: Journal;
   readonly runs: SnapshotRuns;
-  readonly topicHome: TopicHome;
+  readonly committer: Committer;
+  readonly topics: TopicCatalog;
+  readonly groups: ConsumerGroups;
 }
 
 export interface StoreStats {
@@ -38,6 +40,8 @@ export interface GroupListing {
 export class Store implements AsyncDisposable {
   /** The store's directory, absolute, without symbolic links. */
   readonly path: string;
+  /** @internal Changes of state and records for several logs, all or nothing. */
+  readonly committer: Committer;
   readonly #lock: DirectoryLock | null;
   readonly #journal: Journal;
   readonly #runs: SnapshotRuns;
@@ -46,13 +50,14 @@ export class Store implements AsyncDisposable {
   #closing: Promise<void> | null = null;
 
   /** @internal */
-  constructor({ path, lock, journal, runs, topicHome }: StoreParts) {
+  constructor({ path, lock, journal, runs, committer, topics, groups }: StoreParts) {
     this.path = path;
+    this.committer = committer;
     this.#lock = lock;
     this.#journal = journal;
     this.#runs = runs;
-    this.#topics = new TopicCatalog(topicHome);
-    this.#groups = new ConsumerGroups(topicHome);
+    this.#topics = topics;
+    this.#groups = groups;
   }
 
   /**
@@ -148,6 +153,7 @@ export class Store implements AsyncDisposable {
     // In this order, each also when the one before failed; the first failure is thrown.
     const steps = [
       () => this.#groups.close(),
+      () => this.committer.idle(),
       () => this.#topics.close(),
       () => this.#runs.idle(),
       () => this.#journal.close(),

@@ -8,6 +8,7 @@ import { checkInteger } from '../core/assert.ts';
 import { NotFoundError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import { randomId } from '../core/random.ts';
+import type { Partition } from './partition.ts';
 import { PartitionSet } from './partition-set.ts';
 import type { TopicHome } from './topic-home.ts';
 import { checkName } from './topic-names.ts';
@@ -118,6 +119,15 @@ export class TopicCatalog {
       await journal.append(partitionsAdded, { topicId, logIds, timeMs: clock.now() }, 'sync');
       set.grown();
     });
+  }
+
+  /** The partition whose log has this id; null when it is gone. */
+  partitionOf(logId: number): Partition | null {
+    for (const [topicId, { name, logIds }] of this.#live()) {
+      const number = logIds.indexOf(logId);
+      if (number >= 0) return this.#set(topicId, name).at(number);
+    }
+    return null;
   }
 
   /** Closes the logs of all topics. @throws the first failure, when all are closed */

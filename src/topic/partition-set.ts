@@ -100,6 +100,7 @@ export class PartitionSet {
 
   #make(number: number, parts: Pick<PartitionParts, 'logId' | 'settings'>): Partition {
     const directory = join(this.#home.path, topicDirectoryName(this.name, this.topicId));
-    return new Partition({ home: this.#home, directory, number, ...parts });
+    const { topicId } = this;
+    return new Partition({ home: this.#home, topicId, directory, number, ...parts });
   }
 }

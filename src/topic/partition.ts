@@ -11,6 +11,7 @@ import { CorruptLogError } from '../core/errors.ts';
 
 export interface PartitionParts {
   readonly home: TopicHome;
+  readonly topicId: number;
   /** Directory of the topic. */
   readonly directory: string;
   /** From 0. */
@@ -61,10 +62,12 @@ export class Partition {
   }
 
   async #open(): Promise<Log<Uint8Array>> {
-    const { home, settings, logId } = this.#parts;
+    const { home, settings, logId, topicId } = this.#parts;
     this.#live = { ...this.#resolve(settings()) };
     try {
-      const log = await openLogIn(this.path, this.#live, { ...home.logHome, logId });
+      const journaled =
+        logId === null ? null : home.journal.tailOf(logId, home.namedOffset(topicId, this.number));
+      const log = await openLogIn(this.path, this.#live, { ...home.logHome, logId, journaled });
       if (logId !== null && log.logId !== logId) {
         await log.close();
         throw new CorruptLogError(foreignLog(this.path, { found: log.logId, expected: logId }));

@@ -19,4 +19,6 @@ export interface TopicHome {
   readonly logOptions: LogOptions<never>;
   /** Of new topics. */
   readonly topicDefaults: TopicConfig;
+  /** Offsets of a partition below this were named in the journal, and are not given away again. */
+  readonly namedOffset: (topicId: number, partition: number) => number;
 }

@@ -5,6 +5,7 @@ import { bytes, type Codec } from '../codec/codec.ts';
 import type { AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { Log } from '../log/log.ts';
+import type { PreparedAppend } from '../log/prepared-records.ts';
 import type { ReadOptions } from '../log/read-options.ts';
 import type { LogRecord, RecordBatch } from '../log/record.ts';
 import type { RecordInput } from '../log/record-input.ts';
@@ -23,6 +24,11 @@ import type {
 export interface TopicReadOptions extends ReadOptions {
   /** Partitions to read, from 0; default all. `from` as an offset needs exactly one. */
   readonly partitions?: number | readonly number[] | undefined;
+}
+
+/** @internal Records that a commit will append to a partition. */
+export interface PartitionAppend extends PreparedAppend {
+  readonly partition: number;
 }
 
 /** @internal */
@@ -162,6 +168,19 @@ export class Topic<T, Input = T> {
     const { partition, offset, ...options } = position;
     const log = await this.#log(checkChosen(partition, this.partitionCount));
     return log.read(offset, options);
+  }
+
+  /** @internal Checks and encodes records for a commit, by partition. @throws as `append`, at once */
+  async forCommit(
+    records: readonly RecordInput<Input>[],
+    options: Pick<TopicAppendOptions, 'partition'> = NO_OPTIONS,
+  ): Promise<readonly PartitionAppend[]> {
+    const prepared: PartitionAppend[] = [];
+    for (const { partition, records: own } of this.#divide(records, options)) {
+      const log = await this.#log(partition);
+      prepared.push({ partition, ...log.forCommit(own) });
+    }
+    return prepared;
   }
 
   /** Makes everything appended so far durable, whatever the level. @throws as `Log.sync` */

@@ -88,7 +88,8 @@ class Disk {
     onTestFinished(() => log.close());
     await journal.load(log);
     const retention = JOURNAL_RETENTION;
-    const runs = new SnapshotRuns({ journal, fold, clock, random, retention });
+    const settleCommits = () => Promise.resolve();
+    const runs = new SnapshotRuns({ journal, fold, clock, random, retention, settleCommits });
     return { fold, journal, runs, log };
   }
 }

@@ -69,7 +69,9 @@ class Disk {
     await journal.load(log);
     onTestFinished(() => journal.close());
     const retention = JOURNAL_RETENTION;
-    return { fold, journal, runs: new SnapshotRuns({ journal, fold, clock, random, retention }) };
+    const settleCommits = () => Promise.resolve();
+    const shared = { journal, fold, clock, random, retention, settleCommits };
+    return { fold, journal, runs: new SnapshotRuns(shared) };
   }
 }
 

@@ -1,0 +1,245 @@
+/**
+ * Commits: changes of state and records for several logs, all of it or nothing, after any crash.
+ *
+ * Everything stands in one entry of the journal, synced once; the logs are written after that, and
+ * need no sync of their own: what they lose in a power cut, their next opening takes from the
+ * journal. Commits that come while one group is on its way are the next.
+ */
+import { toError } from '../core/abort.ts';
+import { present } from '../core/assert.ts';
+import { FailedError, ioErrorOf, TooLargeError } from '../core/errors.ts';
+import { MIB } from '../core/limits.ts';
+import type { EncodableRecord } from '../format/batch-encoder.ts';
+import type { Appender } from '../log/appender.ts';
+import type { HeldAppend } from '../log/held-append.ts';
+import type { PreparedAppend } from '../log/prepared-records.ts';
+import type { Change, Journal } from './journal.ts';
+
+/** Records of one commit, encoded; a group takes as many, and is one entry of the journal. */
+export const COMMIT_BYTES_MAX = 8 * MIB;
+
+export interface Commit {
+  /** Decided by the caller: they must fit the state, also behind commits that were asked for before. */
+  readonly changes?: readonly Change[];
+  /** At most one per log. */
+  readonly appends?: readonly PreparedAppend[];
+}
+
+export interface CommitResult {
+  /** Offset of the first record of each of `appends`, in order. */
+  readonly baseOffsets: readonly number[];
+}
+
+interface Waiting {
+  readonly changes: readonly Change[];
+  readonly appends: readonly PreparedAppend[];
+  readonly sizeBytes: number;
+  readonly resolve: (result: CommitResult) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A log of a group: what it gets, and where the records of each commit begin among them. */
+interface Part {
+  readonly logId: number;
+  readonly records: EncodableRecord[];
+  readonly starts: Map<Waiting, number>;
+}
+
+type Parts = ReadonlyMap<Appender, Part>;
+type Holds = ReadonlyMap<Appender, HeldAppend>;
+
+export class Committer {
+  readonly #journal: Journal;
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | null = null;
+
+  constructor(journal: Journal) {
+    this.#journal = journal;
+  }
+
+  /**
+   * Commits all of it.
+   *
+   * @throws TooLargeError above 8 MiB of records; when nothing of it happened, the refusal of a log, as
+   *   `Log.append`, or of the journal; FailedError with `indeterminate` when only the next opening
+   *   can tell
+   *
+   * Durability: survives a power cut when it resolves. Readers see the records by then, in all logs
+   * at once; on a full disk they may have to wait for room. Cost: a share of one fdatasync of the
+   * journal, and of one in each log that has records of others to sync first.
+   */
+  async commit({ changes = [], appends = [] }: Commit): Promise<CommitResult> {
+    if (appends.length === 0) {
+      await this.#journal.commit(changes, []);
+      return { baseOffsets: [] };
+    }
+    const sizeBytes = recordBytesOf(appends);
+    if (sizeBytes > COMMIT_BYTES_MAX) {
+      throw new TooLargeError({ what: 'commit', bytes: sizeBytes, bytesMax: COMMIT_BYTES_MAX });
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ changes, appends, sizeBytes, resolve, reject });
+      this.#running ??= this.#runAll().finally(() => (this.#running = null));
+    });
+  }
+
+  /** Waits until nothing is on its way. */
+  async idle(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
+  /** Never rejects: whatever fails reaches the callers. */
+  async #runAll(): Promise<void> {
+    await Promise.resolve(); // Those of this turn go together.
+    while (this.#waiting.length > 0) {
+      const group = this.#takeGroup();
+      if (group.length > 0) await this.#run(group);
+    }
+  }
+
+  /** The oldest that go into one entry. Answers those that a log refuses. */
+  #takeGroup(): readonly Waiting[] {
+    const group: Waiting[] = [];
+    let sizeBytes = 0;
+    for (let next = this.#waiting[0]; next !== undefined; [next] = this.#waiting) {
+      const refusal = refusalOf(next.appends);
+      sizeBytes += refusal === null ? next.sizeBytes : 0;
+      if (sizeBytes > COMMIT_BYTES_MAX) break;
+      this.#waiting.shift();
+      if (refusal === null) group.push(next);
+      else next.reject(refusal);
+    }
+    return group;
+  }
+
+  async #run(group: readonly Waiting[]): Promise<void> {
+    const parts = partsOf(group);
+    const holds = new Map<Appender, HeldAppend>();
+    for (const [appender, { records }] of parts) {
+      try {
+        holds.set(appender, appender.commits.hold(records));
+      } catch (error) {
+        appender.fail(error); // A batch that cannot be encoded.
+        this.#dissolve(group, holds, toError(error));
+        return;
+      }
+    }
+    const unready = await failuresOf(holds);
+    if (unready.size > 0) {
+      this.#retryWithout(unready, group, holds);
+      return;
+    }
+    try {
+      await this.#journal.commit(changesOf(group), appendsOf(parts, holds));
+    } catch (error) {
+      this.#dissolve(group, holds, toError(error));
+      return;
+    }
+    await apply(holds);
+    for (const waiting of group) waiting.resolve(resultOf(waiting, parts, holds));
+  }
+
+  /** Logs could not sync what stands before: the commits without them try again. */
+  #retryWithout(
+    unready: ReadonlyMap<Appender, Error>,
+    group: readonly Waiting[],
+    holds: Holds,
+  ): void {
+    const [cause] = unready.values();
+    for (const [appender, held] of holds) {
+      held.refuse(unready.get(appender) ?? undone(appender, present(cause, 'one at least')));
+    }
+    const others: Waiting[] = [];
+    for (const waiting of group) {
+      const refused = waiting.appends.find(({ appender }) => unready.has(appender));
+      if (refused === undefined) others.push(waiting);
+      else waiting.reject(present(unready.get(refused.appender), 'it has'));
+    }
+    this.#waiting.unshift(...others);
+  }
+
+  #dissolve(group: readonly Waiting[], holds: Holds, error: Error): void {
+    const isKnown = !(error instanceof FailedError && error.details.indeterminate);
+    for (const [appender, held] of holds) {
+      // The journal may have given these offsets away: nobody else may get them.
+      if (!isKnown) appender.fail(error);
+      held.refuse(error);
+    }
+    for (const waiting of group) waiting.reject(error);
+  }
+}
+
+function recordBytesOf(appends: readonly PreparedAppend[]): number {
+  let bytes = 0;
+  for (const { records } of appends) for (const record of records) bytes += record.sizeBytes;
+  return bytes;
+}
+
+function refusalOf(appends: readonly PreparedAppend[]): Error | null {
+  for (const { appender } of appends) {
+    const refusal = appender.refusal(undefined);
+    if (refusal !== null) return refusal;
+  }
+  return null;
+}
+
+function partsOf(group: readonly Waiting[]): Parts {
+  const parts = new Map<Appender, Part>();
+  for (const waiting of group) {
+    for (const { appender, logId, records } of waiting.appends) {
+      const part: Part = parts.get(appender) ?? { logId, records: [], starts: new Map() };
+      parts.set(appender, part);
+      part.starts.set(waiting, part.records.length);
+      for (const record of records) part.records.push(record);
+    }
+  }
+  return parts;
+}
+
+/** Why what stands before the held records cannot be made durable, by log. */
+async function failuresOf(holds: Holds): Promise<ReadonlyMap<Appender, Error>> {
+  const failures = new Map<Appender, Error>();
+  await Promise.all(
+    [...holds].map(async ([appender, held]) => {
+      await held.plainSynced().catch((error: unknown) => failures.set(appender, toError(error)));
+    }),
+  );
+  return failures;
+}
+
+function changesOf(group: readonly Waiting[]): readonly Change[] {
+  return group.flatMap(({ changes }) => changes);
+}
+
+function appendsOf(parts: Parts, holds: Holds) {
+  return [...holds].map(([appender, { baseOffset, nextOffset, batches }]) => {
+    const { logId } = present(parts.get(appender), 'held for its part');
+    return { logId, baseOffset, nextOffset, batches: Buffer.concat(batches) };
+  });
+}
+
+/** Has the records written and shown. Resolves early when some wait for room on the disk. */
+async function apply(holds: Holds): Promise<void> {
+  const all = [...holds.values()];
+  for (const held of all) held.release();
+  await Promise.all(all.map(({ settled }) => settled));
+  const show = () => {
+    for (const held of all) held.show();
+  };
+  if (all.every(({ isEnded }) => isEnded)) show();
+  else void Promise.all(all.map(({ ended }) => ended)).then(show);
+}
+
+function resultOf(waiting: Waiting, parts: Parts, holds: Holds): CommitResult {
+  const baseOffsets = waiting.appends.map(({ appender }) => {
+    const { baseOffset } = present(holds.get(appender), 'held for the group');
+    return baseOffset + present(parts.get(appender)?.starts.get(waiting), 'a part of the group');
+  });
+  return { baseOffsets };
+}
+
+/** What stands behind records of a commit that another log undid. */
+function undone({ path }: Appender, cause: Error): Error {
+  const details = { path, operation: 'append', position: null, errno: 'ECANCELED' };
+  return ioErrorOf(details, { cause });
+}
