@@ -135,6 +135,12 @@ export class Store implements AsyncDisposable {
     return this.#topics.addPartitions(name, total);
   }
 
+  /** @internal Writes the state into the journal now, so that what lies before is not needed. */
+  async snapshot(): Promise<void> {
+    this.#checkOpen();
+    await this.#runs.run();
+  }
+
   /**
    * Waits for pending appends, syncs everything and lets go of the directory. Idempotent.
    *

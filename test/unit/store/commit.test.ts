@@ -193,6 +193,34 @@ describe('a commit', () => {
     ]);
   });
 
+  test('is not forgotten by the journal before its logs have synced it', async () => {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open('os');
+    await commit({ store, topic }, [['a'], ['b'], []]);
+    await store.snapshot();
+    await commit({ store, topic }, [['c'], [], ['d']]);
+    bench.cutPower();
+    const again = await bench.open('os');
+    await again.store.snapshot(); // Before its logs were opened.
+    await again.store.snapshot();
+    bench.cutPower();
+    expect(await contents((await bench.open('os')).topic)).toEqual([['a', 'c'], ['b'], ['d']]);
+  });
+
+  test('is forgotten by no run while a log cannot sync it', async () => {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open('os');
+    await commit({ store, topic }, [['a'], ['b'], []]);
+    bench.fileSystem.addFault({
+      operations: ['datasync'],
+      path: /topics.*\/0\/.*log$/,
+      errno: 'EIO',
+    });
+    await expect(store.snapshot()).rejects.toThrow(FailedError);
+    bench.cutPower();
+    expect(await contents((await bench.open('os')).topic)).toEqual([['a'], ['b'], []]);
+  });
+
   test('is refused above 8 MiB, and by a log that is closed', async () => {
     const { store, topic } = await new CommitBench().open();
     const value = 'x'.repeat(MIB - 100);
