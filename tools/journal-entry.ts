@@ -1,6 +1,12 @@
 /** Entries of a journal as people and programs read them, also those that this version does not know. */
 import { BadEntryError } from '../src/journal/entry-bytes.ts';
-import { EntryRegistry, NewerEntryError } from '../src/journal/entry-type.ts';
+import { commitEntry } from '../src/journal/commit-entry.ts';
+import {
+  entryOf,
+  EntryRegistry,
+  NewerEntryError,
+  type ReadEntry,
+} from '../src/journal/entry-type.ts';
 import { ENTRY_TYPES } from '../src/store/open-store.ts';
 import { escapeText } from './escape-text.ts';
 import { isObject } from './record-json.ts';
@@ -31,7 +37,7 @@ export function readEntry(bytes: Uint8Array): EntryContent {
     const entry = registry.decode(bytes);
     const { kind, name } = entry.type;
     const [, version = null] = bytes;
-    return { kind, name, version, fields: fieldsOf(entry.value) };
+    return { kind, name, version, fields: fieldsOf(withEntries(entry)) };
   } catch (error) {
     const isNewer = error instanceof NewerEntryError;
     if (!isNewer && !(error instanceof BadEntryError)) throw error;
@@ -63,6 +69,13 @@ export function entryLine({ kind, name, version, fields, bytes, problem }: Entry
     return `${field}=${JSON.stringify(shown)}`;
   });
   return escapeText(`${(name ?? '').padEnd(NAME_WIDTH)}  ${pairs.join(' ')}`);
+}
+
+/** A commit shows the entries in it, not their bytes. */
+function withEntries(entry: ReadEntry): unknown {
+  const commit = entryOf(commitEntry, entry);
+  if (commit === null) return entry.value;
+  return { ...commit, entries: commit.entries.map(readEntry) };
 }
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {

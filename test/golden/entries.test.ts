@@ -82,6 +82,7 @@ describe('golden entries', () => {
   test('kinds keep their numbers', () => {
     const numbers = Object.fromEntries(registry.types.map(({ name, kind }) => [name, kind]));
     expect(numbers).toEqual({
+      commit: 1,
       'run-begin': 2,
       'run-part': 3,
       'run-end': 4,
