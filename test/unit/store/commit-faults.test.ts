@@ -1,0 +1,151 @@
+import { describe, expect, test } from 'vitest';
+
+import { DiskFullError, FailedError } from '../../../src/core/errors.ts';
+import { commit, CommitBench, contents } from '../../support/commit-bench.ts';
+
+/** Lets run what follows from calls that have ended. */
+async function continuations(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+}
+
+describe('a commit on a failing disk', () => {
+  test('comes to nothing when the journal has no room, and leaves the logs open', async () => {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open();
+    await topic.append({ value: 'before' }, { partition: 0 });
+    bench.fileSystem.addFault({ operations: ['write'], path: /journal/, errno: 'ENOSPC' });
+    await expect(commit({ store, topic }, [['a'], ['b'], []])).rejects.toThrow(DiskFullError);
+    expect(await contents(topic)).toEqual([['before'], [], []]);
+    await commit({ store, topic }, [['c'], ['d'], []]);
+    expect(await contents(topic)).toEqual([['before', 'c'], ['d'], []]);
+  });
+
+  test('may be there after the journal could not be synced, and nobody gets its offsets', async () => {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open();
+    bench.fileSystem.addFault({ operations: ['datasync'], path: /journal/, errno: 'EIO' });
+    const error: unknown = await commit({ store, topic }, [['a'], ['b'], []]).catch(
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(FailedError);
+    expect(error).toMatchObject({ details: { indeterminate: true } });
+    await expect(topic.append({ value: 'c' }, { partition: 0 })).rejects.toThrow(FailedError);
+    expect((await topic.append({ value: 'd' }, { partition: 2 })).offset).toBe(0);
+  });
+
+  test('waits for room in a log, once it is durable, and holds the others until then', async () => {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open();
+    const [full, other] = await Promise.all([0, 1].map((at) => topic.partitions.at(at).log()));
+    bench.fileSystem.addFault({
+      operations: ['write'],
+      path: /topics.*\/0\/.*log$/,
+      errno: 'ENOSPC',
+      times: 2,
+    });
+    const { baseOffsets } = await commit({ store, topic }, [['a', 'b'], ['c'], []]);
+    expect(baseOffsets).toEqual([0, 0]);
+    expect(full?.stats().pendingApplyBytes).toBeGreaterThan(0);
+    expect(await contents(topic)).toEqual([[], [], []]);
+    await expect(topic.append({ value: 'd' }, { partition: 0 })).rejects.toThrow(DiskFullError);
+    await expect(commit({ store, topic }, [['d'], ['d'], []])).rejects.toThrow(DiskFullError);
+    await topic.append({ value: 'e' }, { partition: 1 }); // Behind it, acknowledged, not yet seen.
+    expect(other?.visibleOffset).toBe(0);
+    bench.clock.advance(1000); // Not yet.
+    await continuations();
+    expect(await contents(topic)).toEqual([[], [], []]);
+    bench.clock.advance(1000);
+    await continuations();
+    expect(full?.stats().pendingApplyBytes).toBe(0);
+    expect(await contents(topic)).toEqual([['a', 'b'], ['c', 'e'], []]);
+    await topic.append({ value: 'f' }, { partition: 0 });
+    expect((await contents(topic))[0]).toEqual(['a', 'b', 'f']);
+  });
+
+  test('that waits for room when the store is closed is there when it is opened again', async () => {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open();
+    await contents(topic); // Opens its logs.
+    bench.fileSystem.addFault({
+      operations: ['write'],
+      path: /topics.*\/0\/.*log$/,
+      errno: 'ENOSPC',
+      times: Infinity,
+    });
+    await commit({ store, topic }, [['a'], ['b'], []]);
+    await store.close();
+    bench.fileSystem.clearFaults();
+    expect(await contents((await bench.open()).topic)).toEqual([['a'], ['b'], []]);
+  });
+
+  test('is found by an opening that has no room for it, and seen when there is', async () => {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open();
+    await commit({ store, topic }, [['a'], ['b'], []]);
+    bench.cutPower();
+    bench.fileSystem.addFault({
+      operations: ['write'],
+      path: /topics.*\/0\/.*log$/,
+      errno: 'ENOSPC',
+      skip: 1, // The header is written again, in its place.
+    });
+    const again = await bench.open();
+    expect(await contents(again.topic)).toEqual([[], ['b'], []]);
+    await expect(again.topic.append({ value: 'c' }, { partition: 0 })).rejects.toThrow(
+      DiskFullError,
+    );
+    bench.clock.advance(1000);
+    await continuations();
+    expect(await contents(again.topic)).toEqual([['a'], ['b'], []]);
+  });
+
+  test('fails with the log that cannot sync what stands before it; others go on', async () => {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open('os');
+    for (const partition of [0, 1]) await topic.append({ value: 'plain' }, { partition });
+    bench.fileSystem.addFault({
+      operations: ['datasync'],
+      path: /topics.*\/0\/.*log$/,
+      errno: 'EIO',
+    });
+    const both = commit({ store, topic }, [['a'], ['b'], []]);
+    const other = commit({ store, topic }, [[], ['c'], ['c']]);
+    await expect(both).rejects.toThrow(FailedError);
+    expect(await other).toEqual({ baseOffsets: [1, 0] });
+    expect(await contents(topic)).toEqual([['plain'], ['plain', 'c'], ['c']]);
+    bench.cutPower();
+    expect((await contents((await bench.open('os')).topic)).slice(1)).toEqual([
+      ['plain', 'c'],
+      ['c'],
+    ]);
+  });
+
+  test('is applied by the next opening when a log fails after it is durable', async () => {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open();
+    await contents(topic); // Opens its logs.
+    bench.fileSystem.addFault({
+      operations: ['write'],
+      path: /topics.*\/0\/.*log$/,
+      errno: 'EIO',
+    });
+    await commit({ store, topic }, [['a'], ['b'], []]);
+    expect(await contents(topic)).toEqual([[], ['b'], []]);
+    await expect(topic.append({ value: 'c' }, { partition: 0 })).rejects.toThrow(FailedError);
+    await store.close().catch(() => undefined);
+    expect(await contents((await bench.open()).topic)).toEqual([['a'], ['b'], []]);
+  });
+
+  test('survives a log that was damaged behind what it had synced, as damage', async () => {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open();
+    await topic.append({ value: 'plain' }, { partition: 0 });
+    await commit({ store, topic }, [['a'], [], []]);
+    const { path } = await topic.partitions.at(0).log();
+    bench.cutPower();
+    const image = bench.fileSystem;
+    for (const name of await image.list(path)) await image.unlink(`${path}/${name}`);
+    const again = await bench.open();
+    await expect(contents(again.topic)).rejects.toThrow(/is missing|is not there|log/);
+  });
+});
