@@ -19,6 +19,7 @@ export const SUITES: readonly Suite[] = [
   { name: 'stalls', load: async () => (await import('./stalls.ts')).stallsSuite },
   { name: 'memory', load: async () => (await import('./memory.ts')).memorySuite },
   { name: 'allocation', load: async () => (await import('./allocation.ts')).allocationSuite },
+  { name: 'topics', load: async () => (await import('./topics.ts')).topicsSuite },
   { name: 'scale', load: async () => (await import('./scale.ts')).scaleSuite },
   { name: 'c', load: async () => (await import('./c.ts')).cSuite, isCheckoutOnly: true },
   {

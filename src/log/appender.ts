@@ -74,16 +74,13 @@ export class Appender {
     this.#builder = builder;
     this.#turnTime = new TurnTime(options.clock);
     this.#backpressure = new Backpressure({ progress: builder, queuedBytesMax });
-    const { clock, marks, onVisible } = options;
     this.commits = new CommitAppends({
-      clock,
-      marks,
-      builder,
+      ...options,
       syncedUpTo: (offset) => this.#syncedUpTo(offset),
       submit: (waiter) => this.submit('os', waiter),
+      sync: (offset) => options.syncLoop.request(offset),
       drain: () => this.#drain(),
       refuse: (cause) => this.#refuse(cause),
-      onVisible,
     });
   }
 
@@ -335,9 +332,10 @@ export class Appender {
       }
       this.#builder.release(chunk);
       this.#backpressure.written(chunk.nextOffset, chunk.encodedBytes);
-      this.#afterWrite();
-      if (chunk.state !== 'committed') continue;
-      this.commits.pending = null;
+      const isCommitted = chunk.state === 'committed';
+      this.#afterWrite(isCommitted);
+      if (!isCommitted) continue;
+      this.commits.written(chunk);
       this.#backpressure.settle(chunk.nextOffset); // The journal has it: that is as good as synced.
     }
   }
@@ -352,7 +350,7 @@ export class Appender {
     }
   }
 
-  #afterWrite(): void {
+  #afterWrite(isCommitted: boolean): void {
     const { marks, policy, syncLoop, observer } = this.#options;
     const { durability } = policy;
     const { writtenOffset } = marks;
@@ -367,7 +365,8 @@ export class Appender {
     );
     if (!this.#waiters.synced.isEmpty) syncLoop.request(this.#waiters.synced.lastOffset);
     const isTimed = durability !== 'os' || asked === 'interval';
-    if (isTimed && writtenOffset > this.#waiters.synced.lastOffset) this.#armTimer();
+    if (!isCommitted && isTimed && writtenOffset > this.#waiters.synced.lastOffset)
+      this.#armTimer();
     syncLoop.poke();
     this.#options.onWritten();
     this.#backpressure.wake(false);

@@ -1,5 +1,6 @@
 /** The part of an appender that commits use: records that are held back, and written whatever happens. */
 import type { Clock, Timer } from '../core/clock.ts';
+import { MIB } from '../core/limits.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { Waiter } from './ack-queue.ts';
 import type { BatchBuilder } from './batch-builder.ts';
@@ -9,6 +10,9 @@ import type { LogMarks } from './marks.ts';
 
 /** How long committed records that found no room on the disk wait before they are tried again. */
 const RETRY_MS = 1000;
+/** The journal holds them, so they are synced when it suits: so often, or after so many bytes. */
+const SYNC_MS = 1000;
+const UNSYNCED_BYTES_MAX = 8 * MIB;
 
 export interface CommitAppendsOptions {
   readonly clock: Clock;
@@ -18,6 +22,8 @@ export interface CommitAppendsOptions {
   readonly syncedUpTo: (offset: number) => Promise<void>;
   /** Has `waiter` answered when its records are written, and what stands before written soon. */
   readonly submit: (waiter: Waiter) => void;
+  /** Has everything below an offset synced, without anybody who waits. */
+  readonly sync: (offset: number) => void;
   /** Writes what may be written. */
   readonly drain: () => void;
   /** Rejects everything that is neither written nor committed. */
@@ -37,6 +43,9 @@ export class CommitAppends implements Holder {
   /** Tells those who wait for the last of them that they are `pending`. */
   #onPend: (() => void) | null = null;
   #retryTimer: Timer | null = null;
+  /** Written and not known to be synced. */
+  #unsyncedBytes = 0;
+  #syncTimer: Timer | null = null;
 
   constructor(options: CommitAppendsOptions) {
     this.#options = options;
@@ -139,8 +148,25 @@ export class CommitAppends implements Holder {
     }, RETRY_MS);
   }
 
+  /** A committed chunk is written. */
+  written({ nextOffset, sizeBytes }: Chunk): void {
+    const { clock, marks, sync } = this.#options;
+    this.pending = null;
+    this.#unsyncedBytes += sizeBytes;
+    if (this.#unsyncedBytes >= UNSYNCED_BYTES_MAX) {
+      this.#unsyncedBytes = 0;
+      sync(nextOffset);
+    }
+    this.#syncTimer ??= clock.setTimer(() => {
+      this.#syncTimer = null;
+      this.#unsyncedBytes = 0;
+      sync(marks.writtenOffset);
+    }, SYNC_MS);
+  }
+
   /** Tries no more: what is not written is in the journal, and the next opening writes it. */
   close(): void {
     this.#retryTimer?.cancel();
+    this.#syncTimer?.cancel();
   }
 }
