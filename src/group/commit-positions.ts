@@ -1,6 +1,7 @@
 /** What a member commits: checked, and journaled under the right that it was read with. */
 import { argumentError, checkInteger } from '../core/assert.ts';
 import { TooLargeError } from '../core/errors.ts';
+import type { Log } from '../log/log.ts';
 import type { ReadFrom } from '../log/read-options.ts';
 import type { Ownership } from './coordinator.ts';
 import type { GroupShared } from './group-shared.ts';
@@ -40,18 +41,24 @@ export async function commitPositions(
   checkOwned: (ownership: Ownership) => void,
 ): Promise<void> {
   if (positions.length === 0) return;
-  const changes = await Promise.all(positions.map((position) => changeOf(shared, position)));
+  const changes: PositionChange[] = [];
+  for (const position of positions) {
+    const { partition } = position.ownership;
+    // Mostly it is open: its batch was just read.
+    const log = shared.openedLogOf(partition) ?? (await shared.logOf(partition));
+    changes.push(changeOf(log, position));
+  }
   // In the step that puts them in the queue: what the next owner commits comes behind.
   for (const { ownership } of positions) checkOwned(ownership);
-  await shared.committer.commit(changes);
+  await shared.commit(changes);
 }
 
-async function changeOf(shared: GroupShared, position: OwnedPosition): Promise<PositionChange> {
-  const { ownership, offset, epoch, metadata } = position;
-  const { partition } = ownership;
-  const { logId, visibleOffset } = await shared.logOf(partition);
+function changeOf(
+  { logId, visibleOffset }: Log<Uint8Array>,
+  { ownership, offset, epoch, metadata }: OwnedPosition,
+): PositionChange {
   checkInteger('offset', offset, { min: 0, max: visibleOffset });
-  return { partition, logId, offset, epoch, metadata };
+  return { partition: ownership.partition, logId, offset, epoch, metadata };
 }
 
 /** Where a committed position lets a read begin. */

@@ -125,7 +125,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     { metadata = '' }: CommitOptions = {},
   ): Promise<void> {
     if (this.#isClosed) throw new ClosedError({ resource: 'consumer group', name: this.name });
-    checkMetadata(metadata);
+    if (metadata !== '') checkMetadata(metadata);
     const positions = this.#positionsOf(what).map((position) => ({ ...position, metadata }));
     await commitPositions(this.#shared, positions, this.#checkOwned);
   }
@@ -168,7 +168,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       if (this.#settings.autoCommit === 'after') await this.#commitHandled(this.#uncommitted);
     } finally {
       // What the next owner, or a reset, finds must be the last word of this member.
-      await this.#shared.committer.idle();
+      await this.#shared.commitsIdle();
       this.#dropFeeds();
       this.#shared.coordinator.leave(this.#memberId);
       this.#notify();

@@ -1,4 +1,5 @@
 /** What the journal knows of consumer groups: entries, and the state that they add up to. */
+import { present } from '../core/assert.ts';
 import { list, map, struct, text, uint, type ValueOf } from '../journal/entry-fields.ts';
 import { entryType } from '../journal/entry-type.ts';
 import { sets, type Fold, type Reducer } from '../journal/fold.ts';
@@ -25,11 +26,15 @@ const change = struct({
 
 export type PositionChange = Readonly<ValueOf<typeof change>>;
 
-/** Positions were committed by members. The first such entry makes the group. */
+const groupPositions = struct({ topicId: uint, group: text, positions: list(change) });
+
+export type GroupPositions = ValueOf<typeof groupPositions>;
+
+/** Positions were committed by members. The first of a group makes it; none stands in it twice. */
 export const offsetsCommitted = entryType({
   kind: 20,
   name: 'offsets-committed',
-  fields: { topicId: uint, group: text, positions: list(change), timeMs: uint },
+  fields: { groups: list(groupPositions), timeMs: uint },
 });
 
 /** Positions were set by hand, while the group had no members. */
@@ -54,7 +59,7 @@ const groupState = struct({
 
 export type GroupState = ValueOf<typeof groupState>;
 
-interface GroupName {
+export interface GroupName {
   readonly topicId: number;
   readonly group: string;
 }
@@ -75,15 +80,29 @@ export function namedOffset(fold: Fold, topicId: number, partition: number): num
   return offset;
 }
 
-type PositionsEntry = ValueOf<(typeof offsetsCommitted)['fields'][number]>;
-
-function withPositions(state: GroupState | null, entry: PositionsEntry): GroupState {
-  const { topicId, group, timeMs } = entry;
+function withPositions(
+  state: GroupState | null,
+  { topicId, group, positions }: GroupPositions,
+  timeMs: number,
+): GroupState {
   const next = state ?? { topicId, group, createdTimeMs: timeMs, positions: new Map() };
-  for (const { partition, offset, epoch, metadata } of entry.positions) {
+  for (const { partition, offset, epoch, metadata } of positions) {
     next.positions.set(partition, { offset, epoch, metadata, timeMs });
   }
   return next;
+}
+
+type CommittedEntry = ValueOf<(typeof offsetsCommitted)['fields'][number]>;
+
+/** The groups of an entry by their ids, so that each finds its own among thousands. */
+const groupsOfEntries = new WeakMap<CommittedEntry, ReadonlyMap<string, GroupPositions>>();
+
+function groupsOf(entry: CommittedEntry): ReadonlyMap<string, GroupPositions> {
+  const known = groupsOfEntries.get(entry);
+  if (known !== undefined) return known;
+  const byId = new Map(entry.groups.map((group) => [groupId(group), group]));
+  groupsOfEntries.set(entry, byId);
+  return byId;
 }
 
 /** One instance per group. */
@@ -91,8 +110,15 @@ export const groups: Reducer<GroupState> = {
   name: 'group',
   state: groupState,
   rules: [
-    sets(offsetsCommitted, { id: groupId, set: withPositions }),
-    sets(groupReset, { id: groupId, set: withPositions }),
+    sets(offsetsCommitted, {
+      id: (entry) => [...groupsOf(entry).keys()],
+      set: (state: GroupState | null, entry, id) =>
+        withPositions(state, present(groupsOf(entry).get(id), 'one of its ids'), entry.timeMs),
+    }),
+    sets(groupReset, {
+      id: groupId,
+      set: (state: GroupState | null, entry) => withPositions(state, entry, entry.timeMs),
+    }),
     // Also of one that is gone: a journal that says it twice is no damage.
     sets(groupDeleted, { id: groupId, set: (): GroupState | null => null }),
   ],

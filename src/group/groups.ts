@@ -73,8 +73,10 @@ export class ConsumerGroups {
   readonly #active = new Map<string, ActiveGroup>();
   /** Resets and deletions one after the other: each is decided on what the one before left. */
   readonly #changes = new Mutex();
+  readonly #committer: OffsetCommitter;
 
   constructor(parts: GroupsParts) {
+    this.#committer = new OffsetCommitter(parts);
     this.#parts = parts;
   }
 
@@ -221,9 +223,9 @@ export class ConsumerGroups {
     group: string,
     { singleActive }: { readonly singleActive: boolean },
   ): ActiveGroup {
-    const { clock, journal } = this.#parts;
-    const { topicId } = partitions;
-    const id = groupId({ topicId, group });
+    const { clock } = this.#parts;
+    const ref = { topicId: partitions.topicId, group };
+    const id = groupId(ref);
     const coordinator = new GroupCoordinator({
       clock,
       partitionCount: () => partitions.count,
@@ -238,8 +240,10 @@ export class ConsumerGroups {
       group,
       clock,
       coordinator,
-      committer: new OffsetCommitter({ journal, clock, topicId, group }),
+      commit: (changes) => this.#committer.commit(ref, changes),
+      commitsIdle: () => this.#committer.idle(),
       committed: (partition) => this.#committed(id, partition),
+      openedLogOf: (partition) => partitions.at(partition).opened,
       logOf: (partition) => partitions.at(partition).log(),
     };
     return { shared, end, isSingle: singleActive, members: new Set() };
@@ -263,7 +267,7 @@ export class ConsumerGroups {
 
   /** Waits for what members committed that are gone: no commit shall come later than what follows. */
   async #checkInactive(id: string, name: string, requested: string): Promise<void> {
-    await this.#active.get(id)?.shared.committer.idle();
+    await this.#committer.idle();
     const memberCount = this.#memberCount(id);
     if (memberCount === 0) return;
     const stored = `${memberCount} members`;

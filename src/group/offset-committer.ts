@@ -1,50 +1,94 @@
-/** Commits positions of one group: what arrives while an entry is on its way shares the next one. */
+/**
+ * Commits positions for all groups of a store: what arrives while an entry is on its way shares the
+ * next one, whatever group it is of. So a thousand groups cost one entry, and one fdatasync.
+ */
 import type { Clock } from '../core/clock.ts';
+import { MIB } from '../core/limits.ts';
 import type { Journal } from '../journal/journal.ts';
-import { offsetsCommitted, type PositionChange } from './group-state.ts';
+import {
+  offsetsCommitted,
+  type GroupName,
+  type GroupPositions,
+  type PositionChange,
+} from './group-state.ts';
 
 export interface OffsetCommitterOptions {
   readonly journal: Journal;
   readonly clock: Clock;
-  readonly topicId: number;
-  readonly group: string;
 }
 
-/** What is to be committed, by partition: the last one counts. */
-type Changes = Map<number, PositionChange>;
+/** What one group commits, by partition: the last one counts. */
+interface GroupChanges extends GroupName {
+  readonly positions: Map<number, PositionChange>;
+}
+
+/** What shares an entry. */
+interface Round {
+  readonly groups: Map<GroupName, GroupChanges>;
+  sizeBytes: number;
+  readonly done: Promise<void>;
+}
+
+/** An entry that is so large takes no more. */
+const ENTRY_BYTES = MIB;
+/** Of a position without its metadata, encoded, at most. */
+const POSITION_BYTES = 32;
+/** Of a UTF-16 unit in UTF-8, at most. */
+const UNIT_BYTES_MAX = 3;
 
 export class OffsetCommitter {
   readonly #options: OffsetCommitterOptions;
-  #changes: Changes = new Map();
-  /** The entry that will take `#changes` along; null = there are none. */
-  #next: Promise<void> | null = null;
-  /** The entry on its way. */
-  #current: Promise<void> = Promise.resolve();
+  /** Takes what comes; null = nothing waits. */
+  #open: Round | null = null;
+  /** The last entry that was begun. */
+  #last: Promise<void> = Promise.resolve();
 
   constructor(options: OffsetCommitterOptions) {
     this.#options = options;
   }
 
-  /** Resolves when the positions are synced. @throws as `Journal.append` */
-  commit(changes: readonly PositionChange[]): Promise<void> {
-    for (const change of changes) this.#changes.set(change.partition, change);
-    this.#next ??= this.#current.then(() => this.#write());
-    return this.#next;
+  /**
+   * Resolves when the positions are synced.
+   *
+   * @param group  the same object for every commit of the group
+   * @throws as `Journal.append`
+   */
+  commit(group: GroupName, changes: readonly PositionChange[]): Promise<void> {
+    if (this.#open !== null && this.#open.sizeBytes >= ENTRY_BYTES) this.#open = null;
+    const round = (this.#open ??= this.#begin());
+    let own = round.groups.get(group);
+    if (own === undefined) {
+      const { topicId, group: name } = group;
+      own = { topicId, group: name, positions: new Map() };
+      round.groups.set(group, own);
+      round.sizeBytes += UNIT_BYTES_MAX * name.length;
+    }
+    for (const change of changes) {
+      own.positions.set(change.partition, change);
+      round.sizeBytes += POSITION_BYTES + UNIT_BYTES_MAX * change.metadata.length;
+    }
+    return round.done;
   }
 
   /** Waits for everything that was committed so far, whatever becomes of it. */
   async idle(): Promise<void> {
-    await (this.#next ?? this.#current).catch(() => undefined);
+    await this.#last;
   }
 
-  async #write(): Promise<void> {
-    const { journal, clock, topicId, group } = this.#options;
-    const positions = [...this.#changes.values()];
-    this.#changes = new Map();
-    this.#next = null;
-    const entry = { topicId, group, positions, timeMs: clock.now() };
-    const written = journal.append(offsetsCommitted, entry, 'sync').then(() => undefined);
-    this.#current = written.catch(() => undefined); // The next one does not depend on its fate.
-    await written;
+  #begin(): Round {
+    const groups = new Map<GroupName, GroupChanges>();
+    const done = this.#last.then(() => this.#write(groups));
+    this.#last = done.catch(() => undefined); // The next one does not depend on its fate.
+    return { groups, sizeBytes: 0, done };
+  }
+
+  async #write(changes: Round['groups']): Promise<void> {
+    if (this.#open?.groups === changes) this.#open = null;
+    const { journal, clock } = this.#options;
+    const groups: GroupPositions[] = [];
+    for (const { topicId, group, positions } of changes.values()) {
+      groups.push({ topicId, group, positions: [...positions.values()] });
+    }
+    await journal.append(offsetsCommitted, { groups, timeMs: clock.now() }, 'sync');
   }
 }

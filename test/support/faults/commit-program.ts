@@ -114,7 +114,8 @@ export class CommitProgram {
     const { topicId } = store.describeTopic(TOPIC);
     const positions = [{ partition: 0, logId: 1, offset: 0, epoch: 0, metadata: '' }];
     const group = groupOf(number);
-    const changes = [change(offsetsCommitted, { topicId, group, positions, timeMs: 1 })];
+    const groups = [{ topicId, group, positions }];
+    const changes = [change(offsetsCommitted, { groups, timeMs: 1 })];
     const { baseOffsets } = await store.committer.commit({ appends, changes });
     commit.isAcknowledged = true;
     for (const [at, own] of [...values.values()].entries()) {

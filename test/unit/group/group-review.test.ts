@@ -148,12 +148,15 @@ describe('a member', () => {
     const open = log.log.bind(log);
     let goOn: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => (goOn = resolve));
+    const { opened } = log;
     log.log = () => gate.then(open);
+    log.opened = null; // As one that must be opened first.
     const late = one.commit([
       { partition: 0, offset: 1 },
       { partition: 1, offset: 1 },
     ]);
     log.log = open;
+    log.opened = opened;
     bench.clock.advance(1000); // Taken for dead.
     const two = await topic.consumerGroup('g');
     await take(two, 8);

@@ -12,7 +12,7 @@ import { commit, CommitBench, contents, type Texts } from '../../support/commit-
 function positionChange(store: Store, offset: number): Change {
   const { topicId } = store.describeTopic('t');
   const positions = [{ partition: 0, logId: 1, offset, epoch: 0, metadata: '' }];
-  return change(offsetsCommitted, { topicId, group: 'g', positions, timeMs: 1 });
+  return change(offsetsCommitted, { groups: [{ topicId, group: 'g', positions }], timeMs: 1 });
 }
 
 describe('a commit', () => {
