@@ -32,21 +32,35 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 /**
  * Commits positions, none of which may be beyond what readers see.
  *
- * @param checkOwned  throws when the member has lost that right
+ * @param positions   of partitions that the member owns now
+ * @param checkOwned  throws when it does not any more
  * @throws FencedError; RangeError; as `Journal.append`
  */
-export async function commitPositions(
+export function commitPositions(
   shared: GroupShared,
   positions: readonly OwnedPosition[],
   checkOwned: (ownership: Ownership) => void,
 ): Promise<void> {
-  if (positions.length === 0) return;
+  if (positions.length === 0) return Promise.resolve();
   const changes: PositionChange[] = [];
   for (const position of positions) {
-    const { partition } = position.ownership;
+    const log = shared.openedLogOf(position.ownership.partition);
     // Mostly it is open: its batch was just read.
-    const log = shared.openedLogOf(partition) ?? (await shared.logOf(partition));
+    if (log === null) return commitOpened(shared, positions, checkOwned);
     changes.push(changeOf(log, position));
+  }
+  return shared.commit(changes);
+}
+
+/** The same where logs must be opened first. */
+async function commitOpened(
+  shared: GroupShared,
+  positions: readonly OwnedPosition[],
+  checkOwned: (ownership: Ownership) => void,
+): Promise<void> {
+  const changes: PositionChange[] = [];
+  for (const position of positions) {
+    changes.push(changeOf(await shared.logOf(position.ownership.partition), position));
   }
   // In the step that puts them in the queue: what the next owner commits comes behind.
   for (const { ownership } of positions) checkOwned(ownership);

@@ -1,4 +1,5 @@
 /** One member of a consumer group, as its users hold it: read, commit, seek, pause, leave. */
+import { toError } from '../core/abort.ts';
 import { argumentError, checkInteger } from '../core/assert.ts';
 import { ClosedError, FencedError, OffsetOutOfRangeError } from '../core/errors.ts';
 import { RecordBatch } from '../log/record.ts';
@@ -76,10 +77,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
 
   /** Partitions that the member reads now, ascending. */
   get assignment(): readonly number[] {
-    return this.#shared.coordinator
-      .ownedBy(this.#memberId)
-      .map(({ partition }) => partition)
-      .toSorted((one, two) => one - two);
+    return this.#shared.coordinator.assignmentOf(this.#memberId);
   }
 
   /**
@@ -120,14 +118,17 @@ export class ConsumerGroup<T> implements AsyncDisposable {
    * Durability: synced when it resolves. Cost: commits that are made while one is on its way share
    * the next sync.
    */
-  async commit(
+  commit(
     what?: RecordBatch<T> | CommitPosition | readonly CommitPosition[],
     { metadata = '' }: CommitOptions = {},
   ): Promise<void> {
-    if (this.#isClosed) throw new ClosedError({ resource: 'consumer group', name: this.name });
-    if (metadata !== '') checkMetadata(metadata);
-    const positions = this.#positionsOf(what).map((position) => ({ ...position, metadata }));
-    await commitPositions(this.#shared, positions, this.#checkOwned);
+    try {
+      if (this.#isClosed) throw new ClosedError({ resource: 'consumer group', name: this.name });
+      if (metadata !== '') checkMetadata(metadata);
+      return commitPositions(this.#shared, this.#positionsOf(what, metadata), this.#checkOwned);
+    } catch (error) {
+      return Promise.reject(toError(error));
+    }
   }
 
   /** What the group committed last in a partition; null when it never did. */
@@ -275,12 +276,8 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     const committed = this.committed(ownership.partition);
     const from: ReadFrom =
       committed === null ? readFromOf(this.#settings.from, clock) : placeOf(committed);
-    const feed = new PartitionFeed<T>({
-      topic: this.#topic,
-      ownership,
-      from,
-      onArrival: this.#notify,
-    });
+    const onArrival = this.#notify;
+    const feed = new PartitionFeed<T>({ topic: this.#topic, ownership, from, onArrival });
     this.#feeds.set(ownership.partition, feed);
     return feed;
   }
@@ -340,12 +337,13 @@ export class ConsumerGroup<T> implements AsyncDisposable {
 
   #positionsOf(
     what: RecordBatch<T> | CommitPosition | readonly CommitPosition[] | undefined,
-  ): readonly Omit<OwnedPosition, 'metadata'>[] {
+    metadata: string,
+  ): readonly OwnedPosition[] {
     if (what === undefined) {
       return [...this.#feeds.values()].flatMap(({ ownership, position }) => {
         if (position === null) return [];
         this.#checkOwned(ownership);
-        return [{ ownership, ...position }];
+        return [{ ownership, ...position, metadata }];
       });
     }
     if (what instanceof RecordBatch) {
@@ -355,13 +353,13 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       }
       this.#checkOwned(ownership);
       const { nextOffset: offset, epoch } = what;
-      return [{ ownership, offset, epoch }];
+      return [{ ownership, offset, epoch, metadata }];
     }
     return (isList(what) ? what : [what]).map(({ partition, offset }) => {
       checkInteger('offset', offset, { min: 0 });
       const { ownership } = this.#feed(partition);
       this.#checkOwned(ownership);
-      return { ownership, offset, epoch: 0 };
+      return { ownership, offset, epoch: 0, metadata };
     });
   }
 

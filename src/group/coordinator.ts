@@ -130,6 +130,12 @@ export class GroupCoordinator {
     return [...(this.#members.get(id)?.owned.values() ?? [])];
   }
 
+  /** The partitions of that, ascending. */
+  assignmentOf(id: string): readonly number[] {
+    const partitions = this.ownedBy(id).map(({ partition }) => partition);
+    return partitions.toSorted((one, two) => one - two);
+  }
+
   /** Whether the member may still commit what it read under this right. */
   isValid(id: string, { partition, ownerEpoch }: Ownership): boolean {
     return this.#members.get(id)?.owned.get(partition)?.ownerEpoch === ownerEpoch;
