@@ -139,7 +139,7 @@ export class Committer {
     for (const waiting of group) waiting.resolve(resultOf(waiting, parts, holds));
   }
 
-  /** Logs could not sync what stands before: the commits without them try again. */
+  /** Logs cannot take their part: the commits without them try again. */
   #retryWithout(
     unready: ReadonlyMap<Appender, Error>,
     group: readonly Waiting[],
@@ -196,12 +196,12 @@ function partsOf(group: readonly Waiting[]): Parts {
   return parts;
 }
 
-/** Why what stands before the held records cannot be made durable, by log. */
+/** Why a log cannot take its part: what stands before is not durable, or there is no room. */
 async function failuresOf(holds: Holds): Promise<ReadonlyMap<Appender, Error>> {
   const failures = new Map<Appender, Error>();
   await Promise.all(
     [...holds].map(async ([appender, held]) => {
-      await held.plainSynced().catch((error: unknown) => failures.set(appender, toError(error)));
+      await held.ready().catch((error: unknown) => failures.set(appender, toError(error)));
     }),
   );
   return failures;

@@ -78,6 +78,7 @@ export class Appender {
       ...options,
       syncedUpTo: (offset) => this.#syncedUpTo(offset),
       submit: (waiter) => this.submit('os', waiter),
+      refusalFor: (sizeBytes) => options.writer.refusal(sizeBytes),
       sync: (offset) => options.syncLoop.request(offset),
       drain: () => this.#drain(),
       refuse: (cause) => this.#refuse(cause),

@@ -91,7 +91,8 @@ export class ChunkWriter {
     const ahead = this.#ahead.get(chunk);
     if (ahead === undefined) {
       assert(this.#ahead.size === 0, 'what was issued ahead comes first');
-      if (!this.#options.guard.admits(chunk.sizeBytes)) await this.#askForRoom(chunk.sizeBytes);
+      // The floor is there for what must be written: room was asked for when it was decided.
+      if (chunk.state !== 'committed') await this.#askForRoom(chunk.sizeBytes);
       if (chunk.startsSegment) await this.#startSegment(chunk.segment);
     }
     const { segment } = chunk;
@@ -125,8 +126,14 @@ export class ChunkWriter {
     };
   }
 
+  /** Why so many bytes must not be written now; null when they may. */
+  async refusal(sizeBytes: number): Promise<Error | null> {
+    const { guard } = this.#options;
+    return guard.admits(sizeBytes) ? null : guard.refusal(sizeBytes);
+  }
+
   async #askForRoom(sizeBytes: number): Promise<void> {
-    const refusal = await this.#options.guard.refusal(sizeBytes);
+    const refusal = await this.refusal(sizeBytes);
     if (refusal !== null) throw new RefusedWrite(refusal);
   }
 

@@ -22,6 +22,8 @@ export interface CommitAppendsOptions {
   readonly syncedUpTo: (offset: number) => Promise<void>;
   /** Has `waiter` answered when its records are written, and what stands before written soon. */
   readonly submit: (waiter: Waiter) => void;
+  /** Why so many bytes must not be written now; null when they may. */
+  readonly refusalFor: (sizeBytes: number) => Promise<Error | null>;
   /** Has everything below an offset synced, without anybody who waits. */
   readonly sync: (offset: number) => void;
   /** Writes what may be written. */
@@ -113,6 +115,10 @@ export class CommitAppends implements Holder {
 
   syncedUpTo(offset: number): Promise<void> {
     return this.#options.syncedUpTo(offset);
+  }
+
+  refusalFor(sizeBytes: number): Promise<Error | null> {
+    return this.#options.refusalFor(sizeBytes);
   }
 
   releaseHeld(): void {

@@ -11,6 +11,8 @@ export interface Holder {
   readonly marks: LogMarks;
   /** Resolves when everything below `offset` is synced. @throws why it is not, and never will be */
   syncedUpTo(offset: number): Promise<void>;
+  /** Why so many bytes must not be written now; null when they may. */
+  refusalFor(sizeBytes: number): Promise<Error | null>;
   releaseHeld(): void;
   refuseHeld(cause: Error): void;
   /** Called when readers may see more. */
@@ -68,10 +70,16 @@ export class HeldAppend {
     return this.#state === 'written' || this.#state === 'failed';
   }
 
-  /** Resolves when what stands before them cannot be lost. @throws why they were refused */
-  async plainSynced(): Promise<void> {
+  /**
+   * Resolves when what stands before them cannot be lost, and there is room for them, here and in the
+   * journal. @throws why they were refused, or must be
+   */
+  async ready(): Promise<void> {
     await this.#holder.syncedUpTo(this.#plainEnd);
     if (this.#refusal !== null) throw this.#refusal;
+    const sizeBytes = this.batches.reduce((sum, { length }) => sum + length, 0);
+    const refusal = await this.#holder.refusalFor(2 * sizeBytes);
+    if (refusal !== null) throw refusal;
   }
 
   /** They are durable in the journal: has them written. Cannot fail, only take long: see `settled` */

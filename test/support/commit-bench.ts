@@ -26,9 +26,9 @@ export class CommitBench {
     this.fileSystem = new FaultyFileSystem({ random: new SeededRandom(2) });
   }
 
-  async open(durability: DurabilityLevel = 'sync') {
+  async open(durability: DurabilityLevel = 'sync', freeBytesMin = 0) {
     const { fileSystem, clock, random } = this;
-    const options = { fileSystem, clock, random, freeBytesMin: 0 };
+    const options = { fileSystem, clock, random, freeBytesMin };
     const store = await openStore('/store', options);
     onTestFinished(() => store.close().catch(() => undefined));
     const topicOptions = { codec: utf8, partitions: PARTITIONS, durability };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { DiskFullError, FailedError } from '../../../src/core/errors.ts';
+import { MIB } from '../../../src/core/limits.ts';
 import { commit, CommitBench, contents } from '../../support/commit-bench.ts';
 
 /** Lets run what follows from calls that have ended. */
@@ -18,6 +19,21 @@ describe('a commit on a failing disk', () => {
     expect(await contents(topic)).toEqual([['before'], [], []]);
     await commit({ store, topic }, [['c'], ['d'], []]);
     expect(await contents(topic)).toEqual([['before', 'c'], ['d'], []]);
+  });
+
+  test('is refused before it is durable when there is no room for it above the floor', async () => {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open('sync', MIB);
+    await contents(topic); // Opens its logs.
+    const { freeBytes, totalBytes } = await bench.fileSystem.space('/store');
+    const room = 10_000;
+    bench.fileSystem.capacityBytes = totalBytes - freeBytes + MIB + room;
+    bench.clock.advance(60_000); // What was asked before is old.
+    const large = 'x'.repeat(room / 2);
+    await expect(commit({ store, topic }, [[large], ['b'], []])).rejects.toThrow(DiskFullError);
+    expect(await contents(topic)).toEqual([[], [], []]);
+    await commit({ store, topic }, [['a'], ['b'], []]);
+    expect(await contents(topic)).toEqual([['a'], ['b'], []]);
   });
 
   test('may be there after the journal could not be synced, and nobody gets its offsets', async () => {
