@@ -92,7 +92,9 @@ export class ChunkWriter {
     if (ahead === undefined) {
       assert(this.#ahead.size === 0, 'what was issued ahead comes first');
       // The floor is there for what must be written: room was asked for when it was decided.
-      if (chunk.state !== 'committed') await this.#askForRoom(chunk.sizeBytes);
+      const mayRefuse = chunk.state !== 'committed';
+      const { guard } = this.#options;
+      if (mayRefuse && !guard.admits(chunk.sizeBytes)) await this.#askForRoom(chunk.sizeBytes);
       if (chunk.startsSegment) await this.#startSegment(chunk.segment);
     }
     const { segment } = chunk;
@@ -133,7 +135,7 @@ export class ChunkWriter {
   }
 
   async #askForRoom(sizeBytes: number): Promise<void> {
-    const refusal = await this.refusal(sizeBytes);
+    const refusal = await this.#options.guard.refusal(sizeBytes);
     if (refusal !== null) throw new RefusedWrite(refusal);
   }
 
