@@ -74,6 +74,9 @@ export const ENTRY_TYPES = [
  * Opens the store in a directory, creating it when missing: its topics, and the journal that holds
  * every change of their state.
  *
+ * Where the journal is damaged, the store opens read-only, with what is known up to the damage: see
+ * `Store.damage`, and the option `onCorruption`.
+ *
  * With `readOnly` nothing is locked or written, so that it works beside a store in another process:
  * topics and groups are as they were when it was opened, the records in the topics go on.
  *
@@ -81,7 +84,8 @@ export const ENTRY_TYPES = [
  * @returns an open store; close it
  * @throws TypeError, RangeError for wrong options; LockedError when another process or handle has
  *   it; NotFoundError with `create: false` or `readOnly`; ConflictError when the directory is a bare log;
- *   CorruptLogError when the journal is damaged; UnsupportedVersionError; IoError
+ *   CorruptLogError when the journal or `store.json` is gone, or for any damage with
+ *   `onCorruption: 'fail'`; UnsupportedVersionError; IoError
  *
  * Cost: reads the journal. Topics are opened when they are first used.
  */
@@ -95,8 +99,21 @@ export async function openStore(
     typeof pathOrOptions === 'object' && pathOrOptions !== null
       ? resolveStoreOptions(null, pathOrOptions)
       : resolveStoreOptions(pathOrOptions, options);
-  const { fileSystem, clock, create, readOnly } = settings;
-  if (readOnly) return openForReading(settings);
+  return settings.readOnly ? openForReading(settings) : openForWriting(settings);
+}
+
+async function openForWriting(settings: StoreSettings): Promise<Store> {
+  const store = await openLocked(settings);
+  if (store.damage === null) return store;
+  await store.close(); // Others may read, too, and repair.
+  const shown = await openForReading({ ...settings, readOnly: true });
+  if (shown.damage !== null) return shown;
+  await shown.close(); // Somebody has repaired it.
+  return openForWriting(settings);
+}
+
+async function openLocked(settings: StoreSettings): Promise<Store> {
+  const { fileSystem, clock, create } = settings;
   if (create) await fileSystem.makeDirectory(settings.path);
   const directory = await existingDirectory(settings);
   if (!create) await checkStoreThere(directory);
@@ -165,7 +182,7 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
   const shared = { fileSystem, clock, random, freeBytesMin, readOnly };
   const journalLog = await openJournalLog(directory, settings, homeOf(journal));
   try {
-    await journal.load(journalLog);
+    await journal.load(journalLog, settings.onCorruption === 'fail' ? 'throw' : 'stop');
   } catch (error) {
     await journalLog.close().catch(() => undefined); // The first failure is the one to hear of.
     throw error;
@@ -176,7 +193,7 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
     random,
     journal,
     fold,
-    logHome: homeOf(null),
+    logHome: { ...homeOf(null), readOnlyCause: journal.damage },
     logOptions: shared,
     topicDefaults: { durability },
     namedOffset: (topicId, partition) => namedOffset(fold, topicId, partition),
@@ -206,13 +223,13 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
 /** A new one only where there are no topics: an empty journal would hide them. */
 async function openJournalLog(
   { fileSystem, path }: LogDirectory,
-  { clock, random, freeBytesMin, readOnly }: StoreSettings,
+  { clock, random, freeBytesMin, readOnly, onCorruption }: StoreSettings,
   home: LogHome,
 ): Promise<Log<Uint8Array>> {
   const create = !(await fileSystem.list(path)).includes(TOPICS_DIRECTORY);
   const journalPath = join(path, JOURNAL_DIRECTORY);
   const shared = { fileSystem, clock, random, freeBytesMin, create, readOnly };
-  const options = { ...shared, codec: bytes, recordBytesMax: ENTRY_BYTES_MAX };
+  const options = { ...shared, onCorruption, codec: bytes, recordBytesMax: ENTRY_BYTES_MAX };
   try {
     return await openLogIn(journalPath, resolveLogOptions(options), home);
   } catch (cause) {
