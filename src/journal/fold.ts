@@ -146,6 +146,11 @@ export class Fold {
     return misfit;
   }
 
+  /** Puts another state in the place of an instance: a repair knows better than the entries left. */
+  replace<S>(reducer: Reducer<S>, { id, from }: Pick<StatePart, 'id' | 'from'>, state: S): void {
+    this.#of(reducer.name).set(id, { state, from });
+  }
+
   /** Forgets everything: a snapshot could not be read to its end. */
   clear(): void {
     for (const instances of this.#instances.values()) instances.clear();

@@ -29,9 +29,10 @@ import { commitEntry } from '../journal/commit-entry.ts';
 import { Committer } from '../journal/committer.ts';
 import { EntryRegistry } from '../journal/entry-type.ts';
 import { Fold } from '../journal/fold.ts';
-import { ENTRY_BYTES_MAX, Journal } from '../journal/journal.ts';
+import { ENTRY_BYTES_MAX, Journal, type WhenDamaged } from '../journal/journal.ts';
 import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
+import { readCheckpoint } from '../log/checkpoint-file.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { ownHome, type LogHome, type LogObserver } from '../log/log-home.ts';
 import type { Log } from '../log/log.ts';
@@ -52,7 +53,7 @@ import { settleCommits } from './settle-commits.ts';
 import { readStoreFile, writeStoreFile } from './store-file.ts';
 import { StoreHome } from './store-home.ts';
 import { resolveStoreOptions, type StoreOptions, type StoreSettings } from './store-options.ts';
-import { Store } from './store.ts';
+import { Store, type StoreParts } from './store.ts';
 
 /** Everything that may stand in a journal. */
 export const ENTRY_TYPES = [
@@ -103,7 +104,8 @@ export async function openStore(
 }
 
 async function openForWriting(settings: StoreSettings): Promise<Store> {
-  const store = await openLocked(settings);
+  const whenDamaged = settings.onCorruption === 'fail' ? 'throw' : 'stop';
+  const store = new Store(await openLocked(settings, whenDamaged));
   if (store.damage === null) return store;
   await store.close(); // Others may read, too, and repair.
   const shown = await openForReading({ ...settings, readOnly: true });
@@ -112,7 +114,11 @@ async function openForWriting(settings: StoreSettings): Promise<Store> {
   return openForWriting(settings);
 }
 
-async function openLocked(settings: StoreSettings): Promise<Store> {
+/** @internal A store under its lock, in its parts: a repair looks into them. @throws as `openStore` */
+export async function openLocked(
+  settings: StoreSettings,
+  whenDamaged: WhenDamaged,
+): Promise<OpenedParts> {
   const { fileSystem, clock, create } = settings;
   if (create) await fileSystem.makeDirectory(settings.path);
   const directory = await existingDirectory(settings);
@@ -123,7 +129,8 @@ async function openLocked(settings: StoreSettings): Promise<Store> {
     const { hasReserve } = await directory.list();
     await ensureReserve(directory, hasReserve);
     const home = new StoreHome({ directory, storeId, lock });
-    return await assemble({ directory, settings, lock, homeOf: (log) => home.forLog(log) });
+    const homeOf = (log: LogObserver | null) => home.forLog(log);
+    return await assemble({ directory, settings, whenDamaged, lock, homeOf });
   } catch (error) {
     await lock.release().catch(() => undefined); // The first failure is the one to hear of.
     throw error;
@@ -136,7 +143,8 @@ async function openForReading(settings: StoreSettings): Promise<Store> {
     if ((await storedId(directory)) === null) throw noStore(directory);
     try {
       const homeOf = () => ownHome(settings); // Not asked for anything by what only reads.
-      return await assemble({ directory, settings, lock: null, homeOf });
+      const whenDamaged = settings.onCorruption === 'fail' ? 'throw' : 'stop';
+      return new Store(await assemble({ directory, settings, whenDamaged, lock: null, homeOf }));
     } catch (error) {
       // Before its first entry the store of another process has no journal.
       if (error instanceof NotFoundError) throw noStore(directory, error);
@@ -169,20 +177,27 @@ function noStore({ path }: LogDirectory, cause?: unknown): NotFoundError {
 interface Assembly {
   readonly directory: LogDirectory;
   readonly settings: StoreSettings;
+  readonly whenDamaged: WhenDamaged;
   /** Null when it is only read. */
   readonly lock: DirectoryLock | null;
   /** The home of a log whose progress is heard of. */
   readonly homeOf: (observer: LogObserver | null) => LogHome;
 }
 
-async function assemble({ directory, settings, lock, homeOf }: Assembly): Promise<Store> {
+/** What a store is made of, and what a repair needs besides. */
+export interface OpenedParts extends StoreParts {
+  readonly topicHome: TopicHome;
+}
+
+async function assemble(assembly: Assembly): Promise<OpenedParts> {
+  const { directory, settings, whenDamaged, lock, homeOf } = assembly;
   const { fileSystem, clock, random, freeBytesMin, durability, readOnly } = settings;
   const fold = new Fold([topics, groups]);
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
   const shared = { fileSystem, clock, random, freeBytesMin, readOnly };
   const journalLog = await openJournalLog(directory, settings, homeOf(journal));
   try {
-    await journal.load(journalLog, settings.onCorruption === 'fail' ? 'throw' : 'stop');
+    await journal.load(journalLog, whenDamaged);
   } catch (error) {
     await journalLog.close().catch(() => undefined); // The first failure is the one to hear of.
     throw error;
@@ -209,7 +224,7 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
   });
   journal.watch(() => runs.poke());
   const committer = new Committer(journal);
-  return new Store({
+  return {
     path: directory.path,
     lock,
     journal,
@@ -217,7 +232,8 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
     committer,
     topics: topicCatalog,
     groups: new ConsumerGroups(topicHome),
-  });
+    topicHome,
+  };
 }
 
 /** A new one only where there are no topics: an empty journal would hide them. */
@@ -230,8 +246,11 @@ async function openJournalLog(
   const journalPath = join(path, JOURNAL_DIRECTORY);
   const shared = { fileSystem, clock, random, freeBytesMin, create, readOnly };
   const options = { ...shared, onCorruption, codec: bytes, recordBytesMax: ENTRY_BYTES_MAX };
+  // One whose header a repair wrote again names no owner: it is known by its place and its id.
+  const { checkpoint } = await readCheckpoint(new LogDirectory(fileSystem, journalPath));
+  const ownHeaders = { ...home, logId: checkpoint?.logId ?? null };
   try {
-    return await openLogIn(journalPath, resolveLogOptions(options), home);
+    return await openLogIn(journalPath, resolveLogOptions(options), ownHeaders);
   } catch (cause) {
     if (create || !(cause instanceof NotFoundError)) throw cause;
     throw missing(journalPath, 'the store has topics and no journal');

@@ -128,7 +128,9 @@ describe('a store that nobody has open', () => {
     const before = await traceOf(path);
     const refused = await varve('repair', journal, '--yes');
     expect(refused).toMatchObject({ exitCode: ExitCode.failure, stdout: '' });
-    expect(refused.stderr).toMatch(/is the journal of a store.*\nhint: varve journal dump/);
+    expect(refused.stderr).toMatch(
+      /is the journal of a store.*\nhint: varve repair <store> --journal/,
+    );
     expect(await traceOf(path)).toEqual(before);
     const copy = join(path, '..', 'copy');
     expect((await runCli(['repair', journal, '--to', copy, '--yes'])).exitCode).toBe(ExitCode.ok);
