@@ -1,7 +1,7 @@
 /** Varve's public API: explicit names, nothing else. */
 export { openStore } from './store/open-store.ts';
 export type { GroupListing, Store, StoreStats } from './store/store.ts';
-export type { StoreOptions } from './store/store-options.ts';
+export type { StoreOnCorruption, StoreOptions } from './store/store-options.ts';
 export type { StoreTopic as Topic } from './store/store-topic.ts';
 export type { TopicDescription } from './topic/catalog.ts';
 export type { Partitioner, TopicConfig, TopicOptions } from './topic/topic-options.ts';

@@ -70,7 +70,8 @@ export async function journalPath(path: string): Promise<string> {
 /** Opens a store, lets `look` see it, and closes it. Takes no lock. @throws as `checkStorePath` */
 export async function lookAtStore<T>(path: string, look: (store: Store) => Promise<T>): Promise<T> {
   await checkStorePath(path);
-  const store = await openStore(path, { readOnly: true });
+  // What is known up to damage looks like all there is: a listing must not.
+  const store = await openStore(path, { readOnly: true, onCorruption: 'fail' });
   try {
     return await look(store);
   } finally {
@@ -93,7 +94,7 @@ export async function changeStore<T>(
 
 async function openToChange(path: string): Promise<Store> {
   try {
-    return await openStore(path);
+    return await openStore(path, { onCorruption: 'fail' });
   } catch (error) {
     if (!isStoreError(error, 'ERR_VARVE_LOCKED')) throw error;
     throw new CommandError(

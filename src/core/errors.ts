@@ -121,8 +121,9 @@ export class ReadOnlyError extends StoreError {
   readonly code = 'ERR_VARVE_READ_ONLY';
   readonly details: { readonly operation: string; readonly path: string };
 
-  constructor(details: ReadOnlyError['details']) {
-    super(`${details.operation} needs a writer, and ${details.path} is open read-only`);
+  /** @param options.cause  the damage, when that is why */
+  constructor(details: ReadOnlyError['details'], options?: ErrorOptions) {
+    super(`${details.operation} needs a writer, and ${details.path} is open read-only`, options);
     this.details = details;
   }
 }

@@ -14,6 +14,7 @@ import type { Appender } from '../log/appender.ts';
 import type { HeldAppend } from '../log/held-append.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import type { Change, Journal } from './journal.ts';
+import { misfitError, type Misfit } from './misfits.ts';
 
 /** Records of one commit, encoded; a group takes as many, and is one entry of the journal. */
 export const COMMIT_BYTES_MAX = 8 * MIB;
@@ -62,7 +63,7 @@ export class Committer {
    *
    * @throws TooLargeError above 8 MiB of records; when nothing of it happened, the refusal of a log, as
    *   `Log.append`, or of the journal; FailedError with `indeterminate` when only the next opening
-   *   can tell
+   *   can tell; ConflictError for a change that does not fit the state: it is left out, all else stands
    *
    * Durability: survives a power cut when it resolves. Readers see the records by then, in all logs
    * at once; on a full disk they may have to wait for room. Cost: a share of one fdatasync of the
@@ -70,7 +71,8 @@ export class Committer {
    */
   async commit({ changes = [], appends = [] }: Commit): Promise<CommitResult> {
     if (appends.length === 0) {
-      await this.#journal.commit(changes, []);
+      const misfits = await this.#journal.commit(changes, []);
+      for (const misfit of misfits.values()) throw misfitError(misfit);
       return { baseOffsets: [] };
     }
     const sizeBytes = recordBytesOf(appends);
@@ -129,14 +131,22 @@ export class Committer {
       this.#retryWithout(unready, group, holds);
       return;
     }
+    let misfits: ReadonlyMap<number, Misfit>;
     try {
-      await this.#journal.commit(changesOf(group), appendsOf(parts, holds));
+      misfits = await this.#journal.commit(changesOf(group), appendsOf(parts, holds));
     } catch (error) {
       this.#dissolve(group, holds, toError(error));
       return;
     }
     await apply(holds);
-    for (const waiting of group) waiting.resolve(resultOf(waiting, parts, holds));
+    let index = 0;
+    for (const waiting of group) {
+      const end = index + waiting.changes.length;
+      const misfit = firstBetween(misfits, index, end);
+      if (misfit === null) waiting.resolve(resultOf(waiting, parts, holds));
+      else waiting.reject(misfitError(misfit));
+      index = end;
+    }
   }
 
   /** Logs cannot take their part: the commits without them try again. */
@@ -205,6 +215,15 @@ async function failuresOf(holds: Holds): Promise<ReadonlyMap<Appender, Error>> {
     }),
   );
   return failures;
+}
+
+function firstBetween(
+  misfits: ReadonlyMap<number, Misfit>,
+  from: number,
+  to: number,
+): Misfit | null {
+  for (const [index, misfit] of misfits) if (index >= from && index < to) return misfit;
+  return null;
 }
 
 function changesOf(group: readonly Waiting[]): readonly Change[] {

@@ -130,12 +130,31 @@ export class Fold {
   /**
    * Applies the entry at `offset` of the journal. Entries must come in order.
    *
-   * @throws BadEntryError when it is about an instance that is not there, or begins one that is
+   * An instance for which it does not fit stays as it is: so live and at every recovery, instance by
+   * instance, because a fold that began at a snapshot knows each as of another moment.
+   *
+   * @returns why it did not fit: its first instance that is not there, or is there already; null
    */
-  apply(entry: ReadEntry, offset: number): void {
+  apply(entry: ReadEntry, offset: number): string | null {
+    let misfit: string | null = null;
     for (const { reducer, rule } of this.#rules.get(entry.type) ?? []) {
-      for (const id of rule.ids(entry)) this.#applyTo(reducer, id, { rule, entry, offset });
+      for (const id of rule.ids(entry)) {
+        const problem = this.#applyTo(reducer, id, { rule, entry, offset });
+        misfit ??= problem;
+      }
     }
+    return misfit;
+  }
+
+  /** Puts another state in the place of an instance: a repair knows better than the entries left. */
+  replace<S>(reducer: Reducer<S>, { id, from }: Pick<StatePart, 'id' | 'from'>, state: S): void {
+    this.#of(reducer.name).set(id, { state, from });
+  }
+
+  /** Forgets everything: a snapshot could not be read to its end. */
+  clear(): void {
+    for (const instances of this.#instances.values()) instances.clear();
+    this.#toleratedTo = 0;
   }
 
   /** Copies of all instances, one after the other: each is as of the moment when it is taken. */
@@ -187,20 +206,21 @@ export class Fold {
     reducer: string,
     id: string,
     { rule, entry, offset }: { rule: Rule<unknown>; entry: ReadEntry; offset: number },
-  ): void {
+  ): string | null {
     const instances = this.#of(reducer);
     const instance = instances.get(id) ?? null;
-    if (instance !== null && offset < instance.from) return; // Its snapshot was taken later.
+    if (instance !== null && offset < instance.from) return null; // Its snapshot was taken later.
     const wanted = instance === null ? 'none' : 'instance';
     if (rule.needs !== 'any' && rule.needs !== wanted) {
-      if (offset < this.#toleratedTo) return;
-      const problem = instance === null ? 'is not there' : 'is there already';
-      throw new BadEntryError(`${entry.type.name}: ${reducer} ${id} ${problem}`);
+      if (offset < this.#toleratedTo) return null;
+      return `${reducer} ${id} ${instance === null ? 'is not there' : 'is there already'}`;
     }
     const state = rule.apply(instance?.state ?? null, entry, id);
     if (state === null) instances.delete(id);
-    else if (instance === null) instances.set(id, { state, from: offset + 1 });
+    else if (instance === null)
+      instances.set(id, { state, from: offset }); // More of the same commit may follow.
     else instance.state = state;
+    return null;
   }
 
   #encode(reducer: string, id: string): Uint8Array {

@@ -1,6 +1,7 @@
 /** Reading a journal: where its snapshot runs stand, and the entries behind one. */
 import { CorruptLogError, UnsupportedVersionError } from '../core/errors.ts';
 import type { Log } from '../log/log.ts';
+import type { LogGap } from '../log/recovery-report.ts';
 import { BadEntryError } from './entry-bytes.ts';
 import { entryOf, NewerEntryError, type EntryRegistry, type ReadEntry } from './entry-type.ts';
 import type { StatePart } from './fold.ts';
@@ -20,33 +21,63 @@ export interface CompleteRun extends RunEnd {
   readonly endOffset: number;
 }
 
-/** All entries from `from` on. @throws CorruptLogError, UnsupportedVersionError; as `Log.batches` */
-export async function* readEntries(
-  log: Log<Uint8Array>,
-  registry: EntryRegistry,
-  from: number,
-): AsyncGenerator<PlacedEntry, void, void> {
-  for await (const batch of log.batches({ from })) {
-    for (const record of batch) {
-      const bytes = record.valueView() ?? new Uint8Array();
-      const { offset } = record;
-      yield { offset, sizeBytes: bytes.length, entry: decode(bytes, { registry, log, offset }) };
-    }
-  }
+export interface EntryScan {
+  readonly log: Log<Uint8Array>;
+  readonly registry: EntryRegistry;
+  readonly from: number;
+  /** Default the end. */
+  readonly to?: number;
+  /** Called for entries that nobody can read: damage, a gap, bytes that are no entry. May throw. */
+  readonly onLost: (damage: CorruptLogError) => void;
 }
 
-/** Every complete run, oldest first. Looks at the first byte of other entries alone. */
+/**
+ * Entries in order. Damage in front of `from`, in the same file, does no harm.
+ *
+ * @throws UnsupportedVersionError; as `Log.batches`
+ */
+export async function* readEntries(scan: EntryScan): AsyncGenerator<PlacedEntry, void, void> {
+  const { log, registry, from, to = log.visibleOffset, onLost } = scan;
+  let expected = from;
+  let gap: LogGap | null = null;
+  const onGap = (passed: LogGap): void => {
+    gap = passed;
+  };
+  const lostTo = (offset: number): void => {
+    if (offset > expected)
+      onLost(lostEntries(log.path, { firstOffset: expected, nextOffset: offset, gap }));
+  };
+  for await (const batch of log.batches({ from, to, onCorruption: 'skip', onGap })) {
+    for (const record of batch) {
+      const { offset } = record;
+      lostTo(offset);
+      expected = offset + 1;
+      const bytes = record.valueView() ?? new Uint8Array();
+      const entry = decode(bytes, { registry, log, offset });
+      if (entry instanceof CorruptLogError) onLost(entry);
+      else yield { offset, sizeBytes: bytes.length, entry };
+    }
+  }
+  lostTo(to);
+}
+
+/**
+ * Every complete run, oldest first. Looks at the first byte of other entries alone, and passes over
+ * damage: what lies before the newest run is not needed.
+ */
 export async function findRuns(
   log: Log<Uint8Array>,
   registry: EntryRegistry,
 ): Promise<CompleteRun[]> {
   const runs: CompleteRun[] = [];
-  for await (const batch of log.batches()) {
+  for await (const batch of log.batches({ onCorruption: 'skip' })) {
     for (const record of batch) {
       const bytes = record.valueView();
       if (bytes?.[0] !== runEnd.kind) continue;
       const { offset } = record;
-      const end = entryOf(runEnd, decode(bytes, { registry, log, offset }));
+      const entry = decode(bytes, { registry, log, offset });
+      if (entry instanceof CorruptLogError) continue; // Whoever folds over it is told.
+      const end = entryOf(runEnd, entry);
       // What lies before the start of the journal is not there any more.
       if (end !== null && end.beginOffset >= log.startOffset) {
         runs.push({ ...end, endOffset: offset + 1 });
@@ -93,12 +124,33 @@ interface DecodePlace {
   readonly offset: number;
 }
 
-function decode(bytes: Uint8Array, { registry, log, offset }: DecodePlace): ReadEntry {
+/** The entry, or the damage in its place. @throws UnsupportedVersionError */
+function decode(
+  bytes: Uint8Array,
+  { registry, log, offset }: DecodePlace,
+): ReadEntry | CorruptLogError {
   try {
     return registry.decode(bytes);
   } catch (cause) {
-    throw badEntry(log.path, offset, cause);
+    const error = badEntry(log.path, offset, cause);
+    if (error instanceof CorruptLogError) return error;
+    throw error;
   }
+}
+
+export interface LostEntries {
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+  /** Where reading met it last. */
+  readonly gap: LogGap | null;
+}
+
+/** Any of them may have been a change that others build on. */
+export function lostEntries(path: string, lost: LostEntries): CorruptLogError {
+  const { firstOffset, nextOffset, gap } = lost;
+  const { file, position } = gap ?? { file: path, position: 0 };
+  const reason = 'entries of the journal are damaged, or lost in a gap';
+  return new CorruptLogError({ file, position, kind: 'record', firstOffset, nextOffset, reason });
 }
 
 /**

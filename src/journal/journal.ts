@@ -8,6 +8,7 @@
  */
 import { toError } from '../core/abort.ts';
 import { assert, present } from '../core/assert.ts';
+import { CorruptLogError, ReadOnlyError } from '../core/errors.ts';
 import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { JournaledTail } from '../log/journaled-tail.ts';
@@ -18,7 +19,16 @@ import { commitEntry, type CommitAppend } from './commit-entry.ts';
 import { CommitLedger } from './commit-ledger.ts';
 import { entryOf, type EntryRegistry, type EntryType, type ReadEntry } from './entry-type.ts';
 import type { Fold } from './fold.ts';
-import { badEntry, findRuns, readEntries, RunReader, type PlacedEntry } from './journal-scan.ts';
+import {
+  badEntry,
+  findRuns,
+  lostEntries,
+  readEntries,
+  RunReader,
+  type CompleteRun,
+  type PlacedEntry,
+} from './journal-scan.ts';
+import { misfitError, Misfits, type Misfit } from './misfits.ts';
 
 /** Largest entry, encoded. */
 export const ENTRY_BYTES_MAX = RECORD_BYTES_LIMIT - 1024;
@@ -31,6 +41,18 @@ export function change<E>(type: EntryType<E>, value: E): Change {
   return { type, value };
 }
 
+/**
+ * What `load` does about damage: `throw`; `stop` in front of it, so that what is known by then can be
+ * read; `pass` over it, which is for repairs.
+ */
+export type WhenDamaged = 'throw' | 'stop' | 'pass';
+
+/** An entry that is not known to be written. */
+interface PendingEntry extends PlacedEntry {
+  /** By the index of the change in a commit, 0 for an entry of its own. */
+  readonly misfits: Map<number, Misfit>;
+}
+
 export interface JournalOptions {
   readonly registry: EntryRegistry;
   readonly fold: Fold;
@@ -41,11 +63,17 @@ export class Journal implements LogObserver {
   writtenBytes = 0;
   /** Commits that are not known to be synced in their logs. */
   readonly ledger = new CommitLedger();
+  /** Entries that did not fit the state, and changed nothing. */
+  readonly misfits = new Misfits();
+  /** What `load` met and could not read, in the order of the journal. */
+  readonly lost: CorruptLogError[] = [];
+  /** Why nothing can be changed: `load` stopped in front of it. */
+  damage: CorruptLogError | null = null;
   readonly #registry: EntryRegistry;
   readonly #fold: Fold;
   #log: Log<Uint8Array> | null = null;
   /** Journaled and not yet written, oldest first. */
-  #pending: PlacedEntry[] = [];
+  #pending: PendingEntry[] = [];
   #appliedOffset = 0;
   #runBeginOffsets: readonly number[] = [];
   #onGrown: (() => void) | null = null;
@@ -73,74 +101,145 @@ export class Journal implements LogObserver {
   }
 
   /**
-   * Takes the log whose observer it is, and folds it: from the newest complete snapshot run on, or
-   * from the start when there is none.
+   * Takes the log whose observer it is, and folds it: from the newest complete snapshot run on, from
+   * the one before when its parts are damaged, or from the start when there is none.
    *
-   * @throws CorruptLogError when an entry is damaged or does not fit the state;
+   * @throws CorruptLogError when an entry is damaged or missing, with `throw`;
    *   UnsupportedVersionError for an entry of a newer Varve; as `Log.batches`
    */
-  async load(log: Log<Uint8Array>): Promise<void> {
+  async load(log: Log<Uint8Array>, whenDamaged: WhenDamaged = 'throw'): Promise<void> {
     assert(this.#log === null, 'a journal is loaded once');
-    const runs = await findRuns(log, this.#registry);
-    const newest = runs.at(-1) ?? null;
-    this.#runBeginOffsets = runs.slice(-2).map(({ beginOffset }) => beginOffset);
-    if (newest !== null) {
-      const parts = new RunReader(newest);
-      await this.#each(log, newest.beginOffset, ({ entry, offset }) => {
-        if (offset >= newest.endOffset) return; // Read again below, to be applied.
-        const part = parts.add(entry);
-        if (part !== null) this.#fold.restore(part, newest.endOffset);
-        if (offset === newest.endOffset - 1) parts.end();
-      });
-    }
-    this.#appliedOffset = newest?.beginOffset ?? log.startOffset;
-    await this.#each(log, this.#appliedOffset, (placed) => {
-      this.#apply(placed);
-      this.writtenBytes += placed.sizeBytes;
-    });
     this.#log = log;
+    const onLost = (damage: CorruptLogError): void => {
+      if (whenDamaged !== 'pass') throw damage;
+      this.lost.push(damage);
+    };
+    try {
+      this.#appliedOffset = await this.#restoreRun(log, onLost);
+      await this.#foldOn(log, onLost);
+      const { damage } = log.recovery;
+      if (damage !== null) onLost(new CorruptLogError(damage)); // It is behind all entries.
+    } catch (error) {
+      if (whenDamaged !== 'stop' || !(error instanceof CorruptLogError)) throw error;
+      this.damage = error;
+    }
+  }
+
+  /** @returns where to fold on: the first offset that is not in every part of the run */
+  async #restoreRun(
+    log: Log<Uint8Array>,
+    onLost: (damage: CorruptLogError) => void,
+  ): Promise<number> {
+    const runs = await findRuns(log, this.#registry);
+    let damage: CorruptLogError | null = null;
+    for (; runs.length > 0; runs.pop()) {
+      const run = present(runs.at(-1), 'there is one');
+      try {
+        await this.#restore(log, run);
+        this.#runBeginOffsets = runs.slice(-2).map(({ beginOffset }) => beginOffset);
+        return run.beginOffset;
+      } catch (error) {
+        if (!(error instanceof CorruptLogError)) throw error;
+        damage ??= error;
+        this.#fold.clear();
+      }
+    }
+    const { startOffset, path } = log;
+    // Only a run lets go of what lies before.
+    if (startOffset > 0)
+      onLost(damage ?? lostEntries(path, { firstOffset: 0, nextOffset: startOffset, gap: null }));
+    return startOffset;
+  }
+
+  /** @throws CorruptLogError unless every part of it is there */
+  async #restore(log: Log<Uint8Array>, run: CompleteRun): Promise<void> {
+    const { beginOffset: from, endOffset: to } = run;
+    const parts = new RunReader(run);
+    const scan = { log, registry: this.#registry, from, to, onLost: leaveToFold };
+    for await (const { entry, offset } of readEntries(scan)) {
+      try {
+        const part = parts.add(entry);
+        if (part !== null) this.#fold.restore(part, to);
+      } catch (cause) {
+        throw badEntry(log.path, offset, cause);
+      }
+    }
+    try {
+      parts.end();
+    } catch (cause) {
+      throw badEntry(log.path, from, cause);
+    }
+  }
+
+  async #foldOn(log: Log<Uint8Array>, onLost: (damage: CorruptLogError) => void): Promise<void> {
+    const scan = { log, registry: this.#registry, from: this.#appliedOffset, onLost };
+    for await (const placed of readEntries(scan)) {
+      try {
+        this.#apply(placed);
+      } catch (cause) {
+        const damage = badEntry(log.path, placed.offset, cause);
+        if (!(damage instanceof CorruptLogError)) throw damage;
+        onLost(damage);
+      }
+      this.writtenBytes += placed.sizeBytes;
+    }
   }
 
   /**
    * Journals an entry.
    *
    * @returns its offset, when it is applied and has reached `durability`
-   * @throws as `Log.append`
+   * @throws as `Log.append`; ConflictError when it does not fit the state: nothing changed;
+   *   ReadOnlyError when the journal is damaged
    */
   async append<E>(type: EntryType<E>, entry: E, durability: DurabilityLevel): Promise<number> {
-    return this.#append({ type, value: entry }, durability);
+    const { offset, misfits } = await this.#append({ type, value: entry }, durability);
+    for (const misfit of misfits.values()) throw misfitError(misfit);
+    return offset;
   }
 
   /**
-   * Journals changes of state, and records that logs get: all or nothing.
+   * Journals changes of state, and records that logs get: all or nothing, but for changes that do not
+   * fit the state, which are left out.
    *
-   * @returns the offset of the entry, when the changes are applied and synced
-   * @throws as `append`
+   * @returns those that did not fit, by their index in `changes`, when the others are applied and
+   *   synced
+   * @throws as `Log.append`; ReadOnlyError when the journal is damaged
    */
-  commit(changes: readonly Change[], appends: readonly CommitAppend[]): Promise<number> {
-    const [only] = changes;
-    if (only !== undefined && changes.length === 1 && appends.length === 0) {
-      return this.#append(only, 'sync');
-    }
-    const entries = changes.map(({ type, value }) => this.#registry.encode(type, value));
-    return this.append(commitEntry, { entries, appends: [...appends] }, 'sync');
+  async commit(
+    changes: readonly Change[],
+    appends: readonly CommitAppend[],
+  ): Promise<ReadonlyMap<number, Misfit>> {
+    const { misfits } = await this.#append(this.#entryOf(changes, appends), 'sync');
+    return misfits;
   }
 
-  async #append(entry: ReadEntry, durability: DurabilityLevel): Promise<number> {
+  #entryOf(changes: readonly Change[], appends: readonly CommitAppend[]): ReadEntry {
+    const [only] = changes;
+    if (only !== undefined && changes.length === 1 && appends.length === 0) return only;
+    const entries = changes.map(({ type, value }) => this.#registry.encode(type, value));
+    return { type: commitEntry, value: { entries, appends: [...appends] } };
+  }
+
+  async #append(
+    entry: ReadEntry,
+    durability: DurabilityLevel,
+  ): Promise<Pick<PendingEntry, 'offset' | 'misfits'>> {
     const log = this.#open;
     this.#checkSound();
     const value = this.#registry.encode(entry.type, entry.value);
     const offset = log.endOffset;
+    const misfits = new Map<number, Misfit>();
     const appended = log.append({ value }, { durability });
     // Refused at once, it has no offset.
     if (log.endOffset > offset) {
       const sizeBytes = value.length;
-      this.#pending.push({ offset, sizeBytes, entry });
+      this.#pending.push({ offset, sizeBytes, entry, misfits });
       this.writtenBytes += sizeBytes;
     }
     await appended;
     this.#checkSound();
-    return offset;
+    return { offset, misfits };
   }
 
   /** What a log may have lost, and must not give away again, when it is opened. */
@@ -204,6 +303,10 @@ export class Journal implements LogObserver {
   }
 
   #checkSound(): void {
+    const { damage: cause } = this;
+    if (cause !== null) {
+      throw new ReadOnlyError({ operation: 'a change', path: this.#open.path }, { cause });
+    }
     if (this.#broken !== null) throw this.#broken;
   }
 
@@ -211,38 +314,34 @@ export class Journal implements LogObserver {
     return present(this.#log, 'the journal is loaded');
   }
 
-  async #each(
-    log: Log<Uint8Array>,
-    from: number,
-    take: (placed: PlacedEntry) => void,
-  ): Promise<void> {
-    for await (const placed of readEntries(log, this.#registry, from)) {
-      try {
-        take(placed);
-      } catch (cause) {
-        throw badEntry(log.path, placed.offset, cause);
-      }
-    }
-  }
-
-  #applyLive(placed: PlacedEntry): void {
+  #applyLive(placed: PendingEntry): void {
     if (this.#broken !== null) return;
     try {
-      this.#apply(placed);
+      this.#apply(placed, placed.misfits);
     } catch (error) {
-      this.#broken = toError(error); // A bug: whoever decided it asked the same state.
+      this.#broken = toError(error); // A bug: a rule threw.
     }
   }
 
-  #apply({ entry, offset }: PlacedEntry): void {
+  /** @throws BadEntryError, and nothing is applied */
+  #apply({ entry, offset }: PlacedEntry, misfits: Map<number, Misfit> | null = null): void {
     const commit = entryOf(commitEntry, entry);
-    if (commit === null) this.#fold.apply(entry, offset);
-    else {
-      for (const bytes of commit.entries) this.#fold.apply(this.#registry.decode(bytes), offset);
-      for (const { logId, nextOffset } of commit.appends) {
-        this.ledger.add(logId, { journalOffset: offset, nextOffset });
-      }
+    const entries = commit?.entries.map((bytes) => this.#registry.decode(bytes)) ?? [entry];
+    for (const [index, each] of entries.entries()) {
+      const reason = this.#fold.apply(each, offset);
+      if (reason === null) continue;
+      const misfit = { offset, kind: each.type.name, reason };
+      this.misfits.add(misfit);
+      misfits?.set(index, misfit);
+    }
+    for (const { logId, nextOffset } of commit?.appends ?? []) {
+      this.ledger.add(logId, { journalOffset: offset, nextOffset });
     }
     this.#appliedOffset = offset + 1;
   }
+}
+
+/** What is lost between the parts of a run, the fold behind it meets again. */
+function leaveToFold(): void {
+  // A part that is lost itself is missed by its reader.
 }

@@ -19,6 +19,8 @@ export interface LogHome {
   readonly observer: LogObserver | null;
   /** What the journal of the store knows of the end of the log; null when it knows nothing. */
   readonly journaled: JournaledTail | null;
+  /** Why it is only read, when damage elsewhere in the store is why. */
+  readonly readOnlyCause?: Error | null;
 }
 
 /** Hears at once, before any caller does, how far a log has come. Must not throw. */

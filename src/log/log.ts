@@ -1,7 +1,7 @@
 /** A log as its users hold it: append, read, trim, close. */
 import { toError, withSignal } from '../core/abort.ts';
 import { checkInteger, present } from '../core/assert.ts';
-import { ClosedError, OffsetOutOfRangeError, ReadOnlyError } from '../core/errors.ts';
+import { ClosedError, OffsetOutOfRangeError } from '../core/errors.ts';
 import type { Codec } from '../codec/codec.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import {
@@ -17,7 +17,7 @@ import { LogCursor } from './log-cursor.ts';
 import { LogLife, type HandleOrigin, type LogParts } from './log-life.ts';
 import { describeLog, type LogStats } from './log-stats.ts';
 import type { LogWriter } from './log-writer.ts';
-import type { ReadableLog } from './readable-log.ts';
+import { readOnlyError, type ReadableLog } from './readable-log.ts';
 import { PointReader } from './point-reader.ts';
 import { PreparedRecords, type PreparedAppend } from './prepared-records.ts';
 import { planRead, type ReadOptions } from './read-options.ts';
@@ -197,7 +197,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   appendNoWait(record: RecordInput<Input>): number {
     prepareRecord(record, this.#nowMs(), this.#origin, this.#scratch);
     const writer = this.#writer;
-    if (writer === null) throw new ReadOnlyError({ operation: 'appendNoWait', path: this.path });
+    if (writer === null) throw readOnlyError(this.#log, 'appendNoWait');
     return writer.appender.addNoWait(this.#scratch);
   }
 
@@ -363,14 +363,14 @@ export class Log<T, Input = T> implements AsyncDisposable {
   }
 
   #refusal(operation: string, expectedOffset?: number, signal?: AbortSignal): Error | null {
-    if (this.#writer === null) return new ReadOnlyError({ operation, path: this.path });
+    if (this.#writer === null) return readOnlyError(this.#log, operation);
     if (signal?.aborted === true) return toError(signal.reason);
     if (this.#life.closing !== null) return new ClosedError({ resource: 'log', name: this.path });
     return this.#writer.appender.refusal(expectedOffset);
   }
 
   #writable(operation: string): LogWriter {
-    if (this.#writer === null) throw new ReadOnlyError({ operation, path: this.path });
+    if (this.#writer === null) throw readOnlyError(this.#log, operation);
     this.#checkOpen();
     return this.#writer;
   }
@@ -382,7 +382,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   #source(options: ReadOptions, keepBuffers: boolean): RecordSource {
     // Opened in spite of damage: what follows is not what an append would bring.
     if (options.follow === true && this.#writer === null && this.#log.follower === null) {
-      throw new ReadOnlyError({ operation: 'follow', path: this.path });
+      throw readOnlyError(this.#log, 'follow');
     }
     const source: RecordSource = new RecordSource({
       log: this.#log,

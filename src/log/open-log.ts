@@ -53,17 +53,19 @@ export function openLogIn<T, Input>(
   settings: LogSettings<T, Input>,
   home: LogHome,
 ): Promise<Log<T, Input>> {
-  return settings.readOnly ? openForReading(path, settings) : openForWriting(path, settings, home);
+  return settings.readOnly
+    ? openForReading(path, settings, home)
+    : openForWriting(path, settings, home);
 }
 
 async function openForReading<T, Input>(
   path: string,
   settings: LogSettings<T, Input>,
+  home: LogHome,
 ): Promise<Log<T, Input>> {
   const startMs = settings.clock.monotonic();
   const directory = await existingDirectory(path, settings);
   const view = await loadView(directory, settings);
-  const home = ownHome(settings);
   return assemble({ settings, home, directory, ...view, lock: null, startMs });
 }
 
@@ -221,7 +223,7 @@ async function placeJournaled(
 }
 
 function readableLog<T, Input>(parts: Assembly<T, Input>): ReadableLog {
-  const { directory, loaded, isBesideWriter } = parts;
+  const { home, directory, loaded, isBesideWriter } = parts;
   const { logId, startOffset, endOffset, checkpoint, checkpointFile, report } = loaded;
   // Only a writer made sure of what the checkpoint does not state.
   const syncedOffset =
@@ -237,7 +239,10 @@ function readableLog<T, Input>(parts: Assembly<T, Input>): ReadableLog {
     ? null
     : new LogFollower({ directory, logId, marks, segments, handles, sequence, isBesideWriter });
   const indexes = new IndexCache();
-  return { path: directory.path, logId, marks, segments, handles, indexes, follower };
+  const damage = report.damage === null ? null : new CorruptLogError(report.damage);
+  const readOnlyCause = damage ?? home.readOnlyCause ?? null;
+  const { path } = directory;
+  return { path, logId, marks, segments, handles, indexes, follower, readOnlyCause };
 }
 
 function lockNotes(lock: DirectoryLock | null): string[] {

@@ -1,4 +1,5 @@
 /** What all readers of a log share. */
+import { ReadOnlyError } from '../core/errors.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { HandleCache } from './handle-cache.ts';
 import type { IndexCache } from './index-cache.ts';
@@ -15,6 +16,16 @@ export interface ReadableLog {
   readonly indexes: IndexCache;
   /** Of a read-only handle: looks for what a writer in another process did; null in the writer's. */
   readonly follower: LogFollower | null;
+  /** The damage that made it read-only, its own or that of the journal; null when none did. */
+  readonly readOnlyCause: Error | null;
+}
+
+/** The refusal of a call that writes. */
+export function readOnlyError({ path, readOnlyCause }: ReadableLog, operation: string) {
+  return new ReadOnlyError(
+    { operation, path },
+    readOnlyCause === null ? {} : { cause: readOnlyCause },
+  );
 }
 
 /**

@@ -29,9 +29,10 @@ import { commitEntry } from '../journal/commit-entry.ts';
 import { Committer } from '../journal/committer.ts';
 import { EntryRegistry } from '../journal/entry-type.ts';
 import { Fold } from '../journal/fold.ts';
-import { ENTRY_BYTES_MAX, Journal } from '../journal/journal.ts';
+import { ENTRY_BYTES_MAX, Journal, type WhenDamaged } from '../journal/journal.ts';
 import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
+import { readCheckpoint } from '../log/checkpoint-file.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { ownHome, type LogHome, type LogObserver } from '../log/log-home.ts';
 import type { Log } from '../log/log.ts';
@@ -52,7 +53,7 @@ import { settleCommits } from './settle-commits.ts';
 import { readStoreFile, writeStoreFile } from './store-file.ts';
 import { StoreHome } from './store-home.ts';
 import { resolveStoreOptions, type StoreOptions, type StoreSettings } from './store-options.ts';
-import { Store } from './store.ts';
+import { Store, type StoreParts } from './store.ts';
 
 /** Everything that may stand in a journal. */
 export const ENTRY_TYPES = [
@@ -74,6 +75,9 @@ export const ENTRY_TYPES = [
  * Opens the store in a directory, creating it when missing: its topics, and the journal that holds
  * every change of their state.
  *
+ * Where the journal is damaged, the store opens read-only, with what is known up to the damage: see
+ * `Store.damage`, and the option `onCorruption`.
+ *
  * With `readOnly` nothing is locked or written, so that it works beside a store in another process:
  * topics and groups are as they were when it was opened, the records in the topics go on.
  *
@@ -81,7 +85,8 @@ export const ENTRY_TYPES = [
  * @returns an open store; close it
  * @throws TypeError, RangeError for wrong options; LockedError when another process or handle has
  *   it; NotFoundError with `create: false` or `readOnly`; ConflictError when the directory is a bare log;
- *   CorruptLogError when the journal is damaged; UnsupportedVersionError; IoError
+ *   CorruptLogError when the journal or `store.json` is gone, or for any damage with
+ *   `onCorruption: 'fail'`; UnsupportedVersionError; IoError
  *
  * Cost: reads the journal. Topics are opened when they are first used.
  */
@@ -95,8 +100,26 @@ export async function openStore(
     typeof pathOrOptions === 'object' && pathOrOptions !== null
       ? resolveStoreOptions(null, pathOrOptions)
       : resolveStoreOptions(pathOrOptions, options);
-  const { fileSystem, clock, create, readOnly } = settings;
-  if (readOnly) return openForReading(settings);
+  return settings.readOnly ? openForReading(settings) : openForWriting(settings);
+}
+
+async function openForWriting(settings: StoreSettings): Promise<Store> {
+  const whenDamaged = settings.onCorruption === 'fail' ? 'throw' : 'stop';
+  const store = new Store(await openLocked(settings, whenDamaged));
+  if (store.damage === null) return store;
+  await store.close(); // Others may read, too, and repair.
+  const shown = await openForReading({ ...settings, readOnly: true });
+  if (shown.damage !== null) return shown;
+  await shown.close(); // Somebody has repaired it.
+  return openForWriting(settings);
+}
+
+/** @internal A store under its lock, in its parts: a repair looks into them. @throws as `openStore` */
+export async function openLocked(
+  settings: StoreSettings,
+  whenDamaged: WhenDamaged,
+): Promise<OpenedParts> {
+  const { fileSystem, clock, create } = settings;
   if (create) await fileSystem.makeDirectory(settings.path);
   const directory = await existingDirectory(settings);
   if (!create) await checkStoreThere(directory);
@@ -106,7 +129,8 @@ export async function openStore(
     const { hasReserve } = await directory.list();
     await ensureReserve(directory, hasReserve);
     const home = new StoreHome({ directory, storeId, lock });
-    return await assemble({ directory, settings, lock, homeOf: (log) => home.forLog(log) });
+    const homeOf = (log: LogObserver | null) => home.forLog(log);
+    return await assemble({ directory, settings, whenDamaged, lock, homeOf });
   } catch (error) {
     await lock.release().catch(() => undefined); // The first failure is the one to hear of.
     throw error;
@@ -119,7 +143,8 @@ async function openForReading(settings: StoreSettings): Promise<Store> {
     if ((await storedId(directory)) === null) throw noStore(directory);
     try {
       const homeOf = () => ownHome(settings); // Not asked for anything by what only reads.
-      return await assemble({ directory, settings, lock: null, homeOf });
+      const whenDamaged = settings.onCorruption === 'fail' ? 'throw' : 'stop';
+      return new Store(await assemble({ directory, settings, whenDamaged, lock: null, homeOf }));
     } catch (error) {
       // Before its first entry the store of another process has no journal.
       if (error instanceof NotFoundError) throw noStore(directory, error);
@@ -152,20 +177,27 @@ function noStore({ path }: LogDirectory, cause?: unknown): NotFoundError {
 interface Assembly {
   readonly directory: LogDirectory;
   readonly settings: StoreSettings;
+  readonly whenDamaged: WhenDamaged;
   /** Null when it is only read. */
   readonly lock: DirectoryLock | null;
   /** The home of a log whose progress is heard of. */
   readonly homeOf: (observer: LogObserver | null) => LogHome;
 }
 
-async function assemble({ directory, settings, lock, homeOf }: Assembly): Promise<Store> {
+/** What a store is made of, and what a repair needs besides. */
+export interface OpenedParts extends StoreParts {
+  readonly topicHome: TopicHome;
+}
+
+async function assemble(assembly: Assembly): Promise<OpenedParts> {
+  const { directory, settings, whenDamaged, lock, homeOf } = assembly;
   const { fileSystem, clock, random, freeBytesMin, durability, readOnly } = settings;
   const fold = new Fold([topics, groups]);
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
   const shared = { fileSystem, clock, random, freeBytesMin, readOnly };
   const journalLog = await openJournalLog(directory, settings, homeOf(journal));
   try {
-    await journal.load(journalLog);
+    await journal.load(journalLog, whenDamaged);
   } catch (error) {
     await journalLog.close().catch(() => undefined); // The first failure is the one to hear of.
     throw error;
@@ -176,7 +208,7 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
     random,
     journal,
     fold,
-    logHome: homeOf(null),
+    logHome: { ...homeOf(null), readOnlyCause: journal.damage },
     logOptions: shared,
     topicDefaults: { durability },
     namedOffset: (topicId, partition) => namedOffset(fold, topicId, partition),
@@ -192,7 +224,7 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
   });
   journal.watch(() => runs.poke());
   const committer = new Committer(journal);
-  return new Store({
+  return {
     path: directory.path,
     lock,
     journal,
@@ -200,21 +232,25 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
     committer,
     topics: topicCatalog,
     groups: new ConsumerGroups(topicHome),
-  });
+    topicHome,
+  };
 }
 
 /** A new one only where there are no topics: an empty journal would hide them. */
 async function openJournalLog(
   { fileSystem, path }: LogDirectory,
-  { clock, random, freeBytesMin, readOnly }: StoreSettings,
+  { clock, random, freeBytesMin, readOnly, onCorruption }: StoreSettings,
   home: LogHome,
 ): Promise<Log<Uint8Array>> {
   const create = !(await fileSystem.list(path)).includes(TOPICS_DIRECTORY);
   const journalPath = join(path, JOURNAL_DIRECTORY);
   const shared = { fileSystem, clock, random, freeBytesMin, create, readOnly };
-  const options = { ...shared, codec: bytes, recordBytesMax: ENTRY_BYTES_MAX };
+  const options = { ...shared, onCorruption, codec: bytes, recordBytesMax: ENTRY_BYTES_MAX };
+  // One whose header a repair wrote again names no owner: it is known by its place and its id.
+  const { checkpoint } = await readCheckpoint(new LogDirectory(fileSystem, journalPath));
+  const ownHeaders = { ...home, logId: checkpoint?.logId ?? null };
   try {
-    return await openLogIn(journalPath, resolveLogOptions(options), home);
+    return await openLogIn(journalPath, resolveLogOptions(options), ownHeaders);
   } catch (cause) {
     if (create || !(cause instanceof NotFoundError)) throw cause;
     throw missing(journalPath, 'the store has topics and no journal');

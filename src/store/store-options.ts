@@ -9,6 +9,11 @@ import { MemoryFileSystem } from '../io/memory-file-system.ts';
 import { nodeFileSystem } from '../io/node-file-system.ts';
 import { DURABILITY_LEVELS, type DurabilityLevel } from '../log/log-options.ts';
 
+const ON_CORRUPTION = ['readonly', 'fail'] as const;
+
+/** What `openStore` does when the journal is damaged: see `StoreOptions.onCorruption`. */
+export type StoreOnCorruption = (typeof ON_CORRUPTION)[number];
+
 export interface StoreOptions {
   /** Level of topics that ask for none when they are created; default `sync`: see `LogOptions`. */
   readonly durability?: DurabilityLevel | undefined;
@@ -19,6 +24,13 @@ export interface StoreOptions {
    * open; default false. Topics and groups are as they were when it was opened.
    */
   readonly readOnly?: boolean | undefined;
+  /**
+   * What to do when the journal, which says which topics and groups there are, is damaged.
+   * `readonly` (default): everything that is known up to the damage can be read, `Store.damage` says
+   * what it is, and every change is refused with it as the cause, so nothing that was lost is
+   * overruled by accident. `fail`: throws CorruptLogError. `varve repair --journal` repairs it.
+   */
+  readonly onCorruption?: StoreOnCorruption | undefined;
   /** Keeps everything in memory, for tests: the same engine on another file system; default false. */
   readonly memory?: boolean | undefined;
   /** What keeps other writers out; default `auto`: see `LogOptions`. */
@@ -37,6 +49,7 @@ export interface StoreSettings {
   readonly durability: DurabilityLevel;
   readonly create: boolean;
   readonly readOnly: boolean;
+  readonly onCorruption: StoreOnCorruption;
   readonly lock: LockChoice;
   readonly freeBytesMin: number | null;
   readonly fileSystem: FileSystem;
@@ -51,6 +64,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof StoreOptions>([
   'durability',
   'create',
   'readOnly',
+  'onCorruption',
   'memory',
   'lock',
   'freeBytesMin',
@@ -79,6 +93,7 @@ export function resolveStoreOptions(path: string | null, given: StoreOptions): S
     durability: checkChoice('durability', options.durability ?? 'sync', DURABILITY_LEVELS),
     create: checkBoolean('create', options.create ?? true),
     readOnly: checkBoolean('readOnly', options.readOnly ?? false),
+    onCorruption: checkChoice('onCorruption', options.onCorruption ?? 'readonly', ON_CORRUPTION),
     lock: checkChoice('lock', options.lock ?? 'auto', LOCK_CHOICES),
     freeBytesMin:
       freeBytesMin === null ? null : checkInteger('freeBytesMin', freeBytesMin, { min: 0 }),

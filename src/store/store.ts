@@ -1,9 +1,10 @@
 /** A store as its users hold it: topics in one directory, or in memory. */
 import type { DirectoryLock } from '../io/file-system.ts';
-import { ClosedError } from '../core/errors.ts';
+import { ClosedError, type CorruptLogError } from '../core/errors.ts';
 import type { ConsumerGroups } from '../group/groups.ts';
 import type { Committer } from '../journal/committer.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { Misfits } from '../journal/misfits.ts';
 import type { LogStats } from '../log/log-stats.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import type { TopicCatalog, TopicDescription } from '../topic/catalog.ts';
@@ -76,6 +77,19 @@ export class Store implements AsyncDisposable {
   ): Promise<StoreTopic<T, Input>> {
     this.#checkOpen();
     return new StoreTopic(await this.#topics.open(name, options), this.#groups);
+  }
+
+  /**
+   * The damage of the journal that made the store read-only: topics and groups are as they were in
+   * front of it. Null when all of the journal was read.
+   */
+  get damage(): CorruptLogError | null {
+    return this.#journal.damage;
+  }
+
+  /** @internal Entries of the journal that did not fit the state, and changed nothing. */
+  get misfits(): Misfits {
+    return this.#journal.misfits;
   }
 
   /** Figures of the store, in memory: no I/O. */

@@ -5,7 +5,7 @@
  * The other way round when one is deleted: an entry that is durable comes before the first unlink.
  */
 import { checkInteger } from '../core/assert.ts';
-import { NotFoundError } from '../core/errors.ts';
+import { NotFoundError, ReadOnlyError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import { randomId } from '../core/random.ts';
 import type { Partition } from './partition.ts';
@@ -86,7 +86,7 @@ export class TopicCatalog {
   /** @throws NotFoundError */
   describe(name: string): TopicDescription {
     const topicId = this.#idOf(checkName('name', name));
-    if (topicId === null) throw new NotFoundError({ kind: 'topic', name });
+    if (topicId === null) throw this.#unknown(name);
     return describe(topicId, this.#stateOf(topicId, name));
   }
 
@@ -144,6 +144,7 @@ export class TopicCatalog {
     change: (topicId: number, state: TopicState) => Promise<void>,
   ): Promise<TopicDescription> {
     return this.#changes.run(async () => {
+      this.#checkSound('a change of a topic');
       const { topicId } = this.describe(name);
       await change(topicId, this.#stateOf(topicId, name));
       return this.describe(name);
@@ -160,8 +161,9 @@ export class TopicCatalog {
     return this.#changes.run(async () => {
       const existing = this.#idOf(name); // Made by the change before this one.
       if (existing !== null) return existing;
+      if (create) this.#checkSound('a new topic');
       const { random, clock, journal, logOptions } = this.#home;
-      if (!create || logOptions.readOnly === true) throw new NotFoundError({ kind: 'topic', name });
+      if (!create || logOptions.readOnly === true) throw this.#unknown(name);
       const topicId = randomId(random);
       const set = new PartitionSet(this.#home, topicId, name);
       const logIds = [...(await set.create(0, partitions, settings))];
@@ -173,6 +175,19 @@ export class TopicCatalog {
       this.#creations.delete(topicId);
       return topicId;
     });
+  }
+
+  /** There may be one: what lies behind damage is not known. */
+  #unknown(name: string): NotFoundError {
+    const { damage } = this.#home.journal;
+    return new NotFoundError({ kind: 'topic', name }, damage === null ? {} : { cause: damage });
+  }
+
+  /** Before files are made that no journal will know. @throws ReadOnlyError */
+  #checkSound(operation: string): void {
+    const { path, journal } = this.#home;
+    const { damage: cause } = journal;
+    if (cause !== null) throw new ReadOnlyError({ operation, path }, { cause });
   }
 
   #set(topicId: number, name: string): PartitionSet {

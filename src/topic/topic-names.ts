@@ -50,6 +50,18 @@ export function topicIdOf(directoryName: string): number | null {
   return Number.isSafeInteger(id) && id > 0 ? id : null;
 }
 
+/** The name in a directory's name; null when it was too long for it, or is none of ours. */
+export function topicNameOf(directoryName: string): string | null {
+  if (topicIdOf(directoryName) === null) return null;
+  const encoded = directoryName.slice(0, -LOG_ID_DIGITS - 1);
+  if (encoded.length > ENCODED_CHARS_MAX - '%XX'.length) return null; // It may have gone on.
+  try {
+    return checkName('name', decodeURIComponent(encoded));
+  } catch {
+    return null; // Not written by us.
+  }
+}
+
 /** Letters, digits, `_` and `-` as they are, everything else as `%XX`, a dot too: no `..`. */
 function encodeByte(byte: number): string {
   const char = String.fromCharCode(byte);

@@ -45,6 +45,7 @@ export class DirectReaderBench {
       handles: this.handles,
       indexes: new IndexCache(),
       follower,
+      readOnlyCause: null,
     };
     this.reader = new DirectReader(this.log, this.clock);
   }

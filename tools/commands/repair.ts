@@ -7,7 +7,7 @@ import { repairLog, type RepairReport } from '../../src/log/repair-log.ts';
 import { AtomicFile } from '../atomic-file.ts';
 import { JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
-import { CommandError } from '../command-error.ts';
+import { CommandError, UsageError } from '../command-error.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
 import {
@@ -24,13 +24,17 @@ import { checkCopyTarget, copyLog } from '../log-copy.ts';
 import { isJournal, readLogFiles } from '../log-files.ts';
 import { checkReadablePath } from '../log-path.ts';
 import { listQuarantine, pruneQuarantine, type KeptFile } from '../quarantine-files.ts';
+import { journalPath } from '../store-access.ts';
 import { formatBytes, formatCount, formatPlural } from '../units.ts';
+import { runJournalRepair } from './repair-journal.ts';
 
 interface RepairVerbOptions {
   readonly yes?: true;
   readonly to?: string;
   readonly gaps?: string;
   readonly pruneQuarantine?: true;
+  readonly journal?: true;
+  readonly adopt?: true;
   readonly json?: true;
 }
 
@@ -43,7 +47,16 @@ const NOTES = `Without --yes it is a dry run: the same repair, whose writes stay
            also the index of a segment, which is made again when it is read
 A record that is not damaged keeps its offset and its bytes. After --yes, varve verify finds nothing,
 the log can be appended to, and readers pass over the gaps. It may be killed at any step and run
-again. Copy the directory first (or use --to) if you want to try other ways to rescue what is lost.`;
+again. Copy the directory first (or use --to) if you want to try other ways to rescue what is lost.
+
+With --journal, <dir> is a store that opens read-only because its journal is damaged. It prints
+  lost     entries of the journal that nobody can read any more: what they changed is not known
+  misfits  entries that do not fit what is left, as the deletion of a topic whose creation is lost
+  order    a topic whose partitions were put in the order of their directories
+  unknown  a topic, or partitions, with files and without an entry; --adopt takes them up, with the
+           default options (varve topics ls shows them)
+  holds    what each partition holds, and what is left of the journal names of it
+What else is left counts, also behind the damage. After --yes the store opens for writing.`;
 
 export const repairVerb: Verb<RepairVerbOptions> = {
   name: 'repair',
@@ -51,7 +64,7 @@ export const repairVerb: Verb<RepairVerbOptions> = {
   description:
     'Say what a damaged log has lost, and with --yes make the rest whole again: damaged places\n' +
     'become gaps, a torn tail is cut off, and the bytes go to quarantine/ first.',
-  argument: { name: '<dir>', description: 'the log' },
+  argument: { name: '<dir>', description: 'the log; with --journal the store' },
   options: [
     new Option('--yes', 'do it (default: a dry run that changes nothing)'),
     new Option('--to <dir>', 'repair a copy in a new directory; the log itself is only read'),
@@ -63,6 +76,12 @@ export const repairVerb: Verb<RepairVerbOptions> = {
       '--prune-quarantine',
       'instead of a repair: delete what is kept in quarantine/; without --yes, list it',
     ).conflicts(['to', 'gaps']),
+    new Option('--journal', 'of a store: repair its journal').conflicts([
+      'to',
+      'gaps',
+      'pruneQuarantine',
+    ]),
+    new Option('--adopt', 'with --journal: take up topics and partitions that no entry knows'),
     JSON_OPTION,
   ],
   help: {
@@ -88,8 +107,8 @@ export const repairVerb: Verb<RepairVerbOptions> = {
         does: 'repair, and keep the list',
       },
       {
-        command: 'varve repair /mnt/old/numbers --to ./numbers --yes',
-        does: 'from a disk that must not be written to',
+        command: 'varve repair ./store --journal',
+        does: 'a store whose journal is damaged: what is lost?',
       },
     ],
   },
@@ -101,6 +120,12 @@ async function run(
   path: string,
   options: RepairVerbOptions,
 ): Promise<ExitCode> {
+  if (options.journal === true) {
+    const journal = await journalPath(path);
+    await checkQuiet(journal, options);
+    return runJournalRepair(context, path, options);
+  }
+  if (options.adopt === true) throw new UsageError('--adopt goes with --journal');
   await checkReadablePath(path);
   if (options.pruneQuarantine === true) return prune(context, path, options);
   await checkQuiet(path, options);
@@ -160,7 +185,7 @@ async function checkNoJournal(path: string, { yes, to }: RepairVerbOptions): Pro
   throw new CommandError(
     ExitCode.failure,
     `${path} is the journal of a store: a gap in it would be a change that nobody misses`,
-    'varve journal dump shows what is left; --to <dir> repairs a copy',
+    'varve repair <store> --journal repairs it; --to <dir> repairs a copy',
   );
 }
 

@@ -1,7 +1,7 @@
 /** `varve verify <dir>`: checks every byte that the log's promises rest on. */
 import { join, relative } from 'node:path';
 import { CorruptLogError } from '../../src/index.ts';
-import type { LogGap } from '../../src/index.ts';
+import type { LogGap, Store } from '../../src/index.ts';
 import { JOURNAL_DIRECTORY } from '../../src/format/file-names.ts';
 import { verifyLog } from '../../src/log/verify.ts';
 import { JSON_OPTION, NDJSON_OPTION } from '../command.ts';
@@ -119,10 +119,12 @@ function count(totals: Totals, event: VerifyEvent): void {
   else totals.damage.push(toFinding(event.details));
 }
 
-/** Entries may be whole, one by one, and yet contradict each other. */
+/** Entries may be whole, one by one, and yet lack others, or contradict each other. */
 async function checkJournal(context: CommandContext, totals: Totals, job: Job): Promise<void> {
   try {
-    await lookAtStore(job.path, () => Promise.resolve());
+    await lookAtStore(job.path, (store) =>
+      Promise.resolve(noteMisfits(context, totals, { store, job })),
+    );
   } catch (error) {
     if (!(error instanceof CorruptLogError)) throw error;
     const { details } = error;
@@ -130,6 +132,22 @@ async function checkJournal(context: CommandContext, totals: Totals, job: Job): 
     const log = join(job.path, JOURNAL_DIRECTORY);
     writeEvent(context, { event: { type: 'damage', details }, log }, job);
   }
+}
+
+/** They changed nothing: a mistake of a program, and no damage. */
+function noteMisfits(
+  context: CommandContext,
+  totals: Totals,
+  { store, job }: { readonly store: Store; readonly job: Job },
+): void {
+  const { count: misfitCount, first } = store.misfits;
+  if (first === null) return;
+  const { offset, kind, reason } = first;
+  const what = `${formatPlural(misfitCount, 'entry')} did not fit the state and changed nothing`;
+  const message = `${what}, the first at offset ${offset}: ${kind}: ${reason}`;
+  totals.notes.push(message);
+  const log = join(job.path, JOURNAL_DIRECTORY);
+  writeEvent(context, { event: { type: 'note', message }, log }, job);
 }
 
 type VerifyEvent = ReturnType<typeof verifyLog> extends AsyncIterable<infer Event> ? Event : never;

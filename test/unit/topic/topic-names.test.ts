@@ -1,7 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { checkName, topicDirectoryName, topicIdOf } from '../../../src/topic/topic-names.ts';
+import {
+  checkName,
+  topicDirectoryName,
+  topicIdOf,
+  topicNameOf,
+} from '../../../src/topic/topic-names.ts';
 import { thrownBy } from '../../support/log-fixture.ts';
 
 const names = fc
@@ -69,3 +74,18 @@ test.each(['lost+found', 'orders', 'orders-12', '-00000000000000', 'x-ffffffffff
     expect(topicIdOf(name)).toBeNull();
   },
 );
+
+describe('topicNameOf', () => {
+  test('is the name, or null where the directory does not hold all of it', () => {
+    fc.assert(
+      fc.property(names, ids, (name, id) => {
+        const found = topicNameOf(topicDirectoryName(name, id));
+        if (found !== null) expect(found).toBe(name);
+        else expect(Buffer.byteLength(name) * 3).toBeGreaterThan(190);
+      }),
+    );
+    expect(topicNameOf(topicDirectoryName('x'.repeat(255), 7))).toBeNull();
+    expect(topicNameOf('of-somebody-else')).toBeNull();
+    expect(topicNameOf('%zz-00000000000007')).toBeNull();
+  });
+});
