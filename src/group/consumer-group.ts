@@ -103,6 +103,8 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       }
     } finally {
       this.#isReading = false;
+      if (this.#settings.autoCommit === 'after') this.#current?.takeBack();
+      this.#current = null;
       signal?.removeEventListener('abort', this.#notify);
       this.#shared.coordinator.polled(this.#memberId);
     }
@@ -115,8 +117,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
    * @throws FencedError when the member does not own the partition any more: nothing was committed;
    *   RangeError for a position that is not readable yet; TooLargeError; as `Log.append`
    *
-   * Durability: synced when it resolves. Cost: commits that are made while one is on its way share
-   * the next sync.
+   * Durability: synced when it resolves. Commits made while one is on its way share the next sync.
    */
   commit(
     what?: RecordBatch<T> | CommitPosition | readonly CommitPosition[],
@@ -272,10 +273,9 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   }
 
   #begin(ownership: Ownership): PartitionFeed<T> {
-    const { clock } = this.#shared;
     const committed = this.committed(ownership.partition);
     const from: ReadFrom =
-      committed === null ? readFromOf(this.#settings.from, clock) : placeOf(committed);
+      committed === null ? readFromOf(this.#settings.from, this.#shared.clock) : placeOf(committed);
     const onArrival = this.#notify;
     const feed = new PartitionFeed<T>({ topic: this.#topic, ownership, from, onArrival });
     this.#feeds.set(ownership.partition, feed);

@@ -36,6 +36,8 @@ export class PartitionFeed<T> {
   #batches: Batches<T>;
   /** Where the next batch begins. */
   #from: ReadFrom;
+  /** Where the batch that was given last begins. */
+  #givenFrom: ReadFrom | null = null;
   #arrived: RecordBatch<T> | null = null;
   #failure: { readonly error: unknown; readonly isTold: boolean } | null = null;
 
@@ -59,14 +61,24 @@ export class PartitionFeed<T> {
     const batch = this.#arrived;
     if (batch === null) return null;
     this.#arrived = null;
+    this.#givenFrom = batch.baseOffset;
     this.position = { offset: batch.nextOffset, epoch: batch.epoch };
     this.#from = this.position;
     void this.#fetch(this.#batches);
     return batch;
   }
 
+  /** What was given last is given again: the member was not done with it. Not once closed. */
+  takeBack(): void {
+    if (this.#givenFrom === null || this.#ending.signal.aborted) return;
+    this.position = this.handled;
+    this.#from = this.#givenFrom;
+    this.#restart();
+  }
+
   /** Goes on at another place. */
   seek(from: ReadFrom): void {
+    this.#givenFrom = null; // Whoever sought while it was handled meant that.
     this.position = null;
     this.handled = null;
     this.#from = from;
@@ -109,7 +121,7 @@ export class PartitionFeed<T> {
       if (this.#batches !== batches) return; // It was sent to another place meanwhile.
       this.#arrived = value ?? null;
     } catch (error) {
-      if (this.#batches !== batches || this.#ending.signal.aborted) return;
+      if (this.#batches !== batches) return;
       this.#failure = { error, isTold: false };
     }
     this.#options.onArrival();

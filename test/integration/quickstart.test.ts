@@ -1,17 +1,64 @@
+import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { distPath, runProgram } from '../support/run-cli.ts';
 import type { CliResult } from '../support/run-cli.ts';
 
+const FLIGHT_COUNT = 3000;
 const root = join(import.meta.dirname, '..', '..');
 const directories: string[] = [];
 
-afterEach(async () => {
+/** One whole run, which several tests look at. */
+let whole: CliResult;
+
+beforeAll(async () => {
+  whole = await quickstart('--flights', String(FLIGHT_COUNT), '--seed', '7');
+});
+
+afterAll(async () => {
   for (const directory of directories.splice(0)) {
     await rm(join(root, directory), { recursive: true, force: true });
   }
 });
+
+/** The flights of the file: `YYYY/MM/DD HH:MM,delay,distance,origin,destination`. */
+function csvRows(): { day: string; delay: number; origin: string }[] {
+  const path = join(root, 'tools', 'quickstart', 'flights.csv.gz');
+  const [, ...lines] = gunzipSync(readFileSync(path)).toString('utf8').trimEnd().split('\n');
+  return lines.slice(0, FLIGHT_COUNT).map((line) => {
+    const [date = '', delay = '', , origin = ''] = line.split(',');
+    return { day: date.slice(0, 10).replaceAll('/', '-'), delay: Number(delay), origin };
+  });
+}
+
+/** Adds up per key. */
+function totals<R>(rows: readonly R[], pairOf: (row: R) => [string, number]): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const [key, amount] of rows.map(pairOf)) sums.set(key, (sums.get(key) ?? 0) + amount);
+  return sums;
+}
+
+/** The line of a group says what the file says. */
+function expectTotals(stdout: string, group: string, expected: ReadonlyMap<string, number>): void {
+  const line = new RegExp(
+    String.raw`^${group}: (.*) \(\w+ (.*), \w+ (.*), \w+ (.*), \.\.\.\), right for (.*) of (.*) airports, lag (.*)$`,
+    'm',
+  );
+  const sorted = [...expected.values()].toSorted((one, two) => two - one);
+  const sum = sorted.reduce((one, two) => one + two);
+  const airportCount = expected.size;
+  const numbers = [sum, ...sorted.slice(0, 3), airportCount, airportCount, 0];
+  expect(numbersOf(stdout, line)).toEqual(numbers);
+}
+
+/** The numbers of the line that matches, in the order of its groups. */
+function numbersOf(stdout: string, line: RegExp): number[] {
+  const match = line.exec(stdout);
+  expect(match, `${stdout}\n has no line ${String(line)}`).not.toBeNull();
+  return (match ?? []).slice(1).map((text) => Number(text.replaceAll(',', '')));
+}
 
 /** Runs `npm start` without its build, and remembers the logs it leaves. */
 async function quickstart(...args: string[]): Promise<CliResult> {
@@ -22,8 +69,8 @@ async function quickstart(...args: string[]): Promise<CliResult> {
   return result;
 }
 
-test('the quickstart loses nothing that was acknowledged, resumes and reads back', async () => {
-  const { exitCode, stdout, stderr } = await quickstart('--flights', '3000', '--seed', '7');
+test('the quickstart loses nothing that was acknowledged, resumes and reads back', () => {
+  const { exitCode, stdout, stderr } = whole;
   expect(stderr).toBe('');
   expect(stdout).toContain('3,000 flights, seed 7');
   expect(stdout).toMatch(/killed after .*: [\d,]+ acknowledged/);
@@ -41,12 +88,65 @@ test('the quickstart loses nothing that was acknowledged, resumes and reads back
   expect(exitCode).toBe(0);
 });
 
-test('the three commands that it ends with work', async () => {
-  const { stdout } = await quickstart('--flights', '500', '--seed', '8');
-  const commands = [...stdout.matchAll(/^ {2}node dist\/tools\/cli\.js (.*)$/gm)].map(
+test('two groups add up what the file adds up to', () => {
+  const rows = csvRows();
+  const { stdout } = whole;
+  const [count, ...sizes] = numbersOf(
+    stdout,
+    /^([\d,]+) flights appended in .*: (.*) \+ (.*) \+ (.*) \+ (.*)$/m,
+  );
+  expect(count).toBe(rows.length);
+  expect(sizes.reduce((sum, size) => sum + size)).toBe(rows.length);
+  expectTotals(
+    stdout,
+    'departures',
+    totals(rows, ({ origin }) => [origin, 1]),
+  );
+  expectTotals(
+    stdout,
+    'delays',
+    totals(rows, ({ origin, delay }) => [origin, delay]),
+  );
+});
+
+test('a member that is killed and resumed loses nothing, and repeats what is past its commits', () => {
+  const { stdout } = whole;
+  const [read = 0, committed = 0] = numbersOf(
+    stdout,
+    /^killed after .*: read ([\d,]+), committed ([\d,]+)$/m,
+  );
+  const [readOn, ...found] = numbersOf(
+    stdout,
+    /^read ([\d,]+): before a commit (.*), again (.*) of the (.*) past it, lost (.*), commits lost (.*)$/m,
+  );
+  expect(committed).toBeGreaterThan(0);
+  expect(read).toBeGreaterThan(committed);
+  expect(readOn).toBe(FLIGHT_COUNT - committed);
+  expect(found).toEqual([0, read - committed, read - committed, 0, 0]);
+});
+
+test('one day of one airport is replayed by time, as the file has it', () => {
+  const rows = csvRows();
+  const { stdout } = whole;
+  const [, airport = '', date = ''] = /^replaying (\w+) on (\S+), from/m.exec(stdout) ?? [];
+  const [timestamp] = numbersOf(stdout, /^replaying .*, from \{ timestamp: (\d+) \}/m);
+  const [flightCount, recordCount] = numbersOf(
+    stdout,
+    /^(\d+) flights, all as appended, among ([\d,]+) records from offset/m,
+  );
+  expect(timestamp).toBe(Date.parse(`${date}T00:00:00Z`));
+  const days = totals(rows, ({ origin, day }) => [`${origin} ${day}`, 1]);
+  expect(flightCount).toBe(days.get(`${airport} ${date}`));
+  expect(flightCount).toBe(Math.max(...days.values()));
+  // One partition of four, and no other day.
+  expect(recordCount).toBeLessThan(rows.filter(({ day }) => day === date).length);
+});
+
+test('the commands that it ends with work', async () => {
+  const commands = [...whole.stdout.matchAll(/^ {2}node dist\/tools\/cli\.js (.*)$/gm)].map(
     ([, line = '']) => line,
   );
-  expect(commands).toHaveLength(3);
+  expect(commands).toHaveLength(5);
   for (const command of commands) {
     const args = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(
       ([, quoted, plain]) => quoted ?? plain ?? '',
@@ -62,5 +162,16 @@ test('the same checker catches a writer that acknowledges early', async () => {
   const { exitCode, stdout } = await quickstart(...args);
   expect(stdout).toMatch(/^acked [\d,]+, found [\d,]+, lost [1-9][\d,]*, /m);
   expect(stdout).toContain('FAILED');
+  expect(exitCode).toBe(1);
+});
+
+test('a member that commits what it has not read is caught', async () => {
+  const liar = distPath('test', 'support', 'skipping-reader.js');
+  const args = ['--flights', '2000', '--seed', '7', '--reader', liar];
+  const { exitCode, stdout } = await quickstart(...args);
+  expect(stdout).toMatch(/^read .*, lost [1-9][\d,]*, commits lost 0$/m);
+  const [right = 0, all = 0] = numbersOf(stdout, /^delays: .* right for (\d+) of (\d+) airports/m);
+  expect(right).toBeLessThan(all);
+  expect(stdout).toMatch(/^FAILED: the store is left as it is in /m);
   expect(exitCode).toBe(1);
 });

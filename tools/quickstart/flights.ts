@@ -4,6 +4,18 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { packageRoot } from '../package-root.ts';
 
+export interface Flight {
+  /** Local time, `2001/01/01 00:47`. */
+  readonly date: string;
+  /** Minutes; negative: early. */
+  readonly delay: number;
+  /** Miles. */
+  readonly distance: number;
+  /** Airports, as IATA codes. */
+  readonly origin: string;
+  readonly destination: string;
+}
+
 /** One flight as it is stored. */
 export interface FlightRecord {
   /** Airport of origin. */
@@ -23,6 +35,12 @@ export function readFlights(count: number): FlightRecord[] {
   const lines = gunzipSync(readFileSync(path)).toString('utf8').trimEnd().split('\n');
   if (lines[0] !== HEADER) throw new Error(`${path}: expected the header ${HEADER}`);
   return lines.slice(1, count + 1).map(toRecord);
+}
+
+/** What the value of a record says. */
+export function flightOf({ value }: Pick<FlightRecord, 'value'>): Flight {
+  const flight: Flight = JSON.parse(Buffer.from(value).toString('utf8'));
+  return flight;
 }
 
 function toRecord(line: string): FlightRecord {

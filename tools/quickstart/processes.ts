@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { AcknowledgementReader } from './acknowledgements.ts';
 import type { CheckResult } from './checker.ts';
+import { ReadingLedger } from './reading-ledger.ts';
 
 /** What a writer is to do. */
 export interface WriterTask {
@@ -23,6 +24,29 @@ export interface WriterOutcome {
   readonly ackedOffsets: readonly number[];
   readonly durationMs: number;
 }
+
+/** What a member of a consumer group is to do, in a process of its own. */
+export interface ReaderTask {
+  readonly script: string;
+  readonly directory: string;
+  readonly group: string;
+  readonly flightCount: number;
+  /** Kill it when it said that it has read so many records; null lets it finish. */
+  readonly killAt: number | null;
+}
+
+/** How the reader ended, and what it had said. */
+export interface ReaderOutcome {
+  readonly wasKilled: boolean;
+  readonly ledger: ReadingLedger;
+  readonly durationMs: number;
+}
+
+/**
+ * Batches that a reader may be ahead of what was heard of it: it runs on while the kill is on its
+ * way, and cannot finish meanwhile, however slow the machine.
+ */
+const BATCHES_AHEAD_MAX = 4;
 
 /** The file of a process that stands beside this one. */
 export function scriptPath(name: string): string {
@@ -50,6 +74,39 @@ export async function runWriter(task: WriterTask): Promise<WriterOutcome> {
   return {
     wasKilled: signalCode === 'SIGKILL',
     ackedOffsets: acknowledgements.offsets,
+    durationMs: performance.now() - startMs,
+  };
+}
+
+/** Runs a member until it ends or is killed. @throws Error when it fails by itself */
+export async function runReader(task: ReaderTask): Promise<ReaderOutcome> {
+  const { script, directory, group, flightCount, killAt } = task;
+  const startMs = performance.now();
+  const child = spawn(process.execPath, [script, directory, group, String(flightCount)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const closed = once(child, 'close');
+  child.stdin.on('error', () => undefined); // It ended, and wants no more batches.
+  const ledger = new ReadingLedger();
+  let granted = 0;
+  const grant = (): void => {
+    const due = ledger.batchCount + BATCHES_AHEAD_MAX - granted;
+    granted += due;
+    child.stdin.write('.'.repeat(due));
+  };
+  grant();
+  child.stdout.setEncoding('utf8');
+  for await (const chunk of child.stdout) {
+    ledger.read(String(chunk));
+    if (killAt !== null && ledger.readCount >= killAt) child.kill('SIGKILL');
+    else grant();
+  }
+  await closed;
+  const { exitCode, signalCode } = child;
+  if (exitCode !== 0 && signalCode !== 'SIGKILL') throw failed('reader', child);
+  return {
+    wasKilled: signalCode === 'SIGKILL',
+    ledger,
     durationMs: performance.now() - startMs,
   };
 }

@@ -1,26 +1,27 @@
 /**
  * `npm start`: the main promise, tried on real data. Stores flights in a process that is killed
- * half way, checks in another that nothing acknowledged is lost, resumes, and reads back.
+ * half way, checks in another that nothing acknowledged is lost, resumes, and reads back; then goes
+ * on with topics and consumer groups (`store-stage.ts`).
  *
- *   node dist/tools/quickstart/quickstart.js [--seed N] [--flights N] [--writer file]
+ *   node dist/tools/quickstart/quickstart.js [--seed N] [--flights N] [--writer file] [--reader file]
  *
- * Exit code 1 when an acknowledged record is lost. `--writer` puts another process in the
- * writer's place: the test of the checker uses one that lies.
+ * Exit code 1 when an acknowledged record is lost, or any other check fails. `--writer` and
+ * `--reader` put other processes in the place of those that are killed: the tests of the checks use
+ * some that lie.
  */
-import { existsSync, mkdirSync } from 'node:fs';
-import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { randomBelow, SeededRandom, systemRandom } from '../../src/core/random.ts';
-import { packageRoot } from '../package-root.ts';
 import { Progress } from '../progress.ts';
 import { formatPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatPlural } from '../units.ts';
 import type { CheckResult } from './checker.ts';
 import { readFlights } from './flights.ts';
+import { freshDirectory, say, shown } from './output.ts';
 import { runChecker, runWriter, scriptPath } from './processes.ts';
 import type { WriterOutcome } from './processes.ts';
 import { readBack } from './read-back.ts';
 import type { ReadBackResult } from './read-back.ts';
+import { runStoreStage } from './store-stage.ts';
 
 const FLIGHT_COUNT = 20_000;
 /** A machine so fast that each of these finishes first would be news. */
@@ -30,6 +31,7 @@ interface Settings {
   readonly seed: number;
   readonly flightCount: number;
   readonly writerScript: string;
+  readonly readerScript: string;
 }
 
 try {
@@ -47,17 +49,21 @@ async function main(settings: Settings): Promise<number> {
   say('\nopening the log in a new process, comparing every acknowledged record ...');
   const check = await runChecker(directory, flightCount, outcome.ackedOffsets);
   say(checkLine(check));
-  if (check.lost > 0 || check.invented > 0) {
-    say(`FAILED: the log is left as it is in ${shown(directory)}; seed ${seed}`);
-    return 1;
-  }
+  if (check.lost > 0 || check.invented > 0) return fail('log', directory, seed);
   say('\nappending the rest ...');
   const resumed = await resume(settings, directory, check.found);
   const result = await readBack(directory, flightCount);
   say(`reading back: ${readBackLine(result)}`);
-  say(`\n${summaryTable({ check, resumed, result })}`);
-  say(commands(directory));
+  say(`\n${summaryTable({ check, resumed, result }).trimEnd()}`);
+  const store = await runStoreStage(settings);
+  if (!store.isPassed) return fail('store', store.directory, seed);
+  say(commands(directory, store.directory));
   return 0;
+}
+
+function fail(what: string, directory: string, seed: number): number {
+  say(`FAILED: the ${what} is left as it is in ${shown(directory)}; seed ${seed}`);
+  return 1;
 }
 
 /** Runs writers, each in a fresh directory, until the kill came before the end. */
@@ -69,7 +75,7 @@ async function writeAndKill(
   const earliest = Math.floor(flightCount * 0.25);
   let latest = Math.floor(flightCount * 0.75);
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-    const directory = freshDirectory(seed);
+    const directory = freshDirectory(`flights-${seed}`);
     const killAt = earliest + randomBelow(random, latest - earliest);
     say(`\nwriting to ${shown(directory)}, one fsynced append per flight, 64 in flight`);
     say(`kill -9 after ${formatCount(killAt)} acknowledgements ...`);
@@ -150,36 +156,22 @@ function summaryTable({ check, resumed, result }: Outcome): string {
   ]);
 }
 
-function commands(directory: string): string {
+function commands(directory: string, storeDirectory: string): string {
   const cli = 'node dist/tools/cli.js';
   const path = shown(directory);
+  const store = shown(storeDirectory);
   return [
-    'Try:',
+    '\nTry:',
     `  ${cli} info ${path}`,
     `  ${cli} cat ${path} --since 2001-03-01 --limit 5 --format '%o %t{iso} %k %v\\n'`,
     `  ${cli} verify ${path}`,
+    `  ${cli} groups ls ${store}`,
+    `  ${cli} ls ${store}`,
   ].join('\n');
 }
 
 function progressBar(label: string, total: number): Progress {
   return new Progress({ stream: process.stdout, label, unit: 'record', total, isQuiet: false });
-}
-
-/** A path that does not exist yet, under the folder that git ignores. */
-function freshDirectory(seed: number): string {
-  const parent = join(packageRoot(), 'segments', 'local');
-  mkdirSync(parent, { recursive: true });
-  let path = join(parent, `flights-${seed}`);
-  for (let number = 2; existsSync(path); number++) path = join(parent, `flights-${seed}-${number}`);
-  return path;
-}
-
-function shown(path: string): string {
-  return relative(process.cwd(), path) || path;
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }
 
 function parseSettings(): Settings {
@@ -188,12 +180,14 @@ function parseSettings(): Settings {
       seed: { type: 'string' },
       flights: { type: 'string' },
       writer: { type: 'string' },
+      reader: { type: 'string' },
     },
   });
   return {
     seed: wholeNumber('--seed', values.seed) ?? randomBelow(systemRandom, 1_000_000),
     flightCount: wholeNumber('--flights', values.flights) ?? FLIGHT_COUNT,
     writerScript: values.writer ?? scriptPath('writer.js'),
+    readerScript: values.reader ?? scriptPath('group-reader.js'),
   };
 }
 

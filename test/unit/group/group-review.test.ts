@@ -97,6 +97,31 @@ describe('autoCommit', () => {
     expect(await take(next, 1)).toEqual(['1']);
   });
 
+  test('after: what the handler failed at is handed out again, to the same member too', async () => {
+    const { topic } = await setup(1, 3);
+    const group = await topic.consumerGroup('g', { autoCommit: 'after' });
+    const failing = async () => {
+      for await (const batch of group.batches()) {
+        if (batch.baseOffset === 1) throw new Error('no luck');
+      }
+    };
+    await expect(failing()).rejects.toThrow('no luck');
+    await expect(failing()).rejects.toThrow('no luck'); // At the same batch.
+    await group.close();
+    expect(group.committed(0)?.offset).toBe(1);
+  });
+
+  test('after: a seek in a handler that fails is not undone', async () => {
+    const { topic } = await setup(1, 3);
+    const group = await topic.consumerGroup('g', { autoCommit: 'after' });
+    for await (const batch of group.batches()) {
+      group.seek(batch.partition, { offset: 2 });
+      break;
+    }
+    expect(await take(group, 1)).toEqual(['2']);
+    await group.close();
+  });
+
   test('after: closing in the middle of a handler does not commit its batch', async () => {
     const { topic } = await setup(1, 3);
     const group = await topic.consumerGroup('g', { autoCommit: 'after' });
