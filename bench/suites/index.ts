@@ -20,6 +20,7 @@ export const SUITES: readonly Suite[] = [
   { name: 'memory', load: async () => (await import('./memory.ts')).memorySuite },
   { name: 'allocation', load: async () => (await import('./allocation.ts')).allocationSuite },
   { name: 'scale', load: async () => (await import('./scale.ts')).scaleSuite },
+  { name: 'store', load: async () => (await import('./store.ts')).storeSuite },
   { name: 'c', load: async () => (await import('./c.ts')).cSuite, isCheckoutOnly: true },
   {
     name: 'peers',

@@ -73,6 +73,15 @@ export const INDEX_CACHE_BYTES = 16 * MIB;
 /** Open files of sealed segments that are kept for the next reader. */
 export const OPEN_SEGMENTS_MAX = 64;
 
+/** Partitions of a store whose logs stay open while nobody uses them: reopening one costs two syncs. */
+export const OPEN_PARTITIONS_MAX = 48;
+/** Files that those keep open, with those of sealed segments that are kept for the next reader. */
+export const PARTITION_FILES_MAX = 160;
+/** Partitions that are opened at a time. */
+export const OPENINGS_MAX = 16;
+/** Time after which partitions that were in use are looked at again, ms. */
+export const IDLE_LOOK_MS = 100;
+
 /** Preallocated file that is given up when the disk is full, so that recovery can proceed. */
 export const RESERVE_BYTES = MIB;
 /** Default of the room that appends leave on the disk: this, or this share of it if that is less. */
@@ -110,5 +119,6 @@ assert(BATCH_BYTES_MAX < 2 ** 31, 'a batch length fits an i32');
 assert(RECORD_BYTES_LIMIT < 2 ** 24, 'a record length fits 24 bits');
 assert(RECORD_BYTES_LIMIT + 64 * KIB < BATCH_BYTES_MAX, 'the largest record fits a batch');
 assert(SEGMENT_BYTES_LIMIT + 2 * BATCH_BYTES_MAX < 2 ** 32, 'a position fits a u32');
+assert(2 * OPEN_PARTITIONS_MAX < PARTITION_FILES_MAX, 'a writer keeps two files open');
 assert(INDEX_INTERVAL_BYTES < BATCH_TARGET_BYTES, 'the index is sparse');
 assert(HEADERS_BYTES_MAX < RECORD_BYTES_MAX, 'headers fit a record');

@@ -46,12 +46,13 @@ export async function commitPositions(
   await shared.committer.commit(changes);
 }
 
-async function changeOf(shared: GroupShared, position: OwnedPosition): Promise<PositionChange> {
+function changeOf(shared: GroupShared, position: OwnedPosition): Promise<PositionChange> {
   const { ownership, offset, epoch, metadata } = position;
   const { partition } = ownership;
-  const { logId, visibleOffset } = await shared.logOf(partition);
-  checkInteger('offset', offset, { min: 0, max: visibleOffset });
-  return { partition, logId, offset, epoch, metadata };
+  return shared.withLog(partition, async ({ logId, visibleOffset }) => {
+    checkInteger('offset', offset, { min: 0, max: visibleOffset });
+    return { partition, logId, offset, epoch, metadata };
+  });
 }
 
 /** Where a committed position lets a read begin. */

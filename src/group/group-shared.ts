@@ -14,8 +14,8 @@ export interface GroupShared {
   readonly committer: OffsetCommitter;
   /** Null when the group never committed in the partition. */
   committed(partition: number): CommittedPosition | null;
-  /** Opens the partition when it is not. */
-  logOf(partition: number): Promise<Log<Uint8Array>>;
+  /** Runs `action` on the log of a partition, opened when it is not. */
+  withLog<R>(partition: number, action: (log: Log<Uint8Array>) => Promise<R>): Promise<R>;
 }
 
 /** What a member is made of. */

@@ -143,9 +143,9 @@ export class ConsumerGroups {
       id: member,
       partitions: (coordinator?.ownedBy(member) ?? []).map(({ partition }) => partition),
     }));
-    const logs = await openAll(topic, range(topic.count));
-    const partitions = await Promise.all(
-      logs.map((log) => lagOf(log, this.#committed(id, log.partition), this.#parts.clock)),
+    const { clock } = this.#parts;
+    const partitions = await onEach(topic, range(topic.count), (log) =>
+      lagOf(log, this.#committed(id, log.partition), clock),
     );
     return { name, topic: topic.name, members, partitions };
   }
@@ -177,15 +177,16 @@ export class ConsumerGroups {
     await this.#checkInactive(id, name, 'to be reset');
     for (const partition of partitions ?? []) checkChosen(partition, topic.count);
     const chosen = partitions === undefined ? range(topic.count) : [...new Set(partitions)];
-    const logs = await openAll(topic, chosen);
-    const resets = await Promise.all(
-      logs.map((log) => resetOf(log, this.#committed(id, log.partition), { to, clock })),
-    );
+    const found = await onEach(topic, chosen, async (log) => {
+      const committed = this.#committed(id, log.partition);
+      return { reset: await resetOf(log, committed, { to, clock }), logId: log.log.logId };
+    });
+    const resets = found.map(({ reset }) => reset);
     if (dryRun) return resets;
     await this.#checkInactive(id, name, 'to be reset'); // Somebody may have joined meanwhile.
-    const positions = resets.map(({ partition, to: offset }, at) => ({
+    const positions = found.map(({ reset: { partition, to: offset }, logId }) => ({
       partition,
-      logId: logs[at]?.log.logId ?? 0,
+      logId,
       offset,
       epoch: 0,
       metadata: '',
@@ -240,7 +241,7 @@ export class ConsumerGroups {
       coordinator,
       committer: new OffsetCommitter({ journal, clock, topicId, group }),
       committed: (partition) => this.#committed(id, partition),
-      logOf: (partition) => partitions.at(partition).log(),
+      withLog: (partition, action) => partitions.at(partition).use(action),
     };
     return { shared, end, isSingle: singleActive, members: new Set() };
   }
@@ -275,11 +276,13 @@ function range(count: number): readonly number[] {
   return Array.from({ length: count }, (_, at) => at);
 }
 
-function openAll(
+/** Runs `action` on the logs of partitions, each of which is open meanwhile. */
+function onEach<R>(
   topic: PartitionSet,
   partitions: readonly number[],
-): Promise<readonly PartitionLog[]> {
+  action: (log: PartitionLog) => Promise<R>,
+): Promise<readonly R[]> {
   return Promise.all(
-    partitions.map(async (partition) => ({ partition, log: await topic.at(partition).log() })),
+    partitions.map((partition) => topic.at(partition).use((log) => action({ partition, log }))),
   );
 }

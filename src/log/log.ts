@@ -44,11 +44,12 @@ export class Log<T, Input = T> implements AsyncDisposable {
   readonly #points: PointReader<T>;
   readonly #scratch: EncodableRecord = emptyEncodable();
   readonly #prepared: PreparedRecords<Input>;
-  readonly #life: LogLife;
+  /** @internal Shared by all handles of the open log. */
+  readonly life: LogLife;
 
   /** @internal */
-  constructor(parts: LogParts<T, Input>, life = new LogLife()) {
-    this.#life = life;
+  constructor(parts: LogParts<T, Input>, life = new LogLife(parts)) {
+    this.life = life;
     const { settings, codec, partition } = parts;
     this.#settings = settings;
     this.#origin = { codec, partition, limits: settings };
@@ -62,7 +63,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   /** @internal The same open log, as a partition of a topic; both are closed together. */
   as<U, UInput>(codec: Codec<U, UInput>, partition: number): Log<U, UInput> {
     const parts = { settings: this.#settings, log: this.#log, writer: this.#writer };
-    return new Log({ ...parts, recovery: this.recovery, codec, partition }, this.#life);
+    return new Log({ ...parts, recovery: this.recovery, codec, partition }, this.life);
   }
 
   /** @internal Its settings were changed in place: what depends on them beyond the next append. */
@@ -272,6 +273,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
       this.#checkOpen();
       const { marks, follower } = this.#log;
       const { epoch = null } = options;
+      this.life.readCount++;
       if (follower !== null && offset >= marks.visibleOffset) {
         return follower.refresh().then(() => this.#points.read(offset, epoch));
       }
@@ -319,7 +321,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
 
   /** Counters and sizes, in memory: no I/O. */
   stats(): LogStats {
-    return describeLog(this.#log, this.#writer, this.#life.closing !== null);
+    return describeLog(this.#log, this.#writer, this.life.closing !== null);
   }
 
   /**
@@ -329,8 +331,8 @@ export class Log<T, Input = T> implements AsyncDisposable {
    *   of `appendNoWait` were refused and nobody was told
    */
   close(): Promise<void> {
-    this.#life.closing ??= this.#close();
-    return this.#life.closing;
+    this.life.closing ??= this.#close();
+    return this.life.closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -343,7 +345,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
       await this.#writer?.close();
     } finally {
       this.#points.clear();
-      for (const source of this.#life.reads) source.close();
+      for (const source of this.life.reads) source.close();
       await this.#log.handles.close();
     }
   }
@@ -360,7 +362,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   #refusal(operation: string, expectedOffset?: number, signal?: AbortSignal): Error | null {
     if (this.#writer === null) return new ReadOnlyError({ operation, path: this.path });
     if (signal?.aborted === true) return toError(signal.reason);
-    if (this.#life.closing !== null) return new ClosedError({ resource: 'log', name: this.path });
+    if (this.life.closing !== null) return new ClosedError({ resource: 'log', name: this.path });
     return this.#writer.appender.refusal(expectedOffset);
   }
 
@@ -371,7 +373,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   }
 
   #checkOpen(): void {
-    if (this.#life.closing !== null) throw new ClosedError({ resource: 'log', name: this.path });
+    if (this.life.closing !== null) throw new ClosedError({ resource: 'log', name: this.path });
   }
 
   #source(options: ReadOptions, keepBuffers: boolean): RecordSource {
@@ -386,10 +388,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
       clock: this.#settings.clock,
       pollMs: this.#settings.pollMs,
       failure: () => this.#writer?.appender.failure ?? null,
-      isClosed: () => this.#life.closing !== null,
-      onClosed: () => this.#life.reads.delete(source),
+      isClosed: () => this.life.closing !== null,
+      onClosed: () => this.life.reads.delete(source),
     });
-    this.#life.reads.add(source);
+    this.life.reads.add(source);
     return source;
   }
 }

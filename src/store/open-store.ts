@@ -29,6 +29,7 @@ import type { Log } from '../log/log.ts';
 import { resolveLogOptions } from '../log/log-options.ts';
 import { openLogIn } from '../log/open-log.ts';
 import { ensureReserve } from '../log/reserve.ts';
+import { OpenPartitions } from '../topic/open-partitions.ts';
 import {
   partitionsAdded,
   topicAltered,
@@ -172,6 +173,7 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
       journal,
       fold,
       logHome: homeOf(null),
+      openPartitions: new OpenPartitions({ clock }),
       logOptions: shared,
       topicDefaults: { durability },
     },

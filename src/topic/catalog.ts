@@ -123,6 +123,7 @@ export class TopicCatalog {
   /** Closes the logs of all topics. @throws the first failure, when all are closed */
   async close(): Promise<void> {
     await this.#changes.idle();
+    await this.#home.openPartitions.close();
     const closed = await Promise.allSettled([...this.#sets.values()].map((set) => set.close()));
     const failed = closed.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;

@@ -53,9 +53,14 @@ export class PartitionSet {
     return present(this.#partitions[number], 'made above');
   }
 
-  /** Logs of the partitions that were used. */
+  /** Logs of the partitions that are open. */
   opened(): readonly Log<Uint8Array>[] {
     return this.#partitions.flatMap(({ opened }) => (opened === null ? [] : [opened]));
+  }
+
+  /** Makes everything appended so far durable. @throws as `Log.sync` */
+  async sync(): Promise<void> {
+    await Promise.all(this.#partitions.map((partition) => partition.sync()));
   }
 
   /** Creates logs for partitions from `first` on, durably. @returns their ids */
@@ -63,9 +68,8 @@ export class PartitionSet {
     const logIds: number[] = [];
     for (let number = first; number < first + count; number++) {
       const partition = this.#make(number, { logId: null, settings: () => settings });
-      const log = await partition.log();
-      logIds.push(log.logId);
-      await log.close(); // Most of many partitions are not used at once.
+      logIds.push(await partition.use((log) => Promise.resolve(log.logId)));
+      await partition.close(); // Most of many partitions are not used at once.
     }
     return logIds;
   }

@@ -1,13 +1,15 @@
-/** One partition of a topic: a log of its own, opened when it is first used. */
+/** One partition of a topic: a log of its own, opened when it is used, closed when others need room. */
 import { join } from 'node:path';
 import { bytes } from '../codec/codec.ts';
 import type { Log } from '../log/log.ts';
 import { openLogIn } from '../log/open-log.ts';
 import { resolveLogOptions, type LogSettings } from '../log/log-options.ts';
+import type { Closable } from './open-partitions.ts';
 import type { TopicHome } from './topic-home.ts';
 import { configOf } from './topic-options.ts';
 import type { TopicSettings } from './topic-state.ts';
 import { CorruptLogError } from '../core/errors.ts';
+import { WeakList } from '../core/weak-list.ts';
 
 export interface PartitionParts {
   readonly home: TopicHome;
@@ -21,7 +23,13 @@ export interface PartitionParts {
   readonly settings: () => TopicSettings;
 }
 
-export class Partition {
+/** Who keeps something of the open log. */
+export interface LogUser {
+  /** The log of the partition is being closed: drops what is kept of it. */
+  forget(partition: number): void;
+}
+
+export class Partition implements Closable {
   /** From 0. */
   readonly number: number;
   /** The log when it is open, and null before: hot paths need not wait for `log`. */
@@ -30,6 +38,11 @@ export class Partition {
   /** Of the log that is open: changed in place by `configure`. */
   #live: LogSettings<Uint8Array> | null = null;
   #opening: Promise<Log<Uint8Array>> | null = null;
+  /** The last closing to make room; never rejects. */
+  #making: Promise<void> = Promise.resolve();
+  readonly #keepers = new WeakList<LogUser>();
+  #userCount = 0;
+  #endedUses = 0;
 
   constructor(parts: PartitionParts) {
     this.#parts = parts;
@@ -40,10 +53,56 @@ export class Partition {
     return join(this.#parts.directory, String(this.number));
   }
 
-  /** Opens the log, once. @throws as `openLog`; CorruptLogError when another log is in its place */
+  get useCount(): number {
+    return this.#endedUses + (this.opened?.life.useCount ?? 0);
+  }
+
+  get isIdle(): boolean {
+    return this.#userCount === 0 && this.opened?.life.isQuiet === true;
+  }
+
+  get fileCount(): number {
+    return this.opened?.life.fileCount ?? 0;
+  }
+
+  /**
+   * Runs `action` on the open log, which stays open until it ends.
+   *
+   * @throws as `log`, as `action`
+   */
+  async use<R>(action: (log: Log<Uint8Array>) => Promise<R>): Promise<R> {
+    const release = this.hold();
+    try {
+      return await action(await this.log());
+    } finally {
+      release();
+    }
+  }
+
+  /** Keeps the log open, once it is. @returns lets go; call it once */
+  hold(): () => void {
+    this.#userCount++;
+    return () => {
+      this.#userCount--;
+      this.#endedUses++;
+      this.#parts.home.openPartitions.released(this);
+    };
+  }
+
+  /**
+   * Opens the log, once. Who does not `hold` the partition finds it closed one day.
+   *
+   * @throws as `openLog`; CorruptLogError when another log is in its place
+   */
   log(): Promise<Log<Uint8Array>> {
-    this.#opening ??= this.#open();
+    this.#opening ??= this.#openAfter(this.#making);
     return this.#opening;
+  }
+
+  /** Makes durable what was appended, whether it is open or being closed. @throws as `Log.sync` */
+  async sync(): Promise<void> {
+    await this.#making;
+    await this.opened?.sync();
   }
 
   /** Changes the options of the log while it is open; each says itself from when on it counts. */
@@ -52,12 +111,51 @@ export class Partition {
     this.opened?.reconfigured();
   }
 
+  /** Tells `user` when the log that is open now is closed to make room. */
+  watch(user: LogUser): void {
+    this.#keepers.add(user);
+  }
+
+  dropFiles(): void {
+    this.opened?.life.dropFiles();
+  }
+
+  async closeIdle(): Promise<void> {
+    const log = this.opened;
+    if (log === null) return;
+    try {
+      // First, for a failure to be found while the log is open: such a one stays, and says so.
+      if (!log.readOnly && log.syncedOffset < log.endOffset) await log.sync();
+    } catch {
+      return;
+    }
+    if (!this.isIdle || log !== this.opened) return; // Somebody came meanwhile.
+    this.#forget();
+    this.#making = log.close().catch(() => undefined); // Everything is synced: nothing is lost.
+    await this.#making;
+  }
+
   /** Closes the log, if it was opened. @throws as `Log.close` */
   async close(): Promise<void> {
+    await this.#making;
     const opening = this.#opening;
     if (opening === null) return;
+    this.#parts.home.openPartitions.remove(this);
     const log = await opening.catch(() => null); // Who opened it was told.
     await log?.close();
+  }
+
+  #forget(): void {
+    for (const user of this.#keepers.take()) user.forget(this.number);
+    this.opened = null;
+    this.#live = null;
+    this.#opening = null;
+    this.#parts.home.openPartitions.remove(this);
+  }
+
+  async #openAfter(making: Promise<void>): Promise<Log<Uint8Array>> {
+    await making;
+    return this.#parts.home.openPartitions.admit(this, () => this.#open());
   }
 
   async #open(): Promise<Log<Uint8Array>> {

@@ -11,6 +11,7 @@ import type { RecordInput } from '../log/record-input.ts';
 import { RecordStream } from '../log/record-stream.ts';
 import { mergeBatches } from './merge-batches.ts';
 import { partitionOfKey, StickyPartitioner } from './partitioner.ts';
+import type { LogUser } from './partition.ts';
 import type { PartitionSet } from './partition-set.ts';
 import { checkChosen, type Partitioner } from './topic-options.ts';
 import type {
@@ -41,7 +42,7 @@ const RECORD_BYTES_GUESS = 256;
  * A named sequence of records in one or more partitions, each a log of its own: order holds inside
  * a partition. Made by `Store.topic`; good until the store is closed or the topic deleted.
  */
-export class Topic<T, Input = T> {
+export class Topic<T, Input = T> implements LogUser {
   /** @internal */
   readonly partitions: PartitionSet;
   readonly #codec: Codec<T, Input>;
@@ -84,8 +85,10 @@ export class Topic<T, Input = T> {
     options: TopicAppendOptions = NO_OPTIONS,
   ): Promise<TopicAppendResult> {
     const partition = this.#partitionFor(record, options);
-    const log = this.#logs[partition] ?? (await this.#log(partition));
-    const { offset, durability } = await log.append(record, options);
+    const log = this.#logs[partition];
+    const { offset, durability } = await (log === undefined || log.life.closing !== null
+      ? this.#use(partition, (own) => own.append(record, options))
+      : log.append(record, options));
     return { partition, offset, durability };
   }
 
@@ -105,8 +108,8 @@ export class Topic<T, Input = T> {
     const parts = this.#divide(records, options);
     const appended = await Promise.allSettled(
       parts.map(async ({ partition, records: own }) => {
-        const log = await this.#log(partition);
-        return { partition, result: await log.appendBatch(own, options) };
+        const result = await this.#use(partition, (log) => log.appendBatch(own, options));
+        return { partition, result };
       }),
     );
     const placements: PlacedRecords[] = [];
@@ -160,29 +163,47 @@ export class Topic<T, Input = T> {
     readonly epoch?: number;
   }): Promise<LogRecord<T> | null> {
     const { partition, offset, ...options } = position;
-    const log = await this.#log(checkChosen(partition, this.partitionCount));
-    return log.read(offset, options);
+    checkChosen(partition, this.partitionCount);
+    const log = this.#logs[partition];
+    if (log !== undefined && log.life.closing === null) return log.read(offset, options);
+    return this.#use(partition, (own) => own.read(offset, options));
   }
 
   /** Makes everything appended so far durable, whatever the level. @throws as `Log.sync` */
   async sync(): Promise<void> {
-    await Promise.all(this.partitions.opened().map((log) => log.sync()));
+    await this.partitions.sync();
+  }
+
+  /** @internal */
+  forget(partition: number): void {
+    this.#logs[partition] = undefined;
   }
 
   async *#batchesOf(
     partition: number,
     options: ReadOptions,
   ): AsyncGenerator<RecordBatch<T>, void, void> {
-    const log = await this.#log(partition);
-    yield* log.batches(options);
+    const used = this.partitions.at(partition);
+    const release = used.hold();
+    try {
+      yield* this.#own(await used.log(), partition).batches(options);
+    } finally {
+      release();
+    }
   }
 
-  async #log(partition: number): Promise<Log<T, Input>> {
+  /** Runs `action` on the log of a partition, which stays open until it ends. */
+  #use<R>(partition: number, action: (log: Log<T, Input>) => Promise<R>): Promise<R> {
+    return this.partitions.at(partition).use((log) => action(this.#own(log, partition)));
+  }
+
+  /** The handle with the topic's codec: kept while the log is open. */
+  #own(log: Log<Uint8Array>, partition: number): Log<T, Input> {
     const known = this.#logs[partition];
-    if (known !== undefined) return known;
-    const log = await this.partitions.at(partition).log();
+    if (known !== undefined && known.life === log.life) return known;
     const own = log.as(this.#codec, partition);
     this.#logs[partition] = own;
+    this.partitions.at(partition).watch(this);
     return own;
   }
 
