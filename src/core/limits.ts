@@ -73,12 +73,14 @@ export const INDEX_CACHE_BYTES = 16 * MIB;
 /** Open files of sealed segments that are kept for the next reader. */
 export const OPEN_SEGMENTS_MAX = 64;
 
+/** fdatasyncs in flight per store: two of the four threads of Node's pool stay for the program. */
+export const SYNCS_IN_FLIGHT_MAX = 2;
 /** Partitions of a store whose logs stay open while nobody uses them: reopening one costs two syncs. */
 export const OPEN_PARTITIONS_MAX = 48;
 /** Files that those keep open, with those of sealed segments that are kept for the next reader. */
 export const PARTITION_FILES_MAX = 160;
-/** Partitions that are opened at a time. */
-export const OPENINGS_MAX = 16;
+/** Partitions that are opened at a time: each syncs twice, so more would not be faster. */
+export const OPENINGS_MAX = 2;
 /** Time after which partitions that were in use are looked at again, ms. */
 export const IDLE_LOOK_MS = 100;
 

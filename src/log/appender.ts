@@ -382,7 +382,7 @@ export class Appender {
     const { clock, policy, syncLoop, marks } = this.#options;
     this.#flushTimer ??= clock.setTimer(() => {
       this.#flushTimer = null;
-      syncLoop.request(marks.writtenOffset);
+      syncLoop.requestInBackground(marks.writtenOffset);
     }, policy.flushMs);
   }
 }

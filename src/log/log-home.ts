@@ -3,6 +3,7 @@ import type { DirectoryLock } from '../io/file-system.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogSettings } from './log-options.ts';
 import { ensureReserve, freeReserve } from './reserve.ts';
+import type { SyncTurn } from './sync-turns.ts';
 
 export interface LogHome {
   /** Stands in each segment header: the id of the store; 0 = of its own; null = whoever's it is. */
@@ -16,7 +17,12 @@ export interface LogHome {
   /** Gives it up. @returns false when there was none left */
   giveUpReserve(directory: LogDirectory): Promise<boolean>;
   readonly observer: LogObserver | null;
+  /** Lets a sync wait for its turn; null = each may begin at once. */
+  readonly takeTurn: TakeTurn | null;
 }
+
+/** @param isBackground  nobody waits for the sync */
+export type TakeTurn = (isBackground: boolean) => SyncTurn;
 
 /** Hears at once, before any caller does, how far a log has come. Must not throw. */
 export interface LogObserver {
@@ -43,5 +49,6 @@ export function ownHome({ lock, clock }: Pick<LogSettings<never>, 'lock' | 'cloc
     ...bareHome,
     lock: ({ fileSystem, path }) => fileSystem.lockDirectory(path, { lock, clock }),
     observer: null,
+    takeTurn: null,
   };
 }

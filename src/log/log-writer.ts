@@ -18,7 +18,7 @@ import { Trimmer } from './trimmer.ts';
 
 export interface LogWriterParts {
   readonly directory: LogDirectory;
-  readonly home: Pick<LogHome, 'ownerId' | 'observer'>;
+  readonly home: Pick<LogHome, 'ownerId' | 'observer' | 'takeTurn'>;
   readonly settings: Omit<LogSettings<never>, 'codec'>;
   readonly loaded: LoadedLog;
   readonly checkpointFile: CheckpointFile;
@@ -36,8 +36,9 @@ export class LogWriter {
   readonly #log: ReadableLog;
 
   private constructor(parts: LogWriterParts) {
-    const { directory, settings, loaded, checkpointFile, lock, log } = parts;
+    const { directory, home, settings, loaded, checkpointFile, lock, log } = parts;
     const { clock } = settings;
+    const { takeTurn } = home;
     const { marks } = log;
     const fail = (cause: unknown) => this.appender.fail(cause);
     const end = endOf(loaded);
@@ -48,6 +49,7 @@ export class LogWriter {
       file: checkpointFile,
       clock,
       marks,
+      takeTurn,
       place: { offset: end.offset, segment: end.segment, position: end.position },
       onFailed: fail,
     });
@@ -55,6 +57,7 @@ export class LogWriter {
       directory,
       marks,
       active: loaded.active,
+      takeTurn,
       onSynced: (place) => this.#onSynced(place),
       onFailed: fail,
     });

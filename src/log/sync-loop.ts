@@ -11,13 +11,17 @@ import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { File } from '../io/file-system.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { LogDirectory } from './log-directory.ts';
+import type { TakeTurn } from './log-home.ts';
 import type { LogMarks } from './marks.ts';
+import type { SyncTurn } from './sync-turns.ts';
 
 export interface SyncLoopOptions {
   readonly directory: LogDirectory;
   readonly marks: LogMarks;
   /** The segment that is open for append, when there is one. */
   readonly active: Segment | null;
+  /** Bounds the syncs of a store; null = this log's may always begin. */
+  readonly takeTurn: TakeTurn | null;
   /** Called after each sync, before anyone is answered. May throw: that fails the loop. */
   readonly onSynced: (place: SyncedPlace) => void;
   /** Called once, with the first failure. */
@@ -38,6 +42,10 @@ export class SyncLoop {
   #isDirectoryDirty = false;
   #running: Promise<void> | null = null;
   #wantedOffset = 0;
+  /** As far as somebody waits for it. */
+  #awaitedOffset = 0;
+  /** Of the sync that waits for it or runs. */
+  #turn: SyncTurn | null = null;
   /** The next sync covers every segment, whoever asked for what. */
   #wantsAll = false;
   #failure: unknown = null;
@@ -54,7 +62,7 @@ export class SyncLoop {
     this.#segments.push(segment);
     this.#isDirectoryDirty = true;
     // The full one is synced in the background, whatever the level, so that few are ever dirty.
-    if (this.#segments.length > 1) this.request(segment.baseOffset);
+    if (this.#segments.length > 1) this.requestInBackground(segment.baseOffset);
   }
 
   /** Waits until another segment may be dirty: at most `UNSYNCED_SEGMENTS_MAX` at a time are. */
@@ -74,6 +82,13 @@ export class SyncLoop {
 
   /** Asks that everything below `offset` be synced as soon as it is written. */
   request(offset: number): void {
+    this.#awaitedOffset = Math.max(this.#awaitedOffset, offset);
+    this.#turn?.hurry();
+    this.requestInBackground(offset);
+  }
+
+  /** The same, but nobody waits for it. */
+  requestInBackground(offset: number): void {
     this.#wantedOffset = Math.max(this.#wantedOffset, offset);
     this.poke();
   }
@@ -147,7 +162,7 @@ export class SyncLoop {
 
   async #run(): Promise<void> {
     try {
-      const place = await this.#syncOnce();
+      const place = await this.#syncInTurn();
       if (!this.#hasFailed) this.#options.onSynced(place);
       this.#running = null;
     } catch (cause) {
@@ -160,6 +175,22 @@ export class SyncLoop {
     this.#slotWaiters = [];
     for (const waiter of waiters) waiter();
     this.poke();
+  }
+
+  /** What is written until its turn comes is synced with the rest. */
+  async #syncInTurn(): Promise<SyncedPlace> {
+    const { takeTurn, marks } = this.#options;
+    if (takeTurn === null) return this.#syncOnce();
+    const turn = takeTurn(!this.#wantsAll && this.#awaitedOffset <= marks.syncedOffset);
+    this.#turn = turn;
+    try {
+      if (turn.begun !== null) await turn.begun;
+      if (this.#hasFailed) throw this.#failure; // Meanwhile.
+      return await this.#syncOnce();
+    } finally {
+      this.#turn = null;
+      turn.end();
+    }
   }
 
   async #syncOnce(): Promise<SyncedPlace> {

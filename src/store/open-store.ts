@@ -94,7 +94,12 @@ export async function openStore(
     const { hasReserve } = await directory.list();
     await ensureReserve(directory, hasReserve);
     const home = new StoreHome({ directory, storeId, lock });
-    return await assemble({ directory, settings, lock, homeOf: (log) => home.forLog(log) });
+    return await assemble({
+      directory,
+      settings,
+      lock,
+      homeOf: (log, rank) => home.forLog(log, rank),
+    });
   } catch (error) {
     await lock.release().catch(() => undefined); // The first failure is the one to hear of.
     throw error;
@@ -143,7 +148,7 @@ interface Assembly {
   /** Null when it is only read. */
   readonly lock: DirectoryLock | null;
   /** The home of a log whose progress is heard of. */
-  readonly homeOf: (observer: LogObserver | null) => LogHome;
+  readonly homeOf: (observer: LogObserver | null, rank: 'journal' | 'awaited') => LogHome;
 }
 
 async function assemble({ directory, settings, lock, homeOf }: Assembly): Promise<Store> {
@@ -151,7 +156,7 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
   const fold = new Fold([topics, groups]);
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
   const shared = { fileSystem, clock, random, freeBytesMin, readOnly };
-  const journalLog = await openJournalLog(directory, settings, homeOf(journal));
+  const journalLog = await openJournalLog(directory, settings, homeOf(journal, 'journal'));
   try {
     await journal.load(journalLog);
   } catch (error) {
@@ -172,7 +177,7 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
       random,
       journal,
       fold,
-      logHome: homeOf(null),
+      logHome: homeOf(null, 'awaited'),
       openPartitions: new OpenPartitions({ clock }),
       logOptions: shared,
       topicDefaults: { durability },

@@ -3,6 +3,7 @@ import type { DirectoryLock } from '../io/file-system.ts';
 import type { LogDirectory } from '../log/log-directory.ts';
 import type { LogHome, LogObserver } from '../log/log-home.ts';
 import { freeReserve } from '../log/reserve.ts';
+import { SyncTurns } from '../log/sync-turns.ts';
 
 export interface StoreHomeParts {
   readonly directory: LogDirectory;
@@ -11,6 +12,8 @@ export interface StoreHomeParts {
 }
 
 export class StoreHome {
+  /** Of all logs together. */
+  readonly syncTurns = new SyncTurns();
   readonly #parts: StoreHomeParts;
   /** Of the logs that are open. */
   readonly #onLost = new Set<() => void>();
@@ -24,8 +27,8 @@ export class StoreHome {
     });
   }
 
-  /** The home of a log whose progress `observer` hears of. */
-  forLog(observer: LogObserver | null): LogHome {
+  /** The home of the journal, or of the partitions; `observer` hears of its progress. */
+  forLog(observer: LogObserver | null, rank: 'journal' | 'awaited'): LogHome {
     const { directory, storeId } = this.#parts;
     return {
       ownerId: storeId,
@@ -34,6 +37,8 @@ export class StoreHome {
       keepReserve: () => Promise.resolve(), // The store has one for all of them.
       giveUpReserve: () => freeReserve(directory),
       observer,
+      takeTurn: (isBackground) =>
+        this.syncTurns.take(isBackground && rank !== 'journal' ? 'background' : rank),
     };
   }
 

@@ -116,7 +116,7 @@ test('a log that is opened after the lock was lost hears of it', async () => {
   const home = new StoreHome({ directory, storeId: 1, lock });
   lose();
   let isTold = false;
-  const own = await home.forLog(null).lock(directory);
+  const own = await home.forLog(null, 'awaited').lock(directory);
   own.onLost(() => (isTold = true));
   expect(isTold).toBe(true);
 });
