@@ -1,5 +1,6 @@
 /** What a log lives in: a directory of its own, or a store, which has the lock and the reserve then. */
 import type { DirectoryLock } from '../io/file-system.ts';
+import type { Room } from './byte-cap.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogSettings } from './log-options.ts';
 import { ensureReserve, freeReserve } from './reserve.ts';
@@ -19,6 +20,8 @@ export interface LogHome {
   readonly observer: LogObserver | null;
   /** Lets a sync wait for its turn; null = each may begin at once. */
   readonly takeTurn: TakeTurn | null;
+  /** What all logs of a store may have together; null = no bound. */
+  readonly room: Room | null;
 }
 
 /** @param isBackground  nobody waits for the sync */
@@ -50,5 +53,6 @@ export function ownHome({ lock, clock }: Pick<LogSettings<never>, 'lock' | 'cloc
     lock: ({ fileSystem, path }) => fileSystem.lockDirectory(path, { lock, clock }),
     observer: null,
     takeTurn: null,
+    room: null,
   };
 }

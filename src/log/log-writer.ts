@@ -18,7 +18,7 @@ import { Trimmer } from './trimmer.ts';
 
 export interface LogWriterParts {
   readonly directory: LogDirectory;
-  readonly home: Pick<LogHome, 'ownerId' | 'observer' | 'takeTurn'>;
+  readonly home: Pick<LogHome, 'ownerId' | 'observer' | 'takeTurn' | 'room'>;
   readonly settings: Omit<LogSettings<never>, 'codec'>;
   readonly loaded: LoadedLog;
   readonly checkpointFile: CheckpointFile;
@@ -81,7 +81,8 @@ export class LogWriter {
     const { syncLoop } = this;
     const { clock, random, queuedBytesMax } = settings;
     const epoch = checkpointFile.epochs.at(-1)?.epoch ?? 1;
-    const guard = new SpaceGuard({ directory, clock, freeBytesMin: settings.freeBytesMin });
+    const { freeBytesMin } = settings;
+    const guard = new SpaceGuard({ directory, clock, freeBytesMin, room: home.room });
     const writer = new ChunkWriter({
       directory,
       lock,

@@ -23,6 +23,7 @@ import { Fold } from '../journal/fold.ts';
 import { ENTRY_BYTES_MAX, Journal } from '../journal/journal.ts';
 import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
+import { ByteCap } from '../log/byte-cap.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { ownHome, type LogHome, type LogObserver } from '../log/log-home.ts';
 import type { Log } from '../log/log.ts';
@@ -93,13 +94,11 @@ export async function openStore(
     const storeId = await identify(directory, settings);
     const { hasReserve } = await directory.list();
     await ensureReserve(directory, hasReserve);
-    const home = new StoreHome({ directory, storeId, lock });
-    return await assemble({
-      directory,
-      settings,
-      lock,
-      homeOf: (log, rank) => home.forLog(log, rank),
-    });
+    const { storeBytesMax: bytesMax } = settings;
+    const cap = bytesMax === null ? null : new ByteCap({ bytesMax, clock });
+    const home = new StoreHome({ directory, storeId, lock, cap });
+    const homeOf: Assembly['homeOf'] = (log, rank) => home.forLog(log, rank);
+    return await assemble({ directory, settings, lock, cap, homeOf });
   } catch (error) {
     await lock.release().catch(() => undefined); // The first failure is the one to hear of.
     throw error;
@@ -112,7 +111,7 @@ async function openForReading(settings: StoreSettings): Promise<Store> {
     if ((await storedId(directory)) === null) throw noStore(directory);
     try {
       const homeOf = () => ownHome(settings); // Not asked for anything by what only reads.
-      return await assemble({ directory, settings, lock: null, homeOf });
+      return await assemble({ directory, settings, lock: null, cap: null, homeOf });
     } catch (error) {
       // Before its first entry the store of another process has no journal.
       if (error instanceof NotFoundError) throw noStore(directory, error);
@@ -147,11 +146,13 @@ interface Assembly {
   readonly settings: StoreSettings;
   /** Null when it is only read. */
   readonly lock: DirectoryLock | null;
+  /** Null without `storeBytesMax`, and when it is only read. */
+  readonly cap: ByteCap | null;
   /** The home of a log whose progress is heard of. */
   readonly homeOf: (observer: LogObserver | null, rank: 'journal' | 'awaited') => LogHome;
 }
 
-async function assemble({ directory, settings, lock, homeOf }: Assembly): Promise<Store> {
+async function assemble({ directory, settings, lock, cap, homeOf }: Assembly): Promise<Store> {
   const { fileSystem, clock, random, freeBytesMin, durability, readOnly } = settings;
   const fold = new Fold([topics, groups]);
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
@@ -169,6 +170,7 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
   return new Store({
     path: directory.path,
     lock,
+    cap,
     journal,
     runs,
     topicHome: {

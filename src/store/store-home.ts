@@ -1,5 +1,6 @@
 /** What the logs of a store share: its lock, its reserve, its id in their headers. */
 import type { DirectoryLock } from '../io/file-system.ts';
+import type { ByteCap } from '../log/byte-cap.ts';
 import type { LogDirectory } from '../log/log-directory.ts';
 import type { LogHome, LogObserver } from '../log/log-home.ts';
 import { freeReserve } from '../log/reserve.ts';
@@ -9,6 +10,8 @@ export interface StoreHomeParts {
   readonly directory: LogDirectory;
   readonly storeId: number;
   readonly lock: DirectoryLock;
+  /** Null without `storeBytesMax`. */
+  readonly cap: ByteCap | null;
 }
 
 export class StoreHome {
@@ -29,7 +32,8 @@ export class StoreHome {
 
   /** The home of the journal, or of the partitions; `observer` hears of its progress. */
   forLog(observer: LogObserver | null, rank: 'journal' | 'awaited'): LogHome {
-    const { directory, storeId } = this.#parts;
+    const { directory, storeId, cap } = this.#parts;
+    const isJournal = rank === 'journal';
     return {
       ownerId: storeId,
       logId: null,
@@ -38,7 +42,9 @@ export class StoreHome {
       giveUpReserve: () => freeReserve(directory),
       observer,
       takeTurn: (isBackground) =>
-        this.syncTurns.take(isBackground && rank !== 'journal' ? 'background' : rank),
+        this.syncTurns.take(isBackground && !isJournal ? 'background' : rank),
+      // What frees space is journaled first.
+      room: (isJournal ? cap?.counting() : cap) ?? null,
     };
   }
 

@@ -3,11 +3,13 @@ import type { DirectoryLock } from '../io/file-system.ts';
 import { ClosedError } from '../core/errors.ts';
 import { ConsumerGroups } from '../group/groups.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { ByteCap } from '../log/byte-cap.ts';
 import type { LogStats } from '../log/log-stats.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import { TopicCatalog, type TopicDescription } from '../topic/catalog.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
+import { StoreBytes } from './store-bytes.ts';
 import { StoreTopic } from './store-topic.ts';
 
 /** @internal What `openStore` hands over. */
@@ -15,6 +17,8 @@ export interface StoreParts {
   readonly path: string;
   /** Null when it is only read. */
   readonly lock: DirectoryLock | null;
+  /** Null without `storeBytesMax`. */
+  readonly cap: ByteCap | null;
   readonly journal: Journal;
   readonly runs: SnapshotRuns;
   readonly topicHome: TopicHome;
@@ -22,6 +26,12 @@ export interface StoreParts {
 
 export interface StoreStats {
   readonly topicCount: number;
+  /** Bytes of the journal's files and those of all partitions that were looked at so far. */
+  readonly sizeBytes: number;
+  /** Whether that is all of them: with `storeBytesMax` from the first append on. */
+  readonly isSizeComplete: boolean;
+  /** As `storeBytesMax`. */
+  readonly sizeBytesMax: number | null;
   /** Of the journal's log. */
   readonly journal: LogStats;
 }
@@ -43,16 +53,21 @@ export class Store implements AsyncDisposable {
   readonly #runs: SnapshotRuns;
   readonly #topics: TopicCatalog;
   readonly #groups: ConsumerGroups;
+  readonly #bytes: StoreBytes;
+  readonly #cap: ByteCap | null;
   #closing: Promise<void> | null = null;
 
   /** @internal */
-  constructor({ path, lock, journal, runs, topicHome }: StoreParts) {
+  constructor({ path, lock, cap, journal, runs, topicHome }: StoreParts) {
     this.path = path;
     this.#lock = lock;
     this.#journal = journal;
     this.#runs = runs;
     this.#topics = new TopicCatalog(topicHome);
     this.#groups = new ConsumerGroups(topicHome);
+    this.#bytes = new StoreBytes({ journal, catalog: this.#topics });
+    cap?.attach(this.#bytes);
+    this.#cap = cap;
   }
 
   /**
@@ -75,7 +90,14 @@ export class Store implements AsyncDisposable {
 
   /** Figures of the store, in memory: no I/O. */
   stats(): StoreStats {
-    return { topicCount: this.#topics.list().length, journal: this.#journal.stats() };
+    const { sizeBytes, isComplete } = this.#bytes.known();
+    return {
+      topicCount: this.#topics.list().length,
+      sizeBytes,
+      isSizeComplete: isComplete,
+      sizeBytesMax: this.#cap?.bytesMax ?? null,
+      journal: this.#journal.stats(),
+    };
   }
 
   /** All topics, by name. */

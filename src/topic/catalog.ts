@@ -8,6 +8,7 @@ import { checkInteger } from '../core/assert.ts';
 import { NotFoundError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import { randomId } from '../core/random.ts';
+import type { Partition } from './partition.ts';
 import { PartitionSet } from './partition-set.ts';
 import type { TopicHome } from './topic-home.ts';
 import { checkName } from './topic-names.ts';
@@ -117,6 +118,14 @@ export class TopicCatalog {
       const logIds = [...(await set.create(before.length, total - before.length, options))];
       await journal.append(partitionsAdded, { topicId, logIds, timeMs: clock.now() }, 'sync');
       set.grown();
+    });
+  }
+
+  /** Those of all topics, used or not. */
+  partitions(): readonly Partition[] {
+    return this.#live().flatMap(([topicId, { name, logIds }]) => {
+      const set = this.#set(topicId, name);
+      return logIds.map((_, number) => set.at(number));
     });
   }
 

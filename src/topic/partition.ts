@@ -8,7 +8,8 @@ import type { Closable } from './open-partitions.ts';
 import type { TopicHome } from './topic-home.ts';
 import { configOf } from './topic-options.ts';
 import type { TopicSettings } from './topic-state.ts';
-import { CorruptLogError } from '../core/errors.ts';
+import { CorruptLogError, isIoError } from '../core/errors.ts';
+import { LogDirectory } from '../log/log-directory.ts';
 import { WeakList } from '../core/weak-list.ts';
 
 export interface PartitionParts {
@@ -21,6 +22,12 @@ export interface PartitionParts {
   readonly logId: number | null;
   /** Those of the topic, when it is asked. */
   readonly settings: () => TopicSettings;
+}
+
+/** How much there is of a log. */
+export interface LogExtent {
+  readonly sizeBytes: number;
+  readonly segmentCount: number;
 }
 
 /** Who keeps something of the open log. */
@@ -41,6 +48,8 @@ export class Partition implements Closable {
   /** The last closing to make room; never rejects. */
   #making: Promise<void> = Promise.resolve();
   readonly #keepers = new WeakList<LogUser>();
+  /** When nobody had it open. */
+  #extent: LogExtent | null = null;
   #userCount = 0;
   #endedUses = 0;
 
@@ -63,6 +72,30 @@ export class Partition implements Closable {
 
   get fileCount(): number {
     return this.opened?.life.fileCount ?? 0;
+  }
+
+  /** Of the log now, or when it was open the last time; null = not known yet. */
+  get extent(): LogExtent | null {
+    return this.opened?.stats() ?? this.#extent;
+  }
+
+  /** Whether something of it may go by itself. */
+  get hasRetention(): boolean {
+    const { retentionMs, retentionBytes } = this.#parts.settings();
+    return retentionMs !== null || retentionBytes !== null;
+  }
+
+  /** Looks at its files, for `extent`; none when they are not there. @throws IoError */
+  async measure(): Promise<void> {
+    const { fileSystem } = this.#resolve(this.#parts.settings());
+    try {
+      const { segments } = await new LogDirectory(fileSystem, this.path).list();
+      const sizeBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+      this.#extent = { sizeBytes, segmentCount: segments.length };
+    } catch (error) {
+      if (!isIoError(error, 'ENOENT')) throw error;
+      this.#extent = { sizeBytes: 0, segmentCount: 0 }; // Opening it says that it is missing.
+    }
   }
 
   /**
@@ -147,6 +180,7 @@ export class Partition implements Closable {
 
   #forget(): void {
     for (const user of this.#keepers.take()) user.forget(this.number);
+    this.#extent = this.extent;
     this.opened = null;
     this.#live = null;
     this.#opening = null;

@@ -113,7 +113,7 @@ test('a log that is opened after the lock was lost hears of it', async () => {
     onLost: (callback) => (lose = callback),
   };
   const directory = new LogDirectory(fileSystem, STORE_PATH);
-  const home = new StoreHome({ directory, storeId: 1, lock });
+  const home = new StoreHome({ directory, storeId: 1, lock, cap: null });
   lose();
   let isTold = false;
   const own = await home.forLog(null, 'awaited').lock(directory);
