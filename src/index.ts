@@ -1,6 +1,9 @@
 /** Varve's public API: explicit names, nothing else. */
 export { openStore } from './store/open-store.ts';
-export type { GroupListing, Store, StoreStats } from './store/store.ts';
+export type { GroupListing, Store } from './store/store.ts';
+export type { StoreStats } from './store/store-stats.ts';
+export type { Health, HealthProblem, ProblemCode } from './core/health-board.ts';
+export type { GroupPlace, LogPlace, StoreEvents } from './topic/store-events.ts';
 export type { StoreOptions } from './store/store-options.ts';
 export type { StoreTopic as Topic } from './store/store-topic.ts';
 export type { TopicDescription } from './topic/catalog.ts';

@@ -75,6 +75,10 @@ export const OPEN_SEGMENTS_MAX = 64;
 
 /** fdatasyncs in flight per store: two of the four threads of Node's pool stay for the program. */
 export const SYNCS_IN_FLIGHT_MAX = 2;
+/** A sync that takes longer is reported, ms: callers wait for it. */
+export const SLOW_SYNC_MS = 1000;
+/** What was cut off is reported when a log has more of it. Nothing of it is ever deleted unasked. */
+export const QUARANTINE_BYTES_WARNED = 256 * MIB;
 /** Partitions of a store whose logs stay open while nobody uses them: reopening one costs two syncs. */
 export const OPEN_PARTITIONS_MAX = 48;
 /** Files that those keep open, with those of sealed segments that are kept for the next reader. */

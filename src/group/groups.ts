@@ -4,12 +4,14 @@ import type { Clock } from '../core/clock.ts';
 import { Mutex } from '../core/mutex.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { StoreSignals } from '../topic/log-reporter.ts';
+import type { GroupPlace } from '../topic/store-events.ts';
 import { checkName } from '../topic/topic-names.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { checkChosen } from '../topic/topic-options.ts';
 import type { Topic } from '../topic/topic.ts';
 import { ConsumerGroup } from './consumer-group.ts';
-import { GroupCoordinator } from './coordinator.ts';
+import { GroupCoordinator, type GroupObserver } from './coordinator.ts';
 import {
   checkReset,
   lagOf,
@@ -34,6 +36,7 @@ export interface GroupsParts {
   readonly journal: Journal;
   readonly fold: Fold;
   readonly clock: Clock;
+  readonly signals: StoreSignals;
 }
 
 /** A group, as `list` names it. */
@@ -229,6 +232,7 @@ export class ConsumerGroups {
       clock,
       partitionCount: () => partitions.count,
       isSingle: singleActive,
+      observer: this.#observer({ topic: partitions.name, group }),
     });
     const unwatch = partitions.watch(() => coordinator.grown());
     const end = (): void => {
@@ -244,6 +248,16 @@ export class ConsumerGroups {
       withLog: (partition, action) => partitions.at(partition).use(action),
     };
     return { shared, end, isSingle: singleActive, members: new Set() };
+  }
+
+  #observer(place: GroupPlace): GroupObserver {
+    const { events } = this.#parts.signals;
+    return {
+      joined: (member) => events.emit('member-joined', { ...place, member }),
+      left: (member, reason, partitions) =>
+        events.emit('member-left', { ...place, member, reason, partitions }),
+      rebalanced: (assignment) => events.emit('group-rebalanced', { ...place, assignment }),
+    };
   }
 
   #committed(id: string, partition: number): CommittedPosition | null {

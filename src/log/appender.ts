@@ -38,6 +38,8 @@ export interface AppenderOptions {
   readonly policy: { readonly durability: DurabilityLevel; readonly flushMs: number };
   readonly queuedBytesMax: number;
   readonly observer: LogObserver | null;
+  /** Called once, when the writer stops for good. */
+  readonly onFailed: (error: FailedError) => void;
   /** Called after each write: the log's state moved. */
   readonly onWritten: () => void;
 }
@@ -208,6 +210,7 @@ export class Appender {
     this.#options.syncLoop.stop(cause);
     this.#options.marks.wake();
     this.#backpressure.wake(true);
+    this.#options.onFailed(this.#failure);
   }
 
   /** Refuses further appends, and answers at once whoever may be answered. */

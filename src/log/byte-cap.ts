@@ -33,6 +33,8 @@ export interface ByteCapOptions {
 export class ByteCap implements Room {
   /** Since when writes are refused, ms since the Unix epoch; null = they are not. */
   refusedSinceMs: number | null = null;
+  /** Called when it begins to refuse. Must not throw. */
+  onRefused: () => void = () => undefined;
   readonly bytesMax: number;
   readonly #clock: Clock;
   #bytes: CappedBytes | null = null;
@@ -66,7 +68,10 @@ export class ByteCap implements Room {
       this.refusedSinceMs = null;
       return null;
     }
-    this.refusedSinceMs ??= this.#clock.now();
+    if (this.refusedSinceMs === null) {
+      this.refusedSinceMs = this.#clock.now();
+      this.onRefused();
+    }
     const { bytesMax } = this;
     return ioErrorOf({ path, operation: 'append', position: null, errno: 'EDQUOT', bytesMax });
   }

@@ -4,6 +4,7 @@ import type { Room } from './byte-cap.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogSettings } from './log-options.ts';
 import { ensureReserve, freeReserve } from './reserve.ts';
+import type { RetentionChoice } from './retention.ts';
 import type { SyncTurn } from './sync-turns.ts';
 
 export interface LogHome {
@@ -22,6 +23,19 @@ export interface LogHome {
   readonly takeTurn: TakeTurn | null;
   /** What all logs of a store may have together; null = no bound. */
   readonly room: Room | null;
+  /** Hears what is worth telling; null = nobody does. */
+  readonly events: LogEvents | null;
+}
+
+/** Hears of what happens to a log. Must not throw. */
+export interface LogEvents {
+  /** A segment began, also the first after opening. */
+  rolled(baseOffset: number): void;
+  /** Retention moved the start. */
+  retained(choice: RetentionChoice): void;
+  slowSync(durationMs: number): void;
+  /** The writer stopped for good. */
+  failed(error: Error): void;
 }
 
 /** @param isBackground  nobody waits for the sync */
@@ -54,5 +68,6 @@ export function ownHome({ lock, clock }: Pick<LogSettings<never>, 'lock' | 'cloc
     observer: null,
     takeTurn: null,
     room: null,
+    events: null,
   };
 }

@@ -18,7 +18,7 @@ import { Trimmer } from './trimmer.ts';
 
 export interface LogWriterParts {
   readonly directory: LogDirectory;
-  readonly home: Pick<LogHome, 'ownerId' | 'observer' | 'takeTurn' | 'room'>;
+  readonly home: Pick<LogHome, 'ownerId' | 'observer' | 'takeTurn' | 'room' | 'events'>;
   readonly settings: Omit<LogSettings<never>, 'codec'>;
   readonly loaded: LoadedLog;
   readonly checkpointFile: CheckpointFile;
@@ -38,7 +38,7 @@ export class LogWriter {
   private constructor(parts: LogWriterParts) {
     const { directory, home, settings, loaded, checkpointFile, lock, log } = parts;
     const { clock } = settings;
-    const { takeTurn } = home;
+    const { takeTurn, events } = home;
     const { marks } = log;
     const fail = (cause: unknown) => this.appender.fail(cause);
     const end = endOf(loaded);
@@ -58,6 +58,8 @@ export class LogWriter {
       marks,
       active: loaded.active,
       takeTurn,
+      clock,
+      events,
       onSynced: (place) => this.#onSynced(place),
       onFailed: fail,
     });
@@ -70,6 +72,7 @@ export class LogWriter {
       policy: settings,
       checkMs: settings.retentionCheckMs,
       keeper: this.#keeper,
+      events,
       syncLoop: this.syncLoop,
       appender: this.appender,
     });
@@ -114,6 +117,7 @@ export class LogWriter {
       policy: settings,
       queuedBytesMax,
       observer: home.observer,
+      onFailed: (error) => home.events?.failed(error),
       onWritten: () => this.#onWritten(settings.durability !== 'sync'),
     });
   }

@@ -22,6 +22,23 @@ export async function unfinishedCopies(directory: LogDirectory): Promise<string[
     .map((name) => join(directory.quarantinePath, name));
 }
 
+/** Bytes of all that was cut off and kept. @throws IoError */
+export async function quarantineBytes({
+  fileSystem,
+  quarantinePath,
+}: LogDirectory): Promise<number> {
+  let sizeBytes = 0;
+  try {
+    for (const name of await fileSystem.list(quarantinePath)) {
+      const file = await fileSystem.stat(join(quarantinePath, name));
+      sizeBytes += file.sizeBytes;
+    }
+  } catch (error) {
+    if (!isIoError(error, 'ENOENT')) throw error; // There is nothing.
+  }
+  return sizeBytes;
+}
+
 export class Quarantine {
   readonly #directory: LogDirectory;
 

@@ -6,12 +6,13 @@
  * again would report success for data that is gone.
  */
 import { assert } from '../core/assert.ts';
-import { UNSYNCED_SEGMENTS_MAX } from '../core/limits.ts';
+import type { Clock } from '../core/clock.ts';
+import { SLOW_SYNC_MS, UNSYNCED_SEGMENTS_MAX } from '../core/limits.ts';
 import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { File } from '../io/file-system.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { LogDirectory } from './log-directory.ts';
-import type { TakeTurn } from './log-home.ts';
+import type { LogEvents, TakeTurn } from './log-home.ts';
 import type { LogMarks } from './marks.ts';
 import type { SyncTurn } from './sync-turns.ts';
 
@@ -22,6 +23,8 @@ export interface SyncLoopOptions {
   readonly active: Segment | null;
   /** Bounds the syncs of a store; null = this log's may always begin. */
   readonly takeTurn: TakeTurn | null;
+  readonly clock: Clock;
+  readonly events: LogEvents | null;
   /** Called after each sync, before anyone is answered. May throw: that fails the loop. */
   readonly onSynced: (place: SyncedPlace) => void;
   /** Called once, with the first failure. */
@@ -60,6 +63,7 @@ export class SyncLoop {
   /** A segment was created behind the others, its directory entry not yet durable. */
   addSegment(segment: Segment): void {
     this.#segments.push(segment);
+    this.#options.events?.rolled(segment.baseOffset);
     this.#isDirectoryDirty = true;
     // The full one is synced in the background, whatever the level, so that few are ever dirty.
     if (this.#segments.length > 1) this.requestInBackground(segment.baseOffset);
@@ -194,7 +198,8 @@ export class SyncLoop {
   }
 
   async #syncOnce(): Promise<SyncedPlace> {
-    const { marks, directory } = this.#options;
+    const { marks, directory, clock, events } = this.#options;
+    const startMs = clock.monotonic();
     const { place, segments } = this.#nextGroup();
     // A segment is clean only by a sync that was issued after its last write had finished.
     const dirty = segments
@@ -209,6 +214,8 @@ export class SyncLoop {
       segment.syncedWrites = finishedWrites;
     }
     await this.#dropSealed();
+    const durationMs = clock.monotonic() - startMs;
+    if (durationMs > SLOW_SYNC_MS) events?.slowSync(durationMs);
     if (!this.#hasFailed) marks.syncedOffset = Math.max(marks.syncedOffset, place.offset);
     return place;
   }

@@ -7,6 +7,9 @@ import {
   NotFoundError,
   OffsetOutOfRangeError,
 } from '../core/errors.ts';
+import type { Clock } from '../core/clock.ts';
+import { EventHub } from '../core/event-hub.ts';
+import { HealthBoard } from '../core/health-board.ts';
 import { LOOKS_MAX } from '../core/limits.ts';
 import { randomId } from '../core/random.ts';
 import {
@@ -25,11 +28,12 @@ import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
 import { ByteCap } from '../log/byte-cap.ts';
 import { LogDirectory } from '../log/log-directory.ts';
-import { ownHome, type LogHome, type LogObserver } from '../log/log-home.ts';
+import { ownHome, type LogHome } from '../log/log-home.ts';
 import type { Log } from '../log/log.ts';
 import { resolveLogOptions } from '../log/log-options.ts';
 import { openLogIn } from '../log/open-log.ts';
 import { ensureReserve } from '../log/reserve.ts';
+import { LogReporter, type StoreSignals } from '../topic/log-reporter.ts';
 import { OpenPartitions } from '../topic/open-partitions.ts';
 import {
   partitionsAdded,
@@ -39,6 +43,7 @@ import {
   topicDeleting,
   topics,
 } from '../topic/topic-state.ts';
+import type { StoreEvents } from '../topic/store-events.ts';
 import { readStoreFile, writeStoreFile } from './store-file.ts';
 import { StoreHome } from './store-home.ts';
 import { resolveStoreOptions, type StoreOptions, type StoreSettings } from './store-options.ts';
@@ -89,6 +94,7 @@ export async function openStore(
   if (create) await fileSystem.makeDirectory(settings.path);
   const directory = await existingDirectory(settings);
   if (!create) await checkStoreThere(directory);
+  const startMs = clock.monotonic();
   const lock = await fileSystem.lockDirectory(directory.path, { lock: settings.lock, clock });
   try {
     const storeId = await identify(directory, settings);
@@ -96,9 +102,12 @@ export async function openStore(
     await ensureReserve(directory, hasReserve);
     const { storeBytesMax: bytesMax } = settings;
     const cap = bytesMax === null ? null : new ByteCap({ bytesMax, clock });
-    const home = new StoreHome({ directory, storeId, lock, cap });
-    const homeOf: Assembly['homeOf'] = (log, rank) => home.forLog(log, rank);
-    return await assemble({ directory, settings, lock, cap, homeOf });
+    const signals = signalsOf(directory, clock);
+    const home = new StoreHome({ directory, storeId, lock, cap, signals });
+    const store = await assemble({ directory, settings, lock, home, signals });
+    const { topicCount } = store.stats();
+    signals.events.emit('opened', { topicCount, durationMs: clock.monotonic() - startMs });
+    return store;
   } catch (error) {
     await lock.release().catch(() => undefined); // The first failure is the one to hear of.
     throw error;
@@ -110,8 +119,8 @@ async function openForReading(settings: StoreSettings): Promise<Store> {
   for (let look = 1; ; look++) {
     if ((await storedId(directory)) === null) throw noStore(directory);
     try {
-      const homeOf = () => ownHome(settings); // Not asked for anything by what only reads.
-      return await assemble({ directory, settings, lock: null, cap: null, homeOf });
+      const signals = signalsOf(directory, settings.clock);
+      return await assemble({ directory, settings, lock: null, home: null, signals });
     } catch (error) {
       // Before its first entry the store of another process has no journal.
       if (error instanceof NotFoundError) throw noStore(directory, error);
@@ -146,18 +155,23 @@ interface Assembly {
   readonly settings: StoreSettings;
   /** Null when it is only read. */
   readonly lock: DirectoryLock | null;
-  /** Null without `storeBytesMax`, and when it is only read. */
-  readonly cap: ByteCap | null;
-  /** The home of a log whose progress is heard of. */
-  readonly homeOf: (observer: LogObserver | null, rank: 'journal' | 'awaited') => LogHome;
+  readonly home: StoreHome | null;
+  readonly signals: StoreSignals;
 }
 
-async function assemble({ directory, settings, lock, cap, homeOf }: Assembly): Promise<Store> {
+function signalsOf({ path }: LogDirectory, clock: Clock): StoreSignals {
+  const events = new EventHub<StoreEvents>({ prefix: 'varve', origin: { store: path } });
+  return { events, health: new HealthBoard(clock) };
+}
+
+async function assemble({ directory, settings, lock, home, signals }: Assembly): Promise<Store> {
   const { fileSystem, clock, random, freeBytesMin, durability, readOnly } = settings;
   const fold = new Fold([topics, groups]);
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
   const shared = { fileSystem, clock, random, freeBytesMin, readOnly };
-  const journalLog = await openJournalLog(directory, settings, homeOf(journal, 'journal'));
+  const readingHome = ownHome(settings); // Not asked for anything by what only reads.
+  const journalHome = home?.forLog(journal, 'journal') ?? readingHome;
+  const journalLog = await openJournalLog(directory, settings, journalHome);
   try {
     await journal.load(journalLog);
   } catch (error) {
@@ -167,10 +181,11 @@ async function assemble({ directory, settings, lock, cap, homeOf }: Assembly): P
   const retention = JOURNAL_RETENTION;
   const runs = new SnapshotRuns({ journal, fold, clock, random, retention });
   journal.watch(() => runs.poke());
+  new LogReporter({ topic: null, partition: 0 }, signals).opened(journalLog, 0);
   return new Store({
     path: directory.path,
     lock,
-    cap,
+    home,
     journal,
     runs,
     topicHome: {
@@ -179,7 +194,8 @@ async function assemble({ directory, settings, lock, cap, homeOf }: Assembly): P
       random,
       journal,
       fold,
-      logHome: homeOf(null, 'awaited'),
+      logHome: home?.forLog(null, 'awaited') ?? readingHome,
+      signals,
       openPartitions: new OpenPartitions({ clock }),
       logOptions: shared,
       topicDefaults: { durability },

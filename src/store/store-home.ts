@@ -5,6 +5,7 @@ import type { LogDirectory } from '../log/log-directory.ts';
 import type { LogHome, LogObserver } from '../log/log-home.ts';
 import { freeReserve } from '../log/reserve.ts';
 import { SyncTurns } from '../log/sync-turns.ts';
+import { LogReporter, type StoreSignals } from '../topic/log-reporter.ts';
 
 export interface StoreHomeParts {
   readonly directory: LogDirectory;
@@ -12,6 +13,7 @@ export interface StoreHomeParts {
   readonly lock: DirectoryLock;
   /** Null without `storeBytesMax`. */
   readonly cap: ByteCap | null;
+  readonly signals: StoreSignals;
 }
 
 export class StoreHome {
@@ -26,13 +28,20 @@ export class StoreHome {
     this.#parts = parts;
     parts.lock.onLost(() => {
       this.#isLost = true;
+      const message = 'the lock of the store was lost: another process may write to it';
+      parts.signals.health.raise({ code: 'lock-lost', message });
       for (const callback of this.#onLost) callback();
     });
   }
 
+  /** Null without `storeBytesMax`. */
+  get cap(): ByteCap | null {
+    return this.#parts.cap;
+  }
+
   /** The home of the journal, or of the partitions; `observer` hears of its progress. */
   forLog(observer: LogObserver | null, rank: 'journal' | 'awaited'): LogHome {
-    const { directory, storeId, cap } = this.#parts;
+    const { directory, storeId, cap, signals } = this.#parts;
     const isJournal = rank === 'journal';
     return {
       ownerId: storeId,
@@ -43,6 +52,7 @@ export class StoreHome {
       observer,
       takeTurn: (isBackground) =>
         this.syncTurns.take(isBackground && !isJournal ? 'background' : rank),
+      events: isJournal ? new LogReporter({ topic: null, partition: 0 }, signals) : null,
       // What frees space is journaled first.
       room: (isJournal ? cap?.counting() : cap) ?? null,
     };

@@ -1,15 +1,20 @@
 /** A store as its users hold it: topics in one directory, or in memory. */
 import type { DirectoryLock } from '../io/file-system.ts';
+import type { Clock } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
+import type { Health } from '../core/health-board.ts';
 import { ConsumerGroups } from '../group/groups.ts';
 import type { Journal } from '../journal/journal.ts';
-import type { ByteCap } from '../log/byte-cap.ts';
-import type { LogStats } from '../log/log-stats.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import { TopicCatalog, type TopicDescription } from '../topic/catalog.ts';
+import type { StoreSignals } from '../topic/log-reporter.ts';
+import type { StoreEvents } from '../topic/store-events.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import { StoreBytes } from './store-bytes.ts';
+import { StoreHealth } from './store-health.ts';
+import type { StoreHome } from './store-home.ts';
+import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
 import { StoreTopic } from './store-topic.ts';
 
 /** @internal What `openStore` hands over. */
@@ -17,23 +22,11 @@ export interface StoreParts {
   readonly path: string;
   /** Null when it is only read. */
   readonly lock: DirectoryLock | null;
-  /** Null without `storeBytesMax`. */
-  readonly cap: ByteCap | null;
+  /** Null when it is only read. */
+  readonly home: StoreHome | null;
   readonly journal: Journal;
   readonly runs: SnapshotRuns;
   readonly topicHome: TopicHome;
-}
-
-export interface StoreStats {
-  readonly topicCount: number;
-  /** Bytes of the journal's files and those of all partitions that were looked at so far. */
-  readonly sizeBytes: number;
-  /** Whether that is all of them: with `storeBytesMax` from the first append on. */
-  readonly isSizeComplete: boolean;
-  /** As `storeBytesMax`. */
-  readonly sizeBytesMax: number | null;
-  /** Of the journal's log. */
-  readonly journal: LogStats;
 }
 
 /** A consumer group of a topic. */
@@ -53,21 +46,40 @@ export class Store implements AsyncDisposable {
   readonly #runs: SnapshotRuns;
   readonly #topics: TopicCatalog;
   readonly #groups: ConsumerGroups;
-  readonly #bytes: StoreBytes;
-  readonly #cap: ByteCap | null;
+  readonly #health: StoreHealth;
+  readonly #signals: StoreSignals;
+  readonly #clock: Clock;
+  readonly #figures: Omit<StatsParts, 'listenerFailureCount'>;
   #closing: Promise<void> | null = null;
 
   /** @internal */
-  constructor({ path, lock, cap, journal, runs, topicHome }: StoreParts) {
+  constructor({ path, lock, home, journal, runs, topicHome }: StoreParts) {
+    const { cap = null } = home ?? {};
+    const { signals } = topicHome;
     this.path = path;
     this.#lock = lock;
     this.#journal = journal;
     this.#runs = runs;
     this.#topics = new TopicCatalog(topicHome);
     this.#groups = new ConsumerGroups(topicHome);
-    this.#bytes = new StoreBytes({ journal, catalog: this.#topics });
-    cap?.attach(this.#bytes);
-    this.#cap = cap;
+    const bytes = new StoreBytes({ journal, catalog: this.#topics });
+    cap?.attach(bytes);
+    this.#health = new StoreHealth({ board: signals.health, journal, runs, cap });
+    this.#signals = signals;
+    this.#clock = topicHome.clock;
+    this.#figures = {
+      journal,
+      catalog: this.#topics,
+      openPartitions: topicHome.openPartitions,
+      bytes,
+      cap,
+      syncTurns: home?.syncTurns ?? null,
+    };
+    runs.onFailed = (error) => signals.events.emit('snapshot-failed', { error });
+    if (cap !== null) {
+      const { bytesMax } = cap;
+      cap.onRefused = () => signals.events.emit('bytes-max-reached', { bytesMax });
+    }
   }
 
   /**
@@ -88,16 +100,29 @@ export class Store implements AsyncDisposable {
     return new StoreTopic(await this.#topics.open(name, options), this.#groups);
   }
 
-  /** Figures of the store, in memory: no I/O. */
+  /** Figures of the store, in memory: no I/O. O(partitions). */
   stats(): StoreStats {
-    const { sizeBytes, isComplete } = this.#bytes.known();
-    return {
-      topicCount: this.#topics.list().length,
-      sizeBytes,
-      isSizeComplete: isComplete,
-      sizeBytesMax: this.#cap?.bytesMax ?? null,
-      journal: this.#journal.stats(),
-    };
+    const listenerFailureCount = this.#signals.events.failureCount;
+    return describeStore({ ...this.#figures, listenerFailureCount });
+  }
+
+  /** Whether everything works, and if not: what, since when, and what to do. In memory: no I/O. */
+  health(): Health {
+    return this.#health.read();
+  }
+
+  /**
+   * Calls `listener` whenever it happens, as soon as the step is done in which it did. One that throws
+   * harms nobody, a warning says so. The same is published on the channels
+   * `varve:<name>` of `node:diagnostics_channel`, of all stores of the process.
+   *
+   * @returns ends that
+   */
+  on<Name extends keyof StoreEvents>(
+    name: Name,
+    listener: (payload: StoreEvents[Name]) => unknown,
+  ): () => void {
+    return this.#signals.events.on(name, listener);
   }
 
   /** All topics, by name. */
@@ -175,8 +200,10 @@ export class Store implements AsyncDisposable {
       () => this.#journal.close(),
       async () => this.#lock?.release(),
     ];
+    const startMs = this.#clock.monotonic();
     const failures: unknown[] = [];
     for (const step of steps) await step().catch((error: unknown) => failures.push(error));
+    this.#signals.events.emit('closed', { durationMs: this.#clock.monotonic() - startMs });
     if (failures.length > 0) throw failures[0];
   }
 

@@ -123,10 +123,7 @@ export class TopicCatalog {
 
   /** Those of all topics, used or not. */
   partitions(): readonly Partition[] {
-    return this.#live().flatMap(([topicId, { name, logIds }]) => {
-      const set = this.#set(topicId, name);
-      return logIds.map((_, number) => set.at(number));
-    });
+    return this.#live().flatMap(([topicId, { name }]) => this.#set(topicId, name).all());
   }
 
   /** Closes the logs of all topics. @throws the first failure, when all are closed */
@@ -146,7 +143,9 @@ export class TopicCatalog {
     return this.#changes.run(async () => {
       const { topicId } = this.describe(name);
       await change(topicId, this.#stateOf(topicId, name));
-      return this.describe(name);
+      const changed = this.describe(name);
+      this.#home.signals.events.emit('topic-altered', changed);
+      return changed;
     });
   }
 
@@ -171,6 +170,7 @@ export class TopicCatalog {
       this.#creations.set(topicId, journaled);
       await journaled;
       this.#creations.delete(topicId);
+      this.#home.signals.events.emit('topic-created', this.describe(name));
       return topicId;
     });
   }

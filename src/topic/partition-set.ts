@@ -45,12 +45,22 @@ export class PartitionSet {
   at(number: number): Partition {
     // Another process may have the store by now: nothing may be opened any more.
     if (this.#isClosed) throw new ClosedError({ resource: 'topic', name: this.name });
+    this.#fill(number + 1);
+    return present(this.#partitions[number], 'made above');
+  }
+
+  /** All of them, also when they are closed for good: to be looked at. */
+  all(): readonly Partition[] {
+    this.#fill(this.count);
+    return this.#partitions;
+  }
+
+  #fill(count: number): void {
     const { logIds } = present(this.#state, 'the topic is there');
-    for (let next = this.#partitions.length; next <= number; next++) {
+    for (let next = this.#partitions.length; next < count; next++) {
       const logId = present(logIds[next], 'the caller checked the number');
       this.#partitions.push(this.#make(next, { logId, settings: () => this.settings }));
     }
-    return present(this.#partitions[number], 'made above');
   }
 
   /** Logs of the partitions that are open. */
@@ -104,6 +114,6 @@ export class PartitionSet {
 
   #make(number: number, parts: Pick<PartitionParts, 'logId' | 'settings'>): Partition {
     const directory = join(this.#home.path, topicDirectoryName(this.name, this.topicId));
-    return new Partition({ home: this.#home, directory, number, ...parts });
+    return new Partition({ home: this.#home, topic: this.name, directory, number, ...parts });
   }
 }

@@ -10,10 +10,14 @@ import { configOf } from './topic-options.ts';
 import type { TopicSettings } from './topic-state.ts';
 import { CorruptLogError, isIoError } from '../core/errors.ts';
 import { LogDirectory } from '../log/log-directory.ts';
+import { quarantineBytes } from '../log/quarantine.ts';
+import { LogReporter } from './log-reporter.ts';
 import { WeakList } from '../core/weak-list.ts';
 
 export interface PartitionParts {
   readonly home: TopicHome;
+  /** Name of the topic. */
+  readonly topic: string;
   /** Directory of the topic. */
   readonly directory: string;
   /** From 0. */
@@ -174,6 +178,7 @@ export class Partition implements Closable {
     const opening = this.#opening;
     if (opening === null) return;
     this.#parts.home.openPartitions.remove(this);
+    this.#reporter().gone();
     const log = await opening.catch(() => null); // Who opened it was told.
     await log?.close();
   }
@@ -181,6 +186,7 @@ export class Partition implements Closable {
   #forget(): void {
     for (const user of this.#keepers.take()) user.forget(this.number);
     this.#extent = this.extent;
+    this.#reporter().closed();
     this.opened = null;
     this.#live = null;
     this.#opening = null;
@@ -195,18 +201,33 @@ export class Partition implements Closable {
   async #open(): Promise<Log<Uint8Array>> {
     const { home, settings, logId } = this.#parts;
     this.#live = { ...this.#resolve(settings()) };
+    const reporter = this.#reporter();
     try {
-      const log = await openLogIn(this.path, this.#live, { ...home.logHome, logId });
+      const place = { ...home.logHome, logId, events: reporter };
+      const log = await openLogIn(this.path, this.#live, place);
       if (logId !== null && log.logId !== logId) {
         await log.close();
         throw new CorruptLogError(foreignLog(this.path, { found: log.logId, expected: logId }));
       }
+      if (home.logOptions.readOnly !== true) reporter.opened(log, await this.#quarantineBytes());
       this.opened = log;
       return log;
     } catch (error) {
       this.#opening = null; // What failed may be tried again.
+      reporter.refused(error);
       throw error;
     }
+  }
+
+  #reporter(): LogReporter {
+    const { home, topic } = this.#parts;
+    return new LogReporter({ topic, partition: this.number }, home.signals);
+  }
+
+  /** Worth a warning, and no failure: none when it cannot be told. */
+  #quarantineBytes(): Promise<number> {
+    const { fileSystem } = this.#resolve(this.#parts.settings());
+    return quarantineBytes(new LogDirectory(fileSystem, this.path)).catch(() => 0);
   }
 
   #resolve(settings: TopicSettings): LogSettings<Uint8Array> {
