@@ -1,9 +1,10 @@
 /** Stores at the command line: run from dist, as a shell would. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { nodeFileSystem } from '../../src/io/node-file-system.ts';
+import { exitCodeOf } from '../../tools/store-health.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
 import { FIRST_SEGMENT, flipByte, linesOf } from '../support/cli-logs.ts';
 import {
@@ -255,6 +256,26 @@ describe('journal dump', () => {
 });
 
 describe('stats', () => {
+  test('shows what is wrong, and what to do; a store that still works is no failure', async () => {
+    const { path, store } = await openOrders();
+    await store.close();
+    const directory = join(await partitionOf(path, 0), 'quarantine');
+    await mkdir(directory, { recursive: true });
+    const cut = join(directory, 'cut');
+    await writeFile(cut, '');
+    await truncate(cut, 300 * 2 ** 20);
+    const { exitCode, stdout } = await varve('stats', path);
+    expect(exitCode).toBe(ExitCode.ok);
+    expect(stdout).toMatch(
+      /\nhealth +degraded\n +orders\/0 has 300\S* MiB in quarantine\n +look at/,
+    );
+  });
+
+  test('a store that has failed is a failure', () => {
+    expect(exitCodeOf({ status: 'failed', problems: [] })).toBe(ExitCode.failure);
+    expect(exitCodeOf({ status: 'degraded', problems: [] })).toBe(ExitCode.ok);
+  });
+
   test('shows how much there is and who has it', async () => {
     const { path, store } = await openOrders();
     const text = await varve('stats', path);
@@ -272,6 +293,7 @@ describe('stats', () => {
       offsetCount: 6,
       journal: { startOffset: 0, endOffset: 2, segmentCount: 1 },
       lock: { state: 'free' },
+      health: { status: 'ok', problems: [] },
     });
   });
 });

@@ -1,12 +1,13 @@
 /** `varve stats <store>`: how much a store holds, and who has it open. */
-import type { Store } from '../../src/index.ts';
+import type { Health, Store } from '../../src/index.ts';
 import type { LockState } from '../../src/io/file-system.ts';
 import { nodeFileSystem } from '../../src/io/node-file-system.ts';
 import { JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
-import { ExitCode } from '../exit-codes.ts';
+import type { ExitCode } from '../exit-codes.ts';
 import { describeLock } from '../log-files.ts';
 import { BESIDE_STORE, lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { exitCodeOf, healthPairs, lookAtHealth } from '../store-health.ts';
 import { formatPairs } from '../table.ts';
 import { readTopicExtent, sumOf, type TopicExtent } from '../topic-extent.ts';
 import { formatBytes, formatCount, formatPlural } from '../units.ts';
@@ -17,14 +18,16 @@ interface StatsVerbOptions {
 
 export const statsVerb: Verb<StatsVerbOptions> = {
   name: 'stats',
-  summary: 'how much a store holds, and who has it open',
-  description: 'Show how many topics, partitions and groups a store has, and how large it is.',
+  summary: 'how much a store holds, how it is, and who has it open',
+  description:
+    'Show how many topics, partitions and groups a store has, how large it is, and what is wrong with\n' +
+    'it. Exit code 1 when the store has failed.',
   argument: STORE_ARGUMENT,
   options: [JSON_OPTION],
   help: {
     notes:
       'Offsets and bytes of the topics are as of the last checkpoints; a "?" means that a partition has\n' +
-      'no valid one.',
+      'no valid one. The health is what the files tell: verify reads every byte of them.',
     besideWriter: BESIDE_STORE,
     exitCodes: { 0: true, 1: true, 2: true, 3: true, 4: true, 130: true },
     files: STORE_WRITER_FILES,
@@ -32,7 +35,7 @@ export const statsVerb: Verb<StatsVerbOptions> = {
     examples: [
       { command: 'varve stats ./store', does: 'a table' },
       { command: 'varve stats ./store --json | jq .sizeBytes', does: 'bytes in all logs' },
-      { command: 'varve stats ./store --json | jq .lock.state', does: 'held, or free?' },
+      { command: 'varve stats ./store --json | jq .health.problems', does: 'what is wrong' },
     ],
   },
   run,
@@ -43,6 +46,7 @@ interface StoreFigures extends TopicExtent {
   readonly topicCount: number;
   readonly partitionCount: number;
   readonly groupCount: number;
+  readonly health: Health;
   readonly journal: {
     readonly startOffset: number;
     readonly endOffset: number;
@@ -60,7 +64,7 @@ async function run(
   const lock = await nodeFileSystem.lockState(path);
   if (options.json === true) output.write(`${JSON.stringify({ path, ...figures, lock })}\n`);
   else output.write(formatPairs(pairsOf(path, figures, lock)));
-  return ExitCode.ok;
+  return exitCodeOf(figures.health);
 }
 
 async function figuresOf(store: Store, signal: AbortSignal): Promise<StoreFigures> {
@@ -76,6 +80,7 @@ async function figuresOf(store: Store, signal: AbortSignal): Promise<StoreFigure
     topicCount: topics.length,
     partitionCount: topics.reduce((sum, { partitionCount }) => sum + partitionCount, 0),
     groupCount: store.groups().length,
+    health: await lookAtHealth(store),
     offsetCount: total.offsetCount,
     sizeBytes: total.sizeBytes + sizeBytes,
     journal: { startOffset, endOffset, segmentCount, sizeBytes },
@@ -94,5 +99,6 @@ function pairsOf(path: string, figures: StoreFigures, lock: LockState): [string,
     ['journal', `${entries}, ${formatBytes(journal.sizeBytes)} in ${segments}`],
     ['size', `${formatBytes(sizeBytes)} with the journal`],
     ['lock', describeLock(lock)],
+    ...healthPairs(figures.health),
   ];
 }
