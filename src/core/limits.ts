@@ -113,6 +113,8 @@ export const POLL_MS = 100;
 export const CHECKPOINT_IDLE_MS = 50;
 /** Default time between two looks at retention, ms. Kafka's default. */
 export const RETENTION_CHECK_MS = 5 * 60 * 1000;
+/** Time between two looks at the retention of partitions that nobody has open, ms. */
+export const IDLE_RETENTION_MS = 60 * 60 * 1000;
 /** A wall clock that ran ahead by more since the last look is not believed at once, ms. */
 export const CLOCK_STEP_MS_MAX = 60 * 60 * 1000;
 /**

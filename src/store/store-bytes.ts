@@ -3,6 +3,7 @@ import type { Journal } from '../journal/journal.ts';
 import { Semaphore } from '../core/semaphore.ts';
 import type { CappedBytes } from '../log/byte-cap.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import type { StoreRetention } from './store-retention.ts';
 
 /** Directories that are looked at together. */
 const LOOKS_AT_A_TIME = 8;
@@ -10,6 +11,7 @@ const LOOKS_AT_A_TIME = 8;
 export interface StoreBytesParts {
   readonly journal: Journal;
   readonly catalog: TopicCatalog;
+  readonly retention: StoreRetention;
 }
 
 export class StoreBytes implements CappedBytes {
@@ -39,11 +41,7 @@ export class StoreBytes implements CappedBytes {
     return this.known().sizeBytes;
   }
 
-  async retain(): Promise<void> {
-    for (const partition of this.#parts.catalog.partitions()) {
-      if (!partition.hasRetention || (partition.extent?.segmentCount ?? 0) < 2) continue;
-      // A log that cannot do it says why in its own figures.
-      await partition.use((log) => log.retain()).catch(() => undefined);
-    }
+  retain(): Promise<void> {
+    return this.#parts.retention.run();
   }
 }

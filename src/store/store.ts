@@ -12,6 +12,7 @@ import type { StoreEvents } from '../topic/store-events.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import { StoreBytes } from './store-bytes.ts';
+import { StoreRetention } from './store-retention.ts';
 import { StoreHealth } from './store-health.ts';
 import type { StoreHome } from './store-home.ts';
 import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
@@ -48,6 +49,7 @@ export class Store implements AsyncDisposable {
   readonly #groups: ConsumerGroups;
   readonly #health: StoreHealth;
   readonly #signals: StoreSignals;
+  readonly #retention: StoreRetention;
   readonly #clock: Clock;
   readonly #figures: Omit<StatsParts, 'listenerFailureCount'>;
   #closing: Promise<void> | null = null;
@@ -62,11 +64,14 @@ export class Store implements AsyncDisposable {
     this.#runs = runs;
     this.#topics = new TopicCatalog(topicHome);
     this.#groups = new ConsumerGroups(topicHome);
-    const bytes = new StoreBytes({ journal, catalog: this.#topics });
+    const { clock } = topicHome;
+    this.#retention = new StoreRetention(this.#topics, clock);
+    if (lock !== null) this.#retention.start();
+    const bytes = new StoreBytes({ journal, catalog: this.#topics, retention: this.#retention });
     cap?.attach(bytes);
     this.#health = new StoreHealth({ board: signals.health, journal, runs, cap });
     this.#signals = signals;
-    this.#clock = topicHome.clock;
+    this.#clock = clock;
     this.#figures = {
       journal,
       catalog: this.#topics,
@@ -195,6 +200,7 @@ export class Store implements AsyncDisposable {
     // In this order, each also when the one before failed; the first failure is thrown.
     const steps = [
       () => this.#groups.close(),
+      () => this.#retention.close(),
       () => this.#topics.close(),
       () => this.#runs.idle(),
       () => this.#journal.close(),

@@ -59,6 +59,7 @@ export class LogReporter implements LogEvents {
     if (!isAsLeft) events.emit('recovered', { ...this.#place, recovery });
     if (topic === null) return;
     this.#clear('partition-damaged');
+    this.#clear('partition-failed');
     if (log.readOnly) {
       const why = recovery.damage?.reason ?? recovery.notes.join('; ');
       const message = `${topic}/${partition} is read-only: ${why}`;

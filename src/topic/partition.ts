@@ -163,6 +163,9 @@ export class Partition implements Closable {
     try {
       // First, for a failure to be found while the log is open: such a one stays, and says so.
       if (!log.readOnly && log.syncedOffset < log.endOffset) await log.sync();
+      // Nobody looks at retention while it is closed.
+      const mayShrink = this.hasRetention && (this.extent?.segmentCount ?? 0) > 1;
+      if (!log.readOnly && mayShrink) await log.retain().catch(() => undefined);
     } catch {
       return;
     }
@@ -175,11 +178,9 @@ export class Partition implements Closable {
   /** Closes the log, if it was opened. @throws as `Log.close` */
   async close(): Promise<void> {
     await this.#making;
-    const opening = this.#opening;
-    if (opening === null) return;
     this.#parts.home.openPartitions.remove(this);
     this.#reporter().gone();
-    const log = await opening.catch(() => null); // Who opened it was told.
+    const log = await this.#opening?.catch(() => null); // Who opened it was told.
     await log?.close();
   }
 

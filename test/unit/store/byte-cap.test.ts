@@ -22,6 +22,10 @@ async function setup(
   return { bench, store, topic };
 }
 
+async function settle(turns = 50): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Appends until it is refused. @returns how many were taken */
 async function fill(topic: StoreTopic<string>, max = 1000): Promise<number> {
   for (let count = 0; count < max; count++) {
@@ -34,6 +38,24 @@ async function fill(topic: StoreTopic<string>, max = 1000): Promise<number> {
   }
   return max;
 }
+
+test('retention of partitions that nobody opened is looked at every hour', async () => {
+  const bench = new StoreBench();
+  const store = await bench.open();
+  const options = { codec: utf8, segmentBytesMax: 4 * KIB, retentionMs: 1000 };
+  await fill(await store.topic('t', options), 30);
+  const again = await bench.reopen(store);
+  const { partitions } = await again.topic('t', { codec: utf8 });
+  const partition = partitions.at(0);
+  for (let minute = 0; minute < 60; minute++) {
+    expect(partition.opened).toBeNull();
+    bench.clock.advance(60_000);
+    await settle();
+  }
+  await expect.poll(() => partition.opened?.startOffset).toBeGreaterThan(20);
+  await again.close();
+  expect(bench.clock.pendingTimerCount).toBe(0);
+});
 
 describe('appends beyond the cap', () => {
   test('are refused, say so, and go on when there is room', async () => {

@@ -130,6 +130,23 @@ describe('a store of many partitions', () => {
     );
   });
 
+  test('retention is looked at before one is closed: nobody does while it is', async () => {
+    const { bench, store, topic } = await setup();
+    await store.alterTopic('t', { retentionMs: 1000, segmentBytesMax: 4096 });
+    for (let at = 0; at < 10; at++) {
+      await topic.append({ value: 'x'.repeat(1000) }, { partition: 0 });
+    }
+    const partition = topic.partitions.at(0);
+    expect(partition.extent?.segmentCount).toBe(4);
+    bench.clock.advance(10_000);
+    for (let at = 0; at < 2 * MANY; at++) {
+      await topic.append({ value: 'a' }, { partition: 1 + (at % (MANY - 1)) });
+    }
+    expect(partition.opened).toBeNull();
+    expect(partition.extent?.segmentCount).toBe(1);
+    expect((await topic.read({ partition: 0, offset: 9 }))?.value).toHaveLength(1000);
+  });
+
   test('sync makes durable what was appended, also where it is being closed', async () => {
     const { store, topic } = await setup();
     await store.alterTopic('t', { durability: 'os' });
