@@ -8,9 +8,12 @@ import fs from 'node:fs';
 
 import { assert } from '../core/assert.ts';
 import { isIoError } from '../core/errors.ts';
+import { openControlEndpoint } from './control-endpoint.ts';
 import { callFs, Descriptor } from './descriptor.ts';
 import { takeDirectoryLock } from './directory-lock.ts';
 import type {
+  ControlEndpoint,
+  ControlOptions,
   DirectoryLock,
   File,
   FileKind,
@@ -103,6 +106,10 @@ export class NodeFileSystem implements FileSystem {
 
   lockState(path: string): Promise<LockState> {
     return readLockState(path);
+  }
+
+  openControl(path: string, options: ControlOptions): Promise<ControlEndpoint> {
+    return openControlEndpoint(path, options);
   }
 }
 

@@ -37,7 +37,9 @@ import {
   topicDeleting,
   topics,
 } from '../topic/topic-state.ts';
+import { answerControl } from './control-protocol.ts';
 import { readStoreFile, writeStoreFile } from './store-file.ts';
+import { StoreControl } from './store-control.ts';
 import { StoreHome } from './store-home.ts';
 import { resolveStoreOptions, type StoreOptions, type StoreSettings } from './store-options.ts';
 import { Store } from './store.ts';
@@ -93,7 +95,12 @@ export async function openStore(
     const { hasReserve } = await directory.list();
     await ensureReserve(directory, hasReserve);
     const home = new StoreHome({ directory, storeId, lock });
-    return await assemble({ directory, settings, lock, homeOf: (log) => home.forLog(log) });
+    const control = new StoreControl();
+    const homeOf = (log: LogObserver | null) => home.forLog(log);
+    const store = await assemble({ directory, settings, lock, control, homeOf });
+    const answer = (request: Uint8Array) => answerControl(store, request);
+    await control.listen(fileSystem, directory.path, { answer, clock });
+    return store;
   } catch (error) {
     await lock.release().catch(() => undefined); // The first failure is the one to hear of.
     throw error;
@@ -106,7 +113,8 @@ async function openForReading(settings: StoreSettings): Promise<Store> {
     if ((await storedId(directory)) === null) throw noStore(directory);
     try {
       const homeOf = () => ownHome(settings); // Not asked for anything by what only reads.
-      return await assemble({ directory, settings, lock: null, homeOf });
+      const control = new StoreControl(); // Who does not write is not asked.
+      return await assemble({ directory, settings, lock: null, control, homeOf });
     } catch (error) {
       // Before its first entry the store of another process has no journal.
       if (error instanceof NotFoundError) throw noStore(directory, error);
@@ -141,11 +149,13 @@ interface Assembly {
   readonly settings: StoreSettings;
   /** Null when it is only read. */
   readonly lock: DirectoryLock | null;
+  readonly control: StoreControl;
   /** The home of a log whose progress is heard of. */
   readonly homeOf: (observer: LogObserver | null) => LogHome;
 }
 
-async function assemble({ directory, settings, lock, homeOf }: Assembly): Promise<Store> {
+async function assemble(assembly: Assembly): Promise<Store> {
+  const { directory, settings, lock, control, homeOf } = assembly;
   const { fileSystem, clock, random, freeBytesMin, durability, readOnly } = settings;
   const fold = new Fold([topics, groups]);
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
@@ -163,6 +173,7 @@ async function assemble({ directory, settings, lock, homeOf }: Assembly): Promis
   return new Store({
     path: directory.path,
     lock,
+    control,
     journal,
     runs,
     topicHome: {

@@ -8,6 +8,7 @@ import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import { TopicCatalog, type TopicDescription } from '../topic/catalog.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
+import type { StoreControl } from './store-control.ts';
 import { StoreTopic } from './store-topic.ts';
 
 /** @internal What `openStore` hands over. */
@@ -15,6 +16,7 @@ export interface StoreParts {
   readonly path: string;
   /** Null when it is only read. */
   readonly lock: DirectoryLock | null;
+  readonly control: StoreControl;
   readonly journal: Journal;
   readonly runs: SnapshotRuns;
   readonly topicHome: TopicHome;
@@ -39,6 +41,7 @@ export class Store implements AsyncDisposable {
   /** The store's directory, absolute, without symbolic links. */
   readonly path: string;
   readonly #lock: DirectoryLock | null;
+  readonly #control: StoreControl;
   readonly #journal: Journal;
   readonly #runs: SnapshotRuns;
   readonly #topics: TopicCatalog;
@@ -46,9 +49,10 @@ export class Store implements AsyncDisposable {
   #closing: Promise<void> | null = null;
 
   /** @internal */
-  constructor({ path, lock, journal, runs, topicHome }: StoreParts) {
+  constructor({ path, lock, control, journal, runs, topicHome }: StoreParts) {
     this.path = path;
     this.#lock = lock;
+    this.#control = control;
     this.#journal = journal;
     this.#runs = runs;
     this.#topics = new TopicCatalog(topicHome);
@@ -76,6 +80,11 @@ export class Store implements AsyncDisposable {
   /** Figures of the store, in memory: no I/O. */
   stats(): StoreStats {
     return { topicCount: this.#topics.list().length, journal: this.#journal.stats() };
+  }
+
+  /** @internal Why other processes cannot ask this one; null when they can, or there are none. */
+  get controlProblem(): string | null {
+    return this.#control.problem;
   }
 
   /** All topics, by name. */
@@ -147,6 +156,7 @@ export class Store implements AsyncDisposable {
   async #close(): Promise<void> {
     // In this order, each also when the one before failed; the first failure is thrown.
     const steps = [
+      () => this.#control.close(),
       () => this.#groups.close(),
       () => this.#topics.close(),
       () => this.#runs.idle(),

@@ -4,13 +4,13 @@ import type { GroupListing } from '../../src/index.ts';
 import { JSON_OPTION, NDJSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
+import type { TopicChoice } from '../group-topic.ts';
 import {
   BESIDE_STORE,
   lookAtStore,
   STORE_ARGUMENT,
   STORE_FILES,
   topicOf,
-  type TopicChoice,
 } from '../store-access.ts';
 import { formatTable } from '../table.ts';
 

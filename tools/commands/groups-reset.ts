@@ -1,23 +1,21 @@
 /** `varve groups reset <store> <group>`: sets a group's positions; a dry run unless `--yes`. */
 import { InvalidArgumentError, Option } from 'commander';
-import type { PartitionReset, ResetTo, Store } from '../../src/index.ts';
+import type { PartitionReset, ResetTo } from '../../src/index.ts';
+import { resetGroup } from '../../src/store/control-verbs.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { UsageError } from '../command-error.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { TOPIC_OPTION, topicOfGroup, type TopicChoice } from '../group-topic.ts';
 import { parseCount, parseDurationOption, parseTime } from '../ranges.ts';
 import {
-  changeStore,
   CHANGES_STORE,
   checkStorePath,
-  lookAtStore,
   STORE_ARGUMENT,
   STORE_WRITER_FILES,
-  TOPIC_OPTION,
-  topicOfGroup,
-  type TopicChoice,
 } from '../store-access.ts';
+import { changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
 import { formatTable } from '../table.ts';
 import { formatCount } from '../units.ts';
 
@@ -56,8 +54,8 @@ const TARGETS = [
 ];
 
 const NOTES = `Exactly one of the options with --to, --by or --shift says where the group goes on. What lies before
-the first record or behind the last is moved to there. While the group has members, in the process
-that has the store open, nobody else can have the lock, so a reset needs that process to end first.`;
+the first record or behind the last is moved to there. A group that has members is not reset: they
+must leave first.`;
 
 export const groupsResetVerb: Verb<GroupsResetOptions> = {
   name: 'groups reset',
@@ -106,21 +104,19 @@ async function run(
 ): Promise<ExitCode> {
   const to = targetOf(options);
   const isDryRun = options.yes !== true;
-  const reset = async (store: Store): Promise<Outcome> => {
-    const topic = await topicOfGroup(store, group, options);
+  const reset = async (desk: StoreDesk): Promise<Outcome> => {
+    const { name: topic, partitionCount } = await topicOfGroup(desk, path, group, options);
     const { partitions } = options;
-    const wrong = partitions?.find((partition) => partition >= topic.partitionCount);
+    const wrong = partitions?.find((partition) => partition >= partitionCount);
     if (wrong !== undefined) {
-      const range = `0 to ${topic.partitionCount - 1}`;
-      throw new UsageError(
-        `--partitions: topic ${topic.name} has partitions ${range}, not ${wrong}`,
-      );
+      const range = `0 to ${partitionCount - 1}`;
+      throw new UsageError(`--partitions: topic ${topic} has partitions ${range}, not ${wrong}`);
     }
-    const resets = await topic.resetGroup(group, to, { partitions, dryRun: isDryRun });
-    return { path, topic: topic.name, group, isDryRun, partitions: resets };
+    const resets = await desk.ask(resetGroup, { topic, group, to, partitions, dryRun: isDryRun });
+    return { path, topic, group, isDryRun, partitions: resets };
   };
   await checkStorePath(path);
-  const outcome = isDryRun ? await lookAtStore(path, reset) : await changeStore(path, reset);
+  const outcome = await (isDryRun ? consultStore : changeStore)(context, path, reset);
   if (options.json === true) context.output.write(`${JSON.stringify(outcome)}\n`);
   else writeText(context, outcome);
   return ExitCode.ok;
