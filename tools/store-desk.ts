@@ -6,7 +6,13 @@ import { isIoError } from '../src/core/errors.ts';
 import { LockedError, openStore } from '../src/index.ts';
 import type { Store } from '../src/index.ts';
 import { askControl } from '../src/io/control-client.ts';
-import { decodeAnswer, encodeRequest } from '../src/store/control-protocol.ts';
+import { nodeFileSystem } from '../src/io/node-file-system.ts';
+import {
+  decodeAnswer,
+  encodeRequest,
+  OTHER_DIRECTORY,
+  OwnerError,
+} from '../src/store/control-protocol.ts';
 import type { ControlVerb } from '../src/store/control-verbs.ts';
 import type { CommandContext } from './command.ts';
 import { CommandError } from './command-error.ts';
@@ -145,12 +151,13 @@ class OwnerDesk implements StoreDesk {
   }
 
   async ask<Args, Answer>(verb: ControlVerb<Args, Answer>, args: Args): Promise<Answer> {
-    const request = encodeRequest(verb, args);
     try {
+      const request = encodeRequest(verb, args, await identityOf(this.#path));
       const line = await askControl(this.#path, request, { signal: this.#signal });
       if (line === null) throw new NoOwnerError();
       return decodeAnswer(verb, line);
     } catch (error) {
+      if (error instanceof OwnerError && isOfOther(error)) throw new NoOwnerError();
       if (!isIoError(error, 'ECONNRESET')) throw error;
       throw new CommandError(
         ExitCode.failure,
@@ -159,6 +166,23 @@ class OwnerDesk implements StoreDesk {
       );
     }
   }
+}
+
+/** Empty when there is no such directory: then nobody listens there, either. */
+async function identityOf(path: string): Promise<string> {
+  try {
+    const { identity } = await nodeFileSystem.stat(await nodeFileSystem.realPath(path));
+    return identity;
+  } catch (error) {
+    if (isIoError(error, 'ENOENT', 'ENOTDIR')) return '';
+    throw error;
+  }
+}
+
+/** The socket came here with a copy of the directory. */
+function isOfOther({ details }: OwnerError): boolean {
+  const hasKind = typeof details === 'object' && details !== null && 'kind' in details;
+  return hasKind && details.kind === OTHER_DIRECTORY;
 }
 
 function lockedBy({ message }: LockedError): CommandError {

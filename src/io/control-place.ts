@@ -4,7 +4,8 @@
  * `control.sock` is bound in a directory that only its owner may enter, gets its mode there, and is
  * renamed into place: there is no moment in which somebody else could connect. Where the path is too
  * long for a socket (the kernel allows 107 bytes, and Node cuts a longer one without a word), it is
- * a symbolic link to a socket in a directory of its own below the one for temporary files.
+ * a symbolic link to a socket in a directory of its own below the one for temporary files. That one
+ * is named after the inode of the store's directory: in a copy of it, the link leads nowhere.
  *
  * Only who holds the store's lock makes or removes any of it.
  */
@@ -33,7 +34,8 @@ const STAGE_NAME = 'control.new';
 const STAGED_SOCKET = 's';
 /** macOS takes 103 bytes, Linux 107. */
 const PATH_BYTES_MAX = 100;
-const REMOTE_PREFIX = 'varve-control-';
+/** Of the inode in a name, which has to be short. */
+const BASE = 36;
 const OWNER_ONLY = 0o600;
 const ACCESS_OF_OTHERS = 0o077;
 
@@ -51,10 +53,11 @@ export interface ControlPlace {
 export async function prepareControlPlace(directory: string): Promise<ControlPlace> {
   if (process.platform === 'win32') return pipePlace(directory);
   const published = join(directory, CONTROL_FILE_NAME);
+  await removeStage(join(directory, STAGE_NAME));
   await removeStale(directory, published);
   return Buffer.byteLength(published) <= PATH_BYTES_MAX
     ? localPlace(directory, published)
-    : remotePlace(published);
+    : remotePlace(directory, published);
 }
 
 /** What to connect to; null when nobody ever listened, or closed. The lock says whether one lives. */
@@ -67,6 +70,7 @@ export async function findControlPlace(directory: string): Promise<string | null
   if (found.isSocket()) return checkLength(published);
   if (!found.isSymbolicLink()) return null;
   const target = await readlink(published);
+  if (!(await isRemoteOf(real, target))) return null;
   const home = await statOrNull(dirname(target));
   // The directory for temporary files is everybody's: who made this one after a reboot?
   const isSafe =
@@ -105,9 +109,10 @@ async function localPlace(directory: string, published: string): Promise<Control
   };
 }
 
-async function remotePlace(published: string): Promise<ControlPlace> {
-  checkLength(join(tmpdir(), `${REMOTE_PREFIX}......`, CONTROL_FILE_NAME));
-  const home = await mkdtemp(join(tmpdir(), REMOTE_PREFIX)); // Mode 0700, and a name of its own.
+async function remotePlace(directory: string, published: string): Promise<ControlPlace> {
+  const prefix = join(tmpdir(), await remotePrefix(directory));
+  checkLength(join(`${prefix}......`, CONTROL_FILE_NAME));
+  const home = await mkdtemp(prefix); // Mode 0700, and a name of its own.
   const path = join(home, CONTROL_FILE_NAME);
   let identity = '';
   return {
@@ -127,21 +132,31 @@ async function remotePlace(published: string): Promise<ControlPlace> {
 
 /** @throws IoError (EEXIST) for what no owner made: it is not ours to remove */
 async function removeStale(directory: string, published: string): Promise<void> {
-  await removeStage(join(directory, STAGE_NAME));
   const found = await statOrNull(published);
   if (found === null) return;
-  if (found.isSymbolicLink()) await removeRemote(await readlink(published));
-  else if (!found.isSocket()) throw ioError('EEXIST', { operation: 'listen', path: published });
+  if (found.isSymbolicLink()) {
+    const target = await readlink(published);
+    if (await isRemoteOf(directory, target)) await removeRemote(target);
+  } else if (!found.isSocket()) throw ioError('EEXIST', { operation: 'listen', path: published });
   await unlink(published);
 }
 
 /** What a dead owner left elsewhere; where it cannot be removed it does no harm. */
 async function removeRemote(path: string): Promise<void> {
-  const home = dirname(path);
-  if (basename(path) !== CONTROL_FILE_NAME || !basename(home).startsWith(REMOTE_PREFIX)) return;
   const found = await statOrNull(path).catch(() => null);
   if (found?.isSocket() === true) await unlink(path).catch(() => undefined);
-  await rmdir(home).catch(() => undefined); // Only an empty one.
+  await rmdir(dirname(path)).catch(() => undefined); // Only an empty one.
+}
+
+/** Whether a link leads to where an owner of this very directory listened, not of one like it. */
+async function isRemoteOf(directory: string, target: string): Promise<boolean> {
+  const home = basename(dirname(target));
+  return basename(target) === CONTROL_FILE_NAME && home.startsWith(await remotePrefix(directory));
+}
+
+async function remotePrefix(directory: string): Promise<string> {
+  const { dev, ino } = await lstat(directory, { bigint: true });
+  return `varve-${dev.toString(BASE)}-${ino.toString(BASE)}-`;
 }
 
 /** A writer that died while it was about to listen left it. */

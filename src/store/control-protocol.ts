@@ -1,17 +1,21 @@
 /**
  * The lines that are exchanged over `control.sock`: one request, one answer, each a JSON object.
  *
- * `{"v":1,"verb":"alterTopic","args":{…}}` is answered by `{"v":1,"ok":…}`, or by
- * `{"v":1,"error":{"code":…,"message":…,"details":…}}`. A request is taken for hostile: whatever it
- * is, it gets an answer, and changes nothing that the verb does not.
+ * `{"v":1,"directory":"<device>:<inode>","verb":"alterTopic","args":{…}}` is answered by
+ * `{"v":1,"ok":…}`, or by `{"v":1,"error":{"code":…,"message":…,"details":…}}`. A request is taken
+ * for hostile: whatever it is, it gets an answer, and changes nothing that the verb does not.
+ *
+ * It says which directory it is about, because a copy made of hard links has the socket, too.
  */
 import { argumentError } from '../core/assert.ts';
-import { UnsupportedVersionError } from '../core/errors.ts';
+import { ConflictError, UnsupportedVersionError } from '../core/errors.ts';
 import { fieldsOf, nullable, structWith, text } from '../core/shape.ts';
 import { CONTROL_VERBS, type ControlVerb } from './control-verbs.ts';
 import type { Store } from './store.ts';
 
 const CONTROL_VERSION = 1;
+/** `details.kind` of an owner's error when it has another directory open: nothing was done. */
+export const OTHER_DIRECTORY = 'directory';
 const VERB_CHARS_MAX = 40;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -29,9 +33,20 @@ export class OwnerError extends Error {
   }
 }
 
-/** A request, as one line without its end. */
-export function encodeRequest<A, R>({ name }: ControlVerb<A, R>, args: A): string {
-  return JSON.stringify({ v: CONTROL_VERSION, verb: name, args });
+/** Who answers. */
+export interface ControlledStore {
+  readonly store: Store;
+  /** `FileStat.identity` of its directory. */
+  readonly directory: string;
+}
+
+/** A request to the owner of `directory`, as one line without its end. */
+export function encodeRequest<A, R>(
+  { name }: ControlVerb<A, R>,
+  args: A,
+  directory: string,
+): string {
+  return JSON.stringify({ v: CONTROL_VERSION, directory, verb: name, args });
 }
 
 /** What was answered. @throws OwnerError */
@@ -50,10 +65,14 @@ export function decodeAnswer<A, R>({ name, answer }: ControlVerb<A, R>, line: st
 }
 
 /** Does what a line asks for. Never rejects: what goes wrong is the answer. */
-export async function answerControl(store: Store, line: Uint8Array): Promise<string> {
+export async function answerControl(
+  { store, directory }: ControlledStore,
+  line: Uint8Array,
+): Promise<string> {
   try {
     const fields = fieldsOf('request', JSON.parse(utf8.decode(line)));
     checkVersion(fields.get('v'));
+    checkDirectory(text.check('directory', fields.get('directory')), directory);
     const verb = verbOf(fields.get('verb'));
     const args = verb.args.check('args', fields.get('args') ?? {});
     const ok = await verb.run(store, args);
@@ -69,6 +88,11 @@ function checkVersion(found: unknown): void {
   if (found === CONTROL_VERSION) return;
   if (typeof found !== 'number') throw argumentError(TypeError, 'v', 'a number', found);
   throw new UnsupportedVersionError({ file: 'the request', found, supported: CONTROL_VERSION });
+}
+
+function checkDirectory(requested: string, stored: string): void {
+  if (requested === stored) return;
+  throw new ConflictError({ kind: OTHER_DIRECTORY, name: 'of the store', stored, requested });
 }
 
 function verbOf(name: unknown): ControlVerb<unknown, unknown> {

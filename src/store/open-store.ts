@@ -37,7 +37,6 @@ import {
   topicDeleting,
   topics,
 } from '../topic/topic-state.ts';
-import { answerControl } from './control-protocol.ts';
 import { readStoreFile, writeStoreFile } from './store-file.ts';
 import { StoreControl } from './store-control.ts';
 import { StoreHome } from './store-home.ts';
@@ -98,8 +97,7 @@ export async function openStore(
     const control = new StoreControl();
     const homeOf = (log: LogObserver | null) => home.forLog(log);
     const store = await assemble({ directory, settings, lock, control, homeOf });
-    const answer = (request: Uint8Array) => answerControl(store, request);
-    await control.listen(fileSystem, directory.path, { answer, clock });
+    await control.listen(store, fileSystem, clock);
     return store;
   } catch (error) {
     await lock.release().catch(() => undefined); // The first failure is the one to hear of.

@@ -1,5 +1,8 @@
 /** Listens for the requests of other processes while a store is open, as well as it can. */
-import type { ControlEndpoint, ControlOptions, FileSystem } from '../io/file-system.ts';
+import type { Clock } from '../core/clock.ts';
+import type { ControlEndpoint, FileSystem } from '../io/file-system.ts';
+import { answerControl } from './control-protocol.ts';
+import type { Store } from './store.ts';
 
 export class StoreControl {
   #endpoint: ControlEndpoint | null = null;
@@ -10,10 +13,13 @@ export class StoreControl {
     return this.#problem;
   }
 
-  /** Begins to listen in a directory whose lock is held. A store is open whether this works or not. */
-  async listen(fileSystem: FileSystem, path: string, options: ControlOptions): Promise<void> {
+  /** Begins to listen for a store, whose lock is held. It is open whether this works or not. */
+  async listen(store: Store, fileSystem: FileSystem, clock: Clock): Promise<void> {
+    if (fileSystem.openControl === undefined) return;
     try {
-      this.#endpoint = (await fileSystem.openControl?.(path, options)) ?? null;
+      const { identity: directory } = await fileSystem.stat(store.path);
+      const answer = (request: Uint8Array) => answerControl({ store, directory }, request);
+      this.#endpoint = await fileSystem.openControl(store.path, { answer, clock });
     } catch (error) {
       this.#problem = error instanceof Error ? error.message : 'unknown failure';
     }

@@ -1,7 +1,7 @@
 /** Verbs that change a store while another process has it open: that process does it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { lstat, readdir, unlink } from 'node:fs/promises';
+import { cp, link, lstat, mkdir, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 
@@ -61,6 +61,11 @@ async function owner(at?: string): Promise<Owner> {
   const process = new Owner(path);
   expect(await process.heard()).toEqual(BEFORE);
   return process;
+}
+
+async function isNoSpecialFile(path: string): Promise<boolean> {
+  const isLinked = path.endsWith('/LOCK') || path.endsWith('/control.sock');
+  return !isLinked && !(await lstat(path)).isSocket();
 }
 
 describe('while another process has the store open', () => {
@@ -153,6 +158,21 @@ describe('while another process has the store open', () => {
     expect(refused.stderr).toMatch(
       /^error: .* is locked by process \d+ .*\nhint: that process does not listen on control\.sock/,
     );
+    expect(await process.say()).toEqual(BEFORE);
+  });
+
+  test('a copy made of hard links is not the store that it has open', async () => {
+    const process = await owner();
+    const copy = join(process.path, '..', 'copy');
+    await mkdir(copy);
+    for (const name of ['LOCK', 'control.sock']) {
+      await link(join(process.path, name), join(copy, name));
+    }
+    await cp(process.path, copy, { recursive: true, filter: isNoSpecialFile });
+    const create = await varve('topics', 'create', copy, 'clicks', '--yes');
+    expect(create).toMatchObject({ exitCode: ExitCode.locked, stdout: '' });
+    const reset = await varve('groups', 'reset', copy, 'billing', '--to-earliest');
+    expect(reset).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
     expect(await process.say()).toEqual(BEFORE);
   });
 

@@ -1,7 +1,7 @@
 /** The socket of a store's owner: where it stands, who may use it, and what no client can do to it. */
 import { once } from 'node:events';
-import { lstat, mkdir, readdir, readlink, symlink, writeFile } from 'node:fs/promises';
-import { connect, createServer, type Socket } from 'node:net';
+import { chmod, lstat, mkdir, readdir, readlink, symlink, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -127,15 +127,28 @@ describe('the socket', () => {
   });
 
   test('a link to a directory that others may enter is not followed', async () => {
-    const path = await temporaryDirectory();
-    const foreign = join(path, 'foreign');
-    await mkdir(foreign, { mode: 0o755 });
-    const server = createServer((socket) => socket.end('not me\n'));
-    server.listen(join(foreign, 'control.sock'));
-    onTestFinished(() => void server.close());
-    await once(server, 'listening');
-    await symlink(join(foreign, 'control.sock'), join(path, 'control.sock'));
+    const path = await deepDirectory();
+    const { endpoint } = await listening(echo, path);
+    const target = await readlink(join(path, 'control.sock'));
+    await chmod(dirname(target), 0o755);
     expect(await ask(path)).toBeNull();
+    await chmod(dirname(target), 0o700);
+    expect(await ask(path)).toBe('hello');
+    await endpoint.close();
+  });
+
+  test('a copy of the directory has no owner, and its opener does no harm to the first', async () => {
+    const path = await deepDirectory();
+    await listening(echo, path);
+    const copy = join(path, '..', 'e'.repeat(120));
+    await mkdir(copy);
+    const target = await readlink(join(path, 'control.sock'));
+    await symlink(target, join(copy, 'control.sock'));
+    expect(await ask(copy)).toBeNull();
+    const { endpoint } = await listening(async () => 'the copy', copy);
+    expect(await ask(copy)).toBe('the copy');
+    await endpoint.close();
+    expect(await ask(path)).toBe('hello');
   });
 
   test.each([

@@ -26,17 +26,21 @@ import type { Store } from '../../../src/store/store.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
 const encoder = new TextEncoder();
+const directory = '1:2';
 
 /** There and back, as over a socket. */
 async function ask<A, R>(store: Store, verb: ControlVerb<A, R>, args: A): Promise<R> {
-  const line = await answerControl(store, encoder.encode(encodeRequest(verb, args)));
+  const line = await answerControl(
+    { store, directory },
+    encoder.encode(encodeRequest(verb, args, directory)),
+  );
   expect(line).not.toContain('\n');
   return decodeAnswer(verb, line);
 }
 
 async function answerTo(store: Store, request: string | Uint8Array): Promise<unknown> {
   const bytes = typeof request === 'string' ? encoder.encode(request) : request;
-  return JSON.parse(await answerControl(store, bytes));
+  return JSON.parse(await answerControl({ store, directory }, bytes));
 }
 
 /** Topic `orders` with a record, and group `billing` that committed it. */
@@ -152,33 +156,47 @@ describe('a hostile request', () => {
     ['no object', '[1]', 'ERR_VARVE_INVALID_ARGUMENT'],
     ['no version', '{"verb":"listTopics"}', 'ERR_VARVE_INVALID_ARGUMENT'],
     ['a newer version', '{"v":2,"verb":"listTopics"}', 'ERR_VARVE_UNSUPPORTED_VERSION'],
-    ['no verb', '{"v":1}', 'ERR_VARVE_INVALID_ARGUMENT'],
-    ['an unknown verb', '{"v":1,"verb":"close"}', 'ERR_VARVE_INVALID_ARGUMENT'],
-    ['an object as a verb', '{"v":1,"verb":{"name":"stats"}}', 'ERR_VARVE_INVALID_ARGUMENT'],
-    ['an unknown argument', '{"v":1,"verb":"stats","args":{"a":1}}', 'ERR_VARVE_INVALID_ARGUMENT'],
+    ['no directory', '{"v":1,"verb":"listTopics"}', 'ERR_VARVE_INVALID_ARGUMENT'],
+    [
+      'another directory',
+      '{"v":1,"directory":"1:3","verb":"addPartitions","args":{"topic":"orders","partitions":3}}',
+      'ERR_VARVE_CONFLICT',
+    ],
+    ['no verb', '{"v":1,"directory":"1:2"}', 'ERR_VARVE_INVALID_ARGUMENT'],
+    ['an unknown verb', '{"v":1,"directory":"1:2","verb":"close"}', 'ERR_VARVE_INVALID_ARGUMENT'],
+    [
+      'an object as a verb',
+      '{"v":1,"directory":"1:2","verb":{"name":"stats"}}',
+      'ERR_VARVE_INVALID_ARGUMENT',
+    ],
+    [
+      'an unknown argument',
+      '{"v":1,"directory":"1:2","verb":"stats","args":{"a":1}}',
+      'ERR_VARVE_INVALID_ARGUMENT',
+    ],
     [
       'missing arguments',
-      '{"v":1,"verb":"addPartitions","args":{"topic":"orders"}}',
+      '{"v":1,"directory":"1:2","verb":"addPartitions","args":{"topic":"orders"}}',
       'ERR_VARVE_INVALID_ARGUMENT',
     ],
     [
       'a wrong option',
-      '{"v":1,"verb":"alterTopic","args":{"topic":"orders","options":{"durability":"none"}}}',
+      '{"v":1,"directory":"1:2","verb":"alterTopic","args":{"topic":"orders","options":{"durability":"none"}}}',
       'ERR_VARVE_INVALID_ARGUMENT',
     ],
     [
       'an option of its own',
-      '{"v":1,"verb":"alterTopic","args":{"topic":"orders","options":{"__proto__":{}}}}',
+      '{"v":1,"directory":"1:2","verb":"alterTopic","args":{"topic":"orders","options":{"__proto__":{}}}}',
       'ERR_VARVE_INVALID_ARGUMENT',
     ],
     [
       'too many partitions',
-      '{"v":1,"verb":"createTopic","args":{"topic":"t","partitions":1e9,"options":{}}}',
+      '{"v":1,"directory":"1:2","verb":"createTopic","args":{"topic":"t","partitions":1e9,"options":{}}}',
       'ERR_VARVE_INVALID_ARGUMENT',
     ],
     [
       'two places to go to',
-      '{"v":1,"verb":"resetGroup","args":{"topic":"orders","group":"billing","dryRun":false,"to":{"offset":0,"ageMs":1}}}',
+      '{"v":1,"directory":"1:2","verb":"resetGroup","args":{"topic":"orders","group":"billing","dryRun":false,"to":{"offset":0,"ageMs":1}}}',
       'ERR_VARVE_INVALID_ARGUMENT',
     ],
     ['deep nesting', '['.repeat(500_000), null],
@@ -196,10 +214,13 @@ describe('a hostile request', () => {
     const verb = fc.constantFrom('listTopics', 'describeGroup', 'addPartitions', 'resetGroup', 'x');
     const args = fc.dictionary(fc.constantFrom('topic', 'group', 'to', 'dryRun'), fc.jsonValue());
     await fc.assert(
-      fc.asyncProperty(fc.record({ v: fc.constant(1), verb, args }), async (request) => {
-        const answer = await answerTo(store, JSON.stringify(request));
-        expect(answer).toMatchObject({ v: 1 });
-      }),
+      fc.asyncProperty(
+        fc.record({ v: fc.constant(1), directory: fc.constant(directory), verb, args }),
+        async (request) => {
+          const answer = await answerTo(store, JSON.stringify(request));
+          expect(answer).toMatchObject({ v: 1 });
+        },
+      ),
     );
     await store.close();
   });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { askControl } from '../../../src/io/control-client.ts';
+import { nodeFileSystem } from '../../../src/io/node-file-system.ts';
 import { openLog } from '../../../src/log/open-log.ts';
 import { decodeAnswer, encodeRequest } from '../../../src/store/control-protocol.ts';
 import { listTopics } from '../../../src/store/control-verbs.ts';
@@ -23,7 +24,8 @@ async function open(path: string, options?: StoreOptions): Promise<Store> {
 
 async function topicNamesAt(path: string): Promise<string[] | null> {
   const { signal } = new AbortController();
-  const line = await askControl(path, encodeRequest(listTopics, {}), { signal });
+  const { identity } = await nodeFileSystem.stat(path);
+  const line = await askControl(path, encodeRequest(listTopics, {}, identity), { signal });
   return line === null ? null : decodeAnswer(listTopics, line).map(({ name }) => name);
 }
 
