@@ -4,6 +4,7 @@ export type { GroupListing, Store, StoreStats } from './store/store.ts';
 export type { StoreOptions } from './store/store-options.ts';
 export type { StoreTopic as Topic } from './store/store-topic.ts';
 export type { TopicDescription } from './topic/catalog.ts';
+export type { TopicDeletion } from './topic/topic-deletions.ts';
 export type { Partitioner, TopicConfig, TopicOptions } from './topic/topic-options.ts';
 export type { TopicReadOptions } from './topic/topic.ts';
 export type {
