@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { isStoreError, openStore } from '../src/index.ts';
-import type { Store, Topic } from '../src/index.ts';
+import type { Store, Topic, TopicDescription } from '../src/index.ts';
 import { JOURNAL_DIRECTORY } from '../src/format/file-names.ts';
 import { CommandError, UsageError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -106,7 +106,13 @@ async function openToChange(path: string): Promise<Store> {
 
 /** @throws CommandError (exit code 3) */
 export async function topicOf(store: Store, name: string): Promise<Topic<Uint8Array>> {
-  if (store.topics().some((topic) => topic.name === name)) return store.topic(name);
+  return store.topic(describeTopic(store, name).name);
+}
+
+/** @throws CommandError (exit code 3) */
+export function describeTopic(store: Store, name: string): TopicDescription {
+  const found = store.topics().find((topic) => topic.name === name);
+  if (found !== undefined) return found;
   throw new CommandError(
     ExitCode.notFound,
     `there is no topic ${name} in ${store.path}`,
