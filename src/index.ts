@@ -4,6 +4,7 @@ export type { GroupListing, Store, StoreStats } from './store/store.ts';
 export type { StoreOptions } from './store/store-options.ts';
 export type { StoreTopic as Topic } from './store/store-topic.ts';
 export type { TopicDescription } from './topic/catalog.ts';
+export type { TopicDeletion } from './topic/topic-deletions.ts';
 export type { Partitioner, TopicConfig, TopicOptions } from './topic/topic-options.ts';
 export type { TopicReadOptions } from './topic/topic.ts';
 export type {
@@ -46,6 +47,8 @@ export { ManualClock, systemClock, type Clock, type Timer } from './core/clock.t
 export { SeededRandom, systemRandom, type Random } from './core/random.ts';
 export { MemoryFileSystem } from './io/memory-file-system.ts';
 export type {
+  ControlEndpoint,
+  ControlOptions,
   DirectoryLock,
   File,
   FileKind,

@@ -21,7 +21,10 @@ import { lsVerb } from './commands/ls.ts';
 import { repairVerb } from './commands/repair.ts';
 import { statsVerb } from './commands/stats.ts';
 import { tailVerb } from './commands/tail.ts';
+import { topicsAddPartitionsVerb } from './commands/topics-add-partitions.ts';
+import { topicsAlterVerb } from './commands/topics-alter.ts';
 import { topicsCreateVerb } from './commands/topics-create.ts';
+import { topicsDeleteVerb } from './commands/topics-delete.ts';
 import { topicsDescribeVerb } from './commands/topics-describe.ts';
 import { topicsLsVerb } from './commands/topics-ls.ts';
 import { escapeText } from './escape-text.ts';
@@ -105,15 +108,23 @@ function createProgram(streams: CliStreams, start: StartVerb): Command {
   addVerb(program, repairVerb, start);
   addVerb(program, tailVerb, start);
   addVerb(program, verifyVerb, start);
+  addStoreVerbs(program, start);
+  return program;
+}
+
+function addStoreVerbs(program: Command, start: StartVerb): void {
   addVerb(program, statsVerb, start);
   addGroup(program, {
     name: 'topics',
-    summary: 'the topics of a store: ls, describe, create',
+    summary: 'the topics of a store: ls, describe, create, alter, delete, add-partitions',
     description: 'Work with the topics of a store.',
   });
   addVerb(program, topicsLsVerb, start);
   addVerb(program, topicsDescribeVerb, start);
   addVerb(program, topicsCreateVerb, start);
+  addVerb(program, topicsAlterVerb, start);
+  addVerb(program, topicsAddPartitionsVerb, start);
+  addVerb(program, topicsDeleteVerb, start);
   addGroup(program, {
     name: 'groups',
     summary: 'the consumer groups of a store: ls, describe, reset, delete',
@@ -130,7 +141,6 @@ function createProgram(streams: CliStreams, start: StartVerb): Command {
     description: 'Look into the journal of a store, which holds every change of its state.',
   });
   addVerb(program, journalDumpVerb, start);
-  return program;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Where stores are, and how verbs look at them beside their owner. */
 import { join } from 'node:path';
 import { openStore } from '../src/index.ts';
-import type { Store, Topic } from '../src/index.ts';
+import type { Store, Topic, TopicDescription } from '../src/index.ts';
 import { JOURNAL_DIRECTORY } from '../src/format/file-names.ts';
 import { CommandError, UsageError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -85,7 +85,13 @@ export async function lookAtStore<T>(path: string, look: (store: Store) => Promi
 
 /** @throws CommandError (exit code 3) */
 export async function topicOf(store: Store, name: string): Promise<Topic<Uint8Array>> {
-  if (store.topics().some((topic) => topic.name === name)) return store.topic(name);
+  return store.topic(describeTopic(store, name).name);
+}
+
+/** @throws CommandError (exit code 3) */
+export function describeTopic(store: Store, name: string): TopicDescription {
+  const found = store.topics().find((topic) => topic.name === name);
+  if (found !== undefined) return found;
   throw noSuchTopic(store.path, name);
 }
 

@@ -137,6 +137,8 @@ export interface FileSystem {
   /** Renames atomically, replacing `to`. */
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
+  /** Removes an empty directory; ENOTEMPTY when it is not empty. */
+  removeDirectory(path: string): Promise<void>;
   /** Makes the directory's entries durable: names created, renamed and removed before the call. */
   syncDirectory(path: string): Promise<void>;
   /** Room on the file system that holds `path`. */

@@ -82,6 +82,11 @@ export class NodeFileSystem implements FileSystem {
     await callFs<void>(at, (done) => fs.unlink(path, (error) => done(error)));
   }
 
+  async removeDirectory(path: string): Promise<void> {
+    const at = { operation: 'removeDirectory', path };
+    await callFs<void>(at, (done) => fs.rmdir(path, (error) => done(error)));
+  }
+
   async syncDirectory(path: string): Promise<void> {
     const at = { operation: 'syncDirectory', path };
     const fd = await callFs<number>(at, (done) => fs.open(path, O_RDONLY | O_DIRECTORY, done));

@@ -26,6 +26,7 @@ import type { GroupDescription } from '../group/groups.ts';
 import type { PartitionReset, ResetTo } from '../group/group-admin.ts';
 import { DURABILITY_LEVELS } from '../log/log-options.ts';
 import type { TopicDescription } from '../topic/catalog.ts';
+import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
 import type { GroupListing, Store } from './store.ts';
 
@@ -71,6 +72,14 @@ const topicDescription: Shape<TopicDescription> = structWith({
     compressionLevel: nullable(count),
   }),
   keyMaps: list(structWith({ partitionCount: count, timeMs: count })),
+});
+
+const topicDeletion: Shape<TopicDeletion> = structWith({
+  name: text,
+  topicId: count,
+  groups: list(text),
+  deletedBytes: count,
+  keptPaths: list(text),
 });
 
 const groupListing: Shape<GroupListing> = structWith({
@@ -169,6 +178,14 @@ export const addPartitions = controlVerb({
   run: (store, { topic, partitions }) => store.addPartitions(topic, partitions),
 });
 
+/** What went with it, once it is gone. */
+export const deleteTopic = controlVerb({
+  name: 'deleteTopic',
+  args: struct(topicArgs),
+  answer: topicDeletion,
+  run: (store, { topic }) => store.deleteTopic(topic),
+});
+
 export const describeGroup = controlVerb({
   name: 'describeGroup',
   args: struct(groupArgs),
@@ -235,6 +252,7 @@ export const CONTROL_VERBS: readonly ControlVerb<unknown, unknown>[] = [
   createTopic,
   alterTopic,
   addPartitions,
+  deleteTopic,
   describeGroup,
   resetGroup,
   deleteGroup,

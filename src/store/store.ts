@@ -6,6 +6,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { LogStats } from '../log/log-stats.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import { TopicCatalog, type TopicDescription } from '../topic/catalog.ts';
+import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import type { StoreControl } from './store-control.ts';
@@ -55,8 +56,9 @@ export class Store implements AsyncDisposable {
     this.#control = control;
     this.#journal = journal;
     this.#runs = runs;
-    this.#topics = new TopicCatalog(topicHome);
     this.#groups = new ConsumerGroups(topicHome);
+    this.#topics = new TopicCatalog(topicHome, (topicId) => this.#groups.forgetTopic(topicId));
+    if (lock !== null) this.#topics.resumeDeletions();
   }
 
   /**
@@ -137,6 +139,23 @@ export class Store implements AsyncDisposable {
   async addPartitions(name: string, total: number): Promise<TopicDescription> {
     this.#checkOpen();
     return this.#topics.addPartitions(name, total);
+  }
+
+  /**
+   * Deletes a topic with its records and consumer groups, also while it is used: members, reads that
+   * follow, appends and all other calls on its handles end with `ClosedError`. It is gone for good
+   * once that is journaled, and its name is free; then its files go. Of a process that dies meanwhile
+   * the next opening goes on. Files that are not Varve's stay, and are named.
+   *
+   * @returns what went with it, when its files are gone
+   * @throws NotFoundError; ReadOnlyError; IoError when a file could not be removed: the topic is
+   *   gone all the same, and the next opening tries again
+   *
+   * Durability: synced when it resolves.
+   */
+  async deleteTopic(name: string): Promise<TopicDeletion> {
+    this.#checkOpen();
+    return this.#topics.delete(name);
   }
 
   /**

@@ -1,6 +1,7 @@
 /** A topic as its users hold it: append to its partitions, read them. */
 import { argumentError } from '../core/assert.ts';
 import { ClosedError } from '../core/errors.ts';
+import { settleAll } from '../core/settle-all.ts';
 import { bytes, type Codec } from '../codec/codec.ts';
 import type { AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
@@ -85,8 +86,12 @@ export class Topic<T, Input = T> {
   ): Promise<TopicAppendResult> {
     const partition = this.#partitionFor(record, options);
     const log = this.#logs[partition] ?? (await this.#log(partition));
-    const { offset, durability } = await log.append(record, options);
-    return { partition, offset, durability };
+    try {
+      const { offset, durability } = await log.append(record, options);
+      return { partition, offset, durability };
+    } catch (error) {
+      throw this.#toldOf(error);
+    }
   }
 
   /**
@@ -103,20 +108,17 @@ export class Topic<T, Input = T> {
     options: TopicAppendOptions = NO_OPTIONS,
   ): Promise<TopicAppendBatchResult> {
     const parts = this.#divide(records, options);
-    const appended = await Promise.allSettled(
+    let durability: DurabilityLevel = options.durability ?? this.partitions.settings.durability;
+    const placements = await settleAll(
       parts.map(async ({ partition, records: own }) => {
         const log = await this.#log(partition);
-        return { partition, result: await log.appendBatch(own, options) };
+        const result = await log.appendBatch(own, options).catch((error: unknown) => {
+          throw this.#toldOf(error);
+        });
+        ({ durability } = result);
+        return placementOf(partition, result);
       }),
     );
-    const placements: PlacedRecords[] = [];
-    let durability: DurabilityLevel = options.durability ?? this.partitions.settings.durability;
-    for (const answer of appended) {
-      if (answer.status === 'rejected') throw answer.reason;
-      const { partition, result } = answer.value;
-      placements.push(placementOf(partition, result));
-      ({ durability } = result);
-    }
     return { placements, recordCount: records.length, durability };
   }
 
@@ -129,6 +131,7 @@ export class Topic<T, Input = T> {
    */
   batches(options: TopicReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
     const { partitions, ...read } = options;
+    if (this.partitions.isGone) return failing(this.partitions.closedError());
     const chosen = this.#chosen(partitions);
     const isOffset = typeof read.from === 'number' || hasOffset(read.from);
     if ((isOffset || read.to !== undefined) && chosen.length !== 1) {
@@ -160,21 +163,33 @@ export class Topic<T, Input = T> {
     readonly epoch?: number;
   }): Promise<LogRecord<T> | null> {
     const { partition, offset, ...options } = position;
+    this.partitions.checkThere();
     const log = await this.#log(checkChosen(partition, this.partitionCount));
-    return log.read(offset, options);
+    return log.read(offset, options).catch((error: unknown) => {
+      throw this.#toldOf(error);
+    });
   }
 
   /** Makes everything appended so far durable, whatever the level. @throws as `Log.sync` */
   async sync(): Promise<void> {
-    await Promise.all(this.partitions.opened().map((log) => log.sync()));
+    this.partitions.checkThere();
+    try {
+      await Promise.all(this.partitions.opened().map((log) => log.sync()));
+    } catch (error) {
+      throw this.#toldOf(error);
+    }
   }
 
   async *#batchesOf(
     partition: number,
     options: ReadOptions,
   ): AsyncGenerator<RecordBatch<T>, void, void> {
-    const log = await this.#log(partition);
-    yield* log.batches(options);
+    try {
+      const log = await this.#log(partition);
+      yield* log.batches(options);
+    } catch (error) {
+      throw this.#toldOf(error);
+    }
   }
 
   async #log(partition: number): Promise<Log<T, Input>> {
@@ -196,7 +211,7 @@ export class Topic<T, Input = T> {
   }
 
   #partitionFor(record: RecordInput<Input>, { partition }: TopicAppendOptions): number {
-    this.#checkUsable();
+    this.partitions.checkThere();
     const { partitionCount } = this;
     if (partition !== undefined) return checkChosen(partition, partitionCount);
     if (this.#partitioner !== null) {
@@ -214,7 +229,7 @@ export class Topic<T, Input = T> {
     records: readonly RecordInput<Input>[],
     options: TopicAppendOptions,
   ): readonly { readonly partition: number; readonly records: readonly RecordInput<Input>[] }[] {
-    this.#checkUsable();
+    this.partitions.checkThere();
     if (this.partitionCount === 1 && this.#partitioner === null) {
       return [{ partition: checkChosen(options.partition ?? 0, 1), records }];
     }
@@ -233,10 +248,16 @@ export class Topic<T, Input = T> {
       .toSorted((one, two) => one.partition - two.partition);
   }
 
-  #checkUsable(): void {
-    const { isGone, name } = this.partitions;
-    if (isGone) throw new ClosedError({ resource: 'topic', name });
+  /** Of a topic that is gone, its log need not be named. */
+  #toldOf(error: unknown): unknown {
+    const { partitions } = this;
+    return error instanceof ClosedError && partitions.isGone ? partitions.closedError() : error;
   }
+}
+
+// oxlint-disable-next-line require-yield -- it fails where others bring something
+async function* failing(error: Error): AsyncGenerator<never, void, void> {
+  throw error;
 }
 
 /** A guess will do: it decides when keyless records go on to another partition. */

@@ -11,7 +11,7 @@ import { nodeFileSystem } from '../../src/io/node-file-system.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
 import { linesOf } from '../support/cli-logs.ts';
 import { orders, varve } from '../support/cli-stores.ts';
-import { distPath } from '../support/run-cli.ts';
+import { distPath, type CliResult } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const OWNER = distPath('test', 'support', 'store-owner.js');
@@ -91,6 +91,29 @@ describe('while another process has the store open', () => {
       { name: 'clicks', partitionCount: 3, durability: 'os' },
       { name: 'orders', partitionCount: 2, durability: 'sync' },
     ]);
+  });
+
+  test('its topics are altered, get partitions, and are deleted there', async () => {
+    const process = await owner();
+    const topics = (verb: string, ...rest: readonly string[]): Promise<CliResult> =>
+      varve('topics', verb, process.path, 'orders', ...rest, '--yes');
+    const altered = await topics('alter', '--retention', '7d', '--segment-age', 'none');
+    expect(altered).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
+    const described = await varve('topics', 'describe', process.path, 'orders', '--json');
+    expect(JSON.parse(described.stdout)).toMatchObject({
+      options: { retentionMs: 604_800_000, segmentAgeMsMax: null },
+    });
+    expect((await topics('add-partitions', '3')).exitCode).toBe(ExitCode.ok);
+    expect(await process.say()).toEqual({
+      topics: [{ name: 'orders', partitionCount: 3 }],
+      committed: [3, null, null],
+    });
+    const deleted = await topics('delete', '--json');
+    expect(JSON.parse(deleted.stdout)).toMatchObject({ isDryRun: false, groups: ['billing'] });
+    expect(await process.say()).toEqual({ topics: [], committed: null });
+    expect(await readdir(join(process.path, 'topics'))).toEqual([]);
+    const gone = await topics('delete');
+    expect(gone.exitCode).toBe(ExitCode.notFound);
   });
 
   test('a group is reset and deleted there, but not under its members', async () => {

@@ -15,6 +15,7 @@ import {
   CONTROL_VERBS,
   createTopic,
   deleteGroup,
+  deleteTopic,
   describeGroup,
   listGroups,
   listTopics,
@@ -72,6 +73,9 @@ describe('the verbs', () => {
     expect(grown.keyMaps).toHaveLength(2);
     expect(store.describeTopic('clicks').partitionCount).toBe(5);
     expect(await ask(store, listTopics, {})).toEqual(store.topics());
+    const deleted = await ask(store, deleteTopic, { topic: 'clicks' });
+    expect(deleted).toMatchObject({ name: 'clicks', groups: [], keptPaths: [] });
+    expect(store.topics().map(({ name }) => name)).toEqual(['orders']);
     await store.close();
   });
 
