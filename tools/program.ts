@@ -7,6 +7,7 @@ import { describeFailure } from './command-error.ts';
 import { appendVerb } from './commands/append.ts';
 import { benchVerb } from './commands/bench.ts';
 import { catVerb } from './commands/cat.ts';
+import { deleteRecordsVerb } from './commands/delete-records.ts';
 import { dumpVerb } from './commands/dump.ts';
 import { groupsDeleteVerb } from './commands/groups-delete.ts';
 import { groupsDescribeVerb } from './commands/groups-describe.ts';
@@ -100,6 +101,7 @@ function createProgram(streams: CliStreams, start: StartVerb): Command {
   addVerb(program, appendVerb, start);
   addVerb(program, benchVerb, start);
   addVerb(program, catVerb, start);
+  addVerb(program, deleteRecordsVerb, start);
   addVerb(program, dumpVerb, start);
   addVerb(program, exportVerb, start);
   addVerb(program, importVerb, start);

@@ -170,6 +170,22 @@ export class Topic<T, Input = T> {
     });
   }
 
+  /**
+   * Deletes all records of one partition below an offset: see `Log.deleteBefore`.
+   *
+   * @throws RangeError for a partition that is not there; as `Log.deleteBefore`
+   */
+  async deleteBefore(position: {
+    readonly partition: number;
+    readonly offset: number;
+  }): Promise<void> {
+    this.partitions.checkThere();
+    const log = await this.#log(checkChosen(position.partition, this.partitionCount));
+    await log.deleteBefore(position.offset).catch((error: unknown) => {
+      throw this.#toldOf(error);
+    });
+  }
+
   /** Makes everything appended so far durable, whatever the level. @throws as `Log.sync` */
   async sync(): Promise<void> {
     this.partitions.checkThere();

@@ -3,9 +3,11 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
+import { openLog } from '../../src/index.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
 import { openOrders, orders, partitionOf, traceOf, varve } from '../support/cli-stores.ts';
 import { runCli } from '../support/run-cli.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 describe('topics alter', () => {
   test('prints old and new values; a dry run works beside the owner, and changes nothing', async () => {
@@ -90,5 +92,82 @@ describe('topics delete', () => {
     expect(stderr).toBe(`left alone, not ours: ${notes}\n`);
     expect(JSON.parse(stdout)).toMatchObject({ groups: ['billing'], keptPaths: [notes] });
     expect(await readdir(join(notes, '..'))).toEqual(['notes.txt']);
+  });
+});
+
+describe('delete-records', () => {
+  test('of partitions of a topic: what would go, then it is gone', async () => {
+    const { path, store } = await openOrders();
+    const before = await traceOf(path);
+    const args = ['delete-records', path, 'orders', '--before', '0:3,1:end'];
+    const dry = await varve(...args);
+    expect(dry).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
+    expect(dry.stdout).toBe(
+      'partition  start  new start  offsets  segments  bytes\n' +
+        '        0      0          3        3         0    0 B\n' +
+        '        1      0          2        2         0    0 B\n' +
+        '5 offsets of orders would go; nothing was changed, --yes deletes them\n',
+    );
+    expect((await varve(...args, '--yes')).exitCode).toBe(ExitCode.locked);
+    expect(await traceOf(path)).toEqual(before);
+    await store.close();
+    const done = await runCli([...args, '--yes', '--json']);
+    expect(JSON.parse(done.stdout)).toMatchObject({
+      topic: 'orders',
+      isDryRun: false,
+      partitions: [
+        { partition: 0, from: 0, to: 3, offsetCount: 3 },
+        { partition: 1, from: 0, to: 2, offsetCount: 2 },
+      ],
+    });
+    expect((await runCli(['cat', await partitionOf(path, 0)])).stdout).toBe('d\n');
+    expect((await runCli(['cat', await partitionOf(path, 1)])).stdout).toBe('');
+    const again = await runCli([...args, '--yes']);
+    expect(again.stdout).toContain('nothing lies below; nothing was changed\n');
+  });
+
+  test('of a log of its own, with the segments that go', async () => {
+    const path = join(await temporaryDirectory(), 'log');
+    const log = await openLog(path, { segmentBytesMax: 4096 });
+    for (let at = 0; at < 8; at++) await log.append({ value: new Uint8Array(2000) });
+    await log.close();
+    const { segmentCount } = log.stats();
+    expect(segmentCount).toBeGreaterThan(2);
+    const before = await traceOf(path);
+    const dry = await runCli(['delete-records', path, '--before', '8', '--json']);
+    expect(JSON.parse(dry.stdout)).toMatchObject({
+      topic: null,
+      isDryRun: true,
+      partitions: [{ from: 0, to: 8, offsetCount: 8, segmentCount: segmentCount - 1 }],
+    });
+    expect(await traceOf(path)).toEqual(before);
+    const done = await varve('delete-records', path, '--before', '8', '--yes');
+    expect(done.stdout).toContain(`deleted 8 offsets of ${path}\n`);
+    const info = await runCli(['info', path, '--json']);
+    expect(JSON.parse(info.stdout)).toMatchObject({ startOffset: 8, endOffset: 8 });
+    const names = Object.keys(await traceOf(path));
+    expect(names.filter((name) => name.endsWith('.log'))).toHaveLength(1);
+  });
+
+  test.each([
+    [['orders'], ExitCode.usage, '--before is missing'],
+    [['--before', '1'], ExitCode.usage, 'is a store: the topic is missing'],
+    [['none', '--before', '1'], ExitCode.notFound, 'there is no topic none in'],
+    [['orders', '--before', '1', '--yes'], ExitCode.usage, 'has 2 partitions: of which?'],
+    [['orders', '--before', '0:1', '--partition', '0'], ExitCode.usage, 'names its partitions'],
+    [['orders', '--before', '0:1,2:1'], ExitCode.usage, 'has partitions 0 to 1, not 2'],
+    [['orders', '--before', '0:1,0:2'], ExitCode.usage, 'Expected an offset, or one per partition'],
+    [
+      ['orders', '--before', '5', '--partition', '0', '--yes'],
+      ExitCode.notFound,
+      'offset 5 is not',
+    ],
+  ])('%j: refused, without a trace', async (args, exitCode, message) => {
+    const path = await orders();
+    const before = await traceOf(path);
+    const refused = await runCli(['delete-records', path, ...args]);
+    expect(refused).toMatchObject({ exitCode, stdout: '' });
+    expect(refused.stderr).toContain(message);
+    expect(await traceOf(path)).toEqual(before);
   });
 });

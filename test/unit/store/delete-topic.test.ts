@@ -123,6 +123,7 @@ describe('a topic in use', () => {
       () => topic.batches({ partitions: 1, from: 3, follow: true }).next(),
       () => topic.records().next(),
       () => topic.sync(),
+      () => topic.deleteBefore({ partition: 0, offset: 1 }),
       () => topic.consumerGroup('g'),
       () => topic.describeGroup('g'),
       () => topic.resetGroup('g', 'latest'),
