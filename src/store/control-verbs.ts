@@ -186,6 +186,18 @@ export const deleteTopic = controlVerb({
   run: (store, { topic }) => store.deleteTopic(topic),
 });
 
+/** Records below the offsets. Stopped half-way, some partitions are done. */
+export const deleteRecords = controlVerb({
+  name: 'deleteRecords',
+  args: struct({ ...topicArgs, positions: list(struct({ partition: count, offset: count })) }),
+  answer: nothing,
+  async run(store, { topic, positions }) {
+    const handle = await store.topic(topic, { create: false });
+    for (const position of positions) await handle.deleteBefore(position);
+    return null;
+  },
+});
+
 export const describeGroup = controlVerb({
   name: 'describeGroup',
   args: struct(groupArgs),
@@ -253,6 +265,7 @@ export const CONTROL_VERBS: readonly ControlVerb<unknown, unknown>[] = [
   alterTopic,
   addPartitions,
   deleteTopic,
+  deleteRecords,
   describeGroup,
   resetGroup,
   deleteGroup,

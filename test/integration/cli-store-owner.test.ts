@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { cp, link, lstat, mkdir, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
+import { text as textOf } from 'node:stream/consumers';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 
@@ -11,11 +12,16 @@ import { nodeFileSystem } from '../../src/io/node-file-system.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
 import { linesOf } from '../support/cli-logs.ts';
 import { orders, varve } from '../support/cli-stores.ts';
-import { distPath, type CliResult } from '../support/run-cli.ts';
+import { distPath, runCli, type CliResult } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const OWNER = distPath('test', 'support', 'store-owner.js');
 const BEFORE = { topics: [{ name: 'orders', partitionCount: 2 }], committed: [3, null] };
+
+/** In this process: it is not the owner. */
+function cli(...args: readonly string[]): Promise<CliResult> {
+  return runCli(args);
+}
 
 class Owner {
   readonly path: string;
@@ -93,15 +99,21 @@ describe('while another process has the store open', () => {
     ]);
   });
 
-  test('its topics are altered, get partitions, and are deleted there', async () => {
+  test('its topics are altered, lose records, get partitions, and are deleted there', async () => {
     const process = await owner();
     const topics = (verb: string, ...rest: readonly string[]): Promise<CliResult> =>
-      varve('topics', verb, process.path, 'orders', ...rest, '--yes');
+      cli('topics', verb, process.path, 'orders', ...rest, '--yes');
     const altered = await topics('alter', '--retention', '7d', '--segment-age', 'none');
     expect(altered).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
-    const described = await varve('topics', 'describe', process.path, 'orders', '--json');
+    const described = await cli('topics', 'describe', process.path, 'orders', '--json');
     expect(JSON.parse(described.stdout)).toMatchObject({
       options: { retentionMs: 604_800_000, segmentAgeMsMax: null },
+    });
+    const below = ['delete-records', process.path, 'orders', '--before', '0:3', '--yes'];
+    expect(await cli(...below)).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
+    const left = await cli('groups', 'describe', process.path, 'billing', '--json');
+    expect(JSON.parse(left.stdout)).toMatchObject({
+      partitions: [{ startOffset: 3 }, { startOffset: 0 }],
     });
     expect((await topics('add-partitions', '3')).exitCode).toBe(ExitCode.ok);
     expect(await process.say()).toEqual({
@@ -121,26 +133,26 @@ describe('while another process has the store open', () => {
     const reset = ['groups', 'reset', process.path, 'billing', '--to-earliest'];
     const remove = ['groups', 'delete', process.path, 'billing'];
     await process.say('join');
-    const described = await varve('groups', 'describe', process.path, 'billing', '--json');
+    const described = await cli('groups', 'describe', process.path, 'billing', '--json');
     expect(JSON.parse(described.stdout)).toMatchObject({
       lag: 1,
       members: [{ id: expect.any(String), partitions: [0, 1] }],
     });
-    const text = await varve('groups', 'describe', process.path, 'billing');
+    const text = await cli('groups', 'describe', process.path, 'billing');
     expect(text.stdout).toMatch(/\nmember .+ reads partitions 0, 1\n1 offset behind\n$/);
     for (const change of [reset, remove]) {
-      const refused = await varve(...change, '--yes');
+      const refused = await cli(...change, '--yes');
       expect(refused).toMatchObject({ exitCode: ExitCode.failure, stdout: '' });
       expect(refused.stderr).toMatch(/stored 1 members.*\nhint: its members must leave first/);
     }
     expect(await process.say('leave')).toEqual(BEFORE);
-    expect((await varve(...reset)).stdout).toMatch(/\n +0 +3 +0 +-3\n.*\n.*nothing was changed/);
+    expect((await cli(...reset)).stdout).toMatch(/\n +0 +3 +0 +-3\n.*\n.*nothing was changed/);
     expect(await process.say()).toEqual(BEFORE);
-    expect((await varve(...reset, '--yes')).stdout).toMatch(/billing of topic orders is reset\n$/);
+    expect((await cli(...reset, '--yes')).stdout).toMatch(/billing of topic orders is reset\n$/);
     expect(await process.say()).toEqual({ ...BEFORE, committed: [0, 0] });
-    expect((await varve(...remove, '--yes')).stdout).toMatch(/^deleted group billing of topic/);
+    expect((await cli(...remove, '--yes')).stdout).toMatch(/^deleted group billing of topic/);
     expect(await process.say()).toEqual({ ...BEFORE, committed: null });
-    const gone = await varve(...remove, '--yes');
+    const gone = await cli(...remove, '--yes');
     expect(gone.exitCode).toBe(ExitCode.notFound);
     expect(gone.stderr).toMatch(/there is no consumer group billing in .*\nhint: varve groups ls/);
   });
@@ -148,7 +160,7 @@ describe('while another process has the store open', () => {
   test('stats have figures that only that process knows', async () => {
     const process = await owner();
     await process.say('join');
-    const json = await varve('stats', process.path, '--json');
+    const json = await cli('stats', process.path, '--json');
     expect(JSON.parse(json.stdout)).toMatchObject({
       topicCount: 1,
       groupCount: 1,
@@ -156,9 +168,9 @@ describe('while another process has the store open', () => {
       offsetCount: 4,
       lock: { state: 'held' },
     });
-    expect((await varve('stats', process.path)).stdout).toContain('1 with 1 member\n');
+    expect((await cli('stats', process.path)).stdout).toContain('1 with 1 member\n');
     await process.end(null);
-    const closed = await varve('stats', process.path, '--json');
+    const closed = await cli('stats', process.path, '--json');
     expect(JSON.parse(closed.stdout)).toMatchObject({ memberCount: null, offsetCount: 4 });
   });
 
@@ -166,7 +178,7 @@ describe('while another process has the store open', () => {
     const path = join(await temporaryDirectory(), 'd'.repeat(120), 'store');
     const process = await owner(path);
     expect((await lstat(join(path, 'control.sock'))).isSymbolicLink()).toBe(true);
-    const done = await varve('topics', 'create', join(path, '..', 'store'), 'clicks', '--yes');
+    const done = await cli('topics', 'create', join(path, '..', 'store'), 'clicks', '--yes');
     expect(done).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
     expect(await process.say()).toMatchObject({ topics: [{ name: 'clicks' }, { name: 'orders' }] });
   });
@@ -175,8 +187,8 @@ describe('while another process has the store open', () => {
     const process = await owner();
     await unlink(join(process.path, 'control.sock'));
     const reset = ['groups', 'reset', process.path, 'billing', '--to-earliest'];
-    expect(await varve(...reset)).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
-    const refused = await varve(...reset, '--yes');
+    expect(await cli(...reset)).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
+    const refused = await cli(...reset, '--yes');
     expect(refused).toMatchObject({ exitCode: ExitCode.locked, stdout: '' });
     expect(refused.stderr).toMatch(
       /^error: .* is locked by process \d+ .*\nhint: that process does not listen on control\.sock/,
@@ -192,9 +204,9 @@ describe('while another process has the store open', () => {
       await link(join(process.path, name), join(copy, name));
     }
     await cp(process.path, copy, { recursive: true, filter: isNoSpecialFile });
-    const create = await varve('topics', 'create', copy, 'clicks', '--yes');
+    const create = await cli('topics', 'create', copy, 'clicks', '--yes');
     expect(create).toMatchObject({ exitCode: ExitCode.locked, stdout: '' });
-    const reset = await varve('groups', 'reset', copy, 'billing', '--to-earliest');
+    const reset = await cli('groups', 'reset', copy, 'billing', '--to-earliest');
     expect(reset).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
     expect(await process.say()).toEqual(BEFORE);
   });
@@ -202,7 +214,7 @@ describe('while another process has the store open', () => {
   test('that is stopped: a look is told by what is on disk, after a while', async () => {
     const process = await owner();
     process.signal('SIGSTOP');
-    const stats = await varve('stats', process.path, '--json');
+    const stats = await cli('stats', process.path, '--json');
     process.signal('SIGCONT');
     expect(stats.exitCode).toBe(ExitCode.ok);
     expect(stats.stderr).toContain('does not answer; this is what is on disk');
@@ -218,16 +230,16 @@ describe('after a kill', () => {
     await first.end('SIGKILL');
     expect(await readdir(path)).toContain('control.sock');
     const reset = ['groups', 'reset', path, 'billing', '--shift-by', '-1'];
-    const dryRun = await varve(...reset);
+    const dryRun = await cli(...reset);
     expect(dryRun).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
     expect(dryRun.stdout).toMatch(/\n +0 +3 +2 +-1\n/);
     expect(await readdir(path)).toContain('control.sock'); // A look changes nothing.
-    const done = await varve('topics', 'create', path, 'clicks', '--yes');
+    const done = await cli('topics', 'create', path, 'clicks', '--yes');
     expect(done).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
     expect(await readdir(path)).not.toContain('control.sock');
     const second = new Owner(path);
     expect(await second.heard()).toMatchObject({ committed: [3, null] });
-    expect((await varve(...reset, '--yes')).exitCode).toBe(ExitCode.ok);
+    expect((await cli(...reset, '--yes')).exitCode).toBe(ExitCode.ok);
     expect(await second.say()).toMatchObject({ committed: [2, 0] });
   });
 
@@ -236,15 +248,36 @@ describe('after a kill', () => {
     const first = await owner(path);
     const target = await nodeFileSystem.realPath(join(path, 'control.sock'));
     await first.end('SIGKILL');
-    expect((await varve('topics', 'create', path, 'clicks', '--yes')).exitCode).toBe(ExitCode.ok);
+    expect((await cli('topics', 'create', path, 'clicks', '--yes')).exitCode).toBe(ExitCode.ok);
     await expect(lstat(join(target, '..'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
+});
+
+test('neither the socket nor a client on it keeps a process alive', async () => {
+  const path = join(await temporaryDirectory(), 'store');
+  const program = `
+    import { once } from 'node:events';
+    import { connect } from 'node:net';
+    import { openStore } from ${JSON.stringify(distPath('src', 'index.js'))};
+    const store = await openStore(${JSON.stringify(path)});
+    const client = connect(store.path + '/control.sock');
+    await once(client, 'connect');
+    client.unref();
+    process.stdout.write('open');
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const [said, [code]] = await Promise.all([textOf(child.stdout), once(child, 'exit')]);
+  expect({ said, code }).toEqual({ said: 'open', code: 0 });
+  expect(await readdir(path)).toContain('control.sock'); // It never closed the store.
 });
 
 test('a closed store has no socket, and its verbs take the lock', async () => {
   const path = await orders();
   const before = await readdir(path);
-  const done = await varve('groups', 'reset', path, 'billing', '--to-earliest', '--yes');
+  const done = await cli('groups', 'reset', path, 'billing', '--to-earliest', '--yes');
   expect(done).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
   expect(await readdir(path)).toEqual(before);
 });

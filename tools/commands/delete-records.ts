@@ -1,7 +1,7 @@
 /** `varve delete-records <dir> [topic]`: records below an offset; a dry run unless `--yes`. */
 import { Option } from 'commander';
 import { openLog, OffsetOutOfRangeError } from '../../src/index.ts';
-import type { Store } from '../../src/index.ts';
+import { deleteRecords } from '../../src/store/control-verbs.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { UsageError } from '../command-error.ts';
@@ -16,7 +16,8 @@ import {
   type PartitionOffsets,
 } from '../partition-offsets.ts';
 import { openToRead } from '../read-log.ts';
-import { changeStore, describeTopic, lookAtStore, STORE_WRITER_FILES } from '../store-access.ts';
+import { describeTopic, lookAtStore, STORE_WRITER_FILES } from '../store-access.ts';
+import { changeStore } from '../store-desk.ts';
 import { formatTable } from '../table.ts';
 import { formatBytes, formatCount, formatPlural } from '../units.ts';
 
@@ -49,8 +50,9 @@ export const deleteRecordsVerb: Verb<DeleteRecordsOptions> = {
   help: {
     notes: NOTES,
     besideWriter:
-      'A dry run works beside a writer. With --yes the verb takes the lock of the log, or of the\n' +
-      'store: exit 5 while somebody else has it.',
+      'A dry run works beside a writer. With --yes the verb takes the lock of a log: exit 5 while\n' +
+      'somebody else has it. Of a store that a process has open, that process does it, through\n' +
+      'control.sock.',
     exitCodes: { 0: 'Deleted; or a dry run.', 1: true, 2: true, 3: true, 4: true, 5: true },
     files: STORE_WRITER_FILES,
     seeAlso: ['topics alter', 'topics delete', 'info'],
@@ -103,7 +105,7 @@ async function run(
     throw new UsageError(`${path} is a store: the topic is missing`, 'varve topics ls lists them');
   }
   const partitions =
-    topic === undefined ? await ofLog(path, request) : await ofTopic(path, topic, request);
+    topic === undefined ? await ofLog(path, request) : await ofTopic(context, path, topic, request);
   const outcome: Outcome = { path, topic: topic ?? null, isDryRun: request.isDryRun, partitions };
   if (options.json === true) context.output.write(`${JSON.stringify(outcome)}\n`);
   else writeText(context, outcome);
@@ -136,6 +138,7 @@ async function ofLog(
 }
 
 async function ofTopic(
+  context: CommandContext,
   path: string,
   topic: string,
   { before, partition, isDryRun }: Request,
@@ -152,20 +155,9 @@ async function ofTopic(
   const due = plans.filter(({ offsetCount }) => offsetCount > 0);
   const positions = due.map(({ partition: number, to }) => ({ partition: number, offset: to }));
   if (!isDryRun && due.length > 0) {
-    await changeStore(path, (store) => deleteRecords(store, { topic, positions }));
+    await changeStore(context, path, (desk) => desk.ask(deleteRecords, { topic, positions }));
   }
   return plans;
-}
-
-interface DeleteRecords {
-  readonly topic: string;
-  readonly positions: readonly { readonly partition: number; readonly offset: number }[];
-}
-
-/** What the verb does to an open store. */
-async function deleteRecords(store: Store, { topic, positions }: DeleteRecords): Promise<void> {
-  const handle = await store.topic(topic, { create: false });
-  for (const position of positions) await handle.deleteBefore(position);
 }
 
 /** @throws OffsetOutOfRangeError behind the end; CorruptLogError */

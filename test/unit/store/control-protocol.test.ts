@@ -15,6 +15,7 @@ import {
   CONTROL_VERBS,
   createTopic,
   deleteGroup,
+  deleteRecords,
   deleteTopic,
   describeGroup,
   listGroups,
@@ -105,6 +106,22 @@ describe('the verbs', () => {
     expect(await ask(store, resetGroup, { ...reset, dryRun: false })).toEqual(moved);
     expect(await ask(store, deleteGroup, group)).toBeNull();
     expect(store.groups()).toEqual([]);
+    await store.close();
+  });
+
+  test('of records', async () => {
+    const store = await openOrders();
+    const orders = await store.topic('orders', { codec: utf8 });
+    const below = { topic: 'orders', positions: [{ partition: 0, offset: 1 }] };
+    expect(await ask(store, deleteRecords, below)).toBeNull();
+    expect(await orders.describeGroup('billing')).toMatchObject({
+      partitions: [{ startOffset: 1 }, { startOffset: 0 }],
+    });
+    const behind = { topic: 'orders', positions: [{ partition: 0, offset: 2 }] };
+    await expect(ask(store, deleteRecords, behind)).rejects.toMatchObject({
+      code: 'ERR_VARVE_OFFSET_OUT_OF_RANGE',
+      details: { requested: 2, endOffset: 1 },
+    });
     await store.close();
   });
 
