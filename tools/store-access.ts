@@ -32,8 +32,8 @@ export const ASKS_OWNER =
 
 /** Of verbs with `--yes`. */
 export const CHANGES_STORE =
-  'While a process has the store open, that process does it, through control.sock, and a dry run\n' +
-  'asks it, too. Else the verb takes the lock of the store. Exit 5 when that process does not listen.';
+  'While a process has the store open, that process does it, through control.sock; a dry run works\n' +
+  'beside it. Else the verb takes the lock of the store. Exit 5 when that process does not listen.';
 
 /** @throws CommandError (exit code 3) unless a store is there; UsageError for a log or a file */
 export async function checkStorePath(path: string): Promise<void> {

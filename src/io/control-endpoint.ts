@@ -43,7 +43,7 @@ async function listen(place: ControlPlace, options: ControlOptions): Promise<Con
     const closed = new Promise<void>((resolve) => {
       server.close(() => resolve()); // Also when it never listened.
     });
-    await place.remove();
+    await place.remove().catch(() => undefined); // What stays is stale: the next owner removes it.
     await Promise.all([...connections].map((connection) => connection.close()));
     await closed;
   };
@@ -51,7 +51,7 @@ async function listen(place: ControlPlace, options: ControlOptions): Promise<Con
     await bind(server, place.path);
     await place.publish();
   } catch (error) {
-    await close().catch(() => undefined); // The first failure is the one to hear of.
+    await close();
     throw error;
   }
   let closing: Promise<void> | null = null;

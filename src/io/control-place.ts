@@ -103,8 +103,8 @@ async function localPlace(directory: string, published: string): Promise<Control
       await rmdir(stage);
     },
     async remove() {
-      await removeStage(stage);
       await removeOwn(published, identity);
+      await removeStage(stage);
     },
   };
 }
