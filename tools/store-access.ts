@@ -27,7 +27,7 @@ export const BESIDE_STORE = 'Safe: it never writes and takes no lock. It shows w
 
 /** Of verbs that ask the owner for what it alone knows. */
 export const ASKS_OWNER =
-  'Safe: it never writes and takes no lock. While a process has the store open, that process tells,\n' +
+  'Safe: it changes nothing and takes no lock. While a process has the store open, that process tells,\n' +
   'through control.sock; else it shows what was synced.';
 
 /** Of verbs with `--yes`. */
