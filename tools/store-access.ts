@@ -121,7 +121,7 @@ export function describeTopic(store: Store, name: string): TopicDescription {
 }
 
 export interface TopicChoice {
-  readonly topic?: string;
+  readonly topic?: string | undefined;
 }
 
 export const TOPIC_OPTION = new Option(
