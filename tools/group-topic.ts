@@ -8,7 +8,7 @@ import { noSuchTopic } from './store-access.ts';
 import type { StoreDesk } from './store-desk.ts';
 
 export interface TopicChoice {
-  readonly topic?: string;
+  readonly topic?: string | undefined;
 }
 
 export const TOPIC_OPTION = new Option(

@@ -14,6 +14,7 @@ import { GroupCoordinator } from './coordinator.ts';
 import {
   checkReset,
   lagOf,
+  partitionsOf,
   resetOf,
   type PartitionLag,
   type PartitionReset,
@@ -174,8 +175,8 @@ export class ConsumerGroups {
     const { topicId } = topic;
     const id = groupId({ topicId, group: name });
     await this.#checkInactive(id, name, 'to be reset');
-    for (const partition of partitions ?? []) checkChosen(partition, topic.count);
-    const chosen = partitions === undefined ? range(topic.count) : [...new Set(partitions)];
+    const chosen = partitionsOf(to, partitions, topic.count);
+    for (const partition of chosen) checkChosen(partition, topic.count);
     const logs = await openAll(topic, chosen);
     const resets = await Promise.all(
       logs.map((log) => resetOf(log, this.#committed(id, log.partition), { to, clock })),

@@ -111,18 +111,21 @@ const partitionReset: Shape<PartitionReset> = structWith({
   to: count,
 });
 
+const positionList = list(struct({ partition: count, offset: count }));
+
 const resetTo: Shape<ResetTo> = {
   check(name, value) {
     if (value === 'earliest' || value === 'latest' || value === 'current') return value;
     const [field, ...others] = typeof value === 'string' ? [] : fieldsOf(name, value);
     if (field !== undefined && others.length === 0) {
-      const [key, number] = field;
+      const [key, given] = field;
       const at = `${name}.${key}`;
-      if (key === 'offset') return { offset: checkInteger(at, number, { min: 0 }) };
-      if (key === 'timestamp') return { timestamp: checkInteger(at, number, { min: 0 }) };
-      if (key === 'ageMs') return { ageMs: checkInteger(at, number, { min: 0 }) };
+      if (key === 'offset') return { offset: checkInteger(at, given, { min: 0 }) };
+      if (key === 'timestamp') return { timestamp: checkInteger(at, given, { min: 0 }) };
+      if (key === 'ageMs') return { ageMs: checkInteger(at, given, { min: 0 }) };
       const min = Number.MIN_SAFE_INTEGER;
-      if (key === 'shiftBy') return { shiftBy: checkInteger(at, number, { min }) };
+      if (key === 'positions') return { positions: positionList.check(at, given) };
+      if (key === 'shiftBy') return { shiftBy: checkInteger(at, given, { min }) };
     }
     throw argumentError(TypeError, name, 'a place to go to', value);
   },
@@ -189,7 +192,7 @@ export const deleteTopic = controlVerb({
 /** Records below the offsets. Stopped half-way, some partitions are done. */
 export const deleteRecords = controlVerb({
   name: 'deleteRecords',
-  args: struct({ ...topicArgs, positions: list(struct({ partition: count, offset: count })) }),
+  args: struct({ ...topicArgs, positions: positionList }),
   answer: nothing,
   async run(store, { topic, positions }) {
     const handle = await store.topic(topic, { create: false });

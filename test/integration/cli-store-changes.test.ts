@@ -1,10 +1,11 @@
 /** The verbs that change a store: dry runs that say what would change, and then the change. */
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { openLog } from '../../src/index.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
+import { FIRST_SEGMENT, flipByte, linesOf } from '../support/cli-logs.ts';
 import { openOrders, orders, partitionOf, traceOf, varve } from '../support/cli-stores.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -169,4 +170,87 @@ describe('delete-records', () => {
     expect(refused.stderr).toContain(message);
     expect(await traceOf(path)).toEqual(before);
   });
+});
+
+describe('groups reset', () => {
+  const POSITIONS = 'topic,partition,offset';
+
+  test('one offset per partition', async () => {
+    const path = await orders();
+    const args = ['groups', 'reset', path, 'billing', '--to-offset', '0:1,1:end'];
+    const done = await runCli([...args, '--yes', '--json']);
+    expect(JSON.parse(done.stdout)).toMatchObject({
+      isDryRun: false,
+      partitions: [
+        { partition: 0, from: 3, to: 1 },
+        { partition: 1, from: null, to: 2 },
+      ],
+    });
+    const only = await runCli(['groups', 'reset', path, 'billing', '--to-offset', '1:0', '--json']);
+    expect(JSON.parse(only.stdout)).toMatchObject({
+      partitions: [{ partition: 1, from: 2, to: 0 }],
+    });
+  });
+
+  test('exports positions, and takes them back', async () => {
+    const { path, store } = await openOrders();
+    const file = join(path, '..', 'positions.csv');
+    const reset = ['groups', 'reset', path, 'billing'];
+    await varve(...reset, '--to-current', '--export', file);
+    expect(await readFile(file, 'utf8')).toBe('orders,0,3\norders,1,0\n');
+    await store.close();
+    await runCli([...reset, '--to-latest', '--yes']);
+    await writeFile(file, '"orders",0,3\r\n\nreturns,5,1\n');
+    const unclear = await runCli([...reset, '--from-file', file]);
+    expect(unclear.exitCode).toBe(ExitCode.usage);
+    expect(unclear.stderr).toContain('rows for topics orders, returns\nhint: choose one');
+    const back = await varve(...reset, '--from-file', file, '--topic', 'orders', '--yes');
+    expect(back).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
+    const described = await runCli(['groups', 'describe', path, 'billing', '--json']);
+    expect(JSON.parse(described.stdout)).toMatchObject({
+      partitions: [{ committedOffset: 3 }, { committedOffset: 2 }],
+    });
+  });
+
+  test.each([
+    [POSITIONS, 'line 1 of'],
+    ['', 'holds no position'],
+    ['returns,0,1', 'has no row for topic orders'],
+    ['orders,0,1\norders,0,2', 'two rows for one partition'],
+    ['orders,2,1', 'partitions 0 to 1, not 2'],
+  ])('rows %j are refused', async (rows, message) => {
+    const path = await orders();
+    const file = join(path, '..', 'positions.csv');
+    await writeFile(file, rows);
+    const options = ['--from-file', file, ...(rows === '' ? [] : ['--topic', 'orders'])];
+    const refused = await runCli(['groups', 'reset', path, 'billing', ...options]);
+    expect(refused).toMatchObject({ exitCode: ExitCode.usage, stdout: '' });
+    expect(refused.stderr).toContain(message);
+  });
+
+  test('a file that is not there: exit 3; two targets, or partitions twice: exit 2', async () => {
+    const path = await orders();
+    const reset = (...args: string[]) => runCli(['groups', 'reset', path, 'billing', ...args]);
+    expect((await reset('--from-file', join(path, 'none'))).exitCode).toBe(ExitCode.notFound);
+    const two = await reset('--from-file', 'x', '--to-latest');
+    expect(two.stderr).toContain('more than one place to go to was given');
+    const twice = await reset('--to-offset', '0:1', '--partitions', '0');
+    expect(twice.exitCode).toBe(ExitCode.usage);
+    expect(twice.stderr).toContain('leave --partitions out');
+  });
+});
+
+test('groups ls: where a partition is damaged, it says so, and shows the other groups', async () => {
+  const { path, store } = await openOrders();
+  const other = await store.topic('returns');
+  await other.resetGroup('audit', 'earliest', { dryRun: false });
+  await store.close();
+  await flipByte(join(await partitionOf(path, 0), FIRST_SEGMENT), 150);
+  const { exitCode, stdout, stderr } = await runCli(['groups', 'ls', path, '--ndjson']);
+  expect(exitCode).toBe(ExitCode.corrupt);
+  expect(stderr).toContain('group billing of topic orders: damaged batch');
+  expect(linesOf(stdout)).toMatchObject([
+    { topic: 'orders', name: 'billing', lag: null },
+    { topic: 'returns', name: 'audit', lag: 0 },
+  ]);
 });

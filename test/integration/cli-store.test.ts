@@ -78,7 +78,9 @@ describe('groups', () => {
   test('ls and describe beside the owner', async () => {
     const { path } = await openOrders();
     const listed = await varve('groups', 'ls', path);
-    expect(listed.stdout).toBe('topic   group\norders  billing\n');
+    expect(listed.stdout).toMatch(
+      /^topic {3}group {4}lag {2}oldest unread\norders {2}billing {4}3 +\S.*\n$/,
+    );
     const text = await varve('groups', 'describe', path, 'billing');
     expect(text).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
     expect(text.stdout).toMatch(
@@ -171,7 +173,7 @@ describe('groups', () => {
     const one = await runCli(['groups', 'ls', path, '--topic', 'returns', '--json']);
     expect(JSON.parse(one.stdout)).toEqual({
       path,
-      groups: [{ topic: 'returns', name: 'billing' }],
+      groups: [{ topic: 'returns', name: 'billing', lag: 0, oldestUnreadAgeMs: null }],
     });
   });
 });

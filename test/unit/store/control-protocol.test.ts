@@ -141,6 +141,18 @@ describe('the verbs', () => {
     await store.close();
   });
 
+  test('reset to an offset per partition', async () => {
+    const store = await openOrders();
+    const to = { positions: [{ partition: 0, offset: 0 }] };
+    const args = { topic: 'orders', group: 'billing', to, partitions: undefined, dryRun: true };
+    expect(await ask(store, resetGroup, args)).toEqual([{ partition: 0, from: 1, to: 0 }]);
+    const twice = { ...args, to: { positions: [...to.positions, ...to.positions] } };
+    await expect(ask(store, resetGroup, twice)).rejects.toMatchObject({
+      code: 'ERR_VARVE_INVALID_ARGUMENT',
+    });
+    await store.close();
+  });
+
   test('carry errors with code and details', async () => {
     const store = await openOrders();
     const config = { partitions: 1, options: {} };
