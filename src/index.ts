@@ -7,6 +7,7 @@ export type { GroupPlace, LogPlace, StoreEvents } from './topic/store-events.ts'
 export type { StoreOptions } from './store/store-options.ts';
 export type { StoreTopic as Topic } from './store/store-topic.ts';
 export type { TopicDescription } from './topic/catalog.ts';
+export type { TopicDeletion } from './topic/topic-deletions.ts';
 export type { Partitioner, TopicConfig, TopicOptions } from './topic/topic-options.ts';
 export type { TopicReadOptions } from './topic/topic.ts';
 export type {
@@ -49,6 +50,8 @@ export { ManualClock, systemClock, type Clock, type Timer } from './core/clock.t
 export { SeededRandom, systemRandom, type Random } from './core/random.ts';
 export { MemoryFileSystem } from './io/memory-file-system.ts';
 export type {
+  ControlEndpoint,
+  ControlOptions,
   DirectoryLock,
   File,
   FileKind,

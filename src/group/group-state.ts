@@ -64,6 +64,12 @@ export function groupId({ topicId, group }: GroupName): string {
   return `${topicId}/${group}`;
 }
 
+/** The way back. */
+export function groupNameOf(id: string): { readonly topicId: number; readonly name: string } {
+  const at = id.indexOf('/');
+  return { topicId: Number(id.slice(0, at)), name: id.slice(at + 1) };
+}
+
 type PositionsEntry = ValueOf<(typeof offsetsCommitted)['fields'][number]>;
 
 function withPositions(state: GroupState | null, entry: PositionsEntry): GroupState {

@@ -1,7 +1,8 @@
 /** All consumer groups of a store: joining them, looking at them, setting them back, deleting them. */
-import { ClosedError, ConflictError, NotFoundError } from '../core/errors.ts';
+import { ConflictError, NotFoundError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import { Mutex } from '../core/mutex.ts';
+import { settleAll } from '../core/settle-all.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { StoreSignals } from '../topic/log-reporter.ts';
@@ -15,6 +16,7 @@ import { GroupCoordinator, type GroupObserver } from './coordinator.ts';
 import {
   checkReset,
   lagOf,
+  partitionsOf,
   resetOf,
   type PartitionLag,
   type PartitionReset,
@@ -25,6 +27,7 @@ import type { GroupShared } from './group-shared.ts';
 import {
   groupDeleted,
   groupId,
+  groupNameOf,
   groupReset,
   groups,
   type CommittedPosition,
@@ -98,8 +101,7 @@ export class ConsumerGroups {
   #join<T, Input>(topic: Topic<T, Input>, name: string, options: GroupOptions): ConsumerGroup<T> {
     checkName('name', name);
     const settings = resolveGroupOptions(options);
-    const { isGone, name: topicName } = topic.partitions;
-    if (isGone) throw new ClosedError({ resource: 'topic', name: topicName });
+    topic.partitions.checkThere();
     const id = groupId({ topicId: topic.partitions.topicId, group: name });
     const active = this.#active.get(id) ?? this.#activate(topic.partitions, name, settings);
     if (active.isSingle !== settings.singleActive) {
@@ -131,15 +133,12 @@ export class ConsumerGroups {
   list(): readonly GroupListing[] {
     const { fold } = this.#parts;
     const ids = new Set([...fold.ids(groups), ...this.#active.keys()]);
-    return [...ids].map((id) => {
-      const at = id.indexOf('/');
-      const memberCount = this.#memberCount(id);
-      return { topicId: Number(id.slice(0, at)), name: id.slice(at + 1), memberCount };
-    });
+    return [...ids].map((id) => ({ ...groupNameOf(id), memberCount: this.#memberCount(id) }));
   }
 
   /** How far a group is behind, partition by partition. @throws NotFoundError */
   async describe(topic: PartitionSet, name: string): Promise<GroupDescription> {
+    topic.checkThere();
     const id = this.#known(topic, name);
     const coordinator = this.#active.get(id)?.shared.coordinator ?? null;
     const members = (coordinator?.members ?? []).map((member) => ({
@@ -172,14 +171,15 @@ export class ConsumerGroups {
     name: string,
     { to, partitions, dryRun = true }: ResetOptions & { readonly to: ResetTo },
   ): Promise<readonly PartitionReset[]> {
+    topic.checkThere();
     checkName('name', name);
     checkReset(to);
     const { clock, journal } = this.#parts;
     const { topicId } = topic;
     const id = groupId({ topicId, group: name });
     await this.#checkInactive(id, name, 'to be reset');
-    for (const partition of partitions ?? []) checkChosen(partition, topic.count);
-    const chosen = partitions === undefined ? range(topic.count) : [...new Set(partitions)];
+    const chosen = partitionsOf(to, partitions, topic.count);
+    for (const partition of chosen) checkChosen(partition, topic.count);
     const found = await onEach(topic, chosen, async (log) => {
       const committed = this.#committed(id, log.partition);
       return { reset: await resetOf(log, committed, { to, clock }), logId: log.log.logId };
@@ -187,6 +187,7 @@ export class ConsumerGroups {
     const resets = found.map(({ reset }) => reset);
     if (dryRun) return resets;
     await this.#checkInactive(id, name, 'to be reset'); // Somebody may have joined meanwhile.
+    topic.checkThere(); // Or deleted it.
     const positions = found.map(({ reset: { partition, to: offset }, logId }) => ({
       partition,
       logId,
@@ -205,6 +206,7 @@ export class ConsumerGroups {
   /** Forgets a group's positions. @throws NotFoundError; ConflictError while it has members */
   delete(topic: PartitionSet, name: string): Promise<void> {
     return this.#changes.run(async () => {
+      topic.checkThere();
       const id = this.#known(topic, name);
       await this.#checkInactive(id, name, 'to be deleted');
       const { topicId } = topic;
@@ -212,12 +214,31 @@ export class ConsumerGroups {
     });
   }
 
+  /**
+   * Ends the members of all groups of a topic that is deleted, and forgets their positions. Idempotent.
+   *
+   * @returns the names of the groups
+   * @throws as `Journal.append`
+   */
+  forgetTopic(topicId: number): Promise<readonly string[]> {
+    return this.#changes.run(async () => {
+      const { journal, fold } = this.#parts;
+      const active = [...this.#active].filter(([id]) => isOf(topicId, id));
+      // Behind what they committed: a position that came later would bring its group back.
+      await Promise.allSettled(
+        active.flatMap(([, { members }]) => [...members].map((member) => member.close())),
+      );
+      const ids = fold.ids(groups).filter((id) => isOf(topicId, id));
+      const names = ids.map((id) => groupNameOf(id).name);
+      await settleAll(names.map((group) => journal.append(groupDeleted, { topicId, group }, 'os')));
+      return [...new Set([...names, ...active.map(([id]) => groupNameOf(id).name)])].toSorted();
+    });
+  }
+
   /** Closes every member. @throws the first failure, when all are closed */
   async close(): Promise<void> {
     const members = [...this.#active.values()].flatMap((group) => [...group.members]);
-    const closed = await Promise.allSettled(members.map((member) => member.close()));
-    const failed = closed.find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await settleAll(members.map((member) => member.close()));
   }
 
   #activate(
@@ -246,6 +267,7 @@ export class ConsumerGroups {
       committer: new OffsetCommitter({ journal, clock, topicId, group }),
       committed: (partition) => this.#committed(id, partition),
       withLog: (partition, action) => partitions.at(partition).use(action),
+      topic: partitions,
     };
     return { shared, end, isSingle: singleActive, members: new Set() };
   }
@@ -284,6 +306,10 @@ export class ConsumerGroups {
     const stored = `${memberCount} members`;
     throw new ConflictError({ kind: 'consumer group', name, stored, requested });
   }
+}
+
+function isOf(topicId: number, id: string): boolean {
+  return groupNameOf(id).topicId === topicId;
 }
 
 function range(count: number): readonly number[] {

@@ -8,6 +8,7 @@
 import { assert } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import { SLOW_SYNC_MS, UNSYNCED_SEGMENTS_MAX } from '../core/limits.ts';
+import { settleAll } from '../core/settle-all.ts';
 import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { File } from '../io/file-system.ts';
 import type { Segment } from '../segment/segment.ts';
@@ -258,7 +259,5 @@ export class SyncLoop {
 
 /** Closes all of them, also when one cannot be. @throws the first failure */
 async function closeAll(files: readonly (File | null)[]): Promise<void> {
-  const closed = await Promise.allSettled(files.map(async (file) => file?.close()));
-  const failed = closed.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  await settleAll(files.map((file) => file?.close()));
 }

@@ -45,6 +45,7 @@ import {
 } from '../topic/topic-state.ts';
 import type { StoreEvents } from '../topic/store-events.ts';
 import { readStoreFile, writeStoreFile } from './store-file.ts';
+import { StoreControl } from './store-control.ts';
 import { StoreHome } from './store-home.ts';
 import { resolveStoreOptions, type StoreOptions, type StoreSettings } from './store-options.ts';
 import { Store } from './store.ts';
@@ -104,7 +105,9 @@ export async function openStore(
     const cap = bytesMax === null ? null : new ByteCap({ bytesMax, clock });
     const signals = signalsOf(directory, clock);
     const home = new StoreHome({ directory, storeId, lock, cap, signals });
-    const store = await assemble({ directory, settings, lock, home, signals });
+    const control = new StoreControl();
+    const store = await assemble({ directory, settings, lock, control, home, signals });
+    await control.listen(store, fileSystem, clock);
     const { topicCount } = store.stats();
     signals.events.emit('opened', { topicCount, durationMs: clock.monotonic() - startMs });
     return store;
@@ -120,7 +123,8 @@ async function openForReading(settings: StoreSettings): Promise<Store> {
     if ((await storedId(directory)) === null) throw noStore(directory);
     try {
       const signals = signalsOf(directory, settings.clock);
-      return await assemble({ directory, settings, lock: null, home: null, signals });
+      const control = new StoreControl(); // Who does not write is not asked.
+      return await assemble({ directory, settings, lock: null, control, home: null, signals });
     } catch (error) {
       // Before its first entry the store of another process has no journal.
       if (error instanceof NotFoundError) throw noStore(directory, error);
@@ -155,6 +159,7 @@ interface Assembly {
   readonly settings: StoreSettings;
   /** Null when it is only read. */
   readonly lock: DirectoryLock | null;
+  readonly control: StoreControl;
   readonly home: StoreHome | null;
   readonly signals: StoreSignals;
 }
@@ -164,7 +169,8 @@ function signalsOf({ path }: LogDirectory, clock: Clock): StoreSignals {
   return { events, health: new HealthBoard(clock) };
 }
 
-async function assemble({ directory, settings, lock, home, signals }: Assembly): Promise<Store> {
+async function assemble(assembly: Assembly): Promise<Store> {
+  const { directory, settings, lock, control, home, signals } = assembly;
   const { fileSystem, clock, random, freeBytesMin, durability, readOnly } = settings;
   const fold = new Fold([topics, groups]);
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
@@ -186,6 +192,7 @@ async function assemble({ directory, settings, lock, home, signals }: Assembly):
     path: directory.path,
     lock,
     home,
+    control,
     journal,
     runs,
     topicHome: {

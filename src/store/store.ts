@@ -9,12 +9,14 @@ import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import { TopicCatalog, type TopicDescription } from '../topic/catalog.ts';
 import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { StoreEvents } from '../topic/store-events.ts';
+import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import { StoreBytes } from './store-bytes.ts';
-import { StoreRetention } from './store-retention.ts';
+import type { StoreControl } from './store-control.ts';
 import { StoreHealth } from './store-health.ts';
 import type { StoreHome } from './store-home.ts';
+import { StoreRetention } from './store-retention.ts';
 import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
 import { StoreTopic } from './store-topic.ts';
 
@@ -25,6 +27,7 @@ export interface StoreParts {
   readonly lock: DirectoryLock | null;
   /** Null when it is only read. */
   readonly home: StoreHome | null;
+  readonly control: StoreControl;
   readonly journal: Journal;
   readonly runs: SnapshotRuns;
   readonly topicHome: TopicHome;
@@ -43,6 +46,7 @@ export class Store implements AsyncDisposable {
   /** The store's directory, absolute, without symbolic links. */
   readonly path: string;
   readonly #lock: DirectoryLock | null;
+  readonly #control: StoreControl;
   readonly #journal: Journal;
   readonly #runs: SnapshotRuns;
   readonly #topics: TopicCatalog;
@@ -55,21 +59,25 @@ export class Store implements AsyncDisposable {
   #closing: Promise<void> | null = null;
 
   /** @internal */
-  constructor({ path, lock, home, journal, runs, topicHome }: StoreParts) {
+  constructor({ path, lock, home, control, journal, runs, topicHome }: StoreParts) {
     const { cap = null } = home ?? {};
     const { signals } = topicHome;
     this.path = path;
     this.#lock = lock;
+    this.#control = control;
     this.#journal = journal;
     this.#runs = runs;
-    this.#topics = new TopicCatalog(topicHome);
     this.#groups = new ConsumerGroups(topicHome);
+    this.#topics = new TopicCatalog(topicHome, (topicId) => this.#groups.forgetTopic(topicId));
     const { clock } = topicHome;
     this.#retention = new StoreRetention(this.#topics, clock);
-    if (lock !== null) this.#retention.start();
     const bytes = new StoreBytes({ journal, catalog: this.#topics, retention: this.#retention });
     cap?.attach(bytes);
     this.#health = new StoreHealth({ board: signals.health, journal, runs, cap });
+    this.#health.add({
+      code: 'control-unavailable',
+      look: () => (control.problem === null ? null : { message: control.problem }),
+    });
     this.#signals = signals;
     this.#clock = clock;
     this.#figures = {
@@ -85,6 +93,9 @@ export class Store implements AsyncDisposable {
       const { bytesMax } = cap;
       cap.onRefused = () => signals.events.emit('bytes-max-reached', { bytesMax });
     }
+    if (lock === null) return;
+    this.#retention.start();
+    this.#topics.resumeDeletions();
   }
 
   /**
@@ -128,6 +139,11 @@ export class Store implements AsyncDisposable {
     listener: (payload: StoreEvents[Name]) => unknown,
   ): () => void {
     return this.#signals.events.on(name, listener);
+  }
+
+  /** @internal Why other processes cannot ask this one; null when they can, or there are none. */
+  get controlProblem(): string | null {
+    return this.#control.problem;
   }
 
   /** All topics, by name. */
@@ -183,6 +199,23 @@ export class Store implements AsyncDisposable {
   }
 
   /**
+   * Deletes a topic with its records and consumer groups, also while it is used: members, reads that
+   * follow, appends and all other calls on its handles end with `ClosedError`. It is gone for good
+   * once that is journaled, and its name is free; then its files go. Of a process that dies meanwhile
+   * the next opening goes on. Files that are not Varve's stay, and are named.
+   *
+   * @returns what went with it, when its files are gone
+   * @throws NotFoundError; ReadOnlyError; IoError when a file could not be removed: the topic is
+   *   gone all the same, and the next opening tries again
+   *
+   * Durability: synced when it resolves.
+   */
+  async deleteTopic(name: string): Promise<TopicDeletion> {
+    this.#checkOpen();
+    return this.#topics.delete(name);
+  }
+
+  /**
    * Waits for pending appends, syncs everything and lets go of the directory. Idempotent.
    *
    * @throws the first failure, when everything is closed
@@ -199,6 +232,7 @@ export class Store implements AsyncDisposable {
   async #close(): Promise<void> {
     // In this order, each also when the one before failed; the first failure is thrown.
     const steps = [
+      () => this.#control.close(),
       () => this.#groups.close(),
       () => this.#retention.close(),
       () => this.#topics.close(),

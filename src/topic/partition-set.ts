@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { present } from '../core/assert.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
+import { settleAll } from '../core/settle-all.ts';
 import type { Log } from '../log/log.ts';
 import { Partition, type PartitionParts } from './partition.ts';
 import type { TopicHome } from './topic-home.ts';
@@ -28,23 +29,39 @@ export class PartitionSet {
     return this.#state?.logIds.length ?? 0;
   }
 
+  /** @throws ClosedError when the topic was deleted */
   get settings(): TopicSettings {
-    return present(this.#state, 'asked before the topic was deleted').options;
+    const state = this.#state;
+    if (state === null) throw this.closedError();
+    return state.options;
+  }
+
+  get isDeleted(): boolean {
+    return this.#state?.isDeleting ?? true;
   }
 
   /** Whether the topic was deleted, or the store closed. */
   get isGone(): boolean {
-    return this.#isClosed || (this.#state?.isDeleting ?? true);
+    return this.#isClosed || this.isDeleted;
+  }
+
+  /** What callers of a topic that is gone are told. */
+  closedError(): ClosedError {
+    return new ClosedError({ resource: 'topic', name: this.name });
+  }
+
+  /** @throws ClosedError when the topic was deleted, or the store closed */
+  checkThere(): void {
+    if (this.isGone) throw this.closedError();
   }
 
   get random(): Random {
     return this.#home.random;
   }
 
-  /** @param number  below `count` @throws ClosedError when the store was closed */
+  /** @param number  below `count` @throws ClosedError when the store was closed, or it was deleted */
   at(number: number): Partition {
-    // Another process may have the store by now: nothing may be opened any more.
-    if (this.#isClosed) throw new ClosedError({ resource: 'topic', name: this.name });
+    this.checkThere(); // Another process may have the store by now: nothing may be opened any more.
     this.#fill(number + 1);
     return present(this.#partitions[number], 'made above');
   }
@@ -103,9 +120,7 @@ export class PartitionSet {
   /** Closes every log. @throws the first failure, when all are closed */
   async close(): Promise<void> {
     this.#isClosed = true;
-    const closed = await Promise.allSettled(this.#partitions.map((one) => one.close()));
-    const failed = closed.find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await settleAll(this.#partitions.map((one) => one.close()));
   }
 
   get #state(): TopicState | null {

@@ -1,6 +1,7 @@
 /** A topic as its users hold it: append to its partitions, read them. */
 import { argumentError } from '../core/assert.ts';
 import { ClosedError } from '../core/errors.ts';
+import { settleAll } from '../core/settle-all.ts';
 import { bytes, type Codec } from '../codec/codec.ts';
 import type { AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
@@ -86,10 +87,14 @@ export class Topic<T, Input = T> implements LogUser {
   ): Promise<TopicAppendResult> {
     const partition = this.#partitionFor(record, options);
     const log = this.#logs[partition];
-    const { offset, durability } = await (log === undefined || log.life.closing !== null
-      ? this.#use(partition, (own) => own.append(record, options))
-      : log.append(record, options));
-    return { partition, offset, durability };
+    try {
+      const { offset, durability } = await (log === undefined || log.life.closing !== null
+        ? this.#use(partition, (own) => own.append(record, options))
+        : log.append(record, options));
+      return { partition, offset, durability };
+    } catch (error) {
+      throw this.#toldOf(error);
+    }
   }
 
   /**
@@ -106,20 +111,14 @@ export class Topic<T, Input = T> implements LogUser {
     options: TopicAppendOptions = NO_OPTIONS,
   ): Promise<TopicAppendBatchResult> {
     const parts = this.#divide(records, options);
-    const appended = await Promise.allSettled(
+    let durability: DurabilityLevel = options.durability ?? this.partitions.settings.durability;
+    const placements = await settleAll(
       parts.map(async ({ partition, records: own }) => {
         const result = await this.#use(partition, (log) => log.appendBatch(own, options));
-        return { partition, result };
+        ({ durability } = result);
+        return placementOf(partition, result);
       }),
     );
-    const placements: PlacedRecords[] = [];
-    let durability: DurabilityLevel = options.durability ?? this.partitions.settings.durability;
-    for (const answer of appended) {
-      if (answer.status === 'rejected') throw answer.reason;
-      const { partition, result } = answer.value;
-      placements.push(placementOf(partition, result));
-      ({ durability } = result);
-    }
     return { placements, recordCount: records.length, durability };
   }
 
@@ -132,6 +131,7 @@ export class Topic<T, Input = T> implements LogUser {
    */
   batches(options: TopicReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
     const { partitions, ...read } = options;
+    if (this.partitions.isGone) return failing(this.partitions.closedError());
     const chosen = this.#chosen(partitions);
     const isOffset = typeof read.from === 'number' || hasOffset(read.from);
     if ((isOffset || read.to !== undefined) && chosen.length !== 1) {
@@ -163,15 +163,40 @@ export class Topic<T, Input = T> implements LogUser {
     readonly epoch?: number;
   }): Promise<LogRecord<T> | null> {
     const { partition, offset, ...options } = position;
+    this.partitions.checkThere();
     checkChosen(partition, this.partitionCount);
     const log = this.#logs[partition];
-    if (log !== undefined && log.life.closing === null) return log.read(offset, options);
-    return this.#use(partition, (own) => own.read(offset, options));
+    if (log === undefined || log.life.closing !== null) {
+      return this.#use(partition, (own) => own.read(offset, options));
+    }
+    return log.read(offset, options).catch((error: unknown) => {
+      throw this.#toldOf(error);
+    });
+  }
+
+  /**
+   * Deletes all records of one partition below an offset: see `Log.deleteBefore`.
+   *
+   * @throws RangeError for a partition that is not there; as `Log.deleteBefore`
+   */
+  async deleteBefore(position: {
+    readonly partition: number;
+    readonly offset: number;
+  }): Promise<void> {
+    this.partitions.checkThere();
+    const { partition, offset } = position;
+    checkChosen(partition, this.partitionCount);
+    await this.#use(partition, (log) => log.deleteBefore(offset));
   }
 
   /** Makes everything appended so far durable, whatever the level. @throws as `Log.sync` */
   async sync(): Promise<void> {
-    await this.partitions.sync();
+    this.partitions.checkThere();
+    try {
+      await this.partitions.sync();
+    } catch (error) {
+      throw this.#toldOf(error);
+    }
   }
 
   /** @internal */
@@ -187,14 +212,20 @@ export class Topic<T, Input = T> implements LogUser {
     const release = used.hold();
     try {
       yield* this.#own(await used.log(), partition).batches(options);
+    } catch (error) {
+      throw this.#toldOf(error);
     } finally {
       release();
     }
   }
 
   /** Runs `action` on the log of a partition, which stays open until it ends. */
-  #use<R>(partition: number, action: (log: Log<T, Input>) => Promise<R>): Promise<R> {
-    return this.partitions.at(partition).use((log) => action(this.#own(log, partition)));
+  async #use<R>(partition: number, action: (log: Log<T, Input>) => Promise<R>): Promise<R> {
+    try {
+      return await this.partitions.at(partition).use((log) => action(this.#own(log, partition)));
+    } catch (error) {
+      throw this.#toldOf(error);
+    }
   }
 
   /** The handle with the topic's codec: kept while the log is open. */
@@ -217,7 +248,7 @@ export class Topic<T, Input = T> implements LogUser {
   }
 
   #partitionFor(record: RecordInput<Input>, { partition }: TopicAppendOptions): number {
-    this.#checkUsable();
+    this.partitions.checkThere();
     const { partitionCount } = this;
     if (partition !== undefined) return checkChosen(partition, partitionCount);
     if (this.#partitioner !== null) {
@@ -235,7 +266,7 @@ export class Topic<T, Input = T> implements LogUser {
     records: readonly RecordInput<Input>[],
     options: TopicAppendOptions,
   ): readonly { readonly partition: number; readonly records: readonly RecordInput<Input>[] }[] {
-    this.#checkUsable();
+    this.partitions.checkThere();
     if (this.partitionCount === 1 && this.#partitioner === null) {
       return [{ partition: checkChosen(options.partition ?? 0, 1), records }];
     }
@@ -254,10 +285,16 @@ export class Topic<T, Input = T> implements LogUser {
       .toSorted((one, two) => one.partition - two.partition);
   }
 
-  #checkUsable(): void {
-    const { isGone, name } = this.partitions;
-    if (isGone) throw new ClosedError({ resource: 'topic', name });
+  /** Of a topic that is gone, its log need not be named. */
+  #toldOf(error: unknown): unknown {
+    const { partitions } = this;
+    return error instanceof ClosedError && partitions.isGone ? partitions.closedError() : error;
   }
+}
+
+// oxlint-disable-next-line require-yield -- it fails where others bring something
+async function* failing(error: Error): AsyncGenerator<never, void, void> {
+  throw error;
 }
 
 /** A guess will do: it decides when keyless records go on to another partition. */

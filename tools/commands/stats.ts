@@ -2,11 +2,13 @@
 import type { Health, Store } from '../../src/index.ts';
 import type { LockState } from '../../src/io/file-system.ts';
 import { nodeFileSystem } from '../../src/io/node-file-system.ts';
+import { liveStats } from '../../src/store/control-verbs.ts';
 import { JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { describeLock } from '../log-files.ts';
-import { BESIDE_STORE, lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { ASKS_OWNER, lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { consultOwner } from '../store-desk.ts';
 import { exitCodeOf, healthPairs, lookAtHealth } from '../store-health.ts';
 import { formatPairs } from '../table.ts';
 import { readTopicExtent, sumOf, type TopicExtent } from '../topic-extent.ts';
@@ -27,8 +29,9 @@ export const statsVerb: Verb<StatsVerbOptions> = {
   help: {
     notes:
       'Offsets and bytes of the topics are as of the last checkpoints; a "?" means that a partition has\n' +
-      'no valid one. The health is what the files tell: verify reads every byte of them.',
-    besideWriter: BESIDE_STORE,
+      'no valid one. Members of groups are known only to the process that has the store open: without\n' +
+      'one, "memberCount" is null. The health is what the files tell: verify reads every byte of them.',
+    besideWriter: ASKS_OWNER,
     exitCodes: { 0: true, 1: true, 2: true, 3: true, 4: true, 130: true },
     files: STORE_WRITER_FILES,
     seeAlso: ['topics ls', 'groups ls', 'journal dump', 'ls'],
@@ -47,6 +50,8 @@ interface StoreFigures extends TopicExtent {
   readonly partitionCount: number;
   readonly groupCount: number;
   readonly health: Health;
+  /** Null when there is no owner to tell. */
+  readonly memberCount: number | null;
   readonly journal: {
     readonly startOffset: number;
     readonly endOffset: number;
@@ -56,15 +61,26 @@ interface StoreFigures extends TopicExtent {
 }
 
 async function run(
-  { output, signal }: CommandContext,
+  context: CommandContext,
   path: string,
   options: StatsVerbOptions,
 ): Promise<ExitCode> {
-  const figures = await lookAtStore(path, (store) => figuresOf(store, signal));
+  const { output, signal } = context;
+  const seen = await lookAtStore(path, (store) => figuresOf(store, signal));
+  const live = await consultOwner(context, path, (desk) => desk.ask(liveStats, {}));
+  const figures = live === null ? seen : withLive(seen, live.value);
   const lock = await nodeFileSystem.lockState(path);
   if (options.json === true) output.write(`${JSON.stringify({ path, ...figures, lock })}\n`);
   else output.write(formatPairs(pairsOf(path, figures, lock)));
   return exitCodeOf(figures.health);
+}
+
+type Live = Pick<StoreFigures, 'topicCount' | 'groupCount' | 'memberCount' | 'journal'>;
+
+/** What the owner tells is newer than what is on disk. */
+function withLive(seen: StoreFigures, live: Live): StoreFigures {
+  const sizeBytes = seen.sizeBytes - seen.journal.sizeBytes + live.journal.sizeBytes;
+  return { ...seen, ...live, sizeBytes };
 }
 
 async function figuresOf(store: Store, signal: AbortSignal): Promise<StoreFigures> {
@@ -81,6 +97,7 @@ async function figuresOf(store: Store, signal: AbortSignal): Promise<StoreFigure
     partitionCount: topics.reduce((sum, { partitionCount }) => sum + partitionCount, 0),
     groupCount: store.groups().length,
     health: await lookAtHealth(store),
+    memberCount: null,
     offsetCount: total.offsetCount,
     sizeBytes: total.sizeBytes + sizeBytes,
     journal: { startOffset, endOffset, segmentCount, sizeBytes },
@@ -88,13 +105,15 @@ async function figuresOf(store: Store, signal: AbortSignal): Promise<StoreFigure
 }
 
 function pairsOf(path: string, figures: StoreFigures, lock: LockState): [string, string][] {
-  const { topicCount, partitionCount, groupCount, offsetCount, sizeBytes, journal } = figures;
+  const { topicCount, partitionCount, groupCount, memberCount } = figures;
+  const { offsetCount, sizeBytes, journal } = figures;
+  const members = memberCount === null ? '' : ` with ${formatPlural(memberCount, 'member')}`;
   const entries = formatPlural(journal.endOffset - journal.startOffset, 'entry');
   const segments = formatPlural(journal.segmentCount, 'segment');
   return [
     ['store', path],
     ['topics', `${formatCount(topicCount)} with ${formatPlural(partitionCount, 'partition')}`],
-    ['groups', formatCount(groupCount)],
+    ['groups', formatCount(groupCount) + members],
     ['offsets', offsetCount === null ? '?' : formatCount(offsetCount)],
     ['journal', `${entries}, ${formatBytes(journal.sizeBytes)} in ${segments}`],
     ['size', `${formatBytes(sizeBytes)} with the journal`],

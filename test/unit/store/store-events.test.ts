@@ -53,7 +53,7 @@ async function toldOf(told: [string, unknown][], name: keyof StoreEvents): Promi
 }
 
 describe('topics', () => {
-  test('tell that they were created and altered, once each, as they are then', async () => {
+  test('tell that they were created, altered and deleted, once each, as they are then', async () => {
     const { store, told } = await setup();
     await store.topic('t', { partitions: 2 });
     await store.topic('t');
@@ -70,6 +70,9 @@ describe('topics', () => {
       }),
       expect.objectContaining({ name: 't', partitionCount: 3 }),
     ]);
+    const { topicId } = store.describeTopic('t');
+    await store.deleteTopic('t');
+    expect(await toldOf(told, 'topic-deleted')).toEqual([{ name: 't', topicId }]);
   });
 });
 
@@ -133,7 +136,8 @@ describe('logs', () => {
     bench.fileSystem.open = async (path, mode) => {
       const file = await open(path, mode);
       const sync = file.datasync.bind(file);
-      if (path.includes('/topics/')) file.datasync = () => datasync(sync);
+      const isSegment = path.includes('/topics/') && path.endsWith('.log');
+      if (isSegment) file.datasync = () => datasync(sync);
       return file;
     };
     const { store, told } = await setup({}, bench);
