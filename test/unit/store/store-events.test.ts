@@ -133,7 +133,8 @@ describe('logs', () => {
     bench.fileSystem.open = async (path, mode) => {
       const file = await open(path, mode);
       const sync = file.datasync.bind(file);
-      if (path.includes('/topics/')) file.datasync = () => datasync(sync);
+      const isSegment = path.includes('/topics/') && path.endsWith('.log');
+      if (isSegment) file.datasync = () => datasync(sync);
       return file;
     };
     const { store, told } = await setup({}, bench);
