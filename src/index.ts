@@ -1,9 +1,13 @@
 /** Varve's public API: explicit names, nothing else. */
 export { openStore } from './store/open-store.ts';
-export type { GroupListing, Store, StoreStats } from './store/store.ts';
+export type { GroupListing, Store } from './store/store.ts';
+export type { StoreStats } from './store/store-stats.ts';
+export type { Health, HealthProblem, ProblemCode } from './core/health-board.ts';
+export type { GroupPlace, LogPlace, StoreEvents } from './topic/store-events.ts';
 export type { StoreOnCorruption, StoreOptions } from './store/store-options.ts';
 export type { StoreTopic as Topic } from './store/store-topic.ts';
 export type { TopicDescription } from './topic/catalog.ts';
+export type { TopicDeletion } from './topic/topic-deletions.ts';
 export type { Partitioner, TopicConfig, TopicOptions } from './topic/topic-options.ts';
 export type { TopicReadOptions } from './topic/topic.ts';
 export type {
@@ -46,6 +50,8 @@ export { ManualClock, systemClock, type Clock, type Timer } from './core/clock.t
 export { SeededRandom, systemRandom, type Random } from './core/random.ts';
 export { MemoryFileSystem } from './io/memory-file-system.ts';
 export type {
+  ControlEndpoint,
+  ControlOptions,
   DirectoryLock,
   File,
   FileKind,

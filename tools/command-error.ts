@@ -1,6 +1,7 @@
 /** From whatever was thrown to what a person reads and a script branches on. */
 import { CommanderError } from 'commander';
 import type { ErrorCode } from '../src/index.ts';
+import { OwnerError } from '../src/store/control-protocol.ts';
 import { escapeText } from './escape-text.ts';
 import { ExitCode } from './exit-codes.ts';
 
@@ -108,6 +109,7 @@ export function describeFailure(error: unknown): Failure {
   if (error instanceof CommanderError) return describeCommanderError(error);
   if (error instanceof UsageError) return describe(error, ExitCode.usage, error.hint);
   if (error instanceof CommandError) return describe(error, error.exitCode, error.hint);
+  if (error instanceof OwnerError) return describeOwnerError(error);
   if (!(error instanceof Error))
     return { exitCode: ExitCode.failure, message: 'unknown failure', hint: null };
   const known = BY_CODE.get(codeOf(error));
@@ -119,6 +121,22 @@ export function describeFailure(error: unknown): Failure {
 /** Commander has printed its own message; only the code is ours. */
 function describeCommanderError(error: CommanderError): Failure {
   return silent(error.exitCode === 0 ? ExitCode.ok : ExitCode.usage);
+}
+
+/** Of the process that has the store open. What it says is right; our hints may not fit it. */
+function describeOwnerError(error: OwnerError): Failure {
+  const { code, message, details } = error;
+  const exitCode = BY_CODE.get(code ?? '')?.exitCode ?? ExitCode.failure;
+  const kind = typeof details === 'object' && details !== null && 'kind' in details && details.kind;
+  let hint: string | null = null;
+  if (code === 'ERR_VARVE_CONFLICT' && kind === 'consumer group') {
+    hint = 'its members must leave first; varve groups describe shows them';
+  } else if (code === 'ERR_VARVE_UNSUPPORTED_VERSION') {
+    hint = 'the process that has the store open runs an older varve: use the same';
+  } else if (code === 'ERR_VARVE_FAILED') {
+    hint = 'the process that has the store open must close it and open it again';
+  }
+  return { exitCode, message: escapeText(message), hint };
 }
 
 function silent(exitCode: ExitCode): Failure {

@@ -20,7 +20,7 @@ export const EXIT_CODES: Readonly<Record<ExitCode, string>> = {
   [ExitCode.usage]: 'The command line or the input is wrong; nothing was done with it.',
   [ExitCode.notFound]: 'There is no such log, file, offset, store, topic or group.',
   [ExitCode.corrupt]: 'Damaged data was found; it was reported and not changed.',
-  [ExitCode.locked]: 'Another process is writing to the log, or has the store open.',
+  [ExitCode.locked]: 'Another process is writing to the log, or has the store and cannot be asked.',
   [ExitCode.timeout]: 'The time that was allowed ran out.',
   [ExitCode.interrupted]: 'Stopped by Ctrl-C; what was acknowledged before is stored.',
 };

@@ -21,7 +21,7 @@ export interface FormatOptions {
 export const FORMAT_HELP = `Format directives:
   %o offset              %k key         %h headers, as name=value,...
   %t create time, ms     %v value       %s stored size of the record, bytes
-  %T append time, ms     %% a percent sign
+  %T append time, ms     %p partition   %% a percent sign
   %t{iso} %T{iso}        the time as ISO 8601
   %k{hex} %v{base64}     key or value as hex or base64
   \\n \\t \\r \\0 \\\\ \\xNN    characters
@@ -59,6 +59,8 @@ function directive(directiveAt: Directive, options: FormatOptions): FormatPiece 
   switch (letter) {
     case 'o':
       return (record) => String(record.offset);
+    case 'p':
+      return (record) => String(record.partition);
     case 's':
       return (record) => String(record.sizeBytes);
     case 'h':

@@ -7,7 +7,7 @@ import {
   NewerEntryError,
   type ReadEntry,
 } from '../src/journal/entry-type.ts';
-import { ENTRY_TYPES } from '../src/store/open-store.ts';
+import { ENTRY_TYPES } from '../src/store/store-state.ts';
 import { escapeText } from './escape-text.ts';
 import { isObject } from './record-json.ts';
 import { formatPlural } from './units.ts';

@@ -84,7 +84,8 @@ export async function checkWritablePath(path: string): Promise<void> {
 function storeForLog(path: string): UsageError {
   return new UsageError(
     `${path} is a store, not a log`,
-    'varve ls lists the logs in it, each a directory topics/<topic>/<partition>',
+    'varve ls lists the logs in it, each a directory topics/<topic>/<partition>; ' +
+      'cat, tail and export take --topic',
   );
 }
 

@@ -7,6 +7,7 @@ import { describeFailure } from './command-error.ts';
 import { appendVerb } from './commands/append.ts';
 import { benchVerb } from './commands/bench.ts';
 import { catVerb } from './commands/cat.ts';
+import { deleteRecordsVerb } from './commands/delete-records.ts';
 import { dumpVerb } from './commands/dump.ts';
 import { groupsDeleteVerb } from './commands/groups-delete.ts';
 import { groupsDescribeVerb } from './commands/groups-describe.ts';
@@ -21,7 +22,10 @@ import { lsVerb } from './commands/ls.ts';
 import { repairVerb } from './commands/repair.ts';
 import { statsVerb } from './commands/stats.ts';
 import { tailVerb } from './commands/tail.ts';
+import { topicsAddPartitionsVerb } from './commands/topics-add-partitions.ts';
+import { topicsAlterVerb } from './commands/topics-alter.ts';
 import { topicsCreateVerb } from './commands/topics-create.ts';
+import { topicsDeleteVerb } from './commands/topics-delete.ts';
 import { topicsDescribeVerb } from './commands/topics-describe.ts';
 import { topicsLsVerb } from './commands/topics-ls.ts';
 import { escapeText } from './escape-text.ts';
@@ -97,6 +101,7 @@ function createProgram(streams: CliStreams, start: StartVerb): Command {
   addVerb(program, appendVerb, start);
   addVerb(program, benchVerb, start);
   addVerb(program, catVerb, start);
+  addVerb(program, deleteRecordsVerb, start);
   addVerb(program, dumpVerb, start);
   addVerb(program, exportVerb, start);
   addVerb(program, importVerb, start);
@@ -105,15 +110,23 @@ function createProgram(streams: CliStreams, start: StartVerb): Command {
   addVerb(program, repairVerb, start);
   addVerb(program, tailVerb, start);
   addVerb(program, verifyVerb, start);
+  addStoreVerbs(program, start);
+  return program;
+}
+
+function addStoreVerbs(program: Command, start: StartVerb): void {
   addVerb(program, statsVerb, start);
   addGroup(program, {
     name: 'topics',
-    summary: 'the topics of a store: ls, describe, create',
+    summary: 'the topics of a store: ls, describe, create, alter, delete, add-partitions',
     description: 'Work with the topics of a store.',
   });
   addVerb(program, topicsLsVerb, start);
   addVerb(program, topicsDescribeVerb, start);
   addVerb(program, topicsCreateVerb, start);
+  addVerb(program, topicsAlterVerb, start);
+  addVerb(program, topicsAddPartitionsVerb, start);
+  addVerb(program, topicsDeleteVerb, start);
   addGroup(program, {
     name: 'groups',
     summary: 'the consumer groups of a store: ls, describe, reset, delete',
@@ -130,7 +143,6 @@ function createProgram(streams: CliStreams, start: StartVerb): Command {
     description: 'Look into the journal of a store, which holds every change of its state.',
   });
   addVerb(program, journalDumpVerb, start);
-  return program;
 }
 
 /**

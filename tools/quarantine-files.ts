@@ -3,15 +3,13 @@ import { readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QUARANTINE_DIRECTORY } from '../src/format/file-names.ts';
 import { nodeFileSystem } from '../src/io/node-file-system.ts';
+import { isKeptName } from '../src/log/quarantine.ts';
 import { lockDirectoryOf } from './log-files.ts';
 
 export interface KeptFile {
   readonly path: string;
   readonly sizeBytes: number;
 }
-
-/** Names that recovery and repair give: a segment's name, and where its bytes were. */
-const KEPT_NAME = /^\d{20}\.log(?:@\d+-[0-9a-f]{8}\.cut|-\d+)$/;
 
 /** The files that recovery and repair put there, by name. What else is there is not ours. */
 export async function listQuarantine(directory: string): Promise<KeptFile[]> {
@@ -23,7 +21,7 @@ export async function listQuarantine(directory: string): Promise<KeptFile[]> {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
     throw error;
   }
-  const paths = names.filter((name) => KEPT_NAME.test(name)).toSorted();
+  const paths = names.filter(isKeptName).toSorted();
   const files = paths.map(async (name) => {
     const path = join(quarantine, name);
     return { path, sizeBytes: (await stat(path)).size };

@@ -10,6 +10,8 @@ export interface PrintOptions {
   readonly format: string;
   readonly json?: true;
   readonly ndjson?: true;
+  /** Of which the records are, when they are of one. */
+  readonly topic?: string;
 }
 
 type StoredRecord = LogRecord<Uint8Array>;
@@ -22,7 +24,8 @@ const DEFAULT_FORMAT = String.raw`%v\n`;
 export const PRINT_NOTES = `${FORMAT_HELP}
 
 --json prints one object per line: offset, createTimeMs, appendTimeMs, key, headers, value. Bytes
-that are not UTF-8 are {"base64": "..."}; varve append --ndjson reads it back.`;
+that are not UTF-8 are {"base64": "..."}; varve append --ndjson reads it back. Of a topic, the partition
+comes first.`;
 
 /** @param formatFlags  `--format`, with a short form where that is free */
 export function printOptions(formatFlags: string): readonly Option[] {
@@ -69,7 +72,11 @@ function chooseWriter(
   options: PrintOptions,
 ): (record: StoredRecord) => void {
   if (options.json === true || options.ndjson === true) {
-    return (record) => output.write(`${JSON.stringify(recordToJson(record))}\n`);
+    const isOfTopic = options.topic !== undefined;
+    return (record) => {
+      const place = isOfTopic ? { partition: record.partition } : {};
+      output.write(`${JSON.stringify({ ...place, ...recordToJson(record) })}\n`);
+    };
   }
   const pieces = compileFormat(options.format, { escape: isTerminal });
   return (record) => {

@@ -1,8 +1,7 @@
-/** Opens stores for verbs: to look at them beside their owner, or to change them under the lock. */
+/** Where stores are, and how verbs look at them beside their owner. */
 import { join } from 'node:path';
-import { Option } from 'commander';
-import { isStoreError, openStore } from '../src/index.ts';
-import type { Store, Topic } from '../src/index.ts';
+import { openStore } from '../src/index.ts';
+import type { Store, Topic, TopicDescription } from '../src/index.ts';
 import { JOURNAL_DIRECTORY } from '../src/format/file-names.ts';
 import { CommandError, UsageError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -19,16 +18,22 @@ export const STORE_FILES: Readonly<Record<string, string>> = {
 export const STORE_WRITER_FILES: Readonly<Record<string, string>> = {
   ...STORE_FILES,
   '<store>/LOCK': 'who has the store open, or had it last',
+  '<store>/control.sock': 'where the process that has the store open can be asked',
 };
 
 export const STORE_ARGUMENT = { name: '<store>', description: 'the directory of the store' };
 
 export const BESIDE_STORE = 'Safe: it never writes and takes no lock. It shows what was synced.';
 
+/** Of verbs that ask the owner for what it alone knows. */
+export const ASKS_OWNER =
+  'Safe: it changes nothing and takes no lock. While a process has the store open, that process tells,\n' +
+  'through control.sock; else it shows what was synced.';
+
 /** Of verbs with `--yes`. */
 export const CHANGES_STORE =
-  'A dry run works beside the process that has the store open. With --yes the verb takes the lock\n' +
-  'of the store: exit 5 while somebody else has it.';
+  'While a process has the store open, that process does it, through control.sock; a dry run works\n' +
+  'beside it. Else the verb takes the lock of the store. Exit 5 when that process does not listen.';
 
 /** @throws CommandError (exit code 3) unless a store is there; UsageError for a log or a file */
 export async function checkStorePath(path: string): Promise<void> {
@@ -79,74 +84,23 @@ export async function lookAtStore<T>(path: string, look: (store: Store) => Promi
   }
 }
 
-/** Opens a store under its lock, and creates it when missing. @throws CommandError (exit code 5) */
-export async function changeStore<T>(
-  path: string,
-  change: (store: Store) => Promise<T>,
-): Promise<T> {
-  const store = await openToChange(path);
-  try {
-    return await change(store);
-  } finally {
-    await store.close();
-  }
-}
-
-async function openToChange(path: string): Promise<Store> {
-  try {
-    return await openStore(path, { onCorruption: 'fail' });
-  } catch (error) {
-    if (!isStoreError(error, 'ERR_VARVE_LOCKED')) throw error;
-    throw new CommandError(
-      ExitCode.locked,
-      error.message,
-      'stop that process first; without --yes it is a dry run, which works beside it',
-    );
-  }
+/** @throws CommandError (exit code 3) */
+export async function topicOf(store: Store, name: string): Promise<Topic<Uint8Array>> {
+  return store.topic(describeTopic(store, name).name);
 }
 
 /** @throws CommandError (exit code 3) */
-export async function topicOf(store: Store, name: string): Promise<Topic<Uint8Array>> {
-  if (store.topics().some((topic) => topic.name === name)) return store.topic(name);
-  throw new CommandError(
+export function describeTopic(store: Store, name: string): TopicDescription {
+  const found = store.topics().find((topic) => topic.name === name);
+  if (found !== undefined) return found;
+  throw noSuchTopic(store.path, name);
+}
+
+export function noSuchTopic(path: string, name: string): CommandError {
+  return new CommandError(
     ExitCode.notFound,
-    `there is no topic ${name} in ${store.path}`,
+    `there is no topic ${name} in ${path}`,
     'varve topics ls <store> lists them',
-  );
-}
-
-export interface TopicChoice {
-  readonly topic?: string;
-}
-
-export const TOPIC_OPTION = new Option(
-  '--topic <name>',
-  'the topic of the group (default: the only one that has a group of this name)',
-);
-
-/** The topic of a group. @throws CommandError (exit code 3); UsageError when there are several */
-export async function topicOfGroup(
-  store: Store,
-  group: string,
-  { topic }: TopicChoice,
-): Promise<Topic<Uint8Array>> {
-  const chosen = topic === undefined ? null : await topicOf(store, topic);
-  const found = store.groups().filter(({ name }) => name === group);
-  const topics = found.map((listing) => listing.topic);
-  if (chosen !== null && topics.includes(chosen.name)) return chosen;
-  const [only, ...others] = topics;
-  if (chosen !== null || only === undefined) {
-    const where = chosen === null ? store.path : `topic ${chosen.name}`;
-    throw new CommandError(
-      ExitCode.notFound,
-      `there is no consumer group ${group} in ${where}`,
-      'varve groups ls <store> lists them; a group begins with its first commit',
-    );
-  }
-  if (others.length === 0) return topicOf(store, only);
-  throw new UsageError(
-    `topics ${topics.join(', ')} have a consumer group ${group} each`,
-    'choose one of them with --topic',
   );
 }
 

@@ -21,6 +21,7 @@ export const SUITES: readonly Suite[] = [
   { name: 'allocation', load: async () => (await import('./allocation.ts')).allocationSuite },
   { name: 'topics', load: async () => (await import('./topics.ts')).topicsSuite },
   { name: 'scale', load: async () => (await import('./scale.ts')).scaleSuite },
+  { name: 'store', load: async () => (await import('./store.ts')).storeSuite },
   { name: 'c', load: async () => (await import('./c.ts')).cSuite, isCheckoutOnly: true },
   {
     name: 'peers',

@@ -142,6 +142,8 @@ export interface IoDetails {
   readonly appendedCount?: number;
   /** The log's own floor refused, not yet the operating system: so many bytes shall stay free. */
   readonly freeBytesMin?: number;
+  /** The store's own cap refused: so many bytes may all of its logs have. */
+  readonly bytesMax?: number;
 }
 
 /** The operating system refused a file operation; its error is the `cause`. */
@@ -152,10 +154,11 @@ export class IoError extends StoreError {
 
   constructor(details: IoDetails, options?: ErrorOptions) {
     const at = details.position === null ? '' : ` at byte ${details.position}`;
-    const { freeBytesMin } = details;
+    const { freeBytesMin, bytesMax } = details;
     const floor = freeBytesMin === undefined ? '' : `, ${Math.ceil(freeBytesMin)} bytes stay free`;
+    const cap = bytesMax === undefined ? '' : `, the store may have ${bytesMax} bytes`;
     const what = `${details.operation} of ${details.path}${at}`;
-    super(`${what} failed: ${details.errno}${floor}`, options);
+    super(`${what} failed: ${details.errno}${floor}${cap}`, options);
     this.retryable = isPassing(details);
     this.details = details;
   }
@@ -195,8 +198,7 @@ function isPassing({ operation, errno, appendedCount = 0 }: IoDetails): boolean 
 }
 
 const RETRYABLE_ERRNOS: ReadonlySet<string> = new Set(
-  // The last of them: undone together with something else that failed.
-  ['EAGAIN', 'EBUSY', 'EMFILE', 'ENFILE', 'EINTR', 'ECANCELED'],
+  'EAGAIN EBUSY EMFILE ENFILE EINTR ECANCELED'.split(' '),
 );
 
 /** What failed its check: `length` covers files that end before their data does. */

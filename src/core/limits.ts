@@ -73,6 +73,21 @@ export const INDEX_CACHE_BYTES = 16 * MIB;
 /** Open files of sealed segments that are kept for the next reader. */
 export const OPEN_SEGMENTS_MAX = 64;
 
+/** fdatasyncs in flight per store: two of the four threads of Node's pool stay for the program. */
+export const SYNCS_IN_FLIGHT_MAX = 2;
+/** A sync that takes longer is reported, ms: callers wait for it. */
+export const SLOW_SYNC_MS = 1000;
+/** What was cut off is reported when a log has more of it. Nothing of it is ever deleted unasked. */
+export const QUARANTINE_BYTES_WARNED = 256 * MIB;
+/** Partitions of a store whose logs stay open while nobody uses them: reopening one costs two syncs. */
+export const OPEN_PARTITIONS_MAX = 48;
+/** Files that those keep open, with those of sealed segments that are kept for the next reader. */
+export const PARTITION_FILES_MAX = 160;
+/** Partitions that are opened at a time: each syncs twice, so more would not be faster. */
+export const OPENINGS_MAX = 2;
+/** Time after which partitions that were in use are looked at again, ms. */
+export const IDLE_LOOK_MS = 100;
+
 /** Preallocated file that is given up when the disk is full, so that recovery can proceed. */
 export const RESERVE_BYTES = MIB;
 /** Default of the room that appends leave on the disk: this, or this share of it if that is less. */
@@ -98,6 +113,8 @@ export const POLL_MS = 100;
 export const CHECKPOINT_IDLE_MS = 50;
 /** Default time between two looks at retention, ms. Kafka's default. */
 export const RETENTION_CHECK_MS = 5 * 60 * 1000;
+/** Time between two looks at the retention of partitions that nobody has open, ms. */
+export const IDLE_RETENTION_MS = 60 * 60 * 1000;
 /** A wall clock that ran ahead by more since the last look is not believed at once, ms. */
 export const CLOCK_STEP_MS_MAX = 60 * 60 * 1000;
 /**
@@ -110,5 +127,6 @@ assert(BATCH_BYTES_MAX < 2 ** 31, 'a batch length fits an i32');
 assert(RECORD_BYTES_LIMIT < 2 ** 24, 'a record length fits 24 bits');
 assert(RECORD_BYTES_LIMIT + 64 * KIB < BATCH_BYTES_MAX, 'the largest record fits a batch');
 assert(SEGMENT_BYTES_LIMIT + 2 * BATCH_BYTES_MAX < 2 ** 32, 'a position fits a u32');
+assert(2 * OPEN_PARTITIONS_MAX < PARTITION_FILES_MAX, 'a writer keeps two files open');
 assert(INDEX_INTERVAL_BYTES < BATCH_TARGET_BYTES, 'the index is sparse');
 assert(HEADERS_BYTES_MAX < RECORD_BYTES_MAX, 'headers fit a record');

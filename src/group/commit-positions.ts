@@ -60,7 +60,8 @@ async function commitOpened(
 ): Promise<void> {
   const changes: PositionChange[] = [];
   for (const position of positions) {
-    changes.push(changeOf(await shared.logOf(position.ownership.partition), position));
+    const { partition } = position.ownership;
+    changes.push(await shared.withLog(partition, async (log) => changeOf(log, position)));
   }
   // In the step that puts them in the queue: what the next owner commits comes behind.
   for (const { ownership } of positions) checkOwned(ownership);

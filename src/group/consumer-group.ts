@@ -16,7 +16,7 @@ import {
 import type { Ownership } from './coordinator.ts';
 import type { GroupSettings } from './group-options.ts';
 import type { CommittedPosition } from './group-state.ts';
-import type { ConsumerGroupParts, GroupShared } from './group-shared.ts';
+import { checkTopic, notOwned, type ConsumerGroupParts, type GroupShared } from './group-shared.ts';
 import { PartitionFeed, type BatchSource } from './partition-feed.ts';
 import { anchorStarts } from './start-anchor.ts';
 import { checkStart, readFromOf, type StartFrom } from './start-position.ts';
@@ -53,7 +53,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   };
 
   readonly #checkOwned = (ownership: Ownership): void => {
-    if (!this.#isValid(ownership)) throw this.#fenced(ownership.partition);
+    if (!this.#isValid(ownership)) throw this.#notOwned(ownership.partition);
   };
 
   /** @internal */
@@ -124,6 +124,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     { metadata = '' }: CommitOptions = {},
   ): Promise<void> {
     try {
+      checkTopic(this.#shared);
       if (this.#isClosed) throw new ClosedError({ resource: 'consumer group', name: this.name });
       if (metadata !== '') checkMetadata(metadata);
       return commitPositions(this.#shared, this.#positionsOf(what, metadata), this.#checkOwned);
@@ -167,11 +168,12 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#isClosed = true;
     try {
-      if (this.#settings.autoCommit === 'after') await this.#commitHandled(this.#uncommitted);
+      const isDue = this.#settings.autoCommit === 'after' && !this.#shared.topic.isDeleted;
+      if (isDue) await this.#commitHandled(this.#uncommitted);
     } finally {
       // What the next owner, or a reset, finds must be the last word of this member.
       await this.#shared.commitsIdle();
-      this.#dropFeeds();
+      for (const partition of this.#feeds.keys()) this.#dropFeed(partition);
       this.#shared.coordinator.leave(this.#memberId);
       this.#notify();
       this.#onClosed();
@@ -187,11 +189,12 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     this.#settle();
     for (;;) {
       signal?.throwIfAborted();
+      checkTopic(this.#shared);
       if (this.#isClosed) return null;
       this.#hasNews = false;
       await this.#balance();
       await this.#autoCommit();
-      if (this.#isClosed) return null; // Meanwhile.
+      if (this.#isClosed) continue; // Meanwhile.
       const batch = this.#take();
       if (batch !== null && (await this.#isOurs(batch))) {
         coordinator.polled(this.#memberId);
@@ -240,7 +243,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     const leaving = coordinator.poll(this.#memberId);
     if (leaving === null) {
       const lost = [...this.#feeds.keys()];
-      this.#dropFeeds();
+      for (const partition of this.#feeds.keys()) this.#dropFeed(partition);
       this.#memberId = this.#join();
       if (lost.length > 0) await this.#tell(this.#settings.onLost, lost);
       else coordinator.poll(this.#memberId);
@@ -368,7 +371,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     if (feed !== undefined) return feed;
     const owned = this.#shared.coordinator.ownedBy(this.#memberId);
     const ownership = owned.find((one) => one.partition === partition);
-    if (ownership === undefined) throw this.#fenced(partition);
+    if (ownership === undefined) throw this.#notOwned(partition);
     return this.#begin(ownership);
   }
 
@@ -376,17 +379,13 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     return this.#shared.coordinator.isValid(this.#memberId, ownership);
   }
 
-  #fenced(partition: number): FencedError {
-    return new FencedError({ group: this.name, member: this.#memberId, partition });
+  #notOwned(partition: number): Error {
+    return notOwned(this.#shared, this.#memberId, partition);
   }
 
   #join(): string {
     const { pollMsMax } = this.#settings;
     return this.#shared.coordinator.join({ pollMsMax, onChange: this.#notify });
-  }
-
-  #dropFeeds(): void {
-    for (const partition of this.#feeds.keys()) this.#dropFeed(partition);
   }
 
   #dropFeed(partition: number): void {

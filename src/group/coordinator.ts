@@ -35,10 +35,20 @@ interface Member {
   isWaiting: boolean;
 }
 
+/** Hears of what happens in a group. Must not throw. */
+export interface GroupObserver {
+  joined(member: string): void;
+  /** @param partitions  what it lost by that */
+  left(member: string, reason: 'closed' | 'expired', partitions: readonly number[]): void;
+  /** @param assignment  by partition: who shall read it */
+  rebalanced(assignment: readonly (string | null)[]): void;
+}
+
 export interface CoordinatorOptions {
   readonly clock: Clock;
   /** It may grow. */
   readonly partitionCount: () => number;
+  readonly observer: GroupObserver | null;
   /** One member reads everything, the others wait for their turn. */
   readonly isSingle: boolean;
 }
@@ -72,17 +82,19 @@ export class GroupCoordinator {
     const id = `member-${++this.#joinCount}`;
     const seenMs = this.#options.clock.monotonic();
     this.#members.set(id, { id, options, owned: new Map(), seenMs, isWaiting: false });
+    this.#options.observer?.joined(id);
     this.#rebalance();
     this.#armTimer();
     return id;
   }
 
   /** The member goes, and what it has goes to others at once. No effect for one that went. */
-  leave(id: string): void {
+  leave(id: string, reason: 'closed' | 'expired' = 'closed'): void {
     const member = this.#members.get(id);
     if (member === undefined) return;
     this.#members.delete(id);
     for (const partition of member.owned.keys()) this.#owners[partition] = null;
+    this.#options.observer?.left(id, reason, [...member.owned.keys()]);
     this.#rebalance();
   }
 
@@ -147,12 +159,14 @@ export class GroupCoordinator {
   }
 
   #rebalance(): void {
+    const before = this.#target;
     this.#target = assign({
       partitionCount: this.#options.partitionCount(),
       owners: this.#owners,
       members: this.members,
       isSingle: this.#options.isSingle,
     });
+    if (!isSame(before, this.#target)) this.#options.observer?.rebalanced([...this.#target]);
     this.#grant();
     for (const { id, options, owned } of this.#members.values()) {
       if ([...owned.keys()].some((partition) => this.#target[partition] !== id)) options.onChange();
@@ -193,11 +207,15 @@ export class GroupCoordinator {
       (member) => !member.isWaiting && deadlineOf(member) <= nowMs,
     );
     for (const { id, options } of late) {
-      this.leave(id);
+      this.leave(id, 'expired');
       options.onChange();
     }
     this.#armTimer();
   }
+}
+
+function isSame(one: readonly (string | null)[], two: readonly (string | null)[]): boolean {
+  return one.length === two.length && one.every((member, at) => member === two[at]);
 }
 
 function deadlineOf({ seenMs, options }: Member): number {

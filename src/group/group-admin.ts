@@ -1,7 +1,8 @@
 /** Looking at consumer groups, and setting them back or forth: how far behind each one is. */
-import { checkInteger } from '../core/assert.ts';
+import { argumentError, checkInteger } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import { appendTimeAt, resolveOffset, type PartitionLog } from './partition-log.ts';
+import type { CommitPosition } from './commit-positions.ts';
 import type { CommittedPosition } from './group-state.ts';
 import { checkStart, readFromOf, type StartFrom } from './start-position.ts';
 
@@ -19,8 +20,15 @@ export interface PartitionLag {
   readonly oldestUnreadAgeMs: number | null;
 }
 
-/** Kafka's verbs, and `{ shiftBy }`: so many offsets forth or, negative, back. */
-export type ResetTo = StartFrom | 'current' | { readonly shiftBy: number };
+/**
+ * Kafka's verbs; `{ shiftBy }`: so many offsets forth or, negative, back; `{ positions }`: each
+ * partition to an offset of its own, and no others.
+ */
+export type ResetTo =
+  | StartFrom
+  | 'current'
+  | { readonly shiftBy: number }
+  | { readonly positions: readonly CommitPosition[] };
 
 /** What a reset changes in one partition. */
 export interface PartitionReset {
@@ -57,7 +65,30 @@ export function checkReset(to: ResetTo): ResetTo {
     checkInteger('to.shiftBy', to.shiftBy, { min: Number.MIN_SAFE_INTEGER });
     return to;
   }
+  if (to !== null && typeof to === 'object' && 'positions' in to) {
+    if (!Array.isArray(to.positions)) {
+      throw argumentError(TypeError, 'to.positions', 'a list', to.positions);
+    }
+    for (const { offset } of to.positions) checkInteger('offset', offset, { min: 0 });
+    return to;
+  }
   return checkStart('to', to);
+}
+
+/** Partitions that a reset is for: those that were named, or all. */
+export function partitionsOf(
+  to: ResetTo,
+  named: readonly number[] | undefined,
+  count: number,
+): readonly number[] {
+  if (typeof to !== 'object' || !('positions' in to)) {
+    return named === undefined ? Array.from({ length: count }, (_, at) => at) : [...new Set(named)];
+  }
+  const partitions = new Set(to.positions.map(({ partition }) => partition));
+  if (named !== undefined || partitions.size < to.positions.length) {
+    throw argumentError(TypeError, 'to.positions', 'each partition once, and nowhere else', to);
+  }
+  return [...partitions];
 }
 
 /** Where a reset leads in one partition, never outside of what is readable. */
@@ -73,6 +104,8 @@ export async function resetOf(
   let wanted = current;
   if (typeof to === 'object' && 'shiftBy' in to) wanted = current + to.shiftBy;
   else if (typeof to === 'object' && 'offset' in to) wanted = to.offset;
-  else if (to !== 'current') wanted = await resolveOffset(log, readFromOf(to, clock));
+  else if (typeof to === 'object' && 'positions' in to) {
+    wanted = to.positions.find((one) => one.partition === partition)?.offset ?? current;
+  } else if (to !== 'current') wanted = await resolveOffset(log, readFromOf(to, clock));
   return { partition, from, to: Math.min(Math.max(wanted, startOffset), visibleOffset) };
 }

@@ -1,10 +1,12 @@
 /** What the members of one group share. */
 import type { Clock } from '../core/clock.ts';
+import { FencedError } from '../core/errors.ts';
 import type { Log } from '../log/log.ts';
 import type { GroupCoordinator } from './coordinator.ts';
 import type { GroupSettings } from './group-options.ts';
 import type { CommittedPosition, PositionChange } from './group-state.ts';
 import type { BatchSource } from './partition-feed.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
 
 export interface GroupShared {
   readonly group: string;
@@ -18,8 +20,9 @@ export interface GroupShared {
   committed(partition: number): CommittedPosition | null;
   /** Null when it is not open. */
   openedLogOf(partition: number): Log<Uint8Array> | null;
-  /** Opens the partition when it is not. */
-  logOf(partition: number): Promise<Log<Uint8Array>>;
+  /** Runs `action` on the log of a partition, opened when it is not. */
+  withLog<R>(partition: number, action: (log: Log<Uint8Array>) => Promise<R>): Promise<R>;
+  readonly topic: Pick<PartitionSet, 'isDeleted' | 'closedError'>;
 }
 
 /** What a member is made of. */
@@ -28,4 +31,14 @@ export interface ConsumerGroupParts<T> {
   readonly shared: GroupShared;
   readonly settings: GroupSettings;
   readonly onClosed: () => void;
+}
+
+/** @throws ClosedError when the topic was deleted */
+export function checkTopic({ topic }: GroupShared): void {
+  if (topic.isDeleted) throw topic.closedError();
+}
+
+/** What a member is told of a partition that it does not own. */
+export function notOwned({ topic, group }: GroupShared, member: string, partition: number): Error {
+  return topic.isDeleted ? topic.closedError() : new FencedError({ group, member, partition });
 }

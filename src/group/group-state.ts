@@ -80,6 +80,12 @@ export function namedOffset(fold: Fold, topicId: number, partition: number): num
   return offset;
 }
 
+/** The way back. */
+export function groupNameOf(id: string): { readonly topicId: number; readonly name: string } {
+  const at = id.indexOf('/');
+  return { topicId: Number(id.slice(0, at)), name: id.slice(at + 1) };
+}
+
 function withPositions(
   state: GroupState | null,
   { topicId, group, positions }: GroupPositions,

@@ -1,18 +1,22 @@
 /** All consumer groups of a store: joining them, looking at them, setting them back, deleting them. */
-import { ClosedError, ConflictError, NotFoundError } from '../core/errors.ts';
+import { ConflictError, NotFoundError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import { Mutex } from '../core/mutex.ts';
+import { settleAll } from '../core/settle-all.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { StoreSignals } from '../topic/log-reporter.ts';
+import type { GroupPlace } from '../topic/store-events.ts';
 import { checkName } from '../topic/topic-names.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { checkChosen } from '../topic/topic-options.ts';
 import type { Topic } from '../topic/topic.ts';
 import { ConsumerGroup } from './consumer-group.ts';
-import { GroupCoordinator } from './coordinator.ts';
+import { GroupCoordinator, type GroupObserver } from './coordinator.ts';
 import {
   checkReset,
   lagOf,
+  partitionsOf,
   resetOf,
   type PartitionLag,
   type PartitionReset,
@@ -23,6 +27,7 @@ import type { GroupShared } from './group-shared.ts';
 import {
   groupDeleted,
   groupId,
+  groupNameOf,
   groupReset,
   groups,
   type CommittedPosition,
@@ -34,6 +39,7 @@ export interface GroupsParts {
   readonly journal: Journal;
   readonly fold: Fold;
   readonly clock: Clock;
+  readonly signals: StoreSignals;
 }
 
 /** A group, as `list` names it. */
@@ -97,8 +103,7 @@ export class ConsumerGroups {
   #join<T, Input>(topic: Topic<T, Input>, name: string, options: GroupOptions): ConsumerGroup<T> {
     checkName('name', name);
     const settings = resolveGroupOptions(options);
-    const { isGone, name: topicName } = topic.partitions;
-    if (isGone) throw new ClosedError({ resource: 'topic', name: topicName });
+    topic.partitions.checkThere();
     const id = groupId({ topicId: topic.partitions.topicId, group: name });
     const active = this.#active.get(id) ?? this.#activate(topic.partitions, name, settings);
     if (active.isSingle !== settings.singleActive) {
@@ -130,24 +135,21 @@ export class ConsumerGroups {
   list(): readonly GroupListing[] {
     const { fold } = this.#parts;
     const ids = new Set([...fold.ids(groups), ...this.#active.keys()]);
-    return [...ids].map((id) => {
-      const at = id.indexOf('/');
-      const memberCount = this.#memberCount(id);
-      return { topicId: Number(id.slice(0, at)), name: id.slice(at + 1), memberCount };
-    });
+    return [...ids].map((id) => ({ ...groupNameOf(id), memberCount: this.#memberCount(id) }));
   }
 
   /** How far a group is behind, partition by partition. @throws NotFoundError */
   async describe(topic: PartitionSet, name: string): Promise<GroupDescription> {
+    topic.checkThere();
     const id = this.#known(topic, name);
     const coordinator = this.#active.get(id)?.shared.coordinator ?? null;
     const members = (coordinator?.members ?? []).map((member) => ({
       id: member,
       partitions: (coordinator?.ownedBy(member) ?? []).map(({ partition }) => partition),
     }));
-    const logs = await openAll(topic, range(topic.count));
-    const partitions = await Promise.all(
-      logs.map((log) => lagOf(log, this.#committed(id, log.partition), this.#parts.clock)),
+    const { clock } = this.#parts;
+    const partitions = await onEach(topic, range(topic.count), (log) =>
+      lagOf(log, this.#committed(id, log.partition), clock),
     );
     return { name, topic: topic.name, members, partitions };
   }
@@ -171,23 +173,26 @@ export class ConsumerGroups {
     name: string,
     { to, partitions, dryRun = true }: ResetOptions & { readonly to: ResetTo },
   ): Promise<readonly PartitionReset[]> {
+    topic.checkThere();
     checkName('name', name);
     checkReset(to);
     const { clock, journal } = this.#parts;
     const { topicId } = topic;
     const id = groupId({ topicId, group: name });
     await this.#checkInactive(id, name, 'to be reset');
-    for (const partition of partitions ?? []) checkChosen(partition, topic.count);
-    const chosen = partitions === undefined ? range(topic.count) : [...new Set(partitions)];
-    const logs = await openAll(topic, chosen);
-    const resets = await Promise.all(
-      logs.map((log) => resetOf(log, this.#committed(id, log.partition), { to, clock })),
-    );
+    const chosen = partitionsOf(to, partitions, topic.count);
+    for (const partition of chosen) checkChosen(partition, topic.count);
+    const found = await onEach(topic, chosen, async (log) => {
+      const committed = this.#committed(id, log.partition);
+      return { reset: await resetOf(log, committed, { to, clock }), logId: log.log.logId };
+    });
+    const resets = found.map(({ reset }) => reset);
     if (dryRun) return resets;
     await this.#checkInactive(id, name, 'to be reset'); // Somebody may have joined meanwhile.
-    const positions = resets.map(({ partition, to: offset }, at) => ({
+    topic.checkThere(); // Or deleted it.
+    const positions = found.map(({ reset: { partition, to: offset }, logId }) => ({
       partition,
-      logId: logs[at]?.log.logId ?? 0,
+      logId,
       offset,
       epoch: 0,
       metadata: '',
@@ -203,6 +208,7 @@ export class ConsumerGroups {
   /** Forgets a group's positions. @throws NotFoundError; ConflictError while it has members */
   delete(topic: PartitionSet, name: string): Promise<void> {
     return this.#changes.run(async () => {
+      topic.checkThere();
       const id = this.#known(topic, name);
       await this.#checkInactive(id, name, 'to be deleted');
       const { topicId } = topic;
@@ -210,12 +216,31 @@ export class ConsumerGroups {
     });
   }
 
+  /**
+   * Ends the members of all groups of a topic that is deleted, and forgets their positions. Idempotent.
+   *
+   * @returns the names of the groups
+   * @throws as `Journal.append`
+   */
+  forgetTopic(topicId: number): Promise<readonly string[]> {
+    return this.#changes.run(async () => {
+      const { journal, fold } = this.#parts;
+      const active = [...this.#active].filter(([id]) => isOf(topicId, id));
+      // Behind what they committed: a position that came later would bring its group back.
+      await Promise.allSettled(
+        active.flatMap(([, { members }]) => [...members].map((member) => member.close())),
+      );
+      const ids = fold.ids(groups).filter((id) => isOf(topicId, id));
+      const names = ids.map((id) => groupNameOf(id).name);
+      await settleAll(names.map((group) => journal.append(groupDeleted, { topicId, group }, 'os')));
+      return [...new Set([...names, ...active.map(([id]) => groupNameOf(id).name)])].toSorted();
+    });
+  }
+
   /** Closes every member. @throws the first failure, when all are closed */
   async close(): Promise<void> {
     const members = [...this.#active.values()].flatMap((group) => [...group.members]);
-    const closed = await Promise.allSettled(members.map((member) => member.close()));
-    const failed = closed.find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await settleAll(members.map((member) => member.close()));
   }
 
   #activate(
@@ -230,6 +255,7 @@ export class ConsumerGroups {
       clock,
       partitionCount: () => partitions.count,
       isSingle: singleActive,
+      observer: this.#observer({ topic: partitions.name, group }),
     });
     const unwatch = partitions.watch(() => coordinator.grown());
     const end = (): void => {
@@ -244,9 +270,20 @@ export class ConsumerGroups {
       commitsIdle: () => this.#committer.idle(),
       committed: (partition) => this.#committed(id, partition),
       openedLogOf: (partition) => partitions.at(partition).opened,
-      logOf: (partition) => partitions.at(partition).log(),
+      withLog: (partition, action) => partitions.at(partition).use(action),
+      topic: partitions,
     };
     return { shared, end, isSingle: singleActive, members: new Set() };
+  }
+
+  #observer(place: GroupPlace): GroupObserver {
+    const { events } = this.#parts.signals;
+    return {
+      joined: (member) => events.emit('member-joined', { ...place, member }),
+      left: (member, reason, partitions) =>
+        events.emit('member-left', { ...place, member, reason, partitions }),
+      rebalanced: (assignment) => events.emit('group-rebalanced', { ...place, assignment }),
+    };
   }
 
   #committed(id: string, partition: number): CommittedPosition | null {
@@ -275,15 +312,21 @@ export class ConsumerGroups {
   }
 }
 
+function isOf(topicId: number, id: string): boolean {
+  return groupNameOf(id).topicId === topicId;
+}
+
 function range(count: number): readonly number[] {
   return Array.from({ length: count }, (_, at) => at);
 }
 
-function openAll(
+/** Runs `action` on the logs of partitions, each of which is open meanwhile. */
+function onEach<R>(
   topic: PartitionSet,
   partitions: readonly number[],
-): Promise<readonly PartitionLog[]> {
+  action: (log: PartitionLog) => Promise<R>,
+): Promise<readonly R[]> {
   return Promise.all(
-    partitions.map(async (partition) => ({ partition, log: await topic.at(partition).log() })),
+    partitions.map((partition) => topic.at(partition).use((log) => action({ partition, log }))),
   );
 }

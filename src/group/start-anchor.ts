@@ -30,8 +30,9 @@ export async function anchorStarts(
   const starts = await Promise.all(
     unknown.map(async (ownership): Promise<OwnedPosition> => {
       const { partition } = ownership;
-      const log = await shared.logOf(partition);
-      const offset = await resolveOffset({ partition, log }, readFrom);
+      const offset = await shared.withLog(partition, (log) =>
+        resolveOffset({ partition, log }, readFrom),
+      );
       return { ownership, offset, epoch: 0, metadata: '' };
     }),
   );

@@ -14,6 +14,7 @@ import { systemClock } from '../core/clock.ts';
 import type { Clock } from '../core/clock.ts';
 import { isIoError, LockedError } from '../core/errors.ts';
 import type { LockHolder } from '../core/errors.ts';
+import { settleAll } from '../core/settle-all.ts';
 import { callFs, Descriptor } from './descriptor.ts';
 import type { DirectoryLock, LockOptions } from './file-system.ts';
 import { ioError } from './io-error.ts';
@@ -217,8 +218,7 @@ async function sayReleased(
 
 /** @throws what the first mechanism that could not be released threw, when all were asked */
 async function releaseAll(mechanisms: readonly HeldMechanism[]): Promise<void> {
-  const outcomes = await Promise.allSettled(mechanisms.map((mechanism) => mechanism.release()));
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  await settleAll(mechanisms.map((mechanism) => mechanism.release()));
 }
 
 /** @throws LockedError (`ERR_VARVE_LOCKED`) when LOCK is another file, or another owner's */

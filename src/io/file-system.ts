@@ -110,6 +110,19 @@ export interface LockOptions {
   readonly clock?: Clock | undefined;
 }
 
+/** How requests of other processes are answered. */
+export interface ControlOptions {
+  /** Answers a request, a line without its end; never rejects. */
+  readonly answer: (request: Uint8Array) => Promise<string>;
+  readonly clock: Clock;
+}
+
+/** Where the writer of a store can be asked by other processes of its user. */
+export interface ControlEndpoint {
+  /** Takes no more requests, and waits for those that it took. Idempotent. */
+  close(): Promise<void>;
+}
+
 export interface FileSystem {
   /** The absolute path without symbolic links. ENOENT when it does not exist. */
   realPath(path: string): Promise<string>;
@@ -124,6 +137,8 @@ export interface FileSystem {
   /** Renames atomically, replacing `to`. */
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
+  /** Removes an empty directory; ENOTEMPTY when it is not empty. */
+  removeDirectory(path: string): Promise<void>;
   /** Makes the directory's entries durable: names created, renamed and removed before the call. */
   syncDirectory(path: string): Promise<void>;
   /** Room on the file system that holds `path`. */
@@ -140,4 +155,9 @@ export interface FileSystem {
    * the answer may be old when it arrives. Without LOCK it is free.
    */
   lockState(path: string): Promise<LockState>;
+  /**
+   * Lets other processes ask the writer of a directory, who holds its lock. Left out where there are
+   * no other processes.
+   */
+  openControl?(path: string, options: ControlOptions): Promise<ControlEndpoint>;
 }

@@ -91,6 +91,10 @@ export class MemoryFileSystem implements FileSystem {
     this.#tree.unlink({ operation: 'unlink', path });
   }
 
+  async removeDirectory(path: string): Promise<void> {
+    this.#tree.removeDirectory({ operation: 'removeDirectory', path });
+  }
+
   async syncDirectory(path: string): Promise<void> {
     this.#tree.findDirectory({ operation: 'syncDirectory', path });
   }

@@ -182,6 +182,21 @@ export class MemoryTree {
     return { node, place };
   }
 
+  /** Removes an empty directory. @throws IoError ENOENT, ENOTDIR, ENOTEMPTY, EBUSY for the root */
+  removeDirectory(at: IoOperation): {
+    readonly node: MemoryDirectoryNode;
+    readonly place: MemoryPlace;
+  } {
+    const place = this.#placeOf(at);
+    if (place === null) throw ioError('EBUSY', at);
+    const node = place.directory.entries.get(place.name);
+    if (node === undefined) throw ioError('ENOENT', at);
+    if (node.kind !== 'directory') throw ioError('ENOTDIR', at);
+    if (node.entries.size > 0) throw ioError('ENOTEMPTY', at);
+    place.directory.entries.delete(place.name);
+    return { node, place };
+  }
+
   /**
    * Writes what there is room for and returns the count, as a kernel does.
    *

@@ -8,9 +8,12 @@ import fs from 'node:fs';
 
 import { assert } from '../core/assert.ts';
 import { isIoError } from '../core/errors.ts';
+import { openControlEndpoint } from './control-endpoint.ts';
 import { callFs, Descriptor } from './descriptor.ts';
 import { takeDirectoryLock } from './directory-lock.ts';
 import type {
+  ControlEndpoint,
+  ControlOptions,
   DirectoryLock,
   File,
   FileKind,
@@ -79,6 +82,11 @@ export class NodeFileSystem implements FileSystem {
     await callFs<void>(at, (done) => fs.unlink(path, (error) => done(error)));
   }
 
+  async removeDirectory(path: string): Promise<void> {
+    const at = { operation: 'removeDirectory', path };
+    await callFs<void>(at, (done) => fs.rmdir(path, (error) => done(error)));
+  }
+
   async syncDirectory(path: string): Promise<void> {
     const at = { operation: 'syncDirectory', path };
     const fd = await callFs<number>(at, (done) => fs.open(path, O_RDONLY | O_DIRECTORY, done));
@@ -103,6 +111,10 @@ export class NodeFileSystem implements FileSystem {
 
   lockState(path: string): Promise<LockState> {
     return readLockState(path);
+  }
+
+  openControl(path: string, options: ControlOptions): Promise<ControlEndpoint> {
+    return openControlEndpoint(path, options);
   }
 }
 

@@ -57,6 +57,9 @@ export class OverlayFileSystem implements FileSystem {
   }
 
   async list(path: string): Promise<string[]> {
+    if (this.#nodes.get(path) === null && !this.#directories.has(path)) {
+      throw ioError('ENOENT', { operation: 'list', path });
+    }
     const names = new Set(this.#directories.has(path) ? [] : await this.#base.list(path));
     for (const [nodePath, node] of this.#nodes) {
       if (dirname(nodePath) !== path) continue;
@@ -96,6 +99,14 @@ export class OverlayFileSystem implements FileSystem {
 
   async unlink(path: string): Promise<void> {
     await this.#node(path, 'unlink');
+    this.#nodes.set(path, null);
+  }
+
+  async removeDirectory(path: string): Promise<void> {
+    const at = { operation: 'removeDirectory', path };
+    if ((await this.stat(path)).kind !== 'directory') throw ioError('ENOTDIR', at);
+    if ((await this.list(path)).length > 0) throw ioError('ENOTEMPTY', at);
+    this.#directories.delete(path);
     this.#nodes.set(path, null);
   }
 

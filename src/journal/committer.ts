@@ -75,6 +75,14 @@ export class Committer {
       for (const misfit of misfits.values()) throw misfitError(misfit);
       return { baseOffsets: [] };
     }
+    try {
+      return await this.#append(changes, appends);
+    } finally {
+      for (const { release } of appends) release?.();
+    }
+  }
+
+  #append(changes: readonly Change[], appends: readonly PreparedAppend[]): Promise<CommitResult> {
     const sizeBytes = recordBytesOf(appends);
     if (sizeBytes > COMMIT_BYTES_MAX) {
       throw new TooLargeError({ what: 'commit', bytes: sizeBytes, bytesMax: COMMIT_BYTES_MAX });

@@ -95,6 +95,11 @@ export class Journal implements LogObserver {
     return this.#runBeginOffsets;
   }
 
+  /** Why nothing can be decided any more; null = it can. */
+  get broken(): Error | null {
+    return this.#broken;
+  }
+
   /** Bytes of the files. */
   get sizeBytes(): number {
     return this.#open.stats().sizeBytes;

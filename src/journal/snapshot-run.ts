@@ -56,6 +56,8 @@ export class SnapshotRuns {
   #running: Promise<void> | null = null;
   /** Why the last run failed; null when it did not. */
   lastError: unknown = null;
+  /** Called with each failure in the background. Must not throw. */
+  onFailed: (error: unknown) => void = () => undefined;
 
   /** The journal is loaded. */
   constructor(options: SnapshotRunsOptions) {
@@ -69,7 +71,10 @@ export class SnapshotRuns {
     const grownBytes = journal.writtenBytes - this.#bytesAtEnd;
     const dueBytes = Math.max(GROWTH_BYTES_MIN, GROWTH_PER_RUN_BYTE * this.#lastRunBytes);
     if (this.#running !== null || grownBytes < dueBytes) return;
-    this.run().catch((error: unknown) => (this.lastError = error));
+    this.run().catch((error: unknown) => {
+      this.lastError = error;
+      this.onFailed(error);
+    });
   }
 
   /** Writes a whole run now, or waits for the one that is being written. @throws as `Log.append` */

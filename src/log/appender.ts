@@ -35,6 +35,8 @@ export interface AppenderOptions {
   readonly policy: { readonly durability: DurabilityLevel; readonly flushMs: number };
   readonly queuedBytesMax: number;
   readonly observer: LogObserver | null;
+  /** Called once, when the writer stops for good. */
+  readonly onFailed: (error: FailedError) => void;
   /** Called after each write: the log's state moved. */
   readonly onWritten: () => void;
   /** Called when readers see more, without a write or a sync. */
@@ -85,7 +87,6 @@ export class Appender {
     });
   }
 
-  /** Directory of the log. */
   get path(): string {
     return this.#options.path;
   }
@@ -203,6 +204,7 @@ export class Appender {
     this.#options.syncLoop.stop(cause);
     this.#options.marks.wake();
     this.#backpressure.wake(true);
+    this.#options.onFailed(this.#failure);
   }
 
   /** Refuses further appends, and answers at once whoever may be answered. */
@@ -392,7 +394,7 @@ export class Appender {
     const { clock, policy, syncLoop, marks } = this.#options;
     this.#flushTimer ??= clock.setTimer(() => {
       this.#flushTimer = null;
-      syncLoop.request(marks.writtenOffset);
+      syncLoop.requestInBackground(marks.writtenOffset);
     }, policy.flushMs);
   }
 }

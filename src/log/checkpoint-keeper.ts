@@ -7,13 +7,17 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import { CHECKPOINT_DELAY_MS, CHECKPOINT_IDLE_MS } from '../core/limits.ts';
 import type { CheckpointFile, CheckpointState } from './checkpoint-file.ts';
+import type { TakeTurn } from './log-home.ts';
 import type { LogMarks } from './marks.ts';
 import type { SyncedPlace } from './sync-loop.ts';
+import type { SyncTurn } from './sync-turns.ts';
 
 export interface CheckpointKeeperOptions {
   readonly file: CheckpointFile;
   readonly clock: Clock;
   readonly marks: LogMarks;
+  /** Bounds the syncs of a store; null = no bound. */
+  readonly takeTurn: TakeTurn | null;
   /** Where the synced end stood when the log was opened. */
   readonly place: SyncedPlace;
   /** The checkpoint could not be written: the writer must stop. */
@@ -28,6 +32,8 @@ export class CheckpointKeeper {
   #lastWriteMs = 0;
   #syncing: Promise<void> = Promise.resolve();
   #isClosed = false;
+  /** Of an idle sync, while it waits for it or runs. */
+  #turn: SyncTurn | null = null;
 
   constructor(options: CheckpointKeeperOptions) {
     this.#options = options;
@@ -59,6 +65,7 @@ export class CheckpointKeeper {
     this.#isClosed = true;
     this.#delayTimer?.cancel();
     this.#idleTimer?.cancel();
+    this.#turn?.hurry();
     try {
       if (options.sync) {
         this.#options.file.write(this.#state());
@@ -95,12 +102,25 @@ export class CheckpointKeeper {
       this.#idleTimer = null;
       const quietMs = clock.monotonic() - this.#lastWriteMs;
       if (quietMs < CHECKPOINT_IDLE_MS) this.#armIdle(CHECKPOINT_IDLE_MS - quietMs);
-      else if (file.isDirty) this.#guard(() => this.#afterSync(() => file.sync()));
+      else if (file.isDirty) this.#guard(() => this.#afterSync(() => this.#syncInTurn(file)));
     }, delayMs);
+  }
+
+  async #syncInTurn(file: CheckpointFile): Promise<void> {
+    const turn = this.#options.takeTurn?.(true) ?? null;
+    this.#turn = turn;
+    try {
+      await turn?.begun;
+      if (!this.#isClosed) await file.sync(); // Else `close` does so, or need not.
+    } finally {
+      this.#turn = null;
+      turn?.end();
+    }
   }
 
   /** Runs `action` behind a sync in flight. */
   #afterSync(action: () => Promise<void>): Promise<void> {
+    this.#turn?.hurry();
     const result = this.#syncing.then(action);
     this.#syncing = result.catch(() => undefined); // Whoever waits for `result` sees the failure.
     return result;

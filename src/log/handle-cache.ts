@@ -75,10 +75,20 @@ export class HandleCache {
     this.#handles.delete(path);
   }
 
+  /** Files that are kept. */
+  get openCount(): number {
+    return this.#handles.size;
+  }
+
+  /** Keeps none of them any longer. */
+  clear(): void {
+    this.#handles.clear();
+  }
+
   /** Closes all files, each when its last user is done; what is opened later is not kept. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#handles.clear();
+    this.clear();
     await Promise.allSettled(this.#closing);
   }
 

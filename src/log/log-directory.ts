@@ -116,6 +116,13 @@ export class LogDirectory {
   }
 }
 
+/** Whether a log has files of this name: segments, all that is written beside them, unfinished ones. */
+export function isOwnFileName(name: string): boolean {
+  const isSegment = parseSegmentFileName(name) !== null;
+  const isOurs = OURS.has(name) && name !== QUARANTINE_DIRECTORY;
+  return isSegment || isOurs || isTemporary(name) || isClaimFileName(name);
+}
+
 /** Only names that we make: the file it stands for plus our suffix. */
 function isTemporary(name: string): boolean {
   if (!name.endsWith(TEMPORARY_SUFFIX)) return false;

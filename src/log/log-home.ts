@@ -1,9 +1,12 @@
 /** What a log lives in: a directory of its own, or a store, which has the lock and the reserve then. */
 import type { DirectoryLock } from '../io/file-system.ts';
 import type { JournaledTail } from './journaled-tail.ts';
+import type { Room } from './byte-cap.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogSettings } from './log-options.ts';
 import { ensureReserve, freeReserve } from './reserve.ts';
+import type { RetentionChoice } from './retention.ts';
+import type { SyncTurn } from './sync-turns.ts';
 
 export interface LogHome {
   /** Stands in each segment header: the id of the store; 0 = of its own; null = whoever's it is. */
@@ -21,7 +24,27 @@ export interface LogHome {
   readonly journaled: JournaledTail | null;
   /** Why it is only read, when damage elsewhere in the store is why. */
   readonly readOnlyCause?: Error | null;
+  /** Lets a sync wait for its turn; null = each may begin at once. */
+  readonly takeTurn: TakeTurn | null;
+  /** What all logs of a store may have together; null = no bound. */
+  readonly room: Room | null;
+  /** Hears what is worth telling; null = nobody does. */
+  readonly events: LogEvents | null;
 }
+
+/** Hears of what happens to a log. Must not throw. */
+export interface LogEvents {
+  /** A segment began, also the first after opening. */
+  rolled(baseOffset: number): void;
+  /** Retention moved the start. */
+  retained(choice: RetentionChoice): void;
+  slowSync(durationMs: number): void;
+  /** The writer stopped for good. */
+  failed(error: Error): void;
+}
+
+/** @param isBackground  nobody waits for the sync */
+export type TakeTurn = (isBackground: boolean) => SyncTurn;
 
 /** Hears at once, before any caller does, how far a log has come. Must not throw. */
 export interface LogObserver {
@@ -52,5 +75,8 @@ export function ownHome({ lock, clock }: Pick<LogSettings<never>, 'lock' | 'cloc
     ...bareHome,
     lock: ({ fileSystem, path }) => fileSystem.lockDirectory(path, { lock, clock }),
     observer: null,
+    takeTurn: null,
+    room: null,
+    events: null,
   };
 }

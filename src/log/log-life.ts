@@ -8,6 +8,9 @@ import type { RecordOrigin } from './record.ts';
 import type { RecordSource } from './record-source.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 
+/** Files that a writer keeps open: the active segment and the checkpoint. */
+export const WRITER_FILES = 2;
+
 /** What `openLog` hands over. */
 export interface LogParts<T, Input> {
   /** Those of the whole log; some may change while it is open. */
@@ -29,4 +32,35 @@ export class LogLife {
   closing: Promise<void> | null = null;
   /** Reads that were begun and not ended: an abandoned iterator must not keep a file open. */
   readonly reads = new Set<RecordSource>();
+  /** Reads of single records so far. */
+  readCount = 0;
+  readonly #log: ReadableLog;
+  readonly #writer: LogWriter | null;
+
+  constructor({ log, writer }: Pick<LogParts<never, never>, 'log' | 'writer'>) {
+    this.#log = log;
+    this.#writer = writer;
+  }
+
+  /** Grows with each append and each read of a single record. */
+  get useCount(): number {
+    return this.readCount + (this.#writer?.appender.nextOffset ?? 0);
+  }
+
+  /** Whether closing it now would cut nobody short, and hide no failure. */
+  get isQuiet(): boolean {
+    if (this.reads.size > 0) return false;
+    const { failure = null, queuedBytes = 0 } = this.#writer?.appender ?? {};
+    return failure === null && queuedBytes === 0;
+  }
+
+  /** Files that it keeps open. */
+  get fileCount(): number {
+    return this.#log.handles.openCount + (this.#writer === null ? 0 : WRITER_FILES);
+  }
+
+  /** Closes the files that are kept for the next reader. */
+  dropFiles(): void {
+    this.#log.handles.clear();
+  }
 }

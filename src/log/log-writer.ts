@@ -19,7 +19,7 @@ import { Trimmer } from './trimmer.ts';
 
 export interface LogWriterParts {
   readonly directory: LogDirectory;
-  readonly home: Pick<LogHome, 'ownerId' | 'observer'>;
+  readonly home: Pick<LogHome, 'ownerId' | 'observer' | 'takeTurn' | 'room' | 'events'>;
   readonly settings: Omit<LogSettings<never>, 'codec'>;
   readonly loaded: LoadedLog;
   readonly checkpointFile: CheckpointFile;
@@ -37,8 +37,9 @@ export class LogWriter {
   readonly #log: ReadableLog;
 
   private constructor(parts: LogWriterParts) {
-    const { directory, settings, loaded, checkpointFile, lock, log } = parts;
+    const { directory, home, settings, loaded, checkpointFile, lock, log } = parts;
     const { clock } = settings;
+    const { takeTurn, events } = home;
     const { marks } = log;
     const fail = (cause: unknown) => this.appender.fail(cause);
     const end = endOf(loaded);
@@ -49,6 +50,7 @@ export class LogWriter {
       file: checkpointFile,
       clock,
       marks,
+      takeTurn,
       place: { offset: end.offset, segment: end.segment, position: end.position },
       onFailed: fail,
     });
@@ -56,6 +58,9 @@ export class LogWriter {
       directory,
       marks,
       active: loaded.active,
+      takeTurn,
+      clock,
+      events,
       onSynced: (place) => this.#onSynced(place),
       onFailed: fail,
     });
@@ -68,6 +73,7 @@ export class LogWriter {
       policy: settings,
       checkMs: settings.retentionCheckMs,
       keeper: this.#keeper,
+      events,
       syncLoop: this.syncLoop,
       appender: this.appender,
     });
@@ -79,7 +85,8 @@ export class LogWriter {
     const { syncLoop } = this;
     const { clock, random, queuedBytesMax } = settings;
     const epoch = checkpointFile.epochs.at(-1)?.epoch ?? 1;
-    const guard = new SpaceGuard({ directory, clock, freeBytesMin: settings.freeBytesMin });
+    const { freeBytesMin } = settings;
+    const guard = new SpaceGuard({ directory, clock, freeBytesMin, room: home.room });
     const writer = new ChunkWriter({
       directory,
       lock,
@@ -111,6 +118,7 @@ export class LogWriter {
       policy: settings,
       queuedBytesMax,
       observer: home.observer,
+      onFailed: (error) => home.events?.failed(error),
       onWritten: () => this.#onWritten(settings.durability !== 'sync'),
       onVisible: () => this.#keeper.onVisible(),
     });

@@ -43,11 +43,12 @@ export class Log<T, Input = T> implements AsyncDisposable {
   readonly #points: PointReader<T>;
   readonly #scratch: EncodableRecord = emptyEncodable();
   readonly #prepared: PreparedRecords<Input>;
-  readonly #life: LogLife;
+  /** @internal Shared by all handles of the open log. */
+  readonly life: LogLife;
 
   /** @internal */
-  constructor(parts: LogParts<T, Input>, life = new LogLife()) {
-    this.#life = life;
+  constructor(parts: LogParts<T, Input>, life = new LogLife(parts)) {
+    this.life = life;
     const { settings, codec, partition } = parts;
     this.#settings = settings;
     this.#origin = { codec, partition, limits: settings };
@@ -61,13 +62,13 @@ export class Log<T, Input = T> implements AsyncDisposable {
   /** @internal The same open log, as a partition of a topic; both are closed together. */
   as<U, UInput>(codec: Codec<U, UInput>, partition: number): Log<U, UInput> {
     const parts = { log: this.#log, writer: this.#writer, recovery: this.recovery };
-    return new Log({ settings: this.#settings, ...parts, codec, partition }, this.#life);
+    return new Log({ settings: this.#settings, ...parts, codec, partition }, this.life);
   }
 
   /** @internal Checks and encodes what a commit shall append. @throws as `append`, at once */
   forCommit(records: readonly RecordInput<Input>[]): PreparedAppend {
     const { appender } = this.#writable('commit');
-    const copies = this.#prepared.copies(records, this.#settings.clock.now());
+    const copies = this.#prepared.copies(records, this.#nowMs());
     return { logId: this.logId, appender, records: copies };
   }
 
@@ -159,9 +160,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
    * `details.appendedCount` says how many. What must be all or nothing belongs into one record.
    *
    * @returns offset of the first, their number, the level reached; an empty array resolves at once
-   * @throws as `append`
-   *
-   * Cost: one promise for all.
+   * @throws as `append`. Cost: one promise for all
    */
   appendBatch(
     records: readonly RecordInput<Input>[],
@@ -265,7 +264,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
    * Reads one record.
    *
    * @param options.epoch  the epoch that the offset was read in: refuses one that a power cut took back
-   * @returns null when the offset holds no record (a gap, or compacted away)
+   * @returns null when it holds no record: a gap
    * @throws OffsetOutOfRangeError, CorruptLogError, CodecUnavailableError, IoError
    */
   read(
@@ -275,8 +274,9 @@ export class Log<T, Input = T> implements AsyncDisposable {
     try {
       checkInteger('offset', offset, { min: 0 });
       this.#checkOpen();
-      const { marks, follower } = this.#log;
       const { epoch = null } = options;
+      this.life.readCount++;
+      const { marks, follower } = this.#log;
       if (follower !== null && offset >= marks.visibleOffset) {
         return follower.refresh().then(() => this.#points.read(offset, epoch));
       }
@@ -288,8 +288,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   }
 
   /**
-   * Deletes all records below `offset`: they are unreadable when this resolves, and never come
-   * back. Disk space is freed by whole segments.
+   * Deletes all records below `offset`, for good. Disk space is freed by whole segments.
    *
    * @param offset  from `startOffset` (no effect at or below it) to `visibleOffset`
    * @throws OffsetOutOfRangeError, ReadOnlyError, FailedError, IoError
@@ -324,7 +323,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
 
   /** Counters and sizes, in memory: no I/O. */
   stats(): LogStats {
-    return describeLog(this.#log, this.#writer, this.#life.closing !== null);
+    return describeLog(this.#log, this.#writer, this.life.closing !== null);
   }
 
   /**
@@ -334,8 +333,8 @@ export class Log<T, Input = T> implements AsyncDisposable {
    *   of `appendNoWait` were refused and nobody was told
    */
   close(): Promise<void> {
-    this.#life.closing ??= this.#close();
-    return this.#life.closing;
+    this.life.closing ??= this.#close();
+    return this.life.closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -348,7 +347,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
       await this.#writer?.close();
     } finally {
       this.#points.clear();
-      for (const source of this.#life.reads) source.close();
+      for (const source of this.life.reads) source.close();
       await this.#log.handles.close();
     }
   }
@@ -365,7 +364,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   #refusal(operation: string, expectedOffset?: number, signal?: AbortSignal): Error | null {
     if (this.#writer === null) return readOnlyError(this.#log, operation);
     if (signal?.aborted === true) return toError(signal.reason);
-    if (this.#life.closing !== null) return new ClosedError({ resource: 'log', name: this.path });
+    if (this.life.closing !== null) return new ClosedError({ resource: 'log', name: this.path });
     return this.#writer.appender.refusal(expectedOffset);
   }
 
@@ -376,7 +375,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
   }
 
   #checkOpen(): void {
-    if (this.#life.closing !== null) throw new ClosedError({ resource: 'log', name: this.path });
+    if (this.life.closing !== null) throw new ClosedError({ resource: 'log', name: this.path });
   }
 
   #source(options: ReadOptions, keepBuffers: boolean): RecordSource {
@@ -391,10 +390,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
       clock: this.#settings.clock,
       pollMs: this.#settings.pollMs,
       failure: () => this.#writer?.appender.failure ?? null,
-      isClosed: () => this.#life.closing !== null,
-      onClosed: () => this.#life.reads.delete(source),
+      isClosed: () => this.life.closing !== null,
+      onClosed: () => this.life.reads.delete(source),
     });
-    this.#life.reads.add(source);
+    this.life.reads.add(source);
     return source;
   }
 }

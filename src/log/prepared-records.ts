@@ -17,6 +17,8 @@ export interface PreparedAppend {
   readonly logId: number;
   readonly appender: Appender;
   readonly records: readonly EncodableRecord[];
+  /** Called when the commit has ended, one way or the other. */
+  readonly release?: () => void;
 }
 
 export class PreparedRecords<T> {

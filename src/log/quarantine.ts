@@ -13,13 +13,40 @@ import type { LogDirectory } from './log-directory.ts';
 
 /** Names that `Quarantine.copy` gives to a copy that is not finished. */
 const UNFINISHED_COPY = /^\d{20}\.log@\d+-[0-9a-f]{8}\.cut\.tmp$/;
+/** Those of what is kept: a segment's name, and where its bytes were. */
+const KEPT_NAME = /^\d{20}\.log(?:@\d+-[0-9a-f]{8}\.cut|-\d+)$/;
+
+/** Whether recovery or repair gave this name to a file in `quarantine/`. */
+export function isKeptName(name: string): boolean {
+  return KEPT_NAME.test(name);
+}
+
+/** Whether it is a copy that was not finished. */
+export function isUnfinishedCopy(name: string): boolean {
+  return UNFINISHED_COPY.test(name);
+}
 
 /** Copies that an earlier process did not finish. @throws IoError */
 export async function unfinishedCopies(directory: LogDirectory): Promise<string[]> {
   const names = await directory.fileSystem.list(directory.quarantinePath);
-  return names
-    .filter((name) => UNFINISHED_COPY.test(name))
-    .map((name) => join(directory.quarantinePath, name));
+  return names.filter(isUnfinishedCopy).map((name) => join(directory.quarantinePath, name));
+}
+
+/** Bytes of all that was cut off and kept. @throws IoError */
+export async function quarantineBytes({
+  fileSystem,
+  quarantinePath,
+}: LogDirectory): Promise<number> {
+  let sizeBytes = 0;
+  try {
+    for (const name of await fileSystem.list(quarantinePath)) {
+      const file = await fileSystem.stat(join(quarantinePath, name));
+      sizeBytes += file.sizeBytes;
+    }
+  } catch (error) {
+    if (!isIoError(error, 'ENOENT')) throw error; // There is nothing.
+  }
+  return sizeBytes;
 }
 
 export class Quarantine {

@@ -14,6 +14,7 @@ import {
   SPACE_ASKED_MS,
 } from '../core/limits.ts';
 import type { Space } from '../io/file-system.ts';
+import type { Room } from './byte-cap.ts';
 import type { LogDirectory } from './log-directory.ts';
 
 export interface SpaceGuardOptions {
@@ -21,6 +22,8 @@ export interface SpaceGuardOptions {
   readonly clock: Clock;
   /** Bytes that stay free; 0 = no guard; null = the smaller of 16 MiB and 1/64 of the disk. */
   readonly freeBytesMin: number | null;
+  /** Of all logs of a store together; null = no bound. */
+  readonly room: Room | null;
 }
 
 export class SpaceGuard {
@@ -35,16 +38,25 @@ export class SpaceGuard {
 
   /** Takes so many bytes from what is known to be there; false = `refusal` must be asked. */
   admits(sizeBytes: number): boolean {
-    const { freeBytesMin, clock } = this.#options;
-    if (freeBytesMin === 0) return true;
+    const { freeBytesMin, clock, room } = this.#options;
+    if (freeBytesMin === 0) return room?.admits(sizeBytes) ?? true;
     const isKnown = clock.monotonic() - this.#askedMs < SPACE_ASKED_MS;
     if (!isKnown || sizeBytes > this.#budgetBytes) return false;
+    if (room?.admits(sizeBytes) === false) return false;
     this.#budgetBytes -= sizeBytes;
     return true;
   }
 
-  /** Asks the file system: why so many bytes must not be written now; null when they may. */
+  /** Asks the file system, and the store: why so many bytes must not be written now; null when they may. */
   async refusal(sizeBytes: number): Promise<IoError | null> {
+    const { directory, room } = this.#options;
+    return (
+      (await this.#fullDisk(sizeBytes)) ?? (await room?.refusal(sizeBytes, directory.path)) ?? null
+    );
+  }
+
+  async #fullDisk(sizeBytes: number): Promise<IoError | null> {
+    if (this.#options.freeBytesMin === 0) return null;
     const space = await this.#space();
     if (space === null) return null;
     const floorBytes = this.#floorBytes(space);

@@ -6,18 +6,26 @@
  * again would report success for data that is gone.
  */
 import { assert } from '../core/assert.ts';
-import { UNSYNCED_SEGMENTS_MAX } from '../core/limits.ts';
+import type { Clock } from '../core/clock.ts';
+import { SLOW_SYNC_MS, UNSYNCED_SEGMENTS_MAX } from '../core/limits.ts';
+import { settleAll } from '../core/settle-all.ts';
 import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { File } from '../io/file-system.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { LogDirectory } from './log-directory.ts';
+import type { LogEvents, TakeTurn } from './log-home.ts';
 import type { LogMarks } from './marks.ts';
+import type { SyncTurn } from './sync-turns.ts';
 
 export interface SyncLoopOptions {
   readonly directory: LogDirectory;
   readonly marks: LogMarks;
   /** The segment that is open for append, when there is one. */
   readonly active: Segment | null;
+  /** Bounds the syncs of a store; null = this log's may always begin. */
+  readonly takeTurn: TakeTurn | null;
+  readonly clock: Clock;
+  readonly events: LogEvents | null;
   /** Called after each sync, before anyone is answered. May throw: that fails the loop. */
   readonly onSynced: (place: SyncedPlace) => void;
   /** Called once, with the first failure. */
@@ -38,6 +46,10 @@ export class SyncLoop {
   #isDirectoryDirty = false;
   #running: Promise<void> | null = null;
   #wantedOffset = 0;
+  /** As far as somebody waits for it. */
+  #awaitedOffset = 0;
+  /** Of the sync that waits for it or runs. */
+  #turn: SyncTurn | null = null;
   /** The next sync covers every segment, whoever asked for what. */
   #wantsAll = false;
   #failure: unknown = null;
@@ -52,9 +64,10 @@ export class SyncLoop {
   /** A segment was created behind the others, its directory entry not yet durable. */
   addSegment(segment: Segment): void {
     this.#segments.push(segment);
+    this.#options.events?.rolled(segment.baseOffset);
     this.#isDirectoryDirty = true;
     // The full one is synced in the background, whatever the level, so that few are ever dirty.
-    if (this.#segments.length > 1) this.request(segment.baseOffset);
+    if (this.#segments.length > 1) this.requestInBackground(segment.baseOffset);
   }
 
   /** Waits until another segment may be dirty: at most `UNSYNCED_SEGMENTS_MAX` at a time are. */
@@ -74,6 +87,13 @@ export class SyncLoop {
 
   /** Asks that everything below `offset` be synced as soon as it is written. */
   request(offset: number): void {
+    this.#awaitedOffset = Math.max(this.#awaitedOffset, offset);
+    this.#turn?.hurry();
+    this.requestInBackground(offset);
+  }
+
+  /** The same, but nobody waits for it. */
+  requestInBackground(offset: number): void {
     this.#wantedOffset = Math.max(this.#wantedOffset, offset);
     this.poke();
   }
@@ -147,7 +167,7 @@ export class SyncLoop {
 
   async #run(): Promise<void> {
     try {
-      const place = await this.#syncOnce();
+      const place = await this.#syncInTurn();
       if (!this.#hasFailed) this.#options.onSynced(place);
       this.#running = null;
     } catch (cause) {
@@ -162,8 +182,25 @@ export class SyncLoop {
     this.poke();
   }
 
+  /** What is written until its turn comes is synced with the rest. */
+  async #syncInTurn(): Promise<SyncedPlace> {
+    const { takeTurn, marks } = this.#options;
+    if (takeTurn === null) return this.#syncOnce();
+    const turn = takeTurn(!this.#wantsAll && this.#awaitedOffset <= marks.syncedOffset);
+    this.#turn = turn;
+    try {
+      if (turn.begun !== null) await turn.begun;
+      if (this.#hasFailed) throw this.#failure; // Meanwhile.
+      return await this.#syncOnce();
+    } finally {
+      this.#turn = null;
+      turn.end();
+    }
+  }
+
   async #syncOnce(): Promise<SyncedPlace> {
-    const { marks, directory } = this.#options;
+    const { marks, directory, clock, events } = this.#options;
+    const startMs = clock.monotonic();
     const { place, segments } = this.#nextGroup();
     // A segment is clean only by a sync that was issued after its last write had finished.
     const dirty = segments
@@ -178,6 +215,8 @@ export class SyncLoop {
       segment.syncedWrites = finishedWrites;
     }
     await this.#dropSealed();
+    const durationMs = clock.monotonic() - startMs;
+    if (durationMs > SLOW_SYNC_MS) events?.slowSync(durationMs);
     if (!this.#hasFailed) marks.syncedOffset = Math.max(marks.syncedOffset, place.offset);
     return place;
   }
@@ -220,7 +259,5 @@ export class SyncLoop {
 
 /** Closes all of them, also when one cannot be. @throws the first failure */
 async function closeAll(files: readonly (File | null)[]): Promise<void> {
-  const closed = await Promise.allSettled(files.map(async (file) => file?.close()));
-  const failed = closed.find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
+  await settleAll(files.map((file) => file?.close()));
 }

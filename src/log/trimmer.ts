@@ -14,6 +14,7 @@ import type { Segment } from '../segment/segment.ts';
 import type { Appender } from './appender.ts';
 import type { CheckpointKeeper } from './checkpoint-keeper.ts';
 import type { LogDirectory } from './log-directory.ts';
+import type { LogEvents } from './log-home.ts';
 import type { ReadableLog } from './readable-log.ts';
 import { chooseRetention, type RetainedSegment, type RetentionPolicy } from './retention.ts';
 import type { SyncLoop } from './sync-loop.ts';
@@ -32,6 +33,7 @@ export interface TrimmerOptions {
   readonly policy: RetentionPolicy;
   readonly checkMs: number;
   readonly keeper: CheckpointKeeper;
+  readonly events: LogEvents | null;
   readonly syncLoop: SyncLoop;
   readonly appender: Appender;
 }
@@ -93,6 +95,7 @@ export class Trimmer {
       }
       await this.#moveStart(choice.startOffset);
       for (const reason of choice.reasons) this.deletedByReason[reason]++;
+      this.#options.events?.retained(choice);
       return {
         startOffset: choice.startOffset,
         deletedSegmentCount: choice.segmentCount,

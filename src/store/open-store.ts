@@ -1,12 +1,6 @@
 /** `openStore`: from a path to a `Store`. */
 import { join } from 'node:path';
-import {
-  ConflictError,
-  CorruptLogError,
-  isIoError,
-  NotFoundError,
-  OffsetOutOfRangeError,
-} from '../core/errors.ts';
+import { ConflictError, isIoError, NotFoundError, OffsetOutOfRangeError } from '../core/errors.ts';
 import { LOOKS_MAX } from '../core/limits.ts';
 import { randomId } from '../core/random.ts';
 import {
@@ -15,61 +9,15 @@ import {
   STORE_FILE,
   TOPICS_DIRECTORY,
 } from '../format/file-names.ts';
-import { bytes } from '../codec/codec.ts';
-import {
-  groupDeleted,
-  groupReset,
-  groups,
-  namedOffset,
-  offsetsCommitted,
-} from '../group/group-state.ts';
-import { ConsumerGroups } from '../group/groups.ts';
-import type { DirectoryLock } from '../io/file-system.ts';
-import { commitEntry } from '../journal/commit-entry.ts';
-import { Committer } from '../journal/committer.ts';
-import { EntryRegistry } from '../journal/entry-type.ts';
-import { Fold } from '../journal/fold.ts';
-import { ENTRY_BYTES_MAX, Journal, type WhenDamaged } from '../journal/journal.ts';
-import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
-import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
-import { readCheckpoint } from '../log/checkpoint-file.ts';
+import type { WhenDamaged } from '../journal/journal.ts';
+import { ByteCap } from '../log/byte-cap.ts';
 import { LogDirectory } from '../log/log-directory.ts';
-import { ownHome, type LogHome, type LogObserver } from '../log/log-home.ts';
-import type { Log } from '../log/log.ts';
-import { resolveLogOptions } from '../log/log-options.ts';
-import { openLogIn } from '../log/open-log.ts';
 import { ensureReserve } from '../log/reserve.ts';
-import {
-  partitionsAdded,
-  topicAltered,
-  topicCreated,
-  topicDeleted,
-  topicDeleting,
-  topics,
-} from '../topic/topic-state.ts';
-import { TopicCatalog } from '../topic/catalog.ts';
-import type { TopicHome } from '../topic/topic-home.ts';
-import { settleCommits } from './settle-commits.ts';
-import { readStoreFile, writeStoreFile } from './store-file.ts';
+import { assembleStore, signalsOf } from './assemble-store.ts';
+import { missing, readStoreFile, writeStoreFile } from './store-file.ts';
 import { StoreHome } from './store-home.ts';
 import { resolveStoreOptions, type StoreOptions, type StoreSettings } from './store-options.ts';
 import { Store, type StoreParts } from './store.ts';
-
-/** Everything that may stand in a journal. */
-export const ENTRY_TYPES = [
-  commitEntry,
-  runBegin,
-  runPart,
-  runEnd,
-  topicCreated,
-  topicAltered,
-  partitionsAdded,
-  topicDeleting,
-  topicDeleted,
-  offsetsCommitted,
-  groupReset,
-  groupDeleted,
-];
 
 /**
  * Opens the store in a directory, creating it when missing: its topics, and the journal that holds
@@ -104,9 +52,17 @@ export async function openStore(
 }
 
 async function openForWriting(settings: StoreSettings): Promise<Store> {
-  const whenDamaged = settings.onCorruption === 'fail' ? 'throw' : 'stop';
-  const store = new Store(await openLocked(settings, whenDamaged));
-  if (store.damage === null) return store;
+  const { fileSystem, clock } = settings;
+  const startMs = clock.monotonic();
+  const parts = await openLocked(settings, settings.onCorruption === 'fail' ? 'throw' : 'stop');
+  const store = new Store(parts);
+  if (store.damage === null) {
+    await parts.control.listen(store, fileSystem, clock);
+    const { topicCount } = store.stats();
+    const durationMs = clock.monotonic() - startMs;
+    parts.topicHome.signals.events.emit('opened', { topicCount, durationMs });
+    return store;
+  }
   await store.close(); // Others may read, too, and repair.
   const shown = await openForReading({ ...settings, readOnly: true });
   if (shown.damage !== null) return shown;
@@ -118,8 +74,8 @@ async function openForWriting(settings: StoreSettings): Promise<Store> {
 export async function openLocked(
   settings: StoreSettings,
   whenDamaged: WhenDamaged,
-): Promise<OpenedParts> {
-  const { fileSystem, clock, create } = settings;
+): Promise<StoreParts> {
+  const { fileSystem, clock, create, storeBytesMax: bytesMax } = settings;
   if (create) await fileSystem.makeDirectory(settings.path);
   const directory = await existingDirectory(settings);
   if (!create) await checkStoreThere(directory);
@@ -128,9 +84,10 @@ export async function openLocked(
     const storeId = await identify(directory, settings);
     const { hasReserve } = await directory.list();
     await ensureReserve(directory, hasReserve);
-    const home = new StoreHome({ directory, storeId, lock });
-    const homeOf = (log: LogObserver | null) => home.forLog(log);
-    return await assemble({ directory, settings, whenDamaged, lock, homeOf });
+    const cap = bytesMax === null ? null : new ByteCap({ bytesMax, clock });
+    const signals = signalsOf(directory, clock);
+    const home = new StoreHome({ directory, storeId, lock, cap, signals });
+    return await assembleStore({ directory, settings, whenDamaged, lock, home, signals });
   } catch (error) {
     await lock.release().catch(() => undefined); // The first failure is the one to hear of.
     throw error;
@@ -142,9 +99,12 @@ async function openForReading(settings: StoreSettings): Promise<Store> {
   for (let look = 1; ; look++) {
     if ((await storedId(directory)) === null) throw noStore(directory);
     try {
-      const homeOf = () => ownHome(settings); // Not asked for anything by what only reads.
+      const signals = signalsOf(directory, settings.clock);
       const whenDamaged = settings.onCorruption === 'fail' ? 'throw' : 'stop';
-      return new Store(await assemble({ directory, settings, whenDamaged, lock: null, homeOf }));
+      const nobody = { lock: null, home: null };
+      return new Store(
+        await assembleStore({ directory, settings, whenDamaged, signals, ...nobody }),
+      );
     } catch (error) {
       // Before its first entry the store of another process has no journal.
       if (error instanceof NotFoundError) throw noStore(directory, error);
@@ -172,89 +132,6 @@ async function checkStoreThere(directory: LogDirectory): Promise<void> {
 
 function noStore({ path }: LogDirectory, cause?: unknown): NotFoundError {
   return new NotFoundError({ kind: 'store', name: path }, { cause });
-}
-
-interface Assembly {
-  readonly directory: LogDirectory;
-  readonly settings: StoreSettings;
-  readonly whenDamaged: WhenDamaged;
-  /** Null when it is only read. */
-  readonly lock: DirectoryLock | null;
-  /** The home of a log whose progress is heard of. */
-  readonly homeOf: (observer: LogObserver | null) => LogHome;
-}
-
-/** What a store is made of, and what a repair needs besides. */
-export interface OpenedParts extends StoreParts {
-  readonly topicHome: TopicHome;
-}
-
-async function assemble(assembly: Assembly): Promise<OpenedParts> {
-  const { directory, settings, whenDamaged, lock, homeOf } = assembly;
-  const { fileSystem, clock, random, freeBytesMin, durability, readOnly } = settings;
-  const fold = new Fold([topics, groups]);
-  const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
-  const shared = { fileSystem, clock, random, freeBytesMin, readOnly };
-  const journalLog = await openJournalLog(directory, settings, homeOf(journal));
-  try {
-    await journal.load(journalLog, whenDamaged);
-  } catch (error) {
-    await journalLog.close().catch(() => undefined); // The first failure is the one to hear of.
-    throw error;
-  }
-  const topicHome: TopicHome = {
-    path: join(directory.path, TOPICS_DIRECTORY),
-    clock,
-    random,
-    journal,
-    fold,
-    logHome: { ...homeOf(null), readOnlyCause: journal.damage },
-    logOptions: shared,
-    topicDefaults: { durability },
-    namedOffset: (topicId, partition) => namedOffset(fold, topicId, partition),
-  };
-  const topicCatalog = new TopicCatalog(topicHome);
-  const runs = new SnapshotRuns({
-    journal,
-    fold,
-    clock,
-    random,
-    retention: JOURNAL_RETENTION,
-    settleCommits: () => settleCommits(journal.ledger, topicCatalog),
-  });
-  journal.watch(() => runs.poke());
-  const committer = new Committer(journal);
-  return {
-    path: directory.path,
-    lock,
-    journal,
-    runs,
-    committer,
-    topics: topicCatalog,
-    groups: new ConsumerGroups(topicHome),
-    topicHome,
-  };
-}
-
-/** A new one only where there are no topics: an empty journal would hide them. */
-async function openJournalLog(
-  { fileSystem, path }: LogDirectory,
-  { clock, random, freeBytesMin, readOnly, onCorruption }: StoreSettings,
-  home: LogHome,
-): Promise<Log<Uint8Array>> {
-  const create = !(await fileSystem.list(path)).includes(TOPICS_DIRECTORY);
-  const journalPath = join(path, JOURNAL_DIRECTORY);
-  const shared = { fileSystem, clock, random, freeBytesMin, create, readOnly };
-  const options = { ...shared, onCorruption, codec: bytes, recordBytesMax: ENTRY_BYTES_MAX };
-  // One whose header a repair wrote again names no owner: it is known by its place and its id.
-  const { checkpoint } = await readCheckpoint(new LogDirectory(fileSystem, journalPath));
-  const ownHeaders = { ...home, logId: checkpoint?.logId ?? null };
-  try {
-    return await openLogIn(journalPath, resolveLogOptions(options), ownHeaders);
-  } catch (cause) {
-    if (create || !(cause instanceof NotFoundError)) throw cause;
-    throw missing(journalPath, 'the store has topics and no journal');
-  }
 }
 
 /** The store's id: from `store.json`, or a new one, when there is nothing yet. */
@@ -285,10 +162,4 @@ async function storedId({ fileSystem, path }: LogDirectory): Promise<number | nu
   }
   if (names.includes(JOURNAL_DIRECTORY)) throw missing(file, 'there is a journal beside it');
   return null;
-}
-
-function missing(file: string, why: string): CorruptLogError {
-  const reason = `it is missing, and ${why}`;
-  const range = { firstOffset: null, nextOffset: null };
-  return new CorruptLogError({ file, position: 0, kind: 'header', ...range, reason });
 }

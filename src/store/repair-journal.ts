@@ -20,7 +20,8 @@ import type { Misfit } from '../journal/misfits.ts';
 import { repairLog, type RepairReport } from '../log/repair-log.ts';
 import { newSettings } from '../topic/topic-options.ts';
 import { partitionsAdded, topicCreated, topics, type TopicState } from '../topic/topic-state.ts';
-import { openLocked, type OpenedParts } from './open-store.ts';
+import { openLocked } from './open-store.ts';
+import type { StoreParts } from './store.ts';
 import { resolveStoreOptions } from './store-options.ts';
 import { Store } from './store.ts';
 import { findTopics, type FoundTopic } from './topic-directories.ts';
@@ -111,7 +112,7 @@ interface Evidence {
 }
 
 async function rebuild(
-  parts: OpenedParts,
+  parts: StoreParts,
   { found, adopt }: Evidence,
 ): Promise<Omit<JournalRepairReport, 'log'>> {
   const { journal, runs, topicHome } = parts;
@@ -130,7 +131,7 @@ async function rebuild(
 }
 
 /** The order of partitions is that of their entries; the directories have it when one is lost. */
-function reorder({ journal, topicHome }: OpenedParts, found: readonly FoundTopic[]): string[] {
+function reorder({ journal, topicHome }: StoreParts, found: readonly FoundTopic[]): string[] {
   const { fold } = topicHome;
   const names: string[] = [];
   for (const { topicId, partitions } of found) {
@@ -158,7 +159,7 @@ function leadingLogIds(partitions: FoundTopic['partitions']): number[] {
 
 /** Null when the journal knows all of it, or that it is being deleted. */
 async function lookAtUnknown(
-  parts: OpenedParts,
+  parts: StoreParts,
   topic: FoundTopic,
   adopt: boolean,
 ): Promise<UnknownTopic | null> {
@@ -175,7 +176,7 @@ async function lookAtUnknown(
 }
 
 function obstacleTo(
-  { topics: catalog }: OpenedParts,
+  { topics: catalog }: StoreParts,
   { name, partitions }: FoundTopic,
   state: TopicState | null,
 ): string | null {
@@ -188,7 +189,7 @@ function obstacleTo(
 }
 
 async function adoptTopic(
-  { topicHome: { journal, clock, topicDefaults } }: OpenedParts,
+  { topicHome: { journal, clock, topicDefaults } }: StoreParts,
   { topicId, name, partitions }: FoundTopic,
   state: TopicState | null,
 ): Promise<void> {
@@ -204,7 +205,7 @@ async function adoptTopic(
 }
 
 function describePartitions(
-  { fold, journal }: OpenedParts['topicHome'],
+  { fold, journal }: StoreParts['topicHome'],
   found: readonly FoundTopic[],
 ): RepairedPartition[] {
   return fold.ids(topics).flatMap((id) => {

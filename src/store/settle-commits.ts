@@ -15,8 +15,9 @@ export async function settleCommits(ledger: CommitLedger, topics: TopicCatalog):
       ledger.forget(logId); // Of a topic that was deleted.
       continue;
     }
-    const log = await partition.log();
-    await log.sync();
-    ledger.synced(logId, log.syncedOffset);
+    await partition.use(async (log) => {
+      await log.sync();
+      ledger.synced(logId, log.syncedOffset);
+    });
   }
 }

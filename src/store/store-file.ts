@@ -83,3 +83,10 @@ async function unlinkIfThere(fileSystem: FileSystem, path: string): Promise<void
     if (!isIoError(error, 'ENOENT')) throw error;
   }
 }
+
+/** What a store cannot be without is not there. */
+export function missing(file: string, why: string): CorruptLogError {
+  const reason = `it is missing, and ${why}`;
+  const range = { firstOffset: null, nextOffset: null };
+  return new CorruptLogError({ file, position: 0, kind: 'header', ...range, reason });
+}

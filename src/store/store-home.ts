@@ -1,16 +1,24 @@
 /** What the logs of a store share: its lock, its reserve, its id in their headers. */
 import type { DirectoryLock } from '../io/file-system.ts';
+import type { ByteCap } from '../log/byte-cap.ts';
 import type { LogDirectory } from '../log/log-directory.ts';
 import type { LogHome, LogObserver } from '../log/log-home.ts';
 import { freeReserve } from '../log/reserve.ts';
+import { SyncTurns } from '../log/sync-turns.ts';
+import { LogReporter, type StoreSignals } from '../topic/log-reporter.ts';
 
 export interface StoreHomeParts {
   readonly directory: LogDirectory;
   readonly storeId: number;
   readonly lock: DirectoryLock;
+  /** Null without `storeBytesMax`. */
+  readonly cap: ByteCap | null;
+  readonly signals: StoreSignals;
 }
 
 export class StoreHome {
+  /** Of all logs together. */
+  readonly syncTurns = new SyncTurns();
   readonly #parts: StoreHomeParts;
   /** Of the logs that are open. */
   readonly #onLost = new Set<() => void>();
@@ -20,13 +28,21 @@ export class StoreHome {
     this.#parts = parts;
     parts.lock.onLost(() => {
       this.#isLost = true;
+      const message = 'the lock of the store was lost: another process may write to it';
+      parts.signals.health.raise({ code: 'lock-lost', message });
       for (const callback of this.#onLost) callback();
     });
   }
 
-  /** The home of a log whose progress `observer` hears of. */
-  forLog(observer: LogObserver | null): LogHome {
-    const { directory, storeId } = this.#parts;
+  /** Null without `storeBytesMax`. */
+  get cap(): ByteCap | null {
+    return this.#parts.cap;
+  }
+
+  /** The home of the journal, or of the partitions; `observer` hears of its progress. */
+  forLog(observer: LogObserver | null, rank: 'journal' | 'awaited'): LogHome {
+    const { directory, storeId, cap, signals } = this.#parts;
+    const isJournal = rank === 'journal';
     return {
       ownerId: storeId,
       logId: null,
@@ -35,6 +51,11 @@ export class StoreHome {
       giveUpReserve: () => freeReserve(directory),
       observer,
       journaled: null,
+      takeTurn: (isBackground) =>
+        this.syncTurns.take(isBackground && !isJournal ? 'background' : rank),
+      events: isJournal ? new LogReporter({ topic: null, partition: 0 }, signals) : null,
+      // What frees space is journaled first.
+      room: (isJournal ? cap?.counting() : cap) ?? null,
     };
   }
 

@@ -37,6 +37,12 @@ export interface StoreOptions {
   readonly lock?: LockChoice | undefined;
   /** Bytes that appends leave free on the disk; default null = as `LogOptions`. */
   readonly freeBytesMin?: number | null | undefined;
+  /**
+   * Bytes that all topics and the journal may have together; default null = as much as the disk has.
+   * What would pass it rejects with DiskFullError, when retention has freed what it may; appends go
+   * on when there is room.
+   */
+  readonly storeBytesMax?: number | null | undefined;
   /** Seams for tests; default the operating system's. */
   readonly fileSystem?: FileSystem | undefined;
   readonly clock?: Clock | undefined;
@@ -52,6 +58,7 @@ export interface StoreSettings {
   readonly onCorruption: StoreOnCorruption;
   readonly lock: LockChoice;
   readonly freeBytesMin: number | null;
+  readonly storeBytesMax: number | null;
   readonly fileSystem: FileSystem;
   readonly clock: Clock;
   readonly random: Random;
@@ -68,6 +75,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof StoreOptions>([
   'memory',
   'lock',
   'freeBytesMin',
+  'storeBytesMax',
   'fileSystem',
   'clock',
   'random',
@@ -81,7 +89,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof StoreOptions>([
 export function resolveStoreOptions(path: string | null, given: StoreOptions): StoreSettings {
   const options = plainOptions(given, KNOWN);
   const isInMemory = checkBoolean('memory', options.memory ?? false);
-  const { fileSystem, freeBytesMin = null } = options;
+  const { fileSystem, freeBytesMin = null, storeBytesMax = null } = options;
   if (isInMemory && (path !== null || fileSystem !== undefined)) {
     throw argumentError(TypeError, 'memory', 'without a path or a file system', options.memory);
   }
@@ -97,6 +105,8 @@ export function resolveStoreOptions(path: string | null, given: StoreOptions): S
     lock: checkChoice('lock', options.lock ?? 'auto', LOCK_CHOICES),
     freeBytesMin:
       freeBytesMin === null ? null : checkInteger('freeBytesMin', freeBytesMin, { min: 0 }),
+    storeBytesMax:
+      storeBytesMax === null ? null : checkInteger('storeBytesMax', storeBytesMax, { min: 1 }),
     fileSystem: fileSystem ?? (isInMemory ? new MemoryFileSystem() : nodeFileSystem),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,

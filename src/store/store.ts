@@ -1,14 +1,25 @@
 /** A store as its users hold it: topics in one directory, or in memory. */
 import type { DirectoryLock } from '../io/file-system.ts';
+import type { Clock } from '../core/clock.ts';
 import { ClosedError, type CorruptLogError } from '../core/errors.ts';
+import type { Health } from '../core/health-board.ts';
 import type { ConsumerGroups } from '../group/groups.ts';
 import type { Committer } from '../journal/committer.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Misfits } from '../journal/misfits.ts';
-import type { LogStats } from '../log/log-stats.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import type { TopicCatalog, TopicDescription } from '../topic/catalog.ts';
+import type { StoreSignals } from '../topic/log-reporter.ts';
+import type { StoreEvents } from '../topic/store-events.ts';
+import type { TopicDeletion } from '../topic/topic-deletions.ts';
+import type { TopicHome } from '../topic/topic-home.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
+import { StoreBytes } from './store-bytes.ts';
+import type { StoreControl } from './store-control.ts';
+import { StoreHealth } from './store-health.ts';
+import type { StoreHome } from './store-home.ts';
+import { StoreRetention } from './store-retention.ts';
+import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
 import { StoreTopic } from './store-topic.ts';
 
 /** @internal What `openStore` hands over. */
@@ -16,17 +27,15 @@ export interface StoreParts {
   readonly path: string;
   /** Null when it is only read. */
   readonly lock: DirectoryLock | null;
+  /** Null when it is only read. */
+  readonly home: StoreHome | null;
+  readonly control: StoreControl;
   readonly journal: Journal;
   readonly runs: SnapshotRuns;
   readonly committer: Committer;
   readonly topics: TopicCatalog;
   readonly groups: ConsumerGroups;
-}
-
-export interface StoreStats {
-  readonly topicCount: number;
-  /** Of the journal's log. */
-  readonly journal: LogStats;
+  readonly topicHome: TopicHome;
 }
 
 /** A consumer group of a topic. */
@@ -44,21 +53,58 @@ export class Store implements AsyncDisposable {
   /** @internal Changes of state and records for several logs, all or nothing. */
   readonly committer: Committer;
   readonly #lock: DirectoryLock | null;
+  readonly #control: StoreControl;
   readonly #journal: Journal;
   readonly #runs: SnapshotRuns;
   readonly #topics: TopicCatalog;
   readonly #groups: ConsumerGroups;
+  readonly #health: StoreHealth;
+  readonly #signals: StoreSignals;
+  readonly #retention: StoreRetention;
+  readonly #clock: Clock;
+  readonly #figures: Omit<StatsParts, 'listenerFailureCount'>;
   #closing: Promise<void> | null = null;
 
   /** @internal */
-  constructor({ path, lock, journal, runs, committer, topics, groups }: StoreParts) {
+  constructor(parts: StoreParts) {
+    const { path, lock, home, control, journal, runs, committer, topicHome } = parts;
+    const { cap = null } = home ?? {};
+    const { signals } = topicHome;
     this.path = path;
     this.committer = committer;
     this.#lock = lock;
+    this.#control = control;
     this.#journal = journal;
     this.#runs = runs;
-    this.#topics = topics;
-    this.#groups = groups;
+    this.#groups = parts.groups;
+    this.#topics = parts.topics;
+    const { clock } = topicHome;
+    this.#retention = new StoreRetention(this.#topics, clock);
+    const bytes = new StoreBytes({ journal, catalog: this.#topics, retention: this.#retention });
+    cap?.attach(bytes);
+    this.#health = new StoreHealth({ board: signals.health, journal, runs, cap });
+    this.#health.add({
+      code: 'control-unavailable',
+      look: () => (control.problem === null ? null : { message: control.problem }),
+    });
+    this.#signals = signals;
+    this.#clock = clock;
+    this.#figures = {
+      journal,
+      catalog: this.#topics,
+      openPartitions: topicHome.openPartitions,
+      bytes,
+      cap,
+      syncTurns: home?.syncTurns ?? null,
+    };
+    runs.onFailed = (error) => signals.events.emit('snapshot-failed', { error });
+    if (cap !== null) {
+      const { bytesMax } = cap;
+      cap.onRefused = () => signals.events.emit('bytes-max-reached', { bytesMax });
+    }
+    if (lock === null || journal.damage !== null) return;
+    this.#retention.start();
+    this.#topics.resumeDeletions();
   }
 
   /**
@@ -92,9 +138,34 @@ export class Store implements AsyncDisposable {
     return this.#journal.misfits;
   }
 
-  /** Figures of the store, in memory: no I/O. */
+  /** Figures of the store, in memory: no I/O. O(partitions). */
   stats(): StoreStats {
-    return { topicCount: this.#topics.list().length, journal: this.#journal.stats() };
+    const listenerFailureCount = this.#signals.events.failureCount;
+    return describeStore({ ...this.#figures, listenerFailureCount });
+  }
+
+  /** Whether everything works, and if not: what, since when, and what to do. In memory: no I/O. */
+  health(): Health {
+    return this.#health.read();
+  }
+
+  /**
+   * Calls `listener` whenever it happens, as soon as the step is done in which it did. One that throws
+   * harms nobody, a warning says so. The same is published on the channels
+   * `varve:<name>` of `node:diagnostics_channel`, of all stores of the process.
+   *
+   * @returns ends that
+   */
+  on<Name extends keyof StoreEvents>(
+    name: Name,
+    listener: (payload: StoreEvents[Name]) => unknown,
+  ): () => void {
+    return this.#signals.events.on(name, listener);
+  }
+
+  /** @internal Why other processes cannot ask this one; null when they can, or there are none. */
+  get controlProblem(): string | null {
+    return this.#control.problem;
   }
 
   /** All topics, by name. */
@@ -156,6 +227,23 @@ export class Store implements AsyncDisposable {
   }
 
   /**
+   * Deletes a topic with its records and consumer groups, also while it is used: members, reads that
+   * follow, appends and all other calls on its handles end with `ClosedError`. It is gone for good
+   * once that is journaled, and its name is free; then its files go. Of a process that dies meanwhile
+   * the next opening goes on. Files that are not Varve's stay, and are named.
+   *
+   * @returns what went with it, when its files are gone
+   * @throws NotFoundError; ReadOnlyError; IoError when a file could not be removed: the topic is
+   *   gone all the same, and the next opening tries again
+   *
+   * Durability: synced when it resolves.
+   */
+  async deleteTopic(name: string): Promise<TopicDeletion> {
+    this.#checkOpen();
+    return this.#topics.delete(name);
+  }
+
+  /**
    * Waits for pending appends, syncs everything and lets go of the directory. Idempotent.
    *
    * @throws the first failure, when everything is closed
@@ -172,15 +260,19 @@ export class Store implements AsyncDisposable {
   async #close(): Promise<void> {
     // In this order, each also when the one before failed; the first failure is thrown.
     const steps = [
+      () => this.#control.close(),
       () => this.#groups.close(),
       () => this.committer.idle(),
+      () => this.#retention.close(),
       () => this.#topics.close(),
       () => this.#runs.idle(),
       () => this.#journal.close(),
       async () => this.#lock?.release(),
     ];
+    const startMs = this.#clock.monotonic();
     const failures: unknown[] = [];
     for (const step of steps) await step().catch((error: unknown) => failures.push(error));
+    this.#signals.events.emit('closed', { durationMs: this.#clock.monotonic() - startMs });
     if (failures.length > 0) throw failures[0];
   }
 

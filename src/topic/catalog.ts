@@ -8,8 +8,10 @@ import { checkInteger } from '../core/assert.ts';
 import { NotFoundError, ReadOnlyError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import { randomId } from '../core/random.ts';
+import { settleAll } from '../core/settle-all.ts';
 import type { Partition } from './partition.ts';
 import { PartitionSet } from './partition-set.ts';
+import { TopicDeletions, type TopicDeletion } from './topic-deletions.ts';
 import type { TopicHome } from './topic-home.ts';
 import { checkName } from './topic-names.ts';
 import {
@@ -26,6 +28,7 @@ import {
   partitionsAdded,
   topicAltered,
   topicCreated,
+  topicDeleting,
   topics,
   type TopicSettings,
   type TopicState,
@@ -52,11 +55,35 @@ export class TopicCatalog {
   readonly #sets = new Map<number, PartitionSet>();
   /** Changes one after the other: two openers of one name must not both create it. */
   readonly #changes = new Mutex();
-  /** Entries of new topics that are not known to be durable, by topic id. */
-  readonly #creations = new Map<number, Promise<number>>();
+  /** Ids by name; of topics whose creation is durable. */
+  readonly #ids: Map<string, number>;
+  readonly #deletions: TopicDeletions;
 
-  constructor(home: TopicHome) {
+  /**
+   * @param forgetReaders  ends what reads a deleted topic, and forgets its positions
+   * @returns, from there, whose they were
+   */
+  constructor(home: TopicHome, forgetReaders: (topicId: number) => Promise<readonly string[]>) {
     this.#home = home;
+    this.#ids = new Map(this.#live().map(([topicId, { name }]) => [name, topicId]));
+    this.#deletions = new TopicDeletions({
+      home,
+      release: async (topicId) => {
+        const readers = await forgetReaders(topicId);
+        // Nobody needs what could not be written any more.
+        await this.#sets
+          .get(topicId)
+          ?.close()
+          .catch(() => undefined);
+        this.#sets.delete(topicId);
+        return readers;
+      },
+    });
+  }
+
+  /** Topics of which files are still there, because they could not be removed: why; or null. */
+  get deletionError(): unknown {
+    return this.#deletions.lastError;
   }
 
   /**
@@ -68,9 +95,7 @@ export class TopicCatalog {
   async open<T, Input>(name: string, given: TopicOptions<T, Input>): Promise<TopicParts<T, Input>> {
     checkName('name', name);
     const { codec, partitioner, create = true, ...wanted } = checkTopicOptions(given);
-    const topicId = this.#idOf(name) ?? (await this.#create(name, { ...wanted, create }));
-    await this.#creations.get(topicId); // It is seen when it is written: that is too early.
-    const { options, logIds } = this.#stateOf(topicId, name);
+    const [topicId, { options, logIds }] = await this.#openOrCreate(name, { ...wanted, create });
     const conflict = conflictOf(name, { ...options, partitions: logIds.length }, wanted);
     if (conflict !== null) throw conflict;
     return { partitions: this.#set(topicId, name), codec, partitioner };
@@ -130,12 +155,50 @@ export class TopicCatalog {
     return null;
   }
 
+  /** Those of all topics, used or not. */
+  partitions(): readonly Partition[] {
+    return this.#live().flatMap(([topicId, { name }]) => this.#set(topicId, name).all());
+  }
+
+  /**
+   * Deletes a topic, also while it is used. It is gone when the entry is durable; then its files go.
+   *
+   * @throws NotFoundError; IoError when files could not be removed: the next opening tries again
+   */
+  async delete(name: string): Promise<TopicDeletion> {
+    const { deletion } = await this.#changes.run(async () => {
+      const { topicId } = this.describe(name);
+      const { journal, clock, signals } = this.#home;
+      await journal.append(topicDeleting, { topicId, timeMs: clock.now() }, 'sync');
+      this.#ids.delete(name);
+      signals.events.emit('topic-deleted', { name, topicId });
+      return { deletion: this.#deletions.finish(topicId) }; // Others need not wait for the files.
+    });
+    return deletion;
+  }
+
+  /** Goes on with deletions that an earlier process began, in the background. */
+  resumeDeletions(): void {
+    this.#deletions.resume();
+  }
+
   /** Closes the logs of all topics. @throws the first failure, when all are closed */
   async close(): Promise<void> {
     await this.#changes.idle();
-    const closed = await Promise.allSettled([...this.#sets.values()].map((set) => set.close()));
-    const failed = closed.find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await this.#home.openPartitions.close();
+    await this.#deletions.idle();
+    await settleAll([...this.#sets.values()].map((set) => set.close()));
+  }
+
+  async #openOrCreate(
+    name: string,
+    wanted: TopicConfig & { readonly partitions?: number | undefined; readonly create: boolean },
+  ): Promise<readonly [topicId: number, state: TopicState]> {
+    for (;;) {
+      const topicId = this.#idOf(name) ?? (await this.#create(name, wanted));
+      const state = this.#home.fold.get(topics, String(topicId));
+      if (state !== null && !state.isDeleting) return [topicId, state]; // Else deleted meanwhile.
+    }
   }
 
   /** Runs `change` on a topic that is there, behind all changes before. */
@@ -147,7 +210,9 @@ export class TopicCatalog {
       this.#checkSound('a change of a topic');
       const { topicId } = this.describe(name);
       await change(topicId, this.#stateOf(topicId, name));
-      return this.describe(name);
+      const changed = this.describe(name);
+      this.#home.signals.events.emit('topic-altered', changed);
+      return changed;
     });
   }
 
@@ -156,12 +221,12 @@ export class TopicCatalog {
     wanted: TopicConfig & { readonly partitions?: number | undefined; readonly create: boolean },
   ): Promise<number> {
     const { partitions = PARTITIONS, create, ...config } = wanted;
-    const settings = newSettings(config, this.#home.topicDefaults);
-    checkPartitions(partitions);
     return this.#changes.run(async () => {
       const existing = this.#idOf(name); // Made by the change before this one.
       if (existing !== null) return existing;
       if (create) this.#checkSound('a new topic');
+      const settings = newSettings(config, this.#home.topicDefaults);
+      checkPartitions(partitions);
       const { random, clock, journal, logOptions } = this.#home;
       if (!create || logOptions.readOnly === true) throw this.#unknown(name);
       const topicId = randomId(random);
@@ -169,10 +234,9 @@ export class TopicCatalog {
       const logIds = [...(await set.create(0, partitions, settings))];
       const timeMs = clock.now();
       const entry = { topicId, name, logIds, options: { ...settings }, timeMs };
-      const journaled = journal.append(topicCreated, entry, 'sync');
-      this.#creations.set(topicId, journaled);
-      await journaled;
-      this.#creations.delete(topicId);
+      await journal.append(topicCreated, entry, 'sync');
+      this.#ids.set(name, topicId); // Not when it is written, and the fold has it: that is too early.
+      this.#home.signals.events.emit('topic-created', this.describe(name));
       return topicId;
     });
   }
@@ -199,7 +263,11 @@ export class TopicCatalog {
   }
 
   #idOf(name: string): number | null {
-    return this.#live().find(([, state]) => state.name === name)?.[0] ?? null;
+    const topicId = this.#ids.get(name) ?? null;
+    if (topicId === null) return null;
+    // It is gone when the entry that deletes it is written.
+    const state = this.#home.fold.get(topics, String(topicId));
+    return state === null || state.isDeleting ? null : topicId;
   }
 
   #stateOf(topicId: number, name: string): TopicState {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { present } from '../core/assert.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
+import { settleAll } from '../core/settle-all.ts';
 import type { Log } from '../log/log.ts';
 import { Partition, type PartitionParts } from './partition.ts';
 import type { TopicHome } from './topic-home.ts';
@@ -28,34 +29,65 @@ export class PartitionSet {
     return this.#state?.logIds.length ?? 0;
   }
 
+  /** @throws ClosedError when the topic was deleted */
   get settings(): TopicSettings {
-    return present(this.#state, 'asked before the topic was deleted').options;
+    const state = this.#state;
+    if (state === null) throw this.closedError();
+    return state.options;
+  }
+
+  get isDeleted(): boolean {
+    return this.#state?.isDeleting ?? true;
   }
 
   /** Whether the topic was deleted, or the store closed. */
   get isGone(): boolean {
-    return this.#isClosed || (this.#state?.isDeleting ?? true);
+    return this.#isClosed || this.isDeleted;
+  }
+
+  /** What callers of a topic that is gone are told. */
+  closedError(): ClosedError {
+    return new ClosedError({ resource: 'topic', name: this.name });
+  }
+
+  /** @throws ClosedError when the topic was deleted, or the store closed */
+  checkThere(): void {
+    if (this.isGone) throw this.closedError();
   }
 
   get random(): Random {
     return this.#home.random;
   }
 
-  /** @param number  below `count` @throws ClosedError when the store was closed */
+  /** @param number  below `count` @throws ClosedError when the store was closed, or it was deleted */
   at(number: number): Partition {
-    // Another process may have the store by now: nothing may be opened any more.
-    if (this.#isClosed) throw new ClosedError({ resource: 'topic', name: this.name });
-    const { logIds } = present(this.#state, 'the topic is there');
-    for (let next = this.#partitions.length; next <= number; next++) {
-      const logId = present(logIds[next], 'the caller checked the number');
-      this.#partitions.push(this.#make(next, { logId, settings: () => this.settings }));
-    }
+    this.checkThere(); // Another process may have the store by now: nothing may be opened any more.
+    this.#fill(number + 1);
     return present(this.#partitions[number], 'made above');
   }
 
-  /** Logs of the partitions that were used. */
+  /** All of them, also when they are closed for good: to be looked at. */
+  all(): readonly Partition[] {
+    this.#fill(this.count);
+    return this.#partitions;
+  }
+
+  #fill(count: number): void {
+    const { logIds } = present(this.#state, 'the topic is there');
+    for (let next = this.#partitions.length; next < count; next++) {
+      const logId = present(logIds[next], 'the caller checked the number');
+      this.#partitions.push(this.#make(next, { logId, settings: () => this.settings }));
+    }
+  }
+
+  /** Logs of the partitions that are open. */
   opened(): readonly Log<Uint8Array>[] {
     return this.#partitions.flatMap(({ opened }) => (opened === null ? [] : [opened]));
+  }
+
+  /** Makes everything appended so far durable. @throws as `Log.sync` */
+  async sync(): Promise<void> {
+    await Promise.all(this.#partitions.map((partition) => partition.sync()));
   }
 
   /** Creates logs for partitions from `first` on, durably. @returns their ids */
@@ -63,9 +95,8 @@ export class PartitionSet {
     const logIds: number[] = [];
     for (let number = first; number < first + count; number++) {
       const partition = this.#make(number, { logId: null, settings: () => settings });
-      const log = await partition.log();
-      logIds.push(log.logId);
-      await log.close(); // Most of many partitions are not used at once.
+      logIds.push(await partition.use((log) => Promise.resolve(log.logId)));
+      await partition.close(); // Most of many partitions are not used at once.
     }
     return logIds;
   }
@@ -89,9 +120,7 @@ export class PartitionSet {
   /** Closes every log. @throws the first failure, when all are closed */
   async close(): Promise<void> {
     this.#isClosed = true;
-    const closed = await Promise.allSettled(this.#partitions.map((one) => one.close()));
-    const failed = closed.find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await settleAll(this.#partitions.map((one) => one.close()));
   }
 
   get #state(): TopicState | null {
@@ -100,7 +129,7 @@ export class PartitionSet {
 
   #make(number: number, parts: Pick<PartitionParts, 'logId' | 'settings'>): Partition {
     const directory = join(this.#home.path, topicDirectoryName(this.name, this.topicId));
-    const { topicId } = this;
-    return new Partition({ home: this.#home, topicId, directory, number, ...parts });
+    const { topicId, name: topic } = this;
+    return new Partition({ home: this.#home, topicId, topic, directory, number, ...parts });
   }
 }

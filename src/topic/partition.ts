@@ -1,17 +1,24 @@
-/** One partition of a topic: a log of its own, opened when it is first used. */
+/** One partition of a topic: a log of its own, opened when it is used, closed when others need room. */
 import { join } from 'node:path';
 import { bytes } from '../codec/codec.ts';
 import type { Log } from '../log/log.ts';
 import { openLogIn } from '../log/open-log.ts';
 import { resolveLogOptions, type LogSettings } from '../log/log-options.ts';
+import type { Closable } from './open-partitions.ts';
 import type { TopicHome } from './topic-home.ts';
 import { configOf } from './topic-options.ts';
 import type { TopicSettings } from './topic-state.ts';
-import { CorruptLogError } from '../core/errors.ts';
+import { CorruptLogError, isIoError } from '../core/errors.ts';
+import { LogDirectory } from '../log/log-directory.ts';
+import { quarantineBytes } from '../log/quarantine.ts';
+import { LogReporter } from './log-reporter.ts';
+import { WeakList } from '../core/weak-list.ts';
 
 export interface PartitionParts {
   readonly home: TopicHome;
   readonly topicId: number;
+  /** Name of the topic. */
+  readonly topic: string;
   /** Directory of the topic. */
   readonly directory: string;
   /** From 0. */
@@ -22,7 +29,19 @@ export interface PartitionParts {
   readonly settings: () => TopicSettings;
 }
 
-export class Partition {
+/** How much there is of a log. */
+export interface LogExtent {
+  readonly sizeBytes: number;
+  readonly segmentCount: number;
+}
+
+/** Who keeps something of the open log. */
+export interface LogUser {
+  /** The log of the partition is being closed: drops what is kept of it. */
+  forget(partition: number): void;
+}
+
+export class Partition implements Closable {
   /** From 0. */
   readonly number: number;
   /** The log when it is open, and null before: hot paths need not wait for `log`. */
@@ -31,6 +50,13 @@ export class Partition {
   /** Of the log that is open: changed in place by `configure`. */
   #live: LogSettings<Uint8Array> | null = null;
   #opening: Promise<Log<Uint8Array>> | null = null;
+  /** The last closing to make room; never rejects. */
+  #making: Promise<void> = Promise.resolve();
+  readonly #keepers = new WeakList<LogUser>();
+  /** When nobody had it open. */
+  #extent: LogExtent | null = null;
+  #userCount = 0;
+  #endedUses = 0;
 
   constructor(parts: PartitionParts) {
     this.#parts = parts;
@@ -41,10 +67,80 @@ export class Partition {
     return join(this.#parts.directory, String(this.number));
   }
 
-  /** Opens the log, once. @throws as `openLog`; CorruptLogError when another log is in its place */
+  get useCount(): number {
+    return this.#endedUses + (this.opened?.life.useCount ?? 0);
+  }
+
+  get isIdle(): boolean {
+    return this.#userCount === 0 && this.opened?.life.isQuiet === true;
+  }
+
+  get fileCount(): number {
+    return this.opened?.life.fileCount ?? 0;
+  }
+
+  /** Of the log now, or when it was open the last time; null = not known yet. */
+  get extent(): LogExtent | null {
+    return this.opened?.stats() ?? this.#extent;
+  }
+
+  /** Whether something of it may go by itself. */
+  get hasRetention(): boolean {
+    const { retentionMs, retentionBytes } = this.#parts.settings();
+    return retentionMs !== null || retentionBytes !== null;
+  }
+
+  /** Looks at its files, for `extent`; none when they are not there. @throws IoError */
+  async measure(): Promise<void> {
+    const { fileSystem } = this.#resolve(this.#parts.settings());
+    try {
+      const { segments } = await new LogDirectory(fileSystem, this.path).list();
+      const sizeBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+      this.#extent = { sizeBytes, segmentCount: segments.length };
+    } catch (error) {
+      if (!isIoError(error, 'ENOENT')) throw error;
+      this.#extent = { sizeBytes: 0, segmentCount: 0 }; // Opening it says that it is missing.
+    }
+  }
+
+  /**
+   * Runs `action` on the open log, which stays open until it ends.
+   *
+   * @throws as `log`, as `action`
+   */
+  async use<R>(action: (log: Log<Uint8Array>) => Promise<R>): Promise<R> {
+    const release = this.hold();
+    try {
+      return await action(await this.log());
+    } finally {
+      release();
+    }
+  }
+
+  /** Keeps the log open, once it is. @returns lets go; call it once */
+  hold(): () => void {
+    this.#userCount++;
+    return () => {
+      this.#userCount--;
+      this.#endedUses++;
+      this.#parts.home.openPartitions.released(this);
+    };
+  }
+
+  /**
+   * Opens the log, once. Who does not `hold` the partition finds it closed one day.
+   *
+   * @throws as `openLog`; CorruptLogError when another log is in its place
+   */
   log(): Promise<Log<Uint8Array>> {
-    this.#opening ??= this.#open();
+    this.#opening ??= this.#openAfter(this.#making);
     return this.#opening;
+  }
+
+  /** Makes durable what was appended, whether it is open or being closed. @throws as `Log.sync` */
+  async sync(): Promise<void> {
+    await this.#making;
+    await this.opened?.sync();
   }
 
   /** Changes the options of the log while it is open; each says itself from when on it counts. */
@@ -53,31 +149,89 @@ export class Partition {
     this.opened?.reconfigured();
   }
 
+  /** Tells `user` when the log that is open now is closed to make room. */
+  watch(user: LogUser): void {
+    this.#keepers.add(user);
+  }
+
+  dropFiles(): void {
+    this.opened?.life.dropFiles();
+  }
+
+  async closeIdle(): Promise<void> {
+    const log = this.opened;
+    if (log === null) return;
+    try {
+      // First, for a failure to be found while the log is open: such a one stays, and says so.
+      if (!log.readOnly && log.syncedOffset < log.endOffset) await log.sync();
+      // Nobody looks at retention while it is closed.
+      const mayShrink = this.hasRetention && (this.extent?.segmentCount ?? 0) > 1;
+      if (!log.readOnly && mayShrink) await log.retain().catch(() => undefined);
+    } catch {
+      return;
+    }
+    if (!this.isIdle || log !== this.opened) return; // Somebody came meanwhile.
+    this.#forget();
+    this.#making = log.close().catch(() => undefined); // Everything is synced: nothing is lost.
+    await this.#making;
+  }
+
   /** Closes the log, if it was opened. @throws as `Log.close` */
   async close(): Promise<void> {
-    const opening = this.#opening;
-    if (opening === null) return;
-    const log = await opening.catch(() => null); // Who opened it was told.
+    await this.#making;
+    this.#parts.home.openPartitions.remove(this);
+    this.#reporter().gone();
+    const log = await this.#opening?.catch(() => null); // Who opened it was told.
     await log?.close();
+  }
+
+  #forget(): void {
+    for (const user of this.#keepers.take()) user.forget(this.number);
+    this.#extent = this.extent;
+    this.#reporter().closed();
+    this.opened = null;
+    this.#live = null;
+    this.#opening = null;
+    this.#parts.home.openPartitions.remove(this);
+  }
+
+  async #openAfter(making: Promise<void>): Promise<Log<Uint8Array>> {
+    await making;
+    return this.#parts.home.openPartitions.admit(this, () => this.#open());
   }
 
   async #open(): Promise<Log<Uint8Array>> {
     const { home, settings, logId, topicId } = this.#parts;
     this.#live = { ...this.#resolve(settings()) };
+    const reporter = this.#reporter();
     try {
       const journaled =
         logId === null ? null : home.journal.tailOf(logId, home.namedOffset(topicId, this.number));
-      const log = await openLogIn(this.path, this.#live, { ...home.logHome, logId, journaled });
+      const place = { ...home.logHome, logId, journaled, events: reporter };
+      const log = await openLogIn(this.path, this.#live, place);
       if (logId !== null && log.logId !== logId) {
         await log.close();
         throw new CorruptLogError(foreignLog(this.path, { found: log.logId, expected: logId }));
       }
+      if (home.logOptions.readOnly !== true) reporter.opened(log, await this.#quarantineBytes());
       this.opened = log;
       return log;
     } catch (error) {
       this.#opening = null; // What failed may be tried again.
+      reporter.refused(error);
       throw error;
     }
+  }
+
+  #reporter(): LogReporter {
+    const { home, topic } = this.#parts;
+    return new LogReporter({ topic, partition: this.number }, home.signals);
+  }
+
+  /** Worth a warning, and no failure: none when it cannot be told. */
+  #quarantineBytes(): Promise<number> {
+    const { fileSystem } = this.#resolve(this.#parts.settings());
+    return quarantineBytes(new LogDirectory(fileSystem, this.path)).catch(() => 0);
   }
 
   #resolve(settings: TopicSettings): LogSettings<Uint8Array> {

@@ -5,6 +5,8 @@ import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { LogHome } from '../log/log-home.ts';
 import type { LogOptions } from '../log/log-options.ts';
+import type { StoreSignals } from './log-reporter.ts';
+import type { OpenPartitions } from './open-partitions.ts';
 import type { TopicConfig } from './topic-options.ts';
 
 export interface TopicHome {
@@ -15,6 +17,9 @@ export interface TopicHome {
   readonly journal: Journal;
   readonly fold: Fold;
   readonly logHome: LogHome;
+  readonly signals: StoreSignals;
+  /** Bounds how many of them are open. */
+  readonly openPartitions: OpenPartitions;
   /** What all logs of the store have in common. */
   readonly logOptions: LogOptions<never>;
   /** Of new topics. */

@@ -1,6 +1,7 @@
 /** A topic as its users hold it: append to its partitions, read them. */
 import { argumentError } from '../core/assert.ts';
 import { ClosedError } from '../core/errors.ts';
+import { settleAll } from '../core/settle-all.ts';
 import { bytes, type Codec } from '../codec/codec.ts';
 import type { AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
@@ -12,6 +13,7 @@ import type { RecordInput } from '../log/record-input.ts';
 import { RecordStream } from '../log/record-stream.ts';
 import { mergeBatches } from './merge-batches.ts';
 import { partitionOfKey, StickyPartitioner } from './partitioner.ts';
+import type { LogUser } from './partition.ts';
 import type { PartitionSet } from './partition-set.ts';
 import { checkChosen, type Partitioner } from './topic-options.ts';
 import type {
@@ -29,6 +31,7 @@ export interface TopicReadOptions extends ReadOptions {
 /** @internal Records that a commit will append to a partition. */
 export interface PartitionAppend extends PreparedAppend {
   readonly partition: number;
+  readonly release: () => void;
 }
 
 /** @internal */
@@ -47,7 +50,7 @@ const RECORD_BYTES_GUESS = 256;
  * A named sequence of records in one or more partitions, each a log of its own: order holds inside
  * a partition. Made by `Store.topic`; good until the store is closed or the topic deleted.
  */
-export class Topic<T, Input = T> {
+export class Topic<T, Input = T> implements LogUser {
   /** @internal */
   readonly partitions: PartitionSet;
   readonly #codec: Codec<T, Input>;
@@ -90,9 +93,15 @@ export class Topic<T, Input = T> {
     options: TopicAppendOptions = NO_OPTIONS,
   ): Promise<TopicAppendResult> {
     const partition = this.#partitionFor(record, options);
-    const log = this.#logs[partition] ?? (await this.#log(partition));
-    const { offset, durability } = await log.append(record, options);
-    return { partition, offset, durability };
+    const log = this.#logs[partition];
+    try {
+      const { offset, durability } = await (log === undefined || log.life.closing !== null
+        ? this.#use(partition, (own) => own.append(record, options))
+        : log.append(record, options));
+      return { partition, offset, durability };
+    } catch (error) {
+      throw this.#toldOf(error);
+    }
   }
 
   /**
@@ -109,20 +118,14 @@ export class Topic<T, Input = T> {
     options: TopicAppendOptions = NO_OPTIONS,
   ): Promise<TopicAppendBatchResult> {
     const parts = this.#divide(records, options);
-    const appended = await Promise.allSettled(
+    let durability: DurabilityLevel = options.durability ?? this.partitions.settings.durability;
+    const placements = await settleAll(
       parts.map(async ({ partition, records: own }) => {
-        const log = await this.#log(partition);
-        return { partition, result: await log.appendBatch(own, options) };
+        const result = await this.#use(partition, (log) => log.appendBatch(own, options));
+        ({ durability } = result);
+        return placementOf(partition, result);
       }),
     );
-    const placements: PlacedRecords[] = [];
-    let durability: DurabilityLevel = options.durability ?? this.partitions.settings.durability;
-    for (const answer of appended) {
-      if (answer.status === 'rejected') throw answer.reason;
-      const { partition, result } = answer.value;
-      placements.push(placementOf(partition, result));
-      ({ durability } = result);
-    }
     return { placements, recordCount: records.length, durability };
   }
 
@@ -135,6 +138,7 @@ export class Topic<T, Input = T> {
    */
   batches(options: TopicReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
     const { partitions, ...read } = options;
+    if (this.partitions.isGone) return failing(this.partitions.closedError());
     const chosen = this.#chosen(partitions);
     const isOffset = typeof read.from === 'number' || hasOffset(read.from);
     if ((isOffset || read.to !== undefined) && chosen.length !== 1) {
@@ -166,42 +170,102 @@ export class Topic<T, Input = T> {
     readonly epoch?: number;
   }): Promise<LogRecord<T> | null> {
     const { partition, offset, ...options } = position;
-    const log = await this.#log(checkChosen(partition, this.partitionCount));
-    return log.read(offset, options);
+    this.partitions.checkThere();
+    checkChosen(partition, this.partitionCount);
+    const log = this.#logs[partition];
+    if (log === undefined || log.life.closing !== null) {
+      return this.#use(partition, (own) => own.read(offset, options));
+    }
+    return log.read(offset, options).catch((error: unknown) => {
+      throw this.#toldOf(error);
+    });
   }
 
-  /** @internal Checks and encodes records for a commit, by partition. @throws as `append`, at once */
+  /**
+   * Deletes all records of one partition below an offset: see `Log.deleteBefore`.
+   *
+   * @throws RangeError for a partition that is not there; as `Log.deleteBefore`
+   */
+  async deleteBefore(position: {
+    readonly partition: number;
+    readonly offset: number;
+  }): Promise<void> {
+    this.partitions.checkThere();
+    const { partition, offset } = position;
+    checkChosen(partition, this.partitionCount);
+    await this.#use(partition, (log) => log.deleteBefore(offset));
+  }
+
+  /**
+   * @internal Checks and encodes records for a commit, by partition; each must come to its end in
+   * one, for its log stays open until then. @throws as `append`, at once
+   */
   async forCommit(
     records: readonly RecordInput<Input>[],
     options: Pick<TopicAppendOptions, 'partition'> = NO_OPTIONS,
   ): Promise<readonly PartitionAppend[]> {
     const prepared: PartitionAppend[] = [];
     for (const { partition, records: own } of this.#divide(records, options)) {
-      const log = await this.#log(partition);
-      prepared.push({ partition, ...log.forCommit(own) });
+      const used = this.partitions.at(partition);
+      const release = used.hold();
+      try {
+        const log = this.#own(await used.log(), partition);
+        prepared.push({ partition, ...log.forCommit(own), release });
+      } catch (error) {
+        release();
+        for (const earlier of prepared) earlier.release();
+        throw this.#toldOf(error);
+      }
     }
     return prepared;
   }
 
   /** Makes everything appended so far durable, whatever the level. @throws as `Log.sync` */
   async sync(): Promise<void> {
-    await Promise.all(this.partitions.opened().map((log) => log.sync()));
+    this.partitions.checkThere();
+    try {
+      await this.partitions.sync();
+    } catch (error) {
+      throw this.#toldOf(error);
+    }
+  }
+
+  /** @internal */
+  forget(partition: number): void {
+    this.#logs[partition] = undefined;
   }
 
   async *#batchesOf(
     partition: number,
     options: ReadOptions,
   ): AsyncGenerator<RecordBatch<T>, void, void> {
-    const log = await this.#log(partition);
-    yield* log.batches(options);
+    const used = this.partitions.at(partition);
+    const release = used.hold();
+    try {
+      yield* this.#own(await used.log(), partition).batches(options);
+    } catch (error) {
+      throw this.#toldOf(error);
+    } finally {
+      release();
+    }
   }
 
-  async #log(partition: number): Promise<Log<T, Input>> {
+  /** Runs `action` on the log of a partition, which stays open until it ends. */
+  async #use<R>(partition: number, action: (log: Log<T, Input>) => Promise<R>): Promise<R> {
+    try {
+      return await this.partitions.at(partition).use((log) => action(this.#own(log, partition)));
+    } catch (error) {
+      throw this.#toldOf(error);
+    }
+  }
+
+  /** The handle with the topic's codec: kept while the log is open. */
+  #own(log: Log<Uint8Array>, partition: number): Log<T, Input> {
     const known = this.#logs[partition];
-    if (known !== undefined) return known;
-    const log = await this.partitions.at(partition).log();
+    if (known !== undefined && known.life === log.life) return known;
     const own = log.as(this.#codec, partition);
     this.#logs[partition] = own;
+    this.partitions.at(partition).watch(this);
     return own;
   }
 
@@ -215,7 +279,7 @@ export class Topic<T, Input = T> {
   }
 
   #partitionFor(record: RecordInput<Input>, { partition }: TopicAppendOptions): number {
-    this.#checkUsable();
+    this.partitions.checkThere();
     const { partitionCount } = this;
     if (partition !== undefined) return checkChosen(partition, partitionCount);
     if (this.#partitioner !== null) {
@@ -233,7 +297,7 @@ export class Topic<T, Input = T> {
     records: readonly RecordInput<Input>[],
     options: TopicAppendOptions,
   ): readonly { readonly partition: number; readonly records: readonly RecordInput<Input>[] }[] {
-    this.#checkUsable();
+    this.partitions.checkThere();
     if (this.partitionCount === 1 && this.#partitioner === null) {
       return [{ partition: checkChosen(options.partition ?? 0, 1), records }];
     }
@@ -252,10 +316,16 @@ export class Topic<T, Input = T> {
       .toSorted((one, two) => one.partition - two.partition);
   }
 
-  #checkUsable(): void {
-    const { isGone, name } = this.partitions;
-    if (isGone) throw new ClosedError({ resource: 'topic', name });
+  /** Of a topic that is gone, its log need not be named. */
+  #toldOf(error: unknown): unknown {
+    const { partitions } = this;
+    return error instanceof ClosedError && partitions.isGone ? partitions.closedError() : error;
   }
+}
+
+// oxlint-disable-next-line require-yield -- it fails where others bring something
+async function* failing(error: Error): AsyncGenerator<never, void, void> {
+  throw error;
 }
 
 /** A guess will do: it decides when keyless records go on to another partition. */

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EntryRegistry, type EntryType } from '../../src/journal/entry-type.ts';
-import { ENTRY_TYPES } from '../../src/store/open-store.ts';
+import { ENTRY_TYPES } from '../../src/store/store-state.ts';
 
 const FILE = join(import.meta.dirname, 'entries.json');
 

@@ -1,8 +1,10 @@
 /** The verbs for logs, on the logs of a store: reading works beside its owner, writing is refused. */
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
+import { utf8 } from '../../src/codec/codec.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
 import { contentsOf, FIRST_SEGMENT, flipByte, linesOf } from '../support/cli-logs.ts';
 import {
@@ -13,7 +15,7 @@ import {
   traceOf,
   varve,
 } from '../support/cli-stores.ts';
-import { runCli } from '../support/run-cli.ts';
+import { distPath, runCli, startProgram } from '../support/run-cli.ts';
 
 describe('a partition, while a process has the store open', () => {
   test('is read up to what was acknowledged', async () => {
@@ -134,6 +136,72 @@ describe('a store that nobody has open', () => {
     expect(await traceOf(path)).toEqual(before);
     const copy = join(path, '..', 'copy');
     expect((await runCli(['repair', journal, '--to', copy, '--yes'])).exitCode).toBe(ExitCode.ok);
+  });
+});
+
+describe('--topic', () => {
+  test('cat prints partition by partition', async () => {
+    const { path } = await openOrders();
+    const before = await traceOf(path);
+    const cat = ['cat', path, '--topic', 'orders'];
+    expect(await varve(...cat)).toMatchObject({
+      exitCode: ExitCode.ok,
+      stdout: 'a\nb\nc\nd\nx\ny\n',
+      stderr: '',
+    });
+    const placed = await runCli([...cat, '--format', String.raw`%p:%o %v\n`, '--from', '-1']);
+    expect(placed.stdout).toBe('0:3 d\n1:1 y\n');
+    const one = await runCli([...cat, '--partition', '1', '--from', '1', '--json']);
+    expect(linesOf(one.stdout)).toMatchObject([{ partition: 1, offset: 1, value: 'y' }]);
+    const some = await runCli([...cat, '--limit', '5']);
+    expect(some.stdout).toBe('a\nb\nc\nd\nx\n');
+    expect(await traceOf(path)).toEqual(before);
+  });
+
+  test('tail counts in each partition; export is of one', async () => {
+    const path = await orders();
+    const tail = await runCli(['tail', path, '--topic', 'orders', '-n', '1']);
+    expect(tail.stdout).toBe('d\ny\n');
+    const args = ['export', path, '--topic', 'orders'];
+    const exported = await runCli([...args, '--partition', '1']);
+    expect(linesOf(exported.stdout)).toHaveLength(3); // And the trailer.
+    expect(exported.stdout).toBe((await runCli(['export', await partitionOf(path, 1)])).stdout);
+    const both = await runCli(args);
+    expect(both).toMatchObject({ exitCode: ExitCode.usage, stdout: '' });
+    expect(both.stderr).toContain('choose one with --partition');
+  });
+
+  test('tail --follow prints what comes, of all partitions', async () => {
+    const { path, store } = await openOrders();
+    const topic = await store.topic('orders', { codec: utf8 });
+    const args = ['tail', path, '--topic', 'orders', '-f', '-n', '1', '--format', '%p %v '];
+    const following = startProgram(distPath('tools', 'cli.js'), args);
+    let output = '';
+    const reads = new Promise<void>((resolve) => {
+      following.stdout?.on('data', (data: Buffer) => {
+        output += data.toString();
+        if (output.includes('0 d ') && output.includes('1 y ') && !output.includes('new')) {
+          void topic.append({ value: 'new' }, { partition: 1 });
+          void topic.append({ value: 'new' }, { partition: 0 });
+        }
+        if (output.includes('0 new ') && output.includes('1 new ')) resolve();
+      });
+    });
+    await reads;
+    following.kill('SIGINT');
+    expect(await once(following, 'exit')).toEqual([ExitCode.interrupted, null]);
+  });
+
+  test.each([
+    [['--topic', 'none'], ExitCode.notFound, 'there is no topic none in'],
+    [['--topic', 'orders', '--partition', '2'], ExitCode.usage, 'partitions 0 to 1, not 2'],
+    [['--partition', '1'], ExitCode.usage, '--partition needs --topic'],
+    [['--topic', 'orders', '--from', '1'], ExitCode.usage, 'an offset needs --partition'],
+    [['--topic', 'orders', '--to', '1'], ExitCode.usage, 'an offset needs --partition'],
+  ])('cat %j is refused', async (args, exitCode, message) => {
+    const refused = await runCli(['cat', await orders(), ...args]);
+    expect(refused).toMatchObject({ exitCode, stdout: '' });
+    expect(refused.stderr).toContain(message);
   });
 });
 

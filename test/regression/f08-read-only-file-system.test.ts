@@ -35,6 +35,7 @@ const CHANGING: readonly Operation[] = [
   'create',
   'lockDirectory',
   'makeDirectory',
+  'removeDirectory',
   'rename',
   'truncate',
   'unlink',

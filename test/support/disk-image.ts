@@ -92,6 +92,11 @@ export class DiskImage {
     return this.#record('unlink', at.path, { node, from: place, to: null });
   }
 
+  removeDirectory(at: IoOperation): NameChange {
+    const { node, place } = this.tree.removeDirectory(at);
+    return this.#record('rmdir', at.path, { node, from: place, to: null });
+  }
+
   /** A datasync that was called when `covered` had settled takes effect. */
   datasync(file: FileImage, covered: readonly UnsyncedChange[]): void {
     file.persist(covered);

@@ -9,6 +9,7 @@ export const OPERATIONS = [
   'create',
   'rename',
   'unlink',
+  'removeDirectory',
   'syncDirectory',
   'space',
   'lockDirectory',

@@ -246,6 +246,15 @@ export class FaultyFileSystem implements FileSystem {
     });
   }
 
+  async removeDirectory(path: string): Promise<void> {
+    const call: Call = { operation: 'removeDirectory', path };
+    await this.#gate.call(call, {
+      run: () => this.disk.removeDirectory(call),
+      settle: settled,
+      replay: (disk) => void disk.removeDirectory(call),
+    });
+  }
+
   async syncDirectory(path: string): Promise<void> {
     const call: Call = { operation: 'syncDirectory', path };
     const covered = this.disk.settledNames(path);

@@ -2,6 +2,8 @@
 import type { FileSystem } from '../../src/io/file-system.ts';
 
 export class HeldSyncs {
+  /** Files whose sync is held, in the order in which they came. */
+  readonly waiting: string[] = [];
   #held: Promise<void> | null = null;
   #release: () => void = () => undefined;
 
@@ -12,7 +14,10 @@ export class HeldSyncs {
       const file = await open(path, mode);
       const datasync = file.datasync.bind(file);
       file.datasync = async () => {
-        if (path.includes(part)) await this.#held;
+        if (this.#held !== null && path.includes(part)) {
+          this.waiting.push(path);
+          await this.#held;
+        }
         return datasync();
       };
       return file;
@@ -27,6 +32,7 @@ export class HeldSyncs {
 
   release(): void {
     this.#release();
+    this.waiting.length = 0;
     this.#held = null;
   }
 }

@@ -17,7 +17,7 @@ import type { MemoryDirectoryNode, MemoryNode, MemoryPlace } from '../../src/io/
  */
 export type DirectoryMode = 'strict' | 'linux';
 
-export type NameKind = 'create' | 'mkdir' | 'rename' | 'unlink';
+export type NameKind = 'create' | 'mkdir' | 'rename' | 'unlink' | 'rmdir';
 
 export interface NameChange {
   readonly id: number;
@@ -128,6 +128,14 @@ function standsOn(
   if (earlier.node === change.node) return true;
   // A directory moved into another: order everything, or the two could contain each other.
   if (change.kind === 'rename' && change.node.kind === 'directory') return true;
+  // No file system removes a directory from the disk that has names in it there.
+  if (
+    change.kind === 'rmdir' &&
+    change.node.kind === 'directory' &&
+    touches(earlier, change.node)
+  ) {
+    return true;
+  }
   return [change.from, change.to].some(
     (place) => isSamePlace(place, earlier.from) || isSamePlace(place, earlier.to),
   );
@@ -138,6 +146,6 @@ function isSamePlace(one: MemoryPlace | null, other: MemoryPlace | null): boolea
   return one.directory === other.directory && one.name === other.name;
 }
 
-function touches(change: NameChange, directory: MemoryDirectoryNode): boolean {
+function touches(change: Pick<NameChange, 'from' | 'to'>, directory: MemoryDirectoryNode): boolean {
   return change.from?.directory === directory || change.to?.directory === directory;
 }

@@ -1,21 +1,30 @@
 /** `varve cat <dir>`: records of a log to stdout. */
 import { Option } from 'commander';
+import type { Log, ReadOptions } from '../../src/index.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LOG_FILES } from '../help-text.ts';
-import { checkReadablePath } from '../log-path.ts';
 import { parseCount, RANGE_OPTIONS, toReadOptions, type RangeOptions } from '../ranges.ts';
-import { GapReporter, ON_CORRUPTION_OPTION, openToRead, type DamageOptions } from '../read-log.ts';
+import { GapReporter, ON_CORRUPTION_OPTION, type DamageOptions } from '../read-log.ts';
 import { compileFilter, FILTER_OPTIONS, type FilterOptions } from '../record-filter.ts';
+import {
+  checkRange,
+  closeLogs,
+  openLogsToRead,
+  PARTITION_OPTIONS,
+  RECORDS_ARGUMENT,
+  type PartitionChoice,
+} from '../record-logs.ts';
 import { PRINT_NOTES, printOptions, RecordPrinter, type PrintOptions } from '../record-printer.ts';
 
-type CatVerbOptions = PrintOptions & RangeOptions & FilterOptions & DamageOptions;
+type CatVerbOptions = PrintOptions & RangeOptions & FilterOptions & DamageOptions & PartitionChoice;
 
 export const catVerb: Verb<CatVerbOptions> = {
   name: 'cat',
   summary: 'print records',
-  description: 'Print the records of a log, in offset order.',
-  argument: { name: '<dir>', description: 'the log' },
+  description:
+    'Print the records of a log, in offset order; of a topic, one partition after the other.',
+  argument: RECORDS_ARGUMENT,
   options: [
     ...printOptions('-f, --format <text>'),
     ...RANGE_OPTIONS,
@@ -24,6 +33,7 @@ export const catVerb: Verb<CatVerbOptions> = {
       'stop after this many records that are shown (default: all)',
     ).argParser(parseCount),
     ...FILTER_OPTIONS,
+    ...PARTITION_OPTIONS,
     ON_CORRUPTION_OPTION,
   ],
   help: {
@@ -42,8 +52,8 @@ export const catVerb: Verb<CatVerbOptions> = {
     examples: [
       { command: 'varve cat ./numbers --from -10', does: 'the values of the last ten records' },
       {
-        command: String.raw`varve cat ./users --since 15m --format '%o %t{iso} %k %v\n'`,
-        does: 'the last quarter of an hour, with offset, time and key',
+        command: String.raw`varve cat ./store --topic users --since 15m --format '%p %o %k %v\n'`,
+        does: 'the last quarter of an hour of a topic, with partition, offset and key',
       },
       {
         command: 'varve cat ./users --json --from 100 --to 200 --grep nologin | jq .key',
@@ -64,18 +74,23 @@ async function run(
   // A limit counts what is shown: with a filter the log cannot know how much to read.
   const readOptions = toReadOptions(isWanted === null ? options : range);
   const printer = new RecordPrinter(context, options, { isWanted, limit });
-  await checkReadablePath(path);
   const { output, signal } = context;
   const gaps = new GapReporter(context, options);
-  const log = await openToRead(path, options);
+  const logs = await openLogsToRead(path, options);
   try {
-    for await (const batch of log.batches({ ...readOptions, ...gaps.readOptions, signal })) {
+    checkRange(options, logs);
+    const plan = { ...readOptions, ...gaps.readOptions, signal };
+    for await (const batch of batchesOf(logs, plan)) {
       if (!printer.print(batch)) break;
       // A batch is above 64 KiB only when it is one record, so this bounds the buffer.
       if (context.isTerminal || output.isFull) await output.drain();
     }
   } finally {
-    await log.close();
+    await closeLogs(logs);
   }
   return gaps.isWhole ? ExitCode.ok : ExitCode.corrupt;
+}
+
+async function* batchesOf(logs: readonly Log<Uint8Array>[], plan: ReadOptions) {
+  for (const log of logs) yield* log.batches(plan);
 }

@@ -2,15 +2,22 @@
 import { Option } from 'commander';
 import { AtomicFile } from '../atomic-file.ts';
 import type { CommandContext, Verb } from '../command.ts';
+import { UsageError } from '../command-error.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { ExportEncoder } from '../export-format.ts';
 import { LOG_FILES } from '../help-text.ts';
-import { checkReadablePath } from '../log-path.ts';
 import { RANGE_OPTIONS, toReadOptions, type RangeOptions } from '../ranges.ts';
-import { GapReporter, ON_CORRUPTION_OPTION, openToRead, type DamageOptions } from '../read-log.ts';
+import { GapReporter, ON_CORRUPTION_OPTION, type DamageOptions } from '../read-log.ts';
+import {
+  closeLogs,
+  openLogsToRead,
+  PARTITION_OPTIONS,
+  RECORDS_ARGUMENT,
+  type PartitionChoice,
+} from '../record-logs.ts';
 import { formatPlural } from '../units.ts';
 
-interface ExportVerbOptions extends RangeOptions, DamageOptions {
+interface ExportVerbOptions extends RangeOptions, DamageOptions, PartitionChoice {
   readonly output?: string;
 }
 
@@ -24,13 +31,14 @@ export const exportVerb: Verb<ExportVerbOptions> = {
   name: 'export',
   summary: 'records as JSON lines with a checksum, for import',
   description: 'Write records with all they consist of as JSON lines, to stdout or to a file.',
-  argument: { name: '<dir>', description: 'the log' },
+  argument: RECORDS_ARGUMENT,
   options: [
     ...RANGE_OPTIONS,
     new Option(
       '-o, --output <file>',
       'write to a file, which appears or is replaced when all of it is on disk (default: stdout)',
     ),
+    ...PARTITION_OPTIONS,
     ON_CORRUPTION_OPTION,
   ],
   help: {
@@ -67,17 +75,20 @@ async function run(
   options: ExportVerbOptions,
 ): Promise<ExitCode> {
   const readOptions = toReadOptions(options);
-  await checkReadablePath(path);
   const { signal } = context;
   const gaps = new GapReporter(context, options);
-  const log = await openToRead(path, options);
+  const logs = await openLogsToRead(path, options);
   try {
+    const [log, ...others] = logs;
+    if (log === undefined || others.length > 0) {
+      throw new UsageError('an export is of one log: choose one with --partition');
+    }
     const batches = log.batches({ ...readOptions, ...gaps.readOptions, signal });
     const lines = exportLines(batches);
     if (options.output === undefined) await writeToStdout(context, lines);
     else await writeToFile(context, lines, options.output);
   } finally {
-    await log.close();
+    await closeLogs(logs);
   }
   return gaps.isWhole ? ExitCode.ok : ExitCode.corrupt;
 }

@@ -1,20 +1,17 @@
 /** `varve groups delete <store> <group>`: forgets a group's positions; a dry run unless `--yes`. */
-import type { Store } from '../../src/index.ts';
+import { deleteGroup, describeGroup } from '../../src/store/control-verbs.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { TOPIC_OPTION, topicOfGroup, type TopicChoice } from '../group-topic.ts';
 import {
-  changeStore,
   CHANGES_STORE,
   checkStorePath,
-  lookAtStore,
   STORE_ARGUMENT,
   STORE_WRITER_FILES,
-  TOPIC_OPTION,
-  topicOfGroup,
-  type TopicChoice,
 } from '../store-access.ts';
+import { changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
 import { formatPlural } from '../units.ts';
 
 interface GroupsDeleteOptions extends TopicChoice {
@@ -59,23 +56,24 @@ interface Outcome {
 }
 
 async function run(
-  { output }: CommandContext,
+  context: CommandContext,
   path: string,
   options: GroupsDeleteOptions,
   [group = '']: readonly string[],
 ): Promise<ExitCode> {
   const isDryRun = options.yes !== true;
-  const remove = async (store: Store): Promise<Outcome> => {
-    const topic = await topicOfGroup(store, group, options);
-    const { partitions } = await topic.describeGroup(group);
-    if (!isDryRun) await topic.deleteGroup(group);
+  const remove = async (desk: StoreDesk): Promise<Outcome> => {
+    const { name: topic } = await topicOfGroup(desk, path, group, options);
+    const { partitions } = await desk.ask(describeGroup, { topic, group });
+    if (!isDryRun) await desk.ask(deleteGroup, { topic, group });
     const positions = partitions.flatMap(({ partition, committedOffset: offset }) =>
       offset === null ? [] : [{ partition, offset }],
     );
-    return { path, topic: topic.name, group, isDryRun, positions };
+    return { path, topic, group, isDryRun, positions };
   };
   await checkStorePath(path);
-  const outcome = isDryRun ? await lookAtStore(path, remove) : await changeStore(path, remove);
+  const outcome = await (isDryRun ? consultStore : changeStore)(context, path, remove);
+  const { output } = context;
   if (options.json === true) {
     output.write(`${JSON.stringify(outcome)}\n`);
     return ExitCode.ok;

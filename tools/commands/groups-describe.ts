@@ -1,17 +1,13 @@
 /** `varve groups describe <store> <group>`: how far a consumer group is behind. */
 import type { GroupDescription, PartitionLag } from '../../src/index.ts';
+import { describeGroup } from '../../src/store/control-verbs.ts';
 import { JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
+import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
-import {
-  BESIDE_STORE,
-  lookAtStore,
-  STORE_ARGUMENT,
-  STORE_FILES,
-  TOPIC_OPTION,
-  topicOfGroup,
-  type TopicChoice,
-} from '../store-access.ts';
+import { TOPIC_OPTION, topicOfGroup, type TopicChoice } from '../group-topic.ts';
+import { ASKS_OWNER, checkStorePath, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { consultStore } from '../store-desk.ts';
 import { formatTable } from '../table.ts';
 import { formatCount, formatDuration, formatPlural } from '../units.ts';
 
@@ -21,7 +17,8 @@ interface GroupsDescribeOptions extends TopicChoice {
 
 const NOTES = `"committed" is the next offset to read, "-" where the group never committed; "lag" is how many offsets it
 has yet to read, of those that are left, and "oldest unread" how long the first of them has been
-there, by append time. Its members are known only to the process that has the store open.`;
+there, by append time. Its members are known only to the process that has the store open: "members"
+is null in JSON, and missing in text, when no such process was asked.`;
 
 export const groupsDescribeVerb: Verb<GroupsDescribeOptions> = {
   name: 'groups describe',
@@ -33,9 +30,9 @@ export const groupsDescribeVerb: Verb<GroupsDescribeOptions> = {
   options: [TOPIC_OPTION, JSON_OPTION],
   help: {
     notes: NOTES,
-    besideWriter: BESIDE_STORE,
+    besideWriter: ASKS_OWNER,
     exitCodes: { 0: true, 1: true, 2: true, 3: true, 4: true, 130: true },
-    files: STORE_FILES,
+    files: STORE_WRITER_FILES,
     seeAlso: ['groups ls', 'groups reset', 'topics describe'],
     examples: [
       { command: 'varve groups describe ./store billing', does: 'a table' },
@@ -54,24 +51,33 @@ export const groupsDescribeVerb: Verb<GroupsDescribeOptions> = {
 };
 
 async function run(
-  { output }: CommandContext,
+  context: CommandContext,
   path: string,
   options: GroupsDescribeOptions,
   [group = '']: readonly string[],
 ): Promise<ExitCode> {
-  const described = await lookAtStore(path, async (store) => {
-    const topic = await topicOfGroup(store, group, options);
-    return topic.describeGroup(group);
+  await checkStorePath(path);
+  const { isOwner, ...described } = await consultStore(context, path, async (desk) => {
+    const { name: topic } = await topicOfGroup(desk, path, group, options);
+    return { ...(await desk.ask(describeGroup, { topic, group })), isOwner: desk.isOwner };
   });
-  const lag = described.partitions.reduce((sum, one) => sum + one.lag, 0);
+  const { output } = context;
+  const { name, topic, partitions } = described;
+  const members = isOwner ? described.members : null;
+  const lag = partitions.reduce((sum, one) => sum + one.lag, 0);
   if (options.json === true) {
-    const { name, topic, partitions } = described;
-    output.write(`${JSON.stringify({ path, topic, name, lag, partitions })}\n`);
+    output.write(`${JSON.stringify({ path, topic, name, lag, members, partitions })}\n`);
   } else {
     output.write(table(described));
+    for (const member of members ?? []) output.write(`${memberLine(member)}\n`);
     output.write(`${formatPlural(lag, 'offset')} behind\n`);
   }
   return ExitCode.ok;
+}
+
+function memberLine({ id, partitions }: GroupDescription['members'][number]): string {
+  const what = partitions.length === 0 ? 'nothing' : `partitions ${partitions.join(', ')}`;
+  return `member ${escapeText(id)} reads ${what}`;
 }
 
 function table({ partitions }: GroupDescription): string {

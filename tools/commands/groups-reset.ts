@@ -1,23 +1,28 @@
 /** `varve groups reset <store> <group>`: sets a group's positions; a dry run unless `--yes`. */
 import { InvalidArgumentError, Option } from 'commander';
-import type { PartitionReset, ResetTo, Store } from '../../src/index.ts';
+import type { PartitionReset, ResetTo } from '../../src/index.ts';
+import { resetGroup } from '../../src/store/control-verbs.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { UsageError } from '../command-error.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { parseCount, parseDurationOption, parseTime } from '../ranges.ts';
+import { TOPIC_OPTION, topicOfGroup, type TopicChoice } from '../group-topic.ts';
 import {
-  changeStore,
+  checkPartition,
+  parsePartitionOffsets,
+  type OffsetOrEnd,
+  type PartitionOffsets,
+} from '../partition-offsets.ts';
+import { readPositions, writePositions } from '../positions-file.ts';
+import { parseDurationOption, parseTime } from '../ranges.ts';
+import {
   CHANGES_STORE,
   checkStorePath,
-  lookAtStore,
   STORE_ARGUMENT,
   STORE_WRITER_FILES,
-  TOPIC_OPTION,
-  topicOfGroup,
-  type TopicChoice,
 } from '../store-access.ts';
+import { changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
 import { formatTable } from '../table.ts';
 import { formatCount } from '../units.ts';
 
@@ -25,10 +30,12 @@ interface GroupsResetOptions extends TopicChoice {
   readonly toEarliest?: true;
   readonly toLatest?: true;
   readonly toCurrent?: true;
-  readonly toOffset?: number;
+  readonly toOffset?: PartitionOffsets;
   readonly toDatetime?: number;
   readonly byDuration?: number;
   readonly shiftBy?: number;
+  readonly fromFile?: string;
+  readonly export?: string;
   readonly partitions?: readonly number[];
   readonly yes?: true;
   readonly json?: true;
@@ -41,7 +48,9 @@ const TARGETS = [
     '--to-current',
     'as it is, within what can be read; where nothing is, the first record',
   ),
-  new Option('--to-offset <offset>', 'to this offset').argParser(parseCount),
+  new Option('--to-offset <offset>', 'to this offset; or one per partition: 0:100,1:250').argParser(
+    parsePartitionOffsets,
+  ),
   new Option(
     '--to-datetime <time>',
     'to the first record created at or after it: 2026-01-31T12:00Z (without a zone: UTC)',
@@ -53,11 +62,12 @@ const TARGETS = [
   new Option('--shift-by <count>', 'so many offsets forth or, negative, back').argParser(
     parseShift,
   ),
+  new Option('--from-file <file>', 'to the positions of its rows: topic,partition,offset'),
 ];
 
-const NOTES = `Exactly one of the options with --to, --by or --shift says where the group goes on. What lies before
-the first record or behind the last is moved to there. While the group has members, in the process
-that has the store open, nobody else can have the lock, so a reset needs that process to end first.`;
+const NOTES = `Exactly one of the options with --to, --by, --shift or --from says where the group goes on. What lies before
+the first record or behind the last is moved to there. A group that has members is not reset: they
+must leave first.`;
 
 export const groupsResetVerb: Verb<GroupsResetOptions> = {
   name: 'groups reset',
@@ -69,6 +79,7 @@ export const groupsResetVerb: Verb<GroupsResetOptions> = {
   options: [
     ...TARGETS,
     new Option('--partitions <list>', 'only these: 0,2,5 (default: all)').argParser(parseList),
+    new Option('--export <file>', 'also write where the group goes on as such rows'),
     TOPIC_OPTION,
     YES_OPTION,
     JSON_OPTION,
@@ -104,26 +115,52 @@ async function run(
   options: GroupsResetOptions,
   [group = '']: readonly string[],
 ): Promise<ExitCode> {
-  const to = targetOf(options);
+  const { to, topic: chosen } = await requestOf(options);
   const isDryRun = options.yes !== true;
-  const reset = async (store: Store): Promise<Outcome> => {
-    const topic = await topicOfGroup(store, group, options);
+  const reset = async (desk: StoreDesk): Promise<Outcome> => {
+    const found = await topicOfGroup(desk, path, group, { topic: chosen });
+    const { name: topic, partitionCount } = found;
     const { partitions } = options;
-    const wrong = partitions?.find((partition) => partition >= topic.partitionCount);
-    if (wrong !== undefined) {
-      const range = `0 to ${topic.partitionCount - 1}`;
-      throw new UsageError(
-        `--partitions: topic ${topic.name} has partitions ${range}, not ${wrong}`,
-      );
+    for (const partition of partitions ?? partitionsIn(to)) {
+      checkPartition(partition, { topic, partitionCount });
     }
-    const resets = await topic.resetGroup(group, to, { partitions, dryRun: isDryRun });
-    return { path, topic: topic.name, group, isDryRun, partitions: resets };
+    const resets = await desk.ask(resetGroup, { topic, group, to, partitions, dryRun: isDryRun });
+    return { path, topic, group, isDryRun, partitions: resets };
   };
   await checkStorePath(path);
-  const outcome = isDryRun ? await lookAtStore(path, reset) : await changeStore(path, reset);
+  const outcome = await (isDryRun ? consultStore : changeStore)(context, path, reset);
+  if (options.export !== undefined) {
+    const positions = outcome.partitions.map(({ partition, to: offset }) => ({
+      partition,
+      offset,
+    }));
+    await writePositions(options.export, { topic: outcome.topic, positions });
+  }
   if (options.json === true) context.output.write(`${JSON.stringify(outcome)}\n`);
   else writeText(context, outcome);
   return ExitCode.ok;
+}
+
+interface Request {
+  readonly to: ResetTo;
+  readonly topic: string | undefined;
+}
+
+/** @throws UsageError; CommandError for a file that is not there */
+async function requestOf(options: GroupsResetOptions): Promise<Request> {
+  const { fromFile, partitions } = options;
+  const to = targetOf(options);
+  if (partitions !== undefined && typeof to === 'object' && 'positions' in to) {
+    throw new UsageError('positions name their partitions: leave --partitions out');
+  }
+  if (fromFile === undefined) return { to, topic: options.topic };
+  const { topic, positions } = await readPositions(fromFile, options.topic);
+  return { to: { positions }, topic };
+}
+
+function partitionsIn(to: ResetTo): readonly number[] {
+  const isEach = typeof to === 'object' && 'positions' in to;
+  return isEach ? to.positions.map(({ partition }) => partition) : [];
 }
 
 /** What `--json` prints; the keys are a documented contract. */
@@ -172,10 +209,11 @@ function targetOf(options: GroupsResetOptions): ResetTo {
     options.toEarliest === true ? 'earliest' : null,
     options.toLatest === true ? 'latest' : null,
     options.toCurrent === true ? 'current' : null,
-    toOffset === undefined ? null : { offset: toOffset },
+    toOffset === undefined ? null : toOffsets(toOffset),
     toDatetime === undefined ? null : { timestamp: toDatetime },
     byDuration === undefined ? null : { ageMs: byDuration },
     shiftBy === undefined ? null : { shiftBy },
+    options.fromFile === undefined ? null : { positions: [] }, // Read when it is the only one.
   ];
   const [only, ...others] = targets.filter((target) => target !== null);
   if (only !== undefined && others.length === 0) return only;
@@ -184,6 +222,19 @@ function targetOf(options: GroupsResetOptions): ResetTo {
     only === undefined ? 'where to is missing' : 'more than one place to go to was given',
     `give one of ${names}`,
   );
+}
+
+function toOffsets(given: PartitionOffsets): ResetTo {
+  if ('only' in given) return { offset: numberOf(given.only) };
+  const positions = [...given.each].map(([partition, offset]) => {
+    return { partition, offset: numberOf(offset) };
+  });
+  return { positions };
+}
+
+/** What lies behind the end is moved to there. */
+function numberOf(offset: OffsetOrEnd): number {
+  return offset === 'end' ? Number.MAX_SAFE_INTEGER : offset;
 }
 
 function parseShift(text: string): number {

@@ -1,12 +1,15 @@
 /** `varve stats <store>`: how much a store holds, and who has it open. */
-import type { Store } from '../../src/index.ts';
+import type { Health, Store } from '../../src/index.ts';
 import type { LockState } from '../../src/io/file-system.ts';
 import { nodeFileSystem } from '../../src/io/node-file-system.ts';
+import { liveStats } from '../../src/store/control-verbs.ts';
 import { JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
-import { ExitCode } from '../exit-codes.ts';
+import type { ExitCode } from '../exit-codes.ts';
 import { describeLock } from '../log-files.ts';
-import { BESIDE_STORE, lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { ASKS_OWNER, lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { consultOwner } from '../store-desk.ts';
+import { exitCodeOf, healthPairs, lookAtHealth } from '../store-health.ts';
 import { formatPairs } from '../table.ts';
 import { readTopicExtent, sumOf, type TopicExtent } from '../topic-extent.ts';
 import { formatBytes, formatCount, formatPlural } from '../units.ts';
@@ -17,22 +20,25 @@ interface StatsVerbOptions {
 
 export const statsVerb: Verb<StatsVerbOptions> = {
   name: 'stats',
-  summary: 'how much a store holds, and who has it open',
-  description: 'Show how many topics, partitions and groups a store has, and how large it is.',
+  summary: 'how much a store holds, how it is, and who has it open',
+  description:
+    'Show how many topics, partitions and groups a store has, how large it is, and what is wrong with\n' +
+    'it. Exit code 1 when the store has failed.',
   argument: STORE_ARGUMENT,
   options: [JSON_OPTION],
   help: {
     notes:
       'Offsets and bytes of the topics are as of the last checkpoints; a "?" means that a partition has\n' +
-      'no valid one.',
-    besideWriter: BESIDE_STORE,
+      'no valid one. Members of groups are known only to the process that has the store open: without\n' +
+      'one, "memberCount" is null. The health is what the files tell: verify reads every byte of them.',
+    besideWriter: ASKS_OWNER,
     exitCodes: { 0: true, 1: true, 2: true, 3: true, 4: true, 130: true },
     files: STORE_WRITER_FILES,
     seeAlso: ['topics ls', 'groups ls', 'journal dump', 'ls'],
     examples: [
       { command: 'varve stats ./store', does: 'a table' },
       { command: 'varve stats ./store --json | jq .sizeBytes', does: 'bytes in all logs' },
-      { command: 'varve stats ./store --json | jq .lock.state', does: 'held, or free?' },
+      { command: 'varve stats ./store --json | jq .health.problems', does: 'what is wrong' },
     ],
   },
   run,
@@ -43,6 +49,9 @@ interface StoreFigures extends TopicExtent {
   readonly topicCount: number;
   readonly partitionCount: number;
   readonly groupCount: number;
+  readonly health: Health;
+  /** Null when there is no owner to tell. */
+  readonly memberCount: number | null;
   readonly journal: {
     readonly startOffset: number;
     readonly endOffset: number;
@@ -52,15 +61,26 @@ interface StoreFigures extends TopicExtent {
 }
 
 async function run(
-  { output, signal }: CommandContext,
+  context: CommandContext,
   path: string,
   options: StatsVerbOptions,
 ): Promise<ExitCode> {
-  const figures = await lookAtStore(path, (store) => figuresOf(store, signal));
+  const { output, signal } = context;
+  const seen = await lookAtStore(path, (store) => figuresOf(store, signal));
+  const live = await consultOwner(context, path, (desk) => desk.ask(liveStats, {}));
+  const figures = live === null ? seen : withLive(seen, live.value);
   const lock = await nodeFileSystem.lockState(path);
   if (options.json === true) output.write(`${JSON.stringify({ path, ...figures, lock })}\n`);
   else output.write(formatPairs(pairsOf(path, figures, lock)));
-  return ExitCode.ok;
+  return exitCodeOf(figures.health);
+}
+
+type Live = Pick<StoreFigures, 'topicCount' | 'groupCount' | 'memberCount' | 'journal'>;
+
+/** What the owner tells is newer than what is on disk. */
+function withLive(seen: StoreFigures, live: Live): StoreFigures {
+  const sizeBytes = seen.sizeBytes - seen.journal.sizeBytes + live.journal.sizeBytes;
+  return { ...seen, ...live, sizeBytes };
 }
 
 async function figuresOf(store: Store, signal: AbortSignal): Promise<StoreFigures> {
@@ -76,6 +96,8 @@ async function figuresOf(store: Store, signal: AbortSignal): Promise<StoreFigure
     topicCount: topics.length,
     partitionCount: topics.reduce((sum, { partitionCount }) => sum + partitionCount, 0),
     groupCount: store.groups().length,
+    health: await lookAtHealth(store),
+    memberCount: null,
     offsetCount: total.offsetCount,
     sizeBytes: total.sizeBytes + sizeBytes,
     journal: { startOffset, endOffset, segmentCount, sizeBytes },
@@ -83,16 +105,19 @@ async function figuresOf(store: Store, signal: AbortSignal): Promise<StoreFigure
 }
 
 function pairsOf(path: string, figures: StoreFigures, lock: LockState): [string, string][] {
-  const { topicCount, partitionCount, groupCount, offsetCount, sizeBytes, journal } = figures;
+  const { topicCount, partitionCount, groupCount, memberCount } = figures;
+  const { offsetCount, sizeBytes, journal } = figures;
+  const members = memberCount === null ? '' : ` with ${formatPlural(memberCount, 'member')}`;
   const entries = formatPlural(journal.endOffset - journal.startOffset, 'entry');
   const segments = formatPlural(journal.segmentCount, 'segment');
   return [
     ['store', path],
     ['topics', `${formatCount(topicCount)} with ${formatPlural(partitionCount, 'partition')}`],
-    ['groups', formatCount(groupCount)],
+    ['groups', formatCount(groupCount) + members],
     ['offsets', offsetCount === null ? '?' : formatCount(offsetCount)],
     ['journal', `${entries}, ${formatBytes(journal.sizeBytes)} in ${segments}`],
     ['size', `${formatBytes(sizeBytes)} with the journal`],
     ['lock', describeLock(lock)],
+    ...healthPairs(figures.health),
   ];
 }

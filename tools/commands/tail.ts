@@ -6,9 +6,15 @@ import type { CommandContext, Verb } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LOG_FILES } from '../help-text.ts';
-import { checkReadablePath } from '../log-path.ts';
 import { parseCount } from '../ranges.ts';
-import { GapReporter, ON_CORRUPTION_OPTION, openToRead, type DamageOptions } from '../read-log.ts';
+import { GapReporter, ON_CORRUPTION_OPTION, type DamageOptions } from '../read-log.ts';
+import {
+  closeLogs,
+  openLogsToRead,
+  PARTITION_OPTIONS,
+  RECORDS_ARGUMENT,
+  type PartitionChoice,
+} from '../record-logs.ts';
 import { compileFilter, FILTER_OPTIONS, type FilterOptions } from '../record-filter.ts';
 import {
   PRINT_NOTES,
@@ -18,7 +24,7 @@ import {
   type RecordFilter,
 } from '../record-printer.ts';
 
-interface TailVerbOptions extends PrintOptions, FilterOptions, DamageOptions {
+interface TailVerbOptions extends PrintOptions, FilterOptions, DamageOptions, PartitionChoice {
   readonly last: number;
   readonly follow?: true;
 }
@@ -28,7 +34,8 @@ const LAST_DEFAULT = 20;
 const SEARCH_GROWTH = 8;
 
 const NOTES = `With --grep or --key, -n counts the records that match. With --follow, records that retention
-deletes before they were printed are named on stderr, and the output goes on behind them.
+deletes before they were printed are named on stderr, and the output goes on behind them. Of a topic,
+-n counts in each partition, and --follow prints what comes as it comes.
 
 ${PRINT_NOTES}`;
 
@@ -38,7 +45,7 @@ export const tailVerb: Verb<TailVerbOptions> = {
   description:
     'Print the last records of a log; with --follow also those that are appended from then on,\n' +
     'each once and in order, until Ctrl-C.',
-  argument: { name: '<dir>', description: 'the log' },
+  argument: RECORDS_ARGUMENT,
   options: [
     new Option('-n, --last <count>', 'how many records that are there to print')
       .argParser(parseCount)
@@ -46,6 +53,7 @@ export const tailVerb: Verb<TailVerbOptions> = {
     new Option('-f, --follow', 'go on with what is appended; Ctrl-C ends it'),
     ...printOptions('--format <text>'),
     ...FILTER_OPTIONS,
+    ...PARTITION_OPTIONS,
     ON_CORRUPTION_OPTION,
   ],
   help: {
@@ -88,17 +96,21 @@ async function run(
     isWanted,
     limit: Number.POSITIVE_INFINITY,
   });
-  await checkReadablePath(path);
   const gaps = new GapReporter(context, options);
-  const log = await openToRead(path, options);
-  const isCutShort = options.follow === true && log.recovery.damage !== null;
+  const logs = await openLogsToRead(path, options);
+  const isDamaged = logs.some(({ recovery }) => recovery.damage !== null);
+  const isCutShort = options.follow === true && isDamaged;
   const follow = options.follow === true && !isCutShort;
-  try {
+  const print = async (log: Log<Uint8Array>): Promise<void> => {
     let from: number | null = await findStart(log, { context, options, isWanted });
     // Retention may pass a reader: then it goes on with what is left.
     while (from !== null) from = await printFrom(log, from, { context, follow, printer, gaps });
+  };
+  try {
+    if (follow) await Promise.all(logs.map(print));
+    else for (const log of logs) await print(log);
   } finally {
-    await log.close();
+    await closeLogs(logs);
   }
   if (isCutShort) throw cannotFollow();
   return gaps.isWhole ? ExitCode.ok : ExitCode.corrupt;

@@ -2,8 +2,13 @@
 import { Option } from 'commander';
 import type { CompressionName, DurabilityLevel, TopicConfig } from '../../src/index.ts';
 import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
+import { createTopic, listTopics } from '../../src/store/control-verbs.ts';
 import { checkName } from '../../src/topic/topic-names.ts';
-import { checkPartitions, newSettings } from '../../src/topic/topic-options.ts';
+import {
+  checkPartitions,
+  configOf as configOfSettings,
+  newSettings,
+} from '../../src/topic/topic-options.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { CommandError } from '../command-error.ts';
@@ -11,13 +16,8 @@ import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { classifyPath } from '../log-path.ts';
 import { parseCount, parseDurationOption } from '../ranges.ts';
-import {
-  changeStore,
-  CHANGES_STORE,
-  checkNewStorePath,
-  lookAtStore,
-  STORE_WRITER_FILES,
-} from '../store-access.ts';
+import { CHANGES_STORE, checkNewStorePath, STORE_WRITER_FILES } from '../store-access.ts';
+import { changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
 import { formatPlural } from '../units.ts';
 
 interface TopicsCreateOptions {
@@ -94,20 +94,21 @@ async function run(
   [name = '']: readonly string[],
 ): Promise<ExitCode> {
   const { partitions } = options;
-  const config = configOf(options);
   checkName('topic', name);
   checkPartitions(partitions);
-  const settings = newSettings(config, { durability: DURABILITY });
+  const settings = newSettings(configOf(options), { durability: DURABILITY });
+  const config = configOfSettings(settings);
   await checkNewStorePath(path);
   const isNewStore = (await classifyPath(path)) !== 'store';
   const isDryRun = options.yes !== true;
-  if (!isNewStore) await lookAtStore(path, async (store) => checkAbsent(store, name, path));
-  if (!isDryRun) {
-    await changeStore(path, async (store) => {
-      checkAbsent(store, name, path); // Somebody may have made it meanwhile.
-      await store.topic(name, { ...config, partitions });
-    });
-  }
+  const create = async (desk: StoreDesk): Promise<void> => {
+    const topics = await desk.ask(listTopics, {});
+    if (topics.some((topic) => topic.name === name)) throw topicExists(path, name);
+    // Every option: what is left out would be as the process has it that has the store open.
+    if (!isDryRun) await desk.ask(createTopic, { topic: name, partitions, options: config });
+  };
+  if (!isDryRun) await changeStore(context, path, create);
+  else if (!isNewStore) await consultStore(context, path, create);
   if (options.json === true) {
     const document = { path, name, isDryRun, isNewStore, partitionCount: partitions };
     context.output.write(`${JSON.stringify({ ...document, options: settings })}\n`);
@@ -135,13 +136,8 @@ function configOf(options: TopicsCreateOptions): TopicConfig {
   };
 }
 
-interface Topics {
-  topics(): readonly { readonly name: string }[];
-}
-
-function checkAbsent(store: Topics, name: string, path: string): void {
-  if (!store.topics().some((topic) => topic.name === name)) return;
-  throw new CommandError(
+function topicExists(path: string, name: string): CommandError {
+  return new CommandError(
     ExitCode.failure,
     `there is a topic ${name} in ${path} already`,
     'varve topics describe shows its options',

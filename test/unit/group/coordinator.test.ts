@@ -20,6 +20,7 @@ function setup(partitionCount: number, isSingle = false): Setup {
     clock,
     partitionCount: () => partitionCount,
     isSingle,
+    observer: null,
   });
   const join = () => coordinator.join({ pollMsMax: POLL_MS_MAX, onChange: () => undefined });
   return { clock, coordinator, join };
@@ -96,6 +97,7 @@ describe('GroupCoordinator', () => {
       clock,
       partitionCount: () => partitionCount,
       isSingle: false,
+      observer: null,
     });
     const join = () => coordinator.join({ pollMsMax: POLL_MS_MAX, onChange: () => undefined });
     const [a, b] = [join(), join()];

@@ -259,6 +259,25 @@ describe('a member', () => {
     expect(dead.committed(0)?.offset).toBe(0);
   });
 
+  test.each([
+    [{ positions: [{ partition: 1, offset: 0 }] }],
+    [{ positions: [{ partition: 0, offset: -1 }] }],
+    [
+      {
+        positions: [
+          { partition: 0, offset: 0 },
+          { partition: 0, offset: 1 },
+        ],
+      },
+    ],
+    [{ positions: 5 as never }],
+  ])('reset: %j is refused', async (to) => {
+    const { topic } = await setup(1, 1);
+    await expect(topic.resetGroup('g', to)).rejects.toMatchObject({
+      code: 'ERR_VARVE_INVALID_ARGUMENT',
+    });
+  });
+
   test.each([[[1]], [[-1]], [[0.5]]])('reset: partitions %j are refused', async (partitions) => {
     const { topic } = await setup(1, 1);
     await expect(topic.resetGroup('g', 'earliest', { partitions })).rejects.toMatchObject({

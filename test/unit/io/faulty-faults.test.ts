@@ -47,6 +47,7 @@ function errnoOf(promise: Promise<unknown>): Promise<string> {
 const CALLS: Readonly<Record<Operation, (fs: FaultyFileSystem, file: File) => Promise<unknown>>> = {
   realPath: (fs) => fs.realPath('/a'),
   makeDirectory: (fs) => fs.makeDirectory('/d'),
+  removeDirectory: (fs) => fs.removeDirectory('/d'),
   list: (fs) => fs.list('/'),
   stat: (fs) => fs.stat('/a'),
   open: async (fs) => (await fs.open('/a', 'read')).close(),

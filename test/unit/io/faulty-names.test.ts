@@ -232,6 +232,27 @@ describe('unlink', () => {
   });
 });
 
+describe('removeDirectory', () => {
+  test('is lost or kept, and kept only with all that emptied the directory', async () => {
+    const fs = make();
+    await fs.makeDirectory('/d');
+    await durable(fs, '/d/a', '/d/b');
+    await fs.syncDirectory('/d');
+    await fs.unlink('/d/a');
+    await fs.unlink('/d/b');
+    await fs.removeDirectory('/d');
+    expect(outcomes(fs)).toEqual([
+      '',
+      '/d/',
+      '/d/ /d/a=/d/a',
+      '/d/ /d/a=/d/a /d/b=/d/b',
+      '/d/ /d/b=/d/b',
+    ]);
+    await fs.syncDirectory('/');
+    expect(outcomes(fs)).toEqual(['']);
+  });
+});
+
 describe('a choice', () => {
   test('without: neither the change nor what stands on it', async () => {
     const fs = make();

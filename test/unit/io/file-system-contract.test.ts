@@ -326,6 +326,21 @@ describe.each(Object.entries(FILE_SYSTEMS))('%s', (_name, make) => {
       await expectErrno(fs.unlink(at('a')), 'ENOENT');
       await expectErrno(fs.unlink(at('d')), 'EISDIR');
     });
+
+    test('removeDirectory removes an empty directory, and nothing else', async () => {
+      await fs.makeDirectory(at('d', 'e'));
+      await (await fs.open(at('a'), 'create')).close();
+      await expectErrno(fs.removeDirectory(at('d')), 'ENOTEMPTY');
+      await expectErrno(fs.removeDirectory(at('a')), 'ENOTDIR');
+      await expectErrno(fs.removeDirectory(at('none')), 'ENOENT');
+      await expectErrno(fs.removeDirectory(at('none', 'x')), 'ENOENT');
+      await fs.removeDirectory(at('d', 'e'));
+      await fs.removeDirectory(at('d'));
+      expect(await fs.list(root)).toEqual(['a']);
+      await expectErrno(fs.list(at('d')), 'ENOENT');
+      await fs.makeDirectory(at('d', 'f'));
+      expect(await fs.list(at('d'))).toEqual(['f']);
+    });
   });
 });
 

@@ -20,7 +20,10 @@ type Step =
   | { readonly do: 'truncate'; readonly handle: number; readonly position: number }
   | { readonly do: 'datasync' | 'close' | 'statFile'; readonly handle: number }
   | { readonly do: 'rename'; readonly path: string; readonly to: string }
-  | { readonly do: 'mkdir' | 'list' | 'stat' | 'unlink' | 'sync'; readonly path: string };
+  | {
+      readonly do: 'mkdir' | 'rmdir' | 'list' | 'stat' | 'unlink' | 'sync';
+      readonly path: string;
+    };
 
 type HandleStep = Extract<Step, { readonly handle: number }>;
 
@@ -34,7 +37,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('truncate' as const), handle, position }),
   fc.record({ do: fc.constantFrom('datasync', 'close', 'statFile'), handle }),
   fc.record({ do: fc.constant('rename' as const), path, to: path }),
-  fc.record({ do: fc.constantFrom('mkdir', 'list', 'stat', 'unlink', 'sync'), path }),
+  fc.record({ do: fc.constantFrom('mkdir', 'rmdir', 'list', 'stat', 'unlink', 'sync'), path }),
 );
 
 test('memory and the faulty twin answer as the kernel does', async () => {
@@ -94,6 +97,8 @@ async function perform(world: World, each: Step): Promise<unknown> {
       const { kind, sizeBytes, linkCount } = await fs.stat(at);
       return kind === 'file' ? { kind, sizeBytes, linkCount } : kind;
     }
+    case 'rmdir':
+      return fs.removeDirectory(at);
     case 'unlink':
       return fs.unlink(at);
     case 'sync':

@@ -3,10 +3,13 @@ import { expect, onTestFinished, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
 import { ManualClock } from '../../../src/core/clock.ts';
+import { EventHub } from '../../../src/core/event-hub.ts';
+import { HealthBoard } from '../../../src/core/health-board.ts';
 import type { DirectoryLock } from '../../../src/io/file-system.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import { LogDirectory } from '../../../src/log/log-directory.ts';
 import { StoreHome } from '../../../src/store/store-home.ts';
+import type { StoreEvents } from '../../../src/topic/store-events.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
 import { STORE_PATH, StoreBench } from '../../support/store-fixture.ts';
 
@@ -113,10 +116,12 @@ test('a log that is opened after the lock was lost hears of it', async () => {
     onLost: (callback) => (lose = callback),
   };
   const directory = new LogDirectory(fileSystem, STORE_PATH);
-  const home = new StoreHome({ directory, storeId: 1, lock });
+  const events = new EventHub<StoreEvents>({ prefix: 'varve', origin: {} });
+  const signals = { events, health: new HealthBoard(new ManualClock()) };
+  const home = new StoreHome({ directory, storeId: 1, lock, cap: null, signals });
   lose();
   let isTold = false;
-  const own = await home.forLog(null).lock(directory);
+  const own = await home.forLog(null, 'awaited').lock(directory);
   own.onLost(() => (isTold = true));
   expect(isTold).toBe(true);
 });

@@ -11,6 +11,7 @@ import { Output } from '../../../tools/output.ts';
 import { Progress } from '../../../tools/progress.ts';
 import { ManualClock } from '../../../src/core/clock.ts';
 import { CorruptLogError, IoError, LockedError, NotFoundError } from '../../../src/core/errors.ts';
+import { OwnerError } from '../../../src/store/control-protocol.ts';
 
 const never = new AbortController().signal;
 
@@ -165,6 +166,27 @@ describe('describeFailure', () => {
     ['no error at all', 'text', ExitCode.failure],
   ])('%s', (_name, error, exitCode) => {
     expect(describeFailure(error).exitCode).toBe(exitCode);
+  });
+
+  test.each([
+    ['ERR_VARVE_NOT_FOUND', null, ExitCode.notFound, null],
+    ['ERR_VARVE_CORRUPT', null, ExitCode.corrupt, null],
+    ['ERR_VARVE_INVALID_ARGUMENT', null, ExitCode.usage, null],
+    ['ERR_VARVE_CONFLICT', { kind: 'topic' }, ExitCode.failure, null],
+    [
+      'ERR_VARVE_CONFLICT',
+      { kind: 'consumer group' },
+      ExitCode.failure,
+      'members must leave first',
+    ],
+    ['ERR_VARVE_UNSUPPORTED_VERSION', null, ExitCode.failure, 'runs an older varve'],
+    ['ERR_VARVE_FAILED', null, ExitCode.failure, 'must close it and open it again'],
+    [null, 'no object', ExitCode.failure, null],
+  ])('what the owner of a store says: %s %j', (code, details, exitCode, hint) => {
+    const failure = describeFailure(new OwnerError('no\u001B', { code, details }));
+    expect(failure).toMatchObject({ exitCode, message: String.raw`no\x1b` });
+    if (hint === null) expect(failure.hint).toBeNull();
+    else expect(failure.hint).toContain(hint);
   });
 
   test('a read-only file system: hints at a repair of a copy', () => {

@@ -102,6 +102,22 @@ describe('appendBatch', () => {
   });
 });
 
+test('deleteBefore: of one partition, up to its end', async () => {
+  const topic = await openTopic({ partitions: 2 });
+  for (const value of ['a', 'b', 'c']) await topic.append({ value }, { partition: 1 });
+  await topic.append({ value: 'x' }, { partition: 0 });
+  await topic.deleteBefore({ partition: 1, offset: 2 });
+  expect(await valuesOf(topic, 0)).toEqual(['x']);
+  expect(await valuesOf(topic, 1)).toEqual(['c']);
+  await topic.deleteBefore({ partition: 1, offset: 1 }); // No effect.
+  const beyond = topic.deleteBefore({ partition: 1, offset: 4 });
+  await expect(beyond).rejects.toMatchObject({ code: 'ERR_VARVE_OFFSET_OUT_OF_RANGE' });
+  await expect(topic.deleteBefore({ partition: 2, offset: 0 })).rejects.toThrow('from 0 to 1');
+  await topic.deleteBefore({ partition: 1, offset: 3 });
+  expect(await valuesOf(topic, 1)).toEqual([]);
+  expect(await topic.append({ value: 'd' }, { partition: 1 })).toMatchObject({ offset: 3 });
+});
+
 describe('batches', () => {
   test('reads all partitions, and ends', async () => {
     const topic = await openTopic({ partitions: 4 });

@@ -1,0 +1,110 @@
+/** What is wrong now, kept up to date by whoever notices: to be read at any time, without I/O. */
+import type { Clock } from './clock.ts';
+
+/** What may be wrong with a store. Stable names. */
+export type ProblemCode =
+  | 'lock-lost'
+  | 'journal-failed'
+  | 'partition-failed'
+  | 'partition-damaged'
+  | 'partition-read-only'
+  | 'quarantine-large'
+  | 'snapshot-failed'
+  | 'bytes-max-reached'
+  | 'commit-pending'
+  | 'control-unavailable';
+
+export interface HealthProblem {
+  readonly code: ProblemCode;
+  /** `failed`: the store changes nothing any more; `degraded`: a part of it does not work. */
+  readonly severity: 'degraded' | 'failed';
+  /** The topic that it concerns; null = none of them. */
+  readonly topic: string | null;
+  readonly partition: number | null;
+  /** When it was noticed, ms since the Unix epoch. */
+  readonly sinceMs: number;
+  /** One sentence: what is wrong. */
+  readonly message: string;
+  /** One sentence: what to do about it. */
+  readonly remedy: string;
+}
+
+export interface Health {
+  readonly status: 'ok' | 'degraded' | 'failed';
+  /** The worst first, then the oldest. */
+  readonly problems: readonly HealthProblem[];
+}
+
+/** A problem as it is noticed. */
+export interface ProblemReport extends Pick<HealthProblem, 'code' | 'message'> {
+  readonly topic?: string;
+  readonly partition?: number;
+  /** Default: now. */
+  readonly sinceMs?: number;
+}
+
+/** What it is about. */
+interface Place {
+  readonly code: ProblemCode;
+  readonly topic?: string | null | undefined;
+  readonly partition?: number | undefined;
+}
+
+const REMEDIES: Readonly<Record<ProblemCode, string>> = {
+  'lock-lost': 'close the store; see who has its lock now (varve info) before it is opened again',
+  'journal-failed': 'close the store, look after the disk, and open the store again',
+  'partition-failed': 'look after the disk, then close the store and open it again',
+  'partition-damaged': 'close the store and run varve repair on its log: dry run first',
+  'partition-read-only': 'make room on the disk, then close the store and open it again',
+  'quarantine-large': 'look at what was cut off, then varve repair --prune-quarantine',
+  'snapshot-failed':
+    'make room on the disk: the next run tries again, until then the journal grows',
+  'bytes-max-reached': 'raise storeBytesMax, delete records or topics, or set retention',
+  'commit-pending': 'make room on the disk: what is committed is applied then',
+  'control-unavailable': 'stop the process to change the store from the command line',
+};
+
+const FATAL: ReadonlySet<ProblemCode> = new Set(['lock-lost', 'journal-failed']);
+
+export class HealthBoard {
+  readonly #clock: Clock;
+  readonly #problems = new Map<string, HealthProblem>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Something is wrong. What is known of already stays as it was noticed first. */
+  raise({ code, message, topic, partition, sinceMs }: ProblemReport): void {
+    const key = keyOf({ code, topic, partition });
+    if (this.#problems.has(key)) return;
+    this.#problems.set(key, {
+      code,
+      severity: FATAL.has(code) ? 'failed' : 'degraded',
+      topic: topic ?? null,
+      partition: partition ?? null,
+      sinceMs: sinceMs ?? this.#clock.now(),
+      message,
+      remedy: REMEDIES[code],
+    });
+  }
+
+  /** It is not any more. */
+  clear(place: Place): void {
+    this.#problems.delete(keyOf(place));
+  }
+
+  /** A look at all of it. */
+  read(): Health {
+    const problems = [...this.#problems.values()].toSorted(
+      (one, two) =>
+        Number(two.severity === 'failed') - Number(one.severity === 'failed') ||
+        one.sinceMs - two.sinceMs,
+    );
+    return { status: problems[0]?.severity ?? 'ok', problems };
+  }
+}
+
+function keyOf({ code, topic = null, partition = -1 }: Place): string {
+  return `${code} ${partition} ${topic ?? ''}`;
+}

@@ -1,0 +1,122 @@
+/** Puts a store together: its journal, folded, and all that stands on it. */
+import { join } from 'node:path';
+import { bytes } from '../codec/codec.ts';
+import type { Clock } from '../core/clock.ts';
+import { NotFoundError } from '../core/errors.ts';
+import { EventHub } from '../core/event-hub.ts';
+import { HealthBoard } from '../core/health-board.ts';
+import { JOURNAL_DIRECTORY, TOPICS_DIRECTORY } from '../format/file-names.ts';
+import { namedOffset } from '../group/group-state.ts';
+import { ConsumerGroups } from '../group/groups.ts';
+import type { DirectoryLock } from '../io/file-system.ts';
+import { Committer } from '../journal/committer.ts';
+import { EntryRegistry } from '../journal/entry-type.ts';
+import { Fold } from '../journal/fold.ts';
+import { ENTRY_BYTES_MAX, Journal, type WhenDamaged } from '../journal/journal.ts';
+import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
+import { readCheckpoint } from '../log/checkpoint-file.ts';
+import { LogDirectory } from '../log/log-directory.ts';
+import { ownHome, type LogHome } from '../log/log-home.ts';
+import type { Log } from '../log/log.ts';
+import { resolveLogOptions } from '../log/log-options.ts';
+import { openLogIn } from '../log/open-log.ts';
+import { TopicCatalog } from '../topic/catalog.ts';
+import { LogReporter, type StoreSignals } from '../topic/log-reporter.ts';
+import { OpenPartitions } from '../topic/open-partitions.ts';
+import type { StoreEvents } from '../topic/store-events.ts';
+import type { TopicHome } from '../topic/topic-home.ts';
+import { settleCommits } from './settle-commits.ts';
+import { StoreControl } from './store-control.ts';
+import { missing } from './store-file.ts';
+import type { StoreHome } from './store-home.ts';
+import type { StoreSettings } from './store-options.ts';
+import { ENTRY_TYPES, REDUCERS } from './store-state.ts';
+import type { StoreParts } from './store.ts';
+
+export interface Assembly {
+  readonly directory: LogDirectory;
+  readonly settings: StoreSettings;
+  readonly whenDamaged: WhenDamaged;
+  /** Null when it is only read, as `home`. */
+  readonly lock: DirectoryLock | null;
+  readonly home: StoreHome | null;
+  readonly signals: StoreSignals;
+}
+
+/** What tells of a store in this directory. */
+export function signalsOf({ path }: LogDirectory, clock: Clock): StoreSignals {
+  const events = new EventHub<StoreEvents>({ prefix: 'varve', origin: { store: path } });
+  return { events, health: new HealthBoard(clock) };
+}
+
+/** What a store is made of. @throws as `openStore` */
+export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
+  const { directory, settings, whenDamaged, lock, home, signals } = assembly;
+  const { fileSystem, clock, random, freeBytesMin, durability, readOnly } = settings;
+  const fold = new Fold(REDUCERS);
+  const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
+  const readingHome = ownHome(settings); // Not asked for anything by what only reads.
+  const journalHome = home?.forLog(journal, 'journal') ?? readingHome;
+  const journalLog = await openJournalLog(directory, settings, journalHome);
+  try {
+    await journal.load(journalLog, whenDamaged);
+  } catch (error) {
+    await journalLog.close().catch(() => undefined); // The first failure is the one to hear of.
+    throw error;
+  }
+  const topicsHome = home?.forLog(null, 'awaited') ?? readingHome;
+  const topicHome: TopicHome = {
+    path: join(directory.path, TOPICS_DIRECTORY),
+    clock,
+    random,
+    journal,
+    fold,
+    logHome: { ...topicsHome, readOnlyCause: journal.damage },
+    signals,
+    openPartitions: new OpenPartitions({ clock }),
+    logOptions: { fileSystem, clock, random, freeBytesMin, readOnly },
+    topicDefaults: { durability },
+    namedOffset: (topicId, partition) => namedOffset(fold, topicId, partition),
+  };
+  const groups = new ConsumerGroups(topicHome);
+  const topics = new TopicCatalog(topicHome, (topicId) => groups.forgetTopic(topicId));
+  const settling = () => settleCommits(journal.ledger, topics);
+  const retention = JOURNAL_RETENTION;
+  const shared = { journal, fold, clock, random, retention };
+  const runs = new SnapshotRuns({ ...shared, settleCommits: settling });
+  journal.watch(() => runs.poke());
+  new LogReporter({ topic: null, partition: 0 }, signals).opened(journalLog, 0);
+  return {
+    path: directory.path,
+    lock,
+    home,
+    control: new StoreControl(), // Who does not write is not asked.
+    journal,
+    runs,
+    committer: new Committer(journal),
+    topics,
+    groups,
+    topicHome,
+  };
+}
+
+/** A new one only where there are no topics: an empty journal would hide them. */
+async function openJournalLog(
+  { fileSystem, path }: LogDirectory,
+  { clock, random, freeBytesMin, readOnly, onCorruption }: StoreSettings,
+  home: LogHome,
+): Promise<Log<Uint8Array>> {
+  const create = !(await fileSystem.list(path)).includes(TOPICS_DIRECTORY);
+  const journalPath = join(path, JOURNAL_DIRECTORY);
+  const shared = { fileSystem, clock, random, freeBytesMin, create, readOnly };
+  const options = { ...shared, onCorruption, codec: bytes, recordBytesMax: ENTRY_BYTES_MAX };
+  // One whose header a repair wrote again names no owner: it is known by its place and its id.
+  const { checkpoint } = await readCheckpoint(new LogDirectory(fileSystem, journalPath));
+  const ownHeaders = { ...home, logId: checkpoint?.logId ?? null };
+  try {
+    return await openLogIn(journalPath, resolveLogOptions(options), ownHeaders);
+  } catch (cause) {
+    if (create || !(cause instanceof NotFoundError)) throw cause;
+    throw missing(journalPath, 'the store has topics and no journal');
+  }
+}

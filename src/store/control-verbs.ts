@@ -1,0 +1,281 @@
+/**
+ * What can be asked of the process that has a store open: each verb is a method of `Store`, with the
+ * shape of what it takes and of what it answers.
+ *
+ * The command line runs the same verbs on a store that it opened itself, so it does not matter to it
+ * who answers.
+ */
+import { ConflictError } from '../core/errors.ts';
+import {
+  choice,
+  fieldsOf,
+  flag,
+  integer,
+  list,
+  nothing,
+  nullable,
+  optional,
+  struct,
+  structWith,
+  text,
+  type Shape,
+} from '../core/shape.ts';
+import { argumentError, checkInteger } from '../core/assert.ts';
+import { COMPRESSION_NAMES } from '../format/compression.ts';
+import type { GroupDescription } from '../group/groups.ts';
+import type { PartitionReset, ResetTo } from '../group/group-admin.ts';
+import { DURABILITY_LEVELS } from '../log/log-options.ts';
+import type { TopicDescription } from '../topic/catalog.ts';
+import type { TopicDeletion } from '../topic/topic-deletions.ts';
+import type { TopicConfig } from '../topic/topic-options.ts';
+import type { GroupListing, Store } from './store.ts';
+
+/** Something to ask of a store. */
+export interface ControlVerb<Args, Answer> {
+  readonly name: string;
+  readonly args: Shape<Args>;
+  readonly answer: Shape<Answer>;
+  run(store: Store, args: Args): Promise<Answer>;
+}
+
+const count = integer();
+
+const topicConfig: Shape<TopicConfig> = struct({
+  durability: optional(choice(DURABILITY_LEVELS)),
+  flushMs: optional(count),
+  segmentBytesMax: optional(count),
+  segmentAgeMsMax: optional(nullable(count)),
+  retentionMs: optional(nullable(count)),
+  retentionBytes: optional(nullable(count)),
+  recordBytesMax: optional(count),
+  batchBytesMax: optional(count),
+  compression: optional(choice(COMPRESSION_NAMES)),
+  compressionLevel: optional(count),
+});
+
+const topicDescription: Shape<TopicDescription> = structWith({
+  name: text,
+  topicId: count,
+  partitionCount: count,
+  createdTimeMs: count,
+  alteredTimeMs: count,
+  options: structWith({
+    durability: choice(DURABILITY_LEVELS),
+    flushMs: count,
+    segmentBytesMax: count,
+    segmentAgeMsMax: nullable(count),
+    retentionMs: nullable(count),
+    retentionBytes: nullable(count),
+    recordBytesMax: count,
+    batchBytesMax: count,
+    compression: choice(COMPRESSION_NAMES),
+    compressionLevel: nullable(count),
+  }),
+  keyMaps: list(structWith({ partitionCount: count, timeMs: count })),
+});
+
+const topicDeletion: Shape<TopicDeletion> = structWith({
+  name: text,
+  topicId: count,
+  groups: list(text),
+  deletedBytes: count,
+  keptPaths: list(text),
+});
+
+const groupListing: Shape<GroupListing> = structWith({
+  topic: text,
+  name: text,
+  memberCount: count,
+});
+
+const groupDescription: Shape<GroupDescription> = structWith({
+  name: text,
+  topic: text,
+  members: list(structWith({ id: text, partitions: list(count) })),
+  partitions: list(
+    structWith({
+      partition: count,
+      committedOffset: nullable(count),
+      metadata: text,
+      startOffset: count,
+      endOffset: count,
+      lag: count,
+      oldestUnreadAgeMs: nullable(count),
+    }),
+  ),
+});
+
+const partitionReset: Shape<PartitionReset> = structWith({
+  partition: count,
+  from: nullable(count),
+  to: count,
+});
+
+const positionList = list(struct({ partition: count, offset: count }));
+
+const resetTo: Shape<ResetTo> = {
+  check(name, value) {
+    if (value === 'earliest' || value === 'latest' || value === 'current') return value;
+    const [field, ...others] = typeof value === 'string' ? [] : fieldsOf(name, value);
+    if (field !== undefined && others.length === 0) {
+      const [key, given] = field;
+      const at = `${name}.${key}`;
+      if (key === 'offset') return { offset: checkInteger(at, given, { min: 0 }) };
+      if (key === 'timestamp') return { timestamp: checkInteger(at, given, { min: 0 }) };
+      if (key === 'ageMs') return { ageMs: checkInteger(at, given, { min: 0 }) };
+      const min = Number.MIN_SAFE_INTEGER;
+      if (key === 'positions') return { positions: positionList.check(at, given) };
+      if (key === 'shiftBy') return { shiftBy: checkInteger(at, given, { min }) };
+    }
+    throw argumentError(TypeError, name, 'a place to go to', value);
+  },
+};
+
+const noArgs = struct({});
+const topicArgs = { topic: text };
+const groupArgs = { topic: text, group: text };
+
+/** All topics, by name. */
+export const listTopics = controlVerb({
+  name: 'listTopics',
+  args: noArgs,
+  answer: list(topicDescription),
+  run: async (store) => store.topics(),
+});
+
+/** All consumer groups, by topic and name. */
+export const listGroups = controlVerb({
+  name: 'listGroups',
+  args: noArgs,
+  answer: list(groupListing),
+  run: async (store) => store.groups(),
+});
+
+/** A new topic. @throws ConflictError when there is one of this name */
+export const createTopic = controlVerb({
+  name: 'createTopic',
+  args: struct({ ...topicArgs, partitions: count, options: topicConfig }),
+  answer: topicDescription,
+  async run(store, { topic, partitions, options }) {
+    if (store.topics().some(({ name }) => name === topic)) {
+      const [stored, requested] = ['one of this name', 'a new one'];
+      throw new ConflictError({ kind: 'topic', name: topic, stored, requested });
+    }
+    await store.topic(topic, { ...options, partitions });
+    return store.describeTopic(topic);
+  },
+});
+
+export const alterTopic = controlVerb({
+  name: 'alterTopic',
+  args: struct({ ...topicArgs, options: topicConfig }),
+  answer: topicDescription,
+  run: (store, { topic, options }) => store.alterTopic(topic, options),
+});
+
+/** `partitions` is how many there shall be. */
+export const addPartitions = controlVerb({
+  name: 'addPartitions',
+  args: struct({ ...topicArgs, partitions: count }),
+  answer: topicDescription,
+  run: (store, { topic, partitions }) => store.addPartitions(topic, partitions),
+});
+
+/** What went with it, once it is gone. */
+export const deleteTopic = controlVerb({
+  name: 'deleteTopic',
+  args: struct(topicArgs),
+  answer: topicDeletion,
+  run: (store, { topic }) => store.deleteTopic(topic),
+});
+
+/** Records below the offsets. Stopped half-way, some partitions are done. */
+export const deleteRecords = controlVerb({
+  name: 'deleteRecords',
+  args: struct({ ...topicArgs, positions: positionList }),
+  answer: nothing,
+  async run(store, { topic, positions }) {
+    const handle = await store.topic(topic, { create: false });
+    for (const position of positions) await handle.deleteBefore(position);
+    return null;
+  },
+});
+
+export const describeGroup = controlVerb({
+  name: 'describeGroup',
+  args: struct(groupArgs),
+  answer: groupDescription,
+  async run(store, { topic, group }) {
+    const handle = await store.topic(topic, { create: false });
+    return handle.describeGroup(group);
+  },
+});
+
+export const resetGroup = controlVerb({
+  name: 'resetGroup',
+  args: struct({ ...groupArgs, to: resetTo, partitions: optional(list(count)), dryRun: flag }),
+  answer: list(partitionReset),
+  async run(store, { topic, group, to, ...options }) {
+    const handle = await store.topic(topic, { create: false });
+    return handle.resetGroup(group, to, options);
+  },
+});
+
+export const deleteGroup = controlVerb({
+  name: 'deleteGroup',
+  args: struct(groupArgs),
+  answer: nothing,
+  async run(store, { topic, group }) {
+    const handle = await store.topic(topic, { create: false });
+    await handle.deleteGroup(group);
+    return null;
+  },
+});
+
+/** Figures that only the owner has as they are now. */
+export const liveStats = controlVerb({
+  name: 'stats',
+  args: noArgs,
+  answer: structWith({
+    topicCount: count,
+    groupCount: count,
+    memberCount: count,
+    journal: structWith({
+      startOffset: count,
+      endOffset: count,
+      segmentCount: count,
+      sizeBytes: count,
+    }),
+  }),
+  async run(store) {
+    const { topicCount, journal } = store.stats();
+    const { startOffset, endOffset, segmentCount, sizeBytes } = journal;
+    const groups = store.groups();
+    return {
+      topicCount,
+      groupCount: groups.length,
+      memberCount: groups.reduce((sum, { memberCount }) => sum + memberCount, 0),
+      journal: { startOffset, endOffset, segmentCount, sizeBytes },
+    };
+  },
+});
+
+/** Every verb that an owner answers. */
+export const CONTROL_VERBS: readonly ControlVerb<unknown, unknown>[] = [
+  listTopics,
+  listGroups,
+  createTopic,
+  alterTopic,
+  addPartitions,
+  deleteTopic,
+  deleteRecords,
+  describeGroup,
+  resetGroup,
+  deleteGroup,
+  liveStats,
+];
+
+/** Gives a verb the types that its shapes have. */
+function controlVerb<Args, Answer>(verb: ControlVerb<Args, Answer>): ControlVerb<Args, Answer> {
+  return verb;
+}

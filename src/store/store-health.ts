@@ -1,0 +1,71 @@
+/** What is wrong with a store: what was noticed, and what can be asked at any time. */
+import type { Health, HealthBoard, ProblemReport } from '../core/health-board.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { SnapshotRuns } from '../journal/snapshot-run.ts';
+import type { ByteCap } from '../log/byte-cap.ts';
+
+/** Asked whenever health is read: in memory, without I/O. */
+export interface Probe {
+  readonly code: ProblemReport['code'];
+  /** Null = it is not. */
+  look(): Omit<ProblemReport, 'code'> | null;
+}
+
+export interface StoreHealthParts {
+  readonly board: HealthBoard;
+  readonly journal: Journal;
+  readonly runs: SnapshotRuns;
+  readonly cap: ByteCap | null;
+}
+
+export class StoreHealth {
+  readonly #board: HealthBoard;
+  readonly #probes: Probe[];
+
+  constructor({ board, journal, runs, cap }: StoreHealthParts) {
+    this.#board = board;
+    this.#probes = [
+      { code: 'snapshot-failed', look: () => snapshotProblem(runs) },
+      { code: 'bytes-max-reached', look: () => capProblem(cap) },
+      { code: 'journal-failed', look: () => journalProblem(journal) },
+    ];
+  }
+
+  /** For what others know of: the control socket, commits that wait for room. */
+  add(probe: Probe): void {
+    this.#probes.push(probe);
+  }
+
+  read(): Health {
+    for (const probe of this.#probes) {
+      const { code } = probe;
+      const problem = probe.look();
+      if (problem !== null) this.#board.raise({ code, ...problem });
+      else this.#board.clear({ code });
+    }
+    return this.#board.read();
+  }
+}
+
+function snapshotProblem({ lastError }: SnapshotRuns): Omit<ProblemReport, 'code'> | null {
+  if (lastError === null) return null;
+  return { message: `the last snapshot run of the journal failed: ${reasonOf(lastError)}` };
+}
+
+function capProblem(cap: ByteCap | null): Omit<ProblemReport, 'code'> | null {
+  if (cap === null || cap.refusedSinceMs === null) return null;
+  const message = `appends are refused: the store may have ${cap.bytesMax} bytes`;
+  return { message, sinceMs: cap.refusedSinceMs };
+}
+
+function journalProblem(journal: Journal): Omit<ProblemReport, 'code'> | null {
+  const { broken } = journal;
+  if (broken !== null) return { message: `an entry could not be applied: ${broken.message}` };
+  const { state, lastError } = journal.stats();
+  return state === 'failed' ? { message: `the journal failed: ${reasonOf(lastError)}` } : null;
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}

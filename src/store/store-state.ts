@@ -1,0 +1,31 @@
+/** Everything that a journal may hold, and the state that it adds up to. */
+import { groupDeleted, groupReset, groups, offsetsCommitted } from '../group/group-state.ts';
+import { commitEntry } from '../journal/commit-entry.ts';
+import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
+import {
+  partitionsAdded,
+  topicAltered,
+  topicCreated,
+  topicDeleted,
+  topicDeleting,
+  topics,
+} from '../topic/topic-state.ts';
+
+/** Everything that may stand in a journal. */
+export const ENTRY_TYPES = [
+  commitEntry,
+  runBegin,
+  runPart,
+  runEnd,
+  topicCreated,
+  topicAltered,
+  partitionsAdded,
+  topicDeleting,
+  topicDeleted,
+  offsetsCommitted,
+  groupReset,
+  groupDeleted,
+];
+
+/** All state of a store. */
+export const REDUCERS = [topics, groups];

@@ -1,0 +1,70 @@
+/** The figures of an open store. */
+import type { LogStats } from '../log/log-stats.ts';
+import type { ByteCap } from '../log/byte-cap.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { SyncTurns } from '../log/sync-turns.ts';
+import type { TopicCatalog } from '../topic/catalog.ts';
+import type { OpenPartitions } from '../topic/open-partitions.ts';
+import type { StoreBytes } from './store-bytes.ts';
+
+export interface StoreStats {
+  readonly topicCount: number;
+  readonly partitionCount: number;
+  /** Those whose logs are open now. */
+  readonly openPartitionCount: number;
+  /** Files that the logs and the journal keep open, about. */
+  readonly openFileCount: number;
+  /** Bytes of the journal's files and those of all partitions that were looked at so far. */
+  readonly sizeBytes: number;
+  /** Whether that is all of them: with `storeBytesMax` from the first append on. */
+  readonly isSizeComplete: boolean;
+  /** As `storeBytesMax`. */
+  readonly sizeBytesMax: number | null;
+  /** Bytes appended and not yet acknowledged, of all logs. */
+  readonly queuedBytes: number;
+  /** Syncs of all logs: those that run, and those that wait for their turn. */
+  readonly syncs: { readonly runningCount: number; readonly waitingCount: number };
+  /** Listeners of `Store.on` that threw. */
+  readonly listenerFailureCount: number;
+  /** Of the journal's log. */
+  readonly journal: LogStats;
+}
+
+export interface StatsParts {
+  readonly journal: Journal;
+  readonly catalog: TopicCatalog;
+  readonly openPartitions: OpenPartitions;
+  readonly bytes: StoreBytes;
+  readonly cap: ByteCap | null;
+  /** Null when it is only read. */
+  readonly syncTurns: SyncTurns | null;
+  readonly listenerFailureCount: number;
+}
+
+/** The segment and the checkpoint of the journal, and the lock. */
+const STORE_FILES = 3;
+
+/** Collects the figures. O(partitions), no I/O. */
+export function describeStore(parts: StatsParts): StoreStats {
+  const { catalog, openPartitions, bytes, cap, syncTurns, listenerFailureCount } = parts;
+  const journal = parts.journal.stats();
+  const topics = catalog.list();
+  const { sizeBytes, isComplete } = bytes.known();
+  const opened = catalog.partitions().flatMap((partition) => partition.opened ?? []);
+  return {
+    topicCount: topics.length,
+    partitionCount: topics.reduce((sum, { partitionCount }) => sum + partitionCount, 0),
+    openPartitionCount: openPartitions.count,
+    openFileCount: openPartitions.fileCount + STORE_FILES,
+    sizeBytes,
+    isSizeComplete: isComplete,
+    sizeBytesMax: cap?.bytesMax ?? null,
+    queuedBytes: opened.reduce((sum, log) => sum + log.stats().queuedBytes, journal.queuedBytes),
+    syncs: {
+      runningCount: syncTurns?.runningCount ?? 0,
+      waitingCount: syncTurns?.waitingCount ?? 0,
+    },
+    listenerFailureCount,
+    journal,
+  };
+}

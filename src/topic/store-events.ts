@@ -1,0 +1,60 @@
+/** What happens in a store: names and payloads, of `Store.on` and of the channels `varve:<name>`. */
+import type { RecoveryReport } from '../log/recovery-report.ts';
+import type { RetentionReason } from '../log/retention.ts';
+import type { TopicDescription } from './catalog.ts';
+
+/** The log that it happened to. */
+export interface LogPlace {
+  /** Null = the journal. */
+  readonly topic: string | null;
+  readonly partition: number;
+}
+
+/** The group that it happened to. */
+export interface GroupPlace {
+  readonly topic: string;
+  readonly group: string;
+}
+
+export interface StoreEvents {
+  /** The store was opened; before anybody could call `on`: a channel hears of it. */
+  readonly opened: { readonly topicCount: number; readonly durationMs: number };
+  readonly closed: { readonly durationMs: number };
+  /** A log was opened whose end was not as it was left: after a crash, or damaged. */
+  readonly recovered: LogPlace & { readonly recovery: RecoveryReport };
+  /** A new segment began. */
+  readonly 'segment-rolled': LogPlace & { readonly baseOffset: number };
+  /** Retention let go of the oldest segments. */
+  readonly 'segments-deleted': LogPlace & {
+    /** The log begins here now. */
+    readonly startOffset: number;
+    readonly segmentCount: number;
+    readonly sizeBytes: number;
+    readonly reasons: readonly RetentionReason[];
+  };
+  /** A sync took more than a second, without the wait for its turn. */
+  readonly 'sync-slow': LogPlace & { readonly durationMs: number };
+  /** A writer stopped for good: see `Store.health`. */
+  readonly 'writer-failed': LogPlace & { readonly error: Error };
+  readonly 'topic-created': TopicDescription;
+  /** Its options, or the number of its partitions: as it is now. */
+  readonly 'topic-altered': TopicDescription;
+  readonly 'topic-deleted': { readonly name: string; readonly topicId: number };
+  readonly 'member-joined': GroupPlace & { readonly member: string };
+  readonly 'member-left': GroupPlace & {
+    readonly member: string;
+    /** `expired`: it did not ask for its next batch in time, and was not told yet. */
+    readonly reason: 'closed' | 'expired';
+    /** What it lost by that. */
+    readonly partitions: readonly number[];
+  };
+  /** Who shall read what has changed: partitions change hands as their owners let go of them. */
+  readonly 'group-rebalanced': GroupPlace & {
+    /** By partition: the member that shall read it; null = nobody. */
+    readonly assignment: readonly (string | null)[];
+  };
+  /** The last snapshot run of the journal failed: see `Store.health`. */
+  readonly 'snapshot-failed': { readonly error: unknown };
+  /** Appends are refused by `storeBytesMax`; once, until there was room again. */
+  readonly 'bytes-max-reached': { readonly bytesMax: number };
+}

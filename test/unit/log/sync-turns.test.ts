@@ -1,0 +1,159 @@
+/** How many logs of a store sync at a time, and who comes first. */
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+import { utf8 } from '../../../src/codec/codec.ts';
+import { SYNCS_IN_FLIGHT_MAX } from '../../../src/core/limits.ts';
+import { SyncTurns, type SyncRank, type SyncTurn } from '../../../src/log/sync-turns.ts';
+import type { StoreTopic } from '../../../src/store/store-topic.ts';
+import { HeldSyncs } from '../../support/held-syncs.ts';
+import { StoreBench } from '../../support/store-fixture.ts';
+
+async function settle(turns = 20): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('turns', () => {
+  /** Takes turns for `ranks`; the names of those that began, in their order. */
+  function take(turns: SyncTurns, ranks: readonly SyncRank[]) {
+    const begun: number[] = [];
+    const taken = ranks.map((rank, number): SyncTurn => {
+      const turn = turns.take(rank);
+      if (turn.begun === null) begun.push(number);
+      else void turn.begun.then(() => begun.push(number));
+      return turn;
+    });
+    return { begun, taken };
+  }
+
+  test('come in the order in which they were asked for, so many at a time', async () => {
+    const turns = new SyncTurns(2);
+    const { begun, taken } = take(turns, ['awaited', 'awaited', 'awaited', 'awaited']);
+    expect([turns.runningCount, turns.waitingCount]).toEqual([2, 2]);
+    taken[1]?.end();
+    await settle();
+    expect(begun).toEqual([0, 1, 2]);
+    taken[0]?.end();
+    taken[2]?.end();
+    await settle();
+    expect(begun).toEqual([0, 1, 2, 3]);
+    taken[3]?.end();
+    expect([turns.runningCount, turns.waitingCount]).toEqual([0, 0]);
+  });
+
+  test('of the background have one place, and hold nobody up', async () => {
+    const turns = new SyncTurns(2);
+    const ranks = ['background', 'background', 'awaited', 'awaited'] as const;
+    const { begun, taken } = take(turns, ranks);
+    await settle();
+    expect(begun).toEqual([0, 2]);
+    taken[2]?.end();
+    await settle();
+    expect(begun).toEqual([0, 2, 3]);
+    taken[0]?.end();
+    await settle();
+    expect(begun).toEqual([0, 2, 3, 1]);
+  });
+
+  test('of the background go on as others when somebody waits for them', async () => {
+    const turns = new SyncTurns(2);
+    const { begun, taken } = take(turns, ['background', 'background', 'background']);
+    expect(begun).toEqual([0]);
+    taken[2]?.hurry();
+    await settle();
+    expect(begun).toEqual([0, 2]);
+    taken[0]?.hurry(); // It runs: the background has a place again, but there is none.
+    taken[2]?.end();
+    await settle();
+    expect(begun).toEqual([0, 2, 1]);
+  });
+
+  test('of the journal come before all that wait', async () => {
+    const turns = new SyncTurns(2);
+    const ranks = ['awaited', 'awaited', 'awaited', 'awaited', 'journal'] as const;
+    const { begun, taken } = take(turns, ranks);
+    taken[0]?.end();
+    await settle();
+    expect(begun).toEqual([0, 1, 4]);
+  });
+});
+
+describe('a store', () => {
+  async function setup(durability: 'sync' | 'interval'): Promise<{
+    readonly bench: StoreBench;
+    readonly topic: StoreTopic<string>;
+    readonly held: HeldSyncs;
+  }> {
+    const bench = new StoreBench();
+    const held = new HeldSyncs(bench.fileSystem, '.log');
+    const store = await bench.open();
+    onTestFinished(() => store.close());
+    const topic = await store.topic('t', { codec: utf8, partitions: 5, durability });
+    for (let partition = 0; partition < 5; partition++) {
+      await topic.append({ value: 'open' }, { partition });
+    }
+    await topic.sync();
+    return { bench, topic, held };
+  }
+
+  test('has two syncs in flight, and answers all in the end', async () => {
+    const { topic, held } = await setup('sync');
+    held.hold();
+    const appends = [0, 1, 2, 3, 4].map((partition) => topic.append({ value: 'a' }, { partition }));
+    await settle();
+    expect(held.waiting).toHaveLength(SYNCS_IN_FLIGHT_MAX);
+    held.release();
+    expect((await Promise.all(appends)).map(({ offset }) => offset)).toEqual([1, 1, 1, 1, 1]);
+  });
+
+  test('what is written while its sync waits for its turn is synced with it', async () => {
+    const { topic, held } = await setup('sync');
+    held.hold();
+    const first = [0, 1, 2].map((partition) => topic.append({ value: 'a' }, { partition }));
+    await settle();
+    const more = topic.append({ value: 'b' }, { partition: 2 });
+    await settle();
+    held.release();
+    const log = topic.partitions.at(2).opened;
+    const watched = log?.durableOffset;
+    await Promise.all(first);
+    expect([watched, log?.durableOffset]).toEqual([1, 3]);
+    expect(await more).toMatchObject({ offset: 2 });
+  });
+
+  test('timed syncs take one place, appends that are waited for the other', async () => {
+    const { bench, topic, held } = await setup('interval');
+    held.hold();
+    for (const partition of [0, 1, 2]) await topic.append({ value: 'a' }, { partition });
+    bench.clock.advance(1000);
+    await settle();
+    expect(held.waiting).toHaveLength(1);
+    const synced = topic.append({ value: 'b' }, { partition: 3, durability: 'sync' });
+    await settle();
+    expect(held.waiting).toHaveLength(2);
+    held.release();
+    expect(await synced).toMatchObject({ durability: 'sync' });
+  });
+
+  test('the journal waits for one sync of a partition, not for all of them', async () => {
+    const { topic, held } = await setup('sync');
+    const group = await topic.consumerGroup('g');
+    const batches = group.batches();
+    await batches.next();
+    held.hold();
+    const appends = [0, 1, 2, 3, 4].map((partition) => topic.append({ value: 'a' }, { partition }));
+    await settle();
+    const commit = group.commit();
+    await settle();
+    const before = held.waiting.length;
+    held.release();
+    held.hold();
+    await settle();
+    expect(before).toBe(2);
+    expect(held.waiting.some((path) => path.includes('/journal/'))).toBe(true);
+    held.release();
+    await commit;
+    await Promise.all(appends);
+    await batches.return();
+    expect(group.committed(0)?.offset).toBe(1);
+  });
+});

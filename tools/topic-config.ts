@@ -1,0 +1,69 @@
+/** Options of the command line that say how the records of a topic are kept. */
+import { InvalidArgumentError, Option } from 'commander';
+import { COMPRESSION_NAMES } from '../src/format/compression.ts';
+import type { CompressionName, DurabilityLevel, TopicConfig } from '../src/index.ts';
+import { parseCount, parseDurationOption } from './ranges.ts';
+
+/** As commander delivers them. */
+export interface AlterOptions {
+  readonly durability?: DurabilityLevel;
+  readonly compression?: CompressionName;
+  readonly compressionLevel?: number;
+  readonly retention?: number | 'none';
+  readonly retentionBytes?: number | 'none';
+  readonly segmentBytes?: number;
+  readonly segmentAge?: number | 'none';
+  readonly recordBytes?: number;
+}
+
+/** What can be changed of a topic that is there. */
+export const ALTER_OPTIONS: readonly Option[] = [
+  new Option('--durability <level>', 'what a stored record survives').choices([
+    'os',
+    'interval',
+    'sync',
+  ]),
+  new Option('--compression <name>', 'compress batches from now on').choices(COMPRESSION_NAMES),
+  new Option('--compression-level <level>', 'how hard').argParser(parseCount),
+  new Option(
+    '--retention <duration>',
+    'delete records older than this, such as 7d; none: never',
+  ).argParser(orNone(parseDurationOption)),
+  new Option(
+    '--retention-bytes <bytes>',
+    'delete the oldest while a partition still holds so much; none: never',
+  ).argParser(orNone(parseCount)),
+  new Option('--segment-bytes <bytes>', 'size at which a new file begins').argParser(parseCount),
+  new Option('--segment-age <duration>', 'age at which a new file begins; none: any').argParser(
+    orNone(parseDurationOption),
+  ),
+  new Option('--record-bytes <bytes>', 'the largest record').argParser(parseCount),
+];
+
+/** What was given, and nothing else. */
+export function alterationOf(options: AlterOptions): TopicConfig {
+  const { durability, compression, compressionLevel } = options;
+  const { retention, retentionBytes, segmentAge } = options;
+  return {
+    durability,
+    compression,
+    compressionLevel,
+    retentionMs: retention === 'none' ? null : retention,
+    retentionBytes: retentionBytes === 'none' ? null : retentionBytes,
+    segmentBytesMax: options.segmentBytes,
+    segmentAgeMsMax: segmentAge === 'none' ? null : segmentAge,
+    recordBytesMax: options.recordBytes,
+  };
+}
+
+function orNone(parse: (text: string) => number): (text: string) => number | 'none' {
+  return (text) => {
+    if (text === 'none') return text;
+    try {
+      return parse(text);
+    } catch (error) {
+      if (!(error instanceof InvalidArgumentError)) throw error;
+      throw new InvalidArgumentError(`${error.message.replace(/\.$/, '')}, or none.`);
+    }
+  };
+}
