@@ -181,6 +181,7 @@ describe('while another process has the store open', () => {
     const done = await cli('topics', 'create', join(path, '..', 'store'), 'clicks', '--yes');
     expect(done).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
     expect(await process.say()).toMatchObject({ topics: [{ name: 'clicks' }, { name: 'orders' }] });
+    await process.end(null); // Else it leaves its socket where temporary files are.
   });
 
   test('that does not listen: exit 5, and a dry run shows what is on disk', async () => {
