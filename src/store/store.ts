@@ -23,6 +23,10 @@ export interface StoreParts {
 
 export interface StoreStats {
   readonly topicCount: number;
+  /** Topics that are gone, whose files are still being removed, or could not be. */
+  readonly deletingTopicCount: number;
+  /** Why files of a deleted topic could not be removed; null when that did not happen. */
+  readonly lastDeletionError: unknown;
   /** Of the journal's log. */
   readonly journal: LogStats;
 }
@@ -77,7 +81,9 @@ export class Store implements AsyncDisposable {
 
   /** Figures of the store, in memory: no I/O. */
   stats(): StoreStats {
-    return { topicCount: this.#topics.list().length, journal: this.#journal.stats() };
+    const { deletingCount: deletingTopicCount, deletionError: lastDeletionError } = this.#topics;
+    const topicCount = this.#topics.list().length;
+    return { topicCount, deletingTopicCount, lastDeletionError, journal: this.#journal.stats() };
   }
 
   /** All topics, by name. */

@@ -80,7 +80,13 @@ export class TopicCatalog {
     });
   }
 
-  /** Topics of which files are still there, because they could not be removed: why; or null. */
+  /** Topics whose deletion has begun, and not ended. */
+  get deletingCount(): number {
+    const { fold } = this.#home;
+    return fold.ids(topics).filter((id) => fold.get(topics, id)?.isDeleting === true).length;
+  }
+
+  /** Why files of one of them could not be removed; null when that did not happen. */
   get deletionError(): unknown {
     return this.#deletions.lastError;
   }
