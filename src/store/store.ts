@@ -81,8 +81,9 @@ export class Store implements AsyncDisposable {
 
   /** Figures of the store, in memory: no I/O. */
   stats(): StoreStats {
-    const { deletingCount: deletingTopicCount, deletionError: lastDeletionError } = this.#topics;
+    const { deletingIds, deletionError: lastDeletionError } = this.#topics;
     const topicCount = this.#topics.list().length;
+    const deletingTopicCount = deletingIds.length;
     return { topicCount, deletingTopicCount, lastDeletionError, journal: this.#journal.stats() };
   }
 
@@ -90,6 +91,11 @@ export class Store implements AsyncDisposable {
   topics(): readonly TopicDescription[] {
     this.#checkOpen();
     return this.#topics.list();
+  }
+
+  /** @internal Ids of topics that are gone, of which files may be left. */
+  get deletingTopicIds(): readonly number[] {
+    return this.#topics.deletingIds;
   }
 
   /** What the journal knows of a topic. @throws NotFoundError */

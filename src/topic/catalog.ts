@@ -81,9 +81,10 @@ export class TopicCatalog {
   }
 
   /** Topics whose deletion has begun, and not ended. */
-  get deletingCount(): number {
+  get deletingIds(): readonly number[] {
     const { fold } = this.#home;
-    return fold.ids(topics).filter((id) => fold.get(topics, id)?.isDeleting === true).length;
+    const ids = fold.ids(topics).filter((id) => fold.get(topics, id)?.isDeleting === true);
+    return ids.map(Number);
   }
 
   /** Why files of one of them could not be removed; null when that did not happen. */
