@@ -9,6 +9,10 @@ import type { StoreBytes } from './store-bytes.ts';
 
 export interface StoreStats {
   readonly topicCount: number;
+  /** Topics that are gone, whose files are still being removed, or could not be. */
+  readonly deletingTopicCount: number;
+  /** Why files of a deleted topic could not be removed; null when that did not happen. */
+  readonly lastDeletionError: unknown;
   readonly partitionCount: number;
   /** Those whose logs are open now. */
   readonly openPartitionCount: number;
@@ -53,6 +57,8 @@ export function describeStore(parts: StatsParts): StoreStats {
   const opened = catalog.partitions().flatMap((partition) => partition.opened ?? []);
   return {
     topicCount: topics.length,
+    deletingTopicCount: catalog.deletingIds.length,
+    lastDeletionError: catalog.deletionError,
     partitionCount: topics.reduce((sum, { partitionCount }) => sum + partitionCount, 0),
     openPartitionCount: openPartitions.count,
     openFileCount: openPartitions.fileCount + STORE_FILES,

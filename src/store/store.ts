@@ -174,6 +174,11 @@ export class Store implements AsyncDisposable {
     return this.#topics.list();
   }
 
+  /** @internal Ids of topics that are gone, of which files may be left. */
+  get deletingTopicIds(): readonly number[] {
+    return this.#topics.deletingIds;
+  }
+
   /** What the journal knows of a topic. @throws NotFoundError */
   describeTopic(name: string): TopicDescription {
     this.#checkOpen();

@@ -81,7 +81,14 @@ export class TopicCatalog {
     });
   }
 
-  /** Topics of which files are still there, because they could not be removed: why; or null. */
+  /** Topics whose deletion has begun, and not ended. */
+  get deletingIds(): readonly number[] {
+    const { fold } = this.#home;
+    const ids = fold.ids(topics).filter((id) => fold.get(topics, id)?.isDeleting === true);
+    return ids.map(Number);
+  }
+
+  /** Why files of one of them could not be removed; null when that did not happen. */
   get deletionError(): unknown {
     return this.#deletions.lastError;
   }

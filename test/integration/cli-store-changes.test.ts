@@ -1,9 +1,10 @@
 /** The verbs that change a store: dry runs that say what would change, and then the change. */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { openLog } from '../../src/index.ts';
+import { openLog, openStore } from '../../src/index.ts';
+import { NodeFileSystem } from '../../src/io/node-file-system.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
 import { FIRST_SEGMENT, flipByte, linesOf } from '../support/cli-logs.ts';
 import { openOrders, orders, partitionOf, traceOf, varve } from '../support/cli-stores.ts';
@@ -94,6 +95,25 @@ describe('topics delete', () => {
     expect(JSON.parse(stdout)).toMatchObject({ groups: ['billing'], keptPaths: [notes] });
     expect(await readdir(join(notes, '..'))).toEqual(['notes.txt']);
   });
+});
+
+test('what is left of a deleted topic is no damage, and goes when the store is opened', async () => {
+  class StuckFileSystem extends NodeFileSystem {
+    override unlink(path: string): Promise<void> {
+      return super.unlink(path.endsWith('checkpoint') ? dirname(path) : path); // EISDIR
+    }
+  }
+  const path = await orders();
+  const store = await openStore(path, { fileSystem: new StuckFileSystem() });
+  await expect(store.deleteTopic('orders')).rejects.toMatchObject({ code: 'ERR_VARVE_IO' });
+  await store.close();
+  expect((await runCli(['topics', 'ls', path])).stdout).toBe('');
+  const verified = await runCli(['verify', path]);
+  expect(verified.exitCode).toBe(ExitCode.ok);
+  expect(verified.stderr).toContain('files of deleted topics were left out');
+  await (await openStore(path)).close();
+  expect(await readdir(join(path, 'topics'))).toEqual([]);
+  expect((await runCli(['verify', path])).stderr).toBe('');
 });
 
 describe('delete-records', () => {

@@ -1,9 +1,10 @@
 /** `varve verify <dir>`: checks every byte that the log's promises rest on. */
-import { join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { CorruptLogError } from '../../src/index.ts';
 import type { LogGap, Store } from '../../src/index.ts';
 import { JOURNAL_DIRECTORY } from '../../src/format/file-names.ts';
 import { verifyLog } from '../../src/log/verify.ts';
+import { topicIdOf } from '../../src/topic/topic-names.ts';
 import { JSON_OPTION, NDJSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { escapeText } from '../escape-text.ts';
@@ -63,13 +64,26 @@ async function run(
 ): Promise<ExitCode> {
   const isStore = (await classifyPath(path)) === 'store';
   if (!isStore) await checkReadablePath(path);
-  const logs = isStore ? await listStoreLogs(path) : [path];
+  const logs = isStore ? await storeLogs(context, path) : [path];
   const startMs = performance.now();
   const totals = await verify(context, { path, logs, options });
   if (isStore && totals.damage.length === 0) await checkJournal(context, totals, { path, options });
   const durationMs = performance.now() - startMs;
   writeSummary(context, { path, options, totals, durationMs });
   return totals.damage.length === 0 ? ExitCode.ok : ExitCode.corrupt;
+}
+
+/** Its logs, but for those of topics on their way out: what is left of them is no damage. */
+async function storeLogs(context: CommandContext, path: string): Promise<readonly string[]> {
+  const logs = await listStoreLogs(path);
+  const ids = await lookAtStore(path, async (store) => store.deletingTopicIds).catch(
+    (): readonly number[] => [], // Why it cannot be opened is found below.
+  );
+  const kept = logs.filter((log) => !ids.includes(topicIdOf(basename(dirname(log))) ?? 0));
+  if (kept.length < logs.length) {
+    context.note('files of deleted topics were left out: they go when the store is opened');
+  }
+  return kept;
 }
 
 interface Job {

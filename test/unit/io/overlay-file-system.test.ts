@@ -111,6 +111,22 @@ test('a directory that was made is there, empty, and takes files', async () => {
   await expectErrno(below.stat('/d/new'), 'ENOENT');
 });
 
+test('a directory that was removed is gone, and may be made again', async () => {
+  const below = await diskWithFiles();
+  const overlay = new OverlayFileSystem(below);
+  await expectErrno(overlay.removeDirectory('/d/sub'), 'ENOTEMPTY');
+  await expectErrno(overlay.removeDirectory('/d/a'), 'ENOTDIR');
+  await expectErrno(overlay.removeDirectory('/d/none'), 'ENOENT');
+  await overlay.unlink('/d/sub/c');
+  await overlay.removeDirectory('/d/sub');
+  expect(await overlay.list('/d')).toEqual(['a']);
+  await expectErrno(overlay.list('/d/sub'), 'ENOENT');
+  await expectErrno(overlay.stat('/d/sub'), 'ENOENT');
+  await overlay.makeDirectory('/d/sub');
+  expect(await overlay.list('/d/sub')).toEqual([]);
+  expect(await below.list('/d/sub')).toEqual(['c']);
+});
+
 test('its lock excludes nobody, and takes none below', async () => {
   const below = await diskWithFiles();
   const overlay = new OverlayFileSystem(below);

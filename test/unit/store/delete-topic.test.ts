@@ -267,12 +267,15 @@ describe('files', () => {
     fileSystem.removeDirectory = () => fileSystem.unlink(TOPICS); // EISDIR
     await expect(store.deleteTopic('t')).rejects.toMatchObject({ code: 'ERR_VARVE_IO' });
     expect(store.topics()).toEqual([]);
+    const failed = { deletingTopicCount: 1, lastDeletionError: { code: 'ERR_VARVE_IO' } };
+    expect(store.stats()).toMatchObject({ topicCount: 0, ...failed });
     const made = await store.topic('t', { codec: utf8 });
     await made.append({ value: 'new' });
     const again = await bench.reopen(store); // It fails again, and nobody is hurt.
     fileSystem.removeDirectory = removeDirectory;
     expect(await valuesOf(await again.topic('t', { codec: utf8 }))).toEqual(['new']);
-    await (await bench.reopen(again)).close();
+    const last = await bench.reopen(again);
+    await last.close();
     expect(await fileSystem.list(TOPICS)).toHaveLength(1);
   });
 });
