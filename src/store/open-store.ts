@@ -19,7 +19,7 @@ import { bytes } from '../codec/codec.ts';
 import { groupDeleted, groupReset, groups, offsetsCommitted } from '../group/group-state.ts';
 import type { DirectoryLock } from '../io/file-system.ts';
 import { EntryRegistry } from '../journal/entry-type.ts';
-import { Fold } from '../journal/fold.ts';
+import { Fold, type Reducer } from '../journal/fold.ts';
 import { ENTRY_BYTES_MAX, Journal } from '../journal/journal.ts';
 import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
@@ -56,6 +56,9 @@ export const ENTRY_TYPES = [
   groupReset,
   groupDeleted,
 ];
+
+/** Everything that entries change. */
+export const REDUCERS: readonly Reducer<unknown>[] = [topics, groups];
 
 /**
  * Opens the store in a directory, creating it when missing: its topics, and the journal that holds
@@ -147,7 +150,7 @@ interface Assembly {
 
 async function assemble({ directory, settings, lock, homeOf }: Assembly): Promise<Store> {
   const { fileSystem, clock, random, freeBytesMin, durability, readOnly } = settings;
-  const fold = new Fold([topics, groups]);
+  const fold = new Fold(REDUCERS);
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
   const shared = { fileSystem, clock, random, freeBytesMin, readOnly };
   const journalLog = await openJournalLog(directory, settings, homeOf(journal));
