@@ -20,7 +20,7 @@ export interface HistoryStep {
   /** Of the entry; `run` for a snapshot run. */
   readonly name: string;
   /** Null for a run. */
-  readonly append: ((journal: Journal) => Promise<number>) | null;
+  readonly append: ((journal: Journal, durability?: 'os' | 'sync') => Promise<number>) | null;
 }
 
 interface Draw {
@@ -133,5 +133,8 @@ function changeGroup(
 }
 
 function entry<E>(type: EntryType<E>, value: E): HistoryStep {
-  return { name: type.name, append: (journal) => journal.append(type, value, 'os') };
+  return {
+    name: type.name,
+    append: (journal, durability = 'os') => journal.append(type, value, durability),
+  };
 }
