@@ -37,16 +37,33 @@ interface KnownTopic {
 const TOPICS_MAX = 5;
 const GROUP_NAMES = ['g', 'other', 'übrige'];
 
+/** As they come, most of them short. */
+export const histories = historiesWith({ lengthMax: 20, runFrom: 90 });
+
+/** Long ones with many snapshot runs. */
+export const longHistories = historiesWith({ lengthMax: 40, runFrom: 80, size: 'max' });
+
+interface HistoryShape {
+  readonly lengthMax: number;
+  /** Draws of 0 to 99 from here on are snapshot runs. */
+  readonly runFrom: number;
+  readonly size?: 'max';
+}
+
 /** Draws what happens; what cannot happen at its place becomes something that can. */
-export const histories: fc.Arbitrary<readonly HistoryStep[]> = fc
-  .array(fc.record({ what: fc.nat(99), one: fc.nat(999), two: fc.nat(999) }), {
-    minLength: 1,
-    maxLength: 20,
-  })
-  .map((draws) => {
+function historiesWith({
+  lengthMax: maxLength,
+  runFrom,
+  ...size
+}: HistoryShape): fc.Arbitrary<readonly HistoryStep[]> {
+  const draw = fc.record({ what: fc.nat(99), one: fc.nat(999), two: fc.nat(999) });
+  return fc.array(draw, { minLength: 1, maxLength, ...size }).map((draws) => {
     const maker = new HistoryMaker();
-    return draws.map((draw, at) => maker.step(draw, 1000 + at));
+    return draws.map((one, at) =>
+      one.what >= runFrom ? { name: 'run', append: null } : maker.step(one, 1000 + at),
+    );
   });
+}
 
 export function settingsOf(one: number, two: number): TopicSettings {
   return {
@@ -70,7 +87,6 @@ class HistoryMaker {
 
   step(draw: Draw, timeMs: number): HistoryStep {
     const { what, one } = draw;
-    if (what >= 90) return { name: 'run', append: null };
     const live = [...this.#topics].filter(([, { isDeleting }]) => !isDeleting);
     const [topicId, topic] = live[one % Math.max(1, live.length)] ?? [];
     const isRoom = live.length < TOPICS_MAX;
