@@ -25,24 +25,44 @@ export interface OwnedPosition {
   readonly metadata: string;
 }
 
+/** What one member may commit, in the order in which it asks for it. */
+export class CommitRights {
+  /** Throws when the member has lost that right. */
+  readonly check: (ownership: Ownership) => void;
+  /** The last commit that is being prepared: one whose log is not open yet takes longer. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(check: (ownership: Ownership) => void) {
+    this.check = check;
+  }
+
+  /** Waits for what is prepared, and for all that the member began to prepare before. */
+  inOrder<T>(prepared: Promise<T>): Promise<T> {
+    const ready = this.#turn.then(() => prepared);
+    this.#turn = ready.catch(() => undefined);
+    prepared.catch(() => undefined); // It is heard of when it is its turn.
+    return ready;
+  }
+}
+
 const METADATA_BYTES_MAX = 4096;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * Commits positions, none of which may be beyond what readers see.
  *
- * @param checkOwned  throws when the member has lost that right
  * @throws FencedError; RangeError; as `Journal.append`
  */
 export async function commitPositions(
   shared: GroupShared,
   positions: readonly OwnedPosition[],
-  checkOwned: (ownership: Ownership) => void,
+  rights: CommitRights,
 ): Promise<void> {
   if (positions.length === 0) return;
-  const changes = await Promise.all(positions.map((position) => changeOf(shared, position)));
+  const prepared = Promise.all(positions.map((position) => changeOf(shared, position)));
+  const changes = await rights.inOrder(prepared);
   // In the step that puts them in the queue: what the next owner commits comes behind.
-  for (const { ownership } of positions) checkOwned(ownership);
+  for (const { ownership } of positions) rights.check(ownership);
   await shared.committer.commit(changes);
 }
 

@@ -2,9 +2,9 @@
 import { argumentError, checkInteger } from '../core/assert.ts';
 import { ClosedError, FencedError, OffsetOutOfRangeError } from '../core/errors.ts';
 import { RecordBatch } from '../log/record.ts';
-import type { ReadFrom } from '../log/read-options.ts';
 import {
   checkMetadata,
+  CommitRights,
   commitPositions,
   isList,
   placeOf,
@@ -51,9 +51,9 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     this.#wake?.();
   };
 
-  readonly #checkOwned = (ownership: Ownership): void => {
+  readonly #rights = new CommitRights((ownership) => {
     if (!this.#isValid(ownership)) throw this.#fenced(ownership.partition);
-  };
+  });
 
   /** @internal */
   constructor({ topic, shared, settings, onClosed }: ConsumerGroupParts<T>) {
@@ -127,7 +127,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     if (this.#isClosed) throw new ClosedError({ resource: 'consumer group', name: this.name });
     checkMetadata(metadata);
     const positions = this.#positionsOf(what).map((position) => ({ ...position, metadata }));
-    await commitPositions(this.#shared, positions, this.#checkOwned);
+    await commitPositions(this.#shared, positions, this.#rights);
   }
 
   /** What the group committed last in a partition; null when it never did. */
@@ -252,7 +252,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     const ownerships = coordinator.ownedBy(this.#memberId).filter(isNew);
     const fresh = ownerships.map(({ partition }) => partition);
     const { from, onAssigned } = this.#settings;
-    await anchorStarts(this.#shared, { ownerships, from, checkOwned: this.#checkOwned });
+    await anchorStarts(this.#shared, { ownerships, from, rights: this.#rights });
     if (fresh.length > 0) await this.#tell(onAssigned, fresh);
     if (this.#isClosed) return; // Meanwhile.
     for (const ownership of coordinator.ownedBy(this.#memberId)) {
@@ -273,8 +273,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   #begin(ownership: Ownership): PartitionFeed<T> {
     const { clock } = this.#shared;
     const committed = this.committed(ownership.partition);
-    const from: ReadFrom =
-      committed === null ? readFromOf(this.#settings.from, clock) : placeOf(committed);
+    const from = committed === null ? readFromOf(this.#settings.from, clock) : placeOf(committed);
     const feed = new PartitionFeed<T>({
       topic: this.#topic,
       ownership,
@@ -324,7 +323,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     const due = [...partitions].filter((partition) => this.#uncommitted.delete(partition));
     const positions = due.flatMap((partition) => this.#standing(partition));
     try {
-      await commitPositions(this.#shared, positions, this.#checkOwned);
+      await commitPositions(this.#shared, positions, this.#rights);
     } catch (error) {
       for (const partition of due) this.#uncommitted.add(partition); // For the next time.
       // What belongs to another one by now is read again; the rest is committed the next time.
@@ -344,7 +343,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     if (what === undefined) {
       return [...this.#feeds.values()].flatMap(({ ownership, position }) => {
         if (position === null) return [];
-        this.#checkOwned(ownership);
+        this.#rights.check(ownership);
         return [{ ownership, ...position }];
       });
     }
@@ -353,14 +352,14 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       if (ownership === undefined) {
         throw argumentError(TypeError, 'batch', 'one that this member was given', what);
       }
-      this.#checkOwned(ownership);
+      this.#rights.check(ownership);
       const { nextOffset: offset, epoch } = what;
       return [{ ownership, offset, epoch }];
     }
     return (isList(what) ? what : [what]).map(({ partition, offset }) => {
       checkInteger('offset', offset, { min: 0 });
       const { ownership } = this.#feed(partition);
-      this.#checkOwned(ownership);
+      this.#rights.check(ownership);
       return { ownership, offset, epoch: 0 };
     });
   }
