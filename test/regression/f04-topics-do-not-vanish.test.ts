@@ -70,8 +70,11 @@ describe('F4: a topic', () => {
     'survives a %s at any call from its answer on, and is whole or not there before',
     async (ending) => {
       const seen = { crashes: 0, without: 0, unanswered: 0 };
+      const made = await storeWithOld();
+      await made.store.close();
       for (let call = 1; ; call++) {
-        const { disk, store } = await storeWithOld();
+        const disk = made.disk.copy();
+        const store = await disk.open();
         const { fileSystem } = disk;
         fileSystem.crashAt = { call: fileSystem.callCount + call, when: 'inside' };
         const told: Told = { isCreated: false, recordCount: 0 };

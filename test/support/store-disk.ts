@@ -23,10 +23,11 @@ export class StoreDisk {
   /** A new one after each crash: the timers of a dead program are gone. */
   clock = new ManualClock();
   /** One for all openings: ids must not come again. */
-  readonly random = new SeededRandom(1);
+  readonly random: SeededRandom;
 
-  private constructor(fileSystem: FaultyFileSystem) {
+  private constructor(fileSystem: FaultyFileSystem, seed: number) {
     this.fileSystem = fileSystem;
+    this.random = new SeededRandom(seed);
   }
 
   /** A disk with an empty directory for the store; its reserve is empty, too, to save time. */
@@ -39,7 +40,12 @@ export class StoreDisk {
       for (const path of [STORE_PATH, '/data', '/']) await fileSystem.syncDirectory(path);
     };
     await fileSystem.drive(work());
-    return new StoreDisk(fileSystem);
+    return new StoreDisk(fileSystem, 1);
+  }
+
+  /** Another disk with the same on it, and ids of its own; the store is closed. */
+  copy(): StoreDisk {
+    return new StoreDisk(this.fileSystem.killImage(), 2);
   }
 
   open(options: StoreOptions = {}): Promise<Store> {
