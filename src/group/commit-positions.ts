@@ -1,6 +1,7 @@
 /** What a member commits: checked, and journaled under the right that it was read with. */
 import { argumentError, checkInteger } from '../core/assert.ts';
 import { TooLargeError } from '../core/errors.ts';
+import { Mutex } from '../core/mutex.ts';
 import type { Log } from '../log/log.ts';
 import type { ReadFrom } from '../log/read-options.ts';
 import type { Ownership } from './coordinator.ts';
@@ -26,46 +27,78 @@ export interface OwnedPosition {
   readonly metadata: string;
 }
 
+/** What one member may commit, in the order in which it asks for it. */
+export class CommitRights {
+  /** Throws when the member has lost that right. */
+  readonly check: (ownership: Ownership) => void;
+  /** One behind the other: to prepare one whose log is not open yet takes longer. */
+  readonly #turns = new Mutex();
+  #preparingCount = 0;
+
+  constructor(check: (ownership: Ownership) => void) {
+    this.check = check;
+  }
+
+  /** Whether a commit is being prepared, which others must stay behind. */
+  get isBusy(): boolean {
+    return this.#preparingCount > 0;
+  }
+
+  /** Does `then` with what is prepared, behind all that the member began to prepare before. */
+  async inOrder<T>(prepared: Promise<T>, then: (value: T) => Promise<void>): Promise<void> {
+    this.#preparingCount++;
+    prepared.catch(() => undefined); // It is heard of when it is its turn.
+    const { done } = await this.#turns.run(async () => {
+      try {
+        return { done: then(await prepared) }; // In this step: what is committed later comes behind.
+      } finally {
+        this.#preparingCount--;
+      }
+    });
+    await done;
+  }
+}
+
 const METADATA_BYTES_MAX = 4096;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * Commits positions, none of which may be beyond what readers see.
  *
- * @param positions   of partitions that the member owns now
- * @param checkOwned  throws when it does not any more
+ * @param positions  of partitions that the member owns now
  * @throws FencedError; RangeError; as `Journal.append`
  */
 export function commitPositions(
   shared: GroupShared,
   positions: readonly OwnedPosition[],
-  checkOwned: (ownership: Ownership) => void,
+  rights: CommitRights,
 ): Promise<void> {
   if (positions.length === 0) return Promise.resolve();
+  if (rights.isBusy) return commitInOrder(shared, positions, rights);
   const changes: PositionChange[] = [];
   for (const position of positions) {
     const log = shared.openedLogOf(position.ownership.partition);
     // Mostly it is open: its batch was just read.
-    if (log === null) return commitOpened(shared, positions, checkOwned);
+    if (log === null) return commitInOrder(shared, positions, rights);
     changes.push(changeOf(log, position));
   }
   return shared.commit(changes);
 }
 
-/** The same where logs must be opened first. */
-async function commitOpened(
+/** The same where logs must be opened first, or are for a commit before. */
+function commitInOrder(
   shared: GroupShared,
   positions: readonly OwnedPosition[],
-  checkOwned: (ownership: Ownership) => void,
+  rights: CommitRights,
 ): Promise<void> {
-  const changes: PositionChange[] = [];
-  for (const position of positions) {
-    const { partition } = position.ownership;
-    changes.push(await shared.withLog(partition, async (log) => changeOf(log, position)));
-  }
-  // In the step that puts them in the queue: what the next owner commits comes behind.
-  for (const { ownership } of positions) checkOwned(ownership);
-  await shared.commit(changes);
+  const prepared = positions.map((position) =>
+    shared.withLog(position.ownership.partition, async (log) => changeOf(log, position)),
+  );
+  return rights.inOrder(Promise.all(prepared), (changes) => {
+    // In the step that puts them in the queue: what the next owner commits comes behind.
+    for (const { ownership } of positions) rights.check(ownership);
+    return shared.commit(changes);
+  });
 }
 
 function changeOf(

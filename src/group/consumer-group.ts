@@ -3,9 +3,9 @@ import { toError } from '../core/abort.ts';
 import { argumentError, checkInteger } from '../core/assert.ts';
 import { ClosedError, FencedError, OffsetOutOfRangeError } from '../core/errors.ts';
 import { RecordBatch } from '../log/record.ts';
-import type { ReadFrom } from '../log/read-options.ts';
 import {
   checkMetadata,
+  CommitRights,
   commitPositions,
   isList,
   placeOf,
@@ -52,9 +52,9 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     this.#wake?.();
   };
 
-  readonly #checkOwned = (ownership: Ownership): void => {
+  readonly #rights = new CommitRights((ownership) => {
     if (!this.#isValid(ownership)) throw this.#notOwned(ownership.partition);
-  };
+  });
 
   /** @internal */
   constructor({ topic, shared, settings, onClosed }: ConsumerGroupParts<T>) {
@@ -127,7 +127,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       checkTopic(this.#shared);
       if (this.#isClosed) throw new ClosedError({ resource: 'consumer group', name: this.name });
       if (metadata !== '') checkMetadata(metadata);
-      return commitPositions(this.#shared, this.#positionsOf(what, metadata), this.#checkOwned);
+      return commitPositions(this.#shared, this.#positionsOf(what, metadata), this.#rights);
     } catch (error) {
       return Promise.reject(toError(error));
     }
@@ -257,7 +257,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     const ownerships = coordinator.ownedBy(this.#memberId).filter(isNew);
     const fresh = ownerships.map(({ partition }) => partition);
     const { from, onAssigned } = this.#settings;
-    await anchorStarts(this.#shared, { ownerships, from, checkOwned: this.#checkOwned });
+    await anchorStarts(this.#shared, { ownerships, from, rights: this.#rights });
     if (fresh.length > 0) await this.#tell(onAssigned, fresh);
     if (this.#isClosed) return; // Meanwhile.
     for (const ownership of coordinator.ownedBy(this.#memberId)) {
@@ -277,8 +277,8 @@ export class ConsumerGroup<T> implements AsyncDisposable {
 
   #begin(ownership: Ownership): PartitionFeed<T> {
     const committed = this.committed(ownership.partition);
-    const from: ReadFrom =
-      committed === null ? readFromOf(this.#settings.from, this.#shared.clock) : placeOf(committed);
+    const { clock } = this.#shared;
+    const from = committed === null ? readFromOf(this.#settings.from, clock) : placeOf(committed);
     const onArrival = this.#notify;
     const feed = new PartitionFeed<T>({ topic: this.#topic, ownership, from, onArrival });
     this.#feeds.set(ownership.partition, feed);
@@ -324,7 +324,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     const due = [...partitions].filter((partition) => this.#uncommitted.delete(partition));
     const positions = due.flatMap((partition) => this.#standing(partition));
     try {
-      await commitPositions(this.#shared, positions, this.#checkOwned);
+      await commitPositions(this.#shared, positions, this.#rights);
     } catch (error) {
       for (const partition of due) this.#uncommitted.add(partition); // For the next time.
       // What belongs to another one by now is read again; the rest is committed the next time.
@@ -345,7 +345,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     if (what === undefined) {
       return [...this.#feeds.values()].flatMap(({ ownership, position }) => {
         if (position === null) return [];
-        this.#checkOwned(ownership);
+        this.#rights.check(ownership);
         return [{ ownership, ...position, metadata }];
       });
     }
@@ -354,14 +354,14 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       if (ownership === undefined) {
         throw argumentError(TypeError, 'batch', 'one that this member was given', what);
       }
-      this.#checkOwned(ownership);
+      this.#rights.check(ownership);
       const { nextOffset: offset, epoch } = what;
       return [{ ownership, offset, epoch, metadata }];
     }
     return (isList(what) ? what : [what]).map(({ partition, offset }) => {
       checkInteger('offset', offset, { min: 0 });
       const { ownership } = this.#feed(partition);
-      this.#checkOwned(ownership);
+      this.#rights.check(ownership);
       return { ownership, offset, epoch: 0, metadata };
     });
   }

@@ -1,6 +1,6 @@
 /** Where a group begins in a partition, decided once. */
 import { FencedError } from '../core/errors.ts';
-import { commitPositions, type OwnedPosition } from './commit-positions.ts';
+import { commitPositions, type CommitRights, type OwnedPosition } from './commit-positions.ts';
 import type { Ownership } from './coordinator.ts';
 import type { GroupShared } from './group-shared.ts';
 import { resolveOffset } from './partition-log.ts';
@@ -10,8 +10,7 @@ export interface Anchoring {
   /** Partitions that came to a member. */
   readonly ownerships: readonly Ownership[];
   readonly from: StartFrom;
-  /** Throws FencedError when the member has lost that right. */
-  readonly checkOwned: (ownership: Ownership) => void;
+  readonly rights: CommitRights;
 }
 
 /**
@@ -21,7 +20,7 @@ export interface Anchoring {
  */
 export async function anchorStarts(
   shared: GroupShared,
-  { ownerships, from, checkOwned }: Anchoring,
+  { ownerships, from, rights }: Anchoring,
 ): Promise<void> {
   if (from === 'earliest' || (typeof from === 'object' && 'offset' in from)) return;
   const unknown = ownerships.filter(({ partition }) => shared.committed(partition) === null);
@@ -37,7 +36,7 @@ export async function anchorStarts(
     }),
   );
   try {
-    await commitPositions(shared, starts, checkOwned);
+    await commitPositions(shared, starts, rights);
   } catch (error) {
     if (!(error instanceof FencedError)) throw error; // Whoever has it now says where it begins.
   }

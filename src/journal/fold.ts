@@ -187,6 +187,7 @@ export class Fold {
     const hash = new Sha256();
     for (const { name } of this.#reducers) {
       for (const id of [...this.#of(name).keys()].toSorted()) {
+        this.#writer.clear(); // A state that could not be encoded may have left something.
         this.#writer.text(name);
         this.#writer.text(id);
         hash.add(this.#writer.take());

@@ -1,6 +1,7 @@
 /** Everything that a journal may hold, and the state that it adds up to. */
 import { groupDeleted, groupReset, groups, offsetsCommitted } from '../group/group-state.ts';
 import { commitEntry } from '../journal/commit-entry.ts';
+import type { Reducer } from '../journal/fold.ts';
 import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
 import {
   partitionsAdded,
@@ -27,5 +28,5 @@ export const ENTRY_TYPES = [
   groupDeleted,
 ];
 
-/** All state of a store. */
-export const REDUCERS = [topics, groups];
+/** Everything that entries change. */
+export const REDUCERS: readonly Reducer<unknown>[] = [topics, groups];

@@ -20,10 +20,18 @@ export function asyncPropertyOptions<Ts>(changes: fc.Parameters<Ts> = {}): fc.Pa
   return { ...options, asyncReporter: async (details) => report(details), ...changes };
 }
 
+/** What an assertion has found is an assertion, also when it says how to see it again. */
+class BrokenProperty extends Error {
+  static {
+    this.prototype.name = 'AssertionError'; // Here, for the stack of each begins with it.
+  }
+}
+
 function report<Ts>(details: fc.RunDetails<Ts>): void {
   if (!details.failed) return;
   const replay = `SEED=${details.seed} npx vitest run --config test/vitest.config.ts test/property`;
-  throw new Error(`${replay}\n${fc.defaultReportMessage(details) ?? ''}`, {
-    cause: details.errorInstance,
-  });
+  const { errorInstance: cause } = details;
+  const isAsserted = cause instanceof Error && cause.name === 'AssertionError';
+  const ErrorClass = isAsserted ? BrokenProperty : Error;
+  throw new ErrorClass(`${replay}\n${fc.defaultReportMessage(details) ?? ''}`, { cause });
 }

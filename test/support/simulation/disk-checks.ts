@@ -11,7 +11,18 @@ import type { IndexColumns } from '../../../src/format/index-batch.ts';
 import type { FaultyFileSystem } from '../faulty-file-system.ts';
 import { referenceIndex, type ReferenceIndex } from '../reference/segment-index.ts';
 import { filesUnder, segmentsIn, type DiskSegment } from './disk-reader.ts';
+import type { TallyKey } from './tally.ts';
 import type { World } from './world.ts';
+
+/** A disk with a log on it, and who is to be told what is wrong there. */
+export interface CheckedDisk {
+  readonly seed: number;
+  readonly fileSystem: FaultyFileSystem;
+  readonly plan: { readonly path: string };
+  readonly injector: { readonly hasFailedSync: boolean };
+  readonly oracle: { fault(promise: string, what: string): void };
+  readonly tally: { add(key: TallyKey, count?: number): void };
+}
 
 /** An image for looking at: no faults, no reordering, no trace, and a chance of its own. */
 export function quietly(seed: number) {
@@ -19,14 +30,14 @@ export function quietly(seed: number) {
 }
 
 /** A16: nothing unfinished is left over. */
-export function checkNoLeftovers(world: World): void {
+export function checkNoLeftovers(world: CheckedDisk): void {
   for (const path of filesUnder(world.fileSystem, world.plan.path).keys()) {
     if (path.endsWith(TEMPORARY_SUFFIX)) world.oracle.fault('A16', `${path} is left over`);
   }
 }
 
 /** A12: the index batch of each segment is what its batches give. */
-export function checkIndexBatches(world: World): void {
+export function checkIndexBatches(world: CheckedDisk): void {
   const { fileSystem, plan } = world;
   for (const segment of segmentsIn(filesUnder(fileSystem, plan.path), plan.path)) {
     if (segment.index !== null) checkIndexBatch(world, segment, referenceIndex(segment.batches));
@@ -37,7 +48,7 @@ export function checkIndexBatches(world: World): void {
 }
 
 /** A12: so is what a reader gets, from the index batch or made again. */
-export async function checkLoadedIndexes(world: World): Promise<void> {
+export async function checkLoadedIndexes(world: CheckedDisk): Promise<void> {
   const { path } = world.plan;
   const image = world.fileSystem.killImage({ inFlight: 'none' }, quietly(world.seed));
   for (const segment of segmentsIn(filesUnder(image, path), path)) {
@@ -50,7 +61,7 @@ export async function checkLoadedIndexes(world: World): Promise<void> {
   }
 }
 
-function checkIndexBatch(world: World, segment: DiskSegment, expected: ReferenceIndex): void {
+function checkIndexBatch(world: CheckedDisk, segment: DiskSegment, expected: ReferenceIndex): void {
   const { bytes, endPosition, index, nextOffset, path } = segment;
   if (index === null) return;
   const columns = decodeIndexBatch(
@@ -120,7 +131,7 @@ export async function checkSecondRecovery(world: World, isPowerCut: boolean): Pr
   world.tally.add('secondRecoveries');
 }
 
-function differenceOf(
+export function differenceOf(
   before: Uint8Array | undefined,
   after: Uint8Array | undefined,
 ): string | null {

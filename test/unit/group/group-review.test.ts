@@ -191,6 +191,22 @@ describe('a member', () => {
     expect(two.committed(0)?.offset).toBe(4);
   });
 
+  test('commits in the order in which it asks, also while a log is not open yet', async () => {
+    const { bench, store } = await setup(2, 8);
+    await store.close();
+    const again = await bench.open();
+    onTestFinished(() => again.close());
+    const topic = await again.topic('t', { codec: utf8 });
+    await topic.append({ value: 'opens it' }, { partition: 0 });
+    const group = await topic.consumerGroup('g');
+    const earlier = group.commit([
+      { partition: 0, offset: 1 },
+      { partition: 1, offset: 1 },
+    ]);
+    await Promise.all([earlier, group.commit({ partition: 0, offset: 3 })]);
+    expect([0, 1].map((partition) => group.committed(partition)?.offset)).toEqual([3, 1]);
+  });
+
   test('can seek and pause in onAssigned, and as soon as it has joined', async () => {
     const { topic } = await setup(2, 4);
     const group: ConsumerGroup<string> = await topic.consumerGroup('g', {

@@ -1,0 +1,200 @@
+/**
+ * The state of a store is a fold over its journal: whoever folds the entries gets what the store
+ * has in memory, from any prefix, with any snapshot run, and the hash that says so covers all of it.
+ */
+import { deepStrictEqual } from 'node:assert/strict';
+
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import { present } from '../../src/core/assert.ts';
+import { groupReset, offsetsCommitted } from '../../src/group/group-state.ts';
+import { entryOf, type EntryType } from '../../src/journal/entry-type.ts';
+import { Fold, type StatePart } from '../../src/journal/fold.ts';
+import { RunReader, type CompleteRun } from '../../src/journal/journal-scan.ts';
+import { runEnd } from '../../src/journal/snapshot-entries.ts';
+import { REDUCERS } from '../../src/store/store-state.ts';
+import { partitionsAdded, topicCreated, topicDeleting } from '../../src/topic/topic-state.ts';
+import { JournalBench, registry, type OpenJournal } from '../support/journal-bench.ts';
+import { histories, settingsOf, type HistoryStep } from '../support/journal-history.ts';
+import { asyncPropertyOptions } from '../support/property.ts';
+import { changesOf } from '../support/state-changes.ts';
+
+const HISTORIES_MIN = 1000;
+/** Opening takes as long as all the rest. */
+const REOPENED_EVERY = 5;
+
+type Entries = readonly Uint8Array[];
+
+test('hash(live) is hash(rebuilt) at every prefix of a history, with and without snapshot runs', async () => {
+  const seen = { histories: 0, prefixes: 0, runs: 0, interrupted: 0, names: new Set<string>() };
+  const { numRuns = 0, ...options } = asyncPropertyOptions<[readonly HistoryStep[]]>();
+  await fc.assert(
+    fc.asyncProperty(histories, async (steps) => {
+      const bench = new JournalBench();
+      const live = await bench.open();
+      await play(live, steps);
+      const entries = await entriesIn(live);
+      const { hashes } = live.fold;
+      const runs = runsIn(entries);
+      for (let count = 0; count <= entries.length; count++) {
+        deepStrictEqual(rebuilt(entries, count).hash(), hashes[count], `${count} entries`);
+        for (const run of runs.filter(({ endOffset }) => endOffset <= count)) {
+          const fold = rebuiltFrom(run, entries, count);
+          deepStrictEqual(fold.hash(), hashes[count], `run ${run.beginOffset}, ${count} entries`);
+        }
+      }
+      deepStrictEqual(copiedSlowly(entries).hash(), hashes.at(-1), 'parts taken between entries');
+      await live.journal.close();
+      if (seen.histories++ % REOPENED_EVERY === 0) {
+        const again = await bench.open();
+        deepStrictEqual(again.fold.hash(), hashes.at(-1), 'opened again');
+        await again.journal.close();
+      }
+      seen.prefixes += entries.length;
+      seen.runs += runs.length;
+      // With entries between its begin and its end that are not its own.
+      seen.interrupted += runs.filter(
+        ({ beginOffset, endOffset, pieceCount }) => endOffset - beginOffset > pieceCount + 2,
+      ).length;
+      for (const { name } of steps) seen.names.add(name);
+    }),
+    { ...options, numRuns: Math.max(HISTORIES_MIN, numRuns) },
+  );
+  expect(seen.histories).toBeGreaterThanOrEqual(HISTORIES_MIN);
+  expect(seen.prefixes).toBeGreaterThan(5 * HISTORIES_MIN);
+  expect(seen.runs).toBeGreaterThan(HISTORIES_MIN / 3);
+  expect(seen.interrupted).toBeGreaterThan(HISTORIES_MIN / 4);
+  const ruled = REDUCERS.flatMap(({ rules }) => rules.map(({ type }) => type.name));
+  expect([...seen.names]).toEqual(expect.arrayContaining(ruled));
+});
+
+/** Runs go on beside the two steps behind them. */
+async function play({ journal, runs }: OpenJournal, steps: readonly HistoryStep[]): Promise<void> {
+  let pending: Promise<unknown>[] = [];
+  for (const { append } of steps) {
+    pending.push(append === null ? runs.run() : append(journal));
+    if (append === null || pending.length < 3) continue;
+    await Promise.all(pending);
+    pending = [];
+  }
+  await Promise.all(pending);
+}
+
+async function entriesIn({ log }: OpenJournal): Promise<Entries> {
+  const entries: Uint8Array[] = [];
+  await log.sync(); // What is not synced is not to be seen.
+  for await (const record of log.records()) entries.push(present(record.value, 'an entry'));
+  return entries;
+}
+
+function runsIn(entries: Entries): readonly CompleteRun[] {
+  return entries.flatMap((bytes, offset) => {
+    const end = entryOf(runEnd, registry.decode(bytes));
+    return end === null ? [] : [{ ...end, endOffset: offset + 1 }];
+  });
+}
+
+/** Decoded anew: no two folds share an object. */
+function apply(fold: Fold, entries: Entries, from: number, to: number): Fold {
+  for (let at = from; at < to; at++) {
+    fold.apply(registry.decode(present(entries[at], 'an entry')), at);
+  }
+  return fold;
+}
+
+function rebuilt(entries: Entries, count: number): Fold {
+  return apply(new Fold(REDUCERS), entries, 0, count);
+}
+
+function rebuiltFrom(run: CompleteRun, entries: Entries, count: number): Fold {
+  const fold = new Fold(REDUCERS);
+  const reader = new RunReader(run);
+  for (const bytes of entries.slice(run.beginOffset, run.endOffset)) {
+    const part = reader.add(registry.decode(bytes));
+    if (part !== null) fold.restore(part, run.endOffset);
+  }
+  reader.end();
+  return apply(fold, entries, run.beginOffset, count);
+}
+
+/** As of a run so slow that an entry comes between any two of its parts. */
+function copiedSlowly(entries: Entries): Fold {
+  const begin = Math.floor(entries.length / 3);
+  const live = rebuilt(entries, begin);
+  const parts: StatePart[] = [];
+  let applied = begin;
+  for (const part of live.parts(() => applied)) {
+    parts.push(part);
+    if (applied < entries.length) apply(live, entries, applied, ++applied);
+  }
+  const fold = new Fold(REDUCERS);
+  for (const part of parts) fold.restore(part, applied);
+  return apply(fold, entries, begin, entries.length);
+}
+
+describe('the hash of a state', () => {
+  test('covers every field of every table', () => {
+    const fold = populated();
+    const before = fold.hash();
+    const changed: string[] = [];
+    for (const reducer of REDUCERS) {
+      expect(fold.ids(reducer), `a ${reducer.name} to look at`).not.toEqual([]);
+      for (const id of fold.ids(reducer)) {
+        for (const change of changesOf(fold.get(reducer, id), reducer.name)) {
+          expect(
+            change.during(() => fold.hash()),
+            change.path,
+          ).not.toBe(before);
+          changed.push(change.path);
+        }
+      }
+    }
+    expect(fold.hash()).toBe(before); // Each change was taken back.
+    expect(changed.length).toBeGreaterThan(40);
+    expect(changed).toEqual(
+      expect.arrayContaining([
+        'topic.name',
+        'topic.logIds[1]',
+        'topic.options.compressionLevel',
+        'topic.isDeleting',
+        'topic.keyMaps[0].timeMs',
+        'group.positions{0}.metadata',
+        'group.positions{0}',
+      ]),
+    );
+  });
+});
+
+/** Two topics and two groups, in which every field has a value; the second topic has its nulls. */
+function populated(): Fold {
+  const at = { partition: 0, logId: 1, offset: 7, epoch: 3, metadata: 'note' };
+  const entries = [
+    encode(topicCreated, {
+      topicId: 1,
+      name: 'one',
+      logIds: [1, 2],
+      options: settingsOf(1, 1),
+      timeMs: 1,
+    }),
+    encode(topicCreated, {
+      topicId: 2,
+      name: 'two',
+      logIds: [3],
+      options: settingsOf(0, 0),
+      timeMs: 2,
+    }),
+    encode(partitionsAdded, { topicId: 1, logIds: [4], timeMs: 3 }),
+    encode(offsetsCommitted, {
+      groups: [{ topicId: 1, group: 'g', positions: [at, { ...at, partition: 1 }] }],
+      timeMs: 5,
+    }),
+    encode(groupReset, { topicId: 1, group: 'h', positions: [at], timeMs: 5 }),
+    encode(topicDeleting, { topicId: 2, timeMs: 4 }),
+  ];
+  return rebuilt(entries, entries.length);
+}
+
+function encode<E>(type: EntryType<E>, value: E): Uint8Array {
+  return registry.encode(type, value);
+}

@@ -1,0 +1,50 @@
+/**
+ * What a commit over several partitions owes its caller: all of its records or none, none that was
+ * refused, all of what was answered, for ever.
+ */
+
+/** A record of a commit, where it was to be. */
+export interface CommitPart {
+  /** Topic and partition. */
+  readonly log: string;
+  readonly offset: number;
+  readonly recordId: number;
+}
+
+interface Commit {
+  readonly parts: readonly CommitPart[];
+  status: 'open' | 'answered' | 'refused';
+}
+
+export class CommitOracle {
+  readonly #fault: (promise: string, what: string) => void;
+  #commits: Commit[] = [];
+
+  constructor(fault: (promise: string, what: string) => void) {
+    this.#fault = fault;
+  }
+
+  /** A commit was handed over; nothing is known of it yet. */
+  sent(parts: readonly CommitPart[]): { answered(): void; refused(): void } {
+    const commit: Commit = { parts, status: 'open' };
+    this.#commits.push(commit);
+    return {
+      answered: () => void (commit.status = 'answered'),
+      refused: () => void (commit.status = 'refused'),
+    };
+  }
+
+  /** A store was opened again: `isThere` says which records it holds. What is there stays. */
+  reopened(isThere: (part: CommitPart) => boolean): void {
+    const kept: Commit[] = [];
+    for (const commit of this.#commits) {
+      const { parts, status } = commit;
+      const found = parts.filter(isThere).length;
+      const what = `${found} of ${parts.length} records of a commit that is ${status}`;
+      const wanted = { open: found === 0 ? 0 : parts.length, answered: parts.length, refused: 0 };
+      if (found !== wanted[status]) this.#fault(status === 'answered' ? 'A1' : 'A4', what);
+      if (found > 0) kept.push({ parts, status: 'answered' });
+    }
+    this.#commits = kept; // One that was lost may not come back: its offsets are given again.
+  }
+}

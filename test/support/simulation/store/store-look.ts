@@ -1,0 +1,134 @@
+/** What a store that was just opened holds, and what its files must be: A5, A12, A13, A16. */
+import { basename, join } from 'node:path';
+
+import {
+  CHECKPOINT_FILE,
+  JOURNAL_DIRECTORY,
+  LOCK_FILE,
+  TOPICS_DIRECTORY,
+} from '../../../../src/format/file-names.ts';
+import type { Store } from '../../../../src/store/store.ts';
+import { referenceLogEnd } from '../../reference/log-end.ts';
+import { STORE_PATH } from '../../store-fixture.ts';
+import {
+  checkIndexBatches,
+  checkLoadedIndexes,
+  checkNoLeftovers,
+  differenceOf,
+  quietly,
+} from '../disk-checks.ts';
+import { filesUnder } from '../disk-reader.ts';
+import { readLog, type FoundLog } from '../found-log.ts';
+import { chance } from '../plan.ts';
+import { GROUP, openPartitions, type OpenTopic } from './store-session.ts';
+import { showMap, type KnownTopic, type Positions, type StoreWorld } from './store-world.ts';
+
+export interface FoundPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly path: string;
+  readonly found: FoundLog;
+  /** Where its data ended before it was opened, as anyone can see who reads the files. */
+  readonly expectedEnd: number;
+  readonly problem: string | null;
+  readonly isReadOnly: boolean;
+}
+
+export interface FoundStore {
+  readonly store: Store;
+  readonly open: Map<string, OpenTopic>;
+  readonly topics: Map<string, KnownTopic>;
+  readonly positions: Map<string, Positions>;
+  readonly partitions: FoundPartition[];
+}
+
+/** Opens everything in a store; closes it when that fails. */
+export async function lookAt(store: Store, files: StoreWorld['fileSystem']): Promise<FoundStore> {
+  const found: FoundStore = {
+    store,
+    open: new Map(),
+    topics: new Map(),
+    positions: new Map(),
+    partitions: [],
+  };
+  try {
+    for (const { name, partitionCount, options } of store.topics()) {
+      found.topics.set(name, { partitionCount, retentionBytes: options.retentionBytes });
+      const handle = await store.topic(name, { create: false });
+      const topic: OpenTopic = { name, handle, logs: [], member: null };
+      for (let at = 0; at < partitionCount; at++) {
+        found.partitions.push(await lookAtPartition(topic, at, files));
+      }
+      await openPartitions(topic);
+      found.open.set(name, topic);
+      found.positions.set(name, await positionsIn(store, topic));
+    }
+    return found;
+  } catch (error) {
+    await store.close().catch(() => undefined); // The first failure is the one to hear of.
+    throw error;
+  }
+}
+
+async function lookAtPartition(
+  { name, handle }: OpenTopic,
+  partition: number,
+  files: StoreWorld['fileSystem'],
+): Promise<FoundPartition> {
+  const place = handle.partitions.at(partition);
+  const { path } = place;
+  const expectedEnd = referenceLogEnd(filesUnder(files, path), path);
+  const log = await place.log();
+  const { damage, gaps } = log.recovery;
+  const problem = damage === null && gaps.length === 0 ? null : JSON.stringify(log.recovery);
+  const found = await readLog(log);
+  const isReadOnly = log.readOnly;
+  return { topic: name, partition, path, found, expectedEnd, problem, isReadOnly };
+}
+
+async function positionsIn(store: Store, { name, handle }: OpenTopic): Promise<Positions> {
+  if (!store.groups().some(({ topic }) => topic === name)) return new Map();
+  const { partitions } = await handle.describeGroup(GROUP);
+  const known = partitions.filter(({ committedOffset }) => committedOffset !== null);
+  return new Map(known.map((at) => [at.partition, `${at.committedOffset} ${at.metadata}`]));
+}
+
+/** A12 and A16 for every log. */
+export async function checkFiles(world: StoreWorld, { partitions }: FoundStore): Promise<void> {
+  const { seed, fileSystem, injector, tally, random } = world;
+  const oracle = { fault: world.fault };
+  const paths = [join(STORE_PATH, JOURNAL_DIRECTORY), ...partitions.map(({ path }) => path)];
+  for (const path of paths) {
+    const disk = { seed, fileSystem, injector, tally, oracle, plan: { path } };
+    checkNoLeftovers(disk);
+    checkIndexBatches(disk);
+    if (chance(random, 0.2)) await checkLoadedIndexes(disk);
+  }
+}
+
+/** A13: killed or cut off right after, and opened again, nothing changes any more. */
+export async function checkSecondOpening(world: StoreWorld, first: FoundStore): Promise<void> {
+  const isPowerCut = chance(world.random, 0.5);
+  const before = filesUnder(world.fileSystem, STORE_PATH);
+  const next = quietly(world.seed);
+  const image = isPowerCut
+    ? world.fileSystem.crashImage({ data: 'none', names: 'none' }, next)
+    : world.fileSystem.killImage({ inFlight: 'none' }, next);
+  const second = await lookAt(await world.openCopy(image), image);
+  const after = filesUnder(image, STORE_PATH);
+  for (const file of new Set([...before.keys(), ...after.keys()])) {
+    if ([LOCK_FILE, CHECKPOINT_FILE].includes(basename(file))) continue;
+    // What a creation left that nobody was told of: nothing needs it, and it may go.
+    const isOfTopic = file.startsWith(join(STORE_PATH, TOPICS_DIRECTORY));
+    if (isOfTopic && !first.partitions.some(({ path }) => file.startsWith(`${path}/`))) continue;
+    const problem = differenceOf(before.get(file), after.get(file));
+    if (problem !== null) world.fault('A13', `${file} ${problem} after a second opening`);
+  }
+  const shown = ({ topics, positions }: FoundStore) =>
+    [showMap(topics), ...[...positions].map(([name, state]) => `${name} ${showMap(state)}`)].join();
+  if (shown(first) !== shown(second)) {
+    world.fault('A13', `${shown(second)} the second time, ${shown(first)} the first`);
+  }
+  await second.store.close();
+  world.tally.add('secondOpenings');
+}

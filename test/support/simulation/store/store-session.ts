@@ -1,0 +1,162 @@
+/** One open store and the program that uses it, with calls in flight, each answer compared. */
+import {
+  BackpressureError,
+  ClosedError,
+  DiskFullError,
+  FailedError,
+  IoError,
+} from '../../../../src/core/errors.ts';
+import type { ConsumerGroup } from '../../../../src/group/consumer-group.ts';
+import type { Log } from '../../../../src/log/log.ts';
+import type { Store } from '../../../../src/store/store.ts';
+import type { StoreTopic } from '../../../../src/store/store-topic.ts';
+import type { FaultyFileSystem } from '../../faulty-file-system.ts';
+import { describeError } from '../describe-error.ts';
+import type { StateChange } from './state-oracle.ts';
+import type { KnownTopic, StoreWorld } from './store-world.ts';
+
+export const GROUP = 'g';
+
+/** A topic whose partitions are all open. */
+export interface OpenTopic {
+  readonly name: string;
+  readonly handle: StoreTopic<Uint8Array>;
+  readonly logs: Log<Uint8Array>[];
+  member: ConsumerGroup<Uint8Array> | null;
+}
+
+/** Opens partitions that came, and makes the handle know them: appends must not wait for that. */
+export async function openPartitions({ handle, logs }: OpenTopic): Promise<void> {
+  for (let at = logs.length; at < handle.partitionCount; at++) {
+    const log = await handle.partitions.at(at).log();
+    for await (const _ of handle.batches({ partitions: at, from: 'latest' })) break;
+    logs.push(log);
+  }
+}
+
+export class StoreSession {
+  readonly world: StoreWorld;
+  readonly store: Store;
+  readonly topics: Map<string, OpenTopic>;
+  /** A change of a topic is on its way: one at a time. */
+  isChanging = false;
+  isDiskLimited = false;
+  #wasDiskLimited = false;
+  readonly #fileSystem: FaultyFileSystem;
+  readonly #pending = new Set<Promise<void>>();
+
+  constructor(world: StoreWorld, store: Store, topics: Map<string, OpenTopic>) {
+    this.world = world;
+    this.store = store;
+    this.topics = topics;
+    this.#fileSystem = world.fileSystem;
+  }
+
+  /** Whether the machine is gone: what the program still does has not happened. */
+  get isOver(): boolean {
+    return this.#fileSystem.isCrashed;
+  }
+
+  /** Waits until every call was answered. */
+  async settle(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.all(this.#pending);
+  }
+
+  /** Follows a call to its answer, unless the machine is gone by then. */
+  follow<T>(
+    answer: Promise<T>,
+    done: (value: T) => void | Promise<void>,
+    failed: (error: unknown) => void = () => undefined,
+  ): Promise<void> {
+    const run = async (): Promise<void> => {
+      let value: T;
+      try {
+        value = await answer;
+      } catch (error) {
+        if (!this.isOver) this.#failed(error, failed);
+        return;
+      }
+      try {
+        if (!this.isOver) await done(value);
+      } catch (error) {
+        if (!this.isOver) this.#failed(error); // The answer stands.
+      }
+    };
+    const tracked = run().finally(() => this.#pending.delete(tracked));
+    this.#pending.add(tracked);
+    return tracked;
+  }
+
+  /** As `follow`, for a change of what the journal knows. */
+  change<T>(
+    answer: Promise<T>,
+    change: StateChange,
+    done: (value: T) => void | Promise<void> = () => undefined,
+  ): Promise<void> {
+    const { tally, fault } = this.world;
+    const wasFailed = this.store.stats().journal.state === 'failed';
+    return this.follow(
+      answer,
+      async (value) => {
+        change.answered();
+        tally.add('changes');
+        if (wasFailed) fault('A17', 'a change was answered after the journal had failed');
+        await done(value);
+      },
+      (error) => {
+        if (error instanceof DiskFullError || error instanceof BackpressureError) change.refused();
+        tally.add('failedChanges');
+      },
+    );
+  }
+
+  /** Complains about an error that the program had no reason to expect. */
+  explain(error: unknown): void {
+    if (this.isOver || this.isExplained(error)) return;
+    this.world.fault('error', `unexpected ${describeError(error)}`);
+  }
+
+  isExplained(error: unknown): boolean {
+    const { injector, tally } = this.world;
+    if (error instanceof DiskFullError) tally.add('diskFull');
+    if (error instanceof BackpressureError) return true;
+    const isFailure = error instanceof IoError || error instanceof FailedError;
+    if (!isFailure && !(error instanceof ClosedError)) return false;
+    return injector.firedCount > 0 || this.#wasDiskLimited;
+  }
+
+  #failed(error: unknown, also: (error: unknown) => void = () => undefined): void {
+    this.world.narrate(`failed: ${String(error)}`);
+    this.explain(error);
+    also(error);
+  }
+
+  /** What members and callers see now is possible. */
+  observe(): void {
+    if (this.isOver) return;
+    const { world } = this;
+    const live = new Map<string, KnownTopic>();
+    for (const { name, partitionCount, options } of this.store.topics()) {
+      live.set(name, { partitionCount, retentionBytes: options.retentionBytes });
+    }
+    world.topics.check(live, 'while it is open');
+    for (const { name, member, logs } of this.topics.values()) {
+      if (member === null) continue;
+      const positions = logs.flatMap((_, at) => {
+        const found = member.committed(at);
+        return found === null ? [] : [[at, `${found.offset} ${found.metadata}`] as const];
+      });
+      world.groupOracle(name).check(new Map(positions), 'while it is open');
+    }
+  }
+
+  /** The disk is nearly full from now on, or has room again. */
+  resizeDisk(freeBytes: number | null): void {
+    const { fileSystem, narrate } = this.world;
+    const { usedBytes } = fileSystem.disk.tree;
+    this.isDiskLimited = freeBytes !== null;
+    this.#wasDiskLimited ||= this.isDiskLimited;
+    fileSystem.capacityBytes = freeBytes === null ? 2 ** 40 : usedBytes + freeBytes;
+    narrate(`free bytes: ${freeBytes ?? 'plenty'}`);
+  }
+}

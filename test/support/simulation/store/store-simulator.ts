@@ -1,0 +1,211 @@
+/** Runs one seed: lives of one store, each ended by a close, a kill or a power cut, and checked. */
+import { dirname, join } from 'node:path';
+
+import { ManualClock } from '../../../../src/core/clock.ts';
+import { FailedError, IoError } from '../../../../src/core/errors.ts';
+import { randomBelow } from '../../../../src/core/random.ts';
+import { RESERVE_FILE } from '../../../../src/format/file-names.ts';
+import { STORE_PATH } from '../../store-fixture.ts';
+import { describeError } from '../describe-error.ts';
+import type { Ending } from '../oracle.ts';
+import { chance, pick } from '../plan.ts';
+import type { SeedResult } from '../simulator.ts';
+import { checkFiles, checkSecondOpening, lookAt, type FoundStore } from './store-look.ts';
+import { runStoreProgram } from './store-program.ts';
+import { StoreSession } from './store-session.ts';
+import { StoreWorld, type StoreTally } from './store-world.ts';
+
+const OPEN_ATTEMPTS_MAX = 5;
+
+/** Runs one seed. Never rejects for what the engine does wrong: that is in `violations`. */
+export async function simulateStore(
+  seed: number,
+  tally: StoreTally,
+  narrate: (what: string) => void = () => undefined,
+): Promise<SeedResult> {
+  const world = new StoreWorld(seed, tally, narrate);
+  narrate(JSON.stringify(world.plan));
+  try {
+    await new StoreSimulator(world).run();
+  } catch (error) {
+    world.fault('crash', describeError(error));
+  }
+  tally.add('seeds');
+  tally.add('faults', world.injector.totalCount);
+  return { violations: world.complaints(), digest: world.trace.digest };
+}
+
+class StoreSimulator {
+  readonly #world: StoreWorld;
+  #ending: Ending = 'close';
+
+  constructor(world: StoreWorld) {
+    this.#world = world;
+  }
+
+  async run(): Promise<void> {
+    const world = this.#world;
+    await world.drive(this.#prepare());
+    for (let life = 0; life <= world.plan.lifeCount; life++) {
+      const found = await this.#open();
+      if (found === null || world.complaints().length > 0) return;
+      await this.#live(found);
+      if (world.complaints().length > 0) return;
+    }
+    const found = await this.#open();
+    if (found !== null) await world.drive(found.store.close());
+  }
+
+  /** The directory is there, and an empty reserve: a MiB takes longer than a short seed. */
+  async #prepare(): Promise<void> {
+    const { fileSystem } = this.#world;
+    await fileSystem.makeDirectory(STORE_PATH);
+    const file = await fileSystem.open(join(STORE_PATH, RESERVE_FILE), 'create');
+    await file.close();
+    for (const path of [STORE_PATH, dirname(STORE_PATH), '/']) await fileSystem.syncDirectory(path);
+  }
+
+  /** Opens the store and all in it, through crashes and failures, and checks what is there. */
+  async #open(): Promise<FoundStore | null> {
+    const world = this.#world;
+    const { random, plan, injector } = world;
+    for (let attempt = 0; attempt < OPEN_ATTEMPTS_MAX; attempt++) {
+      const isLast = attempt === OPEN_ATTEMPTS_MAX - 1;
+      injector.reset();
+      world.fileSystem.clearFaults(); // A short write may have left one for the next.
+      injector.isOn = !isLast;
+      if (!isLast && chance(random, plan.recoveryCrashOdds)) this.#planCrash(150);
+      world.narrate(`open, attempt ${attempt}, after ${this.#ending}`);
+      const { fileSystem } = world;
+      const outcome = await world.drive(world.open().then((store) => lookAt(store, fileSystem)));
+      injector.isOn = false;
+      world.fileSystem.crashAt = null;
+      if (outcome.status === 'done') {
+        if (await this.#check(outcome.value)) return outcome.value;
+        continue;
+      }
+      if (outcome.status === 'crashed') {
+        world.tally.add('recoveryCrashes');
+        this.#restart();
+        continue;
+      }
+      world.narrate(`open failed: ${String(outcome.error)}`);
+      const isFailure = outcome.error instanceof IoError || outcome.error instanceof FailedError;
+      if (injector.firedCount === 0 || !isFailure) {
+        world.fault('open', describeError(outcome.error));
+        return null;
+      }
+      if (fileSystem.openFileCount > 0) world.fault('leak', 'a failed open leaves files open');
+    }
+    world.fault('open', 'not even without a fault');
+    return null;
+  }
+
+  /** Whether the store is one to go on with: what it holds is as promised, and all can be written. */
+  async #check(found: FoundStore): Promise<boolean> {
+    const world = this.#world;
+    const { tally, injector } = world;
+    tally.add('opens');
+    const when = `after ${this.#ending}`;
+    for (const { topic, partition, expectedEnd, problem, found: log } of found.partitions) {
+      const { endOffset } = log;
+      if (endOffset !== expectedEnd) {
+        world.fault('A5', `${topic}/${partition} ends at ${endOffset}, its data at ${expectedEnd}`);
+      }
+      if (problem !== null) world.fault('A6', `${topic}/${partition}: false alarm: ${problem}`);
+      this.#checkPosition(found, topic, partition, endOffset);
+    }
+    if (found.partitions.some(({ isReadOnly }) => isReadOnly)) {
+      // Without room for the torn tail's copy nothing was changed: once more, with room.
+      if (injector.firedCount === 0) world.fault('open', 'read-only without a reason');
+      await world.drive(found.store.close());
+      return false;
+    }
+    world.topics.adopt(found.topics, when);
+    for (const { topic, partition, found: log } of found.partitions) {
+      world.logOracle(topic, partition).reopened(this.#ending, log);
+      tally.add('checkedRecords', log.records.length);
+    }
+    for (const [topic, positions] of found.positions) {
+      world.groupOracle(topic).adopt(positions, when);
+      tally.add('checkedPositions', positions.size);
+    }
+    await checkFiles(world, found);
+    if (chance(world.random, 0.3)) await checkSecondOpening(world, found);
+    return true;
+  }
+
+  /** What was visible was durable: no position is ahead of what is left (F5). */
+  #checkPosition(found: FoundStore, topic: string, partition: number, endOffset: number): void {
+    const position = found.positions.get(topic)?.get(partition);
+    const offset = Number.parseInt(position ?? '0', 10);
+    if (offset <= endOffset) return;
+    this.#world.fault('F5', `${topic}/${partition}: committed at ${offset}, ends at ${endOffset}`);
+  }
+
+  async #live({ store, open }: FoundStore): Promise<void> {
+    const world = this.#world;
+    const { random, injector } = world;
+    const session = new StoreSession(world, store, open);
+    injector.reset();
+    injector.isOn = true;
+    this.#ending = 'close';
+    const willCrash = chance(random, 0.7);
+    if (willCrash) this.#planCrash(pick(random, [50, 200, 600]));
+    const outcome = await world.drive(runStoreProgram(session));
+    if (outcome.status === 'failed') throw outcome.error;
+    world.fileSystem.crashAt = null;
+    if (outcome.status === 'crashed' || willCrash) {
+      world.fileSystem.crash();
+      this.#restart();
+      return;
+    }
+    injector.isOn = chance(random, 0.5);
+    await this.#close(session);
+    injector.isOn = false;
+    if (chance(random, 0.3)) this.#restart();
+  }
+
+  async #close(session: StoreSession): Promise<void> {
+    const world = this.#world;
+    const { fileSystem, tally } = world;
+    const outcome = await world.drive(session.store.close());
+    await fileSystem.runUntilIdle();
+    tally.add('closes');
+    world.narrate(`closed: ${outcome.status}`);
+    if (outcome.status === 'failed') {
+      this.#ending = 'kill';
+      if (!session.isExplained(outcome.error)) world.fault('close', describeError(outcome.error));
+    } else this.#closedWell(session);
+    if (fileSystem.openFileCount > 0) world.fault('leak', 'a closed store leaves files open');
+    if (world.clock.pendingTimerCount > 0) world.fault('leak', 'a closed store leaves timers');
+  }
+
+  #closedWell({ topics }: StoreSession): void {
+    for (const { name, logs } of topics.values()) {
+      logs.forEach((_, at) => this.#world.logOracle(name, at).closed());
+    }
+  }
+
+  #planCrash(callsMax: number): void {
+    const { fileSystem, random } = this.#world;
+    fileSystem.crashAt = {
+      call: fileSystem.callCount + 1 + randomBelow(random, callsMax),
+      when: pick(random, ['before', 'inside', 'after']),
+    };
+  }
+
+  /** The machine, or the process, begins anew. */
+  #restart(): void {
+    const world = this.#world;
+    const { tally, random, fileSystem, clock } = world;
+    const isPowerCut = chance(random, 0.65);
+    tally.add(isPowerCut ? 'powerCuts' : 'kills');
+    if (isPowerCut) this.#ending = 'power';
+    else if (this.#ending === 'close') this.#ending = 'kill';
+    world.narrate(isPowerCut ? 'power cut' : 'kill');
+    world.clock = new ManualClock(clock.now());
+    world.fileSystem = isPowerCut ? fileSystem.crashImage() : fileSystem.killImage();
+    world.fileSystem.capacityBytes = 2 ** 40;
+  }
+}

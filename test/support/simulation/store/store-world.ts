@@ -1,0 +1,167 @@
+/** What all parts of one simulated seed of a store share. */
+import { ManualClock } from '../../../../src/core/clock.ts';
+import { SeededRandom, type Random } from '../../../../src/core/random.ts';
+import { openStore } from '../../../../src/store/open-store.ts';
+import type { Store } from '../../../../src/store/store.ts';
+import type { Outcome } from '../../drive.ts';
+import { FaultyFileSystem } from '../../faulty-file-system.ts';
+import { STORE_PATH } from '../../store-fixture.ts';
+import { TraceHash } from '../../trace-hash.ts';
+import { FaultInjector } from '../fault-injector.ts';
+import { Oracle } from '../oracle.ts';
+import { drawPlan, type SimulationPlan } from '../plan.ts';
+import { makeRecord, type SentRecord } from '../records.ts';
+import { StateOracle } from './state-oracle.ts';
+
+/** What the journal knows of a topic, as far as the program changes it. */
+export interface KnownTopic {
+  readonly partitionCount: number;
+  readonly retentionBytes: number | null;
+}
+
+export type Topics = ReadonlyMap<string, KnownTopic>;
+/** By partition: offset and metadata, as text. */
+export type Positions = ReadonlyMap<number, string>;
+
+const IDLE_STEPS_MAX = 2000;
+
+export function showMap(state: ReadonlyMap<unknown, unknown>): string {
+  return JSON.stringify(
+    [...state].toSorted(([one], [two]) => (String(one) < String(two) ? -1 : 1)),
+  );
+}
+
+export class StoreTally {
+  readonly counts = new Map<string, number>();
+
+  add(key: string, count = 1): void {
+    this.counts.set(key, this.of(key) + count);
+  }
+
+  of(key: string): number {
+    return this.counts.get(key) ?? 0;
+  }
+
+  toString(): string {
+    return [...this.counts].map(([key, count]) => `${key} ${count}`).join(', ');
+  }
+}
+
+export class StoreWorld {
+  readonly seed: number;
+  readonly plan: SimulationPlan;
+  readonly tally: StoreTally;
+  readonly violations: string[] = [];
+  /** A new one for each life. */
+  clock = new ManualClock();
+  readonly injector: FaultInjector;
+  readonly trace = new TraceHash();
+  /** Decides what the program does; the disk, the faults and the engine have their own. */
+  readonly random: Random;
+  fileSystem: FaultyFileSystem;
+  readonly topics: StateOracle<Topics>;
+  readonly narrate: (what: string) => void;
+  readonly #logs = new Map<string, Oracle>();
+  readonly #groups = new Map<string, StateOracle<Positions>>();
+  readonly #engineRandom: Random;
+  #nextId = 0;
+
+  constructor(seed: number, tally: StoreTally, narrate: (what: string) => void) {
+    this.seed = seed;
+    this.plan = drawPlan(seed ^ 0x5709e);
+    this.tally = tally;
+    this.narrate = narrate;
+    this.random = new SeededRandom(seed ^ 0x0bad);
+    this.#engineRandom = new SeededRandom(seed ^ 0xe41e);
+    this.injector = new FaultInjector(new SeededRandom(seed ^ 0xfa17), this.plan.faults);
+    const schedule = {
+      random: new SeededRandom(seed ^ 0x5ced),
+      ...(this.plan.hasSlowSyncs ? { slow: ['datasync' as const] } : {}),
+    };
+    this.fileSystem = new FaultyFileSystem({
+      ...this.plan.disk,
+      random: new SeededRandom(seed ^ 0xd15c),
+      schedule: this.plan.isScheduled ? schedule : null,
+      trace: (number, call) => {
+        this.trace.record(number, call);
+        const errno = this.injector.onCall(this.fileSystem, number, call);
+        if (errno !== null) narrate(`fault: ${errno} for ${call.operation} of ${call.path}`);
+      },
+    });
+    const fault = this.fault;
+    this.topics = new StateOracle<Topics>({
+      first: new Map(),
+      show: showMap,
+      isOrdered: false, // One that failed before its entry may be followed by one that did not.
+      fault: (promise, what) => fault(promise, `topics: ${what}`),
+    });
+  }
+
+  readonly fault = (promise: string, what: string): void => {
+    this.violations.push(`${promise}: ${what}`);
+  };
+
+  /** What one partition owes its users. */
+  logOracle(topic: string, partition: number): Oracle {
+    const id = `${topic}/${partition}`;
+    const known = this.#logs.get(id);
+    if (known !== undefined) return known;
+    const oracle = new Oracle();
+    this.#logs.set(id, oracle);
+    return oracle;
+  }
+
+  /** What a group owes its members. */
+  groupOracle(topic: string): StateOracle<Positions> {
+    const known = this.#groups.get(topic);
+    if (known !== undefined) return known;
+    const oracle = new StateOracle<Positions>({
+      first: new Map(),
+      show: showMap,
+      isOrdered: true,
+      fault: (promise, what) => this.fault(promise, `group of ${topic}: ${what}`),
+    });
+    this.#groups.set(topic, oracle);
+    return oracle;
+  }
+
+  /** Everything that was found wrong; what partitions found too. */
+  complaints(): readonly string[] {
+    const own = [...this.#logs].flatMap(([id, { violations }]) =>
+      violations.map((what) => `${id}: ${what}`),
+    );
+    return [...this.violations, ...own, ...this.fileSystem.violations];
+  }
+
+  nextRecord(): SentRecord {
+    return makeRecord(this.#nextId++, this.clock.now(), this.plan.records);
+  }
+
+  nextTag(): string {
+    return `#${this.#nextId++}`;
+  }
+
+  open(): Promise<Store> {
+    const { fileSystem, clock } = this;
+    return openStore(STORE_PATH, { fileSystem, clock, random: this.#engineRandom });
+  }
+
+  /** Opens a copy of the disk, for looking at it. */
+  openCopy(fileSystem: FaultyFileSystem): Promise<Store> {
+    const clock = new ManualClock(this.clock.now());
+    return openStore(STORE_PATH, { fileSystem, clock, random: new SeededRandom(this.seed) });
+  }
+
+  /** Runs to the end or the crash; time moves when nothing else does. */
+  drive<T>(work: Promise<T>): Promise<Outcome<T>> {
+    const { clock, fileSystem } = this;
+    let idleLeft = IDLE_STEPS_MAX;
+    return fileSystem.drive(work, {
+      onIdle: () => {
+        if (clock.pendingTimerCount === 0 || idleLeft-- <= 0) return false;
+        clock.advance(10);
+        return true;
+      },
+    });
+  }
+}

@@ -1,0 +1,126 @@
+/** Every small change that can be made to a state, whatever it consists of: one at a time. */
+import { AssertionError } from '../../src/core/assert.ts';
+import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
+import { DURABILITY_LEVELS } from '../../src/log/log-options.ts';
+
+export interface StateChange {
+  /** `topic.options.flushMs`, `group.positions{0}`: where it is made. */
+  readonly path: string;
+  /** What `look` returns while the change is in force; it is taken back then. */
+  readonly during: <R>(look: () => R) => R;
+}
+
+/** A field of a fixed set of names refuses others. */
+const KNOWN_NAMES: readonly string[] = [...DURABILITY_LEVELS, ...COMPRESSION_NAMES];
+
+/** A place in a state that holds a value. */
+interface Slot {
+  readonly path: string;
+  readonly value: unknown;
+  readonly set: (value: unknown) => void;
+}
+
+/** Each scalar changed, each entry of a list or a map removed, doubled, and given another key. */
+export function* changesOf(value: unknown, path: string): Generator<StateChange, void, void> {
+  if (typeof value !== 'object' || value === null) return;
+  if (value instanceof Map) yield* changesOfMap(value, path);
+  if (Array.isArray(value)) yield* changesOfList(value, path);
+  for (const slot of slotsOf(value, path)) {
+    if (isScalar(slot.value)) yield changeOf(slot);
+    else yield* changesOf(slot.value, slot.path);
+  }
+}
+
+function* slotsOf(value: object, path: string): Generator<Slot, void, void> {
+  if (value instanceof Map) {
+    const pairs: Map<unknown, unknown> = value;
+    for (const [key, held] of pairs) {
+      const at = `${path}{${String(key)}}`;
+      yield { path: at, value: held, set: (next) => void pairs.set(key, next) };
+    }
+    return;
+  }
+  for (const key of Object.keys(value)) {
+    const held: unknown = Reflect.get(value, key);
+    const at = Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`;
+    yield { path: at, value: held, set: (next) => void Reflect.set(value, key, next) };
+  }
+}
+
+function* changesOfMap(
+  pairs: Map<unknown, unknown>,
+  path: string,
+): Generator<StateChange, void, void> {
+  const before = [...pairs];
+  const restore = (): void => {
+    pairs.clear();
+    for (const [key, held] of before) pairs.set(key, held);
+  };
+  for (const [key, held] of before) {
+    const other = typeof key === 'number' ? key + 1000 : `${String(key)}x`;
+    const at = `${path}{${String(key)}}`;
+    yield { path: at, during: between(() => pairs.delete(key), restore) };
+    yield { path: `${at} twice`, during: between(() => pairs.set(other, held), restore) };
+    const move = () => pairs.delete(key) && pairs.set(other, held);
+    yield { path: `${at} moved`, during: between(move, restore) };
+  }
+}
+
+function* changesOfList(list: unknown[], path: string): Generator<StateChange, void, void> {
+  const before = [...list];
+  const restore = () => list.splice(0, list.length, ...before);
+  for (const at of before.keys()) {
+    yield { path: `${path}[${at}] removed`, during: between(() => list.splice(at, 1), restore) };
+    const double = () => list.splice(at, 0, before[at]);
+    yield { path: `${path}[${at}] twice`, during: between(double, restore) };
+  }
+  const [first, second] = before;
+  if (JSON.stringify(first) === JSON.stringify(second) || before.length < 2) return;
+  const swap = () => list.splice(0, 2, second, first);
+  yield { path: `${path} in another order`, during: between(swap, restore) };
+}
+
+function between(change: () => unknown, restore: () => unknown): StateChange['during'] {
+  return (look) => {
+    change();
+    try {
+      return look();
+    } finally {
+      restore();
+    }
+  };
+}
+
+function isScalar(value: unknown): boolean {
+  return typeof value !== 'object' || value === null || value instanceof Uint8Array;
+}
+
+function changeOf({ path, value, set }: Slot): StateChange {
+  return {
+    path,
+    during(look) {
+      for (const other of othersThan(value)) {
+        try {
+          set(other);
+          return look();
+        } catch (error) {
+          // Else it is no value for this field.
+          if (!(error instanceof AssertionError || error instanceof TypeError)) throw error;
+        } finally {
+          set(value);
+        }
+      }
+      throw new Error(`no other value is known for ${path}`);
+    },
+  };
+}
+
+function othersThan(value: unknown): readonly unknown[] {
+  if (typeof value === 'number') return [value + 1];
+  if (typeof value === 'boolean') return [!value];
+  if (typeof value === 'string') {
+    return [`${value}x`, ...KNOWN_NAMES.filter((name) => name !== value)];
+  }
+  if (value instanceof Uint8Array) return [Uint8Array.of(...value, 1)];
+  return [1, 'x', true];
+}
