@@ -20,5 +20,3 @@ export const commitEntry = entryType({
   name: 'commit',
   fields: { entries: list(bytes), appends: list(commitAppend) },
 });
-
-export type CommitEntry = Readonly<ValueOf<(typeof commitEntry)['fields'][number]>>;
