@@ -26,6 +26,13 @@ export async function lookAtHealth(store: Store): Promise<Health> {
   return board.read();
 }
 
+/** What either of them tells. */
+export function bothOf(one: Health, two: Health): Health {
+  const board = new HealthBoard(systemClock);
+  for (const problem of [...one.problems, ...two.problems]) raise(board, problem);
+  return board.read();
+}
+
 /** One pair for the status, and two for each problem. */
 export function healthPairs({ status, problems }: Health): [string, string][] {
   return [

@@ -2,22 +2,30 @@
 import type { Clock } from './clock.ts';
 
 /** What may be wrong with a store. Stable names. */
-export type ProblemCode =
-  | 'lock-lost'
-  | 'journal-failed'
-  | 'partition-failed'
-  | 'partition-damaged'
-  | 'partition-read-only'
-  | 'quarantine-large'
-  | 'snapshot-failed'
-  | 'bytes-max-reached'
-  | 'commit-pending'
-  | 'control-unavailable';
+export const PROBLEM_CODES = [
+  'lock-lost',
+  'journal-failed',
+  'journal-damaged',
+  'entries-ignored',
+  'partition-failed',
+  'partition-damaged',
+  'partition-read-only',
+  'quarantine-large',
+  'snapshot-failed',
+  'bytes-max-reached',
+  'commit-pending',
+  'control-unavailable',
+] as const;
+
+export type ProblemCode = (typeof PROBLEM_CODES)[number];
+
+/** `failed`: a store changes nothing any more; `degraded`: a part of it does not work. */
+export const SEVERITIES = ['degraded', 'failed'] as const;
+export const HEALTH_STATUSES = ['ok', ...SEVERITIES] as const;
 
 export interface HealthProblem {
   readonly code: ProblemCode;
-  /** `failed`: the store changes nothing any more; `degraded`: a part of it does not work. */
-  readonly severity: 'degraded' | 'failed';
+  readonly severity: (typeof SEVERITIES)[number];
   /** The topic that it concerns; null = none of them. */
   readonly topic: string | null;
   readonly partition: number | null;
@@ -30,7 +38,7 @@ export interface HealthProblem {
 }
 
 export interface Health {
-  readonly status: 'ok' | 'degraded' | 'failed';
+  readonly status: (typeof HEALTH_STATUSES)[number];
   /** The worst first, then the oldest. */
   readonly problems: readonly HealthProblem[];
 }
@@ -53,6 +61,9 @@ interface Place {
 const REMEDIES: Readonly<Record<ProblemCode, string>> = {
   'lock-lost': 'close the store; see who has its lock now (varve info) before it is opened again',
   'journal-failed': 'close the store, look after the disk, and open the store again',
+  'journal-damaged': 'close the store and run varve repair <store> --journal: dry run first',
+  'entries-ignored':
+    'report it: Varve wrote them by mistake; what they were to change is as it was',
   'partition-failed': 'look after the disk, then close the store and open it again',
   'partition-damaged': 'close the store and run varve repair on its log: dry run first',
   'partition-read-only': 'make room on the disk, then close the store and open it again',
@@ -64,7 +75,7 @@ const REMEDIES: Readonly<Record<ProblemCode, string>> = {
   'control-unavailable': 'stop the process to change the store from the command line',
 };
 
-const FATAL: ReadonlySet<ProblemCode> = new Set(['lock-lost', 'journal-failed']);
+const FATAL: ReadonlySet<ProblemCode> = new Set(['lock-lost', 'journal-failed', 'journal-damaged']);
 
 export class HealthBoard {
   readonly #clock: Clock;

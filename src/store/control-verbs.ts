@@ -6,6 +6,7 @@
  * who answers.
  */
 import { ConflictError } from '../core/errors.ts';
+import { HEALTH_STATUSES, PROBLEM_CODES, SEVERITIES } from '../core/health-board.ts';
 import {
   choice,
   fieldsOf,
@@ -232,6 +233,21 @@ export const deleteGroup = controlVerb({
   },
 });
 
+const health = structWith({
+  status: choice(HEALTH_STATUSES),
+  problems: list(
+    structWith({
+      code: choice(PROBLEM_CODES),
+      severity: choice(SEVERITIES),
+      topic: nullable(text),
+      partition: nullable(count),
+      sinceMs: count,
+      message: text,
+      remedy: text,
+    }),
+  ),
+});
+
 /** Figures that only the owner has as they are now. */
 export const liveStats = controlVerb({
   name: 'stats',
@@ -240,6 +256,7 @@ export const liveStats = controlVerb({
     topicCount: count,
     groupCount: count,
     memberCount: count,
+    health,
     journal: structWith({
       startOffset: count,
       endOffset: count,
@@ -255,6 +272,7 @@ export const liveStats = controlVerb({
       topicCount,
       groupCount: groups.length,
       memberCount: groups.reduce((sum, { memberCount }) => sum + memberCount, 0),
+      health: store.health(),
       journal: { startOffset, endOffset, segmentCount, sizeBytes },
     };
   },

@@ -3,6 +3,7 @@ import type { Health, HealthBoard, ProblemReport } from '../core/health-board.ts
 import type { Journal } from '../journal/journal.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import type { ByteCap } from '../log/byte-cap.ts';
+import type { TopicCatalog } from '../topic/catalog.ts';
 
 /** Asked whenever health is read: in memory, without I/O. */
 export interface Probe {
@@ -14,6 +15,7 @@ export interface Probe {
 export interface StoreHealthParts {
   readonly board: HealthBoard;
   readonly journal: Journal;
+  readonly topics: TopicCatalog;
   readonly runs: SnapshotRuns;
   readonly cap: ByteCap | null;
 }
@@ -22,16 +24,19 @@ export class StoreHealth {
   readonly #board: HealthBoard;
   readonly #probes: Probe[];
 
-  constructor({ board, journal, runs, cap }: StoreHealthParts) {
+  constructor({ board, journal, topics, runs, cap }: StoreHealthParts) {
     this.#board = board;
     this.#probes = [
       { code: 'snapshot-failed', look: () => snapshotProblem(runs) },
       { code: 'bytes-max-reached', look: () => capProblem(cap) },
       { code: 'journal-failed', look: () => journalProblem(journal) },
+      { code: 'journal-damaged', look: () => damageProblem(journal) },
+      { code: 'entries-ignored', look: () => misfitProblem(journal) },
+      { code: 'commit-pending', look: () => pendingProblem(topics) },
     ];
   }
 
-  /** For what others know of: the control socket, commits that wait for room. */
+  /** For what others know of. */
   add(probe: Probe): void {
     this.#probes.push(probe);
   }
@@ -63,6 +68,29 @@ function journalProblem(journal: Journal): Omit<ProblemReport, 'code'> | null {
   if (broken !== null) return { message: `an entry could not be applied: ${broken.message}` };
   const { state, lastError } = journal.stats();
   return state === 'failed' ? { message: `the journal failed: ${reasonOf(lastError)}` } : null;
+}
+
+function damageProblem({ damage }: Journal): Omit<ProblemReport, 'code'> | null {
+  if (damage === null) return null;
+  const { message } = damage;
+  return { message: `the journal is damaged, and the store read-only: ${message}` };
+}
+
+function misfitProblem({ misfits }: Journal): Omit<ProblemReport, 'code'> | null {
+  const { count, first } = misfits;
+  if (first === null) return null;
+  const where = `${first.kind} at offset ${first.offset}: ${first.reason}`;
+  return { message: `entries of the journal do not fit the state: ${count}, the first ${where}` };
+}
+
+function pendingProblem(topics: TopicCatalog): Omit<ProblemReport, 'code'> | null {
+  const paths: string[] = [];
+  for (const { opened, path } of topics.partitions()) {
+    if ((opened?.stats().pendingApplyBytes ?? 0) > 0) paths.push(path);
+  }
+  const [first] = paths;
+  if (first === undefined) return null;
+  return { message: `committed records wait for room: in ${paths.length} logs, such as ${first}` };
 }
 
 function reasonOf(error: unknown): string {

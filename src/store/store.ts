@@ -82,7 +82,13 @@ export class Store implements AsyncDisposable {
     this.#retention = new StoreRetention(this.#topics, clock);
     const bytes = new StoreBytes({ journal, catalog: this.#topics, retention: this.#retention });
     cap?.attach(bytes);
-    this.#health = new StoreHealth({ board: signals.health, journal, runs, cap });
+    this.#health = new StoreHealth({
+      board: signals.health,
+      journal,
+      topics: this.#topics,
+      runs,
+      cap,
+    });
     this.#health.add({
       code: 'control-unavailable',
       look: () => (control.problem === null ? null : { message: control.problem }),

@@ -165,6 +165,7 @@ describe('while another process has the store open', () => {
       topicCount: 1,
       groupCount: 1,
       memberCount: 1,
+      health: { status: 'ok', problems: [] },
       offsetCount: 4,
       lock: { state: 'held' },
     });

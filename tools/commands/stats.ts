@@ -9,7 +9,7 @@ import type { ExitCode } from '../exit-codes.ts';
 import { describeLock } from '../log-files.ts';
 import { ASKS_OWNER, lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
 import { consultOwner } from '../store-desk.ts';
-import { exitCodeOf, healthPairs, lookAtHealth } from '../store-health.ts';
+import { bothOf, exitCodeOf, healthPairs, lookAtHealth } from '../store-health.ts';
 import { formatPairs } from '../table.ts';
 import { readTopicExtent, sumOf, type TopicExtent } from '../topic-extent.ts';
 import { formatBytes, formatCount, formatPlural } from '../units.ts';
@@ -30,7 +30,8 @@ export const statsVerb: Verb<StatsVerbOptions> = {
     notes:
       'Offsets and bytes of the topics are as of the last checkpoints; a "?" means that a partition has\n' +
       'no valid one. Members of groups are known only to the process that has the store open: without\n' +
-      'one, "memberCount" is null. The health is what the files tell: verify reads every byte of them.',
+      'one, "memberCount" is null. The health is what that process knows, and what the files tell:\n' +
+      'verify reads every byte of them.',
     besideWriter: ASKS_OWNER,
     exitCodes: { 0: true, 1: true, 2: true, 3: true, 4: true, 130: true },
     files: STORE_WRITER_FILES,
@@ -75,12 +76,12 @@ async function run(
   return exitCodeOf(figures.health);
 }
 
-type Live = Pick<StoreFigures, 'topicCount' | 'groupCount' | 'memberCount' | 'journal'>;
+type Live = Pick<StoreFigures, 'topicCount' | 'groupCount' | 'memberCount' | 'journal' | 'health'>;
 
 /** What the owner tells is newer than what is on disk. */
 function withLive(seen: StoreFigures, live: Live): StoreFigures {
   const sizeBytes = seen.sizeBytes - seen.journal.sizeBytes + live.journal.sizeBytes;
-  return { ...seen, ...live, sizeBytes };
+  return { ...seen, ...live, sizeBytes, health: bothOf(live.health, seen.health) };
 }
 
 async function figuresOf(store: Store, signal: AbortSignal): Promise<StoreFigures> {

@@ -62,6 +62,7 @@ describe('a commit on a failing disk', () => {
     const { baseOffsets } = await commit({ store, topic }, [['a', 'b'], ['c'], []]);
     expect(baseOffsets).toEqual([0, 0]);
     expect(full?.stats().pendingApplyBytes).toBeGreaterThan(0);
+    expect(store.health().problems.map(({ code }) => code)).toEqual(['commit-pending']);
     expect(await contents(topic)).toEqual([[], [], []]);
     await expect(topic.append({ value: 'd' }, { partition: 0 })).rejects.toThrow(DiskFullError);
     await expect(commit({ store, topic }, [['d'], ['d'], []])).rejects.toThrow(DiskFullError);
@@ -73,6 +74,7 @@ describe('a commit on a failing disk', () => {
     bench.clock.advance(1000);
     await continuations();
     expect(full?.stats().pendingApplyBytes).toBe(0);
+    expect(store.health().status).toBe('ok');
     expect(await contents(topic)).toEqual([['a', 'b'], ['c', 'e'], []]);
     await topic.append({ value: 'f' }, { partition: 0 });
     expect((await contents(topic))[0]).toEqual(['a', 'b', 'f']);

@@ -53,6 +53,8 @@ describe.each([
     const store = await opened(bench, readOnly);
     expect(store.damage).toMatchObject({ code: 'ERR_VARVE_CORRUPT' });
     expect(store.damage?.details).toMatchObject({ firstOffset: 2 });
+    const { status, problems } = store.health();
+    expect([status, problems.map(({ code }) => code)]).toEqual(['failed', ['journal-damaged']]);
     expect(store.topics().map(({ name }) => name)).toEqual(['a']);
     const topic = await store.topic('a', { codec: utf8 });
     const values: (string | null)[] = [];
