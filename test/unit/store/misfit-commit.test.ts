@@ -30,7 +30,9 @@ test('commits of one group: only the one that does not fit is refused', async ()
     store.committer.commit({ changes: [change(topicDeleted, { topicId: 4713 })] }),
   ).rejects.toThrow('topic 4713 is not there');
   expect(store.misfits).toMatchObject({ count: 3, first: { kind: 'topic-deleted' } });
-  expect(store.health().problems).toMatchObject([{ code: 'entries-ignored', severity: 'degraded' }]);
+  expect(store.health().problems).toMatchObject([
+    { code: 'entries-ignored', severity: 'degraded' },
+  ]);
   const again = await bench.reopen(store);
   onTestFinished(() => again.close());
   expect(again.misfits.count).toBe(3);
