@@ -15,11 +15,11 @@ export const topicsSuite: readonly Contest[] = [
   {
     id: 'topics/append-sync-100',
     suite: 'topics',
-    title: 'keyed append at sync, 1000 callers, values of 100 B, by partitions',
+    title: 'keyed append at sync, 1000 callers, by partitions',
     sides: [appendSide(1), appendSide(PARTITIONS)],
     goals: [
       {
-        name: `keyed append over ${PARTITIONS} partitions at sync: of one partition`,
+        name: `keyed append at sync, ${PARTITIONS} partitions: of one`,
         subject: `partitions-${PARTITIONS}`,
         references: ['partitions-1'],
         goal: 0.4,
@@ -52,7 +52,7 @@ export const topicsSuite: readonly Contest[] = [
     sides: [machineSync(SYNCS), positionsSide()],
     goals: [
       {
-        name: `commits of positions, ${CALLERS} at a time: multiple of F`,
+        name: `commits of positions, ${CALLERS} in flight: of F`,
         subject: 'positions',
         references: ['F'],
         goal: 100,
@@ -63,11 +63,11 @@ export const topicsSuite: readonly Contest[] = [
   {
     id: 'topics/commit',
     suite: 'topics',
-    title: 'one commit behind the other, values of 100 B: fdatasyncs per commit',
+    title: 'one commit after the other: fdatasyncs each',
     sides: [commitSide(1), commitSide(8)],
     goals: [
       {
-        name: 'fdatasyncs of a commit over 8 partitions: of one over 1',
+        name: 'fdatasyncs of a commit over 8 partitions: of one',
         subject: 'commit-8',
         references: ['commit-1'],
         goal: 1.3,
