@@ -31,6 +31,18 @@ export interface Codec<T, Input = T> {
   readonly decode: (bytes: Uint8Array) => T;
 }
 
+/** @throws TypeError for what is none, such as a function that makes one */
+export function checkCodec<T, Input>(codec: Codec<T, Input>): Codec<T, Input> {
+  const { encode, decode } = codec ?? {};
+  if (typeof encode === 'function' && typeof decode === 'function') return codec;
+  throw argumentError(
+    TypeError,
+    'codec',
+    'a codec: bytes, utf8, json(), msgpack() or yours',
+    codec,
+  );
+}
+
 /** Bytes as they are. `decode` returns a copy, so the caller may change and keep it. */
 export const bytes: Codec<Uint8Array> = {
   id: 'bytes',

@@ -3,6 +3,8 @@ import { argumentError, checkInteger } from '../core/assert.ts';
 import { TooLargeError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import type { Log } from '../log/log.ts';
+import { plainOptions } from '../core/options.ts';
+import { LogRecord } from '../log/record.ts';
 import type { ReadFrom } from '../log/read-options.ts';
 import type { Ownership } from './coordinator.ts';
 import type { GroupShared } from './group-shared.ts';
@@ -114,7 +116,27 @@ export function placeOf({ offset, epoch }: CommittedPosition): ReadFrom {
   return epoch === 0 ? offset : { offset, epoch }; // 0: committed by number, not from a batch.
 }
 
-export function checkMetadata(metadata: unknown): void {
+const KNOWN: ReadonlySet<string> = new Set<keyof CommitOptions>(['metadata']);
+
+/** @throws TypeError, RangeError, TooLargeError */
+export function metadataOf(options: CommitOptions | undefined): string {
+  if (options === undefined) return '';
+  const { metadata = '' } = plainOptions(options, KNOWN);
+  checkMetadata(metadata);
+  return metadata;
+}
+
+/** @throws TypeError, RangeError */
+export function checkPosition(position: CommitPosition): CommitPosition {
+  if (position instanceof LogRecord) {
+    const expected = 'a batch or a position: { partition, offset }, the next offset to read';
+    throw argumentError(TypeError, 'position', expected, position);
+  }
+  checkInteger('offset', position.offset, { min: 0 });
+  return position;
+}
+
+function checkMetadata(metadata: unknown): void {
   if (typeof metadata !== 'string') throw argumentError(TypeError, 'metadata', 'text', metadata);
   if (LONE_SURROGATE.test(metadata)) {
     throw argumentError(RangeError, 'metadata', 'text without lone surrogates', metadata);

@@ -1,13 +1,14 @@
 /** One member of a consumer group, as its users hold it: read, commit, seek, pause, leave. */
 import { toError } from '../core/abort.ts';
 import { argumentError, checkInteger } from '../core/assert.ts';
-import { ClosedError, FencedError, OffsetOutOfRangeError } from '../core/errors.ts';
+import { ClosedError, FencedError } from '../core/errors.ts';
 import { RecordBatch } from '../log/record.ts';
 import {
-  checkMetadata,
+  checkPosition,
   CommitRights,
   commitPositions,
   isList,
+  metadataOf,
   placeOf,
   type CommitOptions,
   type CommitPosition,
@@ -17,7 +18,7 @@ import type { Ownership } from './coordinator.ts';
 import type { GroupSettings } from './group-options.ts';
 import type { CommittedPosition } from './group-state.ts';
 import { checkTopic, notOwned, type ConsumerGroupParts, type GroupShared } from './group-shared.ts';
-import { PartitionFeed, type BatchSource } from './partition-feed.ts';
+import { isLost, PartitionFeed, type BatchSource } from './partition-feed.ts';
 import { anchorStarts } from './start-anchor.ts';
 import { checkStart, readFromOf, type StartFrom } from './start-position.ts';
 
@@ -121,13 +122,16 @@ export class ConsumerGroup<T> implements AsyncDisposable {
    */
   commit(
     what?: RecordBatch<T> | CommitPosition | readonly CommitPosition[],
-    { metadata = '' }: CommitOptions = {},
+    options?: CommitOptions,
   ): Promise<void> {
     try {
       checkTopic(this.#shared);
       if (this.#isClosed) throw new ClosedError({ resource: 'consumer group', name: this.name });
-      if (metadata !== '') checkMetadata(metadata);
-      return commitPositions(this.#shared, this.#positionsOf(what, metadata), this.#rights);
+      return commitPositions(
+        this.#shared,
+        this.#positionsOf(what, metadataOf(options)),
+        this.#rights,
+      );
     } catch (error) {
       return Promise.reject(toError(error));
     }
@@ -305,7 +309,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     try {
       return feed.take();
     } catch (error) {
-      if (!(error instanceof OffsetOutOfRangeError) || whenLost === 'fail') throw error;
+      if (whenLost === 'fail' || !isLost(error)) throw error;
       feed.seek(whenLost);
       return null;
     }
@@ -358,8 +362,8 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       const { nextOffset: offset, epoch } = what;
       return [{ ownership, offset, epoch, metadata }];
     }
-    return (isList(what) ? what : [what]).map(({ partition, offset }) => {
-      checkInteger('offset', offset, { min: 0 });
+    return (isList(what) ? what : [what]).map((position) => {
+      const { partition, offset } = checkPosition(position);
       const { ownership } = this.#feed(partition);
       this.#rights.check(ownership);
       return { ownership, offset, epoch: 0, metadata };
@@ -369,9 +373,8 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   #feed(partition: number): PartitionFeed<T> {
     const feed = this.#feeds.get(partition);
     if (feed !== undefined) return feed;
-    const owned = this.#shared.coordinator.ownedBy(this.#memberId);
-    const ownership = owned.find((one) => one.partition === partition);
-    if (ownership === undefined) throw this.#notOwned(partition);
+    const ownership = this.#shared.coordinator.ownershipOf(this.#memberId, partition);
+    if (ownership === null) throw this.#notOwned(partition);
     return this.#begin(ownership);
   }
 

@@ -7,7 +7,7 @@
  *
  * All members are in this process, so the state is in memory; time is the store's clock.
  */
-import { assert, present } from '../core/assert.ts';
+import { assert, checkInteger, present } from '../core/assert.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import { assign } from './assignment.ts';
 
@@ -140,6 +140,13 @@ export class GroupCoordinator {
   /** What the member may read. */
   ownedBy(id: string): readonly Ownership[] {
     return [...(this.#members.get(id)?.owned.values() ?? [])];
+  }
+
+  /** Null when it is not the member's. @throws TypeError, RangeError for a partition that is not there */
+  ownershipOf(id: string, partition: number): Ownership | null {
+    const max = Math.max(0, this.#options.partitionCount() - 1); // A topic that is deleted has none.
+    checkInteger('partition', partition, { min: 0, max });
+    return this.#members.get(id)?.owned.get(partition) ?? null;
   }
 
   /** The partitions of that, ascending. */

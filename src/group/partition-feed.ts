@@ -1,4 +1,5 @@
 /** Batches of one partition for the member that owns it: one is fetched ahead, never more. */
+import { OffsetOutOfRangeError } from '../core/errors.ts';
 import type { ReadFrom } from '../log/read-options.ts';
 import type { RecordBatch } from '../log/record.ts';
 import type { Topic } from '../topic/topic.ts';
@@ -22,6 +23,16 @@ export interface FeedPosition {
   readonly offset: number;
   /** Log epoch of the last batch. */
   readonly epoch: number;
+}
+
+/**
+ * Whether a position was good once: retention passed it, or a power cut took what it was read from. One
+ * beyond the end, which nobody has read, is a mistake of the caller.
+ */
+export function isLost(error: unknown): boolean {
+  if (!(error instanceof OffsetOutOfRangeError)) return false;
+  const { requested, startOffset, epoch } = error.details;
+  return epoch !== null || requested < startOffset;
 }
 
 export class PartitionFeed<T> {

@@ -1,4 +1,5 @@
 /** What a read asks for, checked. */
+import { plainOptions } from '../core/options.ts';
 import { argumentError, checkChoice, checkInteger } from '../core/assert.ts';
 import type { LogGap } from './recovery-report.ts';
 
@@ -41,8 +42,19 @@ export interface ReadPlan {
   readonly onGap: ((gap: LogGap) => void) | null;
 }
 
+const KNOWN: ReadonlySet<string> = new Set<keyof ReadOptions>([
+  'from',
+  'to',
+  'limit',
+  'follow',
+  'signal',
+  'onCorruption',
+  'onGap',
+]);
+
 /** Checks options. @throws TypeError or RangeError (`ERR_VARVE_INVALID_ARGUMENT`) */
-export function planRead(options: ReadOptions): ReadPlan {
+export function planRead(given: ReadOptions): ReadPlan {
+  const options = plainOptions(given, KNOWN);
   const { to, limit, onCorruption = 'fail' } = options;
   return {
     from: options.from === undefined ? 'earliest' : checkFrom(options.from),

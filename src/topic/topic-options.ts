@@ -2,7 +2,7 @@
 import { argumentError, checkInteger } from '../core/assert.ts';
 import { ConflictError } from '../core/errors.ts';
 import { plainOptions } from '../core/options.ts';
-import type { Codec } from '../codec/codec.ts';
+import { checkCodec, type Codec } from '../codec/codec.ts';
 import { resolveLogOptions, type LogOptions } from '../log/log-options.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import { TOPIC_OPTION_NAMES, type TopicSettings } from './topic-state.ts';
@@ -57,7 +57,8 @@ const HANDLE_KEYS: ReadonlySet<string> = new Set([
 /** The options of a topic to be opened, checked; what is left out stays undefined. */
 export function checkTopicOptions<T, Input>(given: TopicOptions<T, Input>): TopicOptions<T, Input> {
   const options = plainOptions(given, HANDLE_KEYS);
-  const { partitions, partitioner } = options;
+  const { partitions, partitioner, codec } = options;
+  if (codec !== undefined) checkCodec(codec);
   if (partitions !== undefined) checkPartitions(partitions);
   if (partitioner !== undefined && typeof partitioner !== 'function') {
     throw argumentError(TypeError, 'partitioner', 'a function', partitioner);
