@@ -18,6 +18,8 @@ export interface CommitSetting {
   /** How many partitions a commit goes over. */
   readonly partitionCount: number;
   readonly durability: DurabilityLevel;
+  /** Whether more commits follow the first three. */
+  readonly isLong: boolean;
 }
 
 /** What the program was told, and so what must hold. */
@@ -76,7 +78,7 @@ export class CommitProgram {
   }
 
   async run(): Promise<void> {
-    const { partitionCount } = this.#setting;
+    const { partitionCount, isLong } = this.#setting;
     const life = await openOn(this.#fileSystem, this.#setting, 2);
     await contentsOf(life, this.#setting); // Opens the logs.
     this.openingCalls = this.#fileSystem.callCount;
@@ -90,6 +92,7 @@ export class CommitProgram {
       this.#append(life, partitionCount - 1),
       this.#append(life, 0),
     ]);
+    if (!isLong) return;
     await this.#commit(life, all.toReversed());
     await Promise.all([this.#append(life, 0, 'sync'), this.#commit(life, all)]);
     await life.topic.sync();
