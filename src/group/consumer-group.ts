@@ -1,6 +1,6 @@
 /** One member of a consumer group, as its users hold it: read, commit, seek, pause, leave. */
 import { toError } from '../core/abort.ts';
-import { argumentError, checkInteger } from '../core/assert.ts';
+import { argumentError } from '../core/assert.ts';
 import { ClosedError, FencedError } from '../core/errors.ts';
 import { RecordBatch } from '../log/record.ts';
 import {

@@ -65,8 +65,7 @@ async function commitAt(place: GroupPlace, at: number, offset: number): Promise<
   // To commit by hand sends nobody elsewhere: from now on it is known where the member stands.
   if (records !== undefined) model.positions.set(at, positionOf(group, at));
   const committed = real.commit({ partition: at, offset });
-  if (records === undefined) await rejects(committed, { code: 'ERR_VARVE_FENCED' });
-  else if (offset > records.length) {
+  if (records === undefined || offset > records.length) {
     await rejects(committed, { code: 'ERR_VARVE_INVALID_ARGUMENT' });
   } else {
     await committed;
