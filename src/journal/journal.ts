@@ -252,13 +252,13 @@ export class Journal implements LogObserver {
     const lines = this.ledger.of(logId);
     return {
       endOffset: Math.max(namedOffset, lines.at(-1)?.nextOffset ?? 0),
-      batches: (syncedOffset) => this.#batches(logId, syncedOffset),
+      batches: (offset) => this.#batches(logId, offset),
     };
   }
 
-  async *#batches(logId: number, syncedOffset: number): AsyncGenerator<Uint8Array, void, void> {
+  async *#batches(logId: number, from: number): AsyncGenerator<Uint8Array, void, void> {
     for (const { journalOffset, nextOffset } of this.ledger.of(logId).slice()) {
-      if (nextOffset <= syncedOffset) continue;
+      if (nextOffset <= from) continue;
       const record = await this.#open.read(journalOffset);
       const bytes = present(record?.value, 'the ledger knows the entry');
       const commit = present(entryOf(commitEntry, this.#registry.decode(bytes)), 'a commit');

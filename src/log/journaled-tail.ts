@@ -22,21 +22,22 @@ import type { ReadableLog } from './readable-log.ts';
 export interface JournaledTail {
   /** The log goes on from here at least: offsets below were given to somebody. */
   readonly endOffset: number;
-  /** Encoded batches of the commits that end above `syncedOffset`, in order. */
-  batches(syncedOffset: number): AsyncIterable<Uint8Array>;
+  /** Encoded batches of the commits that end above `offset`, in order. */
+  batches(offset: number): AsyncIterable<Uint8Array>;
 }
+
+const COMPARING = { keepBuffers: false, skipsDamage: false, onGap: null };
 
 export interface PlacingParts {
   readonly log: ReadableLog;
   readonly appender: Appender;
-  /** As the log's own checkpoint stated when it was opened. */
-  readonly syncedOffset: number;
   /** Records below stand in sealed segments. */
   readonly activeOffset: number;
 }
 
 /**
- * Appends what the log lost; compares what it has, as far as that was not synced.
+ * Appends what the log lost; compares what it has in the active segment. Also what the log calls
+ * synced: an opening that failed here has synced what it found.
  *
  * On a full disk the records are written as soon as there is room, and nothing is appended before.
  *
@@ -51,8 +52,15 @@ export async function placeTail(
   const { commits } = appender;
   const notes: string[] = [];
   const { nextOffset: from } = appender;
-  for await (const batches of tail.batches(parts.syncedOffset)) {
-    for (const batch of batchesIn(batches)) await place(batch, parts);
+  const comparedFrom = Math.max(parts.activeOffset, log.marks.startOffset);
+  const reader = new LogReader(log, { from: comparedFrom, ...COMPARING });
+  try {
+    for await (const batches of tail.batches(comparedFrom)) {
+      for (const batch of batchesIn(batches))
+        await place(batch, { ...parts, comparedFrom, reader });
+    }
+  } finally {
+    reader.close();
   }
   const { nextOffset: to } = appender;
   if (to > from) notes.push(`offsets ${from} to ${to - 1} were written again from the journal`);
@@ -67,14 +75,20 @@ export async function placeTail(
   return notes;
 }
 
-async function place({ header, bytes }: EncodedBatch, parts: PlacingParts): Promise<void> {
-  const { log, appender, activeOffset } = parts;
+interface Placing extends PlacingParts {
+  readonly comparedFrom: number;
+  /** Walks the log as the commits are compared. */
+  readonly reader: LogReader;
+}
+
+async function place({ header, bytes }: EncodedBatch, parts: Placing): Promise<void> {
+  const { log, appender, comparedFrom, reader } = parts;
   const end = appender.nextOffset;
   if (header.baseOffset === end) appender.commits.place(bytes);
   else if (nextOffsetOf(header) > end) {
     throw unplaceable(log, header, `the log ends at offset ${end}`);
-  } else if (header.baseOffset >= Math.max(activeOffset, log.marks.startOffset)) {
-    await compare(log, header, bytes);
+  } else if (header.baseOffset >= comparedFrom && !(await holds(reader, header, bytes))) {
+    throw unplaceable(log, header, 'the log holds other records there');
   }
 }
 
@@ -95,23 +109,18 @@ function* batchesIn(bytes: Uint8Array): Generator<EncodedBatch, void, void> {
   }
 }
 
-/** @throws CorruptLogError unless the log holds the same records there */
-async function compare(log: ReadableLog, header: BatchHeader, bytes: Uint8Array): Promise<void> {
+/** Whether the log has no other records there than `bytes`, a batch whose place may differ. */
+async function holds(reader: LogReader, header: BatchHeader, bytes: Uint8Array): Promise<boolean> {
   const { baseOffset } = header;
-  const reader = new LogReader(log, { from: baseOffset, skipsDamage: false, onGap: null });
-  try {
-    const isThere = await reader.next(nextOffsetOf(header));
+  while (await reader.next(nextOffsetOf(header))) {
     const { scanner } = reader;
-    const found = scanner.bytes.subarray(scanner.start, scanner.start + scanner.header.sizeBytes);
-    const isSame =
-      isThere &&
-      scanner.header.baseOffset === baseOffset &&
-      scanner.header.attributes === header.attributes &&
-      Buffer.compare(found.subarray(BATCH_HEADER_BYTES), bytes.subarray(BATCH_HEADER_BYTES)) === 0;
-    if (!isSame) throw unplaceable(log, header, 'the log holds other records there');
-  } finally {
-    reader.close();
+    const { start, header: found } = scanner;
+    if (found.baseOffset < baseOffset) continue;
+    const records = scanner.bytes.subarray(start + BATCH_HEADER_BYTES, start + found.sizeBytes);
+    const isSame = Buffer.compare(records, bytes.subarray(BATCH_HEADER_BYTES)) === 0;
+    return isSame && found.baseOffset === baseOffset && found.attributes === header.attributes;
   }
+  return true; // No records at all: a repair put a gap there, and said so.
 }
 
 /** The builder fills in its place. */

@@ -205,7 +205,7 @@ async function assemble<T, Input>(parts: Assembly<T, Input>): Promise<Log<T, Inp
 
 async function placeJournaled(
   { journaled }: LogHome,
-  { checkpoint, active, endOffset }: LoadedLog,
+  { active, endOffset }: LoadedLog,
   { writer, log }: { readonly writer: LogWriter; readonly log: ReadableLog },
 ): Promise<readonly string[]> {
   if (journaled === null) return [];
@@ -213,7 +213,6 @@ async function placeJournaled(
     return await placeTail(journaled, {
       log,
       appender: writer.appender,
-      syncedOffset: checkpoint.syncedOffset,
       activeOffset: active?.baseOffset ?? endOffset,
     });
   } catch (error) {

@@ -1,0 +1,65 @@
+/** Logs that are not what a commit in the journal says of them: put back from an older copy. */
+import { expect, test } from 'vitest';
+
+import { readWhole, writeFully } from '../../../src/io/transfer.ts';
+import { MIB } from '../../../src/core/limits.ts';
+import type { FaultyFileSystem } from '../../support/faulty-file-system.ts';
+import { commit, CommitBench, contents } from '../../support/commit-bench.ts';
+
+const CORRUPT = { code: 'ERR_VARVE_CORRUPT', details: { kind: 'chain', firstOffset: 0 } };
+
+/** The files of a log, put in the place of those on another disk. */
+async function putBack(
+  path: string,
+  { from, to }: { readonly from: FaultyFileSystem; readonly to: FaultyFileSystem },
+): Promise<void> {
+  for (const name of await to.list(path)) await to.unlink(`${path}/${name}`);
+  for (const name of await from.list(path)) {
+    const bytes = await readWhole(from, `${path}/${name}`, MIB);
+    const file = await to.open(`${path}/${name}`, 'create');
+    await writeFully(file, bytes, 0);
+    await file.datasync();
+    await file.close();
+  }
+  await to.syncDirectory(path);
+}
+
+/** A store with a commit in partition 0 of which the log itself has synced nothing. */
+async function committed(bench: CommitBench): Promise<string> {
+  const { store, topic } = await bench.open('os');
+  const { path } = await topic.partitions.at(0).log();
+  await commit({ store, topic }, [['a'], ['b'], []]);
+  bench.cutPower();
+  return path;
+}
+
+test('a log that holds other records where a commit stands is damaged, and its neighbours are not', async () => {
+  const bench = new CommitBench();
+  await (await bench.open('os')).store.close();
+  const other = new CommitBench();
+  other.fileSystem = bench.fileSystem.killImage({ inFlight: 'none' });
+  const path = await committed(bench);
+  const { topic: elsewhere } = await other.open('os');
+  await elsewhere.append({ value: 'x' }, { partition: 0 });
+  await putBack(path, { from: other.fileSystem.killImage(), to: bench.fileSystem });
+  const { topic } = await bench.open('os');
+  await expect(contents(topic)).rejects.toMatchObject(CORRUPT);
+  await expect(contents(topic)).rejects.toThrow('the log holds other records there');
+  expect((await topic.read({ partition: 1, offset: 0 }))?.value).toBe('b');
+});
+
+test('a log that ends before a commit begins has lost what it had synced', async () => {
+  const bench = new CommitBench();
+  await (await bench.open('os')).store.close();
+  const older = bench.fileSystem.killImage({ inFlight: 'none' });
+  const { store, topic } = await bench.open('os');
+  const { path } = await topic.partitions.at(0).log();
+  await topic.append({ value: 'plain' }, { partition: 0 });
+  await commit({ store, topic }, [['a'], ['b'], []]);
+  bench.cutPower();
+  await putBack(path, { from: older, to: bench.fileSystem });
+  const again = await bench.open('os');
+  await expect(contents(again.topic)).rejects.toThrow(
+    'the journal has a commit of offsets 1 to 1, and the log ends at offset 0',
+  );
+});
