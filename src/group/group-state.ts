@@ -98,28 +98,15 @@ function withPositions(
   return next;
 }
 
-type CommittedEntry = ValueOf<(typeof offsetsCommitted)['fields'][number]>;
-
-/** The groups of an entry by their ids, so that each finds its own among thousands. */
-const groupsOfEntries = new WeakMap<CommittedEntry, ReadonlyMap<string, GroupPositions>>();
-
-function groupsOf(entry: CommittedEntry): ReadonlyMap<string, GroupPositions> {
-  const known = groupsOfEntries.get(entry);
-  if (known !== undefined) return known;
-  const byId = new Map(entry.groups.map((group) => [groupId(group), group]));
-  groupsOfEntries.set(entry, byId);
-  return byId;
-}
-
 /** One instance per group. */
 export const groups: Reducer<GroupState> = {
   name: 'group',
   state: groupState,
   rules: [
     sets(offsetsCommitted, {
-      id: (entry) => [...groupsOf(entry).keys()],
-      set: (state: GroupState | null, entry, id) =>
-        withPositions(state, present(groupsOf(entry).get(id), 'one of its ids'), entry.timeMs),
+      id: (entry) => entry.groups.map(groupId),
+      set: (state: GroupState | null, entry, at) =>
+        withPositions(state, present(entry.groups[at], 'one of its ids'), entry.timeMs),
     }),
     sets(groupReset, {
       id: groupId,

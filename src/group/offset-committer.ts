@@ -17,14 +17,9 @@ export interface OffsetCommitterOptions {
   readonly clock: Clock;
 }
 
-/** What one group commits, by partition: the last one counts. */
-interface GroupChanges extends GroupName {
-  readonly positions: Map<number, PositionChange>;
-}
-
 /** What shares an entry. */
 interface Round {
-  readonly groups: Map<GroupName, GroupChanges>;
+  readonly groups: Map<GroupName, GroupPositions>;
   sizeBytes: number;
   readonly done: Promise<void>;
 }
@@ -59,12 +54,12 @@ export class OffsetCommitter {
     let own = round.groups.get(group);
     if (own === undefined) {
       const { topicId, group: name } = group;
-      own = { topicId, group: name, positions: new Map() };
+      own = { topicId, group: name, positions: [] };
       round.groups.set(group, own);
       round.sizeBytes += UNIT_BYTES_MAX * name.length;
     }
     for (const change of changes) {
-      own.positions.set(change.partition, change);
+      own.positions.push(change);
       round.sizeBytes += POSITION_BYTES + UNIT_BYTES_MAX * change.metadata.length;
     }
     return round.done;
@@ -76,7 +71,7 @@ export class OffsetCommitter {
   }
 
   #begin(): Round {
-    const groups = new Map<GroupName, GroupChanges>();
+    const groups = new Map<GroupName, GroupPositions>();
     const done = this.#last.then(() => this.#write(groups));
     this.#last = done.catch(() => undefined); // The next one does not depend on its fate.
     return { groups, sizeBytes: 0, done };
@@ -85,10 +80,14 @@ export class OffsetCommitter {
   async #write(changes: Round['groups']): Promise<void> {
     if (this.#open?.groups === changes) this.#open = null;
     const { journal, clock } = this.#options;
-    const groups: GroupPositions[] = [];
-    for (const { topicId, group, positions } of changes.values()) {
-      groups.push({ topicId, group, positions: [...positions.values()] });
-    }
+    const groups = [...changes.values()];
+    for (const own of groups) own.positions = lastOfEach(own.positions);
     await journal.append(offsetsCommitted, { groups, timeMs: clock.now() }, 'sync');
   }
+}
+
+/** One position per partition: the one that was committed last. */
+function lastOfEach(positions: PositionChange[]): PositionChange[] {
+  if (positions.length === 1) return positions;
+  return [...new Map(positions.map((change) => [change.partition, change])).values()];
 }

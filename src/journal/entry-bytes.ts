@@ -8,6 +8,8 @@ const KEPT_BYTES_MAX = 1024 * 1024;
 const UINT_BYTES_MAX = 8;
 const SEVEN_BITS = 0x7f;
 const MORE = 0x80;
+/** Of a text whose length is one byte, and that is written unit by unit if it is ASCII. */
+const SHORT_UNITS_MAX = 64;
 
 /** A mark is part of the text. */
 const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -51,11 +53,29 @@ export class EntryWriter {
 
   /** Length and UTF-8. */
   text(value: string): void {
+    if (this.#shortAscii(value)) return;
     const length = Buffer.byteLength(value, 'utf8');
     this.uint(length);
     this.#reserve(length);
     this.#bytes.write(value, this.#end, length, 'utf8');
     this.#end += length;
+  }
+
+  /** Most texts are names, or empty: two calls of native code cost more than they do. */
+  #shortAscii(value: string): boolean {
+    const { length } = value;
+    if (length > SHORT_UNITS_MAX) return false;
+    this.#reserve(1 + length);
+    const bytes = this.#bytes;
+    const start = this.#end + 1;
+    for (let at = 0; at < length; at++) {
+      const unit = value.charCodeAt(at);
+      if (unit > SEVEN_BITS) return false;
+      bytes[start + at] = unit;
+    }
+    bytes[this.#end] = length;
+    this.#end = start + length;
+    return true;
   }
 
   /** Forgets what an encoding that failed has left. */

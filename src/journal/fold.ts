@@ -27,8 +27,11 @@ export interface Rule<S> {
   readonly needs: 'instance' | 'none' | 'any';
   /** Ids of the instances that the entry is for. */
   ids(entry: ReadEntry): readonly string[];
-  /** Returns the state after the entry, the same object or another; null = the instance ends. */
-  apply(state: S | null, entry: ReadEntry, id: string): S | null;
+  /**
+   * @param at  which of `ids` it is for
+   * @returns the state after the entry, the same object or another; null = the instance ends
+   */
+  apply(state: S | null, entry: ReadEntry, at: number): S | null;
 }
 
 export interface RuleSpec<S, E> {
@@ -68,8 +71,8 @@ export function begins<S, E>(type: EntryType<E>, { id, begin }: BeginSpec<S, E>)
 
 export interface SetSpec<S, E> {
   readonly id: (entry: E) => string | readonly string[];
-  /** For one of the ids at a time. */
-  readonly set: (state: S | null, entry: E, id: string) => S | null;
+  /** For one of the ids at a time: the one at `at`. */
+  readonly set: (state: S | null, entry: E, at: number) => S | null;
 }
 
 /** A rule for entries about an instance that may be there or not. */
@@ -97,6 +100,15 @@ interface Instance {
 }
 
 type Instances = Map<string, Instance>;
+
+/** An entry, and what it does to one instance. */
+interface RuledEntry {
+  readonly rule: Rule<unknown>;
+  readonly entry: ReadEntry;
+  readonly offset: number;
+  /** Which of the rule's ids it is for. */
+  readonly at: number;
+}
 
 export class Fold {
   readonly #reducers: readonly Reducer<unknown>[];
@@ -138,9 +150,10 @@ export class Fold {
   apply(entry: ReadEntry, offset: number): string | null {
     let misfit: string | null = null;
     for (const { reducer, rule } of this.#rules.get(entry.type) ?? []) {
-      for (const id of rule.ids(entry)) {
-        const problem = this.#applyTo(reducer, id, { rule, entry, offset });
-        misfit ??= problem;
+      const instances = this.#of(reducer);
+      for (const [at, id] of rule.ids(entry).entries()) {
+        const problem = this.#applyTo(instances, id, { rule, entry, offset, at });
+        if (problem !== null) misfit ??= `${reducer} ${id} ${problem}`;
       }
     }
     return misfit;
@@ -203,20 +216,20 @@ export class Fold {
     this.#rules.set(rule.type, rules);
   }
 
+  /** @returns why it does not fit */
   #applyTo(
-    reducer: string,
+    instances: Instances,
     id: string,
-    { rule, entry, offset }: { rule: Rule<unknown>; entry: ReadEntry; offset: number },
+    { rule, entry, offset, at }: RuledEntry,
   ): string | null {
-    const instances = this.#of(reducer);
     const instance = instances.get(id) ?? null;
     if (instance !== null && offset < instance.from) return null; // Its snapshot was taken later.
     const wanted = instance === null ? 'none' : 'instance';
     if (rule.needs !== 'any' && rule.needs !== wanted) {
       if (offset < this.#toleratedTo) return null;
-      return `${reducer} ${id} ${instance === null ? 'is not there' : 'is there already'}`;
+      return instance === null ? 'is not there' : 'is there already';
     }
-    const state = rule.apply(instance?.state ?? null, entry, id);
+    const state = rule.apply(instance?.state ?? null, entry, at);
     if (state === null) instances.delete(id);
     else if (instance === null)
       instances.set(id, { state, from: offset }); // More of the same commit may follow.

@@ -8,7 +8,7 @@
 import { BackpressureError, ClosedError, FailedError, WrongOffsetError } from '../core/errors.ts';
 import { present } from '../core/assert.ts';
 import type { Clock, Timer } from '../core/clock.ts';
-import { BATCH_TARGET_BYTES } from '../core/limits.ts';
+import { BATCH_TARGET_BYTES, SYNC_WRITE_BYTES_MAX } from '../core/limits.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { Waiter } from './ack-queue.ts';
 import type { BatchBuilder } from './batch-builder.ts';
@@ -179,6 +179,11 @@ export class Appender {
     return this.#reach(durability, nextOffset);
   }
 
+  /** Writes what waits for the end of the turn, or for a sync. */
+  writeNow(): void {
+    this.#drain();
+  }
+
   /** Called after each finished sync. */
   onSynced(): void {
     const { marks, policy } = this.#options;
@@ -273,8 +278,17 @@ export class Appender {
   readonly #flush = (): void => {
     this.#isFlushPlanned = false;
     this.#turnTime.end();
-    this.#drain();
+    if (!this.#mayDefer()) this.#drain();
   };
+
+  /** Whether all that is to be written is waited for at `sync`, by way of a sync that will come. */
+  #mayDefer(): boolean {
+    const { policy, syncLoop } = this.#options;
+    const { written, synced } = this.#waiters;
+    const isForSync = policy.durability === 'sync' && written.isEmpty && !synced.isEmpty;
+    if (!isForSync || this.#builder.unwrittenBytes > SYNC_WRITE_BYTES_MAX) return false;
+    return syncLoop.deferWrite(synced.lastOffset);
+  }
 
   #drain(): void {
     const isIdle = this.#draining === null && this.#failure === null;

@@ -61,6 +61,7 @@ export class LogWriter {
       takeTurn,
       clock,
       events,
+      onDue: () => this.appender.writeNow(),
       onSynced: (place) => this.#onSynced(place),
       onFailed: fail,
     });

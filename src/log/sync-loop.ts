@@ -26,6 +26,8 @@ export interface SyncLoopOptions {
   readonly takeTurn: TakeTurn | null;
   readonly clock: Clock;
   readonly events: LogEvents | null;
+  /** Writes what `deferWrite` let wait: a sync begins, which covers what is written on return. */
+  readonly onDue: () => void;
   /** Called after each sync, before anyone is answered. May throw: that fails the loop. */
   readonly onSynced: (place: SyncedPlace) => void;
   /** Called once, with the first failure. */
@@ -50,6 +52,7 @@ export class SyncLoop {
   #awaitedOffset = 0;
   /** Of the sync that waits for it or runs. */
   #turn: SyncTurn | null = null;
+  #isWriteDeferred = false;
   /** The next sync covers every segment, whoever asked for what. */
   #wantsAll = false;
   #failure: unknown = null;
@@ -98,11 +101,25 @@ export class SyncLoop {
     this.poke();
   }
 
+  /**
+   * Lets the write of what ends at `offset` wait for the next sync, if that will come by itself:
+   * in a store, where logs take turns, one write then brings what many turns of the event loop did.
+   *
+   * @returns whether it may wait, for `onDue`; the sync is asked for then
+   */
+  deferWrite(offset: number): boolean {
+    if (this.#options.takeTurn === null || this.#running === null || this.#hasFailed) return false;
+    this.#isWriteDeferred = true;
+    this.request(offset);
+    return true;
+  }
+
   /** Starts a sync when one is wanted, possible, and none is running. Call after each write. */
   poke(): void {
     if (this.#running !== null || this.#hasFailed) return;
     const { syncedOffset, writtenOffset } = this.#options.marks;
-    const isWanted = this.#wantedOffset > syncedOffset && writtenOffset > syncedOffset;
+    const isPossible = writtenOffset > syncedOffset || this.#isWriteDeferred;
+    const isWanted = this.#wantedOffset > syncedOffset && isPossible;
     if (!isWanted && !(this.#segments.length > 1)) return;
     void this.#start();
   }
@@ -184,13 +201,17 @@ export class SyncLoop {
 
   /** What is written until its turn comes is synced with the rest. */
   async #syncInTurn(): Promise<SyncedPlace> {
-    const { takeTurn, marks } = this.#options;
+    const { takeTurn, marks, onDue } = this.#options;
     if (takeTurn === null) return this.#syncOnce();
     const turn = takeTurn(!this.#wantsAll && this.#awaitedOffset <= marks.syncedOffset);
     this.#turn = turn;
     try {
       if (turn.begun !== null) await turn.begun;
       if (this.#hasFailed) throw this.#failure; // Meanwhile.
+      if (this.#isWriteDeferred) {
+        this.#isWriteDeferred = false;
+        onDue();
+      }
       return await this.#syncOnce();
     } finally {
       this.#turn = null;

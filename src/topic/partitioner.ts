@@ -10,29 +10,54 @@ const POSITIVE = 0x7fffffff;
 /** Bytes that go to one partition before keyless records move on to another: Kafka's `batch.size`. */
 const STICKY_BYTES = 16 * 1024;
 
-/** Austin Appleby's MurmurHash2 in Kafka's variant, as a signed 32-bit integer. */
-export function murmur2(bytes: Uint8Array): number {
-  const { length } = bytes;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, length);
+const encoder = new TextEncoder();
+const ASCII_MAX = 0x7f;
+/** Of short ASCII keys: an encoder costs more than the hash, and a buffer per key. */
+const asciiBytes = new Uint8Array(128);
+
+/**
+ * Austin Appleby's MurmurHash2 in Kafka's variant, as a signed 32-bit integer.
+ *
+ * @param length  of what is hashed, from the beginning
+ */
+export function murmur2(bytes: Uint8Array, length = bytes.length): number {
   let hash = SEED ^ length;
   const words = length & ~3;
   for (let at = 0; at < words; at += 4) {
-    let word = Math.imul(view.getInt32(at, true), MULTIPLIER);
+    let word = Math.imul(wordAt(bytes, at, 4), MULTIPLIER);
     word = Math.imul(word ^ (word >>> SHIFT), MULTIPLIER);
     hash = Math.imul(hash, MULTIPLIER) ^ word;
   }
   if (words < length) {
-    for (let at = length - 1; at >= words; at--) hash ^= view.getUint8(at) << (8 * (at - words));
-    hash = Math.imul(hash, MULTIPLIER);
+    hash = Math.imul(hash ^ wordAt(bytes, words, length - words), MULTIPLIER);
   }
   hash = Math.imul(hash ^ (hash >>> 13), MULTIPLIER);
   return hash ^ (hash >>> 15);
 }
 
-/** The partition of a key: the same as that of Kafka's default partitioner. */
-export function partitionOfKey(key: Uint8Array, partitionCount: number): number {
+/** So many bytes, at most 4, little-endian. */
+function wordAt(bytes: Uint8Array, at: number, count: number): number {
+  let word = 0;
+  for (let byte = 0; byte < count; byte++) word |= (bytes[at + byte] ?? 0) << (8 * byte);
+  return word;
+}
+
+/** The partition of a key, text as UTF-8: the same as that of Kafka's default partitioner. */
+export function partitionOfKey(key: Uint8Array | string, partitionCount: number): number {
   assert(partitionCount > 0, 'a topic has partitions');
-  return (murmur2(key) & POSITIVE) % partitionCount;
+  return (hashOf(key) & POSITIVE) % partitionCount;
+}
+
+function hashOf(key: Uint8Array | string): number {
+  if (typeof key !== 'string') return murmur2(key);
+  const { length } = key;
+  if (length > asciiBytes.length) return murmur2(encoder.encode(key));
+  for (let at = 0; at < length; at++) {
+    const unit = key.charCodeAt(at);
+    if (unit > ASCII_MAX) return murmur2(encoder.encode(key));
+    asciiBytes[at] = unit;
+  }
+  return murmur2(asciiBytes, length);
 }
 
 /**

@@ -42,7 +42,6 @@ export interface TopicParts<T, Input> {
 }
 
 const NO_OPTIONS: TopicAppendOptions = Object.freeze({});
-const keyEncoder = new TextEncoder();
 /** Of a value that its codec has yet to encode. */
 const RECORD_BYTES_GUESS = 256;
 
@@ -288,9 +287,10 @@ export class Topic<T, Input = T> implements LogUser {
     if (partitionCount === 1) return 0;
     const key: unknown = record?.key ?? null;
     if (key === null) return this.#sticky.next(partitionCount, roughBytesOf(record?.value));
-    if (typeof key === 'string') return partitionOfKey(keyEncoder.encode(key), partitionCount);
-    // No key at all: the log, whichever it is, says so.
-    return key instanceof Uint8Array ? partitionOfKey(key, partitionCount) : 0;
+    if (typeof key === 'string' || key instanceof Uint8Array) {
+      return partitionOfKey(key, partitionCount);
+    }
+    return 0; // No key at all: the log, whichever it is, says so.
   }
 
   #divide(

@@ -40,6 +40,20 @@ describe('partitionOfKey', () => {
     );
   });
 
+  test('is for text that of its UTF-8, whatever its length and its letters', () => {
+    const keys = fc.oneof(
+      fc.string({ maxLength: 300 }),
+      fc.string({ unit: 'binary', maxLength: 150 }),
+      fc.string({ unit: fc.constantFrom('a', '\u007f', '\u0080', 'ÿ', '\ud800'), maxLength: 9 }),
+    );
+    fc.assert(
+      fc.property(keys, (key) => {
+        const bytes = new TextEncoder().encode(key);
+        expect(partitionOfKey(key, 1_000_003)).toBe(partitionOfKey(bytes, 1_000_003));
+      }),
+    );
+  });
+
   test('spreads keys evenly', () => {
     const counts = Array.from({ length: 16 }, () => 0);
     for (let n = 0; n < 16_000; n++) {
