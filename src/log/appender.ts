@@ -7,7 +7,7 @@
  */
 import { BackpressureError, ClosedError, FailedError, WrongOffsetError } from '../core/errors.ts';
 import { present } from '../core/assert.ts';
-import type { Clock, Timer } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import { BATCH_TARGET_BYTES, SYNC_WRITE_BYTES_MAX } from '../core/limits.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { Waiter } from './ack-queue.ts';
@@ -16,6 +16,7 @@ import { Backpressure } from './backpressure.ts';
 import type { Chunk } from './chunk.ts';
 import { CommitAppends } from './commit-appends.ts';
 import { RefusedWrite, type ChunkWriter } from './chunk-writer.ts';
+import { FlushTimer } from './flush-timer.ts';
 import type { DurabilityLevel } from './log-options.ts';
 import type { LogObserver } from './log-home.ts';
 import type { LogMarks } from './marks.ts';
@@ -62,7 +63,8 @@ export class Appender {
   #isFlushPlanned = false;
   readonly #turnTime: TurnTime;
   #draining: Promise<void> | null = null;
-  #flushTimer: Timer | null = null;
+  /** Of level `interval`, and of weaker appends in a `sync` log. */
+  readonly #flushTimer: FlushTimer;
   /** Full chunks of the builder whose write was issued ahead. */
   #aheadCount = 0;
   /** `encodedBytes` up to which `addNoWait` need not look around; 0 = it must, before the next record. */
@@ -75,6 +77,7 @@ export class Appender {
     const { builder, queuedBytesMax } = options;
     this.#builder = builder;
     this.#turnTime = new TurnTime(options.clock);
+    this.#flushTimer = new FlushTimer(options);
     this.#backpressure = new Backpressure({ progress: builder, queuedBytesMax });
     this.commits = new CommitAppends({
       ...options,
@@ -154,7 +157,13 @@ export class Appender {
 
   /** Has what was added written soon, and `waiter` answered at `durability`. */
   submit(durability: DurabilityLevel, waiter: Waiter): void {
-    this.#wait(durability, waiter);
+    if (durability !== 'sync') this.#waiters.written.add(waiter);
+    else {
+      this.#waiters.synced.add(waiter);
+      const { marks, syncLoop } = this.#options;
+      // No write will follow that would ask for the sync.
+      if (marks.writtenOffset >= waiter.nextOffset) syncLoop.request(waiter.nextOffset);
+    }
     this.#planFlush();
     this.#keepBusy();
   }
@@ -174,7 +183,9 @@ export class Appender {
     const loss = this.#failure ?? this.#noWait.take();
     if (loss !== null) return Promise.reject(loss);
     const { nextOffset } = this;
-    if (this.#reachedOffset(durability) >= nextOffset) return Promise.resolve();
+    const { syncedOffset, writtenOffset } = this.#options.marks;
+    if (nextOffset <= (durability === 'sync' ? syncedOffset : writtenOffset))
+      return Promise.resolve();
     this.#noWait.asked(nextOffset);
     return this.#reach(durability, nextOffset);
   }
@@ -202,7 +213,7 @@ export class Appender {
     const { path } = this.#options;
     this.#failure = new FailedError({ path, indeterminate: false }, { cause });
     this.#unlookedBytes = 0;
-    this.#flushTimer?.cancel();
+    this.#flushTimer.cancel();
     this.#waiters.synced.completeRest();
     // Whether the records of the others are on disk is not known: only recovery can tell.
     this.#waiters.failAll(new FailedError({ path, indeterminate: true }, { cause }));
@@ -225,7 +236,7 @@ export class Appender {
    */
   async close(): Promise<void> {
     this.refuseMore();
-    this.#flushTimer?.cancel();
+    this.#flushTimer.cancel();
     do {
       this.#drain();
       await this.#draining; // Of a writer that failed, too: it may be about to create a file.
@@ -233,7 +244,7 @@ export class Appender {
     } while (this.#failure === null && this.commits.pending === null && this.#builder.hasChunk);
     if (this.commits.pending !== null) this.#waiters.failAll(this.commits.pending);
     this.commits.close();
-    this.#flushTimer?.cancel(); // The last writes may have set it again.
+    this.#flushTimer.cancel(); // The last writes may have set it again.
   }
 
   #syncedUpTo(offset: number): Promise<void> {
@@ -248,21 +259,6 @@ export class Appender {
       const answer = { complete: () => resolve(), fail: reject };
       this.submit(durability, { baseOffset: nextOffset, nextOffset, asked: durability, ...answer });
     });
-  }
-
-  #reachedOffset(durability: DurabilityLevel): number {
-    const { marks } = this.#options;
-    return durability === 'sync' ? marks.syncedOffset : marks.writtenOffset;
-  }
-
-  #wait(durability: DurabilityLevel, waiter: Waiter): void {
-    if (durability !== 'sync') this.#waiters.written.add(waiter);
-    else {
-      this.#waiters.synced.add(waiter);
-      const { marks, syncLoop } = this.#options;
-      // No write will follow that would ask for the sync.
-      if (marks.writtenOffset >= waiter.nextOffset) syncLoop.request(waiter.nextOffset);
-    }
   }
 
   /**
@@ -357,7 +353,7 @@ export class Appender {
     }
   }
 
-  /** Null when nothing is left, or when what is left cannot be encoded, which ends the writer. */
+  /** Null when nothing is left, or what is left cannot be encoded, which ends the writer. */
   #takeChunk(): Chunk | null {
     try {
       return this.#builder.takeChunk();
@@ -368,22 +364,20 @@ export class Appender {
   }
 
   #afterWrite(isCommitted: boolean): void {
-    const { marks, policy, syncLoop, observer } = this.#options;
-    const { durability } = policy;
+    const { marks, syncLoop } = this.#options;
+    const { durability } = this.#options.policy;
     const { writtenOffset } = marks;
-    observer?.written(writtenOffset);
+    this.#options.observer?.written(writtenOffset);
     if (durability !== 'sync') {
       marks.advanceVisible(writtenOffset);
       this.#backpressure.settle(writtenOffset);
     }
-    const asked = this.#waiters.written.completeUpTo(
-      writtenOffset,
-      durability === 'interval' ? 'interval' : 'os',
-    );
+    const level = durability === 'interval' ? 'interval' : 'os';
+    const asked = this.#waiters.written.completeUpTo(writtenOffset, level);
     if (!this.#waiters.synced.isEmpty) syncLoop.request(this.#waiters.synced.lastOffset);
     const isTimed = durability !== 'os' || asked === 'interval';
-    if (!isCommitted && isTimed && writtenOffset > this.#waiters.synced.lastOffset)
-      this.#armTimer();
+    const isAsked = writtenOffset <= this.#waiters.synced.lastOffset;
+    if (!isCommitted && isTimed && !isAsked) this.#flushTimer.arm();
     syncLoop.poke();
     this.#options.onWritten();
     this.#backpressure.wake(false);
@@ -401,14 +395,5 @@ export class Appender {
     this.#waiters.refuseFrom(offset, cause);
     this.#options.syncLoop.poke();
     this.#backpressure.wake(false);
-  }
-
-  /** Level `interval`, and weaker appends in a `sync` log: synced within `flushMs`. */
-  #armTimer(): void {
-    const { clock, policy, syncLoop, marks } = this.#options;
-    this.#flushTimer ??= clock.setTimer(() => {
-      this.#flushTimer = null;
-      syncLoop.requestInBackground(marks.writtenOffset);
-    }, policy.flushMs);
   }
 }

@@ -2,9 +2,12 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import { present } from '../../../src/core/assert.ts';
+import { DiskFullError } from '../../../src/core/errors.ts';
 import { SYNCS_IN_FLIGHT_MAX } from '../../../src/core/limits.ts';
 import { SyncTurns, type SyncRank, type SyncTurn } from '../../../src/log/sync-turns.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
+import { CommitBench } from '../../support/commit-bench.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
@@ -87,6 +90,7 @@ describe('a store', () => {
     const held = new HeldSyncs(bench.fileSystem, '.log');
     const store = await bench.open();
     onTestFinished(() => store.close());
+    onTestFinished(() => held.release()); // Before the store is closed: also when the test failed.
     const topic = await store.topic('t', { codec: utf8, partitions: 5, durability });
     for (let partition = 0; partition < 5; partition++) {
       await topic.append({ value: 'open' }, { partition });
@@ -118,6 +122,88 @@ describe('a store', () => {
     await Promise.all(first);
     expect([watched, log?.durableOffset]).toEqual([1, 3]);
     expect(await more).toMatchObject({ offset: 2 });
+  });
+
+  test('what many turns of the event loop append while a sync waits is one write', async () => {
+    const { topic, held } = await setup('sync');
+    held.hold();
+    const appends = [0, 1, 2].map((partition) => topic.append({ value: 'a' }, { partition }));
+    await settle();
+    for (let turn = 0; turn < 10; turn++) {
+      appends.push(topic.append({ value: 'b' }, { partition: 2 }));
+      await settle(2);
+    }
+    held.release();
+    expect((await Promise.all(appends)).at(-1)).toMatchObject({ offset: 11, durability: 'sync' });
+    const counts: number[] = [];
+    for await (const { recordCount } of topic.batches({ partitions: 2 })) counts.push(recordCount);
+    expect(counts).toEqual([1, 1, 10]);
+  });
+
+  test('what comes while its own sync is in flight is written when that has ended', async () => {
+    const { topic, held } = await setup('sync');
+    const log = present(topic.partitions.at(0).opened, 'it was used');
+    held.hold();
+    const first = topic.append({ value: 'a' }, { partition: 0 });
+    await settle();
+    const { sizeBytes } = log.stats();
+    const next = topic.append({ value: 'b' }, { partition: 0 });
+    await settle();
+    expect(log.stats().sizeBytes).toBe(sizeBytes);
+    held.release();
+    await first;
+    expect(await next).toMatchObject({ offset: 2, durability: 'sync' });
+  });
+
+  test('whoever waits for less than a sync, or appends much, has it written beside a sync', async () => {
+    const { topic, held } = await setup('sync');
+    const log = present(topic.partitions.at(0).opened, 'it was used');
+    held.hold();
+    const first = topic.append({ value: 'a' }, { partition: 0 });
+    await settle();
+    const small = topic.append({ value: 'b' }, { partition: 0 });
+    await topic.append({ value: 'c' }, { partition: 0, durability: 'os' });
+    const { sizeBytes } = log.stats();
+    const large = topic.append({ value: 'd'.repeat(20_000) }, { partition: 0 });
+    await settle();
+    expect(log.stats().sizeBytes).toBeGreaterThan(sizeBytes + 20_000);
+    expect(log.syncedOffset).toBe(1);
+    held.release();
+    expect((await Promise.all([first, small, large])).map(({ offset }) => offset)).toEqual([
+      1, 2, 4,
+    ]);
+  });
+
+  test('what waits for a sync and finds no room then is refused, and the log goes on', async () => {
+    const bench = new CommitBench();
+    const held = new HeldSyncs(bench.fileSystem, '.log');
+    const { topic } = await bench.open();
+    await topic.append({ value: 'open' }, { partition: 0 });
+    held.hold();
+    const first = topic.append({ value: 'a' }, { partition: 0 });
+    await settle();
+    const refused = topic.append({ value: 'b' }, { partition: 0 });
+    refused.catch(() => undefined);
+    await settle();
+    bench.fileSystem.addFault({ operations: ['write'], path: /log$/, errno: 'ENOSPC', times: 1 });
+    held.release();
+    expect(await first).toMatchObject({ offset: 1 });
+    await expect(refused).rejects.toThrow(DiskFullError);
+    expect(await topic.append({ value: 'c' }, { partition: 0 })).toMatchObject({ offset: 2 });
+  });
+
+  test('closing writes and syncs what waits for a sync', async () => {
+    const { topic, held } = await setup('sync');
+    held.hold();
+    const first = topic.append({ value: 'a' }, { partition: 0 });
+    await settle();
+    const next = topic.append({ value: 'b' }, { partition: 0 });
+    await settle();
+    const closing = topic.partitions.close();
+    held.release();
+    expect(await first).toMatchObject({ offset: 1 });
+    expect(await next).toMatchObject({ offset: 2, durability: 'sync' });
+    await closing;
   });
 
   test('timed syncs take one place, appends that are waited for the other', async () => {
