@@ -157,7 +157,8 @@ export class CommitAppends implements Holder {
   /** A committed chunk is written. */
   written({ nextOffset, sizeBytes }: Chunk): void {
     const { clock, marks, sync } = this.#options;
-    this.pending = null;
+    // While some still wait, the next refusal would take back what others append behind them.
+    if (this.pendingBytes === 0) this.pending = null;
     this.#unsyncedBytes += sizeBytes;
     if (this.#unsyncedBytes >= UNSYNCED_BYTES_MAX) {
       this.#unsyncedBytes = 0;

@@ -1,9 +1,11 @@
 /** What a review found in commits: logs that fail or fill up in the middle of one. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 
-import { FailedError } from '../../../src/core/errors.ts';
+import { utf8 } from '../../../src/codec/codec.ts';
+import { DiskFullError, FailedError } from '../../../src/core/errors.ts';
 import { commit, CommitBench, contents } from '../../support/commit-bench.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
+import { HeldWrites } from '../../support/held-writes.ts';
 
 /** Many turns of the event loop: whatever can go on has gone on. */
 async function settle(): Promise<void> {
@@ -33,5 +35,48 @@ describe('a commit that is on its way into the journal', () => {
     await store.close().catch(() => undefined);
     const again = await bench.open();
     expect((await contents(again.topic)).slice(0, 2)).toEqual([['a'], ['before', 'b']]);
+  });
+});
+
+const SMALL = { codec: utf8, segmentBytesMax: 4096, batchBytesMax: 1024 } as const;
+const FULL = { operations: ['write'], path: /small.*\/0\/.*log$/, errno: 'ENOSPC' } as const;
+const TEXTS = Array.from({ length: 100 }, (_, at) => `${at}`.padStart(100, '.'));
+
+async function valuesOf(topic: { records(): AsyncIterable<{ value: string | null }> }) {
+  const values: (string | null)[] = [];
+  for await (const { value } of topic.records()) values.push(value);
+  return values;
+}
+
+describe('a commit that finds room bit by bit', () => {
+  test('keeps others out until all of it is written', async () => {
+    const bench = new CommitBench();
+    const syncs = new HeldSyncs(bench.fileSystem, '/journal/');
+    const writes = new HeldWrites(bench.fileSystem);
+    const { store } = await bench.open();
+    const topic = await store.topic('small', SMALL);
+    const log = await topic.partitions.at(0).log();
+    const prepare = (texts: readonly string[]) =>
+      topic.forCommit(texts.map((value) => ({ value })));
+    bench.fileSystem.addFault(FULL);
+    await store.committer.commit({ appends: await prepare(TEXTS) });
+    const late = await prepare(['late']);
+    writes.hold(); // The first part is written, and the end of its segment waits.
+    bench.clock.advance(1000);
+    await settle();
+    expect(log.stats().pendingApplyBytes).toBeGreaterThan(0);
+    syncs.hold();
+    onTestFinished(() => syncs.release());
+    onTestFinished(() => writes.release());
+    const next = store.committer.commit({ appends: late });
+    await Promise.all([
+      expect(next).rejects.toThrow(DiskFullError),
+      expect(topic.append({ value: 'plain' })).rejects.toThrow(DiskFullError),
+    ]);
+    writes.release();
+    await settle();
+    expect(log.stats().pendingApplyBytes).toBe(0);
+    await topic.append({ value: 'after' });
+    expect(await valuesOf(topic)).toEqual([...TEXTS, 'after']);
   });
 });
