@@ -79,4 +79,23 @@ describe('a commit that finds room bit by bit', () => {
     await topic.append({ value: 'after' });
     expect(await valuesOf(topic)).toEqual([...TEXTS, 'after']);
   });
+
+  test('goes on in a segment that was begun before the disk was full', async () => {
+    const bench = new CommitBench();
+    const { store } = await bench.open();
+    const topic = await store.topic('small', SMALL);
+    const log = await topic.partitions.at(0).log();
+    // The header of the next segment is written, then a half of what goes there.
+    bench.fileSystem.addFault({ ...FULL, skip: 3, shortBytes: 'half' });
+    const appends = await topic.forCommit(TEXTS.map((value) => ({ value })));
+    await store.committer.commit({ appends });
+    expect(log.stats().pendingApplyBytes).toBeGreaterThan(0);
+    for (let tries = 0; tries < 2; tries++) {
+      bench.clock.advance(1000);
+      await settle();
+    }
+    expect(log.stats()).toMatchObject({ pendingApplyBytes: 0, state: 'open' });
+    await topic.append({ value: 'after' });
+    expect(await valuesOf(topic)).toEqual([...TEXTS, 'after']);
+  });
 });
