@@ -15,11 +15,15 @@ import {
 export interface OffsetCommitterOptions {
   readonly journal: Journal;
   readonly clock: Clock;
+  /** Whether the group has a position there, as far as the journal is written. */
+  readonly isCommitted: (group: GroupName, partition: number) => boolean;
 }
 
 /** What one group commits, by partition: the last one counts. */
 interface GroupChanges extends GroupName {
   readonly positions: Map<number, PositionChange>;
+  /** Where it begins, unless it has a position there by then. */
+  readonly starts: Map<number, PositionChange>;
 }
 
 /** What shares an entry. */
@@ -54,25 +58,38 @@ export class OffsetCommitter {
    * @throws as `Journal.append`
    */
   commit(group: GroupName, changes: readonly PositionChange[]): Promise<void> {
-    if (this.#open !== null && this.#open.sizeBytes >= ENTRY_BYTES) this.#open = null;
-    const round = (this.#open ??= this.#begin());
-    let own = round.groups.get(group);
-    if (own === undefined) {
-      const { topicId, group: name } = group;
-      own = { topicId, group: name, positions: new Map() };
-      round.groups.set(group, own);
-      round.sizeBytes += UNIT_BYTES_MAX * name.length;
-    }
-    for (const change of changes) {
-      own.positions.set(change.partition, change);
-      round.sizeBytes += POSITION_BYTES + UNIT_BYTES_MAX * change.metadata.length;
-    }
-    return round.done;
+    return this.#add(group, 'positions', changes);
+  }
+
+  /** The same, where the group has no position, and nobody commits one in front of these. */
+  commitStarts(group: GroupName, changes: readonly PositionChange[]): Promise<void> {
+    return this.#add(group, 'starts', changes);
   }
 
   /** Waits for everything that was committed so far, whatever becomes of it. */
   async idle(): Promise<void> {
     await this.#last;
+  }
+
+  #add(
+    group: GroupName,
+    what: 'positions' | 'starts',
+    changes: readonly PositionChange[],
+  ): Promise<void> {
+    if (this.#open !== null && this.#open.sizeBytes >= ENTRY_BYTES) this.#open = null;
+    const round = (this.#open ??= this.#begin());
+    let own = round.groups.get(group);
+    if (own === undefined) {
+      const { topicId, group: name } = group;
+      own = { topicId, group: name, positions: new Map(), starts: new Map() };
+      round.groups.set(group, own);
+      round.sizeBytes += UNIT_BYTES_MAX * name.length;
+    }
+    for (const change of changes) {
+      own[what].set(change.partition, change);
+      round.sizeBytes += POSITION_BYTES + UNIT_BYTES_MAX * change.metadata.length;
+    }
+    return round.done;
   }
 
   #begin(): Round {
@@ -84,11 +101,17 @@ export class OffsetCommitter {
 
   async #write(changes: Round['groups']): Promise<void> {
     if (this.#open?.groups === changes) this.#open = null;
-    const { journal, clock } = this.#options;
+    const { journal, clock, isCommitted } = this.#options;
     const groups: GroupPositions[] = [];
-    for (const { topicId, group, positions } of changes.values()) {
-      groups.push({ topicId, group, positions: [...positions.values()] });
+    for (const [name, { topicId, group, positions, starts }] of changes) {
+      for (const [partition, start] of starts) {
+        // All that was committed in front of it is written by now.
+        const isFirst = !positions.has(partition) && !isCommitted(name, partition);
+        if (isFirst) positions.set(partition, start);
+      }
+      if (positions.size > 0) groups.push({ topicId, group, positions: [...positions.values()] });
     }
+    if (groups.length === 0) return;
     await journal.append(offsetsCommitted, { groups, timeMs: clock.now() }, 'sync');
   }
 }
