@@ -179,9 +179,9 @@ export class Partition implements Closable {
   /** Closes the log, if it was opened. @throws as `Log.close` */
   async close(): Promise<void> {
     await this.#making;
-    this.#parts.home.openPartitions.remove(this);
-    this.#reporter().gone();
     const log = await this.#opening?.catch(() => null); // Who opened it was told.
+    this.#parts.home.openPartitions.remove(this); // Not before it is open: it would be counted then.
+    this.#reporter().gone();
     await log?.close();
   }
 

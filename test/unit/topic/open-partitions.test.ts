@@ -205,6 +205,13 @@ test('one with records that wait for room on the disk stays open, and holds nobo
   expect(await valuesOf(topic, 0)).toEqual(['a']);
 });
 
+test('one that is closed while it is being opened takes no place', async () => {
+  const { topic, store } = await setup(1);
+  const log = topic.partitions.at(0).log();
+  await Promise.all([log, topic.partitions.at(0).close()]);
+  expect(store.stats().openPartitionCount).toBe(0);
+});
+
 /** @returns has syncs of segments fail whose path holds `part` */
 function breakableSyncs({ fileSystem }: StoreBench, part: string): () => void {
   let isBroken = false;
