@@ -42,6 +42,8 @@ export class CommitAppends implements Holder {
   #plainEnd: number;
   /** ...and after the last record. */
   #end: number;
+  /** Resolves when the last of them is written, or waits for room, or was refused. */
+  settled: Promise<void> = Promise.resolve();
   /** Tells those who wait for the last of them that they are `pending`. */
   #onPend: (() => void) | null = null;
   #retryTimer: Timer | null = null;
@@ -83,6 +85,7 @@ export class CommitAppends implements Holder {
       plainEnd: this.#plainEnd,
       batches,
     });
+    this.settled = held.settled;
     this.#onPend = () => held.pend();
     submit(held.waiter);
     return held;

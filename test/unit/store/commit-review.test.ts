@@ -48,6 +48,32 @@ async function valuesOf(topic: { records(): AsyncIterable<{ value: string | null
   return values;
 }
 
+test('a commit that comes while its store is closed is written, or refused', async () => {
+  const outcomes = new Set<boolean>();
+  for (let delay = 0; delay < 40; delay++) {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open();
+    const failures: Error[] = [];
+    store.on('writer-failed', ({ error }) => failures.push(error));
+    const appends = [
+      ...(await topic.forCommit([{ value: 'a' }], { partition: 0 })),
+      ...(await topic.forCommit([{ value: 'b' }], { partition: 1 })),
+    ];
+    const closing = store.close();
+    for (let turn = 0; turn < delay; turn++) await Promise.resolve();
+    const [{ status }] = await Promise.allSettled([store.committer.commit({ appends }), closing]);
+    await settle();
+    expect(failures).toEqual([]);
+    const isThere = status === 'fulfilled';
+    outcomes.add(isThere);
+    const { topic: again } = await bench.open();
+    expect(await contents(again)).toEqual(isThere ? [['a'], ['b'], []] : [[], [], []]);
+    const { notes } = (await again.partitions.at(0).log()).recovery;
+    expect(notes).toEqual([]); // Nothing had to be written again.
+  }
+  expect([...outcomes]).toEqual([true, false]);
+});
+
 describe('a commit that finds room bit by bit', () => {
   test('keeps others out until all of it is written', async () => {
     const bench = new CommitBench();
