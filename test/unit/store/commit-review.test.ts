@@ -2,6 +2,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import { present } from '../../../src/core/assert.ts';
 import { DiskFullError, FailedError } from '../../../src/core/errors.ts';
 import { commit, CommitBench, contents } from '../../support/commit-bench.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
@@ -47,6 +48,33 @@ async function valuesOf(topic: { records(): AsyncIterable<{ value: string | null
   for await (const { value } of topic.records()) values.push(value);
   return values;
 }
+
+test('a commit that cannot be encoded for one log takes back no append to another', async () => {
+  const bench = new CommitBench();
+  const writes = new HeldWrites(bench.fileSystem);
+  const { store, topic } = await bench.open();
+  const appends = [
+    ...(await topic.forCommit([{ value: 'a' }], { partition: 0 })),
+    ...(await topic.forCommit([{ value: 'b' }], { partition: 1 })),
+  ];
+  const { commits } = present(appends[1], 'for each partition').appender;
+  commits.hold = () => {
+    throw new RangeError('no memory for it');
+  };
+  writes.hold();
+  const value = 'x'.repeat(100_000);
+  const appended = topic.append({ value }, { partition: 0 });
+  await settle();
+  const outcomes = Promise.allSettled([appended, store.committer.commit({ appends })]);
+  await settle();
+  writes.release();
+  expect(await outcomes).toMatchObject([
+    { status: 'fulfilled', value: { offset: 0 } },
+    { status: 'rejected', reason: { message: 'no memory for it' } },
+  ]);
+  expect(await topic.append({ value: 'next' }, { partition: 0 })).toMatchObject({ offset: 1 });
+  expect((await contents(topic))[0]).toEqual([value, 'next']);
+});
 
 test('a commit that comes while its store is closed is written, or refused', async () => {
   const outcomes = new Set<boolean>();
