@@ -261,7 +261,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     const ownerships = coordinator.ownedBy(this.#memberId).filter(isNew);
     const fresh = ownerships.map(({ partition }) => partition);
     const { from, onAssigned } = this.#settings;
-    await anchorStarts(this.#shared, { ownerships, from, rights: this.#rights });
+    await anchorStarts(this.#shared, { ownerships, from, isValid: (own) => this.#isValid(own) });
     if (fresh.length > 0) await this.#tell(onAssigned, fresh);
     if (this.#isClosed) return; // Meanwhile.
     for (const ownership of coordinator.ownedBy(this.#memberId)) {

@@ -14,6 +14,8 @@ export interface GroupShared {
   readonly coordinator: GroupCoordinator;
   /** Resolves when they are synced. @throws as `Journal.append` */
   commit(changes: readonly PositionChange[]): Promise<void>;
+  /** The same, but only where the group has no position by then. */
+  commitStarts(starts: readonly PositionChange[]): Promise<void>;
   /** Waits for everything that was committed so far, whatever becomes of it. */
   commitsIdle(): Promise<void>;
   /** Null when the group never committed in the partition. */

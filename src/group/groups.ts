@@ -31,6 +31,7 @@ import {
   groupReset,
   groups,
   type CommittedPosition,
+  type GroupName,
 } from './group-state.ts';
 import { OffsetCommitter } from './offset-committer.ts';
 import type { PartitionLog } from './partition-log.ts';
@@ -82,7 +83,9 @@ export class ConsumerGroups {
   readonly #committer: OffsetCommitter;
 
   constructor(parts: GroupsParts) {
-    this.#committer = new OffsetCommitter(parts);
+    const isCommitted = (group: GroupName, partition: number) =>
+      this.#committed(groupId(group), partition) !== null;
+    this.#committer = new OffsetCommitter({ ...parts, isCommitted });
     this.#parts = parts;
   }
 
@@ -267,6 +270,7 @@ export class ConsumerGroups {
       clock,
       coordinator,
       commit: (changes) => this.#committer.commit(ref, changes),
+      commitStarts: (starts) => this.#committer.commitStarts(ref, starts),
       commitsIdle: () => this.#committer.idle(),
       committed: (partition) => this.#committed(id, partition),
       openedLogOf: (partition) => partitions.at(partition).opened,

@@ -15,11 +15,19 @@ import {
 export interface OffsetCommitterOptions {
   readonly journal: Journal;
   readonly clock: Clock;
+  /** Whether the group has a position there, as far as the journal is written. */
+  readonly isCommitted: (group: GroupName, partition: number) => boolean;
+}
+
+/** What one group commits; of several for one partition the last one counts. */
+interface GroupChanges extends GroupPositions {
+  /** Where it begins, unless it has a position there by then. */
+  readonly starts: PositionChange[];
 }
 
 /** What shares an entry. */
 interface Round {
-  readonly groups: Map<GroupName, GroupPositions>;
+  readonly groups: Map<GroupName, GroupChanges>;
   sizeBytes: number;
   readonly done: Promise<void>;
 }
@@ -49,20 +57,12 @@ export class OffsetCommitter {
    * @throws as `Journal.append`
    */
   commit(group: GroupName, changes: readonly PositionChange[]): Promise<void> {
-    if (this.#open !== null && this.#open.sizeBytes >= ENTRY_BYTES) this.#open = null;
-    const round = (this.#open ??= this.#begin());
-    let own = round.groups.get(group);
-    if (own === undefined) {
-      const { topicId, group: name } = group;
-      own = { topicId, group: name, positions: [] };
-      round.groups.set(group, own);
-      round.sizeBytes += UNIT_BYTES_MAX * name.length;
-    }
-    for (const change of changes) {
-      own.positions.push(change);
-      round.sizeBytes += POSITION_BYTES + UNIT_BYTES_MAX * change.metadata.length;
-    }
-    return round.done;
+    return this.#add(group, 'positions', changes);
+  }
+
+  /** The same, where the group has no position, and nobody commits one in front of these. */
+  commitStarts(group: GroupName, changes: readonly PositionChange[]): Promise<void> {
+    return this.#add(group, 'starts', changes);
   }
 
   /** Waits for everything that was committed so far, whatever becomes of it. */
@@ -70,8 +70,29 @@ export class OffsetCommitter {
     await this.#last;
   }
 
+  #add(
+    group: GroupName,
+    what: 'positions' | 'starts',
+    changes: readonly PositionChange[],
+  ): Promise<void> {
+    if (this.#open !== null && this.#open.sizeBytes >= ENTRY_BYTES) this.#open = null;
+    const round = (this.#open ??= this.#begin());
+    let own = round.groups.get(group);
+    if (own === undefined) {
+      const { topicId, group: name } = group;
+      own = { topicId, group: name, positions: [], starts: [] };
+      round.groups.set(group, own);
+      round.sizeBytes += UNIT_BYTES_MAX * name.length;
+    }
+    for (const change of changes) {
+      own[what].push(change);
+      round.sizeBytes += POSITION_BYTES + UNIT_BYTES_MAX * change.metadata.length;
+    }
+    return round.done;
+  }
+
   #begin(): Round {
-    const groups = new Map<GroupName, GroupPositions>();
+    const groups = new Map<GroupName, GroupChanges>();
     const done = this.#last.then(() => this.#write(groups));
     this.#last = done.catch(() => undefined); // The next one does not depend on its fate.
     return { groups, sizeBytes: 0, done };
@@ -79,9 +100,15 @@ export class OffsetCommitter {
 
   async #write(changes: Round['groups']): Promise<void> {
     if (this.#open?.groups === changes) this.#open = null;
-    const { journal, clock } = this.#options;
-    const groups = [...changes.values()];
-    for (const own of groups) own.positions = lastOfEach(own.positions);
+    const { journal, clock, isCommitted } = this.#options;
+    for (const [name, own] of changes) {
+      // All that was committed in front of it is written by now.
+      const isFirst = ({ partition }: PositionChange) => !isCommitted(name, partition);
+      if (own.starts.length > 0) own.positions.unshift(...own.starts.filter(isFirst));
+      own.positions = lastOfEach(own.positions);
+    }
+    const groups = [...changes.values()].filter(({ positions }) => positions.length > 0);
+    if (groups.length === 0) return;
     await journal.append(offsetsCommitted, { groups, timeMs: clock.now() }, 'sync');
   }
 }

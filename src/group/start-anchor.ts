@@ -1,8 +1,8 @@
 /** Where a group begins in a partition, decided once. */
-import { FencedError } from '../core/errors.ts';
-import { commitPositions, type CommitRights, type OwnedPosition } from './commit-positions.ts';
+import { present } from '../core/assert.ts';
 import type { Ownership } from './coordinator.ts';
 import type { GroupShared } from './group-shared.ts';
+import type { PositionChange } from './group-state.ts';
 import { resolveOffset } from './partition-log.ts';
 import { readFromOf, type StartFrom } from './start-position.ts';
 
@@ -10,7 +10,8 @@ export interface Anchoring {
   /** Partitions that came to a member. */
   readonly ownerships: readonly Ownership[];
   readonly from: StartFrom;
-  readonly rights: CommitRights;
+  /** Whether the member still has it. */
+  readonly isValid: (ownership: Ownership) => boolean;
 }
 
 /**
@@ -20,24 +21,21 @@ export interface Anchoring {
  */
 export async function anchorStarts(
   shared: GroupShared,
-  { ownerships, from, rights }: Anchoring,
+  { ownerships, from, isValid }: Anchoring,
 ): Promise<void> {
   if (from === 'earliest' || (typeof from === 'object' && 'offset' in from)) return;
   const unknown = ownerships.filter(({ partition }) => shared.committed(partition) === null);
   if (unknown.length === 0) return;
   const readFrom = readFromOf(from, shared.clock);
   const starts = await Promise.all(
-    unknown.map(async (ownership): Promise<OwnedPosition> => {
-      const { partition } = ownership;
-      const offset = await shared.withLog(partition, (log) =>
-        resolveOffset({ partition, log }, readFrom),
-      );
-      return { ownership, offset, epoch: 0, metadata: '' };
-    }),
+    unknown.map(({ partition }) =>
+      shared.withLog(partition, async (log): Promise<PositionChange> => {
+        const offset = await resolveOffset({ partition, log }, readFrom);
+        return { partition, logId: log.logId, offset, epoch: 0, metadata: '' };
+      }),
+    ),
   );
-  try {
-    await commitPositions(shared, starts, rights);
-  } catch (error) {
-    if (!(error instanceof FencedError)) throw error; // Whoever has it now says where it begins.
-  }
+  // Who has lost one meanwhile leaves it to whoever has it now.
+  const ours = starts.filter((_start, at) => isValid(present(unknown[at], 'as many')));
+  if (ours.length > 0) await shared.commitStarts(ours);
 }

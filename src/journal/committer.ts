@@ -130,6 +130,7 @@ export class Committer {
         holds.set(appender, appender.commits.hold(records));
       } catch (error) {
         appender.fail(error); // A batch that cannot be encoded.
+        await failuresOf(holds); // What stands before the others may be being written.
         this.#dissolve(group, holds, toError(error));
         return;
       }

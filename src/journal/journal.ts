@@ -252,6 +252,7 @@ export class Journal implements LogObserver {
     const lines = this.ledger.of(logId);
     return {
       endOffset: Math.max(namedOffset, lines.at(-1)?.nextOffset ?? 0),
+      isWhole: this.lost.length === 0,
       batches: (offset) => this.#batches(logId, offset),
     };
   }

@@ -239,8 +239,8 @@ export class Appender {
     this.#flushTimer.cancel();
     do {
       this.#drain();
-      await this.#draining; // Of a writer that failed, too: it may be about to create a file.
-      // What waits for room is in the journal: the next opening has it written.
+      // One that failed may be about to create a file. What waits for room is in the journal.
+      await Promise.all([this.#draining, this.commits.settled]);
     } while (this.#failure === null && this.commits.pending === null && this.#builder.hasChunk);
     if (this.commits.pending !== null) this.#waiters.failAll(this.commits.pending);
     this.commits.close();

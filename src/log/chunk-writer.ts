@@ -95,7 +95,9 @@ export class ChunkWriter {
       const mayRefuse = chunk.state !== 'committed';
       const { guard } = this.#options;
       if (mayRefuse && !guard.admits(chunk.sizeBytes)) await this.#askForRoom(chunk.sizeBytes);
-      if (chunk.startsSegment) await this.#startSegment(chunk.segment);
+      // One that comes again, because it must be written, may have begun it the first time.
+      const isBegun = chunk.segment === this.#end.segment;
+      if (chunk.startsSegment && !isBegun) await this.#startSegment(chunk.segment);
     }
     const { segment } = chunk;
     const file = openFile(segment);

@@ -42,6 +42,8 @@ export class CommitAppends implements Holder {
   #plainEnd: number;
   /** ...and after the last record. */
   #end: number;
+  /** Resolves when the last of them is written, or waits for room, or was refused. */
+  settled: Promise<void> = Promise.resolve();
   /** Tells those who wait for the last of them that they are `pending`. */
   #onPend: (() => void) | null = null;
   #retryTimer: Timer | null = null;
@@ -83,6 +85,7 @@ export class CommitAppends implements Holder {
       plainEnd: this.#plainEnd,
       batches,
     });
+    this.settled = held.settled;
     this.#onPend = () => held.pend();
     submit(held.waiter);
     return held;
@@ -157,7 +160,8 @@ export class CommitAppends implements Holder {
   /** A committed chunk is written. */
   written({ nextOffset, sizeBytes }: Chunk): void {
     const { clock, marks, sync } = this.#options;
-    this.pending = null;
+    // While some still wait, the next refusal would take back what others append behind them.
+    if (this.pendingBytes === 0) this.pending = null;
     this.#unsyncedBytes += sizeBytes;
     if (this.#unsyncedBytes >= UNSYNCED_BYTES_MAX) {
       this.#unsyncedBytes = 0;

@@ -22,10 +22,14 @@ import type { ReadableLog } from './readable-log.ts';
 export interface JournaledTail {
   /** The log goes on from here at least: offsets below were given to somebody. */
   readonly endOffset: number;
+  /** False: entries of the journal are lost, and with them commits that the log may have lost too. */
+  readonly isWhole: boolean;
   /** Encoded batches of the commits that end above `offset`, in order. */
   batches(offset: number): AsyncIterable<Uint8Array>;
 }
 
+const LOST_WITH_ENTRIES = 'were lost in a power cut, and with them entries of the journal';
+const KNOWN = 'were lost in a power cut, and will not be used again: they were known';
 const COMPARING = { keepBuffers: false, skipsDamage: false, onGap: null };
 
 export interface PlacingParts {
@@ -56,23 +60,30 @@ export async function placeTail(
   const reader = new LogReader(log, { from: comparedFrom, ...COMPARING });
   try {
     for await (const batches of tail.batches(comparedFrom)) {
-      for (const batch of batchesIn(batches))
+      for (const batch of batchesIn(batches)) {
+        const { baseOffset } = batch.header;
+        if (!tail.isWhole) notes.push(...placeGaps(parts, baseOffset, LOST_WITH_ENTRIES));
         await place(batch, { ...parts, comparedFrom, reader });
+      }
     }
   } finally {
     reader.close();
   }
   const { nextOffset: to } = appender;
   if (to > from) notes.push(`offsets ${from} to ${to - 1} were written again from the journal`);
-  for (let at = to; at < tail.endOffset; at = appender.nextOffset) {
-    commits.place(gapBatch(log.logId, at, Math.min(tail.endOffset, at + GAP_OFFSETS_MAX)));
-  }
-  if (tail.endOffset > to) {
-    const range = `offsets ${to} to ${tail.endOffset - 1}`;
-    notes.push(`${range} were lost in a power cut, and will not be used again: they were known`);
-  }
+  notes.push(...placeGaps(parts, tail.endOffset, KNOWN));
   await commits.placed();
   return notes;
+}
+
+/** Fills what is missing up to `offset`, if something is. @returns what it did, as sentences */
+function placeGaps({ log, appender }: PlacingParts, offset: number, why: string): string[] {
+  const { nextOffset: from } = appender;
+  if (offset <= from) return [];
+  for (let at = from; at < offset; at = appender.nextOffset) {
+    appender.commits.place(gapBatch(log.logId, at, Math.min(offset, at + GAP_OFFSETS_MAX)));
+  }
+  return [`offsets ${from} to ${offset - 1} ${why}`];
 }
 
 interface Placing extends PlacingParts {

@@ -50,8 +50,10 @@ export class LogLife {
   /** Whether closing it now would cut nobody short, and hide no failure. */
   get isQuiet(): boolean {
     if (this.reads.size > 0) return false;
-    const { failure = null, queuedBytes = 0 } = this.#writer?.appender ?? {};
-    return failure === null && queuedBytes === 0;
+    if (this.#writer === null) return true;
+    const { failure, queuedBytes, commits } = this.#writer.appender;
+    // What waits for room on the disk cannot be synced before there is some.
+    return failure === null && queuedBytes === 0 && commits.pending === null;
   }
 
   /** Files that it keeps open. */

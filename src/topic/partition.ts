@@ -8,7 +8,7 @@ import type { Closable } from './open-partitions.ts';
 import type { TopicHome } from './topic-home.ts';
 import { configOf } from './topic-options.ts';
 import type { TopicSettings } from './topic-state.ts';
-import { CorruptLogError, isIoError } from '../core/errors.ts';
+import { ClosedError, CorruptLogError, isIoError } from '../core/errors.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { quarantineBytes } from '../log/quarantine.ts';
 import { LogReporter } from './log-reporter.ts';
@@ -57,6 +57,7 @@ export class Partition implements Closable {
   #extent: LogExtent | null = null;
   #userCount = 0;
   #endedUses = 0;
+  #isClosed = false;
 
   constructor(parts: PartitionParts) {
     this.#parts = parts;
@@ -130,9 +131,10 @@ export class Partition implements Closable {
   /**
    * Opens the log, once. Who does not `hold` the partition finds it closed one day.
    *
-   * @throws as `openLog`; CorruptLogError when another log is in its place
+   * @throws as `openLog`; CorruptLogError when another log is in its place; ClosedError
    */
   log(): Promise<Log<Uint8Array>> {
+    if (this.#isClosed && this.#opening === null) return Promise.reject(this.#closedError());
     this.#opening ??= this.#openAfter(this.#making);
     return this.#opening;
   }
@@ -176,12 +178,13 @@ export class Partition implements Closable {
     await this.#making;
   }
 
-  /** Closes the log, if it was opened. @throws as `Log.close` */
+  /** Closes the log, if it was opened, for good: its files may go. @throws as `Log.close` */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#making;
-    this.#parts.home.openPartitions.remove(this);
-    this.#reporter().gone();
     const log = await this.#opening?.catch(() => null); // Who opened it was told.
+    this.#parts.home.openPartitions.remove(this); // Not before it is open: it would be counted then.
+    this.#reporter().gone();
     await log?.close();
   }
 
@@ -221,6 +224,10 @@ export class Partition implements Closable {
       reporter.refused(error);
       throw error;
     }
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError({ resource: 'log', name: this.path });
   }
 
   #reporter(): LogReporter {

@@ -2,9 +2,13 @@
 import { expect, test } from 'vitest';
 
 import { readWhole, writeFully } from '../../../src/io/transfer.ts';
+import { present } from '../../../src/core/assert.ts';
 import { MIB } from '../../../src/core/limits.ts';
+import { repairLog } from '../../../src/log/repair-log.ts';
+import { flipBit } from '../../support/disk-damage.ts';
 import type { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import { commit, CommitBench, contents } from '../../support/commit-bench.ts';
+import { walkSegment } from '../../support/segment-walk.ts';
 
 const CORRUPT = { code: 'ERR_VARVE_CORRUPT', details: { kind: 'chain', firstOffset: 0 } };
 
@@ -63,3 +67,34 @@ test('a log that ends before a commit begins has lost what it had synced', async
     'the journal has a commit of offsets 1 to 1, and the log ends at offset 0',
   );
 });
+
+test.each([
+  ['the first', [0], ['b', 'c']],
+  ['one between others', [1], ['a', 'c']],
+  ['the last', [2], ['a', 'b']],
+  ['two beside each other', [0, 1], ['c']],
+  ['all', [0, 1, 2], []],
+])(
+  'a gap that a repair left in the place of commits, of %s, stays',
+  async (_which, damaged, left) => {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open();
+    const { path } = await topic.partitions.at(0).log();
+    for (const text of ['a', 'b', 'c']) await commit({ store, topic }, [[text], [], []]);
+    await topic.sync();
+    const fileSystem = bench.fileSystem.killImage({ inFlight: 'none' });
+    bench.fileSystem = fileSystem;
+    const segment = `${path}/${'0'.repeat(20)}.log`;
+    const { batches } = await walkSegment(fileSystem, segment);
+    for (const at of damaged) {
+      const { endPosition } = present(batches[at], 'a batch for each commit');
+      flipBit(fileSystem, segment, { position: endPosition - 1 });
+    }
+    const { gaps } = await repairLog(path, { fileSystem });
+    expect(gaps).toHaveLength(1);
+    const again = await bench.open();
+    expect((await contents(again.topic))[0]).toEqual(left);
+    expect((await again.topic.append({ value: 'd' }, { partition: 0 })).offset).toBe(3);
+    await again.store.snapshot(); // Nor does it hold up the journal.
+  },
+);

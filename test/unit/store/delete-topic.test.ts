@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import { IDLE_RETENTION_MS } from '../../../src/core/limits.ts';
 import type { FileSystem } from '../../../src/io/file-system.ts';
 import type { Store } from '../../../src/store/store.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
@@ -45,6 +46,11 @@ async function valuesOf(topic: StoreTopic<string>): Promise<(string | null)[]> {
 
 async function touch(fileSystem: FileSystem, path: string): Promise<void> {
   await (await fileSystem.open(path, 'create')).close();
+}
+
+/** Many turns of the event loop: whatever can go on has gone on. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe('deleteTopic', () => {
@@ -277,5 +283,42 @@ describe('files', () => {
     const last = await bench.reopen(again);
     await last.close();
     expect(await fileSystem.list(TOPICS)).toHaveLength(1);
+  });
+
+  test('are not opened any more while they go, by retention either', async () => {
+    const { bench, store } = await setup();
+    const { fileSystem } = bench;
+    const options = { segmentBytesMax: 4096, batchBytesMax: 1024, retentionBytes: 8192 };
+    for (const name of ['first', 'second']) {
+      const topic = await store.topic(name, options);
+      for (let at = 0; at < 8; at++) await topic.append({ value: new Uint8Array(1000) });
+    }
+    const again = await bench.reopen(store);
+    onTestFinished(() => again.close());
+    let [goOn, remove] = [() => {}, () => {}];
+    const looked = new Promise<void>((resolve) => (goOn = resolve));
+    const removable = new Promise<void>((resolve) => (remove = resolve));
+    const list = fileSystem.list.bind(fileSystem);
+    fileSystem.list = async (path) => {
+      if (path.includes('/first-')) await looked;
+      return list(path);
+    };
+    const unlink = fileSystem.unlink.bind(fileSystem);
+    let unlinkCount = 0;
+    fileSystem.unlink = async (path) => {
+      if (path.includes('/second-') && ++unlinkCount === 2) await removable;
+      return unlink(path);
+    };
+    bench.clock.advance(IDLE_RETENTION_MS); // Has looked at what there is, and begins with the first.
+    await settle();
+    const deleting = again.deleteTopic('second');
+    await settle();
+    expect(unlinkCount).toBe(2);
+    goOn();
+    await settle();
+    remove();
+    expect((await deleting).keptPaths).toEqual([]);
+    expect(again.health()).toEqual({ status: 'ok', problems: [] });
+    expect(await fileSystem.list(TOPICS)).toHaveLength(2);
   });
 });

@@ -7,6 +7,7 @@ import { OPEN_PARTITIONS_MAX, PARTITION_FILES_MAX } from '../../../src/core/limi
 import type { Store } from '../../../src/store/store.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
 import { OpenPartitions, type Closable } from '../../../src/topic/open-partitions.ts';
+import { CommitBench } from '../../support/commit-bench.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
 /** Some more than stay open. */
@@ -177,6 +178,38 @@ test('one whose sync fails before it is closed stays open, and says so', async (
   });
   expect(await valuesOf(topic, 0)).toEqual(['a']); // Reads go on.
   await expect(store.close()).rejects.toMatchObject({ code: 'ERR_VARVE_FAILED' });
+});
+
+test('one with records that wait for room on the disk stays open, and holds nobody up', async () => {
+  const bench = new CommitBench();
+  const { store } = await bench.open();
+  const topic = await store.topic('many', { codec: utf8, partitions: MANY });
+  await topic.partitions.at(0).log();
+  bench.fileSystem.addFault({
+    operations: ['write'],
+    path: /many.*\/0\/.*log$/,
+    errno: 'ENOSPC',
+    times: Infinity,
+  });
+  const appends = await topic.forCommit([{ value: 'a' }], { partition: 0 });
+  await store.committer.commit({ appends });
+  for (let partition = 1; partition < MANY; partition++) {
+    await topic.append({ value: 'a' }, { partition });
+  }
+  await settle();
+  expect(topic.partitions.at(0).opened).not.toBeNull();
+  expect(openOnes(topic)).toHaveLength(OPEN_PARTITIONS_MAX);
+  bench.fileSystem.clearFaults();
+  bench.clock.advance(1000);
+  await settle();
+  expect(await valuesOf(topic, 0)).toEqual(['a']);
+});
+
+test('one that is closed while it is being opened takes no place', async () => {
+  const { topic, store } = await setup(1);
+  const log = topic.partitions.at(0).log();
+  await Promise.all([log, topic.partitions.at(0).close()]);
+  expect(store.stats().openPartitionCount).toBe(0);
 });
 
 /** @returns has syncs of segments fail whose path holds `part` */

@@ -1,0 +1,155 @@
+/** What a review found in commits: logs that fail or fill up in the middle of one. */
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+import { utf8 } from '../../../src/codec/codec.ts';
+import { present } from '../../../src/core/assert.ts';
+import { DiskFullError, FailedError } from '../../../src/core/errors.ts';
+import { commit, CommitBench, contents } from '../../support/commit-bench.ts';
+import { HeldSyncs } from '../../support/held-syncs.ts';
+import { HeldWrites } from '../../support/held-writes.ts';
+
+/** Many turns of the event loop: whatever can go on has gone on. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('a commit that is on its way into the journal', () => {
+  test('stands, though one of its logs fails meanwhile: its next opening has it', async () => {
+    const bench = new CommitBench();
+    const held = new HeldSyncs(bench.fileSystem, '/journal/');
+    const { store, topic } = await bench.open();
+    for (const partition of [0, 1]) await topic.append({ value: 'before' }, { partition });
+    held.hold();
+    const committed = commit({ store, topic }, [['a'], ['b'], []]);
+    await settle();
+    expect(held.waiting).toHaveLength(1);
+    bench.fileSystem.addFault({
+      operations: ['datasync'],
+      path: /topics.*\/0\/checkpoint$/,
+      errno: 'EIO',
+    });
+    const deleted = topic.deleteBefore({ partition: 0, offset: 1 });
+    await expect(deleted).rejects.toThrow(FailedError);
+    held.release();
+    expect(await committed).toEqual({ baseOffsets: [1, 1] });
+    expect((await contents(topic))[1]).toEqual(['before', 'b']);
+    await store.close().catch(() => undefined);
+    const again = await bench.open();
+    expect((await contents(again.topic)).slice(0, 2)).toEqual([['a'], ['before', 'b']]);
+  });
+});
+
+const SMALL = { codec: utf8, segmentBytesMax: 4096, batchBytesMax: 1024 } as const;
+const FULL = { operations: ['write'], path: /small.*\/0\/.*log$/, errno: 'ENOSPC' } as const;
+const TEXTS = Array.from({ length: 100 }, (_, at) => `${at}`.padStart(100, '.'));
+
+async function valuesOf(topic: { records(): AsyncIterable<{ value: string | null }> }) {
+  const values: (string | null)[] = [];
+  for await (const { value } of topic.records()) values.push(value);
+  return values;
+}
+
+test('a commit that cannot be encoded for one log takes back no append to another', async () => {
+  const bench = new CommitBench();
+  const writes = new HeldWrites(bench.fileSystem);
+  const { store, topic } = await bench.open();
+  const appends = [
+    ...(await topic.forCommit([{ value: 'a' }], { partition: 0 })),
+    ...(await topic.forCommit([{ value: 'b' }], { partition: 1 })),
+  ];
+  const { commits } = present(appends[1], 'for each partition').appender;
+  commits.hold = () => {
+    throw new RangeError('no memory for it');
+  };
+  writes.hold();
+  const value = 'x'.repeat(100_000);
+  const appended = topic.append({ value }, { partition: 0 });
+  await settle();
+  const outcomes = Promise.allSettled([appended, store.committer.commit({ appends })]);
+  await settle();
+  writes.release();
+  expect(await outcomes).toMatchObject([
+    { status: 'fulfilled', value: { offset: 0 } },
+    { status: 'rejected', reason: { message: 'no memory for it' } },
+  ]);
+  expect(await topic.append({ value: 'next' }, { partition: 0 })).toMatchObject({ offset: 1 });
+  expect((await contents(topic))[0]).toEqual([value, 'next']);
+});
+
+test('a commit that comes while its store is closed is written, or refused', async () => {
+  const outcomes = new Set<boolean>();
+  for (let delay = 0; delay < 40; delay++) {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open();
+    const failures: Error[] = [];
+    store.on('writer-failed', ({ error }) => failures.push(error));
+    const appends = [
+      ...(await topic.forCommit([{ value: 'a' }], { partition: 0 })),
+      ...(await topic.forCommit([{ value: 'b' }], { partition: 1 })),
+    ];
+    const closing = store.close();
+    for (let turn = 0; turn < delay; turn++) await Promise.resolve();
+    const [{ status }] = await Promise.allSettled([store.committer.commit({ appends }), closing]);
+    await settle();
+    expect(failures).toEqual([]);
+    const isThere = status === 'fulfilled';
+    outcomes.add(isThere);
+    const { topic: again } = await bench.open();
+    expect(await contents(again)).toEqual(isThere ? [['a'], ['b'], []] : [[], [], []]);
+    const { notes } = (await again.partitions.at(0).log()).recovery;
+    expect(notes).toEqual([]); // Nothing had to be written again.
+  }
+  expect([...outcomes]).toEqual([true, false]);
+});
+
+describe('a commit that finds room bit by bit', () => {
+  test('keeps others out until all of it is written', async () => {
+    const bench = new CommitBench();
+    const syncs = new HeldSyncs(bench.fileSystem, '/journal/');
+    const writes = new HeldWrites(bench.fileSystem);
+    const { store } = await bench.open();
+    const topic = await store.topic('small', SMALL);
+    const log = await topic.partitions.at(0).log();
+    const prepare = (texts: readonly string[]) =>
+      topic.forCommit(texts.map((value) => ({ value })));
+    bench.fileSystem.addFault(FULL);
+    await store.committer.commit({ appends: await prepare(TEXTS) });
+    const late = await prepare(['late']);
+    writes.hold(); // The first part is written, and the end of its segment waits.
+    bench.clock.advance(1000);
+    await settle();
+    expect(log.stats().pendingApplyBytes).toBeGreaterThan(0);
+    syncs.hold();
+    onTestFinished(() => syncs.release());
+    onTestFinished(() => writes.release());
+    const next = store.committer.commit({ appends: late });
+    await Promise.all([
+      expect(next).rejects.toThrow(DiskFullError),
+      expect(topic.append({ value: 'plain' })).rejects.toThrow(DiskFullError),
+    ]);
+    writes.release();
+    await settle();
+    expect(log.stats().pendingApplyBytes).toBe(0);
+    await topic.append({ value: 'after' });
+    expect(await valuesOf(topic)).toEqual([...TEXTS, 'after']);
+  });
+
+  test('goes on in a segment that was begun before the disk was full', async () => {
+    const bench = new CommitBench();
+    const { store } = await bench.open();
+    const topic = await store.topic('small', SMALL);
+    const log = await topic.partitions.at(0).log();
+    // The header of the next segment is written, then a half of what goes there.
+    bench.fileSystem.addFault({ ...FULL, skip: 3, shortBytes: 'half' });
+    const appends = await topic.forCommit(TEXTS.map((value) => ({ value })));
+    await store.committer.commit({ appends });
+    expect(log.stats().pendingApplyBytes).toBeGreaterThan(0);
+    for (let tries = 0; tries < 2; tries++) {
+      bench.clock.advance(1000);
+      await settle();
+    }
+    expect(log.stats()).toMatchObject({ pendingApplyBytes: 0, state: 'open' });
+    await topic.append({ value: 'after' });
+    expect(await valuesOf(topic)).toEqual([...TEXTS, 'after']);
+  });
+});
