@@ -80,6 +80,7 @@ export class ConsumerGroups {
   /** Resets and deletions one after the other: each is decided on what the one before left. */
   readonly #changes = new Mutex();
   readonly #committer: OffsetCommitter;
+  #isClosed = false;
 
   constructor(parts: GroupsParts) {
     this.#committer = new OffsetCommitter(parts);
@@ -90,7 +91,8 @@ export class ConsumerGroups {
    * Joins a group as a new member, behind a reset or a deletion that is on its way: it must not begin
    * where the group stood before.
    *
-   * @throws TypeError, RangeError; ConflictError for `singleActive`
+   * @throws TypeError, RangeError; ConflictError for `singleActive`; ClosedError when the store is
+   *   being closed: nobody would close the member
    */
   join<T, Input>(
     topic: Topic<T, Input>,
@@ -104,6 +106,7 @@ export class ConsumerGroups {
     checkName('name', name);
     const settings = resolveGroupOptions(options);
     topic.partitions.checkThere();
+    if (this.#isClosed) throw topic.partitions.closedError();
     const id = groupId({ topicId: topic.partitions.topicId, group: name });
     const active = this.#active.get(id) ?? this.#activate(topic.partitions, name, settings);
     if (active.isSingle !== settings.singleActive) {
@@ -239,6 +242,7 @@ export class ConsumerGroups {
 
   /** Closes every member. @throws the first failure, when all are closed */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const members = [...this.#active.values()].flatMap((group) => [...group.members]);
     await settleAll(members.map((member) => member.close()));
   }

@@ -146,11 +146,11 @@ export class Topic<T, Input = T> implements LogUser {
     }
     const [only] = chosen;
     if (chosen.length === 1 && only !== undefined) return this.#batchesOf(only, read);
-    return mergeBatches((ending) => {
-      const { signal } = read;
-      const both = signal === undefined ? ending : AbortSignal.any([ending, signal]);
-      return chosen.map((partition) => this.#batchesOf(partition, { ...read, signal: both }));
-    });
+    const open = (signal: AbortSignal) => {
+      const own = { ...read, signal, keepsAlive: false };
+      return chosen.map((partition) => this.#batchesOf(partition, own));
+    };
+    return mergeBatches(open, { read, clock: this.partitions.clock });
   }
 
   /** Reads record by record: convenient, and several times slower than `batches`. */
