@@ -15,11 +15,13 @@ import { ConsumerGroup } from './consumer-group.ts';
 import { GroupCoordinator, type GroupObserver } from './coordinator.ts';
 import {
   checkReset,
+  checkResetOptions,
   lagOf,
   partitionsOf,
   resetOf,
   type PartitionLag,
   type PartitionReset,
+  type ResetOptions,
   type ResetTo,
 } from './group-admin.ts';
 import { resolveGroupOptions, type GroupOptions } from './group-options.ts';
@@ -56,13 +58,6 @@ export interface GroupDescription {
   /** Members in this process, in the order in which they joined, and what they read. */
   readonly members: readonly { readonly id: string; readonly partitions: readonly number[] }[];
   readonly partitions: readonly PartitionLag[];
-}
-
-export interface ResetOptions {
-  /** Only these; default all. */
-  readonly partitions?: readonly number[] | undefined;
-  /** Says what would change, and changes nothing; default true. */
-  readonly dryRun?: boolean | undefined;
 }
 
 interface ActiveGroup {
@@ -166,19 +161,22 @@ export class ConsumerGroups {
   reset(
     topic: PartitionSet,
     name: string,
-    options: ResetOptions & { readonly to: ResetTo },
+    to: ResetTo,
+    options: ResetOptions,
   ): Promise<readonly PartitionReset[]> {
-    return this.#changes.run(() => this.#reset(topic, name, options));
+    return this.#changes.run(() => this.#reset(topic, name, to, options));
   }
 
   async #reset(
     topic: PartitionSet,
     name: string,
-    { to, partitions, dryRun = true }: ResetOptions & { readonly to: ResetTo },
+    to: ResetTo,
+    options: ResetOptions,
   ): Promise<readonly PartitionReset[]> {
     topic.checkThere();
     checkName('name', name);
     checkReset(to);
+    const { partitions, dryRun } = checkResetOptions(options);
     const { clock, journal } = this.#parts;
     const { topicId } = topic;
     const id = groupId({ topicId, group: name });
