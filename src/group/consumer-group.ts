@@ -87,6 +87,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
    */
   async *batches(options: GroupReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
     const how = checkReadOptions(options);
+    if (this.#isClosed) return;
     if (this.#isReading) throw argumentError(TypeError, 'batches', 'read once at a time', true);
     this.#isReading = true;
     try {
@@ -117,8 +118,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     options?: CommitOptions,
   ): Promise<void> {
     try {
-      checkTopic(this.#shared);
-      if (this.#isClosed) throw new ClosedError({ resource: 'consumer group', name: this.name });
+      this.#checkOpen();
       return commitPositions(
         this.#shared,
         this.#positionsOf(what, metadataOf(options)),
@@ -134,9 +134,10 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     return this.#shared.committed(partition);
   }
 
-  /** Goes on at another place, with the next batch. Commits nothing. @throws FencedError */
+  /** Goes on at another place, with the next batch. Commits nothing. @throws FencedError, ClosedError */
   seek(partition: number, from: StartFrom): void {
     checkStart('from', from);
+    this.#checkOpen();
     this.#feed(partition).seek(readFromOf(from, this.#shared.clock));
     this.#uncommitted.delete(partition);
   }
@@ -144,12 +145,14 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   /** Stops reading these, and keeps them; until `resume`, or until they go. @throws FencedError */
   pause(partitions: readonly number[] = this.assignment): void {
     checkArray('partitions', partitions);
+    this.#checkOpen();
     for (const partition of partitions) this.#feed(partition).isPaused = true;
   }
 
   /** @throws FencedError */
   resume(partitions: readonly number[] = this.assignment): void {
     checkArray('partitions', partitions);
+    this.#checkOpen();
     for (const partition of partitions) this.#feed(partition).isPaused = false;
     this.#bell.ring();
   }
@@ -180,6 +183,11 @@ export class ConsumerGroup<T> implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #checkOpen(): void {
+    checkTopic(this.#shared);
+    if (this.#isClosed) throw new ClosedError({ resource: 'consumer group', name: this.name });
   }
 
   async #poll(how: GroupReadOptions): Promise<RecordBatch<T> | null> {

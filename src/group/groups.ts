@@ -309,7 +309,7 @@ export class ConsumerGroups {
     await this.#committer.idle();
     const memberCount = this.#memberCount(id);
     if (memberCount === 0) return;
-    const stored = `${memberCount} members`;
+    const stored = memberCount === 1 ? '1 member' : `${memberCount} members`;
     throw new ConflictError({ kind: 'consumer group', name, stored, requested });
   }
 }

@@ -155,7 +155,7 @@ describe('while another process has the store open', () => {
     for (const change of [reset, remove]) {
       const refused = await cli(...change, '--yes');
       expect(refused).toMatchObject({ exitCode: ExitCode.failure, stdout: '' });
-      expect(refused.stderr).toMatch(/stored 1 members.*\nhint: its members must leave first/);
+      expect(refused.stderr).toMatch(/stored 1 member,.*\nhint: its members must leave first/);
     }
     expect(await process.say('leave')).toEqual(BEFORE);
     expect((await cli(...reset)).stdout).toMatch(/\n +0 +3 +0 +-3\n.*\n.*nothing was changed/);

@@ -41,6 +41,20 @@ describe('a mistake of a member', () => {
     await expect(member.commit(batch, wrong)).rejects.toThrow('unknown key `meta`');
   });
 
+  test('after it was closed: it reads nothing, and is told that it is closed', async () => {
+    const { topic } = await setup();
+    const member = await topic.consumerGroup('h', { from: 'latest' });
+    const reading = member.batches().next();
+    await member.close();
+    expect(await member.batches().next()).toEqual({ done: true, value: undefined });
+    await reading;
+    const closed = expect.objectContaining({ code: 'ERR_VARVE_CLOSED' });
+    expect(() => member.seek(0, 'earliest')).toThrow(closed);
+    expect(() => member.pause()).toThrow(closed);
+    expect(() => member.resume([0])).toThrow(closed);
+    await expect(member.commit()).rejects.toEqual(closed);
+  });
+
   test('what is paused or resumed is a list', async () => {
     const { member } = await setup();
     for (const wrong of [0, null, '0', { partition: 0 }]) {
