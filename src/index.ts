@@ -18,9 +18,9 @@ export type {
 } from './topic/topic-results.ts';
 export type { CommitOptions, CommitPosition } from './group/commit-positions.ts';
 export type { ConsumerGroup } from './group/consumer-group.ts';
-export type { GroupDescription, ResetOptions } from './group/groups.ts';
-export type { PartitionLag, PartitionReset, ResetTo } from './group/group-admin.ts';
-export type { AutoCommit, GroupOptions } from './group/group-options.ts';
+export type { GroupDescription } from './group/groups.ts';
+export type { PartitionLag, PartitionReset, ResetOptions, ResetTo } from './group/group-admin.ts';
+export type { AutoCommit, GroupOptions, GroupReadOptions } from './group/group-options.ts';
 export type { StartFrom } from './group/start-position.ts';
 
 export { openLog } from './log/open-log.ts';

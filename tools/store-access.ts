@@ -1,8 +1,10 @@
 /** Where stores are, and how verbs look at them beside their owner. */
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openStore } from '../src/index.ts';
 import type { Store, Topic, TopicDescription } from '../src/index.ts';
 import { JOURNAL_DIRECTORY } from '../src/format/file-names.ts';
+import { isOfLog, strangerIn } from '../src/store/store-place.ts';
 import { CommandError, UsageError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
 import { classifyPath } from './log-path.ts';
@@ -53,8 +55,10 @@ export async function checkStorePath(path: string): Promise<void> {
 export async function checkNewStorePath(path: string): Promise<void> {
   const kind = await classifyPath(path);
   if (kind === 'store' || kind === 'missing' || kind === 'empty') return;
-  if (kind === 'log') throw logForStore(path);
   if (kind === 'file') throw new UsageError(`${path} is a file, not a directory`);
+  const names = await readdir(path);
+  if (strangerIn(names) === null) return; // What a process left that died while it made a store.
+  if (names.some(isOfLog)) throw logForStore(path);
   throw new UsageError(
     `${path} is not a store, and it is not empty`,
     'give a store, an empty directory, or a path that does not exist yet',

@@ -4,7 +4,7 @@
  */
 import { isIoError } from '../src/core/errors.ts';
 import { LockedError, openStore } from '../src/index.ts';
-import type { Store } from '../src/index.ts';
+import type { Store, TopicDescription } from '../src/index.ts';
 import { askControl } from '../src/io/control-client.ts';
 import { nodeFileSystem } from '../src/io/node-file-system.ts';
 import {
@@ -13,11 +13,11 @@ import {
   OTHER_DIRECTORY,
   OwnerError,
 } from '../src/store/control-protocol.ts';
-import type { ControlVerb } from '../src/store/control-verbs.ts';
+import { listTopics, type ControlVerb } from '../src/store/control-verbs.ts';
 import type { CommandContext } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
-import { lookAtStore } from './store-access.ts';
+import { checkStorePath, lookAtStore, noSuchTopic } from './store-access.ts';
 
 /** Who answers for a store. */
 export interface StoreDesk {
@@ -36,12 +36,28 @@ const NOTE_AFTER_MS = 5_000;
 /** An owner that closed between two looks leaves the lock to us. */
 const ATTEMPT_COUNT_MAX = 3;
 
-/** Looks at a store: its owner tells, where one listens, else what is on disk. */
+/** What is known of a topic. @throws CommandError (exit code 3) */
+export async function askForTopic(
+  desk: StoreDesk,
+  path: string,
+  topic: string,
+): Promise<TopicDescription> {
+  const found = (await desk.ask(listTopics, {})).find(({ name }) => name === topic);
+  if (found !== undefined) return found;
+  throw noSuchTopic(path, topic);
+}
+
+/**
+ * Looks at a store: its owner tells, where one listens, else what is on disk.
+ *
+ * @throws CommandError (exit code 3) unless a store is there; UsageError for a log or a file
+ */
 export async function consultStore<T>(
   context: CommandContext,
   path: string,
   work: StoreWork<T>,
 ): Promise<T> {
+  await checkStorePath(path);
   const told = await consultOwner(context, path, work);
   return told === null ? lookAtStore(path, (store) => work(new OwnDesk(store))) : told.value;
 }

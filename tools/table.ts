@@ -37,6 +37,20 @@ function pad(text: string, width: number, align: 'left' | 'right'): string {
   return align === 'left' ? text + gap : gap + text;
 }
 
+/** `text`, escaped, in at most so many columns: what is longer ends with `…`. */
+export function shorten(text: string, columnsMax: number): string {
+  const escaped = escapeText(text);
+  if (displayWidth(escaped) <= columnsMax) return escaped;
+  let width = 0;
+  let kept = '';
+  for (const character of escaped) {
+    width += displayWidth(character);
+    if (width >= columnsMax) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}
+
 /** East Asian wide and emoji, roughly: a misjudged character costs alignment, nothing else. */
 const WIDE =
   /[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]|\p{Emoji_Presentation}/u;

@@ -1,5 +1,8 @@
 /** How much the topics of a store hold, from names, sizes and checkpoints alone. */
-import type { Store, TopicDescription } from '../src/index.ts';
+import { join } from 'node:path';
+import type { TopicDescription } from '../src/index.ts';
+import { TOPICS_DIRECTORY } from '../src/format/file-names.ts';
+import { topicDirectoryName } from '../src/topic/topic-names.ts';
 import { readLogExtent } from './log-files.ts';
 
 export interface TopicExtent {
@@ -8,16 +11,24 @@ export interface TopicExtent {
   readonly sizeBytes: number;
 }
 
+/** The log of one partition of a topic of the store at `store`. */
+export function partitionPath(
+  store: string,
+  { name, topicId }: Pick<TopicDescription, 'name' | 'topicId'>,
+  partition: number,
+): string {
+  return join(store, TOPICS_DIRECTORY, topicDirectoryName(name, topicId), String(partition));
+}
+
 /** As of the last checkpoint of each partition. Opens no segment. */
 export async function readTopicExtent(
-  store: Store,
-  { name, partitionCount }: TopicDescription,
+  store: string,
+  topic: TopicDescription,
 ): Promise<TopicExtent> {
-  const { partitions } = await store.topic(name);
   let offsetCount: number | null = 0;
   let sizeBytes = 0;
-  for (let number = 0; number < partitionCount; number++) {
-    const extent = await readLogExtent(partitions.at(number).path);
+  for (let number = 0; number < topic.partitionCount; number++) {
+    const extent = await readLogExtent(partitionPath(store, topic, number));
     sizeBytes += extent.sizeBytes;
     const { checkpoint } = extent;
     if (checkpoint === null || offsetCount === null) offsetCount = null;

@@ -28,13 +28,15 @@ export function argumentError(
   return Object.assign(error, { code: 'ERR_VARVE_INVALID_ARGUMENT' as const });
 }
 
-/** A short, safe description: the type, and the value only when it is a number, boolean or null. */
+/** A short, safe description: what it is, and the value only when it is a number, boolean or null. */
 function describeValue(value: unknown): string {
   if (value === null || typeof value === 'number' || typeof value === 'boolean') {
     return `\`${String(value)}\``;
   }
   if (typeof value === 'string') return `\`${JSON.stringify(value.slice(0, 40))}\` (string)`;
-  return typeof value;
+  // What callers take for a time, or for a single thing.
+  if (value instanceof Date) return 'Date';
+  return Array.isArray(value) ? 'array' : typeof value;
 }
 
 export interface IntegerBounds {
@@ -65,6 +67,22 @@ export function checkChoice<const C extends string>(
     throw argumentError(TypeError, name, `one of ${choices.join(', ')}`, value);
   }
   return found;
+}
+
+/** Throws unless `value` can be called. */
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') throw argumentError(TypeError, name, 'a function', value);
+}
+
+/** Throws unless `value` is an object. */
+export function checkObject<O extends object>(name: string, value: O): O {
+  if (value !== null && typeof value === 'object') return value;
+  throw argumentError(TypeError, name, 'an object', value);
+}
+
+/** Throws unless `value` is an array. */
+export function checkArray(name: string, value: unknown): void {
+  if (!Array.isArray(value)) throw argumentError(TypeError, name, 'an array', value);
 }
 
 /** `value`, which the engine knows to be there; `why` says how it knows. */

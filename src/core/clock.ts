@@ -23,7 +23,15 @@ export interface Clock {
   monotonic(): number;
   /** Runs `callback` once after `delayMs`. */
   setTimer(callback: () => void, delayMs: number, options?: TimerOptions): Timer;
+  /**
+   * Keeps the process alive until it is cancelled: somebody waits, for something that need not come
+   * from the disk. Left out where a clock keeps no process alive, as that of a test.
+   */
+  keepAlive?(): Timer;
 }
+
+/** Longest delay that Node's timers take. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** The operating system's clock. */
 export const systemClock: Clock = {
@@ -33,6 +41,10 @@ export const systemClock: Clock = {
     const handle = setTimeout(callback, delayMs);
     if (!keepsAlive) handle.unref();
     return { cancel: () => clearTimeout(handle) };
+  },
+  keepAlive() {
+    const handle = setInterval(() => undefined, TIMER_MS_MAX);
+    return { cancel: () => clearInterval(handle) };
   },
 };
 

@@ -341,14 +341,14 @@ export class InvalidValueError extends StoreError {
   }
 }
 
-/** The named log does not exist. */
+/** The named thing does not exist: a log or a store is at a path, others have a name. */
 export class NotFoundError extends StoreError {
   readonly code = 'ERR_VARVE_NOT_FOUND';
   readonly details: { readonly kind: string; readonly name: string };
 
-  constructor(details: NotFoundError['details'], options?: ErrorOptions) {
-    super(`there is no ${details.kind} at ${details.name}`, options);
-    this.details = details;
+  constructor({ kind, name }: NotFoundError['details'], options?: ErrorOptions) {
+    super(`there is no ${kind} ${kind === 'log' || kind === 'store' ? 'at ' : ''}${name}`, options);
+    this.details = { kind, name };
   }
 }
 

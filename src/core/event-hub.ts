@@ -5,6 +5,7 @@
  * Told in order, and never in the middle of the step in which it happened: a listener may do anything
  * that a caller may. One that throws harms nobody, a warning says so.
  */
+import { checkFunction } from './assert.ts';
 import { channel, type Channel } from 'node:diagnostics_channel';
 
 /** What it returns is of no interest, but for a promise that fails: see `EventHub`. */
@@ -30,8 +31,9 @@ export class EventHub<Events extends object> {
     this.#options = options;
   }
 
-  /** Calls `listener` whenever it happens. @returns ends that */
+  /** Calls `listener` whenever it happens. @returns ends that. @throws TypeError */
   on<Name extends keyof Events & string>(name: Name, listener: Listener<Events[Name]>): () => void {
+    checkFunction('listener', listener);
     const listeners = (this.#listeners[name] ??= new Set());
     // Its own, or the same function twice would be one.
     const own: Listener<Events[Name]> = (payload) => listener(payload);

@@ -1,6 +1,8 @@
 /** Options as callers pass them: plain objects with known keys. */
 import { argumentError } from './assert.ts';
 
+const KEY_CHARS_MAX = 40;
+
 /**
  * A copy with the caller's own properties alone: what an object inherits, perhaps from a polluted
  * prototype, nobody has asked for.
@@ -16,10 +18,15 @@ export function plainOptions<O extends object>(given: O, known: ReadonlySet<stri
   Object.setPrototypeOf(options, null);
   for (const key of Object.keys(options)) {
     if (!known.has(key)) {
-      throw argumentError(TypeError, 'options', `without an unknown key \`${key}\``, options);
+      throw argumentError(TypeError, 'options', unknownKey(key), options);
     }
   }
   return options;
+}
+
+/** What was expected where there is a key that nobody knows. */
+export function unknownKey(key: string): string {
+  return `without an unknown key \`${key.slice(0, KEY_CHARS_MAX)}\``;
 }
 
 /** Throws unless `value` is true or false. */

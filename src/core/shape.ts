@@ -3,7 +3,7 @@
  * came, from JSON or from anybody.
  */
 import { argumentError, checkChoice, checkInteger, type IntegerBounds } from './assert.ts';
-import { checkBoolean } from './options.ts';
+import { checkBoolean, unknownKey } from './options.ts';
 
 /** One kind of value. A method, not a property: a list of shapes holds shapes of any type. */
 export interface Shape<T> {
@@ -72,10 +72,7 @@ export function struct<S extends Shapes>(shapes: S): Shape<StructOf<S>> {
     check(name, value) {
       const fields = fieldsOf(name, value);
       const unknown = [...fields.keys()].find((key) => !Object.hasOwn(shapes, key));
-      if (unknown !== undefined) {
-        const key = unknown.slice(0, 40);
-        throw argumentError(TypeError, name, `without an unknown key \`${key}\``, value);
-      }
+      if (unknown !== undefined) throw argumentError(TypeError, name, unknownKey(unknown), value);
       return checkFields(name, fields, shapes);
     },
   };

@@ -132,6 +132,9 @@ export function checkPosition(position: CommitPosition): CommitPosition {
     const expected = 'a batch or a position: { partition, offset }, the next offset to read';
     throw argumentError(TypeError, 'position', expected, position);
   }
+  if (position === null || typeof position !== 'object') {
+    throw argumentError(TypeError, 'position', 'a batch or { partition, offset }', position);
+  }
   checkInteger('offset', position.offset, { min: 0 });
   return position;
 }

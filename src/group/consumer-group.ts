@@ -1,6 +1,6 @@
 /** One member of a consumer group, as its users hold it: read, commit, seek, pause, leave. */
 import { toError } from '../core/abort.ts';
-import { argumentError } from '../core/assert.ts';
+import { argumentError, checkArray } from '../core/assert.ts';
 import { ClosedError, FencedError } from '../core/errors.ts';
 import { RecordBatch } from '../log/record.ts';
 import {
@@ -14,8 +14,9 @@ import {
   type CommitPosition,
   type OwnedPosition,
 } from './commit-positions.ts';
+import { Bell } from './bell.ts';
 import type { Ownership } from './coordinator.ts';
-import type { GroupSettings } from './group-options.ts';
+import { checkReadOptions, type GroupReadOptions, type GroupSettings } from './group-options.ts';
 import type { CommittedPosition } from './group-state.ts';
 import { checkTopic, notOwned, type ConsumerGroupParts, type GroupShared } from './group-shared.ts';
 import { isLost, PartitionFeed, type BatchSource } from './partition-feed.ts';
@@ -42,16 +43,10 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   #current: PartitionFeed<T> | null = null;
   #memberId: string;
   #lastAutoCommitMs: number;
-  #wake: (() => void) | null = null;
-  #hasNews = false;
+  readonly #bell = new Bell();
   #isReading = false;
   #isClosed = false;
   #closing: Promise<void> | null = null;
-
-  readonly #notify = (): void => {
-    this.#hasNews = true;
-    this.#wake?.();
-  };
 
   readonly #rights = new CommitRights((ownership) => {
     if (!this.#isValid(ownership)) throw this.#notOwned(ownership.partition);
@@ -85,20 +80,19 @@ export class ConsumerGroup<T> implements AsyncDisposable {
    * Reads batch by batch from the partitions that the member owns, and waits for more; it ends when
    * the member is closed. To ask for the next batch says that the last one is done with.
    *
-   * @param options.signal  ends the read with its reason; the member stays in the group
+   * @param options.signal      ends the read with its reason; the member stays in the group
+   * @param options.keepsAlive  whether the process stays alive while it waits; default true
    * @throws as `Log.batches`; OffsetOutOfRangeError with `whenLost: 'fail'`; what a callback throws;
    *   TypeError for a second read at a time
    */
-  async *batches(
-    options: { readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<RecordBatch<T>, void, void> {
+  async *batches(options: GroupReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
+    const how = checkReadOptions(options);
+    if (this.#isClosed) return;
     if (this.#isReading) throw argumentError(TypeError, 'batches', 'read once at a time', true);
     this.#isReading = true;
-    const { signal } = options;
-    signal?.addEventListener('abort', this.#notify);
     try {
       for (;;) {
-        const batch = await this.#poll(signal);
+        const batch = await this.#poll(how);
         if (batch === null) return;
         yield batch;
       }
@@ -106,7 +100,6 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       this.#isReading = false;
       if (this.#settings.autoCommit === 'after') this.#current?.takeBack();
       this.#current = null;
-      signal?.removeEventListener('abort', this.#notify);
       this.#shared.coordinator.polled(this.#memberId);
     }
   }
@@ -125,8 +118,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     options?: CommitOptions,
   ): Promise<void> {
     try {
-      checkTopic(this.#shared);
-      if (this.#isClosed) throw new ClosedError({ resource: 'consumer group', name: this.name });
+      this.#checkOpen();
       return commitPositions(
         this.#shared,
         this.#positionsOf(what, metadataOf(options)),
@@ -142,22 +134,27 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     return this.#shared.committed(partition);
   }
 
-  /** Goes on at another place, with the next batch. Commits nothing. @throws FencedError */
+  /** Goes on at another place, with the next batch. Commits nothing. @throws FencedError, ClosedError */
   seek(partition: number, from: StartFrom): void {
     checkStart('from', from);
+    this.#checkOpen();
     this.#feed(partition).seek(readFromOf(from, this.#shared.clock));
     this.#uncommitted.delete(partition);
   }
 
   /** Stops reading these, and keeps them; until `resume`, or until they go. @throws FencedError */
   pause(partitions: readonly number[] = this.assignment): void {
+    checkArray('partitions', partitions);
+    this.#checkOpen();
     for (const partition of partitions) this.#feed(partition).isPaused = true;
   }
 
   /** @throws FencedError */
   resume(partitions: readonly number[] = this.assignment): void {
+    checkArray('partitions', partitions);
+    this.#checkOpen();
     for (const partition of partitions) this.#feed(partition).isPaused = false;
-    this.#notify();
+    this.#bell.ring();
   }
 
   /**
@@ -179,7 +176,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       await this.#shared.commitsIdle();
       for (const partition of this.#feeds.keys()) this.#dropFeed(partition);
       this.#shared.coordinator.leave(this.#memberId);
-      this.#notify();
+      this.#bell.ring();
       this.#onClosed();
     }
   }
@@ -188,14 +185,19 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     await this.close();
   }
 
-  async #poll(signal: AbortSignal | undefined): Promise<RecordBatch<T> | null> {
+  #checkOpen(): void {
+    checkTopic(this.#shared);
+    if (this.#isClosed) throw new ClosedError({ resource: 'consumer group', name: this.name });
+  }
+
+  async #poll(how: GroupReadOptions): Promise<RecordBatch<T> | null> {
     const { coordinator } = this.#shared;
     this.#settle();
     for (;;) {
-      signal?.throwIfAborted();
+      how.signal?.throwIfAborted();
       checkTopic(this.#shared);
       if (this.#isClosed) return null;
-      this.#hasNews = false;
+      this.#bell.silence();
       await this.#balance();
       await this.#autoCommit();
       if (this.#isClosed) continue; // Meanwhile.
@@ -204,7 +206,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
         coordinator.polled(this.#memberId);
         return batch;
       }
-      if (batch === null && !this.#hasNews) await this.#news();
+      if (batch === null) await this.#news(how);
     }
   }
 
@@ -230,15 +232,12 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   }
 
   /** Waits for something to do; what was handled is committed in time, also when nothing comes. */
-  async #news(): Promise<void> {
+  async #news({ signal, keepsAlive = true }: GroupReadOptions): Promise<void> {
     const { autoCommit, autoCommitMs } = this.#settings;
     const { clock } = this.#shared;
-    const delayMs = Math.max(0, this.#lastAutoCommitMs + autoCommitMs - clock.monotonic());
     const isDue = autoCommit === 'after' && this.#uncommitted.size > 0;
-    const timer = isDue ? clock.setTimer(this.#notify, delayMs) : null;
-    await new Promise<void>((resolve) => (this.#wake = resolve));
-    this.#wake = null;
-    timer?.cancel();
+    const leftMs = Math.max(0, this.#lastAutoCommitMs + autoCommitMs - clock.monotonic());
+    await this.#bell.wait({ clock, delayMs: isDue ? leftMs : null, signal, keepsAlive });
   }
 
   /** Gives up what others shall have, and takes up what came. */
@@ -283,7 +282,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     const committed = this.committed(ownership.partition);
     const { clock } = this.#shared;
     const from = committed === null ? readFromOf(this.#settings.from, clock) : placeOf(committed);
-    const onArrival = this.#notify;
+    const onArrival = this.#bell.ring;
     const feed = new PartitionFeed<T>({ topic: this.#topic, ownership, from, onArrival });
     this.#feeds.set(ownership.partition, feed);
     return feed;
@@ -388,7 +387,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
 
   #join(): string {
     const { pollMsMax } = this.#settings;
-    return this.#shared.coordinator.join({ pollMsMax, onChange: this.#notify });
+    return this.#shared.coordinator.join({ pollMsMax, onChange: this.#bell.ring });
   }
 
   #dropFeed(partition: number): void {

@@ -1,10 +1,11 @@
 /** Looking at consumer groups, and setting them back or forth: how far behind each one is. */
-import { argumentError, checkInteger } from '../core/assert.ts';
+import { argumentError, checkArray, checkInteger } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import { appendTimeAt, resolveOffset, type PartitionLog } from './partition-log.ts';
-import type { CommitPosition } from './commit-positions.ts';
+import { checkPosition, type CommitPosition } from './commit-positions.ts';
 import type { CommittedPosition } from './group-state.ts';
-import { checkStart, readFromOf, type StartFrom } from './start-position.ts';
+import { checkBoolean, plainOptions } from '../core/options.ts';
+import { checkStart, readFromOf, START_FORMS, type StartFrom } from './start-position.ts';
 
 /** How far a group has come in one partition. */
 export interface PartitionLag {
@@ -29,6 +30,13 @@ export type ResetTo =
   | 'current'
   | { readonly shiftBy: number }
   | { readonly positions: readonly CommitPosition[] };
+
+export interface ResetOptions {
+  /** Only these; default all. */
+  readonly partitions?: readonly number[] | undefined;
+  /** Says what would change, and changes nothing; default true. */
+  readonly dryRun?: boolean | undefined;
+}
 
 /** What a reset changes in one partition. */
 export interface PartitionReset {
@@ -61,18 +69,31 @@ export async function lagOf(
 /** Throws unless it is one of the forms. */
 export function checkReset(to: ResetTo): ResetTo {
   if (to === 'current') return to;
-  if (to !== null && typeof to === 'object' && 'shiftBy' in to) {
+  const isOne = to !== null && typeof to === 'object' && Object.keys(to).length === 1;
+  if (isOne && 'shiftBy' in to) {
     checkInteger('to.shiftBy', to.shiftBy, { min: Number.MIN_SAFE_INTEGER });
     return to;
   }
-  if (to !== null && typeof to === 'object' && 'positions' in to) {
-    if (!Array.isArray(to.positions)) {
-      throw argumentError(TypeError, 'to.positions', 'a list', to.positions);
-    }
-    for (const { offset } of to.positions) checkInteger('offset', offset, { min: 0 });
+  if (isOne && 'positions' in to) {
+    checkArray('to.positions', to.positions);
+    for (const position of to.positions) checkPosition(position);
     return to;
   }
-  return checkStart('to', to);
+  const isStart = isOne && !('shiftBy' in to) && !('positions' in to);
+  if (isStart || to === 'earliest' || to === 'latest') return checkStart('to', to);
+  const forms = `${START_FORMS}, { shiftBy }, { positions } or 'current'`;
+  throw argumentError(TypeError, 'to', forms, to);
+}
+
+const KNOWN: ReadonlySet<string> = new Set<keyof ResetOptions>(['partitions', 'dryRun']);
+
+/** With the default of `dryRun`. @throws TypeError: what is not said clearly must not change anything */
+export function checkResetOptions(
+  given: ResetOptions,
+): ResetOptions & { readonly dryRun: boolean } {
+  const { partitions, dryRun = true } = plainOptions(given, KNOWN);
+  if (partitions !== undefined) checkArray('partitions', partitions);
+  return { partitions, dryRun: checkBoolean('dryRun', dryRun) };
 }
 
 /** Partitions that a reset is for: those that were named, or all. */

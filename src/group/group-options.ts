@@ -1,5 +1,6 @@
 /** What `consumerGroup` accepts, checked. */
-import { argumentError, checkChoice, checkInteger } from '../core/assert.ts';
+import { checkSignal } from '../core/abort.ts';
+import { checkChoice, checkFunction, checkInteger } from '../core/assert.ts';
 import { checkBoolean, plainOptions } from '../core/options.ts';
 import { checkStart, type StartFrom } from './start-position.ts';
 
@@ -39,6 +40,13 @@ export interface GroupOptions {
   readonly onLost?: ((partitions: readonly number[]) => void | Promise<void>) | undefined;
 }
 
+export interface GroupReadOptions {
+  /** Ends the read with its reason; the member stays in the group. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whether the process stays alive while the member waits; default true. */
+  readonly keepsAlive?: boolean | undefined;
+}
+
 type Callback = (partitions: readonly number[]) => void | Promise<void>;
 
 /** `GroupOptions` with every default filled in. */
@@ -70,6 +78,18 @@ const KNOWN: ReadonlySet<string> = new Set<keyof GroupOptions>([
   'onLost',
 ]);
 
+const KNOWN_OF_READ: ReadonlySet<string> = new Set<keyof GroupReadOptions>([
+  'signal',
+  'keepsAlive',
+]);
+
+/** @throws TypeError (`ERR_VARVE_INVALID_ARGUMENT`) */
+export function checkReadOptions(given: GroupReadOptions): GroupReadOptions {
+  const { signal, keepsAlive = true } = plainOptions(given, KNOWN_OF_READ);
+  checkSignal('signal', signal);
+  return { signal, keepsAlive: checkBoolean('keepsAlive', keepsAlive) };
+}
+
 /** @throws TypeError or RangeError (`ERR_VARVE_INVALID_ARGUMENT`) */
 export function resolveGroupOptions(given: GroupOptions): GroupSettings {
   const options = plainOptions(given, KNOWN);
@@ -90,6 +110,6 @@ export function resolveGroupOptions(given: GroupOptions): GroupSettings {
 
 function callback(name: string, given: Callback | undefined): Callback {
   if (given === undefined) return () => undefined;
-  if (typeof given !== 'function') throw argumentError(TypeError, name, 'a function', given);
+  checkFunction(name, given);
   return given;
 }

@@ -15,11 +15,13 @@ import { ConsumerGroup } from './consumer-group.ts';
 import { GroupCoordinator, type GroupObserver } from './coordinator.ts';
 import {
   checkReset,
+  checkResetOptions,
   lagOf,
   partitionsOf,
   resetOf,
   type PartitionLag,
   type PartitionReset,
+  type ResetOptions,
   type ResetTo,
 } from './group-admin.ts';
 import { resolveGroupOptions, type GroupOptions } from './group-options.ts';
@@ -59,13 +61,6 @@ export interface GroupDescription {
   readonly partitions: readonly PartitionLag[];
 }
 
-export interface ResetOptions {
-  /** Only these; default all. */
-  readonly partitions?: readonly number[] | undefined;
-  /** Says what would change, and changes nothing; default true. */
-  readonly dryRun?: boolean | undefined;
-}
-
 interface ActiveGroup {
   readonly shared: GroupShared;
   /** Ends what was begun for it. */
@@ -81,6 +76,7 @@ export class ConsumerGroups {
   /** Resets and deletions one after the other: each is decided on what the one before left. */
   readonly #changes = new Mutex();
   readonly #committer: OffsetCommitter;
+  #isClosed = false;
 
   constructor(parts: GroupsParts) {
     const isCommitted = (group: GroupName, partition: number) =>
@@ -93,7 +89,8 @@ export class ConsumerGroups {
    * Joins a group as a new member, behind a reset or a deletion that is on its way: it must not begin
    * where the group stood before.
    *
-   * @throws TypeError, RangeError; ConflictError for `singleActive`
+   * @throws TypeError, RangeError; ConflictError for `singleActive`; ClosedError when the store is
+   *   being closed: nobody would close the member
    */
   join<T, Input>(
     topic: Topic<T, Input>,
@@ -107,6 +104,7 @@ export class ConsumerGroups {
     checkName('name', name);
     const settings = resolveGroupOptions(options);
     topic.partitions.checkThere();
+    if (this.#isClosed) throw topic.partitions.closedError();
     const id = groupId({ topicId: topic.partitions.topicId, group: name });
     const active = this.#active.get(id) ?? this.#activate(topic.partitions, name, settings);
     if (active.isSingle !== settings.singleActive) {
@@ -166,19 +164,22 @@ export class ConsumerGroups {
   reset(
     topic: PartitionSet,
     name: string,
-    options: ResetOptions & { readonly to: ResetTo },
+    to: ResetTo,
+    options: ResetOptions,
   ): Promise<readonly PartitionReset[]> {
-    return this.#changes.run(() => this.#reset(topic, name, options));
+    return this.#changes.run(() => this.#reset(topic, name, to, options));
   }
 
   async #reset(
     topic: PartitionSet,
     name: string,
-    { to, partitions, dryRun = true }: ResetOptions & { readonly to: ResetTo },
+    to: ResetTo,
+    options: ResetOptions,
   ): Promise<readonly PartitionReset[]> {
     topic.checkThere();
     checkName('name', name);
     checkReset(to);
+    const { partitions, dryRun } = checkResetOptions(options);
     const { clock, journal } = this.#parts;
     const { topicId } = topic;
     const id = groupId({ topicId, group: name });
@@ -242,6 +243,7 @@ export class ConsumerGroups {
 
   /** Closes every member. @throws the first failure, when all are closed */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const members = [...this.#active.values()].flatMap((group) => [...group.members]);
     await settleAll(members.map((member) => member.close()));
   }
@@ -311,7 +313,7 @@ export class ConsumerGroups {
     await this.#committer.idle();
     const memberCount = this.#memberCount(id);
     if (memberCount === 0) return;
-    const stored = `${memberCount} members`;
+    const stored = memberCount === 1 ? '1 member' : `${memberCount} members`;
     throw new ConflictError({ kind: 'consumer group', name, stored, requested });
   }
 }

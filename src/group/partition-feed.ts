@@ -119,6 +119,7 @@ export class PartitionFeed<T> {
       partitions: partition,
       from: this.#from,
       follow: true,
+      keepsAlive: false, // The member waits, or nobody does.
       signal,
     });
     void this.#fetch(batches);

@@ -14,19 +14,21 @@ export type StartFrom =
   | { readonly timestamp: number }
   | { readonly ageMs: number };
 
+/** For messages. */
+export const START_FORMS = "'earliest', 'latest', { offset }, { timestamp }, { ageMs }";
+
 /** Throws unless it is one of the forms. */
 export function checkStart(name: string, from: StartFrom): StartFrom {
   if (from === 'earliest' || from === 'latest') return from;
   if (from !== null && typeof from === 'object') {
-    const [field, value] = Object.entries(from)[0] ?? [];
+    const [[field, value] = [], ...others] = Object.entries(from);
     const isKnown = field === 'offset' || field === 'timestamp' || field === 'ageMs';
-    if (isKnown) {
+    if (isKnown && others.length === 0) {
       checkInteger(`${name}.${field}`, value, { min: 0 });
       return from;
     }
   }
-  const forms = "'earliest', 'latest', { offset }, { timestamp } or { ageMs }";
-  throw argumentError(TypeError, name, forms, from);
+  throw argumentError(TypeError, name, `one of ${START_FORMS}`, from);
 }
 
 /** As reads take it. */

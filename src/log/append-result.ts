@@ -1,5 +1,7 @@
 /** What appends take beside the records, what they answer, and who waits for that. */
-import { checkChoice, checkInteger } from '../core/assert.ts';
+import { checkSignal } from '../core/abort.ts';
+import { argumentError, checkChoice, checkInteger } from '../core/assert.ts';
+import { unknownKey } from '../core/options.ts';
 import type { Waiter } from './ack-queue.ts';
 import { DURABILITY_LEVELS, type DurabilityLevel } from './log-options.ts';
 
@@ -34,15 +36,37 @@ export interface CheckedAppendOptions extends AppendOptions {
   readonly durability: DurabilityLevel;
 }
 
-/** Reads each option once: a getter is user code, which may append. */
+const KNOWN: ReadonlySet<string> = new Set<keyof AppendOptions>([
+  'durability',
+  'expectedOffset',
+  'signal',
+]);
+
+/**
+ * Reads each option once: a getter is user code, which may append.
+ *
+ * @throws TypeError, RangeError (`ERR_VARVE_INVALID_ARGUMENT`)
+ */
 export function checkAppendOptions(
   options: AppendOptions,
   level: DurabilityLevel,
 ): CheckedAppendOptions {
+  checkAppendKeys(options, KNOWN);
   const { durability = level, expectedOffset, signal } = options;
   if (expectedOffset !== undefined) checkInteger('expectedOffset', expectedOffset, { min: 0 });
   checkChoice('durability', durability, DURABILITY_LEVELS);
+  checkSignal('signal', signal);
   return { durability, expectedOffset, signal };
+}
+
+/** As `plainOptions`, without a copy: some append with options each time. */
+export function checkAppendKeys(options: object, known: ReadonlySet<string>): void {
+  if (options === null || typeof options !== 'object') {
+    throw argumentError(TypeError, 'options', 'an object', options);
+  }
+  for (const key of Object.keys(options)) {
+    if (!known.has(key)) throw argumentError(TypeError, 'options', unknownKey(key), options);
+  }
 }
 
 type Reject = (error: Error) => void;

@@ -1,5 +1,5 @@
 /** The records of an `appendBatch`, checked and encoded before the first of them is appended. */
-import { argumentError, present } from '../core/assert.ts';
+import { checkArray, present } from '../core/assert.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { Appender } from './appender.ts';
 import {
@@ -31,7 +31,7 @@ export class PreparedRecords<T> {
 
   /** As many as `records`, or more of which the rest means nothing. @throws as `prepareRecord` */
   prepare(records: readonly RecordInput<T>[], nowMs: number): EncodableRecord[] {
-    if (!Array.isArray(records)) throw argumentError(TypeError, 'records', 'an array', records);
+    checkArray('records', records);
     const prepared = this.#kept;
     this.#kept = []; // A codec is user code: when it appends, it gets objects of its own.
     for (let at = 0; at < records.length; at++) {

@@ -1,6 +1,7 @@
 /** What a read asks for, checked. */
-import { plainOptions } from '../core/options.ts';
-import { argumentError, checkChoice, checkInteger } from '../core/assert.ts';
+import { checkSignal } from '../core/abort.ts';
+import { argumentError, checkChoice, checkFunction, checkInteger } from '../core/assert.ts';
+import { checkBoolean, plainOptions } from '../core/options.ts';
 import type { LogGap } from './recovery-report.ts';
 
 /**
@@ -24,6 +25,11 @@ export interface ReadOptions {
   readonly limit?: number | undefined;
   /** Waits for further records at the end instead of stopping; default false. */
   readonly follow?: boolean | undefined;
+  /**
+   * Whether the process stays alive while `follow` waits for further records; default true. False: it
+   * ends when it has nothing else to do, as with a timer after `unref()`.
+   */
+  readonly keepsAlive?: boolean | undefined;
   /** Ends the read with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** `fail` (default) throws at damage; `skip` goes on behind it and reports each gap. */
@@ -37,6 +43,7 @@ export interface ReadPlan {
   readonly to: number | null;
   readonly limit: number;
   readonly follow: boolean;
+  readonly keepsAlive: boolean;
   readonly signal: AbortSignal | null;
   readonly skipsDamage: boolean;
   readonly onGap: ((gap: LogGap) => void) | null;
@@ -47,6 +54,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof ReadOptions>([
   'to',
   'limit',
   'follow',
+  'keepsAlive',
   'signal',
   'onCorruption',
   'onGap',
@@ -55,13 +63,16 @@ const KNOWN: ReadonlySet<string> = new Set<keyof ReadOptions>([
 /** Checks options. @throws TypeError or RangeError (`ERR_VARVE_INVALID_ARGUMENT`) */
 export function planRead(given: ReadOptions): ReadPlan {
   const options = plainOptions(given, KNOWN);
-  const { to, limit, onCorruption = 'fail' } = options;
+  const { to, limit, onCorruption = 'fail', follow = false, keepsAlive = true } = options;
+  checkSignal('signal', options.signal);
+  if (options.onGap !== undefined) checkFunction('onGap', options.onGap);
   return {
     from: options.from === undefined ? 'earliest' : checkFrom(options.from),
     to: to === undefined ? null : checkInteger('to', to, { min: 0 }),
     limit:
       limit === undefined ? Number.POSITIVE_INFINITY : checkInteger('limit', limit, { min: 0 }),
-    follow: options.follow ?? false,
+    follow: checkBoolean('follow', follow),
+    keepsAlive: checkBoolean('keepsAlive', keepsAlive),
     signal: options.signal ?? null,
     skipsDamage: checkChoice('onCorruption', onCorruption, ['fail', 'skip']) === 'skip',
     onGap: options.onGap ?? null,
@@ -74,16 +85,16 @@ function checkFrom(from: ReadFrom): ReadFrom {
   if (from !== null && typeof from === 'object') {
     if ('timestamp' in from) checkInteger('from.timestamp', from.timestamp, { min: 0 });
     else if ('last' in from) checkInteger('from.last', from.last, { min: 0 });
-    else {
+    else if ('offset' in from) {
       checkInteger('from.offset', from.offset, { min: 0 });
       checkInteger('from.epoch', from.epoch, { min: 0 });
-    }
+    } else throw noPlace(from);
     return from;
   }
-  throw argumentError(
-    TypeError,
-    'from',
-    "'earliest', 'latest', an offset, { timestamp }, { last } or { offset, epoch }",
-    from,
-  );
+  throw noPlace(from);
+}
+
+function noPlace(from: unknown): TypeError {
+  const forms = "'earliest', 'latest', an offset, { timestamp }, { last } or { offset, epoch }";
+  return argumentError(TypeError, 'from', forms, from);
 }

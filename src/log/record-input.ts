@@ -11,6 +11,7 @@ import {
   type EncodableRecord,
 } from '../format/batch-encoder.ts';
 import { CREATE_TIME_MS_MAX } from '../format/layout.ts';
+import { unknownKey } from '../core/options.ts';
 import { encodeHeaders, type HeadersInput } from '../format/record-headers.ts';
 
 /** A record to append. The log copies all of it before the call returns. */
@@ -56,7 +57,7 @@ export function prepareRecord<T>(
   }
   const { value, key = null, headers, createTimeMs } = input;
   // Codec and getters are user code that may append: `into` is filled when they are all done.
-  const valueBytes = value === null ? null : encodeValue(settings.codec, value);
+  const valueBytes = value === null ? null : encodeValue(settings.codec, value, input);
   const headerBlock = headers == null ? null : encodeHeaders(headers);
   const timeMs =
     createTimeMs === undefined
@@ -80,8 +81,12 @@ export function prepareRecord<T>(
   }
 }
 
-function encodeValue<T>(codec: PrepareSettings<T>['codec'], value: T): Uint8Array {
-  if (value === undefined) throw argumentError(TypeError, 'value', 'a value or null', value);
+function encodeValue<T>(
+  codec: PrepareSettings<T>['codec'],
+  value: T,
+  input: RecordInput<T>,
+): Uint8Array {
+  if (value === undefined) throw noValue(input);
   let encoded: Uint8Array;
   try {
     encoded = codec.encode(value);
@@ -92,6 +97,21 @@ function encodeValue<T>(codec: PrepareSettings<T>['codec'], value: T): Uint8Arra
   }
   if (encoded instanceof Uint8Array) return encoded;
   throw argumentError(TypeError, 'value', `what codec ${codec.id} turns into a Uint8Array`, value);
+}
+
+const KNOWN: ReadonlySet<string> = new Set<keyof RecordInput<never>>([
+  'value',
+  'key',
+  'headers',
+  'createTimeMs',
+]);
+
+/** Here the names are looked at; in every record that costs more than a slip is worth. */
+function noValue(input: object): TypeError {
+  const unknown = Object.keys(input).find((key) => !KNOWN.has(key));
+  return unknown === undefined
+    ? argumentError(TypeError, 'value', 'a value or null', undefined)
+    : argumentError(TypeError, 'record', unknownKey(unknown), input);
 }
 
 function keyLength(key: string | Uint8Array): number {

@@ -1,6 +1,7 @@
 /** A bounded, abortable walk over a log's batches: what `batches`, `records` and cursors share. */
+import { onAbort } from '../core/abort.ts';
 import { present } from '../core/assert.ts';
-import type { Clock } from '../core/clock.ts';
+import type { Clock, Timer } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { VerifiedBatch } from '../format/batch-records.ts';
 import { resolveFrom } from './log-offsets.ts';
@@ -96,23 +97,30 @@ export class RecordSource {
 
   /** Resolves when there may be more: the visible offset moved, the wait was ended, or it is time. */
   async #waitForMore(offset: number): Promise<void> {
-    const { log, plan, clock, pollMs, isClosed } = this.#options;
+    const { log, plan, isClosed } = this.#options;
     const { marks } = log;
     const { signal } = plan;
     if (marks.visibleOffset > offset || isClosed() || signal?.aborted === true) return;
     await new Promise<void>((resolve) => {
       const wake = () => {
-        signal?.removeEventListener('abort', wake);
+        unwatch?.();
         marks.forget(wake);
         timer?.cancel();
         resolve();
       };
-      // A writer in another process wakes nobody here.
-      const timer =
-        log.follower === null ? null : clock.setTimer(wake, pollMs, { keepsAlive: true });
+      const timer = this.#timerOf(wake);
       marks.onVisible(wake);
-      signal?.addEventListener('abort', wake, { once: true });
+      const unwatch = signal === null ? null : onAbort(signal, wake);
     });
+  }
+
+  /** What wakes a wait by itself, or at least keeps the process alive for it; null = nothing. */
+  #timerOf(wake: () => void): Timer | null {
+    const { log, plan, clock, pollMs } = this.#options;
+    const { keepsAlive } = plan;
+    // A writer in another process wakes nobody here.
+    if (log.follower !== null) return clock.setTimer(wake, pollMs, { keepsAlive });
+    return keepsAlive ? (clock.keepAlive?.() ?? null) : null;
   }
 
   /** Without `follow` a read ends where the log ended when it began. */

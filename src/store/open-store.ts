@@ -3,17 +3,13 @@ import { join } from 'node:path';
 import { ConflictError, isIoError, NotFoundError, OffsetOutOfRangeError } from '../core/errors.ts';
 import { LOOKS_MAX } from '../core/limits.ts';
 import { randomId } from '../core/random.ts';
-import {
-  JOURNAL_DIRECTORY,
-  parseSegmentFileName,
-  STORE_FILE,
-  TOPICS_DIRECTORY,
-} from '../format/file-names.ts';
+import { JOURNAL_DIRECTORY, STORE_FILE, TOPICS_DIRECTORY } from '../format/file-names.ts';
 import type { WhenDamaged } from '../journal/journal.ts';
 import { ByteCap } from '../log/byte-cap.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { ensureReserve } from '../log/reserve.ts';
 import { assembleStore, signalsOf } from './assemble-store.ts';
+import { checkPlaceForStore, isOfLog } from './store-place.ts';
 import { missing, readStoreFile, writeStoreFile } from './store-file.ts';
 import { StoreHome } from './store-home.ts';
 import { resolveStoreOptions, type StoreOptions, type StoreSettings } from './store-options.ts';
@@ -29,10 +25,13 @@ import { Store, type StoreParts } from './store.ts';
  * With `readOnly` nothing is locked or written, so that it works beside a store in another process:
  * topics and groups are as they were when it was opened, the records in the topics go on.
  *
+ * A store has a directory of its own: a new one is made where there is none, or an empty one.
+ *
  * @param path  the store's directory; or options with `memory: true`, for a store without files
  * @returns an open store; close it
  * @throws TypeError, RangeError for wrong options; LockedError when another process or handle has
- *   it; NotFoundError with `create: false` or `readOnly`; ConflictError when the directory is a bare log;
+ *   it; NotFoundError with `create: false` or `readOnly`; ConflictError when the directory is a bare log,
+ *   or has files of others and no store;
  *   CorruptLogError when the journal or `store.json` is gone, or for any damage with
  *   `onCorruption: 'fail'`; UnsupportedVersionError; IoError
  *
@@ -78,7 +77,7 @@ export async function openLocked(
   const { fileSystem, clock, create, storeBytesMax: bytesMax } = settings;
   if (create) await fileSystem.makeDirectory(settings.path);
   const directory = await existingDirectory(settings);
-  if (!create) await checkStoreThere(directory);
+  await (create ? checkPlaceForStore(directory) : checkStoreThere(directory));
   const lock = await fileSystem.lockDirectory(directory.path, { lock: settings.lock, clock });
   try {
     const storeId = await identify(directory, settings);
@@ -156,7 +155,7 @@ async function storedId({ fileSystem, path }: LogDirectory): Promise<number | nu
     }
     throw missing(join(path, JOURNAL_DIRECTORY), 'the store has topics and no journal');
   }
-  if (names.some((name) => parseSegmentFileName(name) !== null)) {
+  if (names.some(isOfLog)) {
     const requested = 'to be opened as a store';
     throw new ConflictError({ kind: 'directory', name: path, stored: 'a bare log', requested });
   }

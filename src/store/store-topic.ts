@@ -1,8 +1,8 @@
 /** A topic with what the layers above it add: its consumer groups. */
 import type { ConsumerGroup } from '../group/consumer-group.ts';
-import type { GroupDescription, ConsumerGroups, ResetOptions } from '../group/groups.ts';
+import type { GroupDescription, ConsumerGroups } from '../group/groups.ts';
 import type { GroupOptions } from '../group/group-options.ts';
-import type { PartitionReset, ResetTo } from '../group/group-admin.ts';
+import type { PartitionReset, ResetOptions, ResetTo } from '../group/group-admin.ts';
 import { Topic, type TopicParts } from '../topic/topic.ts';
 
 export class StoreTopic<T, Input = T> extends Topic<T, Input> {
@@ -45,7 +45,7 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
     to: ResetTo,
     options: ResetOptions = {},
   ): Promise<readonly PartitionReset[]> {
-    return this.#groups.reset(this.partitions, name, { ...options, to });
+    return this.#groups.reset(this.partitions, name, to, options);
   }
 
   /** Forgets a group's positions. @throws NotFoundError; ConflictError while it has members */

@@ -1,6 +1,7 @@
 /** All partitions of one topic, shared by its handles. */
 import { join } from 'node:path';
 import { present } from '../core/assert.ts';
+import type { Clock } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import { settleAll } from '../core/settle-all.ts';
@@ -53,6 +54,10 @@ export class PartitionSet {
   /** @throws ClosedError when the topic was deleted, or the store closed */
   checkThere(): void {
     if (this.isGone) throw this.closedError();
+  }
+
+  get clock(): Clock {
+    return this.#home.clock;
   }
 
   get random(): Random {

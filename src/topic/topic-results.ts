@@ -1,10 +1,24 @@
 /** What appends to topics take and answer. */
-import type { AppendOptions } from '../log/append-result.ts';
+import { checkAppendKeys, NO_OPTIONS, type AppendOptions } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 
 export interface TopicAppendOptions extends Pick<AppendOptions, 'durability' | 'signal'> {
   /** From 0; default: as the topic's partitioner chooses. */
   readonly partition?: number | undefined;
+}
+
+const KNOWN: ReadonlySet<string> = new Set<keyof TopicAppendOptions>([
+  'durability',
+  'signal',
+  'partition',
+]);
+
+/** What its log takes of them; the same object for none. @throws TypeError for an unknown key */
+export function logOptionsOf(options: TopicAppendOptions): AppendOptions {
+  if (options === NO_OPTIONS) return NO_OPTIONS;
+  checkAppendKeys(options, KNOWN);
+  const { durability, signal } = options;
+  return { durability, signal };
 }
 
 export interface TopicAppendResult {

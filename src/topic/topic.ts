@@ -1,9 +1,9 @@
 /** A topic as its users hold it: append to its partitions, read them. */
-import { argumentError } from '../core/assert.ts';
+import { argumentError, checkArray, checkObject } from '../core/assert.ts';
 import { ClosedError } from '../core/errors.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { bytes, type Codec } from '../codec/codec.ts';
-import type { AppendBatchResult } from '../log/append-result.ts';
+import { NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { Log } from '../log/log.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
@@ -16,11 +16,12 @@ import { partitionOfKey, StickyPartitioner } from './partitioner.ts';
 import type { LogUser } from './partition.ts';
 import type { PartitionSet } from './partition-set.ts';
 import { checkChosen, type Partitioner } from './topic-options.ts';
-import type {
-  PlacedRecords,
-  TopicAppendBatchResult,
-  TopicAppendOptions,
-  TopicAppendResult,
+import {
+  logOptionsOf,
+  type PlacedRecords,
+  type TopicAppendBatchResult,
+  type TopicAppendOptions,
+  type TopicAppendResult,
 } from './topic-results.ts';
 
 export interface TopicReadOptions extends ReadOptions {
@@ -41,7 +42,6 @@ export interface TopicParts<T, Input> {
   readonly partitioner: Partitioner<Input> | undefined;
 }
 
-const NO_OPTIONS: TopicAppendOptions = Object.freeze({});
 /** Of a value that its codec has yet to encode. */
 const RECORD_BYTES_GUESS = 256;
 
@@ -91,12 +91,13 @@ export class Topic<T, Input = T> implements LogUser {
     record: RecordInput<Input>,
     options: TopicAppendOptions = NO_OPTIONS,
   ): Promise<TopicAppendResult> {
+    const how = logOptionsOf(options);
     const partition = this.#partitionFor(record, options);
     const log = this.#logs[partition];
     try {
       const { offset, durability } = await (log === undefined || log.life.closing !== null
-        ? this.#use(partition, (own) => own.append(record, options))
-        : log.append(record, options));
+        ? this.#use(partition, (own) => own.append(record, how))
+        : log.append(record, how));
       return { partition, offset, durability };
     } catch (error) {
       throw this.#toldOf(error);
@@ -116,11 +117,12 @@ export class Topic<T, Input = T> implements LogUser {
     records: readonly RecordInput<Input>[],
     options: TopicAppendOptions = NO_OPTIONS,
   ): Promise<TopicAppendBatchResult> {
+    const how = logOptionsOf(options);
     const parts = this.#divide(records, options);
     let durability: DurabilityLevel = options.durability ?? this.partitions.settings.durability;
     const placements = await settleAll(
       parts.map(async ({ partition, records: own }) => {
-        const result = await this.#use(partition, (log) => log.appendBatch(own, options));
+        const result = await this.#use(partition, (log) => log.appendBatch(own, how));
         ({ durability } = result);
         return placementOf(partition, result);
       }),
@@ -136,7 +138,7 @@ export class Topic<T, Input = T> implements LogUser {
    *   partition
    */
   batches(options: TopicReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
-    const { partitions, ...read } = options;
+    const { partitions, ...read } = checkObject('options', options);
     if (this.partitions.isGone) return failing(this.partitions.closedError());
     const chosen = this.#chosen(partitions);
     const isOffset = typeof read.from === 'number' || hasOffset(read.from);
@@ -145,11 +147,11 @@ export class Topic<T, Input = T> implements LogUser {
     }
     const [only] = chosen;
     if (chosen.length === 1 && only !== undefined) return this.#batchesOf(only, read);
-    return mergeBatches((ending) => {
-      const { signal } = read;
-      const both = signal === undefined ? ending : AbortSignal.any([ending, signal]);
-      return chosen.map((partition) => this.#batchesOf(partition, { ...read, signal: both }));
-    });
+    const open = (signal: AbortSignal) => {
+      const own = { ...read, signal, keepsAlive: false };
+      return chosen.map((partition) => this.#batchesOf(partition, own));
+    };
+    return mergeBatches(open, { read, clock: this.partitions.clock });
   }
 
   /** Reads record by record: convenient, and several times slower than `batches`. */
@@ -168,7 +170,7 @@ export class Topic<T, Input = T> implements LogUser {
     readonly offset: number;
     readonly epoch?: number;
   }): Promise<LogRecord<T> | null> {
-    const { partition, offset, ...options } = position;
+    const { partition, offset, ...options } = checkObject('position', position);
     this.partitions.checkThere();
     checkChosen(partition, this.partitionCount);
     const log = this.#logs[partition];
@@ -190,7 +192,7 @@ export class Topic<T, Input = T> implements LogUser {
     readonly offset: number;
   }): Promise<void> {
     this.partitions.checkThere();
-    const { partition, offset } = position;
+    const { partition, offset } = checkObject('position', position);
     checkChosen(partition, this.partitionCount);
     await this.#use(partition, (log) => log.deleteBefore(offset));
   }
@@ -201,7 +203,7 @@ export class Topic<T, Input = T> implements LogUser {
    */
   async forCommit(
     records: readonly RecordInput<Input>[],
-    options: Pick<TopicAppendOptions, 'partition'> = NO_OPTIONS,
+    options: Pick<TopicAppendOptions, 'partition'> = {},
   ): Promise<readonly PartitionAppend[]> {
     const prepared: PartitionAppend[] = [];
     for (const { partition, records: own } of this.#divide(records, options)) {
@@ -272,6 +274,7 @@ export class Topic<T, Input = T> implements LogUser {
     const { partitionCount } = this;
     if (partitions === undefined) return Array.from({ length: partitionCount }, (_, at) => at);
     const chosen = typeof partitions === 'number' ? [partitions] : partitions;
+    checkArray('partitions', chosen);
     if (chosen.length === 0) throw argumentError(RangeError, 'partitions', 'not empty', chosen);
     for (const partition of chosen) checkChosen(partition, partitionCount);
     return [...new Set(chosen)];
@@ -298,7 +301,8 @@ export class Topic<T, Input = T> implements LogUser {
     options: TopicAppendOptions,
   ): readonly { readonly partition: number; readonly records: readonly RecordInput<Input>[] }[] {
     this.partitions.checkThere();
-    if (this.partitionCount === 1 && this.#partitioner === null) {
+    checkArray('records', records);
+    if (this.partitionCount === 1 && this.#partitioner === null && records.length > 0) {
       return [{ partition: checkChosen(options.partition ?? 0, 1), records }];
     }
     const parts = new Map<number, RecordInput<Input>[]>();

@@ -114,4 +114,15 @@ describe('mistakes', () => {
     expect(stderr).toContain('is not a store, and it is not empty');
     expect(Object.keys(await contentsOf(directory))).toEqual(['notes.txt']);
   });
+
+  test('topics create goes on where a process died that made the store', async () => {
+    const directory = await temporaryDirectory();
+    await writeFile(join(directory, 'LOCK'), '');
+    expect(await varve('topics', 'create', directory, 't', '--yes')).toMatchObject({
+      exitCode: ExitCode.ok,
+    });
+    const { exitCode, stderr } = await varve('topics', 'create', directory, 't', '--yes');
+    expect(exitCode).toBe(ExitCode.failure);
+    expect(stderr).toContain('there is a topic t in');
+  });
 });

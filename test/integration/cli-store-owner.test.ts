@@ -128,6 +128,18 @@ describe('while another process has the store open', () => {
     expect(gone.exitCode).toBe(ExitCode.notFound);
   });
 
+  test('a dry run tells what that process knows: a group that only has members', async () => {
+    const process = await owner();
+    await cli('groups', 'delete', process.path, 'billing', '--yes');
+    await process.say('join');
+    const groups = { groups: ['billing'], isDryRun: true };
+    const dryRun = await cli('topics', 'delete', process.path, 'orders', '--json');
+    expect(JSON.parse(dryRun.stdout)).toMatchObject({ ...groups, offsetCount: 4 });
+    await process.say('leave');
+    const later = await cli('topics', 'delete', process.path, 'orders', '--json');
+    expect(JSON.parse(later.stdout)).toMatchObject({ groups: [], isDryRun: true });
+  });
+
   test('a group is reset and deleted there, but not under its members', async () => {
     const process = await owner();
     const reset = ['groups', 'reset', process.path, 'billing', '--to-earliest'];
@@ -143,7 +155,7 @@ describe('while another process has the store open', () => {
     for (const change of [reset, remove]) {
       const refused = await cli(...change, '--yes');
       expect(refused).toMatchObject({ exitCode: ExitCode.failure, stdout: '' });
-      expect(refused.stderr).toMatch(/stored 1 members.*\nhint: its members must leave first/);
+      expect(refused.stderr).toMatch(/stored 1 member,.*\nhint: its members must leave first/);
     }
     expect(await process.say('leave')).toEqual(BEFORE);
     expect((await cli(...reset)).stdout).toMatch(/\n +0 +3 +0 +-3\n.*\n.*nothing was changed/);

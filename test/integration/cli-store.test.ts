@@ -162,6 +162,20 @@ describe('groups', () => {
     expect(listed.stderr).toBe(`no consumer group in ${path}\n`);
   });
 
+  test('long metadata is shortened in the table, and whole in JSON', async () => {
+    const { path, store } = await openOrders();
+    const topic = await store.topic('orders');
+    const member = await topic.consumerGroup('billing');
+    const metadata = 'sums\n'.repeat(500);
+    await member.commit({ partition: 0, offset: 2 }, { metadata });
+    const table = await runCli(['groups', 'describe', path, 'billing']);
+    expect(table.exitCode).toBe(ExitCode.ok);
+    expect(table.stdout).toContain(String.raw`  sums\nsums\nsums\nsums\nsums\nsums\nsum…` + '\n');
+    expect(Math.max(...table.stdout.split('\n').map(({ length }) => length))).toBeLessThan(120);
+    const all = await runCli(['groups', 'describe', path, 'billing', '--json']);
+    expect(JSON.parse(all.stdout)).toMatchObject({ partitions: [{ metadata }, { metadata: '' }] });
+  });
+
   test('a name that two topics have is asked about', async () => {
     const { path, store } = await openOrders();
     const other = await store.topic('returns');

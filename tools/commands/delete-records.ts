@@ -16,9 +16,10 @@ import {
   type PartitionOffsets,
 } from '../partition-offsets.ts';
 import { openToRead } from '../read-log.ts';
-import { describeTopic, lookAtStore, STORE_WRITER_FILES } from '../store-access.ts';
-import { changeStore } from '../store-desk.ts';
+import { STORE_WRITER_FILES } from '../store-access.ts';
+import { askForTopic, changeStore, consultStore } from '../store-desk.ts';
 import { formatTable } from '../table.ts';
+import { partitionPath } from '../topic-extent.ts';
 import { formatBytes, formatCount, formatPlural } from '../units.ts';
 
 interface DeleteRecordsOptions {
@@ -143,15 +144,19 @@ async function ofTopic(
   topic: string,
   { before, partition, isDryRun }: Request,
 ): Promise<readonly PlannedDeletion[]> {
-  const plans = await lookAtStore(path, async (store) => {
-    const { partitionCount } = describeTopic(store, topic);
-    const which = { option: '--before', topic, partitionCount, partition };
-    const offsets = offsetsByPartition(before, which);
-    const { partitions } = await store.topic(topic);
-    return Promise.all(
-      offsets.map(([number, offset]) => planFor(partitions.at(number).path, number, offset)),
-    );
+  const described = await consultStore(context, path, (desk) => askForTopic(desk, path, topic));
+  const { partitionCount } = described;
+  const offsets = offsetsByPartition(before, {
+    option: '--before',
+    topic,
+    partitionCount,
+    partition,
   });
+  const plans = await Promise.all(
+    offsets.map(([number, offset]) =>
+      planFor(partitionPath(path, described, number), number, offset),
+    ),
+  );
   const due = plans.filter(({ offsetCount }) => offsetCount > 0);
   const positions = due.map(({ partition: number, to }) => ({ partition: number, offset: to }));
   if (!isDryRun && due.length > 0) {

@@ -6,10 +6,13 @@ import type { CommandContext, Verb } from '../command.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { TOPIC_OPTION, topicOfGroup, type TopicChoice } from '../group-topic.ts';
-import { ASKS_OWNER, checkStorePath, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { ASKS_OWNER, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
 import { consultStore } from '../store-desk.ts';
-import { formatTable } from '../table.ts';
+import { formatTable, shorten } from '../table.ts';
 import { formatCount, formatDuration, formatPlural } from '../units.ts';
+
+/** On a terminal of 120 columns the rest of a row fits beside it. */
+const METADATA_WIDTH = 40;
 
 interface GroupsDescribeOptions extends TopicChoice {
   readonly json?: true;
@@ -17,7 +20,7 @@ interface GroupsDescribeOptions extends TopicChoice {
 
 const NOTES = `"committed" is the next offset to read, "-" where the group never committed; "lag" is how many offsets it
 has yet to read, of those that are left, and "oldest unread" how long the first of them has been
-there, by append time. Its members are known only to the process that has the store open: "members"
+there, by append time. Of long metadata the table has the beginning, JSON all. Its members are known only to the process that has the store open: "members"
 is null in JSON, and missing in text, when no such process was asked.`;
 
 export const groupsDescribeVerb: Verb<GroupsDescribeOptions> = {
@@ -56,7 +59,6 @@ async function run(
   options: GroupsDescribeOptions,
   [group = '']: readonly string[],
 ): Promise<ExitCode> {
-  await checkStorePath(path);
   const { isOwner, ...described } = await consultStore(context, path, async (desk) => {
     const { name: topic } = await topicOfGroup(desk, path, group, options);
     return { ...(await desk.ask(describeGroup, { topic, group })), isOwner: desk.isOwner };
@@ -105,6 +107,6 @@ function cells(lag: PartitionLag): string[] {
     formatCount(endOffset),
     formatCount(lag.lag),
     oldestUnreadAgeMs === null ? '-' : formatDuration(oldestUnreadAgeMs),
-    metadata,
+    shorten(metadata, METADATA_WIDTH),
   ];
 }

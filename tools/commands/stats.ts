@@ -89,7 +89,7 @@ async function figuresOf(store: Store, signal: AbortSignal): Promise<StoreFigure
   const extents: TopicExtent[] = [];
   for (const topic of topics) {
     signal.throwIfAborted();
-    extents.push(await readTopicExtent(store, topic));
+    extents.push(await readTopicExtent(store.path, topic));
   }
   const { startOffset, endOffset, segmentCount, sizeBytes } = store.stats().journal;
   const total = sumOf(extents);

@@ -6,14 +6,8 @@ import type { CommandContext, Verb } from '../command.ts';
 import { UsageError } from '../command-error.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
-import {
-  CHANGES_STORE,
-  describeTopic,
-  lookAtStore,
-  STORE_ARGUMENT,
-  STORE_WRITER_FILES,
-} from '../store-access.ts';
-import { changeStore } from '../store-desk.ts';
+import { CHANGES_STORE, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { askForTopic, changeStore, consultStore } from '../store-desk.ts';
 import { formatPlural } from '../units.ts';
 
 interface AddPartitionsOptions {
@@ -70,8 +64,8 @@ async function run(
   const to = Number(wanted);
   if (!/^\d{1,9}$/.test(wanted)) throw new UsageError(`<total> is a number, not ${wanted}`);
   const isDryRun = options.yes !== true;
-  const { partitionCount: from } = await lookAtStore(path, async (store) =>
-    describeTopic(store, topic),
+  const { partitionCount: from } = await consultStore(context, path, (desk) =>
+    askForTopic(desk, path, topic),
   );
   if (to <= from || to > PARTITIONS_MAX) {
     const range = `${from + 1} to ${PARTITIONS_MAX}`;

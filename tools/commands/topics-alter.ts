@@ -7,14 +7,8 @@ import type { CommandContext, Verb } from '../command.ts';
 import { UsageError } from '../command-error.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
-import {
-  CHANGES_STORE,
-  describeTopic,
-  lookAtStore,
-  STORE_ARGUMENT,
-  STORE_WRITER_FILES,
-} from '../store-access.ts';
-import { changeStore } from '../store-desk.ts';
+import { CHANGES_STORE, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { askForTopic, changeStore, consultStore } from '../store-desk.ts';
 import { formatTable } from '../table.ts';
 import { ALTER_OPTIONS, alterationOf, type AlterOptions } from '../topic-config.ts';
 
@@ -76,8 +70,8 @@ async function run(
     throw new UsageError('no option to change was given', 'varve topics alter --help lists them');
   }
   const isDryRun = options.yes !== true;
-  const changes = await lookAtStore(path, async (store) => {
-    const { options: before } = describeTopic(store, topic);
+  const changes = await consultStore(context, path, async (desk) => {
+    const { options: before } = await askForTopic(desk, path, topic);
     return changesBetween(before, alteredSettings(before, config));
   });
   if (!isDryRun && changes.length > 0) {

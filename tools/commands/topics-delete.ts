@@ -1,18 +1,11 @@
 /** `varve topics delete <store> <topic>`: a topic with all it holds; a dry run unless `--yes`. */
-import type { Store } from '../../src/index.ts';
-import { deleteTopic } from '../../src/store/control-verbs.ts';
+import { deleteTopic, listGroups } from '../../src/store/control-verbs.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
-import {
-  CHANGES_STORE,
-  describeTopic,
-  lookAtStore,
-  STORE_ARGUMENT,
-  STORE_WRITER_FILES,
-} from '../store-access.ts';
-import { changeStore } from '../store-desk.ts';
+import { CHANGES_STORE, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { askForTopic, changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
 import { readTopicExtent } from '../topic-extent.ts';
 import { formatBytes, formatCount, formatPlural } from '../units.ts';
 
@@ -72,16 +65,16 @@ async function run(
   [topic = '']: readonly string[],
 ): Promise<ExitCode> {
   const isDryRun = options.yes !== true;
-  const look = async (store: Store): Promise<Outcome> => {
-    const description = describeTopic(store, topic);
+  const look = async (desk: StoreDesk): Promise<Outcome> => {
+    const description = await askForTopic(desk, path, topic);
     const { topicId, partitionCount } = description;
-    const { offsetCount, sizeBytes } = await readTopicExtent(store, description);
-    const own = store.groups().filter((group) => group.topic === topic);
+    const { offsetCount, sizeBytes } = await readTopicExtent(path, description);
+    const own = (await desk.ask(listGroups, {})).filter((group) => group.topic === topic);
     const groups = own.map(({ name }) => name);
     const known = { path, topic, topicId, isDryRun, partitionCount };
     return { ...known, offsetCount, sizeBytes, groups, keptPaths: [] };
   };
-  const found = await lookAtStore(path, look);
+  const found = await consultStore(context, path, look);
   const done = isDryRun
     ? null
     : await changeStore(context, path, (desk) => desk.ask(deleteTopic, { topic }));

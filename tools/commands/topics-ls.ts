@@ -66,7 +66,7 @@ async function run(
       signal.throwIfAborted();
       const { name, topicId, partitionCount, createdTimeMs } = topic;
       const { durability } = topic.options;
-      const extent = await readTopicExtent(store, topic);
+      const extent = await readTopicExtent(store.path, topic);
       const listed = { name, topicId, partitionCount, ...extent, durability, createdTimeMs };
       if (options.ndjson === true) output.write(`${JSON.stringify(listed)}\n`);
       else topics.push(listed);

@@ -100,6 +100,7 @@ const TABLE: readonly Row[] = [
   [new errors.CodecUnavailableError('none', { codec: 'zstd', offset: null }), 'none'],
   [new errors.InvalidValueError('bad', { issues: [{ message: 'bad' }] }), 'bad'],
   [new errors.NotFoundError({ kind: 'log', name: '/d' }), 'there is no log at /d'],
+  [new errors.NotFoundError({ kind: 'topic', name: 'orders' }), 'there is no topic orders'],
   [
     new errors.ConflictError({ kind: 'log', name: '/d', stored: '1', requested: '2' }),
     'log /d: stored 1, requested 2',

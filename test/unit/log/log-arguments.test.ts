@@ -37,6 +37,7 @@ const BAD_RECORDS: readonly [string, unknown, typeof TypeError | typeof RangeErr
   ['null', null, TypeError],
   ['a bare value', 'text', TypeError],
   ['no value', {}, TypeError],
+  ['a misspelt value', { vlaue: 'x' }, TypeError],
   ['an undefined value', { value: undefined }, TypeError],
   ['a value that the codec does not take', { value: 7 }, TypeError],
   ['a key that is a number', { value: 'x', key: 7 }, TypeError],
@@ -124,6 +125,12 @@ describe('append options', () => {
     ['a negative expected offset', { expectedOffset: -1 }, RangeError],
     ['a broken expected offset', { expectedOffset: 1.5 }, RangeError],
     ['an expected offset that is text', { expectedOffset: '3' }, TypeError],
+    ['a misspelt name', { duribility: 'os' }, TypeError],
+    ['an option of topics', { partition: 0 }, TypeError],
+    ['null', null, TypeError],
+    ['a level without its name', 'os', TypeError],
+    ['an object that is no signal', { signal: {} }, TypeError],
+    ['a controller', { signal: new AbortController() }, TypeError],
   ])('%s is refused at once', async (_name, options, ErrorClass) => {
     const log = await withThree();
     for (const call of [
@@ -136,6 +143,26 @@ describe('append options', () => {
     }
     await expectUntouched(log);
   });
+});
+
+test('a misspelt name is named', async () => {
+  const log = await withThree();
+  const options = thrownBy(() => log.append({ value: 'x' }, { duribility: 'os' } as object));
+  expect(options).toMatchObject({
+    message: 'Expected `options` to be without an unknown key `duribility`, got object',
+  });
+  const record = thrownBy(() => log.append({ vlaue: 'x' } as never));
+  expect(record).toMatchObject({
+    message: 'Expected `record` to be without an unknown key `vlaue`, got object',
+  });
+  await expectUntouched(log);
+});
+
+test('options that a polluted prototype adds are nobody’s mistake', async () => {
+  const log = await withThree();
+  const inherited: object = Object.create({ duribility: 'os' });
+  expect(await log.append({ value: 'next' }, inherited)).toMatchObject({ offset: 3 });
+  await log.close();
 });
 
 describe('offsets', () => {

@@ -10,6 +10,7 @@ describe('planRead', () => {
       to: null,
       limit: Number.POSITIVE_INFINITY,
       follow: false,
+      keepsAlive: true,
       signal: null,
       skipsDamage: false,
       onGap: null,
@@ -20,7 +21,8 @@ describe('planRead', () => {
     const onGap = () => undefined;
     const { signal } = new AbortController();
     const from = { offset: 7, epoch: 2 };
-    const options = { from, to: 9, limit: 3, follow: true, signal, onGap } as const;
+    const range = { from, to: 9, limit: 3 } as const;
+    const options = { ...range, follow: true, keepsAlive: false, signal, onGap } as const;
     expect(planRead({ ...options, onCorruption: 'skip' })).toEqual({
       ...options,
       skipsDamage: true,
@@ -60,11 +62,27 @@ describe('planRead', () => {
   });
 
   test.each([
+    [new Date(0), 'Date'],
+    [{}, 'object'],
+    [[5], 'array'],
+    [{ time: 5 }, 'object'],
+  ])('says of %j which places there are, and what came', (from, got) => {
+    const error = thrownBy(() => planRead({ from } as unknown as ReadOptions));
+    const forms = "'earliest', 'latest', an offset, { timestamp }, { last } or { offset, epoch }";
+    expect(error).toMatchObject({ message: `Expected \`from\` to be ${forms}, got ${got}` });
+  });
+
+  test.each([
     [{ to: -1 }, RangeError],
     [{ to: '9' }, TypeError],
     [{ limit: 1.5 }, RangeError],
     [{ limit: -1 }, RangeError],
     [{ onCorruption: 'readonly' }, TypeError],
+    [{ follow: 'yes' }, TypeError],
+    [{ keepsAlive: 1 }, TypeError],
+    [{ signal: {} }, TypeError],
+    [{ signal: null }, TypeError],
+    [{ onGap: 'print' }, TypeError],
   ])('refuses %j', (options, ErrorClass) => {
     expect(thrownBy(() => planRead(options as unknown as ReadOptions))).toBeInstanceOf(ErrorClass);
   });

@@ -97,7 +97,7 @@ describe('the verbs', () => {
     expect(described.members).toHaveLength(1);
     await expect(ask(store, deleteGroup, group)).rejects.toMatchObject({
       code: 'ERR_VARVE_CONFLICT',
-      details: { kind: 'consumer group', name: 'billing', stored: '1 members' },
+      details: { kind: 'consumer group', name: 'billing', stored: '1 member' },
     });
     await member.close();
     const reset = { ...group, to: 'earliest', partitions: [0] } as const;
@@ -164,7 +164,7 @@ describe('the verbs', () => {
     const missing = ask(store, alterTopic, { topic: 'none', options: {} });
     await expect(missing).rejects.toMatchObject({
       code: 'ERR_VARVE_NOT_FOUND',
-      message: 'there is no topic at none',
+      message: 'there is no topic none',
       details: { kind: 'topic', name: 'none' },
     });
     const reset = { group: 'g', to: 'latest', partitions: undefined, dryRun: false } as const;

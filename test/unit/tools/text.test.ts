@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { escapeText } from '../../../tools/escape-text.ts';
 import { EXIT_CODES, ExitCode } from '../../../tools/exit-codes.ts';
 import { chooseStyle } from '../../../tools/style.ts';
-import { displayWidth, formatPairs, formatTable } from '../../../tools/table.ts';
+import { displayWidth, formatPairs, formatTable, shorten } from '../../../tools/table.ts';
 import {
   formatBytes,
   formatCount,
@@ -23,6 +23,21 @@ describe('escapeText', () => {
     ['\u{1F600}', '\u{1F600}'],
   ])('%j becomes %j', (text, expected) => {
     expect(escapeText(text)).toBe(expected);
+  });
+});
+
+describe('shorten', () => {
+  test.each([
+    ['short', 5, 'short'],
+    ['longer', 5, 'long…'],
+    ['漢字漢字', 5, '漢字…'],
+    ['漢字漢字', 8, '漢字漢字'],
+    ['a\nb\nc', 5, String.raw`a\nb…`],
+    ['x'.repeat(5000), 40, `${'x'.repeat(39)}…`],
+    ['', 5, ''],
+  ])('%j in %i columns', (text, columnsMax, expected) => {
+    expect(shorten(text, columnsMax)).toBe(expected);
+    expect(displayWidth(expected)).toBeLessThanOrEqual(columnsMax);
   });
 });
 
