@@ -48,6 +48,8 @@ export class CommitAppends implements Holder {
   /** Written and not known to be synced. */
   #unsyncedBytes = 0;
   #syncTimer: Timer | null = null;
+  /** Resolves when the newest records of a commit wait for the journal no more. */
+  #settled: Promise<void> = Promise.resolve();
 
   constructor(options: CommitAppendsOptions) {
     this.#options = options;
@@ -84,8 +86,14 @@ export class CommitAppends implements Holder {
       batches,
     });
     this.#onPend = () => held.pend();
+    this.#settled = held.settled;
     submit(held.waiter);
     return held;
+  }
+
+  /** Waits until nothing is held: what a commit brought is written, refused, or waits for room. */
+  idle(): Promise<void> {
+    return this.#settled;
   }
 
   /** Has a batch written that the journal has and the log lost. It begins where the log ends. */

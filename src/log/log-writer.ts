@@ -141,6 +141,7 @@ export class LogWriter {
     const { appender, syncLoop } = this;
     appender.refuseMore();
     await this.trimmer.close();
+    await appender.commits.idle(); // The journal may have them: they cannot be taken back.
     await appender.close();
     try {
       if (appender.failure === null) await syncLoop.syncAll().catch(() => undefined);
