@@ -92,6 +92,7 @@ describe('a commit on a failing disk', () => {
     });
     await commit({ store, topic }, [['a'], ['b'], []]);
     await store.close();
+    expect(bench.clock.pendingTimerCount).toBe(0);
     bench.fileSystem.clearFaults();
     expect(await contents((await bench.open()).topic)).toEqual([['a'], ['b'], []]);
   });
