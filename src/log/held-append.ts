@@ -84,6 +84,7 @@ export class HeldAppend {
 
   /** They are durable in the journal: has them written. Cannot fail, only take long: see `settled` */
   release(): void {
+    if (this.#state === 'failed') return; // Its writer did meanwhile: the next opening writes them.
     assert(this.#state === 'held', 'released once');
     this.#state = 'released';
     this.#holder.releaseHeld();
