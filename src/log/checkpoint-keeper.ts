@@ -48,6 +48,7 @@ export class CheckpointKeeper {
 
   /** The visible offset moved without a sync. */
   onVisible(): void {
+    if (this.#isClosed) return; // Of a commit that waited for room in another log.
     const { clock } = this.#options;
     this.#delayTimer ??= clock.setTimer(() => {
       this.#delayTimer = null;

@@ -216,7 +216,8 @@ async function placeJournaled(
       activeOffset: active?.baseOffset ?? endOffset,
     });
   } catch (error) {
-    await writer.close().catch(() => undefined); // The first failure is the one to hear of.
+    // The first failure is the one to hear of.
+    await Promise.allSettled([writer.close(), log.handles.close()]);
     throw error;
   }
 }

@@ -11,6 +11,7 @@ export async function ensureReserve(directory: LogDirectory, exists: boolean): P
   const { fileSystem, reservePath } = directory;
   const temporary = reservePath + TEMPORARY_SUFFIX;
   try {
+    await unlinkIfThere(directory, temporary); // Of an earlier process that died here.
     const file = await fileSystem.open(temporary, 'create');
     try {
       // Written, not merely extended: only allocated blocks can be given back.

@@ -5,6 +5,7 @@ import { ClosedError, type CorruptLogError } from '../core/errors.ts';
 import type { Health } from '../core/health-board.ts';
 import type { ConsumerGroups } from '../group/groups.ts';
 import type { Committer } from '../journal/committer.ts';
+import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Misfits } from '../journal/misfits.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
@@ -58,6 +59,7 @@ export class Store implements AsyncDisposable {
   readonly #runs: SnapshotRuns;
   readonly #topics: TopicCatalog;
   readonly #groups: ConsumerGroups;
+  readonly #fold: Fold;
   readonly #health: StoreHealth;
   readonly #signals: StoreSignals;
   readonly #retention: StoreRetention;
@@ -78,7 +80,8 @@ export class Store implements AsyncDisposable {
     this.#runs = runs;
     this.#groups = parts.groups;
     this.#topics = parts.topics;
-    const { clock } = topicHome;
+    const { clock, fold } = topicHome;
+    this.#fold = fold;
     this.#retention = new StoreRetention(this.#topics, clock);
     const bytes = new StoreBytes({ journal, catalog: this.#topics, retention: this.#retention });
     cap?.attach(bytes);
@@ -142,6 +145,11 @@ export class Store implements AsyncDisposable {
   /** @internal Entries of the journal that did not fit the state, and changed nothing. */
   get misfits(): Misfits {
     return this.#journal.misfits;
+  }
+
+  /** @internal Of all that the journal adds up to: equal states have equal hashes. */
+  stateHash(): string {
+    return this.#fold.hash();
   }
 
   /** Figures of the store, in memory: no I/O. O(partitions). */

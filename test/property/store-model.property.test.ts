@@ -1,6 +1,6 @@
 /**
- * A store with topics and consumer groups against plain objects: whatever is done to both, and
- * whatever happens to the disk, they are the same.
+ * A store with topics, consumer groups and commits over several topics against plain objects:
+ * whatever is done to both, and whatever happens to the disk, they are the same.
  *
  * A new kind of command goes into one of the lists in `test/support/store-model`.
  */
@@ -11,6 +11,8 @@ import { utf8 } from '../../src/codec/codec.ts';
 import { asyncPropertyOptions } from '../support/property.ts';
 import { StoreDisk } from '../support/store-disk.ts';
 import { tally, type StoreCommand } from '../support/store-model/command.ts';
+import { commitCommands } from '../support/store-model/commit-commands.ts';
+import { deleteCommands } from '../support/store-model/delete-commands.ts';
 import { groupCommands } from '../support/store-model/group-commands.ts';
 import { lifeCommands } from '../support/store-model/life-commands.ts';
 import { emptyModel, type StoreModel } from '../support/store-model/model.ts';
@@ -21,6 +23,7 @@ import { topicCommands } from '../support/store-model/topic-commands.ts';
 const EXPECTED = [
   'create find alter grow append appendBatch readOne readFrom readAll',
   'consume commit commitAt seek leave reset forget',
+  'commitOver marks watched raced race delete replace',
   'reopen cut kill cutInFlight compare',
 ].flatMap((names) => names.split(' '));
 
@@ -32,13 +35,19 @@ async function begin(model: StoreModel, real: RealStore): Promise<void> {
   model.topics.set('orders', { partitions: [[], records], options: {}, groups: new Map() });
 }
 
-const commands = [...topicCommands, ...groupCommands, ...lifeCommands];
+const commands = [
+  ...topicCommands,
+  ...groupCommands,
+  ...commitCommands,
+  ...deleteCommands,
+  ...lifeCommands,
+];
 
 test('a store is plain objects that survive: created, appended to, consumed, set back, cut off', async () => {
   tally.clear();
   const { numRuns = 0, ...options } = asyncPropertyOptions<[Iterable<StoreCommand>]>();
   await fc.assert(
-    fc.asyncProperty(fc.commands(commands, { maxCommands: 40, size: 'max' }), async (chosen) => {
+    fc.asyncProperty(fc.commands(commands, { maxCommands: 50, size: 'max' }), async (chosen) => {
       const real = new RealStore(await StoreDisk.make());
       const model = emptyModel();
       await begin(model, real);
@@ -51,4 +60,5 @@ test('a store is plain objects that survive: created, appended to, consumed, set
   for (const name of EXPECTED) expect(tally.get(name) ?? 0, name).toBeGreaterThan(5);
   expect(tally.get('records')).toBeGreaterThan(150);
   expect(tally.get('consumed')).toBeGreaterThan(150);
+  expect(tally.get('committed records')).toBeGreaterThan(150);
 });

@@ -63,8 +63,8 @@ describe('the oracle of a journaled state', () => {
 
 describe('the oracle of commits over partitions', () => {
   const parts: CommitPart[] = [
-    { log: 'a/0', offset: 5, recordId: 1 },
-    { log: 'b/1', offset: 9, recordId: 2 },
+    { place: 'a/0', id: 1 },
+    { place: 'b/1', id: 2 },
   ];
 
   function faultsFor(status: 'open' | 'answered' | 'refused', ...found: number[]): string[] {
@@ -83,9 +83,18 @@ describe('the oracle of commits over partitions', () => {
     expect(faultsFor('open', 2, 2)).toEqual([]);
   });
 
+  test('knows what may be there of commits', () => {
+    const oracle = new CommitOracle(() => undefined);
+    oracle.sent(parts);
+    oracle.sent([{ place: 'c/0', id: 3 }]).refused();
+    expect(oracle.mayHave({ place: 'b/1', id: 2 })).toBe(true);
+    expect(oracle.mayHave({ place: 'b/1', id: 1 })).toBe(false);
+    expect(oracle.mayHave({ place: 'c/0', id: 3 })).toBe(false);
+  });
+
   test('objects to a part, to a loss, and to what was refused', () => {
-    expect(faultsFor('open', 1)).toEqual(['A4: 1 of 2 records of a commit that is open']);
-    expect(faultsFor('answered', 1)).toEqual(['A1: 1 of 2 records of a commit that is answered']);
+    expect(faultsFor('open', 1)).toEqual(['A4: 1 of 2 parts of a commit that is open']);
+    expect(faultsFor('answered', 1)).toEqual(['A1: 1 of 2 parts of a commit that is answered']);
     expect(faultsFor('answered', 0)).toHaveLength(1);
     expect(faultsFor('refused', 2)).toHaveLength(1);
     expect(faultsFor('open', 2, 0)).toHaveLength(1);

@@ -79,6 +79,13 @@ export function foundRecord(record: LogRecord<Uint8Array>): FoundRecord {
   };
 }
 
+/** The number of a record that somebody sent; null when nobody did. */
+export function recordIdOf({ key, value }: Content): number | null {
+  const start = Buffer.from((value ?? key ?? new Uint8Array()).subarray(0, 16)).toString('latin1');
+  const name = /^(?:k\d)?#(\d{5,});/.exec(start);
+  return name === null ? null : Number(name[1]);
+}
+
 /** The first difference between a record that was sent and one that was found; null for none. */
 export function difference(sent: SentRecord, found: Content): string | null {
   if (!sameBytes(sent.value, found.value))

@@ -23,6 +23,7 @@ export function command(
     check: () => true,
     async run(model, real) {
       await run(model, real);
+      await real.checkLastCommit(model);
       count(name.split(' ', 1)[0] ?? name);
     },
     toString: () => name,
@@ -52,6 +53,7 @@ export function onTopic(
       const topic = present(model.topics.get(chosen) ?? null, 'it is there');
       const handle = await real.topic(chosen);
       await run({ model, real, name: chosen, topic, handle });
+      await real.checkLastCommit(model);
       count(name.split(' ', 1)[0] ?? name);
     },
     toString: () => `${name} (topic ${at})`,

@@ -5,15 +5,8 @@ import * as fc from 'fast-check';
 
 import { turns } from '../log-fixture.ts';
 import { command, onTopic, type StoreCommand, type TopicPlace } from './command.ts';
-import { groupOf, type ModelRecord, type StoreModel } from './model.ts';
+import { forgetMembers, groupOf, type ModelRecord } from './model.ts';
 import { topicAt } from './topic-commands.ts';
-
-/** Members are gone with the process. */
-function forgetMembers({ topics }: StoreModel): void {
-  for (const { groups } of topics.values()) {
-    for (const group of groups.values()) group.member = null;
-  }
-}
 
 /** Cuts the power while appends and a commit are on their way, and takes over what is left. */
 async function cutInFlight(place: TopicPlace, total: number, turnCount: number): Promise<void> {

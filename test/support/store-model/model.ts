@@ -24,12 +24,26 @@ export interface ModelTopic {
   readonly groups: Map<string, ModelGroup>;
 }
 
+/** A record that a commit brought, and where. */
+export interface CommittedRecord {
+  readonly name: string;
+  readonly topic: ModelTopic;
+  readonly partition: number;
+  readonly offset: number;
+  readonly record: ModelRecord;
+}
+
 export interface StoreModel {
   readonly topics: Map<string, ModelTopic>;
+  /** The newest commit that happened. */
+  lastCommit: readonly CommittedRecord[];
+  /** Different each time. */
+  readonly nextTag: () => string;
 }
 
 export function emptyModel(): StoreModel {
-  return { topics: new Map() };
+  let tags = 0;
+  return { topics: new Map(), lastCommit: [], nextTag: () => `#${tags++} ` };
 }
 
 export function groupOf(topic: ModelTopic, name: string): ModelGroup {
@@ -43,6 +57,21 @@ export function groupOf(topic: ModelTopic, name: string): ModelGroup {
 /** Where the group begins in a partition. */
 export function startOf({ committed }: ModelGroup, partition: number): number {
   return committed.get(partition) ?? 0;
+}
+
+/** Groups that the store knows of a topic, by name. */
+export function knownGroups({ groups }: ModelTopic): string[] {
+  const known = [...groups].filter(
+    ([, { committed, member }]) => committed.size > 0 || member !== null,
+  );
+  return known.map(([name]) => name).toSorted();
+}
+
+/** Members are gone with the process. */
+export function forgetMembers({ topics }: StoreModel): void {
+  for (const { groups } of topics.values()) {
+    for (const group of groups.values()) group.member = null;
+  }
 }
 
 /** Where a member goes on; partitions come to it by themselves. */

@@ -1,11 +1,16 @@
 /** The real store of a model test, with handles that follow it through closes and power cuts. */
 import { deepStrictEqual } from 'node:assert/strict';
+import { join } from 'node:path';
 
 import { utf8 } from '../../../src/codec/codec.ts';
 import type { ConsumerGroup } from '../../../src/group/consumer-group.ts';
+import type { Log } from '../../../src/log/log.ts';
 import type { Store } from '../../../src/store/store.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
+import { TOPICS_DIRECTORY } from '../../../src/format/file-names.ts';
+import { topicIdOf } from '../../../src/topic/topic-names.ts';
 import type { StoreDisk } from '../store-disk.ts';
+import { STORE_PATH } from '../store-fixture.ts';
 import type { ModelRecord, StoreModel } from './model.ts';
 
 export class RealStore {
@@ -31,9 +36,21 @@ export class RealStore {
     return topic;
   }
 
+  async logOf(topicName: string, partition: number): Promise<Log<Uint8Array>> {
+    return (await this.topic(topicName)).partitions.at(partition).log();
+  }
+
+  /** The topic was deleted, with its members. */
+  forgetTopic(name: string): void {
+    this.#topics.delete(name);
+    for (const id of this.#members.keys()) {
+      if (id.slice(0, id.lastIndexOf(' ')) === name) this.#members.delete(id);
+    }
+  }
+
   /** The one member of a group; joins when there is none. */
   async member(topicName: string, group: string): Promise<ConsumerGroup<string>> {
-    const id = `${topicName} ${group}`;
+    const id = `${topicName} ${group}`; // No name of a group has a space.
     const known = this.#members.get(id);
     if (known !== undefined) return known;
     const member = await (await this.topic(topicName)).consumerGroup(group);
@@ -76,6 +93,15 @@ export class RealStore {
     return records;
   }
 
+  /** All records of the newest commit can be read, in all its partitions that are still there. */
+  async checkLastCommit({ lastCommit, topics }: StoreModel): Promise<void> {
+    for (const { name, topic, partition, offset, record } of lastCommit) {
+      if (topics.get(name) !== topic) continue; // Deleted since.
+      const found = await (await this.topic(name)).read({ partition, offset });
+      deepStrictEqual({ key: found?.key, value: found?.value }, record, `${name}/${partition}`);
+    }
+  }
+
   /** Compares everything there is. */
   async compare(model: StoreModel): Promise<void> {
     const store = await this.store();
@@ -93,6 +119,20 @@ export class RealStore {
       }
     }
     await this.#compareGroups(model, store);
+    await this.#compareDirectories(store);
+  }
+
+  /** Of topics that were deleted nothing is left, unless it is still being removed. */
+  async #compareDirectories(store: Store): Promise<void> {
+    const ids = store.topics().map(({ topicId }) => topicId);
+    const leaving = store.deletingTopicIds;
+    const { fileSystem } = this.disk;
+    const directories = await fileSystem.list(STORE_PATH);
+    if (!directories.includes(TOPICS_DIRECTORY)) return; // Nobody made any.
+    const names = await fileSystem.list(join(STORE_PATH, TOPICS_DIRECTORY));
+    const found = names.map((name) => topicIdOf(name) ?? name);
+    const left = found.filter((id) => typeof id === 'string' || !leaving.includes(id));
+    deepStrictEqual(new Set(left), new Set(ids), 'directories of topics');
   }
 
   async #compareGroups(model: StoreModel, store: Store): Promise<void> {

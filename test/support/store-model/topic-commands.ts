@@ -21,7 +21,7 @@ const value = fc.oneof(
   fc.string({ maxLength: 30 }),
   fc.nat(1500).map((length) => 'x'.repeat(length)),
 );
-const record = fc.record(
+export const record = fc.record(
   { key: fc.option(fc.string({ maxLength: 2 })), value },
   { noNullPrototype: true },
 );

@@ -1,8 +1,10 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { DiskFullError, FailedError } from '../../../src/core/errors.ts';
 import { MIB } from '../../../src/core/limits.ts';
 import { commit, CommitBench, contents } from '../../support/commit-bench.ts';
+import { HeldSyncs } from '../../support/held-syncs.ts';
+import { turns } from '../../support/log-fixture.ts';
 
 /** Lets run what follows from calls that have ended. */
 async function continuations(): Promise<void> {
@@ -92,6 +94,7 @@ describe('a commit on a failing disk', () => {
     });
     await commit({ store, topic }, [['a'], ['b'], []]);
     await store.close();
+    expect(bench.clock.pendingTimerCount).toBe(0);
     bench.fileSystem.clearFaults();
     expect(await contents((await bench.open()).topic)).toEqual([['a'], ['b'], []]);
   });
@@ -115,6 +118,39 @@ describe('a commit on a failing disk', () => {
     bench.clock.advance(1000);
     await continuations();
     expect(await contents(again.topic)).toEqual([['a'], ['b'], []]);
+  });
+
+  test('is whole at the next opening when a writer fails while the journal is synced', async () => {
+    const bench = new CommitBench();
+    const held = new HeldSyncs(bench.fileSystem, '/journal/0'); // Not its checkpoint.
+    const { store, topic } = await bench.open();
+    onTestFinished(() => held.release());
+    await topic.append({ value: 'plain' }, { partition: 0 });
+    await topic.append({ value: 'plain' }, { partition: 1 });
+    held.hold();
+    const committed = commit({ store, topic }, [['a'], ['b'], []]);
+    await turns(5);
+    expect(held.waiting).toHaveLength(1);
+    const fault = {
+      operations: ['datasync'],
+      path: /topics.*\/0\/checkpoint$/,
+      errno: 'EIO',
+    } as const;
+    bench.fileSystem.addFault(fault);
+    bench.clock.advance(100); // It is synced when nothing was written for a while.
+    await turns(5);
+    expect((await topic.partitions.at(0).log()).stats().state).toBe('failed');
+    held.release();
+    expect(await committed).toEqual({ baseOffsets: [1, 1] });
+    expect(await contents(topic)).toEqual([['plain'], ['plain', 'b'], []]);
+    await expect(commit({ store, topic }, [['c'], [], ['c']])).rejects.toThrow(FailedError);
+    await commit({ store, topic }, [[], ['d'], ['d']]);
+    await expect(store.close()).rejects.toThrow(FailedError);
+    expect(await contents((await bench.open()).topic)).toEqual([
+      ['plain', 'a'],
+      ['plain', 'b', 'd'],
+      ['d'],
+    ]);
   });
 
   test('fails with the log that cannot sync what stands before it; others go on', async () => {

@@ -46,10 +46,12 @@ test('a log that holds other records where a commit stands is damaged, and its n
   const { topic: elsewhere } = await other.open('os');
   await elsewhere.append({ value: 'x' }, { partition: 0 });
   await putBack(path, { from: other.fileSystem.killImage(), to: bench.fileSystem });
-  const { topic } = await bench.open('os');
+  const { store, topic } = await bench.open('os');
   await expect(contents(topic)).rejects.toMatchObject(CORRUPT);
   await expect(contents(topic)).rejects.toThrow('the log holds other records there');
   expect((await topic.read({ partition: 1, offset: 0 }))?.value).toBe('b');
+  await store.close();
+  expect(bench.fileSystem.openFileCount).toBe(0);
 });
 
 test('a log that ends before a commit begins has lost what it had synced', async () => {

@@ -8,6 +8,7 @@ import type { FileSystem } from '../../../src/io/file-system.ts';
 import type { Store } from '../../../src/store/store.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
+import { turns } from '../../support/log-fixture.ts';
 import { STORE_PATH, StoreBench } from '../../support/store-fixture.ts';
 
 const TOPICS = join(STORE_PATH, 'topics');
@@ -205,6 +206,43 @@ describe('a topic in use', () => {
     onTestFinished(() => again.close());
     await again.topic('t');
     expect(again.groups()).toEqual([]);
+  });
+
+  test('a commit on its way is written before its files go', async () => {
+    const { bench, store } = await setup();
+    const held = new HeldSyncs(bench.fileSystem, '/journal/');
+    const again = await bench.reopen(store);
+    onTestFinished(() => {
+      held.release();
+      return again.close();
+    });
+    const topic = await again.topic('t', { codec: utf8 });
+    const other = await again.topic('other', { codec: utf8 });
+    const log = await topic.partitions.at(0).log();
+    const value = 'committed';
+    const appends = [
+      ...(await topic.forCommit([{ value }], { partition: 0 })),
+      ...(await other.forCommit([{ value }])),
+    ];
+    held.hold();
+    const deleting = again.deleteTopic('t');
+    await turns(5); // Its entry is written.
+    const committed = again.committer.commit({ appends });
+    await turns(5);
+    held.release();
+    held.hold();
+    await turns(5);
+    expect(again.topics().map(({ name }) => name)).toEqual(['other']);
+    expect(held.waiting).toHaveLength(1); // For the commit.
+    expect(await bench.fileSystem.list(TOPICS)).toHaveLength(2);
+    held.release();
+    expect(await committed).toEqual({ baseOffsets: [1, 0] });
+    await deleting;
+    expect(log.stats()).toMatchObject({ endOffset: 2, syncedOffset: 2 });
+    expect(await bench.fileSystem.list(TOPICS)).toHaveLength(1);
+    expect(await valuesOf(other)).toEqual([value]);
+    await again.close();
+    expect(bench.clock.pendingTimerCount).toBe(0);
   });
 
   test('the store may be closed while it is deleted', async () => {

@@ -21,6 +21,16 @@ describe('openStore', () => {
     await again.close();
   });
 
+  test('a process that died while it wrote the reserve keeps nobody out', async () => {
+    const bench = new StoreBench();
+    await (await bench.open()).close();
+    const { fileSystem } = bench;
+    await fileSystem.rename(`${STORE_PATH}/reserve`, `${STORE_PATH}/reserve.tmp`);
+    await (await bench.open()).close();
+    const names = await fileSystem.list(STORE_PATH);
+    expect(names.toSorted()).toEqual(['LOCK', 'journal', 'reserve', 'store.json']);
+  });
+
   test('a second opener is refused; after close it is not', async () => {
     const bench = new StoreBench();
     const store = await bench.open();

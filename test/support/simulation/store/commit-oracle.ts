@@ -3,12 +3,11 @@
  * refused, all of what was answered, for ever.
  */
 
-/** A record of a commit, where it was to be. */
+/** A record of a commit, or a mark that it leaves in the state, by the place where it was to be. */
 export interface CommitPart {
-  /** Topic and partition. */
-  readonly log: string;
-  readonly offset: number;
-  readonly recordId: number;
+  /** Topic and partition of a record; topic of a mark. */
+  readonly place: string;
+  readonly id: number;
 }
 
 interface Commit {
@@ -34,13 +33,21 @@ export class CommitOracle {
     };
   }
 
+  /** Whether a commit that may be there has this in it. */
+  mayHave({ place, id }: CommitPart): boolean {
+    return this.#commits.some(
+      ({ parts, status }) =>
+        status !== 'refused' && parts.some((part) => part.id === id && part.place === place),
+    );
+  }
+
   /** A store was opened again: `isThere` says which records it holds. What is there stays. */
   reopened(isThere: (part: CommitPart) => boolean): void {
     const kept: Commit[] = [];
     for (const commit of this.#commits) {
       const { parts, status } = commit;
       const found = parts.filter(isThere).length;
-      const what = `${found} of ${parts.length} records of a commit that is ${status}`;
+      const what = `${found} of ${parts.length} parts of a commit that is ${status}`;
       const wanted = { open: found === 0 ? 0 : parts.length, answered: parts.length, refused: 0 };
       if (found !== wanted[status]) this.#fault(status === 'answered' ? 'A1' : 'A4', what);
       if (found > 0) kept.push({ parts, status: 'answered' });

@@ -20,7 +20,10 @@ import {
 import { filesUnder } from '../disk-reader.ts';
 import { readLog, type FoundLog } from '../found-log.ts';
 import { chance } from '../plan.ts';
-import { GROUP, openPartitions, type OpenTopic } from './store-session.ts';
+import { recordIdOf } from '../records.ts';
+import type { CommitPart } from './commit-oracle.ts';
+import { hashOfEntries } from './journal-hash.ts';
+import { GROUP, markIdOf, openPartitions, type OpenTopic } from './store-session.ts';
 import { showMap, type KnownTopic, type Positions, type StoreWorld } from './store-world.ts';
 
 export interface FoundPartition {
@@ -40,6 +43,8 @@ export interface FoundStore {
   readonly topics: Map<string, KnownTopic>;
   readonly positions: Map<string, Positions>;
   readonly partitions: FoundPartition[];
+  /** What commits left in the state. */
+  readonly marks: readonly CommitPart[];
 }
 
 /** Opens everything in a store; closes it when that fails. */
@@ -50,6 +55,7 @@ export async function lookAt(store: Store, files: StoreWorld['fileSystem']): Pro
     topics: new Map(),
     positions: new Map(),
     partitions: [],
+    marks: marksIn(store),
   };
   try {
     for (const { name, partitionCount, options } of store.topics()) {
@@ -86,8 +92,15 @@ async function lookAtPartition(
   return { topic: name, partition, path, found, expectedEnd, problem, isReadOnly };
 }
 
+function marksIn(store: Store): readonly CommitPart[] {
+  return store.groups().flatMap(({ topic, name }) => {
+    const id = markIdOf(name);
+    return id === null ? [] : [{ place: topic, id }];
+  });
+}
+
 async function positionsIn(store: Store, { name, handle }: OpenTopic): Promise<Positions> {
-  if (!store.groups().some(({ topic }) => topic === name)) return new Map();
+  if (!store.groups().some((one) => one.topic === name && one.name === GROUP)) return new Map();
   const { partitions } = await handle.describeGroup(GROUP);
   const known = partitions.filter(({ committedOffset }) => committedOffset !== null);
   return new Map(known.map((at) => [at.partition, `${at.committedOffset} ${at.metadata}`]));
@@ -116,19 +129,47 @@ export async function checkSecondOpening(world: StoreWorld, first: FoundStore): 
     : world.fileSystem.killImage({ inFlight: 'none' }, next);
   const second = await lookAt(await world.openCopy(image), image);
   const after = filesUnder(image, STORE_PATH);
+  // What the journal gave back need not be synced: then it is given back once more, as of an epoch
+  // of its own. The records are the same, see below.
+  const placed = first.partitions.filter(({ found, expectedEnd }) => found.endOffset > expectedEnd);
   for (const file of new Set([...before.keys(), ...after.keys()])) {
     if ([LOCK_FILE, CHECKPOINT_FILE].includes(basename(file))) continue;
     // What a creation left that nobody was told of: nothing needs it, and it may go.
     const isOfTopic = file.startsWith(join(STORE_PATH, TOPICS_DIRECTORY));
     if (isOfTopic && !first.partitions.some(({ path }) => file.startsWith(`${path}/`))) continue;
+    if (placed.some(({ path }) => file.startsWith(`${path}/`))) continue;
     const problem = differenceOf(before.get(file), after.get(file));
     if (problem !== null) world.fault('A13', `${file} ${problem} after a second opening`);
   }
-  const shown = ({ topics, positions }: FoundStore) =>
-    [showMap(topics), ...[...positions].map(([name, state]) => `${name} ${showMap(state)}`)].join();
+  const shown = ({ topics, positions, partitions }: FoundStore) =>
+    [
+      showMap(topics),
+      ...[...positions].map(([name, state]) => `${name} ${showMap(state)}`),
+      ...partitions.map(({ path, found }) => `${path} ${showRecords(found)}`),
+    ].join();
+  checkHash(world, second.store, first.store.stateHash(), 'after a second opening');
   if (shown(first) !== shown(second)) {
     world.fault('A13', `${shown(second)} the second time, ${shown(first)} the first`);
   }
+  const entries = await hashOfEntries(image);
+  if (entries !== null) checkHash(world, second.store, entries, 'to the entries alone');
   await second.store.close();
   world.tally.add('secondOpenings');
+}
+
+function showRecords({ records }: FoundLog): string {
+  const shown = records.map((one) => `#${recordIdOf(one)} at ${one.offset}, ${one.appendTimeMs}`);
+  return shown.join('; ');
+}
+
+/** The state is `expected`: complains when it is another. */
+export function checkHash(
+  { fault, tally }: StoreWorld,
+  store: Store,
+  expected: string,
+  when: string,
+): void {
+  const found = store.stateHash();
+  if (found !== expected) fault('hash', `the state is ${found}, ${when} ${expected}`);
+  tally.add('hashes');
 }

@@ -17,6 +17,16 @@ import type { KnownTopic, StoreWorld } from './store-world.ts';
 
 export const GROUP = 'g';
 
+/** The group whose position is the mark of a commit. */
+export function markGroup(id: number): string {
+  return `mark ${id}`;
+}
+
+/** The number of the mark that a group is; null when it is none. */
+export function markIdOf(group: string): number | null {
+  return group === GROUP ? null : Number(group.slice(markGroup(0).length - 1));
+}
+
 /** A topic whose partitions are all open. */
 export interface OpenTopic {
   readonly name: string;
@@ -117,12 +127,17 @@ export class StoreSession {
   }
 
   isExplained(error: unknown): boolean {
-    const { injector, tally } = this.world;
+    const { tally } = this.world;
     if (error instanceof DiskFullError) tally.add('diskFull');
     if (error instanceof BackpressureError) return true;
     const isFailure = error instanceof IoError || error instanceof FailedError;
     if (!isFailure && !(error instanceof ClosedError)) return false;
-    return injector.firedCount > 0 || this.#wasDiskLimited;
+    return this.hasMishap;
+  }
+
+  /** Whether anything went wrong with the disk so far. */
+  get hasMishap(): boolean {
+    return this.world.injector.firedCount > 0 || this.#wasDiskLimited;
   }
 
   #failed(error: unknown, also: (error: unknown) => void = () => undefined): void {

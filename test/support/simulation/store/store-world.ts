@@ -11,6 +11,7 @@ import { FaultInjector } from '../fault-injector.ts';
 import { Oracle } from '../oracle.ts';
 import { drawPlan, type SimulationPlan } from '../plan.ts';
 import { makeRecord, type SentRecord } from '../records.ts';
+import { CommitOracle } from './commit-oracle.ts';
 import { StateOracle } from './state-oracle.ts';
 
 /** What the journal knows of a topic, as far as the program changes it. */
@@ -60,6 +61,10 @@ export class StoreWorld {
   readonly random: Random;
   fileSystem: FaultyFileSystem;
   readonly topics: StateOracle<Topics>;
+  /** Of commits over several partitions. */
+  readonly commits: CommitOracle;
+  /** Of the state of a store that was closed; null when it was not, or was opened since. */
+  closedHash: string | null = null;
   readonly narrate: (what: string) => void;
   readonly #logs = new Map<string, Oracle>();
   readonly #groups = new Map<string, StateOracle<Positions>>();
@@ -89,6 +94,7 @@ export class StoreWorld {
       },
     });
     const fault = this.fault;
+    this.commits = new CommitOracle(fault);
     this.topics = new StateOracle<Topics>({
       first: new Map(),
       show: showMap,
@@ -134,11 +140,15 @@ export class StoreWorld {
   }
 
   nextRecord(): SentRecord {
-    return makeRecord(this.#nextId++, this.clock.now(), this.plan.records);
+    return makeRecord(this.nextId(), this.clock.now(), this.plan.records);
   }
 
   nextTag(): string {
-    return `#${this.#nextId++}`;
+    return `#${this.nextId()}`;
+  }
+
+  nextId(): number {
+    return this.#nextId++;
   }
 
   open(): Promise<Store> {
