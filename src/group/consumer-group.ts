@@ -87,6 +87,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
    */
   async *batches(options: GroupReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
     const how = checkReadOptions(options);
+    checkTopic(this.#shared);
     if (this.#isClosed) return;
     if (this.#isReading) throw argumentError(TypeError, 'batches', 'read once at a time', true);
     this.#isReading = true;

@@ -61,8 +61,8 @@ export async function placeTail(
   try {
     for await (const batches of tail.batches(comparedFrom)) {
       for (const batch of batchesIn(batches)) {
-        const { baseOffset } = batch.header;
-        if (!tail.isWhole) notes.push(...placeGaps(parts, baseOffset, LOST_WITH_ENTRIES));
+        const lostTo = tail.isWhole ? 0 : batch.header.baseOffset;
+        notes.push(...placeGaps(parts, lostTo, LOST_WITH_ENTRIES));
         await place(batch, { ...parts, comparedFrom, reader });
       }
     }
