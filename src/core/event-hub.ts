@@ -5,7 +5,7 @@
  * Told in order, and never in the middle of the step in which it happened: a listener may do anything
  * that a caller may. One that throws harms nobody, a warning says so.
  */
-import { checkFunction } from './assert.ts';
+import { argumentError, checkFunction } from './assert.ts';
 import { channel, type Channel } from 'node:diagnostics_channel';
 
 /** What it returns is of no interest, but for a promise that fails: see `EventHub`. */
@@ -14,6 +14,8 @@ export type Listener<Payload> = (payload: Payload) => unknown;
 type Listeners<Events> = { [Name in keyof Events]?: Set<Listener<Events[Name]>> };
 
 export interface EventHubOptions {
+  /** Of all events that there are. */
+  readonly names: readonly string[];
   /** Of the channels. */
   readonly prefix: string;
   /** What every message on a channel carries besides. */
@@ -34,6 +36,9 @@ export class EventHub<Events extends object> {
   /** Calls `listener` whenever it happens. @returns ends that. @throws TypeError */
   on<Name extends keyof Events & string>(name: Name, listener: Listener<Events[Name]>): () => void {
     checkFunction('listener', listener);
+    if (!this.#options.names.includes(name)) {
+      throw argumentError(TypeError, 'name', `one of ${this.#options.names.join(', ')}`, name);
+    }
     const listeners = (this.#listeners[name] ??= new Set());
     // Its own, or the same function twice would be one.
     const own: Listener<Events[Name]> = (payload) => listener(payload);

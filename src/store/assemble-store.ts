@@ -23,7 +23,7 @@ import { openLogIn } from '../log/open-log.ts';
 import { TopicCatalog } from '../topic/catalog.ts';
 import { LogReporter, type StoreSignals } from '../topic/log-reporter.ts';
 import { OpenPartitions } from '../topic/open-partitions.ts';
-import type { StoreEvents } from '../topic/store-events.ts';
+import { STORE_EVENT_NAMES, type StoreEvents } from '../topic/store-events.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import { settleCommits } from './settle-commits.ts';
 import { StoreControl } from './store-control.ts';
@@ -45,7 +45,8 @@ export interface Assembly {
 
 /** What tells of a store in this directory. */
 export function signalsOf({ path }: LogDirectory, clock: Clock): StoreSignals {
-  const events = new EventHub<StoreEvents>({ prefix: 'varve', origin: { store: path } });
+  const origin = { store: path };
+  const events = new EventHub<StoreEvents>({ names: STORE_EVENT_NAMES, prefix: 'varve', origin });
   return { events, health: new HealthBoard(clock) };
 }
 

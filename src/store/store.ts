@@ -169,6 +169,7 @@ export class Store implements AsyncDisposable {
    * `varve:<name>` of `node:diagnostics_channel`, of all stores of the process.
    *
    * @returns ends that
+   * @throws TypeError for an event that there is not
    */
   on<Name extends keyof StoreEvents>(
     name: Name,

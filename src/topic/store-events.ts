@@ -58,3 +58,24 @@ export interface StoreEvents {
   /** Appends are refused by `storeBytesMax`; once, until there was room again. */
   readonly 'bytes-max-reached': { readonly bytesMax: number };
 }
+
+/** An object, so that the compiler misses a name that is not there. */
+const NAMES: Readonly<Record<keyof StoreEvents, true>> = {
+  opened: true,
+  closed: true,
+  recovered: true,
+  'segment-rolled': true,
+  'segments-deleted': true,
+  'sync-slow': true,
+  'writer-failed': true,
+  'topic-created': true,
+  'topic-altered': true,
+  'topic-deleted': true,
+  'member-joined': true,
+  'member-left': true,
+  'group-rebalanced': true,
+  'snapshot-failed': true,
+  'bytes-max-reached': true,
+};
+
+export const STORE_EVENT_NAMES: readonly string[] = Object.keys(NAMES);

@@ -1,7 +1,8 @@
 /**
- * A process that does nothing but wait for records, which a timer appends that keeps no process alive:
+ * A process that does nothing but wait for a record. With `keepsAlive` true a timer appends one, which
+ * holds no process itself; with false nothing comes.
  *
- *   node waiting-program.js member|topic|partition|log [keepsAlive]
+ *   node waiting-program.js member|topic|partition|log [true|false]
  *
  * Prints how many records came, and then ends by itself: nothing is left that holds it.
  */
@@ -15,12 +16,6 @@ const store = await openStore({ memory: true });
 const topic = await store.topic('t', { codec: utf8, partitions: 2 });
 const log = await openLog('/log', { codec: utf8, fileSystem: new MemoryFileSystem() });
 
-const appending = setTimeout(() => {
-  const isOfLog = what === 'log';
-  void (isOfLog ? log.append({ value: 'a' }) : topic.append({ value: 'a' }, { partition: 0 }));
-}, APPEND_AFTER_MS);
-appending.unref();
-
 const follow = { follow: true, keepsAlive };
 const reads = {
   member: async () => (await topic.consumerGroup('g')).batches({ keepsAlive }),
@@ -30,9 +25,16 @@ const reads = {
 };
 const read = Object.entries(reads).find(([name]) => name === what)?.[1];
 if (read === undefined) throw new Error(`no such read: ${what}`);
-for await (const batch of await read()) {
-  process.stdout.write(`${batch.recordCount}\n`);
-  break;
+const batches = await read();
+const next = batches.next();
+if (keepsAlive) {
+  // Behind the wait: whether the process lives to see it is what this is about.
+  const append = async (): Promise<unknown> =>
+    what === 'log' ? log.append({ value: 'a' }) : topic.append({ value: 'a' }, { partition: 0 });
+  setTimeout(() => void append(), APPEND_AFTER_MS).unref();
 }
+const { value } = await next;
+process.stdout.write(`${value?.recordCount}\n`);
+await batches.return();
 await store.close();
 await log.close();

@@ -163,9 +163,10 @@ test('a position that is no object', async () => {
   }
 });
 
-test('a listener that is none', async () => {
+test('a listener that is none, or of an event that there is not', async () => {
   const { store } = await setup();
   const error = expect.objectContaining(INVALID);
+  expect(() => store.on('topic-create' as never, () => undefined)).toThrow(error);
   expect(() => store.on('closed', 'print' as never)).toThrow(error);
 });
 

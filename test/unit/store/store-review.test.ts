@@ -116,7 +116,7 @@ test('a log that is opened after the lock was lost hears of it', async () => {
     onLost: (callback) => (lose = callback),
   };
   const directory = new LogDirectory(fileSystem, STORE_PATH);
-  const events = new EventHub<StoreEvents>({ prefix: 'varve', origin: {} });
+  const events = new EventHub<StoreEvents>({ names: [], prefix: 'varve', origin: {} });
   const signals = { events, health: new HealthBoard(new ManualClock()) };
   const home = new StoreHome({ directory, storeId: 1, lock, cap: null, signals });
   lose();
