@@ -67,10 +67,11 @@ export class StoreCommits {
     const { world, isOver } = this.#session;
     if (isOver) return;
     for (const parts of this.#watched) {
+      if (isAllOrNothing(parts)) continue;
       // One whose writer failed shows nothing more: the next opening does.
       const living = parts.filter(({ log }) => log.stats().state !== 'failed');
+      if (isAllOrNothing(living)) continue;
       const shown = living.filter((part) => isShown(part)).length;
-      if (shown === 0 || shown === living.length) continue;
       world.fault('A4', `readers see ${shown} of ${living.length} records of a commit`);
     }
   }
@@ -196,6 +197,11 @@ export class StoreCommits {
 
 function isShown({ log, offset }: SentPart): boolean {
   return offset !== null && log.visibleOffset > offset;
+}
+
+function isAllOrNothing(parts: readonly SentPart[]): boolean {
+  const shown = parts.filter((part) => isShown(part)).length;
+  return shown === 0 || shown === parts.length;
 }
 
 function isBroken({ store }: StoreSession, parts: readonly SentPart[]): boolean {
