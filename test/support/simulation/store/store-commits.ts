@@ -50,6 +50,16 @@ export class StoreCommits {
 
   constructor(session: StoreSession) {
     this.#session = session;
+    let isDue = false;
+    const look = (): void => {
+      isDue = false;
+      this.observe();
+    };
+    // As a reader would, who sees nothing of what is half done in one step.
+    session.world.onCall = () => {
+      if (!isDue) queueMicrotask(look);
+      isDue = true;
+    };
   }
 
   /** Some commits in one turn. */
