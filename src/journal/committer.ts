@@ -189,19 +189,18 @@ export class Committer {
     const show = () => {
       for (const held of all) held.show();
     };
+    const ended = all.map((held) => held.ended);
     const before = [...holds.keys()].flatMap((appender) => this.#unseen.get(appender) ?? []);
     if (before.length === 0 && all.every(({ isEnded }) => isEnded)) show();
-    else
-      this.#showLater(holds, Promise.all([...before, ...all.map(({ ended }) => ended)]).then(show));
+    else void this.#showLater(holds, Promise.all([...before, ...ended]).then(show));
   }
 
-  #showLater(holds: Holds, shown: Promise<void>): void {
+  async #showLater(holds: Holds, shown: Promise<void>): Promise<void> {
     for (const appender of holds.keys()) this.#unseen.set(appender, shown);
-    void shown.then(() => {
-      for (const appender of holds.keys()) {
-        if (this.#unseen.get(appender) === shown) this.#unseen.delete(appender);
-      }
-    });
+    await shown;
+    for (const appender of holds.keys()) {
+      if (this.#unseen.get(appender) === shown) this.#unseen.delete(appender);
+    }
   }
 
   #dissolve(group: readonly Waiting[], holds: Holds, error: Error): void {
