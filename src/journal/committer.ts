@@ -53,6 +53,11 @@ export class Committer {
   readonly #journal: Journal;
   #waiting: Waiting[] = [];
   #running: Promise<void> | null = null;
+  /**
+   * By log, until when what commits brought stays out of sight: one of them waits for room, here or in
+   * another log. What comes behind would be seen in its other logs alone.
+   */
+  readonly #unseen = new Map<Appender, Promise<void>>();
 
   constructor(journal: Journal) {
     this.#journal = journal;
@@ -147,7 +152,7 @@ export class Committer {
       this.#dissolve(group, holds, toError(error));
       return;
     }
-    await apply(holds);
+    await this.#apply(holds);
     let index = 0;
     for (const waiting of group) {
       const end = index + waiting.changes.length;
@@ -175,6 +180,28 @@ export class Committer {
       else waiting.reject(present(unready.get(refused.appender), 'it has'));
     }
     this.#waiting.unshift(...others);
+  }
+
+  /** Has the records written and shown. Resolves early when some wait for room on the disk. */
+  async #apply(holds: Holds): Promise<void> {
+    const all = [...holds.values()];
+    for (const held of all) held.release();
+    await Promise.all(all.map(({ settled }) => settled));
+    const show = () => {
+      for (const held of all) held.show();
+    };
+    const ended = all.map((held) => held.ended);
+    const before = [...holds.keys()].flatMap((appender) => this.#unseen.get(appender) ?? []);
+    if (before.length === 0 && all.every(({ isEnded }) => isEnded)) show();
+    else void this.#showLater(holds, Promise.all([...before, ...ended]).then(show));
+  }
+
+  async #showLater(holds: Holds, shown: Promise<void>): Promise<void> {
+    for (const appender of holds.keys()) this.#unseen.set(appender, shown);
+    await shown;
+    for (const appender of holds.keys()) {
+      if (this.#unseen.get(appender) === shown) this.#unseen.delete(appender);
+    }
   }
 
   #dissolve(group: readonly Waiting[], holds: Holds, error: Error): void {
@@ -244,18 +271,6 @@ function appendsOf(parts: Parts, holds: Holds) {
     const { logId } = present(parts.get(appender), 'held for its part');
     return { logId, baseOffset, nextOffset, batches: Buffer.concat(batches) };
   });
-}
-
-/** Has the records written and shown. Resolves early when some wait for room on the disk. */
-async function apply(holds: Holds): Promise<void> {
-  const all = [...holds.values()];
-  for (const held of all) held.release();
-  await Promise.all(all.map(({ settled }) => settled));
-  const show = () => {
-    for (const held of all) held.show();
-  };
-  if (all.every(({ isEnded }) => isEnded)) show();
-  else void Promise.all(all.map(({ ended }) => ended)).then(show);
 }
 
 function resultOf(waiting: Waiting, parts: Parts, holds: Holds): CommitResult {

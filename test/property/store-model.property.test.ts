@@ -24,7 +24,7 @@ const EXPECTED = [
   'create find alter grow append appendBatch readOne readFrom readAll',
   'consume commit commitAt seek leave reset forget',
   'commitOver marks watched raced race delete replace',
-  'reopen cut kill cutInFlight compare',
+  'reopen cut kill cutInFlight snapshot compare',
 ].flatMap((names) => names.split(' '));
 
 /** So that no history is about nothing. */
@@ -47,7 +47,7 @@ test('a store is plain objects that survive: created, appended to, consumed, set
   tally.clear();
   const { numRuns = 0, ...options } = asyncPropertyOptions<[Iterable<StoreCommand>]>();
   await fc.assert(
-    fc.asyncProperty(fc.commands(commands, { maxCommands: 50, size: 'max' }), async (chosen) => {
+    fc.asyncProperty(fc.commands(commands, { maxCommands: 60, size: 'max' }), async (chosen) => {
       const real = new RealStore(await StoreDisk.make());
       const model = emptyModel();
       await begin(model, real);

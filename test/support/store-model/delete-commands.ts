@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 
 import { utf8 } from '../../../src/codec/codec.ts';
 import { onTopic, type StoreCommand, type TopicPlace } from './command.ts';
-import { knownGroups, type ModelRecord } from './model.ts';
+import { knownGroups } from './model.ts';
 import { topicAt } from './topic-commands.ts';
 
 const NOT_FOUND = { code: 'ERR_VARVE_NOT_FOUND' };
@@ -58,13 +58,12 @@ async function replace({ model, real, name, topic }: TopicPlace, partitions: num
   );
   deepStrictEqual(again.partitionCount, partitions);
   deepStrictEqual(store.describeTopic(name).topicId === before, false);
-  const first = { key: null, value: model.nextTag() };
-  deepStrictEqual((await again.append(first, { partition: 0 })).offset, 0);
+  const records = Array.from({ length: 5 }, () => ({ key: null, value: model.nextTag() }));
+  const { placements } = await again.appendBatch(records, { partition: 0 });
+  deepStrictEqual(placements, [{ partition: 0, baseOffset: 0, recordCount: records.length }]);
   deepStrictEqual((await deleted).groups, knownGroups(topic));
-  const empty = Array.from({ length: partitions }, (_, at): ModelRecord[] =>
-    at === 0 ? [first] : [],
-  );
-  model.topics.set(name, { partitions: empty, options: {}, groups: new Map() });
+  const all = Array.from({ length: partitions }, (_, at) => (at === 0 ? [...records] : []));
+  model.topics.set(name, { partitions: all, options: {}, groups: new Map() });
   real.forgetTopic(name);
 }
 

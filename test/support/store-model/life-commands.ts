@@ -84,5 +84,10 @@ export const lifeCommands: fc.Arbitrary<StoreCommand>[] = [
         cutInFlight(place, total, turnCount),
       ),
     ),
+  fc.constant(
+    command('snapshot', async (_model, real) => {
+      await (await real.store()).snapshot();
+    }),
+  ),
   fc.constant(command('compare', (model, real) => real.compare(model))),
 ];

@@ -82,6 +82,26 @@ describe('a commit on a failing disk', () => {
     expect((await contents(topic))[0]).toEqual(['a', 'b', 'f']);
   });
 
+  test('stays out of sight in all its logs behind one that waits for room', async () => {
+    const bench = new CommitBench();
+    const { store, topic } = await bench.open();
+    await contents(topic); // Opens its logs.
+    bench.fileSystem.addFault({
+      operations: ['write'],
+      path: /topics.*\/0\/.*log$/,
+      errno: 'ENOSPC',
+    });
+    await commit({ store, topic }, [['a'], ['b'], []]);
+    await commit({ store, topic }, [[], ['c'], ['d']]);
+    await commit({ store, topic }, [[], [], ['e']]);
+    expect(await contents(topic)).toEqual([[], [], []]);
+    bench.clock.advance(1000);
+    await continuations();
+    expect(await contents(topic)).toEqual([['a'], ['b', 'c'], ['d', 'e']]);
+    await commit({ store, topic }, [[], ['f'], ['g']]);
+    expect(await contents(topic)).toEqual([['a'], ['b', 'c', 'f'], ['d', 'e', 'g']]);
+  });
+
   test('that waits for room when the store is closed is there when it is opened again', async () => {
     const bench = new CommitBench();
     const { store, topic } = await bench.open();

@@ -50,6 +50,16 @@ export class StoreCommits {
 
   constructor(session: StoreSession) {
     this.#session = session;
+    let isDue = false;
+    const look = (): void => {
+      isDue = false;
+      this.observe();
+    };
+    // As a reader would, who sees nothing of what is half done in one step.
+    session.world.onCall = () => {
+      if (!isDue) queueMicrotask(look);
+      isDue = true;
+    };
   }
 
   /** Some commits in one turn. */
@@ -67,10 +77,11 @@ export class StoreCommits {
     const { world, isOver } = this.#session;
     if (isOver) return;
     for (const parts of this.#watched) {
+      if (isAllOrNothing(parts)) continue;
       // One whose writer failed shows nothing more: the next opening does.
       const living = parts.filter(({ log }) => log.stats().state !== 'failed');
+      if (isAllOrNothing(living)) continue;
       const shown = living.filter((part) => isShown(part)).length;
-      if (shown === 0 || shown === living.length) continue;
       world.fault('A4', `readers see ${shown} of ${living.length} records of a commit`);
     }
   }
@@ -196,6 +207,11 @@ export class StoreCommits {
 
 function isShown({ log, offset }: SentPart): boolean {
   return offset !== null && log.visibleOffset > offset;
+}
+
+function isAllOrNothing(parts: readonly SentPart[]): boolean {
+  const shown = parts.filter((part) => isShown(part)).length;
+  return shown === 0 || shown === parts.length;
 }
 
 function isBroken({ store }: StoreSession, parts: readonly SentPart[]): boolean {

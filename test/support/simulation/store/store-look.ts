@@ -151,7 +151,8 @@ export async function checkSecondOpening(world: StoreWorld, first: FoundStore): 
   if (shown(first) !== shown(second)) {
     world.fault('A13', `${shown(second)} the second time, ${shown(first)} the first`);
   }
-  const entries = await hashOfEntries(image);
+  // It takes as long as all the rest.
+  const entries = world.seed % 2 === 0 ? await hashOfEntries(image) : null;
   if (entries !== null) checkHash(world, second.store, entries, 'to the entries alone');
   await second.store.close();
   world.tally.add('secondOpenings');

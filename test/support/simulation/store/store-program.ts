@@ -44,12 +44,12 @@ export async function runStoreProgram(session: StoreSession): Promise<void> {
     await pickStep(session)(session, commits);
     if (chance(random, 0.3)) await turns(1 + randomBelow(random, 4));
     session.observe();
-    commits.observe();
   }
   session.resizeDisk(null);
   await session.settle();
   session.observe();
   commits.observe();
+  session.world.onCall = null;
 }
 
 function pickStep({ world, topics }: StoreSession): Step {

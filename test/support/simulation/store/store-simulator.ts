@@ -123,7 +123,6 @@ class StoreSimulator {
         world.fault('A5', `${topic}/${partition} ends at ${endOffset}, its data at ${expectedEnd}`);
       }
       if (problem !== null) world.fault('A6', `${topic}/${partition}: false alarm: ${problem}`);
-      this.#checkPosition(found, topic, partition, endOffset);
     }
     const isReadOnly = found.partitions.some((one) => one.isReadOnly);
     const logs = [...found.open.values()].flatMap((one) => one.logs);
@@ -142,6 +141,7 @@ class StoreSimulator {
     if (world.closedHash !== null) checkHash(world, found.store, world.closedHash, 'before');
     world.closedHash = null;
     for (const { topic, partition, found: log } of found.partitions) {
+      this.#checkPosition(found, topic, partition, log.endOffset);
       world.logOracle(topic, partition).reopened(this.#ending, log);
       tally.add('checkedRecords', log.records.length);
     }

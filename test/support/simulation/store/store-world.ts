@@ -65,6 +65,8 @@ export class StoreWorld {
   readonly commits: CommitOracle;
   /** Of the state of a store that was closed; null when it was not, or was opened since. */
   closedHash: string | null = null;
+  /** Called at each call of the file system, in the middle of whatever the engine does. */
+  onCall: (() => void) | null = null;
   readonly narrate: (what: string) => void;
   readonly #logs = new Map<string, Oracle>();
   readonly #groups = new Map<string, StateOracle<Positions>>();
@@ -89,6 +91,7 @@ export class StoreWorld {
       schedule: this.plan.isScheduled ? schedule : null,
       trace: (number, call) => {
         this.trace.record(number, call);
+        this.onCall?.();
         const errno = this.injector.onCall(this.fileSystem, number, call);
         if (errno !== null) narrate(`fault: ${errno} for ${call.operation} of ${call.path}`);
       },
