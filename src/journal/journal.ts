@@ -8,7 +8,7 @@
  */
 import { toError } from '../core/abort.ts';
 import { assert, present } from '../core/assert.ts';
-import { CorruptLogError, ReadOnlyError } from '../core/errors.ts';
+import { CorruptLogError, FailedError, ReadOnlyError } from '../core/errors.ts';
 import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { JournaledTail } from '../log/journaled-tail.ts';
@@ -243,7 +243,10 @@ export class Journal implements LogObserver {
       this.writtenBytes += sizeBytes;
     }
     await appended;
-    this.#checkSound();
+    // It is durable: the next opening has it, and what it gives away is given.
+    if (this.#broken !== null) {
+      throw new FailedError({ path: log.path, indeterminate: true }, { cause: this.#broken });
+    }
     return { offset, misfits };
   }
 

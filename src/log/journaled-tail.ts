@@ -4,7 +4,7 @@
  *
  * It is made good before anybody reads or appends.
  */
-import { assert } from '../core/assert.ts';
+import { assert, present } from '../core/assert.ts';
 import { CorruptLogError } from '../core/errors.ts';
 import {
   emptyBatchHeader,
@@ -60,11 +60,9 @@ export async function placeTail(
   const reader = new LogReader(log, { from: comparedFrom, ...COMPARING });
   try {
     for await (const batches of tail.batches(comparedFrom)) {
-      for (const batch of batchesIn(batches)) {
-        const lostTo = tail.isWhole ? 0 : batch.header.baseOffset;
-        notes.push(...placeGaps(parts, lostTo, LOST_WITH_ENTRIES));
+      if (!tail.isWhole) notes.push(...placeGaps(parts, firstOffsetOf(batches), LOST_WITH_ENTRIES));
+      for (const batch of batchesIn(batches))
         await place(batch, { ...parts, comparedFrom, reader });
-      }
     }
   } finally {
     reader.close();
@@ -118,6 +116,11 @@ function* batchesIn(bytes: Uint8Array): Generator<EncodedBatch, void, void> {
     yield { header, bytes: bytes.subarray(at, end) };
     at = end;
   }
+}
+
+function firstOffsetOf(bytes: Uint8Array): number {
+  const [first] = batchesIn(bytes);
+  return present(first, 'a commit holds a batch').header.baseOffset;
 }
 
 /** Whether the log has no other records there than `bytes`, a batch whose place may differ. */

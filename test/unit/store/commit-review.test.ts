@@ -4,6 +4,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { utf8 } from '../../../src/codec/codec.ts';
 import { present } from '../../../src/core/assert.ts';
 import { DiskFullError, FailedError } from '../../../src/core/errors.ts';
+import { offsetsCommitted } from '../../../src/group/group-state.ts';
+import { change } from '../../../src/journal/journal.ts';
 import { commit, CommitBench, contents } from '../../support/commit-bench.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
 import { HeldWrites } from '../../support/held-writes.ts';
@@ -74,6 +76,29 @@ test('a commit that cannot be encoded for one log takes back no append to anothe
   ]);
   expect(await topic.append({ value: 'next' }, { partition: 0 })).toMatchObject({ offset: 1 });
   expect((await contents(topic))[0]).toEqual([value, 'next']);
+});
+
+test('a commit that is durable and cannot be applied gives its offsets to nobody', async () => {
+  const bench = new CommitBench();
+  const { store, topic } = await bench.open();
+  const appends = await topic.forCommit([{ value: 'a' }], { partition: 0 });
+  let readCount = 0;
+  const broken = {
+    timeMs: 0,
+    get groups() {
+      if (++readCount > 1) throw new Error('a mistake in a rule'); // Encoded once, then applied.
+      return [];
+    },
+  };
+  const outcomes = await Promise.allSettled([
+    store.committer.commit({ changes: [change(offsetsCommitted, broken)] }),
+    store.committer.commit({ appends }), // In the same write of the journal, behind it.
+  ]);
+  const indeterminate = { status: 'rejected', reason: { details: { indeterminate: true } } };
+  expect(outcomes).toMatchObject([indeterminate, indeterminate]);
+  await expect(topic.append({ value: 'other' }, { partition: 0 })).rejects.toThrow(FailedError);
+  await store.close().catch(() => undefined);
+  expect((await contents((await bench.open()).topic))[0]).toEqual(['a']);
 });
 
 test('a commit that comes while its store is closed is written, or refused', async () => {
