@@ -34,7 +34,7 @@ const TALLY_MIN: Readonly<Record<string, number>> = {
   secondOpenings: 0.6,
   wholeCommits: 1,
   failedCommits: 0.15,
-  waitingCommits: 0.02,
+  waitingCommits: 0.05,
   runs: 0.4,
   hashes: 1.5,
   indexes: 1,

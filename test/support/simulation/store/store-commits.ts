@@ -14,6 +14,8 @@ import type { CommitPart } from './commit-oracle.ts';
 import { markGroup, type OpenTopic, type StoreSession } from './store-session.ts';
 
 const PARTS_MAX = 4;
+/** Of the commits that find room in the journal, and none in their logs: else one in a thousand does. */
+const CRAMPED_SHARE = 0.05;
 /** Of commits that readers are watched for: those on their way, and a few that were answered. */
 const WATCHED_MAX = 12;
 
@@ -69,6 +71,7 @@ export class StoreCommits {
     for (let left = 1 + randomBelow(random, 3); left > 0; left--) {
       prepared.push(await this.#prepare());
     }
+    if (chance(random, CRAMPED_SHARE)) this.#session.crampLogs(1 + randomBelow(random, 4));
     for (const commit of prepared) this.#commit(commit);
   }
 

@@ -174,4 +174,12 @@ export class StoreSession {
     fileSystem.capacityBytes = freeBytes === null ? 2 ** 40 : usedBytes + freeBytes;
     narrate(`free bytes: ${freeBytes ?? 'plenty'}`);
   }
+
+  /** So many of the next writes to logs of topics find no room, whatever there is. */
+  crampLogs(times: number): void {
+    const { fileSystem, narrate } = this.world;
+    this.#wasDiskLimited = true;
+    fileSystem.addFault({ operations: ['write'], path: /topics.*log$/, errno: 'ENOSPC', times });
+    narrate(`no room in logs, ${times} times`);
+  }
 }
