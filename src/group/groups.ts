@@ -234,6 +234,7 @@ export class ConsumerGroups {
       await Promise.allSettled(
         active.flatMap(([, { members }]) => [...members].map((member) => member.close())),
       );
+      await this.#committer.idle(); // Of what was still being prepared when its member closed.
       const ids = fold.ids(groups).filter((id) => isOf(topicId, id));
       const names = ids.map((id) => groupNameOf(id).name);
       await settleAll(names.map((group) => journal.append(groupDeleted, { topicId, group }, 'os')));

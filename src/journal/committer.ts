@@ -13,10 +13,10 @@ import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { Appender } from '../log/appender.ts';
 import type { HeldAppend } from '../log/held-append.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
-import type { Change, Journal } from './journal.ts';
+import type { Change, EncodedChange, Journal } from './journal.ts';
 import { misfitError, type Misfit } from './misfits.ts';
 
-/** Records of one commit, encoded; a group takes as many, and is one entry of the journal. */
+/** Records and changes of one commit, encoded; a group takes as many, and is one entry of the journal. */
 export const COMMIT_BYTES_MAX = 8 * MIB;
 
 export interface Commit {
@@ -32,7 +32,7 @@ export interface CommitResult {
 }
 
 interface Waiting {
-  readonly changes: readonly Change[];
+  readonly changes: readonly EncodedChange[];
   readonly appends: readonly PreparedAppend[];
   readonly sizeBytes: number;
   readonly resolve: (result: CommitResult) => void;
@@ -66,7 +66,7 @@ export class Committer {
   /**
    * Commits all of it.
    *
-   * @throws TooLargeError above 8 MiB of records; when nothing of it happened, the refusal of a log, as
+   * @throws TooLargeError above 8 MiB of records and changes; when nothing of it happened, the refusal of a log, as
    *   `Log.append`, or of the journal; FailedError with `indeterminate` when only the next opening
    *   can tell; ConflictError for a change that does not fit the state: it is left out, all else stands
    *
@@ -75,23 +75,23 @@ export class Committer {
    * journal, and of one in each log that has records of others to sync first.
    */
   async commit({ changes = [], appends = [] }: Commit): Promise<CommitResult> {
-    if (appends.length === 0) {
-      const misfits = await this.#journal.commit(changes, []);
+    try {
+      const encoded = changes.map((each) => this.#journal.encode(each));
+      const sizeBytes = checkSize(encoded, appends);
+      if (appends.length > 0) return await this.#append(encoded, appends, sizeBytes);
+      const misfits = await this.#journal.commit(encoded, []);
       for (const misfit of misfits.values()) throw misfitError(misfit);
       return { baseOffsets: [] };
-    }
-    try {
-      return await this.#append(changes, appends);
     } finally {
       for (const { release } of appends) release?.();
     }
   }
 
-  #append(changes: readonly Change[], appends: readonly PreparedAppend[]): Promise<CommitResult> {
-    const sizeBytes = recordBytesOf(appends);
-    if (sizeBytes > COMMIT_BYTES_MAX) {
-      throw new TooLargeError({ what: 'commit', bytes: sizeBytes, bytesMax: COMMIT_BYTES_MAX });
-    }
+  #append(
+    changes: readonly EncodedChange[],
+    appends: readonly PreparedAppend[],
+    sizeBytes: number,
+  ): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ changes, appends, sizeBytes, resolve, reject });
       this.#running ??= this.#runAll().finally(() => (this.#running = null));
@@ -215,10 +215,13 @@ export class Committer {
   }
 }
 
-function recordBytesOf(appends: readonly PreparedAppend[]): number {
+/** @returns bytes of all that it brings @throws TooLargeError */
+function checkSize(changes: readonly EncodedChange[], appends: readonly PreparedAppend[]): number {
   let bytes = 0;
+  for (const change of changes) bytes += change.bytes.length;
   for (const { records } of appends) for (const record of records) bytes += record.sizeBytes;
-  return bytes;
+  if (bytes <= COMMIT_BYTES_MAX) return bytes;
+  throw new TooLargeError({ what: 'commit', bytes, bytesMax: COMMIT_BYTES_MAX });
 }
 
 function refusalOf(appends: readonly PreparedAppend[]): Error | null {
@@ -262,7 +265,7 @@ function firstBetween(
   return null;
 }
 
-function changesOf(group: readonly Waiting[]): readonly Change[] {
+function changesOf(group: readonly Waiting[]): readonly EncodedChange[] {
   return group.flatMap(({ changes }) => changes);
 }
 

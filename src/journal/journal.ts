@@ -41,6 +41,11 @@ export function change<E>(type: EntryType<E>, value: E): Change {
   return { type, value };
 }
 
+/** A change that can be journaled, for it was encoded. */
+export interface EncodedChange extends Change {
+  readonly bytes: Uint8Array;
+}
+
 /**
  * What `load` does about damage: `throw`; `stop` in front of it, so that what is known by then can be
  * read; `pass` over it, which is for repairs.
@@ -198,7 +203,7 @@ export class Journal implements LogObserver {
    *   ReadOnlyError when the journal is damaged
    */
   async append<E>(type: EntryType<E>, entry: E, durability: DurabilityLevel): Promise<number> {
-    const { offset, misfits } = await this.#append({ type, value: entry }, durability);
+    const { offset, misfits } = await this.#append(this.encode(change(type, entry)), durability);
     for (const misfit of misfits.values()) throw misfitError(misfit);
     return offset;
   }
@@ -212,27 +217,31 @@ export class Journal implements LogObserver {
    * @throws as `Log.append`; ReadOnlyError when the journal is damaged
    */
   async commit(
-    changes: readonly Change[],
+    changes: readonly EncodedChange[],
     appends: readonly CommitAppend[],
   ): Promise<ReadonlyMap<number, Misfit>> {
     const { misfits } = await this.#append(this.#entryOf(changes, appends), 'sync');
     return misfits;
   }
 
-  #entryOf(changes: readonly Change[], appends: readonly CommitAppend[]): ReadEntry {
+  /** What cannot be encoded is refused here, alone, before a commit that it shares with others. */
+  encode({ type, value }: Change): EncodedChange {
+    return { type, value, bytes: this.#registry.encode(type, value) };
+  }
+
+  #entryOf(changes: readonly EncodedChange[], appends: readonly CommitAppend[]): EncodedChange {
     const [only] = changes;
     if (only !== undefined && changes.length === 1 && appends.length === 0) return only;
-    const entries = changes.map(({ type, value }) => this.#registry.encode(type, value));
-    return { type: commitEntry, value: { entries, appends: [...appends] } };
+    const entries = changes.map(({ bytes }) => bytes);
+    return this.encode(change(commitEntry, { entries, appends: [...appends] }));
   }
 
   async #append(
-    entry: ReadEntry,
+    { bytes: value, ...entry }: EncodedChange,
     durability: DurabilityLevel,
   ): Promise<Pick<PendingEntry, 'offset' | 'misfits'>> {
     const log = this.#open;
     this.#checkSound();
-    const value = this.#registry.encode(entry.type, entry.value);
     const offset = log.endOffset;
     const misfits = new Map<number, Misfit>();
     const appended = log.append({ value }, { durability });

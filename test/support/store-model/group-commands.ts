@@ -118,7 +118,7 @@ const resetTo: fc.Arbitrary<ResetTo> = fc.oneof(
 
 export const groupCommands: fc.Arbitrary<StoreCommand>[] = [
   fc
-    .tuple(which, fc.nat(20))
+    .tuple(which, fc.nat(60))
     .map(([at, wanted]) => onGroup(`consume ${wanted}`, at, (place) => consume(place, wanted))),
   which.map((at) => onGroup('commit all', at, commitGiven)),
   fc

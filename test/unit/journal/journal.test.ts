@@ -119,11 +119,14 @@ describe('Journal', () => {
       change(closed, { name: 'x' }),
       change(added, { name: 'a', amount: 3 }),
     ];
-    const misfits = await journal.commit(some, []);
+    const misfits = await journal.commit(
+      some.map((each) => journal.encode(each)),
+      [],
+    );
     expect([...misfits]).toMatchObject([[1, { kind: 'closed' }]]);
-    expect([...(await journal.commit([change(closed, { name: 'y' })], []))]).toMatchObject([
-      [0, { reason: 'account y is not there' }],
-    ]);
+    expect([
+      ...(await journal.commit([journal.encode(change(closed, { name: 'y' }))], [])),
+    ]).toMatchObject([[0, { reason: 'account y is not there' }]]);
     expect(fold.get(accounts, 'a')).toMatchObject({ sum: 3 });
     await journal.close();
     const again = await disk.open();

@@ -178,3 +178,24 @@ describe('a commit that finds room bit by bit', () => {
     expect(await valuesOf(topic)).toEqual([...TEXTS, 'after']);
   });
 });
+
+test('a change that cannot be encoded refuses its own commit, and none that it shares an entry with', async () => {
+  const bench = new CommitBench();
+  const { store, topic } = await bench.open();
+  const prepare = (value: string) => topic.forCommit([{ value }], { partition: 0 });
+  const position = { partition: 0, logId: 1, offset: -1, epoch: 0, metadata: '' };
+  const groups = [{ topicId: 1, group: 'g', positions: [position] }];
+  const bad = change(offsetsCommitted, { groups, timeMs: 0 });
+  const [first, second, third] = [await prepare('a'), await prepare('b'), await prepare('c')];
+  const committed = [
+    store.committer.commit({ appends: first }),
+    store.committer.commit({ appends: second, changes: [bad] }),
+    store.committer.commit({ appends: third }),
+  ];
+  expect(await Promise.allSettled(committed)).toMatchObject([
+    { status: 'fulfilled', value: { baseOffsets: [0] } },
+    { status: 'rejected', reason: { name: 'AssertionError' } },
+    { status: 'fulfilled', value: { baseOffsets: [1] } },
+  ]);
+  expect((await contents(topic))[0]).toEqual(['a', 'c']);
+});
