@@ -48,6 +48,8 @@ export interface UnknownTopic {
   readonly firstPartition: number;
   readonly partitionCount: number;
   readonly isAdopted: boolean;
+  /** Commits of which its logs may lack records: what is not adopted now never gets them. */
+  readonly owedCommits: number;
   /** Why it could not be adopted; null when it could. */
   readonly obstacle: string | null;
 }
@@ -172,7 +174,19 @@ async function lookAtUnknown(
   const isAdopted = adopt && obstacle === null;
   if (isAdopted) await adoptTopic(parts, topic, state);
   const name = state?.name ?? topic.name;
-  return { directory: topic.path, name, firstPartition, partitionCount, isAdopted, obstacle };
+  const owedCommits = owedTo(parts, topic.partitions.slice(firstPartition));
+  const what = { directory: topic.path, name, firstPartition, partitionCount };
+  return { ...what, isAdopted, owedCommits, obstacle };
+}
+
+/** How many commits have records for them that they have not synced: the journal has them. */
+function owedTo({ journal }: StoreParts, partitions: FoundTopic['partitions']): number {
+  const owed = partitions.flatMap((partition) => {
+    if (partition === null) return [];
+    const { logId, syncedOffset } = partition;
+    return journal.ledger.of(logId).filter(({ nextOffset }) => nextOffset > syncedOffset);
+  });
+  return new Set(owed.map(({ journalOffset }) => journalOffset)).size;
 }
 
 function obstacleTo(

@@ -91,16 +91,16 @@ function lostText({ firstOffset, nextOffset, reason }: Finding): string {
   return `${range}: ${escapeText(reason)}`;
 }
 
-function unknownLine(
-  { directory, name, firstPartition, partitionCount, isAdopted, obstacle }: UnknownTopic,
-  isDryRun: boolean,
-): [label: string, text: string] {
+function unknownLine(topic: UnknownTopic, isDryRun: boolean): [label: string, text: string] {
+  const { directory, name, firstPartition, partitionCount, isAdopted, owedCommits } = topic;
   const what = name === null ? 'a topic' : `topic ${escapeText(name)}`;
   const from = firstPartition === 0 ? '' : ` from ${firstPartition} on`;
   const place = `topics/${escapeText(basename(directory))}`;
   const text = `${what}, ${formatPlural(partitionCount, 'partition')}${from}, in ${place}`;
   if (isAdopted) return [isDryRun ? 'would adopt' : 'adopted', text];
-  return ['unknown', `${text}: ${obstacle === null ? '--adopt takes it up' : obstacle}`];
+  const owed =
+    owedCommits === 0 ? '' : `; otherwise it loses ${formatPlural(owedCommits, 'commit')}`;
+  return ['unknown', `${text}: ${topic.obstacle ?? '--adopt takes it up'}${owed}`];
 }
 
 function partitionText(partition: RepairedPartition): string {

@@ -25,3 +25,23 @@ test('a commit that it kept stands behind a gap where the log needed one that is
   expect(await again.topic.read({ partition: 0, offset: 1 })).toBeNull();
   expect((await again.topic.append({ value: 'next' }, { partition: 0 })).offset).toBe(3);
 });
+
+test('a repair says what a topic loses that it does not adopt, and adopting loses none of it', async () => {
+  const bench = new CommitBench();
+  const { store, topic } = await bench.open('os');
+  await commit({ store, topic }, [['a'], ['b'], []]);
+  await commit({ store, topic }, [[], ['c'], []]);
+  bench.cutPower();
+  const { fileSystem, clock, random } = bench;
+  const segment = `/store/journal/${'0'.repeat(20)}.log`;
+  const { batches } = await walkSegment(fileSystem, segment);
+  const creation = present(batches[0], 'the first entry');
+  flipBit(fileSystem, segment, { position: creation.endPosition - 1 });
+  const seams = { fileSystem, clock, random };
+  const dry = await repairJournal('/store', { ...seams, dryRun: true });
+  expect(dry.unknown).toMatchObject([{ name: 't', isAdopted: false, owedCommits: 2 }]);
+  const { unknown } = await repairJournal('/store', { ...seams, adopt: true });
+  expect(unknown).toMatchObject([{ name: 't', isAdopted: true }]);
+  const again = await bench.open('sync'); // Options that are lost are the defaults.
+  expect(await contents(again.topic)).toEqual([['a'], ['b', 'c'], []]);
+});
