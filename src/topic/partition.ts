@@ -173,6 +173,8 @@ export class Partition implements Closable {
       return;
     }
     if (!this.isIdle || log !== this.opened) return; // Somebody came meanwhile.
+    // Its next opening need not look for them in the journal.
+    if (!log.readOnly) this.#parts.home.journal.ledger.synced(log.logId, log.syncedOffset);
     this.#forget();
     this.#making = log.close().catch(() => undefined); // Everything is synced: nothing is lost.
     await this.#making;

@@ -199,3 +199,14 @@ test('a change that cannot be encoded refuses its own commit, and none that it s
   ]);
   expect((await contents(topic))[0]).toEqual(['a', 'c']);
 });
+
+test('a log that was closed to make room needs nothing of the journal when it is used again', async () => {
+  const bench = new CommitBench();
+  const { store, topic } = await bench.open();
+  for (const text of ['a', 'b', 'c']) await commit({ store, topic }, [[text], [text], []]);
+  const partition = topic.partitions.at(0);
+  await partition.closeIdle();
+  expect(partition.opened).toBeNull();
+  bench.fileSystem.addFault({ operations: ['read'], path: /journal/, errno: 'EIO' });
+  expect((await contents(topic))[0]).toEqual(['a', 'b', 'c']);
+});
