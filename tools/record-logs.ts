@@ -1,7 +1,7 @@
 /** The logs that `cat`, `tail` and `export` read: one of its own, or the partitions of a topic. */
 import { Option } from 'commander';
 import { bytes } from '../src/index.ts';
-import type { Log } from '../src/index.ts';
+import type { Log, TopicDescription } from '../src/index.ts';
 import { settleAll } from '../src/core/settle-all.ts';
 import { UsageError } from './command-error.ts';
 import { checkReadablePath } from './log-path.ts';
@@ -58,17 +58,24 @@ export function checkRange({ from, to }: RangeOptions, logs: readonly unknown[])
   throw new UsageError(`the topic has ${logs.length} partitions: an offset needs --partition`);
 }
 
+/** The numbers of the one partition, or of all. @throws UsageError unless the topic has it */
+export function chosenPartitions(
+  { name: topic, partitionCount }: Pick<TopicDescription, 'name' | 'partitionCount'>,
+  partition: number | undefined,
+): readonly number[] {
+  if (partition === undefined) return Array.from({ length: partitionCount }, (_, number) => number);
+  checkPartition(partition, { topic, partitionCount });
+  return [partition];
+}
+
 function partitionsOf(
   path: string,
   topic: string,
   partition: number | undefined,
 ): Promise<readonly (readonly [number: number, directory: string])[]> {
   return lookAtStore(path, async (store) => {
-    const { partitionCount } = describeTopic(store, topic);
-    if (partition !== undefined) checkPartition(partition, { topic, partitionCount });
+    const chosen = chosenPartitions(describeTopic(store, topic), partition);
     const { partitions } = await store.topic(topic);
-    const all = Array.from({ length: partitionCount }, (_, number) => number);
-    const chosen = partition === undefined ? all : [partition];
     return chosen.map((number) => [number, partitions.at(number).path] as const);
   });
 }

@@ -10,8 +10,11 @@ import type { DumpWriter } from '../dump-text.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LOG_FILES } from '../help-text.ts';
 import { checkReadablePath, classifyPath, listSegmentFiles } from '../log-path.ts';
+import { PARTITION_OPTION } from '../partition-offsets.ts';
+import type { PartitionChoice } from '../record-logs.ts';
+import { chooseLogs, onlyLog } from '../store-logs.ts';
 
-interface DumpVerbOptions {
+interface DumpVerbOptions extends PartitionChoice {
   readonly records?: true;
   readonly json?: true;
   readonly ndjson?: true;
@@ -29,9 +32,14 @@ export const dumpVerb: Verb<DumpVerbOptions> = {
   description:
     'Print what the segments of a log hold, batch by batch, or one segment file, also a copy far\n' +
     'from its log. Never writes.',
-  argument: { name: '<path>', description: 'a log directory, or one segment file' },
+  argument: {
+    name: '<path>',
+    description: 'a log directory, or one segment file; with --topic the store',
+  },
   options: [
     new Option('--records', 'print the records of each batch too'),
+    new Option('--topic <name>', 'a topic of a store: the log of a partition'),
+    PARTITION_OPTION,
     JSON_OPTION,
     NDJSON_OPTION,
   ],
@@ -48,8 +56,8 @@ export const dumpVerb: Verb<DumpVerbOptions> = {
         does: 'a single copied segment, with its records',
       },
       {
-        command: `varve dump ./numbers --ndjson | jq 'select(.type == "damage")'`,
-        does: 'the damaged places only',
+        command: `varve dump ./store --topic orders --partition 0 --ndjson | jq 'select(.type == "damage")'`,
+        does: 'the damaged places only, of a partition',
       },
     ],
   },
@@ -58,10 +66,12 @@ export const dumpVerb: Verb<DumpVerbOptions> = {
 
 async function run(
   context: CommandContext,
-  path: string,
+  place: string,
   options: DumpVerbOptions,
 ): Promise<ExitCode> {
   const { output, signal } = context;
+  const chosen = await chooseLogs(context, place, options);
+  const path = chosen === null ? place : onlyLog(chosen, 'a dump').path;
   const files = await segmentPaths(path);
   const writer = chooseWriter(context, path, options);
   let isSound = true;

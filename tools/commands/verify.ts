@@ -1,21 +1,22 @@
 /** `varve verify <dir>`: checks every byte that the log's promises rest on. */
-import { basename, dirname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { CorruptLogError } from '../../src/index.ts';
 import type { LogGap, Store } from '../../src/index.ts';
 import { JOURNAL_DIRECTORY } from '../../src/format/file-names.ts';
 import { verifyLog } from '../../src/log/verify.ts';
-import { topicIdOf } from '../../src/topic/topic-names.ts';
 import { JSON_OPTION, NDJSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { countOffsets, findingLine, toFinding, type Finding } from '../finding.ts';
 import { LOG_FILES } from '../help-text.ts';
-import { checkReadablePath, classifyPath, listSegmentFiles, listStoreLogs } from '../log-path.ts';
+import { checkReadablePath, classifyPath, listSegmentFiles } from '../log-path.ts';
+import { PARTITION_OPTIONS, type PartitionChoice } from '../record-logs.ts';
 import { lookAtStore } from '../store-access.ts';
+import { allLogs, chooseLogs } from '../store-logs.ts';
 import { formatBytes, formatDuration, formatPlural } from '../units.ts';
 
-interface VerifyVerbOptions {
+interface VerifyVerbOptions extends PartitionChoice {
   readonly json?: true;
   readonly ndjson?: true;
 }
@@ -25,10 +26,10 @@ export const verifyVerb: Verb<VerifyVerbOptions> = {
   summary: 'check every byte; exit code 4 when some are damaged',
   description:
     'Check every batch of a log: checksums, order, and the chain from segment to segment; of a store,\n' +
-    'all of its logs, and that its journal makes sense. Prints one line for each damaged place. Never\n' +
-    'writes; works beside a writer.',
+    'all of its logs, and that its journal makes sense, or with --topic the logs of a topic alone.\n' +
+    'Prints one line for each damaged place. Never writes; works beside a writer.',
   argument: { name: '<dir>', description: 'the log, or the store' },
-  options: [JSON_OPTION, NDJSON_OPTION],
+  options: [...PARTITION_OPTIONS, JSON_OPTION, NDJSON_OPTION],
   help: {
     besideWriter:
       'Safe: it never writes and takes no lock. A write in flight is told apart from damage.',
@@ -41,7 +42,10 @@ export const verifyVerb: Verb<VerifyVerbOptions> = {
         command: 'varve verify ./numbers --quiet && echo sound',
         does: 'in a script: 0 sound, 4 damaged',
       },
-      { command: "varve verify ./numbers --json | jq '.damage[].file'", does: 'the damaged files' },
+      {
+        command: "varve verify ./store --topic orders --json | jq '.damage[].file'",
+        does: 'the damaged files of a topic',
+      },
     ],
   },
   run,
@@ -62,28 +66,16 @@ async function run(
   path: string,
   options: VerifyVerbOptions,
 ): Promise<ExitCode> {
-  const isStore = (await classifyPath(path)) === 'store';
-  if (!isStore) await checkReadablePath(path);
-  const logs = isStore ? await storeLogs(context, path) : [path];
+  const chosen = await chooseLogs(context, path, options);
+  const isStore = chosen === null && (await classifyPath(path)) === 'store';
+  if (chosen === null && !isStore) await checkReadablePath(path);
+  const logs = chosen?.map((log) => log.path) ?? (isStore ? await allLogs(context, path) : [path]);
   const startMs = performance.now();
   const totals = await verify(context, { path, logs, options });
   if (isStore && totals.damage.length === 0) await checkJournal(context, totals, { path, options });
   const durationMs = performance.now() - startMs;
   writeSummary(context, { path, options, totals, durationMs });
   return totals.damage.length === 0 ? ExitCode.ok : ExitCode.corrupt;
-}
-
-/** Its logs, but for those of topics on their way out: what is left of them is no damage. */
-async function storeLogs(context: CommandContext, path: string): Promise<readonly string[]> {
-  const logs = await listStoreLogs(path);
-  const ids = await lookAtStore(path, async (store) => store.deletingTopicIds).catch(
-    (): readonly number[] => [], // Why it cannot be opened is found below.
-  );
-  const kept = logs.filter((log) => !ids.includes(topicIdOf(basename(dirname(log))) ?? 0));
-  if (kept.length < logs.length) {
-    context.note('files of deleted topics were left out: they go when the store is opened');
-  }
-  return kept;
 }
 
 interface Job {
