@@ -1,9 +1,10 @@
 /** How much the topics of a store hold, from names, sizes and checkpoints alone. */
 import { join } from 'node:path';
-import type { TopicDescription } from '../src/index.ts';
+import type { Store, TopicDescription } from '../src/index.ts';
 import { TOPICS_DIRECTORY } from '../src/format/file-names.ts';
 import { topicDirectoryName } from '../src/topic/topic-names.ts';
 import { readLogExtent } from './log-files.ts';
+import { classifyPath } from './log-path.ts';
 
 export interface TopicExtent {
   /** From start to end, of all partitions; null when one has no valid checkpoint. */
@@ -20,17 +21,22 @@ export function partitionPath(
   return join(store, TOPICS_DIRECTORY, topicDirectoryName(name, topicId), String(partition));
 }
 
-/** As of the last checkpoint of each partition. Opens no segment. */
+/**
+ * As of the last checkpoint of each partition. Opens no segment. A topic that a damaged journal still
+ * has may be deleted behind the damage: then nothing is known of what is not there.
+ */
 export async function readTopicExtent(
-  store: string,
+  { path, damage = null }: Pick<Store, 'path'> & Partial<Pick<Store, 'damage'>>,
   topic: TopicDescription,
 ): Promise<TopicExtent> {
   let offsetCount: number | null = 0;
   let sizeBytes = 0;
   for (let number = 0; number < topic.partitionCount; number++) {
-    const extent = await readLogExtent(partitionPath(store, topic, number));
-    sizeBytes += extent.sizeBytes;
-    const { checkpoint } = extent;
+    const directory = partitionPath(path, topic, number);
+    const isGone = damage !== null && (await classifyPath(directory)) === 'missing';
+    const extent = isGone ? null : await readLogExtent(directory);
+    sizeBytes += extent?.sizeBytes ?? 0;
+    const checkpoint = extent?.checkpoint ?? null;
     if (checkpoint === null || offsetCount === null) offsetCount = null;
     else offsetCount += checkpoint.visibleOffset - checkpoint.startOffset;
   }

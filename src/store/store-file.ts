@@ -5,7 +5,8 @@ import { TEMPORARY_SUFFIX } from '../format/file-names.ts';
 import type { FileSystem } from '../io/file-system.ts';
 import { readWhole, writeFully } from '../io/transfer.ts';
 
-const STORE_VERSION = 1;
+/** Of the directory of a store: the only one that there is. */
+export const STORE_VERSION = 1;
 /** A larger one is none of ours. */
 const FILE_BYTES_MAX = 64 * 1024;
 

@@ -1,4 +1,4 @@
-/** `varve info <dir>`: what a log holds, where it stands, and who writes to it. */
+/** `varve info <dir>`: what a log or a store holds, where it stands, and who writes to it. */
 import type { CorruptLogDetails, Log } from '../../src/index.ts';
 import { JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
@@ -7,35 +7,48 @@ import { ExitCode } from '../exit-codes.ts';
 import { LOG_FILES } from '../help-text.ts';
 import { describeCheckpoint, describeLock, readLogFiles } from '../log-files.ts';
 import type { LogFiles } from '../log-files.ts';
-import { checkReadablePath } from '../log-path.ts';
+import { checkReadablePath, classifyPath } from '../log-path.ts';
 import { damageLine, openInSpiteOfDamage } from '../read-log.ts';
+import { PARTITION_OPTIONS, type PartitionChoice } from '../record-logs.ts';
+import { chooseLogs, type ChosenLog } from '../store-logs.ts';
 import { formatPairs, formatTable } from '../table.ts';
 import { formatBytes, formatCount, formatPlural, formatTime } from '../units.ts';
+import { runStoreInfo } from './info-store.ts';
 
-interface InfoVerbOptions {
+interface InfoVerbOptions extends PartitionChoice {
   readonly json?: true;
 }
 
+const NOTES = `A store is shown also where its journal is damaged, which exits 4: its topics and groups are then as
+they were in front of the damage. Offsets and bytes of topics are as of the last checkpoints; what only
+the process knows that has the store open, varve stats asks it.
+With --topic, --json prints a document with all "partitions"; with --partition too, that of the log.`;
+
 export const infoVerb: Verb<InfoVerbOptions> = {
   name: 'info',
-  summary: 'what a log holds and who writes to it',
+  summary: 'what a log or a store holds and who writes to it',
   description:
-    'Show offsets, sizes, segments, the checkpoint, the lock and the quarantine of a log.\n' +
-    'Never writes; works beside a writer. Damage in the tail exits 4; varve verify checks all.',
-  argument: { name: '<dir>', description: 'the log' },
-  options: [JSON_OPTION],
+    'Show offsets, sizes, segments, the checkpoint, the lock and the quarantine of a log; id, topics,\n' +
+    'groups, journal, lock and health of a store; with --topic, each log of a topic. Never writes;\n' +
+    'works beside a writer. Damage in the tail exits 4; varve verify checks all.',
+  argument: { name: '<dir>', description: 'the log, or the store' },
+  options: [...PARTITION_OPTIONS, JSON_OPTION],
   help: {
+    notes: NOTES,
     besideWriter: 'Safe: it never writes and takes no lock. It shows what was there when it began.',
     exitCodes: { 0: true, 1: true, 2: true, 3: true, 4: true, 130: true },
     files: { ...LOG_FILES, '<dir>/LOCK': 'who writes, or wrote last' },
-    seeAlso: ['ls', 'verify', 'dump'],
+    seeAlso: ['ls', 'stats', 'topics describe', 'verify', 'dump'],
     examples: [
       { command: 'varve info ./numbers', does: 'a table' },
       {
         command: 'varve info ./numbers --json | jq .endOffset',
         does: 'the offset of the next record',
       },
-      { command: 'varve info ./numbers --json | jq .lock.state', does: 'held, or free?' },
+      {
+        command: 'varve info ./store --topic orders --json | jq .partitions[].quarantine',
+        does: 'what was cut off or replaced in the logs of a topic',
+      },
     ],
   },
   run,
@@ -57,12 +70,57 @@ async function run(
   path: string,
   options: InfoVerbOptions,
 ): Promise<ExitCode> {
+  const chosen = await chooseLogs(context, path, options);
+  if (chosen !== null) return runTopicInfo(context, { path, chosen, options });
+  if ((await classifyPath(path)) === 'store') return runStoreInfo(context, path, options);
   await checkReadablePath(path);
+  const info = await readInfo(path);
+  if (options.json === true) context.output.write(`${JSON.stringify(documentOf(info))}\n`);
+  else writeText(context, info);
+  return exitCodeOf([info]);
+}
+
+interface TopicJob {
+  /** Of the store. */
+  readonly path: string;
+  readonly chosen: readonly ChosenLog[];
+  readonly options: InfoVerbOptions;
+}
+
+/** One block or document for each partition. */
+async function runTopicInfo(
+  context: CommandContext,
+  { path, chosen, options }: TopicJob,
+): Promise<ExitCode> {
+  const { output, signal } = context;
+  const infos: PartitionInfo[] = [];
+  for (const log of chosen) {
+    signal.throwIfAborted();
+    infos.push({ ...(await readInfo(log.path)), log });
+  }
+  if (options.json !== true) {
+    for (const [index, info] of infos.entries()) {
+      if (index > 0) output.write('\n');
+      writeText(context, info);
+    }
+    return exitCodeOf(infos);
+  }
+  const documents = infos.map((info) => {
+    const { topic, partition } = info.log;
+    return { topic, partition, ...documentOf(info) };
+  });
+  const all = { path, topic: options.topic, partitions: documents };
+  output.write(`${JSON.stringify(options.partition === undefined ? all : documents[0])}\n`);
+  return exitCodeOf(infos);
+}
+
+function exitCodeOf(infos: readonly Info[]): ExitCode {
+  return infos.every(({ state }) => state.damage === null) ? ExitCode.ok : ExitCode.corrupt;
+}
+
+async function readInfo(path: string): Promise<Info> {
   const state = await readState(path);
-  const files = await readLogFiles(path);
-  if (options.json === true) writeJson(context, { path, state, files });
-  else writeText(context, { path, state, files });
-  return state.damage === null ? ExitCode.ok : ExitCode.corrupt;
+  return { path, state, files: await readLogFiles(path) };
 }
 
 async function readState(path: string): Promise<LogState> {
@@ -87,14 +145,20 @@ interface Info {
   readonly path: string;
   readonly state: LogState;
   readonly files: LogFiles;
+  /** Which it is; not of a log by its directory. */
+  readonly log?: ChosenLog;
 }
 
-/** The keys are a documented contract. */
-function writeJson({ output }: CommandContext, { path, state, files }: Info): void {
+interface PartitionInfo extends Info {
+  readonly log: ChosenLog;
+}
+
+/** As `--json` prints it; the keys are a documented contract. */
+function documentOf({ path, state, files }: Info): object {
   const { notes, damage, ...offsets } = state;
   const { segments, sizeBytes, checkpoint, checkpointProblems, lock, quarantine } = files;
   const segmentCount = segments.length;
-  const document = {
+  return {
     path,
     ...offsets,
     sizeBytes,
@@ -111,12 +175,12 @@ function writeJson({ output }: CommandContext, { path, state, files }: Info): vo
     notes,
     damage,
   };
-  output.write(`${JSON.stringify(document)}\n`);
 }
 
-function writeText({ output, style }: CommandContext, { path, state, files }: Info): void {
+function writeText({ output, style }: CommandContext, { path, state, files, log }: Info): void {
   const { segments, sizeBytes, quarantine } = files;
   const pairs: [string, string][] = [
+    ...(log === undefined ? [] : [partitionPair(log)]),
     ['log', path],
     ['offsets', describeOffsets(state)],
     ['epoch', formatCount(state.epoch)],
@@ -129,7 +193,11 @@ function writeText({ output, style }: CommandContext, { path, state, files }: In
     ],
   ];
   if (state.lastAppendTimeMs !== null) {
-    pairs.splice(2, 0, ['last append', formatTime(state.lastAppendTimeMs)]);
+    pairs.splice(
+      pairs.findIndex(([name]) => name === 'epoch'),
+      0,
+      ['last append', formatTime(state.lastAppendTimeMs)],
+    );
   }
   for (const note of state.notes) pairs.push(['note', note]);
   output.write(formatPairs(pairs));
@@ -137,6 +205,10 @@ function writeText({ output, style }: CommandContext, { path, state, files }: In
     output.write(`${style('red', `damage      ${escapeText(damageLine(state.damage))}`)}\n`);
   }
   if (segments.length > 0) output.write(`\n${segmentTable(files)}`);
+}
+
+function partitionPair({ topic, partition }: ChosenLog): [string, string] {
+  return ['partition', `${topic}/${partition}`];
 }
 
 function describeOffsets({ startOffset, endOffset }: LogState): string {

@@ -68,7 +68,7 @@ async function run(
   const look = async (desk: StoreDesk): Promise<Outcome> => {
     const description = await askForTopic(desk, path, topic);
     const { topicId, partitionCount } = description;
-    const { offsetCount, sizeBytes } = await readTopicExtent(path, description);
+    const { offsetCount, sizeBytes } = await readTopicExtent({ path }, description);
     const own = (await desk.ask(listGroups, {})).filter((group) => group.topic === topic);
     const groups = own.map(({ name }) => name);
     const known = { path, topic, topicId, isDryRun, partitionCount };

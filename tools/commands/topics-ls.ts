@@ -3,25 +3,11 @@ import { JSON_OPTION, NDJSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { BESIDE_STORE, lookAtStore, STORE_ARGUMENT, STORE_FILES } from '../store-access.ts';
-import { formatTable } from '../table.ts';
-import { readTopicExtent } from '../topic-extent.ts';
-import { formatBytes, formatCount, formatTime } from '../units.ts';
+import { listTopics, topicTable, type ListedTopic } from '../topic-table.ts';
 
 interface TopicsLsOptions {
   readonly json?: true;
   readonly ndjson?: true;
-}
-
-/** A topic, as `--json` prints it; the keys are a documented contract. */
-interface ListedTopic {
-  readonly name: string;
-  readonly topicId: number;
-  readonly partitionCount: number;
-  /** Of all partitions; null when one has no valid checkpoint. */
-  readonly offsetCount: number | null;
-  readonly sizeBytes: number;
-  readonly durability: string;
-  readonly createdTimeMs: number;
 }
 
 const NOTES = `"offsets" is how many there are from start to end in all partitions, as of the last checkpoints, which a
@@ -62,40 +48,14 @@ async function run(
   const { output, signal } = context;
   const topics: ListedTopic[] = [];
   await lookAtStore(path, async (store) => {
-    for (const topic of store.topics()) {
-      signal.throwIfAborted();
-      const { name, topicId, partitionCount, createdTimeMs } = topic;
-      const { durability } = topic.options;
-      const extent = await readTopicExtent(store.path, topic);
-      const listed = { name, topicId, partitionCount, ...extent, durability, createdTimeMs };
+    for await (const listed of listTopics(store, signal)) {
       if (options.ndjson === true) output.write(`${JSON.stringify(listed)}\n`);
       else topics.push(listed);
       if (output.isFull) await output.drain();
     }
   });
   if (options.json === true) output.write(`${JSON.stringify({ path, topics })}\n`);
-  else if (topics.length > 0) output.write(table(topics));
+  else if (topics.length > 0) output.write(topicTable(topics));
   else if (options.ndjson !== true) context.note(`no topic in ${path}`);
   return ExitCode.ok;
-}
-
-function table(topics: readonly ListedTopic[]): string {
-  return formatTable(
-    [
-      { title: 'topic' },
-      { title: 'partitions', align: 'right' },
-      { title: 'offsets', align: 'right' },
-      { title: 'bytes', align: 'right' },
-      { title: 'durability' },
-      { title: 'created' },
-    ],
-    topics.map((topic) => [
-      topic.name,
-      formatCount(topic.partitionCount),
-      topic.offsetCount === null ? '?' : formatCount(topic.offsetCount),
-      formatBytes(topic.sizeBytes),
-      topic.durability,
-      formatTime(topic.createdTimeMs),
-    ]),
-  );
 }
