@@ -205,7 +205,7 @@ describe('--topic', () => {
   });
 });
 
-test.each(['cat', 'tail', 'export', 'dump', 'repair', 'append', 'import'])(
+test.each(['cat', 'tail', 'export', 'dump', 'append', 'import'])(
   'varve %s of the store itself: exit 2, and where its logs are',
   async (verb) => {
     const path = await orders();

@@ -20,7 +20,7 @@ export interface JournalRepairVerbOptions {
 }
 
 /** What `--json` prints; the keys are a documented contract. */
-interface Outcome extends Pick<
+export interface JournalOutcome extends Pick<
   JournalRepairReport,
   'misfitCount' | 'firstMisfit' | 'reordered' | 'unknown' | 'partitions'
 > {
@@ -39,10 +39,20 @@ export async function runJournalRepair(
   options: JournalRepairVerbOptions,
 ): Promise<ExitCode> {
   const isDryRun = options.yes !== true;
+  const { adopt } = options;
   const { signal } = context;
-  const report = await repairJournal(path, { dryRun: isDryRun, adopt: options.adopt, signal });
-  const { log, lost, ...rest } = report;
-  const outcome: Outcome = {
+  const report = await repairJournal(path, { dryRun: isDryRun, adopt, signal });
+  const outcome = journalOutcomeOf(report, { path, isDryRun });
+  if (options.json === true) context.output.write(`${JSON.stringify(outcome)}\n`);
+  else writeJournalOutcome(context, outcome);
+  return isDryRun && isJournalDamaged(outcome) ? ExitCode.corrupt : ExitCode.ok;
+}
+
+export function journalOutcomeOf(
+  { log, lost, ...rest }: JournalRepairReport,
+  { path, isDryRun }: Pick<JournalOutcome, 'path' | 'isDryRun'>,
+): JournalOutcome {
+  return {
     path,
     isDryRun,
     damage: log.damage.map(toFinding),
@@ -51,16 +61,16 @@ export async function runJournalRepair(
     quarantined: log.quarantined,
     ...rest,
   };
-  if (options.json === true) context.output.write(`${JSON.stringify(outcome)}\n`);
-  else writeText(context, outcome);
-  return isDryRun && isDamaged(outcome) ? ExitCode.corrupt : ExitCode.ok;
 }
 
-function isDamaged({ damage, lost }: Outcome): boolean {
+export function isJournalDamaged({ damage, lost }: JournalOutcome): boolean {
   return damage.length > 0 || lost.length > 0;
 }
 
-function writeText({ output, style }: CommandContext, outcome: Outcome): void {
+export function writeJournalOutcome(
+  { output, style }: CommandContext,
+  outcome: JournalOutcome,
+): void {
   const { damage, lost, misfitCount, firstMisfit, reordered, isDryRun } = outcome;
   const line = (label: string, text: string): void => output.write(`${label} ${text}\n`);
   for (const finding of damage) line(style('red', 'damaged'), findingLine(finding));
@@ -111,11 +121,11 @@ function partitionText(partition: RepairedPartition): string {
   return `${place}: records below offset ${syncedOffset}; ${named}`;
 }
 
-function verdict(outcome: Outcome): string {
+function verdict(outcome: JournalOutcome): string {
   const { path, isDryRun, lost, unknown } = outcome;
   const adopted = unknown.filter(({ isAdopted }) => isAdopted).length;
   const taken = adopted === 0 ? '' : `${formatPlural(adopted, 'directory')} adopted`;
-  if (!isDamaged(outcome)) {
+  if (!isJournalDamaged(outcome)) {
     const done = taken === '' ? 'nothing to repair: all of the journal can be read' : taken;
     return isDryRun && taken !== ''
       ? `${done}: would be; nothing was changed, --yes does it`

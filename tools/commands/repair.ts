@@ -1,34 +1,28 @@
 /** `varve repair <dir>`: says what a damaged log has lost, and makes the rest whole again. */
-import { basename, join } from 'node:path';
+import { basename, relative } from 'node:path';
 import { Option } from 'commander';
 import { LockedError } from '../../src/index.ts';
-import { QUARANTINE_DIRECTORY } from '../../src/format/file-names.ts';
+import { nodeFileSystem } from '../../src/io/node-file-system.ts';
 import { repairLog, type RepairReport } from '../../src/log/repair-log.ts';
-import { AtomicFile } from '../atomic-file.ts';
 import { JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { CommandError, UsageError } from '../command-error.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
-import {
-  countOffsets,
-  findingLine,
-  lostLine,
-  toFinding,
-  toLostRange,
-  type Finding,
-  type LostRange,
-} from '../finding.ts';
 import { WRITER_FILES } from '../help-text.ts';
 import { checkCopyTarget, copyLog } from '../log-copy.ts';
-import { isJournal, readLogFiles } from '../log-files.ts';
-import { checkReadablePath } from '../log-path.ts';
+import { isJournal, lockDirectoryOf, readLogFiles } from '../log-files.ts';
+import { checkReadablePath, classifyPath } from '../log-path.ts';
 import { listQuarantine, pruneQuarantine, type KeptFile } from '../quarantine-files.ts';
+import { PARTITION_OPTIONS, type PartitionChoice } from '../record-logs.ts';
+import { giveAccount, inDirectory, outcomeOf, writeOutcome } from '../repair-outcome.ts';
 import { journalPath } from '../store-access.ts';
-import { formatBytes, formatCount, formatPlural } from '../units.ts';
+import { allLogs, chooseLogs } from '../store-logs.ts';
+import { formatBytes, formatPlural } from '../units.ts';
 import { runJournalRepair } from './repair-journal.ts';
+import { runStoreRepair } from './repair-store.ts';
 
-interface RepairVerbOptions {
+interface RepairVerbOptions extends PartitionChoice {
   readonly yes?: true;
   readonly to?: string;
   readonly gaps?: string;
@@ -49,6 +43,10 @@ A record that is not damaged keeps its offset and its bytes. After --yes, varve 
 the log can be appended to, and readers pass over the gaps. It may be killed at any step and run
 again. Copy the directory first (or use --to) if you want to try other ways to rescue what is lost.
 
+Of a store it takes the partitions one after the other, then the journal, as --journal does, and writes
+to those alone that are damaged: each of them is tried out first. --gaps lists the offsets of all
+partitions; --to is for one log.
+
 With --journal, <dir> is a store that opens read-only because its journal is damaged. It prints
   lost     entries of the journal that nobody can read any more: what they changed is not known
   misfits  entries that do not fit what is left, as the deletion of a topic whose creation is lost
@@ -63,9 +61,11 @@ export const repairVerb: Verb<RepairVerbOptions> = {
   summary: 'say what damage costs; with --yes replace it by gaps',
   description:
     'Say what a damaged log has lost, and with --yes make the rest whole again: damaged places\n' +
-    'become gaps, a torn tail is cut off, and the bytes go to quarantine/ first.',
-  argument: { name: '<dir>', description: 'the log; with --journal the store' },
+    'become gaps, a torn tail is cut off, and the bytes go to quarantine/ first. Of a store: each of its\n' +
+    'logs that is damaged, with --topic those of a topic.',
+  argument: { name: '<dir>', description: 'the log, or the store' },
   options: [
+    ...PARTITION_OPTIONS,
     new Option('--yes', 'do it (default: a dry run that changes nothing)'),
     new Option('--to <dir>', 'repair a copy in a new directory; the log itself is only read'),
     new Option(
@@ -80,6 +80,8 @@ export const repairVerb: Verb<RepairVerbOptions> = {
       'to',
       'gaps',
       'pruneQuarantine',
+      'topic',
+      'partition',
     ]),
     new Option('--adopt', 'with --journal: take up topics and partitions that no entry knows'),
     JSON_OPTION,
@@ -107,8 +109,8 @@ export const repairVerb: Verb<RepairVerbOptions> = {
         does: 'repair, and keep the list',
       },
       {
-        command: 'varve repair ./store --journal',
-        does: 'a store whose journal is damaged: what is lost?',
+        command: 'varve repair ./store --topic orders --partition 2',
+        does: 'a log of a store; without --topic, all that are damaged, and the journal',
       },
     ],
   },
@@ -126,42 +128,37 @@ async function run(
     return runJournalRepair(context, path, options);
   }
   if (options.adopt === true) throw new UsageError('--adopt goes with --journal');
-  await checkReadablePath(path);
-  if (options.pruneQuarantine === true) return prune(context, path, options);
+  const chosen = await chooseLogs(context, path, options);
+  const isStore = chosen === null && (await classifyPath(path)) === 'store';
+  const logs = isStore ? await allLogs(context, path) : (chosen?.map((log) => log.path) ?? [path]);
+  if (chosen === null && !isStore) await checkReadablePath(path);
+  if (options.pruneQuarantine === true) return prune(context, { path, logs }, options);
   await checkQuiet(path, options);
-  await checkNoJournal(path, options);
-  if (options.to !== undefined) await checkCopyTarget(options.to);
-  // Before anything is changed: a list that cannot be written must not cost the account.
-  const list = options.gaps === undefined ? null : await AtomicFile.create(options.gaps);
-  try {
-    const outcome = outcomeOf(await repair(context, path, options), path, options);
-    await list?.write(outcome.gaps.map((gap) => `${JSON.stringify(gap)}\n`).join(''));
-    await printAndKeep(context, { outcome, list, options });
-    return outcome.isDryRun && outcome.damage.length > 0 ? ExitCode.corrupt : ExitCode.ok;
-  } catch (error) {
-    await list?.discard().catch(() => undefined); // The first failure is the one to tell.
-    throw error;
+  const [log, ...others] = logs;
+  if (isStore || log === undefined || others.length > 0) {
+    return runStoreRepair(context, { path, logs, isWhole: isStore, options });
   }
+  return repairOne(context, log, options);
 }
 
-interface Account {
-  readonly outcome: Outcome;
-  readonly list: AtomicFile | null;
-  readonly options: RepairVerbOptions;
-}
-
-/** Neither a list that cannot get its name nor a reader who left costs the other its account. */
-async function printAndKeep(
+async function repairOne(
   context: CommandContext,
-  { outcome, list, options }: Account,
-): Promise<void> {
-  if (options.json === true) context.output.write(`${JSON.stringify(outcome)}\n`);
-  else writeText(context, outcome, options);
-  try {
-    await context.output.drain();
-  } finally {
-    await list?.commit();
-  }
+  path: string,
+  options: RepairVerbOptions,
+): Promise<ExitCode> {
+  const { to, gaps: list, json } = options;
+  await checkNoJournal(path, options);
+  if (to !== undefined) await checkCopyTarget(to);
+  return giveAccount(context, list, async () => {
+    const report = await repair(context, path, options);
+    const outcome = outcomeOf(report, { path: to ?? path, isDryRun: options.yes !== true });
+    const write = (): void => {
+      if (json === true) context.output.write(`${JSON.stringify(outcome)}\n`);
+      else writeOutcome(context, outcome, to !== undefined);
+    };
+    const isFound = outcome.isDryRun && outcome.damage.length > 0;
+    return { gaps: outcome.gaps, write, exitCode: isFound ? ExitCode.corrupt : ExitCode.ok };
+  });
 }
 
 /**
@@ -169,12 +166,12 @@ async function printAndKeep(
  * an owner lives that cannot be seen, only the lock finds out, which a repair in place takes.
  */
 async function checkQuiet(path: string, { yes, to }: RepairVerbOptions): Promise<void> {
-  const { lock } = await readLogFiles(path);
+  const { state, holder } = await nodeFileSystem.lockState(await lockDirectoryOf(path));
   const takesLock = yes === true && to === undefined;
-  if (lock.state === 'free' || (lock.state === 'unknown' && takesLock)) return;
+  if (state === 'free' || (state === 'unknown' && takesLock)) return;
   throw new CommandError(
     ExitCode.locked,
-    new LockedError({ path, holder: lock.holder }).message,
+    new LockedError({ path, holder }).message,
     'stop the writer first; varve verify and varve cat --on-corruption skip work beside it',
   );
 }
@@ -206,125 +203,26 @@ async function repair(
   );
 }
 
-/** The report of a repair whose directory was renamed to `directory` afterwards. */
-function inDirectory(directory: string, report: RepairReport): RepairReport {
-  const rename = <T extends { readonly file: string }>(at: T): T => ({
-    ...at,
-    file: join(directory, basename(at.file)),
-  });
-  return {
-    ...report,
-    damage: report.damage.map(rename),
-    gaps: report.gaps.map(rename),
-    earlierGaps: report.earlierGaps.map(rename),
-    quarantined: report.quarantined.map(({ path, sizeBytes }) => ({
-      path: join(directory, QUARANTINE_DIRECTORY, basename(path)),
-      sizeBytes,
-    })),
-  };
-}
-
-/** Whether this repair gave a range up, or it was a gap already. */
-interface Gap extends LostRange {
-  readonly lost: 'now' | 'before';
-}
-
-/** What `--json` prints; the keys are a documented contract. */
-interface Outcome {
-  /** The log that is whole now, or would be. */
-  readonly path: string;
-  readonly isDryRun: boolean;
-  readonly damage: readonly Finding[];
-  /** All of the log, in offset order. */
-  readonly gaps: readonly Gap[];
-  /** In gaps of this repair. */
-  readonly lostOffsetCount: number;
-  /** In gaps that were there before. */
-  readonly lostBeforeOffsetCount: number;
-  readonly cutBytes: number;
-  readonly quarantined: readonly KeptFile[];
-  readonly startOffset: number;
-  readonly endOffset: number;
-  readonly notes: readonly string[];
-}
-
-function outcomeOf(report: RepairReport, path: string, options: RepairVerbOptions): Outcome {
-  const { cutBytes, quarantined, startOffset, endOffset, notes } = report;
-  const now = report.gaps.map((gap) => ({ ...toLostRange(gap), lost: 'now' as const }));
-  const before = report.earlierGaps.map((gap) => ({
-    ...toLostRange(gap),
-    lost: 'before' as const,
-  }));
-  return {
-    path: options.to ?? path,
-    isDryRun: options.yes !== true,
-    damage: report.damage.map(toFinding),
-    gaps: [...before, ...now].toSorted((one, other) => one.firstOffset - other.firstOffset),
-    lostOffsetCount: countOffsets(now),
-    lostBeforeOffsetCount: countOffsets(before),
-    cutBytes,
-    quarantined,
-    startOffset,
-    endOffset,
-    notes,
-  };
-}
-
-function writeText(
-  { output, style }: CommandContext,
-  outcome: Outcome,
-  { to }: RepairVerbOptions,
-): void {
-  const { damage, gaps, cutBytes, quarantined } = outcome;
-  for (const finding of damage)
-    output.write(`${style('red', 'damaged')} ${findingLine(finding)}\n`);
-  for (const gap of gaps) {
-    const label = gap.lost === 'now' ? `${style('red', 'lost')}   ` : 'gap    ';
-    output.write(`${label} ${lostLine(gap)}${gap.lost === 'now' ? '' : ', lost before'}\n`);
-  }
-  if (cutBytes > 0) {
-    const size = formatBytes(cutBytes);
-    output.write(
-      `${style('yellow', 'cut')}     ${size} of a torn tail, never acknowledged as synced\n`,
-    );
-  }
-  const label = outcome.isDryRun ? 'would keep ' : 'kept    ';
-  for (const { path, sizeBytes } of quarantined) {
-    output.write(`${label}quarantine/${escapeText(basename(path))}, ${formatBytes(sizeBytes)}\n`);
-  }
-  output.write(`${verdict(outcome, to !== undefined)}\n`);
-}
-
-function verdict(outcome: Outcome, isCopy: boolean): string {
-  const { path, isDryRun, damage, cutBytes, startOffset, endOffset } = outcome;
-  const { lostOffsetCount, lostBeforeOffsetCount } = outcome;
-  const all = formatPlural(endOffset - startOffset, 'offset');
-  const before =
-    lostBeforeOffsetCount === 0 ? '' : `, ${formatCount(lostBeforeOffsetCount)} were lost before`;
-  if (damage.length === 0 && cutBytes === 0) {
-    const copied = isCopy && !isDryRun ? `; copied to ${escapeText(path)}` : '';
-    return `nothing to repair: ${all}${before === '' ? ', all readable' : before}${copied}`;
-  }
-  const lost = `${formatCount(lostOffsetCount)} of ${all}`;
-  if (!isDryRun) return `repaired: ${lost} lost${before}; ${escapeText(path)} is whole again`;
-  return `${lost} would be lost${before}; nothing was changed, --yes repairs`;
-}
-
 async function prune(
   { output }: CommandContext,
-  path: string,
+  { path, logs }: { readonly path: string; readonly logs: readonly string[] },
   options: RepairVerbOptions,
 ): Promise<ExitCode> {
   const isDryRun = options.yes !== true;
-  const files = isDryRun ? await listQuarantine(path) : await pruneQuarantine(path);
+  const files: KeptFile[] = [];
+  for (const log of logs) {
+    files.push(...(await (isDryRun ? listQuarantine(log) : pruneQuarantine(log))));
+  }
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
   if (options.json === true) {
     output.write(`${JSON.stringify({ path, isDryRun, files, sizeBytes })}\n`);
     return ExitCode.ok;
   }
   const done = isDryRun ? 'would delete' : 'deleted';
+  const isOne = logs.length === 1;
   for (const file of files) {
-    output.write(`${done} ${escapeText(basename(file.path))}, ${formatBytes(file.sizeBytes)}\n`);
+    const place = isOne ? basename(file.path) : relative(path, file.path);
+    output.write(`${done} ${escapeText(place)}, ${formatBytes(file.sizeBytes)}\n`);
   }
   const total = `${formatPlural(files.length, 'file')}, ${formatBytes(sizeBytes)}`;
   output.write(`${total}${isDryRun ? '; nothing was changed, --yes deletes' : ' deleted'}\n`);
