@@ -85,5 +85,6 @@ test('is refused while the store is open, and where there is none', async () => 
   await store.close();
   const nowhere = await runCli(['repair', join(path, 'nothing'), '--journal']);
   expect(nowhere.exitCode).toBe(ExitCode.notFound);
-  expect((await runCli(['repair', path, '--adopt'])).exitCode).toBe(ExitCode.usage);
+  const adopt = await runCli(['repair', join(path, 'journal'), '--adopt']);
+  expect(adopt).toMatchObject({ exitCode: ExitCode.usage, stdout: '' });
 });

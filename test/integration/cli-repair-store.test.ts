@@ -1,11 +1,13 @@
 /** `varve repair <store>`, and with `--topic`, as a user runs it. */
-import { appendFile, readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { appendFile, cp, readFile, truncate } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
+import { utf8 } from '../../src/codec/codec.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
 import { FIRST_SEGMENT, flipByte, linesOf } from '../support/cli-logs.ts';
 import { openOrders, orders, partitionOf, traceOf, varve } from '../support/cli-stores.ts';
+import { commit } from '../support/commit-bench.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -30,6 +32,30 @@ async function damagedOrders(): Promise<Damaged> {
   const second = await partitionOf(path, 1);
   for (const log of [first, second, join(path, 'journal')]) await damage(log);
   return { path, places: [relative(path, first), relative(path, second)] };
+}
+
+/** As a power cut leaves it that took the last record of partition 0, which the journal has. */
+async function lackingCommit(): Promise<string> {
+  const { path: original, store } = await openOrders();
+  const topic = await store.topic('orders', { codec: utf8 });
+  await commit({ store, topic }, [['committed'], []]);
+  const path = join(await temporaryDirectory(), 'copy');
+  await cp(original, path, {
+    recursive: true,
+    filter: (name) => basename(name) !== 'control.sock',
+  });
+  const partition = join(path, relative(original, await partitionOf(original, 0)));
+  const last = (await batchesOf(partition)).at(-1);
+  await truncate(join(partition, FIRST_SEGMENT), Number(last?.['position']));
+  await damage(partition);
+  const entry = (await batchesOf(join(path, 'journal')))[1]; // Positions of the group.
+  await flipByte(join(path, 'journal', FIRST_SEGMENT), Number(entry?.['position']) + 30);
+  return path;
+}
+
+async function batchesOf(log: string): Promise<Record<string, unknown>[]> {
+  const { stdout } = await runCli(['dump', log, '--ndjson']);
+  return linesOf(stdout).filter(({ type }) => type === 'batch');
 }
 
 describe('a store', () => {
@@ -64,14 +90,13 @@ describe('a store', () => {
     expect(blocks[3]).toBe('3 of 3 logs would be repaired; nothing was changed, --yes repairs\n');
     expect(await traceOf(path)).toEqual(before);
 
-    const done = await varve('repair', path, '--yes');
+    const done = await varve('repair', path, '--adopt', '--yes');
     expect(done.exitCode).toBe(ExitCode.ok);
     expect(done.stdout).toContain('\nrepaired: 1 of 4 offsets lost; ');
+    expect(done.stdout).toContain('\nadopted topic orders, 2 partitions, in ');
     expect(done.stdout).toContain('\nrepaired: 1 entry of the journal lost; ');
     expect(done.stdout).toMatch(/\nrepaired 3 of 3 logs\n$/);
     expect((await runCli(['verify', path])).exitCode).toBe(ExitCode.ok);
-    const adopted = await runCli(['repair', path, '--journal', '--adopt', '--yes']);
-    expect(adopted.exitCode).toBe(ExitCode.ok);
     expect((await runCli(['cat', path, ...ORDERS])).stdout).toBe('b\nc\nd\n');
     const again = await runCli(['repair', path]);
     expect(again.exitCode).toBe(ExitCode.ok);
@@ -92,6 +117,40 @@ describe('a store', () => {
     const place = relative(path, partition);
     expect(changed).toContain(join(place, FIRST_SEGMENT));
     expect(changed.filter((name) => !name.startsWith(`${place}/`))).toEqual([]);
+  });
+
+  test('whose journal is whole, and has no entry of a topic: --adopt takes it up', async () => {
+    const { path, places } = await damagedOrders();
+    await runCli(['repair', path, '--yes']);
+    const seen = await runCli(['repair', path]);
+    expect(seen.stdout).toMatch(/^journal:\nunknown topic orders, .*: --adopt takes it up\n/m);
+    expect(seen.stdout).toMatch(/\nnothing to repair in 3 logs\n$/);
+    const before = await traceOf(path);
+    const dry = await runCli(['repair', path, '--adopt']);
+    expect(dry.exitCode).toBe(ExitCode.ok);
+    expect(dry.stdout).toMatch(
+      new RegExp(`^would adopt topic orders, .* in ${dirname(places[0])}$`, 'm'),
+    );
+    expect(dry.stdout).toMatch(/\n1 of 3 logs would be repaired; nothing was changed, /);
+    expect(await traceOf(path)).toEqual(before);
+    const done = await runCli(['repair', path, '--adopt', '--yes', '--json']);
+    expect(JSON.parse(done.stdout)).toMatchObject({ journal: { unknown: [{ isAdopted: true }] } });
+    expect((await runCli(['topics', 'ls', path])).stdout).toContain('orders');
+  });
+
+  test('of which a damaged log lacks records of a commit: both are repaired, as said before', async () => {
+    const path = await lackingCommit();
+    const alone = await runCli(['repair', path, '--journal']);
+    expect(alone).toMatchObject({ exitCode: ExitCode.corrupt, stdout: '' });
+    const dry = await runCli(['repair', path, '--json']);
+    const { logs, journal } = JSON.parse(dry.stdout) as { logs: object[]; journal: object };
+    expect(logs).toMatchObject([{ lostOffsetCount: 1 }, { lostOffsetCount: 0 }]);
+    expect(journal).toMatchObject({ lost: [{ firstOffset: 1, nextOffset: 2 }] });
+    const done = await runCli(['repair', path, '--yes']);
+    expect(done.exitCode).toBe(ExitCode.ok);
+    expect(done.stdout).toMatch(/\nrepaired 2 of 3 logs\n$/);
+    expect((await runCli(['verify', path])).exitCode).toBe(ExitCode.ok);
+    expect((await runCli(['cat', path, ...ORDERS])).stdout).toBe('b\nc\nd\ncommitted\nx\ny\n');
   });
 
   test('with a torn tail alone: no damage, and it is cut off', async () => {

@@ -36,6 +36,7 @@ interface StoreRepair {
     readonly yes?: true;
     readonly to?: string;
     readonly gaps?: string;
+    readonly adopt?: true;
     readonly json?: true;
   };
 }
@@ -99,16 +100,18 @@ class StoreRepairer {
   }
 
   async #repairJournal(): Promise<JournalOutcome> {
-    const { path } = this.#work;
+    const { path, options } = this.#work;
     const isDryRun = this.#isDryRun;
     const { signal } = this.#context;
-    const trial = new OverlayFileSystem(this.#fileSystem);
-    const tried = await repairJournal(path, { fileSystem: trial, signal });
-    let outcome = journalOutcomeOf(tried, { path, isDryRun });
-    if (!isDryRun && isJournalDamaged(outcome)) {
-      outcome = journalOutcomeOf(await repairJournal(path, { signal }), { path, isDryRun });
+    const { adopt } = options;
+    const fileSystem = new OverlayFileSystem(this.#fileSystem);
+    let report = await repairJournal(path, { fileSystem, adopt, signal });
+    let outcome = journalOutcomeOf(report, { path, isDryRun });
+    if (!isDryRun && isJournalToRepair(outcome)) {
+      report = await repairJournal(path, { adopt, signal });
+      outcome = journalOutcomeOf(report, { path, isDryRun });
     }
-    const isNews = isJournalDamaged(outcome) || outcome.unknown.length > 0;
+    const isNews = isJournalToRepair(outcome) || outcome.unknown.length > 0;
     this.#tell(JOURNAL_DIRECTORY, isNews, () => writeJournalOutcome(this.#context, outcome));
     return outcome;
   }
@@ -127,9 +130,10 @@ class StoreRepairer {
 
   #account(outcome: Outcome): RepairAccount {
     const { logs, journal, isDryRun } = outcome;
-    const isJournalFound = journal !== null && isJournalDamaged(journal);
-    const isDamaged = isJournalFound || logs.some(({ damage }) => damage.length > 0);
-    const repaired = logs.filter(isToRepair).length + (isJournalFound ? 1 : 0);
+    const hasLost = journal !== null && isJournalDamaged(journal);
+    const isDamaged = hasLost || logs.some(({ damage }) => damage.length > 0);
+    const isJournalRepaired = journal !== null && isJournalToRepair(journal);
+    const repaired = logs.filter(isToRepair).length + (isJournalRepaired ? 1 : 0);
     const count = logs.length + (journal === null ? 0 : 1);
     const write = (): void => {
       const { json } = this.#work.options;
@@ -144,6 +148,10 @@ class StoreRepairer {
 /** Also for a torn tail, which the next opening would cut off by itself. */
 function isToRepair({ damage, cutBytes }: Found): boolean {
   return damage.length > 0 || cutBytes > 0;
+}
+
+function isJournalToRepair(outcome: JournalOutcome): boolean {
+  return isJournalDamaged(outcome) || outcome.unknown.some(({ isAdopted }) => isAdopted);
 }
 
 interface Found {

@@ -45,9 +45,9 @@ again. Copy the directory first (or use --to) if you want to try other ways to r
 
 Of a store it takes the partitions one after the other, then the journal, as --journal does, and writes
 to those alone that are damaged: each of them is tried out first. --gaps lists the offsets of all
-partitions; --to is for one log.
+partitions; --to is for one log. --journal is for the journal alone.
 
-With --journal, <dir> is a store that opens read-only because its journal is damaged. It prints
+Of the journal of a store, which opens read-only when it is damaged, it prints
   lost     entries of the journal that nobody can read any more: what they changed is not known
   misfits  entries that do not fit what is left, as the deletion of a topic whose creation is lost
   order    a topic whose partitions were put in the order of their directories
@@ -83,7 +83,10 @@ export const repairVerb: Verb<RepairVerbOptions> = {
       'topic',
       'partition',
     ]),
-    new Option('--adopt', 'with --journal: take up topics and partitions that no entry knows'),
+    new Option(
+      '--adopt',
+      'of a store: take up topics and partitions that no entry of its journal knows',
+    ),
     JSON_OPTION,
   ],
   help: {
@@ -127,9 +130,11 @@ async function run(
     await checkQuiet(journal, options);
     return runJournalRepair(context, path, options);
   }
-  if (options.adopt === true) throw new UsageError('--adopt goes with --journal');
   const chosen = await chooseLogs(context, path, options);
   const isStore = chosen === null && (await classifyPath(path)) === 'store';
+  if (options.adopt === true && (!isStore || options.pruneQuarantine === true)) {
+    throw new UsageError('--adopt is for a journal: it goes with --journal, or a store');
+  }
   const logs = isStore ? await allLogs(context, path) : (chosen?.map((log) => log.path) ?? [path]);
   if (chosen === null && !isStore) await checkReadablePath(path);
   if (options.pruneQuarantine === true) return prune(context, { path, logs }, options);
