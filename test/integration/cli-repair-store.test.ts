@@ -1,5 +1,5 @@
 /** `varve repair <store>`, and with `--topic`, as a user runs it. */
-import { appendFile, cp, readFile, truncate } from 'node:fs/promises';
+import { appendFile, cp, readFile, rm, truncate } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
@@ -151,6 +151,16 @@ describe('a store', () => {
     expect(done.stdout).toMatch(/\nrepaired 2 of 3 logs\n$/);
     expect((await runCli(['verify', path])).exitCode).toBe(ExitCode.ok);
     expect((await runCli(['cat', path, ...ORDERS])).stdout).toBe('b\nc\nd\ncommitted\nx\ny\n');
+  });
+
+  test('whose journal is gone is not touched', async () => {
+    const { path } = await damagedOrders();
+    await rm(join(path, 'journal'), { recursive: true });
+    const before = await traceOf(path);
+    const refused = await runCli(['repair', path, '--yes']);
+    expect(refused).toMatchObject({ exitCode: ExitCode.corrupt, stdout: '' });
+    expect(refused.stderr).toMatch(/the journal of .* is gone, .*\nhint: varve ls lists the dir/);
+    expect(await traceOf(path)).toEqual(before);
   });
 
   test('with a torn tail alone: no damage, and it is cut off', async () => {

@@ -7,9 +7,10 @@ import { OverlayFileSystem } from '../../src/io/overlay-file-system.ts';
 import { repairLog, type RepairReport } from '../../src/log/repair-log.ts';
 import { repairJournal } from '../../src/store/repair-journal.ts';
 import type { CommandContext } from '../command.ts';
-import { UsageError } from '../command-error.ts';
+import { CommandError, UsageError } from '../command-error.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { listSegmentFiles } from '../log-path.ts';
 import {
   giveAccount,
   outcomeOf,
@@ -17,7 +18,7 @@ import {
   type RepairAccount,
   type RepairOutcome,
 } from '../repair-outcome.ts';
-import { formatPlural } from '../units.ts';
+import { formatBytes, formatPlural } from '../units.ts';
 import {
   isJournalDamaged,
   journalOutcomeOf,
@@ -47,7 +48,7 @@ interface Outcome {
   readonly isDryRun: boolean;
   /** Of partitions, also the sound ones. */
   readonly logs: readonly RepairOutcome[];
-  /** Null when it was not asked for. */
+  /** Null when it was not asked for, or a new store has none yet. */
   readonly journal: JournalOutcome | null;
 }
 
@@ -76,15 +77,20 @@ class StoreRepairer {
     const { path, isWhole } = this.#work;
     const isDryRun = this.#isDryRun;
     const partitions = this.#work.logs.filter((log) => relative(path, log) !== JOURNAL_DIRECTORY);
+    const hasJournal = partitions.length < this.#work.logs.length;
+    if (isWhole && !hasJournal && partitions.length > 0) throw noJournal(path);
+    const segments = (await Promise.all(this.#work.logs.map(listSegmentFiles))).flat();
+    const sizeBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+    const size = `${formatBytes(sizeBytes)} in ${formatPlural(segments.length, 'segment')}`;
+    this.#context.note(`reading ${size} of ${formatPlural(this.#work.logs.length, 'log')}`);
     const logs: RepairOutcome[] = [];
     for (const log of partitions) {
-      this.#context.note(`reading ${this.#placeOf(log)}`);
       const outcome = outcomeOf(await this.#repairLog(log), { path: log, isDryRun });
       this.#tell(log, hasNews(outcome), () => writeOutcome(this.#context, outcome, false));
       await this.#context.output.drain();
       logs.push(outcome);
     }
-    const journal = isWhole ? await this.#repairJournal() : null;
+    const journal = hasJournal ? await this.#repairJournal() : null;
     return this.#account({ path, isDryRun, logs, journal });
   }
 
@@ -161,6 +167,14 @@ interface Found {
 
 function hasNews(outcome: RepairOutcome): boolean {
   return isToRepair(outcome) || outcome.gaps.length > 0;
+}
+
+function noJournal(path: string): CommandError {
+  return new CommandError(
+    ExitCode.corrupt,
+    `the journal of ${path} is gone, and nothing can make it again`,
+    'varve ls lists the directories of its logs: cat, export and repair take them one by one',
+  );
 }
 
 function verdict(isDryRun: boolean, repaired: number, count: number): string {
