@@ -20,8 +20,9 @@ interface GroupsDescribeOptions extends TopicChoice {
 
 const NOTES = `"committed" is the next offset to read, "-" where the group never committed; "lag" is how many offsets it
 has yet to read, of those that are left, and "oldest unread" how long the first of them has been
-there, by append time. Of long metadata the table has the beginning, JSON all. Its members are known only to the process that has the store open: "members"
-is null in JSON, and missing in text, when no such process was asked.`;
+there, by append time. Of long metadata the table has the beginning, JSON all. Its members are
+known only to the process that has the store open: "members" is null in JSON, and missing in text,
+when no such process was asked.`;
 
 export const groupsDescribeVerb: Verb<GroupsDescribeOptions> = {
   name: 'groups describe',
