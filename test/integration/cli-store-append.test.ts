@@ -310,6 +310,7 @@ describe('while input comes', () => {
     const { exitCode, stderr } = await ended;
     expect(exitCode).toBe(ExitCode.notFound);
     expect(stderr).toContain('stopped at line 3 of the input; 2 records stored');
+    expect(stderr).toContain('up to 1 record more may be stored');
     expect(stderr).toContain('error: there is no topic t');
   });
 

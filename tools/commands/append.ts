@@ -176,7 +176,7 @@ async function appendToTopic(
     } catch (error) {
       const { doubtfulCount } = sink;
       if (doubtfulCount > 0) {
-        context.note(`of ${formatPlural(doubtfulCount, 'record')} behind them, some may be stored`);
+        context.note(`up to ${formatPlural(doubtfulCount, 'record')} more may be stored`);
       }
       throw error;
     }
