@@ -95,7 +95,9 @@ const KNOWN_FAILURES: Partial<Record<ErrorCode, KnownFailure>> = {
   },
   ERR_VARVE_CONFLICT: {
     exitCode: ExitCode.failure,
-    hint: 'only the store that owns this log may write to it; verbs that read work',
+    hint:
+      'only the store that owns this log may write to it; verbs that read work, and append and import ' +
+      'take the store with --topic',
   },
 };
 

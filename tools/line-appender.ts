@@ -1,5 +1,5 @@
-/** Lines of input to records of a log, many in flight, and an exact count of what is stored. */
-import type { Log, RecordInput } from '../src/index.ts';
+/** Lines of input to records of a log or a topic, many in flight, and an exact count of what is stored. */
+import type { RecordInput } from '../src/index.ts';
 import { recordFromJson } from './record-json.ts';
 
 /** How lines become records. */
@@ -12,6 +12,22 @@ export interface LineOptions {
 
 /** Bytes that wait for the disk: a few syncs' worth, far below the log's own bound. */
 const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
+
+/** What a record holds in memory beside its value, roughly: empty lines are not free. */
+const RECORD_BYTES = 64;
+
+/** Where records go. A log is one; a topic counts from 0 what this input brought it. */
+export interface RecordSink {
+  /** Of the next record. */
+  readonly endOffset: number;
+  /** Checks all records before it takes one. @throws at once for a record that it refuses */
+  appendBatch(
+    records: readonly RecordInput<Uint8Array>[],
+    options: { readonly expectedOffset: number },
+  ): Promise<unknown>;
+  /** Until nothing is on its way. */
+  flushed(): Promise<void>;
+}
 
 interface NumberedRecord {
   readonly record: RecordInput<Uint8Array>;
@@ -30,17 +46,17 @@ export class LineAppender {
   storedBytes = 0;
   /** The line that was read last, from 1. */
   lineNumber = 0;
-  readonly #log: Log<Uint8Array>;
+  readonly #sink: RecordSink;
   #nextOffset: number;
   #inFlightBytes = 0;
   #failure: Error | null = null;
   /** Settles when everything appended so far has; never rejects. */
   #settled: Promise<void> = Promise.resolve();
 
-  constructor(log: Log<Uint8Array>) {
-    this.#log = log;
-    this.baseOffset = log.endOffset;
-    this.#nextOffset = log.endOffset;
+  constructor(sink: RecordSink) {
+    this.#sink = sink;
+    this.baseOffset = sink.endOffset;
+    this.#nextOffset = sink.endOffset;
   }
 
   /** Whether the log refused or failed an append. */
@@ -79,8 +95,8 @@ export class LineAppender {
   async settle(): Promise<void> {
     await this.#settled;
     try {
-      await this.#log.flushed();
-      this.storedCount = this.#log.endOffset - this.baseOffset;
+      await this.#sink.flushed();
+      this.storedCount = this.#sink.endOffset - this.baseOffset;
     } catch {
       // The writer stopped: what it had not acknowledged, only the next open can tell.
     }
@@ -110,9 +126,10 @@ export class LineAppender {
     if (numbered.length === 0 || this.#failure !== null) return;
     const records = numbered.map(({ record }) => record);
     const valueBytes = records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
-    const appended = this.#log.appendBatch(records, { expectedOffset: this.#nextOffset });
+    const appended = this.#sink.appendBatch(records, { expectedOffset: this.#nextOffset });
     this.#nextOffset += records.length;
-    this.#inFlightBytes += valueBytes;
+    const heldBytes = valueBytes + records.length * RECORD_BYTES;
+    this.#inFlightBytes += heldBytes;
     const before = this.#settled;
     this.#settled = (async () => {
       try {
@@ -122,7 +139,7 @@ export class LineAppender {
       } catch (error) {
         this.#failure ??= error instanceof Error ? error : new Error(String(error));
       }
-      this.#inFlightBytes -= valueBytes;
+      this.#inFlightBytes -= heldBytes;
       await before;
     })();
   }

@@ -85,7 +85,7 @@ function storeForLog(path: string): UsageError {
   return new UsageError(
     `${path} is a store, not a log`,
     'varve ls lists the logs in it, each a directory topics/<topic>/<partition>; ' +
-      'cat, tail, export, info, dump, verify and repair take --topic',
+      'cat, tail, export, append, import, info, dump, verify and repair take --topic',
   );
 }
 

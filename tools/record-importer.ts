@@ -1,7 +1,7 @@
 /** Records of an export into a log: in order, once, and the same when it is done again. */
 import { CorruptLogError } from '../src/index.ts';
-import type { Log, RecordInput } from '../src/index.ts';
-import { placeAt } from '../src/log/placement.ts';
+import type { RecordInput } from '../src/index.ts';
+import { placeAt, type PlaceableLog } from '../src/log/placement.ts';
 import { CommandError, UsageError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
 
@@ -20,12 +20,12 @@ export class RecordImporter {
   placedCount = 0;
   /** Of those, how many were there before. */
   readonly heldCount: number;
-  readonly #log: Log<Uint8Array>;
+  readonly #log: PlaceableLog;
   #group: RecordInput<Uint8Array>[] = [];
   #groupBytes = 0;
 
   /** @throws UsageError when the log ends below `baseOffset`: what is between was never imported */
-  constructor(log: Log<Uint8Array>, baseOffset: number) {
+  constructor(log: PlaceableLog, baseOffset: number) {
     if (baseOffset > log.endOffset) {
       throw new UsageError(
         `--at ${baseOffset} is above the end of the log, offset ${log.endOffset}`,
@@ -75,7 +75,7 @@ function sizeOf({ value, key, headers }: RecordInput<Uint8Array>): number {
 }
 
 /** What `placeAt` throws when the log has something else there; damage names a segment. */
-function isOtherRecord(error: unknown, log: Log<Uint8Array>): error is CorruptLogError {
+function isOtherRecord(error: unknown, log: PlaceableLog): error is CorruptLogError {
   return error instanceof CorruptLogError && error.details.file === log.path;
 }
 

@@ -25,6 +25,12 @@ export const PARTITION_OPTIONS: readonly Option[] = [
   ),
 ];
 
+/** @throws UsageError for a partition of no topic */
+export function checkChoice({ topic, partition }: PartitionChoice): void {
+  if (topic === undefined && partition !== undefined)
+    throw new UsageError('--partition needs --topic');
+}
+
 /** The topic's logs by partition, or the one log. Close all of them. @throws as `openToRead` */
 export async function openLogsToRead(
   path: string,
@@ -32,7 +38,7 @@ export async function openLogsToRead(
 ): Promise<readonly Log<Uint8Array>[]> {
   const { topic, partition } = options;
   if (topic === undefined) {
-    if (partition !== undefined) throw new UsageError('--partition needs --topic');
+    checkChoice(options);
     await checkReadablePath(path);
     return [await openToRead(path, options)];
   }

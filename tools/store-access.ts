@@ -25,6 +25,10 @@ export const STORE_WRITER_FILES: Readonly<Record<string, string>> = {
 
 export const STORE_ARGUMENT = { name: '<store>', description: 'the directory of the store' };
 
+/** For verbs that append to a topic. */
+export const CREATE_TOPIC_HINT =
+  'varve topics create <store> <topic> --yes creates it; varve topics ls <store> lists those there are';
+
 export const BESIDE_STORE = 'Safe: it never writes and takes no lock. It shows what was synced.';
 
 /** Of verbs that ask the owner for what it alone knows. */
@@ -100,12 +104,12 @@ export function describeTopic(store: Store, name: string): TopicDescription {
   throw noSuchTopic(store.path, name);
 }
 
-export function noSuchTopic(path: string, name: string): CommandError {
-  return new CommandError(
-    ExitCode.notFound,
-    `there is no topic ${name} in ${path}`,
-    'varve topics ls <store> lists them',
-  );
+export function noSuchTopic(
+  path: string,
+  name: string,
+  hint = 'varve topics ls <store> lists them',
+): CommandError {
+  return new CommandError(ExitCode.notFound, `there is no topic ${name} in ${path}`, hint);
 }
 
 function logForStore(path: string): UsageError {

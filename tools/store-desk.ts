@@ -13,7 +13,8 @@ import {
   OTHER_DIRECTORY,
   OwnerError,
 } from '../src/store/control-protocol.ts';
-import { listTopics, type ControlVerb } from '../src/store/control-verbs.ts';
+import type { ControlVerb } from '../src/store/control-verb.ts';
+import { listTopics } from '../src/store/control-verbs.ts';
 import type { CommandContext } from './command.ts';
 import { CommandError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -32,19 +33,20 @@ export type StoreWork<T> = (desk: StoreDesk) => Promise<T>;
 /** A look does not need the owner: it waits so long for it. */
 const LOOK_MS_MAX = 5_000;
 /** So long in silence before the user is told what the command waits for. */
-const NOTE_AFTER_MS = 5_000;
+export const NOTE_AFTER_MS = 5_000;
 /** An owner that closed between two looks leaves the lock to us. */
-const ATTEMPT_COUNT_MAX = 3;
+export const ATTEMPT_COUNT_MAX = 3;
 
-/** What is known of a topic. @throws CommandError (exit code 3) */
+/** What is known of a topic. @throws CommandError (exit code 3), with the hint */
 export async function askForTopic(
   desk: StoreDesk,
   path: string,
   topic: string,
+  hint?: string,
 ): Promise<TopicDescription> {
   const found = (await desk.ask(listTopics, {})).find(({ name }) => name === topic);
   if (found !== undefined) return found;
-  throw noSuchTopic(path, topic);
+  throw noSuchTopic(path, topic, hint);
 }
 
 /**
@@ -107,7 +109,8 @@ export async function changeStore<T>(
   }
 }
 
-async function openToChange(path: string): Promise<Store | LockedError> {
+/** The store under its lock; why not, when somebody else has that. */
+export async function openToChange(path: string): Promise<Store | LockedError> {
   try {
     return await openStore(path, { onCorruption: 'fail' });
   } catch (error) {
@@ -136,7 +139,7 @@ async function askOwner<T>(
 }
 
 /** Nobody listens: nothing was done. */
-class NoOwnerError extends Error {
+export class NoOwnerError extends Error {
   constructor() {
     super('nobody listens on control.sock');
     this.name = 'NoOwnerError';
@@ -156,7 +159,7 @@ class OwnDesk implements StoreDesk {
   }
 }
 
-class OwnerDesk implements StoreDesk {
+export class OwnerDesk implements StoreDesk {
   readonly isOwner = true;
   readonly #path: string;
   readonly #signal: AbortSignal;
@@ -201,7 +204,8 @@ function isOfOther({ details }: OwnerError): boolean {
   return hasKind && details.kind === OTHER_DIRECTORY;
 }
 
-function lockedBy({ message }: LockedError): CommandError {
+/** Of a store whose owner does not listen. */
+export function lockedBy({ message }: LockedError): CommandError {
   return new CommandError(
     ExitCode.locked,
     message,

@@ -6,30 +6,51 @@ import { MIB } from '../core/limits.ts';
 import type { ControlOptions } from './file-system.ts';
 import { GrowableBytes } from './growable-bytes.ts';
 
-/** A longer request is not for us. */
-export const REQUEST_BYTES_MAX = MIB;
+/** A longer request is not for us: the largest record that a topic may allow, in base64, fits. */
+export const REQUEST_BYTES_MAX = 24 * MIB;
+/** What the requests of all clients may take together. */
+export const REQUESTS_BYTES_MAX = 2 * REQUEST_BYTES_MAX;
 /** Time for a request to be whole, from the connection on, and for its answer to be fetched. */
 export const CLIENT_MS_MAX = 10_000;
 const NEWLINE = 10;
+
+/** Shared by the clients of an endpoint. */
+export class RequestRoom {
+  #takenBytes = 0;
+
+  /** Whether there is room, which is taken then. */
+  take(sizeBytes: number): boolean {
+    if (this.#takenBytes + sizeBytes > REQUESTS_BYTES_MAX) return false;
+    this.#takenBytes += sizeBytes;
+    return true;
+  }
+
+  give(sizeBytes: number): void {
+    this.#takenBytes -= sizeBytes;
+  }
+}
 
 export class ControlConnection {
   readonly #socket: Socket;
   readonly #answer: ControlOptions['answer'];
   readonly #clock: Clock;
   readonly #closed: Promise<void>;
+  readonly #room: RequestRoom;
   readonly #request = new GrowableBytes();
   #timer: Timer;
   /** Of the request, once it is whole. */
   #answering: Promise<void> | null = null;
 
-  constructor(socket: Socket, { answer, clock }: ControlOptions) {
+  constructor(socket: Socket, { answer, clock }: ControlOptions, room: RequestRoom) {
     this.#socket = socket;
     this.#answer = answer;
     this.#clock = clock;
+    this.#room = room;
     this.#timer = this.#destroyLater();
     this.#closed = new Promise((resolve) => {
       socket.once('close', () => {
         this.#timer.cancel();
+        void this.#forget(); // Also when the client left: what it sent is being worked on.
         resolve();
       });
     });
@@ -54,12 +75,18 @@ export class ControlConnection {
     await this.#closed;
   }
 
+  async #forget(): Promise<void> {
+    await this.#answering;
+    this.#room.give(this.#request.sizeBytes);
+  }
+
   #take(chunk: Buffer): void {
     if (this.#answering !== null) return; // There is one request per connection.
     const end = chunk.indexOf(NEWLINE);
     const part = end < 0 ? chunk : chunk.subarray(0, end);
     const { sizeBytes } = this.#request;
-    if (sizeBytes + part.length > REQUEST_BYTES_MAX) {
+    const isTooLong = sizeBytes + part.length > REQUEST_BYTES_MAX;
+    if (isTooLong || !this.#room.take(part.length)) {
       this.#socket.destroy();
       return;
     }

@@ -5,7 +5,7 @@
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 
-import { ControlConnection } from './control-connection.ts';
+import { ControlConnection, RequestRoom } from './control-connection.ts';
 import { prepareControlPlace, type ControlPlace } from './control-place.ts';
 import type { ControlEndpoint, ControlOptions } from './file-system.ts';
 import { toIoError } from './io-error.ts';
@@ -32,9 +32,10 @@ export async function openControlEndpoint(
 
 async function listen(place: ControlPlace, options: ControlOptions): Promise<ControlEndpoint> {
   const connections = new Set<ControlConnection>();
+  const room = new RequestRoom();
   // Half open: a client may end its side behind the request, as a pipe to a command does.
   const server = createServer({ allowHalfOpen: true }, (socket) => {
-    const connection = new ControlConnection(socket, options);
+    const connection = new ControlConnection(socket, options, room);
     connections.add(connection);
     void connection.closed.then(() => connections.delete(connection));
   });

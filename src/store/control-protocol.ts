@@ -10,7 +10,8 @@
 import { argumentError } from '../core/assert.ts';
 import { ConflictError, UnsupportedVersionError } from '../core/errors.ts';
 import { fieldsOf, nullable, structWith, text } from '../core/shape.ts';
-import { CONTROL_VERBS, type ControlVerb } from './control-verbs.ts';
+import type { ControlVerb } from './control-verb.ts';
+import { CONTROL_VERBS } from './control-verbs.ts';
 import type { Store } from './store.ts';
 
 const CONTROL_VERSION = 1;

@@ -29,15 +29,9 @@ import { DURABILITY_LEVELS } from '../log/log-options.ts';
 import type { TopicDescription } from '../topic/catalog.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
-import type { GroupListing, Store } from './store.ts';
-
-/** Something to ask of a store. */
-export interface ControlVerb<Args, Answer> {
-  readonly name: string;
-  readonly args: Shape<Args>;
-  readonly answer: Shape<Answer>;
-  run(store: Store, args: Args): Promise<Answer>;
-}
+import { controlVerb, type ControlVerb } from './control-verb.ts';
+import { appendRecords, settlePartition } from './record-verbs.ts';
+import type { GroupListing } from './store.ts';
 
 const count = integer();
 
@@ -287,13 +281,10 @@ export const CONTROL_VERBS: readonly ControlVerb<unknown, unknown>[] = [
   addPartitions,
   deleteTopic,
   deleteRecords,
+  appendRecords,
+  settlePartition,
   describeGroup,
   resetGroup,
   deleteGroup,
   liveStats,
 ];
-
-/** Gives a verb the types that its shapes have. */
-function controlVerb<Args, Answer>(verb: ControlVerb<Args, Answer>): ControlVerb<Args, Answer> {
-  return verb;
-}

@@ -213,7 +213,9 @@ test.each(['cat', 'tail', 'export', 'dump', 'append', 'import'])(
     const { exitCode, stdout, stderr } = await runCli([verb, path], { input: 'x\n' });
     expect({ exitCode, stdout }).toEqual({ exitCode: ExitCode.usage, stdout: '' });
     expect(stderr).toContain('is a store, not a log\nhint: varve ls lists the logs in it');
-    expect(stderr).toContain('cat, tail, export, info, dump, verify and repair take --topic\n');
+    expect(stderr).toContain(
+      'cat, tail, export, append, import, info, dump, verify and repair take --topic\n',
+    );
     expect(await traceOf(path)).toEqual(before);
   },
 );

@@ -1,4 +1,4 @@
-/** `varve append <dir>`: stdin into a log, one record per line. */
+/** `varve append <dir>`: stdin into a log or a topic, one record per line. */
 import { Option } from 'commander';
 import { openLog } from '../../src/index.ts';
 import type { CompressionName, DurabilityLevel } from '../../src/index.ts';
@@ -10,13 +10,20 @@ import { WRITER_FILES } from '../help-text.ts';
 import { LineAppender } from '../line-appender.ts';
 import { splitLines } from '../line-splitter.ts';
 import { checkWritablePath } from '../log-path.ts';
+import { checkPartition } from '../partition-offsets.ts';
+import { parseCount } from '../ranges.ts';
+import { checkChoice, type PartitionChoice } from '../record-logs.ts';
+import { checkStorePath, CREATE_TOPIC_HINT, STORE_WRITER_FILES } from '../store-access.ts';
+import { askForTopic } from '../store-desk.ts';
+import { relayToStore } from '../store-relay.ts';
+import { TopicSink, type PartitionShare } from '../topic-sink.ts';
 import { formatBytes, formatCount, formatDuration, formatPlural } from '../units.ts';
 
-interface AppendVerbOptions {
+interface AppendVerbOptions extends PartitionChoice {
   readonly ndjson?: true;
   readonly keySeparator?: string;
   readonly durability: DurabilityLevel;
-  readonly compression: CompressionName;
+  readonly compression?: CompressionName;
   readonly json?: true;
 }
 
@@ -27,16 +34,26 @@ const NOTES = `A line ends at its line feed, which is not stored; everything els
 empty lines too. So a value that holds a line feed needs --ndjson, whose lines look like
   {"key": "SAN", "value": "text", "headers": {"h": "x"}, "createTimeMs": 978307200000}
 where only "value" must be there. Bytes that are not UTF-8 are {"base64": "AAEC"}, and a null value
-makes a tombstone. The output of varve cat --json is such input.`;
+makes a tombstone. The output of varve cat --json is such input.
+
+With --topic, a record goes to the partition that its key chooses, as in Kafka; records without a key
+go to one partition for a while, then to another; --partition is for all of them. The records of one
+partition keep their order.`;
 
 export const appendVerb: Verb<AppendVerbOptions> = {
   name: 'append',
   summary: 'store stdin, one record per line',
   description:
-    'Append stdin to a log, one record per line. Creates the log when it does not exist.\n' +
+    'Append stdin to a log, which is created when it does not exist, or to a topic of a store; one\n' +
+    'record per line.\n' +
     'Returns when everything is stored at the chosen level; Ctrl-C keeps what was read so far.',
-  argument: { name: '<dir>', description: 'the log; created when missing' },
+  argument: { name: '<dir>', description: 'the log, created when missing; with --topic the store' },
   options: [
+    new Option('--topic <name>', 'append to this topic of a store'),
+    new Option(
+      '--partition <number>',
+      'of the topic, this one (default: by key, as the topic chooses)',
+    ).argParser(parseCount),
     new Option('--ndjson', 'lines are JSON objects: key, value, headers, createTimeMs'),
     new Option(
       '-K, --key-separator <text>',
@@ -45,30 +62,34 @@ export const appendVerb: Verb<AppendVerbOptions> = {
     new Option('--durability <level>', 'what a stored record survives: sync also a power cut')
       .choices(['os', 'interval', 'sync'])
       .default('sync'),
-    new Option('--compression <name>', 'compress batches; zstd needs Node.js 22.15 or 23.8')
-      .choices(COMPRESSION_NAMES)
-      .default('none'),
+    new Option(
+      '--compression <name>',
+      'of a log: compress batches; zstd needs Node.js 22.15 or 23.8 (default: none)',
+    ).choices(COMPRESSION_NAMES),
     new Option('--json', 'print the summary as JSON on stdout'),
   ],
   help: {
     notes: NOTES,
     besideWriter:
-      'One process writes at a time: exit 5 while another one has the log. Readers go on.',
+      'One process writes at a time: exit 5 while another one has the log. Readers go on. Of a store\n' +
+      'that a process has open, that process does it, through control.sock; when that one closes it\n' +
+      'meanwhile, the verb goes on under the lock of the store.',
     exitCodes: {
       0: true,
       1: true,
       2: 'The command line or a line of the input is wrong; what stands before it is stored.',
-      4: 'The tail of the log is damaged; nothing was appended.',
+      3: 'There is no such store or topic.',
+      4: 'The tail of the log, or the store, is damaged; nothing was appended.',
       5: true,
       130: true,
     },
-    files: WRITER_FILES,
-    seeAlso: ['cat', 'import', 'repair'],
+    files: { ...WRITER_FILES, ...STORE_WRITER_FILES },
+    seeAlso: ['cat', 'import', 'topics create', 'repair'],
     examples: [
       { command: 'seq 1 1000 | varve append ./numbers', does: 'a thousand records' },
       {
-        command: 'varve append ./users -K : < /etc/passwd',
-        does: 'keyed by what stands before the colon',
+        command: 'varve append ./store --topic users -K : < /etc/passwd',
+        does: 'into a topic, keyed by what stands before the colon',
       },
       {
         command: 'varve cat ./a --json | varve append ./b --ndjson',
@@ -89,20 +110,89 @@ async function run(
       '--key-separator must not be empty',
       'varve append --help shows how it is used',
     );
-  await checkWritablePath(path);
-  const { durability, compression } = options;
-  const log = await openLog(path, { durability, compression });
+  checkChoice(options);
+  const { topic } = options;
   const startMs = performance.now();
+  const done = await (topic === undefined
+    ? appendToLog(context, path, options)
+    : appendToTopic(context, path, { ...options, topic }));
+  const durationMs = performance.now() - startMs;
+  writeSummary(context, { ...done, path, options, durationMs });
+  return context.signal.aborted ? ExitCode.interrupted : ExitCode.ok;
+}
+
+/** What was stored, and where. */
+interface Appended {
+  readonly recordCount: number;
+  readonly valueBytes: number;
+  /** Where, for people; empty when nothing was. */
+  readonly place: string;
+  /** The same, for programs. */
+  readonly placeJson: object;
+}
+
+async function appendToLog(
+  context: CommandContext,
+  path: string,
+  options: AppendVerbOptions,
+): Promise<Appended> {
+  await checkWritablePath(path);
+  const { durability, compression = 'none' } = options;
+  const log = await openLog(path, { durability, compression });
   const appender = new LineAppender(log);
   try {
     await appendInput(context, appender, options);
   } finally {
     await log.close();
   }
-  const { baseOffset, storedCount, storedBytes } = appender;
-  const durationMs = performance.now() - startMs;
-  writeSummary(context, { path, options, durationMs, baseOffset, storedCount, storedBytes });
-  return context.signal.aborted ? ExitCode.interrupted : ExitCode.ok;
+  const { baseOffset, storedCount: recordCount, storedBytes: valueBytes } = appender;
+  const nextOffset = baseOffset + recordCount;
+  const place = recordCount === 0 ? '' : ` at offsets ${baseOffset} to ${nextOffset - 1}`;
+  return { recordCount, valueBytes, place, placeJson: { baseOffset, nextOffset } };
+}
+
+async function appendToTopic(
+  context: CommandContext,
+  path: string,
+  options: AppendVerbOptions & { readonly topic: string },
+): Promise<Appended> {
+  const { topic, partition, durability, compression } = options;
+  if (compression !== undefined) {
+    throw new UsageError(
+      '--compression is for a log of its own: a topic compresses as it was told to',
+      'varve topics alter <store> <topic> --compression changes that',
+    );
+  }
+  await checkStorePath(path);
+  return relayToStore(context, path, async (desk) => {
+    const described = await askForTopic(desk, path, topic, CREATE_TOPIC_HINT);
+    if (partition !== undefined) checkPartition(partition, { ...described, topic });
+    const { recordBytesMax } = described.options;
+    const chosen = { topic, partition: partition ?? null, durability, recordBytesMax };
+    const sink = new TopicSink(desk, chosen);
+    const appender = new LineAppender(sink);
+    try {
+      await appendInput(context, appender, options);
+    } catch (error) {
+      const { doubtfulCount } = sink;
+      if (doubtfulCount > 0) {
+        context.note(`up to ${formatPlural(doubtfulCount, 'record')} more may be stored`);
+      }
+      throw error;
+    }
+    const { storedCount: recordCount, storedBytes: valueBytes } = appender;
+    const { shares } = sink;
+    const placeJson = { topic, partitions: shares };
+    return { recordCount, valueBytes, place: placeOf(topic, shares), placeJson };
+  });
+}
+
+function placeOf(topic: string, shares: readonly PartitionShare[]): string {
+  const [only, ...others] = shares;
+  if (only === undefined) return '';
+  if (others.length > 0) return ` to ${shares.length} partitions of ${topic}`;
+  const { partition, baseOffset, nextOffset } = only;
+  return ` to partition ${partition} of ${topic}, at offsets ${baseOffset} to ${nextOffset - 1}`;
 }
 
 /** Appends all of stdin and waits until it is acknowledged; Ctrl-C ends the input. */
@@ -137,33 +227,26 @@ async function appendInput(
   }
 }
 
-interface Summary {
+interface Summary extends Appended {
   readonly path: string;
   readonly options: AppendVerbOptions;
   readonly durationMs: number;
-  readonly baseOffset: number;
-  readonly storedCount: number;
-  readonly storedBytes: number;
 }
 
 function writeSummary(context: CommandContext, summary: Summary): void {
-  const { path, options, durationMs, baseOffset, storedCount: recordCount } = summary;
-  const valueBytes = summary.storedBytes;
+  const { path, options, durationMs, recordCount, valueBytes, place, placeJson } = summary;
   const recordsPerSecond = durationMs === 0 ? 0 : Math.round((recordCount / durationMs) * 1000);
-  const nextOffset = baseOffset + recordCount;
   const { durability } = options;
-  const range = recordCount === 0 ? '' : ` at offsets ${baseOffset} to ${nextOffset - 1}`;
   const rate = `${formatCount(recordsPerSecond)} records/s`;
   context.note(
-    `appended ${formatPlural(recordCount, 'record')}${range}, ${formatBytes(valueBytes)} ` +
+    `appended ${formatPlural(recordCount, 'record')}${place}, ${formatBytes(valueBytes)} ` +
       `in ${formatDuration(durationMs)} (${rate}, durability ${durability})`,
   );
   if (options.json !== true) return;
   const document = {
     path,
     recordCount,
-    baseOffset,
-    nextOffset,
+    ...placeJson,
     valueBytes,
     durability,
     durationMs: Math.round(durationMs),

@@ -1,23 +1,25 @@
-/** `varve import <dir> [file]`: an export into a log. */
+/** `varve import <dir> [file]`: an export into a log, or into a partition of a topic. */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { Option } from 'commander';
-import { openLog } from '../../src/index.ts';
-import type { DurabilityLevel, Log } from '../../src/index.ts';
-import { RECORD_BYTES_LIMIT } from '../../src/core/limits.ts';
+import type { DurabilityLevel } from '../../src/index.ts';
+import type { PlaceableLog } from '../../src/log/placement.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { CommandError, UsageError } from '../command-error.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { EXPORT_LINE_BYTES_MAX, ExportDecoder, type ExportedRecord } from '../export-format.ts';
 import { WRITER_FILES } from '../help-text.ts';
 import { splitLines } from '../line-splitter.ts';
-import { checkWritablePath } from '../log-path.ts';
+import { importTarget, type ImportTarget } from '../import-target.ts';
+import { PARTITION_OPTION } from '../partition-offsets.ts';
 import { parseCount } from '../ranges.ts';
+import type { PartitionChoice } from '../record-logs.ts';
 import { RecordImporter } from '../record-importer.ts';
+import { STORE_WRITER_FILES } from '../store-access.ts';
 import { formatCount, formatDuration, formatPlural } from '../units.ts';
 
-interface ImportVerbOptions {
+interface ImportVerbOptions extends PartitionChoice {
   readonly resume?: true;
   readonly at?: number;
   readonly durability: DurabilityLevel;
@@ -34,17 +36,22 @@ end on. So offsets stay the same only when a whole export, from offset 0 and wit
 a new log; the summary says which offset the first record had and has.
 
 --resume continues an import that was interrupted, from the same input: what the log already holds
-from --at on is compared record by record, never appended again, and the rest is appended.`;
+from --at on is compared record by record, never appended again, and the rest is appended.
+
+With --topic, all of it goes to one partition, for only a log can be compared so; nobody else should
+append to it meanwhile. To spread records by key: varve cat --json | varve append --topic --ndjson.`;
 
 export const importVerb: Verb<ImportVerbOptions> = {
   name: 'import',
   summary: 'records of an export into a log',
   description:
-    'Append the records of an export to a log, from a file or from stdin. Creates the log when it\n' +
-    'does not exist.',
-  argument: { name: '<dir>', description: 'the log; created when missing' },
+    'Append the records of an export, from a file or from stdin, to a log, which is created when it\n' +
+    'does not exist, or to a partition of a topic.',
+  argument: { name: '<dir>', description: 'the log, created when missing; with --topic the store' },
   moreArguments: [{ name: '[file]', description: 'what varve export wrote; default: stdin' }],
   options: [
+    new Option('--topic <name>', 'into this topic of a store'),
+    PARTITION_OPTION,
     new Option('--resume', 'continue an interrupted import of the same input'),
     new Option(
       '--at <offset>',
@@ -58,17 +65,19 @@ export const importVerb: Verb<ImportVerbOptions> = {
   help: {
     notes: NOTES,
     besideWriter:
-      'One process writes at a time: exit 5 while another one has the log. Readers go on.',
+      'One process writes at a time: exit 5 while another one has the log. Readers go on. Of a store\n' +
+      'that a process has open, that process does it, through control.sock; when that one closes it\n' +
+      'meanwhile, the verb goes on under the lock of the store.',
     exitCodes: {
       0: true,
       1: true,
       2: 'The command line or a line of the input is wrong; of a file nothing was stored.',
-      3: 'There is no such file.',
+      3: 'There is no such file, store or topic.',
       4: 'The input is not a whole export, or the tail of the log is damaged.',
       5: true,
       130: 'Stopped by Ctrl-C; what was acknowledged is stored, and --resume goes on.',
     },
-    files: WRITER_FILES,
+    files: { ...WRITER_FILES, ...STORE_WRITER_FILES },
     seeAlso: ['export', 'append', 'cat'],
     examples: [
       {
@@ -97,7 +106,7 @@ async function run(
       'without --resume, records go to the end of the log',
     );
   }
-  await checkWritablePath(path);
+  const target = await importTarget(context, path, options);
   if (file !== undefined) await checkFile(context, file);
   const source = file === undefined ? context.stdin : createReadStream(file);
   const { signal } = context;
@@ -106,35 +115,32 @@ async function run(
   if (signal.aborted) onAbort();
   else signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await importFrom(context, source, { path, options });
+    return await importFrom(context, source, { path, options, target });
   } finally {
     signal.removeEventListener('abort', onAbort);
     source.destroy(); // Also when the log was not opened and nobody read on.
   }
 }
 
-interface Target {
+interface Request {
   readonly path: string;
   readonly options: ImportVerbOptions;
+  readonly target: ImportTarget;
 }
 
 async function importFrom(
   context: CommandContext,
   source: Readable,
-  { path, options }: Target,
+  { path, options, target }: Request,
 ): Promise<ExitCode> {
   const lines = splitLines(source, EXPORT_LINE_BYTES_MAX);
   const first = await firstLines(context, lines);
-  const { durability } = options;
-  const log = await openLog(path, { durability, recordBytesMax: RECORD_BYTES_LIMIT });
   const startMs = performance.now();
-  let done: Imported;
-  try {
-    done = await importAll(context, log, { lines: joined(first, lines), options });
-  } finally {
-    await log.close();
-  }
-  writeSummary(context, { ...done, path, options, durationMs: performance.now() - startMs });
+  const done = await target.open((log) =>
+    importAll(context, log, { lines: joined(first, lines), options }),
+  );
+  const durationMs = performance.now() - startMs;
+  writeSummary(context, { ...done, path, options, place: target.place, durationMs });
   if (done.problem !== null) throw notWhole(done.problem, done.importer);
   return context.signal.aborted ? ExitCode.interrupted : ExitCode.ok;
 }
@@ -205,7 +211,7 @@ interface ImportInput {
 
 async function importAll(
   context: CommandContext,
-  log: Log<Uint8Array>,
+  log: PlaceableLog,
   { lines: input, options }: ImportInput,
 ): Promise<Imported> {
   const { signal } = context;
@@ -277,11 +283,12 @@ function notWhole(problem: string, importer: RecordImporter | null): CommandErro
 interface Summary extends Imported {
   readonly path: string;
   readonly options: ImportVerbOptions;
+  readonly place: ImportTarget['place'];
   readonly durationMs: number;
 }
 
 function writeSummary(context: CommandContext, summary: Summary): void {
-  const { importer, decoder, path, options, durationMs } = summary;
+  const { importer, decoder, path, options, place, durationMs } = summary;
   const { baseOffset, placedCount, heldCount } = importer;
   const alreadyThere = Math.min(heldCount, placedCount);
   const recordCount = placedCount - alreadyThere;
@@ -301,6 +308,7 @@ function writeSummary(context: CommandContext, summary: Summary): void {
   if (options.json !== true) return;
   const document = {
     path,
+    ...place,
     recordCount,
     alreadyThere,
     firstOffset: decoder.firstOffset,

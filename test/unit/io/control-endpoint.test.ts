@@ -8,7 +8,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { ManualClock } from '../../../src/core/clock.ts';
 import { askControl } from '../../../src/io/control-client.ts';
-import { CLIENT_MS_MAX, REQUEST_BYTES_MAX } from '../../../src/io/control-connection.ts';
+import {
+  CLIENT_MS_MAX,
+  REQUEST_BYTES_MAX,
+  RequestRoom,
+  REQUESTS_BYTES_MAX,
+} from '../../../src/io/control-connection.ts';
 import { CONNECTION_COUNT_MAX, openControlEndpoint } from '../../../src/io/control-endpoint.ts';
 import type { ControlEndpoint, ControlOptions } from '../../../src/io/file-system.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
@@ -199,6 +204,15 @@ describe('the socket', () => {
   });
 });
 
+test('the room for requests is given back', () => {
+  const room = new RequestRoom();
+  expect(room.take(REQUESTS_BYTES_MAX)).toBe(true);
+  expect(room.take(1)).toBe(false);
+  room.give(1);
+  expect(room.take(1)).toBe(true);
+  expect(room.take(1)).toBe(false);
+});
+
 describe('a client', () => {
   test('may end its side behind the request, and send it in pieces', async () => {
     const owner = await listening();
@@ -232,6 +246,26 @@ describe('a client', () => {
       details: { errno: 'ECONNRESET' },
     });
     expect(await ask(owner.path)).toBe('taken');
+  });
+
+  test('is turned away where the requests of all of them would take too much', async () => {
+    const held = heldAnswer();
+    let askedCount = 0;
+    let onBoth = (): void => {};
+    const both = new Promise<void>((resolve) => (onBoth = resolve));
+    const owner = await listening((request) => {
+      askedCount++;
+      if (askedCount === 2) onBoth();
+      return held.answer(request);
+    });
+    const request = 'x'.repeat(REQUEST_BYTES_MAX);
+    const first = ask(owner.path, request);
+    const second = ask(owner.path, request); // And with these two the room is taken.
+    await both;
+    await expect(ask(owner.path)).rejects.toMatchObject({ details: { errno: 'ECONNRESET' } });
+    held.finish('done');
+    expect(await Promise.all([first, second])).toEqual(['done', 'done']);
+    expect(await ask(owner.path)).toBe('done');
   });
 
   test('that says nothing, or never reads its answer, is let go after a while', async () => {

@@ -9,6 +9,7 @@ import {
   encodeRequest,
   OwnerError,
 } from '../../../src/store/control-protocol.ts';
+import type { ControlVerb } from '../../../src/store/control-verb.ts';
 import {
   addPartitions,
   alterTopic,
@@ -22,7 +23,6 @@ import {
   listTopics,
   liveStats,
   resetGroup,
-  type ControlVerb,
 } from '../../../src/store/control-verbs.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { StoreBench } from '../../support/store-fixture.ts';

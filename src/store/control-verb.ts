@@ -1,0 +1,18 @@
+/** What a verb of `control.sock` consists of. */
+import type { Shape } from '../core/shape.ts';
+import type { Store } from './store.ts';
+
+/** Something to ask of a store. */
+export interface ControlVerb<Args, Answer> {
+  readonly name: string;
+  readonly args: Shape<Args>;
+  readonly answer: Shape<Answer>;
+  run(store: Store, args: Args): Promise<Answer>;
+}
+
+/** Gives a verb the types that its shapes have. */
+export function controlVerb<Args, Answer>(
+  verb: ControlVerb<Args, Answer>,
+): ControlVerb<Args, Answer> {
+  return verb;
+}

@@ -1,0 +1,137 @@
+/**
+ * What can be asked of the process that has a store open about the records of one partition: to
+ * append some, and how far they go. Bytes are base64, for the lines of the socket are JSON.
+ */
+import { argumentError } from '../core/assert.ts';
+import {
+  choice,
+  integer,
+  list,
+  nullable,
+  optional,
+  struct,
+  structWith,
+  text,
+  type Shape,
+} from '../core/shape.ts';
+import { DURABILITY_LEVELS } from '../log/log-options.ts';
+import type { RecordInput } from '../log/record-input.ts';
+import { checkChosen } from '../topic/topic-options.ts';
+import { controlVerb } from './control-verb.ts';
+
+/** A record as the socket has it. */
+export interface SocketRecord {
+  readonly key: string | null;
+  readonly value: string | null;
+  readonly headers?: readonly SocketHeader[] | undefined;
+  readonly createTimeMs?: number | undefined;
+}
+
+export interface SocketHeader {
+  readonly name: string;
+  readonly value: string;
+}
+
+const count = integer();
+/** Of a whole number of groups of four; Buffer would skip whatever else it meets. */
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+const base64: Shape<string> = {
+  check(name, value) {
+    if (typeof value === 'string' && value.length % 4 === 0 && BASE64.test(value)) return value;
+    // What was sent is somebody's record: no message quotes it.
+    throw argumentError(TypeError, name, 'bytes in base64', typeof value);
+  },
+};
+
+const socketRecord: Shape<SocketRecord> = struct({
+  key: nullable(base64),
+  value: nullable(base64),
+  headers: optional(list(struct({ name: text, value: base64 }))),
+  createTimeMs: optional(count),
+});
+
+/**
+ * Records to the end of a topic: to one partition, or as its partitioner chooses (null).
+ *
+ * `expectedOffset`, of one partition, is that of the first record: else nothing is appended.
+ */
+export const appendRecords = controlVerb({
+  name: 'appendRecords',
+  args: struct({
+    topic: text,
+    partition: nullable(count),
+    expectedOffset: nullable(count),
+    durability: choice(DURABILITY_LEVELS),
+    records: list(socketRecord),
+  }),
+  answer: list(structWith({ partition: count, baseOffset: count, recordCount: count })),
+  async run(store, { topic, partition, expectedOffset, durability, records: sent }) {
+    const handle = await store.topic(topic, { create: false });
+    const records = sent.map(recordOf);
+    if (expectedOffset === null) {
+      const options = { durability, partition: partition ?? undefined };
+      const { placements } = await handle.appendBatch(records, options);
+      return placements;
+    }
+    const chosen = checkChosen(partition, handle.partitionCount);
+    const { baseOffset, recordCount } = await handle.partitions
+      .at(chosen)
+      .use((log) => log.appendBatch(records, { durability, expectedOffset }));
+    return [{ partition: chosen, baseOffset, recordCount }];
+  },
+});
+
+/** Makes durable what a partition holds, and tells where that begins and ends. */
+export const settlePartition = controlVerb({
+  name: 'settlePartition',
+  args: struct({ topic: text, partition: count }),
+  answer: structWith({ startOffset: count, endOffset: count }),
+  async run(store, { topic, partition }) {
+    const handle = await store.topic(topic, { create: false });
+    return handle.partitions.at(checkChosen(partition, handle.partitionCount)).use(async (log) => {
+      await log.sync();
+      return { startOffset: log.startOffset, endOffset: log.endOffset };
+    });
+  },
+});
+
+/** A record as the socket takes it. */
+export function socketRecordOf(record: RecordInput<Uint8Array>): SocketRecord {
+  const { value, key = null, headers, createTimeMs } = record;
+  const pairs = Object.entries(headers ?? {});
+  return {
+    key: key === null ? null : encode(key),
+    value: value === null ? null : encode(value),
+    ...(pairs.length === 0
+      ? {}
+      : { headers: pairs.map(([name, content]) => ({ name, value: encode(content) })) }),
+    ...(createTimeMs === undefined ? {} : { createTimeMs }),
+  };
+}
+
+function recordOf({
+  key,
+  value,
+  headers = [],
+  createTimeMs,
+}: SocketRecord): RecordInput<Uint8Array> {
+  return {
+    key: key === null ? null : decode(key),
+    value: value === null ? null : decode(value),
+    headers: Object.fromEntries(headers.map((header) => [header.name, decode(header.value)])),
+    createTimeMs,
+  };
+}
+
+function encode(content: string | Uint8Array): string {
+  const buffer =
+    typeof content === 'string'
+      ? Buffer.from(content, 'utf8')
+      : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  return buffer.toString('base64');
+}
+
+function decode(content: string): Uint8Array {
+  return Buffer.from(content, 'base64');
+}

@@ -1,0 +1,108 @@
+/** Records into a topic of a store, whoever has it: one request after the other, in order. */
+import { bytes } from '../src/index.ts';
+import type { DurabilityLevel, RecordInput } from '../src/index.ts';
+import { emptyEncodable, prepareRecord } from '../src/log/record-input.ts';
+import { appendRecords } from '../src/store/record-verbs.ts';
+import type { RecordSink } from './line-appender.ts';
+import { takeRequest } from './record-requests.ts';
+import type { StoreDesk } from './store-desk.ts';
+
+export interface TopicSinkOptions {
+  readonly topic: string;
+  /** Null = as the topic's partitioner chooses. */
+  readonly partition: number | null;
+  readonly durability: DurabilityLevel;
+  /** Of the topic. */
+  readonly recordBytesMax: number;
+}
+
+/** What one partition got; others may have appended in between. */
+export interface PartitionShare {
+  readonly partition: number;
+  readonly recordCount: number;
+  readonly baseOffset: number;
+  /** Behind the last of them. */
+  readonly nextOffset: number;
+}
+
+export class TopicSink implements RecordSink {
+  /** How many are stored. */
+  endOffset = 0;
+  /** Of a request that failed: some of them may be stored, too. */
+  doubtfulCount = 0;
+  readonly #desk: StoreDesk;
+  readonly #options: TopicSinkOptions;
+  readonly #scratch = emptyEncodable();
+  readonly #shares = new Map<number, PartitionShare>();
+  #queue: RecordInput<Uint8Array>[] = [];
+  #pumping: Promise<void> | null = null;
+  #failure: Error | null = null;
+
+  constructor(desk: StoreDesk, options: TopicSinkOptions) {
+    this.#desk = desk;
+    this.#options = options;
+  }
+
+  /** By partition. */
+  get shares(): readonly PartitionShare[] {
+    return [...this.#shares.values()].toSorted((one, two) => one.partition - two.partition);
+  }
+
+  /** The offset is that of the input: one request follows the other, so it is always right. */
+  appendBatch(records: readonly RecordInput<Uint8Array>[]): Promise<void> {
+    // Here, so that a line is named: a topic would have stored those of other partitions.
+    for (const record of records) {
+      prepareRecord(record, 0, { codec: bytes, limits: this.#options }, this.#scratch);
+    }
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    for (const record of records) this.#queue.push(record);
+    this.#pumping ??= this.#pump();
+    return this.#pumping;
+  }
+
+  async flushed(): Promise<void> {
+    await this.#pumping?.catch(() => undefined); // Whose records they were heard of it.
+  }
+
+  async #pump(): Promise<void> {
+    try {
+      for (let at = 0; at < this.#queue.length;) at += await this.#send(at);
+    } catch (error) {
+      this.#failure = error instanceof Error ? error : new Error(String(error));
+      throw this.#failure;
+    } finally {
+      this.#queue = [];
+      this.#pumping = null;
+    }
+  }
+
+  /** How many went. */
+  async #send(at: number): Promise<number> {
+    const { topic, partition, durability } = this.#options;
+    const records = takeRequest(this.#queue, at);
+    this.doubtfulCount = records.length;
+    const args = { topic, partition, expectedOffset: null, durability, records };
+    for (const placed of await this.#desk.ask(appendRecords, args)) this.#note(placed);
+    this.doubtfulCount = 0;
+    this.endOffset += records.length;
+    return records.length;
+  }
+
+  #note({
+    partition,
+    baseOffset,
+    recordCount,
+  }: {
+    readonly partition: number;
+    readonly baseOffset: number;
+    readonly recordCount: number;
+  }): void {
+    const before = this.#shares.get(partition) ?? { baseOffset, recordCount: 0 };
+    this.#shares.set(partition, {
+      partition,
+      recordCount: before.recordCount + recordCount,
+      baseOffset: before.baseOffset,
+      nextOffset: baseOffset + recordCount,
+    });
+  }
+}
