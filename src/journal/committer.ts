@@ -7,7 +7,7 @@
  */
 import { toError } from '../core/abort.ts';
 import { present } from '../core/assert.ts';
-import { FailedError, ioErrorOf, TooLargeError } from '../core/errors.ts';
+import { BackpressureError, FailedError, ioErrorOf, TooLargeError } from '../core/errors.ts';
 import { MIB } from '../core/limits.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { Appender } from '../log/appender.ts';
@@ -18,6 +18,8 @@ import { misfitError, type Misfit } from './misfits.ts';
 
 /** Records and changes of one commit, encoded; a group takes as many, and is one entry of the journal. */
 export const COMMIT_BYTES_MAX = 8 * MIB;
+/** What may wait for the journal: a bound for callers who do not wait for it themselves. */
+const WAITING_BYTES_MAX = 64 * MIB;
 
 export interface Commit {
   /** Decided by the caller: they must fit the state, also behind commits that were asked for before. */
@@ -52,6 +54,8 @@ type Holds = ReadonlyMap<Appender, HeldAppend>;
 export class Committer {
   readonly #journal: Journal;
   #waiting: Waiting[] = [];
+  /** Of all that was taken and is not answered. */
+  #queuedBytes = 0;
   #running: Promise<void> | null = null;
   /**
    * By log, until when what commits brought stays out of sight: one of them waits for room, here or in
@@ -66,7 +70,8 @@ export class Committer {
   /**
    * Commits all of it.
    *
-   * @throws TooLargeError above 8 MiB of records and changes; when nothing of it happened, the refusal of a log, as
+   * @throws TooLargeError above 8 MiB of records and changes; BackpressureError while 64 MiB wait;
+   *   when nothing of it happened, the refusal of a log, as
    *   `Log.append`, or of the journal; FailedError with `indeterminate` when only the next opening
    *   can tell; ConflictError for a change that does not fit the state: it is left out, all else stands
    *
@@ -75,14 +80,18 @@ export class Committer {
    * journal, and of one in each log that has records of others to sync first.
    */
   async commit({ changes = [], appends = [] }: Commit): Promise<CommitResult> {
+    let sizeBytes = 0;
     try {
       const encoded = changes.map((each) => this.#journal.encode(each));
-      const sizeBytes = checkSize(encoded, appends);
+      checkQueue(this.#queuedBytes);
+      sizeBytes = checkSize(encoded, appends);
+      this.#queuedBytes += sizeBytes;
       if (appends.length > 0) return await this.#append(encoded, appends, sizeBytes);
       const misfits = await this.#journal.commit(encoded, []);
       for (const misfit of misfits.values()) throw misfitError(misfit);
       return { baseOffsets: [] };
     } finally {
+      this.#queuedBytes -= sizeBytes;
       for (const { release } of appends) release?.();
     }
   }
@@ -213,6 +222,12 @@ export class Committer {
     }
     for (const waiting of group) waiting.reject(error);
   }
+}
+
+/** @throws BackpressureError */
+function checkQueue(queuedBytes: number): void {
+  if (queuedBytes < WAITING_BYTES_MAX) return;
+  throw new BackpressureError({ queuedBytes, queuedBytesMax: WAITING_BYTES_MAX });
 }
 
 /** @returns bytes of all that it brings @throws TooLargeError */

@@ -210,3 +210,32 @@ test('a log that was closed to make room needs nothing of the journal when it is
   bench.fileSystem.addFault({ operations: ['read'], path: /journal/, errno: 'EIO' });
   expect((await contents(topic))[0]).toEqual(['a', 'b', 'c']);
 });
+
+test('commits are refused while 64 MiB of them wait, and taken again when they are done', async () => {
+  const bench = new CommitBench();
+  const held = new HeldSyncs(bench.fileSystem, '/journal/');
+  const { store, topic } = await bench.open('os');
+  const value = 'x'.repeat(1_000_000);
+  const prepare = () =>
+    topic.forCommit(
+      Array.from({ length: 8 }, () => ({ value })),
+      { partition: 0 },
+    );
+  held.hold();
+  onTestFinished(() => held.release());
+  const taken = [];
+  for (let count = 0; count < 9; count++) {
+    taken.push(store.committer.commit({ appends: await prepare() })); // 72 MB.
+  }
+  await expect(store.committer.commit({ appends: await prepare() })).rejects.toMatchObject({
+    code: 'ERR_VARVE_BACKPRESSURE',
+    details: { queuedBytesMax: 64 * 1024 * 1024 },
+  });
+  held.release();
+  const results = await Promise.all(taken);
+  expect(results.map(({ baseOffsets }) => baseOffsets[0])).toEqual([
+    0, 8, 16, 24, 32, 40, 48, 56, 64,
+  ]);
+  const last = await store.committer.commit({ appends: await prepare() });
+  expect(last).toEqual({ baseOffsets: [72] });
+});
