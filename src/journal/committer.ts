@@ -71,9 +71,9 @@ export class Committer {
    * Commits all of it.
    *
    * @throws TooLargeError above 8 MiB of records and changes; BackpressureError while 64 MiB wait;
-   *   when nothing of it happened, the refusal of a log, as
-   *   `Log.append`, or of the journal; FailedError with `indeterminate` when only the next opening
-   *   can tell; ConflictError for a change that does not fit the state: it is left out, all else stands
+   *   when nothing of it happened, the refusal of a log, as `Log.append`, or of the journal;
+   *   FailedError with `indeterminate` when only the next opening can tell; ConflictError for a
+   *   change that does not fit the state: it is left out, all else stands
    *
    * Durability: survives a power cut when it resolves. Readers see the records by then, in all logs
    * at once; on a full disk they may have to wait for room. Cost: a share of one fdatasync of the

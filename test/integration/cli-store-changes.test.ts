@@ -11,21 +11,26 @@ import { openOrders, orders, partitionOf, traceOf, varve } from '../support/cli-
 import { runCli } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
+/** What a verb prints that may be a change, beside the owner: it changes nothing. */
+async function dryRunOf(path: string, args: readonly string[]): Promise<string> {
+  const before = await traceOf(path);
+  const { exitCode, stdout, stderr } = await varve(...args);
+  expect({ exitCode, stderr }).toEqual({ exitCode: ExitCode.ok, stderr: '' });
+  expect(await traceOf(path)).toEqual(before);
+  return stdout;
+}
+
 describe('topics alter', () => {
   test('prints old and new values; a dry run works beside the owner, and changes nothing', async () => {
     const { path, store } = await openOrders();
     const args = ['topics', 'alter', path, 'orders', '--retention', '7d', '--compression', 'gzip'];
-    const before = await traceOf(path);
-    const dry = await varve(...args);
-    expect(dry).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
-    expect(dry.stdout).toBe(
+    expect(await dryRunOf(path, args)).toBe(
       'option            from  to\n' +
         'retentionMs       none  604800000\n' +
         'compression       none  gzip\n' +
         'compressionLevel  none  1\n' +
         'topic orders would be altered; nothing was changed, --yes alters it\n',
     );
-    expect(await traceOf(path)).toEqual(before);
     await store.close();
     const done = await runCli([...args, '--yes', '--json']);
     expect(JSON.parse(done.stdout)).toMatchObject({
@@ -119,17 +124,13 @@ test('what is left of a deleted topic is no damage, and goes when the store is o
 describe('delete-records', () => {
   test('of partitions of a topic: what would go, then it is gone', async () => {
     const { path, store } = await openOrders();
-    const before = await traceOf(path);
     const args = ['delete-records', path, 'orders', '--before', '0:3,1:end'];
-    const dry = await varve(...args);
-    expect(dry).toMatchObject({ exitCode: ExitCode.ok, stderr: '' });
-    expect(dry.stdout).toBe(
+    expect(await dryRunOf(path, args)).toBe(
       'partition  start  new start  offsets  segments  bytes\n' +
         '        0      0          3        3         0    0 B\n' +
         '        1      0          2        2         0    0 B\n' +
         '5 offsets of orders would go; nothing was changed, --yes deletes them\n',
     );
-    expect(await traceOf(path)).toEqual(before);
     await store.close();
     const done = await runCli([...args, '--yes', '--json']);
     expect(JSON.parse(done.stdout)).toMatchObject({

@@ -11,6 +11,9 @@ async function continuations(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 }
 
+/** Writes to the log of partition 0. */
+const FIRST_LOG = { operations: ['write'], path: /topics.*\/0\/.*log$/ } as const;
+
 describe('a commit on a failing disk', () => {
   test('comes to nothing when the journal has no room, and leaves the logs open', async () => {
     const bench = new CommitBench();
@@ -55,12 +58,7 @@ describe('a commit on a failing disk', () => {
     const bench = new CommitBench();
     const { store, topic } = await bench.open();
     const [full, other] = await Promise.all([0, 1].map((at) => topic.partitions.at(at).log()));
-    bench.fileSystem.addFault({
-      operations: ['write'],
-      path: /topics.*\/0\/.*log$/,
-      errno: 'ENOSPC',
-      times: 2,
-    });
+    bench.fileSystem.addFault({ ...FIRST_LOG, errno: 'ENOSPC', times: 2 });
     const { baseOffsets } = await commit({ store, topic }, [['a', 'b'], ['c'], []]);
     expect(baseOffsets).toEqual([0, 0]);
     expect(full?.stats().pendingApplyBytes).toBeGreaterThan(0);
@@ -86,11 +84,7 @@ describe('a commit on a failing disk', () => {
     const bench = new CommitBench();
     const { store, topic } = await bench.open();
     await contents(topic); // Opens its logs.
-    bench.fileSystem.addFault({
-      operations: ['write'],
-      path: /topics.*\/0\/.*log$/,
-      errno: 'ENOSPC',
-    });
+    bench.fileSystem.addFault({ ...FIRST_LOG, errno: 'ENOSPC' });
     await commit({ store, topic }, [['a'], ['b'], []]);
     await commit({ store, topic }, [[], ['c'], ['d']]);
     await commit({ store, topic }, [[], [], ['e']]);
@@ -198,11 +192,7 @@ describe('a commit on a failing disk', () => {
     const bench = new CommitBench();
     const { store, topic } = await bench.open();
     await contents(topic); // Opens its logs.
-    bench.fileSystem.addFault({
-      operations: ['write'],
-      path: /topics.*\/0\/.*log$/,
-      errno: 'EIO',
-    });
+    bench.fileSystem.addFault({ ...FIRST_LOG, errno: 'EIO' });
     await commit({ store, topic }, [['a'], ['b'], []]);
     expect(await contents(topic)).toEqual([[], ['b'], []]);
     await expect(topic.append({ value: 'c' }, { partition: 0 })).rejects.toThrow(FailedError);
