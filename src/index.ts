@@ -21,7 +21,7 @@ export type { ConsumerGroup } from './group/consumer-group.ts';
 export type { GroupDescription } from './group/groups.ts';
 export type { PartitionLag, PartitionReset, ResetOptions, ResetTo } from './group/group-admin.ts';
 export type { AutoCommit, GroupOptions, GroupReadOptions } from './group/group-options.ts';
-export type { StartFrom } from './group/start-position.ts';
+export type { StartFrom } from './topic/start-position.ts';
 
 export { openLog } from './log/open-log.ts';
 export type { Log } from './log/log.ts';
@@ -74,7 +74,6 @@ export {
   DiskFullError,
   ERROR_CODES,
   FailedError,
-  FencedError,
   InvalidValueError,
   IoError,
   isStoreError,
@@ -95,3 +94,4 @@ export {
   type OffsetRangeDetails,
   type UnavailableMechanism,
 } from './core/errors.ts';
+export { FencedError, LeaseLostError, type LeaseEnd } from './core/ownership-errors.ts';

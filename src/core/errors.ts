@@ -30,6 +30,7 @@ export const ERROR_CODES = {
   ERR_VARVE_NOT_FOUND: 'the named thing does not exist',
   ERR_VARVE_CONFLICT: 'the stored state and the requested options contradict each other',
   ERR_VARVE_FENCED: 'the member does not own the partition any more',
+  ERR_VARVE_LEASE_LOST: 'the lease is over: the record may be with somebody else',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -365,22 +366,6 @@ export class ConflictError extends StoreError {
   constructor(details: ConflictError['details']) {
     const { kind, name, stored, requested } = details;
     super(`${kind} ${name}: stored ${stored}, requested ${requested}`);
-    this.details = details;
-  }
-}
-
-/** The member of a consumer group lost the partition: another one may read it. Nothing changed. */
-export class FencedError extends StoreError {
-  readonly code = 'ERR_VARVE_FENCED';
-  readonly details: {
-    readonly group: string;
-    readonly member: string;
-    readonly partition: number;
-  };
-
-  constructor(details: FencedError['details']) {
-    const { group, member, partition } = details;
-    super(`${member} of group ${group} does not own partition ${partition} any more`);
     this.details = details;
   }
 }

@@ -1,7 +1,8 @@
 /** One member of a consumer group, as its users hold it: read, commit, seek, pause, leave. */
 import { toError } from '../core/abort.ts';
 import { argumentError, checkArray } from '../core/assert.ts';
-import { ClosedError, FencedError } from '../core/errors.ts';
+import { ClosedError } from '../core/errors.ts';
+import { FencedError } from '../core/ownership-errors.ts';
 import { RecordBatch } from '../log/record.ts';
 import {
   checkPosition,
@@ -21,7 +22,7 @@ import type { CommittedPosition } from './group-state.ts';
 import { checkTopic, notOwned, type ConsumerGroupParts, type GroupShared } from './group-shared.ts';
 import { isLost, PartitionFeed, type BatchSource } from './partition-feed.ts';
 import { anchorStarts } from './start-anchor.ts';
-import { checkStart, readFromOf, type StartFrom } from './start-position.ts';
+import { checkStart, readFromOf, type StartFrom } from '../topic/start-position.ts';
 
 /**
  * A member of a consumer group: it reads the partitions that it owns, each of which no other member
@@ -49,7 +50,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   #closing: Promise<void> | null = null;
 
   readonly #rights = new CommitRights((ownership) => {
-    if (!this.#isValid(ownership)) throw this.#notOwned(ownership.partition);
+    if (!this.#isValid(ownership)) throw this.#notOwned(ownership);
   });
 
   /** @internal */
@@ -374,7 +375,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     const feed = this.#feeds.get(partition);
     if (feed !== undefined) return feed;
     const ownership = this.#shared.coordinator.ownershipOf(this.#memberId, partition);
-    if (ownership === null) throw this.#notOwned(partition);
+    if (ownership === null) throw this.#notOwned({ partition });
     return this.#begin(ownership);
   }
 
@@ -382,9 +383,8 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     return this.#shared.coordinator.isValid(this.#memberId, ownership);
   }
 
-  #notOwned(partition: number): Error {
-    return notOwned(this.#shared, this.#memberId, partition);
-  }
+  #notOwned = ({ partition }: Pick<Ownership, 'partition'>): Error =>
+    notOwned(this.#shared, this.#memberId, partition);
 
   #join(): string {
     const { pollMsMax } = this.#settings;

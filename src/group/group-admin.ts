@@ -1,11 +1,11 @@
 /** Looking at consumer groups, and setting them back or forth: how far behind each one is. */
 import { argumentError, checkArray, checkInteger } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
-import { appendTimeAt, resolveOffset, type PartitionLog } from './partition-log.ts';
+import { appendTimeAt, resolveOffset, type PartitionLog } from '../topic/partition-log.ts';
 import { checkPosition, type CommitPosition } from './commit-positions.ts';
 import type { CommittedPosition } from './group-state.ts';
 import { checkBoolean, plainOptions } from '../core/options.ts';
-import { checkStart, readFromOf, START_FORMS, type StartFrom } from './start-position.ts';
+import { checkStart, readFromOf, START_FORMS, type StartFrom } from '../topic/start-position.ts';
 
 /** How far a group has come in one partition. */
 export interface PartitionLag {

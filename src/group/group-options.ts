@@ -2,7 +2,7 @@
 import { checkSignal } from '../core/abort.ts';
 import { checkChoice, checkFunction, checkInteger } from '../core/assert.ts';
 import { checkBoolean, plainOptions } from '../core/options.ts';
-import { checkStart, type StartFrom } from './start-position.ts';
+import { checkStart, type StartFrom } from '../topic/start-position.ts';
 
 /** When a member's positions are committed without its asking. */
 export type AutoCommit = 'never' | 'before' | 'after';

@@ -1,6 +1,6 @@
 /** What the members of one group share. */
 import type { Clock } from '../core/clock.ts';
-import { FencedError } from '../core/errors.ts';
+import { FencedError } from '../core/ownership-errors.ts';
 import type { Log } from '../log/log.ts';
 import type { GroupCoordinator } from './coordinator.ts';
 import type { GroupSettings } from './group-options.ts';

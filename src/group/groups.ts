@@ -36,7 +36,7 @@ import {
   type GroupName,
 } from './group-state.ts';
 import { OffsetCommitter } from './offset-committer.ts';
-import type { PartitionLog } from './partition-log.ts';
+import type { PartitionLog } from '../topic/partition-log.ts';
 
 export interface GroupsParts {
   readonly journal: Journal;

@@ -3,8 +3,8 @@ import { present } from '../core/assert.ts';
 import type { Ownership } from './coordinator.ts';
 import type { GroupShared } from './group-shared.ts';
 import type { PositionChange } from './group-state.ts';
-import { resolveOffset } from './partition-log.ts';
-import { readFromOf, type StartFrom } from './start-position.ts';
+import { resolveOffset } from '../topic/partition-log.ts';
+import { readFromOf, type StartFrom } from '../topic/start-position.ts';
 
 export interface Anchoring {
   /** Partitions that came to a member. */

@@ -1,6 +1,6 @@
 /** Members of one consumer group whose handlers end when a test says so, and what is wrong with them. */
 import type { ManualClock } from '../../src/core/clock.ts';
-import { FencedError } from '../../src/core/errors.ts';
+import { FencedError } from '../../src/core/ownership-errors.ts';
 import type { ConsumerGroup } from '../../src/group/consumer-group.ts';
 import type { RecordBatch } from '../../src/log/record.ts';
 import type { StoreTopic } from '../../src/store/store-topic.ts';

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 
 import * as errors from '../../../src/core/errors.ts';
+import * as ownership from '../../../src/core/ownership-errors.ts';
 import { argumentError } from '../../../src/core/assert.ts';
 import { ioError, toIoError } from '../../../src/io/io-error.ts';
 
@@ -106,8 +107,18 @@ const TABLE: readonly Row[] = [
     'log /d: stored 1, requested 2',
   ],
   [
-    new errors.FencedError({ group: 'g', member: 'member-1', partition: 3 }),
+    new ownership.FencedError({ group: 'g', member: 'member-1', partition: 3 }),
     'member-1 of group g does not own partition 3 any more',
+  ],
+  [
+    new ownership.LeaseLostError({
+      topic: 't',
+      group: 'g',
+      partition: 3,
+      offset: 7,
+      reason: 'expired',
+    }),
+    'the lease of offset 7 in partition 3 of t, group g, is over: expired',
   ],
 ];
 
@@ -128,9 +139,9 @@ describe('the table of errors', () => {
     expect(error).toHaveProperty('details');
   });
 
-  test('has every class that the module exports', () => {
+  test('has every class that the modules export', () => {
     const built = new Set<unknown>(TABLE.map(([error]) => error.constructor));
-    const missing = Object.entries(errors)
+    const missing = Object.entries({ ...errors, ...ownership })
       .filter(([name]) => /^[A-Z].*Error$/.test(name) && name !== 'StoreError')
       .filter(([, value]) => !built.has(value))
       .map(([name]) => name);

@@ -1,0 +1,49 @@
+/** Somebody used a right that is not his any more: a partition of a group, a lease. */
+import { StoreError } from './errors.ts';
+
+/** The member of a consumer group lost the partition: another one may read it. Nothing changed. */
+export class FencedError extends StoreError {
+  readonly code = 'ERR_VARVE_FENCED';
+  readonly details: {
+    readonly group: string;
+    readonly member: string;
+    readonly partition: number;
+  };
+
+  constructor(details: FencedError['details']) {
+    const { group, member, partition } = details;
+    super(`${member} of group ${group} does not own partition ${partition} any more`);
+    this.details = details;
+  }
+}
+
+/** How a lease ended for its holder. */
+export type LeaseEnd =
+  /** It was not renewed in time, or had lasted as long as a lease may. */
+  | 'expired'
+  /** The holder settled the record already, in another way. */
+  | 'settled'
+  /** Whoever held it was closed, or the store was. */
+  | 'closed'
+  /** It is of an earlier process, or of no lease that there was. */
+  | 'unknown';
+
+/** The lease is over: the record may be with somebody else. Nothing changed. */
+export class LeaseLostError extends StoreError {
+  readonly code = 'ERR_VARVE_LEASE_LOST';
+  readonly details: {
+    readonly topic: string;
+    readonly group: string;
+    readonly partition: number;
+    readonly offset: number;
+    readonly reason: LeaseEnd;
+  };
+
+  constructor(details: LeaseLostError['details']) {
+    const { topic, group, partition, offset, reason } = details;
+    super(
+      `the lease of offset ${offset} in partition ${partition} of ${topic}, group ${group}, is over: ${reason}`,
+    );
+    this.details = details;
+  }
+}
