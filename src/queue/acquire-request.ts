@@ -1,0 +1,92 @@
+/** A consumer that waits for records. */
+import { onAbort, toError } from '../core/abort.ts';
+import type { Clock, Timer } from '../core/clock.ts';
+import type { Lease, LeaseList, LeaseParts } from './lease.ts';
+
+/** Who leases records. */
+export interface Consumer {
+  readonly leases: LeaseList;
+  /** Records that it may still lease. */
+  readonly room: number;
+  make(parts: LeaseParts): Lease;
+  closedError(): Error;
+}
+
+export interface AcquireWish {
+  readonly consumer: Consumer;
+  readonly max: number;
+  readonly leaseMs: number;
+  /** 0 = only what is ready; Infinity = until there is something. */
+  readonly waitMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** Whether the process stays alive while it waits. */
+  readonly keepsAlive: boolean;
+}
+
+export class AcquireRequest {
+  readonly consumer: Consumer;
+  readonly max: number;
+  readonly leaseMs: number;
+  readonly promise: Promise<readonly Lease[]>;
+  /** Whether the time is over that it was ready to wait. */
+  isDue: boolean;
+  /** Whether it was answered: what is on its way to it goes back. */
+  isOver = false;
+  readonly #wish: AcquireWish;
+  readonly #clock: Clock;
+  #answer: (leases: readonly Lease[]) => void = () => undefined;
+  #fail: (error: Error) => void = () => undefined;
+  #timer: Timer | undefined;
+  #vigil: Timer | undefined;
+  #unwatch: (() => void) | null = null;
+
+  constructor(wish: AcquireWish, clock: Clock) {
+    this.consumer = wish.consumer;
+    this.max = wish.max;
+    this.leaseMs = wish.leaseMs;
+    this.isDue = wish.waitMs === 0;
+    this.#wish = wish;
+    this.#clock = clock;
+    this.promise = new Promise((resolve, reject) => {
+      this.#answer = resolve;
+      this.#fail = reject;
+    });
+  }
+
+  /** Begins to wait. @param onEnd  called when its time is over, or the signal aborted it */
+  wait(onEnd: () => void): void {
+    const { waitMs, signal, keepsAlive } = this.#wish;
+    if (this.isOver) return;
+    if (signal !== undefined) {
+      this.#unwatch = onAbort(signal, () => {
+        this.reject(toError(signal.reason));
+        onEnd();
+      });
+    }
+    if (this.isOver || this.isDue) return;
+    if (Number.isFinite(waitMs)) {
+      const onDue = (): void => {
+        this.isDue = true;
+        onEnd();
+      };
+      this.#timer = this.#clock.setTimer(onDue, waitMs, { keepsAlive });
+    } else if (keepsAlive) this.#vigil = this.#clock.keepAlive?.();
+  }
+
+  resolve(leases: readonly Lease[]): void {
+    this.#end();
+    this.#answer(leases);
+  }
+
+  reject(error: Error): void {
+    this.#end();
+    this.#fail(error);
+  }
+
+  #end(): void {
+    this.isOver = true;
+    this.#timer?.cancel();
+    this.#vigil?.cancel();
+    this.#unwatch?.();
+  }
+}

@@ -1,0 +1,21 @@
+/** What a holder says of a record that it could not handle, as text to be kept. */
+
+/** Longer texts are cut: a dead letter must fit into a record's headers. */
+const CHARS_MAX = 1000;
+
+/** Empty for nothing. Never throws, whatever it is given. */
+export function errorText(error: unknown): string {
+  if (error === undefined || error === null) return '';
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : plainText(error);
+  // Half of a surrogate pair would be no UTF-8.
+  return text.slice(0, CHARS_MAX).replace(/[\uD800-\uDBFF]$/, '').toWellFormed();
+}
+
+function plainText(value: unknown): string {
+  if (typeof value === 'string') return value;
+  try {
+    return String(value);
+  } catch {
+    return typeof value; // Its own `toString` failed.
+  }
+}

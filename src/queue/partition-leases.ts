@@ -1,0 +1,221 @@
+/**
+ * The leases of one partition of a share group, live: which record is next, who has which, what comes
+ * back when. What must survive is journaled by the group, and applied to the table by its entries.
+ */
+import type { Clock } from '../core/clock.ts';
+import { LeaseLostError, type LeaseEnd } from '../core/ownership-errors.ts';
+import type { Log } from '../log/log.ts';
+import type { LogRecord } from '../log/record.ts';
+import type { PartitionName } from './lease-journal.ts';
+import type { Lease } from './lease.ts';
+import { ReadyKind } from './lease-table.ts';
+import { SlotState } from './record-state.ts';
+import { ShareFeed } from './share-feed.ts';
+import type { SharePartition, SlotWatcher } from './share-partition.ts';
+import type { ShareSettings } from './share-settings.ts';
+
+/** A record that was chosen for a consumer; until its attempt is journaled nothing has changed. */
+export interface Claim {
+  readonly partition: PartitionLeases;
+  readonly offset: number;
+  readonly kind: ReadyKind;
+  /** Null when it was acquired before: it has a slot, and is read again. */
+  readonly record: LogRecord<Uint8Array> | null;
+}
+
+/** What a partition tells its group. None may throw. */
+export interface PartitionListener {
+  readonly topic: string;
+  readonly settings: ShareSettings;
+  /** There may be something to hand out. */
+  ready(): void;
+  /** A record came back that may not be tried again. */
+  condemned(partition: PartitionLeases, offset: number): void;
+}
+
+export interface PartitionLeasesParts {
+  readonly name: PartitionName;
+  readonly state: SharePartition;
+  readonly log: Log<Uint8Array>;
+  /** Lets go of the log. */
+  readonly release: () => void;
+  readonly listener: PartitionListener;
+  readonly clock: Clock;
+}
+
+const KINDS = [ReadyKind.normal, ReadyKind.doubtful, ReadyKind.suspect] as const;
+
+export class PartitionLeases implements SlotWatcher {
+  readonly name: PartitionName;
+  readonly state: SharePartition;
+  readonly log: Log<Uint8Array>;
+  readonly feed: ShareFeed;
+  readonly #parts: PartitionLeasesParts;
+
+  constructor(parts: PartitionLeasesParts) {
+    const { name, state, log, listener } = parts;
+    this.name = name;
+    this.state = state;
+    this.log = log;
+    this.#parts = parts;
+    this.feed = new ShareFeed({ log, unread: () => state.unread, onArrival: () => listener.ready() });
+  }
+
+  /** Takes up what the state has. @param loopMs  the time that leases run on */
+  open(loopMs: number): void {
+    const { table } = this.state;
+    table.shrink();
+    table.leaseWheel.rebase(loopMs);
+    table.delayWheel.rebase(this.#parts.clock.now());
+    this.state.watcher = this;
+    for (const slot of table.sortedSlots()) {
+      table.setPending(slot, false);
+      if (table.stateAt(slot) !== SlotState.acquired) this.returned(slot);
+    }
+  }
+
+  /** Leaves the state as the journal has it. */
+  close(): void {
+    const { state } = this;
+    this.feed.close();
+    state.watcher = null;
+    const { table } = state;
+    for (const slot of table.sortedSlots()) {
+      table.removeReady(slot);
+      if (table.leaseWheel.isLinked(slot)) {
+        const wheel =
+          table.stateAt(slot) === SlotState.acquired ? table.leaseWheel : table.delayWheel;
+        wheel.remove(slot);
+      }
+    }
+    this.#parts.release();
+  }
+
+  /** Records that could be handed out now: unread ones, and those that came back. */
+  get readyCount(): number {
+    const { table, unread } = this.state;
+    return table.availableCount + unread.countBelow(this.log.visibleOffset);
+  }
+
+  /** Nobody has the record leased any more: ready, or later. */
+  returned(slot: number): void {
+    const { table } = this.state;
+    const { listener, clock } = this.#parts;
+    table.setPending(slot, false);
+    if (this.#isCondemned(slot)) {
+      table.setPending(slot, true);
+      listener.condemned(this, table.offsetAt(slot));
+      return;
+    }
+    if (table.stateAt(slot) === SlotState.delayed) {
+      if (table.timeAt(slot) > clock.now()) {
+        table.delayWheel.insert(slot);
+        return;
+      }
+      table.setState(slot, SlotState.available);
+    }
+    table.pushReady(slot);
+    listener.ready();
+  }
+
+  /** Has those come back whose delay is over. */
+  endDelays(): void {
+    const { table } = this.state;
+    table.delayWheel.advance(this.#parts.clock.now(), (slot) => {
+      table.setState(slot, SlotState.available);
+      this.returned(slot);
+    });
+  }
+
+  /** Chooses the next record, the one with the lowest offset of those that are allowed. */
+  claim(isAllowed: (kind: ReadyKind) => boolean): Claim | null {
+    const { table } = this.state;
+    let best = -1;
+    let kind: ReadyKind = ReadyKind.normal;
+    for (const each of KINDS) {
+      const slot = table.minReady(each);
+      if (slot < 0 || !isAllowed(each)) continue;
+      if (best >= 0 && table.offsetAt(slot) > table.offsetAt(best)) continue;
+      best = slot;
+      kind = each;
+    }
+    if (best >= 0) {
+      table.popReady(kind);
+      table.setPending(best, true);
+      return { partition: this, offset: table.offsetAt(best), kind, record: null };
+    }
+    const record = this.feed.take();
+    if (record === null) return null;
+    return { partition: this, offset: record.offset, kind: ReadyKind.normal, record };
+  }
+
+  /** A claim came to nothing: the record is ready again, unless it is gone. */
+  unclaim({ offset, record }: Claim): void {
+    const { table } = this.state;
+    const slot = table.find(offset);
+    if (record !== null && slot < 0) {
+      this.feed.giveBack([record]);
+    } else if (slot >= 0 && table.stateAt(slot) !== SlotState.acquired) this.returned(slot);
+  }
+
+  /** Begins a lease of a record whose attempt is journaled. */
+  begin(slot: number, leaseNumber: number, deadlineMs: number): void {
+    const { table } = this.state;
+    table.setPending(slot, false);
+    table.setLease(slot, leaseNumber >>> 0);
+    table.setTime(slot, deadlineMs);
+    table.leaseWheel.insert(slot);
+  }
+
+  /** The slot of a lease that runs, and is not being settled; -1 = it is over. */
+  find({ offset, leaseNumber }: Lease): number {
+    const { table } = this.state;
+    const slot = table.find(offset);
+    if (slot < 0 || table.stateAt(slot) !== SlotState.acquired) return -1;
+    return table.leaseAt(slot) === leaseNumber >>> 0 ? slot : -1;
+  }
+
+  /** It is being settled, so it cannot end otherwise. */
+  hold(slot: number): void {
+    this.state.table.setPending(slot, true);
+  }
+
+  /** To settle it came to nothing: the lease runs on. */
+  letGo(lease: Lease): void {
+    const slot = this.find(lease);
+    if (slot < 0) return; // It is settled all the same: the entry was written.
+    const { table } = this.state;
+    table.setPending(slot, false);
+    if (!table.leaseWheel.isLinked(slot)) table.leaseWheel.insert(slot);
+  }
+
+  renew(slot: number, deadlineMs: number): void {
+    const { table } = this.state;
+    if (table.leaseWheel.isLinked(slot)) table.leaseWheel.remove(slot);
+    table.setTime(slot, deadlineMs);
+    table.leaseWheel.insert(slot);
+  }
+
+  /** Ends what is due. @param onDue  for each lease that nobody is settling; it is held then */
+  expire(nowMs: number, onDue: (offset: number) => void): void {
+    const { table } = this.state;
+    table.leaseWheel.advance(nowMs, (slot) => {
+      if (table.isPending(slot)) return; // `letGo` puts it back, if that comes to nothing.
+      table.setPending(slot, true);
+      onDue(table.offsetAt(slot));
+    });
+  }
+
+  lostError(offset: number, reason: LeaseEnd): LeaseLostError {
+    const { topic } = this.#parts.listener;
+    const { group, partition } = this.name;
+    return new LeaseLostError({ topic, group, partition, offset, reason });
+  }
+
+  #isCondemned(slot: number): boolean {
+    const { table } = this.state;
+    const { failuresMax, expiriesMax } = this.#parts.listener.settings;
+    const hasFailed = failuresMax !== null && table.failuresAt(slot) >= failuresMax;
+    return hasFailed || (expiriesMax !== null && table.expiriesAt(slot) >= expiriesMax);
+  }
+}

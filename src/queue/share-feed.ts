@@ -1,0 +1,178 @@
+/**
+ * The unread records of one partition, in order: those of the next batch are in memory, one more batch
+ * is read ahead, and nothing waits for the disk that is there.
+ */
+import { OffsetOutOfRangeError } from '../core/errors.ts';
+import type { Log } from '../log/log.ts';
+import type { LogRecord, RecordBatch } from '../log/record.ts';
+import type { UnreadRanges } from './unread-ranges.ts';
+
+export interface ShareFeedOptions {
+  readonly log: Log<Uint8Array>;
+  /** Those of the state, which may be another object after each change. */
+  readonly unread: () => UnreadRanges;
+  /** Called when `take` may have more, or fails now. Must not throw. */
+  readonly onArrival: () => void;
+}
+
+type Batches = AsyncGenerator<RecordBatch<Uint8Array>, void, void>;
+
+export class ShareFeed {
+  readonly #options: ShareFeedOptions;
+  /** Handed out, and given back because they could not be journaled: first among the next. */
+  #given: LogRecord<Uint8Array>[] = [];
+  #absent: number[] = [];
+  #current: Iterator<LogRecord<Uint8Array>> | null = null;
+  #currentEnd = 0;
+  #ahead: RecordBatch<Uint8Array> | null = null;
+  #batches: Batches | null = null;
+  #ending = new AbortController();
+  #isLoading = false;
+  #failure: { readonly error: unknown } | null = null;
+  /** Offsets below were taken, or hold no record. */
+  #position: number;
+
+  constructor(options: ShareFeedOptions) {
+    this.#options = options;
+    this.#position = options.unread().first;
+  }
+
+  /** Whether a record that is there is only on its way from the disk. */
+  get isBehind(): boolean {
+    const { log, unread } = this.#options;
+    const from = this.#current === null ? this.#position : this.#currentEnd;
+    return this.#isLoading && unread().next(from).from < log.visibleOffset;
+  }
+
+  /**
+   * The next unread record; null when none is in memory: `onArrival` says when to ask again.
+   *
+   * @throws OffsetOutOfRangeError when retention took what comes next; CorruptLogError; IoError. The
+   *   next call tries again
+   */
+  take(): LogRecord<Uint8Array> | null {
+    const given = this.#given.shift();
+    if (given !== undefined) return given;
+    for (;;) {
+      if (this.#failure !== null) this.#throwFailure(this.#failure);
+      const record = this.#takeCurrent();
+      if (record !== null) return record;
+      const batch = this.#ahead;
+      if (batch === null) {
+        this.#load();
+        return null;
+      }
+      this.#ahead = null;
+      const own = batch.detached();
+      this.#current = own[Symbol.iterator]();
+      this.#currentEnd = own.nextOffset;
+      this.#load();
+    }
+  }
+
+  /** Takes records back, in order, that were taken last. */
+  giveBack(records: readonly LogRecord<Uint8Array>[]): void {
+    this.#given.unshift(...records);
+  }
+
+  /** Offsets between those that were taken that hold no record: begin and number, each once. */
+  takeAbsent(): readonly number[] {
+    const absent = this.#absent;
+    if (absent.length > 0) this.#absent = [];
+    return absent;
+  }
+
+  /** Takes back what `takeAbsent` gave. */
+  giveBackAbsent(absent: readonly number[]): void {
+    this.#absent.push(...absent);
+  }
+
+  /** What is unread was changed by hand: begins anew. Nothing that was taken may be under way. */
+  reset(): void {
+    this.#stop();
+    this.#given = [];
+    this.#position = this.#options.unread().first;
+    this.#options.onArrival();
+  }
+
+  close(): void {
+    this.#stop();
+  }
+
+  #stop(): void {
+    this.#ending.abort();
+    this.#ending = new AbortController();
+    this.#batches = null;
+    this.#current = null;
+    this.#ahead = null;
+    this.#failure = null;
+    this.#isLoading = false;
+  }
+
+  #takeCurrent(): LogRecord<Uint8Array> | null {
+    const current = this.#current;
+    if (current === null) return null;
+    const unread = this.#options.unread();
+    for (;;) {
+      const { done, value } = current.next();
+      if (done === true) break;
+      const { offset } = value;
+      this.#passTo(offset);
+      this.#position = offset + 1;
+      // One that was cancelled meanwhile is passed over.
+      if (offset >= unread.frontier || unread.has(offset)) return value;
+    }
+    this.#passTo(this.#currentEnd);
+    this.#current = null;
+    return null;
+  }
+
+  /** Between the last record and the next one there is none. */
+  #passTo(offset: number): void {
+    if (offset > this.#position) this.#absent.push(this.#position, offset - this.#position);
+    this.#position = offset;
+  }
+
+  #throwFailure({ error }: { readonly error: unknown }): never {
+    this.#failure = null;
+    this.#batches = null;
+    throw error;
+  }
+
+  #load(): void {
+    if (this.#isLoading || this.#ahead !== null) return;
+    this.#isLoading = true;
+    this.#batches ??= this.#begin();
+    void this.#fetch(this.#batches);
+  }
+
+  #begin(): Batches {
+    const { log, unread } = this.#options;
+    const range = unread().next(this.#current === null ? this.#position : this.#currentEnd);
+    // What lies before is not unread: it must not be taken for absent.
+    if (this.#current === null) this.#position = range.from;
+    const to = range.to === Number.MAX_SAFE_INTEGER ? {} : { to: range.to };
+    const { signal } = this.#ending;
+    return log.batches({ from: range.from, ...to, follow: true, keepsAlive: false, signal });
+  }
+
+  async #fetch(batches: Batches): Promise<void> {
+    try {
+      const { value } = await batches.next();
+      if (this.#batches !== batches) return; // It was stopped meanwhile.
+      this.#isLoading = false;
+      if (value instanceof Object) this.#ahead = value;
+      else this.#batches = null; // The end of a range: the next call goes on with the next one.
+    } catch (error) {
+      if (this.#batches !== batches) return;
+      this.#isLoading = false;
+      this.#failure = { error };
+    }
+    this.#options.onArrival();
+  }
+}
+
+/** Whether retention took what was to be read. */
+export function isTrimmed(error: unknown): error is OffsetOutOfRangeError {
+  return error instanceof OffsetOutOfRangeError;
+}

@@ -1,0 +1,257 @@
+/** One consumer of a share group, as its users hold it: acquire records, settle them, look at them. */
+import { argumentError } from '../core/assert.ts';
+import type { Clock } from '../core/clock.ts';
+import { ClosedError } from '../core/errors.ts';
+import type { Codec } from '../codec/codec.ts';
+import { checkDeliveries, Delivery, type LeaseKeeper } from './delivery.ts';
+import type { Consumer } from './acquire-request.ts';
+import { LeaseList, type Lease, type LeaseParts, type Settlement } from './lease.ts';
+import type { LiveShareGroup } from './live-share-group.ts';
+import {
+  checkAcquireOptions,
+  checkDeliveriesOptions,
+  type AcquireOptions,
+  type DeliveriesOptions,
+} from './share-calls.ts';
+import type { ShareSettings } from './share-settings.ts';
+import type { ShareStats } from './share-stats.ts';
+
+/** What a handle is made of. */
+export interface ShareGroupParts<T> {
+  readonly live: LiveShareGroup;
+  readonly codec: Pick<Codec<T, never>, 'id' | 'decode'>;
+  /** Records that this consumer has leased at a time; null = no bound of its own. */
+  readonly prefetch: number | null;
+  readonly onClosed: () => Promise<void>;
+}
+
+/**
+ * A consumer of a share group (KIP-932): records are leased one by one to any number of consumers, each
+ * of which settles what it has. Made by `Topic.shareGroup` and `Store.queue`; `close` gives back what
+ * it holds.
+ */
+export class ShareGroup<T> implements AsyncDisposable {
+  readonly #live: LiveShareGroup;
+  readonly #prefetch: number | null;
+  readonly #codec: Pick<Codec<T, never>, 'id' | 'decode'>;
+  readonly #onClosed: () => Promise<void>;
+  readonly #leases = new LeaseList();
+  readonly #keeper: LeaseKeeper;
+  readonly #consumer: Consumer;
+  #isClosed = false;
+  #closing: Promise<void> | null = null;
+
+  /** @internal */
+  constructor({ live, codec, prefetch, onClosed }: ShareGroupParts<T>) {
+    this.#live = live;
+    this.#codec = codec;
+    this.#prefetch = prefetch;
+    this.#onClosed = onClosed;
+    const { clock } = live;
+    this.#keeper = {
+      leases: this.#leases,
+      get ownerEpoch() {
+        return live.ownerEpoch;
+      },
+      get leaseMs() {
+        return live.settings.leaseMs;
+      },
+      settle: (leases: readonly Lease[], how: Settlement) => live.leases.settle(leases, how),
+      renew: (lease: Lease, leaseMs: number) => live.leases.renew(lease, leaseMs),
+      leftMs: (lease: Lease) => live.leases.leftMs(lease),
+      dueMs: (delayMs: number) => clock.now() + delayMs,
+    };
+    this.#consumer = this.#makeConsumer();
+  }
+
+  #makeConsumer(): Consumer {
+    const leases = this.#leases;
+    const prefetch = this.#prefetch ?? Number.POSITIVE_INFINITY;
+    const origins: { codec: Pick<Codec<T, never>, 'id' | 'decode'>; partition: number }[] = [];
+    return {
+      leases,
+      get room() {
+        return prefetch - leases.count;
+      },
+      make: (parts: LeaseParts) => {
+        const { partition } = parts.partition.name;
+        const origin = (origins[partition] ??= { codec: this.#codec, partition });
+        return new Delivery<T>(parts, this.#keeper, parts.rawRecord.as(origin));
+      },
+      closedError: () => this.#closedError(),
+    };
+  }
+
+  /** Name of the group. */
+  get name(): string {
+    return this.#live.name.group;
+  }
+
+  /** Name of the topic. */
+  get topicName(): string {
+    return this.#live.topic.name;
+  }
+
+  get clock(): Clock {
+    return this.#live.clock;
+  }
+
+  /** As the journal has them now. */
+  get settings(): ShareSettings {
+    return this.#live.settings;
+  }
+
+  /**
+   * Leases records that nobody has: the lowest offsets first, and in one partition what came back before
+   * what was never tried.
+   *
+   * @returns what is ready, up to `max`; none when nothing was ready in time
+   * @throws TypeError, RangeError; ClosedError; ReadOnlyError; CorruptLogError at damage; DiskFullError,
+   *   as no attempt can be journaled; the signal's reason
+   *
+   * Durability: the attempt is journaled before the record is handed out, at `os`: a handler that kills
+   * the process was counted. Cost: a small write, shared by all acquires of a turn of the event loop.
+   */
+  async acquire(options: AcquireOptions = {}): Promise<readonly Delivery<T>[]> {
+    const { leaseMs = this.settings.leaseMs, ...wish } = checkAcquireOptions(options);
+    wish.signal?.throwIfAborted();
+    if (!this.#live.isOpen) await this.#live.open();
+    this.#checkOpen();
+    const leases = await this.#live.leases.acquire({ consumer: this.#consumer, leaseMs, ...wish });
+    return leases.filter((lease): lease is Delivery<T> => lease instanceof Delivery);
+  }
+
+  /**
+   * Hands records out one by one as they come, until the handle is closed. Up to `prefetch` of them (1
+   * when it was not given) are leased ahead; the lease of each begins when it is handed out. One that
+   * is not settled when the next is asked for stays leased.
+   *
+   * @throws as `acquire`
+   */
+  async *deliveries(options: DeliveriesOptions = {}): AsyncGenerator<Delivery<T>, void, void> {
+    const { leaseMs = this.settings.leaseMs, ...how } = checkDeliveriesOptions(options);
+    const max = this.#prefetch ?? 1;
+    let ahead: Delivery<T>[] = [];
+    try {
+      for (;;) {
+        const acquired = await this.#acquireMore({ max, leaseMs, ...how });
+        if (acquired === null) return;
+        ahead = [...acquired].toReversed();
+        for (const delivery of ahead) delivery.isHandedOut = false;
+        for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
+          if (next.lost !== null) continue; // Its turn did not come in time: it is ready again.
+          next.isHandedOut = true;
+          next.renew(leaseMs);
+          yield next;
+          how.signal?.throwIfAborted();
+        }
+      }
+    } finally {
+      const rest = ahead.filter(({ lost, isSettled }) => lost === null && !isSettled);
+      if (rest.length > 0) await this.#live.leases.settle(rest, { kind: 'undelivered' });
+    }
+  }
+
+  /** Null when the handle was closed. */
+  async #acquireMore(options: AcquireOptions): Promise<readonly Delivery<T>[] | null> {
+    if (this.#isClosed) return null;
+    try {
+      return await this.acquire({ ...options, waitMs: Number.POSITIVE_INFINITY });
+    } catch (error) {
+      if (this.#isClosed && error instanceof ClosedError) return null;
+      throw error;
+    }
+  }
+
+  /**
+   * Acknowledges many deliveries of this group: all of them, or none when the lease of one is over.
+   *
+   * @throws as `Delivery.ack`; TypeError for what is no delivery of this group
+   *
+   * Cost: one promise.
+   */
+  async ackAll(deliveries: readonly Delivery<T>[]): Promise<void> {
+    for (const { partitionLeases } of checkDeliveries(deliveries)) {
+      if (this.#live.leases.partitions.includes(partitionLeases)) continue;
+      throw argumentError(TypeError, 'deliveries', 'of this group', deliveries);
+    }
+    const running = deliveries.filter(({ settlement }) => settlement !== 'ack');
+    const earlier = deliveries.filter(({ settlement }) => settlement === 'ack');
+    await this.#live.leases.settle(running, { kind: 'ack' });
+    for (const { settled } of earlier) await settled;
+  }
+
+  /** Figures of the group, exact. Cost: O(partitions), and a read of the oldest ready record. */
+  stats(): Promise<ShareStats> {
+    return this.#live.stats();
+  }
+
+  /**
+   * Hands nothing out from now on, to any consumer, until `resume`; what is leased stays so. Kept over
+   * restarts.
+   *
+   * Durability: synced when it resolves.
+   */
+  pause(): Promise<void> {
+    return this.#live.setPaused(true);
+  }
+
+  resume(): Promise<void> {
+    return this.#live.setPaused(false);
+  }
+
+  /**
+   * Settles all that nobody has leased, as it stands now: ready and delayed records. They are not
+   * deleted at once: `undoPurge` brings them back, as far as retention has not taken them.
+   *
+   * @returns how many
+   *
+   * Durability: synced when it resolves.
+   */
+  purge(): Promise<number> {
+    return this.#live.purge();
+  }
+
+  /** Takes the last purge back. @returns how many records are there again */
+  undoPurge(): Promise<number> {
+    return this.#live.undoPurge();
+  }
+
+  /**
+   * Settles one record that nobody has leased, so that it is never handed out.
+   *
+   * @returns false when it was settled already, or is leased
+   *
+   * Durability: synced when it resolves.
+   */
+  cancel(ref: { readonly partition?: number; readonly offset: number }): Promise<boolean> {
+    return this.#live.cancel(ref);
+  }
+
+  /** Gives back what it has leased, and takes no more. Idempotent. @throws as `Delivery.release` */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#isClosed = true;
+    try {
+      await this.#live.leave(this.#consumer);
+    } finally {
+      await this.#onClosed();
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw this.#closedError();
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError({ resource: 'share group', name: this.name });
+  }
+}

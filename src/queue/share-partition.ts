@@ -1,0 +1,341 @@
+/**
+ * What a share group knows of one partition, as the journal determines it.
+ *
+ * A record is unread; or it has a slot in the table, because somebody acquired it and it is not
+ * settled; or it is dead and kept. What is neither is settled, so stretches of settled records cost
+ * nothing. The table also serves the live group, which keeps leases and timers in the same slots: they
+ * are no part of the state.
+ */
+import { LeaseTable } from './lease-table.ts';
+import { SlotState } from './record-state.ts';
+import type { DeathReason, DiedRecord, EndedPart, ReturnedRecord } from './share-entries.ts';
+import { UnreadRanges, type OffsetRange } from './unread-ranges.ts';
+
+/** From how many crashes on a record is suspected to have caused them. */
+export const SUSPECT_CRASHES = 3;
+
+/** What holders said of a record: when first, and when last. */
+export interface Trouble {
+  readonly firstError: string;
+  readonly firstErrorMs: number;
+  readonly lastError: string;
+  readonly lastErrorMs: number;
+}
+
+/** What happened to a record while it was tried. */
+export interface Trials {
+  readonly attempts: number;
+  readonly failures: number;
+  readonly expiries: number;
+  readonly crashes: number;
+}
+
+/** A dead record that is kept. */
+export interface DeadRecord extends Trials {
+  readonly reason: DeathReason;
+  readonly trouble: Trouble | null;
+  readonly timeMs: number;
+}
+
+/** A slot without a lease, as a purge put it aside. */
+export interface ShelvedSlot extends Trials {
+  readonly offset: number;
+  readonly dueMs: number;
+  readonly trouble: Trouble | null;
+}
+
+/** What the last purge settled. */
+export interface Purged {
+  readonly timeMs: number;
+  readonly unread: readonly OffsetRange[];
+  readonly slots: readonly ShelvedSlot[];
+}
+
+/** How records were settled, since the group was made. */
+export const TALLY_NAMES = [
+  'acked',
+  'failures',
+  'lease-expired',
+  'crash',
+  'rejected',
+  'cancelled',
+  'redriven',
+  'missing',
+  'purged',
+  'trimmed',
+  'revived',
+] as const;
+
+export type Tally = Record<(typeof TALLY_NAMES)[number], number>;
+
+/** Hears, live, what entries do to slots. Must not throw. */
+export interface SlotWatcher {
+  /** Nobody has it leased any more. */
+  returned(slot: number): void;
+}
+
+export class SharePartition {
+  readonly logId: number;
+  readonly table = new LeaseTable();
+  unread: UnreadRanges;
+  readonly dead = new Map<number, DeadRecord>();
+  readonly troubles = new Map<number, Trouble>();
+  readonly tally: Tally = emptyTally();
+  purged: Purged | null = null;
+  /** Null while the group is not used. */
+  watcher: SlotWatcher | null = null;
+
+  constructor(logId: number, startOffset: number) {
+    this.logId = logId;
+    this.unread = new UnreadRanges(startOffset);
+  }
+
+  /** First offset that is not settled, or was never looked at. O(slots). */
+  get settledOffset(): number {
+    let offset = this.unread.first;
+    for (const dead of this.dead.keys()) offset = Math.min(offset, dead);
+    const [first = -1] = this.table.sortedSlots();
+    return first < 0 ? offset : Math.min(offset, this.table.offsetAt(first));
+  }
+
+  /** @param absent  runs of offsets that hold no record */
+  acquire(runs: readonly number[], absent: readonly number[]): void {
+    const { table, unread } = this;
+    for (let at = 0; at < absent.length; at += 2) {
+      unread.take(absent[at] as number, absent[at + 1] as number);
+    }
+    for (let at = 0; at < runs.length; at += 2) {
+      const first = runs[at] as number;
+      const end = first + (runs[at + 1] as number);
+      for (let offset = first; offset < end; offset++) {
+        let slot = table.find(offset);
+        if (slot < 0) slot = table.add(offset, SlotState.acquired);
+        else if (table.stateAt(slot) === SlotState.acquired) continue;
+        else table.setState(slot, SlotState.acquired);
+        table.setTime(slot, 0);
+        table.setAttempts(slot, table.attemptsAt(slot) + 1);
+      }
+      unread.take(first, end - first);
+    }
+  }
+
+  end({ acked, undelivered, expired, returned }: EndedPart, timeMs: number): void {
+    this.#eachLeased(acked, (slot, offset) => {
+      this.#settle(slot, offset);
+      this.tally.acked++;
+    });
+    const { table } = this;
+    this.#eachLeased(undelivered, (slot) => {
+      table.setAttempts(slot, Math.max(0, table.attemptsAt(slot) - 1));
+      this.#back(slot, 0);
+    });
+    this.#eachLeased(expired, (slot) => {
+      table.setExpiries(slot, table.expiriesAt(slot) + 1);
+      this.#back(slot, 0);
+    });
+    for (const record of returned) this.#return(record, timeMs);
+  }
+
+  #return({ offset, isFailed, dueMs, error }: ReturnedRecord, timeMs: number): void {
+    const { table } = this;
+    const slot = table.find(offset);
+    if (slot < 0 || table.stateAt(slot) !== SlotState.acquired) return;
+    if (isFailed) table.setFailures(slot, table.failuresAt(slot) + 1);
+    this.#noteError(offset, error, timeMs);
+    this.#back(slot, dueMs);
+  }
+
+  /** @param isKept  whether it stays as dead */
+  die({ offset, reason, error }: DiedRecord, isKept: boolean, timeMs: number): void {
+    const { table } = this;
+    const slot = table.find(offset);
+    if (slot < 0) return;
+    if (reason === 'failures') table.setFailures(slot, table.failuresAt(slot) + 1);
+    if (reason === 'lease-expired') table.setExpiries(slot, table.expiriesAt(slot) + 1);
+    this.#noteError(offset, error, timeMs);
+    if (isKept) {
+      const trouble = this.troubles.get(offset) ?? null;
+      this.dead.set(offset, { ...this.trialsAt(slot), reason, trouble, timeMs });
+    }
+    this.#settle(slot, offset);
+    this.tally[reason]++;
+  }
+
+  /** @returns whether the record was there, and nobody had it leased */
+  remove(offset: number, cause: 'cancelled' | 'redriven' | 'missing'): boolean {
+    const { table } = this;
+    const slot = table.find(offset);
+    if (slot >= 0) {
+      if (table.stateAt(slot) === SlotState.acquired) return false;
+      this.#settle(slot, offset);
+    } else if (!this.dead.delete(offset) && this.unread.take(offset, 1) === 0) return false;
+    this.tally[cause]++;
+    return true;
+  }
+
+  /** A dead record is ready again. */
+  revive(offset: number): void {
+    if (!this.dead.delete(offset)) return;
+    this.#shelveBack({ offset, dueMs: 0, trouble: null, ...NO_TRIALS });
+    this.tally.revived++;
+  }
+
+  /** Everything below `endOffset` that nobody has leased is settled, and put aside. */
+  purge(endOffset: number, timeMs: number): void {
+    const unread = this.unread.cut(endOffset);
+    const slots: ShelvedSlot[] = [];
+    for (const slot of this.#unleasedBelow(endOffset)) slots.push(this.#shelve(slot));
+    this.purged = { timeMs, unread, slots };
+    this.tally.purged += countOf(this.purged);
+  }
+
+  undoPurge(): void {
+    const { purged } = this;
+    if (purged === null) return;
+    this.purged = null;
+    this.tally.purged -= countOf(purged);
+    this.unread.restore(purged.unread);
+    for (const slot of purged.slots) this.#shelveBack(slot);
+  }
+
+  /** Records below `startOffset` are not there any more. What is leased stays until its lease ends. */
+  trim(startOffset: number): void {
+    this.tally.trimmed += this.unread.takeBelow(startOffset);
+    for (const slot of this.#unleasedBelow(startOffset)) {
+      this.#settle(slot, this.table.offsetAt(slot));
+      this.tally.trimmed++;
+    }
+    for (const offset of this.dead.keys()) if (offset < startOffset) this.dead.delete(offset);
+    const { purged } = this;
+    if (purged === null) return;
+    const unread = purged.unread
+      .filter(({ to }) => to > startOffset)
+      .map(({ from, to }) => ({ from: Math.max(from, startOffset), to }));
+    const slots = purged.slots.filter(({ offset }) => offset >= startOffset);
+    this.purged = { ...purged, unread, slots };
+  }
+
+  /** How many records are leased that are suspected of crashes. */
+  get leasedSuspectCount(): number {
+    const { table } = this;
+    if (table.leasedCount === 0) return 0;
+    return this.#leased().filter((slot) => table.crashesAt(slot) >= SUSPECT_CRASHES).length;
+  }
+
+  /** The process that held all leases is gone. @param isCaught  one suspect alone was leased */
+  crash(isCaught: boolean): void {
+    const { table } = this;
+    for (const slot of this.#leased()) {
+      const isSuspect = table.crashesAt(slot) >= SUSPECT_CRASHES;
+      if (isCaught && isSuspect) table.setFailures(slot, table.failuresAt(slot) + 1);
+      table.setCrashes(slot, table.crashesAt(slot) + 1);
+      this.#back(slot, 0);
+    }
+  }
+
+  trialsAt(slot: number): Trials {
+    const { table } = this;
+    return {
+      attempts: table.attemptsAt(slot),
+      failures: table.failuresAt(slot),
+      expiries: table.expiriesAt(slot),
+      crashes: table.crashesAt(slot),
+    };
+  }
+
+  /** Puts a slot in place that nobody has leased: from a snapshot, or from the shelf. */
+  #shelveBack({ offset, dueMs, trouble, ...trials }: ShelvedSlot): void {
+    if (this.table.find(offset) >= 0) return;
+    const slot = this.place({ offset, dueMs, isLeased: false, ...trials });
+    if (trouble !== null) this.troubles.set(offset, trouble);
+    this.watcher?.returned(slot);
+  }
+
+  /** Makes a slot with all that the state knows of it. */
+  place(given: Trials & { readonly offset: number; readonly dueMs: number; readonly isLeased: boolean }): number {
+    const { table } = this;
+    const { offset, dueMs, isLeased, attempts, failures, expiries, crashes } = given;
+    const unleased = dueMs > 0 ? SlotState.delayed : SlotState.available;
+    const slot = table.add(offset, isLeased ? SlotState.acquired : unleased);
+    table.setTime(slot, dueMs);
+    table.setAttempts(slot, attempts);
+    table.setFailures(slot, failures);
+    table.setExpiries(slot, expiries);
+    table.setCrashes(slot, crashes);
+    return slot;
+  }
+
+  #shelve(slot: number): ShelvedSlot {
+    const { table } = this;
+    const offset = table.offsetAt(slot);
+    const trouble = this.troubles.get(offset) ?? null;
+    const shelved = { offset, dueMs: table.timeAt(slot), trouble, ...this.trialsAt(slot) };
+    this.#settle(slot, offset);
+    return shelved;
+  }
+
+  #back(slot: number, dueMs: number): void {
+    const { table } = this;
+    table.setState(slot, dueMs > 0 ? SlotState.delayed : SlotState.available);
+    table.setTime(slot, dueMs);
+    this.watcher?.returned(slot);
+  }
+
+  #settle(slot: number, offset: number): void {
+    this.table.remove(slot);
+    if (this.troubles.size > 0) this.troubles.delete(offset);
+  }
+
+  #noteError(offset: number, error: string, timeMs: number): void {
+    if (error === '') return;
+    const { firstError = error, firstErrorMs = timeMs } = this.troubles.get(offset) ?? {};
+    this.troubles.set(offset, { firstError, firstErrorMs, lastError: error, lastErrorMs: timeMs });
+  }
+
+  #eachLeased(runs: readonly number[], action: (slot: number, offset: number) => void): void {
+    const { table } = this;
+    for (let at = 0; at < runs.length; at += 2) {
+      const first = runs[at] as number;
+      const end = first + (runs[at + 1] as number);
+      for (let offset = first; offset < end; offset++) {
+        const slot = table.find(offset);
+        if (slot >= 0 && table.stateAt(slot) === SlotState.acquired) action(slot, offset);
+      }
+    }
+  }
+
+  #leased(): readonly number[] {
+    const { table } = this;
+    return [...table.sortedSlots()].filter((slot) => table.stateAt(slot) === SlotState.acquired);
+  }
+
+  /** By offset. */
+  #unleasedBelow(endOffset: number): readonly number[] {
+    const { table } = this;
+    return [...table.sortedSlots()].filter(
+      (slot) => table.offsetAt(slot) < endOffset && table.stateAt(slot) !== SlotState.acquired,
+    );
+  }
+}
+
+const NO_TRIALS: Trials = { attempts: 0, failures: 0, expiries: 0, crashes: 0 };
+
+export function emptyTally(): Tally {
+  return {
+    acked: 0,
+    failures: 0,
+    'lease-expired': 0,
+    crash: 0,
+    rejected: 0,
+    cancelled: 0,
+    redriven: 0,
+    missing: 0,
+    purged: 0,
+    trimmed: 0,
+    revived: 0,
+  };
+}
+
+function countOf({ unread, slots }: Purged): number {
+  return slots.length + unread.reduce((sum, { from, to }) => sum + to - from, 0);
+}

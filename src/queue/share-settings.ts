@@ -1,0 +1,162 @@
+/** What is kept of a share group: how long leases last, when it gives a record up, where that goes. */
+import { checkInteger, checkChoice, argumentError } from '../core/assert.ts';
+import { ConflictError } from '../core/errors.ts';
+import { plainOptions } from '../core/options.ts';
+import { choice, nullable, struct, text, uint, type ValueOf } from '../journal/entry-fields.ts';
+import { checkName } from '../topic/topic-names.ts';
+import { checkStart, type StartFrom } from '../topic/start-position.ts';
+
+/** Longest that a record may be leased, renewals included, ms: SQS's limit. */
+export const LEASE_TOTAL_MS_MAX = 12 * 60 * 60 * 1000;
+/** Shortest lease, ms: below it the timer's own grain would decide. */
+export const LEASE_MS_MIN = 10;
+const FAILURES_MAX = 1000;
+const EXPIRIES_MAX = 250;
+const LEASED_MAX = 1_000_000;
+
+/** What happens to records that are settled. */
+const RETENTIONS = ['keep', 'settled'] as const;
+
+export const shareSettings = struct({
+  leaseMs: uint,
+  /** Null = it is never given up for failures. */
+  failuresMax: nullable(uint),
+  expiriesMax: nullable(uint),
+  leasedMax: uint,
+  /** Name of a topic; null = dead records stay where they are. */
+  deadLetter: nullable(text),
+  retention: choice(RETENTIONS),
+});
+
+export type ShareSettings = Readonly<ValueOf<typeof shareSettings>>;
+
+/**
+ * How a share group hands records out; the journal keeps all of it. Values that are left out when it
+ * is opened are not compared with what is stored; `alterShareGroup` changes them, also while records
+ * are leased.
+ */
+export interface ShareConfig {
+  /** How long a lease lasts unless `acquire` says otherwise, ms, 10..43_200_000; default 30 s. */
+  readonly leaseMs?: number | undefined;
+  /**
+   * Failed attempts after which a record is dead, 1..1000; default 5; null = it is tried for ever. What
+   * counts: a handler that threw, a release with `failed`, a crash with the record as the only suspect.
+   */
+  readonly failuresMax?: number | null | undefined;
+  /** Leases that ran out after which a record is dead, 1..250; default 20; null = never. */
+  readonly expiriesMax?: number | null | undefined;
+  /** Records of the group that are leased at a time, 1..1_000_000; default 2000, as Kafka's. */
+  readonly leasedMax?: number | undefined;
+  /**
+   * Name of the queue that gets a copy of each dead record, in one commit with its end here; made
+   * when it is not there. Default null: dead records are kept where they are (`redrive` revives them).
+   */
+  readonly deadLetter?: string | null | undefined;
+  /**
+   * `settled`: segments of which every record is settled are deleted; the default of a queue. `keep`:
+   * what is settled stays readable; the default of a share group of a topic.
+   */
+  readonly retention?: 'keep' | 'settled' | undefined;
+}
+
+/** What one handle alone needs. */
+export interface ShareGroupOptions extends ShareConfig {
+  /** Where a new group begins; default `earliest`. */
+  readonly from?: StartFrom | undefined;
+  /** Records that this consumer has leased at a time, 1..1_000_000; default null = no bound of its own. */
+  readonly prefetch?: number | null | undefined;
+  /** Creates the group when there is none; default true. */
+  readonly create?: boolean | undefined;
+}
+
+const CONFIG_NAMES = [
+  'leaseMs',
+  'failuresMax',
+  'expiriesMax',
+  'leasedMax',
+  'deadLetter',
+  'retention',
+] as const satisfies readonly (keyof ShareSettings)[];
+
+/** Names of the settings, for who passes them on. */
+export const SHARE_CONFIG_NAMES: readonly string[] = CONFIG_NAMES;
+
+const CONFIG_KEYS: ReadonlySet<string> = new Set(CONFIG_NAMES);
+const HANDLE_KEYS: ReadonlySet<string> = new Set([...CONFIG_NAMES, 'from', 'prefetch', 'create']);
+
+const DEFAULTS: ShareSettings = {
+  leaseMs: 30_000,
+  failuresMax: 5,
+  expiriesMax: 20,
+  leasedMax: 2000,
+  deadLetter: null,
+  retention: 'keep',
+};
+
+/** The options of a handle, checked; what is left out stays undefined. @throws TypeError, RangeError */
+export function checkShareOptions(given: ShareGroupOptions): ShareGroupOptions {
+  const options = plainOptions(given, HANDLE_KEYS);
+  const { from, prefetch, create } = options;
+  checkValues(options);
+  if (from !== undefined) checkStart('from', from);
+  if (prefetch !== undefined && prefetch !== null) checkBound('prefetch', prefetch, LEASED_MAX);
+  if (create !== undefined && typeof create !== 'boolean') {
+    throw argumentError(TypeError, 'create', 'a boolean', create);
+  }
+  return options;
+}
+
+/** Every setting of a new group. */
+export function newShareSettings(given: ShareConfig, defaults: ShareConfig): ShareSettings {
+  return { ...DEFAULTS, ...known(defaults), ...known(given) };
+}
+
+/** What changes, and nothing else. @throws TypeError, RangeError */
+export function alteredShareSettings(before: ShareSettings, given: ShareConfig): ShareSettings {
+  const changes = plainOptions(given, CONFIG_KEYS);
+  checkValues(changes);
+  return { ...before, ...known(changes) };
+}
+
+/** The first setting that was given and is not what is stored; null when there is none. */
+export function shareConflict(
+  name: string,
+  stored: ShareSettings,
+  given: ShareConfig,
+): ConflictError | null {
+  for (const key of CONFIG_NAMES) {
+    const wanted = given[key];
+    if (wanted === undefined || wanted === stored[key]) continue;
+    return new ConflictError({
+      kind: 'share group',
+      name,
+      stored: `${key} ${String(stored[key])}`,
+      requested: `${key} ${String(wanted)}`,
+    });
+  }
+  return null;
+}
+
+/** Throws unless a lease may last so long. */
+export function checkLeaseMs(leaseMs: unknown): number {
+  return checkInteger('leaseMs', leaseMs, { min: LEASE_MS_MIN, max: LEASE_TOTAL_MS_MAX });
+}
+
+function checkValues(given: ShareConfig): void {
+  const { leaseMs, failuresMax, expiriesMax, leasedMax, deadLetter, retention } = given;
+  if (leaseMs !== undefined) checkLeaseMs(leaseMs);
+  if (failuresMax != null) checkBound('failuresMax', failuresMax, FAILURES_MAX);
+  if (expiriesMax != null) checkBound('expiriesMax', expiriesMax, EXPIRIES_MAX);
+  if (leasedMax !== undefined) checkBound('leasedMax', leasedMax, LEASED_MAX);
+  if (deadLetter != null) checkName('deadLetter', deadLetter);
+  if (retention !== undefined) checkChoice('retention', retention, RETENTIONS);
+}
+
+function checkBound(name: string, value: unknown, max: number): void {
+  checkInteger(name, value, { min: 1, max });
+}
+
+function known(given: ShareConfig): Partial<ShareSettings> {
+  const pairs = CONFIG_NAMES.filter((name) => given[name] !== undefined);
+  return Object.fromEntries(pairs.map((name) => [name, given[name]]));
+}

@@ -1,0 +1,184 @@
+/** The state of share groups: a fold over what the journal says of them. */
+import { flag, map, struct, text, uint, type ValueOf } from '../journal/entry-fields.ts';
+import type { EntryType } from '../journal/entry-type.ts';
+import { begins, changes, sets, type Fold, type Reducer, type Rule } from '../journal/fold.ts';
+import {
+  leasesEnded,
+  leasesOpened,
+  purgeUndone,
+  recordsAcquired,
+  recordsDied,
+  recordsRemoved,
+  recordsRevived,
+  shareGroupAltered,
+  shareGroupCreated,
+  shareGroupDeleted,
+  sharePaused,
+  sharePurged,
+  shareStarted,
+  shareTrimmed,
+} from './share-entries.ts';
+import { offsetsIn } from './offset-runs.ts';
+import { SharePartition } from './share-partition.ts';
+import { sharePartition } from './share-partition-field.ts';
+import { shareSettings } from './share-settings.ts';
+
+const shareState = struct({
+  topicId: uint,
+  group: text,
+  settings: shareSettings,
+  createdTimeMs: uint,
+  /** Of the process that leases its records, or was the last to do so; 0 = none did. */
+  ownerEpoch: uint,
+  isPaused: flag,
+  partitions: map(uint, sharePartition),
+});
+
+export type ShareState = ValueOf<typeof shareState>;
+
+export interface ShareName {
+  readonly topicId: number;
+  readonly group: string;
+}
+
+/** A share group is of one topic. */
+export function shareId({ topicId, group }: ShareName): string {
+  return `${topicId}/${group}`;
+}
+
+/** The way back. */
+export function shareNameOf(id: string): ShareName {
+  const at = id.indexOf('/');
+  return { topicId: Number(id.slice(0, at)), group: id.slice(at + 1) };
+}
+
+/** First offset that no share group ever looked at: those below were handed out, or may have been. */
+export function leasedOffset(fold: Fold, topicId: number, partition: number): number {
+  let offset = 0;
+  for (const id of fold.ids(shareGroups)) {
+    if (shareNameOf(id).topicId !== topicId) continue;
+    const state = fold.get(shareGroups, id)?.partitions.get(partition);
+    offset = Math.max(offset, state?.unread.frontier ?? 0);
+  }
+  return offset;
+}
+
+/** An entry about one partition. */
+function onPartition<E extends ShareName & { readonly partition: number }>(
+  type: EntryType<E>,
+  apply: (partition: SharePartition, entry: E) => void,
+): Rule<ShareState> {
+  return changes(type, {
+    id: shareId,
+    apply(state: ShareState, entry) {
+      const partition = state.partitions.get(entry.partition);
+      if (partition !== undefined) apply(partition, entry);
+      return state;
+    },
+  });
+}
+
+interface Parts<P> {
+  readonly parts: readonly P[];
+}
+
+/** An entry about partitions of several groups. Of a group that is gone nothing is left to change. */
+function onParts<P extends ShareName & { readonly partition: number }, E extends Parts<P>>(
+  type: EntryType<E>,
+  apply: (partition: SharePartition, part: P, entry: E) => void,
+): Rule<ShareState> {
+  return sets(type, {
+    id: ({ parts }) => parts.map(shareId),
+    set(state: ShareState | null, entry, at) {
+      const part = entry.parts[at];
+      const partition = part === undefined ? undefined : state?.partitions.get(part.partition);
+      if (part !== undefined && partition !== undefined) apply(partition, part, entry);
+      return state;
+    },
+  });
+}
+
+/** One suspect alone was leased: it is caught. */
+function isCaught(partitions: Iterable<SharePartition>): boolean {
+  let count = 0;
+  for (const partition of partitions) count += partition.leasedSuspectCount;
+  return count === 1;
+}
+
+/** One instance per share group. */
+export const shareGroups: Reducer<ShareState> = {
+  name: 'share-group',
+  state: shareState,
+  rules: [
+    begins(shareGroupCreated, {
+      id: shareId,
+      begin: ({ topicId, group, settings, timeMs }): ShareState => ({
+        topicId,
+        group,
+        settings,
+        createdTimeMs: timeMs,
+        ownerEpoch: 0,
+        isPaused: false,
+        partitions: new Map(),
+      }),
+    }),
+    changes(shareGroupAltered, {
+      id: shareId,
+      apply: (state: ShareState, { settings }) => ({ ...state, settings }),
+    }),
+    // Also of one that is gone: a journal that says it twice is no damage.
+    sets(shareGroupDeleted, { id: shareId, set: (): ShareState | null => null }),
+    changes(shareStarted, {
+      id: shareId,
+      apply(state: ShareState, { starts }) {
+        for (const { partition, logId, offset } of starts) {
+          if (state.partitions.has(partition)) continue;
+          state.partitions.set(partition, new SharePartition(logId, offset));
+        }
+        return state;
+      },
+    }),
+    changes(leasesOpened, {
+      id: shareId,
+      apply(state: ShareState, { ownerEpoch }) {
+        const caught = isCaught(state.partitions.values());
+        for (const partition of state.partitions.values()) partition.crash(caught);
+        return { ...state, ownerEpoch };
+      },
+    }),
+    onParts(recordsAcquired, (partition, { offsets, absent }) => {
+      partition.acquire(offsets, absent);
+    }),
+    onParts(leasesEnded, (partition, part, { timeMs }) => partition.end(part, timeMs)),
+    onPartition(recordsDied, (partition, { records, isKept, timeMs }) => {
+      for (const record of records) partition.die(record, isKept, timeMs);
+    }),
+    onPartition(recordsRemoved, (partition, { offsets, cause }) => {
+      for (const offset of offsetsIn(offsets)) partition.remove(offset, cause);
+    }),
+    onPartition(recordsRevived, (partition, { offsets }) => {
+      for (const offset of offsetsIn(offsets)) partition.revive(offset);
+    }),
+    changes(sharePaused, {
+      id: shareId,
+      apply: (state: ShareState, { isPaused }) => ({ ...state, isPaused }),
+    }),
+    changes(sharePurged, {
+      id: shareId,
+      apply(state: ShareState, { parts, timeMs }) {
+        for (const { partition, endOffset } of parts) {
+          state.partitions.get(partition)?.purge(endOffset, timeMs);
+        }
+        return state;
+      },
+    }),
+    changes(purgeUndone, {
+      id: shareId,
+      apply(state: ShareState) {
+        for (const partition of state.partitions.values()) partition.undoPurge();
+        return state;
+      },
+    }),
+    onPartition(shareTrimmed, (partition, { startOffset }) => partition.trim(startOffset)),
+  ],
+};

@@ -1,0 +1,145 @@
+/** Gives records up: keeps them as dead, or moves a copy to the dead-letter queue, in one commit. */
+import type { Clock } from '../core/clock.ts';
+import { isStoreError } from '../core/errors.ts';
+import type { Committer } from '../journal/committer.ts';
+import { change, type Journal } from '../journal/journal.ts';
+import type { Topic } from '../topic/topic.ts';
+import { deadLetterOf, historyOf, isCycle, withDeath, type Death } from './dead-letter.ts';
+import type { Burial } from './group-leases.ts';
+import type { PartitionLeases } from './partition-leases.ts';
+import { recordsDied, type DiedRecord } from './share-entries.ts';
+import type { Trouble } from './share-partition.ts';
+
+export interface UndertakerParts {
+  readonly topic: string;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly committer: Committer;
+  /** Opens the topic of dead letters, and makes it when it is not there. */
+  readonly openDeadLetters: (name: string) => Promise<Topic<Uint8Array>>;
+  /** Null = dead records stay where they are. */
+  readonly deadLetter: () => string | null;
+  readonly onDied: (partition: number, died: DiedRecord) => void;
+}
+
+/** A record with the story of its end. */
+interface Case {
+  readonly died: DiedRecord;
+  readonly copy: ReturnType<typeof deadLetterOf> | null;
+}
+
+/** Records that share a commit. */
+const COMMIT_RECORDS = 100;
+const COMMIT_BYTES = 4 * 1024 * 1024;
+
+export class Undertaker {
+  readonly #parts: UndertakerParts;
+
+  constructor(parts: UndertakerParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Ends records for good.
+   *
+   * @throws as `Committer.commit`; then those of some are ended, perhaps, and none of the others
+   */
+  async bury(partition: PartitionLeases, burials: readonly Burial[]): Promise<void> {
+    const destination = this.#parts.deadLetter();
+    const kept: DiedRecord[] = [];
+    let moved: Case[] = [];
+    let movedBytes = 0;
+    for (const burial of burials) {
+      const { died, copy } = await this.#examine(partition, burial, destination);
+      if (copy === null || destination === null) {
+        kept.push(died);
+        continue;
+      }
+      moved.push({ died, copy });
+      movedBytes += copy.value?.length ?? 0;
+      if (moved.length < COMMIT_RECORDS && movedBytes < COMMIT_BYTES) continue;
+      await this.#move(partition, destination, moved);
+      moved = [];
+      movedBytes = 0;
+    }
+    if (moved.length > 0 && destination !== null) await this.#move(partition, destination, moved);
+    if (kept.length > 0) await this.#keep(partition, kept);
+  }
+
+  /** What is to be said of it. Without a copy it stays: there is nowhere to go, or it would go round. */
+  async #examine(
+    partition: PartitionLeases,
+    { offset, reason, error, record: known }: Burial,
+    destination: string | null,
+  ): Promise<Case> {
+    const died = { offset, reason, error };
+    if (destination === null) return { died, copy: null };
+    const record = known ?? (await partition.log.read(offset));
+    if (record === null) return { died, copy: null };
+    const death = this.#deathOf(partition, died);
+    const isRound = isCycle(withDeath(historyOf(record.headers), death), destination);
+    return { died, copy: isRound ? null : deadLetterOf(record, death) };
+  }
+
+  #deathOf({ name, state }: PartitionLeases, { offset, reason, error }: DiedRecord): Death {
+    const timeMs = this.#parts.clock.now();
+    const trials = state.trialsAt(state.table.find(offset));
+    const isFailure = reason === 'failures';
+    const isExpiry = reason === 'lease-expired';
+    return {
+      topic: this.#parts.topic,
+      group: name.group,
+      partition: name.partition,
+      offset,
+      reason,
+      ...trials,
+      failures: trials.failures + (isFailure ? 1 : 0),
+      expiries: trials.expiries + (isExpiry ? 1 : 0),
+      trouble: withError(state.troubles.get(offset) ?? null, error, timeMs),
+      timeMs,
+    };
+  }
+
+  async #move(
+    partition: PartitionLeases,
+    destination: string,
+    cases: readonly Case[],
+  ): Promise<void> {
+    const { committer, openDeadLetters } = this.#parts;
+    const records = cases.map(({ died }) => died);
+    try {
+      const topic = await openDeadLetters(destination);
+      const copies = cases.flatMap(({ copy }) => (copy === null ? [] : [copy]));
+      const appends = await topic.forCommit(copies);
+      const changes = [change(recordsDied, this.#entry(partition, records, false))];
+      await committer.commit({ changes, appends });
+    } catch (error) {
+      if (!isStoreError(error, 'ERR_VARVE_TOO_LARGE')) throw error;
+      if (cases.length === 1) await this.#keep(partition, records); // It fits nowhere else.
+      else for (const each of cases) await this.#move(partition, destination, [each]);
+      return;
+    }
+    this.#tell(partition, records);
+  }
+
+  async #keep(partition: PartitionLeases, records: readonly DiedRecord[]): Promise<void> {
+    await this.#parts.journal.append(recordsDied, this.#entry(partition, records, true), 'sync');
+    this.#tell(partition, records);
+  }
+
+  #entry({ name }: PartitionLeases, records: readonly DiedRecord[], isKept: boolean) {
+    const { topicId, group, partition } = name;
+    const timeMs = this.#parts.clock.now();
+    return { topicId, group, partition, records: [...records], isKept, timeMs };
+  }
+
+  #tell({ name }: PartitionLeases, records: readonly DiedRecord[]): void {
+    for (const died of records) this.#parts.onDied(name.partition, died);
+  }
+}
+
+function withError(trouble: Trouble | null, error: string, timeMs: number): Trouble | null {
+  if (error === '') return trouble;
+  const { firstError = error, firstErrorMs = timeMs } = trouble ?? {};
+  return { firstError, firstErrorMs, lastError: error, lastErrorMs: timeMs };
+}

@@ -1,0 +1,126 @@
+/**
+ * Which offsets a group has not looked at yet: all from some offset on, and what lies before and came
+ * back (a purge that was undone) or was taken out (a record that was cancelled).
+ */
+import { present } from '../core/assert.ts';
+
+/** Where the last range ends: nowhere. */
+const OPEN_END = Number.MAX_SAFE_INTEGER;
+
+export interface OffsetRange {
+  readonly from: number;
+  /** First offset after it. */
+  readonly to: number;
+}
+
+export class UnreadRanges {
+  /** Ascending, neither empty nor touching; the last one has no end. */
+  #ranges: OffsetRange[];
+
+  constructor(from: number) {
+    this.#ranges = [{ from, to: OPEN_END }];
+  }
+
+  /** From flat pairs, as `toPairs` gives them, without the end of the last. */
+  static ofPairs(pairs: readonly number[]): UnreadRanges {
+    const unread = new UnreadRanges(present(pairs.at(-1), 'the begin of the last range'));
+    const ranges: OffsetRange[] = [];
+    for (let at = 0; at + 1 < pairs.length; at += 2) {
+      const [from, to] = pairs.slice(at, at + 2);
+      ranges.push({ from: present(from, 'a pair'), to: present(to, 'a pair') });
+    }
+    unread.#ranges.unshift(...ranges);
+    return unread;
+  }
+
+  toPairs(): number[] {
+    return this.#ranges.flatMap(({ from, to }) => (to === OPEN_END ? [from] : [from, to]));
+  }
+
+  /** First offset of all. */
+  get first(): number {
+    return present(this.#ranges[0], 'one at least').from;
+  }
+
+  /** Begin of the last range: nothing behind it was ever looked at. */
+  get frontier(): number {
+    return present(this.#ranges.at(-1), 'one at least').from;
+  }
+
+  /** How many of them are below `endOffset`. O(ranges). */
+  countBelow(endOffset: number): number {
+    let count = 0;
+    for (const { from, to } of this.#ranges) {
+      count += Math.max(0, Math.min(to, endOffset) - from);
+    }
+    return count;
+  }
+
+  /** The first range that has something at or behind `offset`, cut to what is. */
+  next(offset: number): OffsetRange {
+    const range = present(
+      this.#ranges.find(({ to }) => to > offset),
+      'the last one has no end',
+    );
+    return range.from >= offset ? range : { from: offset, to: range.to };
+  }
+
+  has(offset: number): boolean {
+    return this.#ranges.some(({ from, to }) => offset >= from && offset < to);
+  }
+
+  /** Everything below `offset` was looked at. @returns how many offsets that were not, before */
+  takeBelow(offset: number): number {
+    const first = present(this.#ranges[0], 'one at least');
+    if (offset <= first.from) return 0;
+    if (offset < first.to) {
+      this.#ranges[0] = { from: offset, to: first.to };
+      return offset - first.from;
+    }
+    const count = this.countBelow(offset);
+    const rest = this.#ranges.filter(({ to }) => to > offset);
+    this.#ranges = rest.map(({ from, to }) => ({ from: Math.max(from, offset), to }));
+    return count;
+  }
+
+  /** Offsets were looked at, or are settled. @returns how many of them were not, before */
+  take(first: number, count: number): number {
+    const end = first + count;
+    const range = present(this.#ranges[0], 'one at least');
+    if (end <= range.from) return 0;
+    if (first <= range.from) return this.takeBelow(end);
+    let taken = 0;
+    this.#ranges = this.#ranges.flatMap((each) => {
+      const { from, to } = each;
+      if (to <= first || from >= end) return [each];
+      taken += Math.min(to, end) - Math.max(from, first);
+      const rest = [
+        { from, to: first },
+        { from: end, to },
+      ];
+      return rest.filter((part) => part.from < part.to);
+    });
+    return taken;
+  }
+
+  /** What lies below `endOffset`, which is taken out. */
+  cut(endOffset: number): readonly OffsetRange[] {
+    const cut = this.#ranges
+      .filter(({ from }) => from < endOffset)
+      .map(({ from, to }) => ({ from, to: Math.min(to, endOffset) }));
+    this.takeBelow(endOffset);
+    return cut;
+  }
+
+  /** Brings ranges back that `cut` took out; what is not below the first one now is left out. */
+  restore(ranges: readonly OffsetRange[]): void {
+    const all = [...ranges, ...this.#ranges].toSorted((one, two) => one.from - two.from);
+    const merged: OffsetRange[] = [];
+    for (const range of all) {
+      const last = merged.at(-1);
+      if (last === undefined || range.from > last.to) merged.push(range);
+      else merged[merged.length - 1] = { from: last.from, to: Math.max(last.to, range.to) };
+    }
+    this.#ranges = merged;
+  }
+}
