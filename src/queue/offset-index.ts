@@ -1,0 +1,196 @@
+/**
+ * Finds the slots of a lease table by offset.
+ *
+ * @hot A key is the offset less an origin, as a signed 32-bit integer, so offsets may lie 2^31 to
+ * either side; the origin moves when one lies beyond.
+ *
+ * The hash has open addressing with linear probing, at most half full; entries behind a removed one move up
+ * (Knuth, The Art of Computer Programming 3, 6.4, algorithm R), so that nothing is left of it.
+ *
+ * Eight neighbouring offsets share a cache line of 16 entries, at every other place of it, so a run
+ * of offsets meets no collision and few cache misses. Which line, and which half of it, is the
+ * product with the golden ratio (Knuth's multiplicative hashing), which spreads runs evenly and
+ * powers of two as well.
+ */
+import { assert } from '../core/assert.ts';
+import { SlotState } from './record-state.ts';
+import type { SlotColumns } from './slot-columns.ts';
+
+/** Entries of a hash for one slot. */
+const ENTRIES_PER_SLOT = 2;
+/** 2^32 divided by the golden ratio; odd, as it must be. */
+const GOLDEN = 0x9e37_79b1;
+/** Offsets in a line: 2^3. */
+const LINE_BITS = 3;
+const LINE_MASK = (1 << LINE_BITS) - 1;
+const EMPTY = 0;
+const NONE = -1;
+const U32_MAX = 0xffff_ffff;
+const KEY_MAX = 2 ** 31 - 1;
+const KEY_MIN = -(2 ** 31);
+
+export class OffsetIndex {
+  readonly #columns: SlotColumns;
+  /** Slot + 1, or 0. */
+  #entries = new Int32Array(0);
+  #mask = 0;
+  /** What is left of a product's 32 bits is the number of an entry. */
+  #shift = 0;
+  /** Offset of key 0. */
+  #origin = 0;
+  #count = 0;
+
+  constructor(columns: SlotColumns) {
+    this.#columns = columns;
+    this.rebuild();
+  }
+
+  get byteLength(): number {
+    return this.#entries.byteLength;
+  }
+
+  /** The slot of an offset, or -1. */
+  find(offset: number): number {
+    const key = offset - this.#origin;
+    if (key > KEY_MAX || key < KEY_MIN) return NONE;
+    return this.findKey(key | 0);
+  }
+
+  findKey(key: number): number {
+    const { keys } = this.#columns;
+    const entries = this.#entries;
+    let at = this.#homeOf(key);
+    for (;;) {
+      const entry = entries[at] as number; // at <= #mask
+      if (entry === EMPTY) return NONE;
+      if (keys[entry - 1] === key) return entry - 1;
+      at = (at + 1) & this.#mask;
+    }
+  }
+
+  offsetAt(slot: number): number {
+    return this.#origin + (this.#columns.keys[slot] as number);
+  }
+
+  /** Whether it can be added: no two offsets may lie 2^32 or more apart. */
+  fits(offset: number): boolean {
+    const key = offset - this.#origin;
+    if ((key <= KEY_MAX && key >= KEY_MIN) || this.#count === 0) return true;
+    return Math.max(offset, this.#highest()) - Math.min(offset, this.#lowest()) <= U32_MAX;
+  }
+
+  /** Adds a slot that is still free by its state, with an offset that no other has. */
+  add(slot: number, offset: number): void {
+    if (this.#count === 0) this.#origin = offset;
+    let key = offset - this.#origin;
+    if (key > KEY_MAX || key < KEY_MIN) {
+      if (!this.fits(offset)) throwTooFar(offset);
+      this.#moveOrigin(offset);
+      key = offset - this.#origin;
+    }
+    this.#columns.keys[slot] = key;
+    this.#enter(slot);
+    this.#count++;
+  }
+
+  /** Takes out a slot that is in, while its key is still in its column. */
+  remove(slot: number): void {
+    const { keys } = this.#columns;
+    const entries = this.#entries;
+    const mask = this.#mask;
+    let hole = this.#homeOf(keys[slot] as number);
+    while (entries[hole] !== slot + 1) {
+      if (entries[hole] === EMPTY) throwMissing(slot);
+      hole = (hole + 1) & mask;
+    }
+    for (let at = (hole + 1) & mask; ; at = (at + 1) & mask) {
+      const entry = entries[at] as number;
+      if (entry === EMPTY) break;
+      const home = this.#homeOf(keys[entry - 1] as number);
+      // It may move to the hole unless it would stand before its home.
+      if (((at - home) & mask) < ((at - hole) & mask)) continue;
+      entries[hole] = entry;
+      hole = at;
+    }
+    entries[hole] = EMPTY;
+    this.#count--;
+  }
+
+  /** Enters all slots anew, after the columns were replaced. O(capacity). */
+  rebuild(): void {
+    const { states, capacity } = this.#columns;
+    this.#entries = new Int32Array(ENTRIES_PER_SLOT * capacity);
+    this.#mask = this.#entries.length - 1;
+    this.#shift = Math.clz32(this.#mask);
+    this.#count = 0;
+    for (let slot = 0; slot < capacity; slot++) {
+      if (states[slot] === SlotState.free) continue;
+      this.#enter(slot);
+      this.#count++;
+    }
+  }
+
+  #enter(slot: number): void {
+    const { keys } = this.#columns;
+    const entries = this.#entries;
+    const key = keys[slot] as number;
+    let at = this.#homeOf(key);
+    for (;;) {
+      const entry = entries[at] as number;
+      if (entry === EMPTY) break;
+      if (keys[entry - 1] === key) throwTwice(slot, entry - 1);
+      at = (at + 1) & this.#mask;
+    }
+    entries[at] = slot + 1;
+  }
+
+  #homeOf(key: number): number {
+    const product = Math.imul(key >> LINE_BITS, GOLDEN) >>> this.#shift;
+    return product ^ ((key & LINE_MASK) << 1);
+  }
+
+  /** Puts the origin halfway between the lowest and the highest offset, so that it is not soon moved again. */
+  #moveOrigin(offset: number): void {
+    const lowest = Math.min(offset, this.#lowest());
+    const highest = Math.max(offset, this.#highest());
+    const origin = lowest + Math.ceil((highest - lowest) / 2);
+    const { keys, states } = this.#columns;
+    const distance = this.#origin - origin;
+    for (let slot = 0; slot < keys.length; slot++) {
+      if (states[slot] !== SlotState.free) keys[slot] = (keys[slot] as number) + distance;
+    }
+    this.#origin = origin;
+    this.rebuild();
+  }
+
+  #lowest(): number {
+    const { keys, states } = this.#columns;
+    let lowest = KEY_MAX;
+    for (let slot = 0; slot < keys.length; slot++) {
+      if (states[slot] !== SlotState.free) lowest = Math.min(lowest, keys[slot] as number);
+    }
+    return this.#origin + lowest;
+  }
+
+  #highest(): number {
+    const { keys, states } = this.#columns;
+    let highest = KEY_MIN;
+    for (let slot = 0; slot < keys.length; slot++) {
+      if (states[slot] !== SlotState.free) highest = Math.max(highest, keys[slot] as number);
+    }
+    return this.#origin + highest;
+  }
+}
+
+/** Cold on purpose, as the next ones. */
+function throwTooFar(offset: number): never {
+  assert(false, `offset ${offset} is within 2^32 of all others in the table`);
+}
+
+function throwTwice(slot: number, other: number): never {
+  assert(false, `slots ${slot} and ${other} are of different offsets`);
+}
+
+function throwMissing(slot: number): never {
+  assert(false, `slot ${slot} is in the index`);
+}
