@@ -131,6 +131,11 @@ export class LogRecord<T> {
     });
   }
 
+  /** @internal The same record for another reader. */
+  as<U>(origin: RecordOrigin<U>): LogRecord<U> {
+    return new LogRecord(this.#records, origin, this.#start);
+  }
+
   /** What `console.log` shows: no value, which may be large or secret. */
   [Symbol.for('nodejs.util.inspect.custom')](): unknown {
     const { offset, createTimeMs, sizeBytes, key } = this;
@@ -207,6 +212,17 @@ export class RecordBatch<T> implements Iterable<LogRecord<T>> {
    */
   [Symbol.iterator](): Iterator<LogRecord<T>> {
     return new RecordIterator(this.#uncompressed(), this.#origin, this.#range);
+  }
+
+  /**
+   * @internal The same records in memory of their own: whoever keeps some of them does not keep what
+   * was read beside the batch.
+   */
+  detached(): RecordBatch<T> {
+    const own = new RecordBatch(this.#batch, this.#origin, this.#range);
+    const records = this.#uncompressed();
+    own.#records = records.copy(records.start, records.end);
+    return own;
   }
 
   get #isWhole(): boolean {

@@ -1,6 +1,7 @@
 /** A consumer that waits for records. */
 import { onAbort, toError } from '../core/abort.ts';
 import type { Clock, Timer } from '../core/clock.ts';
+import type { Claim } from './partition-leases.ts';
 import type { Lease, LeaseList, LeaseParts } from './lease.ts';
 
 /** Who leases records. */
@@ -30,6 +31,8 @@ export class AcquireRequest {
   readonly promise: Promise<readonly Lease[]>;
   /** Whether the time is over that it was ready to wait. */
   isDue: boolean;
+  /** Chosen so far: more is on its way from the disk. */
+  readonly claims: Claim[] = [];
   /** Whether it was answered: what is on its way to it goes back. */
   isOver = false;
   readonly #wish: AcquireWish;

@@ -167,9 +167,11 @@ export class Delivery<T> extends Lease {
 
 /** Throws unless all of them are deliveries. */
 export function checkDeliveries<T>(deliveries: readonly Delivery<T>[]): readonly Delivery<T>[] {
-  if (!Array.isArray(deliveries)) throw argumentError(TypeError, 'deliveries', 'an array', deliveries);
+  if (!Array.isArray(deliveries))
+    throw argumentError(TypeError, 'deliveries', 'an array', deliveries);
   for (const each of deliveries) {
-    if (!(each instanceof Delivery)) throw argumentError(TypeError, 'deliveries', 'deliveries', each);
+    if (!(each instanceof Delivery))
+      throw argumentError(TypeError, 'deliveries', 'deliveries', each);
   }
   return deliveries;
 }

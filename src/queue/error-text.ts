@@ -7,8 +7,8 @@ const CHARS_MAX = 1000;
 export function errorText(error: unknown): string {
   if (error === undefined || error === null) return '';
   const text = error instanceof Error ? `${error.name}: ${error.message}` : plainText(error);
-  // Half of a surrogate pair would be no UTF-8.
-  return text.slice(0, CHARS_MAX).replace(/[\uD800-\uDBFF]$/, '').toWellFormed();
+  // Half of a surrogate pair is no UTF-8, and what is kept must read as it was written.
+  return Buffer.from(text.slice(0, CHARS_MAX)).toString();
 }
 
 function plainText(value: unknown): string {

@@ -227,6 +227,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   async exclusively<R>(change: () => Promise<R>): Promise<R> {
     this.#holdCount++;
     try {
+      for (const { claims } of this.#requests) this.#unclaim(claims);
       while (this.#claimCount > 0) {
         await new Promise<void>((resolve) => (this.#onClaimsDone = resolve));
       }
@@ -266,7 +267,9 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       for (const [partition, own] of groups) await this.#journalEndsIn(partition, own, how);
       return;
     }
-    await Promise.all([...groups].map(([partition, own]) => this.#journalEndsIn(partition, own, how)));
+    await Promise.all(
+      [...groups].map(([partition, own]) => this.#journalEndsIn(partition, own, how)),
+    );
   }
 
   #journalEndsIn(
@@ -378,7 +381,9 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       ends.push(this.#orLater(done, () => this.#journalExpiries(partition, expired, [])));
     }
     if (dead.length > 0) {
-      ends.push(this.#orLater(bury(partition, dead), () => this.#journalExpiries(partition, [], dead)));
+      ends.push(
+        this.#orLater(bury(partition, dead), () => this.#journalExpiries(partition, [], dead)),
+      );
     }
     void Promise.all(ends).then(() => this.ready());
   }
@@ -403,42 +408,49 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
 
   /** Hands out what can be, to those who wait, in the order in which they came. */
   #pump(): void {
-    const canClaim = this.#holdCount === 0 && !this.#parts.isPaused();
     for (const request of this.#requests) {
-      if (!canClaim) break;
-      const room = this.settings.leasedMax - this.leasedCount;
-      if (room <= 0) break;
-      const max = Math.min(request.max, room, request.consumer.room);
-      if (max <= 0) continue;
-      let claims: Claim[];
+      if (this.#holdCount > 0 || this.#parts.isPaused()) break;
+      const { claims, consumer, max } = request;
+      const room = Math.min(
+        this.settings.leasedMax - this.leasedCount,
+        consumer.room - claims.length,
+      );
+      const wanted = Math.min(max - claims.length, room);
       try {
-        claims = this.#claim(max);
+        this.#claim(claims, wanted);
       } catch (error) {
         this.#claimFailed(error, request);
         continue;
       }
-      if (claims.length === 0) break;
+      // What is ready, and only on its way from the disk, belongs to it.
+      if (claims.length < max && room > 0 && this.#isBehind) break;
+      if (claims.length === 0) continue;
       this.#requests.delete(request);
-      void this.#hand(request, claims);
+      void this.#hand(request);
     }
     for (const request of this.#requests) if (request.isDue) this.#answerDue(request);
   }
 
-  /** At most `max` records that are ready, from one partition after the other. */
-  #claim(max: number): Claim[] {
-    const claims: Claim[] = [];
+  /** Whether a record that is ready is only on its way from the disk. */
+  get #isBehind(): boolean {
+    for (const { feed } of this.#partitions) if (feed.isBehind) return true;
+    return false;
+  }
+
+  /** At most `max` more records that are ready, from one partition after the other. */
+  #claim(claims: Claim[], max: number): void {
     const count = this.#partitions.length;
-    for (let left = count; left > 0 && claims.length < max; left--) {
+    const target = claims.length + max;
+    for (let left = count; left > 0 && claims.length < target; left--) {
       const partition = present(this.#partitions[this.#nextPartition % count], 'below count');
       this.#nextPartition++;
-      while (claims.length < max) {
+      while (claims.length < target) {
         const claim = partition.claim(this.#isAllowed);
         if (claim === null) break;
         this.#held[claim.kind]++;
         claims.push(claim);
       }
     }
-    return claims;
   }
 
   /** Suspects of crashes are tried one at a time, and few of those that may become one. */
@@ -453,7 +465,9 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       this.#refuse(request, toError(error));
       return;
     }
-    const behind = this.#partitions.filter(({ log, state }) => state.unread.first < log.startOffset);
+    const behind = this.#partitions.filter(
+      ({ log, state }) => state.unread.first < log.startOffset,
+    );
     const trims = behind.map((partition) => this.#parts.trim(partition));
     void this.exclusively(() => Promise.all(trims)).catch((failure: unknown) => {
       this.#refuse(request, toError(failure));
@@ -461,20 +475,19 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   }
 
   /** Journals the attempts, then hands the records over. */
-  async #hand(request: AcquireRequest, claims: Claim[]): Promise<void> {
+  async #hand(request: AcquireRequest): Promise<void> {
+    const { claims } = request;
     this.#claimCount++;
     try {
       const records = await this.#recordsOf(claims);
-      if (claims.length === 0) this.#requests.add(request); // They were not there any more.
+      if (claims.length === 0)
+        this.#requests.add(request); // They were not there any more.
       else {
         await this.#journalAttempts(claims);
         this.#handOver(request, this.#begin(request, claims, records));
       }
     } catch (error) {
-      for (const claim of claims.toReversed()) {
-        this.#held[claim.kind]--;
-        claim.partition.unclaim(claim);
-      }
+      this.#unclaim(claims);
       request.reject(toError(error));
     } finally {
       this.#claimCount--;
@@ -571,17 +584,30 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
 
   #refuse(request: AcquireRequest, error: Error): void {
     this.#requests.delete(request);
+    this.#unclaim(request.claims);
     request.reject(error);
   }
 
-  /** Its time is over: it gets nothing, unless what is ready is only on its way from the disk. */
+  /** They came to nothing: the records are ready again. */
+  #unclaim(claims: Claim[]): void {
+    for (const claim of claims.splice(0).toReversed()) {
+      this.#held[claim.kind]--;
+      claim.partition.unclaim(claim);
+    }
+  }
+
+  /** Its time is over: it gets what there is, but for what is only on its way from the disk. */
   #answerDue(request: AcquireRequest): void {
-    if (request.isOver) this.#requests.delete(request);
     if (!this.#requests.has(request)) return;
-    const isLoading = this.#partitions.some(({ feed }) => feed.isBehind);
-    if (isLoading && !this.#parts.isPaused()) return;
-    this.#requests.delete(request);
-    request.resolve([]);
+    if (request.isOver) {
+      this.#requests.delete(request);
+      this.#unclaim(request.claims);
+      this.ready();
+    } else if (!this.#isBehind || this.#parts.isPaused()) {
+      this.#requests.delete(request);
+      if (request.claims.length > 0) void this.#hand(request);
+      else request.resolve([]);
+    }
   }
 }
 

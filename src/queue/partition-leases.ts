@@ -58,7 +58,11 @@ export class PartitionLeases implements SlotWatcher {
     this.state = state;
     this.log = log;
     this.#parts = parts;
-    this.feed = new ShareFeed({ log, unread: () => state.unread, onArrival: () => listener.ready() });
+    this.feed = new ShareFeed({
+      log,
+      unread: () => state.unread,
+      onArrival: () => listener.ready(),
+    });
   }
 
   /** Takes up what the state has. @param loopMs  the time that leases run on */
@@ -89,12 +93,6 @@ export class PartitionLeases implements SlotWatcher {
       }
     }
     this.#parts.release();
-  }
-
-  /** Records that could be handed out now: unread ones, and those that came back. */
-  get readyCount(): number {
-    const { table, unread } = this.state;
-    return table.availableCount + unread.countBelow(this.log.visibleOffset);
   }
 
   /** Nobody has the record leased any more: ready, or later. */

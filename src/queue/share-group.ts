@@ -22,7 +22,7 @@ export interface ShareGroupParts<T> {
   readonly codec: Pick<Codec<T, never>, 'id' | 'decode'>;
   /** Records that this consumer has leased at a time; null = no bound of its own. */
   readonly prefetch: number | null;
-  readonly onClosed: () => Promise<void>;
+  readonly onClosed: () => void;
 }
 
 /**
@@ -34,7 +34,7 @@ export class ShareGroup<T> implements AsyncDisposable {
   readonly #live: LiveShareGroup;
   readonly #prefetch: number | null;
   readonly #codec: Pick<Codec<T, never>, 'id' | 'decode'>;
-  readonly #onClosed: () => Promise<void>;
+  readonly #onClosed: () => void;
   readonly #leases = new LeaseList();
   readonly #keeper: LeaseKeeper;
   readonly #consumer: Consumer;
@@ -62,6 +62,7 @@ export class ShareGroup<T> implements AsyncDisposable {
       dueMs: (delayMs: number) => clock.now() + delayMs,
     };
     this.#consumer = this.#makeConsumer();
+    live.leases.join(this.#consumer);
   }
 
   #makeConsumer(): Consumer {
@@ -243,7 +244,7 @@ export class ShareGroup<T> implements AsyncDisposable {
     try {
       await this.#live.leave(this.#consumer);
     } finally {
-      await this.#onClosed();
+      this.#onClosed();
     }
   }
 

@@ -47,8 +47,8 @@ export interface ShelvedSlot extends Trials {
 /** What the last purge settled. */
 export interface Purged {
   readonly timeMs: number;
-  readonly unread: readonly OffsetRange[];
-  readonly slots: readonly ShelvedSlot[];
+  readonly unread: OffsetRange[];
+  readonly slots: ShelvedSlot[];
 }
 
 /** How records were settled, since the group was made. */
@@ -90,8 +90,15 @@ export class SharePartition {
     this.unread = new UnreadRanges(startOffset);
   }
 
+  /** Whether the record is not settled, or is dead and kept, and nobody has it leased. */
+  isUnleased(offset: number): boolean {
+    const slot = this.table.find(offset);
+    if (slot >= 0) return this.table.stateAt(slot) !== SlotState.acquired;
+    return this.unread.has(offset) || this.dead.has(offset);
+  }
+
   /** First offset that is not settled, or was never looked at. O(slots). */
-  get settledOffset(): number {
+  get firstOffset(): number {
     let offset = this.unread.first;
     for (const dead of this.dead.keys()) offset = Math.min(offset, dead);
     const [first = -1] = this.table.sortedSlots();
@@ -186,14 +193,14 @@ export class SharePartition {
     const slots: ShelvedSlot[] = [];
     for (const slot of this.#unleasedBelow(endOffset)) slots.push(this.#shelve(slot));
     this.purged = { timeMs, unread, slots };
-    this.tally.purged += countOf(this.purged);
+    this.tally.purged += purgedCount(this.purged);
   }
 
   undoPurge(): void {
     const { purged } = this;
     if (purged === null) return;
     this.purged = null;
-    this.tally.purged -= countOf(purged);
+    this.tally.purged -= purgedCount(purged);
     this.unread.restore(purged.unread);
     for (const slot of purged.slots) this.#shelveBack(slot);
   }
@@ -252,7 +259,9 @@ export class SharePartition {
   }
 
   /** Makes a slot with all that the state knows of it. */
-  place(given: Trials & { readonly offset: number; readonly dueMs: number; readonly isLeased: boolean }): number {
+  place(
+    given: Trials & { readonly offset: number; readonly dueMs: number; readonly isLeased: boolean },
+  ): number {
     const { table } = this;
     const { offset, dueMs, isLeased, attempts, failures, expiries, crashes } = given;
     const unleased = dueMs > 0 ? SlotState.delayed : SlotState.available;
@@ -336,6 +345,9 @@ export function emptyTally(): Tally {
   };
 }
 
-function countOf({ unread, slots }: Purged): number {
+/** How many records a purge put aside. */
+export function purgedCount(purged: Purged | null): number {
+  if (purged === null) return 0;
+  const { unread, slots } = purged;
   return slots.length + unread.reduce((sum, { from, to }) => sum + to - from, 0);
 }

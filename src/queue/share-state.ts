@@ -18,7 +18,7 @@ import {
   shareStarted,
   shareTrimmed,
 } from './share-entries.ts';
-import { offsetsIn } from './offset-runs.ts';
+import { eachOffset } from './offset-runs.ts';
 import { SharePartition } from './share-partition.ts';
 import { sharePartition } from './share-partition-field.ts';
 import { shareSettings } from './share-settings.ts';
@@ -78,14 +78,14 @@ function onPartition<E extends ShareName & { readonly partition: number }>(
   });
 }
 
-interface Parts<P> {
-  readonly parts: readonly P[];
+interface OfParts {
+  readonly parts: readonly (ShareName & { readonly partition: number })[];
 }
 
 /** An entry about partitions of several groups. Of a group that is gone nothing is left to change. */
-function onParts<P extends ShareName & { readonly partition: number }, E extends Parts<P>>(
+function onParts<E extends OfParts>(
   type: EntryType<E>,
-  apply: (partition: SharePartition, part: P, entry: E) => void,
+  apply: (partition: SharePartition, part: E['parts'][number], entry: E) => void,
 ): Rule<ShareState> {
   return sets(type, {
     id: ({ parts }) => parts.map(shareId),
@@ -154,10 +154,10 @@ export const shareGroups: Reducer<ShareState> = {
       for (const record of records) partition.die(record, isKept, timeMs);
     }),
     onPartition(recordsRemoved, (partition, { offsets, cause }) => {
-      for (const offset of offsetsIn(offsets)) partition.remove(offset, cause);
+      eachOffset(offsets, (offset) => void partition.remove(offset, cause));
     }),
     onPartition(recordsRevived, (partition, { offsets }) => {
-      for (const offset of offsetsIn(offsets)) partition.revive(offset);
+      eachOffset(offsets, (offset) => partition.revive(offset));
     }),
     changes(sharePaused, {
       id: shareId,

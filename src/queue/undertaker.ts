@@ -115,7 +115,8 @@ export class Undertaker {
       await committer.commit({ changes, appends });
     } catch (error) {
       if (!isStoreError(error, 'ERR_VARVE_TOO_LARGE')) throw error;
-      if (cases.length === 1) await this.#keep(partition, records); // It fits nowhere else.
+      if (cases.length === 1)
+        await this.#keep(partition, records); // It fits nowhere else.
       else for (const each of cases) await this.#move(partition, destination, [each]);
       return;
     }

@@ -104,7 +104,7 @@ export class UnreadRanges {
   }
 
   /** What lies below `endOffset`, which is taken out. */
-  cut(endOffset: number): readonly OffsetRange[] {
+  cut(endOffset: number): OffsetRange[] {
     const cut = this.#ranges
       .filter(({ from }) => from < endOffset)
       .map(({ from, to }) => ({ from, to: Math.min(to, endOffset) }));

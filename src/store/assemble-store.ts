@@ -14,6 +14,8 @@ import { EntryRegistry } from '../journal/entry-type.ts';
 import { Fold } from '../journal/fold.ts';
 import { ENTRY_BYTES_MAX, Journal, type WhenDamaged } from '../journal/journal.ts';
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
+import { ShareGroups } from '../queue/share-groups.ts';
+import { leasedOffset } from '../queue/share-state.ts';
 import { readCheckpoint } from '../log/checkpoint-file.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { ownHome, type LogHome } from '../log/log-home.ts';
@@ -77,10 +79,17 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     openPartitions: new OpenPartitions({ clock }),
     logOptions: { fileSystem, clock, random, freeBytesMin, readOnly },
     topicDefaults: { durability },
-    namedOffset: (topicId, partition) => namedOffset(fold, topicId, partition),
+    namedOffset: (topicId, partition) =>
+      Math.max(namedOffset(fold, topicId, partition), leasedOffset(fold, topicId, partition)),
   };
+  const committer = new Committer(journal);
   const groups = new ConsumerGroups(topicHome);
-  const topics = new TopicCatalog(topicHome, (topicId) => groups.forgetTopic(topicId));
+  const shareGroups = new ShareGroups({ ...topicHome, committer });
+  const topics = new TopicCatalog(topicHome, async (topicId) => [
+    ...(await groups.forgetTopic(topicId)),
+    ...(await shareGroups.forgetTopic(topicId)),
+  ]);
+  shareGroups.attach(topics);
   const settling = () => settleCommits(journal.ledger, topics);
   const retention = JOURNAL_RETENTION;
   const shared = { journal, fold, clock, random, retention };
@@ -94,9 +103,10 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     control: new StoreControl(), // Who does not write is not asked.
     journal,
     runs,
-    committer: new Committer(journal),
+    committer,
     topics,
     groups,
+    shareGroups,
     topicHome,
   };
 }

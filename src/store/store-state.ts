@@ -2,6 +2,8 @@
 import { groupDeleted, groupReset, groups, offsetsCommitted } from '../group/group-state.ts';
 import { commitEntry } from '../journal/commit-entry.ts';
 import type { Reducer } from '../journal/fold.ts';
+import { SHARE_ENTRY_TYPES } from '../queue/share-entries.ts';
+import { shareGroups } from '../queue/share-state.ts';
 import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
 import {
   partitionsAdded,
@@ -26,7 +28,8 @@ export const ENTRY_TYPES = [
   offsetsCommitted,
   groupReset,
   groupDeleted,
+  ...SHARE_ENTRY_TYPES,
 ];
 
 /** Everything that entries change. */
-export const REDUCERS: readonly Reducer<unknown>[] = [topics, groups];
+export const REDUCERS: readonly Reducer<unknown>[] = [topics, groups, shareGroups];

@@ -1,17 +1,43 @@
-/** A topic with what the layers above it add: its consumer groups. */
+/** A topic with what the layers above it add: its consumer groups and its share groups. */
 import type { ConsumerGroup } from '../group/consumer-group.ts';
 import type { GroupDescription, ConsumerGroups } from '../group/groups.ts';
 import type { GroupOptions } from '../group/group-options.ts';
 import type { PartitionReset, ResetOptions, ResetTo } from '../group/group-admin.ts';
+import { ShareGroup } from '../queue/share-group.ts';
+import type { ShareGroups } from '../queue/share-groups.ts';
+import type { ShareGroupOptions } from '../queue/share-settings.ts';
 import { Topic, type TopicParts } from '../topic/topic.ts';
+
+/** @internal The groups of a store. */
+export interface TopicGroups {
+  readonly groups: ConsumerGroups;
+  readonly shareGroups: ShareGroups;
+}
 
 export class StoreTopic<T, Input = T> extends Topic<T, Input> {
   readonly #groups: ConsumerGroups;
+  readonly #shareGroups: ShareGroups;
 
   /** @internal */
-  constructor(parts: TopicParts<T, Input>, groups: ConsumerGroups) {
+  constructor(parts: TopicParts<T, Input>, { groups, shareGroups }: TopicGroups) {
     super(parts);
     this.#groups = groups;
+    this.#shareGroups = shareGroups;
+  }
+
+  /**
+   * Makes a consumer of a share group, whose records are leased one by one to any number of consumers.
+   * The group is made when there is none, and begins at `from`.
+   *
+   * @param name  1 to 255 bytes of UTF-8, without control characters
+   * @returns a new consumer; close it to give back what it holds
+   * @throws TypeError, RangeError; ConflictError when a setting that was given is not what is stored;
+   *   NotFoundError with `create: false`; ReadOnlyError
+   *
+   * Durability: a new group survives a power cut when this resolves. Cost: one fdatasync for a new one.
+   */
+  shareGroup(name: string, options: ShareGroupOptions = {}): Promise<ShareGroup<T>> {
+    return this.#shareGroups.open(this, name, options, (parts) => new ShareGroup(parts));
   }
 
   /**

@@ -16,6 +16,12 @@ export interface GroupPlace {
   readonly group: string;
 }
 
+/** The record of a share group that it happened to. */
+export interface RecordPlace extends GroupPlace {
+  readonly partition: number;
+  readonly offset: number;
+}
+
 export interface StoreEvents {
   /** The store was opened; before anybody could call `on`: a channel hears of it. */
   readonly opened: { readonly topicCount: number; readonly durationMs: number };
@@ -53,6 +59,14 @@ export interface StoreEvents {
     /** By partition: the member that shall read it; null = nobody. */
     readonly assignment: readonly (string | null)[];
   };
+  /** A lease ran out: the record is ready again, or dead. */
+  readonly 'lease-expired': RecordPlace;
+  /** A record was given up. */
+  readonly 'record-died': RecordPlace & { readonly reason: string };
+  /** What a share group journals by itself failed; it is tried again when that can help. */
+  readonly 'lease-failed': GroupPlace & { readonly error: unknown };
+  /** The event loop was blocked: all leases that run were extended by so much. */
+  readonly 'loop-stalled': { readonly stallMs: number };
   /** The last snapshot run of the journal failed: see `Store.health`. */
   readonly 'snapshot-failed': { readonly error: unknown };
   /** Appends are refused by `storeBytesMax`; once, until there was room again. */
@@ -74,6 +88,10 @@ const NAMES: Readonly<Record<keyof StoreEvents, true>> = {
   'member-joined': true,
   'member-left': true,
   'group-rebalanced': true,
+  'lease-expired': true,
+  'record-died': true,
+  'lease-failed': true,
+  'loop-stalled': true,
   'snapshot-failed': true,
   'bytes-max-reached': true,
 };

@@ -72,6 +72,11 @@ export class Topic<T, Input = T> implements LogUser {
     return this.partitions.name;
   }
 
+  /** @internal */
+  get codec(): Codec<T, Input> {
+    return this.#codec;
+  }
+
   /** It only grows. */
   get partitionCount(): number {
     return this.partitions.count;

@@ -1,0 +1,261 @@
+/** A share group that is used in this process: its partitions open, its leases of one owner epoch. */
+import { checkInteger, checkObject, present } from '../core/assert.ts';
+import type { Clock } from '../core/clock.ts';
+import { Mutex } from '../core/mutex.ts';
+import { ReadOnlyError } from '../core/errors.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Committer } from '../journal/committer.ts';
+import type { Fold } from '../journal/fold.ts';
+import { checkChosen } from '../topic/topic-options.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
+import type { Topic } from '../topic/topic.ts';
+import type { Consumer } from './acquire-request.ts';
+import { GroupLeases } from './group-leases.ts';
+import type { LeaseJournal } from './lease-journal.ts';
+import type { LoopClock } from './loop-clock.ts';
+import { PartitionLeases } from './partition-leases.ts';
+import {
+  leasesOpened,
+  purgeUndone,
+  recordsRemoved,
+  sharePaused,
+  sharePurged,
+  shareStarted,
+  shareTrimmed,
+  type DiedRecord,
+} from './share-entries.ts';
+import { purgedCount, type SharePartition } from './share-partition.ts';
+import { shareGroups, shareId, type ShareName, type ShareState } from './share-state.ts';
+import type { ShareSettings } from './share-settings.ts';
+import { statsOf, type ShareStats } from './share-stats.ts';
+import { Undertaker } from './undertaker.ts';
+
+export interface LiveShareGroupParts {
+  readonly name: ShareName;
+  readonly topic: PartitionSet;
+  readonly clock: Clock;
+  readonly journal: Journal;
+  readonly fold: Fold;
+  readonly committer: Committer;
+  readonly leaseJournal: LeaseJournal;
+  readonly loopClock: LoopClock;
+  readonly openDeadLetters: (name: string, from: PartitionSet) => Promise<Topic<Uint8Array>>;
+  readonly events: {
+    expired(partition: number, offset: number): void;
+    died(partition: number, died: DiedRecord): void;
+    failed(error: unknown): void;
+  };
+}
+
+export class LiveShareGroup {
+  readonly name: ShareName;
+  readonly topic: PartitionSet;
+  readonly clock: Clock;
+  readonly leases: GroupLeases;
+  isOpen = false;
+  readonly #parts: LiveShareGroupParts;
+  readonly #id: string;
+  readonly #changes = new Mutex();
+  #opening: Promise<void> | null = null;
+  #unwatch: (() => void) | null = null;
+  #isClosed = false;
+
+  constructor(parts: LiveShareGroupParts) {
+    const { name, topic, clock, journal, committer, events } = parts;
+    this.name = name;
+    this.topic = topic;
+    this.clock = clock;
+    this.#parts = parts;
+    this.#id = shareId(name);
+    const undertaker = new Undertaker({
+      topic: topic.name,
+      clock,
+      journal,
+      committer,
+      deadLetter: () => this.settings.deadLetter,
+      openDeadLetters: (to) => parts.openDeadLetters(to, topic),
+      onDied: events.died,
+    });
+    this.leases = new GroupLeases({
+      topic: topic.name,
+      clock,
+      loopClock: parts.loopClock,
+      leaseJournal: parts.leaseJournal,
+      settings: () => this.settings,
+      isPaused: () => this.#state.isPaused,
+      durability: () => topic.settings.durability,
+      bury: (partition, burials) => undertaker.bury(partition, burials),
+      trim: (partition) => this.#trim(partition),
+      removeMissing: (partition, offset) => this.#removeMissing(partition, offset),
+      events,
+    });
+  }
+
+  get settings(): ShareSettings {
+    return this.#state.settings;
+  }
+
+  /** Grows with each process that leases records of the group. */
+  get ownerEpoch(): number {
+    return this.#state.ownerEpoch;
+  }
+
+  /** Whether an earlier process had leases and did not give them back. */
+  get hasStaleLeases(): boolean {
+    if (this.isOpen || this.#opening !== null) return false;
+    return [...this.#state.partitions.values()].some(({ table }) => table.leasedCount > 0);
+  }
+
+  /**
+   * Takes the group over, once: what the process before had leased, and did not give back, was caught in
+   * a crash. Nothing is leased before that is durable.
+   */
+  open(): Promise<void> {
+    this.#opening ??= this.#open().catch((error: unknown) => {
+      this.#opening = null; // What failed may be tried again.
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<void> {
+    const { topic } = this;
+    topic.checkThere();
+    const { journal, clock } = this.#parts;
+    await this.#openPartitions();
+    this.#unwatch ??= topic.watch(() => {
+      void this.#changes.run(() => this.#openPartitions()).catch(this.#parts.events.failed);
+    });
+    const ownerEpoch = this.ownerEpoch + 1;
+    await journal.append(leasesOpened, { ...this.name, ownerEpoch, timeMs: clock.now() }, 'sync');
+    this.isOpen = true;
+  }
+
+  /** Opens those that are not, and begins in those that the group has not seen. */
+  async #openPartitions(): Promise<void> {
+    for (let number = this.leases.partitions.length; number < this.topic.count; number++) {
+      const used = this.topic.at(number);
+      const release = used.hold();
+      try {
+        const log = await used.log();
+        if (log.readOnly) throw readOnly(log.path);
+        const { logId, startOffset } = log;
+        if (!this.#state.partitions.has(number)) {
+          const starts = [{ partition: number, logId, offset: startOffset }];
+          const timeMs = this.clock.now();
+          await this.#parts.journal.append(shareStarted, { ...this.name, starts, timeMs }, 'sync');
+        }
+        const state = this.#partitionState(number);
+        const name = { ...this.name, partition: number };
+        const { clock } = this;
+        const listener = this.leases;
+        const partition = new PartitionLeases({ name, state, log, release, listener, clock });
+        if (state.firstOffset < startOffset) await this.#trim(partition);
+        this.leases.add(partition);
+      } catch (error) {
+        release();
+        throw error;
+      }
+    }
+  }
+
+  leave(consumer: Consumer): Promise<void> {
+    return this.leases.leave(consumer, 'closed');
+  }
+
+  /** Figures, exact. @throws as `Log.read` */
+  stats(): Promise<ShareStats> {
+    const { topic, clock, isOpen: isLive } = this;
+    return statsOf({ topic, state: this.#state, clock, isLive });
+  }
+
+  setPaused(isPaused: boolean): Promise<void> {
+    return this.#changes.run(async () => {
+      this.topic.checkThere();
+      if (this.#state.isPaused === isPaused) return;
+      await this.#parts.journal.append(sharePaused, { ...this.name, isPaused }, 'sync');
+      this.leases.ready();
+    });
+  }
+
+  /** @returns how many were settled */
+  purge(): Promise<number> {
+    return this.#exclusively(async () => {
+      const parts = this.leases.partitions.map(({ name, log }) => ({
+        partition: name.partition,
+        endOffset: log.visibleOffset,
+      }));
+      const timeMs = this.clock.now();
+      await this.#parts.journal.append(sharePurged, { ...this.name, parts, timeMs }, 'sync');
+      return this.#sum(({ state }) => purgedCount(state.purged));
+    });
+  }
+
+  /** @returns how many are there again */
+  undoPurge(): Promise<number> {
+    return this.#exclusively(async () => {
+      const count = this.#sum(({ state }) => purgedCount(state.purged));
+      if (count > 0) await this.#parts.journal.append(purgeUndone, this.name, 'sync');
+      return count;
+    });
+  }
+
+  /** @returns whether it was there, and nobody had it leased */
+  async cancel(ref: { readonly partition?: number; readonly offset: number }): Promise<boolean> {
+    const { partition = 0, offset } = checkObject('ref', ref);
+    checkChosen(partition, this.topic.count);
+    checkInteger('offset', offset, { min: 0 });
+    return this.#exclusively(async () => {
+      const { name, state, log } = present(this.leases.partitions[partition], 'all are open');
+      if (offset >= log.visibleOffset || !state.isUnleased(offset)) return false;
+      const entry = { ...name, offsets: [offset, 1], cause: 'cancelled' as const };
+      await this.#parts.journal.append(recordsRemoved, entry, 'sync');
+      return true;
+    });
+  }
+
+  /** Nobody uses it any more: leases were given back. */
+  close(error: Error): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#unwatch?.();
+    this.leases.close(error);
+  }
+
+  /** Behind all changes before, and while nothing is being claimed. */
+  async #exclusively<R>(change: () => Promise<R>): Promise<R> {
+    await this.open();
+    return this.#changes.run(() => {
+      this.topic.checkThere();
+      return this.leases.exclusively(change);
+    });
+  }
+
+  async #trim({ name, log }: PartitionLeases): Promise<void> {
+    const { startOffset } = log;
+    await this.#parts.journal.append(shareTrimmed, { ...name, startOffset }, 'os');
+  }
+
+  async #removeMissing({ name }: PartitionLeases, offset: number): Promise<void> {
+    const entry = { ...name, offsets: [offset, 1], cause: 'missing' as const };
+    await this.#parts.journal.append(recordsRemoved, entry, 'os');
+  }
+
+  #sum(countOf: (partition: PartitionLeases) => number): number {
+    return this.leases.partitions.reduce((sum, partition) => sum + countOf(partition), 0);
+  }
+
+  #partitionState(number: number): SharePartition {
+    return present(this.#state.partitions.get(number), 'the group has begun there');
+  }
+
+  get #state(): ShareState {
+    const state = this.#parts.fold.get(shareGroups, this.#id);
+    if (state === null) throw this.topic.closedError(); // It was deleted.
+    return state;
+  }
+}
+
+function readOnly(path: string): ReadOnlyError {
+  return new ReadOnlyError({ operation: 'a lease', path });
+}

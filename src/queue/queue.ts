@@ -1,0 +1,74 @@
+/** A queue as its users hold it: a topic and its one share group. */
+import type { RecordInput } from '../log/record-input.ts';
+import { checkObject } from '../core/assert.ts';
+import type { TopicOptions } from '../topic/topic-options.ts';
+import type {
+  TopicAppendBatchResult,
+  TopicAppendOptions,
+  TopicAppendResult,
+} from '../topic/topic-results.ts';
+import type { Topic } from '../topic/topic.ts';
+import { SHARE_CONFIG_NAMES, type ShareGroupOptions } from './share-settings.ts';
+import { ShareGroup, type ShareGroupParts } from './share-group.ts';
+
+/** What goes with a value that is sent. */
+export interface SendOptions extends TopicAppendOptions {
+  /** Text (stored as UTF-8) or bytes, at most 65,534 bytes; default none. */
+  readonly key?: RecordInput<never>['key'];
+  /** Text or bytes by name, at most 64 KiB in all; default none. */
+  readonly headers?: RecordInput<never>['headers'];
+  /** The sender's time, ms since the Unix epoch; default now. */
+  readonly createTimeMs?: number | undefined;
+}
+
+/** Of its topic, of its group, and of this handle. */
+export type QueueOptions<T, Input = T> = Omit<TopicOptions<T, Input>, 'create'> & ShareGroupOptions;
+
+/**
+ * Records that wait to be handled, each by one consumer. Made by `Store.queue`; each handle is a consumer
+ * of its own, and sends as well.
+ */
+export class Queue<T, Input = T> extends ShareGroup<T> {
+  /** The records themselves: they stay readable as long as retention keeps them. */
+  readonly topic: Topic<T, Input>;
+
+  /** @internal */
+  constructor(topic: Topic<T, Input>, parts: ShareGroupParts<T>) {
+    super(parts);
+    this.topic = topic;
+  }
+
+  /**
+   * Sends a value.
+   *
+   * @returns where it is: its partition and offset name it for `cancel`
+   * @throws as `Topic.append`
+   *
+   * Durability: as the topic's, `sync` by default. Cost: as `Topic.append`.
+   */
+  send(value: Input, options: SendOptions = {}): Promise<TopicAppendResult> {
+    const { key, headers, createTimeMs, ...how } = checkObject('options', options);
+    return this.topic.append({ value, key, headers, createTimeMs }, how);
+  }
+
+  /** Sends many records: cheaper than one by one. @throws as `Topic.appendBatch` */
+  sendBatch(
+    records: readonly RecordInput<Input>[],
+    options: TopicAppendOptions = {},
+  ): Promise<TopicAppendBatchResult> {
+    return this.topic.appendBatch(records, options);
+  }
+}
+
+/** Parts the options of a queue: those of its topic, and those of its group. */
+export function partQueueOptions<T, Input>(
+  given: QueueOptions<T, Input>,
+): { readonly topic: TopicOptions<T, Input>; readonly share: ShareGroupOptions } {
+  const { from, prefetch, create, ...others } = checkObject('options', given);
+  const share: Record<string, unknown> = { from, prefetch, create };
+  const topic: Record<string, unknown> = { create };
+  for (const [name, value] of Object.entries(others)) {
+    (SHARE_CONFIG_NAMES.includes(name) ? share : topic)[name] = value;
+  }
+  return { topic, share };
+}

@@ -1,0 +1,353 @@
+/** All share groups of a store: opening them, looking at them, changing and deleting them. */
+import { ConflictError, isStoreError, NotFoundError, ReadOnlyError } from '../core/errors.ts';
+import type { Clock } from '../core/clock.ts';
+import { Mutex } from '../core/mutex.ts';
+import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
+import { settleAll } from '../core/settle-all.ts';
+import { change, type Journal } from '../journal/journal.ts';
+import type { Committer } from '../journal/committer.ts';
+import type { Fold } from '../journal/fold.ts';
+import type { StoreSignals } from '../topic/log-reporter.ts';
+import type { TopicCatalog } from '../topic/catalog.ts';
+import { resolveOffset } from '../topic/partition-log.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
+import { readFromOf, type StartFrom } from '../topic/start-position.ts';
+import { checkName } from '../topic/topic-names.ts';
+import { Topic } from '../topic/topic.ts';
+import { LeaseJournal } from './lease-journal.ts';
+import { LiveShareGroup } from './live-share-group.ts';
+import { LoopClock } from './loop-clock.ts';
+import {
+  shareGroupAltered,
+  shareGroupCreated,
+  shareGroupDeleted,
+  shareStarted,
+} from './share-entries.ts';
+import { ShareGroup, type ShareGroupParts } from './share-group.ts';
+import {
+  shareGroups,
+  shareId,
+  shareNameOf,
+  type ShareName,
+  type ShareState,
+} from './share-state.ts';
+import {
+  alteredShareSettings,
+  checkShareOptions,
+  newShareSettings,
+  shareConflict,
+  type ShareConfig,
+  type ShareGroupOptions,
+} from './share-settings.ts';
+import { statsOf, type ShareStats } from './share-stats.ts';
+
+export interface ShareGroupsParts {
+  readonly journal: Journal;
+  readonly fold: Fold;
+  readonly clock: Clock;
+  readonly committer: Committer;
+  readonly signals: StoreSignals;
+}
+
+/** A share group, as `list` names it. */
+export interface ShareListing extends ShareName {
+  /** Handles in this process. */
+  readonly consumerCount: number;
+}
+
+interface ActiveGroup {
+  readonly live: LiveShareGroup;
+  readonly handles: Set<{ close(): Promise<void> }>;
+}
+
+/** Name of the one share group that makes a topic a queue. */
+export const QUEUE_GROUP = 'queue';
+/** What a dead letter needs beyond the record that died: headers that tell of it. */
+const DEATH_BYTES = 128 * 1024;
+
+export class ShareGroups {
+  readonly #parts: ShareGroupsParts;
+  readonly #loopClock: LoopClock;
+  readonly #leaseJournal: LeaseJournal;
+  /** Those that are used in this process, by id. */
+  readonly #active = new Map<string, ActiveGroup>();
+  readonly #deadLetters = new Map<string, Topic<Uint8Array>>();
+  readonly #changes = new Mutex();
+  #catalog: TopicCatalog | null = null;
+  #isClosed = false;
+
+  constructor(parts: ShareGroupsParts) {
+    this.#parts = parts;
+    this.#leaseJournal = new LeaseJournal(parts);
+    const { events } = parts.signals;
+    this.#loopClock = new LoopClock(parts.clock, (stallMs) => {
+      events.emit('loop-stalled', { stallMs });
+    });
+  }
+
+  /** Where dead letters go. */
+  attach(catalog: TopicCatalog): void {
+    this.#catalog = catalog;
+  }
+
+  /**
+   * Makes a new consumer of a group, and the group when there is none.
+   *
+   * @param make  the handle, of what it is made of
+   * @throws ConflictError when a setting that was given is not what is stored; NotFoundError with
+   *   `create: false`; ReadOnlyError when it is not there in a store that is only read
+   */
+  open<T, Input, H extends ShareGroup<T>>(
+    topic: Topic<T, Input>,
+    name: string,
+    given: ShareGroupOptions & { readonly defaults?: ShareConfig },
+    make: (parts: ShareGroupParts<T>) => H,
+  ): Promise<H> {
+    const { defaults = {}, ...options } = given;
+    checkName('name', name);
+    const {
+      from = 'earliest',
+      prefetch = null,
+      create = true,
+      ...wanted
+    } = checkShareOptions(options);
+    return this.#changes.run(async () => {
+      const { partitions } = topic;
+      this.#checkThere(partitions);
+      const ref = { topicId: partitions.topicId, group: name };
+      this.#checkDeadLetter(partitions, wanted);
+      if (this.#state(ref) === null) {
+        if (!create) throw new NotFoundError({ kind: 'share group', name });
+        await this.#create(partitions, ref, { from, config: newShareSettings(wanted, defaults) });
+      }
+      const state = this.#known(partitions, name);
+      const conflict = shareConflict(name, state.settings, wanted);
+      if (conflict !== null) throw conflict;
+      return this.#handle(topic, ref, prefetch, make);
+    });
+  }
+
+  async #handle<T, Input, H extends ShareGroup<T>>(
+    topic: Topic<T, Input>,
+    ref: ShareName,
+    prefetch: number | null,
+    make: (parts: ShareGroupParts<T>) => H,
+  ): Promise<H> {
+    const id = shareId(ref);
+    const active = this.#active.get(id) ?? {
+      live: this.#live(topic.partitions, ref),
+      handles: new Set(),
+    };
+    this.#active.set(id, active);
+    const onClosed = (): void => {
+      active.handles.delete(handle);
+      if (active.handles.size > 0) return;
+      this.#active.delete(id);
+      active.live.close(topic.partitions.closedError());
+    };
+    const { live } = active;
+    const handle: H = make({ live, codec: topic.codec, prefetch, onClosed });
+    active.handles.add(handle);
+    if (live.hasStaleLeases) {
+      await live.open().catch(async (error: unknown) => {
+        await handle.close();
+        throw error;
+      });
+    }
+    return handle;
+  }
+
+  /** All groups, of topics that are there. */
+  list(): readonly ShareListing[] {
+    return this.#parts.fold.ids(shareGroups).map((id) => {
+      const consumerCount = this.#active.get(id)?.handles.size ?? 0;
+      return { ...shareNameOf(id), consumerCount };
+    });
+  }
+
+  /** The settings of a group. @throws NotFoundError */
+  settings(topic: PartitionSet, name: string): ShareState['settings'] {
+    return this.#known(topic, name).settings;
+  }
+
+  /** Figures of a group. @throws NotFoundError; as `Log.read` */
+  async stats(topic: PartitionSet, name: string): Promise<ShareStats> {
+    topic.checkThere();
+    const state = this.#known(topic, name);
+    const live = this.#active.get(shareId(state))?.live;
+    return statsOf({ topic, state, clock: this.#parts.clock, isLive: live?.isOpen ?? false });
+  }
+
+  /**
+   * Changes settings of a group, also while its records are leased: what is leased keeps its time, and
+   * the new limits count from the next end of an attempt on.
+   *
+   * @throws NotFoundError; TypeError, RangeError
+   */
+  alter(topic: PartitionSet, name: string, config: ShareConfig): Promise<ShareState['settings']> {
+    return this.#changes.run(async () => {
+      topic.checkThere();
+      const { topicId, group, settings: before } = this.#known(topic, name);
+      this.#checkDeadLetter(topic, config);
+      const settings = alteredShareSettings(before, config);
+      const timeMs = this.#parts.clock.now();
+      await this.#parts.journal.append(
+        shareGroupAltered,
+        { topicId, group, settings, timeMs },
+        'sync',
+      );
+      return settings;
+    });
+  }
+
+  /** Forgets a group. @throws NotFoundError; ConflictError while it is used in this process */
+  delete(topic: PartitionSet, name: string): Promise<void> {
+    return this.#changes.run(async () => {
+      topic.checkThere();
+      const { topicId, group } = this.#known(topic, name);
+      const count = this.#active.get(shareId({ topicId, group }))?.handles.size ?? 0;
+      if (count > 0) {
+        const stored = `${count} consumers`;
+        throw new ConflictError({ kind: 'share group', name, stored, requested: 'to be deleted' });
+      }
+      await this.#parts.journal.append(shareGroupDeleted, { topicId, group }, 'sync');
+    });
+  }
+
+  /**
+   * Ends the consumers of all groups of a topic that is deleted, and forgets the groups. Idempotent.
+   *
+   * @returns their names
+   */
+  forgetTopic(topicId: number): Promise<readonly string[]> {
+    return this.#changes.run(async () => {
+      const { journal, fold } = this.#parts;
+      const handles = [...this.#active]
+        .filter(([id]) => shareNameOf(id).topicId === topicId)
+        .flatMap(([, active]) => [...active.handles]);
+      await Promise.allSettled(handles.map((handle) => handle.close()));
+      const names = fold
+        .ids(shareGroups)
+        .map(shareNameOf)
+        .filter((name) => name.topicId === topicId);
+      await settleAll(names.map((name) => journal.append(shareGroupDeleted, name, 'os')));
+      return names.map(({ group }) => group);
+    });
+  }
+
+  /** Closes every consumer: what they hold comes back. @throws the first failure, when all are closed */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#changes.idle();
+    const handles = [...this.#active.values()].flatMap((active) => [...active.handles]);
+    await settleAll(handles.map((handle) => handle.close()));
+  }
+
+  async #create(
+    topic: PartitionSet,
+    ref: ShareName,
+    {
+      from,
+      config: settings,
+    }: { readonly from: StartFrom; readonly config: ShareState['settings'] },
+  ): Promise<void> {
+    const { committer, clock } = this.#parts;
+    const readFrom = readFromOf(from, clock);
+    const starts = await Promise.all(
+      Array.from({ length: topic.count }, (_, partition) =>
+        topic.at(partition).use(async (log) => {
+          if (log.readOnly) throw new ReadOnlyError({ operation: 'a new group', path: log.path });
+          const offset =
+            from === 'earliest'
+              ? log.startOffset
+              : await resolveOffset({ partition, log }, readFrom);
+          return { partition, logId: log.logId, offset };
+        }),
+      ),
+    );
+    const timeMs = clock.now();
+    await committer.commit({
+      changes: [
+        change(shareGroupCreated, { ...ref, settings, timeMs }),
+        change(shareStarted, { ...ref, starts, timeMs }),
+      ],
+    });
+  }
+
+  #live(topic: PartitionSet, name: ShareName): LiveShareGroup {
+    const { events } = this.#parts.signals;
+    const place = { topic: topic.name, group: name.group };
+    return new LiveShareGroup({
+      ...this.#parts,
+      name,
+      topic,
+      leaseJournal: this.#leaseJournal,
+      loopClock: this.#loopClock,
+      openDeadLetters: (to, source) => this.#openDeadLetters(to, source),
+      events: {
+        expired: (partition, offset) =>
+          events.emit('lease-expired', { ...place, partition, offset }),
+        died: (partition, { offset, reason }) =>
+          events.emit('record-died', { ...place, partition, offset, reason }),
+        failed: (error) => events.emit('lease-failed', { ...place, error }),
+      },
+    });
+  }
+
+  /** A queue is made for them when there is no topic of that name. */
+  async #openDeadLetters(name: string, source: PartitionSet): Promise<Topic<Uint8Array>> {
+    const known = this.#deadLetters.get(name);
+    if (known !== undefined && !known.partitions.isGone) return known;
+    const catalog = this.#catalog;
+    if (catalog === null) throw new NotFoundError({ kind: 'topic', name });
+    const topic = new Topic<Uint8Array>(await openOrMake(catalog, name, source));
+    const ref = { topicId: topic.partitions.topicId, group: QUEUE_GROUP };
+    if (this.#state(ref) === null) {
+      await this.#changes.run(async () => {
+        if (this.#state(ref) !== null) return;
+        const config = newShareSettings({}, {});
+        await this.#create(topic.partitions, ref, { from: 'earliest', config });
+      });
+    }
+    this.#deadLetters.set(name, topic);
+    return topic;
+  }
+
+  #checkDeadLetter({ name }: PartitionSet, { deadLetter }: ShareConfig): void {
+    if (deadLetter !== name) return;
+    throw new ConflictError({
+      kind: 'queue',
+      name,
+      stored: 'the records themselves',
+      requested: 'to be its own dead-letter queue',
+    });
+  }
+
+  #checkThere(topic: PartitionSet): void {
+    topic.checkThere();
+    if (this.#isClosed) throw topic.closedError();
+  }
+
+  #state(ref: ShareName): ShareState | null {
+    return this.#parts.fold.get(shareGroups, shareId(ref));
+  }
+
+  /** @throws NotFoundError */
+  #known({ topicId }: PartitionSet, name: string): ShareState {
+    checkName('name', name);
+    const state = this.#state({ topicId, group: name });
+    if (state === null) throw new NotFoundError({ kind: 'share group', name });
+    return state;
+  }
+}
+
+async function openOrMake(catalog: TopicCatalog, name: string, { settings }: PartitionSet) {
+  try {
+    return await catalog.open<Uint8Array, Uint8Array>(name, { create: false });
+  } catch (error) {
+    if (!isStoreError(error, 'ERR_VARVE_NOT_FOUND')) throw error;
+    // What died must fit, with what is said of it.
+    const recordBytesMax = Math.min(RECORD_BYTES_LIMIT, settings.recordBytesMax + DEATH_BYTES);
+    return catalog.open<Uint8Array, Uint8Array>(name, { recordBytesMax });
+  }
+}
