@@ -62,13 +62,16 @@ export class LeaseEnds {
    * @returns resolves when that is journaled
    * @throws LeaseLostError when one of them is over: then nothing is done
    */
-  async settle(leases: readonly Lease[], how: Settlement): Promise<void> {
-    if (leases.length === 0) return;
-    for (const lease of leases) checkRunning(lease);
-    for (const lease of leases) {
-      lease.partitionLeases.hold(lease);
+  async settle(given: readonly Lease[], how: Settlement): Promise<void> {
+    if (given.length === 0) return;
+    for (const lease of given) checkRunning(lease);
+    let isUnique = true;
+    for (const lease of given) {
+      if (lease.settlement === null) lease.partitionLeases.hold(lease);
+      else isUnique = false;
       lease.settlement = how.kind;
     }
+    const leases = isUnique ? given : [...new Set(given)];
     const settled = this.#journal(leases, how);
     for (const lease of leases) lease.settled = settled;
     try {
