@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cSuite } from '../../bench/suites/c.ts';
 import { peersSuite } from '../../bench/suites/peers.ts';
+import { queueSuite } from '../../bench/suites/queue.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const contests = [...cSuite, ...peersSuite];
@@ -51,11 +52,24 @@ test('the goals against the peers are the ones that were set', () => {
   expect(goals).toEqual([4, 4, 12]);
 });
 
+test('the peers of the queue do the same work in whole calls, and sync as the title says', () => {
+  const sides = queueSuite.flatMap((contest) => contest.sides);
+  const peers = sides.filter(({ job }) => job.startsWith('peer-'));
+  expect(peers.map(({ parameters: { valueBytes } }) => valueBytes)).toEqual(peers.map(() => 100));
+  expect(new Set(peers.map(({ metric }) => metric))).toEqual(new Set(['records/s']));
+  for (const { title, parameters } of peers) {
+    const { records, recordsPerCall, synchronous, appendFsync } = parameters;
+    expect(Number(records) % Number(recordsPerCall), title).toBe(0);
+    if (appendFsync === undefined) expect(synchronous, title).toBe('FULL');
+    else expect(title).toContain(`appendfsync ${appendFsync}`);
+  }
+});
+
 test('the peers are pinned in a package of their own, and no lock names a host', () => {
   const { dependencies, private: isPrivate } = json('bench', 'peers', 'package.json');
   expect(isPrivate).toBe(true);
   const pins = Object.values(dependencies as Record<string, string>);
-  expect(pins).toHaveLength(2);
+  expect(pins).toHaveLength(4);
   expect(pins.every((pin) => /^\d+\.\d+\.\d+$/.test(pin))).toBe(true);
   const lock = readFileSync(join(root, 'bench', 'peers', 'package-lock.json'), 'utf8');
   expect(lock).not.toMatch(/resolved|https?:\/\/[^"]*registry/);
