@@ -52,6 +52,27 @@ test('the goals against the peers are the ones that were set', () => {
   expect(goals).toEqual([4, 4, 12]);
 });
 
+test('the goals of the queue are the ones that were set', () => {
+  const goals = queueSuite.flatMap((contest) =>
+    contest.goals.map(({ goal, bound }) => [contest.id, bound, goal] as const),
+  );
+  expect(goals).toEqual([
+    ['queue/batched', 'min', 6],
+    ['queue/batched', 'min', 30],
+    ['queue/one-by-one', 'min', 30],
+    ['queue/idle-latency', 'max', 1.5],
+    ['queue/idle-latency', 'max', 5],
+    ['queue/backlog', 'min', 0.9],
+    ['queue/backlog', 'max', 8],
+  ]);
+});
+
+test('the latency from send to handler is counted in fdatasyncs, 0.1 ms beside them', () => {
+  const goal = queueSuite.find(({ id }) => id === 'queue/idle-latency')?.goals[0];
+  const sample = (p50Us: number) => ({ bytes: 1, records: 1, ms: 1, extra: { p50Us } });
+  expect(goal?.compute?.(sample(400), [sample(200)])).toBe(1.5);
+});
+
 test('the peers of the queue do the same work in whole calls, and sync as the title says', () => {
   const sides = queueSuite.flatMap((contest) => contest.sides);
   const peers = sides.filter(({ job }) => job.startsWith('peer-'));
