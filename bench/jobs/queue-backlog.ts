@@ -47,7 +47,7 @@ export async function openJob(directory: string, plan: QueueBacklogParameters): 
         await acquireSlice(queue, plan);
         ms += performance.now() - startMs;
       }
-      checkQueue(queue, below);
+      await checkQueue(queue, below);
       const heldBytes = heldMemoryBytes() - bareBytes;
       const extra = { heldBytes, rssBytes: process.memoryUsage.rss() };
       return { bytes: records * valueBytes, records, ms, extra };

@@ -33,7 +33,7 @@ export async function openJob(directory: string, plan: QueueCycleParameters): Pr
       const touched = await runCycles(queue, plan);
       const ms = performance.now() - startMs;
       assert(touched === records * VALUE_BYTE, 'every payload was looked at once');
-      checkQueue(queue, 0);
+      await checkQueue(queue, 0);
       await store.close();
       rmSync(path, { recursive: true });
       return { bytes: records * valueBytes, records, ms };

@@ -36,9 +36,9 @@ export async function fillQueue(
 }
 
 /** Nothing is leased or dead, and so many records are ready. */
-export function checkQueue(queue: Queue<Uint8Array>, ready: number): void {
-  const stats = queue.stats();
-  const found = [stats.ready, stats.leased, stats.dead];
+export async function checkQueue(queue: Queue<Uint8Array>, ready: number): Promise<void> {
+  const { readyCount, leasedCount, deadCount } = await queue.stats();
+  const found = [readyCount, leasedCount, deadCount];
   if (found.join() !== [ready, 0, 0].join()) {
     throw new Error(`ready, leased, dead: ${found.join(', ')}; expected ${ready}, 0, 0`);
   }

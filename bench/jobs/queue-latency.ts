@@ -57,13 +57,13 @@ export async function openJob(
         return Promise.resolve();
       };
       const worker = queue.work(handler, { concurrency: 1 });
-      const call = async (n: number) => void (await queue.send({ value: payloadOf(n) }));
+      const call = async (n: number) => void (await queue.send(payloadOf(n)));
       const loop = runOpenLoop({ arrivals, call }, (atMs) => (startMs = atMs));
       const { elapsedMs, lateCount, lateMaxMs } = await loop;
       await handled;
       await worker.drain(); // Until the last one is acknowledged.
       assert(histogram.count === calls, 'every record was handled once');
-      checkQueue(queue, 0);
+      await checkQueue(queue, 0);
       await store.close();
       rmSync(path, { recursive: true });
       const extra = {

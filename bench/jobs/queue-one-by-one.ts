@@ -40,7 +40,7 @@ export async function openJob(
       await Promise.all(Array.from({ length: workers }, worker));
       const ms = performance.now() - startMs;
       assert(touched === records * VALUE_BYTE, 'every payload was looked at once');
-      checkQueue(queue, 0);
+      await checkQueue(queue, 0);
       await store.close();
       rmSync(path, { recursive: true });
       return { bytes: records * valueBytes, records, ms };
