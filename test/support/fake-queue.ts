@@ -250,8 +250,8 @@ export class FakeDelivery implements WorkerDelivery<string> {
 }
 
 /** Resolves when everything that can go on without time passing has done so. */
-export async function quiet(): Promise<void> {
-  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+export async function quiet(turns = 10): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Resolves with the signal's reason once it aborts: a handler that gives up when told. */
