@@ -173,7 +173,7 @@ export class RunSettler<D extends WorkerDelivery> {
     report(error, delivery);
     if (!isRetryable(error) || signal.aborted) return false;
     await backoff.wait({ failures, signal });
-    return !signal.aborted;
+    return true; // A last time when nothing shall be tried again.
   }
 
   #giveUp(count: number): void {

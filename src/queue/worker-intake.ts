@@ -65,7 +65,7 @@ export class WorkerIntake<D extends WorkerDelivery> {
   resume(): void {
     if (!this.#isPaused) return;
     this.#isPaused = false;
-    if (!this.#isStopped) this.#taking = new AbortController();
+    this.#taking = new AbortController();
     this.ring();
   }
 

@@ -61,7 +61,7 @@ export class WorkerRun<D extends WorkerDelivery> implements HandlerContext {
 
   /** The work is of use as long as one record of it can still be settled. */
   #lost({ reason }: AbortSignal): void {
-    if (this.state !== 'settling' && !this.deliveries.some(isHeld)) this.abort(reason);
+    if (!this.deliveries.some(isHeld)) this.abort(reason);
   }
 
   #renewAll(leaseMs: number | undefined): void {

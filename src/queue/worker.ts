@@ -196,7 +196,6 @@ export class Worker<D extends WorkerDelivery = WorkerDelivery> implements AsyncD
     const abandonedBefore = this.#counts.abandoned;
     this.#intake.stop();
     const timer = this.#loseFaithAfter(timeoutMs, isInside);
-    this.#look(); // Other drains may have waited for the handler that now waits itself.
     await this.#idle(isInside);
     timer?.cancel();
     return this.#counts.abandoned - abandonedBefore;
@@ -242,7 +241,6 @@ export class Worker<D extends WorkerDelivery = WorkerDelivery> implements AsyncD
     run.startedMs = this.#source.clock.monotonic();
     this.#running++;
     this.#timers.started(run);
-    const outer = this.#calling;
     this.#calling = run;
     try {
       const result = this.#call(run);
@@ -251,7 +249,7 @@ export class Worker<D extends WorkerDelivery = WorkerDelivery> implements AsyncD
     } catch (error) {
       this.#threw(run, error);
     } finally {
-      this.#calling = outer;
+      this.#calling = null;
     }
   }
 

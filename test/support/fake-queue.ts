@@ -34,7 +34,7 @@ export interface FakeQueueOptions {
 export class FakeQueue implements DeliverySource<FakeDelivery> {
   readonly clock: ManualClock;
   readonly random = new SeededRandom(7);
-  readonly leaseMs: number;
+  leaseMs: number;
   readonly records: FakeRecord[] = [];
   readonly deliveries: FakeDelivery[] = [];
   readonly acquires: AcquireOptions[] = [];
@@ -264,5 +264,15 @@ export async function pass(queue: FakeQueue, totalMs: number, stepMs = 1000): Pr
   for (let passedMs = 0; passedMs < totalMs; passedMs += stepMs) {
     queue.clock.advance(stepMs);
     await quiet();
+  }
+}
+
+/** What a call throws; null = nothing. */
+export function thrownBy(call: () => void): unknown {
+  try {
+    call();
+    return null;
+  } catch (error) {
+    return error;
   }
 }

@@ -96,6 +96,21 @@ describe('a worker', () => {
     await worker.close();
   });
 
+  test('frees a handler when it returns, not when its ack is durable', async () => {
+    const queue = new FakeQueue();
+    const handlers = new Handlers();
+    queue.gate = new Promise(() => undefined);
+    queue.sendMany(5);
+    const worker = work(queue, handlers.handle);
+    await quiet();
+    expect(handlers.started).toEqual(['v0']);
+    await handlers.end();
+    expect(handlers.started).toEqual(['v0', 'v1']);
+    await handlers.end();
+    expect(handlers.started).toEqual(['v0', 'v1']);
+    expect(worker.stats()).toMatchObject({ running: 0, settling: 2 });
+  });
+
   test('does not ask again and again what answers at once with nothing', async () => {
     const queue = new FakeQueue();
     queue.acquire = async (options) => {
@@ -135,6 +150,13 @@ describe('a worker', () => {
     expect(queue.states()).toEqual(['acked']);
     expect(told).toEqual(Array.from({ length: 5 }, () => [diskFull, null]));
     expect(worker.stats()).toMatchObject({ sourceFailures: 5, handled: 1 });
+    // The next failure is the first one in a row again.
+    queue.refuse('acquire', diskFull);
+    queue.send('b');
+    await quiet();
+    queue.clock.advance(50);
+    await quiet();
+    expect(queue.states()).toEqual(['acked', 'acked']);
     await worker.close();
   });
 
