@@ -170,6 +170,24 @@ describe('batches', () => {
     },
   );
 
+  test("whose leases are lost before any handler had them are nobody's loss", async () => {
+    const queue = new FakeQueue();
+    const told: unknown[] = [];
+    queue.sendMany(2);
+    const worker = work(queue, () => undefined, {
+      batch: { max: 3, waitMs: 60_000 },
+      onError: (error) => told.push(error),
+    });
+    await quiet();
+    queue.deliveries[0]?.expire();
+    worker.pause();
+    await quiet();
+    expect(queue.records.map(({ attempts }) => attempts)).toEqual([1, 0]);
+    expect(told).toEqual([]);
+    expect(worker.stats()).toMatchObject({ lostLeases: 0, unsettled: 0 });
+    await worker.close();
+  });
+
   test('go on although an acquire fails while they gather', async () => {
     const queue = new FakeQueue();
     const batches: string[] = [];

@@ -1,4 +1,5 @@
 /** How a worker ends. */
+import { getEventListeners } from 'node:events';
 import { describe, expect, test } from 'vitest';
 
 import { ManualClock, type Timer } from '../../../src/core/clock.ts';
@@ -311,6 +312,14 @@ describe('a signal', () => {
     end();
     await worker.done;
     expect(queue.states()).toEqual(['acked', 'ready']);
+  });
+
+  test('is left alone by a worker that has ended', async () => {
+    const { signal } = new AbortController();
+    const worker = work(new FakeQueue(), () => undefined, { signal });
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    await worker.drain();
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   test('that was aborted before lets it take nothing', async () => {
