@@ -38,6 +38,6 @@ export interface DeliverySource<D extends WorkerDelivery> {
   readonly random?: Random | undefined;
   /** @returns at most `max`; none when `waitMs` passed */
   acquire(options: AcquireOptions): Promise<readonly D[]>;
-  /** Acks all of them; or rejects: then those that are not settled can be acked one by one. */
+  /** Acks those whose lease goes on; rejects when that is not all: `isSettled` tells which. */
   ackAll(deliveries: readonly D[]): Promise<void>;
 }

@@ -175,21 +175,23 @@ export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T
   }
 
   /**
-   * Acknowledges many deliveries of this group: all of them, or none when the lease of one is over.
+   * Acknowledges many deliveries of this group: those whose lease goes on, together.
    *
-   * @throws as `Delivery.ack`; TypeError for what is no delivery of this group
+   * @throws as `Delivery.ack`, when the others are done: `isSettled` tells which; TypeError for what is
+   *   no delivery of this group: then nothing is done
    *
    * Cost: one promise.
    */
   async ackAll(deliveries: readonly Delivery<T>[]): Promise<void> {
+    const { leases } = this.#live;
     for (const { partitionLeases } of checkDeliveries(deliveries)) {
-      if (this.#live.leases.partitions.includes(partitionLeases)) continue;
+      if (leases.partitions.includes(partitionLeases)) continue;
       throw argumentError(TypeError, 'deliveries', 'of this group', deliveries);
     }
-    const running = deliveries.filter(({ settlement }) => settlement !== 'ack');
-    const earlier = deliveries.filter(({ settlement }) => settlement === 'ack');
-    await this.#live.leases.settle(running, { kind: 'ack' });
-    for (const { settled } of earlier) await settled;
+    const running = deliveries.filter(isRunning);
+    await leases.settle(running, { kind: 'ack' });
+    if (running.length === deliveries.length) return;
+    for (const delivery of deliveries) await delivery.ack(); // Says what became of the others.
   }
 
   /**
@@ -307,4 +309,8 @@ export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T
   #closedError(): ClosedError {
     return new ClosedError({ resource: 'share group', name: this.name });
   }
+}
+
+function isRunning({ lost, settlement }: Lease): boolean {
+  return lost === null && settlement === null;
 }
