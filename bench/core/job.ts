@@ -19,7 +19,12 @@ export interface Sample {
   readonly extra?: Readonly<Record<string, number>>;
 }
 
+/** What a figure depends on beside the parameters: versions of a peer, settings that it confirmed. */
+export type JobFacts = Readonly<Record<string, string>>;
+
 export interface Job {
+  /** Known when the job is opened. Default: none. */
+  readonly facts?: JobFacts;
   /**
    * One run. Prepares and cleans up outside of the measured time; leaves no dirty pages that
    * would slow down whoever runs next, so it deletes what it wrote unless it is read again.
@@ -47,7 +52,7 @@ export type WorkerRequest = { readonly kind: 'run' } | { readonly kind: 'close' 
 
 /** Worker to parent; `ready` comes first, then one `sample` for each `run`. */
 export type WorkerReply =
-  | { readonly kind: 'ready' }
+  | { readonly kind: 'ready'; readonly facts: JobFacts }
   | { readonly kind: 'sample'; readonly sample: Sample }
   | { readonly kind: 'closed' }
   | { readonly kind: 'failed'; readonly message: string; readonly isUnavailable: boolean };

@@ -1,11 +1,13 @@
 /** What the sides of a contest measured, and the figures in it. */
 import type { Metric, Side } from './contest.ts';
-import type { Sample } from './job.ts';
+import type { JobFacts, Sample } from './job.ts';
 
 /** A side and its counted runs, in the order of the rounds. */
 export interface Measurement {
   readonly side: Side;
   readonly samples: readonly Sample[];
+  /** What the job said about itself. Default: nothing. */
+  readonly facts?: JobFacts;
   /** Why it did not run, or not to the end; null when all is there. */
   readonly reason: string | null;
 }

@@ -1,5 +1,5 @@
 /** The shape of what `--json` writes: everything that was measured, raw runs included. */
-import type { JobParameters } from './job.ts';
+import type { JobFacts, JobParameters } from './job.ts';
 
 export const REPORT_FORMAT = 'varve-bench-1';
 
@@ -26,6 +26,8 @@ export interface CellResult {
   readonly contestTitle: string;
   readonly title: string;
   readonly parameters: JobParameters;
+  /** Versions and confirmed settings of a peer; absent where the job names none. */
+  readonly facts?: JobFacts;
   readonly unit: string;
   readonly isHigherBetter: boolean;
   /** One figure per counted round, in order. Empty when the cell could not run. */

@@ -69,7 +69,7 @@ async function start(side: Side, base: string, signal: AbortSignal): Promise<Run
   const directory = mkdtempSync(join(base, 'side-'));
   try {
     const worker = await WorkerProcess.start(side, { directory, signal });
-    return { side, samples: [], worker, reason: null, isBroken: false };
+    return { side, samples: [], facts: worker.facts, worker, reason: null, isBroken: false };
   } catch (error) {
     const isBroken = !(error instanceof UnavailableError);
     return { side, samples: [], worker: null, reason: messageOf(error), isBroken };
@@ -113,7 +113,8 @@ async function runOnce(runner: Runner): Promise<void> {
   }
 }
 
-function toCell(contest: Contest, { side, samples, reason }: Measurement): CellResult {
+function toCell(contest: Contest, measurement: Measurement): CellResult {
+  const { side, samples, facts = {}, reason } = measurement;
   const runs = reason === null ? samples.map((sample) => figureOf(sample, side.metric)) : [];
   const isMeasured = runs.length > 0;
   return {
@@ -123,6 +124,7 @@ function toCell(contest: Contest, { side, samples, reason }: Measurement): CellR
     contestTitle: contest.title,
     title: side.title,
     parameters: side.parameters,
+    ...(Object.keys(facts).length === 0 ? {} : { facts }),
     unit: side.unit,
     isHigherBetter: side.isHigherBetter,
     runs,

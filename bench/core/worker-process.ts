@@ -1,7 +1,13 @@
 /** The parent's handle on a worker process. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { WARM_BYTES, type Side } from './contest.ts';
-import { UnavailableError, type Sample, type WorkerReply, type WorkerRequest } from './job.ts';
+import {
+  UnavailableError,
+  type JobFacts,
+  type Sample,
+  type WorkerReply,
+  type WorkerRequest,
+} from './job.ts';
 
 const WORKER = new URL('./worker.js', import.meta.url);
 
@@ -9,6 +15,7 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #replies: WorkerReply[] = [];
   #waiting: ((reply: WorkerReply) => void) | null = null;
+  #facts: JobFacts = {};
 
   private constructor(child: ChildProcess) {
     this.#child = child;
@@ -41,12 +48,17 @@ export class WorkerProcess {
     });
     const worker = new WorkerProcess(child);
     try {
-      await worker.#expect('ready');
+      worker.#facts = (await worker.#expect('ready')).facts;
     } catch (error) {
       await worker.kill();
       throw error;
     }
     return worker;
+  }
+
+  /** What the job said about itself. */
+  get facts(): JobFacts {
+    return this.#facts;
   }
 
   /** One run of the job. @throws Error with what the job threw */

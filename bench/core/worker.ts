@@ -36,7 +36,7 @@ let opened: Job | null = null;
 await answer(async () => {
   const module = (await import(new URL(job, import.meta.url).href)) as { openJob: OpenJob };
   opened = await module.openJob(directory, JSON.parse(parameters) as JobParameters);
-  return { kind: 'ready' };
+  return { kind: 'ready', facts: opened.facts ?? {} };
 });
 
 process.on('message', ({ kind }: WorkerRequest) => {

@@ -22,7 +22,7 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import type { Job } from '../core/job.ts';
-import { keyOf, loadPeer } from './load-peer.ts';
+import { keyOf, loadPeer, peerVersion } from './load-peer.ts';
 
 const KEY_BYTES = 16;
 
@@ -60,9 +60,11 @@ export async function openJob(directory: string, plan: PeerLmdbParameters): Prom
   const lmdb = loadPeer('lmdb') as Lmdb;
   const path = join(directory, 'data');
   const input = makeRecords(plan);
-  return plan.work === 'append'
-    ? appendJob(lmdb, path, input, plan)
-    : await scanJob(lmdb, path, input, plan);
+  const job =
+    plan.work === 'append'
+      ? appendJob(lmdb, path, input, plan)
+      : await scanJob(lmdb, path, input, plan);
+  return { ...job, facts: { lmdb: peerVersion('lmdb') } };
 }
 
 function makeRecords({ valueBytes, recordsPerTransaction }: PeerLmdbParameters): Buffer[] {

@@ -20,52 +20,41 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import type { Job } from '../core/job.ts';
-import { keyOf, loadPeer } from './load-peer.ts';
+import { keyOf } from './load-peer.ts';
+import {
+  loadSqlite,
+  openDatabase,
+  sqliteFacts,
+  type Database,
+  type Sqlite,
+  type Statement,
+  type Synchronous,
+} from './sqlite-database.ts';
 
 const KEY_BYTES = 16;
 const ROWS_PER_QUERY = 1000;
 
+/** Offset, key and value. */
+type Row = readonly [number, string, Buffer];
+
 export type PeerSqliteParameters = {
   readonly work: 'append' | 'scan';
-  readonly synchronous: 'OFF' | 'NORMAL' | 'FULL';
+  readonly synchronous: Synchronous;
   readonly valueBytes: number;
   /** A multiple of `recordsPerTransaction`. */
   readonly records: number;
   readonly recordsPerTransaction: number;
 };
 
-/** What is used of the package. */
-type Sqlite = new (path: string) => Database;
-
-interface Database {
-  pragma(source: string): unknown;
-  exec(source: string): void;
-  prepare(source: string): Statement;
-  transaction(action: () => void): () => void;
-  close(): void;
-}
-
-interface Statement {
-  run(key: string, value: Buffer): void;
-  raw(): Statement;
-  all(...values: readonly number[]): readonly (readonly [number, string, Buffer])[];
-}
-
 export function openJob(directory: string, plan: PeerSqliteParameters): Promise<Job> {
-  const sqlite = loadPeer('better-sqlite3') as Sqlite;
+  const sqlite = loadSqlite();
   const path = join(directory, 'data');
-  return Promise.resolve(
-    plan.work === 'append' ? appendJob(sqlite, path, plan) : scanJob(sqlite, path, plan),
-  );
+  const job = plan.work === 'append' ? appendJob(sqlite, path, plan) : scanJob(sqlite, path, plan);
+  return Promise.resolve({ ...job, facts: sqliteFacts(sqlite) });
 }
 
 function open(sqlite: Sqlite, path: string, { synchronous }: PeerSqliteParameters): Database {
-  fs.mkdirSync(path);
-  const db = new sqlite(join(path, 'log.db'));
-  db.pragma('journal_mode = WAL');
-  db.pragma(`synchronous = ${synchronous}`);
-  db.pragma('cache_size = -65536'); // KiB
-  db.pragma('mmap_size = 1073741824');
+  const db = openDatabase(sqlite, path, synchronous);
   db.exec(`CREATE TABLE log (
     record_offset INTEGER PRIMARY KEY,
     record_key TEXT NOT NULL,
@@ -82,7 +71,7 @@ function appendJob(sqlite: Sqlite, path: string, plan: PeerSqliteParameters): Jo
       const startMs = performance.now();
       append();
       const ms = performance.now() - startMs;
-      const [count] = db.prepare('SELECT count(*) FROM log').raw().all();
+      const [count] = db.prepare<readonly [number]>('SELECT count(*) FROM log').raw().all();
       checkCount(count?.[0], plan);
       db.close();
       fs.rmSync(path, { recursive: true });
@@ -110,7 +99,7 @@ function scanJob(sqlite: Sqlite, path: string, plan: PeerSqliteParameters): Job 
   appender(db, plan)();
   db.pragma('wal_checkpoint(TRUNCATE)'); // All in the database file, and synced.
   const select = db
-    .prepare(
+    .prepare<Row>(
       `SELECT record_offset, record_key, record_value FROM log
        WHERE record_offset > ? ORDER BY record_offset LIMIT ${ROWS_PER_QUERY}`,
     )
@@ -128,7 +117,7 @@ function scanJob(sqlite: Sqlite, path: string, plan: PeerSqliteParameters): Job 
 }
 
 /** The length of the record's key and a byte of its value: the same in each record. */
-function scan(select: Statement): number {
+function scan(select: Statement<Row>): number {
   let sum = 0;
   let last = 0;
   for (;;) {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStore, type Topic } from '../../src/index.ts';
 import type { Job } from '../core/job.ts';
+import { heldMemoryBytes } from './held-memory.ts';
 import {
   checkTopics,
   descriptorCount,
@@ -28,16 +29,16 @@ export async function openJob(directory: string, parameters: ManyTopics): Promis
     async run() {
       const store = await openStore(path);
       checkTopics(store, topics);
-      const bareBytes = memoryBytes();
+      const bareBytes = heldMemoryBytes();
       const handles: Topic<Uint8Array>[] = [];
       for (let n = 0; n < topics; n++) handles.push(await store.topic(topicName(n)));
-      const openedBytes = (memoryBytes() - bareBytes) / topics;
+      const openedBytes = (heldMemoryBytes() - bareBytes) / topics;
       const startMs = performance.now();
       await useAll(handles, partitions);
       const ms = performance.now() - startMs;
       await sleep(IDLE_MS);
       const descriptors = descriptorCount();
-      const usedBytes = (memoryBytes() - bareBytes) / topics;
+      const usedBytes = (heldMemoryBytes() - bareBytes) / topics;
       await store.close();
       const extra = { descriptors, openedBytes, usedBytes };
       return { bytes: 0, records: handles.length * partitions, ms, extra };
@@ -58,11 +59,4 @@ async function useAll(handles: readonly Topic<Uint8Array>[], partitions: number)
       ),
     );
   }
-}
-
-/** What the process holds when the garbage is gone: the worker runs with `--expose-gc`. */
-function memoryBytes(): number {
-  for (let n = 0; n < 4; n++) globalThis.gc?.();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }

@@ -145,14 +145,14 @@ function rawFigures(cells: readonly CellResult[]): Markup {
   );
 }
 
-function rawRow({ id, unit, runs, parameters, extra }: CellResult): Markup {
+function rawRow({ id, unit, runs, parameters, facts, extra }: CellResult): Markup {
   const code = (text: string) => element('td', { class: 'wrap' }, element('code', {}, text));
   return element(
     'tr',
     {},
     element('th', { scope: 'row' }, element('code', {}, id)),
     code(runs.map((run) => formatFigure(run, unit)).join(', ')),
-    code(pairsOf(parameters, String)),
+    code(pairsOf({ ...parameters, ...facts }, String)),
     code(pairsOf(extra, (value) => (isKnown(value) ? digits(value) : '-'))),
   );
 }

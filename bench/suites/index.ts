@@ -28,5 +28,10 @@ export const SUITES: readonly Suite[] = [
     load: async () => (await import('./peers.ts')).peersSuite,
     isCheckoutOnly: true,
   },
+  {
+    name: 'queue',
+    load: async () => (await import('./queue.ts')).queueSuite,
+    isCheckoutOnly: true,
+  },
   { name: 'micro', load: async () => (await import('./micro.ts')).microSuite },
 ];

@@ -11,6 +11,7 @@ import type { PartitionSet } from '../topic/partition-set.ts';
 import type { Topic } from '../topic/topic.ts';
 import type { Consumer } from './acquire-request.ts';
 import { GroupLeases } from './group-leases.ts';
+import type { LeaseEvents } from './lease-ends.ts';
 import type { LeaseJournal } from './lease-journal.ts';
 import type { LoopClock } from './loop-clock.ts';
 import { PartitionLeases } from './partition-leases.ts';
@@ -40,10 +41,8 @@ export interface LiveShareGroupParts {
   readonly leaseJournal: LeaseJournal;
   readonly loopClock: LoopClock;
   readonly openDeadLetters: (name: string, from: PartitionSet) => Promise<Topic<Uint8Array>>;
-  readonly events: {
-    expired(partition: number, offset: number): void;
-    died(partition: number, died: DiedRecord): void;
-    failed(error: unknown): void;
+  readonly events: LeaseEvents & {
+    readonly died: (partition: number, died: DiedRecord) => void;
   };
 }
 
@@ -147,9 +146,10 @@ export class LiveShareGroup {
         }
         const state = this.#partitionState(number);
         const name = { ...this.name, partition: number };
-        const { clock } = this;
-        const listener = this.leases;
-        const partition = new PartitionLeases({ name, state, log, release, listener, clock });
+        const { clock, leases: listener } = this;
+        const { leaseJournal } = this.#parts;
+        const opened = { name, state, log, release, listener, clock, leaseJournal };
+        const partition = new PartitionLeases(opened);
         if (state.firstOffset < startOffset) await this.#trim(partition);
         this.leases.add(partition);
       } catch (error) {

@@ -81,13 +81,19 @@ export function offsetCountOf(runs: readonly number[]): number {
   return count;
 }
 
+/** Calls `visit` for each run, ascending. */
+export function eachRun(
+  runs: readonly number[],
+  visit: (start: number, count: number) => void,
+): void {
+  for (let at = 0; at < runs.length; at += 2) visit(runs[at] ?? 0, runs[at + 1] ?? 0);
+}
+
 /** Calls `visit` for each offset, ascending. */
 export function eachOffset(runs: readonly number[], visit: (offset: number) => void): void {
-  for (let at = 0; at < runs.length; at += 2) {
-    const start = runs[at] ?? 0;
-    const end = start + (runs[at + 1] ?? 0);
-    for (let offset = start; offset < end; offset++) visit(offset);
-  }
+  eachRun(runs, (start, count) => {
+    for (let offset = start; offset < start + count; offset++) visit(offset);
+  });
 }
 
 /** The number of runs, then of each the distance from the end of the one before, and the count. */

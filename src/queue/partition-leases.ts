@@ -6,7 +6,7 @@ import type { Clock } from '../core/clock.ts';
 import { LeaseLostError, type LeaseEnd } from '../core/ownership-errors.ts';
 import type { Log } from '../log/log.ts';
 import type { LogRecord } from '../log/record.ts';
-import type { PartitionName } from './lease-journal.ts';
+import type { LeaseJournal, PartitionName } from './lease-journal.ts';
 import type { Lease } from './lease.ts';
 import { ReadyKind } from './lease-table.ts';
 import { SlotState } from './record-state.ts';
@@ -41,6 +41,7 @@ export interface PartitionLeasesParts {
   readonly release: () => void;
   readonly listener: PartitionListener;
   readonly clock: Clock;
+  readonly leaseJournal: LeaseJournal;
 }
 
 const KINDS = [ReadyKind.normal, ReadyKind.doubtful, ReadyKind.suspect] as const;
@@ -147,6 +148,20 @@ export class PartitionLeases implements SlotWatcher {
     return { partition: this, offset: record.offset, kind: ReadyKind.normal, record };
   }
 
+  /** Journals attempts at claims of this partition. */
+  async journal(claims: readonly Claim[]): Promise<void> {
+    const absent = this.feed.takeAbsent();
+    try {
+      await this.#parts.leaseJournal.acquired(this.name, (to) => {
+        for (const { offset } of claims) to.offsets.add(offset);
+        for (const [first, count] of absent) to.absent.addRun(first, count);
+      });
+    } catch (error) {
+      this.feed.giveBackAbsent(absent);
+      throw error;
+    }
+  }
+
   /** A claim came to nothing: the record is ready again, unless it is gone. */
   unclaim({ offset, record }: Claim): void {
     const { table } = this.state;
@@ -174,8 +189,8 @@ export class PartitionLeases implements SlotWatcher {
   }
 
   /** It is being settled, so it cannot end otherwise. */
-  hold(slot: number): void {
-    this.state.table.setPending(slot, true);
+  hold(lease: Lease): void {
+    this.state.table.setPending(this.find(lease), true);
   }
 
   /** To settle it came to nothing: the lease runs on. */

@@ -15,13 +15,16 @@ export interface ShareFeedOptions {
   readonly onArrival: () => void;
 }
 
+/** Offsets that hold no record. */
+type AbsentRun = readonly [first: number, count: number];
+
 type Batches = AsyncGenerator<RecordBatch<Uint8Array>, void, void>;
 
 export class ShareFeed {
   readonly #options: ShareFeedOptions;
   /** Handed out, and given back because they could not be journaled: first among the next. */
   #given: LogRecord<Uint8Array>[] = [];
-  #absent: number[] = [];
+  #absent: AbsentRun[] = [];
   #current: Iterator<LogRecord<Uint8Array>> | null = null;
   #currentEnd = 0;
   #ahead: RecordBatch<Uint8Array> | null = null;
@@ -75,15 +78,15 @@ export class ShareFeed {
     this.#given.unshift(...records);
   }
 
-  /** Offsets between those that were taken that hold no record: begin and number, each once. */
-  takeAbsent(): readonly number[] {
+  /** Offsets between those that were taken that hold no record, each once. */
+  takeAbsent(): readonly AbsentRun[] {
     const absent = this.#absent;
     if (absent.length > 0) this.#absent = [];
     return absent;
   }
 
   /** Takes back what `takeAbsent` gave. */
-  giveBackAbsent(absent: readonly number[]): void {
+  giveBackAbsent(absent: readonly AbsentRun[]): void {
     this.#absent.push(...absent);
   }
 
@@ -129,7 +132,7 @@ export class ShareFeed {
 
   /** Between the last record and the next one there is none. */
   #passTo(offset: number): void {
-    if (offset > this.#position) this.#absent.push(this.#position, offset - this.#position);
+    if (offset > this.#position) this.#absent.push([this.#position, offset - this.#position]);
     this.#position = offset;
   }
 

@@ -1,5 +1,5 @@
 /** One consumer of a share group, as its users hold it: acquire records, settle them, look at them. */
-import { argumentError } from '../core/assert.ts';
+import { argumentError, present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { Codec } from '../codec/codec.ts';
@@ -131,35 +131,35 @@ export class ShareGroup<T> implements AsyncDisposable {
    */
   async *deliveries(options: DeliveriesOptions = {}): AsyncGenerator<Delivery<T>, void, void> {
     const { leaseMs = this.settings.leaseMs, ...how } = checkDeliveriesOptions(options);
-    const max = this.#prefetch ?? 1;
-    let ahead: Delivery<T>[] = [];
+    const ahead: Delivery<T>[] = []; // The next one last.
     try {
-      for (;;) {
-        const acquired = await this.#acquireMore({ max, leaseMs, ...how });
-        if (acquired === null) return;
-        ahead = [...acquired].toReversed();
-        for (const delivery of ahead) delivery.isHandedOut = false;
-        for (let next = ahead.pop(); next !== undefined; next = ahead.pop()) {
-          if (next.lost !== null) continue; // Its turn did not come in time: it is ready again.
-          next.isHandedOut = true;
-          next.renew(leaseMs);
-          yield next;
-          how.signal?.throwIfAborted();
-        }
+      while (ahead.length > 0 || (await this.#readAhead(ahead, { leaseMs, ...how }))) {
+        const delivery = present(ahead.pop(), 'one is there');
+        if (delivery.lost !== null) continue; // Its turn did not come in time: it is ready again.
+        delivery.isHandedOut = true;
+        delivery.renew(leaseMs);
+        yield delivery;
+        how.signal?.throwIfAborted();
       }
     } finally {
       const rest = ahead.filter(({ lost, isSettled }) => lost === null && !isSettled);
-      if (rest.length > 0) await this.#live.leases.settle(rest, { kind: 'undelivered' });
+      await this.#live.leases.settle(rest, { kind: 'undelivered' });
     }
   }
 
-  /** Null when the handle was closed. */
-  async #acquireMore(options: AcquireOptions): Promise<readonly Delivery<T>[] | null> {
-    if (this.#isClosed) return null;
+  /** Waits for more. @returns false when the handle was closed */
+  async #readAhead(ahead: Delivery<T>[], options: DeliveriesOptions): Promise<boolean> {
+    if (this.#isClosed) return false;
+    const max = this.#prefetch ?? 1;
     try {
-      return await this.acquire({ ...options, waitMs: Number.POSITIVE_INFINITY });
+      const acquired = await this.acquire({ ...options, max, waitMs: Number.POSITIVE_INFINITY });
+      for (const delivery of acquired.toReversed()) {
+        delivery.isHandedOut = false;
+        ahead.push(delivery);
+      }
+      return true;
     } catch (error) {
-      if (this.#isClosed && error instanceof ClosedError) return null;
+      if (this.#isClosed && error instanceof ClosedError) return false;
       throw error;
     }
   }

@@ -23,7 +23,7 @@ import {
   shareGroupDeleted,
   shareStarted,
 } from './share-entries.ts';
-import { ShareGroup, type ShareGroupParts } from './share-group.ts';
+import type { ShareGroup, ShareGroupParts } from './share-group.ts';
 import {
   shareGroups,
   shareId,

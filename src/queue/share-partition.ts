@@ -7,6 +7,7 @@
  * are no part of the state.
  */
 import { LeaseTable } from './lease-table.ts';
+import { eachOffset, eachRun } from './offset-runs.ts';
 import { SlotState } from './record-state.ts';
 import type { DeathReason, DiedRecord, EndedPart, ReturnedRecord } from './share-entries.ts';
 import { UnreadRanges, type OffsetRange } from './unread-ranges.ts';
@@ -107,23 +108,24 @@ export class SharePartition {
 
   /** @param absent  runs of offsets that hold no record */
   acquire(runs: readonly number[], absent: readonly number[]): void {
-    const { table, unread } = this;
-    for (let at = 0; at < absent.length; at += 2) {
-      unread.take(absent[at] as number, absent[at + 1] as number);
+    const { unread } = this;
+    eachRun(absent, (first, count) => void unread.take(first, count));
+    eachRun(runs, (first, count) => {
+      for (let offset = first; offset < first + count; offset++) this.#acquireOne(offset);
+      unread.take(first, count);
+    });
+  }
+
+  #acquireOne(offset: number): void {
+    const { table } = this;
+    let slot = table.find(offset);
+    if (slot < 0) slot = table.add(offset, SlotState.acquired);
+    else if (table.stateAt(slot) === SlotState.acquired) return;
+    else {
+      table.setState(slot, SlotState.acquired);
+      table.setTime(slot, 0);
     }
-    for (let at = 0; at < runs.length; at += 2) {
-      const first = runs[at] as number;
-      const end = first + (runs[at + 1] as number);
-      for (let offset = first; offset < end; offset++) {
-        let slot = table.find(offset);
-        if (slot < 0) slot = table.add(offset, SlotState.acquired);
-        else if (table.stateAt(slot) === SlotState.acquired) continue;
-        else table.setState(slot, SlotState.acquired);
-        table.setTime(slot, 0);
-        table.setAttempts(slot, table.attemptsAt(slot) + 1);
-      }
-      unread.take(first, end - first);
-    }
+    table.setAttempts(slot, table.attemptsAt(slot) + 1);
   }
 
   end({ acked, undelivered, expired, returned }: EndedPart, timeMs: number): void {
@@ -303,14 +305,10 @@ export class SharePartition {
 
   #eachLeased(runs: readonly number[], action: (slot: number, offset: number) => void): void {
     const { table } = this;
-    for (let at = 0; at < runs.length; at += 2) {
-      const first = runs[at] as number;
-      const end = first + (runs[at + 1] as number);
-      for (let offset = first; offset < end; offset++) {
-        const slot = table.find(offset);
-        if (slot >= 0 && table.stateAt(slot) === SlotState.acquired) action(slot, offset);
-      }
-    }
+    eachOffset(runs, (offset) => {
+      const slot = table.find(offset);
+      if (slot >= 0 && table.stateAt(slot) === SlotState.acquired) action(slot, offset);
+    });
   }
 
   #leased(): readonly number[] {

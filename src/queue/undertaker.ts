@@ -5,7 +5,7 @@ import type { Committer } from '../journal/committer.ts';
 import { change, type Journal } from '../journal/journal.ts';
 import type { Topic } from '../topic/topic.ts';
 import { deadLetterOf, historyOf, isCycle, withDeath, type Death } from './dead-letter.ts';
-import type { Burial } from './group-leases.ts';
+import type { Burial } from './lease-ends.ts';
 import type { PartitionLeases } from './partition-leases.ts';
 import { recordsDied, type DiedRecord } from './share-entries.ts';
 import type { Trouble } from './share-partition.ts';

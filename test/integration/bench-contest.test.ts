@@ -1,5 +1,7 @@
 /** Small contests end to end: real worker processes, from dist. */
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { Contest, Side } from '../../bench/core/contest.ts';
 import type { JobParameters } from '../../bench/core/job.ts';
@@ -118,6 +120,24 @@ describe('a contest', () => {
     expect(goals[0]).toMatchObject({ met: null, value: null });
     expect(goals[0]?.reason).toContain('records is a multiple of recordsPerCall');
     expect(await readdir(root)).toEqual([]);
+  });
+
+  test('keeps what a job says about its versions', async () => {
+    const root = await temporaryDirectory();
+    const job = join(await temporaryDirectory(), 'job.mjs');
+    await writeFile(
+      job,
+      `export const openJob = async () => ({
+        facts: { engine: '9.8.7' },
+        run: async () => ({ bytes: 1, records: 1, ms: 1 }),
+        close: async () => {},
+      });`,
+    );
+    const versioned = side('versioned', pathToFileURL(job).href, {});
+    const plain = side('W', 'machine-write', { bytes: MIB, sync: false });
+    const { cells } = await runContest(contestOf(versioned, plain), root);
+    expect(cells[0]?.facts).toEqual({ engine: '9.8.7' });
+    expect(cells[1]).not.toHaveProperty('facts');
   });
 
   test('that is stopped leaves no process and no file', async () => {

@@ -22,7 +22,7 @@ function fullReport(): BenchReport {
       cell('append/os/varve', steadyRuns(2.2e9), { parameters: { durability: 'os', calls: 16 } }),
       cell('append/os/peer', [], { reason: 'the peer <lmdb> & its "addon" are missing' }),
       cell('append/os/zero', [0, 0, 0, 0, 0]),
-      cell('append/os/rate', steadyRuns(1.2e7), { unit: 'records/s' }),
+      cell('append/os/rate', steadyRuns(1.2e7), { unit: 'records/s', facts: { sqlite: '3.2.1' } }),
       cell('latency/sync/steady', steadyRuns(171), {
         unit: 'us',
         isHigherBetter: false,
@@ -79,6 +79,7 @@ describe('the page', () => {
     expect(html).toContain('2.2 GB/s');
     expect(html).toContain('12 M records/s');
     expect(html).toContain('durability=os calls=16');
+    expect(html).toContain('sqlite=3.2.1');
     expect(html).toContain('v20.20.2');
   });
 

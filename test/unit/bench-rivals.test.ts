@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cSuite } from '../../bench/suites/c.ts';
 import { peersSuite } from '../../bench/suites/peers.ts';
+import { queueSuite } from '../../bench/suites/queue.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const contests = [...cSuite, ...peersSuite];
@@ -51,11 +52,45 @@ test('the goals against the peers are the ones that were set', () => {
   expect(goals).toEqual([4, 4, 12]);
 });
 
+test('the goals of the queue are the ones that were set', () => {
+  const goals = queueSuite.flatMap((contest) =>
+    contest.goals.map(({ goal, bound }) => [contest.id, bound, goal] as const),
+  );
+  expect(goals).toEqual([
+    ['queue/batched', 'min', 6],
+    ['queue/batched', 'min', 30],
+    ['queue/one-by-one', 'min', 30],
+    ['queue/idle-latency', 'max', 1.5],
+    ['queue/idle-latency', 'max', 5],
+    ['queue/backlog', 'min', 0.9],
+    ['queue/backlog', 'max', 8],
+  ]);
+});
+
+test('the latency from send to handler is counted in fdatasyncs, 0.1 ms beside them', () => {
+  const goal = queueSuite.find(({ id }) => id === 'queue/idle-latency')?.goals[0];
+  const sample = (p50Us: number) => ({ bytes: 1, records: 1, ms: 1, extra: { p50Us } });
+  expect(goal?.compute?.(sample(400), [sample(200)])).toBe(1.5);
+});
+
+test('the peers of the queue do the same work in whole calls, and sync as the title says', () => {
+  const sides = queueSuite.flatMap((contest) => contest.sides);
+  const peers = sides.filter(({ job }) => job.startsWith('peer-'));
+  expect(peers.map(({ parameters: { valueBytes } }) => valueBytes)).toEqual(peers.map(() => 100));
+  expect(new Set(peers.map(({ metric }) => metric))).toEqual(new Set(['records/s']));
+  for (const { title, parameters } of peers) {
+    const { records, recordsPerCall, synchronous, appendFsync } = parameters;
+    expect(Number(records) % Number(recordsPerCall), title).toBe(0);
+    if (appendFsync === undefined) expect(synchronous, title).toBe('FULL');
+    else expect(title).toContain(`appendfsync ${appendFsync}`);
+  }
+});
+
 test('the peers are pinned in a package of their own, and no lock names a host', () => {
   const { dependencies, private: isPrivate } = json('bench', 'peers', 'package.json');
   expect(isPrivate).toBe(true);
   const pins = Object.values(dependencies as Record<string, string>);
-  expect(pins).toHaveLength(2);
+  expect(pins).toHaveLength(4);
   expect(pins.every((pin) => /^\d+\.\d+\.\d+$/.test(pin))).toBe(true);
   const lock = readFileSync(join(root, 'bench', 'peers', 'package-lock.json'), 'utf8');
   expect(lock).not.toMatch(/resolved|https?:\/\/[^"]*registry/);

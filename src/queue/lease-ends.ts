@@ -1,0 +1,275 @@
+/** Ends leases: as their holders want, when their time is over, and for good. */
+import type { Clock, Timer } from '../core/clock.ts';
+import type { DurabilityLevel } from '../log/log-options.ts';
+import type { LogRecord } from '../log/record.ts';
+import type { HeldCount } from './held-count.ts';
+import type { LeaseJournal } from './lease-journal.ts';
+import type { Lease, Settlement } from './lease.ts';
+import type { PartitionLeases } from './partition-leases.ts';
+import type { DeathReason } from './share-entries.ts';
+import { SUSPECT_CRASHES } from './share-partition.ts';
+import type { ShareSettings } from './share-settings.ts';
+
+/** A record that is given up. */
+export interface Burial {
+  readonly offset: number;
+  readonly reason: DeathReason;
+  readonly error: string;
+  /** Null when it has to be read. */
+  readonly record: LogRecord<Uint8Array> | null;
+}
+
+export interface LeaseEndsParts {
+  readonly clock: Clock;
+  readonly leaseJournal: LeaseJournal;
+  /** As the journal has them now. */
+  readonly settings: () => ShareSettings;
+  /** The level at which leases are settled. */
+  readonly durability: () => DurabilityLevel;
+  /** Journals that records are dead, and where their copies went. */
+  readonly bury: (partition: PartitionLeases, burials: readonly Burial[]) => Promise<void>;
+  readonly events: LeaseEvents;
+  readonly held: HeldCount;
+  /** There may be something to hand out. */
+  readonly onReady: () => void;
+}
+
+/** Hears what no caller is told. Must not throw. */
+export interface LeaseEvents {
+  readonly expired: (partition: number, offset: number) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+type Release = Extract<Settlement, { readonly kind: 'release' }>;
+
+/** What came to nothing on a full disk is tried again after so long. */
+const RETRY_MS = 1000;
+
+export class LeaseEnds {
+  readonly #parts: LeaseEndsParts;
+  /** Records that came back and may not be tried again. */
+  #condemned = new Map<PartitionLeases, number[]>();
+  readonly #retries = new Set<Timer>();
+  #isClosed = false;
+
+  constructor(parts: LeaseEndsParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Ends leases as their holders want.
+   *
+   * @returns resolves when that is journaled
+   * @throws LeaseLostError when one of them is over: then nothing is done
+   */
+  async settle(given: readonly Lease[], how: Settlement): Promise<void> {
+    if (given.length === 0) return;
+    for (const lease of given) checkRunning(lease);
+    let isUnique = true;
+    for (const lease of given) {
+      if (lease.settlement === null) lease.partitionLeases.hold(lease);
+      else isUnique = false;
+      lease.settlement = how.kind;
+    }
+    const leases = isUnique ? given : [...new Set(given)];
+    const settled = this.#journal(leases, how);
+    for (const lease of leases) lease.settled = settled;
+    try {
+      await settled;
+    } catch (error) {
+      for (const lease of leases) resume(lease);
+      throw error;
+    }
+    for (const lease of leases) this.#drop(lease);
+    this.#parts.onReady();
+  }
+
+  /** The record came back, and its limits are reached. */
+  condemned(partition: PartitionLeases, offset: number): void {
+    const offsets = this.#condemned.get(partition);
+    if (offsets !== undefined) offsets.push(offset);
+    else this.#condemned.set(partition, [offset]);
+    queueMicrotask(() => this.#buryCondemned());
+  }
+
+  /**
+   * The time of leases is over.
+   *
+   * @param leaseAt  whose it is; undefined when nobody has it
+   */
+  expire(
+    partition: PartitionLeases,
+    due: readonly number[],
+    leaseAt: (offset: number) => Lease | undefined,
+  ): void {
+    const { events, settings } = this.#parts;
+    const { expiriesMax } = settings();
+    const { table } = partition.state;
+    const ends: ExpiredLeases = { expired: [], undelivered: [], dead: [] };
+    for (const offset of due) {
+      const lease = leaseAt(offset);
+      const expiries = table.expiriesAt(table.find(offset)) + 1;
+      if (lease?.isHandedOut === false) ends.undelivered.push(offset);
+      else if (expiriesMax === null || expiries < expiriesMax) ends.expired.push(offset);
+      else {
+        const record = lease?.rawRecord ?? null;
+        ends.dead.push({ offset, reason: 'lease-expired', error: '', record });
+      }
+      if (lease === undefined) continue;
+      this.#drop(lease);
+      lease.lose('expired');
+      events.expired(partition.name.partition, offset);
+    }
+    this.#journalExpired(partition, ends);
+  }
+
+  /** Has nothing tried again any more. */
+  close(): void {
+    this.#isClosed = true;
+    for (const retry of this.#retries) retry.cancel();
+  }
+
+  #journal(leases: readonly Lease[], how: Settlement): Promise<void> {
+    const first = leases[0]?.partitionLeases;
+    const others = leases.filter(({ partitionLeases }) => partitionLeases !== first);
+    if (first === undefined) return Promise.resolve();
+    if (others.length === 0) return this.#journalIn(first, leases, how);
+    const own = leases.filter(({ partitionLeases }) => partitionLeases === first);
+    const all = [this.#journalIn(first, own, how), this.#journal(others, how)];
+    return Promise.all(all).then(() => undefined);
+  }
+
+  #journalIn(partition: PartitionLeases, leases: readonly Lease[], how: Settlement): Promise<void> {
+    const { leaseJournal, durability } = this.#parts;
+    const { name } = partition;
+    if (how.kind === 'release') return this.#release(partition, leases, how);
+    if (how.kind === 'reject') {
+      return this.#bury(partition, leases, { reason: 'rejected', error: how.error });
+    }
+    const isAck = how.kind === 'ack';
+    return leaseJournal.ended(name, isAck ? durability() : 'os', (to) => {
+      const offsets = isAck ? to.acked : to.undelivered;
+      for (const { offset } of leases) offsets.add(offset);
+    });
+  }
+
+  async #release(
+    partition: PartitionLeases,
+    leases: readonly Lease[],
+    { dueMs, isFailed, error }: Release,
+  ): Promise<void> {
+    const { leaseJournal, durability, settings } = this.#parts;
+    const { failuresMax } = settings();
+    const { table } = partition.state;
+    const isLast = ({ offset }: Lease) =>
+      isFailed && failuresMax !== null && table.failuresAt(table.find(offset)) + 1 >= failuresMax;
+    const dead = leases.filter(isLast);
+    const others = leases.filter((lease) => !dead.includes(lease));
+    const ends: Promise<void>[] = [];
+    if (dead.length > 0) ends.push(this.#bury(partition, dead, { reason: 'failures', error }));
+    if (others.length > 0) {
+      ends.push(
+        leaseJournal.ended(partition.name, durability(), ({ returned }) => {
+          for (const { offset } of others) returned.push({ offset, isFailed, dueMs, error });
+        }),
+      );
+    }
+    await Promise.all(ends);
+  }
+
+  #bury(
+    partition: PartitionLeases,
+    leases: readonly Lease[],
+    why: Pick<Burial, 'reason' | 'error'>,
+  ): Promise<void> {
+    const burials = leases.map(({ offset, rawRecord }) => ({ offset, record: rawRecord, ...why }));
+    return this.#parts.bury(partition, burials);
+  }
+
+  #buryCondemned(): void {
+    if (this.#condemned.size === 0 || this.#isClosed) return;
+    const condemned = this.#condemned;
+    this.#condemned = new Map();
+    for (const [partition, offsets] of condemned) {
+      const burials = offsets.flatMap((offset) => this.#burialOf(partition, offset));
+      void this.#orLater(this.#parts.bury(partition, burials), () => {
+        for (const { offset } of burials) this.condemned(partition, offset);
+      });
+    }
+  }
+
+  /** Nothing, when it is gone meanwhile. */
+  #burialOf({ state: { table } }: PartitionLeases, offset: number): readonly Burial[] {
+    const slot = table.find(offset);
+    if (slot < 0) return [];
+    const { failuresMax } = this.#parts.settings();
+    const hasFailed = failuresMax !== null && table.failuresAt(slot) >= failuresMax;
+    const failed = table.crashesAt(slot) > SUSPECT_CRASHES ? 'crash' : 'failures';
+    return [{ offset, reason: hasFailed ? failed : 'lease-expired', error: '', record: null }];
+  }
+
+  #journalExpired(partition: PartitionLeases, ends: ExpiredLeases): void {
+    const { leaseJournal, bury, onReady } = this.#parts;
+    const { expired, undelivered, dead } = ends;
+    const steps: Promise<void>[] = [];
+    if (expired.length + undelivered.length > 0) {
+      const done = leaseJournal.ended(partition.name, 'os', (to) => {
+        for (const offset of expired) to.expired.add(offset);
+        for (const offset of undelivered) to.undelivered.add(offset);
+      });
+      const again = { expired, undelivered, dead: [] };
+      steps.push(this.#orLater(done, () => this.#journalExpired(partition, again)));
+    }
+    if (dead.length > 0) {
+      const again = { expired: [], undelivered: [], dead };
+      steps.push(
+        this.#orLater(bury(partition, dead), () => this.#journalExpired(partition, again)),
+      );
+    }
+    void Promise.all(steps).then(onReady);
+  }
+
+  /** What nobody waits for is tried again, as long as that can help. */
+  async #orLater(done: Promise<void>, again: () => void): Promise<void> {
+    try {
+      await done;
+    } catch (error) {
+      this.#parts.events.failed(error);
+      const mayPass = error instanceof Error && 'retryable' in error && error.retryable === true;
+      if (!mayPass || this.#isClosed) return; // The store writes no more.
+      const retry = this.#parts.clock.setTimer(() => {
+        this.#retries.delete(retry);
+        again();
+      }, RETRY_MS);
+      this.#retries.add(retry);
+    }
+  }
+
+  #drop(lease: Lease): void {
+    this.#parts.held.remove(lease.kind);
+    lease.consumerLeases.remove(lease);
+  }
+}
+
+interface ExpiredLeases {
+  readonly expired: number[];
+  /** Read ahead, and never handed over. */
+  readonly undelivered: number[];
+  readonly dead: Burial[];
+}
+
+/** @returns its slot @throws LeaseLostError */
+export function checkRunning(lease: Lease): number {
+  const { partitionLeases: partition, offset, lost, settlement } = lease;
+  if (lost !== null) throw partition.lostError(offset, lost);
+  if (settlement !== null) throw partition.lostError(offset, 'settled');
+  const slot = partition.find(lease);
+  if (slot < 0) throw partition.lostError(offset, 'unknown');
+  return slot;
+}
+
+function resume(lease: Lease): void {
+  lease.settlement = null;
+  lease.settled = null;
+  lease.partitionLeases.letGo(lease);
+}
