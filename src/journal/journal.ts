@@ -306,6 +306,11 @@ export class Journal implements LogObserver {
     return this.#open.visibleOffset;
   }
 
+  /** Has everything that was appended synced. @throws as `Log.sync` */
+  async sync(): Promise<void> {
+    await this.#open.sync();
+  }
+
   /** Forgets entries below `offset`. @throws as `Log.deleteBefore` */
   async deleteBefore(offset: number): Promise<void> {
     await this.#open.deleteBefore(offset);

@@ -19,7 +19,11 @@ export interface LogStats {
   /** What holds the directory for this writer; null when read-only. */
   readonly lockMechanism: string | null;
   /** Segments that retention deleted since the log was opened. */
-  readonly retainedAway: { readonly age: number; readonly size: number };
+  readonly retainedAway: {
+    readonly age: number;
+    readonly size: number;
+    readonly settled: number;
+  };
   /** Last failure of a background task; null when there is none. */
   readonly lastError: unknown;
 }
@@ -42,7 +46,7 @@ export function describeLog(
     queuedBytes: writer?.appender.queuedBytes ?? 0,
     pendingApplyBytes: writer?.appender.commits.pendingBytes ?? 0,
     lockMechanism: writer?.lock.mechanism ?? null,
-    retainedAway: { ...(writer?.trimmer.deletedByReason ?? { age: 0, size: 0 }) },
+    retainedAway: { ...(writer?.trimmer.deletedByReason ?? { age: 0, size: 0, settled: 0 }) },
     lastError: writer?.appender.failure ?? writer?.trimmer.lastError ?? null,
   };
 }

@@ -304,9 +304,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
     await trimmer.deleteBefore(offset);
   }
 
-  /** Runs retention now. @throws ReadOnlyError, FailedError, IoError */
-  async retain(): Promise<RetentionResult> {
-    return this.#writable('retain').trimmer.retain();
+  /** Runs retention now. @param settledOffset  @internal all below may go. @throws as `deleteBefore` */
+  async retain(settledOffset?: number): Promise<RetentionResult> {
+    const { trimmer } = this.#writable('retain');
+    return settledOffset === undefined ? trimmer.retain() : trimmer.dropSettled(settledOffset);
   }
 
   /**

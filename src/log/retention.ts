@@ -15,7 +15,7 @@ export interface RetainedSegment {
 }
 
 /** Why segments were deleted. */
-export type RetentionReason = 'age' | 'size';
+export type RetentionReason = 'age' | 'size' | 'settled';
 
 export interface RetentionChoice {
   /** The log's new start: the base offset of the oldest segment that stays. */

@@ -16,7 +16,12 @@ import type { CheckpointKeeper } from './checkpoint-keeper.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogEvents } from './log-home.ts';
 import type { ReadableLog } from './readable-log.ts';
-import { chooseRetention, type RetainedSegment, type RetentionPolicy } from './retention.ts';
+import {
+  chooseRetention,
+  type RetainedSegment,
+  type RetentionChoice,
+  type RetentionPolicy,
+} from './retention.ts';
 import type { SyncLoop } from './sync-loop.ts';
 
 /** What a run of retention did. */
@@ -48,7 +53,7 @@ export class Trimmer {
   /** Both clocks at the last look, or when the log was opened. */
   #lastLook: { readonly wallMs: number; readonly monotonicMs: number };
   /** Segments deleted by retention since the log was opened, by reason. */
-  readonly deletedByReason = { age: 0, size: 0 };
+  readonly deletedByReason = { age: 0, size: 0, settled: 0 };
   /** Last failure of retention in the background; null when the last run was fine. */
   lastError: unknown = null;
 
@@ -83,24 +88,45 @@ export class Trimmer {
   /** Deletes the segments that retention no longer wants. @throws IoError, FailedError */
   retain(): Promise<RetentionResult> {
     return this.#mutex.run(async () => {
-      const { clock, log, appender } = this.#options;
+      const { clock, appender } = this.#options;
       if (appender.failure !== null) throw appender.failure;
       const nowMs = clock.now();
       const policy = this.#confirmedPolicy(nowMs);
       const choice = chooseRetention(await this.#describe(nowMs), policy, nowMs);
-      if (choice === null) {
-        await this.#removeBelowStart();
-        const { startOffset } = log.marks;
-        return { startOffset, deletedSegmentCount: 0, deletedBytes: 0 };
-      }
-      await this.#moveStart(choice.startOffset);
-      for (const reason of choice.reasons) this.deletedByReason[reason]++;
-      this.#options.events?.retained(choice);
-      return {
-        startOffset: choice.startOffset,
-        deletedSegmentCount: choice.segmentCount,
-        deletedBytes: choice.sizeBytes,
-      };
+      return choice === null ? this.#nothing() : this.#carryOut(choice);
+    });
+  }
+
+  async #nothing(): Promise<RetentionResult> {
+    await this.#removeBelowStart();
+    const { startOffset } = this.#options.log.marks;
+    return { startOffset, deletedSegmentCount: 0, deletedBytes: 0 };
+  }
+
+  async #carryOut(choice: RetentionChoice): Promise<RetentionResult> {
+    const { startOffset, segmentCount, sizeBytes, reasons } = choice;
+    await this.#moveStart(startOffset);
+    for (const reason of reasons) this.deletedByReason[reason]++;
+    this.#options.events?.retained(choice);
+    return { startOffset, deletedSegmentCount: segmentCount, deletedBytes: sizeBytes };
+  }
+
+  /**
+   * Deletes segments that hold nothing at or above `offset`; the last one always stays.
+   *
+   * @throws IoError, FailedError
+   */
+  dropSettled(offset: number): Promise<RetentionResult> {
+    return this.#mutex.run(async () => {
+      const { log } = this.#options;
+      const below = log.segments.whollyBelow(offset);
+      const last = below.at(-1);
+      const next = last === undefined ? null : log.segments.after(last.baseOffset);
+      if (next === null) return this.#nothing();
+      const { baseOffset: startOffset } = next;
+      const sizeBytes = below.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+      const reasons = below.map(() => 'settled' as const);
+      return this.#carryOut({ startOffset, segmentCount: below.length, sizeBytes, reasons });
     });
   }
 

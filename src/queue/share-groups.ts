@@ -165,6 +165,27 @@ export class ShareGroups {
     });
   }
 
+  /**
+   * By log, of those whose settled records may go: the first offset that some group has not settled.
+   * O(slots of all groups).
+   */
+  settledOffsets(): ReadonlyMap<number, number> {
+    const { fold } = this.#parts;
+    const states = fold.ids(shareGroups).flatMap((id) => fold.get(shareGroups, id) ?? []);
+    const topicIds = new Set<number>();
+    for (const { topicId, settings } of states) {
+      if (settings.retention === 'settled') topicIds.add(topicId);
+    }
+    const offsets = new Map<number, number>();
+    for (const { topicId, partitions } of states) {
+      if (!topicIds.has(topicId)) continue;
+      for (const { logId, firstOffset } of partitions.values()) {
+        offsets.set(logId, Math.min(offsets.get(logId) ?? firstOffset, firstOffset));
+      }
+    }
+    return offsets;
+  }
+
   /** The settings of a group. @throws NotFoundError */
   settings(topic: PartitionSet, name: string): ShareState['settings'] {
     return this.#known(topic, name).settings;

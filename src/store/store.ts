@@ -18,6 +18,7 @@ import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import type { TopicParts } from '../topic/topic.ts';
+import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
 import type { StoreControl } from './store-control.ts';
 import { StoreHealth } from './store-health.ts';
@@ -68,6 +69,7 @@ export class Store implements AsyncDisposable {
   readonly #health: StoreHealth;
   readonly #signals: StoreSignals;
   readonly #retention: StoreRetention;
+  readonly #settledRetention: SettledRetention;
   readonly #clock: Clock;
   readonly #figures: Omit<StatsParts, 'listenerFailureCount'>;
   #closing: Promise<void> | null = null;
@@ -89,6 +91,9 @@ export class Store implements AsyncDisposable {
     const { clock, fold } = topicHome;
     this.#fold = fold;
     this.#retention = new StoreRetention(this.#topics, clock);
+    const { shareGroups } = parts;
+    const catalog = this.#topics;
+    this.#settledRetention = new SettledRetention({ journal, catalog, shareGroups, clock });
     const bytes = new StoreBytes({ journal, catalog: this.#topics, retention: this.#retention });
     cap?.attach(bytes);
     this.#health = new StoreHealth({
@@ -119,6 +124,7 @@ export class Store implements AsyncDisposable {
     }
     if (lock === null || journal.damage !== null) return;
     this.#retention.start();
+    this.#settledRetention.start();
     this.#topics.resumeDeletions();
   }
 
@@ -318,6 +324,7 @@ export class Store implements AsyncDisposable {
       () => this.#shareGroups.close(),
       () => this.committer.idle(),
       () => this.#retention.close(),
+      () => this.#settledRetention.close(),
       () => this.#topics.close(),
       () => this.#runs.idle(),
       () => this.#journal.close(),

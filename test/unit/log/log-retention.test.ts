@@ -138,7 +138,7 @@ describe('retention', () => {
     const startOffset = Number(names[young]?.slice(0, 20));
     expect(result).toMatchObject({ startOffset, deletedSegmentCount: young });
     expect(result.deletedBytes).toBeGreaterThan(0);
-    expect(log.stats().retainedAway).toEqual({ age: young, size: 0 });
+    expect(log.stats().retainedAway).toEqual({ age: young, size: 0, settled: 0 });
     expect(await valuesOf(log)).toEqual(textsFrom(startOffset, 100));
     clock.advance(10 * HOUR_MS);
     await log.retain();

@@ -1,0 +1,75 @@
+/** Deletes segments of queues of which every record is settled. */
+import type { Clock, Timer } from '../core/clock.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { ShareGroups } from '../queue/share-groups.ts';
+import type { TopicCatalog } from '../topic/catalog.ts';
+
+/** How often it is looked: a segment that is settled stays so much longer. */
+const LOOK_MS = 30_000;
+
+export interface SettledRetentionParts {
+  readonly journal: Journal;
+  readonly catalog: TopicCatalog;
+  readonly shareGroups: ShareGroups;
+  readonly clock: Clock;
+}
+
+export class SettledRetention {
+  readonly #parts: SettledRetentionParts;
+  /** Below these offsets there was nothing to delete at the last look, by log. */
+  readonly #looked = new Map<number, number>();
+  #timer: Timer | null = null;
+  #running: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(parts: SettledRetentionParts) {
+    this.#parts = parts;
+  }
+
+  /** Looks at it now and then, until `close`. */
+  start(): void {
+    if (this.#isClosed) return;
+    this.#timer = this.#parts.clock.setTimer(() => {
+      void this.run().then(() => this.start());
+    }, LOOK_MS);
+  }
+
+  /** Deletes what can go. Never rejects: a log that cannot do it says why in its own figures. */
+  run(): Promise<void> {
+    this.#running = this.#running.then(() => this.#run());
+    return this.#running;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { shareGroups, journal } = this.#parts;
+    const due = [...shareGroups.settledOffsets()].filter(
+      ([logId, offset]) => offset > (this.#looked.get(logId) ?? 0),
+    );
+    if (due.length === 0 || this.#isClosed) return;
+    try {
+      // What says that they are settled is durable before they go.
+      await journal.sync();
+    } catch {
+      return; // The writer of the journal says so itself.
+    }
+    for (const [logId, offset] of due) {
+      if (this.#isClosed) return;
+      await this.#drop(logId, offset).catch(() => undefined);
+    }
+  }
+
+  async #drop(logId: number, offset: number): Promise<void> {
+    const partition = this.#parts.catalog.partitionOf(logId);
+    if (partition === null) return; // Its topic was deleted.
+    if (partition.extent === null) await partition.measure();
+    const { segmentCount = 0 } = partition.extent ?? {};
+    if (segmentCount > 1) await partition.use((log) => log.retain(offset));
+    this.#looked.set(logId, offset);
+  }
+}
