@@ -170,6 +170,20 @@ describe('a worker of a queue', () => {
     await store.close();
   });
 
+  test('ends with its handle also when no handler is free and none ends', async () => {
+    const bench = new StoreBench();
+    const store = await bench.open();
+    const queue = await store.queue('q', { codec: utf8 });
+    await queue.sendBatch(values(0, 2));
+    const worker = queue.work(() => new Promise(() => undefined));
+    await quiet(20);
+    expect(worker.stats().running).toBe(1);
+    await queue.close();
+    await worker.done;
+    expect(worker.stats()).toMatchObject({ running: 0, abandoned: 1, lostLeases: 0 });
+    await store.close();
+  });
+
   test.each(['queue', 'store'] as const)(
     'ends with its %s: what runs is given back, what has ended is acked',
     async (what) => {
