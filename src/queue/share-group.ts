@@ -5,7 +5,7 @@ import type { Random } from '../core/random.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { Codec } from '../codec/codec.ts';
 import { checkDeliveries, Delivery, type LeaseKeeper } from './delivery.ts';
-import type { AcquireWish, Consumer } from './acquire-request.ts';
+import type { Consumer } from './acquire-request.ts';
 import type { DeliverySource } from './delivery-source.ts';
 import { LeaseList, type Lease, type LeaseParts, type Settlement } from './lease.ts';
 import type { LiveShareGroup } from './live-share-group.ts';
@@ -43,8 +43,6 @@ export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T
   readonly #keeper: LeaseKeeper;
   readonly #consumer: Consumer;
   readonly #workers = new Set<Worker<Delivery<T>>>();
-  /** Those that are under way: what they bring after the end is given back. */
-  readonly #acquiring = new Set<Promise<unknown>>();
   #isClosed = false;
   #closing: Promise<void> | null = null;
 
@@ -130,21 +128,7 @@ export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T
     wish.signal?.throwIfAborted();
     if (!this.#live.isOpen) await this.#live.open();
     this.#checkOpen();
-    const acquiring = this.#acquire({ consumer: this.#consumer, leaseMs, ...wish });
-    this.#acquiring.add(acquiring);
-    try {
-      return await acquiring;
-    } finally {
-      this.#acquiring.delete(acquiring);
-    }
-  }
-
-  async #acquire(wish: AcquireWish): Promise<readonly Delivery<T>[]> {
-    const leases = await this.#live.leases.acquire(wish);
-    if (this.#isClosed) {
-      await this.#live.leases.settle(leases, { kind: 'undelivered' });
-      throw this.#closedError();
-    }
+    const leases = await this.#live.leases.acquire({ consumer: this.#consumer, leaseMs, ...wish });
     return leases.filter((lease): lease is Delivery<T> => lease instanceof Delivery);
   }
 
@@ -313,7 +297,6 @@ export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T
       // What their handlers have done is still settled.
       await Promise.all([...this.#workers].map((worker) => worker.close()));
       await this.#live.leave(this.#consumer);
-      await Promise.allSettled(this.#acquiring);
     } finally {
       this.#onClosed();
     }
