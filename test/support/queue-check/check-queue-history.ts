@@ -32,21 +32,29 @@ export function checkQueueHistory(history: readonly QueueEvent[], options: Check
     ...tokenViolations(story),
     ...counterViolations(story, options),
     ...deadViolations(story, options),
-    ...vacuity(story, counts, options.minimums ?? {}),
+    ...vacuity(story, shortfallsIn(counts, options.minimums ?? {})),
   ];
   return { violations, counts };
 }
 
-function vacuity(story: Story, counts: QueueCounts, minimums: Partial<QueueCounts>): Violation[] {
-  const violations: Violation[] = [];
-  if (story.drainedAt === null)
-    violations.push({ kind: 'vacuous', text: 'the queue was never drained' });
-  for (const [name, minimum] of Object.entries(minimums)) {
+/** What happened too rarely in a history, in words. */
+export function shortfalls(
+  history: readonly QueueEvent[],
+  minimums: Partial<QueueCounts>,
+): readonly string[] {
+  return shortfallsIn(countsOf(new Story(history)), minimums);
+}
+
+function shortfallsIn(counts: QueueCounts, minimums: Partial<QueueCounts>): string[] {
+  return Object.entries(minimums).flatMap(([name, minimum]) => {
     const count = counts[name as keyof QueueCounts];
-    if (count >= minimum) continue;
-    violations.push({ kind: 'vacuous', text: `${name}: ${count}, expected at least ${minimum}` });
-  }
-  return violations;
+    return count >= minimum ? [] : [`${name}: ${count}, expected at least ${minimum}`];
+  });
+}
+
+function vacuity({ drainedAt }: Story, few: readonly string[]): Violation[] {
+  const all = [...(drainedAt === null ? ['the queue was never drained'] : []), ...few];
+  return all.map((text) => ({ kind: 'vacuous', text }));
 }
 
 function countsOf(story: Story): QueueCounts {

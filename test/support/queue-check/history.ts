@@ -39,7 +39,7 @@ interface Stamp {
 }
 
 /** One record has one `id`, which nothing else has; its content follows from it. */
-interface Content {
+export interface Content {
   readonly id: string;
   readonly key: string;
   readonly payload: string;
@@ -97,6 +97,12 @@ export interface LeaseLost extends Stamp {
   readonly token: Token;
 }
 
+/** A handler has blocked the event loop since. */
+export interface Blocked extends Stamp {
+  readonly type: 'blocked';
+  readonly fromMs: number;
+}
+
 /** The engine said that the event loop stood still for so long. */
 export interface Stalled extends Stamp {
   readonly type: 'stalled';
@@ -126,6 +132,7 @@ export type QueueEvent =
   | SettleInvoked
   | SettleEnded
   | LeaseLost
+  | Blocked
   | Stalled
   | Dead
   | Drained;

@@ -63,6 +63,7 @@ export class Story {
   /** Place of the event in the history. */
   drainedAt: number | null = null;
   stalls = 0;
+  #stoppedMs: number | null = null;
   readonly #byToken = new Map<string, Handed>();
   readonly #calls = new Map<string, Settlement>();
 
@@ -128,6 +129,9 @@ export class Story {
       case 'dead':
         this.#record(event.origin).deaths.push({ event, at });
         break;
+      case 'blocked':
+        this.stops.add(event.fromMs, event.atMs);
+        break;
       case 'stalled':
         this.stalls++;
         break;
@@ -141,16 +145,21 @@ export class Story {
     if (stage === 'started') {
       this.lives.set(life, { number: life, end: null, endMs: Infinity });
     } else if (stage === 'stopped') {
-      this.stops.stop(atMs);
+      this.#stoppedMs ??= atMs;
     } else if (stage === 'continued') {
-      this.stops.end(atMs);
+      this.#endStop(atMs);
     } else {
-      this.stops.end(atMs);
+      this.#endStop(atMs);
       const ended = this.lives.get(life);
       if (ended === undefined) throw new BrokenHistoryError(`life ${life} was ${stage}, unborn`);
       ended.end = stage;
       ended.endMs = atMs;
     }
+  }
+
+  #endStop(atMs: number): void {
+    if (this.#stoppedMs !== null) this.stops.add(this.#stoppedMs, atMs);
+    this.#stoppedMs = null;
   }
 
   #addDelivery(handed: Handed): void {

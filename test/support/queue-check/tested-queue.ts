@@ -1,0 +1,38 @@
+/** What the harness asks of a queue, whichever it is. */
+import type { Content, Counters, DeathReason, Place, Token } from './history.ts';
+
+/** A record under a lease. A late call rejects with `ERR_VARVE_LEASE_LOST`. */
+export interface HeldRecord extends Content, Counters {
+  readonly token: Token;
+  /** Aborted when the lease expires. */
+  readonly signal: AbortSignal;
+  ack(): Promise<void>;
+  release(options: { readonly isFailed: boolean; readonly delayMs: number }): Promise<void>;
+  reject(): Promise<void>;
+  renew(): Promise<void>;
+}
+
+export interface DeadLetter extends Content {
+  readonly origin: Place;
+  readonly copy: Place;
+  readonly reason: DeathReason;
+  readonly attempts: number;
+}
+
+export interface TestedQueue {
+  send(content: Content): Promise<Place>;
+  acquire(options: { readonly max: number; readonly waitMs: number }): Promise<HeldRecord[]>;
+  /** True when nothing is ready, delayed or leased. */
+  isSettled(): boolean;
+  /** Those that it has not returned before. */
+  readDeadLetters(): Promise<DeadLetter[]>;
+  close(): Promise<void>;
+}
+
+export interface QueueSettings {
+  readonly directory: string;
+  readonly leaseMs: number;
+  readonly failuresMax: number;
+  readonly expiriesMax: number;
+  readonly onStall: (ms: number) => void;
+}
