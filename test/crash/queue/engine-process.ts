@@ -53,6 +53,7 @@ function chance(oneIn: number): boolean {
 
 const queue = await openQueue(options.kind, {
   ...options,
+  consumers: CONSUMERS,
   onStall: (ms) => tell({ type: 'stalled', ms }),
 });
 
@@ -104,7 +105,7 @@ async function settle(
 async function consume(consumer: number): Promise<void> {
   while (!over.signal.aborted) {
     const max = 1 + randomBelow(random, ACQUIRE_MAX);
-    const all = await queue.acquire({ max, waitMs: WAIT_MS });
+    const all = await queue.acquire({ consumer, max, waitMs: WAIT_MS });
     for (const held of all) note(held, consumer);
     for (const held of all) handle(held);
     await pause(randomBelow(random, 10));
@@ -176,7 +177,7 @@ async function hang(held: HeldRecord): Promise<void> {
 }
 
 async function drain(): Promise<void> {
-  while (!queue.isSettled() || inBackground.size > 0) await pause(20);
+  while (!(await queue.isSettled()) || inBackground.size > 0) await pause(20);
   over.abort();
 }
 

@@ -19,7 +19,7 @@ import { minimumsFor } from './minimums.ts';
 import { runNemesis } from './queue-nemesis.ts';
 
 /** How long each is tormented. The toy only shows that the harness works: it needs no longer. */
-const SECONDS = { toy: Number(process.env['VARVE_QUEUE_SECONDS'] ?? 4) };
+const SECONDS = { toy: 4, varve: Number(process.env['VARVE_QUEUE_SECONDS'] ?? 30) };
 const SEED = Number(process.env['SEED'] ?? 1 + Math.floor(Math.random() * 1e6));
 const BROKEN_TOY_MS = 1000;
 /** A broken toy gets so many runs to show what is wrong with it. */

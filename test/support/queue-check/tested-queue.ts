@@ -19,11 +19,18 @@ export interface DeadLetter extends Content {
   readonly attempts: number;
 }
 
+export interface AcquireOptions {
+  /** From 0. */
+  readonly consumer: number;
+  readonly max: number;
+  readonly waitMs: number;
+}
+
 export interface TestedQueue {
   send(content: Content): Promise<Place>;
-  acquire(options: { readonly max: number; readonly waitMs: number }): Promise<HeldRecord[]>;
+  acquire(options: AcquireOptions): Promise<HeldRecord[]>;
   /** True when nothing is ready, delayed or leased. */
-  isSettled(): boolean;
+  isSettled(): Promise<boolean>;
   /** Those that it has not returned before. */
   readDeadLetters(): Promise<DeadLetter[]>;
   close(): Promise<void>;
@@ -31,6 +38,7 @@ export interface TestedQueue {
 
 export interface QueueSettings {
   readonly directory: string;
+  readonly consumers: number;
   readonly leaseMs: number;
   readonly failuresMax: number;
   readonly expiriesMax: number;

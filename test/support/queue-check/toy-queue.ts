@@ -14,7 +14,13 @@ import {
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { DeadLetter, HeldRecord, QueueSettings, TestedQueue } from './tested-queue.ts';
+import type {
+  AcquireOptions,
+  DeadLetter,
+  HeldRecord,
+  QueueSettings,
+  TestedQueue,
+} from './tested-queue.ts';
 import { placeKey, type Content, type Place, type Token } from './history.ts';
 import { LEASE_LOST } from './lease-facts.ts';
 import { ToyState, type ToyEntry, type ToyRecord } from './toy-state.ts';
@@ -106,7 +112,7 @@ class ToyQueue implements TestedQueue {
     return place;
   }
 
-  async acquire({ max, waitMs }: { max: number; waitMs: number }): Promise<HeldRecord[]> {
+  async acquire({ max, waitMs }: AcquireOptions): Promise<HeldRecord[]> {
     const untilMs = performance.now() + waitMs;
     for (;;) {
       const records = this.#state.available(max, Date.now());
@@ -116,7 +122,7 @@ class ToyQueue implements TestedQueue {
     }
   }
 
-  isSettled(): boolean {
+  async isSettled(): Promise<boolean> {
     return this.#state.records.size === 0;
   }
 
