@@ -54,6 +54,14 @@ export const BROKEN_LEASES: readonly Forged[] = [
     },
   ],
   [
+    'a lease that runs while a handler blocks the event loop',
+    ['overlap'],
+    (forge) => {
+      forge.send('a').deliver('a');
+      forge.block(5000).ack(forge.deliver('a', { attempt: 2, expiries: 1 }));
+    },
+  ],
+  [
     'a consumer that was told too early that its lease expired',
     ['early'],
     (forge) => {

@@ -54,6 +54,13 @@ export class HistoryForge {
     return this.#process('continued');
   }
 
+  /** A handler blocks the event loop for so long. */
+  block(ms: number): this {
+    const fromMs = this.atMs;
+    this.atMs += ms;
+    return this.#add({ type: 'blocked', ...this.#stamp(), fromMs });
+  }
+
   wait(ms: number): this {
     this.atMs += ms;
     return this;

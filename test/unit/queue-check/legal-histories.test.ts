@@ -76,6 +76,13 @@ const LEGAL: readonly [string, Write][] = [
     },
   ],
   [
+    'an acknowledgement in a lease that a handler prolonged which blocked the event loop',
+    (forge) => {
+      const token = forge.send('a').deliver('a');
+      forge.block(5000).ack(token);
+    },
+  ],
+  [
     'an expiry whose time a stop interrupted',
     (forge) => {
       forge.send('a').deliver('a');
