@@ -29,6 +29,15 @@ export const BROKEN_LEASES: readonly Forged[] = [
     },
   ],
   [
+    'two suspects at a time',
+    ['suspects-together'],
+    (forge) => {
+      forge.send('a').send('b').kill().start().kill().start().kill().start();
+      const one = forge.deliver('a', { attempt: 4, crashes: 3 });
+      forge.ack(forge.deliver('b', { attempt: 4, crashes: 3 })).ack(one);
+    },
+  ],
+  [
     'an expiry long before its time',
     ['overlap'],
     (forge) => {

@@ -3,7 +3,7 @@ import { counterViolations } from './counter-rules.ts';
 import { deadViolations } from './dead-rules.ts';
 import { placeKey, type QueueEvent, type Verb } from './history.ts';
 import { LEASE_LOST } from './lease-facts.ts';
-import { causeOf, leaseViolations } from './lease-rules.ts';
+import { causeOf, leaseViolations, suspectViolations } from './lease-rules.ts';
 import {
   contentViolations,
   lostRecords,
@@ -29,6 +29,7 @@ export function checkQueueHistory(history: readonly QueueEvent[], options: Check
     ...orderViolations(story),
     ...lostRecords(story),
     ...leaseViolations(story, options),
+    ...suspectViolations(story, options),
     ...tokenViolations(story),
     ...counterViolations(story, options),
     ...deadViolations(story, options),

@@ -4,12 +4,10 @@
  * every attempt between them, also for those that a kill kept from being seen.
  */
 import type { Counters } from './history.ts';
-import { leaseName, leftMs } from './lease-facts.ts';
+import { leaseName, leftMs, SUSPECT_CRASHES } from './lease-facts.ts';
 import type { Handed, RecordStory, Story } from './story.ts';
 import type { CheckOptions, Violation } from './verdict.ts';
 
-/** Crashes that mark a record as a suspect: from here on one counts as a failure. */
-const SUSPECT_CRASHES = 3;
 const NEVER: Counters = { attempt: 0, failures: 0, expiries: 0, crashes: 0 };
 
 interface Range {

@@ -4,9 +4,8 @@
  */
 import type { DeathReason, Token } from './history.ts';
 import { HistoryForge } from './history-forge.ts';
+import { SUSPECT_CRASHES } from './lease-facts.ts';
 import type { CheckOptions } from './verdict.ts';
-
-const SUSPECT_CRASHES = 3;
 
 export const STEPS = [
   'send',

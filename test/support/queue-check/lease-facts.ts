@@ -5,6 +5,9 @@ import type { CheckOptions } from './verdict.ts';
 /** The code of a settlement that came too late. */
 export const LEASE_LOST = 'ERR_VARVE_LEASE_LOST';
 
+/** Crashes that make a record a suspect: from then on one more counts as a failure. */
+export const SUSPECT_CRASHES = 3;
+
 /** Whether it ends a lease, if it is not refused. */
 export function isEnding({ invoked }: Settlement): boolean {
   return invoked.verb !== 'renew';

@@ -1,6 +1,14 @@
 /** When a record may be delivered again, and which token may settle it. */
 import type { Handed, RecordStory, Settlement, Story } from './story.ts';
-import { isEnding, LEASE_LOST, leaseName, leftMs, mayHaveEnded, settledBy } from './lease-facts.ts';
+import {
+  isEnding,
+  LEASE_LOST,
+  leaseName,
+  leftMs,
+  mayHaveEnded,
+  settledBy,
+  SUSPECT_CRASHES,
+} from './lease-facts.ts';
 import type { CheckOptions, Violation, ViolationKind } from './verdict.ts';
 
 /** Delays run on the wall clock, which may be set a little meanwhile. */
@@ -36,6 +44,38 @@ export function leaseViolations(story: Story, options: CheckOptions): Violation[
   ]);
 }
 
+/** A record that may be what kills the process is alone with innocent ones. */
+export function suspectViolations(story: Story, options: CheckOptions): Violation[] {
+  const violations: Violation[] = [];
+  let before: Handed[] = [];
+  for (const handed of story.handed) {
+    if (handed.event.crashes < SUSPECT_CRASHES) continue;
+    before = before.filter(
+      (one) => one.lost === null && isSurelyRunning(story, one, handed, options),
+    );
+    for (const one of before) {
+      const text = `${leaseName(handed)} began beside ${leaseName(one)}, both suspects`;
+      violations.push({ kind: 'suspects-together', text });
+    }
+    before.push(handed);
+  }
+  return violations;
+}
+
+/** Whether the lease had to run when `other` was delivered, by its time and what its consumer did. */
+function isSurelyRunning(
+  story: Story,
+  handed: Handed,
+  other: Handed,
+  options: CheckOptions,
+): boolean {
+  return (
+    other.event.life === handed.event.life &&
+    !mayHaveEnded(handed, other.at) &&
+    leftMs(story, handed, other.event.atMs, options) > 0
+  );
+}
+
 function againViolations(
   story: Story,
   handed: Handed,
@@ -56,10 +96,7 @@ function againViolations(
   if (ended?.invoked.verb !== 'ack' && causeOf(story, handed, next) === null) {
     complain('duplicated', `was delivered again as ${leaseName(next)}`);
   }
-  const isRunning =
-    next.event.life === handed.event.life &&
-    !mayHaveEnded(handed, next.at) &&
-    leftMs(story, handed, next.event.atMs, options) > 0;
+  const isRunning = isSurelyRunning(story, handed, next, options);
   if (isRunning) complain('overlap', `still ran when ${leaseName(next)} began`);
   if (ended?.invoked.verb === 'release') {
     const waitedMs = next.event.atMs - ended.invoked.atMs;

@@ -1,8 +1,6 @@
 /** The state of the toy queue: a fold over the lines of its journal. */
 import { placeKey, type Content, type DeathReason, type Place } from './history.ts';
-
-/** From so many crashes on, one more counts as a failure, and one such record is leased at a time. */
-const SUSPECT_CRASHES = 3;
+import { SUSPECT_CRASHES } from './lease-facts.ts';
 
 export type ToyEntry =
   | { readonly type: 'opened'; readonly ownerEpoch: number }

@@ -9,6 +9,7 @@ export const VIOLATION_KINDS = {
   disordered: 'two records of one key are not in the order in which they were sent',
   duplicated: 'a record was delivered again, and no release, expiry or crash explains it',
   overlap: 'a record was delivered while an earlier lease of it still ran',
+  'suspects-together': 'two records with three crashes or more were leased at a time',
   early: 'a lease ended or a delayed record came back before its time',
   resurrected: 'a record was delivered after it was acknowledged, rejected or dead',
   'token-reused': 'a token was given twice, or lease numbers or owner epochs do not grow',

@@ -159,6 +159,15 @@ const LEGAL: readonly [string, Write][] = [
     },
   ],
   [
+    'a suspect beside an innocent record, and one suspect after the other',
+    (forge) => {
+      forge.send('a').send('b').send('c').kill().start().kill().start().kill().start();
+      const innocent = forge.deliver('c', { attempt: 3, crashes: 2 });
+      forge.ack(forge.deliver('a', { attempt: 4, crashes: 3 }));
+      forge.ack(forge.deliver('b', { attempt: 4, crashes: 3 })).ack(innocent);
+    },
+  ],
+  [
     'a record that a clean end gave back',
     (forge) => {
       forge.send('a').deliver('a');
