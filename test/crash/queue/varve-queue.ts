@@ -9,6 +9,8 @@ import type {
 } from '../../support/queue-check/tested-queue.ts';
 
 const PARTITIONS = 2;
+/** Small, so that segments are rolled, and deleted when all of their records are settled. */
+const SEGMENT_BYTES = 64 * 1024;
 const REASONS: readonly DeathReason[] = ['failures', 'crash', 'lease-expired', 'rejected'];
 const text = new TextDecoder();
 
@@ -19,9 +21,10 @@ export async function openVarveQueue(settings: QueueSettings): Promise<TestedQue
   store.on('loop-stalled', ({ stallMs }) => settings.onStall(stallMs));
   const codec = json<Content>();
   const limits = { leaseMs, failuresMax, expiriesMax, deadLetter: 'jobs.dead' };
+  const config = { partitions: PARTITIONS, segmentBytesMax: SEGMENT_BYTES, ...limits };
   const handles: Queue<Content>[] = [];
   while (handles.length < consumers) {
-    handles.push(await store.queue('jobs', { codec, partitions: PARTITIONS, ...limits }));
+    handles.push(await store.queue('jobs', { codec, ...config }));
   }
   const [first] = handles;
   if (first === undefined) throw new Error('a queue without consumers');
