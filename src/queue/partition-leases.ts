@@ -52,6 +52,8 @@ export class PartitionLeases implements SlotWatcher {
   readonly log: Log<Uint8Array>;
   readonly feed: ShareFeed;
   readonly #parts: PartitionLeasesParts;
+  /** When delays were looked at last, wall time. */
+  #delayMs = 0;
 
   constructor(parts: PartitionLeasesParts) {
     const { name, state, log, listener } = parts;
@@ -71,7 +73,7 @@ export class PartitionLeases implements SlotWatcher {
     const { table } = this.state;
     table.shrink();
     table.leaseWheel.rebase(loopMs);
-    table.delayWheel.rebase(this.#parts.clock.now());
+    this.#rebaseDelays(this.#parts.clock.now());
     this.state.watcher = this;
     for (const slot of table.sortedSlots()) {
       table.setPending(slot, false);
@@ -120,10 +122,19 @@ export class PartitionLeases implements SlotWatcher {
   /** Has those come back whose delay is over. */
   endDelays(): void {
     const { table } = this.state;
-    table.delayWheel.advance(this.#parts.clock.now(), (slot) => {
+    const nowMs = this.#parts.clock.now();
+    // The wall clock went back: a wheel that stands in the future would let nothing come before that.
+    if (nowMs < this.#delayMs) this.#rebaseDelays(nowMs);
+    this.#delayMs = nowMs;
+    table.delayWheel.advance(nowMs, (slot) => {
       table.setState(slot, SlotState.available);
       this.returned(slot);
     });
+  }
+
+  #rebaseDelays(nowMs: number): void {
+    this.state.table.delayWheel.rebase(nowMs);
+    this.#delayMs = nowMs;
   }
 
   /** Chooses the next record, the one with the lowest offset of those that are allowed. */

@@ -91,10 +91,11 @@ export class SharePartition {
     this.unread = new UnreadRanges(startOffset);
   }
 
-  /** Whether the record is not settled, or is dead and kept, and nobody has it leased. */
+  /** Whether the record is not settled, or is dead and kept, and nobody has it leased or buries it. */
   isUnleased(offset: number): boolean {
-    const slot = this.table.find(offset);
-    if (slot >= 0) return this.table.stateAt(slot) !== SlotState.acquired;
+    const { table } = this;
+    const slot = table.find(offset);
+    if (slot >= 0) return table.stateAt(slot) !== SlotState.acquired && !table.isPending(slot);
     return this.unread.has(offset) || this.dead.has(offset);
   }
 
@@ -159,8 +160,10 @@ export class SharePartition {
     const { table } = this;
     const slot = table.find(offset);
     if (slot < 0) return;
-    if (reason === 'failures') table.setFailures(slot, table.failuresAt(slot) + 1);
-    if (reason === 'lease-expired') table.setExpiries(slot, table.expiriesAt(slot) + 1);
+    // Of one that came back before, and is over the limit, its last attempt was counted then.
+    const isLeased = table.stateAt(slot) === SlotState.acquired;
+    if (isLeased && reason === 'failures') table.setFailures(slot, table.failuresAt(slot) + 1);
+    if (isLeased && reason === 'lease-expired') table.setExpiries(slot, table.expiriesAt(slot) + 1);
     this.#noteError(offset, error, timeMs);
     if (isKept) {
       const trouble = this.troubles.get(offset) ?? null;

@@ -90,12 +90,14 @@ function addCounts(counts: Counts, { partition, log, source }: CountedPartition)
   }
   const { table, unread, dead } = partition;
   const ended = source.isLive ? NONE_ENDED : endedDelays(partition, source.clock.now());
-  counts.readyCount += table.availableCount + ended.count + unread.countBelow(visibleOffset);
+  // What retention took is not there, though the group has not come past it yet.
+  const unreadCount = unread.countBelow(visibleOffset) - unread.countBelow(startOffset);
+  counts.readyCount += table.availableCount + ended.count + unreadCount;
   counts.leasedCount += table.leasedCount;
   counts.delayedCount += table.delayedCount - ended.count;
   counts.deadCount += dead.size;
   const first = source.isLive ? firstReady(partition) : ended.firstOffset;
-  return Math.min(first, unread.next(startOffset).from);
+  return Math.min(Math.max(first, startOffset), unread.next(startOffset).from);
 }
 
 interface Ended {

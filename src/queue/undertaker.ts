@@ -7,6 +7,7 @@ import type { Topic } from '../topic/topic.ts';
 import { deadLetterOf, historyOf, isCycle, withDeath, type Death } from './dead-letter.ts';
 import type { Burial } from './lease-ends.ts';
 import type { PartitionLeases } from './partition-leases.ts';
+import { SlotState } from './record-state.ts';
 import { recordsDied, type DiedRecord } from './share-entries.ts';
 import type { Trouble } from './share-partition.ts';
 
@@ -83,9 +84,12 @@ export class Undertaker {
 
   #deathOf({ name, state }: PartitionLeases, { offset, reason, error }: DiedRecord): Death {
     const timeMs = this.#parts.clock.now();
-    const trials = state.trialsAt(state.table.find(offset));
-    const isFailure = reason === 'failures';
-    const isExpiry = reason === 'lease-expired';
+    const slot = state.table.find(offset);
+    const trials = state.trialsAt(slot);
+    // As `SharePartition.die` counts.
+    const isLeased = state.table.stateAt(slot) === SlotState.acquired;
+    const isFailure = isLeased && reason === 'failures';
+    const isExpiry = isLeased && reason === 'lease-expired';
     return {
       topic: this.#parts.topic,
       group: name.group,

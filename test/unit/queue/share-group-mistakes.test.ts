@@ -70,4 +70,26 @@ describe('a share group', () => {
     expect((await queue.acquire()).length).toBe(1);
     await store.close();
   });
+
+  test('holds a delay to the wall clock, also to one that went back before it began', async () => {
+    const { bench, store, queue } = await queueOf(1);
+    const [one] = await queue.acquire();
+    bench.clock.jumpTo(bench.clock.now() - 3_600_000);
+    await one?.release({ delayMs: 1000 });
+    bench.clock.advance(900);
+    expect(await queue.acquire()).toEqual([]);
+    bench.clock.advance(1200);
+    expect(await queue.acquire()).toMatchObject([{ attempt: 2 }]);
+    await store.close();
+  });
+
+  test('counts no record as ready that was deleted before anybody came past it', async () => {
+    const { store, queue } = await queueOf(3);
+    const [one] = await queue.acquire();
+    await one?.release();
+    await queue.topic.deleteBefore({ partition: 0, offset: 2 });
+    // The one that was tried has a slot until somebody comes past it.
+    expect(await queue.stats()).toMatchObject({ readyCount: 2, oldestReadyAgeMs: 0 });
+    await store.close();
+  });
 });
