@@ -3,7 +3,6 @@ import { ConflictError, isStoreError, NotFoundError, ReadOnlyError } from '../co
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import { Mutex } from '../core/mutex.ts';
-import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { change, type Journal } from '../journal/journal.ts';
 import type { Committer } from '../journal/committer.ts';
@@ -14,10 +13,11 @@ import { resolveOffset } from '../topic/partition-log.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { readFromOf, type StartFrom } from '../topic/start-position.ts';
 import { checkName } from '../topic/topic-names.ts';
-import { Topic } from '../topic/topic.ts';
+import type { Topic } from '../topic/topic.ts';
 import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
 import { LeaseJournal } from './lease-journal.ts';
 import { LiveShareGroup } from './live-share-group.ts';
+import { openOrMakeTopic, openTopic } from './letter-topics.ts';
 import { LoopClock } from './loop-clock.ts';
 import {
   shareGroupAltered,
@@ -65,8 +65,6 @@ interface ActiveGroup {
 
 /** Name of the one share group that makes a topic a queue. */
 export const QUEUE_GROUP = 'queue';
-/** What a dead letter needs beyond the record that died: headers that tell of it. */
-const DEATH_BYTES = 128 * 1024;
 
 export class ShareGroups {
   readonly #parts: ShareGroupsParts;
@@ -100,11 +98,11 @@ export class ShareGroups {
    * @throws ConflictError when a setting that was given is not what is stored; NotFoundError with
    *   `create: false`; ReadOnlyError when it is not there in a store that is only read
    */
-  open<T, Input, H extends ShareGroup<T>>(
+  open<T, Input, H extends ShareGroup<T, Input>>(
     topic: Topic<T, Input>,
     name: string,
     given: ShareGroupOptions & { readonly defaults?: ShareConfig },
-    make: (parts: ShareGroupParts<T>) => H,
+    make: (parts: ShareGroupParts<T, Input>) => H,
   ): Promise<H> {
     const { defaults = {}, ...options } = given;
     checkName('name', name);
@@ -130,11 +128,11 @@ export class ShareGroups {
     });
   }
 
-  async #handle<T, Input, H extends ShareGroup<T>>(
+  async #handle<T, Input, H extends ShareGroup<T, Input>>(
     topic: Topic<T, Input>,
     ref: ShareName,
     prefetch: number | null,
-    make: (parts: ShareGroupParts<T>) => H,
+    make: (parts: ShareGroupParts<T, Input>) => H,
   ): Promise<H> {
     const id = shareId(ref);
     const active = this.#active.get(id) ?? {
@@ -328,6 +326,7 @@ export class ShareGroups {
       leaseJournal: this.#leaseJournal,
       loopClock: this.#loopClock,
       openDeadLetters: (to, source) => this.#openDeadLetters(to, source),
+      openTopic: (to) => openTopic(this.#catalog, to),
       events: {
         expired: (partition, offset) =>
           events.emit('lease-expired', { ...place, partition, offset }),
@@ -342,9 +341,7 @@ export class ShareGroups {
   async #openDeadLetters(name: string, source: PartitionSet): Promise<Topic<Uint8Array>> {
     const known = this.#deadLetters.get(name);
     if (known !== undefined && !known.partitions.isGone) return known;
-    const catalog = this.#catalog;
-    if (catalog === null) throw new NotFoundError({ kind: 'topic', name });
-    const topic = new Topic<Uint8Array>(await openOrMake(catalog, name, source));
+    const topic = await openOrMakeTopic(this.#catalog, name, source);
     const ref = { topicId: topic.partitions.topicId, group: QUEUE_GROUP };
     if (this.#state(ref) === null) {
       await this.#changes.run(async () => {
@@ -382,16 +379,5 @@ export class ShareGroups {
     const state = this.#state({ topicId, group: name });
     if (state === null) throw new NotFoundError({ kind: 'share group', name });
     return state;
-  }
-}
-
-async function openOrMake(catalog: TopicCatalog, name: string, { settings }: PartitionSet) {
-  try {
-    return await catalog.open<Uint8Array, Uint8Array>(name, { create: false });
-  } catch (error) {
-    if (!isStoreError(error, 'ERR_VARVE_NOT_FOUND')) throw error;
-    // What died must fit, with what is said of it.
-    const recordBytesMax = Math.min(RECORD_BYTES_LIMIT, settings.recordBytesMax + DEATH_BYTES);
-    return catalog.open<Uint8Array, Uint8Array>(name, { recordBytesMax });
   }
 }
