@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import { Mutex } from '../core/mutex.ts';
 import { ReadOnlyError } from '../core/errors.ts';
+import type { Codec } from '../codec/codec.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Committer } from '../journal/committer.ts';
 import type { Fold } from '../journal/fold.ts';
@@ -17,6 +18,8 @@ import type { LeaseEvents } from './lease-ends.ts';
 import type { LeaseJournal } from './lease-journal.ts';
 import type { LoopClock } from './loop-clock.ts';
 import { PartitionLeases } from './partition-leases.ts';
+import { redrive } from './redrive.ts';
+import type { RedriveOptions, RedriveReport } from './redrive-options.ts';
 import {
   leasesOpened,
   purgeUndone,
@@ -44,6 +47,8 @@ export interface LiveShareGroupParts {
   readonly leaseJournal: LeaseJournal;
   readonly loopClock: LoopClock;
   readonly openDeadLetters: (name: string, from: PartitionSet) => Promise<Topic<Uint8Array>>;
+  /** @throws NotFoundError */
+  readonly openTopic: (name: string) => Promise<Topic<Uint8Array>>;
   readonly events: LeaseEvents & {
     readonly died: (partition: number, died: DiedRecord) => void;
   };
@@ -179,6 +184,35 @@ export class LiveShareGroup {
     const { topic, clock } = this;
     const state = () => this.#parts.fold.get(shareGroups, this.#id);
     return { topic, clock, codec, state, isLive: () => this.isOpen };
+  }
+
+  /**
+   * Moves records of it elsewhere, or says what it would move.
+   *
+   * @param checkOpen  throws when whoever asked for it is closed
+   * @throws as `redrive`
+   */
+  redrive<T, Input>(
+    codec: Codec<T, Input>,
+    options: RedriveOptions<T, Input>,
+    checkOpen: () => void,
+  ): Promise<RedriveReport> {
+    const { committer, clock, openTopic } = this.#parts;
+    const parts = {
+      source: this.browseSource(codec),
+      group: this.name.group,
+      clock,
+      codec,
+      committer,
+      openTopic,
+      partitions: () => this.leases.partitions,
+      exclusively: <R>(action: () => Promise<R>) =>
+        this.#exclusively(() => {
+          checkOpen();
+          return action();
+        }),
+    };
+    return redrive(parts, options);
   }
 
   setPaused(isPaused: boolean): Promise<void> {

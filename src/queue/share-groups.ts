@@ -14,9 +14,10 @@ import type { PartitionSet } from '../topic/partition-set.ts';
 import { readFromOf, type StartFrom } from '../topic/start-position.ts';
 import { checkName } from '../topic/topic-names.ts';
 import type { Topic } from '../topic/topic.ts';
-import { DeadLetterTopics } from './dead-letter-topics.ts';
+
 import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
 import { LeaseJournal } from './lease-journal.ts';
+import { LetterTopics } from './letter-topics.ts';
 import { LiveShareGroup } from './live-share-group.ts';
 import { LoopClock } from './loop-clock.ts';
 import {
@@ -72,7 +73,7 @@ export class ShareGroups {
   readonly #leaseJournal: LeaseJournal;
   /** Those that are used in this process, by id. */
   readonly #active = new Map<string, ActiveGroup>();
-  readonly #deadLetters = new DeadLetterTopics((topic) => this.#makeQueue(topic));
+  readonly #letterTopics = new LetterTopics((topic) => this.#makeQueue(topic));
   readonly #changes = new Mutex();
   #isClosed = false;
 
@@ -87,7 +88,7 @@ export class ShareGroups {
 
   /** Where dead letters go. */
   attach(catalog: TopicCatalog): void {
-    this.#deadLetters.attach(catalog);
+    this.#letterTopics.attach(catalog);
   }
 
   /**
@@ -97,11 +98,11 @@ export class ShareGroups {
    * @throws ConflictError when a setting that was given is not what is stored; NotFoundError with
    *   `create: false`; ReadOnlyError when it is not there in a store that is only read
    */
-  open<T, Input, H extends ShareGroup<T>>(
+  open<T, Input, H extends ShareGroup<T, Input>>(
     topic: Topic<T, Input>,
     name: string,
     given: ShareGroupOptions & { readonly defaults?: ShareConfig },
-    make: (parts: ShareGroupParts<T>) => H,
+    make: (parts: ShareGroupParts<T, Input>) => H,
   ): Promise<H> {
     const { defaults = {}, ...options } = given;
     checkName('name', name);
@@ -127,11 +128,11 @@ export class ShareGroups {
     });
   }
 
-  async #handle<T, Input, H extends ShareGroup<T>>(
+  async #handle<T, Input, H extends ShareGroup<T, Input>>(
     topic: Topic<T, Input>,
     ref: ShareName,
     prefetch: number | null,
-    make: (parts: ShareGroupParts<T>) => H,
+    make: (parts: ShareGroupParts<T, Input>) => H,
   ): Promise<H> {
     const id = shareId(ref);
     const active = this.#active.get(id) ?? {
@@ -324,7 +325,8 @@ export class ShareGroups {
       topic,
       leaseJournal: this.#leaseJournal,
       loopClock: this.#loopClock,
-      openDeadLetters: (to, source) => this.#deadLetters.open(to, source),
+      openDeadLetters: (to, source) => this.#letterTopics.open(to, source),
+      openTopic: (to) => this.#letterTopics.find(to),
       events: {
         expired: (partition, offset) =>
           events.emit('lease-expired', { ...place, partition, offset }),

@@ -37,7 +37,7 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
    *
    * Durability: a new group survives a power cut when this resolves. Cost: one fdatasync for a new one.
    */
-  shareGroup(name: string, options: ShareGroupOptions = {}): Promise<ShareGroup<T>> {
+  shareGroup(name: string, options: ShareGroupOptions = {}): Promise<ShareGroup<T, Input>> {
     return this.#shareGroups.open(this, name, options, (parts) => new ShareGroup(parts));
   }
 
