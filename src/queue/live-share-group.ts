@@ -147,8 +147,9 @@ export class LiveShareGroup {
         const state = this.#partitionState(number);
         const name = { ...this.name, partition: number };
         const { clock, leases: listener } = this;
-        const { leaseJournal } = this.#parts;
-        const opened = { name, state, log, release, listener, clock, leaseJournal };
+        const { leaseJournal, loopClock } = this.#parts;
+        const onDelay = (): void => loopClock.poke();
+        const opened = { name, state, log, release, listener, clock, leaseJournal, onDelay };
         const partition = new PartitionLeases(opened);
         if (state.firstOffset < startOffset) await this.#trim(partition);
         this.leases.add(partition);

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import { turns } from '../../support/log-fixture.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
 async function queueOf(count: number, options = {}) {
@@ -91,5 +92,18 @@ describe('a share group', () => {
     // The one that was tried has a slot until somebody comes past it.
     expect(await queue.stats()).toMatchObject({ readyCount: 2, oldestReadyAgeMs: 0 });
     await store.close();
+  });
+
+  test('hands a delayed record to who waits for it, also in the next process', async () => {
+    const { bench, store, queue } = await queueOf(1);
+    const [one] = await queue.acquire();
+    await one?.release({ delayMs: 5000 });
+    const again = await bench.reopen(store);
+    const next = await again.queue('q', { codec: utf8 });
+    const waiting = next.acquire({ waitMs: Number.POSITIVE_INFINITY });
+    await turns(50);
+    bench.clock.advance(5100);
+    expect(await waiting).toMatchObject([{ attempt: 2 }]);
+    await again.close();
   });
 });
