@@ -106,4 +106,13 @@ describe('a share group', () => {
     expect(await waiting).toMatchObject([{ attempt: 2 }]);
     await again.close();
   });
+
+  test('brings nothing back from a purge that was deleted since', async () => {
+    const { store, queue } = await queueOf(3);
+    expect(await queue.purge()).toBe(3);
+    await queue.topic.deleteBefore({ partition: 0, offset: 2 });
+    expect(await queue.undoPurge()).toBe(1);
+    expect(await queue.acquire({ max: 3 })).toMatchObject([{ offset: 2, attempt: 1 }]);
+    await store.close();
+  });
 });
