@@ -30,7 +30,7 @@ import {
   shareTrimmed,
   type DiedRecord,
 } from './share-entries.ts';
-import { purgedCount, type SharePartition } from './share-partition.ts';
+import { firstPurgedOffset, purgedCount, type SharePartition } from './share-partition.ts';
 import { shareGroups, shareId, type ShareName, type ShareState } from './share-state.ts';
 import type { ShareSettings } from './share-settings.ts';
 import { statsOf, type ShareStats } from './share-stats.ts';
@@ -157,8 +157,9 @@ export class LiveShareGroup {
         const state = this.#partitionState(number);
         const name = { ...this.name, partition: number };
         const { clock, leases: listener } = this;
-        const { leaseJournal } = this.#parts;
-        const opened = { name, state, log, release, listener, clock, leaseJournal };
+        const { leaseJournal, loopClock } = this.#parts;
+        const onDelay = (): void => loopClock.poke();
+        const opened = { name, state, log, release, listener, clock, leaseJournal, onDelay };
         const partition = new PartitionLeases(opened);
         if (state.firstOffset < startOffset) await this.#trim(partition);
         this.leases.add(partition);
@@ -240,6 +241,11 @@ export class LiveShareGroup {
   /** @returns how many are there again */
   undoPurge(): Promise<number> {
     return this.#exclusively(async () => {
+      for (const partition of this.leases.partitions) {
+        // What retention has taken since is not brought back.
+        const isPassed = firstPurgedOffset(partition.state) < partition.log.startOffset;
+        if (isPassed) await this.#trim(partition);
+      }
       const count = this.#sum(({ state }) => purgedCount(state.purged));
       if (count > 0) await this.#parts.journal.append(purgeUndone, this.name, 'sync');
       return count;

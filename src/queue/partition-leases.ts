@@ -42,6 +42,8 @@ export interface PartitionLeasesParts {
   readonly listener: PartitionListener;
   readonly clock: Clock;
   readonly leaseJournal: LeaseJournal;
+  /** A delay began: somebody has to call `endDelays` when it is over. */
+  readonly onDelay: () => void;
 }
 
 const KINDS = [ReadyKind.normal, ReadyKind.doubtful, ReadyKind.suspect] as const;
@@ -101,7 +103,7 @@ export class PartitionLeases implements SlotWatcher {
   /** Nobody has the record leased any more: ready, or later. */
   returned(slot: number): void {
     const { table } = this.state;
-    const { listener, clock } = this.#parts;
+    const { listener, clock, onDelay } = this.#parts;
     table.setPending(slot, false);
     if (this.#isCondemned(slot)) {
       table.setPending(slot, true);
@@ -111,6 +113,7 @@ export class PartitionLeases implements SlotWatcher {
     if (table.stateAt(slot) === SlotState.delayed) {
       if (table.timeAt(slot) > clock.now()) {
         table.delayWheel.insert(slot);
+        onDelay();
         return;
       }
       table.setState(slot, SlotState.available);
