@@ -31,7 +31,7 @@ import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
 import { controlVerb, type ControlVerb } from './control-verb.ts';
 import { appendRecords, settlePartition } from './record-verbs.ts';
-import type { GroupListing } from './store.ts';
+import type { GroupListing } from './group-listings.ts';
 
 const count = integer();
 
