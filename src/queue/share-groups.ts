@@ -28,6 +28,7 @@ import type { ShareGroup, ShareGroupParts } from './share-group.ts';
 import {
   describeLeases,
   LEASES_MAX_DEFAULT,
+  undoableCount,
   type DescribeOptions,
   type ShareGroupDescription,
 } from './share-listing.ts';
@@ -206,6 +207,7 @@ export class ShareGroups {
       consumerCount: active?.handles.size ?? 0,
       settings: state.settings,
       stats,
+      undoableCount: undoableCount(state),
       leases: describeLeases({ state, loopMs, leasesMax }),
     };
   }

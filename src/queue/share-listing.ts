@@ -1,6 +1,6 @@
 /** Share groups as others see them: which there are, how they are set, who has what leased. */
 import { SlotState } from './record-state.ts';
-import type { SharePartition } from './share-partition.ts';
+import { purgedCount, type SharePartition } from './share-partition.ts';
 import type { ShareSettings } from './share-settings.ts';
 import type { ShareState } from './share-state.ts';
 import type { ShareStats } from './share-stats.ts';
@@ -30,6 +30,8 @@ export interface LeaseDescription {
 export interface ShareGroupDescription extends ShareGroupListing {
   readonly settings: ShareSettings;
   readonly stats: ShareStats;
+  /** Records that the last purge settled, and `undoPurge` would bring back. */
+  readonly undoableCount: number;
   /** By partition and offset: the first ones, when there are many. */
   readonly leases: readonly LeaseDescription[];
 }
@@ -67,6 +69,13 @@ export function describeLeases({
     }
   }
   return leases;
+}
+
+/** How many records `undoPurge` would bring back. */
+export function undoableCount({ partitions }: ShareState): number {
+  let count = 0;
+  for (const { purged } of partitions.values()) count += purgedCount(purged);
+  return count;
 }
 
 interface LeaseContext {

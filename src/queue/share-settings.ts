@@ -16,7 +16,7 @@ const EXPIRIES_MAX = 250;
 export const LEASED_MAX = 1_000_000;
 
 /** What happens to records that are settled. */
-const RETENTIONS = ['keep', 'settled'] as const;
+export const RETENTIONS = ['keep', 'settled'] as const;
 
 export const shareSettings = struct({
   leaseMs: uint,

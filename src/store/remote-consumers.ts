@@ -97,10 +97,7 @@ export class RemoteConsumers {
   }
 
   /** Ends leases. @returns tokens of those that were over before: nothing was done to them */
-  async settle(
-    name: string,
-    settlements: readonly RemoteSettlement[],
-  ): Promise<readonly string[]> {
+  async settle(name: string, settlements: readonly RemoteSettlement[]): Promise<readonly string[]> {
     const consumer = this.#consumers.get(name);
     if (consumer === undefined) return settlements.map(({ token }) => token);
     const lost: string[] = [];
