@@ -63,7 +63,7 @@ interface ManualTimer extends Timer {
 }
 
 /**
- * A clock for tests: it stands still until `advance` or `jumpTo`.
+ * A clock for tests: it stands still until `advance`, `stall` or `jumpTo`.
  *
  * Timers fire inside `advance`, in due order, and those due at the same instant in the order they
  * were set; a callback may set further timers, which fire in the same call when they are due.
@@ -114,6 +114,15 @@ export class ManualClock implements Clock {
       timer.callback();
     }
     this.#moveTo(endMs);
+  }
+
+  /**
+   * Lets time pass as when the event loop is blocked: nothing fires meanwhile, then everything that
+   * became due does, late.
+   */
+  stall(deltaMs: number): void {
+    this.#moveTo(this.#monotonicMs + deltaMs);
+    this.advance(0);
   }
 
   /** Sets the wall clock alone, as an operator or NTP would. Monotonic time and timers stay. */

@@ -1,6 +1,7 @@
 /** One member of a consumer group, as its users hold it: read, commit, seek, pause, leave. */
 import { toError } from '../core/abort.ts';
 import { argumentError, checkArray } from '../core/assert.ts';
+import { Bell } from '../core/bell.ts';
 import { ClosedError } from '../core/errors.ts';
 import { FencedError } from '../core/ownership-errors.ts';
 import { RecordBatch } from '../log/record.ts';
@@ -15,7 +16,6 @@ import {
   type CommitPosition,
   type OwnedPosition,
 } from './commit-positions.ts';
-import { Bell } from './bell.ts';
 import type { Ownership } from './coordinator.ts';
 import { checkReadOptions, type GroupReadOptions, type GroupSettings } from './group-options.ts';
 import type { CommittedPosition } from './group-state.ts';

@@ -1,6 +1,7 @@
 /** A share group that is used in this process: its partitions open, its leases of one owner epoch. */
 import { checkInteger, checkObject, present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Random } from '../core/random.ts';
 import { Mutex } from '../core/mutex.ts';
 import { ReadOnlyError } from '../core/errors.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -35,6 +36,7 @@ export interface LiveShareGroupParts {
   readonly name: ShareName;
   readonly topic: PartitionSet;
   readonly clock: Clock;
+  readonly random: Random;
   readonly journal: Journal;
   readonly fold: Fold;
   readonly committer: Committer;
@@ -50,6 +52,7 @@ export class LiveShareGroup {
   readonly name: ShareName;
   readonly topic: PartitionSet;
   readonly clock: Clock;
+  readonly random: Random;
   readonly leases: GroupLeases;
   isOpen = false;
   readonly #parts: LiveShareGroupParts;
@@ -64,6 +67,7 @@ export class LiveShareGroup {
     this.name = name;
     this.topic = topic;
     this.clock = clock;
+    this.random = parts.random;
     this.#parts = parts;
     this.#id = shareId(name);
     const undertaker = new Undertaker({

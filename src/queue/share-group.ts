@@ -1,10 +1,12 @@
 /** One consumer of a share group, as its users hold it: acquire records, settle them, look at them. */
 import { argumentError, present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Random } from '../core/random.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { Codec } from '../codec/codec.ts';
 import { checkDeliveries, Delivery, type LeaseKeeper } from './delivery.ts';
-import type { Consumer } from './acquire-request.ts';
+import type { AcquireWish, Consumer } from './acquire-request.ts';
+import type { DeliverySource } from './delivery-source.ts';
 import { LeaseList, type Lease, type LeaseParts, type Settlement } from './lease.ts';
 import type { LiveShareGroup } from './live-share-group.ts';
 import {
@@ -15,6 +17,8 @@ import {
 } from './share-calls.ts';
 import type { ShareSettings } from './share-settings.ts';
 import type { ShareStats } from './share-stats.ts';
+import type { BatchHandler, BatchOptions, Handler, WorkerOptions } from './worker-options.ts';
+import { work, type Worker } from './worker.ts';
 
 /** What a handle is made of. */
 export interface ShareGroupParts<T> {
@@ -30,7 +34,7 @@ export interface ShareGroupParts<T> {
  * of which settles what it has. Made by `Topic.shareGroup` and `Store.queue`; `close` gives back what
  * it holds.
  */
-export class ShareGroup<T> implements AsyncDisposable {
+export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T>> {
   readonly #live: LiveShareGroup;
   readonly #prefetch: number | null;
   readonly #codec: Pick<Codec<T, never>, 'id' | 'decode'>;
@@ -38,6 +42,9 @@ export class ShareGroup<T> implements AsyncDisposable {
   readonly #leases = new LeaseList();
   readonly #keeper: LeaseKeeper;
   readonly #consumer: Consumer;
+  readonly #workers = new Set<Worker<Delivery<T>>>();
+  /** Those that are under way: what they bring after the end is given back. */
+  readonly #acquiring = new Set<Promise<unknown>>();
   #isClosed = false;
   #closing: Promise<void> | null = null;
 
@@ -97,6 +104,11 @@ export class ShareGroup<T> implements AsyncDisposable {
     return this.#live.clock;
   }
 
+  /** @internal Where the jitter of workers comes from. */
+  get random(): Random {
+    return this.#live.random;
+  }
+
   /** As the journal has them now. */
   get settings(): ShareSettings {
     return this.#live.settings;
@@ -118,7 +130,21 @@ export class ShareGroup<T> implements AsyncDisposable {
     wish.signal?.throwIfAborted();
     if (!this.#live.isOpen) await this.#live.open();
     this.#checkOpen();
-    const leases = await this.#live.leases.acquire({ consumer: this.#consumer, leaseMs, ...wish });
+    const acquiring = this.#acquire({ consumer: this.#consumer, leaseMs, ...wish });
+    this.#acquiring.add(acquiring);
+    try {
+      return await acquiring;
+    } finally {
+      this.#acquiring.delete(acquiring);
+    }
+  }
+
+  async #acquire(wish: AcquireWish): Promise<readonly Delivery<T>[]> {
+    const leases = await this.#live.leases.acquire(wish);
+    if (this.#isClosed) {
+      await this.#live.leases.settle(leases, { kind: 'undelivered' });
+      throw this.#closedError();
+    }
     return leases.filter((lease): lease is Delivery<T> => lease instanceof Delivery);
   }
 
@@ -165,21 +191,60 @@ export class ShareGroup<T> implements AsyncDisposable {
   }
 
   /**
-   * Acknowledges many deliveries of this group: all of them, or none when the lease of one is over.
+   * Acknowledges many deliveries of this group: those whose lease goes on, together.
    *
-   * @throws as `Delivery.ack`; TypeError for what is no delivery of this group
+   * @throws as `Delivery.ack`, when the others are done: `isSettled` tells which; TypeError for what is
+   *   no delivery of this group: then nothing is done
    *
    * Cost: one promise.
    */
   async ackAll(deliveries: readonly Delivery<T>[]): Promise<void> {
+    const { leases } = this.#live;
     for (const { partitionLeases } of checkDeliveries(deliveries)) {
-      if (this.#live.leases.partitions.includes(partitionLeases)) continue;
+      if (leases.partitions.includes(partitionLeases)) continue;
       throw argumentError(TypeError, 'deliveries', 'of this group', deliveries);
     }
-    const running = deliveries.filter(({ settlement }) => settlement !== 'ack');
-    const earlier = deliveries.filter(({ settlement }) => settlement === 'ack');
-    await this.#live.leases.settle(running, { kind: 'ack' });
-    for (const { settled } of earlier) await settled;
+    const running = deliveries.filter(isRunning);
+    await leases.settle(running, { kind: 'ack' });
+    if (running.length === deliveries.length) return;
+    for (const delivery of deliveries) await delivery.ack(); // Says what became of the others.
+  }
+
+  /**
+   * Has `handler` handle the records, up to `concurrency` at a time, until the worker is drained or this
+   * handle is closed. A record is acked when its handler returns, or its promise resolves. When the
+   * handler throws, the attempt has failed: the record comes back after the delay of the retry policy,
+   * until `failuresMax`. `RetryAfter` and `Reject` say otherwise. With `batch` the handler gets arrays
+   * of deliveries: those of them that it has not settled itself share that fate.
+   *
+   * Nothing is leased before a handler is free for it, and `prefetch` of this handle bounds it as well.
+   * A handler is free once it has returned: the next record is handled while the ack of the last one is
+   * made durable.
+   *
+   * @throws TypeError, RangeError; ClosedError. What fails later is told to `onError`, and by `done`
+   *
+   * Promises: at least once. Leases are renewed while handlers run, unless `renew` is `off`. A result
+   * counts unless the lease was lost before: then it changes nothing, and the record is handed out again.
+   * Cost: as one `acquire` for all free handlers, and one `ackAll` for all handlers that end together.
+   */
+  work(
+    handler: BatchHandler<Delivery<T>>,
+    options: WorkerOptions<Delivery<T>> & { readonly batch: BatchOptions },
+  ): Worker<Delivery<T>>;
+  work(
+    handler: Handler<Delivery<T>>,
+    options?: WorkerOptions<Delivery<T>> & { readonly batch?: undefined },
+  ): Worker<Delivery<T>>;
+  work(
+    handler: Handler<Delivery<T>> | BatchHandler<Delivery<T>>,
+    options: WorkerOptions<Delivery<T>> = {},
+  ): Worker<Delivery<T>> {
+    this.#checkOpen();
+    const worker = work(this, handler, options);
+    this.#workers.add(worker);
+    const forget = (): void => void this.#workers.delete(worker);
+    worker.done.then(forget, forget);
+    return worker;
   }
 
   /** Figures of the group, exact. Cost: O(partitions), and a read of the oldest ready record. */
@@ -229,7 +294,10 @@ export class ShareGroup<T> implements AsyncDisposable {
     return this.#live.cancel(ref);
   }
 
-  /** Gives back what it has leased, and takes no more. Idempotent. @throws as `Delivery.release` */
+  /**
+   * Closes its workers, gives back what it has leased, and takes no more. Idempotent.
+   * @throws as `Delivery.release`
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -242,7 +310,10 @@ export class ShareGroup<T> implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#isClosed = true;
     try {
+      // What their handlers have done is still settled.
+      await Promise.all([...this.#workers].map((worker) => worker.close()));
       await this.#live.leave(this.#consumer);
+      await Promise.allSettled(this.#acquiring);
     } finally {
       this.#onClosed();
     }
@@ -255,4 +326,8 @@ export class ShareGroup<T> implements AsyncDisposable {
   #closedError(): ClosedError {
     return new ClosedError({ resource: 'share group', name: this.name });
   }
+}
+
+function isRunning({ lost, settlement }: Lease): boolean {
+  return lost === null && settlement === null;
 }

@@ -2,6 +2,7 @@
 import { checkInteger } from '../core/assert.ts';
 import { ConflictError, isStoreError, NotFoundError, ReadOnlyError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Random } from '../core/random.ts';
 import { Mutex } from '../core/mutex.ts';
 import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
 import { settleAll } from '../core/settle-all.ts';
@@ -55,6 +56,7 @@ export interface ShareGroupsParts {
   readonly journal: Journal;
   readonly fold: Fold;
   readonly clock: Clock;
+  readonly random: Random;
   readonly committer: Committer;
   readonly signals: StoreSignals;
 }

@@ -94,6 +94,20 @@ describe('golden entries', () => {
       'offsets-committed': 20,
       'group-reset': 21,
       'group-deleted': 22,
+      'share-group-created': 30,
+      'share-group-altered': 31,
+      'share-group-deleted': 32,
+      'share-started': 33,
+      'leases-opened': 34,
+      'records-acquired': 35,
+      'leases-ended': 36,
+      'records-died': 37,
+      'records-removed': 38,
+      'records-revived': 39,
+      'share-paused': 40,
+      'share-purged': 41,
+      'purge-undone': 42,
+      'share-trimmed': 43,
     });
   });
 });

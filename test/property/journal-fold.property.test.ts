@@ -13,11 +13,21 @@ import { entryOf, type EntryType } from '../../src/journal/entry-type.ts';
 import { Fold, type StatePart } from '../../src/journal/fold.ts';
 import { RunReader, type CompleteRun } from '../../src/journal/journal-scan.ts';
 import { runEnd } from '../../src/journal/snapshot-entries.ts';
+import {
+  leasesEnded,
+  leasesOpened,
+  recordsAcquired,
+  recordsDied,
+  shareGroupCreated,
+  sharePurged,
+  shareStarted,
+} from '../../src/queue/share-entries.ts';
 import { REDUCERS } from '../../src/store/store-state.ts';
 import { partitionsAdded, topicCreated, topicDeleting } from '../../src/topic/topic-state.ts';
 import { JournalBench, registry, type OpenJournal } from '../support/journal-bench.ts';
 import { histories, settingsOf, type HistoryStep } from '../support/journal-history.ts';
 import { asyncPropertyOptions } from '../support/property.ts';
+import { shareSettingsOf } from '../support/share-history.ts';
 import { changesOf } from '../support/state-changes.ts';
 
 const HISTORIES_MIN = 1000;
@@ -161,12 +171,22 @@ describe('the hash of a state', () => {
         'topic.keyMaps[0].timeMs',
         'group.positions{0}.metadata',
         'group.positions{0}',
+        'share-group.settings.deadLetter',
+        'share-group.partitions{0}.slot 4 attempts',
+        'share-group.partitions{0}.slot 5 state',
+        'share-group.partitions{0}.slot 6 time',
+        'share-group.partitions{0}.unread[0]',
+        'share-group.partitions{0}.dead{9}.trouble.lastErrorMs',
+        'share-group.partitions{0}.troubles{6}.firstError',
+        'share-group.partitions{0}.purged.slots[0].dueMs',
+        'share-group.partitions{0}.purged.unread[0].to',
+        'share-group.partitions{0}.tally.lease-expired',
       ]),
     );
   });
 });
 
-/** Two topics and two groups, in which every field has a value; the second topic has its nulls. */
+/** Two topics, two groups and a share group, in which every field has a value; the second topic has its nulls. */
 function populated(): Fold {
   const at = { partition: 0, logId: 1, offset: 7, epoch: 3, metadata: 'note' };
   const entries = [
@@ -191,8 +211,43 @@ function populated(): Fold {
     }),
     encode(groupReset, { topicId: 1, group: 'h', positions: [at], timeMs: 5 }),
     encode(topicDeleting, { topicId: 2, timeMs: 4 }),
+    ...shareEntries(),
   ];
   return rebuilt(entries, entries.length);
+}
+
+/** A share group with leased, ready, delayed, dead and purged records. */
+function shareEntries(): Uint8Array[] {
+  const name = { topicId: 1, group: 'jobs' };
+  const place = { ...name, partition: 0 };
+  const acquired = (offsets: number[]) =>
+    encode(recordsAcquired, { parts: [{ ...place, offsets, absent: [] }] });
+  const returned = (offset: number, dueMs: number) =>
+    encode(leasesEnded, {
+      parts: [
+        {
+          ...place,
+          acked: [],
+          undelivered: [],
+          expired: [],
+          returned: [{ offset, dueMs, isFailed: true, error: 'broke' }],
+        },
+      ],
+      timeMs: 6,
+    });
+  const died = { offset: 9, reason: 'rejected', error: 'no' } as const;
+  return [
+    encode(shareGroupCreated, { ...name, settings: shareSettingsOf(1, 1), timeMs: 5 }),
+    encode(shareStarted, { ...name, starts: [{ partition: 0, logId: 1, offset: 1 }], timeMs: 5 }),
+    encode(leasesOpened, { ...name, ownerEpoch: 1, timeMs: 5 }),
+    acquired([2, 1]),
+    returned(2, 50),
+    encode(sharePurged, { ...name, parts: [{ partition: 0, endOffset: 4 }], timeMs: 7 }),
+    acquired([4, 3, 9, 1]),
+    returned(5, 0),
+    returned(6, 60),
+    encode(recordsDied, { ...place, records: [died], isKept: true, timeMs: 8 }),
+  ];
 }
 
 function encode<E>(type: EntryType<E>, value: E): Uint8Array {

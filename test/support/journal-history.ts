@@ -1,4 +1,4 @@
-/** Random histories of topics and groups that no rule refuses, as entries for a journal. */
+/** Random histories of topics, groups and share groups that no rule refuses, as entries for a journal. */
 import * as fc from 'fast-check';
 
 import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
@@ -14,6 +14,7 @@ import {
   topicDeleting,
   type TopicSettings,
 } from '../../src/topic/topic-state.ts';
+import { ShareHistory } from './share-history.ts';
 
 /** One step: an entry, or a snapshot run that begins. */
 export interface HistoryStep {
@@ -38,7 +39,7 @@ const TOPICS_MAX = 5;
 const GROUP_NAMES = ['g', 'other', 'übrige'];
 
 /** As they come, most of them short. */
-export const histories = historiesWith({ lengthMax: 20, runFrom: 90 });
+export const histories = historiesWith({ lengthMax: 24, runFrom: 90 });
 
 /** Long ones with many snapshot runs. */
 export const longHistories = historiesWith({ lengthMax: 40, runFrom: 80, size: 'max' });
@@ -82,6 +83,7 @@ export function settingsOf(one: number, two: number): TopicSettings {
 
 class HistoryMaker {
   readonly #topics = new Map<number, KnownTopic>();
+  readonly #shares = new ShareHistory();
   #nextTopicId = 1;
   #nextLogId = 100;
 
@@ -94,6 +96,12 @@ class HistoryMaker {
       return this.#create(draw, timeMs);
     }
     if (what < 44) return this.#changeTopic(topicId, topic, { ...draw, timeMs });
+    if (draw.two % 3 > 0) {
+      // Another third of the draw, for this one has made the choice; one topic, so that much happens to it.
+      const two = Math.floor(draw.two / 3);
+      const [[firstId] = [topicId]] = live;
+      return this.#shares.step<HistoryStep>(firstId, { one, two, timeMs }, entry);
+    }
     return changeGroup(topicId, topic, { ...draw, timeMs });
   }
 

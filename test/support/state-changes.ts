@@ -2,6 +2,10 @@
 import { AssertionError } from '../../src/core/assert.ts';
 import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
 import { DURABILITY_LEVELS } from '../../src/log/log-options.ts';
+import { DEATH_REASONS } from '../../src/queue/share-entries.ts';
+import { SharePartition } from '../../src/queue/share-partition.ts';
+import { RETENTIONS } from '../../src/queue/share-settings.ts';
+import { between, changesOfSlots, changesOfUnread } from './share-changes.ts';
 
 export interface StateChange {
   /** `topic.options.flushMs`, `group.positions{0}`: where it is made. */
@@ -11,7 +15,21 @@ export interface StateChange {
 }
 
 /** A field of a fixed set of names refuses others. */
-const KNOWN_NAMES: readonly string[] = [...DURABILITY_LEVELS, ...COMPRESSION_NAMES];
+const KNOWN_NAMES: readonly string[] = [
+  ...DURABILITY_LEVELS,
+  ...COMPRESSION_NAMES,
+  ...DEATH_REASONS,
+  ...RETENTIONS,
+];
+
+/** Fields of a partition of a share group that are plain values. */
+const IN_ITSELF: ReadonlySet<string> = new Set<keyof SharePartition>([
+  'logId',
+  'dead',
+  'troubles',
+  'tally',
+  'purged',
+]);
 
 /** A place in a state that holds a value. */
 interface Slot {
@@ -25,6 +43,10 @@ export function* changesOf(value: unknown, path: string): Generator<StateChange,
   if (typeof value !== 'object' || value === null) return;
   if (value instanceof Map) yield* changesOfMap(value, path);
   if (Array.isArray(value)) yield* changesOfList(value, path);
+  if (value instanceof SharePartition) {
+    yield* changesOfSlots(value, path);
+    yield* changesOfUnread(value, path);
+  }
   for (const slot of slotsOf(value, path)) {
     if (isScalar(slot.value)) yield changeOf(slot);
     else yield* changesOf(slot.value, slot.path);
@@ -41,6 +63,8 @@ function* slotsOf(value: object, path: string): Generator<Slot, void, void> {
     return;
   }
   for (const key of Object.keys(value)) {
+    // Its arrays are walked slot by slot, and who watches it is no part of the state.
+    if (value instanceof SharePartition && !IN_ITSELF.has(key)) continue;
     const held: unknown = Reflect.get(value, key);
     const at = Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`;
     yield { path: at, value: held, set: (next) => void Reflect.set(value, key, next) };
@@ -78,17 +102,6 @@ function* changesOfList(list: unknown[], path: string): Generator<StateChange, v
   if (JSON.stringify(first) === JSON.stringify(second) || before.length < 2) return;
   const swap = () => list.splice(0, 2, second, first);
   yield { path: `${path} in another order`, during: between(swap, restore) };
-}
-
-function between(change: () => unknown, restore: () => unknown): StateChange['during'] {
-  return (look) => {
-    change();
-    try {
-      return look();
-    } finally {
-      restore();
-    }
-  };
 }
 
 function isScalar(value: unknown): boolean {

@@ -36,6 +36,26 @@ describe('the manual clock', () => {
     expect(clock.pendingTimerCount).toBe(0);
   });
 
+  test('fires late, in due order, what becomes due in a stall', () => {
+    const clock = new ManualClock(1000);
+    const fired: string[] = [];
+    const set = (name: string, delayMs: number): void => {
+      clock.setTimer(() => fired.push(`${name} at ${clock.monotonic()}`), delayMs);
+    };
+    set('second', 20);
+    clock.setTimer(() => {
+      set('at once', 0);
+      set('later', 1);
+    }, 30);
+    set('first', 10);
+    set('not due', 101);
+    clock.stall(100);
+    expect(fired).toEqual(['first at 100', 'second at 100', 'at once at 100']);
+    expect([clock.now(), clock.monotonic()]).toEqual([1100, 100]);
+    clock.advance(1);
+    expect(fired.slice(3)).toEqual(['not due at 101', 'later at 101']);
+  });
+
   test('fires timers that a callback sets, in the same call when they are due', () => {
     const clock = new ManualClock();
     const fired: number[] = [];

@@ -1,6 +1,6 @@
-/** What wakes a member of a group that waits. */
-import { onAbort } from '../core/abort.ts';
-import type { Clock } from '../core/clock.ts';
+/** What wakes somebody who waits: a member of a group, a worker. */
+import { onAbort } from './abort.ts';
+import type { Clock } from './clock.ts';
 
 export interface BellWait {
   readonly clock: Clock;
