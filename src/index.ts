@@ -23,6 +23,7 @@ export type { GroupDescription } from './group/groups.ts';
 export type { PartitionLag, PartitionReset, ResetOptions, ResetTo } from './group/group-admin.ts';
 export type { AutoCommit, GroupOptions, GroupReadOptions } from './group/group-options.ts';
 export type { StartFrom } from './topic/start-position.ts';
+export type { BrowsedRecord, BrowsedState, BrowseOptions } from './queue/browse.ts';
 export type { Delivery, ReleaseOptions } from './queue/delivery.ts';
 export { Reject, RetryAfter } from './queue/handler-errors.ts';
 export type { Queue, QueueOptions, SendOptions } from './queue/queue.ts';

@@ -11,6 +11,7 @@ import { checkChosen } from '../topic/topic-options.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import type { Topic } from '../topic/topic.ts';
 import type { Consumer } from './acquire-request.ts';
+import type { BrowseSource } from './browse.ts';
 import { GroupLeases } from './group-leases.ts';
 import type { LeaseEvents } from './lease-ends.ts';
 import type { LeaseJournal } from './lease-journal.ts';
@@ -171,6 +172,13 @@ export class LiveShareGroup {
   stats(): Promise<ShareStats> {
     const { topic, clock, isOpen: isLive } = this;
     return statsOf({ topic, state: this.#state, clock, isLive });
+  }
+
+  /** What `browse` needs. */
+  browseSource<T>(codec: BrowseSource<T>['codec']): BrowseSource<T> {
+    const { topic, clock } = this;
+    const state = () => this.#parts.fold.get(shareGroups, this.#id);
+    return { topic, clock, codec, state, isLive: () => this.isOpen };
   }
 
   setPaused(isPaused: boolean): Promise<void> {

@@ -1,9 +1,10 @@
 /** One consumer of a share group, as its users hold it: acquire records, settle them, look at them. */
-import { argumentError, present } from '../core/assert.ts';
+import { argumentError, checkInteger, present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { Codec } from '../codec/codec.ts';
+import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
 import { checkDeliveries, Delivery, type LeaseKeeper } from './delivery.ts';
 import type { AcquireWish, Consumer } from './acquire-request.ts';
 import type { DeliverySource } from './delivery-source.ts';
@@ -19,6 +20,9 @@ import type { ShareSettings } from './share-settings.ts';
 import type { ShareStats } from './share-stats.ts';
 import type { BatchHandler, BatchOptions, Handler, WorkerOptions } from './worker-options.ts';
 import { work, type Worker } from './worker.ts';
+
+/** As many as `acquire` hands out at a time. */
+const PEEK_MAX = 100_000;
 
 /** What a handle is made of. */
 export interface ShareGroupParts<T> {
@@ -250,6 +254,31 @@ export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T
   /** Figures of the group, exact. Cost: O(partitions), and a read of the oldest ready record. */
   stats(): Promise<ShareStats> {
     return this.#live.stats();
+  }
+
+  /**
+   * Walks the records that are not settled, without leasing them: partition by partition, in the order of
+   * their offsets, each with the state that it has at that moment. What comes meanwhile is left out.
+   *
+   * @throws TypeError, RangeError; as `Topic.batches`; the signal's reason
+   *
+   * Cost: reads what it passes, batch by batch; `states` without `ready` reads no backlog.
+   */
+  browse(options: BrowseOptions = {}): AsyncGenerator<BrowsedRecord<T>, void, void> {
+    return browse(this.#live.browseSource(this.#codec), options);
+  }
+
+  /**
+   * The first `count` records that are ready, without leasing them: those of partition 0 first.
+   *
+   * @param count  1..100_000
+   * @throws as `browse`
+   */
+  async peek(count = 1): Promise<readonly BrowsedRecord<T>[]> {
+    checkInteger('count', count, { min: 1, max: PEEK_MAX });
+    const found: BrowsedRecord<T>[] = [];
+    for await (const each of this.browse({ states: ['ready'], limit: count })) found.push(each);
+    return found;
   }
 
   /**

@@ -16,6 +16,7 @@ import type { PartitionSet } from '../topic/partition-set.ts';
 import { readFromOf, type StartFrom } from '../topic/start-position.ts';
 import { checkName } from '../topic/topic-names.ts';
 import { Topic } from '../topic/topic.ts';
+import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
 import { LeaseJournal } from './lease-journal.ts';
 import { LiveShareGroup } from './live-share-group.ts';
 import { LoopClock } from './loop-clock.ts';
@@ -162,6 +163,8 @@ export class ShareGroups {
     active.handles.add(handle);
     if (live.hasStaleLeases) {
       await live.open().catch(async (error: unknown) => {
+        // To look at it, nobody need take it over.
+        if (isStoreError(error, 'ERR_VARVE_READ_ONLY')) return;
         await handle.close();
         throw error;
       });
@@ -212,6 +215,24 @@ export class ShareGroups {
       undoableCount: undoableCount(state),
       leases: describeLeases({ state, loopMs, leasesMax }),
     };
+  }
+
+  /**
+   * Records of a group that are not settled, also of one that nobody uses in this process.
+   *
+   * @throws NotFoundError at once; as `browse`
+   */
+  browse<T, Input>(
+    { partitions: topic, codec }: Topic<T, Input>,
+    name: string,
+    options: BrowseOptions,
+  ): AsyncGenerator<BrowsedRecord<T>, void, void> {
+    topic.checkThere();
+    const id = shareId(this.#known(topic, name));
+    const { fold, clock } = this.#parts;
+    const state = () => fold.get(shareGroups, id);
+    const isLive = () => this.#active.get(id)?.live.isOpen ?? false;
+    return browse({ topic, clock, codec, state, isLive }, options);
   }
 
   /**
