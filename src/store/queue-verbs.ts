@@ -14,7 +14,9 @@ import {
   text,
   type Shape,
 } from '../core/shape.ts';
+import { BROWSED_STATES, type BrowsedRecord } from '../queue/browse.ts';
 import type { Delivery } from '../queue/delivery.ts';
+import { DEATH_REASONS } from '../queue/share-entries.ts';
 import type {
   LeaseDescription,
   ShareGroupDescription,
@@ -27,6 +29,7 @@ import type { ShareStats } from '../queue/share-stats.ts';
 import type { LogRecord } from '../log/record.ts';
 import { controlVerb } from './control-verb.ts';
 import { base64, encode } from './record-verbs.ts';
+import { ANSWER_BYTES_MAX } from './remote-consumers.ts';
 import type { Store } from './store.ts';
 
 const count = integer();
@@ -94,7 +97,12 @@ const description: Shape<ShareGroupDescription> = structWith({
   leases: list(lease),
 });
 
-const header = { name: text, value: base64 };
+/** What a record holds, as the socket has it. */
+const content = {
+  key: nullable(base64),
+  value: nullable(base64),
+  headers: list(structWith({ name: text, value: base64 })),
+};
 
 /** A record under a lease, as the socket has it. */
 const remoteDelivery = structWith({
@@ -103,12 +111,28 @@ const remoteDelivery = structWith({
   offset: count,
   attempt: count,
   leaseLeftMs: anyInteger,
-  key: nullable(base64),
-  value: nullable(base64),
-  headers: list(structWith(header)),
+  ...content,
 });
 
 export type RemoteDelivery = ReturnType<typeof remoteDelivery.check>;
+
+const peekedRecord = structWith({
+  partition: count,
+  offset: count,
+  state: choice(BROWSED_STATES),
+  attempts: count,
+  failures: count,
+  expiries: count,
+  crashes: count,
+  dueMs: nullable(count),
+  reason: nullable(choice(DEATH_REASONS)),
+  lastError: nullable(text),
+  createTimeMs: count,
+  appendTimeMs: count,
+  ...content,
+});
+
+export type PeekedRecord = ReturnType<typeof peekedRecord.check>;
 
 const noArgs = struct({});
 const groupArgs = { topic: text, group: text };
@@ -130,6 +154,30 @@ export const describeShareGroup = controlVerb({
   async run(store, { topic, group, leasesMax }) {
     const handle = await store.topic(topic, { create: false });
     return handle.describeShareGroup(group, { leasesMax });
+  },
+});
+
+/** The first records that are not settled, in the states that are asked for, without leasing any. */
+export const peekRecords = controlVerb({
+  name: 'peekRecords',
+  args: struct({
+    ...groupArgs,
+    states: list(choice(BROWSED_STATES)),
+    partition: nullable(count),
+    limit: count,
+  }),
+  answer: list(peekedRecord),
+  async run(store, { topic, group, states, partition, limit }) {
+    const handle = await store.topic(topic, { create: false });
+    const options = { states, partition: partition ?? undefined, limit };
+    const peeked: PeekedRecord[] = [];
+    let sizeBytes = 0;
+    for await (const found of handle.browseShareGroup(group, options)) {
+      sizeBytes += found.record.sizeBytes;
+      if (peeked.length > 0 && sizeBytes > ANSWER_BYTES_MAX) break;
+      peeked.push(toPeeked(found));
+    }
+    return peeked;
   },
 });
 
@@ -218,6 +266,7 @@ export const leaveShareGroup = controlVerb({
 export const QUEUE_VERBS = [
   listShareGroups,
   describeShareGroup,
+  peekRecords,
   pauseShareGroup,
   purgeShareGroup,
   acquireRecords,
@@ -244,6 +293,17 @@ function toRemote(delivery: Delivery<Uint8Array>): RemoteDelivery {
   const { token, partition, offset, attempt, leaseLeftMs, record } = delivery;
   const left = Math.floor(leaseLeftMs);
   return { token, partition, offset, attempt, leaseLeftMs: left, ...contentOf(record) };
+}
+
+function toPeeked({ record, trouble, ...found }: BrowsedRecord<Uint8Array>): PeekedRecord {
+  const { partition, offset, state, attempts, failures, expiries, crashes, dueMs, reason } = found;
+  const trials = { attempts, failures, expiries, crashes };
+  const { createTimeMs, appendTimeMs } = record;
+  return {
+    ...{ partition, offset, state, ...trials, dueMs, reason },
+    ...{ lastError: trouble?.lastError ?? null, createTimeMs, appendTimeMs },
+    ...contentOf(record),
+  };
 }
 
 function contentOf(record: LogRecord<Uint8Array>) {

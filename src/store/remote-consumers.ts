@@ -42,7 +42,7 @@ const WAITERS_MAX = 8;
 /** Longest wait: who left meanwhile is not noticed before. */
 const WAIT_MS_MAX = 10_000;
 /** Of the records of one answer, unless one alone is larger. */
-const ANSWER_BYTES_MAX = 16 * MIB;
+export const ANSWER_BYTES_MAX = 16 * MIB;
 /** Quiet for so long, and without a lease, it is taken for gone. */
 const QUIET_MS_MAX = 60_000;
 const LOOK_MS = 10_000;
@@ -88,7 +88,11 @@ export class RemoteConsumers {
       const { max, leaseMs } = wish;
       const options = { max, leaseMs: leaseMs ?? undefined, keepsAlive: false };
       const acquired = await this.#wait(wish.waitMs, (waitMs) =>
-        handle.acquire({ ...options, waitMs }),
+        handle.acquire({ ...options, waitMs }).catch(async (error: unknown) => {
+          // Its topic was deleted: who asks again hears that there is none.
+          if (isStoreError(error, 'ERR_VARVE_CLOSED')) await this.leave(wish.consumer);
+          throw error;
+        }),
       );
       const taken = await giveBackExcess(acquired);
       for (const delivery of taken) consumer.deliveries.set(delivery.token, delivery);

@@ -7,7 +7,7 @@ import { JSON_OPTION } from '../command.ts';
 import { UsageError } from '../command-error.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LineAppender, type LineOptions } from '../line-appender.ts';
-import { findQueue, QUEUE_ARGUMENT, type QueueChoice } from '../queue-choice.ts';
+import { findQueue, QUEUE_ARGUMENT } from '../queue-choice.ts';
 import { checkPartition } from '../partition-offsets.ts';
 import { parseCount } from '../ranges.ts';
 import { checkStorePath, STORE_ARGUMENT, STORE_WRITER_FILES, TAKES_LOCK } from '../store-access.ts';
@@ -19,7 +19,7 @@ import { formatPlural } from '../units.ts';
 interface QueueSendOptions {
   readonly key?: string;
   readonly keySeparator?: string;
-  readonly headers?: Headers;
+  readonly header?: Headers;
   readonly ndjson?: true;
   readonly partition?: number;
   readonly durability?: DurabilityLevel;
@@ -30,7 +30,7 @@ type Headers = Readonly<Record<string, string>>;
 
 const NOTES = `Each value is one record. Without values, each line of stdin is one, as varve append reads it; with
 --ndjson a line is {"value": "text", "key": "k", "headers": {"h": "x"}}. What a line says of its key
-and its headers goes before --key and --headers.`;
+and its headers goes before --key and --header.`;
 
 export const queueSendVerb: Verb<QueueSendOptions> = {
   name: 'queue send',
@@ -48,7 +48,7 @@ export const queueSendVerb: Verb<QueueSendOptions> = {
       '-K, --key-separator <text>',
       'what stands before its first occurrence in a line is the key',
     ).conflicts('ndjson'),
-    new Option('--headers <name=value...>', 'of every record; as often as you like').argParser(
+    new Option('-H, --header <name=value>', 'of every record; as often as you like').argParser(
       parseHeader,
     ),
     new Option('--ndjson', 'lines are JSON objects: key, value, headers, createTimeMs'),
@@ -79,7 +79,7 @@ export const queueSendVerb: Verb<QueueSendOptions> = {
     examples: [
       { command: "varve queue send ./store email 'to: you@example.org'", does: 'one record' },
       {
-        command: 'varve queue send ./store email --key you --headers priority=high < lines.txt',
+        command: 'varve queue send ./store email --key you -H priority=high < lines.txt',
         does: 'a record per line, with a key and a header',
       },
       {
@@ -101,7 +101,7 @@ async function run(
   const line = lineOptionsOf(options, values);
   await checkStorePath(path);
   const sent = await relayToStore(context, path, async (desk) => {
-    const { topic }: QueueChoice & { topic: string } = await findQueue(desk, path, queue, {});
+    const { topic } = await findQueue(desk, path, queue, {});
     const described = await askForTopic(desk, path, topic);
     const { partition = null } = options;
     if (partition !== null) checkPartition(partition, { ...described, topic });
@@ -125,7 +125,7 @@ async function run(
 
 /** @throws UsageError for what does not go together */
 function lineOptionsOf(options: QueueSendOptions, values: readonly string[]): LineOptions {
-  const { key, keySeparator, headers, ndjson } = options;
+  const { key, keySeparator, header: headers, ndjson } = options;
   if (keySeparator === '') throw new UsageError('--key-separator must not be empty');
   if (values.length > 0 && (ndjson !== undefined || keySeparator !== undefined)) {
     throw new UsageError('--ndjson and --key-separator are for lines of stdin, not for values');
