@@ -1,6 +1,7 @@
 /** Varve's public API: explicit names, nothing else. */
 export { openStore } from './store/open-store.ts';
-export type { GroupListing, Store } from './store/store.ts';
+export type { GroupListing } from './store/group-listings.ts';
+export type { Store } from './store/store.ts';
 export type { StoreStats } from './store/store-stats.ts';
 export type { Health, HealthProblem, ProblemCode } from './core/health-board.ts';
 export type { GroupPlace, LogPlace, RecordPlace, StoreEvents } from './topic/store-events.ts';
@@ -34,6 +35,12 @@ export type {
   RedriveSkip,
 } from './queue/redrive-options.ts';
 export type { AcquireOptions, DeliveriesOptions } from './queue/share-calls.ts';
+export type {
+  DescribeOptions,
+  LeaseDescription,
+  ShareGroupDescription,
+  ShareGroupListing,
+} from './queue/share-listing.ts';
 export type { ShareGroup } from './queue/share-group.ts';
 export type { ShareConfig, ShareGroupOptions, ShareSettings } from './queue/share-settings.ts';
 export type { ShareStats } from './queue/share-stats.ts';

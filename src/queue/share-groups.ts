@@ -1,4 +1,5 @@
 /** All share groups of a store: opening them, looking at them, changing and deleting them. */
+import { checkInteger } from '../core/assert.ts';
 import { ConflictError, isStoreError, NotFoundError, ReadOnlyError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
@@ -28,6 +29,14 @@ import {
 } from './share-entries.ts';
 import type { ShareGroup, ShareGroupParts } from './share-group.ts';
 import {
+  describeLeases,
+  LEASES_MAX_DEFAULT,
+  undoableCount,
+  type DescribeOptions,
+  type ShareGroupDescription,
+} from './share-listing.ts';
+import {
+  settledOffsets,
   shareGroups,
   shareId,
   shareNameOf,
@@ -37,6 +46,7 @@ import {
 import {
   alteredShareSettings,
   checkShareOptions,
+  LEASED_MAX,
   newShareSettings,
   shareConflict,
   type ShareConfig,
@@ -168,30 +178,9 @@ export class ShareGroups {
     });
   }
 
-  /**
-   * By log, of those whose settled records may go: the first offset that some group has not settled.
-   * O(slots of all groups).
-   */
+  /** As `settledOffsets` of the state. */
   settledOffsets(): ReadonlyMap<number, number> {
-    const { fold } = this.#parts;
-    const states = fold.ids(shareGroups).flatMap((id) => fold.get(shareGroups, id) ?? []);
-    const topicIds = new Set<number>();
-    for (const { topicId, settings } of states) {
-      if (settings.retention === 'settled') topicIds.add(topicId);
-    }
-    const offsets = new Map<number, number>();
-    for (const { topicId, partitions } of states) {
-      if (!topicIds.has(topicId)) continue;
-      for (const { logId, firstOffset } of partitions.values()) {
-        offsets.set(logId, Math.min(offsets.get(logId) ?? firstOffset, firstOffset));
-      }
-    }
-    return offsets;
-  }
-
-  /** The settings of a group. @throws NotFoundError */
-  settings(topic: PartitionSet, name: string): ShareState['settings'] {
-    return this.#known(topic, name).settings;
+    return settledOffsets(this.#parts.fold);
   }
 
   /** Figures of a group. @throws NotFoundError; as `Log.read` */
@@ -200,6 +189,30 @@ export class ShareGroups {
     const state = this.#known(topic, name);
     const live = this.#active.get(shareId(state))?.live;
     return statsOf({ topic, state, clock: this.#parts.clock, isLive: live?.isOpen ?? false });
+  }
+
+  /** What there is to know of a group. @throws NotFoundError; TypeError, RangeError; as `Log.read` */
+  async describe(
+    topic: PartitionSet,
+    name: string,
+    { leasesMax = LEASES_MAX_DEFAULT }: DescribeOptions = {},
+  ): Promise<ShareGroupDescription> {
+    checkInteger('leasesMax', leasesMax, { min: 0, max: LEASED_MAX });
+    const stats = await this.stats(topic, name);
+    const state = this.#known(topic, name);
+    const active = this.#active.get(shareId(state));
+    const isOpen = active?.live.isOpen ?? false;
+    const loopMs = isOpen ? this.#loopClock.now() : null;
+    return {
+      topic: topic.name,
+      name,
+      isQueue: name === QUEUE_GROUP,
+      consumerCount: active?.handles.size ?? 0,
+      settings: state.settings,
+      stats,
+      undoableCount: undoableCount(state),
+      leases: describeLeases({ state, loopMs, leasesMax }),
+    };
   }
 
   /**
