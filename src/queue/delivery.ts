@@ -1,6 +1,6 @@
 /** A record in the hands of a consumer, with the right to settle it. */
 import { argumentError } from '../core/assert.ts';
-import type { LogRecord } from '../log/record.ts';
+import type { LogRecord, RecordOrigin } from '../log/record.ts';
 import { errorText } from './error-text.ts';
 import { Lease, type LeaseList, type LeaseParts, type Settlement } from './lease.ts';
 import type { SharePartition } from './share-partition.ts';
@@ -35,7 +35,6 @@ const UNDELIVERED: Settlement = { kind: 'undelivered' };
  * when its time is over first, the record is ready again for anybody.
  */
 export class Delivery<T> extends Lease {
-  readonly record: LogRecord<T>;
   /** How often the record was acquired, this time included: from 1. It stays at 65,535. */
   readonly attempt: number;
   /** Attempts before that counted as failures. */
@@ -45,41 +44,47 @@ export class Delivery<T> extends Lease {
   /** Crashes of the process while somebody had it. */
   readonly crashes: number;
   readonly #keeper: LeaseKeeper;
+  readonly #origin: RecordOrigin<T>;
 
   /** @internal */
-  constructor(parts: LeaseParts, keeper: LeaseKeeper, record: LogRecord<T>) {
+  constructor(parts: LeaseParts, keeper: LeaseKeeper, origin: RecordOrigin<T>) {
     super(parts, keeper.leases);
     const { slot } = parts;
     const { table }: SharePartition = parts.partition.state;
-    this.record = record;
     this.attempt = table.attemptsAt(slot);
     this.failures = table.failuresAt(slot);
     this.expiries = table.expiriesAt(slot);
     this.crashes = table.crashesAt(slot);
     this.#keeper = keeper;
+    this.#origin = origin;
   }
 
   get partition(): number {
     return this.partitionLeases.name.partition;
   }
 
+  /** The record itself: the same at each place where it is read. */
+  get record(): LogRecord<T> {
+    return this.rawRecord.as(this.#origin);
+  }
+
   /** The decoded value; null = the record has none. @throws CodecError */
   get value(): T | null {
-    return this.record.value;
+    return this.rawRecord.valueBy(this.#origin.codec);
   }
 
   get key(): string | null {
-    return this.record.key;
+    return this.rawRecord.key;
   }
 
   /** Header values by name, copied. */
   get headers(): ReadonlyMap<string, Uint8Array> {
-    return this.record.headers;
+    return this.rawRecord.headers;
   }
 
   /** The sender's time, ms since the Unix epoch. */
   get createTimeMs(): number {
-    return this.record.createTimeMs;
+    return this.rawRecord.createTimeMs;
   }
 
   /**

@@ -46,7 +46,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
   readonly #onClosed: () => void;
   readonly #leases = new LeaseList();
   readonly #keeper: LeaseKeeper;
-  readonly #consumer: Consumer;
+  readonly #consumer: Consumer<Delivery<T>>;
   readonly #workers = new Set<Worker<Delivery<T>>>();
   readonly #redriving = new Set<Promise<unknown>>();
   #isClosed = false;
@@ -76,7 +76,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     live.leases.join(this.#consumer);
   }
 
-  #makeConsumer(): Consumer {
+  #makeConsumer(): Consumer<Delivery<T>> {
     const leases = this.#leases;
     const prefetch = this.#prefetch ?? Number.POSITIVE_INFINITY;
     const origins: { codec: Pick<Codec<T, never>, 'id' | 'decode'>; partition: number }[] = [];
@@ -88,7 +88,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
       make: (parts: LeaseParts) => {
         const { partition } = parts.partition.name;
         const origin = (origins[partition] ??= { codec: this.#codec, partition });
-        return new Delivery<T>(parts, this.#keeper, parts.rawRecord.as(origin));
+        return new Delivery<T>(parts, this.#keeper, origin);
       },
       closedError: () => this.#closedError(),
     };
@@ -134,8 +134,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     wish.signal?.throwIfAborted();
     if (!this.#live.isOpen) await this.#live.open();
     this.#checkOpen();
-    const leases = await this.#live.leases.acquire({ consumer: this.#consumer, leaseMs, ...wish });
-    return leases.filter((lease): lease is Delivery<T> => lease instanceof Delivery);
+    return this.#live.leases.acquire({ consumer: this.#consumer, leaseMs, ...wish });
   }
 
   /**
