@@ -1,14 +1,9 @@
 /** A record in the hands of a consumer, with the right to settle it. */
-<<<<<<< HEAD
-import { argumentError } from '../core/assert.ts';
-import type { LogRecord, RecordOrigin } from '../log/record.ts';
-=======
 import { argumentError, checkFunction } from '../core/assert.ts';
-import type { LogRecord } from '../log/record.ts';
+import type { LogRecord, RecordOrigin } from '../log/record.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import type { PrepareStep } from './commit-appends.ts';
 import { DeliveryTransaction } from './delivery-transaction.ts';
->>>>>>> redrive-m
 import { errorText } from './error-text.ts';
 import { checkRunning } from './lease-ends.ts';
 import { Lease, type LeaseList, type LeaseParts, type Settlement } from './lease.ts';
