@@ -65,11 +65,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
     return new Log({ settings: this.#settings, ...parts, codec, partition }, this.life);
   }
 
-  /** @internal Checks and encodes what a commit shall append. @throws as `append`, at once */
-  forCommit(records: readonly RecordInput<Input>[]): PreparedAppend {
+  /** @internal Where a commit appends. @throws ReadOnlyError, ClosedError */
+  forCommit(): Pick<PreparedAppend, 'logId' | 'appender'> {
     const { appender } = this.#writable('commit');
-    const copies = this.#prepared.copies(records, this.#nowMs());
-    return { logId: this.logId, appender, records: copies };
+    return { logId: this.logId, appender };
   }
 
   /** @internal Its settings were changed in place: what depends on them beyond the next append. */

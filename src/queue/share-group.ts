@@ -61,6 +61,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     const { clock } = live;
     this.#keeper = {
       leases: this.#leases,
+      topic: live.topic,
       get ownerEpoch() {
         return live.ownerEpoch;
       },
@@ -68,6 +69,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
         return live.settings.leaseMs;
       },
       settle: (leases: readonly Lease[], how: Settlement) => live.leases.settle(leases, how),
+      acknowledge: (lease, steps) => live.acknowledge(lease, steps),
       renew: (lease: Lease, leaseMs: number) => live.leases.renew(lease, leaseMs),
       leftMs: (lease: Lease) => live.leases.leftMs(lease),
       dueMs: (delayMs: number) => clock.now() + delayMs,

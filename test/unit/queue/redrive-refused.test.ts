@@ -131,10 +131,8 @@ test('a crash at any call of a redrive leaves each record in one place', async (
   await store.close();
   const found = await crashAtEveryCall({
     disk,
-    async run(own) {
-      const dead = await own.queue('dead', { codec: utf8 });
-      await dead.redrive({ dryRun: false, limit: 2 });
-    },
+    prepare: (own) => own.queue('dead', { codec: utf8 }),
+    run: (dead) => dead.redrive({ dryRun: false, limit: 2 }),
     async look(own, mishap) {
       const [dead, back] = [await textsOf(own, 'dead'), await textsOf(own, 'q')];
       expect([...back, ...dead]).toEqual(['a', 'b', 'c']);
