@@ -1,11 +1,12 @@
 /** Crashes a program on a store at every call that it makes, and looks at what each leaves. */
 import type { Store } from '../../src/store/store.ts';
+import { imageKey } from './faults/image-key.ts';
 import type { StoreDisk } from './store-disk.ts';
 
 export interface CrashedProgram<C> {
   /** The store, closed, before the program. */
   readonly disk: StoreDisk;
-  /** Runs before the first crash. */
+  /** Runs before the first crash; opens the logs, for how they open is tested elsewhere. */
   readonly prepare: (store: Store) => Promise<C>;
   readonly run: (prepared: C) => Promise<unknown>;
   /** Looks at the store behind a crash. Expects what holds, and returns a word for what was found. */
@@ -20,12 +21,13 @@ const WHENS = ['inside', 'after'] as const;
 /**
  * Runs the program once for each call and moment, and once to its end.
  *
- * @returns how often each word was found
+ * @returns in how many different states each word was found
  */
 export async function crashAtEveryCall<C>(
   program: CrashedProgram<C>,
 ): Promise<Map<string, number>> {
   const found = new Map<string, number>();
+  const seen = new Set<string>();
   const { look, disk } = program;
   for (let call = 1, isDone = false; !isDone; call++) {
     for (const when of WHENS) {
@@ -39,17 +41,22 @@ export async function crashAtEveryCall<C>(
       if (isDone) crashed.fileSystem.crashAt = null;
       const mishaps: readonly Mishap[] = isDone ? ['none'] : ['power cut', 'kill'];
       for (const mishap of mishaps) {
-        const { fileSystem } = crashed;
-        if (mishap === 'power cut') crashed.cutPower();
-        else if (mishap === 'kill') crashed.kill();
-        else await store.close();
-        const again = await crashed.open();
+        const left = await afterMishap(crashed, store, mishap);
+        const key = `${mishap} ${imageKey(left.fileSystem)}`;
+        if (seen.has(key)) continue;
+        seen.add(key);
+        const again = await left.open();
         const word = await look(again, mishap);
         found.set(word, (found.get(word) ?? 0) + 1);
         await again.close();
-        crashed.fileSystem = fileSystem;
       }
     }
   }
   return found;
+}
+
+/** The disk as it leaves it. */
+async function afterMishap(disk: StoreDisk, store: Store, mishap: Mishap): Promise<StoreDisk> {
+  if (mishap === 'none') await store.close();
+  return mishap === 'power cut' ? disk.copyAfterPowerCut() : disk.copy();
 }

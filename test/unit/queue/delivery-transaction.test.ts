@@ -110,6 +110,7 @@ describe('a transaction', () => {
         const out = await own.queue('out', { codec: json<{ n: number }>() });
         const log = await own.topic('log', { codec: utf8 });
         const delivery = await acquireOne(await own.queue('in', { codec: utf8 }));
+        expect([await logged({ log }), await out.peek()]).toEqual([[], []]);
         return { out, log, delivery };
       },
       run: ({ delivery, ...setting }) => delivery.transaction(writeBoth(setting)),
@@ -125,7 +126,7 @@ describe('a transaction', () => {
       },
     });
     expect([...found.keys()].toSorted()).toEqual(['done', 'not done']);
-    for (const count of found.values()) expect(count).toBeGreaterThan(3);
+    for (const count of found.values()) expect(count).toBeGreaterThan(1);
   });
 
   test('whose lease ended before it was committed changes nothing', async () => {

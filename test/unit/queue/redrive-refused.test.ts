@@ -131,7 +131,13 @@ test('a crash at any call of a redrive leaves each record in one place', async (
   await store.close();
   const found = await crashAtEveryCall({
     disk,
-    prepare: (own) => own.queue('dead', { codec: utf8 }),
+    async prepare(own) {
+      expect(await textsOf(own, 'q')).toEqual([]);
+      const dead = await own.queue('dead', { codec: utf8 });
+      const [first] = await dead.acquire();
+      await first?.giveBack();
+      return dead;
+    },
     run: (dead) => dead.redrive({ dryRun: false, limit: 2 }),
     async look(own, mishap) {
       const [dead, back] = [await textsOf(own, 'dead'), await textsOf(own, 'q')];
@@ -144,5 +150,5 @@ test('a crash at any call of a redrive leaves each record in one place', async (
     },
   });
   expect([...found.keys()].toSorted()).toEqual(['0 moved', '2 moved']);
-  for (const count of found.values()) expect(count).toBeGreaterThan(3);
+  for (const count of found.values()) expect(count).toBeGreaterThan(1);
 });
