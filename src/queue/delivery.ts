@@ -5,6 +5,7 @@ import { errorText } from './error-text.ts';
 import { Lease, type LeaseList, type LeaseParts, type Settlement } from './lease.ts';
 import type { SharePartition } from './share-partition.ts';
 import { checkReleaseOptions } from './share-calls.ts';
+import { leaseToken } from './share-listing.ts';
 
 export interface ReleaseOptions {
   /** Not handed out again before so many ms, by the wall clock, 0..10 years; default 0. */
@@ -87,8 +88,8 @@ export class Delivery<T> extends Lease {
    * whose lease is over.
    */
   get token(): string {
-    const { ownerEpoch } = this.#keeper;
-    return `${ownerEpoch}-${this.leaseNumber}-${this.partition}-${this.offset}`;
+    const { ownerEpoch, leaseNumber, partition, offset } = this;
+    return leaseToken({ ownerEpoch, leaseNumber, partition, offset });
   }
 
   /** Grows with each process that leases records of the group. */

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import { Mutex } from '../core/mutex.ts';
 import { ReadOnlyError } from '../core/errors.ts';
+import type { Codec } from '../codec/codec.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Committer } from '../journal/committer.ts';
 import type { Fold } from '../journal/fold.ts';
@@ -17,6 +18,8 @@ import type { LeaseEvents } from './lease-ends.ts';
 import type { LeaseJournal } from './lease-journal.ts';
 import type { LoopClock } from './loop-clock.ts';
 import { PartitionLeases } from './partition-leases.ts';
+import { redrive } from './redrive.ts';
+import type { RedriveOptions, RedriveReport } from './redrive-options.ts';
 import {
   leasesOpened,
   purgeUndone,
@@ -27,7 +30,7 @@ import {
   shareTrimmed,
   type DiedRecord,
 } from './share-entries.ts';
-import { purgedCount, type SharePartition } from './share-partition.ts';
+import { firstPurgedOffset, purgedCount, type SharePartition } from './share-partition.ts';
 import { shareGroups, shareId, type ShareName, type ShareState } from './share-state.ts';
 import type { ShareSettings } from './share-settings.ts';
 import { statsOf, type ShareStats } from './share-stats.ts';
@@ -44,6 +47,8 @@ export interface LiveShareGroupParts {
   readonly leaseJournal: LeaseJournal;
   readonly loopClock: LoopClock;
   readonly openDeadLetters: (name: string, from: PartitionSet) => Promise<Topic<Uint8Array>>;
+  /** @throws NotFoundError */
+  readonly openTopic: (name: string) => Promise<Topic<Uint8Array>>;
   readonly events: LeaseEvents & {
     readonly died: (partition: number, died: DiedRecord) => void;
   };
@@ -152,8 +157,9 @@ export class LiveShareGroup {
         const state = this.#partitionState(number);
         const name = { ...this.name, partition: number };
         const { clock, leases: listener } = this;
-        const { leaseJournal } = this.#parts;
-        const opened = { name, state, log, release, listener, clock, leaseJournal };
+        const { leaseJournal, loopClock } = this.#parts;
+        const onDelay = (): void => loopClock.poke();
+        const opened = { name, state, log, release, listener, clock, leaseJournal, onDelay };
         const partition = new PartitionLeases(opened);
         if (state.firstOffset < startOffset) await this.#trim(partition);
         this.leases.add(partition);
@@ -181,6 +187,35 @@ export class LiveShareGroup {
     return { topic, clock, codec, state, isLive: () => this.isOpen };
   }
 
+  /**
+   * Moves records of it elsewhere, or says what it would move.
+   *
+   * @param checkOpen  throws when whoever asked for it is closed
+   * @throws as `redrive`
+   */
+  redrive<T, Input>(
+    codec: Codec<T, Input>,
+    options: RedriveOptions<T, Input>,
+    checkOpen: () => void,
+  ): Promise<RedriveReport> {
+    const { committer, clock, openTopic } = this.#parts;
+    const parts = {
+      source: this.browseSource(codec),
+      group: this.name.group,
+      clock,
+      codec,
+      committer,
+      openTopic,
+      partitions: () => this.leases.partitions,
+      exclusively: <R>(action: () => Promise<R>) =>
+        this.#exclusively(() => {
+          checkOpen();
+          return action();
+        }),
+    };
+    return redrive(parts, options);
+  }
+
   setPaused(isPaused: boolean): Promise<void> {
     return this.#changes.run(async () => {
       this.topic.checkThere();
@@ -206,6 +241,11 @@ export class LiveShareGroup {
   /** @returns how many are there again */
   undoPurge(): Promise<number> {
     return this.#exclusively(async () => {
+      for (const partition of this.leases.partitions) {
+        // What retention has taken since is not brought back.
+        const isPassed = firstPurgedOffset(partition.state) < partition.log.startOffset;
+        if (isPassed) await this.#trim(partition);
+      }
       const count = this.#sum(({ state }) => purgedCount(state.purged));
       if (count > 0) await this.#parts.journal.append(purgeUndone, this.name, 'sync');
       return count;

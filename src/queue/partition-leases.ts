@@ -42,6 +42,8 @@ export interface PartitionLeasesParts {
   readonly listener: PartitionListener;
   readonly clock: Clock;
   readonly leaseJournal: LeaseJournal;
+  /** A delay began: somebody has to call `endDelays` when it is over. */
+  readonly onDelay: () => void;
 }
 
 const KINDS = [ReadyKind.normal, ReadyKind.doubtful, ReadyKind.suspect] as const;
@@ -101,7 +103,7 @@ export class PartitionLeases implements SlotWatcher {
   /** Nobody has the record leased any more: ready, or later. */
   returned(slot: number): void {
     const { table } = this.state;
-    const { listener, clock } = this.#parts;
+    const { listener, clock, onDelay } = this.#parts;
     table.setPending(slot, false);
     if (this.#isCondemned(slot)) {
       table.setPending(slot, true);
@@ -111,6 +113,7 @@ export class PartitionLeases implements SlotWatcher {
     if (table.stateAt(slot) === SlotState.delayed) {
       if (table.timeAt(slot) > clock.now()) {
         table.delayWheel.insert(slot);
+        onDelay();
         return;
       }
       table.setState(slot, SlotState.available);
@@ -180,6 +183,24 @@ export class PartitionLeases implements SlotWatcher {
     if (record !== null && slot < 0) {
       this.feed.giveBack([record]);
     } else if (slot >= 0 && table.stateAt(slot) !== SlotState.acquired) this.returned(slot);
+  }
+
+  /**
+   * Has nothing happen to a record that nobody has leased or claimed, while it is being moved.
+   *
+   * @returns ends that, when it was not moved
+   */
+  withhold(offset: number): () => void {
+    const { table } = this.state;
+    const slot = table.find(offset);
+    if (slot < 0) return () => undefined;
+    table.removeReady(slot);
+    if (table.delayWheel.isLinked(slot)) table.delayWheel.remove(slot);
+    table.setPending(slot, true);
+    return () => {
+      const found = table.find(offset);
+      if (found >= 0 && table.stateAt(found) !== SlotState.acquired) this.returned(found);
+    };
   }
 
   /** Begins a lease of a record whose attempt is journaled. */

@@ -1,9 +1,9 @@
 /** All share groups of a store: opening them, looking at them, changing and deleting them. */
+import { checkInteger } from '../core/assert.ts';
 import { ConflictError, isStoreError, NotFoundError, ReadOnlyError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import { Mutex } from '../core/mutex.ts';
-import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { change, type Journal } from '../journal/journal.ts';
 import type { Committer } from '../journal/committer.ts';
@@ -14,9 +14,11 @@ import { resolveOffset } from '../topic/partition-log.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { readFromOf, type StartFrom } from '../topic/start-position.ts';
 import { checkName } from '../topic/topic-names.ts';
-import { Topic } from '../topic/topic.ts';
+import type { Topic } from '../topic/topic.ts';
+
 import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
 import { LeaseJournal } from './lease-journal.ts';
+import { LetterTopics } from './letter-topics.ts';
 import { LiveShareGroup } from './live-share-group.ts';
 import { LoopClock } from './loop-clock.ts';
 import {
@@ -27,6 +29,14 @@ import {
 } from './share-entries.ts';
 import type { ShareGroup, ShareGroupParts } from './share-group.ts';
 import {
+  describeLeases,
+  LEASES_MAX_DEFAULT,
+  undoableCount,
+  type DescribeOptions,
+  type ShareGroupDescription,
+} from './share-listing.ts';
+import {
+  settledOffsets,
   shareGroups,
   shareId,
   shareNameOf,
@@ -36,6 +46,7 @@ import {
 import {
   alteredShareSettings,
   checkShareOptions,
+  LEASED_MAX,
   newShareSettings,
   shareConflict,
   type ShareConfig,
@@ -65,8 +76,6 @@ interface ActiveGroup {
 
 /** Name of the one share group that makes a topic a queue. */
 export const QUEUE_GROUP = 'queue';
-/** What a dead letter needs beyond the record that died: headers that tell of it. */
-const DEATH_BYTES = 128 * 1024;
 
 export class ShareGroups {
   readonly #parts: ShareGroupsParts;
@@ -74,9 +83,8 @@ export class ShareGroups {
   readonly #leaseJournal: LeaseJournal;
   /** Those that are used in this process, by id. */
   readonly #active = new Map<string, ActiveGroup>();
-  readonly #deadLetters = new Map<string, Topic<Uint8Array>>();
+  readonly #letterTopics = new LetterTopics((topic) => this.#makeQueue(topic));
   readonly #changes = new Mutex();
-  #catalog: TopicCatalog | null = null;
   #isClosed = false;
 
   constructor(parts: ShareGroupsParts) {
@@ -90,7 +98,7 @@ export class ShareGroups {
 
   /** Where dead letters go. */
   attach(catalog: TopicCatalog): void {
-    this.#catalog = catalog;
+    this.#letterTopics.attach(catalog);
   }
 
   /**
@@ -100,11 +108,11 @@ export class ShareGroups {
    * @throws ConflictError when a setting that was given is not what is stored; NotFoundError with
    *   `create: false`; ReadOnlyError when it is not there in a store that is only read
    */
-  open<T, Input, H extends ShareGroup<T>>(
+  open<T, Input, H extends ShareGroup<T, Input>>(
     topic: Topic<T, Input>,
     name: string,
     given: ShareGroupOptions & { readonly defaults?: ShareConfig },
-    make: (parts: ShareGroupParts<T>) => H,
+    make: (parts: ShareGroupParts<T, Input>) => H,
   ): Promise<H> {
     const { defaults = {}, ...options } = given;
     checkName('name', name);
@@ -130,11 +138,11 @@ export class ShareGroups {
     });
   }
 
-  async #handle<T, Input, H extends ShareGroup<T>>(
+  async #handle<T, Input, H extends ShareGroup<T, Input>>(
     topic: Topic<T, Input>,
     ref: ShareName,
     prefetch: number | null,
-    make: (parts: ShareGroupParts<T>) => H,
+    make: (parts: ShareGroupParts<T, Input>) => H,
   ): Promise<H> {
     const id = shareId(ref);
     const active = this.#active.get(id) ?? {
@@ -170,30 +178,9 @@ export class ShareGroups {
     });
   }
 
-  /**
-   * By log, of those whose settled records may go: the first offset that some group has not settled.
-   * O(slots of all groups).
-   */
+  /** As `settledOffsets` of the state. */
   settledOffsets(): ReadonlyMap<number, number> {
-    const { fold } = this.#parts;
-    const states = fold.ids(shareGroups).flatMap((id) => fold.get(shareGroups, id) ?? []);
-    const topicIds = new Set<number>();
-    for (const { topicId, settings } of states) {
-      if (settings.retention === 'settled') topicIds.add(topicId);
-    }
-    const offsets = new Map<number, number>();
-    for (const { topicId, partitions } of states) {
-      if (!topicIds.has(topicId)) continue;
-      for (const { logId, firstOffset } of partitions.values()) {
-        offsets.set(logId, Math.min(offsets.get(logId) ?? firstOffset, firstOffset));
-      }
-    }
-    return offsets;
-  }
-
-  /** The settings of a group. @throws NotFoundError */
-  settings(topic: PartitionSet, name: string): ShareState['settings'] {
-    return this.#known(topic, name).settings;
+    return settledOffsets(this.#parts.fold);
   }
 
   /** Figures of a group. @throws NotFoundError; as `Log.read` */
@@ -202,6 +189,30 @@ export class ShareGroups {
     const state = this.#known(topic, name);
     const live = this.#active.get(shareId(state))?.live;
     return statsOf({ topic, state, clock: this.#parts.clock, isLive: live?.isOpen ?? false });
+  }
+
+  /** What there is to know of a group. @throws NotFoundError; TypeError, RangeError; as `Log.read` */
+  async describe(
+    topic: PartitionSet,
+    name: string,
+    { leasesMax = LEASES_MAX_DEFAULT }: DescribeOptions = {},
+  ): Promise<ShareGroupDescription> {
+    checkInteger('leasesMax', leasesMax, { min: 0, max: LEASED_MAX });
+    const stats = await this.stats(topic, name);
+    const state = this.#known(topic, name);
+    const active = this.#active.get(shareId(state));
+    const isOpen = active?.live.isOpen ?? false;
+    const loopMs = isOpen ? this.#loopClock.now() : null;
+    return {
+      topic: topic.name,
+      name,
+      isQueue: name === QUEUE_GROUP,
+      consumerCount: active?.handles.size ?? 0,
+      settings: state.settings,
+      stats,
+      undoableCount: undoableCount(state),
+      leases: describeLeases({ state, loopMs, leasesMax }),
+    };
   }
 
   /**
@@ -327,7 +338,8 @@ export class ShareGroups {
       topic,
       leaseJournal: this.#leaseJournal,
       loopClock: this.#loopClock,
-      openDeadLetters: (to, source) => this.#openDeadLetters(to, source),
+      openDeadLetters: (to, source) => this.#letterTopics.open(to, source),
+      openTopic: (to) => this.#letterTopics.find(to),
       events: {
         expired: (partition, offset) =>
           events.emit('lease-expired', { ...place, partition, offset }),
@@ -338,23 +350,15 @@ export class ShareGroups {
     });
   }
 
-  /** A queue is made for them when there is no topic of that name. */
-  async #openDeadLetters(name: string, source: PartitionSet): Promise<Topic<Uint8Array>> {
-    const known = this.#deadLetters.get(name);
-    if (known !== undefined && !known.partitions.isGone) return known;
-    const catalog = this.#catalog;
-    if (catalog === null) throw new NotFoundError({ kind: 'topic', name });
-    const topic = new Topic<Uint8Array>(await openOrMake(catalog, name, source));
-    const ref = { topicId: topic.partitions.topicId, group: QUEUE_GROUP };
-    if (this.#state(ref) === null) {
-      await this.#changes.run(async () => {
-        if (this.#state(ref) !== null) return;
-        const config = newShareSettings({}, {});
-        await this.#create(topic.partitions, ref, { from: 'earliest', config });
-      });
-    }
-    this.#deadLetters.set(name, topic);
-    return topic;
+  /** Makes a topic a queue, unless it is one. */
+  async #makeQueue({ partitions }: Topic<Uint8Array>): Promise<void> {
+    const ref = { topicId: partitions.topicId, group: QUEUE_GROUP };
+    if (this.#state(ref) !== null) return;
+    await this.#changes.run(async () => {
+      if (this.#state(ref) !== null) return;
+      const config = newShareSettings({}, {});
+      await this.#create(partitions, ref, { from: 'earliest', config });
+    });
   }
 
   #checkDeadLetter({ name }: PartitionSet, { deadLetter }: ShareConfig): void {
@@ -382,16 +386,5 @@ export class ShareGroups {
     const state = this.#state({ topicId, group: name });
     if (state === null) throw new NotFoundError({ kind: 'share group', name });
     return state;
-  }
-}
-
-async function openOrMake(catalog: TopicCatalog, name: string, { settings }: PartitionSet) {
-  try {
-    return await catalog.open<Uint8Array, Uint8Array>(name, { create: false });
-  } catch (error) {
-    if (!isStoreError(error, 'ERR_VARVE_NOT_FOUND')) throw error;
-    // What died must fit, with what is said of it.
-    const recordBytesMax = Math.min(RECORD_BYTES_LIMIT, settings.recordBytesMax + DEATH_BYTES);
-    return catalog.open<Uint8Array, Uint8Array>(name, { recordBytesMax });
   }
 }

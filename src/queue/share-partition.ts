@@ -346,6 +346,14 @@ export function emptyTally(): Tally {
   };
 }
 
+/** First offset that a purge put aside; Infinity when there is none. */
+export function firstPurgedOffset({ purged }: SharePartition): number {
+  const [range] = purged?.unread ?? [];
+  const [slot] = purged?.slots ?? [];
+  const infinity = Number.POSITIVE_INFINITY;
+  return Math.min(range?.from ?? infinity, slot?.offset ?? infinity);
+}
+
 /** How many records a purge put aside. */
 export function purgedCount(purged: Purged | null): number {
   if (purged === null) return 0;

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import { turns } from '../../support/log-fixture.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
 async function queueOf(count: number, options = {}) {
@@ -90,6 +91,28 @@ describe('a share group', () => {
     await queue.topic.deleteBefore({ partition: 0, offset: 2 });
     // The one that was tried has a slot until somebody comes past it.
     expect(await queue.stats()).toMatchObject({ readyCount: 2, oldestReadyAgeMs: 0 });
+    await store.close();
+  });
+
+  test('hands a delayed record to who waits for it, also in the next process', async () => {
+    const { bench, store, queue } = await queueOf(1);
+    const [one] = await queue.acquire();
+    await one?.release({ delayMs: 5000 });
+    const again = await bench.reopen(store);
+    const next = await again.queue('q', { codec: utf8 });
+    const waiting = next.acquire({ waitMs: Number.POSITIVE_INFINITY });
+    await turns(50);
+    bench.clock.advance(5100);
+    expect(await waiting).toMatchObject([{ attempt: 2 }]);
+    await again.close();
+  });
+
+  test('brings nothing back from a purge that was deleted since', async () => {
+    const { store, queue } = await queueOf(3);
+    expect(await queue.purge()).toBe(3);
+    await queue.topic.deleteBefore({ partition: 0, offset: 2 });
+    expect(await queue.undoPurge()).toBe(1);
+    expect(await queue.acquire({ max: 3 })).toMatchObject([{ offset: 2, attempt: 1 }]);
     await store.close();
   });
 });

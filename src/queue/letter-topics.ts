@@ -1,0 +1,71 @@
+/** Topics that records go to when they die, and when they come back. */
+import { present } from '../core/assert.ts';
+import { isStoreError } from '../core/errors.ts';
+import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
+import type { TopicCatalog } from '../topic/catalog.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
+import { Topic } from '../topic/topic.ts';
+
+/** What a dead letter needs beyond the record that died: headers that tell of it. */
+const DEATH_BYTES = 128 * 1024;
+
+export class LetterTopics {
+  readonly #makeQueue: (topic: Topic<Uint8Array>) => Promise<void>;
+  /** Of dead letters. */
+  readonly #topics = new Map<string, Topic<Uint8Array>>();
+  #catalog: TopicCatalog | null = null;
+
+  /** @param makeQueue  makes a topic a queue, unless it is one */
+  constructor(makeQueue: (topic: Topic<Uint8Array>) => Promise<void>) {
+    this.#makeQueue = makeQueue;
+  }
+
+  /** Where topics are. */
+  attach(catalog: TopicCatalog): void {
+    this.#catalog = catalog;
+  }
+
+  /** @throws NotFoundError */
+  find(name: string): Promise<Topic<Uint8Array>> {
+    return this.#open(name, { create: false });
+  }
+
+  /**
+   * The topic for dead letters of that name, made when it is not there: a queue.
+   *
+   * @param source  where the records come from
+   * @throws as `TopicCatalog.open`
+   */
+  async open(name: string, source: PartitionSet): Promise<Topic<Uint8Array>> {
+    const known = this.#topics.get(name);
+    if (known !== undefined && !known.partitions.isGone) return known;
+    const topic = await this.#findOrMake(name, source);
+    await this.#makeQueue(topic);
+    this.#topics.set(name, topic);
+    return topic;
+  }
+
+  async #findOrMake(name: string, { settings }: PartitionSet): Promise<Topic<Uint8Array>> {
+    try {
+      return await this.find(name);
+    } catch (error) {
+      if (!isStoreError(error, 'ERR_VARVE_NOT_FOUND')) throw error;
+    }
+    // What died must fit, with what is said of it.
+    const recordBytesMax = Math.min(RECORD_BYTES_LIMIT, settings.recordBytesMax + DEATH_BYTES);
+    try {
+      return await this.#open(name, { recordBytesMax });
+    } catch (error) {
+      if (!isStoreError(error, 'ERR_VARVE_CONFLICT')) throw error;
+      return this.find(name); // Somebody made it meanwhile, with another limit.
+    }
+  }
+
+  async #open(
+    name: string,
+    options: { readonly create?: boolean; readonly recordBytesMax?: number },
+  ): Promise<Topic<Uint8Array>> {
+    const catalog = present(this.#catalog, 'attached before anything dies');
+    return new Topic(await catalog.open<Uint8Array, Uint8Array>(name, options));
+  }
+}
