@@ -143,7 +143,7 @@ async function run(
   }
   await checkStorePath(path);
   const startMs = performance.now();
-  const outcome = await workAtStore(context, path, async (desk) => {
+  const outcome = await workAtStore(context, path, async (desk, giveUp) => {
     const found = await findQueue(desk, path, name, options);
     const { settings } = await describeQueue(desk, found);
     const work: WorkSettings = {
@@ -158,7 +158,7 @@ async function run(
     };
     if (options.verbose === true) context.note(`working off ${labelOf(found)}`);
     const worker = new QueueWorker(desk, work, watcherOf(context, options));
-    await runUntilStopped(context, worker);
+    await runUntilStopped(context, worker, giveUp);
     return { ...work.ref, ...worker.totals };
   });
   writeTotals(context, outcome, performance.now() - startMs);
@@ -170,12 +170,17 @@ async function run(
 }
 
 /** The first signal stops it; the second one hurries, and the third one does not wait at all. */
-async function runUntilStopped({ signal }: CommandContext, worker: QueueWorker): Promise<void> {
+async function runUntilStopped(
+  { signal }: CommandContext,
+  worker: QueueWorker,
+  giveUp: () => void,
+): Promise<void> {
   const onStop = (): void => worker.stop();
   signal.addEventListener('abort', onStop, { once: true });
   if (signal.aborted) onStop();
   const forget = furtherSignals(signal, (count) => {
     worker.hurry(count === 1 ? 'SIGTERM' : 'SIGKILL');
+    if (count > 2) giveUp();
   });
   try {
     await worker.run();
