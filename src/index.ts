@@ -24,6 +24,11 @@ export type { PartitionLag, PartitionReset, ResetOptions, ResetTo } from './grou
 export type { AutoCommit, GroupOptions, GroupReadOptions } from './group/group-options.ts';
 export type { StartFrom } from './topic/start-position.ts';
 export type { BrowsedRecord, BrowsedState, BrowseOptions, RecordRef } from './queue/browse.ts';
+export type {
+  DeliveryTransaction,
+  TransactionAppendOptions,
+  TransactionSendOptions,
+} from './queue/delivery-transaction.ts';
 export type { Delivery, ReleaseOptions } from './queue/delivery.ts';
 export { Reject, RetryAfter } from './queue/handler-errors.ts';
 export type { Queue, QueueOptions, SendOptions } from './queue/queue.ts';

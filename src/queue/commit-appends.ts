@@ -2,6 +2,9 @@
 import type { Appender } from '../log/appender.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 
+/** Prepares what a commit appends to one topic. */
+export type PrepareStep = () => Promise<readonly PreparedAppend[]>;
+
 /**
  * Prepares all of it, with one part for each log, as a commit needs it.
  *
@@ -9,7 +12,7 @@ import type { PreparedAppend } from '../log/prepared-records.ts';
  * @throws the first failure; then nothing is held
  */
 export async function prepareAppends(
-  steps: readonly (() => Promise<readonly PreparedAppend[]>)[],
+  steps: readonly PrepareStep[],
 ): Promise<readonly PreparedAppend[]> {
   const prepared: PreparedAppend[] = [];
   try {

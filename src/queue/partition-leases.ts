@@ -203,13 +203,15 @@ export class PartitionLeases implements SlotWatcher {
     };
   }
 
-  /** Begins a lease of a record whose attempt is journaled. */
-  begin(slot: number, leaseNumber: number, deadlineMs: number): void {
+  /** Begins a lease of a record whose attempt is journaled. @returns its slot */
+  begin(offset: number, leaseNumber: number, deadlineMs: number): number {
     const { table } = this.state;
+    const slot = table.find(offset);
     table.setPending(slot, false);
     table.setLease(slot, leaseNumber >>> 0);
     table.setTime(slot, deadlineMs);
     table.leaseWheel.insert(slot);
+    return slot;
   }
 
   /** The slot of a lease that runs, and is not being settled; -1 = it is over. */

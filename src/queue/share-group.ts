@@ -46,7 +46,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
   readonly #onClosed: () => void;
   readonly #leases = new LeaseList();
   readonly #keeper: LeaseKeeper;
-  readonly #consumer: Consumer;
+  readonly #consumer: Consumer<Delivery<T>>;
   readonly #workers = new Set<Worker<Delivery<T>>>();
   readonly #redriving = new Set<Promise<unknown>>();
   #isClosed = false;
@@ -61,6 +61,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     const { clock } = live;
     this.#keeper = {
       leases: this.#leases,
+      topic: live.topic,
       get ownerEpoch() {
         return live.ownerEpoch;
       },
@@ -68,6 +69,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
         return live.settings.leaseMs;
       },
       settle: (leases: readonly Lease[], how: Settlement) => live.leases.settle(leases, how),
+      acknowledge: (lease, steps) => live.acknowledge(lease, steps),
       renew: (lease: Lease, leaseMs: number) => live.leases.renew(lease, leaseMs),
       leftMs: (lease: Lease) => live.leases.leftMs(lease),
       dueMs: (delayMs: number) => clock.now() + delayMs,
@@ -76,7 +78,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     live.leases.join(this.#consumer);
   }
 
-  #makeConsumer(): Consumer {
+  #makeConsumer(): Consumer<Delivery<T>> {
     const leases = this.#leases;
     const prefetch = this.#prefetch ?? Number.POSITIVE_INFINITY;
     const origins: { codec: Pick<Codec<T, never>, 'id' | 'decode'>; partition: number }[] = [];
@@ -88,7 +90,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
       make: (parts: LeaseParts) => {
         const { partition } = parts.partition.name;
         const origin = (origins[partition] ??= { codec: this.#codec, partition });
-        return new Delivery<T>(parts, this.#keeper, parts.rawRecord.as(origin));
+        return new Delivery<T>(parts, this.#keeper, origin);
       },
       closedError: () => this.#closedError(),
     };
@@ -134,8 +136,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     wish.signal?.throwIfAborted();
     if (!this.#live.isOpen) await this.#live.open();
     this.#checkOpen();
-    const leases = await this.#live.leases.acquire({ consumer: this.#consumer, leaseMs, ...wish });
-    return leases.filter((lease): lease is Delivery<T> => lease instanceof Delivery);
+    return this.#live.leases.acquire({ consumer: this.#consumer, leaseMs, ...wish });
   }
 
   /**

@@ -131,10 +131,14 @@ test('a crash at any call of a redrive leaves each record in one place', async (
   await store.close();
   const found = await crashAtEveryCall({
     disk,
-    async run(own) {
+    async prepare(own) {
+      expect(await textsOf(own, 'q')).toEqual([]);
       const dead = await own.queue('dead', { codec: utf8 });
-      await dead.redrive({ dryRun: false, limit: 2 });
+      const [first] = await dead.acquire();
+      await first?.giveBack();
+      return dead;
     },
+    run: (dead) => dead.redrive({ dryRun: false, limit: 2 }),
     async look(own, mishap) {
       const [dead, back] = [await textsOf(own, 'dead'), await textsOf(own, 'q')];
       expect([...back, ...dead]).toEqual(['a', 'b', 'c']);
@@ -146,5 +150,5 @@ test('a crash at any call of a redrive leaves each record in one place', async (
     },
   });
   expect([...found.keys()].toSorted()).toEqual(['0 moved', '2 moved']);
-  for (const count of found.values()) expect(count).toBeGreaterThan(3);
+  for (const count of found.values()) expect(count).toBeGreaterThan(1);
 });
