@@ -55,7 +55,9 @@ const RATE_MAX = 1_000_000;
 const NOTES = `Dead letters go back to the topics that they came from, and dead records that were kept are ready
 again; with --to, either go to that topic. Each is moved exactly once, and headers tell where it had
 died. What is alive in the queue stays. Stopped half-way, what was moved stays moved: run it again to
-go on. ${QUEUE_NOTE}`;
+go on.
+
+${QUEUE_NOTE}`;
 
 export const queueRedriveVerb: Verb<QueueRedriveOptions> = {
   name: 'queue redrive',

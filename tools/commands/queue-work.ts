@@ -48,17 +48,20 @@ const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 const NOTES = `No shell looks at the command: --exec is a program, and what follows -- its arguments. It has the value
 on its stdin, and in its environment VARVE_TOPIC, VARVE_GROUP, VARVE_PARTITION, VARVE_OFFSET,
-VARVE_ATTEMPT (from 1), VARVE_TOKEN (names the lease; the greater one is the later) and VARVE_KEY, which is
-VARVE_KEY_BASE64 where the key is no text. Its stdout and stderr are those of the worker.
+VARVE_ATTEMPT (from 1), VARVE_TOKEN (names the lease) and VARVE_KEY, or VARVE_KEY_BASE64 where the key
+is no text. A record without a value has an empty stdin. Its stdout and stderr are those of the worker.
 
-Exit code 0 acknowledges the record. ${EX_TEMPFAIL} (EX_TEMPFAIL) gives it back for later, which counts as no failure.
-Anything else, a signal and the end of --timeout-ms too, is a failed attempt: the record is tried again
-after --retry-delay-ms, doubled with each attempt up to an hour, until the queue gives it up.
+Exit code 0 acknowledges the record. ${EX_TEMPFAIL} (EX_TEMPFAIL) gives it back for later, which is no
+failure. Anything else, a signal and the end of --timeout-ms too, is a failed attempt: the record is
+tried again after --retry-delay-ms, doubled with each attempt up to an hour, until the queue gives it
+up.
 
 Leases are renewed while commands run. Where one is lost, its command gets SIGTERM, and 5 s later
 SIGKILL. A worker that is killed leaves its commands behind; their records come back when the leases
 end. Ctrl-C or SIGTERM: no more records are taken, and what runs may end; a second one has the commands
-end by SIGTERM and gives their records back, a third one by SIGKILL. ${QUEUE_NOTE}`;
+end by SIGTERM and gives their records back, a third one by SIGKILL.
+
+${QUEUE_NOTE}`;
 
 export const queueWorkVerb: Verb<QueueWorkOptions> = {
   name: 'queue work',

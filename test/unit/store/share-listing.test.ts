@@ -42,7 +42,7 @@ test('a description tells of leases: by partition and offset, and no more than w
     [1, 1],
   ]);
   const tokens = [...one, ...two].map(({ token }) => token);
-  expect(leases.map(({ token }) => token).toSorted()).toEqual(tokens.toSorted());
+  expect(new Set(leases.map(({ token }) => token))).toEqual(new Set(tokens));
   expect(leases.map(({ attempt, leaseLeftMs }) => [attempt, leaseLeftMs])).toEqual(
     leases.map(() => [1, 960]),
   );
