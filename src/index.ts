@@ -22,12 +22,32 @@ export type { GroupDescription } from './group/groups.ts';
 export type { PartitionLag, PartitionReset, ResetOptions, ResetTo } from './group/group-admin.ts';
 export type { AutoCommit, GroupOptions, GroupReadOptions } from './group/group-options.ts';
 export type { StartFrom } from './topic/start-position.ts';
+export type { BrowsedRecord, BrowsedState, BrowseOptions } from './queue/browse.ts';
 export type { Delivery, ReleaseOptions } from './queue/delivery.ts';
+export { Reject, RetryAfter } from './queue/handler-errors.ts';
 export type { Queue, QueueOptions, SendOptions } from './queue/queue.ts';
 export type { AcquireOptions, DeliveriesOptions } from './queue/share-calls.ts';
 export type { ShareGroup } from './queue/share-group.ts';
 export type { ShareConfig, ShareGroupOptions, ShareSettings } from './queue/share-settings.ts';
 export type { ShareStats } from './queue/share-stats.ts';
+export {
+  exponential,
+  fixed,
+  linear,
+  type ExponentialOptions,
+  type Jitter,
+  type LinearOptions,
+  type RetryPolicy,
+} from './queue/retry-policy.ts';
+export type { DrainOptions, Worker } from './queue/worker.ts';
+export type {
+  BatchHandler,
+  BatchOptions,
+  Handler,
+  HandlerContext,
+  WorkerOptions,
+} from './queue/worker-options.ts';
+export type { WorkerStats } from './queue/worker-stats.ts';
 
 export { openLog } from './log/open-log.ts';
 export type { Log } from './log/log.ts';

@@ -9,7 +9,10 @@ const TEST_MS = 300_000;
 
 /** Power cuts take minutes: `npm run test:crash` alone runs them. */
 const isCrashRun = process.env['VARVE_CRASH_CYCLES'] !== undefined;
-const isLong = process.env['VARVE_SEEDS'] !== undefined || isCrashRun;
+const isLong =
+  process.env['VARVE_SEEDS'] !== undefined ||
+  process.env['VARVE_QUEUE_SECONDS'] !== undefined ||
+  isCrashRun;
 /** Set by `.ci/run`: where the JSON report goes, beside the usual output. */
 const report = process.env['VARVE_TEST_REPORT'];
 

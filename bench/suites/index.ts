@@ -34,4 +34,5 @@ export const SUITES: readonly Suite[] = [
     isCheckoutOnly: true,
   },
   { name: 'micro', load: async () => (await import('./micro.ts')).microSuite },
+  { name: 'leases', load: async () => (await import('./leases.ts')).leasesSuite },
 ];

@@ -39,6 +39,7 @@ export class AcquireRequest {
   readonly #clock: Clock;
   #answer: (leases: readonly Lease[]) => void = () => undefined;
   #fail: (error: Error) => void = () => undefined;
+  #isWaiting = false;
   #timer: Timer | undefined;
   #vigil: Timer | undefined;
   #unwatch: (() => void) | null = null;
@@ -56,10 +57,11 @@ export class AcquireRequest {
     });
   }
 
-  /** Begins to wait. @param onEnd  called when its time is over, or the signal aborted it */
+  /** Begins to wait, once. @param onEnd  called when its time is over, or the signal aborted it */
   wait(onEnd: () => void): void {
     const { waitMs, signal, keepsAlive } = this.#wish;
-    if (this.isOver) return;
+    if (this.isOver || this.#isWaiting) return;
+    this.#isWaiting = true;
     if (signal !== undefined) {
       this.#unwatch = onAbort(signal, () => {
         this.reject(toError(signal.reason));

@@ -1,6 +1,8 @@
 /** What a worker needs of a queue: where deliveries come from, and how they are settled. */
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
+import type { ReleaseOptions } from './delivery.ts';
+import type { AcquireOptions } from './share-calls.ts';
 
 /** A record handed out with its lease. */
 export interface WorkerDelivery<T = unknown> {
@@ -30,31 +32,12 @@ export interface WorkerDelivery<T = unknown> {
   giveBack(): Promise<void>;
 }
 
-export interface ReleaseOptions {
-  /** Ms until it may be delivered again; default 0. */
-  readonly delayMs?: number | undefined;
-  /** Whether the attempt counts as a failure; default false. */
-  readonly failed?: boolean | undefined;
-  /** Why, kept with the record. */
-  readonly error?: unknown;
-}
-
-export interface AcquireOptions {
-  readonly max: number;
-  readonly leaseMs?: number | undefined;
-  /** How long to wait for the first record, ms. */
-  readonly waitMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Whether the process stays alive meanwhile. */
-  readonly keepsAlive?: boolean | undefined;
-}
-
 export interface DeliverySource<D extends WorkerDelivery> {
   readonly clock: Clock;
   /** Where the jitter of default delays comes from; the operating system unless given. */
   readonly random?: Random | undefined;
   /** @returns at most `max`; none when `waitMs` passed */
   acquire(options: AcquireOptions): Promise<readonly D[]>;
-  /** Acks those whose lease lives; rejects with the first failure when all have settled. */
+  /** Acks those whose lease goes on; rejects when that is not all: `isSettled` tells which. */
   ackAll(deliveries: readonly D[]): Promise<void>;
 }

@@ -39,9 +39,8 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   #leaseNumber = 0;
   #nextPartition = 0;
   #isPumpDue = false;
-  /** Requests whose attempts are being journaled. */
-  #handingCount = 0;
-  #onHanded: (() => void) | null = null;
+  /** Requests whose attempts are being journaled, and when that is done. */
+  readonly #handing = new Map<AcquireRequest, Promise<void>>();
   /** Changes that claims would get in the way of. */
   #changeCount = 0;
 
@@ -94,6 +93,11 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     for (const request of this.#requests) {
       if (request.consumer === consumer) this.#refuse(request, consumer.closedError());
     }
+    for (const [request, handed] of this.#handing) {
+      if (request.consumer !== consumer) continue;
+      request.reject(consumer.closedError()); // What it brings goes back.
+      await handed;
+    }
     const leases = consumer.leases.toArray();
     const running = leases.filter(({ settlement }) => settlement === null);
     const ahead = running.filter(({ isHandedOut }) => !isHandedOut);
@@ -115,8 +119,13 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     const request = new AcquireRequest(wish, this.#parts.clock);
     this.#requests.add(request);
     this.#pump();
-    if (this.#requests.has(request)) request.wait(() => this.#answerDue(request));
+    this.#await(request);
     return request.promise;
+  }
+
+  /** Sees to it that a request that was not answered at once does not wait for too long. */
+  #await(request: AcquireRequest): void {
+    if (this.#requests.has(request)) request.wait(() => this.#answerDue(request));
   }
 
   /** There may be something to hand out: looked at when this step is done. */
@@ -170,9 +179,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     this.#changeCount++;
     try {
       for (const { claims } of this.#requests) this.#unclaim(claims);
-      while (this.#handingCount > 0) {
-        await new Promise<void>((resolve) => (this.#onHanded = resolve));
-      }
+      await Promise.all(this.#handing.values());
       return await change();
     } finally {
       this.#changeCount--;
@@ -204,8 +211,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       // What is ready, and only on its way from the disk, belongs to it.
       if (claims.length < max && room > 0 && this.#isBehind) break;
       if (claims.length === 0) continue;
-      this.#requests.delete(request);
-      void this.#hand(request);
+      this.#startHanding(request);
     }
     for (const request of this.#requests) if (request.isDue) this.#answerDue(request);
   }
@@ -254,46 +260,63 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     }
   }
 
-  /** Journals the attempts, then hands the records over. */
+  #startHanding(request: AcquireRequest): void {
+    this.#requests.delete(request);
+    const handed = this.#hand(request).finally(() => {
+      this.#handing.delete(request);
+      this.ready();
+    });
+    this.#handing.set(request, handed);
+  }
+
+  /** Journals the attempts, then hands the records over. Never rejects. */
   async #hand(request: AcquireRequest): Promise<void> {
     const { claims } = request;
-    this.#handingCount++;
     try {
       const records = await this.#recordsOf(claims);
-      if (claims.length === 0)
-        this.#requests.add(request); // They were not there any more.
-      else {
-        await this.#journalAttempts(claims);
-        this.#handOver(request, this.#begin(request, records));
+      if (claims.length === 0) {
+        if (!request.isOver) this.#requests.add(request); // They were not there any more.
+        this.#await(request);
+        return;
       }
+      await this.#journalAttempts(claims);
+      const leases = this.#begin(request, records);
+      if (!request.isOver) request.resolve(leases);
+      else await this.settle(leases, { kind: 'undelivered' }).catch(this.#parts.events.failed);
     } catch (error) {
       this.#unclaim(claims);
       request.reject(toError(error));
-    } finally {
-      this.#handingCount--;
-      if (this.#handingCount === 0) this.#onHanded?.();
-      this.ready();
     }
   }
 
-  #handOver(request: AcquireRequest, leases: readonly Lease[]): void {
-    if (!request.isOver) request.resolve(leases);
-    else this.settle(leases, { kind: 'undelivered' }).catch(this.#parts.events.failed);
-  }
-
-  /** Reads again what was acquired before. What is not there any more is left out of `claims`. */
+  /** Reads again what was acquired before. What cannot be had is left out of `claims`. */
   async #recordsOf(claims: Claim[]): Promise<readonly LogRecord<Uint8Array>[]> {
-    const known = claims.flatMap(({ record }) => (record === null ? [] : [record]));
-    if (known.length === claims.length) return known;
-    const found = await Promise.all(claims.map(recordOf));
-    const missing = claims.filter((_claim, at) => found[at] === null);
-    for (const { partition, offset, kind } of missing) {
-      this.#held.remove(kind);
-      partition.state.table.setPending(partition.state.table.find(offset), false);
-      await this.#parts.removeMissing(partition, offset);
-    }
+    const records: LogRecord<Uint8Array>[] = [];
+    for (const { record } of claims) if (record !== null) records.push(record);
+    if (records.length === claims.length) return records;
+    const found = await Promise.all(claims.map((claim) => this.#recordOf(claim)));
     claims.splice(0, claims.length, ...claims.filter((_claim, at) => found[at] !== null));
     return found.filter((record) => record !== null);
+  }
+
+  /** Null when the record cannot be had: nobody else has to wait for it. */
+  async #recordOf({
+    partition,
+    offset,
+    kind,
+    record,
+  }: Claim): Promise<LogRecord<Uint8Array> | null> {
+    if (record !== null) return record;
+    try {
+      const read = await partition.log.read(offset);
+      if (read !== null) return read;
+      await this.#parts.removeMissing(partition, offset);
+    } catch (error) {
+      // It is put aside, as it was, until the group is opened anew: damage is for `varve repair`.
+      this.#parts.events.failed(error);
+    }
+    this.#held.remove(kind);
+    return null;
   }
 
   async #journalAttempts(claims: readonly Claim[]): Promise<void> {
@@ -354,12 +377,8 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       this.ready();
     } else if (!this.#isBehind || this.#parts.isPaused()) {
       this.#requests.delete(request);
-      if (request.claims.length > 0) void this.#hand(request);
+      if (request.claims.length > 0) this.#startHanding(request);
       else request.resolve([]);
     }
   }
-}
-
-function recordOf({ record, partition, offset }: Claim): Promise<LogRecord<Uint8Array> | null> {
-  return record === null ? partition.log.read(offset) : Promise.resolve(record);
 }

@@ -1,5 +1,6 @@
 /** Ends leases: as their holders want, when their time is over, and for good. */
 import type { Clock, Timer } from '../core/clock.ts';
+import { isStoreError } from '../core/errors.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { LogRecord } from '../log/record.ts';
 import type { HeldCount } from './held-count.ts';
@@ -42,8 +43,10 @@ export interface LeaseEvents {
 
 type Release = Extract<Settlement, { readonly kind: 'release' }>;
 
-/** What came to nothing on a full disk is tried again after so long. */
+/** What came to nothing, on a full disk perhaps, is tried again after so long. */
 const RETRY_MS = 1000;
+/** The store writes no more. */
+const FINAL_CODES = ['ERR_VARVE_FAILED', 'ERR_VARVE_CLOSED', 'ERR_VARVE_READ_ONLY'] as const;
 
 export class LeaseEnds {
   readonly #parts: LeaseEndsParts;
@@ -229,14 +232,14 @@ export class LeaseEnds {
     void Promise.all(steps).then(onReady);
   }
 
-  /** What nobody waits for is tried again, as long as that can help. */
+  /** What nobody waits for is tried again, as long as the store writes. */
   async #orLater(done: Promise<void>, again: () => void): Promise<void> {
     try {
       await done;
     } catch (error) {
       this.#parts.events.failed(error);
-      const mayPass = error instanceof Error && 'retryable' in error && error.retryable === true;
-      if (!mayPass || this.#isClosed) return; // The store writes no more.
+      const isFinal = FINAL_CODES.some((code) => isStoreError(error, code));
+      if (isFinal || this.#isClosed) return;
       const retry = this.#parts.clock.setTimer(() => {
         this.#retries.delete(retry);
         again();

@@ -1,6 +1,7 @@
 /** A share group that is used in this process: its partitions open, its leases of one owner epoch. */
 import { checkInteger, checkObject, present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Random } from '../core/random.ts';
 import { Mutex } from '../core/mutex.ts';
 import { ReadOnlyError } from '../core/errors.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -10,6 +11,7 @@ import { checkChosen } from '../topic/topic-options.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import type { Topic } from '../topic/topic.ts';
 import type { Consumer } from './acquire-request.ts';
+import type { BrowseSource } from './browse.ts';
 import { GroupLeases } from './group-leases.ts';
 import type { LeaseEvents } from './lease-ends.ts';
 import type { LeaseJournal } from './lease-journal.ts';
@@ -35,6 +37,7 @@ export interface LiveShareGroupParts {
   readonly name: ShareName;
   readonly topic: PartitionSet;
   readonly clock: Clock;
+  readonly random: Random;
   readonly journal: Journal;
   readonly fold: Fold;
   readonly committer: Committer;
@@ -50,6 +53,7 @@ export class LiveShareGroup {
   readonly name: ShareName;
   readonly topic: PartitionSet;
   readonly clock: Clock;
+  readonly random: Random;
   readonly leases: GroupLeases;
   isOpen = false;
   readonly #parts: LiveShareGroupParts;
@@ -64,6 +68,7 @@ export class LiveShareGroup {
     this.name = name;
     this.topic = topic;
     this.clock = clock;
+    this.random = parts.random;
     this.#parts = parts;
     this.#id = shareId(name);
     const undertaker = new Undertaker({
@@ -168,6 +173,13 @@ export class LiveShareGroup {
   stats(): Promise<ShareStats> {
     const { topic, clock, isOpen: isLive } = this;
     return statsOf({ topic, state: this.#state, clock, isLive });
+  }
+
+  /** What `browse` needs. */
+  browseSource<T>(codec: BrowseSource<T>['codec']): BrowseSource<T> {
+    const { topic, clock } = this;
+    const state = () => this.#parts.fold.get(shareGroups, this.#id);
+    return { topic, clock, codec, state, isLive: () => this.isOpen };
   }
 
   setPaused(isPaused: boolean): Promise<void> {

@@ -59,12 +59,13 @@ export class OffsetIndex {
   findKey(key: number): number {
     const { keys } = this.#columns;
     const entries = this.#entries;
-    let at = this.#homeOf(key);
+    const mask = this.#mask;
+    let at = homeOf(key, this.#shift);
     for (;;) {
-      const entry = entries[at] as number; // at <= #mask
+      const entry = entries[at] as number; // at <= mask
       if (entry === EMPTY) return NONE;
       if (keys[entry - 1] === key) return entry - 1;
-      at = (at + 1) & this.#mask;
+      at = (at + 1) & mask;
     }
   }
 
@@ -89,7 +90,7 @@ export class OffsetIndex {
       key = offset - this.#origin;
     }
     this.#columns.keys[slot] = key;
-    this.#enter(slot);
+    this.#enter(slot, key | 0);
     this.#count++;
   }
 
@@ -98,7 +99,8 @@ export class OffsetIndex {
     const { keys } = this.#columns;
     const entries = this.#entries;
     const mask = this.#mask;
-    let hole = this.#homeOf(keys[slot] as number);
+    const shift = this.#shift;
+    let hole = homeOf(keys[slot] as number, shift);
     while (entries[hole] !== slot + 1) {
       if (entries[hole] === EMPTY) throwMissing(slot);
       hole = (hole + 1) & mask;
@@ -106,7 +108,7 @@ export class OffsetIndex {
     for (let at = (hole + 1) & mask; ; at = (at + 1) & mask) {
       const entry = entries[at] as number;
       if (entry === EMPTY) break;
-      const home = this.#homeOf(keys[entry - 1] as number);
+      const home = homeOf(keys[entry - 1] as number, shift);
       // It may move to the hole unless it would stand before its home.
       if (((at - home) & mask) < ((at - hole) & mask)) continue;
       entries[hole] = entry;
@@ -118,35 +120,30 @@ export class OffsetIndex {
 
   /** Enters all slots anew, after the columns were replaced. O(capacity). */
   rebuild(): void {
-    const { states, capacity } = this.#columns;
+    const { keys, states, capacity } = this.#columns;
     this.#entries = new Int32Array(ENTRIES_PER_SLOT * capacity);
     this.#mask = this.#entries.length - 1;
     this.#shift = Math.clz32(this.#mask);
     this.#count = 0;
     for (let slot = 0; slot < capacity; slot++) {
       if (states[slot] === SlotState.free) continue;
-      this.#enter(slot);
+      this.#enter(slot, keys[slot] as number);
       this.#count++;
     }
   }
 
-  #enter(slot: number): void {
+  #enter(slot: number, key: number): void {
     const { keys } = this.#columns;
     const entries = this.#entries;
-    const key = keys[slot] as number;
-    let at = this.#homeOf(key);
+    const mask = this.#mask;
+    let at = homeOf(key, this.#shift);
     for (;;) {
       const entry = entries[at] as number;
       if (entry === EMPTY) break;
       if (keys[entry - 1] === key) throwTwice(slot, entry - 1);
-      at = (at + 1) & this.#mask;
+      at = (at + 1) & mask;
     }
     entries[at] = slot + 1;
-  }
-
-  #homeOf(key: number): number {
-    const product = Math.imul(key >> LINE_BITS, GOLDEN) >>> this.#shift;
-    return product ^ ((key & LINE_MASK) << 1);
   }
 
   /** Puts the origin halfway between the lowest and the highest offset, so that it is not soon moved again. */
@@ -180,6 +177,11 @@ export class OffsetIndex {
     }
     return this.#origin + highest;
   }
+}
+
+/** Where the entry of a key is looked for first. */
+function homeOf(key: number, shift: number): number {
+  return (Math.imul(key >> LINE_BITS, GOLDEN) >>> shift) ^ ((key & LINE_MASK) << 1);
 }
 
 /** Cold on purpose, as the next ones. */

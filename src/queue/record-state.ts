@@ -36,10 +36,6 @@ const IS_LEGAL = Uint8Array.from({ length: STATE_COUNT * STATE_COUNT }, (_, at) 
 
 assert(LEGAL.length === STATE_COUNT, 'each state has a row');
 
-export function isLegalTransition(from: SlotState, to: SlotState): boolean {
-  return IS_LEGAL[from * STATE_COUNT + to] === 1;
-}
-
 /** Throws an `AssertionError` unless a record may pass from one state to the other. */
 export function assertTransition(from: SlotState, to: SlotState): void {
   if (IS_LEGAL[from * STATE_COUNT + to] !== 1) throwIllegal(from, to);

@@ -1,10 +1,13 @@
 /** One consumer of a share group, as its users hold it: acquire records, settle them, look at them. */
-import { argumentError, present } from '../core/assert.ts';
+import { argumentError, checkInteger, present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Random } from '../core/random.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { Codec } from '../codec/codec.ts';
+import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
 import { checkDeliveries, Delivery, type LeaseKeeper } from './delivery.ts';
-import type { AcquireWish, Consumer } from './acquire-request.ts';
+import type { Consumer } from './acquire-request.ts';
+import type { DeliverySource } from './delivery-source.ts';
 import { LeaseList, type Lease, type LeaseParts, type Settlement } from './lease.ts';
 import type { LiveShareGroup } from './live-share-group.ts';
 import {
@@ -15,6 +18,11 @@ import {
 } from './share-calls.ts';
 import type { ShareSettings } from './share-settings.ts';
 import type { ShareStats } from './share-stats.ts';
+import type { BatchHandler, BatchOptions, Handler, WorkerOptions } from './worker-options.ts';
+import { work, type Worker } from './worker.ts';
+
+/** As many as `acquire` hands out at a time. */
+const PEEK_MAX = 100_000;
 
 /** What a handle is made of. */
 export interface ShareGroupParts<T> {
@@ -30,7 +38,7 @@ export interface ShareGroupParts<T> {
  * of which settles what it has. Made by `Topic.shareGroup` and `Store.queue`; `close` gives back what
  * it holds.
  */
-export class ShareGroup<T> implements AsyncDisposable {
+export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T>> {
   readonly #live: LiveShareGroup;
   readonly #prefetch: number | null;
   readonly #codec: Pick<Codec<T, never>, 'id' | 'decode'>;
@@ -38,8 +46,7 @@ export class ShareGroup<T> implements AsyncDisposable {
   readonly #leases = new LeaseList();
   readonly #keeper: LeaseKeeper;
   readonly #consumer: Consumer;
-  /** Those that are under way: what they bring after the end is given back. */
-  readonly #acquiring = new Set<Promise<unknown>>();
+  readonly #workers = new Set<Worker<Delivery<T>>>();
   #isClosed = false;
   #closing: Promise<void> | null = null;
 
@@ -99,6 +106,11 @@ export class ShareGroup<T> implements AsyncDisposable {
     return this.#live.clock;
   }
 
+  /** @internal Where the jitter of workers comes from. */
+  get random(): Random {
+    return this.#live.random;
+  }
+
   /** As the journal has them now. */
   get settings(): ShareSettings {
     return this.#live.settings;
@@ -120,21 +132,7 @@ export class ShareGroup<T> implements AsyncDisposable {
     wish.signal?.throwIfAborted();
     if (!this.#live.isOpen) await this.#live.open();
     this.#checkOpen();
-    const acquiring = this.#acquire({ consumer: this.#consumer, leaseMs, ...wish });
-    this.#acquiring.add(acquiring);
-    try {
-      return await acquiring;
-    } finally {
-      this.#acquiring.delete(acquiring);
-    }
-  }
-
-  async #acquire(wish: AcquireWish): Promise<readonly Delivery<T>[]> {
-    const leases = await this.#live.leases.acquire(wish);
-    if (this.#isClosed) {
-      await this.#live.leases.settle(leases, { kind: 'undelivered' });
-      throw this.#closedError();
-    }
+    const leases = await this.#live.leases.acquire({ consumer: this.#consumer, leaseMs, ...wish });
     return leases.filter((lease): lease is Delivery<T> => lease instanceof Delivery);
   }
 
@@ -181,26 +179,90 @@ export class ShareGroup<T> implements AsyncDisposable {
   }
 
   /**
-   * Acknowledges many deliveries of this group: all of them, or none when the lease of one is over.
+   * Acknowledges many deliveries of this group: those whose lease goes on, together.
    *
-   * @throws as `Delivery.ack`; TypeError for what is no delivery of this group
+   * @throws as `Delivery.ack`, when the others are done: `isSettled` tells which; TypeError for what is
+   *   no delivery of this group: then nothing is done
    *
    * Cost: one promise.
    */
   async ackAll(deliveries: readonly Delivery<T>[]): Promise<void> {
+    const { leases } = this.#live;
     for (const { partitionLeases } of checkDeliveries(deliveries)) {
-      if (this.#live.leases.partitions.includes(partitionLeases)) continue;
+      if (leases.partitions.includes(partitionLeases)) continue;
       throw argumentError(TypeError, 'deliveries', 'of this group', deliveries);
     }
-    const running = deliveries.filter(({ settlement }) => settlement !== 'ack');
-    const earlier = deliveries.filter(({ settlement }) => settlement === 'ack');
-    await this.#live.leases.settle(running, { kind: 'ack' });
-    for (const { settled } of earlier) await settled;
+    const running = deliveries.filter(isRunning);
+    await leases.settle(running, { kind: 'ack' });
+    if (running.length === deliveries.length) return;
+    for (const delivery of deliveries) await delivery.ack(); // Says what became of the others.
+  }
+
+  /**
+   * Has `handler` handle the records, up to `concurrency` at a time, until the worker is drained or this
+   * handle is closed. A record is acked when its handler returns, or its promise resolves. When the
+   * handler throws, the attempt has failed: the record comes back after the delay of the retry policy,
+   * until `failuresMax`. `RetryAfter` and `Reject` say otherwise. With `batch` the handler gets arrays
+   * of deliveries: those of them that it has not settled itself share that fate.
+   *
+   * Nothing is leased before a handler is free for it, and `prefetch` of this handle bounds it as well.
+   * A handler is free once it has returned: the next record is handled while the ack of the last one is
+   * made durable.
+   *
+   * @throws TypeError, RangeError; ClosedError. What fails later is told to `onError`, and by `done`
+   *
+   * Promises: at least once. Leases are renewed while handlers run, unless `renew` is `off`. A result
+   * counts unless the lease was lost before: then it changes nothing, and the record is handed out again.
+   * Cost: as one `acquire` for all free handlers, and one `ackAll` for all handlers that end together.
+   */
+  work(
+    handler: BatchHandler<Delivery<T>>,
+    options: WorkerOptions<Delivery<T>> & { readonly batch: BatchOptions },
+  ): Worker<Delivery<T>>;
+  work(
+    handler: Handler<Delivery<T>>,
+    options?: WorkerOptions<Delivery<T>> & { readonly batch?: undefined },
+  ): Worker<Delivery<T>>;
+  work(
+    handler: Handler<Delivery<T>> | BatchHandler<Delivery<T>>,
+    options: WorkerOptions<Delivery<T>> = {},
+  ): Worker<Delivery<T>> {
+    this.#checkOpen();
+    const worker = work(this, handler, options);
+    this.#workers.add(worker);
+    const forget = (): void => void this.#workers.delete(worker);
+    worker.done.then(forget, forget);
+    return worker;
   }
 
   /** Figures of the group, exact. Cost: O(partitions), and a read of the oldest ready record. */
   stats(): Promise<ShareStats> {
     return this.#live.stats();
+  }
+
+  /**
+   * Walks the records that are not settled, without leasing them: partition by partition, in the order of
+   * their offsets, each with the state that it has at that moment. What comes meanwhile is left out.
+   *
+   * @throws TypeError, RangeError; as `Topic.batches`; the signal's reason
+   *
+   * Cost: reads what it passes, batch by batch; `states` without `ready` reads no backlog.
+   */
+  browse(options: BrowseOptions = {}): AsyncGenerator<BrowsedRecord<T>, void, void> {
+    return browse(this.#live.browseSource(this.#codec), options);
+  }
+
+  /**
+   * The first `count` records that are ready, without leasing them: those of partition 0 first.
+   *
+   * @param count  1..100_000
+   * @throws as `browse`
+   */
+  async peek(count = 1): Promise<readonly BrowsedRecord<T>[]> {
+    checkInteger('count', count, { min: 1, max: PEEK_MAX });
+    const found: BrowsedRecord<T>[] = [];
+    for await (const each of this.browse({ states: ['ready'], limit: count })) found.push(each);
+    return found;
   }
 
   /**
@@ -245,7 +307,10 @@ export class ShareGroup<T> implements AsyncDisposable {
     return this.#live.cancel(ref);
   }
 
-  /** Gives back what it has leased, and takes no more. Idempotent. @throws as `Delivery.release` */
+  /**
+   * Closes its workers, gives back what it has leased, and takes no more. Idempotent.
+   * @throws as `Delivery.release`
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -258,8 +323,9 @@ export class ShareGroup<T> implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#isClosed = true;
     try {
+      // What their handlers have done is still settled.
+      await Promise.all([...this.#workers].map((worker) => worker.close()));
       await this.#live.leave(this.#consumer);
-      await Promise.allSettled(this.#acquiring);
     } finally {
       this.#onClosed();
     }
@@ -272,4 +338,8 @@ export class ShareGroup<T> implements AsyncDisposable {
   #closedError(): ClosedError {
     return new ClosedError({ resource: 'share group', name: this.name });
   }
+}
+
+function isRunning({ lost, settlement }: Lease): boolean {
+  return lost === null && settlement === null;
 }

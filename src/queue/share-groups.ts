@@ -1,8 +1,8 @@
 /** All share groups of a store: opening them, looking at them, changing and deleting them. */
 import { ConflictError, isStoreError, NotFoundError, ReadOnlyError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Random } from '../core/random.ts';
 import { Mutex } from '../core/mutex.ts';
-import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { change, type Journal } from '../journal/journal.ts';
 import type { Committer } from '../journal/committer.ts';
@@ -13,7 +13,9 @@ import { resolveOffset } from '../topic/partition-log.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { readFromOf, type StartFrom } from '../topic/start-position.ts';
 import { checkName } from '../topic/topic-names.ts';
-import { Topic } from '../topic/topic.ts';
+import type { Topic } from '../topic/topic.ts';
+import { DeadLetterTopics } from './dead-letter-topics.ts';
+import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
 import { LeaseJournal } from './lease-journal.ts';
 import { LiveShareGroup } from './live-share-group.ts';
 import { LoopClock } from './loop-clock.ts';
@@ -45,6 +47,7 @@ export interface ShareGroupsParts {
   readonly journal: Journal;
   readonly fold: Fold;
   readonly clock: Clock;
+  readonly random: Random;
   readonly committer: Committer;
   readonly signals: StoreSignals;
 }
@@ -62,8 +65,6 @@ interface ActiveGroup {
 
 /** Name of the one share group that makes a topic a queue. */
 export const QUEUE_GROUP = 'queue';
-/** What a dead letter needs beyond the record that died: headers that tell of it. */
-const DEATH_BYTES = 128 * 1024;
 
 export class ShareGroups {
   readonly #parts: ShareGroupsParts;
@@ -71,9 +72,8 @@ export class ShareGroups {
   readonly #leaseJournal: LeaseJournal;
   /** Those that are used in this process, by id. */
   readonly #active = new Map<string, ActiveGroup>();
-  readonly #deadLetters = new Map<string, Topic<Uint8Array>>();
+  readonly #deadLetters = new DeadLetterTopics((topic) => this.#makeQueue(topic));
   readonly #changes = new Mutex();
-  #catalog: TopicCatalog | null = null;
   #isClosed = false;
 
   constructor(parts: ShareGroupsParts) {
@@ -87,7 +87,7 @@ export class ShareGroups {
 
   /** Where dead letters go. */
   attach(catalog: TopicCatalog): void {
-    this.#catalog = catalog;
+    this.#deadLetters.attach(catalog);
   }
 
   /**
@@ -150,6 +150,8 @@ export class ShareGroups {
     active.handles.add(handle);
     if (live.hasStaleLeases) {
       await live.open().catch(async (error: unknown) => {
+        // To look at it, nobody need take it over.
+        if (isStoreError(error, 'ERR_VARVE_READ_ONLY')) return;
         await handle.close();
         throw error;
       });
@@ -197,6 +199,24 @@ export class ShareGroups {
     const state = this.#known(topic, name);
     const live = this.#active.get(shareId(state))?.live;
     return statsOf({ topic, state, clock: this.#parts.clock, isLive: live?.isOpen ?? false });
+  }
+
+  /**
+   * Records of a group that are not settled, also of one that nobody uses in this process.
+   *
+   * @throws NotFoundError at once; as `browse`
+   */
+  browse<T, Input>(
+    { partitions: topic, codec }: Topic<T, Input>,
+    name: string,
+    options: BrowseOptions,
+  ): AsyncGenerator<BrowsedRecord<T>, void, void> {
+    topic.checkThere();
+    const id = shareId(this.#known(topic, name));
+    const { fold, clock } = this.#parts;
+    const state = () => fold.get(shareGroups, id);
+    const isLive = () => this.#active.get(id)?.live.isOpen ?? false;
+    return browse({ topic, clock, codec, state, isLive }, options);
   }
 
   /**
@@ -304,7 +324,7 @@ export class ShareGroups {
       topic,
       leaseJournal: this.#leaseJournal,
       loopClock: this.#loopClock,
-      openDeadLetters: (to, source) => this.#openDeadLetters(to, source),
+      openDeadLetters: (to, source) => this.#deadLetters.open(to, source),
       events: {
         expired: (partition, offset) =>
           events.emit('lease-expired', { ...place, partition, offset }),
@@ -315,23 +335,15 @@ export class ShareGroups {
     });
   }
 
-  /** A queue is made for them when there is no topic of that name. */
-  async #openDeadLetters(name: string, source: PartitionSet): Promise<Topic<Uint8Array>> {
-    const known = this.#deadLetters.get(name);
-    if (known !== undefined && !known.partitions.isGone) return known;
-    const catalog = this.#catalog;
-    if (catalog === null) throw new NotFoundError({ kind: 'topic', name });
-    const topic = new Topic<Uint8Array>(await openOrMake(catalog, name, source));
-    const ref = { topicId: topic.partitions.topicId, group: QUEUE_GROUP };
-    if (this.#state(ref) === null) {
-      await this.#changes.run(async () => {
-        if (this.#state(ref) !== null) return;
-        const config = newShareSettings({}, {});
-        await this.#create(topic.partitions, ref, { from: 'earliest', config });
-      });
-    }
-    this.#deadLetters.set(name, topic);
-    return topic;
+  /** Makes a topic a queue, unless it is one. */
+  async #makeQueue({ partitions }: Topic<Uint8Array>): Promise<void> {
+    const ref = { topicId: partitions.topicId, group: QUEUE_GROUP };
+    if (this.#state(ref) !== null) return;
+    await this.#changes.run(async () => {
+      if (this.#state(ref) !== null) return;
+      const config = newShareSettings({}, {});
+      await this.#create(partitions, ref, { from: 'earliest', config });
+    });
   }
 
   #checkDeadLetter({ name }: PartitionSet, { deadLetter }: ShareConfig): void {
@@ -359,16 +371,5 @@ export class ShareGroups {
     const state = this.#state({ topicId, group: name });
     if (state === null) throw new NotFoundError({ kind: 'share group', name });
     return state;
-  }
-}
-
-async function openOrMake(catalog: TopicCatalog, name: string, { settings }: PartitionSet) {
-  try {
-    return await catalog.open<Uint8Array, Uint8Array>(name, { create: false });
-  } catch (error) {
-    if (!isStoreError(error, 'ERR_VARVE_NOT_FOUND')) throw error;
-    // What died must fit, with what is said of it.
-    const recordBytesMax = Math.min(RECORD_BYTES_LIMIT, settings.recordBytesMax + DEATH_BYTES);
-    return catalog.open<Uint8Array, Uint8Array>(name, { recordBytesMax });
   }
 }

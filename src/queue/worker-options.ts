@@ -5,6 +5,7 @@ import { checkBoolean, plainOptions } from '../core/options.ts';
 import { systemRandom, type Random } from '../core/random.ts';
 import type { WorkerDelivery } from './delivery-source.ts';
 import { exponential, type RetryPolicy } from './retry-policy.ts';
+import { checkLeaseMs } from './share-settings.ts';
 
 /** What a handler gets besides what it handles. Members may be taken off it. */
 export interface HandlerContext {
@@ -37,6 +38,11 @@ export type BatchHandler<D extends WorkerDelivery> = (
   context: HandlerContext,
 ) => unknown;
 
+/** Either kind of handler. A method, for its parameter is then compared both ways. */
+export type AnyHandler<D extends WorkerDelivery> = {
+  handle(work: D | readonly D[], context: HandlerContext): unknown;
+}['handle'];
+
 /** Batches by count or time: whichever comes first. */
 export interface BatchOptions {
   /** Records of a batch, 1..10_000. */
@@ -54,7 +60,7 @@ export interface WorkerOptions<D extends WorkerDelivery = WorkerDelivery> {
   readonly handlerTimeoutMs?: number | undefined;
   /** `auto` (default): leases are renewed while the handler runs, at half of their time. */
   readonly renew?: 'auto' | 'off' | undefined;
-  /** Of each lease, ms, 1_000..43_200_000; default: the queue's. */
+  /** Of each lease, ms, 10..43_200_000; default: the queue's. */
   readonly leaseMs?: number | undefined;
   /** The handler gets arrays; default: single deliveries. */
   readonly batch?: BatchOptions | undefined;
@@ -93,8 +99,6 @@ const CONCURRENCY_MAX = 10_000;
 const BATCH_RECORDS_MAX = 10_000;
 const BATCH_WAIT_MS_MAX = 60 * 60 * 1000;
 const HANDLER_TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;
-const LEASE_MS_MIN = 1000;
-const LEASE_MS_MAX = 12 * 60 * 60 * 1000;
 
 const KNOWN: ReadonlySet<string> = new Set<keyof WorkerOptions>([
   'concurrency',
@@ -144,8 +148,7 @@ function checkTimeout(timeoutMs: number | undefined): number | null {
 }
 
 function checkLease(leaseMs: number | undefined): number | undefined {
-  if (leaseMs === undefined) return undefined;
-  return checkInteger('leaseMs', leaseMs, { min: LEASE_MS_MIN, max: LEASE_MS_MAX });
+  return leaseMs === undefined ? undefined : checkLeaseMs(leaseMs);
 }
 
 function checkBatch(given: BatchOptions): BatchOptions {

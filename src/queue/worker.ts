@@ -12,10 +12,10 @@ import { WorkerBackoff } from './worker-backoff.ts';
 import { WorkerIntake } from './worker-intake.ts';
 import {
   resolveWorkerOptions,
+  type AnyHandler,
   type BatchHandler,
   type BatchOptions,
   type Handler,
-  type HandlerContext,
   type WorkerOptions,
   type WorkerSettings,
 } from './worker-options.ts';
@@ -27,11 +27,6 @@ export interface DrainOptions {
   /** Patience with handlers that run, ms, 0..86_400_000; default: any. */
   readonly timeoutMs?: number | undefined;
 }
-
-/** Either kind of handler. A method, for its parameter is then compared both ways. */
-type AnyHandler<D extends WorkerDelivery> = {
-  handle(work: D | readonly D[], context: HandlerContext): unknown;
-}['handle'];
 
 /** Of the drains that wait. */
 interface DrainWaiter {
@@ -46,20 +41,9 @@ const KNOWN_OF_DRAIN: ReadonlySet<string> = new Set<keyof DrainOptions>(['timeou
 const UNSETTLED_PER_HANDLER = 2;
 
 /**
- * Calls `handler` for every record of the queue, up to `concurrency` at a time, until the worker is
- * drained. A record is acked when its handler returns or its promise resolves. When the handler
- * throws, the attempt has failed: the record is released with the delay of the retry policy, up to
- * the queue's `failuresMax`. `RetryAfter` and `Reject` say otherwise. With `batch` the handler gets
- * arrays of deliveries, whose unsettled rest shares that fate.
- *
- * Nothing is leased before a handler is free for it. A handler is free once it has returned: the next
- * record is handled while the ack of the last one is made durable.
+ * Calls `handler` for every record of the queue, or every batch of them: see `ShareGroup.work`.
  *
  * @throws TypeError or RangeError (`ERR_VARVE_INVALID_ARGUMENT`)
- *
- * Promises: at least once. A result counts unless the lease was lost before: then it changes nothing,
- * and the record is delivered again. Cost: one acquire for all free handlers, one settlement for all
- * handlers that end together; no timer per record.
  */
 export function work<D extends WorkerDelivery>(
   source: DeliverySource<D>,
@@ -71,6 +55,12 @@ export function work<D extends WorkerDelivery>(
   handler: Handler<D>,
   options?: WorkerOptions<D> & { readonly batch?: undefined },
 ): Worker<D>;
+/** For who has told the two apart already. */
+export function work<D extends WorkerDelivery>(
+  source: DeliverySource<D>,
+  handler: AnyHandler<D>,
+  options?: WorkerOptions<D>,
+): Worker<D>;
 export function work<D extends WorkerDelivery>(
   source: DeliverySource<D>,
   handler: AnyHandler<D>,
@@ -80,7 +70,7 @@ export function work<D extends WorkerDelivery>(
   return new Worker(source, handler, resolveWorkerOptions(options, source.random));
 }
 
-/** A handler at work. Made by `work`. */
+/** A handler at work. Made by `ShareGroup.work`. */
 export class Worker<D extends WorkerDelivery = WorkerDelivery> implements AsyncDisposable {
   readonly #source: DeliverySource<D>;
   readonly #handler: AnyHandler<D>;

@@ -3,6 +3,7 @@ import type { ConsumerGroup } from '../group/consumer-group.ts';
 import type { GroupDescription, ConsumerGroups } from '../group/groups.ts';
 import type { GroupOptions } from '../group/group-options.ts';
 import type { PartitionReset, ResetOptions, ResetTo } from '../group/group-admin.ts';
+import type { BrowsedRecord, BrowseOptions } from '../queue/browse.ts';
 import { ShareGroup } from '../queue/share-group.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupOptions } from '../queue/share-settings.ts';
@@ -38,6 +39,19 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
    */
   shareGroup(name: string, options: ShareGroupOptions = {}): Promise<ShareGroup<T>> {
     return this.#shareGroups.open(this, name, options, (parts) => new ShareGroup(parts));
+  }
+
+  /**
+   * Walks the records that a share group has not settled, without leasing them, also in a store that is
+   * only read: see `ShareGroup.browse`.
+   *
+   * @throws NotFoundError at once; as `ShareGroup.browse`
+   */
+  browseShareGroup(
+    name: string,
+    options: BrowseOptions = {},
+  ): AsyncGenerator<BrowsedRecord<T>, void, void> {
+    return this.#shareGroups.browse(this, name, options);
   }
 
   /**

@@ -26,7 +26,7 @@ const families = fc.oneof(
   fc.constant((n: number) => n * 2 ** 30),
 );
 
-const places = fc.nat(24);
+const places = fc.nat(12);
 const states = fc.constantFrom(...Object.values(SlotState));
 const kinds = fc.constantFrom(...Object.values(ReadyKind));
 const counters = fc.constantFrom<Counter[]>('attempts', 'failures', 'expiries', 'crashes');
@@ -36,14 +36,18 @@ const times = fc.integer({ min: 0, max: 3000 });
 
 const commands = fc.oneof(
   {
-    weight: 6,
+    weight: 12,
     arbitrary: fc.record({ kind: fc.constant('add' as const), n: places, state: states }),
   },
   {
-    weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('addMany' as const), n: places, count: fc.nat(200) }),
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('addMany' as const),
+      n: places,
+      count: fc.integer({ min: 50, max: 200 }),
+    }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('removeMany' as const), n: places }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('removeMany' as const), n: places }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('remove' as const), n: places }) },
   {
     weight: 8,
@@ -66,20 +70,20 @@ const commands = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('setLease' as const), n: places, leases }),
   },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('setTime' as const), n: places, times }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('setTime' as const), n: places, times }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('pushReady' as const), n: places }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('popReady' as const), of: kinds }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('removeReady' as const), n: places }) },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('insert' as const), n: places }) },
+  { weight: 14, arbitrary: fc.record({ kind: fc.constant('insert' as const), n: places }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('takeOut' as const), n: places }) },
   {
-    weight: 2,
+    weight: 5,
     arbitrary: fc.record({
       kind: fc.constant('advance' as const),
       byMs: fc.integer({ min: 8, max: 900 }),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('shrink' as const) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('shrink' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear' as const), n: fc.nat(4) }) },
 );
 
@@ -113,7 +117,7 @@ class Pair {
   #do(command: Command): void {
     const table = this.#table;
     const twin = this.#twin;
-    const offset = 'n' in command ? this.#offsetOf(command.n) : -1;
+    const offset = 'n' in command ? this.#offsetFor(command.kind, command.n) : -1;
     // -1 for an offset that is not there: what is asked of it must be refused.
     const slot = table.find(offset);
     switch (command.kind) {
@@ -187,11 +191,17 @@ class Pair {
         return;
       }
       case 'clear':
-        if (command.n > 0) return;
+        if (command.n !== 3) return;
         table.clear();
         twin.records.clear();
         return;
     }
+  }
+
+  /** Mostly of a record that is there. */
+  #offsetFor(kind: Command['kind'], n: number): number {
+    const present = kind === 'add' || n > 10 ? [] : this.#twin.sorted();
+    return present[n % present.length]?.offset ?? this.#offsetOf(n);
   }
 
   /** What the twin refuses, the table refuses by throwing. */
@@ -273,7 +283,7 @@ test('a lease table does what its slow twin does', () => {
   fc.assert(
     fc.property(
       families,
-      fc.array(commands, { maxLength: 80, size: 'max' }),
+      fc.array(commands, { maxLength: 120, size: 'max' }),
       (offsetOf, history) => {
         const pair = new Pair(offsetOf);
         for (const command of history) pair.run(command);
@@ -284,8 +294,8 @@ test('a lease table does what its slow twin does', () => {
     ),
     propertyOptions(),
   );
-  expect(seen.done).toBeGreaterThan(800);
-  expect(seen.refused).toBeGreaterThan(800);
-  expect(seen.due).toBeGreaterThan(50);
-  expect(seen.shrunk).toBeGreaterThan(10);
+  expect(seen.done).toBeGreaterThan(500);
+  expect(seen.refused).toBeGreaterThan(500);
+  expect(seen.due).toBeGreaterThan(40);
+  expect(seen.shrunk).toBeGreaterThan(2);
 });

@@ -4,12 +4,9 @@ import { Bell } from '../../src/core/bell.ts';
 import { ManualClock, type Timer } from '../../src/core/clock.ts';
 import { LeaseLostError, type LeaseEnd } from '../../src/core/ownership-errors.ts';
 import { SeededRandom } from '../../src/core/random.ts';
-import type {
-  AcquireOptions,
-  DeliverySource,
-  ReleaseOptions,
-  WorkerDelivery,
-} from '../../src/queue/delivery-source.ts';
+import type { DeliverySource, WorkerDelivery } from '../../src/queue/delivery-source.ts';
+import type { ReleaseOptions } from '../../src/queue/delivery.ts';
+import type { AcquireOptions } from '../../src/queue/share-calls.ts';
 
 export type FakeState = 'ready' | 'leased' | 'delayed' | 'acked' | 'rejected';
 
@@ -101,7 +98,12 @@ export class FakeQueue implements DeliverySource<FakeDelivery> {
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
-  async #acquire({ max, leaseMs, waitMs = 0, signal }: AcquireOptions): Promise<FakeDelivery[]> {
+  async #acquire({
+    max = 1,
+    leaseMs,
+    waitMs = 0,
+    signal,
+  }: AcquireOptions): Promise<FakeDelivery[]> {
     const endMs = this.clock.monotonic() + waitMs;
     for (;;) {
       await Promise.resolve();

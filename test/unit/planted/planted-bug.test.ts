@@ -57,11 +57,14 @@ describe('the header of a patch', () => {
   });
 });
 
-test('every planted bug of this repository has a header and a number, and applies to the engine', () => {
+/** What a bug may be planted in: the engine, and checkers that themselves are tested. Never a test. */
+const PLANTED_IN = /^(?:src|test\/support\/queue-check)\//;
+
+test('every planted bug of this repository has a header and a number, and applies to the engine or a checker', () => {
   const root = join(import.meta.dirname, '..', '..', '..');
   const bugs = plantedBugsIn(join(root, 'test', 'planted'));
   expect(bugs.length).toBeGreaterThanOrEqual(20);
-  const outside = bugs.filter(({ files }) => !files.every((file) => file.startsWith('src/')));
+  const outside = bugs.filter(({ files }) => !files.every((file) => PLANTED_IN.test(file)));
   expect(outside.map(({ path }) => path)).toEqual([]);
   expect(bugs.filter(({ files }) => files.length === 0)).toEqual([]);
   const stale = bugs.filter(

@@ -284,7 +284,7 @@ describe('close', () => {
     const acquire = queue.acquire.bind(queue);
     let open: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => (open = resolve));
-    queue.acquire = async ({ max }) => {
+    queue.acquire = async ({ max = 1 }) => {
       await gate;
       return acquire({ max });
     };

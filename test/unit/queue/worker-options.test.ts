@@ -30,7 +30,7 @@ describe('options', () => {
     ['concurrency', 10_000],
     ['handlerTimeoutMs', 1],
     ['handlerTimeoutMs', 86_400_000],
-    ['leaseMs', 1000],
+    ['leaseMs', 10],
     ['leaseMs', 43_200_000],
   ])('%s may be %s', (name, value) => {
     expect(resolveWorkerOptions({ [name]: value })).toMatchObject({ [name]: value });
@@ -44,7 +44,7 @@ describe('options', () => {
     ['handlerTimeoutMs', 0],
     ['handlerTimeoutMs', 86_400_001],
     ['handlerTimeoutMs', null],
-    ['leaseMs', 999],
+    ['leaseMs', 9],
     ['leaseMs', 43_200_001],
     ['renew', true],
     ['retry', 5],

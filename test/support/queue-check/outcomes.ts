@@ -1,0 +1,13 @@
+/** Which errors say that a call had no effect. */
+import { LEASE_LOST } from './lease-facts.ts';
+
+const REFUSALS = new Set([
+  LEASE_LOST,
+  'ERR_VARVE_TOO_LARGE',
+  'ERR_VARVE_BACKPRESSURE',
+  'ERR_VARVE_INVALID_ARGUMENT',
+]);
+
+export function isRefusal(code: string): boolean {
+  return REFUSALS.has(code);
+}
