@@ -29,7 +29,7 @@ import { StoreDisk } from '../support/store-disk.ts';
 const commands = [
   ...times(3, sendCommand),
   ...times(10, acquireCommand),
-  ...times(4, releaseCommand),
+  ...times(6, releaseCommand),
   ...times(2, killCommand),
   ...times(2, crashCommand),
   ...times(4, advanceCommand),

@@ -28,7 +28,7 @@ export const CONFIGS: Record<GroupName, ShareSettings & ShareConfig> = {
   audit: {
     leaseMs: LEASE_MS,
     failuresMax: 1,
-    expiriesMax: null,
+    expiriesMax: 1,
     leasedMax: 4,
     deadLetter: null,
     retention: 'keep',
