@@ -20,6 +20,7 @@ import {
   lifeCommands,
   resumeCommand,
 } from '../support/queue-model/life-commands.ts';
+import { raceCommand } from '../support/queue-model/race-command.ts';
 import { count, tally, type QueueCommand } from '../support/queue-model/queue-command.ts';
 import { QueueWorld } from '../support/queue-model/queue-world.ts';
 import { asyncPropertyOptions } from '../support/property.ts';
@@ -34,6 +35,7 @@ const commands = [
   ...times(2, crashCommand),
   ...times(4, advanceCommand),
   ...times(4, resumeCommand),
+  ...times(3, raceCommand),
   ...settleCommands,
   ...settleCommands,
   ...settleCommands,
@@ -66,6 +68,17 @@ const EXPECTED = {
   cancelled: 1,
   purged: 10,
   undone: 1,
+  'race: kill': 3,
+  'race: cut': 3,
+  'ack in time': 1,
+  'ack in vain': 1,
+  'release in time': 1,
+  'release in vain': 1,
+  'reject in time': 1,
+  'reject in vain': 1,
+  'giveBack in time': 1,
+  'giveBack in vain': 1,
+  'handed out': 1,
 };
 
 function times(length: number, arbitrary: fc.Arbitrary<QueueCommand>) {

@@ -47,8 +47,8 @@ export function differenceOf(name: string, model: GroupData, real: ShareState): 
   return null;
 }
 
-/** As text; the journal does not know when delays end. */
-function wantedOf(item: Item): string {
+/** A record as text; the journal does not know when delays end. */
+export function wantedOf(item: Item): string {
   const { state, dueMs, firstError, lastError } = item;
   if (state === 'unread' || state === 'settled') return state;
   const said = firstError === '' ? '' : `, said ${firstError} and ${lastError}`;

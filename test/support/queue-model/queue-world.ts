@@ -183,6 +183,15 @@ export class QueueWorld {
     }
   }
 
+  /** Has the journal synced, and changes nothing. */
+  async sync(): Promise<void> {
+    const { isPaused } = this.groups.audit.data;
+    const audit = this.consumer(2);
+    await (isPaused ? audit.resume() : audit.pause());
+    await (isPaused ? audit.pause() : audit.resume());
+    this.noteSynced();
+  }
+
   /** What was journaled up to now is synced. */
   noteSynced(): void {
     this.#unsynced = [];
