@@ -1,6 +1,7 @@
 /** Varve's public API: explicit names, nothing else. */
 export { openStore } from './store/open-store.ts';
-export type { GroupListing, Store } from './store/store.ts';
+export type { GroupListing } from './store/group-listings.ts';
+export type { Store } from './store/store.ts';
 export type { StoreStats } from './store/store-stats.ts';
 export type { Health, HealthProblem, ProblemCode } from './core/health-board.ts';
 export type { GroupPlace, LogPlace, RecordPlace, StoreEvents } from './topic/store-events.ts';
@@ -22,11 +23,29 @@ export type { GroupDescription } from './group/groups.ts';
 export type { PartitionLag, PartitionReset, ResetOptions, ResetTo } from './group/group-admin.ts';
 export type { AutoCommit, GroupOptions, GroupReadOptions } from './group/group-options.ts';
 export type { StartFrom } from './topic/start-position.ts';
-export type { BrowsedRecord, BrowsedState, BrowseOptions } from './queue/browse.ts';
+export type { BrowsedRecord, BrowsedState, BrowseOptions, RecordRef } from './queue/browse.ts';
+export type {
+  DeliveryTransaction,
+  TransactionAppendOptions,
+  TransactionSendOptions,
+} from './queue/delivery-transaction.ts';
 export type { Delivery, ReleaseOptions } from './queue/delivery.ts';
 export { Reject, RetryAfter } from './queue/handler-errors.ts';
 export type { Queue, QueueOptions, SendOptions } from './queue/queue.ts';
+export type {
+  RedriveEdit,
+  RedriveOptions,
+  RedriveProgress,
+  RedriveReport,
+  RedriveSkip,
+} from './queue/redrive-options.ts';
 export type { AcquireOptions, DeliveriesOptions } from './queue/share-calls.ts';
+export type {
+  DescribeOptions,
+  LeaseDescription,
+  ShareGroupDescription,
+  ShareGroupListing,
+} from './queue/share-listing.ts';
 export type { ShareGroup } from './queue/share-group.ts';
 export type { ShareConfig, ShareGroupOptions, ShareSettings } from './queue/share-settings.ts';
 export type { ShareStats } from './queue/share-stats.ts';

@@ -8,6 +8,8 @@ export interface LineOptions {
   readonly ndjson?: true;
   /** What stands before its first occurrence is the key. */
   readonly keySeparator?: string;
+  /** What every record gets that has none of its own. */
+  readonly common?: Pick<RecordInput<Uint8Array>, 'key' | 'headers'>;
 }
 
 /** Bytes that wait for the disk: a few syncs' worth, far below the log's own bound. */
@@ -104,10 +106,14 @@ export class LineAppender {
 
   #toRecord(
     line: Uint8Array,
-    { ndjson, keySeparator }: LineOptions,
+    { ndjson, keySeparator, common }: LineOptions,
   ): RecordInput<Uint8Array> | null {
-    if (ndjson === true) return line.length === 0 ? null : recordFromJson(line, this.lineNumber);
-    return keySeparator === undefined ? { value: line } : splitKey(line, keySeparator);
+    if (ndjson === true) {
+      if (line.length === 0) return null;
+      return completed(recordFromJson(line, this.lineNumber), common);
+    }
+    const record = keySeparator === undefined ? { value: line } : splitKey(line, keySeparator);
+    return completed(record, common);
   }
 
   /** The log checks a group before it takes any of it: on a refusal, finds out which line it is. */
@@ -143,6 +149,15 @@ export class LineAppender {
       await before;
     })();
   }
+}
+
+function completed(
+  record: RecordInput<Uint8Array>,
+  common: LineOptions['common'],
+): RecordInput<Uint8Array> {
+  if (common === undefined) return record;
+  const { key, headers } = common;
+  return { ...record, key: record.key ?? key, headers: { ...headers, ...record.headers } };
 }
 
 function splitKey(line: Uint8Array, separator: string): RecordInput<Uint8Array> {

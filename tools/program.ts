@@ -19,6 +19,14 @@ import { exportVerb } from './commands/export.ts';
 import { importVerb } from './commands/import.ts';
 import { journalDumpVerb } from './commands/journal-dump.ts';
 import { lsVerb } from './commands/ls.ts';
+import { queueLeasesVerb } from './commands/queue-leases.ts';
+import { queueLsVerb } from './commands/queue-ls.ts';
+import { queuePauseVerb, queueResumeVerb } from './commands/queue-pause.ts';
+import { queuePurgeVerb } from './commands/queue-purge.ts';
+import { queueSendVerb } from './commands/queue-send.ts';
+import { queueStatsVerb } from './commands/queue-stats.ts';
+import { queuePeekVerb } from './commands/queue-peek.ts';
+import { queueWorkVerb } from './commands/queue-work.ts';
 import { repairVerb } from './commands/repair.ts';
 import { statsVerb } from './commands/stats.ts';
 import { tailVerb } from './commands/tail.ts';
@@ -137,12 +145,31 @@ function addStoreVerbs(program: Command, start: StartVerb): void {
   addVerb(program, groupsDescribeVerb, start);
   addVerb(program, groupsResetVerb, start);
   addVerb(program, groupsDeleteVerb, start);
+  addQueueVerbs(program, start);
   addGroup(program, {
     name: 'journal',
     summary: 'the journal of a store: dump',
     description: 'Look into the journal of a store, which holds every change of its state.',
   });
   addVerb(program, journalDumpVerb, start);
+}
+
+function addQueueVerbs(program: Command, start: StartVerb): void {
+  addGroup(program, {
+    name: 'queue',
+    summary:
+      'the queues of a store: ls, stats, peek, leases, send, work, redrive, purge, pause, resume',
+    description: 'Work with the queues of a store, and the share groups of its topics.',
+  });
+  addVerb(program, queueLsVerb, start);
+  addVerb(program, queueStatsVerb, start);
+  addVerb(program, queuePeekVerb, start);
+  addVerb(program, queueLeasesVerb, start);
+  addVerb(program, queueSendVerb, start);
+  addVerb(program, queueWorkVerb, start);
+  addVerb(program, queuePurgeVerb, start);
+  addVerb(program, queuePauseVerb, start);
+  addVerb(program, queueResumeVerb, start);
 }
 
 /**
@@ -180,6 +207,7 @@ function hintAtPath(program: Command, { stderr }: CliStreams): void {
 const LOOKS: Readonly<Record<string, readonly string[]>> = {
   topics: ['topics ls'],
   groups: ['groups ls'],
+  queue: ['queue ls'],
   journal: ['journal dump'],
 };
 

@@ -38,7 +38,8 @@ export function recordToJson(record: LogRecord<Uint8Array>): JsonRecord {
   };
 }
 
-function bytesToJson(bytes: Uint8Array): JsonBytes {
+/** Text where it is UTF-8. */
+export function bytesToJson(bytes: Uint8Array): JsonBytes {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return isUtf8(buffer) ? buffer.toString('utf8') : { base64: buffer.toString('base64') };
 }

@@ -41,6 +41,11 @@ export const CHANGES_STORE =
   'While a process has the store open, that process does it, through control.sock; a dry run works\n' +
   'beside it. Else the verb takes the lock of the store. Exit 5 when that process does not listen.';
 
+/** Of verbs that act at once. */
+export const TAKES_LOCK =
+  'While a process has the store open, that process does it, through control.sock. Else the verb takes\n' +
+  'the lock of the store. Exit 5 when that process does not listen.';
+
 /** @throws CommandError (exit code 3) unless a store is there; UsageError for a log or a file */
 export async function checkStorePath(path: string): Promise<void> {
   const kind = await classifyPath(path);

@@ -146,7 +146,18 @@ export class NoOwnerError extends Error {
   }
 }
 
-class OwnDesk implements StoreDesk {
+/** The owner went away before it answered: what was asked for may have been done. */
+export class OwnerGoneError extends CommandError {
+  constructor(path: string) {
+    super(
+      ExitCode.failure,
+      `the process that has ${path} open went away before it answered`,
+      'what was asked for may have been done: look before you try again',
+    );
+  }
+}
+
+export class OwnDesk implements StoreDesk {
   readonly isOwner = false;
   readonly #store: Store;
 
@@ -178,11 +189,7 @@ export class OwnerDesk implements StoreDesk {
     } catch (error) {
       if (error instanceof OwnerError && isOfOther(error)) throw new NoOwnerError();
       if (!isIoError(error, 'ECONNRESET')) throw error;
-      throw new CommandError(
-        ExitCode.failure,
-        `the process that has ${this.#path} open went away before it answered`,
-        'what was asked for may have been done: look before you try again',
-      );
+      throw new OwnerGoneError(this.#path);
     }
   }
 }

@@ -3,9 +3,11 @@ import { bytes } from '../src/index.ts';
 import type { DurabilityLevel, RecordInput } from '../src/index.ts';
 import { emptyEncodable, prepareRecord } from '../src/log/record-input.ts';
 import { appendRecords } from '../src/store/record-verbs.ts';
+import type { CommandContext } from './command.ts';
 import type { RecordSink } from './line-appender.ts';
 import { takeRequest } from './record-requests.ts';
 import type { StoreDesk } from './store-desk.ts';
+import { formatPlural } from './units.ts';
 
 export interface TopicSinkOptions {
   readonly topic: string;
@@ -105,4 +107,19 @@ export class TopicSink implements RecordSink {
       nextOffset: baseOffset + recordCount,
     });
   }
+}
+
+/** Says that what was asked for last may be stored. */
+export function noteDoubtful(context: CommandContext, { doubtfulCount }: TopicSink): void {
+  if (doubtfulCount === 0) return;
+  context.note(`up to ${formatPlural(doubtfulCount, 'record')} more may be stored`);
+}
+
+/** Where records went, for people; empty when none did. */
+export function placeOf(topic: string, shares: readonly PartitionShare[]): string {
+  const [only, ...others] = shares;
+  if (only === undefined) return '';
+  if (others.length > 0) return ` to ${shares.length} partitions of ${topic}`;
+  const { partition, baseOffset, nextOffset } = only;
+  return ` to partition ${partition} of ${topic}, at offsets ${baseOffset} to ${nextOffset - 1}`;
 }

@@ -5,6 +5,7 @@
  * All codecs here are lossless or loud: what `decode` returns equals what `encode` was given, or
  * one of the two throws `CodecError`. The one exception is named where it stands (`json`).
  */
+import { KIB } from '../core/limits.ts';
 import { argumentError } from '../core/assert.ts';
 import { CodecError } from '../core/errors.ts';
 
@@ -50,9 +51,30 @@ export const bytes: Codec<Uint8Array> = {
     if (value instanceof Uint8Array) return value;
     throw argumentError(TypeError, 'value', 'a Uint8Array', value);
   },
-  // Not `slice()`: of a Buffer that is a view.
-  decode: (stored) => new Uint8Array(stored),
+  decode: copyOf,
 };
+
+/** Small copies share the memory of so much: an `ArrayBuffer` of their own costs three times the rest. */
+const SLAB_BYTES = 8 * KIB;
+/** Larger ones have their own. */
+const SHARED_BYTES_MAX = 1 * KIB;
+
+let slab = new ArrayBuffer(0);
+let slabEnd = 0;
+
+function copyOf(stored: Uint8Array): Uint8Array {
+  const { length } = stored;
+  // Not `slice()`: of a Buffer that is a view.
+  if (length > SHARED_BYTES_MAX) return new Uint8Array(stored);
+  if (slabEnd + length > slab.byteLength) {
+    slab = new ArrayBuffer(SLAB_BYTES);
+    slabEnd = 0;
+  }
+  const copy = new Uint8Array(slab, slabEnd, length);
+  copy.set(stored);
+  slabEnd += length;
+  return copy;
+}
 
 /**
  * Strings as UTF-8.

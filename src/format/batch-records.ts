@@ -19,6 +19,12 @@ export interface VerifiedBatch {
   readonly file: string;
 }
 
+/** The same batch, as stored, in memory of its own. */
+export function copyOfBatch({ bytes, at, header, file }: VerifiedBatch): VerifiedBatch {
+  const own = new Uint8Array(bytes.subarray(at, at + header.sizeBytes));
+  return { bytes: own, view: viewOf(own), at: 0, header: { ...header }, file };
+}
+
 /** Where the records of a batch stand, uncompressed: `bytes[start, end)`; `view` is of `bytes`. */
 export interface RecordsPlace {
   readonly bytes: Uint8Array;

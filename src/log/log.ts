@@ -23,8 +23,8 @@ import { PreparedRecords, type PreparedAppend } from './prepared-records.ts';
 import { planRead, type ReadOptions } from './read-options.ts';
 import { RecordBatch, type LogRecord } from './record.ts';
 import { emptyEncodable, prepareRecord, type RecordInput } from './record-input.ts';
-import { RecordStream } from './record-stream.ts';
-import { RecordSource } from './record-source.ts';
+import { RecordStream, type BatchStream } from './record-stream.ts';
+import { RecordSource, type BatchMemory } from './record-source.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import type { RetentionResult } from './trimmer.ts';
 
@@ -65,11 +65,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
     return new Log({ settings: this.#settings, ...parts, codec, partition }, this.life);
   }
 
-  /** @internal Checks and encodes what a commit shall append. @throws as `append`, at once */
-  forCommit(records: readonly RecordInput<Input>[]): PreparedAppend {
+  /** @internal Where a commit appends. @throws ReadOnlyError, ClosedError */
+  forCommit(): Pick<PreparedAppend, 'logId' | 'appender'> {
     const { appender } = this.#writable('commit');
-    const copies = this.#prepared.copies(records, this.#nowMs());
-    return { logId: this.logId, appender, records: copies };
+    return { logId: this.logId, appender };
   }
 
   /** @internal Its settings were changed in place: what depends on them beyond the next append. */
@@ -228,20 +227,18 @@ export class Log<T, Input = T> implements AsyncDisposable {
   /**
    * Reads batch by batch: one await per batch on disk, a plain loop inside.
    *
+   * @param memory  @internal
    * @throws OffsetOutOfRangeError when `from` is not readable or retention passed the reader;
    *   CorruptLogError at damage; ClosedError; the signal's reason; with `follow` FailedError behind the
    *   last record when the writer stopped. A batch is decompressed when it is iterated: see there
    */
-  async *batches(options: ReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
-    const plan = planRead(options);
-    const source = this.#source(options, true);
-    let left = plan.limit;
+  async *batches(options: ReadOptions = {}, memory: BatchMemory = 'read'): BatchStream<T> {
+    let { limit: left } = planRead(options);
+    const source = this.#source(options, memory);
     try {
       while (left > 0 && (await source.next())) {
-        const { from, to, batch: verified } = source;
-        const range = { from, to, recordsMax: left };
-        const kept = { ...verified, header: { ...verified.header } };
-        const batch = new RecordBatch(kept, this.#origin, range);
+        const { from, to, kept } = source;
+        const batch = new RecordBatch(kept, this.#origin, { from, to, recordsMax: left });
         if (Number.isFinite(left)) left -= batch.recordCount;
         yield batch;
       }
@@ -257,7 +254,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
 
   /** Reads without an object per record: see `LogCursor`. */
   cursor(options: ReadOptions = {}): LogCursor {
-    return new LogCursor(this.#source(options, false), planRead(options).limit);
+    return new LogCursor(this.#source(options, 'reused'), planRead(options).limit);
   }
 
   /**
@@ -379,7 +376,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     if (this.life.closing !== null) throw new ClosedError({ resource: 'log', name: this.path });
   }
 
-  #source(options: ReadOptions, keepBuffers: boolean): RecordSource {
+  #source(options: ReadOptions, memory: BatchMemory): RecordSource {
     // Opened in spite of damage: what follows is not what an append would bring.
     if (options.follow === true && this.#writer === null && this.#log.follower === null) {
       throw readOnlyError(this.#log, 'follow');
@@ -387,7 +384,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     const source: RecordSource = new RecordSource({
       log: this.#log,
       plan: planRead(options),
-      keepBuffers,
+      memory,
       clock: this.#settings.clock,
       pollMs: this.#settings.pollMs,
       failure: () => this.#writer?.appender.failure ?? null,

@@ -81,10 +81,11 @@ export function prepareRecord<T>(
   }
 }
 
-function encodeValue<T>(
+/** @throws CodecError; what a codec of the user throws as a StoreError or TypeError */
+export function encodeValue<T>(
   codec: PrepareSettings<T>['codec'],
   value: T,
-  input: RecordInput<T>,
+  input: object,
 ): Uint8Array {
   if (value === undefined) throw noValue(input);
   let encoded: Uint8Array;

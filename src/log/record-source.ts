@@ -3,16 +3,22 @@ import { onAbort } from '../core/abort.ts';
 import { present } from '../core/assert.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
-import type { VerifiedBatch } from '../format/batch-records.ts';
+import { copyOfBatch, type VerifiedBatch } from '../format/batch-records.ts';
 import { resolveFrom } from './log-offsets.ts';
 import { LogReader } from './log-reader.ts';
 import type { ReadableLog } from './readable-log.ts';
 import type { ReadPlan } from './read-options.ts';
 
+/**
+ * What a batch lies in: the read that brought it, with what was read beside it; memory of its own, for
+ * who keeps few of many; or what the next read uses again.
+ */
+export type BatchMemory = 'read' | 'own' | 'reused';
+
 export interface RecordSourceOptions {
   readonly log: ReadableLog;
   readonly plan: ReadPlan;
-  readonly keepBuffers: boolean;
+  readonly memory: BatchMemory;
   readonly clock: Clock;
   /** Milliseconds between two looks at what a writer in another process did. */
   readonly pollMs: number;
@@ -69,11 +75,18 @@ export class RecordSource {
     }
   }
 
-  /** The current batch, good until `next`; with `keepBuffers` its bytes, not its header, for ever. */
+  /** The current batch, good until `next`. */
   get batch(): VerifiedBatch {
     const reader = present(this.#reader, 'a batch is current');
     const { bytes, view, start, header } = reader.scanner;
     return { bytes, view, at: start, header, file: reader.file };
+  }
+
+  /** The current batch, good for ever unless its memory is `reused`. */
+  get kept(): VerifiedBatch {
+    const { batch } = this;
+    const isOwn = this.#options.memory === 'own';
+    return isOwn ? copyOfBatch(batch) : { ...batch, header: { ...batch.header } };
   }
 
   /** Ends the walk, also one that is waiting for the disk. */
@@ -84,12 +97,13 @@ export class RecordSource {
   }
 
   async #start(): Promise<LogReader> {
-    const { log, plan, keepBuffers } = this.#options;
+    const { log, plan, memory } = this.#options;
     // Where there is none, the read begins in this very turn.
     if (log.follower !== null) await log.follower.refresh();
     const from = await resolveFrom(log, plan.from);
     this.#end = plan.to ?? log.marks.visibleOffset;
     const { skipsDamage, onGap } = plan;
+    const keepBuffers = memory === 'read';
     this.#reader = new LogReader(log, { from, keepBuffers, skipsDamage, onGap });
     if (this.#isClosed) this.#reader.close();
     return this.#reader;

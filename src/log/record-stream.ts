@@ -1,6 +1,9 @@
 /** What `Log.records` returns. */
 import type { LogRecord, RecordBatch } from './record.ts';
 
+/** What `Log.batches` returns. */
+export type BatchStream<T> = AsyncGenerator<RecordBatch<T>, void, void>;
+
 type Result<T> = IteratorResult<LogRecord<T>, void>;
 
 /**
@@ -8,13 +11,13 @@ type Result<T> = IteratorResult<LogRecord<T>, void>;
  * of the rate: it would go to sleep and be woken for each record, also with a batch at hand.
  */
 export class RecordStream<T> implements AsyncGenerator<LogRecord<T>, void, void> {
-  readonly #batches: AsyncGenerator<RecordBatch<T>, void, void>;
+  readonly #batches: BatchStream<T>;
   /** What is left of the current batch. */
   #records: Iterator<LogRecord<T>, void> | null = null;
   /** The last of the calls that wait; whoever comes meanwhile waits behind it. */
   #waiting: Promise<unknown> | null = null;
 
-  constructor(batches: AsyncGenerator<RecordBatch<T>, void, void>) {
+  constructor(batches: BatchStream<T>) {
     this.#batches = batches;
   }
 

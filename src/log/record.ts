@@ -91,9 +91,13 @@ export class LogRecord<T> {
    * @throws CodecError (`ERR_VARVE_CODEC`) with the offset when the codec cannot decode it
    */
   get value(): T | null {
+    return this.valueBy(this.#origin.codec);
+  }
+
+  /** @internal The value as another codec reads it. @throws as `value` */
+  valueBy<U>(codec: RecordOrigin<U>['codec']): U | null {
     const view = this.valueView();
     if (view === null) return null;
-    const { codec } = this.#origin;
     try {
       return codec.decode(view);
     } catch (cause) {
@@ -212,17 +216,6 @@ export class RecordBatch<T> implements Iterable<LogRecord<T>> {
    */
   [Symbol.iterator](): Iterator<LogRecord<T>> {
     return new RecordIterator(this.#uncompressed(), this.#origin, this.#range);
-  }
-
-  /**
-   * @internal The same records in memory of their own: whoever keeps some of them does not keep what
-   * was read beside the batch.
-   */
-  detached(): RecordBatch<T> {
-    const own = new RecordBatch(this.#batch, this.#origin, this.#range);
-    const records = this.#uncompressed();
-    own.#records = records.copy(records.start, records.end);
-    return own;
   }
 
   get #isWhole(): boolean {

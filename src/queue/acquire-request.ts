@@ -5,16 +5,16 @@ import type { Claim } from './partition-leases.ts';
 import type { Lease, LeaseList, LeaseParts } from './lease.ts';
 
 /** Who leases records. */
-export interface Consumer {
+export interface Consumer<L extends Lease = Lease> {
   readonly leases: LeaseList;
   /** Records that it may still lease. */
   readonly room: number;
-  make(parts: LeaseParts): Lease;
+  make(parts: LeaseParts): L;
   closedError(): Error;
 }
 
-export interface AcquireWish {
-  readonly consumer: Consumer;
+export interface AcquireWish<L extends Lease = Lease> {
+  readonly consumer: Consumer<L>;
   readonly max: number;
   readonly leaseMs: number;
   /** 0 = only what is ready; Infinity = until there is something. */
@@ -24,27 +24,30 @@ export interface AcquireWish {
   readonly keepsAlive: boolean;
 }
 
-export class AcquireRequest {
-  readonly consumer: Consumer;
+/** A method, for its parameter is then compared both ways: a request is made for one kind of lease. */
+type Answer<L> = { answer(leases: readonly L[]): void }['answer'];
+
+export class AcquireRequest<L extends Lease = Lease> {
+  readonly consumer: Consumer<L>;
   readonly max: number;
   readonly leaseMs: number;
-  readonly promise: Promise<readonly Lease[]>;
+  readonly promise: Promise<readonly L[]>;
   /** Whether the time is over that it was ready to wait. */
   isDue: boolean;
   /** Chosen so far: more is on its way from the disk. */
   readonly claims: Claim[] = [];
   /** Whether it was answered: what is on its way to it goes back. */
   isOver = false;
-  readonly #wish: AcquireWish;
+  readonly #wish: AcquireWish<L>;
   readonly #clock: Clock;
-  #answer: (leases: readonly Lease[]) => void = () => undefined;
+  #answer: Answer<L> = () => undefined;
   #fail: (error: Error) => void = () => undefined;
   #isWaiting = false;
   #timer: Timer | undefined;
   #vigil: Timer | undefined;
   #unwatch: (() => void) | null = null;
 
-  constructor(wish: AcquireWish, clock: Clock) {
+  constructor(wish: AcquireWish<L>, clock: Clock) {
     this.consumer = wish.consumer;
     this.max = wish.max;
     this.leaseMs = wish.leaseMs;
@@ -78,7 +81,7 @@ export class AcquireRequest {
     } else if (keepsAlive) this.#vigil = this.#clock.keepAlive?.();
   }
 
-  resolve(leases: readonly Lease[]): void {
+  resolve(leases: readonly L[]): void {
     this.#end();
     this.#answer(leases);
   }

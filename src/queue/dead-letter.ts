@@ -99,24 +99,32 @@ export function isCycle(history: readonly DeathHop[], destination: string): bool
 /** The copy of a dead record. */
 export function deadLetterOf(record: LogRecord<Uint8Array>, death: Death): RecordInput<Uint8Array> {
   const { headers: own } = record;
-  const history = withDeath(historyOf(own), death);
   const headers = { ...headersWithout(own, HEADER_PREFIX), ...deathHeaders(death) };
   return {
     value: record.valueView(),
     key: record.keyView(),
-    headers: { ...headers, [HISTORY_HEADER]: JSON.stringify(history) },
+    headers: { ...headers, [HISTORY_HEADER]: historyText(own, death) },
     createTimeMs: record.createTimeMs,
   };
 }
 
-/** The record as it goes back: without what was said of its last death, with its history. */
-export function redrivenOf(record: LogRecord<Uint8Array>): RecordInput<Uint8Array> {
-  const history = record.headers.get(HISTORY_HEADER);
-  const headers = headersWithout(record.headers, HEADER_PREFIX);
+/**
+ * The record as it goes back: without what was said of its last death, with its history. With bytes of
+ * its own: what was read beside it is not kept.
+ *
+ * @param death  one that no header tells of yet
+ */
+export function redrivenOf(
+  record: LogRecord<unknown>,
+  death: Death | null = null,
+): RecordInput<Uint8Array> {
+  const { headers: own } = record;
+  const headers = headersWithout(own, HEADER_PREFIX);
+  const history = death === null ? own.get(HISTORY_HEADER) : historyText(own, death);
   if (history !== undefined) headers[HISTORY_HEADER] = history;
   return {
-    value: record.valueView(),
-    key: record.keyView(),
+    value: copyOf(record.valueView()),
+    key: copyOf(record.keyView()),
     headers,
     createTimeMs: record.createTimeMs,
   };
@@ -131,6 +139,10 @@ export function originOf(
   const partition = numberOf(headers.get(DEATH_HEADERS.partition));
   const offset = numberOf(headers.get(DEATH_HEADERS.offset));
   return { topic: textDecoder.decode(topic), partition, offset };
+}
+
+function historyText(headers: ReadonlyMap<string, Uint8Array>, death: Death): string {
+  return JSON.stringify(withDeath(historyOf(headers), death));
 }
 
 function deathHeaders({ trouble, ...death }: Death): Record<string, string> {
@@ -162,6 +174,10 @@ function headersWithout(
   prefix: string,
 ): Record<string, Uint8Array | string> {
   return Object.fromEntries([...headers].filter(([name]) => !name.startsWith(prefix)));
+}
+
+function copyOf(view: Uint8Array | null): Uint8Array | null {
+  return view === null ? null : new Uint8Array(view);
 }
 
 function numberOf(bytes: Uint8Array | undefined): number {

@@ -1,10 +1,15 @@
 /** A record in the hands of a consumer, with the right to settle it. */
-import { argumentError } from '../core/assert.ts';
-import type { LogRecord } from '../log/record.ts';
+import { argumentError, checkFunction } from '../core/assert.ts';
+import type { LogRecord, RecordOrigin } from '../log/record.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
+import type { PrepareStep } from './commit-appends.ts';
+import { DeliveryTransaction } from './delivery-transaction.ts';
 import { errorText } from './error-text.ts';
+import { checkRunning } from './lease-ends.ts';
 import { Lease, type LeaseList, type LeaseParts, type Settlement } from './lease.ts';
 import type { SharePartition } from './share-partition.ts';
 import { checkReleaseOptions } from './share-calls.ts';
+import { leaseToken } from './share-listing.ts';
 
 export interface ReleaseOptions {
   /** Not handed out again before so many ms, by the wall clock, 0..10 years; default 0. */
@@ -20,7 +25,11 @@ export interface LeaseKeeper {
   readonly leases: LeaseList;
   readonly ownerEpoch: number;
   readonly leaseMs: number;
+  /** The topic of the group. */
+  readonly topic: PartitionSet;
   settle(leases: readonly Lease[], how: Settlement): Promise<void>;
+  /** Acknowledges it in one commit with more. */
+  acknowledge(lease: Lease, steps: readonly PrepareStep[]): Promise<void>;
   renew(lease: Lease, leaseMs: number): void;
   leftMs(lease: Lease): number;
   dueMs(delayMs: number): number;
@@ -34,7 +43,6 @@ const UNDELIVERED: Settlement = { kind: 'undelivered' };
  * when its time is over first, the record is ready again for anybody.
  */
 export class Delivery<T> extends Lease {
-  readonly record: LogRecord<T>;
   /** How often the record was acquired, this time included: from 1. It stays at 65,535. */
   readonly attempt: number;
   /** Attempts before that counted as failures. */
@@ -44,41 +52,47 @@ export class Delivery<T> extends Lease {
   /** Crashes of the process while somebody had it. */
   readonly crashes: number;
   readonly #keeper: LeaseKeeper;
+  readonly #origin: RecordOrigin<T>;
 
   /** @internal */
-  constructor(parts: LeaseParts, keeper: LeaseKeeper, record: LogRecord<T>) {
+  constructor(parts: LeaseParts, keeper: LeaseKeeper, origin: RecordOrigin<T>) {
     super(parts, keeper.leases);
     const { slot } = parts;
     const { table }: SharePartition = parts.partition.state;
-    this.record = record;
     this.attempt = table.attemptsAt(slot);
     this.failures = table.failuresAt(slot);
     this.expiries = table.expiriesAt(slot);
     this.crashes = table.crashesAt(slot);
     this.#keeper = keeper;
+    this.#origin = origin;
   }
 
   get partition(): number {
     return this.partitionLeases.name.partition;
   }
 
+  /** The record itself: the same at each place where it is read. */
+  get record(): LogRecord<T> {
+    return this.rawRecord.as(this.#origin);
+  }
+
   /** The decoded value; null = the record has none. @throws CodecError */
   get value(): T | null {
-    return this.record.value;
+    return this.rawRecord.valueBy(this.#origin.codec);
   }
 
   get key(): string | null {
-    return this.record.key;
+    return this.rawRecord.key;
   }
 
   /** Header values by name, copied. */
   get headers(): ReadonlyMap<string, Uint8Array> {
-    return this.record.headers;
+    return this.rawRecord.headers;
   }
 
   /** The sender's time, ms since the Unix epoch. */
   get createTimeMs(): number {
-    return this.record.createTimeMs;
+    return this.rawRecord.createTimeMs;
   }
 
   /**
@@ -87,8 +101,8 @@ export class Delivery<T> extends Lease {
    * whose lease is over.
    */
   get token(): string {
-    const { ownerEpoch } = this.#keeper;
-    return `${ownerEpoch}-${this.leaseNumber}-${this.partition}-${this.offset}`;
+    const { ownerEpoch, leaseNumber, partition, offset } = this;
+    return leaseToken({ ownerEpoch, leaseNumber, partition, offset });
   }
 
   /** Grows with each process that leases records of the group. */
@@ -146,6 +160,35 @@ export class Delivery<T> extends Lease {
   /** Gives the record back as if it had not been acquired: the attempt does not count. @throws as `ack` */
   async giveBack(): Promise<void> {
     await this.#keeper.settle([this], UNDELIVERED);
+  }
+
+  /**
+   * Acknowledges the record in one commit with what `action` appends and sends: after any crash all of it
+   * is there, or nothing, and the record is handed out again.
+   *
+   * While `action` runs the lease goes on as before: when it ends meanwhile, or the record is settled
+   * otherwise, nothing is committed. What `action` throws is passed on: nothing happened, the lease goes
+   * on.
+   *
+   * @param action  collects; its own effects elsewhere are not undone
+   * @returns what it returned, when all is durable
+   * @throws LeaseLostError when the lease is over; TooLargeError above 8 MiB in all, DiskFullError: nothing
+   *   happened, the lease goes on; as `Topic.append`; FailedError
+   *
+   * Durability: synced when it resolves. Cost: a share of one fdatasync of the journal, whatever number of
+   * topics and partitions there are.
+   */
+  async transaction<R>(action: (transaction: DeliveryTransaction) => R | Promise<R>): Promise<R> {
+    checkFunction('action', action);
+    checkRunning(this);
+    const transaction = new DeliveryTransaction(this.#keeper.topic);
+    try {
+      const result = await action(transaction);
+      await this.#keeper.acknowledge(this, transaction.end());
+      return result;
+    } finally {
+      transaction.end();
+    }
   }
 
   /**

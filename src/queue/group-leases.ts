@@ -115,7 +115,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   }
 
   /** Waits for records. Resolves with none when nothing was ready in time. */
-  acquire(wish: AcquireWish): Promise<readonly Lease[]> {
+  acquire<L extends Lease>(wish: AcquireWish<L>): Promise<readonly L[]> {
     const request = new AcquireRequest(wish, this.#parts.clock);
     this.#requests.add(request);
     this.#pump();
@@ -333,23 +333,18 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     records: readonly LogRecord<Uint8Array>[],
   ): readonly Lease[] {
     const startMs = this.#parts.loopClock.now();
-    const leases = claims.map(({ partition, offset, kind }, at) => {
+    const deadlineMs = startMs + leaseMs;
+    const leases: Lease[] = [];
+    let at = 0;
+    for (const { partition, offset, kind } of claims) {
       const leaseNumber = ++this.#leaseNumber;
-      const rawRecord = present(records[at], 'one for each claim');
-      const slot = partition.state.table.find(offset);
-      const lease = consumer.make({
-        partition,
-        offset,
-        kind,
-        leaseNumber,
-        startMs,
-        rawRecord,
-        slot,
-      });
-      partition.begin(slot, leaseNumber, startMs + leaseMs);
+      const rawRecord = present(records[at++], 'one for each claim');
+      const slot = partition.begin(offset, leaseNumber, deadlineMs);
+      const parts = { partition, offset, kind, leaseNumber, startMs, rawRecord, slot };
+      const lease = consumer.make(parts);
       consumer.leases.add(lease);
-      return lease;
-    });
+      leases.push(lease);
+    }
     this.#parts.loopClock.poke();
     return leases;
   }

@@ -145,6 +145,7 @@ export class LeaseEnds {
   #journalIn(partition: PartitionLeases, leases: readonly Lease[], how: Settlement): Promise<void> {
     const { leaseJournal, durability } = this.#parts;
     const { name } = partition;
+    if (how.kind === 'commit') return how.journal();
     if (how.kind === 'release') return this.#release(partition, leases, how);
     if (how.kind === 'reject') {
       return this.#bury(partition, leases, { reason: 'rejected', error: how.error });

@@ -16,7 +16,9 @@ export type Settlement =
       readonly isFailed: boolean;
       readonly error: string;
     }
-  | { readonly kind: 'reject'; readonly error: string };
+  | { readonly kind: 'reject'; readonly error: string }
+  /** Acknowledged, with more that is journaled in the same commit. */
+  | { readonly kind: 'commit'; readonly journal: () => Promise<void> };
 
 /** What makes a lease. */
 export interface LeaseParts {

@@ -4,7 +4,8 @@ import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import { Mutex } from '../core/mutex.ts';
 import { ReadOnlyError } from '../core/errors.ts';
-import type { Journal } from '../journal/journal.ts';
+import type { Codec } from '../codec/codec.ts';
+import { change, type Journal } from '../journal/journal.ts';
 import type { Committer } from '../journal/committer.ts';
 import type { Fold } from '../journal/fold.ts';
 import { checkChosen } from '../topic/topic-options.ts';
@@ -12,12 +13,17 @@ import type { PartitionSet } from '../topic/partition-set.ts';
 import type { Topic } from '../topic/topic.ts';
 import type { Consumer } from './acquire-request.ts';
 import type { BrowseSource } from './browse.ts';
+import { prepareAppends, type PrepareStep } from './commit-appends.ts';
 import { GroupLeases } from './group-leases.ts';
 import type { LeaseEvents } from './lease-ends.ts';
+import type { Lease } from './lease.ts';
 import type { LeaseJournal } from './lease-journal.ts';
 import type { LoopClock } from './loop-clock.ts';
 import { PartitionLeases } from './partition-leases.ts';
+import { redrive } from './redrive.ts';
+import type { RedriveOptions, RedriveReport } from './redrive-options.ts';
 import {
+  leasesEnded,
   leasesOpened,
   purgeUndone,
   recordsRemoved,
@@ -44,6 +50,8 @@ export interface LiveShareGroupParts {
   readonly leaseJournal: LeaseJournal;
   readonly loopClock: LoopClock;
   readonly openDeadLetters: (name: string, from: PartitionSet) => Promise<Topic<Uint8Array>>;
+  /** @throws NotFoundError */
+  readonly openTopic: (name: string) => Promise<Topic<Uint8Array>>;
   readonly events: LeaseEvents & {
     readonly died: (partition: number, died: DiedRecord) => void;
   };
@@ -182,6 +190,53 @@ export class LiveShareGroup {
     return { topic, clock, codec, state, isLive: () => this.isOpen };
   }
 
+  /**
+   * Moves records of it elsewhere, or says what it would move.
+   *
+   * @param checkOpen  throws when whoever asked for it is closed
+   * @throws as `redrive`
+   */
+  redrive<T, Input>(
+    codec: Codec<T, Input>,
+    options: RedriveOptions<T, Input>,
+    checkOpen: () => void,
+  ): Promise<RedriveReport> {
+    const { committer, clock, openTopic } = this.#parts;
+    const parts = {
+      source: this.browseSource(codec),
+      group: this.name.group,
+      clock,
+      codec,
+      committer,
+      openTopic,
+      partitions: () => this.leases.partitions,
+      exclusively: <R>(action: () => Promise<R>) =>
+        this.#exclusively(() => {
+          checkOpen();
+          return action();
+        }),
+    };
+    return redrive(parts, options);
+  }
+
+  /**
+   * Acknowledges a lease in one commit with what `steps` append.
+   *
+   * @throws LeaseLostError when it is over; as `Committer.commit`: the lease goes on
+   */
+  acknowledge(lease: Lease, steps: readonly PrepareStep[]): Promise<void> {
+    const { committer, clock } = this.#parts;
+    const { offset, partitionLeases } = lease;
+    const none = { undelivered: [], expired: [], returned: [] };
+    const parts = [{ ...partitionLeases.name, acked: [offset, 1], ...none }];
+    const journal = async (): Promise<void> => {
+      const appends = await prepareAppends(steps);
+      const changes = [change(leasesEnded, { parts, timeMs: clock.now() })];
+      await committer.commit({ changes, appends });
+    };
+    return this.leases.settle([lease], { kind: 'commit', journal });
+  }
+
   setPaused(isPaused: boolean): Promise<void> {
     return this.#changes.run(async () => {
       this.topic.checkThere();
@@ -241,11 +296,11 @@ export class LiveShareGroup {
   }
 
   /** Behind all changes before, and while nothing is being claimed. */
-  async #exclusively<R>(change: () => Promise<R>): Promise<R> {
+  async #exclusively<R>(action: () => Promise<R>): Promise<R> {
     await this.open();
     return this.#changes.run(() => {
       this.topic.checkThere();
-      return this.leases.exclusively(change);
+      return this.leases.exclusively(action);
     });
   }
 

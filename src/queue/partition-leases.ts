@@ -185,13 +185,33 @@ export class PartitionLeases implements SlotWatcher {
     } else if (slot >= 0 && table.stateAt(slot) !== SlotState.acquired) this.returned(slot);
   }
 
-  /** Begins a lease of a record whose attempt is journaled. */
-  begin(slot: number, leaseNumber: number, deadlineMs: number): void {
+  /**
+   * Has nothing happen to a record that nobody has leased or claimed, while it is being moved.
+   *
+   * @returns ends that, when it was not moved
+   */
+  withhold(offset: number): () => void {
     const { table } = this.state;
+    const slot = table.find(offset);
+    if (slot < 0) return () => undefined;
+    table.removeReady(slot);
+    if (table.delayWheel.isLinked(slot)) table.delayWheel.remove(slot);
+    table.setPending(slot, true);
+    return () => {
+      const found = table.find(offset);
+      if (found >= 0 && table.stateAt(found) !== SlotState.acquired) this.returned(found);
+    };
+  }
+
+  /** Begins a lease of a record whose attempt is journaled. @returns its slot */
+  begin(offset: number, leaseNumber: number, deadlineMs: number): number {
+    const { table } = this.state;
+    const slot = table.find(offset);
     table.setPending(slot, false);
     table.setLease(slot, leaseNumber >>> 0);
     table.setTime(slot, deadlineMs);
     table.leaseWheel.insert(slot);
+    return slot;
   }
 
   /** The slot of a lease that runs, and is not being settled; -1 = it is over. */

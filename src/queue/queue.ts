@@ -28,12 +28,12 @@ export type QueueOptions<T, Input = T> = Omit<TopicOptions<T, Input>, 'create'> 
  * Records that wait to be handled, each by one consumer. Made by `Store.queue`; each handle is a consumer
  * of its own, and sends as well.
  */
-export class Queue<T, Input = T> extends ShareGroup<T> {
+export class Queue<T, Input = T> extends ShareGroup<T, Input> {
   /** The records themselves: they stay readable as long as retention keeps them. */
   readonly topic: Topic<T, Input>;
 
   /** @internal */
-  constructor(topic: Topic<T, Input>, parts: ShareGroupParts<T>) {
+  constructor(topic: Topic<T, Input>, parts: ShareGroupParts<T, Input>) {
     super(parts);
     this.topic = topic;
   }

@@ -66,9 +66,8 @@ export class ShareFeed {
         return null;
       }
       this.#ahead = null;
-      const own = batch.detached();
-      this.#current = own[Symbol.iterator]();
-      this.#currentEnd = own.nextOffset;
+      this.#current = batch[Symbol.iterator]();
+      this.#currentEnd = batch.nextOffset;
       this.#load();
     }
   }
@@ -156,7 +155,8 @@ export class ShareFeed {
     if (this.#current === null) this.#position = range.from;
     const to = range.to === Number.MAX_SAFE_INTEGER ? {} : { to: range.to };
     const { signal } = this.#ending;
-    return log.batches({ from: range.from, ...to, follow: true, keepsAlive: false, signal });
+    const read = { from: range.from, ...to, follow: true, keepsAlive: false, signal };
+    return log.batches(read, 'own'); // What a lease of hours keeps must be small.
   }
 
   async #fetch(batches: Batches): Promise<void> {

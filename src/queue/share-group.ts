@@ -16,6 +16,7 @@ import {
   type AcquireOptions,
   type DeliveriesOptions,
 } from './share-calls.ts';
+import type { RedriveOptions, RedriveReport } from './redrive-options.ts';
 import type { ShareSettings } from './share-settings.ts';
 import type { ShareStats } from './share-stats.ts';
 import type { BatchHandler, BatchOptions, Handler, WorkerOptions } from './worker-options.ts';
@@ -25,9 +26,9 @@ import { work, type Worker } from './worker.ts';
 const PEEK_MAX = 100_000;
 
 /** What a handle is made of. */
-export interface ShareGroupParts<T> {
+export interface ShareGroupParts<T, Input = T> {
   readonly live: LiveShareGroup;
-  readonly codec: Pick<Codec<T, never>, 'id' | 'decode'>;
+  readonly codec: Codec<T, Input>;
   /** Records that this consumer has leased at a time; null = no bound of its own. */
   readonly prefetch: number | null;
   readonly onClosed: () => void;
@@ -38,20 +39,21 @@ export interface ShareGroupParts<T> {
  * of which settles what it has. Made by `Topic.shareGroup` and `Store.queue`; `close` gives back what
  * it holds.
  */
-export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T>> {
+export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource<Delivery<T>> {
   readonly #live: LiveShareGroup;
   readonly #prefetch: number | null;
-  readonly #codec: Pick<Codec<T, never>, 'id' | 'decode'>;
+  readonly #codec: Codec<T, Input>;
   readonly #onClosed: () => void;
   readonly #leases = new LeaseList();
   readonly #keeper: LeaseKeeper;
-  readonly #consumer: Consumer;
+  readonly #consumer: Consumer<Delivery<T>>;
   readonly #workers = new Set<Worker<Delivery<T>>>();
+  readonly #redriving = new Set<Promise<unknown>>();
   #isClosed = false;
   #closing: Promise<void> | null = null;
 
   /** @internal */
-  constructor({ live, codec, prefetch, onClosed }: ShareGroupParts<T>) {
+  constructor({ live, codec, prefetch, onClosed }: ShareGroupParts<T, Input>) {
     this.#live = live;
     this.#codec = codec;
     this.#prefetch = prefetch;
@@ -59,6 +61,7 @@ export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T
     const { clock } = live;
     this.#keeper = {
       leases: this.#leases,
+      topic: live.topic,
       get ownerEpoch() {
         return live.ownerEpoch;
       },
@@ -66,6 +69,7 @@ export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T
         return live.settings.leaseMs;
       },
       settle: (leases: readonly Lease[], how: Settlement) => live.leases.settle(leases, how),
+      acknowledge: (lease, steps) => live.acknowledge(lease, steps),
       renew: (lease: Lease, leaseMs: number) => live.leases.renew(lease, leaseMs),
       leftMs: (lease: Lease) => live.leases.leftMs(lease),
       dueMs: (delayMs: number) => clock.now() + delayMs,
@@ -74,7 +78,7 @@ export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T
     live.leases.join(this.#consumer);
   }
 
-  #makeConsumer(): Consumer {
+  #makeConsumer(): Consumer<Delivery<T>> {
     const leases = this.#leases;
     const prefetch = this.#prefetch ?? Number.POSITIVE_INFINITY;
     const origins: { codec: Pick<Codec<T, never>, 'id' | 'decode'>; partition: number }[] = [];
@@ -86,7 +90,7 @@ export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T
       make: (parts: LeaseParts) => {
         const { partition } = parts.partition.name;
         const origin = (origins[partition] ??= { codec: this.#codec, partition });
-        return new Delivery<T>(parts, this.#keeper, parts.rawRecord.as(origin));
+        return new Delivery<T>(parts, this.#keeper, origin);
       },
       closedError: () => this.#closedError(),
     };
@@ -132,8 +136,7 @@ export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T
     wish.signal?.throwIfAborted();
     if (!this.#live.isOpen) await this.#live.open();
     this.#checkOpen();
-    const leases = await this.#live.leases.acquire({ consumer: this.#consumer, leaseMs, ...wish });
-    return leases.filter((lease): lease is Delivery<T> => lease instanceof Delivery);
+    return this.#live.leases.acquire({ consumer: this.#consumer, leaseMs, ...wish });
   }
 
   /**
@@ -266,6 +269,35 @@ export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T
   }
 
   /**
+   * Moves dead letters back to the topics that they came from, and makes dead records that were kept here
+   * ready again; with `to`, either go there instead. A dry run, unless `dryRun` is false.
+   *
+   * Each is moved exactly once, also over a crash: its copy and its end here are one commit. Its place in
+   * a topic is by its key; headers that tell of its last death are gone, `varve-deaths` tells of all.
+   * Every group of the destination gets it. What consumers have leased is skipped. To go on after an
+   * error, an abort or a crash, run it again.
+   *
+   * @returns how many were moved and why others were not; of a dry run, what it would have done
+   * @throws TypeError, RangeError; ConflictError for its own topic, NotFoundError when a destination is not
+   *   there: nothing was moved (a gone origin among others is a counted skip); as `browse`, as
+   *   `Topic.append`, and what `filter` or `edit` throws: what was moved before stays moved;
+   *   ClosedError when the handle is closed meanwhile, the same
+   *
+   * Durability: synced when it resolves. Cost: reads all that is not settled; a commit for up to 100
+   * records, during which the group hands nothing out.
+   */
+  async redrive(options: RedriveOptions<T, Input> = {}): Promise<RedriveReport> {
+    this.#checkOpen();
+    const redriving = this.#live.redrive(this.#codec, options, () => this.#checkOpen());
+    this.#redriving.add(redriving);
+    try {
+      return await redriving;
+    } finally {
+      this.#redriving.delete(redriving);
+    }
+  }
+
+  /**
    * Hands nothing out from now on, to any consumer, until `resume`; what is leased stays so. Kept over
    * restarts.
    *
@@ -326,6 +358,7 @@ export class ShareGroup<T> implements AsyncDisposable, DeliverySource<Delivery<T
       // What their handlers have done is still settled.
       await Promise.all([...this.#workers].map((worker) => worker.close()));
       await this.#live.leave(this.#consumer);
+      await Promise.allSettled(this.#redriving); // What one of them is moving is moved.
     } finally {
       this.#onClosed();
     }

@@ -1,4 +1,5 @@
 /** All share groups of a store: opening them, looking at them, changing and deleting them. */
+import { checkInteger } from '../core/assert.ts';
 import { ConflictError, isStoreError, NotFoundError, ReadOnlyError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
@@ -14,9 +15,10 @@ import type { PartitionSet } from '../topic/partition-set.ts';
 import { readFromOf, type StartFrom } from '../topic/start-position.ts';
 import { checkName } from '../topic/topic-names.ts';
 import type { Topic } from '../topic/topic.ts';
-import { DeadLetterTopics } from './dead-letter-topics.ts';
+
 import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
 import { LeaseJournal } from './lease-journal.ts';
+import { LetterTopics } from './letter-topics.ts';
 import { LiveShareGroup } from './live-share-group.ts';
 import { LoopClock } from './loop-clock.ts';
 import {
@@ -27,6 +29,14 @@ import {
 } from './share-entries.ts';
 import type { ShareGroup, ShareGroupParts } from './share-group.ts';
 import {
+  describeLeases,
+  LEASES_MAX_DEFAULT,
+  undoableCount,
+  type DescribeOptions,
+  type ShareGroupDescription,
+} from './share-listing.ts';
+import {
+  settledOffsets,
   shareGroups,
   shareId,
   shareNameOf,
@@ -36,6 +46,7 @@ import {
 import {
   alteredShareSettings,
   checkShareOptions,
+  LEASED_MAX,
   newShareSettings,
   shareConflict,
   type ShareConfig,
@@ -72,7 +83,7 @@ export class ShareGroups {
   readonly #leaseJournal: LeaseJournal;
   /** Those that are used in this process, by id. */
   readonly #active = new Map<string, ActiveGroup>();
-  readonly #deadLetters = new DeadLetterTopics((topic) => this.#makeQueue(topic));
+  readonly #letterTopics = new LetterTopics((topic) => this.#makeQueue(topic));
   readonly #changes = new Mutex();
   #isClosed = false;
 
@@ -87,7 +98,7 @@ export class ShareGroups {
 
   /** Where dead letters go. */
   attach(catalog: TopicCatalog): void {
-    this.#deadLetters.attach(catalog);
+    this.#letterTopics.attach(catalog);
   }
 
   /**
@@ -97,11 +108,11 @@ export class ShareGroups {
    * @throws ConflictError when a setting that was given is not what is stored; NotFoundError with
    *   `create: false`; ReadOnlyError when it is not there in a store that is only read
    */
-  open<T, Input, H extends ShareGroup<T>>(
+  open<T, Input, H extends ShareGroup<T, Input>>(
     topic: Topic<T, Input>,
     name: string,
     given: ShareGroupOptions & { readonly defaults?: ShareConfig },
-    make: (parts: ShareGroupParts<T>) => H,
+    make: (parts: ShareGroupParts<T, Input>) => H,
   ): Promise<H> {
     const { defaults = {}, ...options } = given;
     checkName('name', name);
@@ -127,11 +138,11 @@ export class ShareGroups {
     });
   }
 
-  async #handle<T, Input, H extends ShareGroup<T>>(
+  async #handle<T, Input, H extends ShareGroup<T, Input>>(
     topic: Topic<T, Input>,
     ref: ShareName,
     prefetch: number | null,
-    make: (parts: ShareGroupParts<T>) => H,
+    make: (parts: ShareGroupParts<T, Input>) => H,
   ): Promise<H> {
     const id = shareId(ref);
     const active = this.#active.get(id) ?? {
@@ -167,30 +178,9 @@ export class ShareGroups {
     });
   }
 
-  /**
-   * By log, of those whose settled records may go: the first offset that some group has not settled.
-   * O(slots of all groups).
-   */
+  /** As `settledOffsets` of the state. */
   settledOffsets(): ReadonlyMap<number, number> {
-    const { fold } = this.#parts;
-    const states = fold.ids(shareGroups).flatMap((id) => fold.get(shareGroups, id) ?? []);
-    const topicIds = new Set<number>();
-    for (const { topicId, settings } of states) {
-      if (settings.retention === 'settled') topicIds.add(topicId);
-    }
-    const offsets = new Map<number, number>();
-    for (const { topicId, partitions } of states) {
-      if (!topicIds.has(topicId)) continue;
-      for (const { logId, firstOffset } of partitions.values()) {
-        offsets.set(logId, Math.min(offsets.get(logId) ?? firstOffset, firstOffset));
-      }
-    }
-    return offsets;
-  }
-
-  /** The settings of a group. @throws NotFoundError */
-  settings(topic: PartitionSet, name: string): ShareState['settings'] {
-    return this.#known(topic, name).settings;
+    return settledOffsets(this.#parts.fold);
   }
 
   /** Figures of a group. @throws NotFoundError; as `Log.read` */
@@ -199,6 +189,30 @@ export class ShareGroups {
     const state = this.#known(topic, name);
     const live = this.#active.get(shareId(state))?.live;
     return statsOf({ topic, state, clock: this.#parts.clock, isLive: live?.isOpen ?? false });
+  }
+
+  /** What there is to know of a group. @throws NotFoundError; TypeError, RangeError; as `Log.read` */
+  async describe(
+    topic: PartitionSet,
+    name: string,
+    { leasesMax = LEASES_MAX_DEFAULT }: DescribeOptions = {},
+  ): Promise<ShareGroupDescription> {
+    checkInteger('leasesMax', leasesMax, { min: 0, max: LEASED_MAX });
+    const stats = await this.stats(topic, name);
+    const state = this.#known(topic, name);
+    const active = this.#active.get(shareId(state));
+    const isOpen = active?.live.isOpen ?? false;
+    const loopMs = isOpen ? this.#loopClock.now() : null;
+    return {
+      topic: topic.name,
+      name,
+      isQueue: name === QUEUE_GROUP,
+      consumerCount: active?.handles.size ?? 0,
+      settings: state.settings,
+      stats,
+      undoableCount: undoableCount(state),
+      leases: describeLeases({ state, loopMs, leasesMax }),
+    };
   }
 
   /**
@@ -324,7 +338,8 @@ export class ShareGroups {
       topic,
       leaseJournal: this.#leaseJournal,
       loopClock: this.#loopClock,
-      openDeadLetters: (to, source) => this.#deadLetters.open(to, source),
+      openDeadLetters: (to, source) => this.#letterTopics.open(to, source),
+      openTopic: (to) => this.#letterTopics.find(to),
       events: {
         expired: (partition, offset) =>
           events.emit('lease-expired', { ...place, partition, offset }),

@@ -12,7 +12,8 @@ export const LEASE_TOTAL_MS_MAX = 12 * 60 * 60 * 1000;
 export const LEASE_MS_MIN = 10;
 const FAILURES_MAX = 1000;
 const EXPIRIES_MAX = 250;
-const LEASED_MAX = 1_000_000;
+/** Records of a group that may be leased at a time. */
+export const LEASED_MAX = 1_000_000;
 
 /** What happens to records that are settled. */
 export const RETENTIONS = ['keep', 'settled'] as const;

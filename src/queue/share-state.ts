@@ -63,6 +63,26 @@ export function leasedOffset(fold: Fold, topicId: number, partition: number): nu
   return offset;
 }
 
+/**
+ * By log, of those whose settled records may go: the first offset that some group has not settled.
+ * O(slots of all groups).
+ */
+export function settledOffsets(fold: Fold): ReadonlyMap<number, number> {
+  const states = fold.ids(shareGroups).flatMap((id) => fold.get(shareGroups, id) ?? []);
+  const topicIds = new Set<number>();
+  for (const { topicId, settings } of states) {
+    if (settings.retention === 'settled') topicIds.add(topicId);
+  }
+  const offsets = new Map<number, number>();
+  for (const { topicId, partitions } of states) {
+    if (!topicIds.has(topicId)) continue;
+    for (const { logId, firstOffset } of partitions.values()) {
+      offsets.set(logId, Math.min(offsets.get(logId) ?? firstOffset, firstOffset));
+    }
+  }
+  return offsets;
+}
+
 /** An entry about one partition. */
 function onPartition<E extends ShareName & { readonly partition: number }>(
   type: EntryType<E>,

@@ -30,8 +30,9 @@ import type { TopicDescription } from '../topic/catalog.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
 import { controlVerb, type ControlVerb } from './control-verb.ts';
+import { QUEUE_VERBS } from './queue-verbs.ts';
 import { appendRecords, settlePartition } from './record-verbs.ts';
-import type { GroupListing } from './store.ts';
+import type { GroupListing } from './group-listings.ts';
 
 const count = integer();
 
@@ -287,4 +288,5 @@ export const CONTROL_VERBS: readonly ControlVerb<unknown, unknown>[] = [
   resetGroup,
   deleteGroup,
   liveStats,
+  ...QUEUE_VERBS,
 ];

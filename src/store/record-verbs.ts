@@ -36,7 +36,7 @@ const count = integer();
 /** Of a whole number of groups of four; Buffer would skip whatever else it meets. */
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
-const base64: Shape<string> = {
+export const base64: Shape<string> = {
   check(name, value) {
     if (typeof value === 'string' && value.length % 4 === 0 && BASE64.test(value)) return value;
     // What was sent is somebody's record: no message quotes it.
@@ -124,7 +124,8 @@ function recordOf({
   };
 }
 
-function encode(content: string | Uint8Array): string {
+/** Bytes, or text as UTF-8, in base64. */
+export function encode(content: string | Uint8Array): string {
   const buffer =
     typeof content === 'string'
       ? Buffer.from(content, 'utf8')

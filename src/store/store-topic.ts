@@ -6,7 +6,8 @@ import type { PartitionReset, ResetOptions, ResetTo } from '../group/group-admin
 import type { BrowsedRecord, BrowseOptions } from '../queue/browse.ts';
 import { ShareGroup } from '../queue/share-group.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
-import type { ShareGroupOptions } from '../queue/share-settings.ts';
+import type { DescribeOptions, ShareGroupDescription } from '../queue/share-listing.ts';
+import type { ShareConfig, ShareGroupOptions, ShareSettings } from '../queue/share-settings.ts';
 import { Topic, type TopicParts } from '../topic/topic.ts';
 
 /** @internal The groups of a store. */
@@ -37,8 +38,37 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
    *
    * Durability: a new group survives a power cut when this resolves. Cost: one fdatasync for a new one.
    */
-  shareGroup(name: string, options: ShareGroupOptions = {}): Promise<ShareGroup<T>> {
+  shareGroup(name: string, options: ShareGroupOptions = {}): Promise<ShareGroup<T, Input>> {
     return this.#shareGroups.open(this, name, options, (parts) => new ShareGroup(parts));
+  }
+
+  /** What there is to know of a share group: settings, figures, leases. @throws NotFoundError */
+  describeShareGroup(name: string, options: DescribeOptions = {}): Promise<ShareGroupDescription> {
+    return this.#shareGroups.describe(this.partitions, name, options);
+  }
+
+  /**
+   * Changes settings of a share group, also while its records are leased: a lease keeps its time, and
+   * new limits count from the next end of an attempt on. What is left out stays as it is.
+   *
+   * @throws NotFoundError; TypeError, RangeError
+   *
+   * Durability: synced when it resolves.
+   */
+  alterShareGroup(name: string, config: ShareConfig): Promise<ShareSettings> {
+    return this.#shareGroups.alter(this.partitions, name, config);
+  }
+
+  /**
+   * Forgets a share group: what is settled, what is dead. No record is deleted; a group of this name
+   * that comes later begins anew.
+   *
+   * @throws NotFoundError; ConflictError while it has consumers in this process
+   *
+   * Durability: synced when it resolves.
+   */
+  deleteShareGroup(name: string): Promise<void> {
+    return this.#shareGroups.delete(this.partitions, name);
   }
 
   /**

@@ -10,6 +10,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { Misfits } from '../journal/misfits.ts';
 import { partQueueOptions, Queue, type QueueOptions } from '../queue/queue.ts';
 import { QUEUE_GROUP, type ShareGroups } from '../queue/share-groups.ts';
+import type { ShareGroupListing } from '../queue/share-listing.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import type { TopicCatalog, TopicDescription } from '../topic/catalog.ts';
 import type { StoreSignals } from '../topic/log-reporter.ts';
@@ -18,6 +19,8 @@ import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import type { TopicParts } from '../topic/topic.ts';
+import { listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
+import { RemoteConsumers } from './remote-consumers.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
 import type { StoreControl } from './store-control.ts';
@@ -44,20 +47,14 @@ export interface StoreParts {
   readonly topicHome: TopicHome;
 }
 
-/** A consumer group of a topic. */
-export interface GroupListing {
-  readonly topic: string;
-  readonly name: string;
-  /** Members in this process. */
-  readonly memberCount: number;
-}
-
 /** Topics, and all that is known about them, in one directory. Made by `openStore`. */
 export class Store implements AsyncDisposable {
   /** The store's directory, absolute, without symbolic links. */
   readonly path: string;
   /** @internal Changes of state and records for several logs, all or nothing. */
   readonly committer: Committer;
+  /** @internal Consumers that ask from elsewhere. */
+  readonly remoteConsumers: RemoteConsumers;
   readonly #lock: DirectoryLock | null;
   readonly #control: StoreControl;
   readonly #journal: Journal;
@@ -90,6 +87,7 @@ export class Store implements AsyncDisposable {
     this.#topics = parts.topics;
     const { clock, fold } = topicHome;
     this.#fold = fold;
+    this.remoteConsumers = new RemoteConsumers(this, clock);
     this.#retention = new StoreRetention(this.#topics, clock);
     const { shareGroups } = parts;
     const catalog = this.#topics;
@@ -242,14 +240,18 @@ export class Store implements AsyncDisposable {
   /** Consumer groups that committed something or have members, by topic and name. */
   groups(): readonly GroupListing[] {
     this.#checkOpen();
-    const topicNames = new Map(this.#topics.list().map(({ topicId, name }) => [topicId, name]));
-    return this.#groups
-      .list()
-      .flatMap(({ topicId, ...group }) => {
-        const topic = topicNames.get(topicId);
-        return topic === undefined ? [] : [{ topic, ...group }]; // Else its topic was deleted.
-      })
-      .toSorted((one, two) => compare(one.topic, two.topic) || compare(one.name, two.name));
+    return listGroups(this.#topics.list(), this.#groups);
+  }
+
+  /** Share groups, those of queues too, by topic and name. */
+  shareGroups(): readonly ShareGroupListing[] {
+    this.#checkOpen();
+    return listShareGroups(this.#topics.list(), this.#shareGroups);
+  }
+
+  /** Queues, by name: topics with the share group that makes them one. */
+  queues(): readonly ShareGroupListing[] {
+    return this.shareGroups().filter(({ isQueue }) => isQueue);
   }
 
   /**
@@ -319,6 +321,7 @@ export class Store implements AsyncDisposable {
   async #close(): Promise<void> {
     // In this order, each also when the one before failed; the first failure is thrown.
     const steps = [
+      () => this.remoteConsumers.close(), // Before: who waits for records is answered then.
       () => this.#control.close(),
       () => this.#groups.close(),
       () => this.#shareGroups.close(),
@@ -340,9 +343,4 @@ export class Store implements AsyncDisposable {
   #checkOpen(): void {
     if (this.#closing !== null) throw new ClosedError({ resource: 'store', name: this.path });
   }
-}
-
-function compare(one: string, two: string): number {
-  if (one === two) return 0;
-  return one < two ? -1 : 1;
 }

@@ -46,6 +46,11 @@ export class PartitionSet {
     return this.#isClosed || this.isDeleted;
   }
 
+  /** Whether one commit can be of both. */
+  isOfSameStore(other: PartitionSet): boolean {
+    return this.#home === other.#home;
+  }
+
   /** What callers of a topic that is gone are told. */
   closedError(): ClosedError {
     return new ClosedError({ resource: 'topic', name: this.name });

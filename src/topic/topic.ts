@@ -6,7 +6,7 @@ import { bytes, type Codec } from '../codec/codec.ts';
 import { NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { Log } from '../log/log.ts';
-import type { PreparedAppend } from '../log/prepared-records.ts';
+import { PreparedRecords, type PreparedAppend } from '../log/prepared-records.ts';
 import type { ReadOptions } from '../log/read-options.ts';
 import type { LogRecord, RecordBatch } from '../log/record.ts';
 import type { RecordInput } from '../log/record-input.ts';
@@ -204,26 +204,59 @@ export class Topic<T, Input = T> implements LogUser {
 
   /**
    * @internal Checks and encodes records for a commit, by partition; each must come to its end in
-   * one, for its log stays open until then. @throws as `append`, at once
+   * one, for its log stays open until then. @throws as `append`
    */
   async forCommit(
     records: readonly RecordInput<Input>[],
     options: Pick<TopicAppendOptions, 'partition'> = {},
   ): Promise<readonly PartitionAppend[]> {
-    const prepared: PartitionAppend[] = [];
-    for (const { partition, records: own } of this.#divide(records, options)) {
-      const used = this.partitions.at(partition);
-      const release = used.hold();
-      try {
-        const log = this.#own(await used.log(), partition);
-        prepared.push({ partition, ...log.forCommit(own), release });
-      } catch (error) {
-        release();
-        for (const earlier of prepared) earlier.release();
-        throw this.#toldOf(error);
+    return this.prepareCommit(records, options)();
+  }
+
+  /**
+   * @internal As `forCommit`, in two steps: records are checked and encoded at once, and whatever the
+   * caller does with his from then on is of no account.
+   *
+   * @returns opens their logs, which stay open until the commit has ended
+   * @throws as `append`, at once
+   */
+  prepareCommit(
+    records: readonly RecordInput<Input>[],
+    options: Pick<TopicAppendOptions, 'partition'> = {},
+  ): () => Promise<readonly PartitionAppend[]> {
+    const { settings, clock } = this.partitions;
+    const prepared = new PreparedRecords({ codec: this.#codec, limits: settings });
+    const parts = this.#divide(records, options).map(({ partition, records: own }) => ({
+      partition,
+      records: prepared.copies(own, clock.now()),
+    }));
+    return () => this.#openForCommit(parts);
+  }
+
+  async #openForCommit(
+    parts: readonly Pick<PartitionAppend, 'partition' | 'records'>[],
+  ): Promise<readonly PartitionAppend[]> {
+    const opened: PartitionAppend[] = [];
+    try {
+      for (const part of parts) {
+        opened.push({ ...part, ...(await this.#targetOf(part.partition)) });
       }
+      return opened;
+    } catch (error) {
+      for (const { release } of opened) release();
+      throw this.#toldOf(error);
     }
-    return prepared;
+  }
+
+  async #targetOf(partition: number): Promise<Omit<PartitionAppend, 'partition' | 'records'>> {
+    const used = this.partitions.at(partition);
+    const release = used.hold();
+    try {
+      return { ...(await used.log()).forCommit(), release };
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   /** Makes everything appended so far durable, whatever the level. @throws as `Log.sync` */

@@ -23,13 +23,21 @@ afterAll(async () => {
   }
 });
 
+interface Row {
+  readonly day: string;
+  readonly delay: number;
+  readonly origin: string;
+  readonly destination: string;
+}
+
 /** The flights of the file: `YYYY/MM/DD HH:MM,delay,distance,origin,destination`. */
-function csvRows(): { day: string; delay: number; origin: string }[] {
+function csvRows(): Row[] {
   const path = join(root, 'tools', 'quickstart', 'flights.csv.gz');
   const [, ...lines] = gunzipSync(readFileSync(path)).toString('utf8').trimEnd().split('\n');
   return lines.slice(0, FLIGHT_COUNT).map((line) => {
-    const [date = '', delay = '', , origin = ''] = line.split(',');
-    return { day: date.slice(0, 10).replaceAll('/', '-'), delay: Number(delay), origin };
+    const [date = '', delay = '', , origin = '', destination = ''] = line.split(',');
+    const day = date.slice(0, 10).replaceAll('/', '-');
+    return { day, delay: Number(delay), origin, destination };
   });
 }
 
@@ -142,11 +150,62 @@ test('one day of one airport is replayed by time, as the file has it', () => {
   expect(recordCount).toBeLessThan(rows.filter(({ day }) => day === date).length);
 });
 
+test('a queue of late flights loses none, and its counters are what the file says', () => {
+  const late = csvRows().filter(({ delay }) => delay > 30);
+  const [worst] = late.toSorted((one, two) => two.delay - one.delay);
+  const hopelessCount = late.filter(({ delay }) => delay > 180).length - 1;
+  const { stdout } = whole;
+  const flightCount = late.length;
+  expect(hopelessCount).toBeGreaterThan(0);
+  expect(
+    numbersOf(stdout, /^(.*) flights more than 30 minutes late sent to queue late in /m),
+  ).toEqual([flightCount]);
+  expect(stdout).toContain(
+    `\nflight from ${worst?.origin} to ${worst?.destination}, ${worst?.delay} minutes late, kills the process ...`,
+  );
+  const [killed, threw = 0, handled, again, lost] = numbersOf(
+    stdout,
+    /^killed (.*) times, done after .*: threw (.*) times, handled (.*), again after a kill (.*), lost (.*)$/m,
+  );
+  expect([killed, handled, lost]).toEqual([6, flightCount - hopelessCount - 1, 0]);
+  expect(threw).toBeGreaterThanOrEqual(3 * hopelessCount);
+  const shares = numbersOf(
+    stdout,
+    /^handled by each worker: (.*) \+ (.*) \+ (.*) \+ (.*) \+ (.*) \+ (.*) \+ (.*) \+ (.*)$/m,
+  );
+  expect(shares.reduce((sum, share) => sum + share)).toBe((handled ?? 0) + (again ?? 0));
+  expect(numbersOf(stdout, /^failures +(\d+) +\d+ {2}Error: more than 180 minutes late/m)).toEqual([
+    hopelessCount,
+  ]);
+  expect(numbersOf(stdout, /^crash +(\d+) +(\d+)$/m)).toEqual([1, 6]);
+  expect(
+    numbersOf(stdout, /^redrive, as a dry run: (.*) would go back, (.*) would stay$/m),
+  ).toEqual([hopelessCount, 1]);
+  expect(numbersOf(stdout, /^handled (.*) of (.*) in /m)).toEqual([hopelessCount, hopelessCount]);
+  const counters: readonly [string, number][] = [
+    ['acknowledged', flightCount - 1],
+    ['dead, of failures', hopelessCount],
+    ['dead, of crashes', 1],
+    ['anything else', 0],
+    ['sent and redriven', flightCount + hopelessCount],
+    ['redriven from late.dead', hopelessCount],
+    ['left in late.dead', 1],
+  ];
+  for (const [name, count] of counters) {
+    const line = new RegExp(String.raw`^${name} +([\d,]+) +([\d,]+)$`, 'm');
+    expect(numbersOf(stdout, line), name).toEqual([count, count]);
+  }
+  expect(numbersOf(stdout, /^(.*) flights in, (.*) handled \+ 1 dead: exact$/m)).toEqual([
+    flightCount,
+    flightCount - 1,
+  ]);
+});
+
 test('the commands that it ends with work', async () => {
   const commands = [...whole.stdout.matchAll(/^ {2}node dist\/tools\/cli\.js (.*)$/gm)].map(
     ([, line = '']) => line,
   );
-  expect(commands).toHaveLength(5);
+  expect(commands).toHaveLength(7);
   for (const command of commands) {
     const args = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(
       ([, quoted, plain]) => quoted ?? plain ?? '',
@@ -172,6 +231,15 @@ test('a member that commits what it has not read is caught', async () => {
   expect(stdout).toMatch(/^read .*, lost [1-9][\d,]*, commits lost 0$/m);
   const [right = 0, all = 0] = numbersOf(stdout, /^delays: .* right for (\d+) of (\d+) airports/m);
   expect(right).toBeLessThan(all);
+  expect(stdout).toMatch(/^FAILED: the store is left as it is in /m);
+  expect(exitCode).toBe(1);
+});
+
+test('workers that acknowledge what they have not handled are caught', async () => {
+  const liar = distPath('test', 'support', 'skipping-workers.js');
+  const args = ['--flights', '2000', '--seed', '7', '--workers', liar];
+  const { exitCode, stdout } = await quickstart(...args);
+  expect(stdout).toMatch(/^killed 6 times, .*, lost 5$/m);
   expect(stdout).toMatch(/^FAILED: the store is left as it is in /m);
   expect(exitCode).toBe(1);
 });

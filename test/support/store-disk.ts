@@ -43,9 +43,14 @@ export class StoreDisk {
     return new StoreDisk(fileSystem, 1);
   }
 
-  /** Another disk with the same on it, and ids of its own; the store is closed. */
+  /** Another disk with the same on it, and ids of its own; the store is closed, or its process gone. */
   copy(): StoreDisk {
     return new StoreDisk(this.fileSystem.killImage(), 2);
+  }
+
+  /** Another disk with what a power cut would leave of this one. */
+  copyAfterPowerCut(choice: CrashChoice = SYNCED_ALONE): StoreDisk {
+    return new StoreDisk(this.fileSystem.crashImage(choice), 2);
   }
 
   open(options: StoreOptions = {}): Promise<Store> {

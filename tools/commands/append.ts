@@ -3,12 +3,12 @@ import { Option } from 'commander';
 import { openLog } from '../../src/index.ts';
 import type { CompressionName, DurabilityLevel } from '../../src/index.ts';
 import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
+import { appendInput } from '../append-input.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { UsageError } from '../command-error.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { WRITER_FILES } from '../help-text.ts';
 import { LineAppender } from '../line-appender.ts';
-import { splitLines } from '../line-splitter.ts';
 import { checkWritablePath } from '../log-path.ts';
 import { checkPartition } from '../partition-offsets.ts';
 import { parseCount } from '../ranges.ts';
@@ -16,7 +16,7 @@ import { checkChoice, type PartitionChoice } from '../record-logs.ts';
 import { checkStorePath, CREATE_TOPIC_HINT, STORE_WRITER_FILES } from '../store-access.ts';
 import { askForTopic } from '../store-desk.ts';
 import { relayToStore } from '../store-relay.ts';
-import { TopicSink, type PartitionShare } from '../topic-sink.ts';
+import { noteDoubtful, placeOf, TopicSink } from '../topic-sink.ts';
 import { formatBytes, formatCount, formatDuration, formatPlural } from '../units.ts';
 
 interface AppendVerbOptions extends PartitionChoice {
@@ -26,9 +26,6 @@ interface AppendVerbOptions extends PartitionChoice {
   readonly compression?: CompressionName;
   readonly json?: true;
 }
-
-/** A record of 15 MiB in base64, with its JSON around it. */
-const LINE_BYTES_MAX = 24 * 1024 * 1024;
 
 const NOTES = `A line ends at its line feed, which is not stored; everything else is, carriage returns and
 empty lines too. So a value that holds a line feed needs --ndjson, whose lines look like
@@ -171,60 +168,15 @@ async function appendToTopic(
     const chosen = { topic, partition: partition ?? null, durability, recordBytesMax };
     const sink = new TopicSink(desk, chosen);
     const appender = new LineAppender(sink);
-    try {
-      await appendInput(context, appender, options);
-    } catch (error) {
-      const { doubtfulCount } = sink;
-      if (doubtfulCount > 0) {
-        context.note(`up to ${formatPlural(doubtfulCount, 'record')} more may be stored`);
-      }
+    await appendInput(context, appender, options).catch((error: unknown) => {
+      noteDoubtful(context, sink);
       throw error;
-    }
+    });
     const { storedCount: recordCount, storedBytes: valueBytes } = appender;
     const { shares } = sink;
     const placeJson = { topic, partitions: shares };
     return { recordCount, valueBytes, place: placeOf(topic, shares), placeJson };
   });
-}
-
-function placeOf(topic: string, shares: readonly PartitionShare[]): string {
-  const [only, ...others] = shares;
-  if (only === undefined) return '';
-  if (others.length > 0) return ` to ${shares.length} partitions of ${topic}`;
-  const { partition, baseOffset, nextOffset } = only;
-  return ` to partition ${partition} of ${topic}, at offsets ${baseOffset} to ${nextOffset - 1}`;
-}
-
-/** Appends all of stdin and waits until it is acknowledged; Ctrl-C ends the input. */
-async function appendInput(
-  context: CommandContext,
-  appender: LineAppender,
-  options: AppendVerbOptions,
-): Promise<void> {
-  const { stdin, signal } = context;
-  const progress = context.progress({ label: 'appending', unit: 'record', total: null });
-  // Destroying the stream is what ends a read that waits on a terminal.
-  const onAbort = (): void => void stdin.destroy();
-  if (signal.aborted) onAbort();
-  else signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    for await (const lines of splitLines(stdin, LINE_BYTES_MAX)) {
-      await appender.append(lines, options);
-      progress.update(appender.storedCount);
-    }
-    await appender.flushed();
-  } catch (error) {
-    await appender.settle();
-    if (signal.aborted && !appender.hasFailed) return;
-    const stored = formatPlural(appender.storedCount, 'record');
-    context.note(
-      `stopped at line ${formatCount(appender.lineNumber)} of the input; ${stored} stored`,
-    );
-    throw error;
-  } finally {
-    progress.end();
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 interface Summary extends Appended {

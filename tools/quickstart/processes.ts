@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import { AcknowledgementReader } from './acknowledgements.ts';
 import type { CheckResult } from './checker.ts';
 import { ReadingLedger } from './reading-ledger.ts';
+import { WorkLedger } from './work-ledger.ts';
 
 /** What a writer is to do. */
 export interface WriterTask {
@@ -39,6 +40,24 @@ export interface ReaderTask {
 export interface ReaderOutcome {
   readonly wasKilled: boolean;
   readonly ledger: ReadingLedger;
+  readonly durationMs: number;
+}
+
+/** What the workers of the queue are to do, in a process of their own. */
+export interface WorkersTask {
+  readonly script: string;
+  readonly directory: string;
+  /** The flight that kills the process. */
+  readonly deadlyNumber: number;
+  readonly isMended: boolean;
+  /** The process is started again as often, at most. */
+  readonly livesMax: number;
+}
+
+/** How often the workers were killed, and what they had said. */
+export interface WorkersOutcome {
+  readonly killedCount: number;
+  readonly ledger: WorkLedger;
   readonly durationMs: number;
 }
 
@@ -109,6 +128,27 @@ export async function runReader(task: ReaderTask): Promise<ReaderOutcome> {
     ledger,
     durationMs: performance.now() - startMs,
   };
+}
+
+/** Runs workers, again and again, until they end by themselves. @throws Error when they fail, or die too often */
+export async function runWorkers(task: WorkersTask): Promise<WorkersOutcome> {
+  const { script, directory, deadlyNumber, isMended, livesMax } = task;
+  const startMs = performance.now();
+  const ledger = new WorkLedger();
+  const args = [script, directory, String(deadlyNumber), ...(isMended ? ['mended'] : [])];
+  for (let killedCount = 0; killedCount < livesMax; killedCount++) {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const closed = once(child, 'close');
+    child.stdout.setEncoding('utf8');
+    for await (const chunk of child.stdout) ledger.read(String(chunk));
+    await closed;
+    ledger.endLife();
+    if (child.exitCode === 0) {
+      return { killedCount, ledger, durationMs: performance.now() - startMs };
+    }
+    if (child.signalCode !== 'SIGKILL') throw failed('worker', child);
+  }
+  throw new Error(`the worker process was killed ${livesMax} times`);
 }
 
 /** Opens the log in a new process and compares it with the input. */

@@ -1,13 +1,14 @@
 /**
  * `npm start`: the main promise, tried on real data. Stores flights in a process that is killed
  * half way, checks in another that nothing acknowledged is lost, resumes, and reads back; then goes
- * on with topics and consumer groups (`store-stage.ts`).
+ * on with topics and consumer groups (`store-stage.ts`), and a queue (`queue-stage.ts`).
  *
  *   node dist/tools/quickstart/quickstart.js [--seed N] [--flights N] [--writer file] [--reader file]
+ *     [--workers file]
  *
- * Exit code 1 when an acknowledged record is lost, or any other check fails. `--writer` and
- * `--reader` put other processes in the place of those that are killed: the tests of the checks use
- * some that lie.
+ * Exit code 1 when an acknowledged record is lost, or any other check fails. `--writer`, `--reader`
+ * and `--workers` put other processes in the place of those that are killed: the tests of the checks
+ * use some that lie.
  */
 import { parseArgs } from 'node:util';
 import { randomBelow, SeededRandom, systemRandom } from '../../src/core/random.ts';
@@ -16,9 +17,11 @@ import { formatPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatPlural } from '../units.ts';
 import type { CheckResult } from './checker.ts';
 import { readFlights } from './flights.ts';
+import { DEAD_LETTERS } from './late-flights.ts';
 import { freshDirectory, say, shown } from './output.ts';
 import { runChecker, runWriter, scriptPath } from './processes.ts';
 import type { WriterOutcome } from './processes.ts';
+import { runQueueStage } from './queue-stage.ts';
 import { readBack } from './read-back.ts';
 import type { ReadBackResult } from './read-back.ts';
 import { runStoreStage } from './store-stage.ts';
@@ -32,6 +35,7 @@ interface Settings {
   readonly flightCount: number;
   readonly writerScript: string;
   readonly readerScript: string;
+  readonly workersScript: string;
 }
 
 try {
@@ -57,6 +61,8 @@ async function main(settings: Settings): Promise<number> {
   say(`\n${summaryTable({ check, resumed, result }).trimEnd()}`);
   const store = await runStoreStage(settings);
   if (!store.isPassed) return fail('store', store.directory, seed);
+  const isWorkDone = await runQueueStage({ ...settings, directory: store.directory });
+  if (!isWorkDone) return fail('store', store.directory, seed);
   say(commands(directory, store.directory));
   return 0;
 }
@@ -166,6 +172,8 @@ function commands(directory: string, storeDirectory: string): string {
     `  ${cli} cat ${path} --since 2001-03-01 --limit 5 --format '%o %t{iso} %k %v\\n'`,
     `  ${cli} verify ${path}`,
     `  ${cli} groups ls ${store}`,
+    `  ${cli} queue ls ${store}`,
+    `  ${cli} queue peek ${store} ${DEAD_LETTERS}`,
     `  ${cli} ls ${store}`,
   ].join('\n');
 }
@@ -181,6 +189,7 @@ function parseSettings(): Settings {
       flights: { type: 'string' },
       writer: { type: 'string' },
       reader: { type: 'string' },
+      workers: { type: 'string' },
     },
   });
   return {
@@ -188,6 +197,7 @@ function parseSettings(): Settings {
     flightCount: wholeNumber('--flights', values.flights) ?? FLIGHT_COUNT,
     writerScript: values.writer ?? scriptPath('writer.js'),
     readerScript: values.reader ?? scriptPath('group-reader.js'),
+    workersScript: values.workers ?? scriptPath('flight-workers.js'),
   };
 }
 

@@ -68,15 +68,36 @@ describe('a queue', () => {
     await store.close();
   });
 
-  test('a crash counts, and its leases are void', async () => {
+  test('a lease does not know the wall clock, whatever is done to it', async () => {
     const bench = new StoreBench();
-    const first = await bench.open();
-    const queue = await first.queue('q', { codec: utf8 });
-    await queue.sendBatch([{ value: 'a' }, { value: 'b' }]);
+    const store = await bench.open();
+    const queue = await store.queue('q', { codec: utf8, leaseMs: 1000 });
+    await queue.send('a');
     const [delivery] = await queue.acquire();
-    expect(delivery?.token).toBe('1-1-0-0');
-    const copy = bench.fileSystem;
-    void copy;
-    await first.close();
+    bench.clock.jumpTo(bench.clock.now() + 86_400_000);
+    bench.clock.advance(500);
+    expect(delivery?.leaseLeftMs).toBe(500);
+    bench.clock.jumpTo(0);
+    bench.clock.advance(400);
+    expect(delivery?.leaseLeftMs).toBe(100);
+    await delivery?.ack();
+    await store.close();
+  });
+
+  test('a stall of the event loop moves the end of a lease, once, and is told', async () => {
+    const bench = new StoreBench();
+    const store = await bench.open();
+    const stalls: number[] = [];
+    store.on('loop-stalled', ({ stallMs }) => stalls.push(stallMs));
+    const queue = await store.queue('q', { codec: utf8, leaseMs: 1000 });
+    await queue.send('a');
+    const [delivery] = await queue.acquire();
+    bench.clock.stall(5000);
+    expect(delivery?.leaseLeftMs).toBeGreaterThan(900);
+    bench.clock.advance(900);
+    await delivery?.ack();
+    expect(stalls).toHaveLength(1);
+    expect(await queue.stats()).toMatchObject({ readyCount: 0, settled: { acked: 1 } });
+    await store.close();
   });
 });

@@ -2,7 +2,7 @@
 import { FailedError, IoError } from '../../../../src/core/errors.ts';
 import { randomBelow } from '../../../../src/core/random.ts';
 import { DURABILITY_LEVELS } from '../../../../src/log/log-options.ts';
-import type { GroupListing } from '../../../../src/store/store.ts';
+import type { GroupListing } from '../../../../src/store/group-listings.ts';
 import { turns } from '../../log-fixture.ts';
 import { chance, pick } from '../plan.ts';
 import { foundRecord, inputFor } from '../records.ts';

@@ -1,4 +1,4 @@
-/** The topics of dead letters: opened when the first record dies, and made when they are not there. */
+/** Topics that records go to when they die, and when they come back. */
 import { present } from '../core/assert.ts';
 import { isStoreError } from '../core/errors.ts';
 import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
@@ -9,8 +9,9 @@ import { Topic } from '../topic/topic.ts';
 /** What a dead letter needs beyond the record that died: headers that tell of it. */
 const DEATH_BYTES = 128 * 1024;
 
-export class DeadLetterTopics {
+export class LetterTopics {
   readonly #makeQueue: (topic: Topic<Uint8Array>) => Promise<void>;
+  /** Of dead letters. */
   readonly #topics = new Map<string, Topic<Uint8Array>>();
   #catalog: TopicCatalog | null = null;
 
@@ -24,8 +25,13 @@ export class DeadLetterTopics {
     this.#catalog = catalog;
   }
 
+  /** @throws NotFoundError */
+  find(name: string): Promise<Topic<Uint8Array>> {
+    return this.#open(name, { create: false });
+  }
+
   /**
-   * The topic of that name, which is a queue then.
+   * The topic for dead letters of that name, made when it is not there: a queue.
    *
    * @param source  where the records come from
    * @throws as `TopicCatalog.open`
@@ -33,27 +39,33 @@ export class DeadLetterTopics {
   async open(name: string, source: PartitionSet): Promise<Topic<Uint8Array>> {
     const known = this.#topics.get(name);
     if (known !== undefined && !known.partitions.isGone) return known;
-    const catalog = present(this.#catalog, 'attached before anything dies');
-    const topic = new Topic<Uint8Array>(await openOrMake(catalog, name, source));
+    const topic = await this.#findOrMake(name, source);
     await this.#makeQueue(topic);
     this.#topics.set(name, topic);
     return topic;
   }
-}
 
-async function openOrMake(catalog: TopicCatalog, name: string, { settings }: PartitionSet) {
-  const open = (create: boolean, recordBytesMax?: number) =>
-    catalog.open<Uint8Array, Uint8Array>(name, { create, recordBytesMax });
-  try {
-    return await open(false);
-  } catch (error) {
-    if (!isStoreError(error, 'ERR_VARVE_NOT_FOUND')) throw error;
-  }
-  try {
+  async #findOrMake(name: string, { settings }: PartitionSet): Promise<Topic<Uint8Array>> {
+    try {
+      return await this.find(name);
+    } catch (error) {
+      if (!isStoreError(error, 'ERR_VARVE_NOT_FOUND')) throw error;
+    }
     // What died must fit, with what is said of it.
-    return await open(true, Math.min(RECORD_BYTES_LIMIT, settings.recordBytesMax + DEATH_BYTES));
-  } catch (error) {
-    if (!isStoreError(error, 'ERR_VARVE_CONFLICT')) throw error;
-    return open(false); // Somebody made it meanwhile, with another limit.
+    const recordBytesMax = Math.min(RECORD_BYTES_LIMIT, settings.recordBytesMax + DEATH_BYTES);
+    try {
+      return await this.#open(name, { recordBytesMax });
+    } catch (error) {
+      if (!isStoreError(error, 'ERR_VARVE_CONFLICT')) throw error;
+      return this.find(name); // Somebody made it meanwhile, with another limit.
+    }
+  }
+
+  async #open(
+    name: string,
+    options: { readonly create?: boolean; readonly recordBytesMax?: number },
+  ): Promise<Topic<Uint8Array>> {
+    const catalog = present(this.#catalog, 'attached before anything dies');
+    return new Topic(await catalog.open<Uint8Array, Uint8Array>(name, options));
   }
 }

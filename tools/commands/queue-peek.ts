@@ -1,0 +1,172 @@
+/** `varve queue peek <store> <queue>`: the first records of a queue, without leasing them. */
+import { InvalidArgumentError, Option } from 'commander';
+import { BROWSED_STATES, type BrowsedState } from '../../src/queue/browse.ts';
+import { peekRecords, type PeekedRecord } from '../../src/store/queue-verbs.ts';
+import { NDJSON_OPTION, JSON_OPTION } from '../command.ts';
+import type { CommandContext, Verb } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import {
+  findQueue,
+  QUEUE_ARGUMENT,
+  QUEUE_NOTE,
+  refOf,
+  SHARE_GROUP_OPTION,
+  type QueueChoice,
+} from '../queue-choice.ts';
+import { parseCount } from '../ranges.ts';
+import { bytesToJson } from '../record-json.ts';
+import { ASKS_OWNER, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { consultStore } from '../store-desk.ts';
+import { formatTable, shorten } from '../table.ts';
+import { formatCount, formatTime } from '../units.ts';
+
+interface QueuePeekOptions extends QueueChoice {
+  readonly limit: number;
+  readonly state?: readonly BrowsedState[];
+  readonly partition?: number;
+  readonly json?: true;
+  readonly ndjson?: true;
+}
+
+const LIMIT_DEFAULT = 10;
+/** On a terminal of 120 columns a row fits, mostly. */
+const VALUE_WIDTH = 48;
+const HEADERS_WIDTH = 24;
+const KEY_WIDTH = 16;
+
+const NOTES = `Nothing is leased, and nothing changes: records may be handed out while they are looked at. Shown are
+those that are not settled: "ready", "leased", "delayed" (due at), and "dead" (with the reason), one
+partition after the other. Long values are cut in the table; JSON has all, and bytes that are not UTF-8
+as {"base64": "..."}. ${QUEUE_NOTE}`;
+
+export const queuePeekVerb: Verb<QueuePeekOptions> = {
+  name: 'queue peek',
+  summary: 'look at the first records, without leasing them',
+  description: 'Show the first records of a queue that are not settled, without leasing them.',
+  argument: STORE_ARGUMENT,
+  moreArguments: [QUEUE_ARGUMENT],
+  options: [
+    SHARE_GROUP_OPTION,
+    new Option('-n, --limit <count>', 'how many to show')
+      .argParser(parseCount)
+      .default(LIMIT_DEFAULT),
+    new Option(
+      '--state <state>',
+      `only those in this state; repeat it for more: ${BROWSED_STATES.join(', ')}`,
+    ).argParser(parseState),
+    new Option('--partition <number>', 'of this one (default: all, one after the other)').argParser(
+      parseCount,
+    ),
+    JSON_OPTION,
+    NDJSON_OPTION,
+  ],
+  help: {
+    notes: NOTES,
+    besideWriter: ASKS_OWNER,
+    exitCodes: {
+      0: 'Done; also when there is none.',
+      1: true,
+      2: true,
+      3: true,
+      4: true,
+      130: true,
+    },
+    files: STORE_WRITER_FILES,
+    seeAlso: ['queue stats', 'queue leases', 'queue redrive', 'cat'],
+    examples: [
+      { command: 'varve queue peek ./store email', does: 'the first ten' },
+      {
+        command: 'varve queue peek ./store email --state dead -n 1000 --ndjson | jq .lastError',
+        does: 'why records died',
+      },
+      {
+        command: 'varve queue peek ./store email --state delayed',
+        does: 'what waits for another try',
+      },
+    ],
+  },
+  run,
+};
+
+async function run(
+  context: CommandContext,
+  path: string,
+  options: QueuePeekOptions,
+  [name = '']: readonly string[],
+): Promise<ExitCode> {
+  const { state: states = BROWSED_STATES, partition = null, limit } = options;
+  const { found, records } = await consultStore(context, path, async (desk) => {
+    const queue = await findQueue(desk, path, name, options);
+    const args = { ...refOf(queue), states, partition, limit };
+    return { found: queue, records: await desk.ask(peekRecords, args) };
+  });
+  const { output } = context;
+  if (options.json === true) {
+    const document = { path, ...refOf(found), records: records.map(toJson) };
+    output.write(`${JSON.stringify(document)}\n`);
+  } else if (options.ndjson === true) {
+    for (const record of records) output.write(`${JSON.stringify(toJson(record))}\n`);
+  } else if (records.length === 0) context.note('no record');
+  else output.write(table(records));
+  return ExitCode.ok;
+}
+
+function parseState(text: string, before: readonly BrowsedState[] = []): readonly BrowsedState[] {
+  const state = BROWSED_STATES.find((one) => one === text);
+  if (state !== undefined) return [...before, state];
+  throw new InvalidArgumentError(`Expected one of ${BROWSED_STATES.join(', ')}.`);
+}
+
+/** As `--json` prints it; the keys are a documented contract. */
+function toJson({ key, value, headers, ...rest }: PeekedRecord) {
+  return {
+    ...rest,
+    key: key === null ? null : bytesToJson(bytesOf(key)),
+    headers: Object.fromEntries(
+      headers.map((header) => [header.name, bytesToJson(bytesOf(header.value))]),
+    ),
+    value: value === null ? null : bytesToJson(bytesOf(value)),
+  };
+}
+
+function bytesOf(base64: string): Buffer {
+  return Buffer.from(base64, 'base64');
+}
+
+function table(records: readonly PeekedRecord[]): string {
+  return formatTable(
+    [
+      { title: 'partition', align: 'right' },
+      { title: 'offset', align: 'right' },
+      { title: 'state' },
+      { title: 'attempts', align: 'right' },
+      { title: 'failures', align: 'right' },
+      { title: 'key' },
+      { title: 'headers' },
+      { title: 'value' },
+    ],
+    records.map((record) => [
+      String(record.partition),
+      formatCount(record.offset),
+      stateCell(record),
+      formatCount(record.attempts),
+      formatCount(record.failures),
+      textCell(record.key, KEY_WIDTH),
+      shorten(record.headers.map(headerText).join(' '), HEADERS_WIDTH),
+      record.value === null ? '(none)' : textCell(record.value, VALUE_WIDTH),
+    ]),
+  );
+}
+
+function stateCell({ state, dueMs, reason }: PeekedRecord): string {
+  if (dueMs !== null) return `${state} until ${formatTime(dueMs)}`;
+  return reason === null ? state : `${state}: ${reason}`;
+}
+
+function headerText({ name, value }: PeekedRecord['headers'][number]): string {
+  return `${name}=${bytesOf(value).toString('utf8')}`;
+}
+
+function textCell(base64: string | null, width: number): string {
+  return base64 === null ? '' : shorten(bytesOf(base64).toString('utf8'), width);
+}

@@ -1,0 +1,81 @@
+/** A store for long work: its owner, or the store itself, from the beginning of the work to its end. */
+import { listTopics } from '../src/store/control-verbs.ts';
+import type { CommandContext } from './command.ts';
+import {
+  ATTEMPT_COUNT_MAX,
+  lockedBy,
+  NoOwnerError,
+  openToChange,
+  OwnDesk,
+  OwnerDesk,
+  type StoreWork,
+} from './store-desk.ts';
+
+/** npx and `timeout` pass on the signal that the process gets anyway. */
+const SAME_SIGNAL_MS = 500;
+
+/**
+ * As `changeStore`, but Ctrl-C does not end what is asked of the owner: the work does, in its own time.
+ * Who began beside an owner does not take the lock when that one goes: it may be started again.
+ *
+ * @throws CommandError (exit code 5) when a process has the store open and does not listen
+ */
+export async function workAtStore<T>(
+  context: CommandContext,
+  path: string,
+  work: StoreWork<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    context.signal.throwIfAborted();
+    const store = await openToChange(path);
+    if (!(store instanceof Error)) {
+      try {
+        return await work(new OwnDesk(store));
+      } finally {
+        await store.close();
+      }
+    }
+    if (await hasOwner(path, context.signal)) {
+      return work(new OwnerDesk(path, new AbortController().signal));
+    }
+    if (attempt === ATTEMPT_COUNT_MAX) throw lockedBy(store);
+  }
+}
+
+async function hasOwner(path: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await new OwnerDesk(path, signal).ask(listTopics, {});
+    return true;
+  } catch (error) {
+    if (error instanceof NoOwnerError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Calls `onSignal` for each SIGINT and SIGTERM after the one that aborted `signal`.
+ *
+ * @param onSignal  with how many there were since
+ * @returns ends that
+ */
+export function furtherSignals(signal: AbortSignal, onSignal: (count: number) => void): () => void {
+  let firstMs = 0;
+  let count = 0;
+  const hear = (): void => {
+    if (performance.now() - firstMs < SAME_SIGNAL_MS) return;
+    count++;
+    onSignal(count);
+  };
+  const begin = (): void => {
+    firstMs = performance.now();
+    process.on('SIGINT', hear);
+    process.on('SIGTERM', hear);
+  };
+  signal.addEventListener('abort', begin, { once: true });
+  if (signal.aborted) begin();
+  return () => {
+    signal.removeEventListener('abort', begin);
+    process.off('SIGINT', hear);
+    process.off('SIGTERM', hear);
+  };
+}
