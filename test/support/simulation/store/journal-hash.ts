@@ -13,8 +13,13 @@ import { ENTRY_TYPES, REDUCERS } from '../../../../src/store/store-state.ts';
 import type { FaultyFileSystem } from '../../faulty-file-system.ts';
 import { STORE_PATH } from '../../store-fixture.ts';
 
-/** Null when the journal has let go of its first entries. Entries that do not fit change nothing. */
+/** Null when the journal has let go of its first entries. */
 export async function hashOfEntries(fileSystem: FaultyFileSystem): Promise<string | null> {
+  return (await foldOfEntries(fileSystem))?.hash() ?? null;
+}
+
+/** Null when the journal has let go of its first entries. Entries that do not fit change nothing. */
+export async function foldOfEntries(fileSystem: FaultyFileSystem): Promise<Fold | null> {
   const path = join(STORE_PATH, JOURNAL_DIRECTORY);
   const clock = new ManualClock();
   const log = await openLog(path, { fileSystem, clock, codec: bytes, readOnly: true });
@@ -30,7 +35,7 @@ export async function hashOfEntries(fileSystem: FaultyFileSystem): Promise<strin
       const all = commit?.entries.map((encoded) => registry.decode(encoded)) ?? [entry];
       for (const one of all) fold.apply(one, offset);
     }
-    return fold.hash();
+    return fold;
   } finally {
     await log.close();
   }

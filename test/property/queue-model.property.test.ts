@@ -1,0 +1,106 @@
+/**
+ * Share groups against plain objects: what is handed out, what becomes of it, and what is left of it
+ * when the process or the power is gone. After every command all figures, the state that the journal
+ * adds up to, and the dead letters are what the model says.
+ */
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import {
+  acquireCommand,
+  releaseCommand,
+  send,
+  sendCommand,
+  settleCommands,
+} from '../support/queue-model/lease-commands.ts';
+import {
+  advanceCommand,
+  crashCommand,
+  killCommand,
+  lifeCommands,
+  resumeCommand,
+} from '../support/queue-model/life-commands.ts';
+import { raceCommand } from '../support/queue-model/race-command.ts';
+import { count, tally, type QueueCommand } from '../support/queue-model/queue-command.ts';
+import { QueueWorld } from '../support/queue-model/queue-world.ts';
+import { asyncPropertyOptions } from '../support/property.ts';
+import { StoreDisk } from '../support/store-disk.ts';
+
+/** What leads to the rare things comes more often. */
+const commands = [
+  ...times(3, sendCommand),
+  ...times(10, acquireCommand),
+  ...times(6, releaseCommand),
+  ...times(2, killCommand),
+  ...times(2, crashCommand),
+  ...times(4, advanceCommand),
+  ...times(4, resumeCommand),
+  ...times(3, raceCommand),
+  ...settleCommands,
+  ...settleCommands,
+  ...settleCommands,
+  ...lifeCommands,
+];
+
+/** How often things happened, at least, in fifty examples. */
+const EXPECTED = {
+  acquired: 200,
+  again: 80,
+  doubtful: 15,
+  suspect: 10,
+  caught: 8,
+  'dead: crash': 4,
+  'dead: failures': 1,
+  'dead: rejected': 1,
+  'dead: lease-expired': 1,
+  'kill with leases': 30,
+  cut: 3,
+  expired: 5,
+  stalled: 1,
+  stale: 1,
+  ack: 1,
+  ackAll: 1,
+  release: 5,
+  giveBack: 1,
+  renew: 1,
+  closed: 3,
+  reopened: 3,
+  cancelled: 1,
+  purged: 10,
+  undone: 1,
+  'race: kill': 3,
+  'race: cut': 3,
+  'ack in time': 1,
+  'ack in vain': 1,
+  'release in time': 1,
+  'release in vain': 1,
+  'reject in time': 1,
+  'reject in vain': 1,
+  'giveBack in time': 1,
+  'giveBack in vain': 1,
+  'handed out': 1,
+};
+
+function times(length: number, arbitrary: fc.Arbitrary<QueueCommand>) {
+  return Array.from({ length }, () => arbitrary);
+}
+
+test('a queue hands out and gives up what its model does, through closes, kills and power cuts', async () => {
+  tally.clear();
+  const { numRuns = 0, ...options } = asyncPropertyOptions<[Iterable<QueueCommand>]>();
+  await fc.assert(
+    fc.asyncProperty(fc.commands(commands, { maxCommands: 60, size: 'max' }), async (chosen) => {
+      const world = await QueueWorld.make(await StoreDisk.make());
+      for (const partition of [0, 1]) await send(world, partition, 3);
+      await fc.asyncModelRun(() => ({ model: {}, real: world }), chosen);
+      await world.close();
+      for (const { data } of Object.values(world.groups)) {
+        for (const { reason } of data.deaths) count(`dead: ${reason}`);
+      }
+    }),
+    { ...options, numRuns: Math.ceil(numRuns / 2) },
+  );
+  for (const [name, least] of Object.entries(EXPECTED)) {
+    expect(tally.get(name) ?? 0, name).toBeGreaterThanOrEqual(least);
+  }
+});

@@ -1,0 +1,278 @@
+/** A share group as plain objects: one for each record, and nothing clever. */
+import { present } from '../../../src/core/assert.ts';
+import type { DeathReason } from '../../../src/queue/share-entries.ts';
+import type { ShareSettings } from '../../../src/queue/share-settings.ts';
+import { emptyTally, type Tally } from '../../../src/queue/share-partition.ts';
+
+/** Of a record that was acquired before, `ready` and `delayed`; of one that was not, `unread`. */
+export type ItemState = 'unread' | 'ready' | 'delayed' | 'leased' | 'dead' | 'settled';
+
+export interface Item {
+  state: ItemState;
+  attempts: number;
+  failures: number;
+  expiries: number;
+  crashes: number;
+  /** Wall time; kept until it is acquired again. */
+  dueMs: number;
+  firstError: string;
+  lastError: string;
+}
+
+export interface DeathCase {
+  readonly partition: number;
+  readonly offset: number;
+  readonly reason: DeathReason;
+  readonly item: Item;
+}
+
+/** What a clone has to hold. */
+export interface GroupData {
+  readonly partitions: Item[][];
+  readonly tallies: Tally[];
+  /** By partition, what the last purge settled, by offset. */
+  shelves: Map<number, Item>[];
+  readonly deaths: DeathCase[];
+  settings: ShareSettings;
+  isPaused: boolean;
+}
+
+export interface Place {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** Crashes from which on a record is tried alone. */
+export const SUSPECT = 3;
+
+export class GroupModel {
+  data: GroupData;
+  /** Whether it is used in this process. */
+  isLive = false;
+
+  constructor(settings: ShareSettings, partitionCount: number) {
+    const each = <T>(make: () => T) => Array.from({ length: partitionCount }, make);
+    this.data = {
+      partitions: each(() => []),
+      tallies: each(emptyTally),
+      shelves: each(() => new Map()),
+      deaths: [],
+      settings,
+      isPaused: false,
+    };
+  }
+
+  /** Only what stays without the process. */
+  copyData(): GroupData {
+    return structuredClone(this.data);
+  }
+
+  arrived(partition: number): void {
+    this.items(partition).push({ ...NEW_ITEM });
+  }
+
+  items(partition: number): Item[] {
+    return present(this.data.partitions[partition], 'a partition');
+  }
+
+  item({ partition, offset }: Place): Item {
+    return present(this.items(partition)[offset], 'a record');
+  }
+
+  /** Offsets in these states, ascending. */
+  offsetsIn(partition: number, ...states: ItemState[]): number[] {
+    return this.items(partition).flatMap((item, at) => (states.includes(item.state) ? [at] : []));
+  }
+
+  places(...states: ItemState[]): Place[] {
+    return this.data.partitions.flatMap((_, partition) =>
+      this.offsetsIn(partition, ...states).map((offset) => ({ partition, offset })),
+    );
+  }
+
+  /** What an acquire must take next from a partition, of what is at or behind `from`. */
+  next(partition: number, from: number, isAllowed: (crashes: number) => boolean): number | null {
+    const items = this.items(partition);
+    const ready = this.offsetsIn(partition, 'ready').filter((at) => at >= from);
+    const [again] = ready.filter((at) => isAllowed(present(items[at], 'a record').crashes));
+    const [unread] = this.offsetsIn(partition, 'unread').filter((at) => at >= from);
+    return again ?? unread ?? null;
+  }
+
+  acquire(place: Place): Item {
+    const item = this.item(place);
+    Object.assign(item, { state: 'leased', dueMs: 0, attempts: item.attempts + 1 });
+    return item;
+  }
+
+  ack(place: Place): void {
+    this.#settle(place);
+    this.tally(place.partition).acked++;
+  }
+
+  giveBack(place: Place): void {
+    this.item(place).attempts--;
+    this.#back(place, 0, 0);
+  }
+
+  expire(place: Place): void {
+    const item = this.item(place);
+    const { expiriesMax } = this.data.settings;
+    item.expiries++;
+    if (expiriesMax !== null && item.expiries >= expiriesMax) this.die(place, 'lease-expired');
+    else this.#back(place, 0, 0);
+  }
+
+  release(place: Place, how: { failed: boolean; dueMs: number; nowMs: number; error: string }) {
+    const item = this.item(place);
+    const { failuresMax } = this.data.settings;
+    this.#note(item, how.error);
+    if (how.failed) item.failures++;
+    if (how.failed && failuresMax !== null && item.failures >= failuresMax) {
+      this.die(place, 'failures');
+    } else this.#back(place, how.dueMs, how.nowMs);
+  }
+
+  reject(place: Place, error: string): void {
+    this.#note(this.item(place), error);
+    this.die(place, 'rejected');
+  }
+
+  die(place: Place, reason: DeathReason): void {
+    const item = this.item(place);
+    const { partition, offset } = place;
+    this.data.deaths.push({ partition, offset, reason, item: { ...item } });
+    item.state = this.data.settings.deadLetter === null ? 'dead' : 'settled';
+    this.tally(place.partition)[reason]++;
+  }
+
+  /** The process is gone, with all leases; the next one takes over. */
+  crash(): void {
+    const leased = this.places('leased');
+    const suspects = leased.filter((place) => this.item(place).crashes >= SUSPECT);
+    for (const place of leased) {
+      const item = this.item(place);
+      if (suspects.length === 1 && item.crashes >= SUSPECT) item.failures++;
+      item.crashes++;
+      this.#back(place, 0, 0);
+    }
+  }
+
+  /** What was read from the journal: when delays end is nothing that it says. */
+  restarted(): void {
+    this.isLive = false;
+    for (const place of this.places('ready', 'delayed')) {
+      const item = this.item(place);
+      item.state = item.dueMs > 0 ? 'delayed' : 'ready';
+    }
+  }
+
+  /** Used for the first time in this process. */
+  open(nowMs: number, startOffsets: readonly number[]): void {
+    if (this.isLive) return;
+    this.isLive = true;
+    for (const [partition, startOffset] of startOffsets.entries())
+      this.trim(partition, startOffset);
+    for (const place of this.places('ready', 'delayed')) {
+      this.#back(place, this.item(place).dueMs, nowMs);
+    }
+  }
+
+  /** Delays that are over by now. */
+  endDelays(nowMs: number): void {
+    if (!this.isLive) return;
+    for (const place of this.places('delayed')) {
+      const { dueMs } = this.item(place);
+      if (dueMs <= nowMs) this.#back(place, dueMs, nowMs);
+    }
+  }
+
+  cancel(place: Place): boolean {
+    const item = this.items(place.partition)[place.offset];
+    if (item === undefined || item.state === 'leased' || item.state === 'settled') return false;
+    this.#settle(place);
+    this.tally(place.partition).cancelled++;
+    return true;
+  }
+
+  purge(): number {
+    this.data.shelves = this.data.partitions.map(() => new Map());
+    for (const place of this.places('unread', 'ready', 'delayed')) {
+      this.data.shelves[place.partition]?.set(place.offset, { ...this.item(place) });
+      this.#settle(place);
+      this.tally(place.partition).purged++;
+    }
+    return this.shelvedCount;
+  }
+
+  get shelvedCount(): number {
+    return this.data.shelves.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  undoPurge(nowMs: number, startOffsets: readonly number[]): number {
+    for (const [partition, startOffset] of startOffsets.entries()) {
+      const shelved = [...(this.data.shelves[partition]?.keys() ?? [])];
+      if (shelved.some((offset) => offset < startOffset)) this.trim(partition, startOffset);
+    }
+    const count = this.shelvedCount;
+    for (const [partition, shelf] of this.data.shelves.entries()) {
+      this.tally(partition).purged -= shelf.size;
+      for (const [offset, item] of shelf) {
+        this.items(partition)[offset] = item;
+        if (item.state !== 'unread') this.#back({ partition, offset }, item.dueMs, nowMs);
+      }
+      shelf.clear();
+    }
+    return count;
+  }
+
+  /** Records below `startOffset` were deleted, and the group has come past them. */
+  trim(partition: number, startOffset: number): void {
+    const gone = this.items(partition).entries();
+    for (const [offset, { state }] of gone) {
+      if (offset >= startOffset || state === 'leased' || state === 'settled') continue;
+      if (state !== 'dead') this.tally(partition).trimmed++;
+      this.#settle({ partition, offset });
+    }
+    const shelf = this.data.shelves[partition] ?? new Map<number, Item>();
+    for (const offset of shelf.keys()) if (offset < startOffset) shelf.delete(offset);
+  }
+
+  tally(partition: number): Tally {
+    return present(this.data.tallies[partition], 'a partition');
+  }
+
+  /** Nobody has it leased any more. */
+  #back(place: Place, dueMs: number, nowMs: number): void {
+    const item = this.item(place);
+    item.dueMs = dueMs;
+    item.state = dueMs > nowMs ? 'delayed' : 'ready';
+    const { failuresMax, expiriesMax } = this.data.settings;
+    if (failuresMax !== null && item.failures >= failuresMax) {
+      this.die(place, item.crashes > SUSPECT ? 'crash' : 'failures');
+    } else if (expiriesMax !== null && item.expiries >= expiriesMax) {
+      this.die(place, 'lease-expired');
+    }
+  }
+
+  #settle(place: Place): void {
+    this.item(place).state = 'settled';
+  }
+
+  #note(item: Item, error: string): void {
+    if (error === '') return;
+    if (item.firstError === '') item.firstError = error;
+    item.lastError = error;
+  }
+}
+
+export const NEW_ITEM: Item = {
+  state: 'unread',
+  attempts: 0,
+  failures: 0,
+  expiries: 0,
+  crashes: 0,
+  dueMs: 0,
+  firstError: '',
+  lastError: '',
+};

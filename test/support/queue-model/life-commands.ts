@@ -1,0 +1,170 @@
+/** Commands on time, on groups as a whole, and on the process. */
+import { deepStrictEqual } from 'node:assert/strict';
+
+import * as fc from 'fast-check';
+
+import { groupOf, LEASE_MS } from './consumers.ts';
+import { command, count, type QueueCommand } from './queue-command.ts';
+import { acquire, any, anyConsumer, anyPartition } from './lease-commands.ts';
+import type { QueueWorld } from './queue-world.ts';
+
+/** Delays are looked at so often, at least. */
+const POLL_MS = 1200;
+/** How much of a stall may count against a lease. */
+const TICK_MS = 50;
+
+function advance(world: QueueWorld, ms: number): void {
+  world.disk.clock.advance(ms);
+  count('expired', world.passed(ms, ms));
+}
+
+/** Everything may be late, and no lease ends for it. */
+function stall(world: QueueWorld, ms: number): void {
+  const { clock } = world.disk;
+  clock.stall(ms);
+  world.passed(0, TICK_MS);
+  count('stalled', world.held.length);
+}
+
+function jump(world: QueueWorld, ms: number): void {
+  const { clock } = world.disk;
+  clock.jumpTo(clock.now() + ms);
+  advance(world, POLL_MS);
+}
+
+async function cancel(world: QueueWorld, at: number, partition: number, odds: number) {
+  const name = groupOf(at);
+  const length = world.records[partition]?.length ?? 0;
+  const place = { partition, offset: odds % (length + 1) };
+  const found = await world.consumer(at).cancel(place);
+  world.openModel(name);
+  await world.noteTrims();
+  deepStrictEqual(found, world.groups[name].cancel(place));
+  if (found) world.noteSynced();
+  if (found) count('cancelled');
+}
+
+async function purge(world: QueueWorld, at: number): Promise<void> {
+  const name = groupOf(at);
+  const found = await world.consumer(at).purge();
+  world.openModel(name);
+  deepStrictEqual(found, world.groups[name].purge());
+  count('purged', found);
+  world.noteSynced();
+}
+
+async function undoPurge(world: QueueWorld, at: number): Promise<void> {
+  const name = groupOf(at);
+  const found = await world.consumer(at).undoPurge();
+  world.openModel(name);
+  deepStrictEqual(found, world.groups[name].undoPurge(world.nowMs, world.startOffsets));
+  count('undone', found);
+  if (found > 0) world.noteSynced();
+}
+
+async function setPaused(world: QueueWorld, at: number, isPaused: boolean): Promise<void> {
+  const { data } = world.groups[groupOf(at)];
+  const consumer = world.consumer(at);
+  await (isPaused ? consumer.pause() : consumer.resume());
+  if (data.isPaused === isPaused) return;
+  data.isPaused = isPaused;
+  count(isPaused ? 'paused' : 'resumed');
+  world.noteSynced();
+}
+
+/** Never past a record that somebody has tried; the next process finds that it came past others. */
+async function deleteBefore(world: QueueWorld, partition: number, odds: number): Promise<void> {
+  const tried = Object.values(world.groups).flatMap((group) =>
+    group.offsetsIn(partition, 'ready', 'delayed', 'leased'),
+  );
+  const length = world.records[partition]?.length ?? 0;
+  const start = world.startOffset(partition);
+  const offset = Math.min(length, start + (odds % 5), ...tried);
+  if (offset <= start) return;
+  await world.queue.topic.deleteBefore({ partition, offset });
+  world.startOffsets[partition] = offset;
+  count('deleted');
+  await reopen(world);
+}
+
+async function reopen(world: QueueWorld): Promise<void> {
+  await world.close();
+  world.noteSynced();
+  await world.open();
+  count('reopened');
+}
+
+async function restart(world: QueueWorld, how: 'kill' | 'cut'): Promise<void> {
+  const leased = world.held.length;
+  if (how === 'kill') world.kill();
+  else count('lost', await world.cutPower());
+  const suspects = Object.values(world.groups).map(
+    (group) => group.places('leased').filter((place) => group.item(place).crashes >= 3).length,
+  );
+  count('caught', suspects.filter((each) => each === 1).length);
+  await world.open();
+  world.noteSynced(); // Leases that were taken over are synced, or there are none.
+  count(how);
+  if (leased > 0) count(`${how} with leases`);
+}
+
+export const lifeCommands: fc.Arbitrary<QueueCommand>[] = [
+  fc.constantFrom(600, 3000).map((ms) => command(`stall ${ms}`, async (world) => stall(world, ms))),
+  fc
+    .constantFrom(-3_600_000, -2000, 2000, 3_600_000)
+    .map((ms) => command(`jump ${ms}`, async (world) => jump(world, ms))),
+  fc
+    .tuple(anyConsumer, anyPartition, any)
+    .map(([at, partition, odds]) =>
+      command(`cancel ${at} ${partition} ${odds}`, (world) => cancel(world, at, partition, odds)),
+    ),
+  anyConsumer.map((at) => command(`purge ${at}`, (world) => purge(world, at))),
+  anyConsumer.map((at) =>
+    command(`purge and undo ${at}`, async (world) => {
+      await purge(world, at);
+      await undoPurge(world, at);
+    }),
+  ),
+  anyConsumer.map((at) => command(`undoPurge ${at}`, (world) => undoPurge(world, at))),
+  anyConsumer.map((at) => command(`pause ${at}`, (world) => setPaused(world, at, true))),
+  fc
+    .tuple(anyPartition, any)
+    .map(([partition, odds]) =>
+      command(`deleteBefore ${partition} ${odds}`, (world) => deleteBefore(world, partition, odds)),
+    ),
+  fc.constant(
+    command('close a consumer', async (world) => {
+      if ((await world.closeConsumer(1)) > 0) world.noteSynced();
+      await world.openConsumer(1);
+      count('closed');
+    }),
+  ),
+  fc.constant(command('reopen', reopen)),
+  fc.constant(command('cut the power', (world) => restart(world, 'cut'))),
+];
+
+export const killCommand: fc.Arbitrary<QueueCommand> = fc.constant(
+  command('kill', (world) => restart(world, 'kill')),
+);
+
+export const resumeCommand: fc.Arbitrary<QueueCommand> = anyConsumer.map((at) =>
+  command(`resume ${at}`, (world) => setPaused(world, at, false)),
+);
+
+/** What kills whoever has it, and its neighbours. */
+export const crashCommand: fc.Arbitrary<QueueCommand> = fc
+  .tuple(anyConsumer, fc.integer({ min: 1, max: 3 }), fc.integer({ min: 2, max: 5 }))
+  .map(([at, max, times]) =>
+    command(`crash with ${max} of ${at} ${times} times`, async (world) => {
+      for (let left = times; left > 0; left--) {
+        await acquire(world, at, max, LEASE_MS);
+        await world.compare();
+        await restart(world, 'kill');
+        await world.compare();
+      }
+    }),
+  );
+
+export const advanceCommand: fc.Arbitrary<QueueCommand> = fc
+  .constantFrom(200, 400, 1000, 2000, 70_000)
+  .map((ms) => command(`advance ${ms}`, async (world) => advance(world, ms)));

@@ -1,0 +1,180 @@
+/** Where dead records go, what is said of them, and what somebody may have said of them before. */
+import { describe, expect, test } from 'vitest';
+
+import { utf8 } from '../../../src/codec/codec.ts';
+import { present } from '../../../src/core/assert.ts';
+import {
+  DEATH_HEADERS,
+  HISTORY_HEADER,
+  historyOf,
+  isCycle,
+  withDeath,
+  type Death,
+  type DeathHop,
+} from '../../../src/queue/dead-letter.ts';
+import type { Queue } from '../../../src/queue/queue.ts';
+import { StoreBench } from '../../support/store-fixture.ts';
+
+const DEATH: Death = {
+  topic: 'q',
+  group: 'queue',
+  partition: 1,
+  offset: 7,
+  reason: 'failures',
+  attempts: 3,
+  failures: 2,
+  expiries: 0,
+  crashes: 0,
+  trouble: null,
+  timeMs: 100,
+};
+
+function historyIn(text: string): readonly DeathHop[] {
+  return historyOf(new Map([[HISTORY_HEADER, Buffer.from(text)]]));
+}
+
+/** Rejects or fails the next record. */
+async function kill(queue: Queue<string>, how: 'reject' | 'fail'): Promise<void> {
+  const [delivery] = await queue.acquire();
+  const dying = present(delivery, 'a record');
+  if (how === 'reject') await dying.reject('no use');
+  else await dying.release({ failed: true, error: 'broke' });
+}
+
+function textsOf(headers: ReadonlyMap<string, Uint8Array>): Record<string, string> {
+  return Object.fromEntries(
+    [...headers].map(([name, text]) => [name, Buffer.from(text).toString()]),
+  );
+}
+
+async function pair(back: { deadLetter?: string } = {}) {
+  const store = await new StoreBench().open();
+  const queue = await store.queue('q', { codec: utf8, failuresMax: 1, deadLetter: 'd' });
+  const dead = await store.queue('d', { codec: utf8, failuresMax: 1, ...back });
+  return { store, queue, dead };
+}
+
+describe('a history of deaths', () => {
+  test('has one entry for each place and reason, the newest death first', () => {
+    let history = withDeath([], DEATH);
+    history = withDeath(history, { ...DEATH, topic: 'd', timeMs: 200 });
+    history = withDeath(history, { ...DEATH, partition: 0, offset: 9, timeMs: 300 });
+    history = withDeath(history, { ...DEATH, reason: 'rejected', timeMs: 400 });
+    expect(history.map(({ topic, reason, count }) => [topic, reason, count])).toEqual([
+      ['q', 'rejected', 1],
+      ['q', 'failures', 2],
+      ['d', 'failures', 1],
+    ]);
+    expect(history[1]).toMatchObject({ partition: 1, offset: 7, firstMs: 100, lastMs: 300 });
+  });
+
+  test('is bounded', () => {
+    let history: readonly DeathHop[] = [];
+    for (let at = 0; at < 100; at++) history = withDeath(history, { ...DEATH, topic: `t${at}` });
+    expect(history).toHaveLength(32);
+    expect(history[0]?.topic).toBe('t99');
+  });
+
+  test.each([
+    ['no JSON', '{'],
+    ['no list', '{"topic":"q"}'],
+    ['null', 'null'],
+    ['no text at all', ''],
+    ['entries of another kind', '[1,null,"x",[],{"topic":"q"}]'],
+    ['counts that are no numbers', '[{"topic":"q","group":"g","reason":"failures","count":"1"}]'],
+  ])('is none in a header of somebody else: %s', (_name, text) => {
+    expect(historyIn(text)).toEqual([]);
+  });
+
+  test('goes round where nobody rejected it on the way', () => {
+    const there = withDeath([], DEATH);
+    const back = withDeath(there, { ...DEATH, topic: 'd' });
+    expect([isCycle(back, 'q'), isCycle(back, 'd'), isCycle(back, 'e')]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(isCycle(withDeath(there, { ...DEATH, topic: 'd', reason: 'rejected' }), 'q')).toBe(
+      false,
+    );
+    // Of long ago, and it came round since.
+    const old = withDeath(withDeath([], { ...DEATH, topic: 'e', reason: 'rejected' }), DEATH);
+    expect(isCycle(old, 'q')).toBe(true);
+  });
+});
+
+describe('a dead letter', () => {
+  test('keeps what the record was, and tells of each hop', async () => {
+    const { store, queue, dead } = await pair({ deadLetter: 'end' });
+    await queue.send('a', { key: 'k', headers: { own: 'mine' }, createTimeMs: 5 });
+    await kill(queue, 'fail');
+    await kill(dead, 'reject');
+    const end = await store.queue('end', { codec: utf8 });
+    const [letter] = await end.acquire();
+    expect(letter).toMatchObject({ value: 'a', key: 'k', createTimeMs: 5 });
+    const texts = textsOf(present(letter, 'a letter').headers);
+    expect(texts).toMatchObject({
+      own: 'mine',
+      [DEATH_HEADERS.topic]: 'd',
+      [DEATH_HEADERS.reason]: 'rejected',
+      [DEATH_HEADERS.lastError]: 'no use',
+    });
+    const history = historyIn(present(texts[HISTORY_HEADER], 'a history'));
+    expect(history.map(({ topic, reason }) => [topic, reason])).toEqual([
+      ['d', 'rejected'],
+      ['q', 'failures'],
+    ]);
+    await store.close();
+  });
+
+  test('that would go round stays where it died', async () => {
+    const { store, queue, dead } = await pair({ deadLetter: 'q' });
+    await queue.send('a');
+    await kill(queue, 'fail');
+    await kill(dead, 'fail');
+    expect(await dead.stats()).toMatchObject({ deadCount: 1, settled: { failures: 1 } });
+    expect(await queue.acquire()).toEqual([]);
+    await store.close();
+  });
+
+  test('goes back when it was rejected', async () => {
+    const { store, queue, dead } = await pair({ deadLetter: 'q' });
+    await queue.send('a');
+    await kill(queue, 'fail');
+    await kill(dead, 'reject');
+    expect(await dead.stats()).toMatchObject({ deadCount: 0 });
+    expect(await queue.acquire()).toMatchObject([{ value: 'a', offset: 1, attempt: 1 }]);
+    await store.close();
+  });
+
+  test('says nothing of what its sender forged', async () => {
+    const { store, queue, dead } = await pair();
+    const headers = {
+      [DEATH_HEADERS.reason]: 'crash',
+      [DEATH_HEADERS.firstError]: 'forged',
+      [HISTORY_HEADER]: '[{"topic":"q"}]',
+      'varve-other': 'forged',
+    };
+    await queue.send('a', { headers });
+    await kill(queue, 'reject');
+    const [letter] = await dead.acquire();
+    const texts = textsOf(present(letter, 'a letter').headers);
+    expect(texts[DEATH_HEADERS.reason]).toBe('rejected');
+    expect(texts[DEATH_HEADERS.firstError]).toBe('no use');
+    expect(texts).not.toHaveProperty('varve-other');
+    const history = historyIn(present(texts[HISTORY_HEADER], 'a history'));
+    expect(history.map(({ topic, count }) => [topic, count])).toEqual([['q', 1]]);
+    await store.close();
+  });
+
+  test('that has no room for its headers stays where it died, and so does nothing else', async () => {
+    const { store, queue, dead } = await pair();
+    await queue.send('full', { headers: { own: 'x'.repeat(65_400) } });
+    await queue.send('next');
+    const [full, next] = await queue.acquire({ max: 2 });
+    await Promise.all([full?.reject('no use'), next?.reject('no use')]);
+    expect(await queue.stats()).toMatchObject({ deadCount: 1, settled: { rejected: 2 } });
+    expect(await dead.acquire({ max: 2 })).toMatchObject([{ value: 'next' }]);
+    await store.close();
+  });
+});
