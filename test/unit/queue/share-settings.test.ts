@@ -1,0 +1,128 @@
+/** What share groups accept, and what of it is held against what is stored. */
+import { describe, expect, test } from 'vitest';
+
+import {
+  alteredShareSettings,
+  checkShareOptions,
+  newShareSettings,
+  shareConflict,
+  type ShareGroupOptions,
+} from '../../../src/queue/share-settings.ts';
+import { StoreBench } from '../../support/store-fixture.ts';
+
+const BAD: readonly [name: string, options: object, error: typeof TypeError | typeof RangeError][] =
+  [
+    ['a lease below 10 ms', { leaseMs: 9 }, RangeError],
+    ['a lease above 12 h', { leaseMs: 43_200_001 }, RangeError],
+    ['a lease of half a ms', { leaseMs: 10.5 }, RangeError],
+    ['a lease that is a text', { leaseMs: '1000' }, TypeError],
+    ['no lease at all', { leaseMs: null }, TypeError],
+    ['no failure allowed', { failuresMax: 0 }, RangeError],
+    ['too many failures', { failuresMax: 1001 }, RangeError],
+    ['no expiry allowed', { expiriesMax: 0 }, RangeError],
+    ['too many expiries', { expiriesMax: 251 }, RangeError],
+    ['nothing leased', { leasedMax: 0 }, RangeError],
+    ['too much leased', { leasedMax: 1_000_001 }, RangeError],
+    ['leased without a bound', { leasedMax: null }, TypeError],
+    ['nothing ahead', { prefetch: 0 }, RangeError],
+    ['dead letters without a name', { deadLetter: '' }, RangeError],
+    ['dead letters to a number', { deadLetter: 5 }, TypeError],
+    ['an unknown retention', { retention: 'acked' }, TypeError],
+    ['a start that is none', { from: 'middle' }, TypeError],
+    ['creation as a text', { create: 'yes' }, TypeError],
+    ['an unknown option', { failureMax: 5 }, TypeError],
+  ];
+
+/** As a caller without types would. */
+function check(options: object): ShareGroupOptions {
+  return checkShareOptions(options);
+}
+
+describe('options of a share group', () => {
+  test.each(BAD)('%s is refused', (_name, options, error) => {
+    expect(() => check(options)).toThrow(error);
+    expect(() => check(options)).toThrow(
+      expect.objectContaining({ code: 'ERR_VARVE_INVALID_ARGUMENT' }),
+    );
+  });
+
+  test('all bounds are allowed', () => {
+    const least = { leaseMs: 10, failuresMax: 1, expiriesMax: 1, leasedMax: 1, prefetch: 1 };
+    const most = { leaseMs: 43_200_000, failuresMax: 1000, expiriesMax: 250, leasedMax: 1_000_000 };
+    for (const options of [
+      least,
+      most,
+      { failuresMax: null, expiriesMax: null, deadLetter: null },
+    ]) {
+      expect(check(options)).toMatchObject(options);
+    }
+  });
+
+  test('what is left out comes from the defaults, those of a queue first', () => {
+    const given = { failuresMax: 7, deadLetter: undefined };
+    expect(newShareSettings(given, { retention: 'settled' })).toEqual({
+      leaseMs: 30_000,
+      failuresMax: 7,
+      expiriesMax: 20,
+      leasedMax: 2000,
+      deadLetter: null,
+      retention: 'settled',
+    });
+  });
+
+  test('only what was given is compared and changed', () => {
+    const stored = newShareSettings({}, {});
+    expect(shareConflict('g', stored, {})).toBeNull();
+    expect(shareConflict('g', stored, { failuresMax: 5, deadLetter: null })).toBeNull();
+    const conflict = shareConflict('g', stored, { failuresMax: null });
+    expect(conflict?.details).toMatchObject({
+      stored: 'failuresMax 5',
+      requested: 'failuresMax null',
+    });
+    expect(alteredShareSettings(stored, { failuresMax: null, leaseMs: undefined })).toEqual({
+      ...stored,
+      failuresMax: null,
+    });
+    expect(() => alteredShareSettings(stored, { leasedMax: 0 })).toThrow(RangeError);
+  });
+
+  test('each setting that differs from what is stored is a conflict, and changes nothing', async () => {
+    const store = await new StoreBench().open();
+    const queue = await store.queue('q', { failuresMax: 3 });
+    const others = [
+      { leaseMs: 1000 },
+      { failuresMax: 4 },
+      { expiriesMax: null },
+      { leasedMax: 5 },
+      { deadLetter: 'dead' },
+      { retention: 'keep' as const },
+    ];
+    for (const options of others) {
+      await expect(store.queue('q', options)).rejects.toMatchObject({
+        code: 'ERR_VARVE_CONFLICT',
+      });
+    }
+    expect(queue.settings).toMatchObject({ failuresMax: 3, leaseMs: 30_000, deadLetter: null });
+    await store.close();
+  });
+
+  test('a queue is not its own dead-letter queue', async () => {
+    const store = await new StoreBench().open();
+    await expect(store.queue('q', { deadLetter: 'q' })).rejects.toMatchObject({
+      code: 'ERR_VARVE_CONFLICT',
+    });
+    await store.close();
+  });
+
+  test('a group that is not there is not made with `create: false`', async () => {
+    const store = await new StoreBench().open();
+    const topic = await store.topic('t');
+    await expect(topic.shareGroup('g', { create: false })).rejects.toMatchObject({
+      code: 'ERR_VARVE_NOT_FOUND',
+    });
+    await expect(store.queue('other', { create: false })).rejects.toMatchObject({
+      code: 'ERR_VARVE_NOT_FOUND',
+    });
+    await store.close();
+  });
+});
