@@ -38,8 +38,8 @@ interface KnownTopic {
 const TOPICS_MAX = 5;
 const GROUP_NAMES = ['g', 'other', 'übrige'];
 
-/** As they come, most of them short. */
-export const histories = historiesWith({ lengthMax: 24, runFrom: 90 });
+/** Long enough for everything to happen in a thousand of them. */
+export const histories = historiesWith({ lengthMax: 24, runFrom: 90, size: 'max' });
 
 /** Long ones with many snapshot runs. */
 export const longHistories = historiesWith({ lengthMax: 40, runFrom: 80, size: 'max' });

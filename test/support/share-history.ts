@@ -86,7 +86,9 @@ export class ShareHistory {
     if (hasBegun === undefined) {
       return say(shareGroupCreated, { ...name, settings: shareSettingsOf(one, two), timeMs });
     }
-    const kind = hasBegun ? present(KINDS[one % KINDS.length], 'a kind') : 'started';
+    // Draws prefer small numbers; kinds must not.
+    const spread = (31 * one + 17 * two + 7 * timeMs) % KINDS.length;
+    const kind = hasBegun ? present(KINDS[spread], 'a kind') : 'started';
     if (kind === 'deleted') {
       this.#groups.delete(id);
       return say(shareGroupDeleted, name);
