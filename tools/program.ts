@@ -23,6 +23,7 @@ import { queueLeasesVerb } from './commands/queue-leases.ts';
 import { queueLsVerb } from './commands/queue-ls.ts';
 import { queuePauseVerb, queueResumeVerb } from './commands/queue-pause.ts';
 import { queuePurgeVerb } from './commands/queue-purge.ts';
+import { queueRedriveVerb } from './commands/queue-redrive.ts';
 import { queueSendVerb } from './commands/queue-send.ts';
 import { queueStatsVerb } from './commands/queue-stats.ts';
 import { queuePeekVerb } from './commands/queue-peek.ts';
@@ -167,6 +168,7 @@ function addQueueVerbs(program: Command, start: StartVerb): void {
   addVerb(program, queueLeasesVerb, start);
   addVerb(program, queueSendVerb, start);
   addVerb(program, queueWorkVerb, start);
+  addVerb(program, queueRedriveVerb, start);
   addVerb(program, queuePurgeVerb, start);
   addVerb(program, queuePauseVerb, start);
   addVerb(program, queueResumeVerb, start);

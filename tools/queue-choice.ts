@@ -28,7 +28,8 @@ export const SHARE_GROUP_OPTION = new Option(
 );
 
 /** What a help text says of both. */
-export const QUEUE_NOTE = `A queue is a topic with a share group of its own; --group names any other share group of a topic.`;
+export const QUEUE_NOTE = `A queue is a topic with a share group of its own; --group names any other share group of a
+topic.`;
 
 /** @throws CommandError (exit code 3) when there is no such queue or share group */
 export async function findQueue(

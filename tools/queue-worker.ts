@@ -78,7 +78,7 @@ export class QueueWorker {
   readonly #running = new Map<string, Running>();
   readonly #handling = new Set<Promise<void>>();
   #outbox: Ended[] = [];
-  #settling: Promise<void> | null = null;
+  #isSettling = false;
   #isStopping = false;
   #isRenewing = false;
   #failure: Error | null = null;
@@ -185,13 +185,12 @@ export class QueueWorker {
   }
 
   #begin(delivery: RemoteDelivery): void {
-    const handling = this.#handle(delivery);
-    this.#handling.add(handling);
-    void handling.then(() => {
+    const handling = this.#handle(delivery).finally(() => {
       this.#handling.delete(handling);
       this.#busyMs = performance.now();
       this.#wake();
     });
+    this.#handling.add(handling);
   }
 
   async #handle(delivery: RemoteDelivery): Promise<void> {
@@ -222,7 +221,7 @@ export class QueueWorker {
     const [result, settlement] = this.#settlementOf(delivery, end);
     const isLost = await new Promise<boolean>((tell) => {
       this.#outbox.push({ settlement, tell });
-      this.#settling ??= this.#sendSettlements();
+      void this.#sendSettlements();
     });
     return isLost ? 'lost' : result;
   }
@@ -243,13 +242,15 @@ export class QueueWorker {
 
   /** One question at a time: what ends meanwhile shares the next one. Never rejects. */
   async #sendSettlements(): Promise<void> {
+    if (this.#isSettling) return;
+    this.#isSettling = true;
     while (this.#outbox.length > 0) {
       const ended = this.#outbox;
       this.#outbox = [];
       const lost = await this.#askToSettle(ended.map(({ settlement }) => settlement));
       for (const { settlement, tell } of ended) tell(lost.has(settlement.token));
     }
-    this.#settling = null;
+    this.#isSettling = false;
   }
 
   async #askToSettle(settlements: readonly RemoteSettlement[]): Promise<ReadonlySet<string>> {

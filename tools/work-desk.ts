@@ -8,7 +8,7 @@ import {
   openToChange,
   OwnDesk,
   OwnerDesk,
-  type StoreWork,
+  type StoreDesk,
 } from './store-desk.ts';
 
 /** npx and `timeout` pass on the signal that the process gets anyway. */
@@ -18,25 +18,29 @@ const SAME_SIGNAL_MS = 500;
  * As `changeStore`, but Ctrl-C does not end what is asked of the owner: the work does, in its own time.
  * Who began beside an owner does not take the lock when that one goes: it may be started again.
  *
+ * @param work  may call `giveUp`, which ends what is asked of the owner
  * @throws CommandError (exit code 5) when a process has the store open and does not listen
  */
 export async function workAtStore<T>(
   context: CommandContext,
   path: string,
-  work: StoreWork<T>,
+  work: (desk: StoreDesk, giveUp: () => void) => Promise<T>,
 ): Promise<T> {
+  const { signal } = context;
+  const patience = new AbortController();
+  const giveUp = (): void => patience.abort(signal.reason);
   for (let attempt = 1; ; attempt++) {
-    context.signal.throwIfAborted();
+    signal.throwIfAborted();
     const store = await openToChange(path);
     if (!(store instanceof Error)) {
       try {
-        return await work(new OwnDesk(store));
+        return await work(new OwnDesk(store), giveUp);
       } finally {
         await store.close();
       }
     }
-    if (await hasOwner(path, context.signal)) {
-      return work(new OwnerDesk(path, new AbortController().signal));
+    if (await hasOwner(path, signal)) {
+      return work(new OwnerDesk(path, patience.signal), giveUp);
     }
     if (attempt === ATTEMPT_COUNT_MAX) throw lockedBy(store);
   }

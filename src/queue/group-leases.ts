@@ -174,12 +174,12 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     return lease.partitionLeases.state.table.timeAt(slot) - this.#parts.loopClock.now();
   }
 
-  /** Runs `change` while nothing is claimed, and has everything read anew behind it. */
+  /** Runs `change` while nothing is handed out or buried, and has all read anew behind it. */
   async exclusively<R>(change: () => Promise<R>): Promise<R> {
     this.#changeCount++;
     try {
       for (const { claims } of this.#requests) this.#unclaim(claims);
-      await Promise.all(this.#handing.values());
+      await Promise.all([...this.#handing.values(), this.#ends.buried()]);
       return await change();
     } finally {
       this.#changeCount--;
@@ -370,7 +370,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       this.#requests.delete(request);
       this.#unclaim(request.claims);
       this.ready();
-    } else if (!this.#isBehind || this.#parts.isPaused()) {
+    } else if (this.#parts.isPaused() || !(this.#changeCount > 0 || this.#isBehind)) {
       this.#requests.delete(request);
       if (request.claims.length > 0) this.#startHanding(request);
       else request.resolve([]);

@@ -175,8 +175,13 @@ export class LiveShareGroup {
     }
   }
 
-  leave(consumer: Consumer): Promise<void> {
-    return this.leases.leave(consumer, 'closed');
+  /** The consumer is closed: what it holds comes back, what it is changing is changed. */
+  async leave(consumer: Consumer): Promise<void> {
+    try {
+      await this.leases.leave(consumer, 'closed');
+    } finally {
+      await this.#changes.idle();
+    }
   }
 
   /** Figures, exact. @throws as `Log.read` */
@@ -195,13 +200,13 @@ export class LiveShareGroup {
   /**
    * Moves records of it elsewhere, or says what it would move.
    *
-   * @param checkOpen  throws when whoever asked for it is closed
+   * @param closing  aborted when whoever asked for it is closed
    * @throws as `redrive`
    */
   redrive<T, Input>(
     codec: Codec<T, Input>,
     options: RedriveOptions<T, Input>,
-    checkOpen: () => void,
+    closing: AbortSignal,
   ): Promise<RedriveReport> {
     const { committer, clock, openTopic } = this.#parts;
     const parts = {
@@ -211,10 +216,11 @@ export class LiveShareGroup {
       codec,
       committer,
       openTopic,
+      closing,
       partitions: () => this.leases.partitions,
       exclusively: <R>(action: () => Promise<R>) =>
         this.#exclusively(() => {
-          checkOpen();
+          closing.throwIfAborted();
           return action();
         }),
     };

@@ -31,6 +31,8 @@ export interface RedriveParts<T, Input> extends MoverParts {
   readonly group: string;
   readonly clock: Clock;
   readonly codec: Codec<T, Input>;
+  /** Ends it with its reason. */
+  readonly closing: AbortSignal;
   /** @throws NotFoundError */
   readonly openTopic: (name: string) => Promise<Topic<Uint8Array>>;
 }
@@ -82,6 +84,8 @@ class RedriveRun<T, Input> {
   #moves: Move[] = [];
   #movesBytes = 0;
   readonly #movesMax: number;
+  /** Aborted when it shall end, for whatever reason. */
+  readonly #ending: AbortSignal;
   /** When the next group may go, monotonic. */
   #nextMs = 0;
 
@@ -91,6 +95,8 @@ class RedriveRun<T, Input> {
     const { topic: partitions } = parts.source;
     this.#own = new Topic({ partitions, codec: undefined, partitioner: undefined });
     this.#skips = noSkips();
+    const { closing } = parts;
+    this.#ending = plan.signal === undefined ? closing : AbortSignal.any([plan.signal, closing]);
     const paced = Math.floor((plan.ratePerSecond ?? Infinity) / GROUPS_PER_SECOND);
     this.#movesMax = Math.max(1, Math.min(GROUP_RECORDS, paced));
   }
@@ -98,6 +104,7 @@ class RedriveRun<T, Input> {
   async run(): Promise<RedriveReport> {
     const { limit, signal } = this.#plan;
     for await (const found of this.#found()) {
+      this.#parts.closing.throwIfAborted();
       if (signal?.aborted === true) break;
       const before = this.#moves[0];
       if (before !== undefined && before.partition !== found.partition) await this.#flush();
@@ -245,9 +252,10 @@ class RedriveRun<T, Input> {
 
   /** Waits until `count` more records may go. */
   async #pace(count: number): Promise<void> {
-    const { ratePerSecond, signal } = this.#plan;
+    const { ratePerSecond } = this.#plan;
     if (ratePerSecond === null) return;
     const { clock } = this.#parts;
+    const signal = this.#ending;
     const delayMs = this.#nextMs - clock.monotonic();
     if (delayMs > 0) await new Bell().wait({ clock, delayMs, signal, keepsAlive: true });
     this.#nextMs = clock.monotonic() + (count * 1000) / ratePerSecond;

@@ -31,8 +31,6 @@ export const shareGroupDeleted = entryType({
 
 const start = struct({ partition: uint, logId: uint, offset: uint });
 
-export type ShareStart = Readonly<ValueOf<typeof start>>;
-
 /** Where the group begins in partitions that it has not seen. */
 export const shareStarted = entryType({
   kind: 33,

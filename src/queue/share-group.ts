@@ -48,7 +48,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
   readonly #keeper: LeaseKeeper;
   readonly #consumer: Consumer<Delivery<T>>;
   readonly #workers = new Set<Worker<Delivery<T>>>();
-  readonly #redriving = new Set<Promise<unknown>>();
+  readonly #ending = new AbortController();
   #isClosed = false;
   #closing: Promise<void> | null = null;
 
@@ -288,13 +288,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
    */
   async redrive(options: RedriveOptions<T, Input> = {}): Promise<RedriveReport> {
     this.#checkOpen();
-    const redriving = this.#live.redrive(this.#codec, options, () => this.#checkOpen());
-    this.#redriving.add(redriving);
-    try {
-      return await redriving;
-    } finally {
-      this.#redriving.delete(redriving);
-    }
+    return this.#live.redrive(this.#codec, options, this.#ending.signal);
   }
 
   /**
@@ -354,11 +348,11 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
 
   async #close(): Promise<void> {
     this.#isClosed = true;
+    this.#ending.abort(this.#closedError());
     try {
       // What their handlers have done is still settled.
       await Promise.all([...this.#workers].map((worker) => worker.close()));
       await this.#live.leave(this.#consumer);
-      await Promise.allSettled(this.#redriving); // What one of them is moving is moved.
     } finally {
       this.#onClosed();
     }

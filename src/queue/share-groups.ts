@@ -86,6 +86,8 @@ export class ShareGroups {
   readonly #letterTopics = new LetterTopics((topic) => this.#makeQueue(topic));
   readonly #changes = new Mutex();
   #isClosed = false;
+  /** Called when there is a group whose settled records may go. */
+  onSettling: () => void = () => undefined;
 
   constructor(parts: ShareGroupsParts) {
     this.#parts = parts;
@@ -134,6 +136,7 @@ export class ShareGroups {
       const state = this.#known(partitions, name);
       const conflict = shareConflict(name, state.settings, wanted);
       if (conflict !== null) throw conflict;
+      if (state.settings.retention === 'settled') this.onSettling();
       return this.#handle(topic, ref, prefetch, make);
     });
   }
@@ -251,6 +254,7 @@ export class ShareGroups {
         { topicId, group, settings, timeMs },
         'sync',
       );
+      if (settings.retention === 'settled') this.onSettling();
       return settings;
     });
   }

@@ -15,7 +15,6 @@ export interface GroupListing {
 type Topics = readonly TopicDescription[];
 
 export function listGroups(topics: Topics, groups: ConsumerGroups): readonly GroupListing[] {
-  const listed = groups.list().map((group) => ({ ...group, name: group.name }));
   return placed(topics, groups.list()).map(({ topic, name, memberCount }) => {
     return { topic, name, memberCount };
   });

@@ -15,7 +15,9 @@ import {
   type Shape,
 } from '../core/shape.ts';
 import { BROWSED_STATES, type BrowsedRecord } from '../queue/browse.ts';
+import { DEATH_HEADERS } from '../queue/dead-letter.ts';
 import type { Delivery } from '../queue/delivery.ts';
+import type { RedriveReport } from '../queue/redrive-options.ts';
 import { DEATH_REASONS } from '../queue/share-entries.ts';
 import type {
   LeaseDescription,
@@ -134,6 +136,16 @@ const peekedRecord = structWith({
 
 export type PeekedRecord = ReturnType<typeof peekedRecord.check>;
 
+const skipCounts: Shape<RedriveReport['skips']> = structWith({
+  filtered: count,
+  'not-dead': count,
+  leased: count,
+  settled: count,
+  'origin-gone': count,
+  'origin-is-here': count,
+  'too-large': count,
+});
+
 const noArgs = struct({});
 const groupArgs = { topic: text, group: text };
 const consumerArgs = { consumer: text };
@@ -204,6 +216,40 @@ export const purgeShareGroup = controlVerb({
     }),
 });
 
+/**
+ * Moves dead records, or says which: `limit` at most, so that one question does not take long. With
+ * `reasons`, those that died for one of them; with `refs`, these alone.
+ */
+export const redriveRecords = controlVerb({
+  name: 'redriveRecords',
+  args: struct({
+    ...groupArgs,
+    to: nullable(text),
+    reasons: nullable(list(choice(DEATH_REASONS))),
+    refs: nullable(list(struct({ partition: count, offset: count }))),
+    limit: nullable(count),
+    dryRun: flag,
+  }),
+  answer: structWith({
+    examinedCount: count,
+    movedCount: count,
+    skippedCount: count,
+    skips: skipCounts,
+    destinations: list(structWith({ topic: text, count })),
+  }),
+  run: (store, { to, reasons, refs, limit, dryRun, ...ref }) =>
+    withGroup(store, ref, (group) =>
+      group.redrive({
+        to: to ?? undefined,
+        filter:
+          reasons === null ? undefined : (found) => reasons.some((one) => one === reasonOf(found)),
+        refs: refs ?? undefined,
+        limit: limit ?? undefined,
+        dryRun,
+      }),
+    ),
+});
+
 /** Leases records to a consumer elsewhere, which names itself; null = as long as the group says. */
 export const acquireRecords = controlVerb({
   name: 'acquireRecords',
@@ -269,6 +315,7 @@ export const QUEUE_VERBS = [
   peekRecords,
   pauseShareGroup,
   purgeShareGroup,
+  redriveRecords,
   acquireRecords,
   settleRecords,
   renewLeases,
@@ -295,15 +342,17 @@ function toRemote(delivery: Delivery<Uint8Array>): RemoteDelivery {
   return { token, partition, offset, attempt, leaseLeftMs: left, ...contentOf(record) };
 }
 
+/** Why a record died: here, or before it came here as a dead letter. Empty when it did not. */
+function reasonOf({ reason, record }: BrowsedRecord<Uint8Array>): string {
+  if (reason !== null) return reason;
+  const bytes = record.headers.get(DEATH_HEADERS.reason);
+  return bytes === undefined ? '' : Buffer.from(bytes).toString('utf8');
+}
+
 function toPeeked({ record, trouble, ...found }: BrowsedRecord<Uint8Array>): PeekedRecord {
-  const { partition, offset, state, attempts, failures, expiries, crashes, dueMs, reason } = found;
-  const trials = { attempts, failures, expiries, crashes };
   const { createTimeMs, appendTimeMs } = record;
-  return {
-    ...{ partition, offset, state, ...trials, dueMs, reason },
-    ...{ lastError: trouble?.lastError ?? null, createTimeMs, appendTimeMs },
-    ...contentOf(record),
-  };
+  const lastError = trouble?.lastError ?? null;
+  return { ...found, lastError, createTimeMs, appendTimeMs, ...contentOf(record) };
 }
 
 function contentOf(record: LogRecord<Uint8Array>) {

@@ -26,11 +26,18 @@ export class SettledRetention {
     this.#parts = parts;
   }
 
-  /** Looks at it now and then, until `close`. */
+  /** Looks at it now and then, as soon as there is something to look at, until `close`. */
   start(): void {
+    const { shareGroups } = this.#parts;
+    shareGroups.onSettling = () => this.#arm();
+    if (shareGroups.settledOffsets().size > 0) this.#arm();
+  }
+
+  #arm(): void {
     if (this.#isClosed) return;
-    this.#timer = this.#parts.clock.setTimer(() => {
-      void this.run().then(() => this.start());
+    this.#timer ??= this.#parts.clock.setTimer(() => {
+      this.#timer = null;
+      void this.run().then(() => this.#arm());
     }, LOOK_MS);
   }
 

@@ -13,7 +13,7 @@ import { poisonedQueue } from './poisoned-queue.ts';
 
 const [directory = '', poisoned = ''] = process.argv.slice(2);
 /** Other batches are handled meanwhile, so each crash catches neighbours. */
-const HANDLER_MS = 3;
+const HANDLER_MS = 1;
 const LOOK_MS = 10;
 
 const store = await openStore(directory, { create: false });

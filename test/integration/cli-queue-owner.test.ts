@@ -1,4 +1,6 @@
 /** `varve queue` while another process has the store open: that process does it. */
+import { unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { ExitCode } from '../../tools/exit-codes.ts';
@@ -68,6 +70,38 @@ describe('while another process has the store open', () => {
     expect(await owner.say()).toMatchObject({ isPaused: false });
   });
 
+  test('and does not listen: it can be looked at, and not be changed', async () => {
+    const owner = await QueueOwner.start();
+    await owner.send('a', 'b');
+    await owner.say('acquire');
+    await queue('pause', owner); // Synced, with what was leased before.
+    await unlink(join(owner.path, 'control.sock'));
+    expect(await jsonOf('stats', owner)).toMatchObject({
+      consumerCount: null,
+      stats: { readyCount: 1, leasedCount: 1, isPaused: true },
+    });
+    expect(await jsonOf('leases', owner)).toMatchObject({
+      leases: [{ offset: 0, attempt: 1, token: null, leaseLeftMs: null }],
+    });
+    expect(await jsonOf('peek', owner, '--state', 'ready')).toMatchObject({
+      records: [{ offset: 1, value: 'b' }],
+    });
+    expect(await jsonOf('purge', owner)).toMatchObject({ isDryRun: true, recordCount: 1 });
+    for (const [verb = '', ...rest] of [
+      ['pause'],
+      ['resume'],
+      ['send', 'x'],
+      ['work', '--exec', 'true'],
+      ['purge', '--yes'],
+      ['redrive', '--yes'],
+    ]) {
+      const refused = await queue(verb, owner, ...rest);
+      expect(refused, verb).toMatchObject({ exitCode: ExitCode.locked, stdout: '' });
+      expect(refused.stderr).toContain('that process does not listen on control.sock');
+    }
+    expect(await owner.say()).toMatchObject({ readyCount: 1, leasedCount: 1 });
+  });
+
   test('several workers share its records, and each is handled once', async () => {
     const owner = await QueueOwner.start();
     const values = Array.from({ length: 30 }, (_, at) => `v${at}`);
@@ -112,6 +146,22 @@ describe('while another process has the store open', () => {
     expect(await running.line()).toBe('1');
     expect((await running.ended).stderr).toMatch(/^1 attempt: 1 acknowledged/);
     expect(await owner.say()).toMatchObject({ unsettledCount: 0, settled: { acked: 1 } });
+  });
+
+  test('a worker that lost a lease has its command end, and settles nothing', async () => {
+    const owner = await QueueOwner.start({ leaseMs: 300 });
+    await owner.send('a');
+    const script = `trap 'echo caught; exit 0' TERM; echo begin; while :; do sleep 0.05; done`;
+    const running = worker(owner, script);
+    expect(await running.line()).toBe('begin');
+    running.kill('SIGSTOP'); // It renews nothing.
+    await owner.until({ leasedCount: 0 });
+    await queue('pause', owner);
+    running.kill('SIGCONT');
+    expect(await running.line()).toBe('caught');
+    running.kill('SIGINT');
+    expect((await running.ended).stderr).toContain('attempt 1: lost: its lease was over');
+    expect(await owner.say()).toMatchObject({ readyCount: 1, settled: { acked: 0 } });
   });
 
   test('a worker that stops gives nothing away: what it waited for is there', async () => {

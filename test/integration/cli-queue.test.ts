@@ -1,8 +1,9 @@
 /** `varve queue`: looking at queues and changing them, where nobody has the store open. */
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { ExitCode } from '../../tools/exit-codes.ts';
-import { contentsOf, linesOf } from '../support/cli-logs.ts';
+import { contentsOf, FIRST_SEGMENT, flipByte, linesOf } from '../support/cli-logs.ts';
 import { emails } from '../support/cli-queues.ts';
 import { runCli, type CliResult } from '../support/run-cli.ts';
 
@@ -44,6 +45,21 @@ describe('looking', () => {
       expect.objectContaining({ topic: 'orders', group: 'billing', isQueue: false, readyCount: 1 }),
     ]);
     expect(await contentsOf(path)).toEqual(before);
+  });
+
+  test('ls goes on past a queue whose log is damaged, and exits 4', async () => {
+    const path = await emails(['a']);
+    const { stdout: described } = await runCli(['topics', 'describe', path, 'email', '--json']);
+    const { partitions } = JSON.parse(described) as { partitions: { path: string }[] };
+    await flipByte(join(partitions[0]?.path ?? '', FIRST_SEGMENT), 20);
+    const { exitCode, stdout, stderr } = await queue('ls', path, '--ndjson');
+    expect(exitCode).toBe(ExitCode.corrupt);
+    expect(linesOf(stdout)).toMatchObject([
+      { topic: 'email', readyCount: null, isPaused: null },
+      { topic: 'orders', readyCount: 1, isPaused: false },
+    ]);
+    expect(stderr).toMatch(/^group queue of topic email: /);
+    expect((await queue('ls', path)).stdout).toMatch(/\nemail +\? +\? +\? +\? +-\n/);
   });
 
   test('stats shows figures, settings, and how records ended', async () => {

@@ -2,6 +2,7 @@
 import { utf8 } from '../../src/codec/codec.ts';
 import type { Queue, QueueOptions } from '../../src/queue/queue.ts';
 import type { Store } from '../../src/store/store.ts';
+import type { StoreOptions } from '../../src/store/store-options.ts';
 import { StoreBench } from './store-fixture.ts';
 
 /** One failure is enough, and a copy goes to `dead`. */
@@ -27,9 +28,13 @@ export async function failAll(queue: Queue<string>): Promise<void> {
 }
 
 /** Records that died in `q`: in its dead-letter queue, or kept with `deadLetter: null`. */
-export async function withDead(letters: string, options: QueueOptions<string> = DEAD) {
+export async function withDead(
+  letters: string,
+  options: QueueOptions<string> = DEAD,
+  storeOptions: StoreOptions = {},
+) {
   const bench = new StoreBench();
-  const store = await bench.open();
+  const store = await bench.open(storeOptions);
   const queue = await store.queue('q', { codec: utf8, failuresMax: 1, ...options });
   await queue.sendBatch(letters.split('').map((value) => ({ value, key: `key ${value}` })));
   await failAll(queue);

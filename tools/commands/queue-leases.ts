@@ -25,10 +25,12 @@ interface QueueLeasesOptions extends QueueChoice {
   readonly ndjson?: true;
 }
 
-const NOTES = `${QUEUE_NOTE} "attempt" is how often the record was
-acquired, this time included. "token" names the lease for ever, and "left" is how long it still lasts:
-both are known only to the process that has the store open. Without one they are "-", and null in
-JSON: what the last process had leased when it ended comes back when the queue is used again.`;
+const NOTES = `"attempt" is how often the record was acquired, this time included. "token" names the
+lease for ever, and "left" is how long it still lasts: both are known only to the process that has the
+store open. Without one they are "-", and null in JSON: what the last process had leased when it ended
+comes back when the queue is used again.
+
+${QUEUE_NOTE}`;
 
 export const queueLeasesVerb: Verb<QueueLeasesOptions> = {
   name: 'queue leases',

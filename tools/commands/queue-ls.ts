@@ -17,7 +17,7 @@ interface QueueLsOptions {
   readonly ndjson?: true;
 }
 
-const NOTES = `"group" is empty for a queue, and the name of a share group of a topic otherwise. "ready" could be handed
+const NOTES = `"group" is empty for a queue, and the name of a share group of a topic otherwise. "ready" can be handed
 out now, "leased" is with a consumer, "delayed" was given back for later, and "dead" was given up and
 kept. "oldest ready" is how long the oldest ready record has been there. A "?" stands where a log is
 damaged. Without a process that has the store open, "leased" is what the last one had when it ended.`;

@@ -26,7 +26,9 @@ const SHARED = {
 };
 
 const HELP = {
-  notes: `It is kept: a store that is opened later has it, too. ${QUEUE_NOTE}`,
+  notes: `It is kept: a store that is opened later has it, too.
+
+${QUEUE_NOTE}`,
   besideWriter: TAKES_LOCK,
   exitCodes: { 0: true, 1: true, 2: true, 3: true, 4: true, 5: true },
   files: STORE_WRITER_FILES,

@@ -37,7 +37,9 @@ const KEY_WIDTH = 16;
 const NOTES = `Nothing is leased, and nothing changes: records may be handed out while they are looked at. Shown are
 those that are not settled: "ready", "leased", "delayed" (due at), and "dead" (with the reason), one
 partition after the other. Long values are cut in the table; JSON has all, and bytes that are not UTF-8
-as {"base64": "..."}. ${QUEUE_NOTE}`;
+as {"base64": "..."}.
+
+${QUEUE_NOTE}`;
 
 export const queuePeekVerb: Verb<QueuePeekOptions> = {
   name: 'queue peek',

@@ -31,7 +31,9 @@ interface QueuePurgeOptions extends QueueChoice {
 
 const NOTES = `What is ready or delayed is settled as it stands then: it is never handed out. What is leased goes on,
 and what is dead stays. The records are not deleted at once: --undo brings back what the last purge
-took, as far as retention has not deleted it. ${QUEUE_NOTE}`;
+took, as far as retention has not deleted it.
+
+${QUEUE_NOTE}`;
 
 export const queuePurgeVerb: Verb<QueuePurgeOptions> = {
   name: 'queue purge',

@@ -20,10 +20,12 @@ interface QueueStatsOptions extends QueueChoice {
   readonly json?: true;
 }
 
-const NOTES = `${QUEUE_NOTE} How records ended is counted since the
-group was made: those that were acknowledged, those that died by reason, and those that were removed.
-Consumers are known only to the process that has the store open: "consumerCount" is null in JSON, and
-missing in text, when no such process was asked.`;
+const NOTES = `How records ended is counted since the group was made: those that were
+acknowledged, those that died by reason, and those that were removed. Consumers are known only to the
+process that has the store open: "consumerCount" is null in JSON, and missing in text, when no such
+process was asked.
+
+${QUEUE_NOTE}`;
 
 export const queueStatsVerb: Verb<QueueStatsOptions> = {
   name: 'queue stats',

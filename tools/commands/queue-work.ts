@@ -48,17 +48,20 @@ const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
 const NOTES = `No shell looks at the command: --exec is a program, and what follows -- its arguments. It has the value
 on its stdin, and in its environment VARVE_TOPIC, VARVE_GROUP, VARVE_PARTITION, VARVE_OFFSET,
-VARVE_ATTEMPT (from 1), VARVE_TOKEN (names the lease; the greater one is the later) and VARVE_KEY, which is
-VARVE_KEY_BASE64 where the key is no text. Its stdout and stderr are those of the worker.
+VARVE_ATTEMPT (from 1), VARVE_TOKEN (names the lease) and VARVE_KEY, or VARVE_KEY_BASE64 where the key
+is no text. A record without a value has an empty stdin. Its stdout and stderr are those of the worker.
 
-Exit code 0 acknowledges the record. ${EX_TEMPFAIL} (EX_TEMPFAIL) gives it back for later, which counts as no failure.
-Anything else, a signal and the end of --timeout-ms too, is a failed attempt: the record is tried again
-after --retry-delay-ms, doubled with each attempt up to an hour, until the queue gives it up.
+Exit code 0 acknowledges the record. ${EX_TEMPFAIL} (EX_TEMPFAIL) gives it back for later, which is no
+failure. Anything else, a signal and the end of --timeout-ms too, is a failed attempt: the record is
+tried again after --retry-delay-ms, doubled with each attempt up to an hour, until the queue gives it
+up.
 
 Leases are renewed while commands run. Where one is lost, its command gets SIGTERM, and 5 s later
 SIGKILL. A worker that is killed leaves its commands behind; their records come back when the leases
 end. Ctrl-C or SIGTERM: no more records are taken, and what runs may end; a second one has the commands
-end by SIGTERM and gives their records back, a third one by SIGKILL. ${QUEUE_NOTE}`;
+end by SIGTERM and gives their records back, a third one by SIGKILL.
+
+${QUEUE_NOTE}`;
 
 export const queueWorkVerb: Verb<QueueWorkOptions> = {
   name: 'queue work',
@@ -143,7 +146,7 @@ async function run(
   }
   await checkStorePath(path);
   const startMs = performance.now();
-  const outcome = await workAtStore(context, path, async (desk) => {
+  const outcome = await workAtStore(context, path, async (desk, giveUp) => {
     const found = await findQueue(desk, path, name, options);
     const { settings } = await describeQueue(desk, found);
     const work: WorkSettings = {
@@ -158,7 +161,7 @@ async function run(
     };
     if (options.verbose === true) context.note(`working off ${labelOf(found)}`);
     const worker = new QueueWorker(desk, work, watcherOf(context, options));
-    await runUntilStopped(context, worker);
+    await runUntilStopped(context, worker, giveUp);
     return { ...work.ref, ...worker.totals };
   });
   writeTotals(context, outcome, performance.now() - startMs);
@@ -170,12 +173,17 @@ async function run(
 }
 
 /** The first signal stops it; the second one hurries, and the third one does not wait at all. */
-async function runUntilStopped({ signal }: CommandContext, worker: QueueWorker): Promise<void> {
+async function runUntilStopped(
+  { signal }: CommandContext,
+  worker: QueueWorker,
+  giveUp: () => void,
+): Promise<void> {
   const onStop = (): void => worker.stop();
   signal.addEventListener('abort', onStop, { once: true });
   if (signal.aborted) onStop();
   const forget = furtherSignals(signal, (count) => {
     worker.hurry(count === 1 ? 'SIGTERM' : 'SIGKILL');
+    if (count > 2) giveUp();
   });
   try {
     await worker.run();

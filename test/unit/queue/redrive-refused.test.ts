@@ -3,9 +3,11 @@ import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
 import { present } from '../../../src/core/assert.ts';
+import { SeededRandom } from '../../../src/core/random.ts';
 import type { BrowsedRecord } from '../../../src/queue/browse.ts';
 import type { RedriveOptions } from '../../../src/queue/redrive-options.ts';
 import { DEAD, failAll, textsOf, withDead } from '../../support/dead-queue.ts';
+import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import { crashAtEveryCall } from '../../support/queue-crashes.ts';
 import { StoreDisk } from '../../support/store-disk.ts';
 
@@ -61,6 +63,24 @@ describe('a redrive that cannot be', () => {
     expect(report).toMatchObject({ movedCount: 2, skips: { 'too-large': 1 } });
     expect(await textsOf(store, 'dead')).toEqual(['b']);
     expect((await dead.acquire({ max: 10 })).map(({ value }) => value)).toEqual(['b']);
+    await store.close();
+  });
+
+  test('on a full disk is refused, and the records are handed out as before', async () => {
+    const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
+    const { store, dead, bench } = await withDead('abcd', DEAD, { fileSystem });
+    const [a, b] = await dead.acquire({ max: 2 });
+    await a?.release({ delayMs: 5000 });
+    await b?.release();
+    fileSystem.addFault({ operations: ['write'], path: /journal\/.*log$/, errno: 'ENOSPC' });
+    await expect(dead.redrive({ dryRun: false })).rejects.toMatchObject({
+      code: 'ERR_VARVE_DISK_FULL',
+    });
+    expect(await textsOf(store, 'q')).toEqual([]);
+    const values = async () => (await dead.acquire({ max: 10 })).map(({ value }) => value);
+    expect(await values()).toEqual(['b', 'c', 'd']);
+    bench.clock.advance(5100);
+    expect(await values()).toEqual(['a']);
     await store.close();
   });
 
@@ -120,6 +140,17 @@ describe('a redrive that cannot be', () => {
     expect(await textsOf(store, 'q')).toHaveLength(100);
     await store.close();
   });
+});
+
+test('a redrive that waits for its rate does not keep its handle open', async () => {
+  const { store, dead } = await withDead('abc');
+  const onProgress = () => void dead.close();
+  const redriven = dead.redrive({ dryRun: false, ratePerSecond: 0.001, onProgress });
+  await expect(redriven).rejects.toMatchObject({ code: 'ERR_VARVE_CLOSED' });
+  await dead.close();
+  expect(await textsOf(store, 'q')).toEqual(['a']);
+  expect(await textsOf(store, 'dead')).toEqual(['b', 'c']);
+  await store.close();
 });
 
 test('a crash at any call of a redrive leaves each record in one place', async () => {

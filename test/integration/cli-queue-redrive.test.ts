@@ -1,0 +1,121 @@
+/** `varve queue redrive`: beside a process that has the store open, and alone. */
+import { describe, expect, test } from 'vitest';
+
+import { ExitCode } from '../../tools/exit-codes.ts';
+import { contentsOf } from '../support/cli-logs.ts';
+import { varve } from '../support/cli-stores.ts';
+import { emails, QueueOwner } from '../support/cli-queues.ts';
+import { runCli, type CliResult } from '../support/run-cli.ts';
+
+function redrive(path: string, name: string, ...rest: readonly string[]): Promise<CliResult> {
+  return runCli(['queue', 'redrive', path, name, ...rest]);
+}
+
+async function jsonOf(path: string, name: string, ...rest: readonly string[]): Promise<unknown> {
+  const { exitCode, stdout, stderr } = await redrive(path, name, ...rest, '--json');
+  expect({ exitCode, stderr }).toEqual({ exitCode: ExitCode.ok, stderr: '' });
+  return JSON.parse(stdout);
+}
+
+/** All that waits in the queue fails until it is dead. */
+async function failAll(path: string): Promise<void> {
+  const how = ['--exec', 'false', '--retry-delay-ms', '0', '--once', '-c', '8'];
+  expect(await varve('queue', 'work', path, 'email', ...how)).toMatchObject({ exitCode: 0 });
+}
+
+async function readyIn(path: string, name: string): Promise<unknown> {
+  const { stdout } = await runCli(['queue', 'stats', path, name, '--json']);
+  return (JSON.parse(stdout) as { stats: { readyCount: number } }).stats.readyCount;
+}
+
+describe('dead letters', () => {
+  test('go back to where they came from: a dry run unless --yes', async () => {
+    const path = await emails(['a', 'b', 'c']);
+    await failAll(path);
+    const before = await contentsOf(path);
+    expect(await jsonOf(path, 'email.dead')).toMatchObject({
+      isDryRun: true,
+      movedCount: 3,
+      destinations: [{ topic: 'email', count: 3 }],
+    });
+    const dryRun = await redrive(path, 'email.dead');
+    expect(dryRun.stdout).toBe(
+      'to     records\nemail        3\n' +
+        'would move 3 records of queue email.dead; nothing was changed, --yes does it\n',
+    );
+    expect(await contentsOf(path)).toEqual(before);
+    expect(await jsonOf(path, 'email.dead', '--yes')).toMatchObject({
+      isDryRun: false,
+      movedCount: 3,
+      destinations: [{ topic: 'email', count: 3 }],
+    });
+    expect([await readyIn(path, 'email'), await readyIn(path, 'email.dead')]).toEqual([3, 0]);
+    expect(await jsonOf(path, 'email.dead', '--yes')).toMatchObject({ movedCount: 0 });
+  });
+
+  test('one by one, so many, by reason, to another queue, and slowly', async () => {
+    const path = await emails(['a', 'b', 'c', 'd', 'e', 'f']);
+    await failAll(path);
+    const dead = (...rest: readonly string[]): Promise<unknown> =>
+      jsonOf(path, 'email.dead', ...rest);
+    expect(await dead('--reason', 'crash')).toMatchObject({ movedCount: 0, skippedCount: 6 });
+    expect(await dead('--reason', 'crash', '--reason', 'failures')).toMatchObject({
+      movedCount: 6,
+    });
+    expect(await dead('--record', '1', '--record', '0:3', '--yes')).toMatchObject({
+      movedCount: 2,
+    });
+    expect(await dead('-n', '1', '--to', 'orders', '--yes')).toMatchObject({
+      movedCount: 1,
+      destinations: [{ topic: 'orders', count: 1 }],
+    });
+    const started = performance.now();
+    expect(await dead('--rate', '10', '--yes')).toMatchObject({ movedCount: 3 });
+    expect(performance.now() - started, 'two pauses').toBeGreaterThan(190);
+    expect([await readyIn(path, 'email'), await readyIn(path, 'email.dead')]).toEqual([5, 0]);
+  });
+
+  test('with nowhere to go stay where they are', async () => {
+    const path = await emails(['a']);
+    await failAll(path);
+    await runCli(['topics', 'delete', path, 'email', '--yes']);
+    const gone = await redrive(path, 'email.dead', '--yes');
+    expect(gone).toMatchObject({ exitCode: ExitCode.notFound, stdout: '' });
+    expect(gone.stderr).toBe(
+      'error: there is no topic email\nhint: nothing was moved; --to sends records elsewhere\n',
+    );
+    expect(await readyIn(path, 'email.dead')).toBe(1);
+  });
+
+  test('of a process that has the store open are moved by that one', async () => {
+    const owner = await QueueOwner.start();
+    await owner.send('a', 'b');
+    await failAll(owner.path);
+    expect(await owner.say()).toMatchObject({ unsettledCount: 0, settled: { failures: 2 } });
+    expect(await jsonOf(owner.path, 'email.dead')).toMatchObject({ isDryRun: true, movedCount: 2 });
+    expect(await owner.say()).toMatchObject({ readyCount: 0 });
+    expect(await jsonOf(owner.path, 'email.dead', '--yes')).toMatchObject({ movedCount: 2 });
+    expect(await owner.say()).toMatchObject({ readyCount: 2 });
+    const gone = await redrive(owner.path, 'email.dead', '--to', 'none');
+    expect(gone).toMatchObject({ exitCode: ExitCode.notFound });
+    expect(gone.stderr).toContain('hint: nothing was moved');
+  });
+});
+
+test('dead records that were kept are ready again', async () => {
+  const path = await emails(['a', 'b'], { deadLetter: null });
+  await failAll(path);
+  const { stdout } = await runCli(['queue', 'peek', path, 'email', '--ndjson', '-n', '1']);
+  expect(JSON.parse(stdout)).toMatchObject({
+    state: 'dead',
+    reason: 'failures',
+    failures: 3,
+    lastError: 'false: exit code 1',
+  });
+  expect(await readyIn(path, 'email')).toBe(0);
+  expect(await jsonOf(path, 'email', '--yes')).toMatchObject({
+    movedCount: 2,
+    destinations: [{ topic: 'email', count: 2 }],
+  });
+  expect(await readyIn(path, 'email')).toBe(2);
+});
