@@ -37,6 +37,8 @@ export class QueueWorld {
   over: HeldLease[] = [];
   readonly #tokens = new Set<string>();
   #store: Store | null = null;
+  /** Whether the groups are still being made. */
+  #isNew = true;
   #consumers: (ShareGroup<string> | null)[] = CONSUMERS.map(() => null);
   /** States since the journal was synced last, oldest first. */
   #unsynced: Record<GroupName, GroupData>[] = [];
@@ -54,6 +56,7 @@ export class QueueWorld {
   static async make(disk: StoreDisk): Promise<QueueWorld> {
     const world = new QueueWorld(disk);
     await world.open();
+    world.#isNew = false;
     world.noteSynced();
     return world;
   }
@@ -100,7 +103,7 @@ export class QueueWorld {
     const { prefetch } = present(CONSUMERS[at], 'a consumer');
     const group = groupOf(at);
     // Settings are changed later on: what is not given is not compared.
-    const share = { prefetch, ...(this.openingCount === 1 ? CONFIGS[group] : {}) };
+    const share = { prefetch, ...(this.#isNew ? CONFIGS[group] : {}) };
     const given = { codec: utf8, partitions: PARTITIONS };
     this.#consumers[at] =
       group === 'queue'
