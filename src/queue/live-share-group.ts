@@ -19,7 +19,9 @@ import type { LeaseEvents } from './lease-ends.ts';
 import type { Lease } from './lease.ts';
 import type { LeaseJournal } from './lease-journal.ts';
 import type { LoopClock } from './loop-clock.ts';
+import type { Burial } from './lease-ends.ts';
 import { PartitionLeases } from './partition-leases.ts';
+import { SlotState } from './record-state.ts';
 import { redrive } from './redrive.ts';
 import type { RedriveOptions, RedriveReport } from './redrive-options.ts';
 import {
@@ -96,7 +98,7 @@ export class LiveShareGroup {
       settings: () => this.settings,
       isPaused: () => this.#state.isPaused,
       durability: () => topic.settings.durability,
-      bury: (partition, burials) => undertaker.bury(partition, burials),
+      bury: (partition, burials) => this.#bury(undertaker, partition, burials),
       trim: (partition) => this.#trim(partition),
       removeMissing: (partition, offset) => this.#removeMissing(partition, offset),
       events,
@@ -299,6 +301,19 @@ export class LiveShareGroup {
     this.#isClosed = true;
     this.#unwatch?.();
     this.leases.close(error);
+  }
+
+  /** What nobody has leased could be purged meanwhile: it would be dead, and come back all the same. */
+  #bury(
+    undertaker: Undertaker,
+    partition: PartitionLeases,
+    burials: readonly Burial[],
+  ): Promise<void> {
+    const { table } = partition.state;
+    const isLeased = ({ offset }: Burial) =>
+      table.stateAt(table.find(offset)) === SlotState.acquired;
+    const bury = () => undertaker.bury(partition, burials);
+    return burials.every(isLeased) ? bury() : this.#changes.run(bury);
   }
 
   /** Behind all changes before, and while nothing is being claimed. */

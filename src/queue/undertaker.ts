@@ -51,6 +51,7 @@ export class Undertaker {
     let moved: Case[] = [];
     let movedBytes = 0;
     for (const burial of burials) {
+      if (partition.state.table.find(burial.offset) < 0) continue; // It was purged meanwhile.
       const { died, copy } = await this.#examine(partition, burial, destination);
       if (copy === null || destination === null) {
         kept.push(died);

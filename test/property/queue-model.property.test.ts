@@ -64,6 +64,7 @@ const EXPECTED = {
   giveBack: 1,
   renew: 1,
   closed: 3,
+  altered: 3,
   reopened: 3,
   cancelled: 1,
   purged: 10,

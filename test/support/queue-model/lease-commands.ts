@@ -43,11 +43,11 @@ export async function acquire(
   if ((await world.noteTrims()) && deliveries.length === 0) {
     deliveries = await world.consumer(at).acquire({ max, leaseMs });
   }
-  const room = world.roomOf(at);
+  const room = Math.max(0, world.roomOf(at));
   for (const delivery of deliveries) take(world, at, delivery, leaseMs);
   ok(deliveries.length <= Math.min(max, room), 'more than there is room for');
   count('acquired', deliveries.length);
-  if (deliveries.length === Math.min(max, Math.max(0, room))) return undefined;
+  if (deliveries.length === Math.min(max, room)) return undefined;
   for (const partition of world.records.keys()) {
     const next = nextOf(world, at, partition, world.startOffset(partition));
     deepStrictEqual(next, null, 'a ready record is not handed out');

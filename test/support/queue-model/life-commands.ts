@@ -3,10 +3,13 @@ import { deepStrictEqual } from 'node:assert/strict';
 
 import * as fc from 'fast-check';
 
+import type { ShareSettings } from '../../../src/queue/share-settings.ts';
 import { groupOf, LEASE_MS } from './consumers.ts';
 import { command, count, type QueueCommand } from './queue-command.ts';
 import { acquire, any, anyConsumer, anyPartition } from './lease-commands.ts';
 import type { QueueWorld } from './queue-world.ts';
+
+type Limits = Pick<ShareSettings, 'failuresMax' | 'expiriesMax' | 'leasedMax'>;
 
 /** Delays are looked at so often, at least. */
 const POLL_MS = 1200;
@@ -70,6 +73,16 @@ async function setPaused(world: QueueWorld, at: number, isPaused: boolean): Prom
   data.isPaused = isPaused;
   count(isPaused ? 'paused' : 'resumed');
   world.noteSynced();
+}
+
+/** What is leased goes on; what comes back from now on is held to the new limits. */
+async function alter(world: QueueWorld, at: number, changes: Limits): Promise<void> {
+  const { data } = world.groups[groupOf(at)];
+  const topic = await world.topic();
+  await topic.alterShareGroup(groupOf(at), changes);
+  data.settings = { ...data.settings, ...changes };
+  world.noteSynced();
+  count('altered');
 }
 
 /** Never past a record that somebody has tried; the next process finds that it came past others. */
@@ -139,6 +152,18 @@ export const lifeCommands: fc.Arbitrary<QueueCommand>[] = [
       count('closed');
     }),
   ),
+  fc
+    .tuple(
+      anyConsumer,
+      fc.record({
+        failuresMax: fc.constantFrom(null, 1, 2, 3),
+        expiriesMax: fc.constantFrom(null, 1, 3),
+        leasedMax: fc.constantFrom(1, 4, 9),
+      }),
+    )
+    .map(([at, changes]) =>
+      command(`alter ${at} ${JSON.stringify(changes)}`, (world) => alter(world, at, changes)),
+    ),
   fc.constant(command('reopen', reopen)),
   fc.constant(command('cut the power', (world) => restart(world, 'cut'))),
 ];

@@ -5,6 +5,7 @@ import { utf8 } from '../../../src/codec/codec.ts';
 import { present } from '../../../src/core/assert.ts';
 import { Queue } from '../../../src/queue/queue.ts';
 import type { ShareGroup } from '../../../src/queue/share-group.ts';
+import type { StoreTopic } from '../../../src/store/store-topic.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { turns } from '../log-fixture.ts';
 import type { StoreDisk } from '../store-disk.ts';
@@ -36,6 +37,8 @@ export class QueueWorld {
   over: HeldLease[] = [];
   readonly #tokens = new Set<string>();
   #store: Store | null = null;
+  /** Whether the groups are still being made. */
+  #isNew = true;
   #consumers: (ShareGroup<string> | null)[] = CONSUMERS.map(() => null);
   /** States since the journal was synced last, oldest first. */
   #unsynced: Record<GroupName, GroupData>[] = [];
@@ -53,6 +56,7 @@ export class QueueWorld {
   static async make(disk: StoreDisk): Promise<QueueWorld> {
     const world = new QueueWorld(disk);
     await world.open();
+    world.#isNew = false;
     world.noteSynced();
     return world;
   }
@@ -63,6 +67,11 @@ export class QueueWorld {
 
   get store(): Store {
     return present(this.#store, 'it is open');
+  }
+
+  /** Also for the other group: they are of one topic. */
+  topic(): Promise<StoreTopic<string>> {
+    return this.store.topic('jobs', { codec: utf8, create: false });
   }
 
   get queue(): Queue<string> {
@@ -93,12 +102,13 @@ export class QueueWorld {
   async openConsumer(at: number): Promise<void> {
     const { prefetch } = present(CONSUMERS[at], 'a consumer');
     const group = groupOf(at);
-    const options = { codec: utf8, partitions: PARTITIONS, prefetch, ...CONFIGS[group] };
-    const { codec, partitions, ...share } = options;
+    // Settings are changed later on: what is not given is not compared.
+    const share = { prefetch, ...(this.#isNew ? CONFIGS[group] : {}) };
+    const given = { codec: utf8, partitions: PARTITIONS };
     this.#consumers[at] =
       group === 'queue'
-        ? await this.store.queue('jobs', options)
-        : await (await this.store.topic('jobs', { codec, partitions })).shareGroup(group, share);
+        ? await this.store.queue('jobs', { ...given, ...share })
+        : await (await this.store.topic('jobs', given)).shareGroup(group, share);
     const model = this.groups[group];
     if (model.isLive || model.places('leased').length === 0) return;
     this.openModel(group);

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
 import { turns } from '../../support/log-fixture.ts';
+import { StoreDisk } from '../../support/store-disk.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
 async function queueOf(count: number, options = {}) {
@@ -113,6 +114,29 @@ describe('a share group', () => {
     await queue.topic.deleteBefore({ partition: 0, offset: 2 });
     expect(await queue.undoPurge()).toBe(1);
     expect(await queue.acquire({ max: 3 })).toMatchObject([{ offset: 2, attempt: 1 }]);
+    await store.close();
+  });
+
+  test('buries once what a purge takes while it is condemned, and what comes back of it', async () => {
+    const disk = await StoreDisk.make();
+    const options = { codec: utf8, failuresMax: 1, deadLetter: 'dead' };
+    let store = await disk.open();
+    let queue = await store.queue('q', options);
+    await queue.send('a');
+    for (let crash = 0; crash < 4; crash++) {
+      expect(await queue.acquire()).toHaveLength(1);
+      disk.kill();
+      store = await disk.open();
+      queue = await store.queue('q', options);
+    }
+    await queue.purge();
+    await turns(300);
+    await queue.undoPurge();
+    await turns(300);
+    const dead = await store.queue('dead', { codec: utf8 });
+    const stats = await queue.stats();
+    expect((await dead.acquire({ max: 5 })).length).toBe(1);
+    expect(stats).toMatchObject({ readyCount: 0, settled: { crash: 1, purged: 0 } });
     await store.close();
   });
 });
