@@ -174,12 +174,12 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     return lease.partitionLeases.state.table.timeAt(slot) - this.#parts.loopClock.now();
   }
 
-  /** Runs `change` while nothing is handed out or buried, and has all read anew behind it. */
+  /** Runs `change` while nothing is claimed, and has everything read anew behind it. */
   async exclusively<R>(change: () => Promise<R>): Promise<R> {
     this.#changeCount++;
     try {
       for (const { claims } of this.#requests) this.#unclaim(claims);
-      await Promise.all([...this.#handing.values(), this.#ends.buried()]);
+      await Promise.all(this.#handing.values());
       return await change();
     } finally {
       this.#changeCount--;
@@ -312,8 +312,9 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       if (read !== null) return read;
       await this.#parts.removeMissing(partition, offset);
     } catch (error) {
-      // It is put aside, as it was, until the group is opened anew: damage is for `varve repair`.
-      this.#parts.events.failed(error);
+      if (isTrimmed(error)) await this.#parts.removeMissing(partition, offset);
+      // Else it is put aside until the group is opened anew: damage is for `varve repair`.
+      else this.#parts.events.failed(error);
     }
     this.#held.remove(kind);
     return null;

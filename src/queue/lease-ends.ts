@@ -53,8 +53,6 @@ export class LeaseEnds {
   /** Records that came back and may not be tried again. */
   #condemned = new Map<PartitionLeases, number[]>();
   readonly #retries = new Set<Timer>();
-  /** Burials of those, never rejecting. */
-  readonly #burying = new Set<Promise<void>>();
   #isClosed = false;
 
   constructor(parts: LeaseEndsParts) {
@@ -198,17 +196,10 @@ export class LeaseEnds {
     this.#condemned = new Map();
     for (const [partition, offsets] of condemned) {
       const burials = offsets.flatMap((offset) => this.#burialOf(partition, offset));
-      const buried = this.#orLater(this.#parts.bury(partition, burials), () => {
+      void this.#orLater(this.#parts.bury(partition, burials), () => {
         for (const { offset } of burials) this.condemned(partition, offset);
       });
-      this.#burying.add(buried);
-      void buried.then(() => this.#burying.delete(buried));
     }
-  }
-
-  /** Resolves when no record is on its way out that nobody has leased. Never rejects. */
-  async buried(): Promise<void> {
-    await Promise.all(this.#burying);
   }
 
   /** Nothing, when it is gone meanwhile. */

@@ -10,9 +10,8 @@ import type { Committer } from '../journal/committer.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
-import { resolveOffset } from '../topic/partition-log.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
-import { readFromOf, type StartFrom } from '../topic/start-position.ts';
+import type { StartFrom } from '../topic/start-position.ts';
 import { checkName } from '../topic/topic-names.ts';
 import type { Topic } from '../topic/topic.ts';
 
@@ -52,6 +51,7 @@ import {
   type ShareConfig,
   type ShareGroupOptions,
 } from './share-settings.ts';
+import { startsIn } from './share-starts.ts';
 import { statsOf, type ShareStats } from './share-stats.ts';
 
 export interface ShareGroupsParts {
@@ -69,6 +69,11 @@ export interface ShareListing extends ShareName {
   readonly consumerCount: number;
 }
 
+interface GroupSpec {
+  readonly from: StartFrom;
+  readonly config: ShareState['settings'];
+}
+
 interface ActiveGroup {
   readonly live: LiveShareGroup;
   readonly handles: Set<{ close(): Promise<void> }>;
@@ -76,6 +81,8 @@ interface ActiveGroup {
 
 /** Name of the one share group that makes a topic a queue. */
 export const QUEUE_GROUP = 'queue';
+/** What is different with queues, unless it is said. */
+export const QUEUE_DEFAULTS: ShareConfig = { retention: 'settled' };
 
 export class ShareGroups {
   readonly #parts: ShareGroupsParts;
@@ -85,6 +92,8 @@ export class ShareGroups {
   readonly #active = new Map<string, ActiveGroup>();
   readonly #letterTopics = new LetterTopics((topic) => this.#makeQueue(topic));
   readonly #changes = new Mutex();
+  /** Apart from changes, which may wait for a record to die, for which a group must be made. */
+  readonly #creations = new Mutex();
   #isClosed = false;
   /** Called when there is a group whose settled records may go. */
   onSettling: () => void = () => undefined;
@@ -302,28 +311,20 @@ export class ShareGroups {
     await settleAll(handles.map((handle) => handle.close()));
   }
 
-  async #create(
+  /** Makes a group, unless it is there by then. */
+  #create(topic: PartitionSet, ref: ShareName, spec: GroupSpec): Promise<void> {
+    return this.#creations.run(async () => {
+      if (this.#state(ref) === null) await this.#createNow(topic, ref, spec);
+    });
+  }
+
+  async #createNow(
     topic: PartitionSet,
     ref: ShareName,
-    {
-      from,
-      config: settings,
-    }: { readonly from: StartFrom; readonly config: ShareState['settings'] },
+    { from, config: settings }: GroupSpec,
   ): Promise<void> {
     const { committer, clock } = this.#parts;
-    const readFrom = readFromOf(from, clock);
-    const starts = await Promise.all(
-      Array.from({ length: topic.count }, (_, partition) =>
-        topic.at(partition).use(async (log) => {
-          if (log.readOnly) throw new ReadOnlyError({ operation: 'a new group', path: log.path });
-          const offset =
-            from === 'earliest'
-              ? log.startOffset
-              : await resolveOffset({ partition, log }, readFrom);
-          return { partition, logId: log.logId, offset };
-        }),
-      ),
-    );
+    const starts = await startsIn(topic, from, clock);
     const timeMs = clock.now();
     await committer.commit({
       changes: [
@@ -357,12 +358,8 @@ export class ShareGroups {
   /** Makes a topic a queue, unless it is one. */
   async #makeQueue({ partitions }: Topic<Uint8Array>): Promise<void> {
     const ref = { topicId: partitions.topicId, group: QUEUE_GROUP };
-    if (this.#state(ref) !== null) return;
-    await this.#changes.run(async () => {
-      if (this.#state(ref) !== null) return;
-      const config = newShareSettings({}, {});
-      await this.#create(partitions, ref, { from: 'earliest', config });
-    });
+    const config = newShareSettings({}, QUEUE_DEFAULTS);
+    await this.#create(partitions, ref, { from: 'earliest', config });
   }
 
   #checkDeadLetter({ name }: PartitionSet, { deadLetter }: ShareConfig): void {

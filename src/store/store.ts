@@ -9,7 +9,7 @@ import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Misfits } from '../journal/misfits.ts';
 import { partQueueOptions, Queue, type QueueOptions } from '../queue/queue.ts';
-import { QUEUE_GROUP, type ShareGroups } from '../queue/share-groups.ts';
+import { QUEUE_DEFAULTS, QUEUE_GROUP, type ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import type { TopicCatalog, TopicDescription } from '../topic/catalog.ts';
@@ -161,8 +161,8 @@ export class Store implements AsyncDisposable {
     this.#checkOpen();
     const { topic: topicOptions, share } = partQueueOptions(options);
     const topic = this.#topic(await this.#topics.open(name, topicOptions));
-    const defaults = { retention: 'settled' } as const;
-    return this.#shareGroups.open(topic, QUEUE_GROUP, { ...share, defaults }, (parts) => {
+    const wanted = { ...share, defaults: QUEUE_DEFAULTS };
+    return this.#shareGroups.open(topic, QUEUE_GROUP, wanted, (parts) => {
       return new Queue(topic, parts);
     });
   }

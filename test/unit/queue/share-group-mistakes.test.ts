@@ -140,3 +140,33 @@ describe('a share group', () => {
     await store.close();
   });
 });
+
+test('a record that was tried and is deleted is not ready any more', async () => {
+  const store = await new StoreBench().open();
+  const queue = await store.queue('q', { codec: utf8, retention: 'keep' });
+  await queue.sendBatch(['a', 'b', 'c'].map((value) => ({ value })));
+  const [one] = await queue.acquire();
+  await one?.release();
+  await queue.topic.deleteBefore({ partition: 0, offset: 2 });
+  const rest = await queue.acquire({ max: 3 });
+  expect(rest.map(({ offset }) => offset)).not.toContain(0);
+  await queue.ackAll(rest);
+  await queue.acquire({ max: 3 });
+  expect(await queue.stats()).toMatchObject({ readyCount: 0, leasedCount: 0 });
+  await store.close();
+});
+
+test('a topic that is deleted while its first record dies does not wait for itself', async () => {
+  const store = await new StoreBench().open();
+  const queue = await store.queue('q', { codec: utf8, deadLetter: 'dead' });
+  await queue.send('a');
+  const [delivery] = await queue.acquire();
+  const rejected = delivery?.reject('no');
+  const deleted = store.deleteTopic('q');
+  await rejected;
+  expect(await deleted).toMatchObject({ groups: ['queue'] });
+  expect(await (await store.queue('dead', { codec: utf8 })).acquire()).toMatchObject([
+    { value: 'a' },
+  ]);
+  await store.close();
+});
