@@ -1,6 +1,6 @@
 /** All share groups of a store: opening them, looking at them, changing and deleting them. */
 import { checkInteger } from '../core/assert.ts';
-import { ConflictError, isStoreError, NotFoundError, ReadOnlyError } from '../core/errors.ts';
+import { ConflictError, isStoreError, NotFoundError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import { Mutex } from '../core/mutex.ts';
