@@ -1,5 +1,5 @@
 /** A record in the hands of a consumer, with the right to settle it. */
-import { argumentError, checkFunction } from '../core/assert.ts';
+import { argumentError, checkArray, checkFunction } from '../core/assert.ts';
 import type { LogRecord, RecordOrigin } from '../log/record.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import type { PrepareStep } from './commit-appends.ts';
@@ -210,11 +210,7 @@ export class Delivery<T> extends Lease {
 
 /** Throws unless all of them are deliveries. */
 export function checkDeliveries<T>(deliveries: readonly Delivery<T>[]): readonly Delivery<T>[] {
-  if (!Array.isArray(deliveries))
-    throw argumentError(TypeError, 'deliveries', 'an array', deliveries);
-  for (const each of deliveries) {
-    if (!(each instanceof Delivery))
-      throw argumentError(TypeError, 'deliveries', 'deliveries', each);
-  }
-  return deliveries;
+  checkArray('deliveries', deliveries);
+  if (deliveries.every((each) => each instanceof Delivery)) return deliveries;
+  throw argumentError(TypeError, 'deliveries', 'deliveries alone', deliveries);
 }

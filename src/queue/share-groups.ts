@@ -14,7 +14,6 @@ import type { PartitionSet } from '../topic/partition-set.ts';
 import type { StartFrom } from '../topic/start-position.ts';
 import { checkName } from '../topic/topic-names.ts';
 import type { Topic } from '../topic/topic.ts';
-
 import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
 import { LeaseJournal } from './lease-journal.ts';
 import { LetterTopics } from './letter-topics.ts';

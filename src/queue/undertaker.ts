@@ -9,6 +9,7 @@ import type { Burial } from './lease-ends.ts';
 import type { PartitionLeases } from './partition-leases.ts';
 import { SlotState } from './record-state.ts';
 import { recordsDied, type DiedRecord } from './share-entries.ts';
+import { isTrimmed } from './share-feed.ts';
 import type { Trouble } from './share-partition.ts';
 
 export interface UndertakerParts {
@@ -76,7 +77,7 @@ export class Undertaker {
   ): Promise<Case> {
     const died = { offset, reason, error };
     if (destination === null) return { died, copy: null };
-    const record = known ?? (await partition.log.read(offset));
+    const record = known ?? (await readIfThere(partition, offset));
     if (record === null) return { died, copy: null };
     const death = this.#deathOf(partition, died);
     const isRound = isCycle(withDeath(historyOf(record.headers), death), destination);
@@ -120,8 +121,8 @@ export class Undertaker {
       await committer.commit({ changes, appends });
     } catch (error) {
       if (!isStoreError(error, 'ERR_VARVE_TOO_LARGE')) throw error;
-      if (cases.length === 1)
-        await this.#keep(partition, records); // It fits nowhere else.
+      // What fits nowhere else stays.
+      if (cases.length === 1) await this.#keep(partition, records);
       else for (const each of cases) await this.#move(partition, destination, [each]);
       return;
     }
@@ -141,6 +142,16 @@ export class Undertaker {
 
   #tell({ name }: PartitionLeases, records: readonly DiedRecord[]): void {
     for (const died of records) this.#parts.onDied(name.partition, died);
+  }
+}
+
+/** Null when it was deleted: there is nothing to copy. @throws as `Log.read` */
+async function readIfThere({ log }: PartitionLeases, offset: number) {
+  try {
+    return await log.read(offset);
+  } catch (error) {
+    if (isTrimmed(error)) return null;
+    throw error;
   }
 }
 

@@ -141,3 +141,27 @@ describe('a record that kills the process', () => {
     expect(await queue.acquire({ max: 10 })).toHaveLength(4); // ceil(sqrt(10))
   });
 });
+
+describe('segments of settled records', () => {
+  test('go when what settled them is durable: a power cut brings no record back without its bytes', async () => {
+    const bench = new QueueBench();
+    const { store, queue } = await bench.open({
+      durability: 'os',
+      segmentBytesMax: 4096,
+      leaseMs: 60_000,
+    });
+    await queue.sendBatch(Array.from({ length: 20 }, () => ({ value: 'x'.repeat(1000) })));
+    const deliveries = await queue.acquire({ max: 20 });
+    expect(deliveries).toHaveLength(20);
+    bench.clock.advance(29_999);
+    const deleted = new Promise((resolve) => store.on('segments-deleted', resolve));
+    await queue.ackAll(deliveries); // Written, and not synced.
+    bench.clock.advance(1);
+    await deleted;
+    bench.cutPower();
+    const { queue: next } = await bench.open();
+    const { settled, unsettledCount } = await next.stats();
+    expect(settled).toMatchObject({ acked: 20, trimmed: 0, missing: 0 });
+    expect(unsettledCount).toBe(0);
+  });
+});
