@@ -80,7 +80,7 @@ export class LeaseEnds {
     try {
       await settled;
     } catch (error) {
-      for (const lease of leases) resume(lease);
+      for (const lease of leases) if (!resume(lease)) this.#drop(lease);
       throw error;
     }
     for (const lease of leases) this.#drop(lease);
@@ -272,8 +272,15 @@ export function checkRunning(lease: Lease): number {
   return slot;
 }
 
-function resume(lease: Lease): void {
+/**
+ * To settle it came to nothing: the lease runs on.
+ *
+ * @returns false when it is over all the same: its entry was written, and failed behind that, or another
+ *   one that was settled with it did
+ */
+function resume(lease: Lease): boolean {
+  if (!lease.partitionLeases.letGo(lease)) return false;
   lease.settlement = null;
   lease.settled = null;
-  lease.partitionLeases.letGo(lease);
+  return true;
 }

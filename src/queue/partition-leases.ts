@@ -227,13 +227,14 @@ export class PartitionLeases implements SlotWatcher {
     this.state.table.setPending(this.find(lease), true);
   }
 
-  /** To settle it came to nothing: the lease runs on. */
-  letGo(lease: Lease): void {
+  /** To settle it came to nothing: the lease runs on. @returns false when it is over all the same */
+  letGo(lease: Lease): boolean {
     const slot = this.find(lease);
-    if (slot < 0) return; // It is settled all the same: the entry was written.
+    if (slot < 0) return false;
     const { table } = this.state;
     table.setPending(slot, false);
     if (!table.leaseWheel.isLinked(slot)) table.leaseWheel.insert(slot);
+    return true;
   }
 
   renew(slot: number, deadlineMs: number): void {

@@ -2,8 +2,10 @@
 import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import { SeededRandom } from '../../../src/core/random.ts';
 import { turns } from '../../support/log-fixture.ts';
 import { StoreDisk } from '../../support/store-disk.ts';
+import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
 async function queueOf(count: number, options = {}) {
@@ -169,4 +171,21 @@ test('a topic that is deleted while its first record dies does not wait for itse
     { value: 'a' },
   ]);
   await store.close();
+});
+
+test('an ack of which nobody knows whether it is on the disk says so, each time', async () => {
+  const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
+  const store = await new StoreBench().open({ fileSystem });
+  const queue = await store.queue('q', { codec: utf8 });
+  await queue.send('a');
+  const [delivery] = await queue.acquire();
+  fileSystem.addFault({ operations: ['datasync'], path: /journal/, errno: 'EIO' });
+  const unknown = { code: 'ERR_VARVE_FAILED', details: { indeterminate: true } };
+  await expect(delivery?.ack()).rejects.toMatchObject(unknown);
+  await expect(delivery?.ack()).rejects.toMatchObject(unknown);
+  await expect(delivery?.release()).rejects.toMatchObject({
+    code: 'ERR_VARVE_LEASE_LOST',
+    details: { reason: 'settled' },
+  });
+  await expect(store.close()).rejects.toMatchObject({ code: 'ERR_VARVE_FAILED' });
 });
