@@ -346,7 +346,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       consumer.leases.add(lease);
       leases.push(lease);
     }
-    this.#parts.loopClock.poke();
+    this.#parts.loopClock.poke(startMs);
     return leases;
   }
 

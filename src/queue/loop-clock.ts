@@ -61,18 +61,23 @@ export class LoopClock {
     this.#timer = null;
   }
 
-  /** A lease or a delay began: looks whether the timer is due early enough. Cheap. */
-  poke(): void {
+  /**
+   * A lease or a delay began: looks whether the timer is due early enough. Cheap.
+   *
+   * @param sinceMs  when it began, on this clock: a stall between then and now counts, too
+   */
+  poke(sinceMs = this.now()): void {
     if (this.#timer !== null && this.#isTicking) return;
     const hasLeases = this.#hasLeases();
     const delayMs = hasLeases ? TICK_MS : this.#delayMs();
     if (delayMs === Number.POSITIVE_INFINITY) return;
-    const dueMs = this.#clock.monotonic() + delayMs;
+    const dueMs = sinceMs + this.#stalledMs + delayMs;
     if (this.#timer !== null && this.#dueMs <= dueMs && !hasLeases) return;
     this.#timer?.cancel();
     this.#dueMs = dueMs;
     this.#isTicking = hasLeases;
-    this.#timer = this.#clock.setTimer(() => this.#tick(), delayMs);
+    const leftMs = Math.max(0, dueMs - this.#clock.monotonic());
+    this.#timer = this.#clock.setTimer(() => this.#tick(), leftMs);
   }
 
   #tick(): void {
@@ -84,7 +89,7 @@ export class LoopClock {
     }
     const nowMs = this.now();
     for (const user of this.#users) user.tick(nowMs);
-    this.poke();
+    this.poke(nowMs);
   }
 
   #hasLeases(): boolean {

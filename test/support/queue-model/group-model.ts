@@ -133,6 +133,15 @@ export class GroupModel {
     } else this.#back(place, how.dueMs, how.nowMs);
   }
 
+  /** What the journal says of a failed release whose process was gone before it could bury the record. */
+  returnUnburied(place: Place, error: string): void {
+    const item = this.item(place);
+    this.#note(item, error);
+    item.failures++;
+    item.dueMs = 0;
+    item.state = 'ready';
+  }
+
   reject(place: Place, error: string): void {
     this.#note(this.item(place), error);
     this.die(place, 'rejected');

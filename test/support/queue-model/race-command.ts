@@ -88,7 +88,10 @@ class Race {
       if (how === 'giveBack') group.giveBack(lease);
       if (how === 'reject') group.reject(lease, 'no use');
       const { nowMs } = world;
-      if (how === 'release') {
+      // One that is condemned is buried behind its release: by the next process, if this one was gone.
+      const isUnburied = foundAt(partition, lease.offset).startsWith('due');
+      if (how === 'release' && isUnburied) group.returnUnburied(lease, 'broke');
+      else if (how === 'release') {
         group.release(lease, { failed: true, dueMs: 0, nowMs, error: 'broke' });
       }
       count(`${how} in time`);

@@ -8,6 +8,7 @@ class Listener implements LoopClockUser {
   runningLeases = 0;
   nextDueMs = Number.POSITIVE_INFINITY;
   readonly ticks: number[] = [];
+  onTick = (): void => undefined;
   readonly #clock: ManualClock;
 
   constructor(clock: ManualClock) {
@@ -16,6 +17,7 @@ class Listener implements LoopClockUser {
 
   tick(nowMs: number): void {
     this.ticks.push(nowMs);
+    this.onTick();
     if (this.nextDueMs <= this.#clock.now()) this.nextDueMs = Number.POSITIVE_INFINITY;
   }
 }
@@ -48,6 +50,31 @@ describe('the time that leases run on', () => {
     expect(user.ticks).toEqual([50]);
     clock.advance(50);
     expect(user.ticks).toEqual([50, 100]);
+  });
+
+  test('stands still in a stall between the begin of a lease and the first tick', () => {
+    const { clock, stalls, loop, user } = setUp();
+    const beganMs = loop.now();
+    user.runningLeases = 1;
+    clock.stall(5000); // No timer runs yet that could be late.
+    loop.poke(beganMs);
+    clock.advance(0);
+    expect(stalls).toEqual([4950]);
+    expect(loop.now() - beganMs).toBe(50);
+  });
+
+  test('stands still in a stall while those are called that it ticks for', () => {
+    const { clock, stalls, loop, user } = setUp();
+    user.runningLeases = 1;
+    user.onTick = () => {
+      user.onTick = () => undefined;
+      clock.stall(5000);
+    };
+    loop.poke();
+    clock.advance(50);
+    clock.advance(0);
+    expect(stalls).toEqual([4950]);
+    expect(loop.now()).toBe(100);
   });
 
   test('goes on where a tick is only a little late', () => {
