@@ -1,7 +1,7 @@
 /** The right of one consumer to settle one record, for some time. */
 import type { LeaseEnd } from '../core/ownership-errors.ts';
 import type { LogRecord } from '../log/record.ts';
-import type { ReadyKind } from './lease-table.ts';
+import type { ReadyKind } from './ready-kind.ts';
 import type { PartitionLeases } from './partition-leases.ts';
 
 /** How a holder may settle a record. */

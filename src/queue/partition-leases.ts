@@ -8,7 +8,7 @@ import type { Log } from '../log/log.ts';
 import type { LogRecord } from '../log/record.ts';
 import type { LeaseJournal, PartitionName } from './lease-journal.ts';
 import type { Lease } from './lease.ts';
-import { ReadyKind } from './lease-table.ts';
+import { ReadyKind } from './ready-kind.ts';
 import { SlotState } from './record-state.ts';
 import { ShareFeed } from './share-feed.ts';
 import type { SharePartition, SlotWatcher } from './share-partition.ts';
