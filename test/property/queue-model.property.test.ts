@@ -23,7 +23,7 @@ import {
 import { raceCommand } from '../support/queue-model/race-command.ts';
 import { count, tally, type QueueCommand } from '../support/queue-model/queue-command.ts';
 import { QueueWorld } from '../support/queue-model/queue-world.ts';
-import { asyncPropertyOptions } from '../support/property.ts';
+import { asyncPropertyOptions, REPLAY } from '../support/property.ts';
 import { StoreDisk } from '../support/store-disk.ts';
 
 /** What leads to the rare things comes more often. */
@@ -102,6 +102,6 @@ test('a queue hands out and gives up what its model does, through closes, kills 
     { ...options, numRuns: Math.ceil(numRuns / 2) },
   );
   for (const [name, least] of Object.entries(EXPECTED)) {
-    expect(tally.get(name) ?? 0, name).toBeGreaterThanOrEqual(least);
+    expect(tally.get(name) ?? 0, `${name}, ${REPLAY}`).toBeGreaterThanOrEqual(least);
   }
 });

@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 
 import type { FaultyFileSystem } from '../faulty-file-system.ts';
 import { differenceOf, foundAt, realGroups, wantedOf, type RealGroups } from './compare.ts';
-import { LEASE_MS, type HeldLease } from './consumers.ts';
+import { LEASE_MS, type GroupName, type HeldLease } from './consumers.ts';
 import { acquire } from './lease-commands.ts';
 import { command, count, type QueueCommand } from './queue-command.ts';
 import type { QueueWorld } from './queue-world.ts';
@@ -24,21 +24,26 @@ const HOWS: readonly How[] = ['ack', 'reject', 'release', 'giveBack'];
 
 class Race {
   readonly #world: QueueWorld;
-  readonly #steps: Step[];
-  readonly #handed: { readonly partition: number; readonly offset: number }[] = [];
   readonly #fileSystem: FaultyFileSystem;
+  /** By group, deaths of which all is over. */
+  readonly #deathCounts: Record<GroupName, number>;
+  #steps: Step[] = [];
+  readonly #handed: { readonly partition: number; readonly offset: number }[] = [];
 
-  constructor(world: QueueWorld, order: number) {
+  constructor(world: QueueWorld) {
+    const { queue, audit } = world.groups;
     this.#world = world;
     this.#fileSystem = world.disk.fileSystem; // The one that stops.
-    this.#steps = world.held.slice(0, 6).map((lease, at) => {
-      return { lease, how: HOWS[(at + order) % HOWS.length] ?? 'ack', isAnswered: false };
-    });
+    this.#deathCounts = { queue: queue.data.deaths.length, audit: audit.data.deaths.length };
   }
 
   /** @param callCount  calls to the disk before the end comes */
-  async run(ending: Ending, callCount: number): Promise<void> {
+  async run(ending: Ending, callCount: number, order: number): Promise<void> {
     const world = this.#world;
+    await acquire(world, 0, 3, LEASE_MS);
+    this.#steps = world.held.slice(0, 6).map((lease, at) => {
+      return { lease, how: HOWS[(at + order) % HOWS.length] ?? 'ack', isAnswered: false };
+    });
     const { fileSystem } = world.disk;
     if (ending === 'cut') await world.sync();
     fileSystem.crashAt = { call: fileSystem.callCount + 1 + callCount, when: 'inside' };
@@ -87,18 +92,33 @@ class Race {
       if (how === 'ack') group.ack(lease);
       if (how === 'giveBack') group.giveBack(lease);
       if (how === 'reject') group.reject(lease, 'no use');
-      const { nowMs } = world;
-      // One that is condemned is buried behind its release: by the next process, if this one was gone.
-      const isUnburied = foundAt(partition, lease.offset).startsWith('due');
-      if (how === 'release' && isUnburied) group.returnUnburied(lease, 'broke');
-      else if (how === 'release') {
+      if (how === 'release') {
+        const { nowMs } = world;
         group.release(lease, { failed: true, dueMs: 0, nowMs, error: 'broke' });
       }
       count(`${how} in time`);
     }
+    this.#unbury('queue', real);
+    this.#unbury('audit', real);
     this.#adoptAttempts(ending, real);
     deepStrictEqual(differenceOf('queue', world.groups.queue.data, real.queue), null);
     deepStrictEqual(differenceOf('audit', world.groups.audit.data, real.audit), null);
+  }
+
+  /**
+   * What came back and may not be tried again is buried behind that, in a commit of its own: by the next
+   * process, if this one was gone. What is rejected never came back.
+   */
+  #unbury(name: GroupName, real: RealGroups): void {
+    const group = this.#world.groups[name];
+    for (const death of group.data.deaths.slice(this.#deathCounts[name])) {
+      const partition = real[name].partitions.get(death.partition);
+      ok(partition !== undefined);
+      const back = wantedOf({ ...death.item, state: 'ready' });
+      if (death.reason === 'rejected' || foundAt(partition, death.offset) !== back) continue;
+      group.unbury(death);
+      count('unburied');
+    }
   }
 
   /** Each attempt was journaled before its record was handed out. */
@@ -139,8 +159,7 @@ export const raceCommand: fc.Arbitrary<QueueCommand> = fc
   .tuple(fc.constantFrom('kill' as const, 'cut' as const), fc.nat(9), fc.nat(3))
   .map(([ending, callCount, order]) =>
     command(`race ${order} to a ${ending} after ${callCount} calls`, async (world) => {
-      await acquire(world, 0, 3, LEASE_MS);
-      await new Race(world, order).run(ending, callCount);
+      await new Race(world).run(ending, callCount, order);
       await world.open();
       world.noteSynced();
     }),
