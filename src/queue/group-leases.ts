@@ -335,14 +335,13 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   ): readonly Lease[] {
     const startMs = this.#parts.loopClock.now();
     const deadlineMs = startMs + leaseMs;
+    const handOver = { startMs, leases: consumer.leases };
     const leases: Lease[] = [];
     let at = 0;
-    for (const { partition, offset, kind } of claims) {
-      const leaseNumber = ++this.#leaseNumber;
-      const rawRecord = present(records[at++], 'one for each claim');
-      const slot = partition.begin(offset, leaseNumber, deadlineMs);
-      const parts = { partition, offset, kind, leaseNumber, startMs, rawRecord, slot };
-      const lease = consumer.make(parts);
+    for (const claim of claims) {
+      claim.partition.begin(claim, ++this.#leaseNumber, deadlineMs);
+      const record = present(records[at++], 'one for each claim');
+      const lease = consumer.make(claim, record, handOver);
       consumer.leases.add(lease);
       leases.push(lease);
     }

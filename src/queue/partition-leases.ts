@@ -21,6 +21,10 @@ export interface Claim {
   readonly kind: ReadyKind;
   /** Null when it was acquired before: it has a slot, and is read again. */
   readonly record: LogRecord<Uint8Array> | null;
+  /** Of its lease, once that begins. */
+  leaseNumber: number;
+  /** Where the table had it when its lease began. */
+  slot: number;
 }
 
 /** What a partition tells its group. None may throw. */
@@ -155,11 +159,11 @@ export class PartitionLeases implements SlotWatcher {
     if (best >= 0) {
       table.popReady(kind);
       table.setPending(best, true);
-      return { partition: this, offset: table.offsetAt(best), kind, record: null };
+      return makeClaim(this, table.offsetAt(best), kind, null);
     }
     const record = this.feed.take();
     if (record === null) return null;
-    return { partition: this, offset: record.offset, kind: ReadyKind.normal, record };
+    return makeClaim(this, record.offset, ReadyKind.normal, record);
   }
 
   /** Journals attempts at claims of this partition. */
@@ -203,15 +207,16 @@ export class PartitionLeases implements SlotWatcher {
     };
   }
 
-  /** Begins a lease of a record whose attempt is journaled. @returns its slot */
-  begin(offset: number, leaseNumber: number, deadlineMs: number): number {
+  /** Begins a lease of a record whose attempt is journaled. */
+  begin(claim: Claim, leaseNumber: number, deadlineMs: number): void {
     const { table } = this.state;
-    const slot = table.find(offset);
+    const slot = table.find(claim.offset);
+    claim.leaseNumber = leaseNumber;
+    claim.slot = slot;
     table.setPending(slot, false);
     table.setLease(slot, leaseNumber >>> 0);
     table.setTime(slot, deadlineMs);
     table.leaseWheel.insert(slot);
-    return slot;
   }
 
   /** The slot of a lease that runs, and is not being settled; -1 = it is over. */
@@ -266,4 +271,13 @@ export class PartitionLeases implements SlotWatcher {
     const hasFailed = failuresMax !== null && table.failuresAt(slot) >= failuresMax;
     return hasFailed || (expiriesMax !== null && table.expiriesAt(slot) >= expiriesMax);
   }
+}
+
+function makeClaim(
+  partition: PartitionLeases,
+  offset: number,
+  kind: ReadyKind,
+  record: LogRecord<Uint8Array> | null,
+): Claim {
+  return { partition, offset, kind, record, leaseNumber: 0, slot: -1 };
 }

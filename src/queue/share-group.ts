@@ -5,10 +5,10 @@ import type { Random } from '../core/random.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { Codec } from '../codec/codec.ts';
 import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
-import { checkDeliveries, Delivery, type LeaseKeeper } from './delivery.ts';
+import { checkDeliveries, Delivery, type DeliveryOrigin, type LeaseKeeper } from './delivery.ts';
 import type { Consumer } from './acquire-request.ts';
 import type { DeliverySource } from './delivery-source.ts';
-import { LeaseList, type Lease, type LeaseParts, type Settlement } from './lease.ts';
+import { LeaseList, type Lease, type Settlement } from './lease.ts';
 import type { LiveShareGroup } from './live-share-group.ts';
 import {
   checkAcquireOptions,
@@ -60,7 +60,6 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     this.#onClosed = onClosed;
     const { clock } = live;
     this.#keeper = {
-      leases: this.#leases,
       topic: live.topic,
       get ownerEpoch() {
         return live.ownerEpoch;
@@ -81,16 +80,20 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
   #makeConsumer(): Consumer<Delivery<T>> {
     const leases = this.#leases;
     const prefetch = this.#prefetch ?? Number.POSITIVE_INFINITY;
-    const origins: { codec: Pick<Codec<T, never>, 'id' | 'decode'>; partition: number }[] = [];
+    const origins: DeliveryOrigin<T>[] = [];
     return {
       leases,
       get room() {
         return prefetch - leases.count;
       },
-      make: (parts: LeaseParts) => {
-        const { partition } = parts.partition.name;
-        const origin = (origins[partition] ??= { codec: this.#codec, partition });
-        return new Delivery<T>(parts, this.#keeper, origin);
+      make: (claim, rawRecord, handOver) => {
+        const { partition } = claim.partition.name;
+        const origin = (origins[partition] ??= {
+          codec: this.#codec,
+          partition,
+          keeper: this.#keeper,
+        });
+        return new Delivery<T>(claim, rawRecord, handOver, origin);
       },
       closedError: () => this.#closedError(),
     };
