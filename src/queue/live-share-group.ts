@@ -124,16 +124,20 @@ export class LiveShareGroup {
    * a crash. Nothing is leased before that is durable.
    */
   open(): Promise<void> {
-    this.#opening ??= this.#open().catch((error: unknown) => {
-      this.#opening = null; // What failed may be tried again.
-      throw error;
-    });
+    // As a change: who closes the group waits for it.
+    this.#opening ??= this.#changes
+      .run(() => this.#open())
+      .catch((error: unknown) => {
+        this.#opening = null; // What failed may be tried again.
+        throw error;
+      });
     return this.#opening;
   }
 
   async #open(): Promise<void> {
     const { topic } = this;
     topic.checkThere();
+    if (this.#isClosed) throw topic.closedError();
     const { journal, clock } = this.#parts;
     await this.#openPartitions();
     this.#unwatch ??= topic.watch(() => {
