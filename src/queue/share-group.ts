@@ -151,6 +151,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     const ahead: Delivery<T>[] = []; // The next one last.
     try {
       while (ahead.length > 0 || (await this.#readAhead(ahead, { leaseMs, ...how }))) {
+        if (this.#isClosed) return;
         const delivery = present(ahead.pop(), 'one is there');
         if (delivery.lost !== null) continue; // Its turn did not come in time: it is ready again.
         delivery.isHandedOut = true;

@@ -48,4 +48,20 @@ describe('a consumer that is closed', () => {
     expect(await queue.stats()).toMatchObject({ readyCount: 1, settled: { acked: 1 } });
     await store.close();
   });
+
+  test('hands out nothing of what it has read ahead, though nobody waited for its end', async () => {
+    const { store, queue } = await queueOf(3, { prefetch: 3 });
+    const seen: (string | null)[] = [];
+    let closing: Promise<void> | null = null;
+    for await (const delivery of queue.deliveries()) {
+      seen.push(delivery.value);
+      await delivery.ack();
+      closing ??= queue.close();
+    }
+    await closing;
+    expect(seen).toEqual(['0']);
+    const next = await store.queue('q', { codec: utf8 });
+    expect(await next.acquire({ max: 3 })).toMatchObject([{ attempt: 1 }, { attempt: 1 }]);
+    await store.close();
+  });
 });
