@@ -8,6 +8,7 @@ import type { Clock } from '../core/clock.ts';
 import type { LeaseEnd } from '../core/ownership-errors.ts';
 import type { LogRecord } from '../log/record.ts';
 import { AcquireRequest, type AcquireWish, type Consumer } from './acquire-request.ts';
+import { ConsumerSet } from './consumer-set.ts';
 import { HeldCount } from './held-count.ts';
 import { checkRunning, LeaseEnds, type LeaseEndsParts } from './lease-ends.ts';
 import type { Lease, Settlement } from './lease.ts';
@@ -35,7 +36,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   readonly #ends: LeaseEnds;
   readonly #partitions: PartitionLeases[] = [];
   readonly #requests = new Set<AcquireRequest>();
-  readonly #consumers = new Set<Consumer>();
+  readonly #consumers = new ConsumerSet();
   #leaseNumber = 0;
   #nextPartition = 0;
   #isPumpDue = false;
@@ -72,12 +73,6 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     return dueMs;
   }
 
-  /** Leases of all consumers, oldest first. */
-  get leases(): readonly Lease[] {
-    const all = [...this.#consumers].flatMap(({ leases }) => leases.toArray());
-    return all.toSorted((one, two) => one.leaseNumber - two.leaseNumber);
-  }
-
   add(partition: PartitionLeases): void {
     this.#partitions.push(partition);
     partition.open(this.#parts.loopClock.now());
@@ -110,7 +105,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       ]);
     } finally {
       for (const lease of running) lease.lose(reason);
-      this.#consumers.delete(consumer);
+      this.#consumers.remove(consumer);
     }
   }
 
@@ -148,10 +143,10 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       const due: number[] = [];
       partition.expire(nowMs, (offset) => due.push(offset));
       if (due.length === 0) continue;
-      const own = this.leases.filter(({ partitionLeases }) => partitionLeases === partition);
-      const byOffset = new Map(own.map((lease) => [lease.offset, lease]));
-      this.#ends.expire(partition, due, (offset) => byOffset.get(offset));
+      const leases = this.#consumers.leasesOf(partition, new Set(due));
+      this.#ends.expire(partition, due, (offset) => leases.get(offset));
     }
+    this.#consumers.sweep();
   }
 
   /** Ends leases as their holders want. @throws LeaseLostError: then nothing is done */
