@@ -6,9 +6,11 @@ import { toError } from '../core/abort.ts';
 import { present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import type { LeaseEnd } from '../core/ownership-errors.ts';
+import { settleAll } from '../core/settle-all.ts';
 import type { LogRecord } from '../log/record.ts';
 import { AcquireRequest, type AcquireWish, type Consumer } from './acquire-request.ts';
 import { ConsumerSet } from './consumer-set.ts';
+import { isRetryable } from './handler-errors.ts';
 import { HeldCount } from './held-count.ts';
 import { checkRunning, LeaseEnds, type LeaseEndsParts } from './lease-ends.ts';
 import type { Lease, Settlement } from './lease.ts';
@@ -289,29 +291,25 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     const records: LogRecord<Uint8Array>[] = [];
     for (const { record } of claims) if (record !== null) records.push(record);
     if (records.length === claims.length) return records;
-    const found = await Promise.all(claims.map((claim) => this.#recordOf(claim)));
+    const found = await settleAll(claims.map((claim) => this.#recordOf(claim)));
+    for (const [at, { kind }] of claims.entries()) if (found[at] === null) this.#held.remove(kind);
     claims.splice(0, claims.length, ...claims.filter((_claim, at) => found[at] !== null));
     return found.filter((record) => record !== null);
   }
 
-  /** Null when the record cannot be had: nobody else has to wait for it. */
-  async #recordOf({
-    partition,
-    offset,
-    kind,
-    record,
-  }: Claim): Promise<LogRecord<Uint8Array> | null> {
+  /** Null when the record cannot be had: nobody else has to wait for it. @throws what may pass */
+  async #recordOf({ partition, offset, record }: Claim): Promise<LogRecord<Uint8Array> | null> {
     if (record !== null) return record;
     try {
       const read = await partition.log.read(offset);
       if (read !== null) return read;
       await this.#parts.removeMissing(partition, offset);
     } catch (error) {
+      if (isRetryable(error)) throw error;
       if (isTrimmed(error)) await this.#parts.removeMissing(partition, offset);
       // Else it is put aside until the group is opened anew: damage is for `varve repair`.
       else this.#parts.events.failed(error);
     }
-    this.#held.remove(kind);
     return null;
   }
 

@@ -189,3 +189,25 @@ test('an ack of which nobody knows whether it is on the disk says so, each time'
   });
   await expect(store.close()).rejects.toMatchObject({ code: 'ERR_VARVE_FAILED' });
 });
+
+test('a record that cannot be read for a moment is ready again, and whoever wanted it is told', async () => {
+  const bench = new StoreBench();
+  const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
+  let store = await bench.open({ fileSystem });
+  let queue = await store.queue('q', { codec: utf8, leasedMax: 2 });
+  await queue.sendBatch([{ value: 'a' }, { value: 'b' }]);
+  for (const delivery of await queue.acquire({ max: 2 })) await delivery.release({ delayMs: 1000 });
+  await store.close();
+  store = await bench.open({ fileSystem }); // Nothing is in memory.
+  queue = await store.queue('q', { codec: utf8 });
+  expect(await queue.acquire()).toEqual([]);
+  bench.clock.advance(1100);
+  fileSystem.addFault({ operations: ['read'], path: /topics/, errno: 'EMFILE', times: 10 });
+  await expect(queue.acquire({ max: 2 })).rejects.toMatchObject({
+    code: 'ERR_VARVE_IO',
+    retryable: true,
+  });
+  fileSystem.clearFaults();
+  expect(await queue.acquire({ max: 3 })).toMatchObject([{ attempt: 2 }, { attempt: 2 }]);
+  await store.close();
+});
