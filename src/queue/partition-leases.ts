@@ -181,7 +181,7 @@ export class PartitionLeases implements SlotWatcher {
     const { table } = this.state;
     const slot = table.find(offset);
     if (record !== null && slot < 0) {
-      this.feed.giveBack([record]);
+      this.feed.giveBack(record);
     } else if (slot >= 0 && table.stateAt(slot) !== SlotState.acquired) this.returned(slot);
   }
 
