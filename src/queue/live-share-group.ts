@@ -143,7 +143,9 @@ export class LiveShareGroup {
     this.#unwatch ??= topic.watch(() => {
       void this.#changes.run(() => this.#openPartitions()).catch(this.#parts.events.failed);
     });
-    const ownerEpoch = this.ownerEpoch + 1;
+    // A new group begins beyond all epochs of one that was deleted: each had an entry of its own.
+    const before = this.ownerEpoch === 0 ? journal.appliedOffset : this.ownerEpoch;
+    const ownerEpoch = before + 1;
     await journal.append(leasesOpened, { ...this.name, ownerEpoch, timeMs: clock.now() }, 'sync');
     this.isOpen = true;
   }
