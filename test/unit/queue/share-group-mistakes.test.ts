@@ -211,3 +211,35 @@ test('a record that cannot be read for a moment is ready again, and whoever want
   expect(await queue.acquire({ max: 3 })).toMatchObject([{ attempt: 2 }, { attempt: 2 }]);
   await store.close();
 });
+
+test('a lease is renewed for a time that leases may have, and else stays as it was', async () => {
+  const { store, queue } = await queueOf(1, { leaseMs: 1000 });
+  const [delivery] = await queue.acquire();
+  for (const leaseMs of [Number.NaN, -1, 0, 9, 10.5, 43_200_001, Number.POSITIVE_INFINITY]) {
+    expect(() => delivery?.renew(leaseMs)).toThrow(
+      expect.objectContaining({ code: 'ERR_VARVE_INVALID_ARGUMENT' }),
+    );
+  }
+  expect(delivery?.leaseLeftMs).toBe(1000);
+  delivery?.renew(43_200_000);
+  expect(delivery?.leaseLeftMs).toBe(43_200_000);
+  await store.close();
+});
+
+test('whatever a holder says of a record, it comes back', async () => {
+  const { store, queue } = await queueOf(1, { failuresMax: null });
+  const said = [
+    Object.assign(new Error('x'), { message: Symbol('no text') }),
+    Object.create(null),
+    Symbol('why'),
+    '\ud800'.repeat(2000),
+    null,
+  ];
+  for (const [failures, error] of said.entries()) {
+    const [delivery] = await queue.acquire();
+    expect(delivery).toMatchObject({ failures });
+    await delivery?.release({ failed: true, error });
+  }
+  expect(await queue.stats()).toMatchObject({ readyCount: 1, leasedCount: 0 });
+  await store.close();
+});
