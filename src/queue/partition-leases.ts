@@ -159,6 +159,10 @@ export class PartitionLeases implements SlotWatcher {
     }
     const record = this.feed.take();
     if (record === null) return null;
+    if (!table.fits(record.offset)) {
+      this.feed.giveBack(record); // It has to wait for one that is 2^32 offsets before it.
+      return null;
+    }
     return { partition: this, offset: record.offset, kind: ReadyKind.normal, record };
   }
 
