@@ -6,8 +6,11 @@ import { toError } from '../core/abort.ts';
 import { present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import type { LeaseEnd } from '../core/ownership-errors.ts';
+import { settleAll } from '../core/settle-all.ts';
 import type { LogRecord } from '../log/record.ts';
 import { AcquireRequest, type AcquireWish, type Consumer } from './acquire-request.ts';
+import { ConsumerSet } from './consumer-set.ts';
+import { isRetryable } from './handler-errors.ts';
 import { HeldCount } from './held-count.ts';
 import { checkRunning, LeaseEnds, type LeaseEndsParts } from './lease-ends.ts';
 import type { Lease, Settlement } from './lease.ts';
@@ -35,7 +38,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   readonly #ends: LeaseEnds;
   readonly #partitions: PartitionLeases[] = [];
   readonly #requests = new Set<AcquireRequest>();
-  readonly #consumers = new Set<Consumer>();
+  readonly #consumers = new ConsumerSet();
   #leaseNumber = 0;
   #nextPartition = 0;
   #isPumpDue = false;
@@ -72,12 +75,6 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     return dueMs;
   }
 
-  /** Leases of all consumers, oldest first. */
-  get leases(): readonly Lease[] {
-    const all = [...this.#consumers].flatMap(({ leases }) => leases.toArray());
-    return all.toSorted((one, two) => one.leaseNumber - two.leaseNumber);
-  }
-
   add(partition: PartitionLeases): void {
     this.#partitions.push(partition);
     partition.open(this.#parts.loopClock.now());
@@ -110,7 +107,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       ]);
     } finally {
       for (const lease of running) lease.lose(reason);
-      this.#consumers.delete(consumer);
+      this.#consumers.remove(consumer);
     }
   }
 
@@ -148,10 +145,10 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       const due: number[] = [];
       partition.expire(nowMs, (offset) => due.push(offset));
       if (due.length === 0) continue;
-      const own = this.leases.filter(({ partitionLeases }) => partitionLeases === partition);
-      const byOffset = new Map(own.map((lease) => [lease.offset, lease]));
-      this.#ends.expire(partition, due, (offset) => byOffset.get(offset));
+      const leases = this.#consumers.leasesOf(partition, new Set(due));
+      this.#ends.expire(partition, due, (offset) => leases.get(offset));
     }
+    this.#consumers.sweep();
   }
 
   /** Ends leases as their holders want. @throws LeaseLostError: then nothing is done */
@@ -294,29 +291,25 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     const records: LogRecord<Uint8Array>[] = [];
     for (const { record } of claims) if (record !== null) records.push(record);
     if (records.length === claims.length) return records;
-    const found = await Promise.all(claims.map((claim) => this.#recordOf(claim)));
+    const found = await settleAll(claims.map((claim) => this.#recordOf(claim)));
+    for (const [at, { kind }] of claims.entries()) if (found[at] === null) this.#held.remove(kind);
     claims.splice(0, claims.length, ...claims.filter((_claim, at) => found[at] !== null));
     return found.filter((record) => record !== null);
   }
 
-  /** Null when the record cannot be had: nobody else has to wait for it. */
-  async #recordOf({
-    partition,
-    offset,
-    kind,
-    record,
-  }: Claim): Promise<LogRecord<Uint8Array> | null> {
+  /** Null when the record cannot be had: nobody else has to wait for it. @throws what may pass */
+  async #recordOf({ partition, offset, record }: Claim): Promise<LogRecord<Uint8Array> | null> {
     if (record !== null) return record;
     try {
       const read = await partition.log.read(offset);
       if (read !== null) return read;
       await this.#parts.removeMissing(partition, offset);
     } catch (error) {
+      if (isRetryable(error)) throw error;
       if (isTrimmed(error)) await this.#parts.removeMissing(partition, offset);
       // Else it is put aside until the group is opened anew: damage is for `varve repair`.
       else this.#parts.events.failed(error);
     }
-    this.#held.remove(kind);
     return null;
   }
 

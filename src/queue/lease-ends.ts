@@ -109,6 +109,7 @@ export class LeaseEnds {
     const { expiriesMax } = settings();
     const { table } = partition.state;
     const ends: ExpiredLeases = { expired: [], undelivered: [], dead: [] };
+    const over: Lease[] = [];
     for (const offset of due) {
       const lease = leaseAt(offset);
       const expiries = table.expiriesAt(table.find(offset)) + 1;
@@ -120,10 +121,15 @@ export class LeaseEnds {
       }
       if (lease === undefined) continue;
       this.#drop(lease);
-      lease.lose('expired');
-      events.expired(partition.name.partition, offset);
+      lease.lost = 'expired';
+      over.push(lease);
     }
     this.#journalExpired(partition, ends);
+    // Last: who hears of one may at once want to settle another.
+    for (const lease of over) {
+      lease.lose('expired');
+      events.expired(partition.name.partition, lease.offset);
+    }
   }
 
   /** Has nothing tried again any more. */

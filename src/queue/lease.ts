@@ -52,11 +52,14 @@ export class LeaseList {
     this.count--;
   }
 
+  /** Newest first; none may be removed meanwhile. */
+  *[Symbol.iterator](): Generator<Lease, void, void> {
+    for (let lease = this.#first; lease !== null; lease = lease.next) yield lease;
+  }
+
   /** Newest first. */
   toArray(): Lease[] {
-    const all: Lease[] = [];
-    for (let lease = this.#first; lease !== null; lease = lease.next) all.push(lease);
-    return all;
+    return [...this];
   }
 }
 

@@ -124,22 +124,28 @@ export class LiveShareGroup {
    * a crash. Nothing is leased before that is durable.
    */
   open(): Promise<void> {
-    this.#opening ??= this.#open().catch((error: unknown) => {
-      this.#opening = null; // What failed may be tried again.
-      throw error;
-    });
+    // As a change: who closes the group waits for it.
+    this.#opening ??= this.#changes
+      .run(() => this.#open())
+      .catch((error: unknown) => {
+        this.#opening = null; // What failed may be tried again.
+        throw error;
+      });
     return this.#opening;
   }
 
   async #open(): Promise<void> {
     const { topic } = this;
     topic.checkThere();
+    if (this.#isClosed) throw topic.closedError();
     const { journal, clock } = this.#parts;
     await this.#openPartitions();
     this.#unwatch ??= topic.watch(() => {
       void this.#changes.run(() => this.#openPartitions()).catch(this.#parts.events.failed);
     });
-    const ownerEpoch = this.ownerEpoch + 1;
+    // A new group begins beyond all epochs of one that was deleted: each had an entry of its own.
+    const before = this.ownerEpoch === 0 ? journal.appliedOffset : this.ownerEpoch;
+    const ownerEpoch = before + 1;
     await journal.append(leasesOpened, { ...this.name, ownerEpoch, timeMs: clock.now() }, 'sync');
     this.isOpen = true;
   }

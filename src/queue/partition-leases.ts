@@ -163,6 +163,10 @@ export class PartitionLeases implements SlotWatcher {
     }
     const record = this.feed.take();
     if (record === null) return null;
+    if (!table.fits(record.offset)) {
+      this.feed.giveBack(record); // It has to wait for one that is 2^32 offsets before it.
+      return null;
+    }
     return makeClaim(this, record.offset, ReadyKind.normal, record);
   }
 
@@ -185,7 +189,7 @@ export class PartitionLeases implements SlotWatcher {
     const { table } = this.state;
     const slot = table.find(offset);
     if (record !== null && slot < 0) {
-      this.feed.giveBack([record]);
+      this.feed.giveBack(record);
     } else if (slot >= 0 && table.stateAt(slot) !== SlotState.acquired) this.returned(slot);
   }
 

@@ -154,6 +154,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     const ahead: Delivery<T>[] = []; // The next one last.
     try {
       while (ahead.length > 0 || (await this.#readAhead(ahead, { leaseMs, ...how }))) {
+        if (this.#isClosed) return;
         const delivery = present(ahead.pop(), 'one is there');
         if (delivery.lost !== null) continue; // Its turn did not come in time: it is ready again.
         delivery.isHandedOut = true;
@@ -298,14 +299,19 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
    * Hands nothing out from now on, to any consumer, until `resume`; what is leased stays so. Kept over
    * restarts.
    *
+   * @throws ClosedError; as `Log.append`
+   *
    * Durability: synced when it resolves.
    */
-  pause(): Promise<void> {
-    return this.#live.setPaused(true);
+  async pause(): Promise<void> {
+    this.#checkOpen();
+    await this.#live.setPaused(true);
   }
 
-  resume(): Promise<void> {
-    return this.#live.setPaused(false);
+  /** Hands out again. @throws as `pause` */
+  async resume(): Promise<void> {
+    this.#checkOpen();
+    await this.#live.setPaused(false);
   }
 
   /**
@@ -313,15 +319,18 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
    * deleted at once: `undoPurge` brings them back, as far as retention has not taken them.
    *
    * @returns how many
+   * @throws as `pause`
    *
    * Durability: synced when it resolves.
    */
-  purge(): Promise<number> {
+  async purge(): Promise<number> {
+    this.#checkOpen();
     return this.#live.purge();
   }
 
-  /** Takes the last purge back. @returns how many records are there again */
-  undoPurge(): Promise<number> {
+  /** Takes the last purge back. @returns how many records are there again @throws as `pause` */
+  async undoPurge(): Promise<number> {
+    this.#checkOpen();
     return this.#live.undoPurge();
   }
 
@@ -329,10 +338,12 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
    * Settles one record that nobody has leased, so that it is never handed out.
    *
    * @returns false when it was settled already, or is leased
+   * @throws TypeError, RangeError; as `pause`
    *
    * Durability: synced when it resolves.
    */
-  cancel(ref: { readonly partition?: number; readonly offset: number }): Promise<boolean> {
+  async cancel(ref: { readonly partition?: number; readonly offset: number }): Promise<boolean> {
+    this.#checkOpen();
     return this.#live.cancel(ref);
   }
 

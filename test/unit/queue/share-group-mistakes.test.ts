@@ -189,3 +189,57 @@ test('an ack of which nobody knows whether it is on the disk says so, each time'
   });
   await expect(store.close()).rejects.toMatchObject({ code: 'ERR_VARVE_FAILED' });
 });
+
+test('a record that cannot be read for a moment is ready again, and whoever wanted it is told', async () => {
+  const bench = new StoreBench();
+  const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
+  let store = await bench.open({ fileSystem });
+  let queue = await store.queue('q', { codec: utf8, leasedMax: 2 });
+  await queue.sendBatch([{ value: 'a' }, { value: 'b' }]);
+  for (const delivery of await queue.acquire({ max: 2 })) await delivery.release({ delayMs: 1000 });
+  await store.close();
+  store = await bench.open({ fileSystem }); // Nothing is in memory.
+  queue = await store.queue('q', { codec: utf8 });
+  expect(await queue.acquire()).toEqual([]);
+  bench.clock.advance(1100);
+  fileSystem.addFault({ operations: ['read'], path: /topics/, errno: 'EMFILE', times: 10 });
+  await expect(queue.acquire({ max: 2 })).rejects.toMatchObject({
+    code: 'ERR_VARVE_IO',
+    retryable: true,
+  });
+  fileSystem.clearFaults();
+  expect(await queue.acquire({ max: 3 })).toMatchObject([{ attempt: 2 }, { attempt: 2 }]);
+  await store.close();
+});
+
+test('a lease is renewed for a time that leases may have, and else stays as it was', async () => {
+  const { store, queue } = await queueOf(1, { leaseMs: 1000 });
+  const [delivery] = await queue.acquire();
+  for (const leaseMs of [Number.NaN, -1, 0, 9, 10.5, 43_200_001, Number.POSITIVE_INFINITY]) {
+    expect(() => delivery?.renew(leaseMs)).toThrow(
+      expect.objectContaining({ code: 'ERR_VARVE_INVALID_ARGUMENT' }),
+    );
+  }
+  expect(delivery?.leaseLeftMs).toBe(1000);
+  delivery?.renew(43_200_000);
+  expect(delivery?.leaseLeftMs).toBe(43_200_000);
+  await store.close();
+});
+
+test('whatever a holder says of a record, it comes back', async () => {
+  const { store, queue } = await queueOf(1, { failuresMax: null });
+  const said = [
+    Object.assign(new Error('x'), { message: Symbol('no text') }),
+    Object.create(null),
+    Symbol('why'),
+    '\ud800'.repeat(2000),
+    null,
+  ];
+  for (const [failures, error] of said.entries()) {
+    const [delivery] = await queue.acquire();
+    expect(delivery).toMatchObject({ failures });
+    await delivery?.release({ failed: true, error });
+  }
+  expect(await queue.stats()).toMatchObject({ readyCount: 1, leasedCount: 0 });
+  await store.close();
+});
