@@ -178,7 +178,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   async exclusively<R>(change: () => Promise<R>): Promise<R> {
     this.#changeCount++;
     try {
-      for (const { claims } of this.#requests) this.#unclaim(claims);
+      for (const request of this.#requests) this.#unclaim(request);
       await Promise.all(this.#handing.values());
       return await change();
     } finally {
@@ -201,9 +201,9 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     for (const request of this.#requests) {
       if (this.#changeCount > 0 || this.#parts.isPaused()) break;
       const { claims, consumer, max } = request;
-      const room = Math.min(this.#held.room, consumer.room - claims.length);
+      const room = Math.min(this.#held.room, consumer.room);
       try {
-        this.#claim(claims, Math.min(max - claims.length, room));
+        this.#claim(request, Math.min(max - claims.length, room));
       } catch (error) {
         this.#claimFailed(error, request);
         continue;
@@ -223,7 +223,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   }
 
   /** At most `max` more records that are ready, from one partition after the other. */
-  #claim(claims: Claim[], max: number): void {
+  #claim({ claims, consumer }: AcquireRequest, max: number): void {
     const count = this.#partitions.length;
     const target = claims.length + max;
     for (let left = count; left > 0 && claims.length < target; left--) {
@@ -233,6 +233,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
         const claim = partition.claim(this.#held.allows);
         if (claim === null) break;
         this.#held.add(claim.kind);
+        consumer.claimedCount++;
         claims.push(claim);
       }
     }
@@ -273,7 +274,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   async #hand(request: AcquireRequest): Promise<void> {
     const { claims } = request;
     try {
-      const records = await this.#recordsOf(claims);
+      const records = await this.#recordsOf(request);
       if (claims.length === 0) {
         if (!request.isOver) this.#requests.add(request); // They were not there any more.
         this.#await(request);
@@ -284,28 +285,29 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       if (!request.isOver) request.resolve(leases);
       else await this.settle(leases, { kind: 'undelivered' }).catch(this.#parts.events.failed);
     } catch (error) {
-      this.#unclaim(claims);
+      this.#unclaim(request);
       request.reject(toError(error));
     }
   }
 
   /** Reads again what was acquired before. What cannot be had is left out of `claims`. */
-  async #recordsOf(claims: Claim[]): Promise<readonly LogRecord<Uint8Array>[]> {
+  async #recordsOf(request: AcquireRequest): Promise<readonly LogRecord<Uint8Array>[]> {
+    const { claims, consumer } = request;
     const records: LogRecord<Uint8Array>[] = [];
     for (const { record } of claims) if (record !== null) records.push(record);
     if (records.length === claims.length) return records;
     const found = await Promise.all(claims.map((claim) => this.#recordOf(claim)));
-    claims.splice(0, claims.length, ...claims.filter((_claim, at) => found[at] !== null));
+    const all = claims.splice(0);
+    for (const [at, claim] of all.entries()) {
+      if (found[at] !== null) claims.push(claim);
+      else this.#held.remove(claim.kind);
+    }
+    consumer.claimedCount -= all.length - claims.length;
     return found.filter((record) => record !== null);
   }
 
   /** Null when the record cannot be had: nobody else has to wait for it. */
-  async #recordOf({
-    partition,
-    offset,
-    kind,
-    record,
-  }: Claim): Promise<LogRecord<Uint8Array> | null> {
+  async #recordOf({ partition, offset, record }: Claim): Promise<LogRecord<Uint8Array> | null> {
     if (record !== null) return record;
     try {
       const read = await partition.log.read(offset);
@@ -316,7 +318,6 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       // Else it is put aside until the group is opened anew: damage is for `varve repair`.
       else this.#parts.events.failed(error);
     }
-    this.#held.remove(kind);
     return null;
   }
 
@@ -345,18 +346,21 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       consumer.leases.add(lease);
       leases.push(lease);
     }
+    consumer.claimedCount -= claims.length;
+    claims.length = 0; // They are leases now.
     this.#parts.loopClock.poke(startMs);
     return leases;
   }
 
   #refuse(request: AcquireRequest, error: Error): void {
     this.#requests.delete(request);
-    this.#unclaim(request.claims);
+    this.#unclaim(request);
     request.reject(error);
   }
 
   /** They came to nothing: the records are ready again. */
-  #unclaim(claims: Claim[]): void {
+  #unclaim({ claims, consumer }: AcquireRequest): void {
+    consumer.claimedCount -= claims.length;
     for (const claim of claims.splice(0).toReversed()) {
       this.#held.remove(claim.kind);
       claim.partition.unclaim(claim);
@@ -368,7 +372,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     if (!this.#requests.has(request)) return;
     if (request.isOver) {
       this.#requests.delete(request);
-      this.#unclaim(request.claims);
+      this.#unclaim(request);
       this.ready();
     } else if (this.#parts.isPaused() || !(this.#changeCount > 0 || this.#isBehind)) {
       this.#requests.delete(request);
