@@ -8,7 +8,9 @@ import type { HandOver, Lease, LeaseList } from './lease.ts';
 /** Who leases records. */
 export interface Consumer<L extends Lease = Lease> {
   readonly leases: LeaseList;
-  /** Records that it may still lease. */
+  /** Records that were chosen for it, and are not leased yet. */
+  claimedCount: number;
+  /** Records that it may still lease, besides. */
   readonly room: number;
   make(claim: Claim, rawRecord: LogRecord<Uint8Array>, handOver: HandOver): L;
   closedError(): Error;

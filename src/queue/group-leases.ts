@@ -175,7 +175,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   async exclusively<R>(change: () => Promise<R>): Promise<R> {
     this.#changeCount++;
     try {
-      for (const { claims } of this.#requests) this.#unclaim(claims);
+      for (const request of this.#requests) this.#unclaim(request);
       await Promise.all(this.#handing.values());
       return await change();
     } finally {
@@ -198,9 +198,9 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     for (const request of this.#requests) {
       if (this.#changeCount > 0 || this.#parts.isPaused()) break;
       const { claims, consumer, max } = request;
-      const room = Math.min(this.#held.room, consumer.room - claims.length);
+      const room = Math.min(this.#held.room, consumer.room);
       try {
-        this.#claim(claims, Math.min(max - claims.length, room));
+        this.#claim(request, Math.min(max - claims.length, room));
       } catch (error) {
         this.#claimFailed(error, request);
         continue;
@@ -220,7 +220,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   }
 
   /** At most `max` more records that are ready, from one partition after the other. */
-  #claim(claims: Claim[], max: number): void {
+  #claim({ claims, consumer }: AcquireRequest, max: number): void {
     const count = this.#partitions.length;
     const target = claims.length + max;
     for (let left = count; left > 0 && claims.length < target; left--) {
@@ -230,6 +230,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
         const claim = partition.claim(this.#held.allows);
         if (claim === null) break;
         this.#held.add(claim.kind);
+        consumer.claimedCount++;
         claims.push(claim);
       }
     }
@@ -270,7 +271,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   async #hand(request: AcquireRequest): Promise<void> {
     const { claims } = request;
     try {
-      const records = await this.#recordsOf(claims);
+      const records = await this.#recordsOf(request);
       if (claims.length === 0) {
         if (!request.isOver) this.#requests.add(request); // They were not there any more.
         this.#await(request);
@@ -281,19 +282,24 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       if (!request.isOver) request.resolve(leases);
       else await this.settle(leases, { kind: 'undelivered' }).catch(this.#parts.events.failed);
     } catch (error) {
-      this.#unclaim(claims);
+      this.#unclaim(request);
       request.reject(toError(error));
     }
   }
 
   /** Reads again what was acquired before. What cannot be had is left out of `claims`. */
-  async #recordsOf(claims: Claim[]): Promise<readonly LogRecord<Uint8Array>[]> {
+  async #recordsOf(request: AcquireRequest): Promise<readonly LogRecord<Uint8Array>[]> {
+    const { claims, consumer } = request;
     const records: LogRecord<Uint8Array>[] = [];
     for (const { record } of claims) if (record !== null) records.push(record);
     if (records.length === claims.length) return records;
     const found = await settleAll(claims.map((claim) => this.#recordOf(claim)));
-    for (const [at, { kind }] of claims.entries()) if (found[at] === null) this.#held.remove(kind);
-    claims.splice(0, claims.length, ...claims.filter((_claim, at) => found[at] !== null));
+    const all = claims.splice(0);
+    for (const [at, claim] of all.entries()) {
+      if (found[at] !== null) claims.push(claim);
+      else this.#held.remove(claim.kind);
+    }
+    consumer.claimedCount -= all.length - claims.length;
     return found.filter((record) => record !== null);
   }
 
@@ -338,18 +344,21 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       consumer.leases.add(lease);
       leases.push(lease);
     }
+    consumer.claimedCount -= claims.length;
+    claims.length = 0; // They are leases now.
     this.#parts.loopClock.poke(startMs);
     return leases;
   }
 
   #refuse(request: AcquireRequest, error: Error): void {
     this.#requests.delete(request);
-    this.#unclaim(request.claims);
+    this.#unclaim(request);
     request.reject(error);
   }
 
   /** They came to nothing: the records are ready again. */
-  #unclaim(claims: Claim[]): void {
+  #unclaim({ claims, consumer }: AcquireRequest): void {
+    consumer.claimedCount -= claims.length;
     for (const claim of claims.splice(0).toReversed()) {
       this.#held.remove(claim.kind);
       claim.partition.unclaim(claim);
@@ -361,7 +370,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     if (!this.#requests.has(request)) return;
     if (request.isOver) {
       this.#requests.delete(request);
-      this.#unclaim(request.claims);
+      this.#unclaim(request);
       this.ready();
     } else if (this.#parts.isPaused() || !(this.#changeCount > 0 || this.#isBehind)) {
       this.#requests.delete(request);

@@ -83,8 +83,9 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     const origins: DeliveryOrigin<T>[] = [];
     return {
       leases,
+      claimedCount: 0,
       get room() {
-        return prefetch - leases.count;
+        return prefetch - leases.count - this.claimedCount;
       },
       make: (claim, rawRecord, handOver) => {
         const { partition } = claim.partition.name;
