@@ -13,6 +13,7 @@ export const PROBLEM_CODES = [
   'quarantine-large',
   'snapshot-failed',
   'bytes-max-reached',
+  'disk-full',
   'commit-pending',
   'control-unavailable',
 ] as const;
@@ -71,6 +72,7 @@ const REMEDIES: Readonly<Record<ProblemCode, string>> = {
   'snapshot-failed':
     'make room on the disk: the next run tries again, until then the journal grows',
   'bytes-max-reached': 'raise storeBytesMax, delete records or topics, or set retention',
+  'disk-full': 'make room on the disk: appends go on by themselves then',
   'commit-pending': 'make room on the disk: what is committed is applied then',
   'control-unavailable': 'stop the process to change the store from the command line',
 };

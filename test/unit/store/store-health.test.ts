@@ -151,7 +151,7 @@ describe('a store', () => {
     expect((await full.read({ partition: 0, offset: 0 }))?.value).toBe('a');
     expect(again.health()).toMatchObject({
       status: 'degraded',
-      problems: [{ code: 'partition-read-only', topic: 't', partition: 0 }],
+      problems: [{ code: 'disk-full' }, { code: 'partition-read-only', topic: 't', partition: 0 }],
     });
   });
 
