@@ -92,6 +92,7 @@ export class PartitionLeases implements SlotWatcher {
     const { state } = this;
     this.feed.close();
     state.watcher = null;
+    state.condemned.clear();
     const { table } = state;
     for (const slot of table.sortedSlots()) {
       table.removeReady(slot);
@@ -110,8 +111,10 @@ export class PartitionLeases implements SlotWatcher {
     const { listener, clock, onDelay } = this.#parts;
     table.setPending(slot, false);
     if (this.#isCondemned(slot)) {
+      const offset = table.offsetAt(slot);
       table.setPending(slot, true);
-      listener.condemned(this, table.offsetAt(slot));
+      this.state.condemned.add(offset);
+      listener.condemned(this, offset);
       return;
     }
     if (table.stateAt(slot) === SlotState.delayed) {

@@ -237,9 +237,14 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
   ): Worker<Delivery<T>> {
     this.#checkOpen();
     const worker = work(this, handler, options);
+    const { events } = this.#live;
+    events.recovered('worker-stopped');
     this.#workers.add(worker);
     const forget = (): void => void this.#workers.delete(worker);
-    worker.done.then(forget, forget);
+    worker.done.then(forget, (error: unknown) => {
+      forget();
+      events.troubled('worker-stopped', error);
+    });
     return worker;
   }
 

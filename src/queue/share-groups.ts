@@ -25,6 +25,7 @@ import {
   shareGroupDeleted,
   shareStarted,
 } from './share-entries.ts';
+import { leaseEvents } from './share-events.ts';
 import type { ShareGroup, ShareGroupParts } from './share-group.ts';
 import {
   describeLeases,
@@ -334,7 +335,7 @@ export class ShareGroups {
   }
 
   #live(topic: PartitionSet, name: ShareName): LiveShareGroup {
-    const { events } = this.#parts.signals;
+    const { signals } = this.#parts;
     const place = { topic: topic.name, group: name.group };
     return new LiveShareGroup({
       ...this.#parts,
@@ -344,13 +345,7 @@ export class ShareGroups {
       loopClock: this.#loopClock,
       openDeadLetters: (to, source) => this.#letterTopics.open(to, source),
       openTopic: (to) => this.#letterTopics.find(to),
-      events: {
-        expired: (partition, offset) =>
-          events.emit('lease-expired', { ...place, partition, offset }),
-        died: (partition, { offset, reason }) =>
-          events.emit('record-died', { ...place, partition, offset, reason }),
-        failed: (error) => events.emit('lease-failed', { ...place, error }),
-      },
+      events: leaseEvents(signals, place, name.group === QUEUE_GROUP),
     });
   }
 

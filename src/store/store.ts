@@ -26,6 +26,7 @@ import { StoreBytes } from './store-bytes.ts';
 import type { StoreControl } from './store-control.ts';
 import { StoreHealth } from './store-health.ts';
 import type { StoreHome } from './store-home.ts';
+import type { StoreReserve } from './store-reserve.ts';
 import { StoreRetention } from './store-retention.ts';
 import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
 import { StoreTopic } from './store-topic.ts';
@@ -56,6 +57,7 @@ export class Store implements AsyncDisposable {
   /** @internal Consumers that ask from elsewhere. */
   readonly remoteConsumers: RemoteConsumers;
   readonly #lock: DirectoryLock | null;
+  readonly #reserve: StoreReserve | null;
   readonly #control: StoreControl;
   readonly #journal: Journal;
   readonly #runs: SnapshotRuns;
@@ -79,6 +81,7 @@ export class Store implements AsyncDisposable {
     this.path = path;
     this.committer = committer;
     this.#lock = lock;
+    this.#reserve = home?.reserve ?? null;
     this.#control = control;
     this.#journal = journal;
     this.#runs = runs;
@@ -92,15 +95,14 @@ export class Store implements AsyncDisposable {
     const { shareGroups } = parts;
     const catalog = this.#topics;
     this.#settledRetention = new SettledRetention({ journal, catalog, shareGroups, clock });
-    const bytes = new StoreBytes({ journal, catalog: this.#topics, retention: this.#retention });
-    cap?.attach(bytes);
-    this.#health = new StoreHealth({
-      board: signals.health,
+    const bytes = new StoreBytes({
       journal,
-      topics: this.#topics,
-      runs,
-      cap,
+      catalog,
+      retention: this.#retention,
+      settledRetention: this.#settledRetention,
     });
+    cap?.attach(bytes);
+    this.#health = new StoreHealth({ board: signals.health, journal, topics: catalog, runs, cap });
     this.#health.add({
       code: 'control-unavailable',
       look: () => (control.problem === null ? null : { message: control.problem }),
@@ -121,6 +123,10 @@ export class Store implements AsyncDisposable {
       cap.onRefused = () => signals.events.emit('bytes-max-reached', { bytesMax });
     }
     if (lock === null || journal.damage !== null) return;
+    this.#reserve?.start(() => {
+      void this.#settledRetention.run();
+      void runs.giveUpHistory();
+    });
     this.#retention.start();
     this.#settledRetention.start();
     this.#topics.resumeDeletions();
@@ -326,6 +332,7 @@ export class Store implements AsyncDisposable {
       () => this.#groups.close(),
       () => this.#shareGroups.close(),
       () => this.committer.idle(),
+      async () => this.#reserve?.close(),
       () => this.#retention.close(),
       () => this.#settledRetention.close(),
       () => this.#topics.close(),

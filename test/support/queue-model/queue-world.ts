@@ -340,6 +340,7 @@ export class QueueWorld {
       readyCount: ready.length,
       leasedCount: group.places('leased').length,
       delayedCount: delayed.length,
+      condemnedCount: 0,
       deadCount: group.places('dead').length,
       unsettledCount: ready.length + delayed.length + group.places('leased').length,
       oldestReadyAgeMs: oldest.length === 0 ? null : Math.max(0, ...oldest),
