@@ -36,6 +36,8 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   readonly #partitions: PartitionLeases[] = [];
   readonly #requests = new Set<AcquireRequest>();
   readonly #consumers = new Set<Consumer>();
+  /** Closed, with leases that could not be given back: they last until their time is over. */
+  readonly #left = new Set<Consumer>();
   #leaseNumber = 0;
   #nextPartition = 0;
   #isPumpDue = false;
@@ -74,7 +76,8 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
 
   /** Leases of all consumers, oldest first. */
   get leases(): readonly Lease[] {
-    const all = [...this.#consumers].flatMap(({ leases }) => leases.toArray());
+    const consumers = [...this.#consumers, ...this.#left];
+    const all = consumers.flatMap(({ leases }) => leases.toArray());
     return all.toSorted((one, two) => one.leaseNumber - two.leaseNumber);
   }
 
@@ -109,8 +112,10 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
         ...leases.map(({ settled }) => settled?.catch(() => undefined)),
       ]);
     } finally {
-      for (const lease of running) lease.lose(reason);
+      const resumed = leases.filter(({ settlement }) => settlement === null);
+      for (const lease of new Set([...running, ...resumed])) lease.lose(reason);
       this.#consumers.delete(consumer);
+      if (resumed.length > 0) this.#left.add(consumer);
     }
   }
 
@@ -152,6 +157,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       const byOffset = new Map(own.map((lease) => [lease.offset, lease]));
       this.#ends.expire(partition, due, (offset) => byOffset.get(offset));
     }
+    for (const one of this.#left) if (one.leases.count === 0) this.#left.delete(one);
   }
 
   /** Ends leases as their holders want. @throws LeaseLostError: then nothing is done */
@@ -201,7 +207,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     for (const request of this.#requests) {
       if (this.#changeCount > 0 || this.#parts.isPaused()) break;
       const { claims, consumer, max } = request;
-      const room = Math.min(this.#held.room, consumer.room - claims.length);
+      const room = Math.min(this.#held.room, this.#roomOf(consumer) - claims.length);
       try {
         this.#claim(claims, Math.min(max - claims.length, room));
       } catch (error) {
@@ -214,6 +220,16 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       this.#startHanding(request);
     }
     for (const request of this.#requests) if (request.isDue) this.#answerDue(request);
+  }
+
+  /** What is on its way to a consumer by another call counts, too. */
+  #roomOf(consumer: Consumer): number {
+    let { room } = consumer;
+    if (room === Number.POSITIVE_INFINITY) return room;
+    for (const request of this.#handing.keys()) {
+      if (request.consumer === consumer) room -= request.claims.length;
+    }
+    return room;
   }
 
   /** Whether a record that is ready is only on its way from the disk. */
@@ -346,6 +362,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       consumer.leases.add(lease);
       leases.push(lease);
     }
+    claims.length = 0; // They are leases now.
     this.#parts.loopClock.poke(startMs);
     return leases;
   }
