@@ -106,7 +106,9 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
         ...leases.map(({ settled }) => settled?.catch(() => undefined)),
       ]);
     } finally {
-      for (const lease of running) lease.lose(reason);
+      // Also those whose settlement came to nothing meanwhile.
+      const resumed = leases.filter(({ settlement }) => settlement === null);
+      for (const lease of new Set([...running, ...resumed])) lease.lose(reason);
       this.#consumers.remove(consumer);
     }
   }
