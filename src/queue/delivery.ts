@@ -10,6 +10,7 @@ import { Lease, type LeaseList, type LeaseParts, type Settlement } from './lease
 import type { SharePartition } from './share-partition.ts';
 import { checkReleaseOptions } from './share-calls.ts';
 import { leaseToken } from './share-listing.ts';
+import { checkLeaseMs } from './share-settings.ts';
 
 export interface ReleaseOptions {
   /** Not handed out again before so many ms, by the wall clock, 0..10 years; default 0. */
@@ -195,10 +196,10 @@ export class Delivery<T> extends Lease {
    * Has the lease last `leaseMs` from now on, up to 12 h since it began. In memory, cheap.
    *
    * @param leaseMs  10..43_200_000; default that of the group
-   * @throws LeaseLostError when it is over
+   * @throws LeaseLostError when it is over; TypeError, RangeError
    */
   renew(leaseMs: number = this.#keeper.leaseMs): void {
-    this.#keeper.renew(this, leaseMs);
+    this.#keeper.renew(this, checkLeaseMs(leaseMs));
   }
 
   /** What `console.log` shows: no value, which may be large or secret. */

@@ -16,6 +16,7 @@ import {
   type AcquireOptions,
   type DeliveriesOptions,
 } from './share-calls.ts';
+import { groupLabel } from './queue-group.ts';
 import type { RedriveOptions, RedriveReport } from './redrive-options.ts';
 import type { ShareSettings } from './share-settings.ts';
 import type { ShareStats } from './share-stats.ts';
@@ -363,7 +364,8 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
   }
 
   #closedError(): ClosedError {
-    return new ClosedError({ resource: 'share group', name: this.name });
+    const { kind: resource, name } = groupLabel(this.topicName, this.name);
+    return new ClosedError({ resource, name });
   }
 }
 

@@ -189,3 +189,41 @@ test('an ack of which nobody knows whether it is on the disk says so, each time'
   });
   await expect(store.close()).rejects.toMatchObject({ code: 'ERR_VARVE_FAILED' });
 });
+
+test('a renewal for no time at all, or too long, is refused, and the lease goes on', async () => {
+  const { bench, store, queue } = await queueOf(1, { leaseMs: 1000 });
+  const [delivery] = await queue.acquire();
+  const wrong: readonly unknown[] = ['x', Number.NaN, 0, 9, 43_200_001, null];
+  for (const leaseMs of wrong) {
+    expect(() => delivery?.renew(leaseMs as number)).toThrow(
+      expect.objectContaining({ code: 'ERR_VARVE_INVALID_ARGUMENT' }),
+    );
+  }
+  expect(delivery?.leaseLeftMs).toBe(1000);
+  bench.clock.advance(500);
+  await delivery?.ack();
+  expect(await queue.stats()).toMatchObject({ settled: { acked: 1 } });
+  await store.close();
+});
+
+test('errors name a queue by its own name, for the group of all of them is `queue`', async () => {
+  const { store, queue } = await queueOf(0, { failuresMax: 3 });
+  await expect(store.queue('q', { failuresMax: 4 })).rejects.toMatchObject({
+    message: 'queue q: stored failuresMax 3, requested failuresMax 4',
+  });
+  const orders = await store.topic('orders');
+  await expect(orders.describeShareGroup('queue')).rejects.toMatchObject({
+    message: 'there is no queue orders',
+  });
+  const billing = await orders.shareGroup('billing', { failuresMax: 3 });
+  await expect(orders.shareGroup('billing', { failuresMax: 4 })).rejects.toMatchObject({
+    message: 'share group billing: stored failuresMax 3, requested failuresMax 4',
+  });
+  await queue.close();
+  await expect(queue.acquire()).rejects.toMatchObject({ message: 'queue q is closed' });
+  await billing.close();
+  await expect(billing.acquire()).rejects.toMatchObject({
+    message: 'share group billing is closed',
+  });
+  await store.close();
+});
