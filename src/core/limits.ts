@@ -93,6 +93,8 @@ export const RESERVE_BYTES = MIB;
 /** Default of the room that appends leave on the disk: this, or this share of it if that is less. */
 export const FREE_BYTES_MIN = 16 * MIB;
 export const FREE_SHARE_MIN = 1 / 64;
+/** Of that room, the part that the journal of a store leaves free: it goes on when appends cannot. */
+export const JOURNAL_FREE_SHARE = 1 / 4;
 /** The file system is asked for its room again after so many bytes, or so many ms. */
 export const SPACE_ASKED_BYTES_MAX = 64 * MIB;
 export const SPACE_ASKED_MS = 1000;

@@ -28,6 +28,8 @@ export interface LogHome {
   readonly takeTurn: TakeTurn | null;
   /** What all logs of a store may have together; null = no bound. */
   readonly room: Room | null;
+  /** Of `freeBytesMin`, the part that it leaves free: less than 1 where it may go on when others cannot. */
+  readonly freeShare: number;
   /** Hears what is worth telling; null = nobody does. */
   readonly events: LogEvents | null;
 }
@@ -77,6 +79,7 @@ export function ownHome({ lock, clock }: Pick<LogSettings<never>, 'lock' | 'cloc
     observer: null,
     takeTurn: null,
     room: null,
+    freeShare: 1,
     events: null,
   };
 }

@@ -22,6 +22,8 @@ export interface SpaceGuardOptions {
   readonly clock: Clock;
   /** Bytes that stay free; 0 = no guard; null = the smaller of 16 MiB and 1/64 of the disk. */
   readonly freeBytesMin: number | null;
+  /** The part of that which stays free of this log. */
+  readonly freeShare: number;
   /** Of all logs of a store together; null = no bound. */
   readonly room: Room | null;
 }
@@ -82,7 +84,8 @@ export class SpaceGuard {
   }
 
   #floorBytes({ totalBytes }: Space): number {
-    return this.#options.freeBytesMin ?? Math.min(FREE_BYTES_MIN, totalBytes * FREE_SHARE_MIN);
+    const { freeBytesMin, freeShare } = this.#options;
+    return (freeBytesMin ?? Math.min(FREE_BYTES_MIN, totalBytes * FREE_SHARE_MIN)) * freeShare;
   }
 
   #full(freeBytesMin: number): IoError {

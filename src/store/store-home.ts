@@ -1,4 +1,5 @@
 /** What the logs of a store share: its lock, its reserve, its id in their headers. */
+import { JOURNAL_FREE_SHARE } from '../core/limits.ts';
 import type { DirectoryLock } from '../io/file-system.ts';
 import type { ByteCap } from '../log/byte-cap.ts';
 import type { LogDirectory } from '../log/log-directory.ts';
@@ -54,8 +55,9 @@ export class StoreHome {
       takeTurn: (isBackground) =>
         this.syncTurns.take(isBackground && !isJournal ? 'background' : rank),
       events: isJournal ? new LogReporter({ topic: null, partition: 0 }, signals) : null,
-      // What frees space is journaled first.
+      // What frees space is journaled first: that a record is settled, that a topic is deleted.
       room: (isJournal ? cap?.counting() : cap) ?? null,
+      freeShare: isJournal ? JOURNAL_FREE_SHARE : 1,
     };
   }
 
