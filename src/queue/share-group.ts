@@ -16,6 +16,7 @@ import {
   type AcquireOptions,
   type DeliveriesOptions,
 } from './share-calls.ts';
+import { groupLabel } from './queue-group.ts';
 import type { RedriveOptions, RedriveReport } from './redrive-options.ts';
 import type { ShareSettings } from './share-settings.ts';
 import type { ShareStats } from './share-stats.ts';
@@ -138,8 +139,11 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
   async acquire(options: AcquireOptions = {}): Promise<readonly Delivery<T>[]> {
     const { leaseMs = this.settings.leaseMs, ...wish } = checkAcquireOptions(options);
     wish.signal?.throwIfAborted();
-    if (!this.#live.isOpen) await this.#live.open();
     this.#checkOpen();
+    if (!this.#live.isOpen) {
+      await this.#live.open();
+      this.#checkOpen();
+    }
     return this.#live.leases.acquire({ consumer: this.#consumer, leaseMs, ...wish });
   }
 
@@ -383,7 +387,8 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
   }
 
   #closedError(): ClosedError {
-    return new ClosedError({ resource: 'share group', name: this.name });
+    const { kind: resource, name } = groupLabel(this.topicName, this.name);
+    return new ClosedError({ resource, name });
   }
 }
 

@@ -243,3 +243,25 @@ test('whatever a holder says of a record, it comes back', async () => {
   expect(await queue.stats()).toMatchObject({ readyCount: 1, leasedCount: 0 });
   await store.close();
 });
+
+test('errors name a queue by its own name, for the group of all of them is `queue`', async () => {
+  const { store, queue } = await queueOf(0, { failuresMax: 3 });
+  await expect(store.queue('q', { failuresMax: 4 })).rejects.toMatchObject({
+    message: 'queue q: stored failuresMax 3, requested failuresMax 4',
+  });
+  const orders = await store.topic('orders');
+  await expect(orders.describeShareGroup('queue')).rejects.toMatchObject({
+    message: 'there is no queue orders',
+  });
+  const billing = await orders.shareGroup('billing', { failuresMax: 3 });
+  await expect(orders.shareGroup('billing', { failuresMax: 4 })).rejects.toMatchObject({
+    message: 'share group billing: stored failuresMax 3, requested failuresMax 4',
+  });
+  await queue.close();
+  await expect(queue.acquire()).rejects.toMatchObject({ message: 'queue q is closed' });
+  await billing.close();
+  await expect(billing.acquire()).rejects.toMatchObject({
+    message: 'share group billing is closed',
+  });
+  await store.close();
+});
