@@ -133,14 +133,13 @@ export class Undertaker {
     destination: string,
     cases: readonly Case[],
   ): Promise<void> {
-    const { committer, openDeadLetters } = this.#parts;
     const records = cases.map(({ died }) => died);
+    const move = () => this.#moveOnce(partition, destination, cases);
     try {
-      const topic = await openDeadLetters(destination);
-      const copies = cases.flatMap(({ copy }) => (copy === null ? [] : [copy]));
-      const appends = await topic.forCommit(copies);
-      const changes = [change(recordsDied, this.#entry(partition, records, false))];
-      await committer.commit({ changes, appends });
+      await move().catch(async (error: unknown) => {
+        if (!isStoreError(error, 'ERR_VARVE_CLOSED')) throw error;
+        await move(); // Deleted meanwhile, it is made anew; a store that is closed says so again.
+      });
     } catch (error) {
       if (!isStoreError(error, 'ERR_VARVE_TOO_LARGE')) throw error;
       // What fits nowhere else stays.
@@ -149,6 +148,20 @@ export class Undertaker {
       return;
     }
     this.#tell(partition, records);
+  }
+
+  async #moveOnce(
+    partition: PartitionLeases,
+    destination: string,
+    cases: readonly Case[],
+  ): Promise<void> {
+    const { committer, openDeadLetters } = this.#parts;
+    const records = cases.map(({ died }) => died);
+    const topic = await openDeadLetters(destination);
+    const copies = cases.flatMap(({ copy }) => (copy === null ? [] : [copy]));
+    const appends = await topic.forCommit(copies);
+    const changes = [change(recordsDied, this.#entry(partition, records, false))];
+    await committer.commit({ changes, appends });
   }
 
   /** Without a copy. @param isKept  whether they stay as dead */
