@@ -134,7 +134,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
   async acquire(options: AcquireOptions = {}): Promise<readonly Delivery<T>[]> {
     const { leaseMs = this.settings.leaseMs, ...wish } = checkAcquireOptions(options);
     wish.signal?.throwIfAborted();
-    if (!this.#live.isOpen) await this.#live.open();
+    if (!this.#live.isReady) await this.#live.open();
     this.#checkOpen();
     return this.#live.leases.acquire({ consumer: this.#consumer, leaseMs, ...wish });
   }
