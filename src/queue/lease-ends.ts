@@ -8,7 +8,6 @@ import type { LeaseJournal } from './lease-journal.ts';
 import type { Lease, Settlement } from './lease.ts';
 import type { PartitionLeases } from './partition-leases.ts';
 import type { DeathReason } from './share-entries.ts';
-import { SUSPECT_CRASHES } from './share-partition.ts';
 import type { ShareSettings } from './share-settings.ts';
 
 /** A record that is given up. */
@@ -202,20 +201,22 @@ export class LeaseEnds {
     this.#condemned = new Map();
     for (const [partition, offsets] of condemned) {
       const burials = offsets.flatMap((offset) => this.#burialOf(partition, offset));
+      if (burials.length === 0) continue;
       void this.#orLater(this.#parts.bury(partition, burials), () => {
         for (const { offset } of burials) this.condemned(partition, offset);
       });
     }
   }
 
-  /** Nothing, when it is gone meanwhile. */
-  #burialOf({ state: { table } }: PartitionLeases, offset: number): readonly Burial[] {
+  /** Nothing, when it is gone meanwhile, or the limits are others: then it is ready again. */
+  #burialOf(partition: PartitionLeases, offset: number): readonly Burial[] {
+    const { table } = partition.state;
     const slot = table.find(offset);
-    if (slot < 0) return [];
-    const { failuresMax } = this.#parts.settings();
-    const hasFailed = failuresMax !== null && table.failuresAt(slot) >= failuresMax;
-    const failed = table.crashesAt(slot) > SUSPECT_CRASHES ? 'crash' : 'failures';
-    return [{ offset, reason: hasFailed ? failed : 'lease-expired', error: '', record: null }];
+    if (slot < 0 || !table.isPending(slot)) return [];
+    const reason = partition.limitReached(slot);
+    if (reason !== null) return [{ offset, reason, error: '', record: null }];
+    partition.returned(slot);
+    return [];
   }
 
   #journalExpired(partition: PartitionLeases, ends: ExpiredLeases): void {
