@@ -1,6 +1,6 @@
 /** Gives records up: keeps them as dead, or moves a copy to the dead-letter queue, in one commit. */
 import type { Clock } from '../core/clock.ts';
-import { isStoreError } from '../core/errors.ts';
+import { CorruptLogError, isStoreError } from '../core/errors.ts';
 import type { Committer } from '../journal/committer.ts';
 import { change, type Journal } from '../journal/journal.ts';
 import type { Topic } from '../topic/topic.ts';
@@ -52,8 +52,9 @@ export class Undertaker {
     let moved: Case[] = [];
     let movedBytes = 0;
     for (const burial of burials) {
-      if (partition.state.table.find(burial.offset) < 0) continue; // It was purged meanwhile.
-      const { died, copy } = await this.#examine(partition, burial, destination);
+      const examined = await this.#examine(partition, burial, destination);
+      if (examined === null) continue;
+      const { died, copy } = examined;
       if (copy === null || destination === null) {
         kept.push(died);
         continue;
@@ -69,16 +70,20 @@ export class Undertaker {
     if (kept.length > 0) await this.#keep(partition, kept);
   }
 
-  /** What is to be said of it. Without a copy it stays: there is nowhere to go, or it would go round. */
+  /**
+   * What is to be said of it; null when it was purged or deleted meanwhile. Without a copy it stays: there
+   * is nowhere to go, it would go round, or it is damaged.
+   */
   async #examine(
     partition: PartitionLeases,
     { offset, reason, error, record: known }: Burial,
     destination: string | null,
-  ): Promise<Case> {
+  ): Promise<Case | null> {
     const died = { offset, reason, error };
-    if (destination === null) return { died, copy: null };
-    const record = known ?? (await readIfThere(partition, offset));
-    if (record === null) return { died, copy: null };
+    const isRead = destination !== null && known === null;
+    const record = isRead ? await readIfWhole(partition, offset) : known;
+    if (partition.state.table.find(offset) < 0) return null;
+    if (destination === null || record === null) return { died, copy: null };
     const death = this.#deathOf(partition, died);
     const isRound = isCycle(withDeath(historyOf(record.headers), death), destination);
     return { died, copy: isRound ? null : deadLetterOf(record, death) };
@@ -145,12 +150,12 @@ export class Undertaker {
   }
 }
 
-/** Null when it was deleted: there is nothing to copy. @throws as `Log.read` */
-async function readIfThere({ log }: PartitionLeases, offset: number) {
+/** Null when it was deleted, or is damaged: there is nothing to copy. @throws as `Log.read` */
+async function readIfWhole({ log }: PartitionLeases, offset: number) {
   try {
     return await log.read(offset);
   } catch (error) {
-    if (isTrimmed(error)) return null;
+    if (isTrimmed(error) || error instanceof CorruptLogError) return null;
     throw error;
   }
 }
