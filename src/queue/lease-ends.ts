@@ -10,7 +10,6 @@ import type { Lease, Settlement } from './lease.ts';
 import type { PartitionLeases } from './partition-leases.ts';
 import type { DeathReason } from './share-entries.ts';
 import type { LeaseEvents, ShareTrouble } from './share-events.ts';
-import { SUSPECT_CRASHES } from './share-partition.ts';
 import type { ShareSettings } from './share-settings.ts';
 
 /** A record that is given up. */
@@ -49,7 +48,7 @@ const FINAL_CODES = ['ERR_VARVE_FAILED', 'ERR_VARVE_CLOSED', 'ERR_VARVE_READ_ONL
 export class LeaseEnds {
   readonly #parts: LeaseEndsParts;
   /** Records that came back and may not be tried again. */
-  #condemned = new Map<PartitionLeases, Burial[]>();
+  #condemned = new Map<PartitionLeases, number[]>();
   readonly #retries = new Set<Timer>();
   /** What is being tried again. */
   readonly #failing: Record<Trouble, number> = { 'burials-failed': 0, 'leases-failed': 0 };
@@ -90,10 +89,9 @@ export class LeaseEnds {
 
   /** The record came back, and its limits are reached. */
   condemned(partition: PartitionLeases, offset: number): void {
-    const burial = this.#burialOf(partition, offset);
-    const burials = this.#condemned.get(partition);
-    if (burials !== undefined) burials.push(burial);
-    else this.#condemned.set(partition, [burial]);
+    const offsets = this.#condemned.get(partition);
+    if (offsets !== undefined) offsets.push(offset);
+    else this.#condemned.set(partition, [offset]);
     queueMicrotask(() => this.#buryCondemned());
   }
 
@@ -204,19 +202,30 @@ export class LeaseEnds {
     if (this.#condemned.size === 0 || this.#isClosed) return;
     const condemned = this.#condemned;
     this.#condemned = new Map();
-    for (const [partition, burials] of condemned) void this.#buryAll(partition, burials);
+    for (const [partition, offsets] of condemned) {
+      void this.#untilDone('burials-failed', () => this.#buryThose(partition, offsets));
+    }
+  }
+
+  async #buryThose(partition: PartitionLeases, offsets: readonly number[]): Promise<void> {
+    const burials = offsets.flatMap((offset) => this.#burialOf(partition, offset));
+    if (burials.length > 0) await this.#parts.bury(partition, burials);
   }
 
   #buryAll(partition: PartitionLeases, burials: readonly Burial[]): Promise<void> {
     return this.#untilDone('burials-failed', () => this.#parts.bury(partition, burials));
   }
 
-  #burialOf({ state: { table } }: PartitionLeases, offset: number): Burial {
+  /** Nothing, when it is gone meanwhile, or the limits are others: then it is ready again. */
+  #burialOf(partition: PartitionLeases, offset: number): readonly Burial[] {
+    const { table, condemned } = partition.state;
     const slot = table.find(offset);
-    const { failuresMax } = this.#parts.settings();
-    const hasFailed = failuresMax !== null && table.failuresAt(slot) >= failuresMax;
-    const failed = table.crashesAt(slot) > SUSPECT_CRASHES ? 'crash' : 'failures';
-    return { offset, reason: hasFailed ? failed : 'lease-expired', error: '', record: null };
+    if (slot < 0 || !table.isPending(slot)) return [];
+    const reason = partition.limitReached(slot);
+    if (reason !== null) return [{ offset, reason, error: '', record: null }];
+    condemned.delete(offset);
+    partition.returned(slot);
+    return [];
   }
 
   #journalExpired(partition: PartitionLeases, ends: ExpiredLeases): void {

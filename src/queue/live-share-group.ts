@@ -122,19 +122,25 @@ export class LiveShareGroup {
     return [...this.#state.partitions.values()].some(({ table }) => table.leasedCount > 0);
   }
 
+  /** Whether its leases are those of this process, in all partitions. */
+  get isReady(): boolean {
+    return this.isOpen && this.leases.partitions.length >= this.topic.count;
+  }
+
   /**
    * Takes the group over, once: what the process before had leased, and did not give back, was caught in
-   * a crash. Nothing is leased before that is durable.
+   * a crash. Nothing is leased before that is durable. Then begins in partitions that came since.
    */
-  open(): Promise<void> {
-    // As a change: who closes the group waits for it.
+  async open(): Promise<void> {
+    // As changes: who closes the group waits for them.
     this.#opening ??= this.#changes
       .run(() => this.#open())
       .catch((error: unknown) => {
         this.#opening = null; // What failed may be tried again.
         throw error;
       });
-    return this.#opening;
+    await this.#opening;
+    if (!this.isReady) await this.#changes.run(() => this.#openPartitions());
   }
 
   async #open(): Promise<void> {
@@ -156,6 +162,7 @@ export class LiveShareGroup {
   /** Opens those that are not, and begins in those that the group has not seen. */
   async #openPartitions(): Promise<void> {
     for (let number = this.leases.partitions.length; number < this.topic.count; number++) {
+      if (this.#isClosed) return;
       const used = this.topic.at(number);
       const release = used.hold();
       try {
@@ -175,7 +182,8 @@ export class LiveShareGroup {
         const opened = { name, state, log, release, listener, clock, leaseJournal, onDelay };
         const partition = new PartitionLeases(opened);
         if (state.firstOffset < startOffset) await this.#trim(partition);
-        this.leases.add(partition);
+        if (this.#isClosed) release();
+        else this.leases.add(partition);
       } catch (error) {
         release();
         throw error;

@@ -10,8 +10,9 @@ import type { LeaseJournal, PartitionName } from './lease-journal.ts';
 import type { Lease } from './lease.ts';
 import { ReadyKind } from './ready-kind.ts';
 import { SlotState } from './record-state.ts';
+import type { DeathReason } from './share-entries.ts';
 import { ShareFeed } from './share-feed.ts';
-import type { SharePartition, SlotWatcher } from './share-partition.ts';
+import { SUSPECT_CRASHES, type SharePartition, type SlotWatcher } from './share-partition.ts';
 import type { ShareSettings } from './share-settings.ts';
 
 /** A record that was chosen for a consumer; until its attempt is journaled nothing has changed. */
@@ -110,7 +111,7 @@ export class PartitionLeases implements SlotWatcher {
     const { table } = this.state;
     const { listener, clock, onDelay } = this.#parts;
     table.setPending(slot, false);
-    if (this.#isCondemned(slot)) {
+    if (this.limitReached(slot) !== null) {
       const offset = table.offsetAt(slot);
       table.setPending(slot, true);
       this.state.condemned.add(offset);
@@ -272,11 +273,15 @@ export class PartitionLeases implements SlotWatcher {
     return new LeaseLostError({ topic, group, partition, offset, reason });
   }
 
-  #isCondemned(slot: number): boolean {
+  /** Which limit the record has reached: it may not be tried again; null = it may. */
+  limitReached(slot: number): Exclude<DeathReason, 'rejected'> | null {
     const { table } = this.state;
     const { failuresMax, expiriesMax } = this.#parts.listener.settings;
-    const hasFailed = failuresMax !== null && table.failuresAt(slot) >= failuresMax;
-    return hasFailed || (expiriesMax !== null && table.expiriesAt(slot) >= expiriesMax);
+    if (failuresMax !== null && table.failuresAt(slot) >= failuresMax) {
+      return table.crashesAt(slot) > SUSPECT_CRASHES ? 'crash' : 'failures';
+    }
+    const hasExpired = expiriesMax !== null && table.expiriesAt(slot) >= expiriesMax;
+    return hasExpired ? 'lease-expired' : null;
   }
 }
 

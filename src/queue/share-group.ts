@@ -140,7 +140,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     const { leaseMs = this.settings.leaseMs, ...wish } = checkAcquireOptions(options);
     wish.signal?.throwIfAborted();
     this.#checkOpen();
-    if (!this.#live.isOpen) {
+    if (!this.#live.isReady) {
       await this.#live.open();
       this.#checkOpen();
     }

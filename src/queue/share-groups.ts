@@ -262,6 +262,7 @@ export class ShareGroups {
         'sync',
       );
       if (settings.retention === 'settled') this.onSettling();
+      this.#active.get(shareId({ topicId, group }))?.live.leases.ready(); // More may be leased.
       return settings;
     });
   }

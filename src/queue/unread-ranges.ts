@@ -58,49 +58,57 @@ export class UnreadRanges {
 
   /** The first range that has something at or behind `offset`, cut to what is. */
   next(offset: number): OffsetRange {
-    const range = present(
-      this.#ranges.find(({ to }) => to > offset),
-      'the last one has no end',
-    );
+    const range = this.#at(this.#indexBehind(offset));
     return range.from >= offset ? range : { from: offset, to: range.to };
   }
 
   has(offset: number): boolean {
-    return this.#ranges.some(({ from, to }) => offset >= from && offset < to);
+    const range = this.#ranges[this.#indexBehind(offset)];
+    return range !== undefined && offset >= range.from;
   }
 
   /** Everything below `offset` was looked at. @returns how many offsets that were not, before */
   takeBelow(offset: number): number {
-    const first = present(this.#ranges[0], 'one at least');
-    if (offset <= first.from) return 0;
-    if (offset < first.to) {
-      this.#ranges[0] = { from: offset, to: first.to };
-      return offset - first.from;
-    }
-    const count = this.countBelow(offset);
-    const rest = this.#ranges.filter(({ to }) => to > offset);
-    this.#ranges = rest.map(({ from, to }) => ({ from: Math.max(from, offset), to }));
-    return count;
+    const { first } = this;
+    return offset <= first ? 0 : this.take(first, offset - first);
   }
 
-  /** Offsets were looked at, or are settled. @returns how many of them were not, before */
+  /**
+   * Offsets were looked at, or are settled. O(log ranges), and a move of those behind.
+   *
+   * @returns how many of them were not, before
+   */
   take(first: number, count: number): number {
     const end = first + count;
-    const range = present(this.#ranges[0], 'one at least');
-    if (end <= range.from) return 0;
-    if (first <= range.from) return this.takeBelow(end);
+    const at = this.#indexBehind(first);
     let taken = 0;
-    this.#ranges = this.#ranges.flatMap((each) => {
-      const { from, to } = each;
-      if (to <= first || from >= end) return [each];
+    let next = at;
+    const rest: OffsetRange[] = [];
+    for (; next < this.#ranges.length; next++) {
+      const { from, to } = this.#at(next);
+      if (from >= end) break;
       taken += Math.min(to, end) - Math.max(from, first);
-      const rest = [
-        { from, to: first },
-        { from: end, to },
-      ];
-      return rest.filter((part) => part.from < part.to);
-    });
+      if (from < first) rest.push({ from, to: first });
+      if (end < to) rest.push({ from: end, to });
+    }
+    if (next > at) this.#ranges.splice(at, next - at, ...rest);
     return taken;
+  }
+
+  /** Of the first range that ends behind `offset`; that of the last one is always there. */
+  #indexBehind(offset: number): number {
+    let low = 0;
+    let high = this.#ranges.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#at(middle).to > offset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  #at(index: number): OffsetRange {
+    return present(this.#ranges[index], 'the last one has no end');
   }
 
   /** What lies below `endOffset`, which is taken out. */

@@ -333,3 +333,23 @@ describe('a topic of dead letters that is deleted while it is made a queue', () 
     expect(await topicIds()).not.toContain(topicId);
   });
 });
+
+test('a partition that the group could not begin in, on a full disk, is begun in later', async () => {
+  const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
+  const store = await new StoreBench().open({ fileSystem });
+  const queue = await store.queue('q', { codec: utf8 });
+  expect(await queue.acquire()).toEqual([]);
+  const failures: unknown[] = [];
+  store.on('lease-failed', ({ error }) => failures.push(error));
+  await store.addPartitions('q', 2);
+  // Twice: the first time the journal has the reserve.
+  const noRoom = { operations: ['write'], path: /journal.*log$/, errno: 'ENOSPC' } as const;
+  fileSystem.addFault({ ...noRoom, times: 2 });
+  await turns(100);
+  expect(failures).toMatchObject([{ code: 'ERR_VARVE_DISK_FULL' }]);
+  await queue.topic.append({ value: 'a' }, { partition: 1 });
+  await queue.topic.append({ value: 'b' }, { partition: 1 });
+  expect(await queue.cancel({ partition: 1, offset: 0 })).toBe(true);
+  expect(await queue.acquire()).toMatchObject([{ partition: 1, value: 'b' }]);
+  await store.close();
+});
