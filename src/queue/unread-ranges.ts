@@ -58,15 +58,12 @@ export class UnreadRanges {
 
   /** The first range that has something at or behind `offset`, cut to what is. */
   next(offset: number): OffsetRange {
-    const range = present(
-      this.#ranges.find(({ to }) => to > offset),
-      'the last one has no end',
-    );
+    const range = present(this.#ranges[this.#indexBehind(offset)], 'the last one has no end');
     return range.from >= offset ? range : { from: offset, to: range.to };
   }
 
   has(offset: number): boolean {
-    return this.#ranges.some(({ from, to }) => offset >= from && offset < to);
+    return this.next(offset).from === offset;
   }
 
   /** Everything below `offset` was looked at. @returns how many offsets that were not, before */
@@ -77,10 +74,7 @@ export class UnreadRanges {
       this.#ranges[0] = { from: offset, to: first.to };
       return offset - first.from;
     }
-    const count = this.countBelow(offset);
-    const rest = this.#ranges.filter(({ to }) => to > offset);
-    this.#ranges = rest.map(({ from, to }) => ({ from: Math.max(from, offset), to }));
-    return count;
+    return this.#takeBetween(first.from, offset);
   }
 
   /** Offsets were looked at, or are settled. @returns how many of them were not, before */
@@ -89,18 +83,36 @@ export class UnreadRanges {
     const range = present(this.#ranges[0], 'one at least');
     if (end <= range.from) return 0;
     if (first <= range.from) return this.takeBelow(end);
+    return this.#takeBetween(first, end);
+  }
+
+  /** Searches, and moves what lies behind: there may be very many, of which few are taken each time. */
+  #takeBetween(first: number, end: number): number {
+    const at = this.#indexBehind(first);
+    const rest: OffsetRange[] = [];
     let taken = 0;
-    this.#ranges = this.#ranges.flatMap((each) => {
-      const { from, to } = each;
-      if (to <= first || from >= end) return [each];
+    let behind = at;
+    for (let range = this.#ranges[at]; range !== undefined; range = this.#ranges[++behind]) {
+      const { from, to } = range;
+      if (from >= end) break;
       taken += Math.min(to, end) - Math.max(from, first);
-      const rest = [
-        { from, to: first },
-        { from: end, to },
-      ];
-      return rest.filter((part) => part.from < part.to);
-    });
+      if (from < first) rest.push({ from, to: first });
+      if (to > end) rest.push({ from: end, to });
+    }
+    this.#ranges.splice(at, behind - at, ...rest);
     return taken;
+  }
+
+  /** Of the first range that has something at or behind `offset`. O(log ranges). */
+  #indexBehind(offset: number): number {
+    let low = 0;
+    let high = this.#ranges.length - 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (present(this.#ranges[middle], 'below the length').to > offset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   /** What lies below `endOffset`, which is taken out. */
