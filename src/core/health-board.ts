@@ -13,7 +13,11 @@ export const PROBLEM_CODES = [
   'quarantine-large',
   'snapshot-failed',
   'bytes-max-reached',
+  'disk-full',
   'commit-pending',
+  'burials-failed',
+  'leases-failed',
+  'worker-stopped',
   'control-unavailable',
 ] as const;
 
@@ -46,6 +50,8 @@ export interface Health {
 /** A problem as it is noticed. */
 export interface ProblemReport extends Pick<HealthProblem, 'code' | 'message'> {
   readonly topic?: string;
+  /** Of the topic: problems of several are told apart by it. */
+  readonly group?: string;
   readonly partition?: number;
   /** Default: now. */
   readonly sinceMs?: number;
@@ -55,6 +61,7 @@ export interface ProblemReport extends Pick<HealthProblem, 'code' | 'message'> {
 interface Place {
   readonly code: ProblemCode;
   readonly topic?: string | null | undefined;
+  readonly group?: string | undefined;
   readonly partition?: number | undefined;
 }
 
@@ -71,7 +78,12 @@ const REMEDIES: Readonly<Record<ProblemCode, string>> = {
   'snapshot-failed':
     'make room on the disk: the next run tries again, until then the journal grows',
   'bytes-max-reached': 'raise storeBytesMax, delete records or topics, or set retention',
+  'disk-full': 'make room on the disk: appends go on by themselves then',
   'commit-pending': 'make room on the disk: what is committed is applied then',
+  'burials-failed':
+    'see why: room on the disk, or the topic of dead letters; it is tried again by itself',
+  'leases-failed': 'make room on the disk: it is tried again by itself',
+  'worker-stopped': 'look after what it names, then start the worker again',
   'control-unavailable': 'stop the process to change the store from the command line',
 };
 
@@ -86,8 +98,8 @@ export class HealthBoard {
   }
 
   /** Something is wrong. What is known of already stays as it was noticed first. */
-  raise({ code, message, topic, partition, sinceMs }: ProblemReport): void {
-    const key = keyOf({ code, topic, partition });
+  raise({ code, message, topic, group, partition, sinceMs }: ProblemReport): void {
+    const key = keyOf({ code, topic, group, partition });
     if (this.#problems.has(key)) return;
     this.#problems.set(key, {
       code,
@@ -116,6 +128,6 @@ export class HealthBoard {
   }
 }
 
-function keyOf({ code, topic = null, partition = -1 }: Place): string {
-  return `${code} ${partition} ${topic ?? ''}`;
+function keyOf({ code, topic = null, group = '', partition = -1 }: Place): string {
+  return JSON.stringify([code, partition, topic, group]);
 }

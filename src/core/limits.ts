@@ -93,6 +93,16 @@ export const RESERVE_BYTES = MIB;
 /** Default of the room that appends leave on the disk: this, or this share of it if that is less. */
 export const FREE_BYTES_MIN = 16 * MIB;
 export const FREE_SHARE_MIN = 1 / 64;
+/**
+ * What the journal of a store leaves free, at most, where its topics leave `FREE_BYTES_MIN`: by what it
+ * says records are settled and segments go, so it must be the last to stop. Below it the reserve is
+ * given up.
+ */
+export const JOURNAL_FREE_BYTES_MIN = 256 * KIB;
+/** After the reserve was given up it is looked whether there is room for it again, ms. */
+export const RESERVE_LOOK_MS = 10_000;
+/** A disk that is full has others let go of what they need less so often, ms. */
+export const MAKE_ROOM_MS = 5000;
 /** The file system is asked for its room again after so many bytes, or so many ms. */
 export const SPACE_ASKED_BYTES_MAX = 64 * MIB;
 export const SPACE_ASKED_MS = 1000;
@@ -128,5 +138,6 @@ assert(RECORD_BYTES_LIMIT < 2 ** 24, 'a record length fits 24 bits');
 assert(RECORD_BYTES_LIMIT + 64 * KIB < BATCH_BYTES_MAX, 'the largest record fits a batch');
 assert(SEGMENT_BYTES_LIMIT + 2 * BATCH_BYTES_MAX < 2 ** 32, 'a position fits a u32');
 assert(2 * OPEN_PARTITIONS_MAX < PARTITION_FILES_MAX, 'a writer keeps two files open');
+assert(JOURNAL_FREE_BYTES_MIN < RESERVE_BYTES, 'with the reserve given up the journal goes on');
 assert(INDEX_INTERVAL_BYTES < BATCH_TARGET_BYTES, 'the index is sparse');
 assert(HEADERS_BYTES_MAX < RECORD_BYTES_MAX, 'headers fit a record');

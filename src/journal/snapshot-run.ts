@@ -87,6 +87,15 @@ export class SnapshotRuns {
     return this.#running;
   }
 
+  /** Lets go of entries that are kept only to be looked at: the disk is full. Never rejects. */
+  async giveUpHistory(): Promise<void> {
+    await this.idle();
+    const [needed] = this.#beginOffsets;
+    if (needed === undefined || this.#beginOffsets.length < 2) return;
+    // A journal that cannot do it says why in its own figures.
+    await this.#options.journal.deleteBefore(needed).catch(() => undefined);
+  }
+
   /** Waits for a run in progress, whatever becomes of it. */
   async idle(): Promise<void> {
     await this.#running?.catch(() => undefined);

@@ -111,6 +111,7 @@ export class ChunkWriter {
       await this.#settleAhead();
       if (!(error instanceof DiskFullError)) throw error;
       await this.#cutBack(segment, file, chunk.position);
+      if (await this.#options.guard.makeRoom()) return this.write(chunk);
       throw new RefusedWrite(error);
     }
     segment.finishedWrites++;
@@ -216,6 +217,8 @@ export class ChunkWriter {
         // Durably: came it back after a power cut, it would seem to end the segment before it.
         await this.#options.directory.sync();
       }
+      const isFull = error instanceof DiskFullError;
+      if (isFull && (await this.#options.guard.makeRoom())) return this.#createFile(segment);
       throw new RefusedWrite(error);
     }
     segment.file = file;

@@ -16,7 +16,7 @@ export interface LogHome {
   /** Keeps other writers out until it is released. */
   lock(directory: LogDirectory): Promise<DirectoryLock>;
   /** Sees to it that there is something to give up when the disk is full. */
-  keepReserve(directory: LogDirectory, exists: boolean): Promise<void>;
+  keepReserve(directory: LogDirectory, exists: boolean): Promise<unknown>;
   /** Gives it up. @returns false when there was none left */
   giveUpReserve(directory: LogDirectory): Promise<boolean>;
   readonly observer: LogObserver | null;
@@ -28,8 +28,18 @@ export interface LogHome {
   readonly takeTurn: TakeTurn | null;
   /** What all logs of a store may have together; null = no bound. */
   readonly room: Room | null;
+  /** Its part of the disk's room, beside the other logs of a store; null = of its own. */
+  readonly diskShare: DiskShare | null;
   /** Hears what is worth telling; null = nobody does. */
   readonly events: LogEvents | null;
+}
+
+/** What a log of a store may have of the disk, beside the others. */
+export interface DiskShare {
+  /** Bytes that its appends leave free, where the store is to leave `storeFloorBytes`. */
+  floorBytes(storeFloorBytes: number): number;
+  /** Lets go of what is needed less. Must not reject. @returns whether there may be more room now */
+  makeRoom(): Promise<boolean>;
 }
 
 /** Hears of what happens to a log. Must not throw. */
@@ -77,6 +87,7 @@ export function ownHome({ lock, clock }: Pick<LogSettings<never>, 'lock' | 'cloc
     observer: null,
     takeTurn: null,
     room: null,
+    diskShare: null,
     events: null,
   };
 }

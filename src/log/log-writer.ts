@@ -19,7 +19,10 @@ import { Trimmer } from './trimmer.ts';
 
 export interface LogWriterParts {
   readonly directory: LogDirectory;
-  readonly home: Pick<LogHome, 'ownerId' | 'observer' | 'takeTurn' | 'room' | 'events'>;
+  readonly home: Pick<
+    LogHome,
+    'ownerId' | 'observer' | 'takeTurn' | 'room' | 'diskShare' | 'events'
+  >;
   readonly settings: Omit<LogSettings<never>, 'codec'>;
   readonly loaded: LoadedLog;
   readonly checkpointFile: CheckpointFile;
@@ -87,7 +90,8 @@ export class LogWriter {
     const { clock, random, queuedBytesMax } = settings;
     const epoch = checkpointFile.epochs.at(-1)?.epoch ?? 1;
     const { freeBytesMin } = settings;
-    const guard = new SpaceGuard({ directory, clock, freeBytesMin, room: home.room });
+    const { room, diskShare } = home;
+    const guard = new SpaceGuard({ directory, clock, freeBytesMin, room, diskShare });
     const writer = new ChunkWriter({
       directory,
       lock,

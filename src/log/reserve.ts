@@ -5,9 +5,13 @@ import { TEMPORARY_SUFFIX } from '../format/file-names.ts';
 import { writeFully } from '../io/transfer.ts';
 import type { LogDirectory } from './log-directory.ts';
 
-/** Creates the file when it is missing and there is room; a full disk is no error. */
-export async function ensureReserve(directory: LogDirectory, exists: boolean): Promise<void> {
-  if (exists) return;
+/**
+ * Creates the file when it is missing and there is room; a full disk is no error.
+ *
+ * @returns whether it is there
+ */
+export async function ensureReserve(directory: LogDirectory, exists: boolean): Promise<boolean> {
+  if (exists) return true;
   const { fileSystem, reservePath } = directory;
   const temporary = reservePath + TEMPORARY_SUFFIX;
   try {
@@ -21,9 +25,11 @@ export async function ensureReserve(directory: LogDirectory, exists: boolean): P
       await file.close();
     }
     await fileSystem.rename(temporary, reservePath);
+    return true;
   } catch (error) {
     if (!isOutOfRoom(error)) throw error;
     await unlinkIfThere(directory, temporary);
+    return false;
   }
 }
 

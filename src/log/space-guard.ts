@@ -16,6 +16,7 @@ import {
 import type { Space } from '../io/file-system.ts';
 import type { Room } from './byte-cap.ts';
 import type { LogDirectory } from './log-directory.ts';
+import type { DiskShare } from './log-home.ts';
 
 export interface SpaceGuardOptions {
   readonly directory: LogDirectory;
@@ -24,6 +25,8 @@ export interface SpaceGuardOptions {
   readonly freeBytesMin: number | null;
   /** Of all logs of a store together; null = no bound. */
   readonly room: Room | null;
+  /** Null = the floor is `freeBytesMin`, and there is nothing to give up. */
+  readonly diskShare: DiskShare | null;
 }
 
 export class SpaceGuard {
@@ -38,8 +41,8 @@ export class SpaceGuard {
 
   /** Takes so many bytes from what is known to be there; false = `refusal` must be asked. */
   admits(sizeBytes: number): boolean {
-    const { freeBytesMin, clock, room } = this.#options;
-    if (freeBytesMin === 0) return room?.admits(sizeBytes) ?? true;
+    const { clock, room } = this.#options;
+    if (this.#isOff) return room?.admits(sizeBytes) ?? true;
     const isKnown = clock.monotonic() - this.#askedMs < SPACE_ASKED_MS;
     if (!isKnown || sizeBytes > this.#budgetBytes) return false;
     if (room?.admits(sizeBytes) === false) return false;
@@ -55,8 +58,30 @@ export class SpaceGuard {
     );
   }
 
+  /**
+   * The disk has no room for an append that must not be refused for want of a little: has others let go
+   * of what they need less.
+   *
+   * @returns whether to try again
+   */
+  async makeRoom(): Promise<boolean> {
+    return (await this.#options.diskShare?.makeRoom()) ?? false;
+  }
+
+  /** Whether there is no floor, but what the operating system says. */
+  get #isOff(): boolean {
+    const { freeBytesMin, diskShare } = this.#options;
+    return freeBytesMin === 0 && (diskShare === null || diskShare.floorBytes(0) === 0);
+  }
+
   async #fullDisk(sizeBytes: number): Promise<IoError | null> {
-    if (this.#options.freeBytesMin === 0) return null;
+    const refusal = await this.#lookAt(sizeBytes);
+    if (refusal === null || !(await this.makeRoom())) return refusal;
+    return this.#lookAt(sizeBytes);
+  }
+
+  async #lookAt(sizeBytes: number): Promise<IoError | null> {
+    if (this.#isOff) return null;
     const space = await this.#space();
     if (space === null) return null;
     const floorBytes = this.#floorBytes(space);
@@ -81,8 +106,10 @@ export class SpaceGuard {
     }
   }
 
-  #floorBytes({ totalBytes }: Space): number {
-    return this.#options.freeBytesMin ?? Math.min(FREE_BYTES_MIN, totalBytes * FREE_SHARE_MIN);
+  #floorBytes(space: Space): number {
+    const { freeBytesMin, diskShare } = this.#options;
+    const floorBytes = floorOf(space, freeBytesMin);
+    return diskShare?.floorBytes(floorBytes) ?? floorBytes;
   }
 
   #full(freeBytesMin: number): IoError {
@@ -90,4 +117,9 @@ export class SpaceGuard {
     const details = { path, operation: 'append', position: null, errno: 'ENOSPC', freeBytesMin };
     return ioErrorOf(details);
   }
+}
+
+/** Bytes that stay free. @param freeBytesMin  null = the default */
+export function floorOf({ totalBytes }: Space, freeBytesMin: number | null): number {
+  return freeBytesMin ?? Math.min(FREE_BYTES_MIN, totalBytes * FREE_SHARE_MIN);
 }

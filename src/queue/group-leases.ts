@@ -106,7 +106,9 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
         ...leases.map(({ settled }) => settled?.catch(() => undefined)),
       ]);
     } finally {
-      for (const lease of running) lease.lose(reason);
+      // Also those whose settlement came to nothing meanwhile.
+      const resumed = leases.filter(({ settlement }) => settlement === null);
+      for (const lease of new Set([...running, ...resumed])) lease.lose(reason);
       this.#consumers.remove(consumer);
     }
   }
@@ -175,7 +177,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   async exclusively<R>(change: () => Promise<R>): Promise<R> {
     this.#changeCount++;
     try {
-      for (const { claims } of this.#requests) this.#unclaim(claims);
+      for (const request of this.#requests) this.#unclaim(request);
       await Promise.all(this.#handing.values());
       return await change();
     } finally {
@@ -198,10 +200,10 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     for (const request of this.#requests) {
       if (this.#changeCount > 0 || this.#parts.isPaused()) break;
       const { claims, consumer, max } = request;
-      const room = Math.min(this.#held.room, consumer.room - claims.length);
+      const room = Math.min(this.#held.room, consumer.room);
       const target = claims.length + Math.min(max - claims.length, room);
       try {
-        this.#claim(claims, target);
+        this.#claim(request, target);
       } catch (error) {
         this.#claimFailed(error, request);
         continue;
@@ -222,7 +224,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   }
 
   /** Records that are ready, until there are `target`, from one partition after the other. */
-  #claim(claims: Claim[], target: number): void {
+  #claim({ claims, consumer }: AcquireRequest, target: number): void {
     const count = this.#partitions.length;
     for (let left = count; left > 0 && claims.length < target; left--) {
       const partition = present(this.#partitions[this.#nextPartition % count], 'below count');
@@ -231,6 +233,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
         const claim = partition.claim(this.#held.allows);
         if (claim === null) break;
         this.#held.add(claim.kind);
+        consumer.claimedCount++;
         claims.push(claim);
       }
     }
@@ -271,7 +274,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   async #hand(request: AcquireRequest): Promise<void> {
     const { claims } = request;
     try {
-      const records = await this.#recordsOf(claims);
+      const records = await this.#recordsOf(request);
       if (claims.length === 0) {
         if (!request.isOver) this.#requests.add(request); // They were not there any more.
         this.#await(request);
@@ -282,19 +285,24 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       if (!request.isOver) request.resolve(leases);
       else await this.settle(leases, { kind: 'undelivered' }).catch(this.#parts.events.failed);
     } catch (error) {
-      this.#unclaim(claims);
+      this.#unclaim(request);
       request.reject(toError(error));
     }
   }
 
   /** Reads again what was acquired before. What cannot be had is left out of `claims`. */
-  async #recordsOf(claims: Claim[]): Promise<readonly LogRecord<Uint8Array>[]> {
+  async #recordsOf(request: AcquireRequest): Promise<readonly LogRecord<Uint8Array>[]> {
+    const { claims, consumer } = request;
     const records: LogRecord<Uint8Array>[] = [];
     for (const { record } of claims) if (record !== null) records.push(record);
     if (records.length === claims.length) return records;
     const found = await settleAll(claims.map((claim) => this.#recordOf(claim)));
-    for (const [at, { kind }] of claims.entries()) if (found[at] === null) this.#held.remove(kind);
-    claims.splice(0, claims.length, ...claims.filter((_claim, at) => found[at] !== null));
+    const all = claims.splice(0);
+    for (const [at, claim] of all.entries()) {
+      if (found[at] !== null) claims.push(claim);
+      else this.#held.remove(claim.kind);
+    }
+    consumer.claimedCount -= all.length - claims.length;
     return found.filter((record) => record !== null);
   }
 
@@ -329,29 +337,31 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   ): readonly Lease[] {
     const startMs = this.#parts.loopClock.now();
     const deadlineMs = startMs + leaseMs;
+    const handOver = { startMs, leases: consumer.leases };
     const leases: Lease[] = [];
     let at = 0;
-    for (const { partition, offset, kind } of claims) {
-      const leaseNumber = ++this.#leaseNumber;
-      const rawRecord = present(records[at++], 'one for each claim');
-      const slot = partition.begin(offset, leaseNumber, deadlineMs);
-      const parts = { partition, offset, kind, leaseNumber, startMs, rawRecord, slot };
-      const lease = consumer.make(parts);
+    for (const claim of claims) {
+      claim.partition.begin(claim, ++this.#leaseNumber, deadlineMs);
+      const record = present(records[at++], 'one for each claim');
+      const lease = consumer.make(claim, record, handOver);
       consumer.leases.add(lease);
       leases.push(lease);
     }
+    consumer.claimedCount -= claims.length;
+    claims.length = 0; // They are leases now.
     this.#parts.loopClock.poke(startMs);
     return leases;
   }
 
   #refuse(request: AcquireRequest, error: Error): void {
     this.#requests.delete(request);
-    this.#unclaim(request.claims);
+    this.#unclaim(request);
     request.reject(error);
   }
 
   /** They came to nothing: the records are ready again. */
-  #unclaim(claims: Claim[]): void {
+  #unclaim({ claims, consumer }: AcquireRequest): void {
+    consumer.claimedCount -= claims.length;
     for (const claim of claims.splice(0).toReversed()) {
       this.#held.remove(claim.kind);
       claim.partition.unclaim(claim);
@@ -363,7 +373,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     if (!this.#requests.has(request)) return;
     if (request.isOver) {
       this.#requests.delete(request);
-      this.#unclaim(request.claims);
+      this.#unclaim(request);
       this.ready();
     } else if (this.#parts.isPaused() || !(this.#changeCount > 0 || this.#isBehind)) {
       this.#requests.delete(request);

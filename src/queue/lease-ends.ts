@@ -1,6 +1,7 @@
 /** Ends leases: as their holders want, when their time is over, and for good. */
 import type { Clock, Timer } from '../core/clock.ts';
 import { isStoreError } from '../core/errors.ts';
+import { settleAll } from '../core/settle-all.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { LogRecord } from '../log/record.ts';
 import type { HeldCount } from './held-count.ts';
@@ -8,6 +9,7 @@ import type { LeaseJournal } from './lease-journal.ts';
 import type { Lease, Settlement } from './lease.ts';
 import type { PartitionLeases } from './partition-leases.ts';
 import type { DeathReason } from './share-entries.ts';
+import type { LeaseEvents, ShareTrouble } from './share-events.ts';
 import type { ShareSettings } from './share-settings.ts';
 
 /** A record that is given up. */
@@ -34,16 +36,12 @@ export interface LeaseEndsParts {
   readonly onReady: () => void;
 }
 
-/** Hears what no caller is told. Must not throw. */
-export interface LeaseEvents {
-  readonly expired: (partition: number, offset: number) => void;
-  readonly failed: (error: unknown) => void;
-}
-
 type Release = Extract<Settlement, { readonly kind: 'release' }>;
 
-/** What came to nothing, on a full disk perhaps, is tried again after so long. */
+/** What came to nothing, on a full disk perhaps, is tried again after so long... */
 const RETRY_MS = 1000;
+/** ...and twice as long each further time, up to this. */
+const RETRY_MS_MAX = 60_000;
 /** The store writes no more. */
 const FINAL_CODES = ['ERR_VARVE_FAILED', 'ERR_VARVE_CLOSED', 'ERR_VARVE_READ_ONLY'] as const;
 
@@ -52,6 +50,8 @@ export class LeaseEnds {
   /** Records that came back and may not be tried again. */
   #condemned = new Map<PartitionLeases, number[]>();
   readonly #retries = new Set<Timer>();
+  /** What is being tried again. */
+  readonly #failing: Record<Trouble, number> = { 'burials-failed': 0, 'leases-failed': 0 };
   #isClosed = false;
 
   constructor(parts: LeaseEndsParts) {
@@ -62,7 +62,8 @@ export class LeaseEnds {
    * Ends leases as their holders want.
    *
    * @returns resolves when that is journaled
-   * @throws LeaseLostError when one of them is over: then nothing is done
+   * @throws LeaseLostError when one of them is over: then nothing is done; the first failure, when all is
+   *   done that could be: `settlement` tells which ended
    */
   async settle(given: readonly Lease[], how: Settlement): Promise<void> {
     if (given.length === 0) return;
@@ -135,6 +136,7 @@ export class LeaseEnds {
   close(): void {
     this.#isClosed = true;
     for (const retry of this.#retries) retry.cancel();
+    for (const trouble of TROUBLES) this.#parts.events.recovered(trouble);
   }
 
   #journal(leases: readonly Lease[], how: Settlement): Promise<void> {
@@ -144,7 +146,8 @@ export class LeaseEnds {
     if (others.length === 0) return this.#journalIn(first, leases, how);
     const own = leases.filter(({ partitionLeases }) => partitionLeases === first);
     const all = [this.#journalIn(first, own, how), this.#journal(others, how)];
-    return Promise.all(all).then(() => undefined);
+    // Before all are done, nobody can tell which leases go on.
+    return settleAll(all).then(() => undefined);
   }
 
   #journalIn(partition: PartitionLeases, leases: readonly Lease[], how: Settlement): Promise<void> {
@@ -183,7 +186,7 @@ export class LeaseEnds {
         }),
       );
     }
-    await Promise.all(ends);
+    await settleAll(ends);
   }
 
   #bury(
@@ -200,19 +203,21 @@ export class LeaseEnds {
     const condemned = this.#condemned;
     this.#condemned = new Map();
     for (const [partition, offsets] of condemned) {
-      const burials = offsets.flatMap((offset) => this.#burialOf(partition, offset));
-      if (burials.length === 0) continue;
-      void this.#orLater(this.#parts.bury(partition, burials), () => {
-        for (const { offset } of burials) this.condemned(partition, offset);
-      });
+      // Looked at anew each time: the limits may be others by then.
+      const burials = () => offsets.flatMap((offset) => this.#burialOf(partition, offset));
+      void this.#buryAll(partition, burials);
     }
+  }
+
+  #buryAll(partition: PartitionLeases, burials: () => readonly Burial[]): Promise<void> {
+    return this.#untilDone('burials-failed', () => this.#parts.bury(partition, burials()));
   }
 
   /** Nothing, when it is gone meanwhile, or the limits are others: then it is ready again. */
   #burialOf(partition: PartitionLeases, offset: number): readonly Burial[] {
-    const { table } = partition.state;
+    const { table, condemned } = partition.state;
+    if (!condemned.has(offset)) return [];
     const slot = table.find(offset);
-    if (slot < 0 || !table.isPending(slot)) return [];
     const reason = partition.limitReached(slot);
     if (reason !== null) return [{ offset, reason, error: '', record: null }];
     partition.returned(slot);
@@ -220,40 +225,52 @@ export class LeaseEnds {
   }
 
   #journalExpired(partition: PartitionLeases, ends: ExpiredLeases): void {
-    const { leaseJournal, bury, onReady } = this.#parts;
+    const { leaseJournal, onReady } = this.#parts;
     const { expired, undelivered, dead } = ends;
-    const steps: Promise<void>[] = [];
-    if (expired.length + undelivered.length > 0) {
-      const done = leaseJournal.ended(partition.name, 'os', (to) => {
+    const end = (): Promise<void> =>
+      leaseJournal.ended(partition.name, 'os', (to) => {
         for (const offset of expired) to.expired.add(offset);
         for (const offset of undelivered) to.undelivered.add(offset);
       });
-      const again = { expired, undelivered, dead: [] };
-      steps.push(this.#orLater(done, () => this.#journalExpired(partition, again)));
-    }
-    if (dead.length > 0) {
-      const again = { expired: [], undelivered: [], dead };
-      steps.push(
-        this.#orLater(bury(partition, dead), () => this.#journalExpired(partition, again)),
-      );
-    }
-    void Promise.all(steps).then(onReady);
+    const steps: Promise<void>[] = [];
+    if (expired.length + undelivered.length > 0) steps.push(this.#untilDone('leases-failed', end));
+    if (dead.length > 0) steps.push(this.#buryAll(partition, () => dead));
+    for (const step of steps) void step.then(onReady);
   }
 
-  /** What nobody waits for is tried again, as long as the store writes. */
-  async #orLater(done: Promise<void>, again: () => void): Promise<void> {
-    try {
-      await done;
-    } catch (error) {
-      this.#parts.events.failed(error);
-      const isFinal = FINAL_CODES.some((code) => isStoreError(error, code));
-      if (isFinal || this.#isClosed) return;
+  /**
+   * What nobody waits for is tried again, as long as the store writes. Never rejects.
+   *
+   * @returns resolves when it is done, or will not be
+   */
+  async #untilDone(trouble: Trouble, action: () => Promise<void>): Promise<void> {
+    const { events } = this.#parts;
+    let failures = 0;
+    for (;;) {
+      try {
+        await action();
+        break;
+      } catch (error) {
+        events.failed(error);
+        const isFinal = FINAL_CODES.some((code) => isStoreError(error, code));
+        if (isFinal || this.#isClosed) break;
+        if (failures++ === 0) this.#failing[trouble]++;
+        events.troubled(trouble, error);
+      }
+      await this.#pause(Math.min(RETRY_MS * 2 ** (failures - 1), RETRY_MS_MAX));
+    }
+    if (failures > 0 && --this.#failing[trouble] === 0) events.recovered(trouble);
+  }
+
+  /** Never ends when it is closed meanwhile. */
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
       const retry = this.#parts.clock.setTimer(() => {
         this.#retries.delete(retry);
-        again();
-      }, RETRY_MS);
+        resolve();
+      }, delayMs);
       this.#retries.add(retry);
-    }
+    });
   }
 
   #drop(lease: Lease): void {
@@ -261,6 +278,11 @@ export class LeaseEnds {
     lease.consumerLeases.remove(lease);
   }
 }
+
+/** What is tried again. */
+type Trouble = Exclude<ShareTrouble, 'worker-stopped'>;
+
+const TROUBLES: readonly Trouble[] = ['burials-failed', 'leases-failed'];
 
 interface ExpiredLeases {
   readonly expired: number[];

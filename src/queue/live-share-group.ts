@@ -15,7 +15,7 @@ import type { Consumer } from './acquire-request.ts';
 import type { BrowseSource } from './browse.ts';
 import { prepareAppends, type PrepareStep } from './commit-appends.ts';
 import { GroupLeases } from './group-leases.ts';
-import type { Burial, LeaseEvents } from './lease-ends.ts';
+import type { Burial } from './lease-ends.ts';
 import type { Lease } from './lease.ts';
 import type { LeaseJournal } from './lease-journal.ts';
 import type { LoopClock } from './loop-clock.ts';
@@ -32,8 +32,8 @@ import {
   sharePurged,
   shareStarted,
   shareTrimmed,
-  type DiedRecord,
 } from './share-entries.ts';
+import type { LeaseEvents } from './share-events.ts';
 import { firstPurgedOffset, purgedCount, type SharePartition } from './share-partition.ts';
 import { shareGroups, shareId, type ShareName, type ShareState } from './share-state.ts';
 import type { ShareSettings } from './share-settings.ts';
@@ -53,9 +53,7 @@ export interface LiveShareGroupParts {
   readonly openDeadLetters: (name: string, from: PartitionSet) => Promise<Topic<Uint8Array>>;
   /** @throws NotFoundError */
   readonly openTopic: (name: string) => Promise<Topic<Uint8Array>>;
-  readonly events: LeaseEvents & {
-    readonly died: (partition: number, died: DiedRecord) => void;
-  };
+  readonly events: LeaseEvents;
 }
 
 export class LiveShareGroup {
@@ -87,7 +85,7 @@ export class LiveShareGroup {
       committer,
       deadLetter: () => this.settings.deadLetter,
       openDeadLetters: (to) => parts.openDeadLetters(to, topic),
-      onDied: events.died,
+      events,
     });
     this.leases = new GroupLeases({
       topic: topic.name,
@@ -106,6 +104,11 @@ export class LiveShareGroup {
 
   get settings(): ShareSettings {
     return this.#state.settings;
+  }
+
+  /** Where it is told what no caller hears of. */
+  get events(): LeaseEvents {
+    return this.#parts.events;
   }
 
   /** Grows with each process that leases records of the group. */
@@ -314,6 +317,7 @@ export class LiveShareGroup {
     this.#isClosed = true;
     this.#unwatch?.();
     this.leases.close(error);
+    this.events.recovered('worker-stopped');
   }
 
   /** What nobody has leased could be purged meanwhile: it would be dead, and come back all the same. */

@@ -8,7 +8,7 @@ import type { Log } from '../log/log.ts';
 import type { LogRecord } from '../log/record.ts';
 import type { LeaseJournal, PartitionName } from './lease-journal.ts';
 import type { Lease } from './lease.ts';
-import { ReadyKind } from './lease-table.ts';
+import { ReadyKind } from './ready-kind.ts';
 import { SlotState } from './record-state.ts';
 import type { DeathReason } from './share-entries.ts';
 import { ShareFeed } from './share-feed.ts';
@@ -22,6 +22,10 @@ export interface Claim {
   readonly kind: ReadyKind;
   /** Null when it was acquired before: it has a slot, and is read again. */
   readonly record: LogRecord<Uint8Array> | null;
+  /** Of its lease, once that begins. */
+  leaseNumber: number;
+  /** Where the table had it when its lease began. */
+  slot: number;
 }
 
 /** What a partition tells its group. None may throw. */
@@ -89,6 +93,7 @@ export class PartitionLeases implements SlotWatcher {
     const { state } = this;
     this.feed.close();
     state.watcher = null;
+    state.condemned.clear();
     const { table } = state;
     for (const slot of table.sortedSlots()) {
       table.removeReady(slot);
@@ -106,11 +111,14 @@ export class PartitionLeases implements SlotWatcher {
     const { table } = this.state;
     const { listener, clock, onDelay } = this.#parts;
     table.setPending(slot, false);
+    const offset = table.offsetAt(slot);
     if (this.limitReached(slot) !== null) {
       table.setPending(slot, true);
-      listener.condemned(this, table.offsetAt(slot));
+      this.state.condemned.add(offset);
+      listener.condemned(this, offset);
       return;
     }
+    if (this.state.condemned.size > 0) this.state.condemned.delete(offset);
     if (table.stateAt(slot) === SlotState.delayed) {
       if (table.timeAt(slot) > clock.now()) {
         table.delayWheel.insert(slot);
@@ -156,7 +164,7 @@ export class PartitionLeases implements SlotWatcher {
     if (best >= 0) {
       table.popReady(kind);
       table.setPending(best, true);
-      return { partition: this, offset: table.offsetAt(best), kind, record: null };
+      return makeClaim(this, table.offsetAt(best), kind, null);
     }
     const record = this.feed.take();
     if (record === null) return null;
@@ -164,7 +172,7 @@ export class PartitionLeases implements SlotWatcher {
       this.feed.giveBack(record); // It has to wait for one that is 2^32 offsets before it.
       return null;
     }
-    return { partition: this, offset: record.offset, kind: ReadyKind.normal, record };
+    return makeClaim(this, record.offset, ReadyKind.normal, record);
   }
 
   /** Journals attempts at claims of this partition. */
@@ -208,15 +216,16 @@ export class PartitionLeases implements SlotWatcher {
     };
   }
 
-  /** Begins a lease of a record whose attempt is journaled. @returns its slot */
-  begin(offset: number, leaseNumber: number, deadlineMs: number): number {
+  /** Begins a lease of a record whose attempt is journaled. */
+  begin(claim: Claim, leaseNumber: number, deadlineMs: number): void {
     const { table } = this.state;
-    const slot = table.find(offset);
+    const slot = table.find(claim.offset);
+    claim.leaseNumber = leaseNumber;
+    claim.slot = slot;
     table.setPending(slot, false);
     table.setLease(slot, leaseNumber >>> 0);
     table.setTime(slot, deadlineMs);
     table.leaseWheel.insert(slot);
-    return slot;
   }
 
   /** The slot of a lease that runs, and is not being settled; -1 = it is over. */
@@ -275,4 +284,13 @@ export class PartitionLeases implements SlotWatcher {
     const hasExpired = expiriesMax !== null && table.expiriesAt(slot) >= expiriesMax;
     return hasExpired ? 'lease-expired' : null;
   }
+}
+
+function makeClaim(
+  partition: PartitionLeases,
+  offset: number,
+  kind: ReadyKind,
+  record: LogRecord<Uint8Array> | null,
+): Claim {
+  return { partition, offset, kind, record, leaseNumber: 0, slot: -1 };
 }

@@ -83,6 +83,8 @@ export class SharePartition {
   readonly troubles = new Map<number, Trouble>();
   readonly tally: Tally = emptyTally();
   purged: Purged | null = null;
+  /** Over a limit and being buried, by this process: no part of the state. */
+  readonly condemned = new Set<number>();
   /** Null while the group is not used. */
   watcher: SlotWatcher | null = null;
 
@@ -298,6 +300,7 @@ export class SharePartition {
   #settle(slot: number, offset: number): void {
     this.table.remove(slot);
     if (this.troubles.size > 0) this.troubles.delete(offset);
+    if (this.condemned.size > 0) this.condemned.delete(offset);
   }
 
   #noteError(offset: number, error: string, timeMs: number): void {

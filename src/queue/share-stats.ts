@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../log/log.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { appendTimeAt } from '../topic/partition-log.ts';
-import { ReadyKind } from './lease-table.ts';
+import { ReadyKind } from './ready-kind.ts';
 import { SlotState } from './record-state.ts';
 import { emptyTally, TALLY_NAMES, type SharePartition, type Tally } from './share-partition.ts';
 import type { ShareState } from './share-state.ts';
@@ -18,9 +18,11 @@ export interface ShareStats {
   readonly leasedCount: number;
   /** Given back, and not to be handed out yet. */
   readonly delayedCount: number;
+  /** Over a limit: dead as soon as that is written, and nobody gets it. */
+  readonly condemnedCount: number;
   /** Dead and kept. */
   readonly deadCount: number;
-  /** Ready, leased and delayed together. */
+  /** Ready, leased, delayed and condemned together. */
   readonly unsettledCount: number;
   /** How long the oldest ready record has been in the topic, by append time, ms; null = none is ready. */
   readonly oldestReadyAgeMs: number | null;
@@ -40,7 +42,13 @@ export interface ShareStatsSource {
 /** Cost: O(partitions), when the group is used in this process, and a read for each. */
 export async function statsOf(source: ShareStatsSource): Promise<ShareStats> {
   const { topic, state, clock } = source;
-  const counts = { readyCount: 0, leasedCount: 0, delayedCount: 0, deadCount: 0 };
+  const counts: Counts = {
+    readyCount: 0,
+    leasedCount: 0,
+    delayedCount: 0,
+    condemnedCount: 0,
+    deadCount: 0,
+  };
   const settled = emptyTally();
   let oldestMs = Number.POSITIVE_INFINITY;
   for (let number = 0; number < topic.count; number++) {
@@ -55,12 +63,12 @@ export async function statsOf(source: ShareStatsSource): Promise<ShareStats> {
     if (partition === undefined) continue;
     for (const name of TALLY_NAMES) settled[name] += partition.tally[name];
   }
-  const { readyCount, leasedCount, delayedCount } = counts;
+  const { readyCount, leasedCount, delayedCount, condemnedCount } = counts;
   return {
     topic: topic.name,
     group: state.group,
     ...counts,
-    unsettledCount: readyCount + leasedCount + delayedCount,
+    unsettledCount: readyCount + leasedCount + delayedCount + condemnedCount,
     oldestReadyAgeMs: Number.isFinite(oldestMs) ? Math.max(0, clock.now() - oldestMs) : null,
     isPaused: state.isPaused,
     settled,
@@ -71,6 +79,7 @@ interface Counts {
   readyCount: number;
   leasedCount: number;
   delayedCount: number;
+  condemnedCount: number;
   deadCount: number;
 }
 
@@ -96,8 +105,18 @@ function addCounts(counts: Counts, { partition, log, source }: CountedPartition)
   counts.leasedCount += table.leasedCount;
   counts.delayedCount += table.delayedCount - ended.count;
   counts.deadCount += dead.size;
+  addCondemned(counts, partition);
   const first = source.isLive ? firstReady(partition) : ended.firstOffset;
   return Math.min(Math.max(first, startOffset), unread.next(startOffset).from);
+}
+
+function addCondemned(counts: Counts, { table, condemned }: SharePartition): void {
+  counts.condemnedCount += condemned.size;
+  for (const offset of condemned) {
+    const isDelayed = table.stateAt(table.find(offset)) === SlotState.delayed;
+    if (isDelayed) counts.delayedCount--;
+    else counts.readyCount--;
+  }
 }
 
 interface Ended {

@@ -5,10 +5,12 @@ import type { Committer } from '../journal/committer.ts';
 import { change, type Journal } from '../journal/journal.ts';
 import type { Topic } from '../topic/topic.ts';
 import { deadLetterOf, historyOf, isCycle, withDeath, type Death } from './dead-letter.ts';
+import { errorText } from './error-text.ts';
 import type { Burial } from './lease-ends.ts';
 import type { PartitionLeases } from './partition-leases.ts';
 import { SlotState } from './record-state.ts';
 import { recordsDied, type DiedRecord } from './share-entries.ts';
+import type { LeaseEvents } from './share-events.ts';
 import { isTrimmed } from './share-feed.ts';
 import type { Trouble } from './share-partition.ts';
 
@@ -21,13 +23,15 @@ export interface UndertakerParts {
   readonly openDeadLetters: (name: string) => Promise<Topic<Uint8Array>>;
   /** Null = dead records stay where they are. */
   readonly deadLetter: () => string | null;
-  readonly onDied: (partition: number, died: DiedRecord) => void;
+  readonly events: Pick<LeaseEvents, 'died' | 'failed'>;
 }
 
 /** A record with the story of its end. */
 interface Case {
   readonly died: DiedRecord;
   readonly copy: ReturnType<typeof deadLetterOf> | null;
+  /** It was deleted: there is nothing to copy, and nothing to keep. */
+  readonly isGone: boolean;
 }
 
 /** Records that share a commit. */
@@ -42,24 +46,34 @@ export class Undertaker {
   }
 
   /**
-   * Ends records for good.
+   * Ends records for good. One that cannot be read does not hold up the others; of one that is damaged
+   * there is no copy: it is kept as dead, for whoever repairs the log.
    *
-   * @throws as `Committer.commit`; then those of some are ended, perhaps, and none of the others
+   * @throws as `Committer.commit`, `Log.read`; then some are ended, perhaps, and none of the others
    */
   async bury(partition: PartitionLeases, burials: readonly Burial[]): Promise<void> {
     const destination = this.#parts.deadLetter();
     const kept: DiedRecord[] = [];
+    const gone: DiedRecord[] = [];
     let moved: Case[] = [];
     let movedBytes = 0;
+    const unreadable: unknown[] = [];
     for (const burial of burials) {
-      const examined = await this.#examine(partition, burial, destination);
-      if (examined === null) continue;
-      const { died, copy } = examined;
+      const found = await this.#examine(partition, burial, destination).catch((error: unknown) => {
+        unreadable.push(error);
+      });
+      if (found === undefined) continue;
+      if (partition.state.table.find(burial.offset) < 0) continue; // It was purged meanwhile.
+      const { died, copy, isGone } = found;
+      if (isGone) {
+        gone.push(died);
+        continue;
+      }
       if (copy === null || destination === null) {
         kept.push(died);
         continue;
       }
-      moved.push({ died, copy });
+      moved.push(found);
       movedBytes += copy.value?.length ?? 0;
       if (moved.length < COMMIT_RECORDS && movedBytes < COMMIT_BYTES) continue;
       await this.#move(partition, destination, moved);
@@ -67,26 +81,29 @@ export class Undertaker {
       movedBytes = 0;
     }
     if (moved.length > 0 && destination !== null) await this.#move(partition, destination, moved);
-    if (kept.length > 0) await this.#keep(partition, kept);
+    if (kept.length > 0) await this.#end(partition, kept, true);
+    if (gone.length > 0) await this.#end(partition, gone, false);
+    if (unreadable.length > 0) throw unreadable[0];
   }
 
-  /**
-   * What is to be said of it; null when it was purged or deleted meanwhile. Without a copy it stays: there
-   * is nowhere to go, it would go round, or it is damaged.
-   */
+  /** What is to be said of it. Without a copy it stays: there is nowhere to go, or it would go round. */
   async #examine(
     partition: PartitionLeases,
     { offset, reason, error, record: known }: Burial,
     destination: string | null,
-  ): Promise<Case | null> {
+  ): Promise<Case> {
     const died = { offset, reason, error };
-    const isRead = destination !== null && known === null;
-    const record = isRead ? await readIfWhole(partition, offset) : known;
-    if (partition.state.table.find(offset) < 0) return null;
-    if (destination === null || record === null) return { died, copy: null };
+    const kept = { died, copy: null, isGone: false };
+    if (destination === null) return kept;
+    const record = known ?? (await readIfThere(partition, offset));
+    if (record instanceof CorruptLogError) {
+      this.#parts.events.failed(record);
+      return { ...kept, died: { ...died, error: error === '' ? errorText(record) : error } };
+    }
+    if (record === null) return { ...kept, isGone: true };
     const death = this.#deathOf(partition, died);
     const isRound = isCycle(withDeath(historyOf(record.headers), death), destination);
-    return { died, copy: isRound ? null : deadLetterOf(record, death) };
+    return { ...kept, copy: isRound ? null : deadLetterOf(record, death) };
   }
 
   #deathOf({ name, state }: PartitionLeases, { offset, reason, error }: DiedRecord): Death {
@@ -127,15 +144,20 @@ export class Undertaker {
     } catch (error) {
       if (!isStoreError(error, 'ERR_VARVE_TOO_LARGE')) throw error;
       // What fits nowhere else stays.
-      if (cases.length === 1) await this.#keep(partition, records);
+      if (cases.length === 1) await this.#end(partition, records, true);
       else for (const each of cases) await this.#move(partition, destination, [each]);
       return;
     }
     this.#tell(partition, records);
   }
 
-  async #keep(partition: PartitionLeases, records: readonly DiedRecord[]): Promise<void> {
-    await this.#parts.journal.append(recordsDied, this.#entry(partition, records, true), 'sync');
+  /** Without a copy. @param isKept  whether they stay as dead */
+  async #end(
+    partition: PartitionLeases,
+    records: readonly DiedRecord[],
+    isKept: boolean,
+  ): Promise<void> {
+    await this.#parts.journal.append(recordsDied, this.#entry(partition, records, isKept), 'sync');
     this.#tell(partition, records);
   }
 
@@ -146,16 +168,17 @@ export class Undertaker {
   }
 
   #tell({ name }: PartitionLeases, records: readonly DiedRecord[]): void {
-    for (const died of records) this.#parts.onDied(name.partition, died);
+    for (const died of records) this.#parts.events.died(name.partition, died);
   }
 }
 
-/** Null when it was deleted, or is damaged: there is nothing to copy. @throws as `Log.read` */
-async function readIfWhole({ log }: PartitionLeases, offset: number) {
+/** Null when it was deleted: there is nothing to copy; or why nobody can. @throws as `Log.read` */
+async function readIfThere({ log }: PartitionLeases, offset: number) {
   try {
     return await log.read(offset);
   } catch (error) {
-    if (isTrimmed(error) || error instanceof CorruptLogError) return null;
+    if (isTrimmed(error)) return null;
+    if (error instanceof CorruptLogError) return error;
     throw error;
   }
 }

@@ -7,11 +7,11 @@ import { JOURNAL_DIRECTORY, STORE_FILE, TOPICS_DIRECTORY } from '../format/file-
 import type { WhenDamaged } from '../journal/journal.ts';
 import { ByteCap } from '../log/byte-cap.ts';
 import { LogDirectory } from '../log/log-directory.ts';
-import { ensureReserve } from '../log/reserve.ts';
 import { assembleStore, signalsOf } from './assemble-store.ts';
 import { checkPlaceForStore, isOfLog } from './store-place.ts';
 import { missing, readStoreFile, writeStoreFile } from './store-file.ts';
 import { StoreHome } from './store-home.ts';
+import { StoreReserve } from './store-reserve.ts';
 import { resolveStoreOptions, type StoreOptions, type StoreSettings } from './store-options.ts';
 import { Store, type StoreParts } from './store.ts';
 
@@ -74,18 +74,19 @@ export async function openLocked(
   settings: StoreSettings,
   whenDamaged: WhenDamaged,
 ): Promise<StoreParts> {
-  const { fileSystem, clock, create, storeBytesMax: bytesMax } = settings;
+  const { fileSystem, clock, create, freeBytesMin, storeBytesMax: bytesMax } = settings;
   if (create) await fileSystem.makeDirectory(settings.path);
   const directory = await existingDirectory(settings);
   await (create ? checkPlaceForStore(directory) : checkStoreThere(directory));
   const lock = await fileSystem.lockDirectory(directory.path, { lock: settings.lock, clock });
   try {
     const storeId = await identify(directory, settings);
-    const { hasReserve } = await directory.list();
-    await ensureReserve(directory, hasReserve);
     const cap = bytesMax === null ? null : new ByteCap({ bytesMax, clock });
     const signals = signalsOf(directory, clock);
-    const home = new StoreHome({ directory, storeId, lock, cap, signals });
+    const { health } = signals;
+    const reserve = new StoreReserve({ directory, clock, freeBytesMin, health });
+    await reserve.open();
+    const home = new StoreHome({ reserve, storeId, lock, cap, signals });
     return await assembleStore({ directory, settings, whenDamaged, lock, home, signals });
   } catch (error) {
     await lock.release().catch(() => undefined); // The first failure is the one to hear of.

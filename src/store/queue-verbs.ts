@@ -76,6 +76,7 @@ const shareStats: Shape<ShareStats> = structWith({
   readyCount: count,
   leasedCount: count,
   delayedCount: count,
+  condemnedCount: count,
   deadCount: count,
   unsettledCount: count,
   oldestReadyAgeMs: nullable(count),

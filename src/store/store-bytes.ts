@@ -3,6 +3,7 @@ import type { Journal } from '../journal/journal.ts';
 import { Semaphore } from '../core/semaphore.ts';
 import type { CappedBytes } from '../log/byte-cap.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import type { SettledRetention } from './settled-retention.ts';
 import type { StoreRetention } from './store-retention.ts';
 
 /** Directories that are looked at together. */
@@ -12,6 +13,7 @@ export interface StoreBytesParts {
   readonly journal: Journal;
   readonly catalog: TopicCatalog;
   readonly retention: StoreRetention;
+  readonly settledRetention: SettledRetention;
 }
 
 export class StoreBytes implements CappedBytes {
@@ -41,7 +43,8 @@ export class StoreBytes implements CappedBytes {
     return this.known().sizeBytes;
   }
 
-  retain(): Promise<void> {
-    return this.#parts.retention.run();
+  async retain(): Promise<void> {
+    const { retention, settledRetention } = this.#parts;
+    await Promise.all([retention.run(), settledRetention.run()]);
   }
 }

@@ -1,14 +1,13 @@
 /** What the logs of a store share: its lock, its reserve, its id in their headers. */
 import type { DirectoryLock } from '../io/file-system.ts';
 import type { ByteCap } from '../log/byte-cap.ts';
-import type { LogDirectory } from '../log/log-directory.ts';
 import type { LogHome, LogObserver } from '../log/log-home.ts';
-import { freeReserve } from '../log/reserve.ts';
 import { SyncTurns } from '../log/sync-turns.ts';
 import { LogReporter, type StoreSignals } from '../topic/log-reporter.ts';
+import type { StoreReserve } from './store-reserve.ts';
 
 export interface StoreHomeParts {
-  readonly directory: LogDirectory;
+  readonly reserve: StoreReserve;
   readonly storeId: number;
   readonly lock: DirectoryLock;
   /** Null without `storeBytesMax`. */
@@ -39,22 +38,27 @@ export class StoreHome {
     return this.#parts.cap;
   }
 
+  get reserve(): StoreReserve {
+    return this.#parts.reserve;
+  }
+
   /** The home of the journal, or of the partitions; `observer` hears of its progress. */
   forLog(observer: LogObserver | null, rank: 'journal' | 'awaited'): LogHome {
-    const { directory, storeId, cap, signals } = this.#parts;
+    const { reserve, storeId, cap, signals } = this.#parts;
     const isJournal = rank === 'journal';
     return {
       ownerId: storeId,
       logId: null,
       lock: () => Promise.resolve(this.#share()),
       keepReserve: () => Promise.resolve(), // The store has one for all of them.
-      giveUpReserve: () => freeReserve(directory),
+      giveUpReserve: () => reserve.giveUp(),
       observer,
       journaled: null,
       takeTurn: (isBackground) =>
         this.syncTurns.take(isBackground && !isJournal ? 'background' : rank),
       events: isJournal ? new LogReporter({ topic: null, partition: 0 }, signals) : null,
       // What frees space is journaled first.
+      diskShare: isJournal ? reserve.forJournal : reserve.forTopics,
       room: (isJournal ? cap?.counting() : cap) ?? null,
     };
   }

@@ -9,7 +9,8 @@ import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Misfits } from '../journal/misfits.ts';
 import { partQueueOptions, Queue, type QueueOptions } from '../queue/queue.ts';
-import { QUEUE_DEFAULTS, QUEUE_GROUP, type ShareGroups } from '../queue/share-groups.ts';
+import { QUEUE_DEFAULTS, QUEUE_GROUP } from '../queue/queue-group.ts';
+import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import type { TopicCatalog, TopicDescription } from '../topic/catalog.ts';
@@ -26,6 +27,7 @@ import { StoreBytes } from './store-bytes.ts';
 import type { StoreControl } from './store-control.ts';
 import { StoreHealth } from './store-health.ts';
 import type { StoreHome } from './store-home.ts';
+import type { StoreReserve } from './store-reserve.ts';
 import { StoreRetention } from './store-retention.ts';
 import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
 import { StoreTopic } from './store-topic.ts';
@@ -56,6 +58,7 @@ export class Store implements AsyncDisposable {
   /** @internal Consumers that ask from elsewhere. */
   readonly remoteConsumers: RemoteConsumers;
   readonly #lock: DirectoryLock | null;
+  readonly #reserve: StoreReserve | null;
   readonly #control: StoreControl;
   readonly #journal: Journal;
   readonly #runs: SnapshotRuns;
@@ -79,6 +82,7 @@ export class Store implements AsyncDisposable {
     this.path = path;
     this.committer = committer;
     this.#lock = lock;
+    this.#reserve = home?.reserve ?? null;
     this.#control = control;
     this.#journal = journal;
     this.#runs = runs;
@@ -92,15 +96,14 @@ export class Store implements AsyncDisposable {
     const { shareGroups } = parts;
     const catalog = this.#topics;
     this.#settledRetention = new SettledRetention({ journal, catalog, shareGroups, clock });
-    const bytes = new StoreBytes({ journal, catalog: this.#topics, retention: this.#retention });
-    cap?.attach(bytes);
-    this.#health = new StoreHealth({
-      board: signals.health,
+    const bytes = new StoreBytes({
       journal,
-      topics: this.#topics,
-      runs,
-      cap,
+      catalog,
+      retention: this.#retention,
+      settledRetention: this.#settledRetention,
     });
+    cap?.attach(bytes);
+    this.#health = new StoreHealth({ board: signals.health, journal, topics: catalog, runs, cap });
     this.#health.add({
       code: 'control-unavailable',
       look: () => (control.problem === null ? null : { message: control.problem }),
@@ -121,6 +124,10 @@ export class Store implements AsyncDisposable {
       cap.onRefused = () => signals.events.emit('bytes-max-reached', { bytesMax });
     }
     if (lock === null || journal.damage !== null) return;
+    this.#reserve?.start(() => {
+      void this.#settledRetention.run();
+      void runs.giveUpHistory();
+    });
     this.#retention.start();
     this.#settledRetention.start();
     this.#topics.resumeDeletions();
@@ -159,7 +166,7 @@ export class Store implements AsyncDisposable {
     options: QueueOptions<T, Input> = {},
   ): Promise<Queue<T, Input>> {
     this.#checkOpen();
-    const { topic: topicOptions, share } = partQueueOptions(options);
+    const { topic: topicOptions, share } = partQueueOptions(name, options);
     const topic = this.#topic(await this.#topics.open(name, topicOptions));
     const wanted = { ...share, defaults: QUEUE_DEFAULTS };
     return this.#shareGroups.open(topic, QUEUE_GROUP, wanted, (parts) => {
@@ -326,6 +333,7 @@ export class Store implements AsyncDisposable {
       () => this.#groups.close(),
       () => this.#shareGroups.close(),
       () => this.committer.idle(),
+      async () => this.#reserve?.close(),
       () => this.#retention.close(),
       () => this.#settledRetention.close(),
       () => this.#topics.close(),

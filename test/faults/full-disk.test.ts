@@ -14,6 +14,7 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { FullDiskReport } from '../support/full-disk-probe.ts';
+import type { FullDiskQueueReport } from '../support/full-disk-queue-probe.ts';
 import { inMountNamespace, whyNoLoopImages } from '../support/loop-images.ts';
 import { distPath } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -23,13 +24,13 @@ const skipReason = whyNoLoopImages();
 const FULL = 'ERR_VARVE_DISK_FULL';
 const READ_ONLY = 'ERR_VARVE_READ_ONLY';
 
-async function fillDisk(type: string, freeBytesMin: string): Promise<FullDiskReport> {
+async function probe<Report>(name: string, type: string, freeBytesMin: string): Promise<Report> {
   const directory = await mkdtemp(join(tmpdir(), 'varve-test-'));
-  const script = distPath('test', 'support', 'full-disk-probe.js');
+  const script = distPath('test', 'support', `${name}-probe.js`);
   try {
     const args = inMountNamespace(script, directory, type, freeBytesMin);
     const { stdout } = await promisify(execFile)('unshare', [...args]);
-    return JSON.parse(stdout) as FullDiskReport; // It prints nothing else.
+    return JSON.parse(stdout) as Report; // It prints nothing else.
   } finally {
     await rm(directory, { recursive: true, force: true }); // The mounts were the program's alone.
   }
@@ -49,7 +50,7 @@ describe.skipIf(skipReason !== null)(`full disks (skipped: ${skipReason ?? 'no'}
     let report: FullDiskReport;
 
     beforeAll(async () => {
-      report = await fillDisk(type, freeBytesMin);
+      report = await probe<FullDiskReport>('full-disk', type, freeBytesMin);
     });
 
     test('appends are refused, nothing acknowledged is lost, reads go on', () => {
@@ -89,6 +90,23 @@ describe.skipIf(skipReason !== null)(`full disks (skipped: ${skipReason ?? 'no'}
       expect(report.damageCount).toBe(0);
     });
   });
+
+  test.each([
+    ['tmpfs', '0'],
+    ['ext4', '0'],
+    ['xfs', '0'],
+    ['ext4', 'default'],
+  ])(
+    'a queue on a full %s, freeBytesMin %s, is worked off, and sends go on',
+    async (type, freeBytesMin) => {
+      const report = await probe<FullDiskQueueReport>('full-disk-queue', type, freeBytesMin);
+      expect(report.roomBytes).toBe(0);
+      expect(new Set([...report.codes, FULL])).toEqual(new Set([FULL]));
+      expect(report.ackedCount).toBe(report.sentCount);
+      expect(report).toMatchObject({ resumed: null, statusAfter: 'ok' });
+      expect(report.leftAfterReopening).toEqual(['again']);
+    },
+  );
 
   test('a limit of file size refuses appends (EFBIG) until it is lifted', async () => {
     const path = join(await temporaryDirectory(), 'log');

@@ -7,20 +7,11 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  closeSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  truncateSync,
-  writeSync,
-} from 'node:fs';
+import { readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { bytes, openLog, verifyLog, type Log } from '../../src/index.ts';
-import { makeImage, mountImage, mountMemory, run } from './loop-images.ts';
+import { Ballast, codeOf, mountSmallDisk } from './ballast.ts';
 import { isSubmitted, submittedAt } from './power/submitted.ts';
 
 /** What a handle did on a disk without room. */
@@ -61,22 +52,16 @@ const TRIES = 20;
 /** xfs gives blocks back in the background: so long an append may be refused although there is room. */
 const RESUME_MS_MAX = 10_000;
 const TORN_BYTES = 10;
-/** A file system may find room for a new file in what it kept back for itself. */
-const FILL_ATTEMPTS = 20;
-/** Filled by writes, with what a file system keeps for itself; the rest by blocks without content. */
-const LAST_BYTES = 2 ** 20;
-const BALLAST_BYTES_MIN = 4 * 2 ** 20;
 
 class FullDisk {
-  readonly #root: string;
   readonly #path: string;
   readonly #freeBytesMin: number | null;
-  #ballastCount = 0;
+  readonly #ballast: Ballast;
   /** Acknowledged so far. */
   #endOffset = 0;
 
   constructor(root: string, freeBytesMin: number | null) {
-    this.#root = root;
+    this.#ballast = new Ballast(root);
     this.#freeBytesMin = freeBytesMin;
     this.#path = join(root, 'log');
   }
@@ -84,9 +69,9 @@ class FullDisk {
   async run(): Promise<FullDiskReport> {
     let log = await this.#open();
     for (let count = 0; count < TRIES; count++) await this.#append(log);
-    this.#leaveRoom(ROOM_BYTES);
+    this.#ballast.leaveRoom(ROOM_BYTES);
     const refusals = await this.#appendUntilFull(log);
-    this.#fill();
+    this.#ballast.fill();
     const more = await this.#tryAppends(log);
     const whileFull = {
       codes: [...refusals.codes, ...more.codes],
@@ -94,17 +79,17 @@ class FullDisk {
       state: log.stats().state,
       areAllThere: await this.#areAllThere(log),
     };
-    this.#makeRoom();
+    this.#ballast.makeRoom();
     const hasResumed = await this.#resumes(log);
-    this.#fill();
+    this.#ballast.fill();
     await log.close();
-    const roomBytesAtReopen = this.#fill();
+    const roomBytesAtReopen = this.#ballast.fill();
     log = await this.#open();
     const reopened = await this.#look(log);
     await log.close();
     const afterKill = await this.#killTorn({ hasReserve: true });
     const withoutReserve = await this.#killTorn({ hasReserve: false });
-    this.#makeRoom();
+    this.#ballast.makeRoom();
     log = await this.#open();
     const afterRoomCame = await this.#look(log);
     await log.close();
@@ -186,7 +171,7 @@ class FullDisk {
    * filled to its last byte, and the last record loses its end.
    */
   async #killTorn({ hasReserve }: { readonly hasReserve: boolean }): Promise<Reopened> {
-    this.#makeRoom();
+    this.#ballast.makeRoom();
     const script = join(import.meta.dirname, 'full-disk-writer.js');
     const writer = spawn(process.execPath, [script, this.#path], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -197,14 +182,14 @@ class FullDisk {
     await closed;
     this.#endOffset = Number(String(said)); // All but the record at `os`.
     if (!hasReserve) rmSync(join(this.#path, 'reserve'));
-    this.#fill();
+    this.#ballast.fill();
     const last = readdirSync(this.#path)
       .filter((name) => name.endsWith('.log'))
       .toSorted()
       .at(-1);
     const segment = join(this.#path, last ?? '');
     truncateSync(segment, statSync(segment).size - TORN_BYTES);
-    this.#fill();
+    this.#ballast.fill();
     const log = await this.#open();
     try {
       return await this.#look(log);
@@ -218,84 +203,9 @@ class FullDisk {
     for await (const { type } of verifyLog(this.#path)) if (type === 'damage') count++;
     return count;
   }
-
-  #freeBytes(): number {
-    const { bavail, bsize } = statfsSync(this.#root);
-    return bavail * bsize;
-  }
-
-  /** Takes all but about so many bytes. */
-  #leaveRoom(roomBytes: number): void {
-    const ballastBytes = this.#freeBytes() - roomBytes;
-    if (ballastBytes < BALLAST_BYTES_MIN) return;
-    run('fallocate', '-l', String(ballastBytes), this.#nextBallast());
-  }
-
-  /** Takes what is left. @returns bytes that the last attempt found */
-  #fill(): number {
-    this.#leaveRoom(LAST_BYTES);
-    let foundBytes = fillWith(this.#nextBallast());
-    for (let attempt = 0; attempt < FILL_ATTEMPTS && foundBytes > 0; attempt++) {
-      foundBytes = fillWith(this.#nextBallast());
-    }
-    return foundBytes;
-  }
-
-  #makeRoom(): void {
-    for (const name of readdirSync(this.#root)) {
-      if (name.startsWith('ballast')) rmSync(join(this.#root, name));
-    }
-  }
-
-  #nextBallast(): string {
-    this.#ballastCount++;
-    return join(this.#root, `ballast-${this.#ballastCount}`);
-  }
-}
-
-/** Writes to a new file until not one more byte fits. @returns how many did */
-function fillWith(path: string): number {
-  let fd: number;
-  try {
-    fd = openSync(path, 'w');
-  } catch (error) {
-    if (codeOf(error) === 'ENOSPC') return 0; // Not even for a name.
-    throw error;
-  }
-  let filledBytes = 0;
-  let chunk = new Uint8Array(2 ** 20);
-  while (chunk.length > 0) {
-    const written = writeSome(fd, chunk);
-    filledBytes += written;
-    if (written < chunk.length) chunk = chunk.subarray(0, chunk.length >> 1);
-  }
-  closeSync(fd);
-  return filledBytes;
-}
-
-function writeSome(fd: number, chunk: Uint8Array): number {
-  try {
-    return writeSync(fd, chunk);
-  } catch (error) {
-    if (codeOf(error) === 'ENOSPC') return 0;
-    throw error;
-  }
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error) return String(error.code);
-  throw error;
 }
 
 const [, , directory = '', type = '', floor = ''] = process.argv;
-const memory = join(directory, 'memory');
-const root = join(directory, 'disk');
-if (type === 'tmpfs') {
-  mountMemory(root, '12m');
-} else {
-  const diskType = type === 'xfs' ? 'xfs' : 'ext4';
-  mountMemory(memory, '700m');
-  mountImage(makeImage(memory, diskType), root, diskType);
-}
+const root = mountSmallDisk(directory, type);
 const freeBytesMin = floor === 'default' ? null : Number(floor);
 process.stdout.write(JSON.stringify(await new FullDisk(root, freeBytesMin).run()));

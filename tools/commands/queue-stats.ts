@@ -80,6 +80,7 @@ function pairsOf(
   consumerCount: number | null,
 ): [string, string][] {
   const { readyCount, leasedCount, delayedCount, deadCount, oldestReadyAgeMs, isPaused } = stats;
+  const { condemnedCount } = stats;
   const ended = Object.entries(stats.settled).filter(
     ([how, count]) => count > 0 || how === 'acked',
   );
@@ -93,6 +94,9 @@ function pairsOf(
     ['ready', formatCount(readyCount)],
     ['leased', formatCount(leasedCount)],
     ['delayed', formatCount(delayedCount)],
+    ...(condemnedCount === 0
+      ? []
+      : ([['condemned', formatCount(condemnedCount)]] satisfies [string, string][])),
     ['dead', formatCount(deadCount)],
     ['oldest ready', oldestReadyAgeMs === null ? '-' : formatDuration(oldestReadyAgeMs)],
     ['paused', isPaused ? 'yes' : 'no'],

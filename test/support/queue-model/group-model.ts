@@ -133,15 +133,6 @@ export class GroupModel {
     } else this.#back(place, how.dueMs, how.nowMs);
   }
 
-  /** What the journal says of a failed release whose process was gone before it could bury the record. */
-  returnUnburied(place: Place, error: string): void {
-    const item = this.item(place);
-    this.#note(item, error);
-    item.failures++;
-    item.dueMs = 0;
-    item.state = 'ready';
-  }
-
   reject(place: Place, error: string): void {
     this.#note(this.item(place), error);
     this.die(place, 'rejected');
@@ -153,6 +144,14 @@ export class GroupModel {
     this.data.deaths.push({ partition, offset, reason, item: { ...item } });
     item.state = this.data.settings.deadLetter === null ? 'dead' : 'settled';
     this.tally(place.partition)[reason]++;
+  }
+
+  /** The process was gone before the record was buried: it is back, and the next one buries it. */
+  unbury(death: DeathCase): void {
+    const { partition, reason, item } = death;
+    this.data.deaths.splice(this.data.deaths.indexOf(death), 1);
+    Object.assign(this.item(death), item, { state: 'ready' });
+    this.tally(partition)[reason]--;
   }
 
   /** The process is gone, with all leases; the next one takes over. */

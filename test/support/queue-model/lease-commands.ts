@@ -184,11 +184,12 @@ export const releaseCommand: fc.Arbitrary<QueueCommand> = fc
     ),
   );
 
+export const ackAllCommand: fc.Arbitrary<QueueCommand> = fc
+  .tuple(anyConsumer, fc.integer({ min: 1, max: 4 }))
+  .map(([at, total]) => command(`ackAll ${total} of ${at}`, (world) => ackAll(world, at, total)));
+
 export const settleCommands: fc.Arbitrary<QueueCommand>[] = [
   any.map((at) => onLease(`ack ${at}`, at, ack)),
-  fc
-    .tuple(anyConsumer, fc.integer({ min: 1, max: 4 }))
-    .map(([at, total]) => command(`ackAll ${total} of ${at}`, (world) => ackAll(world, at, total))),
   any.map((at) =>
     onLease(`reject ${at}`, at, async (world, lease) => {
       await lease.delivery.reject('no use');

@@ -9,7 +9,7 @@ import { command, count, type QueueCommand } from './queue-command.ts';
 import { acquire, any, anyConsumer, anyPartition } from './lease-commands.ts';
 import type { QueueWorld } from './queue-world.ts';
 
-type Limits = Pick<ShareSettings, 'failuresMax' | 'expiriesMax' | 'leasedMax'>;
+type Limits = Partial<Pick<ShareSettings, 'failuresMax' | 'expiriesMax' | 'leasedMax'>>;
 
 /** Delays are looked at so often, at least. */
 const POLL_MS = 1200;
@@ -76,7 +76,7 @@ async function setPaused(world: QueueWorld, at: number, isPaused: boolean): Prom
 }
 
 /** What is leased goes on; what comes back from now on is held to the new limits. */
-async function alter(world: QueueWorld, at: number, changes: Limits): Promise<void> {
+export async function alter(world: QueueWorld, at: number, changes: Limits): Promise<void> {
   const { data } = world.groups[groupOf(at)];
   const topic = await world.topic();
   await topic.alterShareGroup(groupOf(at), changes);
@@ -121,16 +121,20 @@ async function restart(world: QueueWorld, how: 'kill' | 'cut'): Promise<void> {
   if (leased > 0) count(`${how} with leases`);
 }
 
+export const stallCommand: fc.Arbitrary<QueueCommand> = fc
+  .constantFrom(600, 3000)
+  .map((ms) => command(`stall ${ms}`, async (world) => stall(world, ms)));
+
+export const cancelCommand: fc.Arbitrary<QueueCommand> = fc
+  .tuple(anyConsumer, anyPartition, any)
+  .map(([at, partition, odds]) =>
+    command(`cancel ${at} ${partition} ${odds}`, (world) => cancel(world, at, partition, odds)),
+  );
+
 export const lifeCommands: fc.Arbitrary<QueueCommand>[] = [
-  fc.constantFrom(600, 3000).map((ms) => command(`stall ${ms}`, async (world) => stall(world, ms))),
   fc
     .constantFrom(-3_600_000, -2000, 2000, 3_600_000)
     .map((ms) => command(`jump ${ms}`, async (world) => jump(world, ms))),
-  fc
-    .tuple(anyConsumer, anyPartition, any)
-    .map(([at, partition, odds]) =>
-      command(`cancel ${at} ${partition} ${odds}`, (world) => cancel(world, at, partition, odds)),
-    ),
   anyConsumer.map((at) => command(`purge ${at}`, (world) => purge(world, at))),
   anyConsumer.map((at) =>
     command(`purge and undo ${at}`, async (world) => {

@@ -286,11 +286,12 @@ export class QueueWorld {
 
   /** Waits until nothing goes on in the background, and compares everything there is. */
   async compare(): Promise<void> {
-    for (let turn = 0; turn < TURNS_MAX; turn++) {
-      if ((await this.#difference()) === null) break;
+    let difference = await this.#difference();
+    for (let turn = 0; turn < TURNS_MAX && difference !== null; turn++) {
       await turns(1);
+      difference = await this.#difference();
     }
-    deepStrictEqual(await this.#difference(), null);
+    deepStrictEqual(difference, null);
     const { deaths } = this.groups.queue.data;
     await compareLetters(this.store, deaths, (partition, offset) => {
       return this.records[partition]?.[offset]?.value ?? null;
@@ -339,6 +340,7 @@ export class QueueWorld {
       readyCount: ready.length,
       leasedCount: group.places('leased').length,
       delayedCount: delayed.length,
+      condemnedCount: 0,
       deadCount: group.places('dead').length,
       unsettledCount: ready.length + delayed.length + group.places('leased').length,
       oldestReadyAgeMs: oldest.length === 0 ? null : Math.max(0, ...oldest),

@@ -233,6 +233,26 @@ describe('snapshot runs', () => {
     expect(again.fold.hash()).toBe(fold.hash());
   });
 
+  test('what two runs do not need goes at once when the disk is full', async () => {
+    const disk = new Disk();
+    const { fold, journal, runs } = await disk.open();
+    await journal.append(opened, { name: 'a', data: NOTHING }, 'os');
+    for (let at = 0; at < 200; at++) await journal.append(added, { name: 'a', amount: at }, 'os');
+    const firstBegin = journal.appliedOffset;
+    await runs.run();
+    await runs.giveUpHistory();
+    expect(journal.stats().startOffset).toBe(0); // Should that run be damaged, all of it is needed.
+    await runs.run();
+    expect(journal.stats().startOffset).toBe(0); // A day is kept.
+    const { sizeBytes } = journal;
+    await runs.giveUpHistory();
+    expect(journal.stats().startOffset).toBe(firstBegin);
+    expect(journal.sizeBytes).toBeLessThan(sizeBytes / 2);
+    await journal.close();
+    const again = await disk.open();
+    expect(again.fold.hash()).toBe(fold.hash());
+  });
+
   test('every prefix of a history with runs folds to what it was live', async () => {
     const random = new SeededRandom(7);
     const below = (bound: number) => Math.floor(random.next() * bound);

@@ -19,7 +19,9 @@ test('are journaled once, also when the attempt was refused and the group begins
   const group = await topic.shareGroup('g');
   await group.purge(); // It is open.
   await group.undoPurge();
-  disk.fileSystem.addFault({ operations: ['write'], path: /journal.*log$/, errno: 'ENOSPC' });
+  // Twice: the first time the journal has the reserve.
+  const noRoom = { operations: ['write'], path: /journal.*log$/, errno: 'ENOSPC' } as const;
+  disk.fileSystem.addFault({ ...noRoom, times: 2 });
   await expect(group.acquire({ max: 3 })).rejects.toMatchObject({ code: 'ERR_VARVE_DISK_FULL' });
   expect(await group.cancel({ offset: 3 })).toBe(true);
   expect(await group.acquire({ max: 3 })).toMatchObject([{ value: 'c' }, { value: 'e' }]);

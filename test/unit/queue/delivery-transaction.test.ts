@@ -208,7 +208,9 @@ describe('a transaction', () => {
   test('without room on the disk has not happened, and may be tried again', async () => {
     const setting = await leased();
     const { fileSystem, delivery, store } = setting;
-    fileSystem.addFault({ operations: ['write'], path: /journal/, errno: 'ENOSPC' });
+    // Twice: the first time the journal has the reserve.
+    const full = { operations: ['write'], path: /journal\/.*log$/, errno: 'ENOSPC' } as const;
+    fileSystem.addFault({ ...full, times: 2 });
     const done = delivery.transaction(writeBoth(setting));
     await expect(done).rejects.toMatchObject({ code: 'ERR_VARVE_DISK_FULL' });
     await expectNothing(setting);

@@ -72,7 +72,9 @@ describe('a redrive that cannot be', () => {
     const [a, b] = await dead.acquire({ max: 2 });
     await a?.release({ delayMs: 5000 });
     await b?.release();
-    fileSystem.addFault({ operations: ['write'], path: /journal\/.*log$/, errno: 'ENOSPC' });
+    // Twice: the first time the journal has the reserve.
+    const full = { operations: ['write'], path: /journal\/.*log$/, errno: 'ENOSPC' } as const;
+    fileSystem.addFault({ ...full, times: 2 });
     await expect(dead.redrive({ dryRun: false })).rejects.toMatchObject({
       code: 'ERR_VARVE_DISK_FULL',
     });

@@ -252,12 +252,36 @@ test('a partition that the group could not begin in, on a full disk, is begun in
   const failures: unknown[] = [];
   store.on('lease-failed', ({ error }) => failures.push(error));
   await store.addPartitions('q', 2);
-  fileSystem.addFault({ operations: ['write'], path: /journal.*log$/, errno: 'ENOSPC' });
+  const rule = { operations: ['write' as const], path: /journal.*log$/, errno: 'ENOSPC' };
+  fileSystem.addFault({ ...rule, times: 100 });
   await turns(100);
+  fileSystem.clearFaults();
   expect(failures).toMatchObject([{ code: 'ERR_VARVE_DISK_FULL' }]);
   await queue.topic.append({ value: 'a' }, { partition: 1 });
   await queue.topic.append({ value: 'b' }, { partition: 1 });
   expect(await queue.cancel({ partition: 1, offset: 0 })).toBe(true);
   expect(await queue.acquire()).toMatchObject([{ partition: 1, value: 'b' }]);
+  await store.close();
+});
+
+test('errors name a queue by its own name, for the group of all of them is `queue`', async () => {
+  const { store, queue } = await queueOf(0, { failuresMax: 3 });
+  await expect(store.queue('q', { failuresMax: 4 })).rejects.toMatchObject({
+    message: 'queue q: stored failuresMax 3, requested failuresMax 4',
+  });
+  const orders = await store.topic('orders');
+  await expect(orders.describeShareGroup('queue')).rejects.toMatchObject({
+    message: 'there is no queue orders',
+  });
+  const billing = await orders.shareGroup('billing', { failuresMax: 3 });
+  await expect(orders.shareGroup('billing', { failuresMax: 4 })).rejects.toMatchObject({
+    message: 'share group billing: stored failuresMax 3, requested failuresMax 4',
+  });
+  await queue.close();
+  await expect(queue.acquire()).rejects.toMatchObject({ message: 'queue q is closed' });
+  await billing.close();
+  await expect(billing.acquire()).rejects.toMatchObject({
+    message: 'share group billing is closed',
+  });
   await store.close();
 });

@@ -19,7 +19,8 @@ describe('a commit on a failing disk', () => {
     const bench = new CommitBench();
     const { store, topic } = await bench.open();
     await topic.append({ value: 'before' }, { partition: 0 });
-    bench.fileSystem.addFault({ operations: ['write'], path: /journal/, errno: 'ENOSPC' });
+    const full = { operations: ['write'], path: /journal\/.*log$/, errno: 'ENOSPC' } as const;
+    bench.fileSystem.addFault({ ...full, times: 2 }); // Also when the reserve was given up for it.
     await expect(commit({ store, topic }, [['a'], ['b'], []])).rejects.toThrow(DiskFullError);
     expect(await contents(topic)).toEqual([['before'], [], []]);
     await commit({ store, topic }, [['c'], ['d'], []]);

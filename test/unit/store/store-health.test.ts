@@ -7,6 +7,9 @@ import { HealthBoard } from '../../../src/core/health-board.ts';
 import { QUARANTINE_BYTES_WARNED } from '../../../src/core/limits.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
+import { SeededRandom } from '../../../src/core/random.ts';
+import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
+import { turns } from '../../support/log-fixture.ts';
 import type { DirectoryLock } from '../../../src/io/file-system.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
@@ -89,6 +92,55 @@ describe('a store', () => {
     });
   });
 
+  test('says which worker stopped, until another one is started or its group is closed', async () => {
+    const { store, breakSyncs } = await setup('/journal/');
+    const queue = await store.queue('q', { codec: utf8 });
+    await queue.send('a');
+    const worker = queue.work(breakSyncs, { name: 'mailer', onError: () => undefined });
+    await expect(worker.done).rejects.toThrow('failed');
+    expect(codesOf(store)).toEqual(['journal-failed', 'worker-stopped']);
+    expect(store.health().problems[1]).toMatchObject({
+      topic: 'q',
+      severity: 'degraded',
+      message: expect.stringMatching(/^a worker of queue q stopped: .*failed/) as string,
+    });
+    await queue.close().catch(() => undefined);
+    expect(codesOf(store)).toEqual(['journal-failed']);
+  });
+
+  test('tells problems of two groups of a topic apart', () => {
+    const board = new HealthBoard(new ManualClock());
+    const problem = { code: 'burials-failed', topic: 't', message: 'm' } as const;
+    board.raise({ ...problem, group: 'a' });
+    board.raise({ ...problem, group: 'b' });
+    board.clear({ ...problem, group: 'a' });
+    expect(board.read().problems).toHaveLength(1);
+    board.clear({ ...problem, group: 'b' });
+    expect(board.read().status).toBe('ok');
+  });
+
+  test('says that leases that are over cannot be ended, until they are', async () => {
+    const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
+    const { bench, store } = await setup('/none/', { fileSystem });
+    const queue = await store.queue('q', { codec: utf8, leaseMs: 1000 });
+    await queue.send('a');
+    await queue.acquire();
+    const path = /journal\/.*log$/;
+    fileSystem.addFault({ operations: ['write'], path, errno: 'ENOSPC', times: 4 });
+    for (let second = 0; second < 3; second++) {
+      bench.clock.advance(1000);
+      await turns(20);
+    }
+    expect(codesOf(store)).toEqual(['disk-full', 'leases-failed']);
+    expect(await queue.acquire()).toHaveLength(0);
+    for (let second = 0; second < 12; second++) {
+      bench.clock.advance(1000);
+      await turns(20);
+    }
+    expect(codesOf(store)).toEqual([]);
+    expect(await queue.acquire()).toMatchObject([{ expiries: 1 }]);
+  });
+
   test('has failed when its lock is lost', async () => {
     let lose: () => void = () => undefined;
     class LosingFileSystem extends MemoryFileSystem {
@@ -151,7 +203,7 @@ describe('a store', () => {
     expect((await full.read({ partition: 0, offset: 0 }))?.value).toBe('a');
     expect(again.health()).toMatchObject({
       status: 'degraded',
-      problems: [{ code: 'partition-read-only', topic: 't', partition: 0 }],
+      problems: [{ code: 'disk-full' }, { code: 'partition-read-only', topic: 't', partition: 0 }],
     });
   });
 
