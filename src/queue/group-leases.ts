@@ -201,16 +201,18 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       if (this.#changeCount > 0 || this.#parts.isPaused()) break;
       const { claims, consumer, max } = request;
       const room = Math.min(this.#held.room, consumer.room);
+      const target = claims.length + Math.min(max - claims.length, room);
       try {
-        this.#claim(request, Math.min(max - claims.length, room));
+        this.#claim(request, target);
       } catch (error) {
         this.#claimFailed(error, request);
         continue;
       }
       // What is ready, and only on its way from the disk, belongs to it.
       if (claims.length < max && room > 0 && this.#isBehind) break;
-      if (claims.length === 0) continue;
-      this.#startHanding(request);
+      const isDry = claims.length < target;
+      if (claims.length > 0) this.#startHanding(request);
+      if (isDry) break; // Those behind it would look in vain.
     }
     for (const request of this.#requests) if (request.isDue) this.#answerDue(request);
   }
@@ -221,10 +223,9 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     return false;
   }
 
-  /** At most `max` more records that are ready, from one partition after the other. */
-  #claim({ claims, consumer }: AcquireRequest, max: number): void {
+  /** Records that are ready, until there are `target`, from one partition after the other. */
+  #claim({ claims, consumer }: AcquireRequest, target: number): void {
     const count = this.#partitions.length;
-    const target = claims.length + max;
     for (let left = count; left > 0 && claims.length < target; left--) {
       const partition = present(this.#partitions[this.#nextPartition % count], 'below count');
       this.#nextPartition++;

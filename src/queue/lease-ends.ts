@@ -203,27 +203,23 @@ export class LeaseEnds {
     const condemned = this.#condemned;
     this.#condemned = new Map();
     for (const [partition, offsets] of condemned) {
-      void this.#untilDone('burials-failed', () => this.#buryThose(partition, offsets));
+      // Looked at anew each time: the limits may be others by then.
+      const burials = () => offsets.flatMap((offset) => this.#burialOf(partition, offset));
+      void this.#buryAll(partition, burials);
     }
   }
 
-  async #buryThose(partition: PartitionLeases, offsets: readonly number[]): Promise<void> {
-    const burials = offsets.flatMap((offset) => this.#burialOf(partition, offset));
-    if (burials.length > 0) await this.#parts.bury(partition, burials);
-  }
-
-  #buryAll(partition: PartitionLeases, burials: readonly Burial[]): Promise<void> {
-    return this.#untilDone('burials-failed', () => this.#parts.bury(partition, burials));
+  #buryAll(partition: PartitionLeases, burials: () => readonly Burial[]): Promise<void> {
+    return this.#untilDone('burials-failed', () => this.#parts.bury(partition, burials()));
   }
 
   /** Nothing, when it is gone meanwhile, or the limits are others: then it is ready again. */
   #burialOf(partition: PartitionLeases, offset: number): readonly Burial[] {
     const { table, condemned } = partition.state;
+    if (!condemned.has(offset)) return [];
     const slot = table.find(offset);
-    if (slot < 0 || !table.isPending(slot)) return [];
     const reason = partition.limitReached(slot);
     if (reason !== null) return [{ offset, reason, error: '', record: null }];
-    condemned.delete(offset);
     partition.returned(slot);
     return [];
   }
@@ -238,7 +234,7 @@ export class LeaseEnds {
       });
     const steps: Promise<void>[] = [];
     if (expired.length + undelivered.length > 0) steps.push(this.#untilDone('leases-failed', end));
-    if (dead.length > 0) steps.push(this.#buryAll(partition, dead));
+    if (dead.length > 0) steps.push(this.#buryAll(partition, () => dead));
     for (const step of steps) void step.then(onReady);
   }
 

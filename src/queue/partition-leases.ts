@@ -111,13 +111,14 @@ export class PartitionLeases implements SlotWatcher {
     const { table } = this.state;
     const { listener, clock, onDelay } = this.#parts;
     table.setPending(slot, false);
+    const offset = table.offsetAt(slot);
     if (this.limitReached(slot) !== null) {
-      const offset = table.offsetAt(slot);
       table.setPending(slot, true);
       this.state.condemned.add(offset);
       listener.condemned(this, offset);
       return;
     }
+    if (this.state.condemned.size > 0) this.state.condemned.delete(offset);
     if (table.stateAt(slot) === SlotState.delayed) {
       if (table.timeAt(slot) > clock.now()) {
         table.delayWheel.insert(slot);

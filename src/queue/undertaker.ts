@@ -85,10 +85,7 @@ export class Undertaker {
     if (unreadable.length > 0) throw unreadable[0];
   }
 
-  /**
-   * What is to be said of it; null when it was purged or deleted meanwhile. Without a copy it stays: there
-   * is nowhere to go, it would go round, or it is damaged.
-   */
+  /** What is to be said of it. Without a copy it stays: there is nowhere to go, or it would go round. */
   async #examine(
     partition: PartitionLeases,
     { offset, reason, error, record: known }: Burial,
