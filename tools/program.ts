@@ -22,6 +22,8 @@ import { lsVerb } from './commands/ls.ts';
 import { queueLeasesVerb } from './commands/queue-leases.ts';
 import { queueLsVerb } from './commands/queue-ls.ts';
 import { queuePauseVerb, queueResumeVerb } from './commands/queue-pause.ts';
+import { queueAlterVerb } from './commands/queue-alter.ts';
+import { queueCreateVerb } from './commands/queue-create.ts';
 import { queuePurgeVerb } from './commands/queue-purge.ts';
 import { queueRedriveVerb } from './commands/queue-redrive.ts';
 import { queueSendVerb } from './commands/queue-send.ts';
@@ -159,11 +161,13 @@ function addQueueVerbs(program: Command, start: StartVerb): void {
   addGroup(program, {
     name: 'queue',
     summary:
-      'the queues of a store: ls, stats, peek, leases, send, work, redrive, purge, pause, resume',
+      'the queues of a store: create, ls, stats, alter, peek, leases, send, work, redrive, purge, pause, resume',
     description: 'Work with the queues of a store, and the share groups of its topics.',
   });
+  addVerb(program, queueCreateVerb, start);
   addVerb(program, queueLsVerb, start);
   addVerb(program, queueStatsVerb, start);
+  addVerb(program, queueAlterVerb, start);
   addVerb(program, queuePeekVerb, start);
   addVerb(program, queueLeasesVerb, start);
   addVerb(program, queueSendVerb, start);

@@ -48,7 +48,7 @@ export async function findQueue(
   const others = ofTopic.map((one) => one.name).join(', ');
   const hint =
     others === ''
-      ? 'varve queue ls <store> lists them; store.queue(name) creates a queue'
+      ? 'varve queue ls <store> lists them; varve queue create makes one'
       : `the share groups of topic ${name} are ${others}: choose one with --group`;
   throw new CommandError(ExitCode.notFound, `there is ${what}`, hint);
 }

@@ -56,7 +56,8 @@ export function alterationOf(options: AlterOptions): TopicConfig {
   };
 }
 
-function orNone(parse: (text: string) => number): (text: string) => number | 'none' {
+/** An option that has no value as well. */
+export function orNone(parse: (text: string) => number): (text: string) => number | 'none' {
   return (text) => {
     if (text === 'none') return text;
     try {

@@ -25,11 +25,11 @@ import type {
   ShareGroupListing,
 } from '../queue/share-listing.ts';
 import type { ShareGroup } from '../queue/share-group.ts';
-import { RETENTIONS, type ShareSettings } from '../queue/share-settings.ts';
 import type { Tally } from '../queue/share-partition.ts';
 import type { ShareStats } from '../queue/share-stats.ts';
 import type { LogRecord } from '../log/record.ts';
 import { controlVerb } from './control-verb.ts';
+import { alterShareGroup, createQueue, shareSettings } from './queue-setting-verbs.ts';
 import { base64, encode } from './record-verbs.ts';
 import { ANSWER_BYTES_MAX } from './remote-consumers.ts';
 import type { Store } from './store.ts';
@@ -46,15 +46,6 @@ const listing = {
 };
 
 const shareGroupListing: Shape<ShareGroupListing> = structWith(listing);
-
-const settings: Shape<ShareSettings> = structWith({
-  leaseMs: count,
-  failuresMax: nullable(count),
-  expiriesMax: nullable(count),
-  leasedMax: count,
-  deadLetter: nullable(text),
-  retention: choice(RETENTIONS),
-});
 
 const tally: Shape<Tally> = structWith({
   acked: count,
@@ -94,7 +85,7 @@ const lease: Shape<LeaseDescription> = structWith({
 
 const description: Shape<ShareGroupDescription> = structWith({
   ...listing,
-  settings,
+  settings: shareSettings,
   stats: shareStats,
   undoableCount: count,
   leases: list(lease),
@@ -318,6 +309,8 @@ export const leaveShareGroup = controlVerb({
 /** All of them, for who answers. */
 export const QUEUE_VERBS = [
   listShareGroups,
+  createQueue,
+  alterShareGroup,
   describeShareGroup,
   peekRecords,
   pauseShareGroup,

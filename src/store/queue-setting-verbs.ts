@@ -1,0 +1,66 @@
+/** What can be asked of the process that has a store open about the settings of queues. */
+import { ConflictError } from '../core/errors.ts';
+import {
+  choice,
+  integer,
+  nothing,
+  nullable,
+  optional,
+  struct,
+  structWith,
+  text,
+  type Shape,
+} from '../core/shape.ts';
+import { DURABILITY_LEVELS } from '../log/log-options.ts';
+import { RETENTIONS, type ShareConfig, type ShareSettings } from '../queue/share-settings.ts';
+import { controlVerb } from './control-verb.ts';
+
+const count = integer();
+
+export const shareSettings: Shape<ShareSettings> = structWith({
+  leaseMs: count,
+  failuresMax: nullable(count),
+  expiriesMax: nullable(count),
+  leasedMax: count,
+  deadLetter: nullable(text),
+  retention: choice(RETENTIONS),
+});
+
+const shareConfig: Shape<ShareConfig> = struct({
+  leaseMs: optional(count),
+  failuresMax: optional(nullable(count)),
+  expiriesMax: optional(nullable(count)),
+  leasedMax: optional(count),
+  deadLetter: optional(nullable(text)),
+  retention: optional(choice(RETENTIONS)),
+});
+
+/** @throws ConflictError when there is a topic of this name */
+export const createQueue = controlVerb({
+  name: 'createQueue',
+  args: struct({
+    topic: text,
+    partitions: count,
+    durability: choice(DURABILITY_LEVELS),
+    settings: shareConfig,
+  }),
+  answer: nothing,
+  async run(store, { topic, partitions, durability, settings }) {
+    if (store.topics().some(({ name }) => name === topic)) {
+      const [stored, requested] = ['a topic of this name', 'a new one'];
+      throw new ConflictError({ kind: 'queue', name: topic, stored, requested });
+    }
+    await (await store.queue(topic, { partitions, durability, ...settings })).close();
+    return null;
+  },
+});
+
+export const alterShareGroup = controlVerb({
+  name: 'alterShareGroup',
+  args: struct({ topic: text, group: text, settings: shareConfig }),
+  answer: shareSettings,
+  async run(store, { topic, group, settings }) {
+    const handle = await store.topic(topic, { create: false });
+    return handle.alterShareGroup(group, settings);
+  },
+});
