@@ -1,4 +1,5 @@
 /** A partition of a share group in a snapshot: what entries determine, and nothing of its leases. */
+import type { EntryReader, EntryWriter } from '../journal/entry-bytes.ts';
 import {
   choice,
   flag,
@@ -24,11 +25,14 @@ const trouble = struct({
   lastErrorMs: uint,
 });
 
-const fields = struct({
+const head = struct({
   logId: uint,
   /** As `UnreadRanges.toPairs` gives them. */
   unread: list(uint),
-  slots: list(struct({ offset: uint, dueMs: uint, isLeased: flag, ...trials })),
+});
+
+/** Behind the slots. */
+const tail = struct({
   troubles: map(uint, trouble),
   dead: map(
     uint,
@@ -64,21 +68,16 @@ const fields = struct({
 export const sharePartition: Field<SharePartition> = {
   write(to, partition) {
     const { logId, unread, troubles, dead, purged, tally } = partition;
-    fields.write(to, {
-      logId,
-      unread: unread.toPairs(),
-      slots: slotsOf(partition),
-      troubles,
-      dead,
-      purged,
-      tally,
-    });
+    head.write(to, { logId, unread: unread.toPairs() });
+    writeSlots(to, partition);
+    tail.write(to, { troubles, dead, purged, tally });
   },
   read(from) {
-    const { logId, unread, slots, troubles, dead, purged, tally } = fields.read(from);
+    const { logId, unread } = head.read(from);
     const partition = new SharePartition(logId, 0);
     partition.unread = UnreadRanges.ofPairs(unread);
-    for (const slot of slots) partition.place(slot);
+    readSlots(from, partition);
+    const { troubles, dead, purged, tally } = tail.read(from);
     for (const [offset, said] of troubles) partition.troubles.set(offset, said);
     for (const [offset, record] of dead) partition.dead.set(offset, record);
     partition.purged = purged;
@@ -87,13 +86,36 @@ export const sharePartition: Field<SharePartition> = {
   },
 };
 
-/** By offset: equal states have equal bytes, however they came about. */
-function slotsOf(partition: SharePartition) {
-  const { table } = partition;
-  return Array.from(table.sortedSlots(), (slot) => {
+/**
+ * By offset: equal states have equal bytes, however they came about. One after the other, as there may
+ * be millions: offset, due time, whether it is leased, trials.
+ */
+function writeSlots(to: EntryWriter, { table }: SharePartition): void {
+  const slots = table.sortedSlots();
+  to.uint(slots.length);
+  for (const slot of slots) {
     const isLeased = table.stateAt(slot) === SlotState.acquired;
+    to.uint(table.offsetAt(slot));
     // While it is leased, its time is the end of the lease, which is nobody's business here.
-    const dueMs = isLeased ? 0 : table.timeAt(slot);
-    return { offset: table.offsetAt(slot), dueMs, isLeased, ...partition.trialsAt(slot) };
-  });
+    to.uint(isLeased ? 0 : table.timeAt(slot));
+    flag.write(to, isLeased);
+    to.uint(table.attemptsAt(slot));
+    to.uint(table.failuresAt(slot));
+    to.uint(table.expiriesAt(slot));
+    to.uint(table.crashesAt(slot));
+  }
+}
+
+function readSlots(from: EntryReader, partition: SharePartition): void {
+  for (let left = from.uint(); left > 0; left--) {
+    partition.place({
+      offset: from.uint(),
+      dueMs: from.uint(),
+      isLeased: flag.read(from),
+      attempts: from.uint(),
+      failures: from.uint(),
+      expiries: from.uint(),
+      crashes: from.uint(),
+    });
+  }
 }
