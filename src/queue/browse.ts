@@ -52,6 +52,12 @@ export interface BrowseOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Where a record of a topic is. */
+export interface RecordPlace {
+  readonly partition: number;
+  readonly offset: number;
+}
+
 /** Names a record of a topic. */
 export interface RecordRef {
   /** From 0; default 0. */
@@ -97,14 +103,18 @@ function checkBrowseOptions(given: BrowseOptions, partitionCount: number) {
   return { states, partition, limit, signal };
 }
 
+const BEGINNING: RecordPlace = { partition: 0, offset: 0 };
+
 /**
  * Walks the records that are not settled. What comes while it runs is left out.
  *
+ * @param start  what lies before is passed over
  * @throws TypeError, RangeError, at the first step; as `Log.batches`; the signal's reason
  */
 export async function* browse<T>(
   source: BrowseSource<T>,
   options: BrowseOptions = {},
+  start: RecordPlace = BEGINNING,
 ): AsyncGenerator<BrowsedRecord<T>, void, void> {
   const { topic } = source;
   topic.checkThere();
@@ -115,8 +125,12 @@ export async function* browse<T>(
   let left = limit;
   for (const number of numbers) {
     if (left <= 0) return;
-    const spans = (state: SharePartition | undefined, log: Log<Uint8Array>) =>
-      spansOf(rangesOf(state, log, wanted), knownOffsets(state, wanted), SPAN_GAP);
+    if (number < start.partition) continue;
+    const from = number === start.partition ? start.offset : 0;
+    const spans = (state: SharePartition | undefined, log: Log<Uint8Array>) => {
+      const ranges = rangesOf(state, log, { wanted, from });
+      return spansOf(ranges, knownOffsets(state, { wanted, from }), SPAN_GAP);
+    };
     for await (const found of walk(source, { number, spans, signal })) {
       if (!wanted.has(found.state)) continue;
       yield found;
@@ -215,17 +229,23 @@ export function knownOf(
   return { ...known, state: 'delayed', dueMs };
 }
 
+interface Wanted {
+  readonly wanted: ReadonlySet<BrowsedState>;
+  /** First offset. */
+  readonly from: number;
+}
+
 /** What was never looked at, as far as it may be read. */
 function rangesOf(
   partition: SharePartition | undefined,
   { startOffset, visibleOffset }: Log<Uint8Array>,
-  wanted: ReadonlySet<BrowsedState>,
+  { wanted, from: firstOffset }: Wanted,
 ): readonly OffsetRange[] {
   // It may be leased by the time that it is passed, but then it was not asked for.
   if (!wanted.has('ready')) return [];
-  if (partition === undefined) return [{ from: startOffset, to: visibleOffset }];
+  let from = Math.max(startOffset, firstOffset);
+  if (partition === undefined) return [{ from, to: visibleOffset }];
   const ranges: OffsetRange[] = [];
-  let from = startOffset;
   while (from < visibleOffset) {
     const range = partition.unread.next(from);
     if (range.from >= visibleOffset) break;
@@ -239,18 +259,21 @@ function rangesOf(
 /** Of those that were acquired or are dead, ascending. */
 function knownOffsets(
   partition: SharePartition | undefined,
-  wanted: ReadonlySet<BrowsedState>,
+  { wanted, from }: Wanted,
 ): Iterable<number> {
   if (partition === undefined) return [];
   const { table, dead } = partition;
   const isSlotWanted = wanted.has('ready') || wanted.has('leased') || wanted.has('delayed');
   const slots = isSlotWanted ? table.sortedSlots() : [];
   const offsets = new Float64Array(slots.length + (wanted.has('dead') ? dead.size : 0));
-  let at = 0;
-  for (const slot of slots) offsets[at++] = table.offsetAt(slot);
-  if (!wanted.has('dead')) return offsets;
-  for (const offset of dead.keys()) offsets[at++] = offset;
-  return offsets.sort();
+  let count = 0;
+  const add = (offset: number): void => {
+    if (offset >= from) offsets[count++] = offset;
+  };
+  for (const slot of slots) add(table.offsetAt(slot));
+  if (wanted.has('dead')) for (const offset of dead.keys()) add(offset);
+  const found = offsets.subarray(0, count);
+  return wanted.has('dead') ? found.sort() : found;
 }
 
 /** What retention takes meanwhile is left out. */

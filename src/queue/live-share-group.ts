@@ -264,8 +264,10 @@ export class LiveShareGroup {
   setPaused(isPaused: boolean): Promise<void> {
     return this.#changes.run(async () => {
       this.topic.checkThere();
-      if (this.#state.isPaused === isPaused) return;
-      await this.#parts.journal.append(sharePaused, { ...this.name, isPaused }, 'sync');
+      const { journal } = this.#parts;
+      // It may be so by an entry that was written, and could not be synced.
+      if (this.#state.isPaused === isPaused) return journal.sync();
+      await journal.append(sharePaused, { ...this.name, isPaused }, 'sync');
       this.leases.ready();
     });
   }

@@ -20,6 +20,6 @@ export function groupLabel(
 
 /** @throws RangeError when dead records of `topic` would go where they are */
 export function checkDeadLetter(topic: string, { deadLetter }: ShareConfig): void {
-  if (deadLetter !== topic) return;
+  if (deadLetter === undefined || deadLetter !== topic) return;
   throw argumentError(RangeError, 'deadLetter', 'another queue than this one', deadLetter);
 }

@@ -11,7 +11,7 @@ import { checkBoolean, plainOptions } from '../core/options.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import { checkName } from '../topic/topic-names.ts';
 import { checkChosen } from '../topic/topic-options.ts';
-import type { BrowsedRecord, RecordRef } from './browse.ts';
+import type { BrowsedRecord, RecordPlace, RecordRef } from './browse.ts';
 
 /** What becomes of a record on its way back: what is left out stays as it is. */
 export type RedriveEdit<Input> = Partial<RecordInput<Input>>;
@@ -52,6 +52,8 @@ export interface RedriveReport extends RedriveProgress {
   readonly isDryRun: boolean;
   /** Whether the signal ended it early. */
   readonly wasAborted: boolean;
+  /** Behind the last record that was looked at, when `limit` ended it early: for `from`; else null. */
+  readonly next: RecordPlace | null;
 }
 
 export interface RedriveOptions<T, Input = T> {
@@ -67,6 +69,8 @@ export interface RedriveOptions<T, Input = T> {
     ((record: BrowsedRecord<T>) => RedriveEdit<Input> | Promise<RedriveEdit<Input>>) | undefined;
   /** These alone. With `to` they need not be dead. */
   readonly refs?: readonly RecordRef[] | undefined;
+  /** Leaves alone what lies before: where another run has ended. Default: begins at the beginning. */
+  readonly from?: RecordRef | undefined;
   /** Records that are moved at most; default all. */
   readonly limit?: number | undefined;
   /** Records a second at most; default as fast as it goes. */
@@ -85,6 +89,7 @@ export interface RedrivePlan<T, Input> {
   readonly edit: NonNullable<RedriveOptions<T, Input>['edit']> | null;
   /** By partition, ascending, each offset once; null = all records. */
   readonly refs: ReadonlyMap<number, readonly number[]> | null;
+  readonly from: RecordPlace;
   readonly limit: number;
   readonly ratePerSecond: number | null;
   readonly isDryRun: boolean;
@@ -97,6 +102,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof RedriveOptions<unknown>>([
   'filter',
   'edit',
   'refs',
+  'from',
   'limit',
   'ratePerSecond',
   'dryRun',
@@ -111,7 +117,7 @@ export function planRedrive<T, Input>(
 ): RedrivePlan<T, Input> {
   const options = plainOptions(given, KNOWN);
   const { to, filter, edit, refs, limit, ratePerSecond, dryRun = true, signal } = options;
-  const { onProgress = () => undefined } = options;
+  const { from, onProgress = () => undefined } = options;
   if (to !== undefined) checkName('to', to);
   if (filter !== undefined) checkFunction('filter', filter);
   if (edit !== undefined) checkFunction('edit', edit);
@@ -121,17 +127,28 @@ export function planRedrive<T, Input>(
   }
   checkSignal('signal', signal);
   checkFunction('onProgress', onProgress);
+  if (from !== undefined && refs !== undefined) {
+    throw argumentError(TypeError, 'from', 'left out with refs', from);
+  }
   return {
     to: to ?? null,
     filter: filter ?? null,
     edit: edit ?? null,
     refs: refs === undefined ? null : refsByPartition(refs, partitionCount),
+    from: from === undefined ? { partition: 0, offset: 0 } : checkRef('from', from, partitionCount),
     limit: limit ?? Number.POSITIVE_INFINITY,
     ratePerSecond: ratePerSecond ?? null,
     isDryRun: checkBoolean('dryRun', dryRun),
     signal,
     onProgress,
   };
+}
+
+function checkRef(name: string, ref: RecordRef, partitionCount: number): RecordPlace {
+  const { partition = 0, offset } = checkObject(name, ref);
+  checkChosen(partition, partitionCount);
+  checkInteger('offset', offset, { min: 0 });
+  return { partition, offset };
 }
 
 function refsByPartition(
@@ -141,9 +158,7 @@ function refsByPartition(
   checkArray('refs', refs);
   const offsets = new Map<number, Set<number>>();
   for (const ref of refs) {
-    const { partition = 0, offset } = checkObject('refs', ref);
-    checkChosen(partition, partitionCount);
-    checkInteger('offset', offset, { min: 0 });
+    const { partition, offset } = checkRef('refs', ref, partitionCount);
     const own = offsets.get(partition);
     if (own === undefined) offsets.set(partition, new Set([offset]));
     else own.add(offset);

@@ -80,6 +80,7 @@ class RedriveRun<T, Input> {
   #examinedCount = 0;
   #movedCount = 0;
   #goneOrigin: string | null = null;
+  #next: RedriveReport['next'] = null;
   /** Those that go together next, of one partition. */
   #moves: Move[] = [];
   #movesBytes = 0;
@@ -102,7 +103,7 @@ class RedriveRun<T, Input> {
   }
 
   async run(): Promise<RedriveReport> {
-    const { limit, signal } = this.#plan;
+    const { limit, signal, refs } = this.#plan;
     for await (const found of this.#found()) {
       this.#parts.closing.throwIfAborted();
       if (signal?.aborted === true) break;
@@ -111,7 +112,10 @@ class RedriveRun<T, Input> {
       await this.#examine(found);
       const isFull = this.#moves.length >= this.#movesMax || this.#movesBytes >= GROUP_BYTES;
       if (isFull || this.#movedCount + this.#moves.length >= limit) await this.#flush();
-      if (this.#movedCount >= limit) break;
+      if (this.#movedCount < limit) continue;
+      const { partition, offset } = found;
+      if (refs === null) this.#next = { partition, offset: offset + 1 };
+      break;
     }
     await this.#flush();
     this.#plan.onProgress(this.#progress);
@@ -128,9 +132,9 @@ class RedriveRun<T, Input> {
 
   async *#found(): AsyncGenerator<BrowsedRecord<T>, void, void> {
     const { source } = this.#parts;
-    const { refs } = this.#plan;
+    const { refs, from } = this.#plan;
     if (refs === null) {
-      yield* browse(source);
+      yield* browse(source, {}, from);
       return;
     }
     for (const [partition, offsets] of refs) {
@@ -275,6 +279,7 @@ class RedriveRun<T, Input> {
       destinations,
       isDryRun: this.#plan.isDryRun,
       wasAborted: this.#plan.signal?.aborted ?? false,
+      next: this.#next,
     };
   }
 

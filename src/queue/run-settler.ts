@@ -119,11 +119,8 @@ export class RunSettler<D extends WorkerDelivery> {
         return;
       } catch (error) {
         unsettled = this.#unsettledOf(unsettled);
-        if (!isRetryable(error)) {
-          // Ended all the same, though nobody can say for how long: with a writer that failed behind it.
-          if (unsettled.length === 0) await this.#mayTryAgain(error, failures, null);
-          return this.#ackEach(unsettled);
-        }
+        if (!isRetryable(error) && unsettled.length > 0) return this.#ackEach(unsettled);
+        // Also when all ended, though nobody can say for how long: with a writer that failed behind it.
         if (!(await this.#mayTryAgain(error, failures, null))) {
           this.#giveUp(unsettled.length);
           return;

@@ -294,6 +294,7 @@ export class ShareGroups {
         .filter(([id]) => shareNameOf(id).topicId === topicId)
         .flatMap(([, active]) => [...active.handles]);
       await Promise.allSettled(handles.map((handle) => handle.close()));
+      await this.#creations.idle(); // One that found the topic there: no later one does.
       const names = fold
         .ids(shareGroups)
         .map(shareNameOf)
@@ -326,6 +327,7 @@ export class ShareGroups {
     const { committer, clock } = this.#parts;
     const starts = await startsIn(topic, from, clock);
     const settings = newShareSettings(config, (await hasRecords(topic)) ? {} : defaults);
+    topic.checkThere(); // It may be on its way out by now: nobody would forget the group.
     const timeMs = clock.now();
     await committer.commit({
       changes: [

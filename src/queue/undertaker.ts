@@ -62,8 +62,7 @@ export class Undertaker {
       const found = await this.#examine(partition, burial, destination).catch((error: unknown) => {
         unreadable.push(error);
       });
-      if (found === undefined) continue;
-      if (partition.state.table.find(burial.offset) < 0) continue; // It was purged meanwhile.
+      if (found === undefined || found === null) continue;
       const { died, copy, isGone } = found;
       if (isGone) {
         gone.push(died);
@@ -91,11 +90,13 @@ export class Undertaker {
     partition: PartitionLeases,
     { offset, reason, error, record: known }: Burial,
     destination: string | null,
-  ): Promise<Case> {
+  ): Promise<Case | null> {
     const died = { offset, reason, error };
     const kept = { died, copy: null, isGone: false };
+    const isRead = destination !== null && known === null;
+    const record = isRead ? await readIfThere(partition, offset) : known;
+    if (partition.state.table.find(offset) < 0) return null;
     if (destination === null) return kept;
-    const record = known ?? (await readIfThere(partition, offset));
     if (record instanceof CorruptLogError) {
       this.#parts.events.failed(record);
       return { ...kept, died: { ...died, error: error === '' ? errorText(record) : error } };
@@ -133,14 +134,13 @@ export class Undertaker {
     destination: string,
     cases: readonly Case[],
   ): Promise<void> {
-    const { committer, openDeadLetters } = this.#parts;
     const records = cases.map(({ died }) => died);
+    const move = () => this.#moveOnce(partition, destination, cases);
     try {
-      const topic = await openDeadLetters(destination);
-      const copies = cases.flatMap(({ copy }) => (copy === null ? [] : [copy]));
-      const appends = await topic.forCommit(copies);
-      const changes = [change(recordsDied, this.#entry(partition, records, false))];
-      await committer.commit({ changes, appends });
+      await move().catch(async (error: unknown) => {
+        if (!isStoreError(error, 'ERR_VARVE_CLOSED')) throw error;
+        await move(); // Deleted meanwhile, it is made anew; a store that is closed says so again.
+      });
     } catch (error) {
       if (!isStoreError(error, 'ERR_VARVE_TOO_LARGE')) throw error;
       // What fits nowhere else stays.
@@ -149,6 +149,20 @@ export class Undertaker {
       return;
     }
     this.#tell(partition, records);
+  }
+
+  async #moveOnce(
+    partition: PartitionLeases,
+    destination: string,
+    cases: readonly Case[],
+  ): Promise<void> {
+    const { committer, openDeadLetters } = this.#parts;
+    const records = cases.map(({ died }) => died);
+    const topic = await openDeadLetters(destination);
+    const copies = cases.flatMap(({ copy }) => (copy === null ? [] : [copy]));
+    const appends = await topic.forCommit(copies);
+    const changes = [change(recordsDied, this.#entry(partition, records, false))];
+    await committer.commit({ changes, appends });
   }
 
   /** Without a copy. @param isKept  whether they stay as dead */

@@ -58,19 +58,23 @@ export class UnreadRanges {
 
   /** The first range that has something at or behind `offset`, cut to what is. */
   next(offset: number): OffsetRange {
-    const range = this.#at(this.#indexBehind(offset));
+    const range = present(this.#ranges[this.#indexBehind(offset)], 'the last one has no end');
     return range.from >= offset ? range : { from: offset, to: range.to };
   }
 
   has(offset: number): boolean {
-    const range = this.#ranges[this.#indexBehind(offset)];
-    return range !== undefined && offset >= range.from;
+    return this.next(offset).from === offset;
   }
 
   /** Everything below `offset` was looked at. @returns how many offsets that were not, before */
   takeBelow(offset: number): number {
-    const { first } = this;
-    return offset <= first ? 0 : this.take(first, offset - first);
+    const first = present(this.#ranges[0], 'one at least');
+    if (offset <= first.from) return 0;
+    if (offset < first.to) {
+      this.#ranges[0] = { from: offset, to: first.to };
+      return offset - first.from;
+    }
+    return this.#takeBetween(first.from, offset);
   }
 
   /**
@@ -80,35 +84,39 @@ export class UnreadRanges {
    */
   take(first: number, count: number): number {
     const end = first + count;
+    const range = present(this.#ranges[0], 'one at least');
+    if (end <= range.from) return 0;
+    if (first <= range.from) return this.takeBelow(end);
+    return this.#takeBetween(first, end);
+  }
+
+  /** Searches, and moves what lies behind: there may be very many, of which few are taken each time. */
+  #takeBetween(first: number, end: number): number {
     const at = this.#indexBehind(first);
-    let taken = 0;
-    let next = at;
     const rest: OffsetRange[] = [];
-    for (; next < this.#ranges.length; next++) {
-      const { from, to } = this.#at(next);
+    let taken = 0;
+    let behind = at;
+    for (let range = this.#ranges[at]; range !== undefined; range = this.#ranges[++behind]) {
+      const { from, to } = range;
       if (from >= end) break;
       taken += Math.min(to, end) - Math.max(from, first);
       if (from < first) rest.push({ from, to: first });
-      if (end < to) rest.push({ from: end, to });
+      if (to > end) rest.push({ from: end, to });
     }
-    if (next > at) this.#ranges.splice(at, next - at, ...rest);
+    this.#ranges.splice(at, behind - at, ...rest);
     return taken;
   }
 
-  /** Of the first range that ends behind `offset`; that of the last one is always there. */
+  /** Of the first range that has something at or behind `offset`. O(log ranges). */
   #indexBehind(offset: number): number {
     let low = 0;
-    let high = this.#ranges.length;
+    let high = this.#ranges.length - 1;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#at(middle).to > offset) high = middle;
+      if (present(this.#ranges[middle], 'below the length').to > offset) high = middle;
       else low = middle + 1;
     }
     return low;
-  }
-
-  #at(index: number): OffsetRange {
-    return present(this.#ranges[index], 'the last one has no end');
   }
 
   /** What lies below `endOffset`, which is taken out. */

@@ -217,8 +217,11 @@ export const purgeShareGroup = controlVerb({
     }),
 });
 
+const place = struct({ partition: count, offset: count });
+
 /**
- * Moves dead records, or says which: `limit` at most, so that one question does not take long. With
+ * Moves dead records, or says which: `limit` at most, so that one question does not take long; the next
+ * one goes on behind it, from `next`. With
  * `reasons`, those that died for one of them; with `refs`, these alone.
  */
 export const redriveRecords = controlVerb({
@@ -227,7 +230,8 @@ export const redriveRecords = controlVerb({
     ...groupArgs,
     to: nullable(text),
     reasons: nullable(list(choice(DEATH_REASONS))),
-    refs: nullable(list(struct({ partition: count, offset: count }))),
+    refs: nullable(list(place)),
+    from: nullable(place),
     limit: nullable(count),
     dryRun: flag,
   }),
@@ -237,14 +241,16 @@ export const redriveRecords = controlVerb({
     skippedCount: count,
     skips: skipCounts,
     destinations: list(structWith({ topic: text, count })),
+    next: nullable(structWith({ partition: count, offset: count })),
   }),
-  run: (store, { to, reasons, refs, limit, dryRun, ...ref }) =>
+  run: (store, { to, reasons, refs, from, limit, dryRun, ...ref }) =>
     withGroup(store, ref, (group) =>
       group.redrive({
         to: to ?? undefined,
         filter:
           reasons === null ? undefined : (found) => reasons.some((one) => one === reasonOf(found)),
         refs: refs ?? undefined,
+        from: from ?? undefined,
         limit: limit ?? undefined,
         dryRun,
       }),

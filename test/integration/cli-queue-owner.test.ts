@@ -142,9 +142,9 @@ describe('while another process has the store open', () => {
   });
 
   test('a worker renews its leases there', async () => {
-    const owner = await QueueOwner.start({ leaseMs: 150 });
+    const owner = await QueueOwner.start({ leaseMs: 500 });
     await owner.send('a');
-    const running = worker(owner, 'sleep 0.8; echo $VARVE_ATTEMPT', '--once');
+    const running = worker(owner, 'sleep 1.5; echo $VARVE_ATTEMPT', '--once');
     expect(await running.line()).toBe('1');
     expect((await running.ended).stderr).toMatch(/^1 attempt: 1 acknowledged/);
     expect(await owner.say()).toMatchObject({ unsettledCount: 0, settled: { acked: 1 } });

@@ -1,11 +1,15 @@
 /** `varve queue redrive`: beside a process that has the store open, and alone. */
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
+import { utf8 } from '../../src/codec/codec.ts';
+import { openStore } from '../../src/store/open-store.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
 import { contentsOf } from '../support/cli-logs.ts';
 import { varve } from '../support/cli-stores.ts';
 import { emails, QueueOwner } from '../support/cli-queues.ts';
 import { runCli, type CliResult } from '../support/run-cli.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 function redrive(path: string, name: string, ...rest: readonly string[]): Promise<CliResult> {
   return runCli(['queue', 'redrive', path, name, ...rest]);
@@ -84,6 +88,37 @@ describe('dead letters', () => {
     const { stdout } = await runCli(['queue', 'peek', path, 'email.dead']);
     expect(stdout).toMatch(/failures  died of   last error          key  headers   value\n/);
     expect(stdout).toMatch(/ failures  false: exit code 1       from=ada  a\n$/);
+  });
+
+  test('that are few among very many are all found, question by question', async () => {
+    const path = join(await temporaryDirectory(), 'store');
+    const store = await openStore(path);
+    const queue = await store.queue('email', {
+      codec: utf8,
+      failuresMax: 1,
+      deadLetter: 'email.dead',
+    });
+    const count = 5000;
+    await queue.sendBatch(Array.from({ length: count }, (_, at) => ({ value: String(at) })));
+    const isRejected = ({ offset }: { readonly offset: number }) => offset % 2 === 1;
+    for (let left = count; left > 0;) {
+      const deliveries = await queue.acquire({ max: 1000 });
+      left -= deliveries.length;
+      await Promise.all(
+        deliveries.map((delivery) =>
+          isRejected(delivery) ? delivery.reject('no') : delivery.release({ failed: true }),
+        ),
+      );
+    }
+    await store.close();
+    expect(await jsonOf(path, 'email.dead', '--reason', 'rejected', '--yes')).toMatchObject({
+      movedCount: count / 2,
+      skippedCount: count / 2,
+    });
+    expect(await readyIn(path, 'email')).toBe(count / 2);
+    expect(await jsonOf(path, 'email.dead', '--reason', 'rejected')).toMatchObject({
+      movedCount: 0,
+    });
   });
 
   test('with nowhere to go stay where they are', async () => {

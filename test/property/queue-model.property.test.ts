@@ -18,12 +18,19 @@ import {
   advanceCommand,
   cancelCommand,
   crashCommand,
+  deleteCommand,
   killCommand,
   lifeCommands,
   resumeCommand,
   stallCommand,
 } from '../support/queue-model/life-commands.ts';
 import { faultCommand } from '../support/queue-model/fault-command.ts';
+import {
+  redriveCommand,
+  reviveCommand,
+  transactionCommand,
+} from '../support/queue-model/move-commands.ts';
+import { waitCommand } from '../support/queue-model/wait-commands.ts';
 import { raceCommand } from '../support/queue-model/race-command.ts';
 import { count, tally, type QueueCommand } from '../support/queue-model/queue-command.ts';
 import { QueueWorld } from '../support/queue-model/queue-world.ts';
@@ -44,6 +51,11 @@ const commands = [
   ...times(4, resumeCommand),
   ...times(6, raceCommand),
   ...times(6, faultCommand),
+  ...times(3, transactionCommand),
+  ...times(4, redriveCommand),
+  ...times(3, reviveCommand),
+  ...times(6, waitCommand),
+  ...times(3, deleteCommand),
   ...settleCommands,
   ...settleCommands,
   ...settleCommands,
@@ -89,6 +101,31 @@ const EXPECTED = {
   'giveBack in vain': 1,
   'handed out': 1,
   unburied: 1,
+  'fault: full': 1,
+  'fault: no room': 1,
+  'fault: write': 1,
+  'fault: datasync': 1,
+  'ack refused': 1,
+  'release refused': 1,
+  'reject refused': 1,
+  'giveBack refused': 1,
+  'expire in time': 1,
+  'expire in vain': 1,
+  transaction: 1,
+  redriven: 1,
+  'redriven in a crash': 1,
+  revived: 1,
+  'waited for send': 1,
+  'waited for release': 1,
+  'waited for give back': 1,
+  'waited for expire': 1,
+  'waited for resume': 1,
+  'waited for nothing': 1,
+  'wait aborted': 1,
+  'snapshot of leases': 1,
+  deleted: 1,
+  passed: 1,
+  missing: 1,
 };
 
 function times(length: number, arbitrary: fc.Arbitrary<QueueCommand>) {

@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { isStoreError } from '../../src/index.ts';
 import type { RedriveReport } from '../../src/index.ts';
+import type { RecordPlace } from '../../src/queue/browse.ts';
 import { DEATH_REASONS, type DeathReason } from '../../src/queue/share-entries.ts';
 import { OwnerError } from '../../src/store/control-protocol.ts';
 import { redriveRecords } from '../../src/store/queue-verbs.ts';
@@ -30,11 +31,6 @@ import { consultStore, type StoreDesk } from '../store-desk.ts';
 import { relayToStore } from '../store-relay.ts';
 import { formatTable } from '../table.ts';
 import { formatCount, formatPlural } from '../units.ts';
-
-interface RecordPlace {
-  readonly partition: number;
-  readonly offset: number;
-}
 
 interface QueueRedriveOptions extends QueueChoice {
   readonly to?: string;
@@ -135,16 +131,16 @@ async function run(
   }
   const redrive = async (desk: StoreDesk) => {
     const found = await findQueue(desk, path, name, options);
-    const ask = (limit: number | null, dryRun: boolean) => {
-      return askToRedrive(desk, { ...refOf(found), ...choiceOf(options), limit, dryRun });
-    };
-    const plan = await ask(options.limit ?? null, true);
+    const request = { ...refOf(found), ...choiceOf(options) };
+    const limit = options.limit ?? null;
+    const plan = await askToRedrive(desk, { ...request, limit, from: null, dryRun: true });
     const { movedCount, skippedCount, skips, destinations } = plan;
     const moved = isDryRun
       ? { movedCount, destinations }
       : await moveAll(context, movedCount, {
           rate: options.rate ?? null,
-          move: (limit) => ask(limit, false),
+          isByRecord: options.record !== undefined,
+          move: (part) => askToRedrive(desk, { ...request, ...part, dryRun: false }),
         });
     const outcome: Outcome = { path, ...refOf(found), isDryRun, ...moved, skippedCount, skips };
     return { outcome, label: labelOf(found) };
@@ -188,17 +184,19 @@ function hasCode(
 interface Moving {
   /** Records a second; null = as fast as it goes. */
   readonly rate: number | null;
-  readonly move: (limit: number) => Promise<RedriveAnswer>;
+  /** Certain records alone: each question names all of them. */
+  readonly isByRecord: boolean;
+  readonly move: (part: Pick<RedriveRequest, 'limit' | 'from'>) => Promise<RedriveAnswer>;
 }
 
 /**
  * Moves as many as were there when it began, and not those that come meanwhile: one that dies again at
- * once would go round and round.
+ * once would go round and round. Each question goes on where the last one ended.
  */
 async function moveAll(
   context: CommandContext,
   totalCount: number,
-  { rate, move }: Moving,
+  { rate, isByRecord, move }: Moving,
 ): Promise<Pick<Outcome, 'movedCount' | 'destinations'>> {
   const { signal } = context;
   const progress = context.progress({ label: 'moving', unit: 'record', total: totalCount });
@@ -206,16 +204,20 @@ async function moveAll(
   const paced = Math.floor((rate ?? Number.POSITIVE_INFINITY) / CHUNKS_PER_SECOND);
   const chunk = Math.max(1, Math.min(CHUNK_RECORDS, paced));
   let movedCount = 0;
+  let from: RedriveRequest['from'] = null;
   try {
     while (movedCount < totalCount && !signal.aborted) {
       const startMs = performance.now();
-      const moved = await move(Math.min(chunk, totalCount - movedCount));
+      const limit = Math.min(chunk, totalCount - movedCount);
+      const moved: RedriveAnswer = await move({ limit, from });
       if (moved.movedCount === 0) break; // Somebody else was faster.
       movedCount += moved.movedCount;
       for (const { topic, count } of moved.destinations) {
         counts.set(topic, (counts.get(topic) ?? 0) + count);
       }
       progress.update(movedCount);
+      from = moved.next;
+      if (from === null && !isByRecord) break; // That was the end.
       if (rate === null || movedCount >= totalCount) continue;
       await pause(startMs + (moved.movedCount * 1000) / rate - performance.now(), signal);
     }

@@ -8,6 +8,7 @@ import { turns } from '../log-fixture.ts';
 import { LEASE_MS } from './consumers.ts';
 import { realGroups } from './compare.ts';
 import { acquire } from './lease-commands.ts';
+import { advance, passDeleted } from './life-commands.ts';
 import { command, count, type QueueCommand } from './queue-command.ts';
 import type { QueueWorld } from './queue-world.ts';
 import { LONG_MS, Race, recovered, type How } from './race.ts';
@@ -51,6 +52,7 @@ function begin({ disk }: QueueWorld, fault: Fault): () => void {
 }
 
 async function meetFault(world: QueueWorld, { fault, order }: FaultSpec): Promise<void> {
+  await passDeleted(world);
   await acquire(world, 0, 3, LEASE_MS);
   await world.compare(); // Nothing of what was before is still to come.
   await world.sync();
@@ -65,21 +67,22 @@ async function meetFault(world: QueueWorld, { fault, order }: FaultSpec): Promis
   }
   race.isFaulty = true;
   const end = begin(world, fault);
-  let isAnswered = false;
-  const answered = race.begin(steps).then(() => (isAnswered = true));
+  const answered = race.begin(steps);
+  answered.catch(() => undefined); // It is looked at below.
   await turns(TURNS);
   world.disk.clock.advance(2 * LEASE_MS);
   await turns(TURNS);
   end();
+  await Promise.race([answered, turns(1)]);
   if (fault.kind === 'write' || fault.kind === 'datasync') await fail(world, race);
   else {
     let leftMs = RETRY_MS;
-    for (let round = 0; round < ROUNDS_MAX && (leftMs > 0 || !isAnswered); round++) {
+    for (let round = 0; round < ROUNDS_MAX && (leftMs > 0 || !race.isAnswered); round++) {
       world.disk.clock.advance(RETRY_MS);
       leftMs -= RETRY_MS;
       await turns(TURNS);
     }
-    ok(isAnswered, 'there is room, and no answer');
+    ok(race.isAnswered, 'there is room, and no answer');
     await answered;
     await goOn(world, race);
   }
@@ -126,7 +129,7 @@ async function goOn(world: QueueWorld, race: Race): Promise<void> {
   }
   // Leases of a minute are all that is left, of which less than half is over.
   for (const lease of world.held) Object.assign(lease, { elapsedMaxMs: LONG_MS / 2 });
-  for (const group of Object.values(world.groups)) group.endDelays(world.nowMs);
+  advance(world, 0);
   world.noteWritten();
   await world.sync();
 }

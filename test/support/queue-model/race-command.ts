@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 
 import { LEASE_MS } from './consumers.ts';
 import { acquire } from './lease-commands.ts';
-import { alter } from './life-commands.ts';
+import { alter, passDeleted } from './life-commands.ts';
 import { command, count, type QueueCommand } from './queue-command.ts';
 import type { QueueWorld } from './queue-world.ts';
 import { HOWS, Race, recovered } from './race.ts';
@@ -20,6 +20,7 @@ interface RaceSpec {
 
 async function race(world: QueueWorld, spec: RaceSpec): Promise<void> {
   const { ending, callCount, order, isStrict } = spec;
+  await passDeleted(world);
   const run = new Race(world);
   await acquire(world, 0, 3, LEASE_MS);
   const { failuresMax, expiriesMax } = world.groups.queue.data.settings;

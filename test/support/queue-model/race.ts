@@ -35,6 +35,7 @@ export class Race {
   readonly handed: Delivery<string>[] = [];
   /** Whether the disk refuses things. */
   isFaulty = false;
+  isAnswered = false;
   readonly #world: QueueWorld;
   readonly #fileSystem: FaultyFileSystem;
   /** By group, deaths of which all is over. */
@@ -55,6 +56,7 @@ export class Race {
     });
     const acquired = this.#world.consumer(0).acquire({ max: 2, leaseMs: LONG_MS });
     await Promise.all([...answers, this.#told(acquired.then((more) => this.handed.push(...more)))]);
+    this.isAnswered = true;
   }
 
   /** Nobody is told anything any more when the process is gone. */

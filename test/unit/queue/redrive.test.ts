@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { json, utf8 } from '../../../src/codec/codec.ts';
 import { present } from '../../../src/core/assert.ts';
 import type { BrowsedRecord } from '../../../src/queue/browse.ts';
-import type { RedriveProgress } from '../../../src/queue/redrive-options.ts';
+import type { RedriveProgress, RedriveReport } from '../../../src/queue/redrive-options.ts';
 import { DEAD, failAll, KEPT, textsOf, withDead } from '../../support/dead-queue.ts';
 import { turns } from '../../support/log-fixture.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
@@ -31,6 +31,7 @@ describe('a redrive of a dead-letter queue', () => {
       destinations: [{ topic: 'q', count: 3 }],
       isDryRun: false,
       wasAborted: false,
+      next: null,
     });
     expect(await textsOf(store, 'dead')).toEqual([]);
     const again = await queue.acquire({ max: 10 });
@@ -168,6 +169,53 @@ describe('a redrive of a dead-letter queue', () => {
     await dead.redrive({ dryRun: false });
     expect((await queue.acquire({ max: 100 })).map(({ value }) => value)).toEqual(
       'abcdefghij'.split(''),
+    );
+    await store.close();
+  });
+
+  test('goes on where another one ended, and looks at nothing twice', async () => {
+    const { store, dead, queue } = await withDead('abcdefghijkl');
+    const filter = ({ record }: BrowsedRecord<string>) => 'cfhk'.includes(record.value ?? '');
+    let from: RedriveReport['next'] = null;
+    const reports: RedriveReport[] = [];
+    do {
+      const where = from === null ? {} : { from };
+      const report: RedriveReport = await dead.redrive({
+        dryRun: false,
+        limit: 2,
+        filter,
+        ...where,
+      });
+      reports.push(report);
+      from = report.next;
+    } while (from !== null);
+    expect(reports).toMatchObject([
+      { examinedCount: 6, movedCount: 2, next: { partition: 0, offset: 6 } },
+      { examinedCount: 5, movedCount: 2, next: { partition: 0, offset: 11 } },
+      { examinedCount: 1, movedCount: 0, next: null },
+    ]);
+    const again = await queue.acquire({ max: 10 });
+    expect(again.map(({ value }) => value)).toEqual(['c', 'f', 'h', 'k']);
+    const rest = await dead.redrive({ from: { offset: 9 } });
+    expect(rest).toMatchObject({ examinedCount: 2, movedCount: 2 }); // j and l
+    await store.close();
+  });
+
+  test('begins in the partition that it is told, with those behind it', async () => {
+    const { store, dead } = await withDead('abcdefghijklmnop', { ...KEPT, partitions: 3 });
+    await dead.close();
+    const queue = await store.queue('q', { codec: utf8 });
+    const places: string[] = [];
+    for await (const { partition, offset } of queue.browse()) places.push(`${partition}/${offset}`);
+    expect(new Set(places.map((place) => place.slice(0, 1))).size).toBe(3);
+    for (const [at, place] of places.entries()) {
+      const [partition = 0, offset = 0] = place.split('/').map(Number);
+      const { movedCount, next } = await queue.redrive({ from: { partition, offset } });
+      expect({ movedCount, next }).toEqual({ movedCount: places.length - at, next: null });
+    }
+    await expect(queue.redrive({ from: { partition: 3, offset: 0 } })).rejects.toThrow(RangeError);
+    await expect(queue.redrive({ from: { offset: 0 }, refs: [{ offset: 0 }] })).rejects.toThrow(
+      TypeError,
     );
     await store.close();
   });

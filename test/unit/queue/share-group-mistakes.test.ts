@@ -2,9 +2,13 @@
 import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import { present } from '../../../src/core/assert.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
+import type { Delivery } from '../../../src/queue/delivery.ts';
+import { shareGroups, shareNameOf } from '../../../src/queue/share-state.ts';
 import { turns } from '../../support/log-fixture.ts';
 import { StoreDisk } from '../../support/store-disk.ts';
+import { foldOfEntries } from '../../support/simulation/store/journal-hash.ts';
 import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
@@ -244,26 +248,6 @@ test('whatever a holder says of a record, it comes back', async () => {
   await store.close();
 });
 
-test('a partition that the group could not begin in, on a full disk, is begun in later', async () => {
-  const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
-  const store = await new StoreBench().open({ fileSystem });
-  const queue = await store.queue('q', { codec: utf8 });
-  expect(await queue.acquire()).toEqual([]);
-  const failures: unknown[] = [];
-  store.on('lease-failed', ({ error }) => failures.push(error));
-  await store.addPartitions('q', 2);
-  const rule = { operations: ['write' as const], path: /journal.*log$/, errno: 'ENOSPC' };
-  fileSystem.addFault({ ...rule, times: 100 });
-  await turns(100);
-  fileSystem.clearFaults();
-  expect(failures).toMatchObject([{ code: 'ERR_VARVE_DISK_FULL' }]);
-  await queue.topic.append({ value: 'a' }, { partition: 1 });
-  await queue.topic.append({ value: 'b' }, { partition: 1 });
-  expect(await queue.cancel({ partition: 1, offset: 0 })).toBe(true);
-  expect(await queue.acquire()).toMatchObject([{ partition: 1, value: 'b' }]);
-  await store.close();
-});
-
 test('errors name a queue by its own name, for the group of all of them is `queue`', async () => {
   const { store, queue } = await queueOf(0, { failuresMax: 3 });
   await expect(store.queue('q', { failuresMax: 4 })).rejects.toMatchObject({
@@ -283,5 +267,89 @@ test('errors name a queue by its own name, for the group of all of them is `queu
   await expect(billing.acquire()).rejects.toMatchObject({
     message: 'share group billing is closed',
   });
+  await store.close();
+});
+
+/** Deletes the topic of dead letters just when it is to be made a queue, for a record that dies. */
+async function deletedWhileMade(die: (bench: StoreBench, delivery: Delivery<string>) => unknown) {
+  const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
+  const bench = new StoreBench();
+  const store = await bench.open({ fileSystem });
+  const dying = { deadLetter: 'dead', expiriesMax: 1, leaseMs: 100 };
+  const queue = await store.queue('q', { codec: utf8, ...dying });
+  await store.topic('dead'); // No queue yet.
+  const topicId = present(store.topics().find(({ name }) => name === 'dead')?.topicId, 'made');
+  await queue.send('a');
+  const delivery = present((await queue.acquire())[0], 'sent');
+  // Where the group begins is asked of the log, which takes a while to open.
+  const open = fileSystem.open.bind(fileSystem);
+  let letOpen: () => void = () => undefined;
+  let isOpening = false;
+  const mayOpen = new Promise<void>((resolve) => (letOpen = resolve));
+  fileSystem.open = async (path, mode) => {
+    if (path.includes('/dead-')) {
+      isOpening = true;
+      await mayOpen;
+    }
+    return open(path, mode);
+  };
+  const died = die(bench, delivery);
+  await expect.poll(() => isOpening).toBe(true);
+  const deleted = store.deleteTopic('dead');
+  await turns(20);
+  letOpen();
+  await deleted;
+  /** Ids of topics with a share group, as the journal has them. */
+  const topicIds = async (): Promise<number[]> => {
+    await store.close();
+    const fold = present(await foldOfEntries(fileSystem), 'it has a journal');
+    return fold.ids(shareGroups).map((id) => shareNameOf(id).topicId);
+  };
+  return { bench, store, queue, topicId, died, topicIds };
+}
+
+describe('a topic of dead letters that is deleted while it is made a queue', () => {
+  test('leaves no group behind, and is made anew for the record', async () => {
+    const { store, topicId, died, topicIds } = await deletedWhileMade((_, delivery) =>
+      delivery.reject('no'),
+    );
+    await died;
+    expect(store.queues().map(({ topic }) => topic)).toEqual(['dead', 'q']);
+    expect(await topicIds()).not.toContain(topicId);
+  });
+
+  test('is made anew for a record whose lease ran out', async () => {
+    const { bench, store, queue, topicId, topicIds } = await deletedWhileMade(({ clock }) => {
+      clock.advance(150);
+    });
+    for (let second = 0; second < 3; second++) {
+      await turns(20);
+      bench.clock.advance(1000);
+    }
+    await turns(20);
+    expect(await queue.stats()).toMatchObject({ leasedCount: 0, settled: { 'lease-expired': 1 } });
+    expect(store.queues().map(({ topic }) => topic)).toEqual(['dead', 'q']);
+    expect(store.health().status).toBe('ok');
+    expect(await topicIds()).not.toContain(topicId);
+  });
+});
+
+test('a partition that the group could not begin in, on a full disk, is begun in later', async () => {
+  const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
+  const store = await new StoreBench().open({ fileSystem });
+  const queue = await store.queue('q', { codec: utf8 });
+  expect(await queue.acquire()).toEqual([]);
+  const failures: unknown[] = [];
+  store.on('lease-failed', ({ error }) => failures.push(error));
+  await store.addPartitions('q', 2);
+  // Twice: the first time the journal has the reserve.
+  const noRoom = { operations: ['write'], path: /journal.*log$/, errno: 'ENOSPC' } as const;
+  fileSystem.addFault({ ...noRoom, times: 2 });
+  await turns(100);
+  expect(failures).toMatchObject([{ code: 'ERR_VARVE_DISK_FULL' }]);
+  await queue.topic.append({ value: 'a' }, { partition: 1 });
+  await queue.topic.append({ value: 'b' }, { partition: 1 });
+  expect(await queue.cancel({ partition: 1, offset: 0 })).toBe(true);
+  expect(await queue.acquire()).toMatchObject([{ partition: 1, value: 'b' }]);
   await store.close();
 });

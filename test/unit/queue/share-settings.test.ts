@@ -145,6 +145,14 @@ describe('options of a share group', () => {
     await store.close();
   });
 
+  test('a queue without a name is told so', async () => {
+    const store = await new StoreBench().open();
+    await expect(store.queue(undefined as unknown as string)).rejects.toMatchObject({
+      message: 'Expected `name` to be a string, got undefined',
+    });
+    await store.close();
+  });
+
   test('a queue that is made of a topic with records keeps them, unless it says otherwise', async () => {
     const store = await new StoreBench().open();
     const topic = await store.topic('log');

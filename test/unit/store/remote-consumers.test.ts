@@ -268,6 +268,7 @@ describe('hostile requests', () => {
         to: null,
         reasons: null,
         refs: null,
+        from: null,
         limit: null,
         dryRun: false,
       }),
