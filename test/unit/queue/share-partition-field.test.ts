@@ -13,7 +13,8 @@ function bytesOf(partition: SharePartition): string {
 
 test('has one form, and is read as it was written', () => {
   const partition = new SharePartition(7, 2);
-  const none = { acked: [], undelivered: [], expired: [], returned: [] };
+  const name = { topicId: 1, group: 'g', partition: 0 };
+  const none = { ...name, acked: [], undelivered: [], expired: [], returned: [] };
   partition.acquire([2, 6], [8, 1]);
   const said = { isFailed: true, error: 'no' };
   partition.end({ ...none, returned: [{ offset: 4, dueMs: 300, ...said }] }, 100);
