@@ -137,8 +137,8 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     });
   }
 
-  condemned(partition: PartitionLeases, offset: number): void {
-    this.#ends.condemned(partition, offset);
+  condemned(partition: PartitionLeases): void {
+    this.#ends.condemned(partition);
   }
 
   tick(nowMs: number): void {

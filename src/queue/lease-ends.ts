@@ -47,8 +47,8 @@ const FINAL_CODES = ['ERR_VARVE_FAILED', 'ERR_VARVE_CLOSED', 'ERR_VARVE_READ_ONL
 
 export class LeaseEnds {
   readonly #parts: LeaseEndsParts;
-  /** Records that came back and may not be tried again. */
-  #condemned = new Map<PartitionLeases, number[]>();
+  /** Those whose condemned records are being buried. */
+  readonly #burying = new Set<PartitionLeases>();
   readonly #retries = new Set<Timer>();
   /** What is being tried again. */
   readonly #failing: Record<Trouble, number> = { 'burials-failed': 0, 'leases-failed': 0 };
@@ -87,12 +87,11 @@ export class LeaseEnds {
     this.#parts.onReady();
   }
 
-  /** The record came back, and its limits are reached. */
-  condemned(partition: PartitionLeases, offset: number): void {
-    const offsets = this.#condemned.get(partition);
-    if (offsets !== undefined) offsets.push(offset);
-    else this.#condemned.set(partition, [offset]);
-    queueMicrotask(() => this.#buryCondemned());
+  /** A record came back, and its limits are reached: it is in `condemned` of the state. */
+  condemned(partition: PartitionLeases): void {
+    if (this.#burying.has(partition)) return;
+    this.#burying.add(partition);
+    queueMicrotask(() => void this.#buryCondemned(partition));
   }
 
   /**
@@ -178,14 +177,21 @@ export class LeaseEnds {
     const dead = leases.filter(isLast);
     const others = leases.filter((lease) => !dead.includes(lease));
     const ends: Promise<void>[] = [];
-    if (dead.length > 0) ends.push(this.#bury(partition, dead, { reason: 'failures', error }));
-    if (others.length > 0) {
-      ends.push(
-        leaseJournal.ended(partition.name, durability(), ({ returned }) => {
-          for (const { offset } of others) returned.push({ offset, isFailed, dueMs, error });
-        }),
-      );
-    }
+    const giveBack = (given: readonly Lease[]): Promise<void> =>
+      leaseJournal.ended(partition.name, durability(), ({ returned }) => {
+        for (const { offset } of given) returned.push({ offset, isFailed, dueMs, error });
+      });
+    const bury = async (): Promise<void> => {
+      try {
+        await this.#bury(partition, dead, { reason: 'failures', error });
+      } catch (cause) {
+        if (!isStoreError(cause, 'ERR_VARVE_DISK_FULL')) throw cause;
+        // There is no room for copies. They come back, condemned, so that those who had them can go on.
+        await giveBack(dead.filter((lease) => partition.find(lease) >= 0));
+      }
+    };
+    if (dead.length > 0) ends.push(bury());
+    if (others.length > 0) ends.push(giveBack(others));
     await settleAll(ends);
   }
 
@@ -198,26 +204,23 @@ export class LeaseEnds {
     return this.#parts.bury(partition, burials);
   }
 
-  #buryCondemned(): void {
-    if (this.#condemned.size === 0 || this.#isClosed) return;
-    const condemned = this.#condemned;
-    this.#condemned = new Map();
-    for (const [partition, offsets] of condemned) {
-      // Looked at anew each time: the limits may be others by then.
-      const burials = () => offsets.flatMap((offset) => this.#burialOf(partition, offset));
-      void this.#buryAll(partition, burials);
-    }
+  /** Has one loop for each partition: there may be very many that find no room. */
+  async #buryCondemned(partition: PartitionLeases): Promise<void> {
+    const { condemned } = partition.state;
+    await this.#untilDone('burials-failed', async () => {
+      while (condemned.size > 0 && !this.#isClosed) {
+        // Looked at anew each time: the limits may be others by then.
+        const burials = [...condemned].flatMap((offset) => this.#burialOf(partition, offset));
+        await this.#parts.bury(partition, burials);
+        for (const { offset } of burials) condemned.delete(offset);
+      }
+    });
+    this.#burying.delete(partition);
   }
 
-  #buryAll(partition: PartitionLeases, burials: () => readonly Burial[]): Promise<void> {
-    return this.#untilDone('burials-failed', () => this.#parts.bury(partition, burials()));
-  }
-
-  /** Nothing, when it is gone meanwhile, or the limits are others: then it is ready again. */
+  /** Nothing when the limits are others: then it is ready again. */
   #burialOf(partition: PartitionLeases, offset: number): readonly Burial[] {
-    const { table, condemned } = partition.state;
-    if (!condemned.has(offset)) return [];
-    const slot = table.find(offset);
+    const slot = partition.state.table.find(offset);
     const reason = partition.limitReached(slot);
     if (reason !== null) return [{ offset, reason, error: '', record: null }];
     partition.returned(slot);
@@ -234,7 +237,9 @@ export class LeaseEnds {
       });
     const steps: Promise<void>[] = [];
     if (expired.length + undelivered.length > 0) steps.push(this.#untilDone('leases-failed', end));
-    if (dead.length > 0) steps.push(this.#buryAll(partition, () => dead));
+    if (dead.length > 0) {
+      steps.push(this.#untilDone('burials-failed', () => this.#parts.bury(partition, dead)));
+    }
     for (const step of steps) void step.then(onReady);
   }
 

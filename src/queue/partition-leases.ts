@@ -35,7 +35,7 @@ export interface PartitionListener {
   /** There may be something to hand out. */
   ready(): void;
   /** A record came back that may not be tried again. */
-  condemned(partition: PartitionLeases, offset: number): void;
+  condemned(partition: PartitionLeases): void;
 }
 
 export interface PartitionLeasesParts {
@@ -115,7 +115,7 @@ export class PartitionLeases implements SlotWatcher {
     if (this.limitReached(slot) !== null) {
       table.setPending(slot, true);
       this.state.condemned.add(offset);
-      listener.condemned(this, offset);
+      listener.condemned(this);
       return;
     }
     if (this.state.condemned.size > 0) this.state.condemned.delete(offset);

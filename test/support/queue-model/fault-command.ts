@@ -141,7 +141,8 @@ export const faultCommand: fc.Arbitrary<QueueCommand> = fc
     fault: fc.oneof(
       fc.record({ kind: fc.constant('full' as const), freeBytes: fc.nat(1500) }),
       fc.record({ kind: fc.constant('no room' as const), skip, isShort: fc.boolean() }),
-      fc.record({ kind: fc.constantFrom('write' as const, 'datasync' as const), skip }),
+      fc.record({ kind: fc.constant('write' as const), skip }),
+      fc.record({ kind: fc.constant('datasync' as const), skip }),
     ),
     order: fc.nat(4),
   })

@@ -6,13 +6,15 @@ import * as fc from 'fast-check';
 import type { ShareSettings } from '../../../src/queue/share-settings.ts';
 import { groupOf, LEASE_MS } from './consumers.ts';
 import { command, count, type QueueCommand } from './queue-command.ts';
-import { acquire, any, anyConsumer, anyPartition } from './lease-commands.ts';
+import { acquire, any, anyConsumer, anyPartition, send } from './lease-commands.ts';
 import { LATE_MS, type QueueWorld } from './queue-world.ts';
 
 type Limits = Partial<Pick<ShareSettings, 'failuresMax' | 'expiriesMax' | 'leasedMax'>>;
 
 /** Delays are looked at so often, at least. */
 const POLL_MS = 1200;
+/** Of the log; a group has two of them in memory. */
+const BATCHES = 4;
 /** How much of a stall may count against a lease. */
 const TICK_MS = 50;
 
@@ -89,15 +91,29 @@ export async function alter(world: QueueWorld, at: number, changes: Limits): Pro
   count('altered');
 }
 
-/** Also what was tried, is leased, or dead; whoever has it in memory may still hand it out. */
-async function deleteBefore(world: QueueWorld, partition: number, odds: number): Promise<void> {
-  const length = world.records[partition]?.length ?? 0;
+/** What is deleted: a few records, those up to one that came back, or more than a group has in memory. */
+type Deletion = 'few' | 'tried' | 'many';
+
+/** Also what is leased, or dead; whoever has it in memory may still hand it out. */
+async function deleteBefore(world: QueueWorld, partition: number, what: Deletion): Promise<void> {
   const start = world.startOffset(partition);
-  const offset = Math.min(length, start + (odds % 5));
+  let offset = start + 2;
+  if (what === 'tried') {
+    const groups = Object.values(world.groups);
+    const [tried = -1] = groups
+      .flatMap((group) => group.offsetsIn(partition, 'ready'))
+      .filter((each) => each >= start);
+    offset = tried + 1;
+  } else if (what === 'many') {
+    for (let batch = 0; batch < BATCHES; batch++) await send(world, partition, 1);
+    offset = (world.records[partition]?.length ?? 0) - 1;
+  }
+  offset = Math.min(offset, world.records[partition]?.length ?? 0);
   if (offset <= start) return;
   await world.queue.topic.deleteBefore({ partition, offset });
   world.startOffsets[partition] = offset;
   count('deleted', offset - start);
+  if (what === 'many') await acquire(world, 0, 9, LEASE_MS);
 }
 
 async function reopen(world: QueueWorld): Promise<void> {
@@ -138,9 +154,9 @@ async function restart(world: QueueWorld, how: 'kill' | 'cut'): Promise<void> {
 }
 
 export const deleteCommand: fc.Arbitrary<QueueCommand> = fc
-  .tuple(anyPartition, any)
-  .map(([partition, odds]) =>
-    command(`deleteBefore ${partition} ${odds}`, (world) => deleteBefore(world, partition, odds)),
+  .tuple(anyPartition, fc.constantFrom<Deletion[]>('few', 'tried', 'tried', 'many'))
+  .map(([partition, what]) =>
+    command(`delete ${what} of ${partition}`, (world) => deleteBefore(world, partition, what)),
   );
 
 export const stallCommand: fc.Arbitrary<QueueCommand> = fc
@@ -152,6 +168,14 @@ export const cancelCommand: fc.Arbitrary<QueueCommand> = fc
   .map(([at, partition, odds]) =>
     command(`cancel ${at} ${partition} ${odds}`, (world) => cancel(world, at, partition, odds)),
   );
+
+export const pauseCommand: fc.Arbitrary<QueueCommand> = anyConsumer.map((at) =>
+  command(`pause ${at}`, (world) => setPaused(world, at, true)),
+);
+
+export const cutCommand: fc.Arbitrary<QueueCommand> = fc.constant(
+  command('cut the power', (world) => restart(world, 'cut')),
+);
 
 export const lifeCommands: fc.Arbitrary<QueueCommand>[] = [
   fc
@@ -165,7 +189,7 @@ export const lifeCommands: fc.Arbitrary<QueueCommand>[] = [
     }),
   ),
   anyConsumer.map((at) => command(`undoPurge ${at}`, (world) => undoPurge(world, at))),
-  anyConsumer.map((at) => command(`pause ${at}`, (world) => setPaused(world, at, true))),
+  pauseCommand,
   fc.constant(
     command('close a consumer', async (world) => {
       if ((await world.closeConsumer(1)) > 0) world.noteSynced();
@@ -185,10 +209,14 @@ export const lifeCommands: fc.Arbitrary<QueueCommand>[] = [
     .map(([at, changes]) =>
       command(`alter ${at} ${JSON.stringify(changes)}`, (world) => alter(world, at, changes)),
     ),
-  fc.constant(command('reopen', reopen)),
-  fc.constant(command('snapshot', snapshot)),
-  fc.constant(command('cut the power', (world) => restart(world, 'cut'))),
+  cutCommand,
 ];
+
+export const snapshotCommand: fc.Arbitrary<QueueCommand> = fc.constant(
+  command('snapshot', snapshot),
+);
+
+export const reopenCommand: fc.Arbitrary<QueueCommand> = fc.constant(command('reopen', reopen));
 
 export const killCommand: fc.Arbitrary<QueueCommand> = fc.constant(
   command('kill', (world) => restart(world, 'kill')),
@@ -205,6 +233,7 @@ export const crashCommand: fc.Arbitrary<QueueCommand> = fc
     command(`crash with ${max} of ${at} ${times} times`, async (world) => {
       for (let left = times; left > 0; left--) {
         await acquire(world, at, max, LEASE_MS);
+        await world.compare(); // What is condemned is buried by then.
         await restart(world, 'kill');
         await world.compare();
       }

@@ -283,12 +283,13 @@ export class QueueWorld {
     for (const [name, group] of entriesOf(this.groups)) {
       for (const [number, start] of this.startOffsets.entries()) {
         const partition = present(real[name].partitions.get(number), 'a partition');
-        const isPassed = partition.tally.trimmed > group.tally(number).trimmed;
-        if (isPassed) group.trim(number, start);
         const missing = group
           .offsetsIn(number, 'ready')
-          .filter((offset) => offset < start && foundAt(partition, offset) === 'settled');
+          .filter((offset) => offset < start && foundAt(partition, offset) === 'settled')
+          .slice(0, partition.tally.missing - group.tally(number).missing);
         for (const offset of missing) group.miss({ partition: number, offset });
+        const isPassed = partition.tally.trimmed > group.tally(number).trimmed;
+        if (isPassed) group.trim(number, start);
         missingCount += missing.length;
         if (isPassed || missing.length > 0) this.#areGone = true;
         count('passed', isPassed ? 1 : 0);
