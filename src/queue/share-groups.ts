@@ -245,7 +245,7 @@ export class ShareGroups {
 
   /**
    * Changes settings of a group, also while its records are leased: what is leased keeps its time, and
-   * the new limits count from the next end of an attempt on.
+   * the new limits count from the next end of an attempt or a delay on.
    *
    * @throws NotFoundError; TypeError, RangeError
    */

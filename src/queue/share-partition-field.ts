@@ -1,4 +1,5 @@
 /** A partition of a share group in a snapshot: what entries determine, and nothing of its leases. */
+import type { EntryReader, EntryWriter } from '../journal/entry-bytes.ts';
 import {
   choice,
   flag,
@@ -10,8 +11,6 @@ import {
   uint,
   type Field,
 } from '../journal/entry-fields.ts';
-import type { EntryReader, EntryWriter } from '../journal/entry-bytes.ts';
-import type { LeaseTable } from './lease-table.ts';
 import { SlotState } from './record-state.ts';
 import { DEATH_REASONS } from './share-entries.ts';
 import { SharePartition } from './share-partition.ts';
@@ -26,14 +25,13 @@ const trouble = struct({
   lastErrorMs: uint,
 });
 
-/** Then come the slots... */
 const head = struct({
   logId: uint,
   /** As `UnreadRanges.toPairs` gives them. */
   unread: list(uint),
 });
 
-/** ...and then the rest. */
+/** Behind the slots. */
 const tail = struct({
   troubles: map(uint, trouble),
   dead: map(
@@ -71,7 +69,7 @@ export const sharePartition: Field<SharePartition> = {
   write(to, partition) {
     const { logId, unread, troubles, dead, purged, tally } = partition;
     head.write(to, { logId, unread: unread.toPairs() });
-    writeSlots(to, partition.table);
+    writeSlots(to, partition);
     tail.write(to, { troubles, dead, purged, tally });
   },
   read(from) {
@@ -89,10 +87,10 @@ export const sharePartition: Field<SharePartition> = {
 };
 
 /**
- * By offset: equal states have equal bytes, however they came about. Field by field, without an object
- * for each: there may be millions, in one turn of the event loop.
+ * By offset: equal states have equal bytes, however they came about. One after the other, as there may
+ * be millions: offset, due time, whether it is leased, trials.
  */
-function writeSlots(to: EntryWriter, table: LeaseTable): void {
+function writeSlots(to: EntryWriter, { table }: SharePartition): void {
   const slots = table.sortedSlots();
   to.uint(slots.length);
   for (const slot of slots) {
@@ -100,7 +98,7 @@ function writeSlots(to: EntryWriter, table: LeaseTable): void {
     to.uint(table.offsetAt(slot));
     // While it is leased, its time is the end of the lease, which is nobody's business here.
     to.uint(isLeased ? 0 : table.timeAt(slot));
-    to.u8(isLeased ? 1 : 0);
+    flag.write(to, isLeased);
     to.uint(table.attemptsAt(slot));
     to.uint(table.failuresAt(slot));
     to.uint(table.expiriesAt(slot));

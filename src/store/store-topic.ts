@@ -49,7 +49,7 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
 
   /**
    * Changes settings of a share group, also while its records are leased: a lease keeps its time, and
-   * new limits count from the next end of an attempt on. What is left out stays as it is.
+   * new limits count from the next end of an attempt or a delay on. What is left out stays as it is.
    *
    * @throws NotFoundError; TypeError, RangeError
    *
