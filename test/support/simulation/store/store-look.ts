@@ -7,6 +7,7 @@ import {
   LOCK_FILE,
   TOPICS_DIRECTORY,
 } from '../../../../src/format/file-names.ts';
+import type { Log } from '../../../../src/log/log.ts';
 import type { Store } from '../../../../src/store/store.ts';
 import { referenceLogEnd } from '../../reference/log-end.ts';
 import { STORE_PATH } from '../../store-fixture.ts';
@@ -23,6 +24,8 @@ import { chance } from '../plan.ts';
 import { recordIdOf } from '../records.ts';
 import type { CommitPart } from './commit-oracle.ts';
 import { hashOfEntries } from './journal-hash.ts';
+import { isSideTopic } from './queues/queue-topics.ts';
+import { readSideTopics, type SideRecords } from './queues/side-topics.ts';
 import { GROUP, markIdOf, openPartitions, type OpenTopic } from './store-session.ts';
 import { showMap, type KnownTopic, type Positions, type StoreWorld } from './store-world.ts';
 
@@ -30,6 +33,7 @@ export interface FoundPartition {
   readonly topic: string;
   readonly partition: number;
   readonly path: string;
+  readonly log: Log<Uint8Array>;
   readonly found: FoundLog;
   /** Where its data ended before it was opened, as anyone can see who reads the files. */
   readonly expectedEnd: number;
@@ -45,6 +49,10 @@ export interface FoundStore {
   readonly partitions: FoundPartition[];
   /** What commits left in the state. */
   readonly marks: readonly CommitPart[];
+  /** Partitions that only the engine, and transactions, write to. */
+  readonly sidePartitions: FoundPartition[];
+  side: SideRecords;
+  readonly groups: Map<string, 'running' | 'paused'>;
 }
 
 /** Opens everything in a store; closes it when that fails. */
@@ -56,18 +64,30 @@ export async function lookAt(store: Store, files: StoreWorld['fileSystem']): Pro
     positions: new Map(),
     partitions: [],
     marks: marksIn(store),
+    sidePartitions: [],
+    side: { letters: [], moved: [], results: [] },
+    groups: new Map(),
   };
   try {
     for (const { name, partitionCount, options } of store.topics()) {
-      found.topics.set(name, { partitionCount, retentionBytes: options.retentionBytes });
+      const partitions = isSideTopic(name) ? found.sidePartitions : found.partitions;
       const handle = await store.topic(name, { create: false });
       const topic: OpenTopic = { name, handle, logs: [], member: null };
       for (let at = 0; at < partitionCount; at++) {
-        found.partitions.push(await lookAtPartition(topic, at, files));
+        partitions.push(await lookAtPartition(topic, at, files));
       }
+      if (isSideTopic(name)) continue;
+      found.topics.set(name, { partitionCount, retentionBytes: options.retentionBytes });
       await openPartitions(topic);
       found.open.set(name, topic);
       found.positions.set(name, await positionsIn(store, topic));
+    }
+    found.side = await readSideTopics(store);
+    for (const { topic, name } of store.shareGroups()) {
+      if (isSideTopic(topic)) continue;
+      const handle = await store.topic(topic, { create: false });
+      const { stats } = await handle.describeShareGroup(name);
+      found.groups.set(`${topic}/${name}`, stats.isPaused ? 'paused' : 'running');
     }
     return found;
   } catch (error) {
@@ -89,7 +109,7 @@ async function lookAtPartition(
   const problem = damage === null && gaps.length === 0 ? null : JSON.stringify(log.recovery);
   const found = await readLog(log);
   const isReadOnly = log.readOnly;
-  return { topic: name, partition, path, found, expectedEnd, problem, isReadOnly };
+  return { topic: name, partition, path, log, found, expectedEnd, problem, isReadOnly };
 }
 
 function marksIn(store: Store): readonly CommitPart[] {
@@ -107,10 +127,11 @@ async function positionsIn(store: Store, { name, handle }: OpenTopic): Promise<P
 }
 
 /** A12 and A16 for every log. */
-export async function checkFiles(world: StoreWorld, { partitions }: FoundStore): Promise<void> {
+export async function checkFiles(world: StoreWorld, found: FoundStore): Promise<void> {
   const { seed, fileSystem, injector, tally, random } = world;
   const oracle = { fault: world.fault };
-  const paths = [join(STORE_PATH, JOURNAL_DIRECTORY), ...partitions.map(({ path }) => path)];
+  const all = [...found.partitions, ...found.sidePartitions];
+  const paths = [join(STORE_PATH, JOURNAL_DIRECTORY), ...all.map(({ path }) => path)];
   for (const path of paths) {
     const disk = { seed, fileSystem, injector, tally, oracle, plan: { path } };
     checkNoLeftovers(disk);
@@ -131,21 +152,25 @@ export async function checkSecondOpening(world: StoreWorld, first: FoundStore): 
   const after = filesUnder(image, STORE_PATH);
   // What the journal gave back need not be synced: then it is given back once more, as of an epoch
   // of its own. The records are the same, see below.
-  const placed = first.partitions.filter(({ found, expectedEnd }) => found.endOffset > expectedEnd);
+  const all = [...first.partitions, ...first.sidePartitions];
+  const placed = all.filter(({ found, expectedEnd }) => found.endOffset > expectedEnd);
   for (const file of new Set([...before.keys(), ...after.keys()])) {
     if ([LOCK_FILE, CHECKPOINT_FILE].includes(basename(file))) continue;
     // What a creation left that nobody was told of: nothing needs it, and it may go.
     const isOfTopic = file.startsWith(join(STORE_PATH, TOPICS_DIRECTORY));
-    if (isOfTopic && !first.partitions.some(({ path }) => file.startsWith(`${path}/`))) continue;
+    if (isOfTopic && !all.some(({ path }) => file.startsWith(`${path}/`))) continue;
     if (placed.some(({ path }) => file.startsWith(`${path}/`))) continue;
     const problem = differenceOf(before.get(file), after.get(file));
     if (problem !== null) world.fault('A13', `${file} ${problem} after a second opening`);
   }
-  const shown = ({ topics, positions, partitions }: FoundStore) =>
+  const shown = ({ topics, positions, partitions, sidePartitions, groups }: FoundStore) =>
     [
+      showMap(groups),
       showMap(topics),
       ...[...positions].map(([name, state]) => `${name} ${showMap(state)}`),
-      ...partitions.map(({ path, found }) => `${path} ${showRecords(found)}`),
+      ...[...partitions, ...sidePartitions].map(
+        ({ path, found }) => `${path} ${showRecords(found)}`,
+      ),
     ].join();
   checkHash(world, second.store, first.store.stateHash(), 'after a second opening');
   if (shown(first) !== shown(second)) {

@@ -1,21 +1,20 @@
 /** The program of one life of a store: a random script over a session. */
-import { FailedError, IoError } from '../../../../src/core/errors.ts';
 import { randomBelow } from '../../../../src/core/random.ts';
-import { DURABILITY_LEVELS } from '../../../../src/log/log-options.ts';
 import type { GroupListing } from '../../../../src/store/group-listings.ts';
 import { turns } from '../../log-fixture.ts';
 import { chance, pick } from '../plan.ts';
-import { foundRecord, inputFor } from '../records.ts';
+import { foundRecord } from '../records.ts';
+import { endQueueSteps, runQueueSteps } from './queues/queue-program.ts';
+import type { QueueSession } from './queues/queue-session.ts';
+import { PLAIN_TOPICS } from './queues/queue-topics.ts';
+import { appendTo, TOPIC_CONFIG } from './store-appends.ts';
 import { StoreCommits } from './store-commits.ts';
 import { GROUP, openPartitions, type OpenTopic, type StoreSession } from './store-session.ts';
 import type { KnownTopic, Topics } from './store-world.ts';
 
 type Step = (session: StoreSession, commits: StoreCommits) => void | Promise<void>;
 
-const NAMES = ['a', 'b', 'c'];
 const PARTITIONS_MAX = 4;
-/** Small, so that segments are rolled. */
-const CONFIG = { segmentBytesMax: 4096, batchBytesMax: 1024 };
 /** Far above what is written: retention must not get in the way. */
 const RETENTION_BYTES = 1e9;
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -36,7 +35,7 @@ const STEPS: readonly (readonly [number, Step])[] = [
 ];
 
 /** Runs the script, and waits for all answers at its end. */
-export async function runStoreProgram(session: StoreSession): Promise<void> {
+export async function runStoreProgram(session: StoreSession, queues: QueueSession): Promise<void> {
   const { random, plan } = session.world;
   const commits = new StoreCommits(session);
   for (let left = 3 + randomBelow(random, plan.stepCount); left > 0; left--) {
@@ -44,10 +43,13 @@ export async function runStoreProgram(session: StoreSession): Promise<void> {
     await pickStep(session)(session, commits);
     if (chance(random, 0.3)) await turns(1 + randomBelow(random, 4));
     session.observe();
+    await runQueueSteps(queues);
   }
   session.resizeDisk(null);
   await session.settle();
+  await endQueueSteps(queues);
   session.observe();
+  queues.observe();
   commits.observe();
   session.world.onCall = null;
 }
@@ -68,35 +70,7 @@ function pickTopic({ world, topics }: StoreSession): OpenTopic {
 }
 
 function append(session: StoreSession): void {
-  const { world } = session;
-  const { random } = world;
-  const { name, handle, logs } = pickTopic(session);
-  for (let left = 1 + randomBelow(random, 5); left > 0; left--) {
-    const partition = randomBelow(random, logs.length);
-    const log = logs[partition];
-    if (log === undefined) return;
-    const oracle = world.logOracle(name, partition);
-    const record = world.nextRecord();
-    const offset = log.endOffset;
-    const isLate = log.stats().state === 'failed';
-    const durability = chance(random, 0.3) ? pick(random, DURABILITY_LEVELS) : undefined;
-    const answer = handle.append(inputFor(record), { partition, durability });
-    world.narrate(`append #${record.id} to ${name}/${partition} for ${offset}`);
-    if (log.endOffset > offset) oracle.sent(record, offset);
-    void session.follow(
-      answer,
-      (result) => {
-        if (isLate) oracle.fault('A17', `offset ${offset} was taken by a failed writer`);
-        oracle.acked(record, result.offset, result.durability);
-        world.tally.add('acks');
-      },
-      (error) => {
-        const isUnknown = error instanceof FailedError && error.details.indeterminate;
-        const isKept = error instanceof IoError && (error.details.appendedCount ?? 0) > 0;
-        if (!isUnknown && !isKept) oracle.refused(record);
-      },
-    );
-  }
+  appendTo(session, pickTopic(session));
 }
 
 async function commit(session: StoreSession): Promise<void> {
@@ -172,7 +146,7 @@ function changeTopic(session: StoreSession): void {
   const { world, store, topics } = session;
   const { random } = world;
   if (session.isChanging) return;
-  const name = pick(random, NAMES);
+  const name = pick(random, PLAIN_TOPICS);
   const known = topics.get(name);
   if (known === undefined && store.topics().some((topic) => topic.name === name)) {
     void session.follow(takeUp(session), () => undefined); // A fault had kept it from that.
@@ -181,7 +155,7 @@ function changeTopic(session: StoreSession): void {
   if (known === undefined) {
     const partitionCount = 1 + randomBelow(random, 3);
     const apply = created(name, { partitionCount, retentionBytes: null });
-    const answer = store.topic(name, { partitions: partitionCount, ...CONFIG });
+    const answer = store.topic(name, { partitions: partitionCount, ...TOPIC_CONFIG });
     begin(session, { what: `create ${name}`, answer, apply });
     return;
   }
@@ -222,6 +196,7 @@ async function takeUp({ store, topics }: StoreSession): Promise<void> {
   // A creation that nobody knows the outcome of is listed, and not there, until the next opening.
   if (store.stats().journal.state === 'failed') return;
   for (const { name } of store.topics()) {
+    if (!PLAIN_TOPICS.includes(name)) continue;
     const handle = topics.get(name)?.handle ?? (await store.topic(name, { create: false }));
     const topic = topics.get(name) ?? { name, handle, logs: [], member: null };
     await openPartitions(topic);

@@ -6,16 +6,25 @@ import {
   FailedError,
   IoError,
 } from '../../../../src/core/errors.ts';
+import { LeaseLostError } from '../../../../src/core/ownership-errors.ts';
 import type { ConsumerGroup } from '../../../../src/group/consumer-group.ts';
 import type { Log } from '../../../../src/log/log.ts';
 import type { Store } from '../../../../src/store/store.ts';
 import type { StoreTopic } from '../../../../src/store/store-topic.ts';
 import type { FaultyFileSystem } from '../../faulty-file-system.ts';
 import { describeError } from '../describe-error.ts';
+import { isSideTopic, QUEUE_TOPIC } from './queues/queue-topics.ts';
 import type { StateChange } from './state-oracle.ts';
 import type { KnownTopic, StoreWorld } from './store-world.ts';
 
 export const GROUP = 'g';
+/** What stays as it is until the store is opened again. */
+const STUCK: readonly string[] = [
+  'journal-failed',
+  'partition-failed',
+  'partition-read-only',
+  'commit-pending',
+];
 
 /** The group whose position is the mark of a commit. */
 export function markGroup(id: number): string {
@@ -47,7 +56,10 @@ export async function openPartitions({ handle, logs }: OpenTopic): Promise<void>
 export class StoreSession {
   readonly world: StoreWorld;
   readonly store: Store;
+  /** Those that everything uses. */
   readonly topics: Map<string, OpenTopic>;
+  /** The topic of the queue; null = it is not there, or not open. */
+  queueTopic: OpenTopic | null;
   /** A change of a topic is on its way: one at a time. */
   isChanging = false;
   isDiskLimited = false;
@@ -55,10 +67,11 @@ export class StoreSession {
   readonly #fileSystem: FaultyFileSystem;
   readonly #pending = new Set<Promise<void>>();
 
-  constructor(world: StoreWorld, store: Store, topics: Map<string, OpenTopic>) {
+  constructor(world: StoreWorld, store: Store, open: ReadonlyMap<string, OpenTopic>) {
     this.world = world;
     this.store = store;
-    this.topics = topics;
+    this.topics = new Map([...open].filter(([name]) => name !== QUEUE_TOPIC));
+    this.queueTopic = open.get(QUEUE_TOPIC) ?? null;
     this.#fileSystem = world.fileSystem;
   }
 
@@ -114,10 +127,15 @@ export class StoreSession {
         await done(value);
       },
       (error) => {
-        if (error instanceof DiskFullError || error instanceof BackpressureError) change.refused();
+        if (this.isRefusal(error)) change.refused();
         tally.add('failedChanges');
       },
     );
+  }
+
+  /** Whether an error of the journal says that nothing was written. */
+  isRefusal(error: unknown): boolean {
+    return error instanceof DiskFullError || error instanceof BackpressureError;
   }
 
   /** Complains about an error that the program had no reason to expect. */
@@ -130,9 +148,17 @@ export class StoreSession {
     const { tally } = this.world;
     if (error instanceof DiskFullError) tally.add('diskFull');
     if (error instanceof BackpressureError) return true;
+    // Where the journal failed behind an entry, the lease that it ended is gone for who closes.
+    if (error instanceof LeaseLostError) return this.hasMishap;
     const isFailure = error instanceof IoError || error instanceof FailedError;
     if (!isFailure && !(error instanceof ClosedError)) return false;
     return this.hasMishap;
+  }
+
+  /** Whether all of it writes, and can be brought to an end. */
+  get isWhole(): boolean {
+    const { problems } = this.store.health();
+    return !problems.some(({ code }) => STUCK.includes(code));
   }
 
   /** Whether anything went wrong with the disk so far. */
@@ -152,6 +178,7 @@ export class StoreSession {
     const { world } = this;
     const live = new Map<string, KnownTopic>();
     for (const { name, partitionCount, options } of this.store.topics()) {
+      if (isSideTopic(name)) continue;
       live.set(name, { partitionCount, retentionBytes: options.retentionBytes });
     }
     world.topics.check(live, 'while it is open');

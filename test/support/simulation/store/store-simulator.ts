@@ -13,6 +13,9 @@ import { chance, pick } from '../plan.ts';
 import { recordIdOf } from '../records.ts';
 import type { SeedResult } from '../simulator.ts';
 import type { CommitPart } from './commit-oracle.ts';
+import { drain } from './queues/queue-drain.ts';
+import { checkQueues, endsInGap, gapsIn } from './queues/queue-look.ts';
+import { QueueSession } from './queues/queue-session.ts';
 import {
   checkFiles,
   checkHash,
@@ -25,6 +28,11 @@ import { StoreSession } from './store-session.ts';
 import { StoreWorld, type StoreTally } from './store-world.ts';
 
 const OPEN_ATTEMPTS_MAX = 5;
+/** Calls of the file system, at most, after which a life ends that ends in a crash. */
+const LIVES = [50, 200, 600];
+const LONG_LIVES = [200, 600, 2000];
+/** Of lives that end with a close. */
+const DRAIN_SHARE = 0.4;
 
 /** Runs one seed. Never rejects for what the engine does wrong: that is in `violations`. */
 export async function simulateStore(
@@ -62,7 +70,16 @@ class StoreSimulator {
       if (world.complaints().length > 0) return;
     }
     const found = await this.#open();
-    if (found !== null) await world.drive(found.store.close());
+    if (found !== null) await this.#finish(found);
+  }
+
+  /** The end: all queues are emptied, on a disk that works. */
+  async #finish({ store, open }: FoundStore): Promise<void> {
+    const world = this.#world;
+    const queues = new QueueSession(new StoreSession(world, store, open));
+    const outcome = await world.drive(drain(queues));
+    if (outcome.status === 'failed') throw outcome.error;
+    await world.drive(store.close());
   }
 
   /** The directory is there, and an empty reserve: a MiB takes longer than a short seed. */
@@ -117,15 +134,26 @@ class StoreSimulator {
     const { tally, injector } = world;
     tally.add('opens');
     const when = `after ${this.#ending}`;
-    for (const { topic, partition, expectedEnd, problem, found: log } of found.partitions) {
+    world.allowTrims();
+    for (const one of found.partitions) {
+      const { topic, partition, expectedEnd, problem, found: log } = one;
       const { endOffset } = log;
-      if (endOffset !== this.#endOf(`${topic}/${partition}`, log, expectedEnd)) {
+      const gaps = gapsIn(world, one);
+      for (const gap of gaps) world.logOracle(topic, partition).lost(gap);
+      if (
+        !endsInGap(world, one) &&
+        endOffset !== this.#endOf(`${topic}/${partition}`, log, expectedEnd)
+      ) {
         world.fault('A5', `${topic}/${partition} ends at ${endOffset}, its data at ${expectedEnd}`);
       }
       if (problem !== null) world.fault('A6', `${topic}/${partition}: false alarm: ${problem}`);
     }
-    const isReadOnly = found.partitions.some((one) => one.isReadOnly);
-    const logs = [...found.open.values()].flatMap((one) => one.logs);
+    for (const { topic, problem } of found.sidePartitions) {
+      if (problem !== null) world.fault('A6', `${topic}: false alarm: ${problem}`);
+    }
+    const partitions = [...found.partitions, ...found.sidePartitions];
+    const isReadOnly = partitions.some((one) => one.isReadOnly);
+    const logs = partitions.map(({ log }) => log);
     const isHalfway = logs
       .map((log) => log.stats())
       .some((one) => one.state === 'failed' || one.pendingApplyBytes > 0);
@@ -149,6 +177,7 @@ class StoreSimulator {
       world.groupOracle(topic).adopt(positions, when);
       tally.add('checkedPositions', positions.size);
     }
+    checkQueues(world, found, this.#ending);
     await checkFiles(world, found);
     if (chance(world.random, 0.3)) await checkSecondOpening(world, found);
     return true;
@@ -185,12 +214,13 @@ class StoreSimulator {
     const world = this.#world;
     const { random, injector } = world;
     const session = new StoreSession(world, store, open);
-    injector.reset();
-    injector.isOn = true;
+    const queues = new QueueSession(session);
+    world.fileSystem.clearFaults(); // What a short write left would come unannounced.
+    injector.isOn = !world.hasQueues || chance(random, 0.6);
     this.#ending = 'close';
     const willCrash = chance(random, 0.7);
-    if (willCrash) this.#planCrash(pick(random, [50, 200, 600]));
-    const outcome = await world.drive(runStoreProgram(session));
+    if (willCrash) this.#planCrash(pick(random, world.hasQueues ? LONG_LIVES : LIVES));
+    const outcome = await world.drive(runStoreProgram(session, queues));
     if (outcome.status === 'failed') throw outcome.error;
     world.fileSystem.crashAt = null;
     if (outcome.status === 'crashed' || willCrash) {
@@ -198,10 +228,25 @@ class StoreSimulator {
       this.#restart();
       return;
     }
+    await this.#drain(queues);
     injector.isOn = chance(random, 0.5);
+    queues.ending();
     await this.#close(session);
     injector.isOn = false;
     if (chance(random, 0.3)) this.#restart();
+  }
+
+  /** Now and then what a life leaves is taken in that same life: nothing may be stuck there. */
+  async #drain(queues: QueueSession): Promise<void> {
+    const world = this.#world;
+    const { random, injector, fileSystem } = world;
+    if (!chance(random, DRAIN_SHARE)) return;
+    injector.isOn = false;
+    fileSystem.clearFaults();
+    await fileSystem.runUntilIdle(); // What is on its way may still fail.
+    if (!queues.session.isWhole) return;
+    const outcome = await world.drive(drain(queues));
+    if (outcome.status === 'failed') throw outcome.error;
   }
 
   async #close(session: StoreSession): Promise<void> {
@@ -219,9 +264,12 @@ class StoreSimulator {
     if (world.clock.pendingTimerCount > 0) world.fault('leak', 'a closed store leaves timers');
   }
 
-  #closedWell({ topics, store }: StoreSession): void {
-    this.#world.closedHash = store.stateHash();
-    for (const { name, logs } of topics.values()) {
+  #closedWell({ topics, queueTopic, store }: StoreSession): void {
+    // A deletion whose files stayed goes on at the next opening, and says so.
+    const isDeleting = store.deletingTopicIds.length > 0;
+    this.#world.closedHash = isDeleting ? null : store.stateHash();
+    const all = [...topics.values(), ...(queueTopic === null ? [] : [queueTopic])];
+    for (const { name, logs } of all) {
       logs.forEach((_, at) => this.#world.logOracle(name, at).closed());
     }
   }

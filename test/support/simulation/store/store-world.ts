@@ -1,6 +1,7 @@
 /** What all parts of one simulated seed of a store share. */
 import { ManualClock } from '../../../../src/core/clock.ts';
 import { SeededRandom, type Random } from '../../../../src/core/random.ts';
+import type { DurabilityLevel } from '../../../../src/log/log-options.ts';
 import { openStore } from '../../../../src/store/open-store.ts';
 import type { Store } from '../../../../src/store/store.ts';
 import type { Outcome } from '../../drive.ts';
@@ -9,9 +10,13 @@ import { STORE_PATH } from '../../store-fixture.ts';
 import { TraceHash } from '../../trace-hash.ts';
 import { FaultInjector } from '../fault-injector.ts';
 import { Oracle } from '../oracle.ts';
-import { drawPlan, type SimulationPlan } from '../plan.ts';
+import { chance, drawPlan, pick, type SimulationPlan } from '../plan.ts';
 import { makeRecord, type SentRecord } from '../records.ts';
 import { CommitOracle } from './commit-oracle.ts';
+import { QueueOracles } from './queues/queue-oracles.ts';
+import { QUEUE_ID, QUEUE_TOPIC } from './queues/queue-topics.ts';
+import type { Bounds } from './queues/share-ledger.ts';
+import type { SideContext } from './queues/side-topics.ts';
 import { StateOracle } from './state-oracle.ts';
 
 /** What the journal knows of a topic, as far as the program changes it. */
@@ -25,6 +30,9 @@ export type Topics = ReadonlyMap<string, KnownTopic>;
 export type Positions = ReadonlyMap<number, string>;
 
 const IDLE_STEPS_MAX = 2000;
+/** Of those, how many are left when a disk that was full has room again. */
+const IDLE_STEPS_WITHOUT_ROOM = 1000;
+const QUEUE_DURABILITIES = ['sync', 'sync', 'sync', 'os', 'os', 'interval'] as const;
 
 export function showMap(state: ReadonlyMap<unknown, unknown>): string {
   return JSON.stringify(
@@ -68,6 +76,12 @@ export class StoreWorld {
   /** Called at each call of the file system, in the middle of whatever the engine does. */
   onCall: (() => void) | null = null;
   readonly narrate: (what: string) => void;
+  /** Of share groups. */
+  readonly queues: QueueOracles;
+  /** Whether the program uses queues. */
+  readonly hasQueues: boolean;
+  /** At which what consumers of the queue settle is journaled. */
+  readonly durability: DurabilityLevel;
   readonly #logs = new Map<string, Oracle>();
   readonly #groups = new Map<string, StateOracle<Positions>>();
   readonly #engineRandom: Random;
@@ -97,6 +111,11 @@ export class StoreWorld {
       },
     });
     const fault = this.fault;
+    this.hasQueues = chance(this.random, 0.7);
+    this.durability = pick(this.random, QUEUE_DURABILITIES);
+    const idAt = (topic: string, partition: number, offset: number) =>
+      this.logOracle(topic, partition).expected(offset)?.id ?? null;
+    this.queues = new QueueOracles({ fault, show: showMap, idAt });
     this.commits = new CommitOracle(fault);
     this.topics = new StateOracle<Topics>({
       first: new Map(),
@@ -142,8 +161,38 @@ export class StoreWorld {
     return [...this.violations, ...own, ...this.fileSystem.violations];
   }
 
+  /** Forgets a topic that was deleted: one of its name is another one. */
+  forgetTopic(topic: string): void {
+    for (const id of this.#logs.keys()) if (id.startsWith(`${topic}/`)) this.#logs.delete(id);
+  }
+
+  /** Whether what is written to a topic, or settled there, is synced when it is answered. */
+  isSynced(topic: string): boolean {
+    return topic !== QUEUE_TOPIC || this.durability === 'sync';
+  }
+
+  /** What is settled in the queue may be gone: complains later if anything else is. */
+  allowTrims(): void {
+    const ledger = this.queues.ledgers.get(QUEUE_ID);
+    for (const [id, oracle] of this.#logs) {
+      const [topic, partition] = id.split('/');
+      if (topic !== QUEUE_TOPIC || ledger === undefined) continue;
+      let offset = oracle.startMax;
+      while (offset < oracle.end && !ledger.fate(Number(partition), offset).is('there')) offset++;
+      oracle.startMax = offset;
+    }
+  }
+
+  /** What is needed to check the topics of the engine's own. */
+  sideContext(queueEnds: Bounds): SideContext {
+    const logOracle = (topic: string, partition: number) => this.logOracle(topic, partition);
+    return { oracles: this.queues, logOracle, queueEnds };
+  }
+
   nextRecord(): SentRecord {
-    return makeRecord(this.nextId(), this.clock.now(), this.plan.records);
+    const record = makeRecord(this.nextId(), this.clock.now(), this.plan.records);
+    this.queues.sent.set(record.id, record);
+    return record;
   }
 
   nextTag(): string {
@@ -172,6 +221,8 @@ export class StoreWorld {
     return fileSystem.drive(work, {
       onIdle: () => {
         if (clock.pendingTimerCount === 0 || idleLeft-- <= 0) return false;
+        // Who waits for what waits for room would wait for ever: somebody makes some.
+        if (idleLeft === IDLE_STEPS_WITHOUT_ROOM) fileSystem.capacityBytes = 2 ** 40;
         clock.advance(10);
         return true;
       },
