@@ -1,11 +1,16 @@
 /**
- * Prints what failed and, as the last line, `N passed, N failed[, N skipped]` over all vitest runs.
+ * Prints what failed, with the begin of what it said (a property names its seed and path there), and,
+ * as the last line, `N passed, N failed[, N skipped]` over all vitest runs.
  *
  * Reads `results.tsv` (kind, name, exit status) and the JSON report of each vitest run in the folder
  * that is its argument. Exits 1 if anything failed.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+
+/** How much is shown of what a failed test said. */
+const SAID_MAX = 600;
 
 const folder = process.argv[2] ?? '.';
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -36,8 +41,9 @@ function readReport(path) {
   const names = [];
   for (const file of report.testResults) {
     const failed = file.assertionResults.filter((test) => test.status === 'failed');
-    names.push(...failed.map((test) => test.fullName));
-    if (file.status === 'failed' && failed.length === 0) names.push(`${file.name} did not run`);
+    names.push(...failed.map((test) => test.fullName + said(test.failureMessages[0])));
+    if (file.status === 'failed' && failed.length === 0)
+      names.push(`${file.name} did not run${said(file.message)}`);
   }
   return {
     passed: report.numPassedTests,
@@ -45,4 +51,17 @@ function readReport(path) {
     skipped: report.numPendingTests + report.numTodoTests,
     names,
   };
+}
+
+/** The first of what a test said when it failed, indented below its name. */
+function said(message = '') {
+  const text = stripVTControlCharacters(message)
+    .replace(/^ +at .*\n?/gmu, '')
+    .trim();
+  if (text === '') return '';
+  const start = text.length > SAID_MAX ? `${text.slice(0, SAID_MAX)} ...` : text;
+  return start
+    .split('\n')
+    .map((line) => `\n      ${line}`)
+    .join('');
 }

@@ -231,8 +231,7 @@ export class QueueWorker {
     end: CommandEnd,
   ): [result: WorkResult, settlement: RemoteSettlement] {
     const plain = { token, delayMs: 0, error: '' };
-    const { retryDelayMs } = this.#settings;
-    const delayMs = Math.min(RETRY_DELAY_MS_MAX, retryDelayMs * 2 ** (attempt - 1));
+    const delayMs = retryDelayOf(this.#settings.retryDelayMs, attempt);
     if (end.kind === 'done') return ['acked', { ...plain, how: 'ack' }];
     if (end.kind === 'broken') return ['givenBack', { ...plain, how: 'undelivered' }];
     if (end.kind === 'stopped') return ['givenBack', { ...plain, how: 'release' }];
@@ -313,6 +312,12 @@ export class QueueWorker {
     if (this.#isStopping) return;
     await new Promise<void>((resolve) => (this.#wake = resolve));
   }
+}
+
+/** Doubled with each attempt after the first, up to an hour. */
+export function retryDelayOf(retryDelayMs: number, attempt: number): number {
+  // The power may be beyond all numbers: no delay stays none.
+  return retryDelayMs === 0 ? 0 : Math.min(RETRY_DELAY_MS_MAX, retryDelayMs * 2 ** (attempt - 1));
 }
 
 function cannotRun({ program }: CommandLine, { message }: Error): string {

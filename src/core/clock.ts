@@ -37,9 +37,10 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  setTimer(callback, delayMs, { keepsAlive = false } = {}) {
+  setTimer(callback, delayMs, options = {}) {
+    if (delayMs > TIMER_MS_MAX) return longTimer(callback, delayMs, options);
     const handle = setTimeout(callback, delayMs);
-    if (!keepsAlive) handle.unref();
+    if (options.keepsAlive !== true) handle.unref();
     return { cancel: () => clearTimeout(handle) };
   },
   keepAlive() {
@@ -47,6 +48,15 @@ export const systemClock: Clock = {
     return { cancel: () => clearInterval(handle) };
   },
 };
+
+/** Longer than Node's timers take: beyond it they fire at once. */
+function longTimer(callback: () => void, delayMs: number, options: TimerOptions): Timer {
+  const goOn = (): void => {
+    timer = systemClock.setTimer(callback, delayMs - TIMER_MS_MAX, options);
+  };
+  let timer = systemClock.setTimer(goOn, TIMER_MS_MAX, options);
+  return { cancel: () => timer.cancel() };
+}
 
 /**
  * Runs `callback` in the next turn of the event loop, when it has seen what ended meanwhile. No

@@ -72,7 +72,9 @@ export function struct<S extends Shapes>(shapes: S): Shape<StructOf<S>> {
     check(name, value) {
       const fields = fieldsOf(name, value);
       const unknown = [...fields.keys()].find((key) => !Object.hasOwn(shapes, key));
-      if (unknown !== undefined) throw argumentError(TypeError, name, unknownKey(unknown), value);
+      if (unknown !== undefined) {
+        throw argumentError(TypeError, name, unknownKey(unknown, Object.keys(shapes)), value);
+      }
       return checkFields(name, fields, shapes);
     },
   };

@@ -270,10 +270,12 @@ class NodeDirectoryLock implements DirectoryLock {
 
   constructor(hold: Hold) {
     const { target, own: owner, clock } = hold;
+    const { descriptor } = target;
     this.#hold = hold;
+    const verify = () => checkHold(hold);
     const onLost = () => this.#onLost?.();
     this.#heartbeat = hold.isRecorded
-      ? new Heartbeat({ descriptor: target.descriptor, owner, clock, onLost })
+      ? new Heartbeat({ descriptor, owner, clock, verify, onLost })
       : null;
   }
 

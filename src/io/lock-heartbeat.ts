@@ -1,21 +1,25 @@
 /** The sign of life in LOCK, for openers that see neither our process nor our locks. */
 import type { Clock, Timer } from '../core/clock.ts';
+import { isStoreError } from '../core/errors.ts';
 import type { Descriptor } from './descriptor.ts';
 import { HEARTBEAT_MS } from './lock-owner.ts';
 import type { LockOwner } from './lock-owner.ts';
-import { readOwner, writeState } from './lock-record.ts';
+import { writeState } from './lock-record.ts';
 
 export interface HeartbeatOptions {
   /** LOCK. */
   readonly descriptor: Descriptor;
   readonly owner: LockOwner;
   readonly clock: Clock;
-  /** LOCK names another owner: somebody took it over, and the beats have ended. */
+  /** @throws LockedError when LOCK is another file, or gone, or another owner's */
+  readonly verify: () => Promise<void>;
+  /** It is: somebody took it over, or may do so, and the beats have ended. */
   readonly onLost: () => void;
 }
 
 /**
- * Writes the time into LOCK every 5 s until `stop`, or until LOCK names another owner.
+ * Writes the time into LOCK every 5 s until `stop`, or until LOCK is not the owner's any more: also
+ * when the directory was deleted under him, for what he writes then nobody will ever find.
  *
  * A beat that fails is not the end: the kernel's locks hold without it, and the next beat may
  * succeed. The first failure warns (`VARVE_LOCK_HEARTBEAT`), because after 30 s without a beat an
@@ -47,16 +51,16 @@ export class Heartbeat {
   }
 
   async #beat(): Promise<void> {
-    const { descriptor, owner, clock, onLost } = this.#options;
+    const { descriptor, owner, clock, verify, onLost } = this.#options;
     try {
-      const found = await readOwner(descriptor);
-      if (found?.nonce !== owner.nonce) {
-        if (!this.#isStopped) onLost(); // Nothing in LOCK is ours any more.
-        return;
-      }
+      await verify();
       const state = { nonce: owner.nonce, heartbeatAtMs: clock.now(), released: false };
       if (!(await writeState(descriptor, state))) this.#warn('only a part of it was written');
     } catch (error) {
+      if (isStoreError(error, 'ERR_VARVE_LOCKED')) {
+        if (!this.#isStopped) onLost();
+        return;
+      }
       this.#warn(error instanceof Error ? error.message : String(error));
     }
     if (!this.#isStopped) this.#schedule();

@@ -65,7 +65,7 @@ export function checkAppendKeys(options: object, known: ReadonlySet<string>): vo
     throw argumentError(TypeError, 'options', 'an object', options);
   }
   for (const key of Object.keys(options)) {
-    if (!known.has(key)) throw argumentError(TypeError, 'options', unknownKey(key), options);
+    if (!known.has(key)) throw argumentError(TypeError, 'options', unknownKey(key, known), options);
   }
 }
 

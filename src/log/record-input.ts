@@ -112,7 +112,7 @@ function noValue(input: object): TypeError {
   const unknown = Object.keys(input).find((key) => !KNOWN.has(key));
   return unknown === undefined
     ? argumentError(TypeError, 'value', 'a value or null', undefined)
-    : argumentError(TypeError, 'record', unknownKey(unknown), input);
+    : argumentError(TypeError, 'record', unknownKey(unknown, KNOWN), input);
 }
 
 function keyLength(key: string | Uint8Array): number {

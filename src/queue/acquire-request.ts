@@ -1,15 +1,18 @@
 /** A consumer that waits for records. */
 import { onAbort, toError } from '../core/abort.ts';
 import type { Clock, Timer } from '../core/clock.ts';
+import type { LogRecord } from '../log/record.ts';
 import type { Claim } from './partition-leases.ts';
-import type { Lease, LeaseList, LeaseParts } from './lease.ts';
+import type { HandOver, Lease, LeaseList } from './lease.ts';
 
 /** Who leases records. */
 export interface Consumer<L extends Lease = Lease> {
   readonly leases: LeaseList;
-  /** Records that it may still lease. */
+  /** Records that were chosen for it, and are not leased yet. */
+  claimedCount: number;
+  /** Records that it may still lease, besides. */
   readonly room: number;
-  make(parts: LeaseParts): L;
+  make(claim: Claim, rawRecord: LogRecord<Uint8Array>, handOver: HandOver): L;
   closedError(): Error;
 }
 

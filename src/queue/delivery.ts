@@ -6,10 +6,11 @@ import type { PrepareStep } from './commit-appends.ts';
 import { DeliveryTransaction } from './delivery-transaction.ts';
 import { errorText } from './error-text.ts';
 import { checkRunning } from './lease-ends.ts';
-import { Lease, type LeaseList, type LeaseParts, type Settlement } from './lease.ts';
-import type { SharePartition } from './share-partition.ts';
+import { Lease, type HandOver, type Settlement } from './lease.ts';
+import type { Claim } from './partition-leases.ts';
 import { checkReleaseOptions } from './share-calls.ts';
 import { leaseToken } from './share-listing.ts';
+import { checkLeaseMs } from './share-settings.ts';
 
 export interface ReleaseOptions {
   /** Not handed out again before so many ms, by the wall clock, 0..10 years; default 0. */
@@ -22,7 +23,6 @@ export interface ReleaseOptions {
 
 /** What a delivery asks of the group. */
 export interface LeaseKeeper {
-  readonly leases: LeaseList;
   readonly ownerEpoch: number;
   readonly leaseMs: number;
   /** The topic of the group. */
@@ -33,6 +33,11 @@ export interface LeaseKeeper {
   renew(lease: Lease, leaseMs: number): void;
   leftMs(lease: Lease): number;
   dueMs(delayMs: number): number;
+}
+
+/** What the deliveries of a consumer out of one partition share. */
+export interface DeliveryOrigin<T> extends RecordOrigin<T> {
+  readonly keeper: LeaseKeeper;
 }
 
 const ACK: Settlement = { kind: 'ack' };
@@ -51,19 +56,22 @@ export class Delivery<T> extends Lease {
   readonly expiries: number;
   /** Crashes of the process while somebody had it. */
   readonly crashes: number;
-  readonly #keeper: LeaseKeeper;
-  readonly #origin: RecordOrigin<T>;
+  readonly #origin: DeliveryOrigin<T>;
 
   /** @internal */
-  constructor(parts: LeaseParts, keeper: LeaseKeeper, origin: RecordOrigin<T>) {
-    super(parts, keeper.leases);
-    const { slot } = parts;
-    const { table }: SharePartition = parts.partition.state;
+  constructor(
+    claim: Claim,
+    rawRecord: LogRecord<Uint8Array>,
+    handOver: HandOver,
+    origin: DeliveryOrigin<T>,
+  ) {
+    super(claim, rawRecord, handOver);
+    const { slot } = claim;
+    const { table } = claim.partition.state;
     this.attempt = table.attemptsAt(slot);
     this.failures = table.failuresAt(slot);
     this.expiries = table.expiriesAt(slot);
     this.crashes = table.crashesAt(slot);
-    this.#keeper = keeper;
     this.#origin = origin;
   }
 
@@ -107,12 +115,12 @@ export class Delivery<T> extends Lease {
 
   /** Grows with each process that leases records of the group. */
   get ownerEpoch(): number {
-    return this.#keeper.ownerEpoch;
+    return this.#origin.keeper.ownerEpoch;
   }
 
   /** How long the lease still lasts, ms; negative = it is over. */
   get leaseLeftMs(): number {
-    return this.lost === null ? this.#keeper.leftMs(this) : -1;
+    return this.lost === null ? this.#origin.keeper.leftMs(this) : -1;
   }
 
   /** Whether the holder settled it, or is about to. */
@@ -131,7 +139,7 @@ export class Delivery<T> extends Lease {
    */
   ack(): Promise<void> {
     if (this.settlement === 'ack' && this.settled !== null) return this.settled;
-    return this.#keeper.settle([this], ACK);
+    return this.#origin.keeper.settle([this], ACK);
   }
 
   /**
@@ -141,9 +149,9 @@ export class Delivery<T> extends Lease {
    */
   async release(options: ReleaseOptions = {}): Promise<void> {
     const { delayMs, failed, error } = checkReleaseOptions(options);
-    const dueMs = delayMs === 0 ? 0 : this.#keeper.dueMs(delayMs);
+    const dueMs = delayMs === 0 ? 0 : this.#origin.keeper.dueMs(delayMs);
     const how = { kind: 'release', dueMs, isFailed: failed, error: errorText(error) } as const;
-    await this.#keeper.settle([this], how);
+    await this.#origin.keeper.settle([this], how);
   }
 
   /**
@@ -154,12 +162,12 @@ export class Delivery<T> extends Lease {
    * @throws as `ack`
    */
   async reject(reason?: unknown): Promise<void> {
-    await this.#keeper.settle([this], { kind: 'reject', error: errorText(reason) });
+    await this.#origin.keeper.settle([this], { kind: 'reject', error: errorText(reason) });
   }
 
   /** Gives the record back as if it had not been acquired: the attempt does not count. @throws as `ack` */
   async giveBack(): Promise<void> {
-    await this.#keeper.settle([this], UNDELIVERED);
+    await this.#origin.keeper.settle([this], UNDELIVERED);
   }
 
   /**
@@ -181,10 +189,10 @@ export class Delivery<T> extends Lease {
   async transaction<R>(action: (transaction: DeliveryTransaction) => R | Promise<R>): Promise<R> {
     checkFunction('action', action);
     checkRunning(this);
-    const transaction = new DeliveryTransaction(this.#keeper.topic);
+    const transaction = new DeliveryTransaction(this.#origin.keeper.topic);
     try {
       const result = await action(transaction);
-      await this.#keeper.acknowledge(this, transaction.end());
+      await this.#origin.keeper.acknowledge(this, transaction.end());
       return result;
     } finally {
       transaction.end();
@@ -195,10 +203,10 @@ export class Delivery<T> extends Lease {
    * Has the lease last `leaseMs` from now on, up to 12 h since it began. In memory, cheap.
    *
    * @param leaseMs  10..43_200_000; default that of the group
-   * @throws LeaseLostError when it is over
+   * @throws LeaseLostError when it is over; TypeError, RangeError
    */
-  renew(leaseMs: number = this.#keeper.leaseMs): void {
-    this.#keeper.renew(this, leaseMs);
+  renew(leaseMs: number = this.#origin.keeper.leaseMs): void {
+    this.#origin.keeper.renew(this, checkLeaseMs(leaseMs));
   }
 
   /** What `console.log` shows: no value, which may be large or secret. */

@@ -6,7 +6,7 @@ const CHARS_MAX = 1000;
 /** Empty for nothing. Never throws, whatever it is given. */
 export function errorText(error: unknown): string {
   if (error === undefined || error === null) return '';
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : plainText(error);
+  const text = plainText(error);
   // Half of a surrogate pair is no UTF-8, and what is kept must read as it was written.
   return Buffer.from(text.slice(0, CHARS_MAX)).toString();
 }
@@ -14,8 +14,8 @@ export function errorText(error: unknown): string {
 function plainText(value: unknown): string {
   if (typeof value === 'string') return value;
   try {
-    return String(value);
+    return value instanceof Error ? `${value.name}: ${value.message}` : String(value);
   } catch {
-    return typeof value; // Its own `toString` failed.
+    return typeof value; // Its own `toString` failed, or its message is no text.
   }
 }

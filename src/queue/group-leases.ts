@@ -6,8 +6,11 @@ import { toError } from '../core/abort.ts';
 import { present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import type { LeaseEnd } from '../core/ownership-errors.ts';
+import { settleAll } from '../core/settle-all.ts';
 import type { LogRecord } from '../log/record.ts';
 import { AcquireRequest, type AcquireWish, type Consumer } from './acquire-request.ts';
+import { ConsumerSet } from './consumer-set.ts';
+import { isRetryable } from './handler-errors.ts';
 import { HeldCount } from './held-count.ts';
 import { checkRunning, LeaseEnds, type LeaseEndsParts } from './lease-ends.ts';
 import type { Lease, Settlement } from './lease.ts';
@@ -35,7 +38,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   readonly #ends: LeaseEnds;
   readonly #partitions: PartitionLeases[] = [];
   readonly #requests = new Set<AcquireRequest>();
-  readonly #consumers = new Set<Consumer>();
+  readonly #consumers = new ConsumerSet();
   #leaseNumber = 0;
   #nextPartition = 0;
   #isPumpDue = false;
@@ -72,12 +75,6 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     return dueMs;
   }
 
-  /** Leases of all consumers, oldest first. */
-  get leases(): readonly Lease[] {
-    const all = [...this.#consumers].flatMap(({ leases }) => leases.toArray());
-    return all.toSorted((one, two) => one.leaseNumber - two.leaseNumber);
-  }
-
   add(partition: PartitionLeases): void {
     this.#partitions.push(partition);
     partition.open(this.#parts.loopClock.now());
@@ -109,8 +106,10 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
         ...leases.map(({ settled }) => settled?.catch(() => undefined)),
       ]);
     } finally {
-      for (const lease of running) lease.lose(reason);
-      this.#consumers.delete(consumer);
+      // Also those whose settlement came to nothing meanwhile.
+      const resumed = leases.filter(({ settlement }) => settlement === null);
+      for (const lease of new Set([...running, ...resumed])) lease.lose(reason);
+      this.#consumers.remove(consumer);
     }
   }
 
@@ -138,8 +137,8 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     });
   }
 
-  condemned(partition: PartitionLeases, offset: number): void {
-    this.#ends.condemned(partition, offset);
+  condemned(partition: PartitionLeases): void {
+    this.#ends.condemned(partition);
   }
 
   tick(nowMs: number): void {
@@ -148,10 +147,10 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       const due: number[] = [];
       partition.expire(nowMs, (offset) => due.push(offset));
       if (due.length === 0) continue;
-      const own = this.leases.filter(({ partitionLeases }) => partitionLeases === partition);
-      const byOffset = new Map(own.map((lease) => [lease.offset, lease]));
-      this.#ends.expire(partition, due, (offset) => byOffset.get(offset));
+      const leases = this.#consumers.leasesOf(partition, new Set(due));
+      this.#ends.expire(partition, due, (offset) => leases.get(offset));
     }
+    this.#consumers.sweep();
   }
 
   /** Ends leases as their holders want. @throws LeaseLostError: then nothing is done */
@@ -178,7 +177,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   async exclusively<R>(change: () => Promise<R>): Promise<R> {
     this.#changeCount++;
     try {
-      for (const { claims } of this.#requests) this.#unclaim(claims);
+      for (const request of this.#requests) this.#unclaim(request);
       await Promise.all(this.#handing.values());
       return await change();
     } finally {
@@ -201,17 +200,19 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     for (const request of this.#requests) {
       if (this.#changeCount > 0 || this.#parts.isPaused()) break;
       const { claims, consumer, max } = request;
-      const room = Math.min(this.#held.room, consumer.room - claims.length);
+      const room = Math.min(this.#held.room, consumer.room);
+      const target = claims.length + Math.min(max - claims.length, room);
       try {
-        this.#claim(claims, Math.min(max - claims.length, room));
+        this.#claim(request, target);
       } catch (error) {
         this.#claimFailed(error, request);
         continue;
       }
       // What is ready, and only on its way from the disk, belongs to it.
       if (claims.length < max && room > 0 && this.#isBehind) break;
-      if (claims.length === 0) continue;
-      this.#startHanding(request);
+      const isDry = claims.length < target;
+      if (claims.length > 0) this.#startHanding(request);
+      if (isDry) break; // Those behind it would look in vain.
     }
     for (const request of this.#requests) if (request.isDue) this.#answerDue(request);
   }
@@ -222,10 +223,9 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     return false;
   }
 
-  /** At most `max` more records that are ready, from one partition after the other. */
-  #claim(claims: Claim[], max: number): void {
+  /** Records that are ready, until there are `target`, from one partition after the other. */
+  #claim({ claims, consumer }: AcquireRequest, target: number): void {
     const count = this.#partitions.length;
-    const target = claims.length + max;
     for (let left = count; left > 0 && claims.length < target; left--) {
       const partition = present(this.#partitions[this.#nextPartition % count], 'below count');
       this.#nextPartition++;
@@ -233,6 +233,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
         const claim = partition.claim(this.#held.allows);
         if (claim === null) break;
         this.#held.add(claim.kind);
+        consumer.claimedCount++;
         claims.push(claim);
       }
     }
@@ -273,7 +274,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   async #hand(request: AcquireRequest): Promise<void> {
     const { claims } = request;
     try {
-      const records = await this.#recordsOf(claims);
+      const records = await this.#recordsOf(request);
       if (claims.length === 0) {
         if (!request.isOver) this.#requests.add(request); // They were not there any more.
         this.#await(request);
@@ -284,39 +285,40 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       if (!request.isOver) request.resolve(leases);
       else await this.settle(leases, { kind: 'undelivered' }).catch(this.#parts.events.failed);
     } catch (error) {
-      this.#unclaim(claims);
+      this.#unclaim(request);
       request.reject(toError(error));
     }
   }
 
   /** Reads again what was acquired before. What cannot be had is left out of `claims`. */
-  async #recordsOf(claims: Claim[]): Promise<readonly LogRecord<Uint8Array>[]> {
+  async #recordsOf(request: AcquireRequest): Promise<readonly LogRecord<Uint8Array>[]> {
+    const { claims, consumer } = request;
     const records: LogRecord<Uint8Array>[] = [];
     for (const { record } of claims) if (record !== null) records.push(record);
     if (records.length === claims.length) return records;
-    const found = await Promise.all(claims.map((claim) => this.#recordOf(claim)));
-    claims.splice(0, claims.length, ...claims.filter((_claim, at) => found[at] !== null));
+    const found = await settleAll(claims.map((claim) => this.#recordOf(claim)));
+    const all = claims.splice(0);
+    for (const [at, claim] of all.entries()) {
+      if (found[at] !== null) claims.push(claim);
+      else this.#held.remove(claim.kind);
+    }
+    consumer.claimedCount -= all.length - claims.length;
     return found.filter((record) => record !== null);
   }
 
-  /** Null when the record cannot be had: nobody else has to wait for it. */
-  async #recordOf({
-    partition,
-    offset,
-    kind,
-    record,
-  }: Claim): Promise<LogRecord<Uint8Array> | null> {
+  /** Null when the record cannot be had: nobody else has to wait for it. @throws what may pass */
+  async #recordOf({ partition, offset, record }: Claim): Promise<LogRecord<Uint8Array> | null> {
     if (record !== null) return record;
     try {
       const read = await partition.log.read(offset);
       if (read !== null) return read;
       await this.#parts.removeMissing(partition, offset);
     } catch (error) {
+      if (isRetryable(error)) throw error;
       if (isTrimmed(error)) await this.#parts.removeMissing(partition, offset);
       // Else it is put aside until the group is opened anew: damage is for `varve repair`.
       else this.#parts.events.failed(error);
     }
-    this.#held.remove(kind);
     return null;
   }
 
@@ -335,29 +337,31 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   ): readonly Lease[] {
     const startMs = this.#parts.loopClock.now();
     const deadlineMs = startMs + leaseMs;
+    const handOver = { startMs, leases: consumer.leases };
     const leases: Lease[] = [];
     let at = 0;
-    for (const { partition, offset, kind } of claims) {
-      const leaseNumber = ++this.#leaseNumber;
-      const rawRecord = present(records[at++], 'one for each claim');
-      const slot = partition.begin(offset, leaseNumber, deadlineMs);
-      const parts = { partition, offset, kind, leaseNumber, startMs, rawRecord, slot };
-      const lease = consumer.make(parts);
+    for (const claim of claims) {
+      claim.partition.begin(claim, ++this.#leaseNumber, deadlineMs);
+      const record = present(records[at++], 'one for each claim');
+      const lease = consumer.make(claim, record, handOver);
       consumer.leases.add(lease);
       leases.push(lease);
     }
+    consumer.claimedCount -= claims.length;
+    claims.length = 0; // They are leases now.
     this.#parts.loopClock.poke(startMs);
     return leases;
   }
 
   #refuse(request: AcquireRequest, error: Error): void {
     this.#requests.delete(request);
-    this.#unclaim(request.claims);
+    this.#unclaim(request);
     request.reject(error);
   }
 
   /** They came to nothing: the records are ready again. */
-  #unclaim(claims: Claim[]): void {
+  #unclaim({ claims, consumer }: AcquireRequest): void {
+    consumer.claimedCount -= claims.length;
     for (const claim of claims.splice(0).toReversed()) {
       this.#held.remove(claim.kind);
       claim.partition.unclaim(claim);
@@ -369,7 +373,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     if (!this.#requests.has(request)) return;
     if (request.isOver) {
       this.#requests.delete(request);
-      this.#unclaim(request.claims);
+      this.#unclaim(request);
       this.ready();
     } else if (this.#parts.isPaused() || !(this.#changeCount > 0 || this.#isBehind)) {
       this.#requests.delete(request);

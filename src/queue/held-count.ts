@@ -1,5 +1,5 @@
 /** How many records of a group are with consumers, or on their way there: the bounds of it. */
-import { ReadyKind } from './lease-table.ts';
+import { ReadyKind } from './ready-kind.ts';
 
 export class HeldCount {
   readonly #leasedMax: () => number;

@@ -10,7 +10,6 @@ import type { Lease, Settlement } from './lease.ts';
 import type { PartitionLeases } from './partition-leases.ts';
 import type { DeathReason } from './share-entries.ts';
 import type { LeaseEvents, ShareTrouble } from './share-events.ts';
-import { SUSPECT_CRASHES } from './share-partition.ts';
 import type { ShareSettings } from './share-settings.ts';
 
 /** A record that is given up. */
@@ -48,8 +47,8 @@ const FINAL_CODES = ['ERR_VARVE_FAILED', 'ERR_VARVE_CLOSED', 'ERR_VARVE_READ_ONL
 
 export class LeaseEnds {
   readonly #parts: LeaseEndsParts;
-  /** Records that came back and may not be tried again. */
-  #condemned = new Map<PartitionLeases, Burial[]>();
+  /** Those whose condemned records are being buried. */
+  readonly #burying = new Set<PartitionLeases>();
   readonly #retries = new Set<Timer>();
   /** What is being tried again. */
   readonly #failing: Record<Trouble, number> = { 'burials-failed': 0, 'leases-failed': 0 };
@@ -88,13 +87,11 @@ export class LeaseEnds {
     this.#parts.onReady();
   }
 
-  /** The record came back, and its limits are reached. */
-  condemned(partition: PartitionLeases, offset: number): void {
-    const burial = this.#burialOf(partition, offset);
-    const burials = this.#condemned.get(partition);
-    if (burials !== undefined) burials.push(burial);
-    else this.#condemned.set(partition, [burial]);
-    queueMicrotask(() => this.#buryCondemned());
+  /** A record came back, and its limits are reached: it is in `condemned` of the state. */
+  condemned(partition: PartitionLeases): void {
+    if (this.#burying.has(partition)) return;
+    this.#burying.add(partition);
+    queueMicrotask(() => void this.#buryCondemned(partition));
   }
 
   /**
@@ -111,6 +108,7 @@ export class LeaseEnds {
     const { expiriesMax } = settings();
     const { table } = partition.state;
     const ends: ExpiredLeases = { expired: [], undelivered: [], dead: [] };
+    const over: Lease[] = [];
     for (const offset of due) {
       const lease = leaseAt(offset);
       const expiries = table.expiriesAt(table.find(offset)) + 1;
@@ -122,10 +120,15 @@ export class LeaseEnds {
       }
       if (lease === undefined) continue;
       this.#drop(lease);
-      lease.lose('expired');
-      events.expired(partition.name.partition, offset);
+      lease.lost = 'expired';
+      over.push(lease);
     }
     this.#journalExpired(partition, ends);
+    // Last: who hears of one may at once want to settle another.
+    for (const lease of over) {
+      lease.lose('expired');
+      events.expired(partition.name.partition, lease.offset);
+    }
   }
 
   /** Has nothing tried again any more. */
@@ -174,14 +177,21 @@ export class LeaseEnds {
     const dead = leases.filter(isLast);
     const others = leases.filter((lease) => !dead.includes(lease));
     const ends: Promise<void>[] = [];
-    if (dead.length > 0) ends.push(this.#bury(partition, dead, { reason: 'failures', error }));
-    if (others.length > 0) {
-      ends.push(
-        leaseJournal.ended(partition.name, durability(), ({ returned }) => {
-          for (const { offset } of others) returned.push({ offset, isFailed, dueMs, error });
-        }),
-      );
-    }
+    const giveBack = (given: readonly Lease[]): Promise<void> =>
+      leaseJournal.ended(partition.name, durability(), ({ returned }) => {
+        for (const { offset } of given) returned.push({ offset, isFailed, dueMs, error });
+      });
+    const bury = async (): Promise<void> => {
+      try {
+        await this.#bury(partition, dead, { reason: 'failures', error });
+      } catch (cause) {
+        if (!isStoreError(cause, 'ERR_VARVE_DISK_FULL')) throw cause;
+        // There is no room for copies. They come back, condemned, so that those who had them can go on.
+        await giveBack(dead.filter((lease) => partition.find(lease) >= 0));
+      }
+    };
+    if (dead.length > 0) ends.push(bury());
+    if (others.length > 0) ends.push(giveBack(others));
     await settleAll(ends);
   }
 
@@ -194,23 +204,27 @@ export class LeaseEnds {
     return this.#parts.bury(partition, burials);
   }
 
-  #buryCondemned(): void {
-    if (this.#condemned.size === 0 || this.#isClosed) return;
-    const condemned = this.#condemned;
-    this.#condemned = new Map();
-    for (const [partition, burials] of condemned) void this.#buryAll(partition, burials);
+  /** Has one loop for each partition: there may be very many that find no room. */
+  async #buryCondemned(partition: PartitionLeases): Promise<void> {
+    const { condemned } = partition.state;
+    await this.#untilDone('burials-failed', async () => {
+      while (condemned.size > 0 && !this.#isClosed) {
+        // Looked at anew each time: the limits may be others by then.
+        const burials = [...condemned].flatMap((offset) => this.#burialOf(partition, offset));
+        await this.#parts.bury(partition, burials);
+        for (const { offset } of burials) condemned.delete(offset);
+      }
+    });
+    this.#burying.delete(partition);
   }
 
-  #buryAll(partition: PartitionLeases, burials: readonly Burial[]): Promise<void> {
-    return this.#untilDone('burials-failed', () => this.#parts.bury(partition, burials));
-  }
-
-  #burialOf({ state: { table } }: PartitionLeases, offset: number): Burial {
-    const slot = table.find(offset);
-    const { failuresMax } = this.#parts.settings();
-    const hasFailed = failuresMax !== null && table.failuresAt(slot) >= failuresMax;
-    const failed = table.crashesAt(slot) > SUSPECT_CRASHES ? 'crash' : 'failures';
-    return { offset, reason: hasFailed ? failed : 'lease-expired', error: '', record: null };
+  /** Nothing when the limits are others: then it is ready again. */
+  #burialOf(partition: PartitionLeases, offset: number): readonly Burial[] {
+    const slot = partition.state.table.find(offset);
+    const reason = partition.limitReached(slot);
+    if (reason !== null) return [{ offset, reason, error: '', record: null }];
+    partition.returned(slot);
+    return [];
   }
 
   #journalExpired(partition: PartitionLeases, ends: ExpiredLeases): void {
@@ -223,7 +237,9 @@ export class LeaseEnds {
       });
     const steps: Promise<void>[] = [];
     if (expired.length + undelivered.length > 0) steps.push(this.#untilDone('leases-failed', end));
-    if (dead.length > 0) steps.push(this.#buryAll(partition, dead));
+    if (dead.length > 0) {
+      steps.push(this.#untilDone('burials-failed', () => this.#parts.bury(partition, dead)));
+    }
     for (const step of steps) void step.then(onReady);
   }
 

@@ -1,72 +1,80 @@
 /**
  * The records of a partition that a share group acquired and has not settled: a slot for each.
  *
- * @hot Columns of typed arrays, no object per record; `test/support/reference/lease-table.ts` is the
+ * @hot Rows in typed arrays, no object per record; `test/support/reference/lease-table.ts` is the
  * slow twin. Pure: no disk, no clock. What a transition means (attempts, limits, leases) is the
  * caller's; the table holds it to the legal ones (`record-state.ts`), keeps counts, and finds what
  * is ready and what is due.
  *
- * Durable columns are what journal entries determine, and what a snapshot of them holds: offset,
+ * Durable fields are what journal entries determine, and what a snapshot of them holds: offset,
  * state, attempts, failures, expiries, crashes, and the due time of what is delayed. Transient ones
  * are of this process alone, and replay leaves them at 0: the lease number and the deadline of what
  * is acquired, the pending mark, the links of wheels, the places in heaps.
  *
- * Bytes per slot: key 4, time 8, links 2 x 4, lease 4, attempts 2, failures 2, expiries 1,
- * crashes 1, state 1, hash 2 x 4: 39. What is available and ready takes another 4 to 8 in a heap.
+ * Bytes per slot: 32 for its row, 6.4 in the index. What is available and ready takes another 4 to 8
+ * in a heap.
  *
  * A slot's number stays the same until it is removed, or until `shrink` or `clear`.
  */
 import { assert } from '../core/assert.ts';
 import { OffsetHeap } from './offset-heap.ts';
 import { OffsetIndex } from './offset-index.ts';
+import { readyKindOf, type ReadyKind } from './ready-kind.ts';
 import { SlotState, assertTransition } from './record-state.ts';
-import { READY, SlotColumns, isInHeap, isInWheel } from './slot-columns.ts';
-import { TimerWheel, UNLINKED, WHEEL_BUCKETS } from './timer-wheel.ts';
+import { Row, SlotRows, isInHeap, isInWheel } from './slot-rows.ts';
+import { TimerWheel, WHEEL_BUCKETS } from './timer-wheel.ts';
 
-/** Heaps of what is ready, by how often a crash of the process ended an attempt. */
-export const ReadyKind = {
-  /** 0 or 1 crashes. */
-  normal: 0,
-  /** 2 crashes: few at a time. */
-  doubtful: 1,
-  /** 3 crashes or more: one at a time. */
-  suspect: 2,
-} as const;
+const {
+  WORDS,
+  TIMES,
+  HALVES,
+  BYTES,
+  KEY,
+  NEXT,
+  PREV,
+  LEASE,
+  TIME,
+  ATTEMPTS,
+  FAILURES,
+  EXPIRIES,
+  CRASHES,
+  STATE,
+  UNLINKED,
+  READY,
+} = Row;
+const { free: FREE, available: AVAILABLE, delayed: DELAYED, acquired: ACQUIRED } = SlotState;
 
-export type ReadyKind = (typeof ReadyKind)[keyof typeof ReadyKind];
-
-/** Crashes that make a record a suspect. */
-const SUSPECT_CRASHES = 3;
-const CAPACITY_MIN = 64;
-/** 2.7 GB of columns; beyond, their byte lengths would come near the limits of typed arrays. */
-const CAPACITY_MAX = 2 ** 26;
+/** Doubled, it is always five eighths of a power of two: the load of a full index. */
+const CAPACITY_MIN = 40;
+/** 1.3 GiB of rows. */
+const CAPACITY_MAX = CAPACITY_MIN * 2 ** 20;
 /** `shrink` does nothing unless less than an eighth is used, so that growing does not undo it soon. */
 const SHRINK_DIVISOR = 8;
 const U8_MAX = 0xff;
 const U16_MAX = 0xffff;
 const NONE = -1;
-/** In `states`, beside the state. */
+/** Beside the state, in its byte. */
 const PENDING = 4;
 const STATE_MASK = 3;
 
 export class LeaseTable {
-  readonly #columns = new SlotColumns(CAPACITY_MIN);
+  readonly #rows = new SlotRows(CAPACITY_MIN);
   /** Slots by state. Those that are free are not counted. */
   readonly #counts = new Int32Array(4);
   #count = 0;
   /** First of a list of free slots through `next`; slots from `#fresh` on were never used. */
   #free = NONE;
   #fresh = 0;
-  readonly #index = new OffsetIndex(this.#columns);
+  readonly #index = new OffsetIndex(this.#rows);
   readonly #ready: readonly OffsetHeap[] = [
-    new OffsetHeap(this.#columns),
-    new OffsetHeap(this.#columns),
-    new OffsetHeap(this.#columns),
+    new OffsetHeap(this.#rows),
+    new OffsetHeap(this.#rows),
+    new OffsetHeap(this.#rows),
   ];
   /** Deadlines of what is acquired, on loop time. */
-  readonly leaseWheel = new TimerWheel(this.#columns);
+  readonly leaseWheel = new TimerWheel(this.#rows);
   /** Due times of what is delayed, on wall time. */
-  readonly delayWheel = new TimerWheel(this.#columns, WHEEL_BUCKETS);
+  readonly delayWheel = new TimerWheel(this.#rows, WHEEL_BUCKETS);
 
   /** Slots in use. */
   get count(): number {
@@ -74,26 +82,26 @@ export class LeaseTable {
   }
 
   get leasedCount(): number {
-    return this.#counts[SlotState.acquired] as number;
+    return this.#counts[ACQUIRED] as number;
   }
 
   /** Slots in state `available`, whether they are in a ready heap or not. */
   get availableCount(): number {
-    return this.#counts[SlotState.available] as number;
+    return this.#counts[AVAILABLE] as number;
   }
 
   get delayedCount(): number {
-    return this.#counts[SlotState.delayed] as number;
+    return this.#counts[DELAYED] as number;
   }
 
   /** Slots that there is memory for. */
   get capacity(): number {
-    return this.#columns.capacity;
+    return this.#rows.capacity;
   }
 
-  /** Memory of all arrays: columns, hash, wheels and heaps. */
+  /** Memory of all arrays: rows, index, wheels and heaps. */
   get byteLength(): number {
-    const parts = [this.#columns, this.#counts, this.#index, this.leaseWheel, this.delayWheel];
+    const parts = [this.#rows, this.#counts, this.#index, this.leaseWheel, this.delayWheel];
     return [...parts, ...this.#ready].reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
@@ -116,21 +124,13 @@ export class LeaseTable {
    * The offset must fit (`fits`). O(1) amortised: the table doubles when it is full.
    */
   add(offset: number, state: SlotState): number {
-    assertTransition(SlotState.free, state);
+    assertTransition(FREE, state);
     const slot = this.#freeSlot();
-    const { next, prev, times, leases, attempts, failures } = this.#columns;
-    const { expiries, crashes, states } = this.#columns;
+    const following = this.#rows.words[(slot << WORDS) | NEXT] as number;
     this.#index.add(slot, offset); // Throws, with nothing changed, if the offset has a slot.
-    if (slot === this.#free) this.#free = next[slot] as number;
+    if (slot === this.#free) this.#free = following;
     else this.#fresh++;
-    prev[slot] = UNLINKED;
-    times[slot] = 0;
-    leases[slot] = 0;
-    attempts[slot] = 0;
-    failures[slot] = 0;
-    expiries[slot] = 0;
-    crashes[slot] = 0;
-    states[slot] = state;
+    this.#rows.reset(slot, state);
     this.#counts[state] = (this.#counts[state] as number) + 1;
     this.#count++;
     return slot;
@@ -139,13 +139,13 @@ export class LeaseTable {
   /** Frees the slot of a record that is settled. Takes it out of the wheel or heap that it is in. */
   remove(slot: number): void {
     const state = this.stateAt(slot);
-    assertTransition(state, SlotState.free);
+    assertTransition(state, FREE);
     this.#unlink(slot, state);
     this.#index.remove(slot);
     this.#counts[state] = (this.#counts[state] as number) - 1;
     this.#count--;
-    this.#columns.states[slot] = SlotState.free;
-    this.#columns.next[slot] = this.#free;
+    this.#rows.bytes[(slot << BYTES) | STATE] = FREE;
+    this.#rows.words[(slot << WORDS) | NEXT] = this.#free;
     this.#free = slot;
   }
 
@@ -154,7 +154,7 @@ export class LeaseTable {
   }
 
   stateAt(slot: number): SlotState {
-    return ((this.#columns.states[slot] as number) & STATE_MASK) as SlotState;
+    return ((this.#rows.bytes[(slot << BYTES) | STATE] as number) & STATE_MASK) as SlotState;
   }
 
   /**
@@ -163,95 +163,96 @@ export class LeaseTable {
    * Takes it out of the wheel or heap that it is in. Everything else stays, the pending mark too.
    */
   setState(slot: number, state: SlotState): void {
-    const byte = this.#columns.states[slot] as number;
+    const byte = this.#rows.bytes[(slot << BYTES) | STATE] as number;
     const before = (byte & STATE_MASK) as SlotState;
     assertTransition(before, state);
-    if (before === SlotState.free || state === SlotState.free) throwFreed(slot);
+    if (before === FREE || state === FREE) throwFreed(slot);
     this.#unlink(slot, before);
-    this.#columns.states[slot] = (byte & ~STATE_MASK) | state;
+    this.#rows.bytes[(slot << BYTES) | STATE] = (byte & ~STATE_MASK) | state;
     this.#counts[before] = (this.#counts[before] as number) - 1;
     this.#counts[state] = (this.#counts[state] as number) + 1;
   }
 
   /** Whether a transition of it is being journaled, which everything else has to wait for. */
   isPending(slot: number): boolean {
-    return ((this.#columns.states[slot] as number) & PENDING) !== 0;
+    return ((this.#rows.bytes[(slot << BYTES) | STATE] as number) & PENDING) !== 0;
   }
 
   setPending(slot: number, isPending: boolean): void {
     this.#assertUsed(slot);
-    const state = (this.#columns.states[slot] as number) & STATE_MASK;
-    this.#columns.states[slot] = isPending ? state | PENDING : state;
+    const state = (this.#rows.bytes[(slot << BYTES) | STATE] as number) & STATE_MASK;
+    this.#rows.bytes[(slot << BYTES) | STATE] = isPending ? state | PENDING : state;
   }
 
   attemptsAt(slot: number): number {
-    return this.#columns.attempts[slot] as number;
+    return this.#rows.halves[(slot << HALVES) | ATTEMPTS] as number;
   }
 
   /** Beyond 65,535 it stays there, as failures do; expiries and crashes beyond 255. */
   setAttempts(slot: number, attempts: number): void {
     this.#assertUsed(slot);
-    this.#columns.attempts[slot] = clamped(attempts, U16_MAX);
+    this.#rows.halves[(slot << HALVES) | ATTEMPTS] = clamped(attempts, U16_MAX);
   }
 
   failuresAt(slot: number): number {
-    return this.#columns.failures[slot] as number;
+    return this.#rows.halves[(slot << HALVES) | FAILURES] as number;
   }
 
   setFailures(slot: number, failures: number): void {
     this.#assertUsed(slot);
-    this.#columns.failures[slot] = clamped(failures, U16_MAX);
+    this.#rows.halves[(slot << HALVES) | FAILURES] = clamped(failures, U16_MAX);
   }
 
   expiriesAt(slot: number): number {
-    return this.#columns.expiries[slot] as number;
+    return this.#rows.bytes[(slot << BYTES) | EXPIRIES] as number;
   }
 
   setExpiries(slot: number, expiries: number): void {
     this.#assertUsed(slot);
-    this.#columns.expiries[slot] = clamped(expiries, U8_MAX);
+    this.#rows.bytes[(slot << BYTES) | EXPIRIES] = clamped(expiries, U8_MAX);
   }
 
   crashesAt(slot: number): number {
-    return this.#columns.crashes[slot] as number;
+    return this.#rows.bytes[(slot << BYTES) | CRASHES] as number;
   }
 
   /** One that is ready changes to the heap of its kind. */
   setCrashes(slot: number, crashes: number): void {
     this.#assertUsed(slot);
-    this.#columns.crashes[slot] = clamped(crashes, U8_MAX);
-    if (!isInHeap(this.#columns.prev[slot] as number)) return;
+    this.#rows.bytes[(slot << BYTES) | CRASHES] = clamped(crashes, U8_MAX);
+    if (!isInHeap(this.#rows.words[(slot << WORDS) | PREV] as number)) return;
     this.removeReady(slot);
     this.pushReady(slot);
   }
 
   timeAt(slot: number): number {
-    return this.#columns.times[slot] as number;
+    return this.#rows.times[(slot << TIMES) | TIME] as number;
   }
 
   /** Not while the slot is in a wheel, which would not find it any more. */
   setTime(slot: number, timeMs: number): void {
     this.#assertUsed(slot);
-    if (isInWheel(this.#columns.prev[slot] as number)) throwLinked(slot);
-    this.#columns.times[slot] = timeMs;
+    if (isInWheel(this.#rows.words[(slot << WORDS) | PREV] as number)) throwLinked(slot);
+    this.#rows.times[(slot << TIMES) | TIME] = timeMs;
   }
 
   leaseAt(slot: number): number {
-    return this.#columns.leases[slot] as number;
+    return (this.#rows.words[(slot << WORDS) | LEASE] as number) >>> 0;
   }
 
   setLease(slot: number, lease: number): void {
     this.#assertUsed(slot);
     if (lease >>> 0 !== lease) throwLease(lease); // Wrapped, it would be the token of another.
-    this.#columns.leases[slot] = lease;
+    this.#rows.words[(slot << WORDS) | LEASE] = lease;
   }
 
   /** Puts an available slot that is in no heap into the one of its kind. O(log size). */
   pushReady(slot: number): void {
-    const { prev } = this.#columns;
-    if (this.stateAt(slot) !== SlotState.available || prev[slot] !== UNLINKED) throwUnready(slot);
-    const kind = kindOf(this.#columns.crashes[slot] as number);
-    prev[slot] = READY + kind;
+    const { words } = this.#rows;
+    const at = (slot << WORDS) | PREV;
+    if (this.stateAt(slot) !== AVAILABLE || words[at] !== UNLINKED) throwUnready(slot);
+    const kind = readyKindOf(this.crashesAt(slot));
+    words[at] = READY + kind;
     this.#heapOf(kind).push(slot);
   }
 
@@ -263,25 +264,28 @@ export class LeaseTable {
   /** Takes out the ready slot of that kind with the lowest offset; -1 if there is none. O(log size). */
   popReady(kind: ReadyKind): number {
     const slot = this.#heapOf(kind).popMin();
-    if (slot >= 0) this.#columns.prev[slot] = UNLINKED;
+    if (slot >= 0) this.#rows.words[(slot << WORDS) | PREV] = UNLINKED;
     return slot;
   }
 
   /** Takes a slot out of its ready heap, if it is in one. O(log size). */
   removeReady(slot: number): void {
-    if (!isInHeap(this.#columns.prev[slot] as number)) return;
-    const { prev } = this.#columns;
-    this.#heapOf(((prev[slot] as number) - READY) as ReadyKind).remove(slot);
-    prev[slot] = UNLINKED;
+    const { words } = this.#rows;
+    const before = words[(slot << WORDS) | PREV] as number;
+    if (!isInHeap(before)) return;
+    this.#heapOf((before - READY) as ReadyKind).remove(slot);
+    words[(slot << WORDS) | PREV] = UNLINKED;
   }
 
   /** Slots in use, by ascending offset; the array is the caller's. O(count log count). */
   sortedSlots(): Int32Array {
-    const { keys } = this.#columns;
+    const { words } = this.#rows;
     const sorted = new Int32Array(this.#count);
     let at = 0;
     for (let slot = 0; slot < this.#fresh; slot++) {
-      if (this.#columns.states[slot] !== SlotState.free) sorted[at++] = keys[slot] as number;
+      if (this.#rows.bytes[(slot << BYTES) | STATE] !== FREE) {
+        sorted[at++] = words[(slot << WORDS) | KEY] as number;
+      }
     }
     sorted.sort();
     for (at = 0; at < sorted.length; at++) sorted[at] = this.#index.findKey(sorted[at] as number);
@@ -297,7 +301,7 @@ export class LeaseTable {
     this.#count = 0;
     this.#free = NONE;
     this.#fresh = 0;
-    this.#columns.compact(CAPACITY_MIN, new Int32Array(0));
+    this.#rows.compact(CAPACITY_MIN, new Int32Array(0));
     this.#index.rebuild();
   }
 
@@ -307,11 +311,11 @@ export class LeaseTable {
    * wheel hands out. O(count).
    */
   shrink(): boolean {
-    let capacity = this.#columns.capacity;
+    let capacity = this.#rows.capacity;
     while (capacity > CAPACITY_MIN && this.#count < capacity / SHRINK_DIVISOR) capacity /= 2;
-    if (capacity === this.#columns.capacity) return false;
+    if (capacity === this.#rows.capacity) return false;
     const moves = this.#moves();
-    this.#columns.compact(capacity, moves);
+    this.#rows.compact(capacity, moves);
     this.leaseWheel.renumber(moves);
     this.delayWheel.renumber(moves);
     for (const heap of this.#ready) heap.renumber(moves);
@@ -323,11 +327,11 @@ export class LeaseTable {
 
   /** The new number of each slot in use, without gaps; -1 for those that are free. */
   #moves(): Int32Array {
-    const { states } = this.#columns;
-    const moves = new Int32Array(this.#columns.capacity).fill(NONE);
+    const { bytes } = this.#rows;
+    const moves = new Int32Array(this.#rows.capacity).fill(NONE);
     let moved = 0;
     for (let slot = 0; slot < this.#fresh; slot++) {
-      if (states[slot] !== SlotState.free) moves[slot] = moved++;
+      if (bytes[(slot << BYTES) | STATE] !== FREE) moves[slot] = moved++;
     }
     return moves;
   }
@@ -335,10 +339,10 @@ export class LeaseTable {
   /** A free slot, which stays one. */
   #freeSlot(): number {
     if (this.#free !== NONE) return this.#free;
-    const { capacity } = this.#columns;
+    const { capacity } = this.#rows;
     if (this.#fresh === capacity) {
       assert(capacity < CAPACITY_MAX, 'a table is below its largest size');
-      this.#columns.grow(2 * capacity);
+      this.#rows.grow(2 * capacity);
       this.#index.rebuild();
     }
     return this.#fresh;
@@ -346,10 +350,10 @@ export class LeaseTable {
 
   /** Takes a slot out of the wheel or heap that it is in. */
   #unlink(slot: number, state: SlotState): void {
-    const before = this.#columns.prev[slot] as number;
+    const before = this.#rows.words[(slot << WORDS) | PREV] as number;
     if (before === UNLINKED) return;
     if (isInHeap(before)) this.removeReady(slot);
-    else if (state === SlotState.acquired) this.leaseWheel.remove(slot);
+    else if (state === ACQUIRED) this.leaseWheel.remove(slot);
     else this.delayWheel.remove(slot);
   }
 
@@ -358,13 +362,8 @@ export class LeaseTable {
   }
 
   #assertUsed(slot: number): void {
-    if (this.stateAt(slot) === SlotState.free) throwUnused(slot);
+    if (this.stateAt(slot) === FREE) throwUnused(slot);
   }
-}
-
-function kindOf(crashes: number): ReadyKind {
-  if (crashes >= SUSPECT_CRASHES) return ReadyKind.suspect;
-  return crashes === SUSPECT_CRASHES - 1 ? ReadyKind.doubtful : ReadyKind.normal;
 }
 
 function clamped(value: number, max: number): number {

@@ -1,8 +1,8 @@
 /** The right of one consumer to settle one record, for some time. */
 import type { LeaseEnd } from '../core/ownership-errors.ts';
 import type { LogRecord } from '../log/record.ts';
-import type { ReadyKind } from './lease-table.ts';
-import type { PartitionLeases } from './partition-leases.ts';
+import type { ReadyKind } from './ready-kind.ts';
+import type { Claim, PartitionLeases } from './partition-leases.ts';
 
 /** How a holder may settle a record. */
 export type Settlement =
@@ -20,18 +20,12 @@ export type Settlement =
   /** Acknowledged, with more that is journaled in the same commit. */
   | { readonly kind: 'commit'; readonly journal: () => Promise<void> };
 
-/** What makes a lease. */
-export interface LeaseParts {
-  readonly partition: PartitionLeases;
-  readonly offset: number;
-  /** Which ready records it was taken from: suspects are counted apart. */
-  readonly kind: ReadyKind;
-  readonly leaseNumber: number;
-  /** When it began, on the loop's time. */
+/** What the leases of one hand-over share. */
+export interface HandOver {
+  /** When they began, on the loop's time. */
   readonly startMs: number;
-  readonly rawRecord: LogRecord<Uint8Array>;
-  /** Where the table has it now. */
-  readonly slot: number;
+  /** Those of their consumer. */
+  readonly leases: LeaseList;
 }
 
 /** Leases of one consumer, linked so that adding and removing costs no memory. */
@@ -58,28 +52,23 @@ export class LeaseList {
     this.count--;
   }
 
+  /** Newest first; none may be removed meanwhile. */
+  *[Symbol.iterator](): Generator<Lease, void, void> {
+    for (let lease = this.#first; lease !== null; lease = lease.next) yield lease;
+  }
+
   /** Newest first. */
   toArray(): Lease[] {
-    const all: Lease[] = [];
-    for (let lease = this.#first; lease !== null; lease = lease.next) all.push(lease);
-    return all;
+    return [...this];
   }
 }
 
+/** Made for each record that is handed out, so its memory is what queues leave to the collector: few fields. */
 export class Lease {
-  /** @internal */
-  readonly partitionLeases: PartitionLeases;
-  readonly offset: number;
-  /** @internal */
-  readonly kind: ReadyKind;
-  /** @internal Grows with each lease of a process. */
-  readonly leaseNumber: number;
-  /** @internal */
-  readonly startMs: number;
+  readonly #claim: Claim;
+  readonly #handOver: HandOver;
   /** @internal */
   readonly rawRecord: LogRecord<Uint8Array>;
-  /** @internal Those of its consumer. */
-  readonly consumerLeases: LeaseList;
   /** @internal By its `LeaseList` alone. */
   previous: Lease | null = null;
   /** @internal By its `LeaseList` alone. */
@@ -94,15 +83,39 @@ export class Lease {
   lost: LeaseEnd | null = null;
   #ending: AbortController | null = null;
 
-  constructor(parts: LeaseParts, consumerLeases: LeaseList) {
-    const { partition, offset, kind, leaseNumber, startMs, rawRecord } = parts;
-    this.partitionLeases = partition;
-    this.offset = offset;
-    this.kind = kind;
-    this.leaseNumber = leaseNumber;
-    this.startMs = startMs;
+  constructor(claim: Claim, rawRecord: LogRecord<Uint8Array>, handOver: HandOver) {
+    this.#claim = claim;
     this.rawRecord = rawRecord;
-    this.consumerLeases = consumerLeases;
+    this.#handOver = handOver;
+  }
+
+  /** @internal */
+  get partitionLeases(): PartitionLeases {
+    return this.#claim.partition;
+  }
+
+  get offset(): number {
+    return this.#claim.offset;
+  }
+
+  /** @internal Which ready records it was taken from: suspects are counted apart. */
+  get kind(): ReadyKind {
+    return this.#claim.kind;
+  }
+
+  /** @internal Grows with each lease of a process. */
+  get leaseNumber(): number {
+    return this.#claim.leaseNumber;
+  }
+
+  /** @internal When it began, on the loop's time. */
+  get startMs(): number {
+    return this.#handOver.startMs;
+  }
+
+  /** @internal Those of its consumer. */
+  get consumerLeases(): LeaseList {
+    return this.#handOver.leases;
   }
 
   /** Aborted with `LeaseLostError` when the lease ends without the holder's doing. */

@@ -122,27 +122,39 @@ export class LiveShareGroup {
     return [...this.#state.partitions.values()].some(({ table }) => table.leasedCount > 0);
   }
 
+  /** Whether its leases are those of this process, in all partitions. */
+  get isReady(): boolean {
+    return this.isOpen && this.leases.partitions.length >= this.topic.count;
+  }
+
   /**
    * Takes the group over, once: what the process before had leased, and did not give back, was caught in
-   * a crash. Nothing is leased before that is durable.
+   * a crash. Nothing is leased before that is durable. Then begins in partitions that came since.
    */
-  open(): Promise<void> {
-    this.#opening ??= this.#open().catch((error: unknown) => {
-      this.#opening = null; // What failed may be tried again.
-      throw error;
-    });
-    return this.#opening;
+  async open(): Promise<void> {
+    // As changes: who closes the group waits for them.
+    this.#opening ??= this.#changes
+      .run(() => this.#open())
+      .catch((error: unknown) => {
+        this.#opening = null; // What failed may be tried again.
+        throw error;
+      });
+    await this.#opening;
+    if (!this.isReady) await this.#changes.run(() => this.#openPartitions());
   }
 
   async #open(): Promise<void> {
     const { topic } = this;
     topic.checkThere();
+    if (this.#isClosed) throw topic.closedError();
     const { journal, clock } = this.#parts;
     await this.#openPartitions();
     this.#unwatch ??= topic.watch(() => {
       void this.#changes.run(() => this.#openPartitions()).catch(this.#parts.events.failed);
     });
-    const ownerEpoch = this.ownerEpoch + 1;
+    // A new group begins beyond all epochs of one that was deleted: each had an entry of its own.
+    const before = this.ownerEpoch === 0 ? journal.appliedOffset : this.ownerEpoch;
+    const ownerEpoch = before + 1;
     await journal.append(leasesOpened, { ...this.name, ownerEpoch, timeMs: clock.now() }, 'sync');
     this.isOpen = true;
   }
@@ -150,6 +162,7 @@ export class LiveShareGroup {
   /** Opens those that are not, and begins in those that the group has not seen. */
   async #openPartitions(): Promise<void> {
     for (let number = this.leases.partitions.length; number < this.topic.count; number++) {
+      if (this.#isClosed) return;
       const used = this.topic.at(number);
       const release = used.hold();
       try {
@@ -169,7 +182,8 @@ export class LiveShareGroup {
         const opened = { name, state, log, release, listener, clock, leaseJournal, onDelay };
         const partition = new PartitionLeases(opened);
         if (state.firstOffset < startOffset) await this.#trim(partition);
-        this.leases.add(partition);
+        if (this.#isClosed) release();
+        else this.leases.add(partition);
       } catch (error) {
         release();
         throw error;
@@ -250,8 +264,10 @@ export class LiveShareGroup {
   setPaused(isPaused: boolean): Promise<void> {
     return this.#changes.run(async () => {
       this.topic.checkThere();
-      if (this.#state.isPaused === isPaused) return;
-      await this.#parts.journal.append(sharePaused, { ...this.name, isPaused }, 'sync');
+      const { journal } = this.#parts;
+      // It may be so by an entry that was written, and could not be synced.
+      if (this.#state.isPaused === isPaused) return journal.sync();
+      await journal.append(sharePaused, { ...this.name, isPaused }, 'sync');
       this.leases.ready();
     });
   }

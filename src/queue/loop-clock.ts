@@ -39,9 +39,11 @@ export class LoopClock {
     this.#onStalled = onStalled;
   }
 
-  /** ms since an arbitrary start. */
+  /** ms since an arbitrary start. While a tick is overdue in a stall, the time of that tick. */
   now(): number {
-    return this.#clock.monotonic() - this.#stalledMs;
+    const monotonicMs = this.#clock.monotonic();
+    const isStalled = this.#timer !== null && this.#isTicking && this.#isLate(monotonicMs);
+    return (isStalled ? this.#dueMs : monotonicMs) - this.#stalledMs;
   }
 
   /** Time that leases were spared so far, ms. */
@@ -82,14 +84,19 @@ export class LoopClock {
 
   #tick(): void {
     this.#timer = null;
-    const lateMs = this.#clock.monotonic() - this.#dueMs;
-    if (this.#isTicking && lateMs > LATE_MS_MAX) {
+    const monotonicMs = this.#clock.monotonic();
+    if (this.#isTicking && this.#isLate(monotonicMs)) {
+      const lateMs = monotonicMs - this.#dueMs;
       this.#stalledMs += lateMs;
       this.#onStalled(lateMs);
     }
     const nowMs = this.now();
     for (const user of this.#users) user.tick(nowMs);
     this.poke(nowMs);
+  }
+
+  #isLate(monotonicMs: number): boolean {
+    return monotonicMs - this.#dueMs > LATE_MS_MAX;
   }
 
   #hasLeases(): boolean {

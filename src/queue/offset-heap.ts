@@ -1,28 +1,23 @@
 /**
  * Slots of a lease table by offset, the lowest first: what is ready to be acquired again.
  *
- * @hot A binary min-heap in one array. Where a slot stands is kept in the table's `next` column,
+ * @hot A binary min-heap in one array. Where a slot stands is kept in the `NEXT` of its row,
  * which is free while a slot is in no wheel, so that any slot can be taken out in O(log size).
  */
 import { assert } from '../core/assert.ts';
+import { Row, type SlotRows } from './slot-rows.ts';
 
-/** Columns of the table, by slot. Read anew at each use: the table replaces them. */
-export interface HeapColumns {
-  /** Ascending with the offset. */
-  readonly keys: Int32Array;
-  /** Written here: the place of a slot in its heap. */
-  readonly next: Int32Array;
-}
+const { WORDS, KEY, NEXT } = Row;
 
 const CAPACITY_MIN = 16;
 
 export class OffsetHeap {
-  readonly #columns: HeapColumns;
+  readonly #rows: SlotRows;
   #slots = new Int32Array(CAPACITY_MIN);
   #size = 0;
 
-  constructor(columns: HeapColumns) {
-    this.#columns = columns;
+  constructor(rows: SlotRows) {
+    this.#rows = rows;
   }
 
   get size(): number {
@@ -53,7 +48,7 @@ export class OffsetHeap {
 
   /** Takes out a slot that is in. */
   remove(slot: number): void {
-    const at = this.#columns.next[slot] as number;
+    const at = this.#rows.words[(slot << WORDS) | NEXT] as number;
     if (at >= this.#size || this.#slots[at] !== slot) throwMissing(slot);
     this.#takeAt(at);
   }
@@ -73,10 +68,12 @@ export class OffsetHeap {
   #takeAt(at: number): void {
     const last = this.#slots[--this.#size] as number;
     if (at < this.#size) {
-      const { keys } = this.#columns;
+      const { words } = this.#rows;
       const parent = (at - 1) >> 1;
       const isLower =
-        at > 0 && (keys[last] as number) < (keys[this.#slots[parent] as number] as number);
+        at > 0 &&
+        (words[(last << WORDS) | KEY] as number) <
+          (words[((this.#slots[parent] as number) << WORDS) | KEY] as number);
       if (isLower) this.#rise(at, last);
       else this.#sink(at, last);
     }
@@ -88,41 +85,41 @@ export class OffsetHeap {
   /** Puts a slot where the hole at `at` ends up when it rises past all higher offsets. */
   #rise(hole: number, slot: number): void {
     const slots = this.#slots;
-    const { keys, next } = this.#columns;
-    const key = keys[slot] as number;
+    const { words } = this.#rows;
+    const key = words[(slot << WORDS) | KEY] as number;
     let at = hole;
     while (at > 0) {
       const parentAt = (at - 1) >> 1;
       const parent = slots[parentAt] as number;
-      if ((keys[parent] as number) <= key) break;
+      if ((words[(parent << WORDS) | KEY] as number) <= key) break;
       slots[at] = parent;
-      next[parent] = at;
+      words[(parent << WORDS) | NEXT] = at;
       at = parentAt;
     }
     slots[at] = slot;
-    next[slot] = at;
+    words[(slot << WORDS) | NEXT] = at;
   }
 
   #sink(hole: number, slot: number): void {
     const slots = this.#slots;
     const size = this.#size;
-    const { keys, next } = this.#columns;
-    const key = keys[slot] as number;
+    const { words } = this.#rows;
+    const key = words[(slot << WORDS) | KEY] as number;
     let at = hole;
     for (let childAt = 2 * at + 1; childAt < size; childAt = 2 * at + 1) {
       let child = slots[childAt] as number;
       const other = childAt + 1 < size ? (slots[childAt + 1] as number) : child;
-      if ((keys[other] as number) < (keys[child] as number)) {
+      if ((words[(other << WORDS) | KEY] as number) < (words[(child << WORDS) | KEY] as number)) {
         child = other;
         childAt++;
       }
-      if ((keys[child] as number) >= key) break;
+      if ((words[(child << WORDS) | KEY] as number) >= key) break;
       slots[at] = child;
-      next[child] = at;
+      words[(child << WORDS) | NEXT] = at;
       at = childAt;
     }
     slots[at] = slot;
-    next[slot] = at;
+    words[(slot << WORDS) | NEXT] = at;
   }
 
   #resize(capacity: number): void {

@@ -4,7 +4,7 @@
  * @hot A key is the offset less an origin, as a signed 32-bit integer, so offsets may lie 2^31 to
  * either side; the origin moves when one lies beyond.
  *
- * The hash has open addressing with linear probing, at most half full; entries behind a removed one move up
+ * The hash has open addressing with linear probing; entries behind a removed one move up
  * (Knuth, The Art of Computer Programming 3, 6.4, algorithm R), so that nothing is left of it.
  *
  * Eight neighbouring offsets share a cache line of 16 entries, at every other place of it, so a run
@@ -14,10 +14,13 @@
  */
 import { assert } from '../core/assert.ts';
 import { SlotState } from './record-state.ts';
-import type { SlotColumns } from './slot-columns.ts';
+import { Row, type SlotRows } from './slot-rows.ts';
 
-/** Entries of a hash for one slot. */
-const ENTRIES_PER_SLOT = 2;
+const { WORDS, BYTES, KEY, STATE } = Row;
+const { free: FREE } = SlotState;
+
+/** Slots by entry, when all are taken: what lies between a few probes and little memory. */
+const LOAD_MAX = 5 / 8;
 /** 2^32 divided by the golden ratio; odd, as it must be. */
 const GOLDEN = 0x9e37_79b1;
 /** Offsets in a line: 2^3. */
@@ -30,7 +33,7 @@ const KEY_MAX = 2 ** 31 - 1;
 const KEY_MIN = -(2 ** 31);
 
 export class OffsetIndex {
-  readonly #columns: SlotColumns;
+  readonly #rows: SlotRows;
   /** Slot + 1, or 0. */
   #entries = new Int32Array(0);
   #mask = 0;
@@ -40,8 +43,8 @@ export class OffsetIndex {
   #origin = 0;
   #count = 0;
 
-  constructor(columns: SlotColumns) {
-    this.#columns = columns;
+  constructor(rows: SlotRows) {
+    this.#rows = rows;
     this.rebuild();
   }
 
@@ -57,20 +60,20 @@ export class OffsetIndex {
   }
 
   findKey(key: number): number {
-    const { keys } = this.#columns;
+    const { words } = this.#rows;
     const entries = this.#entries;
     const mask = this.#mask;
     let at = homeOf(key, this.#shift);
     for (;;) {
       const entry = entries[at] as number; // at <= mask
       if (entry === EMPTY) return NONE;
-      if (keys[entry - 1] === key) return entry - 1;
+      if (words[((entry - 1) << WORDS) | KEY] === key) return entry - 1;
       at = (at + 1) & mask;
     }
   }
 
   offsetAt(slot: number): number {
-    return this.#origin + (this.#columns.keys[slot] as number);
+    return this.#origin + (this.#rows.words[(slot << WORDS) | KEY] as number);
   }
 
   /** Whether it can be added: no two offsets may lie 2^32 or more apart. */
@@ -89,18 +92,18 @@ export class OffsetIndex {
       this.#moveOrigin(offset);
       key = offset - this.#origin;
     }
-    this.#columns.keys[slot] = key;
+    this.#rows.words[(slot << WORDS) | KEY] = key;
     this.#enter(slot, key | 0);
     this.#count++;
   }
 
-  /** Takes out a slot that is in, while its key is still in its column. */
+  /** Takes out a slot that is in, while its key is still in its row. */
   remove(slot: number): void {
-    const { keys } = this.#columns;
+    const { words } = this.#rows;
     const entries = this.#entries;
     const mask = this.#mask;
     const shift = this.#shift;
-    let hole = homeOf(keys[slot] as number, shift);
+    let hole = homeOf(words[(slot << WORDS) | KEY] as number, shift);
     while (entries[hole] !== slot + 1) {
       if (entries[hole] === EMPTY) throwMissing(slot);
       hole = (hole + 1) & mask;
@@ -108,7 +111,7 @@ export class OffsetIndex {
     for (let at = (hole + 1) & mask; ; at = (at + 1) & mask) {
       const entry = entries[at] as number;
       if (entry === EMPTY) break;
-      const home = homeOf(keys[entry - 1] as number, shift);
+      const home = homeOf(words[((entry - 1) << WORDS) | KEY] as number, shift);
       // It may move to the hole unless it would stand before its home.
       if (((at - home) & mask) < ((at - hole) & mask)) continue;
       entries[hole] = entry;
@@ -118,29 +121,29 @@ export class OffsetIndex {
     this.#count--;
   }
 
-  /** Enters all slots anew, after the columns were replaced. O(capacity). */
+  /** Enters all slots anew, after the rows were replaced. O(capacity). */
   rebuild(): void {
-    const { keys, states, capacity } = this.#columns;
-    this.#entries = new Int32Array(ENTRIES_PER_SLOT * capacity);
+    const { words, bytes, capacity } = this.#rows;
+    this.#entries = new Int32Array(2 ** Math.ceil(Math.log2(capacity / LOAD_MAX)));
     this.#mask = this.#entries.length - 1;
     this.#shift = Math.clz32(this.#mask);
     this.#count = 0;
     for (let slot = 0; slot < capacity; slot++) {
-      if (states[slot] === SlotState.free) continue;
-      this.#enter(slot, keys[slot] as number);
+      if (bytes[(slot << BYTES) | STATE] === FREE) continue;
+      this.#enter(slot, words[(slot << WORDS) | KEY] as number);
       this.#count++;
     }
   }
 
   #enter(slot: number, key: number): void {
-    const { keys } = this.#columns;
+    const { words } = this.#rows;
     const entries = this.#entries;
     const mask = this.#mask;
     let at = homeOf(key, this.#shift);
     for (;;) {
       const entry = entries[at] as number;
       if (entry === EMPTY) break;
-      if (keys[entry - 1] === key) throwTwice(slot, entry - 1);
+      if (words[((entry - 1) << WORDS) | KEY] === key) throwTwice(slot, entry - 1);
       at = (at + 1) & mask;
     }
     entries[at] = slot + 1;
@@ -151,29 +154,32 @@ export class OffsetIndex {
     const lowest = Math.min(offset, this.#lowest());
     const highest = Math.max(offset, this.#highest());
     const origin = lowest + Math.ceil((highest - lowest) / 2);
-    const { keys, states } = this.#columns;
+    const { words, bytes, capacity } = this.#rows;
     const distance = this.#origin - origin;
-    for (let slot = 0; slot < keys.length; slot++) {
-      if (states[slot] !== SlotState.free) keys[slot] = (keys[slot] as number) + distance;
+    for (let slot = 0; slot < capacity; slot++) {
+      if (bytes[(slot << BYTES) | STATE] !== FREE)
+        words[(slot << WORDS) | KEY] = (words[(slot << WORDS) | KEY] as number) + distance;
     }
     this.#origin = origin;
     this.rebuild();
   }
 
   #lowest(): number {
-    const { keys, states } = this.#columns;
+    const { words, bytes, capacity } = this.#rows;
     let lowest = KEY_MAX;
-    for (let slot = 0; slot < keys.length; slot++) {
-      if (states[slot] !== SlotState.free) lowest = Math.min(lowest, keys[slot] as number);
+    for (let slot = 0; slot < capacity; slot++) {
+      if (bytes[(slot << BYTES) | STATE] !== FREE)
+        lowest = Math.min(lowest, words[(slot << WORDS) | KEY] as number);
     }
     return this.#origin + lowest;
   }
 
   #highest(): number {
-    const { keys, states } = this.#columns;
+    const { words, bytes, capacity } = this.#rows;
     let highest = KEY_MIN;
-    for (let slot = 0; slot < keys.length; slot++) {
-      if (states[slot] !== SlotState.free) highest = Math.max(highest, keys[slot] as number);
+    for (let slot = 0; slot < capacity; slot++) {
+      if (bytes[(slot << BYTES) | STATE] !== FREE)
+        highest = Math.max(highest, words[(slot << WORDS) | KEY] as number);
     }
     return this.#origin + highest;
   }

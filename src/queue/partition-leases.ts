@@ -8,10 +8,11 @@ import type { Log } from '../log/log.ts';
 import type { LogRecord } from '../log/record.ts';
 import type { LeaseJournal, PartitionName } from './lease-journal.ts';
 import type { Lease } from './lease.ts';
-import { ReadyKind } from './lease-table.ts';
+import { ReadyKind } from './ready-kind.ts';
 import { SlotState } from './record-state.ts';
+import type { DeathReason } from './share-entries.ts';
 import { ShareFeed } from './share-feed.ts';
-import type { SharePartition, SlotWatcher } from './share-partition.ts';
+import { SUSPECT_CRASHES, type SharePartition, type SlotWatcher } from './share-partition.ts';
 import type { ShareSettings } from './share-settings.ts';
 
 /** A record that was chosen for a consumer; until its attempt is journaled nothing has changed. */
@@ -21,6 +22,10 @@ export interface Claim {
   readonly kind: ReadyKind;
   /** Null when it was acquired before: it has a slot, and is read again. */
   readonly record: LogRecord<Uint8Array> | null;
+  /** Of its lease, once that begins. */
+  leaseNumber: number;
+  /** Where the table had it when its lease began. */
+  slot: number;
 }
 
 /** What a partition tells its group. None may throw. */
@@ -30,7 +35,7 @@ export interface PartitionListener {
   /** There may be something to hand out. */
   ready(): void;
   /** A record came back that may not be tried again. */
-  condemned(partition: PartitionLeases, offset: number): void;
+  condemned(partition: PartitionLeases): void;
 }
 
 export interface PartitionLeasesParts {
@@ -106,13 +111,14 @@ export class PartitionLeases implements SlotWatcher {
     const { table } = this.state;
     const { listener, clock, onDelay } = this.#parts;
     table.setPending(slot, false);
-    if (this.#isCondemned(slot)) {
-      const offset = table.offsetAt(slot);
+    const offset = table.offsetAt(slot);
+    if (this.limitReached(slot) !== null) {
       table.setPending(slot, true);
       this.state.condemned.add(offset);
-      listener.condemned(this, offset);
+      listener.condemned(this);
       return;
     }
+    if (this.state.condemned.size > 0) this.state.condemned.delete(offset);
     if (table.stateAt(slot) === SlotState.delayed) {
       if (table.timeAt(slot) > clock.now()) {
         table.delayWheel.insert(slot);
@@ -158,11 +164,15 @@ export class PartitionLeases implements SlotWatcher {
     if (best >= 0) {
       table.popReady(kind);
       table.setPending(best, true);
-      return { partition: this, offset: table.offsetAt(best), kind, record: null };
+      return makeClaim(this, table.offsetAt(best), kind, null);
     }
     const record = this.feed.take();
     if (record === null) return null;
-    return { partition: this, offset: record.offset, kind: ReadyKind.normal, record };
+    if (!table.fits(record.offset)) {
+      this.feed.giveBack(record); // It has to wait for one that is 2^32 offsets before it.
+      return null;
+    }
+    return makeClaim(this, record.offset, ReadyKind.normal, record);
   }
 
   /** Journals attempts at claims of this partition. */
@@ -184,7 +194,7 @@ export class PartitionLeases implements SlotWatcher {
     const { table } = this.state;
     const slot = table.find(offset);
     if (record !== null && slot < 0) {
-      this.feed.giveBack([record]);
+      this.feed.giveBack(record);
     } else if (slot >= 0 && table.stateAt(slot) !== SlotState.acquired) this.returned(slot);
   }
 
@@ -206,15 +216,16 @@ export class PartitionLeases implements SlotWatcher {
     };
   }
 
-  /** Begins a lease of a record whose attempt is journaled. @returns its slot */
-  begin(offset: number, leaseNumber: number, deadlineMs: number): number {
+  /** Begins a lease of a record whose attempt is journaled. */
+  begin(claim: Claim, leaseNumber: number, deadlineMs: number): void {
     const { table } = this.state;
-    const slot = table.find(offset);
+    const slot = table.find(claim.offset);
+    claim.leaseNumber = leaseNumber;
+    claim.slot = slot;
     table.setPending(slot, false);
     table.setLease(slot, leaseNumber >>> 0);
     table.setTime(slot, deadlineMs);
     table.leaseWheel.insert(slot);
-    return slot;
   }
 
   /** The slot of a lease that runs, and is not being settled; -1 = it is over. */
@@ -263,10 +274,23 @@ export class PartitionLeases implements SlotWatcher {
     return new LeaseLostError({ topic, group, partition, offset, reason });
   }
 
-  #isCondemned(slot: number): boolean {
+  /** Which limit the record has reached: it may not be tried again; null = it may. */
+  limitReached(slot: number): Exclude<DeathReason, 'rejected'> | null {
     const { table } = this.state;
     const { failuresMax, expiriesMax } = this.#parts.listener.settings;
-    const hasFailed = failuresMax !== null && table.failuresAt(slot) >= failuresMax;
-    return hasFailed || (expiriesMax !== null && table.expiriesAt(slot) >= expiriesMax);
+    if (failuresMax !== null && table.failuresAt(slot) >= failuresMax) {
+      return table.crashesAt(slot) > SUSPECT_CRASHES ? 'crash' : 'failures';
+    }
+    const hasExpired = expiriesMax !== null && table.expiriesAt(slot) >= expiriesMax;
+    return hasExpired ? 'lease-expired' : null;
   }
+}
+
+function makeClaim(
+  partition: PartitionLeases,
+  offset: number,
+  kind: ReadyKind,
+  record: LogRecord<Uint8Array> | null,
+): Claim {
+  return { partition, offset, kind, record, leaseNumber: 0, slot: -1 };
 }

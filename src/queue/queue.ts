@@ -1,14 +1,25 @@
 /** A queue as its users hold it: a topic and its one share group. */
 import type { RecordInput } from '../log/record-input.ts';
 import { checkObject } from '../core/assert.ts';
-import type { TopicOptions } from '../topic/topic-options.ts';
+import { plainOptions } from '../core/options.ts';
+import {
+  checkTopicOptions,
+  TOPIC_HANDLE_NAMES,
+  type TopicOptions,
+} from '../topic/topic-options.ts';
 import type {
   TopicAppendBatchResult,
   TopicAppendOptions,
   TopicAppendResult,
 } from '../topic/topic-results.ts';
 import type { Topic } from '../topic/topic.ts';
-import { SHARE_CONFIG_NAMES, type ShareGroupOptions } from './share-settings.ts';
+import { checkDeadLetter } from './queue-group.ts';
+import {
+  checkShareOptions,
+  SHARE_OPTION_NAMES,
+  SHARE_CONFIG_NAMES,
+  type ShareGroupOptions,
+} from './share-settings.ts';
 import { ShareGroup, type ShareGroupParts } from './share-group.ts';
 
 /** What goes with a value that is sent. */
@@ -60,15 +71,23 @@ export class Queue<T, Input = T> extends ShareGroup<T, Input> {
   }
 }
 
-/** Parts the options of a queue: those of its topic, and those of its group. */
+const KNOWN: ReadonlySet<string> = new Set([...TOPIC_HANDLE_NAMES, ...SHARE_OPTION_NAMES]);
+
+/**
+ * Parts the options of a queue: those of its topic, and those of its group.
+ *
+ * @throws TypeError, RangeError: before there is a topic that nobody wants
+ */
 export function partQueueOptions<T, Input>(
+  name: string,
   given: QueueOptions<T, Input>,
 ): { readonly topic: TopicOptions<T, Input>; readonly share: ShareGroupOptions } {
-  const { from, prefetch, create, ...others } = checkObject('options', given);
+  const { from, prefetch, create, ...others } = plainOptions(given, KNOWN);
   const share: Record<string, unknown> = { from, prefetch, create };
   const topic: Record<string, unknown> = { create };
-  for (const [name, value] of Object.entries(others)) {
-    (SHARE_CONFIG_NAMES.includes(name) ? share : topic)[name] = value;
+  for (const [key, value] of Object.entries(others)) {
+    (SHARE_CONFIG_NAMES.includes(key) ? share : topic)[key] = value;
   }
-  return { topic, share };
+  checkDeadLetter(name, share);
+  return { topic: checkTopicOptions<T, Input>(topic), share: checkShareOptions(share) };
 }

@@ -305,8 +305,8 @@ function noSkips(): Record<RedriveSkip, number> {
 }
 
 function intoItself(name: string): ConflictError {
-  const stored = 'the records themselves';
-  return new ConflictError({ kind: 'topic', name, stored, requested: 'to be where they go' });
+  const requested = 'that they go there; `to` names another topic';
+  return new ConflictError({ kind: 'topic', name, stored: 'these records', requested });
 }
 
 /** @throws TypeError */

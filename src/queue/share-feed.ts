@@ -22,7 +22,7 @@ type Batches = AsyncGenerator<RecordBatch<Uint8Array>, void, void>;
 
 export class ShareFeed {
   readonly #options: ShareFeedOptions;
-  /** Handed out, and given back because they could not be journaled: first among the next. */
+  /** Handed out, and given back because they could not be journaled; the next one last. */
   #given: LogRecord<Uint8Array>[] = [];
   #absent: AbsentRun[] = [];
   #current: Iterator<LogRecord<Uint8Array>> | null = null;
@@ -54,7 +54,7 @@ export class ShareFeed {
    *   next call tries again
    */
   take(): LogRecord<Uint8Array> | null {
-    const given = this.#given.shift();
+    const given = this.#given.pop();
     if (given !== undefined) return given;
     for (;;) {
       if (this.#failure !== null) this.#throwFailure(this.#failure);
@@ -72,9 +72,9 @@ export class ShareFeed {
     }
   }
 
-  /** Takes records back, in order, that were taken last. */
-  giveBack(records: readonly LogRecord<Uint8Array>[]): void {
-    this.#given.unshift(...records);
+  /** Takes a record back: the one that was taken last, of those that are not back. */
+  giveBack(record: LogRecord<Uint8Array>): void {
+    this.#given.push(record);
   }
 
   /** Offsets between those that were taken that hold no record, each once. */
@@ -93,6 +93,7 @@ export class ShareFeed {
   reset(): void {
     this.#stop();
     this.#given = [];
+    this.#absent = []; // What was not journaled is met again.
     this.#position = this.#options.unread().first;
     this.#options.onArrival();
   }

@@ -5,10 +5,10 @@ import type { Random } from '../core/random.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { Codec } from '../codec/codec.ts';
 import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
-import { checkDeliveries, Delivery, type LeaseKeeper } from './delivery.ts';
+import { checkDeliveries, Delivery, type DeliveryOrigin, type LeaseKeeper } from './delivery.ts';
 import type { Consumer } from './acquire-request.ts';
 import type { DeliverySource } from './delivery-source.ts';
-import { LeaseList, type Lease, type LeaseParts, type Settlement } from './lease.ts';
+import { LeaseList, type Lease, type Settlement } from './lease.ts';
 import type { LiveShareGroup } from './live-share-group.ts';
 import {
   checkAcquireOptions,
@@ -16,6 +16,7 @@ import {
   type AcquireOptions,
   type DeliveriesOptions,
 } from './share-calls.ts';
+import { groupLabel } from './queue-group.ts';
 import type { RedriveOptions, RedriveReport } from './redrive-options.ts';
 import type { ShareSettings } from './share-settings.ts';
 import type { ShareStats } from './share-stats.ts';
@@ -60,7 +61,6 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     this.#onClosed = onClosed;
     const { clock } = live;
     this.#keeper = {
-      leases: this.#leases,
       topic: live.topic,
       get ownerEpoch() {
         return live.ownerEpoch;
@@ -81,16 +81,21 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
   #makeConsumer(): Consumer<Delivery<T>> {
     const leases = this.#leases;
     const prefetch = this.#prefetch ?? Number.POSITIVE_INFINITY;
-    const origins: { codec: Pick<Codec<T, never>, 'id' | 'decode'>; partition: number }[] = [];
+    const origins: DeliveryOrigin<T>[] = [];
     return {
       leases,
+      claimedCount: 0,
       get room() {
-        return prefetch - leases.count;
+        return prefetch - leases.count - this.claimedCount;
       },
-      make: (parts: LeaseParts) => {
-        const { partition } = parts.partition.name;
-        const origin = (origins[partition] ??= { codec: this.#codec, partition });
-        return new Delivery<T>(parts, this.#keeper, origin);
+      make: (claim, rawRecord, handOver) => {
+        const { partition } = claim.partition.name;
+        const origin = (origins[partition] ??= {
+          codec: this.#codec,
+          partition,
+          keeper: this.#keeper,
+        });
+        return new Delivery<T>(claim, rawRecord, handOver, origin);
       },
       closedError: () => this.#closedError(),
     };
@@ -134,8 +139,11 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
   async acquire(options: AcquireOptions = {}): Promise<readonly Delivery<T>[]> {
     const { leaseMs = this.settings.leaseMs, ...wish } = checkAcquireOptions(options);
     wish.signal?.throwIfAborted();
-    if (!this.#live.isOpen) await this.#live.open();
     this.#checkOpen();
+    if (!this.#live.isReady) {
+      await this.#live.open();
+      this.#checkOpen();
+    }
     return this.#live.leases.acquire({ consumer: this.#consumer, leaseMs, ...wish });
   }
 
@@ -151,6 +159,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     const ahead: Delivery<T>[] = []; // The next one last.
     try {
       while (ahead.length > 0 || (await this.#readAhead(ahead, { leaseMs, ...how }))) {
+        if (this.#isClosed) return;
         const delivery = present(ahead.pop(), 'one is there');
         if (delivery.lost !== null) continue; // Its turn did not come in time: it is ready again.
         delivery.isHandedOut = true;
@@ -300,14 +309,19 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
    * Hands nothing out from now on, to any consumer, until `resume`; what is leased stays so. Kept over
    * restarts.
    *
+   * @throws ClosedError; as `Log.append`
+   *
    * Durability: synced when it resolves.
    */
-  pause(): Promise<void> {
-    return this.#live.setPaused(true);
+  async pause(): Promise<void> {
+    this.#checkOpen();
+    await this.#live.setPaused(true);
   }
 
-  resume(): Promise<void> {
-    return this.#live.setPaused(false);
+  /** Hands out again. @throws as `pause` */
+  async resume(): Promise<void> {
+    this.#checkOpen();
+    await this.#live.setPaused(false);
   }
 
   /**
@@ -315,15 +329,18 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
    * deleted at once: `undoPurge` brings them back, as far as retention has not taken them.
    *
    * @returns how many
+   * @throws as `pause`
    *
    * Durability: synced when it resolves.
    */
-  purge(): Promise<number> {
+  async purge(): Promise<number> {
+    this.#checkOpen();
     return this.#live.purge();
   }
 
-  /** Takes the last purge back. @returns how many records are there again */
-  undoPurge(): Promise<number> {
+  /** Takes the last purge back. @returns how many records are there again @throws as `pause` */
+  async undoPurge(): Promise<number> {
+    this.#checkOpen();
     return this.#live.undoPurge();
   }
 
@@ -331,10 +348,12 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
    * Settles one record that nobody has leased, so that it is never handed out.
    *
    * @returns false when it was settled already, or is leased
+   * @throws TypeError, RangeError; as `pause`
    *
    * Durability: synced when it resolves.
    */
-  cancel(ref: { readonly partition?: number; readonly offset: number }): Promise<boolean> {
+  async cancel(ref: { readonly partition?: number; readonly offset: number }): Promise<boolean> {
+    this.#checkOpen();
     return this.#live.cancel(ref);
   }
 
@@ -368,7 +387,8 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
   }
 
   #closedError(): ClosedError {
-    return new ClosedError({ resource: 'share group', name: this.name });
+    const { kind: resource, name } = groupLabel(this.topicName, this.name);
+    return new ClosedError({ resource, name });
   }
 }
 

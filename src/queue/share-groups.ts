@@ -19,6 +19,7 @@ import { LeaseJournal } from './lease-journal.ts';
 import { LetterTopics } from './letter-topics.ts';
 import { LiveShareGroup } from './live-share-group.ts';
 import { LoopClock } from './loop-clock.ts';
+import { checkDeadLetter, groupLabel, QUEUE_DEFAULTS, QUEUE_GROUP } from './queue-group.ts';
 import {
   shareGroupAltered,
   shareGroupCreated,
@@ -51,7 +52,7 @@ import {
   type ShareConfig,
   type ShareGroupOptions,
 } from './share-settings.ts';
-import { startsIn } from './share-starts.ts';
+import { hasRecords, startsIn } from './share-starts.ts';
 import { statsOf, type ShareStats } from './share-stats.ts';
 
 export interface ShareGroupsParts {
@@ -71,18 +72,15 @@ export interface ShareListing extends ShareName {
 
 interface GroupSpec {
   readonly from: StartFrom;
-  readonly config: ShareState['settings'];
+  readonly config: ShareConfig;
+  /** Of what `config` leaves open, on a topic that never had a record. */
+  readonly defaults: ShareConfig;
 }
 
 interface ActiveGroup {
   readonly live: LiveShareGroup;
   readonly handles: Set<{ close(): Promise<void> }>;
 }
-
-/** Name of the one share group that makes a topic a queue. */
-export const QUEUE_GROUP = 'queue';
-/** What is different with queues, unless it is said. */
-export const QUEUE_DEFAULTS: ShareConfig = { retention: 'settled' };
 
 export class ShareGroups {
   readonly #parts: ShareGroupsParts;
@@ -137,13 +135,13 @@ export class ShareGroups {
       const { partitions } = topic;
       this.#checkThere(partitions);
       const ref = { topicId: partitions.topicId, group: name };
-      this.#checkDeadLetter(partitions, wanted);
+      checkDeadLetter(partitions.name, wanted);
       if (this.#state(ref) === null) {
-        if (!create) throw new NotFoundError({ kind: 'share group', name });
-        await this.#create(partitions, ref, { from, config: newShareSettings(wanted, defaults) });
+        if (!create) throw new NotFoundError(groupLabel(partitions.name, name));
+        await this.#create(partitions, ref, { from, config: wanted, defaults });
       }
       const state = this.#known(partitions, name);
-      const conflict = shareConflict(name, state.settings, wanted);
+      const conflict = shareConflict(groupLabel(partitions.name, name), state.settings, wanted);
       if (conflict !== null) throw conflict;
       if (state.settings.retention === 'settled') this.onSettling();
       return this.#handle(topic, ref, prefetch, make);
@@ -255,7 +253,7 @@ export class ShareGroups {
     return this.#changes.run(async () => {
       topic.checkThere();
       const { topicId, group, settings: before } = this.#known(topic, name);
-      this.#checkDeadLetter(topic, config);
+      checkDeadLetter(topic.name, config);
       const settings = alteredShareSettings(before, config);
       const timeMs = this.#parts.clock.now();
       await this.#parts.journal.append(
@@ -264,6 +262,7 @@ export class ShareGroups {
         'sync',
       );
       if (settings.retention === 'settled') this.onSettling();
+      this.#active.get(shareId({ topicId, group }))?.live.leases.ready(); // More may be leased.
       return settings;
     });
   }
@@ -276,7 +275,8 @@ export class ShareGroups {
       const count = this.#active.get(shareId({ topicId, group }))?.handles.size ?? 0;
       if (count > 0) {
         const stored = `${count} consumers`;
-        throw new ConflictError({ kind: 'share group', name, stored, requested: 'to be deleted' });
+        const label = groupLabel(topic.name, name);
+        throw new ConflictError({ ...label, stored, requested: 'to be deleted' });
       }
       await this.#parts.journal.append(shareGroupDeleted, { topicId, group }, 'sync');
     });
@@ -322,10 +322,11 @@ export class ShareGroups {
   async #createNow(
     topic: PartitionSet,
     ref: ShareName,
-    { from, config: settings }: GroupSpec,
+    { from, config, defaults }: GroupSpec,
   ): Promise<void> {
     const { committer, clock } = this.#parts;
     const starts = await startsIn(topic, from, clock);
+    const settings = newShareSettings(config, (await hasRecords(topic)) ? {} : defaults);
     topic.checkThere(); // It may be on its way out by now: nobody would forget the group.
     const timeMs = clock.now();
     await committer.commit({
@@ -354,17 +355,10 @@ export class ShareGroups {
   /** Makes a topic a queue, unless it is one. */
   async #makeQueue({ partitions }: Topic<Uint8Array>): Promise<void> {
     const ref = { topicId: partitions.topicId, group: QUEUE_GROUP };
-    const config = newShareSettings({}, QUEUE_DEFAULTS);
-    await this.#create(partitions, ref, { from: 'earliest', config });
-  }
-
-  #checkDeadLetter({ name }: PartitionSet, { deadLetter }: ShareConfig): void {
-    if (deadLetter !== name) return;
-    throw new ConflictError({
-      kind: 'queue',
-      name,
-      stored: 'the records themselves',
-      requested: 'to be its own dead-letter queue',
+    await this.#create(partitions, ref, {
+      from: 'earliest',
+      config: {},
+      defaults: QUEUE_DEFAULTS,
     });
   }
 
@@ -378,10 +372,10 @@ export class ShareGroups {
   }
 
   /** @throws NotFoundError */
-  #known({ topicId }: PartitionSet, name: string): ShareState {
+  #known({ topicId, name: topic }: PartitionSet, name: string): ShareState {
     checkName('name', name);
     const state = this.#state({ topicId, group: name });
-    if (state === null) throw new NotFoundError({ kind: 'share group', name });
+    if (state === null) throw new NotFoundError(groupLabel(topic, name));
     return state;
   }
 }

@@ -54,8 +54,9 @@ export interface ShareConfig {
    */
   readonly deadLetter?: string | null | undefined;
   /**
-   * `settled`: segments of which every record is settled are deleted; the default of a queue. `keep`:
-   * what is settled stays readable; the default of a share group of a topic.
+   * `settled`: segments of which every record is settled are deleted, also those that a consumer group
+   * has not read; the default of a queue. `keep`: what is settled stays readable; the default of a share
+   * group of a topic, and of a queue that is made of a topic that had records before.
    */
   readonly retention?: 'keep' | 'settled' | undefined;
 }
@@ -83,7 +84,14 @@ const CONFIG_NAMES = [
 export const SHARE_CONFIG_NAMES: readonly string[] = CONFIG_NAMES;
 
 const CONFIG_KEYS: ReadonlySet<string> = new Set(CONFIG_NAMES);
-const HANDLE_KEYS: ReadonlySet<string> = new Set([...CONFIG_NAMES, 'from', 'prefetch', 'create']);
+/** Of a handle. */
+export const SHARE_OPTION_NAMES: readonly string[] = [
+  ...CONFIG_NAMES,
+  'from',
+  'prefetch',
+  'create',
+];
+const HANDLE_KEYS: ReadonlySet<string> = new Set(SHARE_OPTION_NAMES);
 
 const DEFAULTS: ShareSettings = {
   leaseMs: 30_000,
@@ -121,7 +129,7 @@ export function alteredShareSettings(before: ShareSettings, given: ShareConfig):
 
 /** The first setting that was given and is not what is stored; null when there is none. */
 export function shareConflict(
-  name: string,
+  label: { readonly kind: string; readonly name: string },
   stored: ShareSettings,
   given: ShareConfig,
 ): ConflictError | null {
@@ -129,8 +137,7 @@ export function shareConflict(
     const wanted = given[key];
     if (wanted === undefined || wanted === stored[key]) continue;
     return new ConflictError({
-      kind: 'share group',
-      name,
+      ...label,
       stored: `${key} ${String(stored[key])}`,
       requested: `${key} ${String(wanted)}`,
     });

@@ -6,6 +6,16 @@ import { resolveOffset } from '../topic/partition-log.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { readFromOf, type StartFrom } from '../topic/start-position.ts';
 
+/** Whether it has records, or had some. @throws as `Log.batches` */
+export async function hasRecords(topic: PartitionSet): Promise<boolean> {
+  const ends = await Promise.all(
+    Array.from({ length: topic.count }, (_, partition) =>
+      topic.at(partition).use((log) => Promise.resolve(log.endOffset)),
+    ),
+  );
+  return ends.some((endOffset) => endOffset > 0);
+}
+
 /** In each partition that there is. @throws ReadOnlyError; as `Log.batches` */
 export function startsIn(topic: PartitionSet, from: StartFrom, clock: Clock) {
   const readFrom = readFromOf(from, clock);

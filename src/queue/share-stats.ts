@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../log/log.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { appendTimeAt } from '../topic/partition-log.ts';
-import { ReadyKind } from './lease-table.ts';
+import { ReadyKind } from './ready-kind.ts';
 import { SlotState } from './record-state.ts';
 import { emptyTally, TALLY_NAMES, type SharePartition, type Tally } from './share-partition.ts';
 import type { ShareState } from './share-state.ts';

@@ -10,23 +10,14 @@
  * bitmap finds it: an empty stretch costs nothing however long it is. A bucket above level 0 is
  * spread over the levels below when its first tick comes, so a slot moves at most four times.
  *
- * The lists run through two columns that the table owns (`WheelLinks`). Two wheels may share them
- * while a slot is in one of them at a time; each has bucket numbers of its own.
+ * The lists run through two words of the rows, which the table owns. Two wheels may share them while
+ * a slot is in one of them at a time; each has bucket numbers of its own. The time of a slot, in ms on
+ * the clock of the wheel, is set before it is inserted, and left alone while it is in.
  */
 import { assert } from '../core/assert.ts';
+import { Row, type SlotRows } from './slot-rows.ts';
 
-/** The columns that lists run through, by slot. Read anew at each use: the table replaces them. */
-export interface WheelLinks {
-  /** The next slot of the list, -1 at its end. Free for any other use while unlinked. */
-  readonly next: Int32Array;
-  /** The slot before; `-2 - bucket` at the head of a list; `UNLINKED` in none. */
-  readonly prev: Int32Array;
-  /** Ms, on the clock of the wheel. Set before the slot is inserted, and left alone while it is in. */
-  readonly times: Float64Array;
-}
-
-/** In `prev`: in no list. */
-export const UNLINKED = -1;
+const { WORDS, TIMES, NEXT, PREV, TIME, UNLINKED } = Row;
 
 /** Where bucket numbers of a second wheel over the same links begin. */
 export const WHEEL_BUCKETS = 1026;
@@ -47,20 +38,20 @@ const BEYOND = LEVELS * LEVEL_BUCKETS;
 /** What `onDue` inserts that is due by the time that is being advanced to: it waits for the next. */
 const LATE = BEYOND + 1;
 const SPAN_TICKS = 2 ** 32;
-/** In `heads` and `next`: no slot. */
+/** In `heads` and `NEXT`: no slot. */
 const NONE = -1;
 /** Of the bitmaps: 32 buckets each, the last two in one of their own. */
-const WORDS = BEYOND / 32 + 1;
+const BITMAP_WORDS = BEYOND / 32 + 1;
 
 assert(WHEEL_BUCKETS === LATE + 1, 'a bucket number for each list');
 assert(LEVELS * LEVEL_BITS === 32, 'the levels divide a span');
 
 export class TimerWheel {
-  readonly #links: WheelLinks;
+  readonly #rows: SlotRows;
   readonly #base: number;
   readonly #heads = new Int32Array(WHEEL_BUCKETS).fill(NONE);
   /** A bit for each bucket that is not empty. */
-  readonly #bits = new Int32Array(WORDS);
+  readonly #bits = new Int32Array(BITMAP_WORDS);
   /** The present tick: whatever was due at it has been handed out. */
   #tick = 0;
   /** Its lower 32 bits. */
@@ -73,12 +64,12 @@ export class TimerWheel {
 
   /**
    * @param base number of its first bucket: 0, or `WHEEL_BUCKETS` for the second wheel over the same
-   *   links
+   *   rows
    *
    * The time is 0 until the first `advance` or `rebase`; call one of them before inserting.
    */
-  constructor(links: WheelLinks, base = 0) {
-    this.#links = links;
+  constructor(rows: SlotRows, base = 0) {
+    this.#rows = rows;
     this.#base = base;
   }
 
@@ -93,14 +84,14 @@ export class TimerWheel {
 
   /** Whether a slot is linked, in this wheel or whatever else shares its links. */
   isLinked(slot: number): boolean {
-    return this.#links.prev[slot] !== UNLINKED;
+    return this.#rows.words[(slot << WORDS) | PREV] !== UNLINKED;
   }
 
   /** Puts a slot in by its time. One that is due already comes with the next tick. O(1). */
   insert(slot: number): void {
-    const { prev, times } = this.#links;
-    if (prev[slot] !== UNLINKED) throwLinked(slot);
-    const due = Math.ceil((times[slot] as number) * TICKS_PER_MS);
+    const { words, times } = this.#rows;
+    if (words[(slot << WORDS) | PREV] !== UNLINKED) throwLinked(slot);
+    const due = Math.ceil((times[(slot << TIMES) | TIME] as number) * TICKS_PER_MS);
     if (due <= this.#floor && this.#floor > this.#tick) this.#link(slot, LATE);
     else this.#place(slot, due, this.#tick + 1);
     this.#count++;
@@ -108,7 +99,7 @@ export class TimerWheel {
 
   /** Takes out a slot that is in. O(1). */
   remove(slot: number): void {
-    const before = this.#links.prev[slot] as number;
+    const before = this.#rows.words[(slot << WORDS) | PREV] as number;
     if (before === UNLINKED) throwUnlinked(slot);
     if (before < 0 && this.#headOf(before) !== slot) throwUnlinked(slot); // Of another wheel.
     this.#unlink(slot, before);
@@ -138,13 +129,13 @@ export class TimerWheel {
 
   /** Sets the time anew, also back: every slot is placed again. O(count). */
   rebase(nowMs: number): void {
-    const { next, times } = this.#links;
+    const { words, times } = this.#rows;
     let chain = NONE;
     for (let bucket = 0; bucket < WHEEL_BUCKETS; bucket++) {
       let slot = this.#heads[bucket] as number;
       while (slot >= 0) {
-        const following = next[slot] as number;
-        next[slot] = chain;
+        const following = words[(slot << WORDS) | NEXT] as number;
+        words[(slot << WORDS) | NEXT] = chain;
         chain = slot;
         slot = following;
       }
@@ -154,8 +145,12 @@ export class TimerWheel {
     this.#floor = this.#tick;
     const earliest = this.#tick + 1;
     while (chain !== NONE) {
-      const following = next[chain] as number;
-      this.#place(chain, Math.ceil((times[chain] as number) * TICKS_PER_MS), earliest);
+      const following = words[(chain << WORDS) | NEXT] as number;
+      this.#place(
+        chain,
+        Math.ceil((times[(chain << TIMES) | TIME] as number) * TICKS_PER_MS),
+        earliest,
+      );
       chain = following;
     }
   }
@@ -166,7 +161,7 @@ export class TimerWheel {
     return bucket === NONE ? Number.POSITIVE_INFINITY : this.#tickOf(bucket) * TICK_MS;
   }
 
-  /** The slots have new numbers, and the links know them already: `slots` gives the new ones by old. */
+  /** The slots have new numbers, and the rows know them already: `slots` gives the new ones by old. */
   renumber(slots: Int32Array): void {
     const heads = this.#heads;
     for (let bucket = 0; bucket < WHEEL_BUCKETS; bucket++) {
@@ -175,7 +170,7 @@ export class TimerWheel {
     }
   }
 
-  /** Forgets all slots without a look at the links: the table has begun anew. */
+  /** Forgets all slots without a look at the rows: the table has begun anew. */
   clear(): void {
     this.#forgetLists();
     this.#count = 0;
@@ -200,11 +195,11 @@ export class TimerWheel {
   }
 
   #link(slot: number, bucket: number): void {
-    const { next, prev } = this.#links;
+    const { words } = this.#rows;
     const head = this.#heads[bucket] as number;
-    next[slot] = head;
-    prev[slot] = -2 - this.#base - bucket;
-    if (head >= 0) prev[head] = slot;
+    words[(slot << WORDS) | NEXT] = head;
+    words[(slot << WORDS) | PREV] = -2 - this.#base - bucket;
+    if (head >= 0) words[(head << WORDS) | PREV] = slot;
     else this.#bits[bucket >> 5] = (this.#bits[bucket >> 5] as number) | (1 << (bucket & 31));
     this.#heads[bucket] = slot;
   }
@@ -234,7 +229,7 @@ export class TimerWheel {
   #firstBucket(): number {
     if (this.#count === 0) return NONE;
     const bits = this.#bits;
-    for (let word = 0; word < WORDS; word++) {
+    for (let word = 0; word < BITMAP_WORDS; word++) {
       const set = bits[word] as number;
       if (set !== 0) return (word << 5) + 31 - Math.clz32(set & -set);
     }
@@ -256,12 +251,12 @@ export class TimerWheel {
 
   /** First tick of the span in which the next slot is due, or the target; others may lie between. */
   #spanStartBeyond(target: number): number {
-    const { next, times } = this.#links;
+    const { words, times } = this.#rows;
     let tick = target;
     let slot = this.#heads[BEYOND] as number;
     while (slot >= 0) {
-      tick = Math.min(tick, Math.ceil((times[slot] as number) * TICKS_PER_MS));
-      slot = next[slot] as number;
+      tick = Math.min(tick, Math.ceil((times[(slot << TIMES) | TIME] as number) * TICKS_PER_MS));
+      slot = words[(slot << WORDS) | NEXT] as number;
     }
     return tick - modulo(tick, SPAN_TICKS);
   }
@@ -269,7 +264,7 @@ export class TimerWheel {
   #handOut(bucket: number, onDue: (slot: number) => void): void {
     let slot = this.#heads[bucket] as number;
     while (slot >= 0) {
-      this.#unlink(slot, this.#links.prev[slot] as number);
+      this.#unlink(slot, this.#rows.words[(slot << WORDS) | PREV] as number);
       this.#count--;
       onDue(slot);
       slot = this.#heads[bucket] as number;
@@ -278,24 +273,28 @@ export class TimerWheel {
 
   /** Places the slots of a bucket anew, none before `earliest`. */
   #spread(bucket: number, earliest: number): void {
-    const { next, times } = this.#links;
+    const { words, times } = this.#rows;
     let slot = this.#heads[bucket] as number;
     this.#empty(bucket);
     while (slot >= 0) {
-      const following = next[slot] as number;
-      this.#place(slot, Math.ceil((times[slot] as number) * TICKS_PER_MS), earliest);
+      const following = words[(slot << WORDS) | NEXT] as number;
+      this.#place(
+        slot,
+        Math.ceil((times[(slot << TIMES) | TIME] as number) * TICKS_PER_MS),
+        earliest,
+      );
       slot = following;
     }
   }
 
   #unlink(slot: number, before: number): void {
-    const { next, prev } = this.#links;
-    const after = next[slot] as number;
-    if (before >= 0) next[before] = after;
+    const { words } = this.#rows;
+    const after = words[(slot << WORDS) | NEXT] as number;
+    if (before >= 0) words[(before << WORDS) | NEXT] = after;
     else if (after >= 0) this.#heads[-2 - this.#base - before] = after;
     else this.#empty(-2 - this.#base - before);
-    if (after >= 0) prev[after] = before;
-    prev[slot] = UNLINKED;
+    if (after >= 0) words[(after << WORDS) | PREV] = before;
+    words[(slot << WORDS) | PREV] = UNLINKED;
   }
 
   #empty(bucket: number): void {

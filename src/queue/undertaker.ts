@@ -59,11 +59,10 @@ export class Undertaker {
     let movedBytes = 0;
     const unreadable: unknown[] = [];
     for (const burial of burials) {
-      if (partition.state.table.find(burial.offset) < 0) continue; // It was purged meanwhile.
       const found = await this.#examine(partition, burial, destination).catch((error: unknown) => {
         unreadable.push(error);
       });
-      if (found === undefined) continue;
+      if (found === undefined || found === null) continue;
       const { died, copy, isGone } = found;
       if (isGone) {
         gone.push(died);
@@ -91,11 +90,13 @@ export class Undertaker {
     partition: PartitionLeases,
     { offset, reason, error, record: known }: Burial,
     destination: string | null,
-  ): Promise<Case> {
+  ): Promise<Case | null> {
     const died = { offset, reason, error };
     const kept = { died, copy: null, isGone: false };
+    const isRead = destination !== null && known === null;
+    const record = isRead ? await readIfThere(partition, offset) : known;
+    if (partition.state.table.find(offset) < 0) return null;
     if (destination === null) return kept;
-    const record = known ?? (await readIfThere(partition, offset));
     if (record instanceof CorruptLogError) {
       this.#parts.events.failed(record);
       return { ...kept, died: { ...died, error: error === '' ? errorText(record) : error } };

@@ -77,7 +77,11 @@ export class UnreadRanges {
     return this.#takeBetween(first.from, offset);
   }
 
-  /** Offsets were looked at, or are settled. @returns how many of them were not, before */
+  /**
+   * Offsets were looked at, or are settled. O(log ranges), and a move of those behind.
+   *
+   * @returns how many of them were not, before
+   */
   take(first: number, count: number): number {
     const end = first + count;
     const range = present(this.#ranges[0], 'one at least');

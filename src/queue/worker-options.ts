@@ -4,7 +4,7 @@ import { argumentError, checkChoice, checkFunction, checkInteger } from '../core
 import { checkBoolean, plainOptions } from '../core/options.ts';
 import { systemRandom, type Random } from '../core/random.ts';
 import type { WorkerDelivery } from './delivery-source.ts';
-import { exponential, type RetryPolicy } from './retry-policy.ts';
+import { exponential, fixed, linear, type RetryPolicy } from './retry-policy.ts';
 import { checkLeaseMs } from './share-settings.ts';
 
 /** What a handler gets besides what it handles. Members may be taken off it. */
@@ -123,7 +123,7 @@ export function resolveWorkerOptions<D extends WorkerDelivery>(
   const { concurrency = 1, handlerTimeoutMs, leaseMs, onError, signal } = options;
   const defaultRetry = exponential({ random });
   const { retry = defaultRetry, renew = 'auto', name = 'worker', keepsAlive = true } = options;
-  checkFunction('retry', retry);
+  checkRetry(retry);
   if (onError !== undefined) checkFunction('onError', onError);
   checkSignal('signal', signal);
   return Object.freeze({
@@ -142,6 +142,16 @@ export function resolveWorkerOptions<D extends WorkerDelivery>(
   });
 }
 
+/** What makes policies is a function, too: handed in without a call, it would fail at every failure. */
+const POLICY_MAKERS: ReadonlySet<unknown> = new Set([fixed, linear, exponential]);
+
+function checkRetry(retry: RetryPolicy): void {
+  checkFunction('retry', retry);
+  if (!POLICY_MAKERS.has(retry)) return;
+  const expected = `a policy, as \`${retry.name}\` returns one when it is called`;
+  throw argumentError(TypeError, 'retry', expected, retry);
+}
+
 function checkTimeout(timeoutMs: number | undefined): number | null {
   if (timeoutMs === undefined) return null;
   return checkInteger('handlerTimeoutMs', timeoutMs, { min: 1, max: HANDLER_TIMEOUT_MS_MAX });
@@ -152,7 +162,7 @@ function checkLease(leaseMs: number | undefined): number | undefined {
 }
 
 function checkBatch(given: BatchOptions): BatchOptions {
-  const { max, waitMs } = plainOptions(given, KNOWN_OF_BATCH);
+  const { max, waitMs } = plainOptions(given, KNOWN_OF_BATCH, 'batch');
   return Object.freeze({
     max: checkInteger('batch.max', max, { min: 1, max: BATCH_RECORDS_MAX }),
     waitMs: checkInteger('batch.waitMs', waitMs, { min: 0, max: BATCH_WAIT_MS_MAX }),

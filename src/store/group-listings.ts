@@ -1,6 +1,7 @@
 /** Which groups a store has, consumer groups and share groups, by topic and name. */
 import type { ConsumerGroups } from '../group/groups.ts';
-import { QUEUE_GROUP, type ShareGroups } from '../queue/share-groups.ts';
+import { QUEUE_GROUP } from '../queue/queue-group.ts';
+import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
 import type { TopicDescription } from '../topic/catalog.ts';
 

@@ -35,7 +35,11 @@ export interface StoreOptions {
   readonly memory?: boolean | undefined;
   /** What keeps other writers out; default `auto`: see `LogOptions`. */
   readonly lock?: LockChoice | undefined;
-  /** Bytes that appends leave free on the disk; default null = as `LogOptions`. */
+  /**
+   * Bytes that appends leave free on the disk; default null = as `LogOptions`. The journal leaves a
+   * quarter of them, 256 KiB at most, and takes the reserve then: records can be settled, positions
+   * committed and topics deleted when appends cannot go on.
+   */
   readonly freeBytesMin?: number | null | undefined;
   /**
    * Bytes that all topics and the journal may have together; default null = as much as the disk has.

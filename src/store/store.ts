@@ -9,7 +9,8 @@ import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Misfits } from '../journal/misfits.ts';
 import { partQueueOptions, Queue, type QueueOptions } from '../queue/queue.ts';
-import { QUEUE_DEFAULTS, QUEUE_GROUP, type ShareGroups } from '../queue/share-groups.ts';
+import { QUEUE_DEFAULTS, QUEUE_GROUP } from '../queue/queue-group.ts';
+import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import type { TopicCatalog, TopicDescription } from '../topic/catalog.ts';
@@ -165,7 +166,7 @@ export class Store implements AsyncDisposable {
     options: QueueOptions<T, Input> = {},
   ): Promise<Queue<T, Input>> {
     this.#checkOpen();
-    const { topic: topicOptions, share } = partQueueOptions(options);
+    const { topic: topicOptions, share } = partQueueOptions(name, options);
     const topic = this.#topic(await this.#topics.open(name, topicOptions));
     const wanted = { ...share, defaults: QUEUE_DEFAULTS };
     return this.#shareGroups.open(topic, QUEUE_GROUP, wanted, (parts) => {

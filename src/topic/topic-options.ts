@@ -46,13 +46,15 @@ export interface TopicOptions<T, Input = T> extends TopicConfig {
 }
 
 const CONFIG_KEYS: ReadonlySet<string> = new Set(TOPIC_OPTION_NAMES);
-const HANDLE_KEYS: ReadonlySet<string> = new Set([
+/** Of a handle. */
+export const TOPIC_HANDLE_NAMES: readonly string[] = [
   ...TOPIC_OPTION_NAMES,
   'codec',
   'partitions',
   'partitioner',
   'create',
-]);
+];
+const HANDLE_KEYS: ReadonlySet<string> = new Set(TOPIC_HANDLE_NAMES);
 
 /** The options of a topic to be opened, checked; what is left out stays undefined. */
 export function checkTopicOptions<T, Input>(given: TopicOptions<T, Input>): TopicOptions<T, Input> {

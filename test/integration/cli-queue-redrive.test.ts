@@ -79,6 +79,17 @@ describe('dead letters', () => {
     expect([await readyIn(path, 'email'), await readyIn(path, 'email.dead')]).toEqual([5, 0]);
   });
 
+  test('say in a table why they died, beside the headers of their sender', async () => {
+    const path = await emails([]);
+    await runCli(['queue', 'send', path, 'email', 'a', '-H', 'from=ada']);
+    const living = await runCli(['queue', 'peek', path, 'email']);
+    expect(living.stdout).toMatch(/failures  key  headers   value\n.* from=ada  a\n$/);
+    await failAll(path);
+    const { stdout } = await runCli(['queue', 'peek', path, 'email.dead']);
+    expect(stdout).toMatch(/failures  died of   last error          key  headers   value\n/);
+    expect(stdout).toMatch(/ failures  false: exit code 1       from=ada  a\n$/);
+  });
+
   test('that are few among very many are all found, question by question', async () => {
     const path = join(await temporaryDirectory(), 'store');
     const store = await openStore(path);
@@ -133,7 +144,7 @@ describe('dead letters', () => {
     expect(await owner.say()).toMatchObject({ readyCount: 2 });
     const gone = await redrive(owner.path, 'email.dead', '--to', 'none');
     expect(gone).toMatchObject({ exitCode: ExitCode.notFound });
-    expect(gone.stderr).toContain('hint: nothing was moved');
+    expect(gone.stderr).toContain('hint: nothing was moved; a topic or queue must be there first');
   });
 });
 

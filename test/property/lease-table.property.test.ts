@@ -5,7 +5,8 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { AssertionError } from '../../src/core/assert.ts';
-import { LeaseTable, ReadyKind } from '../../src/queue/lease-table.ts';
+import { LeaseTable } from '../../src/queue/lease-table.ts';
+import { ReadyKind } from '../../src/queue/ready-kind.ts';
 import { SlotState } from '../../src/queue/record-state.ts';
 import type { TimerWheel } from '../../src/queue/timer-wheel.ts';
 import { propertyOptions } from '../support/property.ts';
@@ -184,7 +185,7 @@ class Pair {
         return;
       case 'shrink': {
         const { capacity, count } = table;
-        const isDue = capacity > 64 && count < capacity / 8;
+        const isDue = capacity > 40 && count < capacity / 8;
         expect(table.shrink()).toBe(isDue);
         expect(table.capacity < capacity).toBe(isDue);
         this.seen.shrunk += isDue ? 1 : 0;

@@ -8,7 +8,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { utf8 } from '../../src/codec/codec.ts';
-import { asyncPropertyOptions } from '../support/property.ts';
+import { asyncPropertyOptions, REPLAY } from '../support/property.ts';
 import { StoreDisk } from '../support/store-disk.ts';
 import { tally, type StoreCommand } from '../support/store-model/command.ts';
 import { commitCommands } from '../support/store-model/commit-commands.ts';
@@ -57,8 +57,9 @@ test('a store is plain objects that survive: created, appended to, consumed, set
     }),
     { ...options, numRuns: Math.ceil(numRuns / 2) }, // Each takes as long as many others.
   );
-  for (const name of EXPECTED) expect(tally.get(name) ?? 0, name).toBeGreaterThan(5);
-  expect(tally.get('records')).toBeGreaterThan(150);
-  expect(tally.get('consumed')).toBeGreaterThan(150);
-  expect(tally.get('committed records')).toBeGreaterThan(150);
+  for (const name of EXPECTED)
+    expect(tally.get(name) ?? 0, `${name}, ${REPLAY}`).toBeGreaterThan(5);
+  expect(tally.get('records'), REPLAY).toBeGreaterThan(150);
+  expect(tally.get('consumed'), REPLAY).toBeGreaterThan(150);
+  expect(tally.get('committed records'), REPLAY).toBeGreaterThan(150);
 });

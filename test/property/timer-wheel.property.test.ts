@@ -3,7 +3,8 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { AssertionError } from '../../src/core/assert.ts';
-import { TimerWheel, UNLINKED, WHEEL_BUCKETS } from '../../src/queue/timer-wheel.ts';
+import { Row, SlotRows } from '../../src/queue/slot-rows.ts';
+import { TimerWheel, WHEEL_BUCKETS } from '../../src/queue/timer-wheel.ts';
 import { propertyOptions } from '../support/property.ts';
 import { ReferenceWheel, TICK_MS } from '../support/reference/timer-wheel.ts';
 
@@ -52,19 +53,15 @@ type Command = ValueOf<typeof commands>;
 
 /** A wheel beside its twin. */
 class Pair {
-  readonly #links;
+  readonly #rows;
   readonly #wheel;
   readonly #twin = new ReferenceWheel();
   #nowMs: number;
   handedOut = 0;
 
   constructor(startMs: number, base: number) {
-    this.#links = {
-      next: new Int32Array(SLOTS),
-      prev: new Int32Array(SLOTS).fill(UNLINKED),
-      times: new Float64Array(SLOTS),
-    };
-    this.#wheel = new TimerWheel(this.#links, base);
+    this.#rows = new SlotRows(SLOTS);
+    this.#wheel = new TimerWheel(this.#rows, base);
     this.#nowMs = startMs;
     this.#wheel.rebase(startMs);
     this.#twin.rebase(startMs, () => 0);
@@ -79,7 +76,7 @@ class Pair {
 
   #change(command: Change): void {
     const { slot } = command;
-    const { times } = this.#links;
+    const { times } = this.#rows;
     if (command.kind === 'remove') {
       if (this.#twin.remove(slot)) this.#wheel.remove(slot);
       else expect(() => this.#wheel.remove(slot)).toThrow(AssertionError);
@@ -87,7 +84,7 @@ class Pair {
     }
     const timeMs = this.#nowMs + command.distance;
     if (this.#twin.insert(slot, timeMs)) {
-      times[slot] = timeMs;
+      times[(slot << Row.TIMES) | Row.TIME] = timeMs;
       this.#wheel.insert(slot);
     } else {
       expect(() => this.#wheel.insert(slot)).toThrow(AssertionError);
@@ -102,7 +99,7 @@ class Pair {
       expect(this.#twin.handOut(slot)).toBe(true);
       expect(this.#wheel.isLinked(slot)).toBe(false);
       // Never early: the twin counts in ticks, this in ms.
-      expect(this.#links.times[slot]).toBeLessThanOrEqual(this.#nowMs);
+      expect(this.#rows.times[(slot << Row.TIMES) | Row.TIME]).toBeLessThanOrEqual(this.#nowMs);
       this.handedOut++;
       const change = left.pop();
       if (change !== undefined) this.#change(change);
@@ -113,7 +110,10 @@ class Pair {
   #rebase(distance: number): void {
     this.#nowMs -= distance;
     this.#wheel.rebase(this.#nowMs);
-    this.#twin.rebase(this.#nowMs, (slot) => this.#links.times[slot] ?? NaN);
+    this.#twin.rebase(
+      this.#nowMs,
+      (slot) => this.#rows.times[(slot << Row.TIMES) | Row.TIME] ?? NaN,
+    );
   }
 
   #check(): void {

@@ -106,3 +106,24 @@ test('F36: a later token is greater, over restarts and power cuts too', async ()
   }
   expect(tokens.size).toBe(12);
 });
+
+test('F36: a later token is greater, also when the group or its topic was made anew', async () => {
+  const store = await new StoreBench().open();
+  let last = 0;
+  for (const end of ['group', 'topic', 'none']) {
+    const queue = await store.queue('q', { codec: utf8 });
+    await queue.send('job');
+    for (let opening = 0; opening < 3; opening++) {
+      const again = await store.queue('q', { codec: utf8 });
+      const { ownerEpoch } = await acquireOne(again);
+      expect(ownerEpoch).toBeGreaterThan(last);
+      last = ownerEpoch;
+      await queue.close();
+      await again.close();
+    }
+    const topic = await store.topic('q', { codec: utf8 });
+    if (end === 'group') await topic.deleteShareGroup('queue');
+    if (end === 'topic') await store.deleteTopic('q');
+  }
+  await store.close();
+});

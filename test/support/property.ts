@@ -2,16 +2,15 @@
 import * as fc from 'fast-check';
 
 const RUNS = Number(process.env['VARVE_PROPERTY_RUNS'] ?? 100);
-const SEED = process.env['SEED'];
+const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const SAID_MAX = 200;
+
+/** How to see again what the properties of this process did. */
+export const REPLAY = `SEED=${SEED} npx vitest run --config test/vitest.config.ts test/property`;
 
 /** Parameters for `fc.assert`, with what one property wants to change. */
 export function propertyOptions<Ts>(changes: fc.Parameters<Ts> = {}): fc.Parameters<Ts> {
-  return {
-    numRuns: RUNS,
-    ...(SEED === undefined ? {} : { seed: Number(SEED) }),
-    reporter: report,
-    ...changes,
-  };
+  return { numRuns: RUNS, seed: SEED, reporter: report, ...changes };
 }
 
 /** As `propertyOptions`, for properties that wait. */
@@ -29,9 +28,11 @@ class BrokenProperty extends Error {
 
 function report<Ts>(details: fc.RunDetails<Ts>): void {
   if (!details.failed) return;
-  const replay = `SEED=${details.seed} npx vitest run --config test/vitest.config.ts test/property`;
   const { errorInstance: cause } = details;
   const isAsserted = cause instanceof Error && cause.name === 'AssertionError';
   const ErrorClass = isAsserted ? BrokenProperty : Error;
-  throw new ErrorClass(`${replay}\n${fc.defaultReportMessage(details) ?? ''}`, { cause });
+  // In front of the examples, which are long.
+  const said = cause instanceof Error ? `${cause.message.slice(0, SAID_MAX)}\n` : '';
+  const message = `${REPLAY}\n${said}${fc.defaultReportMessage(details) ?? ''}`;
+  throw new ErrorClass(message, { cause });
 }

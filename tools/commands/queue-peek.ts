@@ -1,6 +1,7 @@
 /** `varve queue peek <store> <queue>`: the first records of a queue, without leasing them. */
 import { InvalidArgumentError, Option } from 'commander';
 import { BROWSED_STATES, type BrowsedState } from '../../src/queue/browse.ts';
+import { DEATH_HEADERS, HEADER_PREFIX } from '../../src/queue/dead-letter.ts';
 import { peekRecords, type PeekedRecord } from '../../src/store/queue-verbs.ts';
 import { NDJSON_OPTION, JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
@@ -17,7 +18,7 @@ import { parseCount } from '../ranges.ts';
 import { bytesToJson } from '../record-json.ts';
 import { ASKS_OWNER, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
 import { consultStore } from '../store-desk.ts';
-import { formatTable, shorten } from '../table.ts';
+import { formatTable, shorten, type Column } from '../table.ts';
 import { formatCount, formatTime } from '../units.ts';
 
 interface QueuePeekOptions extends QueueChoice {
@@ -33,10 +34,12 @@ const LIMIT_DEFAULT = 10;
 const VALUE_WIDTH = 48;
 const HEADERS_WIDTH = 24;
 const KEY_WIDTH = 16;
+const ERROR_WIDTH = 40;
 
 const NOTES = `Nothing is leased, and nothing changes: records may be handed out while they are looked at. Shown are
 those that are not settled: "ready", "leased", "delayed" (due at), and "dead" (with the reason), one
-partition after the other. Long values are cut in the table; JSON has all, and bytes that are not UTF-8
+partition after the other. Of dead letters, "died of" is the reason, and "last error" what their last
+handler said; their other headers are in JSON, from varve-death-topic to varve-deaths. Long values are cut in the table; JSON has all, and bytes that are not UTF-8
 as {"base64": "..."}.
 
 ${QUEUE_NOTE}`;
@@ -77,13 +80,10 @@ export const queuePeekVerb: Verb<QueuePeekOptions> = {
     seeAlso: ['queue stats', 'queue leases', 'queue redrive', 'cat'],
     examples: [
       { command: 'varve queue peek ./store email', does: 'the first ten' },
+      { command: 'varve queue peek ./store email.dead -n 100', does: 'why dead letters died' },
       {
         command: 'varve queue peek ./store email --state dead -n 1000 --ndjson | jq .lastError',
-        does: 'why records died',
-      },
-      {
-        command: 'varve queue peek ./store email --state delayed',
-        does: 'what waits for another try',
+        does: 'why records died that were kept, without a dead-letter queue',
       },
     ],
   },
@@ -136,33 +136,60 @@ function bytesOf(base64: string): Buffer {
 }
 
 function table(records: readonly PeekedRecord[]): string {
+  const shown = COLUMNS.filter(
+    ({ isRare = false, cell }) => !isRare || records.some((record) => cell(record) !== ''),
+  );
   return formatTable(
-    [
-      { title: 'partition', align: 'right' },
-      { title: 'offset', align: 'right' },
-      { title: 'state' },
-      { title: 'attempts', align: 'right' },
-      { title: 'failures', align: 'right' },
-      { title: 'key' },
-      { title: 'headers' },
-      { title: 'value' },
-    ],
-    records.map((record) => [
-      String(record.partition),
-      formatCount(record.offset),
-      stateCell(record),
-      formatCount(record.attempts),
-      formatCount(record.failures),
-      textCell(record.key, KEY_WIDTH),
-      shorten(record.headers.map(headerText).join(' '), HEADERS_WIDTH),
-      record.value === null ? '(none)' : textCell(record.value, VALUE_WIDTH),
-    ]),
+    shown,
+    records.map((record) => shown.map(({ cell }) => cell(record))),
   );
 }
+
+interface PeekColumn extends Column {
+  /** Left out when it would be empty. */
+  readonly isRare?: boolean;
+  readonly cell: (record: PeekedRecord) => string;
+}
+
+const COLUMNS: readonly PeekColumn[] = [
+  { title: 'partition', align: 'right', cell: ({ partition }) => String(partition) },
+  { title: 'offset', align: 'right', cell: ({ offset }) => formatCount(offset) },
+  { title: 'state', cell: stateCell },
+  { title: 'attempts', align: 'right', cell: ({ attempts }) => formatCount(attempts) },
+  { title: 'failures', align: 'right', cell: ({ failures }) => formatCount(failures) },
+  {
+    title: 'died of',
+    isRare: true,
+    cell: (record) => headerOf(record, DEATH_HEADERS.reason) ?? '',
+  },
+  { title: 'last error', isRare: true, cell: errorCell },
+  { title: 'key', cell: ({ key }) => textCell(key, KEY_WIDTH) },
+  { title: 'headers', cell: headersCell },
+  {
+    title: 'value',
+    cell: ({ value }) => (value === null ? '(none)' : textCell(value, VALUE_WIDTH)),
+  },
+];
 
 function stateCell({ state, dueMs, reason }: PeekedRecord): string {
   if (dueMs !== null) return `${state} until ${formatTime(dueMs)}`;
   return reason === null ? state : `${state}: ${reason}`;
+}
+
+/** What was said of it here, or where it died. */
+function errorCell(record: PeekedRecord): string {
+  return shorten(record.lastError ?? headerOf(record, DEATH_HEADERS.lastError) ?? '', ERROR_WIDTH);
+}
+
+/** Without those of Varve, which would hide those of the sender. */
+function headersCell({ headers }: PeekedRecord): string {
+  const own = headers.filter(({ name }) => !name.startsWith(HEADER_PREFIX));
+  return shorten(own.map(headerText).join(' '), HEADERS_WIDTH);
+}
+
+function headerOf({ headers }: PeekedRecord, wanted: string): string | null {
+  const header = headers.find(({ name }) => name === wanted);
+  return header === undefined ? null : bytesOf(header.value).toString('utf8');
 }
 
 function headerText({ name, value }: PeekedRecord['headers'][number]): string {

@@ -168,7 +168,9 @@ async function askToRedrive(desk: StoreDesk, request: RedriveRequest): Promise<R
     if (!isGone && !hasCode(error, 'ERR_VARVE_CONFLICT')) throw error;
     const { message } = error;
     const exitCode = isGone ? ExitCode.notFound : ExitCode.failure;
-    throw new CommandError(exitCode, message, 'nothing was moved; --to sends records elsewhere');
+    const hint =
+      request.to === null ? '--to sends records elsewhere' : 'a topic or queue must be there first';
+    throw new CommandError(exitCode, message, `nothing was moved; ${hint}`);
   }
 }
 

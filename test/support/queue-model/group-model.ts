@@ -24,6 +24,8 @@ export interface DeathCase {
   readonly offset: number;
   readonly reason: DeathReason;
   readonly item: Item;
+  /** Whether there is no letter: it stays here as dead. */
+  readonly isKept: boolean;
 }
 
 /** What a clone has to hold. */
@@ -50,8 +52,12 @@ export class GroupModel {
   /** Whether it is used in this process. */
   isLive = false;
 
-  constructor(settings: ShareSettings, partitionCount: number) {
-    const each = <T>(make: () => T) => Array.from({ length: partitionCount }, make);
+  /** By partition, where the records begin that are not deleted. */
+  readonly #startOffsets: readonly number[];
+
+  constructor(settings: ShareSettings, startOffsets: readonly number[]) {
+    this.#startOffsets = startOffsets;
+    const each = <T>(make: () => T) => startOffsets.map(make);
     this.data = {
       partitions: each(() => []),
       tallies: each(emptyTally),
@@ -133,26 +139,43 @@ export class GroupModel {
     } else this.#back(place, how.dueMs, how.nowMs);
   }
 
-  /** What the journal says of a failed release whose process was gone before it could bury the record. */
-  returnUnburied(place: Place, error: string): void {
-    const item = this.item(place);
-    this.#note(item, error);
-    item.failures++;
-    item.dueMs = 0;
-    item.state = 'ready';
-  }
-
   reject(place: Place, error: string): void {
     this.#note(this.item(place), error);
     this.die(place, 'rejected');
   }
 
-  die(place: Place, reason: DeathReason): void {
+  /** @param isRead  whether its process still has what it holds, so that it can be copied */
+  die(place: Place, reason: DeathReason, isRead = true): void {
     const item = this.item(place);
     const { partition, offset } = place;
-    this.data.deaths.push({ partition, offset, reason, item: { ...item } });
-    item.state = this.data.settings.deadLetter === null ? 'dead' : 'settled';
+    const isKept = this.data.settings.deadLetter === null || !(isRead || this.#isThere(place));
+    this.data.deaths.push({ partition, offset, reason, item: { ...item }, isKept });
+    item.state = isKept ? 'dead' : 'settled';
     this.tally(place.partition)[reason]++;
+  }
+
+  /** It was looked for, and deleted. */
+  miss(place: Place): void {
+    this.#settle(place);
+    this.tally(place.partition).missing++;
+  }
+
+  /** It is dead here, and to be tried as if it had never been. */
+  revive(place: Place): void {
+    Object.assign(this.item(place), NEW_ITEM, { state: 'ready' });
+    this.tally(place.partition).revived++;
+  }
+
+  #isThere({ partition, offset }: Place): boolean {
+    return offset >= present(this.#startOffsets[partition], 'a partition');
+  }
+
+  /** The process was gone before the record was buried: it is back, and the next one buries it. */
+  unbury(death: DeathCase): void {
+    const { partition, reason, item } = death;
+    this.data.deaths.splice(this.data.deaths.indexOf(death), 1);
+    Object.assign(this.item(death), item, { state: 'ready' });
+    this.tally(partition)[reason]--;
   }
 
   /** The process is gone, with all leases; the next one takes over. */
@@ -177,10 +200,10 @@ export class GroupModel {
   }
 
   /** Used for the first time in this process. */
-  open(nowMs: number, startOffsets: readonly number[]): void {
+  open(nowMs: number): void {
     if (this.isLive) return;
     this.isLive = true;
-    for (const [partition, startOffset] of startOffsets.entries())
+    for (const [partition, startOffset] of this.#startOffsets.entries())
       this.trim(partition, startOffset);
     for (const place of this.places('ready', 'delayed')) {
       this.#back(place, this.item(place).dueMs, nowMs);
@@ -218,8 +241,8 @@ export class GroupModel {
     return this.data.shelves.reduce((sum, { size }) => sum + size, 0);
   }
 
-  undoPurge(nowMs: number, startOffsets: readonly number[]): number {
-    for (const [partition, startOffset] of startOffsets.entries()) {
+  undoPurge(nowMs: number): number {
+    for (const [partition, startOffset] of this.#startOffsets.entries()) {
       const shelved = [...(this.data.shelves[partition]?.keys() ?? [])];
       if (shelved.some((offset) => offset < startOffset)) this.trim(partition, startOffset);
     }
@@ -258,9 +281,9 @@ export class GroupModel {
     item.state = dueMs > nowMs ? 'delayed' : 'ready';
     const { failuresMax, expiriesMax } = this.data.settings;
     if (failuresMax !== null && item.failures >= failuresMax) {
-      this.die(place, item.crashes > SUSPECT ? 'crash' : 'failures');
+      this.die(place, item.crashes > SUSPECT ? 'crash' : 'failures', false);
     } else if (expiriesMax !== null && item.expiries >= expiriesMax) {
-      this.die(place, 'lease-expired');
+      this.die(place, 'lease-expired', false);
     }
   }
 

@@ -6,19 +6,25 @@ import * as fc from 'fast-check';
 import type { ShareSettings } from '../../../src/queue/share-settings.ts';
 import { groupOf, LEASE_MS } from './consumers.ts';
 import { command, count, type QueueCommand } from './queue-command.ts';
-import { acquire, any, anyConsumer, anyPartition } from './lease-commands.ts';
-import type { QueueWorld } from './queue-world.ts';
+import { acquire, any, anyConsumer, anyPartition, send } from './lease-commands.ts';
+import { LATE_MS, type QueueWorld } from './queue-world.ts';
 
-type Limits = Pick<ShareSettings, 'failuresMax' | 'expiriesMax' | 'leasedMax'>;
+type Limits = Partial<Pick<ShareSettings, 'failuresMax' | 'expiriesMax' | 'leasedMax'>>;
 
 /** Delays are looked at so often, at least. */
 const POLL_MS = 1200;
+/** Of the log; a group has two of them in memory. */
+const BATCHES = 4;
 /** How much of a stall may count against a lease. */
 const TICK_MS = 50;
 
-function advance(world: QueueWorld, ms: number): void {
-  world.disk.clock.advance(ms);
-  count('expired', world.passed(ms, ms));
+export function advance(world: QueueWorld, ms: number): void {
+  let leftMs = ms;
+  do {
+    world.disk.clock.advance(leftMs);
+    count('expired', world.passed(leftMs, leftMs));
+    leftMs = LATE_MS; // A delay that has just ended is seen so much later.
+  } while (world.hasDelaysThatEndedSince(world.nowMs - LATE_MS));
 }
 
 /** Everything may be late, and no lease ends for it. */
@@ -41,7 +47,7 @@ async function cancel(world: QueueWorld, at: number, partition: number, odds: nu
   const place = { partition, offset: odds % (length + 1) };
   const found = await world.consumer(at).cancel(place);
   world.openModel(name);
-  await world.noteTrims();
+  await world.noteGone();
   deepStrictEqual(found, world.groups[name].cancel(place));
   if (found) world.noteSynced();
   if (found) count('cancelled');
@@ -60,12 +66,12 @@ async function undoPurge(world: QueueWorld, at: number): Promise<void> {
   const name = groupOf(at);
   const found = await world.consumer(at).undoPurge();
   world.openModel(name);
-  deepStrictEqual(found, world.groups[name].undoPurge(world.nowMs, world.startOffsets));
+  deepStrictEqual(found, world.groups[name].undoPurge(world.nowMs));
   count('undone', found);
   if (found > 0) world.noteSynced();
 }
 
-async function setPaused(world: QueueWorld, at: number, isPaused: boolean): Promise<void> {
+export async function setPaused(world: QueueWorld, at: number, isPaused: boolean): Promise<void> {
   const { data } = world.groups[groupOf(at)];
   const consumer = world.consumer(at);
   await (isPaused ? consumer.pause() : consumer.resume());
@@ -76,7 +82,7 @@ async function setPaused(world: QueueWorld, at: number, isPaused: boolean): Prom
 }
 
 /** What is leased goes on; what comes back from now on is held to the new limits. */
-async function alter(world: QueueWorld, at: number, changes: Limits): Promise<void> {
+export async function alter(world: QueueWorld, at: number, changes: Limits): Promise<void> {
   const { data } = world.groups[groupOf(at)];
   const topic = await world.topic();
   await topic.alterShareGroup(groupOf(at), changes);
@@ -85,19 +91,29 @@ async function alter(world: QueueWorld, at: number, changes: Limits): Promise<vo
   count('altered');
 }
 
-/** Never past a record that somebody has tried; the next process finds that it came past others. */
-async function deleteBefore(world: QueueWorld, partition: number, odds: number): Promise<void> {
-  const tried = Object.values(world.groups).flatMap((group) =>
-    group.offsetsIn(partition, 'ready', 'delayed', 'leased'),
-  );
-  const length = world.records[partition]?.length ?? 0;
+/** What is deleted: a few records, those up to one that came back, or more than a group has in memory. */
+type Deletion = 'few' | 'tried' | 'many';
+
+/** Also what is leased, or dead; whoever has it in memory may still hand it out. */
+async function deleteBefore(world: QueueWorld, partition: number, what: Deletion): Promise<void> {
   const start = world.startOffset(partition);
-  const offset = Math.min(length, start + (odds % 5), ...tried);
+  let offset = start + 2;
+  if (what === 'tried') {
+    const groups = Object.values(world.groups);
+    const [tried = -1] = groups
+      .flatMap((group) => group.offsetsIn(partition, 'ready'))
+      .filter((each) => each >= start);
+    offset = tried + 1;
+  } else if (what === 'many') {
+    for (let batch = 0; batch < BATCHES; batch++) await send(world, partition, 1);
+    offset = (world.records[partition]?.length ?? 0) - 1;
+  }
+  offset = Math.min(offset, world.records[partition]?.length ?? 0);
   if (offset <= start) return;
   await world.queue.topic.deleteBefore({ partition, offset });
   world.startOffsets[partition] = offset;
-  count('deleted');
-  await reopen(world);
+  count('deleted', offset - start);
+  if (what === 'many') await acquire(world, 0, 9, LEASE_MS);
 }
 
 async function reopen(world: QueueWorld): Promise<void> {
@@ -105,6 +121,22 @@ async function reopen(world: QueueWorld): Promise<void> {
   world.noteSynced();
   await world.open();
   count('reopened');
+}
+
+/** Has groups come past all that was deleted. */
+export async function passDeleted(world: QueueWorld): Promise<void> {
+  const states = ['unread', 'ready', 'delayed', 'leased', 'dead'] as const;
+  const isLeft = Object.values(world.groups).some((group) =>
+    group.places(...states).some(({ partition, offset }) => offset < world.startOffset(partition)),
+  );
+  if (isLeft) await reopen(world);
+}
+
+/** The state is written into the journal while records are leased. */
+async function snapshot(world: QueueWorld): Promise<void> {
+  await Promise.all([world.store.snapshot(), acquire(world, 0, 3, LEASE_MS)]);
+  await world.sync();
+  count('snapshot of leases', world.held.length);
 }
 
 async function restart(world: QueueWorld, how: 'kill' | 'cut'): Promise<void> {
@@ -121,16 +153,34 @@ async function restart(world: QueueWorld, how: 'kill' | 'cut'): Promise<void> {
   if (leased > 0) count(`${how} with leases`);
 }
 
+export const deleteCommand: fc.Arbitrary<QueueCommand> = fc
+  .tuple(anyPartition, fc.constantFrom<Deletion[]>('few', 'tried', 'tried', 'many'))
+  .map(([partition, what]) =>
+    command(`delete ${what} of ${partition}`, (world) => deleteBefore(world, partition, what)),
+  );
+
+export const stallCommand: fc.Arbitrary<QueueCommand> = fc
+  .constantFrom(600, 3000)
+  .map((ms) => command(`stall ${ms}`, async (world) => stall(world, ms)));
+
+export const cancelCommand: fc.Arbitrary<QueueCommand> = fc
+  .tuple(anyConsumer, anyPartition, any)
+  .map(([at, partition, odds]) =>
+    command(`cancel ${at} ${partition} ${odds}`, (world) => cancel(world, at, partition, odds)),
+  );
+
+export const pauseCommand: fc.Arbitrary<QueueCommand> = anyConsumer.map((at) =>
+  command(`pause ${at}`, (world) => setPaused(world, at, true)),
+);
+
+export const cutCommand: fc.Arbitrary<QueueCommand> = fc.constant(
+  command('cut the power', (world) => restart(world, 'cut')),
+);
+
 export const lifeCommands: fc.Arbitrary<QueueCommand>[] = [
-  fc.constantFrom(600, 3000).map((ms) => command(`stall ${ms}`, async (world) => stall(world, ms))),
   fc
     .constantFrom(-3_600_000, -2000, 2000, 3_600_000)
     .map((ms) => command(`jump ${ms}`, async (world) => jump(world, ms))),
-  fc
-    .tuple(anyConsumer, anyPartition, any)
-    .map(([at, partition, odds]) =>
-      command(`cancel ${at} ${partition} ${odds}`, (world) => cancel(world, at, partition, odds)),
-    ),
   anyConsumer.map((at) => command(`purge ${at}`, (world) => purge(world, at))),
   anyConsumer.map((at) =>
     command(`purge and undo ${at}`, async (world) => {
@@ -139,12 +189,7 @@ export const lifeCommands: fc.Arbitrary<QueueCommand>[] = [
     }),
   ),
   anyConsumer.map((at) => command(`undoPurge ${at}`, (world) => undoPurge(world, at))),
-  anyConsumer.map((at) => command(`pause ${at}`, (world) => setPaused(world, at, true))),
-  fc
-    .tuple(anyPartition, any)
-    .map(([partition, odds]) =>
-      command(`deleteBefore ${partition} ${odds}`, (world) => deleteBefore(world, partition, odds)),
-    ),
+  pauseCommand,
   fc.constant(
     command('close a consumer', async (world) => {
       if ((await world.closeConsumer(1)) > 0) world.noteSynced();
@@ -164,9 +209,14 @@ export const lifeCommands: fc.Arbitrary<QueueCommand>[] = [
     .map(([at, changes]) =>
       command(`alter ${at} ${JSON.stringify(changes)}`, (world) => alter(world, at, changes)),
     ),
-  fc.constant(command('reopen', reopen)),
-  fc.constant(command('cut the power', (world) => restart(world, 'cut'))),
+  cutCommand,
 ];
+
+export const snapshotCommand: fc.Arbitrary<QueueCommand> = fc.constant(
+  command('snapshot', snapshot),
+);
+
+export const reopenCommand: fc.Arbitrary<QueueCommand> = fc.constant(command('reopen', reopen));
 
 export const killCommand: fc.Arbitrary<QueueCommand> = fc.constant(
   command('kill', (world) => restart(world, 'kill')),
@@ -183,7 +233,7 @@ export const crashCommand: fc.Arbitrary<QueueCommand> = fc
     command(`crash with ${max} of ${at} ${times} times`, async (world) => {
       for (let left = times; left > 0; left--) {
         await acquire(world, at, max, LEASE_MS);
-        await world.compare();
+        await world.compare(); // What is condemned is buried by then.
         await restart(world, 'kill');
         await world.compare();
       }

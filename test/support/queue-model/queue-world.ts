@@ -9,7 +9,7 @@ import type { StoreTopic } from '../../../src/store/store-topic.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { turns } from '../log-fixture.ts';
 import type { StoreDisk } from '../store-disk.ts';
-import { differenceOf, realGroups, type RealGroups } from './compare.ts';
+import { differenceOf, foundAt, realGroups, type RealGroups } from './compare.ts';
 import {
   CONFIGS,
   CONSUMERS,
@@ -18,13 +18,15 @@ import {
   type GroupName,
   type HeldLease,
 } from './consumers.ts';
-import { GroupModel, NEW_ITEM, SUSPECT, type GroupData, type Place } from './group-model.ts';
+import { GroupModel, NEW_ITEM, SUSPECT, type GroupData } from './group-model.ts';
+import { expectedStats } from './expected-stats.ts';
 import { compareLetters } from './letters.ts';
+import { count } from './queue-command.ts';
 
-/** When a lease ends, after its time is over: a tick of the loop's clock, and one of the wheel. */
-const LATE_MS = 60;
+/** When a lease or a delay ends, after its time is over: a tick of the loop's clock, and one of the wheel. */
+export const LATE_MS = 60;
 /** Turns after which what goes on in the background is over. */
-const TURNS_MAX = 400;
+const TURNS_MAX = 256;
 
 export class QueueWorld {
   readonly disk: StoreDisk;
@@ -42,15 +44,19 @@ export class QueueWorld {
   #consumers: (ShareGroup<string> | null)[] = CONSUMERS.map(() => null);
   /** States since the journal was synced last, oldest first. */
   #unsynced: Record<GroupName, GroupData>[] = [];
+  /** Whether that was noted of which nobody knows yet whether it is synced. */
+  #areGone = false;
+  /** Values of dead letters that went back. */
+  readonly redriven: string[] = [];
   sentCount = 0;
   openingCount = 0;
 
   private constructor(disk: StoreDisk) {
     this.disk = disk;
-    const model = (name: GroupName) => new GroupModel(CONFIGS[name], PARTITIONS);
-    this.groups = { queue: model('queue'), audit: model('audit') };
     this.records = Array.from({ length: PARTITIONS }, () => []);
     this.startOffsets = Array.from({ length: PARTITIONS }, () => 0);
+    const model = (name: GroupName) => new GroupModel(CONFIGS[name], this.startOffsets);
+    this.groups = { queue: model('queue'), audit: model('audit') };
   }
 
   static async make(disk: StoreDisk): Promise<QueueWorld> {
@@ -132,7 +138,7 @@ export class QueueWorld {
 
   openModel(group: GroupName): void {
     if (this.groups[group].isLive) return;
-    this.groups[group].open(this.nowMs, this.startOffsets);
+    this.groups[group].open(this.nowMs);
     this.noteSynced(); // No lease begins before.
   }
 
@@ -185,8 +191,37 @@ export class QueueWorld {
     );
   }
 
+  /** Takes up records that are new in the topic. @returns their values */
+  async takeArrivals(): Promise<string[]> {
+    const { topic } = this.queue;
+    const values: string[] = [];
+    for (const [partition, there] of this.records.entries()) {
+      const read = { partitions: partition, from: there.length };
+      for await (const { value, appendTimeMs: appendMs } of topic.records(read)) {
+        const given = present(value, 'each has one');
+        there.push({ value: given, appendMs }); // The log's time: it never goes back.
+        this.#arrived(partition);
+        values.push(given);
+      }
+    }
+    return values;
+  }
+
+  /** Values of dead letters that are still there. */
+  lettersLeft(): string[] {
+    const left = this.groups.queue.data.deaths
+      .filter(({ isKept }) => !isKept)
+      .map(({ partition, offset }) => this.valueAt(partition, offset));
+    for (const value of this.redriven) left.splice(left.indexOf(value), 1);
+    return left;
+  }
+
+  valueAt(partition: number, offset: number): string {
+    return present(this.records[partition]?.[offset], 'a record').value;
+  }
+
   /** A record is there, whatever is lost of what groups did. */
-  arrived(partition: number): void {
+  #arrived(partition: number): void {
     for (const group of Object.values(this.groups)) group.arrived(partition);
     for (const { queue, audit } of this.#unsynced) {
       for (const { partitions } of [queue, audit]) partitions[partition]?.push({ ...NEW_ITEM });
@@ -234,23 +269,34 @@ export class QueueWorld {
     return Math.min(room, prefetch === null ? room : prefetch - own);
   }
 
-  /** Whether groups have come past what was deleted: they need not, as long as they have it in memory. */
-  async noteTrims(): Promise<boolean> {
-    let isNew = false;
+  /**
+   * Groups have come past what was deleted, or looked for a record that was: they need not, as long as
+   * they have it in memory.
+   *
+   * @returns how many records they looked for in vain
+   */
+  async noteGone(): Promise<number> {
+    if (this.startOffsets.every((start) => start === 0)) return 0;
     const real = await realGroups(this.disk.fileSystem.killImage());
-    for (const [name, group] of [
-      ['queue', this.groups.queue],
-      ['audit', this.groups.audit],
-    ] as const) {
+    if (real === null) return 0;
+    let missingCount = 0;
+    for (const [name, group] of entriesOf(this.groups)) {
       for (const [number, start] of this.startOffsets.entries()) {
-        const found = real?.[name].partitions.get(number)?.tally.trimmed ?? 0;
-        if (found <= group.tally(number).trimmed) continue;
-        group.trim(number, start);
-        this.noteWritten();
-        isNew = true;
+        const partition = present(real[name].partitions.get(number), 'a partition');
+        const missing = group
+          .offsetsIn(number, 'ready')
+          .filter((offset) => offset < start && foundAt(partition, offset) === 'settled')
+          .slice(0, partition.tally.missing - group.tally(number).missing);
+        for (const offset of missing) group.miss({ partition: number, offset });
+        const isPassed = partition.tally.trimmed > group.tally(number).trimmed;
+        if (isPassed) group.trim(number, start);
+        missingCount += missing.length;
+        if (isPassed || missing.length > 0) this.#areGone = true;
+        count('passed', isPassed ? 1 : 0);
       }
     }
-    return isNew;
+    count('missing', missingCount);
+    return missingCount;
   }
 
   hold(lease: HeldLease): void {
@@ -267,7 +313,7 @@ export class QueueWorld {
 
   /** Time moved on, and what was due has come. @returns how many leases ran out */
   passed(minMs: number, maxMs: number): number {
-    let count = 0;
+    let expired = 0;
     for (const lease of this.held) {
       lease.elapsedMinMs += minMs;
       lease.elapsedMaxMs += maxMs;
@@ -278,31 +324,44 @@ export class QueueWorld {
       if (!isOver) continue;
       this.groups[lease.group].expire(lease);
       this.drop(lease);
-      count++;
+      expired++;
     }
     for (const group of Object.values(this.groups)) group.endDelays(this.nowMs);
-    return count;
+    return expired;
+  }
+
+  hasDelaysThatEndedSince(ms: number): boolean {
+    return Object.values(this.groups).some((group) =>
+      group.places('ready').some((place) => {
+        const { dueMs } = group.item(place);
+        return group.isLive && dueMs > ms && dueMs <= this.nowMs;
+      }),
+    );
   }
 
   /** Waits until nothing goes on in the background, and compares everything there is. */
   async compare(): Promise<void> {
-    for (let turn = 0; turn < TURNS_MAX; turn++) {
-      if ((await this.#difference()) === null) break;
-      await turns(1);
+    let difference = await this.#difference();
+    for (let many = 1; many <= TURNS_MAX && difference !== null; many *= 2) {
+      await turns(many);
+      difference = await this.#difference();
     }
-    deepStrictEqual(await this.#difference(), null);
-    const { deaths } = this.groups.queue.data;
-    await compareLetters(this.store, deaths, (partition, offset) => {
-      return this.records[partition]?.[offset]?.value ?? null;
-    });
+    deepStrictEqual(difference, null);
+    const deaths = this.groups.queue.data.deaths.filter(({ isKept }) => !isKept);
+    await compareLetters(this.store, deaths, (partition, offset) =>
+      this.valueAt(partition, offset),
+    );
+    if (!this.#areGone) return;
+    this.#areGone = false; // In which order was not to be seen.
+    await this.sync();
   }
 
   async #difference(): Promise<string | null> {
-    for (const [at, { group }] of CONSUMERS.entries()) {
-      const consumer = this.#consumers[at] ?? null;
-      if (consumer === null) continue;
+    for (const consumer of [this.#consumers[0], this.#consumers[2]]) {
+      if (consumer == null) continue;
+      const group = consumer.name === 'audit' ? 'audit' : 'queue';
       const found = await consumer.stats();
-      const { settled, ...wanted } = this.#expectedStats(group);
+      const { settled, ...wanted } = expectedStats(this, group);
       for (const [name, value] of Object.entries(wanted)) {
         const other: unknown = Reflect.get(found, name);
         if (other !== value) return `${group}: ${name} is ${String(other)}, not ${String(value)}`;
@@ -317,46 +376,14 @@ export class QueueWorld {
     return this.#differenceFrom({ queue: queue.data, audit: audit.data }, real);
   }
 
-  #expectedStats(name: GroupName) {
-    const group = this.groups[name];
-    const { nowMs } = this;
-    const isReady = (place: Place) => {
-      const { state, dueMs } = group.item(place);
-      if (state === 'unread') return place.offset >= this.startOffset(place.partition);
-      return state === 'ready' || (!group.isLive && dueMs <= nowMs);
-    };
-    const waiting = group.places('unread', 'ready', 'delayed');
-    const ready = waiting.filter(isReady);
-    const delayed = group.places('ready', 'delayed').filter((place) => !isReady(place));
-    const oldest = this.records.flatMap((records, partition) => {
-      const [first] = ready.filter((place) => place.partition === partition);
-      if (first === undefined) return [];
-      const offset = Math.max(first.offset, this.startOffset(partition));
-      return [nowMs - present(records[offset], 'a record').appendMs];
-    });
-    const settled = this.#settled(group);
-    return {
-      readyCount: ready.length,
-      leasedCount: group.places('leased').length,
-      delayedCount: delayed.length,
-      condemnedCount: 0,
-      deadCount: group.places('dead').length,
-      unsettledCount: ready.length + delayed.length + group.places('leased').length,
-      oldestReadyAgeMs: oldest.length === 0 ? null : Math.max(0, ...oldest),
-      isPaused: group.data.isPaused,
-      settled,
-    };
-  }
-
-  #settled({ data }: GroupModel): Record<string, number> {
-    const sum: Record<string, number> = {};
-    for (const tally of data.tallies) {
-      for (const [name, count] of Object.entries(tally)) sum[name] = (sum[name] ?? 0) + count;
-    }
-    return sum;
-  }
-
   startOffset(partition: number): number {
     return present(this.startOffsets[partition], 'a partition');
   }
+}
+
+function entriesOf(groups: Record<GroupName, GroupModel>): [GroupName, GroupModel][] {
+  return [
+    ['queue', groups.queue],
+    ['audit', groups.audit],
+  ];
 }

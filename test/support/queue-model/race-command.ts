@@ -1,147 +1,67 @@
 /** The process or the power is gone while leases are being settled and records acquired. */
-import { deepStrictEqual, ok } from 'node:assert/strict';
-
 import * as fc from 'fast-check';
 
-import type { FaultyFileSystem } from '../faulty-file-system.ts';
-import { differenceOf, foundAt, realGroups, wantedOf, type RealGroups } from './compare.ts';
-import { LEASE_MS, type HeldLease } from './consumers.ts';
-import { acquire } from './lease-commands.ts';
+import { LEASE_MS } from './consumers.ts';
+import { acquire, release } from './lease-commands.ts';
+import { alter, passDeleted } from './life-commands.ts';
 import { command, count, type QueueCommand } from './queue-command.ts';
 import type { QueueWorld } from './queue-world.ts';
+import { HOWS, Race, recovered, type How } from './race.ts';
 
-type Ending = 'kill' | 'cut';
-type How = 'ack' | 'giveBack' | 'release' | 'reject';
-
-/** A lease that is being settled when it happens. */
-interface Step {
-  readonly lease: HeldLease;
-  readonly how: How;
-  isAnswered: boolean;
+interface RaceSpec {
+  readonly ending: 'kill' | 'cut';
+  /** Calls to the disk before the end comes. */
+  readonly callCount: number;
+  /** Which leases are settled how. */
+  readonly order: number;
+  /** Whether what comes back, and was tried before, may not be tried again. */
+  readonly isStrict: boolean;
 }
 
-const HOWS: readonly How[] = ['ack', 'reject', 'release', 'giveBack'];
+/** What is condemned when it comes back, mostly. */
+const STRICT_HOWS: readonly How[] = ['giveBack', 'giveBack', 'giveBack', 'release'];
 
-class Race {
-  readonly #world: QueueWorld;
-  readonly #steps: Step[];
-  readonly #handed: { readonly partition: number; readonly offset: number }[] = [];
-  readonly #fileSystem: FaultyFileSystem;
-
-  constructor(world: QueueWorld, order: number) {
-    this.#world = world;
-    this.#fileSystem = world.disk.fileSystem; // The one that stops.
-    this.#steps = world.held.slice(0, 6).map((lease, at) => {
-      return { lease, how: HOWS[(at + order) % HOWS.length] ?? 'ack', isAnswered: false };
-    });
+/** What is leased was tried before in vain, and may not be tried again. */
+async function failOnce(world: QueueWorld): Promise<void> {
+  await alter(world, 0, { failuresMax: null, expiriesMax: null });
+  for (const lease of world.heldBy('queue').slice(0, 3)) {
+    await release(world, lease, { failed: true, delayMs: 0, error: '' });
   }
-
-  /** @param callCount  calls to the disk before the end comes */
-  async run(ending: Ending, callCount: number): Promise<void> {
-    const world = this.#world;
-    const { fileSystem } = world.disk;
-    if (ending === 'cut') await world.sync();
-    fileSystem.crashAt = { call: fileSystem.callCount + 1 + callCount, when: 'inside' };
-    const answers = this.#begin();
-    await Promise.race([fileSystem.crashed, Promise.all(answers)]);
-    if (ending === 'kill') world.disk.kill();
-    else world.disk.cutPower({});
-    const real = await recovered(world);
-    if (real !== null) this.#adopt(ending, real);
-    world.forgetProcess();
-    count(`race: ${ending}`);
-  }
-
-  #begin(): Promise<void>[] {
-    const answers = this.#steps.map((step) =>
-      this.#told(settle(step), () => (step.isAnswered = true)),
-    );
-    const acquired = this.#told(this.#world.consumer(0).acquire({ max: 2 }), (deliveries) => {
-      for (const { partition, offset } of deliveries) this.#handed.push({ partition, offset });
-    });
-    return [...answers, acquired];
-  }
-
-  /** Nobody is told anything any more when it is over. */
-  async #told<R>(answer: Promise<R>, action: (result: R) => void): Promise<void> {
-    const fileSystem = this.#fileSystem;
-    const result = await answer.catch((error: unknown) => {
-      ok(fileSystem.isCrashed, `refused without a reason: ${String(error)}`);
-    });
-    if (result !== undefined && !fileSystem.isCrashed) action(result);
-  }
-
-  /** Takes over what is there, when it is possible. */
-  #adopt(ending: Ending, real: RealGroups): void {
-    const world = this.#world;
-    for (const { lease, how, isAnswered } of this.#steps) {
-      const group = world.groups[lease.group];
-      const partition = real[lease.group].partitions.get(lease.partition);
-      ok(partition !== undefined);
-      if (foundAt(partition, lease.offset) === wantedOf(group.item(lease))) {
-        const isSure = ending === 'kill' || how !== 'giveBack'; // What is only written may be lost.
-        ok(!isAnswered || !isSure, `a ${how} that was answered is lost`);
-        count(`${how} in vain`);
-        continue;
-      }
-      if (how === 'ack') group.ack(lease);
-      if (how === 'giveBack') group.giveBack(lease);
-      if (how === 'reject') group.reject(lease, 'no use');
-      const { nowMs } = world;
-      // One that is condemned is buried behind its release: by the next process, if this one was gone.
-      const isUnburied = foundAt(partition, lease.offset).startsWith('due');
-      if (how === 'release' && isUnburied) group.returnUnburied(lease, 'broke');
-      else if (how === 'release') {
-        group.release(lease, { failed: true, dueMs: 0, nowMs, error: 'broke' });
-      }
-      count(`${how} in time`);
-    }
-    this.#adoptAttempts(ending, real);
-    deepStrictEqual(differenceOf('queue', world.groups.queue.data, real.queue), null);
-    deepStrictEqual(differenceOf('audit', world.groups.audit.data, real.audit), null);
-  }
-
-  /** Each attempt was journaled before its record was handed out. */
-  #adoptAttempts(ending: Ending, real: RealGroups): void {
-    const { queue } = this.#world.groups;
-    for (const place of queue.places('ready', 'delayed', 'unread')) {
-      const partition = real.queue.partitions.get(place.partition);
-      ok(partition !== undefined);
-      const isLeased = foundAt(partition, place.offset).startsWith('leased');
-      const isHanded = this.#handed.some(
-        (each) => each.partition === place.partition && each.offset === place.offset,
-      );
-      if (ending === 'kill') ok(isLeased || !isHanded, 'an attempt was not journaled in time');
-      if (!isLeased) continue;
-      queue.acquire(place);
-      count(isHanded ? 'handed out' : 'not handed out');
-    }
-  }
+  await acquire(world, 0, 3, LEASE_MS);
+  await alter(world, 0, { failuresMax: 1, expiriesMax: 1 });
 }
 
-async function settle({ lease: { delivery }, how }: Step): Promise<true> {
-  if (how === 'ack') await delivery.ack();
-  if (how === 'giveBack') await delivery.giveBack();
-  if (how === 'reject') await delivery.reject('no use');
-  if (how === 'release') await delivery.release({ failed: true, error: 'broke' });
-  return true;
-}
-
-/** What the journal says behind the recovery of a store, which may undo a commit. */
-async function recovered({ disk }: QueueWorld): Promise<RealGroups | null> {
-  const copy = disk.copy();
-  const store = await copy.open();
-  await store.close();
-  return realGroups(copy.fileSystem);
+async function race(world: QueueWorld, spec: RaceSpec): Promise<void> {
+  const { ending, callCount, order, isStrict } = spec;
+  await passDeleted(world);
+  const run = new Race(world);
+  await acquire(world, 0, 3, LEASE_MS);
+  const { failuresMax, expiriesMax } = world.groups.queue.data.settings;
+  if (isStrict) await failOnce(world);
+  const { fileSystem } = world.disk;
+  if (ending === 'cut') await world.sync();
+  fileSystem.crashAt = { call: fileSystem.callCount + 1 + callCount, when: 'inside' };
+  const steps = world.held.slice(0, 6).map((lease, at) => {
+    const hows = isStrict ? STRICT_HOWS : HOWS;
+    return { lease, how: hows[(at + order) % hows.length] ?? 'ack' };
+  });
+  await Promise.race([fileSystem.crashed, run.begin(steps)]);
+  if (ending === 'kill') world.disk.kill();
+  else world.disk.cutPower({});
+  const real = await recovered(world);
+  if (real !== null) run.adopt(ending, real);
+  world.forgetProcess();
+  await world.open();
+  world.noteSynced();
+  if (isStrict) await alter(world, 0, { failuresMax, expiriesMax });
+  count(`race: ${ending}`);
 }
 
 export const raceCommand: fc.Arbitrary<QueueCommand> = fc
-  .tuple(fc.constantFrom('kill' as const, 'cut' as const), fc.nat(9), fc.nat(3))
-  .map(([ending, callCount, order]) =>
-    command(`race ${order} to a ${ending} after ${callCount} calls`, async (world) => {
-      await acquire(world, 0, 3, LEASE_MS);
-      await new Race(world, order).run(ending, callCount);
-      await world.open();
-      world.noteSynced();
-    }),
-  );
+  .record({
+    ending: fc.constantFrom('kill' as const, 'cut' as const),
+    callCount: fc.nat(9),
+    order: fc.nat(3),
+    isStrict: fc.constantFrom(false, false, true),
+  })
+  .map((spec) => command(`race ${JSON.stringify(spec)}`, (world) => race(world, spec)));

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { ManualClock, systemClock } from '../../../src/core/clock.ts';
 
@@ -122,4 +122,22 @@ describe('the system clock', () => {
     });
     expect(fired).toEqual(['first']);
   });
+});
+
+test('the clock of the system waits for longer than a timer of Node.js takes', () => {
+  vi.useFakeTimers();
+  try {
+    let firedCount = 0;
+    const delayMs = 2 ** 32;
+    systemClock.setTimer(() => firedCount++, delayMs);
+    const other = systemClock.setTimer(() => firedCount++, delayMs);
+    vi.advanceTimersByTime(delayMs - 1);
+    expect(firedCount).toBe(0);
+    other.cancel(); // In its second part.
+    vi.advanceTimersByTime(1);
+    expect(firedCount).toBe(1);
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });

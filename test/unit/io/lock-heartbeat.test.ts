@@ -1,6 +1,6 @@
 /** The heartbeat in LOCK: written, believed, watched, and overruled. */
 import { readdirSync, readFileSync, unlinkSync } from 'node:fs';
-import { open, readdir, readFile, unlink } from 'node:fs/promises';
+import { copyFile, open, readFile, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -57,6 +57,10 @@ async function until(condition: () => Promise<boolean> | boolean): Promise<void>
   }
 }
 
+function replaceLock(): Promise<void> {
+  return rename(join(path, 'copy'), join(path, 'LOCK'));
+}
+
 async function beatIs(atMs: number): Promise<void> {
   await until(async () => (await recordAt(path))?.heartbeatAtMs === atMs);
 }
@@ -103,6 +107,24 @@ describe('a holder', () => {
     await lock.release();
     expect(await recordAt(path)).toEqual(other);
     expect(clock.pendingTimerCount).toBe(0);
+  });
+
+  test.each([
+    ['LOCK was deleted', () => rm(join(path, 'LOCK'))],
+    ['its directory was deleted', () => rm(path, { recursive: true })],
+    ['LOCK was replaced', () => copyFile(join(path, 'LOCK'), join(path, 'copy')).then(replaceLock)],
+  ])('is told within a beat when %s', async (_what, change) => {
+    const lock = await hold();
+    let lostCount = 0;
+    lock.onLost(() => void lostCount++);
+    clock.advance(BEAT_MS);
+    await until(() => clock.pendingTimerCount === 1);
+    expect(lostCount).toBe(0);
+    await change();
+    clock.advance(BEAT_MS);
+    await until(() => lostCount > 0);
+    await lock.release();
+    expect([lostCount, clock.pendingTimerCount]).toEqual([1, 0]);
   });
 
   test('that wrote late, over the new owner: that one is still the owner', async () => {

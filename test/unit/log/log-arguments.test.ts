@@ -149,7 +149,8 @@ test('a misspelt name is named', async () => {
   const log = await withThree();
   const options = thrownBy(() => log.append({ value: 'x' }, { duribility: 'os' } as object));
   expect(options).toMatchObject({
-    message: 'Expected `options` to be without an unknown key `duribility`, got object',
+    message:
+      'Expected `options` to be without an unknown key `duribility`, perhaps `durability`, got object',
   });
   const record = thrownBy(() => log.append({ vlaue: 'x' } as never));
   expect(record).toMatchObject({

@@ -13,7 +13,11 @@ import {
   type DeathHop,
 } from '../../../src/queue/dead-letter.ts';
 import type { Queue } from '../../../src/queue/queue.ts';
-import { StoreBench } from '../../support/store-fixture.ts';
+import { SeededRandom } from '../../../src/core/random.ts';
+import { flipBit } from '../../support/disk-damage.ts';
+import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
+import { turns } from '../../support/log-fixture.ts';
+import { STORE_PATH, StoreBench } from '../../support/store-fixture.ts';
 
 const DEATH: Death = {
   topic: 'q',
@@ -177,4 +181,36 @@ describe('a dead letter', () => {
     expect(await dead.acquire({ max: 2 })).toMatchObject([{ value: 'next' }]);
     await store.close();
   });
+});
+
+test('a dead record that is damaged on the disk stays, and keeps no other from its dead letter', async () => {
+  const bench = new StoreBench();
+  const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
+  let store = await bench.open({ fileSystem });
+  const queue = await store.queue('q', { codec: utf8, segmentBytesMax: 4096, deadLetter: 'd' });
+  await queue.send('damaged');
+  await queue.send('x'.repeat(5000)); // Fills the first segment.
+  await queue.send('whole');
+  const deliveries = await queue.acquire({ max: 3 });
+  for (const delivery of deliveries) {
+    if (delivery.offset === 1) await delivery.ack();
+    else await delivery.release({ failed: true });
+  }
+  const topic = await store.topic('q', { codec: utf8 });
+  await queue.close();
+  await topic.alterShareGroup('queue', { failuresMax: 1 });
+  await store.close();
+  const [name = ''] = (await fileSystem.list(`${STORE_PATH}/topics`)).filter((one) =>
+    one.startsWith('q'),
+  );
+  const path = `${STORE_PATH}/topics/${name}/0/${'0'.repeat(20)}.log`;
+  flipBit(fileSystem, path, { position: 250 });
+  store = await bench.open({ fileSystem });
+  const again = await store.queue('q', { codec: utf8 });
+  expect(await again.acquire()).toEqual([]);
+  await turns(300);
+  expect(await again.stats()).toMatchObject({ readyCount: 0, deadCount: 1, leasedCount: 0 });
+  const dead = await store.queue('d', { codec: utf8 });
+  expect(await dead.acquire({ max: 3 })).toMatchObject([{ value: 'whole' }]);
+  await store.close();
 });

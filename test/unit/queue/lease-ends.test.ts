@@ -9,9 +9,9 @@ import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import { HeldCount } from '../../../src/queue/held-count.ts';
 import { LeaseEnds } from '../../../src/queue/lease-ends.ts';
 import { LeaseJournal } from '../../../src/queue/lease-journal.ts';
-import { ReadyKind } from '../../../src/queue/lease-table.ts';
 import { Lease, LeaseList } from '../../../src/queue/lease.ts';
 import { PartitionLeases } from '../../../src/queue/partition-leases.ts';
+import { ReadyKind } from '../../../src/queue/ready-kind.ts';
 import { shareGroupCreated, shareStarted } from '../../../src/queue/share-entries.ts';
 import { newShareSettings } from '../../../src/queue/share-settings.ts';
 import { shareGroups, shareId } from '../../../src/queue/share-state.ts';
@@ -46,9 +46,9 @@ async function setUp({ failedBefore = [] as readonly number[] } = {}) {
   const leases: Lease[] = [];
   for (let offset = 0; offset < COUNT; offset++) {
     const rawRecord = present(await log.read(offset), 'it was appended');
-    const slot = partition.begin(offset, offset + 1, 30_000);
-    const lease = { partition, offset, kind, leaseNumber: offset + 1, startMs: 0, rawRecord, slot };
-    leases.push(new Lease(lease, list));
+    const claim = { partition, offset, kind, record: rawRecord, leaseNumber: 0, slot: -1 };
+    partition.begin(claim, offset + 1, 30_000);
+    leases.push(new Lease(claim, rawRecord, { startMs: 0, leases: list }));
     list.add(present(leases.at(-1), 'just made'));
     held.add(kind);
   }

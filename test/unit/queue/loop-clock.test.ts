@@ -77,6 +77,16 @@ describe('the time that leases run on', () => {
     expect(loop.now()).toBe(100);
   });
 
+  test('stands still for who asks in a stall, before the tick that counts it', () => {
+    const { clock, loop, user } = setUp();
+    user.runningLeases = 1;
+    loop.poke();
+    const asked: number[] = [];
+    clock.setTimer(() => asked.push(loop.now()), 40); // Due before the tick, and late as well.
+    clock.stall(5000);
+    expect([asked, loop.now()]).toEqual([[50], 50]);
+  });
+
   test('goes on where a tick is only a little late', () => {
     const { clock, stalls, loop, user } = setUp();
     user.runningLeases = 1;

@@ -68,7 +68,7 @@ describe('a new share group', () => {
       code: 'ERR_VARVE_NOT_FOUND',
     });
     await expect(next.queue('own', { deadLetter: 'own' })).rejects.toMatchObject({
-      code: 'ERR_VARVE_CONFLICT',
+      code: 'ERR_VARVE_INVALID_ARGUMENT',
     });
     await next.close();
   });

@@ -194,6 +194,82 @@ test('an ack of which nobody knows whether it is on the disk says so, each time'
   await expect(store.close()).rejects.toMatchObject({ code: 'ERR_VARVE_FAILED' });
 });
 
+test('a record that cannot be read for a moment is ready again, and whoever wanted it is told', async () => {
+  const bench = new StoreBench();
+  const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
+  let store = await bench.open({ fileSystem });
+  let queue = await store.queue('q', { codec: utf8, leasedMax: 2 });
+  await queue.sendBatch([{ value: 'a' }, { value: 'b' }]);
+  for (const delivery of await queue.acquire({ max: 2 })) await delivery.release({ delayMs: 1000 });
+  await store.close();
+  store = await bench.open({ fileSystem }); // Nothing is in memory.
+  queue = await store.queue('q', { codec: utf8 });
+  expect(await queue.acquire()).toEqual([]);
+  bench.clock.advance(1100);
+  fileSystem.addFault({ operations: ['read'], path: /topics/, errno: 'EMFILE', times: 10 });
+  await expect(queue.acquire({ max: 2 })).rejects.toMatchObject({
+    code: 'ERR_VARVE_IO',
+    retryable: true,
+  });
+  fileSystem.clearFaults();
+  expect(await queue.acquire({ max: 3 })).toMatchObject([{ attempt: 2 }, { attempt: 2 }]);
+  await store.close();
+});
+
+test('a lease is renewed for a time that leases may have, and else stays as it was', async () => {
+  const { store, queue } = await queueOf(1, { leaseMs: 1000 });
+  const [delivery] = await queue.acquire();
+  for (const leaseMs of [Number.NaN, -1, 0, 9, 10.5, 43_200_001, Number.POSITIVE_INFINITY]) {
+    expect(() => delivery?.renew(leaseMs)).toThrow(
+      expect.objectContaining({ code: 'ERR_VARVE_INVALID_ARGUMENT' }),
+    );
+  }
+  expect(delivery?.leaseLeftMs).toBe(1000);
+  delivery?.renew(43_200_000);
+  expect(delivery?.leaseLeftMs).toBe(43_200_000);
+  await store.close();
+});
+
+test('whatever a holder says of a record, it comes back', async () => {
+  const { store, queue } = await queueOf(1, { failuresMax: null });
+  const said = [
+    Object.assign(new Error('x'), { message: Symbol('no text') }),
+    Object.create(null),
+    Symbol('why'),
+    '\ud800'.repeat(2000),
+    null,
+  ];
+  for (const [failures, error] of said.entries()) {
+    const [delivery] = await queue.acquire();
+    expect(delivery).toMatchObject({ failures });
+    await delivery?.release({ failed: true, error });
+  }
+  expect(await queue.stats()).toMatchObject({ readyCount: 1, leasedCount: 0 });
+  await store.close();
+});
+
+test('errors name a queue by its own name, for the group of all of them is `queue`', async () => {
+  const { store, queue } = await queueOf(0, { failuresMax: 3 });
+  await expect(store.queue('q', { failuresMax: 4 })).rejects.toMatchObject({
+    message: 'queue q: stored failuresMax 3, requested failuresMax 4',
+  });
+  const orders = await store.topic('orders');
+  await expect(orders.describeShareGroup('queue')).rejects.toMatchObject({
+    message: 'there is no queue orders',
+  });
+  const billing = await orders.shareGroup('billing', { failuresMax: 3 });
+  await expect(orders.shareGroup('billing', { failuresMax: 4 })).rejects.toMatchObject({
+    message: 'share group billing: stored failuresMax 3, requested failuresMax 4',
+  });
+  await queue.close();
+  await expect(queue.acquire()).rejects.toMatchObject({ message: 'queue q is closed' });
+  await billing.close();
+  await expect(billing.acquire()).rejects.toMatchObject({
+    message: 'share group billing is closed',
+  });
+  await store.close();
+});
+
 /** Deletes the topic of dead letters just when it is to be made a queue, for a record that dies. */
 async function deletedWhileMade(die: (bench: StoreBench, delivery: Delivery<string>) => unknown) {
   const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
@@ -256,4 +332,24 @@ describe('a topic of dead letters that is deleted while it is made a queue', () 
     expect(store.health().status).toBe('ok');
     expect(await topicIds()).not.toContain(topicId);
   });
+});
+
+test('a partition that the group could not begin in, on a full disk, is begun in later', async () => {
+  const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
+  const store = await new StoreBench().open({ fileSystem });
+  const queue = await store.queue('q', { codec: utf8 });
+  expect(await queue.acquire()).toEqual([]);
+  const failures: unknown[] = [];
+  store.on('lease-failed', ({ error }) => failures.push(error));
+  await store.addPartitions('q', 2);
+  // Twice: the first time the journal has the reserve.
+  const noRoom = { operations: ['write'], path: /journal.*log$/, errno: 'ENOSPC' } as const;
+  fileSystem.addFault({ ...noRoom, times: 2 });
+  await turns(100);
+  expect(failures).toMatchObject([{ code: 'ERR_VARVE_DISK_FULL' }]);
+  await queue.topic.append({ value: 'a' }, { partition: 1 });
+  await queue.topic.append({ value: 'b' }, { partition: 1 });
+  expect(await queue.cancel({ partition: 1, offset: 0 })).toBe(true);
+  expect(await queue.acquire()).toMatchObject([{ partition: 1, value: 'b' }]);
+  await store.close();
 });

@@ -25,6 +25,17 @@ describe('a queue', () => {
     await store.close();
   });
 
+  test('a consumer never has more than its prefetch, however often it asks at once', async () => {
+    const store = await new StoreBench().open();
+    const queue = await store.queue('q', { codec: utf8, prefetch: 3 });
+    await queue.sendBatch(['a', 'b', 'c', 'd', 'e', 'f'].map((value) => ({ value })));
+    const answers = await Promise.all([1, 3, 2].map((max) => queue.acquire({ max })));
+    expect(answers.map(({ length }) => length)).toEqual([1, 2, 0]);
+    await queue.ackAll(answers.flat());
+    expect(await queue.acquire({ max: 6 })).toHaveLength(3);
+    await store.close();
+  });
+
   test('a lease that runs out comes back, and its ack changes nothing', async () => {
     const bench = new StoreBench();
     const store = await bench.open();

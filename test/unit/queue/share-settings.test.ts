@@ -72,10 +72,13 @@ describe('options of a share group', () => {
 
   test('only what was given is compared and changed', () => {
     const stored = newShareSettings({}, {});
-    expect(shareConflict('g', stored, {})).toBeNull();
-    expect(shareConflict('g', stored, { failuresMax: 5, deadLetter: null })).toBeNull();
-    const conflict = shareConflict('g', stored, { failuresMax: null });
-    expect(conflict?.details).toMatchObject({
+    const label = { kind: 'queue', name: 'q' };
+    expect(shareConflict(label, stored, {})).toBeNull();
+    expect(shareConflict(label, stored, { failuresMax: 5, deadLetter: null })).toBeNull();
+    const conflict = shareConflict(label, stored, { failuresMax: null });
+    expect(conflict?.details).toEqual({
+      kind: 'queue',
+      name: 'q',
       stored: 'failuresMax 5',
       requested: 'failuresMax null',
     });
@@ -108,9 +111,59 @@ describe('options of a share group', () => {
 
   test('a queue is not its own dead-letter queue', async () => {
     const store = await new StoreBench().open();
-    await expect(store.queue('q', { deadLetter: 'q' })).rejects.toMatchObject({
-      code: 'ERR_VARVE_CONFLICT',
+    const wrong = {
+      code: 'ERR_VARVE_INVALID_ARGUMENT',
+      message: 'Expected `deadLetter` to be another queue than this one, got `"q"` (string)',
+    };
+    await expect(store.queue('q', { deadLetter: 'q' })).rejects.toMatchObject(wrong);
+    await store.queue('q');
+    const topic = await store.topic('q');
+    await expect(topic.alterShareGroup('queue', { deadLetter: 'q' })).rejects.toMatchObject(wrong);
+    await store.close();
+  });
+
+  test('a mistake in the options of a queue makes no topic', async () => {
+    const store = await new StoreBench().open();
+    const wrong: readonly object[] = [
+      { deadletter: 'dead' },
+      { deadLetter: 'q' },
+      { deadLetter: '' },
+      { leaseMs: 0 },
+      { retention: 'always' },
+      { prefetch: 0 },
+      { from: 'begin' },
+      { create: 1 },
+      { partitions: 0 },
+      { codec: 'json' },
+    ];
+    for (const options of wrong) {
+      await expect(store.queue('q', options)).rejects.toMatchObject({
+        code: 'ERR_VARVE_INVALID_ARGUMENT',
+      });
+      expect(store.topics()).toEqual([]);
+    }
+    await store.close();
+  });
+
+  test('a queue without a name is told so', async () => {
+    const store = await new StoreBench().open();
+    await expect(store.queue(undefined as unknown as string)).rejects.toMatchObject({
+      message: 'Expected `name` to be a string, got undefined',
     });
+    await store.close();
+  });
+
+  test('a queue that is made of a topic with records keeps them, unless it says otherwise', async () => {
+    const store = await new StoreBench().open();
+    const topic = await store.topic('log');
+    await topic.append({ value: Buffer.from('kept') });
+    expect((await store.queue('log')).settings.retention).toBe('keep');
+    const work = await store.topic('work');
+    await work.append({ value: Buffer.from('work') });
+    const queue = await store.queue('work', { retention: 'settled' });
+    expect(queue.settings.retention).toBe('settled');
+    await store.topic('empty');
+    expect((await store.queue('empty')).settings.retention).toBe('settled');
     await store.close();
   });
 

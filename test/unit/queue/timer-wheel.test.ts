@@ -1,21 +1,18 @@
 import { describe, expect, test } from 'vitest';
 
 import { AssertionError } from '../../../src/core/assert.ts';
-import { TimerWheel, UNLINKED } from '../../../src/queue/timer-wheel.ts';
+import { Row, SlotRows } from '../../../src/queue/slot-rows.ts';
+import { TimerWheel } from '../../../src/queue/timer-wheel.ts';
 
 const TICK_MS = 8;
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 
 function makeWheel(slots: number, startMs = 0) {
-  const links = {
-    next: new Int32Array(slots),
-    prev: new Int32Array(slots).fill(UNLINKED),
-    times: new Float64Array(slots),
-  };
-  const wheel = new TimerWheel(links);
+  const rows = new SlotRows(slots);
+  const wheel = new TimerWheel(rows);
   wheel.rebase(startMs);
   const insertAt = (slot: number, timeMs: number): void => {
-    links.times[slot] = timeMs;
+    rows.times[(slot << Row.TIMES) | Row.TIME] = timeMs;
     wheel.insert(slot);
   };
   const dueAt = (nowMs: number): number[] => {
@@ -23,7 +20,7 @@ function makeWheel(slots: number, startMs = 0) {
     wheel.advance(nowMs, (slot) => due.push(slot));
     return due;
   };
-  return { wheel, links, insertAt, dueAt };
+  return { wheel, rows, insertAt, dueAt };
 }
 
 describe('TimerWheel', () => {

@@ -45,6 +45,21 @@ describe('unread ranges', () => {
     expect(unread.toPairs()).toEqual([2, 5, 6]);
   });
 
+  test('are many when every other record was cancelled, and cost no square of that', () => {
+    const unread = new UnreadRanges(0);
+    const count = 50_000;
+    let taken = 0;
+    for (let at = 0; at < count; at++) taken += unread.take(2 * at + 1, 1);
+    expect(taken).toBe(count);
+    expect(unread.toPairs()).toHaveLength(2 * count + 1);
+    let left = 0;
+    for (let offset = 0; offset < 2 * count; offset++) left += unread.has(offset) ? 1 : 0;
+    expect(left).toBe(count);
+    for (let offset = 0; offset < 2 * count; offset += 10) taken += unread.take(offset, 10);
+    expect(taken).toBe(2 * count);
+    expect(unread.toPairs()).toEqual([2 * count]);
+  });
+
   test('pairs are the way back', () => {
     for (const pairs of [[0], [1, 3, 8], [0, 1, 2, 3, 9]]) {
       expect(UnreadRanges.ofPairs(pairs).toPairs()).toEqual(pairs);

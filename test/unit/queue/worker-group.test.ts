@@ -215,3 +215,22 @@ describe('a worker of a queue', () => {
     },
   );
 });
+
+test('a worker keeps its leases over a stall, whenever that begins', async () => {
+  for (let beganMs = 380; beganMs <= 580; beganMs += 10) {
+    const bench = new StoreBench();
+    const store = await bench.open();
+    const queue = await store.queue('q', { codec: utf8, leaseMs: 1000 });
+    await queue.send('a');
+    let end = (): void => undefined;
+    const worker = queue.work(() => new Promise<void>((resolve) => (end = resolve)));
+    await quiet(100);
+    bench.clock.advance(beganMs);
+    bench.clock.stall(3000);
+    bench.clock.advance(5000);
+    end();
+    await worker.drain();
+    expect([beganMs, worker.stats()]).toMatchObject([beganMs, { handled: 1, lostLeases: 0 }]);
+    await store.close();
+  }
+});

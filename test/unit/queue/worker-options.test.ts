@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { SeededRandom } from '../../../src/core/random.ts';
+import { exponential, fixed, linear } from '../../../src/queue/retry-policy.ts';
 import { resolveWorkerOptions, type WorkerOptions } from '../../../src/queue/worker-options.ts';
 import { work } from '../../../src/queue/worker.ts';
 import { FakeQueue } from '../../support/fake-queue.ts';
@@ -65,6 +66,23 @@ describe('options', () => {
     const options = { [name]: value } as WorkerOptions;
     expect(() => resolveWorkerOptions(options)).toThrow(
       expect.objectContaining({ code: 'ERR_VARVE_INVALID_ARGUMENT' }),
+    );
+  });
+
+  test.each([exponential, linear, fixed])('have a policy, not what makes one: $name', (retry) => {
+    expect(() => resolveWorkerOptions({ retry } as unknown as WorkerOptions)).toThrow(
+      `Expected \`retry\` to be a policy, as \`${retry.name}\` returns one when it is called`,
+    );
+  });
+
+  test('of a batch are named so', () => {
+    const number = { batch: 10 } as unknown as WorkerOptions;
+    expect(() => resolveWorkerOptions(number)).toThrow(
+      'Expected `batch` to be an object, got `10`',
+    );
+    const size = { batch: { max: 5, waitMS: 5 } } as unknown as WorkerOptions;
+    expect(() => resolveWorkerOptions(size)).toThrow(
+      'Expected `batch` to be without an unknown key `waitMS`, perhaps `waitMs`',
     );
   });
 

@@ -164,3 +164,36 @@ describe.each([
     expect(await drain(queue)).toBe(1);
   });
 });
+
+test('records that fail for good wait for room for their copies, and nobody waits for them', async () => {
+  const disk = new FullDisk();
+  const store = await disk.open();
+  const queue = await store.queue('q', { ...QUEUE, failuresMax: 1, deadLetter: 'q.dead' });
+  for (let sent = 0; sent < 200; sent++) await queue.send(VALUE);
+  await disk.occupy(64 * KIB);
+  let acked = 0;
+  for (let at = 0; at < 200; at++) {
+    const [delivery] = await queue.acquire();
+    if (at % 2 === 0) await delivery?.release({ failed: true, error: 'no' });
+    else {
+      await delivery?.ack();
+      acked++;
+    }
+  }
+  await settle();
+  expect(await queue.acquire()).toEqual([]);
+  expect(await queue.stats()).toMatchObject({ readyCount: 0, leasedCount: 0, condemnedCount: 100 });
+  expect(store.health().problems.map(({ code }) => code)).toContain('burials-failed');
+  await disk.fileSystem.unlink(BALLAST);
+  for (let second = 0; second < 70; second++) {
+    disk.clock.advance(1000);
+    await settle(10);
+  }
+  expect(await queue.stats()).toMatchObject({
+    unsettledCount: 0,
+    settled: { acked, failures: 100 },
+  });
+  const letters = await store.queue('q.dead', { codec: utf8 });
+  expect(await drain(letters)).toBe(100);
+  expect(store.health()).toEqual({ status: 'ok', problems: [] });
+});

@@ -1,0 +1,67 @@
+/** What is under way when a consumer of a share group is closed, and what is asked of it after that. */
+import { describe, expect, test } from 'vitest';
+
+import { utf8 } from '../../../src/codec/codec.ts';
+import { StoreBench } from '../../support/store-fixture.ts';
+
+async function queueOf(count: number, options = {}) {
+  const store = await new StoreBench().open();
+  const queue = await store.queue('q', { codec: utf8, ...options });
+  if (count > 0)
+    await queue.sendBatch(Array.from({ length: count }, (_, at) => ({ value: `${at}` })));
+  return { store, queue };
+}
+
+describe('a consumer that is closed', () => {
+  test('while its group is taken over lets go of the partitions', async () => {
+    const bench = new StoreBench();
+    let store = await bench.open();
+    await store.queue('q', { codec: utf8 });
+    store = await bench.reopen(store); // No log is open.
+    const queue = await store.queue('q', { codec: utf8 });
+    const acquired = queue.acquire();
+    const closing = queue.close();
+    await expect(acquired).rejects.toMatchObject({ code: 'ERR_VARVE_CLOSED' });
+    await closing;
+    expect(queue.topic.partitions.at(0).isIdle).toBe(true);
+    await store.close();
+  });
+
+  test('changes the group no more, and takes no lease from others', async () => {
+    const { store, queue: closed } = await queueOf(2);
+    await closed.close();
+    const queue = await store.queue('q', { codec: utf8 });
+    const [delivery] = await queue.acquire();
+    const calls = [
+      () => closed.acquire(),
+      () => closed.cancel({ offset: 1 }),
+      () => closed.purge(),
+      () => closed.undoPurge(),
+      () => closed.pause(),
+      () => closed.resume(),
+      () => closed.redrive({ dryRun: false }),
+    ];
+    for (const call of calls) {
+      await expect(call()).rejects.toMatchObject({ code: 'ERR_VARVE_CLOSED' });
+    }
+    await delivery?.ack();
+    expect(await queue.stats()).toMatchObject({ readyCount: 1, settled: { acked: 1 } });
+    await store.close();
+  });
+
+  test('hands out nothing of what it has read ahead, though nobody waited for its end', async () => {
+    const { store, queue } = await queueOf(3, { prefetch: 3 });
+    const seen: (string | null)[] = [];
+    let closing: Promise<void> | null = null;
+    for await (const delivery of queue.deliveries()) {
+      seen.push(delivery.value);
+      await delivery.ack();
+      closing ??= queue.close();
+    }
+    await closing;
+    expect(seen).toEqual(['0']);
+    const next = await store.queue('q', { codec: utf8 });
+    expect(await next.acquire({ max: 3 })).toMatchObject([{ attempt: 1 }, { attempt: 1 }]);
+    await store.close();
+  });
+});
