@@ -1,7 +1,7 @@
 /** `varve queue create <store> <queue>`: a new queue; a dry run unless `--yes`. */
 import { Option } from 'commander';
 import type { DurabilityLevel } from '../../src/index.ts';
-import { QUEUE_DEFAULTS } from '../../src/queue/share-groups.ts';
+import { QUEUE_DEFAULTS } from '../../src/queue/queue-group.ts';
 import { alteredShareSettings, newShareSettings } from '../../src/queue/share-settings.ts';
 import { listTopics } from '../../src/store/control-verbs.ts';
 import { createQueue } from '../../src/store/queue-setting-verbs.ts';
