@@ -119,14 +119,20 @@ export class RunSettler<D extends WorkerDelivery> {
         return;
       } catch (error) {
         unsettled = this.#unsettledOf(unsettled);
-        if (!isRetryable(error) && unsettled.length > 0) return this.#ackEach(unsettled);
-        // Also when all ended, though nobody can say for how long: with a writer that failed behind it.
+        if (!isRetryable(error)) return this.#ackRest(unsettled, error);
         if (!(await this.#mayTryAgain(error, failures, null))) {
           this.#giveUp(unsettled.length);
           return;
         }
       }
     }
+  }
+
+  /** @param error  why they could not be acked together with others */
+  async #ackRest(unsettled: readonly D[], error: unknown): Promise<void> {
+    // All ended all the same, and the writer failed behind them: nobody else says so.
+    if (unsettled.length === 0) await this.#mayTryAgain(error, 1, null);
+    await this.#ackEach(unsettled);
   }
 
   /** Each learns its own fate: most often the lease of one was lost, and the others are acked. */
