@@ -26,7 +26,7 @@ interface FaultSpec {
   readonly order: number;
 }
 
-const HOWS: readonly How[] = ['ack', 'release', 'expire', 'reject', 'giveBack'];
+const HOWS: readonly How[] = ['ack', 'release', 'expire', 'reject', 'giveBack', 'expire'];
 /** Turns of the event loop in which all is done that does not wait for room. */
 const TURNS = 60;
 /** So that what was refused is tried again, twice. */
@@ -144,6 +144,6 @@ export const faultCommand: fc.Arbitrary<QueueCommand> = fc
       fc.record({ kind: fc.constant('write' as const), skip }),
       fc.record({ kind: fc.constant('datasync' as const), skip }),
     ),
-    order: fc.nat(4),
+    order: fc.nat(5),
   })
   .map((spec) => command(`fault ${JSON.stringify(spec)}`, (world) => meetFault(world, spec)));
