@@ -207,24 +207,18 @@ export class LeaseEnds {
   /** Has one loop for each partition: there may be very many that find no room. */
   async #buryCondemned(partition: PartitionLeases): Promise<void> {
     const { condemned } = partition.state;
+    let failures = 0;
     await this.#untilDone('burials-failed', async () => {
+      if (failures++ > 0) letGoOfPardoned(partition);
       while (condemned.size > 0 && !this.#isClosed) {
-        // Looked at anew each time: the limits may be others by then.
-        const burials = [...condemned].flatMap((offset) => this.#burialOf(partition, offset));
+        const burials = Array.from(condemned, ([offset, reason]) => {
+          return { offset, reason, error: '', record: null };
+        });
         await this.#parts.bury(partition, burials);
         for (const { offset } of burials) condemned.delete(offset);
       }
     });
     this.#burying.delete(partition);
-  }
-
-  /** Nothing when the limits are others: then it is ready again. */
-  #burialOf(partition: PartitionLeases, offset: number): readonly Burial[] {
-    const slot = partition.state.table.find(offset);
-    const reason = partition.limitReached(slot);
-    if (reason !== null) return [{ offset, reason, error: '', record: null }];
-    partition.returned(slot);
-    return [];
   }
 
   #journalExpired(partition: PartitionLeases, ends: ExpiredLeases): void {
@@ -294,6 +288,15 @@ interface ExpiredLeases {
   /** Read ahead, and never handed over. */
   readonly undelivered: number[];
   readonly dead: Burial[];
+}
+
+/** Those that could not be buried while the limits were other ones are ready again. */
+function letGoOfPardoned(partition: PartitionLeases): void {
+  const { table, condemned } = partition.state;
+  for (const offset of [...condemned.keys()]) {
+    const slot = table.find(offset);
+    if (partition.limitReached(slot) === null) partition.returned(slot);
+  }
 }
 
 /** @returns its slot @throws LeaseLostError */

@@ -10,9 +10,13 @@ import type { LeaseJournal, PartitionName } from './lease-journal.ts';
 import type { Lease } from './lease.ts';
 import { ReadyKind } from './ready-kind.ts';
 import { SlotState } from './record-state.ts';
-import type { DeathReason } from './share-entries.ts';
 import { ShareFeed } from './share-feed.ts';
-import { SUSPECT_CRASHES, type SharePartition, type SlotWatcher } from './share-partition.ts';
+import {
+  SUSPECT_CRASHES,
+  type LimitReason,
+  type SharePartition,
+  type SlotWatcher,
+} from './share-partition.ts';
 import type { ShareSettings } from './share-settings.ts';
 
 /** A record that was chosen for a consumer; until its attempt is journaled nothing has changed. */
@@ -112,9 +116,10 @@ export class PartitionLeases implements SlotWatcher {
     const { listener, clock, onDelay } = this.#parts;
     table.setPending(slot, false);
     const offset = table.offsetAt(slot);
-    if (this.limitReached(slot) !== null) {
+    const limit = this.limitReached(slot);
+    if (limit !== null) {
       table.setPending(slot, true);
-      this.state.condemned.add(offset);
+      this.state.condemned.set(offset, limit);
       listener.condemned(this);
       return;
     }
@@ -275,7 +280,7 @@ export class PartitionLeases implements SlotWatcher {
   }
 
   /** Which limit the record has reached: it may not be tried again; null = it may. */
-  limitReached(slot: number): Exclude<DeathReason, 'rejected'> | null {
+  limitReached(slot: number): LimitReason | null {
     const { table } = this.state;
     const { failuresMax, expiriesMax } = this.#parts.listener.settings;
     if (failuresMax !== null && table.failuresAt(slot) >= failuresMax) {

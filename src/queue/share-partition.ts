@@ -75,6 +75,9 @@ export interface SlotWatcher {
   returned(slot: number): void;
 }
 
+/** Which limit a record has reached that came back. */
+export type LimitReason = Exclude<DeathReason, 'rejected'>;
+
 export class SharePartition {
   readonly logId: number;
   readonly table = new LeaseTable();
@@ -83,8 +86,8 @@ export class SharePartition {
   readonly troubles = new Map<number, Trouble>();
   readonly tally: Tally = emptyTally();
   purged: Purged | null = null;
-  /** Over a limit and being buried, by this process: no part of the state. */
-  readonly condemned = new Set<number>();
+  /** Over which limit those are that are being buried, by this process: no part of the state. */
+  readonly condemned = new Map<number, LimitReason>();
   /** Null while the group is not used. */
   watcher: SlotWatcher | null = null;
 

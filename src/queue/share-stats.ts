@@ -112,7 +112,7 @@ function addCounts(counts: Counts, { partition, log, source }: CountedPartition)
 
 function addCondemned(counts: Counts, { table, condemned }: SharePartition): void {
   counts.condemnedCount += condemned.size;
-  for (const offset of condemned) {
+  for (const offset of condemned.keys()) {
     const isDelayed = table.stateAt(table.find(offset)) === SlotState.delayed;
     if (isDelayed) counts.delayedCount--;
     else counts.readyCount--;
