@@ -1,7 +1,18 @@
 /** What the journal says of share groups, folded anew, beside what a model has. */
+import { join } from 'node:path';
+
 import { SlotState } from '../../../src/queue/record-state.ts';
 import type { SharePartition } from '../../../src/queue/share-partition.ts';
 import { shareGroups, shareNameOf, type ShareState } from '../../../src/queue/share-state.ts';
+import { Fold } from '../../../src/journal/fold.ts';
+import { JOURNAL_DIRECTORY } from '../../../src/format/file-names.ts';
+import { registry } from '../journal-bench.ts';
+import { Journal } from '../../../src/journal/journal.ts';
+import { openLog } from '../../../src/log/open-log.ts';
+import { ManualClock } from '../../../src/core/clock.ts';
+import { bytes } from '../../../src/codec/codec.ts';
+import { REDUCERS } from '../../../src/store/store-state.ts';
+import { STORE_PATH } from '../store-fixture.ts';
 import type { FaultyFileSystem } from '../faulty-file-system.ts';
 import { foldOfEntries } from '../simulation/store/journal-hash.ts';
 import type { GroupData, Item } from './group-model.ts';
@@ -12,10 +23,9 @@ export interface RealGroups {
   readonly audit: ShareState;
 }
 
-/** Null when the journal has let go of its first entries. */
+/** Null when the groups are not there yet. */
 export async function realGroups(fileSystem: FaultyFileSystem): Promise<RealGroups | null> {
-  const fold = await foldOfEntries(fileSystem);
-  if (fold === null) return null;
+  const fold = (await foldOfEntries(fileSystem)) ?? (await foldOfRuns(fileSystem));
   const [topicId] = fold
     .ids(shareGroups)
     .map(shareNameOf)
@@ -23,6 +33,17 @@ export async function realGroups(fileSystem: FaultyFileSystem): Promise<RealGrou
   const of = (group: string) => fold.get(shareGroups, `${topicId}/${group}`);
   const [queue, audit] = [of('queue'), of('audit')];
   return queue === null || audit === null ? null : { queue, audit };
+}
+
+/** As the store loads it: on a full disk the journal lets go of its first entries. */
+async function foldOfRuns(fileSystem: FaultyFileSystem): Promise<Fold> {
+  const path = join(STORE_PATH, JOURNAL_DIRECTORY);
+  const clock = new ManualClock();
+  const log = await openLog(path, { fileSystem, clock, codec: bytes, readOnly: true });
+  const fold = new Fold(REDUCERS);
+  await new Journal({ registry, fold }).load(log);
+  await log.close();
+  return fold;
 }
 
 /** The first thing in which they differ, in words; null = in none. */
