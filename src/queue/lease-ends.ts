@@ -293,7 +293,7 @@ interface ExpiredLeases {
 /** Those that could not be buried while the limits were other ones are ready again. */
 function letGoOfPardoned(partition: PartitionLeases): void {
   const { table, condemned } = partition.state;
-  for (const offset of [...condemned.keys()]) {
+  for (const offset of condemned.keys()) {
     const slot = table.find(offset);
     if (partition.limitReached(slot) === null) partition.returned(slot);
   }
