@@ -27,13 +27,16 @@ export class ConsumerSet {
     }
   }
 
-  /** Those of some records, by offset. One look at each lease: many may run, and few end at a time. */
+  /**
+   * Those of some records, by offset. One look at each lease: many may run, and few end at a time. Of a
+   * record that came back before all was synced that says so, the former lease is still there.
+   */
   leasesOf(partition: PartitionLeases, offsets: ReadonlySet<number>): ReadonlyMap<number, Lease> {
     const found = new Map<number, Lease>();
     for (const { leases } of this.#consumers) {
       for (const lease of leases) {
         const isMeant = lease.partitionLeases === partition && offsets.has(lease.offset);
-        if (isMeant) found.set(lease.offset, lease);
+        if (isMeant && partition.find(lease) >= 0) found.set(lease.offset, lease);
       }
     }
     return found;

@@ -276,6 +276,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     try {
       const records = await this.#recordsOf(request);
       if (claims.length === 0) {
+        await this.#journalAbsent();
         if (!request.isOver) this.#requests.add(request); // They were not there any more.
         this.#await(request);
         return;
@@ -331,6 +332,12 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     await Promise.all([...partitions].map(ofPartition));
   }
 
+  /** Where no record follows, or they would count as unsettled for ever. */
+  async #journalAbsent(): Promise<void> {
+    const partitions = this.#partitions.filter(({ feed }) => feed.hasAbsent);
+    await Promise.all(partitions.map((partition) => partition.journal([])));
+  }
+
   #begin(
     { claims, consumer, leaseMs }: AcquireRequest,
     records: readonly LogRecord<Uint8Array>[],
@@ -377,7 +384,8 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       this.ready();
     } else if (this.#parts.isPaused() || !(this.#changeCount > 0 || this.#isBehind)) {
       this.#requests.delete(request);
-      if (request.claims.length > 0) this.#startHanding(request);
+      const hasAbsent = this.#partitions.some(({ feed }) => feed.hasAbsent);
+      if (request.claims.length > 0 || hasAbsent) this.#startHanding(request);
       else request.resolve([]);
     }
   }

@@ -29,6 +29,8 @@ export class ShareFeed {
   #currentEnd = 0;
   #ahead: RecordBatch<Uint8Array> | null = null;
   #batches: Batches | null = null;
+  /** Where the range that they are of ends. */
+  #rangeEnd = 0;
   #ending = new AbortController();
   #isLoading = false;
   #failure: { readonly error: unknown } | null = null;
@@ -75,6 +77,10 @@ export class ShareFeed {
   /** Takes a record back: the one that was taken last, of those that are not back. */
   giveBack(record: LogRecord<Uint8Array>): void {
     this.#given.push(record);
+  }
+
+  get hasAbsent(): boolean {
+    return this.#absent.length > 0;
   }
 
   /** Offsets between those that were taken that hold no record, each once. */
@@ -149,15 +155,24 @@ export class ShareFeed {
     void this.#fetch(this.#batches);
   }
 
+  /** Only when everything that was read before was taken. */
   #begin(): Batches {
     const { log, unread } = this.#options;
-    const range = unread().next(this.#current === null ? this.#position : this.#currentEnd);
-    // What lies before is not unread: it must not be taken for absent.
-    if (this.#current === null) this.#position = range.from;
+    const range = unread().next(this.#position);
+    this.#position = range.from; // What lies before is not unread: it must not be taken for absent.
+    this.#rangeEnd = range.to;
     const to = range.to === Number.MAX_SAFE_INTEGER ? {} : { to: range.to };
     const { signal } = this.#ending;
     const read = { from: range.from, ...to, follow: true, keepsAlive: false, signal };
     return log.batches(read, 'own'); // What a lease of hours keeps must be small.
+  }
+
+  /** The next call goes on with the next range. What is left of this one holds no record. */
+  #endRange(): void {
+    this.#batches = null;
+    if (this.#rangeEnd > this.#options.log.visibleOffset) return; // The log was closed.
+    if (this.#current === null) this.#passTo(this.#rangeEnd);
+    else this.#currentEnd = this.#rangeEnd;
   }
 
   async #fetch(batches: Batches): Promise<void> {
@@ -166,7 +181,7 @@ export class ShareFeed {
       if (this.#batches !== batches) return; // It was stopped meanwhile.
       this.#isLoading = false;
       if (value instanceof Object) this.#ahead = value;
-      else this.#batches = null; // The end of a range: the next call goes on with the next one.
+      else this.#endRange();
     } catch (error) {
       if (this.#batches !== batches) return;
       this.#isLoading = false;

@@ -34,12 +34,19 @@ const STEPS: readonly (readonly [number, Step])[] = [
   [1, resize],
 ];
 
-/** Runs the script, and waits for all answers at its end. */
-export async function runStoreProgram(session: StoreSession, queues: QueueSession): Promise<void> {
+/**
+ * Runs the script, and waits for all answers at its end.
+ *
+ * @returns whether there is to be a power cut at once
+ */
+export async function runStoreProgram(
+  session: StoreSession,
+  queues: QueueSession,
+): Promise<boolean> {
   const { random, plan } = session.world;
   const commits = new StoreCommits(session);
   for (let left = 3 + randomBelow(random, plan.stepCount); left > 0; left--) {
-    if (session.isOver) return;
+    if (session.isOver) return false;
     await pickStep(session)(session, commits);
     if (chance(random, 0.3)) await turns(1 + randomBelow(random, 4));
     session.observe();
@@ -47,11 +54,12 @@ export async function runStoreProgram(session: StoreSession, queues: QueueSessio
   }
   session.resizeDisk(null);
   await session.settle();
-  await endQueueSteps(queues);
+  const isPowerCut = await endQueueSteps(queues);
   session.observe();
   queues.observe();
   commits.observe();
   session.world.onCall = null;
+  return isPowerCut;
 }
 
 function pickStep({ world, topics }: StoreSession): Step {

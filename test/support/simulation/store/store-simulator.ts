@@ -33,6 +33,8 @@ const LIVES = [50, 200, 600];
 const LONG_LIVES = [200, 600, 2000];
 /** Of lives that end with a close. */
 const DRAIN_SHARE = 0.4;
+/** The others leave the machine running. */
+const POWER_CUT_ODDS = 0.65;
 
 /** Runs one seed. Never rejects for what the engine does wrong: that is in `violations`. */
 export async function simulateStore(
@@ -223,9 +225,10 @@ class StoreSimulator {
     const outcome = await world.drive(runStoreProgram(session, queues));
     if (outcome.status === 'failed') throw outcome.error;
     world.fileSystem.crashAt = null;
-    if (outcome.status === 'crashed' || willCrash) {
+    const isPowerCut = outcome.status === 'done' && outcome.value;
+    if (outcome.status === 'crashed' || willCrash || isPowerCut) {
       world.fileSystem.crash();
-      this.#restart();
+      this.#restart(isPowerCut ? 1 : undefined);
       return;
     }
     await this.#drain(queues);
@@ -283,10 +286,10 @@ class StoreSimulator {
   }
 
   /** The machine, or the process, begins anew. */
-  #restart(): void {
+  #restart(powerCutOdds = POWER_CUT_ODDS): void {
     const world = this.#world;
     const { tally, random, fileSystem, clock } = world;
-    const isPowerCut = chance(random, 0.65);
+    const isPowerCut = chance(random, powerCutOdds);
     tally.add(isPowerCut ? 'powerCuts' : 'kills');
     if (isPowerCut) this.#ending = 'power';
     else if (this.#ending === 'close') this.#ending = 'kill';

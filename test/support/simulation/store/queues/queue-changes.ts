@@ -196,8 +196,10 @@ export async function deleteGroup(queues: QueueSession): Promise<void> {
 /** Deletes the queue's topic with all that is in it, under the hands of its consumers. */
 export async function deleteQueue(queues: QueueSession): Promise<void> {
   const { session, world, oracles } = queues;
+  const isThere = () => session.store.topics().some(({ name }) => name === QUEUE_TOPIC);
   await queues.quiet();
   if (session.isOver || queues.session.queueTopic === null || session.isChanging) return;
+  if (!isThere()) return; // A deletion that nobody knows the outcome of was before.
   world.narrate(`delete ${QUEUE_TOPIC}`);
   const own = queues.handles.filter(({ ledger }) => ledger.topic === QUEUE_TOPIC);
   for (const handle of own) handle.isClosing = true;
@@ -214,7 +216,6 @@ export async function deleteQueue(queues: QueueSession): Promise<void> {
     oracles.end(QUEUE_ID);
     world.forgetTopic(QUEUE_TOPIC);
   };
-  const isThere = () => session.store.topics().some(({ name }) => name === QUEUE_TOPIC);
   const hasFailed = () => session.store.stats().journal.state === 'failed';
   await session.follow(
     session.store.deleteTopic(QUEUE_TOPIC),

@@ -20,6 +20,7 @@ export async function drain(queues: QueueSession): Promise<void> {
   world.narrate('drain');
   for (const handle of queues.handles.slice()) await queues.close(handle);
   if (queues.session.queueTopic === null) await findQueue(queues);
+  await syncAll(queues);
   for (const { topic, name } of session.store.shareGroups()) {
     const id = `${topic}/${name}`;
     const ledger = oracles.ledgers.get(id);
@@ -39,6 +40,14 @@ export async function drain(queues: QueueSession): Promise<void> {
 async function findQueue(queues: QueueSession): Promise<void> {
   const { store } = queues.session;
   if (store.topics().some(({ name }) => name === QUEUE_TOPIC)) await takeUpQueue(queues);
+}
+
+/** Nothing becomes visible any more: what is appended at a lower level than its topic's does later. */
+async function syncAll({ session }: QueueSession): Promise<void> {
+  const topics = [...session.topics.values(), ...(session.queueTopic ? [session.queueTopic] : [])];
+  for (const log of topics.flatMap(({ logs }) => logs)) {
+    await session.follow(log.sync(), () => undefined);
+  }
 }
 
 async function open(queues: QueueSession, id: string): Promise<GroupHandle> {

@@ -23,6 +23,7 @@ import {
   useStale,
 } from './queue-settling.ts';
 import { acquire, closeHandle, openHandle, send, takeAll } from './queue-steps.ts';
+import { QUEUE_TOPIC } from './queue-topics.ts';
 import { advance, advanceFar, jump, stall } from './queue-time.ts';
 
 type Step = (queues: QueueSession) => void | Promise<void>;
@@ -52,14 +53,15 @@ const STEPS: readonly (readonly [number, Step])[] = [
   [2, stall],
   [1.5, jump],
   [4, compare],
-  [2, takeAll],
+  [2, (queues) => takeAll(queues).then(() => undefined)],
   [4, (queues) => queues.quiet()],
 ];
 
 const TOTAL = STEPS.reduce((sum, [weight]) => sum + weight, 0);
 const STEPS_MAX = 12;
-/** Of lives. */
+/** Of lives; where what consumers settle is not synced, there is more to find. */
 const TAKE_SHARE = 0.3;
+const TAKE_SHARE_UNSYNCED = 0.8;
 
 /** Some steps, where the plan of the seed has any. */
 export async function runQueueSteps(queues: QueueSession): Promise<void> {
@@ -82,9 +84,15 @@ function pickStep({ world, handles }: QueueSession): Step {
   return compare;
 }
 
-/** The last step of a life, now and then: what comes of it is what a crash finds. */
-export async function endQueueSteps(queues: QueueSession): Promise<void> {
+/**
+ * The last step of a life, now and then: what comes of it is what a crash finds.
+ *
+ * @returns whether there is to be a power cut: settled segments went, and what settled them may not be
+ *   synced yet
+ */
+export async function endQueueSteps(queues: QueueSession): Promise<boolean> {
   const { world, session } = queues;
-  if (!world.hasQueues || session.isOver || !chance(world.random, TAKE_SHARE)) return;
-  await takeAll(queues);
+  const share = world.isSynced(QUEUE_TOPIC) ? TAKE_SHARE : TAKE_SHARE_UNSYNCED;
+  if (!world.hasQueues || session.isOver || !chance(world.random, share)) return false;
+  return (await takeAll(queues)) && !world.isSynced(QUEUE_TOPIC);
 }

@@ -106,7 +106,10 @@ export class QueueSession {
       world.narrate(`got ${handle.ledger.id} ${partition}/${offset}, ${attempt}, ${token}`);
       this.#partitions.add(delivery.partitionLeases.state);
       this.#checkContent(handle, delivery);
-      return new HeldLease(world, handle, { delivery, leaseMs });
+      const lease = new HeldLease(world, handle, { delivery, leaseMs });
+      // It was on its way when its consumer was closed: it comes back, too, and its holder hears it last.
+      if (handle.isClosing) lease.isSettling = true;
+      return lease;
     });
     world.tally.add('deliveries', leases.length);
     this.held.push(...leases);

@@ -22,12 +22,14 @@ import type { Bounds } from './share-ledger.ts';
 
 const HANDLES_MAX = 3;
 const LEASE_MS_MIN = 100;
+/** Times that records come for what is taken: with some luck, a segment and more. */
+const FILLS = 4;
 const TAKE_ROUNDS = 6;
 const TAKE_MAX = 100;
 /** How often the store looks for settled segments, and how long before that they are settled here. */
 const RETENTION_LOOK_MS = 30_000;
 const TAKE_MS = 30;
-/** In which settled segments are deleted: one call of the file system takes one. */
+/** In which settled segments are deleted, at most: one call of the file system takes one. */
 const RETENTION_TURNS = 40;
 
 /** A new consumer of some group, and the group when there is none. */
@@ -190,24 +192,38 @@ export function acquire(queues: QueueSession): void {
 /**
  * All that is ready in the queue is handled just before somebody looks for segments that may go: what
  * says so is not synced by then, unless who deletes them sees to it.
+ *
+ * @returns whether segments went
  */
-export async function takeAll(queues: QueueSession): Promise<void> {
+export async function takeAll(queues: QueueSession): Promise<boolean> {
   const { session, world, handles } = queues;
   const { clock } = world;
   const handle = handles.find(({ ledger }) => ledger.id === QUEUE_ID);
-  if (handle === undefined || handle.ledger.isPaused !== false) return;
+  const { queueTopic } = session;
+  if (handle === undefined || queueTopic === null || handle.ledger.isPaused !== false) return false;
+  for (let left = FILLS; left > 0; left--) appendTo(session, queueTopic);
+  await queues.quiet();
+  if (session.isOver) return false;
   advanceFar(queues);
-  await turns(RETENTION_TURNS);
-  if (session.isOver) return;
+  // Time moves in idle turns: the next look is so long after this one, not after those.
   const dueMs = clock.monotonic() + RETENTION_LOOK_MS;
-  clock.advance(RETENTION_LOOK_MS - TAKE_MS);
+  await turns(RETENTION_TURNS);
+  if (session.isOver) return false;
+  clock.advance(Math.max(0, dueMs - TAKE_MS - clock.monotonic()));
   world.narrate('take all');
   for (let left = TAKE_ROUNDS; left > 0 && !session.isOver && !handle.isClosing; left--) {
     if (!(await takeSome(queues, handle))) break;
   }
-  if (session.isOver) return;
+  if (session.isOver) return false;
+  const starts = () => queueTopic.logs.map(({ startOffset }) => startOffset).join();
+  const startsBefore = starts();
+  const haveGone = () => starts() !== startsBefore;
   clock.advance(Math.max(0, dueMs - clock.monotonic()) + 1);
-  await turns(RETENTION_TURNS);
+  // No longer than that: the journal is synced soon in any case.
+  for (let left = RETENTION_TURNS; left > 0 && !haveGone(); left--) await turns(1);
+  if (session.isOver || !haveGone()) return false;
+  world.tally.add('droppedSegments');
+  return true;
 }
 
 /** @returns whether there was something */
