@@ -50,6 +50,8 @@ export class QueueWorld {
   readonly redriven: string[] = [];
   sentCount = 0;
   openingCount = 0;
+  /** Records that were looked for in vain at the last acquire. */
+  goneCount = 0;
 
   private constructor(disk: StoreDisk) {
     this.disk = disk;
@@ -276,6 +278,7 @@ export class QueueWorld {
    * @returns how many records they looked for in vain
    */
   async noteGone(): Promise<number> {
+    this.goneCount = 0;
     if (this.startOffsets.every((start) => start === 0)) return 0;
     const real = await realGroups(this.disk.fileSystem.killImage());
     if (real === null) return 0;
@@ -296,6 +299,7 @@ export class QueueWorld {
       }
     }
     count('missing', missingCount);
+    this.goneCount = missingCount;
     return missingCount;
   }
 

@@ -133,6 +133,7 @@ async function wait(world: QueueWorld, spec: WaitSpec): Promise<void> {
     const rest = waiters.filter(({ found }) => found === null);
     for (const { answered } of rest) await rejects(answered, { message: 'no longer' });
     count('wait aborted', rest.length);
+    await world.sync();
     return;
   }
   for (let half = 0; half < 2; half++) {
