@@ -52,20 +52,23 @@ export function isReadyFor(world: QueueWorld, at: number): boolean {
   );
 }
 
-export function nextOf(world: QueueWorld, at: number, partition: number, from = 0): number | null {
+function nextOf(world: QueueWorld, at: number, partition: number, from: number): number | null {
   const name = groupOf(at);
   return world.modelOf(at).next(partition, from, (crashes) => world.allows(name, crashes));
 }
 
-/** One that was looked for in vain may have had the place of a suspect, or of a doubtful one. */
-function nextsOf(world: QueueWorld, at: number, partition: number): (number | null)[] {
+/**
+ * Which may be the next one of a partition: what was deleted need not come, for somebody may be looking
+ * for it in vain, and if so it may have had the place of a suspect, or of a doubtful one.
+ */
+export function nextsOf(world: QueueWorld, at: number, partition: number): (number | null)[] {
   const name = groupOf(at);
+  const start = world.startOffset(partition);
   const limits = world.goneCount === 0 ? [Infinity] : [Infinity, 3, 2];
-  return limits.map((limit) =>
-    world
-      .modelOf(at)
-      .next(partition, 0, (crashes) => crashes < limit && world.allows(name, crashes)),
-  );
+  return limits.flatMap((limit) => {
+    const allows = (crashes: number) => crashes < limit && world.allows(name, crashes);
+    return [0, start].map((from) => world.modelOf(at).next(partition, from, allows));
+  });
 }
 
 /** Each is the next one of its partition, and tells what happened to it before. */
