@@ -187,7 +187,11 @@ export class LeaseEnds {
       } catch (cause) {
         if (!isStoreError(cause, 'ERR_VARVE_DISK_FULL')) throw cause;
         // There is no room for copies. They come back, condemned, so that those who had them can go on.
-        await giveBack(dead.filter((lease) => partition.find(lease) >= 0));
+        const left = dead.filter((lease) => partition.find(lease) >= 0);
+        for (const { offset } of left) partition.givenUp.add(offset);
+        await giveBack(left).finally(() => {
+          for (const { offset } of left) partition.givenUp.delete(offset);
+        });
       }
     };
     if (dead.length > 0) ends.push(bury());

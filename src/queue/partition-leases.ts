@@ -62,6 +62,8 @@ export class PartitionLeases implements SlotWatcher {
   readonly state: SharePartition;
   readonly log: Log<Uint8Array>;
   readonly feed: ShareFeed;
+  /** On their way back because they failed for good: not for the crashes before. */
+  readonly givenUp = new Set<number>();
   readonly #parts: PartitionLeasesParts;
   /** When delays were looked at last, wall time. */
   #delayMs = 0;
@@ -284,7 +286,8 @@ export class PartitionLeases implements SlotWatcher {
     const { table } = this.state;
     const { failuresMax, expiriesMax } = this.#parts.listener.settings;
     if (failuresMax !== null && table.failuresAt(slot) >= failuresMax) {
-      return table.crashesAt(slot) > SUSPECT_CRASHES ? 'crash' : 'failures';
+      const isCrash = table.crashesAt(slot) > SUSPECT_CRASHES;
+      return isCrash && !this.givenUp.has(table.offsetAt(slot)) ? 'crash' : 'failures';
     }
     const hasExpired = expiriesMax !== null && table.expiriesAt(slot) >= expiriesMax;
     return hasExpired ? 'lease-expired' : null;

@@ -258,11 +258,12 @@ export class GroupModel {
     return count;
   }
 
-  /** Records below `startOffset` were deleted, and the group has come past them. */
-  trim(partition: number, startOffset: number): void {
+  /** Records below `startOffset` were deleted, and the group has come past those that `isGone`. */
+  trim(partition: number, startOffset: number, isGone = (_offset: number): boolean => true): void {
     const gone = this.items(partition).entries();
     for (const [offset, { state }] of gone) {
       if (offset >= startOffset || state === 'leased' || state === 'settled') continue;
+      if (!isGone(offset)) continue; // Somebody had it in memory.
       if (state !== 'dead') this.tally(partition).trimmed++;
       this.#settle({ partition, offset });
     }

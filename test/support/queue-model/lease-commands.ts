@@ -80,7 +80,10 @@ export function take(
 ): void {
   const { partition, offset } = delivery;
   const nexts = nextsOf(world, at, partition);
-  ok(nexts.includes(offset), `the next one of partition ${partition} is ${nexts}, not ${offset}`);
+  ok(
+    nexts.includes(offset),
+    `the next one of partition ${partition} is ${nexts.join(' or ')}, not ${offset}`,
+  );
   const place = { partition, offset };
   const item = world.modelOf(at).acquire(place);
   const { attempt: attempts, failures, expiries, crashes, value } = delivery;

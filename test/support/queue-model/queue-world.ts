@@ -286,13 +286,14 @@ export class QueueWorld {
     for (const [name, group] of entriesOf(this.groups)) {
       for (const [number, start] of this.startOffsets.entries()) {
         const partition = present(real[name].partitions.get(number), 'a partition');
+        const isGone = (offset: number) => foundAt(partition, offset) === 'settled';
         const missing = group
           .offsetsIn(number, 'ready')
-          .filter((offset) => offset < start && foundAt(partition, offset) === 'settled')
+          .filter((offset) => offset < start && isGone(offset))
           .slice(0, partition.tally.missing - group.tally(number).missing);
         for (const offset of missing) group.miss({ partition: number, offset });
         const isPassed = partition.tally.trimmed > group.tally(number).trimmed;
-        if (isPassed) group.trim(number, start);
+        if (isPassed) group.trim(number, start, isGone);
         missingCount += missing.length;
         if (isPassed || missing.length > 0) this.#areGone = true;
         count('passed', isPassed ? 1 : 0);
