@@ -25,7 +25,7 @@ export interface DeathCase {
   readonly reason: DeathReason;
   readonly item: Item;
   /** Whether there is no letter: it stays here as dead. */
-  readonly isKept: boolean;
+  readonly hasLetter: boolean;
 }
 
 /** What a clone has to hold. */
@@ -148,8 +148,9 @@ export class GroupModel {
   die(place: Place, reason: DeathReason, isRead = true): void {
     const item = this.item(place);
     const { partition, offset } = place;
-    const isKept = this.data.settings.deadLetter === null || !(isRead || this.#isThere(place));
-    this.data.deaths.push({ partition, offset, reason, item: { ...item }, isKept });
+    const isKept = this.data.settings.deadLetter === null;
+    const hasLetter = !isKept && (isRead || this.#isThere(place)); // Of what was deleted there is none.
+    this.data.deaths.push({ partition, offset, reason, item: { ...item }, hasLetter });
     item.state = isKept ? 'dead' : 'settled';
     this.tally(place.partition)[reason]++;
   }

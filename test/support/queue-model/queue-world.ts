@@ -212,7 +212,7 @@ export class QueueWorld {
   /** Values of dead letters that are still there. */
   lettersLeft(): string[] {
     const left = this.groups.queue.data.deaths
-      .filter(({ isKept }) => !isKept)
+      .filter(({ hasLetter }) => hasLetter)
       .map(({ partition, offset }) => this.valueAt(partition, offset));
     for (const value of this.redriven) left.splice(left.indexOf(value), 1);
     return left;
@@ -352,7 +352,7 @@ export class QueueWorld {
       difference = await this.#difference();
     }
     deepStrictEqual(difference, null);
-    const deaths = this.groups.queue.data.deaths.filter(({ isKept }) => !isKept);
+    const deaths = this.groups.queue.data.deaths.filter(({ hasLetter }) => hasLetter);
     await compareLetters(this.store, deaths, (partition, offset) =>
       this.valueAt(partition, offset),
     );
