@@ -221,8 +221,8 @@ export class LeaseEnds {
         await this.#parts.bury(partition, burials);
         for (const { offset } of burials) condemned.delete(offset);
       }
+      this.#burying.delete(partition); // In the same step: whoever comes behind it begins anew.
     });
-    this.#burying.delete(partition);
   }
 
   #journalExpired(partition: PartitionLeases, ends: ExpiredLeases): void {

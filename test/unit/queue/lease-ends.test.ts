@@ -16,6 +16,7 @@ import { shareGroupCreated, shareStarted } from '../../../src/queue/share-entrie
 import { newShareSettings } from '../../../src/queue/share-settings.ts';
 import { shareGroups, shareId } from '../../../src/queue/share-state.ts';
 import { JournalBench } from '../../support/journal-bench.ts';
+import { turns } from '../../support/log-fixture.ts';
 
 const NAME = { topicId: 1, group: 'g' };
 const COUNT = 4;
@@ -52,7 +53,7 @@ async function setUp({ failedBefore = [] as readonly number[] } = {}) {
     list.add(present(leases.at(-1), 'just made'));
     held.add(kind);
   }
-  return { clock, settings, state, leaseJournal, held, list, leases };
+  return { clock, settings, state, partition, leaseJournal, held, list, leases };
 }
 
 describe('of leases that are released together', () => {
@@ -108,6 +109,33 @@ describe('of leases that are released together', () => {
     await ends.settle(leases.slice(1, 3), { kind: 'undelivered' });
     expect({ held: held.total, readyCount }).toEqual({ held: 0, readyCount: 1 });
   });
+});
+
+test('a record that is condemned when the burial of others has just ended is buried, too', async () => {
+  for (let steps = 0; steps < 20; steps++) {
+    const { clock, settings, state, partition, leaseJournal, held } = await setUp();
+    const buried: number[] = [];
+    const ends = new LeaseEnds({
+      clock,
+      leaseJournal,
+      held,
+      settings: () => settings,
+      durability: () => 'sync',
+      bury: (_partition, burials) => {
+        buried.push(...burials.map(({ offset }) => offset));
+        return Promise.resolve();
+      },
+      events: { expired: fail, failed: fail, died: fail, troubled: fail, recovered: fail },
+      onReady: fail,
+    });
+    state.condemned.set(0, 'failures');
+    ends.condemned(partition);
+    for (let step = 0; step < steps; step++) await Promise.resolve();
+    state.condemned.set(1, 'failures');
+    ends.condemned(partition);
+    await turns(2);
+    expect(buried, `after ${steps} microtasks`).toEqual([0, 1]);
+  }
 });
 
 function fail(): never {
