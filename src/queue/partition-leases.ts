@@ -8,15 +8,10 @@ import type { Log } from '../log/log.ts';
 import type { LogRecord } from '../log/record.ts';
 import type { LeaseJournal, PartitionName } from './lease-journal.ts';
 import type { Lease } from './lease.ts';
-import { ReadyKind } from './ready-kind.ts';
+import { ReadyKind, SUSPECT_CRASHES } from './ready-kind.ts';
 import { SlotState } from './record-state.ts';
 import { ShareFeed } from './share-feed.ts';
-import {
-  SUSPECT_CRASHES,
-  type LimitReason,
-  type SharePartition,
-  type SlotWatcher,
-} from './share-partition.ts';
+import type { LimitReason, SharePartition, SlotWatcher } from './share-partition.ts';
 import type { ShareSettings } from './share-settings.ts';
 
 /** A record that was chosen for a consumer; until its attempt is journaled nothing has changed. */

@@ -11,8 +11,8 @@ export const ReadyKind = {
 
 export type ReadyKind = (typeof ReadyKind)[keyof typeof ReadyKind];
 
-/** Crashes that make a record a suspect. */
-const SUSPECT_CRASHES = 3;
+/** From how many crashes on a record is suspected to have caused them. */
+export const SUSPECT_CRASHES = 3;
 
 /** By the crashes of a record. */
 export function readyKindOf(crashes: number): ReadyKind {

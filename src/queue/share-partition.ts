@@ -8,12 +8,10 @@
  */
 import { LeaseTable } from './lease-table.ts';
 import { eachOffset, eachRun } from './offset-runs.ts';
+import { SUSPECT_CRASHES } from './ready-kind.ts';
 import { SlotState } from './record-state.ts';
 import type { DeathReason, DiedRecord, EndedPart, ReturnedRecord } from './share-entries.ts';
 import { UnreadRanges, type OffsetRange } from './unread-ranges.ts';
-
-/** From how many crashes on a record is suspected to have caused them. */
-export const SUSPECT_CRASHES = 3;
 
 /** What holders said of a record: when first, and when last. */
 export interface Trouble {

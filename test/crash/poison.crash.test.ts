@@ -13,7 +13,7 @@ import { openLog, openStore, utf8, type BrowsedRecord } from '../../src/index.ts
 import { entryOf, EntryRegistry } from '../../src/journal/entry-type.ts';
 import { eachOffset } from '../../src/queue/offset-runs.ts';
 import { leasesEnded, recordsAcquired } from '../../src/queue/share-entries.ts';
-import { SUSPECT_CRASHES } from '../../src/queue/share-partition.ts';
+import { SUSPECT_CRASHES } from '../../src/queue/ready-kind.ts';
 import { ENTRY_TYPES } from '../../src/store/store-state.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { DEAD_LETTERS, FAILURES_MAX, poisonedQueue, QUEUE } from './poisoned-queue.ts';

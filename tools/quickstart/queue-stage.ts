@@ -5,7 +5,7 @@
  */
 import { openStore, type BrowsedRecord, type Queue, type Store } from '../../src/index.ts';
 import { DEATH_HEADERS } from '../../src/queue/dead-letter.ts';
-import { SUSPECT_CRASHES } from '../../src/queue/share-partition.ts';
+import { SUSPECT_CRASHES } from '../../src/queue/ready-kind.ts';
 import { formatTable } from '../table.ts';
 import { formatCount, formatDuration, formatPlural } from '../units.ts';
 import { readFlights } from './flights.ts';
