@@ -63,9 +63,7 @@ class TableLeases implements Leases {
     const table = this.#table;
     const slot = table.add(offset, SlotState.acquired);
     table.setAttempts(slot, 1);
-    table.setLease(slot, lease);
-    table.setTime(slot, deadlineMs);
-    table.leaseWheel.insert(slot);
+    table.beginLease(slot, lease, deadlineMs);
   }
 
   ack(offset: number, lease: number): boolean {
@@ -162,8 +160,7 @@ function fullTableBytes(inFlight: number): number {
   const leases = new LeaseTable();
   for (let offset = 0; offset < inFlight || leases.count < leases.capacity; offset++) {
     const slot = leases.add(offset, SlotState.acquired);
-    leases.setTime(slot, LEASE_MS);
-    leases.leaseWheel.insert(slot);
+    leases.beginLease(slot, leaseOf(offset), LEASE_MS);
   }
   return leases.byteLength / leases.count;
 }

@@ -11,8 +11,8 @@
  * are of this process alone, and replay leaves them at 0: the lease number and the deadline of what
  * is acquired, the pending mark, the links of wheels, the places in heaps.
  *
- * Bytes per slot: 32 for its row, 6.4 in the index. What is available and ready takes another 4 to 8
- * in a heap.
+ * Bytes per slot: 32 for its row, at most 6.6 in the index. What is available and ready takes another
+ * 4 to 8 in a heap.
  *
  * A slot's number stays the same until it is removed, or until `shrink` or `clear`.
  */
@@ -30,7 +30,6 @@ const {
   HALVES,
   BYTES,
   KEY,
-  NEXT,
   PREV,
   LEASE,
   TIME,
@@ -44,15 +43,12 @@ const {
 } = Row;
 const { free: FREE, available: AVAILABLE, delayed: DELAYED, acquired: ACQUIRED } = SlotState;
 
-/** Doubled, it is always five eighths of a power of two: the load of a full index. */
+/** Doubled, four fifths of it are always a power of two: the homes of the index. */
 const CAPACITY_MIN = 40;
-/** 1.3 GiB of rows. */
-const CAPACITY_MAX = CAPACITY_MIN * 2 ** 20;
 /** `shrink` does nothing unless less than an eighth is used, so that growing does not undo it soon. */
 const SHRINK_DIVISOR = 8;
 const U8_MAX = 0xff;
 const U16_MAX = 0xffff;
-const NONE = -1;
 /** Beside the state, in its byte. */
 const PENDING = 4;
 const STATE_MASK = 3;
@@ -62,9 +58,6 @@ export class LeaseTable {
   /** Slots by state. Those that are free are not counted. */
   readonly #counts = new Int32Array(4);
   #count = 0;
-  /** First of a list of free slots through `next`; slots from `#fresh` on were never used. */
-  #free = NONE;
-  #fresh = 0;
   readonly #index = new OffsetIndex(this.#rows);
   readonly #ready: readonly OffsetHeap[] = [
     new OffsetHeap(this.#rows),
@@ -125,11 +118,7 @@ export class LeaseTable {
    */
   add(offset: number, state: SlotState): number {
     assertTransition(FREE, state);
-    const slot = this.#freeSlot();
-    const following = this.#rows.words[(slot << WORDS) | NEXT] as number;
-    this.#index.add(slot, offset); // Throws, with nothing changed, if the offset has a slot.
-    if (slot === this.#free) this.#free = following;
-    else this.#fresh++;
+    const slot = this.#index.add(offset); // Throws, with nothing changed, if the offset has a slot.
     this.#rows.reset(slot, state);
     this.#counts[state] = (this.#counts[state] as number) + 1;
     this.#count++;
@@ -145,8 +134,6 @@ export class LeaseTable {
     this.#counts[state] = (this.#counts[state] as number) - 1;
     this.#count--;
     this.#rows.bytes[(slot << BYTES) | STATE] = FREE;
-    this.#rows.words[(slot << WORDS) | NEXT] = this.#free;
-    this.#free = slot;
   }
 
   offsetAt(slot: number): number {
@@ -240,10 +227,17 @@ export class LeaseTable {
     return (this.#rows.words[(slot << WORDS) | LEASE] as number) >>> 0;
   }
 
-  setLease(slot: number, lease: number): void {
-    this.#assertUsed(slot);
+  /** The lease of an acquired slot in no wheel begins: its number, its deadline, its place in the wheel. */
+  beginLease(slot: number, lease: number, deadlineMs: number): void {
+    const { words, times, bytes } = this.#rows;
+    if (this.stateAt(slot) !== ACQUIRED || words[(slot << WORDS) | PREV] !== UNLINKED) {
+      throwLeased(slot);
+    }
     if (lease >>> 0 !== lease) throwLease(lease); // Wrapped, it would be the token of another.
-    this.#rows.words[(slot << WORDS) | LEASE] = lease;
+    bytes[(slot << BYTES) | STATE] = ACQUIRED; // Not pending any more.
+    words[(slot << WORDS) | LEASE] = lease;
+    times[(slot << TIMES) | TIME] = deadlineMs;
+    this.leaseWheel.insert(slot);
   }
 
   /** Puts an available slot that is in no heap into the one of its kind. O(log size). */
@@ -282,7 +276,7 @@ export class LeaseTable {
     const { words } = this.#rows;
     const sorted = new Int32Array(this.#count);
     let at = 0;
-    for (let slot = 0; slot < this.#fresh; slot++) {
+    for (let slot = 0; slot < this.#rows.capacity; slot++) {
       if (this.#rows.bytes[(slot << BYTES) | STATE] !== FREE) {
         sorted[at++] = words[(slot << WORDS) | KEY] as number;
       }
@@ -299,10 +293,7 @@ export class LeaseTable {
     for (const heap of this.#ready) heap.clear();
     this.#counts.fill(0);
     this.#count = 0;
-    this.#free = NONE;
-    this.#fresh = 0;
-    this.#rows.compact(CAPACITY_MIN, new Int32Array(0));
-    this.#index.rebuild();
+    this.#index.clear(CAPACITY_MIN);
   }
 
   /**
@@ -314,38 +305,11 @@ export class LeaseTable {
     let capacity = this.#rows.capacity;
     while (capacity > CAPACITY_MIN && this.#count < capacity / SHRINK_DIVISOR) capacity /= 2;
     if (capacity === this.#rows.capacity) return false;
-    const moves = this.#moves();
-    this.#rows.compact(capacity, moves);
+    const moves = this.#index.shrink(capacity);
     this.leaseWheel.renumber(moves);
     this.delayWheel.renumber(moves);
     for (const heap of this.#ready) heap.renumber(moves);
-    this.#free = NONE;
-    this.#fresh = this.#count;
-    this.#index.rebuild();
     return true;
-  }
-
-  /** The new number of each slot in use, without gaps; -1 for those that are free. */
-  #moves(): Int32Array {
-    const { bytes } = this.#rows;
-    const moves = new Int32Array(this.#rows.capacity).fill(NONE);
-    let moved = 0;
-    for (let slot = 0; slot < this.#fresh; slot++) {
-      if (bytes[(slot << BYTES) | STATE] !== FREE) moves[slot] = moved++;
-    }
-    return moves;
-  }
-
-  /** A free slot, which stays one. */
-  #freeSlot(): number {
-    if (this.#free !== NONE) return this.#free;
-    const { capacity } = this.#rows;
-    if (this.#fresh === capacity) {
-      assert(capacity < CAPACITY_MAX, 'a table is below its largest size');
-      this.#rows.grow(2 * capacity);
-      this.#index.rebuild();
-    }
-    return this.#fresh;
   }
 
   /** Takes a slot out of the wheel or heap that it is in. */
@@ -386,6 +350,10 @@ function throwLinked(slot: number): never {
 
 function throwUnready(slot: number): never {
   assert(false, `slot ${slot} is available and in no heap`);
+}
+
+function throwLeased(slot: number): never {
+  assert(false, `slot ${slot} is acquired and in no wheel`);
 }
 
 function throwLease(lease: number): never {

@@ -224,10 +224,7 @@ export class PartitionLeases implements SlotWatcher {
     const slot = table.find(claim.offset);
     claim.leaseNumber = leaseNumber;
     claim.slot = slot;
-    table.setPending(slot, false);
-    table.setLease(slot, leaseNumber >>> 0);
-    table.setTime(slot, deadlineMs);
-    table.leaseWheel.insert(slot);
+    table.beginLease(slot, leaseNumber >>> 0, deadlineMs);
   }
 
   /** The slot of a lease that runs, and is not being settled; -1 = it is over. */

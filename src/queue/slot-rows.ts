@@ -6,7 +6,7 @@
  * arrays are views of the buffer, and replaced when the table grows or shrinks, so they are always
  * read through the object.
  *
- *     words: key | next | prev | lease | time (2) | attempts, failures | expiries, crashes, state
+ *     words: key | next | prev | lease | time (2) | attempts, failures | expiries, crashes, state, strays
  */
 
 /**
@@ -21,11 +21,13 @@ export const Row = {
   TIMES: 2,
   HALVES: 4,
   BYTES: 5,
-  /** Word. Offset - origin of the table, signed: ascending with the offset. */
+  /**
+   * Word. Offset - origin of the table, signed: ascending with the offset. Of a free slot: `~slot`,
+   * whose home is another.
+   */
   KEY: 0,
   /**
-   * Word. In a wheel: the next slot of the list, -1 at its end. In a heap: the place there. Of a
-   * free slot: the next one that is.
+   * Word. In a wheel: the next slot of the list, -1 at its end. In a heap: the place there.
    */
   NEXT: 1,
   /**
@@ -45,15 +47,19 @@ export const Row = {
   CRASHES: 29,
   /** Byte. The state, and whether a transition is pending. */
   STATE: 30,
+  /** Byte. Of a slot as a home, free or not: what has it as its home and is elsewhere; 255 is many. */
+  STRAYS: 31,
   /** In `PREV`: in no list and no heap. */
   UNLINKED: -1,
   /** In `PREV`: what the kind of a heap is added to. */
   READY: -(2 ** 31),
 } as const;
 
-const { WORDS, TIMES, BYTES, NEXT, PREV, LEASE, TIME, STATE, UNLINKED, READY } = Row;
-/** Two words: attempts, failures, expiries, crashes, state. */
+const { WORDS, TIMES, BYTES, KEY, NEXT, PREV, LEASE, TIME, STATE, UNLINKED, READY } = Row;
+/** Two words: attempts, failures, expiries, crashes, state, strays. */
 const COUNTERS = 6;
+/** Of the second one, read as little-endian. */
+const STRAYS_MASK = 0xff00_0000 | 0;
 /** Kinds of heaps that there may be. */
 const READY_KINDS = 16;
 
@@ -68,7 +74,10 @@ export class SlotRows {
     this.times = new Float64Array(this.words.buffer);
     this.halves = new Uint16Array(this.words.buffer);
     this.bytes = new Uint8Array(this.words.buffer);
-    for (let at = PREV; at < this.words.length; at += 1 << WORDS) this.words[at] = UNLINKED;
+    for (let slot = 0; slot < capacity; slot++) {
+      this.words[(slot << WORDS) | KEY] = ~slot;
+      this.words[(slot << WORDS) | PREV] = UNLINKED;
+    }
   }
 
   get capacity(): number {
@@ -79,14 +88,15 @@ export class SlotRows {
     return this.words.byteLength;
   }
 
-  /** A slot begins: in that state, in no list, all else 0. Its key is left. */
+  /** A slot begins: in that state, in no list, all else 0. Its key and its strays are left. */
   reset(slot: number, state: number): void {
     const { words } = this;
     words[(slot << WORDS) | PREV] = UNLINKED;
     words[(slot << WORDS) | LEASE] = 0;
     this.times[(slot << TIMES) | TIME] = 0;
     words[(slot << WORDS) | COUNTERS] = 0;
-    words[(slot << WORDS) | (COUNTERS + 1)] = 0;
+    words[(slot << WORDS) | (COUNTERS + 1)] =
+      (words[(slot << WORDS) | (COUNTERS + 1)] as number) & STRAYS_MASK;
     this.bytes[(slot << BYTES) | STATE] = state;
   }
 
@@ -99,7 +109,7 @@ export class SlotRows {
 
   /**
    * Keeps the slots that `moves` gives new numbers, by their old ones, and forgets the others
-   * (-1). New numbers ascend, and are below `capacity`. Links are translated, places in heaps left.
+   * (-1). New numbers are below `capacity`. Links are translated, places in heaps left.
    */
   compact(capacity: number, moves: Int32Array): void {
     const smaller = new SlotRows(capacity);

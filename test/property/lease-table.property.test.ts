@@ -67,11 +67,11 @@ const commands = fc.oneof(
       counts,
     }),
   },
-  {
-    weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('setLease' as const), n: places, leases }),
-  },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('setTime' as const), n: places, times }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('beginLease' as const), n: places, leases, times }),
+  },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('pushReady' as const), n: places }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('popReady' as const), of: kinds }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('removeReady' as const), n: places }) },
@@ -152,13 +152,15 @@ class Pair {
         return this.#alike(twin.setCounter(offset, command.counter, command.counts), () =>
           table[SETTERS[command.counter]](slot, command.counts),
         );
-      case 'setLease':
-        return this.#alike(twin.setLease(offset, command.leases), () =>
-          table.setLease(slot, command.leases),
-        );
       case 'setTime': {
         const timeMs = this.#nowMs + command.times;
         return this.#alike(twin.setTime(offset, timeMs), () => table.setTime(slot, timeMs));
+      }
+      case 'beginLease': {
+        const timeMs = this.#nowMs + command.times;
+        return this.#alike(twin.beginLease(offset, command.leases, timeMs), () =>
+          table.beginLease(slot, command.leases, timeMs),
+        );
       }
       case 'pushReady':
         return this.#alike(twin.pushReady(offset), () => table.pushReady(slot));

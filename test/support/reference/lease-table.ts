@@ -81,8 +81,11 @@ export class ReferenceLeaseTable {
     return value >= 0 && this.#change(offset, { [counter]: Math.min(value, MAXIMA[counter]) });
   }
 
-  setLease(offset: number, lease: number): boolean {
-    return lease >= 0 && lease < 2 ** 32 && this.#change(offset, { lease });
+  beginLease(offset: number, lease: number, timeMs: number): boolean {
+    const record = this.records.get(offset);
+    if (record?.state !== acquired || record.inWheel !== null) return false;
+    if (lease < 0 || lease >= 2 ** 32) return false;
+    return this.#change(offset, { lease, timeMs, isPending: false, inWheel: 'lease' });
   }
 
   setTime(offset: number, timeMs: number): boolean {

@@ -28,8 +28,7 @@ describe('LeaseTable', () => {
   test('takes at most 40 bytes for each of 163,840 leased records, which fill it', () => {
     const table = filled(163_840, (n) => n * 3);
     for (const slot of table.sortedSlots()) {
-      table.setTime(slot, 30_000 + slot);
-      table.leaseWheel.insert(slot);
+      table.beginLease(slot, 1 + slot, 30_000 + slot);
     }
     expect(table.capacity).toBe(163_840);
     expect(table.byteLength / table.count).toBeLessThanOrEqual(40);
@@ -125,12 +124,11 @@ describe('LeaseTable', () => {
     }
     for (const slot of table.sortedSlots()) {
       const n = table.offsetAt(slot);
-      table.setTime(slot, n);
-      table.setLease(slot, n + 1);
+      table.beginLease(slot, n + 1, n);
       if (n % 300 === 0) table.setState(slot, available);
       if (n % 300 === 100) table.setState(slot, delayed);
       if (n % 300 === 0) table.pushReady(slot);
-      else (n % 300 === 100 ? table.delayWheel : table.leaseWheel).insert(slot);
+      if (n % 300 === 100) table.delayWheel.insert(slot);
     }
     expect(table.shrink()).toBe(true);
     expect(table.capacity).toBe(320);
@@ -185,7 +183,7 @@ describe('LeaseTable', () => {
     ['a place in a heap while acquired', (table, slot) => table.pushReady(slot)],
     ['a place in another wheel', (table, slot) => table.delayWheel.insert(slot)],
     ['to leave the other wheel', (table, slot) => table.delayWheel.remove(slot)],
-    ['a lease number beyond u32', (table, slot) => table.setLease(slot, 2 ** 32)],
+    ['a lease number beyond u32', (table, slot) => table.beginLease(slot, 2 ** 32, 1)],
     ['a count below 0', (table, slot) => table.setAttempts(slot, -1)],
     ['a count that is none', (table, slot) => table.setFailures(slot, Number.NaN)],
     ['anything of a slot that is free', (table, slot) => table.setExpiries(slot + 1, 1)],
