@@ -58,6 +58,8 @@ export const QUEUED_BYTES_MAX = 64 * MIB;
 export const READ_WINDOW_BYTES = MIB;
 /** Largest read of a single record on the calling thread: 20 us from the page cache. */
 export const DIRECT_READ_BYTES_MAX = BATCH_TARGET_BYTES + INDEX_INTERVAL_BYTES;
+/** Largest read of a scan there, of what was just appended: 60 us. */
+export const DIRECT_SCAN_BYTES_MAX = 256 * KIB;
 /** A read that took longer did not come from the page cache, or the machine was busy elsewhere, ms... */
 export const SLOW_READ_MS = 1;
 /** ...and the next ones go by way of the thread pool, after the first slow read for so long, ms; */

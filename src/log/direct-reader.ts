@@ -1,22 +1,10 @@
 /**
  * Reads one batch on the calling thread, when all that is needed is at hand: an index in memory,
- * an open file, and a disk that answers at once.
- *
- * A trip through the thread pool costs 30 times what the page cache needs for the read itself
- * (PERFORMANCE: 29 k/s against 864 k/s). The other side of it is that a slow disk would hold up the
- * event loop, so the clock decides: after a read that took long, none is made here for a while.
+ * an open file, and a disk that answers at once (`DirectReads`).
  *
  * It knows no errors: whatever is not as it should be, it gives up, and `LogReader` says why.
  */
-import { isIoError } from '../core/errors.ts';
-import type { Clock } from '../core/clock.ts';
-import {
-  DIRECT_READ_BYTES_MAX,
-  DIRECT_READ_PAUSE_MS,
-  DIRECT_READ_PAUSE_MS_MAX,
-  FAST_READS_TO_FORGET,
-  SLOW_READ_MS,
-} from '../core/limits.ts';
+import { DIRECT_READ_BYTES_MAX } from '../core/limits.ts';
 import {
   batchProblem,
   batchVersion,
@@ -28,7 +16,6 @@ import type { VerifiedBatch } from '../format/batch-records.ts';
 import { BATCH_HEADER_BYTES, BatchKind, FORMAT_VERSION } from '../format/layout.ts';
 import { viewOf } from '../format/u64.ts';
 import { uninitializedBytes } from '../io/buffer-pool.ts';
-import type { File } from '../io/file-system.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { ReadableLog } from './readable-log.ts';
 
@@ -40,19 +27,11 @@ interface Extent {
 
 export class DirectReader {
   readonly #log: ReadableLog;
-  readonly #clock: Clock;
   readonly #header = emptyBatchHeader();
   #scratch: Uint8Array | null = null;
-  /** Monotonic time before which the disk is not asked here. */
-  #pausedUntilMs = Number.NEGATIVE_INFINITY;
-  /** How long it is not asked after the next slow read. */
-  #pauseMs = DIRECT_READ_PAUSE_MS;
-  /** Reads in a row that were not slow. */
-  #fastReads = 0;
 
-  constructor(log: ReadableLog, clock: Clock) {
+  constructor(log: ReadableLog) {
     this.#log = log;
-    this.#clock = clock;
   }
 
   /**
@@ -60,7 +39,7 @@ export class DirectReader {
    * null = ask `LogReader`.
    */
   read(offset: number): VerifiedBatch | null {
-    const { segments, handles, follower } = this.#log;
+    const { segments, handles, follower, directReads } = this.#log;
     if (follower !== null) return null; // What another process writes, it may take back.
     const segment = segments.floor(offset);
     const extent = segment === null ? null : extentOf(segment, offset);
@@ -69,21 +48,8 @@ export class DirectReader {
     if (file === null) return null;
     this.#scratch ??= uninitializedBytes(DIRECT_READ_BYTES_MAX);
     const bytes = this.#scratch.subarray(0, extent.sizeBytes);
-    const startMs = this.#clock.monotonic();
-    if (startMs < this.#pausedUntilMs) return null;
-    const isRead = readWhole(file, bytes, extent.position);
-    this.#noteDuration(startMs);
-    return isRead ? this.#find(offset, segment, { bytes, position: extent.position }) : null;
-  }
-
-  /** A disk that is slow again and again is asked less and less; a hiccup is soon forgotten. */
-  #noteDuration(startMs: number): void {
-    const endMs = this.#clock.monotonic();
-    if (endMs - startMs > SLOW_READ_MS) {
-      this.#pausedUntilMs = endMs + this.#pauseMs;
-      this.#pauseMs = Math.min(4 * this.#pauseMs, DIRECT_READ_PAUSE_MS_MAX);
-      this.#fastReads = 0;
-    } else if (++this.#fastReads === FAST_READS_TO_FORGET) this.#pauseMs = DIRECT_READ_PAUSE_MS;
+    if (directReads.read(file, bytes, extent.position) !== bytes.length) return null;
+    return this.#find(offset, segment, { bytes, position: extent.position });
   }
 
   /** Steps over the batches in front by their headers: damage there is not damage to this one. */
@@ -126,14 +92,4 @@ function extentOf({ index, header, dataEndPosition }: Segment, offset: number): 
   const end = Math.min(indexedEnd, dataEndPosition ?? Number.POSITIVE_INFINITY);
   const sizeBytes = end - position;
   return sizeBytes > 0 && sizeBytes <= DIRECT_READ_BYTES_MAX ? { position, sizeBytes } : null;
-}
-
-/** Whether all of `bytes` was read. */
-function readWhole(file: File, bytes: Uint8Array, position: number): boolean {
-  try {
-    return file.readSync(bytes, position) === bytes.length;
-  } catch (error) {
-    if (isIoError(error)) return false;
-    throw error;
-  }
 }

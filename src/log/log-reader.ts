@@ -12,9 +12,10 @@ import {
   OffsetOutOfRangeError,
   type CorruptLogDetails,
 } from '../core/errors.ts';
-import { READ_WINDOW_BYTES } from '../core/limits.ts';
+import { DIRECT_SCAN_BYTES_MAX, READ_WINDOW_BYTES } from '../core/limits.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
 import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import type { File } from '../io/file-system.ts';
 import { resumeBehind, type ResumePlace } from '../segment/candidates.ts';
 import { checkLink, enterSegment } from '../segment/segment-entry.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
@@ -193,8 +194,16 @@ export class LogReader {
       baseOffset,
       keepBuffers: this.#options.keepBuffers ?? true,
       windowBytes: this.#options.windowBytes ?? READ_WINDOW_BYTES,
+      readNow: (into, at) => this.#readNow(segment, file, into, at),
     });
     return this.#scanner;
+  }
+
+  /** Of the segment that grows: what was just appended is in the page cache. */
+  #readNow(segment: Segment, file: File, into: Uint8Array, position: number): number | null {
+    const { segments, follower, directReads } = this.#log;
+    if (into.length > DIRECT_SCAN_BYTES_MAX || segment !== segments.last) return null;
+    return follower === null ? directReads.read(file, into, position) : null;
   }
 
   /** The index pointed somewhere wrong: forget it and walk the segment from its beginning. */

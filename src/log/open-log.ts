@@ -5,6 +5,7 @@ import { LOOKS_MAX, OPEN_SEGMENTS_MAX } from '../core/limits.ts';
 import type { DirectoryLock } from '../io/file-system.ts';
 import type { ParsedCheckpointFile } from '../format/checkpoint.ts';
 import { readCheckpoint } from './checkpoint-file.ts';
+import { DirectReads } from './direct-reads.ts';
 import { HandleCache } from './handle-cache.ts';
 import { IndexCache } from './index-cache.ts';
 import { LogDirectory } from './log-directory.ts';
@@ -242,7 +243,9 @@ function readableLog<T, Input>(parts: Assembly<T, Input>): ReadableLog {
   const damage = report.damage === null ? null : new CorruptLogError(report.damage);
   const readOnlyCause = damage ?? home.readOnlyCause ?? null;
   const { path } = directory;
-  return { path, logId, marks, segments, handles, indexes, follower, readOnlyCause };
+  const directReads = new DirectReads(parts.settings.clock);
+  const shared = { path, logId, marks, segments, handles, indexes };
+  return { ...shared, directReads, follower, readOnlyCause };
 }
 
 function lockNotes(lock: DirectoryLock | null): string[] {

@@ -1,7 +1,6 @@
 /** Reads single records by offset, from verified batches in memory where it can. */
 import { CorruptLogError, OffsetOutOfRangeError } from '../core/errors.ts';
 import { BATCH_TARGET_BYTES, INDEX_INTERVAL_BYTES } from '../core/limits.ts';
-import type { Clock } from '../core/clock.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
 import { recordsOf, type VerifiedBatch } from '../format/batch-records.ts';
 import { floorSlot } from '../segment/index-search.ts';
@@ -20,7 +19,6 @@ type MaybeLater<R> = R | Promise<R>;
 export interface PointReaderOptions<T> extends RecordOrigin<T> {
   /** Memory for verified batches; 0 = keep none. */
   readonly cacheBytes: number;
-  readonly clock: Clock;
 }
 
 export class PointReader<T> {
@@ -34,7 +32,7 @@ export class PointReader<T> {
     this.#log = log;
     this.#origin = options;
     this.#cache = new BatchCache(options.cacheBytes);
-    this.#direct = new DirectReader(log, options.clock);
+    this.#direct = new DirectReader(log);
   }
 
   /**

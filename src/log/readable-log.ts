@@ -1,6 +1,7 @@
 /** What all readers of a log share. */
 import { ReadOnlyError } from '../core/errors.ts';
 import type { Segment } from '../segment/segment.ts';
+import type { DirectReads } from './direct-reads.ts';
 import type { HandleCache } from './handle-cache.ts';
 import type { IndexCache } from './index-cache.ts';
 import type { LogFollower } from './log-follower.ts';
@@ -14,6 +15,7 @@ export interface ReadableLog {
   readonly segments: SegmentList;
   readonly handles: HandleCache;
   readonly indexes: IndexCache;
+  readonly directReads: DirectReads;
   /** Of a read-only handle: looks for what a writer in another process did; null in the writer's. */
   readonly follower: LogFollower | null;
   /** The damage that made it read-only, its own or that of the journal; null when none did. */

@@ -42,7 +42,11 @@ export interface ScanStart {
   readonly keepBuffers?: boolean;
   /** Bytes per read; default `READ_WINDOW_BYTES`. A larger batch is read whole. */
   readonly windowBytes?: number;
+  /** Reads on the calling thread where that is right, and says how much; null = `file.read` shall. */
+  readonly readNow?: ReadNow;
 }
+
+export type ReadNow = (into: Uint8Array, position: number) => number | null;
 
 const EMPTY = new Uint8Array(0);
 const EMPTY_VIEW = viewOf(EMPTY);
@@ -65,6 +69,7 @@ export class SegmentScanner {
   readonly #segmentId: number;
   readonly #keepBuffers: boolean;
   readonly #windowBytes: number;
+  readonly #readNow: ReadNow;
   #epochMin: number;
   #endPosition: number | null;
   #windowPosition = 0;
@@ -77,6 +82,7 @@ export class SegmentScanner {
     this.#segmentId = start.segmentId;
     this.#keepBuffers = start.keepBuffers ?? true;
     this.#windowBytes = start.windowBytes ?? READ_WINDOW_BYTES;
+    this.#readNow = start.readNow ?? notNow;
     this.#epochMin = start.epochMin ?? 0;
     this.#endPosition = start.endPosition ?? null;
     this.#nextPosition = start.position;
@@ -199,7 +205,7 @@ export class SegmentScanner {
 
   async #fill(position: number, sizeBytes: number): Promise<void> {
     const buffer = this.#buffer(sizeBytes);
-    const bytesRead = await this.#file.read(buffer, position);
+    const bytesRead = this.#readNow(buffer, position) ?? (await this.#file.read(buffer, position));
     this.bytes = bytesRead === buffer.length ? buffer : buffer.subarray(0, bytesRead);
     this.view = viewOf(this.bytes);
     this.#windowPosition = position;
@@ -212,4 +218,8 @@ export class SegmentScanner {
     }
     return this.#reusable.subarray(0, sizeBytes);
   }
+}
+
+function notNow(): null {
+  return null;
 }

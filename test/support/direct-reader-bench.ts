@@ -5,6 +5,7 @@ import { nextOffsetOf, type BatchHeader } from '../../src/format/batch-header.ts
 import { FORMAT_VERSION, SEGMENT_HEADER_BYTES, VERSION_AT } from '../../src/format/layout.ts';
 import { viewOf } from '../../src/format/u64.ts';
 import { DirectReader } from '../../src/log/direct-reader.ts';
+import { DirectReads } from '../../src/log/direct-reads.ts';
 import { HandleCache } from '../../src/log/handle-cache.ts';
 import { IndexCache } from '../../src/log/index-cache.ts';
 import type { LogFollower } from '../../src/log/log-follower.ts';
@@ -44,10 +45,11 @@ export class DirectReaderBench {
       segments: new SegmentList([this.segment]),
       handles: this.handles,
       indexes: new IndexCache(),
+      directReads: new DirectReads(this.clock),
       follower,
       readOnlyCause: null,
     };
-    this.reader = new DirectReader(this.log, this.clock);
+    this.reader = new DirectReader(this.log);
   }
 
   /** Writes the batches one behind the other, indexes them and opens the file. */

@@ -3,10 +3,15 @@ import { describe, expect, test } from 'vitest';
 
 import { ManualClock } from '../../../src/core/clock.ts';
 import { CorruptLogError, IoError, OffsetOutOfRangeError } from '../../../src/core/errors.ts';
-import { DIRECT_READ_PAUSE_MS, SLOW_READ_MS } from '../../../src/core/limits.ts';
+import {
+  DIRECT_READ_PAUSE_MS,
+  DIRECT_SCAN_BYTES_MAX,
+  SLOW_READ_MS,
+} from '../../../src/core/limits.ts';
 import * as layout from '../../../src/format/layout.ts';
 import { viewOf } from '../../../src/format/u64.ts';
 import type { Log } from '../../../src/log/log.ts';
+import type { ReadOptions } from '../../../src/log/read-options.ts';
 import { AVAILABLE_COMPRESSIONS } from '../../support/compressions.ts';
 import { forbidDirectReads, ReadProbe } from '../../support/direct-reads.ts';
 import { damage, flipBit, swapFiles } from '../../support/disk-damage.ts';
@@ -53,6 +58,12 @@ async function probedLog(
   return { fileSystem, probe, clock, log };
 }
 
+async function countOf(log: Log<string>, options: ReadOptions = {}): Promise<number> {
+  let count = 0;
+  for await (const batch of log.batches(options)) count += batch.recordCount;
+  return count;
+}
+
 /** What a read came to, in a form to compare: the value, or what the error says. */
 async function outcomeOf(log: Log<string>, offset: number): Promise<unknown> {
   try {
@@ -73,7 +84,8 @@ async function outcomesOf(log: Log<string>): Promise<unknown[]> {
 
 describe('read', () => {
   test('goes to memory, or to the calling thread once the segment is known', async () => {
-    const { log, probe } = await probedLog(500, { ...LARGE_BATCHES, cacheBytes: 1 << 20 });
+    const { log, probe } = await probedLog(1200, { ...LARGE_BATCHES, cacheBytes: 1 << 20 });
+    expect(log.stats().segmentCount).toBeGreaterThan(1);
     expect((await log.read(60))?.value).toBe(textAt(60));
     expect(probe.take()).toBe('pooled');
     for (const offset of [0, 499, 260, 130]) {
@@ -174,7 +186,7 @@ describe('a read that fails', () => {
     const { log, probe, fileSystem } = await probedLog(10);
     await log.read(0);
     probe.take();
-    fileSystem.addFault({ errno: 'EIO', operations: ['read'] });
+    fileSystem.addFault({ errno: 'EIO', operations: ['read'], times: 2 }); // The scan's, too.
     expect((await log.read(5))?.value).toBe(textAt(5));
     expect(probe.take()).toBe('both');
     await log.read(5);
@@ -191,6 +203,41 @@ describe('a read that fails', () => {
     expect(error).toMatchObject({ details: { errno, operation: 'read' } });
     fileSystem.clearFaults();
     expect((await log.read(5))?.value).toBe(textAt(5));
+    await log.close();
+  });
+});
+
+describe('a scan', () => {
+  test('of the segment that grows reads on the calling thread what is small', async () => {
+    const { log, probe, clock } = await probedLog(10);
+    const valuesOf = async () => {
+      const values: (string | null)[] = [];
+      for await (const { value } of log.records()) values.push(value);
+      return values;
+    };
+    const texts = Array.from({ length: 10 }, (_, offset) => textAt(offset));
+    expect(await valuesOf()).toEqual(texts);
+    expect(probe.take()).toBe('direct');
+    probe.onRead = () => clock.advance(SLOW_READ_MS + 1);
+    expect(await valuesOf()).toEqual(texts);
+    expect(probe.take()).toBe('direct');
+    expect(await valuesOf()).toEqual(texts); // The disk is slow: in the pause.
+    expect(probe.take()).toBe('pooled');
+    await log.close();
+  });
+
+  test('of what is large, or of a sealed segment, never does', async () => {
+    const { log, probe } = await probedLog(12, { segmentBytesMax: 1 << 20 });
+    await log.append({ value: 'x'.repeat(DIRECT_SCAN_BYTES_MAX) });
+    expect(await countOf(log)).toBe(13);
+    expect(probe.take()).toBe('pooled');
+    while (log.stats().segmentCount === 1) {
+      await log.append({ value: 'x'.repeat(DIRECT_SCAN_BYTES_MAX / 2) });
+    }
+    await settle();
+    probe.take();
+    expect(await countOf(log, { to: 12 })).toBe(12);
+    expect(probe.take()).toBe('pooled');
     await log.close();
   });
 });
