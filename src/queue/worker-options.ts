@@ -52,7 +52,11 @@ export interface BatchOptions {
 }
 
 export interface WorkerOptions<D extends WorkerDelivery = WorkerDelivery> {
-  /** Handlers that run at a time, 1..10_000; default 1. */
+  /**
+   * Handlers that run at a time, 1..10_000; default 1. A handler is free when it returns; of what is
+   * handled and not durably acknowledged yet there are at most as many again, or 16 in all, which is
+   * what a crash has handled twice.
+   */
   readonly concurrency?: number | undefined;
   /** When a failed record is delivered again; default exponential with full jitter, 1 s to 5 min. */
   readonly retry?: RetryPolicy | undefined;

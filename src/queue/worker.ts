@@ -37,8 +37,10 @@ interface DrainWaiter {
 
 const DRAIN_MS_MAX = 24 * 60 * 60 * 1000;
 const KNOWN_OF_DRAIN: ReadonlySet<string> = new Set<keyof DrainOptions>(['timeoutMs']);
-/** While so many runs per handler are not settled, nothing more is taken: their handlers are free. */
+/** While so many runs per handler are not settled, nothing more is taken: their handlers are free... */
 const UNSETTLED_PER_HANDLER = 2;
+/** ...or so many of few handlers, which else would wait for the disk with all that they are done with. */
+const UNSETTLED_MIN = 16;
 
 /**
  * Calls `handler` for every record of the queue, or every batch of them: see `ShareGroup.work`.
@@ -222,7 +224,7 @@ export class Worker<D extends WorkerDelivery = WorkerDelivery> implements AsyncD
 
   #room(): number {
     const { concurrency } = this.#settings;
-    const unsettledMax = UNSETTLED_PER_HANDLER * concurrency;
+    const unsettledMax = Math.max(UNSETTLED_PER_HANDLER * concurrency, UNSETTLED_MIN);
     return Math.min(concurrency - this.#running, unsettledMax - this.#running - this.#settling);
   }
 

@@ -79,19 +79,22 @@ describe('a worker', () => {
     await worker.close();
   });
 
-  test('goes on while acks are on their way, up to as many again', async () => {
+  test.each([
+    ['up to as many again', 20, 40],
+    ['of few handlers up to sixteen', 3, 16],
+  ])('goes on while acks are on their way, %s', async (_name, concurrency, settling) => {
     const queue = new FakeQueue();
     let open: () => void = () => undefined;
     queue.gate = new Promise((resolve) => (open = resolve));
     const handled: number[] = [];
-    queue.sendMany(20);
-    const worker = work(queue, ({ offset }) => void handled.push(offset), { concurrency: 3 });
+    queue.sendMany(50);
+    const worker = work(queue, ({ offset }) => void handled.push(offset), { concurrency });
     await quiet();
-    expect(handled).toEqual([0, 1, 2, 3, 4, 5]);
-    expect(worker.stats()).toMatchObject({ running: 0, settling: 6, handled: 0 });
+    expect(handled).toEqual(Array.from({ length: settling }, (_, offset) => offset));
+    expect(worker.stats()).toMatchObject({ running: 0, settling, handled: 0 });
     open();
     await quiet();
-    expect(handled).toHaveLength(20);
+    expect(handled).toHaveLength(50);
     expect(queue.states().every((state) => state === 'acked')).toBe(true);
     await worker.close();
   });
@@ -100,15 +103,15 @@ describe('a worker', () => {
     const queue = new FakeQueue();
     const handlers = new Handlers();
     queue.gate = new Promise(() => undefined);
-    queue.sendMany(5);
+    queue.sendMany(20);
     const worker = work(queue, handlers.handle);
     await quiet();
     expect(handlers.started).toEqual(['v0']);
     await handlers.end();
     expect(handlers.started).toEqual(['v0', 'v1']);
-    await handlers.end();
-    expect(handlers.started).toEqual(['v0', 'v1']);
-    expect(worker.stats()).toMatchObject({ running: 0, settling: 2 });
+    for (let ended = 1; ended < 16; ended++) await handlers.end();
+    expect(handlers.started).toHaveLength(16);
+    expect(worker.stats()).toMatchObject({ running: 0, settling: 16 });
   });
 
   test('does not ask again and again what answers at once with nothing', async () => {

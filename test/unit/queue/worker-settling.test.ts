@@ -37,13 +37,13 @@ describe('a settlement that fails', () => {
     const queue = new FakeQueue();
     queue.refuse('ackAll', diskFull, 1e5);
     queue.sendMany(100);
-    const worker = work(queue, () => undefined, { concurrency: 4 });
+    const worker = work(queue, () => undefined, { concurrency: 12 });
     await pass(queue, 100_000);
-    expect(queue.leasedMax).toBe(8);
+    expect(queue.leasedMax).toBe(24);
     expect(worker.stats().sourceFailures).toBeLessThan(2 * 60);
     expect(worker.stats().sourceFailures).toBeGreaterThan(2 * 15);
     await worker.close();
-    expect(worker.stats()).toMatchObject({ abandoned: 8, handled: 0 });
+    expect(worker.stats()).toMatchObject({ abandoned: 24, handled: 0 });
   });
 
   test('is given up when the lease is lost meanwhile', async () => {
