@@ -64,7 +64,7 @@ test('figures take as many steps of a large group as of a small one', async () =
       ),
       ...(['countBelow', 'next'] as const).map((name) => vi.spyOn(UnreadRanges.prototype, name)),
     ];
-    onTestFinished(() => vi.restoreAllMocks());
+    onTestFinished(() => void vi.restoreAllMocks());
     expect(await queue.stats()).toMatchObject({
       readyCount: 2 * count,
       leasedCount: count,
