@@ -1,7 +1,8 @@
 /**
  * Kills and stops a process that holds a queue, with 4 producers and 8 consumers in it, again and
- * again, and checks the history that it told: nothing lost, invented or delivered after its end, no
- * two leases at a time, no token twice, every attempt counted, every dead letter once.
+ * again, on a disk that is full now and then, and checks the history that it told: nothing lost,
+ * invented or delivered after its end, no two leases at a time, no token twice, every attempt counted,
+ * every dead letter once.
  *
  * A kill keeps the page cache, so this says nothing about fsync. `VARVE_QUEUE_SECONDS` sets how long
  * (`npm run test:queue` takes 600 s), `SEED` what happens when.

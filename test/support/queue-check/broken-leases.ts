@@ -1,5 +1,6 @@
 /** Smallest histories of leases and tokens that break a promise, with the kinds that must be found. */
 import type { Forged } from './forged-kinds.ts';
+import { DISK_FULL } from './lease-facts.ts';
 
 const AGAIN = { attempt: 2 };
 
@@ -206,6 +207,15 @@ export const BROKEN_LEASES: readonly Forged[] = [
     (forge) => {
       const token = forge.send('a').deliver('a');
       forge.ack(token, 'failed').ack(token);
+    },
+  ],
+  [
+    'a release that is refused after an acknowledgement that found no room',
+    ['live-refused'],
+    (forge) => {
+      const token = forge.send('a').deliver('a');
+      forge.settle('ack', token, null).settleEnded(forge.call, 'failed', DISK_FULL);
+      forge.release(token, {}, 'failed').ack(token);
     },
   ],
   [

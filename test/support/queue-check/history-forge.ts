@@ -131,9 +131,9 @@ export class HistoryForge {
     return outcome === null ? this : this.settleEnded(call, outcome);
   }
 
-  settleEnded(call: number, outcome: Outcome): this {
-    const code = outcome === 'failed' ? { code: LEASE_LOST } : {};
-    return this.#add({ type: 'settle-ended', ...this.#stamp(), call, outcome, ...code });
+  settleEnded(call: number, outcome: Outcome, code = LEASE_LOST): this {
+    const why = outcome === 'failed' ? { code } : {};
+    return this.#add({ type: 'settle-ended', ...this.#stamp(), call, outcome, ...why });
   }
 
   /** The last call that was invoked. */

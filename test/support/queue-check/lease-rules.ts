@@ -149,11 +149,24 @@ function settleViolations(
     const isRunning =
       invoked.life === handed.event.life &&
       !mayHaveEnded(handed, settlement.endedAt ?? 0) &&
+      !isBesideAnother(handed, settlement) &&
       (next === undefined || next.at > (settlement.endedAt ?? 0)) &&
       leftMs(story, handed, settlement.endedMs, options) > 0;
     if (!isRunning) return [];
     return [{ kind: 'live-refused', text: `${invoked.verb} of ${leaseName(handed)} was refused` }];
   });
+}
+
+/** Whether another call was to end the lease meanwhile: it is refused, whatever becomes of that one. */
+function isBesideAnother({ settlements }: Handed, settlement: Settlement): boolean {
+  const { invokedAt, endedAt } = settlement;
+  return settlements.some(
+    (one) =>
+      one !== settlement &&
+      isEnding(one) &&
+      one.invokedAt < (endedAt ?? Infinity) &&
+      (one.endedAt ?? Infinity) > invokedAt,
+  );
 }
 
 /**

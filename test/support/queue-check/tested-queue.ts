@@ -43,4 +43,6 @@ export interface QueueSettings {
   readonly failuresMax: number;
   readonly expiriesMax: number;
   readonly onStall: (ms: number) => void;
+  /** Nothing can be written then: calls reject with `ERR_VARVE_DISK_FULL`, and change nothing. */
+  readonly isDiskFull: () => boolean;
 }

@@ -52,6 +52,8 @@ export interface QueueCounts {
   readonly renewals: number;
   /** Settlements and renewals that were refused because the lease was lost. */
   readonly staleRefused: number;
+  /** Settlements that were refused because the disk was full. */
+  readonly fullRefused: number;
   readonly dead: number;
   readonly deadByCrash: number;
   readonly kills: number;

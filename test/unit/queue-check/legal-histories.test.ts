@@ -4,6 +4,7 @@ import { checkQueueHistory } from '../../support/queue-check/check-queue-history
 import { FORGED, kindsIn, type Write } from '../../support/queue-check/forged-kinds.ts';
 import { BrokenHistoryError } from '../../support/queue-check/history.ts';
 import { HistoryForge } from '../../support/queue-check/history-forge.ts';
+import { DISK_FULL } from '../../support/queue-check/lease-facts.ts';
 
 const LEGAL: readonly [string, Write][] = [
   ['nothing at all', () => undefined],
@@ -102,6 +103,14 @@ const LEGAL: readonly [string, Write][] = [
     (forge) => {
       const token = forge.send('a').deliver('a');
       forge.ack(token).release(token, {}, 'failed');
+    },
+  ],
+  [
+    'a release that is refused beside an acknowledgement, which finds no room',
+    (forge) => {
+      const token = forge.send('a').deliver('a');
+      const { call } = forge.settle('ack', token, null);
+      forge.release(token, {}, 'failed').settleEnded(call, 'failed', DISK_FULL).ack(token);
     },
   ],
   [
@@ -275,6 +284,7 @@ describe('the counts', () => {
       releases: 1,
       renewals: 0,
       staleRefused: 1,
+      fullRefused: 0,
       dead: 1,
       deadByCrash: 0,
       kills: 1,
