@@ -1,7 +1,7 @@
 /**
  * The process that holds the queue, with 4 producers and 8 consumers in it: they send, and they
  * acknowledge, fail, release, reject, renew, hang past their lease, answer too late, answer twice,
- * block the event loop, meet a full disk, and kill the process. Each event of the history goes to stdout before
+ * block the event loop, meet a full disk and a clock that is set, and kill the process. Each event of the history goes to stdout before
  * anything follows from it.
  *
  * `node dist/test/crash/queue/engine-process.js JSON`. The last life only drains: nothing is sent,
@@ -27,6 +27,9 @@ const WAIT_MS = 40;
 /** Late and second answers come from among so many deliveries. */
 const REMEMBERED = 50;
 const OVERSIZE = 2_000_000;
+/** The wall clock is set every now and then, and is wrong by so much at most. */
+const CLOCK_PAUSE_MS_MAX = 800;
+const CLOCK_OFFSET_MS_MAX = 4000;
 /** The disk is full for so long, each time, after so long. */
 const FULL_MS_MAX = 300;
 const ROOM_MS_MAX = 1500;
@@ -47,6 +50,7 @@ const inBackground = new Set<Promise<void>>();
 const over = new AbortController();
 let calls = 0;
 let isDiskFull = false;
+let wallOffsetMs = 0;
 
 function tell(event: Told): void {
   writeSync(1, formatEvent({ ...event, life, atMs: nowMs() }));
@@ -60,6 +64,7 @@ const queue = await openQueue(options.kind, {
   ...options,
   consumers: CONSUMERS,
   onStall: (ms) => tell({ type: 'stalled', ms }),
+  wallMs: () => Date.now() + wallOffsetMs,
   isDiskFull: () => isDiskFull,
 });
 
@@ -200,6 +205,15 @@ async function fillDisk(): Promise<void> {
   }
 }
 
+async function setClock(): Promise<void> {
+  while (!over.signal.aborted) {
+    await pause(randomBelow(random, CLOCK_PAUSE_MS_MAX));
+    const offsetMs = randomBelow(random, 2 * CLOCK_OFFSET_MS_MAX) - CLOCK_OFFSET_MS_MAX;
+    tell({ type: 'clock-set', offsetMs });
+    wallOffsetMs = offsetMs;
+  }
+}
+
 async function drain(): Promise<void> {
   while (!(await queue.isSettled()) || inBackground.size > 0) await pause(20);
   over.abort();
@@ -216,7 +230,7 @@ async function bury(): Promise<void> {
 
 const consumers = Array.from({ length: CONSUMERS }, (_, at) => consume(at));
 const burying = bury();
-if (!isDraining) void fillDisk();
+if (!isDraining) void Promise.all([fillDisk(), setClock()]);
 if (!isDraining) await Promise.all(Array.from({ length: PRODUCERS }, (_, at) => produce(at)));
 await drain();
 await Promise.all([...consumers, burying]);

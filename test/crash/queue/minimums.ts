@@ -19,6 +19,7 @@ const PER_SECOND: Partial<QueueCounts> = {
   kills: 0.3,
   stops: 0.1,
   stalls: 0.05,
+  clockSets: 0.2,
 };
 
 export function minimumsFor(runMs: number): Partial<QueueCounts> {

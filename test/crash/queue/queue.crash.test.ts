@@ -1,6 +1,6 @@
 /**
  * Kills and stops a process that holds a queue, with 4 producers and 8 consumers in it, again and
- * again, on a disk that is full now and then, and checks the history that it told: nothing lost,
+ * again, on a disk that is full now and then, with a wall clock that is set, and checks the history that it told: nothing lost,
  * invented or delivered after its end, no two leases at a time, no token twice, every attempt counted,
  * every dead letter once.
  *

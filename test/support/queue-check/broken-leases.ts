@@ -88,6 +88,22 @@ export const BROKEN_LEASES: readonly Forged[] = [
     },
   ],
   [
+    'a delayed record before its time, by a clock that was set back',
+    ['early'],
+    (forge) => {
+      forge.send('a').release(forge.deliver('a'), { delayMs: 500 });
+      forge.setClock(-1000).wait(600).ack(forge.deliver('a', AGAIN));
+    },
+  ],
+  [
+    'a delayed record before its time, which was counted from a clock that is right again',
+    ['early'],
+    (forge) => {
+      forge.setClock(1000).send('a').release(forge.deliver('a'), { delayMs: 500 });
+      forge.kill().start().wait(600).ack(forge.deliver('a', AGAIN));
+    },
+  ],
+  [
     'a delivery after an acknowledgement',
     ['counters', 'resurrected'],
     (forge) => {

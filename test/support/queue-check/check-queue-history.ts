@@ -90,6 +90,7 @@ function countsOf(story: Story): QueueCounts {
     kills: story.killsBetween(1, Infinity),
     stops: story.stops.count,
     stalls: story.stalls,
+    clockSets: story.wall.count,
   };
 }
 

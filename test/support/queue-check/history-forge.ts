@@ -61,6 +61,11 @@ export class HistoryForge {
     return this.#add({ type: 'blocked', ...this.#stamp(), fromMs });
   }
 
+  /** The wall clock is that much ahead from now on. */
+  setClock(offsetMs: number): this {
+    return this.#add({ type: 'clock-set', ...this.#stamp(), offsetMs });
+  }
+
   wait(ms: number): this {
     this.atMs += ms;
     return this;

@@ -11,7 +11,7 @@ import {
 } from './lease-facts.ts';
 import type { CheckOptions, Violation, ViolationKind } from './verdict.ts';
 
-/** Delays run on the wall clock, which may be set a little meanwhile. */
+/** The wall clock of the machine may be set a little meanwhile, too. */
 const CLOCK_SLACK_MS = 20;
 
 /** What explains that a record was delivered again. */
@@ -99,8 +99,9 @@ function againViolations(
   const isRunning = isSurelyRunning(story, handed, next, options);
   if (isRunning) complain('overlap', `still ran when ${leaseName(next)} began`);
   if (ended?.invoked.verb === 'release') {
-    const waitedMs = next.event.atMs - ended.invoked.atMs;
-    const { delayMs = 0 } = ended.invoked;
+    const { delayMs = 0, atMs } = ended.invoked;
+    // Delays run on the wall clock, which may be set meanwhile.
+    const waitedMs = story.wall.highest(atMs, next.event.atMs) - story.wall.at(atMs);
     if (waitedMs < delayMs - CLOCK_SLACK_MS) {
       complain('early', `was delayed by ${delayMs} ms and came back after ${waitedMs}`);
     }

@@ -116,7 +116,7 @@ class ToyQueue implements TestedQueue {
   async acquire({ max, waitMs }: AcquireOptions): Promise<HeldRecord[]> {
     const untilMs = performance.now() + waitMs;
     for (;;) {
-      const records = this.#state.available(max, Date.now());
+      const records = this.#state.available(max, this.#settings.wallMs());
       if (records.length > 0) {
         this.#checkRoom();
         return this.#lease(records);
@@ -191,7 +191,7 @@ class ToyQueue implements TestedQueue {
       ack: () => this.#settle(lease, 'ack', 0),
       reject: () => this.#settle(lease, 'reject', 0),
       release: ({ isFailed, delayMs }) =>
-        this.#settle(lease, isFailed ? 'failed' : 'release', Date.now() + delayMs),
+        this.#settle(lease, isFailed ? 'failed' : 'release', this.#settings.wallMs() + delayMs),
       renew: async () => {
         this.#check(lease);
         lease.deadlineMs = this.#loopMs + this.#settings.leaseMs;

@@ -59,6 +59,8 @@ export interface QueueCounts {
   readonly kills: number;
   readonly stops: number;
   readonly stalls: number;
+  /** How often the wall clock was set. */
+  readonly clockSets: number;
 }
 
 export interface Verdict {

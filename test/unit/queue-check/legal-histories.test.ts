@@ -55,6 +55,27 @@ const LEGAL: readonly [string, Write][] = [
     },
   ],
   [
+    'a second delivery before the delay is over, for the clock was set forward',
+    (forge) => {
+      forge.send('a').release(forge.deliver('a'), { delayMs: 500 });
+      forge
+        .setClock(600)
+        .setClock(-600)
+        .ack(forge.deliver('a', { attempt: 2 }));
+    },
+  ],
+  [
+    'a second delivery long after its delay, which began while the clock was ahead',
+    (forge) => {
+      forge.setClock(1000).send('a').release(forge.deliver('a'), { delayMs: 500 });
+      forge
+        .kill()
+        .start()
+        .wait(1500)
+        .ack(forge.deliver('a', { attempt: 2 }));
+    },
+  ],
+  [
     'a second delivery after an expiry, with an acknowledgement that came too late',
     (forge) => {
       const stale = forge.send('a').deliver('a');
@@ -290,6 +311,7 @@ describe('the counts', () => {
       kills: 1,
       stops: 1,
       stalls: 0,
+      clockSets: 0,
     });
   });
 });
