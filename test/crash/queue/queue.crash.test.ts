@@ -24,7 +24,7 @@ const SECONDS = { toy: 4, varve: Number(process.env['VARVE_QUEUE_SECONDS'] ?? 30
 const SEED = Number(process.env['SEED'] ?? 1 + Math.floor(Math.random() * 1e6));
 const BROKEN_TOY_MS = 1000;
 /** A broken toy gets so many runs to show what is wrong with it. */
-const BROKEN_TOY_RUNS = 5;
+const BROKEN_TOY_RUNS = 10;
 const VIOLATIONS_SHOWN = 10;
 
 /** Few records, so that a run of seconds has seen all that can happen to one. */
