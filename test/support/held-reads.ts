@@ -1,5 +1,6 @@
 /** Reads that wait until they are let go: what is asked meanwhile happens before they are answered. */
 import type { FileSystem } from '../../src/io/file-system.ts';
+import { ioError } from '../../src/io/io-error.ts';
 
 export class HeldReads {
   /** Files that are to be read, in the order in which they came. */
@@ -19,6 +20,12 @@ export class HeldReads {
           await this.#held;
         }
         return read(into, position);
+      };
+      // The calling thread cannot wait: it leaves them to the thread pool.
+      const readSync = file.readSync.bind(file);
+      file.readSync = (into, position) => {
+        if (this.#held === null || !path.includes(part)) return readSync(into, position);
+        throw ioError('EAGAIN', { operation: 'read', path, position });
       };
       return file;
     };
