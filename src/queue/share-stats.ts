@@ -1,5 +1,6 @@
 /** Figures of a share group. */
 import type { Clock } from '../core/clock.ts';
+import { settleAll } from '../core/settle-all.ts';
 import type { Log } from '../log/log.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { appendTimeAt } from '../topic/partition-log.ts';
@@ -41,28 +42,28 @@ export interface ShareStatsSource {
 
 /** Cost: O(partitions), when the group is used in this process, and a read for each. */
 export async function statsOf(source: ShareStatsSource): Promise<ShareStats> {
-  const { topic, state, clock } = source;
-  const counts: Counts = {
-    readyCount: 0,
-    leasedCount: 0,
-    delayedCount: 0,
-    condemnedCount: 0,
-    deadCount: 0,
-  };
-  const settled = emptyTally();
+  const { topic, state, clock, isLive } = source;
+  const total: Total = { ...NO_COUNTS, settled: emptyTally() };
   let oldestMs = Number.POSITIVE_INFINITY;
-  for (let number = 0; number < topic.count; number++) {
-    const partition = state.partitions.get(number);
-    const used = topic.at(number);
-    await used.use(async (log) => {
-      const oldestOffset = addCounts(counts, { partition, log, source });
-      if (oldestOffset >= log.visibleOffset) return;
-      const appendedMs = await appendTimeAt({ partition: number, log }, oldestOffset);
-      oldestMs = Math.min(oldestMs, appendedMs ?? oldestMs);
+  const look = async (number: number, { log, oldestOffset }: Counted): Promise<void> => {
+    if (oldestOffset >= log.visibleOffset) return;
+    const appendedMs = await appendTimeAt({ partition: number, log }, oldestOffset);
+    oldestMs = Math.min(oldestMs, appendedMs ?? oldestMs);
+  };
+  if (isLive) {
+    // Of all partitions in one step: records are settled while what is old is read.
+    await withAllLogs(topic, async (logs) => {
+      const counted = logs.map((log, number) => addPartition(total, { number, log, source }));
+      for (const [number, each] of counted.entries()) await look(number, each);
     });
-    if (partition === undefined) continue;
-    for (const name of TALLY_NAMES) settled[name] += partition.tally[name];
+  } else {
+    for (let number = 0; number < topic.count; number++) {
+      await topic
+        .at(number)
+        .use((log) => look(number, addPartition(total, { number, log, source })));
+    }
   }
+  const { settled, ...counts } = total;
   const { readyCount, leasedCount, delayedCount, condemnedCount } = counts;
   return {
     topic: topic.name,
@@ -75,6 +76,44 @@ export async function statsOf(source: ShareStatsSource): Promise<ShareStats> {
   };
 }
 
+/** For a group that is used in this process: it has them open anyway. */
+async function withAllLogs(
+  topic: PartitionSet,
+  action: (logs: readonly Log<Uint8Array>[]) => Promise<void>,
+): Promise<void> {
+  const partitions = Array.from({ length: topic.count }, (_, number) => topic.at(number));
+  const releases = partitions.map((partition) => partition.hold());
+  try {
+    await action(await settleAll(partitions.map((partition) => partition.log())));
+  } finally {
+    for (const release of releases) release();
+  }
+}
+
+interface Total extends Counts {
+  readonly settled: Tally;
+}
+
+interface Counted {
+  readonly log: Log<Uint8Array>;
+  /** Of the oldest ready record, or one at which there is none. */
+  readonly oldestOffset: number;
+}
+
+interface PartitionOfGroup {
+  readonly number: number;
+  readonly log: Log<Uint8Array>;
+  readonly source: ShareStatsSource;
+}
+
+/** In one step: what is counted as leased is not settled by the time the settled are. */
+function addPartition(total: Total, { number, log, source }: PartitionOfGroup): Counted {
+  const partition = source.state.partitions.get(number);
+  const oldestOffset = addCounts(total, { partition, log, source });
+  for (const name of TALLY_NAMES) total.settled[name] += partition?.tally[name] ?? 0;
+  return { log, oldestOffset };
+}
+
 interface Counts {
   readyCount: number;
   leasedCount: number;
@@ -82,6 +121,14 @@ interface Counts {
   condemnedCount: number;
   deadCount: number;
 }
+
+const NO_COUNTS: Counts = {
+  readyCount: 0,
+  leasedCount: 0,
+  delayedCount: 0,
+  condemnedCount: 0,
+  deadCount: 0,
+};
 
 interface CountedPartition {
   /** Undefined where the group has not begun. */

@@ -13,7 +13,6 @@ import { openLog, openStore, utf8, type BrowsedRecord } from '../../src/index.ts
 import { entryOf, EntryRegistry } from '../../src/journal/entry-type.ts';
 import { eachOffset } from '../../src/queue/offset-runs.ts';
 import { leasesEnded, recordsAcquired } from '../../src/queue/share-entries.ts';
-import { SUSPECT_CRASHES } from '../../src/queue/ready-kind.ts';
 import { ENTRY_TYPES } from '../../src/store/store-state.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { DEAD_LETTERS, FAILURES_MAX, poisonedQueue, QUEUE } from './poisoned-queue.ts';
@@ -24,7 +23,9 @@ const RECORD_COUNT = 1000;
 const POISONED_OFFSETS = [0, 333];
 /** So many records at least are caught in a crash that another one caused. */
 const NEIGHBOURS_MIN = 100;
-const CRASHES_EXPECTED = FAILURES_MAX + SUSPECT_CRASHES;
+/** So many crashes make a suspect. */
+const CRASHES_BEFORE = 3;
+const CRASHES_EXPECTED = FAILURES_MAX + CRASHES_BEFORE;
 const ENTRIES = new EntryRegistry(ENTRY_TYPES);
 
 /** What the child said before it looked at a record. */
@@ -143,7 +144,7 @@ test.each(POISONED_OFFSETS)(
     expect(trialsSeen).toEqual(
       Array.from({ length: CRASHES_EXPECTED }, (_, before) => [
         before + 1,
-        Math.max(0, before - SUSPECT_CRASHES),
+        Math.max(0, before - CRASHES_BEFORE),
         before,
       ]),
     );

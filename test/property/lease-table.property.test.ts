@@ -105,6 +105,8 @@ class Pair {
   readonly #offsetOf: (n: number) => number;
   #nowMs = 0;
   readonly seen = { done: 0, refused: 0, shrunk: 0, due: 0 };
+  /** Transitions that were asked for, from and to. */
+  readonly asked = new Set<string>();
 
   constructor(offsetOf: (n: number) => number) {
     this.#offsetOf = offsetOf;
@@ -141,6 +143,7 @@ class Pair {
       case 'remove':
         return this.#alike(twin.remove(offset), () => table.remove(slot));
       case 'setState':
+        if (slot >= 0) this.asked.add(`${table.stateAt(slot)} ${command.state}`);
         return this.#alike(twin.setState(offset, command.state), () =>
           table.setState(slot, command.state),
         );
@@ -283,6 +286,7 @@ class Pair {
 
 test('a lease table does what its slow twin does', () => {
   const seen = { done: 0, refused: 0, shrunk: 0, due: 0 };
+  const asked = new Set<string>();
   fc.assert(
     fc.property(
       families,
@@ -290,6 +294,7 @@ test('a lease table does what its slow twin does', () => {
       (offsetOf, history) => {
         const pair = new Pair(offsetOf);
         for (const command of history) pair.run(command);
+        for (const transition of pair.asked) asked.add(transition);
         for (const name of ['done', 'refused', 'shrunk', 'due'] as const) {
           seen[name] += pair.seen[name];
         }
@@ -297,6 +302,9 @@ test('a lease table does what its slow twin does', () => {
     ),
     propertyOptions(),
   );
+  // Each state of a record that is there, to each state there is.
+  const all = Object.values(SlotState);
+  expect(asked.size).toBe((all.length - 1) * all.length);
   expect(seen.done).toBeGreaterThan(500);
   expect(seen.refused).toBeGreaterThan(500);
   expect(seen.due).toBeGreaterThan(40);

@@ -1,7 +1,7 @@
 /**
  * The process that holds the queue, with 4 producers and 8 consumers in it: they send, and they
  * acknowledge, fail, release, reject, renew, hang past their lease, answer too late, answer twice,
- * block the event loop and kill the process. Each event of the history goes to stdout before
+ * block the event loop, meet a full disk and a clock that is set, and kill the process. Each event of the history goes to stdout before
  * anything follows from it.
  *
  * `node dist/test/crash/queue/engine-process.js JSON`. The last life only drains: nothing is sent,
@@ -12,6 +12,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { SeededRandom } from '../../../src/index.ts';
 import { randomBelow } from '../../../src/core/random.ts';
 import { nowMs } from '../../support/queue-check/shared-clock.ts';
+import { DISK_FULL } from '../../support/queue-check/lease-facts.ts';
 import { isRefusal } from '../../support/queue-check/outcomes.ts';
 import { formatEvent, type QueueEvent, type Verb } from '../../support/queue-check/history.ts';
 import type { HeldRecord } from '../../support/queue-check/tested-queue.ts';
@@ -26,6 +27,12 @@ const WAIT_MS = 40;
 /** Late and second answers come from among so many deliveries. */
 const REMEMBERED = 50;
 const OVERSIZE = 2_000_000;
+/** The wall clock is set every now and then, and is wrong by so much at most. */
+const CLOCK_PAUSE_MS_MAX = 800;
+const CLOCK_OFFSET_MS_MAX = 4000;
+/** The disk is full for so long, each time, after so long. */
+const FULL_MS_MAX = 300;
+const ROOM_MS_MAX = 1500;
 
 /** Without the stamp, which is put on here. */
 type Told = QueueEvent extends infer E
@@ -42,6 +49,8 @@ const remembered: HeldRecord[] = [];
 const inBackground = new Set<Promise<void>>();
 const over = new AbortController();
 let calls = 0;
+let isDiskFull = false;
+let wallOffsetMs = 0;
 
 function tell(event: Told): void {
   writeSync(1, formatEvent({ ...event, life, atMs: nowMs() }));
@@ -55,6 +64,8 @@ const queue = await openQueue(options.kind, {
   ...options,
   consumers: CONSUMERS,
   onStall: (ms) => tell({ type: 'stalled', ms }),
+  wallMs: () => Date.now() + wallOffsetMs,
+  isDiskFull: () => isDiskFull,
 });
 
 async function produce(producer: number): Promise<void> {
@@ -105,10 +116,19 @@ async function settle(
 async function consume(consumer: number): Promise<void> {
   while (!over.signal.aborted) {
     const max = 1 + randomBelow(random, ACQUIRE_MAX);
-    const all = await queue.acquire({ consumer, max, waitMs: WAIT_MS });
+    const all = await acquire(consumer, max);
     for (const held of all) note(held, consumer);
     for (const held of all) handle(held);
     await pause(randomBelow(random, 10));
+  }
+}
+
+async function acquire(consumer: number, max: number): Promise<HeldRecord[]> {
+  try {
+    return await queue.acquire({ consumer, max, waitMs: WAIT_MS });
+  } catch (error) {
+    if (refusalOf(error).code === DISK_FULL) return []; // No attempt can be journaled.
+    throw error;
   }
 }
 
@@ -176,6 +196,24 @@ async function hang(held: HeldRecord): Promise<void> {
   await settle('ack', held);
 }
 
+async function fillDisk(): Promise<void> {
+  while (!over.signal.aborted) {
+    await pause(randomBelow(random, ROOM_MS_MAX));
+    isDiskFull = true;
+    await pause(randomBelow(random, FULL_MS_MAX));
+    isDiskFull = false;
+  }
+}
+
+async function setClock(): Promise<void> {
+  while (!over.signal.aborted) {
+    await pause(randomBelow(random, CLOCK_PAUSE_MS_MAX));
+    const offsetMs = randomBelow(random, 2 * CLOCK_OFFSET_MS_MAX) - CLOCK_OFFSET_MS_MAX;
+    tell({ type: 'clock-set', offsetMs });
+    wallOffsetMs = offsetMs;
+  }
+}
+
 async function drain(): Promise<void> {
   while (!(await queue.isSettled()) || inBackground.size > 0) await pause(20);
   over.abort();
@@ -192,6 +230,7 @@ async function bury(): Promise<void> {
 
 const consumers = Array.from({ length: CONSUMERS }, (_, at) => consume(at));
 const burying = bury();
+if (!isDraining) void Promise.all([fillDisk(), setClock()]);
 if (!isDraining) await Promise.all(Array.from({ length: PRODUCERS }, (_, at) => produce(at)));
 await drain();
 await Promise.all([...consumers, burying]);

@@ -11,6 +11,7 @@ const PER_SECOND: Partial<QueueCounts> = {
   afterCrash: 0.5,
   renewals: 0.1,
   staleRefused: 0.25,
+  fullRefused: 0.1,
   refusedSends: 0.1,
   recovered: 0.05,
   dead: 0.25,
@@ -18,6 +19,7 @@ const PER_SECOND: Partial<QueueCounts> = {
   kills: 0.3,
   stops: 0.1,
   stalls: 0.05,
+  clockSets: 0.2,
 };
 
 export function minimumsFor(runMs: number): Partial<QueueCounts> {

@@ -21,6 +21,8 @@ const ENGINE = join(DIST, 'test', 'crash', 'queue', 'engine-process.js');
 const DRAIN_MS_MAX = 120_000;
 /** A run ends at last after so many times more than it should take. */
 const LONGER_FACTOR = 5;
+/** Or after so long: it takes some lives until a record is dead of crashes. */
+const LONGER_MS_MIN = 60_000;
 const TORMENTS = ['kill', 'stop', 'kill in recovery', 'stop', 'stop and kill'] as const;
 /** Such a life is not killed before it works. */
 const POISONED_LIFE = 3;
@@ -107,7 +109,7 @@ export async function runNemesis(options: NemesisOptions): Promise<readonly Queu
   const random = new SeededRandom(options.seed);
   const history: QueueEvent[] = [];
   const endMs = nowMs() + options.forMs;
-  const lastMs = endMs + LONGER_FACTOR * options.forMs;
+  const lastMs = endMs + Math.max(LONGER_FACTOR * options.forMs, LONGER_MS_MIN);
   let life = 1;
   while (nowMs() < endMs || (nowMs() < lastMs && !options.isEnough(history))) {
     const isPoisoned = life % options.poisonedLives === POISONED_LIFE;

@@ -1,7 +1,8 @@
 /**
  * Kills and stops a process that holds a queue, with 4 producers and 8 consumers in it, again and
- * again, and checks the history that it told: nothing lost, invented or delivered after its end, no
- * two leases at a time, no token twice, every attempt counted, every dead letter once.
+ * again, on a disk that is full now and then, with a wall clock that is set, and checks the history that it told: nothing lost,
+ * invented or delivered after its end, no two leases at a time, no token twice, every attempt counted,
+ * every dead letter once.
  *
  * A kill keeps the page cache, so this says nothing about fsync. `VARVE_QUEUE_SECONDS` sets how long
  * (`npm run test:queue` takes 600 s), `SEED` what happens when.
@@ -23,7 +24,7 @@ const SECONDS = { toy: 4, varve: Number(process.env['VARVE_QUEUE_SECONDS'] ?? 30
 const SEED = Number(process.env['SEED'] ?? 1 + Math.floor(Math.random() * 1e6));
 const BROKEN_TOY_MS = 1000;
 /** A broken toy gets so many runs to show what is wrong with it. */
-const BROKEN_TOY_RUNS = 5;
+const BROKEN_TOY_RUNS = 10;
 const VIOLATIONS_SHOWN = 10;
 
 /** Few records, so that a run of seconds has seen all that can happen to one. */

@@ -1,6 +1,14 @@
 /** A queue of a store, behind what the harness asks of one. */
-import { json, openStore, type Delivery, type Queue, type Topic } from '../../../src/index.ts';
+import {
+  json,
+  openStore,
+  systemClock,
+  type Delivery,
+  type Queue,
+  type Topic,
+} from '../../../src/index.ts';
 import type { Content, DeathReason, Place } from '../../support/queue-check/history.ts';
+import { FillingDisk } from './filling-disk.ts';
 import type {
   DeadLetter,
   HeldRecord,
@@ -17,7 +25,10 @@ const text = new TextDecoder();
 /** Each consumer has a handle of its own. */
 export async function openVarveQueue(settings: QueueSettings): Promise<TestedQueue> {
   const { directory, leaseMs, failuresMax, expiriesMax, consumers } = settings;
-  const store = await openStore(directory);
+  const store = await openStore(directory, {
+    fileSystem: new FillingDisk(settings.isDiskFull),
+    clock: { ...systemClock, now: settings.wallMs },
+  });
   store.on('loop-stalled', ({ stallMs }) => settings.onStall(stallMs));
   const codec = json<Content>();
   const limits = { leaseMs, failuresMax, expiriesMax, deadLetter: 'jobs.dead' };

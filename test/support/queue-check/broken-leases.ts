@@ -1,5 +1,6 @@
 /** Smallest histories of leases and tokens that break a promise, with the kinds that must be found. */
 import type { Forged } from './forged-kinds.ts';
+import { DISK_FULL } from './lease-facts.ts';
 
 const AGAIN = { attempt: 2 };
 
@@ -84,6 +85,22 @@ export const BROKEN_LEASES: readonly Forged[] = [
     (forge) => {
       forge.send('a').release(forge.deliver('a'), { delayMs: 500 });
       forge.ack(forge.deliver('a', AGAIN));
+    },
+  ],
+  [
+    'a delayed record before its time, by a clock that was set back',
+    ['early'],
+    (forge) => {
+      forge.send('a').release(forge.deliver('a'), { delayMs: 500 });
+      forge.setClock(-1000).wait(600).ack(forge.deliver('a', AGAIN));
+    },
+  ],
+  [
+    'a delayed record before its time, which was counted from a clock that is right again',
+    ['early'],
+    (forge) => {
+      forge.setClock(1000).send('a').release(forge.deliver('a'), { delayMs: 500 });
+      forge.kill().start().wait(600).ack(forge.deliver('a', AGAIN));
     },
   ],
   [
@@ -206,6 +223,15 @@ export const BROKEN_LEASES: readonly Forged[] = [
     (forge) => {
       const token = forge.send('a').deliver('a');
       forge.ack(token, 'failed').ack(token);
+    },
+  ],
+  [
+    'a release that is refused after an acknowledgement that found no room',
+    ['live-refused'],
+    (forge) => {
+      const token = forge.send('a').deliver('a');
+      forge.settle('ack', token, null).settleEnded(forge.call, 'failed', DISK_FULL);
+      forge.release(token, {}, 'failed').ack(token);
     },
   ],
   [

@@ -2,7 +2,7 @@
 import { counterViolations } from './counter-rules.ts';
 import { deadViolations } from './dead-rules.ts';
 import { placeKey, type QueueEvent, type Verb } from './history.ts';
-import { LEASE_LOST } from './lease-facts.ts';
+import { DISK_FULL, LEASE_LOST } from './lease-facts.ts';
 import { causeOf, leaseViolations, suspectViolations } from './lease-rules.ts';
 import {
   contentViolations,
@@ -84,11 +84,13 @@ function countsOf(story: Story): QueueCounts {
     releases: settled('release'),
     renewals: settled('renew'),
     staleRefused: story.settlements.filter(({ code }) => code === LEASE_LOST).length,
+    fullRefused: story.settlements.filter(({ code }) => code === DISK_FULL).length,
     dead: deaths.length,
     deadByCrash: deaths.filter(({ event }) => event.reason === 'crash').length,
     kills: story.killsBetween(1, Infinity),
     stops: story.stops.count,
     stalls: story.stalls,
+    clockSets: story.wall.count,
   };
 }
 

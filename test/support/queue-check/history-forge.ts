@@ -61,6 +61,11 @@ export class HistoryForge {
     return this.#add({ type: 'blocked', ...this.#stamp(), fromMs });
   }
 
+  /** The wall clock is that much ahead from now on. */
+  setClock(offsetMs: number): this {
+    return this.#add({ type: 'clock-set', ...this.#stamp(), offsetMs });
+  }
+
   wait(ms: number): this {
     this.atMs += ms;
     return this;
@@ -131,9 +136,9 @@ export class HistoryForge {
     return outcome === null ? this : this.settleEnded(call, outcome);
   }
 
-  settleEnded(call: number, outcome: Outcome): this {
-    const code = outcome === 'failed' ? { code: LEASE_LOST } : {};
-    return this.#add({ type: 'settle-ended', ...this.#stamp(), call, outcome, ...code });
+  settleEnded(call: number, outcome: Outcome, code = LEASE_LOST): this {
+    const why = outcome === 'failed' ? { code } : {};
+    return this.#add({ type: 'settle-ended', ...this.#stamp(), call, outcome, ...why });
   }
 
   /** The last call that was invoked. */

@@ -109,6 +109,13 @@ export interface Stalled extends Stamp {
   readonly ms: number;
 }
 
+/** The wall clock of the process was set. */
+export interface ClockSet extends Stamp {
+  readonly type: 'clock-set';
+  /** What it is ahead of the right time since. */
+  readonly offsetMs: number;
+}
+
 /** A copy was seen in the dead-letter queue. */
 export interface Dead extends Stamp, Content {
   readonly type: 'dead';
@@ -134,6 +141,7 @@ export type QueueEvent =
   | LeaseLost
   | Blocked
   | Stalled
+  | ClockSet
   | Dead
   | Drained;
 

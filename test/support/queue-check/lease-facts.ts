@@ -5,6 +5,9 @@ import type { CheckOptions } from './verdict.ts';
 /** The code of a settlement that came too late. */
 export const LEASE_LOST = 'ERR_VARVE_LEASE_LOST';
 
+/** The code of a call that found no room on the disk. */
+export const DISK_FULL = 'ERR_VARVE_DISK_FULL';
+
 /** Crashes that make a record a suspect: from then on one more counts as a failure. */
 export const SUSPECT_CRASHES = 3;
 

@@ -11,7 +11,7 @@ import {
 } from './lease-facts.ts';
 import type { CheckOptions, Violation, ViolationKind } from './verdict.ts';
 
-/** Delays run on the wall clock, which may be set a little meanwhile. */
+/** The wall clock of the machine may be set a little meanwhile, too. */
 const CLOCK_SLACK_MS = 20;
 
 /** What explains that a record was delivered again. */
@@ -99,8 +99,9 @@ function againViolations(
   const isRunning = isSurelyRunning(story, handed, next, options);
   if (isRunning) complain('overlap', `still ran when ${leaseName(next)} began`);
   if (ended?.invoked.verb === 'release') {
-    const waitedMs = next.event.atMs - ended.invoked.atMs;
-    const { delayMs = 0 } = ended.invoked;
+    const { delayMs = 0, atMs } = ended.invoked;
+    // Delays run on the wall clock, which may be set meanwhile.
+    const waitedMs = story.wall.highest(atMs, next.event.atMs) - story.wall.at(atMs);
     if (waitedMs < delayMs - CLOCK_SLACK_MS) {
       complain('early', `was delayed by ${delayMs} ms and came back after ${waitedMs}`);
     }
@@ -149,11 +150,24 @@ function settleViolations(
     const isRunning =
       invoked.life === handed.event.life &&
       !mayHaveEnded(handed, settlement.endedAt ?? 0) &&
+      !isBesideAnother(handed, settlement) &&
       (next === undefined || next.at > (settlement.endedAt ?? 0)) &&
       leftMs(story, handed, settlement.endedMs, options) > 0;
     if (!isRunning) return [];
     return [{ kind: 'live-refused', text: `${invoked.verb} of ${leaseName(handed)} was refused` }];
   });
+}
+
+/** Whether another call was to end the lease meanwhile: it is refused, whatever becomes of that one. */
+function isBesideAnother({ settlements }: Handed, settlement: Settlement): boolean {
+  const { invokedAt, endedAt } = settlement;
+  return settlements.some(
+    (one) =>
+      one !== settlement &&
+      isEnding(one) &&
+      one.invokedAt < (endedAt ?? Infinity) &&
+      (one.endedAt ?? Infinity) > invokedAt,
+  );
 }
 
 /**

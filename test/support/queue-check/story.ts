@@ -12,6 +12,7 @@ import {
   type SettleInvoked,
 } from './history.ts';
 import { StopTimes } from './stop-times.ts';
+import { WallTimes } from './wall-times.ts';
 
 /** One call; `at` are places in the history. */
 export interface Settlement {
@@ -58,6 +59,7 @@ export class Story {
   readonly records = new Map<string, RecordStory>();
   readonly lives = new Map<number, Life>();
   readonly stops = new StopTimes();
+  readonly wall = new WallTimes();
   /** All deliveries, in their order. */
   readonly handed: Handed[] = [];
   /** Place of the event in the history. */
@@ -126,6 +128,9 @@ export class Story {
       case 'lease-lost':
         this.#withToken(tokenKey(event.token)).lost ??= { at, atMs: event.atMs };
         break;
+      case 'clock-set':
+        this.wall.set(event.atMs, event.offsetMs);
+        break;
       case 'dead':
         this.#record(event.origin).deaths.push({ event, at });
         break;
@@ -143,6 +148,7 @@ export class Story {
 
   #addProcess({ stage, life, atMs }: Extract<QueueEvent, { type: 'process' }>): void {
     if (stage === 'started') {
+      this.wall.begin(atMs);
       this.lives.set(life, { number: life, end: null, endMs: Infinity });
     } else if (stage === 'stopped') {
       this.#stoppedMs ??= atMs;

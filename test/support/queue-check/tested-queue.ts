@@ -43,4 +43,8 @@ export interface QueueSettings {
   readonly failuresMax: number;
   readonly expiriesMax: number;
   readonly onStall: (ms: number) => void;
+  /** The wall clock, which may be set. */
+  readonly wallMs: () => number;
+  /** Nothing can be written then: calls reject with `ERR_VARVE_DISK_FULL`, and change nothing. */
+  readonly isDiskFull: () => boolean;
 }

@@ -22,7 +22,7 @@ import type {
   TestedQueue,
 } from './tested-queue.ts';
 import { placeKey, type Content, type Place, type Token } from './history.ts';
-import { LEASE_LOST } from './lease-facts.ts';
+import { DISK_FULL, LEASE_LOST } from './lease-facts.ts';
 import { ToyState, type ToyEntry, type ToyRecord } from './toy-state.ts';
 
 export const TOY_BUGS = {
@@ -103,6 +103,7 @@ class ToyQueue implements TestedQueue {
 
   async send(content: Content): Promise<Place> {
     if (content.payload.length > PAYLOAD_LENGTH_MAX) throw new ToyError('ERR_VARVE_TOO_LARGE');
+    this.#checkRoom();
     const place = this.#state.nextPlace(content.key);
     if (this.#has('loses-sends') && ++this.#calls % 10 === 0) {
       this.#state.skip(place);
@@ -115,8 +116,11 @@ class ToyQueue implements TestedQueue {
   async acquire({ max, waitMs }: AcquireOptions): Promise<HeldRecord[]> {
     const untilMs = performance.now() + waitMs;
     for (;;) {
-      const records = this.#state.available(max, Date.now());
-      if (records.length > 0) return this.#lease(records);
+      const records = this.#state.available(max, this.#settings.wallMs());
+      if (records.length > 0) {
+        this.#checkRoom();
+        return this.#lease(records);
+      }
       if (performance.now() >= untilMs) return [];
       await pause(TICK_MS);
     }
@@ -187,12 +191,16 @@ class ToyQueue implements TestedQueue {
       ack: () => this.#settle(lease, 'ack', 0),
       reject: () => this.#settle(lease, 'reject', 0),
       release: ({ isFailed, delayMs }) =>
-        this.#settle(lease, isFailed ? 'failed' : 'release', Date.now() + delayMs),
+        this.#settle(lease, isFailed ? 'failed' : 'release', this.#settings.wallMs() + delayMs),
       renew: async () => {
         this.#check(lease);
         lease.deadlineMs = this.#loopMs + this.#settings.leaseMs;
       },
     };
+  }
+
+  #checkRoom(): void {
+    if (this.#settings.isDiskFull()) throw new ToyError(DISK_FULL);
   }
 
   #check(lease: Lease): void {
@@ -207,6 +215,7 @@ class ToyQueue implements TestedQueue {
   ): Promise<void> {
     const { place } = lease.record;
     if (how !== 'ack' || !this.#has('accepts-stale-acks')) this.#check(lease);
+    this.#checkRoom();
     this.#leases.delete(placeKey(place));
     const entry: ToyEntry = { type: 'ended', place, how, dueMs };
     if (how === 'ack' && this.#has('forgets-acks') && ++this.#calls % 5 === 0) {

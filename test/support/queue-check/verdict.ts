@@ -52,11 +52,15 @@ export interface QueueCounts {
   readonly renewals: number;
   /** Settlements and renewals that were refused because the lease was lost. */
   readonly staleRefused: number;
+  /** Settlements that were refused because the disk was full. */
+  readonly fullRefused: number;
   readonly dead: number;
   readonly deadByCrash: number;
   readonly kills: number;
   readonly stops: number;
   readonly stalls: number;
+  /** How often the wall clock was set. */
+  readonly clockSets: number;
 }
 
 export interface Verdict {

@@ -6,6 +6,7 @@ import {
   formatEvent,
   type QueueEvent,
 } from '../../support/queue-check/history.ts';
+import { WallTimes } from '../../support/queue-check/wall-times.ts';
 import { StopTimes } from '../../support/queue-check/stop-times.ts';
 
 const EVENT: QueueEvent = { type: 'drained', life: 1, atMs: 2.5 };
@@ -47,5 +48,40 @@ describe('times of stops', () => {
 
   test('count as they came', () => {
     expect(stops.count).toBe(3);
+  });
+});
+
+describe('what the wall clock said', () => {
+  const wall = new WallTimes();
+  wall.begin(0);
+  wall.set(100, 50);
+  wall.set(200, -500);
+  wall.begin(300);
+
+  test.each([
+    [0, 0],
+    [99, 99],
+    [100, 150],
+    [199, 249],
+    [200, -300],
+    [350, 350],
+  ])('at %i was %i', (atMs, expected) => {
+    expect(wall.at(atMs)).toBe(expected);
+  });
+
+  test.each([
+    [0, 50, 50],
+    [0, 150, 200],
+    [0, 250, 250],
+    [150, 250, 250],
+    [210, 250, -250],
+    [210, 320, 320],
+    [0, 240, 250],
+  ])('at the most, from %i to %i, was %i', (fromMs, toMs, expected) => {
+    expect(wall.highest(fromMs, toMs)).toBe(expected);
+  });
+
+  test('was set so often', () => {
+    expect(wall.count).toBe(2);
   });
 });

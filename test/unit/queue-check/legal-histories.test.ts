@@ -4,6 +4,7 @@ import { checkQueueHistory } from '../../support/queue-check/check-queue-history
 import { FORGED, kindsIn, type Write } from '../../support/queue-check/forged-kinds.ts';
 import { BrokenHistoryError } from '../../support/queue-check/history.ts';
 import { HistoryForge } from '../../support/queue-check/history-forge.ts';
+import { DISK_FULL } from '../../support/queue-check/lease-facts.ts';
 
 const LEGAL: readonly [string, Write][] = [
   ['nothing at all', () => undefined],
@@ -51,6 +52,27 @@ const LEGAL: readonly [string, Write][] = [
     (forge) => {
       forge.send('a').release(forge.deliver('a'), { delayMs: 500, isFailed: true });
       forge.wait(500).ack(forge.deliver('a', { attempt: 2, failures: 1 }));
+    },
+  ],
+  [
+    'a second delivery before the delay is over, for the clock was set forward',
+    (forge) => {
+      forge.send('a').release(forge.deliver('a'), { delayMs: 500 });
+      forge
+        .setClock(600)
+        .setClock(-600)
+        .ack(forge.deliver('a', { attempt: 2 }));
+    },
+  ],
+  [
+    'a second delivery long after its delay, which began while the clock was ahead',
+    (forge) => {
+      forge.setClock(1000).send('a').release(forge.deliver('a'), { delayMs: 500 });
+      forge
+        .kill()
+        .start()
+        .wait(1500)
+        .ack(forge.deliver('a', { attempt: 2 }));
     },
   ],
   [
@@ -102,6 +124,14 @@ const LEGAL: readonly [string, Write][] = [
     (forge) => {
       const token = forge.send('a').deliver('a');
       forge.ack(token).release(token, {}, 'failed');
+    },
+  ],
+  [
+    'a release that is refused beside an acknowledgement, which finds no room',
+    (forge) => {
+      const token = forge.send('a').deliver('a');
+      const { call } = forge.settle('ack', token, null);
+      forge.release(token, {}, 'failed').settleEnded(call, 'failed', DISK_FULL).ack(token);
     },
   ],
   [
@@ -275,11 +305,13 @@ describe('the counts', () => {
       releases: 1,
       renewals: 0,
       staleRefused: 1,
+      fullRefused: 0,
       dead: 1,
       deadByCrash: 0,
       kills: 1,
       stops: 1,
       stalls: 0,
+      clockSets: 0,
     });
   });
 });

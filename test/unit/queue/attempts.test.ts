@@ -113,6 +113,39 @@ describe('a record that kills the process', () => {
     });
   });
 
+  test('is not blamed for what another one did, in whatever partitions they are', async () => {
+    const bench = new QueueBench();
+    const poisons = ['b', 'h'];
+    const settings = { deadLetter: 'dead', failuresMax: FAILURES_MAX, partitions: 2 };
+    let { store, queue } = await bench.open(settings);
+    for (const [at, value] of LETTERS.entries())
+      await queue.send(value, { partition: (at >> 2) & 1 });
+    let crashes = 0;
+    for (;;) {
+      const deliveries = await queue.acquire({ max: LETTERS.length });
+      if (deliveries.length === 0) break;
+      const suspects = deliveries.filter((delivery) => delivery.crashes >= 3);
+      expect(suspects.length).toBeLessThanOrEqual(1);
+      const [poison = ''] = deliveries.flatMap(({ value }) =>
+        poisons.includes(value ?? '') ? [value ?? ''] : [],
+      );
+      if (!(await workUntilKilled(deliveries, poison))) continue;
+      crashes++;
+      ({ store, queue } = await bench.next());
+    }
+    // Both are caught in the first three, then each by itself.
+    expect(crashes).toBe(3 + 2 * FAILURES_MAX);
+    const dead = await store.queue('dead');
+    const letters = await dead.acquire({ max: 9, waitMs: 1000 });
+    expect(letters.map(({ headers }) => headerTexts(headers)['varve-death-reason'])).toEqual([
+      'crash',
+      'crash',
+    ]);
+    const stats = await queue.stats();
+    expect(stats).toMatchObject({ unsettledCount: 0, deadCount: 0 });
+    expect(stats.settled).toMatchObject({ acked: LETTERS.length - 2, crash: 2, failures: 0 });
+  });
+
   test('is tried alone once it is suspected, beside all that are not', async () => {
     const bench = new QueueBench();
     let { queue } = await filled(bench, LETTERS, 100);

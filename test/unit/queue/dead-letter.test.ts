@@ -12,6 +12,7 @@ import {
   type Death,
   type DeathHop,
 } from '../../../src/queue/dead-letter.ts';
+import type { Delivery } from '../../../src/queue/delivery.ts';
 import type { Queue } from '../../../src/queue/queue.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
 import { flipBit } from '../../support/disk-damage.ts';
@@ -127,6 +128,58 @@ describe('a dead letter', () => {
     expect(history.map(({ topic, reason }) => [topic, reason])).toEqual([
       ['d', 'rejected'],
       ['q', 'failures'],
+    ]);
+    await store.close();
+  });
+
+  test('says where and why, what was tried, and when', async () => {
+    const bench = new StoreBench();
+    const store = await bench.open();
+    const limits = { failuresMax: 2, expiriesMax: 9, leaseMs: 1000, deadLetter: 'd' };
+    const queue = await store.queue('q', { codec: utf8, partitions: 3, ...limits });
+    await queue.send('first', { partition: 2 });
+    await queue.send('dies', { partition: 2 });
+    const startMs = bench.clock.now();
+    const next = async (): Promise<Delivery<string>> => {
+      const acquired = await queue.acquire({ max: 2, waitMs: 1 });
+      return present(
+        acquired.find(({ offset }) => offset === 1),
+        'it is ready',
+      );
+    };
+    const lease = await next();
+    bench.clock.advance(1100); // It runs out.
+    expect(lease.signal.aborted).toBe(true);
+    await (await next()).release({ failed: true, error: new Error('one') });
+    bench.clock.advance(400);
+    await (await next()).release({ error: 'two' }); // No failure, and an error all the same.
+    bench.clock.advance(500);
+    await (await next()).release({ failed: true, error: new TypeError('three') });
+    const dead = await store.queue('d', { codec: utf8 });
+    const [letter] = await dead.acquire();
+    const texts = textsOf(present(letter, 'a letter').headers);
+    const history = historyIn(present(texts[HISTORY_HEADER], 'a history'));
+    expect(texts).toEqual({
+      'varve-death-reason': 'failures',
+      'varve-death-topic': 'q',
+      'varve-death-group': 'queue',
+      'varve-death-partition': '2',
+      'varve-death-offset': '1',
+      'varve-death-attempts': '4',
+      'varve-death-failures': '2',
+      'varve-death-expiries': '1',
+      'varve-death-crashes': '0',
+      'varve-death-first-error': 'Error: one',
+      'varve-death-first-error-ms': String(startMs + 1100),
+      'varve-death-last-error': 'TypeError: three',
+      'varve-death-last-error-ms': String(startMs + 2000),
+      'varve-death-ms': String(startMs + 2000),
+      [HISTORY_HEADER]: texts[HISTORY_HEADER],
+    });
+    const once = { topic: 'q', group: 'queue', reason: 'failures', count: 1 };
+    const timeMs = startMs + 2000;
+    expect(history).toEqual([
+      { ...once, partition: 2, offset: 1, firstMs: timeMs, lastMs: timeMs },
     ]);
     await store.close();
   });

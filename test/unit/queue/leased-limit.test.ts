@@ -20,6 +20,43 @@ async function queueOf(count: number, leasedMax: number) {
 }
 
 describe('the limit of leased records', () => {
+  test('is 2,000 unless told otherwise, over all consumers and partitions of a group', async () => {
+    const store = await new StoreBench().open();
+    const handles = [
+      await store.queue('q', { codec: utf8, partitions: 2, leaseMs: 60_000 }),
+      await store.queue('q', { codec: utf8 }),
+    ];
+    for (const partition of [0, 1]) {
+      const records = Array.from({ length: 1500 }, (_, at) => ({ value: `${at}` }));
+      await handles[0]?.sendBatch(records, { partition });
+    }
+    const all = await Promise.all(handles.map((handle) => handle.acquire({ max: 1500 })));
+    expect(all.map(({ length }) => length)).toEqual([1500, 500]);
+    expect(await handles[1]?.acquire({ max: 10 })).toEqual([]);
+    await handles[0]?.ackAll(all[0]?.slice(0, 3) ?? []);
+    expect(await handles[1]?.acquire({ max: 10 })).toHaveLength(3);
+    await store.close();
+  });
+
+  test('is no window: one record that takes long holds up none behind it', async () => {
+    const { bench, store, queue } = await queueOf(300, 10);
+    const [long] = await queue.acquire({ leaseMs: 12 * 3_600_000 });
+    let count = 0;
+    for (;;) {
+      const others = await queue.acquire({ max: 100 });
+      if (others.length === 0) break;
+      expect(others).toHaveLength(Math.min(9, 299 - count));
+      await queue.ackAll(others);
+      count += others.length;
+      bench.clock.advance(100);
+    }
+    expect(count).toBe(299);
+    expect(await queue.stats()).toMatchObject({ leasedCount: 1, settled: { acked: 299 } });
+    await long?.ack();
+    expect(await queue.stats()).toMatchObject({ unsettledCount: 0, settled: { acked: 300 } });
+    await store.close();
+  });
+
   test('counts what a closed consumer could not give back until its leases are over', async () => {
     const { bench, fileSystem, store, open, queue } = await queueOf(4, 2);
     const closed = await open();

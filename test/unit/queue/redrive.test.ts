@@ -63,6 +63,29 @@ describe('a redrive of a dead-letter queue', () => {
     await store.close();
   });
 
+  test('brings back what is no text, and no value at all, byte for byte', async () => {
+    const store = await new StoreBench().open();
+    const queue = await store.queue('q', DEAD);
+    const key = Uint8Array.of(0xff, 0, 1);
+    const header = Uint8Array.of(0xfe);
+    for (const value of [null, new Uint8Array(0), Uint8Array.of(0xff, 0xfe)]) {
+      await queue.topic.append({ value, key, headers: { header } });
+    }
+    for (const delivery of await queue.acquire({ max: 3 })) await delivery.reject();
+    const dead = await store.queue('dead');
+    expect(await dead.redrive({ dryRun: false })).toMatchObject({ movedCount: 3 });
+    const back = await queue.acquire({ max: 3 });
+    expect(back.map(({ value }) => value)).toEqual([
+      null,
+      new Uint8Array(0),
+      Uint8Array.of(0xff, 0xfe),
+    ]);
+    for (const { record, headers } of back) {
+      expect([record.keyView(), headers.get('header')]).toEqual([key, header]);
+    }
+    await store.close();
+  });
+
   test('only looks unless dryRun is false, and says the same', async () => {
     const { store, dead } = await withDead('abc');
     const before = store.stateHash();

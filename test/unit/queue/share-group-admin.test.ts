@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
 import type { ShareGroup } from '../../../src/queue/share-group.ts';
+import { turns } from '../../support/log-fixture.ts';
+import { StoreDisk } from '../../support/store-disk.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
 async function valuesOf(group: ShareGroup<string>): Promise<(string | null)[]> {
@@ -109,6 +111,69 @@ describe('a queue as a whole', () => {
       unsettledCount: 0,
       settled: { acked: 5, purged: 0 },
     });
+    await store.close();
+  });
+
+  test('purged and undone is so also behind power cuts, with all that was known', async () => {
+    const disk = await StoreDisk.make();
+    const reopen = async () => {
+      disk.cutPower();
+      const opened = await disk.open();
+      return { store: opened, queue: await opened.queue('q', { codec: utf8 }) };
+    };
+    const first = await (await disk.open()).queue('q', { codec: utf8 });
+    await first.sendBatch(['a', 'b', 'c', 'd'].map((value) => ({ value })));
+    const [failed, delayed] = await first.acquire({ max: 2 });
+    await failed?.release({ failed: true, error: 'no' });
+    await delayed?.release({ delayMs: 100_000 });
+    expect(await first.purge()).toBe(4);
+    let { store, queue } = await reopen();
+    const purged = { unsettledCount: 0, settled: { purged: 4 } };
+    expect(await queue.stats()).toMatchObject(purged);
+    await store.snapshot();
+    ({ queue } = await reopen());
+    expect(await queue.stats()).toMatchObject(purged);
+    expect(await queue.undoPurge()).toBe(4);
+    ({ store, queue } = await reopen());
+    expect(await queue.stats()).toMatchObject({
+      readyCount: 3,
+      delayedCount: 1,
+      settled: { purged: 0 },
+    });
+    const again = await queue.acquire({ max: 9 });
+    expect(again.map(({ value, attempt, failures }) => [value, attempt, failures])).toEqual([
+      ['a', 2, 1],
+      ['c', 1, 0],
+      ['d', 1, 0],
+    ]);
+    await store.close();
+  });
+
+  test('paused answers who waits with nothing, and leaves what is leased alone', async () => {
+    const bench = new StoreBench();
+    const store = await bench.open();
+    const queue = await store.queue('q', { codec: utf8, leaseMs: 1000 });
+    await queue.sendBatch([{ value: 'a' }, { value: 'b' }, { value: 'c' }]);
+    const [one, two] = await queue.acquire({ max: 2 });
+    await queue.pause();
+    const waiting = queue.acquire({ waitMs: 500 });
+    const ending = new AbortController();
+    const aborted = queue.acquire({ waitMs: Number.POSITIVE_INFINITY, signal: ending.signal });
+    const reason = new Error('enough');
+    ending.abort(reason);
+    await expect(aborted).rejects.toBe(reason);
+    bench.clock.advance(500);
+    expect(await waiting).toEqual([]);
+    one?.renew();
+    expect(one?.leaseLeftMs).toBe(1000);
+    await one?.ack();
+    bench.clock.advance(600); // The other lease runs out.
+    expect(two?.signal.aborted).toBe(true);
+    await turns(20);
+    expect(await queue.acquire({ max: 3 })).toEqual([]);
+    expect(await queue.stats()).toMatchObject({ readyCount: 2, leasedCount: 0 });
+    await queue.resume();
+    expect(await queue.acquire({ max: 3 })).toMatchObject([{ expiries: 1 }, { attempt: 1 }]);
     await store.close();
   });
 

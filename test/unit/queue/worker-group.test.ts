@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { utf8 } from '../../../src/codec/codec.ts';
 import { LeaseLostError } from '../../../src/core/ownership-errors.ts';
 import { Reject, RetryAfter } from '../../../src/queue/handler-errors.ts';
+import { exponential, fixed, linear } from '../../../src/queue/retry-policy.ts';
 import { aborted, quiet } from '../../support/fake-queue.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
@@ -76,6 +77,36 @@ describe('a worker of a queue', () => {
     expect(new Set(letters.map(({ value }) => value))).toEqual(new Set(['bad', 'never']));
     expect(letters).toHaveLength(2);
     expect(await queue.stats()).toMatchObject({ readyCount: 0, leasedCount: 0 });
+    await store.close();
+  });
+
+  test.each([
+    ['fixed', fixed(200), [200, 200, 200]],
+    ['linear', linear({ stepMs: 200, maxMs: 500 }), [200, 400, 500]],
+    ['exponential', exponential({ initialMs: 100, jitter: 'none' }), [100, 200, 400]],
+  ])('tries failures again when the policy says: %s', async (_name, retry, delays) => {
+    const bench = new StoreBench();
+    const store = await bench.open();
+    const queue = await store.queue('q', { codec: utf8, failuresMax: 4 });
+    await queue.send('bad');
+    const calledMs: number[] = [];
+    const handler = (): never => {
+      calledMs.push(bench.clock.now());
+      throw new Error('no');
+    };
+    const worker = queue.work(handler, { retry });
+    for (let step = 0; step < 150; step++) {
+      await quiet(4);
+      bench.clock.advance(10);
+    }
+    await worker.drain();
+    expect(calledMs).toHaveLength(4);
+    for (const [at, delayMs] of delays.entries()) {
+      const waitedMs = (calledMs[at + 1] ?? 0) - (calledMs[at] ?? 0);
+      expect(waitedMs, `delay ${at}`).toBeGreaterThanOrEqual(delayMs);
+      expect(waitedMs, `delay ${at}`).toBeLessThan(delayMs + 60);
+    }
+    expect(await queue.stats()).toMatchObject({ deadCount: 1, settled: { failures: 1 } });
     await store.close();
   });
 
