@@ -28,7 +28,7 @@ import { runWorkers, type WorkersOutcome } from './processes.ts';
 /** A flight that kills the process is given up after so many times. */
 const KILLS_EXPECTED = FAILURES_MAX + SUSPECT_CRASHES;
 /** What a worker has handled before it waits for acknowledgements: so much of it may come again. */
-const AHEAD_PER_WORKER = 2;
+const AHEAD_PER_WORKER = 16;
 
 export interface QueueStageOptions {
   /** The store that the stage before has left. */
