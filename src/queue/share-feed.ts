@@ -155,15 +155,20 @@ export class ShareFeed {
     void this.#fetch(this.#batches);
   }
 
-  /** Only when everything that was read before was taken. */
+  /**
+   * Only when everything that was read before was taken. What is there is read to its end, and waited
+   * for is only what is not: of a gap at the end, which opening a log may have put there, a read that
+   * follows says nothing, and what it brings would be waited for.
+   */
   #begin(): Batches {
     const { log, unread } = this.#options;
-    const range = unread().next(this.#position);
-    this.#position = range.from; // What lies before is not unread: it must not be taken for absent.
-    this.#rangeEnd = range.to;
-    const to = range.to === Number.MAX_SAFE_INTEGER ? {} : { to: range.to };
+    const { visibleOffset } = log;
+    const { from, to } = unread().next(this.#position);
+    this.#position = from; // What lies before is not unread: it must not be taken for absent.
+    const follow = from >= visibleOffset;
+    this.#rangeEnd = follow ? to : Math.min(to, visibleOffset);
     const { signal } = this.#ending;
-    const read = { from: range.from, ...to, follow: true, keepsAlive: false, signal };
+    const read = { from, to: this.#rangeEnd, follow, keepsAlive: false, signal };
     return log.batches(read, 'own'); // What a lease of hours keeps must be small.
   }
 
