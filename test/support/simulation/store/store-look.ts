@@ -1,6 +1,7 @@
 /** What a store that was just opened holds, and what its files must be: A5, A12, A13, A16. */
 import { basename, join } from 'node:path';
 
+import { OffsetOutOfRangeError } from '../../../../src/core/errors.ts';
 import {
   CHECKPOINT_FILE,
   JOURNAL_DIRECTORY,
@@ -107,9 +108,20 @@ async function lookAtPartition(
   const log = await place.log();
   const { damage, gaps } = log.recovery;
   const problem = damage === null && gaps.length === 0 ? null : JSON.stringify(log.recovery);
-  const found = await readLog(log);
+  const found = await readBesideRetention(log);
   const isReadOnly = log.readOnly;
   return { topic: name, partition, path, log, found, expectedEnd, problem, isReadOnly };
+}
+
+/** What is there when retention, in the background, has not taken its beginning meanwhile. */
+async function readBesideRetention(log: Log<Uint8Array>): Promise<FoundLog> {
+  for (;;) {
+    try {
+      return await readLog(log);
+    } catch (error) {
+      if (!(error instanceof OffsetOutOfRangeError)) throw error;
+    }
+  }
 }
 
 function marksIn(store: Store): readonly CommitPart[] {
