@@ -36,9 +36,15 @@ export class ShareFeed {
   #failure: { readonly error: unknown } | null = null;
   /** Offsets below were taken, or hold no record. */
   #position: number;
+  /**
+   * Opening the log may have left gaps below. A read ends here: it says nothing of a gap in front of
+   * which it has no record, and a record behind one at the end would be waited for.
+   */
+  readonly #gapsEnd: number;
 
   constructor(options: ShareFeedOptions) {
     this.#options = options;
+    this.#gapsEnd = options.log.endOffset;
     this.#position = options.unread().first;
   }
 
@@ -155,20 +161,14 @@ export class ShareFeed {
     void this.#fetch(this.#batches);
   }
 
-  /**
-   * Only when everything that was read before was taken. What is there is read to its end, and waited
-   * for is only what is not: of a gap at the end, which opening a log may have put there, a read that
-   * follows says nothing, and what it brings would be waited for.
-   */
+  /** Only when everything that was read before was taken. */
   #begin(): Batches {
     const { log, unread } = this.#options;
-    const { visibleOffset } = log;
     const { from, to } = unread().next(this.#position);
     this.#position = from; // What lies before is not unread: it must not be taken for absent.
-    const follow = from >= visibleOffset;
-    this.#rangeEnd = follow ? to : Math.min(to, visibleOffset);
+    this.#rangeEnd = from < this.#gapsEnd ? Math.min(to, this.#gapsEnd) : to;
     const { signal } = this.#ending;
-    const read = { from, to: this.#rangeEnd, follow, keepsAlive: false, signal };
+    const read = { from, to: this.#rangeEnd, follow: true, keepsAlive: false, signal };
     return log.batches(read, 'own'); // What a lease of hours keeps must be small.
   }
 
