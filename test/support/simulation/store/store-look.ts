@@ -6,6 +6,8 @@ import {
   CHECKPOINT_FILE,
   JOURNAL_DIRECTORY,
   LOCK_FILE,
+  RESERVE_FILE,
+  TEMPORARY_SUFFIX,
   TOPICS_DIRECTORY,
 } from '../../../../src/format/file-names.ts';
 import type { Log } from '../../../../src/log/log.ts';
@@ -113,6 +115,9 @@ async function lookAtPartition(
   return { topic: name, partition, path, log, found, expectedEnd, problem, isReadOnly };
 }
 
+/** A reserve that was made again may have its first name back, too, after a power cut. */
+const CHANGING = [LOCK_FILE, CHECKPOINT_FILE, RESERVE_FILE + TEMPORARY_SUFFIX];
+
 /** What is there when retention, in the background, has not taken its beginning meanwhile. */
 async function readBesideRetention(log: Log<Uint8Array>): Promise<FoundLog> {
   for (;;) {
@@ -167,7 +172,7 @@ export async function checkSecondOpening(world: StoreWorld, first: FoundStore): 
   const all = [...first.partitions, ...first.sidePartitions];
   const placed = all.filter(({ found, expectedEnd }) => found.endOffset > expectedEnd);
   for (const file of new Set([...before.keys(), ...after.keys()])) {
-    if ([LOCK_FILE, CHECKPOINT_FILE].includes(basename(file))) continue;
+    if (CHANGING.includes(basename(file))) continue;
     // What a creation left that nobody was told of: nothing needs it, and it may go.
     const isOfTopic = file.startsWith(join(STORE_PATH, TOPICS_DIRECTORY));
     if (isOfTopic && !all.some(({ path }) => file.startsWith(`${path}/`))) continue;
