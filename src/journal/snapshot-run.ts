@@ -87,9 +87,11 @@ export class SnapshotRuns {
     return this.#running;
   }
 
-  /** Lets go of entries that are kept only to be looked at: the disk is full. Never rejects. */
+  /**
+   * Lets go of entries that are kept only to be looked at: the disk is full. Waits for no run, which may
+   * itself wait for room, in a log that a commit goes to. Never rejects.
+   */
   async giveUpHistory(): Promise<void> {
-    await this.idle();
     const [needed] = this.#beginOffsets;
     if (needed === undefined || this.#beginOffsets.length < 2) return;
     // A journal that cannot do it says why in its own figures.

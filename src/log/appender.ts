@@ -157,6 +157,7 @@ export class Appender {
 
   /** Has what was added written soon, and `waiter` answered at `durability`. */
   submit(durability: DurabilityLevel, waiter: Waiter): void {
+    if (this.#failure !== null) return waiter.fail(this.#failure);
     if (durability !== 'sync') this.#waiters.written.add(waiter);
     else {
       this.#waiters.synced.add(waiter);

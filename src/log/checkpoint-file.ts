@@ -96,16 +96,17 @@ export class CheckpointFile {
     return this.#isDirty;
   }
 
-  /** Writes the next slot, not synced. @throws IoError */
+  /** Writes the next slot, not synced. When it throws, the next call writes the same. @throws IoError */
   write(state: CheckpointState): void {
     this.#sequence++;
-    this.#slot = 1 - this.#slot;
+    const slot = 1 - this.#slot;
     const { logId } = this;
     const checkpoint = { ...state, sequence: this.#sequence, logId, epochs: this.#epochs };
     const bytes = encodeCheckpoint(checkpoint, this.#slotBytes);
-    const position = checkpointSlotPosition(this.#slot);
+    const position = checkpointSlotPosition(slot);
     const written = this.#file.writeSync(bytes, position);
     checkWritten(this.#file, position, { written, expected: bytes.length });
+    this.#slot = slot; // The other one holds until this one is whole.
     this.#isDirty = true;
   }
 

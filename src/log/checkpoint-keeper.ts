@@ -3,7 +3,11 @@
  *
  * After every sync at once; within 100 ms of a move of the visible offset; synced when nothing was
  * written for 50 ms; both slots, synced one after the other, when the start offset moved.
+ *
+ * A file system that never writes in place may have no room even for that: then the reserve is given
+ * up, and it is written once more. Until it is, nobody is answered.
  */
+import { DiskFullError } from '../core/errors.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import { CHECKPOINT_DELAY_MS, CHECKPOINT_IDLE_MS } from '../core/limits.ts';
 import type { CheckpointFile, CheckpointState } from './checkpoint-file.ts';
@@ -18,6 +22,8 @@ export interface CheckpointKeeperOptions {
   readonly marks: LogMarks;
   /** Bounds the syncs of a store; null = no bound. */
   readonly takeTurn: TakeTurn | null;
+  /** Makes room on a full disk, if there is some to make. */
+  readonly giveUpReserve: () => Promise<boolean>;
   /** Where the synced end stood when the log was opened. */
   readonly place: SyncedPlace;
   /** The checkpoint could not be written: the writer must stop. */
@@ -40,10 +46,15 @@ export class CheckpointKeeper {
     this.#place = options.place;
   }
 
-  /** A sync finished: states it before anyone is answered. @throws IoError */
-  onSynced(place: SyncedPlace): void {
+  /**
+   * A sync finished: states it before anyone is answered.
+   *
+   * @returns null when that is done; else it waits for room
+   * @throws IoError
+   */
+  onSynced(place: SyncedPlace): Promise<void> | null {
     this.#place = place;
-    this.#write();
+    return this.#write();
   }
 
   /** The visible offset moved without a sync. */
@@ -58,7 +69,8 @@ export class CheckpointKeeper {
 
   /** States the marks in both slots, durably: they never go back behind this. @throws IoError */
   async persist(): Promise<void> {
-    await this.#afterSync(() => this.#options.file.writeBothSynced(() => this.#state()));
+    const write = () => this.#options.file.writeBothSynced(() => this.#state());
+    await this.#afterSync(() => write().catch((error: unknown) => this.#tryAgain(write, error)));
   }
 
   /** Stops the timers; `sync` writes and syncs the marks a last time. @throws IoError */
@@ -69,7 +81,7 @@ export class CheckpointKeeper {
     this.#turn?.hurry();
     try {
       if (options.sync) {
-        this.#options.file.write(this.#state());
+        await this.#stateNow();
         await this.#afterSync(() => this.#options.file.sync());
       }
     } finally {
@@ -89,11 +101,29 @@ export class CheckpointKeeper {
     };
   }
 
-  #write(): void {
-    if (this.#isClosed) return;
-    this.#options.file.write(this.#state());
+  #write(): Promise<void> | null {
+    if (this.#isClosed) return null;
     this.#lastWriteMs = this.#options.clock.monotonic();
     this.#armIdle(CHECKPOINT_IDLE_MS);
+    return this.#stateNow();
+  }
+
+  /** @returns null when it is written; else it waits for room */
+  #stateNow(): Promise<void> | null {
+    const write = () => this.#options.file.write(this.#state());
+    try {
+      write();
+      return null;
+    } catch (error) {
+      return this.#afterSync(() => this.#tryAgain(write, error));
+    }
+  }
+
+  /** Once, when there may be room. Of a sync that failed there is no second try: that is no full disk. */
+  async #tryAgain(write: () => void | Promise<void>, error: unknown): Promise<void> {
+    if (!(error instanceof DiskFullError)) throw error;
+    await this.#options.giveUpReserve().catch(() => false);
+    await write(); // Whoever gave it up: another log may have been first.
   }
 
   /** One timer that looks again, rather than one that is reset with every write. */
@@ -127,7 +157,7 @@ export class CheckpointKeeper {
     return result;
   }
 
-  #guard(action: () => void | Promise<void>): void {
+  #guard(action: () => Promise<void> | null): void {
     const { onFailed } = this.#options;
     try {
       Promise.resolve(action()).catch(onFailed);

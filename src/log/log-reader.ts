@@ -72,7 +72,7 @@ export class LogReader {
 
   /**
    * Moves to the next batch that holds an offset in [`offset`, `limit`); false when there is none
-   * yet. `limit` must not be above the visible offset.
+   * yet, or the reader was closed. `limit` must not be above the visible offset.
    *
    * @throws CorruptLogError, OffsetOutOfRangeError (retention passed the reader), IoError
    */
@@ -84,6 +84,7 @@ export class LogReader {
       this.#freshen(scanner); // Also when the end is known by now: the bytes may be older.
       if (segment.dataEndPosition !== null) scanner.extendTo(segment.dataEndPosition);
       const status = scanner.tryNext() ?? (await scanner.next());
+      if (this.#isClosed) break; // Meanwhile.
       if (status !== 'batch') {
         await this.#leave(segment, scanner, status === 'bad' ? scanner.problem : null);
         continue;

@@ -21,7 +21,7 @@ export interface LogWriterParts {
   readonly directory: LogDirectory;
   readonly home: Pick<
     LogHome,
-    'ownerId' | 'observer' | 'takeTurn' | 'room' | 'diskShare' | 'events'
+    'ownerId' | 'giveUpReserve' | 'observer' | 'takeTurn' | 'room' | 'diskShare' | 'events'
   >;
   readonly settings: Omit<LogSettings<never>, 'codec'>;
   readonly loaded: LoadedLog;
@@ -54,6 +54,7 @@ export class LogWriter {
       clock,
       marks,
       takeTurn,
+      giveUpReserve: () => home.giveUpReserve(directory),
       place: { offset: end.offset, segment: end.segment, position: end.position },
       onFailed: fail,
     });
@@ -186,9 +187,10 @@ export class LogWriter {
     this.#segmentCount = segmentCount;
   }
 
-  #onSynced(place: SyncedPlace): void {
-    this.#keeper.onSynced(place);
-    this.appender.onSynced();
+  #onSynced(place: SyncedPlace): Promise<void> | null {
+    const stated = this.#keeper.onSynced(place);
+    if (stated === null) this.appender.onSynced();
+    return stated?.then(() => this.appender.onSynced()) ?? null;
   }
 }
 

@@ -54,6 +54,7 @@ export class RecordSource {
       return await this.#next();
     } catch (error) {
       this.#checkOpen(); // Closing the log closes the files under a read.
+      if (this.#isClosed) return false; // And so does ending the read.
       throw error;
     }
   }
@@ -66,6 +67,7 @@ export class RecordSource {
       this.from = reader.offset;
       this.to = this.#limit();
       if (await reader.next(this.to)) return true;
+      if (reader.offset < this.to) this.#checkOpen(); // It was closed under the read.
       const isDone = this.#isClosed || (plan.to !== null && reader.offset >= plan.to);
       if (!plan.follow || isDone) return false;
       const failure = this.#options.failure();

@@ -13,7 +13,7 @@ import type { LogDirectory } from './log-directory.ts';
 export async function ensureReserve(directory: LogDirectory, exists: boolean): Promise<boolean> {
   if (exists) return true;
   const { fileSystem, reservePath } = directory;
-  const temporary = reservePath + TEMPORARY_SUFFIX;
+  const temporary = temporaryOf(directory);
   try {
     await unlinkIfThere(directory, temporary); // Of an earlier process that died here.
     const file = await fileSystem.open(temporary, 'create');
@@ -36,8 +36,14 @@ export async function ensureReserve(directory: LogDirectory, exists: boolean): P
 /** Gives the space back. @returns false when there was no reserve left */
 export async function freeReserve(directory: LogDirectory): Promise<boolean> {
   const wasThere = await unlinkIfThere(directory, directory.reservePath);
-  if (wasThere) await directory.sync();
-  return wasThere;
+  // A power cut may have brought the name back under which it was made, and that holds its room, too.
+  const wasThereTwice = await unlinkIfThere(directory, temporaryOf(directory));
+  if (wasThere || wasThereTwice) await directory.sync();
+  return wasThere || wasThereTwice;
+}
+
+function temporaryOf({ reservePath }: LogDirectory): string {
+  return reservePath + TEMPORARY_SUFFIX;
 }
 
 async function unlinkIfThere(directory: LogDirectory, path: string): Promise<boolean> {

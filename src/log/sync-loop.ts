@@ -28,8 +28,8 @@ export interface SyncLoopOptions {
   readonly events: LogEvents | null;
   /** Writes what `deferWrite` let wait: a sync begins, which covers what is written on return. */
   readonly onDue: () => void;
-  /** Called after each sync, before anyone is answered. May throw: that fails the loop. */
-  readonly onSynced: (place: SyncedPlace) => void;
+  /** Called after each sync, answers who waits. May wait itself; when it throws, that fails the loop. */
+  readonly onSynced: (place: SyncedPlace) => Promise<void> | null;
   /** Called once, with the first failure. */
   readonly onFailed: (cause: unknown) => void;
 }
@@ -185,7 +185,8 @@ export class SyncLoop {
   async #run(): Promise<void> {
     try {
       const place = await this.#syncInTurn();
-      if (!this.#hasFailed) this.#options.onSynced(place);
+      const answering = this.#hasFailed ? null : this.#options.onSynced(place);
+      if (answering !== null) await answering;
       this.#running = null;
     } catch (cause) {
       this.#running = null;

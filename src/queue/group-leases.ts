@@ -173,6 +173,11 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     return lease.partitionLeases.state.table.timeAt(slot) - this.#parts.loopClock.now();
   }
 
+  /** Whether something in this log is being changed behind the back of who leases. */
+  isChanging(logId: number): boolean {
+    return this.#changeCount > 0 && this.#partitions.some(({ log }) => log.logId === logId);
+  }
+
   /** Runs `change` while nothing is claimed, and has everything read anew behind it. */
   async exclusively<R>(change: () => Promise<R>): Promise<R> {
     this.#changeCount++;

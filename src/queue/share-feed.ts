@@ -36,9 +36,15 @@ export class ShareFeed {
   #failure: { readonly error: unknown } | null = null;
   /** Offsets below were taken, or hold no record. */
   #position: number;
+  /**
+   * Opening the log may have left gaps below. A read ends here: it says nothing of a gap in front of
+   * which it has no record, and a record behind one at the end would be waited for.
+   */
+  readonly #gapsEnd: number;
 
   constructor(options: ShareFeedOptions) {
     this.#options = options;
+    this.#gapsEnd = options.log.endOffset;
     this.#position = options.unread().first;
   }
 
@@ -158,12 +164,11 @@ export class ShareFeed {
   /** Only when everything that was read before was taken. */
   #begin(): Batches {
     const { log, unread } = this.#options;
-    const range = unread().next(this.#position);
-    this.#position = range.from; // What lies before is not unread: it must not be taken for absent.
-    this.#rangeEnd = range.to;
-    const to = range.to === Number.MAX_SAFE_INTEGER ? {} : { to: range.to };
+    const { from, to } = unread().next(this.#position);
+    this.#position = from; // What lies before is not unread: it must not be taken for absent.
+    this.#rangeEnd = from < this.#gapsEnd ? Math.min(to, this.#gapsEnd) : to;
     const { signal } = this.#ending;
-    const read = { from: range.from, ...to, follow: true, keepsAlive: false, signal };
+    const read = { from, to: this.#rangeEnd, follow: true, keepsAlive: false, signal };
     return log.batches(read, 'own'); // What a lease of hours keeps must be small.
   }
 

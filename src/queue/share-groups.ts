@@ -92,6 +92,8 @@ export class ShareGroups {
   readonly #changes = new Mutex();
   /** Apart from changes, which may wait for a record to die, for which a group must be made. */
   readonly #creations = new Mutex();
+  /** Of those that run. */
+  #creationCount = 0;
   #isClosed = false;
   /** Called when there is a group whose settled records may go. */
   onSettling: () => void = () => undefined;
@@ -191,6 +193,16 @@ export class ShareGroups {
   /** As `settledOffsets` of the state. */
   settledOffsets(): ReadonlyMap<number, number> {
     return settledOffsets(this.#parts.fold);
+  }
+
+  /**
+   * The same of one log, to be asked in the step in which it counts: nothing of it may go while a group is
+   * being made, or a change may bring back what was settled.
+   */
+  settledOffset(logId: number): number {
+    const isChanging = [...this.#active.values()].some(({ live }) => live.leases.isChanging(logId));
+    if (isChanging || this.#creationCount > 0) return 0;
+    return settledOffsets(this.#parts.fold, logId).get(logId) ?? 0;
   }
 
   /** Figures of a group. @throws NotFoundError; as `Log.read` */
@@ -315,7 +327,9 @@ export class ShareGroups {
   /** Makes a group, unless it is there by then. */
   #create(topic: PartitionSet, ref: ShareName, spec: GroupSpec): Promise<void> {
     return this.#creations.run(async () => {
-      if (this.#state(ref) === null) await this.#createNow(topic, ref, spec);
+      if (this.#state(ref) !== null) return;
+      this.#creationCount++;
+      await this.#createNow(topic, ref, spec).finally(() => this.#creationCount--);
     });
   }
 

@@ -66,8 +66,13 @@ export function leasedOffset(fold: Fold, topicId: number, partition: number): nu
 /**
  * By log, of those whose settled records may go: the first offset that some group has not settled.
  * O(slots of all groups).
+ *
+ * @param ofLog  its id; null = all
  */
-export function settledOffsets(fold: Fold): ReadonlyMap<number, number> {
+export function settledOffsets(
+  fold: Fold,
+  ofLog: number | null = null,
+): ReadonlyMap<number, number> {
   const states = fold.ids(shareGroups).flatMap((id) => fold.get(shareGroups, id) ?? []);
   const topicIds = new Set<number>();
   for (const { topicId, settings } of states) {
@@ -76,7 +81,10 @@ export function settledOffsets(fold: Fold): ReadonlyMap<number, number> {
   const offsets = new Map<number, number>();
   for (const { topicId, partitions } of states) {
     if (!topicIds.has(topicId)) continue;
-    for (const { logId, firstOffset } of partitions.values()) {
+    for (const partition of partitions.values()) {
+      const { logId } = partition;
+      if (ofLog !== null && logId !== ofLog) continue;
+      const { firstOffset } = partition;
       offsets.set(logId, Math.min(offsets.get(logId) ?? firstOffset, firstOffset));
     }
   }

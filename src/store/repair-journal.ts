@@ -190,7 +190,7 @@ function owedTo({ journal }: StoreParts, partitions: FoundTopic['partitions']): 
 }
 
 function obstacleTo(
-  { topics: catalog }: StoreParts,
+  { topicHome: { fold } }: StoreParts,
   { name, partitions }: FoundTopic,
   state: TopicState | null,
 ): string | null {
@@ -198,7 +198,9 @@ function obstacleTo(
   if (partitions.includes(null)) return 'the checkpoint of a partition cannot be read';
   if (state !== null) return null;
   if (name === null) return 'its name is too long for the name of its directory';
-  const isTaken = catalog.list().some((topic) => topic.name === name);
+  // Also by one that was adopted just now.
+  const known = fold.ids(topics).flatMap((id) => fold.get(topics, id) ?? []);
+  const isTaken = known.some((topic) => topic.name === name && !topic.isDeleting);
   return isTaken ? 'there is a topic of this name' : null;
 }
 

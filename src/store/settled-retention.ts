@@ -76,7 +76,9 @@ export class SettledRetention {
     if (partition === null) return; // Its topic was deleted.
     if (partition.extent === null) await partition.measure();
     const { segmentCount = 0 } = partition.extent ?? {};
-    if (segmentCount > 1) await partition.use((log) => log.retain(offset));
-    this.#looked.set(logId, offset);
+    const settledTo = () => Math.min(offset, this.#parts.shareGroups.settledOffset(logId));
+    if (segmentCount > 1) await partition.use((log) => log.retain(settledTo));
+    // Else some of it came back, or may: it is looked at again.
+    if (settledTo() === offset) this.#looked.set(logId, offset);
   }
 }

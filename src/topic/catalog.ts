@@ -108,9 +108,10 @@ export class TopicCatalog {
     return { partitions: this.#set(topicId, name), codec, partitioner };
   }
 
-  /** All topics, by name. */
+  /** All topics that can be opened, by name. */
   list(): readonly TopicDescription[] {
     return this.#live()
+      .filter(([topicId, { name }]) => this.#ids.get(name) === topicId)
       .map(([topicId, state]) => describe(topicId, state))
       .toSorted((one, two) => (one.name < two.name ? -1 : 1));
   }

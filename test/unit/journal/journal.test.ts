@@ -15,6 +15,7 @@ import { JOURNAL_RETENTION, SnapshotRuns } from '../../../src/journal/snapshot-r
 import { ownHome } from '../../../src/log/log-home.ts';
 import { resolveLogOptions } from '../../../src/log/log-options.ts';
 import { openLogIn } from '../../../src/log/open-log.ts';
+import { turns } from '../../support/log-fixture.ts';
 
 const opened = entryType({ kind: 100, name: 'opened', fields: { name: text, data: bytesField } });
 const added = entryType({ kind: 101, name: 'added', fields: { name: text, amount: uint } });
@@ -52,6 +53,8 @@ class Disk {
   readonly fileSystem = new MemoryFileSystem();
   readonly clock = new ManualClock();
   readonly random = new SeededRandom(1);
+  /** Until when logs have not synced what commits brought. */
+  settling = Promise.resolve();
 
   async open(): Promise<Bench> {
     const { fileSystem, clock, random } = this;
@@ -70,7 +73,7 @@ class Disk {
     await journal.load(log);
     onTestFinished(() => journal.close());
     const retention = JOURNAL_RETENTION;
-    const settleCommits = () => Promise.resolve();
+    const settleCommits = () => this.settling;
     const shared = { journal, fold, clock, random, retention, settleCommits };
     return { fold, journal, runs: new SnapshotRuns(shared) };
   }
@@ -251,6 +254,22 @@ describe('snapshot runs', () => {
     await journal.close();
     const again = await disk.open();
     expect(again.fold.hash()).toBe(fold.hash());
+  });
+
+  test('it goes on a full disk while another run waits for a log that has no room', async () => {
+    const disk = new Disk();
+    const { journal, runs } = await disk.open();
+    await journal.append(opened, { name: 'a', data: NOTHING }, 'os');
+    for (let at = 0; at < 200; at++) await journal.append(added, { name: 'a', amount: at }, 'os');
+    const firstBegin = journal.appliedOffset;
+    for (let count = 0; count < 2; count++) await runs.run();
+    let settle: () => void = () => undefined;
+    disk.settling = new Promise((resolve) => (settle = resolve));
+    const run = runs.run();
+    const done = runs.giveUpHistory().then(() => journal.stats().startOffset);
+    expect(await Promise.race([done, turns(20)])).toBe(firstBegin);
+    settle();
+    await run;
   });
 
   test('every prefix of a history with runs folds to what it was live', async () => {

@@ -147,6 +147,22 @@ describe('write', () => {
     await file.close();
   });
 
+  test('is written again where a full disk tore it: the one before stays until it is whole', async () => {
+    const fileSystem = await faultyDisk();
+    const file = await created(fileSystem);
+    file.write(stateAt(5));
+    fileSystem.addFault({ errno: 'ENOSPC', operations: ['write'], shortBytes: 40 });
+    expect(thrownBy(() => file.write(stateAt(9)))).toBeInstanceOf(DiskFullError);
+    fileSystem.clearFaults();
+    file.write(stateAt(9));
+    const bytes = contentOf(fileSystem, PATH);
+    const offsets = [0, 1].map(
+      (slot) => parseCheckpointSlot(bytes, checkpointSlotPosition(slot)).checkpoint?.syncedOffset,
+    );
+    expect(offsets).toEqual([9, 5]);
+    await file.close();
+  });
+
   test('knows whether something waits for a sync', async () => {
     const fileSystem = await faultyDisk();
     const file = await created(fileSystem);

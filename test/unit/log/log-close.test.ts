@@ -17,6 +17,28 @@ import {
   valuesOf,
 } from '../../support/log-fixture.ts';
 
+/** Has one read, counted from now on, of files opened from now on, end only when it is let go. */
+function holdRead(fileSystem: MemoryFileSystem, number: number): () => void {
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const open = fileSystem.open.bind(fileSystem);
+  let count = 0;
+  fileSystem.open = async (path, mode) => {
+    const file = await open(path, mode);
+    const read = file.read.bind(file);
+    file.read = async (into, position) => {
+      const bytesRead = await read(into, position);
+      if (++count === number) await held;
+      return bytesRead;
+    };
+    return file;
+  };
+  return () => {
+    fileSystem.open = open;
+    release();
+  };
+}
+
 describe('a closed log', () => {
   const CALLS: readonly [string, (log: Log<string>) => Promise<unknown>][] = [
     ['append', (log) => log.append({ value: 'x' })],
@@ -165,6 +187,50 @@ describe('close', () => {
     const waiting = rejectionOf(records.next());
     await log.close();
     expect(await waiting).toBeInstanceOf(ClosedError);
+  });
+
+  test('ends a read that waits for the disk, wherever it is: what it gives is whole, or it says so', async () => {
+    const fileSystem = new MemoryFileSystem();
+    const writing = await openTextLog(fileSystem);
+    await writing.appendBatch(textsFrom(0, 500).map((value) => ({ value })));
+    await writing.close();
+    const outcomes = new Set<unknown>();
+    for (let held = 1; held <= 40; held++) {
+      const log = await openTextLog(fileSystem);
+      const release = holdRead(fileSystem, held);
+      const reading = valuesOf(log).then(
+        (values) => values.length,
+        (error: Error) => error.constructor,
+      );
+      await turns(20);
+      const closing = log.close();
+      await turns(20);
+      release();
+      outcomes.add(await reading);
+      await closing;
+    }
+    expect(outcomes).toEqual(new Set([500, ClosedError]));
+  });
+
+  test('of a cursor ends the read that it waits for, wherever that is', async () => {
+    const fileSystem = new MemoryFileSystem();
+    const writing = await openTextLog(fileSystem);
+    await writing.appendBatch(textsFrom(0, 500).map((value) => ({ value })));
+    await writing.close();
+    for (let held = 1; held <= 40; held++) {
+      const log = await openTextLog(fileSystem);
+      const release = holdRead(fileSystem, held);
+      const cursor = log.cursor();
+      const reading = (async () => {
+        while (await cursor.nextBatch());
+      })();
+      await turns(20);
+      const closing = cursor.close();
+      release();
+      await expect(reading).resolves.toBeUndefined();
+      await closing;
+      await log.close();
+    }
   });
 
   test('rejects with the failure when the last sync fails, and lets go of everything', async () => {

@@ -30,6 +30,19 @@ describe('the reserve', () => {
     expect(await freeReserve(directory)).toBe(false);
   });
 
+  test('that a power cut left under both of its names gives all of its room back', async () => {
+    const fileSystem = await faultyDisk();
+    const directory = new LogDirectory(fileSystem, LOG_PATH);
+    const free = (await fileSystem.space(LOG_PATH)).freeBytes;
+    await ensureReserve(directory, false);
+    const file = await fileSystem.open(`${directory.reservePath}.tmp`, 'create');
+    await file.write(new Uint8Array(MIB), 0);
+    await file.close();
+    expect(await freeReserve(directory)).toBe(true);
+    expect((await fileSystem.space(LOG_PATH)).freeBytes).toBe(free);
+    expect(await fileSystem.list(LOG_PATH)).toEqual([]);
+  });
+
   test('without room for it is not made, and leaves nothing behind', async () => {
     const fileSystem = await faultyDisk({ capacityBytes: MIB - 1 });
     await ensureReserve(new LogDirectory(fileSystem, LOG_PATH), false);

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
 import type { Store } from '../../../src/store/store.ts';
+import { turns } from '../../support/log-fixture.ts';
 import { StoreDisk } from '../../support/store-disk.ts';
 
 /** Behind what is `kept` two are lost in a power cut; unread is that, and what lies behind `d`. */
@@ -46,3 +47,31 @@ test.each([
   expect(store.stats().journal.endOffset).toBe(endOffset);
   await store.close();
 });
+
+test.each([{ kept: [] }, { kept: ['a'] }])(
+  'nothing waits for what was lost at the end of a log, behind $kept',
+  async ({ kept }) => {
+    const disk = await StoreDisk.make();
+    const before = await disk.open();
+    const queue = await before.queue('q', { codec: utf8, partitions: 2, durability: 'os' });
+    const toFirst = { partition: 0 };
+    for (const value of kept) await queue.send(value, { ...toFirst, durability: 'sync' });
+    await queue.send('lost', toFirst);
+    await queue.send('b', { partition: 1, durability: 'sync' });
+    await queue.purge();
+    await queue.pause(); // Synced, so the journal knows that they were there.
+    await queue.resume();
+    disk.cutPower();
+    const store = await disk.open();
+    const again = await store.queue('q', { codec: utf8 });
+    await again.undoPurge();
+    const found = await Promise.race([again.acquire({ max: 10 }), turns(20)]);
+    const values = found?.map(({ value }) => value) ?? 'none came';
+    expect(new Set(values)).toEqual(new Set([...kept, 'b']));
+    expect(await again.acquire()).toEqual([]);
+    expect(await again.stats()).toMatchObject({ unsettledCount: values.length, readyCount: 0 });
+    await again.send('c', toFirst);
+    expect(await again.acquire()).toMatchObject([{ value: 'c' }]);
+    await store.close();
+  },
+);

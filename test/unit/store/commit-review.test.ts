@@ -211,6 +211,30 @@ test('a log that was closed to make room needs nothing of the journal when it is
   expect((await contents(topic))[0]).toEqual(['a', 'b', 'c']);
 });
 
+test('a log whose writer fails before it has what it lost is refused, not waited for', async () => {
+  const bench = new CommitBench();
+  const { store, topic } = await bench.open('os');
+  await topic.partitions.at(0).log();
+  await commit({ store, topic }, [['a'], [], []]);
+  bench.cutPower();
+  const { fileSystem } = bench;
+  let lose: () => void = () => undefined;
+  const lockDirectory = fileSystem.lockDirectory.bind(fileSystem);
+  fileSystem.lockDirectory = async (path) => {
+    const lock = await lockDirectory(path);
+    return { ...lock, onLost: (callback) => (lose = callback) };
+  };
+  const again = await bench.open('os');
+  lose();
+  let failure: unknown = 'none';
+  again.topic.partitions
+    .at(0)
+    .log()
+    .catch((error: unknown) => (failure = error));
+  await settle();
+  expect(failure).toBeInstanceOf(FailedError);
+});
+
 test('commits are refused while 64 MiB of them wait, and taken again when they are done', async () => {
   const bench = new CommitBench();
   const held = new HeldSyncs(bench.fileSystem, '/journal/');

@@ -5,12 +5,14 @@ import { utf8 } from '../../../src/codec/codec.ts';
 import { ManualClock } from '../../../src/core/clock.ts';
 import { EventHub } from '../../../src/core/event-hub.ts';
 import { HealthBoard } from '../../../src/core/health-board.ts';
+import { SeededRandom } from '../../../src/core/random.ts';
 import type { DirectoryLock } from '../../../src/io/file-system.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import { LogDirectory } from '../../../src/log/log-directory.ts';
 import { StoreHome } from '../../../src/store/store-home.ts';
 import { StoreReserve } from '../../../src/store/store-reserve.ts';
 import type { StoreEvents } from '../../../src/topic/store-events.ts';
+import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
 import { STORE_PATH, StoreBench } from '../../support/store-fixture.ts';
 
@@ -51,6 +53,20 @@ test('nobody gets a topic whose creation is not durable yet', async () => {
   held.release();
   await Promise.all([first, second]);
   expect(hasSecond).toBe(true);
+});
+
+test('no topic is listed that cannot be opened: its creation is not durable', async () => {
+  const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
+  const bench = new StoreBench();
+  const store = await bench.open({ fileSystem });
+  onTestFinished(() => store.close().catch(() => undefined));
+  await store.topic('t');
+  fileSystem.addFault({ errno: 'EIO', operations: ['datasync'], path: /journal.*log$/ });
+  await expect(store.topic('u')).rejects.toMatchObject({ code: 'ERR_VARVE_FAILED' });
+  await expect(store.topic('u', { create: false })).rejects.toMatchObject({
+    code: 'ERR_VARVE_NOT_FOUND',
+  });
+  expect(store.topics().map(({ name }) => name)).toEqual(['t']);
 });
 
 test('a journal whose files are gone is damage, not a new store', async () => {

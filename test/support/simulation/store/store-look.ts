@@ -1,10 +1,13 @@
 /** What a store that was just opened holds, and what its files must be: A5, A12, A13, A16. */
 import { basename, join } from 'node:path';
 
+import { OffsetOutOfRangeError } from '../../../../src/core/errors.ts';
 import {
   CHECKPOINT_FILE,
   JOURNAL_DIRECTORY,
   LOCK_FILE,
+  RESERVE_FILE,
+  TEMPORARY_SUFFIX,
   TOPICS_DIRECTORY,
 } from '../../../../src/format/file-names.ts';
 import type { Log } from '../../../../src/log/log.ts';
@@ -107,9 +110,23 @@ async function lookAtPartition(
   const log = await place.log();
   const { damage, gaps } = log.recovery;
   const problem = damage === null && gaps.length === 0 ? null : JSON.stringify(log.recovery);
-  const found = await readLog(log);
+  const found = await readBesideRetention(log);
   const isReadOnly = log.readOnly;
   return { topic: name, partition, path, log, found, expectedEnd, problem, isReadOnly };
+}
+
+/** A reserve that was made again may have its first name back, too, after a power cut. */
+const CHANGING = [LOCK_FILE, CHECKPOINT_FILE, RESERVE_FILE + TEMPORARY_SUFFIX];
+
+/** What is there when retention, in the background, has not taken its beginning meanwhile. */
+async function readBesideRetention(log: Log<Uint8Array>): Promise<FoundLog> {
+  for (;;) {
+    try {
+      return await readLog(log);
+    } catch (error) {
+      if (!(error instanceof OffsetOutOfRangeError)) throw error;
+    }
+  }
 }
 
 function marksIn(store: Store): readonly CommitPart[] {
@@ -155,7 +172,7 @@ export async function checkSecondOpening(world: StoreWorld, first: FoundStore): 
   const all = [...first.partitions, ...first.sidePartitions];
   const placed = all.filter(({ found, expectedEnd }) => found.endOffset > expectedEnd);
   for (const file of new Set([...before.keys(), ...after.keys()])) {
-    if ([LOCK_FILE, CHECKPOINT_FILE].includes(basename(file))) continue;
+    if (CHANGING.includes(basename(file))) continue;
     // What a creation left that nobody was told of: nothing needs it, and it may go.
     const isOfTopic = file.startsWith(join(STORE_PATH, TOPICS_DIRECTORY));
     if (isOfTopic && !all.some(({ path }) => file.startsWith(`${path}/`))) continue;

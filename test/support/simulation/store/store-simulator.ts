@@ -156,9 +156,9 @@ class StoreSimulator {
     const partitions = [...found.partitions, ...found.sidePartitions];
     const isReadOnly = partitions.some((one) => one.isReadOnly);
     const logs = partitions.map(({ log }) => log);
-    const isHalfway = logs
-      .map((log) => log.stats())
-      .some((one) => one.state === 'failed' || one.pendingApplyBytes > 0);
+    const isHalfway = [...logs.map((log) => log.stats()), found.store.stats().journal].some(
+      (one) => one.state === 'failed' || one.pendingApplyBytes > 0,
+    );
     if (isReadOnly || isHalfway) {
       // Without room for the torn tail's copy nothing was changed: once more, with room. And what
       // the journal gave back may wait for room, too, or have failed a writer in the background.

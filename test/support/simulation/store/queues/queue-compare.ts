@@ -28,10 +28,13 @@ async function compareOne(queues: QueueSession, handle: GroupHandle): Promise<vo
   // Something went on in the background.
   if (session.isOver || !isDeepStrictEqual(before, after)) return;
   if (!isDeepStrictEqual(ends, endsOf(queues, handle))) return;
-  // Offsets that hold no record count until somebody came past them.
-  const { max: missingMax = 0 } = ledger.counts(endsOf(queues, handle)).get('missing') ?? {};
-  const isGap = after.readyCount - scan.ready <= missingMax;
-  if (isGap && after.readyCount > scan.ready) scan.ready = after.readyCount;
+  // Offsets that hold no record count until somebody came past them, or wanted to try them again.
+  let { max: missingLeft = 0 } = ledger.counts(endsOf(queues, handle)).get('missing') ?? {};
+  for (const state of ['ready', 'delayed'] as const) {
+    const gapCount = Math.min(Math.max(0, after[`${state}Count`] - scan[state]), missingLeft);
+    scan[state] += gapCount;
+    missingLeft -= gapCount;
+  }
   const { readyCount, leasedCount, delayedCount, deadCount } = after;
   const found = { ready: readyCount, leased: leasedCount, delayed: delayedCount, dead: deadCount };
   if (!isDeepStrictEqual(found, scan)) {

@@ -131,6 +131,11 @@ async function makeGroup(queues: QueueSession, id: string, topic: OpenTopic): Pr
   if (session.isOver || !isWhole || session.isChanging || oracles.ledgers.has(id)) return;
   const isQueue = id === QUEUE_ID;
   const from = isQueue || chance(world.random, 0.7) ? 'earliest' : 'latest';
+  if (from === 'latest') {
+    // What was appended at a lower level than its topic's is seen only later.
+    for (const log of topic.logs) await session.follow(log.sync(), () => undefined);
+    if (session.isOver) return;
+  }
   const starts: Bounds = topic.logs.map((log) =>
     from === 'latest' ? log.visibleOffset : log.startOffset,
   );
