@@ -27,7 +27,7 @@ describe('a consumer that is closed', () => {
     await store.close();
   });
 
-  test('changes the group no more, and takes no lease from others', async () => {
+  test('tells and changes nothing of the group any more, and takes no lease from others', async () => {
     const { store, queue: closed } = await queueOf(2);
     await closed.close();
     const queue = await store.queue('q', { codec: utf8 });
@@ -40,6 +40,11 @@ describe('a consumer that is closed', () => {
       () => closed.pause(),
       () => closed.resume(),
       () => closed.redrive({ dryRun: false }),
+      () => closed.stats(),
+      () => closed.peek(),
+      () => closed.browse().next(),
+      () => closed.send('2'),
+      () => closed.sendBatch([{ value: '2' }]),
     ];
     for (const call of calls) {
       await expect(call()).rejects.toMatchObject({ code: 'ERR_VARVE_CLOSED' });
