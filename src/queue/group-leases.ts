@@ -13,6 +13,7 @@ import { ConsumerSet } from './consumer-set.ts';
 import { isRetryable } from './handler-errors.ts';
 import { HeldCount } from './held-count.ts';
 import { checkRunning, LeaseEnds, type LeaseEndsParts } from './lease-ends.ts';
+import { allOrNone } from './lease-journal.ts';
 import type { Lease, Settlement } from './lease.ts';
 import type { LoopClock, LoopClockUser } from './loop-clock.ts';
 import type { Claim, PartitionLeases, PartitionListener } from './partition-leases.ts';
@@ -329,7 +330,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     if (partitions.size === 1 && first !== undefined) return first.journal(claims);
     const ofPartition = (one: PartitionLeases) =>
       one.journal(claims.filter(({ partition }) => partition === one));
-    await Promise.all([...partitions].map(ofPartition));
+    await allOrNone([...partitions].map(ofPartition));
   }
 
   /** Where no record follows, or they would count as unsettled for ever. */
