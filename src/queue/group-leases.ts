@@ -97,7 +97,10 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       await handed;
     }
     const leases = consumer.leases.toArray();
-    const running = leases.filter(({ settlement }) => settlement === null);
+    // One that was not settled, as its holder was told, may be all the same: a failed journal wrote it late.
+    const running = leases.filter(
+      (lease) => lease.settlement === null && lease.partitionLeases.find(lease) >= 0,
+    );
     const ahead = running.filter(({ isHandedOut }) => !isHandedOut);
     const handed = running.filter(({ isHandedOut }) => isHandedOut);
     try {
