@@ -143,13 +143,16 @@ export async function* browse<T>(
 }
 
 /** Those of `offsets`, ascending, that are there and not settled. */
-export function browseOffsets<T>(
+export async function* browseOffsets<T>(
   source: BrowseSource<T>,
   number: number,
   offsets: readonly number[],
 ): AsyncGenerator<BrowsedRecord<T>, void, void> {
-  const spans = () => spansOf([], offsets, 0);
-  return walk(source, { number, spans, signal: undefined });
+  const wanted = new Set(offsets);
+  const spans = () => spansOf([], offsets, SPAN_GAP);
+  for await (const found of walk(source, { number, spans, signal: undefined })) {
+    if (wanted.has(found.offset)) yield found;
+  }
 }
 
 interface Walk {
