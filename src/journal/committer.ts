@@ -103,7 +103,7 @@ export class Committer {
   ): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ changes, appends, sizeBytes, resolve, reject });
-      this.#running ??= this.#runAll().finally(() => (this.#running = null));
+      this.#running ??= this.#runAll();
     });
   }
 
@@ -115,9 +115,13 @@ export class Committer {
   /** Never rejects: whatever fails reaches the callers. */
   async #runAll(): Promise<void> {
     await Promise.resolve(); // Those of this turn go together.
-    while (this.#waiting.length > 0) {
-      const group = this.#takeGroup();
-      if (group.length > 0) await this.#run(group);
+    try {
+      while (this.#waiting.length > 0) {
+        const group = this.#takeGroup();
+        if (group.length > 0) await this.#run(group);
+      }
+    } finally {
+      this.#running = null; // In the same step: whoever comes behind it begins anew.
     }
   }
 
