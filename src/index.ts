@@ -6,6 +6,7 @@ export type { StoreStats } from './store/store-stats.ts';
 export type { Health, HealthProblem, ProblemCode } from './core/health-board.ts';
 export type { GroupPlace, LogPlace, RecordPlace, StoreEvents } from './topic/store-events.ts';
 export type { StoreOnCorruption, StoreOptions } from './store/store-options.ts';
+export type { StoreQueue as Queue } from './store/store-queue.ts';
 export type { StoreTopic as Topic } from './store/store-topic.ts';
 export type { TopicDescription } from './topic/catalog.ts';
 export type { TopicDeletion } from './topic/topic-deletions.ts';
@@ -31,7 +32,7 @@ export type {
 } from './queue/delivery-transaction.ts';
 export type { Delivery, ReleaseOptions } from './queue/delivery.ts';
 export { Reject, RetryAfter } from './queue/handler-errors.ts';
-export type { Queue, QueueOptions, SendOptions } from './queue/queue.ts';
+export type { QueueOptions, SendOptions } from './queue/queue.ts';
 export type {
   RedriveEdit,
   RedriveOptions,

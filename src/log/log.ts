@@ -301,10 +301,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
     await trimmer.deleteBefore(offset);
   }
 
-  /** Runs retention now. @param settledTo  @internal as of `dropSettled`. @throws as `deleteBefore` */
-  async retain(settledTo?: () => number): Promise<RetentionResult> {
+  /** Runs retention now. @param settledOffset  @internal all below may go. @throws as `deleteBefore` */
+  async retain(settledOffset?: number): Promise<RetentionResult> {
     const { trimmer } = this.#writable('retain');
-    return settledTo === undefined ? trimmer.retain() : trimmer.dropSettled(settledTo);
+    return settledOffset === undefined ? trimmer.retain() : trimmer.dropSettled(settledOffset);
   }
 
   /**

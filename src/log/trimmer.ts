@@ -112,35 +112,22 @@ export class Trimmer {
   }
 
   /**
-   * Deletes segments that are settled; the last one always stays.
+   * Deletes segments that hold nothing at or above `offset`; the last one always stays.
    *
-   * @param settledTo  says up to where they are, when nothing is left but to move the start: what was
-   *   settled may have come back by then
    * @throws IoError, FailedError
    */
-  dropSettled(settledTo: () => number): Promise<RetentionResult> {
+  dropSettled(offset: number): Promise<RetentionResult> {
     return this.#mutex.run(async () => {
-      const { log, syncLoop, appender } = this.#options;
-      const most = this.#belowSettled(settledTo());
-      if (most === null) return this.#nothing();
-      const isSynced = log.marks.syncedOffset >= most.startOffset;
-      if (!isSynced && appender.failure === null) await syncLoop.syncUpTo(most.startOffset);
-      // From here to where the start is moved nothing waits.
-      const choice = this.#belowSettled(Math.min(most.startOffset, settledTo()));
-      return choice === null ? this.#nothing() : this.#carryOut(choice);
+      const { log } = this.#options;
+      const below = log.segments.whollyBelow(offset);
+      const last = below.at(-1);
+      const next = last === undefined ? null : log.segments.after(last.baseOffset);
+      if (next === null) return this.#nothing();
+      const { baseOffset: startOffset } = next;
+      const sizeBytes = below.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+      const reasons = below.map(() => 'settled' as const);
+      return this.#carryOut({ startOffset, segmentCount: below.length, sizeBytes, reasons });
     });
-  }
-
-  /** Null when nothing can go. */
-  #belowSettled(offset: number): RetentionChoice | null {
-    const { segments } = this.#options.log;
-    const below = segments.whollyBelow(offset);
-    const last = below.at(-1);
-    const next = last === undefined ? null : segments.after(last.baseOffset);
-    if (next === null) return null;
-    const sizeBytes = below.reduce((sum, segment) => sum + segment.sizeBytes, 0);
-    const reasons = below.map(() => 'settled' as const);
-    return { startOffset: next.baseOffset, segmentCount: below.length, sizeBytes, reasons };
   }
 
   /** Moves the start to `offset`, which is not above the written end. @throws IoError, FailedError */

@@ -73,6 +73,8 @@ export interface BrowseSource<T> {
   readonly state: () => ShareState | null;
   /** Whether the group is used in this process: then the table knows what is ready. */
   readonly isLive: () => boolean;
+  /** @throws when whoever asks was closed before the first step */
+  readonly checkOpen?: () => void;
 }
 
 /** What is known of one offset. */
@@ -109,7 +111,7 @@ const BEGINNING: RecordPlace = { partition: 0, offset: 0 };
  * Walks the records that are not settled. What comes while it runs is left out.
  *
  * @param start  what lies before is passed over
- * @throws TypeError, RangeError, at the first step; as `Log.batches`; the signal's reason
+ * @throws ClosedError, TypeError, RangeError, at the first step; as `Log.batches`; the signal's reason
  */
 export async function* browse<T>(
   source: BrowseSource<T>,
@@ -118,6 +120,7 @@ export async function* browse<T>(
 ): AsyncGenerator<BrowsedRecord<T>, void, void> {
   const { topic } = source;
   topic.checkThere();
+  source.checkOpen?.();
   const { states, partition, limit, signal } = checkBrowseOptions(options, topic.count);
   const wanted: ReadonlySet<BrowsedState> = new Set(states);
   const numbers =
@@ -140,13 +143,16 @@ export async function* browse<T>(
 }
 
 /** Those of `offsets`, ascending, that are there and not settled. */
-export function browseOffsets<T>(
+export async function* browseOffsets<T>(
   source: BrowseSource<T>,
   number: number,
   offsets: readonly number[],
 ): AsyncGenerator<BrowsedRecord<T>, void, void> {
-  const spans = () => spansOf([], offsets, 0);
-  return walk(source, { number, spans, signal: undefined });
+  const wanted = new Set(offsets);
+  const spans = () => spansOf([], offsets, SPAN_GAP);
+  for await (const found of walk(source, { number, spans, signal: undefined })) {
+    if (wanted.has(found.offset)) yield found;
+  }
 }
 
 interface Walk {

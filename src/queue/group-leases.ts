@@ -13,6 +13,7 @@ import { ConsumerSet } from './consumer-set.ts';
 import { isRetryable } from './handler-errors.ts';
 import { HeldCount } from './held-count.ts';
 import { checkRunning, LeaseEnds, type LeaseEndsParts } from './lease-ends.ts';
+import { allOrNone } from './lease-journal.ts';
 import type { Lease, Settlement } from './lease.ts';
 import type { LoopClock, LoopClockUser } from './loop-clock.ts';
 import type { Claim, PartitionLeases, PartitionListener } from './partition-leases.ts';
@@ -96,7 +97,10 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       await handed;
     }
     const leases = consumer.leases.toArray();
-    const running = leases.filter(({ settlement }) => settlement === null);
+    // One that was not settled, as its holder was told, may be all the same: a failed journal wrote it late.
+    const running = leases.filter(
+      (lease) => lease.settlement === null && lease.partitionLeases.find(lease) >= 0,
+    );
     const ahead = running.filter(({ isHandedOut }) => !isHandedOut);
     const handed = running.filter(({ isHandedOut }) => isHandedOut);
     try {
@@ -171,11 +175,6 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     const slot = lease.partitionLeases.find(lease);
     if (slot < 0) return -1;
     return lease.partitionLeases.state.table.timeAt(slot) - this.#parts.loopClock.now();
-  }
-
-  /** Whether something in this log is being changed behind the back of who leases. */
-  isChanging(logId: number): boolean {
-    return this.#changeCount > 0 && this.#partitions.some(({ log }) => log.logId === logId);
   }
 
   /** Runs `change` while nothing is claimed, and has everything read anew behind it. */
@@ -334,7 +333,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     if (partitions.size === 1 && first !== undefined) return first.journal(claims);
     const ofPartition = (one: PartitionLeases) =>
       one.journal(claims.filter(({ partition }) => partition === one));
-    await Promise.all([...partitions].map(ofPartition));
+    await allOrNone([...partitions].map(ofPartition));
   }
 
   /** Where no record follows, or they would count as unsettled for ever. */

@@ -2,6 +2,7 @@
  * Journals attempts and the ends of leases for all share groups of a store: what happens in one turn of
  * the event loop, whatever group it is of, is one entry.
  */
+import { assert } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
@@ -62,7 +63,7 @@ export class LeaseJournal {
   }
 
   /**
-   * Journals attempts.
+   * Journals attempts: all of a turn in one entry, so all of them come to something, or none does.
    *
    * @param collect  adds them to what is journaled at the end of the turn
    * @returns resolves when they would survive the process
@@ -140,6 +141,25 @@ export class LeaseJournal {
       });
     }
     await this.#journal.append(leasesEnded, { parts, timeMs: this.#clock.now() }, durability);
+  }
+}
+
+/**
+ * Waits for attempts of one turn, in several partitions.
+ *
+ * @throws what kept them from being journaled. If some were all the same, they would stay acquired, and
+ *   nobody would have them
+ */
+export async function allOrNone(pending: readonly Promise<void>[]): Promise<void> {
+  try {
+    await Promise.all(pending);
+  } catch (error) {
+    const ends = await Promise.allSettled(pending);
+    assert(
+      ends.every(({ status }) => status === 'rejected'),
+      'a turn has one entry of attempts',
+    );
+    throw error;
   }
 }
 

@@ -134,3 +134,7 @@ export class Lease {
     this.#ending?.abort(this.partitionLeases.lostError(this.offset, reason));
   }
 }
+
+export function isRunning({ lost, settlement }: Lease): boolean {
+  return lost === null && settlement === null;
+}

@@ -50,6 +50,8 @@ export interface LiveShareGroupParts {
   readonly committer: Committer;
   readonly leaseJournal: LeaseJournal;
   readonly loopClock: LoopClock;
+  /** Held by what wants settled records again: those that go meanwhile are gone before. */
+  readonly settled: Mutex;
   readonly openDeadLetters: (name: string, from: PartitionSet) => Promise<Topic<Uint8Array>>;
   /** @throws NotFoundError */
   readonly openTopic: (name: string) => Promise<Topic<Uint8Array>>;
@@ -287,16 +289,18 @@ export class LiveShareGroup {
 
   /** @returns how many are there again */
   undoPurge(): Promise<number> {
-    return this.#exclusively(async () => {
-      for (const partition of this.leases.partitions) {
-        // What retention has taken since is not brought back.
-        const isPassed = firstPurgedOffset(partition.state) < partition.log.startOffset;
-        if (isPassed) await this.#trim(partition);
-      }
-      const count = this.#sum(({ state }) => purgedCount(state.purged));
-      if (count > 0) await this.#parts.journal.append(purgeUndone, this.name, 'sync');
-      return count;
-    });
+    return this.#exclusively(() => this.#parts.settled.run(() => this.#undoPurge()));
+  }
+
+  async #undoPurge(): Promise<number> {
+    for (const partition of this.leases.partitions) {
+      // What retention has taken since is not brought back.
+      const isPassed = firstPurgedOffset(partition.state) < partition.log.startOffset;
+      if (isPassed) await this.#trim(partition);
+    }
+    const count = this.#sum(({ state }) => purgedCount(state.purged));
+    if (count > 0) await this.#parts.journal.append(purgeUndone, this.name, 'sync');
+    return count;
   }
 
   /** @returns whether it was there, and nobody had it leased */

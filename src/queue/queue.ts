@@ -53,21 +53,21 @@ export class Queue<T, Input = T> extends ShareGroup<T, Input> {
    * Sends a value.
    *
    * @returns where it is: its partition and offset name it for `cancel`
-   * @throws as `Topic.append`
+   * @throws ClosedError; as `Topic.append`
    *
    * Durability: as the topic's, `sync` by default. Cost: as `Topic.append`.
    */
   send(value: Input, options: SendOptions = {}): Promise<TopicAppendResult> {
     const { key, headers, createTimeMs, ...how } = checkObject('options', options);
-    return this.topic.append({ value, key, headers, createTimeMs }, how);
+    return this.refusal ?? this.topic.append({ value, key, headers, createTimeMs }, how);
   }
 
-  /** Sends many records: cheaper than one by one. @throws as `Topic.appendBatch` */
+  /** Sends many records: cheaper than one by one. @throws ClosedError; as `Topic.appendBatch` */
   sendBatch(
     records: readonly RecordInput<Input>[],
     options: TopicAppendOptions = {},
   ): Promise<TopicAppendBatchResult> {
-    return this.topic.appendBatch(records, options);
+    return this.refusal ?? this.topic.appendBatch(records, options);
   }
 }
 

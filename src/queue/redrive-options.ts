@@ -24,8 +24,10 @@ export const REDRIVE_SKIPS = [
   'not-dead',
   /** A consumer has it. */
   'leased',
-  /** It is settled, or not there. */
+  /** It is settled. */
   'settled',
+  /** There is none: it is gone, or not sent yet. */
+  'missing',
   /** There is no topic of the name that it comes from. */
   'origin-gone',
   /** It would go to where it is. */

@@ -10,6 +10,7 @@ import { ConflictError, isStoreError, NotFoundError } from '../core/errors.ts';
 import { plainOptions } from '../core/options.ts';
 import type { Codec } from '../codec/codec.ts';
 import { encodeValue, type RecordInput } from '../log/record-input.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
 import { Topic } from '../topic/topic.ts';
 import { browse, browseOffsets, type BrowsedRecord, type BrowseSource } from './browse.ts';
 import { HISTORY_HEADER, originOf, redrivenOf, type Death } from './dead-letter.ts';
@@ -24,6 +25,7 @@ import {
   type RedriveReport,
   type RedriveSkip,
 } from './redrive-options.ts';
+import { isTrimmed } from './share-feed.ts';
 
 export interface RedriveParts<T, Input> extends MoverParts {
   readonly source: BrowseSource<T>;
@@ -138,13 +140,15 @@ class RedriveRun<T, Input> {
       return;
     }
     for (const [partition, offsets] of refs) {
-      let missingCount = offsets.length;
+      const others = new Set(offsets);
       for await (const found of browseOffsets(source, partition, offsets)) {
-        missingCount--;
+        others.delete(found.offset);
         yield found;
       }
-      this.#examinedCount += missingCount;
-      this.#skips.settled += missingCount;
+      for (const offset of others) {
+        this.#examinedCount++;
+        this.#skips[(await hasRecord(source.topic, partition, offset)) ? 'settled' : 'missing']++;
+      }
     }
   }
 
@@ -292,12 +296,25 @@ class RedriveRun<T, Input> {
   }
 }
 
+function hasRecord(topic: PartitionSet, partition: number, offset: number): Promise<boolean> {
+  return topic.at(partition).use(async (log) => {
+    if (offset < log.startOffset || offset >= log.visibleOffset) return false;
+    try {
+      return (await log.read(offset)) !== null;
+    } catch (error) {
+      if (isTrimmed(error)) return false;
+      throw error;
+    }
+  });
+}
+
 function noSkips(): Record<RedriveSkip, number> {
   return {
     filtered: 0,
     'not-dead': 0,
     leased: 0,
     settled: 0,
+    missing: 0,
     'origin-gone': 0,
     'origin-is-here': 0,
     'too-large': 0,

@@ -18,6 +18,9 @@ export interface ShareFeedOptions {
 /** Offsets that hold no record. */
 type AbsentRun = readonly [first: number, count: number];
 
+/** Batches without an unread record that are read rather than begun behind, where nothing is known of them. */
+const BATCHES_PASSED_MAX = 2;
+
 type Batches = AsyncGenerator<RecordBatch<Uint8Array>, void, void>;
 
 export class ShareFeed {
@@ -29,8 +32,11 @@ export class ShareFeed {
   #currentEnd = 0;
   #ahead: RecordBatch<Uint8Array> | null = null;
   #batches: Batches | null = null;
-  /** Where the range that they are of ends. */
-  #rangeEnd = 0;
+  /** Where they go on, and where they end. */
+  #from = 0;
+  #end = 0;
+  /** How many offsets the last one had. */
+  #batchLength = 0;
   #ending = new AbortController();
   #isLoading = false;
   #failure: { readonly error: unknown } | null = null;
@@ -142,9 +148,13 @@ export class ShareFeed {
     return null;
   }
 
-  /** Between the last record and the next one there is none. */
+  /** Between the last record and the next one there is none: what is unread there is absent. */
   #passTo(offset: number): void {
-    if (offset > this.#position) this.#absent.push([this.#position, offset - this.#position]);
+    while (this.#position < offset) {
+      const { from, to } = this.#options.unread().next(this.#position);
+      this.#position = Math.min(to, offset);
+      if (from < offset) this.#absent.push([from, this.#position - from]);
+    }
     this.#position = offset;
   }
 
@@ -157,27 +167,39 @@ export class ShareFeed {
   #load(): void {
     if (this.#isLoading || this.#ahead !== null) return;
     this.#isLoading = true;
-    this.#batches ??= this.#begin();
-    void this.#fetch(this.#batches);
+    const batches = (this.#batches = this.#nearBatches() ?? this.#begin());
+    void this.#fetch(batches);
   }
 
-  /** Only when everything that was read before was taken. */
+  /** Those that are being read; null when there are none, or they would read what nobody wants. */
+  #nearBatches(): Batches | null {
+    const batches = this.#batches;
+    const gap = this.#options.unread().next(this.#from).from - this.#from;
+    if (batches === null || gap <= this.#batchLength * BATCHES_PASSED_MAX) return batches;
+    batches.return().catch(() => undefined);
+    return null;
+  }
+
   #begin(): Batches {
     const { log, unread } = this.#options;
-    const { from, to } = unread().next(this.#position);
-    this.#position = from; // What lies before is not unread: it must not be taken for absent.
-    this.#rangeEnd = from < this.#gapsEnd ? Math.min(to, this.#gapsEnd) : to;
+    const ranges = unread();
+    const { from, to } = ranges.next(this.#current === null ? this.#position : this.#currentEnd);
+    const isLast = from >= ranges.frontier;
+    this.#from = from;
+    const end = isLast ? to : ranges.frontier; // Through what lies between, where that is little.
+    this.#end = from < this.#gapsEnd ? Math.min(end, this.#gapsEnd) : end;
+    this.#batchLength = 0;
     const { signal } = this.#ending;
-    const read = { from, to: this.#rangeEnd, follow: true, keepsAlive: false, signal };
+    const read = { from, to: this.#end, follow: true, keepsAlive: false, signal };
     return log.batches(read, 'own'); // What a lease of hours keeps must be small.
   }
 
-  /** The next call goes on with the next range. What is left of this one holds no record. */
-  #endRange(): void {
+  /** The next call goes on behind it. What is left of it holds no record. */
+  #endBatches(): void {
     this.#batches = null;
-    if (this.#rangeEnd > this.#options.log.visibleOffset) return; // The log was closed.
-    if (this.#current === null) this.#passTo(this.#rangeEnd);
-    else this.#currentEnd = this.#rangeEnd;
+    if (this.#end > this.#options.log.visibleOffset) return; // The log was closed.
+    if (this.#current === null) this.#passTo(this.#end);
+    else this.#currentEnd = this.#end;
   }
 
   async #fetch(batches: Batches): Promise<void> {
@@ -185,14 +207,22 @@ export class ShareFeed {
       const { value } = await batches.next();
       if (this.#batches !== batches) return; // It was stopped meanwhile.
       this.#isLoading = false;
-      if (value instanceof Object) this.#ahead = value;
-      else this.#endRange();
+      if (value instanceof Object) this.#fetched(value);
+      else this.#endBatches();
     } catch (error) {
       if (this.#batches !== batches) return;
       this.#isLoading = false;
-      this.#failure = { error };
+      const isWanted = this.#options.unread().has(this.#from);
+      if (isWanted) this.#failure = { error };
+      else this.#batches = null; // Damage in what is settled: the next call begins behind it.
     }
     this.#options.onArrival();
+  }
+
+  #fetched(batch: RecordBatch<Uint8Array>): void {
+    this.#ahead = batch;
+    this.#batchLength = batch.nextOffset - this.#from;
+    this.#from = batch.nextOffset;
   }
 }
 

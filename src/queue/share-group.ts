@@ -8,7 +8,7 @@ import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
 import { checkDeliveries, Delivery, type DeliveryOrigin, type LeaseKeeper } from './delivery.ts';
 import type { Consumer } from './acquire-request.ts';
 import type { DeliverySource } from './delivery-source.ts';
-import { LeaseList, type Lease, type Settlement } from './lease.ts';
+import { isRunning, LeaseList, type Lease, type Settlement } from './lease.ts';
 import type { LiveShareGroup } from './live-share-group.ts';
 import {
   checkAcquireOptions,
@@ -252,21 +252,22 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     return worker;
   }
 
-  /** Figures of the group, exact. Cost: O(partitions), and a read of the oldest ready record. */
+  /** Figures of the group, exact. Cost: O(partitions), and a read in each. @throws ClosedError */
   stats(): Promise<ShareStats> {
-    return this.#live.stats();
+    return this.refusal ?? this.#live.stats();
   }
 
   /**
    * Walks the records that are not settled, without leasing them: partition by partition, in the order of
    * their offsets, each with the state that it has at that moment. What comes meanwhile is left out.
    *
-   * @throws TypeError, RangeError; as `Topic.batches`; the signal's reason
+   * @throws ClosedError; TypeError, RangeError; as `Topic.batches`; the signal's reason
    *
    * Cost: reads what it passes, batch by batch; `states` without `ready` reads no backlog.
    */
   browse(options: BrowseOptions = {}): AsyncGenerator<BrowsedRecord<T>, void, void> {
-    return browse(this.#live.browseSource(this.#codec), options);
+    const source = this.#live.browseSource(this.#codec);
+    return browse({ ...source, checkOpen: () => this.#checkOpen() }, options);
   }
 
   /**
@@ -382,6 +383,11 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     }
   }
 
+  /** @internal Null while it is open. */
+  get refusal(): Promise<never> | null {
+    return this.#isClosed ? Promise.reject(this.#closedError()) : null;
+  }
+
   #checkOpen(): void {
     if (this.#isClosed) throw this.#closedError();
   }
@@ -390,8 +396,4 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     const { kind: resource, name } = groupLabel(this.topicName, this.name);
     return new ClosedError({ resource, name });
   }
-}
-
-function isRunning({ lost, settlement }: Lease): boolean {
-  return lost === null && settlement === null;
 }

@@ -36,6 +36,7 @@ import {
   type ShareGroupDescription,
 } from './share-listing.ts';
 import {
+  settledOffset,
   settledOffsets,
   shareGroups,
   shareId,
@@ -92,8 +93,8 @@ export class ShareGroups {
   readonly #changes = new Mutex();
   /** Apart from changes, which may wait for a record to die, for which a group must be made. */
   readonly #creations = new Mutex();
-  /** Of those that run. */
-  #creationCount = 0;
+  /** For what lets settled records go, and what wants them again. */
+  readonly #settled = new Mutex();
   #isClosed = false;
   /** Called when there is a group whose settled records may go. */
   onSettling: () => void = () => undefined;
@@ -196,13 +197,12 @@ export class ShareGroups {
   }
 
   /**
-   * The same of one log, to be asked in the step in which it counts: nothing of it may go while a group is
-   * being made, or a change may bring back what was settled.
+   * Has nothing that is settled in a log be wanted again until `action` is done.
+   *
+   * @param action  gets the offset below which all may go now
    */
-  settledOffset(logId: number): number {
-    const isChanging = [...this.#active.values()].some(({ live }) => live.leases.isChanging(logId));
-    if (isChanging || this.#creationCount > 0) return 0;
-    return settledOffsets(this.#parts.fold, logId).get(logId) ?? 0;
+  whileSettled(logId: number, action: (offset: number) => Promise<void>): Promise<void> {
+    return this.#settled.run(() => action(settledOffset(this.#parts.fold, logId)));
   }
 
   /** Figures of a group. @throws NotFoundError; as `Log.read` */
@@ -268,11 +268,9 @@ export class ShareGroups {
       checkDeadLetter(topic.name, config);
       const settings = alteredShareSettings(before, config);
       const timeMs = this.#parts.clock.now();
-      await this.#parts.journal.append(
-        shareGroupAltered,
-        { topicId, group, settings, timeMs },
-        'sync',
-      );
+      const entry = { topicId, group, settings, timeMs };
+      const alter = () => this.#parts.journal.append(shareGroupAltered, entry, 'sync');
+      await this.#settled.run(alter);
       if (settings.retention === 'settled') this.onSettling();
       this.#active.get(shareId({ topicId, group }))?.live.leases.ready(); // More may be leased.
       return settings;
@@ -328,8 +326,7 @@ export class ShareGroups {
   #create(topic: PartitionSet, ref: ShareName, spec: GroupSpec): Promise<void> {
     return this.#creations.run(async () => {
       if (this.#state(ref) !== null) return;
-      this.#creationCount++;
-      await this.#createNow(topic, ref, spec).finally(() => this.#creationCount--);
+      await this.#settled.run(() => this.#createNow(topic, ref, spec));
     });
   }
 
@@ -360,6 +357,7 @@ export class ShareGroups {
       topic,
       leaseJournal: this.#leaseJournal,
       loopClock: this.#loopClock,
+      settled: this.#settled,
       openDeadLetters: (to, source) => this.#letterTopics.open(to, source),
       openTopic: (to) => this.#letterTopics.find(to),
       events: leaseEvents(signals, place, name.group === QUEUE_GROUP),

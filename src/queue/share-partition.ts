@@ -88,6 +88,8 @@ export class SharePartition {
   readonly condemned = new Map<number, LimitReason>();
   /** Null while the group is not used. */
   watcher: SlotWatcher | null = null;
+  /** Below it all was settled for good at the last look. */
+  #floor = 0;
 
   constructor(logId: number, startOffset: number) {
     this.logId = logId;
@@ -108,6 +110,16 @@ export class SharePartition {
     for (const dead of this.dead.keys()) offset = Math.min(offset, dead);
     const [first = -1] = this.table.sortedSlots();
     return first < 0 ? offset : Math.min(offset, this.table.offsetAt(first));
+  }
+
+  /**
+   * Whether something may lie below `startOffset` that is not settled, or dead and kept, though the log has
+   * nothing there any more. O(1); O(slots) after the start was moved, and as long as something does.
+   */
+  reachesBelow(startOffset: number): boolean {
+    if (startOffset <= this.#floor) return false;
+    this.#floor = Math.min(this.firstOffset, firstPurgedOffset(this));
+    return startOffset > this.#floor;
   }
 
   /** @param absent  runs of offsets that hold no record */

@@ -69,26 +69,41 @@ export function leasedOffset(fold: Fold, topicId: number, partition: number): nu
  *
  * @param ofLog  its id; null = all
  */
-export function settledOffsets(
-  fold: Fold,
-  ofLog: number | null = null,
-): ReadonlyMap<number, number> {
-  const states = fold.ids(shareGroups).flatMap((id) => fold.get(shareGroups, id) ?? []);
-  const topicIds = new Set<number>();
-  for (const { topicId, settings } of states) {
-    if (settings.retention === 'settled') topicIds.add(topicId);
-  }
+export function settledOffsets(fold: Fold): ReadonlyMap<number, number> {
   const offsets = new Map<number, number>();
-  for (const { topicId, partitions } of states) {
-    if (!topicIds.has(topicId)) continue;
-    for (const partition of partitions.values()) {
-      const { logId } = partition;
-      if (ofLog !== null && logId !== ofLog) continue;
-      const { firstOffset } = partition;
-      offsets.set(logId, Math.min(offsets.get(logId) ?? firstOffset, firstOffset));
+  for (const { logId, firstUnsettled } of settlingLogs(fold)) offsets.set(logId, firstUnsettled());
+  return offsets;
+}
+
+/** As `settledOffsets`, of one log; 0 when nothing of it may go. O(partitions + slots of its groups). */
+export function settledOffset(fold: Fold, wantedId: number): number {
+  for (const { logId, firstUnsettled } of settlingLogs(fold)) {
+    if (logId === wantedId) return firstUnsettled();
+  }
+  return 0;
+}
+
+function* settlingLogs(fold: Fold) {
+  const topics = new Map<number, ShareState[]>();
+  for (const id of fold.ids(shareGroups)) {
+    const state = fold.get(shareGroups, id);
+    if (state === null) continue;
+    const states = topics.get(state.topicId);
+    if (states === undefined) topics.set(state.topicId, [state]);
+    else states.push(state);
+  }
+  for (const states of topics.values()) {
+    if (!states.some(({ settings }) => settings.retention === 'settled')) continue;
+    for (const [number, { logId }] of states[0]?.partitions ?? []) {
+      yield { logId, firstUnsettled: () => firstUnsettledIn(states, number) };
     }
   }
-  return offsets;
+}
+
+/** To a group that has not begun in the partition, all of it is still to come. */
+function firstUnsettledIn(states: readonly ShareState[], number: number): number {
+  const firsts = states.map(({ partitions }) => partitions.get(number)?.firstOffset ?? 0);
+  return Math.min(...firsts);
 }
 
 /** An entry about one partition. */

@@ -144,55 +144,75 @@ function addCounts(counts: Counts, { partition, log, source }: CountedPartition)
     counts.readyCount += visibleOffset - startOffset;
     return startOffset;
   }
-  const { table, unread, dead } = partition;
-  const ended = source.isLive ? NONE_ENDED : endedDelays(partition, source.clock.now());
+  const { unread, dead, condemned } = partition;
   // What retention took is not there, though the group has not come past it yet.
   const unreadCount = unread.countBelow(visibleOffset) - unread.countBelow(startOffset);
-  counts.readyCount += table.availableCount + ended.count + unreadCount;
-  counts.leasedCount += table.leasedCount;
-  counts.delayedCount += table.delayedCount - ended.count;
-  counts.deadCount += dead.size;
-  addCondemned(counts, partition);
-  const first = source.isLive ? firstReady(partition) : ended.firstOffset;
-  return Math.min(Math.max(first, startOffset), unread.next(startOffset).from);
-}
-
-function addCondemned(counts: Counts, { table, condemned }: SharePartition): void {
+  const isWhole = !partition.reachesBelow(startOffset);
+  const slots =
+    source.isLive && isWhole
+      ? countedSlots(partition)
+      : walkedSlots(partition, startOffset, source.isLive ? null : source.clock.now());
+  counts.readyCount += slots.readyCount + unreadCount;
+  counts.leasedCount += slots.leasedCount;
+  counts.delayedCount += slots.delayedCount;
   counts.condemnedCount += condemned.size;
-  for (const offset of condemned.keys()) {
-    const isDelayed = table.stateAt(table.find(offset)) === SlotState.delayed;
-    if (isDelayed) counts.delayedCount--;
-    else counts.readyCount--;
-  }
+  counts.deadCount += isWhole ? dead.size : offsetsFrom(dead.keys(), startOffset);
+  return Math.min(slots.firstOffset, unread.next(startOffset).from);
 }
 
-interface Ended {
-  readonly count: number;
+function offsetsFrom(offsets: Iterable<number>, startOffset: number): number {
+  let count = 0;
+  for (const offset of offsets) if (offset >= startOffset) count++;
+  return count;
+}
+
+interface SlotCounts {
+  readonly readyCount: number;
+  readonly leasedCount: number;
+  readonly delayedCount: number;
+  /** Of those that are ready; a very high one when there is none. */
   readonly firstOffset: number;
 }
 
-const NONE_ENDED: Ended = { count: 0, firstOffset: Number.MAX_SAFE_INTEGER };
-
-/** Nobody has looked at what became ready since the group was used. */
-function endedDelays({ table }: SharePartition, nowMs: number): Ended {
-  let count = 0;
-  let firstOffset = Number.MAX_SAFE_INTEGER;
-  for (const slot of table.sortedSlots()) {
-    const state = table.stateAt(slot);
-    const isEnded = state === SlotState.delayed && table.timeAt(slot) <= nowMs;
-    if (isEnded) count++;
-    if (isEnded || state === SlotState.available) {
-      firstOffset = Math.min(firstOffset, table.offsetAt(slot));
-    }
+/** As the table knows them. */
+function countedSlots({ table, condemned }: SharePartition): SlotCounts {
+  const { leasedCount } = table;
+  let { availableCount: readyCount, delayedCount } = table;
+  for (const offset of condemned.keys()) {
+    if (table.stateAt(table.find(offset)) === SlotState.delayed) delayedCount--;
+    else readyCount--;
   }
-  return { count, firstOffset };
-}
-
-function firstReady({ table }: SharePartition): number {
-  let offset = Number.MAX_SAFE_INTEGER;
+  let firstOffset = Number.MAX_SAFE_INTEGER;
   for (const kind of Object.values(ReadyKind)) {
     const slot = table.minReady(kind);
-    if (slot >= 0) offset = Math.min(offset, table.offsetAt(slot));
+    if (slot >= 0) firstOffset = Math.min(firstOffset, table.offsetAt(slot));
   }
-  return offset;
+  return { readyCount, leasedCount, delayedCount, firstOffset };
+}
+
+/**
+ * One by one, without what lies below `startOffset` and is with nobody.
+ *
+ * @param nowMs  where nobody has looked at what became ready since the group was used; else null
+ */
+function walkedSlots(
+  { table, condemned }: SharePartition,
+  startOffset: number,
+  nowMs: number | null,
+): SlotCounts {
+  const counts = { readyCount: 0, leasedCount: 0, delayedCount: 0 };
+  let firstOffset = Number.MAX_SAFE_INTEGER;
+  for (const slot of table.sortedSlots()) {
+    const offset = table.offsetAt(slot);
+    const state = table.stateAt(slot);
+    if (state === SlotState.acquired) counts.leasedCount++;
+    if (state === SlotState.acquired || offset < startOffset || condemned.has(offset)) continue;
+    if (state === SlotState.delayed && (nowMs === null || table.timeAt(slot) > nowMs)) {
+      counts.delayedCount++;
+      continue;
+    }
+    counts.readyCount++;
+    firstOffset = Math.min(firstOffset, offset);
+  }
+  return { ...counts, firstOffset };
 }

@@ -133,6 +133,7 @@ const skipCounts: Shape<RedriveReport['skips']> = structWith({
   'not-dead': count,
   leased: count,
   settled: count,
+  missing: count,
   'origin-gone': count,
   'origin-is-here': count,
   'too-large': count,

@@ -71,14 +71,21 @@ export class SettledRetention {
     }
   }
 
-  async #drop(logId: number, offset: number): Promise<void> {
-    const partition = this.#parts.catalog.partitionOf(logId);
+  /** @param durableOffset  what is below it was settled, and is so durably */
+  async #drop(logId: number, durableOffset: number): Promise<void> {
+    const { catalog, shareGroups } = this.#parts;
+    const partition = catalog.partitionOf(logId);
     if (partition === null) return; // Its topic was deleted.
     if (partition.extent === null) await partition.measure();
     const { segmentCount = 0 } = partition.extent ?? {};
-    const settledTo = () => Math.min(offset, this.#parts.shareGroups.settledOffset(logId));
-    if (segmentCount > 1) await partition.use((log) => log.retain(settledTo));
-    // Else some of it came back, or may: it is looked at again.
-    if (settledTo() === offset) this.#looked.set(logId, offset);
+    let offset = durableOffset;
+    if (segmentCount > 1) {
+      await shareGroups.whileSettled(logId, async (settledOffset) => {
+        // A purge may have been undone meanwhile, or a group made.
+        offset = Math.min(durableOffset, settledOffset);
+        await partition.use((log) => log.retain(offset));
+      });
+    }
+    this.#looked.set(logId, offset);
   }
 }

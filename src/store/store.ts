@@ -8,7 +8,7 @@ import type { Committer } from '../journal/committer.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Misfits } from '../journal/misfits.ts';
-import { partQueueOptions, Queue, type QueueOptions } from '../queue/queue.ts';
+import { partQueueOptions, type QueueOptions } from '../queue/queue.ts';
 import { QUEUE_DEFAULTS, QUEUE_GROUP } from '../queue/queue-group.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
@@ -30,6 +30,7 @@ import type { StoreHome } from './store-home.ts';
 import type { StoreReserve } from './store-reserve.ts';
 import { StoreRetention } from './store-retention.ts';
 import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
+import { StoreQueue } from './store-queue.ts';
 import { StoreTopic } from './store-topic.ts';
 
 /** @internal What `openStore` hands over. */
@@ -164,13 +165,13 @@ export class Store implements AsyncDisposable {
   async queue<T = Uint8Array, Input = T>(
     name: string,
     options: QueueOptions<T, Input> = {},
-  ): Promise<Queue<T, Input>> {
+  ): Promise<StoreQueue<T, Input>> {
     this.#checkOpen();
     const { topic: topicOptions, share } = partQueueOptions(name, options);
     const topic = this.#topic(await this.#topics.open(name, topicOptions));
     const wanted = { ...share, defaults: QUEUE_DEFAULTS };
     return this.#shareGroups.open(topic, QUEUE_GROUP, wanted, (parts) => {
-      return new Queue(topic, parts);
+      return new StoreQueue(topic, parts);
     });
   }
 

@@ -69,6 +69,10 @@ describe('dead letters', () => {
     expect(await dead('--record', '1', '--record', '0:3', '--yes')).toMatchObject({
       movedCount: 2,
     });
+    const named = await redrive(path, 'email.dead', '--record', '1', '--record', '77', '--yes');
+    expect(named.stdout).toBe(
+      'moved 0 records of queue email.dead\n1 record left: settled\n1 record not found\n',
+    );
     expect(await dead('-n', '1', '--to', 'orders', '--yes')).toMatchObject({
       movedCount: 1,
       destinations: [{ topic: 'orders', count: 1 }],

@@ -261,7 +261,8 @@ function writeText({ output }: CommandContext, outcome: Outcome, label: string):
   // What is alive in the queue is no news.
   const others = Object.entries(skips).filter(([why, count]) => count > 0 && why !== 'not-dead');
   for (const [why, count] of others) {
-    output.write(`${formatPlural(count, 'record')} left: ${escapeText(why)}\n`);
+    const left = formatPlural(count, 'record');
+    output.write(why === 'missing' ? `${left} not found\n` : `${left} left: ${escapeText(why)}\n`);
   }
 }
 

@@ -8,16 +8,17 @@ export function expectedStats(world: QueueWorld, name: GroupName) {
   const { nowMs } = world;
   const isReady = (place: Place) => {
     const { state, dueMs } = group.item(place);
-    if (state === 'unread') return place.offset >= world.startOffset(place.partition);
-    return state === 'ready' || (!group.isLive && dueMs <= nowMs);
+    return state !== 'delayed' || (!group.isLive && dueMs <= nowMs);
   };
-  const waiting = group.places('unread', 'ready', 'delayed');
+  // What was deleted is not there, though the group has not come past it yet.
+  const isThere = ({ partition, offset }: Place) => offset >= world.startOffset(partition);
+  const waiting = group.places('unread', 'ready', 'delayed').filter(isThere);
   const ready = waiting.filter(isReady);
-  const delayed = group.places('ready', 'delayed').filter((place) => !isReady(place));
+  const delayed = waiting.filter((place) => !isReady(place));
   const oldest = world.records.flatMap((records, partition) => {
     const [first] = ready.filter((place) => place.partition === partition);
     if (first === undefined) return [];
-    const record = records[Math.max(first.offset, world.startOffset(partition))];
+    const record = records[first.offset];
     return record === undefined ? [] : [nowMs - record.appendMs];
   });
   const leasedCount = group.places('leased').length;
@@ -26,7 +27,7 @@ export function expectedStats(world: QueueWorld, name: GroupName) {
     leasedCount,
     delayedCount: delayed.length,
     condemnedCount: 0,
-    deadCount: group.places('dead').length,
+    deadCount: group.places('dead').filter(isThere).length,
     unsettledCount: ready.length + delayed.length + leasedCount,
     oldestReadyAgeMs: oldest.length === 0 ? null : Math.max(0, ...oldest),
     isPaused: group.data.isPaused,

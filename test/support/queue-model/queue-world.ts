@@ -335,9 +335,10 @@ export class QueueWorld {
     return expired;
   }
 
+  /** Also of those that may not be tried again, under limits that were set meanwhile. */
   hasDelaysThatEndedSince(ms: number): boolean {
     return Object.values(this.groups).some((group) =>
-      group.places('ready').some((place) => {
+      group.places('ready', 'dead', 'settled').some((place) => {
         const { dueMs } = group.item(place);
         return group.isLive && dueMs > ms && dueMs <= this.nowMs;
       }),

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { ManualClock } from '../../../src/core/clock.ts';
 import { entryOf } from '../../../src/journal/entry-type.ts';
-import { LeaseJournal } from '../../../src/queue/lease-journal.ts';
+import { allOrNone, LeaseJournal } from '../../../src/queue/lease-journal.ts';
 import { leasesEnded, recordsAcquired } from '../../../src/queue/share-entries.ts';
 import { JournalBench, registry, type OpenJournal } from '../../support/journal-bench.ts';
 
@@ -109,5 +109,15 @@ describe('what happens in one turn', () => {
     await expect(leases.ended(FIRST, 'os', ({ acked }) => acked.add(1))).rejects.toMatchObject({
       code: 'ERR_VARVE_CLOSED',
     });
+  });
+});
+
+describe('attempts in several partitions', () => {
+  test('fail together, and must', async () => {
+    const failure = new Error('full');
+    const failed = Promise.reject(failure);
+    await expect(allOrNone([failed, failed])).rejects.toBe(failure);
+    await expect(allOrNone([Promise.resolve(), failed])).rejects.toThrow('invariant broken');
+    await allOrNone([Promise.resolve(), Promise.resolve()]);
   });
 });

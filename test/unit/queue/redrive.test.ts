@@ -14,6 +14,7 @@ const NO_SKIPS = {
   'not-dead': 0,
   leased: 0,
   settled: 0,
+  missing: 0,
   'origin-gone': 0,
   'origin-is-here': 0,
   'too-large': 0,
@@ -140,7 +141,9 @@ describe('a redrive of a dead-letter queue', () => {
     const { store, dead } = await withDead('abcd');
     const refs = [{ offset: 2 }, { partition: 0, offset: 0 }, { offset: 2 }, { offset: 77 }];
     const report = await dead.redrive({ refs, dryRun: false });
-    expect(report).toMatchObject({ examinedCount: 3, movedCount: 2, skips: { settled: 1 } });
+    expect(report).toMatchObject({ examinedCount: 3, movedCount: 2, skips: { missing: 1 } });
+    const again = await dead.redrive({ refs, dryRun: false });
+    expect(again).toMatchObject({ movedCount: 0, skips: { missing: 1, settled: 2 } });
     expect(await textsOf(store, 'q')).toEqual(['a', 'c']);
     expect(await textsOf(store, 'dead')).toEqual(['b', 'd']);
     await store.close();

@@ -1,74 +1,121 @@
-/** Segments of settled records, as they are about to go: what comes back by then stays. */
-import { expect, onTestFinished, test } from 'vitest';
+/** Segments of settled records go while somebody wants their records again. */
+import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import type { Queue } from '../../../src/queue/queue.ts';
+import type { Store } from '../../../src/store/store.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
 import { turns } from '../../support/log-fixture.ts';
-import { QueueBench, type OpenQueue } from '../../support/queue-bench.ts';
+import { StoreBench } from '../../support/store-fixture.ts';
 
-const COUNT = 20;
-/** How often the store looks for them. */
 const LOOK_MS = 30_000;
+const VALUE = 'x'.repeat(1000);
 
-function open(bench: QueueBench): Promise<OpenQueue> {
-  return bench.open({ durability: 'os', segmentBytesMax: 4096, partitions: 2 });
+interface Purged {
+  readonly bench: StoreBench;
+  readonly store: Store;
+  readonly queue: Queue<string>;
+  readonly syncs: HeldSyncs;
 }
 
-/** Fills some segments of the first partition with records that are settled then. */
-async function fillAndPurge({ queue }: OpenQueue): Promise<void> {
-  const records = Array.from({ length: COUNT }, () => ({ value: 'x'.repeat(1000) }));
-  await queue.sendBatch(records, { partition: 0 });
-  expect(await queue.purge()).toBe(COUNT);
-}
-
-test('they stay when the purge that settled them is undone before they go, and go when it is not', async () => {
-  const bench = new QueueBench();
-  const syncs = new HeldSyncs(bench.fileSystem, '/0/0'); // Its segments.
-  const opened = await open(bench);
-  const { store, queue } = opened;
-  syncs.hold(); // A log is synced before its start is moved.
-  onTestFinished(() => syncs.release());
-  await fillAndPurge(opened);
-  let deletedCount = 0;
-  store.on('segments-deleted', () => deletedCount++);
+/**
+ * A queue of several segments, all of it purged, and a record behind that somebody has leased. Who deletes
+ * the segments waits for the journal, or for the queue's own log.
+ */
+async function withPurged(held: 'journal' | 'topics'): Promise<Purged> {
+  const bench = new StoreBench();
+  const syncs = new HeldSyncs(bench.fileSystem, `/${held}/`);
+  const store = await bench.open();
+  const queue = await store.queue('q', {
+    codec: utf8,
+    durability: 'os',
+    segmentBytesMax: 4096,
+    leaseMs: 600_000,
+  });
+  if (held === 'topics') syncs.hold();
+  await queue.sendBatch(Array.from({ length: 20 }, () => ({ value: VALUE })));
+  expect(await queue.purge()).toBe(20);
+  await queue.send('last');
+  expect(await queue.acquire()).toHaveLength(1);
+  if (held === 'journal') syncs.hold();
   bench.clock.advance(LOOK_MS);
   await turns(20);
-  expect(syncs.waiting).toHaveLength(1);
-  expect(await queue.undoPurge()).toBe(COUNT);
-  syncs.release();
-  await turns(20);
-  expect(deletedCount).toBe(0);
-  const deliveries = await queue.acquire({ max: COUNT });
-  expect(deliveries).toHaveLength(COUNT);
+  expect(syncs.waiting).not.toEqual([]);
+  return { bench, store, queue, syncs };
+}
+
+async function valuesOf(queue: Queue<string>): Promise<number> {
+  const deliveries = await queue.acquire({ max: 100 });
   await queue.ackAll(deliveries);
-  bench.clock.advance(LOOK_MS);
-  await turns(20);
-  expect(deletedCount).toBe(1);
-  expect(await queue.stats()).toMatchObject({ settled: { acked: COUNT, trimmed: 0 } });
+  return deliveries.length;
+}
+
+describe('a purge that is undone', () => {
+  test('before they go brings back all of it', async () => {
+    const { queue, store, syncs } = await withPurged('journal');
+    const undoing = queue.undoPurge();
+    await turns(20);
+    syncs.release();
+    expect(await undoing).toBe(20);
+    await turns(50);
+    expect(await queue.topic.read({ partition: 0, offset: 0 })).not.toBeNull();
+    expect(await valuesOf(queue)).toBe(20);
+    await store.close();
+  });
+
+  test('while they go brings back what stays', async () => {
+    const { queue, store, syncs } = await withPurged('topics');
+    const undoing = queue.undoPurge();
+    await turns(20);
+    syncs.release();
+    const count = await undoing;
+    expect(count).toBeLessThan(20);
+    await turns(50);
+    expect(await queue.stats()).toMatchObject({ readyCount: count, settled: { trimmed: 0 } });
+    expect(await valuesOf(queue)).toBe(count);
+    await store.close();
+  });
 });
 
-test('they stay for a group that is being made, and begins with them', async () => {
-  const bench = new QueueBench();
-  const opened = await open(bench);
-  await fillAndPurge(opened);
-  const { store, queue } = opened;
-  await queue.close();
-  const topic = await store.topic('q', { codec: utf8 });
-  await topic.partitions.at(1).closeIdle();
-  let admit: () => void = () => undefined;
-  const admitted = new Promise<void>((resolve) => (admit = resolve));
-  onTestFinished(() => admit());
-  const openFile = bench.fileSystem.open.bind(bench.fileSystem);
-  bench.fileSystem.open = async (path, mode) => {
-    if (path.includes('/1/')) await admitted;
-    return openFile(path, mode);
-  };
-  const making = topic.shareGroup('g'); // It knows its begin in the first partition.
-  await turns(20);
-  bench.clock.advance(LOOK_MS);
-  await turns(20);
-  admit();
-  const group = await making;
-  expect(await group.acquire({ max: COUNT })).toHaveLength(COUNT);
-  expect(await group.stats()).toMatchObject({ leasedCount: COUNT, settled: { trimmed: 0 } });
+describe('a group', () => {
+  test('that begins before they go gets all of it', async () => {
+    const { store, syncs } = await withPurged('journal');
+    const opening = (await store.topic('q')).shareGroup('late');
+    await turns(20);
+    syncs.release();
+    const late = await opening;
+    await turns(50);
+    expect(await late.acquire({ max: 100 })).toHaveLength(21);
+    await store.close();
+  });
+
+  test('that is to keep them, before they go, keeps all of it', async () => {
+    const { queue, store, syncs } = await withPurged('journal');
+    const topic = await store.topic('q');
+    const altering = topic.alterShareGroup(queue.name, { retention: 'keep' });
+    await turns(20);
+    syncs.release();
+    await altering;
+    await turns(50);
+    expect(await topic.read({ partition: 0, offset: 0 })).not.toBeNull();
+    await store.close();
+  });
+
+  test('that was not there when its topic grew gets what is in the new partition', async () => {
+    const bench = new StoreBench();
+    let store = await bench.open();
+    const config = { codec: utf8, segmentBytesMax: 4096 };
+    await (await store.topic('q', config)).shareGroup('second');
+    store = await bench.reopen(store);
+    await store.addPartitions('q', 2);
+    const queue = await store.queue('q', { codec: utf8, retention: 'settled' });
+    for (let count = 0; count < 20; count++) await queue.send(VALUE, { partition: 1 });
+    expect(await valuesOf(queue)).toBe(20);
+    bench.clock.advance(LOOK_MS);
+    await turns(50);
+    const topic = await store.topic('q', config);
+    const second = await topic.shareGroup('second');
+    expect(await second.acquire({ max: 100 })).toHaveLength(20);
+    await store.close();
+  });
 });
