@@ -213,7 +213,7 @@ export function knownOf(
   const slot = table.find(offset);
   if (slot < 0) {
     const end = dead.get(offset);
-    if (end === undefined) return unread.has(offset) ? READY : null;
+    if (end === null) return unread.has(offset) ? READY : null;
     const { attempts, failures, expiries, crashes, reason, trouble } = end;
     const trials = { attempts, failures, expiries, crashes };
     return { ...trials, state: 'dead', dueMs: null, reason, trouble };
@@ -271,7 +271,7 @@ function knownOffsets(
     if (offset >= from) offsets[count++] = offset;
   };
   for (const slot of slots) add(table.offsetAt(slot));
-  if (wanted.has('dead')) for (const offset of dead.keys()) add(offset);
+  if (wanted.has('dead')) for (const offset of dead.offsets()) add(offset);
   const found = offsets.subarray(0, count);
   return wanted.has('dead') ? found.sort() : found;
 }

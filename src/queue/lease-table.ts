@@ -21,6 +21,7 @@ import { OffsetHeap } from './offset-heap.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { readyKindOf, type ReadyKind } from './ready-kind.ts';
 import { SlotState, assertTransition } from './record-state.ts';
+import { SlotCopy } from './slot-copy.ts';
 import { Row, SlotRows, isInHeap, isInWheel } from './slot-rows.ts';
 import { TimerWheel, WHEEL_BUCKETS } from './timer-wheel.ts';
 
@@ -284,6 +285,12 @@ export class LeaseTable {
     sorted.sort();
     for (at = 0; at < sorted.length; at++) sorted[at] = this.#index.findKey(sorted[at] as number);
     return sorted;
+  }
+
+  /** What entries determine, as it is now. A copy of memory. */
+  copy(): SlotCopy {
+    const origin = this.offsetAt(0) - (this.#rows.words[KEY] as number);
+    return new SlotCopy(this.#rows, this.#count, origin);
   }
 
   /** Removes everything. The wheels keep their time. */

@@ -6,6 +6,7 @@
  * nothing. The table also serves the live group, which keeps leases and timers in the same slots: they
  * are no part of the state.
  */
+import { DeadRecords } from './dead-records.ts';
 import { LeaseTable } from './lease-table.ts';
 import { eachOffset, eachRun } from './offset-runs.ts';
 import { SUSPECT_CRASHES } from './ready-kind.ts';
@@ -80,7 +81,7 @@ export class SharePartition {
   readonly logId: number;
   readonly table = new LeaseTable();
   unread: UnreadRanges;
-  readonly dead = new Map<number, DeadRecord>();
+  readonly dead = new DeadRecords();
   readonly troubles = new Map<number, Trouble>();
   readonly tally: Tally = emptyTally();
   purged: Purged | null = null;
@@ -105,7 +106,7 @@ export class SharePartition {
   /** First offset that is not settled, or was never looked at. O(slots). */
   get firstOffset(): number {
     let offset = this.unread.first;
-    for (const dead of this.dead.keys()) offset = Math.min(offset, dead);
+    for (const dead of this.dead.offsets()) offset = Math.min(offset, dead);
     const [first = -1] = this.table.sortedSlots();
     return first < 0 ? offset : Math.min(offset, this.table.offsetAt(first));
   }
@@ -220,7 +221,7 @@ export class SharePartition {
       this.#settle(slot, this.table.offsetAt(slot));
       this.tally.trimmed++;
     }
-    for (const offset of this.dead.keys()) if (offset < startOffset) this.dead.delete(offset);
+    this.dead.deleteBelow(startOffset);
     const { purged } = this;
     if (purged === null) return;
     const unread = purged.unread
