@@ -6,7 +6,7 @@
  * entries are not in it. A run that a crash cut short has no end entry and counts for nothing.
  */
 import { randomId, type Random } from '../core/random.ts';
-import { inNextTurn, type Clock } from '../core/clock.ts';
+import { nextTurn, type Clock } from '../core/clock.ts';
 import { GIB, MIB } from '../core/limits.ts';
 import type { Fold, PartName, StateCopy } from './fold.ts';
 import type { Journal } from './journal.ts';
@@ -192,8 +192,4 @@ function* cut(state: Uint8Array, isEnd: boolean): Generator<Piece, void, void> {
     yield { state: state.subarray(at, at + PIECE_BYTES_MAX), isLast: false };
   }
   if (isEnd || at < state.length) yield { state: state.subarray(at), isLast: isEnd };
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise(inNextTurn);
 }

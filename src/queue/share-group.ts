@@ -8,7 +8,7 @@ import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
 import { checkDeliveries, Delivery, type DeliveryOrigin, type LeaseKeeper } from './delivery.ts';
 import type { Consumer } from './acquire-request.ts';
 import type { DeliverySource } from './delivery-source.ts';
-import { LeaseList, type Lease, type Settlement } from './lease.ts';
+import { isRunning, LeaseList, type Lease, type Settlement } from './lease.ts';
 import type { LiveShareGroup } from './live-share-group.ts';
 import {
   checkAcquireOptions,
@@ -390,8 +390,4 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     const { kind: resource, name } = groupLabel(this.topicName, this.name);
     return new ClosedError({ resource, name });
   }
-}
-
-function isRunning({ lost, settlement }: Lease): boolean {
-  return lost === null && settlement === null;
 }

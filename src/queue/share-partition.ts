@@ -107,8 +107,9 @@ export class SharePartition {
   get firstOffset(): number {
     let offset = this.unread.first;
     for (const dead of this.dead.offsets()) offset = Math.min(offset, dead);
-    const [first = -1] = this.table.sortedSlots();
-    return first < 0 ? offset : Math.min(offset, this.table.offsetAt(first));
+    const { table } = this;
+    for (const slot of table.slots()) offset = Math.min(offset, table.offsetAt(slot));
+    return offset;
   }
 
   /** @param absent  runs of offsets that hold no record */
@@ -235,7 +236,9 @@ export class SharePartition {
   get leasedSuspectCount(): number {
     const { table } = this;
     if (table.leasedCount === 0) return 0;
-    return this.#leased().filter((slot) => table.crashesAt(slot) >= SUSPECT_CRASHES).length;
+    const isLeasedSuspect = (slot: number) =>
+      table.stateAt(slot) === SlotState.acquired && table.crashesAt(slot) >= SUSPECT_CRASHES;
+    return table.slots().filter(isLeasedSuspect).length;
   }
 
   /** The process that held all leases is gone. @param isCaught  one suspect alone was leased */
