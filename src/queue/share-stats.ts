@@ -130,7 +130,7 @@ const NONE_ENDED: Ended = { count: 0, firstOffset: Number.MAX_SAFE_INTEGER };
 function endedDelays({ table }: SharePartition, nowMs: number): Ended {
   let count = 0;
   let firstOffset = Number.MAX_SAFE_INTEGER;
-  for (const slot of table.sortedSlots()) {
+  for (const slot of table.slots()) {
     const state = table.stateAt(slot);
     const isEnded = state === SlotState.delayed && table.timeAt(slot) <= nowMs;
     if (isEnded) count++;

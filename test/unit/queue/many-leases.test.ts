@@ -1,4 +1,4 @@
-/** What ends very many leases at a time gives turns of the event loop back. */
+/** What has to do with very many records at a time gives turns of the event loop back. */
 import { describe, expect, test } from 'vitest';
 
 import { present } from '../../../src/core/assert.ts';
@@ -101,4 +101,20 @@ describe('very many leases of a consumer that is closed', () => {
     const queue2 = await store.queue('q');
     expect(await queue2.stats()).toMatchObject({ readyCount: COUNT - 1, settled: { acked: 1 } });
   });
+});
+
+test('very many records are browsed over several turns', async () => {
+  const { queue } = await new QueueBench().open();
+  await queue.sendBatch(Array.from({ length: COUNT }, (_, at) => ({ value: `${at}` })));
+  const walk = { isDone: false };
+  let turns = 0;
+  const others = (async () => {
+    for (; !walk.isDone; turns++) await nextTurn();
+  })();
+  let count = 0;
+  for await (const { offset } of queue.browse()) expect(offset).toBe(count++);
+  walk.isDone = true;
+  await others;
+  expect(count).toBe(COUNT);
+  expect(turns).toBeGreaterThanOrEqual(3);
 });
