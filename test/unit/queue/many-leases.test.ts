@@ -2,7 +2,12 @@
 import { describe, expect, test } from 'vitest';
 
 import { present } from '../../../src/core/assert.ts';
-import { nextTurn } from '../../../src/core/clock.ts';
+import { ManualClock, nextTurn } from '../../../src/core/clock.ts';
+import type { ValueOf } from '../../../src/journal/entry-fields.ts';
+import type { PartitionLeases } from '../../../src/queue/partition-leases.ts';
+import type { recordsDied } from '../../../src/queue/share-entries.ts';
+import { SharePartition } from '../../../src/queue/share-partition.ts';
+import { Undertaker, type UndertakerParts } from '../../../src/queue/undertaker.ts';
 import { QueueBench } from '../../support/queue-bench.ts';
 
 const COUNT = 7000;
@@ -101,6 +106,37 @@ describe('very many leases of a consumer that is closed', () => {
     const queue2 = await store.queue('q');
     expect(await queue2.stats()).toMatchObject({ readyCount: COUNT - 1, settled: { acked: 1 } });
   });
+});
+
+test('very many records that are given up are buried by several entries', async () => {
+  const state = new SharePartition(1, 0);
+  state.acquire([0, COUNT], []);
+  const counts: number[] = [];
+  const append = (
+    _type: unknown,
+    { records, ...entry }: ValueOf<(typeof recordsDied)['fields'][number]>,
+  ): Promise<number> => {
+    counts.push(records.length);
+    for (const each of records) state.die(each, entry.isKept, entry.timeMs);
+    return Promise.resolve(counts.length);
+  };
+  const unused = { committer: {}, openDeadLetters: () => Promise.reject(new Error('no')) };
+  const events = { died: () => undefined, failed: () => undefined };
+  const undertaker = new Undertaker({
+    ...unused,
+    topic: 't',
+    clock: new ManualClock(),
+    journal: { append },
+    deadLetter: () => null,
+    events,
+  } as unknown as UndertakerParts);
+  const name = { topicId: 1, group: 'g', partition: 0 };
+  const burials = Array.from({ length: COUNT }, (_, offset) => {
+    return { offset, reason: 'crash' as const, error: '', record: null };
+  });
+  await undertaker.bury({ name, state } as PartitionLeases, burials);
+  expect(state.dead.size).toBe(COUNT);
+  expect(counts.length).toBeGreaterThanOrEqual(3);
 });
 
 test('very many records are browsed over several turns', async () => {
