@@ -66,6 +66,11 @@ export function inNextTurn(callback: () => void): void {
   setImmediate(callback);
 }
 
+/** As `inNextTurn`, for those who wait. */
+export function nextTurn(): Promise<void> {
+  return new Promise(inNextTurn);
+}
+
 interface ManualTimer extends Timer {
   readonly dueMs: number;
   readonly order: number;

@@ -46,6 +46,11 @@ export class EntryWriter {
   /** Length and bytes. */
   bytes(value: Uint8Array): void {
     this.uint(value.length);
+    this.encoded(value);
+  }
+
+  /** What another writer has made of fields. */
+  encoded(value: Uint8Array): void {
     this.#reserve(value.length);
     this.#bytes.set(value, this.#end);
     this.#end += value.length;

@@ -13,6 +13,26 @@ export interface Field<T> {
   write(to: EntryWriter, value: T): void;
   /** @throws BadEntryError */
   read(from: EntryReader): T;
+  /**
+   * Copies a value that may be very large, at once, so that it may change while the copy is written.
+   * Left out where `write` takes no time to speak of.
+   */
+  freeze?(value: T): Frozen;
+}
+
+/** Writes a copy, as `write` would have written the value, in steps that take no time to speak of. */
+export type Frozen = (to: EntryWriter) => Iterable<void>;
+
+/** A copy of a value: of its bytes, unless the field knows better. */
+export function frozenOf<T>(field: Field<T>, value: T): Frozen {
+  if (field.freeze !== undefined) return field.freeze(value);
+  const scratch = new EntryWriter();
+  field.write(scratch, value);
+  const encoded = scratch.take();
+  return (to) => {
+    to.encoded(encoded);
+    return [];
+  };
 }
 
 /** Fields by name, in the order of their bytes. */
@@ -92,17 +112,32 @@ export function list<T>(field: Field<T>): Field<T[]> {
 
 /** Pairs in the order of the bytes of their keys. */
 export function map<K, V>(key: Field<K>, value: Field<V>): Field<Map<K, V>> {
+  const sorted = (pairs: Map<K, V>) => {
+    const scratch = new EntryWriter();
+    const keyed = [...pairs].map(([name, held]) => {
+      key.write(scratch, name);
+      return { encoded: Buffer.from(scratch.take()), held };
+    });
+    return keyed.toSorted((one, two) => Buffer.compare(one.encoded, two.encoded));
+  };
+  const freeze = (pairs: Map<K, V>): Frozen => {
+    const copied = sorted(pairs).map(({ encoded, held }) => {
+      return { encoded, frozen: frozenOf(value, held) };
+    });
+    return function* write(to) {
+      to.uint(copied.length);
+      for (const { encoded, frozen } of copied) {
+        to.encoded(encoded);
+        yield* frozen(to);
+      }
+    };
+  };
   return {
+    ...(value.freeze === undefined ? {} : { freeze }),
     write(to, pairs) {
       to.uint(pairs.size);
-      const scratch = new EntryWriter();
-      const sorted = [...pairs].map(([name, held]) => {
-        key.write(scratch, name);
-        return { order: Buffer.from(scratch.take()), name, held };
-      });
-      sorted.sort((one, two) => Buffer.compare(one.order, two.order));
-      for (const { name, held } of sorted) {
-        key.write(to, name);
+      for (const { encoded, held } of sorted(pairs)) {
+        to.encoded(encoded);
         value.write(to, held);
       }
     },
@@ -119,7 +154,14 @@ export function map<K, V>(key: Field<K>, value: Field<V>): Field<Map<K, V>> {
 /** An object with these fields. */
 export function struct<F extends Fields>(fields: F): Field<StructOf<F>> {
   const members = Object.entries(fields);
+  const freeze = (value: StructOf<F>): Frozen => {
+    const copied = members.map(([name, field]) => frozenOf(field, value[name]));
+    return function* write(to) {
+      for (const frozen of copied) yield* frozen(to);
+    };
+  };
   return {
+    ...(members.some(([, field]) => field.freeze !== undefined) ? { freeze } : {}),
     write(to, value) {
       for (const [name, field] of members) field.write(to, value[name]);
     },

@@ -8,7 +8,7 @@
 import { assert, present } from '../core/assert.ts';
 import { Sha256 } from '../core/hash.ts';
 import { BadEntryError, EntryReader, EntryWriter } from './entry-bytes.ts';
-import type { Field } from './entry-fields.ts';
+import { frozenOf, type Field } from './entry-fields.ts';
 import { entryOf, type EntryType, type ReadEntry } from './entry-type.ts';
 
 /** How one kind of state begins, changes and ends. Without clock, chance or any other effect. */
@@ -85,12 +85,22 @@ export function sets<S, E>(type: EntryType<E>, { id, set }: SetSpec<S, E>): Rule
   };
 }
 
-/** A state of which a snapshot holds a copy: entries from `from` on are not in it. */
-export interface StatePart {
+/** An instance as a snapshot has it: entries from `from` on are not in it. */
+export interface PartName {
   readonly reducer: string;
   readonly id: string;
   readonly from: number;
+}
+
+/** A state of which a snapshot holds a copy. */
+export interface StatePart extends PartName {
   readonly state: Uint8Array;
+}
+
+/** A copy of a state, on its way into a snapshot. */
+export interface StateCopy extends PartName {
+  /** Its bytes, one behind the other, made as they are asked for: what changes meanwhile is not in them. */
+  readonly pieces: Iterator<Uint8Array, Uint8Array, void>;
 }
 
 interface Instance {
@@ -160,7 +170,7 @@ export class Fold {
   }
 
   /** Puts another state in the place of an instance: a repair knows better than the entries left. */
-  replace<S>(reducer: Reducer<S>, { id, from }: Pick<StatePart, 'id' | 'from'>, state: S): void {
+  replace<S>(reducer: Reducer<S>, { id, from }: Pick<PartName, 'id' | 'from'>, state: S): void {
     this.#of(reducer.name).set(id, { state, from });
   }
 
@@ -171,10 +181,11 @@ export class Fold {
   }
 
   /** Copies of all instances, one after the other: each is as of the moment when it is taken. */
-  *parts(appliedTo: () => number): Generator<StatePart, void, void> {
-    for (const { name } of this.#reducers) {
-      for (const id of this.#of(name).keys()) {
-        yield { reducer: name, id, from: appliedTo(), state: this.#encode(name, id) };
+  *copies(appliedTo: () => number): Generator<StateCopy, void, void> {
+    for (const { name, state } of this.#reducers) {
+      for (const [id, instance] of this.#of(name)) {
+        const pieces = piecesOf(state, instance.state);
+        yield { reducer: name, id, from: appliedTo(), pieces };
       }
     }
   }
@@ -251,6 +262,18 @@ export class Fold {
   #of(reducer: string): Instances {
     return present(this.#instances.get(reducer), 'the reducer is registered');
   }
+}
+
+/** Of a copy that is made now. */
+function piecesOf<S>(field: Field<S>, state: S): StateCopy['pieces'] {
+  const frozen = frozenOf(field, state);
+  const writer = new EntryWriter();
+  const encode = function* encode(): Generator<Uint8Array, Uint8Array, void> {
+    const steps = frozen(writer)[Symbol.iterator]();
+    while (steps.next().done !== true) yield writer.take();
+    return writer.take();
+  };
+  return encode();
 }
 
 function idsOf<E>(

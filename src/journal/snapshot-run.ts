@@ -6,9 +6,9 @@
  * entries are not in it. A run that a crash cut short has no end entry and counts for nothing.
  */
 import { randomId, type Random } from '../core/random.ts';
-import type { Clock } from '../core/clock.ts';
+import { nextTurn, type Clock } from '../core/clock.ts';
 import { GIB, MIB } from '../core/limits.ts';
-import type { Fold, StatePart } from './fold.ts';
+import type { Fold, PartName, StateCopy } from './fold.ts';
 import type { Journal } from './journal.ts';
 import { runBegin, runEnd, runPart } from './snapshot-entries.ts';
 
@@ -108,25 +108,10 @@ export class SnapshotRuns {
     const run = randomId(random);
     const startBytes = journal.writtenBytes;
     const beginOffset = await journal.append(runBegin, { run }, 'os');
-    let pieceCount = 0;
-    let slice: Promise<unknown>[] = [];
-    let sliceBytes = 0;
-    let unsyncedBytes = 0;
-    for (const part of fold.parts(() => journal.appliedOffset)) {
-      for (const piece of piecesOf(part)) {
-        sliceBytes += piece.state.length;
-        unsyncedBytes += piece.state.length;
-        const isDue = unsyncedBytes >= UNSYNCED_BYTES_MAX;
-        if (isDue) unsyncedBytes = 0;
-        slice.push(journal.append(runPart, { run, ...piece }, isDue ? 'sync' : 'os'));
-        pieceCount++;
-        if (sliceBytes < SLICE_BYTES) continue;
-        await Promise.all(slice); // Also between the pieces of a state: they are of a copy.
-        slice = [];
-        sliceBytes = 0;
-      }
-    }
-    await Promise.all(slice);
+    const writer = new RunWriter(journal, run);
+    for (const copy of fold.copies(() => journal.appliedOffset)) await writer.add(copy);
+    await writer.written();
+    const { pieceCount } = writer;
     await this.#options.settleCommits();
     await journal.append(runEnd, { run, beginOffset, pieceCount }, 'sync');
     this.#lastRunBytes = journal.writtenBytes - startBytes;
@@ -147,13 +132,66 @@ export class SnapshotRuns {
   }
 }
 
-type Piece = StatePart & { readonly isLast: boolean };
+/** Appends the parts of a run. */
+class RunWriter {
+  readonly #journal: Journal;
+  readonly #run: number;
+  pieceCount = 0;
+  /** What was appended, and is not known to be written. */
+  #slice: Promise<unknown>[] = [];
+  #sliceBytes = 0;
+  #unsyncedBytes = 0;
 
-function* piecesOf(part: StatePart): Generator<Piece, void, void> {
-  const { state } = part;
-  for (let at = 0; ; at += PIECE_BYTES_MAX) {
-    const isLast = at + PIECE_BYTES_MAX >= state.length;
-    yield { ...part, state: state.subarray(at, at + PIECE_BYTES_MAX), isLast };
-    if (isLast) return;
+  constructor(journal: Journal, run: number) {
+    this.#journal = journal;
+    this.#run = run;
   }
+
+  /** Gives turns back while a large state is encoded: it is of a copy. @throws as `Log.append` */
+  async add({ pieces, ...name }: StateCopy): Promise<void> {
+    for (;;) {
+      const { value, done = false } = pieces.next();
+      for (const piece of cut(value, done)) {
+        this.#append(name, piece);
+        if (this.#sliceBytes >= SLICE_BYTES) await this.written();
+      }
+      if (done) return;
+      await nextTurn();
+    }
+  }
+
+  /** Waits for what was appended. @throws as `Log.append` */
+  async written(): Promise<void> {
+    const slice = this.#slice;
+    this.#slice = [];
+    this.#sliceBytes = 0;
+    await Promise.all(slice);
+  }
+
+  #append(name: PartName, piece: Piece): void {
+    const { length } = piece.state;
+    this.pieceCount++;
+    this.#sliceBytes += length;
+    this.#unsyncedBytes += length;
+    const isDue = this.#unsyncedBytes >= UNSYNCED_BYTES_MAX;
+    if (isDue) this.#unsyncedBytes = 0;
+    const part = { run: this.#run, ...name, ...piece };
+    const appended = this.#journal.append(runPart, part, isDue ? 'sync' : 'os');
+    appended.catch(() => undefined); // `written` says so, some turns later.
+    this.#slice.push(appended);
+  }
+}
+
+interface Piece {
+  readonly state: Uint8Array;
+  readonly isLast: boolean;
+}
+
+/** @param isEnd  whether nothing follows */
+function* cut(state: Uint8Array, isEnd: boolean): Generator<Piece, void, void> {
+  let at = 0;
+  for (; at + PIECE_BYTES_MAX < state.length; at += PIECE_BYTES_MAX) {
+    yield { state: state.subarray(at, at + PIECE_BYTES_MAX), isLast: false };
+  }
+  if (isEnd || at < state.length) yield { state: state.subarray(at), isLast: isEnd };
 }

@@ -6,7 +6,7 @@
  * are walked through the log batch by batch, so a backlog of any length costs the memory of a batch.
  */
 import { checkArray, checkChoice, checkInteger } from '../core/assert.ts';
-import type { Clock } from '../core/clock.ts';
+import { nextTurn, type Clock } from '../core/clock.ts';
 import { checkSignal } from '../core/abort.ts';
 import { plainOptions } from '../core/options.ts';
 import type { Codec } from '../codec/codec.ts';
@@ -92,6 +92,8 @@ const READY: Known = { ...NO_TRIALS, state: 'ready', dueMs: null, reason: null, 
 
 /** Offsets so near to each other mostly stand in one batch: what lies between is read and passed over. */
 const SPAN_GAP = 16;
+/** A turn of the event loop is given back after so many offsets: some milliseconds. */
+const TURN_OFFSETS = 2048;
 
 /** @throws TypeError, RangeError */
 function checkBrowseOptions(given: BrowseOptions, partitionCount: number) {
@@ -172,15 +174,29 @@ async function* walk<T>(
 ): AsyncGenerator<BrowsedRecord<T>, void, void> {
   const used = source.topic.at(number);
   const release = used.hold();
+  const pace = new Pace();
   try {
     const log = await used.log();
     for (const span of spans(partitionOf(source, number), log)) {
       for await (const batch of batchesIn(log, span, signal)) {
         yield* unsettled(source, number, batch);
+        await pace.pass(batch.nextOffset - batch.baseOffset);
       }
     }
   } finally {
     release();
+  }
+}
+
+/** Gives turns back: batches that are in memory are read in one, in which nothing else would run. */
+class Pace {
+  #passed = 0;
+
+  async pass(offsets: number): Promise<void> {
+    this.#passed += offsets;
+    if (this.#passed < TURN_OFFSETS) return;
+    this.#passed = 0;
+    await nextTurn();
   }
 }
 
@@ -219,7 +235,7 @@ export function knownOf(
   const slot = table.find(offset);
   if (slot < 0) {
     const end = dead.get(offset);
-    if (end === undefined) return unread.has(offset) ? READY : null;
+    if (end === null) return unread.has(offset) ? READY : null;
     const { attempts, failures, expiries, crashes, reason, trouble } = end;
     const trials = { attempts, failures, expiries, crashes };
     return { ...trials, state: 'dead', dueMs: null, reason, trouble };
@@ -277,7 +293,7 @@ function knownOffsets(
     if (offset >= from) offsets[count++] = offset;
   };
   for (const slot of slots) add(table.offsetAt(slot));
-  if (wanted.has('dead')) for (const offset of dead.keys()) add(offset);
+  if (wanted.has('dead')) for (const offset of dead.offsets()) add(offset);
   const found = offsets.subarray(0, count);
   return wanted.has('dead') ? found.sort() : found;
 }

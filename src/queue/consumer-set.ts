@@ -28,15 +28,16 @@ export class ConsumerSet {
   }
 
   /**
-   * Those of some records, by offset. One look at each lease: many may run, and few end at a time. Of a
-   * record that came back before all was synced that says so, the former lease is still there.
+   * Those whose time is over in a partition, up to `countMax`. The oldest are looked at first: many may
+   * run, and few end at a time.
    */
-  leasesOf(partition: PartitionLeases, offsets: ReadonlySet<number>): ReadonlyMap<number, Lease> {
-    const found = new Map<number, Lease>();
+  overIn(partition: PartitionLeases, countMax: number): readonly Lease[] {
+    const found: Lease[] = [];
     for (const { leases } of this.#consumers) {
-      for (const lease of leases) {
-        const isMeant = lease.partitionLeases === partition && offsets.has(lease.offset);
-        if (isMeant && partition.find(lease) >= 0) found.set(lease.offset, lease);
+      for (const lease of leases.oldestFirst()) {
+        if (lease.partitionLeases !== partition || !partition.isOver(lease)) continue;
+        found.push(lease);
+        if (found.length === countMax) return found;
       }
     }
     return found;

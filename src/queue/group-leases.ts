@@ -10,11 +10,13 @@ import { settleAll } from '../core/settle-all.ts';
 import type { LogRecord } from '../log/record.ts';
 import { AcquireRequest, type AcquireWish, type Consumer } from './acquire-request.ts';
 import { ConsumerSet } from './consumer-set.ts';
+import { Expiries } from './expiries.ts';
+import { giveBack } from './give-back.ts';
 import { isRetryable } from './handler-errors.ts';
 import { HeldCount } from './held-count.ts';
 import { checkRunning, LeaseEnds, type LeaseEndsParts } from './lease-ends.ts';
 import { allOrNone } from './lease-journal.ts';
-import type { Lease, Settlement } from './lease.ts';
+import { isRunning, type Lease, type Settlement } from './lease.ts';
 import type { LoopClock, LoopClockUser } from './loop-clock.ts';
 import type { Claim, PartitionLeases, PartitionListener } from './partition-leases.ts';
 import { isTrimmed } from './share-feed.ts';
@@ -37,6 +39,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   readonly #parts: GroupLeasesParts;
   readonly #held: HeldCount;
   readonly #ends: LeaseEnds;
+  readonly #expiries: Expiries;
   readonly #partitions: PartitionLeases[] = [];
   readonly #requests = new Set<AcquireRequest>();
   readonly #consumers = new ConsumerSet();
@@ -53,6 +56,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     this.#parts = parts;
     this.#held = new HeldCount(() => this.settings.leasedMax);
     this.#ends = new LeaseEnds({ ...parts, held: this.#held, onReady: () => this.ready() });
+    this.#expiries = new Expiries({ consumers: this.#consumers, ends: this.#ends });
     parts.loopClock.add(this);
   }
 
@@ -97,22 +101,14 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       await handed;
     }
     const leases = consumer.leases.toArray();
-    // One that was not settled, as its holder was told, may be all the same: a failed journal wrote it late.
-    const running = leases.filter(
-      (lease) => lease.settlement === null && lease.partitionLeases.find(lease) >= 0,
-    );
-    const ahead = running.filter(({ isHandedOut }) => !isHandedOut);
-    const handed = running.filter(({ isHandedOut }) => isHandedOut);
+    const given: Lease[] = [];
     try {
-      await Promise.all([
-        this.settle(ahead, { kind: 'undelivered' }),
-        this.settle(handed, { kind: 'release', dueMs: 0, isFailed: false, error: '' }),
-        ...leases.map(({ settled }) => settled?.catch(() => undefined)),
-      ]);
+      await giveBack(leases, given, (some, how) => this.settle(some, how));
+      await Promise.allSettled(new Set(leases.flatMap(({ settled }) => settled ?? [])));
     } finally {
-      // Also those whose settlement came to nothing meanwhile.
-      const resumed = leases.filter(({ settlement }) => settlement === null);
-      for (const lease of new Set([...running, ...resumed])) lease.lose(reason);
+      for (const lease of given) lease.lose(reason);
+      // Those whose settlement came to nothing meanwhile.
+      for (const lease of leases) if (isRunning(lease)) lease.lose(reason);
       this.#consumers.remove(consumer);
     }
   }
@@ -148,11 +144,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   tick(nowMs: number): void {
     for (const partition of this.#partitions) {
       partition.endDelays();
-      const due: number[] = [];
-      partition.expire(nowMs, (offset) => due.push(offset));
-      if (due.length === 0) continue;
-      const leases = this.#consumers.leasesOf(partition, new Set(due));
-      this.#ends.expire(partition, due, (offset) => leases.get(offset));
+      this.#expiries.expire(partition, nowMs);
     }
     this.#consumers.sweep();
   }
@@ -193,6 +185,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
 
   /** Nobody uses it any more. */
   close(error: Error): void {
+    this.#expiries.close();
     this.#ends.close();
     this.#parts.loopClock.remove(this);
     for (const request of this.#requests) this.#refuse(request, error);

@@ -97,35 +97,33 @@ export class LeaseEnds {
   /**
    * The time of leases is over.
    *
-   * @param leaseAt  whose it is; undefined when nobody has it
+   * @param orphans  offsets of leases that nobody has
    */
-  expire(
-    partition: PartitionLeases,
-    due: readonly number[],
-    leaseAt: (offset: number) => Lease | undefined,
-  ): void {
+  expire(partition: PartitionLeases, leases: readonly Lease[], orphans: readonly number[]): void {
     const { events, settings } = this.#parts;
     const { expiriesMax } = settings();
     const { table } = partition.state;
     const ends: ExpiredLeases = { expired: [], undelivered: [], dead: [] };
-    const over: Lease[] = [];
-    for (const offset of due) {
-      const lease = leaseAt(offset);
-      const expiries = table.expiriesAt(table.find(offset)) + 1;
-      if (lease?.isHandedOut === false) ends.undelivered.push(offset);
-      else if (expiriesMax === null || expiries < expiriesMax) ends.expired.push(offset);
+    const end = (offset: number, record: LogRecord<Uint8Array> | null): void => {
+      const slot = table.find(offset);
+      table.setPending(slot, true);
+      const isLast = expiriesMax !== null && table.expiriesAt(slot) + 1 >= expiriesMax;
+      if (isLast) ends.dead.push({ offset, reason: 'lease-expired', error: '', record });
+      else ends.expired.push(offset);
+    };
+    for (const lease of leases) {
+      if (lease.isHandedOut) end(lease.offset, lease.rawRecord);
       else {
-        const record = lease?.rawRecord ?? null;
-        ends.dead.push({ offset, reason: 'lease-expired', error: '', record });
+        partition.hold(lease);
+        ends.undelivered.push(lease.offset);
       }
-      if (lease === undefined) continue;
       this.#drop(lease);
       lease.lost = 'expired';
-      over.push(lease);
     }
+    for (const offset of orphans) end(offset, null);
     this.#journalExpired(partition, ends);
     // Last: who hears of one may at once want to settle another.
-    for (const lease of over) {
+    for (const lease of leases) {
       lease.lose('expired');
       events.expired(partition.name.partition, lease.offset);
     }

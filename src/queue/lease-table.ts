@@ -21,6 +21,7 @@ import { OffsetHeap } from './offset-heap.ts';
 import { OffsetIndex } from './offset-index.ts';
 import { readyKindOf, type ReadyKind } from './ready-kind.ts';
 import { SlotState, assertTransition } from './record-state.ts';
+import { SlotCopy } from './slot-copy.ts';
 import { Row, SlotRows, isInHeap, isInWheel } from './slot-rows.ts';
 import { TimerWheel, WHEEL_BUCKETS } from './timer-wheel.ts';
 
@@ -284,6 +285,31 @@ export class LeaseTable {
     sorted.sort();
     for (at = 0; at < sorted.length; at++) sorted[at] = this.#index.findKey(sorted[at] as number);
     return sorted;
+  }
+
+  /** Slots in use, in no order; the array is the caller's. */
+  slots(): Int32Array {
+    const slots = new Int32Array(this.#count);
+    let at = 0;
+    for (let slot = 0; at < slots.length; slot++) {
+      if (this.#rows.bytes[(slot << BYTES) | STATE] !== FREE) slots[at++] = slot;
+    }
+    return slots;
+  }
+
+  /** Takes every slot out of the wheel or heap that it is in. O(capacity). */
+  unlinkAll(): void {
+    this.leaseWheel.clear();
+    this.delayWheel.clear();
+    for (const heap of this.#ready) heap.clear();
+    const { words } = this.#rows;
+    for (let at = PREV; at < words.length; at += 1 << WORDS) words[at] = UNLINKED;
+  }
+
+  /** What entries determine, as it is now. A copy of memory. */
+  copy(): SlotCopy {
+    const origin = this.offsetAt(0) - (this.#rows.words[KEY] as number);
+    return new SlotCopy(this.#rows, this.#count, origin);
   }
 
   /** Removes everything. The wheels keep their time. */

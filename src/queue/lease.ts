@@ -30,13 +30,16 @@ export interface HandOver {
 
 /** Leases of one consumer, linked so that adding and removing costs no memory. */
 export class LeaseList {
+  /** The newest. */
   #first: Lease | null = null;
+  #last: Lease | null = null;
   count = 0;
 
   add(lease: Lease): void {
     lease.next = this.#first;
     lease.previous = null;
     if (this.#first !== null) this.#first.previous = lease;
+    else this.#last = lease;
     this.#first = lease;
     this.count++;
   }
@@ -47,6 +50,7 @@ export class LeaseList {
     else if (this.#first === lease) this.#first = next;
     else return; // It is in no list any more.
     if (next !== null) next.previous = previous;
+    else this.#last = previous;
     lease.previous = null;
     lease.next = null;
     this.count--;
@@ -55,6 +59,11 @@ export class LeaseList {
   /** Newest first; none may be removed meanwhile. */
   *[Symbol.iterator](): Generator<Lease, void, void> {
     for (let lease = this.#first; lease !== null; lease = lease.next) yield lease;
+  }
+
+  /** None may be removed meanwhile. */
+  *oldestFirst(): Generator<Lease, void, void> {
+    for (let lease = this.#last; lease !== null; lease = lease.previous) yield lease;
   }
 
   /** Newest first. */
@@ -135,6 +144,7 @@ export class Lease {
   }
 }
 
+/** Whether it is neither over nor being settled. */
 export function isRunning({ lost, settlement }: Lease): boolean {
   return lost === null && settlement === null;
 }

@@ -95,15 +95,7 @@ export class PartitionLeases implements SlotWatcher {
     this.feed.close();
     state.watcher = null;
     state.condemned.clear();
-    const { table } = state;
-    for (const slot of table.sortedSlots()) {
-      table.removeReady(slot);
-      if (table.leaseWheel.isLinked(slot)) {
-        const wheel =
-          table.stateAt(slot) === SlotState.acquired ? table.leaseWheel : table.delayWheel;
-        wheel.remove(slot);
-      }
-    }
+    state.table.unlinkAll();
     this.#parts.release();
   }
 
@@ -257,14 +249,22 @@ export class PartitionLeases implements SlotWatcher {
     table.leaseWheel.insert(slot);
   }
 
-  /** Ends what is due. @param onDue  for each lease that nobody is settling; it is held then */
-  expire(nowMs: number, onDue: (offset: number) => void): void {
+  /** Offsets whose leases are over, and are not being settled. Once each: somebody has to end them. */
+  takeDue(nowMs: number): readonly number[] {
     const { table } = this.state;
+    const due: number[] = [];
     table.leaseWheel.advance(nowMs, (slot) => {
-      if (table.isPending(slot)) return; // `letGo` puts it back, if that comes to nothing.
-      table.setPending(slot, true);
-      onDue(table.offsetAt(slot));
+      // `letGo` puts it back, if that comes to nothing.
+      if (!table.isPending(slot)) due.push(table.offsetAt(slot));
     });
+    return due;
+  }
+
+  /** Whether its time is over, and it is neither ended nor being settled. */
+  isOver(lease: Lease): boolean {
+    const slot = this.find(lease);
+    const { table } = this.state;
+    return slot >= 0 && !table.isPending(slot) && !table.leaseWheel.isLinked(slot);
   }
 
   lostError(offset: number, reason: LeaseEnd): LeaseLostError {

@@ -207,8 +207,8 @@ class RedriveRun<T, Input> {
   /** A record that died here, and was kept, had no dead letter to tell of it. */
   #deathOf({ partition, offset }: BrowsedRecord<T>): Death | null {
     const { source, group } = this.#parts;
-    const dead = source.state()?.partitions.get(partition)?.dead.get(offset);
-    if (dead === undefined) return null; // Meanwhile it is not: then it is not moved either.
+    const dead = source.state()?.partitions.get(partition)?.dead.get(offset) ?? null;
+    if (dead === null) return null; // Meanwhile it is not: then it is not moved either.
     return { ...dead, topic: source.topic.name, group, partition, offset };
   }
 

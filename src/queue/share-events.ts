@@ -33,9 +33,11 @@ export function leaseEvents(
   const { topic, group } = place;
   const whose = isQueue ? `queue ${topic}` : `share group ${group} of ${topic}`;
   return {
-    expired: (partition, offset) => events.emit('lease-expired', { ...place, partition, offset }),
+    // Of very many at a time: each is one object, without another one spread into it.
+    expired: (partition, offset) =>
+      events.emit('lease-expired', { topic, group, partition, offset }),
     died: (partition, { offset, reason }) =>
-      events.emit('record-died', { ...place, partition, offset, reason }),
+      events.emit('record-died', { topic, group, partition, offset, reason }),
     failed: (error) => events.emit('lease-failed', { ...place, error }),
     troubled: (code, error) => {
       const why = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,5 @@
 /** A partition of a share group in a snapshot: what entries determine, and nothing of its leases. */
+import { present } from '../core/assert.ts';
 import type { EntryReader, EntryWriter } from '../journal/entry-bytes.ts';
 import {
   choice,
@@ -10,11 +11,12 @@ import {
   text,
   uint,
   type Field,
+  type Frozen,
 } from '../journal/entry-fields.ts';
-import { SlotState } from './record-state.ts';
+import { byBytes, orderOf } from './offset-order.ts';
 import { DEATH_REASONS } from './share-entries.ts';
-import { SharePartition } from './share-partition.ts';
-import { UnreadRanges } from './unread-ranges.ts';
+import { SharePartition, type Purged } from './share-partition.ts';
+import { UnreadRanges, type OffsetRange } from './unread-ranges.ts';
 
 const trials = { attempts: uint, failures: uint, expiries: uint, crashes: uint };
 
@@ -25,84 +27,133 @@ const trouble = struct({
   lastErrorMs: uint,
 });
 
-const head = struct({
-  logId: uint,
-  /** As `UnreadRanges.toPairs` gives them. */
-  unread: list(uint),
+/** As `UnreadRanges.toPairs` gives them. */
+const unreadPairs = list(uint);
+
+const deadRecord = struct({
+  ...trials,
+  reason: choice(DEATH_REASONS),
+  trouble: nullable(trouble),
+  timeMs: uint,
 });
 
-/** Behind the slots. */
-const tail = struct({
+const range = struct({ from: uint, to: uint });
+const shelved = struct({ offset: uint, dueMs: uint, trouble: nullable(trouble), ...trials });
+
+/** What is read is as it was written, at once. */
+const readTail = struct({
   troubles: map(uint, trouble),
-  dead: map(
-    uint,
-    struct({
-      ...trials,
-      reason: choice(DEATH_REASONS),
-      trouble: nullable(trouble),
-      timeMs: uint,
-    }),
-  ),
-  purged: nullable(
-    struct({
-      timeMs: uint,
-      unread: list(struct({ from: uint, to: uint })),
-      slots: list(struct({ offset: uint, dueMs: uint, trouble: nullable(trouble), ...trials })),
-    }),
-  ),
-  tally: struct({
-    acked: uint,
-    failures: uint,
-    'lease-expired': uint,
-    crash: uint,
-    rejected: uint,
-    cancelled: uint,
-    redriven: uint,
-    missing: uint,
-    purged: uint,
-    trimmed: uint,
-    revived: uint,
-  }),
+  dead: map(uint, deadRecord),
+  purged: nullable(struct({ timeMs: uint, unread: list(range), slots: list(shelved) })),
 });
+
+const tally = struct({
+  acked: uint,
+  failures: uint,
+  'lease-expired': uint,
+  crash: uint,
+  rejected: uint,
+  cancelled: uint,
+  redriven: uint,
+  missing: uint,
+  purged: uint,
+  trimmed: uint,
+  revived: uint,
+});
+
+/** Values that are written in a step. */
+const STEP = 2 ** 12;
 
 export const sharePartition: Field<SharePartition> = {
   write(to, partition) {
-    const { logId, unread, troubles, dead, purged, tally } = partition;
-    head.write(to, { logId, unread: unread.toPairs() });
-    writeSlots(to, partition);
-    tail.write(to, { troubles, dead, purged, tally });
+    Array.from(freeze(partition)(to)); // To its end.
   },
+  freeze,
   read(from) {
-    const { logId, unread } = head.read(from);
-    const partition = new SharePartition(logId, 0);
-    partition.unread = UnreadRanges.ofPairs(unread);
+    const partition = new SharePartition(uint.read(from), 0);
+    partition.unread = UnreadRanges.ofPairs(unreadPairs.read(from));
     readSlots(from, partition);
-    const { troubles, dead, purged, tally } = tail.read(from);
+    const { troubles, dead, purged } = readTail.read(from);
     for (const [offset, said] of troubles) partition.troubles.set(offset, said);
     for (const [offset, record] of dead) partition.dead.set(offset, record);
     partition.purged = purged;
-    Object.assign(partition.tally, tally);
+    Object.assign(partition.tally, tally.read(from));
     return partition;
   },
 };
 
-/**
- * By offset: equal states have equal bytes, however they came about. One after the other, as there may
- * be millions: offset, due time, whether it is leased, trials.
- */
-function writeSlots(to: EntryWriter, { table }: SharePartition): void {
-  const slots = table.sortedSlots();
-  to.uint(slots.length);
-  for (const slot of slots) {
-    const isLeased = table.stateAt(slot) === SlotState.acquired;
-    to.uint(table.offsetAt(slot));
-    // While it is leased, its time is the end of the lease, which is nobody's business here.
-    to.uint(isLeased ? 0 : table.timeAt(slot));
-    flag.write(to, isLeased);
-    to.uint(table.attemptsAt(slot));
-    to.uint(table.failuresAt(slot));
-    to.uint(table.expiriesAt(slot));
-    to.uint(table.crashesAt(slot));
+/** Copies tables and maps without a look at what is in them. */
+function freeze(partition: SharePartition): Frozen {
+  const { logId, purged } = partition; // What a purge put aside is never changed, only replaced.
+  const slots = partition.table.copy();
+  const unread = partition.unread.copy();
+  const troubles = copyOf(partition.troubles);
+  const dead = partition.dead.copyRows();
+  const counts = { ...partition.tally };
+  return function* write(to) {
+    uint.write(to, logId);
+    yield* writeUnread(to, unread);
+    yield* slots.write(to);
+    yield* writeMap(to, trouble, troubles);
+    yield* writeMap(to, deadRecord, dead);
+    yield* writePurged(to, purged);
+    tally.write(to, counts);
+  };
+}
+
+type Steps = Generator<void, void, void>;
+
+function* writeUnread(to: EntryWriter, ranges: readonly OffsetRange[]): Steps {
+  to.uint(2 * ranges.length - 1);
+  for (const [at, { from, to: end }] of ranges.entries()) {
+    to.uint(from);
+    if (at < ranges.length - 1) to.uint(end);
+    if (at % STEP === STEP - 1) yield;
+  }
+}
+
+/** Values by offset, as they were at one moment, by place. */
+interface MapCopy<V> {
+  offsets(): Float64Array;
+  recordAt(place: number): V;
+}
+
+/** @param pairs  values of which none is ever changed, only replaced */
+function copyOf<V>(pairs: ReadonlyMap<number, V>): MapCopy<V> {
+  const offsets = Float64Array.from(pairs.keys());
+  const values = [...pairs.values()];
+  return {
+    offsets: () => offsets,
+    recordAt: (place) => present(values[place], 'one for each offset'),
+  };
+}
+
+/** As `map` of the fields would. */
+function* writeMap<V>(to: EntryWriter, field: Field<V>, copy: MapCopy<V>): Steps {
+  const offsets = copy.offsets();
+  to.uint(offsets.length);
+  const order = yield* orderOf(offsets, byBytes);
+  for (const [at, place] of order.entries()) {
+    to.uint(offsets[place] ?? 0);
+    field.write(to, copy.recordAt(place));
+    if (at % STEP === STEP - 1) yield;
+  }
+}
+
+function* writePurged(to: EntryWriter, purged: Purged | null): Steps {
+  flag.write(to, purged !== null);
+  if (purged === null) return;
+  uint.write(to, purged.timeMs);
+  yield* writeAll(to, range, purged.unread);
+  yield* writeAll(to, shelved, purged.slots);
+}
+
+/** As `list` of the field would. */
+function* writeAll<V>(to: EntryWriter, field: Field<V>, values: readonly V[]): Steps {
+  to.uint(values.length);
+  for (const [at, value] of values.entries()) {
+    field.write(to, value);
+    if (at % STEP === STEP - 1) yield;
   }
 }
 

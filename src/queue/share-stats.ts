@@ -156,7 +156,7 @@ function addCounts(counts: Counts, { partition, log, source }: CountedPartition)
   counts.leasedCount += slots.leasedCount;
   counts.delayedCount += slots.delayedCount;
   counts.condemnedCount += condemned.size;
-  counts.deadCount += isWhole ? dead.size : offsetsFrom(dead.keys(), startOffset);
+  counts.deadCount += isWhole ? dead.size : offsetsFrom(dead.offsets(), startOffset);
   return Math.min(slots.firstOffset, unread.next(startOffset).from);
 }
 
@@ -202,7 +202,7 @@ function walkedSlots(
 ): SlotCounts {
   const counts = { readyCount: 0, leasedCount: 0, delayedCount: 0 };
   let firstOffset = Number.MAX_SAFE_INTEGER;
-  for (const slot of table.sortedSlots()) {
+  for (const slot of table.slots()) {
     const offset = table.offsetAt(slot);
     const state = table.stateAt(slot);
     if (state === SlotState.acquired) counts.leasedCount++;

@@ -37,6 +37,8 @@ interface Case {
 /** Records that share a commit. */
 const COMMIT_RECORDS = 100;
 const COMMIT_BYTES = 4 * 1024 * 1024;
+/** Records without a copy that share an entry: it is applied in one turn of the event loop. */
+const ENTRY_RECORDS = 2048;
 
 export class Undertaker {
   readonly #parts: UndertakerParts;
@@ -66,10 +68,12 @@ export class Undertaker {
       const { died, copy, isGone } = found;
       if (isGone) {
         gone.push(died);
+        if (gone.length >= ENTRY_RECORDS) await this.#end(partition, gone.splice(0), false);
         continue;
       }
       if (copy === null || destination === null) {
         kept.push(died);
+        if (kept.length >= ENTRY_RECORDS) await this.#end(partition, kept.splice(0), true);
         continue;
       }
       moved.push(found);

@@ -37,6 +37,11 @@ export class UnreadRanges {
     return this.#ranges.flatMap(({ from, to }) => (to === OPEN_END ? [from] : [from, to]));
   }
 
+  /** A copy, to be written later: without the end of the last, which has none. */
+  copy(): OffsetRange[] {
+    return [...this.#ranges];
+  }
+
   /** First offset of all. */
   get first(): number {
     return present(this.#ranges[0], 'one at least').from;

@@ -10,7 +10,7 @@ import { describe, expect, test } from 'vitest';
 import { present } from '../../src/core/assert.ts';
 import { groupReset, offsetsCommitted } from '../../src/group/group-state.ts';
 import { entryOf, type EntryType } from '../../src/journal/entry-type.ts';
-import { Fold, type StatePart } from '../../src/journal/fold.ts';
+import { Fold, type StateCopy } from '../../src/journal/fold.ts';
 import { RunReader, type CompleteRun } from '../../src/journal/journal-scan.ts';
 import { runEnd } from '../../src/journal/snapshot-entries.ts';
 import {
@@ -27,6 +27,7 @@ import { partitionsAdded, topicCreated, topicDeleting } from '../../src/topic/to
 import { JournalBench, registry, type OpenJournal } from '../support/journal-bench.ts';
 import { histories, settingsOf, type HistoryStep } from '../support/journal-history.ts';
 import { asyncPropertyOptions } from '../support/property.ts';
+import { partOf } from '../support/state-parts.ts';
 import { shareSettingsOf } from '../support/share-history.ts';
 import { changesOf } from '../support/state-changes.ts';
 
@@ -128,18 +129,18 @@ function rebuiltFrom(run: CompleteRun, entries: Entries, count: number): Fold {
   return apply(fold, entries, run.beginOffset, count);
 }
 
-/** As of a run so slow that an entry comes between any two of its parts. */
+/** As of a run so slow that an entry comes between any two of its parts, and all before it is written. */
 function copiedSlowly(entries: Entries): Fold {
   const begin = Math.floor(entries.length / 3);
   const live = rebuilt(entries, begin);
-  const parts: StatePart[] = [];
+  const copies: StateCopy[] = [];
   let applied = begin;
-  for (const part of live.parts(() => applied)) {
-    parts.push(part);
+  for (const copy of live.copies(() => applied)) {
+    copies.push(copy);
     if (applied < entries.length) apply(live, entries, applied, ++applied);
   }
   const fold = new Fold(REDUCERS);
-  for (const part of parts) fold.restore(part, applied);
+  for (const copy of copies) fold.restore(partOf(copy), applied); // Encoded after all changes.
   return apply(fold, entries, begin, entries.length);
 }
 

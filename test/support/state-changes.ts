@@ -1,9 +1,9 @@
 /** Every small change that can be made to a state, whatever it consists of: one at a time. */
-import { AssertionError } from '../../src/core/assert.ts';
+import { AssertionError, present } from '../../src/core/assert.ts';
 import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
 import { DURABILITY_LEVELS } from '../../src/log/log-options.ts';
 import { DEATH_REASONS } from '../../src/queue/share-entries.ts';
-import { SharePartition } from '../../src/queue/share-partition.ts';
+import { SharePartition, type DeadRecord } from '../../src/queue/share-partition.ts';
 import { RETENTIONS } from '../../src/queue/share-settings.ts';
 import { between, changesOfSlots, changesOfUnread } from './share-changes.ts';
 
@@ -25,7 +25,6 @@ const KNOWN_NAMES: readonly string[] = [
 /** Fields of a partition of a share group that are plain values. */
 const IN_ITSELF: ReadonlySet<string> = new Set<keyof SharePartition>([
   'logId',
-  'dead',
   'troubles',
   'tally',
   'purged',
@@ -45,11 +44,40 @@ export function* changesOf(value: unknown, path: string): Generator<StateChange,
   if (Array.isArray(value)) yield* changesOfList(value, path);
   if (value instanceof SharePartition) {
     yield* changesOfSlots(value, path);
+    yield* changesOfDead(value, path);
     yield* changesOfUnread(value, path);
   }
   for (const slot of slotsOf(value, path)) {
     if (isScalar(slot.value)) yield changeOf(slot);
     else yield* changesOf(slot.value, slot.path);
+  }
+}
+
+/** As of a map of them. */
+function* changesOfDead(
+  { dead }: SharePartition,
+  path: string,
+): Generator<StateChange, void, void> {
+  const records = new Map<number, DeadRecord>();
+  for (const offset of dead.offsets()) {
+    records.set(offset, present(dead.get(offset), 'it has the offset'));
+  }
+  const fill = (): void => {
+    dead.deleteBelow(Number.POSITIVE_INFINITY);
+    for (const [offset, record] of records) dead.set(offset, record);
+  };
+  for (const change of changesOf(records, `${path}.dead`)) {
+    const during: StateChange['during'] = (look) => {
+      try {
+        return change.during(() => {
+          fill();
+          return look();
+        });
+      } finally {
+        fill();
+      }
+    };
+    yield { path: change.path, during };
   }
 }
 

@@ -82,7 +82,7 @@ export function foundAt(partition: SharePartition, offset: number): string {
   const { table, unread, dead, troubles } = partition;
   const slot = table.find(offset);
   const died = dead.get(offset);
-  const trouble = died === undefined ? troubles.get(offset) : died.trouble;
+  const trouble = died === null ? troubles.get(offset) : died.trouble;
   const said =
     trouble === undefined || trouble === null
       ? ''
@@ -92,7 +92,7 @@ export function foundAt(partition: SharePartition, offset: number): string {
     const place = isLeased ? 'leased' : `due ${table.timeAt(slot)}`;
     return `${place} ${trialsOf(partition.trialsAt(slot))}${said}`;
   }
-  if (died !== undefined) return `dead ${trialsOf(died)}${said}`;
+  if (died !== null) return `dead ${trialsOf(died)}${said}`;
   return unread.has(offset) ? 'unread' : 'settled';
 }
 

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+import { present } from '../../../src/core/assert.ts';
 import { BadEntryError } from '../../../src/journal/entry-bytes.ts';
 import { list, struct, text, uint, type ValueOf } from '../../../src/journal/entry-fields.ts';
 import { EntryRegistry, entryType, type ReadEntry } from '../../../src/journal/entry-type.ts';
@@ -10,9 +11,10 @@ import {
   ends,
   Fold,
   type Reducer,
-  type StatePart,
+  type StateCopy,
 } from '../../../src/journal/fold.ts';
 import { thrownBy } from '../../support/log-fixture.ts';
+import { partOf } from '../../support/state-parts.ts';
 
 const opened = entryType({ kind: 1, name: 'opened', fields: { account: text, cents: uint } });
 const moved = entryType({ kind: 2, name: 'moved', fields: { from: text, to: text, cents: uint } });
@@ -126,10 +128,10 @@ describe.each([
       fc.property(someHistories, fc.nat(), fc.nat({ max: 4 }), (history, start, gap) => {
         const begin = start % (history.length + 1);
         const fold = folded(history.slice(0, begin));
-        const parts: StatePart[] = [];
+        const copies: StateCopy[] = [];
         let applied = begin;
-        for (const part of fold.parts(() => applied)) {
-          parts.push(part);
+        for (const copy of fold.copies(() => applied)) {
+          copies.push(copy);
           for (let n = 0; n < gap && applied < history.length; n++) {
             fold.apply(history[applied] as ReadEntry, applied++);
           }
@@ -139,7 +141,7 @@ describe.each([
           fold.apply(history[applied] as ReadEntry, applied);
 
         const rebuilt = new Fold([account]);
-        for (const part of parts) rebuilt.restore(part, end);
+        for (const copy of copies) rebuilt.restore(partOf(copy), end);
         for (let at = begin; at < history.length; at++) rebuilt.apply(history[at] as ReadEntry, at);
         expect(rebuilt.hash()).toBe(fold.hash());
       }),
@@ -150,8 +152,8 @@ describe.each([
 
 describe('a snapshot', () => {
   test('a part of an unknown reducer, or cut short, is refused', () => {
-    const [part] = folded([open('a', 5)]).parts(() => 1);
-    if (part === undefined) throw new Error('there is a part');
+    const [copy] = folded([open('a', 5)]).copies(() => 1);
+    const part = partOf(present(copy, 'an instance'));
     const fold = new Fold([account]);
     const strange = { ...part, reducer: 'other' };
     expect(thrownBy(() => fold.restore(strange, 1))).toBeInstanceOf(BadEntryError);

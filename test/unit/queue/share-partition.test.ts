@@ -115,8 +115,8 @@ describe('a dead record', () => {
     for (const [offset, reason] of reasons.entries()) {
       partition.die({ offset, reason, error: 'no' }, true, 9);
     }
-    const dead = [...partition.dead.values()];
-    expect(dead.map(({ failures, expiries }) => [failures, expiries])).toEqual([
+    const dead = [...reasons.keys()].map((offset) => partition.dead.get(offset));
+    expect(dead.map((each) => [each?.failures, each?.expiries])).toEqual([
       [1, 0],
       [0, 1],
       [0, 0],
