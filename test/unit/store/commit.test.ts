@@ -92,19 +92,6 @@ describe('a commit', () => {
     expect(await contents(topic)).toEqual([['a', 'b', 'c'], ['b', 'c'], ['c']]);
   });
 
-  test.each([0, 1, 2, 3, 4, 5])(
-    'that is asked for %d microtasks after the last one was answered is on its way as well',
-    async (microtasks) => {
-      const { store, topic } = await new CommitBench().open();
-      const prepare = (value: string) => topic.forCommit([{ value }], { partition: 0 });
-      const [first, second] = [await prepare('a'), await prepare('b')];
-      await store.committer.commit({ appends: first });
-      for (let left = microtasks; left > 0; left--) await Promise.resolve();
-      await store.committer.commit({ appends: second });
-      expect(await contents(topic)).toEqual([['a', 'b'], [], []]);
-    },
-  );
-
   test('keeps the bytes that it was given', async () => {
     const bench = new CommitBench();
     const { store } = await bench.open();
