@@ -154,9 +154,10 @@ class StoreSimulator {
       if (problem !== null) world.fault('A6', `${topic}: false alarm: ${problem}`);
     }
     const partitions = [...found.partitions, ...found.sidePartitions];
-    const isReadOnly = partitions.some((one) => one.isReadOnly);
+    const { journal } = found.store.stats();
+    const isReadOnly = journal.state === 'readonly' || partitions.some((one) => one.isReadOnly);
     const logs = partitions.map(({ log }) => log);
-    const isHalfway = [...logs.map((log) => log.stats()), found.store.stats().journal].some(
+    const isHalfway = [...logs.map((log) => log.stats()), journal].some(
       (one) => one.state === 'failed' || one.pendingApplyBytes > 0,
     );
     if (isReadOnly || isHalfway) {
