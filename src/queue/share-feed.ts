@@ -104,7 +104,7 @@ export class ShareFeed {
 
   /** Takes back what `takeAbsent` gave. */
   giveBackAbsent(absent: readonly AbsentRun[]): void {
-    this.#absent.push(...absent);
+    for (const run of absent) this.#absent.push(run);
   }
 
   /** What is unread was changed by hand: begins anew. Nothing that was taken may be under way. */

@@ -23,13 +23,14 @@ export class UnreadRanges {
 
   /** From flat pairs, as `toPairs` gives them, without the end of the last. */
   static ofPairs(pairs: readonly number[]): UnreadRanges {
-    const unread = new UnreadRanges(present(pairs.at(-1), 'the begin of the last range'));
-    const ranges: OffsetRange[] = [];
+    const from = present(pairs.at(-1), 'the begin of the last range');
+    const unread = new UnreadRanges(from);
+    unread.#ranges = [];
     for (let at = 0; at + 1 < pairs.length; at += 2) {
-      const [from, to] = pairs.slice(at, at + 2);
-      ranges.push({ from: present(from, 'a pair'), to: present(to, 'a pair') });
+      const [begin, end] = [pairs[at], pairs[at + 1]];
+      unread.#ranges.push({ from: present(begin, 'a pair'), to: present(end, 'a pair') });
     }
-    unread.#ranges.unshift(...ranges);
+    unread.#ranges.push({ from, to: OPEN_END });
     return unread;
   }
 
