@@ -16,6 +16,8 @@ export interface OffsetRange {
 export class UnreadRanges {
   /** Ascending, neither empty nor touching; the last one has no end. */
   #ranges: OffsetRange[];
+  /** Offsets in all of them but the last. */
+  #closedCount = 0;
 
   constructor(from: number) {
     this.#ranges = [{ from, to: OPEN_END }];
@@ -30,6 +32,7 @@ export class UnreadRanges {
       const [begin, end] = [pairs[at], pairs[at + 1]];
       unread.#ranges.push({ from: present(begin, 'a pair'), to: present(end, 'a pair') });
     }
+    unread.#closedCount = countOf(unread.#ranges);
     unread.#ranges.push({ from, to: OPEN_END });
     return unread;
   }
@@ -53,11 +56,13 @@ export class UnreadRanges {
     return present(this.#ranges.at(-1), 'one at least').from;
   }
 
-  /** How many of them are below `endOffset`. O(ranges). */
+  /** How many of them are below `endOffset`. O(1) from the frontier on, else O(ranges below). */
   countBelow(endOffset: number): number {
+    if (endOffset >= this.frontier) return this.#closedCount + endOffset - this.frontier;
     let count = 0;
     for (const { from, to } of this.#ranges) {
-      count += Math.max(0, Math.min(to, endOffset) - from);
+      if (from >= endOffset) break;
+      count += Math.min(to, endOffset) - from;
     }
     return count;
   }
@@ -78,6 +83,7 @@ export class UnreadRanges {
     if (offset <= first.from) return 0;
     if (offset < first.to) {
       this.#ranges[0] = { from: offset, to: first.to };
+      if (first.to !== OPEN_END) this.#closedCount -= offset - first.from;
       return offset - first.from;
     }
     return this.#takeBetween(first.from, offset);
@@ -109,7 +115,8 @@ export class UnreadRanges {
       if (from < first) rest.push({ from, to: first });
       if (to > end) rest.push({ from: end, to });
     }
-    this.#ranges.splice(at, behind - at, ...rest);
+    const before = this.#ranges.splice(at, behind - at, ...rest);
+    this.#closedCount += countOf(rest) - countOf(before);
     return taken;
   }
 
@@ -144,5 +151,13 @@ export class UnreadRanges {
       else merged[merged.length - 1] = { from: last.from, to: Math.max(last.to, range.to) };
     }
     this.#ranges = merged;
+    this.#closedCount = countOf(merged);
   }
+}
+
+/** Offsets in those that have an end. */
+function countOf(ranges: readonly OffsetRange[]): number {
+  let count = 0;
+  for (const { from, to } of ranges) if (to !== OPEN_END) count += to - from;
+  return count;
 }

@@ -97,8 +97,10 @@ describe('unread ranges', () => {
           }
           expect(membersOf(unread)).toEqual(expected);
           expect(unread.countBelow(END)).toBe(expected.size);
+          expect(unread.countBelow(at)).toBe([...expected].filter((one) => one < at).length);
           expect(unread.first).toBe(Math.min(END, ...expected));
           const pairs = unread.toPairs();
+          expect(UnreadRanges.ofPairs(pairs).countBelow(END)).toBe(expected.size);
           expect(pairs).toEqual([...new Set(pairs)].toSorted((one, two) => one - two));
         }
       }),
