@@ -22,8 +22,11 @@ import type { SharePartition, Trials, Trouble } from './share-partition.ts';
 import type { ShareState } from './share-state.ts';
 import type { OffsetRange } from './unread-ranges.ts';
 
-/** What a record that is not settled may be. */
-export const BROWSED_STATES = ['ready', 'leased', 'delayed', 'dead'] as const;
+/**
+ * What a record that is not settled may be. `condemned`: over a limit, dead as soon as that is written,
+ * and nobody gets it.
+ */
+export const BROWSED_STATES = ['ready', 'leased', 'delayed', 'condemned', 'dead'] as const;
 
 export type BrowsedState = (typeof BROWSED_STATES)[number];
 
@@ -35,7 +38,7 @@ export interface BrowsedRecord<T> extends Trials {
   readonly state: BrowsedState;
   /** Wall time before which a delayed record is not handed out; null = it is not delayed. */
   readonly dueMs: number | null;
-  /** Why it is dead; null = it is not. */
+  /** Why it is dead or condemned; null = it is neither. */
   readonly reason: DeathReason | null;
   /** What holders said of it, first and last; null = nothing. */
   readonly trouble: Trouble | null;
@@ -231,7 +234,7 @@ export function knownOf(
   { isLive, clock }: Pick<BrowseSource<never>, 'isLive' | 'clock'>,
 ): Known | null {
   if (partition === undefined) return READY;
-  const { table, unread, dead, troubles } = partition;
+  const { table, unread, dead, troubles, condemned } = partition;
   const slot = table.find(offset);
   if (slot < 0) {
     const end = dead.get(offset);
@@ -244,6 +247,8 @@ export function knownOf(
   const known = { ...partition.trialsAt(slot), dueMs: null, reason: null, trouble };
   const state = table.stateAt(slot);
   if (state === SlotState.acquired) return { ...known, state: 'leased' };
+  const reason = condemned.get(offset) ?? null;
+  if (reason !== null) return { ...known, state: 'condemned', reason };
   if (state === SlotState.available) return { ...known, state: 'ready' };
   const dueMs = table.timeAt(slot);
   // Nobody has looked at what became ready since the group was used.
@@ -285,7 +290,7 @@ function knownOffsets(
 ): Iterable<number> {
   if (partition === undefined) return [];
   const { table, dead } = partition;
-  const isSlotWanted = wanted.has('ready') || wanted.has('leased') || wanted.has('delayed');
+  const isSlotWanted = [...wanted].some((state) => state !== 'dead');
   const slots = isSlotWanted ? table.sortedSlots() : [];
   const offsets = new Float64Array(slots.length + (wanted.has('dead') ? dead.size : 0));
   let count = 0;

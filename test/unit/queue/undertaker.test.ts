@@ -124,6 +124,14 @@ describe('a record that is given up', () => {
       deadCount: 0,
       settled: { acked: 5, failures: 0 },
     });
+    const condemned: unknown[] = [];
+    for await (const { offset, state, reason } of queue.browse({ states: ['condemned'] })) {
+      condemned.push({ offset, state, reason });
+    }
+    expect(condemned).toEqual([
+      { offset: 0, state: 'condemned', reason: 'failures' },
+      { offset: 1, state: 'condemned', reason: 'failures' },
+    ]);
     expect(problemsOf(store)).toEqual(['burials-failed']);
     bench.fileSystem.clearFaults();
     await pass(bench, 60);

@@ -184,9 +184,9 @@ export class StoreWorld {
   }
 
   /** What is needed to check the topics of the engine's own. */
-  sideContext(queueEnds: Bounds): SideContext {
+  sideContext(queueEnds: Bounds, isDrained: boolean): SideContext {
     const logOracle = (topic: string, partition: number) => this.logOracle(topic, partition);
-    return { oracles: this.queues, logOracle, queueEnds };
+    return { oracles: this.queues, logOracle, queueEnds, isDrained };
   }
 
   nextRecord(): SentRecord {

@@ -29,7 +29,7 @@ export async function drain(queues: QueueSession): Promise<void> {
   }
   const side = await readSideTopics(session.store);
   const ends = session.queueTopic?.logs.map(({ visibleOffset }) => visibleOffset) ?? [];
-  checkSideTopics(world.sideContext(ends), side);
+  checkSideTopics(world.sideContext(ends, true), side);
   for (const handle of queues.handles) {
     if (handle.ledger.id !== LETTERS_ID) await account(queues, handle);
   }

@@ -13,7 +13,7 @@ export function checkQueues(world: StoreWorld, found: FoundStore, ending: Ending
   const ends = found.partitions
     .filter(({ topic }) => topic === QUEUE_TOPIC)
     .map((one) => one.found.endOffset);
-  checkSideTopics(world.sideContext(ends), found.side);
+  checkSideTopics(world.sideContext(ends, false), found.side);
 }
 
 /**

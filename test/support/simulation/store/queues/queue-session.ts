@@ -176,6 +176,8 @@ export class QueueSession {
         }
         if (isSynced) oracles.order.synced(calledAt);
         for (const each of pending) each.answered(isFailed);
+        // A rejection is refused where there is no room for the copy.
+        for (const { fate } of leases) fate.isCopiedLater = end === 'dead' && isFailed;
         for (const lease of leases) lease.isOver = true;
         onOutcome('answered');
         world.tally.add(`${end ?? 'released'}Records`, leases.length);

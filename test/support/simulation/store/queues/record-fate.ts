@@ -39,6 +39,8 @@ export class RecordFate {
   readonly #possible = new Set<Possibility>(['there']);
   /** Whether a power cut took the record itself. */
   isLost = false;
+  /** Whether its copy may be made later than its death is answered: where there is no room for it. */
+  isCopiedLater = false;
   /** How often it was handed out. */
   handedCount = 0;
   /** Whether no lease is known that runs, or ended without an answer. */

@@ -48,6 +48,8 @@ export interface SideContext {
   readonly logOracle: (topic: string, partition: number) => Oracle;
   /** Where the partitions of the queue end. */
   readonly queueEnds: Bounds;
+  /** Nothing is left to be done: what is dead has its copy. */
+  readonly isDrained: boolean;
 }
 
 /** Each is there exactly as often as it must be, and its record is in no other place. */
@@ -58,7 +60,7 @@ export function checkSideTopics(context: SideContext, found: SideRecords): void 
 }
 
 function checkLetters(
-  { oracles, logOracle, queueEnds }: SideContext,
+  { oracles, logOracle, queueEnds, isDrained }: SideContext,
   letters: readonly FoundRecord[],
 ): void {
   const { fault, formerDead } = oracles;
@@ -80,7 +82,8 @@ function checkLetters(
   for (const id of ids) oracles.letters.add(id);
   ledger?.each(queueEnds, (fate, partition, offset) => {
     const id = logOracle(QUEUE_TOPIC, partition).expected(offset)?.id;
-    if (id !== undefined && !ids.has(id) && fate.may('dead')) fate.notFound('dead');
+    const isDue = isDrained || !fate.isCopiedLater;
+    if (id !== undefined && !ids.has(id) && isDue && fate.may('dead')) fate.notFound('dead');
   });
 }
 
