@@ -65,7 +65,11 @@ describe('mistakes', () => {
   test.each([
     [['stats'], [], "missing required argument 'queue'"],
     [['stats'], ['email', 'more'], 'too many arguments'],
-    [['peek'], ['email', '--state', 'gone'], 'Expected one of ready, leased, delayed, condemned, dead.'],
+    [
+      ['peek'],
+      ['email', '--state', 'gone'],
+      'Expected one of ready, leased, delayed, condemned, dead.',
+    ],
     [['peek'], ['email', '--partition', '1'], '`partition`'],
     [['peek'], ['email', '-n', 'x'], 'Expected a whole number.'],
     [['leases'], ['email', '-n', '10000000'], '`leasesMax`'],
