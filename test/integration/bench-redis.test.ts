@@ -96,7 +96,8 @@ test('it ends when its job is killed', async () => {
   onTestFinished(() => void holder.kill('SIGKILL'));
   const [port] = await once(createInterface({ input: holder.stdout }), 'line');
   const socket = await connectTo(Number(port));
-  const closed = once(socket, 'close');
+  // Not `once` of events, which rejects when the end is a reset.
+  const closed = new Promise((resolve) => socket.once('close', resolve));
   expect(pids().map(isAlive)).toEqual([true]);
   holder.kill('SIGKILL');
   await closed;
