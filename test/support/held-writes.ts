@@ -1,32 +1,20 @@
 /** Writes that wait until they are let go: what is encoded is then ahead of what is written. */
 import type { FileSystem } from '../../src/io/file-system.ts';
+import { HeldCalls } from './held-calls.ts';
 
-export class HeldWrites {
-  #held: Promise<void> | null = null;
-  #release: () => void = () => undefined;
-
+export class HeldWrites extends HeldCalls {
   /** Of files opened from now on; small ones, on the calling thread, pass. */
   constructor(fileSystem: FileSystem) {
+    super();
     const open = fileSystem.open.bind(fileSystem);
     fileSystem.open = async (path, mode) => {
       const file = await open(path, mode);
       const write = file.write.bind(file);
       file.write = async (from, position) => {
-        await this.#held;
+        if (this.areHeld) await this.wait(path);
         return write(from, position);
       };
       return file;
     };
-  }
-
-  hold(): void {
-    this.#held = new Promise((resolve) => {
-      this.#release = resolve;
-    });
-  }
-
-  release(): void {
-    this.#release();
-    this.#held = null;
   }
 }
