@@ -18,10 +18,11 @@ import {
   type GroupName,
   type HeldLease,
 } from './consumers.ts';
-import { GroupModel, NEW_ITEM, SUSPECT, type GroupData } from './group-model.ts';
+import { GroupModel, SUSPECT } from './group-model.ts';
 import { expectedStats } from './expected-stats.ts';
 import { compareLetters } from './letters.ts';
 import { count } from './queue-command.ts';
+import { UnsyncedStates, type WorldData } from './unsynced-states.ts';
 
 /** When a lease or a delay ends, after its time is over: a tick of the loop's clock, and one of the wheel. */
 export const LATE_MS = 60;
@@ -43,7 +44,7 @@ export class QueueWorld {
   #isNew = true;
   #consumers: (ShareGroup<string> | null)[] = CONSUMERS.map(() => null);
   /** States since the journal was synced last, oldest first. */
-  #unsynced: Record<GroupName, GroupData>[] = [];
+  readonly #unsynced = new UnsyncedStates();
   /** Whether that was noted of which nobody knows yet whether it is synced. */
   #areGone = false;
   /** Values of dead letters that went back. */
@@ -163,7 +164,7 @@ export class QueueWorld {
   async cutPower(): Promise<number> {
     this.disk.cutPower({});
     const real = await realGroups(this.disk.fileSystem);
-    const states = this.#unsynced.toReversed();
+    const states = this.#unsynced.latestFirst();
     const problems: string[] = [];
     for (const [back, state] of states.entries()) {
       const problem = this.#differenceFrom(state, real);
@@ -185,7 +186,7 @@ export class QueueWorld {
     for (const group of Object.values(this.groups)) group.restarted();
   }
 
-  #differenceFrom(state: Record<GroupName, GroupData>, real: RealGroups | null): string | null {
+  #differenceFrom(state: WorldData, real: RealGroups | null): string | null {
     if (real === null) return null;
     return (
       differenceOf('queue', state.queue, real.queue) ??
@@ -225,9 +226,7 @@ export class QueueWorld {
   /** A record is there, whatever is lost of what groups did. */
   #arrived(partition: number): void {
     for (const group of Object.values(this.groups)) group.arrived(partition);
-    for (const { queue, audit } of this.#unsynced) {
-      for (const { partitions } of [queue, audit]) partitions[partition]?.push({ ...NEW_ITEM });
-    }
+    this.#unsynced.arrived(partition);
   }
 
   /** Has the journal synced, and changes nothing. */
@@ -241,14 +240,17 @@ export class QueueWorld {
 
   /** What was journaled up to now is synced. */
   noteSynced(): void {
-    this.#unsynced = [];
-    this.noteWritten();
+    this.#unsynced.synced(this.#data());
   }
 
   /** The state is another, perhaps, and what made it so may be lost in a power cut. */
   noteWritten(): void {
+    this.#unsynced.written(this.#data());
+  }
+
+  #data(): WorldData {
     const { queue, audit } = this.groups;
-    this.#unsynced.push({ queue: queue.copyData(), audit: audit.copyData() });
+    return { queue: queue.copyData(), audit: audit.copyData() };
   }
 
   /** Whether a record that crashed so often may be acquired now. */
@@ -319,6 +321,7 @@ export class QueueWorld {
   /** Time moved on, and what was due has come. @returns how many leases ran out */
   passed(minMs: number, maxMs: number): number {
     let expired = 0;
+    const before = this.#data();
     for (const lease of this.held) {
       lease.elapsedMinMs += minMs;
       lease.elapsedMaxMs += maxMs;
@@ -331,6 +334,7 @@ export class QueueWorld {
       this.drop(lease);
       expired++;
     }
+    if (expired > 0) this.#unsynced.torn(before, this.#data());
     for (const group of Object.values(this.groups)) group.endDelays(this.nowMs);
     return expired;
   }
