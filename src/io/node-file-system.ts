@@ -5,6 +5,7 @@
  * small writes. Positions are always explicit; O_APPEND would ignore them on Linux.
  */
 import fs from 'node:fs';
+import { dirname } from 'node:path';
 
 import { assert } from '../core/assert.ts';
 import { isIoError } from '../core/errors.ts';
@@ -37,23 +38,37 @@ const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
   create: O_RDWR | O_CREAT | O_EXCL,
 };
 
+/** Makes a directory in one that is there; no error when it exists, also by way of a link. */
+async function makeLevel(path: string): Promise<void> {
+  const at = { operation: 'makeDirectory', path };
+  try {
+    await callFs<void>(at, (done) => fs.mkdir(path, { mode: 0o700 }, done));
+  } catch (error) {
+    if (isIoError(error, 'ENOENT')) throw error;
+    // Systems differ in what they say of one that exists.
+    const stat = await callFs<fs.Stats>(at, (done) => fs.stat(path, done)).catch(() => null);
+    if (stat?.isDirectory() !== true) throw error;
+  }
+}
+
 /** `FileSystem` on the disk. Without state: use `nodeFileSystem`. */
 export class NodeFileSystem implements FileSystem {
   realPath(path: string): Promise<string> {
     return callFs({ operation: 'realPath', path }, (done) => fs.realpath.native(path, done));
   }
 
+  /**
+   * Level by level: Node's own recursion never ends where a parent is there and the name cannot be, as
+   * in `/proc`.
+   */
   async makeDirectory(path: string): Promise<void> {
-    const at = { operation: 'makeDirectory', path };
-    const mode = 0o700;
     try {
-      await callFs<string | undefined>(at, (done) => {
-        fs.mkdir(path, { recursive: true, mode }, done);
-      });
+      await makeLevel(path);
     } catch (error) {
-      if (!isIoError(error, 'ENOENT')) throw error;
-      // So Node calls a read-only file system when it is recursive; once more, for the reason.
-      await callFs<void>(at, (done) => fs.mkdir(path, { mode }, done));
+      const parent = dirname(path);
+      if (!isIoError(error, 'ENOENT') || parent === path) throw error;
+      await this.makeDirectory(parent);
+      await makeLevel(path);
     }
   }
 

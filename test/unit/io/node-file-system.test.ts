@@ -22,6 +22,21 @@ describe.skipIf(isWindows)('the real file system', () => {
     expect((await lstat(join(root, 'a', 'b', 'f'))).mode & 0o777).toBe(0o600);
   });
 
+  test.runIf(process.platform === 'linux')('a directory that cannot be is an error', async () => {
+    for (const path of ['/proc/varve', '/proc/varve/store']) {
+      await expect(fs.makeDirectory(path)).rejects.toMatchObject({ details: { errno: 'ENOENT' } });
+    }
+  });
+
+  test('a directory by way of a link is there', async () => {
+    const root = await temporaryDirectory();
+    await fs.makeDirectory(join(root, 'a'));
+    await symlink(join(root, 'a'), join(root, 'link'));
+    await fs.makeDirectory(join(root, 'link'));
+    await fs.makeDirectory(join(root, 'link', 'b'));
+    expect(await readdir(join(root, 'a'))).toEqual(['b']);
+  });
+
   test('no mode follows a symbolic link at the last component', async () => {
     const root = await temporaryDirectory();
     await writeFile(join(root, 'target'), 'abc');
