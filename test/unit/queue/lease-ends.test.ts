@@ -7,7 +7,7 @@ import { ManualClock } from '../../../src/core/clock.ts';
 import { openLog } from '../../../src/index.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import { HeldCount } from '../../../src/queue/held-count.ts';
-import { LeaseEnds } from '../../../src/queue/lease-ends.ts';
+import { LeaseEnds, type LeaseEndsParts } from '../../../src/queue/lease-ends.ts';
 import { LeaseJournal } from '../../../src/queue/lease-journal.ts';
 import { Lease, LeaseList } from '../../../src/queue/lease.ts';
 import { PartitionLeases } from '../../../src/queue/partition-leases.ts';
@@ -56,29 +56,35 @@ async function setUp({ failedBefore = [] as readonly number[] } = {}) {
   return { clock, settings, state, partition, leaseJournal, held, list, leases };
 }
 
+type SetUp = Awaited<ReturnType<typeof setUp>>;
+
+/** Ends of those leases; nothing but burials and what comes back is expected. */
+function makeEnds(
+  { clock, settings, leaseJournal, held }: SetUp,
+  { bury, onReady = fail }: Pick<LeaseEndsParts, 'bury'> & Partial<Pick<LeaseEndsParts, 'onReady'>>,
+): LeaseEnds {
+  return new LeaseEnds({
+    clock,
+    leaseJournal,
+    held,
+    settings: () => settings,
+    durability: () => 'sync',
+    bury,
+    events: { expired: fail, failed: fail, died: fail, troubled: fail, recovered: fail },
+    onReady,
+  });
+}
+
 describe('of leases that are released together', () => {
   test('those go on whose end came to nothing, and no other', async () => {
-    const { clock, settings, state, leaseJournal, held, list, leases } = await setUp({
-      failedBefore: [1, 2],
-    });
+    const prepared = await setUp({ failedBefore: [1, 2] });
+    const { state, held, list, leases } = prepared;
     const buried: number[] = [];
     let readyCount = 0;
-    const ends = new LeaseEnds({
-      clock,
-      leaseJournal,
-      held,
-      settings: () => settings,
-      durability: () => 'sync',
+    const ends = makeEnds(prepared, {
       bury: (_partition, burials) => {
         buried.push(...burials.map(({ offset }) => offset));
         return Promise.reject(new Error('no room')); // Before the entry of the others is written.
-      },
-      events: {
-        expired: fail,
-        failed: fail,
-        died: fail,
-        troubled: fail,
-        recovered: fail,
       },
       onReady: () => readyCount++,
     });
@@ -113,20 +119,14 @@ describe('of leases that are released together', () => {
 
 test('a record that is condemned when the burial of others has just ended is buried, too', async () => {
   for (let steps = 0; steps < 20; steps++) {
-    const { clock, settings, state, partition, leaseJournal, held } = await setUp();
+    const prepared = await setUp();
+    const { state, partition } = prepared;
     const buried: number[] = [];
-    const ends = new LeaseEnds({
-      clock,
-      leaseJournal,
-      held,
-      settings: () => settings,
-      durability: () => 'sync',
+    const ends = makeEnds(prepared, {
       bury: (_partition, burials) => {
         buried.push(...burials.map(({ offset }) => offset));
         return Promise.resolve();
       },
-      events: { expired: fail, failed: fail, died: fail, troubled: fail, recovered: fail },
-      onReady: fail,
     });
     state.condemned.set(0, 'failures');
     ends.condemned(partition);
