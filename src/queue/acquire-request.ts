@@ -27,40 +27,42 @@ export interface AcquireWish<L extends Lease = Lease> {
   readonly keepsAlive: boolean;
 }
 
-/** A method, for its parameter is then compared both ways: a request is made for one kind of lease. */
-type Answer<L> = { answer(leases: readonly L[]): void }['answer'];
+/** What becomes of a request. */
+interface Answer<L> {
+  /** A method, for its parameter is then compared both ways: a request is made for one kind of lease. */
+  resolve(leases: readonly L[]): void;
+  reject(error: Error): void;
+}
 
 export class AcquireRequest<L extends Lease = Lease> {
   readonly consumer: Consumer<L>;
   readonly max: number;
   readonly leaseMs: number;
-  readonly promise: Promise<readonly L[]>;
   /** Whether the time is over that it was ready to wait. */
   isDue: boolean;
   /** Chosen so far: more is on its way from the disk. */
   readonly claims: Claim[] = [];
   /** Whether it was answered: what is on its way to it goes back. */
   isOver = false;
+  /** Resolves when its attempts are journaled, or come to nothing; null = that has not begun. */
+  handed: Promise<void> | null = null;
   readonly #wish: AcquireWish<L>;
   readonly #clock: Clock;
-  #answer: Answer<L> = () => undefined;
-  #fail: (error: Error) => void = () => undefined;
+  /** Null once it is used: what still holds the request does not hold its leases. */
+  #answer: Answer<L> | null;
   #isWaiting = false;
   #timer: Timer | undefined;
   #vigil: Timer | undefined;
   #unwatch: (() => void) | null = null;
 
-  constructor(wish: AcquireWish<L>, clock: Clock) {
+  constructor(wish: AcquireWish<L>, clock: Clock, answer: Answer<L>) {
     this.consumer = wish.consumer;
     this.max = wish.max;
     this.leaseMs = wish.leaseMs;
     this.isDue = wish.waitMs === 0;
     this.#wish = wish;
     this.#clock = clock;
-    this.promise = new Promise((resolve, reject) => {
-      this.#answer = resolve;
-      this.#fail = reject;
-    });
+    this.#answer = answer;
   }
 
   /** Begins to wait, once. @param onEnd  called when its time is over, or the signal aborted it */
@@ -85,19 +87,21 @@ export class AcquireRequest<L extends Lease = Lease> {
   }
 
   resolve(leases: readonly L[]): void {
-    this.#end();
-    this.#answer(leases);
+    this.#end()?.resolve(leases);
   }
 
   reject(error: Error): void {
-    this.#end();
-    this.#fail(error);
+    this.#end()?.reject(error);
   }
 
-  #end(): void {
+  /** @returns what to answer; null when it was answered */
+  #end(): Answer<L> | null {
+    const answer = this.#answer;
+    this.#answer = null;
     this.isOver = true;
     this.#timer?.cancel();
     this.#vigil?.cancel();
     this.#unwatch?.();
+    return answer;
   }
 }

@@ -3,6 +3,7 @@
  * consumers of the group in this process.
  */
 import { toError } from '../core/abort.ts';
+import { ArrivalList } from '../core/arrival-list.ts';
 import { present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import type { LeaseEnd } from '../core/ownership-errors.ts';
@@ -41,13 +42,13 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   readonly #ends: LeaseEnds;
   readonly #expiries: Expiries;
   readonly #partitions: PartitionLeases[] = [];
-  readonly #requests = new Set<AcquireRequest>();
+  readonly #requests = new ArrivalList<AcquireRequest>();
   readonly #consumers = new ConsumerSet();
   #leaseNumber = 0;
   #nextPartition = 0;
   #isPumpDue = false;
-  /** Requests whose attempts are being journaled, and when that is done. */
-  readonly #handing = new Map<AcquireRequest, Promise<void>>();
+  /** Requests whose attempts are being journaled. */
+  readonly #handing = new ArrivalList<AcquireRequest>();
   /** Changes that claims would get in the way of. */
   #changeCount = 0;
 
@@ -95,11 +96,9 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     for (const request of this.#requests) {
       if (request.consumer === consumer) this.#refuse(request, consumer.closedError());
     }
-    for (const [request, handed] of this.#handing) {
-      if (request.consumer !== consumer) continue;
-      request.reject(consumer.closedError()); // What it brings goes back.
-      await handed;
-    }
+    const handing = [...this.#handing].filter((request) => request.consumer === consumer);
+    for (const request of handing) request.reject(consumer.closedError()); // What it brings goes back.
+    await Promise.all(handing.flatMap(({ handed }) => handed ?? []));
     const leases = consumer.leases.toArray();
     const given: Lease[] = [];
     try {
@@ -115,11 +114,12 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
 
   /** Waits for records. Resolves with none when nothing was ready in time. */
   acquire<L extends Lease>(wish: AcquireWish<L>): Promise<readonly L[]> {
-    const request = new AcquireRequest(wish, this.#parts.clock);
-    this.#requests.add(request);
-    this.#pump();
-    this.#await(request);
-    return request.promise;
+    return new Promise((resolve, reject) => {
+      const request = new AcquireRequest(wish, this.#parts.clock, { resolve, reject });
+      this.#requests.add(request);
+      this.#pump();
+      this.#await(request);
+    });
   }
 
   /** Sees to it that a request that was not answered at once does not wait for too long. */
@@ -174,7 +174,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     this.#changeCount++;
     try {
       for (const request of this.#requests) this.#unclaim(request);
-      await Promise.all(this.#handing.values());
+      await Promise.all([...this.#handing].flatMap(({ handed }) => handed ?? []));
       return await change();
     } finally {
       this.#changeCount--;
@@ -260,11 +260,11 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
 
   #startHanding(request: AcquireRequest): void {
     this.#requests.delete(request);
-    const handed = this.#hand(request).finally(() => {
+    this.#handing.add(request);
+    request.handed = this.#hand(request).finally(() => {
       this.#handing.delete(request);
       this.ready();
     });
-    this.#handing.set(request, handed);
   }
 
   /** Journals the attempts, then hands the records over. Never rejects. */

@@ -2,6 +2,7 @@
  * Renews leases and ends handlers that take too long: one timer each for all runs of a worker, since
  * a timer for each would cost more than most handlers.
  */
+import type { ArrivalList } from '../core/arrival-list.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { WorkerDelivery } from './delivery-source.ts';
 import { isLeaseLost } from './handler-errors.ts';
@@ -10,7 +11,7 @@ import type { WorkerRun } from './worker-run.ts';
 export interface RunTimersOptions<D extends WorkerDelivery> {
   readonly clock: Clock;
   /** Runs that hold leases, in the order in which they started. */
-  readonly held: ReadonlySet<WorkerRun<D>>;
+  readonly held: ArrivalList<WorkerRun<D>>;
   readonly renewsLeases: boolean;
   /** To which leases are renewed; undefined = the queue's own. */
   readonly leaseMs: number | undefined;

@@ -2,6 +2,7 @@
  * Takes deliveries for a worker: never more than its handlers can begin with at once, one acquire at
  * a time, and never in a hurry when the queue has nothing or fails.
  */
+import type { ArrivalList } from '../core/arrival-list.ts';
 import { Bell } from '../core/bell.ts';
 import type { DeliverySource, WorkerDelivery } from './delivery-source.ts';
 import { isRetryable } from './handler-errors.ts';
@@ -16,7 +17,7 @@ export interface WorkerIntakeOptions<D extends WorkerDelivery> {
   readonly backoff: WorkerBackoff;
   readonly counts: WorkerCounts;
   /** Runs that hold leases: also a batch that is not full. */
-  readonly held: Set<WorkerRun<D>>;
+  readonly held: ArrivalList<WorkerRun<D>>;
   /** For how many more runs there is a handler now. */
   readonly room: () => number;
   readonly start: (run: WorkerRun<D>) => void;

@@ -1,5 +1,6 @@
 /** Runs a handler over the deliveries of a queue: how many at a time, how long, what counts. */
 import { onAbort } from '../core/abort.ts';
+import { ArrivalList } from '../core/arrival-list.ts';
 import { checkFunction, checkInteger } from '../core/assert.ts';
 import type { Timer } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
@@ -79,7 +80,7 @@ export class Worker<D extends WorkerDelivery = WorkerDelivery> implements AsyncD
   readonly #settings: WorkerSettings<D>;
   readonly #counts = noCounts();
   /** Runs that hold leases, in the order in which they started. */
-  readonly #held = new Set<WorkerRun<D>>();
+  readonly #held = new ArrivalList<WorkerRun<D>>();
   /** Nothing is tried again from here on. */
   readonly #hardStop = new AbortController();
   readonly #reporter: WorkerReporter<D>;
