@@ -261,17 +261,14 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   #startHanding(request: AcquireRequest): void {
     this.#requests.delete(request);
     this.#handing.add(request);
-    request.handed = this.#hand(request).finally(() => {
-      this.#handing.delete(request);
-      this.ready();
-    });
+    request.handed = this.#hand(request);
   }
 
   /** Journals the attempts, then hands the records over. Never rejects. */
   async #hand(request: AcquireRequest): Promise<void> {
     const { claims } = request;
     try {
-      const records = await this.#recordsOf(request);
+      const records = recordsOf(claims) ?? (await this.#readAgain(request));
       if (claims.length === 0) {
         await this.#journalAbsent();
         if (!request.isOver) this.#requests.add(request); // They were not there any more.
@@ -285,15 +282,15 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     } catch (error) {
       this.#unclaim(request);
       request.reject(toError(error));
+    } finally {
+      this.#handing.delete(request);
+      this.ready();
     }
   }
 
   /** Reads again what was acquired before. What cannot be had is left out of `claims`. */
-  async #recordsOf(request: AcquireRequest): Promise<readonly LogRecord<Uint8Array>[]> {
+  async #readAgain(request: AcquireRequest): Promise<readonly LogRecord<Uint8Array>[]> {
     const { claims, consumer } = request;
-    const records: LogRecord<Uint8Array>[] = [];
-    for (const { record } of claims) if (record !== null) records.push(record);
-    if (records.length === claims.length) return records;
     const found = await settleAll(claims.map((claim) => this.#recordOf(claim)));
     const all = claims.splice(0);
     for (const [at, claim] of all.entries()) {
@@ -320,13 +317,15 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     return null;
   }
 
-  async #journalAttempts(claims: readonly Claim[]): Promise<void> {
+  #journalAttempts(claims: readonly Claim[]): Promise<void> {
+    const first = claims[0]?.partition;
+    if (first !== undefined && claims.every(({ partition }) => partition === first)) {
+      return first.journal(claims);
+    }
     const partitions = new Set(claims.map(({ partition }) => partition));
-    const [first] = partitions;
-    if (partitions.size === 1 && first !== undefined) return first.journal(claims);
     const ofPartition = (one: PartitionLeases) =>
       one.journal(claims.filter(({ partition }) => partition === one));
-    await allOrNone([...partitions].map(ofPartition));
+    return allOrNone([...partitions].map(ofPartition));
   }
 
   /** Where no record follows, or they would count as unsettled for ever. */
@@ -386,4 +385,14 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       else request.resolve([]);
     }
   }
+}
+
+/** Null when one was acquired before, and has to be read again. */
+function recordsOf(claims: readonly Claim[]): readonly LogRecord<Uint8Array>[] | null {
+  const records: LogRecord<Uint8Array>[] = [];
+  for (const { record } of claims) {
+    if (record === null) return null;
+    records.push(record);
+  }
+  return records;
 }

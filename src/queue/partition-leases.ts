@@ -170,17 +170,17 @@ export class PartitionLeases implements SlotWatcher {
   }
 
   /** Journals attempts at claims of this partition. */
-  async journal(claims: readonly Claim[]): Promise<void> {
+  journal(claims: readonly Claim[]): Promise<void> {
     const absent = this.feed.takeAbsent();
-    try {
-      await this.#parts.leaseJournal.acquired(this.name, (to) => {
-        for (const { offset } of claims) to.offsets.add(offset);
-        for (const [first, count] of absent) to.absent.addRun(first, count);
-      });
-    } catch (error) {
+    const journaled = this.#parts.leaseJournal.acquired(this.name, (to) => {
+      for (const { offset } of claims) to.offsets.add(offset);
+      for (const [first, count] of absent) to.absent.addRun(first, count);
+    });
+    if (absent.length === 0) return journaled;
+    return journaled.catch((error: unknown) => {
       this.feed.giveBackAbsent(absent);
       throw error;
-    }
+    });
   }
 
   /** A claim came to nothing: the record is ready again, unless it is gone. */
