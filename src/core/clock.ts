@@ -44,10 +44,23 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(handle) };
   },
   keepAlive() {
-    const handle = setInterval(() => undefined, TIMER_MS_MAX);
-    return { cancel: () => clearInterval(handle) };
+    if (vigilCount++ === 0) {
+      vigil ??= setInterval(() => undefined, TIMER_MS_MAX);
+      vigil.ref();
+    }
+    let isOver = false;
+    return {
+      cancel: () => {
+        if (!isOver && --vigilCount === 0) vigil?.unref();
+        isOver = true;
+      },
+    };
   },
 };
+
+/** One for all who keep the process alive: they begin and end with every wait. */
+let vigil: NodeJS.Timeout | null = null;
+let vigilCount = 0;
 
 /** Longer than Node's timers take: beyond it they fire at once. */
 function longTimer(callback: () => void, delayMs: number, options: TimerOptions): Timer {

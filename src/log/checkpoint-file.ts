@@ -100,9 +100,19 @@ export class CheckpointFile {
   write(state: CheckpointState): void {
     this.#sequence++;
     const slot = 1 - this.#slot;
-    const { logId } = this;
-    const checkpoint = { ...state, sequence: this.#sequence, logId, epochs: this.#epochs };
-    const bytes = encodeCheckpoint(checkpoint, this.#slotBytes);
+    const bytes = encodeCheckpoint(
+      {
+        sequence: this.#sequence,
+        logId: this.logId,
+        startOffset: state.startOffset,
+        syncedOffset: state.syncedOffset,
+        visibleOffset: state.visibleOffset,
+        hintSegment: state.hintSegment,
+        hintPosition: state.hintPosition,
+        epochs: this.#epochs,
+      },
+      this.#slotBytes,
+    );
     const position = checkpointSlotPosition(slot);
     const written = this.#file.writeSync(bytes, position);
     checkWritten(this.#file, position, { written, expected: bytes.length });

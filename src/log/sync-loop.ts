@@ -236,7 +236,7 @@ export class SyncLoop {
       await segment.file?.datasync();
       segment.syncedWrites = finishedWrites;
     }
-    await this.#dropSealed();
+    if (this.#segments.length > 1) await this.#dropSealed();
     const durationMs = clock.monotonic() - startMs;
     if (durationMs > SLOW_SYNC_MS) events?.slowSync(durationMs);
     if (!this.#hasFailed) marks.syncedOffset = Math.max(marks.syncedOffset, place.offset);
