@@ -16,8 +16,7 @@ export interface Consumer<L extends Lease = Lease> {
   closedError(): Error;
 }
 
-export interface AcquireWish<L extends Lease = Lease> {
-  readonly consumer: Consumer<L>;
+export interface AcquireWish {
   readonly max: number;
   readonly leaseMs: number;
   /** 0 = only what is ready; Infinity = until there is something. */
@@ -46,7 +45,7 @@ export class AcquireRequest<L extends Lease = Lease> {
   isOver = false;
   /** Resolves when its attempts are journaled, or come to nothing; null = that has not begun. */
   handed: Promise<void> | null = null;
-  readonly #wish: AcquireWish<L>;
+  readonly #wish: AcquireWish;
   readonly #clock: Clock;
   /** Null once it is used: what still holds the request does not hold its leases. */
   #answer: Answer<L> | null;
@@ -55,8 +54,8 @@ export class AcquireRequest<L extends Lease = Lease> {
   #vigil: Timer | undefined;
   #unwatch: (() => void) | null = null;
 
-  constructor(wish: AcquireWish<L>, clock: Clock, answer: Answer<L>) {
-    this.consumer = wish.consumer;
+  constructor(consumer: Consumer<L>, wish: AcquireWish, clock: Clock, answer: Answer<L>) {
+    this.consumer = consumer;
     this.max = wish.max;
     this.leaseMs = wish.leaseMs;
     this.isDue = wish.waitMs === 0;

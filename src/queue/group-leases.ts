@@ -113,9 +113,9 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   }
 
   /** Waits for records. Resolves with none when nothing was ready in time. */
-  acquire<L extends Lease>(wish: AcquireWish<L>): Promise<readonly L[]> {
+  acquire<L extends Lease>(consumer: Consumer<L>, wish: AcquireWish): Promise<readonly L[]> {
     return new Promise((resolve, reject) => {
-      const request = new AcquireRequest(wish, this.#parts.clock, { resolve, reject });
+      const request = new AcquireRequest(consumer, wish, this.#parts.clock, { resolve, reject });
       this.#requests.add(request);
       this.#pump();
       this.#await(request);
@@ -211,6 +211,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
       if (claims.length > 0) this.#startHanding(request);
       if (isDry) break; // Those behind it would look in vain.
     }
+    if (this.#requests.size === 0) return;
     for (const request of this.#requests) if (request.isDue) this.#answerDue(request);
   }
 

@@ -50,12 +50,12 @@ const RELEASE_KEYS: ReadonlySet<string> = new Set<keyof ReleaseOptions>([
   'error',
 ]);
 
-/** With every default filled in, but for the lease. @throws TypeError, RangeError */
-export function checkAcquireOptions(given: AcquireOptions) {
+/** With every default filled in. @throws TypeError, RangeError */
+export function checkAcquireOptions(given: AcquireOptions, groupLeaseMs: number) {
   const options = plainOptions(given, ACQUIRE_KEYS);
-  const { max = 1, waitMs = 0, leaseMs, signal, keepsAlive = true } = options;
+  const { max = 1, waitMs = 0, leaseMs = groupLeaseMs, signal, keepsAlive = true } = options;
   checkInteger('max', max, { min: 1, max: ACQUIRE_MAX });
-  if (leaseMs !== undefined) checkLeaseMs(leaseMs);
+  checkLeaseMs(leaseMs);
   if (typeof waitMs !== 'number' || !(waitMs >= 0)) {
     throw argumentError(RangeError, 'waitMs', 'a number from 0 on', waitMs);
   }

@@ -137,14 +137,14 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
    * the process was counted. Cost: a small write, shared by all acquires of a turn of the event loop.
    */
   async acquire(options: AcquireOptions = {}): Promise<readonly Delivery<T>[]> {
-    const { leaseMs = this.settings.leaseMs, ...wish } = checkAcquireOptions(options);
+    const wish = checkAcquireOptions(options, this.settings.leaseMs);
     wish.signal?.throwIfAborted();
     this.#checkOpen();
     if (!this.#live.isReady) {
       await this.#live.open();
       this.#checkOpen();
     }
-    return this.#live.leases.acquire({ consumer: this.#consumer, leaseMs, ...wish });
+    return await this.#live.leases.acquire(this.#consumer, wish);
   }
 
   /**
