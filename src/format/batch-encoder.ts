@@ -29,6 +29,7 @@ import type { Compressor } from './compression.ts';
 import { viewOf } from './u64.ts';
 
 const TWO_POW_32 = 2 ** 32;
+const NO_EXTENSION = new Uint8Array(0);
 
 /** One record, ready to be copied. */
 export interface EncodableRecord {
@@ -41,6 +42,16 @@ export interface EncodableRecord {
   createTimeMs: number;
   /** `encodedRecordBytes` of this record. */
   sizeBytes: number;
+}
+
+/** Records that are encoded already, one behind the other, their offset deltas from 0 on. */
+export interface EncodedRecords {
+  /** The extension block of their batch; of no length = none. */
+  readonly extension: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly recordCount: number;
+  readonly minCreateTimeMs: number;
+  readonly maxCreateTimeMs: number;
 }
 
 /** Bytes of a record on disk. */
@@ -87,6 +98,7 @@ export class BatchEncoder {
   readonly #keys = new KeyTexts();
   #bytes: Buffer = Buffer.alloc(0);
   #view: DataView = viewOf(this.#bytes);
+  #extensionBytes = 0;
   #createTimeMs = -1;
   #createTimeLow = 0;
   #createTimeHigh = 0;
@@ -100,10 +112,12 @@ export class BatchEncoder {
     this.recordCount = 0;
   }
 
-  /** Opens a batch at the current end. */
-  begin(): void {
+  /** Opens a batch at the current end. @param extension  its extension block, whole */
+  begin(extension: Uint8Array = NO_EXTENSION): void {
     this.start = this.end;
-    this.end = this.start + BATCH_HEADER_BYTES;
+    this.#extensionBytes = extension.length;
+    this.end = this.start + BATCH_HEADER_BYTES + extension.length;
+    if (extension.length > 0) this.#bytes.set(extension, this.start + BATCH_HEADER_BYTES);
     this.recordCount = 0;
     this.minCreateTimeMs = Number.MAX_SAFE_INTEGER;
     this.maxCreateTimeMs = 0;
@@ -144,6 +158,16 @@ export class BatchEncoder {
     view.setUint32(at + RECORD_CREATE_TIME_HIGH_AT, timeAndKey, true);
     this.end = at + sizeBytes;
     this.recordCount++;
+  }
+
+  /** Makes the open batch, which is empty, one of these records. */
+  addEncoded(records: EncodedRecords): void {
+    assert(this.recordCount === 0 && records.recordCount > 0, 'a batch is filled at once');
+    this.#bytes.set(records.bytes, this.end);
+    this.end += records.bytes.length;
+    this.recordCount = records.recordCount;
+    this.minCreateTimeMs = records.minCreateTimeMs;
+    this.maxCreateTimeMs = records.maxCreateTimeMs;
   }
 
   /** Whether the open batch has room for the record, being full with `bytesMax` bytes. */
@@ -208,6 +232,7 @@ export class BatchEncoder {
   seal(header: BatchHeader, compressor: Compressor | null): number {
     assert(this.#keys.isEmpty, 'writeKeys has written the keys');
     header.attributes = compressor === null ? Compression.none : this.#compress(compressor);
+    header.extensionBytes = this.#extensionBytes;
     header.sizeBytes = this.end - this.start;
     header.recordCount = this.recordCount;
     header.lastOffsetDelta = this.recordCount - 1;
@@ -231,7 +256,7 @@ export class BatchEncoder {
 
   /** Puts the compressed records in place of the records; their size before goes first. */
   #compress(compressor: Compressor): number {
-    const from = this.start + BATCH_HEADER_BYTES;
+    const from = this.start + BATCH_HEADER_BYTES + this.#extensionBytes;
     const compressed = compressor.compress(this.#bytes.subarray(from, this.end));
     if (compressed === null) return Compression.none;
     this.#view.setUint32(from, this.end - from, true);

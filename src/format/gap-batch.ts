@@ -2,10 +2,10 @@
 import { assert } from '../core/assert.ts';
 import { BATCH_BYTES_MAX } from '../core/limits.ts';
 import { emptyBatchHeader, sealBatch, type BatchHeader } from './batch-header.ts';
+import { EXTENSION_HEAD_BYTES, findExtension, writeExtensionHead } from './extension.ts';
 import { BATCH_HEADER_BYTES, BatchKind, ExtensionType } from './layout.ts';
 import { viewOf } from './u64.ts';
 
-const EXTENSION_HEAD_BYTES = 4;
 const CRC_BYTES = 4;
 
 /** Bytes of the smallest gap batch, with room for a replaced end CRC. */
@@ -39,9 +39,9 @@ export function encodeGapBatch(input: GapBatchInput): Uint8Array {
   header.kind = BatchKind.gap;
   header.lastOffsetDelta = offsetCount - 1;
   if (replacedEndCrc !== null) {
-    view.setUint16(BATCH_HEADER_BYTES, ExtensionType.replacedEndCrc, true);
-    view.setUint16(BATCH_HEADER_BYTES + 2, CRC_BYTES, true);
-    view.setUint32(BATCH_HEADER_BYTES + EXTENSION_HEAD_BYTES, replacedEndCrc, true);
+    const field = { type: ExtensionType.replacedEndCrc, valueBytes: CRC_BYTES };
+    const at = writeExtensionHead(bytes, BATCH_HEADER_BYTES, field);
+    view.setUint32(at, replacedEndCrc, true);
     header.extensionBytes = EXTENSION_HEAD_BYTES + CRC_BYTES;
   }
   sealBatch(bytes, view, 0, header);
@@ -54,18 +54,6 @@ export function readReplacedEndCrc(
   at: number,
   header: BatchHeader,
 ): number | null {
-  const view = viewOf(bytes);
-  const end = at + BATCH_HEADER_BYTES + header.extensionBytes;
-  let field = at + BATCH_HEADER_BYTES;
-  while (field + EXTENSION_HEAD_BYTES <= end) {
-    const type = view.getUint16(field, true);
-    const length = view.getUint16(field + 2, true);
-    const value = field + EXTENSION_HEAD_BYTES;
-    if (value + length > end) return null;
-    if (type === ExtensionType.replacedEndCrc && length === CRC_BYTES) {
-      return view.getUint32(value, true);
-    }
-    field = value + length;
-  }
-  return null;
+  const value = findExtension(bytes, at, header, ExtensionType.replacedEndCrc);
+  return value?.length === CRC_BYTES ? viewOf(value).getUint32(0, true) : null;
 }

@@ -119,6 +119,8 @@ export const UNCOMPRESSED_SIZE_BYTES = 4;
 export const ExtensionType = {
   /** u32: end CRC of the damaged batch that this gap batch replaced, so that the chain holds. */
   replacedEndCrc: 1,
+  /** Where the records of a projected batch come from: see `projected-extension.ts`. */
+  projected: 2,
 } as const;
 
 assert(BATCH_HEADER_BYTES === 112, 'the batch header of version 1 is 112 bytes');

@@ -7,8 +7,9 @@
  */
 import { assert, present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
-import { randomId, type Random } from '../core/random.ts';
-import { BatchEncoder, countKeyBytes, type EncodableRecord } from '../format/batch-encoder.ts';
+import type { Random } from '../core/random.ts';
+import { BatchEncoder, countKeyBytes } from '../format/batch-encoder.ts';
+import type { EncodableRecord, EncodedRecords } from '../format/batch-encoder.ts';
 import {
   emptyBatchHeader,
   nextOffsetOf,
@@ -17,13 +18,13 @@ import {
 } from '../format/batch-header.ts';
 import type { Compressor } from '../format/compression.ts';
 import { BATCH_HEADER_BYTES, BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
-import { encodeSegmentHeader, segmentHeaderCrc } from '../format/segment-header.ts';
 import { viewOf } from '../format/u64.ts';
 import { writeBufferPool, type BufferPool } from '../io/buffer-pool.ts';
-import { Segment } from '../segment/segment.ts';
+import type { Segment } from '../segment/segment.ts';
 import { ChunkQueue, type Chunk, type ChunkState, type LogEnd } from './chunk.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogMarks } from './marks.ts';
+import { planSegment } from './planned-segment.ts';
 import { shouldRoll, type RollPolicy } from './roll-policy.ts';
 
 /** May change from one batch to the next. */
@@ -122,6 +123,25 @@ export class BatchBuilder {
       next = stop;
       if (next < count) this.closeBatch();
     }
+  }
+
+  /** Adds a batch of records that are encoded already; the first gets the next offset. */
+  addEncoded(records: EncodedRecords): void {
+    const { extension, bytes, recordCount } = records;
+    this.closeBatch();
+    this.#roomFor(BATCH_HEADER_BYTES + extension.length + bytes.length);
+    this.#batchBaseOffset = this.nextOffset;
+    this.#encoder.begin(extension);
+    this.#encoder.addEncoded(records);
+    this.encodedBytes += extension.length + bytes.length;
+    this.nextOffset += recordCount;
+    this.closeBatch();
+  }
+
+  /** Stamps the batches that are begun from here on: of the source of an exchange. */
+  set topologyVersion(version: number) {
+    this.closeBatch();
+    this.#header.topologyVersion = version;
   }
 
   /** Seals the open batch, if there is one. Positions and sizes are those of the stored batch. */
@@ -344,28 +364,16 @@ export class BatchBuilder {
   }
 
   #planSegment(): void {
-    const { directory, random, clock, logId, ownerId, epoch } = this.#options;
-    this.#appendTimeMs = Math.max(this.#appendTimeMs, clock.now());
-    const previousId = this.#segment?.header?.segmentId ?? 0;
-    const header = {
-      logId,
-      segmentId: randomId(random),
-      generation: 0,
-      baseOffset: this.nextOffset,
-      previousId,
-      previousEndOffset: this.nextOffset,
-      previousEndCrc: this.#endCrc,
-      epoch,
-      createdTimeMs: this.#appendTimeMs,
-      ownerId,
-      endOffset: 0,
-      endCrc: 0,
-    };
-    const crc = segmentHeaderCrc(encodeSegmentHeader(header));
-    this.#segment = Segment.planned(directory.segmentPath(this.nextOffset), header, crc);
+    this.#appendTimeMs = Math.max(this.#appendTimeMs, this.#options.clock.now());
+    this.#segment = planSegment(this.#options, {
+      previous: this.#segment,
+      offset: this.nextOffset,
+      endCrc: this.#endCrc,
+      timeMs: this.#appendTimeMs,
+    });
     this.#isSealed = false;
     this.#position = SEGMENT_HEADER_BYTES;
-    this.#endCrc = crc;
+    this.#endCrc = this.#segment.headerCrc;
   }
 
   #openChunk(segment: Segment, batchBytes: number, startsSegment: boolean): void {

@@ -8,6 +8,7 @@ import type { CheckpointFile } from './checkpoint-file.ts';
 import { CheckpointKeeper } from './checkpoint-keeper.ts';
 import type { LogEnd } from './chunk.ts';
 import { ChunkWriter } from './chunk-writer.ts';
+import { EncodedAppends } from './encoded-appends.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogHome } from './log-home.ts';
 import type { LoadedLog } from './log-loader.ts';
@@ -32,6 +33,7 @@ export interface LogWriterParts {
 
 export class LogWriter {
   readonly appender: Appender;
+  readonly encoded: EncodedAppends;
   readonly syncLoop: SyncLoop;
   readonly trimmer: Trimmer;
   readonly checkpointFile: CheckpointFile;
@@ -69,7 +71,9 @@ export class LogWriter {
       onSynced: (place) => this.#onSynced(place),
       onFailed: fail,
     });
-    this.appender = this.#makeAppender(parts, end);
+    const builder = builderOf(parts, end);
+    this.appender = this.#makeAppender(parts, end, builder);
+    this.encoded = new EncodedAppends(builder, this.appender);
     lock.onLost(() => fail(new LockedError({ path: directory.path, holder: null })));
     this.trimmer = new Trimmer({
       directory,
@@ -84,12 +88,12 @@ export class LogWriter {
     });
   }
 
-  #makeAppender(parts: LogWriterParts, end: LogEnd): Appender {
-    const { directory, home, settings, loaded, checkpointFile, lock, log } = parts;
+  #makeAppender(parts: LogWriterParts, end: LogEnd, builder: BatchBuilder): Appender {
+    const { directory, home, settings, checkpointFile, lock, log } = parts;
     const { marks, segments } = log;
     const { syncLoop } = this;
-    const { clock, random, queuedBytesMax } = settings;
-    const epoch = checkpointFile.epochs.at(-1)?.epoch ?? 1;
+    const { clock, queuedBytesMax } = settings;
+    const epoch = epochOf(checkpointFile);
     const { freeBytesMin } = settings;
     const { room, diskShare } = home;
     const guard = new SpaceGuard({ directory, clock, freeBytesMin, room, diskShare });
@@ -101,17 +105,6 @@ export class LogWriter {
       syncLoop,
       guard,
       epoch,
-      end,
-    });
-    const builder = new BatchBuilder({
-      directory,
-      clock,
-      random,
-      marks,
-      logId: loaded.logId,
-      ownerId: home.ownerId ?? 0,
-      epoch,
-      policy: settings,
       end,
     });
     return new Appender({
@@ -192,6 +185,28 @@ export class LogWriter {
     if (stated === null) this.appender.onSynced();
     return stated?.then(() => this.appender.onSynced()) ?? null;
   }
+}
+
+function builderOf(
+  { directory, home, settings, loaded, checkpointFile, log }: LogWriterParts,
+  end: LogEnd,
+): BatchBuilder {
+  const { clock, random } = settings;
+  return new BatchBuilder({
+    directory,
+    clock,
+    random,
+    marks: log.marks,
+    logId: loaded.logId,
+    ownerId: home.ownerId ?? 0,
+    epoch: epochOf(checkpointFile),
+    policy: settings,
+    end,
+  });
+}
+
+function epochOf({ epochs }: CheckpointFile): number {
+  return epochs.at(-1)?.epoch ?? 1;
 }
 
 function endOf(loaded: LoadedLog): LogEnd {

@@ -65,10 +65,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
     return new Log({ settings: this.#settings, ...parts, codec, partition }, this.life);
   }
 
-  /** @internal Where a commit appends. @throws ReadOnlyError, ClosedError */
-  forCommit(): Pick<PreparedAppend, 'logId' | 'appender'> {
-    const { appender } = this.#writable('commit');
-    return { logId: this.logId, appender };
+  /** @internal Where the store appends: commits, and what is routed. @throws ReadOnlyError, ClosedError */
+  forStore(): Pick<PreparedAppend, 'logId' | 'appender'> & Pick<LogWriter, 'encoded'> {
+    const { appender, encoded } = this.#writable('commit');
+    return { logId: this.logId, appender, encoded };
   }
 
   /** @internal Its settings were changed in place: what depends on them beyond the next append. */

@@ -252,7 +252,8 @@ export class Topic<T, Input = T> implements LogUser {
     const used = this.partitions.at(partition);
     const release = used.hold();
     try {
-      return { ...(await used.log()).forCommit(), release };
+      const { logId, appender } = (await used.log()).forStore();
+      return { logId, appender, release };
     } catch (error) {
       release();
       throw error;

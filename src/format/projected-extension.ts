@@ -1,0 +1,127 @@
+/**
+ * Where the records of a projected batch come from: the exchange, the stream of its projection, and the
+ * offset of each record in the exchange's source log.
+ *
+ *     exchange id u64 | stream u64 | position u64 | first source offset u64 | per further record: LEB128
+ *
+ * What follows are distances from one source offset to the next, less 1: a byte each, mostly.
+ */
+import { assert } from '../core/assert.ts';
+import type { BatchHeader } from './batch-header.ts';
+import { EXTENSION_HEAD_BYTES, EXTENSION_VALUE_BYTES_MAX, findExtension } from './extension.ts';
+import { ExtensionType } from './layout.ts';
+import { getU64, setU64, viewOf } from './u64.ts';
+
+const EXCHANGE_AT = 0;
+const STREAM_AT = 8;
+const POSITION_AT = 16;
+const FIRST_AT = 24;
+const DISTANCES_AT = 32;
+/** Of a distance below 2^53. */
+const DISTANCE_BYTES_MAX = 8;
+const TWO_POW_7 = 2 ** 7;
+
+/** What a projected batch says of itself, but for the offsets of its records. */
+export interface ProjectedFrom {
+  readonly exchangeId: number;
+  /** 0 = what all bindings share; else the binding that is being backfilled. */
+  readonly stream: number;
+  /** Everything of the source below is in this log, as far as it belongs here. */
+  readonly position: number;
+}
+
+/** Collects the source offsets of a batch, and encodes them. One for all batches. */
+export class ProjectedExtension {
+  #bytes = new Uint8Array(EXTENSION_HEAD_BYTES + EXTENSION_VALUE_BYTES_MAX);
+  #end = 0;
+  #lastOffset = -1;
+
+  constructor() {
+    this.clear();
+  }
+
+  /** Begins the next batch. */
+  clear(): void {
+    this.#end = EXTENSION_HEAD_BYTES + DISTANCES_AT;
+    this.#lastOffset = -1;
+  }
+
+  /** Whether another record fits. */
+  get hasRoom(): boolean {
+    return this.#end + DISTANCE_BYTES_MAX <= this.#bytes.length;
+  }
+
+  /** The source offset of the next record, above that of the last one. */
+  add(sourceOffset: number): void {
+    assert(sourceOffset > this.#lastOffset, 'source offsets ascend');
+    if (this.#lastOffset < 0)
+      setU64(viewOf(this.#bytes), EXTENSION_HEAD_BYTES + FIRST_AT, sourceOffset);
+    else this.#addDistance(sourceOffset - this.#lastOffset - 1);
+    this.#lastOffset = sourceOffset;
+  }
+
+  /** The extension block of the batch; good until `clear`. */
+  encode({ exchangeId, stream, position }: ProjectedFrom): Uint8Array {
+    assert(position > this.#lastOffset, 'the position lies behind the records');
+    const view = viewOf(this.#bytes);
+    view.setUint16(0, ExtensionType.projected, true);
+    view.setUint16(2, this.#end - EXTENSION_HEAD_BYTES, true);
+    setU64(view, EXTENSION_HEAD_BYTES + EXCHANGE_AT, exchangeId);
+    setU64(view, EXTENSION_HEAD_BYTES + STREAM_AT, stream);
+    setU64(view, EXTENSION_HEAD_BYTES + POSITION_AT, position);
+    return this.#bytes.subarray(0, this.#end);
+  }
+
+  #addDistance(distance: number): void {
+    let left = distance;
+    while (left >= TWO_POW_7) {
+      this.#bytes[this.#end++] = (left % TWO_POW_7) | TWO_POW_7;
+      left = Math.floor(left / TWO_POW_7);
+    }
+    this.#bytes[this.#end++] = left;
+  }
+}
+
+/** What a verified batch at `bytes[at]` says of where it comes from; null when it was not projected. */
+export function projectedFrom(
+  bytes: Uint8Array,
+  at: number,
+  header: BatchHeader,
+): ProjectedFrom | null {
+  const value = findExtension(bytes, at, header, ExtensionType.projected);
+  if (value === null || value.length < DISTANCES_AT) return null;
+  const view = viewOf(value);
+  const exchangeId = getU64(view, EXCHANGE_AT);
+  const stream = getU64(view, STREAM_AT);
+  const position = getU64(view, POSITION_AT);
+  return { exchangeId, stream, position };
+}
+
+/**
+ * The source offset of one record of a projected batch, by its index there; null when the batch was not
+ * projected, or does not say. O(index).
+ */
+export function sourceOffsetOf(
+  bytes: Uint8Array,
+  at: number,
+  header: BatchHeader,
+  index: number,
+): number | null {
+  const value = findExtension(bytes, at, header, ExtensionType.projected);
+  if (value === null || value.length < DISTANCES_AT) return null;
+  let offset = getU64(viewOf(value), FIRST_AT);
+  let from = DISTANCES_AT;
+  for (let left = index; left > 0; left--) {
+    let distance = 0;
+    let factor = 1;
+    for (;;) {
+      const byte = value[from++];
+      if (byte === undefined) return null; // It has fewer than the batch has records.
+      distance += (byte % TWO_POW_7) * factor;
+      if (byte < TWO_POW_7) break;
+      factor *= TWO_POW_7;
+    }
+    offset += distance + 1;
+  }
+  return Number.isSafeInteger(offset) && offset >= 0 ? offset : null;
+}
