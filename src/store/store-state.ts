@@ -4,6 +4,8 @@ import { commitEntry } from '../journal/commit-entry.ts';
 import type { Reducer } from '../journal/fold.ts';
 import { SHARE_ENTRY_TYPES } from '../queue/share-entries.ts';
 import { shareGroups } from '../queue/share-state.ts';
+import { ROUTING_ENTRY_TYPES } from '../routing/exchange-entries.ts';
+import { exchanges, topologyVersion } from '../routing/exchange-state.ts';
 import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
 import {
   partitionsAdded,
@@ -29,7 +31,14 @@ export const ENTRY_TYPES = [
   groupReset,
   groupDeleted,
   ...SHARE_ENTRY_TYPES,
+  ...ROUTING_ENTRY_TYPES,
 ];
 
 /** Everything that entries change. */
-export const REDUCERS: readonly Reducer<unknown>[] = [topics, groups, shareGroups];
+export const REDUCERS: readonly Reducer<unknown>[] = [
+  topics,
+  groups,
+  shareGroups,
+  exchanges,
+  topologyVersion,
+];

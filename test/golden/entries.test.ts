@@ -108,6 +108,12 @@ describe('golden entries', () => {
       'share-purged': 41,
       'purge-undone': 42,
       'share-trimmed': 43,
+      'exchange-created': 50,
+      'exchange-altered': 51,
+      'exchange-deleted': 52,
+      'binding-added': 53,
+      'binding-removed': 54,
+      'topology-pruned': 55,
     });
   });
 });

@@ -1,0 +1,146 @@
+/**
+ * The state of exchanges: a fold over what the journal says of them.
+ *
+ * What is gone stays as long as a record may have to be routed by a version in which it was there.
+ */
+import { list, map, nullable, struct, uint, type ValueOf } from '../journal/entry-fields.ts';
+import type { EntryType } from '../journal/entry-type.ts';
+import { begins, changes, sets, type Fold, type Reducer, type Rule } from '../journal/fold.ts';
+import {
+  bindingAdded,
+  bindingFields,
+  bindingRemoved,
+  exchangeAltered,
+  exchangeCreated,
+  exchangeDeleted,
+  exchangeFields,
+  topologyPruned,
+} from './exchange-entries.ts';
+
+/** From which version on it is there, and from which on it is not; null = it still is. */
+const lifeFields = { fromVersion: uint, toVersion: nullable(uint), timeMs: uint };
+
+const bindingState = struct({ ...bindingFields, ...lifeFields });
+
+export type BindingState = ValueOf<typeof bindingState>;
+
+const exchangeState = struct({
+  ...exchangeFields,
+  ...lifeFields,
+  /** Oldest first; the last is the present one. */
+  alternates: list(struct({ fromVersion: uint, alternateId: nullable(uint) })),
+  /** By their ids, those that are gone too. */
+  bindings: map(uint, bindingState),
+});
+
+export type ExchangeState = ValueOf<typeof exchangeState>;
+
+const idOf = ({ exchangeId }: { readonly exchangeId: number }): string => String(exchangeId);
+
+/** One instance per exchange, by its id. */
+export const exchanges: Reducer<ExchangeState> = {
+  name: 'exchange',
+  state: exchangeState,
+  rules: [
+    begins(exchangeCreated, {
+      id: idOf,
+      begin: ({ exchangeId: _exchangeId, version, timeMs, alternateId, ...what }) => ({
+        ...what,
+        fromVersion: version,
+        toVersion: null,
+        timeMs,
+        alternates: [{ fromVersion: version, alternateId }],
+        bindings: new Map(),
+      }),
+    }),
+    changes(exchangeAltered, {
+      id: idOf,
+      apply(state: ExchangeState, { version, alternateId }) {
+        state.alternates.push({ fromVersion: version, alternateId });
+        return state;
+      },
+    }),
+    changes(exchangeDeleted, {
+      id: idOf,
+      apply(state: ExchangeState, { version }) {
+        state.toVersion ??= version;
+        for (const binding of state.bindings.values()) binding.toVersion ??= version;
+        return state;
+      },
+    }),
+    changes(bindingAdded, {
+      id: idOf,
+      apply(state: ExchangeState, { bindingId, version, timeMs, target, routingKey, headers }) {
+        if (state.bindings.has(bindingId)) return state; // Its id is random: this is the same one.
+        const life = { fromVersion: version, toVersion: null, timeMs };
+        state.bindings.set(bindingId, { target, routingKey, headers, ...life });
+        return state;
+      },
+    }),
+    changes(bindingRemoved, {
+      id: idOf,
+      apply(state: ExchangeState, { bindingId, version }) {
+        const binding = state.bindings.get(bindingId);
+        if (binding !== undefined) binding.toVersion ??= version;
+        return state;
+      },
+    }),
+    changes(topologyPruned, {
+      id: ({ exchangeIds }) => exchangeIds.map(String),
+      apply: (state: ExchangeState, { belowVersion }) => pruned(state, belowVersion),
+    }),
+  ],
+};
+
+/** The version of the last change; there is one instance, which begins with the first. */
+export const topologyVersion: Reducer<number> = {
+  name: 'topology-version',
+  state: uint,
+  rules: [
+    raises(exchangeCreated),
+    raises(exchangeAltered),
+    raises(exchangeDeleted),
+    raises(bindingAdded),
+    raises(bindingRemoved),
+  ],
+};
+
+const ONLY = '';
+
+function raises<E extends { readonly version: number }>(type: EntryType<E>): Rule<number> {
+  return sets(type, {
+    id: () => ONLY,
+    set: (state: number | null, { version }) => Math.max(state ?? 0, version),
+  });
+}
+
+/** Of all exchanges of the store; 0 = nothing was ever changed. */
+export function versionOf(fold: Fold): number {
+  return fold.get(topologyVersion, ONLY) ?? 0;
+}
+
+/** Whether something was there in a version. */
+export function isThere(
+  life: { readonly fromVersion: number; readonly toVersion: number | null },
+  version: number,
+): boolean {
+  return life.fromVersion <= version && (life.toVersion === null || version < life.toVersion);
+}
+
+/** The alternate exchange in a version in which the exchange was there; null = it had none. */
+export function alternateAt({ alternates }: ExchangeState, version: number): number | null {
+  const at = alternates.findLast(({ fromVersion }) => fromVersion <= version);
+  return at?.alternateId ?? null;
+}
+
+/** Without what was gone by then; null = it was itself. */
+function pruned(state: ExchangeState, belowVersion: number): ExchangeState | null {
+  if (state.toVersion !== null && state.toVersion <= belowVersion) return null;
+  for (const [bindingId, { toVersion }] of state.bindings) {
+    if (toVersion !== null && toVersion <= belowVersion) state.bindings.delete(bindingId);
+  }
+  const { alternates } = state;
+  while ((alternates[1]?.fromVersion ?? Number.POSITIVE_INFINITY) <= belowVersion)
+    alternates.shift();
+  return state;
+}
