@@ -9,7 +9,11 @@ const LAST = 'last';
 /** How many copies of each record each queue got: a map of queues per record, in order of publishing. */
 export type Deliveries = readonly ReadonlyMap<string, number>[];
 
-/** Leaves nothing behind in the broker. */
+/**
+ * Leaves nothing behind in the broker.
+ *
+ * @throws Error when another record was returned as unroutable than those that no queue got
+ */
 export async function brokerRoutesOf(
   connection: ChannelModel,
   topology: Topology,
@@ -21,16 +25,25 @@ export async function brokerRoutesOf(
   const copies = topology.stages.flatMap(({ publishes }) =>
     publishes.map(() => new Map<string, number>()),
   );
+  const returned = new Set<number>();
+  channel.on('return', ({ properties }) => returned.add(Number(properties.messageId)));
   const consumed = topology.queues.map((queue) => consume(channel, queue, copies));
   let published = 0;
   for (const { changes, publishes } of topology.stages) {
     await Promise.race([refused, Promise.all(changes.map((change) => apply(channel, change)))]);
     for (const { exchange, key, headers } of publishes) {
-      channel.publish(exchange, key, NOTHING, { headers, messageId: String(published++) });
+      channel.publish(exchange, key, NOTHING, {
+        headers,
+        messageId: String(published++),
+        mandatory: true,
+      });
     }
   }
   for (const queue of topology.queues) channel.sendToQueue(queue, NOTHING, { messageId: LAST });
   await Promise.race([refused, Promise.all(consumed)]);
+  for (const [id, queues] of copies.entries()) {
+    if (returned.has(id) === queues.size > 0) throw new Error(`a return of record ${id} is wrong`);
+  }
   await remove(channel, topology);
   await channel.close();
   return copies;

@@ -116,7 +116,6 @@ describe.skipIf(skipReason !== null)(`RabbitMQ's own ways (skipped: ${skipReason
       ['text and a boolean', 'true', true, false],
       ['integers of two sizes', typed('short', 1), typed('long', 1), true],
       ['an integer and the equal double', typed('int', 1), typed('double', 1), true],
-      ['a time and the equal integer', typed('timestamp', 5), 5, true],
       ['a boolean and one', true, 1, false],
       ['void in both', null, null, true],
       ['void in the binding, anything in the record', null, 'a', true],

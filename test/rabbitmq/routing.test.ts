@@ -37,6 +37,7 @@ describe.skipIf(skipReason !== null)(`RabbitMQ (skipped: ${skipReason ?? 'no'})`
     console.log(`SEED=${SEED} npm run test:rabbitmq`);
     broker = await Broker.start();
     const connection = await broker.connect();
+    console.log(`RabbitMQ ${connection.connection.serverProperties.version}`);
     const random = new SeededRandom(SEED);
     for (const type of EXCHANGE_TYPES) {
       const all: Observation[] = [];
