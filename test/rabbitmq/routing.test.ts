@@ -19,7 +19,7 @@ const TOPOLOGIES = 25;
 const RECORDS = 10_000;
 
 const ROUTERS: readonly (readonly [string, () => RouteUnderTest])[] = [
-  ['the rules as plainly as they can be said', () => new NaiveRoutes()],
+  ['the naive matcher', () => new NaiveRoutes()],
 ];
 
 const isRequired = process.env['REQUIRE_RABBITMQ'] === '1';
@@ -54,10 +54,10 @@ describe.skipIf(skipReason !== null)(`RabbitMQ (skipped: ${skipReason ?? 'no'})`
 
   afterAll(() => broker?.close());
 
-  describe.each(ROUTERS)('routes like %s', (_name, makeRouter) => {
+  describe.each(ROUTERS)('routes like %s', (name, makeRouter) => {
     test.each(EXCHANGE_TYPES)('records published to %s exchanges', (type) => {
       const comparison = compare(observations.get(type) ?? [], makeRouter);
-      console.log(`${type}: ${summaryOf(comparison)}`);
+      console.log(`${name}, ${type}: ${summaryOf(comparison)}`);
       expect(comparison.said.join('\n')).toBe('');
       expect(comparison.differenceCount).toBe(0);
       expect(comparison.recordCount).toBeGreaterThanOrEqual(RECORDS);
@@ -65,7 +65,7 @@ describe.skipIf(skipReason !== null)(`RabbitMQ (skipped: ${skipReason ?? 'no'})`
 
     test('all of them', () => {
       const comparison = compare([...observations.values()].flat(), makeRouter);
-      console.log(summaryOf(comparison));
+      console.log(`${name}: ${summaryOf(comparison)}`);
       expect(comparison).toMatchObject({ differenceCount: 0, topologyCount: 4 * TOPOLOGIES });
     });
   });
