@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   ERR_VARVE_CONFLICT: 'the stored state and the requested options contradict each other',
   ERR_VARVE_FENCED: 'the member does not own the partition any more',
   ERR_VARVE_LEASE_LOST: 'the lease is over: the record may be with somebody else',
+  ERR_VARVE_BAD_PATTERN: 'the pattern of a binding is too long, or no text',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -135,6 +135,11 @@ export const CLOCK_STEP_MS_MAX = 60 * 60 * 1000;
  */
 export const UNSYNCED_SEGMENTS_MAX = 16;
 
+/** Longest routing key, and longest pattern, bytes: RabbitMQ's limit. */
+export const ROUTING_KEY_BYTES_MAX = 255;
+/** Routing keys whose destinations a topology remembers: some 5 MiB when all are in use. */
+export const ROUTES_CACHED_MAX = 16_384;
+
 assert(BATCH_BYTES_MAX < 2 ** 31, 'a batch length fits an i32');
 assert(RECORD_BYTES_LIMIT < 2 ** 24, 'a record length fits 24 bits');
 assert(RECORD_BYTES_LIMIT + 64 * KIB < BATCH_BYTES_MAX, 'the largest record fits a batch');

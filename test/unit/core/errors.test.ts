@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import * as errors from '../../../src/core/errors.ts';
 import * as ownership from '../../../src/core/ownership-errors.ts';
+import * as routing from '../../../src/core/routing-errors.ts';
 import { argumentError } from '../../../src/core/assert.ts';
 import { ioError, toIoError } from '../../../src/io/io-error.ts';
 
@@ -120,6 +121,10 @@ const TABLE: readonly Row[] = [
     }),
     'the lease of offset 7 in partition 3 of t, group g, is over: expired',
   ],
+  [
+    new routing.BadPatternError({ pattern: 'a.*', column: 3, reason: 'a lone surrogate' }),
+    'the pattern "a.*" has a lone surrogate at column 3',
+  ],
 ];
 
 describe('the table of errors', () => {
@@ -141,7 +146,7 @@ describe('the table of errors', () => {
 
   test('has every class that the modules export', () => {
     const built = new Set<unknown>(TABLE.map(([error]) => error.constructor));
-    const missing = Object.entries({ ...errors, ...ownership })
+    const missing = Object.entries({ ...errors, ...ownership, ...routing })
       .filter(([name]) => /^[A-Z].*Error$/.test(name) && name !== 'StoreError')
       .filter(([, value]) => !built.has(value))
       .map(([name]) => name);

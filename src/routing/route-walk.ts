@@ -1,0 +1,76 @@
+/** Walks the graph for one record after the other, with the same memory for all of them. */
+import { present } from '../core/assert.ts';
+import type { ExchangeNode } from './exchange-node.ts';
+import type { ExchangeTable } from './exchange-table.ts';
+import { MatchList } from './match-list.ts';
+import type { RecordHeaders } from './router-type.ts';
+import { TargetSet } from './target-set.ts';
+import type { TopicTable } from './topic-table.ts';
+
+const NOWHERE: readonly number[] = [];
+
+export class RouteWalk {
+  readonly #exchanges: ExchangeTable;
+  readonly #topics: TopicTable;
+  /** Where a binding leads, by its slot: the number of a topic, or `~number` of an exchange. */
+  readonly #targets: number[] = [];
+  readonly #matches = new MatchList();
+  readonly #reachedTopics = new TargetSet();
+  readonly #reachedExchanges = new TargetSet();
+
+  constructor(exchanges: ExchangeTable, topics: TopicTable) {
+    this.#exchanges = exchanges;
+    this.#topics = topics;
+  }
+
+  setTopic(slot: number, topicNumber: number): void {
+    this.#targets[slot] = topicNumber;
+  }
+
+  setExchange(slot: number, { number }: ExchangeNode): void {
+    this.#targets[slot] = ~number;
+  }
+
+  /** The ids of the topics that a record reaches, ascending. */
+  route(start: ExchangeNode, key: string, headers: RecordHeaders): readonly number[] {
+    const reached = this.#reachedExchanges;
+    this.#reachedTopics.begin(this.#topics.capacity);
+    reached.begin(this.#exchanges.capacity);
+    reached.add(start.number);
+    for (let at = 0; at < reached.count; at++) {
+      this.#visit(this.#exchanges.at(present(reached.members[at], 'at < count')), key, headers);
+    }
+    return this.#topicIds();
+  }
+
+  #visit(node: ExchangeNode, key: string, headers: RecordHeaders): void {
+    const matches = this.#matches;
+    matches.clear();
+    node.router.match(key, headers, matches);
+    if (matches.count === 0) {
+      const alternate = this.#exchanges.alternateOf(node);
+      if (alternate !== null) this.#reachedExchanges.add(alternate.number);
+      return;
+    }
+    const { slots, count } = matches;
+    for (let at = 0; at < count; at++) {
+      const target = this.#targets[slots[at] as number] as number;
+      if (target >= 0) this.#reachedTopics.add(target);
+      else this.#reachedExchanges.add(~target);
+    }
+  }
+
+  #topicIds(): readonly number[] {
+    const { members, count } = this.#reachedTopics;
+    if (count === 0) return NOWHERE;
+    const topicIds: number[] = [];
+    for (let at = 0; at < count; at++) {
+      topicIds.push(this.#topics.topicIdAt(members[at] as number));
+    }
+    return count === 1 ? topicIds : topicIds.sort(ascending);
+  }
+}
+
+function ascending(a: number, b: number): number {
+  return a - b;
+}

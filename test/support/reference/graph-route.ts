@@ -1,0 +1,68 @@
+/** The slow twin of `Topology`: rules as a list, and what a record reaches until nothing is new. */
+import type { ExchangeType, Target } from '../../../src/routing/binding.ts';
+import { headersMatch, type Conditions } from './headers-match.ts';
+import { topicMatches } from './topic-match.ts';
+
+export interface ReferenceExchange {
+  readonly id: number;
+  readonly type: ExchangeType;
+  alternateId: number | null;
+}
+
+export interface ReferenceBinding {
+  readonly bindingId: number;
+  readonly exchangeId: number;
+  readonly target: Target;
+  readonly routingKey: string;
+  readonly headers: Conditions | null;
+}
+
+type Headers = ReadonlyMap<string, Uint8Array> | null;
+
+export class ReferenceTopology {
+  exchanges: ReferenceExchange[] = [];
+  bindings: ReferenceBinding[] = [];
+
+  /** Topic ids, ascending. */
+  route(start: number, key: string, headers: Headers): number[] {
+    const reached = new Set([start]);
+    const topics = new Set<number>();
+    let known = -1;
+    while (known !== reached.size) {
+      known = reached.size;
+      for (const id of Array.from(reached)) {
+        const matching = this.matching(id, key, headers);
+        for (const { target } of matching) {
+          if (target.kind === 'topic') topics.add(target.id);
+          else reached.add(target.id);
+        }
+        const alternate = this.#alternateOf(id);
+        if (matching.length === 0 && alternate !== null) reached.add(alternate);
+      }
+    }
+    return [...topics].sort((a, b) => a - b);
+  }
+
+  matching(exchangeId: number, key: string, headers: Headers): ReferenceBinding[] {
+    const exchange = this.exchanges.find(({ id }) => id === exchangeId);
+    return this.bindings.filter((binding) => {
+      if (binding.exchangeId !== exchangeId) return false;
+      if (exchange?.type === 'direct') return binding.routingKey === key;
+      if (exchange?.type === 'topic') return topicMatches(binding.routingKey, key);
+      return exchange?.type === 'fanout' || headersMatch(binding.headers, headers);
+    });
+  }
+
+  remove(exchangeId: number): void {
+    this.exchanges = this.exchanges.filter(({ id }) => id !== exchangeId);
+    this.bindings = this.bindings.filter(
+      ({ exchangeId: from, target }) =>
+        from !== exchangeId && !(target.kind === 'exchange' && target.id === exchangeId),
+    );
+  }
+
+  #alternateOf(exchangeId: number): number | null {
+    const alternateId = this.exchanges.find(({ id }) => id === exchangeId)?.alternateId ?? null;
+    return this.exchanges.some(({ id }) => id === alternateId) ? alternateId : null;
+  }
+}
