@@ -12,6 +12,7 @@ import { compare, summaryOf, type Observation } from './comparison.ts';
 import { FLAWS, NaiveRoutes } from './naive-routes.ts';
 import { randomTopology } from './random-topology.ts';
 import { EXCHANGE_TYPES, type ExchangeType, type RouteUnderTest } from './topology.ts';
+import { VarveRoutes } from './varve-routes.ts';
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 /** Per exchange type. */
@@ -20,6 +21,7 @@ const RECORDS = 10_000;
 
 const ROUTERS: readonly (readonly [string, () => RouteUnderTest])[] = [
   ['the naive matcher', () => new NaiveRoutes()],
+  ['Varve', () => new VarveRoutes()],
 ];
 
 const isRequired = process.env['REQUIRE_RABBITMQ'] === '1';
