@@ -21,6 +21,7 @@ const TEST_FOLDERS = [
   'faults',
   'planted',
   'soak',
+  'rabbitmq',
   'support',
 ];
 

@@ -7,6 +7,10 @@ const LONG_TEST_MS = 6 * 60 * 60 * 1000;
 // Many times what any test needs: a loaded machine must not look like a hang.
 const TEST_MS = 300_000;
 
+/** Folders that a command of their own runs, by `--mode`, and no other does. */
+const APART = ['faults', 'rabbitmq'];
+const isApart = (mode: string): boolean => APART.includes(mode);
+
 /** Power cuts take minutes: `npm run test:crash` alone runs them. */
 const isCrashRun = process.env['VARVE_CRASH_CYCLES'] !== undefined;
 const isLong =
@@ -19,11 +23,11 @@ const report = process.env['VARVE_TEST_REPORT'];
 export default defineConfig(({ mode }) => ({
   root: join(import.meta.dirname, '..'),
   test: {
-    include: mode === 'faults' ? ['test/faults/**/*.test.ts'] : ['test/**/*.test.ts'],
+    include: isApart(mode) ? [`test/${mode}/**/*.test.ts`] : ['test/**/*.test.ts'],
     exclude: [
       'dist/**',
       'node_modules/**',
-      ...(mode === 'faults' ? [] : ['test/faults/**']),
+      ...APART.filter((folder) => folder !== mode).map((folder) => `test/${folder}/**`),
       ...(isCrashRun ? [] : ['test/crash/power/**']),
     ],
     // Processes, not threads: the native lock addon loads once per process, and tests change
