@@ -13,7 +13,6 @@ import {
   struct,
   text,
   uint,
-  type ValueOf,
 } from '../journal/entry-fields.ts';
 import { entryType } from '../journal/entry-type.ts';
 import { EXCHANGE_TYPES } from './binding.ts';
@@ -95,5 +94,3 @@ export const ROUTING_ENTRY_TYPES = [
   bindingRemoved,
   topologyPruned,
 ];
-
-export type ExchangeCreated = Readonly<ValueOf<typeof exchangeCreated>>;
