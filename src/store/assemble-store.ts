@@ -15,6 +15,7 @@ import { Fold } from '../journal/fold.ts';
 import { ENTRY_BYTES_MAX, Journal, type WhenDamaged } from '../journal/journal.ts';
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
 import { ShareGroups } from '../queue/share-groups.ts';
+import { ExchangeCatalog } from '../routing/exchange-catalog.ts';
 import { leasedOffset } from '../queue/share-state.ts';
 import { readCheckpoint } from '../log/checkpoint-file.ts';
 import { LogDirectory } from '../log/log-directory.ts';
@@ -88,8 +89,10 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   const topics = new TopicCatalog(topicHome, async (topicId) => [
     ...(await groups.forgetTopic(topicId)),
     ...(await shareGroups.forgetTopic(topicId)),
+    ...(await exchanges.forgetTopic(topicId)),
   ]);
   shareGroups.attach(topics);
+  const exchanges = new ExchangeCatalog({ fold, journal, topics, clock, random });
   const settling = () => settleCommits(journal.ledger, topics);
   const retention = JOURNAL_RETENTION;
   const shared = { journal, fold, clock, random, retention };
@@ -107,6 +110,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     topics,
     groups,
     shareGroups,
+    exchanges,
     topicHome,
   };
 }

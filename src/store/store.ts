@@ -10,6 +10,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { Misfits } from '../journal/misfits.ts';
 import { partQueueOptions, type QueueOptions } from '../queue/queue.ts';
 import { QUEUE_DEFAULTS, QUEUE_GROUP } from '../queue/queue-group.ts';
+import type { ExchangeCatalog } from '../routing/exchange-catalog.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
@@ -47,6 +48,7 @@ export interface StoreParts {
   readonly topics: TopicCatalog;
   readonly groups: ConsumerGroups;
   readonly shareGroups: ShareGroups;
+  readonly exchanges: ExchangeCatalog;
   readonly topicHome: TopicHome;
 }
 
@@ -56,6 +58,8 @@ export class Store implements AsyncDisposable {
   readonly path: string;
   /** @internal Changes of state and records for several logs, all or nothing. */
   readonly committer: Committer;
+  /** @internal */
+  readonly exchanges: ExchangeCatalog;
   /** @internal Consumers that ask from elsewhere. */
   readonly remoteConsumers: RemoteConsumers;
   readonly #lock: DirectoryLock | null;
@@ -82,6 +86,7 @@ export class Store implements AsyncDisposable {
     const { signals } = topicHome;
     this.path = path;
     this.committer = committer;
+    this.exchanges = parts.exchanges;
     this.#lock = lock;
     this.#reserve = home?.reserve ?? null;
     this.#control = control;

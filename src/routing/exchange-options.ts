@@ -1,0 +1,96 @@
+/** What exchanges and bindings are made with, checked. */
+import { argumentError, checkChoice, checkObject } from '../core/assert.ts';
+import { checkBoolean, plainOptions } from '../core/options.ts';
+import { checkName } from '../topic/topic-names.ts';
+import { EXCHANGE_TYPES, type ExchangeType } from './binding.ts';
+import {
+  checkHeaderConditions,
+  type HeaderConditions,
+  type HeaderConditionsInput,
+} from './header-conditions.ts';
+import { checkPattern } from './routing-key.ts';
+
+export interface ExchangeConfig {
+  /** How it routes; needed to make one. */
+  readonly type?: ExchangeType | undefined;
+  /** Name of the exchange that gets what no binding matches; null = none, the default. */
+  readonly alternate?: string | null | undefined;
+  /** Takes records from other exchanges alone; default false. */
+  readonly internal?: boolean | undefined;
+  /** Goes with its last binding; default false. */
+  readonly autoDelete?: boolean | undefined;
+}
+
+export interface ExchangeOptions extends ExchangeConfig {
+  /** Creates the exchange when there is none; default true. */
+  readonly create?: boolean | undefined;
+}
+
+/** Where a binding leads: a queue or a topic by its name, or an exchange. */
+export type DestinationInput =
+  string | { readonly queue: string } | { readonly topic: string } | { readonly exchange: string };
+
+export interface BindOptions {
+  /** Of a headers exchange: what it asks of the headers of records. */
+  readonly headers?: HeaderConditionsInput | null | undefined;
+}
+
+export interface DestinationName {
+  readonly kind: 'topic' | 'exchange';
+  readonly name: string;
+}
+
+const EXCHANGE_KEYS: ReadonlySet<string> = new Set<keyof ExchangeOptions>([
+  'type',
+  'alternate',
+  'internal',
+  'autoDelete',
+  'create',
+]);
+const BIND_KEYS: ReadonlySet<string> = new Set<keyof BindOptions>(['headers']);
+const DESTINATION_KINDS = ['queue', 'topic', 'exchange'] as const;
+
+/** What is left out stays undefined. @throws TypeError, RangeError */
+export function checkExchangeOptions(given: ExchangeOptions): ExchangeOptions {
+  const options = plainOptions(given, EXCHANGE_KEYS);
+  const { type, alternate, internal, autoDelete, create } = options;
+  if (type !== undefined) checkChoice('type', type, EXCHANGE_TYPES);
+  if (typeof alternate === 'string' || (alternate !== undefined && alternate !== null)) {
+    checkName('alternate', alternate);
+  }
+  for (const [name, value] of Object.entries({ internal, autoDelete, create })) {
+    if (value !== undefined) checkBoolean(name, value);
+  }
+  return options;
+}
+
+/** @throws TypeError, RangeError; BadPatternError; TooLargeError */
+export function checkBinding(
+  pattern: unknown,
+  given: BindOptions,
+): { readonly routingKey: string; readonly headers: HeaderConditions | null } {
+  const { headers } = plainOptions(given, BIND_KEYS);
+  return {
+    routingKey: checkPattern('pattern', pattern),
+    headers: headers == null ? null : checkHeaderConditions('headers', headers),
+  };
+}
+
+/** @throws TypeError, RangeError */
+export function checkDestination(given: DestinationInput): DestinationName {
+  if (typeof given === 'string') {
+    return { kind: 'topic', name: checkName('destination', given) };
+  }
+  const [kind, ...others] = Object.keys(checkObject('destination', given));
+  const known = DESTINATION_KINDS.find((each) => each === kind);
+  if (known === undefined || others.length > 0) {
+    throw argumentError(
+      TypeError,
+      'destination',
+      'a name, or one of queue, topic, exchange',
+      given,
+    );
+  }
+  const name = checkName(`destination.${known}`, Object.values(given)[0]);
+  return { kind: known === 'exchange' ? 'exchange' : 'topic', name };
+}
