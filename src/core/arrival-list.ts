@@ -31,6 +31,12 @@ export class ArrivalList<T extends object> implements Iterable<T> {
     for (const cursor of this.#cursors) if (cursor.next > at) cursor.next--;
   }
 
+  /** Nothing is left. @returns what was there, oldest first */
+  takeAll(): T[] {
+    for (const cursor of this.#cursors) cursor.next = 0;
+    return this.#items.splice(0);
+  }
+
   /** Oldest first. What is added meanwhile is met too, and what is deleted is not. */
   *[Symbol.iterator](): Generator<T, void, void> {
     const cursor = { next: 0 };

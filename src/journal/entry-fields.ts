@@ -166,7 +166,9 @@ export function struct<F extends Fields>(fields: F): Field<StructOf<F>> {
       for (const [name, field] of members) field.write(to, value[name]);
     },
     read(from) {
-      const value = Object.fromEntries(members.map(([name, field]) => [name, field.read(from)]));
+      // Name by name: a list of pairs, and an object of it, took half of the time of a recovery.
+      const value: Record<string, unknown> = {};
+      for (const [name, field] of members) value[name] = field.read(from);
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each field gave its own type
       return value as StructOf<F>;
     },

@@ -1,6 +1,8 @@
 /** Reading a journal: where its snapshot runs stand, and the entries behind one. */
 import { CorruptLogError, UnsupportedVersionError } from '../core/errors.ts';
+import type { LogCursor } from '../log/log-cursor.ts';
 import type { Log } from '../log/log.ts';
+import type { ReadOptions } from '../log/read-options.ts';
 import type { LogGap } from '../log/recovery-report.ts';
 import { BadEntryError } from './entry-bytes.ts';
 import { entryOf, NewerEntryError, type EntryRegistry, type ReadEntry } from './entry-type.ts';
@@ -32,11 +34,17 @@ export interface EntryScan {
 }
 
 /**
- * Entries in order. Damage in front of `from`, in the same file, does no harm.
+ * Visits the entries in order. Damage in front of `from`, in the same file, does no harm.
  *
- * @throws UnsupportedVersionError; as `Log.batches`
+ * A callback and a cursor, for entries may be very many, each a batch of its own: a step of an
+ * asynchronous iteration costs more than most entries do.
+ *
+ * @throws UnsupportedVersionError; as `Log.batches`, `visit`
  */
-export async function* readEntries(scan: EntryScan): AsyncGenerator<PlacedEntry, void, void> {
+export async function eachEntry(
+  scan: EntryScan,
+  visit: (placed: PlacedEntry) => void,
+): Promise<void> {
   const { log, registry, from, to = log.visibleOffset, onLost } = scan;
   let expected = from;
   let gap: LogGap | null = null;
@@ -47,17 +55,15 @@ export async function* readEntries(scan: EntryScan): AsyncGenerator<PlacedEntry,
     if (offset > expected)
       onLost(lostEntries(log.path, { firstOffset: expected, nextOffset: offset, gap }));
   };
-  for await (const batch of log.batches({ from, to, onCorruption: 'skip', onGap })) {
-    for (const record of batch) {
-      const { offset } = record;
-      lostTo(offset);
-      expected = offset + 1;
-      const bytes = record.valueView() ?? new Uint8Array();
-      const entry = decode(bytes, { registry, log, offset });
-      if (entry instanceof CorruptLogError) onLost(entry);
-      else yield { offset, sizeBytes: bytes.length, entry };
-    }
-  }
+  await eachRecord(log, { from, to, onCorruption: 'skip', onGap }, (cursor) => {
+    const { offset } = cursor;
+    lostTo(offset);
+    expected = offset + 1;
+    const bytes = cursor.valueView() ?? new Uint8Array();
+    const entry = decode(bytes, { registry, log, offset });
+    if (entry instanceof CorruptLogError) onLost(entry);
+    else visit({ offset, sizeBytes: bytes.length, entry });
+  });
   lostTo(to);
 }
 
@@ -70,21 +76,32 @@ export async function findRuns(
   registry: EntryRegistry,
 ): Promise<CompleteRun[]> {
   const runs: CompleteRun[] = [];
-  for await (const batch of log.batches({ onCorruption: 'skip' })) {
-    for (const record of batch) {
-      const bytes = record.valueView();
-      if (bytes?.[0] !== runEnd.kind) continue;
-      const { offset } = record;
-      const entry = decode(bytes, { registry, log, offset });
-      if (entry instanceof CorruptLogError) continue; // Whoever folds over it is told.
-      const end = entryOf(runEnd, entry);
-      // What lies before the start of the journal is not there any more.
-      if (end !== null && end.beginOffset >= log.startOffset) {
-        runs.push({ ...end, endOffset: offset + 1 });
-      }
+  await eachRecord(log, { onCorruption: 'skip' }, (cursor) => {
+    if (cursor.valueBytes < 1 || cursor.bytes[cursor.valueStart] !== runEnd.kind) return;
+    const { offset } = cursor;
+    const entry = decode(cursor.valueView() ?? new Uint8Array(), { registry, log, offset });
+    if (entry instanceof CorruptLogError) return; // Whoever folds over it is told.
+    const end = entryOf(runEnd, entry);
+    // What lies before the start of the journal is not there any more.
+    if (end !== null && end.beginOffset >= log.startOffset) {
+      runs.push({ ...end, endOffset: offset + 1 });
     }
-  }
+  });
   return runs;
+}
+
+/** Views of the cursor are good until `visit` returns. */
+async function eachRecord(
+  log: Log<Uint8Array>,
+  range: ReadOptions,
+  visit: (cursor: LogCursor) => void,
+): Promise<void> {
+  const cursor = log.cursor(range);
+  try {
+    while (await cursor.nextBatch()) while (cursor.next()) visit(cursor);
+  } finally {
+    await cursor.close();
+  }
 }
 
 /** Puts the pieces of a run together. */

@@ -21,9 +21,9 @@ import { entryOf, type EntryRegistry, type EntryType, type ReadEntry } from './e
 import type { Fold } from './fold.ts';
 import {
   badEntry,
+  eachEntry,
   findRuns,
   lostEntries,
-  readEntries,
   RunReader,
   type CompleteRun,
   type PlacedEntry,
@@ -166,14 +166,14 @@ export class Journal implements LogObserver {
     const { beginOffset: from, endOffset: to } = run;
     const parts = new RunReader(run);
     const scan = { log, registry: this.#registry, from, to, onLost: leaveToFold };
-    for await (const { entry, offset } of readEntries(scan)) {
+    await eachEntry(scan, ({ entry, offset }) => {
       try {
         const part = parts.add(entry);
         if (part !== null) this.#fold.restore(part, to);
       } catch (cause) {
         throw badEntry(log.path, offset, cause);
       }
-    }
+    });
     try {
       parts.end();
     } catch (cause) {
@@ -183,7 +183,7 @@ export class Journal implements LogObserver {
 
   async #foldOn(log: Log<Uint8Array>, onLost: (damage: CorruptLogError) => void): Promise<void> {
     const scan = { log, registry: this.#registry, from: this.#appliedOffset, onLost };
-    for await (const placed of readEntries(scan)) {
+    await eachEntry(scan, (placed) => {
       try {
         this.#apply(placed);
       } catch (cause) {
@@ -192,7 +192,7 @@ export class Journal implements LogObserver {
         onLost(damage);
       }
       this.writtenBytes += placed.sizeBytes;
-    }
+    });
   }
 
   /**

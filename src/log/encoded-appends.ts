@@ -31,10 +31,16 @@ export class EncodedAppends {
     if (refusal !== null) return Promise.reject(refusal);
     const baseOffset = appender.nextOffset;
     this.#builder.addEncoded(records);
-    const range = { baseOffset, nextOffset: appender.nextOffset };
+    const { nextOffset } = appender;
     return new Promise((resolve, reject) => {
-      const answer = { complete: () => resolve(range), fail: reject };
-      appender.submit(durability, { ...range, asked: durability, ...answer });
+      const complete = (): void => resolve({ baseOffset, nextOffset });
+      appender.submit(durability, {
+        baseOffset,
+        nextOffset,
+        asked: durability,
+        complete,
+        fail: reject,
+      });
     });
   }
 

@@ -1,4 +1,5 @@
 /** The offsets that say how far a log has come. All exclusive; none ever moves back but `endOffset`. */
+import { ArrivalList } from '../core/arrival-list.ts';
 import { assert } from '../core/assert.ts';
 import type { EpochStart } from '../format/checkpoint.ts';
 
@@ -27,7 +28,8 @@ export class LogMarks {
   journaledOffset = 0;
   /** Where the log's epochs began, oldest first, the current one last. */
   epochs: readonly EpochStart[];
-  readonly #waiters = new Set<() => void>();
+  /** They come and go with each move. */
+  readonly #waiters = new ArrivalList<() => void>();
   /** First offsets of commits that are not applied in all their logs yet. */
   readonly #caps = new Set<VisibleCap>();
   /** What readers may see but for the caps. */
@@ -72,12 +74,10 @@ export class LogMarks {
 
   /** Calls everyone who waits; also used when the log closes or fails. */
   wake(): void {
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
-    for (const waiter of waiters) waiter();
+    if (this.#waiters.size > 0) for (const waiter of this.#waiters.takeAll()) waiter();
   }
 
-  /** Calls `waiter` once, at the next move of the visible offset or `wake`. */
+  /** Calls `waiter`, which does not wait yet, once: at the next move of the visible offset or `wake`. */
   onVisible(waiter: () => void): void {
     this.#waiters.add(waiter);
   }

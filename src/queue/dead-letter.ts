@@ -99,11 +99,13 @@ export function isCycle(history: readonly DeathHop[], destination: string): bool
 /** The copy of a dead record. */
 export function deadLetterOf(record: LogRecord<Uint8Array>, death: Death): RecordInput<Uint8Array> {
   const { headers: own } = record;
-  const headers = { ...headersWithout(own, HEADER_PREFIX), ...deathHeaders(death) };
+  const headers = headersWithout(own, HEADER_PREFIX);
+  Object.assign(headers, deathHeaders(death)); // Names behind a spread are slow in Node 20.
+  headers[HISTORY_HEADER] = historyText(own, death);
   return {
     value: record.valueView(),
     key: record.keyView(),
-    headers: { ...headers, [HISTORY_HEADER]: historyText(own, death) },
+    headers,
     createTimeMs: record.createTimeMs,
   };
 }
@@ -160,13 +162,11 @@ function deathHeaders({ trouble, ...death }: Death): Record<string, string> {
   };
   if (trouble === null) return headers;
   const { firstError, firstErrorMs, lastError, lastErrorMs } = trouble;
-  return {
-    ...headers,
-    [DEATH_HEADERS.firstError]: firstError,
-    [DEATH_HEADERS.firstErrorMs]: String(firstErrorMs),
-    [DEATH_HEADERS.lastError]: lastError,
-    [DEATH_HEADERS.lastErrorMs]: String(lastErrorMs),
-  };
+  headers[DEATH_HEADERS.firstError] = firstError;
+  headers[DEATH_HEADERS.firstErrorMs] = String(firstErrorMs);
+  headers[DEATH_HEADERS.lastError] = lastError;
+  headers[DEATH_HEADERS.lastErrorMs] = String(lastErrorMs);
+  return headers;
 }
 
 function headersWithout(

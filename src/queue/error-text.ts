@@ -11,6 +11,12 @@ export function errorText(error: unknown): string {
   return Buffer.from(text.slice(0, CHARS_MAX)).toString();
 }
 
+/** What a handler has thrown, or words for it where that would leave the record without a reason. */
+export function reasonOf(thrown: unknown): unknown {
+  if (thrown === '') return 'the handler threw an empty text';
+  return thrown ?? `the handler threw ${String(thrown)}`;
+}
+
 function plainText(value: unknown): string {
   if (typeof value === 'string') return value;
   try {

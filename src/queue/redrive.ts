@@ -209,7 +209,7 @@ class RedriveRun<T, Input> {
     const { source, group } = this.#parts;
     const dead = source.state()?.partitions.get(partition)?.dead.get(offset) ?? null;
     if (dead === null) return null; // Meanwhile it is not: then it is not moved either.
-    return { ...dead, topic: source.topic.name, group, partition, offset };
+    return { topic: source.topic.name, group, partition, offset, ...dead };
   }
 
   #edited(

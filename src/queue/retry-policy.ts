@@ -16,16 +16,16 @@ export type Jitter = 'full' | 'equal' | 'none';
 export interface LinearOptions {
   /** Ms that each further failure adds, 0..`RETRY_DELAY_MS_MAX`. */
   readonly stepMs: number;
-  /** Longest delay, ms; default 300_000. */
+  /** Longest delay, ms, from `stepMs` on; default 300_000, or `stepMs` if that is more. */
   readonly maxMs?: number | undefined;
 }
 
 export interface ExponentialOptions {
-  /** Ms after the first failure; default 1000. */
+  /** Ms after the first failure, 0..`RETRY_DELAY_MS_MAX`; default 1000. */
   readonly initialMs?: number | undefined;
   /** Of one delay to the one before, 1..100; default 2. */
   readonly factor?: number | undefined;
-  /** Longest delay, ms; default 300_000. */
+  /** Longest delay, ms, from `initialMs` on; default 300_000, or `initialMs` if that is more. */
   readonly maxMs?: number | undefined;
   /** Default `full`. */
   readonly jitter?: Jitter | undefined;
@@ -58,9 +58,9 @@ export function fixed(delayMs: number): RetryPolicy {
 
 /** `stepMs` after the first failure, and as much more after each further one. @throws RangeError, TypeError */
 export function linear(given: LinearOptions): RetryPolicy {
-  const { stepMs, maxMs = MAX_MS } = plainOptions(given, KNOWN_OF_LINEAR);
+  const { stepMs, maxMs = Math.max(stepMs, MAX_MS) } = plainOptions(given, KNOWN_OF_LINEAR);
   checkDelay('stepMs', stepMs);
-  checkDelay('maxMs', maxMs);
+  checkLongest(maxMs, 'stepMs', stepMs);
   return (failures) => Math.min(stepMs * failures, maxMs);
 }
 
@@ -76,11 +76,11 @@ export function linear(given: LinearOptions): RetryPolicy {
  */
 export function exponential(given: ExponentialOptions = {}): RetryPolicy {
   const options = plainOptions(given, KNOWN_OF_EXPONENTIAL);
-  const { initialMs = INITIAL_MS, factor = FACTOR, maxMs = MAX_MS } = options;
-  const { jitter = 'full', random = systemRandom } = options;
+  const { initialMs = INITIAL_MS, factor = FACTOR } = options;
+  const { maxMs = Math.max(initialMs, MAX_MS), jitter = 'full', random = systemRandom } = options;
   checkDelay('initialMs', initialMs);
   checkFactor(factor);
-  checkDelay('maxMs', maxMs);
+  checkLongest(maxMs, 'initialMs', initialMs);
   checkChoice('jitter', jitter, ['full', 'equal', 'none']);
   checkRandom(random);
   return (failures) => {
@@ -95,6 +95,14 @@ export function exponential(given: ExponentialOptions = {}): RetryPolicy {
 /** @throws RangeError or TypeError (`ERR_VARVE_INVALID_ARGUMENT`) */
 export function checkDelay(name: string, delayMs: number): number {
   return checkInteger(name, delayMs, { min: 0, max: RETRY_DELAY_MS_MAX });
+}
+
+/** The first delay would be the longest one already, which nobody means. */
+function checkLongest(maxMs: number, firstName: string, firstMs: number): void {
+  checkDelay('maxMs', maxMs);
+  if (maxMs >= firstMs) return;
+  const wanted = `at least \`${firstName}\`, which is ${firstMs}`;
+  throw argumentError(RangeError, 'maxMs', wanted, maxMs);
 }
 
 function checkFactor(factor: number): void {

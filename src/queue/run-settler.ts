@@ -5,6 +5,7 @@
  */
 import { argumentError } from '../core/assert.ts';
 import type { DeliverySource, WorkerDelivery } from './delivery-source.ts';
+import { reasonOf } from './error-text.ts';
 import { isFinal, isLeaseLost, isReject, isRetryable, retryAfterOf } from './handler-errors.ts';
 import { RETRY_DELAY_MS_MAX } from './retry-policy.ts';
 import type { WorkerBackoff } from './worker-backoff.ts';
@@ -206,8 +207,9 @@ export class RunSettler<D extends WorkerDelivery> {
       return { ending: 'rejected', call: () => delivery.reject(reason) };
     }
     const delayMs = this.#delayMs(error, delivery);
-    if (delayMs === null) return { ending: 'failed', call: () => delivery.reject(error) };
-    const call = (): Promise<void> => delivery.release({ delayMs, failed: true, error });
+    const why = reasonOf(error);
+    if (delayMs === null) return { ending: 'failed', call: () => delivery.reject(why) };
+    const call = (): Promise<void> => delivery.release({ delayMs, failed: true, error: why });
     return { ending: 'failed', isRetried: true, call };
   }
 

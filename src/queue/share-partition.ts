@@ -184,7 +184,7 @@ export class SharePartition {
     this.#noteError(offset, error, timeMs);
     if (isKept) {
       const trouble = this.troubles.get(offset) ?? null;
-      this.dead.set(offset, { ...this.trialsAt(slot), reason, trouble, timeMs });
+      this.dead.set(offset, { reason, trouble, timeMs, ...this.trialsAt(slot) });
     }
     this.#settle(slot, offset);
     this.tally[reason]++;

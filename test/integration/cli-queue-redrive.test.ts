@@ -90,8 +90,19 @@ describe('dead letters', () => {
     expect(living.stdout).toMatch(/failures  key  headers   value\n.* from=ada  a\n$/);
     await failAll(path);
     const { stdout } = await runCli(['queue', 'peek', path, 'email.dead']);
-    expect(stdout).toMatch(/failures  died of   last error          key  headers   value\n/);
-    expect(stdout).toMatch(/ failures  false: exit code 1       from=ada  a\n$/);
+    expect(stdout).toMatch(/failures  died of +died with +key  headers   value\n/);
+    expect(stdout).toMatch(/ 0  failures, 3 attempts  false: exit code 1       from=ada  a\n$/);
+  });
+
+  test('do not pass their attempts off as those of the records that died', async () => {
+    const path = await emails(['a']);
+    await failAll(path);
+    const work = ['--exec', 'sh', '--once', '--retry-delay-ms', '600000', '--', '-c', 'exit 7'];
+    await varve('queue', 'work', path, 'email.dead', ...work);
+    const { stdout } = await runCli(['queue', 'peek', path, 'email.dead']);
+    const [titles, row] = stdout.split('\n');
+    expect(titles).toMatch(/attempts  failures  last error +died of +died with +key/);
+    expect(row).toMatch(/ 1 +1  sh: exit code 7  failures, 3 attempts  false: exit code 1 /);
   });
 
   test('that are few among very many are all found, question by question', async () => {

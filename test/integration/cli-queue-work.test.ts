@@ -155,6 +155,20 @@ describe('the worker', () => {
     expect(await statsOf(path)).toMatchObject({ unsettledCount: 0 });
   });
 
+  test('says that its queue is paused', async () => {
+    const path = await emails(['a']);
+    await runCli(['queue', 'pause', path, 'email']);
+    const paused = await work(path, 'echo ran', '--once');
+    expect(paused).toMatchObject({ exitCode: ExitCode.ok, stdout: '' });
+    expect(paused.stderr).toMatch(
+      /^queue email is paused: varve queue resume has it hand out records again\n0 attempts: /,
+    );
+    await runCli(['queue', 'resume', path, 'email']);
+    const resumed = await work(path, 'echo ran', '--once');
+    expect(resumed.stdout).toBe('ran\n');
+    expect(resumed.stderr).toMatch(/^1 attempt: 1 acknowledged/);
+  });
+
   test('gives back what runs by a second signal', async () => {
     const path = await emails(['a']);
     const script = `trap 'echo caught; exit 9' TERM; echo begin; while :; do sleep 0.05; done`;

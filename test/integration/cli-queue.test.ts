@@ -175,7 +175,7 @@ describe('changing', () => {
     expect(await queue('pause', path, 'email')).toMatchObject({ stdout: 'paused queue email\n' });
     expect(await jsonOf('stats', path, 'email')).toMatchObject({ stats: { isPaused: true } });
     const ran = await runCli(['queue', 'work', path, 'email', '--exec', 'true', '--once']);
-    expect(ran.stderr).toMatch(/^0 attempts/);
+    expect(ran.stderr).toMatch(/^queue email is paused: .*\n0 attempts/);
     expect(await jsonOf('resume', path, 'orders', '--group', 'billing')).toEqual({
       path,
       topic: 'orders',

@@ -19,7 +19,7 @@ import { bytesToJson } from '../record-json.ts';
 import { ASKS_OWNER, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
 import { consultStore } from '../store-desk.ts';
 import { formatTable, shorten, type Column } from '../table.ts';
-import { formatCount, formatTime } from '../units.ts';
+import { formatCount, formatPlural, formatTime } from '../units.ts';
 
 interface QueuePeekOptions extends QueueChoice {
   readonly limit: number;
@@ -38,9 +38,13 @@ const ERROR_WIDTH = 40;
 
 const NOTES = `Nothing is leased, and nothing changes: records may be handed out while they are looked at. Shown are
 those that are not settled: "ready", "leased", "delayed" (due at), and "dead" (with the reason), one
-partition after the other. Of dead letters, "died of" is the reason, and "last error" what their last
-handler said; their other headers are in JSON, from varve-death-topic to varve-deaths. Long values are cut in the table; JSON has all, and bytes that are not UTF-8
+partition after the other. Long values are cut in the table; JSON has all, and bytes that are not UTF-8
 as {"base64": "..."}.
+
+"attempts", "failures" and "last error" tell what happened in this queue. Of a dead letter that is the
+letter itself, which nobody may have tried yet. Of the record that died "died of" tells why, and after
+how many attempts, and "died with" what their handler said last; JSON has the rest, in headers from
+varve-death-topic to varve-deaths.
 
 ${QUEUE_NOTE}`;
 
@@ -157,12 +161,13 @@ const COLUMNS: readonly PeekColumn[] = [
   { title: 'state', cell: stateCell },
   { title: 'attempts', align: 'right', cell: ({ attempts }) => formatCount(attempts) },
   { title: 'failures', align: 'right', cell: ({ failures }) => formatCount(failures) },
+  { title: 'last error', isRare: true, cell: ({ lastError }) => errorCell(lastError) },
+  { title: 'died of', isRare: true, cell: deathCell },
   {
-    title: 'died of',
+    title: 'died with',
     isRare: true,
-    cell: (record) => headerOf(record, DEATH_HEADERS.reason) ?? '',
+    cell: (record) => errorCell(headerOf(record, DEATH_HEADERS.lastError)),
   },
-  { title: 'last error', isRare: true, cell: errorCell },
   { title: 'key', cell: ({ key }) => textCell(key, KEY_WIDTH) },
   { title: 'headers', cell: headersCell },
   {
@@ -176,9 +181,18 @@ function stateCell({ state, dueMs, reason }: PeekedRecord): string {
   return reason === null ? state : `${state}: ${reason}`;
 }
 
-/** What was said of it here, or where it died. */
-function errorCell(record: PeekedRecord): string {
-  return shorten(record.lastError ?? headerOf(record, DEATH_HEADERS.lastError) ?? '', ERROR_WIDTH);
+function errorCell(error: string | null): string {
+  return shorten(error ?? '', ERROR_WIDTH);
+}
+
+/** Of the record that died, whose attempts are not those of its letter. */
+function deathCell(record: PeekedRecord): string {
+  const reason = headerOf(record, DEATH_HEADERS.reason);
+  if (reason === null) return '';
+  const attempts = headerOf(record, DEATH_HEADERS.attempts);
+  // Anybody may have written such a header.
+  const isCount = attempts !== null && /^\d{1,9}$/.test(attempts);
+  return isCount ? `${reason}, ${formatPlural(Number(attempts), 'attempt')}` : reason;
 }
 
 /** Without those of Varve, which would hide those of the sender. */

@@ -61,6 +61,9 @@ SIGKILL. A worker that is killed leaves its commands behind; their records come 
 end. Ctrl-C or SIGTERM: no more records are taken, and what runs may end; a second one has the commands
 end by SIGTERM and gives their records back, a third one by SIGKILL.
 
+A queue that is paused hands out nothing: the worker says so, and waits, or ends as where nothing is
+ready.
+
 ${QUEUE_NOTE}`;
 
 export const queueWorkVerb: Verb<QueueWorkOptions> = {
@@ -148,7 +151,7 @@ async function run(
   const startMs = performance.now();
   const outcome = await workAtStore(context, path, async (desk, giveUp) => {
     const found = await findQueue(desk, path, name, options);
-    const { settings } = await describeQueue(desk, found);
+    const { settings, stats } = await describeQueue(desk, found);
     const work: WorkSettings = {
       ref: refOf(found),
       line: { program, args, timeoutMs },
@@ -160,6 +163,10 @@ async function run(
       idleExitMs: options.idleExitMs ?? null,
     };
     if (options.verbose === true) context.note(`working off ${labelOf(found)}`);
+    // It would end, or wait, and nobody would see why.
+    if (stats.isPaused) {
+      context.note(`${labelOf(found)} is paused: varve queue resume has it hand out records again`);
+    }
     const worker = new QueueWorker(desk, work, watcherOf(context, options));
     await runUntilStopped(context, worker, giveUp);
     return { ...work.ref, ...worker.totals };

@@ -47,11 +47,19 @@ describe('an arrival list', () => {
     expect([...list]).toEqual([]);
   });
 
+  test('gives all away at once, and has what comes then', () => {
+    const list = listOf(a, b);
+    const taken = list.takeAll();
+    list.add(c);
+    expect([taken, [...list], list.size]).toEqual([[a, b], [c], 1]);
+  });
+
   test.each<[string, (list: ArrivalList<Item>) => void, string[]]>([
     ['the one it is at goes', (list) => list.delete(b), ['a', 'b', 'c']],
     ['one before it goes', (list) => list.delete(a), ['a', 'b', 'c']],
     ['one behind it goes', (list) => list.delete(c), ['a', 'b']],
     ['one comes', (list) => list.add(d), ['a', 'b', 'c', 'd']],
+    ['all are taken, and one comes', (list) => [list.takeAll(), list.add(d)], ['a', 'b', 'd']],
     ['all go', (list) => [a, b, c].forEach((item) => list.delete(item)), ['a', 'b']],
   ])('when %s while it is iterated, each of the others is met once', (_, change, met) => {
     expect(metWhen(change)).toEqual(met);

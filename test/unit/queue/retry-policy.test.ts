@@ -29,6 +29,7 @@ describe('linear', () => {
 
   test('waits five minutes at most unless told otherwise', () => {
     expect(linear({ stepMs: 60_000 })(1000, null)).toBe(300_000);
+    expect(delays(linear({ stepMs: 600_000 }), 2)).toEqual([600_000, 600_000]);
   });
 });
 
@@ -45,7 +46,14 @@ describe('exponential', () => {
     expect(delays(policy, 4)).toEqual([7, 11, 16, 20]);
     expect(delays(exponential({ initialMs: 0 }), 2)).toEqual([0, 0]);
     expect(exponential({ initialMs: 0, factor: 100 })(5000, null)).toBe(0);
-    expect(exponential({ initialMs: 500, maxMs: 100, jitter: 'none' })(1, null)).toBe(100);
+    expect(delays(exponential({ initialMs: 500, maxMs: 500, jitter: 'none' }), 2)).toEqual([
+      500, 500,
+    ]);
+  });
+
+  test('takes a start above the default maximum', () => {
+    const policy = exponential({ initialMs: 600_000, jitter: 'none' });
+    expect(delays(policy, 2)).toEqual([600_000, 600_000]);
   });
 
   test.each([
@@ -89,11 +97,23 @@ describe('a mistake', () => {
     ['a factor as a text', () => exponential({ factor: '2' as unknown as number }), TypeError],
     ['a start below 0', () => exponential({ initialMs: -1 }), RangeError],
     ['an endless maximum', () => exponential({ maxMs: Number.POSITIVE_INFINITY }), RangeError],
+    ['a maximum below the start', () => exponential({ initialMs: 500, maxMs: 5 }), RangeError],
+    ['a maximum below the step', () => linear({ stepMs: 500, maxMs: 499 }), RangeError],
+    ['a maximum below the default start', () => exponential({ maxMs: 999 }), RangeError],
     ['an unknown jitter', () => exponential({ jitter: 'some' as 'full' }), TypeError],
     ['no chance', () => exponential({ random: {} as unknown as Random }), TypeError],
     ['no options', () => exponential(null as unknown as ExponentialOptions), TypeError],
   ])('%s is refused', (_name, call, ErrorClass) => {
     expect(call).toThrow(ErrorClass);
     expect(call).toThrow(expect.objectContaining({ code: 'ERR_VARVE_INVALID_ARGUMENT' }));
+  });
+
+  test.each([
+    ['maxMs', () => exponential({ initialMs: 0, maxMs: -1 })],
+    ['maxMs', () => linear({ stepMs: 500, maxMs: 499 })],
+    ['initialMs', () => exponential({ initialMs: 'long' as unknown as number })],
+    ['stepMs', () => linear({ stepMs: Number.NaN })],
+  ])('in %s is told by that name', (name, call) => {
+    expect(call).toThrow(`Expected \`${name}\` to be`);
   });
 });

@@ -105,14 +105,30 @@ describe('a handler that fails', () => {
       failure,
     ],
     ['rejects with a text', async () => Promise.reject('text'), 'text'],
-    ['rejects with nothing', async () => Promise.reject(), undefined],
     ['has a `then` that throws', () => throwingThenable(failure), failure],
   ])('as it %s is released as failed, after the delay', async (_name, handler, error) => {
     const { record, stats, told } = await handle(handler);
-    const stored = error === undefined ? null : error;
-    expect(record).toMatchObject({ state: 'delayed', failures: 1, delayMs: 1000, error: stored });
+    expect(record).toMatchObject({ state: 'delayed', failures: 1, delayMs: 1000, error });
     expect(stats).toMatchObject({ handled: 0, failed: 1, retried: 1, rejected: 0 });
     expect(told).toEqual([{ error, offset: 0 }]);
+  });
+
+  test.each([
+    ['undefined', undefined, 'the handler threw undefined'],
+    ['null', null, 'the handler threw null'],
+    ['an empty text', '', 'the handler threw an empty text'],
+  ])('with %s leaves words with the record', async (_name, nothing, words) => {
+    const rejecting = async (): Promise<never> => Promise.reject(nothing);
+    const released = await handle(rejecting);
+    expect(released.record).toMatchObject({ state: 'delayed', error: words });
+    expect(released.told).toEqual([{ error: nothing, offset: 0 }]);
+    const rejected = await handle(rejecting, () => null);
+    expect(rejected.record).toMatchObject({ state: 'rejected', error: words });
+    const thrown = await handle(() => {
+      // oxlint-disable-next-line typescript/only-throw-error -- that is what is tested
+      throw nothing as unknown;
+    });
+    expect(thrown.record).toMatchObject({ state: 'delayed', error: words });
   });
 
   test('is called again when the delay is over, and the policy hears of each failure', async () => {

@@ -7,7 +7,7 @@ import { JOURNAL_DIRECTORY } from '../../../../src/format/file-names.ts';
 import { commitEntry } from '../../../../src/journal/commit-entry.ts';
 import { entryOf, EntryRegistry } from '../../../../src/journal/entry-type.ts';
 import { Fold } from '../../../../src/journal/fold.ts';
-import { readEntries } from '../../../../src/journal/journal-scan.ts';
+import { eachEntry } from '../../../../src/journal/journal-scan.ts';
 import { openLog } from '../../../../src/log/open-log.ts';
 import { ENTRY_TYPES, REDUCERS } from '../../../../src/store/store-state.ts';
 import type { FaultyFileSystem } from '../../faulty-file-system.ts';
@@ -30,11 +30,11 @@ export async function foldOfEntries(fileSystem: FaultyFileSystem): Promise<Fold 
     const onLost = (damage: Error): void => {
       throw damage;
     };
-    for await (const { entry, offset } of readEntries({ log, registry, from: 0, onLost })) {
+    await eachEntry({ log, registry, from: 0, onLost }, ({ entry, offset }) => {
       const commit = entryOf(commitEntry, entry);
       const all = commit?.entries.map((encoded) => registry.decode(encoded)) ?? [entry];
       for (const one of all) fold.apply(one, offset);
-    }
+    });
     return fold;
   } finally {
     await log.close();
