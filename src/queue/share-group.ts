@@ -178,7 +178,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     if (this.#isClosed) return false;
     const max = this.#prefetch ?? 1;
     try {
-      const acquired = await this.acquire({ ...options, max, waitMs: Number.POSITIVE_INFINITY });
+      const acquired = await this.acquire({ max, waitMs: Number.POSITIVE_INFINITY, ...options });
       for (const delivery of acquired.toReversed()) {
         delivery.isHandedOut = false;
         ahead.push(delivery);
