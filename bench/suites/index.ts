@@ -35,4 +35,5 @@ export const SUITES: readonly Suite[] = [
   },
   { name: 'micro', load: async () => (await import('./micro.ts')).microSuite },
   { name: 'leases', load: async () => (await import('./leases.ts')).leasesSuite },
+  { name: 'routing', load: async () => (await import('./routing.ts')).routingSuite },
 ];

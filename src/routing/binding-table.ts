@@ -2,12 +2,15 @@
 import { assert, present } from '../core/assert.ts';
 import type { Binding, BindingIdentity } from './binding.ts';
 import { textOfConditions } from './header-conditions.ts';
+import { EMPTY, ENTRY, IdTable } from './id-table.ts';
+import { hashOf } from './word-table.ts';
 
 export class BindingTable {
   readonly #bindings: (Binding | null)[] = [];
   readonly #free: number[] = [];
   readonly #slotsById = new Map<number, number>();
-  readonly #slotsByIdentity = new Map<string, number>();
+  /** Slots by a hash of what makes each binding this one. */
+  readonly #identities = new IdTable();
 
   get size(): number {
     return this.#slotsById.size;
@@ -15,7 +18,14 @@ export class BindingTable {
 
   /** The slot of a binding that makes the same connection, or -1. */
   find(identity: BindingIdentity): number {
-    return this.#slotsByIdentity.get(textOf(identity)) ?? -1;
+    const text = textOf(identity);
+    const hash = hashOf(text);
+    const { entries, mask } = this.#identities;
+    for (let at = this.#identities.home(hash); ; at = (at + ENTRY) & mask) {
+      const slot = present(entries[at], 'places are below the mask');
+      if (slot === EMPTY) return -1;
+      if (entries[at + 1] === hash && textOf(this.at(slot)) === text) return slot;
+    }
   }
 
   /** The slot of a binding by its id, or -1. */
@@ -33,7 +43,7 @@ export class BindingTable {
     const slot = this.#free.pop() ?? this.#bindings.length;
     this.#bindings[slot] = binding;
     this.#slotsById.set(binding.bindingId, slot);
-    this.#slotsByIdentity.set(textOf(binding), slot);
+    this.#identities.add(slot, hashOf(textOf(binding)));
     return slot;
   }
 
@@ -41,7 +51,7 @@ export class BindingTable {
   remove(slot: number): Binding {
     const binding = this.at(slot);
     this.#slotsById.delete(binding.bindingId);
-    this.#slotsByIdentity.delete(textOf(binding));
+    this.#identities.remove(slot, hashOf(textOf(binding)));
     this.#bindings[slot] = null;
     this.#free.push(slot);
     return binding;

@@ -3,9 +3,15 @@
  *
  * One cache for all exchanges, so that its memory has one bound: a key knows the exchanges that it
  * was published to, mostly one. Any change of the topology empties it.
+ *
+ * To take a key in and put another out costs more than to find the route again. So once it is full, a
+ * key must be seen twice before it comes in, the second time before another with the same place in a
+ * table was (a doorkeeper: Einziger, Friedman and Manes, "TinyLFU", ACM TOS 2017): of keys that hardly
+ * ever come again few are taken in, and they do not put out those that do.
  */
 import { LRUCache } from 'lru-cache';
 import type { ExchangeNode } from './exchange-node.ts';
+import { hashOf } from './word-table.ts';
 
 /** Exchanges that a key is known of; with more it begins anew. */
 const EXCHANGES_PER_KEY_MAX = 4;
@@ -20,9 +26,14 @@ interface KnownRoute {
 
 export class RouteCache {
   readonly #routes: LRUCache<string, KnownRoute>;
+  readonly #keysMax: number;
+  /** Hash of the key that was refused last, by its lower bits. */
+  readonly #refused: Int32Array;
 
   constructor(keysMax: number) {
+    this.#keysMax = keysMax;
     this.#routes = new LRUCache({ max: keysMax });
+    this.#refused = new Int32Array(2 ** Math.ceil(Math.log2(keysMax)));
   }
 
   get(node: ExchangeNode, key: string): readonly number[] | null {
@@ -31,14 +42,26 @@ export class RouteCache {
     return known === null ? null : known.topicIds;
   }
 
-  /** Remembers what `get` did not know. */
-  set(node: ExchangeNode, key: string, topicIds: readonly number[]): void {
+  /** Remembers what `get` did not know, unless others are more likely to be asked for. */
+  offer(node: ExchangeNode, key: string, topicIds: readonly number[]): void {
+    if (this.#routes.size === this.#keysMax && !this.#wasRefused(key)) return;
     const known = this.#routes.get(key) ?? null;
     const next = known === null || known.count === EXCHANGES_PER_KEY_MAX ? null : known;
-    this.#routes.set(key, { node, topicIds, next, count: 1 + (next?.count ?? 0) });
+    // A key may be a part of a text that would be kept with it.
+    const own = known === null ? Buffer.from(key, 'utf8').toString('utf8') : key;
+    this.#routes.set(own, { node, topicIds, next, count: 1 + (next?.count ?? 0) });
   }
 
   clear(): void {
     if (this.#routes.size > 0) this.#routes.clear();
+  }
+
+  /** Whether it was refused before; now it is. */
+  #wasRefused(key: string): boolean {
+    const hash = hashOf(key);
+    const place = hash & (this.#refused.length - 1);
+    const wasRefused = this.#refused[place] === hash;
+    this.#refused[place] = hash;
+    return wasRefused;
   }
 }

@@ -16,7 +16,7 @@ import type { Router } from './router-type.ts';
 import { Node, NONE, ROOT, TopicTrie } from './topic-trie.ts';
 import { HASH_START, hashStep, UNKNOWN } from './word-table.ts';
 
-const { SHIFT, ANY_WORD, ANY_WORDS, WORDS, BINDINGS, REACHED } = Node;
+const { SHIFT, ANY_WORD, ANY_WORDS, WORDS, BINDINGS, REACHED, WORD_BITS } = Node;
 
 const DOT = 0x2e;
 const NODES_MIN = 64;
@@ -102,7 +102,7 @@ export class TopicRouter implements Router {
   #follow(node: number, word: number, into: MatchList): void {
     const row = node << SHIFT;
     const { rows } = this.#trie;
-    if (word !== UNKNOWN && rows[row | WORDS] !== 0) {
+    if (word !== UNKNOWN && ((rows[row | WORD_BITS] as number) & (1 << word)) !== 0) {
       const child = this.#trie.child(node, word);
       if (child !== NONE) this.#reach(child, into);
     }

@@ -4,7 +4,7 @@
  * @hot Nodes are rows of numbers; the children of a node by word are in one hash for all nodes.
  */
 import { END } from './binding-lists.ts';
-import { EMPTY, IdTable } from './id-table.ts';
+import { EMPTY, ENTRY, IdTable } from './id-table.ts';
 import { wordsOf } from './routing-key.ts';
 import { WordTable } from './word-table.ts';
 
@@ -24,6 +24,8 @@ export const Node = {
   BINDINGS: 5,
   /** Of a node for `#`: the search that it was reached in last. */
   REACHED: 6,
+  /** A bit for each of its children by word, that of the lower bits of the word; some may be left over. */
+  WORD_BITS: 7,
 } as const;
 
 export const ROOT = 0;
@@ -36,7 +38,7 @@ const NODES_MIN = 16;
 /** 2^32 times another irrational: a word and a node must not cancel out. */
 const MIX = 0x85eb_ca6b;
 
-const { SHIFT, PARENT, WORD, ANY_WORD, ANY_WORDS, WORDS, BINDINGS, REACHED } = Node;
+const { SHIFT, PARENT, WORD, ANY_WORD, ANY_WORDS, WORDS, BINDINGS, REACHED, WORD_BITS } = Node;
 
 export class TopicTrie {
   readonly words = new WordTable();
@@ -54,9 +56,11 @@ export class TopicTrie {
   child(node: number, word: number): number {
     const { rows } = this;
     const { entries, mask } = this.#edges;
-    for (let at = this.#edges.home(edgeHash(node, word)); ; at = (at + 1) & mask) {
+    const hash = edgeHash(node, word);
+    for (let at = this.#edges.home(hash); ; at = (at + ENTRY) & mask) {
       const child = entries[at] as number;
       if (child === EMPTY) return NONE;
+      if (entries[at + 1] !== hash) continue;
       const row = child << SHIFT;
       if (rows[row | PARENT] === node && rows[row | WORD] === word) return child;
     }
@@ -113,6 +117,8 @@ export class TopicTrie {
     this.#edges.add(made, edgeHash(node, id));
     const row = (node << SHIFT) | WORDS;
     this.rows[row] = (this.rows[row] as number) + 1;
+    const bits = (node << SHIFT) | WORD_BITS;
+    this.rows[bits] = (this.rows[bits] as number) | (1 << id);
     return made;
   }
 
@@ -138,6 +144,7 @@ export class TopicTrie {
     rows[row | WORDS] = 0;
     rows[row | BINDINGS] = END;
     rows[row | REACHED] = 0;
+    rows[row | WORD_BITS] = 0;
     return node;
   }
 
@@ -153,10 +160,11 @@ export class TopicTrie {
     if (word === STAR) rows[(parent << SHIFT) | ANY_WORD] = NONE;
     else if (word === HASH) rows[(parent << SHIFT) | ANY_WORDS] = NONE;
     else {
-      this.#edges.remove(node);
+      this.#edges.remove(node, edgeHash(parent, word));
       this.words.release(word);
       const row = (parent << SHIFT) | WORDS;
       rows[row] = (rows[row] as number) - 1;
+      if (rows[row] === 0) rows[(parent << SHIFT) | WORD_BITS] = 0;
     }
     rows[(node << SHIFT) | PARENT] = this.#free;
     this.#free = node;

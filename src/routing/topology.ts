@@ -172,7 +172,7 @@ export class Topology {
     const cached = this.#cache.get(node, known);
     if (cached !== null) return cached;
     const topicIds = this.#walk.route(node, key, headers);
-    this.#cache.set(node, known, topicIds);
+    this.#cache.offer(node, known, topicIds);
     return topicIds;
   }
 

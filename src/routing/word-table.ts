@@ -3,7 +3,7 @@
  *
  * @hot A word of a key is looked up where it stands in the key: hashed and compared, never cut out.
  */
-import { EMPTY, IdTable } from './id-table.ts';
+import { EMPTY, ENTRY, IdTable } from './id-table.ts';
 
 /** Of a word that no pattern has. */
 export const UNKNOWN = EMPTY;
@@ -26,11 +26,12 @@ export class WordTable {
 
   /** The id of `key[start, end)`, whose hash is known; `UNKNOWN` if no pattern has it. */
   find(key: string, start: number, end: number, hash: number): number {
-    const { entries, mask, hashes } = this.#table;
-    for (let at = this.#table.home(hash); ; at = (at + 1) & mask) {
+    const { entries, mask } = this.#table;
+    for (let at = this.#table.home(hash); ; at = (at + ENTRY) & mask) {
       const id = entries[at] as number;
       if (id === EMPTY) return UNKNOWN;
-      if (hashes[id] === hash && isAt(this.#words[id] as string, key, start, end)) return id;
+      if (entries[at + 1] !== hash) continue;
+      if (isAt(this.#words[id] as string, key, start, end)) return id;
     }
   }
 
@@ -59,13 +60,13 @@ export class WordTable {
     const uses = (this.#uses[id] as number) - 1;
     this.#uses[id] = uses;
     if (uses > 0) return;
-    this.#table.remove(id);
+    this.#table.remove(id, hashOf(this.#words[id] as string));
     this.#words[id] = '';
     this.#free.push(id);
   }
 }
 
-function hashOf(word: string): number {
+export function hashOf(word: string): number {
   let hash = HASH_START;
   for (let at = 0; at < word.length; at++) hash = hashStep(hash, word.charCodeAt(at));
   return hash;
