@@ -9,8 +9,9 @@
  * `#`, once reached, stays reached to the end, whatever comes; so its bindings match at once. All
  * other nodes have one way that leads to them, and are reached once per word at most.
  */
+import { ROUTING_KEY_BYTES_MAX } from '../core/limits.ts';
 import type { Binding } from './binding.ts';
-import type { BindingLists } from './binding-lists.ts';
+import { END, type BindingLists } from './binding-lists.ts';
 import type { MatchList } from './match-list.ts';
 import type { Router } from './router-type.ts';
 import { Node, NONE, ROOT, TopicTrie } from './topic-trie.ts';
@@ -18,6 +19,7 @@ import { HASH_START, hashStep, UNKNOWN } from './word-table.ts';
 
 const { SHIFT, ANY_WORD, ANY_WORDS, WORDS, BINDINGS, REACHED, WORD_BITS } = Node;
 
+const ROOT_OPENS = (ROOT << SHIFT) | ANY_WORDS;
 const DOT = 0x2e;
 const NODES_MIN = 64;
 const SEARCHES_MAX = 2 ** 31 - 1;
@@ -28,10 +30,11 @@ export class TopicRouter implements Router {
   /** Nodes that the words so far lead to, and those that the next word leads to. */
   #reached = new Int32Array(NODES_MIN);
   #next = new Int32Array(NODES_MIN);
-  #nextCount = 0;
   /** Nodes for `#` that were reached and have children. */
-  #open = new Int32Array(NODES_MIN);
+  #opened = new Int32Array(NODES_MIN);
   #openCount = 0;
+  /** Of the key, dots left out. */
+  #characters = new Uint16Array(ROUTING_KEY_BYTES_MAX);
   /** Number of the present search. */
   #search = 0;
   /** Room for all nodes of the trie. */
@@ -60,70 +63,93 @@ export class TopicRouter implements Router {
     if (this.#search === SEARCHES_MAX) this.#beginAnew();
     this.#search++;
     this.#openCount = 0;
-    this.#nextCount = 0;
-    this.#reach(ROOT, into);
-    if (key.length > 0) this.#readWords(key, into);
     const { rows } = this.#trie;
-    for (let at = 0; at < this.#nextCount; at++) {
-      this.#lists.addAll(rows[((this.#next[at] as number) << SHIFT) | BINDINGS] as number, into);
+    if (rows[ROOT_OPENS] !== NONE) this.#open(rows[ROOT_OPENS] as number, into);
+    this.#reached[0] = ROOT;
+    const count = key.length > 0 ? this.#readWords(key, into) : 1;
+    const reached = this.#reached;
+    for (let at = 0; at < count; at++) {
+      const head = rows[((reached[at] as number) << SHIFT) | BINDINGS] as number;
+      if (head !== END) this.#lists.addAll(head, into);
     }
   }
 
-  /** Every word, the one behind the last dot too, which may be empty. */
-  #readWords(key: string, into: MatchList): void {
+  /** Every word, the one behind the last dot too, which may be empty. @returns how many it reached */
+  #readWords(key: string, into: MatchList): number {
+    const { words } = this.#trie;
     const { length } = key;
+    if (length > this.#characters.length) this.#characters = new Uint16Array(length);
+    const characters = this.#characters;
+    let count = 1;
     let start = 0;
     let hash = HASH_START;
     for (let at = 0; at < length; at++) {
       const character = key.charCodeAt(at);
       if (character !== DOT) {
+        characters[at] = character;
         hash = hashStep(hash, character);
         continue;
       }
-      this.#readWord(this.#trie.words.find(key, start, at, hash), into);
-      if (this.#nextCount === 0 && this.#openCount === 0) return;
+      count = this.#readWord(words.find(characters, start, at, hash), count, into);
+      if (count === 0 && this.#openCount === 0) return 0;
       start = at + 1;
       hash = HASH_START;
     }
-    this.#readWord(this.#trie.words.find(key, start, length, hash), into);
+    return this.#readWord(words.find(characters, start, length, hash), count, into);
   }
 
-  #readWord(word: number, into: MatchList): void {
-    const reached = this.#next;
-    const reachedCount = this.#nextCount;
+  /** Goes on from `count` nodes. @returns how many it reached */
+  #readWord(word: number, count: number, into: MatchList): number {
+    const reached = this.#reached;
+    const next = this.#next;
     const openCount = this.#openCount; // Those that this word opens wait for the next.
-    this.#next = this.#reached;
-    this.#reached = reached;
-    this.#nextCount = 0;
-    for (let at = 0; at < reachedCount; at++) this.#follow(reached[at] as number, word, into);
-    for (let at = 0; at < openCount; at++) this.#follow(this.#open[at] as number, word, into);
+    let nextCount = 0;
+    for (let at = 0; at < count; at++) {
+      nextCount = this.#follow(reached[at] as number, word, nextCount, into);
+    }
+    for (let at = 0; at < openCount; at++) {
+      nextCount = this.#follow(this.#opened[at] as number, word, nextCount, into);
+    }
+    this.#reached = next;
+    this.#next = reached;
+    return nextCount;
   }
 
-  #follow(node: number, word: number, into: MatchList): void {
+  /** Adds the nodes that a word leads to from a node. @returns how many there are now */
+  #follow(node: number, word: number, count: number, into: MatchList): number {
+    const trie = this.#trie;
+    const { rows } = trie;
+    const next = this.#next;
     const row = node << SHIFT;
-    const { rows } = this.#trie;
+    let nextCount = count;
     if (word !== UNKNOWN && ((rows[row | WORD_BITS] as number) & (1 << word)) !== 0) {
-      const child = this.#trie.child(node, word);
-      if (child !== NONE) this.#reach(child, into);
+      const child = trie.child(node, word);
+      if (child !== NONE) {
+        next[nextCount++] = child;
+        const opens = rows[(child << SHIFT) | ANY_WORDS] as number;
+        if (opens !== NONE) this.#open(opens, into);
+      }
     }
     const any = rows[row | ANY_WORD] as number;
-    if (any !== NONE) this.#reach(any, into);
+    if (any !== NONE) {
+      next[nextCount++] = any;
+      const opens = rows[(any << SHIFT) | ANY_WORDS] as number;
+      if (opens !== NONE) this.#open(opens, into);
+    }
+    return nextCount;
   }
 
-  /** A node that is no `#`, and each `#` behind it, which no word leads to, too. */
-  #reach(node: number, into: MatchList): void {
+  /** A node for `#`, and each `#` behind it, which no word leads to. */
+  #open(node: number, into: MatchList): void {
     const { rows } = this.#trie;
-    this.#next[this.#nextCount++] = node;
-    let open = rows[(node << SHIFT) | ANY_WORDS] as number;
-    while (open !== NONE) {
-      const row = open << SHIFT;
+    for (let at = node; at !== NONE; at = rows[(at << SHIFT) | ANY_WORDS] as number) {
+      const row = at << SHIFT;
       if (rows[row | REACHED] === this.#search) return; // And so are those behind it.
       rows[row | REACHED] = this.#search;
       this.#lists.addAll(rows[row | BINDINGS] as number, into);
       if (rows[row | WORDS] !== 0 || rows[row | ANY_WORD] !== NONE) {
-        this.#open[this.#openCount++] = open;
+        this.#opened[this.#openCount++] = at;
       }
-      open = rows[row | ANY_WORDS] as number;
     }
   }
 
@@ -131,7 +157,7 @@ export class TopicRouter implements Router {
     if (capacity <= this.#capacity) return;
     this.#reached = new Int32Array(capacity);
     this.#next = new Int32Array(capacity);
-    this.#open = new Int32Array(capacity);
+    this.#opened = new Int32Array(capacity);
     this.#capacity = capacity;
   }
 
