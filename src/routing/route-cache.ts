@@ -25,43 +25,57 @@ interface KnownRoute {
 }
 
 export class RouteCache {
-  readonly #routes: LRUCache<string, KnownRoute>;
   readonly #keysMax: number;
-  /** Hash of the key that was refused last, by its lower bits. */
-  readonly #refused: Int32Array;
+  /** Made when the first route is known: most stores have no exchange, and its room is taken at once. */
+  #known: KnownRoutes | null = null;
 
   constructor(keysMax: number) {
     this.#keysMax = keysMax;
-    this.#routes = new LRUCache({ max: keysMax });
-    this.#refused = new Int32Array(2 ** Math.ceil(Math.log2(keysMax)));
   }
 
   get(node: ExchangeNode, key: string): readonly number[] | null {
-    let known: KnownRoute | null = this.#routes.get(key) ?? null;
+    if (this.#known === null) return null;
+    let known: KnownRoute | null = this.#known.routes.get(key) ?? null;
     while (known !== null && known.node !== node) known = known.next;
     return known === null ? null : known.topicIds;
   }
 
   /** Remembers what `get` did not know, unless others are more likely to be asked for. */
   offer(node: ExchangeNode, key: string, topicIds: readonly number[]): void {
-    if (this.#routes.size === this.#keysMax && !this.#wasRefused(key)) return;
-    const known = this.#routes.get(key) ?? null;
+    this.#known ??= {
+      routes: new LRUCache({ max: this.#keysMax }),
+      refused: new Int32Array(2 ** Math.ceil(Math.log2(this.#keysMax))),
+    };
+    const { routes, refused } = this.#known;
+    if (routes.size === this.#keysMax && !wasRefused(refused, key)) return;
+    const known = routes.get(key) ?? null;
     const next = known === null || known.count === EXCHANGES_PER_KEY_MAX ? null : known;
-    // A key may be a part of a text that would be kept with it.
-    const own = known === null ? Buffer.from(key, 'utf8').toString('utf8') : key;
-    this.#routes.set(own, { node, topicIds, next, count: 1 + (next?.count ?? 0) });
+    const route = { node, topicIds, next, count: 1 + (next?.count ?? 0) };
+    routes.set(known === null ? copyOf(key) : key, route);
   }
 
   clear(): void {
-    if (this.#routes.size > 0) this.#routes.clear();
+    if (this.#known !== null && this.#known.routes.size > 0) this.#known.routes.clear();
   }
+}
 
-  /** Whether it was refused before; now it is. */
-  #wasRefused(key: string): boolean {
-    const hash = hashOf(key);
-    const place = hash & (this.#refused.length - 1);
-    const wasRefused = this.#refused[place] === hash;
-    this.#refused[place] = hash;
-    return wasRefused;
-  }
+interface KnownRoutes {
+  readonly routes: LRUCache<string, KnownRoute>;
+  /** Hash of the key that was refused last, by its lower bits. */
+  readonly refused: Int32Array;
+}
+
+/** Whether a key was refused before; now it is. */
+function wasRefused(refused: Int32Array, key: string): boolean {
+  const hash = hashOf(key);
+  const place = hash & (refused.length - 1);
+  const was = refused[place] === hash;
+  refused[place] = hash;
+  return was;
+}
+
+/** The same text in memory of its own: a key may be a part of a long text, which would be kept with it. */
+function copyOf(key: string): string {
+  const copy = Buffer.from(key, 'utf8').toString('utf8');
+  return copy === key ? copy : key;
 }
