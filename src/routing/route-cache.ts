@@ -15,6 +15,8 @@ import { hashOf } from './word-table.ts';
 
 /** Exchanges that a key is known of; with more it begins anew. */
 const EXCHANGES_PER_KEY_MAX = 4;
+/** Keys that are remembered for each place of those refused: with fewer places fewer come in by chance. */
+const KEYS_PER_REFUSED = 4;
 
 interface KnownRoute {
   readonly node: ExchangeNode;
@@ -44,7 +46,9 @@ export class RouteCache {
   offer(node: ExchangeNode, key: string, topicIds: readonly number[]): void {
     this.#known ??= {
       routes: new LRUCache({ max: this.#keysMax }),
-      refused: new Int32Array(2 ** Math.ceil(Math.log2(this.#keysMax))),
+      refused: new Int32Array(
+        2 ** Math.ceil(Math.log2(Math.max(1, this.#keysMax / KEYS_PER_REFUSED))),
+      ),
     };
     const { routes, refused } = this.#known;
     if (routes.size === this.#keysMax && !wasRefused(refused, key)) return;

@@ -64,9 +64,11 @@ export class RouteWalk {
   #topicIds(): readonly number[] {
     const { members, count } = this.#reachedTopics;
     if (count === 0) return NOWHERE;
-    const topicIds: number[] = [];
+    if (count === 1) return [this.#topics.topicIdAt(members[0] as number)];
+    // oxlint-disable-next-line unicorn/no-new-array -- one that grows takes room for 17 numbers first
+    const topicIds = new Array<number>(count);
     for (let at = 0; at < count; at++) {
-      topicIds.push(this.#topics.topicIdAt(members[at] as number));
+      topicIds[at] = this.#topics.topicIdAt(members[at] as number);
     }
     return count <= FEW ? sortFew(topicIds) : topicIds.sort(ascending);
   }
