@@ -10,17 +10,16 @@
  * The program is `VARVE_REDIS_SERVER`, or `redis-server` on the PATH.
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
-import { accessSync, constants, mkdirSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { mkdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { assert } from '../../src/core/assert.ts';
 import { UnavailableError, type JobFacts } from '../core/job.ts';
+import { freePorts, HOST, isExecutable, readUntil } from '../core/server-process.ts';
 
 export type AppendFsync = 'always' | 'everysec';
 
-const HOST = '127.0.0.1';
 /** Somebody else may take a free port before Redis does. */
 const STARTS_MAX = 5;
 const READY = 'Ready to accept connections';
@@ -63,7 +62,7 @@ export class RedisServer {
     let complaint = '';
     for (let start = 0; start < STARTS_MAX; start++) {
       mkdirSync(directory);
-      const port = await freePort();
+      const [port = 0] = await freePorts(1);
       const keeper = spawnKeeper(program, {
         bind: HOST,
         port: String(port),
@@ -75,7 +74,7 @@ export class RedisServer {
         'auto-aof-rewrite-percentage': '0',
       });
       const server = new RedisServer(keeper, port, directory);
-      const { isReady, output } = await readOutput(keeper.stdout);
+      const { isReady, output } = await readUntil(READY, keeper.stdout);
       if (isReady) return server;
       await server.close();
       complaint = output;
@@ -114,39 +113,4 @@ function spawnKeeper(program: string, settings: Readonly<Record<string, string>>
     stdio: ['pipe', 'pipe', 'inherit'],
     detached: true,
   });
-}
-
-/** Reads until the server is ready or has ended, then goes on without keeping anything. */
-function readOutput(stdout: Readable): Promise<{ isReady: boolean; output: string }> {
-  let output = '';
-  return new Promise((resolve) => {
-    const take = (part: string) => {
-      output += part;
-      if (!output.includes(READY)) return;
-      stdout.off('data', take).resume();
-      resolve({ isReady: true, output });
-    };
-    stdout.setEncoding('utf8').on('data', take);
-    stdout.once('end', () => resolve({ isReady: false, output }));
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, HOST, () => {
-      const address = server.address();
-      assert(typeof address === 'object' && address !== null, 'it listens on a port');
-      server.close(() => resolve(address.port));
-    });
-  });
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -11,14 +11,13 @@
  * The program is `VARVE_RABBITMQ_SERVER`, or where Debian puts it.
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { connect, type ChannelModel } from 'amqplib';
+import { freePorts, HOST, isExecutable, readUntil } from '../../bench/core/server-process.ts';
 
-const HOST = '127.0.0.1';
 const READY = 'Server startup complete';
 /** Somebody else may take a free port before the broker does. */
 const STARTS_MAX = 3;
@@ -71,7 +70,7 @@ export class Broker {
         detached: true, // Ctrl-C at the terminal is not for it: the end of the test is.
       });
       const broker = new Broker(keeper, amqpPort);
-      const { isReady, output } = await readOutput(keeper.stdout);
+      const { isReady, output } = await readUntil(READY, keeper.stdout);
       if (isReady) return broker;
       await broker.close();
       complaint = output.slice(-SAID_MAX);
@@ -128,47 +127,4 @@ function environmentOf(directory: string, ports: Ports): Record<string, string> 
     RABBITMQ_ALLOW_INPUT: '1', // So that its script becomes Erlang instead of waiting for it.
     RABBITMQ_SERVER_START_ARGS: '-noinput',
   };
-}
-
-/** Reads until the broker is ready or has ended, then goes on without keeping anything. */
-function readOutput(stdout: Readable): Promise<{ isReady: boolean; output: string }> {
-  let output = '';
-  return new Promise((resolve) => {
-    const take = (part: string) => {
-      output += part;
-      if (!output.includes(READY)) return;
-      stdout.off('data', take).resume();
-      resolve({ isReady: true, output });
-    };
-    stdout.setEncoding('utf8').on('data', take);
-    stdout.once('end', () => resolve({ isReady: false, output }));
-  });
-}
-
-/** Held all at once: no two are the same. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, listen));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (typeof address !== 'object' || address === null) throw new Error('it listens on a port');
-    return address.port;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
-
-function listen(): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, HOST, () => resolve(server));
-  });
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
