@@ -18,7 +18,8 @@ import { entryType } from '../journal/entry-type.ts';
 import { EXCHANGE_TYPES } from './binding.ts';
 import { HEADER_MATCHES } from './header-conditions.ts';
 
-const TARGET_KINDS = ['topic', 'exchange'] as const;
+/** Names may only be added at the end. */
+export const TARGET_KINDS = ['topic', 'exchange'] as const;
 
 const changeFields = { exchangeId: uint, version: uint, timeMs: uint };
 

@@ -92,10 +92,14 @@ export const exchanges: Reducer<ExchangeState> = {
   ],
 };
 
+const versionState = struct({ version: uint });
+
+type TopologyVersion = ValueOf<typeof versionState>;
+
 /** The version of the last change; there is one instance, which begins with the first. */
-export const topologyVersion: Reducer<number> = {
+export const topologyVersion: Reducer<TopologyVersion> = {
   name: 'topology-version',
-  state: uint,
+  state: versionState,
   rules: [
     raises(exchangeCreated),
     raises(exchangeAltered),
@@ -107,16 +111,18 @@ export const topologyVersion: Reducer<number> = {
 
 const ONLY = '';
 
-function raises<E extends { readonly version: number }>(type: EntryType<E>): Rule<number> {
+function raises<E extends { readonly version: number }>(type: EntryType<E>): Rule<TopologyVersion> {
   return sets(type, {
     id: () => ONLY,
-    set: (state: number | null, { version }) => Math.max(state ?? 0, version),
+    set: (state: TopologyVersion | null, entry) => ({
+      version: Math.max(state?.version ?? 0, entry.version),
+    }),
   });
 }
 
 /** Of all exchanges of the store; 0 = nothing was ever changed. */
 export function versionOf(fold: Fold): number {
-  return fold.get(topologyVersion, ONLY) ?? 0;
+  return fold.get(topologyVersion, ONLY)?.version ?? 0;
 }
 
 /** Whether something was there in a version. */

@@ -22,6 +22,13 @@ import {
   sharePurged,
   shareStarted,
 } from '../../src/queue/share-entries.ts';
+import {
+  bindingAdded,
+  bindingRemoved,
+  exchangeAltered,
+  exchangeCreated,
+  exchangeDeleted,
+} from '../../src/routing/exchange-entries.ts';
 import { REDUCERS } from '../../src/store/store-state.ts';
 import { partitionsAdded, topicCreated, topicDeleting } from '../../src/topic/topic-state.ts';
 import { JournalBench, registry, type OpenJournal } from '../support/journal-bench.ts';
@@ -182,12 +189,18 @@ describe('the hash of a state', () => {
         'share-group.partitions{0}.purged.slots[0].dueMs',
         'share-group.partitions{0}.purged.unread[0].to',
         'share-group.partitions{0}.tally.lease-expired',
+        'exchange.isInternal',
+        'exchange.alternates[1].alternateId',
+        'exchange.bindings{7}.toVersion',
+        'exchange.bindings{8}.target.kind',
+        'exchange.bindings{8}.headers.conditions[1].value',
+        'topology-version.version',
       ]),
     );
   });
 });
 
-/** Two topics, two groups and a share group, in which every field has a value; the second topic has its nulls. */
+/** Two topics, two groups, a share group and two exchanges, in which every field has a value; the second topic has its nulls. */
 function populated(): Fold {
   const at = { partition: 0, logId: 1, offset: 7, epoch: 3, metadata: 'note' };
   const entries = [
@@ -213,6 +226,7 @@ function populated(): Fold {
     encode(groupReset, { topicId: 1, group: 'h', positions: [at], timeMs: 5 }),
     encode(topicDeleting, { topicId: 2, timeMs: 4 }),
     ...shareEntries(),
+    ...exchangeEntries(),
   ];
   return rebuilt(entries, entries.length);
 }
@@ -248,6 +262,41 @@ function shareEntries(): Uint8Array[] {
     returned(5, 0),
     returned(6, 60),
     encode(recordsDied, { ...place, records: [died], isKept: true, timeMs: 8 }),
+  ];
+}
+
+/** An exchange with a binding that is there and one that is not, and one that is gone. */
+function exchangeEntries(): Uint8Array[] {
+  const what = { timeMs: 9, topicId: 3, isInternal: true, isAutoDelete: false };
+  const binding = { exchangeId: 1, timeMs: 9, routingKey: 'a.#' };
+  const conditions = [
+    { name: 'there', value: null },
+    { name: 'value', value: Uint8Array.of(1) },
+  ];
+  const target = { kind: 'topic', id: 5 } as const;
+  const one = { exchangeId: 1, name: 'one', type: 'topic', version: 1, alternateId: 2 } as const;
+  const two = {
+    exchangeId: 2,
+    name: 'two',
+    type: 'fanout',
+    version: 2,
+    alternateId: null,
+  } as const;
+  const headers = { match: 'any', conditions } as const;
+  return [
+    encode(exchangeCreated, { ...what, ...one }),
+    encode(exchangeCreated, { ...what, ...two }),
+    encode(exchangeAltered, { exchangeId: 1, version: 3, timeMs: 9, alternateId: null }),
+    encode(bindingAdded, { ...binding, bindingId: 7, version: 4, target, headers: null }),
+    encode(bindingAdded, {
+      ...binding,
+      bindingId: 8,
+      version: 5,
+      target,
+      headers: { ...headers, conditions },
+    }),
+    encode(bindingRemoved, { exchangeId: 1, bindingId: 7, version: 6, timeMs: 9 }),
+    encode(exchangeDeleted, { exchangeId: 2, version: 7, timeMs: 9 }),
   ];
 }
 

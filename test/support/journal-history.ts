@@ -1,4 +1,4 @@
-/** Random histories of topics, groups and share groups that no rule refuses, as entries for a journal. */
+/** Random histories of topics, groups, share groups and exchanges that no rule refuses, as entries for a journal. */
 import * as fc from 'fast-check';
 
 import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
@@ -14,6 +14,7 @@ import {
   topicDeleting,
   type TopicSettings,
 } from '../../src/topic/topic-state.ts';
+import { ExchangeHistory } from './exchange-history.ts';
 import { ShareHistory } from './share-history.ts';
 
 /** One step: an entry, or a snapshot run that begins. */
@@ -84,6 +85,7 @@ export function settingsOf(one: number, two: number): TopicSettings {
 class HistoryMaker {
   readonly #topics = new Map<number, KnownTopic>();
   readonly #shares = new ShareHistory();
+  readonly #exchanges = new ExchangeHistory();
   #nextTopicId = 1;
   #nextLogId = 100;
 
@@ -96,6 +98,9 @@ class HistoryMaker {
       return this.#create(draw, timeMs);
     }
     if (what < 44) return this.#changeTopic(topicId, topic, { ...draw, timeMs });
+    if ((one + draw.two + timeMs) % 5 === 0) {
+      return this.#exchanges.step<HistoryStep>({ one, two: draw.two, timeMs }, entry);
+    }
     if (draw.two % 3 > 0) {
       // Another third of the draw, for this one has made the choice; one topic, so that much happens to it.
       const two = Math.floor(draw.two / 3);

@@ -5,6 +5,9 @@ import { DURABILITY_LEVELS } from '../../src/log/log-options.ts';
 import { DEATH_REASONS } from '../../src/queue/share-entries.ts';
 import { SharePartition, type DeadRecord } from '../../src/queue/share-partition.ts';
 import { RETENTIONS } from '../../src/queue/share-settings.ts';
+import { EXCHANGE_TYPES } from '../../src/routing/binding.ts';
+import { TARGET_KINDS } from '../../src/routing/exchange-entries.ts';
+import { HEADER_MATCHES } from '../../src/routing/header-conditions.ts';
 import { between, changesOfSlots, changesOfUnread } from './share-changes.ts';
 
 export interface StateChange {
@@ -20,6 +23,9 @@ const KNOWN_NAMES: readonly string[] = [
   ...COMPRESSION_NAMES,
   ...DEATH_REASONS,
   ...RETENTIONS,
+  ...EXCHANGE_TYPES,
+  ...HEADER_MATCHES,
+  ...TARGET_KINDS,
 ];
 
 /** Fields of a partition of a share group that are plain values. */
@@ -163,5 +169,5 @@ function othersThan(value: unknown): readonly unknown[] {
     return [`${value}x`, ...KNOWN_NAMES.filter((name) => name !== value)];
   }
   if (value instanceof Uint8Array) return [Uint8Array.of(...value, 1)];
-  return [1, 'x', true];
+  return [1, 'x', true, { match: 'all', conditions: [] }];
 }
