@@ -146,10 +146,15 @@ export class Undertaker {
         await move(); // Deleted meanwhile, it is made anew; a store that is closed says so again.
       });
     } catch (error) {
-      if (!isStoreError(error, 'ERR_VARVE_TOO_LARGE')) throw error;
-      // What fits nowhere else stays.
-      if (cases.length === 1) await this.#end(partition, records, true);
-      else for (const each of cases) await this.#move(partition, destination, [each]);
+      const isTooLarge = isStoreError(error, 'ERR_VARVE_TOO_LARGE');
+      if (!isTooLarge && !isStoreError(error, 'ERR_VARVE_DISK_FULL')) throw error;
+      if (cases.length > 1) {
+        // Fewer may fit; and where there is little room, the end of a few may make some.
+        const half = Math.ceil(cases.length / 2);
+        await this.#move(partition, destination, cases.slice(0, half));
+        await this.#move(partition, destination, cases.slice(half));
+      } else if (isTooLarge) await this.#end(partition, records, true);
+      else throw error;
       return;
     }
     this.#tell(partition, records);

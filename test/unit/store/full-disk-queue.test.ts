@@ -165,6 +165,32 @@ describe.each([
   });
 });
 
+test('a little room is enough for the copies of many that failed for good: each few of them make more', async () => {
+  const disk = new FullDisk();
+  const store = await disk.open();
+  const queue = await store.queue('q', { ...QUEUE, failuresMax: 1, deadLetter: 'q.dead' });
+  for (let sent = 0; sent < 400; sent++) await queue.send(VALUE);
+  await disk.occupy(64 * KIB);
+  for (let at = 0; at < 400; at++) {
+    const [delivery] = await queue.acquire();
+    if (at % 4 === 0) await delivery?.release({ failed: true, error: 'no' });
+    else await delivery?.ack();
+  }
+  await settle();
+  // Each of its segments has some of them, so none can go.
+  expect(await queue.stats()).toMatchObject({ condemnedCount: 100, settled: { acked: 300 } });
+  await disk.fileSystem.unlink(BALLAST);
+  // Above the floor and the reserve; not enough for a fifth of them.
+  await disk.occupy((24 * MIB) / 64 + RESERVE_BYTES + 160 * KIB);
+  for (let second = 0; second < 200; second++) {
+    disk.clock.advance(1000);
+    await settle(10);
+  }
+  expect(await queue.stats()).toMatchObject({ unsettledCount: 0, settled: { failures: 100 } });
+  expect(await drain(await store.queue('q.dead', { codec: utf8 }))).toBe(100);
+  expect(store.health()).toEqual({ status: 'ok', problems: [] });
+});
+
 test('records that fail for good wait for room for their copies, and nobody waits for them', async () => {
   const disk = new FullDisk();
   const store = await disk.open();
