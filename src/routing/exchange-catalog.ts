@@ -1,6 +1,6 @@
 /** The exchanges of a store and their bindings: which there are, and how they change. */
 import type { Clock } from '../core/clock.ts';
-import { argumentError } from '../core/assert.ts';
+import { argumentError, assert } from '../core/assert.ts';
 import { ConflictError, NotFoundError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import { randomId, type Random } from '../core/random.ts';
@@ -214,10 +214,9 @@ export class ExchangeCatalog {
     const plan = new ChangePlan({ topology, stateOf, version, timeMs: clock.now() });
     draw(plan);
     const names = plan.removedIds.map((exchangeId) => stateOf(exchangeId).name);
-    await journal.commit(
-      plan.entries.map((entry) => journal.encode(entry)),
-      [],
-    );
+    const entries = plan.entries.map((entry) => journal.encode(entry));
+    const misfits = await journal.commit(entries, []);
+    assert(misfits.size === 0, 'one change at a time is drawn, from the state as it is');
     this.#history.push(...plan.effects);
     this.#now.advanceTo(version);
     for (const name of names) this.#ids.delete(name);

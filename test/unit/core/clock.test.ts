@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 
+import { present } from '../../../src/core/assert.ts';
 import { ManualClock, systemClock } from '../../../src/core/clock.ts';
 
 describe('the manual clock', () => {
@@ -121,6 +122,22 @@ describe('the system clock', () => {
       setTimeout(resolve, 2000); // Ours keeps no process alive.
     });
     expect(fired).toEqual(['first']);
+  });
+
+  test('keeps the process alive until all who asked for it have cancelled, each once', () => {
+    const timers = () =>
+      process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
+    const ask = () => present(systemClock.keepAlive?.() ?? null, 'a process is kept alive');
+    for (let round = 0; round < 2; round++) {
+      const [one, two] = [ask(), ask()];
+      expect(timers()).toBe(before + 1);
+      one.cancel();
+      one.cancel();
+      expect(timers()).toBe(before + 1);
+      two.cancel();
+      expect(timers()).toBe(before);
+    }
   });
 });
 
