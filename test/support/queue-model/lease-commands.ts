@@ -57,6 +57,23 @@ function nextOf(world: QueueWorld, at: number, partition: number, from: number):
   return world.modelOf(at).next(partition, from, (crashes) => world.allows(name, crashes));
 }
 
+/** Leases that ended in the same step in which delays did: their records are ready a little later. */
+const late = new WeakMap<QueueWorld, readonly HeldLease[]>();
+
+/** Runs `action` while the records of `leases` may be passed over. */
+export async function whileLate<R>(
+  world: QueueWorld,
+  leases: readonly HeldLease[],
+  action: () => Promise<R>,
+): Promise<R> {
+  late.set(world, leases);
+  try {
+    return await action();
+  } finally {
+    late.delete(world);
+  }
+}
+
 /**
  * Which may be the next one of a partition: what was deleted need not come, for somebody may be looking
  * for it in vain, and if so it may have had the place of a suspect, or of a doubtful one.
@@ -67,7 +84,21 @@ export function nextsOf(world: QueueWorld, at: number, partition: number): (numb
   const limits = world.goneCount === 0 ? [Infinity] : [Infinity, 3, 2];
   return limits.flatMap((limit) => {
     const allows = (crashes: number) => crashes < limit && world.allows(name, crashes);
-    return [0, start].map((from) => world.modelOf(at).next(partition, from, allows));
+    const isLate = (offset: number) =>
+      late.get(world)?.some((one) => {
+        return one.group === name && one.partition === partition && one.offset === offset;
+      }) ?? false;
+    return [0, start].flatMap((from) => {
+      const nexts = [world.modelOf(at).next(partition, from, allows)];
+      for (
+        let next = nexts[0] ?? null;
+        next !== null && isLate(next);
+        next = nexts.at(-1) ?? null
+      ) {
+        nexts.push(world.modelOf(at).next(partition, next + 1, allows));
+      }
+      return nexts;
+    });
   });
 }
 

@@ -16,6 +16,7 @@ import {
   release,
   send,
   take,
+  whileLate,
 } from './lease-commands.ts';
 import { advance, setPaused } from './life-commands.ts';
 import { command, count, type QueueCommand } from './queue-command.ts';
@@ -137,8 +138,11 @@ async function wait(world: QueueWorld, spec: WaitSpec): Promise<void> {
     return;
   }
   for (let half = 0; half < 2; half++) {
+    const before = [...world.held];
     advance(world, WAIT_MS / 2);
-    total += await settleDown(world, waiters);
+    const ended = before.filter((lease) => !world.held.includes(lease));
+    // Delays that ended beside them are over at once; a lease is when that is journaled.
+    total += await whileLate(world, ended, () => settleDown(world, waiters));
   }
   for (const { found } of waiters) ok(found !== null, 'it waits for too long');
   await world.sync();
