@@ -125,7 +125,7 @@ describe('the size of a destination', () => {
       5, 2,
     ]);
     expect(countsIn(again, [2])).toEqual([[3, 3]]);
-    await again.exchanges.reconcile(); // Behind that of the opening, so there is nothing left for it.
+    await again.exchanges.setAlternate('one', null); // Changes nothing, behind what the opening does.
     expect(again.exchanges.version).toBe(3);
     expect(countsIn(again, [2, 3])).toEqual([
       [3, 3],
@@ -183,6 +183,9 @@ describe('pruning', () => {
     const stands = new VersionedTopology(exchanges.history);
     stands.advanceTo(9);
     const { topology } = stands;
+    await exchanges.prune(5);
+    const sizes = kindsOf(exchanges).filter((kind) => kind.includes('sized'));
+    expect(sizes).toEqual(['3 destination-sized', '6 destination-sized']);
     await exchanges.prune(8);
     const left = [
       '1 exchange-added',
@@ -246,6 +249,8 @@ describe('pruning', () => {
     await store.deleteTopic('other'); // 5
     const counts = (version: number) =>
       [topicId, other].map((id) => exchanges.partitionCountAt(id, version));
+    const stands = new VersionedTopology(exchanges.history);
+    stands.advanceTo(5);
     await exchanges.prune(3);
     expect(counts(5)).toEqual([3, 2]);
     await exchanges.prune(4);
@@ -255,11 +260,14 @@ describe('pruning', () => {
     expect(kindsOf(exchanges)).toEqual(['1 exchange-added']);
     await store.addPartitions('t', 4);
     expect(exchanges.version).toBe(5);
-    await exchanges.bind('one', 't', 'a'); // 6
-    expect(countsIn(opened, [5, 6])).toEqual([
+    await exchanges.setAlternate('one', 'one'); // 6
+    await exchanges.bind('one', 't', 'a'); // 7
+    expect(countsIn(opened, [6, 7])).toEqual([
       [null, 4],
       [4, 4],
     ]);
+    stands.advanceTo(6);
+    expect(stands.partitionCount(topicId)).toBeNull(); // As to whoever begins now.
   });
 
   test('is tried again when it found no room', async () => {
