@@ -32,6 +32,8 @@ export interface LogHome {
   readonly diskShare: DiskShare | null;
   /** Hears what is worth telling; null = nobody does. */
   readonly events: LogEvents | null;
+  /** Of the source of an exchange: stands in each batch that is begun; null = 0 does. */
+  readonly topologyVersion: (() => number) | null;
 }
 
 /** What a log of a store may have of the disk, beside the others. */
@@ -89,5 +91,6 @@ export function ownHome({ lock, clock }: Pick<LogSettings<never>, 'lock' | 'cloc
     room: null,
     diskShare: null,
     events: null,
+    topologyVersion: null,
   };
 }

@@ -212,7 +212,8 @@ export class Partition implements Closable {
     try {
       const journaled =
         logId === null ? null : home.journal.tailOf(logId, home.namedOffset(topicId, this.number));
-      const place = { ...home.logHome, logId, journaled, events: reporter };
+      const topologyVersion = home.topologyVersionOf(topicId);
+      const place = { ...home.logHome, logId, journaled, topologyVersion, events: reporter };
       const log = await openLogIn(this.path, this.#live, place);
       if (logId !== null && log.logId !== logId) {
         await log.close();

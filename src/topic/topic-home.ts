@@ -26,4 +26,6 @@ export interface TopicHome {
   readonly topicDefaults: TopicConfig;
   /** Offsets of a partition below this were named in the journal, and are not given away again. */
   readonly namedOffset: (topicId: number, partition: number) => number;
+  /** What stamps the batches of the source of an exchange; null = it is none. */
+  readonly topologyVersionOf: (topicId: number) => (() => number) | null;
 }
