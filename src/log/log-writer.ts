@@ -30,6 +30,7 @@ export interface LogWriterParts {
     | 'diskShare'
     | 'events'
     | 'topologyVersion'
+    | 'trimGuard'
   >;
   readonly settings: Omit<LogSettings<never>, 'codec'>;
   readonly loaded: LoadedLog;
@@ -96,6 +97,7 @@ export class LogWriter {
       checkMs: settings.retentionCheckMs,
       keeper: this.#keeper,
       events,
+      guard: home.trimGuard,
       syncLoop: this.syncLoop,
       appender: this.appender,
     });

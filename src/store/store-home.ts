@@ -61,6 +61,7 @@ export class StoreHome {
       diskShare: isJournal ? reserve.forJournal : reserve.forTopics,
       room: (isJournal ? cap?.counting() : cap) ?? null,
       topologyVersion: null, // Each partition has its own.
+      trimGuard: null, // A partition may have its own.
     };
   }
 

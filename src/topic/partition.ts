@@ -213,7 +213,9 @@ export class Partition implements Closable {
       const journaled =
         logId === null ? null : home.journal.tailOf(logId, home.namedOffset(topicId, this.number));
       const topologyVersion = home.topologyVersionOf(topicId);
-      const place = { ...home.logHome, logId, journaled, topologyVersion, events: reporter };
+      const trimGuard = logId === null ? null : home.trimGuardOf(topicId, this.number, logId);
+      const own = { logId, journaled, events: reporter, topologyVersion, trimGuard };
+      const place = { ...home.logHome, ...own };
       const log = await openLogIn(this.path, this.#live, place);
       if (logId !== null && log.logId !== logId) {
         await log.close();
