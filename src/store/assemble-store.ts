@@ -81,6 +81,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     logOptions: { fileSystem, clock, random, freeBytesMin, readOnly },
     topicDefaults: { durability },
     namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
+    topologyVersionOf: () => null,
     trimGuardOf: () => null,
   };
   const committer = new Committer(journal);
@@ -94,8 +95,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   shareGroups.attach(topics);
   const exchanges = new ExchangeCatalog({ fold, journal, topics, clock, random });
   const settling = () => settleCommits(journal.ledger, topics);
-  const retention = JOURNAL_RETENTION;
-  const shared = { journal, fold, clock, random, retention };
+  const shared = { journal, fold, clock, random, retention: JOURNAL_RETENTION };
   const runs = new SnapshotRuns({ ...shared, settleCommits: settling });
   journal.watch(() => runs.poke());
   new LogReporter({ topic: null, partition: 0 }, signals).opened(journalLog, 0);
