@@ -173,6 +173,20 @@ export class TopicCatalog {
     return null;
   }
 
+  /** Null when the topic is gone. */
+  nameOf(topicId: number): string | null {
+    const state = this.#home.fold.get(topics, String(topicId));
+    return state === null || state.isDeleting ? null : state.name;
+  }
+
+  /** A partition of a topic, by its id; null when the topic is gone, or does not have so many. */
+  partitionAt(topicId: number, partition: number): Partition | null {
+    const state = this.#home.fold.get(topics, String(topicId));
+    if (state === null || state.isDeleting || partition >= state.logIds.length) return null;
+    const set = this.#set(topicId, state.name);
+    return set.isGone ? null : set.at(partition);
+  }
+
   /** Those of all topics, used or not. */
   partitions(): readonly Partition[] {
     return this.#live().flatMap(([topicId, { name }]) => this.#set(topicId, name).all());
