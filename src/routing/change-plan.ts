@@ -15,7 +15,7 @@ import type { Topology } from './topology.ts';
 export interface ChangePlanParts {
   /** As it is now. */
   readonly topology: Topology;
-  readonly stateOf: (exchangeId: number) => ExchangeState;
+  readonly stateOf: (exchangeId: number) => Pick<ExchangeState, 'isAutoDelete'>;
   /** Of the change. */
   readonly version: number;
   readonly timeMs: number;

@@ -64,13 +64,13 @@ export class VersionedTopology {
     for (;;) {
       const change = this.#history[this.#applied];
       if (change === undefined || change.version > version) return;
-      apply(this.topology, change);
+      applyChange(this.topology, change);
       this.#applied++;
     }
   }
 }
 
-function apply(topology: Topology, change: TopologyChange): void {
+export function applyChange(topology: Topology, change: TopologyChange): void {
   switch (change.kind) {
     case 'binding-removed':
       topology.unbind(change.bindingId);
