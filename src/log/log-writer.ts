@@ -22,7 +22,14 @@ export interface LogWriterParts {
   readonly directory: LogDirectory;
   readonly home: Pick<
     LogHome,
-    'ownerId' | 'giveUpReserve' | 'observer' | 'takeTurn' | 'room' | 'diskShare' | 'events'
+    | 'ownerId'
+    | 'giveUpReserve'
+    | 'observer'
+    | 'takeTurn'
+    | 'room'
+    | 'diskShare'
+    | 'events'
+    | 'trimGuard'
   >;
   readonly settings: Omit<LogSettings<never>, 'codec'>;
   readonly loaded: LoadedLog;
@@ -83,6 +90,7 @@ export class LogWriter {
       checkMs: settings.retentionCheckMs,
       keeper: this.#keeper,
       events,
+      guard: home.trimGuard,
       syncLoop: this.syncLoop,
       appender: this.appender,
     });

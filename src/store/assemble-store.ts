@@ -80,8 +80,8 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     openPartitions: new OpenPartitions({ clock }),
     logOptions: { fileSystem, clock, random, freeBytesMin, readOnly },
     topicDefaults: { durability },
-    namedOffset: (topicId, partition) =>
-      Math.max(namedOffset(fold, topicId, partition), leasedOffset(fold, topicId, partition)),
+    namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
+    trimGuardOf: () => null,
   };
   const committer = new Committer(journal);
   const groups = new ConsumerGroups(topicHome);
@@ -113,6 +113,11 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     exchanges,
     topicHome,
   };
+}
+
+/** Groups of both kinds name offsets. */
+function endOfNamed(fold: Fold, topicId: number, partition: number): number {
+  return Math.max(namedOffset(fold, topicId, partition), leasedOffset(fold, topicId, partition));
 }
 
 /** A new one only where there are no topics: an empty journal would hide them. */

@@ -212,7 +212,8 @@ export class Partition implements Closable {
     try {
       const journaled =
         logId === null ? null : home.journal.tailOf(logId, home.namedOffset(topicId, this.number));
-      const place = { ...home.logHome, logId, journaled, events: reporter };
+      const trimGuard = logId === null ? null : home.trimGuardOf(topicId, this.number, logId);
+      const place = { ...home.logHome, logId, journaled, events: reporter, trimGuard };
       const log = await openLogIn(this.path, this.#live, place);
       if (logId !== null && log.logId !== logId) {
         await log.close();
