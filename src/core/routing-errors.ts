@@ -2,6 +2,8 @@
 import { StoreError } from './errors.ts';
 
 export interface BadPatternDetails {
+  /** What the caller calls it, such as `pattern`. */
+  readonly name: string;
   readonly pattern: string;
   /** Of the first character that cannot be, from 1. */
   readonly column: number;
@@ -14,8 +16,9 @@ export class BadPatternError extends StoreError {
   readonly details: BadPatternDetails;
 
   constructor(details: BadPatternDetails) {
-    const { pattern, column, reason } = details;
-    super(`the pattern ${shortened(pattern)} has ${reason} at column ${column}`);
+    const { name, pattern, column, reason } = details;
+    const what = name === 'pattern' ? 'the pattern' : `the pattern \`${name}\``;
+    super(`${what} ${shortened(pattern)} has ${reason} at column ${column}`);
     this.details = details;
   }
 }

@@ -47,3 +47,4 @@ export const REDUCERS: readonly Reducer<unknown>[] = [
   topologyVersion,
   destinations,
   projections,
+];
