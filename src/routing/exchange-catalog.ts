@@ -21,7 +21,7 @@ import {
   checkBinding,
   checkDestination,
   checkExchangeOptions,
-  type BindOptions,
+  type BindRequest,
   type DestinationInput,
   type DestinationName,
   type ExchangeConfig,
@@ -202,7 +202,7 @@ export class ExchangeCatalog {
     name: string,
     destination: DestinationInput,
     pattern: string,
-    options: BindOptions = {},
+    options: BindRequest = {},
   ): Promise<Binding> {
     const to = checkDestination(destination);
     const { from, ...wanted } = checkBinding(pattern, options);
@@ -228,7 +228,7 @@ export class ExchangeCatalog {
     name: string,
     destination: DestinationInput,
     pattern: string,
-    options: BindOptions = {},
+    options: BindRequest = {},
   ): Promise<boolean> {
     const to = checkDestination(destination);
     const wanted = checkBinding(pattern, options);

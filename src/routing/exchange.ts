@@ -1,4 +1,5 @@
 /** An exchange as its users hold it: publish to it, bind destinations to it. */
+import { checkArray, checkObject } from '../core/assert.ts';
 import { ConflictError } from '../core/errors.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
 import type { Codec } from '../codec/codec.ts';
@@ -15,7 +16,6 @@ import type { BindingInput, BindOptions, DestinationInput } from './exchange-opt
 import { COMMON_STREAM } from './projection-state.ts';
 import type { Projector } from './projector.ts';
 import {
-  checkPublishInput,
   NO_PUBLISH_OPTIONS,
   planPublish,
   planPublishBatch,
@@ -117,8 +117,9 @@ export class Exchange<T, Input = T> {
     const plan = planPublishBatch(options);
     const how = howOf(options);
     const log = this.#opened ?? (await this.#open());
+    checkArray('records', records);
     const routed = records.map((input, index) =>
-      this.#route(checkPublishInput<Input>(input, index), plan, index),
+      this.#route(checkObject(`records[${index}]`, input), plan, index),
     );
     const result = await log.appendBatch(
       routed.map(({ record }) => record),
@@ -148,7 +149,8 @@ export class Exchange<T, Input = T> {
     binding: BindingInput = {},
     options: BindOptions = {},
   ): Promise<Binding> {
-    return this.#exchanges.bind(this.name, destination, binding, options);
+    const { pattern = '', ...others } = checkObject('binding', binding);
+    return this.#exchanges.bind(this.name, destination, pattern, { ...others, ...options });
   }
 
   /**
@@ -159,7 +161,8 @@ export class Exchange<T, Input = T> {
    * @throws as `bind`
    */
   unbind(destination: DestinationInput, binding: BindingInput = {}): Promise<boolean> {
-    return this.#exchanges.unbind(this.name, destination, binding);
+    const { pattern = '', ...others } = checkObject('binding', binding);
+    return this.#exchanges.unbind(this.name, destination, pattern, others);
   }
 
   /** What the exchange is. @throws NotFoundError when it was deleted */

@@ -90,7 +90,8 @@ export class Hypothesis {
       throw new NotFoundError({ kind: 'binding', name });
     }
     const stateOf = (exchangeId: number) => ({ isAutoDelete: this.#autoDelete.has(exchangeId) });
-    const plan = new ChangePlan({ topology, stateOf, version: 0, timeMs: 0 });
+    const newSizeOf = (): null => null; // Of no account: nothing is placed.
+    const plan = new ChangePlan({ topology, stateOf, newSizeOf, version: 0, timeMs: 0 });
     plan.removeBinding(found);
     for (const effect of plan.effects) applyChange(topology, effect);
     for (const [name, exchangeId] of this.#exchangeIds) {

@@ -1,5 +1,5 @@
 /** What publishing takes and answers. */
-import { argumentError, checkChoice, checkObject } from '../core/assert.ts';
+import { checkChoice } from '../core/assert.ts';
 import { checkBoolean } from '../core/options.ts';
 import { checkAppendKeys } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
@@ -71,13 +71,16 @@ const BATCH_KEYS: ReadonlySet<string> = new Set<keyof PublishBatchOptions>([
   'durability',
   'signal',
 ]);
-const KEYS: ReadonlySet<string> = new Set<string>([
-  ...BATCH_KEYS,
+const KEYS: ReadonlySet<string> = new Set<keyof PublishOptions>([
+  'mandatory',
+  'confirm',
+  'durability',
+  'signal',
   'routingKey',
   'key',
   'headers',
   'createTimeMs',
-] satisfies (keyof PublishOptions)[]);
+]);
 
 /** One for all calls without options. */
 export const NO_PUBLISH_OPTIONS: PublishOptions = Object.freeze({});
@@ -104,13 +107,6 @@ export function planPublishBatch(options: PublishBatchOptions): PublishPlan {
   return planOf(options);
 }
 
-/** The record of a batch at an index. @throws TypeError */
-export function checkPublishInput<Input>(input: unknown, index: number): PublishInput<Input> {
-  checkObject(`records[${index}]`, input);
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the log checks its fields
-  return input as PublishInput<Input>;
-}
-
 /** @throws as `checkRoutingKey` */
 export function routingKeyOf({ routingKey }: Pick<PublishOptions, 'routingKey'>): string {
   return routingKey === undefined ? '' : checkRoutingKey('routingKey', routingKey);
@@ -122,9 +118,4 @@ function planOf({ mandatory = false, confirm = 'logged' }: PublishBatchOptions):
     isMandatory: checkBoolean('mandatory', mandatory),
     waitsForRoutes: checkChoice('confirm', confirm, CONFIRMATIONS) === 'routed',
   };
-}
-
-/** What is published has a value. */
-export function noValueError(): TypeError {
-  return argumentError(TypeError, 'value', 'a value or null', undefined);
 }
