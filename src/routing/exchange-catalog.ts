@@ -318,11 +318,10 @@ export class ExchangeCatalog {
 
   /** @throws ConflictError when it is that of another exchange, which is gone but for what it took */
   async #openSource(name: string, config: TopicConfig = {}): Promise<number> {
-    const { topics, fold } = this.#parts;
+    const { topics } = this.#parts;
     const { partitions } = await topics.open(SOURCE_PREFIX + name, { ...config, partitions: 1 });
     const { topicId } = partitions;
-    const isTaken = fold.ids(exchanges).some((id) => fold.get(exchanges, id)?.topicId === topicId);
-    if (!isTaken) return topicId;
+    if (this.sources.exchangeIdOf(topicId) === null) return topicId;
     const stored = 'another one that is gone, and not projected to its end';
     throw new ConflictError({ kind: 'exchange', name, stored, requested: 'a new one' });
   }

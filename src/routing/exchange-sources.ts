@@ -38,6 +38,15 @@ export class ExchangeSources {
     return null;
   }
 
+  /** Whether there is still a source of an exchange of that name that is gone. */
+  isLeft(name: string): boolean {
+    return this.#fold.ids(exchanges).some((id) => {
+      const state = this.#fold.get(exchanges, id);
+      const isGone = state !== null && state.name === name && state.toVersion !== null;
+      return isGone && this.#topics.nameOf(state.topicId) !== null;
+    });
+  }
+
   /** A binding, also one that is gone, as long as anything is known of it. */
   binding(bindingId: number): Binding | null {
     for (const id of this.#fold.ids(exchanges)) {
