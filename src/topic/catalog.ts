@@ -67,8 +67,8 @@ export class TopicCatalog {
   /** Ids by name; of topics whose creation is durable. */
   readonly #ids: Map<string, number>;
   readonly #deletions: TopicDeletions;
-  /** Who hears that topics grew: outside of `#changes`, for they may wait for a change themselves. */
-  readonly #growths = new Mutex();
+  /** Dependents hear of growth outside of `#changes`, for they may wait for a change themselves. */
+  readonly #growths = new Set<Promise<void>>();
 
   constructor(home: TopicHome, dependents: TopicDependents) {
     this.#home = home;
@@ -160,7 +160,9 @@ export class TopicCatalog {
       await journal.append(partitionsAdded, { topicId, logIds, timeMs: clock.now() }, 'sync');
       set.grown();
     });
-    await this.#growths.run(() => this.#dependents.grown(changed.topicId));
+    const growth = this.#dependents.grown(changed.topicId);
+    this.#growths.add(growth);
+    await growth.finally(() => this.#growths.delete(growth));
     return changed;
   }
 
@@ -217,7 +219,7 @@ export class TopicCatalog {
   /** Closes the logs of all topics. @throws the first failure, when all are closed */
   async close(): Promise<void> {
     await this.#changes.idle();
-    await this.#growths.idle();
+    if (this.#growths.size > 0) await Promise.allSettled(this.#growths);
     await this.#home.openPartitions.close();
     await this.#deletions.idle();
     await settleAll([...this.#sets.values()].map((set) => set.close()));
