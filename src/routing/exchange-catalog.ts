@@ -121,11 +121,12 @@ export class ExchangeCatalog {
     return topology.route(exchangeId, key, isByHeaders ? headers() : null);
   }
 
-  /** Of topics; of those that are gone there is none. The same array for the same array. */
+  /** Of topics, ascending; of those that are gone there is none. The same array for the same array. */
   namesOf(topicIds: readonly number[]): readonly string[] {
     const known = this.#names.get(topicIds);
     if (known !== undefined) return known;
-    const names = topicIds.flatMap((topicId) => this.#parts.topics.nameOf(topicId) ?? []);
+    const all = topicIds.flatMap((topicId) => this.#parts.topics.nameOf(topicId) ?? []);
+    const names = all.toSorted();
     this.#names.set(topicIds, names);
     return names;
   }

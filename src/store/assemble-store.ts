@@ -16,6 +16,8 @@ import { ENTRY_BYTES_MAX, Journal, type WhenDamaged } from '../journal/journal.t
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
 import { ShareGroups } from '../queue/share-groups.ts';
 import { ExchangeCatalog } from '../routing/exchange-catalog.ts';
+import { Projector } from '../routing/projector.ts';
+import { SOURCE_PREFIX } from '../topic/topic-names.ts';
 import { leasedOffset } from '../queue/share-state.ts';
 import { readCheckpoint } from '../log/checkpoint-file.ts';
 import { LogDirectory } from '../log/log-directory.ts';
@@ -34,7 +36,7 @@ import { missing } from './store-file.ts';
 import type { StoreHome } from './store-home.ts';
 import type { StoreSettings } from './store-options.ts';
 import { ENTRY_TYPES, REDUCERS } from './store-state.ts';
-import type { StoreParts } from './store.ts';
+import type { StoreParts } from './store-parts.ts';
 
 export interface Assembly {
   readonly directory: LogDirectory;
@@ -81,19 +83,26 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     logOptions: { fileSystem, clock, random, freeBytesMin, readOnly },
     topicDefaults: { durability },
     namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
-    topologyVersionOf: () => null,
-    trimGuardOf: () => null,
+    topologyVersionOf: (topicId) => {
+      const isSource = topics.nameOf(topicId)?.startsWith(SOURCE_PREFIX) === true;
+      return isSource ? () => exchanges.version : null;
+    },
+    trimGuardOf: (topicId, _partition, logId) => projector.guardOf(topicId, logId),
   };
   const committer = new Committer(journal);
   const groups = new ConsumerGroups(topicHome);
   const shareGroups = new ShareGroups({ ...topicHome, committer });
-  const readers = [groups, shareGroups, { forgetTopic: (id: number) => exchanges.forgetTopic(id) }];
+  const routing = { forgetTopic: (topicId: number) => forgetRoutes(exchanges, projector, topicId) };
+  const readers = [groups, shareGroups, routing];
   const topics = new TopicCatalog(topicHome, {
     forget: (topicId) => forgetTopic(readers, topicId),
     grown: (topicId) => exchanges.grown(topicId),
   });
   shareGroups.attach(topics);
   const exchanges = new ExchangeCatalog({ fold, journal, topics, clock, random });
+  const { health: board } = signals;
+  const projector = new Projector({ journal, fold, clock, board, exchanges, topics });
+  exchanges.attach(projector);
   const settling = () => settleCommits(journal.ledger, topics);
   const shared = { journal, fold, clock, random, retention: JOURNAL_RETENTION };
   const runs = new SnapshotRuns({ ...shared, settleCommits: settling });
@@ -111,6 +120,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     groups,
     shareGroups,
     exchanges,
+    projector,
     topicHome,
   };
 }
@@ -118,6 +128,17 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
 /** Groups of both kinds name offsets. */
 function endOfNamed(fold: Fold, topicId: number, partition: number): number {
   return Math.max(namedOffset(fold, topicId, partition), leasedOffset(fold, topicId, partition));
+}
+
+/** Nothing leads to a topic any more, and what was on its way goes nowhere. */
+async function forgetRoutes(
+  exchanges: ExchangeCatalog,
+  projector: Projector,
+  topicId: number,
+): Promise<readonly string[]> {
+  const names = await exchanges.forgetTopic(topicId);
+  projector.topicDeleted(topicId);
+  return names;
 }
 
 /** @returns names of those that had to do with it */

@@ -10,7 +10,12 @@ import type { Journal } from '../journal/journal.ts';
 import type { Misfits } from '../journal/misfits.ts';
 import { partQueueOptions, type QueueOptions } from '../queue/queue.ts';
 import { QUEUE_DEFAULTS, QUEUE_GROUP } from '../queue/queue-group.ts';
-import type { ExchangeCatalog } from '../routing/exchange-catalog.ts';
+import type { Codec } from '../codec/codec.ts';
+import type { Exchange } from '../routing/exchange.ts';
+import { openExchange } from './store-exchange.ts';
+import type { ExchangeCatalog, ExchangeDescription } from '../routing/exchange-catalog.ts';
+import type { ExchangeOptions } from '../routing/exchange-options.ts';
+import type { Projector } from '../routing/projector.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
@@ -25,6 +30,7 @@ import { listGroups, listShareGroups, type GroupListing } from './group-listings
 import { RemoteConsumers } from './remote-consumers.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
+import type { StoreParts } from './store-parts.ts';
 import type { StoreControl } from './store-control.ts';
 import { StoreHealth } from './store-health.ts';
 import type { StoreHome } from './store-home.ts';
@@ -34,32 +40,16 @@ import { describeStore, type StatsParts, type StoreStats } from './store-stats.t
 import { StoreQueue } from './store-queue.ts';
 import { StoreTopic } from './store-topic.ts';
 
-/** @internal What `openStore` hands over. */
-export interface StoreParts {
-  readonly path: string;
-  /** Null when it is only read. */
-  readonly lock: DirectoryLock | null;
-  /** Null when it is only read. */
-  readonly home: StoreHome | null;
-  readonly control: StoreControl;
-  readonly journal: Journal;
-  readonly runs: SnapshotRuns;
-  readonly committer: Committer;
-  readonly topics: TopicCatalog;
-  readonly groups: ConsumerGroups;
-  readonly shareGroups: ShareGroups;
-  readonly exchanges: ExchangeCatalog;
-  readonly topicHome: TopicHome;
-}
-
 /** Topics, and all that is known about them, in one directory. Made by `openStore`. */
 export class Store implements AsyncDisposable {
   /** The store's directory, absolute, without symbolic links. */
   readonly path: string;
   /** @internal Changes of state and records for several logs, all or nothing. */
   readonly committer: Committer;
+  /** @internal What there is of exchanges; `Store.exchange` hands out handles. */
+  readonly exchangeCatalog: ExchangeCatalog;
   /** @internal */
-  readonly exchanges: ExchangeCatalog;
+  readonly projector: Projector;
   /** @internal Consumers that ask from elsewhere. */
   readonly remoteConsumers: RemoteConsumers;
   readonly #lock: DirectoryLock | null;
@@ -86,7 +76,8 @@ export class Store implements AsyncDisposable {
     const { signals } = topicHome;
     this.path = path;
     this.committer = committer;
-    this.exchanges = parts.exchanges;
+    this.exchangeCatalog = parts.exchanges;
+    this.projector = parts.projector;
     this.#lock = lock;
     this.#reserve = home?.reserve ?? null;
     this.#control = control;
@@ -138,7 +129,8 @@ export class Store implements AsyncDisposable {
     this.#settledRetention.start();
     this.#topics.resumeDeletions();
     // What fails here the next opening does: until then copies go where they went.
-    this.exchanges.reconcile().catch(() => undefined);
+    this.exchangeCatalog.reconcile().catch(() => undefined);
+    this.projector.start();
   }
 
   /**
@@ -180,6 +172,46 @@ export class Store implements AsyncDisposable {
     return this.#shareGroups.open(topic, QUEUE_GROUP, wanted, (parts) => {
       return new StoreQueue(topic, parts);
     });
+  }
+
+  /**
+   * Opens an exchange, and creates it when there is none: what is published to it goes to the queues and
+   * topics that are bound to it. `''` is the default exchange, which sends each record to the queue or
+   * topic that its routing key names.
+   *
+   * @param name  up to 246 bytes of UTF-8, without control characters
+   * @throws ConflictError when an option that was given is not what is stored, or one of that name is
+   *   gone and cannot be projected to its end; NotFoundError with `create: false`, or for the alternate;
+   *   TypeError, RangeError; as `topic`
+   *
+   * Durability and cost: as `topic`, and one fdatasync more for a new one.
+   */
+  async exchange<T = Uint8Array, Input = T>(
+    name: string,
+    options: ExchangeOptions & { readonly codec?: Codec<T, Input> | undefined } = {},
+  ): Promise<Exchange<T, Input>> {
+    this.#checkOpen();
+    return openExchange(this, name, options);
+  }
+
+  /** All exchanges, by name. */
+  exchanges(): readonly ExchangeDescription[] {
+    this.#checkOpen();
+    return this.exchangeCatalog.list();
+  }
+
+  /**
+   * Deletes an exchange with its bindings and those that lead to it, also while it is used: handles of
+   * it are told with `ClosedError`. What was published still reaches its destinations; then its source
+   * log goes.
+   *
+   * @throws NotFoundError; ReadOnlyError
+   *
+   * Durability: synced when it resolves.
+   */
+  async deleteExchange(name: string): Promise<void> {
+    this.#checkOpen();
+    await this.exchangeCatalog.delete(name);
   }
 
   #topic<T, Input>(parts: TopicParts<T, Input>): StoreTopic<T, Input> {
@@ -342,6 +374,7 @@ export class Store implements AsyncDisposable {
       () => this.#shareGroups.close(),
       () => this.committer.idle(),
       async () => this.#reserve?.close(),
+      () => this.projector.close(),
       () => this.#retention.close(),
       () => this.#settledRetention.close(),
       () => this.#topics.close(),

@@ -24,7 +24,7 @@ async function open({ fileSystem, clock, random }: CommitBench): Promise<Opened>
     await store.close();
     expect(store.misfits.count).toBe(0);
   });
-  return { store, exchanges: store.exchanges, topicId: store.describeTopic('t').topicId };
+  return { store, exchanges: store.exchangeCatalog, topicId: store.describeTopic('t').topicId };
 }
 
 /** With exchange `one`, as version 1. */

@@ -14,7 +14,7 @@ interface Opened {
 
 async function open(bench: CommitBench): Promise<Opened> {
   const { store } = await bench.open();
-  return { store, exchanges: store.exchanges };
+  return { store, exchanges: store.exchangeCatalog };
 }
 
 const namesOf = (exchanges: ExchangeCatalog) => exchanges.list().map(({ name }) => name);
