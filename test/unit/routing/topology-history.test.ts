@@ -118,7 +118,7 @@ class Past {
     const { exchanges: there } = this.#reference;
     return textOf(
       there.map(({ id }) => id),
-      (id, key) => this.#reference.route(id, key, null),
+      (id, key) => this.#reference.route(id, [key], null),
     );
   }
 }
