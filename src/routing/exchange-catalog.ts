@@ -9,6 +9,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import { checkName } from '../topic/topic-names.ts';
 import type { Binding, BindingIdentity, ExchangeType, Target } from './binding.ts';
+import { checkWeight } from './binding-weight.ts';
 import { ChangePlan } from './change-plan.ts';
 import {
   checkBinding,
@@ -131,7 +132,8 @@ export class ExchangeCatalog {
   /**
    * Binds a destination: what is published from here on goes there if it matches. Bound twice, it is one.
    *
-   * @throws NotFoundError; as `checkBinding`
+   * @param pattern  of a consistent-hash exchange: the weight, such as `1`
+   * @throws NotFoundError; as `checkBinding` and `checkWeight`
    */
   bind(
     name: string,
@@ -228,6 +230,8 @@ export class ExchangeCatalog {
     wanted: Pick<BindingIdentity, 'routingKey' | 'headers'>,
   ): BindingIdentity {
     const exchangeId = this.#idOf(checkName('name', name));
+    const isWeighted = this.#stateOf(exchangeId).type === 'consistent-hash';
+    if (isWeighted) checkWeight(wanted.routingKey);
     return { exchangeId, target: this.#targetOf(to), ...wanted };
   }
 

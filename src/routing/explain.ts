@@ -112,6 +112,7 @@ function whyOf({ type }: Exchange, { routingKey, headers }: Binding, key: string
   if (type === 'direct') return 'the routing key is equal';
   if (type === 'fanout') return 'a fanout exchange sends everything to all of its bindings';
   if (type === 'topic') return `the pattern matches${explainPattern(routingKey, key)}`;
+  if (type === 'consistent-hash') return `the routing key falls to it, of weight ${routingKey}`;
   return whyHeaders(headers);
 }
 

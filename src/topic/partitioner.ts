@@ -45,10 +45,11 @@ function wordAt(bytes: Uint8Array, at: number, count: number): number {
 /** The partition of a key, text as UTF-8: the same as that of Kafka's default partitioner. */
 export function partitionOfKey(key: Uint8Array | string, partitionCount: number): number {
   assert(partitionCount > 0, 'a topic has partitions');
-  return (hashOf(key) & POSITIVE) % partitionCount;
+  return (hashOfKey(key) & POSITIVE) % partitionCount;
 }
 
-function hashOf(key: Uint8Array | string): number {
+/** The `murmur2` of a key, text as UTF-8. */
+export function hashOfKey(key: Uint8Array | string): number {
   if (typeof key !== 'string') return murmur2(key);
   const { length } = key;
   if (length > asciiBytes.length) return murmur2(encoder.encode(key));

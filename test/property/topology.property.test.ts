@@ -99,6 +99,7 @@ class Pair {
     nowhere: 0,
     several: 0,
     byFurtherKeys: 0,
+    byHash: 0,
     throughExchanges: 0,
     byAlternate: 0,
     byAlternateWithin: 0,
@@ -142,8 +143,13 @@ class Pair {
     }
   }
 
-  #bind({ exchangeId, target, routingKey, headers }: Omit<ReferenceBinding, 'bindingId'>): void {
+  #bind(wanted: Omit<ReferenceBinding, 'bindingId'>): void {
+    const { exchangeId, target, headers } = wanted;
     if (!this.#has(exchangeId) || (target.kind === 'exchange' && !this.#has(target.id))) return;
+    const type = this.#topology.exchange(exchangeId)?.type;
+    const isWeight = /^[1-9]/.test(wanted.routingKey);
+    const weight = String(1 + wanted.routingKey.length);
+    const routingKey = type === 'consistent-hash' && !isWeight ? weight : wanted.routingKey;
     const same = this.#twin.bindings.find(
       (other) =>
         JSON.stringify([other.exchangeId, other.target, other.routingKey, other.headers]) ===
@@ -200,8 +206,9 @@ class Pair {
   #explain({ id, keys: all, headers, expected }: Asked): void {
     const { topicIds, steps } = explainRouteAll(this.#topology, id, all, headers);
     deepStrictEqual([...topicIds], expected);
-    for (const [at, { exchangeId, matches, alternateId }] of steps.entries()) {
+    for (const [at, { exchangeId, type, matches, alternateId }] of steps.entries()) {
       const matching = this.#twin.matching(exchangeId, all, headers);
+      if (type === 'consistent-hash' && matching.length > 0) this.seen.byHash++;
       deepStrictEqual(
         matches.map(({ binding }) => binding.bindingId),
         matching.map(({ bindingId }) => bindingId),

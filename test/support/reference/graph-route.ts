@@ -1,5 +1,6 @@
 /** The slow twin of `Topology`: rules as a list, and what a record reaches until nothing is new. */
 import type { ExchangeType, Target } from '../../../src/routing/binding.ts';
+import { hashChoice } from './hash-choice.ts';
 import { headersMatch, type Conditions } from './headers-match.ts';
 import { topicMatches } from './topic-match.ts';
 
@@ -46,6 +47,10 @@ export class ReferenceTopology {
   matching(exchangeId: number, keys: readonly string[], headers: Headers): ReferenceBinding[] {
     const exchange = this.exchanges.find(({ id }) => id === exchangeId);
     const bindings = this.bindings.filter((binding) => binding.exchangeId === exchangeId);
+    if (exchange?.type === 'consistent-hash') {
+      const chosen = hashChoice(bindings, keys[0] ?? '');
+      return chosen === null ? [] : [chosen];
+    }
     return bindings.filter(({ routingKey, headers: wanted }) => {
       if (exchange?.type === 'direct') return keys.includes(routingKey);
       if (exchange?.type === 'topic') return keys.some((key) => topicMatches(routingKey, key));
