@@ -10,9 +10,21 @@ import { viewOf } from './u64.ts';
 /** Header values by name: text is stored as UTF-8. */
 export type HeadersInput = Readonly<Record<string, string | Uint8Array>>;
 
-const LENGTH_BYTES = 4;
-const NAME_LENGTH_BYTES = 2;
-const VALUE_LENGTH_BYTES = 4;
+/** Headers that are encoded already, in place of their names and values. */
+export class HeaderBlock {
+  readonly [name: string]: Uint8Array;
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+}
+
+/** In front of a block. */
+export const HEADERS_LENGTH_BYTES = 4;
+/** In front of a name and of a value. */
+export const HEADER_NAME_LENGTH_BYTES = 2;
+export const HEADER_VALUE_LENGTH_BYTES = 4;
 const EMPTY: ReadonlyMap<string, Uint8Array> = new Map();
 
 const textEncoder = new TextEncoder();
@@ -33,9 +45,9 @@ export function encodeHeaders(headers: HeadersInput): Uint8Array | null {
     value: encodeValue(name, value),
   }));
   if (entries.length === 0) return null;
-  let bytes = LENGTH_BYTES;
+  let bytes = HEADERS_LENGTH_BYTES;
   for (const { name, value } of entries) {
-    bytes += NAME_LENGTH_BYTES + name.length + VALUE_LENGTH_BYTES + value.length;
+    bytes += HEADER_NAME_LENGTH_BYTES + name.length + HEADER_VALUE_LENGTH_BYTES + value.length;
   }
   if (bytes > HEADERS_BYTES_MAX) {
     throw new TooLargeError({ what: 'header block', bytes, bytesMax: HEADERS_BYTES_MAX });
@@ -58,15 +70,15 @@ interface EncodedHeader {
 function writeBlock(entries: readonly EncodedHeader[], bytes: number): Uint8Array {
   const block = new Uint8Array(bytes);
   const view = viewOf(block);
-  view.setUint32(0, bytes - LENGTH_BYTES, true);
-  let at = LENGTH_BYTES;
+  view.setUint32(0, bytes - HEADERS_LENGTH_BYTES, true);
+  let at = HEADERS_LENGTH_BYTES;
   for (const { name, value } of entries) {
     view.setUint16(at, name.length, true);
-    block.set(name, at + NAME_LENGTH_BYTES);
-    at += NAME_LENGTH_BYTES + name.length;
+    block.set(name, at + HEADER_NAME_LENGTH_BYTES);
+    at += HEADER_NAME_LENGTH_BYTES + name.length;
     view.setUint32(at, value.length, true);
-    block.set(value, at + VALUE_LENGTH_BYTES);
-    at += VALUE_LENGTH_BYTES + value.length;
+    block.set(value, at + HEADER_VALUE_LENGTH_BYTES);
+    at += HEADER_VALUE_LENGTH_BYTES + value.length;
   }
   return block;
 }
@@ -91,7 +103,7 @@ function encodeValue(name: string, value: unknown): Uint8Array {
 
 /** Length of the block that starts at `at`, its own length field included. */
 export function headerBlockBytes(view: DataView, at: number): number {
-  return LENGTH_BYTES + view.getUint32(at, true);
+  return HEADERS_LENGTH_BYTES + view.getUint32(at, true);
 }
 
 /**
@@ -107,13 +119,13 @@ export function decodeHeaders(
   if (start === end) return EMPTY;
   const view = viewOf(bytes);
   const headers = new Map<string, Uint8Array>();
-  let at = start + LENGTH_BYTES;
+  let at = start + HEADERS_LENGTH_BYTES;
   while (at < end) {
-    if (at + NAME_LENGTH_BYTES > end) return null;
-    const nameStart = at + NAME_LENGTH_BYTES;
+    if (at + HEADER_NAME_LENGTH_BYTES > end) return null;
+    const nameStart = at + HEADER_NAME_LENGTH_BYTES;
     const nameEnd = nameStart + view.getUint16(at, true);
-    if (nameEnd + VALUE_LENGTH_BYTES > end) return null;
-    const valueStart = nameEnd + VALUE_LENGTH_BYTES;
+    if (nameEnd + HEADER_VALUE_LENGTH_BYTES > end) return null;
+    const valueStart = nameEnd + HEADER_VALUE_LENGTH_BYTES;
     const valueEnd = valueStart + view.getUint32(nameEnd, true);
     if (valueEnd > end) return null;
     const name = textDecoder.decode(bytes.subarray(nameStart, nameEnd));

@@ -12,7 +12,7 @@ import {
 } from '../format/batch-encoder.ts';
 import { CREATE_TIME_MS_MAX } from '../format/layout.ts';
 import { unknownKey } from '../core/options.ts';
-import { encodeHeaders, type HeadersInput } from '../format/record-headers.ts';
+import { encodeHeaders, HeaderBlock, type HeadersInput } from '../format/record-headers.ts';
 
 /** A record to append. The log copies all of it before the call returns. */
 export interface RecordInput<T> {
@@ -58,7 +58,7 @@ export function prepareRecord<T>(
   const { value, key = null, headers, createTimeMs } = input;
   // Codec and getters are user code that may append: `into` is filled when they are all done.
   const valueBytes = value === null ? null : encodeValue(settings.codec, value, input);
-  const headerBlock = headers == null ? null : encodeHeaders(headers);
+  const headerBlock = headers == null ? null : blockOf(headers);
   const timeMs =
     createTimeMs === undefined
       ? nowMs
@@ -79,6 +79,10 @@ export function prepareRecord<T>(
       bytesMax: recordBytesMax,
     });
   }
+}
+
+function blockOf(headers: HeadersInput): Uint8Array | null {
+  return headers instanceof HeaderBlock ? headers.bytes : encodeHeaders(headers);
 }
 
 /** @throws CodecError; what a codec of the user throws as a StoreError or TypeError */

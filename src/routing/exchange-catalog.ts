@@ -21,8 +21,11 @@ import {
   type ExchangeConfig,
   type ExchangeOptions,
 } from './exchange-options.ts';
+import { destinations, newSizeOf, partitionCountAt } from './destination-state.ts';
+import { topologyPruned } from './exchange-entries.ts';
 import { alternateAt, exchanges, versionOf, type ExchangeState } from './exchange-state.ts';
-import { historyOf, VersionedTopology, type TopologyChange } from './topology-history.ts';
+import { pruningOf } from './pruning.ts';
+import { historyOf, TopologyHistory, VersionedTopology } from './topology-history.ts';
 
 /** The source log of an exchange is the one partition of the topic with this in front of its name. */
 export const SOURCE_PREFIX = 'exchange:';
@@ -48,19 +51,19 @@ export interface ExchangeDescription {
 
 export class ExchangeCatalog {
   /** All changes that an unprojected record may need. */
-  readonly history: readonly TopologyChange[];
+  readonly history: TopologyHistory;
   readonly #parts: ExchangeCatalogParts;
-  readonly #history: TopologyChange[];
   readonly #now: VersionedTopology;
   readonly #ids = new Map<string, number>();
   readonly #changes = new Mutex();
+  /** Below this version nothing is left that `prune` could forget. */
+  #prunedBelow = 0;
 
   constructor(parts: ExchangeCatalogParts) {
     const { fold } = parts;
     this.#parts = parts;
-    this.#history = historyOf(fold);
-    this.history = this.#history;
-    this.#now = new VersionedTopology(this.#history);
+    this.history = new TopologyHistory(historyOf(fold));
+    this.#now = new VersionedTopology(this.history);
     this.#now.advanceTo(versionOf(fold));
     for (const { exchangeId } of this.#now.topology.exchanges()) {
       this.#ids.set(this.#stateOf(exchangeId).name, exchangeId);
@@ -191,6 +194,51 @@ export class ExchangeCatalog {
     });
   }
 
+  /** How many partitions a topic had in a version: as `partitionCountAt`. */
+  partitionCountAt(topicId: number, version: number): number | null {
+    return partitionCountAt(this.#parts.fold, topicId, version);
+  }
+
+  /** A topic has more partitions: what is published from here on is spread over all of them. */
+  grown(topicId: number): Promise<void> {
+    return this.#changes.run(() => this.#resize([String(topicId)]));
+  }
+
+  /** Has versions say what topics grew to when a crash came between the two. */
+  reconcile(): Promise<void> {
+    return this.#changes.run(() => this.#resize(this.#parts.fold.ids(destinations)));
+  }
+
+  /**
+   * Forgets what only versions below one need: no source has a record of them any more, and none that
+   * stands below goes through versions in between.
+   */
+  prune(belowVersion: number): Promise<void> {
+    return this.#changes.run(async () => {
+      const { fold, journal } = this.#parts;
+      const below = Math.min(belowVersion, this.version); // The present stays.
+      if (below <= this.#prunedBelow) return;
+      const pruning = pruningOf(fold, below);
+      if (pruning !== null) {
+        await journal.append(topologyPruned, pruning, 'sync');
+        this.history.prune(historyOf(fold), below);
+      }
+      this.#prunedBelow = below;
+    });
+  }
+
+  /** Journals how many partitions topics have to which something leads, where versions do not say so. */
+  async #resize(topicIds: readonly string[]): Promise<void> {
+    const { fold } = this.#parts;
+    const wrong = topicIds.filter(
+      (id) => fold.get(destinations, id) !== null && newSizeOf(fold, Number(id)) !== null,
+    );
+    if (wrong.length === 0) return;
+    await this.#commit((plan) => {
+      for (const id of wrong) plan.sizeDestination(Number(id));
+    });
+  }
+
   async #create(name: string, config: ExchangeConfig): Promise<void> {
     const { topics, random } = this.#parts;
     const { type, alternate = null, internal = false, autoDelete = false } = config;
@@ -209,17 +257,19 @@ export class ExchangeCatalog {
 
   /** Journals a change, and has it count when it is durable. */
   async #commit(draw: (plan: ChangePlan) => void): Promise<void> {
-    const { journal, clock } = this.#parts;
+    const { journal, clock, fold } = this.#parts;
     const { topology } = this.#now;
     const version = this.version + 1;
     const stateOf = (exchangeId: number): ExchangeState => this.#stateOf(exchangeId);
-    const plan = new ChangePlan({ topology, stateOf, version, timeMs: clock.now() });
+    const unsized = (topicId: number): number | null => newSizeOf(fold, topicId);
+    const timeMs = clock.now();
+    const plan = new ChangePlan({ topology, stateOf, newSizeOf: unsized, version, timeMs });
     draw(plan);
     const names = plan.removedIds.map((exchangeId) => stateOf(exchangeId).name);
     const entries = plan.entries.map((entry) => journal.encode(entry));
     const misfits = await journal.commit(entries, []);
     assert(misfits.size === 0, 'one change at a time is drawn, from the state as it is');
-    this.#history.push(...plan.effects);
+    this.history.add(plan.effects);
     this.#now.advanceTo(version);
     for (const name of names) this.#ids.delete(name);
   }

@@ -4,6 +4,7 @@ import { commitEntry } from '../journal/commit-entry.ts';
 import type { Reducer } from '../journal/fold.ts';
 import { SHARE_ENTRY_TYPES } from '../queue/share-entries.ts';
 import { shareGroups } from '../queue/share-state.ts';
+import { destinations } from '../routing/destination-state.ts';
 import { ROUTING_ENTRY_TYPES } from '../routing/exchange-entries.ts';
 import { exchanges, topologyVersion } from '../routing/exchange-state.ts';
 import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
@@ -41,4 +42,5 @@ export const REDUCERS: readonly Reducer<unknown>[] = [
   shareGroups,
   exchanges,
   topologyVersion,
+  destinations,
 ];

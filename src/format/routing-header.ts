@@ -1,0 +1,91 @@
+/**
+ * The routing key of a published record: the first header of its block, so that it is read at a fixed
+ * place. Copies of the record keep it.
+ */
+import { TooLargeError } from '../core/errors.ts';
+import { HEADERS_BYTES_MAX } from '../core/limits.ts';
+import {
+  encodeHeaders,
+  HEADER_NAME_LENGTH_BYTES,
+  HEADER_VALUE_LENGTH_BYTES,
+  HEADERS_LENGTH_BYTES,
+  HeaderBlock,
+  type HeadersInput,
+} from './record-headers.ts';
+import { viewOf } from './u64.ts';
+
+export const ROUTING_KEY_HEADER = 'varve-routing-key';
+
+const textEncoder = new TextEncoder();
+const textDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const NAME = textEncoder.encode(ROUTING_KEY_HEADER);
+const NAME_LENGTH_AT = HEADERS_LENGTH_BYTES;
+const NAME_AT = NAME_LENGTH_AT + HEADER_NAME_LENGTH_BYTES;
+const KEY_LENGTH_AT = NAME_AT + NAME.length;
+const KEY_AT = KEY_LENGTH_AT + HEADER_VALUE_LENGTH_BYTES;
+const ASCII_MAX = 0x7f;
+
+/**
+ * The header block of a record that is published under a routing key.
+ *
+ * @param key      checked: at most 255 bytes
+ * @param headers  the publisher's own; null = none. One with the name of the key's gives way to it
+ * @throws as `encodeHeaders`
+ */
+export function routedHeaders(key: string, headers: HeadersInput | null): HeaderBlock {
+  const own = headers === null ? null : encodeHeaders(withoutKey(headers));
+  const ownBytes = own === null ? 0 : own.length - HEADERS_LENGTH_BYTES;
+  const keyBytes = textEncoder.encode(key);
+  const bytes = KEY_AT + keyBytes.length + ownBytes;
+  if (bytes > HEADERS_BYTES_MAX) {
+    throw new TooLargeError({ what: 'header block', bytes, bytesMax: HEADERS_BYTES_MAX });
+  }
+  const block = new Uint8Array(bytes);
+  const view = viewOf(block);
+  view.setUint32(0, bytes - HEADERS_LENGTH_BYTES, true);
+  view.setUint16(NAME_LENGTH_AT, NAME.length, true);
+  block.set(NAME, NAME_AT);
+  view.setUint32(KEY_LENGTH_AT, keyBytes.length, true);
+  block.set(keyBytes, KEY_AT);
+  if (own !== null) block.set(own.subarray(HEADERS_LENGTH_BYTES), KEY_AT + keyBytes.length);
+  return new HeaderBlock(block);
+}
+
+/**
+ * The routing key in the header block at `bytes[start]`; null when the block does not begin with one.
+ *
+ * @param blockBytes  length of the block; 0 = none
+ */
+export function routingKeyAt(bytes: Uint8Array, start: number, blockBytes: number): string | null {
+  if (!beginsWithKey(bytes, start, blockBytes)) return null;
+  const at = start + KEY_LENGTH_AT;
+  const keyBytes = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
+  const from = start + KEY_AT;
+  if (from + keyBytes > start + blockBytes) return null;
+  return textAt(bytes, from, from + keyBytes);
+}
+
+function beginsWithKey(bytes: Uint8Array, start: number, blockBytes: number): boolean {
+  if (blockBytes < KEY_AT || bytes[start + NAME_LENGTH_AT] !== NAME.length) return false;
+  for (let at = 0; at < NAME.length; at++) {
+    if (bytes[start + NAME_AT + at] !== NAME[at]) return false;
+  }
+  return true;
+}
+
+/** Of keys, which are short: a decoder costs more. */
+function textAt(bytes: Uint8Array, from: number, to: number): string {
+  let text = '';
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at] ?? 0;
+    if (byte > ASCII_MAX) return textDecoder.decode(bytes.subarray(from, to));
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+function withoutKey(headers: HeadersInput): HeadersInput {
+  if (typeof headers !== 'object' || !Object.hasOwn(headers, ROUTING_KEY_HEADER)) return headers;
+  const { [ROUTING_KEY_HEADER]: _key, ...others } = headers;
+  return others;
+}
