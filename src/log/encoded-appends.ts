@@ -11,6 +11,14 @@ export interface AppendedRange {
   readonly nextOffset: number;
 }
 
+/** What becomes of a batch. Must not throw. */
+export interface EncodedAnswer {
+  /** It is synced. */
+  complete(range: AppendedRange): void;
+  /** It is not in the log; or, when the writer failed, only recovery can tell. */
+  fail(error: Error): void;
+}
+
 export interface EncodedAppendsParts {
   readonly builder: BatchBuilder;
   readonly marks: LogMarks;
@@ -40,32 +48,32 @@ export class EncodedAppends {
   /**
    * Appends records as one batch. Their bytes may change when it returns.
    *
-   * Resolves when it is synced, whatever the level of the log; until then no reader sees it, or what
-   * is appended behind it. Its sync does not go in front of those that callers wait for.
+   * `complete` is called when it is synced, whatever the level of the log; until then no reader sees it,
+   * or what is appended behind it. Its sync does not go in front of those that callers wait for. `fail`
+   * is called in the very step in which it is taken back, before anything can take its place.
    *
-   * @throws as `Log.append`, but for what is wrong with a record
+   * @returns why nothing was appended, as `Log.append` rejects, and nobody is called; null = it was
    */
-  append(records: EncodedRecords): Promise<AppendedRange> {
+  append(records: EncodedRecords, answer: EncodedAnswer): Error | null {
     const { builder, marks, appender } = this.#parts;
     const refusal = appender.refusal(undefined);
-    if (refusal !== null) return Promise.reject(refusal);
+    if (refusal !== null) return refusal;
     const baseOffset = appender.nextOffset;
     builder.addEncoded(records);
     const range = { baseOffset, nextOffset: appender.nextOffset };
     this.#unsynced.push(range);
     this.#cap ??= marks.cap(baseOffset);
-    return new Promise((resolve, reject) => {
-      appender.submit('sync', {
-        ...range,
-        asked: 'sync',
-        rank: 'background',
-        complete: () => resolve(range),
-        fail: (error) => {
-          this.#takeBack(range);
-          reject(error);
-        },
-      });
+    appender.submit('sync', {
+      ...range,
+      asked: 'sync',
+      rank: 'background',
+      complete: () => answer.complete(range),
+      fail: (error) => {
+        this.#takeBack(range);
+        answer.fail(error);
+      },
     });
+    return null;
   }
 
   /** Has everything that was appended so far synced, without anybody who waits. */

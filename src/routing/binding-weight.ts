@@ -6,25 +6,32 @@
 import { assert } from '../core/assert.ts';
 import { BINDING_WEIGHT_MAX } from '../core/limits.ts';
 import { BadPatternError } from '../core/routing-errors.ts';
+import type { ExchangeType } from './binding.ts';
 
 const DIGIT = /^[0-9]$/;
 
 /**
- * Throws unless `pattern` is a weight: an integer from 1 to 1,000,000, in decimal digits.
+ * Throws where bindings have weights and `pattern` is none: an integer from 1 to 1,000,000, in digits.
  *
+ * @param type     of the exchange
+ * @param name     what the caller calls it
+ * @param pattern  checked by `checkPattern`
  * @throws BadPatternError (`ERR_VARVE_BAD_PATTERN`) with the column of the first character that cannot be
  */
-export function checkWeight(pattern: string): string {
+export function checkPatternOf(type: ExchangeType, name: string, pattern: string): void {
+  if (type === 'consistent-hash') checkWeight(name, pattern);
+}
+
+function checkWeight(name: string, pattern: string): void {
   let weight = 0;
   let column = 1;
   for (const character of pattern) {
     const reason = reasonOf(character, weight);
-    if (reason !== null) throw new BadPatternError({ pattern, column, reason });
+    if (reason !== null) throw new BadPatternError({ name, pattern, column, reason });
     weight = 10 * weight + Number(character);
     column++;
   }
-  if (pattern !== '') return pattern;
-  throw new BadPatternError({ pattern, column, reason: 'no weight' });
+  if (pattern === '') throw new BadPatternError({ name, pattern, column, reason: 'no weight' });
 }
 
 /** The weight of a binding that was checked. */

@@ -16,7 +16,7 @@ import type { Topology } from './topology.ts';
 export interface ChangePlanParts {
   /** As it is now. */
   readonly topology: Topology;
-  readonly stateOf: (exchangeId: number) => ExchangeState;
+  readonly stateOf: (exchangeId: number) => Pick<ExchangeState, 'isAutoDelete'>;
   /** How many partitions a topic has, when versions do not say so yet; null = they do. */
   readonly newSizeOf: (topicId: number) => number | null;
   /** Of the change. */

@@ -1,21 +1,28 @@
 /** The exchanges of a store and their bindings: which there are, and how they change. */
 import type { Clock } from '../core/clock.ts';
 import { argumentError, assert } from '../core/assert.ts';
-import { ConflictError, NotFoundError } from '../core/errors.ts';
+import { ClosedError, ConflictError, NotFoundError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import { randomId, type Random } from '../core/random.ts';
 import type { Fold } from '../journal/fold.ts';
-import type { Journal } from '../journal/journal.ts';
+import { change, type Journal } from '../journal/journal.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
-import { checkName } from '../topic/topic-names.ts';
+import { checkName, SOURCE_PREFIX } from '../topic/topic-names.ts';
 import type { Binding, BindingIdentity, ExchangeType, Target } from './binding.ts';
-import { checkWeight } from './binding-weight.ts';
+import { checkPatternOf } from './binding-weight.ts';
+import { planBackfills, type PlannedBackfill } from './backfill-plan.ts';
 import { ChangePlan } from './change-plan.ts';
+import { Dependence } from './exchange-node.ts';
+import { ExchangeSources } from './exchange-sources.ts';
+import { backfillBegun } from './projection-entries.ts';
+import type { StreamName } from './projection-state.ts';
+import type { RecordHeaders } from './router-type.ts';
+import type { TopicConfig } from '../topic/topic-options.ts';
 import {
   checkBinding,
   checkDestination,
   checkExchangeOptions,
-  type BindOptions,
+  type BindRequest,
   type DestinationInput,
   type DestinationName,
   type ExchangeConfig,
@@ -27,15 +34,24 @@ import { alternateAt, exchanges, versionOf, type ExchangeState } from './exchang
 import { pruningOf } from './pruning.ts';
 import { historyOf, TopologyHistory, VersionedTopology } from './topology-history.ts';
 
-/** The source log of an exchange is the one partition of the topic with this in front of its name. */
-export const SOURCE_PREFIX = 'exchange:';
-
 export interface ExchangeCatalogParts {
   readonly fold: Fold;
   readonly journal: Journal;
   readonly topics: TopicCatalog;
   readonly clock: Clock;
   readonly random: Random;
+}
+
+/** Who acts on changes: what projects records. Must not throw. */
+export interface TopologyObserver {
+  /** What is published from here on is routed by another version. */
+  changed(): void;
+  /** Exchanges are gone: they take no more. */
+  deleted(exchangeIds: readonly number[]): void;
+  /** Bindings have asked for the past. */
+  backfillsBegun(streams: readonly StreamName[]): void;
+  /** Resolves when nothing is left of exchanges of that name that are gone, or after a while. */
+  drained(name: string): Promise<void>;
 }
 
 export interface ExchangeDescription {
@@ -50,18 +66,22 @@ export interface ExchangeDescription {
 }
 
 export class ExchangeCatalog {
+  readonly sources: ExchangeSources;
   /** All changes that an unprojected record may need. */
   readonly history: TopologyHistory;
   readonly #parts: ExchangeCatalogParts;
   readonly #now: VersionedTopology;
   readonly #ids = new Map<string, number>();
   readonly #changes = new Mutex();
+  readonly #names = new WeakMap<readonly number[], readonly string[]>();
+  #observer: TopologyObserver | null = null;
   /** Below this version nothing is left that `prune` could forget. */
   #prunedBelow = 0;
 
   constructor(parts: ExchangeCatalogParts) {
     const { fold } = parts;
     this.#parts = parts;
+    this.sources = new ExchangeSources(fold, parts.topics);
     this.history = new TopologyHistory(historyOf(fold));
     this.#now = new VersionedTopology(this.history);
     this.#now.advanceTo(versionOf(fold));
@@ -73,6 +93,42 @@ export class ExchangeCatalog {
   /** Of the last change that is durable: what is published now is routed by it. */
   get version(): number {
     return this.#now.version;
+  }
+
+  /** Who acts on changes from here on. */
+  attach(observer: TopologyObserver): void {
+    this.#observer = observer;
+  }
+
+  /** Whether an exchange takes records. */
+  isThere(exchangeId: number): boolean {
+    return this.#now.topology.exchange(exchangeId) !== null;
+  }
+
+  /** @throws ClosedError when the exchange is gone */
+  checkThere(exchangeId: number, name: string): void {
+    if (!this.isThere(exchangeId)) throw new ClosedError({ resource: 'exchange', name });
+  }
+
+  /**
+   * Where a record goes that is published now.
+   *
+   * @param headers  asked for where destinations depend on them
+   * @returns an array that others get too
+   */
+  route(exchangeId: number, key: string, headers: () => RecordHeaders): readonly number[] {
+    const { topology } = this.#now;
+    const isByHeaders = topology.dependenceOf(exchangeId) === Dependence.headers;
+    return topology.route(exchangeId, key, isByHeaders ? headers() : null);
+  }
+
+  /** Of topics; of those that are gone there is none. The same array for the same array. */
+  namesOf(topicIds: readonly number[]): readonly string[] {
+    const known = this.#names.get(topicIds);
+    if (known !== undefined) return known;
+    const names = topicIds.flatMap((topicId) => this.#parts.topics.nameOf(topicId) ?? []);
+    this.#names.set(topicIds, names);
+    return names;
   }
 
   /** By name. */
@@ -101,6 +157,12 @@ export class ExchangeCatalog {
   open(name: string, given: ExchangeOptions): Promise<ExchangeDescription> {
     checkName('name', name);
     const { create = true, ...config } = checkExchangeOptions(given);
+    return this.#open(name, create, config);
+  }
+
+  async #open(name: string, create: boolean, config: ExchangeConfig): Promise<ExchangeDescription> {
+    // Not within a change: what is left of another one by that name goes by a change itself.
+    if (create && !this.#ids.has(name)) await this.#observer?.drained(name);
     return this.#changes.run(async () => {
       if (!this.#ids.has(name)) {
         if (!create) throw new NotFoundError({ kind: 'exchange', name });
@@ -136,22 +198,24 @@ export class ExchangeCatalog {
    * Binds a destination: what is published from here on goes there if it matches. Bound twice, it is one.
    *
    * @param pattern  of a consistent-hash exchange: the weight, such as `1`
-   * @throws NotFoundError; as `checkBinding` and `checkWeight`
+   * @throws NotFoundError; as `checkBinding` and `checkPatternOf`
    */
   bind(
     name: string,
     destination: DestinationInput,
     pattern: string,
-    options: BindOptions = {},
+    options: BindRequest = {},
   ): Promise<Binding> {
     const to = checkDestination(destination);
-    const wanted = checkBinding(pattern, options);
+    const { from, ...wanted } = checkBinding(pattern, options);
     return this.#changes.run(async () => {
       const identity = this.#identity(name, to, wanted);
       const known = this.#now.topology.find(identity);
+      if (known !== null && from !== undefined) throw boundAlready(name, to);
       if (known !== null) return known;
       const binding = { ...identity, bindingId: randomId(this.#parts.random) };
-      await this.#commit((plan) => plan.addBinding(binding));
+      const backfills = from === undefined ? [] : await planBackfills(binding, from, this);
+      await this.#commit((plan) => plan.addBinding(binding), backfills);
       return binding;
     });
   }
@@ -166,7 +230,7 @@ export class ExchangeCatalog {
     name: string,
     destination: DestinationInput,
     pattern: string,
-    options: BindOptions = {},
+    options: BindRequest = {},
   ): Promise<boolean> {
     const to = checkDestination(destination);
     const wanted = checkBinding(pattern, options);
@@ -240,13 +304,12 @@ export class ExchangeCatalog {
   }
 
   async #create(name: string, config: ExchangeConfig): Promise<void> {
-    const { topics, random } = this.#parts;
+    const { random } = this.#parts;
     const { type, alternate = null, internal = false, autoDelete = false } = config;
     if (type === undefined)
       throw argumentError(TypeError, 'type', 'given for a new exchange', type);
     const alternateId = alternate === null ? null : this.#idOf(alternate);
-    const { partitions } = await topics.open(SOURCE_PREFIX + name, { partitions: 1 });
-    const { topicId } = partitions;
+    const topicId = await this.#openSource(name, config.source);
     const exchangeId = randomId(random);
     const exchange = { exchangeId, type, alternateId, isInternal: internal };
     await this.#commit((plan) => {
@@ -255,8 +318,21 @@ export class ExchangeCatalog {
     this.#ids.set(name, exchangeId);
   }
 
+  /** @throws ConflictError when it is that of another exchange, which is gone but for what it took */
+  async #openSource(name: string, config: TopicConfig = {}): Promise<number> {
+    const { topics } = this.#parts;
+    const { partitions } = await topics.open(SOURCE_PREFIX + name, { ...config, partitions: 1 });
+    const { topicId } = partitions;
+    if (this.sources.exchangeIdOf(topicId) === null) return topicId;
+    const stored = 'another one that is gone, and not projected to its end';
+    throw new ConflictError({ kind: 'exchange', name, stored, requested: 'a new one' });
+  }
+
   /** Journals a change, and has it count when it is durable. */
-  async #commit(draw: (plan: ChangePlan) => void): Promise<void> {
+  async #commit(
+    draw: (plan: ChangePlan) => void,
+    backfills: readonly PlannedBackfill[] = [],
+  ): Promise<void> {
     const { journal, clock, fold } = this.#parts;
     const { topology } = this.#now;
     const version = this.version + 1;
@@ -266,12 +342,19 @@ export class ExchangeCatalog {
     const plan = new ChangePlan({ topology, stateOf, newSizeOf: unsized, version, timeMs });
     draw(plan);
     const names = plan.removedIds.map((exchangeId) => stateOf(exchangeId).name);
-    const entries = plan.entries.map((entry) => journal.encode(entry));
+    const begun = backfills.map((backfill) =>
+      change(backfillBegun, { ...backfill, version, timeMs }),
+    );
+    const entries = [...plan.entries, ...begun].map((entry) => journal.encode(entry));
     const misfits = await journal.commit(entries, []);
     assert(misfits.size === 0, 'one change at a time is drawn, from the state as it is');
     this.history.add(plan.effects);
     this.#now.advanceTo(version);
     for (const name of names) this.#ids.delete(name);
+    this.#observer?.changed();
+    if (plan.removedIds.length > 0) this.#observer?.deleted(plan.removedIds);
+    const streams = backfills.map(({ exchangeId, bindingId: stream }) => ({ exchangeId, stream }));
+    if (streams.length > 0) this.#observer?.backfillsBegun(streams);
   }
 
   #identity(
@@ -280,8 +363,7 @@ export class ExchangeCatalog {
     wanted: Pick<BindingIdentity, 'routingKey' | 'headers'>,
   ): BindingIdentity {
     const exchangeId = this.#idOf(checkName('name', name));
-    const isWeighted = this.#stateOf(exchangeId).type === 'consistent-hash';
-    if (isWeighted) checkWeight(wanted.routingKey);
+    checkPatternOf(this.#stateOf(exchangeId).type, 'pattern', wanted.routingKey);
     return { exchangeId, target: this.#targetOf(to), ...wanted };
   }
 
@@ -311,6 +393,11 @@ export class ExchangeCatalog {
     const bindingCount = this.#now.topology.bindingCountOf(exchangeId);
     return { exchangeId, name, type, alternate, internal, autoDelete, bindingCount };
   }
+}
+
+function boundAlready(name: string, destination: DestinationName): ConflictError {
+  const stored = `bound to ${destination.name} already`;
+  return new ConflictError({ kind: 'exchange', name, stored, requested: 'a backfill' });
 }
 
 /** What was asked for and is not what is stored; null = nothing. */

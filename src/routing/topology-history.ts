@@ -129,7 +129,7 @@ export class VersionedTopology {
     for (;;) {
       const change = this.#changes[this.#applied];
       if (change === undefined || change.version > version) return;
-      apply(this.#topology, change);
+      applyChange(this.#topology, change);
       this.#size(change);
       this.#applied++;
     }
@@ -160,7 +160,7 @@ export class VersionedTopology {
   }
 }
 
-function apply(topology: Topology, change: TopologyChange): void {
+export function applyChange(topology: Topology, change: TopologyChange): void {
   switch (change.kind) {
     case 'binding-removed':
       topology.unbind(change.bindingId);

@@ -7,6 +7,8 @@ import { shareGroups } from '../queue/share-state.ts';
 import { destinations } from '../routing/destination-state.ts';
 import { ROUTING_ENTRY_TYPES } from '../routing/exchange-entries.ts';
 import { exchanges, topologyVersion } from '../routing/exchange-state.ts';
+import { PROJECTION_ENTRY_TYPES } from '../routing/projection-entries.ts';
+import { projections } from '../routing/projection-state.ts';
 import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
 import {
   partitionsAdded,
@@ -33,6 +35,7 @@ export const ENTRY_TYPES = [
   groupDeleted,
   ...SHARE_ENTRY_TYPES,
   ...ROUTING_ENTRY_TYPES,
+  ...PROJECTION_ENTRY_TYPES,
 ];
 
 /** Everything that entries change. */
@@ -43,4 +46,5 @@ export const REDUCERS: readonly Reducer<unknown>[] = [
   exchanges,
   topologyVersion,
   destinations,
+  projections,
 ];

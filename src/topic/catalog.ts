@@ -67,8 +67,8 @@ export class TopicCatalog {
   /** Ids by name; of topics whose creation is durable. */
   readonly #ids: Map<string, number>;
   readonly #deletions: TopicDeletions;
-  /** Who hears that topics grew: outside of `#changes`, for they may wait for a change themselves. */
-  readonly #growths = new Mutex();
+  /** Dependents hear of growth outside of `#changes`, for they may wait for a change themselves. */
+  readonly #growths = new Set<Promise<void>>();
 
   constructor(home: TopicHome, dependents: TopicDependents) {
     this.#home = home;
@@ -160,7 +160,9 @@ export class TopicCatalog {
       await journal.append(partitionsAdded, { topicId, logIds, timeMs: clock.now() }, 'sync');
       set.grown();
     });
-    await this.#growths.run(() => this.#dependents.grown(changed.topicId));
+    const growth = this.#dependents.grown(changed.topicId);
+    this.#growths.add(growth);
+    await growth.finally(() => this.#growths.delete(growth));
     return changed;
   }
 
@@ -171,6 +173,20 @@ export class TopicCatalog {
       if (number >= 0) return this.#set(topicId, name).at(number);
     }
     return null;
+  }
+
+  /** Null when the topic is gone. */
+  nameOf(topicId: number): string | null {
+    const state = this.#home.fold.get(topics, String(topicId));
+    return state === null || state.isDeleting ? null : state.name;
+  }
+
+  /** A partition of a topic, by its id; null when the topic is gone, or does not have so many. */
+  partitionAt(topicId: number, partition: number): Partition | null {
+    const state = this.#home.fold.get(topics, String(topicId));
+    if (state === null || state.isDeleting || partition >= state.logIds.length) return null;
+    const set = this.#set(topicId, state.name);
+    return set.isGone ? null : set.at(partition);
   }
 
   /** Those of all topics, used or not. */
@@ -203,7 +219,7 @@ export class TopicCatalog {
   /** Closes the logs of all topics. @throws the first failure, when all are closed */
   async close(): Promise<void> {
     await this.#changes.idle();
-    await this.#growths.idle();
+    if (this.#growths.size > 0) await Promise.allSettled(this.#growths);
     await this.#home.openPartitions.close();
     await this.#deletions.idle();
     await settleAll([...this.#sets.values()].map((set) => set.close()));

@@ -13,6 +13,7 @@ import { encodedTexts } from '../support/encoded-texts.ts';
 import type { FaultyFileSystem } from '../support/faulty-file-system.ts';
 import { driven, openTextLog, slowDisk, turns, valuesOf } from '../support/log-fixture.ts';
 import { asyncPropertyOptions } from '../support/property.ts';
+import { appendEncoded } from '../support/encoded-appends.ts';
 
 type Step =
   | { readonly do: 'append'; readonly count: number; readonly durability: DurabilityLevel }
@@ -146,7 +147,7 @@ class Run {
   #appendEncoded(count: number, bytes: number): void {
     const texts = this.#texts(count, bytes);
     const append = this.#added({ texts, isEncoded: true, isForSync: true });
-    this.#watch(append, this.#log.forStore().encoded.append(encodedTexts(texts)));
+    this.#watch(append, appendEncoded(this.#log.forStore().encoded, encodedTexts(texts)));
   }
 
   #texts(count: number, bytes: number): string[] {

@@ -24,6 +24,7 @@ import {
   type TextLogOptions,
 } from '../../support/log-fixture.ts';
 import { watched } from '../../support/watched.ts';
+import { appendEncoded } from '../../support/encoded-appends.ts';
 
 const LEVELS = ['os', 'interval', 'sync'] as const;
 const LEVEL_OFFSETS = [
@@ -54,7 +55,7 @@ async function heldLog(options: TextLogOptions = {}): Promise<HeldLog> {
 describe('a batch that is not synced', () => {
   test.each(LEVELS)('is seen by nobody in a log of level %s', async (durability) => {
     const { syncs, log, encoded } = await heldLog({ durability, flushMs: 10 });
-    const batch = watched(encoded.append(encodedTexts(['b', 'c'])));
+    const batch = watched(appendEncoded(encoded, encodedTexts(['b', 'c'])));
     const behind = watched(log.append({ value: 'd' }, { durability: 'os' }));
     await settle();
     // What is behind it is answered at its level, and not seen.
@@ -77,7 +78,7 @@ describe('a batch that is not synced', () => {
     async (durability, more) => {
       const { syncs, log, encoded } = await heldLog({ durability });
       const before = watched(log.append({ value: 'before' }, { durability: 'os' }));
-      const batch = watched(encoded.append(encodedTexts(['b'])));
+      const batch = watched(appendEncoded(encoded, encodedTexts(['b'])));
       await settle();
       expect(before.value).toMatchObject({ offset: 1 });
       expect(log.visibleOffset).toBe(1 + more);
@@ -96,7 +97,7 @@ describe('a batch that is not synced', () => {
     const log = await openLogIn(LOG_PATH, settings, ownHome(settings));
     syncs.hold();
     const { encoded } = log.forStore();
-    const batch = watched(encoded.append(encodedTexts(['a'])));
+    const batch = watched(appendEncoded(encoded, encodedTexts(['a'])));
     Object.assign(settings, { durability: 'os' });
     expect(await log.append({ value: 'b' })).toMatchObject({ durability: 'os' });
     expect(log.visibleOffset).toBe(0);
@@ -111,7 +112,7 @@ describe('a batch that is not synced', () => {
     const { fileSystem, syncs, clock, log, encoded } = await heldLog({ durability: 'os' });
     const follower = log.records({ from: 1, follow: true });
     const next = watched(follower.next());
-    void encoded.append(encodedTexts(['b']));
+    void appendEncoded(encoded, encodedTexts(['b']));
     await log.append({ value: 'c' });
     await settle();
     syncs.release();
@@ -130,7 +131,7 @@ describe('a batch that is not synced', () => {
     const caps = vi.spyOn(LogMarks.prototype, 'cap');
     const wakes = vi.spyOn(LogMarks.prototype, 'wake');
     const batches = Array.from({ length: 500 }, (_, at) =>
-      encoded.append(encodedTexts([`batch ${at}`])),
+      appendEncoded(encoded, encodedTexts([`batch ${at}`])),
     );
     await settle();
     syncs.release();
@@ -152,7 +153,7 @@ describe('a batch that is not synced', () => {
       const values = Array.from({ length: 500 }, (_, n) => `${at} ${n}`);
       const append: Promise<unknown> = isPlain
         ? log.appendBatch(values.map((value) => ({ value })))
-        : encoded.append(encodedTexts(values));
+        : appendEncoded(encoded, encodedTexts(values));
       all.push(append.then(() => answers.push(at)));
     }
     await settle();
@@ -165,7 +166,7 @@ describe('a batch that is not synced', () => {
   test('keeps its log from being closed as idle, and is answered when it is closed', async () => {
     const { syncs, log, encoded } = await heldLog({ durability: 'os' });
     expect(log.life.isQuiet).toBe(true);
-    const batch = watched(encoded.append(encodedTexts(['b'])));
+    const batch = watched(appendEncoded(encoded, encodedTexts(['b'])));
     await settle();
     expect(log.life.isQuiet).toBe(false);
     const closed = watched(log.close().then(() => 'closed'));
@@ -180,7 +181,7 @@ describe('a batch that is not synced', () => {
   test('is answered by a close in the turn of its append', async () => {
     const { syncs, log, encoded } = await heldLog({ durability: 'interval', flushMs: 60_000 });
     syncs.release();
-    const batch = encoded.append(encodedTexts(['b']));
+    const batch = appendEncoded(encoded, encodedTexts(['b']));
     await log.close();
     expect(await batch).toEqual({ baseOffset: 1, nextOffset: 2 });
   });
@@ -203,7 +204,10 @@ describe('a batch that is taken back', () => {
     const { syncs, log, encoded } = held;
     syncs.release();
     fill(held);
-    const refused = [encoded.append(encodedTexts(['b'])), encoded.append(encodedTexts(['c']))];
+    const refused = [
+      appendEncoded(encoded, encodedTexts(['b'])),
+      appendEncoded(encoded, encodedTexts(['c'])),
+    ];
     const errors = await Promise.all(refused.map(rejectionOf));
     expect(errors.map((error) => error instanceof DiskFullError)).toEqual([true, true]);
     expect(log.endOffset).toBe(1);
@@ -211,7 +215,10 @@ describe('a batch that is taken back', () => {
     empty(held);
     await log.append({ value: 'd' });
     expect(await valuesOf(log)).toEqual(['first', 'd']);
-    expect(await encoded.append(encodedTexts(['e']))).toEqual({ baseOffset: 2, nextOffset: 3 });
+    expect(await appendEncoded(encoded, encodedTexts(['e']))).toEqual({
+      baseOffset: 2,
+      nextOffset: 3,
+    });
     expect(await valuesOf(log)).toEqual(['first', 'd', 'e']);
     await log.close();
   });
@@ -219,10 +226,10 @@ describe('a batch that is taken back', () => {
   test('leaves those before it hidden until they are synced', async () => {
     const held = await heldLog({ durability: 'os' });
     const { syncs, log, encoded } = held;
-    const written = watched(encoded.append(encodedTexts(['b'])));
+    const written = watched(appendEncoded(encoded, encodedTexts(['b'])));
     await settle();
     fill(held);
-    const refused = encoded.append(encodedTexts(['c']));
+    const refused = appendEncoded(encoded, encodedTexts(['c']));
     expect(await rejectionOf(refused)).toBeInstanceOf(DiskFullError);
     empty(held);
     expect(await log.append({ value: 'd' })).toMatchObject({ offset: 2 });
@@ -239,7 +246,7 @@ describe('a batch that is taken back', () => {
     syncs.release();
     const rule = { operations: ['write'], path: /\.log$/, errno: 'ENOSPC' } as const;
     fileSystem.addFault({ ...rule, shortBytes: 'half' });
-    const refused = encoded.append(encodedTexts(['b', 'c']));
+    const refused = appendEncoded(encoded, encodedTexts(['b', 'c']));
     expect(await rejectionOf(refused)).toBeInstanceOf(DiskFullError);
     // As a full disk does: it is the next write that is told why.
     expect(await rejectionOf(log.append({ value: 'd' }))).toBeInstanceOf(DiskFullError);
@@ -252,7 +259,7 @@ describe('a batch that is taken back', () => {
 describe('a batch whose sync fails', () => {
   test.each(LEVELS)('is rejected and never seen in a log of level %s', async (durability) => {
     const { fileSystem, syncs, log, encoded } = await heldLog({ durability });
-    const batch = rejectionOf(encoded.append(encodedTexts(['b'])));
+    const batch = rejectionOf(appendEncoded(encoded, encodedTexts(['b'])));
     await log.append({ value: 'behind' }, { durability: 'os' });
     await settle();
     const follower = log.records({ follow: true });
@@ -266,7 +273,9 @@ describe('a batch whose sync fails', () => {
     expect(await next).toBeInstanceOf(FailedError);
     expect(log.visibleOffset).toBe(1);
     expect(log.life.isQuiet).toBe(false);
-    expect(await rejectionOf(encoded.append(encodedTexts(['c'])))).toBeInstanceOf(FailedError);
+    expect(await rejectionOf(appendEncoded(encoded, encodedTexts(['c'])))).toBeInstanceOf(
+      FailedError,
+    );
     encoded.syncSoon();
     expect(await rejectionOf(log.close())).toBeInstanceOf(FailedError);
   });
@@ -276,10 +285,10 @@ test('a batch that a reader has seen survives a power cut', async () => {
   for (let seed = 0; seed < 20; seed++) {
     const { fileSystem, syncs, log, encoded } = await heldLog({ durability: 'os' });
     syncs.release();
-    await encoded.append(encodedTexts(['b', 'c']));
+    await appendEncoded(encoded, encodedTexts(['b', 'c']));
     syncs.hold();
     await log.append({ value: 'lost' });
-    void encoded.append(encodedTexts(['d'])).catch(() => undefined);
+    void appendEncoded(encoded, encodedTexts(['d'])).catch(() => undefined);
     await settle();
     const seen = await valuesOf(log);
     expect(seen).toEqual(['first', 'b', 'c', 'lost']);

@@ -15,6 +15,7 @@ import { encodedTexts } from '../../support/encoded-texts.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
 import { faultyDisk, LOG_PATH, settle, valuesOf } from '../../support/log-fixture.ts';
 import { watched } from '../../support/watched.ts';
+import { appendEncoded } from '../../support/encoded-appends.ts';
 
 interface TurnLog {
   readonly log: Log<string>;
@@ -58,9 +59,12 @@ describe('the sync of a batch', () => {
       const { log, syncs, ranks } = await turnLog({ durability });
       syncs.hold();
       const { encoded } = log.forStore();
-      const batches = [encoded.append(encodedTexts(['a']))];
+      const batches = [appendEncoded(encoded, encodedTexts(['a']))];
       await settle();
-      batches.push(encoded.append(encodedTexts(['b'])), encoded.append(encodedTexts(['c'])));
+      batches.push(
+        appendEncoded(encoded, encodedTexts(['b'])),
+        appendEncoded(encoded, encodedTexts(['c'])),
+      );
       await settle();
       expect(ranks).toEqual(['background']); // One at a time: those behind share the next.
       syncs.release();
@@ -73,7 +77,7 @@ describe('the sync of a batch', () => {
   test('is hurried by a caller who waits for it', async () => {
     const { log, syncs, ranks } = await turnLog({ durability: 'os' });
     syncs.hold();
-    const batch = log.forStore().encoded.append(encodedTexts(['a']));
+    const batch = appendEncoded(log.forStore().encoded, encodedTexts(['a']));
     await settle();
     const synced = log.sync();
     await settle();
@@ -89,7 +93,7 @@ describe('the sync of a batch', () => {
     syncs.hold();
     const first = log.append({ value: 'a' });
     await settle();
-    const batch = watched(log.forStore().encoded.append(encodedTexts(['b'])));
+    const batch = watched(appendEncoded(log.forStore().encoded, encodedTexts(['b'])));
     await settle();
     syncs.release();
     expect(await first).toMatchObject({ offset: 0 });
@@ -104,7 +108,7 @@ describe('the sync of a batch', () => {
     syncs.hold();
     const first = log.append({ value: 'a' });
     await settle();
-    const batch = watched(log.forStore().encoded.append(encodedTexts(['b'])));
+    const batch = watched(appendEncoded(log.forStore().encoded, encodedTexts(['b'])));
     const last = log.append({ value: 'c' });
     await settle();
     syncs.release();
@@ -166,7 +170,7 @@ describe('beside a commit', () => {
     const { log, syncs, ranks } = await turnLog({ durability: 'os' });
     syncs.hold();
     const { appender, encoded } = log.forStore();
-    const batch = watched(encoded.append(encodedTexts(['a', 'b'])));
+    const batch = watched(appendEncoded(encoded, encodedTexts(['a', 'b'])));
     const held = appender.commits.hold(records);
     const ready = watched(held.ready().then(() => true));
     await settle();
@@ -186,7 +190,7 @@ describe('beside a commit', () => {
     const { log } = await turnLog({ durability: 'os' });
     const { appender, encoded } = log.forStore();
     const held = appender.commits.hold(records);
-    const batch = encoded.append(encodedTexts(['a']));
+    const batch = appendEncoded(encoded, encodedTexts(['a']));
     await settle();
     expect([log.visibleOffset, log.endOffset]).toEqual([0, 3]);
     held.refuse(new Error('the journal has no room'));

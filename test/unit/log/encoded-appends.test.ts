@@ -19,6 +19,7 @@ import type { Log } from '../../../src/log/log.ts';
 import { verifyLog } from '../../../src/log/verify.ts';
 import { faultyDisk, rejectionOf } from '../../support/log-fixture.ts';
 import { walkSegment, type WalkedBatch } from '../../support/segment-walk.ts';
+import { appendEncoded } from '../../support/encoded-appends.ts';
 
 const EXCHANGE_ID = 4711;
 const NO_EXTENSION = new Uint8Array(0);
@@ -71,7 +72,7 @@ async function copyEach(nth: number, batches: readonly WalkedBatch[], to: Log<st
     if (records.recordCount === 0) continue;
     const position = nextOffsetOf(header);
     const block = extension.encode({ exchangeId: EXCHANGE_ID, stream: 0, position });
-    await to.forStore().encoded.append(records.encoded(block));
+    await appendEncoded(to.forStore().encoded, records.encoded(block));
   }
   return copied;
 }
@@ -166,7 +167,7 @@ describe('batches of encoded records', () => {
     const { encoded } = to.forStore();
     await to.close();
     const records = new CopiedRecords();
-    const late = encoded.append(records.encoded(NO_EXTENSION));
+    const late = appendEncoded(encoded, records.encoded(NO_EXTENSION));
     expect(await rejectionOf(late)).toBeInstanceOf(ClosedError);
     await from.close();
   });

@@ -14,6 +14,7 @@ import { openLogIn } from '../../../src/log/open-log.ts';
 import { encodedTexts } from '../../support/encoded-texts.ts';
 import { LOG_PATH, segmentPaths, valuesOf } from '../../support/log-fixture.ts';
 import { walkSegment } from '../../support/segment-walk.ts';
+import { appendEncoded } from '../../support/encoded-appends.ts';
 
 /** A source of an exchange whose topology changes. */
 class Source {
@@ -83,7 +84,7 @@ describe('the topology version of batches', () => {
     const source = new Source();
     const log = await source.open();
     const { encoded, appender } = log.forStore();
-    await encoded.append(encodedTexts(['a']));
+    await appendEncoded(encoded, encodedTexts(['a']));
     source.version = 2;
     const held = appender.commits.hold([commitRecord('b'), commitRecord('c')]);
     source.version = 3; // While they wait for the journal.
@@ -91,7 +92,7 @@ describe('the topology version of batches', () => {
     held.release();
     await held.ended;
     held.show();
-    await encoded.append(encodedTexts(['d']));
+    await appendEncoded(encoded, encodedTexts(['d']));
     expect(await valuesOf(log)).toEqual(['a', 'b', 'c', 'd']);
     await log.close();
     expect(await source.stamps()).toEqual([

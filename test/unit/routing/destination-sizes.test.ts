@@ -138,6 +138,22 @@ describe('the size of a destination', () => {
     expect([found.version, third.stats().journal.endOffset]).toEqual([3, endOffset]);
   });
 
+  test('is journaled when the store is closed right behind the growth', async () => {
+    const bench = new CommitBench();
+    const { store, exchanges } = await openWithExchange(bench);
+    await exchanges.bind('one', 't', 'a');
+    const closed: Promise<void>[] = [];
+    store.on('topic-altered', () => {
+      closed.push(store.close());
+    });
+    const growth = store.addPartitions('t', 5);
+    const others = ['b', 'c'].map((key) => exchanges.bind('one', { exchange: 'one' }, key));
+    await Promise.all([growth, ...others]);
+    await Promise.all(closed);
+    expect(closed).toHaveLength(1);
+    expect(countsIn(await open(bench), [5])).toEqual([[5, 5]]);
+  });
+
   test('is told by the next change when there was no room for it', async () => {
     const bench = new CommitBench();
     const opened = await openWithExchange(bench);
