@@ -9,6 +9,7 @@ import { change, type Journal } from '../journal/journal.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import { checkName, SOURCE_PREFIX } from '../topic/topic-names.ts';
 import type { Binding, BindingIdentity, ExchangeType, Target } from './binding.ts';
+import { checkPatternOf } from './binding-weight.ts';
 import { planBackfills, type PlannedBackfill } from './backfill-plan.ts';
 import { ChangePlan } from './change-plan.ts';
 import { Dependence } from './exchange-node.ts';
@@ -197,7 +198,8 @@ export class ExchangeCatalog {
   /**
    * Binds a destination: what is published from here on goes there if it matches. Bound twice, it is one.
    *
-   * @throws NotFoundError; as `checkBinding`
+   * @param pattern  of a consistent-hash exchange: the weight, such as `1`
+   * @throws NotFoundError; as `checkBinding` and `checkPatternOf`
    */
   bind(
     name: string,
@@ -362,6 +364,7 @@ export class ExchangeCatalog {
     wanted: Pick<BindingIdentity, 'routingKey' | 'headers'>,
   ): BindingIdentity {
     const exchangeId = this.#idOf(checkName('name', name));
+    checkPatternOf(this.#stateOf(exchangeId).type, 'pattern', wanted.routingKey);
     return { exchangeId, target: this.#targetOf(to), ...wanted };
   }
 

@@ -1,6 +1,7 @@
 /** A topology that is not: made of a document, for records to be routed by. Nothing of a store changes. */
 import { present } from '../core/assert.ts';
 import { NotFoundError } from '../core/errors.ts';
+import { checkPatternOf } from './binding-weight.ts';
 import type { BindingIdentity, Target } from './binding.ts';
 import { ChangePlan } from './change-plan.ts';
 import {
@@ -71,10 +72,15 @@ export class Hypothesis {
   /**
    * Binds, then unbinds, with all that would follow: exchanges that go with their last binding go.
    *
-   * @throws NotFoundError for exchanges, and for what is unbound and was not bound
+   * @throws NotFoundError for exchanges, and for what is unbound and was not bound; BadPatternError
    */
   change(bind: readonly NamedBinding[], unbind: readonly NamedBinding[]): void {
-    for (const { binding } of bind) this.#bind(binding);
+    for (const { place, binding } of bind) {
+      const exchange = this.topology.exchange(this.exchangeId(binding.exchange));
+      const { type } = present(exchange, 'it has an id');
+      checkPatternOf(type, `${place}.pattern`, binding.pattern);
+      this.#bind(binding);
+    }
     for (const named of unbind) this.#unbind(named);
   }
 
