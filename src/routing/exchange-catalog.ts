@@ -18,6 +18,7 @@ import { backfillBegun } from './projection-entries.ts';
 import type { StreamName } from './projection-state.ts';
 import type { RecordHeaders } from './router-type.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
+import { boundAlready, conflictOf } from './exchange-conflicts.ts';
 import {
   checkBinding,
   checkDestination,
@@ -394,22 +395,4 @@ export class ExchangeCatalog {
     const bindingCount = this.#now.topology.bindingCountOf(exchangeId);
     return { exchangeId, name, type, alternate, internal, autoDelete, bindingCount };
   }
-}
-
-function boundAlready(name: string, destination: DestinationName): ConflictError {
-  const stored = `bound to ${destination.name} already`;
-  return new ConflictError({ kind: 'exchange', name, stored, requested: 'a backfill' });
-}
-
-/** What was asked for and is not what is stored; null = nothing. */
-function conflictOf(stored: ExchangeDescription, wanted: ExchangeConfig): ConflictError | null {
-  const { type, alternate, internal, autoDelete } = stored;
-  for (const [option, value] of Object.entries({ type, alternate, internal, autoDelete })) {
-    const asked = Object.entries(wanted).find(([name]) => name === option)?.[1];
-    if (asked === undefined || asked === value) continue;
-    const kind = 'exchange';
-    const told = { stored: `${option} ${value}`, requested: `${option} ${asked}` };
-    return new ConflictError({ kind, name: stored.name, ...told });
-  }
-  return null;
 }
