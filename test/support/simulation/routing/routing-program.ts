@@ -151,6 +151,7 @@ async function bind(life: Life): Promise<void> {
   const binding: ModelBinding = { exchange: exchange.name, kind, to, pattern, headers };
   const isKnown = model.has(binding);
   const wantsPast = !isKnown && world.chance(0.5) && session.pendingModel === null;
+  if (wantsPast) await session.trimming; // Else nobody knows where the past begins.
   if (wantsPast) await session.look('before a backfill');
   if (session.isOver) return;
   const from = wantsPast ? pickFrom(session, exchange.name) : null;
@@ -279,7 +280,11 @@ async function trimDestination({ session }: Life): Promise<void> {
   const offset = ledger.start + randomBelow(random, ledger.end - ledger.start + 1);
   world.narrate(`trim ${name}/${partition} to ${offset}`);
   const topic = await store.topic(name, { create: false });
-  void session.follow(topic.deleteBefore({ partition, offset }), () => world.tally.add('trims'));
+  const trimming = topic.deleteBefore({ partition, offset }).catch((error: unknown) => {
+    // What the journal does not say of it cannot go.
+    if (!(error instanceof ConflictError) || !session.hasMishap) throw error;
+  });
+  void session.follow(trimming, () => world.tally.add('trims'));
 }
 
 async function trimSource({ session }: Life): Promise<void> {
@@ -296,7 +301,7 @@ async function trimSource({ session }: Life): Promise<void> {
     if (!(error instanceof ConflictError)) throw error;
     world.tally.add('heldSources');
   });
-  void session.follow(trimming, () => world.tally.add('sourceTrims'));
+  session.trimming = session.follow(trimming, () => world.tally.add('sourceTrims'));
 }
 
 async function advance({ session }: Life): Promise<void> {

@@ -35,6 +35,8 @@ export class RoutingSession {
   pendingBackfill: PendingBackfill | null = null;
   /** Whose deletion was asked for. */
   readonly goneTopicIds = new Set<number>();
+  /** The last source that was trimmed; resolves always. */
+  trimming: Promise<void> = Promise.resolve();
   isDiskLimited = false;
   #wasDiskLimited = false;
   readonly #pending = new Set<Promise<void>>();
