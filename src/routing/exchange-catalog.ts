@@ -18,7 +18,7 @@ import { backfillBegun } from './projection-entries.ts';
 import type { StreamName } from './projection-state.ts';
 import type { RecordHeaders } from './router-type.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
-import { boundAlready, conflictOf } from './exchange-conflicts.ts';
+import { boundAlready, boundSource, conflictOf } from './exchange-conflicts.ts';
 import {
   checkBinding,
   checkDestination,
@@ -143,6 +143,13 @@ export class ExchangeCatalog {
   /** @throws NotFoundError */
   describe(name: string): ExchangeDescription {
     return this.#describe(this.#idOf(checkName('name', name)));
+  }
+
+  /** The id of a queue or a topic. @throws NotFoundError; TypeError, RangeError */
+  topicIdOf(destination: DestinationInput): number {
+    const { kind, name } = checkDestination(destination);
+    if (kind === 'exchange') throw new NotFoundError({ kind: 'topic', name });
+    return this.#parts.topics.describe(name).topicId;
   }
 
   /** The bindings of an exchange, by id. @throws NotFoundError */
@@ -369,8 +376,10 @@ export class ExchangeCatalog {
     return { exchangeId, target: this.#targetOf(to), ...wanted };
   }
 
+  /** @throws NotFoundError; ConflictError for the source of an exchange */
   #targetOf({ kind, name }: DestinationName): Target {
     if (kind === 'exchange') return { kind, id: this.#idOf(name) };
+    if (name.startsWith(SOURCE_PREFIX)) throw boundSource(name);
     return { kind, id: this.#parts.topics.describe(name).topicId };
   }
 

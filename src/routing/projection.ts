@@ -16,13 +16,14 @@ import type { Log } from '../log/log.ts';
 import type { Partition } from '../topic/partition.ts';
 import { CatchUp } from './catch-up.ts';
 import type { DestinationLogs } from './destination-logs.ts';
+import { countMissed } from './let-off.ts';
 import { Outlet } from './outlet.ts';
 import type { OutboxPool } from './outbox.ts';
 import { Outlets } from './outlets.ts';
 import { projectionEnded } from './projection-entries.ts';
 import { ProjectionMarks } from './projection-marks.ts';
 import { ProjectionPass, type Routes } from './projection-pass.ts';
-import { markedPosition, type StreamName } from './projection-state.ts';
+import { COMMON_STREAM, markedPosition, type StreamName } from './projection-state.ts';
 import { RoutedWaiters } from './routed-waiters.ts';
 import { SourceWalk } from './source-walk.ts';
 
@@ -67,6 +68,8 @@ export class Projection {
   #isFinite: boolean;
   /** Since the walk was begun: it may have ended before it saw what there is. */
   #isPoked = false;
+  /** When nothing was left to be read the last time, or it was begun; ms since the Unix epoch. */
+  caughtUpMs: number;
   /** Position of the walk when the clock looked the last time. */
   #lookedPosition = -1;
   #restart: Timer | null = null;
@@ -75,10 +78,9 @@ export class Projection {
   constructor(parts: ProjectionParts) {
     this.#parts = parts;
     const { clock, newRoutes, onChanged } = parts;
+    this.caughtUpMs = clock.now();
     this.#isFinite = parts.beforeVersion !== null;
-    this.waiters = new RoutedWaiters(({ offset, topicIds }) =>
-      topicIds.every((topicId) => this.#isSynced(topicId, offset)),
-    );
+    this.waiters = new RoutedWaiters(this);
     this.marks = new ProjectionMarks({
       ...parts,
       positionNow: () => this.#commonPosition(),
@@ -100,12 +102,29 @@ export class Projection {
     return this.#pass?.position ?? null;
   }
 
+  /** As `position`, or as the journal has it. */
+  get knownPosition(): number {
+    return this.position ?? this.marks.state?.position ?? 0;
+  }
+
+  /** The binding that is being backfilled; null = this is the common stream. */
+  get bindingId(): number | null {
+    const { stream } = this.#parts.stream;
+    return stream === COMMON_STREAM ? null : stream;
+  }
+
+  /** Whether a log is behind the others. */
+  isBehind({ feeder }: Outlet): boolean {
+    return feeder === null || feeder !== this.#pass;
+  }
+
   /** There may be something to project. Cheap. */
   poke(): void {
     this.#isPoked = true;
     if (this.#running !== null || this.#isClosed) return;
     this.#restart?.cancel();
     this.#restart = null;
+    if (this.failure === null) this.caughtUpMs = this.#parts.clock.now();
     this.#running = this.#run().finally(() => {
       this.#running = null;
       if (this.#isPoked && this.failure === null) this.poke();
@@ -123,6 +142,29 @@ export class Projection {
   resume(): Promise<void> {
     this.#resuming ??= this.#resume();
     return this.#resuming;
+  }
+
+  /**
+   * Lets a destination off what it has not got so far. What is published from here on it gets.
+   *
+   * @returns records that it will not get
+   * @throws as `Log.batches`, `Journal.append`
+   */
+  async letOff(topicId: number): Promise<number> {
+    await this.resume();
+    const { source, newRoutes } = this.#parts;
+    const to = this.knownPosition;
+    let skippedCount = 0;
+    for (const outlet of this.outlets.of(topicId)) {
+      if (!this.isBehind(outlet)) continue;
+      if (outlet.feeder !== null) outlet.fallBack();
+      await outlet.settled();
+      skippedCount += await source.use((log) => countMissed(log, newRoutes(), { outlet, to }));
+      outlet.skipTo(to);
+    }
+    await this.marks.write('sync', { skippedCount });
+    this.#catchUp.retryNow(topicId);
+    return skippedCount;
   }
 
   /** A topic is gone: what was to go there goes nowhere. */
@@ -194,7 +236,7 @@ export class Projection {
       source,
       outlets: this.outlets,
       ready: (outlet) => this.#ready(outlet),
-      hasMore: () => pass.position < Math.min(to ?? Infinity, log.durableOffset, log.visibleOffset),
+      hasMore: () => this.#hasMore(pass, log, to),
       beforeVersion,
       onRead: (sizeBytes) => this.marks.moved(sizeBytes),
     });
@@ -210,6 +252,13 @@ export class Projection {
     }
   }
 
+  #hasMore(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): boolean {
+    const { visibleOffset, durableOffset } = log;
+    if (pass.position < Math.min(to ?? visibleOffset, visibleOffset, durableOffset)) return true;
+    if (pass === this.#pass) this.caughtUpMs = this.#parts.clock.now();
+    return false;
+  }
+
   #walkTo(pass: ProjectionPass, to: number): Promise<void> {
     return this.#parts.source.use(async (log) => void (await this.#walk(pass, log, to)));
   }
@@ -217,7 +266,8 @@ export class Projection {
   /** Everything is handed over: waits until it is synced, and says so. */
   async #finish(): Promise<void> {
     const { clock, journal, stream, onEnded } = this.#parts;
-    const isBusy = (): boolean => [...this.outlets].some((one) => !one.isIdle || one.isBehind);
+    const isBusy = (): boolean =>
+      [...this.outlets].some((outlet) => !outlet.isIdle || this.isBehind(outlet));
     while (isBusy() && !this.#isClosed) {
       this.#settled.silence();
       this.#catchUp.poke();
@@ -282,7 +332,7 @@ export class Projection {
       stream,
       boxes,
       onMoved: () => this.#moved(),
-      onRefused: (outlet: Outlet) => this.#refused(outlet),
+      onBehind: (outlet: Outlet, error: Error | null) => this.#fellBehind(outlet, error),
     };
     const outlet = new Outlet({ ...place, ...parts }, from);
     this.outlets.add(outlet);
@@ -300,8 +350,8 @@ export class Projection {
     }
   }
 
-  #refused(outlet: Outlet): void {
-    this.#catchUp.refused(outlet);
+  #fellBehind(outlet: Outlet, error: Error | null): void {
+    this.#catchUp.fellBehind(outlet, error);
     this.#moved();
     this.#parts.onChanged();
   }
@@ -312,11 +362,6 @@ export class Projection {
     this.#settled.ring();
     this.waiters.look();
     if (!this.#isClosed) this.#catchUp.poke();
-  }
-
-  #isSynced(topicId: number, offset: number): boolean {
-    if ((this.position ?? 0) <= offset) return false;
-    return this.outlets.of(topicId).every(({ syncedPosition }) => syncedPosition > offset);
   }
 
   /** As far as all logs are that are not behind. */
@@ -333,7 +378,7 @@ export class Projection {
   /** The clock's look: a walk that has had nothing to do for a while ends. */
   #look(): void {
     const { position } = this;
-    const areIdle = [...this.outlets].every((outlet) => outlet.isIdle || outlet.isBehind);
+    const areIdle = [...this.outlets].every((outlet) => outlet.isIdle || this.isBehind(outlet));
     const isQuiet = areIdle && position === this.#lookedPosition;
     this.#lookedPosition = position ?? -1;
     if (isQuiet) this.#mainWalk?.close();

@@ -37,7 +37,7 @@ export interface ProjectorParts {
 
 export class Projector implements TopologyObserver {
   readonly #parts: ProjectorParts;
-  readonly #destinations: DestinationLogs;
+  readonly destinations: DestinationLogs;
   readonly #health: ProjectionHealth;
   readonly #boxes = new OutboxPool();
   /** By the id of their stream. */
@@ -50,8 +50,12 @@ export class Projector implements TopologyObserver {
 
   constructor(parts: ProjectorParts) {
     this.#parts = parts;
-    this.#destinations = new DestinationLogs(parts.fold, parts.topics);
-    this.#health = new ProjectionHealth(parts.board, parts.exchanges.sources, this.#destinations);
+    this.destinations = new DestinationLogs(parts.fold, parts.topics);
+    this.#health = new ProjectionHealth(parts.board, parts.exchanges.sources, this.destinations);
+  }
+
+  get clock(): Clock {
+    return this.#parts.clock;
   }
 
   /** Goes on, in the background, where the last process stopped. Without it nothing is projected. */
@@ -176,7 +180,7 @@ export class Projector implements TopologyObserver {
       stream: name,
       boxes: this.#boxes,
       source,
-      destinations: this.#destinations,
+      destinations: this.destinations,
       newRoutes: () => this.#routesOf(name),
       beforeVersion,
       onChanged: () => this.#health.look(name, projection),

@@ -1,0 +1,36 @@
+/** Lets destinations off what they did not take: they, or the source that waits for them, go on. */
+import { BatchCursor } from '../format/batch-cursor.ts';
+import { recordsOf } from '../format/batch-records.ts';
+import type { Log } from '../log/log.ts';
+import type { Outlet } from './outlet.ts';
+import { partitionOfCopy } from './placement.ts';
+import type { Routes } from './projection-pass.ts';
+
+/** Records of the source below `to` that an outlet was to get and did not. @throws as `Log.batches` */
+export async function countMissed(
+  log: Log<Uint8Array>,
+  routes: Routes,
+  { outlet, to }: { readonly outlet: Outlet; readonly to: number },
+): Promise<number> {
+  const { topicId, partition } = outlet;
+  const cursor = new BatchCursor();
+  const from = Math.max(outlet.position, log.startOffset);
+  if (from >= to) return 0;
+  const source = log.source({ from, to, isDurable: true }, 'reused');
+  let count = 0;
+  try {
+    while (await source.next()) {
+      routes.advanceTo(source.batch.header.topologyVersion);
+      cursor.reset(recordsOf(source.batch));
+      while (cursor.next()) {
+        const isAsked = cursor.offset >= source.from && cursor.offset < source.to;
+        if (!isAsked || !routes.topicsOf(cursor).includes(topicId)) continue;
+        const partitionCount = routes.partitionCountOf(topicId);
+        if (partitionOfCopy(cursor, cursor.offset, partitionCount) === partition) count++;
+      }
+    }
+  } finally {
+    source.close();
+  }
+  return count;
+}
