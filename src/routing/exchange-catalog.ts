@@ -145,13 +145,6 @@ export class ExchangeCatalog {
     return this.#describe(this.#idOf(checkName('name', name)));
   }
 
-  /** The id of a queue or a topic. @throws NotFoundError; TypeError, RangeError */
-  topicIdOf(destination: DestinationInput): number {
-    const { kind, name } = checkDestination(destination);
-    if (kind === 'exchange') throw new NotFoundError({ kind: 'topic', name });
-    return this.#parts.topics.describe(name).topicId;
-  }
-
   /** The bindings of an exchange, by id. @throws NotFoundError */
   bindings(name: string): readonly Binding[] {
     return this.#now.topology.bindingsFrom(this.#idOf(checkName('name', name)));

@@ -192,7 +192,7 @@ export class Exchange<T, Input = T> {
    * Durability: synced when it resolves.
    */
   async detach(destination: DestinationInput): Promise<number> {
-    const topicId = this.#exchanges.topicIdOf(destination);
+    const topicId = this.#exchanges.sources.destinationId(destination);
     let skippedCount = 0;
     for (const stream of this.#projector.streamsOf(this.#exchangeId)) {
       skippedCount += await stream.letOff(topicId);

@@ -4,10 +4,30 @@ import { recordsOf } from '../format/batch-records.ts';
 import type { Log } from '../log/log.ts';
 import type { Outlet } from './outlet.ts';
 import { partitionOfCopy } from './placement.ts';
+import type { Projection, ProjectionParts } from './projection.ts';
 import type { Routes } from './projection-pass.ts';
 
+/** As `Projection.letOff`, once it was resumed. */
+export async function letOff(
+  projection: Projection,
+  topicId: number,
+  { source, newRoutes }: Pick<ProjectionParts, 'source' | 'newRoutes'>,
+): Promise<number> {
+  const { knownPosition: to, outlets, marks } = projection;
+  let skippedCount = 0;
+  for (const outlet of outlets.of(topicId)) {
+    if (!projection.isBehind(outlet)) continue;
+    if (outlet.feeder !== null) outlet.fallBack();
+    await outlet.settled();
+    skippedCount += await source.use((log) => countMissed(log, newRoutes(), { outlet, to }));
+    outlet.skipTo(to);
+  }
+  await marks.write('sync', { skippedCount });
+  return skippedCount;
+}
+
 /** Records of the source below `to` that an outlet was to get and did not. @throws as `Log.batches` */
-export async function countMissed(
+async function countMissed(
   log: Log<Uint8Array>,
   routes: Routes,
   { outlet, to }: { readonly outlet: Outlet; readonly to: number },

@@ -16,7 +16,7 @@ import type { Log } from '../log/log.ts';
 import type { Partition } from '../topic/partition.ts';
 import { CatchUp } from './catch-up.ts';
 import type { DestinationLogs } from './destination-logs.ts';
-import { countMissed } from './let-off.ts';
+import { letOff } from './let-off.ts';
 import { Outlet } from './outlet.ts';
 import type { OutboxPool } from './outbox.ts';
 import { Outlets } from './outlets.ts';
@@ -152,17 +152,7 @@ export class Projection {
    */
   async letOff(topicId: number): Promise<number> {
     await this.resume();
-    const { source, newRoutes } = this.#parts;
-    const to = this.knownPosition;
-    let skippedCount = 0;
-    for (const outlet of this.outlets.of(topicId)) {
-      if (!this.isBehind(outlet)) continue;
-      if (outlet.feeder !== null) outlet.fallBack();
-      await outlet.settled();
-      skippedCount += await source.use((log) => countMissed(log, newRoutes(), { outlet, to }));
-      outlet.skipTo(to);
-    }
-    await this.marks.write('sync', { skippedCount });
+    const skippedCount = await letOff(this, topicId, this.#parts);
     this.#catchUp.retryNow(topicId);
     return skippedCount;
   }
@@ -238,7 +228,7 @@ export class Projection {
       ready: (outlet) => this.#ready(outlet),
       hasMore: () => this.#hasMore(pass, log, to),
       beforeVersion,
-      onRead: (sizeBytes) => this.marks.moved(sizeBytes),
+      onRead: (sizeBytes) => this.#read(sizeBytes),
     });
     this.#walks.add(walk);
     if (pass === this.#pass) this.#mainWalk = walk;
@@ -250,6 +240,11 @@ export class Projection {
       source.close();
       this.#moved();
     }
+  }
+
+  #read(sizeBytes: number): void {
+    this.marks.moved(sizeBytes);
+    this.waiters.look(); // What goes nowhere is there at once.
   }
 
   #hasMore(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): boolean {
