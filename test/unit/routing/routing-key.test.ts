@@ -38,7 +38,7 @@ test.each([
   expect(() => checkPattern('pattern', text)).toThrow(
     expect.objectContaining({
       code: 'ERR_VARVE_BAD_PATTERN',
-      details: { pattern: text, column, reason: 'more than 255 bytes' },
+      details: { name: "pattern", pattern: text, column, reason: 'more than 255 bytes' },
     }),
   );
   expect(() => checkPattern('pattern', text)).toThrow(/^.{0,120}$/u);
