@@ -29,3 +29,32 @@ function shortened(pattern: string): string {
   const isLong = pattern.length > PATTERN_CHARS_MAX;
   return JSON.stringify(isLong ? `${pattern.slice(0, PATTERN_CHARS_MAX)}...` : pattern);
 }
+
+/** No binding matches, and the publisher wanted one to. Nothing was published. */
+export class UnroutableError extends StoreError {
+  readonly code = 'ERR_VARVE_UNROUTABLE';
+  readonly details: {
+    readonly exchange: string;
+    readonly routingKey: string;
+    /** Of the record in its batch, from 0. */
+    readonly index: number;
+  };
+
+  constructor(details: UnroutableError['details']) {
+    const { exchange, routingKey, index } = details;
+    super(`no binding of exchange ${exchange} takes ${shortened(routingKey)} (record ${index})`);
+    this.details = details;
+  }
+}
+
+/** A destination cannot be made again from the source of one exchange. Nothing was changed. */
+export class NotRebuildableError extends StoreError {
+  readonly code = 'ERR_VARVE_NOT_REBUILDABLE';
+  readonly details: { readonly destination: string; readonly reason: string };
+
+  constructor(details: NotRebuildableError['details'], options?: ErrorOptions) {
+    const { destination, reason } = details;
+    super(`${destination} cannot be rebuilt: ${reason}`, options);
+    this.details = details;
+  }
+}

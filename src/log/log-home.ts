@@ -33,6 +33,8 @@ export interface LogHome {
   readonly diskShare: DiskShare | null;
   /** Hears what is worth telling; null = nobody does. */
   readonly events: LogEvents | null;
+  /** Of the source of an exchange: stands in each batch that is begun; null = 0 does. */
+  readonly topologyVersion: (() => number) | null;
   /** Has a say in how far its start moves; null = nobody has. */
   readonly trimGuard: TrimGuard | null;
 }
@@ -92,6 +94,7 @@ export function ownHome({ lock, clock }: Pick<LogSettings<never>, 'lock' | 'cloc
     room: null,
     diskShare: null,
     events: null,
+    topologyVersion: null,
     trimGuard: null,
   };
 }

@@ -62,6 +62,7 @@ export class LogLife {
   get isQuiet(): boolean {
     if (this.reads.size > 0) return false;
     if (this.#writer === null) return true;
+    if (this.#writer.encoded.areOnTheirWay) return false;
     const { failure, queuedBytes, commits } = this.#writer.appender;
     // What waits for room on the disk cannot be synced before there is some.
     return failure === null && queuedBytes === 0 && commits.pending === null;

@@ -85,7 +85,8 @@ export function planRead(given: ReadOptions): ReadPlan {
   };
 }
 
-function checkFrom(from: ReadFrom): ReadFrom {
+/** @throws TypeError, RangeError */
+export function checkFrom(from: ReadFrom): ReadFrom {
   if (from === 'earliest' || from === 'latest') return from;
   if (typeof from === 'number') return checkInteger('from', from, { min: 0 });
   if (from !== null && typeof from === 'object') {

@@ -231,7 +231,7 @@ function checkEnd(to: SimulateOptions['to']): void {
 /** Of topics that are gone, records may have gone to. */
 function takenIds({ history }: Pick<ExchangeCatalog, 'history'>): (topicId: number) => boolean {
   const ids = new Set<number>();
-  for (const change of history) {
+  for (const change of history.changes) {
     if (change.kind === 'binding-added') ids.add(change.binding.target.id);
   }
   return (topicId) => ids.has(topicId);
