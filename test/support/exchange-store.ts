@@ -1,10 +1,9 @@
 /** Exchanges in a store as a random topology has them, and a past for them to be routed again. */
 import { present } from '../../src/core/assert.ts';
 import { Sha256 } from '../../src/core/hash.ts';
-import { routedHeaders } from '../../src/format/routing-header.ts';
 import type { FileSystem } from '../../src/io/file-system.ts';
 import type { Log } from '../../src/log/log.ts';
-import { SOURCE_PREFIX } from '../../src/routing/exchange-catalog.ts';
+import { SOURCE_PREFIX } from '../../src/topic/topic-names.ts';
 import {
   checkTopologyDocument,
   type KnownTopic,
@@ -14,7 +13,7 @@ import { WhatIf, type SimulateOptions } from '../../src/routing/what-if.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { Binding, Change, Exchange, Publish, Topology } from '../rabbitmq/topology.ts';
 
-export interface PastRecord extends Publish {
+export interface PastRecord extends Omit<Publish, 'cc' | 'bcc'> {
   readonly createTimeMs?: number;
 }
 
@@ -23,8 +22,9 @@ export async function declareIn(
   store: Store,
   { exchanges, queues }: Pick<Topology, 'exchanges' | 'queues'>,
 ): Promise<void> {
-  for (const { name, type } of exchanges) await store.exchanges.open(name, { type });
-  for (const { name, alternate } of exchanges) await store.exchanges.setAlternate(name, alternate);
+  for (const { name, type } of exchanges) await store.exchangeCatalog.open(name, { type });
+  for (const { name, alternate } of exchanges)
+    await store.exchangeCatalog.setAlternate(name, alternate);
   for (const queue of queues) await store.topic(queue);
 }
 
@@ -32,8 +32,8 @@ export async function changeIn(store: Store, { kind, binding }: Change): Promise
   const { source, destination, destinationKind, key, arguments: given } = binding;
   const to = destinationKind === 'queue' ? { topic: destination } : { exchange: destination };
   const options = { headers: { ...given } };
-  if (kind === 'bind') await store.exchanges.bind(source, to, key, options);
-  else await store.exchanges.unbind(source, to, key, options);
+  if (kind === 'bind') await store.exchangeCatalog.bind(source, to, key, options);
+  else await store.exchangeCatalog.unbind(source, to, key, options);
 }
 
 /** The source log of an exchange. */
@@ -43,22 +43,22 @@ export async function sourceOf(store: Store, exchange: string): Promise<Log<Uint
 }
 
 /**
- * Publishes records to their exchanges, in order, under the present version: those of one call that go to
- * one exchange share batches.
- *
- * @returns their offsets
+ * Publishes records to their exchanges, those of one exchange in order and in one go, and waits until
+ * they are where they go.
  */
-export async function publishTo(store: Store, records: readonly PastRecord[]): Promise<number[]> {
-  const logs = new Map<string, Log<Uint8Array>>();
-  for (const { exchange } of records) logs.set(exchange, await sourceOf(store, exchange));
-  for (const log of logs.values()) log.forStore().encoded.stampTopology(store.exchanges.version);
-  const results = records.map(({ exchange, key, headers, createTimeMs }) => {
-    const value = new Uint8Array(Buffer.from(`${exchange} ${key}`));
-    const time = createTimeMs === undefined ? {} : { createTimeMs };
-    const log = present(logs.get(exchange), 'it was opened');
-    return log.append({ value, headers: routedHeaders(key, headers), ...time });
-  });
-  return (await Promise.all(results)).map(({ offset }) => offset);
+export async function publishTo(store: Store, records: readonly PastRecord[]): Promise<void> {
+  for (const name of new Set(records.map(({ exchange }) => exchange))) {
+    const exchange = await store.exchange(name, { create: false });
+    const own = records
+      .filter((record) => record.exchange === name)
+      .map(({ key, headers, createTimeMs }) => ({
+        value: new Uint8Array(Buffer.from(`${name} ${key}`)),
+        routingKey: key,
+        headers,
+        createTimeMs,
+      }));
+    await exchange.publishBatch(own, { confirm: 'routed' });
+  }
 }
 
 /** All topics of a store, as documents know them. */
@@ -74,7 +74,7 @@ export async function whatIf(
   options: SimulateOptions,
 ): Promise<WhatIf> {
   const source = await sourceOf(store, exchange);
-  const parts = { exchange, source, catalog: store.exchanges, topics: topicsOf(store) };
+  const parts = { exchange, source, catalog: store.exchangeCatalog, topics: topicsOf(store) };
   return new WhatIf(parts, options);
 }
 

@@ -52,12 +52,13 @@ export async function live(store: Store, topology: Topology): Promise<Lived> {
       if (change.kind === 'bind') bound.set(id, change.binding);
       else bound.delete(id);
     }
-    for (const record of publishes) {
+    const alone = publishes.map((publish) => ({ ...publish, cc: [], bcc: [] }));
+    for (const record of alone) {
       const past = pasts.get(record.exchange) ?? [];
       pasts.set(record.exchange, past);
       past.push({ record, went: naive.route(record) });
     }
-    await publishTo(store, publishes);
+    await publishTo(store, alone);
   }
   return { pasts, bound: [...bound.values()] };
 }

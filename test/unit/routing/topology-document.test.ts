@@ -28,7 +28,7 @@ const BY_HAND = {
   ],
 };
 
-const exported = (store: Store) => exportTopology(store.exchanges, topicsOf(store));
+const exported = (store: Store) => exportTopology(store.exchangeCatalog, topicsOf(store));
 
 /** What comes out of a file. */
 const asRead = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
@@ -45,7 +45,7 @@ async function importInto(store: Store, value: unknown, prune = false) {
     prune,
     topics: topicsOf(store),
   });
-  await carryOut(plan, store.exchanges);
+  await carryOut(plan, store.exchangeCatalog);
   return plan.steps.map(({ kind }) => kind);
 }
 
@@ -96,14 +96,14 @@ describe('the document of a topology', () => {
 
   test('keeps headers of any name and bytes, and changes nothing of JavaScript', async () => {
     const store = await withTopics();
-    await store.exchanges.open('x', { type: 'headers' });
+    await store.exchangeCatalog.open('x', { type: 'headers' });
     const headers = Object.fromEntries([
       ['__proto__', 'p'],
       ['constructor', null],
       ['7', '\ufefftext\u0000"'],
       ['bytes', new Uint8Array([0xc3, 0x28])],
     ]);
-    await store.exchanges.bind('x', 'rest', '', { headers });
+    await store.exchangeCatalog.bind('x', 'rest', '', { headers });
     const document = checkTopologyDocument(asRead(exported(store)));
     expect(document).toEqual(exported(store));
     expect(Object.entries(document.bindings[0]?.headers ?? {})).toEqual([
@@ -113,10 +113,10 @@ describe('the document of a topology', () => {
       ['bytes', { base64: 'wyg=' }],
       ['constructor', null],
     ]);
-    const [binding] = store.exchanges.bindings('x');
+    const [binding] = store.exchangeCatalog.bindings('x');
     const other = await withTopics();
     await importInto(other, document);
-    expect(other.exchanges.bindings('x')[0]?.headers).toEqual(binding?.headers);
+    expect(other.exchangeCatalog.bindings('x')[0]?.headers).toEqual(binding?.headers);
     await Promise.all([store.close(), other.close()]);
   });
 
@@ -167,14 +167,14 @@ describe('an import', () => {
   test('makes what is missing, says so before, and has nothing to do the second time', async () => {
     const bench = new StoreBench();
     const store = await withTopics(bench);
-    const { version } = store.exchanges;
+    const { version } = store.exchangeCatalog;
     const steps = await importInto(store, BY_HAND);
     expect(steps).toEqual([
       ...Array.from({ length: 3 }, () => 'add-exchange'),
       'set-alternate',
       ...Array.from({ length: 4 }, () => 'add-binding'),
     ]);
-    expect(store.exchanges.version).toBe(version + steps.length);
+    expect(store.exchangeCatalog.version).toBe(version + steps.length);
     expect(exported(store)).toEqual(checkTopologyDocument(BY_HAND));
     expect(await importInto(store, BY_HAND, true)).toEqual([]);
     const again = await bench.reopen(store);
@@ -190,7 +190,7 @@ describe('an import', () => {
       bindings: [{ exchange: 'flights', destination: { topic: 'rest' }, pattern: 'new' }],
     };
     expect(await importInto(store, less)).toEqual(['add-binding']);
-    expect(store.exchanges.list()).toHaveLength(3);
+    expect(store.exchangeCatalog.list()).toHaveLength(3);
     const steps = await importInto(store, less, true);
     expect(steps).toEqual([
       'set-alternate',
@@ -207,11 +207,11 @@ describe('an import', () => {
     const store = await withTopics();
     await importInto(store, BY_HAND);
     const more = { bindings: [{ exchange: 'lost', destination: { queue: 'late' } }] };
-    const there = new Set(store.exchanges.list().map(({ name }) => name));
+    const there = new Set(store.exchangeCatalog.list().map(({ name }) => name));
     const document = checkTopologyDocument(more, (name) => there.has(name));
     const plan = planImport(document, exported(store), { topics: topicsOf(store) });
-    await carryOut(plan, store.exchanges);
-    expect(store.exchanges.bindings('lost')).toHaveLength(2);
+    await carryOut(plan, store.exchangeCatalog);
+    expect(store.exchangeCatalog.bindings('lost')).toHaveLength(2);
     await store.close();
   });
 
@@ -234,16 +234,16 @@ describe('an import', () => {
     ],
   ])('changes nothing when something is $1 and shall be $2', async (value, stored, requested) => {
     const store = await withTopics();
-    await store.exchanges.open('x', { type: 'fanout' });
-    await store.exchanges.open('goes', { type: 'fanout', autoDelete: true });
-    await store.exchanges.bind('goes', 'rest', '');
-    const { version } = store.exchanges;
+    await store.exchangeCatalog.open('x', { type: 'fanout' });
+    await store.exchangeCatalog.open('goes', { type: 'fanout', autoDelete: true });
+    await store.exchangeCatalog.bind('goes', 'rest', '');
+    const { version } = store.exchangeCatalog;
     const wanted = { ...value, exchanges: [...value.exchanges, { name: 'new', type: 'topic' }] };
     expect(await rejectionOf(importInto(store, wanted, true))).toMatchObject({
       code: 'ERR_VARVE_CONFLICT',
       details: { kind: 'exchange', stored, requested },
     });
-    expect(store.exchanges.version).toBe(version);
+    expect(store.exchangeCatalog.version).toBe(version);
     await store.close();
   });
 
@@ -256,11 +256,11 @@ describe('an import', () => {
       { kind: 'queue', name: 'schiphol' },
       { kind: 'topic', name: 'rest' },
     ]);
-    expect(await rejectionOf(carryOut(plan, store.exchanges))).toMatchObject({
+    expect(await rejectionOf(carryOut(plan, store.exchangeCatalog))).toMatchObject({
       code: 'ERR_VARVE_NOT_FOUND',
       details: { kind: 'queue', name: 'late' },
     });
-    expect(store.exchanges.list()).toEqual([]);
+    expect(store.exchangeCatalog.list()).toEqual([]);
     await store.close();
   });
 

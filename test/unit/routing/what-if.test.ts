@@ -22,9 +22,9 @@ const keyed = (keys: readonly string[]) =>
 async function withPast(bench: StoreBench): Promise<Store> {
   const store = await bench.open();
   for (const name of ['a', 'b', 'rest']) await (await store.queue(name)).close();
-  await store.exchanges.open('main', { type: 'topic' });
-  await store.exchanges.bind('main', 'a', 'a.*');
-  await store.exchanges.bind('main', 'b', 'b.*');
+  await store.exchangeCatalog.open('main', { type: 'topic' });
+  await store.exchangeCatalog.bind('main', 'a', 'a.*');
+  await store.exchangeCatalog.bind('main', 'b', 'b.*');
   await publishTo(store, keyed(KEYS));
   return store;
 }
@@ -75,8 +75,8 @@ describe('what-if', () => {
 
   test('compares with the topology of each record, not with that of today', async () => {
     const store = await withPast(new StoreBench());
-    await store.exchanges.unbind('main', 'a', 'a.*');
-    await store.exchanges.bind('main', 'rest', '#');
+    await store.exchangeCatalog.unbind('main', 'a', 'a.*');
+    await store.exchangeCatalog.bind('main', 'rest', '#');
     await publishTo(store, keyed(['a.x']));
     const { summary } = await simulated(store, {});
     expect(summary.destinations).toEqual([
@@ -122,19 +122,19 @@ describe('what-if', () => {
 
   test('takes an exchange away that goes with its last binding, and what leads there with it', async () => {
     const store = await withPast(new StoreBench());
-    await store.exchanges.open('goes', { type: 'fanout', autoDelete: true });
-    await store.exchanges.open('lost', { type: 'fanout' });
-    await store.exchanges.bind('goes', 'rest', '');
-    await store.exchanges.bind('lost', 'b', '');
-    await store.exchanges.bind('main', { exchange: 'goes' }, 'c.*');
-    await store.exchanges.setAlternate('main', 'lost');
+    await store.exchangeCatalog.open('goes', { type: 'fanout', autoDelete: true });
+    await store.exchangeCatalog.open('lost', { type: 'fanout' });
+    await store.exchangeCatalog.bind('goes', 'rest', '');
+    await store.exchangeCatalog.bind('lost', 'b', '');
+    await store.exchangeCatalog.bind('main', { exchange: 'goes' }, 'c.*');
+    await store.exchangeCatalog.setAlternate('main', 'lost');
     const last = to('rest', '', 'goes');
     const of = async (options: SimulateOptions) =>
       (await simulated(store, { ...options, from: 3, to: 4 })).records[0]?.destinations;
     expect(await of({})).toEqual(['rest']);
     expect(await of({ unbind: [last] })).toEqual(['b']); // Nothing matches any more.
     expect(await of({ bind: [to('new', '', 'goes')], unbind: [last] })).toEqual(['new']);
-    await store.exchanges.unbind('goes', 'rest', '');
+    await store.exchangeCatalog.unbind('goes', 'rest', '');
     expect(await of({})).toEqual(['b']); // As it is when it is done.
     await store.close();
   });
@@ -146,7 +146,7 @@ describe('what-if', () => {
     const bind = [to('rest', '#')];
     expect((await simulated(reader, { bind })).summary.recordCount).toBe(5);
     await publishTo(writer, keyed(['a.1']));
-    await writer.exchanges.bind('main', 'rest', 'c.#');
+    await writer.exchangeCatalog.bind('main', 'rest', 'c.#');
     await publishTo(writer, keyed(['a.2', 'a.3']));
     const before = await directoryHash(bench.fileSystem, STORE_PATH);
     const { records, summary } = await simulated(reader, { bind });
