@@ -137,6 +137,16 @@ describe('the document of a topology', () => {
     [third({ ...bound, patern: 'a' }), '`bindings[2]`'],
     [third({ ...bound, pattern: 1 }), '`bindings[2].pattern`'],
     [third({ ...bound, pattern: 'x'.repeat(256) }), '`bindings[2].pattern`'],
+    [
+      {
+        exchanges: [{ name: 'x', type: 'consistent-hash' }],
+        bindings: [
+          { ...bound, pattern: '1' },
+          { ...bound, pattern: '0' },
+        ],
+      },
+      '`bindings[1].pattern`',
+    ],
     [third({ ...bound, exchange: 'y' }), '`bindings[2].exchange`'],
     [third({ ...bound, destination: 'q' }), '`bindings[2].destination`'],
     [third({ ...bound, destination: { queue: 'q', topic: 't' } }), '`bindings[2].destination`'],

@@ -176,6 +176,17 @@ describe('what-if', () => {
     await store.close();
   });
 
+  test('asks for weights where bindings have them', async () => {
+    const store = await withPast(new StoreBench());
+    await store.exchangeCatalog.open('spread', { type: 'consistent-hash' });
+    const run = simulated(store, { bind: [to('a', '1', 'spread'), to('b', 'b', 'spread')] });
+    expect(await rejectionOf(run)).toMatchObject({
+      code: 'ERR_VARVE_BAD_PATTERN',
+      details: { name: 'bind[1].pattern', column: 1 },
+    });
+    await store.close();
+  });
+
   const invalid = 'ERR_VARVE_INVALID_ARGUMENT';
   const absent = 'ERR_VARVE_NOT_FOUND';
   test.each<[string, object, string]>([
