@@ -1,9 +1,10 @@
 /** Topics that records go to when they die, and when they come back. */
 import { present } from '../core/assert.ts';
-import { isStoreError } from '../core/errors.ts';
+import { isStoreError, NotFoundError } from '../core/errors.ts';
 import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
+import { exchangeOfSource } from '../topic/topic-names.ts';
 import { Topic } from '../topic/topic.ts';
 
 /** What a dead letter needs beyond the record that died: headers that tell of it. */
@@ -25,22 +26,30 @@ export class LetterTopics {
     this.#catalog = catalog;
   }
 
-  /** @throws NotFoundError */
-  find(name: string): Promise<Topic<Uint8Array>> {
-    return this.#open(name, { create: false });
+  /** The topic, or the source of the exchange. @throws NotFoundError */
+  async find(name: string): Promise<Topic<Uint8Array>> {
+    const exchange = exchangeOfSource(name);
+    try {
+      return await this.#open(name, { create: false });
+    } catch (error) {
+      if (exchange === null || !isStoreError(error, 'ERR_VARVE_NOT_FOUND')) throw error;
+      throw new NotFoundError({ kind: 'exchange', name: exchange });
+    }
   }
 
   /**
-   * The topic for dead letters of that name, made when it is not there: a queue.
+   * The topic for dead letters of that name, made when it is not there: a queue. Or the source of an
+   * exchange, which is not made: nobody could say what type it should be of.
    *
    * @param source  where the records come from
-   * @throws as `TopicCatalog.open`
+   * @throws as `TopicCatalog.open`; NotFoundError when there is no such exchange
    */
   async open(name: string, source: PartitionSet): Promise<Topic<Uint8Array>> {
     const known = this.#topics.get(name);
     if (known !== undefined && !known.partitions.isGone) return known;
-    const topic = await this.#findOrMake(name, source);
-    await this.#makeQueue(topic);
+    const isExchange = exchangeOfSource(name) !== null;
+    const topic = isExchange ? await this.find(name) : await this.#findOrMake(name, source);
+    if (!isExchange) await this.#makeQueue(topic);
     this.#topics.set(name, topic);
     return topic;
   }

@@ -14,6 +14,7 @@ import type { Topic } from '../topic/topic.ts';
 import type { Consumer } from './acquire-request.ts';
 import type { BrowseSource } from './browse.ts';
 import { prepareAppends, type PrepareStep } from './commit-appends.ts';
+import { letterWay } from './dead-letter.ts';
 import { GroupLeases } from './group-leases.ts';
 import type { Burial } from './lease-ends.ts';
 import type { Lease } from './lease.ts';
@@ -85,7 +86,7 @@ export class LiveShareGroup {
       clock,
       journal,
       committer,
-      deadLetter: () => this.settings.deadLetter,
+      deadLetters: () => letterWay(this.settings),
       openDeadLetters: (to) => parts.openDeadLetters(to, topic),
       events,
     });

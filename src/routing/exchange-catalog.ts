@@ -7,7 +7,7 @@ import { randomId, type Random } from '../core/random.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
-import { checkName } from '../topic/topic-names.ts';
+import { checkName, SOURCE_PREFIX } from '../topic/topic-names.ts';
 import type { Binding, BindingIdentity, ExchangeType, Target } from './binding.ts';
 import { ChangePlan } from './change-plan.ts';
 import {
@@ -22,9 +22,6 @@ import {
 } from './exchange-options.ts';
 import { alternateAt, exchanges, versionOf, type ExchangeState } from './exchange-state.ts';
 import { historyOf, VersionedTopology, type TopologyChange } from './topology-history.ts';
-
-/** The source log of an exchange is the one partition of the topic with this in front of its name. */
-export const SOURCE_PREFIX = 'exchange:';
 
 export interface ExchangeCatalogParts {
   readonly fold: Fold;

@@ -1,6 +1,9 @@
 /** Names of topics, and of the directories that they live in. */
 import { argumentError } from '../core/assert.ts';
 
+/** The source log of an exchange is the one partition of the topic with this in front of its name. */
+export const SOURCE_PREFIX = 'exchange:';
+
 /** Longest name, bytes of UTF-8. */
 export const NAME_BYTES_MAX = 255;
 /** Of a directory's name; with the log id it stays below the 255 bytes of file systems. */
@@ -26,6 +29,11 @@ export function checkName(parameter: string, name: unknown): string {
     throw argumentError(RangeError, parameter, 'text without control characters', name);
   }
   return name;
+}
+
+/** The exchange whose source log a topic of this name is; null = it is a topic like others. */
+export function exchangeOfSource(name: string): string | null {
+  return name.startsWith(SOURCE_PREFIX) ? name.slice(SOURCE_PREFIX.length) : null;
 }
 
 /**
