@@ -45,7 +45,8 @@ as {"base64": "..."}.
 "attempts", "failures" and "last error" tell what happened in this queue. Of a dead letter that is the
 letter itself, which nobody may have tried yet. Of the record that died "died of" tells why, and after
 how many attempts, and "died with" what their handler said last; JSON has the rest, in headers from
-varve-death-topic to varve-deaths.
+varve-death-topic to varve-deaths, and in "cause" which record it is a copy of, if it is one: its kind
+("projected", "dead-letter" or "redriven") and its place.
 
 ${QUEUE_NOTE}`;
 

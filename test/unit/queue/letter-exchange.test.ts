@@ -278,6 +278,14 @@ describe('a redrive', () => {
       [HISTORY_HEADER, 'varve-cause'],
     ]);
     expect(headersOf(back[0])[ROUTING_KEY]).toBe('a.b');
+    const [delivery] = await queue.acquire();
+    expect(delivery?.cause).toEqual({
+      kind: 'redriven',
+      topic: 'letters',
+      partition: 0,
+      offset: 0,
+    });
+    expect(delivery?.record.cause).toEqual(delivery?.cause);
     expect(back[1]?.cause).toEqual({ kind: 'redriven', topic: 'letters', partition: 0, offset: 1 });
   });
 
