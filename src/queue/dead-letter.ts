@@ -120,7 +120,7 @@ export function withDeath(
     before === undefined
       ? { topic, group, reason, count: 1, partition, offset, firstMs: timeMs, lastMs: timeMs }
       : { ...withoutExchange(before), count: before.count + 1, lastMs: timeMs };
-  const newest = exchange === null ? hop : { ...hop, exchange };
+  const newest = exchange === null ? hop : { exchange, ...hop };
   return [newest, ...history.filter((each) => !isSame(each))].slice(0, HOPS_MAX);
 }
 
