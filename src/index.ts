@@ -147,4 +147,4 @@ export {
   type UnavailableMechanism,
 } from './core/errors.ts';
 export { FencedError, LeaseLostError, type LeaseEnd } from './core/ownership-errors.ts';
-export { BadPatternError } from './core/routing-errors.ts';
+export { BadPatternError, NotRebuildableError, UnroutableError } from './core/routing-errors.ts';

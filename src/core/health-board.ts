@@ -18,6 +18,9 @@ export const PROBLEM_CODES = [
   'burials-failed',
   'leases-failed',
   'worker-stopped',
+  'projection-behind',
+  'projection-failed',
+  'source-held',
   'control-unavailable',
 ] as const;
 
@@ -84,6 +87,10 @@ const REMEDIES: Readonly<Record<ProblemCode, string>> = {
     'see why: room on the disk, or the topic of dead letters; it is tried again by itself',
   'leases-failed': 'make room on the disk: it is tried again by itself',
   'worker-stopped': 'look after what it names, then start the worker again',
+  'projection-behind':
+    'see why: room on the disk, or the destination; it is tried again by itself, or detach it',
+  'projection-failed': 'look after the disk, or repair the source log of the exchange',
+  'source-held': 'see why the destination does not take them, or detach it',
   'control-unavailable': 'stop the process to change the store from the command line',
 };
 

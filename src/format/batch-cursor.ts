@@ -22,7 +22,7 @@ import {
 import { nextOffsetOf } from './batch-header.ts';
 import type { BatchRecords } from './batch-records.ts';
 import { createTimeOf } from './record-fields.ts';
-import { headerBlockBytes } from './record-headers.ts';
+import { decodeHeaders, headerBlockBytes } from './record-headers.ts';
 import { viewOf } from './u64.ts';
 
 const EMPTY = new Uint8Array(0);
@@ -129,6 +129,25 @@ export class BatchCursor {
   valueView(): Uint8Array | null {
     if (this.valueBytes < 0 || this.#records === null) return null;
     return this.#records.subarray(this.valueStart, this.valueStart + this.valueBytes);
+  }
+
+  /**
+   * Headers of the current record, in memory of their own.
+   *
+   * @throws CorruptLogError when a length does not fit
+   */
+  headers(): ReadonlyMap<string, Uint8Array> {
+    const { bytes, headersStart, headersBytes } = this;
+    const headers = decodeHeaders(bytes, headersStart, headersStart + headersBytes);
+    if (headers !== null) return headers;
+    throw new CorruptLogError({
+      file: this.#file,
+      position: this.#position,
+      kind: 'record',
+      firstOffset: this.offset,
+      nextOffset: this.offset + 1,
+      reason: 'a header length does not fit the record',
+    });
   }
 
   #enterHeaders(from: number, recordEnd: number): number {

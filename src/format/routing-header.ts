@@ -23,7 +23,8 @@ const NAME = textEncoder.encode(ROUTING_KEY_HEADER);
 const NAME_LENGTH_AT = HEADERS_LENGTH_BYTES;
 const NAME_AT = NAME_LENGTH_AT + HEADER_NAME_LENGTH_BYTES;
 const KEY_LENGTH_AT = NAME_AT + NAME.length;
-const KEY_AT = KEY_LENGTH_AT + HEADER_VALUE_LENGTH_BYTES;
+/** Where the key begins in a block that begins with one. */
+export const ROUTING_KEY_AT = KEY_LENGTH_AT + HEADER_VALUE_LENGTH_BYTES;
 const ASCII_MAX = 0x7f;
 /** Characters that no text of this length can exceed the limit with. */
 const SURELY_FIT_CHARS = Math.floor(ROUTING_KEY_BYTES_MAX / 3);
@@ -58,7 +59,7 @@ export function routedHeaders(key: string, headers: HeadersInput | null): Header
   const own = headers === null ? null : encodeHeaders(withoutKey(headers));
   const ownBytes = own === null ? 0 : own.length - HEADERS_LENGTH_BYTES;
   const keyBytes = textEncoder.encode(key);
-  const bytes = KEY_AT + keyBytes.length + ownBytes;
+  const bytes = ROUTING_KEY_AT + keyBytes.length + ownBytes;
   if (bytes > HEADERS_BYTES_MAX) {
     throw new TooLargeError({ what: 'header block', bytes, bytesMax: HEADERS_BYTES_MAX });
   }
@@ -68,8 +69,8 @@ export function routedHeaders(key: string, headers: HeadersInput | null): Header
   view.setUint16(NAME_LENGTH_AT, NAME.length, true);
   block.set(NAME, NAME_AT);
   view.setUint32(KEY_LENGTH_AT, keyBytes.length, true);
-  block.set(keyBytes, KEY_AT);
-  if (own !== null) block.set(own.subarray(HEADERS_LENGTH_BYTES), KEY_AT + keyBytes.length);
+  block.set(keyBytes, ROUTING_KEY_AT);
+  if (own !== null) block.set(own.subarray(HEADERS_LENGTH_BYTES), ROUTING_KEY_AT + keyBytes.length);
   return new HeaderBlock(block);
 }
 
@@ -79,16 +80,22 @@ export function routedHeaders(key: string, headers: HeadersInput | null): Header
  * @param blockBytes  length of the block; 0 = none
  */
 export function routingKeyAt(bytes: Uint8Array, start: number, blockBytes: number): string | null {
-  if (!beginsWithKey(bytes, start, blockBytes)) return null;
-  const at = start + KEY_LENGTH_AT;
-  const keyBytes = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
-  const from = start + KEY_AT;
-  if (from + keyBytes > start + blockBytes) return null;
+  const keyBytes = routingKeyBytes(bytes, start, blockBytes);
+  if (keyBytes < 0) return null;
+  const from = start + ROUTING_KEY_AT;
   return textAt(bytes, from, from + keyBytes);
 }
 
+/** How long the key is in the header block at `bytes[start]`; -1 when it does not begin with one. */
+export function routingKeyBytes(bytes: Uint8Array, start: number, blockBytes: number): number {
+  if (!beginsWithKey(bytes, start, blockBytes)) return -1;
+  const at = start + KEY_LENGTH_AT;
+  const keyBytes = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
+  return ROUTING_KEY_AT + keyBytes > blockBytes ? -1 : keyBytes;
+}
+
 function beginsWithKey(bytes: Uint8Array, start: number, blockBytes: number): boolean {
-  if (blockBytes < KEY_AT || bytes[start + NAME_LENGTH_AT] !== NAME.length) return false;
+  if (blockBytes < ROUTING_KEY_AT || bytes[start + NAME_LENGTH_AT] !== NAME.length) return false;
   for (let at = 0; at < NAME.length; at++) {
     if (bytes[start + NAME_AT + at] !== NAME[at]) return false;
   }

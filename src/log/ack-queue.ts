@@ -10,6 +10,8 @@ export interface Waiter {
   readonly nextOffset: number;
   /** The level that the caller asked for. */
   readonly asked: DurabilityLevel;
+  /** Of one who waits for a sync that may take its time; absent = the caller is kept waiting. */
+  readonly rank?: 'background';
   complete(durability: DurabilityLevel): void;
   readonly fail: (error: Error) => void;
 }
@@ -21,6 +23,7 @@ const RECORDS_PER_TURN = 2000;
 export class AckQueue {
   #waiters: Waiter[] = [];
   #head = 0;
+  #awaitedOffset = 0;
   /** Up to which `completeInTurns` may go on, and whether it will. */
   #offsetInTurns = 0;
   #isPlanned = false;
@@ -28,6 +31,11 @@ export class AckQueue {
   /** Offset that the last caller waits for; 0 when none does. */
   get lastOffset(): number {
     return this.isEmpty ? 0 : (this.#waiters.at(-1)?.nextOffset ?? 0);
+  }
+
+  /** The same but for those of background rank; it stays when they are answered. */
+  get awaitedOffset(): number {
+    return this.#awaitedOffset;
   }
 
   /** Offset that the first caller waits for; infinite when none does. */
@@ -41,6 +49,7 @@ export class AckQueue {
 
   add(waiter: Waiter): void {
     this.#waiters.push(waiter);
+    if (waiter.rank === undefined) this.#awaitedOffset = waiter.nextOffset;
   }
 
   /**
@@ -90,6 +99,7 @@ export class AckQueue {
     const waiters = this.#waiters.slice(this.#head);
     this.#waiters = waiters.filter((waiter) => waiter.nextOffset <= offset);
     this.#head = 0;
+    this.#awaitedOffset = Math.min(this.#awaitedOffset, offset);
     for (const waiter of waiters) {
       if (waiter.nextOffset > offset) waiter.fail(errorFor(waiter));
     }

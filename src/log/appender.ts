@@ -278,13 +278,12 @@ export class Appender {
     if (!this.#mayDefer()) this.#drain();
   };
 
-  /** Whether all that is to be written is waited for at `sync`, by way of a sync that will come. */
+  /** Whether all that is to be written may wait for a sync that will come. */
   #mayDefer(): boolean {
-    const { policy, syncLoop } = this.#options;
-    const { written, synced } = this.#waiters;
-    const isForSync = policy.durability === 'sync' && written.isEmpty && !synced.isEmpty;
-    if (!isForSync || this.#builder.unwrittenBytes > SYNC_WRITE_BYTES_MAX) return false;
-    return syncLoop.deferWrite(synced.lastOffset);
+    const { policy, syncLoop, marks } = this.#options;
+    if (policy.durability !== 'sync' || !this.#waiters.areForSync(marks)) return false;
+    if (this.#builder.unwrittenBytes > SYNC_WRITE_BYTES_MAX) return false;
+    return syncLoop.deferWrite(this.#waiters.synced.awaitedOffset);
   }
 
   #drain(): void {
@@ -375,9 +374,9 @@ export class Appender {
     }
     const level = durability === 'interval' ? 'interval' : 'os';
     const asked = this.#waiters.written.completeUpTo(writtenOffset, level);
-    if (!this.#waiters.synced.isEmpty) syncLoop.request(this.#waiters.synced.lastOffset);
+    this.#waiters.requestSync(syncLoop, marks);
     const isTimed = durability !== 'os' || asked === 'interval';
-    const isAsked = writtenOffset <= this.#waiters.synced.lastOffset;
+    const isAsked = writtenOffset <= this.#waiters.synced.awaitedOffset;
     if (!isCommitted && isTimed && !isAsked) this.#flushTimer.arm();
     syncLoop.poke();
     this.#options.onWritten();

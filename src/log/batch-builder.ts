@@ -16,7 +16,6 @@ import {
   readBatchHeader,
   type BatchHeader,
 } from '../format/batch-header.ts';
-import type { Compressor } from '../format/compression.ts';
 import { BATCH_HEADER_BYTES, BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { viewOf } from '../format/u64.ts';
 import { writeBufferPool, type BufferPool } from '../io/buffer-pool.ts';
@@ -25,15 +24,7 @@ import { ChunkQueue, type Chunk, type ChunkState, type LogEnd } from './chunk.ts
 import type { LogDirectory } from './log-directory.ts';
 import type { LogMarks } from './marks.ts';
 import { planSegment } from './planned-segment.ts';
-import { shouldRoll, type RollPolicy } from './roll-policy.ts';
-
-/** May change from one batch to the next. */
-export interface BatchPolicy extends RollPolicy {
-  /** Where a batch is closed: bytes before compression. */
-  readonly batchBytesMax: number;
-  /** Null: batches are stored as they are. */
-  readonly compressor: Compressor | null;
-}
+import { shouldRoll, type BatchPolicy } from './roll-policy.ts';
 
 export interface BatchBuilderOptions {
   readonly directory: LogDirectory;
@@ -45,6 +36,8 @@ export interface BatchBuilderOptions {
   readonly ownerId: number;
   readonly epoch: number;
   readonly policy: BatchPolicy;
+  /** Stamps each batch that is begun; null = 0. */
+  readonly topologyVersion: (() => number) | null;
   readonly end: LogEnd;
 }
 
@@ -76,6 +69,8 @@ export class BatchBuilder {
   #batchBaseOffset = 0;
   /** For so many batches keys are counted, not guessed. */
   #countedBatches = 0;
+  /** The open batch is encoded again: its records were stamped. */
+  #isStamped = false;
 
   constructor(options: BatchBuilderOptions) {
     this.#options = options;
@@ -130,18 +125,11 @@ export class BatchBuilder {
     const { extension, bytes, recordCount } = records;
     this.closeBatch();
     this.#roomFor(BATCH_HEADER_BYTES + extension.length + bytes.length);
-    this.#batchBaseOffset = this.nextOffset;
-    this.#encoder.begin(extension);
+    this.#beginBatch(extension);
     this.#encoder.addEncoded(records);
     this.encodedBytes += extension.length + bytes.length;
     this.nextOffset += recordCount;
     this.closeBatch();
-  }
-
-  /** Stamps the batches that are begun from here on: of the source of an exchange. */
-  set topologyVersion(version: number) {
-    this.closeBatch();
-    this.#header.topologyVersion = version;
   }
 
   /** Seals the open batch, if there is one. Positions and sizes are those of the stored batch. */
@@ -159,8 +147,10 @@ export class BatchBuilder {
     this.encodedBytes -= encoder.end - encoder.start - BATCH_HEADER_BYTES;
     this.nextOffset = this.#batchBaseOffset;
     const records = encoder.takeRecords();
+    this.#isStamped = true;
     this.addAll(records, records.length);
     this.closeBatch();
+    this.#isStamped = false;
   }
 
   #sealBatch(): void {
@@ -336,8 +326,14 @@ export class BatchBuilder {
     const roomInChunk = chunk.buffer.length - this.#encoder.end;
     this.#batchLimit = Math.max(bytes, Math.min(policy.batchBytesMax, roomInSegment));
     this.#batchLimit = Math.min(this.#batchLimit, roomInChunk);
+    this.#beginBatch();
+  }
+
+  #beginBatch(extension?: Uint8Array): void {
+    const { topologyVersion } = this.#options;
+    if (!this.#isStamped) this.#header.topologyVersion = topologyVersion?.() ?? 0;
     this.#batchBaseOffset = this.nextOffset;
-    this.#encoder.begin();
+    this.#encoder.begin(extension);
   }
 
   /** The chunk in which a batch of `bytes` goes next, in a new segment if need be. */

@@ -96,7 +96,7 @@ export class CommitAppends implements Holder {
     const { builder, marks } = this.#options;
     builder.place(batch);
     this.#end = builder.nextOffset;
-    marks.journaledOffset = this.#end;
+    marks.advanceJournaled(this.#end);
   }
 
   /** Resolves when what was placed is written and can be read; or before, if there is no room for it. */
@@ -126,7 +126,7 @@ export class CommitAppends implements Holder {
 
   releaseHeld(): void {
     this.#options.builder.commitHeld();
-    this.marks.journaledOffset = this.#end;
+    this.marks.advanceJournaled(this.#end);
     this.#options.drain();
   }
 

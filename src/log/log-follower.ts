@@ -144,7 +144,7 @@ export class LogFollower {
     this.#sequence = checkpoint.sequence;
     this.#isBesideWriter = true;
     this.#show(checkpoint.visibleOffset);
-    marks.syncedOffset = Math.max(marks.syncedOffset, checkpoint.syncedOffset);
+    marks.advanceSynced(checkpoint.syncedOffset);
   }
 
   #show(endOffset: number): void {

@@ -7,6 +7,7 @@ import type { LogSettings } from './log-options.ts';
 import { ensureReserve, freeReserve } from './reserve.ts';
 import type { RetentionChoice } from './retention.ts';
 import type { SyncTurn } from './sync-turns.ts';
+import type { TrimGuard } from './trim-guard.ts';
 
 export interface LogHome {
   /** Stands in each segment header: the id of the store; 0 = of its own; null = whoever's it is. */
@@ -32,6 +33,10 @@ export interface LogHome {
   readonly diskShare: DiskShare | null;
   /** Hears what is worth telling; null = nobody does. */
   readonly events: LogEvents | null;
+  /** Of the source of an exchange: stands in each batch that is begun; null = 0 does. */
+  readonly topologyVersion: (() => number) | null;
+  /** Has a say in how far its start moves; null = nobody has. */
+  readonly trimGuard: TrimGuard | null;
 }
 
 /** What a log of a store may have of the disk, beside the others. */
@@ -89,5 +94,7 @@ export function ownHome({ lock, clock }: Pick<LogSettings<never>, 'lock' | 'cloc
     room: null,
     diskShare: null,
     events: null,
+    topologyVersion: null,
+    trimGuard: null,
   };
 }

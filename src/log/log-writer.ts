@@ -22,7 +22,15 @@ export interface LogWriterParts {
   readonly directory: LogDirectory;
   readonly home: Pick<
     LogHome,
-    'ownerId' | 'giveUpReserve' | 'observer' | 'takeTurn' | 'room' | 'diskShare' | 'events'
+    | 'ownerId'
+    | 'giveUpReserve'
+    | 'observer'
+    | 'takeTurn'
+    | 'room'
+    | 'diskShare'
+    | 'events'
+    | 'topologyVersion'
+    | 'trimGuard'
   >;
   readonly settings: Omit<LogSettings<never>, 'codec'>;
   readonly loaded: LoadedLog;
@@ -73,7 +81,13 @@ export class LogWriter {
     });
     const builder = builderOf(parts, end);
     this.appender = this.#makeAppender(parts, end, builder);
-    this.encoded = new EncodedAppends(builder, this.appender);
+    this.encoded = new EncodedAppends({
+      builder,
+      marks,
+      appender: this.appender,
+      syncLoop: this.syncLoop,
+      onVisible: () => this.#keeper.onVisible(),
+    });
     lock.onLost(() => fail(new LockedError({ path: directory.path, holder: null })));
     this.trimmer = new Trimmer({
       directory,
@@ -83,6 +97,7 @@ export class LogWriter {
       checkMs: settings.retentionCheckMs,
       keeper: this.#keeper,
       events,
+      guard: home.trimGuard,
       syncLoop: this.syncLoop,
       appender: this.appender,
     });
@@ -182,8 +197,13 @@ export class LogWriter {
 
   #onSynced(place: SyncedPlace): Promise<void> | null {
     const stated = this.#keeper.onSynced(place);
-    if (stated === null) this.appender.onSynced();
-    return stated?.then(() => this.appender.onSynced()) ?? null;
+    if (stated === null) this.#answer();
+    return stated?.then(() => this.#answer()) ?? null;
+  }
+
+  #answer(): void {
+    this.encoded.onSynced(); // First: whoever is answered finds the batches visible.
+    this.appender.onSynced();
   }
 }
 
@@ -201,6 +221,7 @@ function builderOf(
     ownerId: home.ownerId ?? 0,
     epoch: epochOf(checkpointFile),
     policy: settings,
+    topologyVersion: home.topologyVersion,
     end,
   });
 }

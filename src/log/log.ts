@@ -20,11 +20,11 @@ import type { LogWriter } from './log-writer.ts';
 import { readOnlyError, type ReadableLog } from './readable-log.ts';
 import { PointReader } from './point-reader.ts';
 import { PreparedRecords, type PreparedAppend } from './prepared-records.ts';
-import { planRead, type ReadOptions } from './read-options.ts';
+import { planRead, type ReadOptions, type SourceOptions } from './read-options.ts';
 import { RecordBatch, type LogRecord } from './record.ts';
 import { emptyEncodable, prepareRecord, type RecordInput } from './record-input.ts';
 import { RecordStream, type BatchStream } from './record-stream.ts';
-import { RecordSource, type BatchMemory } from './record-source.ts';
+import type { BatchMemory, RecordSource } from './record-source.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import type { RetentionResult } from './trimmer.ts';
 
@@ -233,8 +233,9 @@ export class Log<T, Input = T> implements AsyncDisposable {
    *   last record when the writer stopped. A batch is decompressed when it is iterated: see there
    */
   async *batches(options: ReadOptions = {}, memory: BatchMemory = 'read'): BatchStream<T> {
-    let { limit: left } = planRead(options);
-    const source = this.#source(options, memory);
+    const plan = planRead(options);
+    const source = this.life.read(plan, { memory });
+    let { limit: left } = plan;
     try {
       while (left > 0 && (await source.next())) {
         const { from, to, kept } = source;
@@ -254,7 +255,19 @@ export class Log<T, Input = T> implements AsyncDisposable {
 
   /** Reads without an object per record: see `LogCursor`. */
   cursor(options: ReadOptions = {}): LogCursor {
-    return new LogCursor(this.#source(options, 'reused'), planRead(options).limit);
+    const plan = planRead(options);
+    return new LogCursor(this.life.read(plan, { memory: 'reused' }), plan.limit);
+  }
+
+  /**
+   * @internal Reads batch by batch as they are stored; close it.
+   *
+   * @param options.isDurable  only what survives a power cut; with `follow` it waits for that
+   * @throws as `batches`; `limit` means nothing here
+   */
+  source(options: SourceOptions, memory: BatchMemory): RecordSource {
+    const { isDurable = false, ...read } = options;
+    return this.life.read(planRead(read), { memory, isDurable });
   }
 
   /**
@@ -288,7 +301,8 @@ export class Log<T, Input = T> implements AsyncDisposable {
    * Deletes all records below `offset`, for good. Disk space is freed by whole segments.
    *
    * @param offset  from `startOffset` (no effect at or below it) to `visibleOffset`
-   * @throws OffsetOutOfRangeError, ReadOnlyError, FailedError, IoError
+   * @throws OffsetOutOfRangeError, ReadOnlyError, FailedError, IoError; ConflictError, and nothing is
+   *   deleted, when something of it is still needed: in a store, what routing has not copied yet
    */
   async deleteBefore(offset: number): Promise<void> {
     checkInteger('offset', offset, { min: 0 });
@@ -301,7 +315,12 @@ export class Log<T, Input = T> implements AsyncDisposable {
     await trimmer.deleteBefore(offset);
   }
 
-  /** Runs retention now. @param settledOffset  @internal all below may go. @throws as `deleteBefore` */
+  /**
+   * Runs retention now.
+   *
+   * @param settledOffset  @internal all below may go
+   * @throws ReadOnlyError, FailedError, IoError
+   */
   async retain(settledOffset?: number): Promise<RetentionResult> {
     const { trimmer } = this.#writable('retain');
     return settledOffset === undefined ? trimmer.retain() : trimmer.dropSettled(settledOffset);
@@ -374,24 +393,5 @@ export class Log<T, Input = T> implements AsyncDisposable {
 
   #checkOpen(): void {
     if (this.life.closing !== null) throw new ClosedError({ resource: 'log', name: this.path });
-  }
-
-  #source(options: ReadOptions, memory: BatchMemory): RecordSource {
-    // Opened in spite of damage: what follows is not what an append would bring.
-    if (options.follow === true && this.#writer === null && this.#log.follower === null) {
-      throw readOnlyError(this.#log, 'follow');
-    }
-    const source: RecordSource = new RecordSource({
-      log: this.#log,
-      plan: planRead(options),
-      memory,
-      clock: this.#settings.clock,
-      pollMs: this.#settings.pollMs,
-      failure: () => this.#writer?.appender.failure ?? null,
-      isClosed: () => this.life.closing !== null,
-      onClosed: () => this.life.reads.delete(source),
-    });
-    this.life.reads.add(source);
-    return source;
   }
 }

@@ -38,6 +38,12 @@ export interface ReadOptions {
   readonly onGap?: ((gap: LogGap) => void) | undefined;
 }
 
+/** What the store reads for itself may ask for more. */
+export interface SourceOptions extends ReadOptions {
+  /** Whether it ends before what a power cut could take back; default false. */
+  readonly isDurable?: boolean;
+}
+
 export interface ReadPlan {
   readonly from: ReadFrom;
   readonly to: number | null;
@@ -79,7 +85,8 @@ export function planRead(given: ReadOptions): ReadPlan {
   };
 }
 
-function checkFrom(from: ReadFrom): ReadFrom {
+/** @throws TypeError, RangeError */
+export function checkFrom(from: ReadFrom): ReadFrom {
   if (from === 'earliest' || from === 'latest') return from;
   if (typeof from === 'number') return checkInteger('from', from, { min: 0 });
   if (from !== null && typeof from === 'object') {

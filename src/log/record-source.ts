@@ -19,6 +19,8 @@ export interface RecordSourceOptions {
   readonly log: ReadableLog;
   readonly plan: ReadPlan;
   readonly memory: BatchMemory;
+  /** Whether it goes no further than what survives a power cut. */
+  readonly isDurable: boolean;
   readonly clock: Clock;
   /** Milliseconds between two looks at what a writer in another process did. */
   readonly pollMs: number;
@@ -103,7 +105,7 @@ export class RecordSource {
     // Where there is none, the read begins in this very turn.
     if (log.follower !== null) await log.follower.refresh();
     const from = await resolveFrom(log, plan.from);
-    this.#end = plan.to ?? log.marks.visibleOffset;
+    this.#end = plan.to ?? this.#readableEnd;
     const { skipsDamage, onGap } = plan;
     const keepBuffers = memory === 'read';
     this.#reader = new LogReader(log, { from, keepBuffers, skipsDamage, onGap });
@@ -111,12 +113,12 @@ export class RecordSource {
     return this.#reader;
   }
 
-  /** Resolves when there may be more: the visible offset moved, the wait was ended, or it is time. */
+  /** Resolves when there may be more: the end of what it may read moved, the wait was ended, or it is time. */
   async #waitForMore(offset: number): Promise<void> {
-    const { log, plan, isClosed } = this.#options;
+    const { log, plan, isClosed, isDurable } = this.#options;
     const { marks } = log;
     const { signal } = plan;
-    if (marks.visibleOffset > offset || isClosed() || signal?.aborted === true) return;
+    if (this.#readableEnd > offset || isClosed() || signal?.aborted === true) return;
     await new Promise<void>((resolve) => {
       const wake = () => {
         unwatch?.();
@@ -125,7 +127,8 @@ export class RecordSource {
         resolve();
       };
       const timer = this.#timerOf(wake);
-      marks.onVisible(wake);
+      if (isDurable) marks.onDurableVisible(wake);
+      else marks.onVisible(wake);
       const unwatch = signal === null ? null : onAbort(signal, wake);
     });
   }
@@ -141,10 +144,16 @@ export class RecordSource {
 
   /** Without `follow` a read ends where the log ended when it began. */
   #limit(): number {
-    const { plan, log } = this.#options;
-    const { visibleOffset } = log.marks;
-    if (plan.follow) return Math.min(plan.to ?? visibleOffset, visibleOffset);
-    return Math.min(this.#end, visibleOffset);
+    const { plan } = this.#options;
+    const endOffset = this.#readableEnd;
+    if (plan.follow) return Math.min(plan.to ?? endOffset, endOffset);
+    return Math.min(this.#end, endOffset);
+  }
+
+  /** Between two batches, as each of the marks is. */
+  get #readableEnd(): number {
+    const { log, isDurable } = this.#options;
+    return isDurable ? log.marks.durableVisibleOffset : log.marks.visibleOffset;
   }
 
   #checkOpen(): void {

@@ -30,11 +30,14 @@ export interface RetentionChoice {
  *
  * By age: all records of the segment were appended more than `retentionMs` ago. By size: without
  * the segment the rest still holds at least `retentionBytes`, as Kafka counts.
+ *
+ * @param endOffset  only segments that end at or below it
  */
 export function chooseRetention(
   segments: readonly RetainedSegment[],
   policy: RetentionPolicy,
   nowMs: number,
+  endOffset = Number.POSITIVE_INFINITY,
 ): RetentionChoice | null {
   let totalBytes = segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
   const reasons: RetentionReason[] = [];
@@ -42,6 +45,7 @@ export function chooseRetention(
   let kept = 0;
   while (kept < segments.length - 1) {
     const segment = segments[kept];
+    if ((segments[kept + 1]?.baseOffset ?? 0) > endOffset) break;
     const reason =
       segment === undefined ? null : reasonToDelete(segment, policy, { nowMs, totalBytes });
     if (segment === undefined || reason === null) break;

@@ -1,9 +1,18 @@
-/** When a new segment begins. */
+/** When a batch ends, and when a new segment begins. */
+import type { Compressor } from '../format/compression.ts';
 
 export interface RollPolicy {
   readonly segmentBytesMax: number;
   /** Infinity = never by age. */
   readonly segmentAgeMsMax: number;
+}
+
+/** May change from one batch to the next. */
+export interface BatchPolicy extends RollPolicy {
+  /** Where a batch is closed: bytes before compression. */
+  readonly batchBytesMax: number;
+  /** Null: batches are stored as they are. */
+  readonly compressor: Compressor | null;
 }
 
 /** Whether a batch of `incomingBytes` must start a new segment. */

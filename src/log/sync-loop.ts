@@ -239,7 +239,7 @@ export class SyncLoop {
     if (this.#segments.length > 1) await this.#dropSealed();
     const durationMs = clock.monotonic() - startMs;
     if (durationMs > SLOW_SYNC_MS) events?.slowSync(durationMs);
-    if (!this.#hasFailed) marks.syncedOffset = Math.max(marks.syncedOffset, place.offset);
+    if (!this.#hasFailed) marks.advanceSynced(place.offset);
     return place;
   }
 

@@ -2,10 +2,11 @@
  * Moves the start of a log and removes the segments that fall below it: `deleteBefore` and
  * retention.
  *
- * Order: the log is synced up to the new start, the start is durable in both checkpoint slots, and
- * only then are files unlinked. A crash in between leaves segments that the next open removes.
+ * Order: the log is synced up to the new start, the guard says how far it may go, the start is durable
+ * in both checkpoint slots, and only then are files unlinked. A crash in between leaves segments that
+ * the next open removes: below a start that is durable nobody is asked.
  */
-import { CorruptLogError, isIoError } from '../core/errors.ts';
+import { ConflictError, CorruptLogError, isIoError } from '../core/errors.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import { CLOCK_STEP_MS_MAX } from '../core/limits.ts';
 import { Mutex } from '../core/mutex.ts';
@@ -23,6 +24,7 @@ import {
   type RetentionPolicy,
 } from './retention.ts';
 import type { SyncLoop } from './sync-loop.ts';
+import type { TrimGuard } from './trim-guard.ts';
 
 /** What a run of retention did. */
 export interface RetentionResult {
@@ -39,6 +41,8 @@ export interface TrimmerOptions {
   readonly checkMs: number;
   readonly keeper: CheckpointKeeper;
   readonly events: LogEvents | null;
+  /** Asked before the start moves; null = it may go anywhere. */
+  readonly guard: TrimGuard | null;
   readonly syncLoop: SyncLoop;
   readonly appender: Appender;
 }
@@ -85,16 +89,30 @@ export class Trimmer {
     );
   }
 
-  /** Deletes the segments that retention no longer wants. @throws IoError, FailedError */
+  /**
+   * Deletes the segments that retention no longer wants, as far as they may go.
+   *
+   * @throws IoError, FailedError
+   */
   retain(): Promise<RetentionResult> {
     return this.#mutex.run(async () => {
       const { clock, appender } = this.#options;
       if (appender.failure !== null) throw appender.failure;
       const nowMs = clock.now();
       const policy = this.#confirmedPolicy(nowMs);
-      const choice = chooseRetention(await this.#describe(nowMs), policy, nowMs);
-      return choice === null ? this.#nothing() : this.#carryOut(choice);
+      const segments = await this.#describe(nowMs);
+      return this.#trim((endOffset) => chooseRetention(segments, policy, nowMs, endOffset));
     });
+  }
+
+  /** @param choose  what shall go, of the segments that end at or below an offset */
+  async #trim(choose: (endOffset: number) => RetentionChoice | null): Promise<RetentionResult> {
+    const wanted = choose(Number.POSITIVE_INFINITY);
+    if (wanted === null) return this.#nothing();
+    const { startOffset } = wanted;
+    const allowedOffset = await this.#allowed(startOffset);
+    const choice = allowedOffset < startOffset ? choose(allowedOffset) : wanted;
+    return choice === null ? this.#nothing() : this.#carryOut(choice);
   }
 
   async #nothing(): Promise<RetentionResult> {
@@ -112,27 +130,47 @@ export class Trimmer {
   }
 
   /**
-   * Deletes segments that hold nothing at or above `offset`; the last one always stays.
+   * Deletes segments that hold nothing at or above `offset`, as far as they may go; the last one always
+   * stays.
    *
    * @throws IoError, FailedError
    */
   dropSettled(offset: number): Promise<RetentionResult> {
-    return this.#mutex.run(async () => {
-      const { log } = this.#options;
-      const below = log.segments.whollyBelow(offset);
-      const last = below.at(-1);
-      const next = last === undefined ? null : log.segments.after(last.baseOffset);
-      if (next === null) return this.#nothing();
-      const { baseOffset: startOffset } = next;
-      const sizeBytes = below.reduce((sum, segment) => sum + segment.sizeBytes, 0);
-      const reasons = below.map(() => 'settled' as const);
-      return this.#carryOut({ startOffset, segmentCount: below.length, sizeBytes, reasons });
-    });
+    return this.#mutex.run(() =>
+      this.#trim((endOffset) => this.#chooseSettled(Math.min(offset, endOffset))),
+    );
   }
 
-  /** Moves the start to `offset`, which is not above the written end. @throws IoError, FailedError */
+  #chooseSettled(offset: number): RetentionChoice | null {
+    const { segments } = this.#options.log;
+    const below = segments.whollyBelow(offset);
+    const last = below.at(-1);
+    const next = last === undefined ? null : segments.after(last.baseOffset);
+    if (next === null) return null;
+    const { baseOffset: startOffset } = next;
+    const sizeBytes = below.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+    const reasons = below.map(() => 'settled' as const);
+    return { startOffset, segmentCount: below.length, sizeBytes, reasons };
+  }
+
+  /**
+   * Moves the start to `offset`, which is not above the written end.
+   *
+   * @throws ConflictError when it may not go so far, and does not move then; IoError, FailedError
+   */
   deleteBefore(offset: number): Promise<void> {
-    return this.#mutex.run(() => this.#moveStart(offset));
+    return this.#mutex.run(async () => {
+      const allowedOffset = await this.#allowed(offset);
+      if (allowedOffset < offset) {
+        throw new ConflictError({
+          kind: 'log',
+          name: this.#options.log.path,
+          stored: `records from offset ${allowedOffset} on that are still needed`,
+          requested: `to delete all below ${offset}`,
+        });
+      }
+      await this.#moveStart(offset);
+    });
   }
 
   /** Removes what an earlier process left below the start. @throws IoError */
@@ -146,13 +184,22 @@ export class Trimmer {
     await this.#mutex.idle();
   }
 
-  async #moveStart(offset: number): Promise<void> {
-    const { log, keeper, appender, syncLoop } = this.#options;
+  /** How far towards `offset` the start may go. All below `offset` is synced then. */
+  async #allowed(offset: number): Promise<number> {
+    const { log, guard, syncLoop } = this.#options;
     const { marks } = log;
-    // Also for a start that was moved already: it may not have become durable.
-    if (appender.failure !== null) throw appender.failure;
-    if (offset <= marks.startOffset) return;
+    this.#checkFailure();
+    if (offset <= marks.startOffset) return offset;
     if (marks.syncedOffset < offset) await syncLoop.syncUpTo(offset);
+    return guard === null ? offset : guard.allow(offset);
+  }
+
+  /** All below `offset` is synced, and allowed to go. */
+  async #moveStart(offset: number): Promise<void> {
+    const { log, keeper, appender } = this.#options;
+    const { marks } = log;
+    this.#checkFailure(); // The guard may have taken its time.
+    if (offset <= marks.startOffset) return;
     marks.startOffset = offset;
     try {
       await keeper.persist();
@@ -161,6 +208,12 @@ export class Trimmer {
       throw appender.failure ?? cause;
     }
     await this.#removeBelowStart();
+  }
+
+  /** Also for a start that was moved already: it may not have become durable. */
+  #checkFailure(): void {
+    const { failure } = this.#options.appender;
+    if (failure !== null) throw failure;
   }
 
   async #removeBelowStart(): Promise<void> {

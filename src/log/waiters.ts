@@ -1,10 +1,25 @@
 /** Everyone who waits for a log's writer: for a write, or for a sync. */
 import { IoError, ioErrorOf } from '../core/errors.ts';
 import { AckQueue, type Waiter } from './ack-queue.ts';
+import type { LogMarks } from './marks.ts';
+import type { SyncLoop } from './sync-loop.ts';
 
 export class Waiters {
   readonly written = new AckQueue();
   readonly synced = new AckQueue();
+
+  /** Whether nobody waits for a write, but somebody for a sync that cannot come before one. */
+  areForSync({ writtenOffset }: LogMarks): boolean {
+    return this.written.isEmpty && this.synced.awaitedOffset > writtenOffset;
+  }
+
+  /** Has synced what is written and waited for, each part at its rank. */
+  requestSync(syncLoop: SyncLoop, { writtenOffset, syncedOffset }: LogMarks): void {
+    const { isEmpty, lastOffset, awaitedOffset } = this.synced;
+    if (isEmpty) return;
+    if (awaitedOffset > syncedOffset) syncLoop.request(awaitedOffset);
+    syncLoop.requestInBackground(Math.min(lastOffset, writtenOffset));
+  }
 
   /** The writer failed: nobody's records are known to be on disk, nor known not to be. */
   failAll(error: Error): void {

@@ -15,20 +15,28 @@ export class LetterTopics {
   /** Of dead letters. */
   readonly #topics = new Map<string, Topic<Uint8Array>>();
   #catalog: TopicCatalog | null = null;
+  #checkExchange: (name: string) => void = () => undefined;
 
   /** @param makeQueue  makes a topic a queue, unless it is one */
   constructor(makeQueue: (topic: Topic<Uint8Array>) => Promise<void>) {
     this.#makeQueue = makeQueue;
   }
 
-  /** Where topics are. */
-  attach(catalog: TopicCatalog): void {
+  /**
+   * Where topics are.
+   *
+   * @param checkExchange  throws NotFoundError when there is no exchange of that name: its source may
+   *   outlive it, and takes no more
+   */
+  attach(catalog: TopicCatalog, checkExchange: (name: string) => void): void {
     this.#catalog = catalog;
+    this.#checkExchange = checkExchange;
   }
 
   /** The topic, or the source of the exchange. @throws NotFoundError */
   async find(name: string): Promise<Topic<Uint8Array>> {
     const exchange = exchangeOfSource(name);
+    if (exchange !== null) this.#checkExchange(exchange);
     try {
       return await this.#open(name, { create: false });
     } catch (error) {
@@ -45,11 +53,11 @@ export class LetterTopics {
    * @throws as `TopicCatalog.open`; NotFoundError when there is no such exchange
    */
   async open(name: string, source: PartitionSet): Promise<Topic<Uint8Array>> {
+    if (exchangeOfSource(name) !== null) return this.find(name);
     const known = this.#topics.get(name);
     if (known !== undefined && !known.partitions.isGone) return known;
-    const isExchange = exchangeOfSource(name) !== null;
-    const topic = isExchange ? await this.find(name) : await this.#findOrMake(name, source);
-    if (!isExchange) await this.#makeQueue(topic);
+    const topic = await this.#findOrMake(name, source);
+    await this.#makeQueue(topic);
     this.#topics.set(name, topic);
     return topic;
   }

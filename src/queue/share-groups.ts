@@ -108,9 +108,9 @@ export class ShareGroups {
     });
   }
 
-  /** Where dead letters go. */
-  attach(catalog: TopicCatalog): void {
-    this.#letterTopics.attach(catalog);
+  /** Where dead letters go; see `LetterTopics.attach`. */
+  attach(catalog: TopicCatalog, checkExchange: (name: string) => void): void {
+    this.#letterTopics.attach(catalog, checkExchange);
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Binding, Exchange } from './binding.ts';
 import {
   bindingAdded,
   bindingRemoved,
+  destinationSized,
   exchangeAltered,
   exchangeCreated,
   exchangeDeleted,
@@ -15,7 +16,9 @@ import type { Topology } from './topology.ts';
 export interface ChangePlanParts {
   /** As it is now. */
   readonly topology: Topology;
-  readonly stateOf: (exchangeId: number) => ExchangeState;
+  readonly stateOf: (exchangeId: number) => Pick<ExchangeState, 'isAutoDelete'>;
+  /** How many partitions a topic has, when versions do not say so yet; null = they do. */
+  readonly newSizeOf: (topicId: number) => number | null;
   /** Of the change. */
   readonly version: number;
   readonly timeMs: number;
@@ -31,6 +34,7 @@ export class ChangePlan {
   readonly #parts: ChangePlanParts;
   readonly #removedExchanges = new Set<number>();
   readonly #removedBindings = new Set<number>();
+  readonly #sizedTopics = new Set<number>();
 
   constructor(parts: ChangePlanParts) {
     this.#parts = parts;
@@ -49,8 +53,20 @@ export class ChangePlan {
     this.effects.push({ version, kind: 'alternate-set', exchangeId, alternateId });
   }
 
+  /** Has this version say how many partitions a topic has, unless an earlier one does. */
+  sizeDestination(topicId: number): void {
+    const { version, timeMs, newSizeOf } = this.#parts;
+    const partitionCount = newSizeOf(topicId);
+    if (partitionCount === null || this.#sizedTopics.has(topicId)) return;
+    this.#sizedTopics.add(topicId);
+    this.entries.push(change(destinationSized, { topicId, partitionCount, version, timeMs }));
+    this.effects.push({ version, kind: 'destination-sized', topicId, partitionCount });
+  }
+
   addBinding(binding: Binding): void {
     const { version, timeMs } = this.#parts;
+    const { target } = binding;
+    if (target.kind === 'topic') this.sizeDestination(target.id);
     this.entries.push(change(bindingAdded, { ...copyOf(binding), version, timeMs }));
     this.effects.push({ version, kind: 'binding-added', binding });
   }

@@ -1,27 +1,37 @@
 /** The exchanges of a store and their bindings: which there are, and how they change. */
 import type { Clock } from '../core/clock.ts';
 import { argumentError, assert } from '../core/assert.ts';
-import { ConflictError, NotFoundError } from '../core/errors.ts';
+import { ClosedError, ConflictError, NotFoundError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import { randomId, type Random } from '../core/random.ts';
 import type { Fold } from '../journal/fold.ts';
-import type { Journal } from '../journal/journal.ts';
+import { change, type Journal } from '../journal/journal.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import { checkName, SOURCE_PREFIX } from '../topic/topic-names.ts';
 import type { Binding, BindingIdentity, ExchangeType, Target } from './binding.ts';
+import { planBackfills, type PlannedBackfill } from './backfill-plan.ts';
 import { ChangePlan } from './change-plan.ts';
+import { Dependence } from './exchange-node.ts';
+import { ExchangeSources } from './exchange-sources.ts';
+import { backfillBegun } from './projection-entries.ts';
+import type { StreamName } from './projection-state.ts';
+import type { RecordHeaders } from './router-type.ts';
+import type { TopicConfig } from '../topic/topic-options.ts';
 import {
   checkBinding,
   checkDestination,
   checkExchangeOptions,
-  type BindOptions,
+  type BindRequest,
   type DestinationInput,
   type DestinationName,
   type ExchangeConfig,
   type ExchangeOptions,
 } from './exchange-options.ts';
+import { destinations, newSizeOf, partitionCountAt } from './destination-state.ts';
+import { topologyPruned } from './exchange-entries.ts';
 import { alternateAt, exchanges, versionOf, type ExchangeState } from './exchange-state.ts';
-import { historyOf, VersionedTopology, type TopologyChange } from './topology-history.ts';
+import { pruningOf } from './pruning.ts';
+import { historyOf, TopologyHistory, VersionedTopology } from './topology-history.ts';
 
 export interface ExchangeCatalogParts {
   readonly fold: Fold;
@@ -29,6 +39,18 @@ export interface ExchangeCatalogParts {
   readonly topics: TopicCatalog;
   readonly clock: Clock;
   readonly random: Random;
+}
+
+/** Who acts on changes: what projects records. Must not throw. */
+export interface TopologyObserver {
+  /** What is published from here on is routed by another version. */
+  changed(): void;
+  /** Exchanges are gone: they take no more. */
+  deleted(exchangeIds: readonly number[]): void;
+  /** Bindings have asked for the past. */
+  backfillsBegun(streams: readonly StreamName[]): void;
+  /** Resolves when nothing is left of exchanges of that name that are gone, or after a while. */
+  drained(name: string): Promise<void>;
 }
 
 export interface ExchangeDescription {
@@ -43,20 +65,24 @@ export interface ExchangeDescription {
 }
 
 export class ExchangeCatalog {
+  readonly sources: ExchangeSources;
   /** All changes that an unprojected record may need. */
-  readonly history: readonly TopologyChange[];
+  readonly history: TopologyHistory;
   readonly #parts: ExchangeCatalogParts;
-  readonly #history: TopologyChange[];
   readonly #now: VersionedTopology;
   readonly #ids = new Map<string, number>();
   readonly #changes = new Mutex();
+  readonly #names = new WeakMap<readonly number[], readonly string[]>();
+  #observer: TopologyObserver | null = null;
+  /** Below this version nothing is left that `prune` could forget. */
+  #prunedBelow = 0;
 
   constructor(parts: ExchangeCatalogParts) {
     const { fold } = parts;
     this.#parts = parts;
-    this.#history = historyOf(fold);
-    this.history = this.#history;
-    this.#now = new VersionedTopology(this.#history);
+    this.sources = new ExchangeSources(fold, parts.topics);
+    this.history = new TopologyHistory(historyOf(fold));
+    this.#now = new VersionedTopology(this.history);
     this.#now.advanceTo(versionOf(fold));
     for (const { exchangeId } of this.#now.topology.exchanges()) {
       this.#ids.set(this.#stateOf(exchangeId).name, exchangeId);
@@ -66,6 +92,42 @@ export class ExchangeCatalog {
   /** Of the last change that is durable: what is published now is routed by it. */
   get version(): number {
     return this.#now.version;
+  }
+
+  /** Who acts on changes from here on. */
+  attach(observer: TopologyObserver): void {
+    this.#observer = observer;
+  }
+
+  /** Whether an exchange takes records. */
+  isThere(exchangeId: number): boolean {
+    return this.#now.topology.exchange(exchangeId) !== null;
+  }
+
+  /** @throws ClosedError when the exchange is gone */
+  checkThere(exchangeId: number, name: string): void {
+    if (!this.isThere(exchangeId)) throw new ClosedError({ resource: 'exchange', name });
+  }
+
+  /**
+   * Where a record goes that is published now.
+   *
+   * @param headers  asked for where destinations depend on them
+   * @returns an array that others get too
+   */
+  route(exchangeId: number, key: string, headers: () => RecordHeaders): readonly number[] {
+    const { topology } = this.#now;
+    const isByHeaders = topology.dependenceOf(exchangeId) === Dependence.headers;
+    return topology.route(exchangeId, key, isByHeaders ? headers() : null);
+  }
+
+  /** Of topics; of those that are gone there is none. The same array for the same array. */
+  namesOf(topicIds: readonly number[]): readonly string[] {
+    const known = this.#names.get(topicIds);
+    if (known !== undefined) return known;
+    const names = topicIds.flatMap((topicId) => this.#parts.topics.nameOf(topicId) ?? []);
+    this.#names.set(topicIds, names);
+    return names;
   }
 
   /** By name. */
@@ -94,6 +156,12 @@ export class ExchangeCatalog {
   open(name: string, given: ExchangeOptions): Promise<ExchangeDescription> {
     checkName('name', name);
     const { create = true, ...config } = checkExchangeOptions(given);
+    return this.#open(name, create, config);
+  }
+
+  async #open(name: string, create: boolean, config: ExchangeConfig): Promise<ExchangeDescription> {
+    // Not within a change: what is left of another one by that name goes by a change itself.
+    if (create && !this.#ids.has(name)) await this.#observer?.drained(name);
     return this.#changes.run(async () => {
       if (!this.#ids.has(name)) {
         if (!create) throw new NotFoundError({ kind: 'exchange', name });
@@ -134,16 +202,18 @@ export class ExchangeCatalog {
     name: string,
     destination: DestinationInput,
     pattern: string,
-    options: BindOptions = {},
+    options: BindRequest = {},
   ): Promise<Binding> {
     const to = checkDestination(destination);
-    const wanted = checkBinding(pattern, options);
+    const { from, ...wanted } = checkBinding(pattern, options);
     return this.#changes.run(async () => {
       const identity = this.#identity(name, to, wanted);
       const known = this.#now.topology.find(identity);
+      if (known !== null && from !== undefined) throw boundAlready(name, to);
       if (known !== null) return known;
       const binding = { ...identity, bindingId: randomId(this.#parts.random) };
-      await this.#commit((plan) => plan.addBinding(binding));
+      const backfills = from === undefined ? [] : await planBackfills(binding, from, this);
+      await this.#commit((plan) => plan.addBinding(binding), backfills);
       return binding;
     });
   }
@@ -158,7 +228,7 @@ export class ExchangeCatalog {
     name: string,
     destination: DestinationInput,
     pattern: string,
-    options: BindOptions = {},
+    options: BindRequest = {},
   ): Promise<boolean> {
     const to = checkDestination(destination);
     const wanted = checkBinding(pattern, options);
@@ -186,14 +256,58 @@ export class ExchangeCatalog {
     });
   }
 
+  /** How many partitions a topic had in a version: as `partitionCountAt`. */
+  partitionCountAt(topicId: number, version: number): number | null {
+    return partitionCountAt(this.#parts.fold, topicId, version);
+  }
+
+  /** A topic has more partitions: what is published from here on is spread over all of them. */
+  grown(topicId: number): Promise<void> {
+    return this.#changes.run(() => this.#resize([String(topicId)]));
+  }
+
+  /** Has versions say what topics grew to when a crash came between the two. */
+  reconcile(): Promise<void> {
+    return this.#changes.run(() => this.#resize(this.#parts.fold.ids(destinations)));
+  }
+
+  /**
+   * Forgets what only versions below one need: no source has a record of them any more, and none that
+   * stands below goes through versions in between.
+   */
+  prune(belowVersion: number): Promise<void> {
+    return this.#changes.run(async () => {
+      const { fold, journal } = this.#parts;
+      const below = Math.min(belowVersion, this.version); // The present stays.
+      if (below <= this.#prunedBelow) return;
+      const pruning = pruningOf(fold, below);
+      if (pruning !== null) {
+        await journal.append(topologyPruned, pruning, 'sync');
+        this.history.prune(historyOf(fold), below);
+      }
+      this.#prunedBelow = below;
+    });
+  }
+
+  /** Journals how many partitions topics have to which something leads, where versions do not say so. */
+  async #resize(topicIds: readonly string[]): Promise<void> {
+    const { fold } = this.#parts;
+    const wrong = topicIds.filter(
+      (id) => fold.get(destinations, id) !== null && newSizeOf(fold, Number(id)) !== null,
+    );
+    if (wrong.length === 0) return;
+    await this.#commit((plan) => {
+      for (const id of wrong) plan.sizeDestination(Number(id));
+    });
+  }
+
   async #create(name: string, config: ExchangeConfig): Promise<void> {
-    const { topics, random } = this.#parts;
+    const { random } = this.#parts;
     const { type, alternate = null, internal = false, autoDelete = false } = config;
     if (type === undefined)
       throw argumentError(TypeError, 'type', 'given for a new exchange', type);
     const alternateId = alternate === null ? null : this.#idOf(alternate);
-    const { partitions } = await topics.open(SOURCE_PREFIX + name, { partitions: 1 });
-    const { topicId } = partitions;
+    const topicId = await this.#openSource(name, config.source);
     const exchangeId = randomId(random);
     const exchange = { exchangeId, type, alternateId, isInternal: internal };
     await this.#commit((plan) => {
@@ -202,21 +316,43 @@ export class ExchangeCatalog {
     this.#ids.set(name, exchangeId);
   }
 
+  /** @throws ConflictError when it is that of another exchange, which is gone but for what it took */
+  async #openSource(name: string, config: TopicConfig = {}): Promise<number> {
+    const { topics } = this.#parts;
+    const { partitions } = await topics.open(SOURCE_PREFIX + name, { ...config, partitions: 1 });
+    const { topicId } = partitions;
+    if (this.sources.exchangeIdOf(topicId) === null) return topicId;
+    const stored = 'another one that is gone, and not projected to its end';
+    throw new ConflictError({ kind: 'exchange', name, stored, requested: 'a new one' });
+  }
+
   /** Journals a change, and has it count when it is durable. */
-  async #commit(draw: (plan: ChangePlan) => void): Promise<void> {
-    const { journal, clock } = this.#parts;
+  async #commit(
+    draw: (plan: ChangePlan) => void,
+    backfills: readonly PlannedBackfill[] = [],
+  ): Promise<void> {
+    const { journal, clock, fold } = this.#parts;
     const { topology } = this.#now;
     const version = this.version + 1;
     const stateOf = (exchangeId: number): ExchangeState => this.#stateOf(exchangeId);
-    const plan = new ChangePlan({ topology, stateOf, version, timeMs: clock.now() });
+    const unsized = (topicId: number): number | null => newSizeOf(fold, topicId);
+    const timeMs = clock.now();
+    const plan = new ChangePlan({ topology, stateOf, newSizeOf: unsized, version, timeMs });
     draw(plan);
     const names = plan.removedIds.map((exchangeId) => stateOf(exchangeId).name);
-    const entries = plan.entries.map((entry) => journal.encode(entry));
+    const begun = backfills.map((backfill) =>
+      change(backfillBegun, { ...backfill, version, timeMs }),
+    );
+    const entries = [...plan.entries, ...begun].map((entry) => journal.encode(entry));
     const misfits = await journal.commit(entries, []);
     assert(misfits.size === 0, 'one change at a time is drawn, from the state as it is');
-    this.#history.push(...plan.effects);
+    this.history.add(plan.effects);
     this.#now.advanceTo(version);
     for (const name of names) this.#ids.delete(name);
+    this.#observer?.changed();
+    if (plan.removedIds.length > 0) this.#observer?.deleted(plan.removedIds);
+    const streams = backfills.map(({ exchangeId, bindingId: stream }) => ({ exchangeId, stream }));
+    if (streams.length > 0) this.#observer?.backfillsBegun(streams);
   }
 
   #identity(
@@ -254,6 +390,11 @@ export class ExchangeCatalog {
     const bindingCount = this.#now.topology.bindingCountOf(exchangeId);
     return { exchangeId, name, type, alternate, internal, autoDelete, bindingCount };
   }
+}
+
+function boundAlready(name: string, destination: DestinationName): ConflictError {
+  const stored = `bound to ${destination.name} already`;
+  return new ConflictError({ kind: 'exchange', name, stored, requested: 'a backfill' });
 }
 
 /** What was asked for and is not what is stored; null = nothing. */

@@ -83,7 +83,20 @@ export const bindingRemoved = entryType({
 export const topologyPruned = entryType({
   kind: 55,
   name: 'topology-pruned',
-  fields: { exchangeIds: list(uint), belowVersion: uint },
+  fields: {
+    exchangeIds: list(uint),
+    belowVersion: uint,
+    topicIds: list(uint),
+    /** Nothing leads there from that version on. */
+    leftTopicIds: list(uint),
+  },
+});
+
+/** A topic to which a binding leads has this many partitions. */
+export const destinationSized = entryType({
+  kind: 56,
+  name: 'destination-sized',
+  fields: { topicId: uint, partitionCount: uint, version: uint, timeMs: uint },
 });
 
 /** Everything that the journal says of routing. */
@@ -94,4 +107,5 @@ export const ROUTING_ENTRY_TYPES = [
   bindingAdded,
   bindingRemoved,
   topologyPruned,
+  destinationSized,
 ];

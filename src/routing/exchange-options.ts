@@ -2,6 +2,8 @@
 import { argumentError, checkChoice, checkObject } from '../core/assert.ts';
 import { checkBoolean, plainOptions } from '../core/options.ts';
 import { checkName } from '../topic/topic-names.ts';
+import { checkFrom, type ReadFrom } from '../log/read-options.ts';
+import { checkTopicConfig, type TopicConfig } from '../topic/topic-options.ts';
 import { EXCHANGE_TYPES, type ExchangeType } from './binding.ts';
 import {
   checkHeaderConditions,
@@ -19,6 +21,8 @@ export interface ExchangeConfig {
   readonly internal?: boolean | undefined;
   /** Goes with its last binding; default false. */
   readonly autoDelete?: boolean | undefined;
+  /** How its source log is kept, when it is made: `TopicConfig`; else as `Store.alterTopic` says. */
+  readonly source?: TopicConfig | undefined;
 }
 
 export interface ExchangeOptions extends ExchangeConfig {
@@ -30,10 +34,24 @@ export interface ExchangeOptions extends ExchangeConfig {
 export type DestinationInput =
   string | { readonly queue: string } | { readonly topic: string } | { readonly exchange: string };
 
-export interface BindOptions {
+/** What a binding takes. */
+export interface BindingInput {
+  /** Routing key of a direct exchange, pattern of a topic exchange; others do not look at it. Default ''. */
+  readonly pattern?: string | undefined;
   /** Of a headers exchange: what it asks of the headers of records. */
   readonly headers?: HeaderConditionsInput | null | undefined;
 }
+
+export interface BindOptions {
+  /**
+   * The destination gets what was published before, too, from here on: `earliest`, a time, or an offset
+   * of the source. Default: only what is published from now on.
+   */
+  readonly from?: ReadFrom | undefined;
+}
+
+/** As `BindingInput`, and `BindOptions`. */
+export interface BindRequest extends Omit<BindingInput, 'pattern'>, BindOptions {}
 
 export interface DestinationName {
   readonly kind: 'topic' | 'exchange';
@@ -45,9 +63,10 @@ const EXCHANGE_KEYS: ReadonlySet<string> = new Set<keyof ExchangeOptions>([
   'alternate',
   'internal',
   'autoDelete',
+  'source',
   'create',
 ]);
-const BIND_KEYS: ReadonlySet<string> = new Set<keyof BindOptions>(['headers']);
+const BIND_KEYS: ReadonlySet<string> = new Set<keyof BindRequest>(['headers', 'from']);
 const DESTINATION_KINDS = ['queue', 'topic', 'exchange'] as const;
 
 /** What is left out stays undefined. @throws TypeError, RangeError */
@@ -61,19 +80,24 @@ export function checkExchangeOptions(given: ExchangeOptions): ExchangeOptions {
   for (const [name, value] of Object.entries({ internal, autoDelete, create })) {
     if (value !== undefined) checkBoolean(name, value);
   }
+  if (options.source !== undefined) checkTopicConfig(options.source);
   return options;
 }
 
 /** @throws TypeError, RangeError; BadPatternError; TooLargeError */
-export function checkBinding(
-  pattern: unknown,
-  given: BindOptions,
-): { readonly routingKey: string; readonly headers: HeaderConditions | null } {
-  const { headers } = plainOptions(given, BIND_KEYS);
+export function checkBinding(pattern: unknown, given: BindRequest): CheckedBinding {
+  const { headers, from } = plainOptions(given, BIND_KEYS);
   return {
     routingKey: checkPattern('pattern', pattern),
     headers: headers == null ? null : checkHeaderConditions('headers', headers),
+    from: from === undefined || from === 'latest' ? undefined : checkFrom(from),
   };
+}
+
+export interface CheckedBinding {
+  readonly routingKey: string;
+  readonly headers: HeaderConditions | null;
+  readonly from: ReadFrom | undefined;
 }
 
 /** @throws TypeError, RangeError */

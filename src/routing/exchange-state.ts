@@ -10,6 +10,7 @@ import {
   bindingAdded,
   bindingFields,
   bindingRemoved,
+  destinationSized,
   exchangeAltered,
   exchangeCreated,
   exchangeDeleted,
@@ -106,6 +107,7 @@ export const topologyVersion: Reducer<TopologyVersion> = {
     raises(exchangeDeleted),
     raises(bindingAdded),
     raises(bindingRemoved),
+    raises(destinationSized),
   ],
 };
 
@@ -139,14 +141,29 @@ export function alternateAt({ alternates }: ExchangeState, version: number): num
   return at?.alternateId ?? null;
 }
 
+/** Whether there is something of it that no version from this one on needs. */
+export function hasOldPart(state: ExchangeState, belowVersion: number): boolean {
+  if (isOver(state, belowVersion) || hasOldAlternate(state, belowVersion)) return true;
+  for (const binding of state.bindings.values()) if (isOver(binding, belowVersion)) return true;
+  return false;
+}
+
 /** Without what was gone by then; null = it was itself. */
 function pruned(state: ExchangeState, belowVersion: number): ExchangeState | null {
-  if (state.toVersion !== null && state.toVersion <= belowVersion) return null;
-  for (const [bindingId, { toVersion }] of state.bindings) {
-    if (toVersion !== null && toVersion <= belowVersion) state.bindings.delete(bindingId);
+  if (isOver(state, belowVersion)) return null;
+  for (const [bindingId, binding] of state.bindings) {
+    if (isOver(binding, belowVersion)) state.bindings.delete(bindingId);
   }
-  const { alternates } = state;
-  while ((alternates[1]?.fromVersion ?? Number.POSITIVE_INFINITY) <= belowVersion)
-    alternates.shift();
+  while (hasOldAlternate(state, belowVersion)) state.alternates.shift();
   return state;
+}
+
+/** Whether something is gone in a version and in all that follow. */
+export function isOver(life: { readonly toVersion: number | null }, version: number): boolean {
+  return life.toVersion !== null && life.toVersion <= version;
+}
+
+function hasOldAlternate({ alternates }: ExchangeState, belowVersion: number): boolean {
+  const [, second] = alternates;
+  return second !== undefined && second.fromVersion <= belowVersion;
 }

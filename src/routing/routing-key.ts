@@ -27,12 +27,12 @@ export function checkPattern(name: string, pattern: unknown): string {
   let bytes = 0;
   for (const character of pattern) {
     if (LONE_SURROGATE.test(character)) {
-      throw new BadPatternError({ pattern, column, reason: 'a lone surrogate' });
+      throw new BadPatternError({ name, pattern, column, reason: 'a lone surrogate' });
     }
     bytes += Buffer.byteLength(character, 'utf8');
     if (bytes > ROUTING_KEY_BYTES_MAX) {
       const reason = `more than ${ROUTING_KEY_BYTES_MAX} bytes`;
-      throw new BadPatternError({ pattern, column, reason });
+      throw new BadPatternError({ name, pattern, column, reason });
     }
     column++;
   }

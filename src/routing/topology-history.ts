@@ -5,6 +5,7 @@
 import { assert } from '../core/assert.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Binding, Exchange } from './binding.ts';
+import { destinations } from './destination-state.ts';
 import { alternateAt, exchanges, type BindingState, type ExchangeState } from './exchange-state.ts';
 import { Topology } from './topology.ts';
 
@@ -18,6 +19,11 @@ export type TopologyChange = { readonly version: number } & (
       readonly exchangeId: number;
       readonly alternateId: number | null;
     }
+  | {
+      readonly kind: 'destination-sized';
+      readonly topicId: number;
+      readonly partitionCount: number;
+    }
   | { readonly kind: 'binding-added'; readonly binding: Binding }
 );
 
@@ -26,6 +32,7 @@ const ORDER: readonly TopologyChange['kind'][] = [
   'exchange-removed',
   'exchange-added',
   'alternate-set',
+  'destination-sized',
   'binding-added',
 ];
 
@@ -35,42 +42,125 @@ export function historyOf(fold: Fold): TopologyChange[] {
     const state = fold.get(exchanges, id);
     return state === null ? [] : changesOf(Number(id), state);
   });
+  for (const id of fold.ids(destinations)) {
+    for (const { fromVersion, partitionCount } of fold.get(destinations, id)?.sizes ?? []) {
+      const kind = 'destination-sized';
+      changes.push({ version: fromVersion, kind, topicId: Number(id), partitionCount });
+    }
+  }
   return changes.sort(
     (one, two) => one.version - two.version || ORDER.indexOf(one.kind) - ORDER.indexOf(two.kind),
   );
 }
 
+/** All changes that a record may need, shared by the topologies that are made of them. */
+export class TopologyHistory {
+  #changes: TopologyChange[];
+  #prunedBelow = 0;
+
+  /** @param changes  in order */
+  constructor(changes: TopologyChange[]) {
+    this.#changes = changes;
+  }
+
+  /** In order. Another array when some were pruned; else what comes is added to it. */
+  get changes(): readonly TopologyChange[] {
+    return this.#changes;
+  }
+
+  /** Versions below are not known any more. */
+  get prunedBelow(): number {
+    return this.#prunedBelow;
+  }
+
+  add(changes: readonly TopologyChange[]): void {
+    this.#changes.push(...changes);
+  }
+
+  /** @param left  in order; in each version from `belowVersion` on they make the same topology */
+  prune(left: TopologyChange[], belowVersion: number): void {
+    this.#changes = left;
+    this.#prunedBelow = belowVersion;
+  }
+}
+
 /** A topology that moves on from version to version, and never back. */
 export class VersionedTopology {
-  readonly topology = new Topology();
-  readonly #history: readonly TopologyChange[];
+  readonly #history: TopologyHistory;
+  #topology = new Topology();
+  /** By topic id. */
+  readonly #partitionCounts = new Map<number, number>();
   #version = 0;
-  /** Changes that were applied. */
+  /** Those of the history, and how many of them were applied. */
+  #changes: readonly TopologyChange[];
   #applied = 0;
 
-  /** @param history  in order; what is added to it is seen */
-  constructor(history: readonly TopologyChange[]) {
+  /** @param history  what is added to it is seen */
+  constructor(history: TopologyHistory) {
     this.#history = history;
+    this.#changes = history.changes;
   }
 
   get version(): number {
     return this.#version;
   }
 
-  /** Applies all changes up to a version. O(of them) */
+  /** Another one after `advanceTo`, if what it stood at was pruned. */
+  get topology(): Topology {
+    return this.#topology;
+  }
+
+  /** How many partitions a topic has; null = nothing led there yet. */
+  partitionCount(topicId: number): number | null {
+    return this.#partitionCounts.get(topicId) ?? null;
+  }
+
+  /**
+   * Applies all changes up to a version. O(of them)
+   *
+   * @param version  not below where it stands, nor one that was pruned
+   */
   advanceTo(version: number): void {
     assert(version >= this.#version, 'versions ascend');
+    if (version === this.#version) return;
+    assert(version >= this.#history.prunedBelow, 'no record is left of what was pruned');
+    this.#findPlace();
     this.#version = version;
     for (;;) {
-      const change = this.#history[this.#applied];
+      const change = this.#changes[this.#applied];
       if (change === undefined || change.version > version) return;
-      apply(this.topology, change);
+      applyChange(this.#topology, change);
+      this.#size(change);
       this.#applied++;
     }
   }
+
+  /** In a history of which something was pruned. */
+  #findPlace(): void {
+    const { changes, prunedBelow } = this.#history;
+    if (changes === this.#changes) return;
+    this.#changes = changes;
+    this.#applied = 0;
+    this.#partitionCounts.clear();
+    if (this.#version < prunedBelow) {
+      this.#topology = new Topology(); // It has what must be undone, and how is forgotten.
+      return;
+    }
+    // All that was pruned was applied to it, and undone.
+    for (const change of changes) {
+      if (change.version > this.#version) return;
+      this.#size(change);
+      this.#applied++;
+    }
+  }
+
+  #size(change: TopologyChange): void {
+    if (change.kind !== 'destination-sized') return;
+    this.#partitionCounts.set(change.topicId, change.partitionCount);
+  }
 }
 
-function apply(topology: Topology, change: TopologyChange): void {
+export function applyChange(topology: Topology, change: TopologyChange): void {
   switch (change.kind) {
     case 'binding-removed':
       topology.unbind(change.bindingId);
@@ -86,6 +176,8 @@ function apply(topology: Topology, change: TopologyChange): void {
       return;
     case 'binding-added':
       topology.bind(change.binding);
+      return;
+    case 'destination-sized': // No matter of which topics a record goes to.
   }
 }
 

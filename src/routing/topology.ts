@@ -49,6 +49,11 @@ export class Topology {
     return this.#bindings.size;
   }
 
+  /** Of changes so far: routes that were found hold as long as it stays. */
+  get changeCount(): number {
+    return this.#change;
+  }
+
   exchange(exchangeId: number): Exchange | null {
     return this.#exchanges.get(exchangeId)?.exchange ?? null;
   }

@@ -80,22 +80,22 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     openPartitions: new OpenPartitions({ clock }),
     logOptions: { fileSystem, clock, random, freeBytesMin, readOnly },
     topicDefaults: { durability },
-    namedOffset: (topicId, partition) =>
-      Math.max(namedOffset(fold, topicId, partition), leasedOffset(fold, topicId, partition)),
+    namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
+    topologyVersionOf: () => null,
+    trimGuardOf: () => null,
   };
   const committer = new Committer(journal);
   const groups = new ConsumerGroups(topicHome);
   const shareGroups = new ShareGroups({ ...topicHome, committer });
-  const topics = new TopicCatalog(topicHome, async (topicId) => [
-    ...(await groups.forgetTopic(topicId)),
-    ...(await shareGroups.forgetTopic(topicId)),
-    ...(await exchanges.forgetTopic(topicId)),
-  ]);
-  shareGroups.attach(topics);
+  const readers = [groups, shareGroups, { forgetTopic: (id: number) => exchanges.forgetTopic(id) }];
+  const topics = new TopicCatalog(topicHome, {
+    forget: (topicId) => forgetTopic(readers, topicId),
+    grown: (topicId) => exchanges.grown(topicId),
+  });
   const exchanges = new ExchangeCatalog({ fold, journal, topics, clock, random });
+  shareGroups.attach(topics, (name) => void exchanges.describe(name));
   const settling = () => settleCommits(journal.ledger, topics);
-  const retention = JOURNAL_RETENTION;
-  const shared = { journal, fold, clock, random, retention };
+  const shared = { journal, fold, clock, random, retention: JOURNAL_RETENTION };
   const runs = new SnapshotRuns({ ...shared, settleCommits: settling });
   journal.watch(() => runs.poke());
   new LogReporter({ topic: null, partition: 0 }, signals).opened(journalLog, 0);
@@ -113,6 +113,21 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     exchanges,
     topicHome,
   };
+}
+
+/** Groups of both kinds name offsets. */
+function endOfNamed(fold: Fold, topicId: number, partition: number): number {
+  return Math.max(namedOffset(fold, topicId, partition), leasedOffset(fold, topicId, partition));
+}
+
+/** @returns names of those that had to do with it */
+async function forgetTopic(
+  readers: readonly Pick<ConsumerGroups, 'forgetTopic'>[],
+  topicId: number,
+): Promise<readonly string[]> {
+  const names: string[] = [];
+  for (const reader of readers) names.push(...(await reader.forgetTopic(topicId)));
+  return names;
 }
 
 /** A new one only where there are no topics: an empty journal would hide them. */

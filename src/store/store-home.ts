@@ -60,6 +60,8 @@ export class StoreHome {
       // What frees space is journaled first.
       diskShare: isJournal ? reserve.forJournal : reserve.forTopics,
       room: (isJournal ? cap?.counting() : cap) ?? null,
+      topologyVersion: null, // Each partition has its own.
+      trimGuard: null, // A partition may have its own.
     };
   }
 

@@ -4,8 +4,11 @@ import { commitEntry } from '../journal/commit-entry.ts';
 import type { Reducer } from '../journal/fold.ts';
 import { SHARE_ENTRY_TYPES } from '../queue/share-entries.ts';
 import { shareGroups } from '../queue/share-state.ts';
+import { destinations } from '../routing/destination-state.ts';
 import { ROUTING_ENTRY_TYPES } from '../routing/exchange-entries.ts';
 import { exchanges, topologyVersion } from '../routing/exchange-state.ts';
+import { PROJECTION_ENTRY_TYPES } from '../routing/projection-entries.ts';
+import { projections } from '../routing/projection-state.ts';
 import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
 import {
   partitionsAdded,
@@ -32,6 +35,7 @@ export const ENTRY_TYPES = [
   groupDeleted,
   ...SHARE_ENTRY_TYPES,
   ...ROUTING_ENTRY_TYPES,
+  ...PROJECTION_ENTRY_TYPES,
 ];
 
 /** Everything that entries change. */
@@ -41,4 +45,6 @@ export const REDUCERS: readonly Reducer<unknown>[] = [
   shareGroups,
   exchanges,
   topologyVersion,
+  destinations,
+  projections,
 ];

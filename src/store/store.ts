@@ -137,6 +137,8 @@ export class Store implements AsyncDisposable {
     this.#retention.start();
     this.#settledRetention.start();
     this.#topics.resumeDeletions();
+    // What fails here the next opening does: until then copies go where they went.
+    this.exchanges.reconcile().catch(() => undefined);
   }
 
   /**

@@ -47,10 +47,19 @@ export interface TopicDescription {
   readonly keyMaps: readonly { readonly partitionCount: number; readonly timeMs: number }[];
 }
 
+/** Those that build on topics, and must know what becomes of them. */
+export interface TopicDependents {
+  /** Ends what reads a deleted topic, and forgets its positions. @returns whose they were */
+  forget(topicId: number): Promise<readonly string[]>;
+  /** The journal has more partitions of a topic. */
+  grown(topicId: number): Promise<void>;
+}
+
 const PARTITIONS = 1;
 
 export class TopicCatalog {
   readonly #home: TopicHome;
+  readonly #dependents: TopicDependents;
   /** By topic id; those that were used since the store was opened. */
   readonly #sets = new Map<number, PartitionSet>();
   /** Changes one after the other: two openers of one name must not both create it. */
@@ -58,18 +67,17 @@ export class TopicCatalog {
   /** Ids by name; of topics whose creation is durable. */
   readonly #ids: Map<string, number>;
   readonly #deletions: TopicDeletions;
+  /** Dependents hear of growth outside of `#changes`, for they may wait for a change themselves. */
+  readonly #growths = new Set<Promise<void>>();
 
-  /**
-   * @param forgetReaders  ends what reads a deleted topic, and forgets its positions
-   * @returns, from there, whose they were
-   */
-  constructor(home: TopicHome, forgetReaders: (topicId: number) => Promise<readonly string[]>) {
+  constructor(home: TopicHome, dependents: TopicDependents) {
     this.#home = home;
+    this.#dependents = dependents;
     this.#ids = new Map(this.#live().map(([topicId, { name }]) => [name, topicId]));
     this.#deletions = new TopicDeletions({
       home,
       release: async (topicId) => {
-        const readers = await forgetReaders(topicId);
+        const readers = await dependents.forget(topicId);
         // Nobody needs what could not be written any more.
         await this.#sets
           .get(topicId)
@@ -143,8 +151,8 @@ export class TopicCatalog {
    * @param total  how many there shall be
    * @throws NotFoundError; RangeError when that is not more than there are
    */
-  addPartitions(name: string, total: number): Promise<TopicDescription> {
-    return this.#change(name, async (topicId, { logIds: before, options }) => {
+  async addPartitions(name: string, total: number): Promise<TopicDescription> {
+    const changed = await this.#change(name, async (topicId, { logIds: before, options }) => {
       checkInteger('partitions', total, { min: before.length + 1, max: PARTITIONS_MAX });
       const { journal, clock } = this.#home;
       const set = this.#set(topicId, name);
@@ -152,6 +160,10 @@ export class TopicCatalog {
       await journal.append(partitionsAdded, { topicId, logIds, timeMs: clock.now() }, 'sync');
       set.grown();
     });
+    const growth = this.#dependents.grown(changed.topicId);
+    this.#growths.add(growth);
+    await growth.finally(() => this.#growths.delete(growth));
+    return changed;
   }
 
   /** The partition whose log has this id; null when it is gone. */
@@ -161,6 +173,20 @@ export class TopicCatalog {
       if (number >= 0) return this.#set(topicId, name).at(number);
     }
     return null;
+  }
+
+  /** Null when the topic is gone. */
+  nameOf(topicId: number): string | null {
+    const state = this.#home.fold.get(topics, String(topicId));
+    return state === null || state.isDeleting ? null : state.name;
+  }
+
+  /** A partition of a topic, by its id; null when the topic is gone, or does not have so many. */
+  partitionAt(topicId: number, partition: number): Partition | null {
+    const state = this.#home.fold.get(topics, String(topicId));
+    if (state === null || state.isDeleting || partition >= state.logIds.length) return null;
+    const set = this.#set(topicId, state.name);
+    return set.isGone ? null : set.at(partition);
   }
 
   /** Those of all topics, used or not. */
@@ -193,6 +219,7 @@ export class TopicCatalog {
   /** Closes the logs of all topics. @throws the first failure, when all are closed */
   async close(): Promise<void> {
     await this.#changes.idle();
+    if (this.#growths.size > 0) await Promise.allSettled(this.#growths);
     await this.#home.openPartitions.close();
     await this.#deletions.idle();
     await settleAll([...this.#sets.values()].map((set) => set.close()));

@@ -212,7 +212,10 @@ export class Partition implements Closable {
     try {
       const journaled =
         logId === null ? null : home.journal.tailOf(logId, home.namedOffset(topicId, this.number));
-      const place = { ...home.logHome, logId, journaled, events: reporter };
+      const topologyVersion = home.topologyVersionOf(topicId);
+      const trimGuard = logId === null ? null : home.trimGuardOf(topicId, this.number, logId);
+      const own = { logId, journaled, events: reporter, topologyVersion, trimGuard };
+      const place = { ...home.logHome, ...own };
       const log = await openLogIn(this.path, this.#live, place);
       if (logId !== null && log.logId !== logId) {
         await log.close();

@@ -18,19 +18,18 @@ const asciiBytes = new Uint8Array(128);
 /**
  * Austin Appleby's MurmurHash2 in Kafka's variant, as a signed 32-bit integer.
  *
- * @param length  of what is hashed, from the beginning
+ * @param start, length  of what is hashed: all of it, or all that follows
  */
-export function murmur2(bytes: Uint8Array, length = bytes.length): number {
+export function murmur2(bytes: Uint8Array, start = 0, length = bytes.length - start): number {
   let hash = SEED ^ length;
-  const words = length & ~3;
-  for (let at = 0; at < words; at += 4) {
+  const words = start + (length & ~3);
+  for (let at = start; at < words; at += 4) {
     let word = Math.imul(wordAt(bytes, at, 4), MULTIPLIER);
     word = Math.imul(word ^ (word >>> SHIFT), MULTIPLIER);
     hash = Math.imul(hash, MULTIPLIER) ^ word;
   }
-  if (words < length) {
-    hash = Math.imul(hash ^ wordAt(bytes, words, length - words), MULTIPLIER);
-  }
+  const left = length & 3;
+  if (left > 0) hash = Math.imul(hash ^ wordAt(bytes, words, left), MULTIPLIER);
   hash = Math.imul(hash ^ (hash >>> 13), MULTIPLIER);
   return hash ^ (hash >>> 15);
 }
@@ -44,8 +43,20 @@ function wordAt(bytes: Uint8Array, at: number, count: number): number {
 
 /** The partition of a key, text as UTF-8: the same as that of Kafka's default partitioner. */
 export function partitionOfKey(key: Uint8Array | string, partitionCount: number): number {
+  return partitionOfHash(hashOf(key), partitionCount);
+}
+
+/** The same, of a key among other bytes. */
+export function partitionOfKeyIn(
+  place: { readonly bytes: Uint8Array; readonly keyStart: number; readonly keyBytes: number },
+  partitionCount: number,
+): number {
+  return partitionOfHash(murmur2(place.bytes, place.keyStart, place.keyBytes), partitionCount);
+}
+
+function partitionOfHash(hash: number, partitionCount: number): number {
   assert(partitionCount > 0, 'a topic has partitions');
-  return (hashOf(key) & POSITIVE) % partitionCount;
+  return (hash & POSITIVE) % partitionCount;
 }
 
 function hashOf(key: Uint8Array | string): number {
@@ -57,7 +68,7 @@ function hashOf(key: Uint8Array | string): number {
     if (unit > ASCII_MAX) return murmur2(encoder.encode(key));
     asciiBytes[at] = unit;
   }
-  return murmur2(asciiBytes, length);
+  return murmur2(asciiBytes, 0, length);
 }
 
 /**

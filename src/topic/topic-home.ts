@@ -5,6 +5,7 @@ import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { LogHome } from '../log/log-home.ts';
 import type { LogOptions } from '../log/log-options.ts';
+import type { TrimGuard } from '../log/trim-guard.ts';
 import type { StoreSignals } from './log-reporter.ts';
 import type { OpenPartitions } from './open-partitions.ts';
 import type { TopicConfig } from './topic-options.ts';
@@ -26,4 +27,8 @@ export interface TopicHome {
   readonly topicDefaults: TopicConfig;
   /** Offsets of a partition below this were named in the journal, and are not given away again. */
   readonly namedOffset: (topicId: number, partition: number) => number;
+  /** What stamps the batches of the source of an exchange; null = it is none. */
+  readonly topologyVersionOf: (topicId: number) => (() => number) | null;
+  /** Who has a say in how far the start of a partition moves, asked when it is opened; null = nobody. */
+  readonly trimGuardOf: (topicId: number, partition: number, logId: number) => TrimGuard | null;
 }

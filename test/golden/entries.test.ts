@@ -114,6 +114,7 @@ describe('golden entries', () => {
       'binding-added': 53,
       'binding-removed': 54,
       'topology-pruned': 55,
+      'destination-sized': 56,
     });
   });
 });

@@ -25,6 +25,7 @@ import {
 import {
   bindingAdded,
   bindingRemoved,
+  destinationSized,
   exchangeAltered,
   exchangeCreated,
   exchangeDeleted,
@@ -196,12 +197,14 @@ describe('the hash of a state', () => {
         'exchange.bindings{8}.target.kind',
         'exchange.bindings{8}.headers.conditions[1].value',
         'topology-version.version',
+        'destination.sizes[0].fromVersion',
+        'destination.sizes[1].partitionCount',
       ]),
     );
   });
 });
 
-/** Two topics, two groups, a share group and two exchanges, in which every field has a value; the second topic has its nulls. */
+/** Two topics, two groups, a share group, two exchanges and a destination, in which every field has a value; the second topic has its nulls. */
 function populated(): Fold {
   const at = { partition: 0, logId: 1, offset: 7, epoch: 3, metadata: 'note' };
   const entries = [
@@ -298,6 +301,8 @@ function exchangeEntries(): Uint8Array[] {
     }),
     encode(bindingRemoved, { exchangeId: 1, bindingId: 7, version: 6, timeMs: 9 }),
     encode(exchangeDeleted, { exchangeId: 2, version: 7, timeMs: 9 }),
+    encode(destinationSized, { topicId: 5, partitionCount: 2, version: 4, timeMs: 9 }),
+    encode(destinationSized, { topicId: 5, partitionCount: 3, version: 8, timeMs: 9 }),
   ];
 }
 

@@ -4,6 +4,7 @@ import { EXCHANGE_TYPES } from '../../src/routing/binding.ts';
 import {
   bindingAdded,
   bindingRemoved,
+  destinationSized,
   exchangeAltered,
   exchangeCreated,
   exchangeDeleted,
@@ -13,6 +14,7 @@ import { HEADER_MATCHES } from '../../src/routing/header-conditions.ts';
 import type { Say, ShareDraw } from './share-history.ts';
 
 const EXCHANGES_MAX = 4;
+const TOPICS = 3;
 
 /** Weights by repetition. */
 const KINDS = [
@@ -25,6 +27,8 @@ const KINDS = [
   'altered',
   'deleted',
   'pruned',
+  'sized',
+  'sized',
 ] as const;
 
 interface KnownExchange {
@@ -35,6 +39,8 @@ interface KnownExchange {
 
 export class ExchangeHistory {
   readonly #exchanges = new Map<number, KnownExchange>();
+  /** Whose size is known. */
+  readonly #topicIds = new Set<number>();
   #version = 0;
   #nextId = 1;
 
@@ -47,7 +53,8 @@ export class ExchangeHistory {
     if (known === undefined || exchangeId === undefined || (kind === 'created' && isRoom)) {
       return this.#create({ one, two, timeMs }, say);
     }
-    if (kind === 'pruned') return this.#prune(one, say);
+    if (kind === 'pruned') return this.#prune({ one, two, timeMs }, say);
+    if (kind === 'sized') return this.#size({ one, two, timeMs }, say);
     const at = { exchangeId, version: ++this.#version, timeMs };
     if (kind === 'altered') {
       return say(exchangeAltered, { ...at, alternateId: one % 3 === 0 ? null : one });
@@ -90,7 +97,14 @@ export class ExchangeHistory {
     });
   }
 
-  #prune<R>(one: number, say: Say<R>): R {
+  #size<R>({ one, two, timeMs }: ShareDraw, say: Say<R>): R {
+    const topicId = 1 + (two % TOPICS);
+    this.#topicIds.add(topicId);
+    const partitionCount = 1 + one;
+    return say(destinationSized, { topicId, partitionCount, version: ++this.#version, timeMs });
+  }
+
+  #prune<R>({ one, two }: ShareDraw, say: Say<R>): R {
     const belowVersion = Math.max(0, this.#version - (one % 5));
     const exchangeIds = [...this.#exchanges.keys()];
     for (const [exchangeId, { deletedVersion }] of this.#exchanges) {
@@ -98,7 +112,11 @@ export class ExchangeHistory {
         this.#exchanges.delete(exchangeId);
       }
     }
-    return say(topologyPruned, { exchangeIds, belowVersion });
+    const isLeft = (topicId: number): boolean => (topicId + two) % TOPICS === 0;
+    const leftTopicIds = [...this.#topicIds].filter(isLeft);
+    for (const topicId of leftTopicIds) this.#topicIds.delete(topicId);
+    const topicIds = [...this.#topicIds];
+    return say(topologyPruned, { exchangeIds, belowVersion, topicIds, leftTopicIds });
   }
 }
 

@@ -17,8 +17,9 @@ import { MemoryFileSystem, openLog, utf8, type LogOptions } from '../../../src/i
 import type { FileSystem } from '../../../src/io/file-system.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { verifyLog } from '../../../src/log/verify.ts';
-import { faultyDisk, rejectionOf, segmentPaths } from '../../support/log-fixture.ts';
+import { faultyDisk, rejectionOf } from '../../support/log-fixture.ts';
 import { walkSegment, type WalkedBatch } from '../../support/segment-walk.ts';
+import { appendEncoded } from '../../support/encoded-appends.ts';
 
 const EXCHANGE_ID = 4711;
 const NO_EXTENSION = new Uint8Array(0);
@@ -71,7 +72,7 @@ async function copyEach(nth: number, batches: readonly WalkedBatch[], to: Log<st
     if (records.recordCount === 0) continue;
     const position = nextOffsetOf(header);
     const block = extension.encode({ exchangeId: EXCHANGE_ID, stream: 0, position });
-    await to.forStore().encoded.append(records.encoded(block), 'sync');
+    await appendEncoded(to.forStore().encoded, records.encoded(block));
   }
   return copied;
 }
@@ -166,31 +167,8 @@ describe('batches of encoded records', () => {
     const { encoded } = to.forStore();
     await to.close();
     const records = new CopiedRecords();
-    const late = encoded.append(records.encoded(NO_EXTENSION), 'os');
+    const late = appendEncoded(encoded, records.encoded(NO_EXTENSION));
     expect(await rejectionOf(late)).toBeInstanceOf(ClosedError);
     await from.close();
-  });
-});
-
-describe('the topology version of batches', () => {
-  test('is that which was stamped before they were begun', async () => {
-    const fileSystem = new MemoryFileSystem();
-    const log = await open(fileSystem, '/data');
-    const { encoded } = log.forStore();
-    const appends = [log.append({ value: 'a' }), log.append({ value: 'b' })];
-    encoded.stampTopology(12);
-    appends.push(log.append({ value: 'c' }));
-    encoded.stampTopology(2 ** 40);
-    appends.push(log.append({ value: 'd' }), log.append({ value: 'e' }));
-    expect((await Promise.all(appends)).map(({ offset }) => offset)).toEqual([0, 1, 2, 3, 4]);
-    await log.close();
-    const [path = ''] = await segmentPaths(fileSystem);
-    const { batches } = await walkSegment(fileSystem, path);
-    const versions = batches.map(({ header }) => [header.recordCount, header.topologyVersion]);
-    expect(versions).toEqual([
-      [2, 0],
-      [1, 12],
-      [2, 2 ** 40],
-    ]);
   });
 });

@@ -49,4 +49,69 @@ describe('LogMarks', () => {
     marks.wake();
     expect(woken).toEqual(['first', 'second']);
   });
+
+  test('what is durable and visible moves with the lower of both, and wakes when it does', () => {
+    const marks = new LogMarks({ startOffset: 0, endOffset: 5, syncedOffset: 3 });
+    marks.writtenOffset = 20;
+    const woken: number[] = [];
+    const wait = () => marks.onDurableVisible(() => woken.push(marks.durableVisibleOffset));
+    expect(marks.durableVisibleOffset).toBe(3);
+    wait();
+    marks.advanceVisible(8);
+    expect(woken).toEqual([]);
+    marks.advanceSynced(6);
+    wait();
+    marks.advanceJournaled(5); // All of it was synced.
+    expect(woken).toEqual([6]);
+    marks.advanceJournaled(12);
+    wait();
+    marks.advanceSynced(12);
+    expect(woken).toEqual([6, 8]);
+    marks.advanceVisible(20);
+    expect(woken).toEqual([6, 8, 12]);
+    expect([marks.syncedOffset, marks.durableOffset]).toEqual([12, 12]);
+  });
+
+  test('where nothing is visible before it is synced, the sync itself wakes nobody', () => {
+    const marks = new LogMarks({ startOffset: 0, endOffset: 0 });
+    const woken: string[] = [];
+    const wait = () => {
+      marks.onVisible(() => woken.push('visible'));
+      marks.onDurableVisible(() => woken.push('durable'));
+    };
+    marks.writtenOffset = 4;
+    wait();
+    marks.advanceSynced(4);
+    expect(woken).toEqual([]);
+    marks.advanceVisible(4);
+    expect(woken).toEqual(['visible', 'durable']);
+    wait();
+    marks.advanceVisible(4);
+    marks.advanceSynced(4);
+    expect(woken).toHaveLength(2);
+  });
+
+  test('a cap keeps from those who wait for what is durable, too, what lies behind it', () => {
+    const marks = new LogMarks({ startOffset: 0, endOffset: 0 });
+    marks.writtenOffset = 9;
+    let wakeCount = 0;
+    marks.onDurableVisible(() => wakeCount++);
+    const cap = marks.cap(0);
+    marks.advanceVisible(9);
+    marks.advanceSynced(9);
+    expect([wakeCount, marks.durableVisibleOffset]).toEqual([0, 0]);
+    marks.uncap(cap);
+    expect([wakeCount, marks.durableVisibleOffset]).toEqual([1, 9]);
+  });
+
+  test('who waits for what is durable is forgotten, and woken with the rest', () => {
+    const marks = new LogMarks({ startOffset: 0, endOffset: 0 });
+    const woken: string[] = [];
+    const gone = () => woken.push('gone');
+    marks.onDurableVisible(gone);
+    marks.onDurableVisible(() => woken.push('there'));
+    marks.forget(gone);
+    marks.wake();
+    expect(woken).toEqual(['there']);
+  });
 });

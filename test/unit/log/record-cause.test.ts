@@ -47,7 +47,11 @@ async function target(options: Options = {}) {
   const block = extension.encode({ exchangeId: EXCHANGE_ID, stream: 0, position: 300 });
   const log = await open('/target', options);
   await log.appendBatch([{ value: 'plain' }, { value: 'redriven', headers }]);
-  await log.forStore().encoded.append(records.encoded(block), 'sync');
+  await new Promise((resolve, reject) => {
+    const answer = { complete: resolve, fail: reject };
+    const refusal = log.forStore().encoded.append(records.encoded(block), answer);
+    if (refusal !== null) reject(refusal);
+  });
   await log.append({ value: 'behind' });
   return log;
 }

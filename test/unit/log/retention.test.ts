@@ -76,3 +76,26 @@ describe('together', () => {
     expect(startAfter(segments(9e9, 9e9), {})).toBeNull();
   });
 });
+
+describe('up to an offset', () => {
+  const old = segments(900, 900, 900, 900);
+  const choose = (endOffset: number, policy: Partial<typeof NEVER>) =>
+    chooseRetention(old, { ...NEVER, ...policy }, NOW_MS, endOffset)?.startOffset ?? null;
+
+  test('lets go of segments that end at or below it', () => {
+    expect([9, 10, 19, 20, 30, 99].map((endOffset) => choose(endOffset, byAge))).toEqual([
+      null,
+      10,
+      10,
+      20,
+      30,
+      30,
+    ]);
+  });
+
+  test('counts the bytes of the others too', () => {
+    expect(choose(20, bySize(200))).toBe(20);
+    expect(choose(20, bySize(300))).toBe(10);
+    expect(choose(20, bySize(400))).toBeNull();
+  });
+});

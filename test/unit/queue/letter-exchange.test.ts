@@ -323,6 +323,19 @@ describe('a redrive', () => {
   });
 });
 
+test('what dies waits when its exchange is gone, also while its source is left', async () => {
+  const { store, queue } = await routed();
+  await queue.send('a');
+  await failAll(queue);
+  await store.exchanges.delete('dlx');
+  await queue.send('b');
+  await failAll(queue);
+  expect(await queue.stats()).toMatchObject({ condemnedCount: 1, settled: { failures: 1 } });
+  expect((await published(store)).map(({ value }) => value)).toEqual(['a']);
+  const elsewhere = queue.redrive({ to: SOURCE });
+  await expect(elsewhere).rejects.toMatchObject({ code: 'ERR_VARVE_NOT_FOUND' });
+});
+
 test('what dies waits when its exchange is not there any more', async () => {
   const { store, queue } = await routed();
   await queue.send('a');

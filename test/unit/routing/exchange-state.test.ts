@@ -127,7 +127,12 @@ describe('the state of exchanges', () => {
     told.tell(bindingRemoved, { exchangeId: 1, version: 6, timeMs: 60, bindingId: 70 });
     told.tell(exchangeDeleted, { exchangeId: 2, version: 7, timeMs: 70 });
     const prune = (belowVersion: number) =>
-      told.tell(topologyPruned, { exchangeIds: [1, 2], belowVersion });
+      told.tell(topologyPruned, {
+        exchangeIds: [1, 2],
+        belowVersion,
+        topicIds: [],
+        leftTopicIds: [],
+      });
     expect(prune(5)).toBeNull();
     expect([...(told.state(1)?.bindings.keys() ?? [])]).toEqual([70, 71]);
     expect(told.state(1)?.alternates).toEqual([{ fromVersion: 5, alternateId: 6 }]);

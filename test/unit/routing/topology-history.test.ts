@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
 
-import { AssertionError } from '../../../src/core/assert.ts';
+import { AssertionError, present } from '../../../src/core/assert.ts';
 import { EntryRegistry, type EntryType } from '../../../src/journal/entry-type.ts';
 import { Fold } from '../../../src/journal/fold.ts';
+import { destinations } from '../../../src/routing/destination-state.ts';
 import {
   bindingAdded,
   bindingRemoved,
+  destinationSized,
   exchangeAltered,
   exchangeCreated,
   exchangeDeleted,
@@ -13,7 +15,13 @@ import {
   topologyPruned,
 } from '../../../src/routing/exchange-entries.ts';
 import { exchanges, topologyVersion } from '../../../src/routing/exchange-state.ts';
-import { historyOf, VersionedTopology } from '../../../src/routing/topology-history.ts';
+import { pruningOf } from '../../../src/routing/pruning.ts';
+import {
+  historyOf,
+  TopologyHistory,
+  VersionedTopology,
+  type TopologyChange,
+} from '../../../src/routing/topology-history.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
 import { ReferenceTopology } from '../../support/reference/graph-route.ts';
 
@@ -23,11 +31,13 @@ const CHANGES = 120;
 
 /** Changes by chance: the journal's fold, and what each version routed when it was the last. */
 class Past {
-  readonly fold = new Fold([exchanges, topologyVersion]);
+  readonly fold = new Fold([exchanges, topologyVersion, destinations]);
   /** By version: what each exchange sent where, by key. */
   readonly routes: string[] = [];
   readonly #registry = new EntryRegistry(ROUTING_ENTRY_TYPES);
   readonly #reference = new ReferenceTopology();
+  /** By topic id, of those that were bound once. */
+  readonly #partitionCounts = new Map<number, number>();
   readonly #random: SeededRandom;
   #offset = 0;
   #version = 0;
@@ -78,8 +88,12 @@ class Past {
       const alternateId = this.#pick([...there.map(({ id }) => id), null]) ?? null;
       this.tell(exchangeAltered, { ...at, exchangeId: exchange.id, alternateId });
       exchange.alternateId = alternateId;
-    } else if (chance < 0.7) return this.#bind(exchange.id, at);
-    else {
+    } else if (chance < 0.65) return this.#bind(exchange.id, at);
+    else if (chance < 0.75) {
+      const [topicId, partitionCount] = this.#pick([...this.#partitionCounts]) ?? [];
+      if (topicId === undefined || partitionCount === undefined) return false;
+      this.#size(topicId, partitionCount + 1, at.version);
+    } else {
       const binding = this.#pick(bindings);
       if (binding === undefined) return false;
       const { exchangeId, bindingId } = binding;
@@ -103,11 +117,17 @@ class Past {
         one.target.id === id,
     );
     if (same) return false;
+    if (isTopic && !this.#partitionCounts.has(id)) this.#size(id, 1, at.version);
     const bindingId = this.#nextId++;
     const binding = { exchangeId, bindingId, target, routingKey, headers: null };
     this.tell(bindingAdded, { ...at, ...binding });
     bindings.push(binding);
     return true;
+  }
+
+  #size(topicId: number, partitionCount: number, version: number): void {
+    this.tell(destinationSized, { topicId, partitionCount, version, timeMs: version });
+    this.#partitionCounts.set(topicId, partitionCount);
   }
 
   #pick<T>(from: readonly T[]): T | undefined {
@@ -119,6 +139,7 @@ class Past {
     return textOf(
       there.map(({ id }) => id),
       (id, key) => this.#reference.route(id, key, null),
+      (id) => this.#partitionCounts.get(id) ?? null,
     );
   }
 }
@@ -126,29 +147,43 @@ class Past {
 function textOf(
   ids: readonly number[],
   route: (exchangeId: number, key: string) => readonly number[],
+  partitionCount: (topicId: number) => number | null,
 ): string {
   const sorted = ids.toSorted((one, two) => one - two);
-  return sorted
-    .flatMap((id) => KEYS.map((key) => `${id} ${key}: ${route(id, key).join()}`))
-    .join('\n');
+  const placed = (id: number, key: string): string =>
+    route(id, key)
+      .map((topicId) => `${topicId} of ${partitionCount(topicId)}`)
+      .join();
+  return sorted.flatMap((id) => KEYS.map((key) => `${id} ${key}: ${placed(id, key)}`)).join('\n');
 }
 
-function routesOf({ topology }: VersionedTopology): string {
+function routesOf(versioned: VersionedTopology): string {
+  const { topology } = versioned;
   const ids = topology.exchanges().map(({ exchangeId }) => exchangeId);
-  return textOf(ids, (id, key) => topology.route(id, key));
+  return textOf(
+    ids,
+    (id, key) => topology.route(id, key),
+    (id) => versioned.partitionCount(id),
+  );
+}
+
+function prune(past: Past, belowVersion: number): TopologyChange[] {
+  const pruning = present(pruningOf(past.fold, belowVersion), 'there is something to forget');
+  past.tell(topologyPruned, pruning);
+  return historyOf(past.fold);
 }
 
 describe('the topology of each version', () => {
   test.each([1, 2, 3, 4, 5, 6, 7, 8])('routes as it did when it was the last: seed %i', (seed) => {
     const { fold, routes } = new Past(seed);
     expect(new Set(routes).size).toBeGreaterThan(CHANGES / 4);
-    const walked = new VersionedTopology(historyOf(fold));
+    const walked = new VersionedTopology(new TopologyHistory(historyOf(fold)));
     for (let version = 1; version <= CHANGES; version++) {
       walked.advanceTo(version);
       expect(routesOf(walked)).toBe(routes[version]);
     }
     for (const version of [1, 30, 77, CHANGES]) {
-      const begun = new VersionedTopology(historyOf(fold));
+      const begun = new VersionedTopology(new TopologyHistory(historyOf(fold)));
       begun.advanceTo(version);
       expect(routesOf(begun)).toBe(routes[version]);
     }
@@ -157,24 +192,48 @@ describe('the topology of each version', () => {
   test('is the same when what no later version needs is pruned', () => {
     const past = new Past(9);
     const whole = historyOf(past.fold).length;
-    const exchangeIds = past.fold.ids(exchanges).map(Number);
-    past.tell(topologyPruned, { exchangeIds, belowVersion: 80 });
-    const history = historyOf(past.fold);
+    const history = prune(past, 80);
     expect(history.length).toBeLessThan(whole);
-    const walked = new VersionedTopology(history);
+    expect(pruningOf(past.fold, 80)).toBeNull();
+    const walked = new VersionedTopology(new TopologyHistory(history));
     for (let version = 80; version <= CHANGES; version++) {
       walked.advanceTo(version);
       expect(routesOf(walked)).toBe(past.routes[version]);
     }
   });
 
+  test.each([11, 12, 13, 14])('goes on where it stands when its past is pruned: %i', (seed) => {
+    const past = new Past(seed);
+    const history = new TopologyHistory(historyOf(past.fold));
+    const stands = [0, 20, 59, 60, 61, 80, CHANGES].map((version) => {
+      const walked = new VersionedTopology(history);
+      walked.advanceTo(version);
+      return walked;
+    });
+    const before = stands.map(({ topology }) => topology);
+    for (const belowVersion of [30, 60]) history.prune(prune(past, belowVersion), belowVersion);
+    stands.push(new VersionedTopology(history));
+    for (const [at, walked] of stands.entries()) {
+      const from = Math.max(walked.version, 60);
+      for (let version = from; version <= CHANGES; version++) {
+        walked.advanceTo(version);
+        expect(routesOf(walked), `stood at place ${at}, now ${version}`).toBe(past.routes[version]);
+      }
+    }
+    // Only those that stood below began anew.
+    const isSame = before.map((topology, at) => stands[at]?.topology === topology);
+    expect(isSame).toEqual([false, false, false, true, true, true, true]);
+    const late = new VersionedTopology(history);
+    expect(() => late.advanceTo(59)).toThrow(AssertionError);
+  });
+
   test('goes on with what is added to its history, and never back', () => {
     const { fold, routes } = new Past(10);
     const all = historyOf(fold);
-    const history = all.filter(({ version }) => version <= 40);
+    const history = new TopologyHistory(all.filter(({ version }) => version <= 40));
     const walked = new VersionedTopology(history);
     walked.advanceTo(40);
-    history.push(...all.slice(history.length));
+    history.add(all.slice(history.changes.length));
     walked.advanceTo(90);
     expect(walked.version).toBe(90);
     expect(routesOf(walked)).toBe(routes[90]);

@@ -1,0 +1,54 @@
+/** The past that a new binding gets: of which exchanges, and from where on. */
+import { resolveOffset } from '../topic/partition-log.ts';
+import type { ReadFrom } from '../log/read-options.ts';
+import type { Binding } from './binding.ts';
+import type { ExchangeSources } from './exchange-sources.ts';
+import type { TopologyHistory } from './topology-history.ts';
+
+/** What is to be journaled with the binding. */
+export interface PlannedBackfill {
+  readonly exchangeId: number;
+  readonly bindingId: number;
+  readonly fromOffset: number;
+}
+
+/**
+ * Of each exchange whose records may ever have come the way of the binding.
+ *
+ * @param from  an offset is one in the source of the binding's own exchange, and means that alone
+ * @throws as `Log.batches`
+ */
+export async function planBackfills(
+  { exchangeId: boundId, bindingId }: Binding,
+  from: ReadFrom,
+  { history, sources }: { readonly history: TopologyHistory; readonly sources: ExchangeSources },
+): Promise<PlannedBackfill[]> {
+  const planned: PlannedBackfill[] = [];
+  const isOffset = typeof from === 'number' || (typeof from === 'object' && 'offset' in from);
+  for (const exchangeId of isOffset ? [boundId] : sourcesInto(history, boundId)) {
+    const source = sources.of(exchangeId);
+    if (source === null) continue; // All of it is gone.
+    const fromOffset = await source.use((log) => resolveOffset({ partition: 0, log }, from));
+    planned.push({ exchangeId, bindingId, fromOffset });
+  }
+  return planned;
+}
+
+/** Exchanges from which a way has ever led to one, itself first. */
+function sourcesInto({ changes }: TopologyHistory, exchangeId: number): ReadonlySet<number> {
+  const ways: (readonly [from: number, to: number])[] = [];
+  for (const change of changes) {
+    if (change.kind === 'binding-added') {
+      const { exchangeId: from, target } = change.binding;
+      if (target.kind === 'exchange') ways.push([from, target.id]);
+    } else if (change.kind === 'alternate-set' && change.alternateId !== null) {
+      ways.push([change.exchangeId, change.alternateId]);
+    } else if (change.kind === 'exchange-added' && change.exchange.alternateId !== null) {
+      ways.push([change.exchange.exchangeId, change.exchange.alternateId]);
+    }
+  }
+  const sources = new Set([exchangeId]);
+  // What is found meanwhile is looked at, too.
+  for (const to of sources) for (const [from, end] of ways) if (end === to) sources.add(from);
+  return sources;
+}

@@ -1,0 +1,147 @@
+/** Feeds the logs that fell behind the others, until they have caught up. */
+import type { Clock, Timer } from '../core/clock.ts';
+import { toError } from '../core/abort.ts';
+import type { Outlet } from './outlet.ts';
+import type { Outlets } from './outlets.ts';
+import { ProjectionPass, type Routes } from './projection-pass.ts';
+
+/** A log that was refused is tried again after so long, then ever more rarely. */
+const RETRY_MS_MIN = 100;
+const RETRY_MS_MAX = 10_000;
+
+export interface CatchUpParts {
+  readonly clock: Clock;
+  readonly outlets: Outlets;
+  readonly newRoutes: () => Routes;
+  /** What feeds the others; null = nothing does now. */
+  readonly others: () => ProjectionPass | null;
+  /** Walks the source from the position of the pass to `to`. @throws as `SourceWalk.run` */
+  readonly walk: (pass: ProjectionPass, to: number) => Promise<void>;
+  /** Logs have caught up. */
+  readonly onChanged: () => void;
+}
+
+export class CatchUp {
+  readonly #parts: CatchUpParts;
+  readonly #retries = new Map<Outlet, { delayMs: number; atMs: number }>();
+  #timer: Timer | null = null;
+  #running: Promise<void> | null = null;
+  #isClosed = false;
+
+  constructor(parts: CatchUpParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether a log is behind. */
+  get isNeeded(): boolean {
+    for (const outlet of this.#parts.outlets) if (outlet.isBehind) return true;
+    return false;
+  }
+
+  /** A log was refused: it is tried again later. */
+  refused(outlet: Outlet): void {
+    const { delayMs = RETRY_MS_MIN / 2 } = this.#retries.get(outlet) ?? {};
+    const next = Math.min(2 * delayMs, RETRY_MS_MAX);
+    this.#retries.set(outlet, { delayMs: next, atMs: this.#parts.clock.monotonic() + next });
+    this.poke();
+  }
+
+  /** It is not there any more. */
+  forget(outlet: Outlet): void {
+    this.#retries.delete(outlet);
+  }
+
+  /** There may be something to do. Never throws. */
+  poke(): void {
+    if (this.#isClosed || this.#running !== null || !this.isNeeded) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+      this.#arm();
+    });
+  }
+
+  /** Ends it; what it feeds is behind then. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    for (;;) {
+      const due = this.#due();
+      if (due.length === 0 || this.#isClosed) return;
+      for (const outlet of due) await this.#ask(outlet);
+      await this.#feed(due.filter((outlet) => outlet.isKnown && outlet.isBehind));
+    }
+  }
+
+  async #ask(outlet: Outlet): Promise<void> {
+    if (outlet.isKnown) return;
+    try {
+      await outlet.ask();
+    } catch (error) {
+      outlet.refuse(toError(error));
+    }
+  }
+
+  async #feed(outlets: readonly Outlet[]): Promise<void> {
+    const { others, walk, newRoutes, onChanged } = this.#parts;
+    const position = Math.min(...outlets.map((outlet) => outlet.position));
+    const pass = new ProjectionPass(this.#partsOf(newRoutes()), position);
+    for (const outlet of outlets) outlet.feeder = pass;
+    const fed = (): readonly Outlet[] => outlets.filter(({ feeder }) => feeder === pass);
+    try {
+      while (fed().length > 0 && !this.#isClosed) {
+        const main = others();
+        if (main === null) break;
+        if (pass.position >= main.position) {
+          for (const outlet of fed()) {
+            outlet.feeder = main;
+            this.#retries.delete(outlet);
+          }
+          onChanged();
+          return;
+        }
+        const to = main.position;
+        await walk(pass, to);
+        pass.position = Math.max(pass.position, to); // Nothing but gaps is left below.
+      }
+    } catch (error) {
+      for (const outlet of fed()) outlet.refuse(toError(error));
+    }
+    for (const outlet of fed()) outlet.fallBack();
+  }
+
+  #partsOf(routes: Routes) {
+    const { outlets } = this.#parts;
+    const outletOf = (topicId: number, partition: number) => outlets.find(topicId, partition);
+    return { routes, outletOf };
+  }
+
+  /** Behind, and it is time. */
+  #due(): readonly Outlet[] {
+    const { clock, outlets, others } = this.#parts;
+    if (others() === null) return [];
+    const nowMs = clock.monotonic();
+    return [...outlets].filter(
+      (outlet) =>
+        outlet.isBehind && outlet.isSettled && (this.#retries.get(outlet)?.atMs ?? 0) <= nowMs,
+    );
+  }
+
+  #arm(): void {
+    const { clock, outlets } = this.#parts;
+    this.#timer?.cancel();
+    this.#timer = null;
+    let atMs = Number.POSITIVE_INFINITY;
+    for (const outlet of outlets) {
+      // Who has something on its way is tried when that has ended.
+      if (!outlet.isBehind || !outlet.isSettled) continue;
+      atMs = Math.min(atMs, this.#retries.get(outlet)?.atMs ?? 0);
+    }
+    if (this.#isClosed || !Number.isFinite(atMs)) return;
+    const delayMs = Math.max(1, atMs - clock.monotonic());
+    this.#timer = clock.setTimer(() => this.poke(), delayMs);
+  }
+}

@@ -1,0 +1,60 @@
+/** The source logs of exchanges, also of those that are gone and not projected to their end. */
+import type { Fold } from '../journal/fold.ts';
+import type { TopicCatalog } from '../topic/catalog.ts';
+import type { Partition } from '../topic/partition.ts';
+import type { Binding } from './binding.ts';
+import { exchanges } from './exchange-state.ts';
+
+export class ExchangeSources {
+  readonly #fold: Fold;
+  readonly #topics: TopicCatalog;
+
+  constructor(fold: Fold, topics: TopicCatalog) {
+    this.#fold = fold;
+    this.#topics = topics;
+  }
+
+  /** Null when it is gone. */
+  of(exchangeId: number): Partition | null {
+    const topicId = this.topicIdOf(exchangeId);
+    return topicId === null ? null : this.#topics.partitionAt(topicId, 0);
+  }
+
+  /** Null when nothing is known of the exchange any more. */
+  topicIdOf(exchangeId: number): number | null {
+    return this.#fold.get(exchanges, String(exchangeId))?.topicId ?? null;
+  }
+
+  /** Null when nothing is known of the exchange any more. */
+  nameOf(exchangeId: number): string | null {
+    return this.#fold.get(exchanges, String(exchangeId))?.name ?? null;
+  }
+
+  /** The exchange whose source log is the partition of a topic; null = it is none. */
+  exchangeIdOf(topicId: number): number | null {
+    for (const id of this.#fold.ids(exchanges)) {
+      if (this.#fold.get(exchanges, id)?.topicId === topicId) return Number(id);
+    }
+    return null;
+  }
+
+  /** Whether there is still a source of an exchange of that name that is gone. */
+  isLeft(name: string): boolean {
+    return this.#fold.ids(exchanges).some((id) => {
+      const state = this.#fold.get(exchanges, id);
+      const isGone = state !== null && state.name === name && state.toVersion !== null;
+      return isGone && this.#topics.nameOf(state.topicId) !== null;
+    });
+  }
+
+  /** A binding, also one that is gone, as long as anything is known of it. */
+  binding(bindingId: number): Binding | null {
+    for (const id of this.#fold.ids(exchanges)) {
+      const state = this.#fold.get(exchanges, id)?.bindings.get(bindingId);
+      if (state === undefined) continue;
+      const { target, routingKey, headers } = state;
+      return { exchangeId: Number(id), bindingId, target, routingKey, headers };
+    }
+    return null;
+  }
+}

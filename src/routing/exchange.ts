@@ -1,0 +1,225 @@
+/** An exchange as its users hold it: publish to it, bind destinations to it. */
+import { checkArray, checkObject } from '../core/assert.ts';
+import { ConflictError } from '../core/errors.ts';
+import { UnroutableError } from '../core/routing-errors.ts';
+import type { Codec } from '../codec/codec.ts';
+import { decodeHeaders, type HeaderBlock } from '../format/record-headers.ts';
+import { routedHeaders } from '../format/routing-header.ts';
+import { NO_OPTIONS, type AppendOptions } from '../log/append-result.ts';
+import type { DurabilityLevel } from '../log/log-options.ts';
+import type { Log } from '../log/log.ts';
+import type { RecordInput } from '../log/record-input.ts';
+import type { Partition } from '../topic/partition.ts';
+import type { Binding, ExchangeType } from './binding.ts';
+import type { ExchangeCatalog, ExchangeDescription } from './exchange-catalog.ts';
+import type { BindingInput, BindOptions, DestinationInput } from './exchange-options.ts';
+import { COMMON_STREAM } from './projection-state.ts';
+import type { Projector } from './projector.ts';
+import {
+  NO_PUBLISH_OPTIONS,
+  planPublish,
+  planPublishBatch,
+  routingKeyOf,
+  type PublishBatchOptions,
+  type PublishBatchResult,
+  type PublishInput,
+  type PublishOptions,
+  type PublishPlan,
+  type PublishResult,
+} from './publish-options.ts';
+import type { RecordHeaders } from './router-type.ts';
+
+/** @internal */
+export interface ExchangeParts<T, Input> {
+  readonly description: ExchangeDescription;
+  readonly source: Partition;
+  readonly codec: Codec<T, Input>;
+  readonly exchanges: ExchangeCatalog;
+  readonly projector: Projector;
+}
+
+/** A record on its way into the source, and where it will go. */
+interface RoutedInput<Input> {
+  readonly record: RecordInput<Input>;
+  readonly topicIds: readonly number[];
+}
+
+/**
+ * Sends each record to the queues and topics whose bindings match, as RabbitMQ's exchanges do. What is
+ * published stands in a log of the exchange's own, synced once however many destinations there are;
+ * from there it is copied into theirs. Made by `Store.exchange`; good until the exchange is deleted or
+ * the store closed.
+ */
+export class Exchange<T, Input = T> {
+  readonly name: string;
+  readonly type: ExchangeType;
+  readonly #exchangeId: number;
+  readonly #source: Partition;
+  readonly #codec: Codec<T, Input>;
+  readonly #exchanges: ExchangeCatalog;
+  readonly #projector: Projector;
+  readonly #isInternal: boolean;
+  /** Of the source while it is open, with this handle's codec. */
+  #log: Log<T, Input> | null = null;
+
+  /** @internal */
+  constructor({ description, source, codec, exchanges, projector }: ExchangeParts<T, Input>) {
+    const { name, type, exchangeId, internal } = description;
+    this.name = name;
+    this.type = type;
+    this.#exchangeId = exchangeId;
+    this.#isInternal = internal;
+    this.#source = source;
+    this.#codec = codec;
+    this.#exchanges = exchanges;
+    this.#projector = projector;
+  }
+
+  /**
+   * Publishes a record: appends it to the source log of the exchange. From there it goes to every queue
+   * and topic that a binding leads to, as the bindings are now: once to each, in the order in which
+   * records were published.
+   *
+   * @returns its offset in the source log, and where it goes
+   * @throws as `Log.append`; TooLargeError for a routing key of more than 255 bytes; UnroutableError
+   *   with `mandatory`; ConflictError for an internal exchange; ClosedError when the exchange was
+   *   deleted
+   *
+   * Durability: as the source log's; one fdatasync, however many destinations. Copies survive power cuts
+   * when the source does: what is lost of them is copied again. Consumers of a destination see a copy
+   * when it is synced there. Cost: that of an append, and of a look at the bindings.
+   */
+  async publish(
+    value: Input | null,
+    options: PublishOptions = NO_PUBLISH_OPTIONS,
+  ): Promise<PublishResult> {
+    const plan = planPublish(options);
+    const how = howOf(options);
+    const log = this.#opened ?? (await this.#open());
+    const { record, topicIds } = this.#route({ ...options, value }, plan, 0);
+    const { offset, durability } = await log.append(record, how);
+    this.#published(log, durability);
+    const destinations = this.#exchanges.namesOf(topicIds);
+    if (plan.waitsForRoutes) await this.#routed(offset, topicIds);
+    return { offset, durability, destinations };
+  }
+
+  /**
+   * Publishes many records, which stand together and in this order in the source log. With `mandatory`
+   * all of them must be routable, or none is published.
+   *
+   * @throws as `publish`; after a crash a part of them may be there, from the first on
+   */
+  async publishBatch(
+    records: readonly PublishInput<Input>[],
+    options: PublishBatchOptions = NO_PUBLISH_OPTIONS,
+  ): Promise<PublishBatchResult> {
+    const plan = planPublishBatch(options);
+    const how = howOf(options);
+    const log = this.#opened ?? (await this.#open());
+    checkArray('records', records);
+    const routed = records.map((input, index) =>
+      this.#route(checkObject(`records[${index}]`, input), plan, index),
+    );
+    const result = await log.appendBatch(
+      routed.map(({ record }) => record),
+      how,
+    );
+    const { baseOffset, recordCount, durability } = result;
+    this.#published(log, durability);
+    const destinations = routed.map(({ topicIds }) => this.#exchanges.namesOf(topicIds));
+    if (plan.waitsForRoutes) {
+      const waits = routed.map(({ topicIds }, at) => this.#routed(baseOffset + at, topicIds));
+      await Promise.all(waits);
+    }
+    return { baseOffset, recordCount, durability, destinations };
+  }
+
+  /**
+   * Binds a destination: what is published from here on goes there, too, if it matches. Bound twice in
+   * the same way, it is bound once.
+   *
+   * @param destination  a queue or a topic by its name, or an exchange
+   * @throws NotFoundError when there is no such destination; BadPatternError; TypeError, RangeError
+   *
+   * Durability: synced when it resolves; every `publish` that is called from then on goes by it.
+   */
+  bind(
+    destination: DestinationInput,
+    binding: BindingInput = {},
+    options: BindOptions = {},
+  ): Promise<Binding> {
+    const { pattern = '', ...others } = checkObject('binding', binding);
+    return this.#exchanges.bind(this.name, destination, pattern, { ...others, ...options });
+  }
+
+  /**
+   * Ends a binding: what is published from here on does not go there by it any more. What was published
+   * before still does.
+   *
+   * @returns whether there was such a binding
+   * @throws as `bind`
+   */
+  unbind(destination: DestinationInput, binding: BindingInput = {}): Promise<boolean> {
+    const { pattern = '', ...others } = checkObject('binding', binding);
+    return this.#exchanges.unbind(this.name, destination, pattern, others);
+  }
+
+  /** What the exchange is. @throws NotFoundError when it was deleted */
+  describe(): ExchangeDescription {
+    return this.#exchanges.describe(this.name);
+  }
+
+  get #opened(): Log<T, Input> | null {
+    const log = this.#log;
+    return log !== null && log.life.closing === null ? log : null;
+  }
+
+  async #open(): Promise<Log<T, Input>> {
+    this.#exchanges.checkThere(this.#exchangeId, this.name);
+    return this.#source.use(async (log) => (this.#log = log.as(this.#codec, 0)));
+  }
+
+  /** Where a record goes as things are now; in the same turn it is appended. */
+  #route(
+    input: PublishInput<Input>,
+    { isMandatory }: PublishPlan,
+    index: number,
+  ): RoutedInput<Input> {
+    const { value, key, headers = null, createTimeMs } = input;
+    this.#checkTakes();
+    const routingKey = routingKeyOf(input);
+    const block = routedHeaders(routingKey, headers);
+    const topicIds = this.#exchanges.route(this.#exchangeId, routingKey, () => headersOf(block));
+    if (isMandatory && topicIds.length === 0) {
+      throw new UnroutableError({ exchange: this.name, routingKey, index });
+    }
+    return { record: { value, key, headers: block, createTimeMs }, topicIds };
+  }
+
+  #checkTakes(): void {
+    this.#exchanges.checkThere(this.#exchangeId, this.name);
+    if (!this.#isInternal) return;
+    const what = { kind: 'exchange', name: this.name };
+    throw new ConflictError({ ...what, stored: 'internal', requested: 'a publish' });
+  }
+
+  #published(log: Log<T, Input>, durability: DurabilityLevel): void {
+    // Only what is durable is copied.
+    if (durability !== 'sync') log.forStore().encoded.syncSoon();
+    this.#projector.poke(this.#exchangeId);
+  }
+
+  async #routed(offset: number, topicIds: readonly number[]): Promise<void> {
+    const name = { exchangeId: this.#exchangeId, stream: COMMON_STREAM };
+    await this.#projector.of(name)?.waiters.wait(offset, topicIds);
+  }
+}
+
+function headersOf({ bytes }: HeaderBlock): RecordHeaders {
+  return decodeHeaders(bytes, 0, bytes.length);
+}
+
+function howOf({ durability, signal }: PublishBatchOptions): AppendOptions {
+  return durability === undefined && signal === undefined ? NO_OPTIONS : { durability, signal };
+}

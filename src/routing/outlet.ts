@@ -1,0 +1,306 @@
+/**
+ * One destination log of a stream of an exchange: what is on its way there, and how far it has come.
+ *
+ * Positions are offsets of the source: everything below is in the log, as far as it belongs there. Each
+ * batch carries the position behind it, so output and position are durable together or not at all.
+ */
+import { assert } from '../core/assert.ts';
+import { ClosedError } from '../core/errors.ts';
+import type { EncodedRecords } from '../format/batch-encoder.ts';
+import type { BatchCursor } from '../format/batch-cursor.ts';
+import type { BatchRecords } from '../format/batch-records.ts';
+import { BATCH_TARGET_BYTES } from '../core/limits.ts';
+import { projectedFrom } from '../format/projected-extension.ts';
+import type { Log } from '../log/log.ts';
+import type { Partition } from '../topic/partition.ts';
+import type { Outbox, OutboxPool } from './outbox.ts';
+import type { LogMark, StreamName } from './projection-state.ts';
+
+/** What reads the source for a log. */
+export interface Feeder {
+  /** Everything below was handed to the logs that it feeds. */
+  readonly position: number;
+}
+
+export interface OutletParts {
+  readonly stream: StreamName;
+  readonly topicId: number;
+  readonly logId: number;
+  readonly log: Partition;
+  readonly boxes: OutboxPool;
+  /** Something of it is synced. Must not throw. */
+  readonly onMoved: () => void;
+  /** What was on its way is not in the log, or nobody can tell. Must not throw. */
+  readonly onRefused: (outlet: Outlet, error: Error) => void;
+}
+
+/** A batch that is in the log and not known to be synced there. */
+interface HandedBatch {
+  readonly position: number;
+  readonly baseOffset: number;
+  readonly nextOffset: number;
+  readonly sizeBytes: number;
+  readonly recordCount: number;
+}
+
+export class Outlet {
+  readonly topicId: number;
+  readonly logId: number;
+  readonly partition: number;
+  /** What reads the source for it; null = it is behind, and waits for its turn. */
+  feeder: Feeder | null = null;
+  /** Whether a durable mark names it: before that, nothing may be written into the log. */
+  isMarked = false;
+  /** Whether `position` is known: after a refusal the log itself must be asked. */
+  isKnown = true;
+  /** Records of the source below are in the log, or on their way. */
+  position: number;
+  /** Records that were synced there. */
+  recordCount = 0;
+  /** Why it was refused the last time; null = it was not, since something went well. */
+  lastError: Error | null = null;
+  readonly #parts: OutletParts;
+  #box: Outbox | null = null;
+  /** Oldest first. */
+  readonly #handed: HandedBatch[] = [];
+  #syncedPosition: number;
+  #endOffset: number;
+  #release: (() => void) | null = null;
+  #onSettled: (() => void) | null = null;
+
+  /**
+   * @param mark  what is known of it
+   */
+  constructor(parts: OutletParts, mark: Pick<LogMark, 'position' | 'endOffset'>) {
+    this.#parts = parts;
+    this.topicId = parts.topicId;
+    this.logId = parts.logId;
+    this.partition = parts.log.number;
+    this.position = mark.position;
+    this.#syncedPosition = mark.position;
+    this.#endOffset = mark.endOffset;
+  }
+
+  /** Whether nothing is on its way. */
+  get isSettled(): boolean {
+    return this.#handed.length === 0;
+  }
+
+  /** Whether nothing is on its way, and nothing waits to be. */
+  get isIdle(): boolean {
+    return this.#handed.length === 0 && this.#box === null;
+  }
+
+  /** Bytes on their way, or about to be. */
+  get inFlightBytes(): number {
+    let bytes = this.#box?.sizeBytes ?? 0;
+    for (const { sizeBytes } of this.#handed) bytes += sizeBytes;
+    return bytes;
+  }
+
+  /** Everything of the source below is synced in the log, as far as it belongs there. */
+  get syncedPosition(): number {
+    return this.isIdle && this.isKnown ? this.#fedPosition : this.#syncedPosition;
+  }
+
+  /** What a mark may say of it now. */
+  mark(): LogMark {
+    const { topicId, partition, syncedPosition: position } = this;
+    this.#endOffset = Math.max(this.#endOffset, this.#passableOffset);
+    return { topicId, partition, position, endOffset: this.#endOffset, isBehind: this.isBehind };
+  }
+
+  get isBehind(): boolean {
+    return this.feeder === null;
+  }
+
+  /** Whether records can be handed over now; else `open` comes first. */
+  get isOpen(): boolean {
+    return this.#release !== null && isOpen(this.#parts.log.opened);
+  }
+
+  /** Opens the log, which stays open while anything is on its way. @throws as `Partition.log` */
+  async open(): Promise<void> {
+    this.#release ??= this.#parts.log.hold();
+    await this.#parts.log.log();
+  }
+
+  get hasBox(): boolean {
+    return this.#box !== null;
+  }
+
+  /** Copies the record at which the cursor stands, for the next `flush`. It is not full. */
+  add(records: BatchRecords, cursor: BatchCursor): void {
+    this.#box ??= this.#begin();
+    this.#box.add(records, cursor);
+  }
+
+  /** Whether so much waits that it should be flushed. */
+  get isFull(): boolean {
+    return this.#box !== null && (this.#box.sizeBytes >= BATCH_TARGET_BYTES || !this.#box.hasRoom);
+  }
+
+  /**
+   * Hands over what was added, as one batch. It is marked and open.
+   *
+   * @param position  everything of the source below is in this batch or was before
+   */
+  flush(position: number): void {
+    const box = this.#box;
+    if (box === null) return;
+    this.#box = null;
+    const { log, boxes, stream } = this.#parts;
+    const { recordCount, sizeBytes } = box;
+    const { opened } = log;
+    assert(this.isMarked && opened !== null, 'it is marked and open');
+    const baseOffset = opened.endOffset;
+    const nextOffset = baseOffset + recordCount;
+    const handed = { position, baseOffset, nextOffset, sizeBytes, recordCount };
+    const refusal = this.#append(opened, box.encoded({ ...stream, position }), handed);
+    boxes.giveBack(box);
+    if (refusal !== null) this.refuse(refusal);
+  }
+
+  /** It is behind from here on. What was handed over may or may not be in the log. */
+  refuse(error: Error): void {
+    this.lastError = error;
+    this.#dropBox();
+    this.position = this.#syncedPosition;
+    this.isKnown = false;
+    this.feeder = null;
+    this.#parts.onRefused(this, error);
+    this.#letGo();
+  }
+
+  /** It is too slow for the others. What was handed over stays on its way. */
+  fallBack(): void {
+    const handedPosition = this.#handed.at(-1)?.position;
+    this.position = handedPosition ?? (this.isIdle ? this.#fedPosition : this.#syncedPosition);
+    this.#dropBox();
+    this.feeder = null;
+  }
+
+  /** Resolves when nothing is on its way any more. */
+  async settled(): Promise<void> {
+    while (!this.isSettled) await new Promise<void>((resolve) => (this.#onSettled = resolve));
+  }
+
+  /**
+   * Asks the log how far it is: what was projected behind the mark speaks for itself. Nothing is on
+   * its way. @throws as `Log.batches`
+   */
+  async ask(): Promise<void> {
+    const { log, stream } = this.#parts;
+    const found = await log.use((opened) => lastPosition(opened, this.#endOffset, stream));
+    this.position = Math.max(this.#syncedPosition, found ?? 0);
+    this.#syncedPosition = this.position;
+    this.isKnown = true;
+  }
+
+  /** Lets it off everything below. @param position  of the source */
+  skipTo(position: number): void {
+    this.position = Math.max(this.position, position);
+    if (this.isSettled) this.#syncedPosition = this.position;
+  }
+
+  /** Lets go of the log; what was handed over comes to its own end. */
+  close(): void {
+    this.#dropBox();
+    this.feeder = null;
+    this.#release?.();
+    this.#release = null;
+  }
+
+  /** Below are no batches of later positions: a mark that passed those would hide them. */
+  get #passableOffset(): number {
+    const { opened } = this.#parts.log;
+    if (!this.isKnown || opened === null) return 0;
+    const [first] = this.#handed;
+    const { syncedOffset } = opened;
+    return first === undefined ? syncedOffset : Math.min(syncedOffset, first.baseOffset);
+  }
+
+  /** Of a log that has nothing on its way. */
+  get #fedPosition(): number {
+    return Math.max(this.#syncedPosition, this.position, this.feeder?.position ?? 0);
+  }
+
+  #begin(): Outbox {
+    if (this.isSettled) this.#syncedPosition = this.#fedPosition;
+    return this.#parts.boxes.take();
+  }
+
+  #append(log: Log<Uint8Array>, records: EncodedRecords, handed: HandedBatch): Error | null {
+    if (!isOpen(log)) return new ClosedError({ resource: 'log', name: log.path });
+    const { encoded } = log.forStore();
+    const refusal = encoded.append(records, {
+      complete: () => this.#synced(handed),
+      fail: (error) => this.#takenBack(handed, error),
+    });
+    if (refusal === null) this.#handed.push(handed);
+    return refusal;
+  }
+
+  /** They end in order. */
+  #synced(handed: HandedBatch): void {
+    const { position, nextOffset, recordCount } = handed;
+    this.#forget(handed);
+    this.#syncedPosition = Math.max(this.#syncedPosition, position);
+    this.#endOffset = Math.max(this.#endOffset, nextOffset);
+    this.recordCount += recordCount;
+    if (this.isKnown) this.lastError = null;
+    this.#parts.onMoved();
+    this.#letGo();
+  }
+
+  #takenBack(handed: HandedBatch, error: Error): void {
+    this.#forget(handed);
+    if (this.isKnown) this.refuse(error);
+    else this.#letGo();
+  }
+
+  #forget(handed: HandedBatch): void {
+    const at = this.#handed.indexOf(handed);
+    if (at >= 0) this.#handed.splice(at, 1);
+    if (!this.isSettled) return;
+    this.#onSettled?.();
+    this.#onSettled = null;
+  }
+
+  #dropBox(): void {
+    if (this.#box !== null) this.#parts.boxes.giveBack(this.#box);
+    this.#box = null;
+  }
+
+  /** Who has nothing on its way need not have the log open. */
+  #letGo(): void {
+    if (!this.isIdle) return;
+    this.#release?.();
+    this.#release = null;
+  }
+}
+
+function isOpen(log: Log<Uint8Array> | null): boolean {
+  return log !== null && log.life.closing === null;
+}
+
+/** The last position that batches at or behind `from` state for a stream; null when none does. */
+async function lastPosition(
+  log: Log<Uint8Array>,
+  from: number,
+  { exchangeId, stream }: StreamName,
+): Promise<number | null> {
+  let position: number | null = null;
+  const source = log.source({ from: Math.max(from, log.startOffset) }, 'reused');
+  try {
+    while (await source.next()) {
+      const { bytes, at, header } = source.batch;
+      const projected = projectedFrom(bytes, at, header);
+      if (projected?.exchangeId !== exchangeId || projected.stream !== stream) continue;
+      position = Math.max(position ?? 0, projected.position);
+    }
+  } finally {
+    source.close();
+  }
+  return position;
+}

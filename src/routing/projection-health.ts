@@ -1,0 +1,108 @@
+/** Tells `Store.health` which destinations are behind, and why. */
+import type { HealthBoard } from '../core/health-board.ts';
+import type { DestinationLogs } from './destination-logs.ts';
+import type { ExchangeSources } from './exchange-sources.ts';
+import type { Outlet } from './outlet.ts';
+import type { Projection } from './projection.ts';
+import {
+  lowestPosition,
+  markedPosition,
+  streamId,
+  type ProjectionState,
+  type StreamName,
+} from './projection-state.ts';
+
+interface Place {
+  readonly topic: string;
+  readonly group: string;
+  readonly partition?: number;
+}
+
+export class ProjectionHealth {
+  readonly #board: HealthBoard;
+  readonly #sources: ExchangeSources;
+  readonly #destinations: DestinationLogs;
+  /** What was raised, by stream. */
+  readonly #behind = new Map<string, Place[]>();
+  readonly #held = new Map<number, Place>();
+
+  constructor(board: HealthBoard, sources: ExchangeSources, destinations: DestinationLogs) {
+    this.#board = board;
+    this.#sources = sources;
+    this.#destinations = destinations;
+  }
+
+  /** Something may have changed for the worse, or the better. */
+  look(name: StreamName, { failure, outlets }: Pick<Projection, 'failure' | 'outlets'>): void {
+    this.#clear(name);
+    const exchange = this.#nameOf(name.exchangeId);
+    const places: Place[] = [];
+    for (const outlet of outlets) {
+      if (!outlet.isBehind || outlet.lastError === null) continue;
+      const place = this.#placeOf(name, outlet);
+      const message = `what ${exchange} sends there waits: ${outlet.lastError.message}`;
+      this.#board.raise({ code: 'projection-behind', ...place, message });
+      places.push(place);
+    }
+    if (places.length > 0) this.#behind.set(streamId(name), places);
+    const source = { topic: exchange, group: streamId(name) };
+    this.#board.clear({ code: 'projection-failed', ...source });
+    if (failure === null) return;
+    const message = `its source cannot be read: ${failure.message}`;
+    this.#board.raise({ code: 'projection-failed', ...source, message });
+  }
+
+  /** Retention wanted records of a source that something still needs, or could have what it wanted. */
+  held(
+    { exchangeId, isHeld }: { readonly exchangeId: number; readonly isHeld: boolean },
+    states: readonly ProjectionState[],
+  ): void {
+    const before = this.#held.get(exchangeId);
+    if (before !== undefined) this.#board.clear({ code: 'source-held', ...before });
+    this.#held.delete(exchangeId);
+    if (!isHeld) return;
+    const place = { topic: this.#nameOf(exchangeId), group: '' };
+    const message = `its source cannot let go of records: ${this.#holder(states)} did not get them`;
+    this.#board.raise({ code: 'source-held', ...place, message });
+    this.#held.set(exchangeId, place);
+  }
+
+  /** A stream has ended. */
+  forget(name: StreamName): void {
+    this.#clear(name);
+    const source = { topic: this.#nameOf(name.exchangeId), group: streamId(name) };
+    this.#board.clear({ code: 'projection-failed', ...source });
+  }
+
+  #clear(name: StreamName): void {
+    for (const place of this.#behind.get(streamId(name)) ?? []) {
+      this.#board.clear({ code: 'projection-behind', ...place });
+    }
+    this.#behind.delete(streamId(name));
+  }
+
+  #placeOf(name: StreamName, { topicId, partition }: Outlet): Place {
+    const topic = this.#destinations.nameOf(topicId) ?? String(topicId);
+    return { topic, partition, group: streamId(name) };
+  }
+
+  #nameOf(exchangeId: number): string {
+    return `exchange ${this.#sources.nameOf(exchangeId) ?? exchangeId}`;
+  }
+
+  /** The destination that is behind most. */
+  #holder(states: readonly ProjectionState[]): string {
+    let holder = 'something';
+    let lowest = Math.min(...states.map(lowestPosition));
+    for (const state of states) {
+      for (const mark of state.logs.values()) {
+        const position = markedPosition(state.position, mark);
+        if (position > lowest) continue;
+        lowest = position;
+        const name = this.#destinations.nameOf(mark.topicId) ?? String(mark.topicId);
+        holder = `partition ${mark.partition} of ${name}`;
+      }
+    }
+    return holder;
+  }
+}

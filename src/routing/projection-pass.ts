@@ -1,0 +1,120 @@
+/**
+ * A walk over the source of an exchange: routes each record and copies it for its destination logs.
+ *
+ * @hot `step`: no allocation per record when its route is remembered.
+ */
+import { BatchCursor } from '../format/batch-cursor.ts';
+import { nextOffsetOf } from '../format/batch-header.ts';
+import { recordsOf, type BatchRecords, type VerifiedBatch } from '../format/batch-records.ts';
+import type { Feeder, Outlet } from './outlet.ts';
+import { partitionOfCopy } from './placement.ts';
+
+/** Where records go: the common topology, or what a new binding adds to it. */
+export interface Routes {
+  /** Moves on to the topology of a version. Never back. */
+  advanceTo(version: number): void;
+  /** @returns ids of topics, ascending; an array of others, too */
+  topicsOf(cursor: BatchCursor): readonly number[];
+  /** Of a topic, in the present version. */
+  partitionCountOf(topicId: number): number;
+}
+
+export interface ProjectionPassParts {
+  readonly routes: Routes;
+  /** The outlet of a destination log; null = it is gone, or not to be fed. */
+  readonly outletOf: (topicId: number, partition: number) => Outlet | null;
+}
+
+const NOWHERE: readonly number[] = [];
+
+export class ProjectionPass implements Feeder {
+  /** Everything below was handed to the logs that it feeds, or is in their boxes. */
+  position: number;
+  readonly #parts: ProjectionPassParts;
+  readonly #cursor = new BatchCursor();
+  #records: BatchRecords | null = null;
+  #from = 0;
+  #to = 0;
+  /** Of the record at which the cursor stands: where it goes, and to how many of them it went. */
+  #topicIds: readonly number[] = NOWHERE;
+  #served = 0;
+  /** Outlets with records in their boxes. */
+  readonly #filled: Outlet[] = [];
+
+  constructor(parts: ProjectionPassParts, position: number) {
+    this.#parts = parts;
+    this.position = position;
+  }
+
+  /** Begins with a batch of the source, of which the records from `from` to below `to` count. */
+  begin(batch: VerifiedBatch, { from, to }: { readonly from: number; readonly to: number }): void {
+    this.#parts.routes.advanceTo(batch.header.topologyVersion);
+    this.#records = recordsOf(batch);
+    this.#cursor.reset(this.#records);
+    this.#from = from;
+    this.#to = Math.min(to, nextOffsetOf(batch.header));
+    this.#topicIds = NOWHERE;
+    this.#served = 0;
+  }
+
+  /**
+   * Goes on with the batch. Outlets that are full are flushed.
+   *
+   * @returns an outlet that must be made ready first, then goes on where it was; null = all is done
+   */
+  step(): Outlet | null {
+    const cursor = this.#cursor;
+    for (;;) {
+      while (this.#served < this.#topicIds.length) {
+        const outlet = this.#outletAt(this.#served);
+        if (outlet !== null && outlet.feeder === this && cursor.offset >= outlet.position) {
+          if (!outlet.isMarked || !outlet.isOpen) return outlet;
+          this.#copyTo(outlet);
+        }
+        this.#served++;
+      }
+      if (!this.#next()) break;
+    }
+    this.position = this.#to;
+    this.#records = null;
+    return null;
+  }
+
+  /** Hands over what the boxes hold. Between two batches. */
+  flush(): void {
+    for (const outlet of this.#filled.splice(0)) {
+      if (outlet.feeder === this) outlet.flush(this.position);
+    }
+  }
+
+  /** Moves to the next record that goes anywhere. */
+  #next(): boolean {
+    const cursor = this.#cursor;
+    const { routes } = this.#parts;
+    while (cursor.next()) {
+      const { offset } = cursor;
+      if (offset < this.#from) continue;
+      if (offset >= this.#to) return false;
+      this.#topicIds = routes.topicsOf(cursor);
+      this.#served = 0;
+      if (this.#topicIds.length > 0) return true;
+    }
+    return false;
+  }
+
+  #outletAt(index: number): Outlet | null {
+    const topicId = this.#topicIds[index] ?? 0;
+    const { routes, outletOf } = this.#parts;
+    const count = routes.partitionCountOf(topicId);
+    return outletOf(topicId, partitionOfCopy(this.#cursor, this.#cursor.offset, count));
+  }
+
+  #copyTo(outlet: Outlet): void {
+    const cursor = this.#cursor;
+    const records = this.#records;
+    if (records === null) return;
+    if (!outlet.hasBox) this.#filled.push(outlet);
+    outlet.add(records, cursor);
+    if (outlet.isFull) outlet.flush(cursor.offset + 1);
+  }
+}

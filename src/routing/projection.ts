@@ -1,0 +1,338 @@
+/**
+ * Brings a stream of an exchange into its destination logs: all that is published to it from here on,
+ * or the past that a new binding asked for.
+ *
+ * One walk over the source feeds all logs. It waits for a log for a moment only: one that is slow, full
+ * or failed falls behind, and is fed by a walk of its own until it has caught up.
+ */
+import { toError } from '../core/abort.ts';
+import { Bell } from '../core/bell.ts';
+import type { Clock, Timer } from '../core/clock.ts';
+import { ClosedError } from '../core/errors.ts';
+import type { Fold } from '../journal/fold.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Log } from '../log/log.ts';
+import type { Partition } from '../topic/partition.ts';
+import { CatchUp } from './catch-up.ts';
+import type { DestinationLogs } from './destination-logs.ts';
+import { Outlet } from './outlet.ts';
+import type { OutboxPool } from './outbox.ts';
+import { Outlets } from './outlets.ts';
+import { projectionEnded } from './projection-entries.ts';
+import { ProjectionMarks } from './projection-marks.ts';
+import { ProjectionPass, type Routes } from './projection-pass.ts';
+import { markedPosition, type StreamName } from './projection-state.ts';
+import { RoutedWaiters } from './routed-waiters.ts';
+import { SourceWalk } from './source-walk.ts';
+
+/** After a failure of the source itself it is tried again after so long. */
+const RESTART_MS = 5000;
+
+export interface ProjectionParts {
+  readonly stream: StreamName;
+  readonly journal: Journal;
+  readonly fold: Fold;
+  readonly clock: Clock;
+  readonly boxes: OutboxPool;
+  readonly source: Partition;
+  readonly destinations: DestinationLogs;
+  /** The topology as of the version of each record, from the oldest that is known on. */
+  readonly newRoutes: () => Routes;
+  /** Of a backfill: records of this version and later ones are not its business; null = all are. */
+  readonly beforeVersion: number | null;
+  /** Logs fell behind, or caught up; the source cannot be read, or can again. Must not throw. */
+  readonly onChanged: () => void;
+  /** The stream has ended, and that is durable. Must not throw. */
+  readonly onEnded: () => void;
+}
+
+export class Projection {
+  readonly outlets = new Outlets();
+  readonly marks: ProjectionMarks;
+  /** Of those who wait until a record is in all of its destinations. */
+  readonly waiters: RoutedWaiters;
+  /** Why the source cannot be read; null = it can. */
+  failure: Error | null = null;
+  readonly #parts: ProjectionParts;
+  readonly #catchUp: CatchUp;
+  /** Feeds all logs that are not behind. */
+  #pass: ProjectionPass | null = null;
+  readonly #walks = new Set<SourceWalk>();
+  #running: Promise<void> | null = null;
+  #resuming: Promise<void> | null = null;
+  readonly #settled = new Bell();
+  #isFinite: boolean;
+  /** Position of the walk when the clock looked the last time. */
+  #lookedPosition = -1;
+  #restart: Timer | null = null;
+  #isClosed = false;
+
+  constructor(parts: ProjectionParts) {
+    this.#parts = parts;
+    const { clock, newRoutes, onChanged } = parts;
+    this.#isFinite = parts.beforeVersion !== null;
+    this.waiters = new RoutedWaiters(({ offset, topicIds }) =>
+      topicIds.every((topicId) => this.#isSynced(topicId, offset)),
+    );
+    this.marks = new ProjectionMarks({
+      ...parts,
+      positionNow: () => this.#commonPosition(),
+      outlets: () => this.outlets,
+      onLook: () => this.#look(),
+    });
+    this.#catchUp = new CatchUp({
+      clock,
+      outlets: this.outlets,
+      newRoutes,
+      others: () => this.#pass,
+      walk: (pass, to) => this.#walkTo(pass, to),
+      onChanged,
+    });
+  }
+
+  /** Everything of the source below was handed to all logs that are not behind; null = not known yet. */
+  get position(): number | null {
+    return this.#pass?.position ?? null;
+  }
+
+  /** There may be something to project. Cheap. */
+  poke(): void {
+    if (this.#running !== null || this.#isClosed) return;
+    this.#restart?.cancel();
+    this.#restart = null;
+    this.#running = this.#run().finally(() => (this.#running = null));
+  }
+
+  /** Nothing is published any more: it ends when all is projected. */
+  end(): void {
+    this.#isFinite = true;
+    for (const walk of this.#walks) walk.close();
+    this.poke();
+  }
+
+  /** Knows how far all logs are that a mark names. @throws when the source cannot be read */
+  resume(): Promise<void> {
+    this.#resuming ??= this.#resume();
+    return this.#resuming;
+  }
+
+  /** A topic is gone: what was to go there goes nowhere. */
+  forgetTopic(topicId: number): void {
+    for (const outlet of this.outlets.remove(topicId)) {
+      outlet.close();
+      this.#catchUp.forget(outlet);
+      this.marks.forget(outlet.logId);
+    }
+    this.#moved();
+  }
+
+  /** Stops. What is on its way comes to its end first. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#restart?.cancel();
+    for (const walk of this.#walks) walk.close();
+    this.waiters.rejectAll(
+      new ClosedError({ resource: 'exchange', name: this.#parts.source.path }),
+    );
+    await this.#running;
+    await this.#catchUp.close();
+    for (const outlet of this.outlets) await outlet.settled();
+    await this.marks.write('os').catch(() => undefined); // The next opening looks for it, then.
+    this.marks.close();
+    for (const outlet of this.outlets) outlet.close();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.resume();
+      this.#catchUp.poke();
+      const isOver = await this.#parts.source.use((log) => this.#project(log));
+      this.failure = null;
+      if (isOver && !this.#isClosed) await this.#finish();
+    } catch (error) {
+      this.#failed(toError(error));
+    }
+  }
+
+  /** @returns whether the stream has come to its end */
+  async #project(log: Log<Uint8Array>): Promise<boolean> {
+    const pass = this.#pass;
+    while (pass !== null && !this.#isClosed) {
+      if (this.#isFinite) {
+        await log.sync();
+        const { endOffset } = log;
+        if (pass.position >= endOffset || (await this.#walk(pass, log, endOffset))) return true;
+        pass.position = Math.max(pass.position, endOffset); // Nothing but gaps is left below.
+        continue;
+      }
+      if (pass.position >= log.endOffset) return false;
+      await this.#walk(pass, log, null);
+    }
+    return false;
+  }
+
+  /** @param to  null = as far as it goes, and on from there until nothing came for a while */
+  async #walk(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): Promise<boolean> {
+    const { clock, beforeVersion } = this.#parts;
+    const range = to === null ? { follow: true, keepsAlive: false } : { to };
+    const source = log.source({ ...range, from: pass.position, isDurable: true }, 'reused');
+    const walk = new SourceWalk({
+      clock,
+      pass,
+      source,
+      outlets: this.outlets,
+      ready: (outlet) => this.#ready(outlet),
+      hasMore: () => pass.position < Math.min(to ?? Infinity, log.durableOffset, log.visibleOffset),
+      beforeVersion,
+      onRead: (sizeBytes) => this.marks.moved(sizeBytes),
+    });
+    this.#walks.add(walk);
+    try {
+      return await walk.run();
+    } finally {
+      this.#walks.delete(walk);
+      source.close();
+      this.#moved();
+    }
+  }
+
+  #walkTo(pass: ProjectionPass, to: number): Promise<void> {
+    return this.#parts.source.use(async (log) => void (await this.#walk(pass, log, to)));
+  }
+
+  /** Everything is handed over: waits until it is synced, and says so. */
+  async #finish(): Promise<void> {
+    const { clock, journal, stream, onEnded } = this.#parts;
+    const isBusy = (): boolean => [...this.outlets].some((one) => !one.isIdle || one.isBehind);
+    while (isBusy() && !this.#isClosed) {
+      this.#settled.silence();
+      this.#catchUp.poke();
+      if (!isBusy()) break;
+      const wait = { clock, delayMs: null, signal: undefined, keepsAlive: false };
+      await this.#settled.wait(wait);
+    }
+    if (this.#isClosed) return;
+    await journal.append(projectionEnded, { ...stream, timeMs: clock.now() }, 'sync');
+    this.#isClosed = true;
+    this.marks.close();
+    onEnded();
+  }
+
+  async #resume(): Promise<void> {
+    const { state } = this.marks;
+    const { destinations } = this.#parts;
+    if (state === null) return;
+    const known: Outlet[] = [];
+    for (const [logId, mark] of state.logs) {
+      const place = destinations.find(mark.topicId, mark.partition);
+      if (place?.logId !== logId) {
+        this.marks.forget(logId);
+        continue;
+      }
+      const position = markedPosition(state.position, mark);
+      const outlet = this.#newOutlet(place, { position, endOffset: mark.endOffset });
+      outlet.isMarked = true;
+      outlet.isKnown = false;
+      try {
+        await outlet.ask();
+        known.push(outlet);
+      } catch (error) {
+        outlet.refuse(toError(error));
+      }
+    }
+    const position = Math.min(state.position, ...known.map((outlet) => outlet.position));
+    const outletOf = (topicId: number, partition: number) => this.#outletOf(topicId, partition);
+    const pass = new ProjectionPass({ routes: this.#parts.newRoutes(), outletOf }, position);
+    for (const outlet of known) outlet.feeder = pass;
+    this.#pass = pass;
+  }
+
+  #outletOf(topicId: number, partition: number): Outlet | null {
+    const known = this.outlets.find(topicId, partition);
+    if (known !== null) return known;
+    const place = this.#parts.destinations.find(topicId, partition);
+    if (place === null) return null;
+    // No mark names it, so there was nothing for it below the common position.
+    const position = this.marks.state?.position ?? 0;
+    const outlet = this.#newOutlet(place, { position, endOffset: 0 });
+    outlet.feeder = this.#pass;
+    return outlet;
+  }
+
+  #newOutlet(
+    place: { readonly topicId: number; readonly logId: number; readonly log: Partition },
+    from: { readonly position: number; readonly endOffset: number },
+  ): Outlet {
+    const { stream, boxes } = this.#parts;
+    const parts = {
+      stream,
+      boxes,
+      onMoved: () => this.#moved(),
+      onRefused: (outlet: Outlet) => this.#refused(outlet),
+    };
+    const outlet = new Outlet({ ...place, ...parts }, from);
+    this.outlets.add(outlet);
+    return outlet;
+  }
+
+  async #ready(outlet: Outlet): Promise<void> {
+    try {
+      if (!outlet.isOpen) await outlet.open();
+      if (outlet.isMarked) return;
+      await this.marks.name(outlet);
+      outlet.isMarked = true;
+    } catch (error) {
+      outlet.refuse(toError(error));
+    }
+  }
+
+  #refused(outlet: Outlet): void {
+    this.#catchUp.refused(outlet);
+    this.#moved();
+    this.#parts.onChanged();
+  }
+
+  /** Something is synced, or fell behind. */
+  #moved(): void {
+    for (const walk of this.#walks) walk.moved();
+    this.#settled.ring();
+    this.waiters.look();
+    if (!this.#isClosed) this.#catchUp.poke();
+  }
+
+  #isSynced(topicId: number, offset: number): boolean {
+    if ((this.position ?? 0) <= offset) return false;
+    return this.outlets.of(topicId).every(({ syncedPosition }) => syncedPosition > offset);
+  }
+
+  /** As far as all logs are that are not behind. */
+  #commonPosition(): number | null {
+    const pass = this.#pass;
+    if (pass === null) return null;
+    let { position } = pass;
+    for (const outlet of this.outlets) {
+      if (outlet.feeder === pass) position = Math.min(position, outlet.syncedPosition);
+    }
+    return position;
+  }
+
+  /** The clock's look: a walk that has had nothing to do for a while ends. */
+  #look(): void {
+    const { position } = this;
+    const isQuiet = position === this.#lookedPosition;
+    this.#lookedPosition = position ?? -1;
+    if (isQuiet) for (const walk of this.#walks) walk.close();
+    else this.marks.moved(0);
+  }
+
+  #failed(error: Error): void {
+    const { clock, onChanged } = this.#parts;
+    for (const outlet of this.outlets) if (outlet.feeder === this.#pass) outlet.feeder = null;
+    this.#pass = null;
+    this.#resuming = null;
+    if (this.#isClosed) return;
+    this.failure = error;
+    onChanged();
+    this.#restart ??= clock.setTimer(() => this.poke(), RESTART_MS);
+  }
+}

@@ -1,0 +1,247 @@
+/** The projections of all exchanges of a store: which there are, when they run, and what they need. */
+import { present } from '../core/assert.ts';
+import { Bell } from '../core/bell.ts';
+import type { Clock } from '../core/clock.ts';
+import type { HealthBoard } from '../core/health-board.ts';
+import type { Fold } from '../journal/fold.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { TrimGuard } from '../log/trim-guard.ts';
+import type { TopicCatalog } from '../topic/catalog.ts';
+import { DestinationLogs } from './destination-logs.ts';
+import type { ExchangeCatalog, TopologyObserver } from './exchange-catalog.ts';
+import { OutboxPool } from './outbox.ts';
+import { Projection } from './projection.ts';
+import { ProjectionHealth } from './projection-health.ts';
+import type { Routes } from './projection-pass.ts';
+import {
+  COMMON_STREAM,
+  lowestPosition,
+  projections,
+  streamId,
+  type ProjectionState,
+  type StreamName,
+} from './projection-state.ts';
+import { BackfillRoutes, CommonRoutes } from './stream-routes.ts';
+
+/** A new exchange waits so long for what is left of one that had its name. */
+const DRAIN_MS_MAX = 5000;
+
+export interface ProjectorParts {
+  readonly journal: Journal;
+  readonly fold: Fold;
+  readonly clock: Clock;
+  readonly board: HealthBoard;
+  readonly exchanges: ExchangeCatalog;
+  readonly topics: TopicCatalog;
+}
+
+export class Projector implements TopologyObserver {
+  readonly #parts: ProjectorParts;
+  readonly #destinations: DestinationLogs;
+  readonly #health: ProjectionHealth;
+  readonly #boxes = new OutboxPool();
+  /** By the id of their stream. */
+  readonly #projections = new Map<string, Projection>();
+  readonly #drained = new Bell();
+  #starting: Promise<void> = Promise.resolve();
+  #dropping: Promise<void> = Promise.resolve();
+  #isStarted = false;
+  #isClosed = false;
+
+  constructor(parts: ProjectorParts) {
+    this.#parts = parts;
+    this.#destinations = new DestinationLogs(parts.fold, parts.topics);
+    this.#health = new ProjectionHealth(parts.board, parts.exchanges.sources, this.#destinations);
+  }
+
+  /** Goes on, in the background, where the last process stopped. Without it nothing is projected. */
+  start(): void {
+    this.#isStarted = true;
+    this.#starting = this.#resumeAll();
+  }
+
+  /** Of a stream that has not ended; null = it has, or nothing is projected here. */
+  of(name: StreamName): Projection | null {
+    const id = streamId(name);
+    const known = this.#projections.get(id);
+    if (known !== undefined || !this.#isStarted || this.#isClosed) return known ?? null;
+    const state = this.#parts.fold.get(projections, id);
+    if (state === null) return null;
+    const projection = this.#make(state);
+    if (projection !== null) this.#projections.set(id, projection);
+    return projection;
+  }
+
+  /** Streams of an exchange that have not ended: the common one first. */
+  streamsOf(exchangeId: number): readonly Projection[] {
+    return this.#states()
+      .filter((state) => state.exchangeId === exchangeId)
+      .toSorted((one, two) => one.stream - two.stream)
+      .flatMap((name) => this.of(name) ?? []);
+  }
+
+  /** Something was published to an exchange. Cheap. */
+  poke(exchangeId: number): void {
+    this.of({ exchangeId, stream: COMMON_STREAM })?.poke();
+  }
+
+  changed(): void {
+    const { topics, exchanges, fold } = this.#parts;
+    for (const id of fold.ids(projections)) {
+      const state = present(fold.get(projections, id), 'it has an id');
+      if (state.stream !== COMMON_STREAM) continue;
+      const topicId = exchanges.sources.topicIdOf(state.exchangeId);
+      const log = topicId === null ? null : (topics.partitionAt(topicId, 0)?.opened ?? null);
+      if (log !== null && !log.readOnly && log.life.closing === null) {
+        log.forStore().encoded.closeBatch();
+      }
+    }
+  }
+
+  deleted(exchangeIds: readonly number[]): void {
+    for (const exchangeId of exchangeIds) {
+      for (const projection of this.streamsOf(exchangeId)) projection.end();
+    }
+  }
+
+  backfillsBegun(streams: readonly StreamName[]): void {
+    for (const name of streams) this.of(name)?.poke();
+  }
+
+  async drained(name: string): Promise<void> {
+    const { clock, exchanges } = this.#parts;
+    const deadlineMs = clock.monotonic() + DRAIN_MS_MAX;
+    while (this.#isStarted && exchanges.sources.isLeft(name)) {
+      const delayMs = deadlineMs - clock.monotonic();
+      if (delayMs <= 0) return;
+      this.#drained.silence();
+      await this.#drained.wait({ clock, delayMs, signal: undefined, keepsAlive: true });
+    }
+  }
+
+  /** A topic is gone: nothing goes there any more. */
+  topicDeleted(topicId: number): void {
+    for (const projection of this.#projections.values()) projection.forgetTopic(topicId);
+  }
+
+  /** Who is asked before records of a log go: of a source, or of a destination; null = nobody need be. */
+  guardOf(topicId: number, logId: number): TrimGuard {
+    return {
+      allow: (offset) => this.#allow(topicId, logId, offset).catch(() => 0), // None may go, then.
+    };
+  }
+
+  /** Stops all of them. What is on its way comes to its end first. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#drained.ring();
+    await this.#starting;
+    await Promise.all([...this.#projections.values()].map((projection) => projection.close()));
+    await this.#dropping;
+  }
+
+  async #resumeAll(): Promise<void> {
+    for (const state of this.#states()) {
+      if (this.#isClosed) return;
+      const { exchangeId, stream } = state;
+      const { exchanges } = this.#parts;
+      if (stream !== COMMON_STREAM) this.of(state)?.poke();
+      else if (!exchanges.isThere(exchangeId)) this.of(state)?.end();
+      else if (await this.#hasWork(state)) this.of(state)?.poke();
+    }
+  }
+
+  /** Most exchanges have nothing to project: only their sources are opened. */
+  async #hasWork(state: ProjectionState): Promise<boolean> {
+    const source = this.#parts.exchanges.sources.of(state.exchangeId);
+    if (source === null) return false;
+    const endOffset = await source
+      .use((log) => Promise.resolve(log.endOffset))
+      .catch(() => Number.POSITIVE_INFINITY);
+    return endOffset > lowestPosition(state);
+  }
+
+  #states(): ProjectionState[] {
+    const { fold } = this.#parts;
+    return fold.ids(projections).flatMap((id) => fold.get(projections, id) ?? []);
+  }
+
+  #make({ exchangeId, stream, beforeVersion }: ProjectionState): Projection | null {
+    const { exchanges } = this.#parts;
+    const source = exchanges.sources.of(exchangeId);
+    if (source === null) return null;
+    const name = { exchangeId, stream };
+    const projection: Projection = new Projection({
+      ...this.#parts,
+      stream: name,
+      boxes: this.#boxes,
+      source,
+      destinations: this.#destinations,
+      newRoutes: () => this.#routesOf(name),
+      beforeVersion,
+      onChanged: () => this.#health.look(name, projection),
+      onEnded: () => this.#ended(name),
+    });
+    return projection;
+  }
+
+  #routesOf({ exchangeId, stream }: StreamName): Routes {
+    const { history, sources } = this.#parts.exchanges;
+    if (stream === COMMON_STREAM) return new CommonRoutes(history, exchangeId);
+    const binding = present(sources.binding(stream), 'what a stream is of is kept');
+    return new BackfillRoutes(history, exchangeId, binding);
+  }
+
+  #ended(name: StreamName): void {
+    this.#health.forget(name);
+    this.#projections.delete(streamId(name));
+    if (name.stream === COMMON_STREAM) this.#dropping = this.#dropSource(name.exchangeId);
+  }
+
+  /** Of an exchange that is gone, and projected to its end. */
+  async #dropSource(exchangeId: number): Promise<void> {
+    const { exchanges, topics } = this.#parts;
+    const topicId = exchanges.sources.topicIdOf(exchangeId);
+    const name = topicId === null ? null : topics.nameOf(topicId);
+    // What fails is tried again by the next opening.
+    if (name !== null) await topics.delete(name).catch(() => undefined);
+    this.#drained.ring();
+  }
+
+  /** How far the start of a log may move. */
+  async #allow(topicId: number, logId: number, offset: number): Promise<number> {
+    const { journal, exchanges } = this.#parts;
+    const sourceOf = exchanges.sources.exchangeIdOf(topicId);
+    const states = this.#states().filter(
+      ({ exchangeId, logs }) => exchangeId === sourceOf || logs.has(logId),
+    );
+    if (states.length === 0) return offset;
+    const isAllowed = (): boolean => allowedBy(states, { sourceOf, logId }) >= offset;
+    if (!isAllowed()) {
+      for (const state of states) {
+        const projection = this.of(state);
+        await projection?.resume();
+        await projection?.marks.write('os');
+      }
+    }
+    const allowed = Math.min(offset, allowedBy(states, { sourceOf, logId }));
+    await journal.sync(); // What the marks say counts when it is durable.
+    if (sourceOf !== null)
+      this.#health.held({ exchangeId: sourceOf, isHeld: allowed < offset }, states);
+    return allowed;
+  }
+}
+
+/** As far as marks let go of a log: of a source, or of a destination. */
+function allowedBy(
+  states: readonly ProjectionState[],
+  { sourceOf, logId }: { readonly sourceOf: number | null; readonly logId: number },
+): number {
+  let allowed = Number.POSITIVE_INFINITY;
+  for (const state of states) {
+    if (state.exchangeId === sourceOf) allowed = Math.min(allowed, lowestPosition(state));
+    const mark = state.logs.get(logId);
+    if (mark !== undefined) allowed = Math.min(allowed, mark.endOffset);
+  }
+  return allowed;
+}

@@ -1,0 +1,121 @@
+/** What publishing takes and answers. */
+import { checkChoice } from '../core/assert.ts';
+import { checkBoolean } from '../core/options.ts';
+import { checkAppendKeys } from '../log/append-result.ts';
+import type { DurabilityLevel } from '../log/log-options.ts';
+import type { RecordInput } from '../log/record-input.ts';
+import { checkRoutingKey } from '../format/routing-header.ts';
+
+/** When `publish` resolves: when the record is in the source log, or in all of its destinations too. */
+export const CONFIRMATIONS = ['logged', 'routed'] as const;
+
+export type Confirmation = (typeof CONFIRMATIONS)[number];
+
+export interface PublishOptions {
+  /** 0 to 255 bytes of UTF-8; default ''. */
+  readonly routingKey?: string | undefined;
+  /** Of the record, in the logs: chooses its partition there; default none. */
+  readonly key?: RecordInput<never>['key'];
+  /** As of `Topic.append`; a headers exchange routes by them. */
+  readonly headers?: RecordInput<never>['headers'];
+  /** As of `Topic.append`. */
+  readonly createTimeMs?: number | undefined;
+  /** Refuses what no binding matches, with UnroutableError; default false: it is logged, and goes nowhere. */
+  readonly mandatory?: boolean | undefined;
+  /**
+   * `logged` (default): when the record has reached `durability` in the source log. `routed`: when it is
+   * synced in all of its destinations as well.
+   */
+  readonly confirm?: Confirmation | undefined;
+  /** Of the source log; default that of the exchange. */
+  readonly durability?: DurabilityLevel | undefined;
+  /** Stops waiting with the signal's reason; a record that was already taken stays published. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PublishBatchOptions extends Pick<
+  PublishOptions,
+  'mandatory' | 'confirm' | 'durability' | 'signal'
+> {}
+
+/** One record of `publishBatch`. */
+export interface PublishInput<Input> extends Pick<
+  PublishOptions,
+  'routingKey' | 'key' | 'headers' | 'createTimeMs'
+> {
+  /** null = a tombstone for the key. */
+  readonly value: Input | null;
+}
+
+export interface PublishResult {
+  /** In the source log of the exchange. */
+  readonly offset: number;
+  /** The level that was reached there. */
+  readonly durability: DurabilityLevel;
+  /** Names of the queues and topics that get the record, each once; others get this array, too. */
+  readonly destinations: readonly string[];
+}
+
+export interface PublishBatchResult {
+  /** Of the first record in the source log; the others follow without a gap. */
+  readonly baseOffset: number;
+  readonly recordCount: number;
+  readonly durability: DurabilityLevel;
+  /** By record: as of `PublishResult`. */
+  readonly destinations: readonly (readonly string[])[];
+}
+
+const BATCH_KEYS: ReadonlySet<string> = new Set<keyof PublishBatchOptions>([
+  'mandatory',
+  'confirm',
+  'durability',
+  'signal',
+]);
+const KEYS: ReadonlySet<string> = new Set<keyof PublishOptions>([
+  'mandatory',
+  'confirm',
+  'durability',
+  'signal',
+  'routingKey',
+  'key',
+  'headers',
+  'createTimeMs',
+]);
+
+/** One for all calls without options. */
+export const NO_PUBLISH_OPTIONS: PublishOptions = Object.freeze({});
+
+/** How a call wants its records published, checked; the log checks the rest. */
+export interface PublishPlan {
+  readonly isMandatory: boolean;
+  readonly waitsForRoutes: boolean;
+}
+
+const DEFAULT_PLAN: PublishPlan = { isMandatory: false, waitsForRoutes: false };
+
+/** @throws TypeError, RangeError */
+export function planPublish(options: PublishOptions): PublishPlan {
+  if (options === NO_PUBLISH_OPTIONS) return DEFAULT_PLAN;
+  checkAppendKeys(options, KEYS);
+  return planOf(options);
+}
+
+/** @throws TypeError, RangeError */
+export function planPublishBatch(options: PublishBatchOptions): PublishPlan {
+  if (options === NO_PUBLISH_OPTIONS) return DEFAULT_PLAN;
+  checkAppendKeys(options, BATCH_KEYS);
+  return planOf(options);
+}
+
+/** @throws as `checkRoutingKey` */
+export function routingKeyOf({ routingKey }: Pick<PublishOptions, 'routingKey'>): string {
+  return routingKey === undefined ? '' : checkRoutingKey('routingKey', routingKey);
+}
+
+function planOf({ mandatory = false, confirm = 'logged' }: PublishBatchOptions): PublishPlan {
+  if (confirm === 'logged' && mandatory === false) return DEFAULT_PLAN;
+  return {
+    isMandatory: checkBoolean('mandatory', mandatory),
+    waitsForRoutes: checkChoice('confirm', confirm, CONFIRMATIONS) === 'routed',
+  };
+}

@@ -1,0 +1,158 @@
+/** Reads the source of an exchange for a pass, and waits for logs that are slow, but not for long. */
+import { Bell } from '../core/bell.ts';
+import { nextTurn, type Clock } from '../core/clock.ts';
+import { MIB } from '../core/limits.ts';
+import type { RecordSource } from '../log/record-source.ts';
+import type { Outlet } from './outlet.ts';
+import type { ProjectionPass } from './projection-pass.ts';
+
+/** On the way into destination logs, or about to be: beyond it the walk waits for a moment. */
+const IN_FLIGHT_BYTES_MAX = 8 * MIB;
+/** So long a walk waits for a log. */
+const PATIENCE_MS = 250;
+/** Batches of the source whose copies may wait for more of them. */
+const BATCHES_PER_FLUSH = 16;
+/** Work that is done in one turn of the event loop. */
+const TURN_MS = 2;
+const BATCHES_PER_TURN = 64;
+
+export interface SourceWalkParts {
+  readonly clock: Clock;
+  readonly pass: ProjectionPass;
+  /** Ends by itself, or when it is closed. */
+  readonly source: RecordSource;
+  /** All outlets, whoever feeds them. */
+  readonly outlets: Iterable<Outlet>;
+  /** Opens the log of an outlet and has it marked; if that fails it is behind. Never rejects. */
+  readonly ready: (outlet: Outlet) => Promise<void>;
+  /** Whether there is more of the source to be read at once. */
+  readonly hasMore: () => boolean;
+  /** Records of this version and later ones end the walk; null = none do. */
+  readonly beforeVersion: number | null;
+  /** Called after each batch of the source. */
+  readonly onRead: (sizeBytes: number) => void;
+}
+
+export class SourceWalk {
+  readonly #parts: SourceWalkParts;
+  readonly #bell = new Bell();
+  #batchesInBoxes = 0;
+  #batchesInTurn = 0;
+  #turnStartMs = 0;
+
+  constructor(parts: SourceWalkParts) {
+    this.#parts = parts;
+  }
+
+  /** Something is synced somewhere, or fell behind. */
+  readonly moved = this.#bell.ring;
+
+  /**
+   * Walks until the source ends.
+   *
+   * @returns whether it met a version that ends it
+   * @throws as `Log.batches`; what stands in boxes then is dropped by who handles that
+   */
+  async run(): Promise<boolean> {
+    const { pass, source, hasMore, beforeVersion, onRead } = this.#parts;
+    this.#beginTurn();
+    while (await source.next()) {
+      const { batch } = source;
+      const { topologyVersion, sizeBytes } = batch.header;
+      if (beforeVersion !== null && topologyVersion >= beforeVersion) return true;
+      pass.begin(batch, source);
+      await this.#step();
+      onRead(sizeBytes);
+      if (++this.#batchesInBoxes >= BATCHES_PER_FLUSH || !hasMore()) this.#flush();
+      await this.#room();
+      await this.#turn();
+    }
+    this.#flush();
+    return false;
+  }
+
+  close(): void {
+    this.#parts.source.close();
+    this.#bell.ring();
+  }
+
+  async #step(): Promise<void> {
+    const { pass, ready } = this.#parts;
+    for (;;) {
+      const outlet = pass.step();
+      if (outlet === null) return;
+      await this.#readySoon(outlet, ready(outlet));
+    }
+  }
+
+  /** A log that takes long to open falls behind, too. */
+  async #readySoon(outlet: Outlet, ready: Promise<void>): Promise<void> {
+    const { clock, pass } = this.#parts;
+    let late: (() => void) | null = null;
+    const patience = new Promise<void>((resolve) => (late = resolve));
+    const timer = clock.setTimer(() => {
+      if (outlet.feeder === pass) outlet.fallBack();
+      late?.();
+    }, PATIENCE_MS);
+    await Promise.race([ready, patience]);
+    timer.cancel();
+  }
+
+  #flush(): void {
+    this.#batchesInBoxes = 0;
+    this.#parts.pass.flush();
+  }
+
+  /** Waits while too much is on its way; who does not get on in that time falls behind. */
+  async #room(): Promise<void> {
+    const { clock } = this.#parts;
+    if (this.#inFlightBytes() <= IN_FLIGHT_BYTES_MAX) return;
+    this.#flush();
+    let before = this.#syncedPositions();
+    let deadlineMs = clock.monotonic() + PATIENCE_MS;
+    while (this.#inFlightBytes() > IN_FLIGHT_BYTES_MAX / 2) {
+      const delayMs = deadlineMs - clock.monotonic();
+      if (delayMs <= 0) {
+        for (const [outlet, position] of before) {
+          const isStuck = this.#feeds(outlet) && !outlet.isSettled;
+          if (isStuck && outlet.syncedPosition === position) outlet.fallBack();
+        }
+        before = this.#syncedPositions();
+        deadlineMs = clock.monotonic() + PATIENCE_MS;
+        continue;
+      }
+      this.#bell.silence();
+      await this.#bell.wait({ clock, delayMs, signal: undefined, keepsAlive: false });
+    }
+  }
+
+  #inFlightBytes(): number {
+    let bytes = 0;
+    for (const outlet of this.#parts.outlets) {
+      if (this.#feeds(outlet)) bytes += outlet.inFlightBytes;
+    }
+    return bytes;
+  }
+
+  #syncedPositions(): Map<Outlet, number> {
+    const fed = [...this.#parts.outlets].filter((outlet) => this.#feeds(outlet));
+    return new Map(fed.map((outlet) => [outlet, outlet.syncedPosition]));
+  }
+
+  #feeds(outlet: Outlet): boolean {
+    return outlet.feeder === this.#parts.pass;
+  }
+
+  /** What publishers wait for comes first. */
+  async #turn(): Promise<void> {
+    const isOver = this.#parts.clock.monotonic() - this.#turnStartMs >= TURN_MS;
+    if (!isOver && ++this.#batchesInTurn < BATCHES_PER_TURN) return;
+    await nextTurn();
+    this.#beginTurn();
+  }
+
+  #beginTurn(): void {
+    this.#batchesInTurn = 0;
+    this.#turnStartMs = this.#parts.clock.monotonic();
+  }
+}
