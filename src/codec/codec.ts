@@ -54,6 +54,12 @@ export const bytes: Codec<Uint8Array> = {
   decode: copyOf,
 };
 
+/** `bytes` for who gave none: `T` is Uint8Array then, as the signatures of those who call this say. */
+export function codecOr<T, Input>(codec: Codec<T, Input> | undefined): Codec<T, Input> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return codec ?? (bytes as unknown as Codec<T, Input>);
+}
+
 /** Small copies share the memory of so much: an `ArrayBuffer` of their own costs three times the rest. */
 const SLAB_BYTES = 8 * KIB;
 /** Larger ones have their own. */

@@ -137,6 +137,10 @@ export const UNSYNCED_SEGMENTS_MAX = 16;
 
 /** Longest routing key, and longest pattern, bytes: RabbitMQ's limit. */
 export const ROUTING_KEY_BYTES_MAX = 255;
+/** Keys that one list of further routing keys may have (`cc`, `bcc`): with the longest some 16 KiB. */
+export const ROUTING_KEYS_MAX = 64;
+/** Largest weight of a binding: so many times as much as the smallest is as fine as 32 bits divide. */
+export const BINDING_WEIGHT_MAX = 1_000_000;
 /** Routing keys whose destinations a topology remembers: some 5 MiB when all are in use. */
 export const ROUTES_CACHED_MAX = 16_384;
 

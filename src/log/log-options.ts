@@ -20,7 +20,7 @@ import {
 } from '../core/limits.ts';
 import { checkBoolean, plainOptions } from '../core/options.ts';
 import { systemRandom, type Random } from '../core/random.ts';
-import { bytes, checkCodec, type Codec } from '../codec/codec.ts';
+import { codecOr, checkCodec, type Codec } from '../codec/codec.ts';
 import {
   COMPRESSION_LEVELS,
   COMPRESSION_NAMES,
@@ -200,9 +200,7 @@ export function resolveLogOptions<T, Input>(given: LogOptions<T, Input>): LogSet
 function seams<T, Input>(options: LogOptions<T, Input>) {
   if (options.codec !== undefined) checkCodec(options.codec);
   return {
-    // Without a codec T is Uint8Array, which the signature of openLog says and TypeScript cannot.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
-    codec: options.codec ?? (bytes as unknown as Codec<T, Input>),
+    codec: codecOr(options.codec),
     fileSystem: options.fileSystem ?? nodeFileSystem,
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,

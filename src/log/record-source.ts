@@ -40,6 +40,8 @@ export class RecordSource {
   #reader: LogReader | null = null;
   #end = 0;
   #isClosed = false;
+  /** Ends a wait for records. */
+  #wake: (() => void) | null = null;
 
   constructor(options: RecordSourceOptions) {
     this.#options = options;
@@ -93,10 +95,11 @@ export class RecordSource {
     return isOwn ? copyOfBatch(batch) : { ...batch, header: { ...batch.header } };
   }
 
-  /** Ends the walk, also one that is waiting for the disk. */
+  /** Ends the walk, also one that is waiting for the disk or for records. */
   close(): void {
     this.#isClosed = true;
     this.#reader?.close();
+    this.#wake?.();
     this.#options.onClosed();
   }
 
@@ -121,11 +124,13 @@ export class RecordSource {
     if (this.#readableEnd > offset || isClosed() || signal?.aborted === true) return;
     await new Promise<void>((resolve) => {
       const wake = () => {
+        this.#wake = null;
         unwatch?.();
         marks.forget(wake);
         timer?.cancel();
         resolve();
       };
+      this.#wake = wake;
       const timer = this.#timerOf(wake);
       if (isDurable) marks.onDurableVisible(wake);
       else marks.onVisible(wake);

@@ -1,8 +1,11 @@
 /** What exchanges and bindings are, to whoever routes by them: ids, no names. */
 import type { HeaderConditions } from './header-conditions.ts';
 
-/** As in RabbitMQ: by equal key, to all, by pattern, or by headers. */
-export const EXCHANGE_TYPES = ['direct', 'fanout', 'topic', 'headers'] as const;
+/**
+ * As in RabbitMQ: by equal key, to all, by pattern, by headers, or to one by a hash of the key.
+ * Types may only be added at the end.
+ */
+export const EXCHANGE_TYPES = ['direct', 'fanout', 'topic', 'headers', 'consistent-hash'] as const;
 
 export type ExchangeType = (typeof EXCHANGE_TYPES)[number];
 
@@ -26,7 +29,10 @@ export interface BindingIdentity {
   /** The exchange that it sends records of. */
   readonly exchangeId: number;
   readonly target: Target;
-  /** A pattern in a topic exchange; fanout and headers exchanges do not look at it. */
+  /**
+   * A pattern in a topic exchange, a weight in a consistent-hash exchange; fanout and headers exchanges
+   * do not look at it.
+   */
   readonly routingKey: string;
   /** Only headers exchanges look at them, for which null is as good as no conditions. */
   readonly headers: HeaderConditions | null;

@@ -86,7 +86,7 @@ export class CatchUp {
   }
 
   async #feed(outlets: readonly Outlet[]): Promise<void> {
-    const { others, walk, newRoutes, onChanged } = this.#parts;
+    const { others, walk, newRoutes } = this.#parts;
     const position = Math.min(...outlets.map((outlet) => outlet.position));
     const pass = new ProjectionPass(this.#partsOf(newRoutes()), position);
     for (const outlet of outlets) outlet.feeder = pass;
@@ -96,11 +96,7 @@ export class CatchUp {
         const main = others();
         if (main === null) break;
         if (pass.position >= main.position) {
-          for (const outlet of fed()) {
-            outlet.feeder = main;
-            this.#retries.delete(outlet);
-          }
-          onChanged();
+          this.#join(fed(), main);
           return;
         }
         const to = main.position;
@@ -111,6 +107,15 @@ export class CatchUp {
       for (const outlet of fed()) outlet.refuse(toError(error));
     }
     for (const outlet of fed()) outlet.fallBack();
+  }
+
+  /** They have caught up with the others. */
+  #join(outlets: readonly Outlet[], main: ProjectionPass): void {
+    for (const outlet of outlets) {
+      outlet.feeder = main;
+      this.#retries.delete(outlet);
+    }
+    this.#parts.onChanged();
   }
 
   #partsOf(routes: Routes) {

@@ -9,6 +9,7 @@ import { change, type Journal } from '../journal/journal.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import { checkName, SOURCE_PREFIX } from '../topic/topic-names.ts';
 import type { Binding, BindingIdentity, ExchangeType, Target } from './binding.ts';
+import { checkPatternOf } from './binding-weight.ts';
 import { planBackfills, type PlannedBackfill } from './backfill-plan.ts';
 import { ChangePlan } from './change-plan.ts';
 import { Dependence } from './exchange-node.ts';
@@ -17,6 +18,7 @@ import { backfillBegun } from './projection-entries.ts';
 import type { StreamName } from './projection-state.ts';
 import type { RecordHeaders } from './router-type.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
+import { boundAlready, conflictOf } from './exchange-conflicts.ts';
 import {
   checkBinding,
   checkDestination,
@@ -121,11 +123,12 @@ export class ExchangeCatalog {
     return topology.route(exchangeId, key, isByHeaders ? headers() : null);
   }
 
-  /** Of topics; of those that are gone there is none. The same array for the same array. */
+  /** Of topics, ascending; of those that are gone there is none. The same array for the same array. */
   namesOf(topicIds: readonly number[]): readonly string[] {
     const known = this.#names.get(topicIds);
     if (known !== undefined) return known;
-    const names = topicIds.flatMap((topicId) => this.#parts.topics.nameOf(topicId) ?? []);
+    const all = topicIds.flatMap((topicId) => this.#parts.topics.nameOf(topicId) ?? []);
+    const names = all.toSorted();
     this.#names.set(topicIds, names);
     return names;
   }
@@ -196,7 +199,8 @@ export class ExchangeCatalog {
   /**
    * Binds a destination: what is published from here on goes there if it matches. Bound twice, it is one.
    *
-   * @throws NotFoundError; as `checkBinding`
+   * @param pattern  of a consistent-hash exchange: the weight, such as `1`
+   * @throws NotFoundError; as `checkBinding` and `checkPatternOf`
    */
   bind(
     name: string,
@@ -361,6 +365,7 @@ export class ExchangeCatalog {
     wanted: Pick<BindingIdentity, 'routingKey' | 'headers'>,
   ): BindingIdentity {
     const exchangeId = this.#idOf(checkName('name', name));
+    checkPatternOf(this.#stateOf(exchangeId).type, 'pattern', wanted.routingKey);
     return { exchangeId, target: this.#targetOf(to), ...wanted };
   }
 
@@ -390,22 +395,4 @@ export class ExchangeCatalog {
     const bindingCount = this.#now.topology.bindingCountOf(exchangeId);
     return { exchangeId, name, type, alternate, internal, autoDelete, bindingCount };
   }
-}
-
-function boundAlready(name: string, destination: DestinationName): ConflictError {
-  const stored = `bound to ${destination.name} already`;
-  return new ConflictError({ kind: 'exchange', name, stored, requested: 'a backfill' });
-}
-
-/** What was asked for and is not what is stored; null = nothing. */
-function conflictOf(stored: ExchangeDescription, wanted: ExchangeConfig): ConflictError | null {
-  const { type, alternate, internal, autoDelete } = stored;
-  for (const [option, value] of Object.entries({ type, alternate, internal, autoDelete })) {
-    const asked = Object.entries(wanted).find(([name]) => name === option)?.[1];
-    if (asked === undefined || asked === value) continue;
-    const kind = 'exchange';
-    const told = { stored: `${option} ${value}`, requested: `${option} ${asked}` };
-    return new ConflictError({ kind, name: stored.name, ...told });
-  }
-  return null;
 }

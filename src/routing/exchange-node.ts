@@ -1,5 +1,5 @@
 /** One exchange in the graph. */
-import type { Exchange } from './binding.ts';
+import type { Exchange, ExchangeType } from './binding.ts';
 import { END } from './binding-lists.ts';
 import type { Router } from './router-type.ts';
 
@@ -8,11 +8,17 @@ export const Dependence = { nothing: 0, key: 1, headers: 2 } as const;
 
 export type DependenceLevel = (typeof Dependence)[keyof typeof Dependence];
 
+/** Whether bindings match by any of several routing keys; others look at the first alone, or at none. */
+export function isByEachKey(type: ExchangeType): boolean {
+  return type === 'direct' || type === 'topic';
+}
+
 export class ExchangeNode {
   exchange: Exchange;
   readonly router: Router;
   /** In all exchanges of the graph, a small one. */
   readonly number: number;
+  readonly isByEachKey: boolean;
   /** Heads of the lists of its bindings, and of those that lead to it. */
   firstFrom = END;
   firstTo = END;
@@ -27,6 +33,7 @@ export class ExchangeNode {
     this.exchange = exchange;
     this.router = router;
     this.number = number;
+    this.isByEachKey = isByEachKey(exchange.type);
   }
 
   /** What its own bindings look at. */

@@ -4,6 +4,7 @@
  */
 import { present } from '../core/assert.ts';
 import type { Binding, Exchange, ExchangeType } from './binding.ts';
+import { isByEachKey } from './exchange-node.ts';
 import { effectiveConditions, isAny, type HeaderConditions } from './header-conditions.ts';
 import { explainPattern } from './pattern-parts.ts';
 import type { RecordHeaders } from './router-type.ts';
@@ -11,6 +12,8 @@ import type { Topology } from './topology.ts';
 
 export interface ExplainedMatch {
   readonly binding: Binding;
+  /** The first routing key that it matches. */
+  readonly key: string;
   /** In words, such as ``the pattern matches: `*` is AMS``. */
   readonly why: string;
 }
@@ -30,7 +33,7 @@ export interface ExplainedStep {
 }
 
 export interface Explanation {
-  /** As `Topology.route` says. */
+  /** As `Topology.routeAll` says. */
   readonly topicIds: readonly number[];
   /** Each exchange that the record reaches, once, in the order in which it reaches them. */
   readonly steps: readonly ExplainedStep[];
@@ -49,12 +52,22 @@ export function explainRoute(
   key: string,
   headers: RecordHeaders = null,
 ): Explanation {
+  return explainRouteAll(topology, exchangeId, [key], headers);
+}
+
+/** Explains a route of several keys, as `Topology.routeAll` finds it. */
+export function explainRouteAll(
+  topology: Topology,
+  exchangeId: number,
+  keys: readonly string[],
+  headers: RecordHeaders = null,
+): Explanation {
   const arrivals = new Map<number, Arrival>();
   const topicIds = new Set<number>();
   const steps: ExplainedStep[] = [];
   arrivals.set(exchangeId, { exchangeId, from: null, isAlternate: false });
   for (const arrival of arrivals.values()) {
-    const step = explainStep(topology, arrival, key, headers);
+    const step = explainStep(topology, arrival, keys, headers);
     steps.push(step);
     const from = arrival.exchangeId;
     for (const { binding } of step.matches) {
@@ -72,15 +85,20 @@ export function explainRoute(
 function explainStep(
   topology: Topology,
   arrival: Arrival,
-  key: string,
+  keys: readonly string[],
   headers: RecordHeaders,
 ): ExplainedStep {
   const { exchangeId } = arrival;
   const exchange = present(topology.exchange(exchangeId), 'the exchange is there');
-  const matches = topology
-    .matchesOf(exchangeId, key, headers)
-    .map((binding) => ({ binding, why: whyOf(exchange, binding, key) }));
   const { alternateId, type } = exchange;
+  const found = new Map<Binding, ExplainedMatch>();
+  for (const key of isByEachKey(type) ? keys : keys.slice(0, 1)) {
+    for (const binding of topology.matchesOf(exchangeId, key, headers)) {
+      if (found.has(binding)) continue;
+      found.set(binding, { binding, key, why: whyOf(exchange, binding, key) });
+    }
+  }
+  const matches = [...found.values()].sort((a, b) => a.binding.bindingId - b.binding.bindingId);
   const isThere = alternateId !== null && topology.exchange(alternateId) !== null;
   return {
     ...arrival,
@@ -94,6 +112,7 @@ function whyOf({ type }: Exchange, { routingKey, headers }: Binding, key: string
   if (type === 'direct') return 'the routing key is equal';
   if (type === 'fanout') return 'a fanout exchange sends everything to all of its bindings';
   if (type === 'topic') return `the pattern matches${explainPattern(routingKey, key)}`;
+  if (type === 'consistent-hash') return `the routing key falls to it, of weight ${routingKey}`;
   return whyHeaders(headers);
 }
 

@@ -1,6 +1,7 @@
 /** A topology that is not: made of a document, for records to be routed by. Nothing of a store changes. */
 import { present } from '../core/assert.ts';
 import { NotFoundError } from '../core/errors.ts';
+import { checkPatternOf } from './binding-weight.ts';
 import type { BindingIdentity, Target } from './binding.ts';
 import { ChangePlan } from './change-plan.ts';
 import {
@@ -20,6 +21,9 @@ export interface NamedBinding {
   readonly place: string;
   readonly binding: DocumentBinding;
 }
+
+/** Of no account: nothing is placed. */
+const newSizeOf = (): null => null;
 
 export class Hypothesis {
   readonly topology = new Topology();
@@ -71,10 +75,15 @@ export class Hypothesis {
   /**
    * Binds, then unbinds, with all that would follow: exchanges that go with their last binding go.
    *
-   * @throws NotFoundError for exchanges, and for what is unbound and was not bound
+   * @throws NotFoundError for exchanges, and for what is unbound and was not bound; BadPatternError
    */
   change(bind: readonly NamedBinding[], unbind: readonly NamedBinding[]): void {
-    for (const { binding } of bind) this.#bind(binding);
+    for (const { place, binding } of bind) {
+      const exchange = this.topology.exchange(this.exchangeId(binding.exchange));
+      const { type } = present(exchange, 'it has an id');
+      checkPatternOf(type, `${place}.pattern`, binding.pattern);
+      this.#bind(binding);
+    }
     for (const named of unbind) this.#unbind(named);
   }
 
@@ -90,7 +99,6 @@ export class Hypothesis {
       throw new NotFoundError({ kind: 'binding', name });
     }
     const stateOf = (exchangeId: number) => ({ isAutoDelete: this.#autoDelete.has(exchangeId) });
-    const newSizeOf = (): null => null; // Of no account: nothing is placed.
     const plan = new ChangePlan({ topology, stateOf, newSizeOf, version: 0, timeMs: 0 });
     plan.removeBinding(found);
     for (const effect of plan.effects) applyChange(topology, effect);

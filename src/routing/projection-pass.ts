@@ -63,18 +63,10 @@ export class ProjectionPass implements Feeder {
    * @returns an outlet that must be made ready first, then goes on where it was; null = all is done
    */
   step(): Outlet | null {
-    const cursor = this.#cursor;
-    for (;;) {
-      while (this.#served < this.#topicIds.length) {
-        const outlet = this.#outletAt(this.#served);
-        if (outlet !== null && outlet.feeder === this && cursor.offset >= outlet.position) {
-          if (!outlet.isMarked || !outlet.isOpen) return outlet;
-          this.#copyTo(outlet);
-        }
-        this.#served++;
-      }
-      if (!this.#next()) break;
-    }
+    do {
+      const outlet = this.#serve();
+      if (outlet !== null) return outlet;
+    } while (this.#next());
     this.position = this.#to;
     this.#records = null;
     return null;
@@ -85,6 +77,18 @@ export class ProjectionPass implements Feeder {
     for (const outlet of this.#filled.splice(0)) {
       if (outlet.feeder === this) outlet.flush(this.position);
     }
+  }
+
+  /** Copies the record for all who get it. @returns the first that is not ready */
+  #serve(): Outlet | null {
+    const { offset } = this.#cursor;
+    for (; this.#served < this.#topicIds.length; this.#served++) {
+      const outlet = this.#outletAt(this.#served);
+      if (outlet?.feeder !== this || offset < outlet.position) continue;
+      if (!outlet.isMarked || !outlet.isOpen) return outlet;
+      this.#copyTo(outlet);
+    }
+    return null;
   }
 
   /** Moves to the next record that goes anywhere. */

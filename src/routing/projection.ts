@@ -6,6 +6,7 @@
  * or failed falls behind, and is fed by a walk of its own until it has caught up.
  */
 import { toError } from '../core/abort.ts';
+import { present } from '../core/assert.ts';
 import { Bell } from '../core/bell.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
@@ -58,10 +59,14 @@ export class Projection {
   /** Feeds all logs that are not behind. */
   #pass: ProjectionPass | null = null;
   readonly #walks = new Set<SourceWalk>();
+  /** The one that feeds all logs that are not behind. */
+  #mainWalk: SourceWalk | null = null;
   #running: Promise<void> | null = null;
   #resuming: Promise<void> | null = null;
   readonly #settled = new Bell();
   #isFinite: boolean;
+  /** Since the walk was begun: it may have ended before it saw what there is. */
+  #isPoked = false;
   /** Position of the walk when the clock looked the last time. */
   #lookedPosition = -1;
   #restart: Timer | null = null;
@@ -97,16 +102,20 @@ export class Projection {
 
   /** There may be something to project. Cheap. */
   poke(): void {
+    this.#isPoked = true;
     if (this.#running !== null || this.#isClosed) return;
     this.#restart?.cancel();
     this.#restart = null;
-    this.#running = this.#run().finally(() => (this.#running = null));
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+      if (this.#isPoked && this.failure === null) this.poke();
+    });
   }
 
   /** Nothing is published any more: it ends when all is projected. */
   end(): void {
     this.#isFinite = true;
-    for (const walk of this.#walks) walk.close();
+    this.#mainWalk?.close();
     this.poke();
   }
 
@@ -156,19 +165,22 @@ export class Projection {
 
   /** @returns whether the stream has come to its end */
   async #project(log: Log<Uint8Array>): Promise<boolean> {
-    const pass = this.#pass;
-    while (pass !== null && !this.#isClosed) {
-      if (this.#isFinite) {
-        await log.sync();
-        const { endOffset } = log;
-        if (pass.position >= endOffset || (await this.#walk(pass, log, endOffset))) return true;
-        pass.position = Math.max(pass.position, endOffset); // Nothing but gaps is left below.
-        continue;
-      }
-      if (pass.position >= log.endOffset) return false;
-      await this.#walk(pass, log, null);
-    }
+    const pass = present(this.#pass, 'it was resumed');
+    do {
+      this.#isPoked = false;
+      if (this.#isFinite) return this.#projectRest(pass, log);
+      if (pass.position < log.endOffset) await this.#walk(pass, log, null);
+    } while ((this.#isPoked || this.#isFinite) && !this.#isClosed);
     return false;
+  }
+
+  /** Nothing is published any more that is the business of this stream. */
+  async #projectRest(pass: ProjectionPass, log: Log<Uint8Array>): Promise<boolean> {
+    await log.sync();
+    const { endOffset } = log;
+    const isOver = pass.position >= endOffset || (await this.#walk(pass, log, endOffset));
+    if (!this.#isClosed && !isOver) pass.position = endOffset; // Nothing but gaps is left below.
+    return !this.#isClosed;
   }
 
   /** @param to  null = as far as it goes, and on from there until nothing came for a while */
@@ -187,10 +199,12 @@ export class Projection {
       onRead: (sizeBytes) => this.marks.moved(sizeBytes),
     });
     this.#walks.add(walk);
+    if (pass === this.#pass) this.#mainWalk = walk;
     try {
       return await walk.run();
     } finally {
       this.#walks.delete(walk);
+      if (this.#mainWalk === walk) this.#mainWalk = null;
       source.close();
       this.#moved();
     }
@@ -319,17 +333,20 @@ export class Projection {
   /** The clock's look: a walk that has had nothing to do for a while ends. */
   #look(): void {
     const { position } = this;
-    const isQuiet = position === this.#lookedPosition;
+    const areIdle = [...this.outlets].every((outlet) => outlet.isIdle || outlet.isBehind);
+    const isQuiet = areIdle && position === this.#lookedPosition;
     this.#lookedPosition = position ?? -1;
-    if (isQuiet) for (const walk of this.#walks) walk.close();
+    if (isQuiet) this.#mainWalk?.close();
     else this.marks.moved(0);
   }
 
   #failed(error: Error): void {
     const { clock, onChanged } = this.#parts;
-    for (const outlet of this.outlets) if (outlet.feeder === this.#pass) outlet.feeder = null;
-    this.#pass = null;
-    this.#resuming = null;
+    // What stands in boxes is dropped; all else is where it was.
+    for (const outlet of this.outlets) {
+      if (outlet.hasBox && outlet.feeder === this.#pass) outlet.refuse(error);
+    }
+    if (this.#pass === null) this.#resuming = null;
     if (this.#isClosed) return;
     this.failure = error;
     onChanged();

@@ -113,7 +113,7 @@ export function routingKeyOf({ routingKey }: Pick<PublishOptions, 'routingKey'>)
 }
 
 function planOf({ mandatory = false, confirm = 'logged' }: PublishBatchOptions): PublishPlan {
-  if (confirm === 'logged' && mandatory === false) return DEFAULT_PLAN;
+  if (confirm === 'logged' && !mandatory) return DEFAULT_PLAN;
   return {
     isMandatory: checkBoolean('mandatory', mandatory),
     waitsForRoutes: checkChoice('confirm', confirm, CONFIRMATIONS) === 'routed',

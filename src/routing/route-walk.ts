@@ -7,6 +7,7 @@ import { TargetSet } from './target-set.ts';
 import type { TopicTable } from './topic-table.ts';
 
 const NOWHERE: readonly number[] = [];
+const NO_KEYS: readonly string[] = [];
 /** Up to so many numbers are faster sorted here than by `Array.sort`, which calls for each comparison. */
 const FEW = 16;
 
@@ -32,22 +33,39 @@ export class RouteWalk {
     this.#targets[slot] = ~number;
   }
 
-  /** The ids of the topics that a record reaches, ascending. */
-  route(start: ExchangeNode, key: string, headers: RecordHeaders): readonly number[] {
+  /**
+   * The ids of the topics that a record reaches, ascending.
+   *
+   * @param further  routing keys beside the first
+   */
+  route(
+    start: ExchangeNode,
+    key: string,
+    headers: RecordHeaders,
+    further: readonly string[] = NO_KEYS,
+  ): readonly number[] {
     const reached = this.#reachedExchanges;
     this.#reachedTopics.begin(this.#topics.capacity);
     reached.begin(this.#exchanges.capacity);
     reached.add(start.number);
     for (let at = 0; at < reached.count; at++) {
-      this.#visit(this.#exchanges.at(reached.members[at] as number), key, headers);
+      const node = this.#exchanges.at(reached.members[at] as number);
+      this.#matches.clear();
+      node.router.match(key, headers, this.#matches);
+      if (further.length > 0 && node.isByEachKey) this.#matchFurther(node, headers, further);
+      this.#follow(node);
     }
     return this.#topicIds();
   }
 
-  #visit(node: ExchangeNode, key: string, headers: RecordHeaders): void {
+  /** Some that match already may be added again. */
+  #matchFurther(node: ExchangeNode, headers: RecordHeaders, further: readonly string[]): void {
+    for (const key of further) node.router.match(key, headers, this.#matches);
+  }
+
+  /** To wherever the bindings lead that match, of all keys; if there is none, to the alternate. */
+  #follow(node: ExchangeNode): void {
     const matches = this.#matches;
-    matches.clear();
-    node.router.match(key, headers, matches);
     if (matches.count === 0) {
       const alternate = this.#exchanges.alternateOf(node);
       if (alternate !== null) this.#reachedExchanges.add(alternate.number);

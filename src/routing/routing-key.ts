@@ -7,11 +7,28 @@
  * number of them, also none. Within a longer word they are characters like all others.
  */
 import { argumentError } from '../core/assert.ts';
-import { ROUTING_KEY_BYTES_MAX } from '../core/limits.ts';
+import { ROUTING_KEY_BYTES_MAX, ROUTING_KEYS_MAX } from '../core/limits.ts';
 import { BadPatternError } from '../core/routing-errors.ts';
+import { checkRoutingKey } from '../format/routing-header.ts';
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const WORD_END = '.';
+
+/**
+ * Throws unless `keys` are further routing keys of a record: at most 64, of 0 to 255 bytes each. The
+ * same may come again. RabbitMQ knows no limits here, and ignores what is no text.
+ *
+ * @param name  what the caller calls them
+ * @returns an array of its own
+ * @throws TypeError, RangeError (`ERR_VARVE_INVALID_ARGUMENT`); TooLargeError (`ERR_VARVE_TOO_LARGE`)
+ */
+export function checkRoutingKeys(name: string, keys: unknown): readonly string[] {
+  if (!Array.isArray(keys)) throw argumentError(TypeError, name, 'an array', keys);
+  if (keys.length > ROUTING_KEYS_MAX) {
+    throw argumentError(RangeError, name, `at most ${ROUTING_KEYS_MAX} routing keys`, keys);
+  }
+  return Array.from(keys, (key: unknown, at) => checkRoutingKey(`${name}[${at}]`, key));
+}
 
 /**
  * Throws unless `pattern` is the pattern of a binding: 0 to 255 bytes of UTF-8. There is no other

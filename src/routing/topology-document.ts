@@ -8,6 +8,7 @@ import { unknownKey } from '../core/options.ts';
 import { choice, fieldsOf, flag, list, nullable, struct, type Shape } from '../core/shape.ts';
 import { checkName } from '../topic/topic-names.ts';
 import { EXCHANGE_TYPES, type ExchangeType } from './binding.ts';
+import { checkPatternOf } from './binding-weight.ts';
 import type { ExchangeCatalog } from './exchange-catalog.ts';
 import {
   checkHeaderConditions,
@@ -215,12 +216,12 @@ function checkNames(
   { exchanges, bindings }: TopologyDocument,
   isElsewhere: (exchange: string) => boolean,
 ): void {
-  const known = new Set<string>();
-  for (const [at, { name: own }] of exchanges.entries()) {
+  const known = new Map<string, ExchangeType>();
+  for (const [at, { name: own, type }] of exchanges.entries()) {
     if (known.has(own)) {
       throw argumentError(RangeError, `exchanges[${at}].name`, 'of one exchange alone', own);
     }
-    known.add(own);
+    known.set(own, type);
   }
   const check = (place: string, named: string): void => {
     if (known.has(named) || isElsewhere(named)) return;
@@ -229,8 +230,10 @@ function checkNames(
   for (const [at, { alternate }] of exchanges.entries()) {
     if (alternate !== null) check(`exchanges[${at}].alternate`, alternate);
   }
-  for (const [at, { exchange: from, destination: to }] of bindings.entries()) {
+  for (const [at, { exchange: from, destination: to, pattern }] of bindings.entries()) {
     check(`bindings[${at}].exchange`, from);
+    const type = known.get(from);
+    if (type !== undefined) checkPatternOf(type, `bindings[${at}].pattern`, pattern);
     if ('exchange' in to) check(`bindings[${at}].destination.exchange`, to.exchange);
   }
 }

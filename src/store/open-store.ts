@@ -13,7 +13,8 @@ import { missing, readStoreFile, writeStoreFile } from './store-file.ts';
 import { StoreHome } from './store-home.ts';
 import { StoreReserve } from './store-reserve.ts';
 import { resolveStoreOptions, type StoreOptions, type StoreSettings } from './store-options.ts';
-import { Store, type StoreParts } from './store.ts';
+import type { StoreParts } from './store-parts.ts';
+import { Store } from './store.ts';
 
 /**
  * Opens the store in a directory, creating it when missing: its topics, and the journal that holds

@@ -21,7 +21,7 @@ import { repairLog, type RepairReport } from '../log/repair-log.ts';
 import { newSettings } from '../topic/topic-options.ts';
 import { partitionsAdded, topicCreated, topics, type TopicState } from '../topic/topic-state.ts';
 import { openLocked } from './open-store.ts';
-import type { StoreParts } from './store.ts';
+import type { StoreParts } from './store-parts.ts';
 import { resolveStoreOptions } from './store-options.ts';
 import { Store } from './store.ts';
 import { findTopics, type FoundTopic } from './topic-directories.ts';

@@ -10,7 +10,12 @@ import type { Journal } from '../journal/journal.ts';
 import type { Misfits } from '../journal/misfits.ts';
 import { partQueueOptions, type QueueOptions } from '../queue/queue.ts';
 import { QUEUE_DEFAULTS, QUEUE_GROUP } from '../queue/queue-group.ts';
-import type { ExchangeCatalog } from '../routing/exchange-catalog.ts';
+import type { Codec } from '../codec/codec.ts';
+import type { Exchange } from '../routing/exchange.ts';
+import { checkNoSource, isSourceName, openExchange } from './store-exchange.ts';
+import type { ExchangeCatalog, ExchangeDescription } from '../routing/exchange-catalog.ts';
+import type { ExchangeOptions } from '../routing/exchange-options.ts';
+import type { Projector } from '../routing/projector.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
@@ -18,39 +23,20 @@ import type { TopicCatalog, TopicDescription } from '../topic/catalog.ts';
 import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { StoreEvents } from '../topic/store-events.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
-import type { TopicHome } from '../topic/topic-home.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import type { TopicParts } from '../topic/topic.ts';
 import { listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
+import type { StoreParts } from './store-parts.ts';
 import type { StoreControl } from './store-control.ts';
 import { StoreHealth } from './store-health.ts';
-import type { StoreHome } from './store-home.ts';
 import type { StoreReserve } from './store-reserve.ts';
 import { StoreRetention } from './store-retention.ts';
 import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
 import { StoreQueue } from './store-queue.ts';
 import { StoreTopic } from './store-topic.ts';
-
-/** @internal What `openStore` hands over. */
-export interface StoreParts {
-  readonly path: string;
-  /** Null when it is only read. */
-  readonly lock: DirectoryLock | null;
-  /** Null when it is only read. */
-  readonly home: StoreHome | null;
-  readonly control: StoreControl;
-  readonly journal: Journal;
-  readonly runs: SnapshotRuns;
-  readonly committer: Committer;
-  readonly topics: TopicCatalog;
-  readonly groups: ConsumerGroups;
-  readonly shareGroups: ShareGroups;
-  readonly exchanges: ExchangeCatalog;
-  readonly topicHome: TopicHome;
-}
 
 /** Topics, and all that is known about them, in one directory. Made by `openStore`. */
 export class Store implements AsyncDisposable {
@@ -58,8 +44,10 @@ export class Store implements AsyncDisposable {
   readonly path: string;
   /** @internal Changes of state and records for several logs, all or nothing. */
   readonly committer: Committer;
+  /** @internal What there is of exchanges; `Store.exchange` hands out handles. */
+  readonly exchangeCatalog: ExchangeCatalog;
   /** @internal */
-  readonly exchanges: ExchangeCatalog;
+  readonly projector: Projector;
   /** @internal Consumers that ask from elsewhere. */
   readonly remoteConsumers: RemoteConsumers;
   readonly #lock: DirectoryLock | null;
@@ -86,7 +74,9 @@ export class Store implements AsyncDisposable {
     const { signals } = topicHome;
     this.path = path;
     this.committer = committer;
-    this.exchanges = parts.exchanges;
+    const { exchanges, projector } = parts.routing;
+    this.exchangeCatalog = exchanges;
+    this.projector = projector;
     this.#lock = lock;
     this.#reserve = home?.reserve ?? null;
     this.#control = control;
@@ -129,16 +119,21 @@ export class Store implements AsyncDisposable {
       const { bytesMax } = cap;
       cap.onRefused = () => signals.events.emit('bytes-max-reached', { bytesMax });
     }
-    if (lock === null || journal.damage !== null) return;
+    if (lock !== null && journal.damage === null) this.#start();
+  }
+
+  /** What a store does by itself, when it may write. */
+  #start(): void {
     this.#reserve?.start(() => {
       void this.#settledRetention.run();
-      void runs.giveUpHistory();
+      void this.#runs.giveUpHistory();
     });
     this.#retention.start();
     this.#settledRetention.start();
     this.#topics.resumeDeletions();
     // What fails here the next opening does: until then copies go where they went.
-    this.exchanges.reconcile().catch(() => undefined);
+    this.exchangeCatalog.reconcile().catch(() => undefined);
+    this.projector.start();
   }
 
   /**
@@ -156,7 +151,9 @@ export class Store implements AsyncDisposable {
     options: TopicOptions<T, Input> = {},
   ): Promise<StoreTopic<T, Input>> {
     this.#checkOpen();
-    return this.#topic(await this.#topics.open(name, options));
+    // An exchange makes its source.
+    const given = isSourceName(name) ? { ...options, create: false } : options;
+    return this.#topic(await this.#topics.open(name, given));
   }
 
   /**
@@ -174,12 +171,50 @@ export class Store implements AsyncDisposable {
     options: QueueOptions<T, Input> = {},
   ): Promise<StoreQueue<T, Input>> {
     this.#checkOpen();
+    checkNoSource(name, 'a queue');
     const { topic: topicOptions, share } = partQueueOptions(name, options);
     const topic = this.#topic(await this.#topics.open(name, topicOptions));
     const wanted = { ...share, defaults: QUEUE_DEFAULTS };
     return this.#shareGroups.open(topic, QUEUE_GROUP, wanted, (parts) => {
       return new StoreQueue(topic, parts);
     });
+  }
+
+  /**
+   * Opens an exchange, and creates it when there is none: what is published to it goes to the queues and
+   * topics that are bound to it. `''` is the default exchange: a routing key names the destination there.
+   *
+   * @param name  up to 246 bytes of UTF-8, without control characters
+   * @throws as `topic`; ConflictError when one of that name is gone and not projected to its end
+   *
+   * Durability and cost: as `topic`, and one fdatasync more for a new one.
+   */
+  async exchange<T = Uint8Array, Input = T>(
+    name: string,
+    options: ExchangeOptions & { readonly codec?: Codec<T, Input> | undefined } = {},
+  ): Promise<Exchange<T, Input>> {
+    this.#checkOpen();
+    return openExchange(this, name, options);
+  }
+
+  /** All exchanges, by name. */
+  exchanges(): readonly ExchangeDescription[] {
+    this.#checkOpen();
+    return this.exchangeCatalog.list();
+  }
+
+  /**
+   * Deletes an exchange with its bindings and those that lead to it, also while it is used: handles of
+   * it are told with `ClosedError`. What was published still reaches its destinations; then its source
+   * log goes.
+   *
+   * @throws NotFoundError; ReadOnlyError
+   *
+   * Durability: synced when it resolves.
+   */
+  async deleteExchange(name: string): Promise<void> {
+    this.#checkOpen();
+    await this.exchangeCatalog.delete(name);
   }
 
   #topic<T, Input>(parts: TopicParts<T, Input>): StoreTopic<T, Input> {
@@ -293,6 +328,7 @@ export class Store implements AsyncDisposable {
    */
   async addPartitions(name: string, total: number): Promise<TopicDescription> {
     this.#checkOpen();
+    checkNoSource(name, 'more partitions');
     return this.#topics.addPartitions(name, total);
   }
 
@@ -316,6 +352,7 @@ export class Store implements AsyncDisposable {
    */
   async deleteTopic(name: string): Promise<TopicDeletion> {
     this.#checkOpen();
+    checkNoSource(name, 'to be deleted without its exchange');
     return this.#topics.delete(name);
   }
 
@@ -342,6 +379,7 @@ export class Store implements AsyncDisposable {
       () => this.#shareGroups.close(),
       () => this.committer.idle(),
       async () => this.#reserve?.close(),
+      () => this.projector.close(),
       () => this.#retention.close(),
       () => this.#settledRetention.close(),
       () => this.#topics.close(),

@@ -43,7 +43,7 @@ function wordAt(bytes: Uint8Array, at: number, count: number): number {
 
 /** The partition of a key, text as UTF-8: the same as that of Kafka's default partitioner. */
 export function partitionOfKey(key: Uint8Array | string, partitionCount: number): number {
-  return partitionOfHash(hashOf(key), partitionCount);
+  return partitionOfHash(hashOfKey(key), partitionCount);
 }
 
 /** The same, of a key among other bytes. */
@@ -59,7 +59,8 @@ function partitionOfHash(hash: number, partitionCount: number): number {
   return (hash & POSITIVE) % partitionCount;
 }
 
-function hashOf(key: Uint8Array | string): number {
+/** The `murmur2` of a key, text as UTF-8. */
+export function hashOfKey(key: Uint8Array | string): number {
   if (typeof key !== 'string') return murmur2(key);
   const { length } = key;
   if (length > asciiBytes.length) return murmur2(encoder.encode(key));

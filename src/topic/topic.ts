@@ -2,7 +2,7 @@
 import { argumentError, checkArray, checkObject } from '../core/assert.ts';
 import { ClosedError } from '../core/errors.ts';
 import { settleAll } from '../core/settle-all.ts';
-import { bytes, type Codec } from '../codec/codec.ts';
+import { codecOr, type Codec } from '../codec/codec.ts';
 import { NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { Log } from '../log/log.ts';
@@ -61,9 +61,7 @@ export class Topic<T, Input = T> implements LogUser {
   /** @internal */
   constructor({ partitions, codec, partitioner }: TopicParts<T, Input>) {
     this.partitions = partitions;
-    // Without a codec T is Uint8Array, which the signature of `Store.topic` says.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
-    this.#codec = codec ?? (bytes as unknown as Codec<T, Input>);
+    this.#codec = codecOr(codec);
     this.#partitioner = partitioner ?? null;
     this.#sticky = new StickyPartitioner(partitions.random);
   }

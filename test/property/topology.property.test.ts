@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { EXCHANGE_TYPES, type Target } from '../../src/routing/binding.ts';
-import { explainRoute } from '../../src/routing/explain.ts';
+import { explainRouteAll } from '../../src/routing/explain.ts';
 import { checkHeaderConditions } from '../../src/routing/header-conditions.ts';
 import { Topology } from '../../src/routing/topology.ts';
 import { propertyOptions } from '../support/property.ts';
@@ -20,6 +20,7 @@ const targets: fc.Arbitrary<Target> = fc.oneof(
   fc.record({ kind: fc.constant('topic' as const), id: fc.constantFrom(1, 2, 3, 2 ** 52, 7) }),
 );
 const routingKeys = fc.constantFrom('', 'a', 'b', 'a.b', '#', 'a.#', '*', '*.b', '#.b');
+const keys = fc.constantFrom('', 'a', 'b', 'a.b', 'c');
 const conditions = fc.constantFrom(
   null,
   { h: '1' },
@@ -66,7 +67,11 @@ const commands = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('route' as const),
       id: exchangeIds,
-      key: fc.constantFrom('', 'a', 'b', 'a.b', 'c'),
+      key: keys,
+      further: fc.oneof(
+        { weight: 1, arbitrary: fc.constant([]) },
+        { weight: 2, arbitrary: fc.array(keys, { minLength: 1, maxLength: 4, size: 'max' }) },
+      ),
       h: records,
     }),
   },
@@ -93,6 +98,8 @@ class Pair {
     routed: 0,
     nowhere: 0,
     several: 0,
+    byFurtherKeys: 0,
+    byHash: 0,
     throughExchanges: 0,
     byAlternate: 0,
     byAlternateWithin: 0,
@@ -136,8 +143,13 @@ class Pair {
     }
   }
 
-  #bind({ exchangeId, target, routingKey, headers }: Omit<ReferenceBinding, 'bindingId'>): void {
+  #bind(wanted: Omit<ReferenceBinding, 'bindingId'>): void {
+    const { exchangeId, target, headers } = wanted;
     if (!this.#has(exchangeId) || (target.kind === 'exchange' && !this.#has(target.id))) return;
+    const type = this.#topology.exchange(exchangeId)?.type;
+    const isWeight = /^[1-9]/.test(wanted.routingKey);
+    const weight = String(1 + wanted.routingKey.length);
+    const routingKey = type === 'consistent-hash' && !isWeight ? weight : wanted.routingKey;
     const same = this.#twin.bindings.find(
       (other) =>
         JSON.stringify([other.exchangeId, other.target, other.routingKey, other.headers]) ===
@@ -174,25 +186,29 @@ class Pair {
     this.seen.unbound++;
   }
 
-  #route({ id, key, h }: Change<'route'>): void {
+  #route({ id, key, further, h }: Change<'route'>): void {
     if (!this.#has(id)) return;
     const headers = h === null ? null : new Map([['h', new Uint8Array(Buffer.from(h))]]);
-    const expected = this.#twin.route(id, key, headers);
-    const topicIds = this.#topology.route(id, key, headers);
-    deepStrictEqual([...topicIds], expected);
+    const alone = this.#twin.route(id, [key], headers);
+    deepStrictEqual([...this.#topology.route(id, key, headers)], alone);
+    const all = [key, ...further];
+    const expected = this.#twin.route(id, all, headers);
+    deepStrictEqual([...this.#topology.routeAll(id, all, headers)], expected);
     // Remembered or not, the second answer is the first.
-    deepStrictEqual([...this.#topology.route(id, key, headers)], expected);
-    this.#explain({ id, key, headers, expected });
+    deepStrictEqual([...this.#topology.route(id, key, headers)], alone);
+    this.#explain({ id, keys: all, headers, expected });
     this.seen.routed++;
+    if (JSON.stringify(alone) !== JSON.stringify(expected)) this.seen.byFurtherKeys++;
     if (expected.length === 0) this.seen.nowhere++;
     if (expected.length > 1) this.seen.several++;
   }
 
-  #explain({ id, key, headers, expected }: Asked): void {
-    const { topicIds, steps } = explainRoute(this.#topology, id, key, headers);
+  #explain({ id, keys: all, headers, expected }: Asked): void {
+    const { topicIds, steps } = explainRouteAll(this.#topology, id, all, headers);
     deepStrictEqual([...topicIds], expected);
-    for (const [at, { exchangeId, matches, alternateId }] of steps.entries()) {
-      const matching = this.#twin.matching(exchangeId, key, headers);
+    for (const [at, { exchangeId, type, matches, alternateId }] of steps.entries()) {
+      const matching = this.#twin.matching(exchangeId, all, headers);
+      if (type === 'consistent-hash' && matching.length > 0) this.seen.byHash++;
       deepStrictEqual(
         matches.map(({ binding }) => binding.bindingId),
         matching.map(({ bindingId }) => bindingId),
@@ -231,7 +247,7 @@ class Pair {
 
 interface Asked {
   readonly id: number;
-  readonly key: string;
+  readonly keys: readonly string[];
   readonly headers: ReadonlyMap<string, Uint8Array> | null;
   readonly expected: readonly number[];
 }

@@ -31,9 +31,10 @@ export async function brokerRoutesOf(
   let published = 0;
   for (const { changes, publishes } of topology.stages) {
     await Promise.race([refused, Promise.all(changes.map((change) => apply(channel, change)))]);
-    for (const { exchange, key, headers } of publishes) {
+    for (const { exchange, key, cc, bcc, headers } of publishes) {
+      const further = { ...(cc.length > 0 && { CC: cc }), ...(bcc.length > 0 && { BCC: bcc }) };
       channel.publish(exchange, key, NOTHING, {
-        headers,
+        headers: { ...headers, ...further },
         messageId: String(published++),
         mandatory: true,
       });

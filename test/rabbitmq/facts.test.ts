@@ -308,6 +308,31 @@ describe.skipIf(skipReason !== null)(`RabbitMQ's own ways (skipped: ${skipReason
     });
   });
 
+  test('an alternate gets what none of the keys matched, CC and BCC among them', async () => {
+    const alternate = await exchange('fanout');
+    const source = await exchange('direct', { alternateExchange: alternate });
+    const queues = [await bound(source, 'a'), await bound(alternate)];
+    channel.publish(source, 'x', NOTHING, { headers: { CC: ['y', 'a'] } });
+    expect(await copies(queues)).toEqual([1, 0]);
+    channel.publish(source, 'x', NOTHING, { headers: { CC: ['y'], BCC: ['a'] } });
+    expect(await copies(queues)).toEqual([1, 0]);
+    channel.publish(source, 'x', NOTHING, { headers: { CC: ['y'], BCC: ['z'] } });
+    expect(await copies(queues)).toEqual([0, 1]);
+  });
+
+  test('a key that comes twice brings one copy; CC has no limit, and what is no text is none', async () => {
+    const source = await exchange('topic');
+    const queues = [await bound(source, 'a'), await bound(source, '#'), await bound(source, 'b')];
+    channel.publish(source, 'a', NOTHING, { headers: { CC: ['a', 'a.b', 'a'], BCC: ['a'] } });
+    expect(await copies(queues)).toEqual([1, 1, 0]);
+    const many = Array.from({ length: 5000 }, (_, at) => `n${at}`);
+    const odd = [7, null, Buffer.from('b').toJSON(), 'x'.repeat(300)];
+    channel.publish(source, 'x', NOTHING, { headers: { CC: [...odd, ...many] } });
+    expect(await copies(queues)).toEqual([0, 1, 0]);
+    channel.publish(source, 'x', NOTHING, { headers: { CC: [...odd, ...many, 'a'] } });
+    expect(await copies(queues)).toEqual([1, 1, 0]);
+  });
+
   test('CC and BCC are keys for each exchange on the way; BCC alone is taken out', async () => {
     const inner = await exchange('direct');
     const source = await exchange('topic');

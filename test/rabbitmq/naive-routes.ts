@@ -37,6 +37,10 @@ export const FLAWS = [
   'an alternate gets what reached no queue',
   'an alternate gets everything',
   'only the first exchange has an alternate',
+  'CC is no key',
+  'BCC is no key',
+  'further keys count in the first exchange alone',
+  'an alternate gets what one of the keys did not match',
 ] as const;
 export type Flaw = (typeof FLAWS)[number];
 
@@ -65,13 +69,22 @@ export class NaiveRoutes implements RouteUnderTest {
   }
 
   /** Goes over the whole graph, each exchange once. */
-  route({ exchange, key, headers }: Publish): ReadonlySet<string> {
+  route({ exchange, key, cc, bcc, headers }: Publish): ReadonlySet<string> {
     const queues = new Set<string>();
     const seen = new Set([exchange]);
+    const keys = [
+      key,
+      ...(this.#flaw === 'CC is no key' ? [] : cc),
+      ...(this.#flaw === 'BCC is no key' ? [] : bcc),
+    ];
     const waiting = [{ name: exchange, depth: 0, isAlternate: false }];
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const { name, depth } = next;
-      const matching = this.#matching(name, key, headers);
+      const isAlone =
+        this.#flaw === 'further keys count in the first exchange alone' && name !== exchange;
+      const counted = isAlone ? [key] : keys;
+      const byKey = counted.map((each) => this.#matching(name, each, headers));
+      const matching = byKey.flat();
       for (const { destination, destinationKind } of matching) {
         if (destinationKind === 'queue') queues.add(destination);
         else if (!seen.has(destination) && this.#isFollowed(depth)) {
@@ -80,7 +93,10 @@ export class NaiveRoutes implements RouteUnderTest {
         }
       }
       const alternate = this.#exchanges.get(name)?.alternate ?? null;
-      const isWanted = this.#isAlternateWanted(matching, queues, next);
+      const hasMissed =
+        this.#flaw === 'an alternate gets what one of the keys did not match' &&
+        byKey.some((found) => found.length === 0);
+      const isWanted = hasMissed || this.#isAlternateWanted(matching, queues, next);
       if (alternate === null || !isWanted || seen.has(alternate)) continue;
       seen.add(alternate);
       waiting.push({ name: alternate, depth, isAlternate: true });

@@ -25,6 +25,8 @@ const QUEUES_MAX = 8;
 const BINDINGS_OF_AN_EXCHANGE_MAX = 5;
 const WORDS_MAX = 4;
 const STAGES = 2;
+/** Of CC, and of BCC. */
+const FURTHER_KEYS_MAX = 3;
 
 const WORDS = ['a', 'b', 'A', '', 'ü'];
 /** What only patterns mean something by: in a key they are words like any other. */
@@ -139,7 +141,14 @@ class TopologyMaker {
     const { type } = this.#options;
     const exchange = this.#one(this.#exchanges.filter((each) => each.type === type)).name;
     const key = this.#happens(0.6) ? this.#one(this.#keys) : this.#key();
-    return { exchange, key, headers: this.#headers() };
+    const further = (): string[] => (this.#happens(0.1) ? this.#furtherKeys() : []);
+    return { exchange, key, cc: further(), bcc: further(), headers: this.#headers() };
+  }
+
+  #furtherKeys(): string[] {
+    return Array.from({ length: 1 + randomBelow(this.#random, FURTHER_KEYS_MAX) }, () =>
+      this.#happens(0.6) ? this.#one(this.#keys) : this.#key(),
+    );
   }
 
   #key(): string {

@@ -33,6 +33,9 @@ export interface Change {
 export interface Publish {
   readonly exchange: string;
   readonly key: string;
+  /** Further routing keys. */
+  readonly cc: readonly string[];
+  readonly bcc: readonly string[];
   readonly headers: RecordHeaders;
 }
 

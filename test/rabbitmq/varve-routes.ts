@@ -3,7 +3,7 @@ import { present } from '../../src/core/assert.ts';
 import type { BindingIdentity, Target } from '../../src/routing/binding.ts';
 import { checkHeaderConditions } from '../../src/routing/header-conditions.ts';
 import { checkRoutingKey } from '../../src/format/routing-header.ts';
-import { checkPattern } from '../../src/routing/routing-key.ts';
+import { checkPattern, checkRoutingKeys } from '../../src/routing/routing-key.ts';
 import { Topology as Graph } from '../../src/routing/topology.ts';
 import type { Binding, Change, Exchange, Publish, RouteUnderTest, Topology } from './topology.ts';
 
@@ -31,12 +31,13 @@ export class VarveRoutes implements RouteUnderTest {
     else this.#graph.unbind(present(this.#graph.find(identity), 'it is bound').bindingId);
   }
 
-  route({ exchange, key, headers }: Publish): ReadonlySet<string> {
+  route({ exchange, key, cc, bcc, headers }: Publish): ReadonlySet<string> {
     const carried = new Map(
       Object.entries(headers).map(([name, value]) => [name, new Uint8Array(Buffer.from(value))]),
     );
-    const checked = checkRoutingKey('key', key);
-    const topicIds = this.#graph.route(this.#exchangeId(exchange), checked, carried);
+    const further = [...checkRoutingKeys('cc', cc), ...checkRoutingKeys('bcc', bcc)];
+    const keys = [checkRoutingKey('key', key), ...further];
+    const topicIds = this.#graph.routeAll(this.#exchangeId(exchange), keys, carried);
     const queues = new Set(topicIds.map((id) => present(this.#queues[id], DECLARED)));
     if (queues.size < topicIds.length) throw new Error(`${topicIds.join(', ')} has one twice`);
     return queues;

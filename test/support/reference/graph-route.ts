@@ -1,5 +1,6 @@
 /** The slow twin of `Topology`: rules as a list, and what a record reaches until nothing is new. */
 import type { ExchangeType, Target } from '../../../src/routing/binding.ts';
+import { hashChoice } from './hash-choice.ts';
 import { headersMatch, type Conditions } from './headers-match.ts';
 import { topicMatches } from './topic-match.ts';
 
@@ -24,14 +25,14 @@ export class ReferenceTopology {
   bindings: ReferenceBinding[] = [];
 
   /** Topic ids, ascending. */
-  route(start: number, key: string, headers: Headers): number[] {
+  route(start: number, keys: readonly string[], headers: Headers): number[] {
     const reached = new Set([start]);
     const topics = new Set<number>();
     let known = -1;
     while (known !== reached.size) {
       known = reached.size;
       for (const id of Array.from(reached)) {
-        const matching = this.matching(id, key, headers);
+        const matching = this.matching(id, keys, headers);
         for (const { target } of matching) {
           if (target.kind === 'topic') topics.add(target.id);
           else reached.add(target.id);
@@ -43,13 +44,17 @@ export class ReferenceTopology {
     return [...topics].sort((a, b) => a - b);
   }
 
-  matching(exchangeId: number, key: string, headers: Headers): ReferenceBinding[] {
+  matching(exchangeId: number, keys: readonly string[], headers: Headers): ReferenceBinding[] {
     const exchange = this.exchanges.find(({ id }) => id === exchangeId);
-    return this.bindings.filter((binding) => {
-      if (binding.exchangeId !== exchangeId) return false;
-      if (exchange?.type === 'direct') return binding.routingKey === key;
-      if (exchange?.type === 'topic') return topicMatches(binding.routingKey, key);
-      return exchange?.type === 'fanout' || headersMatch(binding.headers, headers);
+    const bindings = this.bindings.filter((binding) => binding.exchangeId === exchangeId);
+    if (exchange?.type === 'consistent-hash') {
+      const chosen = hashChoice(bindings, keys[0] ?? '');
+      return chosen === null ? [] : [chosen];
+    }
+    return bindings.filter(({ routingKey, headers: wanted }) => {
+      if (exchange?.type === 'direct') return keys.includes(routingKey);
+      if (exchange?.type === 'topic') return keys.some((key) => topicMatches(routingKey, key));
+      return exchange?.type === 'fanout' || headersMatch(wanted, headers);
     });
   }
 

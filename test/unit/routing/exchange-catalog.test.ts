@@ -14,7 +14,7 @@ interface Opened {
 
 async function open(bench: CommitBench): Promise<Opened> {
   const { store } = await bench.open();
-  return { store, exchanges: store.exchanges };
+  return { store, exchanges: store.exchangeCatalog };
 }
 
 const namesOf = (exchanges: ExchangeCatalog) => exchanges.list().map(({ name }) => name);
@@ -93,6 +93,26 @@ describe('the exchanges of a store', () => {
     );
     const headers = { 'x-match': 'some' };
     expect(thrownBy(() => exchanges.bind('one', 't', '', { headers }))).toBeInstanceOf(TypeError);
+  });
+
+  test('take weights alone where records go by a hash of their key', async () => {
+    const bench = new CommitBench();
+    const { exchanges } = await open(bench);
+    await exchanges.open('one', { type: 'consistent-hash' });
+    for (const call of [
+      exchanges.bind('one', 't', 'a.#'),
+      exchanges.bind('one', 't', '2x'),
+      exchanges.unbind('one', 't', '02'),
+    ]) {
+      expect(await rejectionOf(call)).toBeInstanceOf(BadPatternError);
+    }
+    expect(exchanges.version).toBe(1);
+    await exchanges.bind('one', 't', '20');
+    bench.cutPower();
+    const again = (await open(bench)).exchanges;
+    expect(again.describe('one')).toMatchObject({ type: 'consistent-hash', bindingCount: 1 });
+    expect(keysOf(again, 'one')).toEqual(['20']);
+    expect(await again.unbind('one', 't', '20')).toBe(true);
   });
 
   test('have a binding once, however often it is bound, and end it once', async () => {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { TooLargeError } from '../../../src/core/errors.ts';
 import { BadPatternError } from '../../../src/core/routing-errors.ts';
 import { checkRoutingKey } from '../../../src/format/routing-header.ts';
-import { checkPattern } from '../../../src/routing/routing-key.ts';
+import { checkPattern, checkRoutingKeys } from '../../../src/routing/routing-key.ts';
 
 const INVALID = { code: 'ERR_VARVE_INVALID_ARGUMENT' };
 
@@ -39,7 +39,7 @@ test.each([
   expect(() => checkPattern('pattern', text)).toThrow(
     expect.objectContaining({
       code: 'ERR_VARVE_BAD_PATTERN',
-      details: { pattern: text, column, reason: 'more than 255 bytes' },
+      details: { name: 'pattern', pattern: text, column, reason: 'more than 255 bytes' },
     }),
   );
   expect(() => checkPattern('pattern', text)).toThrow(/^.{0,120}$/u);
@@ -59,4 +59,33 @@ test.each([
 test.each([undefined, null, 7, Buffer.from('a'), ['a']])('%j is no text', (value) => {
   expect(() => checkRoutingKey('key', value)).toThrow(expect.objectContaining(INVALID));
   expect(() => checkPattern('pattern', value)).toThrow(/Expected `pattern` to be a string/);
+});
+
+test('further routing keys are an array of them, 64 at most', () => {
+  const keys = ['a', '', 'a', 'x'.repeat(255)];
+  const checked = checkRoutingKeys('cc', keys);
+  expect(checked).toEqual(keys);
+  keys.push('later');
+  expect(checked).toHaveLength(4);
+  expect(checkRoutingKeys('cc', [])).toEqual([]);
+  const many = Array.from({ length: 64 }, () => 'k');
+  expect(checkRoutingKeys('cc', many)).toEqual(many);
+  expect(() => checkRoutingKeys('cc', [...many, 'k'])).toThrow(RangeError);
+  expect(() => checkRoutingKeys('cc', [...many, 'k'])).toThrow(expect.objectContaining(INVALID));
+});
+
+test.each([
+  ['a', /`cc` to be an array/],
+  [null, /`cc` to be an array/],
+  [{ 0: 'a', length: 1 }, /`cc` to be an array/],
+  [['a', 7], /`cc\[1\]` to be a string/],
+  [[undefined], /`cc\[0\]` to be a string/],
+  [['\ud800'], /`cc\[0\]` to be text without lone surrogates/],
+])('%j are no further routing keys', (keys, said) => {
+  expect(() => checkRoutingKeys('cc', keys)).toThrow(expect.objectContaining(INVALID));
+  expect(() => checkRoutingKeys('cc', keys)).toThrow(said);
+});
+
+test('each further routing key has the limit of one', () => {
+  expect(() => checkRoutingKeys('bcc', ['a', 'x'.repeat(256)])).toThrow(TooLargeError);
 });

@@ -27,6 +27,7 @@ import { ReferenceTopology } from '../../support/reference/graph-route.ts';
 
 const KEYS = ['a', 'a.b', 'b', ''];
 const PATTERNS = ['a', '#', 'a.*', 'b', '*'];
+const WEIGHTS = ['1', '2', '7'];
 const CHANGES = 120;
 
 /** Changes by chance: the journal's fold, and what each version routed when it was the last. */
@@ -73,7 +74,7 @@ class Past {
     if (exchange === undefined || (chance < 0.1 && there.length < 4)) {
       const id = this.#nextId++;
       const alternateId = this.#pick(there)?.id ?? null;
-      const type = this.#pick(['topic', 'fanout', 'direct'] as const) ?? 'topic';
+      const type = this.#pick(['topic', 'fanout', 'direct', 'consistent-hash'] as const) ?? 'topic';
       const what = { name: `${id}`, topicId: id, isInternal: false, isAutoDelete: false };
       this.tell(exchangeCreated, { ...at, exchangeId: id, type, ...what, alternateId });
       there.push({ id, type, alternateId });
@@ -108,7 +109,8 @@ class Past {
     const isTopic = this.#random.next() < 0.6;
     const id = isTopic ? 1 + Math.floor(this.#random.next() * 5) : (this.#pick(there)?.id ?? 0);
     const target = { kind: isTopic ? ('topic' as const) : ('exchange' as const), id };
-    const routingKey = this.#pick(PATTERNS) ?? '';
+    const isWeighted = there.find((one) => one.id === exchangeId)?.type === 'consistent-hash';
+    const routingKey = this.#pick(isWeighted ? WEIGHTS : PATTERNS) ?? '';
     const same = bindings.some(
       (one) =>
         one.exchangeId === exchangeId &&
@@ -138,7 +140,7 @@ class Past {
     const { exchanges: there } = this.#reference;
     return textOf(
       there.map(({ id }) => id),
-      (id, key) => this.#reference.route(id, key, null),
+      (id, key) => this.#reference.route(id, [key], null),
       (id) => this.#partitionCounts.get(id) ?? null,
     );
   }

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { AssertionError } from '../../../src/core/assert.ts';
 import type { BindingIdentity, ExchangeType } from '../../../src/routing/binding.ts';
 import { Dependence } from '../../../src/routing/exchange-node.ts';
-import { explainRoute } from '../../../src/routing/explain.ts';
+import { explainRoute, explainRouteAll } from '../../../src/routing/explain.ts';
 import { checkHeaderConditions } from '../../../src/routing/header-conditions.ts';
 import { Topology } from '../../../src/routing/topology.ts';
 
@@ -124,6 +124,69 @@ describe('an alternate', () => {
     expect(topology.route(1, 'a')).toEqual([5]);
     topology.removeExchange(99);
     expect(topology.route(1, 'a')).toEqual([]);
+  });
+});
+
+describe('a record with several keys', () => {
+  test('goes where any of them leads, to each topic once, ascending', () => {
+    const { topology } = new Built()
+      .exchange(1, 'topic')
+      .exchange(2, 'direct')
+      .toTopic(1, 300, 'a.*')
+      .toTopic(1, 20, 'b')
+      .toTopic(1, 5, '#')
+      .toExchange(1, 2, 'c')
+      .toTopic(2, 40, 'b')
+      .toTopic(2, 41, 'z');
+    expect(topology.routeAll(1, ['a.x'])).toEqual([5, 300]);
+    expect(topology.routeAll(1, ['a.x', 'b'])).toEqual([5, 20, 300]);
+    expect(topology.routeAll(1, ['b', 'b', 'c'])).toEqual([5, 20, 40]);
+    expect(topology.routeAll(2, ['x', 'y'])).toEqual([]);
+    // What one key alone leads to is remembered, and nothing else.
+    expect(topology.routeAll(1, ['a.x'])).toBe(topology.route(1, 'a.x'));
+    expect(topology.route(1, 'b')).toEqual([5, 20]);
+  });
+
+  test('goes to the alternate of an exchange when none of them matches there', () => {
+    const { topology } = new Built()
+      .exchange(1, 'direct', 3)
+      .exchange(2, 'direct', 3)
+      .exchange(3, 'fanout')
+      .toTopic(1, 10, 'a')
+      .toExchange(1, 2, 'b')
+      .toTopic(2, 20, 'c')
+      .toTopic(3, 30);
+    expect(topology.routeAll(1, ['x', 'a'])).toEqual([10]);
+    expect(topology.routeAll(1, ['x', 'y'])).toEqual([30]);
+    expect(topology.routeAll(1, ['a', 'b'])).toEqual([10, 30]);
+    expect(topology.routeAll(1, ['a', 'b', 'c'])).toEqual([10, 20]);
+  });
+
+  test('needs one', () => {
+    const { topology } = new Built().exchange(1, 'direct');
+    expect(() => topology.routeAll(1, [])).toThrow(AssertionError);
+  });
+
+  test('has its route explained by the first key that each binding matches', () => {
+    const { topology } = new Built()
+      .exchange(1, 'topic')
+      .exchange(2, 'fanout')
+      .toTopic(1, 10, '*.b')
+      .toTopic(1, 11, 'never')
+      .toExchange(1, 2, '#.c')
+      .toTopic(2, 20);
+    const { topicIds, steps } = explainRouteAll(topology, 1, ['x.c', 'a.b', 'y.b']);
+    expect(topicIds).toEqual([10, 20]);
+    const told = steps.map(({ matches }) =>
+      matches.map(({ binding, key, why }) => [binding.bindingId, key, why]),
+    );
+    expect(told).toEqual([
+      [
+        [1, 'a.b', 'the pattern matches: `*` is a'],
+        [3, 'x.c', 'the pattern matches: `#` is x'],
+      ],
+      [[4, 'x.c', 'a fanout exchange sends everything to all of its bindings']],
+    ]);
   });
 });
 

@@ -1,0 +1,26 @@
+/** What of an exchange contradicts what is stored. */
+import { ConflictError } from '../core/errors.ts';
+import type { ExchangeDescription } from './exchange-catalog.ts';
+import type { DestinationName, ExchangeConfig } from './exchange-options.ts';
+
+/** A backfill goes with a new binding. */
+export function boundAlready(name: string, destination: DestinationName): ConflictError {
+  const stored = `bound to ${destination.name} already`;
+  return new ConflictError({ kind: 'exchange', name, stored, requested: 'a backfill' });
+}
+
+/** What was asked for and is not what is stored; null = nothing. */
+export function conflictOf(
+  stored: ExchangeDescription,
+  wanted: ExchangeConfig,
+): ConflictError | null {
+  const { type, alternate, internal, autoDelete } = stored;
+  for (const [option, value] of Object.entries({ type, alternate, internal, autoDelete })) {
+    const asked = Object.entries(wanted).find(([name]) => name === option)?.[1];
+    if (asked === undefined || asked === value) continue;
+    const kind = 'exchange';
+    const told = { stored: `${option} ${value}`, requested: `${option} ${asked}` };
+    return new ConflictError({ kind, name: stored.name, ...told });
+  }
+  return null;
+}

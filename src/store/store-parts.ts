@@ -1,0 +1,30 @@
+/** What a store is made of. */
+import type { ConsumerGroups } from '../group/groups.ts';
+import type { DirectoryLock } from '../io/file-system.ts';
+import type { Committer } from '../journal/committer.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { SnapshotRuns } from '../journal/snapshot-run.ts';
+import type { ShareGroups } from '../queue/share-groups.ts';
+import type { Routing } from '../routing/routing.ts';
+import type { TopicCatalog } from '../topic/catalog.ts';
+import type { TopicHome } from '../topic/topic-home.ts';
+import type { StoreControl } from './store-control.ts';
+import type { StoreHome } from './store-home.ts';
+
+/** @internal What `openStore` hands over. */
+export interface StoreParts {
+  readonly path: string;
+  /** Null when it is only read. */
+  readonly lock: DirectoryLock | null;
+  /** Null when it is only read. */
+  readonly home: StoreHome | null;
+  readonly control: StoreControl;
+  readonly journal: Journal;
+  readonly runs: SnapshotRuns;
+  readonly committer: Committer;
+  readonly topics: TopicCatalog;
+  readonly groups: ConsumerGroups;
+  readonly shareGroups: ShareGroups;
+  readonly routing: Routing;
+  readonly topicHome: TopicHome;
+}
