@@ -10,33 +10,42 @@ import { Topic } from '../topic/topic.ts';
 /** What a dead letter needs beyond the record that died: headers that tell of it. */
 const DEATH_BYTES = 128 * 1024;
 
+/** What dead letters need of the exchanges of a store. */
+export interface LetterExchanges {
+  /** @throws NotFoundError when there is none of that name: its source may outlive it, and takes no more */
+  checkNamed(name: string): void;
+  /** A commit has brought records to its source. Must not throw. */
+  published(name: string): void;
+}
+
 export class LetterTopics {
   readonly #makeQueue: (topic: Topic<Uint8Array>) => Promise<void>;
   /** Of dead letters. */
   readonly #topics = new Map<string, Topic<Uint8Array>>();
   #catalog: TopicCatalog | null = null;
-  #checkExchange: (name: string) => void = () => undefined;
+  #exchanges: LetterExchanges | null = null;
 
   /** @param makeQueue  makes a topic a queue, unless it is one */
   constructor(makeQueue: (topic: Topic<Uint8Array>) => Promise<void>) {
     this.#makeQueue = makeQueue;
   }
 
-  /**
-   * Where topics are.
-   *
-   * @param checkExchange  throws NotFoundError when there is no exchange of that name: its source may
-   *   outlive it, and takes no more
-   */
-  attach(catalog: TopicCatalog, checkExchange: (name: string) => void): void {
+  /** Where topics are. */
+  attach(catalog: TopicCatalog, exchanges: LetterExchanges): void {
     this.#catalog = catalog;
-    this.#checkExchange = checkExchange;
+    this.#exchanges = exchanges;
+  }
+
+  /** A commit has brought records to a topic, which may be the source of an exchange. */
+  arrived(name: string): void {
+    const exchange = exchangeOfSource(name);
+    if (exchange !== null) this.#exchanges?.published(exchange);
   }
 
   /** The topic, or the source of the exchange. @throws NotFoundError */
   async find(name: string): Promise<Topic<Uint8Array>> {
     const exchange = exchangeOfSource(name);
-    if (exchange !== null) this.#checkExchange(exchange);
+    if (exchange !== null) this.#exchanges?.checkNamed(exchange);
     try {
       return await this.#open(name, { create: false });
     } catch (error) {

@@ -56,6 +56,8 @@ export interface LiveShareGroupParts {
   readonly openDeadLetters: (name: string, from: PartitionSet) => Promise<Topic<Uint8Array>>;
   /** @throws NotFoundError */
   readonly openTopic: (name: string) => Promise<Topic<Uint8Array>>;
+  /** A commit of the group has brought records to a topic of that name. */
+  readonly arrived: (name: string) => void;
   readonly events: LeaseEvents;
 }
 
@@ -88,6 +90,7 @@ export class LiveShareGroup {
       committer,
       deadLetters: () => letterWay(this.settings),
       openDeadLetters: (to) => parts.openDeadLetters(to, topic),
+      arrived: parts.arrived,
       events,
     });
     this.leases = new GroupLeases({
@@ -227,7 +230,7 @@ export class LiveShareGroup {
     options: RedriveOptions<T, Input>,
     closing: AbortSignal,
   ): Promise<RedriveReport> {
-    const { committer, clock, openTopic } = this.#parts;
+    const { committer, clock, openTopic, arrived } = this.#parts;
     const parts = {
       source: this.browseSource(codec),
       group: this.name.group,
@@ -235,6 +238,7 @@ export class LiveShareGroup {
       codec,
       committer,
       openTopic,
+      arrived,
       closing,
       partitions: () => this.leases.partitions,
       exclusively: <R>(action: () => Promise<R>) =>

@@ -32,6 +32,8 @@ export interface UndertakerParts {
   readonly committer: Committer;
   /** Opens the topic of dead letters, and makes it when it is not there, unless it is an exchange's. */
   readonly openDeadLetters: (name: string) => Promise<Topic<Uint8Array>>;
+  /** A commit has brought letters to a topic of that name. */
+  readonly arrived: (name: string) => void;
   /** Null = dead records stay where they are. */
   readonly deadLetters: () => LetterWay | null;
   readonly events: Pick<LeaseEvents, 'died' | 'failed'>;
@@ -182,6 +184,7 @@ export class Undertaker {
     const appends = await topic.forCommit(copies);
     const changes = [change(recordsDied, this.#entry(partition, records, false))];
     await committer.commit({ changes, appends });
+    this.#parts.arrived(destination);
   }
 
   /** Without a copy. @param isKept  whether they stay as dead */

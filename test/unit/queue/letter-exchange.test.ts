@@ -323,6 +323,22 @@ describe('a redrive', () => {
   });
 });
 
+test('letters are routed on, and die for good where they come back', async () => {
+  const { store, queue } = await routed();
+  await store.exchangeCatalog.bind('dlx', 'q', '');
+  const letters = await store.queue('letters', { codec: utf8 });
+  await store.exchangeCatalog.bind('dlx', 'letters', '');
+  await queue.send('a');
+  await failAll(queue);
+  const [letter] = await letters.acquire({ waitMs: 1000 });
+  const exchangeId = store.exchangeCatalog.describe('dlx').exchangeId;
+  expect(letter?.cause).toEqual({ kind: 'projected', exchangeId, offset: 0 });
+  const [back] = await queue.acquire({ waitMs: 1000 });
+  expect(back).toMatchObject({ value: 'a', offset: 1, attempt: 1 });
+  await back?.release({ failed: true });
+  expect(await figures(store, queue)).toEqual([1, 1]);
+});
+
 test('what dies waits when its exchange is gone', async () => {
   const { store, queue } = await routed();
   await queue.send('a');
