@@ -57,6 +57,18 @@ export class LogLedger {
     return all.toSorted((one, other) => one.offset - other.offset);
   }
 
+  /** Its end, for a story. */
+  show(from: number): string {
+    const batches = new Set(this.inOrder.filter(({ offset }) => offset >= from).map(batchOf));
+    const shown = [...batches].map(({ baseOffset, nextOffset, version, from: copied }) => {
+      const ids: (number | undefined)[] = [];
+      for (let at = baseOffset; at < nextOffset; at++) ids.push(this.records.get(at)?.id);
+      const how = copied === null ? `v${version}` : `${copied.stream} to ${copied.position}`;
+      return `${baseOffset}: ${ids.join()} (${how})`;
+    });
+    return `${this.name} from ${this.start} to ${this.end}: ${shown.join(' | ')}`;
+  }
+
   /**
    * Reads what is new, or all of it.
    *
@@ -86,6 +98,10 @@ export class LogLedger {
     this.end = look.to;
     return problems;
   }
+}
+
+function batchOf({ batch }: SeenRecord): SeenBatch {
+  return batch;
 }
 
 /** What was copied is seen when it is synced. */

@@ -260,8 +260,10 @@ export class RoutingSession {
   }
 
   async #see(ledger: LogLedger, log: Log<Uint8Array>, when: string, isAll: boolean): Promise<void> {
+    const { end } = ledger;
     const problems = await ledger.look(log, isAll);
     if (this.isOver) return;
+    if (isAll || ledger.end > end) this.world.narrate(`  ${ledger.show(isAll ? 0 : end)}`);
     for (const problem of problems) this.world.fault('A10', `${when}: ${problem}`);
   }
 }
