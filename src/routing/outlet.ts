@@ -163,7 +163,6 @@ export class Outlet {
   flush(position: number): void {
     const box = this.#box;
     if (box === null) return;
-    this.#box = null;
     const { log, boxes, stream } = this.#parts;
     const { recordCount, sizeBytes } = box;
     const { opened } = log;
@@ -173,8 +172,10 @@ export class Outlet {
     const timeMs = this.#boxTimeMs;
     const handed = { position, baseOffset, nextOffset, sizeBytes, recordCount, timeMs };
     const refusal = this.#append(opened, box.encoded({ ...stream, position }), handed);
+    // What stands in the box was not fed until it is handed over.
+    if (refusal !== null) return this.refuse(refusal);
+    this.#box = null;
     boxes.giveBack(box);
-    if (refusal !== null) this.refuse(refusal);
   }
 
   /**
@@ -282,8 +283,10 @@ export class Outlet {
   }
 
   #takenBack(handed: HandedBatch, error: Error): void {
+    const { isKnown } = this;
+    this.isKnown = false; // What was fed is not all there: how far it is only the log can tell.
     this.#forget(handed);
-    if (this.isKnown) this.refuse(error, false);
+    if (isKnown) this.refuse(error, false);
     else this.#letGo();
   }
 

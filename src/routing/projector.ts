@@ -161,7 +161,8 @@ export class Projector implements TopologyObserver {
       else if (await this.#hasWork(state)) this.of(state)?.poke();
     }
     // The last process may have ended in between.
-    for (const exchangeId of this.#parts.exchanges.sources.left()) await this.#dropSource(exchangeId);
+    for (const exchangeId of this.#parts.exchanges.sources.left())
+      await this.#dropSource(exchangeId);
   }
 
   /** Most exchanges have nothing to project: only their sources are opened. */

@@ -164,13 +164,7 @@ async function bind(life: Life): Promise<void> {
     await handle.bind(destination, { pattern, headers }, from === null ? {} : { from });
   };
   const what = `bind ${exchange.name} to ${kind} ${to} by ${JSON.stringify([pattern, headers])}`;
-  const isAnswered = await change(life, `${what} from ${from}`, {
-    next: model.bound(binding),
-    act,
-  });
-  if (!isAnswered || session.isOver) return;
-  session.pendingBackfill = null;
-  if (pending !== null) session.beginBackfill(pending);
+  await change(life, `${what} from ${from}`, { next: model.bound(binding), act });
 }
 
 function pickFrom({ world }: RoutingSession, name: string): 'earliest' | number {

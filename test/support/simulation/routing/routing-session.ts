@@ -134,6 +134,8 @@ export class RoutingSession {
     world.model = next;
     this.pendingModel = null;
     timeline.adopt(this.store, what, true);
+    if (this.pendingBackfill !== null) this.beginBackfill(this.pendingBackfill);
+    this.pendingBackfill = null;
     world.tally.add('topologyChanges');
     return true;
   }
