@@ -359,7 +359,7 @@ export class Projection {
   #forgetUnbound(): void {
     const { source, isBound } = this.#parts;
     if (this.knownPosition < (source.opened?.endOffset ?? 0)) return;
-    for (const { topicId } of [...this.outlets]) {
+    for (const { topicId } of this.outlets) {
       const isLeft = this.outlets.of(topicId).some((outlet) => this.isBehind(outlet));
       if (!isLeft && !isBound(topicId)) this.forgetTopic(topicId);
     }
