@@ -235,8 +235,9 @@ export class Outlet {
     const { opened } = this.#parts.log;
     if (!this.isKnown || opened === null) return 0;
     const [first] = this.#handed;
-    const { syncedOffset } = opened;
-    return first === undefined ? syncedOffset : Math.min(syncedOffset, first.baseOffset);
+    const { syncedOffset, visibleOffset } = opened;
+    // What a writer that failed has left out of sight may be in the log: nobody could ask for it.
+    return Math.min(syncedOffset, visibleOffset, first?.baseOffset ?? Infinity);
   }
 
   /** Of a log that has nothing on its way. */
