@@ -17,8 +17,6 @@ export interface CatchUpParts {
   readonly others: () => ProjectionPass | null;
   /** Walks the source from the position of the pass to `to`. @throws as `SourceWalk.run` */
   readonly walk: (pass: ProjectionPass, to: number) => Promise<void>;
-  /** Logs have caught up. */
-  readonly onChanged: () => void;
 }
 
 export class CatchUp {
@@ -46,7 +44,7 @@ export class CatchUp {
     this.poke();
   }
 
-  /** It is not there any more. */
+  /** It is not there any more, or nothing is wrong with it. */
   forget(outlet: Outlet): void {
     this.#retries.delete(outlet);
   }
@@ -101,7 +99,6 @@ export class CatchUp {
         }
         const to = main.position;
         await walk(pass, to);
-        pass.position = Math.max(pass.position, to); // Nothing but gaps is left below.
       }
     } catch (error) {
       for (const outlet of fed()) outlet.refuse(toError(error));
@@ -113,9 +110,9 @@ export class CatchUp {
   #join(outlets: readonly Outlet[], main: ProjectionPass): void {
     for (const outlet of outlets) {
       outlet.feeder = main;
-      this.#retries.delete(outlet);
+      // What is on its way may still be refused.
+      if (outlet.isIdle) outlet.recovered();
     }
-    this.#parts.onChanged();
   }
 
   #partsOf(routes: Routes) {

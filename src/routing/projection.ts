@@ -24,7 +24,7 @@ import { ProjectionMarks } from './projection-marks.ts';
 import { ProjectionPass, type Routes } from './projection-pass.ts';
 import { markedPosition, type StreamName } from './projection-state.ts';
 import { RoutedWaiters } from './routed-waiters.ts';
-import { SourceWalk } from './source-walk.ts';
+import { SourceWalk, type WalkEnd } from './source-walk.ts';
 
 /** After a failure of the source itself it is tried again after so long. */
 const RESTART_MS = 5000;
@@ -65,6 +65,7 @@ export class Projection {
   #resuming: Promise<void> | null = null;
   readonly #settled = new Bell();
   #isFinite: boolean;
+  #isCut = false;
   /** Since the walk was begun: it may have ended before it saw what there is. */
   #isPoked = false;
   /** Position of the walk when the clock looked the last time. */
@@ -74,7 +75,7 @@ export class Projection {
 
   constructor(parts: ProjectionParts) {
     this.#parts = parts;
-    const { clock, newRoutes, onChanged } = parts;
+    const { clock, newRoutes } = parts;
     this.#isFinite = parts.beforeVersion !== null;
     this.waiters = new RoutedWaiters(({ offset, topicIds }) =>
       topicIds.every((topicId) => this.#isSynced(topicId, offset)),
@@ -91,7 +92,6 @@ export class Projection {
       newRoutes,
       others: () => this.#pass,
       walk: (pass, to) => this.#walkTo(pass, to),
-      onChanged,
     });
   }
 
@@ -119,6 +119,14 @@ export class Projection {
     this.poke();
   }
 
+  /** What is left of it is not wanted any more: it ends where it is. */
+  cut(): void {
+    this.#isCut = true;
+    for (const walk of this.#walks) walk.close();
+    this.#settled.ring();
+    this.end();
+  }
+
   /** Knows how far all logs are that a mark names. @throws when the source cannot be read */
   resume(): Promise<void> {
     this.#resuming ??= this.#resume();
@@ -140,6 +148,7 @@ export class Projection {
     this.#isClosed = true;
     this.#restart?.cancel();
     for (const walk of this.#walks) walk.close();
+    this.#settled.ring();
     this.waiters.rejectAll(
       new ClosedError({ resource: 'exchange', name: this.#parts.source.path }),
     );
@@ -178,13 +187,16 @@ export class Projection {
   async #projectRest(pass: ProjectionPass, log: Log<Uint8Array>): Promise<boolean> {
     await log.sync();
     const { endOffset } = log;
-    const isOver = pass.position >= endOffset || (await this.#walk(pass, log, endOffset));
-    if (!this.#isClosed && !isOver) pass.position = endOffset; // Nothing but gaps is left below.
+    while (pass.position < endOffset && !this.#isCut && !this.#isClosed) {
+      const readable = Math.min(endOffset, log.durableOffset, log.visibleOffset);
+      const to = pass.position < readable ? readable : null; // What a commit hides will be seen.
+      if ((await this.#walk(pass, log, to)) === 'version') break;
+    }
     return !this.#isClosed;
   }
 
   /** @param to  null = as far as it goes, and on from there until nothing came for a while */
-  async #walk(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): Promise<boolean> {
+  async #walk(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): Promise<WalkEnd> {
     const { clock, beforeVersion } = this.#parts;
     const range = to === null ? { follow: true, keepsAlive: false } : { to };
     const source = log.source({ ...range, from: pass.position, isDurable: true }, 'reused');
@@ -194,14 +206,18 @@ export class Projection {
       source,
       outlets: this.outlets,
       ready: (outlet) => this.#ready(outlet),
+      onLate: this.#parts.onChanged,
       hasMore: () => pass.position < Math.min(to ?? Infinity, log.durableOffset, log.visibleOffset),
       beforeVersion,
-      onRead: (sizeBytes) => this.marks.moved(sizeBytes),
+      onRead: (sizeBytes) => this.#wasRead(sizeBytes),
     });
     this.#walks.add(walk);
     if (pass === this.#pass) this.#mainWalk = walk;
     try {
-      return await walk.run();
+      const end = await walk.run();
+      // Nothing but gaps is left below.
+      if (end === 'range' && to !== null) pass.position = Math.max(pass.position, to);
+      return end;
     } finally {
       this.#walks.delete(walk);
       if (this.#mainWalk === walk) this.#mainWalk = null;
@@ -218,7 +234,7 @@ export class Projection {
   async #finish(): Promise<void> {
     const { clock, journal, stream, onEnded } = this.#parts;
     const isBusy = (): boolean => [...this.outlets].some((one) => !one.isIdle || one.isBehind);
-    while (isBusy() && !this.#isClosed) {
+    while (isBusy() && !this.#isClosed && !this.#isCut) {
       this.#settled.silence();
       this.#catchUp.poke();
       if (!isBusy()) break;
@@ -226,10 +242,22 @@ export class Projection {
       await this.#settled.wait(wait);
     }
     if (this.#isClosed) return;
+    if (this.#isCut) await this.#stop();
     await journal.append(projectionEnded, { ...stream, timeMs: clock.now() }, 'sync');
     this.#isClosed = true;
     this.marks.close();
+    this.waiters.look();
+    for (const outlet of this.outlets) outlet.close();
     onEnded();
+  }
+
+  /** Feeds no log any more; what was handed over comes to its end. */
+  async #stop(): Promise<void> {
+    await this.#catchUp.close();
+    for (const outlet of this.outlets) {
+      if (!outlet.isBehind) outlet.fallBack();
+      await outlet.settled();
+    }
   }
 
   async #resume(): Promise<void> {
@@ -282,6 +310,7 @@ export class Projection {
       stream,
       boxes,
       onMoved: () => this.#moved(),
+      onRecovered: (outlet: Outlet) => this.#recovered(outlet),
       onRefused: (outlet: Outlet) => this.#refused(outlet),
     };
     const outlet = new Outlet({ ...place, ...parts }, from);
@@ -292,17 +321,30 @@ export class Projection {
   async #ready(outlet: Outlet): Promise<void> {
     try {
       if (!outlet.isOpen) await outlet.open();
-      if (outlet.isMarked) return;
-      await this.marks.name(outlet);
+      const isGone = this.outlets.find(outlet.topicId, outlet.partition) !== outlet;
+      if (isGone || outlet.isBehind) return outlet.close(); // The others have not waited so long.
+      if (!outlet.isMarked) await this.marks.name(outlet);
       outlet.isMarked = true;
     } catch (error) {
       outlet.refuse(toError(error));
     }
   }
 
+  #recovered(outlet: Outlet): void {
+    this.#catchUp.forget(outlet);
+    this.#parts.onChanged();
+  }
+
   #refused(outlet: Outlet): void {
     this.#catchUp.refused(outlet);
     this.#moved();
+    this.#parts.onChanged();
+  }
+
+  #wasRead(sizeBytes: number): void {
+    this.marks.moved(sizeBytes);
+    if (this.failure === null) return;
+    this.failure = null;
     this.#parts.onChanged();
   }
 

@@ -1,42 +1,67 @@
 /** Those who wait until a published record is in all of its destinations. */
+import { onAbort, toError } from '../core/abort.ts';
 
-export interface RoutedWaiter {
-  /** Of the record in the source. */
+export interface RoutedRecord {
+  /** In the source. */
   readonly offset: number;
   readonly topicIds: readonly number[];
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
+}
+
+interface RoutedWaiter extends RoutedRecord {
+  /** @param error  null = it is there */
+  readonly end: (error: Error | null) => void;
 }
 
 export class RoutedWaiters {
-  readonly #waiters: RoutedWaiter[] = [];
-  readonly #isThere: (waiter: RoutedWaiter) => boolean;
+  #waiters: RoutedWaiter[] = [];
+  readonly #isThere: (record: RoutedRecord) => boolean;
+  /** Why nobody will say it any more. */
+  #closed: Error | null = null;
 
   /** @param isThere  whether a record is synced in all of its destinations */
-  constructor(isThere: (waiter: RoutedWaiter) => boolean) {
+  constructor(isThere: (record: RoutedRecord) => boolean) {
     this.#isThere = isThere;
   }
 
-  /** Resolves when the record is there. */
-  wait(offset: number, topicIds: readonly number[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ offset, topicIds, resolve, reject });
-      this.look();
+  get count(): number {
+    return this.#waiters.length;
+  }
+
+  /** Resolves when the record is there. @throws the signal's reason; what `rejectAll` was given */
+  async wait(record: RoutedRecord, signal?: AbortSignal): Promise<void> {
+    if (this.#isThere(record)) return;
+    if (this.#closed !== null) throw this.#closed;
+    signal?.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      let unwatch: (() => void) | null = null;
+      const end = (error: Error | null): void => {
+        unwatch?.();
+        if (error === null) resolve();
+        else reject(error);
+      };
+      const waiter = { ...record, end };
+      this.#waiters.push(waiter);
+      if (signal === undefined) return;
+      unwatch = onAbort(signal, () => {
+        this.#waiters = this.#waiters.filter((other) => other !== waiter);
+        reject(toError(signal.reason));
+      });
     });
   }
 
-  /** Answers all whose records are there. @param common  below it all logs have all, but those behind */
+  /** Answers all whose records are there. O(those who wait). */
   look(): void {
     let left = 0;
     for (const waiter of this.#waiters) {
-      if (this.#isThere(waiter)) waiter.resolve();
+      if (this.#isThere(waiter)) waiter.end(null);
       else this.#waiters[left++] = waiter;
     }
     this.#waiters.length = left;
   }
 
-  /** Nobody will say it any more. */
+  /** Nobody will say it any more, to those either who ask from here on. */
   rejectAll(error: Error): void {
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    this.#closed = error;
+    for (const waiter of this.#waiters.splice(0)) waiter.end(error);
   }
 }

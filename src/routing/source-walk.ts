@@ -25,6 +25,8 @@ export interface SourceWalkParts {
   readonly outlets: Iterable<Outlet>;
   /** Opens the log of an outlet and has it marked; if that fails it is behind. Never rejects. */
   readonly ready: (outlet: Outlet) => Promise<void>;
+  /** A log was left behind, for it is slow. */
+  readonly onLate: () => void;
   /** Whether there is more of the source to be read at once. */
   readonly hasMore: () => boolean;
   /** Records of this version and later ones end the walk; null = none do. */
@@ -33,12 +35,16 @@ export interface SourceWalkParts {
   readonly onRead: (sizeBytes: number) => void;
 }
 
+/** Why a walk ended: its range did, a version that ends it came, or it was closed. */
+export type WalkEnd = 'range' | 'version' | 'closed';
+
 export class SourceWalk {
   readonly #parts: SourceWalkParts;
   readonly #bell = new Bell();
   #batchesInBoxes = 0;
   #batchesInTurn = 0;
   #turnStartMs = 0;
+  #isClosed = false;
 
   constructor(parts: SourceWalkParts) {
     this.#parts = parts;
@@ -48,12 +54,11 @@ export class SourceWalk {
   readonly moved = this.#bell.ring;
 
   /**
-   * Walks until the source ends.
+   * Walks until the source ends. What was read is handed over then, or was before.
    *
-   * @returns whether it met a version that ends it
    * @throws as `Log.batches`; what stands in boxes then is dropped by who handles that
    */
-  async run(): Promise<boolean> {
+  async run(): Promise<WalkEnd> {
     const { pass, source, hasMore, beforeVersion, onRead } = this.#parts;
     this.#beginTurn();
     while (await source.next()) {
@@ -61,7 +66,7 @@ export class SourceWalk {
       const { topologyVersion, sizeBytes } = batch.header;
       if (beforeVersion !== null && topologyVersion >= beforeVersion) {
         this.#flush();
-        return true;
+        return 'version';
       }
       pass.begin(batch, source);
       await this.#step();
@@ -71,10 +76,12 @@ export class SourceWalk {
       await this.#turn();
     }
     this.#flush();
-    return false;
+    return this.#isClosed ? 'closed' : 'range';
   }
 
+  /** Ends it where it is. */
   close(): void {
+    this.#isClosed = true;
     this.#parts.source.close();
     this.#bell.ring();
   }
@@ -94,7 +101,7 @@ export class SourceWalk {
     let late: (() => void) | null = null;
     const patience = new Promise<void>((resolve) => (late = resolve));
     const timer = clock.setTimer(() => {
-      if (outlet.feeder === pass) outlet.fallBack();
+      if (outlet.feeder === pass) this.#leave(outlet);
       late?.();
     }, PATIENCE_MS);
     await Promise.race([ready, patience]);
@@ -130,8 +137,14 @@ export class SourceWalk {
   #leaveBehind(before: ReadonlyMap<Outlet, number>): void {
     for (const [outlet, position] of before) {
       const isStuck = this.#feeds(outlet) && !outlet.isSettled;
-      if (isStuck && outlet.syncedPosition === position) outlet.fallBack();
+      if (isStuck && outlet.syncedPosition === position) this.#leave(outlet);
     }
+  }
+
+  #leave(outlet: Outlet): void {
+    outlet.fallBack();
+    outlet.lastError ??= new Error(`it took nothing for ${PATIENCE_MS} ms`);
+    this.#parts.onLate();
   }
 
   #inFlightBytes(): number {
