@@ -30,6 +30,7 @@ const NOWHERE: readonly number[] = [];
 export class ProjectionPass implements Feeder {
   /** Everything below was handed to the logs that it feeds, or is in their boxes. */
   position: number;
+  batchTimeMs = 0;
   readonly #parts: ProjectionPassParts;
   readonly #cursor = new BatchCursor();
   #records: BatchRecords | null = null;
@@ -46,9 +47,15 @@ export class ProjectionPass implements Feeder {
     this.position = position;
   }
 
+  /** Whether it stands within a batch: some logs have had records of it that others have not. */
+  get isInBatch(): boolean {
+    return this.#records !== null;
+  }
+
   /** Begins with a batch of the source, of which the records from `from` to below `to` count. */
   begin(batch: VerifiedBatch, { from, to }: { readonly from: number; readonly to: number }): void {
     this.#parts.routes.advanceTo(batch.header.topologyVersion);
+    this.batchTimeMs = batch.header.appendTimeMs;
     this.#records = recordsOf(batch);
     this.#cursor.reset(this.#records);
     this.#from = from;

@@ -1,5 +1,6 @@
 /** Those who wait until a published record is in all of its destinations. */
 import { onAbort, toError } from '../core/abort.ts';
+import type { Projection } from './projection.ts';
 
 export interface RoutedRecord {
   /** In the source. */
@@ -14,17 +15,12 @@ interface RoutedWaiter extends RoutedRecord {
 
 export class RoutedWaiters {
   #waiters: RoutedWaiter[] = [];
-  readonly #isThere: (record: RoutedRecord) => boolean;
+  readonly #projected: Pick<Projection, 'knownPosition' | 'outlets'>;
   /** Why nobody will say it any more. */
   #closed: Error | null = null;
 
-  /** @param isThere  whether a record is synced in all of its destinations */
-  constructor(isThere: (record: RoutedRecord) => boolean) {
-    this.#isThere = isThere;
-  }
-
-  get count(): number {
-    return this.#waiters.length;
+  constructor(projected: Pick<Projection, 'knownPosition' | 'outlets'>) {
+    this.#projected = projected;
   }
 
   /** Resolves when the record is there. @throws the signal's reason; what `rejectAll` was given */
@@ -63,5 +59,14 @@ export class RoutedWaiters {
   rejectAll(error: Error): void {
     this.#closed = error;
     for (const waiter of this.#waiters.splice(0)) waiter.end(error);
+  }
+
+  /** Whether a record is synced in all of its destinations. Of a topic that is gone there is no log. */
+  #isThere({ offset, topicIds }: RoutedRecord): boolean {
+    const { knownPosition, outlets } = this.#projected;
+    if (knownPosition <= offset) return false;
+    return topicIds.every((topicId) =>
+      outlets.of(topicId).every(({ syncedPosition }) => syncedPosition > offset),
+    );
   }
 }

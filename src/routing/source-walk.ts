@@ -25,8 +25,6 @@ export interface SourceWalkParts {
   readonly outlets: Iterable<Outlet>;
   /** Opens the log of an outlet and has it marked; if that fails it is behind. Never rejects. */
   readonly ready: (outlet: Outlet) => Promise<void>;
-  /** A log was left behind, for it is slow. */
-  readonly onLate: () => void;
   /** Whether there is more of the source to be read at once. */
   readonly hasMore: () => boolean;
   /** Records of this version and later ones end the walk; null = none do. */
@@ -120,7 +118,7 @@ export class SourceWalk {
     this.#flush();
     let before = this.#syncedPositions();
     let deadlineMs = clock.monotonic() + PATIENCE_MS;
-    while (this.#inFlightBytes() > IN_FLIGHT_BYTES_MAX / 2) {
+    while (!this.#isClosed && this.#inFlightBytes() > IN_FLIGHT_BYTES_MAX / 2) {
       const delayMs = deadlineMs - clock.monotonic();
       if (delayMs <= 0) {
         this.#leaveBehind(before);
@@ -142,9 +140,8 @@ export class SourceWalk {
   }
 
   #leave(outlet: Outlet): void {
-    outlet.fallBack();
     outlet.lastError ??= new Error(`it took nothing for ${PATIENCE_MS} ms`);
-    this.#parts.onLate();
+    outlet.fallBack();
   }
 
   #inFlightBytes(): number {
