@@ -32,6 +32,8 @@ export interface OutletParts {
   readonly boxes: OutboxPool;
   /** Something of it is synced. Must not throw. */
   readonly onMoved: () => void;
+  /** What went wrong the last time goes well. Must not throw. */
+  readonly onRecovered: (outlet: Outlet) => void;
   /** It has fallen behind: it was refused, or, with null, it is slow. Must not throw. */
   readonly onBehind: (outlet: Outlet, error: Error | null) => void;
 }
@@ -193,6 +195,13 @@ export class Outlet {
     this.#letGo();
   }
 
+  /** Nothing is wrong with it any more. */
+  recovered(): void {
+    if (this.lastError === null) return;
+    this.lastError = null;
+    this.#parts.onRecovered(this);
+  }
+
   /** It is too slow for the others. What was handed over stays on its way. */
   fallBack(): void {
     const handedPosition = this.#handed.at(-1)?.position;
@@ -278,7 +287,7 @@ export class Outlet {
     this.#syncedPosition = Math.max(this.#syncedPosition, position);
     this.#endOffset = Math.max(this.#endOffset, nextOffset);
     this.recordCount += recordCount;
-    if (this.isKnown) this.lastError = null;
+    if (this.isKnown) this.recovered();
     this.#parts.onMoved();
     this.#letGo();
   }

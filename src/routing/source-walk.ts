@@ -33,6 +33,9 @@ export interface SourceWalkParts {
   readonly onRead: (sizeBytes: number) => void;
 }
 
+/** Why a walk ended: its range did, a version that ends it came, or it was closed. */
+export type WalkEnd = 'range' | 'version' | 'closed';
+
 export class SourceWalk {
   readonly #parts: SourceWalkParts;
   readonly #bell = new Bell();
@@ -49,12 +52,11 @@ export class SourceWalk {
   readonly moved = this.#bell.ring;
 
   /**
-   * Walks until the source ends.
+   * Walks until the source ends. What was read is handed over then, or was before.
    *
-   * @returns whether it met a version that ends it
    * @throws as `Log.batches`; what stands in boxes then is dropped by who handles that
    */
-  async run(): Promise<boolean> {
+  async run(): Promise<WalkEnd> {
     const { pass, source, hasMore, beforeVersion, onRead } = this.#parts;
     this.#beginTurn();
     while (await source.next()) {
@@ -62,7 +64,7 @@ export class SourceWalk {
       const { topologyVersion, sizeBytes } = batch.header;
       if (beforeVersion !== null && topologyVersion >= beforeVersion) {
         this.#flush();
-        return true;
+        return 'version';
       }
       pass.begin(batch, source);
       await this.#step();
@@ -72,9 +74,10 @@ export class SourceWalk {
       await this.#turn();
     }
     this.#flush();
-    return false;
+    return this.#isClosed ? 'closed' : 'range';
   }
 
+  /** Ends it where it is. */
   close(): void {
     this.#isClosed = true;
     this.#parts.source.close();
@@ -96,7 +99,7 @@ export class SourceWalk {
     let late: (() => void) | null = null;
     const patience = new Promise<void>((resolve) => (late = resolve));
     const timer = clock.setTimer(() => {
-      if (outlet.feeder === pass) outlet.fallBack();
+      if (outlet.feeder === pass) this.#leave(outlet);
       late?.();
     }, PATIENCE_MS);
     await Promise.race([ready, patience]);
@@ -132,8 +135,13 @@ export class SourceWalk {
   #leaveBehind(before: ReadonlyMap<Outlet, number>): void {
     for (const [outlet, position] of before) {
       const isStuck = this.#feeds(outlet) && !outlet.isSettled;
-      if (isStuck && outlet.syncedPosition === position) outlet.fallBack();
+      if (isStuck && outlet.syncedPosition === position) this.#leave(outlet);
     }
+  }
+
+  #leave(outlet: Outlet): void {
+    outlet.lastError ??= new Error(`it took nothing for ${PATIENCE_MS} ms`);
+    outlet.fallBack();
   }
 
   #inFlightBytes(): number {
