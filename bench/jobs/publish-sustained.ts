@@ -26,7 +26,7 @@ import { VALUE_BYTE } from './records.ts';
 /** Between two looks at the queues. */
 const LOOK_MS = 10;
 /** Of the second that is allowed. */
-const LAG_MS_MAX = 400;
+const LAG_MS_MAX = 200;
 
 export type PublishSustainedParameters = ExchangeShape & {
   readonly valueBytes: number;
