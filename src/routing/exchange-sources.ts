@@ -47,6 +47,17 @@ export class ExchangeSources {
     return this.#topics.describe(name).topicId;
   }
 
+  /** Whether a binding leads to a topic now. O(bindings) */
+  isBound(topicId: number): boolean {
+    return this.#fold.ids(exchanges).some((id) => {
+      const bindings = this.#fold.get(exchanges, id)?.bindings.values() ?? [];
+      return [...bindings].some(
+        ({ target, toVersion }) =>
+          toVersion === null && target.kind === 'topic' && target.id === topicId,
+      );
+    });
+  }
+
   /** Whether there is still a source of an exchange of that name that is gone. */
   isLeft(name: string): boolean {
     return this.#fold.ids(exchanges).some((id) => {

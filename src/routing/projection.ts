@@ -17,13 +17,13 @@ import type { Partition } from '../topic/partition.ts';
 import { CatchUp } from './catch-up.ts';
 import type { DestinationLogs } from './destination-logs.ts';
 import { letOff } from './let-off.ts';
-import { Outlet } from './outlet.ts';
+import type { Outlet } from './outlet.ts';
 import type { OutboxPool } from './outbox.ts';
 import { Outlets } from './outlets.ts';
 import { projectionEnded } from './projection-entries.ts';
 import { ProjectionMarks } from './projection-marks.ts';
 import { ProjectionPass, type Routes } from './projection-pass.ts';
-import { COMMON_STREAM, markedPosition, type StreamName } from './projection-state.ts';
+import { COMMON_STREAM, type StreamName } from './projection-state.ts';
 import { RoutedWaiters } from './routed-waiters.ts';
 import { SourceWalk } from './source-walk.ts';
 
@@ -42,6 +42,8 @@ export interface ProjectionParts {
   readonly newRoutes: () => Routes;
   /** Of a backfill: records of this version and later ones are not its business; null = all are. */
   readonly beforeVersion: number | null;
+  /** Whether a binding leads to a topic now. */
+  readonly isBound: (topicId: number) => boolean;
   /** Logs fell behind, or caught up; the source cannot be read, or can again. Must not throw. */
   readonly onChanged: () => void;
   /** The stream has ended, and that is durable. Must not throw. */
@@ -49,7 +51,7 @@ export interface ProjectionParts {
 }
 
 export class Projection {
-  readonly outlets = new Outlets();
+  readonly outlets: Outlets;
   readonly marks: ProjectionMarks;
   /** Of those who wait until a record is in all of its destinations. */
   readonly waiters: RoutedWaiters;
@@ -87,6 +89,12 @@ export class Projection {
       outlets: () => this.outlets,
       onLook: () => this.#look(),
     });
+    this.outlets = new Outlets({
+      ...parts,
+      marks: this.marks,
+      onMoved: () => this.#moved(),
+      onBehind: (outlet, error) => this.#fellBehind(outlet, error),
+    });
     this.#catchUp = new CatchUp({
       clock,
       outlets: this.outlets,
@@ -121,9 +129,8 @@ export class Projection {
   /** There may be something to project. Cheap. */
   poke(): void {
     this.#isPoked = true;
-    if (this.#running !== null || this.#isClosed) return;
-    this.#restart?.cancel();
-    this.#restart = null;
+    // After a failure the clock says when it is tried again.
+    if (this.#running !== null || this.#isClosed || this.#restart !== null) return;
     if (this.failure === null) this.caughtUpMs = this.#parts.clock.now();
     this.#running = this.#run().finally(() => {
       this.#running = null;
@@ -172,6 +179,7 @@ export class Projection {
     this.#isClosed = true;
     this.#restart?.cancel();
     for (const walk of this.#walks) walk.close();
+    this.#settled.ring();
     this.waiters.rejectAll(
       new ClosedError({ resource: 'exchange', name: this.#parts.source.path }),
     );
@@ -219,7 +227,8 @@ export class Projection {
   async #walk(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): Promise<boolean> {
     const { clock, beforeVersion } = this.#parts;
     const range = to === null ? { follow: true, keepsAlive: false } : { to };
-    const source = log.source({ ...range, from: pass.position, isDurable: true }, 'reused');
+    const from = Math.max(pass.position, log.startOffset); // Of what damage took nothing is left.
+    const source = log.source({ ...range, from, isDurable: true }, 'reused');
     const walk = new SourceWalk({
       clock,
       pass,
@@ -279,29 +288,14 @@ export class Projection {
 
   async #resume(): Promise<void> {
     const { state } = this.marks;
-    const { destinations } = this.#parts;
     if (state === null) return;
-    const known: Outlet[] = [];
-    for (const [logId, mark] of state.logs) {
-      const place = destinations.find(mark.topicId, mark.partition);
-      if (place?.logId !== logId) {
-        this.marks.forget(logId);
-        continue;
-      }
-      const position = markedPosition(state.position, mark);
-      const outlet = this.#newOutlet(place, { position, endOffset: mark.endOffset });
-      outlet.isMarked = true;
-      outlet.isKnown = false;
-      try {
-        await outlet.ask();
-        known.push(outlet);
-      } catch (error) {
-        outlet.refuse(toError(error));
-      }
-    }
+    const known = await this.outlets.resume();
     const position = Math.min(state.position, ...known.map((outlet) => outlet.position));
-    const outletOf = (topicId: number, partition: number) => this.#outletOf(topicId, partition);
-    const pass = new ProjectionPass({ routes: this.#parts.newRoutes(), outletOf }, position);
+    const routes = this.#parts.newRoutes();
+    const pass: ProjectionPass = new ProjectionPass(
+      { routes, outletOf: (topicId, partition) => this.#outletOf(topicId, partition) },
+      position,
+    );
     for (const outlet of known) outlet.feeder = pass;
     this.#pass = pass;
   }
@@ -309,28 +303,8 @@ export class Projection {
   #outletOf(topicId: number, partition: number): Outlet | null {
     const known = this.outlets.find(topicId, partition);
     if (known !== null) return known;
-    const place = this.#parts.destinations.find(topicId, partition);
-    if (place === null) return null;
-    // No mark names it, so there was nothing for it below the common position.
-    const position = this.marks.state?.position ?? 0;
-    const outlet = this.#newOutlet(place, { position, endOffset: 0 });
-    outlet.feeder = this.#pass;
-    return outlet;
-  }
-
-  #newOutlet(
-    place: { readonly topicId: number; readonly logId: number; readonly log: Partition },
-    from: { readonly position: number; readonly endOffset: number },
-  ): Outlet {
-    const { stream, boxes } = this.#parts;
-    const parts = {
-      stream,
-      boxes,
-      onMoved: () => this.#moved(),
-      onBehind: (outlet: Outlet, error: Error | null) => this.#fellBehind(outlet, error),
-    };
-    const outlet = new Outlet({ ...place, ...parts }, from);
-    this.outlets.add(outlet);
+    const outlet = this.outlets.open(topicId, partition);
+    if (outlet !== null) outlet.feeder = this.#pass;
     return outlet;
   }
 
@@ -376,8 +350,19 @@ export class Projection {
     const areIdle = [...this.outlets].every((outlet) => outlet.isIdle || this.isBehind(outlet));
     const isQuiet = areIdle && position === this.#lookedPosition;
     this.#lookedPosition = position ?? -1;
-    if (isQuiet) this.#mainWalk?.close();
-    else this.marks.moved(0);
+    if (!isQuiet) return this.marks.moved(0);
+    this.#mainWalk?.close();
+    if (this.bindingId === null) this.#forgetUnbound();
+  }
+
+  /** All is projected, and nothing leads to some topics any more: nothing need be known of them. */
+  #forgetUnbound(): void {
+    const { source, isBound } = this.#parts;
+    if (this.knownPosition < (source.opened?.endOffset ?? 0)) return;
+    for (const { topicId } of this.outlets) {
+      const isLeft = this.outlets.of(topicId).some((outlet) => this.isBehind(outlet));
+      if (!isLeft && !isBound(topicId)) this.forgetTopic(topicId);
+    }
   }
 
   #failed(error: Error): void {
@@ -390,6 +375,9 @@ export class Projection {
     if (this.#isClosed) return;
     this.failure = error;
     onChanged();
-    this.#restart ??= clock.setTimer(() => this.poke(), RESTART_MS);
+    this.#restart ??= clock.setTimer(() => {
+      this.#restart = null;
+      this.poke();
+    }, RESTART_MS);
   }
 }
