@@ -69,18 +69,17 @@ export type {
 } from './queue/worker-options.ts';
 export type { WorkerStats } from './queue/worker-stats.ts';
 
+export type { Binding, ExchangeType, Target } from './routing/binding.ts';
 export type { Exchange } from './routing/exchange.ts';
 export type { ExchangeDescription } from './routing/exchange-catalog.ts';
 export type {
   BindingInput,
   BindOptions,
   DestinationInput,
-  ExchangeConfig,
   ExchangeOptions,
 } from './routing/exchange-options.ts';
-export type { Binding, ExchangeType } from './routing/binding.ts';
-export type { HeaderConditionsInput } from './routing/header-conditions.ts';
 export type { DestinationLag, ExchangeStats } from './routing/exchange-stats.ts';
+export type { HeaderConditionsInput } from './routing/header-conditions.ts';
 export type {
   Confirmation,
   PublishBatchOptions,
