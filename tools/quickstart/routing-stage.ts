@@ -146,9 +146,9 @@ async function settle(store: Store): Promise<boolean> {
   const exchange = await store.exchange(FLIGHTS, { create: false });
   const startMs = performance.now();
   while (performance.now() - startMs < PATIENCE_MS) {
-    const { position, endOffset, destinations } = await exchange.stats();
-    const isBehind = destinations.some((one) => one.bindingId !== null || one.position < endOffset);
-    if (position === endOffset && !isBehind) return true;
+    const { position, endOffset, destinations, backfills } = await exchange.stats();
+    const isBehind = destinations.some((one) => one.position < endOffset);
+    if (position === endOffset && backfills.length === 0 && !isBehind) return true;
     await pause(LOOK_MS);
   }
   say(`NOT done: exchange ${FLIGHTS} still sends`);
