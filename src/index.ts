@@ -76,6 +76,12 @@ export type { AppendBatchResult, AppendOptions, AppendResult } from './log/appen
 export type { RecordInput } from './log/record-input.ts';
 export type { HeadersInput } from './format/record-headers.ts';
 export type { ReadFrom, ReadOptions } from './log/read-options.ts';
+export type {
+  DeadLetterCause,
+  ProjectedCause,
+  RecordCause,
+  RedrivenCause,
+} from './log/record-cause.ts';
 export type { LogRecord, RecordBatch } from './log/record.ts';
 export type { LogCursor } from './log/log-cursor.ts';
 export type { LogStats } from './log/log-stats.ts';

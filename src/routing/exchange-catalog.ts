@@ -18,7 +18,7 @@ import { backfillBegun } from './projection-entries.ts';
 import type { StreamName } from './projection-state.ts';
 import type { RecordHeaders } from './router-type.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
-import { boundAlready, conflictOf } from './exchange-conflicts.ts';
+import { boundAlready, boundSource, conflictOf } from './exchange-conflicts.ts';
 import {
   checkBinding,
   checkDestination,
@@ -369,8 +369,10 @@ export class ExchangeCatalog {
     return { exchangeId, target: this.#targetOf(to), ...wanted };
   }
 
+  /** @throws NotFoundError; ConflictError for the source of an exchange */
   #targetOf({ kind, name }: DestinationName): Target {
     if (kind === 'exchange') return { kind, id: this.#idOf(name) };
+    if (name.startsWith(SOURCE_PREFIX)) throw boundSource(name);
     return { kind, id: this.#parts.topics.describe(name).topicId };
   }
 

@@ -22,6 +22,9 @@ export interface NamedBinding {
   readonly binding: DocumentBinding;
 }
 
+/** Of no account: nothing is placed. */
+const newSizeOf = (): null => null;
+
 export class Hypothesis {
   readonly topology = new Topology();
   readonly #exchangeIds = new Map<string, number>();
@@ -96,7 +99,6 @@ export class Hypothesis {
       throw new NotFoundError({ kind: 'binding', name });
     }
     const stateOf = (exchangeId: number) => ({ isAutoDelete: this.#autoDelete.has(exchangeId) });
-    const newSizeOf = (): null => null; // Of no account: nothing is placed.
     const plan = new ChangePlan({ topology, stateOf, newSizeOf, version: 0, timeMs: 0 });
     plan.removeBinding(found);
     for (const effect of plan.effects) applyChange(topology, effect);

@@ -30,6 +30,7 @@ const NOWHERE: readonly number[] = [];
 export class ProjectionPass implements Feeder {
   /** Everything below was handed to the logs that it feeds, or is in their boxes. */
   position: number;
+  batchTimeMs = 0;
   readonly #parts: ProjectionPassParts;
   readonly #cursor = new BatchCursor();
   #records: BatchRecords | null = null;
@@ -49,6 +50,7 @@ export class ProjectionPass implements Feeder {
   /** Begins with a batch of the source, of which the records from `from` to below `to` count. */
   begin(batch: VerifiedBatch, { from, to }: { readonly from: number; readonly to: number }): void {
     this.#parts.routes.advanceTo(batch.header.topologyVersion);
+    this.batchTimeMs = batch.header.appendTimeMs;
     this.#records = recordsOf(batch);
     this.#cursor.reset(this.#records);
     this.#from = from;
@@ -63,18 +65,10 @@ export class ProjectionPass implements Feeder {
    * @returns an outlet that must be made ready first, then goes on where it was; null = all is done
    */
   step(): Outlet | null {
-    const cursor = this.#cursor;
-    for (;;) {
-      while (this.#served < this.#topicIds.length) {
-        const outlet = this.#outletAt(this.#served);
-        if (outlet !== null && outlet.feeder === this && cursor.offset >= outlet.position) {
-          if (!outlet.isMarked || !outlet.isOpen) return outlet;
-          this.#copyTo(outlet);
-        }
-        this.#served++;
-      }
-      if (!this.#next()) break;
-    }
+    do {
+      const outlet = this.#serve();
+      if (outlet !== null) return outlet;
+    } while (this.#next());
     this.position = this.#to;
     this.#records = null;
     return null;
@@ -85,6 +79,18 @@ export class ProjectionPass implements Feeder {
     for (const outlet of this.#filled.splice(0)) {
       if (outlet.feeder === this) outlet.flush(this.position);
     }
+  }
+
+  /** Copies the record for all who get it. @returns the first that is not ready */
+  #serve(): Outlet | null {
+    const { offset } = this.#cursor;
+    for (; this.#served < this.#topicIds.length; this.#served++) {
+      const outlet = this.#outletAt(this.#served);
+      if (outlet?.feeder !== this || offset < outlet.position) continue;
+      if (!outlet.isMarked || !outlet.isOpen) return outlet;
+      this.#copyTo(outlet);
+    }
+    return null;
   }
 
   /** Moves to the next record that goes anywhere. */

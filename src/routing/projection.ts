@@ -6,6 +6,7 @@
  * or failed falls behind, and is fed by a walk of its own until it has caught up.
  */
 import { toError } from '../core/abort.ts';
+import { present } from '../core/assert.ts';
 import { Bell } from '../core/bell.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
@@ -15,13 +16,14 @@ import type { Log } from '../log/log.ts';
 import type { Partition } from '../topic/partition.ts';
 import { CatchUp } from './catch-up.ts';
 import type { DestinationLogs } from './destination-logs.ts';
-import { Outlet } from './outlet.ts';
+import { letOff } from './let-off.ts';
+import type { Outlet } from './outlet.ts';
 import type { OutboxPool } from './outbox.ts';
 import { Outlets } from './outlets.ts';
 import { projectionEnded } from './projection-entries.ts';
 import { ProjectionMarks } from './projection-marks.ts';
 import { ProjectionPass, type Routes } from './projection-pass.ts';
-import { markedPosition, type StreamName } from './projection-state.ts';
+import { COMMON_STREAM, type StreamName } from './projection-state.ts';
 import { RoutedWaiters } from './routed-waiters.ts';
 import { SourceWalk } from './source-walk.ts';
 
@@ -40,6 +42,8 @@ export interface ProjectionParts {
   readonly newRoutes: () => Routes;
   /** Of a backfill: records of this version and later ones are not its business; null = all are. */
   readonly beforeVersion: number | null;
+  /** Whether a binding leads to a topic now. */
+  readonly isBound: (topicId: number) => boolean;
   /** Logs fell behind, or caught up; the source cannot be read, or can again. Must not throw. */
   readonly onChanged: () => void;
   /** The stream has ended, and that is durable. Must not throw. */
@@ -47,7 +51,7 @@ export interface ProjectionParts {
 }
 
 export class Projection {
-  readonly outlets = new Outlets();
+  readonly outlets: Outlets;
   readonly marks: ProjectionMarks;
   /** Of those who wait until a record is in all of its destinations. */
   readonly waiters: RoutedWaiters;
@@ -58,10 +62,16 @@ export class Projection {
   /** Feeds all logs that are not behind. */
   #pass: ProjectionPass | null = null;
   readonly #walks = new Set<SourceWalk>();
+  /** The one that feeds all logs that are not behind. */
+  #mainWalk: SourceWalk | null = null;
   #running: Promise<void> | null = null;
   #resuming: Promise<void> | null = null;
   readonly #settled = new Bell();
   #isFinite: boolean;
+  /** Since the walk was begun: it may have ended before it saw what there is. */
+  #isPoked = false;
+  /** When nothing was left to be read the last time, or it was begun; ms since the Unix epoch. */
+  caughtUpMs: number;
   /** Position of the walk when the clock looked the last time. */
   #lookedPosition = -1;
   #restart: Timer | null = null;
@@ -70,15 +80,20 @@ export class Projection {
   constructor(parts: ProjectionParts) {
     this.#parts = parts;
     const { clock, newRoutes, onChanged } = parts;
+    this.caughtUpMs = clock.now();
     this.#isFinite = parts.beforeVersion !== null;
-    this.waiters = new RoutedWaiters(({ offset, topicIds }) =>
-      topicIds.every((topicId) => this.#isSynced(topicId, offset)),
-    );
+    this.waiters = new RoutedWaiters(this);
     this.marks = new ProjectionMarks({
       ...parts,
       positionNow: () => this.#commonPosition(),
       outlets: () => this.outlets,
       onLook: () => this.#look(),
+    });
+    this.outlets = new Outlets({
+      ...parts,
+      marks: this.marks,
+      onMoved: () => this.#moved(),
+      onBehind: (outlet, error) => this.#fellBehind(outlet, error),
     });
     this.#catchUp = new CatchUp({
       clock,
@@ -95,18 +110,39 @@ export class Projection {
     return this.#pass?.position ?? null;
   }
 
+  /** As `position`, or as the journal has it. */
+  get knownPosition(): number {
+    return this.position ?? this.marks.state?.position ?? 0;
+  }
+
+  /** The binding that is being backfilled; null = this is the common stream. */
+  get bindingId(): number | null {
+    const { stream } = this.#parts.stream;
+    return stream === COMMON_STREAM ? null : stream;
+  }
+
+  /** Whether a log is behind the others. */
+  isBehind({ feeder }: Outlet): boolean {
+    return feeder === null || feeder !== this.#pass;
+  }
+
   /** There may be something to project. Cheap. */
   poke(): void {
+    this.#isPoked = true;
     if (this.#running !== null || this.#isClosed) return;
     this.#restart?.cancel();
     this.#restart = null;
-    this.#running = this.#run().finally(() => (this.#running = null));
+    if (this.failure === null) this.caughtUpMs = this.#parts.clock.now();
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+      if (this.#isPoked && this.failure === null) this.poke();
+    });
   }
 
   /** Nothing is published any more: it ends when all is projected. */
   end(): void {
     this.#isFinite = true;
-    for (const walk of this.#walks) walk.close();
+    this.#mainWalk?.close();
     this.poke();
   }
 
@@ -114,6 +150,19 @@ export class Projection {
   resume(): Promise<void> {
     this.#resuming ??= this.#resume();
     return this.#resuming;
+  }
+
+  /**
+   * Lets a destination off what it has not got so far. What is published from here on it gets.
+   *
+   * @returns records that it will not get
+   * @throws as `Log.batches`, `Journal.append`
+   */
+  async letOff(topicId: number): Promise<number> {
+    await this.resume();
+    const skippedCount = await letOff(this, topicId, this.#parts);
+    this.#catchUp.retryNow(topicId);
+    return skippedCount;
   }
 
   /** A topic is gone: what was to go there goes nowhere. */
@@ -156,19 +205,22 @@ export class Projection {
 
   /** @returns whether the stream has come to its end */
   async #project(log: Log<Uint8Array>): Promise<boolean> {
-    const pass = this.#pass;
-    while (pass !== null && !this.#isClosed) {
-      if (this.#isFinite) {
-        await log.sync();
-        const { endOffset } = log;
-        if (pass.position >= endOffset || (await this.#walk(pass, log, endOffset))) return true;
-        pass.position = Math.max(pass.position, endOffset); // Nothing but gaps is left below.
-        continue;
-      }
-      if (pass.position >= log.endOffset) return false;
-      await this.#walk(pass, log, null);
-    }
+    const pass = present(this.#pass, 'it was resumed');
+    do {
+      this.#isPoked = false;
+      if (this.#isFinite) return this.#projectRest(pass, log);
+      if (pass.position < log.endOffset) await this.#walk(pass, log, null);
+    } while ((this.#isPoked || this.#isFinite) && !this.#isClosed);
     return false;
+  }
+
+  /** Nothing is published any more that is the business of this stream. */
+  async #projectRest(pass: ProjectionPass, log: Log<Uint8Array>): Promise<boolean> {
+    await log.sync();
+    const { endOffset } = log;
+    const isOver = pass.position >= endOffset || (await this.#walk(pass, log, endOffset));
+    if (!this.#isClosed && !isOver) pass.position = endOffset; // Nothing but gaps is left below.
+    return !this.#isClosed;
   }
 
   /** @param to  null = as far as it goes, and on from there until nothing came for a while */
@@ -182,18 +234,32 @@ export class Projection {
       source,
       outlets: this.outlets,
       ready: (outlet) => this.#ready(outlet),
-      hasMore: () => pass.position < Math.min(to ?? Infinity, log.durableOffset, log.visibleOffset),
+      hasMore: () => this.#hasMore(pass, log, to),
       beforeVersion,
-      onRead: (sizeBytes) => this.marks.moved(sizeBytes),
+      onRead: (sizeBytes) => this.#read(sizeBytes),
     });
     this.#walks.add(walk);
+    if (pass === this.#pass) this.#mainWalk = walk;
     try {
       return await walk.run();
     } finally {
       this.#walks.delete(walk);
+      if (this.#mainWalk === walk) this.#mainWalk = null;
       source.close();
       this.#moved();
     }
+  }
+
+  #read(sizeBytes: number): void {
+    this.marks.moved(sizeBytes);
+    this.waiters.look(); // What goes nowhere is there at once.
+  }
+
+  #hasMore(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): boolean {
+    const { visibleOffset, durableOffset } = log;
+    if (pass.position < Math.min(to ?? visibleOffset, visibleOffset, durableOffset)) return true;
+    if (pass === this.#pass) this.caughtUpMs = this.#parts.clock.now();
+    return false;
   }
 
   #walkTo(pass: ProjectionPass, to: number): Promise<void> {
@@ -203,7 +269,8 @@ export class Projection {
   /** Everything is handed over: waits until it is synced, and says so. */
   async #finish(): Promise<void> {
     const { clock, journal, stream, onEnded } = this.#parts;
-    const isBusy = (): boolean => [...this.outlets].some((one) => !one.isIdle || one.isBehind);
+    const isBusy = (): boolean =>
+      [...this.outlets].some((outlet) => !outlet.isIdle || this.isBehind(outlet));
     while (isBusy() && !this.#isClosed) {
       this.#settled.silence();
       this.#catchUp.poke();
@@ -220,29 +287,14 @@ export class Projection {
 
   async #resume(): Promise<void> {
     const { state } = this.marks;
-    const { destinations } = this.#parts;
     if (state === null) return;
-    const known: Outlet[] = [];
-    for (const [logId, mark] of state.logs) {
-      const place = destinations.find(mark.topicId, mark.partition);
-      if (place?.logId !== logId) {
-        this.marks.forget(logId);
-        continue;
-      }
-      const position = markedPosition(state.position, mark);
-      const outlet = this.#newOutlet(place, { position, endOffset: mark.endOffset });
-      outlet.isMarked = true;
-      outlet.isKnown = false;
-      try {
-        await outlet.ask();
-        known.push(outlet);
-      } catch (error) {
-        outlet.refuse(toError(error));
-      }
-    }
+    const known = await this.outlets.resume();
     const position = Math.min(state.position, ...known.map((outlet) => outlet.position));
-    const outletOf = (topicId: number, partition: number) => this.#outletOf(topicId, partition);
-    const pass = new ProjectionPass({ routes: this.#parts.newRoutes(), outletOf }, position);
+    const routes = this.#parts.newRoutes();
+    const pass: ProjectionPass = new ProjectionPass(
+      { routes, outletOf: (topicId, partition) => this.#outletOf(topicId, partition) },
+      position,
+    );
     for (const outlet of known) outlet.feeder = pass;
     this.#pass = pass;
   }
@@ -250,28 +302,8 @@ export class Projection {
   #outletOf(topicId: number, partition: number): Outlet | null {
     const known = this.outlets.find(topicId, partition);
     if (known !== null) return known;
-    const place = this.#parts.destinations.find(topicId, partition);
-    if (place === null) return null;
-    // No mark names it, so there was nothing for it below the common position.
-    const position = this.marks.state?.position ?? 0;
-    const outlet = this.#newOutlet(place, { position, endOffset: 0 });
-    outlet.feeder = this.#pass;
-    return outlet;
-  }
-
-  #newOutlet(
-    place: { readonly topicId: number; readonly logId: number; readonly log: Partition },
-    from: { readonly position: number; readonly endOffset: number },
-  ): Outlet {
-    const { stream, boxes } = this.#parts;
-    const parts = {
-      stream,
-      boxes,
-      onMoved: () => this.#moved(),
-      onRefused: (outlet: Outlet) => this.#refused(outlet),
-    };
-    const outlet = new Outlet({ ...place, ...parts }, from);
-    this.outlets.add(outlet);
+    const outlet = this.outlets.open(topicId, partition);
+    if (outlet !== null) outlet.feeder = this.#pass;
     return outlet;
   }
 
@@ -286,8 +318,8 @@ export class Projection {
     }
   }
 
-  #refused(outlet: Outlet): void {
-    this.#catchUp.refused(outlet);
+  #fellBehind(outlet: Outlet, error: Error | null): void {
+    this.#catchUp.fellBehind(outlet, error);
     this.#moved();
     this.#parts.onChanged();
   }
@@ -298,11 +330,6 @@ export class Projection {
     this.#settled.ring();
     this.waiters.look();
     if (!this.#isClosed) this.#catchUp.poke();
-  }
-
-  #isSynced(topicId: number, offset: number): boolean {
-    if ((this.position ?? 0) <= offset) return false;
-    return this.outlets.of(topicId).every(({ syncedPosition }) => syncedPosition > offset);
   }
 
   /** As far as all logs are that are not behind. */
@@ -319,17 +346,31 @@ export class Projection {
   /** The clock's look: a walk that has had nothing to do for a while ends. */
   #look(): void {
     const { position } = this;
-    const isQuiet = position === this.#lookedPosition;
+    const areIdle = [...this.outlets].every((outlet) => outlet.isIdle || this.isBehind(outlet));
+    const isQuiet = areIdle && position === this.#lookedPosition;
     this.#lookedPosition = position ?? -1;
-    if (isQuiet) for (const walk of this.#walks) walk.close();
-    else this.marks.moved(0);
+    if (!isQuiet) return this.marks.moved(0);
+    this.#mainWalk?.close();
+    if (this.bindingId === null) this.#forgetUnbound();
+  }
+
+  /** All is projected, and nothing leads to some topics any more: nothing need be known of them. */
+  #forgetUnbound(): void {
+    const { source, isBound } = this.#parts;
+    if (this.knownPosition < (source.opened?.endOffset ?? 0)) return;
+    for (const { topicId } of [...this.outlets]) {
+      const isLeft = this.outlets.of(topicId).some((outlet) => this.isBehind(outlet));
+      if (!isLeft && !isBound(topicId)) this.forgetTopic(topicId);
+    }
   }
 
   #failed(error: Error): void {
     const { clock, onChanged } = this.#parts;
-    for (const outlet of this.outlets) if (outlet.feeder === this.#pass) outlet.feeder = null;
-    this.#pass = null;
-    this.#resuming = null;
+    // What stands in boxes is dropped; all else is where it was.
+    for (const outlet of this.outlets) {
+      if (outlet.hasBox && outlet.feeder === this.#pass) outlet.refuse(error);
+    }
+    if (this.#pass === null) this.#resuming = null;
     if (this.#isClosed) return;
     this.failure = error;
     onChanged();

@@ -4,7 +4,7 @@ import { checkBoolean } from '../core/options.ts';
 import { checkAppendKeys } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { RecordInput } from '../log/record-input.ts';
-import { checkRoutingKey } from './routing-key.ts';
+import { checkRoutingKey } from '../format/routing-header.ts';
 
 /** When `publish` resolves: when the record is in the source log, or in all of its destinations too. */
 export const CONFIRMATIONS = ['logged', 'routed'] as const;
@@ -113,7 +113,7 @@ export function routingKeyOf({ routingKey }: Pick<PublishOptions, 'routingKey'>)
 }
 
 function planOf({ mandatory = false, confirm = 'logged' }: PublishBatchOptions): PublishPlan {
-  if (confirm === 'logged' && mandatory === false) return DEFAULT_PLAN;
+  if (confirm === 'logged' && !mandatory) return DEFAULT_PLAN;
   return {
     isMandatory: checkBoolean('mandatory', mandatory),
     waitsForRoutes: checkChoice('confirm', confirm, CONFIRMATIONS) === 'routed',

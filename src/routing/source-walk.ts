@@ -59,7 +59,10 @@ export class SourceWalk {
     while (await source.next()) {
       const { batch } = source;
       const { topologyVersion, sizeBytes } = batch.header;
-      if (beforeVersion !== null && topologyVersion >= beforeVersion) return true;
+      if (beforeVersion !== null && topologyVersion >= beforeVersion) {
+        this.#flush();
+        return true;
+      }
       pass.begin(batch, source);
       await this.#step();
       onRead(sizeBytes);
@@ -113,16 +116,21 @@ export class SourceWalk {
     while (this.#inFlightBytes() > IN_FLIGHT_BYTES_MAX / 2) {
       const delayMs = deadlineMs - clock.monotonic();
       if (delayMs <= 0) {
-        for (const [outlet, position] of before) {
-          const isStuck = this.#feeds(outlet) && !outlet.isSettled;
-          if (isStuck && outlet.syncedPosition === position) outlet.fallBack();
-        }
+        this.#leaveBehind(before);
         before = this.#syncedPositions();
         deadlineMs = clock.monotonic() + PATIENCE_MS;
         continue;
       }
       this.#bell.silence();
       await this.#bell.wait({ clock, delayMs, signal: undefined, keepsAlive: false });
+    }
+  }
+
+  /** Those of which nothing was synced since. */
+  #leaveBehind(before: ReadonlyMap<Outlet, number>): void {
+    for (const [outlet, position] of before) {
+      const isStuck = this.#feeds(outlet) && !outlet.isSettled;
+      if (isStuck && outlet.syncedPosition === position) outlet.fallBack();
     }
   }
 

@@ -15,9 +15,7 @@ import { Fold } from '../journal/fold.ts';
 import { ENTRY_BYTES_MAX, Journal, type WhenDamaged } from '../journal/journal.ts';
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
 import { ShareGroups } from '../queue/share-groups.ts';
-import { ExchangeCatalog } from '../routing/exchange-catalog.ts';
-import { Projector } from '../routing/projector.ts';
-import { SOURCE_PREFIX } from '../topic/topic-names.ts';
+import { Routing } from '../routing/routing.ts';
 import { leasedOffset } from '../queue/share-state.ts';
 import { readCheckpoint } from '../log/checkpoint-file.ts';
 import { LogDirectory } from '../log/log-directory.ts';
@@ -64,12 +62,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   const readingHome = ownHome(settings); // Not asked for anything by what only reads.
   const journalHome = home?.forLog(journal, 'journal') ?? readingHome;
   const journalLog = await openJournalLog(directory, settings, journalHome);
-  try {
-    await journal.load(journalLog, whenDamaged);
-  } catch (error) {
-    await journalLog.close().catch(() => undefined); // The first failure is the one to hear of.
-    throw error;
-  }
+  await loadJournal(journal, journalLog, whenDamaged);
   const topicsHome = home?.forLog(null, 'awaited') ?? readingHome;
   const topicHome: TopicHome = {
     path: join(directory.path, TOPICS_DIRECTORY),
@@ -83,26 +76,23 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     logOptions: { fileSystem, clock, random, freeBytesMin, readOnly },
     topicDefaults: { durability },
     namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
-    topologyVersionOf: (topicId) => {
-      const isSource = topics.nameOf(topicId)?.startsWith(SOURCE_PREFIX) === true;
-      return isSource ? () => exchanges.version : null;
-    },
-    trimGuardOf: (topicId, _partition, logId) => projector.guardOf(topicId, logId),
+    topologyVersionOf: (topicId) => routing.topologyVersionOf(topicId),
+    trimGuardOf: (topicId, _partition, logId) => routing.guardOf(topicId, logId),
   };
   const committer = new Committer(journal);
   const groups = new ConsumerGroups(topicHome);
   const shareGroups = new ShareGroups({ ...topicHome, committer });
-  const routing = { forgetTopic: (topicId: number) => forgetRoutes(exchanges, projector, topicId) };
-  const readers = [groups, shareGroups, routing];
-  const topics = new TopicCatalog(topicHome, {
-    forget: (topicId) => forgetTopic(readers, topicId),
-    grown: (topicId) => exchanges.grown(topicId),
+  const topics: TopicCatalog = new TopicCatalog(topicHome, {
+    forget: async (topicId) => [
+      ...(await groups.forgetTopic(topicId)),
+      ...(await shareGroups.forgetTopic(topicId)),
+      ...(await routing.forget(topicId)),
+    ],
+    grown: (topicId) => routing.grown(topicId),
   });
-  shareGroups.attach(topics);
-  const exchanges = new ExchangeCatalog({ fold, journal, topics, clock, random });
   const { health: board } = signals;
-  const projector = new Projector({ journal, fold, clock, board, exchanges, topics });
-  exchanges.attach(projector);
+  const routing: Routing = new Routing({ fold, journal, topics, clock, random, board });
+  shareGroups.attach(topics, routing);
   const settling = () => settleCommits(journal.ledger, topics);
   const shared = { journal, fold, clock, random, retention: JOURNAL_RETENTION };
   const runs = new SnapshotRuns({ ...shared, settleCommits: settling });
@@ -119,8 +109,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     topics,
     groups,
     shareGroups,
-    exchanges,
-    projector,
+    routing,
     topicHome,
   };
 }
@@ -130,25 +119,17 @@ function endOfNamed(fold: Fold, topicId: number, partition: number): number {
   return Math.max(namedOffset(fold, topicId, partition), leasedOffset(fold, topicId, partition));
 }
 
-/** Nothing leads to a topic any more, and what was on its way goes nowhere. */
-async function forgetRoutes(
-  exchanges: ExchangeCatalog,
-  projector: Projector,
-  topicId: number,
-): Promise<readonly string[]> {
-  const names = await exchanges.forgetTopic(topicId);
-  projector.topicDeleted(topicId);
-  return names;
-}
-
-/** @returns names of those that had to do with it */
-async function forgetTopic(
-  readers: readonly Pick<ConsumerGroups, 'forgetTopic'>[],
-  topicId: number,
-): Promise<readonly string[]> {
-  const names: string[] = [];
-  for (const reader of readers) names.push(...(await reader.forgetTopic(topicId)));
-  return names;
+async function loadJournal(
+  journal: Journal,
+  log: Log<Uint8Array>,
+  whenDamaged: WhenDamaged,
+): Promise<void> {
+  try {
+    await journal.load(log, whenDamaged);
+  } catch (error) {
+    await log.close().catch(() => undefined); // The first failure is the one to hear of.
+    throw error;
+  }
 }
 
 /** A new one only where there are no topics: an empty journal would hide them. */

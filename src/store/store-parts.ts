@@ -5,8 +5,7 @@ import type { Committer } from '../journal/committer.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
-import type { ExchangeCatalog } from '../routing/exchange-catalog.ts';
-import type { Projector } from '../routing/projector.ts';
+import type { Routing } from '../routing/routing.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import type { StoreControl } from './store-control.ts';
@@ -26,7 +25,6 @@ export interface StoreParts {
   readonly topics: TopicCatalog;
   readonly groups: ConsumerGroups;
   readonly shareGroups: ShareGroups;
-  readonly exchanges: ExchangeCatalog;
-  readonly projector: Projector;
+  readonly routing: Routing;
   readonly topicHome: TopicHome;
 }

@@ -8,7 +8,15 @@ import { ShareGroup } from '../queue/share-group.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { DescribeOptions, ShareGroupDescription } from '../queue/share-listing.ts';
 import type { ShareConfig, ShareGroupOptions, ShareSettings } from '../queue/share-settings.ts';
-import { Topic, type TopicParts } from '../topic/topic.ts';
+import { Topic, type PartitionAppend, type TopicParts } from '../topic/topic.ts';
+import type {
+  TopicAppendBatchResult,
+  TopicAppendOptions,
+  TopicAppendResult,
+} from '../topic/topic-results.ts';
+import type { ConflictError } from '../core/errors.ts';
+import type { RecordInput } from '../log/record-input.ts';
+import { isSourceName, sourceConflict } from './store-exchange.ts';
 
 /** @internal The groups of a store. */
 export interface TopicGroups {
@@ -19,12 +27,43 @@ export interface TopicGroups {
 export class StoreTopic<T, Input = T> extends Topic<T, Input> {
   readonly #groups: ConsumerGroups;
   readonly #shareGroups: ShareGroups;
+  readonly #isSource: boolean;
 
   /** @internal */
   constructor(parts: TopicParts<T, Input>, { groups, shareGroups }: TopicGroups) {
     super(parts);
     this.#groups = groups;
     this.#shareGroups = shareGroups;
+    this.#isSource = isSourceName(this.name);
+  }
+
+  override append(
+    record: RecordInput<Input>,
+    options?: TopicAppendOptions,
+  ): Promise<TopicAppendResult> {
+    if (this.#isSource) return Promise.reject(this.#refusal());
+    return super.append(record, options);
+  }
+
+  override appendBatch(
+    records: readonly RecordInput<Input>[],
+    options?: TopicAppendOptions,
+  ): Promise<TopicAppendBatchResult> {
+    if (this.#isSource) return Promise.reject(this.#refusal());
+    return super.appendBatch(records, options);
+  }
+
+  /** @internal */
+  override prepareCommit(
+    records: readonly RecordInput<Input>[],
+    options?: Pick<TopicAppendOptions, 'partition'>,
+  ): () => Promise<readonly PartitionAppend[]> {
+    if (this.#isSource) throw this.#refusal();
+    return super.prepareCommit(records, options);
+  }
+
+  #refusal(): ConflictError {
+    return sourceConflict(this.name, 'an append that is no publish');
   }
 
   /**

@@ -12,7 +12,7 @@ import { partQueueOptions, type QueueOptions } from '../queue/queue.ts';
 import { QUEUE_DEFAULTS, QUEUE_GROUP } from '../queue/queue-group.ts';
 import type { Codec } from '../codec/codec.ts';
 import type { Exchange } from '../routing/exchange.ts';
-import { openExchange } from './store-exchange.ts';
+import { checkNoSource, isSourceName, openExchange } from './store-exchange.ts';
 import type { ExchangeCatalog, ExchangeDescription } from '../routing/exchange-catalog.ts';
 import type { ExchangeOptions } from '../routing/exchange-options.ts';
 import type { Projector } from '../routing/projector.ts';
@@ -23,7 +23,6 @@ import type { TopicCatalog, TopicDescription } from '../topic/catalog.ts';
 import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { StoreEvents } from '../topic/store-events.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
-import type { TopicHome } from '../topic/topic-home.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import type { TopicParts } from '../topic/topic.ts';
 import { listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
@@ -33,7 +32,6 @@ import { StoreBytes } from './store-bytes.ts';
 import type { StoreParts } from './store-parts.ts';
 import type { StoreControl } from './store-control.ts';
 import { StoreHealth } from './store-health.ts';
-import type { StoreHome } from './store-home.ts';
 import type { StoreReserve } from './store-reserve.ts';
 import { StoreRetention } from './store-retention.ts';
 import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
@@ -76,8 +74,9 @@ export class Store implements AsyncDisposable {
     const { signals } = topicHome;
     this.path = path;
     this.committer = committer;
-    this.exchangeCatalog = parts.exchanges;
-    this.projector = parts.projector;
+    const { exchanges, projector } = parts.routing;
+    this.exchangeCatalog = exchanges;
+    this.projector = projector;
     this.#lock = lock;
     this.#reserve = home?.reserve ?? null;
     this.#control = control;
@@ -120,10 +119,14 @@ export class Store implements AsyncDisposable {
       const { bytesMax } = cap;
       cap.onRefused = () => signals.events.emit('bytes-max-reached', { bytesMax });
     }
-    if (lock === null || journal.damage !== null) return;
+    if (lock !== null && journal.damage === null) this.#start();
+  }
+
+  /** What a store does by itself, when it may write. */
+  #start(): void {
     this.#reserve?.start(() => {
       void this.#settledRetention.run();
-      void runs.giveUpHistory();
+      void this.#runs.giveUpHistory();
     });
     this.#retention.start();
     this.#settledRetention.start();
@@ -148,7 +151,9 @@ export class Store implements AsyncDisposable {
     options: TopicOptions<T, Input> = {},
   ): Promise<StoreTopic<T, Input>> {
     this.#checkOpen();
-    return this.#topic(await this.#topics.open(name, options));
+    // An exchange makes its source.
+    const given = isSourceName(name) ? { ...options, create: false } : options;
+    return this.#topic(await this.#topics.open(name, given));
   }
 
   /**
@@ -166,6 +171,7 @@ export class Store implements AsyncDisposable {
     options: QueueOptions<T, Input> = {},
   ): Promise<StoreQueue<T, Input>> {
     this.#checkOpen();
+    checkNoSource(name, 'a queue');
     const { topic: topicOptions, share } = partQueueOptions(name, options);
     const topic = this.#topic(await this.#topics.open(name, topicOptions));
     const wanted = { ...share, defaults: QUEUE_DEFAULTS };
@@ -176,13 +182,10 @@ export class Store implements AsyncDisposable {
 
   /**
    * Opens an exchange, and creates it when there is none: what is published to it goes to the queues and
-   * topics that are bound to it. `''` is the default exchange, which sends each record to the queue or
-   * topic that its routing key names.
+   * topics that are bound to it. `''` is the default exchange: a routing key names the destination there.
    *
    * @param name  up to 246 bytes of UTF-8, without control characters
-   * @throws ConflictError when an option that was given is not what is stored, or one of that name is
-   *   gone and cannot be projected to its end; NotFoundError with `create: false`, or for the alternate;
-   *   TypeError, RangeError; as `topic`
+   * @throws as `topic`; ConflictError when one of that name is gone and not projected to its end
    *
    * Durability and cost: as `topic`, and one fdatasync more for a new one.
    */
@@ -325,6 +328,7 @@ export class Store implements AsyncDisposable {
    */
   async addPartitions(name: string, total: number): Promise<TopicDescription> {
     this.#checkOpen();
+    checkNoSource(name, 'more partitions');
     return this.#topics.addPartitions(name, total);
   }
 
@@ -348,6 +352,7 @@ export class Store implements AsyncDisposable {
    */
   async deleteTopic(name: string): Promise<TopicDeletion> {
     this.#checkOpen();
+    checkNoSource(name, 'to be deleted without its exchange');
     return this.#topics.delete(name);
   }
 

@@ -2,6 +2,7 @@
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 
+import { nextTurn } from '../../../src/core/clock.ts';
 import { DiskFullError } from '../../../src/core/errors.ts';
 import type { ExchangeCatalog } from '../../../src/routing/exchange-catalog.ts';
 import { VersionedTopology } from '../../../src/routing/topology-history.ts';
@@ -186,6 +187,9 @@ describe('pruning', () => {
     await exchanges.unbind('one', 't', 'a'); // 9
     await exchanges.bind('one', 't', 'b'); // 10
     expect(exchanges.version).toBe(10);
+    // Its source goes when nothing of it is left to be projected.
+    const isLeft = () => store.topics().some(({ name }) => name === 'exchange:gone');
+    while (isLeft() || store.deletingTopicIds.length > 0) await nextTurn();
     return opened;
   }
 
