@@ -1,5 +1,5 @@
 /** Feeds the logs that fell behind the others, until they have caught up. */
-import type { Clock, Timer } from '../core/clock.ts';
+import { nextTurn, type Clock, type Timer } from '../core/clock.ts';
 import { toError } from '../core/abort.ts';
 import type { Outlet } from './outlet.ts';
 import type { Outlets } from './outlets.ts';
@@ -106,9 +106,13 @@ export class CatchUp {
       while (fed().length > 0 && !this.#isClosed) {
         const main = others();
         if (main === null) break;
-        if (pass.position >= main.position) {
+        if (pass.position >= main.position && !main.isInBatch) {
           this.#join(fed(), main);
           return;
+        }
+        if (pass.position >= main.position) {
+          await nextTurn(); // It waits for a log, but not for long.
+          continue;
         }
         const to = main.position;
         await walk(pass, to);

@@ -47,6 +47,11 @@ export class ProjectionPass implements Feeder {
     this.position = position;
   }
 
+  /** Whether it stands within a batch: some logs have had records of it that others have not. */
+  get isInBatch(): boolean {
+    return this.#records !== null;
+  }
+
   /** Begins with a batch of the source, of which the records from `from` to below `to` count. */
   begin(batch: VerifiedBatch, { from, to }: { readonly from: number; readonly to: number }): void {
     this.#parts.routes.advanceTo(batch.header.topologyVersion);

@@ -129,9 +129,8 @@ export class Projection {
   /** There may be something to project. Cheap. */
   poke(): void {
     this.#isPoked = true;
-    if (this.#running !== null || this.#isClosed) return;
-    this.#restart?.cancel();
-    this.#restart = null;
+    // After a failure the clock says when it is tried again.
+    if (this.#running !== null || this.#isClosed || this.#restart !== null) return;
     if (this.failure === null) this.caughtUpMs = this.#parts.clock.now();
     this.#running = this.#run().finally(() => {
       this.#running = null;
@@ -180,6 +179,7 @@ export class Projection {
     this.#isClosed = true;
     this.#restart?.cancel();
     for (const walk of this.#walks) walk.close();
+    this.#settled.ring();
     this.waiters.rejectAll(
       new ClosedError({ resource: 'exchange', name: this.#parts.source.path }),
     );
@@ -227,7 +227,8 @@ export class Projection {
   async #walk(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): Promise<boolean> {
     const { clock, beforeVersion } = this.#parts;
     const range = to === null ? { follow: true, keepsAlive: false } : { to };
-    const source = log.source({ ...range, from: pass.position, isDurable: true }, 'reused');
+    const from = Math.max(pass.position, log.startOffset); // Of what damage took nothing is left.
+    const source = log.source({ ...range, from, isDurable: true }, 'reused');
     const walk = new SourceWalk({
       clock,
       pass,
@@ -358,7 +359,7 @@ export class Projection {
   #forgetUnbound(): void {
     const { source, isBound } = this.#parts;
     if (this.knownPosition < (source.opened?.endOffset ?? 0)) return;
-    for (const { topicId } of [...this.outlets]) {
+    for (const { topicId } of this.outlets) {
       const isLeft = this.outlets.of(topicId).some((outlet) => this.isBehind(outlet));
       if (!isLeft && !isBound(topicId)) this.forgetTopic(topicId);
     }
@@ -374,6 +375,9 @@ export class Projection {
     if (this.#isClosed) return;
     this.failure = error;
     onChanged();
-    this.#restart ??= clock.setTimer(() => this.poke(), RESTART_MS);
+    this.#restart ??= clock.setTimer(() => {
+      this.#restart = null;
+      this.poke();
+    }, RESTART_MS);
   }
 }
