@@ -69,11 +69,15 @@ export function bindingOf(
 }
 
 /** What of a binding its exchange does not look at; null = nothing. */
-export function uselessPart({ type, name }: ExchangeDescription, binding: DocumentBinding): string | null {
+export function uselessPart(
+  { type, name }: ExchangeDescription,
+  binding: DocumentBinding,
+): string | null {
   const { pattern } = binding;
   const conditions = conditionsOf(binding);
   const isByHeaders = type === 'headers';
-  if (!isByHeaders && conditions !== null) return `${name} is a ${type} exchange: it looks at no headers`;
+  if (!isByHeaders && conditions !== null)
+    return `${name} is a ${type} exchange: it looks at no headers`;
   if (pattern !== '' && (isByHeaders || type === 'fanout')) {
     return `${name} is a ${type} exchange: it looks at no pattern`;
   }
@@ -87,7 +91,9 @@ function parseCondition(given: string, before: Conditions = {}): Conditions {
   const at = given.indexOf('=');
   const name = at === -1 ? given : given.slice(0, at);
   if (name === '' || name === 'x-match') {
-    throw new InvalidArgumentError('Expected name=value, or the name of a header; --match says how.');
+    throw new InvalidArgumentError(
+      'Expected name=value, or the name of a header; --match says how.',
+    );
   }
   return { ...before, [name]: at === -1 ? null : given.slice(at + 1) };
 }

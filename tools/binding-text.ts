@@ -43,7 +43,8 @@ function kindOf(destination: DocumentDestination): string {
   return 'queue' in destination ? 'queue' : 'topic';
 }
 
-function ruleText({ pattern, headers }: DocumentBinding): string {
+/** `flight.*.AMS`, or `any: delay=late`; empty for neither. */
+export function ruleText({ pattern, headers }: DocumentBinding): string {
   return [pattern, headersText(headers)].filter((part) => part !== '').join(', ');
 }
 
@@ -55,5 +56,6 @@ function headersText(headers: DocumentHeaders | undefined): string {
     if (value === null) return name;
     return `${name}=${typeof value === 'string' ? value : `base64:${value.base64}`}`;
   });
-  return `${String(match)}: ${asked.join(', ')}`.trimEnd();
+  const how = typeof match === 'string' ? match : 'all';
+  return `${how}: ${asked.join(', ')}`.trimEnd();
 }

@@ -9,6 +9,7 @@ import {
   type DocumentDestination,
 } from '../src/routing/topology-document.ts';
 import { knownTopics, topologyOf } from '../src/store/store-topology.ts';
+import { bindingLine } from './binding-text.ts';
 import { CommandError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
 
@@ -77,4 +78,26 @@ export function destinationNamed(
 export function findBinding(store: Store, wanted: DocumentBinding): DocumentBinding | null {
   const text = bindingText(wanted);
   return topologyOf(store).bindings.find((each) => bindingText(each) === text) ?? null;
+}
+
+/** @throws CommandError (exit code 3) unless the binding is among those there are */
+export function checkBound(wanted: DocumentBinding, bindings: readonly DocumentBinding[]): void {
+  const text = bindingText(wanted);
+  if (!bindings.some((each) => bindingText(each) === text)) throw notBound(wanted, bindings);
+}
+
+/** Names the bindings between the same two. */
+export function notBound(
+  binding: DocumentBinding,
+  bindings: readonly DocumentBinding[],
+): CommandError {
+  const isSameWay = (each: DocumentBinding): boolean =>
+    bindingText({ ...each, pattern: '', headers: {} }) ===
+    bindingText({ ...binding, pattern: '', headers: {} });
+  const others = bindings.filter(isSameWay).map((each) => bindingLine(each));
+  return new CommandError(
+    ExitCode.notFound,
+    `there is no binding ${bindingLine(binding)}`,
+    others.length > 0 ? `there is ${others.join('; ')}` : 'varve bindings ls <store> lists them',
+  );
 }

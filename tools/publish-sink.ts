@@ -3,27 +3,24 @@ import { isUtf8 } from 'node:buffer';
 import { bytes, TooLargeError } from '../src/index.ts';
 import type { DurabilityLevel, RecordInput } from '../src/index.ts';
 import { UnroutableError } from '../src/core/routing-errors.ts';
-import { ROUTING_KEY_HEADER } from '../src/format/routing-header.ts';
+import { checkRoutingKey, ROUTING_KEY_HEADER } from '../src/format/routing-header.ts';
 import { emptyEncodable, prepareRecord } from '../src/log/record-input.ts';
 import type { Confirmation } from '../src/routing/publish-options.ts';
-import { checkRoutingKey } from '../src/routing/routing-key.ts';
 import { OwnerError } from '../src/store/control-protocol.ts';
 import { publishRecords, type PublishedRecord } from '../src/store/routing-verbs.ts';
-import type { CommandContext } from './command.ts';
 import { CommandError, UsageError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
 import type { RecordSink } from './line-appender.ts';
 import { badField, isObject, parseObject, recordFromFields } from './record-json.ts';
 import { takeRequest } from './record-requests.ts';
 import { RequestPump } from './request-pump.ts';
-import { NOTE_AFTER_MS, type StoreDesk } from './store-desk.ts';
+import type { StoreDesk } from './store-desk.ts';
 
 export interface PublishSinkOptions {
   readonly exchange: string;
   /** Undefined = as the exchange is set. */
   readonly durability: DurabilityLevel | undefined;
-  /** Undefined = routed where the store is closed behind it. */
-  readonly confirm: Confirmation | undefined;
+  readonly confirm: Confirmation;
   readonly isMandatory: boolean;
   /** Of the source log. */
   readonly recordBytesMax: number;
@@ -44,14 +41,12 @@ export class PublishSink implements RecordSink {
   unroutedCount = 0;
   /** How many copies each queue or topic gets. */
   readonly copyCounts = new Map<string, number>();
-  readonly #context: CommandContext;
   readonly #desk: StoreDesk;
   readonly #options: PublishSinkOptions;
   readonly #scratch = emptyEncodable();
   readonly #pump = new RequestPump((queue, at) => this.#send(queue, at));
 
-  constructor(context: CommandContext, desk: StoreDesk, options: PublishSinkOptions) {
-    this.#context = context;
+  constructor(desk: StoreDesk, options: PublishSinkOptions) {
     this.#desk = desk;
     this.#options = options;
   }
@@ -91,14 +86,10 @@ export class PublishSink implements RecordSink {
   }
 
   async #publish(records: readonly PublishedRecord[]): Promise<void> {
-    const { exchange, durability, isMandatory } = this.#options;
-    const { confirm = this.#desk.isOwner ? 'logged' : 'routed' } = this.#options;
+    const { exchange, durability, confirm, isMandatory } = this.#options;
     this.doubtfulCount = records.length;
     const args = { exchange, durability, confirm, isMandatory, records };
-    const asked = this.#desk.ask(publishRecords, args);
-    const { baseOffset, recordCount, routes } = await (confirm === 'routed'
-      ? this.#patiently(asked)
-      : asked);
+    const { baseOffset, recordCount, routes } = await this.#desk.ask(publishRecords, args);
     this.doubtfulCount = 0;
     this.endOffset += recordCount;
     this.baseOffset ??= baseOffset;
@@ -108,26 +99,6 @@ export class PublishSink implements RecordSink {
       for (const name of destinations) {
         this.copyCounts.set(name, (this.copyCounts.get(name) ?? 0) + count);
       }
-    }
-  }
-
-  /** A destination that is full or damaged may be waited for without end. */
-  async #patiently<T>(asked: Promise<T>): Promise<T> {
-    const { signal } = this.#context;
-    let onAbort = (): void => {};
-    const stopped = new Promise<never>((_resolve, reject) => {
-      onAbort = () => reject(signal.reason);
-    });
-    const waiting = setTimeout(() => {
-      this.#context.note('waiting for the destinations; Ctrl-C ends the waiting alone');
-    }, NOTE_AFTER_MS);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      return await Promise.race([asked, stopped]);
-    } finally {
-      clearTimeout(waiting);
-      signal.removeEventListener('abort', onAbort);
     }
   }
 }
@@ -145,7 +116,10 @@ export function publishedFromJson(line: Uint8Array, lineNumber: number): Bytes {
   if (routingKey === undefined) return record;
   if (typeof routingKey !== 'string') throw badField(fields, 'routingKey', 'to be a string');
   const { headers } = record;
-  return { ...record, headers: { ...(isObject(headers) ? headers : {}), ...keyHeader(routingKey) } };
+  return {
+    ...record,
+    headers: { ...(isObject(headers) ? headers : {}), ...keyHeader(routingKey) },
+  };
 }
 
 /** How a routing key travels with a record until it is published. */
@@ -166,11 +140,15 @@ function checkKey(record: Bytes): void {
   if (found instanceof Uint8Array && !isUtf8(found)) {
     throw new UsageError('a routing key is text, and this one is not UTF-8');
   }
+  checkKeyText(routingKeyOf(record));
+}
+
+/** @throws UsageError unless it may be the routing key of a record */
+export function checkKeyText(key: string): void {
   try {
-    checkRoutingKey('routing key', routingKeyOf(record));
+    checkRoutingKey('routing key', key);
   } catch (error) {
-    if (error instanceof TooLargeError) throw new UsageError(error.message);
-    throw error;
+    throw error instanceof TooLargeError ? new UsageError(error.message) : error;
   }
 }
 

@@ -18,6 +18,7 @@ import {
 import { DURABILITY_LEVELS } from '../log/log-options.ts';
 import type { ReadFrom } from '../log/read-options.ts';
 import { EXCHANGE_TYPES } from '../routing/binding.ts';
+import type { ExchangeStats } from '../routing/exchange-stats.ts';
 import { CONFIRMATIONS } from '../routing/publish-options.ts';
 import {
   checkTopologyDocument,
@@ -31,6 +32,13 @@ import { knownTopics, topologyOf } from './store-topology.ts';
 import { topicConfig } from './topic-config-shape.ts';
 
 const count = integer();
+/** A time, as a clock measures it. */
+const finite: Shape<number> = {
+  check(name, value) {
+    if (typeof value === 'number' && Number.isFinite(value)) return value;
+    throw argumentError(TypeError, name, 'a number', value);
+  },
+};
 
 /** A new exchange. @throws ConflictError when there is one of this name */
 export const createExchange = controlVerb({
@@ -143,6 +151,49 @@ function counted(routes: readonly (readonly string[])[]) {
   return [...counts.values()];
 }
 
+const exchangeStats: Shape<ExchangeStats> = structWith({
+  startOffset: count,
+  endOffset: count,
+  position: count,
+  lagMs: finite,
+  error: nullable(text),
+  skippedCount: count,
+  destinations: list(
+    structWith({
+      destination: text,
+      partition: count,
+      bindingId: nullable(count),
+      position: count,
+      lagCount: count,
+      lagMs: finite,
+      isBehind: flag,
+      error: nullable(text),
+      recordCount: count,
+    }),
+  ),
+});
+
+/** How far an exchange is projected: known to who has the store open alone. */
+export const describeProjection = controlVerb({
+  name: 'describeProjection',
+  args: struct({ exchange: text }),
+  answer: exchangeStats,
+  run: async (store, { exchange }) => (await store.exchange(exchange, { create: false })).stats(),
+});
+
+/** How many streams still copy what was published before a binding was made. */
+export const countBackfills = controlVerb({
+  name: 'countBackfills',
+  args: struct({ bindingId: count }),
+  answer: count,
+  async run(store, { bindingId }) {
+    const streams = store
+      .exchanges()
+      .flatMap(({ exchangeId }) => store.projector.streamsOf(exchangeId));
+    return streams.filter((stream) => stream.bindingId === bindingId).length;
+  },
+});
+
 const topologyDocument: Shape<TopologyDocument> = {
   // Which exchanges there are besides is looked at when it is carried out.
   check: (_name, value) => checkTopologyDocument(value, () => true),
@@ -175,5 +226,7 @@ export const ROUTING_VERBS: readonly ControlVerb<unknown, unknown>[] = [
   addBinding,
   removeBinding,
   publishRecords,
+  describeProjection,
+  countBackfills,
   importTopology,
 ];

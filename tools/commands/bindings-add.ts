@@ -19,7 +19,9 @@ import { EXCHANGE_ARGUMENT, findBinding, findExchange } from '../exchange-choice
 import { ExitCode } from '../exit-codes.ts';
 import { parseFrom, parseSince } from '../ranges.ts';
 import { CHANGES_STORE, lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { untilBackfilled } from '../projection-wait.ts';
 import { changeStore } from '../store-desk.ts';
+import { formatTime } from '../units.ts';
 
 interface BindingsAddOptions extends BindingOptions {
   readonly from?: ReadFrom;
@@ -33,13 +35,14 @@ them, also none. In a headers exchange, -H asks for headers: name=value, or a na
 consistent-hash exchange the pattern is a weight, such as 1.
 
 What is published from then on goes to the destination, too. With --from or --since it gets what was
-published before as well, from there on: the process that has the store open copies it, or the next
-one that opens it.`;
+published before as well, from there on: the process that has the store open copies it in the
+background; where there is none, the verb does, and what is left when it is stopped the next one.`;
 
 export const bindingsAddVerb: Verb<BindingsAddOptions> = {
   name: 'bindings add',
   summary: 'bind a destination to an exchange; a dry run unless --yes',
-  description: 'Bind a queue, a topic or an exchange to an exchange. Bound twice, it is one binding.',
+  description:
+    'Bind a queue, a topic or an exchange to an exchange. Bound twice, it is one binding.',
   argument: STORE_ARGUMENT,
   moreArguments: [EXCHANGE_ARGUMENT, DESTINATION_ARGUMENT],
   options: [
@@ -76,7 +79,8 @@ export const bindingsAddVerb: Verb<BindingsAddOptions> = {
         does: 'would it work?',
       },
       {
-        command: "varve bindings add ./store flights arrivals -p 'flight.*.AMS' --from earliest --yes",
+        command:
+          "varve bindings add ./store flights arrivals -p 'flight.*.AMS' --from earliest --yes",
         does: 'do it, and copy what was published before',
       },
       {
@@ -115,7 +119,11 @@ async function run(
   if (isBound && start !== undefined) throw boundAlready(binding);
   if (useless !== null) context.note(useless);
   if (!isDryRun) {
-    await changeStore(context, path, (desk) => desk.ask(addBinding, { binding, from: start }));
+    await changeStore(context, path, async (desk) => {
+      const { bindingId } = await desk.ask(addBinding, { binding, from: start });
+      // Nobody else would copy the past before the store is opened again.
+      if (!desk.isOwner && start !== undefined) await untilBackfilled(context, desk, bindingId);
+    });
   }
   const outcome: Outcome = { path, isDryRun, binding, isBound, from: start ?? null };
   if (options.json === true) context.output.write(`${JSON.stringify(outcome)}\n`);
@@ -126,16 +134,19 @@ async function run(
 function textOf({ isDryRun, binding, isBound, from }: Outcome): string {
   const what = escapeText(bindingLine(binding));
   if (isBound) return `${what} is bound already; nothing was changed\n`;
-  const past = from === null || from === 'latest' ? '' : `, with the past ${startText(from)}`;
+  const past = from === null || from === 'latest' ? '' : `, with ${pastText(from)}`;
   return isDryRun
     ? `would bind ${what}${past}; nothing was changed, --yes binds it\n`
     : `bound ${what}${past}\n`;
 }
 
-function startText(from: ReadFrom): string {
-  if (typeof from !== 'object') return `from ${from === 'earliest' ? from : `offset ${from}`} on`;
-  if ('timestamp' in from) return `since ${new Date(from.timestamp).toISOString()}`;
-  return 'last' in from ? `of ${from.last} offsets` : `from offset ${from.offset} on`;
+function pastText(from: ReadFrom): string {
+  if (from === 'earliest') return 'all of its past';
+  if (typeof from !== 'object') return `its past from offset ${from} on`;
+  if ('timestamp' in from) return `its past since ${formatTime(from.timestamp)}`;
+  return 'last' in from
+    ? `the last ${from.last} offsets`
+    : `its past from offset ${from.offset} on`;
 }
 
 function boundAlready(binding: DocumentBinding): CommandError {

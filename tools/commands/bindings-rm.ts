@@ -1,6 +1,6 @@
 /** `varve bindings rm <store> <exchange> <destination>`: ends a binding; a dry run unless `--yes`. */
 import { removeBinding } from '../../src/store/routing-verbs.ts';
-import { bindingText, type DocumentBinding } from '../../src/routing/topology-document.ts';
+import type { DocumentBinding } from '../../src/routing/topology-document.ts';
 import { topologyOf } from '../../src/store/store-topology.ts';
 import {
   BINDING_OPTIONS,
@@ -11,9 +11,8 @@ import {
 import { bindingLine } from '../binding-text.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
-import { CommandError } from '../command-error.ts';
 import { escapeText } from '../escape-text.ts';
-import { EXCHANGE_ARGUMENT, findBinding } from '../exchange-choice.ts';
+import { checkBound, EXCHANGE_ARGUMENT, notBound } from '../exchange-choice.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { CHANGES_STORE, lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
 import { changeStore } from '../store-desk.ts';
@@ -86,7 +85,7 @@ async function run(
     const binding = bindingOf(store, [exchange, destination], options);
     const { exchanges, bindings } = topologyOf(store);
     const own = bindings.filter((each) => each.exchange === exchange);
-    if (findBinding(store, binding) === null) throw notBound(binding, own);
+    checkBound(binding, bindings);
     const isAutoDelete = exchanges.some((each) => each.name === exchange && each.autoDelete);
     return { binding, isLast: isAutoDelete && own.length === 1 };
   });
@@ -110,18 +109,4 @@ function textOf({ isDryRun, binding, isLast }: Outcome): string {
     return `would end ${what}${also}; nothing was changed, --yes ends it\n`;
   }
   return `ended ${what}${isLast ? `; ${name} went with it` : ''}\n`;
-}
-
-function notBound(binding: DocumentBinding, own: readonly DocumentBinding[]): CommandError {
-  const isSameWay = (each: DocumentBinding): boolean =>
-    bindingText({ ...each, pattern: '', headers: {} }) ===
-    bindingText({ ...binding, pattern: '', headers: {} });
-  const others = own.filter(isSameWay).map((each) => bindingLine(each));
-  return new CommandError(
-    ExitCode.notFound,
-    `there is no binding ${bindingLine(binding)}`,
-    others.length > 0
-      ? `there is ${others.join('; ')}`
-      : 'varve bindings ls <store> lists them',
-  );
 }

@@ -50,16 +50,15 @@ export const exchangesCreateVerb: Verb<ExchangesCreateOptions> = {
   argument: { name: '<store>', description: 'the directory of the store; created when missing' },
   moreArguments: [{ name: '<exchange>', description: 'the name of the new exchange' }],
   options: [
-    new Option('-t, --type <type>', 'how it routes')
-      .choices(EXCHANGE_TYPES)
-      .makeOptionMandatory(),
+    new Option('-t, --type <type>', 'how it routes').choices(EXCHANGE_TYPES).makeOptionMandatory(),
     new Option('--alternate <exchange>', 'gets what no binding matches (default: none)'),
     new Option('--internal', 'takes records from other exchanges alone'),
     new Option('--auto-delete', 'goes with its last binding'),
-    new Option(
-      '--durability <level>',
-      'what a published record survives (default: sync)',
-    ).choices(['os', 'interval', 'sync']),
+    new Option('--durability <level>', 'what a published record survives (default: sync)').choices([
+      'os',
+      'interval',
+      'sync',
+    ]),
     new Option('--compression <name>', 'compress batches (default: none)').choices(
       COMPRESSION_NAMES,
     ),

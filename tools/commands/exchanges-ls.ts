@@ -36,7 +36,10 @@ export const exchangesLsVerb: Verb<ExchangesLsOptions> = {
         command: `varve exchanges ls ./store --ndjson | jq -r 'select(.bindingCount == 0) | .name'`,
         does: 'those that lead nowhere',
       },
-      { command: "varve exchanges ls ./store --json | jq '.exchanges | length'", does: 'how many?' },
+      {
+        command: "varve exchanges ls ./store --json | jq '.exchanges | length'",
+        does: 'how many?',
+      },
     ],
   },
   run,

@@ -12,11 +12,12 @@ import { UsageError } from '../command-error.ts';
 import { EXCHANGE_ARGUMENT, findExchange } from '../exchange-choice.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LineAppender, type LineOptions } from '../line-appender.ts';
-import { keyHeader, publishedFromJson, PublishSink } from '../publish-sink.ts';
+import { checkKeyText, keyHeader, publishedFromJson, PublishSink } from '../publish-sink.ts';
 import { parseHeader, type HeaderOption } from '../record-headers.ts';
 import { lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES, TAKES_LOCK } from '../store-access.ts';
 import type { StoreDesk } from '../store-desk.ts';
 import { relayToStore } from '../store-relay.ts';
+import { untilProjected } from '../projection-wait.ts';
 import { noteDoubtful } from '../topic-sink.ts';
 import { formatCount, formatPlural } from '../units.ts';
 
@@ -38,8 +39,8 @@ line says goes before --routing-key, --key and --header.
 
 A record is stored once, in the source log of the exchange, and copied to each queue and topic that a
 binding leads to. --confirm logged returns when it is stored, routed when all of its copies are, too.
-What is not copied when the store is closed is copied when it is opened again, so the default is
-routed where no process has the store open, and logged else.`;
+What is not copied when a store is closed is copied when it is opened again: without --confirm, and
+where no process has the store open, the verb waits for the copies at its end.`;
 
 export const publishVerb: Verb<PublishVerbOptions> = {
   name: 'publish',
@@ -87,7 +88,7 @@ export const publishVerb: Verb<PublishVerbOptions> = {
     seeAlso: ['route', 'exchanges create', 'bindings add', 'queue send', 'append'],
     examples: [
       {
-        command: "varve publish ./store flights -r flight.LHR.AMS '{\"delay\": 5}'",
+        command: 'varve publish ./store flights -r flight.LHR.AMS \'{"delay": 5}\'',
         does: 'one record',
       },
       {
@@ -115,8 +116,8 @@ async function run(
   const published = await relayToStore(context, path, async (desk) => {
     const recordBytesMax = await recordBytesMaxOf(desk, exchange);
     const { durability, confirm, mandatory } = options;
-    const how = { durability, confirm, isMandatory: mandatory === true };
-    const sink = new PublishSink(context, desk, { exchange, recordBytesMax, ...how });
+    const how = { durability, confirm: confirm ?? 'logged', isMandatory: mandatory === true };
+    const sink = new PublishSink(desk, { exchange, recordBytesMax, ...how });
     const appender = new LineAppender(sink);
     const appended =
       values.length > 0
@@ -126,6 +127,8 @@ async function run(
       noteDoubtful(context, sink);
       throw error;
     });
+    // Nobody else would copy them before the store is opened again.
+    if (!desk.isOwner && confirm === undefined) await untilProjected(context, desk, exchange);
     return sink;
   });
   writeSummary(context, { path, exchange, isJson: options.json === true, sink: published });
@@ -139,6 +142,7 @@ function lineOptionsOf(options: PublishVerbOptions, values: readonly string[]): 
   if (values.length > 0 && (ndjson !== undefined || keySeparator !== undefined)) {
     throw new UsageError('--ndjson and --key-separator are for lines of stdin, not for values');
   }
+  if (routingKey !== undefined) checkKeyText(routingKey);
   const headers = { ...header, ...(routingKey === undefined ? {} : keyHeader(routingKey)) };
   return {
     ...(ndjson === undefined ? {} : { ndjson, readJson: publishedFromJson }),
@@ -178,7 +182,9 @@ function whereTo(
 ): string {
   if (baseOffset === null || nextOffset === null) return '';
   const at =
-    recordCount === 1 ? ` at offset ${baseOffset}` : ` at offsets ${baseOffset} to ${nextOffset - 1}`;
+    recordCount === 1
+      ? ` at offset ${baseOffset}`
+      : ` at offsets ${baseOffset} to ${nextOffset - 1}`;
   if (destinations.length === 0) return `${at}: no binding matches, so nobody gets it`;
   const counts = destinations.map(({ name, recordCount: count }) =>
     recordCount === 1 ? name : `${formatCount(count)} to ${name}`,
