@@ -8,7 +8,8 @@ import type { Journal } from '../journal/journal.ts';
 import type { TrimGuard } from '../log/trim-guard.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import { DestinationLogs } from './destination-logs.ts';
-import type { ExchangeCatalog, TopologyObserver } from './exchange-catalog.ts';
+import type { ExchangeCatalog } from './exchange-catalog.ts';
+import type { TopologyObserver } from './topology-observer.ts';
 import { HistoryPruner } from './history-pruner.ts';
 import { OutboxPool } from './outbox.ts';
 import { Projection } from './projection.ts';
@@ -198,8 +199,8 @@ export class Projector implements TopologyObserver {
   }
 
   #routesOf({ exchangeId, stream }: StreamName): Routes {
-    const { history, sources } = this.#parts.exchanges;
-    if (stream === COMMON_STREAM) return new CommonRoutes(history, exchangeId);
+    const { history, sources, now } = this.#parts.exchanges;
+    if (stream === COMMON_STREAM) return new CommonRoutes(history, exchangeId, now);
     const binding = present(sources.binding(stream), 'what a stream is of is kept');
     return new BackfillRoutes(history, exchangeId, binding);
   }
