@@ -162,7 +162,8 @@ function stepText(step: ImportStep): string {
       return `bind ${bindingLine(step.binding)}`;
     case 'remove-binding':
       return `end ${bindingLine(step.binding)}`;
-    default:
-      return `delete exchange ${step.exchange.name}`;
+    case 'remove-exchange':
+      break;
   }
+  return `delete exchange ${step.exchange.name}`;
 }
