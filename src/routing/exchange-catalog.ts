@@ -15,7 +15,6 @@ import { ChangePlan } from './change-plan.ts';
 import { Dependence } from './exchange-node.ts';
 import { ExchangeSources } from './exchange-sources.ts';
 import { backfillBegun } from './projection-entries.ts';
-import type { StreamName } from './projection-state.ts';
 import type { RecordHeaders } from './router-type.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
 import { boundAlready, conflictOf } from './exchange-conflicts.ts';
@@ -34,6 +33,7 @@ import { topologyPruned } from './exchange-entries.ts';
 import { alternateAt, exchanges, versionOf, type ExchangeState } from './exchange-state.ts';
 import { pruningOf } from './pruning.ts';
 import { historyOf, TopologyHistory, VersionedTopology } from './topology-history.ts';
+import type { TopologyObserver } from './topology-observer.ts';
 
 export interface ExchangeCatalogParts {
   readonly fold: Fold;
@@ -41,18 +41,6 @@ export interface ExchangeCatalogParts {
   readonly topics: TopicCatalog;
   readonly clock: Clock;
   readonly random: Random;
-}
-
-/** Who acts on changes: what projects records. Must not throw. */
-export interface TopologyObserver {
-  /** What is published from here on is routed by another version. */
-  changed(): void;
-  /** Exchanges are gone: they take no more. */
-  deleted(exchangeIds: readonly number[]): void;
-  /** Bindings have asked for the past. */
-  backfillsBegun(streams: readonly StreamName[]): void;
-  /** Resolves when nothing is left of exchanges of that name that are gone, or after a while. */
-  drained(name: string): Promise<void>;
 }
 
 export interface ExchangeDescription {
@@ -114,13 +102,18 @@ export class ExchangeCatalog {
   /**
    * Where a record goes that is published now.
    *
+   * @param keys     as `Topology.routeAll` takes them
    * @param headers  asked for where destinations depend on them
    * @returns an array that others get too
    */
-  route(exchangeId: number, key: string, headers: () => RecordHeaders): readonly number[] {
+  route(
+    exchangeId: number,
+    keys: readonly string[],
+    headers: () => RecordHeaders,
+  ): readonly number[] {
     const { topology } = this.#now;
     const isByHeaders = topology.dependenceOf(exchangeId) === Dependence.headers;
-    return topology.route(exchangeId, key, isByHeaders ? headers() : null);
+    return topology.routeAll(exchangeId, keys, isByHeaders ? headers() : null);
   }
 
   /** Of topics, ascending; of those that are gone there is none. The same array for the same array. */

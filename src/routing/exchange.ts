@@ -18,6 +18,7 @@ import type { Projector } from './projector.ts';
 import {
   NO_PUBLISH_OPTIONS,
   planPublish,
+  furtherKeysOf,
   planPublishBatch,
   routingKeyOf,
   type PublishBatchOptions,
@@ -189,8 +190,10 @@ export class Exchange<T, Input = T> {
     const { value, key, headers = null, createTimeMs } = input;
     this.#checkTakes();
     const routingKey = routingKeyOf(input);
-    const block = routedHeaders(routingKey, headers);
-    const topicIds = this.#exchanges.route(this.#exchangeId, routingKey, () => headersOf(block));
+    const further = furtherKeysOf(input);
+    const block = routedHeaders(routingKey, headers, further);
+    const keys = further === null ? [routingKey] : [routingKey, ...further.cc, ...further.bcc];
+    const topicIds = this.#exchanges.route(this.#exchangeId, keys, () => headersOf(block));
     if (isMandatory && topicIds.length === 0) {
       throw new UnroutableError({ exchange: this.name, routingKey, index });
     }

@@ -2,8 +2,10 @@
 import type { BatchCursor } from '../format/batch-cursor.ts';
 import type { BatchRecords } from '../format/batch-records.ts';
 import { CopiedRecords } from '../format/copied-records.ts';
+import { bccStretch } from '../format/further-keys.ts';
 import type { EncodedRecords } from '../format/batch-encoder.ts';
 import { ProjectedExtension, type ProjectedFrom } from '../format/projected-extension.ts';
+import { furtherKeysAt } from '../format/routing-header.ts';
 
 export class Outbox {
   readonly #records = new CopiedRecords();
@@ -22,9 +24,13 @@ export class Outbox {
     return this.#extension.hasRoom;
   }
 
-  /** Copies the record at which the cursor stands. */
+  /** Copies the record at which the cursor stands, without the keys that nobody is to see. */
   add(records: BatchRecords, cursor: BatchCursor): void {
-    this.#records.add(records, cursor.start, cursor.sizeBytes);
+    const { bytes, headersStart, headersBytes } = cursor;
+    const keysAt = furtherKeysAt(bytes, headersStart, headersBytes);
+    const hidden = keysAt < 0 ? null : bccStretch(bytes, keysAt, headersStart + headersBytes);
+    if (hidden === null) this.#records.add(records, cursor.start, cursor.sizeBytes);
+    else this.#records.addWithout(records, cursor, hidden);
     this.#extension.add(cursor.offset);
   }
 

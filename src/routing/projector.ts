@@ -8,7 +8,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { TrimGuard } from '../log/trim-guard.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import { DestinationLogs } from './destination-logs.ts';
-import type { ExchangeCatalog, TopologyObserver } from './exchange-catalog.ts';
+import type { ExchangeCatalog } from './exchange-catalog.ts';
 import { OutboxPool } from './outbox.ts';
 import { Projection } from './projection.ts';
 import { ProjectionHealth } from './projection-health.ts';
@@ -22,6 +22,7 @@ import {
   type StreamName,
 } from './projection-state.ts';
 import { BackfillRoutes, CommonRoutes } from './stream-routes.ts';
+import type { TopologyObserver } from './topology-observer.ts';
 
 /** A new exchange waits so long for what is left of one that had its name. */
 const DRAIN_MS_MAX = 5000;
