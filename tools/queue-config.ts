@@ -13,6 +13,7 @@ export interface QueueConfigOptions {
   readonly expiriesMax?: number | 'none';
   readonly leasedMax?: number;
   readonly deadLetter?: string;
+  readonly deadLetterRoutingKey?: string;
   readonly retention?: (typeof RETENTIONS)[number];
 }
 
@@ -27,7 +28,14 @@ export const QUEUE_CONFIG_OPTIONS: readonly Option[] = [
     'leases that ran out after which a record is dead; none: never',
   ).argParser(orNone(parseCount)),
   new Option('--leased-max <count>', 'records that are leased at a time').argParser(parseCount),
-  new Option('--dead-letter <queue>', 'where copies of dead records go; none: nowhere'),
+  new Option(
+    '--dead-letter <queue>',
+    'where copies of dead records go, also exchange:<name>; none: nowhere',
+  ),
+  new Option(
+    '--dead-letter-routing-key <key>',
+    'what an exchange gets them under; none: their own, or the name of the queue',
+  ),
   new Option(
     '--retention <what>',
     'settled: files go when all of their records are settled; keep: they stay',
@@ -36,7 +44,8 @@ export const QUEUE_CONFIG_OPTIONS: readonly Option[] = [
 
 /** What was given, and nothing else. @throws UsageError @param name  of the queue, or of the topic */
 export function queueConfigOf(options: QueueConfigOptions, name: string): ShareConfig {
-  const { leaseMs, failuresMax, expiriesMax, leasedMax, deadLetter, retention } = options;
+  const { leaseMs, failuresMax, expiriesMax, leasedMax, retention } = options;
+  const { deadLetter, deadLetterRoutingKey } = options;
   if (deadLetter === name) {
     throw new UsageError(
       `${name} cannot be its own queue of dead letters: --dead-letter names another`,
@@ -48,6 +57,7 @@ export function queueConfigOf(options: QueueConfigOptions, name: string): ShareC
     expiriesMax: expiriesMax === 'none' ? null : expiriesMax,
     leasedMax,
     deadLetter: deadLetter === 'none' ? null : deadLetter,
+    deadLetterRoutingKey: deadLetterRoutingKey === 'none' ? null : deadLetterRoutingKey,
     retention,
   };
 }

@@ -25,7 +25,8 @@ export const PRINT_NOTES = `${FORMAT_HELP}
 
 --json prints one object per line: offset, createTimeMs, appendTimeMs, key, headers, value. Bytes
 that are not UTF-8 are {"base64": "..."}; varve append --ndjson reads it back. Of a topic, the partition
-comes first.`;
+comes first. A record that was routed here, died, or was driven back has "cause", the record before:
+its kind ("projected", "dead-letter" or "redriven") and its place.`;
 
 /** @param formatFlags  `--format`, with a short form where that is free */
 export function printOptions(formatFlags: string): readonly Option[] {
@@ -75,7 +76,9 @@ function chooseWriter(
     const isOfTopic = options.topic !== undefined;
     return (record) => {
       const place = isOfTopic ? { partition: record.partition } : {};
-      output.write(`${JSON.stringify({ ...place, ...recordToJson(record) })}\n`);
+      const { cause } = record;
+      const made = cause === null ? {} : { cause };
+      output.write(`${JSON.stringify({ ...place, ...recordToJson(record), ...made })}\n`);
     };
   }
   const pieces = compileFormat(options.format, { escape: isTerminal });

@@ -210,7 +210,7 @@ export class BatchEncoder {
     const header = { ...emptyBatchHeader(), recordCount, lastOffsetDelta: recordCount - 1 };
     const records = { bytes, view: viewOf(bytes), start: BATCH_HEADER_BYTES, end: bytes.length };
     const cursor = new BatchCursor();
-    cursor.reset(new BatchRecords({ ...records, header, file: '' }));
+    cursor.reset(new BatchRecords({ ...records, header, extension: null, file: '' }));
     return Array.from({ length: recordCount }, () => {
       cursor.next();
       const key = keys.get(start + cursor.keyStart) ?? cursor.keyView();

@@ -4,6 +4,7 @@ import { CodecUnavailableError, CorruptLogError } from '../core/errors.ts';
 import { compressionOf, nextOffsetOf, recordBytesOf, type BatchHeader } from './batch-header.ts';
 import { compressionName, compressionProblem, decompress } from './compression.ts';
 import { BATCH_HEADER_BYTES, Compression, UNCOMPRESSED_SIZE_BYTES } from './layout.ts';
+import { sourcesIn, type SourceOffsets } from './projected-extension.ts';
 import { viewOf } from './u64.ts';
 
 /**
@@ -32,6 +33,8 @@ export interface RecordsPlace {
   readonly start: number;
   readonly end: number;
   readonly header: BatchHeader;
+  /** The extension block of the batch; null = it has none. */
+  readonly extension: Uint8Array | null;
   /** For error messages. */
   readonly file: string;
 }
@@ -43,16 +46,20 @@ export class BatchRecords implements RecordsPlace {
   readonly start: number;
   readonly end: number;
   readonly header: BatchHeader;
+  readonly extension: Uint8Array | null;
   readonly file: string;
   readonly #memory: ArrayBufferLike;
   readonly #memoryAt: number;
+  /** Undefined until somebody asks. */
+  #sources: SourceOffsets | null | undefined = undefined;
 
-  constructor({ bytes, view, start, end, header, file }: RecordsPlace) {
+  constructor({ bytes, view, start, end, header, extension, file }: RecordsPlace) {
     this.bytes = bytes;
     this.view = view;
     this.start = start;
     this.end = end;
     this.header = header;
+    this.extension = extension;
     this.file = file;
     this.#memory = bytes.buffer;
     this.#memoryAt = bytes.byteOffset;
@@ -63,11 +70,22 @@ export class BatchRecords implements RecordsPlace {
     return new Uint8Array(this.#memory, this.#memoryAt + from, to - from);
   }
 
-  /** Those that stand in `bytes[from, to)`, in memory of their own. */
+  /** Where the records come from; null when the batch was not projected. */
+  get sources(): SourceOffsets | null {
+    const { extension } = this;
+    if (this.#sources === undefined) {
+      this.#sources = extension === null ? null : sourcesIn(extension);
+    }
+    return this.#sources;
+  }
+
+  /** Those that stand in `bytes[from, to)`, and what the batch says of them, in memory of their own. */
   copy(from: number, to: number): BatchRecords {
     const bytes = new Uint8Array(this.subarray(from, to));
     const { header, file } = this;
-    return new BatchRecords({ bytes, view: viewOf(bytes), start: 0, end: to - from, header, file });
+    const extension = this.extension === null ? null : new Uint8Array(this.extension);
+    const place = { bytes, view: viewOf(bytes), start: 0, end: to - from };
+    return new BatchRecords({ ...place, header, extension, file });
   }
 }
 
@@ -82,14 +100,18 @@ export class BatchRecords implements RecordsPlace {
  */
 export function recordsOf(batch: VerifiedBatch): BatchRecords {
   const { bytes, view, at, header, file } = batch;
-  const start = at + BATCH_HEADER_BYTES + header.extensionBytes;
+  const extensionAt = at + BATCH_HEADER_BYTES;
+  const start = extensionAt + header.extensionBytes;
   const end = at + header.sizeBytes;
+  const extension = header.extensionBytes === 0 ? null : bytes.subarray(extensionAt, start);
   if (compressionOf(header) === Compression.none) {
-    return new BatchRecords({ bytes, view, start, end, header, file });
+    return new BatchRecords({ bytes, view, start, end, header, extension, file });
   }
   const records = decompressed(batch, bytes.subarray(start + UNCOMPRESSED_SIZE_BYTES, end));
   const place = { bytes: records, view: viewOf(records), start: 0, end: records.length };
-  return new BatchRecords({ ...place, header, file });
+  // A view of it would keep what is compressed in memory.
+  const own = extension === null ? null : new Uint8Array(extension);
+  return new BatchRecords({ ...place, header, extension: own, file });
 }
 
 function decompressed({ view, at, header, file }: VerifiedBatch, stored: Uint8Array): Uint8Array {

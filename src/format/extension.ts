@@ -31,14 +31,20 @@ export function findExtension(
   header: Pick<BatchHeader, 'extensionBytes'>,
   type: FieldType,
 ): Uint8Array | null {
-  const view = viewOf(bytes);
-  const end = at + BATCH_HEADER_BYTES + header.extensionBytes;
-  let field = at + BATCH_HEADER_BYTES;
+  const start = at + BATCH_HEADER_BYTES;
+  return findField(bytes.subarray(start, start + header.extensionBytes), type);
+}
+
+/** As `findExtension`, of the block alone. */
+export function findField(block: Uint8Array, type: FieldType): Uint8Array | null {
+  const view = viewOf(block);
+  const end = block.length;
+  let field = 0;
   while (field + EXTENSION_HEAD_BYTES <= end) {
     const valueBytes = view.getUint16(field + 2, true);
     const value = field + EXTENSION_HEAD_BYTES;
     if (value + valueBytes > end) return null;
-    if (view.getUint16(field, true) === type) return bytes.subarray(value, value + valueBytes);
+    if (view.getUint16(field, true) === type) return block.subarray(value, value + valueBytes);
     field = value + valueBytes;
   }
   return null;

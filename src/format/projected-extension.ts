@@ -8,7 +8,12 @@
  */
 import { assert } from '../core/assert.ts';
 import type { BatchHeader } from './batch-header.ts';
-import { EXTENSION_HEAD_BYTES, EXTENSION_VALUE_BYTES_MAX, findExtension } from './extension.ts';
+import {
+  EXTENSION_HEAD_BYTES,
+  EXTENSION_VALUE_BYTES_MAX,
+  findExtension,
+  findField,
+} from './extension.ts';
 import { ExtensionType } from './layout.ts';
 import { getU64, setU64, viewOf } from './u64.ts';
 
@@ -109,19 +114,64 @@ export function sourceOffsetOf(
 ): number | null {
   const value = findExtension(bytes, at, header, ExtensionType.projected);
   if (value === null || value.length < DISTANCES_AT) return null;
-  let offset = getU64(viewOf(value), FIRST_AT);
-  let from = DISTANCES_AT;
-  for (let left = index; left > 0; left--) {
+  return new SourceOffsets(value).at(index);
+}
+
+/** The sources of the records of one projected batch; null when `block`, its extension block, has none. */
+export function sourcesIn(block: Uint8Array): SourceOffsets | null {
+  const value = findField(block, ExtensionType.projected);
+  return value === null || value.length < DISTANCES_AT ? null : new SourceOffsets(value);
+}
+
+/** Walks the source offsets of a projected batch: each record after the one before costs nothing. */
+export class SourceOffsets {
+  readonly #value: Uint8Array;
+  /** The record that was asked for last, its source offset, and where the next distance stands. */
+  #index = 0;
+  #offset: number;
+  #next = DISTANCES_AT;
+
+  /** @param value  of the field, checked to be long enough */
+  constructor(value: Uint8Array) {
+    this.#value = value;
+    this.#offset = getU64(viewOf(value), FIRST_AT);
+  }
+
+  get exchangeId(): number {
+    return getU64(viewOf(this.#value), EXCHANGE_AT);
+  }
+
+  /** As `sourceOffsetOf`; O(index) for a record in front of the one before. */
+  at(index: number): number | null {
+    if (index < this.#index) this.#rewind();
+    while (this.#index < index) {
+      const distance = this.#nextDistance();
+      if (distance === null) return null; // It has fewer than the batch has records.
+      this.#offset += distance + 1;
+      this.#index++;
+    }
+    const offset = this.#offset;
+    return Number.isSafeInteger(offset) && offset >= 0 ? offset : null;
+  }
+
+  #rewind(): void {
+    this.#index = 0;
+    this.#offset = getU64(viewOf(this.#value), FIRST_AT);
+    this.#next = DISTANCES_AT;
+  }
+
+  #nextDistance(): number | null {
     let distance = 0;
     let factor = 1;
+    let at = this.#next;
     for (;;) {
-      const byte = value[from++];
-      if (byte === undefined) return null; // It has fewer than the batch has records.
+      const byte = this.#value[at++];
+      if (byte === undefined) return null;
       distance += (byte % TWO_POW_7) * factor;
       if (byte < TWO_POW_7) break;
       factor *= TWO_POW_7;
     }
-    offset += distance + 1;
+    this.#next = at;
+    return distance;
   }
-  return Number.isSafeInteger(offset) && offset >= 0 ? offset : null;
 }

@@ -2,8 +2,9 @@
  * The routing key of a published record: the first header of its block, so that it is read at a fixed
  * place. Copies of the record keep it.
  */
+import { argumentError } from '../core/assert.ts';
 import { TooLargeError } from '../core/errors.ts';
-import { HEADERS_BYTES_MAX } from '../core/limits.ts';
+import { HEADERS_BYTES_MAX, ROUTING_KEY_BYTES_MAX } from '../core/limits.ts';
 import {
   areFurtherKeys,
   BCC_HEADER,
@@ -34,6 +35,27 @@ export const ROUTING_KEY_AT = KEY_LENGTH_AT + HEADER_VALUE_LENGTH_BYTES;
 const KEY_HEADERS = [ROUTING_KEY_HEADER, CC_HEADER, BCC_HEADER];
 const NO_BYTES = new Uint8Array(0);
 const ASCII_MAX = 0x7f;
+/** Characters that no text of this length can exceed the limit with. */
+const SURELY_FIT_CHARS = Math.floor(ROUTING_KEY_BYTES_MAX / 3);
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/**
+ * Throws unless `key` is a routing key: 0 to 255 bytes of UTF-8.
+ *
+ * @param name  what the caller calls it
+ * @throws TypeError, RangeError (`ERR_VARVE_INVALID_ARGUMENT`) for half a surrogate pair;
+ *   TooLargeError (`ERR_VARVE_TOO_LARGE`)
+ */
+export function checkRoutingKey(name: string, key: unknown): string {
+  if (typeof key !== 'string') throw argumentError(TypeError, name, 'a string', key);
+  if (LONE_SURROGATE.test(key)) {
+    throw argumentError(RangeError, name, 'text without lone surrogates', key);
+  }
+  if (key.length <= SURELY_FIT_CHARS) return key;
+  const bytes = Buffer.byteLength(key, 'utf8');
+  if (bytes <= ROUTING_KEY_BYTES_MAX) return key;
+  throw new TooLargeError({ what: 'routing key', bytes, bytesMax: ROUTING_KEY_BYTES_MAX });
+}
 
 /**
  * The header block of a record that is published under a routing key.

@@ -86,8 +86,10 @@ export class BatchCache {
         ? null
         : new LRUCache({
             maxSize: bytesMax,
-            sizeCalculation: ({ records: { bytes, header } }) =>
-              BATCH_HEADER_BYTES + bytes.buffer.byteLength + 8 * header.recordCount,
+            sizeCalculation: ({ records: { bytes, header } }) => {
+              const ownBytes = BATCH_HEADER_BYTES + header.extensionBytes + bytes.buffer.byteLength;
+              return ownBytes + 8 * header.recordCount;
+            },
             dispose: (batch) => this.#forget(batch),
           });
   }

@@ -15,6 +15,7 @@ import {
   valueStartOf,
 } from '../format/record-fields.ts';
 import { decodeHeaders } from '../format/record-headers.ts';
+import { causeIn, projectedCause, type RecordCause } from './record-cause.ts';
 
 const textDecoder = new TextDecoder('utf-8', { ignoreBOM: true }); // A mark is part of the key.
 
@@ -133,6 +134,18 @@ export class LogRecord<T> {
       nextOffset: this.offset + 1,
       reason: 'a header length does not fit the record',
     });
+  }
+
+  /**
+   * The record that this one was made of: a publication that was routed here, a record that died, or one
+   * that was driven back; null when it was sent. Of the headers of a sender who writes those of Varve, it
+   * is what they say.
+   */
+  get cause(): RecordCause | null {
+    const records = this.#records;
+    return (
+      projectedCause(records, offsetDeltaOf(records.view, this.#start)) ?? causeIn(this.headers)
+    );
   }
 
   /** @internal The same record for another reader. */

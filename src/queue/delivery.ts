@@ -1,5 +1,6 @@
 /** A record in the hands of a consumer, with the right to settle it. */
 import { argumentError, checkArray, checkFunction } from '../core/assert.ts';
+import type { RecordCause } from '../log/record-cause.ts';
 import type { LogRecord, RecordOrigin } from '../log/record.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import type { PrepareStep } from './commit-appends.ts';
@@ -96,6 +97,11 @@ export class Delivery<T> extends Lease {
   /** Header values by name, copied. */
   get headers(): ReadonlyMap<string, Uint8Array> {
     return this.rawRecord.headers;
+  }
+
+  /** As `LogRecord.cause`. */
+  get cause(): RecordCause | null {
+    return this.rawRecord.cause;
   }
 
   /** The sender's time, ms since the Unix epoch. */

@@ -183,8 +183,8 @@ export class LeaseEnds {
       try {
         await this.#bury(partition, dead, { reason: 'failures', error });
       } catch (cause) {
-        if (!isStoreError(cause, 'ERR_VARVE_DISK_FULL')) throw cause;
-        // There is no room for copies. They come back, condemned, so that those who had them can go on.
+        if (!isForNow(cause)) throw cause;
+        // There is nowhere to put copies. They come back, condemned, so that those who had them can go on.
         const left = dead.filter((lease) => partition.find(lease) >= 0);
         for (const { offset } of left) partition.givenUp.add(offset);
         await giveBack(left).finally(() => {
@@ -299,6 +299,11 @@ function letGoOfPardoned(partition: PartitionLeases): void {
     const slot = table.find(offset);
     if (partition.limitReached(slot) === null) partition.returned(slot);
   }
+}
+
+/** Whether they can be buried later: when there is room, or the exchange that they go to. */
+function isForNow(error: unknown): boolean {
+  return isStoreError(error, 'ERR_VARVE_DISK_FULL') || isStoreError(error, 'ERR_VARVE_NOT_FOUND');
 }
 
 /** @returns its slot @throws LeaseLostError */

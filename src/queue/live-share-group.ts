@@ -14,6 +14,7 @@ import type { Topic } from '../topic/topic.ts';
 import type { Consumer } from './acquire-request.ts';
 import type { BrowseSource } from './browse.ts';
 import { prepareAppends, type PrepareStep } from './commit-appends.ts';
+import { letterWay } from './dead-letter.ts';
 import { GroupLeases } from './group-leases.ts';
 import type { Burial } from './lease-ends.ts';
 import type { Lease } from './lease.ts';
@@ -55,6 +56,8 @@ export interface LiveShareGroupParts {
   readonly openDeadLetters: (name: string, from: PartitionSet) => Promise<Topic<Uint8Array>>;
   /** @throws NotFoundError */
   readonly openTopic: (name: string) => Promise<Topic<Uint8Array>>;
+  /** A commit of the group has brought records to a topic of that name. */
+  readonly arrived: (name: string) => void;
   readonly events: LeaseEvents;
 }
 
@@ -85,8 +88,9 @@ export class LiveShareGroup {
       clock,
       journal,
       committer,
-      deadLetter: () => this.settings.deadLetter,
+      deadLetters: () => letterWay(this.settings),
       openDeadLetters: (to) => parts.openDeadLetters(to, topic),
+      arrived: parts.arrived,
       events,
     });
     this.leases = new GroupLeases({
@@ -226,7 +230,7 @@ export class LiveShareGroup {
     options: RedriveOptions<T, Input>,
     closing: AbortSignal,
   ): Promise<RedriveReport> {
-    const { committer, clock, openTopic } = this.#parts;
+    const { committer, clock, openTopic, arrived } = this.#parts;
     const parts = {
       source: this.browseSource(codec),
       group: this.name.group,
@@ -234,6 +238,7 @@ export class LiveShareGroup {
       codec,
       committer,
       openTopic,
+      arrived,
       closing,
       partitions: () => this.leases.partitions,
       exclusively: <R>(action: () => Promise<R>) =>

@@ -27,6 +27,8 @@ export interface MoveCopy {
 
 export interface MoverParts {
   readonly committer: Committer;
+  /** A commit has brought records to a topic of that name. */
+  readonly arrived: (name: string) => void;
   readonly partitions: () => readonly PartitionLeases[];
   /** Runs a change while nothing is claimed. */
   readonly exclusively: <R>(action: () => Promise<R>) => Promise<R>;
@@ -69,20 +71,22 @@ function skipOf({ state }: PartitionLeases, { offset, isDead }: Move): RedriveSk
 
 /** @returns false when it is too large: then nothing happened */
 async function commitMoves(
-  { committer }: MoverParts,
+  { committer, arrived }: MoverParts,
   partition: PartitionLeases,
   moves: readonly Move[],
 ): Promise<boolean> {
   const giveBacks = moves.map(({ offset }) => partition.withhold(offset));
   try {
+    const byTopic = recordsByTopic(moves);
     const appends = await prepareAppends(
-      [...recordsByTopic(moves)].map(
+      [...byTopic].map(
         ([topic, records]) =>
           () =>
             topic.forCommit(records),
       ),
     );
     await committer.commit({ changes: changesOf(partition, moves), appends });
+    for (const { name } of byTopic.keys()) arrived(name);
     return true;
   } catch (error) {
     for (const giveBack of giveBacks) giveBack();

@@ -9,11 +9,12 @@ import type { Clock } from '../core/clock.ts';
 import { ConflictError, isStoreError, NotFoundError } from '../core/errors.ts';
 import { plainOptions } from '../core/options.ts';
 import type { Codec } from '../codec/codec.ts';
+import { diedAt } from '../format/cause-headers.ts';
 import { encodeValue, type RecordInput } from '../log/record-input.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { Topic } from '../topic/topic.ts';
 import { browse, browseOffsets, type BrowsedRecord, type BrowseSource } from './browse.ts';
-import { HISTORY_HEADER, originOf, redrivenOf, type Death } from './dead-letter.ts';
+import { fitting, redrivenOf, type Death } from './dead-letter.ts';
 import { moveRecords, type Move, type MoveCopy, type MoverParts } from './redrive-moves.ts';
 import {
   planRedrive,
@@ -161,6 +162,10 @@ class RedriveRun<T, Input> {
     }
     const { partition, offset, state } = found;
     const copy = await this.#copyOf(found);
+    if (copy === 'too-large') {
+      this.#skips[copy]++;
+      return;
+    }
     this.#moves.push({ partition, offset, isDead: state === 'dead', copy });
     this.#movesBytes += copy?.record.value?.length ?? 0;
   }
@@ -169,7 +174,7 @@ class RedriveRun<T, Input> {
   async #skipOf(found: BrowsedRecord<T>): Promise<RedriveSkip | null> {
     const { to, refs, filter } = this.#plan;
     const isDead = found.state === 'dead';
-    const origin = isDead ? null : originOf(found.record.headers);
+    const origin = isDead ? null : diedAt(found.record.headers);
     const isMeant = to !== null && refs !== null;
     if (!isDead && origin === null && !isMeant) return 'not-dead';
     if (found.state === 'leased') return 'leased';
@@ -191,16 +196,24 @@ class RedriveRun<T, Input> {
   }
 
   /** Null when it need not move: it is dead here, and to be tried here again, as it is. */
-  async #copyOf(found: BrowsedRecord<T>): Promise<MoveCopy | null> {
+  async #copyOf(found: BrowsedRecord<T>): Promise<MoveCopy | null | 'too-large'> {
     const { to, edit } = this.#plan;
-    const { record, state } = found;
+    const { record, partition, offset, state } = found;
     const isDead = state === 'dead';
     const changes = edit === null ? null : checkEdit(await edit(found));
     if (isDead && to === null && (changes === null || Object.keys(changes).length === 0))
       return null;
-    const name = to ?? (isDead ? null : originOf(record.headers)?.topic);
+    const name = to ?? (isDead ? null : diedAt(record.headers)?.topic);
     const topic = name == null ? this.#own : await this.topicOf(name);
-    const driven = redrivenOf(record, isDead ? this.#deathOf(found) : null);
+    const driven = fitting(() =>
+      redrivenOf(record, {
+        from: { topic: this.#own.name, partition, offset },
+        to: topic.name,
+        death: isDead ? this.#deathOf(found) : null,
+        headers: changes?.headers,
+      }),
+    );
+    if (driven === null) return 'too-large';
     return { topic, record: changes === null ? driven : this.#edited(driven, changes) };
   }
 
@@ -214,14 +227,12 @@ class RedriveRun<T, Input> {
 
   #edited(
     driven: RecordInput<Uint8Array>,
-    { value, key, headers, createTimeMs }: RedriveEdit<Input>,
+    { value, key, createTimeMs }: RedriveEdit<Input>,
   ): RecordInput<Uint8Array> {
-    const history = driven.headers?.[HISTORY_HEADER];
-    const kept = history === undefined ? {} : { [HISTORY_HEADER]: history };
     return {
       value: this.#encoded(value, driven),
       key: changed(key, driven.key),
-      headers: headers === undefined ? driven.headers : { ...headers, ...kept },
+      headers: driven.headers,
       createTimeMs: changed(createTimeMs, driven.createTimeMs),
     };
   }

@@ -16,7 +16,7 @@ import { checkName } from '../topic/topic-names.ts';
 import type { Topic } from '../topic/topic.ts';
 import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
 import { LeaseJournal } from './lease-journal.ts';
-import { LetterTopics } from './letter-topics.ts';
+import { LetterTopics, type LetterExchanges } from './letter-topics.ts';
 import { LiveShareGroup } from './live-share-group.ts';
 import { LoopClock } from './loop-clock.ts';
 import { checkDeadLetter, groupLabel, QUEUE_DEFAULTS, QUEUE_GROUP } from './queue-group.ts';
@@ -109,8 +109,8 @@ export class ShareGroups {
   }
 
   /** Where dead letters go. */
-  attach(catalog: TopicCatalog): void {
-    this.#letterTopics.attach(catalog);
+  attach(catalog: TopicCatalog, exchanges: LetterExchanges): void {
+    this.#letterTopics.attach(catalog, exchanges);
   }
 
   /**
@@ -360,6 +360,7 @@ export class ShareGroups {
       settled: this.#settled,
       openDeadLetters: (to, source) => this.#letterTopics.open(to, source),
       openTopic: (to) => this.#letterTopics.find(to),
+      arrived: (to) => this.#letterTopics.arrived(to),
       events: leaseEvents(signals, place, name.group === QUEUE_GROUP),
     });
   }

@@ -2,7 +2,16 @@
 import { checkInteger, checkChoice, argumentError } from '../core/assert.ts';
 import { ConflictError } from '../core/errors.ts';
 import { plainOptions } from '../core/options.ts';
-import { choice, nullable, struct, text, uint, type ValueOf } from '../journal/entry-fields.ts';
+import { checkRoutingKey } from '../format/routing-header.ts';
+import { BadEntryError } from '../journal/entry-bytes.ts';
+import {
+  choice,
+  nullable,
+  struct,
+  uint,
+  type Field,
+  type ValueOf,
+} from '../journal/entry-fields.ts';
 import { checkName } from '../topic/topic-names.ts';
 import { checkStart, type StartFrom } from '../topic/start-position.ts';
 
@@ -18,18 +27,54 @@ export const LEASED_MAX = 1_000_000;
 /** What happens to records that are settled. */
 export const RETENTIONS = ['keep', 'settled'] as const;
 
-export const shareSettings = struct({
+/** Bits of the first byte of where dead records go: which of the two follow. */
+const HAS_NAME = 1;
+const HAS_ROUTING_KEY = 2;
+
+/** Without a routing key it has the bytes of a nullable text, as stores have it from before there were any. */
+const deadLetterWay: Field<{ readonly name: string | null; readonly routingKey: string | null }> = {
+  write(to, { name, routingKey }) {
+    to.u8((name === null ? 0 : HAS_NAME) + (routingKey === null ? 0 : HAS_ROUTING_KEY));
+    if (name !== null) to.text(name);
+    if (routingKey !== null) to.text(routingKey);
+  },
+  read(from) {
+    const has = from.u8();
+    if (has > HAS_NAME + HAS_ROUTING_KEY) throw new BadEntryError('no way of dead records');
+    const name = (has & HAS_NAME) === 0 ? null : from.text();
+    return { name, routingKey: (has & HAS_ROUTING_KEY) === 0 ? null : from.text() };
+  },
+};
+
+const storedSettings = struct({
   leaseMs: uint,
   /** Null = it is never given up for failures. */
   failuresMax: nullable(uint),
   expiriesMax: nullable(uint),
   leasedMax: uint,
-  /** Name of a topic; null = dead records stay where they are. */
-  deadLetter: nullable(text),
+  deadLetter: deadLetterWay,
   retention: choice(RETENTIONS),
 });
 
-export type ShareSettings = Readonly<ValueOf<typeof shareSettings>>;
+type StoredSettings = ValueOf<typeof storedSettings>;
+
+export interface ShareSettings extends Readonly<Omit<StoredSettings, 'deadLetter'>> {
+  /** Name of a topic; null = dead records stay where they are. */
+  readonly deadLetter: string | null;
+  /** Of copies that go to an exchange; null = the record's own, or the name of the topic it died in. */
+  readonly deadLetterRoutingKey: string | null;
+}
+
+export const shareSettings: Field<ShareSettings> = {
+  write(to, { deadLetter: name, deadLetterRoutingKey: routingKey, ...others }) {
+    storedSettings.write(to, { ...others, deadLetter: { name, routingKey } });
+  },
+  read(from) {
+    const { deadLetter, ...others } = storedSettings.read(from);
+    const { name, routingKey } = deadLetter;
+    return { ...others, deadLetter: name, deadLetterRoutingKey: routingKey };
+  },
+};
 
 /**
  * How a share group hands records out; the journal keeps all of it. Values that are left out when it
@@ -51,8 +96,17 @@ export interface ShareConfig {
   /**
    * Name of the queue that gets a copy of each dead record, in one commit with its end here; made
    * when it is not there. Default null: dead records are kept where they are (`redrive` revives them).
+   *
+   * `exchange:<name>` publishes them to that exchange instead. It is not made: while it is not there,
+   * nothing is buried, `Store.health` says so, and it is tried again.
    */
   readonly deadLetter?: string | null | undefined;
+  /**
+   * What dead records are published under where `deadLetter` is an exchange, 0..255 bytes of UTF-8.
+   * Default null: the routing key that the record itself came under, or else the name of the topic that it
+   * died in.
+   */
+  readonly deadLetterRoutingKey?: string | null | undefined;
   /**
    * `settled`: segments of which every record is settled are deleted, also those that a consumer group
    * has not read; the default of a queue. `keep`: what is settled stays readable; the default of a share
@@ -77,6 +131,7 @@ const CONFIG_NAMES = [
   'expiriesMax',
   'leasedMax',
   'deadLetter',
+  'deadLetterRoutingKey',
   'retention',
 ] as const satisfies readonly (keyof ShareSettings)[];
 
@@ -99,6 +154,7 @@ const DEFAULTS: ShareSettings = {
   expiriesMax: 20,
   leasedMax: 2000,
   deadLetter: null,
+  deadLetterRoutingKey: null,
   retention: 'keep',
 };
 
@@ -151,12 +207,14 @@ export function checkLeaseMs(leaseMs: unknown): number {
 }
 
 function checkValues(given: ShareConfig): void {
-  const { leaseMs, failuresMax, expiriesMax, leasedMax, deadLetter, retention } = given;
+  const { leaseMs, failuresMax, expiriesMax, leasedMax, retention } = given;
+  const { deadLetter, deadLetterRoutingKey } = given;
   if (leaseMs !== undefined) checkLeaseMs(leaseMs);
   if (failuresMax != null) checkBound('failuresMax', failuresMax, FAILURES_MAX);
   if (expiriesMax != null) checkBound('expiriesMax', expiriesMax, EXPIRIES_MAX);
   if (leasedMax !== undefined) checkBound('leasedMax', leasedMax, LEASED_MAX);
   if (deadLetter != null) checkName('deadLetter', deadLetter);
+  if (deadLetterRoutingKey != null) checkRoutingKey('deadLetterRoutingKey', deadLetterRoutingKey);
   if (retention !== undefined) checkChoice('retention', retention, RETENTIONS);
 }
 

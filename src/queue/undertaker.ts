@@ -3,8 +3,19 @@ import type { Clock } from '../core/clock.ts';
 import { CorruptLogError, isStoreError } from '../core/errors.ts';
 import type { Committer } from '../journal/committer.ts';
 import { change, type Journal } from '../journal/journal.ts';
+import type { LogRecord } from '../log/record.ts';
 import type { Topic } from '../topic/topic.ts';
-import { deadLetterOf, historyOf, isCycle, withDeath, type Death } from './dead-letter.ts';
+import { exchangeOfSource } from '../topic/topic-names.ts';
+import {
+  deadLetterOf,
+  fitting,
+  historyOf,
+  isCycle,
+  isRoutedBack,
+  withDeath,
+  type Death,
+  type LetterWay,
+} from './dead-letter.ts';
 import { errorText } from './error-text.ts';
 import type { Burial } from './lease-ends.ts';
 import type { PartitionLeases } from './partition-leases.ts';
@@ -19,10 +30,12 @@ export interface UndertakerParts {
   readonly clock: Clock;
   readonly journal: Journal;
   readonly committer: Committer;
-  /** Opens the topic of dead letters, and makes it when it is not there. */
+  /** Opens the topic of dead letters, and makes it when it is not there, unless it is an exchange's. */
   readonly openDeadLetters: (name: string) => Promise<Topic<Uint8Array>>;
+  /** A commit has brought letters to a topic of that name. */
+  readonly arrived: (name: string) => void;
   /** Null = dead records stay where they are. */
-  readonly deadLetter: () => string | null;
+  readonly deadLetters: () => LetterWay | null;
   readonly events: Pick<LeaseEvents, 'died' | 'failed'>;
 }
 
@@ -51,17 +64,17 @@ export class Undertaker {
    * Ends records for good. One that cannot be read does not hold up the others; of one that is damaged
    * there is no copy: it is kept as dead, for whoever repairs the log.
    *
-   * @throws as `Committer.commit`, `Log.read`; then some are ended, perhaps, and none of the others
+   * @throws as `Committer.commit`, `Log.read`; NotFoundError when there is no such exchange; then some are ended, perhaps, and none of the others
    */
   async bury(partition: PartitionLeases, burials: readonly Burial[]): Promise<void> {
-    const destination = this.#parts.deadLetter();
+    const way = this.#parts.deadLetters();
     const kept: DiedRecord[] = [];
     const gone: DiedRecord[] = [];
     let moved: Case[] = [];
     let movedBytes = 0;
     const unreadable: unknown[] = [];
     for (const burial of burials) {
-      const found = await this.#examine(partition, burial, destination).catch((error: unknown) => {
+      const found = await this.#examine(partition, burial, way).catch((error: unknown) => {
         unreadable.push(error);
       });
       if (found === undefined || found === null) continue;
@@ -71,7 +84,7 @@ export class Undertaker {
         if (gone.length >= ENTRY_RECORDS) await this.#end(partition, gone.splice(0), false);
         continue;
       }
-      if (copy === null || destination === null) {
+      if (copy === null || way === null) {
         kept.push(died);
         if (kept.length >= ENTRY_RECORDS) await this.#end(partition, kept.splice(0), true);
         continue;
@@ -79,11 +92,11 @@ export class Undertaker {
       moved.push(found);
       movedBytes += copy.value?.length ?? 0;
       if (moved.length < COMMIT_RECORDS && movedBytes < COMMIT_BYTES) continue;
-      await this.#move(partition, destination, moved);
+      await this.#move(partition, way.name, moved);
       moved = [];
       movedBytes = 0;
     }
-    if (moved.length > 0 && destination !== null) await this.#move(partition, destination, moved);
+    if (moved.length > 0 && way !== null) await this.#move(partition, way.name, moved);
     if (kept.length > 0) await this.#end(partition, kept, true);
     if (gone.length > 0) await this.#end(partition, gone, false);
     if (unreadable.length > 0) throw unreadable[0];
@@ -93,22 +106,21 @@ export class Undertaker {
   async #examine(
     partition: PartitionLeases,
     { offset, reason, error, record: known }: Burial,
-    destination: string | null,
+    way: LetterWay | null,
   ): Promise<Case | null> {
     const died = { offset, reason, error };
     const kept = { died, copy: null, isGone: false };
-    const isRead = destination !== null && known === null;
+    const isRead = way !== null && known === null;
     const record = isRead ? await readIfThere(partition, offset) : known;
     if (partition.state.table.find(offset) < 0) return null;
-    if (destination === null) return kept;
+    if (way === null) return kept;
     if (record instanceof CorruptLogError) {
       this.#parts.events.failed(record);
       return { ...kept, died: { ...died, error: error === '' ? errorText(record) : error } };
     }
     if (record === null) return { ...kept, isGone: true };
     const death = this.#deathOf(partition, died);
-    const isRound = isCycle(withDeath(historyOf(record.headers), death), destination);
-    return { ...kept, copy: isRound ? null : deadLetterOf(record, death) };
+    return { ...kept, copy: copyOf(record, death, way) };
   }
 
   #deathOf({ name, state }: PartitionLeases, { offset, reason, error }: DiedRecord): Death {
@@ -172,6 +184,7 @@ export class Undertaker {
     const appends = await topic.forCommit(copies);
     const changes = [change(recordsDied, this.#entry(partition, records, false))];
     await committer.commit({ changes, appends });
+    this.#parts.arrived(destination);
   }
 
   /** Without a copy. @param isKept  whether they stay as dead */
@@ -193,6 +206,17 @@ export class Undertaker {
   #tell({ name }: PartitionLeases, records: readonly DiedRecord[]): void {
     for (const died of records) this.#parts.events.died(name.partition, died);
   }
+}
+
+/** Null when it stays: it would go round for ever, or is too large with what is said of it. */
+function copyOf(record: LogRecord<Uint8Array>, death: Death, way: LetterWay): Case['copy'] {
+  const history = historyOf(record.headers);
+  const isRound =
+    exchangeOfSource(way.name) === null
+      ? isCycle(withDeath(history, death), way.name)
+      : isRoutedBack(history, death, way.name);
+  if (isRound) return null;
+  return fitting(() => deadLetterOf(record, death, way));
 }
 
 /** Null when it was deleted: there is nothing to copy; or why nobody can. @throws as `Log.read` */

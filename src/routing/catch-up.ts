@@ -1,5 +1,5 @@
 /** Feeds the logs that fell behind the others, until they have caught up. */
-import type { Clock, Timer } from '../core/clock.ts';
+import { nextTurn, type Clock, type Timer } from '../core/clock.ts';
 import { toError } from '../core/abort.ts';
 import type { Outlet } from './outlet.ts';
 import type { Outlets } from './outlets.ts';
@@ -23,6 +23,7 @@ export interface CatchUpParts {
 
 export class CatchUp {
   readonly #parts: CatchUpParts;
+  readonly #behind = new Set<Outlet>();
   readonly #retries = new Map<Outlet, { delayMs: number; atMs: number }>();
   #timer: Timer | null = null;
   #running: Promise<void> | null = null;
@@ -34,20 +35,29 @@ export class CatchUp {
 
   /** Whether a log is behind. */
   get isNeeded(): boolean {
-    for (const outlet of this.#parts.outlets) if (outlet.isBehind) return true;
-    return false;
+    return this.#behind.size > 0;
   }
 
-  /** A log was refused: it is tried again later. */
-  refused(outlet: Outlet): void {
-    const { delayMs = RETRY_MS_MIN / 2 } = this.#retries.get(outlet) ?? {};
-    const next = Math.min(2 * delayMs, RETRY_MS_MAX);
-    this.#retries.set(outlet, { delayMs: next, atMs: this.#parts.clock.monotonic() + next });
+  /** A log fell behind. One that was refused is tried again later, a slow one when it has settled. */
+  fellBehind(outlet: Outlet, error: Error | null): void {
+    this.#behind.add(outlet);
+    if (error !== null) {
+      const { delayMs = RETRY_MS_MIN / 2 } = this.#retries.get(outlet) ?? {};
+      const next = Math.min(2 * delayMs, RETRY_MS_MAX);
+      this.#retries.set(outlet, { delayMs: next, atMs: this.#parts.clock.monotonic() + next });
+    }
+    this.poke();
+  }
+
+  /** Logs of a topic need not wait any longer. */
+  retryNow(topicId: number): void {
+    for (const outlet of this.#behind) if (outlet.topicId === topicId) this.#retries.delete(outlet);
     this.poke();
   }
 
   /** It is not there any more. */
   forget(outlet: Outlet): void {
+    this.#behind.delete(outlet);
     this.#retries.delete(outlet);
   }
 
@@ -86,6 +96,7 @@ export class CatchUp {
   }
 
   async #feed(outlets: readonly Outlet[]): Promise<void> {
+    if (outlets.length === 0) return;
     const { others, walk, newRoutes } = this.#parts;
     const position = Math.min(...outlets.map((outlet) => outlet.position));
     const pass = new ProjectionPass(this.#partsOf(newRoutes()), position);
@@ -95,9 +106,13 @@ export class CatchUp {
       while (fed().length > 0 && !this.#isClosed) {
         const main = others();
         if (main === null) break;
-        if (pass.position >= main.position) {
+        if (pass.position >= main.position && !main.isInBatch) {
           this.#join(fed(), main);
           return;
+        }
+        if (pass.position >= main.position) {
+          await nextTurn(); // It waits for a log, but not for long.
+          continue;
         }
         const to = main.position;
         await walk(pass, to);
@@ -113,7 +128,7 @@ export class CatchUp {
   #join(outlets: readonly Outlet[], main: ProjectionPass): void {
     for (const outlet of outlets) {
       outlet.feeder = main;
-      this.#retries.delete(outlet);
+      this.forget(outlet);
     }
     this.#parts.onChanged();
   }
@@ -126,23 +141,22 @@ export class CatchUp {
 
   /** Behind, and it is time. */
   #due(): readonly Outlet[] {
-    const { clock, outlets, others } = this.#parts;
+    const { clock, others } = this.#parts;
     if (others() === null) return [];
     const nowMs = clock.monotonic();
-    return [...outlets].filter(
+    return [...this.#behind].filter(
       (outlet) =>
         outlet.isBehind && outlet.isSettled && (this.#retries.get(outlet)?.atMs ?? 0) <= nowMs,
     );
   }
 
   #arm(): void {
-    const { clock, outlets } = this.#parts;
+    const { clock } = this.#parts;
     this.#timer?.cancel();
     this.#timer = null;
     let atMs = Number.POSITIVE_INFINITY;
-    for (const outlet of outlets) {
-      // Who has something on its way is tried when that has ended.
-      if (!outlet.isBehind || !outlet.isSettled) continue;
+    for (const outlet of this.#behind) {
+      if (!outlet.isSettled) continue; // It is tried when that has ended.
       atMs = Math.min(atMs, this.#retries.get(outlet)?.atMs ?? 0);
     }
     if (this.#isClosed || !Number.isFinite(atMs)) return;

@@ -3,6 +3,12 @@ import { ConflictError } from '../core/errors.ts';
 import type { ExchangeDescription } from './exchange-catalog.ts';
 import type { DestinationName, ExchangeConfig } from './exchange-options.ts';
 
+/** An exchange is bound by its name, not by that of its source. */
+export function boundSource(name: string): ConflictError {
+  const stored = 'the source of an exchange';
+  return new ConflictError({ kind: 'topic', name, stored, requested: 'a destination' });
+}
+
 /** A backfill goes with a new binding. */
 export function boundAlready(name: string, destination: DestinationName): ConflictError {
   const stored = `bound to ${destination.name} already`;

@@ -1,8 +1,10 @@
-/** The source logs of exchanges, also of those that are gone and not projected to their end. */
+/** What exchanges send from and to: their source logs, also of those that are gone and not projected to their end. */
+import { NotFoundError } from '../core/errors.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { Binding } from './binding.ts';
+import { checkDestination, type DestinationInput } from './exchange-options.ts';
 import { exchanges } from './exchange-state.ts';
 
 export class ExchangeSources {
@@ -36,6 +38,24 @@ export class ExchangeSources {
       if (this.#fold.get(exchanges, id)?.topicId === topicId) return Number(id);
     }
     return null;
+  }
+
+  /** The id of a queue or a topic. @throws NotFoundError; TypeError, RangeError */
+  destinationId(destination: DestinationInput): number {
+    const { kind, name } = checkDestination(destination);
+    if (kind === 'exchange') throw new NotFoundError({ kind: 'topic', name });
+    return this.#topics.describe(name).topicId;
+  }
+
+  /** Whether a binding leads to a topic now. O(bindings) */
+  isBound(topicId: number): boolean {
+    return this.#fold.ids(exchanges).some((id) => {
+      const bindings = this.#fold.get(exchanges, id)?.bindings.values() ?? [];
+      return [...bindings].some(
+        ({ target, toVersion }) =>
+          toVersion === null && target.kind === 'topic' && target.id === topicId,
+      );
+    });
   }
 
   /** Whether there is still a source of an exchange of that name that is gone. */

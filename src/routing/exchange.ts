@@ -12,6 +12,7 @@ import type { RecordInput } from '../log/record-input.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { Binding, ExchangeType } from './binding.ts';
 import type { ExchangeCatalog, ExchangeDescription } from './exchange-catalog.ts';
+import { describeExchange, type ExchangeStats } from './exchange-stats.ts';
 import type { BindingInput, BindOptions, DestinationInput } from './exchange-options.ts';
 import { COMMON_STREAM } from './projection-state.ts';
 import type { Projector } from './projector.ts';
@@ -166,9 +167,50 @@ export class Exchange<T, Input = T> {
     return this.#exchanges.unbind(this.name, destination, pattern, others);
   }
 
+  /**
+   * Gives the exchange another alternate: who gets what is published from here on and no binding matches.
+   *
+   * @param alternate  name of an exchange; null = nobody
+   * @throws NotFoundError
+   *
+   * Durability: synced when it resolves.
+   */
+  setAlternate(alternate: string | null): Promise<ExchangeDescription> {
+    return this.#exchanges.setAlternate(this.name, alternate);
+  }
+
   /** What the exchange is. @throws NotFoundError when it was deleted */
   describe(): ExchangeDescription {
     return this.#exchanges.describe(this.name);
+  }
+
+  /** How far it is projected, by destination. In memory, once the source is open. @throws as `publish` */
+  async stats(): Promise<ExchangeStats> {
+    const { clock, destinations } = this.#projector;
+    const streams = this.#projector.streamsOf(this.#exchangeId);
+    return this.#source.use(({ startOffset, endOffset }) => {
+      const nowMs = clock.now();
+      const parts = { streams, destinations, startOffset, endOffset, nowMs };
+      return Promise.resolve(describeExchange(parts));
+    });
+  }
+
+  /**
+   * Lets a destination off what it has not got so far, because it is full, failed or too slow, so that
+   * the source need not keep it. Its bindings stay: what is published from now on it gets.
+   *
+   * @returns how many records it will not get; also counted in `stats`
+   * @throws NotFoundError when there is no such queue or topic
+   *
+   * Durability: synced when it resolves.
+   */
+  async detach(destination: DestinationInput): Promise<number> {
+    const topicId = this.#exchanges.sources.destinationId(destination);
+    let skippedCount = 0;
+    for (const stream of this.#projector.streamsOf(this.#exchangeId)) {
+      skippedCount += await stream.letOff(topicId);
+    }
+    return skippedCount;
   }
 
   get #opened(): Log<T, Input> | null {

@@ -20,6 +20,8 @@ import type { LogMark, StreamName } from './projection-state.ts';
 export interface Feeder {
   /** Everything below was handed to the logs that it feeds. */
   readonly position: number;
+  /** When the batch of the source was appended at which it stands, ms since the Unix epoch. */
+  readonly batchTimeMs: number;
 }
 
 export interface OutletParts {
@@ -30,8 +32,8 @@ export interface OutletParts {
   readonly boxes: OutboxPool;
   /** Something of it is synced. Must not throw. */
   readonly onMoved: () => void;
-  /** What was on its way is not in the log, or nobody can tell. Must not throw. */
-  readonly onRefused: (outlet: Outlet, error: Error) => void;
+  /** It has fallen behind: it was refused, or, with null, it is slow. Must not throw. */
+  readonly onBehind: (outlet: Outlet, error: Error | null) => void;
 }
 
 /** A batch that is in the log and not known to be synced there. */
@@ -41,6 +43,8 @@ interface HandedBatch {
   readonly nextOffset: number;
   readonly sizeBytes: number;
   readonly recordCount: number;
+  /** When the oldest of its records was published. */
+  readonly timeMs: number;
 }
 
 export class Outlet {
@@ -61,6 +65,9 @@ export class Outlet {
   lastError: Error | null = null;
   readonly #parts: OutletParts;
   #box: Outbox | null = null;
+  #boxTimeMs = 0;
+  /** Of the oldest record that it did not get when it fell behind. */
+  #behindTimeMs = 0;
   /** Oldest first. */
   readonly #handed: HandedBatch[] = [];
   #syncedPosition: number;
@@ -110,6 +117,14 @@ export class Outlet {
     return { topicId, partition, position, endOffset: this.#endOffset, isBehind: this.isBehind };
   }
 
+  /** When the oldest record was published that it is to get and has not; null = it has all. */
+  get waitingSinceMs(): number | null {
+    const [first] = this.#handed;
+    if (first !== undefined) return first.timeMs;
+    if (this.#box !== null) return this.#boxTimeMs;
+    return this.isBehind ? this.#behindTimeMs : null;
+  }
+
   get isBehind(): boolean {
     return this.feeder === null;
   }
@@ -155,29 +170,33 @@ export class Outlet {
     assert(this.isMarked && opened !== null, 'it is marked and open');
     const baseOffset = opened.endOffset;
     const nextOffset = baseOffset + recordCount;
-    const handed = { position, baseOffset, nextOffset, sizeBytes, recordCount };
+    const timeMs = this.#boxTimeMs;
+    const handed = { position, baseOffset, nextOffset, sizeBytes, recordCount, timeMs };
     const refusal = this.#append(opened, box.encoded({ ...stream, position }), handed);
     boxes.giveBack(box);
     if (refusal !== null) this.refuse(refusal);
   }
 
-  /** It is behind from here on. What was handed over may or may not be in the log. */
-  refuse(error: Error): void {
+  /**
+   * It is behind from here on.
+   *
+   * @param isKnown  whether it is certain what the log holds of what was handed over
+   */
+  refuse(error: Error, isKnown = this.isSettled && this.isKnown): void {
+    const position = this.syncedPosition;
     this.lastError = error;
-    this.#dropBox();
-    this.position = this.#syncedPosition;
-    this.isKnown = false;
-    this.feeder = null;
-    this.#parts.onRefused(this, error);
+    this.#behind(position);
+    this.#syncedPosition = position;
+    this.isKnown = isKnown;
+    this.#parts.onBehind(this, error);
     this.#letGo();
   }
 
   /** It is too slow for the others. What was handed over stays on its way. */
   fallBack(): void {
     const handedPosition = this.#handed.at(-1)?.position;
-    this.position = handedPosition ?? (this.isIdle ? this.#fedPosition : this.#syncedPosition);
-    this.#dropBox();
-    this.feeder = null;
+    this.#behind(handedPosition ?? this.syncedPosition);
+    this.#parts.onBehind(this, null);
   }
 
   /** Resolves when nothing is on its way any more. */
@@ -205,8 +224,7 @@ export class Outlet {
 
   /** Lets go of the log; what was handed over comes to its own end. */
   close(): void {
-    this.#dropBox();
-    this.feeder = null;
+    this.#behind(this.position);
     this.#release?.();
     this.#release = null;
   }
@@ -225,8 +243,18 @@ export class Outlet {
     return Math.max(this.#syncedPosition, this.position, this.feeder?.position ?? 0);
   }
 
+  /** @param position  as far as it is handed over, and on its way or synced */
+  #behind(position: number): void {
+    this.#behindTimeMs = this.waitingSinceMs ?? this.feeder?.batchTimeMs ?? 0;
+    if (this.#box !== null) this.#parts.boxes.giveBack(this.#box);
+    this.#box = null;
+    this.position = position;
+    this.feeder = null;
+  }
+
   #begin(): Outbox {
     if (this.isSettled) this.#syncedPosition = this.#fedPosition;
+    this.#boxTimeMs = this.feeder?.batchTimeMs ?? 0;
     return this.#parts.boxes.take();
   }
 
@@ -255,7 +283,7 @@ export class Outlet {
 
   #takenBack(handed: HandedBatch, error: Error): void {
     this.#forget(handed);
-    if (this.isKnown) this.refuse(error);
+    if (this.isKnown) this.refuse(error, false);
     else this.#letGo();
   }
 
@@ -265,11 +293,6 @@ export class Outlet {
     if (!this.isSettled) return;
     this.#onSettled?.();
     this.#onSettled = null;
-  }
-
-  #dropBox(): void {
-    if (this.#box !== null) this.#parts.boxes.giveBack(this.#box);
-    this.#box = null;
   }
 
   /** Who has nothing on its way need not have the log open. */

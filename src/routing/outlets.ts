@@ -1,23 +1,63 @@
-/** The destination logs of a stream that were met so far, by topic and partition. */
-import type { Outlet } from './outlet.ts';
+/** The destination logs of a stream: those that a mark names, and those that were met since. */
+import { toError } from '../core/abort.ts';
+import type { DestinationLog, DestinationLogs } from './destination-logs.ts';
+import { Outlet, type OutletParts } from './outlet.ts';
+import type { ProjectionMarks } from './projection-marks.ts';
+import { markedPosition, type LogMark } from './projection-state.ts';
+
+export interface OutletsParts extends Omit<OutletParts, keyof DestinationLog> {
+  readonly destinations: DestinationLogs;
+  readonly marks: ProjectionMarks;
+}
 
 export class Outlets implements Iterable<Outlet> {
+  readonly #parts: OutletsParts;
   /** By topic, then by partition. */
   readonly #byTopic = new Map<number, (Outlet | undefined)[]>();
+
+  constructor(parts: OutletsParts) {
+    this.#parts = parts;
+  }
 
   find(topicId: number, partition: number): Outlet | null {
     return this.#byTopic.get(topicId)?.[partition] ?? null;
   }
 
-  add(outlet: Outlet): void {
-    const { topicId, partition } = outlet;
-    const known = this.#byTopic.get(topicId);
-    if (known !== undefined) known[partition] = outlet;
-    else {
-      const outlets: (Outlet | undefined)[] = [];
-      outlets[partition] = outlet;
-      this.#byTopic.set(topicId, outlets);
+  /** One that is met for the first time is new. Null when the topic is gone. */
+  open(topicId: number, partition: number): Outlet | null {
+    const known = this.find(topicId, partition);
+    if (known !== null) return known;
+    const { destinations, marks } = this.#parts;
+    const place = destinations.find(topicId, partition);
+    if (place === null) return null;
+    // No mark names it, so there was nothing for it below the common position.
+    return this.#add(place, { position: marks.state?.position ?? 0, endOffset: 0 });
+  }
+
+  /** Asks all that a mark names how far they are. @returns those that could tell; others are behind */
+  async resume(): Promise<readonly Outlet[]> {
+    const { destinations, marks } = this.#parts;
+    const { state } = marks;
+    if (state === null) return [];
+    const known: Outlet[] = [];
+    for (const [logId, mark] of state.logs) {
+      const place = destinations.find(mark.topicId, mark.partition);
+      if (place?.logId !== logId) {
+        marks.forget(logId);
+        continue;
+      }
+      const position = markedPosition(state.position, mark);
+      const outlet = this.#add(place, { position, endOffset: mark.endOffset });
+      outlet.isMarked = true;
+      outlet.isKnown = false;
+      try {
+        await outlet.ask();
+        known.push(outlet);
+      } catch (error) {
+        outlet.refuse(toError(error));
+      }
     }
+    return known;
   }
 
   /** Those of one topic. */
@@ -36,5 +76,17 @@ export class Outlets implements Iterable<Outlet> {
     for (const outlets of this.#byTopic.values()) {
       for (const outlet of outlets) if (outlet !== undefined) yield outlet;
     }
+  }
+
+  #add(place: DestinationLog, from: Pick<LogMark, 'position' | 'endOffset'>): Outlet {
+    const outlet = new Outlet({ ...this.#parts, ...place }, from);
+    const known = this.#byTopic.get(outlet.topicId);
+    if (known !== undefined) known[outlet.partition] = outlet;
+    else {
+      const outlets: (Outlet | undefined)[] = [];
+      outlets[outlet.partition] = outlet;
+      this.#byTopic.set(outlet.topicId, outlets);
+    }
+    return outlet;
   }
 }

@@ -15,8 +15,10 @@ export interface Routes {
   advanceTo(version: number): void;
   /** @returns ids of topics, ascending; an array of others, too */
   topicsOf(cursor: BatchCursor): readonly number[];
-  /** Of a topic, in the present version. */
+  /** Of a topic, in the version at which it stands. */
   partitionCountOf(topicId: number): number;
+  /** Lets go of what can be had again. */
+  release(): void;
 }
 
 export interface ProjectionPassParts {
@@ -30,6 +32,7 @@ const NOWHERE: readonly number[] = [];
 export class ProjectionPass implements Feeder {
   /** Everything below was handed to the logs that it feeds, or is in their boxes. */
   position: number;
+  batchTimeMs = 0;
   readonly #parts: ProjectionPassParts;
   readonly #cursor = new BatchCursor();
   #records: BatchRecords | null = null;
@@ -46,9 +49,15 @@ export class ProjectionPass implements Feeder {
     this.position = position;
   }
 
+  /** Whether it stands within a batch: some logs have had records of it that others have not. */
+  get isInBatch(): boolean {
+    return this.#records !== null;
+  }
+
   /** Begins with a batch of the source, of which the records from `from` to below `to` count. */
   begin(batch: VerifiedBatch, { from, to }: { readonly from: number; readonly to: number }): void {
     this.#parts.routes.advanceTo(batch.header.topologyVersion);
+    this.batchTimeMs = batch.header.appendTimeMs;
     this.#records = recordsOf(batch);
     this.#cursor.reset(this.#records);
     this.#from = from;
@@ -70,6 +79,11 @@ export class ProjectionPass implements Feeder {
     this.position = this.#to;
     this.#records = null;
     return null;
+  }
+
+  /** There is nothing to do for a while. */
+  rest(): void {
+    this.#parts.routes.release();
   }
 
   /** Hands over what the boxes hold. Between two batches. */

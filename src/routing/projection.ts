@@ -16,13 +16,14 @@ import type { Log } from '../log/log.ts';
 import type { Partition } from '../topic/partition.ts';
 import { CatchUp } from './catch-up.ts';
 import type { DestinationLogs } from './destination-logs.ts';
-import { Outlet } from './outlet.ts';
+import { letOff } from './let-off.ts';
+import type { Outlet } from './outlet.ts';
 import type { OutboxPool } from './outbox.ts';
 import { Outlets } from './outlets.ts';
 import { projectionEnded } from './projection-entries.ts';
 import { ProjectionMarks } from './projection-marks.ts';
 import { ProjectionPass, type Routes } from './projection-pass.ts';
-import { markedPosition, type StreamName } from './projection-state.ts';
+import { COMMON_STREAM, type StreamName } from './projection-state.ts';
 import { RoutedWaiters } from './routed-waiters.ts';
 import { SourceWalk } from './source-walk.ts';
 
@@ -41,6 +42,8 @@ export interface ProjectionParts {
   readonly newRoutes: () => Routes;
   /** Of a backfill: records of this version and later ones are not its business; null = all are. */
   readonly beforeVersion: number | null;
+  /** Whether a binding leads to a topic now. */
+  readonly isBound: (topicId: number) => boolean;
   /** Logs fell behind, or caught up; the source cannot be read, or can again. Must not throw. */
   readonly onChanged: () => void;
   /** The stream has ended, and that is durable. Must not throw. */
@@ -48,7 +51,7 @@ export interface ProjectionParts {
 }
 
 export class Projection {
-  readonly outlets = new Outlets();
+  readonly outlets: Outlets;
   readonly marks: ProjectionMarks;
   /** Of those who wait until a record is in all of its destinations. */
   readonly waiters: RoutedWaiters;
@@ -67,6 +70,8 @@ export class Projection {
   #isFinite: boolean;
   /** Since the walk was begun: it may have ended before it saw what there is. */
   #isPoked = false;
+  /** When nothing was left to be read the last time, or it was begun; ms since the Unix epoch. */
+  caughtUpMs: number;
   /** Position of the walk when the clock looked the last time. */
   #lookedPosition = -1;
   #restart: Timer | null = null;
@@ -75,15 +80,20 @@ export class Projection {
   constructor(parts: ProjectionParts) {
     this.#parts = parts;
     const { clock, newRoutes, onChanged } = parts;
+    this.caughtUpMs = clock.now();
     this.#isFinite = parts.beforeVersion !== null;
-    this.waiters = new RoutedWaiters(({ offset, topicIds }) =>
-      topicIds.every((topicId) => this.#isSynced(topicId, offset)),
-    );
+    this.waiters = new RoutedWaiters(this);
     this.marks = new ProjectionMarks({
       ...parts,
       positionNow: () => this.#commonPosition(),
       outlets: () => this.outlets,
       onLook: () => this.#look(),
+    });
+    this.outlets = new Outlets({
+      ...parts,
+      marks: this.marks,
+      onMoved: () => this.#moved(),
+      onBehind: (outlet, error) => this.#fellBehind(outlet, error),
     });
     this.#catchUp = new CatchUp({
       clock,
@@ -100,12 +110,28 @@ export class Projection {
     return this.#pass?.position ?? null;
   }
 
+  /** As `position`, or as the journal has it. */
+  get knownPosition(): number {
+    return this.position ?? this.marks.state?.position ?? 0;
+  }
+
+  /** The binding that is being backfilled; null = this is the common stream. */
+  get bindingId(): number | null {
+    const { stream } = this.#parts.stream;
+    return stream === COMMON_STREAM ? null : stream;
+  }
+
+  /** Whether a log is behind the others. */
+  isBehind({ feeder }: Outlet): boolean {
+    return feeder === null || feeder !== this.#pass;
+  }
+
   /** There may be something to project. Cheap. */
   poke(): void {
     this.#isPoked = true;
-    if (this.#running !== null || this.#isClosed) return;
-    this.#restart?.cancel();
-    this.#restart = null;
+    // After a failure the clock says when it is tried again.
+    if (this.#running !== null || this.#isClosed || this.#restart !== null) return;
+    if (this.failure === null) this.caughtUpMs = this.#parts.clock.now();
     this.#running = this.#run().finally(() => {
       this.#running = null;
       if (this.#isPoked && this.failure === null) this.poke();
@@ -125,6 +151,19 @@ export class Projection {
     return this.#resuming;
   }
 
+  /**
+   * Lets a destination off what it has not got so far. What is published from here on it gets.
+   *
+   * @returns records that it will not get
+   * @throws as `Log.batches`, `Journal.append`
+   */
+  async letOff(topicId: number): Promise<number> {
+    await this.resume();
+    const skippedCount = await letOff(this, topicId, this.#parts);
+    this.#catchUp.retryNow(topicId);
+    return skippedCount;
+  }
+
   /** A topic is gone: what was to go there goes nowhere. */
   forgetTopic(topicId: number): void {
     for (const outlet of this.outlets.remove(topicId)) {
@@ -140,6 +179,7 @@ export class Projection {
     this.#isClosed = true;
     this.#restart?.cancel();
     for (const walk of this.#walks) walk.close();
+    this.#settled.ring();
     this.waiters.rejectAll(
       new ClosedError({ resource: 'exchange', name: this.#parts.source.path }),
     );
@@ -187,16 +227,17 @@ export class Projection {
   async #walk(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): Promise<boolean> {
     const { clock, beforeVersion } = this.#parts;
     const range = to === null ? { follow: true, keepsAlive: false } : { to };
-    const source = log.source({ ...range, from: pass.position, isDurable: true }, 'reused');
+    const from = Math.max(pass.position, log.startOffset); // Of what damage took nothing is left.
+    const source = log.source({ ...range, from, isDurable: true }, 'reused');
     const walk = new SourceWalk({
       clock,
       pass,
       source,
       outlets: this.outlets,
       ready: (outlet) => this.#ready(outlet),
-      hasMore: () => pass.position < Math.min(to ?? Infinity, log.durableOffset, log.visibleOffset),
+      hasMore: () => this.#hasMore(pass, log, to),
       beforeVersion,
-      onRead: (sizeBytes) => this.marks.moved(sizeBytes),
+      onRead: (sizeBytes) => this.#read(sizeBytes),
     });
     this.#walks.add(walk);
     if (pass === this.#pass) this.#mainWalk = walk;
@@ -210,6 +251,18 @@ export class Projection {
     }
   }
 
+  #read(sizeBytes: number): void {
+    this.marks.moved(sizeBytes);
+    this.waiters.look(); // What goes nowhere is there at once.
+  }
+
+  #hasMore(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): boolean {
+    const { visibleOffset, durableOffset } = log;
+    if (pass.position < Math.min(to ?? visibleOffset, visibleOffset, durableOffset)) return true;
+    if (pass === this.#pass) this.caughtUpMs = this.#parts.clock.now();
+    return false;
+  }
+
   #walkTo(pass: ProjectionPass, to: number): Promise<void> {
     return this.#parts.source.use(async (log) => void (await this.#walk(pass, log, to)));
   }
@@ -217,7 +270,8 @@ export class Projection {
   /** Everything is handed over: waits until it is synced, and says so. */
   async #finish(): Promise<void> {
     const { clock, journal, stream, onEnded } = this.#parts;
-    const isBusy = (): boolean => [...this.outlets].some((one) => !one.isIdle || one.isBehind);
+    const isBusy = (): boolean =>
+      [...this.outlets].some((outlet) => !outlet.isIdle || this.isBehind(outlet));
     while (isBusy() && !this.#isClosed) {
       this.#settled.silence();
       this.#catchUp.poke();
@@ -234,29 +288,14 @@ export class Projection {
 
   async #resume(): Promise<void> {
     const { state } = this.marks;
-    const { destinations } = this.#parts;
     if (state === null) return;
-    const known: Outlet[] = [];
-    for (const [logId, mark] of state.logs) {
-      const place = destinations.find(mark.topicId, mark.partition);
-      if (place?.logId !== logId) {
-        this.marks.forget(logId);
-        continue;
-      }
-      const position = markedPosition(state.position, mark);
-      const outlet = this.#newOutlet(place, { position, endOffset: mark.endOffset });
-      outlet.isMarked = true;
-      outlet.isKnown = false;
-      try {
-        await outlet.ask();
-        known.push(outlet);
-      } catch (error) {
-        outlet.refuse(toError(error));
-      }
-    }
+    const known = await this.outlets.resume();
     const position = Math.min(state.position, ...known.map((outlet) => outlet.position));
-    const outletOf = (topicId: number, partition: number) => this.#outletOf(topicId, partition);
-    const pass = new ProjectionPass({ routes: this.#parts.newRoutes(), outletOf }, position);
+    const routes = this.#parts.newRoutes();
+    const pass: ProjectionPass = new ProjectionPass(
+      { routes, outletOf: (topicId, partition) => this.#outletOf(topicId, partition) },
+      position,
+    );
     for (const outlet of known) outlet.feeder = pass;
     this.#pass = pass;
   }
@@ -264,28 +303,8 @@ export class Projection {
   #outletOf(topicId: number, partition: number): Outlet | null {
     const known = this.outlets.find(topicId, partition);
     if (known !== null) return known;
-    const place = this.#parts.destinations.find(topicId, partition);
-    if (place === null) return null;
-    // No mark names it, so there was nothing for it below the common position.
-    const position = this.marks.state?.position ?? 0;
-    const outlet = this.#newOutlet(place, { position, endOffset: 0 });
-    outlet.feeder = this.#pass;
-    return outlet;
-  }
-
-  #newOutlet(
-    place: { readonly topicId: number; readonly logId: number; readonly log: Partition },
-    from: { readonly position: number; readonly endOffset: number },
-  ): Outlet {
-    const { stream, boxes } = this.#parts;
-    const parts = {
-      stream,
-      boxes,
-      onMoved: () => this.#moved(),
-      onRefused: (outlet: Outlet) => this.#refused(outlet),
-    };
-    const outlet = new Outlet({ ...place, ...parts }, from);
-    this.outlets.add(outlet);
+    const outlet = this.outlets.open(topicId, partition);
+    if (outlet !== null) outlet.feeder = this.#pass;
     return outlet;
   }
 
@@ -300,8 +319,8 @@ export class Projection {
     }
   }
 
-  #refused(outlet: Outlet): void {
-    this.#catchUp.refused(outlet);
+  #fellBehind(outlet: Outlet, error: Error | null): void {
+    this.#catchUp.fellBehind(outlet, error);
     this.#moved();
     this.#parts.onChanged();
   }
@@ -312,11 +331,6 @@ export class Projection {
     this.#settled.ring();
     this.waiters.look();
     if (!this.#isClosed) this.#catchUp.poke();
-  }
-
-  #isSynced(topicId: number, offset: number): boolean {
-    if ((this.position ?? 0) <= offset) return false;
-    return this.outlets.of(topicId).every(({ syncedPosition }) => syncedPosition > offset);
   }
 
   /** As far as all logs are that are not behind. */
@@ -333,11 +347,23 @@ export class Projection {
   /** The clock's look: a walk that has had nothing to do for a while ends. */
   #look(): void {
     const { position } = this;
-    const areIdle = [...this.outlets].every((outlet) => outlet.isIdle || outlet.isBehind);
+    const areIdle = [...this.outlets].every((outlet) => outlet.isIdle || this.isBehind(outlet));
     const isQuiet = areIdle && position === this.#lookedPosition;
     this.#lookedPosition = position ?? -1;
-    if (isQuiet) this.#mainWalk?.close();
-    else this.marks.moved(0);
+    if (!isQuiet) return this.marks.moved(0);
+    this.#mainWalk?.close();
+    this.#pass?.rest();
+    if (this.bindingId === null) this.#forgetUnbound();
+  }
+
+  /** All is projected, and nothing leads to some topics any more: nothing need be known of them. */
+  #forgetUnbound(): void {
+    const { source, isBound } = this.#parts;
+    if (this.knownPosition < (source.opened?.endOffset ?? 0)) return;
+    for (const { topicId } of this.outlets) {
+      const isLeft = this.outlets.of(topicId).some((outlet) => this.isBehind(outlet));
+      if (!isLeft && !isBound(topicId)) this.forgetTopic(topicId);
+    }
   }
 
   #failed(error: Error): void {
@@ -350,6 +376,9 @@ export class Projection {
     if (this.#isClosed) return;
     this.failure = error;
     onChanged();
-    this.#restart ??= clock.setTimer(() => this.poke(), RESTART_MS);
+    this.#restart ??= clock.setTimer(() => {
+      this.#restart = null;
+      this.poke();
+    }, RESTART_MS);
   }
 }

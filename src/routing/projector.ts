@@ -9,6 +9,7 @@ import type { TrimGuard } from '../log/trim-guard.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import { DestinationLogs } from './destination-logs.ts';
 import type { ExchangeCatalog } from './exchange-catalog.ts';
+import { HistoryPruner } from './history-pruner.ts';
 import { OutboxPool } from './outbox.ts';
 import { Projection } from './projection.ts';
 import { ProjectionHealth } from './projection-health.ts';
@@ -38,12 +39,13 @@ export interface ProjectorParts {
 
 export class Projector implements TopologyObserver {
   readonly #parts: ProjectorParts;
-  readonly #destinations: DestinationLogs;
+  readonly destinations: DestinationLogs;
   readonly #health: ProjectionHealth;
   readonly #boxes = new OutboxPool();
   /** By the id of their stream. */
   readonly #projections = new Map<string, Projection>();
   readonly #drained = new Bell();
+  readonly #pruner: HistoryPruner;
   #starting: Promise<void> = Promise.resolve();
   #dropping: Promise<void> = Promise.resolve();
   #isStarted = false;
@@ -51,8 +53,16 @@ export class Projector implements TopologyObserver {
 
   constructor(parts: ProjectorParts) {
     this.#parts = parts;
-    this.#destinations = new DestinationLogs(parts.fold, parts.topics);
-    this.#health = new ProjectionHealth(parts.board, parts.exchanges.sources, this.#destinations);
+    this.destinations = new DestinationLogs(parts.fold, parts.topics);
+    this.#health = new ProjectionHealth(parts.board, parts.exchanges.sources, this.destinations);
+    this.#pruner = new HistoryPruner({
+      ...parts,
+      exchangeIds: () => this.#states().map(({ exchangeId }) => exchangeId),
+    });
+  }
+
+  get clock(): Clock {
+    return this.#parts.clock;
   }
 
   /** Goes on, in the background, where the last process stopped. Without it nothing is projected. */
@@ -137,6 +147,7 @@ export class Projector implements TopologyObserver {
     this.#isClosed = true;
     this.#drained.ring();
     await this.#starting;
+    await this.#pruner.close();
     await Promise.all([...this.#projections.values()].map((projection) => projection.close()));
     await this.#dropping;
   }
@@ -177,9 +188,10 @@ export class Projector implements TopologyObserver {
       stream: name,
       boxes: this.#boxes,
       source,
-      destinations: this.#destinations,
+      destinations: this.destinations,
       newRoutes: () => this.#routesOf(name),
       beforeVersion,
+      isBound: (topicId) => exchanges.sources.isBound(topicId),
       onChanged: () => this.#health.look(name, projection),
       onEnded: () => this.#ended(name),
     });
@@ -187,8 +199,8 @@ export class Projector implements TopologyObserver {
   }
 
   #routesOf({ exchangeId, stream }: StreamName): Routes {
-    const { history, sources } = this.#parts.exchanges;
-    if (stream === COMMON_STREAM) return new CommonRoutes(history, exchangeId);
+    const { history, sources, now } = this.#parts.exchanges;
+    if (stream === COMMON_STREAM) return new CommonRoutes(history, exchangeId, now);
     const binding = present(sources.binding(stream), 'what a stream is of is kept');
     return new BackfillRoutes(history, exchangeId, binding);
   }
@@ -227,6 +239,7 @@ export class Projector implements TopologyObserver {
     }
     const allowed = Math.min(offset, allowedBy(states, { sourceOf, logId }));
     await journal.sync(); // What the marks say counts when it is durable.
+    if (sourceOf !== null) this.#pruner.poke();
     if (sourceOf !== null)
       this.#health.held({ exchangeId: sourceOf, isHeld: allowed < offset }, states);
     return allowed;

@@ -5,7 +5,8 @@ import { checkAppendKeys } from '../log/append-result.ts';
 import type { FurtherKeys } from '../format/further-keys.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { RecordInput } from '../log/record-input.ts';
-import { checkRoutingKey, checkRoutingKeys } from './routing-key.ts';
+import { checkRoutingKey } from '../format/routing-header.ts';
+import { checkRoutingKeys } from './routing-key.ts';
 
 /** When `publish` resolves: when the record is in the source log, or in all of its destinations too. */
 export const CONFIRMATIONS = ['logged', 'routed'] as const;

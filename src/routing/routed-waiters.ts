@@ -1,4 +1,5 @@
 /** Those who wait until a published record is in all of its destinations. */
+import type { Projection } from './projection.ts';
 
 export interface RoutedWaiter {
   /** Of the record in the source. */
@@ -10,11 +11,10 @@ export interface RoutedWaiter {
 
 export class RoutedWaiters {
   readonly #waiters: RoutedWaiter[] = [];
-  readonly #isThere: (waiter: RoutedWaiter) => boolean;
+  readonly #projected: Pick<Projection, 'knownPosition' | 'outlets'>;
 
-  /** @param isThere  whether a record is synced in all of its destinations */
-  constructor(isThere: (waiter: RoutedWaiter) => boolean) {
-    this.#isThere = isThere;
+  constructor(projected: Pick<Projection, 'knownPosition' | 'outlets'>) {
+    this.#projected = projected;
   }
 
   /** Resolves when the record is there. */
@@ -25,7 +25,7 @@ export class RoutedWaiters {
     });
   }
 
-  /** Answers all whose records are there. @param common  below it all logs have all, but those behind */
+  /** Answers all whose records are there. */
   look(): void {
     let left = 0;
     for (const waiter of this.#waiters) {
@@ -33,6 +33,15 @@ export class RoutedWaiters {
       else this.#waiters[left++] = waiter;
     }
     this.#waiters.length = left;
+  }
+
+  /** Whether a record is synced in all of its destinations. Of a topic that is gone there is no log. */
+  #isThere({ offset, topicIds }: RoutedWaiter): boolean {
+    const { knownPosition, outlets } = this.#projected;
+    if (knownPosition <= offset) return false;
+    return topicIds.every((topicId) =>
+      outlets.of(topicId).every(({ syncedPosition }) => syncedPosition > offset),
+    );
   }
 
   /** Nobody will say it any more. */

@@ -1,37 +1,18 @@
 /**
- * Routing keys and patterns: text of words with dots between them.
+ * Routing keys and patterns: text of words with dots between them. What a key may be at all is in
+ * `routing-header.ts`.
  *
  * RabbitMQ's rules. Words may be empty: `a..b` has three, `.` has two; a key without a character has
  * none. In the pattern of a topic exchange the word `*` stands for one word, and the word `#` for any
  * number of them, also none. Within a longer word they are characters like all others.
  */
 import { argumentError } from '../core/assert.ts';
-import { TooLargeError } from '../core/errors.ts';
 import { ROUTING_KEY_BYTES_MAX, ROUTING_KEYS_MAX } from '../core/limits.ts';
 import { BadPatternError } from '../core/routing-errors.ts';
+import { checkRoutingKey } from '../format/routing-header.ts';
 
-/** Characters that no text of this length can exceed the limit with. */
-const SURELY_FIT_CHARS = Math.floor(ROUTING_KEY_BYTES_MAX / 3);
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const WORD_END = '.';
-
-/**
- * Throws unless `key` is a routing key: 0 to 255 bytes of UTF-8.
- *
- * @param name  what the caller calls it
- * @throws TypeError, RangeError (`ERR_VARVE_INVALID_ARGUMENT`) for half a surrogate pair;
- *   TooLargeError (`ERR_VARVE_TOO_LARGE`)
- */
-export function checkRoutingKey(name: string, key: unknown): string {
-  if (typeof key !== 'string') throw argumentError(TypeError, name, 'a string', key);
-  if (LONE_SURROGATE.test(key)) {
-    throw argumentError(RangeError, name, 'text without lone surrogates', key);
-  }
-  if (key.length <= SURELY_FIT_CHARS) return key;
-  const bytes = Buffer.byteLength(key, 'utf8');
-  if (bytes <= ROUTING_KEY_BYTES_MAX) return key;
-  throw new TooLargeError({ what: 'routing key', bytes, bytesMax: ROUTING_KEY_BYTES_MAX });
-}
 
 /**
  * Throws unless `keys` are further routing keys of a record: at most 64, of 0 to 255 bytes each. The

@@ -49,6 +49,20 @@ export class Routing implements TopicDependents {
     return names;
   }
 
+  /** @throws NotFoundError when there is no exchange of that name */
+  checkNamed(name: string): void {
+    this.exchanges.describe(name);
+  }
+
+  /** A commit has brought records to the source of an exchange: they are copied once they are durable. */
+  published(name: string): void {
+    const exchange = this.exchanges.list().find((each) => each.name === name);
+    if (exchange === undefined) return; // It was deleted meanwhile.
+    const { exchangeId } = exchange;
+    this.exchanges.sources.of(exchangeId)?.opened?.forStore().encoded.syncSoon();
+    this.projector.poke(exchangeId);
+  }
+
   grown(topicId: number): Promise<void> {
     return this.exchanges.grown(topicId);
   }

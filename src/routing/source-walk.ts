@@ -39,6 +39,7 @@ export class SourceWalk {
   #batchesInBoxes = 0;
   #batchesInTurn = 0;
   #turnStartMs = 0;
+  #isClosed = false;
 
   constructor(parts: SourceWalkParts) {
     this.#parts = parts;
@@ -75,6 +76,7 @@ export class SourceWalk {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#parts.source.close();
     this.#bell.ring();
   }
@@ -113,7 +115,7 @@ export class SourceWalk {
     this.#flush();
     let before = this.#syncedPositions();
     let deadlineMs = clock.monotonic() + PATIENCE_MS;
-    while (this.#inFlightBytes() > IN_FLIGHT_BYTES_MAX / 2) {
+    while (!this.#isClosed && this.#inFlightBytes() > IN_FLIGHT_BYTES_MAX / 2) {
       const delayMs = deadlineMs - clock.monotonic();
       if (delayMs <= 0) {
         this.#leaveBehind(before);

@@ -1,7 +1,7 @@
-/** Who hears of changes of the topology. */
+/** Who acts on changes of the topology. */
 import type { StreamName } from './projection-state.ts';
 
-/** Acts on changes: what projects records. Must not throw. */
+/** Who acts on changes: what projects records. Must not throw. */
 export interface TopologyObserver {
   /** What is published from here on is routed by another version. */
   changed(): void;

@@ -13,6 +13,7 @@ import type { RecordSource } from '../log/record-source.ts';
 import type { ExchangeCatalog } from './exchange-catalog.ts';
 import { Hypothesis } from './hypothesis.ts';
 import { RecordRoutes } from './record-routes.ts';
+import { CommonRoutes } from './stream-routes.ts';
 import { RouteTally, type SimulationSummary } from './route-tally.ts';
 import {
   checkTopologyDocument,
@@ -22,7 +23,6 @@ import {
   type KnownTopic,
   type TopologyDocument,
 } from './topology-document.ts';
-import { VersionedTopology } from './topology-history.ts';
 
 export interface SimulateOptions {
   /** A whole topology, as `exportTopology` gives it; default the present one. */
@@ -67,7 +67,6 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set<keyof SimulateOptions>([
   'to',
   'signal',
 ]);
-const NOWHERE: readonly number[] = [];
 
 /** One run over the past of an exchange: iterate it, or `run` it, once. */
 export class WhatIf implements AsyncIterable<SimulatedRecord> {
@@ -75,12 +74,11 @@ export class WhatIf implements AsyncIterable<SimulatedRecord> {
   readonly #options: SimulateOptions;
   readonly #hypothesis: Hypothesis;
   readonly #routes: RecordRoutes;
-  readonly #exchangeId: number;
   readonly #tally: RouteTally;
   readonly #cursor = new BatchCursor();
   #hasBegun = false;
-  #recorded: VersionedTopology;
-  #recordedRoutes: RecordRoutes;
+  /** Where records went. */
+  readonly #recorded: CommonRoutes;
   /** Names of the topics of a route, sorted; routes that were found before are the same arrays. */
   readonly #names = new WeakMap<readonly number[], readonly string[]>();
 
@@ -95,7 +93,7 @@ export class WhatIf implements AsyncIterable<SimulatedRecord> {
     const { topology, bind = [], unbind = [] } = options;
     this.#parts = parts;
     this.#options = options;
-    this.#exchangeId = catalog.describe(exchange).exchangeId;
+    const { exchangeId } = catalog.describe(exchange);
     const document =
       topology === undefined ? exportTopology(catalog, topics) : checkTopologyDocument(topology);
     this.#hypothesis = new Hypothesis(document, topics, takenIds(catalog), catalog.list());
@@ -103,8 +101,7 @@ export class WhatIf implements AsyncIterable<SimulatedRecord> {
     const hypotheticalId = this.#hypothesis.exchangeId(exchange);
     this.#routes = new RecordRoutes(this.#hypothesis.topology, hypotheticalId);
     this.#tally = new RouteTally((topicId) => this.#hypothesis.topicName(topicId));
-    this.#recorded = new VersionedTopology(catalog.history);
-    this.#recordedRoutes = new RecordRoutes(this.#recorded.topology, this.#exchangeId);
+    this.#recorded = new CommonRoutes(catalog.history, exchangeId);
   }
 
   /** What was gone through so far. */
@@ -168,11 +165,6 @@ export class WhatIf implements AsyncIterable<SimulatedRecord> {
       this.#tally.endBefore(Math.max(source.from, header.baseOffset));
       return false;
     }
-    if (topologyVersion < this.#recorded.version) {
-      // Only of a log that lost its journal. Beginning again is right, if slow.
-      this.#recorded = new VersionedTopology(catalog.history);
-      this.#recordedRoutes = new RecordRoutes(this.#recorded.topology, this.#exchangeId);
-    }
     this.#recorded.advanceTo(topologyVersion);
     return true;
   }
@@ -182,17 +174,12 @@ export class WhatIf implements AsyncIterable<SimulatedRecord> {
     const { from, to, batch } = source;
     const endMs = this.#endMs;
     const cursor = this.#cursor;
-    const isRecorded = this.#recorded.topology.exchange(this.#exchangeId) !== null;
     cursor.reset(recordsOf(batch));
     while (cursor.next()) {
       if (cursor.offset < from) continue;
       if (cursor.offset >= to || cursor.createTimeMs >= endMs) return true;
       const topicIds = this.#routes.route(cursor);
-      this.#tally.add(
-        cursor.offset,
-        isRecorded ? this.#recordedRoutes.route(cursor) : NOWHERE,
-        topicIds,
-      );
+      this.#tally.add(cursor.offset, this.#recorded.topicsOf(cursor), topicIds);
       each(topicIds);
     }
     return false;

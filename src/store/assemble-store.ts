@@ -90,9 +90,9 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     ],
     grown: (topicId) => routing.grown(topicId),
   });
-  shareGroups.attach(topics);
   const { health: board } = signals;
   const routing: Routing = new Routing({ fold, journal, topics, clock, random, board });
+  shareGroups.attach(topics, routing);
   const settling = () => settleCommits(journal.ledger, topics);
   const shared = { journal, fold, clock, random, retention: JOURNAL_RETENTION };
   const runs = new SnapshotRuns({ ...shared, settleCommits: settling });

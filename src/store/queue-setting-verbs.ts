@@ -23,6 +23,7 @@ export const shareSettings: Shape<ShareSettings> = structWith({
   expiriesMax: nullable(count),
   leasedMax: count,
   deadLetter: nullable(text),
+  deadLetterRoutingKey: nullable(text),
   retention: choice(RETENTIONS),
 });
 
@@ -32,6 +33,7 @@ const shareConfig: Shape<ShareConfig> = struct({
   expiriesMax: optional(nullable(count)),
   leasedMax: optional(count),
   deadLetter: optional(nullable(text)),
+  deadLetterRoutingKey: optional(nullable(text)),
   retention: optional(choice(RETENTIONS)),
 });
 

@@ -28,6 +28,7 @@ import type { ShareGroup } from '../queue/share-group.ts';
 import type { Tally } from '../queue/share-partition.ts';
 import type { ShareStats } from '../queue/share-stats.ts';
 import type { LogRecord } from '../log/record.ts';
+import { recordCause } from './cause-shape.ts';
 import { controlVerb } from './control-verb.ts';
 import { alterShareGroup, createQueue, shareSettings } from './queue-setting-verbs.ts';
 import { base64, encode } from './record-verbs.ts';
@@ -123,6 +124,7 @@ const peekedRecord = structWith({
   lastError: nullable(text),
   createTimeMs: count,
   appendTimeMs: count,
+  cause: nullable(recordCause),
   ...content,
 });
 
@@ -351,9 +353,9 @@ function reasonOf({ reason, record }: BrowsedRecord<Uint8Array>): string {
 }
 
 function toPeeked({ record, trouble, ...found }: BrowsedRecord<Uint8Array>): PeekedRecord {
-  const { createTimeMs, appendTimeMs } = record;
+  const { createTimeMs, appendTimeMs, cause } = record;
   const lastError = trouble?.lastError ?? null;
-  return { ...found, lastError, createTimeMs, appendTimeMs, ...contentOf(record) };
+  return { ...found, lastError, createTimeMs, appendTimeMs, cause, ...contentOf(record) };
 }
 
 function contentOf(record: LogRecord<Uint8Array>) {

@@ -31,6 +31,11 @@ export function checkName(parameter: string, name: unknown): string {
   return name;
 }
 
+/** The exchange whose source log a topic of this name is; null = it is a topic like others. */
+export function exchangeOfSource(name: string): string | null {
+  return name.startsWith(SOURCE_PREFIX) ? name.slice(SOURCE_PREFIX.length) : null;
+}
+
 /**
  * A directory for a topic: its name, as far as it fits, for people, and the log id, which makes it
  * the only one, also where file systems take `A` for `a`, and when a topic was deleted and made again.

@@ -105,6 +105,22 @@ describe('dead letters', () => {
     expect(row).toMatch(/ 1 +1  sh: exit code 7  failures, 3 attempts  false: exit code 1 /);
   });
 
+  test('say which records they were, and so does what was driven back', async () => {
+    const path = await emails(['a']);
+    await failAll(path);
+    const peeked = await runCli(['queue', 'peek', path, 'email.dead', '--json']);
+    const died = { kind: 'dead-letter', topic: 'email', partition: 0, offset: 0 };
+    expect(JSON.parse(peeked.stdout)).toMatchObject({ records: [{ value: 'a', cause: died }] });
+    const cat = await runCli(['cat', path, '--topic', 'email.dead', '--json']);
+    expect(JSON.parse(cat.stdout)).toMatchObject({ value: 'a', cause: died });
+    await redrive(path, 'email.dead', '--yes');
+    const back = await runCli(['cat', path, '--topic', 'email', '--json']);
+    const [first = '', second = ''] = back.stdout.split('\n');
+    expect(JSON.parse(first)).not.toHaveProperty('cause');
+    const cause = { kind: 'redriven', topic: 'email.dead', partition: 0, offset: 0 };
+    expect(JSON.parse(second)).toMatchObject({ value: 'a', cause });
+  });
+
   test('that are few among very many are all found, question by question', async () => {
     const path = join(await temporaryDirectory(), 'store');
     const store = await openStore(path);

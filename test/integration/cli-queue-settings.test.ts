@@ -23,6 +23,7 @@ const DEFAULTS = {
   expiriesMax: 20,
   leasedMax: 2000,
   deadLetter: null,
+  deadLetterRoutingKey: null,
   retention: 'settled',
 };
 
@@ -53,14 +54,24 @@ describe('queue create', () => {
   test('takes every setting, and says them as JSON', async () => {
     const path = await emails([]);
     const given = ['--lease-ms', '600000', '--failures-max', 'none', '--expiries-max', '3'];
-    const more = ['--leased-max', '10', '--dead-letter', 'jobs.dead', '--retention', 'keep'];
-    const where = ['-p', '2', '--durability', 'os', '--yes', '--json'];
+    const more = ['--leased-max', '10', '--dead-letter', 'exchange:dlx', '--retention', 'keep'];
+    const where = [
+      '--dead-letter-routing-key',
+      'jobs.dead',
+      '-p',
+      '2',
+      '--durability',
+      'os',
+      '--yes',
+      '--json',
+    ];
     const settings = {
       leaseMs: 600_000,
       failuresMax: null,
       expiriesMax: 3,
       leasedMax: 10,
-      deadLetter: 'jobs.dead',
+      deadLetter: 'exchange:dlx',
+      deadLetterRoutingKey: 'jobs.dead',
       retention: 'keep',
     };
     const { stdout } = await queue('create', path, 'jobs', ...given, ...more, ...where);
@@ -132,6 +143,12 @@ describe('queue alter', () => {
     expect((await queue('alter', path, 'email', ...given)).stdout).toBe(
       'queue email is like that already; nothing was changed\n',
     );
+    const keyed = await queue('alter', path, 'email', '--dead-letter-routing-key', 'a.b', '--json');
+    expect(JSON.parse(keyed.stdout)).toMatchObject({
+      changes: [{ setting: 'deadLetterRoutingKey', from: null, to: 'a.b' }],
+    });
+    const none = await queue('alter', path, 'email', '--dead-letter-routing-key', 'none');
+    expect(none.stdout).toBe('queue email is like that already; nothing was changed\n');
   });
 
   test('of a share group of a topic', async () => {

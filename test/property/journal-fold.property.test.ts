@@ -181,6 +181,7 @@ describe('the hash of a state', () => {
         'group.positions{0}.metadata',
         'group.positions{0}',
         'share-group.settings.deadLetter',
+        'share-group.settings.deadLetterRoutingKey',
         'share-group.partitions{0}.slot 4 attempts',
         'share-group.partitions{0}.slot 5 state',
         'share-group.partitions{0}.slot 6 time',

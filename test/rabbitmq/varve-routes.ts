@@ -2,7 +2,8 @@
 import { present } from '../../src/core/assert.ts';
 import type { BindingIdentity, Target } from '../../src/routing/binding.ts';
 import { checkHeaderConditions } from '../../src/routing/header-conditions.ts';
-import { checkPattern, checkRoutingKey, checkRoutingKeys } from '../../src/routing/routing-key.ts';
+import { checkRoutingKey } from '../../src/format/routing-header.ts';
+import { checkPattern, checkRoutingKeys } from '../../src/routing/routing-key.ts';
 import { Topology as Graph } from '../../src/routing/topology.ts';
 import type { Binding, Change, Exchange, Publish, RouteUnderTest, Topology } from './topology.ts';
 

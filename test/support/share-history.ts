@@ -67,6 +67,7 @@ export function shareSettingsOf(one: number, two: number): ShareSettings {
     expiriesMax: two % 3 === 0 ? null : 1 + (one % 250),
     leasedMax: 1 + one,
     deadLetter: one % 2 === 0 ? null : `dead ${two}`,
+    deadLetterRoutingKey: one % 3 === 0 ? null : `key ${two}`,
     retention: two % 2 === 0 ? 'keep' : 'settled',
   };
 }

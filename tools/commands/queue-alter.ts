@@ -110,6 +110,7 @@ const SETTINGS = [
   'expiriesMax',
   'leasedMax',
   'deadLetter',
+  'deadLetterRoutingKey',
   'retention',
 ] as const;
 

@@ -1,7 +1,8 @@
 /** `varve queue peek <store> <queue>`: the first records of a queue, without leasing them. */
 import { InvalidArgumentError, Option } from 'commander';
 import { BROWSED_STATES, type BrowsedState } from '../../src/queue/browse.ts';
-import { DEATH_HEADERS, HEADER_PREFIX } from '../../src/queue/dead-letter.ts';
+import { HEADER_PREFIX } from '../../src/format/cause-headers.ts';
+import { DEATH_HEADERS } from '../../src/queue/dead-letter.ts';
 import { peekRecords, type PeekedRecord } from '../../src/store/queue-verbs.ts';
 import { NDJSON_OPTION, JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
@@ -44,7 +45,8 @@ as {"base64": "..."}.
 "attempts", "failures" and "last error" tell what happened in this queue. Of a dead letter that is the
 letter itself, which nobody may have tried yet. Of the record that died "died of" tells why, and after
 how many attempts, and "died with" what their handler said last; JSON has the rest, in headers from
-varve-death-topic to varve-deaths.
+varve-death-topic to varve-deaths, and in "cause" which record it is a copy of, if it is one: its kind
+("projected", "dead-letter" or "redriven") and its place.
 
 ${QUEUE_NOTE}`;
 

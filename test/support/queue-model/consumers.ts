@@ -23,6 +23,7 @@ export const CONFIGS: Record<GroupName, ShareSettings & ShareConfig> = {
     expiriesMax: 2,
     leasedMax: 9,
     deadLetter: 'jobs.dead',
+    deadLetterRoutingKey: null,
     retention: 'keep',
   },
   audit: {
@@ -31,6 +32,7 @@ export const CONFIGS: Record<GroupName, ShareSettings & ShareConfig> = {
     expiriesMax: 1,
     leasedMax: 4,
     deadLetter: null,
+    deadLetterRoutingKey: null,
     retention: 'keep',
   },
 };

@@ -127,7 +127,7 @@ test('very many records that are given up are buried by several entries', async 
     topic: 't',
     clock: new ManualClock(),
     journal: { append },
-    deadLetter: () => null,
+    deadLetters: () => null,
     events,
   } as unknown as UndertakerParts);
   const name = { topicId: 1, group: 'g', partition: 0 };

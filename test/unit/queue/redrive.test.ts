@@ -54,7 +54,13 @@ describe('a redrive of a dead-letter queue', () => {
     expect(namesOf(letter?.record.headers)).toContain('varve-death-reason');
     await dead.redrive({ dryRun: false });
     const [back] = await queue.peek();
-    expect(namesOf(back?.record.headers)).toEqual(['varve-deaths']);
+    expect(namesOf(back?.record.headers)).toEqual(['varve-deaths', 'varve-cause']);
+    expect(back?.record.cause).toEqual({
+      kind: 'redriven',
+      topic: 'dead',
+      partition: 0,
+      offset: 0,
+    });
     await failAll(queue);
     const [twice] = await dead.peek();
     const history = Buffer.from(present(twice?.record.headers.get('varve-deaths'), 'it died'));
@@ -127,8 +133,8 @@ describe('a redrive of a dead-letter queue', () => {
       (one, two) => present(two.value, 'json').n - present(one.value, 'json').n,
     );
     expect(moved.map(({ value, key, headers }) => [value, key, [...headers.keys()]])).toEqual([
-      [{ n: 100 }, 'k', ['now', 'varve-deaths']],
-      [{ n: 3 }, null, ['mine', 'varve-deaths']],
+      [{ n: 100 }, 'k', ['now', 'varve-deaths', 'varve-cause']],
+      [{ n: 3 }, null, ['mine', 'varve-deaths', 'varve-cause']],
     ]);
     expect(moved[1]?.createTimeMs).toBe(5);
     const { partition } = await other.send({ n: 0 }, { key: 'k' });

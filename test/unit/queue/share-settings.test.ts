@@ -5,9 +5,11 @@ import {
   alteredShareSettings,
   checkShareOptions,
   newShareSettings,
+  shareSettings,
   shareConflict,
   type ShareGroupOptions,
 } from '../../../src/queue/share-settings.ts';
+import { EntryReader, EntryWriter } from '../../../src/journal/entry-bytes.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
 const BAD: readonly [name: string, options: object, error: typeof TypeError | typeof RangeError][] =
@@ -27,6 +29,8 @@ const BAD: readonly [name: string, options: object, error: typeof TypeError | ty
     ['nothing ahead', { prefetch: 0 }, RangeError],
     ['dead letters without a name', { deadLetter: '' }, RangeError],
     ['dead letters to a number', { deadLetter: 5 }, TypeError],
+    ['a routing key that is a number', { deadLetterRoutingKey: 5 }, TypeError],
+    ['half a character in a routing key', { deadLetterRoutingKey: '\ud800' }, RangeError],
     ['an unknown retention', { retention: 'acked' }, TypeError],
     ['a start that is none', { from: 'middle' }, TypeError],
     ['creation as a text', { create: 'yes' }, TypeError],
@@ -66,8 +70,35 @@ describe('options of a share group', () => {
       expiriesMax: 20,
       leasedMax: 2000,
       deadLetter: null,
+      deadLetterRoutingKey: null,
       retention: 'settled',
     });
+  });
+
+  test('are kept with a routing key or without, those without as stores have them from before', () => {
+    const bytesOf = (changes: object) => {
+      const writer = new EntryWriter();
+      shareSettings.write(writer, { ...newShareSettings({}, {}), ...changes });
+      return writer.take();
+    };
+    for (const deadLetter of [null, 'exchange:dlx']) {
+      for (const deadLetterRoutingKey of [null, '', 'a.b']) {
+        const reader = new EntryReader(bytesOf({ deadLetter, deadLetterRoutingKey }));
+        const expected = newShareSettings({ deadLetter, deadLetterRoutingKey }, {});
+        expect(shareSettings.read(reader)).toEqual(expected);
+        reader.end();
+      }
+    }
+    const [none, plain, keyed] = [
+      bytesOf({}),
+      bytesOf({ deadLetter: 'd' }),
+      bytesOf({ deadLetter: 'd', deadLetterRoutingKey: 'k' }),
+    ];
+    expect([plain.length - none.length, keyed.length - plain.length]).toEqual([2, 2]);
+    const at = none.length - 2; // In front of `retention`.
+    expect([none[at], plain[at], keyed[at]]).toEqual([0, 1, 3]);
+    const newer = none.with(at, 4);
+    expect(() => shareSettings.read(new EntryReader(newer))).toThrow('no way of dead records');
   });
 
   test('only what was given is compared and changed', () => {

@@ -7,7 +7,6 @@ import { openStore } from '../../../src/store/open-store.ts';
 
 function options() {
   return {
-
     fileSystem: new MemoryFileSystem(),
     clock: new ManualClock(1_000_000),
     random: new SeededRandom(1),

@@ -3,11 +3,8 @@ import { expect, test } from 'vitest';
 
 import { TooLargeError } from '../../../src/core/errors.ts';
 import { BadPatternError } from '../../../src/core/routing-errors.ts';
-import {
-  checkPattern,
-  checkRoutingKey,
-  checkRoutingKeys,
-} from '../../../src/routing/routing-key.ts';
+import { checkRoutingKey } from '../../../src/format/routing-header.ts';
+import { checkPattern, checkRoutingKeys } from '../../../src/routing/routing-key.ts';
 
 const INVALID = { code: 'ERR_VARVE_INVALID_ARGUMENT' };
 

@@ -1,0 +1,101 @@
+/** How far an exchange is projected, in figures: in memory, no I/O. */
+import type { DestinationLogs } from './destination-logs.ts';
+import type { Projection } from './projection.ts';
+
+/** One log that an exchange, or the backfill of a binding, projects into. */
+export interface DestinationLag {
+  /** Name of the queue or topic. */
+  readonly destination: string;
+  /** From 0. */
+  readonly partition: number;
+  /** The binding that is being backfilled; null = what is published from now on. */
+  readonly bindingId: number | null;
+  /** Everything of the source below this offset is synced there, as far as it belongs there. */
+  readonly position: number;
+  /** Offsets of the source that it is behind; not all of them need belong there. */
+  readonly lagCount: number;
+  /** How long the oldest record waits that is not synced there yet, ms; 0 = none does. */
+  readonly lagMs: number;
+  /** Left behind by the others: slow, full or failed. It is tried again by itself. */
+  readonly isBehind: boolean;
+  /** Why it was refused the last time, in words; null = it was not. */
+  readonly error: string | null;
+  /** Records that were copied there since the store was opened. */
+  readonly recordCount: number;
+}
+
+export interface ExchangeStats {
+  /** Of the source log: the first record that it still has, and the offset of the next. */
+  readonly startOffset: number;
+  readonly endOffset: number;
+  /** Everything of the source below was handed to all destinations that are not behind. */
+  readonly position: number;
+  /** How long the oldest record waits that is not synced in all of its destinations, ms; 0 = none. */
+  readonly lagMs: number;
+  /** Why the source cannot be read, in words; null = it can. */
+  readonly error: string | null;
+  /** Records that destinations were let off by `detach`. */
+  readonly skippedCount: number;
+  /** By name, partition and binding; only those that got something, or are to. */
+  readonly destinations: readonly DestinationLag[];
+}
+
+export interface StatsParts {
+  /** The common stream first. */
+  readonly streams: readonly Projection[];
+  readonly destinations: DestinationLogs;
+  readonly startOffset: number;
+  readonly endOffset: number;
+  readonly nowMs: number;
+}
+
+export function describeExchange(parts: StatsParts): ExchangeStats {
+  const { streams, startOffset, endOffset } = parts;
+  const destinations = streams.flatMap((stream) => lagsOf(stream, parts)).sort(byPlace);
+  const [common] = streams;
+  const unread = common === undefined ? 0 : unreadMs(common, parts);
+  return {
+    startOffset,
+    endOffset,
+    position: common?.knownPosition ?? endOffset,
+    lagMs: Math.max(unread, ...destinations.map(({ lagMs }) => lagMs)),
+    error: common?.failure?.message ?? null,
+    skippedCount: streams.reduce((sum, { marks }) => sum + (marks.state?.skippedCount ?? 0), 0),
+    destinations,
+  };
+}
+
+function lagsOf(stream: Projection, parts: StatsParts): DestinationLag[] {
+  const { destinations, endOffset, nowMs } = parts;
+  const unread = unreadMs(stream, parts);
+  const lags: DestinationLag[] = [];
+  for (const outlet of stream.outlets) {
+    const destination = destinations.nameOf(outlet.topicId);
+    if (destination === null) continue; // It is on its way out.
+    const { partition, syncedPosition: position, waitingSinceMs, lastError, recordCount } = outlet;
+    const isBehind = stream.isBehind(outlet);
+    lags.push({
+      destination,
+      partition,
+      bindingId: stream.bindingId,
+      position,
+      lagCount: Math.max(0, endOffset - position),
+      lagMs: Math.max(unread, waitingSinceMs === null ? 0 : nowMs - waitingSinceMs),
+      isBehind,
+      error: lastError?.message ?? null,
+      recordCount,
+    });
+  }
+  return lags;
+}
+
+/** How long the oldest record of the source waits that was not looked at. */
+function unreadMs(stream: Projection, { endOffset, nowMs }: StatsParts): number {
+  if (stream.knownPosition >= endOffset) return 0;
+  return Math.max(0, nowMs - stream.caughtUpMs);
+}
+
+function byPlace(one: DestinationLag, two: DestinationLag): number {
+  if (one.destination !== two.destination) return one.destination < two.destination ? -1 : 1;
+  return one.partition - two.partition || (one.bindingId ?? 0) - (two.bindingId ?? 0);
+}

@@ -1,0 +1,63 @@
+/** Lets destinations off what they did not take: they, or the source that waits for them, go on. */
+import { BatchCursor } from '../format/batch-cursor.ts';
+import { recordsOf } from '../format/batch-records.ts';
+import type { Log } from '../log/log.ts';
+import type { RecordSource } from '../log/record-source.ts';
+import type { Outlet } from './outlet.ts';
+import { partitionOfCopy } from './placement.ts';
+import type { Projection, ProjectionParts } from './projection.ts';
+import type { Routes } from './projection-pass.ts';
+
+/** As `Projection.letOff`, once it was resumed. */
+export async function letOff(
+  projection: Projection,
+  topicId: number,
+  { source, newRoutes }: Pick<ProjectionParts, 'source' | 'newRoutes'>,
+): Promise<number> {
+  const { knownPosition: to, outlets, marks } = projection;
+  let skippedCount = 0;
+  for (const outlet of outlets.of(topicId)) {
+    if (!projection.isBehind(outlet)) continue;
+    if (outlet.feeder !== null) outlet.fallBack();
+    await outlet.settled();
+    skippedCount += await source.use((log) => countMissed(log, newRoutes(), { outlet, to }));
+    outlet.skipTo(to);
+  }
+  await marks.write('sync', { skippedCount });
+  return skippedCount;
+}
+
+/** Records of the source below `to` that an outlet was to get and did not. @throws as `Log.batches` */
+async function countMissed(
+  log: Log<Uint8Array>,
+  routes: Routes,
+  { outlet, to }: { readonly outlet: Outlet; readonly to: number },
+): Promise<number> {
+  const from = Math.max(outlet.position, log.startOffset);
+  if (from >= to) return 0;
+  const source = log.source({ from, to, isDurable: true }, 'reused');
+  let count = 0;
+  try {
+    while (await source.next()) {
+      routes.advanceTo(source.batch.header.topologyVersion);
+      count += countIn(source, routes, outlet);
+    }
+  } finally {
+    source.close();
+  }
+  return count;
+}
+
+/** Of the batch at which the source stands. */
+function countIn(source: RecordSource, routes: Routes, { topicId, partition }: Outlet): number {
+  const cursor = new BatchCursor();
+  cursor.reset(recordsOf(source.batch));
+  let count = 0;
+  while (cursor.next()) {
+    const isAsked = cursor.offset >= source.from && cursor.offset < source.to;
+    if (!isAsked || !routes.topicsOf(cursor).includes(topicId)) continue;
+    const partitionCount = routes.partitionCountOf(topicId);
+    if (partitionOfCopy(cursor, cursor.offset, partitionCount) === partition) count++;
+  }
+  return count;
+}

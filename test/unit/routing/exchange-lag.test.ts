@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest';
+import { utf8 } from '../../../src/codec/codec.ts';
+import { ManualClock } from '../../../src/core/clock.ts';
+import { SeededRandom } from '../../../src/core/random.ts';
+import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
+import { openStore } from '../../../src/store/open-store.ts';
+
+async function open() {
+  const clock = new ManualClock(1_000_000);
+  const fileSystem = new MemoryFileSystem();
+  const store = await openStore('/store', { fileSystem, clock, random: new SeededRandom(1) });
+  return { store, clock, fileSystem };
+}
+
+describe('the figures of an exchange', () => {
+  it('tell how far each destination is', async () => {
+    const { store } = await open();
+    await store.topic('one');
+    await store.topic('two', { partitions: 2 });
+    const events = await store.exchange('events', { type: 'direct', codec: utf8 });
+    await events.bind('one', { pattern: 'a' });
+    await events.bind('two', { pattern: 'b' });
+    for (const routingKey of ['a', 'b', 'b', 'c']) {
+      await events.publish('x', { routingKey, confirm: 'routed' });
+    }
+    const { destinations, ...stats } = await events.stats();
+    expect(stats).toMatchObject({ startOffset: 0, endOffset: 4, lagMs: 0, skippedCount: 0 });
+    expect(
+      destinations.map(({ destination, partition, recordCount, isBehind }) => [
+        destination,
+        partition,
+        recordCount,
+        isBehind,
+      ]),
+    ).toEqual([
+      ['one', 0, 1, false],
+      ['two', 0, 1, false],
+      ['two', 1, 1, false],
+    ]);
+    await store.close();
+  });
+});
