@@ -70,6 +70,11 @@ export type {
 export type { WorkerStats } from './queue/worker-stats.ts';
 
 export type { Binding, ExchangeType, Target } from './routing/binding.ts';
+export type {
+  DefaultExchange,
+  DefaultPublishOptions,
+  DefaultPublishResult,
+} from './routing/default-exchange.ts';
 export type { Exchange } from './routing/exchange.ts';
 export type { ExchangeDescription } from './routing/exchange-catalog.ts';
 export type {
@@ -77,6 +82,7 @@ export type {
   BindOptions,
   DestinationInput,
   ExchangeOptions,
+  OpenExchangeOptions,
 } from './routing/exchange-options.ts';
 export type { DestinationLag, ExchangeStats } from './routing/exchange-stats.ts';
 export type { HeaderConditionsInput } from './routing/header-conditions.ts';
