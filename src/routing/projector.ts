@@ -161,6 +161,9 @@ export class Projector implements TopologyObserver {
       else if (!exchanges.isThere(exchangeId)) this.of(state)?.end();
       else if (await this.#hasWork(state)) this.of(state)?.poke();
     }
+    // The last process may have ended in between.
+    for (const exchangeId of this.#parts.exchanges.sources.left())
+      await this.#dropSource(exchangeId);
   }
 
   /** Most exchanges have nothing to project: only their sources are opened. */
@@ -208,12 +211,14 @@ export class Projector implements TopologyObserver {
   #ended(name: StreamName): void {
     this.#health.forget(name);
     this.#projections.delete(streamId(name));
-    if (name.stream === COMMON_STREAM) this.#dropping = this.#dropSource(name.exchangeId);
+    const { exchangeId } = name;
+    if (!this.#parts.exchanges.isThere(exchangeId)) this.#dropping = this.#dropSource(exchangeId);
   }
 
-  /** Of an exchange that is gone, and projected to its end. */
+  /** Of an exchange that is gone, when all of its streams have come to their ends. */
   async #dropSource(exchangeId: number): Promise<void> {
     const { exchanges, topics } = this.#parts;
+    if (this.#states().some((state) => state.exchangeId === exchangeId)) return;
     const topicId = exchanges.sources.topicIdOf(exchangeId);
     const name = topicId === null ? null : topics.nameOf(topicId);
     // What fails is tried again by the next opening.
