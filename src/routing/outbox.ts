@@ -2,10 +2,9 @@
 import type { BatchCursor } from '../format/batch-cursor.ts';
 import type { BatchRecords } from '../format/batch-records.ts';
 import { CopiedRecords } from '../format/copied-records.ts';
-import { bccStretch } from '../format/further-keys.ts';
 import type { EncodedRecords } from '../format/batch-encoder.ts';
 import { ProjectedExtension, type ProjectedFrom } from '../format/projected-extension.ts';
-import { furtherKeysAt } from '../format/routing-header.ts';
+import { hiddenKeys } from './hidden-keys.ts';
 
 export class Outbox {
   readonly #records = new CopiedRecords();
@@ -26,9 +25,7 @@ export class Outbox {
 
   /** Copies the record at which the cursor stands, without the keys that nobody is to see. */
   add(records: BatchRecords, cursor: BatchCursor): void {
-    const { bytes, headersStart, headersBytes } = cursor;
-    const keysAt = furtherKeysAt(bytes, headersStart, headersBytes);
-    const hidden = keysAt < 0 ? null : bccStretch(bytes, keysAt, headersStart + headersBytes);
+    const hidden = hiddenKeys(cursor);
     if (hidden === null) this.#records.add(records, cursor.start, cursor.sizeBytes);
     else this.#records.addWithout(records, cursor, hidden);
     this.#extension.add(cursor.offset);
