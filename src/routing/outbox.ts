@@ -23,12 +23,20 @@ export class Outbox {
     return this.#extension.hasRoom;
   }
 
-  /** Copies the record at which the cursor stands, without the keys that nobody is to see. */
+  /**
+   * Adds the record at which the cursor stands, without the keys that nobody is to see. `copy` comes
+   * before its batch changes.
+   */
   add(records: BatchRecords, cursor: BatchCursor): void {
     const hidden = hiddenKeys(cursor);
     if (hidden === null) this.#records.add(records, cursor.start, cursor.sizeBytes);
     else this.#records.addWithout(records, cursor, hidden);
     this.#extension.add(cursor.offset);
+  }
+
+  /** Copies what was added. */
+  copy(): void {
+    this.#records.copy();
   }
 
   /** @returns the batch, good until `clear` or `add` */
