@@ -21,6 +21,7 @@ import { WhatIf, type SimulateOptions } from './what-if.ts';
 import {
   NO_PUBLISH_OPTIONS,
   planPublish,
+  furtherKeysOf,
   planPublishBatch,
   routingKeyOf,
   type PublishBatchOptions,
@@ -283,8 +284,10 @@ export class Exchange<T, Input = T> {
     const { value, key, headers = null, createTimeMs } = input;
     this.#checkTakes();
     const routingKey = routingKeyOf(input);
-    const block = routedHeaders(routingKey, headers);
-    const topicIds = this.#exchanges.route(this.#exchangeId, routingKey, () => headersOf(block));
+    const further = furtherKeysOf(input);
+    const block = routedHeaders(routingKey, headers, further);
+    const keys = further === null ? [routingKey] : [routingKey, ...further.cc, ...further.bcc];
+    const topicIds = this.#exchanges.route(this.#exchangeId, keys, () => headersOf(block));
     if (isMandatory && topicIds.length === 0) {
       throw new UnroutableError({ exchange: this.name, routingKey, index });
     }

@@ -10,7 +10,6 @@ import type { TrimGuard } from '../log/trim-guard.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import { DestinationLogs } from './destination-logs.ts';
 import type { ExchangeCatalog } from './exchange-catalog.ts';
-import type { TopologyObserver } from './topology-observer.ts';
 import { HistoryPruner } from './history-pruner.ts';
 import { OutboxPool } from './outbox.ts';
 import { Projection } from './projection.ts';
@@ -26,6 +25,7 @@ import {
 } from './projection-state.ts';
 import type { RoutedRecord } from './routed-waiters.ts';
 import { BackfillRoutes, CommonRoutes } from './stream-routes.ts';
+import type { TopologyObserver } from './topology-observer.ts';
 
 /** A new exchange waits so long for what is left of one that had its name. */
 const DRAIN_MS_MAX = 5000;
