@@ -171,6 +171,7 @@ const exchangeStats: Shape<ExchangeStats> = structWith({
       recordCount: count,
     }),
   ),
+  backfills: list(structWith({ bindingId: count, position: count, error: nullable(text) })),
 });
 
 /** How far an exchange is projected: known to who has the store open alone. */
@@ -179,6 +180,15 @@ export const describeProjection = controlVerb({
   args: struct({ exchange: text }),
   answer: exchangeStats,
   run: async (store, { exchange }) => (await store.exchange(exchange, { create: false })).stats(),
+});
+
+/** How many records a destination will not get. */
+export const detachDestination = controlVerb({
+  name: 'detachDestination',
+  args: struct({ exchange: text, destination: text }),
+  answer: count,
+  run: async (store, { exchange, destination }) =>
+    (await store.exchange(exchange, { create: false })).detach(destination),
 });
 
 /** How many streams still copy what was published before a binding was made. */
@@ -227,6 +237,7 @@ export const ROUTING_VERBS: readonly ControlVerb<unknown, unknown>[] = [
   removeBinding,
   publishRecords,
   describeProjection,
+  detachDestination,
   countBackfills,
   importTopology,
 ];
