@@ -1,5 +1,5 @@
 /** `varve exchanges` and `varve bindings`, where nobody has the store open. */
-import { rm } from 'node:fs/promises';
+import { rm as removeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
@@ -115,7 +115,7 @@ describe('a destination that fails', () => {
     const path = await flights();
     const { stdout } = await runCli(['topics', 'describe', path, 'audit', '--json']);
     const { partitions } = JSON.parse(stdout) as { partitions: readonly { path: string }[] };
-    for (const { path: log } of partitions) await rm(log, { recursive: true });
+    for (const { path: log } of partitions) await removeFile(log, { recursive: true });
     const { exitCode, stderr } = await runCli([
       'publish',
       path,
