@@ -112,7 +112,7 @@ export class Exchange<T, Input = T> {
     const plan = planPublish(options);
     const how = howOf(options);
     const log = this.#opened ?? (await this.#open());
-    const { record, topicIds } = this.#route({ ...options, value }, plan, 0);
+    const { record, topicIds } = this.#route(value, options, plan);
     const { offset, durability } = await log.append(record, how);
     this.#published(log, durability);
     const destinations = this.#exchanges.namesOf(topicIds);
@@ -135,7 +135,7 @@ export class Exchange<T, Input = T> {
     const log = this.#opened ?? (await this.#open());
     checkArray('records', records);
     const routed = records.map((input, index) =>
-      this.#route(checkObject(`records[${index}]`, input), plan, index),
+      this.#route(checkObject(`records[${index}]`, input).value, input, plan, index),
     );
     const result = await log.appendBatch(
       routed.map(({ record }) => record),
@@ -277,11 +277,12 @@ export class Exchange<T, Input = T> {
 
   /** Where a record goes as things are now; in the same turn it is appended. */
   #route(
-    input: PublishInput<Input>,
+    value: Input | null,
+    input: PublishOptions | PublishInput<Input>,
     { isMandatory }: PublishPlan,
-    index: number,
+    index = 0,
   ): RoutedInput<Input> {
-    const { value, key, headers = null, createTimeMs } = input;
+    const { key, headers = null, createTimeMs } = input;
     this.#checkTakes();
     const routingKey = routingKeyOf(input);
     const further = furtherKeysOf(input);

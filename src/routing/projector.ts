@@ -46,6 +46,8 @@ export class Projector implements TopologyObserver {
   readonly #boxes = new OutboxPool();
   /** By the id of their stream. */
   readonly #projections = new Map<string, Projection>();
+  /** Those of common streams by their exchange: whoever publishes looks here. */
+  readonly #common = new Map<number, Projection>();
   readonly #drained = new Bell();
   readonly #pruner: HistoryPruner;
   #starting: Promise<void> = Promise.resolve();
@@ -81,7 +83,9 @@ export class Projector implements TopologyObserver {
     const state = this.#parts.fold.get(projections, id);
     if (state === null) return null;
     const projection = this.#make(state);
-    if (projection !== null) this.#projections.set(id, projection);
+    if (projection === null) return null;
+    this.#projections.set(id, projection);
+    if (name.stream === COMMON_STREAM) this.#common.set(name.exchangeId, projection);
     return projection;
   }
 
@@ -108,7 +112,8 @@ export class Projector implements TopologyObserver {
 
   /** Something was published to an exchange. Cheap. */
   poke(exchangeId: number): void {
-    this.of({ exchangeId, stream: COMMON_STREAM })?.poke();
+    const projection = this.#common.get(exchangeId);
+    (projection ?? this.of({ exchangeId, stream: COMMON_STREAM }))?.poke();
   }
 
   changed(): void {
@@ -236,6 +241,7 @@ export class Projector implements TopologyObserver {
   #ended(name: StreamName): void {
     this.#health.forget(name);
     this.#projections.delete(streamId(name));
+    if (name.stream === COMMON_STREAM) this.#common.delete(name.exchangeId);
     const { exchangeId } = name;
     if (this.#parts.exchanges.isThere(exchangeId)) return;
     this.#dropping = Promise.all([this.#dropping, this.#dropSource(exchangeId)]);
