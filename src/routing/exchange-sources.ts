@@ -60,11 +60,17 @@ export class ExchangeSources {
 
   /** Whether there is still a source of an exchange of that name that is gone. */
   isLeft(name: string): boolean {
-    return this.#fold.ids(exchanges).some((id) => {
+    return this.left().some((exchangeId) => this.nameOf(exchangeId) === name);
+  }
+
+  /** Ids of exchanges that are gone, and their sources are not. */
+  left(): number[] {
+    const ids = this.#fold.ids(exchanges).filter((id) => {
       const state = this.#fold.get(exchanges, id);
-      const isGone = state !== null && state.name === name && state.toVersion !== null;
+      const isGone = state !== null && state.toVersion !== null;
       return isGone && this.#topics.nameOf(state.topicId) !== null;
     });
+    return ids.map(Number);
   }
 
   /** Whether a binding was taken away, and its exchange is still there. */

@@ -168,6 +168,18 @@ export class Exchange<T, Input = T> {
     return this.#exchanges.unbind(this.name, destination, pattern, others);
   }
 
+  /**
+   * Gives the exchange another alternate: who gets what is published from here on and no binding matches.
+   *
+   * @param alternate  name of an exchange; null = nobody
+   * @throws NotFoundError
+   *
+   * Durability: synced when it resolves.
+   */
+  setAlternate(alternate: string | null): Promise<ExchangeDescription> {
+    return this.#exchanges.setAlternate(this.name, alternate);
+  }
+
   /** What the exchange is. @throws NotFoundError when it was deleted */
   describe(): ExchangeDescription {
     return this.#exchanges.describe(this.name);

@@ -174,7 +174,8 @@ export class Outlet {
     const timeMs = this.#boxTimeMs;
     const handed = { position, baseOffset, nextOffset, sizeBytes, recordCount, timeMs };
     const refusal = this.#append(opened, box.encoded({ ...stream, position }), handed);
-    if (refusal !== null) return this.refuse(refusal); // With the box: nobody has what is in it.
+    // What stands in the box was not fed until it is handed over.
+    if (refusal !== null) return this.refuse(refusal);
     this.#box = null;
     boxes.giveBack(box);
   }
@@ -243,8 +244,9 @@ export class Outlet {
     const { opened } = this.#parts.log;
     if (!this.isKnown || opened === null) return 0;
     const [first] = this.#handed;
-    const { syncedOffset } = opened;
-    return first === undefined ? syncedOffset : Math.min(syncedOffset, first.baseOffset);
+    const { syncedOffset, visibleOffset } = opened;
+    // What a writer that failed has left out of sight may be in the log: nobody could ask for it.
+    return Math.min(syncedOffset, visibleOffset, first?.baseOffset ?? Infinity);
   }
 
   /** Of a log that has nothing on its way. */
@@ -292,7 +294,7 @@ export class Outlet {
 
   #takenBack(handed: HandedBatch, error: Error): void {
     const { isKnown } = this;
-    this.isKnown = false; // First: what was fed to it and is settled counts as synced.
+    this.isKnown = false; // What was fed is not all there: how far it is only the log can tell.
     this.#forget(handed);
     if (isKnown) this.refuse(error, false);
     else this.#letGo();

@@ -15,8 +15,10 @@ export interface Routes {
   advanceTo(version: number): void;
   /** @returns ids of topics, ascending; an array of others, too */
   topicsOf(cursor: BatchCursor): readonly number[];
-  /** Of a topic, in the present version. */
+  /** Of a topic, in the version at which it stands. */
   partitionCountOf(topicId: number): number;
+  /** Lets go of what can be had again. */
+  release(): void;
 }
 
 export interface ProjectionPassParts {
@@ -77,6 +79,11 @@ export class ProjectionPass implements Feeder {
     this.position = this.#to;
     this.#records = null;
     return null;
+  }
+
+  /** There is nothing to do for a while. */
+  rest(): void {
+    this.#parts.routes.release();
   }
 
   /** Hands over what the boxes hold. Between two batches. */

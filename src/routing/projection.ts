@@ -368,6 +368,7 @@ export class Projection {
     this.#lookedPosition = position ?? -1;
     if (!isQuiet) return this.marks.moved(0);
     this.#mainWalk?.close();
+    this.#pass?.rest();
     if (this.bindingId === null) this.#forgetUnbound();
   }
 

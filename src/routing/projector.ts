@@ -9,7 +9,8 @@ import type { Journal } from '../journal/journal.ts';
 import type { TrimGuard } from '../log/trim-guard.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import { DestinationLogs } from './destination-logs.ts';
-import type { ExchangeCatalog, TopologyObserver } from './exchange-catalog.ts';
+import type { ExchangeCatalog } from './exchange-catalog.ts';
+import type { TopologyObserver } from './topology-observer.ts';
 import { HistoryPruner } from './history-pruner.ts';
 import { OutboxPool } from './outbox.ts';
 import { Projection } from './projection.ts';
@@ -185,6 +186,9 @@ export class Projector implements TopologyObserver {
       else if (!exchanges.isThere(exchangeId)) this.of(state)?.end();
       else if (await this.#hasWork(state)) this.of(state)?.poke();
     }
+    // The last process may have ended in between.
+    for (const exchangeId of this.#parts.exchanges.sources.left())
+      await this.#dropSource(exchangeId);
   }
 
   /** Most exchanges have nothing to project: only their sources are opened. */
@@ -223,8 +227,8 @@ export class Projector implements TopologyObserver {
   }
 
   #routesOf({ exchangeId, stream }: StreamName): Routes {
-    const { history, sources } = this.#parts.exchanges;
-    if (stream === COMMON_STREAM) return new CommonRoutes(history, exchangeId);
+    const { history, sources, now } = this.#parts.exchanges;
+    if (stream === COMMON_STREAM) return new CommonRoutes(history, exchangeId, now);
     const binding = present(sources.binding(stream), 'what a stream is of is kept');
     return new BackfillRoutes(history, exchangeId, binding);
   }
@@ -232,14 +236,15 @@ export class Projector implements TopologyObserver {
   #ended(name: StreamName): void {
     this.#health.forget(name);
     this.#projections.delete(streamId(name));
-    if (name.stream !== COMMON_STREAM) return;
-    const dropping = this.#dropSource(name.exchangeId);
-    this.#dropping = Promise.all([this.#dropping, dropping]);
+    const { exchangeId } = name;
+    if (this.#parts.exchanges.isThere(exchangeId)) return;
+    this.#dropping = Promise.all([this.#dropping, this.#dropSource(exchangeId)]);
   }
 
-  /** Of an exchange that is gone, and projected to its end. */
+  /** Of an exchange that is gone, when all of its streams have come to their ends. */
   async #dropSource(exchangeId: number): Promise<void> {
     const { exchanges, topics } = this.#parts;
+    if (this.#states().some((state) => state.exchangeId === exchangeId)) return;
     const topicId = exchanges.sources.topicIdOf(exchangeId);
     const name = topicId === null ? null : topics.nameOf(topicId);
     // What fails is tried again by the next opening.
