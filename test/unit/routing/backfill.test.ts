@@ -15,7 +15,11 @@ async function publishKeys(disk: RoutingDisk, exchange: Exchange<string>, keys: 
   for (const routingKey of keys) await disk.run(exchange.publish(routingKey, { routingKey }));
 }
 
-async function has(disk: RoutingDisk, topic: string, values: readonly string[]): Promise<void> {
+async function expectValues(
+  disk: RoutingDisk,
+  topic: string,
+  values: readonly string[],
+): Promise<void> {
   await disk.until(async () => (await disk.values(topic)).length >= values.length);
   await disk.step(2000);
   expect(await disk.values(topic)).toEqual(values);
@@ -47,7 +51,7 @@ describe('a binding with a past', () => {
     const { disk, events } = await bench('one');
     await publishKeys(disk, events, KEYS);
     await disk.run(events.bind('one', { pattern: 'a.*' }, { from }));
-    await has(disk, 'one', values);
+    await expectValues(disk, 'one', values);
     await disk.close();
   });
 
@@ -58,7 +62,7 @@ describe('a binding with a past', () => {
     const timestamp = disk.disk.clock.now();
     await publishKeys(disk, events, ['a.3', 'b']);
     await disk.run(events.bind('one', { pattern: 'a.*' }, { from: { timestamp } }));
-    await has(disk, 'one', ['a.3']);
+    await expectValues(disk, 'one', ['a.3']);
     await disk.close();
   });
 
@@ -75,8 +79,8 @@ describe('a binding with a past', () => {
     await disk.run(direct.bind('one', { pattern: 'a.b' }, past));
     await disk.run(headers.bind('two', { headers: { kind: 'x', 'x-match': 'all' } }, past));
     await disk.until(async () => (await disk.values('one')).length === 3);
-    expect((await disk.values('one')).toSorted()).toEqual(['a.b', 'a.b', 'early']);
-    await has(disk, 'two', ['x', 'x']);
+    expect(sorted(await disk.values('one'))).toEqual(['a.b', 'a.b', 'early']);
+    await expectValues(disk, 'two', ['x', 'x']);
     await disk.close();
   });
 
@@ -88,7 +92,7 @@ describe('a binding with a past', () => {
     await disk.settle(events);
     await disk.until(async () => (await disk.values('one')).length === 7);
     await disk.step(3000);
-    expect((await disk.values('one')).toSorted()).toEqual([...KEYS, 'settle'].toSorted());
+    expect(sorted(await disk.values('one'))).toEqual(sorted([...KEYS, 'settle']));
     await disk.close();
   });
 
@@ -118,7 +122,7 @@ describe('a binding with a past', () => {
     await disk.turns(turns);
     disk.disk.cutPower();
     await disk.open();
-    await has(disk, 'one', numbered(200));
+    await expectValues(disk, 'one', numbered(200));
     expect(streamsOf(disk, exchangeId)).toBe(1);
     await disk.close();
   });
@@ -130,7 +134,7 @@ describe('a binding with a past', () => {
     await disk.turns(turns);
     await disk.close();
     await disk.open();
-    await has(disk, 'one', numbered(200));
+    await expectValues(disk, 'one', numbered(200));
     await disk.close();
   });
 
@@ -139,7 +143,7 @@ describe('a binding with a past', () => {
     await disk.run(disk.store.deleteExchange('events'));
     await disk.step(3000);
     reads.release();
-    await has(disk, 'one', numbered(50));
+    await expectValues(disk, 'one', numbered(50));
     expect(events.name).toBe('events');
     await disk.until(() => streamsOf(disk, exchangeId) === 0);
     await disk.close();
@@ -193,4 +197,8 @@ function streamsOf(disk: RoutingDisk, exchangeId: number): number {
 
 function numberOf(value: string | null | undefined): number {
   return Number(value?.split(' ')[1]);
+}
+
+function sorted(values: readonly (string | null)[]): string[] {
+  return values.map(String).toSorted((one, two) => (one < two ? -1 : 1));
 }

@@ -144,7 +144,8 @@ describe('marks', () => {
     const { topicId } = disk.store.describeTopic('one');
     const two = disk.store.describeTopic('two').topicId;
     const topicIds = [...stateOf(disk, exchangeId).logs.values()].map((mark) => mark.topicId);
-    expect(topicIds.toSorted()).toEqual([topicId, two].toSorted());
+    expect(new Set(topicIds)).toEqual(new Set([topicId, two]));
+    expect(topicIds.length).toBe(2);
     await disk.close();
   });
 });
