@@ -78,7 +78,7 @@ export type {
   DestinationInput,
   ExchangeOptions,
 } from './routing/exchange-options.ts';
-export type { DestinationLag, ExchangeStats } from './routing/exchange-stats.ts';
+export type { BackfillLag, DestinationLag, ExchangeStats } from './routing/exchange-stats.ts';
 export type { HeaderConditionsInput } from './routing/header-conditions.ts';
 export type {
   Confirmation,

@@ -147,7 +147,7 @@ export class Exchange<T, Input = T> {
    *
    * Durability: synced when it resolves; every `publish` that is called from then on goes by it.
    */
-  bind(
+  async bind(
     destination: DestinationInput,
     binding: BindingInput = {},
     options: BindOptions = {},
@@ -163,7 +163,7 @@ export class Exchange<T, Input = T> {
    * @returns whether there was such a binding
    * @throws as `bind`
    */
-  unbind(destination: DestinationInput, binding: BindingInput = {}): Promise<boolean> {
+  async unbind(destination: DestinationInput, binding: BindingInput = {}): Promise<boolean> {
     const { pattern = '', ...others } = checkObject('binding', binding);
     return this.#exchanges.unbind(this.name, destination, pattern, others);
   }

@@ -72,6 +72,7 @@ export class Outlet {
   #behindTimeMs = 0;
   /** Oldest first. */
   readonly #handed: HandedBatch[] = [];
+  #handedBytes = 0;
   #syncedPosition: number;
   #endOffset: number;
   #release: (() => void) | null = null;
@@ -102,9 +103,7 @@ export class Outlet {
 
   /** Bytes on their way, or about to be. */
   get inFlightBytes(): number {
-    let bytes = this.#box?.sizeBytes ?? 0;
-    for (const { sizeBytes } of this.#handed) bytes += sizeBytes;
-    return bytes;
+    return this.#handedBytes + (this.#box?.sizeBytes ?? 0);
   }
 
   /** Everything of the source below is synced in the log, as far as it belongs there. */
@@ -146,10 +145,18 @@ export class Outlet {
     return this.#box !== null;
   }
 
-  /** Copies the record at which the cursor stands, for the next `flush`. It is not full. */
+  /**
+   * Adds the record at which the cursor stands, for the next `flush`. It is not full. `copy` comes before
+   * the batch of the cursor changes.
+   */
   add(records: BatchRecords, cursor: BatchCursor): void {
     this.#box ??= this.#begin();
     this.#box.add(records, cursor);
+  }
+
+  /** Copies what was added. */
+  copy(): void {
+    this.#box?.copy();
   }
 
   /** Whether so much waits that it should be flushed. */
@@ -276,8 +283,10 @@ export class Outlet {
       complete: () => this.#synced(handed),
       fail: (error) => this.#takenBack(handed, error),
     });
-    if (refusal === null) this.#handed.push(handed);
-    return refusal;
+    if (refusal !== null) return refusal;
+    this.#handed.push(handed);
+    this.#handedBytes += handed.sizeBytes;
+    return null;
   }
 
   /** They end in order. */
@@ -303,6 +312,7 @@ export class Outlet {
   #forget(handed: HandedBatch): void {
     const at = this.#handed.indexOf(handed);
     if (at >= 0) this.#handed.splice(at, 1);
+    if (at >= 0) this.#handedBytes -= handed.sizeBytes;
     if (!this.isSettled) return;
     this.#onSettled?.();
     this.#onSettled = null;

@@ -7,8 +7,10 @@ import type { Outlet } from './outlet.ts';
 import type { ProjectionPass } from './projection-pass.ts';
 
 /** On the way into destination logs, or about to be: beyond it the walk waits for a moment. */
-const IN_FLIGHT_BYTES_MAX = 8 * MIB;
-/** So long a walk waits for a log. */
+const IN_FLIGHT_BYTES_MAX = 16 * MIB;
+/** Copied between two looks at how much that is. */
+const LOOK_BYTES = MIB;
+/** So long a walk waits for a log, unless others got on meanwhile: they are synced one after the other. */
 const PATIENCE_MS = 250;
 /** Batches of the source whose copies may wait for more of them. */
 const BATCHES_PER_FLUSH = 16;
@@ -42,6 +44,8 @@ export class SourceWalk {
   #batchesInBoxes = 0;
   #batchesInTurn = 0;
   #turnStartMs = 0;
+  /** `copiedBytes` of the pass at the last look. */
+  #lookedBytes = 0;
   #isClosed = false;
 
   constructor(parts: SourceWalkParts) {
@@ -113,29 +117,22 @@ export class SourceWalk {
 
   /** Waits while too much is on its way; who does not get on in that time falls behind. */
   async #room(): Promise<void> {
-    const { clock } = this.#parts;
+    const { clock, pass } = this.#parts;
+    if (pass.copiedBytes - this.#lookedBytes < LOOK_BYTES) return;
+    this.#lookedBytes = pass.copiedBytes;
     if (this.#inFlightBytes() <= IN_FLIGHT_BYTES_MAX) return;
     this.#flush();
-    let before = this.#syncedPositions();
+    let waiting = this.#waitingOutlets();
     let deadlineMs = clock.monotonic() + PATIENCE_MS;
     while (!this.#isClosed && this.#inFlightBytes() > IN_FLIGHT_BYTES_MAX / 2) {
       const delayMs = deadlineMs - clock.monotonic();
       if (delayMs <= 0) {
-        this.#leaveBehind(before);
-        before = this.#syncedPositions();
+        waiting = this.#stillWaiting(waiting);
         deadlineMs = clock.monotonic() + PATIENCE_MS;
         continue;
       }
       this.#bell.silence();
       await this.#bell.wait({ clock, delayMs, signal: undefined, keepsAlive: false });
-    }
-  }
-
-  /** Those of which nothing was synced since. */
-  #leaveBehind(before: ReadonlyMap<Outlet, number>): void {
-    for (const [outlet, position] of before) {
-      const isStuck = this.#feeds(outlet) && !outlet.isSettled;
-      if (isStuck && outlet.syncedPosition === position) this.#leave(outlet);
     }
   }
 
@@ -152,9 +149,20 @@ export class SourceWalk {
     return bytes;
   }
 
-  #syncedPositions(): Map<Outlet, number> {
-    const fed = [...this.#parts.outlets].filter((outlet) => this.#feeds(outlet));
-    return new Map(fed.map((outlet) => [outlet, outlet.syncedPosition]));
+  /** Those of which nothing was synced meanwhile; when that is all of them, they fall behind. */
+  #stillWaiting(waiting: ReadonlyMap<Outlet, number>): ReadonlyMap<Outlet, number> {
+    const all = this.#waitingOutlets();
+    const stuck = new Map([...waiting].filter(([outlet, at]) => all.get(outlet) === at));
+    if (stuck.size < waiting.size) return stuck;
+    for (const outlet of stuck.keys()) this.#leave(outlet);
+    return this.#waitingOutlets();
+  }
+
+  /** Those that have something on its way, and as far as they are synced. */
+  #waitingOutlets(): ReadonlyMap<Outlet, number> {
+    const all = [...this.#parts.outlets];
+    const waiting = all.filter((outlet) => this.#feeds(outlet) && !outlet.isSettled);
+    return new Map(waiting.map((outlet) => [outlet, outlet.syncedPosition]));
   }
 
   #feeds(outlet: Outlet): boolean {

@@ -80,9 +80,9 @@ describe('a destination that takes nothing', () => {
     const events = await disk.exchange('events');
     await disk.settle(events);
     writes.hold();
-    const values = numbered(12).map((value) => value.padEnd(1_000_000, '.'));
+    const values = numbered(24).map((value) => value.padEnd(1_000_000, '.'));
     await disk.publishEach(events, values);
-    await disk.until(async () => (await disk.values('two')).length === 13);
+    await disk.until(async () => (await disk.values('two')).length === 25);
     expect((await disk.values('one')).length).toBe(1);
     expect(codesOf(disk)).toEqual(['projection-behind one']);
     writes.release();
