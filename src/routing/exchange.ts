@@ -1,5 +1,6 @@
 /** An exchange as its users hold it: publish to it, bind destinations to it. */
 import { checkArray, checkObject } from '../core/assert.ts';
+import { inNextTurn } from '../core/clock.ts';
 import { ConflictError } from '../core/errors.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
 import type { Codec } from '../codec/codec.ts';
@@ -272,7 +273,13 @@ export class Exchange<T, Input = T> {
 
   async #open(): Promise<Log<T, Input>> {
     this.#exchanges.checkThere(this.#exchangeId, this.name);
-    return this.#source.use(async (log) => (this.#log = log.as(this.#codec, 0)));
+    const release = this.#source.hold();
+    try {
+      const log = await this.#source.log();
+      return (this.#log = log.as(this.#codec, 0));
+    } finally {
+      inNextTurn(release); // Who waits appends before: until then nobody closes it to make room.
+    }
   }
 
   /** Where a record goes as things are now; in the same turn it is appended. */
