@@ -116,6 +116,7 @@ export class CatchUp {
         }
         const to = main.position;
         await walk(pass, to);
+        if (this.#isClosed) break; // It may have been cut short.
         pass.position = Math.max(pass.position, to); // Nothing but gaps is left below.
       }
     } catch (error) {

@@ -140,8 +140,8 @@ export class Projection {
 
   /** Nothing is published any more: it ends when all is projected. */
   end(): void {
+    this.#endFollowing();
     this.#isFinite = true;
-    this.#mainWalk?.close();
     this.poke();
   }
 
@@ -178,13 +178,14 @@ export class Projection {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#restart?.cancel();
+    const isCaughtUp = this.#catchUp.close(); // First: a walk that is cut short has not come to its end.
     for (const walk of this.#walks) walk.close();
     this.#settled.ring();
     this.waiters.rejectAll(
       new ClosedError({ resource: 'exchange', name: this.#parts.source.path }),
     );
     await this.#running;
-    await this.#catchUp.close();
+    await isCaughtUp;
     for (const outlet of this.outlets) await outlet.settled();
     await this.marks.write('os').catch(() => undefined); // The next opening looks for it, then.
     this.marks.close();
@@ -351,9 +352,14 @@ export class Projection {
     const isQuiet = areIdle && position === this.#lookedPosition;
     this.#lookedPosition = position ?? -1;
     if (!isQuiet) return this.marks.moved(0);
-    this.#mainWalk?.close();
+    this.#endFollowing();
     this.#pass?.rest();
     if (this.bindingId === null) this.#forgetUnbound();
+  }
+
+  /** Ends a walk that waits for more; one that has an end goes on until there. */
+  #endFollowing(): void {
+    if (!this.#isFinite) this.#mainWalk?.close();
   }
 
   /** All is projected, and nothing leads to some topics any more: nothing need be known of them. */
