@@ -222,7 +222,6 @@ async function deleteTopic(life: Life): Promise<void> {
   const next = model.withoutTopic(name);
   if (next.exchanges.length < model.exchanges.length && !(await mayDelete(life))) return;
   if (session.pendingModel !== null) return;
-  oracle.destinations.delete(topicId);
   session.goneTopicIds.add(topicId);
   await session.change(`delete topic ${name}`, next, () => store.deleteTopic(name));
   world.tally.add('deletedTopics');

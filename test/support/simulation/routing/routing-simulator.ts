@@ -118,6 +118,7 @@ class RoutingSimulator {
       this.#last = null;
       await checkOpened(session, last, this.#answered);
       if (injector.firedCount === 0 || !isQuiet) {
+        injector.isOn &&= !isQuiet; // What fails now would never get there.
         if (isQuiet) await session.quiet('after an opening');
         if (injector.firedCount === 0) return session;
       }
@@ -171,6 +172,7 @@ class RoutingSimulator {
     if (willCrash || session.isOver) return;
     if (session.hasMishap) return;
     if (!isAnswered) world.fault('stuck', 'calls are not answered, and nothing failed');
+    world.injector.isOn = false;
     if (session.pendingModel === null && world.chance(0.5)) await session.quiet('in a life');
   }
 
