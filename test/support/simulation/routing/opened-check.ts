@@ -8,6 +8,8 @@ export async function checkOpened(
   answered: ReadonlyMap<number, Answered>,
 ): Promise<void> {
   const { world } = session;
+  // A deletion that was begun goes on by itself, bindings after the topic.
+  if (last !== null && last.goneTopicIds.size > 0) await session.wait(1000);
   session.adopt(last?.pendingModel ?? null, last?.pendingBackfill ?? null, 'after an opening');
   if (world.complaints().length > 0) return;
   await session.look('after an opening', true);

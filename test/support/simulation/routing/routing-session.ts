@@ -81,6 +81,12 @@ export class RoutingSession {
     return this.#pending.size === 0;
   }
 
+  /** But for those whose deletion was asked for. */
+  get destinations(): readonly Destination[] {
+    const all = [...this.world.oracle.destinations.values()];
+    return all.filter(({ topicId }) => !this.goneTopicIds.has(topicId));
+  }
+
   hasTopic(name: string): boolean {
     const topic = this.store.topics().find((one) => one.name === name);
     return topic !== undefined && !this.goneTopicIds.has(topic.topicId);

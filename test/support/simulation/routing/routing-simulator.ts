@@ -114,9 +114,8 @@ class RoutingSimulator {
       await store.exchangeCatalog.reconcile();
       if (session.isOver) return null;
       tally.add('opens');
-      const last = this.#last;
-      this.#last = null;
-      await checkOpened(session, last, this.#answered);
+      await checkOpened(session, this.#last, this.#answered);
+      if (!session.isOver) this.#last = null;
       if (injector.firedCount === 0 || !isQuiet) {
         injector.isOn &&= !isQuiet; // What fails now would never get there.
         if (isQuiet) await session.quiet('after an opening');
