@@ -165,6 +165,24 @@ export class Projection {
     return skippedCount;
   }
 
+  /**
+   * Keeps all away from the logs of a topic, also from those that were not met yet.
+   *
+   * @returns has them fed again: call it once
+   * @throws as `resume`
+   */
+  async suspend(topicId: number, partitionCount: number): Promise<() => void> {
+    await this.resume();
+    for (let at = 0; at < partitionCount; at++) this.#outletOf(topicId, at);
+    const suspended = this.outlets.of(topicId);
+    await Promise.all(suspended.map((outlet) => outlet.suspend()));
+    return () => {
+      for (const outlet of suspended) outlet.goOn();
+      this.#catchUp.retryNow(topicId);
+      this.poke();
+    };
+  }
+
   /** A topic is gone: what was to go there goes nowhere. */
   forgetTopic(topicId: number): void {
     for (const outlet of this.outlets.remove(topicId)) {
@@ -310,6 +328,7 @@ export class Projection {
   async #ready(outlet: Outlet): Promise<void> {
     try {
       if (!outlet.isOpen) await outlet.open();
+      if (outlet.isSuspended) return outlet.close();
       if (outlet.isMarked) return;
       await this.marks.name(outlet);
       outlet.isMarked = true;

@@ -3,6 +3,7 @@ import { present } from '../core/assert.ts';
 import { Bell } from '../core/bell.ts';
 import type { Clock } from '../core/clock.ts';
 import type { HealthBoard } from '../core/health-board.ts';
+import { Mutex } from '../core/mutex.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { TrimGuard } from '../log/trim-guard.ts';
@@ -22,6 +23,8 @@ import {
   type ProjectionState,
   type StreamName,
 } from './projection-state.ts';
+import { Rebuild, type RebuildOptions, type RebuildReport } from './rebuild.ts';
+import type { RebuildWay } from './rebuild-inputs.ts';
 import { BackfillRoutes, CommonRoutes } from './stream-routes.ts';
 
 /** A new exchange waits so long for what is left of one that had its name. */
@@ -45,6 +48,8 @@ export class Projector implements TopologyObserver {
   readonly #projections = new Map<string, Projection>();
   readonly #drained = new Bell();
   readonly #pruner: HistoryPruner;
+  /** One after the other. */
+  readonly #rebuilds = new Mutex();
   #starting: Promise<void> = Promise.resolve();
   #dropping: Promise<void> = Promise.resolve();
   #isStarted = false;
@@ -88,6 +93,18 @@ export class Projector implements TopologyObserver {
       .filter((state) => state.exchangeId === exchangeId)
       .toSorted((one, two) => one.stream - two.stream)
       .flatMap((name) => this.of(name) ?? []);
+  }
+
+  /** Makes a destination again. @throws as `Exchange.rebuild` */
+  rebuild(way: RebuildWay, options: RebuildOptions): Promise<RebuildReport> {
+    const { exchangeId } = way;
+    const parts = {
+      ...this.#parts,
+      destinations: this.destinations,
+      projection: () => this.of({ exchangeId, stream: COMMON_STREAM }),
+      isClosed: () => this.#isClosed,
+    };
+    return this.#rebuilds.run(() => new Rebuild(parts, way, options).run());
   }
 
   /** Something was published to an exchange. Cheap. */
@@ -146,6 +163,7 @@ export class Projector implements TopologyObserver {
     this.#isClosed = true;
     this.#drained.ring();
     await this.#starting;
+    await this.#rebuilds.idle();
     await this.#pruner.close();
     await Promise.all([...this.#projections.values()].map((projection) => projection.close()));
     await this.#dropping;
