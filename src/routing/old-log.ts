@@ -40,7 +40,7 @@ export class OldLog {
   static async look(parts: OldLogParts): Promise<OldLog> {
     const { partition } = parts;
     // What was appended is in the files; what a crash left half done is brought to its end.
-    const openEndOffset = await ifSound(() => partition.use(syncedEnd));
+    const openEndOffset = await ifSound(() => partition.use((opened) => syncedEnd(opened)));
     const log = await ifSound(() => partition.openStill());
     const isWhole = openEndOffset !== null && log !== null && log.recovery.damage === null;
     const isDamaged = !isWhole || (await hasDamage(partition));

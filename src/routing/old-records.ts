@@ -34,7 +34,7 @@ export class OldRecords {
    */
   async reach(offset: number): Promise<string | null> {
     while (!this.isReached(offset)) {
-      if (!(await this.#source.next())) {
+      if (!(await this.#next())) {
         this.#isOver = true;
         return null;
       }
@@ -74,6 +74,15 @@ export class OldRecords {
 
   close(): void {
     this.#source.close();
+  }
+
+  async #next(): Promise<boolean> {
+    try {
+      return await this.#source.next();
+    } catch (error) {
+      if (error instanceof CorruptLogError) return false; // No segment is left.
+      throw error;
+    }
   }
 
   #begin(): string | null {

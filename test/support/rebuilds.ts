@@ -1,8 +1,12 @@
 /** Destinations that are damaged, and what is in them. */
 import { join } from 'node:path';
+import { present } from '../../src/core/assert.ts';
+import { segmentFileName } from '../../src/format/file-names.ts';
+import { BATCH_HEADER_BYTES } from '../../src/format/layout.ts';
 import type { FileSystem } from '../../src/io/file-system.ts';
 import type { Store } from '../../src/store/store.ts';
 import { topicDirectoryName } from '../../src/topic/topic-names.ts';
+import { walkSegment } from './segment-walk.ts';
 import { STORE_PATH } from './store-fixture.ts';
 
 /** Where the log of a partition is. */
@@ -45,6 +49,19 @@ export async function damage(
   );
   await file.datasync();
   await file.close();
+}
+
+/** Turns bytes in batches of the first segment, by their number there. */
+export async function damageBatches(
+  fileSystem: FileSystem,
+  path: string,
+  numbers: readonly number[],
+): Promise<void> {
+  const { batches } = await walkSegment(fileSystem, join(path, segmentFileName(0)));
+  for (const number of numbers) {
+    const { position } = present(batches[number], 'the segment has so many');
+    await damage(fileSystem, path, 0, position + BATCH_HEADER_BYTES);
+  }
 }
 
 /** Removes a directory with all that is in it. */
