@@ -16,19 +16,19 @@ export interface RebuildWay {
   readonly topicId: number;
 }
 
-/** Why what is in the logs of a topic need not all come from an exchange; null = it seems to. */
+/**
+ * Why what is in the logs of a topic cannot all come from an exchange; null = it may. Who else has sent
+ * records there is known by its marks, and by the records themselves.
+ */
 export function otherInput({ fold, exchanges }: RebuildInputs, way: RebuildWay): string | null {
   const { exchangeId, topicId } = way;
   const { history, sources } = exchanges;
   const into = sourcesOf(history, topicId);
   if (!into.has(exchangeId)) return 'the exchange has never led there';
-  for (const otherId of into) {
-    if (otherId === exchangeId) continue;
-    const name = `exchange ${sources.nameOf(otherId) ?? otherId}`;
-    if (!exchanges.isThere(otherId)) return `${name}, which is gone, has led there, too`;
-    const state = commonOf(fold, otherId);
-    const isFed = state === null || state.position > 0 || isNamed(state, topicId);
-    if (isFed) return `${name} leads there, too, and has records`;
+  for (const id of fold.ids(projections)) {
+    const state = fold.get(projections, id);
+    if (state === null || state.exchangeId === exchangeId || !isNamed(state, topicId)) continue;
+    return `exchange ${sources.nameOf(state.exchangeId) ?? state.exchangeId} sends records there, too`;
   }
   const state = commonOf(fold, exchangeId);
   if (state === null) return 'the exchange is not projected any more';
@@ -41,6 +41,22 @@ export function otherInput({ fold, exchanges }: RebuildInputs, way: RebuildWay):
     return target.kind === 'topic' ? target.id === topicId : into.has(target.id);
   });
   return isBackfilled ? 'a backfill is on its way there' : null;
+}
+
+/** Why something else may have been in a log whose end cannot be read; null = there is no reason. */
+export async function possibleInput(
+  { exchanges }: RebuildInputs,
+  { exchangeId, topicId }: RebuildWay,
+): Promise<string | null> {
+  const { history, sources } = exchanges;
+  for (const otherId of sourcesOf(history, topicId)) {
+    if (otherId === exchangeId) continue;
+    const name = `exchange ${sources.nameOf(otherId) ?? otherId}`;
+    if (!exchanges.isThere(otherId)) return `${name}, which is gone, has led there, too`;
+    const endOffset = await sources.of(otherId)?.use((log) => Promise.resolve(log.endOffset));
+    if (endOffset !== 0) return `${name} leads there, too`;
+  }
+  return null;
 }
 
 /** Null when it has ended. */

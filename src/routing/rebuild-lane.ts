@@ -26,6 +26,8 @@ export class RebuildLane {
   nextOffset = 0;
   readonly #parts: RebuildLaneParts;
   #sameCount = 0;
+  /** Behind the last record that is the same. */
+  #sameEnd = 0;
   /** Behind the records of the source below the position of the mark. */
   #markedOffset = 0;
   /** Where the last record that is the same stands in the source. */
@@ -76,9 +78,10 @@ export class RebuildLane {
    * All that belongs here was taken.
    *
    * @param lostBelow  the source has lost records below; 0 = none
+   * @param doubt      why something else may have been here; null = there is no reason
    * @throws what `refuse` makes, when what was here cannot be made again from the source
    */
-  async end(lostBelow: number): Promise<void> {
+  async end(lostBelow: number, doubt: string | null): Promise<void> {
     const { old } = this;
     const place = `partition ${old.partition}`;
     const { nextOffset } = this;
@@ -93,9 +96,10 @@ export class RebuildLane {
     if (old.mark !== null && old.mark.endOffset > this.#markedOffset) {
       throw this.#parts.refuse(`${place} had records that the exchange did not send`);
     }
-    if (this.#isEndProven || lostBelow <= this.#provenOffset + 1) return;
-    const lost = `the source has lost records below offset ${lostBelow}`;
-    throw this.#parts.refuse(`${lost}, and nobody knows whether ${place} had them`);
+    if (this.#isEndProven) return;
+    const isLost = lostBelow > this.#provenOffset + 1;
+    const why = isLost ? `the source has lost records below offset ${lostBelow}` : doubt;
+    if (why !== null) throw this.#parts.refuse(`${why}, and the end of ${place} cannot be read`);
   }
 
   /** Whether the last record of the old log could be read. */
@@ -104,9 +108,6 @@ export class RebuildLane {
     if (old.isMissing) return false;
     return old.endOffset === old.startOffset || old.endOffset === this.#sameEnd;
   }
-
-  /** Behind the last record that is the same. */
-  #sameEnd = 0;
 
   async #compareLater(
     records: BatchRecords,

@@ -24,7 +24,7 @@ import { OldLog } from './old-log.ts';
 import { partitionOfCopy } from './placement.ts';
 import type { Projection } from './projection.ts';
 import { markedPosition, type ProjectionState } from './projection-state.ts';
-import { commonOf, otherInput, type RebuildWay } from './rebuild-inputs.ts';
+import { commonOf, otherInput, possibleInput, type RebuildWay } from './rebuild-inputs.ts';
 import { RebuildLane } from './rebuild-lane.ts';
 import { RebuiltLog } from './rebuilt-log.ts';
 import { CommonRoutes } from './stream-routes.ts';
@@ -198,7 +198,8 @@ export class Rebuild {
       source.close();
     }
     if (nextOffset < to) lostBelow = to;
-    for (const lane of lanes) await lane.end(lostBelow);
+    const doubt = await possibleInput(this.#parts, this.#way);
+    for (const lane of lanes) await lane.end(lostBelow, doubt);
   }
 
   async #feedBatch(

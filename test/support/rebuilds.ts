@@ -32,7 +32,7 @@ export async function contentOf(store: Store, name: string): Promise<readonly st
   return content;
 }
 
-/** Turns some bytes of a segment, counted from the first. */
+/** Turns some bytes of a segment; segments are counted from the first. */
 export async function damage(
   fileSystem: FileSystem,
   path: string,
@@ -42,11 +42,9 @@ export async function damage(
   const names = (await fileSystem.list(path)).filter((name) => name.endsWith('.log')).toSorted();
   const file = await fileSystem.open(join(path, names[segment] ?? ''), 'write');
   const bytes = new Uint8Array(16);
-  await file.read(bytes, position);
-  await file.write(
-    bytes.map((byte) => byte ^ 0x55),
-    position,
-  );
+  const count = await file.read(bytes, position);
+  const turned = bytes.subarray(0, count).map((byte) => byte ^ 0x55);
+  await file.write(turned, position);
   await file.datasync();
   await file.close();
 }

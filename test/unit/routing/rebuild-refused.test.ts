@@ -42,25 +42,26 @@ async function append(store: Store, value: string): Promise<void> {
 const CASES: readonly (readonly [reason: string, spoil: (scene: Scene) => Promise<unknown>])[] = [
   ['were not projected', ({ store }) => append(store, 'own')],
   [
-    'exchange other leads there, too',
+    'exchange other sends records there, too',
     async ({ other }) => {
       await other.bind('t');
       await publish(other, 'a');
     },
   ],
   [
-    'exchange other leads there, too', // By way of the exchange itself.
+    'exchange other sends records there, too', // By way of the exchange itself.
     async ({ other }) => {
       await other.bind({ exchange: 'events' });
       await publish(other, 'a');
     },
   ],
   [
-    'exchange other, which is gone, has led there, too',
+    'are of another exchange',
     async ({ store, other }) => {
       await other.bind('t');
       await publish(other, 'a');
       await store.deleteExchange('other');
+      await store.exchange('other', { type: 'fanout' }); // When nothing is left of the one before.
     },
   ],
   [
@@ -125,6 +126,29 @@ describe('a rebuild is refused', () => {
     });
     await again.store.close();
   });
+
+  test.each([true, false])(
+    'when the log is lost, and who else led there is gone: %s',
+    async (isGone) => {
+      const bench = new StoreBench();
+      const { store, events, other } = await begin(bench);
+      await other.bind({ exchange: 'events' }, { pattern: 'x' });
+      if (isGone) await store.deleteExchange('other');
+      else {
+        await other.unbind({ exchange: 'events' }, { pattern: 'x' });
+        await publish(other, 'elsewhere');
+      }
+      await expect(events.rebuild('t')).resolves.toMatchObject({ destination: 't' });
+      const path = logPath(store, 't', 0);
+      await store.close();
+      await loseLog(bench.fileSystem, path);
+      const again = await openScene(bench);
+      const why = isGone ? 'other, which is gone, has led there, too' : 'other leads there, too';
+      const reason = `exchange ${why}, and the end of partition 0 cannot be read`;
+      await expect(again.events.rebuild('t')).rejects.toMatchObject({ details: { reason } });
+      await again.store.close();
+    },
+  );
 
   test('when a record of another source stands in what cannot be read', async () => {
     const bench = new StoreBench();

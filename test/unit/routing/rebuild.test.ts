@@ -80,7 +80,8 @@ const PLACES: readonly (readonly [
     'all segments, with the checkpoint left',
     async (fileSystem, path) => {
       const names = await fileSystem.list(path);
-      for (const name of names) if (name.endsWith('.log')) await fileSystem.unlink(join(path, name));
+      for (const name of names)
+        if (name.endsWith('.log')) await fileSystem.unlink(join(path, name));
     },
   ],
   ['everything', loseLog],
