@@ -139,3 +139,56 @@ test.each([
     expect(tally.of(what)).toBeGreaterThan(10);
   }
 });
+
+/** Fails calls below a topic, once; then the same store and a new one go on. */
+async function failCall(prepared: Prepared, skip: number, errno: string): Promise<string> {
+  const random = new SeededRandom(skip);
+  const fileSystem = prepared.fileSystem.killImage({ inFlight: 'none' }, { random });
+  const work = async (): Promise<string> => {
+    const store = await openOn(fileSystem, 2);
+    const events = await store.exchange('events', { codec: utf8 });
+    await events.rebuild('t'); // Opens what is open then.
+    fileSystem.addFault({ errno, path: /topics\/t-/, skip });
+    const failure = await events.rebuild('t', { dryRun: false }).then(
+      () => null,
+      (error: unknown) => error,
+    );
+    fileSystem.clearFaults();
+    if (failure !== null) {
+      // Once more in the same process; a log whose writer failed needs an opening.
+      await events.rebuild('t', { dryRun: false }).catch(() => undefined);
+    }
+    await store.close().catch(() => undefined);
+    return failure === null ? 'passed' : 'failed';
+  };
+  const outcome = await fileSystem.drive(work());
+  if (outcome.status !== 'done') throw new Error(`it is ${outcome.status}`, { cause: outcome });
+  await fileSystem.drive(check(fileSystem, prepared, false)).then((checked) => {
+    if (checked.status === 'failed') throw checked.error;
+    expect(checked.status).toBe('done');
+  });
+  return outcome.value;
+}
+
+test.each([
+  ['damaged', 'EIO'],
+  ['lost', 'EIO'],
+  ['damaged', 'ENOSPC'],
+] as const)('a log that is %s is rebuilt after any one call failed with %s', async (harm, errno) => {
+  const prepared = await prepare(harm);
+  const tally = new Tally();
+  for (let skip = 0, passed = 0; passed < 3; skip++) {
+    try {
+      const what = await failCall(prepared, skip, errno);
+      tally.count(what);
+      passed = what === 'passed' ? passed + 1 : 0;
+    } catch (error) {
+      tally.fail(`call ${skip}`, error);
+      passed = 0;
+    }
+    if (skip > 1000) throw new Error('it never ends');
+  }
+  console.log(tally.summary(`rebuild a ${harm} log, ${errno}`));
+  expect(tally.failures).toEqual([]);
+  expect(tally.of('failed')).toBeGreaterThan(30);
+});
