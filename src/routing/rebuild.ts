@@ -211,7 +211,8 @@ export class Rebuild {
     const cursor = new BatchCursor();
     const records = recordsOf(batch);
     cursor.reset(records);
-    for (const { rebuilt } of lanes) rebuilt?.passTo(batch.header.appendTimeMs);
+    const { appendTimeMs, baseOffset } = batch.header;
+    for (const { rebuilt } of lanes) rebuilt?.passTo(appendTimeMs, baseOffset);
     while (cursor.next()) {
       if (!routes.topicsOf(cursor).includes(topicId)) continue;
       const count = routes.partitionCountOf(topicId);

@@ -14,6 +14,9 @@ import { COMMON_STREAM } from './projection-state.ts';
 /** On the way to the disk: beyond it the next record waits. */
 const IN_FLIGHT_BYTES_MAX = 4 * MIB;
 
+/** Of records in one batch: at most so long apart. */
+const AGE_MS_MAX = 1000;
+
 export class RebuiltLog {
   readonly #partition: Partition;
   readonly #replacement: LogReplacement;
@@ -21,6 +24,8 @@ export class RebuiltLog {
   readonly #clock: PastClock;
   readonly #exchangeId: number;
   readonly #box = new Outbox();
+  /** When the first record of the box was published. */
+  #boxTimeMs = 0;
   #inFlightBytes = 0;
   #failure: Error | null = null;
   #onLanded: (() => void) | null = null;
@@ -56,8 +61,15 @@ export class RebuiltLog {
     }
   }
 
-  /** Records that are added from here on are as old as this. */
-  passTo(timeMs: number): void {
+  /**
+   * Records that are added from here on are as old as this: retention and readers go by the age of a
+   * batch, so one holds records of one time.
+   *
+   * @param position  of the source, below all of them
+   */
+  passTo(timeMs: number, position: number): void {
+    if (timeMs - this.#boxTimeMs > AGE_MS_MAX) this.#flush(position);
+    if (this.#box.recordCount === 0) this.#boxTimeMs = timeMs;
     this.#clock.timeMs = timeMs;
   }
 

@@ -2,6 +2,11 @@
 import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import { BatchCursor } from '../../../src/format/batch-cursor.ts';
+import { recordsOf } from '../../../src/format/batch-records.ts';
+import type { Log } from '../../../src/log/log.ts';
+import type { ExchangeCatalog } from '../../../src/routing/exchange-catalog.ts';
+import { Outbox } from '../../../src/routing/outbox.ts';
 import type { Exchange } from '../../../src/routing/exchange.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { sourceOf } from '../../support/exchange-store.ts';
@@ -85,6 +90,28 @@ const CASES: readonly (readonly [reason: string, spoil: (scene: Scene) => Promis
     async ({ store }) => (await sourceOf(store, 'events')).deleteBefore(2),
   ],
 ];
+
+/** Has a log hold the first record of a source twice, as if it had been copied there twice. */
+async function appendCopy(
+  source: Log<Uint8Array>,
+  log: Log<Uint8Array>,
+  catalog: ExchangeCatalog,
+): Promise<void> {
+  const { exchangeId } = catalog.describe('events');
+  const reading = source.source({ from: 0 }, 'own');
+  await reading.next();
+  const box = new Outbox();
+  const cursor = new BatchCursor();
+  const records = recordsOf(reading.batch);
+  cursor.reset(records);
+  cursor.next();
+  box.add(records, cursor);
+  const encoded = box.encoded({ exchangeId, stream: 0, position: source.endOffset });
+  await new Promise<void>((complete, fail) => {
+    log.forStore().encoded.append(encoded, { complete: () => complete(), fail });
+  });
+  reading.close();
+}
 
 describe('a rebuild is refused', () => {
   test.each(CASES)('when: %s', async (reason, spoil) => {
