@@ -69,6 +69,26 @@ export type {
 } from './queue/worker-options.ts';
 export type { WorkerStats } from './queue/worker-stats.ts';
 
+export type { Binding, ExchangeType, Target } from './routing/binding.ts';
+export type { Exchange } from './routing/exchange.ts';
+export type { ExchangeDescription } from './routing/exchange-catalog.ts';
+export type {
+  BindingInput,
+  BindOptions,
+  DestinationInput,
+  ExchangeOptions,
+} from './routing/exchange-options.ts';
+export type { BackfillLag, DestinationLag, ExchangeStats } from './routing/exchange-stats.ts';
+export type { HeaderConditionsInput } from './routing/header-conditions.ts';
+export type {
+  Confirmation,
+  PublishBatchOptions,
+  PublishBatchResult,
+  PublishInput,
+  PublishOptions,
+  PublishResult,
+} from './routing/publish-options.ts';
+
 export { openLog } from './log/open-log.ts';
 export type { Log } from './log/log.ts';
 export type { DurabilityLevel, LogOptions } from './log/log-options.ts';

@@ -13,19 +13,21 @@ import {
   HeaderBlock,
   type HeadersInput,
 } from './record-headers.ts';
-import { viewOf } from './u64.ts';
 
 export const ROUTING_KEY_HEADER = 'varve-routing-key';
 
-const textEncoder = new TextEncoder();
 const textDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
-const NAME = textEncoder.encode(ROUTING_KEY_HEADER);
+const NAME = Buffer.from(ROUTING_KEY_HEADER, 'utf8');
 const NAME_LENGTH_AT = HEADERS_LENGTH_BYTES;
 const NAME_AT = NAME_LENGTH_AT + HEADER_NAME_LENGTH_BYTES;
 const KEY_LENGTH_AT = NAME_AT + NAME.length;
 /** Where the key begins in a block that begins with one. */
 export const ROUTING_KEY_AT = KEY_LENGTH_AT + HEADER_VALUE_LENGTH_BYTES;
 const ASCII_MAX = 0x7f;
+/** What all blocks begin with, but for their lengths. */
+const FRONT = Buffer.alloc(ROUTING_KEY_AT);
+FRONT.writeUInt16LE(NAME.length, NAME_LENGTH_AT);
+FRONT.set(NAME, NAME_AT);
 /** Characters that no text of this length can exceed the limit with. */
 const SURELY_FIT_CHARS = Math.floor(ROUTING_KEY_BYTES_MAX / 3);
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -58,19 +60,17 @@ export function checkRoutingKey(name: string, key: unknown): string {
 export function routedHeaders(key: string, headers: HeadersInput | null): HeaderBlock {
   const own = headers === null ? null : encodeHeaders(withoutKey(headers));
   const ownBytes = own === null ? 0 : own.length - HEADERS_LENGTH_BYTES;
-  const keyBytes = textEncoder.encode(key);
-  const bytes = ROUTING_KEY_AT + keyBytes.length + ownBytes;
+  const keyBytes = Buffer.byteLength(key, 'utf8');
+  const bytes = ROUTING_KEY_AT + keyBytes + ownBytes;
   if (bytes > HEADERS_BYTES_MAX) {
     throw new TooLargeError({ what: 'header block', bytes, bytesMax: HEADERS_BYTES_MAX });
   }
-  const block = new Uint8Array(bytes);
-  const view = viewOf(block);
-  view.setUint32(0, bytes - HEADERS_LENGTH_BYTES, true);
-  view.setUint16(NAME_LENGTH_AT, NAME.length, true);
-  block.set(NAME, NAME_AT);
-  view.setUint32(KEY_LENGTH_AT, keyBytes.length, true);
-  block.set(keyBytes, ROUTING_KEY_AT);
-  if (own !== null) block.set(own.subarray(HEADERS_LENGTH_BYTES), ROUTING_KEY_AT + keyBytes.length);
+  const block = Buffer.allocUnsafe(bytes); // Of a pool: every record that is published has one.
+  block.set(FRONT);
+  block.writeUInt32LE(bytes - HEADERS_LENGTH_BYTES);
+  block.writeUInt32LE(keyBytes, KEY_LENGTH_AT);
+  block.write(key, ROUTING_KEY_AT, keyBytes, keyBytes === key.length ? 'latin1' : 'utf8');
+  if (own !== null) block.set(own.subarray(HEADERS_LENGTH_BYTES), ROUTING_KEY_AT + keyBytes);
   return new HeaderBlock(block);
 }
 
@@ -102,15 +102,12 @@ function beginsWithKey(bytes: Uint8Array, start: number, blockBytes: number): bo
   return true;
 }
 
-/** Of keys, which are short: a decoder costs more. */
+/** Of keys, which are ASCII mostly: a decoder costs more. */
 function textAt(bytes: Uint8Array, from: number, to: number): string {
-  let text = '';
   for (let at = from; at < to; at++) {
-    const byte = bytes[at] ?? 0;
-    if (byte > ASCII_MAX) return textDecoder.decode(bytes.subarray(from, to));
-    text += String.fromCharCode(byte);
+    if ((bytes[at] ?? 0) > ASCII_MAX) return textDecoder.decode(bytes.subarray(from, to));
   }
-  return text;
+  return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1');
 }
 
 function withoutKey(headers: HeadersInput): HeadersInput {

@@ -1,5 +1,5 @@
 /** Feeds the logs that fell behind the others, until they have caught up. */
-import type { Clock, Timer } from '../core/clock.ts';
+import { nextTurn, type Clock, type Timer } from '../core/clock.ts';
 import { toError } from '../core/abort.ts';
 import type { Outlet } from './outlet.ts';
 import type { Outlets } from './outlets.ts';
@@ -17,8 +17,6 @@ export interface CatchUpParts {
   readonly others: () => ProjectionPass | null;
   /** Walks the source from the position of the pass to `to`. @throws as `SourceWalk.run` */
   readonly walk: (pass: ProjectionPass, to: number) => Promise<void>;
-  /** Logs have caught up. */
-  readonly onChanged: () => void;
 }
 
 export class CatchUp {
@@ -53,6 +51,11 @@ export class CatchUp {
   retryNow(topicId: number): void {
     for (const outlet of this.#behind) if (outlet.topicId === topicId) this.#retries.delete(outlet);
     this.poke();
+  }
+
+  /** What went wrong with a log goes well. */
+  recovered(outlet: Outlet): void {
+    this.#retries.delete(outlet);
   }
 
   /** It is not there any more. */
@@ -106,13 +109,16 @@ export class CatchUp {
       while (fed().length > 0 && !this.#isClosed) {
         const main = others();
         if (main === null) break;
-        if (pass.position >= main.position) {
+        if (pass.position >= main.position && !main.isInBatch) {
           this.#join(fed(), main);
           return;
         }
+        if (pass.position >= main.position) {
+          await nextTurn(); // It waits for a log, but not for long.
+          continue;
+        }
         const to = main.position;
         await walk(pass, to);
-        pass.position = Math.max(pass.position, to); // Nothing but gaps is left below.
       }
     } catch (error) {
       for (const outlet of fed()) outlet.refuse(toError(error));
@@ -124,9 +130,10 @@ export class CatchUp {
   #join(outlets: readonly Outlet[], main: ProjectionPass): void {
     for (const outlet of outlets) {
       outlet.feeder = main;
-      this.forget(outlet);
+      this.#behind.delete(outlet);
+      // What is on its way may still be refused.
+      if (outlet.isIdle) outlet.recovered();
     }
-    this.#parts.onChanged();
   }
 
   #partsOf(routes: Routes) {

@@ -15,8 +15,8 @@ import { ChangePlan } from './change-plan.ts';
 import { Dependence } from './exchange-node.ts';
 import { ExchangeSources } from './exchange-sources.ts';
 import { backfillBegun } from './projection-entries.ts';
-import type { StreamName } from './projection-state.ts';
 import type { RecordHeaders } from './router-type.ts';
+import type { TopologyObserver } from './topology-observer.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
 import { boundAlready, boundSource, conflictOf } from './exchange-conflicts.ts';
 import {
@@ -43,18 +43,6 @@ export interface ExchangeCatalogParts {
   readonly random: Random;
 }
 
-/** Who acts on changes: what projects records. Must not throw. */
-export interface TopologyObserver {
-  /** What is published from here on is routed by another version. */
-  changed(): void;
-  /** Exchanges are gone: they take no more. */
-  deleted(exchangeIds: readonly number[]): void;
-  /** Bindings have asked for the past. */
-  backfillsBegun(streams: readonly StreamName[]): void;
-  /** Resolves when nothing is left of exchanges of that name that are gone, or after a while. */
-  drained(name: string): Promise<void>;
-}
-
 export interface ExchangeDescription {
   readonly exchangeId: number;
   readonly name: string;
@@ -70,8 +58,9 @@ export class ExchangeCatalog {
   readonly sources: ExchangeSources;
   /** All changes that an unprojected record may need. */
   readonly history: TopologyHistory;
+  /** As of the last change that is durable. */
+  readonly now: VersionedTopology;
   readonly #parts: ExchangeCatalogParts;
-  readonly #now: VersionedTopology;
   readonly #ids = new Map<string, number>();
   readonly #changes = new Mutex();
   readonly #names = new WeakMap<readonly number[], readonly string[]>();
@@ -84,16 +73,16 @@ export class ExchangeCatalog {
     this.#parts = parts;
     this.sources = new ExchangeSources(fold, parts.topics);
     this.history = new TopologyHistory(historyOf(fold));
-    this.#now = new VersionedTopology(this.history);
-    this.#now.advanceTo(versionOf(fold));
-    for (const { exchangeId } of this.#now.topology.exchanges()) {
+    this.now = new VersionedTopology(this.history);
+    this.now.advanceTo(versionOf(fold));
+    for (const { exchangeId } of this.now.topology.exchanges()) {
       this.#ids.set(this.#stateOf(exchangeId).name, exchangeId);
     }
   }
 
   /** Of the last change that is durable: what is published now is routed by it. */
   get version(): number {
-    return this.#now.version;
+    return this.now.version;
   }
 
   /** Who acts on changes from here on. */
@@ -103,7 +92,7 @@ export class ExchangeCatalog {
 
   /** Whether an exchange takes records. */
   isThere(exchangeId: number): boolean {
-    return this.#now.topology.exchange(exchangeId) !== null;
+    return this.now.topology.exchange(exchangeId) !== null;
   }
 
   /** @throws ClosedError when the exchange is gone */
@@ -118,7 +107,7 @@ export class ExchangeCatalog {
    * @returns an array that others get too
    */
   route(exchangeId: number, key: string, headers: () => RecordHeaders): readonly number[] {
-    const { topology } = this.#now;
+    const { topology } = this.now;
     const isByHeaders = topology.dependenceOf(exchangeId) === Dependence.headers;
     return topology.route(exchangeId, key, isByHeaders ? headers() : null);
   }
@@ -147,7 +136,7 @@ export class ExchangeCatalog {
 
   /** The bindings of an exchange, by id. @throws NotFoundError */
   bindings(name: string): readonly Binding[] {
-    return this.#now.topology.bindingsFrom(this.#idOf(checkName('name', name)));
+    return this.now.topology.bindingsFrom(this.#idOf(checkName('name', name)));
   }
 
   /**
@@ -212,7 +201,7 @@ export class ExchangeCatalog {
     const { from, ...wanted } = checkBinding(pattern, options);
     return this.#changes.run(async () => {
       const identity = this.#identity(name, to, wanted);
-      const known = this.#now.topology.find(identity);
+      const known = this.now.topology.find(identity);
       if (known !== null && from !== undefined) throw boundAlready(name, to);
       if (known !== null) return known;
       const binding = { ...identity, bindingId: randomId(this.#parts.random) };
@@ -237,7 +226,7 @@ export class ExchangeCatalog {
     const to = checkDestination(destination);
     const wanted = checkBinding(pattern, options);
     return this.#changes.run(async () => {
-      const known = this.#now.topology.find(this.#identity(name, to, wanted));
+      const known = this.now.topology.find(this.#identity(name, to, wanted));
       if (known !== null) await this.#commit((plan) => plan.removeBinding(known));
       return known !== null;
     });
@@ -250,7 +239,7 @@ export class ExchangeCatalog {
    */
   forgetTopic(topicId: number): Promise<readonly string[]> {
     return this.#changes.run(async () => {
-      const bindings = this.#now.topology.bindingsTo({ kind: 'topic', id: topicId });
+      const bindings = this.now.topology.bindingsTo({ kind: 'topic', id: topicId });
       if (bindings.length === 0) return [];
       const names = bindings.map(({ exchangeId }) => this.#stateOf(exchangeId).name);
       await this.#commit((plan) => {
@@ -336,7 +325,7 @@ export class ExchangeCatalog {
     backfills: readonly PlannedBackfill[] = [],
   ): Promise<void> {
     const { journal, clock, fold } = this.#parts;
-    const { topology } = this.#now;
+    const { topology } = this.now;
     const version = this.version + 1;
     const stateOf = (exchangeId: number): ExchangeState => this.#stateOf(exchangeId);
     const unsized = (topicId: number): number | null => newSizeOf(fold, topicId);
@@ -351,7 +340,7 @@ export class ExchangeCatalog {
     const misfits = await journal.commit(entries, []);
     assert(misfits.size === 0, 'one change at a time is drawn, from the state as it is');
     this.history.add(plan.effects);
-    this.#now.advanceTo(version);
+    this.now.advanceTo(version);
     for (const name of names) this.#ids.delete(name);
     this.#observer?.changed();
     if (plan.removedIds.length > 0) this.#observer?.deleted(plan.removedIds);
@@ -392,9 +381,9 @@ export class ExchangeCatalog {
     const state = this.#stateOf(exchangeId);
     const { name, type, isInternal: internal, isAutoDelete: autoDelete } = state;
     const alternateId = alternateAt(state, this.version);
-    const isThere = alternateId !== null && this.#now.topology.exchange(alternateId) !== null;
+    const isThere = alternateId !== null && this.now.topology.exchange(alternateId) !== null;
     const alternate = isThere ? this.#stateOf(alternateId).name : null;
-    const bindingCount = this.#now.topology.bindingCountOf(exchangeId);
+    const bindingCount = this.now.topology.bindingCountOf(exchangeId);
     return { exchangeId, name, type, alternate, internal, autoDelete, bindingCount };
   }
 }

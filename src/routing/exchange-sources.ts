@@ -60,10 +60,25 @@ export class ExchangeSources {
 
   /** Whether there is still a source of an exchange of that name that is gone. */
   isLeft(name: string): boolean {
+    return this.left().some((exchangeId) => this.nameOf(exchangeId) === name);
+  }
+
+  /** Ids of exchanges that are gone, and their sources are not. */
+  left(): number[] {
+    const ids = this.#fold.ids(exchanges).filter((id) => {
+      const state = this.#fold.get(exchanges, id);
+      const isGone = state !== null && state.toVersion !== null;
+      return isGone && this.#topics.nameOf(state.topicId) !== null;
+    });
+    return ids.map(Number);
+  }
+
+  /** Whether a binding was taken away, and its exchange is still there. */
+  isUnbound(bindingId: number): boolean {
     return this.#fold.ids(exchanges).some((id) => {
       const state = this.#fold.get(exchanges, id);
-      const isGone = state !== null && state.name === name && state.toVersion !== null;
-      return isGone && this.#topics.nameOf(state.topicId) !== null;
+      const binding = state?.bindings.get(bindingId);
+      return state?.toVersion === null && binding !== undefined && binding.toVersion !== null;
     });
   }
 

@@ -14,7 +14,6 @@ import type { Binding, ExchangeType } from './binding.ts';
 import type { ExchangeCatalog, ExchangeDescription } from './exchange-catalog.ts';
 import { describeExchange, type ExchangeStats } from './exchange-stats.ts';
 import type { BindingInput, BindOptions, DestinationInput } from './exchange-options.ts';
-import { COMMON_STREAM } from './projection-state.ts';
 import type { Projector } from './projector.ts';
 import {
   NO_PUBLISH_OPTIONS,
@@ -29,6 +28,7 @@ import {
   type PublishResult,
 } from './publish-options.ts';
 import { checkRebuildOptions, type RebuildOptions, type RebuildReport } from './rebuild.ts';
+import type { RoutedRecord } from './routed-waiters.ts';
 import type { RecordHeaders } from './router-type.ts';
 
 /** @internal */
@@ -102,7 +102,7 @@ export class Exchange<T, Input = T> {
     const { offset, durability } = await log.append(record, how);
     this.#published(log, durability);
     const destinations = this.#exchanges.namesOf(topicIds);
-    if (plan.waitsForRoutes) await this.#routed(offset, topicIds);
+    if (plan.waitsForRoutes) await this.#routed({ offset, topicIds }, options);
     return { offset, durability, destinations };
   }
 
@@ -131,7 +131,9 @@ export class Exchange<T, Input = T> {
     this.#published(log, durability);
     const destinations = routed.map(({ topicIds }) => this.#exchanges.namesOf(topicIds));
     if (plan.waitsForRoutes) {
-      const waits = routed.map(({ topicIds }, at) => this.#routed(baseOffset + at, topicIds));
+      const waits = routed.map(({ topicIds }, at) =>
+        this.#routed({ offset: baseOffset + at, topicIds }, options),
+      );
       await Promise.all(waits);
     }
     return { baseOffset, recordCount, durability, destinations };
@@ -146,7 +148,7 @@ export class Exchange<T, Input = T> {
    *
    * Durability: synced when it resolves; every `publish` that is called from then on goes by it.
    */
-  bind(
+  async bind(
     destination: DestinationInput,
     binding: BindingInput = {},
     options: BindOptions = {},
@@ -162,9 +164,21 @@ export class Exchange<T, Input = T> {
    * @returns whether there was such a binding
    * @throws as `bind`
    */
-  unbind(destination: DestinationInput, binding: BindingInput = {}): Promise<boolean> {
+  async unbind(destination: DestinationInput, binding: BindingInput = {}): Promise<boolean> {
     const { pattern = '', ...others } = checkObject('binding', binding);
     return this.#exchanges.unbind(this.name, destination, pattern, others);
+  }
+
+  /**
+   * Gives the exchange another alternate: who gets what is published from here on and no binding matches.
+   *
+   * @param alternate  name of an exchange; null = nobody
+   * @throws NotFoundError
+   *
+   * Durability: synced when it resolves.
+   */
+  setAlternate(alternate: string | null): Promise<ExchangeDescription> {
+    return this.#exchanges.setAlternate(this.name, alternate);
   }
 
   /** What the exchange is. @throws NotFoundError when it was deleted */
@@ -262,14 +276,13 @@ export class Exchange<T, Input = T> {
   }
 
   #published(log: Log<T, Input>, durability: DurabilityLevel): void {
-    // Only what is durable is copied.
-    if (durability !== 'sync') log.forStore().encoded.syncSoon();
+    // Only what is durable is copied. Who closes the log syncs it.
+    if (durability !== 'sync' && log.life.closing === null) log.forStore().encoded.syncSoon();
     this.#projector.poke(this.#exchangeId);
   }
 
-  async #routed(offset: number, topicIds: readonly number[]): Promise<void> {
-    const name = { exchangeId: this.#exchangeId, stream: COMMON_STREAM };
-    await this.#projector.of(name)?.waiters.wait(offset, topicIds);
+  async #routed(record: RoutedRecord, { signal }: PublishBatchOptions): Promise<void> {
+    await this.#projector.routed(this.#exchangeId, record, signal);
   }
 }
 

@@ -44,7 +44,7 @@ export class HistoryPruner {
     let belowVersion = exchanges.version;
     for (const exchangeId of exchangeIds()) {
       if (this.#isClosed) return;
-      const version = await exchanges.sources.of(exchangeId)?.use(firstVersion);
+      const version = await exchanges.sources.of(exchangeId)?.use((log) => firstVersion(log));
       belowVersion = Math.min(belowVersion, version ?? belowVersion);
     }
     await exchanges.prune(belowVersion);

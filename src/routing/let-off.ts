@@ -2,6 +2,7 @@
 import { BatchCursor } from '../format/batch-cursor.ts';
 import { recordsOf } from '../format/batch-records.ts';
 import type { Log } from '../log/log.ts';
+import type { RecordSource } from '../log/record-source.ts';
 import type { Outlet } from './outlet.ts';
 import { partitionOfCopy } from './placement.ts';
 import type { Projection, ProjectionParts } from './projection.ts';
@@ -32,8 +33,6 @@ async function countMissed(
   routes: Routes,
   { outlet, to }: { readonly outlet: Outlet; readonly to: number },
 ): Promise<number> {
-  const { topicId, partition } = outlet;
-  const cursor = new BatchCursor();
   const from = Math.max(outlet.position, log.startOffset);
   if (from >= to) return 0;
   const source = log.source({ from, to, isDurable: true }, 'reused');
@@ -41,16 +40,24 @@ async function countMissed(
   try {
     while (await source.next()) {
       routes.advanceTo(source.batch.header.topologyVersion);
-      cursor.reset(recordsOf(source.batch));
-      while (cursor.next()) {
-        const isAsked = cursor.offset >= source.from && cursor.offset < source.to;
-        if (!isAsked || !routes.topicsOf(cursor).includes(topicId)) continue;
-        const partitionCount = routes.partitionCountOf(topicId);
-        if (partitionOfCopy(cursor, cursor.offset, partitionCount) === partition) count++;
-      }
+      count += countIn(source, routes, outlet);
     }
   } finally {
     source.close();
+  }
+  return count;
+}
+
+/** Of the batch at which the source stands. */
+function countIn(source: RecordSource, routes: Routes, { topicId, partition }: Outlet): number {
+  const cursor = new BatchCursor();
+  cursor.reset(recordsOf(source.batch));
+  let count = 0;
+  while (cursor.next()) {
+    const isAsked = cursor.offset >= source.from && cursor.offset < source.to;
+    if (!isAsked || !routes.topicsOf(cursor).includes(topicId)) continue;
+    const partitionCount = routes.partitionCountOf(topicId);
+    if (partitionOfCopy(cursor, cursor.offset, partitionCount) === partition) count++;
   }
   return count;
 }

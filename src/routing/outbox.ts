@@ -22,10 +22,15 @@ export class Outbox {
     return this.#extension.hasRoom;
   }
 
-  /** Copies the record at which the cursor stands. */
+  /** Adds the record at which the cursor stands. `copy` comes before its batch changes. */
   add(records: BatchRecords, cursor: BatchCursor): void {
     this.#records.add(records, cursor.start, cursor.sizeBytes);
     this.#extension.add(cursor.offset);
+  }
+
+  /** Copies what was added. */
+  copy(): void {
+    this.#records.copy();
   }
 
   /** @returns the batch, good until `clear` or `add` */

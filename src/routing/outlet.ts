@@ -32,6 +32,8 @@ export interface OutletParts {
   readonly boxes: OutboxPool;
   /** Something of it is synced. Must not throw. */
   readonly onMoved: () => void;
+  /** What went wrong the last time goes well. Must not throw. */
+  readonly onRecovered: (outlet: Outlet) => void;
   /** It has fallen behind: it was refused, or, with null, it is slow. Must not throw. */
   readonly onBehind: (outlet: Outlet, error: Error | null) => void;
 }
@@ -72,6 +74,7 @@ export class Outlet {
   #behindTimeMs = 0;
   /** Oldest first. */
   readonly #handed: HandedBatch[] = [];
+  #handedBytes = 0;
   #syncedPosition: number;
   #endOffset: number;
   #release: (() => void) | null = null;
@@ -103,9 +106,7 @@ export class Outlet {
 
   /** Bytes on their way, or about to be. */
   get inFlightBytes(): number {
-    let bytes = this.#box?.sizeBytes ?? 0;
-    for (const { sizeBytes } of this.#handed) bytes += sizeBytes;
-    return bytes;
+    return this.#handedBytes + (this.#box?.sizeBytes ?? 0);
   }
 
   /** Everything of the source below is synced in the log, as far as it belongs there. */
@@ -147,10 +148,18 @@ export class Outlet {
     return this.#box !== null;
   }
 
-  /** Copies the record at which the cursor stands, for the next `flush`. It is not full. */
+  /**
+   * Adds the record at which the cursor stands, for the next `flush`. It is not full. `copy` comes before
+   * the batch of the cursor changes.
+   */
   add(records: BatchRecords, cursor: BatchCursor): void {
     this.#box ??= this.#begin();
     this.#box.add(records, cursor);
+  }
+
+  /** Copies what was added. */
+  copy(): void {
+    this.#box?.copy();
   }
 
   /** Whether so much waits that it should be flushed. */
@@ -166,7 +175,6 @@ export class Outlet {
   flush(position: number): void {
     const box = this.#box;
     if (box === null) return;
-    this.#box = null;
     const { log, boxes, stream } = this.#parts;
     const { recordCount, sizeBytes } = box;
     const { opened } = log;
@@ -176,8 +184,10 @@ export class Outlet {
     const timeMs = this.#boxTimeMs;
     const handed = { position, baseOffset, nextOffset, sizeBytes, recordCount, timeMs };
     const refusal = this.#append(opened, box.encoded({ ...stream, position }), handed);
+    // What stands in the box was not fed until it is handed over.
+    if (refusal !== null) return this.refuse(refusal);
+    this.#box = null;
     boxes.giveBack(box);
-    if (refusal !== null) this.refuse(refusal);
   }
 
   /**
@@ -193,6 +203,13 @@ export class Outlet {
     this.isKnown = isKnown;
     this.#parts.onBehind(this, error);
     this.#letGo();
+  }
+
+  /** Nothing is wrong with it any more. */
+  recovered(): void {
+    if (this.lastError === null) return;
+    this.lastError = null;
+    this.#parts.onRecovered(this);
   }
 
   /** It is too slow for the others. What was handed over stays on its way. */
@@ -224,7 +241,7 @@ export class Outlet {
   /** Resolves when nobody touches the log any more. What is on its way comes to its end first. */
   async suspend(): Promise<void> {
     this.isSuspended = true;
-    if (this.feeder !== null) this.fallBack();
+    this.fallBack();
     await this.settled();
     await this.#asking;
     this.#release?.();
@@ -235,6 +252,8 @@ export class Outlet {
   goOn(): void {
     this.isSuspended = false;
     this.isKnown = false;
+    this.recovered();
+    this.fallBack();
   }
 
   /** Lets it off everything below. @param position  of the source */
@@ -255,8 +274,9 @@ export class Outlet {
     const { opened } = this.#parts.log;
     if (!this.isKnown || opened === null) return 0;
     const [first] = this.#handed;
-    const { syncedOffset } = opened;
-    return first === undefined ? syncedOffset : Math.min(syncedOffset, first.baseOffset);
+    const { syncedOffset, visibleOffset } = opened;
+    // What a writer that failed has left out of sight may be in the log: nobody could ask for it.
+    return Math.min(syncedOffset, visibleOffset, first?.baseOffset ?? Infinity);
   }
 
   /** Of a log that has nothing on its way. */
@@ -286,8 +306,10 @@ export class Outlet {
       complete: () => this.#synced(handed),
       fail: (error) => this.#takenBack(handed, error),
     });
-    if (refusal === null) this.#handed.push(handed);
-    return refusal;
+    if (refusal !== null) return refusal;
+    this.#handed.push(handed);
+    this.#handedBytes += handed.sizeBytes;
+    return null;
   }
 
   /** They end in order. */
@@ -297,20 +319,23 @@ export class Outlet {
     this.#syncedPosition = Math.max(this.#syncedPosition, position);
     this.#endOffset = Math.max(this.#endOffset, nextOffset);
     this.recordCount += recordCount;
-    if (this.isKnown) this.lastError = null;
+    if (this.isKnown) this.recovered();
     this.#parts.onMoved();
     this.#letGo();
   }
 
   #takenBack(handed: HandedBatch, error: Error): void {
+    const { isKnown } = this;
+    this.isKnown = false; // What was fed is not all there: how far it is only the log can tell.
     this.#forget(handed);
-    if (this.isKnown) this.refuse(error, false);
+    if (isKnown) this.refuse(error, false);
     else this.#letGo();
   }
 
   #forget(handed: HandedBatch): void {
     const at = this.#handed.indexOf(handed);
     if (at >= 0) this.#handed.splice(at, 1);
+    if (at >= 0) this.#handedBytes -= handed.sizeBytes;
     if (!this.isSettled) return;
     this.#onSettled?.();
     this.#onSettled = null;

@@ -5,6 +5,7 @@ import type { ExchangeSources } from './exchange-sources.ts';
 import type { Outlet } from './outlet.ts';
 import type { Projection } from './projection.ts';
 import {
+  COMMON_STREAM,
   lowestPosition,
   markedPosition,
   streamId,
@@ -23,7 +24,7 @@ export class ProjectionHealth {
   readonly #sources: ExchangeSources;
   readonly #destinations: DestinationLogs;
   /** What was raised, by stream. */
-  readonly #behind = new Map<string, Place[]>();
+  readonly #behind = new Map<string, ReadonlyMap<Outlet, Place>>();
   readonly #held = new Map<number, Place>();
 
   constructor(board: HealthBoard, sources: ExchangeSources, destinations: DestinationLogs) {
@@ -34,20 +35,19 @@ export class ProjectionHealth {
 
   /** Something may have changed for the worse, or the better. */
   look(name: StreamName, { failure, outlets }: Pick<Projection, 'failure' | 'outlets'>): void {
-    this.#clear(name);
     const exchange = this.#nameOf(name.exchangeId);
-    const places: Place[] = [];
+    const places = new Map<Outlet, Place>();
     for (const outlet of outlets) {
-      if (!outlet.isBehind || outlet.lastError === null) continue;
+      if (outlet.lastError === null) continue;
       const place = this.#placeOf(name, outlet);
       const message = `what ${exchange} sends there waits: ${outlet.lastError.message}`;
       this.#board.raise({ code: 'projection-behind', ...place, message });
-      places.push(place);
+      places.set(outlet, place);
     }
-    if (places.length > 0) this.#behind.set(streamId(name), places);
+    this.#clear(name, places);
+    this.#behind.set(streamId(name), places);
     const source = { topic: exchange, group: streamId(name) };
-    this.#board.clear({ code: 'projection-failed', ...source });
-    if (failure === null) return;
+    if (failure === null) return this.#board.clear({ code: 'projection-failed', ...source });
     const message = `its source cannot be read: ${failure.message}`;
     this.#board.raise({ code: 'projection-failed', ...source, message });
   }
@@ -58,9 +58,11 @@ export class ProjectionHealth {
     states: readonly ProjectionState[],
   ): void {
     const before = this.#held.get(exchangeId);
-    if (before !== undefined) this.#board.clear({ code: 'source-held', ...before });
-    this.#held.delete(exchangeId);
-    if (!isHeld) return;
+    if (before !== undefined && !isHeld) {
+      this.#board.clear({ code: 'source-held', ...before });
+      this.#held.delete(exchangeId);
+    }
+    if (before !== undefined || !isHeld) return;
     const place = { topic: this.#nameOf(exchangeId), group: '' };
     const message = `its source cannot let go of records: ${this.#holder(states)} did not get them`;
     this.#board.raise({ code: 'source-held', ...place, message });
@@ -69,16 +71,21 @@ export class ProjectionHealth {
 
   /** A stream has ended. */
   forget(name: StreamName): void {
-    this.#clear(name);
+    this.#clear(name, new Map());
+    this.#behind.delete(streamId(name));
     const source = { topic: this.#nameOf(name.exchangeId), group: streamId(name) };
     this.#board.clear({ code: 'projection-failed', ...source });
+    if (name.stream !== COMMON_STREAM) return;
+    const held = this.#held.get(name.exchangeId);
+    if (held !== undefined) this.#board.clear({ code: 'source-held', ...held });
+    this.#held.delete(name.exchangeId);
   }
 
-  #clear(name: StreamName): void {
-    for (const place of this.#behind.get(streamId(name)) ?? []) {
-      this.#board.clear({ code: 'projection-behind', ...place });
+  /** What was told and is not so any more. */
+  #clear(name: StreamName, places: ReadonlyMap<Outlet, Place>): void {
+    for (const [outlet, place] of this.#behind.get(streamId(name)) ?? []) {
+      if (!places.has(outlet)) this.#board.clear({ code: 'projection-behind', ...place });
     }
-    this.#behind.delete(streamId(name));
   }
 
   #placeOf(name: StreamName, { topicId, partition }: Outlet): Place {

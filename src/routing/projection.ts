@@ -25,7 +25,7 @@ import { ProjectionMarks } from './projection-marks.ts';
 import { ProjectionPass, type Routes } from './projection-pass.ts';
 import { COMMON_STREAM, type StreamName } from './projection-state.ts';
 import { RoutedWaiters } from './routed-waiters.ts';
-import { SourceWalk } from './source-walk.ts';
+import { SourceWalk, type WalkEnd } from './source-walk.ts';
 
 /** After a failure of the source itself it is tried again after so long. */
 const RESTART_MS = 5000;
@@ -68,6 +68,7 @@ export class Projection {
   #resuming: Promise<void> | null = null;
   readonly #settled = new Bell();
   #isFinite: boolean;
+  #isCut = false;
   /** Since the walk was begun: it may have ended before it saw what there is. */
   #isPoked = false;
   /** When nothing was left to be read the last time, or it was begun; ms since the Unix epoch. */
@@ -79,7 +80,7 @@ export class Projection {
 
   constructor(parts: ProjectionParts) {
     this.#parts = parts;
-    const { clock, newRoutes, onChanged } = parts;
+    const { clock, newRoutes } = parts;
     this.caughtUpMs = clock.now();
     this.#isFinite = parts.beforeVersion !== null;
     this.waiters = new RoutedWaiters(this);
@@ -94,6 +95,7 @@ export class Projection {
       marks: this.marks,
       onMoved: () => this.#moved(),
       onBehind: (outlet, error) => this.#fellBehind(outlet, error),
+      onRecovered: (outlet) => this.#recovered(outlet),
     });
     this.#catchUp = new CatchUp({
       clock,
@@ -101,7 +103,6 @@ export class Projection {
       newRoutes,
       others: () => this.#pass,
       walk: (pass, to) => this.#walkTo(pass, to),
-      onChanged,
     });
   }
 
@@ -129,9 +130,8 @@ export class Projection {
   /** There may be something to project. Cheap. */
   poke(): void {
     this.#isPoked = true;
-    if (this.#running !== null || this.#isClosed) return;
-    this.#restart?.cancel();
-    this.#restart = null;
+    // After a failure the clock says when it is tried again.
+    if (this.#running !== null || this.#isClosed || this.#restart !== null) return;
     if (this.failure === null) this.caughtUpMs = this.#parts.clock.now();
     this.#running = this.#run().finally(() => {
       this.#running = null;
@@ -144,6 +144,14 @@ export class Projection {
     this.#isFinite = true;
     this.#mainWalk?.close();
     this.poke();
+  }
+
+  /** What is left of it is not wanted any more: it ends where it is. */
+  cut(): void {
+    this.#isCut = true;
+    for (const walk of this.#walks) walk.close();
+    this.#settled.ring();
+    this.end();
   }
 
   /** Knows how far all logs are that a mark names. @throws when the source cannot be read */
@@ -165,24 +173,6 @@ export class Projection {
     return skippedCount;
   }
 
-  /**
-   * Keeps all away from the logs of a topic, also from those that were not met yet.
-   *
-   * @returns has them fed again: call it once
-   * @throws as `resume`
-   */
-  async suspend(topicId: number, partitionCount: number): Promise<() => void> {
-    await this.resume();
-    for (let at = 0; at < partitionCount; at++) this.#outletOf(topicId, at);
-    const suspended = this.outlets.of(topicId);
-    await Promise.all(suspended.map((outlet) => outlet.suspend()));
-    return () => {
-      for (const outlet of suspended) outlet.goOn();
-      this.#catchUp.retryNow(topicId);
-      this.poke();
-    };
-  }
-
   /** A topic is gone: what was to go there goes nowhere. */
   forgetTopic(topicId: number): void {
     for (const outlet of this.outlets.remove(topicId)) {
@@ -198,12 +188,13 @@ export class Projection {
     this.#isClosed = true;
     this.#restart?.cancel();
     for (const walk of this.#walks) walk.close();
+    this.#settled.ring();
     this.waiters.rejectAll(
       new ClosedError({ resource: 'exchange', name: this.#parts.source.path }),
     );
     await this.#running;
     await this.#catchUp.close();
-    for (const outlet of this.outlets) await outlet.settled();
+    await this.outlets.settled();
     await this.marks.write('os').catch(() => undefined); // The next opening looks for it, then.
     this.marks.close();
     for (const outlet of this.outlets) outlet.close();
@@ -236,22 +227,26 @@ export class Projection {
   async #projectRest(pass: ProjectionPass, log: Log<Uint8Array>): Promise<boolean> {
     await log.sync();
     const { endOffset } = log;
-    const isOver = pass.position >= endOffset || (await this.#walk(pass, log, endOffset));
-    if (!this.#isClosed && !isOver) pass.position = endOffset; // Nothing but gaps is left below.
+    while (pass.position < endOffset && !this.#isCut && !this.#isClosed) {
+      const readable = Math.min(endOffset, log.durableOffset, log.visibleOffset);
+      const to = pass.position < readable ? readable : null; // What a commit hides will be seen.
+      if ((await this.#walk(pass, log, to)) === 'version') break;
+    }
     return !this.#isClosed;
   }
 
   /** @param to  null = as far as it goes, and on from there until nothing came for a while */
-  async #walk(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): Promise<boolean> {
+  async #walk(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): Promise<WalkEnd> {
     const { clock, beforeVersion } = this.#parts;
     const range = to === null ? { follow: true, keepsAlive: false } : { to };
-    const source = log.source({ ...range, from: pass.position, isDurable: true }, 'reused');
+    const from = Math.max(pass.position, log.startOffset); // Of what damage took nothing is left.
+    const source = log.source({ ...range, from, isDurable: true }, 'reused');
     const walk = new SourceWalk({
       clock,
       pass,
       source,
       outlets: this.outlets,
-      ready: (outlet) => this.#ready(outlet),
+      ready: (outlet) => this.outlets.ready(outlet),
       hasMore: () => this.#hasMore(pass, log, to),
       beforeVersion,
       onRead: (sizeBytes) => this.#read(sizeBytes),
@@ -259,7 +254,10 @@ export class Projection {
     this.#walks.add(walk);
     if (pass === this.#pass) this.#mainWalk = walk;
     try {
-      return await walk.run();
+      const end = await walk.run();
+      // Nothing but gaps is left below.
+      if (end === 'range' && to !== null) pass.position = Math.max(pass.position, to);
+      return end;
     } finally {
       this.#walks.delete(walk);
       if (this.#mainWalk === walk) this.#mainWalk = null;
@@ -271,6 +269,9 @@ export class Projection {
   #read(sizeBytes: number): void {
     this.marks.moved(sizeBytes);
     this.waiters.look(); // What goes nowhere is there at once.
+    if (this.failure === null) return;
+    this.failure = null;
+    this.#parts.onChanged();
   }
 
   #hasMore(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): boolean {
@@ -289,7 +290,7 @@ export class Projection {
     const { clock, journal, stream, onEnded } = this.#parts;
     const isBusy = (): boolean =>
       [...this.outlets].some((outlet) => !outlet.isIdle || this.isBehind(outlet));
-    while (isBusy() && !this.#isClosed) {
+    while (isBusy() && !this.#isClosed && !this.#isCut) {
       this.#settled.silence();
       this.#catchUp.poke();
       if (!isBusy()) break;
@@ -297,9 +298,13 @@ export class Projection {
       await this.#settled.wait(wait);
     }
     if (this.#isClosed) return;
+    if (this.#isCut) await this.#catchUp.close();
+    await this.outlets.settled();
     await journal.append(projectionEnded, { ...stream, timeMs: clock.now() }, 'sync');
     this.#isClosed = true;
     this.marks.close();
+    this.waiters.look();
+    for (const outlet of this.outlets) outlet.close();
     onEnded();
   }
 
@@ -325,16 +330,9 @@ export class Projection {
     return outlet;
   }
 
-  async #ready(outlet: Outlet): Promise<void> {
-    try {
-      if (!outlet.isOpen) await outlet.open();
-      if (outlet.isSuspended) return outlet.close();
-      if (outlet.isMarked) return;
-      await this.marks.name(outlet);
-      outlet.isMarked = true;
-    } catch (error) {
-      outlet.refuse(toError(error));
-    }
+  #recovered(outlet: Outlet): void {
+    this.#catchUp.recovered(outlet);
+    this.#parts.onChanged();
   }
 
   #fellBehind(outlet: Outlet, error: Error | null): void {
@@ -370,6 +368,7 @@ export class Projection {
     this.#lookedPosition = position ?? -1;
     if (!isQuiet) return this.marks.moved(0);
     this.#mainWalk?.close();
+    this.#pass?.rest();
     if (this.bindingId === null) this.#forgetUnbound();
   }
 
@@ -377,7 +376,7 @@ export class Projection {
   #forgetUnbound(): void {
     const { source, isBound } = this.#parts;
     if (this.knownPosition < (source.opened?.endOffset ?? 0)) return;
-    for (const { topicId } of [...this.outlets]) {
+    for (const { topicId } of this.outlets) {
       const isLeft = this.outlets.of(topicId).some((outlet) => this.isBehind(outlet));
       if (!isLeft && !isBound(topicId)) this.forgetTopic(topicId);
     }
@@ -393,6 +392,9 @@ export class Projection {
     if (this.#isClosed) return;
     this.failure = error;
     onChanged();
-    this.#restart ??= clock.setTimer(() => this.poke(), RESTART_MS);
+    this.#restart ??= clock.setTimer(() => {
+      this.#restart = null;
+      this.poke();
+    }, RESTART_MS);
   }
 }

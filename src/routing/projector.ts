@@ -1,6 +1,7 @@
 /** The projections of all exchanges of a store: which there are, when they run, and what they need. */
 import { present } from '../core/assert.ts';
 import { Bell } from '../core/bell.ts';
+import { ClosedError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import type { HealthBoard } from '../core/health-board.ts';
 import { Mutex } from '../core/mutex.ts';
@@ -9,7 +10,8 @@ import type { Journal } from '../journal/journal.ts';
 import type { TrimGuard } from '../log/trim-guard.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import { DestinationLogs } from './destination-logs.ts';
-import type { ExchangeCatalog, TopologyObserver } from './exchange-catalog.ts';
+import type { ExchangeCatalog } from './exchange-catalog.ts';
+import type { TopologyObserver } from './topology-observer.ts';
 import { HistoryPruner } from './history-pruner.ts';
 import { OutboxPool } from './outbox.ts';
 import { Projection } from './projection.ts';
@@ -25,6 +27,7 @@ import {
 } from './projection-state.ts';
 import { Rebuild, type RebuildOptions, type RebuildReport } from './rebuild.ts';
 import type { RebuildWay } from './rebuild-inputs.ts';
+import type { RoutedRecord } from './routed-waiters.ts';
 import { BackfillRoutes, CommonRoutes } from './stream-routes.ts';
 
 /** A new exchange waits so long for what is left of one that had its name. */
@@ -51,7 +54,7 @@ export class Projector implements TopologyObserver {
   /** One after the other. */
   readonly #rebuilds = new Mutex();
   #starting: Promise<void> = Promise.resolve();
-  #dropping: Promise<void> = Promise.resolve();
+  #dropping: Promise<unknown> = Promise.resolve();
   #isStarted = false;
   #isClosed = false;
 
@@ -107,6 +110,19 @@ export class Projector implements TopologyObserver {
     return this.#rebuilds.run(() => new Rebuild(parts, way, options).run());
   }
 
+  /**
+   * Resolves when a record is synced in all of its destinations, those that are gone aside.
+   *
+   * @throws the signal's reason; ClosedError
+   */
+  async routed(exchangeId: number, record: RoutedRecord, signal?: AbortSignal): Promise<void> {
+    const projection = this.of({ exchangeId, stream: COMMON_STREAM });
+    if (projection !== null) return projection.waiters.wait(record, signal);
+    // Without one all is projected, unless nobody projects any more.
+    const name = this.#parts.exchanges.sources.nameOf(exchangeId);
+    if (this.#isClosed) throw new ClosedError({ resource: 'exchange', name: name ?? '' });
+  }
+
   /** Something was published to an exchange. Cheap. */
   poke(exchangeId: number): void {
     this.of({ exchangeId, stream: COMMON_STREAM })?.poke();
@@ -122,6 +138,15 @@ export class Projector implements TopologyObserver {
       if (log !== null && !log.readOnly && log.life.closing === null) {
         log.forStore().encoded.closeBatch();
       }
+    }
+    this.#cutBackfills();
+  }
+
+  /** Backfills whose bindings have ended end, too. */
+  #cutBackfills(): void {
+    const { sources } = this.#parts.exchanges;
+    for (const state of this.#states()) {
+      if (state.stream !== COMMON_STREAM && sources.isUnbound(state.stream)) this.of(state)?.cut();
     }
   }
 
@@ -174,10 +199,14 @@ export class Projector implements TopologyObserver {
       if (this.#isClosed) return;
       const { exchangeId, stream } = state;
       const { exchanges } = this.#parts;
-      if (stream !== COMMON_STREAM) this.of(state)?.poke();
+      if (stream !== COMMON_STREAM && exchanges.sources.isUnbound(stream)) this.of(state)?.cut();
+      else if (stream !== COMMON_STREAM) this.of(state)?.poke();
       else if (!exchanges.isThere(exchangeId)) this.of(state)?.end();
       else if (await this.#hasWork(state)) this.of(state)?.poke();
     }
+    // The last process may have ended in between.
+    for (const exchangeId of this.#parts.exchanges.sources.left())
+      await this.#dropSource(exchangeId);
   }
 
   /** Most exchanges have nothing to project: only their sources are opened. */
@@ -216,8 +245,8 @@ export class Projector implements TopologyObserver {
   }
 
   #routesOf({ exchangeId, stream }: StreamName): Routes {
-    const { history, sources } = this.#parts.exchanges;
-    if (stream === COMMON_STREAM) return new CommonRoutes(history, exchangeId);
+    const { history, sources, now } = this.#parts.exchanges;
+    if (stream === COMMON_STREAM) return new CommonRoutes(history, exchangeId, now);
     const binding = present(sources.binding(stream), 'what a stream is of is kept');
     return new BackfillRoutes(history, exchangeId, binding);
   }
@@ -225,12 +254,15 @@ export class Projector implements TopologyObserver {
   #ended(name: StreamName): void {
     this.#health.forget(name);
     this.#projections.delete(streamId(name));
-    if (name.stream === COMMON_STREAM) this.#dropping = this.#dropSource(name.exchangeId);
+    const { exchangeId } = name;
+    if (this.#parts.exchanges.isThere(exchangeId)) return;
+    this.#dropping = Promise.all([this.#dropping, this.#dropSource(exchangeId)]);
   }
 
-  /** Of an exchange that is gone, and projected to its end. */
+  /** Of an exchange that is gone, when all of its streams have come to their ends. */
   async #dropSource(exchangeId: number): Promise<void> {
     const { exchanges, topics } = this.#parts;
+    if (this.#states().some((state) => state.exchangeId === exchangeId)) return;
     const topicId = exchanges.sources.topicIdOf(exchangeId);
     const name = topicId === null ? null : topics.nameOf(topicId);
     // What fails is tried again by the next opening.

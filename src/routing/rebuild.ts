@@ -121,7 +121,7 @@ export class Rebuild {
       throw new ReadOnlyError({ operation: 'a rebuild', path: this.#source.path });
     }
     const places = this.#places();
-    const goOn = await projection.suspend(this.#way.topicId, places.length);
+    const goOn = await suspend(projection, this.#way.topicId, places.length);
     const lanes: RebuildLane[] = [];
     try {
       for (const place of places) {
@@ -221,6 +221,7 @@ export class Rebuild {
       const taking = lane?.take(records, cursor) ?? null;
       if (taking !== null) await taking;
     }
+    for (const { rebuilt } of lanes) rebuilt?.copy();
   }
 
   async #swap({ old, rebuilt, nextOffset }: RebuildLane, position: number): Promise<void> {
@@ -281,4 +282,27 @@ function describe(lane: RebuildLane, isReplaced: boolean): RebuiltPartition {
   const isNew = isDamaged || isReplaced;
   const endOffset = isNew ? nextOffset : old.endOffset;
   return { partition, isDamaged, unreadableCount, startOffset, endOffset, isReplaced };
+}
+
+/**
+ * Keeps all away from the logs of a topic, also from those that were not met yet.
+ *
+ * @returns has them fed again: call it once
+ */
+async function suspend(
+  projection: Projection,
+  topicId: number,
+  partitionCount: number,
+): Promise<() => void> {
+  await projection.resume();
+  const { outlets } = projection;
+  for (let partition = 0; partition < partitionCount; partition++) outlets.open(topicId, partition);
+  const suspended = outlets.of(topicId);
+  await Promise.all(suspended.map((outlet) => outlet.suspend()));
+  return () => {
+    for (const outlet of suspended) {
+      const isThere = outlets.find(topicId, outlet.partition) === outlet;
+      if (isThere) outlet.goOn();
+    }
+  };
 }

@@ -73,13 +73,22 @@ export class RebuiltLog {
     this.#clock.timeMs = timeMs;
   }
 
-  /** Copies the record at which the cursor stands. @returns null = the next may follow at once */
+  /**
+   * Adds the record at which the cursor stands. `copy` comes before the batch of the cursor changes.
+   *
+   * @returns null = the next may follow at once
+   */
   add(records: BatchRecords, cursor: BatchCursor): Promise<void> | null {
     const box = this.#box;
     box.add(records, cursor);
     if (box.sizeBytes < BATCH_TARGET_BYTES && box.hasRoom) return null;
     this.#flush(cursor.offset + 1);
     return this.#inFlightBytes > IN_FLIGHT_BYTES_MAX ? this.#landed() : null;
+  }
+
+  /** Copies what was added. */
+  copy(): void {
+    this.#box.copy();
   }
 
   /**

@@ -9,6 +9,7 @@ import type { BatchCursor } from '../format/batch-cursor.ts';
 import { ROUTING_KEY_AT, routingKeyAt, routingKeyBytes } from '../format/routing-header.ts';
 import { Dependence, type DependenceLevel } from './exchange-node.ts';
 import { KeyRoutes } from './key-routes.ts';
+import { TopicLists } from './topic-lists.ts';
 import type { Topology } from './topology.ts';
 
 /** Of a record that was appended without one. */
@@ -19,6 +20,7 @@ export class RecordRoutes {
   readonly #topology: Topology;
   readonly #exchangeId: number;
   readonly #known = new KeyRoutes();
+  readonly #lists = new TopicLists();
   /** Of the topology, when what follows was found out. */
   #changeCount = -1;
   #depends: DependenceLevel = Dependence.headers;
@@ -43,7 +45,7 @@ export class RecordRoutes {
     const { bytes, headersStart, headersBytes } = cursor;
     if (this.#depends === Dependence.headers) {
       const key = routingKeyAt(bytes, headersStart, headersBytes) ?? NO_ROUTING_KEY;
-      return topology.route(this.#exchangeId, key, cursor.headers());
+      return this.#lists.of(topology.route(this.#exchangeId, key, cursor.headers()));
     }
     const keyBytes = routingKeyBytes(bytes, headersStart, headersBytes);
     if (keyBytes < 0) return topology.route(this.#exchangeId, NO_ROUTING_KEY);
@@ -51,7 +53,7 @@ export class RecordRoutes {
     const known = this.#known.get(bytes, keyStart, keyBytes);
     if (known !== null) return known;
     const key = routingKeyAt(bytes, headersStart, headersBytes) ?? NO_ROUTING_KEY;
-    const topicIds = topology.route(this.#exchangeId, key);
+    const topicIds = this.#lists.of(topology.route(this.#exchangeId, key));
     this.#known.put(bytes, keyStart, keyBytes, topicIds);
     return topicIds;
   }

@@ -106,6 +106,7 @@ async function appendCopy(
   cursor.reset(records);
   cursor.next();
   box.add(records, cursor);
+  box.copy();
   const encoded = box.encoded({ exchangeId, stream: 0, position: source.endOffset });
   await new Promise<void>((complete, fail) => {
     log.forStore().encoded.append(encoded, { complete: () => complete(), fail });
@@ -152,6 +153,35 @@ describe('a rebuild is refused', () => {
       details: { reason: expect.stringContaining('it had 4 offsets') },
     });
     await again.store.close();
+  });
+
+  test('when the log was lost, and had more than the exchange had sent by then', async () => {
+    const bench = new StoreBench();
+    const { store } = await begin(bench);
+    await append(store, 'own');
+    const path = logPath(store, 't', 0);
+    await store.close();
+    await loseLog(bench.fileSystem, path);
+    const again = await openScene(bench);
+    await again.events.publish('four');
+    await expect(again.events.rebuild('t', { dryRun: false })).rejects.toMatchObject({
+      details: { reason: 'partition 0 had records that the exchange did not send' },
+    });
+    await again.store.close();
+  });
+
+  test('when a record is not the one that the exchange sends there', async () => {
+    const bench = new StoreBench();
+    const { store, events } = await begin(bench);
+    const topic = await store.topic('t', { codec: utf8 });
+    const log = await topic.partitions.at(0).log();
+    await appendCopy(await sourceOf(store, 'events'), log, store.exchangeCatalog);
+    await publish(events, 'six', 'ten');
+    expect(await contentOf(store, 't')).toHaveLength(6);
+    await expect(events.rebuild('t')).rejects.toMatchObject({
+      details: { reason: expect.stringContaining('offset 3 of partition 0 holds another record') },
+    });
+    await store.close();
   });
 
   test.each([true, false])(

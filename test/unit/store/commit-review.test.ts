@@ -103,7 +103,7 @@ test('a commit that is durable and cannot be applied gives its offsets to nobody
 
 test('a commit that comes while its store is closed is written, or refused', async () => {
   const outcomes = new Set<boolean>();
-  for (let delay = 0; delay < 40; delay++) {
+  for (let delay = 0; delay < 80; delay++) {
     const bench = new CommitBench();
     const { store, topic } = await bench.open();
     const failures: Error[] = [];

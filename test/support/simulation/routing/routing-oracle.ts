@@ -1,0 +1,282 @@
+/**
+ * A10: what each destination log must hold, from what the sources hold, the versions of their batches,
+ * and what was bound when: filtered record by record, without anything of what projects.
+ *
+ * A stream is all that one exchange sends a log by its bindings, or the past that one binding asked for.
+ * Within a stream nothing is missing, twice or in another order; streams may be interleaved.
+ */
+import { present } from '../../../../src/core/assert.ts';
+import type { Target } from '../../../../src/routing/binding.ts';
+import { murmur2 } from '../../../../src/topic/partitioner.ts';
+import { ReferenceTopology, type ReferenceBinding } from '../../reference/graph-route.ts';
+import { LogLedger, type SeenRecord } from './log-ledger.ts';
+import type { Fault, TopologyTimeline } from './topology-timeline.ts';
+
+export interface Published {
+  readonly id: number;
+  readonly routingKey: string;
+  readonly key: string | null;
+  readonly headers: Readonly<Record<string, string>> | null;
+}
+
+export class Source {
+  readonly exchangeId: number;
+  readonly name: string;
+  readonly ledger: LogLedger;
+  /** Records were deleted that nobody saw: what depends on them is not known. */
+  isBlind = false;
+  /** Deleted: a backfill that began later may find what is left of it, or not. */
+  isGone = false;
+
+  constructor(exchangeId: number, name: string) {
+    this.exchangeId = exchangeId;
+    this.name = name;
+    this.ledger = new LogLedger(`source of ${name}`);
+  }
+}
+
+export interface Backfill {
+  readonly binding: ReferenceBinding;
+  /** Records of this version and later ones are not the past. */
+  readonly version: number;
+  /** By id of the exchange: from where on; others have none. */
+  readonly fromOffsets: ReadonlyMap<number, number>;
+}
+
+export class Destination {
+  readonly topicId: number;
+  readonly name: string;
+  readonly ledgers: LogLedger[] = [];
+  /** Ids of records that were appended beside routing. */
+  readonly plain = new Set<number>();
+
+  constructor(topicId: number, name: string) {
+    this.topicId = topicId;
+    this.name = name;
+  }
+}
+
+/** A record of a source, and whether it must have arrived when all is quiet. */
+interface Due {
+  readonly id: number;
+  readonly offset: number;
+}
+
+interface Stream {
+  readonly name: string;
+  readonly exchangeId: number;
+  /** As batches call it: 0, or the id of a binding. */
+  readonly number: number;
+  readonly due: readonly Due[];
+  /** Nobody knows whether it has begun, or all of what it has. */
+  readonly isOptional: boolean;
+}
+
+const NONE: readonly Due[] = [];
+
+export class RoutingOracle {
+  readonly timeline: TopologyTimeline;
+  readonly published = new Map<number, Published>();
+  readonly sources = new Map<number, Source>();
+  readonly destinations = new Map<number, Destination>();
+  readonly backfills: Backfill[] = [];
+  readonly #fault: Fault;
+
+  constructor(timeline: TopologyTimeline, fault: Fault) {
+    this.timeline = timeline;
+    this.#fault = fault;
+  }
+
+  /** Topic ids to which a record goes under a version. */
+  route(exchangeId: number, record: Published, topology: ReferenceTopology): readonly number[] {
+    if (!topology.exchanges.some(({ id }) => id === exchangeId)) return [];
+    return topology.route(exchangeId, [record.routingKey], headersOf(record));
+  }
+
+  /** Complains about everything that is wrong now. @param isQuiet  all that is due is there */
+  check(when: string, isQuiet: boolean): void {
+    for (const problem of this.problems(isQuiet)) this.#fault('A10', `${when}: ${problem}`);
+  }
+
+  problems(isQuiet: boolean): string[] {
+    const byLog = this.#streamsByLog();
+    const problems: string[] = [];
+    for (const destination of this.destinations.values()) {
+      for (const [partition, ledger] of destination.ledgers.entries()) {
+        const streams = byLog.get(`${destination.topicId}/${partition}`) ?? [];
+        problems.push(...this.#problemsOf(ledger, { streams, plain: destination.plain, isQuiet }));
+      }
+    }
+    return problems;
+  }
+
+  /** Where each record of each stream belongs. */
+  #streamsByLog(): ReadonlyMap<string, readonly Stream[]> {
+    const byLog = new Map<string, Stream[]>();
+    for (const source of this.sources.values()) {
+      for (const backfill of [null, ...this.backfills]) {
+        const from = backfill === null ? 0 : backfill.fromOffsets.get(source.exchangeId);
+        if (from === undefined) continue;
+        const number = backfill?.binding.bindingId ?? 0;
+        const { exchangeId, isBlind: isOptional } = source;
+        const kind = backfill === null ? 'live' : `backfill ${number}`;
+        const stream = { exchangeId, number, isOptional, name: `${kind} of ${source.name}` };
+        for (const [log, due] of this.#dueOf(source, backfill, from)) {
+          const streams = byLog.get(log) ?? [];
+          streams.push({ ...stream, due });
+          byLog.set(log, streams);
+        }
+      }
+    }
+    return byLog;
+  }
+
+  #dueOf(source: Source, backfill: Backfill | null, from: number): ReadonlyMap<string, Due[]> {
+    const due = new Map<string, Due[]>();
+    for (const { id, offset, batch } of source.ledger.inOrder) {
+      const { version } = batch;
+      if (offset < from || (backfill !== null && version >= backfill.version)) continue;
+      const record = this.published.get(id);
+      if (record === undefined) {
+        this.#fault('source', `${source.name} holds #${id}, which nobody published`);
+        continue;
+      }
+      for (const topicId of this.#topicsOf(source.exchangeId, record, { version, backfill })) {
+        const log = `${topicId}/${this.#partitionOf(record, offset, topicId, version)}`;
+        const list = due.get(log) ?? [];
+        list.push({ id, offset });
+        due.set(log, list);
+      }
+    }
+    return due;
+  }
+
+  #topicsOf(
+    exchangeId: number,
+    record: Published,
+    how: { readonly version: number; readonly backfill: Backfill | null },
+  ): readonly number[] {
+    const topology = this.timeline.at(how.version);
+    const before = this.route(exchangeId, record, topology);
+    if (how.backfill === null) return before;
+    const { binding } = how.backfill;
+    if (!hasEnds(topology, binding.exchangeId, binding.target)) return [];
+    const wider = new ReferenceTopology();
+    wider.exchanges = topology.exchanges;
+    wider.bindings = [...topology.bindings, binding];
+    const after = this.route(exchangeId, record, wider);
+    return after.filter((topicId) => !before.includes(topicId));
+  }
+
+  #partitionOf(record: Published, offset: number, topicId: number, version: number): number {
+    const count = present(this.timeline.sizeAt(topicId, version), 'something led there');
+    if (record.key === null) return offset % count;
+    return (murmur2(Buffer.from(record.key)) & 0x7fff_ffff) % count;
+  }
+
+  #problemsOf(
+    ledger: LogLedger,
+    what: {
+      readonly streams: readonly Stream[];
+      readonly plain: ReadonlySet<number>;
+      readonly isQuiet: boolean;
+    },
+  ): string[] {
+    const { streams, plain, isQuiet } = what;
+    const problems: string[] = [];
+    const { inOrder, unseenCount } = ledger;
+    const isBlind = streams.some(({ isOptional }) => isOptional);
+    const byNumber = new Map(streams.map((one) => [`${one.exchangeId}/${one.number}`, one]));
+    const seenBy = new Map<string, number[]>();
+    for (const seen of inOrder) {
+      const { from } = seen.batch;
+      if (from === null) {
+        if (!plain.has(seen.id)) problems.push(`#${seen.id} at ${seen.offset}: nobody appended it`);
+        continue;
+      }
+      const stream = byNumber.get(`${from.exchangeId}/${from.stream}`);
+      problems.push(...(stream === undefined ? [] : problemsOfCopy(seen, stream)));
+      const isDue = stream?.due.some(({ id }) => id === seen.id) ?? false;
+      if (!isDue && !isBlind) {
+        const of = stream?.name ?? `stream ${from.exchangeId}/${from.stream}`;
+        problems.push(`#${seen.id} at ${seen.offset} does not belong there (${of})`);
+      }
+      const key = `${from.exchangeId}/${from.stream}`;
+      seenBy.set(key, [...(seenBy.get(key) ?? []), seen.id]);
+    }
+    for (const [key, stream] of byNumber) {
+      const seen = seenBy.get(key) ?? [];
+      problems.push(...problemsOfStream(stream, seen, { isQuiet, isWhole: unseenCount === 0 }));
+    }
+    problems.push(...problemsOfPositions(ledger, byNumber));
+    if (isQuiet && plain.size === 0 && !isBlind) {
+      const due = streams.reduce((sum, one) => sum + one.due.length, 0);
+      if (due !== ledger.end) problems.push(`it has had ${ledger.end} records, ${due} are due`);
+    }
+    return problems.map((problem) => `${ledger.name}: ${problem}`);
+  }
+}
+
+/** The source offset that a copy names is that of the record. */
+function problemsOfCopy({ id, offset, batch }: SeenRecord & { offset: number }, stream: Stream) {
+  const named = batch.from?.offsets[offset - batch.baseOffset] ?? null;
+  const due = stream.due.find((one) => one.id === id);
+  if (due === undefined || due.offset === named) return [];
+  return [`#${id} at ${offset} is said to come from ${named}, it stands at ${due.offset}`];
+}
+
+function problemsOfStream(
+  { name, due, isOptional }: Stream,
+  seen: readonly number[],
+  { isQuiet, isWhole }: { readonly isQuiet: boolean; readonly isWhole: boolean },
+): string[] {
+  const ids = due.map(({ id }) => id);
+  const places = seen.map((id) => ids.indexOf(id));
+  const known = places.filter((place) => place >= 0);
+  const wrongAt = known.findIndex((place, at) => at > 0 && place <= (known[at - 1] ?? -1));
+  if (wrongAt >= 0) return [`${name}: order or number is wrong: ${seen.join()}, not ${ids.join()}`];
+  if (isOptional) return [];
+  if (isWhole) {
+    const isPrefix = places.every((place, at) => place === at);
+    if (!isPrefix) return [`${name}: a gap: ${seen.join()}, not ${ids.join()}`];
+    const isMissing = isQuiet && seen.length < ids.length;
+    return isMissing ? [`${name}: ${seen.join()} arrived, of ${ids.join()}`] : [];
+  }
+  const last = ids.at(-1);
+  const isMissing = isQuiet && seen.length > 0 && last !== undefined && seen.at(-1) !== last;
+  return isMissing ? [`${name}: ends with #${seen.at(-1)}, not #${last}`] : [];
+}
+
+/** All below the position of a batch is in it or before, and all above is behind it. */
+function problemsOfPositions(ledger: LogLedger, byNumber: ReadonlyMap<string, Stream>): string[] {
+  const problems: string[] = [];
+  const places = new Map<string, number>();
+  for (const { id, offset, batch } of ledger.inOrder) {
+    if (batch.from === null) continue;
+    places.set(`${batch.from.exchangeId}/${batch.from.stream}/${id}`, offset);
+  }
+  const batches = new Set(ledger.inOrder.map(({ batch }) => batch));
+  for (const { from, nextOffset } of batches) {
+    if (from === null) continue;
+    const stream = byNumber.get(`${from.exchangeId}/${from.stream}`);
+    for (const { id, offset } of stream?.due ?? NONE) {
+      const place = places.get(`${from.exchangeId}/${from.stream}/${id}`);
+      if (place === undefined) continue; // Deleted unseen, or missing, which others complain about.
+      if (offset < from.position === place < nextOffset) continue;
+      problems.push(`a batch to ${nextOffset} is at ${from.position}; #${id} stands at ${place}`);
+    }
+  }
+  return problems;
+}
+
+function hasEnds(topology: ReferenceTopology, exchangeId: number, target: Target): boolean {
+  const isThere = (id: number): boolean => topology.exchanges.some((one) => one.id === id);
+  return isThere(exchangeId) && (target.kind === 'topic' || isThere(target.id));
+}
+
+function headersOf({ headers, routingKey }: Published): ReadonlyMap<string, Uint8Array> {
+  const own = Object.entries(headers ?? {}).map(
+    ([name, text]) => [name, Buffer.from(text)] as const,
+  );
+  return new Map([['varve-routing-key', Buffer.from(routingKey)] as const, ...own]);
+}

@@ -1,0 +1,170 @@
+/** What the program publishes, and what it is told. */
+import { UnroutableError } from '../../../../src/core/routing-errors.ts';
+import type { DurabilityLevel } from '../../../../src/log/log-options.ts';
+import { randomBelow } from '../../../../src/core/random.ts';
+import type { Exchange } from '../../../../src/routing/exchange.ts';
+import { pick } from '../plan.ts';
+import { valueOf } from './log-ledger.ts';
+import type { Answered, RoutingSession } from './routing-session.ts';
+import type { Published, Source } from './routing-oracle.ts';
+
+const ROUTING_KEYS = ['', 'a', 'a.b', 'a.x.c', 'b', 'x.b', 'a.b.c', 'b.b'];
+const HEADERS = [null, null, { h: '1' }, { h: '2', k: 'x' }, { k: '' }];
+const KEYS = [null, null, 'one', 'two', 'three', 'four'];
+const LEVELS: readonly (DurabilityLevel | undefined)[] = ['sync', 'os', 'interval', undefined];
+const RECORDS_MAX = 6;
+
+export class RoutingPublishes {
+  readonly #session: RoutingSession;
+  readonly #handles = new Map<string, Exchange<Uint8Array>>();
+  /** Records whose place was told, by number. */
+  readonly answered: Map<number, Answered>;
+
+  constructor(session: RoutingSession, answered: Map<number, Answered>) {
+    this.#session = session;
+    this.answered = answered;
+  }
+
+  /** One record, as it comes. */
+  async one(): Promise<void> {
+    const { world } = this.#session;
+    const { random, tally, oracle } = world;
+    const { source, exchange } = (await this.#open()) ?? {};
+    if (source === undefined || exchange === undefined) return;
+    const record = this.#draw();
+    const durability = pick(random, LEVELS);
+    const mandatory = world.chance(0.2);
+    const confirm = world.chance(0.2) ? 'routed' : 'logged';
+    const { now, version } = oracle.timeline;
+    const isChanging = this.#session.pendingModel !== null;
+    const due = oracle.route(source.exchangeId, record, now);
+    world.narrate(`publish #${record.id} ${record.routingKey} to ${source.name}, ${confirm}`);
+    const answer = exchange.publish(valueOf(record.id, extraBytes(random)), {
+      ...inputOf(record),
+      durability,
+      mandatory,
+      confirm,
+    });
+    void this.#session.follow(
+      answer.catch((error: unknown) => {
+        if (!(error instanceof UnroutableError)) throw error;
+        tally.add('unroutable');
+        if (!mandatory) world.fault('mandatory', 'refused though nobody asked for that');
+        const isStill = !isChanging && this.#session.pendingModel === null;
+        const isSame = isStill && version === oracle.timeline.version;
+        if (isSame && due.length > 0) world.fault('mandatory', `#${record.id} has a way`);
+        return null;
+      }),
+      async (result) => {
+        if (result === null) return;
+        this.#answered(record, source, result);
+        if (mandatory && result.destinations.length === 0) {
+          world.fault('mandatory', `#${record.id} goes nowhere`);
+        }
+        if (confirm === 'routed') await this.#arrived([record.id]);
+      },
+    );
+  }
+
+  /** Many at once. */
+  async batch(): Promise<void> {
+    const { world } = this.#session;
+    const { source, exchange } = (await this.#open()) ?? {};
+    if (source === undefined || exchange === undefined) return;
+    const count = 1 + randomBelow(world.random, RECORDS_MAX);
+    const records = Array.from({ length: count }, () => this.#draw());
+    const confirm = world.chance(0.2) ? 'routed' : 'logged';
+    world.narrate(`publish #${records[0]?.id} and ${count - 1} more to ${source.name}, ${confirm}`);
+    const inputs = records.map((record) => ({
+      ...inputOf(record),
+      value: valueOf(record.id, extraBytes(world.random)),
+    }));
+    const durability = pick(world.random, LEVELS);
+    void this.#session.follow(
+      exchange.publishBatch(inputs, { durability, confirm }),
+      async ({ baseOffset, durability: reached, destinations }) => {
+        for (const [at, record] of records.entries()) {
+          const own = destinations[at] ?? [];
+          const result = { offset: baseOffset + at, durability: reached, destinations: own };
+          this.#answered(record, source, result);
+        }
+        if (confirm === 'routed') await this.#arrived(records.map(({ id }) => id));
+      },
+    );
+  }
+
+  async #open(): Promise<{ source: Source; exchange: Exchange<Uint8Array> } | null> {
+    const { world, store } = this.#session;
+    const takers = world.model.exchanges.filter(({ isInternal }) => !isInternal);
+    if (takers.length === 0) return null;
+    const { name } = pick(world.random, takers);
+    try {
+      const exchange = this.#handles.get(name) ?? (await store.exchange(name, { create: false }));
+      this.#handles.set(name, exchange);
+      if (this.#session.isOver) return null;
+      const { exchangeId } = exchange.describe();
+      const source = world.oracle.sources.get(exchangeId);
+      return source === undefined ? null : { source, exchange };
+    } catch (error) {
+      this.#session.explain(error);
+      return null;
+    }
+  }
+
+  #draw(): Published {
+    const { world } = this.#session;
+    const { random } = world;
+    const record = {
+      id: world.nextId(),
+      routingKey: pick(random, ROUTING_KEYS),
+      headers: pick(random, HEADERS),
+      key: pick(random, KEYS),
+    };
+    world.oracle.published.set(record.id, record);
+    return record;
+  }
+
+  #answered(
+    { id }: Published,
+    { exchangeId }: Source,
+    result: {
+      readonly offset: number;
+      readonly durability: DurabilityLevel;
+      readonly destinations: readonly string[];
+    },
+  ): void {
+    const { offset, durability, destinations } = result;
+    this.answered.set(id, { exchangeId, offset, destinations, isSynced: durability === 'sync' });
+    this.#session.world.tally.add('publishes');
+  }
+
+  /** Readers see them now, wherever they belong. */
+  async #arrived(ids: readonly number[]): Promise<void> {
+    const { world } = this.#session;
+    const { oracle, tally } = world;
+    await this.#session.look('a confirmation');
+    if (this.#session.isOver) return;
+    for (const id of ids) {
+      const answered = this.answered.get(id);
+      if (answered !== undefined) answered.isSynced = true;
+      for (const name of answered?.destinations ?? []) {
+        const to = [...oracle.destinations.values()].find((one) => one.name === name);
+        if (to === undefined || !this.#session.hasTopic(name)) continue;
+        const isThere = to.ledgers.some(
+          ({ records, unseenCount }) =>
+            unseenCount > 0 || [...records.values()].some((one) => one.id === id),
+        );
+        if (!isThere) world.fault('routed', `#${id} was confirmed, and is not in ${name}`);
+      }
+    }
+    tally.add('routed');
+  }
+}
+
+function inputOf({ routingKey, headers, key }: Published) {
+  return { routingKey, headers, key };
+}
+
+function extraBytes(random: { next(): number }): number {
+  return Math.floor(random.next() ** 3 * 900);
+}

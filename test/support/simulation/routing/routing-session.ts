@@ -1,0 +1,277 @@
+/** One open store that routes, and what is known of what it was asked. */
+import {
+  BackpressureError,
+  ClosedError,
+  DiskFullError,
+  FailedError,
+  IoError,
+} from '../../../../src/core/errors.ts';
+import type { Log } from '../../../../src/log/log.ts';
+import type { Store } from '../../../../src/store/store.ts';
+import { describeError } from '../describe-error.ts';
+import { LogLedger } from './log-ledger.ts';
+import { Destination, Source, type Backfill } from './routing-oracle.ts';
+import type { RoutingModel } from './routing-model.ts';
+import type { RoutingWorld } from './routing-world.ts';
+
+const SOURCE_PREFIX = 'exchange:';
+const QUIET_SECONDS_MAX = 90;
+
+export interface Answered {
+  readonly exchangeId: number;
+  readonly offset: number;
+  /** Names. */
+  readonly destinations: readonly string[];
+  /** Whether it is to survive power cuts. */
+  isSynced: boolean;
+}
+
+export class RoutingSession {
+  readonly world: RoutingWorld;
+  readonly store: Store;
+  /** What a change that was not answered would have made. */
+  pendingModel: RoutingModel | null = null;
+  /** What a bind that was not answered asks of the past. */
+  pendingBackfill: PendingBackfill | null = null;
+  /** Whose deletion was asked for. */
+  readonly goneTopicIds = new Set<number>();
+  /** The last source that was trimmed; resolves always. */
+  trimming: Promise<void> = Promise.resolve();
+  isDiskLimited = false;
+  #wasDiskLimited = false;
+  readonly #pending = new Set<Promise<void>>();
+  readonly #fileSystem;
+  #reading: Promise<void> = Promise.resolve();
+
+  constructor(world: RoutingWorld, store: Store) {
+    this.world = world;
+    this.store = store;
+    this.#fileSystem = world.fileSystem;
+  }
+
+  /** Whether the machine is gone: what the program still does has not happened. */
+  get isOver(): boolean {
+    return this.#fileSystem.isCrashed;
+  }
+
+  get hasMishap(): boolean {
+    return this.world.injector.firedCount > 0 || this.#wasDiskLimited;
+  }
+
+  /** Follows a call to its answer, unless the machine is gone by then. */
+  follow<T>(answer: Promise<T>, done: (value: T) => void | Promise<void>): Promise<void> {
+    const run = async (): Promise<void> => {
+      try {
+        const value = await answer;
+        if (!this.isOver) await done(value);
+      } catch (error) {
+        this.explain(error);
+      }
+    };
+    const tracked = run().finally(() => this.#pending.delete(tracked));
+    this.#pending.add(tracked);
+    return tracked;
+  }
+
+  /** Waits until every call was answered, but not for ever: some wait for what failed. */
+  async settle(seconds = 30): Promise<boolean> {
+    for (let left = seconds * 10; left > 0 && this.#pending.size > 0; left--) {
+      await this.wait(100);
+    }
+    return this.#pending.size === 0;
+  }
+
+  hasTopic(name: string): boolean {
+    return this.store.topics().some((one) => one.name === name);
+  }
+
+  wait(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.world.clock.setTimer(() => resolve(), ms));
+  }
+
+  explain(error: unknown): void {
+    if (this.isOver) return;
+    this.world.narrate(`failed: ${String(error)}`);
+    if (!this.isExplained(error)) this.world.fault('error', `unexpected ${describeError(error)}`);
+  }
+
+  isExplained(error: unknown): boolean {
+    if (error instanceof BackpressureError) return true;
+    const isFailure =
+      error instanceof IoError ||
+      error instanceof FailedError ||
+      error instanceof ClosedError ||
+      error instanceof DiskFullError;
+    return isFailure && this.hasMishap;
+  }
+
+  resizeDisk(freeBytes: number | null): void {
+    const { fileSystem, narrate } = this.world;
+    const { usedBytes } = fileSystem.disk.tree;
+    this.isDiskLimited = freeBytes !== null;
+    this.#wasDiskLimited ||= this.isDiskLimited;
+    fileSystem.capacityBytes = freeBytes === null ? 2 ** 40 : usedBytes + freeBytes;
+    narrate(freeBytes === null ? 'the disk has room' : `the disk has ${freeBytes} bytes`);
+  }
+
+  /** A change of the topology, one at a time. @returns whether it was answered */
+  async change<T>(what: string, next: RoutingModel, act: () => Promise<T>): Promise<boolean> {
+    const { world } = this;
+    const { timeline } = world.oracle;
+    if (this.pendingModel !== null) return false; // What became of the last one is not known.
+    world.narrate(what);
+    this.pendingModel = next;
+    timeline.asked(next.lines);
+    try {
+      await act();
+      // What follows upon the change is behind it.
+      await this.store.exchangeCatalog.reconcile();
+    } catch (error) {
+      this.explain(error);
+      return false;
+    }
+    if (this.isOver) return false;
+    world.model = next;
+    this.pendingModel = null;
+    timeline.adopt(this.store, what, true);
+    if (this.pendingBackfill !== null) this.beginBackfill(this.pendingBackfill);
+    this.pendingBackfill = null;
+    world.tally.add('topologyChanges');
+    return true;
+  }
+
+  /** What there is after an opening: any change whose answer nobody heard is there, or not. */
+  adopt(pending: RoutingModel | null, pendingBackfill: PendingBackfill | null, when: string): void {
+    const { world, store } = this;
+    const { oracle } = world;
+    const versionBefore = oracle.timeline.version;
+    oracle.timeline.adopt(store, when, false);
+    const { lines, version } = oracle.timeline;
+    const isThere = pending !== null && [...pending.lines].every((line) => lines.has(line));
+    if (pending !== null && isThere && pending.lines.size === lines.size) {
+      world.model = pending;
+      if (version > versionBefore && pendingBackfill !== null) this.beginBackfill(pendingBackfill);
+    }
+    this.knowAll();
+  }
+
+  /** Takes up exchanges and topics that are new, and forgets those that are gone. */
+  knowAll(): void {
+    const { oracle } = this.world;
+    const topics = this.store.topics().filter(({ name }) => !name.startsWith(SOURCE_PREFIX));
+    for (const { topicId, name, partitionCount } of topics) {
+      const known = oracle.destinations.get(topicId) ?? new Destination(topicId, name);
+      oracle.destinations.set(topicId, known);
+      while (known.ledgers.length < partitionCount) {
+        known.ledgers.push(new LogLedger(`${name}/${known.ledgers.length}`));
+      }
+    }
+    for (const topicId of oracle.destinations.keys()) {
+      if (!topics.some((one) => one.topicId === topicId)) oracle.destinations.delete(topicId);
+    }
+    const exchanges = this.store.exchanges();
+    for (const { exchangeId, name } of exchanges) {
+      if (oracle.sources.has(exchangeId)) continue;
+      oracle.sources.set(exchangeId, new Source(exchangeId, name));
+    }
+    for (const source of oracle.sources.values()) {
+      source.isGone = !exchanges.some(({ exchangeId }) => exchangeId === source.exchangeId);
+    }
+  }
+
+  beginBackfill({ from, knownIds }: PendingBackfill): void {
+    const { oracle } = this.world;
+    const { now, version } = oracle.timeline;
+    const binding = now.bindings.find(({ bindingId }) => !knownIds.has(bindingId));
+    if (binding === undefined) {
+      this.world.fault('topology', 'a binding that was answered is not listed');
+      return;
+    }
+    const fromOffsets = new Map<number, number>();
+    for (const { exchangeId, ledger, isGone } of oracle.sources.values()) {
+      const isOwn = exchangeId === binding.exchangeId;
+      if (from === 'earliest' && !isGone) fromOffsets.set(exchangeId, ledger.start);
+      if (from !== 'earliest' && isOwn) fromOffsets.set(exchangeId, from);
+    }
+    const backfill: Backfill = { binding, version, fromOffsets };
+    oracle.backfills.push(backfill);
+    this.world.tally.add('backfills');
+  }
+
+  /** Reads what is new in all logs, or everything, and complains about what is wrong. */
+  async look(when: string, isAll = false): Promise<void> {
+    const { oracle, tally } = this.world;
+    await this.#read(when, isAll);
+    // Whatever a change does before it is answered is not known yet.
+    if (this.isOver || this.pendingModel !== null) return;
+    oracle.check(when, false);
+    tally.add('looks');
+  }
+
+  /** Waits until all that is due has arrived, and complains when it does not. */
+  async quiet(when: string): Promise<void> {
+    const { world } = this;
+    const { oracle, tally } = world;
+    await this.store.exchangeCatalog.reconcile();
+    for (let left = QUIET_SECONDS_MAX; left > 0; left--) {
+      await this.#read(when, false);
+      if (this.isOver || oracle.problems(true).length === 0) break;
+      await this.wait(1000);
+    }
+    await this.wait(3000); // Nothing comes behind it.
+    await this.#read(when, true);
+    if (this.isOver) return;
+    oracle.check(`${when}, quiet`, true);
+    tally.add('quietLooks');
+    for (const { ledgers } of oracle.destinations.values()) {
+      for (const { records } of ledgers) tally.add('checkedCopies', records.size);
+    }
+  }
+
+  /** One at a time: a ledger is at one place. */
+  #read(when: string, isAll: boolean): Promise<void> {
+    const reading = this.#reading.then(() => this.#readAll(when, isAll));
+    this.#reading = reading.catch(() => undefined);
+    return reading;
+  }
+
+  async #readAll(when: string, isAll: boolean): Promise<void> {
+    const { oracle } = this.world;
+    // Destinations first: what came from a source is in the source then.
+    for (const { topicId, ledgers } of oracle.destinations.values()) {
+      const name = this.store.topics().find((one) => one.topicId === topicId)?.name;
+      if (name === undefined) continue;
+      const topic = await this.store.topic(name, { create: false });
+      for (const [partition, ledger] of ledgers.entries()) {
+        if (partition >= topic.partitionCount) continue;
+        await topic.partitions.at(partition).use((log) => this.#see(ledger, log, when, isAll));
+      }
+    }
+    for (const source of oracle.sources.values()) await this.#readSource(source, when, isAll);
+  }
+
+  async #readSource(source: Source, when: string, isAll: boolean): Promise<void> {
+    const partition = this.store.exchangeCatalog.sources.of(source.exchangeId);
+    if (partition === null) return;
+    try {
+      await partition.use((log) => this.#see(source.ledger, log, when, isAll));
+    } catch (error) {
+      if (!source.isGone || !(error instanceof ClosedError)) throw error;
+    }
+    if (source.ledger.unseenCount > 0) source.isBlind = true;
+  }
+
+  async #see(ledger: LogLedger, log: Log<Uint8Array>, when: string, isAll: boolean): Promise<void> {
+    const { end } = ledger;
+    const problems = await ledger.look(log, isAll);
+    if (this.isOver) return;
+    if (isAll || ledger.end > end) this.world.narrate(`  ${ledger.show(isAll ? 0 : end)}`);
+    for (const problem of problems) this.world.fault('A10', `${when}: ${problem}`);
+  }
+}
+
+export interface PendingBackfill {
+  readonly from: 'earliest' | number;
+  /** Bindings that were there before. */
+  readonly knownIds: ReadonlySet<number>;
+}
