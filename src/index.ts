@@ -70,7 +70,15 @@ export type {
 export type { WorkerStats } from './queue/worker-stats.ts';
 
 export type { Binding, ExchangeType, Target } from './routing/binding.ts';
-export type { Exchange } from './routing/exchange.ts';
+export type { BindingDescription, Exchange } from './routing/exchange.ts';
+export type { RouteExplanation, RouteMatch, RouteStep } from './routing/named-route.ts';
+export type { SimulatedRecord, SimulateOptions, WhatIf } from './routing/what-if.ts';
+export type { SimulationSummary } from './routing/route-tally.ts';
+export type {
+  DocumentBinding,
+  DocumentExchange,
+  TopologyDocument,
+} from './routing/topology-document.ts';
 export type { ExchangeDescription } from './routing/exchange-catalog.ts';
 export type {
   BindingInput,

@@ -3,7 +3,7 @@ import { checkArray, checkObject } from '../core/assert.ts';
 import { ConflictError } from '../core/errors.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
 import type { Codec } from '../codec/codec.ts';
-import { decodeHeaders, type HeaderBlock } from '../format/record-headers.ts';
+import { decodeHeaders, type HeaderBlock, type HeadersInput } from '../format/record-headers.ts';
 import { routedHeaders } from '../format/routing-header.ts';
 import { NO_OPTIONS, type AppendOptions } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
@@ -14,7 +14,10 @@ import type { Binding, ExchangeType } from './binding.ts';
 import type { ExchangeCatalog, ExchangeDescription } from './exchange-catalog.ts';
 import { describeExchange, type ExchangeStats } from './exchange-stats.ts';
 import type { BindingInput, BindOptions, DestinationInput } from './exchange-options.ts';
+import { explainByName, type RouteExplanation } from './named-route.ts';
 import type { Projector } from './projector.ts';
+import { bindingNamer, type DocumentBinding, type KnownTopic } from './topology-document.ts';
+import { WhatIf, type SimulateOptions } from './what-if.ts';
 import {
   NO_PUBLISH_OPTIONS,
   planPublish,
@@ -38,6 +41,14 @@ export interface ExchangeParts<T, Input> {
   readonly codec: Codec<T, Input>;
   readonly exchanges: ExchangeCatalog;
   readonly projector: Projector;
+  /** All queues and topics as they are now. */
+  readonly topics: () => readonly KnownTopic[];
+}
+
+/** A binding, by names. */
+export interface BindingDescription extends DocumentBinding {
+  /** Random, for ever. */
+  readonly bindingId: number;
 }
 
 /** A record on its way into the source, and where it will go. */
@@ -60,12 +71,14 @@ export class Exchange<T, Input = T> {
   readonly #codec: Codec<T, Input>;
   readonly #exchanges: ExchangeCatalog;
   readonly #projector: Projector;
+  readonly #topics: () => readonly KnownTopic[];
   readonly #isInternal: boolean;
   /** Of the source while it is open, with this handle's codec. */
   #log: Log<T, Input> | null = null;
 
   /** @internal */
-  constructor({ description, source, codec, exchanges, projector }: ExchangeParts<T, Input>) {
+  constructor(parts: ExchangeParts<T, Input>) {
+    const { description, source, codec, exchanges, projector, topics } = parts;
     const { name, type, exchangeId, internal } = description;
     this.name = name;
     this.type = type;
@@ -75,6 +88,7 @@ export class Exchange<T, Input = T> {
     this.#codec = codec;
     this.#exchanges = exchanges;
     this.#projector = projector;
+    this.#topics = topics;
   }
 
   /**
@@ -184,6 +198,42 @@ export class Exchange<T, Input = T> {
   /** What the exchange is. @throws NotFoundError when it was deleted */
   describe(): ExchangeDescription {
     return this.#exchanges.describe(this.name);
+  }
+
+  /** The bindings of the exchange, by id. @throws NotFoundError when it was deleted */
+  bindings(): readonly BindingDescription[] {
+    const bindingOf = bindingNamer(this.#exchanges.list(), this.#topics());
+    return this.#exchanges.bindings(this.name).flatMap((binding) => {
+      const named = bindingOf(binding);
+      return named === null ? [] : [{ bindingId: binding.bindingId, ...named }];
+    });
+  }
+
+  /**
+   * Where a record would go that is published now, and why. Nothing is published.
+   *
+   * @param headers  of the record; a headers exchange looks at them
+   * @throws as `publish`, for the key and the headers
+   */
+  explain(routingKey: string, headers: HeadersInput | null = null): RouteExplanation {
+    this.#exchanges.checkThere(this.#exchangeId, this.name);
+    const key = routingKeyOf({ routingKey });
+    const parts = { catalog: this.#exchanges, topics: this.#topics() };
+    return explainByName(parts, this.#exchangeId, key, headersOf(routedHeaders(key, headers)));
+  }
+
+  /**
+   * Goes through the past of the exchange as if another topology had been there: iterate the result, or
+   * `run` it, and see its `summary`, which also says what is not as it was. Nothing is written.
+   *
+   * @throws NotFoundError for what the topology names and is not there, but for queues and topics;
+   *   BadPatternError; TypeError, RangeError
+   *
+   * Cost: a read of the source log.
+   */
+  simulate(options: SimulateOptions = {}): WhatIf {
+    const parts = { catalog: this.#exchanges, topics: this.#topics(), source: this.#source };
+    return new WhatIf({ ...parts, exchange: this.name }, options);
   }
 
   /** How far it is projected, by destination. In memory, once the source is open. @throws as `publish` */

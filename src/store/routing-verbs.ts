@@ -171,6 +171,7 @@ const exchangeStats: Shape<ExchangeStats> = structWith({
       recordCount: count,
     }),
   ),
+  backfills: list(structWith({ bindingId: count, position: count, error: nullable(text) })),
 });
 
 /** How far an exchange is projected: known to who has the store open alone. */

@@ -3,28 +3,35 @@ import { present } from '../core/assert.ts';
 import { checkCodec, codecOr, type Codec } from '../codec/codec.ts';
 import { ConflictError } from '../core/errors.ts';
 import { Exchange } from '../routing/exchange.ts';
-import type { ExchangeCatalog } from '../routing/exchange-catalog.ts';
 import type { ExchangeOptions } from '../routing/exchange-options.ts';
-import type { Projector } from '../routing/projector.ts';
+import type { KnownTopic } from '../routing/topology-document.ts';
 import { SOURCE_PREFIX } from '../topic/topic-names.ts';
+import { knownTopics } from './store-topology.ts';
+import type { Store } from './store.ts';
 
 /** What exchanges of a store are made of. */
-interface ExchangeHome {
-  readonly exchangeCatalog: ExchangeCatalog;
-  readonly projector: Projector;
-}
+type ExchangeHome = Pick<Store, 'exchangeCatalog' | 'projector' | 'topics' | 'queues'>;
 
 /** @throws as `Store.exchange` */
 export async function openExchange<T, Input>(
-  { exchangeCatalog: exchanges, projector }: ExchangeHome,
+  store: ExchangeHome,
   name: string,
   given: ExchangeOptions & { readonly codec?: Codec<T, Input> | undefined },
 ): Promise<Exchange<T, Input>> {
+  const { exchangeCatalog: exchanges, projector } = store;
   const { codec, ...options } = given;
   if (codec !== undefined) checkCodec(codec);
   const description = await exchanges.open(name, options);
   const source = present(exchanges.sources.of(description.exchangeId), 'it was made with it');
-  return new Exchange({ description, source, codec: codecOr(codec), exchanges, projector });
+  const topics = (): readonly KnownTopic[] => knownTopics(store);
+  return new Exchange({
+    description,
+    source,
+    codec: codecOr(codec),
+    exchanges,
+    projector,
+    topics,
+  });
 }
 
 /** Whether a topic of that name is the source of an exchange. */

@@ -6,7 +6,9 @@ import { EXCHANGE_ARGUMENT, findExchange } from '../exchange-choice.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { checkKeyText } from '../publish-sink.ts';
 import { parseHeader, type HeaderOption } from '../record-headers.ts';
-import { explainInStore, explanationText } from '../route-explanation.ts';
+import { explanationText } from '../route-explanation.ts';
+import { explainByName } from '../../src/routing/named-route.ts';
+import { knownTopics } from '../../src/store/store-topology.ts';
 import { BESIDE_STORE, lookAtStore, STORE_ARGUMENT, STORE_FILES } from '../store-access.ts';
 
 interface RouteVerbOptions {
@@ -69,7 +71,12 @@ async function run(
   const headers = new Map(given.map(([name, value]) => [name, Buffer.from(value, 'utf8')]));
   const explained = await lookAtStore(path, async (store) => {
     const { exchangeId } = findExchange(store, exchange);
-    return explainInStore(store, exchangeId, routingKey, headers.size === 0 ? null : headers);
+    return explainByName(
+      { catalog: store.exchangeCatalog, topics: knownTopics(store) },
+      exchangeId,
+      routingKey,
+      headers.size === 0 ? null : headers,
+    );
   });
   const { output } = context;
   if (json === true) {

@@ -87,13 +87,11 @@ async function run(
   const topology = check?.(() => false);
   const summary = await lookAtStore(path, async (store) => {
     const { exchangeId } = findExchange(store, exchange);
-    const source = present(store.exchangeCatalog.sources.of(exchangeId), 'it was made with it');
-    return source.use(async (log) => {
-      const catalog = store.exchangeCatalog;
-      const parts = { exchange, source: log, catalog, topics: knownTopics(store) };
-      const whatIf = makeWhatIf(parts, { context, options, topology, store });
-      return simulated(context, whatIf, { path, exchange, ...options });
-    });
+    const catalog = store.exchangeCatalog;
+    const source = present(catalog.sources.of(exchangeId), 'it was made with it');
+    const parts = { exchange, source, catalog, topics: knownTopics(store) };
+    const whatIf = makeWhatIf(parts, { context, options, topology, store });
+    return simulated(context, whatIf, { path, exchange, ...options });
   });
   if (summary.unknownFrom !== null) {
     context.warn(
