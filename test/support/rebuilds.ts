@@ -4,6 +4,7 @@ import { present } from '../../src/core/assert.ts';
 import { segmentFileName } from '../../src/format/file-names.ts';
 import { BATCH_HEADER_BYTES } from '../../src/format/layout.ts';
 import type { FileSystem } from '../../src/io/file-system.ts';
+import type { ReadOptions } from '../../src/log/read-options.ts';
 import type { Store } from '../../src/store/store.ts';
 import { topicDirectoryName } from '../../src/topic/topic-names.ts';
 import { walkSegment } from './segment-walk.ts';
@@ -16,12 +17,16 @@ export function logPath(store: Store, topic: string, partition: number): string 
 }
 
 /** All records of a topic, each with its place. */
-export async function contentOf(store: Store, name: string): Promise<readonly string[]> {
+export async function contentOf(
+  store: Store,
+  name: string,
+  options: ReadOptions = {},
+): Promise<readonly string[]> {
   const topic = await store.topic(name, { create: false });
   const content: string[] = [];
   for (let partition = 0; partition < topic.partitionCount; partition++) {
     const log = await topic.partitions.at(partition).log();
-    for await (const batch of log.batches()) {
+    for await (const batch of log.batches(options)) {
       for (const { offset, key, value, headers, createTimeMs } of batch) {
         const [k, v] = [key, value].map((bytes) => (bytes === null ? null : Buffer.from(bytes)));
         const own = [partition, offset, createTimeMs, k?.toString('hex'), v?.toString('hex')];

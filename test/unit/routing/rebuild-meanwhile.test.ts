@@ -145,7 +145,7 @@ describe('a rebuild', () => {
     for (let look = 0; look < 4; look++) {
       await first.events.publish('not for it', { confirm: 'routed' });
       bench.clock.advance(2000);
-      await first.store.topics();
+      await nextTurn();
     }
     await first.events.bind('t');
     await first.events.publish('for it', { confirm: 'routed' });
