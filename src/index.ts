@@ -79,12 +79,18 @@ export type {
   DocumentExchange,
   TopologyDocument,
 } from './routing/topology-document.ts';
+export type {
+  DefaultExchange,
+  DefaultPublishOptions,
+  DefaultPublishResult,
+} from './routing/default-exchange.ts';
 export type { ExchangeDescription } from './routing/exchange-catalog.ts';
 export type {
   BindingInput,
   BindOptions,
   DestinationInput,
   ExchangeOptions,
+  OpenExchangeOptions,
 } from './routing/exchange-options.ts';
 export type { BackfillLag, DestinationLag, ExchangeStats } from './routing/exchange-stats.ts';
 export type { HeaderConditionsInput } from './routing/header-conditions.ts';

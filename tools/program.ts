@@ -12,6 +12,7 @@ import { bindingsRmVerb } from './commands/bindings-rm.ts';
 import { exchangesCreateVerb } from './commands/exchanges-create.ts';
 import { exchangesDeleteVerb } from './commands/exchanges-delete.ts';
 import { exchangesDescribeVerb } from './commands/exchanges-describe.ts';
+import { exchangesDetachVerb } from './commands/exchanges-detach.ts';
 import { exchangesLsVerb } from './commands/exchanges-ls.ts';
 import { publishVerb } from './commands/publish.ts';
 import { routeVerb } from './commands/route.ts';
@@ -195,13 +196,14 @@ function addQueueVerbs(program: Command, start: StartVerb): void {
 function addRoutingVerbs(program: Command, start: StartVerb): void {
   addGroup(program, {
     name: 'exchanges',
-    summary: 'the exchanges of a store: create, ls, describe, delete',
+    summary: 'the exchanges of a store: create, ls, describe, delete, detach',
     description: 'Work with the exchanges of a store, which send records to queues and topics.',
   });
   addVerb(program, exchangesLsVerb, start);
   addVerb(program, exchangesDescribeVerb, start);
   addVerb(program, exchangesCreateVerb, start);
   addVerb(program, exchangesDeleteVerb, start);
+  addVerb(program, exchangesDetachVerb, start);
   addGroup(program, {
     name: 'bindings',
     summary: 'the bindings of exchanges: add, ls, rm',

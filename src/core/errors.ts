@@ -368,7 +368,7 @@ export class ConflictError extends StoreError {
 
   constructor(details: ConflictError['details']) {
     const { kind, name, stored, requested } = details;
-    super(`${kind} ${name}: stored ${stored}, requested ${requested}`);
+    super(`${kind} ${name === '' ? "''" : name}: stored ${stored}, requested ${requested}`);
     this.details = details;
   }
 }

@@ -1,16 +1,25 @@
 /**
- * Records of verified batches, copied as they stand but for their place: the body of another batch.
+ * Records of verified batches, copied as they stand but for their place, some without one of their
+ * headers: the body of another batch.
  *
  * @hot One instance for many batches; no allocation per record. Records that stand one behind the other
  * are copied together.
  */
 import { assert } from '../core/assert.ts';
 import type { EncodedRecords } from './batch-encoder.ts';
-import { RECORD_OFFSET_DELTA_AT } from './layout.ts';
+import type { Stretch } from './further-keys.ts';
+import { RECORD_OFFSET_DELTA_AT, RECORD_SIZE_AND_FLAGS_AT } from './layout.ts';
 import { createTimeOf, recordSizeOf } from './record-fields.ts';
 import { viewOf } from './u64.ts';
 
 const BYTES_MIN = 64 * 1024;
+
+/** A record with headers, as `BatchCursor` tells of it. */
+export interface HeadedRecord {
+  readonly start: number;
+  readonly sizeBytes: number;
+  readonly headersStart: number;
+}
 
 interface CopySource {
   readonly bytes: Uint8Array;
@@ -78,6 +87,25 @@ export class CopiedRecords {
     this.#copiedCount = count;
   }
 
+  /** As `add`, but for a stretch of its header block: some of the headers, not all. */
+  addWithout(
+    from: CopySource,
+    { start, sizeBytes, headersStart }: HeadedRecord,
+    cut: Stretch,
+  ): void {
+    const at = this.sizeBytes;
+    this.add(from, start, sizeBytes);
+    this.copy();
+    const moved = at - start;
+    this.#bytes.copyWithin(cut.start + moved, cut.end + moved, this.sizeBytes);
+    const cutBytes = cut.end - cut.start;
+    this.sizeBytes -= cutBytes;
+    this.#copiedBytes = this.sizeBytes;
+    // The size is in the lower bits, and larger: no flag changes.
+    this.#shorten(at + RECORD_SIZE_AND_FLAGS_AT, cutBytes);
+    this.#shorten(headersStart + moved, cutBytes);
+  }
+
   /** @param extension  of their batch @returns the records so far, good until `clear` or `add` */
   encoded(extension: Uint8Array): EncodedRecords {
     this.copy();
@@ -88,6 +116,11 @@ export class CopiedRecords {
       minCreateTimeMs: this.#minCreateTimeMs,
       maxCreateTimeMs: this.#maxCreateTimeMs,
     };
+  }
+
+  /** Of a length that is the u32 at `at`. */
+  #shorten(at: number, bytes: number): void {
+    this.#view.setUint32(at, this.#view.getUint32(at, true) - bytes, true);
   }
 
   #grow(bytesMin: number): void {

@@ -6,6 +6,13 @@ import { argumentError } from '../core/assert.ts';
 import { TooLargeError } from '../core/errors.ts';
 import { HEADERS_BYTES_MAX, ROUTING_KEY_BYTES_MAX } from '../core/limits.ts';
 import {
+  areFurtherKeys,
+  BCC_HEADER,
+  CC_HEADER,
+  encodeFurtherKeys,
+  type FurtherKeys,
+} from './further-keys.ts';
+import {
   encodeHeaders,
   HEADER_NAME_LENGTH_BYTES,
   HEADER_VALUE_LENGTH_BYTES,
@@ -23,6 +30,8 @@ const NAME_AT = NAME_LENGTH_AT + HEADER_NAME_LENGTH_BYTES;
 const KEY_LENGTH_AT = NAME_AT + NAME.length;
 /** Where the key begins in a block that begins with one. */
 export const ROUTING_KEY_AT = KEY_LENGTH_AT + HEADER_VALUE_LENGTH_BYTES;
+const KEY_HEADERS = [ROUTING_KEY_HEADER, CC_HEADER, BCC_HEADER];
+const NO_BYTES = new Uint8Array(0);
 const ASCII_MAX = 0x7f;
 /** What all blocks begin with, but for their lengths. */
 const FRONT = Buffer.alloc(ROUTING_KEY_AT);
@@ -54,14 +63,22 @@ export function checkRoutingKey(name: string, key: unknown): string {
  * The header block of a record that is published under a routing key.
  *
  * @param key      checked: at most 255 bytes
- * @param headers  the publisher's own; null = none. One with the name of the key's gives way to it
+ * @param headers  the publisher's own; null = none. Such as are named like those of keys are left out
+ * @param further  keys beside the first; null = none
  * @throws as `encodeHeaders`
  */
-export function routedHeaders(key: string, headers: HeadersInput | null): HeaderBlock {
-  const own = headers === null ? null : encodeHeaders(withoutKey(headers));
+export function routedHeaders(
+  key: string,
+  headers: HeadersInput | null,
+  further: FurtherKeys | null = null,
+): HeaderBlock {
+  const own = headers === null ? null : encodeHeaders(withoutKeys(headers));
   const ownBytes = own === null ? 0 : own.length - HEADERS_LENGTH_BYTES;
   const keyBytes = Buffer.byteLength(key, 'utf8');
-  const bytes = ROUTING_KEY_AT + keyBytes + ownBytes;
+  const furtherBytes = further === null ? NO_BYTES : encodeFurtherKeys(further);
+  const furtherAt = ROUTING_KEY_AT + keyBytes;
+  const ownAt = furtherAt + furtherBytes.length;
+  const bytes = ownAt + ownBytes;
   if (bytes > HEADERS_BYTES_MAX) {
     throw new TooLargeError({ what: 'header block', bytes, bytesMax: HEADERS_BYTES_MAX });
   }
@@ -70,7 +87,8 @@ export function routedHeaders(key: string, headers: HeadersInput | null): Header
   block.writeUInt32LE(bytes - HEADERS_LENGTH_BYTES);
   block.writeUInt32LE(keyBytes, KEY_LENGTH_AT);
   block.write(key, ROUTING_KEY_AT, keyBytes, keyBytes === key.length ? 'latin1' : 'utf8');
-  if (own !== null) block.set(own.subarray(HEADERS_LENGTH_BYTES), ROUTING_KEY_AT + keyBytes);
+  if (further !== null) block.set(furtherBytes, furtherAt);
+  if (own !== null) block.set(own.subarray(HEADERS_LENGTH_BYTES), ownAt);
   return new HeaderBlock(block);
 }
 
@@ -94,6 +112,19 @@ export function routingKeyBytes(bytes: Uint8Array, start: number, blockBytes: nu
   return ROUTING_KEY_AT + keyBytes > blockBytes ? -1 : keyBytes;
 }
 
+/**
+ * Where the further keys begin in the header block at `bytes[start]`; -1 when it has none.
+ *
+ * @hot Of a block without them hardly anything is read.
+ */
+export function furtherKeysAt(bytes: Uint8Array, start: number, blockBytes: number): number {
+  const keyBytes = bytes[start + KEY_LENGTH_AT] ?? 0; // If it begins with a key, and that is a short one.
+  const at = start + ROUTING_KEY_AT + keyBytes;
+  const end = start + blockBytes;
+  if (at >= end || !areFurtherKeys(bytes, at, end)) return -1;
+  return routingKeyBytes(bytes, start, blockBytes) === keyBytes ? at : -1;
+}
+
 function beginsWithKey(bytes: Uint8Array, start: number, blockBytes: number): boolean {
   if (blockBytes < ROUTING_KEY_AT || bytes[start + NAME_LENGTH_AT] !== NAME.length) return false;
   for (let at = 0; at < NAME.length; at++) {
@@ -110,8 +141,10 @@ function textAt(bytes: Uint8Array, from: number, to: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1');
 }
 
-function withoutKey(headers: HeadersInput): HeadersInput {
-  if (typeof headers !== 'object' || !Object.hasOwn(headers, ROUTING_KEY_HEADER)) return headers;
-  const { [ROUTING_KEY_HEADER]: _key, ...others } = headers;
-  return others;
+function withoutKeys(headers: HeadersInput): HeadersInput {
+  if (typeof headers !== 'object') return headers;
+  if (!KEY_HEADERS.some((name) => Object.hasOwn(headers, name))) return headers;
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !KEY_HEADERS.includes(name)),
+  );
 }

@@ -1,5 +1,6 @@
 /** An exchange as its users hold it: publish to it, bind destinations to it. */
 import { checkArray, checkObject } from '../core/assert.ts';
+import { inNextTurn } from '../core/clock.ts';
 import { ConflictError } from '../core/errors.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
 import type { Codec } from '../codec/codec.ts';
@@ -21,6 +22,7 @@ import { WhatIf, type SimulateOptions } from './what-if.ts';
 import {
   NO_PUBLISH_OPTIONS,
   planPublish,
+  furtherKeysOf,
   planPublishBatch,
   routingKeyOf,
   type PublishBatchOptions,
@@ -112,7 +114,7 @@ export class Exchange<T, Input = T> {
     const plan = planPublish(options);
     const how = howOf(options);
     const log = this.#opened ?? (await this.#open());
-    const { record, topicIds } = this.#route({ ...options, value }, plan, 0);
+    const { record, topicIds } = this.#route(value, options, plan);
     const { offset, durability } = await log.append(record, how);
     this.#published(log, durability);
     const destinations = this.#exchanges.namesOf(topicIds);
@@ -135,7 +137,7 @@ export class Exchange<T, Input = T> {
     const log = this.#opened ?? (await this.#open());
     checkArray('records', records);
     const routed = records.map((input, index) =>
-      this.#route(checkObject(`records[${index}]`, input), plan, index),
+      this.#route(checkObject(`records[${index}]`, input).value, input, plan, index),
     );
     const result = await log.appendBatch(
       routed.map(({ record }) => record),
@@ -298,20 +300,29 @@ export class Exchange<T, Input = T> {
 
   async #open(): Promise<Log<T, Input>> {
     this.#exchanges.checkThere(this.#exchangeId, this.name);
-    return this.#source.use(async (log) => (this.#log = log.as(this.#codec, 0)));
+    const release = this.#source.hold();
+    try {
+      const log = await this.#source.log();
+      return (this.#log = log.as(this.#codec, 0));
+    } finally {
+      inNextTurn(release); // Who waits appends before: until then nobody closes it to make room.
+    }
   }
 
   /** Where a record goes as things are now; in the same turn it is appended. */
   #route(
-    input: PublishInput<Input>,
+    value: Input | null,
+    input: PublishOptions | PublishInput<Input>,
     { isMandatory }: PublishPlan,
-    index: number,
+    index = 0,
   ): RoutedInput<Input> {
-    const { value, key, headers = null, createTimeMs } = input;
+    const { key, headers = null, createTimeMs } = input;
     this.#checkTakes();
     const routingKey = routingKeyOf(input);
-    const block = routedHeaders(routingKey, headers);
-    const topicIds = this.#exchanges.route(this.#exchangeId, routingKey, () => headersOf(block));
+    const further = furtherKeysOf(input);
+    const block = routedHeaders(routingKey, headers, further);
+    const keys = further === null ? [routingKey] : [routingKey, ...further.cc, ...further.bcc];
+    const topicIds = this.#exchanges.route(this.#exchangeId, keys, () => headersOf(block));
     if (isMandatory && topicIds.length === 0) {
       throw new UnroutableError({ exchange: this.name, routingKey, index });
     }

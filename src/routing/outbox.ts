@@ -4,6 +4,7 @@ import type { BatchRecords } from '../format/batch-records.ts';
 import { CopiedRecords } from '../format/copied-records.ts';
 import type { EncodedRecords } from '../format/batch-encoder.ts';
 import { ProjectedExtension, type ProjectedFrom } from '../format/projected-extension.ts';
+import { hiddenKeys } from './hidden-keys.ts';
 
 export class Outbox {
   readonly #records = new CopiedRecords();
@@ -22,9 +23,14 @@ export class Outbox {
     return this.#extension.hasRoom;
   }
 
-  /** Adds the record at which the cursor stands. `copy` comes before its batch changes. */
+  /**
+   * Adds the record at which the cursor stands, without the keys that nobody is to see. `copy` comes
+   * before its batch changes.
+   */
   add(records: BatchRecords, cursor: BatchCursor): void {
-    this.#records.add(records, cursor.start, cursor.sizeBytes);
+    const hidden = hiddenKeys(cursor);
+    if (hidden === null) this.#records.add(records, cursor.start, cursor.sizeBytes);
+    else this.#records.addWithout(records, cursor, hidden);
     this.#extension.add(cursor.offset);
   }
 

@@ -265,8 +265,7 @@ export class Outlet {
   /** Lets go of the log; what was handed over comes to its own end. */
   close(): void {
     this.#behind(this.position);
-    this.#release?.();
-    this.#release = null;
+    this.#releaseOnce();
   }
 
   /** Below are no batches of later positions: a mark that passed those would hide them. */
@@ -315,6 +314,8 @@ export class Outlet {
   /** They end in order. */
   #synced(handed: HandedBatch): void {
     const { position, nextOffset, recordCount } = handed;
+    // Letting go of a log may close it, which answers once more.
+    if (!this.#handed.includes(handed)) return;
     this.#forget(handed);
     this.#syncedPosition = Math.max(this.#syncedPosition, position);
     this.#endOffset = Math.max(this.#endOffset, nextOffset);
@@ -343,9 +344,13 @@ export class Outlet {
 
   /** Who has nothing on its way need not have the log open. */
   #letGo(): void {
-    if (!this.isIdle) return;
-    this.#release?.();
-    this.#release = null;
+    if (this.isIdle) this.#releaseOnce();
+  }
+
+  #releaseOnce(): void {
+    const release = this.#release;
+    this.#release = null; // First: who is told may come back here.
+    release?.();
   }
 }
 

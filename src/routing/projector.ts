@@ -11,7 +11,6 @@ import type { TrimGuard } from '../log/trim-guard.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import { DestinationLogs } from './destination-logs.ts';
 import type { ExchangeCatalog } from './exchange-catalog.ts';
-import type { TopologyObserver } from './topology-observer.ts';
 import { HistoryPruner } from './history-pruner.ts';
 import { OutboxPool } from './outbox.ts';
 import { Projection } from './projection.ts';
@@ -29,6 +28,7 @@ import { Rebuild, type RebuildOptions, type RebuildReport } from './rebuild.ts';
 import type { RebuildWay } from './rebuild-inputs.ts';
 import type { RoutedRecord } from './routed-waiters.ts';
 import { BackfillRoutes, CommonRoutes } from './stream-routes.ts';
+import type { TopologyObserver } from './topology-observer.ts';
 
 /** A new exchange waits so long for what is left of one that had its name. */
 const DRAIN_MS_MAX = 5000;
@@ -49,6 +49,8 @@ export class Projector implements TopologyObserver {
   readonly #boxes = new OutboxPool();
   /** By the id of their stream. */
   readonly #projections = new Map<string, Projection>();
+  /** Those of common streams by their exchange: whoever publishes looks here. */
+  readonly #common = new Map<number, Projection>();
   readonly #drained = new Bell();
   readonly #pruner: HistoryPruner;
   /** One after the other. */
@@ -86,7 +88,9 @@ export class Projector implements TopologyObserver {
     const state = this.#parts.fold.get(projections, id);
     if (state === null) return null;
     const projection = this.#make(state);
-    if (projection !== null) this.#projections.set(id, projection);
+    if (projection === null) return null;
+    this.#projections.set(id, projection);
+    if (name.stream === COMMON_STREAM) this.#common.set(name.exchangeId, projection);
     return projection;
   }
 
@@ -125,7 +129,8 @@ export class Projector implements TopologyObserver {
 
   /** Something was published to an exchange. Cheap. */
   poke(exchangeId: number): void {
-    this.of({ exchangeId, stream: COMMON_STREAM })?.poke();
+    const projection = this.#common.get(exchangeId);
+    (projection ?? this.of({ exchangeId, stream: COMMON_STREAM }))?.poke();
   }
 
   changed(): void {
@@ -254,6 +259,7 @@ export class Projector implements TopologyObserver {
   #ended(name: StreamName): void {
     this.#health.forget(name);
     this.#projections.delete(streamId(name));
+    if (name.stream === COMMON_STREAM) this.#common.delete(name.exchangeId);
     const { exchangeId } = name;
     if (this.#parts.exchanges.isThere(exchangeId)) return;
     this.#dropping = Promise.all([this.#dropping, this.#dropSource(exchangeId)]);

@@ -15,7 +15,7 @@ const PATIENCE_MS = 250;
 /** Batches of the source whose copies may wait for more of them. */
 const BATCHES_PER_FLUSH = 16;
 /** Work that is done in one turn of the event loop. */
-const TURN_MS = 2;
+const TURN_MS = 1;
 const BATCHES_PER_TURN = 64;
 
 export interface SourceWalkParts {

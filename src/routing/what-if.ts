@@ -96,7 +96,7 @@ export class WhatIf implements AsyncIterable<SimulatedRecord> {
     const { exchangeId } = catalog.describe(exchange);
     const document =
       topology === undefined ? exportTopology(catalog, topics) : checkTopologyDocument(topology);
-    this.#hypothesis = new Hypothesis(document, topics, takenIds(catalog));
+    this.#hypothesis = new Hypothesis(document, topics, takenIds(catalog), catalog.list());
     this.#hypothesis.change(named('bind', bind), named('unbind', unbind));
     const hypotheticalId = this.#hypothesis.exchangeId(exchange);
     this.#routes = new RecordRoutes(this.#hypothesis.topology, hypotheticalId);

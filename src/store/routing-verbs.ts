@@ -182,6 +182,15 @@ export const describeProjection = controlVerb({
   run: async (store, { exchange }) => (await store.exchange(exchange, { create: false })).stats(),
 });
 
+/** How many records a destination will not get. */
+export const detachDestination = controlVerb({
+  name: 'detachDestination',
+  args: struct({ exchange: text, destination: text }),
+  answer: count,
+  run: async (store, { exchange, destination }) =>
+    (await store.exchange(exchange, { create: false })).detach(destination),
+});
+
 /** How many streams still copy what was published before a binding was made. */
 export const countBackfills = controlVerb({
   name: 'countBackfills',
@@ -228,6 +237,7 @@ export const ROUTING_VERBS: readonly ControlVerb<unknown, unknown>[] = [
   removeBinding,
   publishRecords,
   describeProjection,
+  detachDestination,
   countBackfills,
   importTopology,
 ];

@@ -1,4 +1,5 @@
 /** `varve exchanges` and `varve bindings`, where nobody has the store open. */
+import { rm as removeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
@@ -106,6 +107,40 @@ describe('exchanges', () => {
     expect(await runCli(['exchanges', 'delete', path, 'flights'])).toMatchObject({
       exitCode: ExitCode.notFound,
     });
+  });
+});
+
+describe('a destination that fails', () => {
+  test('is named by publish, which does not wait for it, and can be let off', async () => {
+    const path = await flights();
+    const { stdout } = await runCli(['topics', 'describe', path, 'audit', '--json']);
+    const { partitions } = JSON.parse(stdout) as { partitions: readonly { path: string }[] };
+    for (const { path: log } of partitions) await removeFile(log, { recursive: true });
+    const { exitCode, stderr } = await runCli([
+      'publish',
+      path,
+      'flights',
+      '-r',
+      'flight.a.AMS',
+      'x',
+    ]);
+    expect(exitCode).toBe(ExitCode.ok);
+    expect(stderr).toContain('audit has not got all of its copies yet: ');
+    expect(await valuesIn(path, 'arrivals')).toEqual(['x']);
+    const detach = ['exchanges', 'detach', path, 'flights', 'audit'];
+    expect(await jsonOf(...detach)).toEqual({
+      path,
+      exchange: 'flights',
+      destination: 'audit',
+      isDryRun: true,
+      lagCount: null,
+      skippedCount: null,
+    });
+    expect((await runCli([...detach, '--yes'])).stdout).toBe(
+      'let audit off what exchange flights has not brought it: 1 record\n',
+    );
+    const again = await jsonOf(...detach, '--yes');
+    expect(again).toMatchObject({ isDryRun: false, skippedCount: 0 });
   });
 });
 

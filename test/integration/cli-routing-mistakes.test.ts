@@ -18,6 +18,7 @@ const MISTAKES: readonly [line: string, exitCode: ExitCode, says: string][] = [
   ['exchanges create PATH new', ExitCode.usage, "required option '-t, --type <type>'"],
   ['exchanges create PATH new -t topics', ExitCode.usage, 'Allowed choices are direct'],
   ['exchanges create PATH new -t topic --alternate flight', ExitCode.notFound, 'mean flights?'],
+  ['exchanges detach PATH flights audits --yes', ExitCode.notFound, 'did you mean audit?'],
   ['bindings add PATH flights arrival', ExitCode.notFound, 'did you mean arrivals?'],
   ['bindings add PATH flights delays', ExitCode.notFound, 'say so with --to-exchange'],
   ['bindings add PATH flights late --to-exchange', ExitCode.notFound, 'no exchange late'],

@@ -181,8 +181,7 @@ function projectionStep<R>(
     isBehind: (one + at) % 2 === 0,
   }));
   const goneLogIds = one % 3 === 0 ? [1 + (two % 4)] : [];
-  return say(projectionMarked, {
-    ...{ exchangeId, stream, position: two },
-    ...{ logs, goneLogIds, skippedCount: one % 5 === 0 ? two : 0 },
-  });
+  const skippedCount = one % 5 === 0 ? two : 0;
+  const name = { exchangeId, stream };
+  return say(projectionMarked, { ...name, position: two, logs, goneLogIds, skippedCount });
 }

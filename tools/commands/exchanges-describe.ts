@@ -115,8 +115,11 @@ function writeText({ output }: CommandContext, described: Described, projection:
   if (bindings.length > 0) output.write(`\n${bindingsTable(bindings)}`);
   if (bindingsTo.length > 0) output.write(`\nbound to it:\n${bindingsTable(bindingsTo)}`);
   if (projection === null) return;
-  const { destinations, error, skippedCount } = projection;
+  const { destinations, backfills, error, skippedCount } = projection;
   if (destinations.length > 0) output.write(`\n${lagTable(destinations)}`);
+  if (backfills.length > 0) {
+    output.write(`${formatPlural(backfills.length, 'binding')} still being given the past\n`);
+  }
   if (error !== null) output.write(`its source cannot be read: ${escapeText(error)}\n`);
   if (skippedCount > 0) output.write(`${formatPlural(skippedCount, 'record')} let off\n`);
 }

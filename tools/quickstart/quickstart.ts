@@ -17,6 +17,7 @@ import { Progress } from '../progress.ts';
 import { formatPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatPlural } from '../units.ts';
 import type { CheckResult } from './checker.ts';
+import { FLIGHTS } from './flight-routes.ts';
 import { readFlights } from './flights.ts';
 import { DEAD_LETTERS } from './late-flights.ts';
 import { freshDirectory, say, shown } from './output.ts';
@@ -178,6 +179,9 @@ function commands(directory: string, storeDirectory: string): string {
     `  ${cli} groups ls ${store}`,
     `  ${cli} queue ls ${store}`,
     `  ${cli} queue peek ${store} ${DEAD_LETTERS}`,
+    `  ${cli} exchanges describe ${store} ${FLIGHTS}`,
+    `  ${cli} route ${store} ${FLIGHTS} flight.ORD.LAX`,
+    `  ${cli} simulate ${store} ${FLIGHTS} --bind 'from-ATL=flight.ATL.*'`,
     `  ${cli} ls ${store}`,
   ].join('\n');
 }
