@@ -340,7 +340,9 @@ export class Projection {
     if (pass === null) return null;
     let { position } = pass;
     for (const outlet of this.outlets) {
-      if (outlet.feeder === pass) position = Math.min(position, outlet.syncedPosition);
+      // Of one that no mark names yet, the common position is all that will be known.
+      const counts = outlet.feeder === pass || !outlet.isMarked;
+      if (counts) position = Math.min(position, outlet.syncedPosition);
     }
     return position;
   }
