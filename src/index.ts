@@ -70,15 +70,29 @@ export type {
 export type { WorkerStats } from './queue/worker-stats.ts';
 
 export type { Binding, ExchangeType, Target } from './routing/binding.ts';
-export type { Exchange } from './routing/exchange.ts';
+export type { BindingDescription, Exchange } from './routing/exchange.ts';
+export type { RouteExplanation, RouteMatch, RouteStep } from './routing/named-route.ts';
+export type { SimulatedRecord, SimulateOptions, WhatIf } from './routing/what-if.ts';
+export type { SimulationSummary } from './routing/route-tally.ts';
+export type {
+  DocumentBinding,
+  DocumentExchange,
+  TopologyDocument,
+} from './routing/topology-document.ts';
+export type {
+  DefaultExchange,
+  DefaultPublishOptions,
+  DefaultPublishResult,
+} from './routing/default-exchange.ts';
 export type { ExchangeDescription } from './routing/exchange-catalog.ts';
 export type {
   BindingInput,
   BindOptions,
   DestinationInput,
   ExchangeOptions,
+  OpenExchangeOptions,
 } from './routing/exchange-options.ts';
-export type { DestinationLag, ExchangeStats } from './routing/exchange-stats.ts';
+export type { BackfillLag, DestinationLag, ExchangeStats } from './routing/exchange-stats.ts';
 export type { HeaderConditionsInput } from './routing/header-conditions.ts';
 export type {
   Confirmation,

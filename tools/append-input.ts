@@ -1,4 +1,4 @@
-/** All of stdin into a log or a topic, line by line. */
+/** All of stdin into a log, a topic or an exchange, line by line; or values. */
 import type { CommandContext } from './command.ts';
 import type { LineAppender, LineOptions } from './line-appender.ts';
 import { splitLines } from './line-splitter.ts';
@@ -36,5 +36,23 @@ export async function appendInput(
   } finally {
     progress.end();
     signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Appends values of the command line, and waits until they are acknowledged. */
+export async function appendValues(
+  appender: LineAppender,
+  values: readonly string[],
+  options: LineOptions,
+): Promise<void> {
+  try {
+    await appender.append(
+      values.map((value) => Buffer.from(value, 'utf8')),
+      options,
+    );
+    await appender.flushed();
+  } catch (error) {
+    await appender.settle();
+    throw error;
   }
 }

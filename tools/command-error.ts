@@ -73,6 +73,10 @@ const KNOWN_FAILURES: Partial<Record<ErrorCode, KnownFailure>> = {
       'nothing was changed; varve verify <dir> lists all damage, varve repair <dir> says what is ' +
       'lost; cat, tail and export read past it with --on-corruption skip',
   },
+  ERR_VARVE_BAD_PATTERN: {
+    exitCode: ExitCode.usage,
+    hint: 'words stand between dots, * is one word, # any number of them: 255 bytes in all',
+  },
   ERR_VARVE_LOCKED: {
     exitCode: ExitCode.locked,
     hint: 'one process writes at a time; cat, tail, export, verify and info work beside it',

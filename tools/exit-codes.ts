@@ -18,7 +18,7 @@ export const EXIT_CODES: Readonly<Record<ExitCode, string>> = {
   [ExitCode.ok]: 'Done; also when the reader of the output closed the pipe early.',
   [ExitCode.failure]: 'Something else went wrong; the message on stderr says what.',
   [ExitCode.usage]: 'The command line or the input is wrong; nothing was done with it.',
-  [ExitCode.notFound]: 'There is no such log, file, offset, store, topic or group.',
+  [ExitCode.notFound]: 'There is no such log, file, offset, store, topic, group or exchange.',
   [ExitCode.corrupt]: 'Damaged data was found; it was reported and not changed.',
   [ExitCode.locked]: 'Another process is writing to the log, or has the store and cannot be asked.',
   [ExitCode.timeout]: 'The time that was allowed ran out.',

@@ -6,6 +6,8 @@ import { recordFromJson } from './record-json.ts';
 export interface LineOptions {
   /** Lines are JSON objects; empty ones are skipped. */
   readonly ndjson?: true;
+  /** How such a line is read; default `recordFromJson`. */
+  readonly readJson?: typeof recordFromJson;
   /** What stands before its first occurrence is the key. */
   readonly keySeparator?: string;
   /** What every record gets that has none of its own. */
@@ -106,11 +108,11 @@ export class LineAppender {
 
   #toRecord(
     line: Uint8Array,
-    { ndjson, keySeparator, common }: LineOptions,
+    { ndjson, readJson = recordFromJson, keySeparator, common }: LineOptions,
   ): RecordInput<Uint8Array> | null {
     if (ndjson === true) {
       if (line.length === 0) return null;
-      return completed(recordFromJson(line, this.lineNumber), common);
+      return completed(readJson(line, this.lineNumber), common);
     }
     const record = keySeparator === undefined ? { value: line } : splitKey(line, keySeparator);
     return completed(record, common);

@@ -6,6 +6,20 @@ import type { CliStreams, GlobalOptions, StartVerb } from './command.ts';
 import { describeFailure } from './command-error.ts';
 import { appendVerb } from './commands/append.ts';
 import { benchVerb } from './commands/bench.ts';
+import { bindingsAddVerb } from './commands/bindings-add.ts';
+import { bindingsLsVerb } from './commands/bindings-ls.ts';
+import { bindingsRmVerb } from './commands/bindings-rm.ts';
+import { exchangesCreateVerb } from './commands/exchanges-create.ts';
+import { exchangesDeleteVerb } from './commands/exchanges-delete.ts';
+import { exchangesDescribeVerb } from './commands/exchanges-describe.ts';
+import { exchangesDetachVerb } from './commands/exchanges-detach.ts';
+import { exchangesLsVerb } from './commands/exchanges-ls.ts';
+import { publishVerb } from './commands/publish.ts';
+import { routeVerb } from './commands/route.ts';
+import { simulateVerb } from './commands/simulate.ts';
+import { topologyExportVerb } from './commands/topology-export.ts';
+import { topologyGraphVerb } from './commands/topology-graph.ts';
+import { topologyImportVerb } from './commands/topology-import.ts';
 import { catVerb } from './commands/cat.ts';
 import { deleteRecordsVerb } from './commands/delete-records.ts';
 import { dumpVerb } from './commands/dump.ts';
@@ -149,6 +163,7 @@ function addStoreVerbs(program: Command, start: StartVerb): void {
   addVerb(program, groupsResetVerb, start);
   addVerb(program, groupsDeleteVerb, start);
   addQueueVerbs(program, start);
+  addRoutingVerbs(program, start);
   addGroup(program, {
     name: 'journal',
     summary: 'the journal of a store: dump',
@@ -176,6 +191,38 @@ function addQueueVerbs(program: Command, start: StartVerb): void {
   addVerb(program, queuePurgeVerb, start);
   addVerb(program, queuePauseVerb, start);
   addVerb(program, queueResumeVerb, start);
+}
+
+function addRoutingVerbs(program: Command, start: StartVerb): void {
+  addGroup(program, {
+    name: 'exchanges',
+    summary: 'the exchanges of a store: create, ls, describe, delete, detach',
+    description: 'Work with the exchanges of a store, which send records to queues and topics.',
+  });
+  addVerb(program, exchangesLsVerb, start);
+  addVerb(program, exchangesDescribeVerb, start);
+  addVerb(program, exchangesCreateVerb, start);
+  addVerb(program, exchangesDeleteVerb, start);
+  addVerb(program, exchangesDetachVerb, start);
+  addGroup(program, {
+    name: 'bindings',
+    summary: 'the bindings of exchanges: add, ls, rm',
+    description: 'Work with the bindings of a store, which say what exchanges send where.',
+  });
+  addVerb(program, bindingsLsVerb, start);
+  addVerb(program, bindingsAddVerb, start);
+  addVerb(program, bindingsRmVerb, start);
+  addVerb(program, publishVerb, start);
+  addVerb(program, routeVerb, start);
+  addVerb(program, simulateVerb, start);
+  addGroup(program, {
+    name: 'topology',
+    summary: 'exchanges and bindings as a whole: export, import, graph',
+    description: 'Work with the topology of a store: its exchanges and bindings as a whole.',
+  });
+  addVerb(program, topologyExportVerb, start);
+  addVerb(program, topologyImportVerb, start);
+  addVerb(program, topologyGraphVerb, start);
 }
 
 /**
@@ -214,6 +261,9 @@ const LOOKS: Readonly<Record<string, readonly string[]>> = {
   topics: ['topics ls'],
   groups: ['groups ls'],
   queue: ['queue ls'],
+  exchanges: ['exchanges ls'],
+  bindings: ['bindings ls'],
+  topology: ['topology export', 'topology graph'],
   journal: ['journal dump'],
 };
 

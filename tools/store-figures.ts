@@ -11,6 +11,9 @@ export interface StoreFigures extends TopicExtent {
   readonly topicCount: number;
   readonly partitionCount: number;
   readonly groupCount: number;
+  readonly exchangeCount: number;
+  /** Of all exchanges. */
+  readonly bindingCount: number;
   readonly health: Health;
   readonly journal: {
     readonly startOffset: number;
@@ -23,6 +26,7 @@ export interface StoreFigures extends TopicExtent {
 /** What a store that is open to be read tells of itself and its files. */
 export async function figuresOf(store: Store, signal: AbortSignal): Promise<StoreFigures> {
   const topics = store.topics();
+  const exchanges = store.exchanges();
   const extents: TopicExtent[] = [];
   for (const topic of topics) {
     signal.throwIfAborted();
@@ -34,6 +38,8 @@ export async function figuresOf(store: Store, signal: AbortSignal): Promise<Stor
     topicCount: topics.length,
     partitionCount: topics.reduce((sum, { partitionCount }) => sum + partitionCount, 0),
     groupCount: store.groups().length,
+    exchangeCount: exchanges.length,
+    bindingCount: exchanges.reduce((sum, { bindingCount }) => sum + bindingCount, 0),
     health: await lookAtHealth(store),
     offsetCount: total.offsetCount,
     sizeBytes: total.sizeBytes + sizeBytes,
@@ -47,12 +53,21 @@ export function figurePairs(
   lock: LockState,
   members = '',
 ): [string, string][] {
-  const { topicCount, partitionCount, groupCount, offsetCount, sizeBytes, journal } = figures;
+  const { topicCount, partitionCount, groupCount, exchangeCount, bindingCount } = figures;
+  const { offsetCount, sizeBytes, journal } = figures;
   const entries = formatPlural(journal.endOffset - journal.startOffset, 'entry');
   const segments = formatPlural(journal.segmentCount, 'segment');
   return [
     ['topics', `${formatCount(topicCount)} with ${formatPlural(partitionCount, 'partition')}`],
     ['groups', formatCount(groupCount) + members],
+    ...(exchangeCount === 0
+      ? []
+      : ([
+          [
+            'exchanges',
+            `${formatCount(exchangeCount)} with ${formatPlural(bindingCount, 'binding')}`,
+          ],
+        ] satisfies [string, string][])),
     ['offsets', offsetCount === null ? '?' : formatCount(offsetCount)],
     ['journal', `${entries}, ${formatBytes(journal.sizeBytes)} in ${segments}`],
     ['size', `${formatBytes(sizeBytes)} with the journal`],

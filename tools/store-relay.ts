@@ -1,4 +1,5 @@
 /** Changes a store in many steps, while the processes that have it open come and go. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Store } from '../src/index.ts';
 import type { ControlVerb } from '../src/store/control-verb.ts';
 import type { CommandContext } from './command.ts';
@@ -15,6 +16,9 @@ import {
 
 /** So long an answer is waited for after Ctrl-C: it says what was stored. */
 const LAST_ANSWER_MS = 5_000;
+/** So long a process that has just answered is given to close the store. */
+const CLOSING_MS = 5_000;
+const LOOK_AGAIN_MS = 20;
 
 /**
  * As `changeStore`, but each question goes to whoever has the store then: when the process that had
@@ -45,6 +49,8 @@ class RelayDesk implements StoreDesk {
   /** Whether the last answer was that of another process. */
   #isOwned = false;
   #isNoted = false;
+  /** When another process answered last. */
+  #answeredMs = Number.NEGATIVE_INFINITY;
 
   constructor(context: CommandContext, path: string) {
     this.#context = context;
@@ -64,11 +70,14 @@ class RelayDesk implements StoreDesk {
       try {
         const answer = await this.#askOwner(verb, args);
         this.#isOwned = true;
+        this.#answeredMs = performance.now();
         return answer;
       } catch (error) {
         if (!(error instanceof NoOwnerError)) throw error;
         this.#isOwned = false; // Nothing was done: the store may be free.
-        if (locked !== null && attempt >= ATTEMPT_COUNT_MAX) throw locked;
+        if (locked === null || attempt < ATTEMPT_COUNT_MAX) continue;
+        if (performance.now() - this.#answeredMs > CLOSING_MS) throw locked;
+        await sleep(LOOK_AGAIN_MS); // It closes the store: what is on its way there comes first.
       }
     }
   }

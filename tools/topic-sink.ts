@@ -6,6 +6,7 @@ import { appendRecords } from '../src/store/record-verbs.ts';
 import type { CommandContext } from './command.ts';
 import type { RecordSink } from './line-appender.ts';
 import { takeRequest } from './record-requests.ts';
+import { RequestPump } from './request-pump.ts';
 import type { StoreDesk } from './store-desk.ts';
 import { formatPlural } from './units.ts';
 
@@ -36,9 +37,7 @@ export class TopicSink implements RecordSink {
   readonly #options: TopicSinkOptions;
   readonly #scratch = emptyEncodable();
   readonly #shares = new Map<number, PartitionShare>();
-  #queue: RecordInput<Uint8Array>[] = [];
-  #pumping: Promise<void> | null = null;
-  #failure: Error | null = null;
+  readonly #pump = new RequestPump((queue, at) => this.#send(queue, at));
 
   constructor(desk: StoreDesk, options: TopicSinkOptions) {
     this.#desk = desk;
@@ -56,32 +55,17 @@ export class TopicSink implements RecordSink {
     for (const record of records) {
       prepareRecord(record, 0, { codec: bytes, limits: this.#options }, this.#scratch);
     }
-    if (this.#failure !== null) return Promise.reject(this.#failure);
-    for (const record of records) this.#queue.push(record);
-    this.#pumping ??= this.#pump();
-    return this.#pumping;
+    return this.#pump.add(records);
   }
 
-  async flushed(): Promise<void> {
-    await this.#pumping?.catch(() => undefined); // Whose records they were heard of it.
-  }
-
-  async #pump(): Promise<void> {
-    try {
-      for (let at = 0; at < this.#queue.length;) at += await this.#send(at);
-    } catch (error) {
-      this.#failure = error instanceof Error ? error : new Error(String(error));
-      throw this.#failure;
-    } finally {
-      this.#queue = [];
-      this.#pumping = null;
-    }
+  flushed(): Promise<void> {
+    return this.#pump.idle();
   }
 
   /** How many went. */
-  async #send(at: number): Promise<number> {
+  async #send(queue: readonly RecordInput<Uint8Array>[], at: number): Promise<number> {
     const { topic, partition, durability } = this.#options;
-    const records = takeRequest(this.#queue, at);
+    const records = takeRequest(queue, at);
     this.doubtfulCount = records.length;
     const args = { topic, partition, expectedOffset: null, durability, records };
     for (const placed of await this.#desk.ask(appendRecords, args)) this.#note(placed);
@@ -110,7 +94,10 @@ export class TopicSink implements RecordSink {
 }
 
 /** Says that what was asked for last may be stored. */
-export function noteDoubtful(context: CommandContext, { doubtfulCount }: TopicSink): void {
+export function noteDoubtful(
+  context: CommandContext,
+  { doubtfulCount }: { readonly doubtfulCount: number },
+): void {
   if (doubtfulCount === 0) return;
   context.note(`up to ${formatPlural(doubtfulCount, 'record')} more may be stored`);
 }

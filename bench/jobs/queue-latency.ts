@@ -4,18 +4,21 @@
  * of a Poisson schedule and is measured from there to the first line of the handler. The schedule is
  * the one of `machine-latency` at the same rate, which writes 4 KiB and syncs them instead.
  *
+ * With `isPublished` a record is published to an exchange, and the worker is that of a queue behind it.
+ *
  * The payload says which record it is. That the handler's record is acknowledged meanwhile is part of
  * the load, and no part of the figure.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { openStore, type Delivery } from '../../src/index.ts';
-import { assert } from '../../src/core/assert.ts';
+import { openStore, type Delivery, type Store } from '../../src/index.ts';
+import { assert, present } from '../../src/core/assert.ts';
 import { SeededRandom } from '../../src/core/random.ts';
 import type { Job } from '../core/job.ts';
 import { poissonArrivals } from '../load/arrivals.ts';
 import { LatencyHistogram } from '../load/latency-histogram.ts';
 import { runOpenLoop } from '../load/open-loop.ts';
+import { makeExchange } from './exchange-load.ts';
 import { checkQueue, QUEUE_OPTIONS } from './queue-filled.ts';
 import { VALUE_BYTE } from './records.ts';
 
@@ -25,11 +28,13 @@ export type QueueLatencyParameters = {
   readonly valueBytes: number;
   readonly ratePerSecond: number;
   readonly seconds: number;
+  /** Published to an exchange with one binding, and handled behind it; else sent to the queue. */
+  readonly isPublished: boolean;
 };
 
 export async function openJob(
   directory: string,
-  { valueBytes, ratePerSecond, seconds }: QueueLatencyParameters,
+  { valueBytes, ratePerSecond, seconds, isPublished }: QueueLatencyParameters,
 ): Promise<Job> {
   const path = join(directory, 'store');
   const calls = Math.max(1, Math.round(ratePerSecond * seconds));
@@ -42,7 +47,7 @@ export async function openJob(
   return {
     async run() {
       const store = await openStore(path);
-      const queue = await store.queue('queue', QUEUE_OPTIONS);
+      const { queue, send } = await (isPublished ? behindExchange(store) : alone(store));
       const histogram = new LatencyHistogram();
       const seen = new Set<number>();
       let startMs = 0;
@@ -50,6 +55,7 @@ export async function openJob(
       const handled = new Promise<void>((resolve) => (allHandled = resolve));
       const handler = ({ value }: Delivery<Uint8Array>) => {
         const nowMs = performance.now();
+        if (value?.length === 0) return Promise.resolve(); // The first, of nobody.
         const call = Buffer.from(value ?? []).readUInt32LE();
         seen.add(call);
         histogram.record(nowMs - startMs - (arrivals[call] ?? Number.NaN));
@@ -57,7 +63,7 @@ export async function openJob(
         return Promise.resolve();
       };
       const worker = queue.work(handler, { concurrency: 1 });
-      const call = async (n: number) => void (await queue.send(payloadOf(n)));
+      const call = async (n: number) => void (await send(payloadOf(n)));
       const loop = runOpenLoop({ arrivals, call }, (atMs) => (startMs = atMs));
       const { elapsedMs, lateCount, lateMaxMs } = await loop;
       await handled;
@@ -78,4 +84,16 @@ export async function openJob(
     },
     close: () => Promise.resolve(),
   };
+}
+
+async function alone(store: Store) {
+  const queue = await store.queue('queue', QUEUE_OPTIONS);
+  return { queue, send: (value: Uint8Array) => queue.send(value) };
+}
+
+async function behindExchange(store: Store) {
+  const { exchange, queues } = await makeExchange(store, { load: 'flights', bindings: 1 });
+  const { queue } = present(queues[0], 'one for each binding');
+  const options = { routingKey: 'flight.a' };
+  return { queue, send: (value: Uint8Array) => exchange.publish(value, options) };
 }

@@ -35,5 +35,6 @@ export const SUITES: readonly Suite[] = [
   },
   { name: 'micro', load: async () => (await import('./micro.ts')).microSuite },
   { name: 'leases', load: async () => (await import('./leases.ts')).leasesSuite },
+  { name: 'exchange', load: async () => (await import('./exchange.ts')).exchangeSuite },
   { name: 'routing', load: async () => (await import('./routing.ts')).routingSuite },
 ];

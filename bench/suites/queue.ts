@@ -170,7 +170,7 @@ function oneByOne(): Side {
 }
 
 function idleLatency(): QueueLatencyParameters {
-  return { valueBytes: VALUE_BYTES, ...IDLE };
+  return { valueBytes: VALUE_BYTES, ...IDLE, isPublished: false };
 }
 
 function latency(id: string, title: string, job: string, parameters: Side['parameters']): Side {

@@ -31,7 +31,7 @@ export const ERROR_CODES = {
   ERR_VARVE_CONFLICT: 'the stored state and the requested options contradict each other',
   ERR_VARVE_FENCED: 'the member does not own the partition any more',
   ERR_VARVE_LEASE_LOST: 'the lease is over: the record may be with somebody else',
-  ERR_VARVE_BAD_PATTERN: 'the pattern of a binding is too long, or no text',
+  ERR_VARVE_BAD_PATTERN: 'the pattern of a binding is too long, no text, or no weight',
   ERR_VARVE_UNROUTABLE: 'no binding matches a record that must go somewhere; nothing was published',
   ERR_VARVE_NOT_REBUILDABLE: 'a destination has more than one source, or its past is gone',
 } as const;
@@ -368,7 +368,7 @@ export class ConflictError extends StoreError {
 
   constructor(details: ConflictError['details']) {
     const { kind, name, stored, requested } = details;
-    super(`${kind} ${name}: stored ${stored}, requested ${requested}`);
+    super(`${kind} ${name === '' ? "''" : name}: stored ${stored}, requested ${requested}`);
     this.details = details;
   }
 }

@@ -39,7 +39,7 @@ export function unknownKey(key: string, known: Iterable<string>): string {
 }
 
 /** The key that is spelt nearly so, or has the same words in another order; null = none is. */
-function meantBy(key: string, known: Iterable<string>): string | null {
+export function meantBy(key: string, known: Iterable<string>): string | null {
   const slipsMax = Math.min(SLIPS_MAX, Math.floor(key.length / 4));
   const keys = [...known];
   return (

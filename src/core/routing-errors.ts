@@ -42,7 +42,9 @@ export class UnroutableError extends StoreError {
 
   constructor(details: UnroutableError['details']) {
     const { exchange, routingKey, index } = details;
-    super(`no binding of exchange ${exchange} takes ${shortened(routingKey)} (record ${index})`);
+    const nothing =
+      exchange === '' ? 'nothing is named' : `no binding of exchange ${exchange} takes`;
+    super(`${nothing} ${shortened(routingKey)} (record ${index})`);
     this.details = details;
   }
 }

@@ -1,14 +1,29 @@
 /**
- * Records of verified batches, copied as they stand but for their place: the body of another batch.
+ * Records of verified batches, copied as they stand but for their place, some without one of their
+ * headers: the body of another batch.
  *
- * @hot One instance for many batches; no allocation per record.
+ * @hot One instance for many batches; no allocation per record. Records that stand one behind the other
+ * are copied together.
  */
+import { assert } from '../core/assert.ts';
 import type { EncodedRecords } from './batch-encoder.ts';
-import { RECORD_OFFSET_DELTA_AT } from './layout.ts';
-import { createTimeOf } from './record-fields.ts';
+import type { Stretch } from './further-keys.ts';
+import { RECORD_OFFSET_DELTA_AT, RECORD_SIZE_AND_FLAGS_AT } from './layout.ts';
+import { createTimeOf, recordSizeOf } from './record-fields.ts';
 import { viewOf } from './u64.ts';
 
 const BYTES_MIN = 64 * 1024;
+
+/** A record with headers, as `BatchCursor` tells of it. */
+export interface HeadedRecord {
+  readonly start: number;
+  readonly sizeBytes: number;
+  readonly headersStart: number;
+}
+
+interface CopySource {
+  readonly bytes: Uint8Array;
+}
 
 export class CopiedRecords {
   /** Records since `clear`. */
@@ -19,6 +34,13 @@ export class CopiedRecords {
   #maxCreateTimeMs = 0;
   #bytes = new Uint8Array(BYTES_MIN);
   #view = viewOf(this.#bytes);
+  /** Of those, what was copied. */
+  #copiedBytes = 0;
+  #copiedCount = 0;
+  /** Where the others stand, one behind the other; null = there are no others. */
+  #from: CopySource | null = null;
+  #fromStart = 0;
+  #fromEnd = 0;
 
   /** Begins the next batch. */
   clear(): void {
@@ -26,27 +48,67 @@ export class CopiedRecords {
     this.sizeBytes = 0;
     this.#minCreateTimeMs = Number.MAX_SAFE_INTEGER;
     this.#maxCreateTimeMs = 0;
+    this.#copiedBytes = 0;
+    this.#copiedCount = 0;
+    this.#from = null;
   }
 
-  /** Copies the record of `recordBytes` at `from.bytes[start]`, behind those before. */
-  add(
-    from: { readonly bytes: Uint8Array; readonly view: DataView },
-    start: number,
-    recordBytes: number,
+  /** Adds the record of `recordBytes` at `from.bytes[start]`, which was verified. `copy` copies it. */
+  add(from: CopySource, start: number, recordBytes: number): void {
+    if (from !== this.#from || start !== this.#fromEnd) {
+      this.copy();
+      this.#from = from;
+      this.#fromStart = start;
+    }
+    this.#fromEnd = start + recordBytes;
+    this.sizeBytes += recordBytes;
+    this.recordCount++;
+  }
+
+  /** Copies what is not yet. */
+  copy(): void {
+    if (this.#from === null) return;
+    const end = this.sizeBytes;
+    if (end > this.#bytes.length) this.#grow(end);
+    this.#bytes.set(this.#from.bytes.subarray(this.#fromStart, this.#fromEnd), this.#copiedBytes);
+    this.#from = null;
+    const view = this.#view;
+    let at = this.#copiedBytes;
+    let count = this.#copiedCount;
+    for (; count < this.recordCount; count++) {
+      view.setUint32(at + RECORD_OFFSET_DELTA_AT, count, true);
+      const createTimeMs = createTimeOf(view, at);
+      if (createTimeMs < this.#minCreateTimeMs) this.#minCreateTimeMs = createTimeMs;
+      if (createTimeMs > this.#maxCreateTimeMs) this.#maxCreateTimeMs = createTimeMs;
+      at += recordSizeOf(view, at);
+    }
+    assert(at === end, 'records stand one behind the other');
+    this.#copiedBytes = at;
+    this.#copiedCount = count;
+  }
+
+  /** As `add`, but for a stretch of its header block: some of the headers, not all. */
+  addWithout(
+    from: CopySource,
+    { start, sizeBytes, headersStart }: HeadedRecord,
+    cut: Stretch,
   ): void {
     const at = this.sizeBytes;
-    if (at + recordBytes > this.#bytes.length) this.#grow(at + recordBytes);
-    this.#bytes.set(from.bytes.subarray(start, start + recordBytes), at);
-    this.#view.setUint32(at + RECORD_OFFSET_DELTA_AT, this.recordCount, true);
-    const createTimeMs = createTimeOf(from.view, start);
-    if (createTimeMs < this.#minCreateTimeMs) this.#minCreateTimeMs = createTimeMs;
-    if (createTimeMs > this.#maxCreateTimeMs) this.#maxCreateTimeMs = createTimeMs;
-    this.sizeBytes = at + recordBytes;
-    this.recordCount++;
+    this.add(from, start, sizeBytes);
+    this.copy();
+    const moved = at - start;
+    this.#bytes.copyWithin(cut.start + moved, cut.end + moved, this.sizeBytes);
+    const cutBytes = cut.end - cut.start;
+    this.sizeBytes -= cutBytes;
+    this.#copiedBytes = this.sizeBytes;
+    // The size is in the lower bits, and larger: no flag changes.
+    this.#shorten(at + RECORD_SIZE_AND_FLAGS_AT, cutBytes);
+    this.#shorten(headersStart + moved, cutBytes);
   }
 
   /** @param extension  of their batch @returns the records so far, good until `clear` or `add` */
   encoded(extension: Uint8Array): EncodedRecords {
+    this.copy();
     return {
       extension,
       bytes: this.#bytes.subarray(0, this.sizeBytes),
@@ -56,9 +118,14 @@ export class CopiedRecords {
     };
   }
 
+  /** Of a length that is the u32 at `at`. */
+  #shorten(at: number, bytes: number): void {
+    this.#view.setUint32(at, this.#view.getUint32(at, true) - bytes, true);
+  }
+
   #grow(bytesMin: number): void {
     const larger = new Uint8Array(Math.max(bytesMin, 2 * this.#bytes.length));
-    larger.set(this.#bytes.subarray(0, this.sizeBytes));
+    larger.set(this.#bytes.subarray(0, this.#copiedBytes));
     this.#bytes = larger;
     this.#view = viewOf(larger);
   }

@@ -6,6 +6,13 @@ import { argumentError } from '../core/assert.ts';
 import { TooLargeError } from '../core/errors.ts';
 import { HEADERS_BYTES_MAX, ROUTING_KEY_BYTES_MAX } from '../core/limits.ts';
 import {
+  areFurtherKeys,
+  BCC_HEADER,
+  CC_HEADER,
+  encodeFurtherKeys,
+  type FurtherKeys,
+} from './further-keys.ts';
+import {
   encodeHeaders,
   HEADER_NAME_LENGTH_BYTES,
   HEADER_VALUE_LENGTH_BYTES,
@@ -13,19 +20,23 @@ import {
   HeaderBlock,
   type HeadersInput,
 } from './record-headers.ts';
-import { viewOf } from './u64.ts';
 
 export const ROUTING_KEY_HEADER = 'varve-routing-key';
 
-const textEncoder = new TextEncoder();
 const textDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
-const NAME = textEncoder.encode(ROUTING_KEY_HEADER);
+const NAME = Buffer.from(ROUTING_KEY_HEADER, 'utf8');
 const NAME_LENGTH_AT = HEADERS_LENGTH_BYTES;
 const NAME_AT = NAME_LENGTH_AT + HEADER_NAME_LENGTH_BYTES;
 const KEY_LENGTH_AT = NAME_AT + NAME.length;
 /** Where the key begins in a block that begins with one. */
 export const ROUTING_KEY_AT = KEY_LENGTH_AT + HEADER_VALUE_LENGTH_BYTES;
+const KEY_HEADERS = [ROUTING_KEY_HEADER, CC_HEADER, BCC_HEADER];
+const NO_BYTES = new Uint8Array(0);
 const ASCII_MAX = 0x7f;
+/** What all blocks begin with, but for their lengths. */
+const FRONT = Buffer.alloc(ROUTING_KEY_AT);
+FRONT.writeUInt16LE(NAME.length, NAME_LENGTH_AT);
+FRONT.set(NAME, NAME_AT);
 /** Characters that no text of this length can exceed the limit with. */
 const SURELY_FIT_CHARS = Math.floor(ROUTING_KEY_BYTES_MAX / 3);
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -52,25 +63,32 @@ export function checkRoutingKey(name: string, key: unknown): string {
  * The header block of a record that is published under a routing key.
  *
  * @param key      checked: at most 255 bytes
- * @param headers  the publisher's own; null = none. One with the name of the key's gives way to it
+ * @param headers  the publisher's own; null = none. Such as are named like those of keys are left out
+ * @param further  keys beside the first; null = none
  * @throws as `encodeHeaders`
  */
-export function routedHeaders(key: string, headers: HeadersInput | null): HeaderBlock {
-  const own = headers === null ? null : encodeHeaders(withoutKey(headers));
+export function routedHeaders(
+  key: string,
+  headers: HeadersInput | null,
+  further: FurtherKeys | null = null,
+): HeaderBlock {
+  const own = headers === null ? null : encodeHeaders(withoutKeys(headers));
   const ownBytes = own === null ? 0 : own.length - HEADERS_LENGTH_BYTES;
-  const keyBytes = textEncoder.encode(key);
-  const bytes = ROUTING_KEY_AT + keyBytes.length + ownBytes;
+  const keyBytes = Buffer.byteLength(key, 'utf8');
+  const furtherBytes = further === null ? NO_BYTES : encodeFurtherKeys(further);
+  const furtherAt = ROUTING_KEY_AT + keyBytes;
+  const ownAt = furtherAt + furtherBytes.length;
+  const bytes = ownAt + ownBytes;
   if (bytes > HEADERS_BYTES_MAX) {
     throw new TooLargeError({ what: 'header block', bytes, bytesMax: HEADERS_BYTES_MAX });
   }
-  const block = new Uint8Array(bytes);
-  const view = viewOf(block);
-  view.setUint32(0, bytes - HEADERS_LENGTH_BYTES, true);
-  view.setUint16(NAME_LENGTH_AT, NAME.length, true);
-  block.set(NAME, NAME_AT);
-  view.setUint32(KEY_LENGTH_AT, keyBytes.length, true);
-  block.set(keyBytes, ROUTING_KEY_AT);
-  if (own !== null) block.set(own.subarray(HEADERS_LENGTH_BYTES), ROUTING_KEY_AT + keyBytes.length);
+  const block = Buffer.allocUnsafe(bytes); // Of a pool: every record that is published has one.
+  block.set(FRONT);
+  block.writeUInt32LE(bytes - HEADERS_LENGTH_BYTES);
+  block.writeUInt32LE(keyBytes, KEY_LENGTH_AT);
+  block.write(key, ROUTING_KEY_AT, keyBytes, keyBytes === key.length ? 'latin1' : 'utf8');
+  if (further !== null) block.set(furtherBytes, furtherAt);
+  if (own !== null) block.set(own.subarray(HEADERS_LENGTH_BYTES), ownAt);
   return new HeaderBlock(block);
 }
 
@@ -94,6 +112,19 @@ export function routingKeyBytes(bytes: Uint8Array, start: number, blockBytes: nu
   return ROUTING_KEY_AT + keyBytes > blockBytes ? -1 : keyBytes;
 }
 
+/**
+ * Where the further keys begin in the header block at `bytes[start]`; -1 when it has none.
+ *
+ * @hot Of a block without them hardly anything is read.
+ */
+export function furtherKeysAt(bytes: Uint8Array, start: number, blockBytes: number): number {
+  const keyBytes = bytes[start + KEY_LENGTH_AT] ?? 0; // If it begins with a key, and that is a short one.
+  const at = start + ROUTING_KEY_AT + keyBytes;
+  const end = start + blockBytes;
+  if (at >= end || !areFurtherKeys(bytes, at, end)) return -1;
+  return routingKeyBytes(bytes, start, blockBytes) === keyBytes ? at : -1;
+}
+
 function beginsWithKey(bytes: Uint8Array, start: number, blockBytes: number): boolean {
   if (blockBytes < ROUTING_KEY_AT || bytes[start + NAME_LENGTH_AT] !== NAME.length) return false;
   for (let at = 0; at < NAME.length; at++) {
@@ -102,19 +133,18 @@ function beginsWithKey(bytes: Uint8Array, start: number, blockBytes: number): bo
   return true;
 }
 
-/** Of keys, which are short: a decoder costs more. */
+/** Of keys, which are ASCII mostly: a decoder costs more. */
 function textAt(bytes: Uint8Array, from: number, to: number): string {
-  let text = '';
   for (let at = from; at < to; at++) {
-    const byte = bytes[at] ?? 0;
-    if (byte > ASCII_MAX) return textDecoder.decode(bytes.subarray(from, to));
-    text += String.fromCharCode(byte);
+    if ((bytes[at] ?? 0) > ASCII_MAX) return textDecoder.decode(bytes.subarray(from, to));
   }
-  return text;
+  return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString('latin1');
 }
 
-function withoutKey(headers: HeadersInput): HeadersInput {
-  if (typeof headers !== 'object' || !Object.hasOwn(headers, ROUTING_KEY_HEADER)) return headers;
-  const { [ROUTING_KEY_HEADER]: _key, ...others } = headers;
-  return others;
+function withoutKeys(headers: HeadersInput): HeadersInput {
+  if (typeof headers !== 'object') return headers;
+  if (!KEY_HEADERS.some((name) => Object.hasOwn(headers, name))) return headers;
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !KEY_HEADERS.includes(name)),
+  );
 }

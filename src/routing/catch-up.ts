@@ -17,8 +17,6 @@ export interface CatchUpParts {
   readonly others: () => ProjectionPass | null;
   /** Walks the source from the position of the pass to `to`. @throws as `SourceWalk.run` */
   readonly walk: (pass: ProjectionPass, to: number) => Promise<void>;
-  /** Logs have caught up. */
-  readonly onChanged: () => void;
 }
 
 export class CatchUp {
@@ -53,6 +51,11 @@ export class CatchUp {
   retryNow(topicId: number): void {
     for (const outlet of this.#behind) if (outlet.topicId === topicId) this.#retries.delete(outlet);
     this.poke();
+  }
+
+  /** What went wrong with a log goes well. */
+  recovered(outlet: Outlet): void {
+    this.#retries.delete(outlet);
   }
 
   /** It is not there any more. */
@@ -116,8 +119,6 @@ export class CatchUp {
         }
         const to = main.position;
         await walk(pass, to);
-        if (this.#isClosed) break; // It may have been cut short.
-        pass.position = Math.max(pass.position, to); // Nothing but gaps is left below.
       }
     } catch (error) {
       for (const outlet of fed()) outlet.refuse(toError(error));
@@ -129,9 +130,10 @@ export class CatchUp {
   #join(outlets: readonly Outlet[], main: ProjectionPass): void {
     for (const outlet of outlets) {
       outlet.feeder = main;
-      this.forget(outlet);
+      this.#behind.delete(outlet);
+      // What is on its way may still be refused.
+      if (outlet.isIdle) outlet.recovered();
     }
-    this.#parts.onChanged();
   }
 
   #partsOf(routes: Routes) {

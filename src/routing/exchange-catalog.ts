@@ -7,7 +7,7 @@ import { randomId, type Random } from '../core/random.ts';
 import type { Fold } from '../journal/fold.ts';
 import { change, type Journal } from '../journal/journal.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
-import { checkName, SOURCE_PREFIX } from '../topic/topic-names.ts';
+import { SOURCE_PREFIX } from '../topic/topic-names.ts';
 import type { Binding, BindingIdentity, ExchangeType, Target } from './binding.ts';
 import { checkPatternOf } from './binding-weight.ts';
 import { planBackfills, type PlannedBackfill } from './backfill-plan.ts';
@@ -19,6 +19,7 @@ import type { RecordHeaders } from './router-type.ts';
 import type { TopologyObserver } from './topology-observer.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
 import { boundAlready, boundSource, conflictOf } from './exchange-conflicts.ts';
+import { checkExchangeName } from './exchange-name.ts';
 import {
   checkBinding,
   checkDestination,
@@ -103,13 +104,18 @@ export class ExchangeCatalog {
   /**
    * Where a record goes that is published now.
    *
+   * @param keys     as `Topology.routeAll` takes them
    * @param headers  asked for where destinations depend on them
    * @returns an array that others get too
    */
-  route(exchangeId: number, key: string, headers: () => RecordHeaders): readonly number[] {
+  route(
+    exchangeId: number,
+    keys: readonly string[],
+    headers: () => RecordHeaders,
+  ): readonly number[] {
     const { topology } = this.now;
     const isByHeaders = topology.dependenceOf(exchangeId) === Dependence.headers;
-    return topology.route(exchangeId, key, isByHeaders ? headers() : null);
+    return topology.routeAll(exchangeId, keys, isByHeaders ? headers() : null);
   }
 
   /** Of topics, ascending; of those that are gone there is none. The same array for the same array. */
@@ -131,12 +137,12 @@ export class ExchangeCatalog {
 
   /** @throws NotFoundError */
   describe(name: string): ExchangeDescription {
-    return this.#describe(this.#idOf(checkName('name', name)));
+    return this.#describe(this.#idOf(checkExchangeName('name', name)));
   }
 
   /** The bindings of an exchange, by id. @throws NotFoundError */
   bindings(name: string): readonly Binding[] {
-    return this.now.topology.bindingsFrom(this.#idOf(checkName('name', name)));
+    return this.now.topology.bindingsFrom(this.#idOf(checkExchangeName('name', name)));
   }
 
   /**
@@ -146,7 +152,7 @@ export class ExchangeCatalog {
    *   there is no such alternate; TypeError without a type for a new one
    */
   open(name: string, given: ExchangeOptions): Promise<ExchangeDescription> {
-    checkName('name', name);
+    checkExchangeName('name', name);
     const { create = true, ...config } = checkExchangeOptions(given);
     return this.#open(name, create, config);
   }
@@ -170,7 +176,8 @@ export class ExchangeCatalog {
   setAlternate(name: string, alternate: string | null): Promise<ExchangeDescription> {
     return this.#changes.run(async () => {
       const { exchangeId, alternate: before } = this.describe(name);
-      const alternateId = alternate === null ? null : this.#idOf(checkName('alternate', alternate));
+      const alternateId =
+        alternate === null ? null : this.#idOf(checkExchangeName('alternate', alternate));
       const changed = (plan: ChangePlan): void => plan.setAlternate(exchangeId, alternateId);
       if (alternate !== before) await this.#commit(changed);
       return this.#describe(exchangeId);
@@ -180,7 +187,7 @@ export class ExchangeCatalog {
   /** Deletes an exchange with its bindings and those that lead to it. @throws NotFoundError */
   delete(name: string): Promise<void> {
     return this.#changes.run(async () => {
-      const exchangeId = this.#idOf(checkName('name', name));
+      const exchangeId = this.#idOf(checkExchangeName('name', name));
       await this.#commit((plan) => plan.removeExchange(exchangeId));
     });
   }
@@ -353,7 +360,7 @@ export class ExchangeCatalog {
     to: DestinationName,
     wanted: Pick<BindingIdentity, 'routingKey' | 'headers'>,
   ): BindingIdentity {
-    const exchangeId = this.#idOf(checkName('name', name));
+    const exchangeId = this.#idOf(checkExchangeName('name', name));
     checkPatternOf(this.#stateOf(exchangeId).type, 'pattern', wanted.routingKey);
     return { exchangeId, target: this.#targetOf(to), ...wanted };
   }

@@ -17,7 +17,7 @@ export function boundAlready(name: string, destination: DestinationName): Confli
 
 /** What was asked for and is not what is stored; null = nothing. */
 export function conflictOf(
-  stored: ExchangeDescription,
+  stored: Omit<ExchangeDescription, 'exchangeId' | 'bindingCount'>,
   wanted: ExchangeConfig,
 ): ConflictError | null {
   const { type, alternate, internal, autoDelete } = stored;

@@ -1,5 +1,6 @@
 /** What exchanges and bindings are made with, checked. */
 import { argumentError, checkChoice, checkObject } from '../core/assert.ts';
+import type { Codec } from '../codec/codec.ts';
 import { checkBoolean, plainOptions } from '../core/options.ts';
 import { checkName } from '../topic/topic-names.ts';
 import { checkFrom, type ReadFrom } from '../log/read-options.ts';
@@ -10,6 +11,7 @@ import {
   type HeaderConditions,
   type HeaderConditionsInput,
 } from './header-conditions.ts';
+import { checkExchangeName } from './exchange-name.ts';
 import { checkPattern } from './routing-key.ts';
 
 export interface ExchangeConfig {
@@ -28,6 +30,12 @@ export interface ExchangeConfig {
 export interface ExchangeOptions extends ExchangeConfig {
   /** Creates the exchange when there is none; default true. */
   readonly create?: boolean | undefined;
+}
+
+/** What a handle is opened with. */
+export interface OpenExchangeOptions<T, Input = T> extends ExchangeOptions {
+  /** Of values, for this handle; default bytes. */
+  readonly codec?: Codec<T, Input> | undefined;
 }
 
 /** Where a binding leads: a queue or a topic by its name, or an exchange. */
@@ -75,7 +83,7 @@ export function checkExchangeOptions(given: ExchangeOptions): ExchangeOptions {
   const { type, alternate, internal, autoDelete, create } = options;
   if (type !== undefined) checkChoice('type', type, EXCHANGE_TYPES);
   if (typeof alternate === 'string' || (alternate !== undefined && alternate !== null)) {
-    checkName('alternate', alternate);
+    checkExchangeName('alternate', alternate);
   }
   for (const [name, value] of Object.entries({ internal, autoDelete, create })) {
     if (value !== undefined) checkBoolean(name, value);
@@ -115,6 +123,8 @@ export function checkDestination(given: DestinationInput): DestinationName {
       given,
     );
   }
-  const name = checkName(`destination.${known}`, Object.values(given)[0]);
-  return { kind: known === 'exchange' ? 'exchange' : 'topic', name };
+  const name: unknown = Object.values(given)[0];
+  const place = `destination.${known}`;
+  if (known === 'exchange') return { kind: known, name: checkExchangeName(place, name) };
+  return { kind: 'topic', name: checkName(place, name) };
 }

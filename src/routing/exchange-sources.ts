@@ -73,6 +73,15 @@ export class ExchangeSources {
     return ids.map(Number);
   }
 
+  /** Whether a binding was taken away, and its exchange is still there. */
+  isUnbound(bindingId: number): boolean {
+    return this.#fold.ids(exchanges).some((id) => {
+      const state = this.#fold.get(exchanges, id);
+      const binding = state?.bindings.get(bindingId);
+      return state?.toVersion === null && binding !== undefined && binding.toVersion !== null;
+    });
+  }
+
   /** A binding, also one that is gone, as long as anything is known of it. */
   binding(bindingId: number): Binding | null {
     for (const id of this.#fold.ids(exchanges)) {

@@ -24,6 +24,15 @@ export interface DestinationLag {
   readonly recordCount: number;
 }
 
+/** A binding that asked for the past and has not got all of it. */
+export interface BackfillLag {
+  readonly bindingId: number;
+  /** Everything of the source below was handed to its destination, or belongs to others. */
+  readonly position: number;
+  /** Why the source cannot be read, in words; null = it can. */
+  readonly error: string | null;
+}
+
 export interface ExchangeStats {
   /** Of the source log: the first record that it still has, and the offset of the next. */
   readonly startOffset: number;
@@ -38,6 +47,8 @@ export interface ExchangeStats {
   readonly skippedCount: number;
   /** By name, partition and binding; only those that got something, or are to. */
   readonly destinations: readonly DestinationLag[];
+  /** Bindings that are being given what was published here before them, by id. */
+  readonly backfills: readonly BackfillLag[];
 }
 
 export interface StatsParts {
@@ -62,7 +73,12 @@ export function describeExchange(parts: StatsParts): ExchangeStats {
     error: common?.failure?.message ?? null,
     skippedCount: streams.reduce((sum, { marks }) => sum + (marks.state?.skippedCount ?? 0), 0),
     destinations,
+    backfills: streams.flatMap(backfillOf).sort((one, two) => one.bindingId - two.bindingId),
   };
+}
+
+function backfillOf({ bindingId, knownPosition: position, failure }: Projection): BackfillLag[] {
+  return bindingId === null ? [] : [{ bindingId, position, error: failure?.message ?? null }];
 }
 
 function lagsOf(stream: Projection, parts: StatsParts): DestinationLag[] {

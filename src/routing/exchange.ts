@@ -1,9 +1,10 @@
 /** An exchange as its users hold it: publish to it, bind destinations to it. */
 import { checkArray, checkObject } from '../core/assert.ts';
+import { inNextTurn } from '../core/clock.ts';
 import { ConflictError } from '../core/errors.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
 import type { Codec } from '../codec/codec.ts';
-import { decodeHeaders, type HeaderBlock } from '../format/record-headers.ts';
+import { decodeHeaders, type HeaderBlock, type HeadersInput } from '../format/record-headers.ts';
 import { routedHeaders } from '../format/routing-header.ts';
 import { NO_OPTIONS, type AppendOptions } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
@@ -14,11 +15,14 @@ import type { Binding, ExchangeType } from './binding.ts';
 import type { ExchangeCatalog, ExchangeDescription } from './exchange-catalog.ts';
 import { describeExchange, type ExchangeStats } from './exchange-stats.ts';
 import type { BindingInput, BindOptions, DestinationInput } from './exchange-options.ts';
-import { COMMON_STREAM } from './projection-state.ts';
+import { explainByName, type RouteExplanation } from './named-route.ts';
 import type { Projector } from './projector.ts';
+import { bindingNamer, type DocumentBinding, type KnownTopic } from './topology-document.ts';
+import { WhatIf, type SimulateOptions } from './what-if.ts';
 import {
   NO_PUBLISH_OPTIONS,
   planPublish,
+  furtherKeysOf,
   planPublishBatch,
   routingKeyOf,
   type PublishBatchOptions,
@@ -28,6 +32,7 @@ import {
   type PublishPlan,
   type PublishResult,
 } from './publish-options.ts';
+import type { RoutedRecord } from './routed-waiters.ts';
 import type { RecordHeaders } from './router-type.ts';
 
 /** @internal */
@@ -37,6 +42,14 @@ export interface ExchangeParts<T, Input> {
   readonly codec: Codec<T, Input>;
   readonly exchanges: ExchangeCatalog;
   readonly projector: Projector;
+  /** All queues and topics as they are now. */
+  readonly topics: () => readonly KnownTopic[];
+}
+
+/** A binding, by names. */
+export interface BindingDescription extends DocumentBinding {
+  /** Random, for ever. */
+  readonly bindingId: number;
 }
 
 /** A record on its way into the source, and where it will go. */
@@ -59,12 +72,14 @@ export class Exchange<T, Input = T> {
   readonly #codec: Codec<T, Input>;
   readonly #exchanges: ExchangeCatalog;
   readonly #projector: Projector;
+  readonly #topics: () => readonly KnownTopic[];
   readonly #isInternal: boolean;
   /** Of the source while it is open, with this handle's codec. */
   #log: Log<T, Input> | null = null;
 
   /** @internal */
-  constructor({ description, source, codec, exchanges, projector }: ExchangeParts<T, Input>) {
+  constructor(parts: ExchangeParts<T, Input>) {
+    const { description, source, codec, exchanges, projector, topics } = parts;
     const { name, type, exchangeId, internal } = description;
     this.name = name;
     this.type = type;
@@ -74,6 +89,7 @@ export class Exchange<T, Input = T> {
     this.#codec = codec;
     this.#exchanges = exchanges;
     this.#projector = projector;
+    this.#topics = topics;
   }
 
   /**
@@ -97,11 +113,11 @@ export class Exchange<T, Input = T> {
     const plan = planPublish(options);
     const how = howOf(options);
     const log = this.#opened ?? (await this.#open());
-    const { record, topicIds } = this.#route({ ...options, value }, plan, 0);
+    const { record, topicIds } = this.#route(value, options, plan);
     const { offset, durability } = await log.append(record, how);
     this.#published(log, durability);
     const destinations = this.#exchanges.namesOf(topicIds);
-    if (plan.waitsForRoutes) await this.#routed(offset, topicIds);
+    if (plan.waitsForRoutes) await this.#routed({ offset, topicIds }, options);
     return { offset, durability, destinations };
   }
 
@@ -120,7 +136,7 @@ export class Exchange<T, Input = T> {
     const log = this.#opened ?? (await this.#open());
     checkArray('records', records);
     const routed = records.map((input, index) =>
-      this.#route(checkObject(`records[${index}]`, input), plan, index),
+      this.#route(checkObject(`records[${index}]`, input).value, input, plan, index),
     );
     const result = await log.appendBatch(
       routed.map(({ record }) => record),
@@ -130,7 +146,9 @@ export class Exchange<T, Input = T> {
     this.#published(log, durability);
     const destinations = routed.map(({ topicIds }) => this.#exchanges.namesOf(topicIds));
     if (plan.waitsForRoutes) {
-      const waits = routed.map(({ topicIds }, at) => this.#routed(baseOffset + at, topicIds));
+      const waits = routed.map(({ topicIds }, at) =>
+        this.#routed({ offset: baseOffset + at, topicIds }, options),
+      );
       await Promise.all(waits);
     }
     return { baseOffset, recordCount, durability, destinations };
@@ -145,7 +163,7 @@ export class Exchange<T, Input = T> {
    *
    * Durability: synced when it resolves; every `publish` that is called from then on goes by it.
    */
-  bind(
+  async bind(
     destination: DestinationInput,
     binding: BindingInput = {},
     options: BindOptions = {},
@@ -161,7 +179,7 @@ export class Exchange<T, Input = T> {
    * @returns whether there was such a binding
    * @throws as `bind`
    */
-  unbind(destination: DestinationInput, binding: BindingInput = {}): Promise<boolean> {
+  async unbind(destination: DestinationInput, binding: BindingInput = {}): Promise<boolean> {
     const { pattern = '', ...others } = checkObject('binding', binding);
     return this.#exchanges.unbind(this.name, destination, pattern, others);
   }
@@ -181,6 +199,42 @@ export class Exchange<T, Input = T> {
   /** What the exchange is. @throws NotFoundError when it was deleted */
   describe(): ExchangeDescription {
     return this.#exchanges.describe(this.name);
+  }
+
+  /** The bindings of the exchange, by id. @throws NotFoundError when it was deleted */
+  bindings(): readonly BindingDescription[] {
+    const bindingOf = bindingNamer(this.#exchanges.list(), this.#topics());
+    return this.#exchanges.bindings(this.name).flatMap((binding) => {
+      const named = bindingOf(binding);
+      return named === null ? [] : [{ bindingId: binding.bindingId, ...named }];
+    });
+  }
+
+  /**
+   * Where a record would go that is published now, and why. Nothing is published.
+   *
+   * @param headers  of the record; a headers exchange looks at them
+   * @throws as `publish`, for the key and the headers
+   */
+  explain(routingKey: string, headers: HeadersInput | null = null): RouteExplanation {
+    this.#exchanges.checkThere(this.#exchangeId, this.name);
+    const key = routingKeyOf({ routingKey });
+    const parts = { catalog: this.#exchanges, topics: this.#topics() };
+    return explainByName(parts, this.#exchangeId, key, headersOf(routedHeaders(key, headers)));
+  }
+
+  /**
+   * Goes through the past of the exchange as if another topology had been there: iterate the result, or
+   * `run` it, and see its `summary`, which also says what is not as it was. Nothing is written.
+   *
+   * @throws NotFoundError for what the topology names and is not there, but for queues and topics;
+   *   BadPatternError; TypeError, RangeError
+   *
+   * Cost: a read of the source log.
+   */
+  simulate(options: SimulateOptions = {}): WhatIf {
+    const parts = { catalog: this.#exchanges, topics: this.#topics(), source: this.#source };
+    return new WhatIf({ ...parts, exchange: this.name }, options);
   }
 
   /** How far it is projected, by destination. In memory, once the source is open. @throws as `publish` */
@@ -219,20 +273,29 @@ export class Exchange<T, Input = T> {
 
   async #open(): Promise<Log<T, Input>> {
     this.#exchanges.checkThere(this.#exchangeId, this.name);
-    return this.#source.use(async (log) => (this.#log = log.as(this.#codec, 0)));
+    const release = this.#source.hold();
+    try {
+      const log = await this.#source.log();
+      return (this.#log = log.as(this.#codec, 0));
+    } finally {
+      inNextTurn(release); // Who waits appends before: until then nobody closes it to make room.
+    }
   }
 
   /** Where a record goes as things are now; in the same turn it is appended. */
   #route(
-    input: PublishInput<Input>,
+    value: Input | null,
+    input: PublishOptions | PublishInput<Input>,
     { isMandatory }: PublishPlan,
-    index: number,
+    index = 0,
   ): RoutedInput<Input> {
-    const { value, key, headers = null, createTimeMs } = input;
+    const { key, headers = null, createTimeMs } = input;
     this.#checkTakes();
     const routingKey = routingKeyOf(input);
-    const block = routedHeaders(routingKey, headers);
-    const topicIds = this.#exchanges.route(this.#exchangeId, routingKey, () => headersOf(block));
+    const further = furtherKeysOf(input);
+    const block = routedHeaders(routingKey, headers, further);
+    const keys = further === null ? [routingKey] : [routingKey, ...further.cc, ...further.bcc];
+    const topicIds = this.#exchanges.route(this.#exchangeId, keys, () => headersOf(block));
     if (isMandatory && topicIds.length === 0) {
       throw new UnroutableError({ exchange: this.name, routingKey, index });
     }
@@ -247,14 +310,13 @@ export class Exchange<T, Input = T> {
   }
 
   #published(log: Log<T, Input>, durability: DurabilityLevel): void {
-    // Only what is durable is copied.
-    if (durability !== 'sync') log.forStore().encoded.syncSoon();
+    // Only what is durable is copied. Who closes the log syncs it.
+    if (durability !== 'sync' && log.life.closing === null) log.forStore().encoded.syncSoon();
     this.#projector.poke(this.#exchangeId);
   }
 
-  async #routed(offset: number, topicIds: readonly number[]): Promise<void> {
-    const name = { exchangeId: this.#exchangeId, stream: COMMON_STREAM };
-    await this.#projector.of(name)?.waiters.wait(offset, topicIds);
+  async #routed(record: RoutedRecord, { signal }: PublishBatchOptions): Promise<void> {
+    await this.#projector.routed(this.#exchangeId, record, signal);
   }
 }
 

@@ -39,18 +39,26 @@ export class Hypothesis {
   /**
    * @param document  whose exchanges are all in it
    * @param isTaken   whether another topic has an id, or had it
+   * @param known     exchanges that keep their ids, by which a consistent-hash exchange chooses
    */
   constructor(
     document: TopologyDocument,
     topics: readonly KnownTopic[],
     isTaken: (topicId: number) => boolean,
+    known: readonly { readonly name: string; readonly exchangeId: number }[] = [],
   ) {
+    const knownIds = new Map(known.map(({ name, exchangeId }) => [name, exchangeId]));
+    const usedIds = new Set(knownIds.values());
+    let lastId = 0;
     this.#topicIds = new Map(topics.map(({ name, topicId }) => [name, topicId]));
     this.#topicNames = new Map(topics.map(({ name, topicId }) => [topicId, name]));
     this.#isTaken = isTaken;
-    for (const [at, { name, autoDelete }] of document.exchanges.entries()) {
-      this.#exchangeIds.set(name, at + 1);
-      if (autoDelete) this.#autoDelete.add(at + 1);
+    for (const { name, autoDelete } of document.exchanges) {
+      do lastId++;
+      while (usedIds.has(lastId));
+      const exchangeId = knownIds.get(name) ?? lastId;
+      this.#exchangeIds.set(name, exchangeId);
+      if (autoDelete) this.#autoDelete.add(exchangeId);
     }
     for (const { name, type, alternate, internal } of document.exchanges) {
       const exchangeId = this.exchangeId(name);

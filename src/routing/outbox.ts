@@ -4,6 +4,7 @@ import type { BatchRecords } from '../format/batch-records.ts';
 import { CopiedRecords } from '../format/copied-records.ts';
 import type { EncodedRecords } from '../format/batch-encoder.ts';
 import { ProjectedExtension, type ProjectedFrom } from '../format/projected-extension.ts';
+import { hiddenKeys } from './hidden-keys.ts';
 
 export class Outbox {
   readonly #records = new CopiedRecords();
@@ -22,10 +23,20 @@ export class Outbox {
     return this.#extension.hasRoom;
   }
 
-  /** Copies the record at which the cursor stands. */
+  /**
+   * Adds the record at which the cursor stands, without the keys that nobody is to see. `copy` comes
+   * before its batch changes.
+   */
   add(records: BatchRecords, cursor: BatchCursor): void {
-    this.#records.add(records, cursor.start, cursor.sizeBytes);
+    const hidden = hiddenKeys(cursor);
+    if (hidden === null) this.#records.add(records, cursor.start, cursor.sizeBytes);
+    else this.#records.addWithout(records, cursor, hidden);
     this.#extension.add(cursor.offset);
+  }
+
+  /** Copies what was added. */
+  copy(): void {
+    this.#records.copy();
   }
 
   /** @returns the batch, good until `clear` or `add` */

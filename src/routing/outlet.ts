@@ -32,6 +32,8 @@ export interface OutletParts {
   readonly boxes: OutboxPool;
   /** Something of it is synced. Must not throw. */
   readonly onMoved: () => void;
+  /** What went wrong the last time goes well. Must not throw. */
+  readonly onRecovered: (outlet: Outlet) => void;
   /** It has fallen behind: it was refused, or, with null, it is slow. Must not throw. */
   readonly onBehind: (outlet: Outlet, error: Error | null) => void;
 }
@@ -70,6 +72,7 @@ export class Outlet {
   #behindTimeMs = 0;
   /** Oldest first. */
   readonly #handed: HandedBatch[] = [];
+  #handedBytes = 0;
   #syncedPosition: number;
   #endOffset: number;
   #release: (() => void) | null = null;
@@ -100,9 +103,7 @@ export class Outlet {
 
   /** Bytes on their way, or about to be. */
   get inFlightBytes(): number {
-    let bytes = this.#box?.sizeBytes ?? 0;
-    for (const { sizeBytes } of this.#handed) bytes += sizeBytes;
-    return bytes;
+    return this.#handedBytes + (this.#box?.sizeBytes ?? 0);
   }
 
   /** Everything of the source below is synced in the log, as far as it belongs there. */
@@ -144,10 +145,18 @@ export class Outlet {
     return this.#box !== null;
   }
 
-  /** Copies the record at which the cursor stands, for the next `flush`. It is not full. */
+  /**
+   * Adds the record at which the cursor stands, for the next `flush`. It is not full. `copy` comes before
+   * the batch of the cursor changes.
+   */
   add(records: BatchRecords, cursor: BatchCursor): void {
     this.#box ??= this.#begin();
     this.#box.add(records, cursor);
+  }
+
+  /** Copies what was added. */
+  copy(): void {
+    this.#box?.copy();
   }
 
   /** Whether so much waits that it should be flushed. */
@@ -193,6 +202,13 @@ export class Outlet {
     this.#letGo();
   }
 
+  /** Nothing is wrong with it any more. */
+  recovered(): void {
+    if (this.lastError === null) return;
+    this.lastError = null;
+    this.#parts.onRecovered(this);
+  }
+
   /** It is too slow for the others. What was handed over stays on its way. */
   fallBack(): void {
     const handedPosition = this.#handed.at(-1)?.position;
@@ -226,8 +242,7 @@ export class Outlet {
   /** Lets go of the log; what was handed over comes to its own end. */
   close(): void {
     this.#behind(this.position);
-    this.#release?.();
-    this.#release = null;
+    this.#releaseOnce();
   }
 
   /** Below are no batches of later positions: a mark that passed those would hide them. */
@@ -267,18 +282,22 @@ export class Outlet {
       complete: () => this.#synced(handed),
       fail: (error) => this.#takenBack(handed, error),
     });
-    if (refusal === null) this.#handed.push(handed);
-    return refusal;
+    if (refusal !== null) return refusal;
+    this.#handed.push(handed);
+    this.#handedBytes += handed.sizeBytes;
+    return null;
   }
 
   /** They end in order. */
   #synced(handed: HandedBatch): void {
     const { position, nextOffset, recordCount } = handed;
+    // Letting go of a log may close it, which answers once more.
+    if (!this.#handed.includes(handed)) return;
     this.#forget(handed);
     this.#syncedPosition = Math.max(this.#syncedPosition, position);
     this.#endOffset = Math.max(this.#endOffset, nextOffset);
     this.recordCount += recordCount;
-    if (this.isKnown) this.lastError = null;
+    if (this.isKnown) this.recovered();
     this.#parts.onMoved();
     this.#letGo();
   }
@@ -294,6 +313,7 @@ export class Outlet {
   #forget(handed: HandedBatch): void {
     const at = this.#handed.indexOf(handed);
     if (at >= 0) this.#handed.splice(at, 1);
+    if (at >= 0) this.#handedBytes -= handed.sizeBytes;
     if (!this.isSettled) return;
     this.#onSettled?.();
     this.#onSettled = null;
@@ -301,9 +321,13 @@ export class Outlet {
 
   /** Who has nothing on its way need not have the log open. */
   #letGo(): void {
-    if (!this.isIdle) return;
-    this.#release?.();
-    this.#release = null;
+    if (this.isIdle) this.#releaseOnce();
+  }
+
+  #releaseOnce(): void {
+    const release = this.#release;
+    this.#release = null; // First: who is told may come back here.
+    release?.();
   }
 }
 

@@ -60,6 +60,27 @@ export class Outlets implements Iterable<Outlet> {
     return known;
   }
 
+  /** Opens the log of one, and has a mark name it; one that cannot be is behind. Never rejects. */
+  async ready(outlet: Outlet): Promise<void> {
+    try {
+      if (!outlet.isOpen) await outlet.open();
+      const isGone = this.find(outlet.topicId, outlet.partition) !== outlet;
+      if (isGone || outlet.isBehind) return outlet.close(); // The others have not waited so long.
+      if (!outlet.isMarked) await this.#parts.marks.name(outlet);
+      outlet.isMarked = true;
+    } catch (error) {
+      outlet.refuse(toError(error));
+    }
+  }
+
+  /** Nothing is fed to them any more: resolves when what is on its way has come to its end. */
+  async settled(): Promise<void> {
+    for (const outlet of this) {
+      if (outlet.hasBox) outlet.fallBack();
+      await outlet.settled();
+    }
+  }
+
   /** Those of one topic. */
   of(topicId: number): Outlet[] {
     return (this.#byTopic.get(topicId) ?? []).filter((outlet) => outlet !== undefined);

@@ -5,6 +5,7 @@ import type { ExchangeSources } from './exchange-sources.ts';
 import type { Outlet } from './outlet.ts';
 import type { Projection } from './projection.ts';
 import {
+  COMMON_STREAM,
   lowestPosition,
   markedPosition,
   streamId,
@@ -37,7 +38,7 @@ export class ProjectionHealth {
     const exchange = this.#nameOf(name.exchangeId);
     const places = new Map<Outlet, Place>();
     for (const outlet of outlets) {
-      if (!outlet.isBehind || outlet.lastError === null) continue;
+      if (outlet.lastError === null) continue;
       const place = this.#placeOf(name, outlet);
       const message = `what ${exchange} sends there waits: ${outlet.lastError.message}`;
       this.#board.raise({ code: 'projection-behind', ...place, message });
@@ -74,6 +75,10 @@ export class ProjectionHealth {
     this.#behind.delete(streamId(name));
     const source = { topic: this.#nameOf(name.exchangeId), group: streamId(name) };
     this.#board.clear({ code: 'projection-failed', ...source });
+    if (name.stream !== COMMON_STREAM) return;
+    const held = this.#held.get(name.exchangeId);
+    if (held !== undefined) this.#board.clear({ code: 'source-held', ...held });
+    this.#held.delete(name.exchangeId);
   }
 
   /** What was told and is not so any more. */

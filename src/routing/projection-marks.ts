@@ -122,10 +122,11 @@ export class ProjectionMarks {
   #news(state: ProjectionState, position: number): ({ readonly logId: number } & LogMark)[] {
     const news: ({ readonly logId: number } & LogMark)[] = [];
     for (const outlet of this.#parts.outlets()) {
-      if (!outlet.isMarked) continue;
       const { logId } = outlet;
       const now = outlet.mark();
       const isBehind = now.position < position;
+      // One that nothing was written into is named when the others pass it: they would hide what it lacks.
+      if (!outlet.isMarked && !isBehind) continue;
       const known = state.logs.get(logId);
       const isSame =
         known !== undefined &&

@@ -28,11 +28,15 @@ export interface ProjectionPassParts {
 }
 
 const NOWHERE: readonly number[] = [];
+/** Lists of topics whose outlets are remembered. */
+const LISTS_MAX = 1024;
 
 export class ProjectionPass implements Feeder {
   /** Everything below was handed to the logs that it feeds, or is in their boxes. */
   position: number;
   batchTimeMs = 0;
+  /** Bytes of all copies so far. */
+  copiedBytes = 0;
   readonly #parts: ProjectionPassParts;
   readonly #cursor = new BatchCursor();
   #records: BatchRecords | null = null;
@@ -41,6 +45,11 @@ export class ProjectionPass implements Feeder {
   /** Of the record at which the cursor stands: where it goes, and to how many of them it went. */
   #topicIds: readonly number[] = NOWHERE;
   #served = 0;
+  /** The outlets of its topics, as far as they are known and do not depend on the record. */
+  #outlets: (Outlet | undefined)[] = [];
+  /** Those of other lists, in one version of the topology. */
+  readonly #outletsOf = new Map<readonly number[], (Outlet | undefined)[]>();
+  #version = -1;
   /** Outlets with records in their boxes. */
   readonly #filled: Outlet[] = [];
 
@@ -56,7 +65,10 @@ export class ProjectionPass implements Feeder {
 
   /** Begins with a batch of the source, of which the records from `from` to below `to` count. */
   begin(batch: VerifiedBatch, { from, to }: { readonly from: number; readonly to: number }): void {
-    this.#parts.routes.advanceTo(batch.header.topologyVersion);
+    const { topologyVersion } = batch.header;
+    this.#parts.routes.advanceTo(topologyVersion);
+    if (topologyVersion !== this.#version) this.#outletsOf.clear(); // Topics have other sizes.
+    this.#version = topologyVersion;
     this.batchTimeMs = batch.header.appendTimeMs;
     this.#records = recordsOf(batch);
     this.#cursor.reset(this.#records);
@@ -76,6 +88,7 @@ export class ProjectionPass implements Feeder {
       const outlet = this.#serve();
       if (outlet !== null) return outlet;
     } while (this.#next());
+    for (const outlet of this.#filled) if (outlet.feeder === this) outlet.copy();
     this.position = this.#to;
     this.#records = null;
     return null;
@@ -96,8 +109,10 @@ export class ProjectionPass implements Feeder {
   /** Copies the record for all who get it. @returns the first that is not ready */
   #serve(): Outlet | null {
     const { offset } = this.#cursor;
+    const outlets = this.#outlets;
     for (; this.#served < this.#topicIds.length; this.#served++) {
-      const outlet = this.#outletAt(this.#served);
+      const known = outlets[this.#served];
+      const outlet = known?.feeder === this ? known : this.#outletAt(this.#served);
       if (outlet?.feeder !== this || offset < outlet.position) continue;
       if (!outlet.isMarked || !outlet.isOpen) return outlet;
       this.#copyTo(outlet);
@@ -113,18 +128,30 @@ export class ProjectionPass implements Feeder {
       const { offset } = cursor;
       if (offset < this.#from) continue;
       if (offset >= this.#to) return false;
-      this.#topicIds = routes.topicsOf(cursor);
+      const topicIds = routes.topicsOf(cursor);
       this.#served = 0;
-      if (this.#topicIds.length > 0) return true;
+      if (topicIds !== this.#topicIds) this.#enter(topicIds);
+      if (topicIds.length > 0) return true;
     }
     return false;
+  }
+
+  #enter(topicIds: readonly number[]): void {
+    this.#topicIds = topicIds;
+    const known = this.#outletsOf.get(topicIds);
+    this.#outlets = known ?? [];
+    if (known !== undefined) return;
+    if (this.#outletsOf.size >= LISTS_MAX) this.#outletsOf.clear();
+    this.#outletsOf.set(topicIds, this.#outlets);
   }
 
   #outletAt(index: number): Outlet | null {
     const topicId = this.#topicIds[index] ?? 0;
     const { routes, outletOf } = this.#parts;
     const count = routes.partitionCountOf(topicId);
-    return outletOf(topicId, partitionOfCopy(this.#cursor, this.#cursor.offset, count));
+    const outlet = outletOf(topicId, partitionOfCopy(this.#cursor, this.#cursor.offset, count));
+    if (count === 1 && outlet !== null) this.#outlets[index] = outlet;
+    return outlet;
   }
 
   #copyTo(outlet: Outlet): void {
@@ -133,6 +160,7 @@ export class ProjectionPass implements Feeder {
     if (records === null) return;
     if (!outlet.hasBox) this.#filled.push(outlet);
     outlet.add(records, cursor);
+    this.copiedBytes += cursor.sizeBytes;
     if (outlet.isFull) outlet.flush(cursor.offset + 1);
   }
 }

@@ -8,47 +8,23 @@
 import { toError } from '../core/abort.ts';
 import { present } from '../core/assert.ts';
 import { Bell } from '../core/bell.ts';
-import type { Clock, Timer } from '../core/clock.ts';
+import type { Timer } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
-import type { Fold } from '../journal/fold.ts';
-import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log/log.ts';
-import type { Partition } from '../topic/partition.ts';
 import { CatchUp } from './catch-up.ts';
-import type { DestinationLogs } from './destination-logs.ts';
 import { letOff } from './let-off.ts';
 import type { Outlet } from './outlet.ts';
-import type { OutboxPool } from './outbox.ts';
 import { Outlets } from './outlets.ts';
 import { projectionEnded } from './projection-entries.ts';
 import { ProjectionMarks } from './projection-marks.ts';
-import { ProjectionPass, type Routes } from './projection-pass.ts';
-import { COMMON_STREAM, type StreamName } from './projection-state.ts';
+import type { ProjectionParts } from './projection-parts.ts';
+import { ProjectionPass } from './projection-pass.ts';
+import { COMMON_STREAM } from './projection-state.ts';
 import { RoutedWaiters } from './routed-waiters.ts';
-import { SourceWalk } from './source-walk.ts';
+import { SourceWalk, type WalkEnd } from './source-walk.ts';
 
 /** After a failure of the source itself it is tried again after so long. */
 const RESTART_MS = 5000;
-
-export interface ProjectionParts {
-  readonly stream: StreamName;
-  readonly journal: Journal;
-  readonly fold: Fold;
-  readonly clock: Clock;
-  readonly boxes: OutboxPool;
-  readonly source: Partition;
-  readonly destinations: DestinationLogs;
-  /** The topology as of the version of each record, from the oldest that is known on. */
-  readonly newRoutes: () => Routes;
-  /** Of a backfill: records of this version and later ones are not its business; null = all are. */
-  readonly beforeVersion: number | null;
-  /** Whether a binding leads to a topic now. */
-  readonly isBound: (topicId: number) => boolean;
-  /** Logs fell behind, or caught up; the source cannot be read, or can again. Must not throw. */
-  readonly onChanged: () => void;
-  /** The stream has ended, and that is durable. Must not throw. */
-  readonly onEnded: () => void;
-}
 
 export class Projection {
   readonly outlets: Outlets;
@@ -68,6 +44,7 @@ export class Projection {
   #resuming: Promise<void> | null = null;
   readonly #settled = new Bell();
   #isFinite: boolean;
+  #isCut = false;
   /** Since the walk was begun: it may have ended before it saw what there is. */
   #isPoked = false;
   /** When nothing was left to be read the last time, or it was begun; ms since the Unix epoch. */
@@ -79,7 +56,7 @@ export class Projection {
 
   constructor(parts: ProjectionParts) {
     this.#parts = parts;
-    const { clock, newRoutes, onChanged } = parts;
+    const { clock, newRoutes } = parts;
     this.caughtUpMs = clock.now();
     this.#isFinite = parts.beforeVersion !== null;
     this.waiters = new RoutedWaiters(this);
@@ -94,6 +71,7 @@ export class Projection {
       marks: this.marks,
       onMoved: () => this.#moved(),
       onBehind: (outlet, error) => this.#fellBehind(outlet, error),
+      onRecovered: (outlet) => this.#recovered(outlet),
     });
     this.#catchUp = new CatchUp({
       clock,
@@ -101,7 +79,6 @@ export class Projection {
       newRoutes,
       others: () => this.#pass,
       walk: (pass, to) => this.#walkTo(pass, to),
-      onChanged,
     });
   }
 
@@ -145,6 +122,14 @@ export class Projection {
     this.poke();
   }
 
+  /** What is left of it is not wanted any more: it ends where it is. */
+  cut(): void {
+    this.#isCut = true;
+    for (const walk of this.#walks) walk.close();
+    this.#settled.ring();
+    this.end();
+  }
+
   /** Knows how far all logs are that a mark names. @throws when the source cannot be read */
   resume(): Promise<void> {
     this.#resuming ??= this.#resume();
@@ -178,15 +163,15 @@ export class Projection {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#restart?.cancel();
-    const isCaughtUp = this.#catchUp.close(); // First: a walk that is cut short has not come to its end.
+    const caughtUp = this.#catchUp.close(); // First: it would go on with a walk that is cut short.
     for (const walk of this.#walks) walk.close();
     this.#settled.ring();
     this.waiters.rejectAll(
       new ClosedError({ resource: 'exchange', name: this.#parts.source.path }),
     );
     await this.#running;
-    await isCaughtUp;
-    for (const outlet of this.outlets) await outlet.settled();
+    await caughtUp;
+    await this.outlets.settled();
     await this.marks.write('os').catch(() => undefined); // The next opening looks for it, then.
     this.marks.close();
     for (const outlet of this.outlets) outlet.close();
@@ -219,13 +204,16 @@ export class Projection {
   async #projectRest(pass: ProjectionPass, log: Log<Uint8Array>): Promise<boolean> {
     await log.sync();
     const { endOffset } = log;
-    const isOver = pass.position >= endOffset || (await this.#walk(pass, log, endOffset));
-    if (!this.#isClosed && !isOver) pass.position = endOffset; // Nothing but gaps is left below.
+    while (pass.position < endOffset && !this.#isCut && !this.#isClosed) {
+      const readable = Math.min(endOffset, log.durableOffset, log.visibleOffset);
+      const to = pass.position < readable ? readable : null; // What a commit hides will be seen.
+      if ((await this.#walk(pass, log, to)) === 'version') break;
+    }
     return !this.#isClosed;
   }
 
   /** @param to  null = as far as it goes, and on from there until nothing came for a while */
-  async #walk(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): Promise<boolean> {
+  async #walk(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): Promise<WalkEnd> {
     const { clock, beforeVersion } = this.#parts;
     const range = to === null ? { follow: true, keepsAlive: false } : { to };
     const from = Math.max(pass.position, log.startOffset); // Of what damage took nothing is left.
@@ -235,7 +223,7 @@ export class Projection {
       pass,
       source,
       outlets: this.outlets,
-      ready: (outlet) => this.#ready(outlet),
+      ready: (outlet) => this.outlets.ready(outlet),
       hasMore: () => this.#hasMore(pass, log, to),
       beforeVersion,
       onRead: (sizeBytes) => this.#read(sizeBytes),
@@ -243,7 +231,10 @@ export class Projection {
     this.#walks.add(walk);
     if (pass === this.#pass) this.#mainWalk = walk;
     try {
-      return await walk.run();
+      const end = await walk.run();
+      // Nothing but gaps is left below.
+      if (end === 'range' && to !== null) pass.position = Math.max(pass.position, to);
+      return end;
     } finally {
       this.#walks.delete(walk);
       if (this.#mainWalk === walk) this.#mainWalk = null;
@@ -255,6 +246,9 @@ export class Projection {
   #read(sizeBytes: number): void {
     this.marks.moved(sizeBytes);
     this.waiters.look(); // What goes nowhere is there at once.
+    if (this.failure === null) return;
+    this.failure = null;
+    this.#parts.onChanged();
   }
 
   #hasMore(pass: ProjectionPass, log: Log<Uint8Array>, to: number | null): boolean {
@@ -273,7 +267,7 @@ export class Projection {
     const { clock, journal, stream, onEnded } = this.#parts;
     const isBusy = (): boolean =>
       [...this.outlets].some((outlet) => !outlet.isIdle || this.isBehind(outlet));
-    while (isBusy() && !this.#isClosed) {
+    while (isBusy() && !this.#isClosed && !this.#isCut) {
       this.#settled.silence();
       this.#catchUp.poke();
       if (!isBusy()) break;
@@ -281,9 +275,13 @@ export class Projection {
       await this.#settled.wait(wait);
     }
     if (this.#isClosed) return;
+    if (this.#isCut) await this.#catchUp.close();
+    await this.outlets.settled();
     await journal.append(projectionEnded, { ...stream, timeMs: clock.now() }, 'sync');
     this.#isClosed = true;
     this.marks.close();
+    this.waiters.look();
+    for (const outlet of this.outlets) outlet.close();
     onEnded();
   }
 
@@ -309,15 +307,9 @@ export class Projection {
     return outlet;
   }
 
-  async #ready(outlet: Outlet): Promise<void> {
-    try {
-      if (!outlet.isOpen) await outlet.open();
-      if (outlet.isMarked) return;
-      await this.marks.name(outlet);
-      outlet.isMarked = true;
-    } catch (error) {
-      outlet.refuse(toError(error));
-    }
+  #recovered(outlet: Outlet): void {
+    this.#catchUp.recovered(outlet);
+    this.#parts.onChanged();
   }
 
   #fellBehind(outlet: Outlet, error: Error | null): void {

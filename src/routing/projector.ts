@@ -1,6 +1,7 @@
 /** The projections of all exchanges of a store: which there are, when they run, and what they need. */
 import { present } from '../core/assert.ts';
 import { Bell } from '../core/bell.ts';
+import { ClosedError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import type { HealthBoard } from '../core/health-board.ts';
 import type { Fold } from '../journal/fold.ts';
@@ -9,7 +10,6 @@ import type { TrimGuard } from '../log/trim-guard.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import { DestinationLogs } from './destination-logs.ts';
 import type { ExchangeCatalog } from './exchange-catalog.ts';
-import type { TopologyObserver } from './topology-observer.ts';
 import { HistoryPruner } from './history-pruner.ts';
 import { OutboxPool } from './outbox.ts';
 import { Projection } from './projection.ts';
@@ -23,7 +23,9 @@ import {
   type ProjectionState,
   type StreamName,
 } from './projection-state.ts';
+import type { RoutedRecord } from './routed-waiters.ts';
 import { BackfillRoutes, CommonRoutes } from './stream-routes.ts';
+import type { TopologyObserver } from './topology-observer.ts';
 
 /** A new exchange waits so long for what is left of one that had its name. */
 const DRAIN_MS_MAX = 5000;
@@ -44,10 +46,12 @@ export class Projector implements TopologyObserver {
   readonly #boxes = new OutboxPool();
   /** By the id of their stream. */
   readonly #projections = new Map<string, Projection>();
+  /** Those of common streams by their exchange: whoever publishes looks here. */
+  readonly #common = new Map<number, Projection>();
   readonly #drained = new Bell();
   readonly #pruner: HistoryPruner;
   #starting: Promise<void> = Promise.resolve();
-  #dropping: Promise<void> = Promise.resolve();
+  #dropping: Promise<unknown> = Promise.resolve();
   #isStarted = false;
   #isClosed = false;
 
@@ -79,7 +83,9 @@ export class Projector implements TopologyObserver {
     const state = this.#parts.fold.get(projections, id);
     if (state === null) return null;
     const projection = this.#make(state);
-    if (projection !== null) this.#projections.set(id, projection);
+    if (projection === null) return null;
+    this.#projections.set(id, projection);
+    if (name.stream === COMMON_STREAM) this.#common.set(name.exchangeId, projection);
     return projection;
   }
 
@@ -91,9 +97,23 @@ export class Projector implements TopologyObserver {
       .flatMap((name) => this.of(name) ?? []);
   }
 
+  /**
+   * Resolves when a record is synced in all of its destinations, those that are gone aside.
+   *
+   * @throws the signal's reason; ClosedError
+   */
+  async routed(exchangeId: number, record: RoutedRecord, signal?: AbortSignal): Promise<void> {
+    const projection = this.of({ exchangeId, stream: COMMON_STREAM });
+    if (projection !== null) return projection.waiters.wait(record, signal);
+    // Without one all is projected, unless nobody projects any more.
+    const name = this.#parts.exchanges.sources.nameOf(exchangeId);
+    if (this.#isClosed) throw new ClosedError({ resource: 'exchange', name: name ?? '' });
+  }
+
   /** Something was published to an exchange. Cheap. */
   poke(exchangeId: number): void {
-    this.of({ exchangeId, stream: COMMON_STREAM })?.poke();
+    const projection = this.#common.get(exchangeId);
+    (projection ?? this.of({ exchangeId, stream: COMMON_STREAM }))?.poke();
   }
 
   changed(): void {
@@ -106,6 +126,15 @@ export class Projector implements TopologyObserver {
       if (log !== null && !log.readOnly && log.life.closing === null) {
         log.forStore().encoded.closeBatch();
       }
+    }
+    this.#cutBackfills();
+  }
+
+  /** Backfills whose bindings have ended end, too. */
+  #cutBackfills(): void {
+    const { sources } = this.#parts.exchanges;
+    for (const state of this.#states()) {
+      if (state.stream !== COMMON_STREAM && sources.isUnbound(state.stream)) this.of(state)?.cut();
     }
   }
 
@@ -157,7 +186,8 @@ export class Projector implements TopologyObserver {
       if (this.#isClosed) return;
       const { exchangeId, stream } = state;
       const { exchanges } = this.#parts;
-      if (stream !== COMMON_STREAM) this.of(state)?.poke();
+      if (stream !== COMMON_STREAM && exchanges.sources.isUnbound(stream)) this.of(state)?.cut();
+      else if (stream !== COMMON_STREAM) this.of(state)?.poke();
       else if (!exchanges.isThere(exchangeId)) this.of(state)?.end();
       else if (await this.#hasWork(state)) this.of(state)?.poke();
     }
@@ -211,8 +241,10 @@ export class Projector implements TopologyObserver {
   #ended(name: StreamName): void {
     this.#health.forget(name);
     this.#projections.delete(streamId(name));
+    if (name.stream === COMMON_STREAM) this.#common.delete(name.exchangeId);
     const { exchangeId } = name;
-    if (!this.#parts.exchanges.isThere(exchangeId)) this.#dropping = this.#dropSource(exchangeId);
+    if (this.#parts.exchanges.isThere(exchangeId)) return;
+    this.#dropping = Promise.all([this.#dropping, this.#dropSource(exchangeId)]);
   }
 
   /** Of an exchange that is gone, when all of its streams have come to their ends. */

@@ -2,9 +2,11 @@
 import { checkChoice } from '../core/assert.ts';
 import { checkBoolean } from '../core/options.ts';
 import { checkAppendKeys } from '../log/append-result.ts';
+import type { FurtherKeys } from '../format/further-keys.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import { checkRoutingKey } from '../format/routing-header.ts';
+import { checkRoutingKeys } from './routing-key.ts';
 
 /** When `publish` resolves: when the record is in the source log, or in all of its destinations too. */
 export const CONFIRMATIONS = ['logged', 'routed'] as const;
@@ -14,6 +16,13 @@ export type Confirmation = (typeof CONFIRMATIONS)[number];
 export interface PublishOptions {
   /** 0 to 255 bytes of UTF-8; default ''. */
   readonly routingKey?: string | undefined;
+  /**
+   * Further routing keys, up to 64: RabbitMQ's CC. The record goes wherever one of the keys leads, once
+   * to each. Consumers see them in the header `varve-cc`. Default none.
+   */
+  readonly cc?: readonly string[] | undefined;
+  /** The same, seen by no consumer: copies do not have them. RabbitMQ's BCC. */
+  readonly bcc?: readonly string[] | undefined;
   /** Of the record, in the logs: chooses its partition there; default none. */
   readonly key?: RecordInput<never>['key'];
   /** As of `Topic.append`; a headers exchange routes by them. */
@@ -41,7 +50,7 @@ export interface PublishBatchOptions extends Pick<
 /** One record of `publishBatch`. */
 export interface PublishInput<Input> extends Pick<
   PublishOptions,
-  'routingKey' | 'key' | 'headers' | 'createTimeMs'
+  'routingKey' | 'cc' | 'bcc' | 'key' | 'headers' | 'createTimeMs'
 > {
   /** null = a tombstone for the key. */
   readonly value: Input | null;
@@ -77,6 +86,8 @@ const KEYS: ReadonlySet<string> = new Set<keyof PublishOptions>([
   'durability',
   'signal',
   'routingKey',
+  'cc',
+  'bcc',
   'key',
   'headers',
   'createTimeMs',
@@ -110,6 +121,15 @@ export function planPublishBatch(options: PublishBatchOptions): PublishPlan {
 /** @throws as `checkRoutingKey` */
 export function routingKeyOf({ routingKey }: Pick<PublishOptions, 'routingKey'>): string {
   return routingKey === undefined ? '' : checkRoutingKey('routingKey', routingKey);
+}
+
+/** Those beside the first; null = none. @throws as `checkRoutingKeys` */
+export function furtherKeysOf({ cc, bcc }: Pick<PublishOptions, 'cc' | 'bcc'>): FurtherKeys | null {
+  if (cc === undefined && bcc === undefined) return null;
+  return {
+    cc: cc === undefined ? [] : checkRoutingKeys('cc', cc),
+    bcc: bcc === undefined ? [] : checkRoutingKeys('bcc', bcc),
+  };
 }
 
 function planOf({ mandatory = false, confirm = 'logged' }: PublishBatchOptions): PublishPlan {

@@ -6,9 +6,16 @@
  * whose key is known.
  */
 import type { BatchCursor } from '../format/batch-cursor.ts';
-import { ROUTING_KEY_AT, routingKeyAt, routingKeyBytes } from '../format/routing-header.ts';
+import { decodeFurtherKeys } from '../format/further-keys.ts';
+import {
+  furtherKeysAt,
+  ROUTING_KEY_AT,
+  routingKeyAt,
+  routingKeyBytes,
+} from '../format/routing-header.ts';
 import { Dependence, type DependenceLevel } from './exchange-node.ts';
 import { KeyRoutes } from './key-routes.ts';
+import { TopicLists } from './topic-lists.ts';
 import type { Topology } from './topology.ts';
 
 /** Of a record that was appended without one. */
@@ -19,6 +26,7 @@ export class RecordRoutes {
   readonly #topology: Topology;
   readonly #exchangeId: number;
   readonly #known = new KeyRoutes();
+  readonly #lists = new TopicLists();
   /** Of the topology, when what follows was found out. */
   #changeCount = -1;
   #depends: DependenceLevel = Dependence.headers;
@@ -32,7 +40,7 @@ export class RecordRoutes {
   }
 
   /**
-   * Where the cursor's record goes by the topology as it is now: as `Topology.route`.
+   * Where the cursor's record goes by the topology as it is now: as `Topology.routeAll`.
    *
    * @throws CorruptLogError when its headers are needed and do not fit it
    */
@@ -41,9 +49,11 @@ export class RecordRoutes {
     if (topology.changeCount !== this.#changeCount) this.#renew();
     if (this.#depends === Dependence.nothing) return this.#everywhere;
     const { bytes, headersStart, headersBytes } = cursor;
+    const furtherAt = furtherKeysAt(bytes, headersStart, headersBytes);
+    if (furtherAt >= 0) return this.#routeAll(cursor, furtherAt);
     if (this.#depends === Dependence.headers) {
       const key = routingKeyAt(bytes, headersStart, headersBytes) ?? NO_ROUTING_KEY;
-      return topology.route(this.#exchangeId, key, cursor.headers());
+      return this.#lists.of(topology.route(this.#exchangeId, key, cursor.headers()));
     }
     const keyBytes = routingKeyBytes(bytes, headersStart, headersBytes);
     if (keyBytes < 0) return topology.route(this.#exchangeId, NO_ROUTING_KEY);
@@ -51,9 +61,18 @@ export class RecordRoutes {
     const known = this.#known.get(bytes, keyStart, keyBytes);
     if (known !== null) return known;
     const key = routingKeyAt(bytes, headersStart, headersBytes) ?? NO_ROUTING_KEY;
-    const topicIds = topology.route(this.#exchangeId, key);
+    const topicIds = this.#lists.of(topology.route(this.#exchangeId, key));
     this.#known.put(bytes, keyStart, keyBytes, topicIds);
     return topicIds;
+  }
+
+  /** By the keys from `furtherAt` on, too. They are remembered nowhere. */
+  #routeAll(cursor: BatchCursor, furtherAt: number): readonly number[] {
+    const { bytes, headersStart, headersBytes } = cursor;
+    const key = routingKeyAt(bytes, headersStart, headersBytes) ?? NO_ROUTING_KEY;
+    const further = decodeFurtherKeys(bytes, furtherAt, headersStart + headersBytes);
+    const headers = this.#depends === Dependence.headers ? cursor.headers() : null;
+    return this.#topology.routeAll(this.#exchangeId, [key, ...further], headers);
   }
 
   #renew(): void {

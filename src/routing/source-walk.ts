@@ -7,13 +7,15 @@ import type { Outlet } from './outlet.ts';
 import type { ProjectionPass } from './projection-pass.ts';
 
 /** On the way into destination logs, or about to be: beyond it the walk waits for a moment. */
-const IN_FLIGHT_BYTES_MAX = 8 * MIB;
-/** So long a walk waits for a log. */
+const IN_FLIGHT_BYTES_MAX = 16 * MIB;
+/** Copied between two looks at how much that is. */
+const LOOK_BYTES = MIB;
+/** So long a walk waits for a log, unless others got on meanwhile: they are synced one after the other. */
 const PATIENCE_MS = 250;
 /** Batches of the source whose copies may wait for more of them. */
 const BATCHES_PER_FLUSH = 16;
 /** Work that is done in one turn of the event loop. */
-const TURN_MS = 2;
+const TURN_MS = 1;
 const BATCHES_PER_TURN = 64;
 
 export interface SourceWalkParts {
@@ -33,12 +35,17 @@ export interface SourceWalkParts {
   readonly onRead: (sizeBytes: number) => void;
 }
 
+/** Why a walk ended: its range did, a version that ends it came, or it was closed. */
+export type WalkEnd = 'range' | 'version' | 'closed';
+
 export class SourceWalk {
   readonly #parts: SourceWalkParts;
   readonly #bell = new Bell();
   #batchesInBoxes = 0;
   #batchesInTurn = 0;
   #turnStartMs = 0;
+  /** `copiedBytes` of the pass at the last look. */
+  #lookedBytes = 0;
   #isClosed = false;
 
   constructor(parts: SourceWalkParts) {
@@ -49,12 +56,11 @@ export class SourceWalk {
   readonly moved = this.#bell.ring;
 
   /**
-   * Walks until the source ends.
+   * Walks until the source ends. What was read is handed over then, or was before.
    *
-   * @returns whether it met a version that ends it
    * @throws as `Log.batches`; what stands in boxes then is dropped by who handles that
    */
-  async run(): Promise<boolean> {
+  async run(): Promise<WalkEnd> {
     const { pass, source, hasMore, beforeVersion, onRead } = this.#parts;
     this.#beginTurn();
     while (await source.next()) {
@@ -62,7 +68,7 @@ export class SourceWalk {
       const { topologyVersion, sizeBytes } = batch.header;
       if (beforeVersion !== null && topologyVersion >= beforeVersion) {
         this.#flush();
-        return true;
+        return 'version';
       }
       pass.begin(batch, source);
       await this.#step();
@@ -72,9 +78,10 @@ export class SourceWalk {
       await this.#turn();
     }
     this.#flush();
-    return false;
+    return this.#isClosed ? 'closed' : 'range';
   }
 
+  /** Ends it where it is. */
   close(): void {
     this.#isClosed = true;
     this.#parts.source.close();
@@ -96,7 +103,7 @@ export class SourceWalk {
     let late: (() => void) | null = null;
     const patience = new Promise<void>((resolve) => (late = resolve));
     const timer = clock.setTimer(() => {
-      if (outlet.feeder === pass) outlet.fallBack();
+      if (outlet.feeder === pass) this.#leave(outlet);
       late?.();
     }, PATIENCE_MS);
     await Promise.race([ready, patience]);
@@ -110,16 +117,17 @@ export class SourceWalk {
 
   /** Waits while too much is on its way; who does not get on in that time falls behind. */
   async #room(): Promise<void> {
-    const { clock } = this.#parts;
+    const { clock, pass } = this.#parts;
+    if (pass.copiedBytes - this.#lookedBytes < LOOK_BYTES) return;
+    this.#lookedBytes = pass.copiedBytes;
     if (this.#inFlightBytes() <= IN_FLIGHT_BYTES_MAX) return;
     this.#flush();
-    let before = this.#syncedPositions();
+    let waiting = this.#waitingOutlets();
     let deadlineMs = clock.monotonic() + PATIENCE_MS;
     while (!this.#isClosed && this.#inFlightBytes() > IN_FLIGHT_BYTES_MAX / 2) {
       const delayMs = deadlineMs - clock.monotonic();
       if (delayMs <= 0) {
-        this.#leaveBehind(before);
-        before = this.#syncedPositions();
+        waiting = this.#stillWaiting(waiting);
         deadlineMs = clock.monotonic() + PATIENCE_MS;
         continue;
       }
@@ -128,12 +136,9 @@ export class SourceWalk {
     }
   }
 
-  /** Those of which nothing was synced since. */
-  #leaveBehind(before: ReadonlyMap<Outlet, number>): void {
-    for (const [outlet, position] of before) {
-      const isStuck = this.#feeds(outlet) && !outlet.isSettled;
-      if (isStuck && outlet.syncedPosition === position) outlet.fallBack();
-    }
+  #leave(outlet: Outlet): void {
+    outlet.lastError ??= new Error(`it took nothing for ${PATIENCE_MS} ms`);
+    outlet.fallBack();
   }
 
   #inFlightBytes(): number {
@@ -144,9 +149,20 @@ export class SourceWalk {
     return bytes;
   }
 
-  #syncedPositions(): Map<Outlet, number> {
-    const fed = [...this.#parts.outlets].filter((outlet) => this.#feeds(outlet));
-    return new Map(fed.map((outlet) => [outlet, outlet.syncedPosition]));
+  /** Those of which nothing was synced meanwhile; when that is all of them, they fall behind. */
+  #stillWaiting(waiting: ReadonlyMap<Outlet, number>): ReadonlyMap<Outlet, number> {
+    const all = this.#waitingOutlets();
+    const stuck = new Map([...waiting].filter(([outlet, at]) => all.get(outlet) === at));
+    if (stuck.size < waiting.size) return stuck;
+    for (const outlet of stuck.keys()) this.#leave(outlet);
+    return this.#waitingOutlets();
+  }
+
+  /** Those that have something on its way, and as far as they are synced. */
+  #waitingOutlets(): ReadonlyMap<Outlet, number> {
+    const all = [...this.#parts.outlets];
+    const waiting = all.filter((outlet) => this.#feeds(outlet) && !outlet.isSettled);
+    return new Map(waiting.map((outlet) => [outlet, outlet.syncedPosition]));
   }
 
   #feeds(outlet: Outlet): boolean {

@@ -7,9 +7,9 @@ import { argumentError, present } from '../core/assert.ts';
 import { unknownKey } from '../core/options.ts';
 import { choice, fieldsOf, flag, list, nullable, struct, type Shape } from '../core/shape.ts';
 import { checkName } from '../topic/topic-names.ts';
-import { EXCHANGE_TYPES, type ExchangeType } from './binding.ts';
+import { EXCHANGE_TYPES, type BindingIdentity, type ExchangeType, type Target } from './binding.ts';
 import { checkPatternOf } from './binding-weight.ts';
-import type { ExchangeCatalog } from './exchange-catalog.ts';
+import type { ExchangeCatalog, ExchangeDescription } from './exchange-catalog.ts';
 import {
   checkHeaderConditions,
   textOfConditions,
@@ -139,26 +139,36 @@ export function exportTopology(
   topics: readonly KnownTopic[],
 ): TopologyDocument {
   const exchanges = catalog.list();
-  const exchangeNames = new Map(exchanges.map((each) => [each.exchangeId, each.name]));
-  const topicsById = new Map(topics.map((topic) => [topic.topicId, topic]));
-  const targetOf = (kind: 'topic' | 'exchange', id: number): DocumentDestination | null => {
-    if (kind === 'exchange') return { exchange: present(exchangeNames.get(id), 'it is there') };
-    const topic = topicsById.get(id);
-    if (topic === undefined) return null; // It is being deleted.
-    return destinationOf(topic.isQueue ? 'queue' : 'topic', topic.name);
-  };
+  const nameOf = bindingNamer(exchanges, topics);
   const bindings = exchanges.flatMap((each) =>
-    catalog.bindings(each.name).flatMap(({ target, routingKey: pattern, headers: conditions }) => {
-      const to = targetOf(target.kind, target.id);
-      if (to === null) return [];
-      const binding = { exchange: each.name, destination: to, pattern };
-      return conditions === null ? [binding] : [{ ...binding, headers: headersOf(conditions) }];
-    }),
+    catalog.bindings(each.name).flatMap((binding) => nameOf(binding) ?? []),
   );
   return inOrder({
     exchanges: exchanges.map(({ exchangeId: _id, bindingCount: _count, ...declared }) => declared),
     bindings,
   });
+}
+
+/** Puts bindings of exchanges that are there by names; null = what it leads to is being deleted. */
+export function bindingNamer(
+  exchanges: readonly Pick<ExchangeDescription, 'exchangeId' | 'name'>[],
+  topics: readonly KnownTopic[],
+): (binding: BindingIdentity) => DocumentBinding | null {
+  const exchangeNames = new Map(exchanges.map((each) => [each.exchangeId, each.name]));
+  const topicsById = new Map(topics.map((topic) => [topic.topicId, topic]));
+  const targetOf = ({ kind, id }: Target): DocumentDestination | null => {
+    if (kind === 'exchange') return { exchange: present(exchangeNames.get(id), 'it is there') };
+    const topic = topicsById.get(id);
+    if (topic === undefined) return null;
+    return destinationOf(topic.isQueue ? 'queue' : 'topic', topic.name);
+  };
+  return ({ exchangeId, target, routingKey: pattern, headers: conditions }) => {
+    const to = targetOf(target);
+    if (to === null) return null;
+    const from = present(exchangeNames.get(exchangeId), 'it is there');
+    const binding = { exchange: from, destination: to, pattern };
+    return conditions === null ? binding : { ...binding, headers: headersOf(conditions) };
+  };
 }
 
 /** Equal texts for bindings that are one, and for no others. */

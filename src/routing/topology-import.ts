@@ -201,8 +201,8 @@ function byText(bindings: readonly DocumentBinding[]): ReadonlyMap<string, Docum
   return new Map(bindings.map((binding) => [bindingText(binding), binding]));
 }
 
-/** As `bind` and `unbind` take it. */
-function asGiven(
+/** As `ExchangeCatalog.bind` and `unbind` take it. */
+export function asGiven(
   binding: DocumentBinding,
 ): [string, DestinationInput, string, { readonly headers: HeaderConditionsInput | null }] {
   const { exchange, destination, pattern } = binding;

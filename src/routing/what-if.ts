@@ -7,7 +7,7 @@ import { plainOptions } from '../core/options.ts';
 import { list } from '../core/shape.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
 import { recordsOf } from '../format/batch-records.ts';
-import type { Log } from '../log/log.ts';
+import type { Partition } from '../topic/partition.ts';
 import type { ReadFrom } from '../log/read-options.ts';
 import type { RecordSource } from '../log/record-source.ts';
 import type { ExchangeCatalog } from './exchange-catalog.ts';
@@ -53,8 +53,8 @@ export interface SimulatedRecord {
 export interface WhatIfParts {
   /** Name of the exchange. */
   readonly exchange: string;
-  /** Its source log. */
-  readonly source: Log<Uint8Array>;
+  /** Its source; open during the run. */
+  readonly source: Pick<Partition, 'hold' | 'log'>;
   readonly catalog: Pick<ExchangeCatalog, 'list' | 'bindings' | 'describe' | 'history' | 'version'>;
   readonly topics: readonly KnownTopic[];
 }
@@ -96,7 +96,7 @@ export class WhatIf implements AsyncIterable<SimulatedRecord> {
     const { exchangeId } = catalog.describe(exchange);
     const document =
       topology === undefined ? exportTopology(catalog, topics) : checkTopologyDocument(topology);
-    this.#hypothesis = new Hypothesis(document, topics, takenIds(catalog));
+    this.#hypothesis = new Hypothesis(document, topics, takenIds(catalog), catalog.list());
     this.#hypothesis.change(named('bind', bind), named('unbind', unbind));
     const hypotheticalId = this.#hypothesis.exchangeId(exchange);
     this.#routes = new RecordRoutes(this.#hypothesis.topology, hypotheticalId);
@@ -142,8 +142,11 @@ export class WhatIf implements AsyncIterable<SimulatedRecord> {
     this.#hasBegun = true;
     const { from, to, signal } = this.#options;
     const end = typeof to === 'number' ? { to } : {};
-    const source = this.#parts.source.source({ from, ...end, signal }, 'reused');
+    const release = this.#parts.source.hold();
+    let source: RecordSource | null = null;
     try {
+      const log = await this.#parts.source.log();
+      source = log.source({ from, ...end, signal }, 'reused');
       // oxlint-disable-next-line no-await-in-loop -- one batch after the other
       while (await source.next()) {
         if (!this.#enter(source)) return;
@@ -152,7 +155,8 @@ export class WhatIf implements AsyncIterable<SimulatedRecord> {
         if (isDone) return;
       }
     } finally {
-      source.close();
+      source?.close();
+      release();
     }
   }
 

@@ -29,6 +29,7 @@ import { OpenPartitions } from '../topic/open-partitions.ts';
 import { STORE_EVENT_NAMES, type StoreEvents } from '../topic/store-events.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import { settleCommits } from './settle-commits.ts';
+import type { ByteCap } from '../log/byte-cap.ts';
 import { StoreControl } from './store-control.ts';
 import { missing } from './store-file.ts';
 import type { StoreHome } from './store-home.ts';
@@ -98,6 +99,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   const runs = new SnapshotRuns({ ...shared, settleCommits: settling });
   journal.watch(() => runs.poke());
   new LogReporter({ topic: null, partition: 0 }, signals).opened(journalLog, 0);
+  tellOfTrouble(signals, runs, home?.cap ?? null);
   return {
     path: directory.path,
     lock,
@@ -112,6 +114,14 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     routing,
     topicHome,
   };
+}
+
+/** Has the events of a store tell of what its parts come upon. */
+function tellOfTrouble({ events }: StoreSignals, runs: SnapshotRuns, cap: ByteCap | null): void {
+  runs.onFailed = (error) => events.emit('snapshot-failed', { error });
+  if (cap === null) return;
+  const { bytesMax } = cap;
+  cap.onRefused = () => events.emit('bytes-max-reached', { bytesMax });
 }
 
 /** Groups of both kinds name offsets. */

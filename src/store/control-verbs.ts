@@ -28,26 +28,14 @@ import type { PartitionReset, ResetTo } from '../group/group-admin.ts';
 import { DURABILITY_LEVELS } from '../log/log-options.ts';
 import type { TopicDescription } from '../topic/catalog.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
-import type { TopicConfig } from '../topic/topic-options.ts';
 import { controlVerb, type ControlVerb } from './control-verb.ts';
 import { QUEUE_VERBS } from './queue-verbs.ts';
 import { appendRecords, settlePartition } from './record-verbs.ts';
+import { topicConfig } from './topic-config-shape.ts';
+import { ROUTING_VERBS } from './routing-verbs.ts';
 import type { GroupListing } from './group-listings.ts';
 
 const count = integer();
-
-const topicConfig: Shape<TopicConfig> = struct({
-  durability: optional(choice(DURABILITY_LEVELS)),
-  flushMs: optional(count),
-  segmentBytesMax: optional(count),
-  segmentAgeMsMax: optional(nullable(count)),
-  retentionMs: optional(nullable(count)),
-  retentionBytes: optional(nullable(count)),
-  recordBytesMax: optional(count),
-  batchBytesMax: optional(count),
-  compression: optional(choice(COMPRESSION_NAMES)),
-  compressionLevel: optional(count),
-});
 
 const topicDescription: Shape<TopicDescription> = structWith({
   name: text,
@@ -289,4 +277,5 @@ export const CONTROL_VERBS: readonly ControlVerb<unknown, unknown>[] = [
   deleteGroup,
   liveStats,
   ...QUEUE_VERBS,
+  ...ROUTING_VERBS,
 ];

@@ -44,12 +44,14 @@ export const base64: Shape<string> = {
   },
 };
 
-const socketRecord: Shape<SocketRecord> = struct({
+export const socketRecordFields = {
   key: nullable(base64),
   value: nullable(base64),
   headers: optional(list(struct({ name: text, value: base64 }))),
   createTimeMs: optional(count),
-});
+};
+
+const socketRecord: Shape<SocketRecord> = struct(socketRecordFields);
 
 /**
  * Records to the end of a topic: to one partition, or as its partitioner chooses (null).
@@ -110,7 +112,8 @@ export function socketRecordOf(record: RecordInput<Uint8Array>): SocketRecord {
   };
 }
 
-function recordOf({
+/** What the socket brought. */
+export function recordOf({
   key,
   value,
   headers = [],

@@ -1,30 +1,65 @@
 /** Opens exchanges for their users, and keeps what is theirs alone. */
 import { present } from '../core/assert.ts';
-import { checkCodec, codecOr, type Codec } from '../codec/codec.ts';
+import { checkCodec, codecOr } from '../codec/codec.ts';
 import { ConflictError } from '../core/errors.ts';
+import { DefaultExchange } from '../routing/default-exchange.ts';
 import { Exchange } from '../routing/exchange.ts';
-import type { ExchangeCatalog } from '../routing/exchange-catalog.ts';
-import type { ExchangeOptions } from '../routing/exchange-options.ts';
-import type { Projector } from '../routing/projector.ts';
+import { conflictOf } from '../routing/exchange-conflicts.ts';
+import { DEFAULT_EXCHANGE, defaultConflict } from '../routing/exchange-name.ts';
+import {
+  checkExchangeOptions,
+  type ExchangeOptions,
+  type OpenExchangeOptions,
+} from '../routing/exchange-options.ts';
+import type { KnownTopic } from '../routing/topology-document.ts';
 import { SOURCE_PREFIX } from '../topic/topic-names.ts';
+import { knownTopics } from './store-topology.ts';
+import type { Store } from './store.ts';
 
 /** What exchanges of a store are made of. */
-interface ExchangeHome {
-  readonly exchangeCatalog: ExchangeCatalog;
-  readonly projector: Projector;
-}
+type ExchangeHome = Pick<Store, 'exchangeCatalog' | 'projector' | 'topics' | 'queues' | 'topic'>;
+
+/** As RabbitMQ describes it. */
+const DEFAULT = {
+  name: DEFAULT_EXCHANGE,
+  type: 'direct',
+  alternate: null,
+  internal: false,
+  autoDelete: false,
+} as const;
 
 /** @throws as `Store.exchange` */
 export async function openExchange<T, Input>(
-  { exchangeCatalog: exchanges, projector }: ExchangeHome,
+  home: ExchangeHome,
   name: string,
-  given: ExchangeOptions & { readonly codec?: Codec<T, Input> | undefined },
-): Promise<Exchange<T, Input>> {
+  given: OpenExchangeOptions<T, Input>,
+): Promise<Exchange<T, Input> | DefaultExchange<T, Input>> {
   const { codec, ...options } = given;
   if (codec !== undefined) checkCodec(codec);
+  if (name === DEFAULT_EXCHANGE) {
+    checkDefault(options);
+    return new DefaultExchange((topic) => home.topic(topic, { codec, create: false }));
+  }
+  const { exchangeCatalog: exchanges, projector } = home;
   const description = await exchanges.open(name, options);
   const source = present(exchanges.sources.of(description.exchangeId), 'it was made with it');
-  return new Exchange({ description, source, codec: codecOr(codec), exchanges, projector });
+  const topics = (): readonly KnownTopic[] => knownTopics(home);
+  return new Exchange({
+    description,
+    source,
+    codec: codecOr(codec),
+    exchanges,
+    projector,
+    topics,
+  });
+}
+
+/** @throws ConflictError for options that it does not have; TypeError, RangeError */
+function checkDefault(given: ExchangeOptions): void {
+  const options = checkExchangeOptions(given);
+  const conflict = conflictOf(DEFAULT, options);
+  if (conflict !== null) throw conflict;
+  if (options.source !== undefined) throw defaultConflict();
 }
 
 /** Whether a topic of that name is the source of an exchange. */

@@ -18,13 +18,15 @@ export interface StoreHealthParts {
   readonly topics: TopicCatalog;
   readonly runs: SnapshotRuns;
   readonly cap: ByteCap | null;
+  /** Why other processes cannot ask this one; null when they can. */
+  readonly control: { readonly problem: string | null };
 }
 
 export class StoreHealth {
   readonly #board: HealthBoard;
-  readonly #probes: Probe[];
+  readonly #probes: readonly Probe[];
 
-  constructor({ board, journal, topics, runs, cap }: StoreHealthParts) {
+  constructor({ board, journal, topics, runs, cap, control }: StoreHealthParts) {
     this.#board = board;
     this.#probes = [
       { code: 'snapshot-failed', look: () => snapshotProblem(runs) },
@@ -33,12 +35,8 @@ export class StoreHealth {
       { code: 'journal-damaged', look: () => damageProblem(journal) },
       { code: 'entries-ignored', look: () => misfitProblem(journal) },
       { code: 'commit-pending', look: () => pendingProblem(topics) },
+      { code: 'control-unavailable', look: () => messageOf(control.problem) },
     ];
-  }
-
-  /** For what others know of. */
-  add(probe: Probe): void {
-    this.#probes.push(probe);
   }
 
   read(): Health {
@@ -50,6 +48,10 @@ export class StoreHealth {
     }
     return this.#board.read();
   }
+}
+
+function messageOf(problem: string | null): Omit<ProblemReport, 'code'> | null {
+  return problem === null ? null : { message: problem };
 }
 
 function snapshotProblem({ lastError }: SnapshotRuns): Omit<ProblemReport, 'code'> | null {

@@ -10,11 +10,10 @@ import type { Journal } from '../journal/journal.ts';
 import type { Misfits } from '../journal/misfits.ts';
 import { partQueueOptions, type QueueOptions } from '../queue/queue.ts';
 import { QUEUE_DEFAULTS, QUEUE_GROUP } from '../queue/queue-group.ts';
-import type { Codec } from '../codec/codec.ts';
+import type { DefaultExchange } from '../routing/default-exchange.ts';
 import type { Exchange } from '../routing/exchange.ts';
-import { checkNoSource, isSourceName, openExchange } from './store-exchange.ts';
 import type { ExchangeCatalog, ExchangeDescription } from '../routing/exchange-catalog.ts';
-import type { ExchangeOptions } from '../routing/exchange-options.ts';
+import type { OpenExchangeOptions } from '../routing/exchange-options.ts';
 import type { Projector } from '../routing/projector.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
@@ -31,6 +30,7 @@ import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
 import type { StoreParts } from './store-parts.ts';
 import type { StoreControl } from './store-control.ts';
+import { checkNoSource, isSourceName, openExchange } from './store-exchange.ts';
 import { StoreHealth } from './store-health.ts';
 import type { StoreReserve } from './store-reserve.ts';
 import { StoreRetention } from './store-retention.ts';
@@ -89,8 +89,7 @@ export class Store implements AsyncDisposable {
     this.#fold = fold;
     this.remoteConsumers = new RemoteConsumers(this, clock);
     this.#retention = new StoreRetention(this.#topics, clock);
-    const { shareGroups } = parts;
-    const catalog = this.#topics;
+    const { shareGroups, topics: catalog } = parts;
     this.#settledRetention = new SettledRetention({ journal, catalog, shareGroups, clock });
     const bytes = new StoreBytes({
       journal,
@@ -99,11 +98,8 @@ export class Store implements AsyncDisposable {
       settledRetention: this.#settledRetention,
     });
     cap?.attach(bytes);
-    this.#health = new StoreHealth({ board: signals.health, journal, topics: catalog, runs, cap });
-    this.#health.add({
-      code: 'control-unavailable',
-      look: () => (control.problem === null ? null : { message: control.problem }),
-    });
+    const { health: board } = signals;
+    this.#health = new StoreHealth({ board, journal, topics: catalog, runs, cap, control });
     this.#signals = signals;
     this.#clock = clock;
     this.#figures = {
@@ -114,11 +110,6 @@ export class Store implements AsyncDisposable {
       cap,
       syncTurns: home?.syncTurns ?? null,
     };
-    runs.onFailed = (error) => signals.events.emit('snapshot-failed', { error });
-    if (cap !== null) {
-      const { bytesMax } = cap;
-      cap.onRefused = () => signals.events.emit('bytes-max-reached', { bytesMax });
-    }
     if (lock !== null && journal.damage === null) this.#start();
   }
 
@@ -182,17 +173,26 @@ export class Store implements AsyncDisposable {
 
   /**
    * Opens an exchange, and creates it when there is none: what is published to it goes to the queues and
-   * topics that are bound to it. `''` is the default exchange: a routing key names the destination there.
+   * topics that are bound to it. `''` is the default exchange, which is always there: a routing key names
+   * the queue or topic that a record is for.
    *
    * @param name  up to 246 bytes of UTF-8, without control characters
    * @throws as `topic`; ConflictError when one of that name is gone and not projected to its end
    *
    * Durability and cost: as `topic`, and one fdatasync more for a new one.
    */
+  exchange<T = Uint8Array, Input = T>(
+    name: '',
+    options?: OpenExchangeOptions<T, Input>,
+  ): Promise<DefaultExchange<T, Input>>;
+  exchange<T = Uint8Array, Input = T>(
+    name: string,
+    options?: OpenExchangeOptions<T, Input>,
+  ): Promise<Exchange<T, Input>>;
   async exchange<T = Uint8Array, Input = T>(
     name: string,
-    options: ExchangeOptions & { readonly codec?: Codec<T, Input> | undefined } = {},
-  ): Promise<Exchange<T, Input>> {
+    options: OpenExchangeOptions<T, Input> = {},
+  ): Promise<Exchange<T, Input> | DefaultExchange<T, Input>> {
     this.#checkOpen();
     return openExchange(this, name, options);
   }

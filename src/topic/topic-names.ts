@@ -36,6 +36,19 @@ export function exchangeOfSource(name: string): string | null {
   return name.startsWith(SOURCE_PREFIX) ? name.slice(SOURCE_PREFIX.length) : null;
 }
 
+/** Whether users may append to something of this name: it can be one, and not that of a source. */
+export function isTopicName(name: string): boolean {
+  return isName(name) && exchangeOfSource(name) === null;
+}
+
+function isName(name: string): boolean {
+  try {
+    return checkName('name', name) === name;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * A directory for a topic: its name, as far as it fits, for people, and the log id, which makes it
  * the only one, also where file systems take `A` for `a`, and when a topic was deleted and made again.

@@ -115,6 +115,9 @@ describe('golden entries', () => {
       'binding-removed': 54,
       'topology-pruned': 55,
       'destination-sized': 56,
+      'projection-marked': 57,
+      'backfill-begun': 58,
+      'projection-ended': 59,
     });
   });
 });

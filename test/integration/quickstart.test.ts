@@ -26,6 +26,7 @@ afterAll(async () => {
 interface Row {
   readonly day: string;
   readonly delay: number;
+  readonly distance: number;
   readonly origin: string;
   readonly destination: string;
 }
@@ -35,9 +36,9 @@ function csvRows(): Row[] {
   const path = join(root, 'tools', 'quickstart', 'flights.csv.gz');
   const [, ...lines] = gunzipSync(readFileSync(path)).toString('utf8').trimEnd().split('\n');
   return lines.slice(0, FLIGHT_COUNT).map((line) => {
-    const [date = '', delay = '', , origin = '', destination = ''] = line.split(',');
+    const [date = '', delay = '', distance = '', origin = '', destination = ''] = line.split(',');
     const day = date.slice(0, 10).replaceAll('/', '-');
-    return { day, delay: Number(delay), origin, destination };
+    return { day, delay: Number(delay), distance: Number(distance), origin, destination };
   });
 }
 
@@ -201,11 +202,46 @@ test('a queue of late flights loses none, and its counters are what the file say
   ]);
 });
 
+test('queues get the flights that the file has for them, also one that was bound later', () => {
+  const rows = csvRows();
+  const { stdout } = whole;
+  const half = rows.length / 2;
+  expect(
+    numbersOf(stdout, /^(.*) flights published in .*; closing the store, whatever is copied/m),
+  ).toEqual([half]);
+  expect(numbersOf(stdout, /^opened again: (.*) flights more published in /m)).toEqual([half]);
+  const [past = 0] = numbersOf(
+    stdout,
+    /^queue to-DFW bound from earliest, so that it gets those before flight (.*), too$/m,
+  );
+  expect(past).toBeGreaterThanOrEqual(half);
+  const wanted: readonly [queue: string, count: number][] = [
+    ['every-flight', rows.length],
+    ['from-ORD', rows.filter(({ origin }) => origin === 'ORD').length],
+    ['to-LAX', rows.filter(({ destination }) => destination === 'LAX').length],
+    ['late-and-long', rows.filter(({ delay, distance }) => delay > 30 && distance > 1000).length],
+    ['to-DFW', rows.filter(({ destination }) => destination === 'DFW').length],
+  ];
+  for (const [queue, count] of wanted) {
+    expect(count, queue).toBeGreaterThan(0);
+    const line = new RegExp(
+      String.raw`^${queue} .* {2,}([\d,]+) +([\d,]+) +(\d+) +(\d+) +(\d+) +(\d+)$`,
+      'm',
+    );
+    expect(numbersOf(stdout, line), queue).toEqual([count, count, 0, 0, 0, 0]);
+  }
+  const copyCount = wanted.reduce((sum, [, count]) => sum + count, 0);
+  expect(numbersOf(stdout, /^(.*) flights published, (.*) copies in 5 queues: exact$/m)).toEqual([
+    rows.length,
+    copyCount,
+  ]);
+});
+
 test('the commands that it ends with work', async () => {
   const commands = [...whole.stdout.matchAll(/^ {2}node dist\/tools\/cli\.js (.*)$/gm)].map(
     ([, line = '']) => line,
   );
-  expect(commands).toHaveLength(7);
+  expect(commands).toHaveLength(10);
   for (const command of commands) {
     const args = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(
       ([, quoted, plain]) => quoted ?? plain ?? '',

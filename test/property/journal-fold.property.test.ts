@@ -30,6 +30,7 @@ import {
   exchangeCreated,
   exchangeDeleted,
 } from '../../src/routing/exchange-entries.ts';
+import { backfillBegun, projectionMarked } from '../../src/routing/projection-entries.ts';
 import { REDUCERS } from '../../src/store/store-state.ts';
 import { partitionsAdded, topicCreated, topicDeleting } from '../../src/topic/topic-state.ts';
 import { JournalBench, registry, type OpenJournal } from '../support/journal-bench.ts';
@@ -199,12 +200,16 @@ describe('the hash of a state', () => {
         'topology-version.version',
         'destination.sizes[0].fromVersion',
         'destination.sizes[1].partitionCount',
+        'projection.position',
+        'projection.logs{2}.isBehind',
+        'projection.skippedCount',
+        'projection.beforeVersion',
       ]),
     );
   });
 });
 
-/** Two topics, two groups, a share group, two exchanges and a destination, in which every field has a value; the second topic has its nulls. */
+/** Two topics, two groups, a share group, two exchanges, a destination and two streams, in which every field has a value; the second topic has its nulls. */
 function populated(): Fold {
   const at = { partition: 0, logId: 1, offset: 7, epoch: 3, metadata: 'note' };
   const entries = [
@@ -303,6 +308,18 @@ function exchangeEntries(): Uint8Array[] {
     encode(exchangeDeleted, { exchangeId: 2, version: 7, timeMs: 9 }),
     encode(destinationSized, { topicId: 5, partitionCount: 2, version: 4, timeMs: 9 }),
     encode(destinationSized, { topicId: 5, partitionCount: 3, version: 8, timeMs: 9 }),
+    encode(backfillBegun, { exchangeId: 1, bindingId: 8, fromOffset: 3, version: 5, timeMs: 9 }),
+    encode(projectionMarked, {
+      exchangeId: 1,
+      stream: 0,
+      position: 20,
+      logs: [
+        { logId: 1, topicId: 5, partition: 0, position: 20, endOffset: 30, isBehind: false },
+        { logId: 2, topicId: 5, partition: 1, position: 10, endOffset: 40, isBehind: true },
+      ],
+      goneLogIds: [],
+      skippedCount: 2,
+    }),
   ];
 }
 

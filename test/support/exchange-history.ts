@@ -10,13 +10,19 @@ import {
   exchangeDeleted,
   topologyPruned,
 } from '../../src/routing/exchange-entries.ts';
+import {
+  backfillBegun,
+  projectionEnded,
+  projectionMarked,
+} from '../../src/routing/projection-entries.ts';
+import { COMMON_STREAM } from '../../src/routing/projection-state.ts';
 import { HEADER_MATCHES } from '../../src/routing/header-conditions.ts';
 import type { Say, ShareDraw } from './share-history.ts';
 
 const EXCHANGES_MAX = 4;
 const TOPICS = 3;
 
-/** Weights by repetition. */
+/** Weights by repetition; a prime count of them, so that every draw reaches all. */
 const KINDS = [
   'created',
   'bound',
@@ -24,15 +30,25 @@ const KINDS = [
   'bound',
   'unbound',
   'unbound',
+  'unbound',
+  'unbound',
   'altered',
   'deleted',
   'pruned',
   'sized',
   'sized',
+  'marked',
+  'past',
+  'past',
+  'past',
+  'ended',
+  'ended',
 ] as const;
 
 interface KnownExchange {
   readonly bindingIds: number[];
+  /** That have not ended; 0 = the common one. */
+  readonly streams: Set<number>;
   /** Null while it is there. */
   deletedVersion: number | null;
 }
@@ -48,13 +64,16 @@ export class ExchangeHistory {
     const live = [...this.#exchanges].filter(([, { deletedVersion }]) => deletedVersion === null);
     const [exchangeId, known] = live[two % Math.max(1, live.length)] ?? [];
     // Draws prefer small numbers; kinds must not.
-    const kind = present(KINDS[(31 * one + 17 * two + 7 * timeMs) % KINDS.length], 'a kind');
+    const kind = present(KINDS[(31 * one + 13 * two + 7 * timeMs) % KINDS.length], 'a kind');
     const isRoom = live.length < EXCHANGES_MAX;
     if (known === undefined || exchangeId === undefined || (kind === 'created' && isRoom)) {
       return this.#create({ one, two, timeMs }, say);
     }
     if (kind === 'pruned') return this.#prune({ one, two, timeMs }, say);
     if (kind === 'sized') return this.#size({ one, two, timeMs }, say);
+    if (kind === 'marked' || kind === 'past' || kind === 'ended') {
+      return projectionStep(kind, { exchangeId, ...known }, { one, two, timeMs }, say);
+    }
     const at = { exchangeId, version: ++this.#version, timeMs };
     if (kind === 'altered') {
       return say(exchangeAltered, { ...at, alternateId: one % 3 === 0 ? null : one });
@@ -83,7 +102,8 @@ export class ExchangeHistory {
 
   #create<R>({ one, two, timeMs }: ShareDraw, say: Say<R>): R {
     const exchangeId = this.#nextId++;
-    this.#exchanges.set(exchangeId, { bindingIds: [], deletedVersion: null });
+    const streams = new Set([COMMON_STREAM]);
+    this.#exchanges.set(exchangeId, { bindingIds: [], streams, deletedVersion: null });
     return say(exchangeCreated, {
       exchangeId,
       version: ++this.#version,
@@ -129,4 +149,39 @@ function headersOf(one: number, two: number) {
       { name: `value ${one}`, value: Uint8Array.of(two % 256) },
     ].slice(0, one % 3),
   };
+}
+
+/** A mark of a stream, its end, or the beginning of a backfill. */
+function projectionStep<R>(
+  kind: 'marked' | 'past' | 'ended',
+  { exchangeId, bindingIds, streams }: KnownExchange & { readonly exchangeId: number },
+  { one, two, timeMs }: ShareDraw,
+  say: Say<R>,
+): R {
+  const isOver = streams.size > 1 && (kind !== 'marked' || (one + two) % 2 === 0);
+  if (kind !== 'marked' && !isOver) {
+    // Nobody asks whether there is such a binding.
+    const bindingId = bindingIds.find((id) => !streams.has(id)) ?? 1000 * exchangeId + streams.size;
+    streams.add(bindingId);
+    return say(backfillBegun, { exchangeId, bindingId, fromOffset: two, version: one, timeMs });
+  }
+  const all = [...streams];
+  if (isOver) {
+    const ended = present(all.at(-1), 'there is a second one');
+    streams.delete(ended);
+    return say(projectionEnded, { exchangeId, stream: ended, timeMs });
+  }
+  const stream = present(all[one % all.length], 'there is one at least');
+  const logs = Array.from({ length: two % 3 }, (_, at) => ({
+    logId: 1 + ((one + at) % 4),
+    topicId: two,
+    partition: at,
+    position: one,
+    endOffset: one + two,
+    isBehind: (one + at) % 2 === 0,
+  }));
+  const goneLogIds = one % 3 === 0 ? [1 + (two % 4)] : [];
+  const skippedCount = one % 5 === 0 ? two : 0;
+  const name = { exchangeId, stream };
+  return say(projectionMarked, { ...name, position: two, logs, goneLogIds, skippedCount });
 }

@@ -73,7 +73,8 @@ export async function whatIf(
   exchange: string,
   options: SimulateOptions,
 ): Promise<WhatIf> {
-  const source = await sourceOf(store, exchange);
+  const { partitions } = await store.topic(SOURCE_PREFIX + exchange);
+  const source = partitions.at(0);
   const parts = { exchange, source, catalog: store.exchangeCatalog, topics: topicsOf(store) };
   return new WhatIf(parts, options);
 }

@@ -1,7 +1,7 @@
 /** `varve queue send <store> <queue>`: values, or stdin, into a queue. */
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import type { DurabilityLevel } from '../../src/index.ts';
-import { appendInput } from '../append-input.ts';
+import { appendInput, appendValues } from '../append-input.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { JSON_OPTION } from '../command.ts';
 import { UsageError } from '../command-error.ts';
@@ -10,6 +10,7 @@ import { LineAppender, type LineOptions } from '../line-appender.ts';
 import { findQueue, QUEUE_ARGUMENT } from '../queue-choice.ts';
 import { checkPartition } from '../partition-offsets.ts';
 import { parseCount } from '../ranges.ts';
+import { parseHeader, type HeaderOption } from '../record-headers.ts';
 import { checkStorePath, STORE_ARGUMENT, STORE_WRITER_FILES, TAKES_LOCK } from '../store-access.ts';
 import { askForTopic } from '../store-desk.ts';
 import { relayToStore } from '../store-relay.ts';
@@ -19,14 +20,12 @@ import { formatPlural } from '../units.ts';
 interface QueueSendOptions {
   readonly key?: string;
   readonly keySeparator?: string;
-  readonly header?: Headers;
+  readonly header?: HeaderOption;
   readonly ndjson?: true;
   readonly partition?: number;
   readonly durability?: DurabilityLevel;
   readonly json?: true;
 }
-
-type Headers = Readonly<Record<string, string>>;
 
 const NOTES = `Each value is one record. Without values, each line of stdin is one, as varve append reads it; with
 --ndjson a line is {"value": "text", "key": "k", "headers": {"h": "x"}}. What a line says of its key
@@ -137,23 +136,6 @@ function lineOptionsOf(options: QueueSendOptions, values: readonly string[]): Li
   };
 }
 
-async function appendValues(
-  appender: LineAppender,
-  values: readonly string[],
-  options: LineOptions,
-): Promise<void> {
-  try {
-    await appender.append(
-      values.map((value) => Buffer.from(value, 'utf8')),
-      options,
-    );
-    await appender.flushed();
-  } catch (error) {
-    await appender.settle();
-    throw error;
-  }
-}
-
 interface Sent {
   readonly path: string;
   readonly options: QueueSendOptions;
@@ -168,11 +150,4 @@ function writeSummary(context: CommandContext, sent: Sent): void {
   if (options.json !== true) return;
   const document = { path, topic, recordCount, partitions: shares };
   context.output.write(`${JSON.stringify(document)}\n`);
-}
-
-/** `name=value`; the value may hold further equals signs. */
-function parseHeader(given: string, before: Headers = {}): Headers {
-  const at = given.indexOf('=');
-  if (at < 1) throw new InvalidArgumentError('Expected name=value.');
-  return { ...before, [given.slice(0, at)]: given.slice(at + 1) };
 }

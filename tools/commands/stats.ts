@@ -20,8 +20,8 @@ export const statsVerb: Verb<StatsVerbOptions> = {
   name: 'stats',
   summary: 'how much a store holds, how it is, and who has it open',
   description:
-    'Show how many topics, partitions and groups a store has, how large it is, and what is wrong with\n' +
-    'it. Exit code 1 when the store has failed.',
+    'Show how many topics, partitions, groups and exchanges a store has, how large it is, and what is\n' +
+    'wrong with it. Exit code 1 when the store has failed.',
   argument: STORE_ARGUMENT,
   options: [JSON_OPTION],
   help: {

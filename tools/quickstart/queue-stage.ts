@@ -1,5 +1,5 @@
 /**
- * The last part of the quickstart: the flights that came in late, in a queue with 8 workers. Their
+ * The third part of the quickstart: the flights that came in late, in a queue with 8 workers. Their
  * handler throws sometimes, and one flight kills the process; what is given up is looked at and, with
  * the handler mended, driven back. At the end every counter is what the input says.
  */

@@ -1,7 +1,8 @@
 /**
  * `npm start`: the main promise, tried on real data. Stores flights in a process that is killed
  * half way, checks in another that nothing acknowledged is lost, resumes, and reads back; then goes
- * on with topics and consumer groups (`store-stage.ts`), and a queue (`queue-stage.ts`).
+ * on with topics and consumer groups (`store-stage.ts`), a queue (`queue-stage.ts`), and exchanges
+ * (`routing-stage.ts`).
  *
  *   node dist/tools/quickstart/quickstart.js [--seed N] [--flights N] [--writer file] [--reader file]
  *     [--workers file]
@@ -16,6 +17,7 @@ import { Progress } from '../progress.ts';
 import { formatPairs } from '../table.ts';
 import { formatBytes, formatCount, formatDuration, formatPlural } from '../units.ts';
 import type { CheckResult } from './checker.ts';
+import { FLIGHTS } from './flight-routes.ts';
 import { readFlights } from './flights.ts';
 import { DEAD_LETTERS } from './late-flights.ts';
 import { freshDirectory, say, shown } from './output.ts';
@@ -24,6 +26,7 @@ import type { WriterOutcome } from './processes.ts';
 import { runQueueStage } from './queue-stage.ts';
 import { readBack } from './read-back.ts';
 import type { ReadBackResult } from './read-back.ts';
+import { runRoutingStage } from './routing-stage.ts';
 import { runStoreStage } from './store-stage.ts';
 
 const FLIGHT_COUNT = 20_000;
@@ -63,6 +66,8 @@ async function main(settings: Settings): Promise<number> {
   if (!store.isPassed) return fail('store', store.directory, seed);
   const isWorkDone = await runQueueStage({ ...settings, directory: store.directory });
   if (!isWorkDone) return fail('store', store.directory, seed);
+  const isRouted = await runRoutingStage({ flightCount, directory: store.directory });
+  if (!isRouted) return fail('store', store.directory, seed);
   say(commands(directory, store.directory));
   return 0;
 }
@@ -174,6 +179,9 @@ function commands(directory: string, storeDirectory: string): string {
     `  ${cli} groups ls ${store}`,
     `  ${cli} queue ls ${store}`,
     `  ${cli} queue peek ${store} ${DEAD_LETTERS}`,
+    `  ${cli} exchanges describe ${store} ${FLIGHTS}`,
+    `  ${cli} route ${store} ${FLIGHTS} flight.ORD.LAX`,
+    `  ${cli} simulate ${store} ${FLIGHTS} --bind 'from-ATL=flight.ATL.*'`,
     `  ${cli} ls ${store}`,
   ].join('\n');
 }

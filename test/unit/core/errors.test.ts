@@ -122,7 +122,12 @@ const TABLE: readonly Row[] = [
     'the lease of offset 7 in partition 3 of t, group g, is over: expired',
   ],
   [
-    new routing.BadPatternError({ name: 'pattern', pattern: 'a.*', column: 3, reason: 'a lone surrogate' }),
+    new routing.BadPatternError({
+      name: 'pattern',
+      pattern: 'a.*',
+      column: 3,
+      reason: 'a lone surrogate',
+    }),
     'the pattern "a.*" has a lone surrogate at column 3',
   ],
 ];

@@ -5,6 +5,7 @@ import {
   ROUTING_KEY_HEADER,
   routingKeyAt,
 } from '../../../src/format/routing-header.ts';
+import { viewOf } from '../../../src/format/u64.ts';
 import { TooLargeError } from '../../../src/core/errors.ts';
 
 const decoder = new TextDecoder();
@@ -48,7 +49,7 @@ describe('the routing key in the headers of a record', () => {
 
   it('is not there when its length does not fit the block', () => {
     const { bytes } = routedHeaders('abc', null);
-    new DataView(bytes.buffer).setUint32(bytes.length - 7, 4, true);
+    viewOf(bytes).setUint32(bytes.length - 7, 4, true);
     expect(routingKeyAt(bytes, 0, bytes.length)).toBeNull();
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/codec/codec.ts';
-import { ManualClock } from '../../../src/core/clock.ts';
+import { ManualClock, nextTurn } from '../../../src/core/clock.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import { openStore } from '../../../src/store/open-store.ts';
@@ -37,6 +37,22 @@ describe('the figures of an exchange', () => {
       ['two', 0, 1, false],
       ['two', 1, 1, false],
     ]);
+    await store.close();
+  });
+
+  it('tell which bindings have not got all of the past yet, as soon as they are bound', async () => {
+    const { store } = await open();
+    await store.topic('late');
+    const events = await store.exchange('events', { type: 'topic', codec: utf8 });
+    for (let count = 0; count < 3; count++) await events.publish('x', { routingKey: 'a.b' });
+    const { bindingId } = await events.bind('late', { pattern: 'a.#' }, { from: 'earliest' });
+    const { backfills } = await events.stats();
+    expect(backfills).toEqual([{ bindingId, position: 0, error: null }]);
+    while ((await events.stats()).backfills.length > 0) await nextTurn();
+    const late = await store.topic('late', { codec: utf8 });
+    const values: (string | null)[] = [];
+    for await (const { value } of late.records()) values.push(value);
+    expect(values).toEqual(['x', 'x', 'x']);
     await store.close();
   });
 });

@@ -1,0 +1,21 @@
+/** Names of exchanges: as those of topics, and of one that has none. */
+import { ConflictError } from '../core/errors.ts';
+import { checkName } from '../topic/topic-names.ts';
+
+/** It is there in every store, and is as it is. */
+export const DEFAULT_EXCHANGE = '';
+
+export function defaultConflict(): ConflictError {
+  return new ConflictError({
+    kind: 'exchange',
+    name: DEFAULT_EXCHANGE,
+    stored: 'the default exchange, which leads to every queue and topic by its name',
+    requested: 'one that can be bound, led to or changed',
+  });
+}
+
+/** @throws ConflictError for the default exchange; as `checkName` */
+export function checkExchangeName(parameter: string, name: unknown): string {
+  if (name === DEFAULT_EXCHANGE) throw defaultConflict();
+  return checkName(parameter, name);
+}

@@ -1,0 +1,243 @@
+/** What can be asked of the process that has a store open about its exchanges and their bindings. */
+import { argumentError, checkInteger } from '../core/assert.ts';
+import { ConflictError } from '../core/errors.ts';
+import {
+  choice,
+  fieldsOf,
+  flag,
+  integer,
+  list,
+  nothing,
+  nullable,
+  optional,
+  struct,
+  structWith,
+  text,
+  type Shape,
+} from '../core/shape.ts';
+import { DURABILITY_LEVELS } from '../log/log-options.ts';
+import type { ReadFrom } from '../log/read-options.ts';
+import { EXCHANGE_TYPES } from '../routing/binding.ts';
+import type { ExchangeStats } from '../routing/exchange-stats.ts';
+import { CONFIRMATIONS } from '../routing/publish-options.ts';
+import {
+  checkTopologyDocument,
+  documentBinding,
+  type TopologyDocument,
+} from '../routing/topology-document.ts';
+import { asGiven, carryOut, planImport } from '../routing/topology-import.ts';
+import { controlVerb, type ControlVerb } from './control-verb.ts';
+import { recordOf, socketRecordFields, type SocketRecord } from './record-verbs.ts';
+import { knownTopics, topologyOf } from './store-topology.ts';
+import { topicConfig } from './topic-config-shape.ts';
+
+const count = integer();
+/** A time, as a clock measures it. */
+const finite: Shape<number> = {
+  check(name, value) {
+    if (typeof value === 'number' && Number.isFinite(value)) return value;
+    throw argumentError(TypeError, name, 'a number', value);
+  },
+};
+
+/** A new exchange. @throws ConflictError when there is one of this name */
+export const createExchange = controlVerb({
+  name: 'createExchange',
+  args: struct({
+    exchange: text,
+    type: choice(EXCHANGE_TYPES),
+    alternate: nullable(text),
+    internal: flag,
+    autoDelete: flag,
+    source: topicConfig,
+  }),
+  answer: nothing,
+  async run(store, { exchange, ...options }) {
+    if (store.exchanges().some(({ name }) => name === exchange)) {
+      const [stored, requested] = ['one of this name', 'a new one'];
+      throw new ConflictError({ kind: 'exchange', name: exchange, stored, requested });
+    }
+    await store.exchange(exchange, options);
+    return null;
+  },
+});
+
+export const deleteExchange = controlVerb({
+  name: 'deleteExchange',
+  args: struct({ exchange: text }),
+  answer: nothing,
+  async run(store, { exchange }) {
+    await store.deleteExchange(exchange);
+    return null;
+  },
+});
+
+const from: Shape<ReadFrom> = {
+  check(name, value) {
+    if (value === 'earliest' || value === 'latest') return value;
+    if (typeof value === 'number') return checkInteger(name, value, { min: 0 });
+    const [field, ...others] = fieldsOf(name, value);
+    const [key, given] = field ?? [];
+    const at = `${name}.${key}`;
+    if (others.length === 0 && key === 'timestamp')
+      return { timestamp: checkInteger(at, given, { min: 0 }) };
+    if (others.length === 0 && key === 'last') return { last: checkInteger(at, given, { min: 0 }) };
+    throw argumentError(TypeError, name, 'a place to begin at', value);
+  },
+};
+
+export const addBinding = controlVerb({
+  name: 'addBinding',
+  args: struct({ binding: documentBinding, from: optional(from) }),
+  answer: structWith({ bindingId: count }),
+  async run(store, { binding, from: start }) {
+    const [exchange, destination, pattern, conditions] = asGiven(binding);
+    const options = { ...conditions, from: start };
+    return store.exchangeCatalog.bind(exchange, destination, pattern, options);
+  },
+});
+
+/** Whether there was such a binding. */
+export const removeBinding = controlVerb({
+  name: 'removeBinding',
+  args: struct({ binding: documentBinding }),
+  answer: flag,
+  run: (store, { binding }) => store.exchangeCatalog.unbind(...asGiven(binding)),
+});
+
+/** A record to publish, as the socket has it. */
+export interface PublishedRecord extends SocketRecord {
+  readonly routingKey: string;
+}
+
+const publishedRecord: Shape<PublishedRecord> = struct({ ...socketRecordFields, routingKey: text });
+
+/**
+ * Records to an exchange, in order; with `isMandatory` all or none of them. `routes` says how many went
+ * which way.
+ */
+export const publishRecords = controlVerb({
+  name: 'publishRecords',
+  args: struct({
+    exchange: text,
+    durability: optional(choice(DURABILITY_LEVELS)),
+    confirm: choice(CONFIRMATIONS),
+    isMandatory: flag,
+    records: list(publishedRecord),
+  }),
+  answer: structWith({
+    baseOffset: count,
+    recordCount: count,
+    routes: list(structWith({ destinations: list(text), recordCount: count })),
+  }),
+  async run(store, { exchange, isMandatory: mandatory, records: sent, ...options }) {
+    const handle = await store.exchange(exchange, { create: false });
+    const records = sent.map(({ routingKey, ...record }) => ({ ...recordOf(record), routingKey }));
+    const { destinations, ...placed } = await handle.publishBatch(records, {
+      ...options,
+      mandatory,
+    });
+    return { ...placed, routes: counted(destinations) };
+  },
+});
+
+function counted(routes: readonly (readonly string[])[]) {
+  const counts = new Map<string, { destinations: readonly string[]; recordCount: number }>();
+  for (const destinations of routes) {
+    const id = JSON.stringify(destinations);
+    const before = counts.get(id)?.recordCount ?? 0;
+    counts.set(id, { destinations, recordCount: before + 1 });
+  }
+  return [...counts.values()];
+}
+
+const exchangeStats: Shape<ExchangeStats> = structWith({
+  startOffset: count,
+  endOffset: count,
+  position: count,
+  lagMs: finite,
+  error: nullable(text),
+  skippedCount: count,
+  destinations: list(
+    structWith({
+      destination: text,
+      partition: count,
+      bindingId: nullable(count),
+      position: count,
+      lagCount: count,
+      lagMs: finite,
+      isBehind: flag,
+      error: nullable(text),
+      recordCount: count,
+    }),
+  ),
+  backfills: list(structWith({ bindingId: count, position: count, error: nullable(text) })),
+});
+
+/** How far an exchange is projected: known to who has the store open alone. */
+export const describeProjection = controlVerb({
+  name: 'describeProjection',
+  args: struct({ exchange: text }),
+  answer: exchangeStats,
+  run: async (store, { exchange }) => (await store.exchange(exchange, { create: false })).stats(),
+});
+
+/** How many records a destination will not get. */
+export const detachDestination = controlVerb({
+  name: 'detachDestination',
+  args: struct({ exchange: text, destination: text }),
+  answer: count,
+  run: async (store, { exchange, destination }) =>
+    (await store.exchange(exchange, { create: false })).detach(destination),
+});
+
+/** How many streams still copy what was published before a binding was made. */
+export const countBackfills = controlVerb({
+  name: 'countBackfills',
+  args: struct({ bindingId: count }),
+  answer: count,
+  async run(store, { bindingId }) {
+    const streams = store
+      .exchanges()
+      .flatMap(({ exchangeId }) => store.projector.streamsOf(exchangeId));
+    return streams.filter((stream) => stream.bindingId === bindingId).length;
+  },
+});
+
+const topologyDocument: Shape<TopologyDocument> = {
+  // Which exchanges there are besides is looked at when it is carried out.
+  check: (_name, value) => checkTopologyDocument(value, () => true),
+};
+
+/** Has the topology be what a document says; with `isCreating`, queues and topics that it lacks come, too. */
+export const importTopology = controlVerb({
+  name: 'importTopology',
+  args: struct({ topology: topologyDocument, prune: flag, isCreating: flag }),
+  answer: nothing,
+  async run(store, { topology, prune, isCreating }) {
+    const stored = topologyOf(store);
+    const isThere = (name: string) =>
+      !prune && stored.exchanges.some((exchange) => exchange.name === name);
+    const wanted = checkTopologyDocument(topology, isThere);
+    const plan = planImport(wanted, stored, { prune, topics: knownTopics(store) });
+    const missing = isCreating && plan.conflicts.length === 0 ? plan.missing : [];
+    for (const { kind, name } of missing) {
+      if (kind === 'topic') await store.topic(name);
+      else await (await store.queue(name)).close();
+    }
+    await carryOut({ ...plan, missing: isCreating ? [] : plan.missing }, store.exchangeCatalog);
+    return null;
+  },
+});
+
+export const ROUTING_VERBS: readonly ControlVerb<unknown, unknown>[] = [
+  createExchange,
+  deleteExchange,
+  addBinding,
+  removeBinding,
+  publishRecords,
+  describeProjection,
+  detachDestination,
+  countBackfills,
+  importTopology,
+];

@@ -1,0 +1,99 @@
+/** The binding that a command line speaks of. */
+import { InvalidArgumentError, Option } from 'commander';
+import type { Store } from '../src/index.ts';
+import { checkPatternOf } from '../src/routing/binding-weight.ts';
+import type { ExchangeDescription } from '../src/routing/exchange-catalog.ts';
+import {
+  hasOnlyIgnoredConditions,
+  HEADER_MATCHES,
+  isAny,
+  type HeaderMatch,
+} from '../src/routing/header-conditions.ts';
+import {
+  conditionsOf,
+  documentBinding,
+  type DocumentBinding,
+} from '../src/routing/topology-document.ts';
+import { checkDestination, destinationNamed, findExchange } from './exchange-choice.ts';
+
+export interface BindingOptions {
+  readonly pattern?: string;
+  readonly header?: Conditions;
+  readonly match?: HeaderMatch;
+  readonly toExchange?: true;
+}
+
+type Conditions = Readonly<Record<string, string | null>>;
+
+export const DESTINATION_ARGUMENT = {
+  name: '<destination>',
+  description: 'the name of a queue or topic; with --to-exchange, of an exchange',
+};
+
+export const BINDING_OPTIONS: readonly Option[] = [
+  new Option(
+    '-p, --pattern <text>',
+    'routing key of a direct exchange, pattern of a topic exchange (default: empty)',
+  ),
+  new Option(
+    '-H, --header <name[=value]>',
+    'of a headers exchange: a header to ask for, with this value; as often as you like',
+  ).argParser(parseCondition),
+  new Option(
+    '--match <how>',
+    'which of them must be met (default: all); those with x- first count with-x alone',
+  ).choices(HEADER_MATCHES),
+  new Option('--to-exchange', 'the destination is an exchange'),
+];
+
+/** @throws CommandError (exit code 3) when something is not there; BadPatternError */
+export function bindingOf(
+  store: Store,
+  [exchange, name]: readonly [exchange: string, destination: string],
+  options: BindingOptions,
+): DocumentBinding {
+  const { type } = findExchange(store, exchange);
+  const { pattern = '', header, match, toExchange } = options;
+  const destination = destinationNamed(store, name, toExchange === true);
+  const binding = documentBinding.check('binding', {
+    exchange,
+    destination,
+    pattern,
+    ...(header === undefined && match === undefined
+      ? {}
+      : { headers: { ...header, 'x-match': match ?? 'all' } }),
+  });
+  checkPatternOf(type, 'pattern', pattern);
+  checkDestination(store, destination);
+  return binding;
+}
+
+/** What of a binding its exchange does not look at; null = nothing. */
+export function uselessPart(
+  { type, name }: ExchangeDescription,
+  binding: DocumentBinding,
+): string | null {
+  const { pattern } = binding;
+  const conditions = conditionsOf(binding);
+  const isByHeaders = type === 'headers';
+  if (!isByHeaders && conditions !== null)
+    return `${name} is a ${type} exchange: it looks at no headers`;
+  if (pattern !== '' && (isByHeaders || type === 'fanout')) {
+    return `${name} is a ${type} exchange: it looks at no pattern`;
+  }
+  if (conditions === null || !hasOnlyIgnoredConditions(conditions)) return null;
+  const takes = isAny(conditions) ? 'nothing' : 'everything';
+  return `names that begin with x- count with --match all-with-x or any-with-x alone: it takes ${takes}`;
+}
+
+/** `name=value`, or `name`: it is there. */
+function parseCondition(given: string, before: Conditions = {}): Conditions {
+  const at = given.indexOf('=');
+  const name = at === -1 ? given : given.slice(0, at);
+  if (name === '' || name === 'x-match') {
+    throw new InvalidArgumentError(
+      'Expected name=value, or the name of a header; --match says how.',
+    );
+  }
+  return { ...before, [name]: at === -1 ? null : given.slice(at + 1) };
+}

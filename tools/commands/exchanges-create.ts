@@ -1,0 +1,164 @@
+/** `varve exchanges create <store> <exchange> --type topic`: a new exchange; a dry run unless `--yes`. */
+import { Option } from 'commander';
+import type { CompressionName, DurabilityLevel, TopicConfig } from '../../src/index.ts';
+import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
+import { EXCHANGE_TYPES, type ExchangeType } from '../../src/routing/binding.ts';
+import { createExchange } from '../../src/store/routing-verbs.ts';
+import { checkName, SOURCE_PREFIX } from '../../src/topic/topic-names.ts';
+import { newSettings } from '../../src/topic/topic-options.ts';
+import { JSON_OPTION, YES_OPTION } from '../command.ts';
+import type { CommandContext, Verb } from '../command.ts';
+import { CommandError } from '../command-error.ts';
+import { escapeText } from '../escape-text.ts';
+import { findExchange } from '../exchange-choice.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { classifyPath } from '../log-path.ts';
+import { parseCount, parseDurationOption } from '../ranges.ts';
+import {
+  CHANGES_STORE,
+  checkNewStorePath,
+  lookAtStore,
+  STORE_WRITER_FILES,
+} from '../store-access.ts';
+import { changeStore } from '../store-desk.ts';
+import { traitsOf } from './exchanges-ls.ts';
+
+interface ExchangesCreateOptions {
+  readonly type: ExchangeType;
+  readonly alternate?: string;
+  readonly internal?: true;
+  readonly autoDelete?: true;
+  readonly durability?: DurabilityLevel;
+  readonly compression?: CompressionName;
+  readonly retention?: number;
+  readonly retentionBytes?: number;
+  readonly segmentBytes?: number;
+  readonly yes?: true;
+  readonly json?: true;
+}
+
+const NOTES = `What is published to an exchange stands in a source log of its own, the topic exchange:<name>, and is
+copied from there to the queues and topics that its bindings lead to. --durability, --compression,
+--retention, --retention-bytes and --segment-bytes are of that log; varve topics alter changes them.`;
+
+export const exchangesCreateVerb: Verb<ExchangesCreateOptions> = {
+  name: 'exchanges create',
+  summary: 'create an exchange; a dry run unless --yes',
+  description:
+    'Create an exchange, and the store when there is none. A name is 1 to 246 bytes of UTF-8 without\n' +
+    'control characters.',
+  argument: { name: '<store>', description: 'the directory of the store; created when missing' },
+  moreArguments: [{ name: '<exchange>', description: 'the name of the new exchange' }],
+  options: [
+    new Option('-t, --type <type>', 'how it routes').choices(EXCHANGE_TYPES).makeOptionMandatory(),
+    new Option('--alternate <exchange>', 'gets what no binding matches (default: none)'),
+    new Option('--internal', 'takes records from other exchanges alone'),
+    new Option('--auto-delete', 'goes with its last binding'),
+    new Option('--durability <level>', 'what a published record survives (default: sync)').choices([
+      'os',
+      'interval',
+      'sync',
+    ]),
+    new Option('--compression <name>', 'compress batches (default: none)').choices(
+      COMPRESSION_NAMES,
+    ),
+    new Option(
+      '--retention <duration>',
+      'delete records older than this, such as 7d (default: never)',
+    ).argParser(parseDurationOption),
+    new Option(
+      '--retention-bytes <bytes>',
+      'delete the oldest while there is still so much (default: never)',
+    ).argParser(parseCount),
+    new Option('--segment-bytes <bytes>', 'size at which a new file begins').argParser(parseCount),
+    YES_OPTION,
+    JSON_OPTION,
+  ],
+  help: {
+    notes: NOTES,
+    besideWriter: CHANGES_STORE,
+    exitCodes: {
+      0: 'Created; or a dry run, and it could be.',
+      1: 'There is an exchange of this name; or something else went wrong.',
+      2: true,
+      3: 'There is no such alternate exchange.',
+      4: true,
+      5: true,
+    },
+    files: STORE_WRITER_FILES,
+    seeAlso: ['exchanges ls', 'bindings add', 'publish'],
+    examples: [
+      { command: 'varve exchanges create ./store flights --type topic', does: 'would it work?' },
+      { command: 'varve exchanges create ./store flights --type topic --yes', does: 'do it' },
+      {
+        command: 'varve exchanges create ./store orders -t direct --alternate lost --yes',
+        does: 'what no binding takes goes to exchange lost',
+      },
+    ],
+  },
+  run,
+};
+
+async function run(
+  context: CommandContext,
+  path: string,
+  options: ExchangesCreateOptions,
+  [name = '']: readonly string[],
+): Promise<ExitCode> {
+  const { type, alternate = null, internal = false, autoDelete = false } = options;
+  checkName('exchange', name);
+  checkName('exchange', SOURCE_PREFIX + name);
+  const source = sourceOf(options);
+  newSettings(source, { durability: 'sync' });
+  await checkNewStorePath(path);
+  const isNewStore = (await classifyPath(path)) !== 'store';
+  const isDryRun = options.yes !== true;
+  if (!isNewStore) {
+    await lookAtStore(path, async (store) => {
+      if (store.exchanges().some((each) => each.name === name)) throw isThere(path, name);
+      if (alternate !== null) findExchange(store, alternate);
+    });
+  } else if (alternate !== null) {
+    throw new CommandError(ExitCode.notFound, `there is no exchange ${alternate}: ${path} is new`);
+  }
+  const wanted = { type, alternate, internal, autoDelete };
+  if (!isDryRun) {
+    await changeStore(context, path, (desk) =>
+      desk.ask(createExchange, { exchange: name, ...wanted, source }),
+    );
+  }
+  if (options.json === true) {
+    const document = { path, name, isDryRun, isNewStore, ...wanted };
+    context.output.write(`${JSON.stringify(document)}\n`);
+    return ExitCode.ok;
+  }
+  const traits = traitsOf(wanted);
+  const what = `${traits === '' ? '' : `${traits} `}${type} exchange ${escapeText(name)}`;
+  const where = `in ${isNewStore ? 'a new store at ' : ''}${escapeText(path)}`;
+  const how = alternate === null ? '' : `, alternate ${escapeText(alternate)}`;
+  context.output.write(
+    isDryRun
+      ? `would create ${what} ${where}${how}; nothing was changed, --yes creates it\n`
+      : `created ${what} ${where}${how}\n`,
+  );
+  return ExitCode.ok;
+}
+
+function sourceOf(options: ExchangesCreateOptions): TopicConfig {
+  const { durability, compression, retention, retentionBytes, segmentBytes } = options;
+  return {
+    durability,
+    compression,
+    retentionMs: retention,
+    retentionBytes,
+    segmentBytesMax: segmentBytes,
+  };
+}
+
+function isThere(path: string, name: string): CommandError {
+  return new CommandError(
+    ExitCode.failure,
+    `there is an exchange ${name} in ${path} already`,
+    'varve exchanges describe shows what it is',
+  );
+}

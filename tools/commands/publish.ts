@@ -1,0 +1,194 @@
+/** `varve publish <store> <exchange>`: values, or stdin, to an exchange. */
+import { Option } from 'commander';
+import type { DurabilityLevel } from '../../src/index.ts';
+import { CONFIRMATIONS, type Confirmation } from '../../src/routing/publish-options.ts';
+import { listTopics } from '../../src/store/control-verbs.ts';
+import { SOURCE_PREFIX } from '../../src/topic/topic-names.ts';
+import { newSettings } from '../../src/topic/topic-options.ts';
+import { appendInput, appendValues } from '../append-input.ts';
+import type { CommandContext, Verb } from '../command.ts';
+import { JSON_OPTION } from '../command.ts';
+import { UsageError } from '../command-error.ts';
+import { EXCHANGE_ARGUMENT, findExchange } from '../exchange-choice.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { LineAppender, type LineOptions } from '../line-appender.ts';
+import { checkKeyText, keyHeader, publishedFromJson, PublishSink } from '../publish-sink.ts';
+import { parseHeader, type HeaderOption } from '../record-headers.ts';
+import { lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES, TAKES_LOCK } from '../store-access.ts';
+import type { StoreDesk } from '../store-desk.ts';
+import { relayToStore } from '../store-relay.ts';
+import { untilProjected } from '../projection-wait.ts';
+import { noteDoubtful } from '../topic-sink.ts';
+import { formatCount, formatPlural } from '../units.ts';
+
+interface PublishVerbOptions {
+  readonly routingKey?: string;
+  readonly key?: string;
+  readonly keySeparator?: string;
+  readonly header?: HeaderOption;
+  readonly ndjson?: true;
+  readonly mandatory?: true;
+  readonly confirm?: Confirmation;
+  readonly durability?: DurabilityLevel;
+  readonly json?: true;
+}
+
+const NOTES = `Each value is one record. Without values, each line of stdin is one, as varve append reads it; with
+--ndjson a line is {"value": "text", "routingKey": "a.b", "key": "k", "headers": {"h": "x"}}. What a
+line says goes before --routing-key, --key and --header.
+
+A record is stored once, in the source log of the exchange, and copied to each queue and topic that a
+binding leads to. --confirm logged returns when it is stored, routed when all of its copies are, too.
+What is not copied when a store is closed is copied when it is opened again: without --confirm, and
+where no process has the store open, the verb waits for the copies at its end.`;
+
+export const publishVerb: Verb<PublishVerbOptions> = {
+  name: 'publish',
+  summary: 'publish records to an exchange: values, or stdin line by line',
+  description: 'Publish values to an exchange of a store, or stdin, one record per line.',
+  argument: STORE_ARGUMENT,
+  moreArguments: [
+    EXCHANGE_ARGUMENT,
+    { name: '[values...]', description: 'one record each (default: the lines of stdin)' },
+  ],
+  options: [
+    new Option('-r, --routing-key <key>', 'of every record: bindings match it (default: empty)'),
+    new Option('--key <text>', 'of every record: its copies go to one partition by it'),
+    new Option(
+      '-K, --key-separator <text>',
+      'what stands before its first occurrence in a line is the key',
+    ).conflicts('ndjson'),
+    new Option('-H, --header <name=value>', 'of every record; as often as you like').argParser(
+      parseHeader,
+    ),
+    new Option('--ndjson', 'lines are JSON objects: value, routingKey, key, headers, createTimeMs'),
+    new Option('--mandatory', 'refuse a record that no binding matches: exit 1'),
+    new Option('--confirm <when>', 'return when records are logged, or routed').choices(
+      CONFIRMATIONS,
+    ),
+    new Option(
+      '--durability <level>',
+      'what a published record survives (default: as the exchange is set)',
+    ).choices(['os', 'interval', 'sync']),
+    JSON_OPTION,
+  ],
+  help: {
+    notes: NOTES,
+    besideWriter: TAKES_LOCK,
+    exitCodes: {
+      0: true,
+      1: 'With --mandatory, a record that nothing takes: those before it are stored. Or another failure.',
+      2: 'The command line or a line of the input is wrong; what stands before it is stored.',
+      3: true,
+      4: true,
+      5: true,
+      130: true,
+    },
+    files: STORE_WRITER_FILES,
+    seeAlso: ['route', 'exchanges create', 'bindings add', 'queue send', 'append'],
+    examples: [
+      {
+        command: 'varve publish ./store flights -r flight.LHR.AMS \'{"delay": 5}\'',
+        does: 'one record',
+      },
+      {
+        command: 'varve publish ./store flights --ndjson --mandatory < flights.ndjson',
+        does: 'a record per line, each with a routing key of its own; stop at one that nothing takes',
+      },
+      {
+        command:
+          'varve cat ./store --topic exchange:flights --json | varve publish ./other flights --ndjson',
+        does: 'all that was published, once more, to another store',
+      },
+    ],
+  },
+  run,
+};
+
+async function run(
+  context: CommandContext,
+  path: string,
+  options: PublishVerbOptions,
+  [exchange = '', ...values]: readonly string[],
+): Promise<ExitCode> {
+  const line = lineOptionsOf(options, values);
+  await lookAtStore(path, async (store) => findExchange(store, exchange));
+  const published = await relayToStore(context, path, async (desk) => {
+    const recordBytesMax = await recordBytesMaxOf(desk, exchange);
+    const { durability, confirm, mandatory } = options;
+    const how = { durability, confirm: confirm ?? 'logged', isMandatory: mandatory === true };
+    const sink = new PublishSink(desk, { exchange, recordBytesMax, ...how });
+    const appender = new LineAppender(sink);
+    const appended =
+      values.length > 0
+        ? appendValues(appender, values, line)
+        : appendInput(context, appender, line);
+    await appended.catch((error: unknown) => {
+      noteDoubtful(context, sink);
+      throw error;
+    });
+    // Nobody else would copy them before the store is opened again.
+    if (!desk.isOwner && confirm === undefined) await untilProjected(context, desk, exchange);
+    return sink;
+  });
+  writeSummary(context, { path, exchange, isJson: options.json === true, sink: published });
+  return context.signal.aborted ? ExitCode.interrupted : ExitCode.ok;
+}
+
+/** @throws UsageError for what does not go together */
+function lineOptionsOf(options: PublishVerbOptions, values: readonly string[]): LineOptions {
+  const { routingKey, key, keySeparator, header, ndjson } = options;
+  if (keySeparator === '') throw new UsageError('--key-separator must not be empty');
+  if (values.length > 0 && (ndjson !== undefined || keySeparator !== undefined)) {
+    throw new UsageError('--ndjson and --key-separator are for lines of stdin, not for values');
+  }
+  if (routingKey !== undefined) checkKeyText(routingKey);
+  const headers = { ...header, ...(routingKey === undefined ? {} : keyHeader(routingKey)) };
+  return {
+    ...(ndjson === undefined ? {} : { ndjson, readJson: publishedFromJson }),
+    ...(keySeparator === undefined ? {} : { keySeparator }),
+    common: { key: key ?? null, headers },
+  };
+}
+
+async function recordBytesMaxOf(desk: StoreDesk, exchange: string): Promise<number> {
+  const topics = await desk.ask(listTopics, {});
+  const source = topics.find(({ name }) => name === SOURCE_PREFIX + exchange);
+  const { recordBytesMax } = source?.options ?? newSettings({}, { durability: 'sync' });
+  return recordBytesMax;
+}
+
+interface Published {
+  readonly path: string;
+  readonly exchange: string;
+  readonly isJson: boolean;
+  readonly sink: PublishSink;
+}
+
+function writeSummary(context: CommandContext, { path, exchange, isJson, sink }: Published): void {
+  const { endOffset: recordCount, baseOffset, nextOffset, unroutedCount } = sink;
+  const destinations = [...sink.copyCounts]
+    .map(([name, count]) => ({ name, recordCount: count }))
+    .toSorted((one, two) => (one.name < two.name ? -1 : 1));
+  context.note(`published ${formatPlural(recordCount, 'record')}${whereTo(sink, destinations)}`);
+  if (!isJson) return;
+  const document = { path, exchange, recordCount, baseOffset, nextOffset, unroutedCount };
+  context.output.write(`${JSON.stringify({ ...document, destinations })}\n`);
+}
+
+function whereTo(
+  { endOffset: recordCount, baseOffset, nextOffset, unroutedCount }: PublishSink,
+  destinations: readonly { readonly name: string; readonly recordCount: number }[],
+): string {
+  if (baseOffset === null || nextOffset === null) return '';
+  const at =
+    recordCount === 1
+      ? ` at offset ${baseOffset}`
+      : ` at offsets ${baseOffset} to ${nextOffset - 1}`;
+  if (destinations.length === 0) return `${at}: no binding matches, so nobody gets it`;
+  const counts = destinations.map(({ name, recordCount: count }) =>
+    recordCount === 1 ? name : `${formatCount(count)} to ${name}`,
+  );
+  const nowhere = unroutedCount === 0 ? '' : `, ${formatCount(unroutedCount)} to nobody`;
+  return `${at}: ${recordCount === 1 ? 'to ' : ''}${counts.join(', ')}${nowhere}`;
+}
