@@ -332,9 +332,7 @@ export class Projection {
     if (pass === null) return null;
     let { position } = pass;
     for (const outlet of this.outlets) {
-      // Of one that no mark names yet, the common position is all that will be known.
-      const counts = outlet.feeder === pass || !outlet.isMarked;
-      if (counts) position = Math.min(position, outlet.syncedPosition);
+      if (outlet.feeder === pass) position = Math.min(position, outlet.syncedPosition);
     }
     return position;
   }
