@@ -94,6 +94,7 @@ export type {
 } from './routing/exchange-options.ts';
 export type { BackfillLag, DestinationLag, ExchangeStats } from './routing/exchange-stats.ts';
 export type { HeaderConditionsInput } from './routing/header-conditions.ts';
+export type { RebuildOptions, RebuildReport, RebuiltPartition } from './routing/rebuild.ts';
 export type {
   Confirmation,
   PublishBatchOptions,

@@ -10,6 +10,7 @@ import { CHECKPOINT_FILE, QUARANTINE_DIRECTORY } from '../format/file-names.ts';
 import type { FileStat, FileSystem } from '../io/file-system.ts';
 import { readCheckpoint } from './checkpoint-file.ts';
 import { isOwnFileName, LogDirectory } from './log-directory.ts';
+import { replacedNumber } from './log-replacement.ts';
 import { isKeptName, isUnfinishedCopy } from './quarantine.ts';
 
 /** What a removal did. */
@@ -54,7 +55,14 @@ class LogRemover implements LogRemoval {
 
   async removeTree(path: string, logIds: readonly number[]): Promise<void> {
     await this.#removeDirectory(path, async (child, name, { kind }) => {
-      if (kind !== 'directory' || !NUMBER.test(name)) return false;
+      if (kind !== 'directory') return false;
+      const replaced = replacedNumber(name);
+      if (replaced !== null) {
+        const logId = logIds[replaced] ?? null;
+        await this.#removeDirectory(child, (log) => this.#removeLog(log, logId));
+        return true;
+      }
+      if (!NUMBER.test(name)) return false;
       // One that the journal does not know was being made for this topic when a crash came.
       return this.#removeLog(child, logIds[Number(name)] ?? null);
     });

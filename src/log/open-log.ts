@@ -59,6 +59,26 @@ export function openLogIn<T, Input>(
     : openForWriting(path, settings, home);
 }
 
+/**
+ * @internal The log in a directory as it stands, for reading: nobody writes to it now. Damage is left as
+ * it is, and reads may skip it.
+ *
+ * @throws as `openLog`, also when too little is left to be read
+ */
+export async function openStill<T, Input>(
+  path: string,
+  given: LogSettings<T, Input>,
+  home: LogHome,
+): Promise<Log<T, Input>> {
+  const settings = { ...given, onCorruption: 'readonly', readOnly: true, create: false } as const;
+  const startMs = settings.clock.monotonic();
+  const directory = await existingDirectory(path, settings);
+  const options = loadOptions(directory, settings);
+  const loaded = await loadLog({ ...options, canWrite: false, endsAtCheckpoint: false });
+  const isBesideWriter = false;
+  return assemble({ settings, home, directory, loaded, isBesideWriter, lock: null, startMs });
+}
+
 async function openForReading<T, Input>(
   path: string,
   settings: LogSettings<T, Input>,

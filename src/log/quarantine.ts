@@ -76,11 +76,14 @@ export class Quarantine {
     return path;
   }
 
-  /** Moves a whole file here and makes the move durable in both directories. */
+  /** Moves a whole file here and makes the move durable in both directories. One that was kept before keeps its name. */
   async move(path: string): Promise<string> {
     await this.#ensureDirectory();
     await this.#sync(path);
-    const target = await this.#unusedName(basename(path));
+    const name = basename(path);
+    const own = join(this.#directory.quarantinePath, name);
+    const keepsName = isKeptName(name) && !(await this.#exists(own));
+    const target = keepsName ? own : await this.#unusedName(name);
     await this.#directory.fileSystem.rename(path, target);
     await this.#directory.fileSystem.syncDirectory(this.#directory.quarantinePath);
     await this.#directory.sync();

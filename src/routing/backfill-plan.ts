@@ -35,7 +35,7 @@ export async function planBackfills(
 }
 
 /** Exchanges from which a way has ever led to one, itself first. */
-function sourcesInto({ changes }: TopologyHistory, exchangeId: number): ReadonlySet<number> {
+export function sourcesInto({ changes }: TopologyHistory, exchangeId: number): ReadonlySet<number> {
   const ways: (readonly [from: number, to: number])[] = [];
   for (const change of changes) {
     if (change.kind === 'binding-added') {

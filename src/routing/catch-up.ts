@@ -85,7 +85,7 @@ export class CatchUp {
       const due = this.#due();
       if (due.length === 0 || this.#isClosed) return;
       for (const outlet of due) await this.#ask(outlet);
-      await this.#feed(due.filter((outlet) => outlet.isKnown && outlet.isBehind));
+      await this.#feed(due.filter((outlet) => outlet.isKnown && isWaiting(outlet)));
     }
   }
 
@@ -148,8 +148,7 @@ export class CatchUp {
     if (others() === null) return [];
     const nowMs = clock.monotonic();
     return [...this.#behind].filter(
-      (outlet) =>
-        outlet.isBehind && outlet.isSettled && (this.#retries.get(outlet)?.atMs ?? 0) <= nowMs,
+      (outlet) => isWaiting(outlet) && (this.#retries.get(outlet)?.atMs ?? 0) <= nowMs,
     );
   }
 
@@ -159,11 +158,16 @@ export class CatchUp {
     this.#timer = null;
     let atMs = Number.POSITIVE_INFINITY;
     for (const outlet of this.#behind) {
-      if (!outlet.isSettled) continue; // It is tried when that has ended.
+      if (!outlet.isSettled || outlet.isSuspended) continue; // It is tried when that has ended.
       atMs = Math.min(atMs, this.#retries.get(outlet)?.atMs ?? 0);
     }
     if (this.#isClosed || !Number.isFinite(atMs)) return;
     const delayMs = Math.max(1, atMs - clock.monotonic());
     this.#timer = clock.setTimer(() => this.poke(), delayMs);
   }
+}
+
+/** Whether it may be fed. */
+function isWaiting({ isBehind, isSettled, isSuspended }: Outlet): boolean {
+  return isBehind && isSettled && !isSuspended;
 }

@@ -32,6 +32,7 @@ import {
   type PublishPlan,
   type PublishResult,
 } from './publish-options.ts';
+import { checkRebuildOptions, type RebuildOptions, type RebuildReport } from './rebuild.ts';
 import type { RoutedRecord } from './routed-waiters.ts';
 import type { RecordHeaders } from './router-type.ts';
 
@@ -264,6 +265,32 @@ export class Exchange<T, Input = T> {
       skippedCount += await stream.letOff(topicId);
     }
     return skippedCount;
+  }
+
+  /**
+   * Makes a destination again of which something is damaged or gone: partitions that are not whole get
+   * the records that the exchange has sent there, in the same order and at the same offsets; whoever
+   * reads on there finds its place. What is left of the old files is kept in `quarantine/`. A dry run,
+   * unless `dryRun` is false.
+   *
+   * @returns what is damaged, and what was made again; nothing when nothing is damaged
+   * @throws NotRebuildableError when not all of it was sent by this exchange, or its source does not
+   *   have all of it any more, or what can be read is not what it would send: nothing was changed;
+   *   ConflictError while a damaged partition is read, or a queue on it is used; NotFoundError when
+   *   there is no such queue or topic; ReadOnlyError; DiskFullError, IoError
+   *
+   * Durability: a partition that was made again is synced; a crash leaves the old one or the new one.
+   * Cost: reads source and destination once, and twice with `dryRun: false` and damage; then room for
+   * another copy of what is damaged.
+   */
+  async rebuild(
+    destination: DestinationInput,
+    options: RebuildOptions = {},
+  ): Promise<RebuildReport> {
+    const checked = checkRebuildOptions(options);
+    const topicId = this.#exchanges.sources.destinationId(destination);
+    this.#exchanges.checkThere(this.#exchangeId, this.name);
+    return this.#projector.rebuild({ exchangeId: this.#exchangeId, topicId }, checked);
   }
 
   get #opened(): Log<T, Input> | null {

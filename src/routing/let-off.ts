@@ -5,7 +5,8 @@ import type { Log } from '../log/log.ts';
 import type { RecordSource } from '../log/record-source.ts';
 import type { Outlet } from './outlet.ts';
 import { partitionOfCopy } from './placement.ts';
-import type { Projection, ProjectionParts } from './projection.ts';
+import type { Projection } from './projection.ts';
+import type { ProjectionParts } from './projection-parts.ts';
 import type { Routes } from './projection-pass.ts';
 
 type LetOffParts = Pick<ProjectionParts, 'source' | 'newRoutes'>;

@@ -59,6 +59,8 @@ export class Outlet {
   isMarked = false;
   /** Whether `position` is known: after a refusal the log itself must be asked. */
   isKnown = true;
+  /** Whether all keep away from the log until `goOn`. */
+  isSuspended = false;
   /** Records of the source below are in the log, or on their way. */
   position: number;
   /** Records that were synced there. */
@@ -77,6 +79,7 @@ export class Outlet {
   #endOffset: number;
   #release: (() => void) | null = null;
   #onSettled: (() => void) | null = null;
+  #asking: Promise<unknown> | null = null;
 
   /**
    * @param mark  what is known of it
@@ -227,10 +230,30 @@ export class Outlet {
    */
   async ask(): Promise<void> {
     const { log, stream } = this.#parts;
-    const found = await log.use((opened) => lastPosition(opened, this.#endOffset, stream));
+    const asking = log.use((opened) => lastPosition(opened, this.#endOffset, stream));
+    this.#asking = asking.catch(() => undefined);
+    const found = await asking;
     this.position = Math.max(this.#syncedPosition, found ?? 0);
     this.#syncedPosition = this.position;
     this.isKnown = true;
+  }
+
+  /** Resolves when nobody touches the log any more. What is on its way comes to its end first. */
+  async suspend(): Promise<void> {
+    this.isSuspended = true;
+    this.fallBack();
+    await this.settled();
+    await this.#asking;
+    this.#release?.();
+    this.#release = null;
+  }
+
+  /** It is fed again. The log may be another one, with the same records: it is asked how far it is. */
+  goOn(): void {
+    this.isSuspended = false;
+    this.isKnown = false;
+    this.recovered();
+    this.fallBack();
   }
 
   /** Lets it off everything below. @param position  of the source */

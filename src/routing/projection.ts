@@ -8,47 +8,23 @@
 import { toError } from '../core/abort.ts';
 import { present } from '../core/assert.ts';
 import { Bell } from '../core/bell.ts';
-import type { Clock, Timer } from '../core/clock.ts';
+import type { Timer } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
-import type { Fold } from '../journal/fold.ts';
-import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log/log.ts';
-import type { Partition } from '../topic/partition.ts';
 import { CatchUp } from './catch-up.ts';
-import type { DestinationLogs } from './destination-logs.ts';
 import { letOff } from './let-off.ts';
 import type { Outlet } from './outlet.ts';
-import type { OutboxPool } from './outbox.ts';
 import { Outlets } from './outlets.ts';
 import { projectionEnded } from './projection-entries.ts';
 import { ProjectionMarks } from './projection-marks.ts';
-import { ProjectionPass, type Routes } from './projection-pass.ts';
-import { COMMON_STREAM, type StreamName } from './projection-state.ts';
+import type { ProjectionParts } from './projection-parts.ts';
+import { ProjectionPass } from './projection-pass.ts';
+import { COMMON_STREAM } from './projection-state.ts';
 import { RoutedWaiters } from './routed-waiters.ts';
 import { SourceWalk, type WalkEnd } from './source-walk.ts';
 
 /** After a failure of the source itself it is tried again after so long. */
 const RESTART_MS = 5000;
-
-export interface ProjectionParts {
-  readonly stream: StreamName;
-  readonly journal: Journal;
-  readonly fold: Fold;
-  readonly clock: Clock;
-  readonly boxes: OutboxPool;
-  readonly source: Partition;
-  readonly destinations: DestinationLogs;
-  /** The topology as of the version of each record, from the oldest that is known on. */
-  readonly newRoutes: () => Routes;
-  /** Of a backfill: records of this version and later ones are not its business; null = all are. */
-  readonly beforeVersion: number | null;
-  /** Whether a binding leads to a topic now. */
-  readonly isBound: (topicId: number) => boolean;
-  /** Logs fell behind, or caught up; the source cannot be read, or can again. Must not throw. */
-  readonly onChanged: () => void;
-  /** The stream has ended, and that is durable. Must not throw. */
-  readonly onEnded: () => void;
-}
 
 export class Projection {
   readonly outlets: Outlets;
@@ -141,8 +117,8 @@ export class Projection {
 
   /** Nothing is published any more: it ends when all is projected. */
   end(): void {
+    this.#endFollowing();
     this.#isFinite = true;
-    this.#mainWalk?.close();
     this.poke();
   }
 
@@ -187,13 +163,14 @@ export class Projection {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#restart?.cancel();
+    const caughtUp = this.#catchUp.close(); // First: it would go on with a walk that is cut short.
     for (const walk of this.#walks) walk.close();
     this.#settled.ring();
     this.waiters.rejectAll(
       new ClosedError({ resource: 'exchange', name: this.#parts.source.path }),
     );
     await this.#running;
-    await this.#catchUp.close();
+    await caughtUp;
     await this.outlets.settled();
     await this.marks.write('os').catch(() => undefined); // The next opening looks for it, then.
     this.marks.close();
@@ -367,9 +344,14 @@ export class Projection {
     const isQuiet = areIdle && position === this.#lookedPosition;
     this.#lookedPosition = position ?? -1;
     if (!isQuiet) return this.marks.moved(0);
-    this.#mainWalk?.close();
+    this.#endFollowing();
     this.#pass?.rest();
     if (this.bindingId === null) this.#forgetUnbound();
+  }
+
+  /** Ends a walk that waits for more; one that has an end goes on until there. */
+  #endFollowing(): void {
+    if (!this.#isFinite) this.#mainWalk?.close();
   }
 
   /** All is projected, and nothing leads to some topics any more: nothing need be known of them. */

@@ -4,6 +4,7 @@ import { Bell } from '../core/bell.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import type { HealthBoard } from '../core/health-board.ts';
+import { Mutex } from '../core/mutex.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { TrimGuard } from '../log/trim-guard.ts';
@@ -23,6 +24,8 @@ import {
   type ProjectionState,
   type StreamName,
 } from './projection-state.ts';
+import { Rebuild, type RebuildOptions, type RebuildReport } from './rebuild.ts';
+import type { RebuildWay } from './rebuild-inputs.ts';
 import type { RoutedRecord } from './routed-waiters.ts';
 import { BackfillRoutes, CommonRoutes } from './stream-routes.ts';
 import type { TopologyObserver } from './topology-observer.ts';
@@ -50,6 +53,8 @@ export class Projector implements TopologyObserver {
   readonly #common = new Map<number, Projection>();
   readonly #drained = new Bell();
   readonly #pruner: HistoryPruner;
+  /** One after the other. */
+  readonly #rebuilds = new Mutex();
   #starting: Promise<void> = Promise.resolve();
   #dropping: Promise<unknown> = Promise.resolve();
   #isStarted = false;
@@ -95,6 +100,18 @@ export class Projector implements TopologyObserver {
       .filter((state) => state.exchangeId === exchangeId)
       .toSorted((one, two) => one.stream - two.stream)
       .flatMap((name) => this.of(name) ?? []);
+  }
+
+  /** Makes a destination again. @throws as `Exchange.rebuild` */
+  rebuild(way: RebuildWay, options: RebuildOptions): Promise<RebuildReport> {
+    const { exchangeId } = way;
+    const parts = {
+      ...this.#parts,
+      destinations: this.destinations,
+      projection: () => this.of({ exchangeId, stream: COMMON_STREAM }),
+      isClosed: () => this.#isClosed,
+    };
+    return this.#rebuilds.run(() => new Rebuild(parts, way, options).run());
   }
 
   /**
@@ -176,6 +193,7 @@ export class Projector implements TopologyObserver {
     this.#isClosed = true;
     this.#drained.ring();
     await this.#starting;
+    await this.#rebuilds.idle();
     await this.#pruner.close();
     await Promise.all([...this.#projections.values()].map((projection) => projection.close()));
     await this.#dropping;

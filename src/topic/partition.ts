@@ -2,13 +2,15 @@
 import { join } from 'node:path';
 import { bytes } from '../codec/codec.ts';
 import type { Log } from '../log/log.ts';
-import { openLogIn } from '../log/open-log.ts';
+import type { LogHome } from '../log/log-home.ts';
+import { openLogIn, openStill } from '../log/open-log.ts';
 import { resolveLogOptions, type LogSettings } from '../log/log-options.ts';
+import { LogReplacement } from '../log/log-replacement.ts';
 import type { Closable } from './open-partitions.ts';
 import type { TopicHome } from './topic-home.ts';
 import { configOf } from './topic-options.ts';
 import type { TopicSettings } from './topic-state.ts';
-import { ClosedError, CorruptLogError, isIoError } from '../core/errors.ts';
+import { ClosedError, ConflictError, CorruptLogError, isIoError } from '../core/errors.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { quarantineBytes } from '../log/quarantine.ts';
 import { LogReporter } from './log-reporter.ts';
@@ -35,6 +37,19 @@ export interface LogExtent {
   readonly segmentCount: number;
 }
 
+/** What another log needs to take the place of this one. */
+export interface PartitionPlace {
+  readonly path: string;
+  readonly logId: number;
+  /** Nothing goes by itself from a log that is being made. */
+  readonly settings: LogSettings<Uint8Array>;
+  readonly home: LogHome;
+  /** Offsets below this were named in the journal. */
+  readonly namedOffset: number;
+  /** Whether the journal has records that the log may not have: of commits. */
+  readonly hasCommits: boolean;
+}
+
 /** Who keeps something of the open log. */
 export interface LogUser {
   /** The log of the partition is being closed: drops what is kept of it. */
@@ -46,6 +61,8 @@ export class Partition implements Closable {
   readonly number: number;
   /** The log when it is open, and null before: hot paths need not wait for `log`. */
   opened: Log<Uint8Array> | null = null;
+  /** Whether another log is being made to take its place: what lies about is not for openings to mend. */
+  isBeingReplaced = false;
   readonly #parts: PartitionParts;
   /** Of the log that is open: changed in place by `configure`. */
   #live: LogSettings<Uint8Array> | null = null;
@@ -180,6 +197,56 @@ export class Partition implements Closable {
     await this.#making;
   }
 
+  /**
+   * Runs `action` while the log is closed, for its files to be replaced. Who comes meanwhile waits.
+   *
+   * @param action  gets the end offset; null = the log was not open
+   * @throws ConflictError while somebody uses it; ClosedError; as `Log.close`, as `action`
+   */
+  async whileClosed<R>(action: (endOffset: number | null) => Promise<R>): Promise<R> {
+    await this.#making;
+    if (this.#isClosed) throw this.#closedError();
+    const log = this.opened;
+    const isUsed = log === null ? this.#opening !== null || this.#userCount > 0 : !this.isIdle;
+    if (isUsed) {
+      const name = `${this.#parts.topic}/${this.number}`;
+      throw new ConflictError({ kind: 'partition', name, stored: 'in use', requested: 'replaced' });
+    }
+    const close = async (): Promise<R> => {
+      await log?.close();
+      return action(log?.endOffset ?? null);
+    };
+    if (log !== null) this.#forget();
+    const closed = close();
+    this.#making = closed.then(
+      () => undefined,
+      () => undefined,
+    );
+    return closed;
+  }
+
+  /** What is there, for reading, damaged or not: nobody writes to it now. @throws as `openStill` */
+  openStill(): Promise<Log<Uint8Array>> {
+    const { path, settings, home } = this.place();
+    return openStill(path, settings, home);
+  }
+
+  /** @throws ClosedError while it is being made */
+  place(): PartitionPlace {
+    const { home, settings, logId, topicId } = this.#parts;
+    if (logId === null) throw this.#closedError();
+    const own = { logId, journaled: null, events: null, topologyVersion: null, trimGuard: null };
+    const resolved = this.#resolve(settings());
+    return {
+      path: this.path,
+      logId,
+      settings: { ...resolved, retentionMs: null, retentionBytes: null },
+      home: { ...home.logHome, ...own },
+      namedOffset: home.namedOffset(topicId, this.number),
+      hasCommits: home.journal.ledger.of(logId).length > 0,
+    };
+  }
+
   /** Closes the log, if it was opened, for good: its files may go. @throws as `Log.close` */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -216,6 +283,9 @@ export class Partition implements Closable {
       const trimGuard = logId === null ? null : home.trimGuardOf(topicId, this.number, logId);
       const own = { logId, journaled, events: reporter, topologyVersion, trimGuard };
       const place = { ...home.logHome, ...own };
+      const { fileSystem, readOnly } = this.#live;
+      const isMending = !readOnly && !this.isBeingReplaced;
+      if (isMending) await new LogReplacement(fileSystem, this.path).finish();
       const log = await openLogIn(this.path, this.#live, place);
       if (logId !== null && log.logId !== logId) {
         await log.close();

@@ -41,6 +41,8 @@ export interface Backfill {
   readonly version: number;
   /** By id of the exchange: from where on; others have none. */
   readonly fromOffsets: ReadonlyMap<number, number>;
+  /** Exchanges that were gone: whether something was left of their pasts nobody knows. */
+  readonly goneIds: ReadonlySet<number>;
 }
 
 export class Destination {
@@ -118,7 +120,8 @@ export class RoutingOracle {
         const from = backfill === null ? 0 : backfill.fromOffsets.get(source.exchangeId);
         if (from === undefined) continue;
         const number = backfill?.binding.bindingId ?? 0;
-        const { exchangeId, isBlind: isOptional } = source;
+        const { exchangeId, isBlind } = source;
+        const isOptional = isBlind || backfill?.goneIds.has(exchangeId) === true;
         const kind = backfill === null ? 'live' : `backfill ${number}`;
         const stream = { exchangeId, number, isOptional, name: `${kind} of ${source.name}` };
         for (const [log, due] of this.#dueOf(source, backfill, from)) {

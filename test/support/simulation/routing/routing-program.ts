@@ -67,10 +67,11 @@ export async function runRoutingProgram(
   session.resizeDisk(null);
 }
 
-function pickStep({ session: { world } }: Life): Step {
+function pickStep({ session }: Life): Step {
+  const { world } = session;
   const { exchanges } = world.model;
   if (exchanges.length === 0) return createExchange;
-  if (world.oracle.destinations.size === 0) return createTopic;
+  if (session.destinations.length === 0) return createTopic;
   const total = STEPS.reduce((sum, [weight]) => sum + weight, 0);
   let left = world.random.next() * total;
   for (const [weight, step] of STEPS) {
@@ -143,7 +144,7 @@ async function bind(life: Life): Promise<void> {
   const { random, model, oracle } = world;
   const exchange = pick(random, model.exchanges);
   const isToExchange = world.chance(0.3);
-  const names = [...oracle.destinations.values()].map(({ name }) => name);
+  const names = session.destinations.map(({ name }) => name);
   const to = isToExchange ? pick(random, model.exchanges).name : pick(random, names);
   const kind = isToExchange ? 'exchange' : 'topic';
   const pattern = pick<string>(random, PATTERNS[exchange.type]);
@@ -218,11 +219,10 @@ async function deleteTopic(life: Life): Promise<void> {
   const { session } = life;
   const { world, store } = session;
   const { oracle, model, random } = world;
-  const { name, topicId } = pick(random, [...oracle.destinations.values()]);
+  const { name, topicId } = pick(random, session.destinations);
   const next = model.withoutTopic(name);
   if (next.exchanges.length < model.exchanges.length && !(await mayDelete(life))) return;
   if (session.pendingModel !== null) return;
-  oracle.destinations.delete(topicId);
   session.goneTopicIds.add(topicId);
   await session.change(`delete topic ${name}`, next, () => store.deleteTopic(name));
   world.tally.add('deletedTopics');
@@ -231,7 +231,7 @@ async function deleteTopic(life: Life): Promise<void> {
 
 async function grow(life: Life): Promise<void> {
   const { world, store } = life.session;
-  const { name, ledgers } = pick(world.random, [...world.oracle.destinations.values()]);
+  const { name, ledgers } = pick(world.random, life.session.destinations);
   if (ledgers.length >= PARTITIONS_MAX) return;
   const total = ledgers.length + 1;
   const act = () => store.addPartitions(name, total);
@@ -253,7 +253,7 @@ async function appendBeside({ session }: Life): Promise<void> {
   const { world, store } = session;
   const { random, oracle } = world;
   if (!world.chance(0.5)) return;
-  const { name, plain, ledgers } = pick(random, [...oracle.destinations.values()]);
+  const { name, plain, ledgers } = pick(random, session.destinations);
   const id = world.nextId();
   plain.add(id);
   const partition = randomBelow(random, ledgers.length);
@@ -266,7 +266,7 @@ async function appendBeside({ session }: Life): Promise<void> {
 async function trimDestination({ session }: Life): Promise<void> {
   const { world, store } = session;
   const { random, oracle } = world;
-  const { name, ledgers } = pick(random, [...oracle.destinations.values()]);
+  const { name, ledgers } = pick(random, session.destinations);
   const partition = randomBelow(random, ledgers.length);
   await session.look('before a trim');
   const ledger = ledgers[partition];

@@ -58,7 +58,9 @@ export class RoutingPublishes {
       async (result) => {
         if (result === null) return;
         this.#answered(record, source, result);
-        if (mandatory && result.destinations.length === 0) {
+        // Of a topic that was deleted meanwhile there is no name.
+        const isStill = this.#session.pendingModel === null && version === oracle.timeline.version;
+        if (mandatory && isStill && result.destinations.length === 0) {
           world.fault('mandatory', `#${record.id} goes nowhere`);
         }
         if (confirm === 'routed') await this.#arrived([record.id]);

@@ -81,8 +81,15 @@ export class RoutingSession {
     return this.#pending.size === 0;
   }
 
+  /** But for those whose deletion was asked for. */
+  get destinations(): readonly Destination[] {
+    const all = [...this.world.oracle.destinations.values()];
+    return all.filter(({ topicId }) => !this.goneTopicIds.has(topicId));
+  }
+
   hasTopic(name: string): boolean {
-    return this.store.topics().some((one) => one.name === name);
+    const topic = this.store.topics().find((one) => one.name === name);
+    return topic !== undefined && !this.goneTopicIds.has(topic.topicId);
   }
 
   wait(ms: number): Promise<void> {
@@ -188,12 +195,14 @@ export class RoutingSession {
       return;
     }
     const fromOffsets = new Map<number, number>();
+    const goneIds = new Set<number>();
     for (const { exchangeId, ledger, isGone } of oracle.sources.values()) {
       const isOwn = exchangeId === binding.exchangeId;
-      if (from === 'earliest' && !isGone) fromOffsets.set(exchangeId, ledger.start);
+      if (from === 'earliest') fromOffsets.set(exchangeId, ledger.start);
+      if (isGone) goneIds.add(exchangeId);
       if (from !== 'earliest' && isOwn) fromOffsets.set(exchangeId, from);
     }
-    const backfill: Backfill = { binding, version, fromOffsets };
+    const backfill: Backfill = { binding, version, fromOffsets, goneIds };
     oracle.backfills.push(backfill);
     this.world.tally.add('backfills');
   }
@@ -240,7 +249,7 @@ export class RoutingSession {
     // Destinations first: what came from a source is in the source then.
     for (const { topicId, ledgers } of oracle.destinations.values()) {
       const name = this.store.topics().find((one) => one.topicId === topicId)?.name;
-      if (name === undefined) continue;
+      if (name === undefined || this.goneTopicIds.has(topicId)) continue;
       const topic = await this.store.topic(name, { create: false });
       for (const [partition, ledger] of ledgers.entries()) {
         if (partition >= topic.partitionCount) continue;

@@ -5,12 +5,12 @@ import { ManualClock } from '../../../../src/core/clock.ts';
 import { FailedError, IoError } from '../../../../src/core/errors.ts';
 import { randomBelow } from '../../../../src/core/random.ts';
 import { RESERVE_FILE } from '../../../../src/format/file-names.ts';
-import type { Store } from '../../../../src/store/store.ts';
 import { STORE_PATH } from '../../store-fixture.ts';
 import { describeError } from '../describe-error.ts';
 import { pick } from '../plan.ts';
 import type { SeedResult } from '../simulator.ts';
 import type { StoreTally } from '../store/store-world.ts';
+import { checkOpened } from './opened-check.ts';
 import { runRoutingProgram } from './routing-program.ts';
 import { RoutingPublishes } from './routing-publishes.ts';
 import { RoutingSession, type Answered } from './routing-session.ts';
@@ -114,8 +114,10 @@ class RoutingSimulator {
       await store.exchangeCatalog.reconcile();
       if (session.isOver) return null;
       tally.add('opens');
-      await this.#check(session, store);
+      await checkOpened(session, this.#last, this.#answered);
+      if (!session.isOver) this.#last = null;
       if (injector.firedCount === 0 || !isQuiet) {
+        injector.isOn &&= !isQuiet; // What fails now would never get there.
         if (isQuiet) await session.quiet('after an opening');
         if (injector.firedCount === 0) return session;
       }
@@ -125,25 +127,6 @@ class RoutingSimulator {
     }
     await store.close().catch(() => undefined);
     return null;
-  }
-
-  async #check(session: RoutingSession, store: Store): Promise<void> {
-    const world = this.#world;
-    const last = this.#last;
-    session.adopt(last?.pendingModel ?? null, last?.pendingBackfill ?? null, 'after an opening');
-    this.#last = null;
-    if (world.complaints().length > 0) return;
-    void store;
-    await session.look('after an opening', true);
-    if (session.isOver) return;
-    for (const [id, { exchangeId, offset, isSynced }] of this.#answered) {
-      const source = world.oracle.sources.get(exchangeId);
-      if (source === undefined || source.isGone || !isSynced) continue;
-      const found = source.ledger.records.get(offset)?.id;
-      if (found !== id) {
-        world.fault('A1', `#${id} was answered at ${offset} of ${source.name}; there is #${found}`);
-      }
-    }
   }
 
   async #live(session: RoutingSession): Promise<void> {
@@ -188,6 +171,7 @@ class RoutingSimulator {
     if (willCrash || session.isOver) return;
     if (session.hasMishap) return;
     if (!isAnswered) world.fault('stuck', 'calls are not answered, and nothing failed');
+    world.injector.isOn = false;
     if (session.pendingModel === null && world.chance(0.5)) await session.quiet('in a life');
   }
 

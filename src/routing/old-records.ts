@@ -1,0 +1,105 @@
+/**
+ * What can still be read of a destination log that is to be made again, to be compared record by record.
+ */
+import { CorruptLogError } from '../core/errors.ts';
+import { BatchCursor } from '../format/batch-cursor.ts';
+import { recordsOf, type BatchRecords } from '../format/batch-records.ts';
+import { RECORD_OFFSET_DELTA_AT } from '../format/layout.ts';
+import { projectedFrom } from '../format/projected-extension.ts';
+import type { Log } from '../log/log.ts';
+import type { RecordSource } from '../log/record-source.ts';
+import { COMMON_STREAM } from './projection-state.ts';
+
+/** Of the one field that tells where a record stands in its batch. */
+const DELTA_BYTES = 4;
+
+export class OldRecords {
+  readonly #exchangeId: number;
+  readonly #source: RecordSource;
+  readonly #cursor = new BatchCursor();
+  #records: BatchRecords | null = null;
+  #isOver = false;
+
+  /** @param log  to which nobody writes; it stays open while this is used */
+  constructor(log: Log<Uint8Array>, exchangeId: number) {
+    this.#exchangeId = exchangeId;
+    const { startOffset: from } = log;
+    this.#source = log.source({ from, onCorruption: 'skip' }, 'reused');
+  }
+
+  /**
+   * Moves to the first readable record at or behind an offset.
+   *
+   * @returns why not all of the records that it passed come from the exchange; null = all do
+   */
+  async reach(offset: number): Promise<string | null> {
+    while (!this.isReached(offset)) {
+      if (!(await this.#next())) {
+        this.#isOver = true;
+        return null;
+      }
+      const refusal = this.#begin();
+      if (refusal !== null) return refusal;
+    }
+    return null;
+  }
+
+  /** Whether it stands at or behind an offset, or at the end: `reach` has nothing to do. */
+  isReached(offset: number): boolean {
+    const cursor = this.#cursor;
+    while (this.#records !== null) {
+      if (cursor.start >= 0 && cursor.offset >= offset) return true;
+      if (!cursor.next()) this.#records = null;
+    }
+    return this.#isOver;
+  }
+
+  /** Where it stands; null = behind the last record. */
+  get offset(): number | null {
+    return this.#isOver ? null : this.#cursor.offset;
+  }
+
+  /** Whether the record at which it stands is the one at which another cursor stands. */
+  isSame(records: BatchRecords, { start, sizeBytes }: BatchCursor): boolean {
+    const own = this.#records;
+    const cursor = this.#cursor;
+    if (own === null || cursor.sizeBytes !== sizeBytes) return false;
+    const isSame = (from: number, to: number): boolean => {
+      const one = own.subarray(cursor.start + from, cursor.start + to);
+      return Buffer.compare(one, records.subarray(start + from, start + to)) === 0;
+    };
+    const behind = RECORD_OFFSET_DELTA_AT + DELTA_BYTES;
+    return isSame(0, RECORD_OFFSET_DELTA_AT) && isSame(behind, sizeBytes);
+  }
+
+  close(): void {
+    this.#source.close();
+  }
+
+  async #next(): Promise<boolean> {
+    try {
+      return await this.#source.next();
+    } catch (error) {
+      if (error instanceof CorruptLogError) return false; // No segment is left.
+      throw error;
+    }
+  }
+
+  #begin(): string | null {
+    const { batch } = this.#source;
+    const { bytes, at, header } = batch;
+    const from = projectedFrom(bytes, at, header);
+    const place = `at offset ${header.baseOffset}`;
+    if (from === null) return `records ${place} were not projected`;
+    if (from.exchangeId !== this.#exchangeId) return `records ${place} are of another exchange`;
+    if (from.stream !== COMMON_STREAM) return `records ${place} are of a backfill`;
+    try {
+      this.#records = recordsOf(batch);
+      this.#cursor.reset(this.#records);
+    } catch (error) {
+      if (!(error instanceof CorruptLogError)) throw error; // Else they cannot be read.
+      this.#records = null;
+    }
+    return null;
+  }
+}

@@ -1,0 +1,24 @@
+/** What a store that was opened again owes: all that was answered, and nothing that was not asked. */
+import type { Answered, RoutingSession } from './routing-session.ts';
+
+/** @param last  the session before; null = what became of its changes is known */
+export async function checkOpened(
+  session: RoutingSession,
+  last: RoutingSession | null,
+  answered: ReadonlyMap<number, Answered>,
+): Promise<void> {
+  const { world } = session;
+  // A deletion that was begun goes on by itself, bindings after the topic.
+  if (last !== null && last.goneTopicIds.size > 0) await session.wait(1000);
+  session.adopt(last?.pendingModel ?? null, last?.pendingBackfill ?? null, 'after an opening');
+  if (world.complaints().length > 0) return;
+  await session.look('after an opening', true);
+  if (session.isOver) return;
+  for (const [id, { exchangeId, offset, isSynced }] of answered) {
+    const source = world.oracle.sources.get(exchangeId);
+    if (source === undefined || source.isGone || !isSynced) continue;
+    const found = source.ledger.records.get(offset)?.id;
+    if (found === id) continue;
+    world.fault('A1', `#${id} was answered at ${offset} of ${source.name}; there is #${found}`);
+  }
+}
