@@ -9,23 +9,47 @@ import type { Projection } from './projection.ts';
 import type { ProjectionParts } from './projection-parts.ts';
 import type { Routes } from './projection-pass.ts';
 
+type LetOffParts = Pick<ProjectionParts, 'source' | 'newRoutes'>;
+
 /** As `Projection.letOff`, once it was resumed. */
 export async function letOff(
   projection: Projection,
   topicId: number,
-  { source, newRoutes }: Pick<ProjectionParts, 'source' | 'newRoutes'>,
+  parts: LetOffParts,
 ): Promise<number> {
-  const { knownPosition: to, outlets, marks } = projection;
   let skippedCount = 0;
-  for (const outlet of outlets.of(topicId)) {
-    if (!projection.isBehind(outlet)) continue;
-    if (outlet.feeder !== null) outlet.fallBack();
-    await outlet.settled();
-    skippedCount += await source.use((log) => countMissed(log, newRoutes(), { outlet, to }));
-    outlet.skipTo(to);
+  for (const outlet of projection.outlets.of(topicId)) {
+    skippedCount += await letOffLog(projection, outlet, parts);
   }
-  await marks.write('sync', { skippedCount });
+  await projection.marks.write('sync', { skippedCount });
   return skippedCount;
+}
+
+/** @returns records that the log will not get */
+async function letOffLog(
+  projection: Projection,
+  outlet: Outlet,
+  { source, newRoutes }: LetOffParts,
+): Promise<number> {
+  const to = projection.knownPosition;
+  while (projection.isBehind(outlet)) {
+    await stop(outlet);
+    const { position } = outlet;
+    const count = await source.use((log) => countMissed(log, newRoutes(), { outlet, to }));
+    const isAsCounted = outlet.isSettled && outlet.position === position;
+    if (outlet.feeder !== null || !isAsCounted) continue; // It was tried again meanwhile.
+    outlet.skipTo(to);
+    return count;
+  }
+  return 0; // It has caught up by itself.
+}
+
+/** Nothing is on its way, and it is known what the log holds, if that can be read. */
+async function stop(outlet: Outlet): Promise<void> {
+  if (outlet.feeder !== null) outlet.fallBack();
+  await outlet.settled();
+  // What cannot be read counts as missed.
+  if (!outlet.isKnown && outlet.feeder === null) await outlet.ask().catch(() => undefined);
 }
 
 /** Records of the source below `to` that an outlet was to get and did not. @throws as `Log.batches` */
