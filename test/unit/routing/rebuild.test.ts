@@ -19,7 +19,9 @@ async function fed(bench: StoreBench, partitions = 1): Promise<Store> {
     const routingKey = at % 3 === 0 ? 'b' : `a.${at}`;
     const headers = { at: String(at) };
     const value = `${at} `.repeat(40);
-    await events.publish(value, { routingKey, key: `k${at % 7}`, headers, confirm: 'routed' });
+    const bcc = at % 5 === 0 ? ['hidden'] : []; // Copies do not have it.
+    const key = `k${at % 7}`;
+    await events.publish(value, { routingKey, key, headers, bcc, confirm: 'routed' });
   }
   return store;
 }
