@@ -1,6 +1,6 @@
 /** What goes on while a destination is rebuilt, and what was before. */
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
 import { nextTurn } from '../../../src/core/clock.ts';
@@ -49,15 +49,23 @@ describe('a rebuild', () => {
     await first.store.close();
     await damage(bench.fileSystem, first.path, 0, 300);
     const { store, events } = await open(bench);
-    const rebuilding = events.rebuild('t', { dryRun: false });
-    for (let at = 0; at < 20; at++) {
-      await events.publish(`more ${at}`);
-      await nextTurn();
-    }
-    await rebuilding;
+    await events.publish('first', { confirm: 'routed' }); // So it is known how far both are.
+    const { fileSystem } = bench;
+    const makeDirectory = fileSystem.makeDirectory.bind(fileSystem);
+    let count = 0;
+    vi.spyOn(fileSystem, 'makeDirectory').mockImplementation(async (path) => {
+      await makeDirectory(path);
+      // The projection keeps away from the topic now.
+      for (; path.endsWith('.rebuild/unfinished') && count < 20; count++) {
+        await events.publish(`more ${count}`);
+      }
+    });
+    const report = await events.rebuild('t', { dryRun: false });
+    expect(report.partitions).toMatchObject([{ isReplaced: true, endOffset: 12 + 1 + 20 }]);
+    expect(count).toBe(20);
     await events.publish('last', { confirm: 'routed' });
     const content = await contentOf(store, 't');
-    expect(content).toHaveLength(12 + 20 + 1);
+    expect(content).toHaveLength(12 + 1 + count + 1);
     expect(content).toEqual(await contentOf(store, 'u'));
     await store.close();
   });
