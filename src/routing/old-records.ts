@@ -4,14 +4,17 @@
 import { CorruptLogError } from '../core/errors.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
 import { recordsOf, type BatchRecords } from '../format/batch-records.ts';
+import { CopiedRecords } from '../format/copied-records.ts';
 import { RECORD_OFFSET_DELTA_AT } from '../format/layout.ts';
 import { projectedFrom } from '../format/projected-extension.ts';
 import type { Log } from '../log/log.ts';
 import type { RecordSource } from '../log/record-source.ts';
+import { hiddenKeys } from './hidden-keys.ts';
 import { COMMON_STREAM } from './projection-state.ts';
 
 /** Of the one field that tells where a record stands in its batch. */
 const DELTA_BYTES = 4;
+const NO_EXTENSION = new Uint8Array(0);
 
 export class OldRecords {
   readonly #exchangeId: number;
@@ -19,6 +22,8 @@ export class OldRecords {
   readonly #cursor = new BatchCursor();
   #records: BatchRecords | null = null;
   #isOver = false;
+  /** Of one record at a time. */
+  readonly #copies = new CopiedRecords();
 
   /** @param log  to which nobody writes; it stays open while this is used */
   constructor(log: Log<Uint8Array>, exchangeId: number) {
@@ -59,17 +64,26 @@ export class OldRecords {
     return this.#isOver ? null : this.#cursor.offset;
   }
 
-  /** Whether the record at which it stands is the one at which another cursor stands. */
-  isSame(records: BatchRecords, { start, sizeBytes }: BatchCursor): boolean {
+  /** Whether the record at which it stands is a copy of that at which another cursor stands. */
+  isSame(records: BatchRecords, cursor: BatchCursor): boolean {
     const own = this.#records;
-    const cursor = this.#cursor;
-    if (own === null || cursor.sizeBytes !== sizeBytes) return false;
-    const isSame = (from: number, to: number): boolean => {
-      const one = own.subarray(cursor.start + from, cursor.start + to);
-      return Buffer.compare(one, records.subarray(start + from, start + to)) === 0;
-    };
+    const { start, sizeBytes } = this.#cursor;
+    const sent = this.#sent(records, cursor);
+    if (own === null || sizeBytes !== sent.length) return false;
+    const isSame = (from: number, to: number): boolean =>
+      Buffer.compare(own.subarray(start + from, start + to), sent.subarray(from, to)) === 0;
     const behind = RECORD_OFFSET_DELTA_AT + DELTA_BYTES;
     return isSame(0, RECORD_OFFSET_DELTA_AT) && isSame(behind, sizeBytes);
+  }
+
+  /** The record as it is sent: without the keys that nobody is to see. */
+  #sent(records: BatchRecords, cursor: BatchCursor): Uint8Array {
+    const hidden = hiddenKeys(cursor);
+    if (hidden === null) return records.subarray(cursor.start, cursor.start + cursor.sizeBytes);
+    const copies = this.#copies;
+    copies.clear();
+    copies.addWithout(records, cursor, hidden);
+    return copies.encoded(NO_EXTENSION).bytes;
   }
 
   close(): void {

@@ -176,3 +176,22 @@ test('copies that a full disk refused are made when it has room', async () => {
   expect(await done(disk, valuesOf(life))).toEqual(['a', 'b', 'c', 'd']);
   await done(disk, life.store.close());
 });
+
+test('what a log did not get that could not be opened is not passed by a mark', async () => {
+  const disk = await StoreDisk.make();
+  const life = await done(disk, opened(disk));
+  await done(disk, life.store.close());
+  const { fileSystem } = disk;
+  fileSystem.addFault({ operations: ['open'], path: /\/out-/u, errno: 'EMFILE', times: Infinity });
+  const again = await done(disk, opened(disk));
+  await done(disk, again.store.topic('other'));
+  await done(disk, again.events.bind('other'));
+  await done(disk, again.events.publish('a'));
+  await done(disk, again.events.publish('b'));
+  await done(disk, sleep(disk, MARKED_MS));
+  disk.kill();
+  const last = await done(disk, opened(disk));
+  await done(disk, publish(last, ['c']));
+  expect(await done(disk, valuesOf(last))).toEqual(['a', 'b', 'c']);
+  await done(disk, last.store.close());
+});

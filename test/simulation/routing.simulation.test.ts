@@ -10,7 +10,26 @@ import { StoreTally } from '../support/simulation/store/store-world.ts';
 
 const ONE_SEED = process.env['SEED'];
 const FIRST_SEED = Number(process.env['VARVE_FIRST_SEED'] ?? 1);
-const SEED_COUNT = Math.ceil(Number(process.env['VARVE_SEEDS'] ?? 2000) / 8);
+const SEED_COUNT = Math.ceil(Number(process.env['VARVE_SEEDS'] ?? 2000) / 20);
+/** Per seed on average, half of what is usual. */
+const TALLY_MIN: Readonly<Record<string, number>> = {
+  opens: 3,
+  topologyChanges: 4,
+  publishes: 14,
+  backfills: 0.7,
+  checkedCopies: 9,
+  quietLooks: 0.9,
+  routed: 1.5,
+  deletedTopics: 0.12,
+  deletedExchanges: 0.15,
+  sourceTrims: 0.5,
+  trims: 0.7,
+  powerCuts: 1.4,
+  kills: 0.8,
+  faults: 2.2,
+};
+/** Fewer seeds than this say nothing about averages. */
+const TALLIED_SEEDS_MIN = 100;
 /** Seeds are run a second time, one in so many: the same calls, bytes and answers (A18). */
 const TWICE_EVERY = 40;
 const FAILURES_SHOWN_MAX = 5;
@@ -46,6 +65,10 @@ async function expectSeedsToPass(): Promise<void> {
   }
   console.log(`simulated: ${tally.toString()}`);
   expect(failed.join('\n')).toBe('');
+  if (SEED_COUNT < TALLIED_SEEDS_MIN) return;
+  for (const [key, perSeed] of Object.entries(TALLY_MIN)) {
+    expect(tally.of(key), `${key} in ${SEED_COUNT} seeds`).toBeGreaterThan(perSeed * SEED_COUNT);
+  }
 }
 
 async function expectOneToPass(seed: number): Promise<void> {

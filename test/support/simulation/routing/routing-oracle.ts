@@ -121,7 +121,9 @@ export class RoutingOracle {
         if (from === undefined) continue;
         const number = backfill?.binding.bindingId ?? 0;
         const { exchangeId, isBlind } = source;
-        const isOptional = isBlind || backfill?.goneIds.has(exchangeId) === true;
+        // A binding that has ended gets no more of the past.
+        const hasEnded = backfill !== null && !this.#isBound(backfill.binding.bindingId);
+        const isOptional = isBlind || hasEnded || backfill?.goneIds.has(exchangeId) === true;
         const kind = backfill === null ? 'live' : `backfill ${number}`;
         const stream = { exchangeId, number, isOptional, name: `${kind} of ${source.name}` };
         for (const [log, due] of this.#dueOf(source, backfill, from)) {
@@ -132,6 +134,10 @@ export class RoutingOracle {
       }
     }
     return byLog;
+  }
+
+  #isBound(wanted: number): boolean {
+    return this.timeline.now.bindings.some(({ bindingId }) => bindingId === wanted);
   }
 
   #dueOf(source: Source, backfill: Backfill | null, from: number): ReadonlyMap<string, Due[]> {

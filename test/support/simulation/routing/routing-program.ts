@@ -218,7 +218,7 @@ async function deleteExchange(life: Life): Promise<void> {
 async function deleteTopic(life: Life): Promise<void> {
   const { session } = life;
   const { world, store } = session;
-  const { oracle, model, random } = world;
+  const { model, random } = world;
   const { name, topicId } = pick(random, session.destinations);
   const next = model.withoutTopic(name);
   if (next.exchanges.length < model.exchanges.length && !(await mayDelete(life))) return;
@@ -251,7 +251,7 @@ async function alter(life: Life): Promise<void> {
 /** Records that were not routed stand among those that were. */
 async function appendBeside({ session }: Life): Promise<void> {
   const { world, store } = session;
-  const { random, oracle } = world;
+  const { random } = world;
   if (!world.chance(0.5)) return;
   const { name, plain, ledgers } = pick(random, session.destinations);
   const id = world.nextId();
@@ -265,7 +265,7 @@ async function appendBeside({ session }: Life): Promise<void> {
 
 async function trimDestination({ session }: Life): Promise<void> {
   const { world, store } = session;
-  const { random, oracle } = world;
+  const { random } = world;
   const { name, ledgers } = pick(random, session.destinations);
   const partition = randomBelow(random, ledgers.length);
   await session.look('before a trim');

@@ -33,7 +33,10 @@ export function bindingLine(
   const asked = headers === null ? [] : Object.entries(headers);
   const shown = asked.filter(([name]) => name !== 'x-match').map(([name, value]) => [name, value]);
   const match = headers?.['x-match'] ?? 'all';
-  const conditions = headers === null ? '' : JSON.stringify([match, shown.toSorted()]);
+  const conditions =
+    headers === null
+      ? ''
+      : JSON.stringify([match, shown.map(String).toSorted((one, other) => (one < other ? -1 : 1))]);
   return `${exchange} -> ${destination} by ${JSON.stringify(pattern)} ${conditions}`;
 }
 
@@ -146,5 +149,7 @@ function isSame(one: Lines, other: Lines): boolean {
 }
 
 function show(lines: Lines | null): string {
-  return lines === null ? '' : `[${[...lines].toSorted().join('; ')}]`;
+  return lines === null
+    ? ''
+    : `[${[...lines].toSorted((one, other) => (one < other ? -1 : 1)).join('; ')}]`;
 }
