@@ -25,7 +25,7 @@ export const exchangeSuite: readonly Contest[] = [
   {
     id: 'exchange/burst',
     suite: 'exchange',
-    title: 'a burst of 1 M publishes at sync, 1,000 callers, values of 100 B',
+    title: '1 M publishes at sync, 1,000 callers, 100 B',
     notQuick: 'publishes 12 M records, and copies 66 M',
     sides: [
       burst('1', BURST_RECORDS, flights(1), 'one matching binding'),
@@ -44,7 +44,7 @@ export const exchangeSuite: readonly Contest[] = [
   {
     id: 'exchange/sustained',
     suite: 'exchange',
-    title: 'copies into 10 queues while each comes within a second, values of 100 B',
+    title: 'copies into 10 queues, each within a second',
     sides: [
       countRate({
         id: 'os',
@@ -62,7 +62,7 @@ export const exchangeSuite: readonly Contest[] = [
     ],
     goals: [
       {
-        name: 'sustained copies, 10 queues: of appendBatch(1000) at os',
+        name: 'sustained copies to 10: of appendBatch at os',
         subject: 'batches',
         references: ['os'],
         goal: 0.25,
@@ -81,21 +81,21 @@ export const exchangeSuite: readonly Contest[] = [
   {
     id: 'exchange/bindings',
     suite: 'exchange',
-    title: 'three bindings match, of few or many: a burst, keys seldom known',
+    title: 'a burst; 3 bindings match, of few or many',
     sides: [
       burst('10', FEW_RECORDS, { load: 'three', bindings: 10 }, '3 of 10 bindings match'),
       burst('10k', FEW_RECORDS, { load: 'three', bindings: 10_000 }, '3 of 10,000 bindings match'),
     ],
     goals: [
       {
-        name: 'a burst of publishes, 3 of 10,000 bindings match: of 3 of 10',
+        name: 'burst, 3 of 10,000 bindings match: of 3 of 10',
         subject: '10k',
         references: ['10'],
         goal: 0.3,
         bound: 'min',
       },
       {
-        name: 'published until copied, 3 of 10,000 bindings match: of 3 of 10',
+        name: 'until copied, 3 of 10,000 match: of 3 of 10',
         subject: '10k',
         references: ['10'],
         goal: 0.3,

@@ -130,6 +130,14 @@ const TABLE: readonly Row[] = [
     }),
     'the pattern "a.*" has a lone surrogate at column 3',
   ],
+  [
+    new routing.UnroutableError({ exchange: 'events', routingKey: 'a.b', index: 2 }),
+    'no binding of exchange events takes "a.b" (record 2)',
+  ],
+  [
+    new routing.NotRebuildableError({ destination: 't', reason: 'two exchanges feed it' }),
+    't cannot be rebuilt: two exchanges feed it',
+  ],
 ];
 
 describe('the table of errors', () => {
