@@ -160,7 +160,8 @@ export class Exchange<T, Input = T> {
    * the same way, it is bound once.
    *
    * @param destination  a queue or a topic by its name, or an exchange
-   * @throws NotFoundError when there is no such destination; BadPatternError; TypeError, RangeError
+   * @throws NotFoundError when there is no such destination; BadPatternError; TypeError, RangeError;
+   *   ClosedError when the exchange was deleted
    *
    * Durability: synced when it resolves; every `publish` that is called from then on goes by it.
    */
@@ -170,7 +171,7 @@ export class Exchange<T, Input = T> {
     options: BindOptions = {},
   ): Promise<Binding> {
     const { pattern = '', ...others } = checkObject('binding', binding);
-    return this.#exchanges.bind(this.name, destination, pattern, { ...others, ...options });
+    return this.#exchanges.bind(this.#ownName(), destination, pattern, { ...others, ...options });
   }
 
   /**
@@ -182,30 +183,30 @@ export class Exchange<T, Input = T> {
    */
   async unbind(destination: DestinationInput, binding: BindingInput = {}): Promise<boolean> {
     const { pattern = '', ...others } = checkObject('binding', binding);
-    return this.#exchanges.unbind(this.name, destination, pattern, others);
+    return this.#exchanges.unbind(this.#ownName(), destination, pattern, others);
   }
 
   /**
    * Gives the exchange another alternate: who gets what is published from here on and no binding matches.
    *
    * @param alternate  name of an exchange; null = nobody
-   * @throws NotFoundError
+   * @throws NotFoundError; ClosedError when the exchange was deleted
    *
    * Durability: synced when it resolves.
    */
-  setAlternate(alternate: string | null): Promise<ExchangeDescription> {
-    return this.#exchanges.setAlternate(this.name, alternate);
+  async setAlternate(alternate: string | null): Promise<ExchangeDescription> {
+    return this.#exchanges.setAlternate(this.#ownName(), alternate);
   }
 
-  /** What the exchange is. @throws NotFoundError when it was deleted */
+  /** What the exchange is. @throws ClosedError when it was deleted */
   describe(): ExchangeDescription {
-    return this.#exchanges.describe(this.name);
+    return this.#exchanges.describe(this.#ownName());
   }
 
-  /** The bindings of the exchange, by id. @throws NotFoundError when it was deleted */
+  /** The bindings of the exchange, by id. @throws ClosedError when it was deleted */
   bindings(): readonly BindingDescription[] {
     const bindingOf = bindingNamer(this.#exchanges.list(), this.#topics());
-    return this.#exchanges.bindings(this.name).flatMap((binding) => {
+    return this.#exchanges.bindings(this.#ownName()).flatMap((binding) => {
       const named = bindingOf(binding);
       return named === null ? [] : [{ bindingId: binding.bindingId, ...named }];
     });
@@ -218,7 +219,7 @@ export class Exchange<T, Input = T> {
    * @throws as `publish`, for the key and the headers
    */
   explain(routingKey: string, headers: HeadersInput | null = null): RouteExplanation {
-    this.#exchanges.checkThere(this.#exchangeId, this.name);
+    this.#ownName();
     const key = routingKeyOf({ routingKey });
     const parts = { catalog: this.#exchanges, topics: this.#topics() };
     return explainByName(parts, this.#exchangeId, key, headersOf(routedHeaders(key, headers)));
@@ -229,13 +230,13 @@ export class Exchange<T, Input = T> {
    * `run` it, and see its `summary`, which also says what is not as it was. Nothing is written.
    *
    * @throws NotFoundError for what the topology names and is not there, but for queues and topics;
-   *   BadPatternError; TypeError, RangeError
+   *   BadPatternError; TypeError, RangeError; ClosedError when the exchange was deleted
    *
    * Cost: a read of the source log.
    */
   simulate(options: SimulateOptions = {}): WhatIf {
     const parts = { catalog: this.#exchanges, topics: this.#topics(), source: this.#source };
-    return new WhatIf({ ...parts, exchange: this.name }, options);
+    return new WhatIf({ ...parts, exchange: this.#ownName() }, options);
   }
 
   /** How far it is projected, by destination. In memory, once the source is open. @throws as `publish` */
@@ -289,8 +290,14 @@ export class Exchange<T, Input = T> {
   ): Promise<RebuildReport> {
     const checked = checkRebuildOptions(options);
     const topicId = this.#exchanges.sources.destinationId(destination);
-    this.#exchanges.checkThere(this.#exchangeId, this.name);
+    this.#ownName();
     return this.#projector.rebuild({ exchangeId: this.#exchangeId, topicId }, checked);
+  }
+
+  /** Another exchange may have the name by now. @throws ClosedError */
+  #ownName(): string {
+    this.#exchanges.checkThere(this.#exchangeId, this.name);
+    return this.name;
   }
 
   get #opened(): Log<T, Input> | null {
@@ -299,7 +306,7 @@ export class Exchange<T, Input = T> {
   }
 
   async #open(): Promise<Log<T, Input>> {
-    this.#exchanges.checkThere(this.#exchangeId, this.name);
+    this.#ownName();
     const release = this.#source.hold();
     try {
       const log = await this.#source.log();
@@ -330,7 +337,7 @@ export class Exchange<T, Input = T> {
   }
 
   #checkTakes(): void {
-    this.#exchanges.checkThere(this.#exchangeId, this.name);
+    this.#ownName();
     if (!this.#isInternal) return;
     const what = { kind: 'exchange', name: this.name };
     throw new ConflictError({ ...what, stored: 'internal', requested: 'a publish' });

@@ -244,8 +244,7 @@ export class Outlet {
     this.fallBack();
     await this.settled();
     await this.#asking;
-    this.#release?.();
-    this.#release = null;
+    this.#releaseOnce();
   }
 
   /** It is fed again. The log may be another one, with the same records: it is asked how far it is. */

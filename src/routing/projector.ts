@@ -181,7 +181,7 @@ export class Projector implements TopologyObserver {
     for (const projection of this.#projections.values()) projection.forgetTopic(topicId);
   }
 
-  /** Who is asked before records of a log go: of a source, or of a destination; null = nobody need be. */
+  /** Who is asked before records of a log go: it may be a source, or a destination. */
   guardOf(topicId: number, logId: number): TrimGuard {
     return {
       allow: (offset) => this.#allow(topicId, logId, offset).catch(() => 0), // None may go, then.
@@ -294,9 +294,9 @@ export class Projector implements TopologyObserver {
     }
     const allowed = Math.min(offset, allowedBy(states, { sourceOf, logId }));
     await journal.sync(); // What the marks say counts when it is durable.
-    if (sourceOf !== null) this.#pruner.poke();
-    if (sourceOf !== null)
-      this.#health.held({ exchangeId: sourceOf, isHeld: allowed < offset }, states);
+    if (sourceOf === null) return allowed;
+    this.#pruner.poke();
+    this.#health.held({ exchangeId: sourceOf, isHeld: allowed < offset }, states);
     return allowed;
   }
 }

@@ -49,6 +49,28 @@ describe('deleting an exchange', () => {
     await disk.close();
   });
 
+  it('leaves its handles nothing to do, also when another one has the name', async () => {
+    const { disk, events, reads } = await held(1);
+    reads.release();
+    await disk.run(disk.store.deleteExchange('events'));
+    const again = await disk.exchange('events', { type: 'direct' });
+    const closed = { name: 'ClosedError' };
+    await expect(disk.run(events.publish('late'))).rejects.toMatchObject(closed);
+    await expect(events.bind('two', { pattern: 'late' })).rejects.toMatchObject(closed);
+    await expect(events.unbind('two')).rejects.toMatchObject(closed);
+    await expect(events.setAlternate(null)).rejects.toMatchObject(closed);
+    for (const ask of [
+      () => events.describe(),
+      () => events.bindings(),
+      () => events.explain('key'),
+      () => events.simulate(),
+    ]) {
+      expect(ask).toThrow(expect.objectContaining(closed));
+    }
+    expect(again.bindings()).toEqual([]);
+    await disk.close();
+  });
+
   it.each([0, 1, 2, 4, 8, 16])('is brought to its end after a crash %d turns on', async (turns) => {
     const { disk, reads } = await held(20);
     await disk.run(disk.store.deleteExchange('events'));
