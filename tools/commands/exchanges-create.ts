@@ -1,6 +1,6 @@
 /** `varve exchanges create <store> <exchange> --type topic`: a new exchange; a dry run unless `--yes`. */
 import { Option } from 'commander';
-import type { CompressionName, DurabilityLevel, TopicConfig } from '../../src/index.ts';
+import type { CompressionName, DurabilityLevel } from '../../src/index.ts';
 import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
 import { EXCHANGE_TYPES, type ExchangeType } from '../../src/routing/binding.ts';
 import { createExchange } from '../../src/store/routing-verbs.ts';
@@ -22,6 +22,7 @@ import {
 } from '../store-access.ts';
 import { changeStore } from '../store-desk.ts';
 import { traitsOf } from './exchanges-ls.ts';
+import { alterationOf } from '../topic-config.ts';
 
 interface ExchangesCreateOptions {
   readonly type: ExchangeType;
@@ -108,7 +109,7 @@ async function run(
   const { type, alternate = null, internal = false, autoDelete = false } = options;
   checkName('exchange', name);
   checkName('exchange', SOURCE_PREFIX + name);
-  const source = sourceOf(options);
+  const source = alterationOf(options);
   newSettings(source, { durability: 'sync' });
   await checkNewStorePath(path);
   const isNewStore = (await classifyPath(path)) !== 'store';
@@ -142,17 +143,6 @@ async function run(
       : `created ${what} ${where}${how}\n`,
   );
   return ExitCode.ok;
-}
-
-function sourceOf(options: ExchangesCreateOptions): TopicConfig {
-  const { durability, compression, retention, retentionBytes, segmentBytes } = options;
-  return {
-    durability,
-    compression,
-    retentionMs: retention,
-    retentionBytes,
-    segmentBytesMax: segmentBytes,
-  };
 }
 
 function isThere(path: string, name: string): CommandError {

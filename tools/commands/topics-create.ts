@@ -1,6 +1,6 @@
 /** `varve topics create <store> <topic>`: a new topic; a dry run unless `--yes`. */
 import { Option } from 'commander';
-import type { CompressionName, DurabilityLevel, TopicConfig } from '../../src/index.ts';
+import type { CompressionName, DurabilityLevel } from '../../src/index.ts';
 import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
 import { createTopic, listTopics } from '../../src/store/control-verbs.ts';
 import { checkName } from '../../src/topic/topic-names.ts';
@@ -19,6 +19,7 @@ import { parseCount, parseDurationOption } from '../ranges.ts';
 import { CHANGES_STORE, checkNewStorePath, STORE_WRITER_FILES } from '../store-access.ts';
 import { changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
 import { formatPlural } from '../units.ts';
+import { alterationOf } from '../topic-config.ts';
 
 interface TopicsCreateOptions {
   readonly partitions: number;
@@ -96,7 +97,7 @@ async function run(
   const { partitions } = options;
   checkName('topic', name);
   checkPartitions(partitions);
-  const settings = newSettings(configOf(options), { durability: DURABILITY });
+  const settings = newSettings(alterationOf(options), { durability: DURABILITY });
   const config = configOfSettings(settings);
   await checkNewStorePath(path);
   const isNewStore = (await classifyPath(path)) !== 'store';
@@ -123,17 +124,6 @@ async function run(
       : `created ${what} ${where}, ${how}\n`,
   );
   return ExitCode.ok;
-}
-
-function configOf(options: TopicsCreateOptions): TopicConfig {
-  const { durability, compression, retention, retentionBytes, segmentBytes } = options;
-  return {
-    durability,
-    compression,
-    retentionMs: retention,
-    retentionBytes,
-    segmentBytesMax: segmentBytes,
-  };
 }
 
 function topicExists(path: string, name: string): CommandError {
