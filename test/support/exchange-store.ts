@@ -117,3 +117,23 @@ export async function directoryHash(fileSystem: FileSystem, path: string): Promi
   await add(path);
   return hash.digest();
 }
+
+/** Copies a directory with all that is in it onto another disk. */
+export async function copyDirectory(from: FileSystem, to: FileSystem, path: string): Promise<void> {
+  await to.makeDirectory(path);
+  for (const name of await from.list(path)) {
+    const at = `${path}/${name}`;
+    const { kind, sizeBytes } = await from.stat(at);
+    if (kind !== 'file') {
+      await copyDirectory(from, to, at);
+      continue;
+    }
+    const bytes = new Uint8Array(sizeBytes);
+    const source = await from.open(at, 'read');
+    await source.read(bytes, 0);
+    await source.close();
+    const target = await to.open(at, 'create');
+    await target.write(bytes, 0);
+    await target.close();
+  }
+}
