@@ -1,14 +1,16 @@
 /** Which exchange a verb is about, and its bindings by names. */
 import type { Store } from '../src/index.ts';
 import { meantBy } from '../src/core/options.ts';
+import type { Binding } from '../src/routing/binding.ts';
 import type { ExchangeDescription } from '../src/routing/exchange-catalog.ts';
 import {
+  bindingNamer,
   bindingText,
   destinationName,
   type DocumentBinding,
   type DocumentDestination,
 } from '../src/routing/topology-document.ts';
-import { knownTopics, topologyOf } from '../src/store/store-topology.ts';
+import { knownTopics } from '../src/store/store-topology.ts';
 import { bindingLine } from './binding-text.ts';
 import { CommandError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -74,10 +76,16 @@ export function destinationNamed(
   return isQueue ? { queue: name } : { topic: name };
 }
 
-/** The binding as it is stored; null = there is none like it. */
-export function findBinding(store: Store, wanted: DocumentBinding): DocumentBinding | null {
+/** The binding of an exchange that is there, as it is stored; null = there is none like it. */
+export function findBinding(store: Store, wanted: DocumentBinding): Binding | null {
+  const { exchangeCatalog } = store;
   const text = bindingText(wanted);
-  return topologyOf(store).bindings.find((each) => bindingText(each) === text) ?? null;
+  const named = bindingNamer(exchangeCatalog.list(), knownTopics(store));
+  const isWanted = (binding: Binding): boolean => {
+    const document = named(binding);
+    return document !== null && bindingText(document) === text;
+  };
+  return exchangeCatalog.bindings(wanted.exchange).find(isWanted) ?? null;
 }
 
 /** @throws CommandError (exit code 3) unless the binding is among those there are */

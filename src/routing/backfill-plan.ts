@@ -3,6 +3,7 @@ import { resolveOffset } from '../topic/partition-log.ts';
 import type { ReadFrom } from '../log/read-options.ts';
 import type { Binding } from './binding.ts';
 import type { ExchangeSources } from './exchange-sources.ts';
+import { sourcesInto } from './exchange-ways.ts';
 import type { TopologyHistory } from './topology-history.ts';
 
 /** What is to be journaled with the binding. */
@@ -32,23 +33,4 @@ export async function planBackfills(
     planned.push({ exchangeId, bindingId, fromOffset });
   }
   return planned;
-}
-
-/** Exchanges from which a way has ever led to one, itself first. */
-export function sourcesInto({ changes }: TopologyHistory, exchangeId: number): ReadonlySet<number> {
-  const ways: (readonly [from: number, to: number])[] = [];
-  for (const change of changes) {
-    if (change.kind === 'binding-added') {
-      const { exchangeId: from, target } = change.binding;
-      if (target.kind === 'exchange') ways.push([from, target.id]);
-    } else if (change.kind === 'alternate-set' && change.alternateId !== null) {
-      ways.push([change.exchangeId, change.alternateId]);
-    } else if (change.kind === 'exchange-added' && change.exchange.alternateId !== null) {
-      ways.push([change.exchange.exchangeId, change.exchange.alternateId]);
-    }
-  }
-  const sources = new Set([exchangeId]);
-  // What is found meanwhile is looked at, too.
-  for (const to of sources) for (const [from, end] of ways) if (end === to) sources.add(from);
-  return sources;
 }

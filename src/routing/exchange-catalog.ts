@@ -11,6 +11,7 @@ import { SOURCE_PREFIX } from '../topic/topic-names.ts';
 import type { Binding, BindingIdentity, ExchangeType, Target } from './binding.ts';
 import { checkPatternOf } from './binding-weight.ts';
 import { planBackfills, type PlannedBackfill } from './backfill-plan.ts';
+import { hasPast } from './backfill-state.ts';
 import { ChangePlan } from './change-plan.ts';
 import { Dependence } from './exchange-node.ts';
 import { ExchangeSources } from './exchange-sources.ts';
@@ -18,7 +19,7 @@ import { backfillBegun } from './projection-entries.ts';
 import type { RecordHeaders } from './router-type.ts';
 import type { TopologyObserver } from './topology-observer.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
-import { boundAlready, boundSource, conflictOf } from './exchange-conflicts.ts';
+import { boundSource, boundWithoutPast, conflictOf } from './exchange-conflicts.ts';
 import { checkExchangeName } from './exchange-name.ts';
 import {
   checkBinding,
@@ -31,9 +32,8 @@ import {
   type ExchangeOptions,
 } from './exchange-options.ts';
 import { destinations, newSizeOf, partitionCountAt } from './destination-state.ts';
-import { topologyPruned } from './exchange-entries.ts';
 import { alternateAt, exchanges, versionOf, type ExchangeState } from './exchange-state.ts';
-import { pruningOf } from './pruning.ts';
+import { prune } from './pruning.ts';
 import { historyOf, TopologyHistory, VersionedTopology } from './topology-history.ts';
 
 export interface ExchangeCatalogParts {
@@ -193,10 +193,12 @@ export class ExchangeCatalog {
   }
 
   /**
-   * Binds a destination: what is published from here on goes there if it matches. Bound twice, it is one.
+   * Binds a destination: what is published from here on goes there if it matches. Bound twice, it is one,
+   * which has the past that it was made with.
    *
    * @param pattern  of a consistent-hash exchange: the weight, such as `1`
-   * @throws NotFoundError; as `checkBinding` and `checkPatternOf`
+   * @throws NotFoundError; ConflictError when it was bound without a past, and is asked for one; as
+   *   `checkBinding` and `checkPatternOf`
    */
   bind(
     name: string,
@@ -209,13 +211,19 @@ export class ExchangeCatalog {
     return this.#changes.run(async () => {
       const identity = this.#identity(name, to, wanted);
       const known = this.now.topology.find(identity);
-      if (known !== null && from !== undefined) throw boundAlready(name, to);
+      const isLate = known !== null && from !== undefined && !this.hasPast(known);
+      if (isLate) throw boundWithoutPast(name, to);
       if (known !== null) return known;
       const binding = { ...identity, bindingId: randomId(this.#parts.random) };
       const backfills = from === undefined ? [] : await planBackfills(binding, from, this);
       await this.#commit((plan) => plan.addBinding(binding), backfills);
       return binding;
     });
+  }
+
+  /** Whether a binding was made with a past. */
+  hasPast({ bindingId }: Pick<Binding, 'bindingId'>): boolean {
+    return hasPast(this.#parts.fold, bindingId);
   }
 
   /**
@@ -277,14 +285,10 @@ export class ExchangeCatalog {
    */
   prune(belowVersion: number): Promise<void> {
     return this.#changes.run(async () => {
-      const { fold, journal } = this.#parts;
       const below = Math.min(belowVersion, this.version); // The present stays.
       if (below <= this.#prunedBelow) return;
-      const pruning = pruningOf(fold, below);
-      if (pruning !== null) {
-        await journal.append(topologyPruned, pruning, 'sync');
-        this.history.prune(historyOf(fold), below);
-      }
+      const { history, sources } = this;
+      await prune({ ...this.#parts, history, sources }, below);
       this.#prunedBelow = below;
     });
   }

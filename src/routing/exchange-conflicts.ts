@@ -9,10 +9,11 @@ export function boundSource(name: string): ConflictError {
   return new ConflictError({ kind: 'topic', name, stored, requested: 'a destination' });
 }
 
-/** A backfill goes with a new binding. */
-export function boundAlready(name: string, destination: DestinationName): ConflictError {
-  const stored = `bound to ${destination.name} already`;
-  return new ConflictError({ kind: 'exchange', name, stored, requested: 'a backfill' });
+/** The past goes with a new binding alone. */
+export function boundWithoutPast(name: string, destination: DestinationName): ConflictError {
+  const stored = `a binding to ${destination.name} that was made without the past`;
+  const requested = 'one with it; unbind it and bind it again';
+  return new ConflictError({ kind: 'exchange', name, stored, requested });
 }
 
 /** What was asked for and is not what is stored; null = nothing. */

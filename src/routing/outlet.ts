@@ -59,6 +59,8 @@ export class Outlet {
   isMarked = false;
   /** Whether `position` is known: after a refusal the log itself must be asked. */
   isKnown = true;
+  /** Whether it was let off what it has not got while nobody knew what that is. */
+  isLetOff = false;
   /** Whether all keep away from the log until `goOn`. */
   isSuspended = false;
   /** Records of the source below are in the log, or on their way. */
@@ -258,6 +260,7 @@ export class Outlet {
   /** Lets it off everything below. @param position  of the source */
   skipTo(position: number): void {
     this.position = Math.max(this.position, position);
+    this.isLetOff = !this.isKnown;
     if (this.isSettled) this.#syncedPosition = this.position;
   }
 

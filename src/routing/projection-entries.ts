@@ -1,4 +1,4 @@
-/** What the journal says of how far exchanges are projected. Numbers 57 to 59. */
+/** What the journal says of how far exchanges are projected. Numbers 57 to 61. */
 import { flag, list, struct, uint } from '../journal/entry-fields.ts';
 import { entryType } from '../journal/entry-type.ts';
 
@@ -49,12 +49,39 @@ export const backfillBegun = entryType({
   },
 });
 
-/** A stream has come to its end: a backfill, or that of an exchange that was deleted. */
+/** A stream has come to its end: a backfill that gave everything, or that of an exchange that was deleted. */
 export const projectionEnded = entryType({
   kind: 59,
   name: 'projection-ended',
   fields: { exchangeId: uint, stream: uint, timeMs: uint },
 });
 
+/** A backfill ends before it gave everything: its binding was taken away. Its stream is over. */
+export const backfillCut = entryType({
+  kind: 60,
+  name: 'backfill-cut',
+  fields: {
+    exchangeId: uint,
+    /** The binding. */
+    stream: uint,
+    /** What of the source below is in each log, as far as it belongs there; others got nothing. */
+    logs: list(struct({ logId: uint, position: uint })),
+    timeMs: uint,
+  },
+});
+
+/** Nobody will ask again what backfills gave. */
+export const backfillsForgotten = entryType({
+  kind: 61,
+  name: 'backfills-forgotten',
+  fields: { streams: list(struct({ exchangeId: uint, stream: uint })) },
+});
+
 /** Everything that the journal says of projections. */
-export const PROJECTION_ENTRY_TYPES = [projectionMarked, backfillBegun, projectionEnded];
+export const PROJECTION_ENTRY_TYPES = [
+  projectionMarked,
+  backfillBegun,
+  projectionEnded,
+  backfillCut,
+  backfillsForgotten,
+];

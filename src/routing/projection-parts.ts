@@ -20,6 +20,8 @@ export interface ProjectionParts {
   readonly newRoutes: () => Routes;
   /** Of a backfill: records of this version and later ones are not its business; null = all are. */
   readonly beforeVersion: number | null;
+  /** Whether another stream must end before records are copied. Who ends pokes those that wait. */
+  readonly mustWait: () => boolean;
   /** Whether a binding leads to a topic now. */
   readonly isBound: (topicId: number) => boolean;
   /** Logs fell behind, or caught up; the source cannot be read, or can again. Must not throw. */

@@ -4,6 +4,7 @@ import { begins, changes, ends, type Reducer } from '../journal/fold.ts';
 import { exchangeCreated } from './exchange-entries.ts';
 import {
   backfillBegun,
+  backfillCut,
   logMarkFields,
   projectionEnded,
   projectionMarked,
@@ -66,6 +67,7 @@ export const projections: Reducer<ProjectionState> = {
       },
     }),
     ends(projectionEnded, { id: streamId }),
+    ends(backfillCut, { id: streamId }),
   ],
 };
 

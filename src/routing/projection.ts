@@ -15,13 +15,13 @@ import { CatchUp } from './catch-up.ts';
 import { letOff } from './let-off.ts';
 import type { Outlet } from './outlet.ts';
 import { Outlets } from './outlets.ts';
-import { projectionEnded } from './projection-entries.ts';
 import { ProjectionMarks } from './projection-marks.ts';
 import type { ProjectionParts } from './projection-parts.ts';
 import { ProjectionPass } from './projection-pass.ts';
 import { COMMON_STREAM } from './projection-state.ts';
 import { RoutedWaiters } from './routed-waiters.ts';
 import { SourceWalk, type WalkEnd } from './source-walk.ts';
+import { sayEnded } from './stream-end.ts';
 
 /** After a failure of the source itself it is tried again after so long. */
 const RESTART_MS = 5000;
@@ -108,6 +108,7 @@ export class Projection {
     this.#isPoked = true;
     // After a failure the clock says when it is tried again.
     if (this.#running !== null || this.#isClosed || this.#restart !== null) return;
+    if (!this.#isCut && this.#parts.mustWait()) return;
     if (this.failure === null) this.caughtUpMs = this.#parts.clock.now();
     this.#running = this.#run().finally(() => {
       this.#running = null;
@@ -264,7 +265,7 @@ export class Projection {
 
   /** Everything is handed over: waits until it is synced, and says so. */
   async #finish(): Promise<void> {
-    const { clock, journal, stream, onEnded } = this.#parts;
+    const { clock, onEnded } = this.#parts;
     const isBusy = (): boolean =>
       [...this.outlets].some((outlet) => !outlet.isIdle || this.isBehind(outlet));
     while (isBusy() && !this.#isClosed && !this.#isCut) {
@@ -277,7 +278,9 @@ export class Projection {
     if (this.#isClosed) return;
     if (this.#isCut) await this.#catchUp.close();
     await this.outlets.settled();
-    await journal.append(projectionEnded, { ...stream, timeMs: clock.now() }, 'sync');
+    const { outlets } = this;
+    const isSaid = await sayEnded({ outlets, isCut: this.#isCut }, this.#parts);
+    if (!isSaid) return this.#tryAgain();
     this.#isClosed = true;
     this.marks.close();
     this.waiters.look();
@@ -365,7 +368,7 @@ export class Projection {
   }
 
   #failed(error: Error): void {
-    const { clock, onChanged } = this.#parts;
+    const { onChanged } = this.#parts;
     // What stands in boxes is dropped; all else is where it was.
     for (const outlet of this.outlets) {
       if (outlet.hasBox && outlet.feeder === this.#pass) outlet.refuse(error);
@@ -374,7 +377,12 @@ export class Projection {
     if (this.#isClosed) return;
     this.failure = error;
     onChanged();
-    this.#restart ??= clock.setTimer(() => {
+    this.#tryAgain();
+  }
+
+  #tryAgain(): void {
+    if (this.#isClosed) return;
+    this.#restart ??= this.#parts.clock.setTimer(() => {
       this.#restart = null;
       this.poke();
     }, RESTART_MS);

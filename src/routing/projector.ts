@@ -9,7 +9,9 @@ import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { TrimGuard } from '../log/trim-guard.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import { BackfillRoutes } from './backfill-routes.ts';
 import { DestinationLogs } from './destination-logs.ts';
+import { earlierBackfills, waitsForEarlier } from './earlier-backfills.ts';
 import type { ExchangeCatalog } from './exchange-catalog.ts';
 import { HistoryPruner } from './history-pruner.ts';
 import { OutboxPool } from './outbox.ts';
@@ -27,7 +29,7 @@ import {
 import { Rebuild, type RebuildOptions, type RebuildReport } from './rebuild.ts';
 import type { RebuildWay } from './rebuild-inputs.ts';
 import type { RoutedRecord } from './routed-waiters.ts';
-import { BackfillRoutes, CommonRoutes } from './stream-routes.ts';
+import { CommonRoutes } from './stream-routes.ts';
 import type { TopologyObserver } from './topology-observer.ts';
 
 /** A new exchange waits so long for what is left of one that had its name. */
@@ -86,7 +88,8 @@ export class Projector implements TopologyObserver {
     const known = this.#projections.get(id);
     if (known !== undefined || !this.#isStarted || this.#isClosed) return known ?? null;
     const state = this.#parts.fold.get(projections, id);
-    if (state === null) return null;
+    // What asks for the past may be journaled, and not count yet.
+    if (state === null || (state.beforeVersion ?? 0) > this.#parts.exchanges.version) return null;
     const projection = this.#make(state);
     if (projection === null) return null;
     this.#projections.set(id, projection);
@@ -230,8 +233,9 @@ export class Projector implements TopologyObserver {
   }
 
   #make({ exchangeId, stream, beforeVersion }: ProjectionState): Projection | null {
-    const { exchanges } = this.#parts;
-    const source = exchanges.sources.of(exchangeId);
+    const { exchanges, fold } = this.#parts;
+    const { sources, history } = exchanges;
+    const source = sources.of(exchangeId);
     if (source === null) return null;
     const name = { exchangeId, stream };
     const projection: Projection = new Projection({
@@ -242,7 +246,8 @@ export class Projector implements TopologyObserver {
       destinations: this.destinations,
       newRoutes: () => this.#routesOf(name),
       beforeVersion,
-      isBound: (topicId) => exchanges.sources.isBound(topicId),
+      mustWait: () => stream !== COMMON_STREAM && waitsForEarlier(name, { fold, sources, history }),
+      isBound: (topicId) => sources.isBound(topicId),
       onChanged: () => this.#health.look(name, projection),
       onEnded: () => this.#ended(name),
     });
@@ -250,19 +255,34 @@ export class Projector implements TopologyObserver {
   }
 
   #routesOf({ exchangeId, stream }: StreamName): Routes {
-    const { history, sources, now } = this.#parts.exchanges;
+    const { fold, exchanges } = this.#parts;
+    const { history, sources, now } = exchanges;
     if (stream === COMMON_STREAM) return new CommonRoutes(history, exchangeId, now);
-    const binding = present(sources.binding(stream), 'what a stream is of is kept');
-    return new BackfillRoutes(history, exchangeId, binding);
+    return new BackfillRoutes({
+      history,
+      exchangeId,
+      binding: present(sources.binding(stream), 'what a stream is of is kept'),
+      earlier: () => earlierBackfills({ exchangeId, stream }, { fold, history, sources }),
+      logIdOf: (topicId, partition) => this.destinations.find(topicId, partition)?.logId ?? null,
+    });
   }
 
   #ended(name: StreamName): void {
     this.#health.forget(name);
     this.#projections.delete(streamId(name));
-    if (name.stream === COMMON_STREAM) this.#common.delete(name.exchangeId);
     const { exchangeId } = name;
+    if (name.stream === COMMON_STREAM) this.#common.delete(exchangeId);
+    else this.#pokeBackfills(exchangeId);
     if (this.#parts.exchanges.isThere(exchangeId)) return;
     this.#dropping = Promise.all([this.#dropping, this.#dropSource(exchangeId)]);
+  }
+
+  /** Those that waited for one that has ended. */
+  #pokeBackfills(exchangeId: number): void {
+    for (const state of this.#states()) {
+      const isBackfill = state.exchangeId === exchangeId && state.stream !== COMMON_STREAM;
+      if (isBackfill) this.of(state)?.poke();
+    }
   }
 
   /** Of an exchange that is gone, when all of its streams have come to their ends. */
@@ -276,27 +296,34 @@ export class Projector implements TopologyObserver {
     this.#drained.ring();
   }
 
+  /** @throws as `Projection.resume`, `Journal.append` */
+  async #markAll(names: readonly StreamName[]): Promise<void> {
+    for (const name of names) {
+      const projection = this.of(name);
+      try {
+        await projection?.resume();
+        await projection?.marks.write('os');
+      } catch (error) {
+        if (projection?.marks.state !== null) throw error; // Else it has ended meanwhile.
+      }
+    }
+  }
+
   /** How far the start of a log may move. */
   async #allow(topicId: number, logId: number, offset: number): Promise<number> {
     const { journal, exchanges } = this.#parts;
     const sourceOf = exchanges.sources.exchangeIdOf(topicId);
-    const states = this.#states().filter(
-      ({ exchangeId, logs }) => exchangeId === sourceOf || logs.has(logId),
-    );
-    if (states.length === 0) return offset;
-    const isAllowed = (): boolean => allowedBy(states, { sourceOf, logId }) >= offset;
-    if (!isAllowed()) {
-      for (const state of states) {
-        const projection = this.of(state);
-        await projection?.resume();
-        await projection?.marks.write('os');
-      }
-    }
-    const allowed = Math.min(offset, allowedBy(states, { sourceOf, logId }));
+    // Those that end meanwhile hold nothing back.
+    const statesNow = (): readonly ProjectionState[] =>
+      this.#states().filter(({ exchangeId, logs }) => exchangeId === sourceOf || logs.has(logId));
+    const allowedNow = (): number => allowedBy(statesNow(), { sourceOf, logId });
+    if (statesNow().length === 0) return offset;
+    if (allowedNow() < offset) await this.#markAll(statesNow());
+    const allowed = Math.min(offset, allowedNow());
     await journal.sync(); // What the marks say counts when it is durable.
     if (sourceOf === null) return allowed;
     this.#pruner.poke();
-    this.#health.held({ exchangeId: sourceOf, isHeld: allowed < offset }, states);
+    this.#health.held({ exchangeId: sourceOf, isHeld: allowed < offset }, statesNow());
     return allowed;
   }
 }

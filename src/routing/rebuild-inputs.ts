@@ -1,7 +1,7 @@
 /** Whether a destination is fed by one exchange alone, so that all of it can be made again. */
 import type { Fold } from '../journal/fold.ts';
-import { sourcesInto } from './backfill-plan.ts';
 import type { ExchangeCatalog } from './exchange-catalog.ts';
+import { sourcesInto } from './exchange-ways.ts';
 import { COMMON_STREAM, projections, streamId, type ProjectionState } from './projection-state.ts';
 import type { TopologyHistory } from './topology-history.ts';
 

@@ -7,6 +7,7 @@ import { shareGroups } from '../queue/share-state.ts';
 import { destinations } from '../routing/destination-state.ts';
 import { ROUTING_ENTRY_TYPES } from '../routing/exchange-entries.ts';
 import { exchanges, topologyVersion } from '../routing/exchange-state.ts';
+import { backfills } from '../routing/backfill-state.ts';
 import { PROJECTION_ENTRY_TYPES } from '../routing/projection-entries.ts';
 import { projections } from '../routing/projection-state.ts';
 import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
@@ -47,4 +48,5 @@ export const REDUCERS: readonly Reducer<unknown>[] = [
   topologyVersion,
   destinations,
   projections,
+  backfills,
 ];

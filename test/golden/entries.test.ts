@@ -118,6 +118,8 @@ describe('golden entries', () => {
       'projection-marked': 57,
       'backfill-begun': 58,
       'projection-ended': 59,
+      'backfill-cut': 60,
+      'backfills-forgotten': 61,
     });
   });
 });

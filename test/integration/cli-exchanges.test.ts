@@ -201,8 +201,16 @@ describe('bindings', () => {
     expect(bound.stdout).toBe('bound flights -> topic all (#), with all of its past\n');
     expect(await valuesIn(path, 'all')).toEqual(['at 1000', 'at 2000', 'at 3000']);
     const again = await add('-p', 'flight.#', '--from', '0');
-    expect(again).toMatchObject({ exitCode: ExitCode.failure });
-    expect(again.stderr).toContain('only a new binding gets the past');
+    expect(again).toMatchObject({ exitCode: ExitCode.ok });
+    expect(again.stdout).toContain('bound already; nothing was changed');
+    expect(await valuesIn(path, 'late')).toEqual(['at 2000', 'at 3000']);
+    await add('-p', 'flight.a.*');
+    const late = await add('-p', 'flight.a.*', '--from', 'earliest');
+    expect(late).toMatchObject({ exitCode: ExitCode.failure });
+    expect(late.stderr).toContain('is bound already, without the past');
+    await runCli(['bindings', 'rm', path, 'flights', 'late', '-p', 'flight.a.*', '--yes']);
+    await add('-p', 'flight.a.*', '--from', 'earliest');
+    expect(await valuesIn(path, 'late')).toEqual(['at 2000', 'at 3000', 'at 1000']);
   });
 
   test('rm ends a binding: a dry run unless --yes', async () => {

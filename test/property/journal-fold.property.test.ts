@@ -30,7 +30,11 @@ import {
   exchangeCreated,
   exchangeDeleted,
 } from '../../src/routing/exchange-entries.ts';
-import { backfillBegun, projectionMarked } from '../../src/routing/projection-entries.ts';
+import {
+  backfillBegun,
+  backfillCut,
+  projectionMarked,
+} from '../../src/routing/projection-entries.ts';
 import { REDUCERS } from '../../src/store/store-state.ts';
 import { partitionsAdded, topicCreated, topicDeleting } from '../../src/topic/topic-state.ts';
 import { JournalBench, registry, type OpenJournal } from '../support/journal-bench.ts';
@@ -204,12 +208,14 @@ describe('the hash of a state', () => {
         'projection.logs{2}.isBehind',
         'projection.skippedCount',
         'projection.beforeVersion',
+        'backfill.fromOffset',
+        'backfill.cutLogs{2}',
       ]),
     );
   });
 });
 
-/** Two topics, two groups, a share group, two exchanges, a destination and two streams, in which every field has a value; the second topic has its nulls. */
+/** Two topics, two groups, a share group, two exchanges, a destination, two streams and two backfills, in which every field has a value; the second topic has its nulls. */
 function populated(): Fold {
   const at = { partition: 0, logId: 1, offset: 7, epoch: 3, metadata: 'note' };
   const entries = [
@@ -309,6 +315,16 @@ function exchangeEntries(): Uint8Array[] {
     encode(destinationSized, { topicId: 5, partitionCount: 2, version: 4, timeMs: 9 }),
     encode(destinationSized, { topicId: 5, partitionCount: 3, version: 8, timeMs: 9 }),
     encode(backfillBegun, { exchangeId: 1, bindingId: 8, fromOffset: 3, version: 5, timeMs: 9 }),
+    encode(backfillBegun, { exchangeId: 1, bindingId: 7, fromOffset: 2, version: 4, timeMs: 9 }),
+    encode(backfillCut, {
+      exchangeId: 1,
+      stream: 7,
+      logs: [
+        { logId: 1, position: 5 },
+        { logId: 2, position: 3 },
+      ],
+      timeMs: 9,
+    }),
     encode(projectionMarked, {
       exchangeId: 1,
       stream: 0,

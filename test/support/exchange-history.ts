@@ -12,6 +12,8 @@ import {
 } from '../../src/routing/exchange-entries.ts';
 import {
   backfillBegun,
+  backfillCut,
+  backfillsForgotten,
   projectionEnded,
   projectionMarked,
 } from '../../src/routing/projection-entries.ts';
@@ -43,12 +45,18 @@ const KINDS = [
   'past',
   'ended',
   'ended',
+  'cut',
+  'cut',
+  'forgotten',
+  'forgotten',
 ] as const;
 
 interface KnownExchange {
   readonly bindingIds: number[];
   /** That have not ended; 0 = the common one. */
   readonly streams: Set<number>;
+  /** Backfills that were begun and not forgotten. */
+  readonly pasts: Set<number>;
   /** Null while it is there. */
   deletedVersion: number | null;
 }
@@ -71,7 +79,7 @@ export class ExchangeHistory {
     }
     if (kind === 'pruned') return this.#prune({ one, two, timeMs }, say);
     if (kind === 'sized') return this.#size({ one, two, timeMs }, say);
-    if (kind === 'marked' || kind === 'past' || kind === 'ended') {
+    if (isOfProjection(kind)) {
       return projectionStep(kind, { exchangeId, ...known }, { one, two, timeMs }, say);
     }
     const at = { exchangeId, version: ++this.#version, timeMs };
@@ -103,7 +111,12 @@ export class ExchangeHistory {
   #create<R>({ one, two, timeMs }: ShareDraw, say: Say<R>): R {
     const exchangeId = this.#nextId++;
     const streams = new Set([COMMON_STREAM]);
-    this.#exchanges.set(exchangeId, { bindingIds: [], streams, deletedVersion: null });
+    this.#exchanges.set(exchangeId, {
+      bindingIds: [],
+      streams,
+      pasts: new Set(),
+      deletedVersion: null,
+    });
     return say(exchangeCreated, {
       exchangeId,
       version: ++this.#version,
@@ -151,25 +164,43 @@ function headersOf(one: number, two: number) {
   };
 }
 
+const PROJECTION_KINDS = ['marked', 'past', 'ended', 'cut', 'forgotten'] as const;
+
+type ProjectionKind = (typeof PROJECTION_KINDS)[number];
+
+function isOfProjection(kind: string): kind is ProjectionKind {
+  return PROJECTION_KINDS.some((one) => one === kind);
+}
+
 /** A mark of a stream, its end, or the beginning of a backfill. */
 function projectionStep<R>(
-  kind: 'marked' | 'past' | 'ended',
-  { exchangeId, bindingIds, streams }: KnownExchange & { readonly exchangeId: number },
+  kind: ProjectionKind,
+  { exchangeId, bindingIds, streams, pasts }: KnownExchange & { readonly exchangeId: number },
   { one, two, timeMs }: ShareDraw,
   say: Say<R>,
 ): R {
+  if (kind === 'forgotten') {
+    const over = [...pasts].filter((id) => !streams.has(id)).slice(0, 1 + (one % 3));
+    for (const id of over) pasts.delete(id);
+    return say(backfillsForgotten, { streams: over.map((stream) => ({ exchangeId, stream })) });
+  }
   const isOver = streams.size > 1 && (kind !== 'marked' || (one + two) % 2 === 0);
   if (kind !== 'marked' && !isOver) {
     // Nobody asks whether there is such a binding.
-    const bindingId = bindingIds.find((id) => !streams.has(id)) ?? 1000 * exchangeId + streams.size;
+    const isNew = (id: number): boolean => !streams.has(id) && !pasts.has(id);
+    let bindingId = bindingIds.find(isNew) ?? 1000 * exchangeId;
+    while (!isNew(bindingId)) bindingId++;
     streams.add(bindingId);
+    pasts.add(bindingId);
     return say(backfillBegun, { exchangeId, bindingId, fromOffset: two, version: one, timeMs });
   }
   const all = [...streams];
   if (isOver) {
     const ended = present(all.at(-1), 'there is a second one');
     streams.delete(ended);
-    return say(projectionEnded, { exchangeId, stream: ended, timeMs });
+    if (kind !== 'cut') return say(projectionEnded, { exchangeId, stream: ended, timeMs });
+    const logs = Array.from({ length: two % 3 }, (_, at) => ({ logId: 1 + at, position: one }));
+    return say(backfillCut, { exchangeId, stream: ended, logs, timeMs });
   }
   const stream = present(all[one % all.length], 'there is one at least');
   const logs = Array.from({ length: two % 3 }, (_, at) => ({

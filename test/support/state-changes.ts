@@ -169,5 +169,5 @@ function othersThan(value: unknown): readonly unknown[] {
     return [`${value}x`, ...KNOWN_NAMES.filter((name) => name !== value)];
   }
   if (value instanceof Uint8Array) return [Uint8Array.of(...value, 1)];
-  return [1, 'x', true, { match: 'all', conditions: [] }];
+  return [1, 'x', true, { match: 'all', conditions: [] }, new Map()];
 }

@@ -35,14 +35,14 @@ them, also none. In a headers exchange, -H asks for headers: name=value, or a na
 consistent-hash exchange the pattern is a weight, such as 1.
 
 What is published from then on goes to the destination, too. With --from or --since it gets what was
-published before as well, from there on: the process that has the store open copies it in the
+published before and is not there yet as well, from there on: the process that has the store open copies it in the
 background; where there is none, the verb does, and what is left when it is stopped the next one.`;
 
 export const bindingsAddVerb: Verb<BindingsAddOptions> = {
   name: 'bindings add',
   summary: 'bind a destination to an exchange; a dry run unless --yes',
   description:
-    'Bind a queue, a topic or an exchange to an exchange. Bound twice, it is one binding.',
+    'Bind a queue, a topic or an exchange to an exchange. Bound twice, it is one binding, with the past that it was made with.',
   argument: STORE_ARGUMENT,
   moreArguments: [EXCHANGE_ARGUMENT, DESTINATION_ARGUMENT],
   options: [
@@ -113,10 +113,12 @@ async function run(
   const found = await lookAtStore(path, async (store) => {
     const binding = bindingOf(store, [exchange, destination], options);
     const useless = uselessPart(findExchange(store, exchange), binding);
-    return { binding, useless, isBound: findBinding(store, binding) !== null };
+    const known = findBinding(store, binding);
+    const hasPast = known !== null && store.exchangeCatalog.hasPast(known);
+    return { binding, useless, isBound: known !== null, hasPast };
   });
-  const { binding, useless, isBound } = found;
-  if (isBound && start !== undefined) throw boundAlready(binding);
+  const { binding, useless, isBound, hasPast } = found;
+  if (isBound && !hasPast && asksForPast(start)) throw boundWithoutPast(binding);
   if (useless !== null) context.note(useless);
   if (!isDryRun) {
     await changeStore(context, path, async (desk) => {
@@ -134,7 +136,7 @@ async function run(
 function textOf({ isDryRun, binding, isBound, from }: Outcome): string {
   const what = escapeText(bindingLine(binding));
   if (isBound) return `${what} is bound already; nothing was changed\n`;
-  const past = from === null || from === 'latest' ? '' : `, with ${pastText(from)}`;
+  const past = from === null || !asksForPast(from) ? '' : `, with ${pastText(from)}`;
   return isDryRun
     ? `would bind ${what}${past}; nothing was changed, --yes binds it\n`
     : `bound ${what}${past}\n`;
@@ -149,10 +151,14 @@ function pastText(from: ReadFrom): string {
     : `its past from offset ${from.offset} on`;
 }
 
-function boundAlready(binding: DocumentBinding): CommandError {
+function asksForPast(start: ReadFrom | undefined): boolean {
+  return start !== undefined && start !== 'latest';
+}
+
+function boundWithoutPast(binding: DocumentBinding): CommandError {
   return new CommandError(
     ExitCode.failure,
-    `${bindingLine(binding)} is bound already: only a new binding gets the past`,
-    'varve bindings rm ends it, and what was copied stays: bound again, it would be copied once more',
+    `${bindingLine(binding)} is bound already, without the past`,
+    'only a new binding gets it: varve bindings rm ends this one; bound again with --from, it brings what is not there yet',
   );
 }

@@ -11,6 +11,11 @@ export async function checkOpened(
   // A deletion that was begun goes on by itself, bindings after the topic.
   if (last !== null && last.goneTopicIds.size > 0) await session.wait(1000);
   session.adopt(last?.pendingModel ?? null, last?.pendingBackfill ?? null, 'after an opening');
+  const { pendingModel = null, goneTopicIds } = last ?? {};
+  // Where that failed the next opening does it, if this one fails.
+  if (pendingModel !== null && (goneTopicIds?.size ?? 0) > 0) {
+    world.oracle.timeline.asked(pendingModel.lines);
+  }
   if (world.complaints().length > 0) return;
   await session.look('after an opening', true);
   if (session.isOver) return;

@@ -2,8 +2,9 @@
  * A10: what each destination log must hold, from what the sources hold, the versions of their batches,
  * and what was bound when: filtered record by record, without anything of what projects.
  *
- * A stream is all that one exchange sends a log by its bindings, or the past that one binding asked for.
- * Within a stream nothing is missing, twice or in another order; streams may be interleaved.
+ * A stream is all that one exchange sends a log by its bindings, or the past that one binding asked for,
+ * as far as no binding before gave it. Within a stream nothing is missing, twice or in another order;
+ * streams may be interleaved. No record is twice in a destination, whatever sent it.
  */
 import { present } from '../../../../src/core/assert.ts';
 import type { Target } from '../../../../src/routing/binding.ts';
@@ -108,6 +109,7 @@ export class RoutingOracle {
         const streams = byLog.get(`${destination.topicId}/${partition}`) ?? [];
         problems.push(...this.#problemsOf(ledger, { streams, plain: destination.plain, isQuiet }));
       }
+      problems.push(...copiedTwice(destination));
     }
     return problems;
   }
@@ -116,6 +118,7 @@ export class RoutingOracle {
   #streamsByLog(): ReadonlyMap<string, readonly Stream[]> {
     const byLog = new Map<string, Stream[]>();
     for (const source of this.sources.values()) {
+      const given = new Given(this.destinations);
       for (const backfill of [null, ...this.backfills]) {
         const from = backfill === null ? 0 : backfill.fromOffsets.get(source.exchangeId);
         if (from === undefined) continue;
@@ -123,13 +126,19 @@ export class RoutingOracle {
         const { exchangeId, isBlind } = source;
         // A binding that has ended gets no more of the past.
         const hasEnded = backfill !== null && !this.#isBound(backfill.binding.bindingId);
-        const isOptional = isBlind || hasEnded || backfill?.goneIds.has(exchangeId) === true;
+        const isUnknown = isBlind || backfill?.goneIds.has(exchangeId) === true;
         const kind = backfill === null ? 'live' : `backfill ${number}`;
-        const stream = { exchangeId, number, isOptional, name: `${kind} of ${source.name}` };
-        for (const [log, due] of this.#dueOf(source, backfill, from)) {
+        const stream = { exchangeId, number, name: `${kind} of ${source.name}` };
+        for (const [log, all] of this.#dueOf(source, backfill, from)) {
+          const due = all.filter(({ id }) => !given.has(log, id));
+          const isOptional = isUnknown || hasEnded || given.isUnknown(log);
           const streams = byLog.get(log) ?? [];
-          streams.push({ ...stream, due });
+          streams.push({ ...stream, isOptional, due });
           byLog.set(log, streams);
+          if (isUnknown) given.unknownLogs.add(log);
+          if (backfill === null) continue;
+          if (hasEnded) given.addSeen(log, { exchangeId, number }, due);
+          else given.add(log, due);
         }
       }
     }
@@ -224,6 +233,58 @@ export class RoutingOracle {
     }
     return problems.map((problem) => `${ledger.name}: ${problem}`);
   }
+}
+
+/** What backfills of one source gave, the earliest first: what a later one leaves out. */
+class Given {
+  /** Logs of which that is not known. */
+  readonly unknownLogs = new Set<string>();
+  readonly #destinations: ReadonlyMap<number, Destination>;
+  readonly #ids = new Set<string>();
+
+  constructor(destinations: ReadonlyMap<number, Destination>) {
+    this.#destinations = destinations;
+  }
+
+  has(log: string, id: number): boolean {
+    return this.#ids.has(`${log} ${id}`);
+  }
+
+  isUnknown(log: string): boolean {
+    return this.unknownLogs.has(log);
+  }
+
+  add(log: string, due: readonly Due[]): void {
+    for (const { id } of due) this.#ids.add(`${log} ${id}`);
+  }
+
+  /** Of one that may have been cut: what is there. */
+  addSeen(log: string, from: Pick<Stream, 'exchangeId' | 'number'>, due: readonly Due[]): void {
+    const [topicId = 0, partition = 0] = log.split('/').map(Number);
+    const ledger = this.#destinations.get(topicId)?.ledgers[partition];
+    if (ledger === undefined) return;
+    if (ledger.unseenCount > 0) this.unknownLogs.add(log);
+    const isOfStream = ({ batch }: SeenRecord): boolean =>
+      batch.from?.exchangeId === from.exchangeId && batch.from.stream === from.number;
+    const seen = new Set(ledger.inOrder.filter(isOfStream).map(({ id }) => id));
+    this.add(
+      log,
+      due.filter(({ id }) => seen.has(id)),
+    );
+  }
+}
+
+/** One copy per destination. */
+function copiedTwice({ name, ledgers }: Destination): string[] {
+  const copied = new Set<number>();
+  const twice = new Set<number>();
+  for (const { inOrder } of ledgers) {
+    for (const { id, batch } of inOrder) {
+      if (batch.from === null) continue;
+      (copied.has(id) ? twice : copied).add(id);
+    }
+  }
+  return twice.size === 0 ? [] : [`${name} has ${[...twice].map((id) => `#${id}`).join()} twice`];
 }
 
 /** The source offset that a copy names is that of the record. */

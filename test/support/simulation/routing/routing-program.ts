@@ -2,6 +2,7 @@
 import { ConflictError } from '../../../../src/core/errors.ts';
 import { randomBelow } from '../../../../src/core/random.ts';
 import { EXCHANGE_TYPES } from '../../../../src/routing/binding.ts';
+import type { BindOptions } from '../../../../src/routing/exchange-options.ts';
 import { DURABILITY_LEVELS } from '../../../../src/log/log-options.ts';
 import { turns } from '../../log-fixture.ts';
 import { pick } from '../plan.ts';
@@ -151,6 +152,7 @@ async function bind(life: Life): Promise<void> {
   const headers = exchange.type === 'headers' ? pick(random, CONDITIONS) : null;
   const binding: ModelBinding = { exchange: exchange.name, kind, to, pattern, headers };
   const isKnown = model.has(binding);
+  if (isKnown && world.chance(0.5)) return bindAgain(life, binding);
   const wantsPast = !isKnown && world.chance(0.5) && session.pendingModel === null;
   if (wantsPast) await session.trimming; // Else nobody knows where the past begins.
   if (wantsPast) await session.look('before a backfill');
@@ -166,6 +168,27 @@ async function bind(life: Life): Promise<void> {
   };
   const what = `bind ${exchange.name} to ${kind} ${to} by ${JSON.stringify([pattern, headers])}`;
   await change(life, `${what} from ${from}`, { next: model.bound(binding), act });
+}
+
+/** One that is there is found again when it was made with a past, whichever is asked for. */
+async function bindAgain({ session }: Life, binding: ModelBinding): Promise<void> {
+  const { world, store } = session;
+  if (session.pendingModel !== null) return;
+  const { exchange, kind, to, pattern, headers } = binding;
+  const handle = await store.exchange(exchange, { create: false });
+  const destination = kind === 'topic' ? { topic: to } : { exchange: to };
+  const ask = (options: BindOptions) => handle.bind(destination, { pattern, headers }, options);
+  const { bindingId } = await ask({});
+  const from = pick(world.random, ['earliest', 0, { last: 1 }] as const);
+  world.narrate(`bind ${bindingId} once more, from ${JSON.stringify(from)}`);
+  const again = await ask({ from }).catch((error: unknown) => {
+    if (error instanceof ConflictError) return null;
+    throw error;
+  });
+  const hasPast = world.oracle.backfills.some((one) => one.binding.bindingId === bindingId);
+  const answer = again?.bindingId ?? null;
+  if (session.isOver || answer === (hasPast ? bindingId : null)) return;
+  world.fault('bind', `${bindingId} was asked for a past again: ${answer}, with one: ${hasPast}`);
 }
 
 function pickFrom({ world }: RoutingSession, name: string): 'earliest' | number {
@@ -199,6 +222,11 @@ async function unbind(life: Life): Promise<void> {
 /** What goes with an exchange must be known before: nothing may be on its way into it. */
 async function mayDelete({ session }: Life): Promise<boolean> {
   if (session.pendingModel !== null || !(await session.settle(5)) || session.isOver) return false;
+  // What was answered is seen when it is synced, and not at all when the source goes first.
+  for (const exchangeId of session.world.oracle.sources.keys()) {
+    const partition = session.store.exchangeCatalog.sources.of(exchangeId);
+    await partition?.use((log) => log.sync());
+  }
   await session.look('before a deletion');
   return !session.isOver;
 }
@@ -295,7 +323,8 @@ async function trimSource({ session }: Life): Promise<void> {
     if (!(error instanceof ConflictError)) throw error;
     world.tally.add('heldSources');
   });
-  session.trimming = session.follow(trimming, () => world.tally.add('sourceTrims'));
+  const trimmed = session.follow(trimming, () => world.tally.add('sourceTrims'));
+  session.trimming = Promise.all([session.trimming, trimmed]).then(() => undefined);
 }
 
 async function advance({ session }: Life): Promise<void> {

@@ -5,6 +5,7 @@ import {
   DiskFullError,
   FailedError,
   IoError,
+  NotFoundError,
 } from '../../../../src/core/errors.ts';
 import type { Log } from '../../../../src/log/log.ts';
 import type { Store } from '../../../../src/store/store.ts';
@@ -35,7 +36,7 @@ export class RoutingSession {
   pendingBackfill: PendingBackfill | null = null;
   /** Whose deletion was asked for. */
   readonly goneTopicIds = new Set<number>();
-  /** The last source that was trimmed; resolves always. */
+  /** All sources that were trimmed; resolves always. */
   trimming: Promise<void> = Promise.resolve();
   isDiskLimited = false;
   #wasDiskLimited = false;
@@ -250,11 +251,17 @@ export class RoutingSession {
     for (const { topicId, ledgers } of oracle.destinations.values()) {
       const name = this.store.topics().find((one) => one.topicId === topicId)?.name;
       if (name === undefined || this.goneTopicIds.has(topicId)) continue;
-      const topic = await this.store.topic(name, { create: false });
-      for (const [partition, ledger] of ledgers.entries()) {
-        if (partition >= topic.partitionCount) continue;
-        await topic.partitions.at(partition).use((log) => this.#see(ledger, log, when, isAll));
-      }
+      const read = async (): Promise<void> => {
+        const topic = await this.store.topic(name, { create: false });
+        for (const [partition, ledger] of ledgers.entries()) {
+          if (partition >= topic.partitionCount) continue;
+          await topic.partitions.at(partition).use((log) => this.#see(ledger, log, when, isAll));
+        }
+      };
+      await read().catch((error: unknown) => {
+        const isGone = error instanceof ClosedError || error instanceof NotFoundError;
+        if (!isGone || !this.goneTopicIds.has(topicId)) throw error; // Else it went meanwhile.
+      });
     }
     for (const source of oracle.sources.values()) await this.#readSource(source, when, isAll);
   }
