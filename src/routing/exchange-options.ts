@@ -53,7 +53,8 @@ export interface BindingInput {
 export interface BindOptions {
   /**
    * The destination gets what was published before, too, from here on: `earliest`, a time, or an offset
-   * of the source. Default: only what is published from now on.
+   * of the source. Of no effect on a binding that was made with a past. Default: only what is published
+   * from now on.
    */
   readonly from?: ReadFrom | undefined;
 }

@@ -156,12 +156,14 @@ export class Exchange<T, Input = T> {
   }
 
   /**
-   * Binds a destination: what is published from here on goes there, too, if it matches. Bound twice in
-   * the same way, it is bound once.
+   * Binds a destination: what is published from here on goes there, too, if it matches. With `from` it
+   * gets the past as well, each record once, however many bindings bring it. Bound twice in the same
+   * way, it is bound once, with the past that it was made with, whichever is asked for later.
    *
    * @param destination  a queue or a topic by its name, or an exchange
-   * @throws NotFoundError when there is no such destination; BadPatternError; TypeError, RangeError;
-   *   ClosedError when the exchange was deleted
+   * @throws NotFoundError when there is no such destination; ConflictError when the binding is there,
+   *   was made without a past, and is asked for one: unbind it first; BadPatternError; TypeError,
+   *   RangeError; ClosedError when the exchange was deleted
    *
    * Durability: synced when it resolves; every `publish` that is called from then on goes by it.
    */
