@@ -1,6 +1,6 @@
 /**
- * Crashes at every file-system call of an exchange: while it is published to at full rate and a new
- * binding gets the past, and while destinations forget theirs. Whatever a power cut or a kill leaves,
+ * Crashes at every file-system call of an exchange: while it is published to at full rate and new
+ * bindings get the past, of which one is taken away meanwhile, and while destinations forget theirs. Whatever a power cut or a kill leaves,
  * each destination log holds in the end what a plain filter of the source says, and nothing that a
  * reader has seen is another then (A10).
  */
@@ -12,17 +12,28 @@ import { RoutingProgram, type RoutingSetting } from '../support/faults/routing-p
 import { Tally } from '../support/faults/tally.ts';
 import type { FaultyFileSystem } from '../support/faulty-file-system.ts';
 
+const PLAIN = { durability: 'os', hasBackfill: true, overlaps: false, trims: false } as const;
+
 const SETTINGS: readonly RoutingSetting[] = [
-  { name: 'a backfill', durability: 'os', hasBackfill: true, trims: false, seed: 0 },
+  { ...PLAIN, name: 'a backfill', seed: 0 },
+  { ...PLAIN, name: 'a backfill, out of order', durability: 'sync', seed: 2 },
+  { ...PLAIN, name: 'overlapping backfills', overlaps: true, seed: 0 },
   {
-    name: 'a backfill, out of order',
-    durability: 'sync',
-    hasBackfill: true,
-    trims: false,
-    seed: 2,
+    ...PLAIN,
+    name: 'overlapping backfills, out of order',
+    durability: 'interval',
+    overlaps: true,
+    seed: 3,
   },
-  { name: 'marks and retention', durability: 'interval', hasBackfill: false, trims: true, seed: 0 },
-  { name: 'a backfill and retention', durability: 'os', hasBackfill: true, trims: true, seed: 1 },
+  {
+    ...PLAIN,
+    name: 'marks and retention',
+    durability: 'interval',
+    hasBackfill: false,
+    trims: true,
+    seed: 0,
+  },
+  { ...PLAIN, name: 'a backfill and retention', trims: true, seed: 1 },
 ];
 
 const summaries: string[] = [];

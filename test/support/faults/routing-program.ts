@@ -24,6 +24,8 @@ export interface RoutingSetting {
   readonly durability: DurabilityLevel;
   /** Whether a binding asks for the past, while records are published. */
   readonly hasBackfill: boolean;
+  /** Whether others of the same destination do as well, of which one is taken away at once. */
+  readonly overlaps: boolean;
   /** Whether destinations forget theirs meanwhile. */
   readonly trims: boolean;
   /** As of `scheduleOf`. */
@@ -33,6 +35,8 @@ export interface RoutingSetting {
 const KEYS = ['a.b', 'b', 'a.c', 'b.b'];
 const LIVE: ModelBinding = bindingTo('live', 'a.#');
 const PAST: ModelBinding = bindingTo('past', '*.b');
+const CUT: ModelBinding = bindingTo('past', 'a.#');
+const ALL: ModelBinding = bindingTo('past', '#');
 
 function bindingTo(to: string, pattern: string): ModelBinding {
   return { exchange: 'e', kind: 'topic', to, pattern, headers: null };
@@ -88,7 +92,7 @@ export class RoutingProgram {
     this.openingCalls = world.fileSystem.callCount;
     for (let left = 3; left > 0; left--) this.#publish(session, 'os');
     await this.#batch(session);
-    if (this.#setting.hasBackfill) this.#bindPast(session);
+    if (this.#setting.hasBackfill) this.#bindPasts(session);
     for (let left = 6; left > 0; left--) this.#publish(session, left % 2 === 0 ? 'sync' : 'os');
     await this.#batch(session);
     await session.settle();
@@ -117,17 +121,27 @@ export class RoutingProgram {
     return session;
   }
 
-  #bindPast(session: RoutingSession): void {
+  #bindPasts(session: RoutingSession): void {
+    const run = async (): Promise<void> => {
+      if (!this.#setting.overlaps) return this.#bindPast(session, PAST);
+      await this.#bindPast(session, CUT);
+      const unbound = this.world.model.unbound(CUT);
+      await session.change('unbind', unbound, async () => {
+        await this.#exchange?.unbind(CUT.to, { pattern: CUT.pattern });
+      });
+      for (const binding of [PAST, ALL]) await this.#bindPast(session, binding);
+    };
+    void session.follow(run(), () => undefined);
+  }
+
+  async #bindPast(session: RoutingSession, binding: ModelBinding): Promise<void> {
     const { world } = this;
     const { now } = world.oracle.timeline;
     const knownIds = new Set(now.bindings.map(({ bindingId }) => bindingId));
-    void session.follow(
-      session.change('bind the past', world.model.bound(PAST), () => {
-        session.pendingBackfill = { from: 'earliest', knownIds };
-        return this.#bind(PAST, { from: 'earliest' });
-      }),
-      () => undefined,
-    );
+    await session.change('bind the past', world.model.bound(binding), () => {
+      session.pendingBackfill = { from: 'earliest', knownIds };
+      return this.#bind(binding, { from: 'earliest' });
+    });
   }
 
   async #bind({ to, pattern }: ModelBinding, options = {}): Promise<void> {
