@@ -23,7 +23,8 @@ export async function checkOpened(
     const source = world.oracle.sources.get(exchangeId);
     if (source === undefined || source.isGone || !isSynced) continue;
     const found = source.ledger.records.get(offset)?.id;
-    if (found === id) continue;
+    const isUnseen = found === undefined && offset < source.ledger.start; // It was deleted before.
+    if (found === id || isUnseen) continue;
     world.fault('A1', `#${id} was answered at ${offset} of ${source.name}; there is #${found}`);
   }
 }

@@ -152,6 +152,8 @@ export class RoutingPublishes {
       for (const name of answered?.destinations ?? []) {
         const to = [...oracle.destinations.values()].find((one) => one.name === name);
         if (to === undefined || !this.#session.hasTopic(name)) continue;
+        const isAllRead = to.ledgers.length === this.#session.partitionCount(name);
+        if (!isAllRead) continue; // It may be in a partition that is new.
         const isThere = to.ledgers.some(
           ({ records, unseenCount }) =>
             unseenCount > 0 || [...records.values()].some((one) => one.id === id),

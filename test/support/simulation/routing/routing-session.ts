@@ -93,6 +93,10 @@ export class RoutingSession {
     return topic !== undefined && !this.goneTopicIds.has(topic.topicId);
   }
 
+  partitionCount(name: string): number {
+    return this.store.topics().find((one) => one.name === name)?.partitionCount ?? 0;
+  }
+
   wait(ms: number): Promise<void> {
     return new Promise((resolve) => void this.world.clock.setTimer(() => resolve(), ms));
   }
