@@ -58,7 +58,9 @@ class Counted {
     this.#synced.length = 0;
     const names = await done(
       this.disk,
-      work().then(() => this.#synced.map((path) => /topics\/(.*)-[^-/]*\//u.exec(path)?.[1] ?? path)),
+      work().then(() =>
+        this.#synced.map((path) => /topics\/(.*)-[^-/]*\//u.exec(path)?.[1] ?? path),
+      ),
     );
     return names;
   }

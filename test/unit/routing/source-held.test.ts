@@ -87,7 +87,9 @@ describe('a source that is held back', () => {
     };
     expect(await publishUntilFull()).toBeGreaterThan(10);
     for (const name of ['other', 'full too']) {
-      await disk.run(disk.store.alterTopic(name, { retentionMs: MINUTE_MS, segmentBytesMax: 64 * KIB }));
+      await disk.run(
+        disk.store.alterTopic(name, { retentionMs: MINUTE_MS, segmentBytesMax: 64 * KIB }),
+      );
     }
     for (let minute = 0; minute < 12; minute++) await disk.step(MINUTE_MS);
     const held = await disk.run(events.stats());
