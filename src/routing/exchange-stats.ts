@@ -14,7 +14,10 @@ export interface DestinationLag {
   readonly position: number;
   /** Offsets of the source that it is behind; not all of them need belong there. */
   readonly lagCount: number;
-  /** How long the oldest record waits that is not synced there yet, ms; 0 = none does. */
+  /**
+   * How long the oldest record waits that is not synced there yet, ms; 0 = none does. What waited before
+   * the store was opened is counted from then on, as long as nothing more is known of it.
+   */
   readonly lagMs: number;
   /** Left behind by the others: slow, full or failed. It is tried again by itself. */
   readonly isBehind: boolean;

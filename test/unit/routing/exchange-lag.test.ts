@@ -69,6 +69,35 @@ describe('the figures of an exchange', () => {
     await disk.close();
   });
 
+  it('know of no time before the store was opened, of what a destination has not got', async () => {
+    const disk = await RoutingDisk.make();
+    const events = await disk.exchange('events', { type: 'topic' });
+    await disk.bound(events, 'full', 'other');
+    await disk.settle(events);
+    const { fileSystem, clock } = disk.disk;
+    const startMs = clock.now();
+    const isNone = async (): Promise<boolean> => (await disk.run(again.stats())).lagMs === 0;
+    const refused = { errno: 'ENOSPC', operations: ['write', 'open'], times: Infinity } as const;
+    fileSystem.addFault({ ...refused, path: disk.filesOf('full') });
+    await disk.publishEach(events, numbered(7));
+    await disk.step(3000);
+    disk.disk.kill();
+    disk.disk.fileSystem.addFault({ ...refused, path: disk.filesOf('full') });
+    disk.disk.clock.advance(1_000_000);
+    await disk.open();
+    const again = await disk.exchange('events');
+    for (let second = 0; second < 30; second++) {
+      await disk.step(1000);
+      const { destinations, lagMs } = await disk.run(again.stats());
+      expect(destinations).toMatchObject([{ isBehind: true, lagCount: 7 }, { isBehind: false }]);
+      expect(lagMs).toBeGreaterThanOrEqual(second * 1000);
+      expect(lagMs).toBeLessThanOrEqual(disk.disk.clock.now() - startMs);
+    }
+    disk.disk.fileSystem.clearFaults();
+    await disk.until(isNone);
+    await disk.close();
+  });
+
   it('tell which bindings have not got all of the past yet, as soon as they are bound', async () => {
     const { store } = await open();
     await store.topic('late');
