@@ -93,13 +93,15 @@ function lagsOf(stream: Projection, parts: StatsParts): DestinationLag[] {
     if (destination === null) continue; // It is on its way out.
     const { partition, syncedPosition: position, waitingSinceMs, lastError, recordCount } = outlet;
     const isBehind = stream.isBehind(outlet);
+    const lagCount = Math.max(0, endOffset - position);
+    const waitingMs = waitingSinceMs === null ? 0 : nowMs - waitingSinceMs;
     lags.push({
       destination,
       partition,
       bindingId: stream.bindingId,
       position,
-      lagCount: Math.max(0, endOffset - position),
-      lagMs: Math.max(unread, waitingSinceMs === null ? 0 : nowMs - waitingSinceMs),
+      lagCount,
+      lagMs: lagCount === 0 ? 0 : Math.max(unread, waitingMs),
       isBehind,
       error: lastError?.message ?? null,
       recordCount,
