@@ -33,7 +33,8 @@ export interface PublishOptions {
   readonly mandatory?: boolean | undefined;
   /**
    * `logged` (default): when the record has reached `durability` in the source log. `routed`: when it is
-   * synced in all of its destinations as well.
+   * synced in all of its destinations as well. What rejects while it waits for those (ClosedError, the
+   * signal's reason) is published, and gets there when the store is open.
    */
   readonly confirm?: Confirmation | undefined;
   /** Of the source log; default that of the exchange. */

@@ -65,7 +65,8 @@ describe.each(LEVELS)('a destination of level %s', (durability) => {
     expect(reason).toMatchObject({ status: 'rejected', reason: { message: 'enough' } });
     const closing = disk.store.close();
     const [error] = await disk.run(toldToo);
-    expect(error).toMatchObject({ status: 'rejected', reason: { name: 'ClosedError' } });
+    const said = { name: 'ClosedError', message: 'exchange events is closed' };
+    expect(error).toMatchObject({ status: 'rejected', reason: said });
     syncs.release();
     await disk.run(closing);
     await disk.open();
