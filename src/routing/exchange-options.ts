@@ -46,7 +46,10 @@ export type DestinationInput =
 export interface BindingInput {
   /** Routing key of a direct exchange, pattern of a topic exchange; others do not look at it. Default ''. */
   readonly pattern?: string | undefined;
-  /** Of a headers exchange: what it asks of the headers of records. */
+  /**
+   * Of a headers exchange: what it asks of the headers of records. Names that begin with `x-` count with
+   * `all-with-x` and `any-with-x` alone; where none counts, `all` takes everything and `any` nothing.
+   */
   readonly headers?: HeaderConditionsInput | null | undefined;
 }
 

@@ -48,7 +48,7 @@ export interface ExchangeStats {
   readonly error: string | null;
   /** Records that destinations were let off by `detach`. */
   readonly skippedCount: number;
-  /** By name, partition and binding; only those that got something, or are to. */
+  /** By name, partition and binding; only those that got something since the store was opened, or are to. */
   readonly destinations: readonly DestinationLag[];
   /** Bindings that are being given what was published here before them, by id. */
   readonly backfills: readonly BackfillLag[];
