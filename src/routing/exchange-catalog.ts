@@ -11,7 +11,6 @@ import { SOURCE_PREFIX } from '../topic/topic-names.ts';
 import type { Binding, BindingIdentity, ExchangeType, Target } from './binding.ts';
 import { checkPatternOf } from './binding-weight.ts';
 import { planBackfills, type PlannedBackfill } from './backfill-plan.ts';
-import { hasPast } from './backfill-state.ts';
 import { ChangePlan } from './change-plan.ts';
 import { Dependence } from './exchange-node.ts';
 import { ExchangeSources } from './exchange-sources.ts';
@@ -211,7 +210,7 @@ export class ExchangeCatalog {
     return this.#changes.run(async () => {
       const identity = this.#identity(name, to, wanted);
       const known = this.now.topology.find(identity);
-      const isLate = known !== null && from !== undefined && !this.hasPast(known);
+      const isLate = known !== null && from !== undefined && !this.sources.hasPast(known);
       if (isLate) throw boundWithoutPast(name, to);
       if (known !== null) return known;
       const binding = { ...identity, bindingId: randomId(this.#parts.random) };
@@ -219,11 +218,6 @@ export class ExchangeCatalog {
       await this.#commit((plan) => plan.addBinding(binding), backfills);
       return binding;
     });
-  }
-
-  /** Whether a binding was made with a past. */
-  hasPast({ bindingId }: Pick<Binding, 'bindingId'>): boolean {
-    return hasPast(this.#parts.fold, bindingId);
   }
 
   /**

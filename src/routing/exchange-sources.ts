@@ -3,6 +3,7 @@ import { NotFoundError } from '../core/errors.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import type { Partition } from '../topic/partition.ts';
+import { hasPast } from './backfill-state.ts';
 import type { Binding } from './binding.ts';
 import { checkDestination, type DestinationInput } from './exchange-options.ts';
 import { exchanges } from './exchange-state.ts';
@@ -80,6 +81,11 @@ export class ExchangeSources {
       const binding = state?.bindings.get(bindingId);
       return state?.toVersion === null && binding !== undefined && binding.toVersion !== null;
     });
+  }
+
+  /** Whether a binding was made with a past. */
+  hasPast({ bindingId }: Pick<Binding, 'bindingId'>): boolean {
+    return hasPast(this.#fold, bindingId);
   }
 
   /** A binding, also one that is gone, as long as anything is known of it. */

@@ -114,7 +114,7 @@ async function run(
     const binding = bindingOf(store, [exchange, destination], options);
     const useless = uselessPart(findExchange(store, exchange), binding);
     const known = findBinding(store, binding);
-    const hasPast = known !== null && store.exchangeCatalog.hasPast(known);
+    const hasPast = known !== null && store.exchangeCatalog.sources.hasPast(known);
     return { binding, useless, isBound: known !== null, hasPast };
   });
   const { binding, useless, isBound, hasPast } = found;
