@@ -26,7 +26,6 @@ export interface BindingOptions {
 type Conditions = Readonly<Record<string, string | null>>;
 
 export const DESTINATION_ARGUMENT = {
-  name: '<destination>',
   description: 'the name of a queue or topic; with --to-exchange, of an exchange',
 };
 

@@ -1,7 +1,7 @@
 /** From whatever was thrown to what a person reads and a script branches on. */
 import { CommanderError } from 'commander';
 import type { ErrorCode } from '../src/index.ts';
-import { OwnerError } from '../src/store/control-protocol.ts';
+import { OwnerError } from '../src/store/owner-error.ts';
 import { escapeText } from './escape-text.ts';
 import { ExitCode } from './exit-codes.ts';
 

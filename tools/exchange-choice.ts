@@ -13,7 +13,7 @@ import { bindingLine } from './binding-text.ts';
 import { CommandError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
 
-export const EXCHANGE_ARGUMENT = { name: '<exchange>', description: 'the name of the exchange' };
+export const EXCHANGE_ARGUMENT = { description: 'the name of the exchange' };
 
 /** @throws CommandError (exit code 3), with the one that was perhaps meant */
 export function findExchange(store: Store, name: string): ExchangeDescription {

@@ -6,7 +6,7 @@ import { UnroutableError } from '../src/core/routing-errors.ts';
 import { checkRoutingKey, ROUTING_KEY_HEADER } from '../src/format/routing-header.ts';
 import { emptyEncodable, prepareRecord } from '../src/log/record-input.ts';
 import type { Confirmation } from '../src/routing/publish-options.ts';
-import { OwnerError } from '../src/store/control-protocol.ts';
+import { OwnerError } from '../src/store/owner-error.ts';
 import { publishRecords, type PublishedRecord } from '../src/store/routing-verbs.ts';
 import { CommandError, UsageError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';

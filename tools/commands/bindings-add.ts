@@ -39,8 +39,6 @@ published before as well, from there on: the process that has the store open cop
 background; where there is none, the verb does, and what is left when it is stopped the next one.`;
 
 export const bindingsAddVerb: Verb<BindingsAddOptions> = {
-  name: 'bindings add',
-  summary: 'bind a destination to an exchange; a dry run unless --yes',
   description:
     'Bind a queue, a topic or an exchange to an exchange. Bound twice, it is one binding.',
   argument: STORE_ARGUMENT,

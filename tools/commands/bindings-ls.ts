@@ -16,11 +16,9 @@ interface BindingsLsOptions {
 }
 
 export const bindingsLsVerb: Verb<BindingsLsOptions> = {
-  name: 'bindings ls',
-  summary: 'list the bindings of a store, or of an exchange',
   description: 'List bindings: of all exchanges of a store, or of one.',
   argument: STORE_ARGUMENT,
-  moreArguments: [{ name: '[exchange]', description: 'that they belong to (default: all)' }],
+  moreArguments: [{ description: 'that they belong to (default: all)' }],
   options: [
     new Option('-d, --destination <name>', 'that they lead to: a queue, a topic or an exchange'),
     JSON_OPTION,

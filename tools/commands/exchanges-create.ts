@@ -43,13 +43,11 @@ copied from there to the queues and topics that its bindings lead to. --durabili
 --retention, --retention-bytes and --segment-bytes are of that log; varve topics alter changes them.`;
 
 export const exchangesCreateVerb: Verb<ExchangesCreateOptions> = {
-  name: 'exchanges create',
-  summary: 'create an exchange; a dry run unless --yes',
   description:
     'Create an exchange, and the store when there is none. A name is 1 to 246 bytes of UTF-8 without\n' +
     'control characters.',
-  argument: { name: '<store>', description: 'the directory of the store; created when missing' },
-  moreArguments: [{ name: '<exchange>', description: 'the name of the new exchange' }],
+  argument: { description: 'the directory of the store; created when missing' },
+  moreArguments: [{ description: 'the name of the new exchange' }],
   options: [
     new Option('-t, --type <type>', 'how it routes').choices(EXCHANGE_TYPES).makeOptionMandatory(),
     new Option('--alternate <exchange>', 'gets what no binding matches (default: none)'),

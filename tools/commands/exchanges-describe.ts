@@ -25,8 +25,6 @@ JSON, and missing in text, when no such process was asked. "lag" is in offsets o
 which need belong there; "waits" is how long the oldest copy has been due.`;
 
 export const exchangesDescribeVerb: Verb<ExchangesDescribeOptions> = {
-  name: 'exchanges describe',
-  summary: 'one exchange, with its bindings',
   description: 'Show what an exchange is, its bindings, and what leads to it from other exchanges.',
   argument: STORE_ARGUMENT,
   moreArguments: [EXCHANGE_ARGUMENT],

@@ -43,13 +43,11 @@ What is not copied when a store is closed is copied when it is opened again: wit
 where no process has the store open, the verb waits for the copies at its end.`;
 
 export const publishVerb: Verb<PublishVerbOptions> = {
-  name: 'publish',
-  summary: 'publish records to an exchange: values, or stdin line by line',
   description: 'Publish values to an exchange of a store, or stdin, one record per line.',
   argument: STORE_ARGUMENT,
   moreArguments: [
     EXCHANGE_ARGUMENT,
-    { name: '[values...]', description: 'one record each (default: the lines of stdin)' },
+    { description: 'one record each (default: the lines of stdin)' },
   ],
   options: [
     new Option('-r, --routing-key <key>', 'of every record: bindings match it (default: empty)'),

@@ -17,16 +17,11 @@ interface RouteVerbOptions {
 }
 
 export const routeVerb: Verb<RouteVerbOptions> = {
-  name: 'route',
-  summary: 'which bindings a routing key matches, and why',
   description:
     'Say where a record would go that is published with this routing key now: which bindings match,\n' +
     'why, and through which exchanges. Nothing is published.',
   argument: STORE_ARGUMENT,
-  moreArguments: [
-    EXCHANGE_ARGUMENT,
-    { name: '[key]', description: 'the routing key (default: empty)' },
-  ],
+  moreArguments: [EXCHANGE_ARGUMENT, { description: 'the routing key (default: empty)' }],
   options: [
     new Option(
       '-H, --header <name=value>',
