@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Store } from '../src/index.ts';
 import { checkPatternOf } from '../src/routing/binding-weight.ts';
+import { checkExchangeName } from '../src/routing/exchange-name.ts';
 import type { ExchangeDescription } from '../src/routing/exchange-catalog.ts';
 import {
   hasOnlyIgnoredConditions,
@@ -53,6 +54,7 @@ export function bindingOf(
 ): DocumentBinding {
   const { type } = findExchange(store, exchange);
   const { pattern = '', header, match, toExchange } = options;
+  if (toExchange === true) checkExchangeName('destination', name);
   const destination = destinationNamed(store, name, toExchange === true);
   const binding = documentBinding.check('binding', {
     exchange,

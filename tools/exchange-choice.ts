@@ -1,6 +1,7 @@
 /** Which exchange a verb is about, and its bindings by names. */
 import type { Store } from '../src/index.ts';
 import { meantBy } from '../src/core/options.ts';
+import { checkExchangeName } from '../src/routing/exchange-name.ts';
 import type { ExchangeDescription } from '../src/routing/exchange-catalog.ts';
 import {
   bindingText,
@@ -15,9 +16,10 @@ import { ExitCode } from './exit-codes.ts';
 
 export const EXCHANGE_ARGUMENT = { description: 'the name of the exchange' };
 
-/** @throws CommandError (exit code 3), with the one that was perhaps meant */
+/** @throws CommandError (exit code 3), with the one that was perhaps meant; ConflictError for `''` */
 export function findExchange(store: Store, name: string): ExchangeDescription {
   const exchanges = store.exchanges();
+  checkExchangeName('exchange', name);
   const found = exchanges.find((exchange) => exchange.name === name);
   if (found !== undefined) return found;
   const names = exchanges.map((exchange) => exchange.name);

@@ -274,6 +274,18 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
         async () => (await import('./commands/exchanges-create.ts')).exchangesCreateVerb,
       ),
       verb(
+        'alter',
+        '<store> <exchange>',
+        'change the alternate of an exchange; a dry run unless --yes',
+        async () => (await import('./commands/exchanges-alter.ts')).exchangesAlterVerb,
+      ),
+      verb(
+        'rebuild',
+        '<store> <exchange> <destination>',
+        'make again what is damaged of a destination; a dry run unless --yes',
+        async () => (await import('./commands/exchanges-rebuild.ts')).exchangesRebuildVerb,
+      ),
+      verb(
         'delete',
         '<store> <exchange>',
         'delete an exchange with its bindings; a dry run unless --yes',

@@ -5,12 +5,21 @@ import { checkName } from '../topic/topic-names.ts';
 /** It is there in every store, and is as it is. */
 export const DEFAULT_EXCHANGE = '';
 
+/** As RabbitMQ describes it. */
+export const DEFAULT_DESCRIPTION = {
+  name: DEFAULT_EXCHANGE,
+  type: 'direct',
+  alternate: null,
+  internal: false,
+  autoDelete: false,
+} as const;
+
 export function defaultConflict(): ConflictError {
   return new ConflictError({
     kind: 'exchange',
     name: DEFAULT_EXCHANGE,
     stored: 'the default exchange, which leads to every queue and topic by its name',
-    requested: 'one that can be bound, led to or changed',
+    requested: 'one with a log and bindings of its own',
   });
 }
 

@@ -33,6 +33,8 @@ const MISTAKES: readonly [line: string, exitCode: ExitCode, says: string][] = [
   ['publish PATH flight x', ExitCode.notFound, 'did you mean flights?'],
   ['publish PATH flights x --ndjson', ExitCode.usage, 'are for lines of stdin, not for values'],
   [`publish PATH flights x -r ${'a'.repeat(256)}`, ExitCode.usage, 'routing key'],
+  [`publish PATH flights x --cc ${'a'.repeat(256)}`, ExitCode.usage, 'routing key'],
+  [`publish PATH flights x ${'--bcc a '.repeat(65)}`.trimEnd(), ExitCode.usage, 'at most 64'],
   ['publish PATH flights x --confirm never', ExitCode.usage, 'Allowed choices are logged, routed'],
   ['route PATH flight a', ExitCode.notFound, 'did you mean flights?'],
   [`route PATH flights ${'a'.repeat(256)}`, ExitCode.usage, 'routing key'],

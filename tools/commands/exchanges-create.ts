@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import type { CompressionName, DurabilityLevel } from '../../src/index.ts';
 import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
 import { EXCHANGE_TYPES, type ExchangeType } from '../../src/routing/binding.ts';
+import { checkExchangeName } from '../../src/routing/exchange-name.ts';
 import { createExchange } from '../../src/store/routing-verbs.ts';
 import { checkName, SOURCE_PREFIX } from '../../src/topic/topic-names.ts';
 import { newSettings } from '../../src/topic/topic-options.ts';
@@ -105,7 +106,7 @@ async function run(
   [name = '']: readonly string[],
 ): Promise<ExitCode> {
   const { type, alternate = null, internal = false, autoDelete = false } = options;
-  checkName('exchange', name);
+  checkExchangeName('exchange', name);
   checkName('exchange', SOURCE_PREFIX + name);
   const source = alterationOf(options);
   newSettings(source, { durability: 'sync' });
