@@ -15,6 +15,7 @@ import {
   documentBinding,
   type DocumentBinding,
 } from '../src/routing/topology-document.ts';
+import { checkPattern } from '../src/routing/routing-key.ts';
 import { checkDestination, destinationNamed, findExchange } from './exchange-choice.ts';
 
 export interface BindingOptions {
@@ -56,6 +57,7 @@ export function bindingOf(
   const { pattern = '', header, match, toExchange } = options;
   if (toExchange === true) checkExchangeName('destination', name);
   const destination = destinationNamed(store, name, toExchange === true);
+  checkPattern('pattern', pattern);
   const binding = documentBinding.check('binding', {
     exchange,
     destination,

@@ -75,7 +75,9 @@ const KNOWN_FAILURES: Partial<Record<ErrorCode, KnownFailure>> = {
   },
   ERR_VARVE_BAD_PATTERN: {
     exitCode: ExitCode.usage,
-    hint: 'words stand between dots, * is one word, # any number of them: 255 bytes in all',
+    hint:
+      'of a topic exchange: words between dots, * is one word, # any number of them; of a consistent-hash ' +
+      'exchange: a weight, such as 1; of others: a routing key; never more than 255 bytes',
   },
   ERR_VARVE_LOCKED: {
     exitCode: ExitCode.locked,

@@ -5,7 +5,6 @@ import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
 import { EXCHANGE_TYPES, type ExchangeType } from '../../src/routing/binding.ts';
 import { checkExchangeName } from '../../src/routing/exchange-name.ts';
 import { createExchange } from '../../src/store/routing-verbs.ts';
-import { checkName, SOURCE_PREFIX } from '../../src/topic/topic-names.ts';
 import { newSettings } from '../../src/topic/topic-options.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
@@ -107,7 +106,6 @@ async function run(
 ): Promise<ExitCode> {
   const { type, alternate = null, internal = false, autoDelete = false } = options;
   checkExchangeName('exchange', name);
-  checkName('exchange', SOURCE_PREFIX + name);
   const source = alterationOf(options);
   newSettings(source, { durability: 'sync' });
   await checkNewStorePath(path);
