@@ -1,7 +1,7 @@
 /** An exchange as its users hold it: publish to it, bind destinations to it. */
 import { checkArray, checkObject } from '../core/assert.ts';
 import { inNextTurn } from '../core/clock.ts';
-import { ConflictError } from '../core/errors.ts';
+import { ConflictError, NotFoundError } from '../core/errors.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
 import type { Codec } from '../codec/codec.ts';
 import { decodeHeaders, type HeaderBlock, type HeadersInput } from '../format/record-headers.ts';
@@ -14,7 +14,12 @@ import type { Partition } from '../topic/partition.ts';
 import type { Binding, ExchangeType } from './binding.ts';
 import type { ExchangeCatalog, ExchangeDescription } from './exchange-catalog.ts';
 import { describeExchange, type ExchangeStats } from './exchange-stats.ts';
-import type { BindingInput, BindOptions, DestinationInput } from './exchange-options.ts';
+import {
+  checkDestination,
+  type BindingInput,
+  type BindOptions,
+  type DestinationInput,
+} from './exchange-options.ts';
 import { explainByName, type RouteExplanation } from './named-route.ts';
 import type { Projector } from './projector.ts';
 import { bindingNamer, type DocumentBinding, type KnownTopic } from './topology-document.ts';
@@ -160,6 +165,7 @@ export class Exchange<T, Input = T> {
    * the same way, it is bound once.
    *
    * @param destination  a queue or a topic by its name, or an exchange
+   * @returns the binding, as `bindings` lists it: that which was there, if it is bound twice
    * @throws NotFoundError when there is no such destination; BadPatternError; TypeError, RangeError;
    *   ClosedError when the exchange was deleted
    *
@@ -169,9 +175,13 @@ export class Exchange<T, Input = T> {
     destination: DestinationInput,
     binding: BindingInput = {},
     options: BindOptions = {},
-  ): Promise<Binding> {
+  ): Promise<BindingDescription> {
     const { pattern = '', ...others } = checkObject('binding', binding);
-    return this.#exchanges.bind(this.#ownName(), destination, pattern, { ...others, ...options });
+    const how = { ...others, ...options };
+    const bound = await this.#exchanges.bind(this.#ownName(), destination, pattern, how);
+    const [described] = this.#described([bound]);
+    if (described !== undefined) return described;
+    throw new NotFoundError({ kind: 'topic', name: checkDestination(destination).name }); // Any more.
   }
 
   /**
@@ -205,8 +215,13 @@ export class Exchange<T, Input = T> {
 
   /** The bindings of the exchange, by id. @throws ClosedError when it was deleted */
   bindings(): readonly BindingDescription[] {
+    return this.#described(this.#exchanges.bindings(this.#ownName()));
+  }
+
+  /** But for those whose destination is gone. */
+  #described(bindings: readonly Binding[]): BindingDescription[] {
     const bindingOf = bindingNamer(this.#exchanges.list(), this.#topics());
-    return this.#exchanges.bindings(this.#ownName()).flatMap((binding) => {
+    return bindings.flatMap((binding) => {
       const named = bindingOf(binding);
       return named === null ? [] : [{ bindingId: binding.bindingId, ...named }];
     });
