@@ -1,5 +1,5 @@
 /** An exchange as its users hold it: publish to it, bind destinations to it. */
-import { checkArray, checkObject } from '../core/assert.ts';
+import { checkArray } from '../core/assert.ts';
 import { inNextTurn } from '../core/clock.ts';
 import { ConflictError, NotFoundError } from '../core/errors.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
@@ -15,6 +15,8 @@ import type { Binding, ExchangeType } from './binding.ts';
 import type { ExchangeCatalog, ExchangeDescription } from './exchange-catalog.ts';
 import { describeExchange, type ExchangeStats } from './exchange-stats.ts';
 import {
+  checkBindingInput,
+  checkBindOptions,
   checkDestination,
   type BindingInput,
   type BindOptions,
@@ -25,6 +27,7 @@ import type { Projector } from './projector.ts';
 import { bindingNamer, type DocumentBinding, type KnownTopic } from './topology-document.ts';
 import { WhatIf, type SimulateOptions } from './what-if.ts';
 import {
+  checkPublishInput,
   NO_PUBLISH_OPTIONS,
   planPublish,
   furtherKeysOf,
@@ -141,9 +144,10 @@ export class Exchange<T, Input = T> {
     const how = howOf(options);
     const log = this.#opened ?? (await this.#open());
     checkArray('records', records);
-    const routed = records.map((input, index) =>
-      this.#route(checkObject(`records[${index}]`, input).value, input, plan, index),
-    );
+    const routed = records.map((input, index) => {
+      checkPublishInput(`records[${index}]`, input);
+      return this.#route(input.value, input, plan, index);
+    });
     const result = await log.appendBatch(
       routed.map(({ record }) => record),
       how,
@@ -176,8 +180,9 @@ export class Exchange<T, Input = T> {
     binding: BindingInput = {},
     options: BindOptions = {},
   ): Promise<BindingDescription> {
-    const { pattern = '', ...others } = checkObject('binding', binding);
-    const how = { ...others, ...options };
+    const { pattern = '', headers } = checkBindingInput(binding);
+    const { from } = checkBindOptions(options);
+    const how = { headers, from };
     const bound = await this.#exchanges.bind(this.#ownName(), destination, pattern, how);
     const [described] = this.#described([bound]);
     if (described !== undefined) return described;
@@ -192,8 +197,8 @@ export class Exchange<T, Input = T> {
    * @throws as `bind`
    */
   async unbind(destination: DestinationInput, binding: BindingInput = {}): Promise<boolean> {
-    const { pattern = '', ...others } = checkObject('binding', binding);
-    return this.#exchanges.unbind(this.#ownName(), destination, pattern, others);
+    const { pattern = '', headers } = checkBindingInput(binding);
+    return this.#exchanges.unbind(this.#ownName(), destination, pattern, { headers });
   }
 
   /**
