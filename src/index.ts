@@ -69,7 +69,7 @@ export type {
 } from './queue/worker-options.ts';
 export type { WorkerStats } from './queue/worker-stats.ts';
 
-export type { Binding, ExchangeType, Target } from './routing/binding.ts';
+export type { ExchangeType } from './routing/binding.ts';
 export type { BindingDescription, Exchange } from './routing/exchange.ts';
 export type { RouteExplanation, RouteMatch, RouteStep } from './routing/named-route.ts';
 export type { SimulatedRecord, SimulateOptions, WhatIf } from './routing/what-if.ts';

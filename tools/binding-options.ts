@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Store } from '../src/index.ts';
 import { checkPatternOf } from '../src/routing/binding-weight.ts';
+import { checkExchangeName } from '../src/routing/exchange-name.ts';
 import type { ExchangeDescription } from '../src/routing/exchange-catalog.ts';
 import {
   hasOnlyIgnoredConditions,
@@ -14,6 +15,7 @@ import {
   documentBinding,
   type DocumentBinding,
 } from '../src/routing/topology-document.ts';
+import { checkPattern } from '../src/routing/routing-key.ts';
 import { checkDestination, destinationNamed, findExchange } from './exchange-choice.ts';
 
 export interface BindingOptions {
@@ -26,7 +28,6 @@ export interface BindingOptions {
 type Conditions = Readonly<Record<string, string | null>>;
 
 export const DESTINATION_ARGUMENT = {
-  name: '<destination>',
   description: 'the name of a queue or topic; with --to-exchange, of an exchange',
 };
 
@@ -54,7 +55,9 @@ export function bindingOf(
 ): DocumentBinding {
   const { type } = findExchange(store, exchange);
   const { pattern = '', header, match, toExchange } = options;
+  if (toExchange === true) checkExchangeName('destination', name);
   const destination = destinationNamed(store, name, toExchange === true);
+  checkPattern('pattern', pattern);
   const binding = documentBinding.check('binding', {
     exchange,
     destination,

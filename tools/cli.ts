@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The `varve` command: gives the program the process's streams and signals. */
 import { InterruptedError } from './command-error.ts';
+import { run } from './program.ts';
 
 const { stdin, stdout, stderr, env } = process;
 const controller = new AbortController();
@@ -22,9 +23,6 @@ const letGo = (): void => {
 process.on('SIGINT', stop);
 process.on('SIGTERM', stop);
 
-// One after the other: Node opens all files that a module imports at once, and may be allowed few.
-await import('../src/index.ts');
-const { run } = await import('./program.ts');
 const exitCode = await run(process.argv.slice(2), { stdin, stdout, stderr, env, signal });
 process.exitCode = exitCode;
 stdin.destroy(); // An open terminal would keep the process alive.

@@ -1,7 +1,7 @@
 /** From whatever was thrown to what a person reads and a script branches on. */
 import { CommanderError } from 'commander';
 import type { ErrorCode } from '../src/index.ts';
-import { OwnerError } from '../src/store/control-protocol.ts';
+import { OwnerError } from '../src/store/owner-error.ts';
 import { escapeText } from './escape-text.ts';
 import { ExitCode } from './exit-codes.ts';
 
@@ -75,7 +75,9 @@ const KNOWN_FAILURES: Partial<Record<ErrorCode, KnownFailure>> = {
   },
   ERR_VARVE_BAD_PATTERN: {
     exitCode: ExitCode.usage,
-    hint: 'words stand between dots, * is one word, # any number of them: 255 bytes in all',
+    hint:
+      'of a topic exchange: words between dots, * is one word, # any number of them; of a consistent-hash ' +
+      'exchange: a weight, such as 1; of others: a routing key; never more than 255 bytes',
   },
   ERR_VARVE_LOCKED: {
     exitCode: ExitCode.locked,
@@ -96,6 +98,10 @@ const KNOWN_FAILURES: Partial<Record<ErrorCode, KnownFailure>> = {
   ERR_VARVE_TOO_LARGE: {
     exitCode: ExitCode.usage,
     hint: 'a record holds up to 1 MiB',
+  },
+  ERR_VARVE_NOT_REBUILDABLE: {
+    exitCode: ExitCode.failure,
+    hint: 'nothing was changed; varve repair <store> says what the damage costs otherwise',
   },
   ERR_VARVE_CONFLICT: {
     exitCode: ExitCode.failure,
@@ -119,9 +125,19 @@ export function describeFailure(error: unknown): Failure {
   if (!(error instanceof Error))
     return { exitCode: ExitCode.failure, message: 'unknown failure', hint: null };
   const known = BY_CODE.get(codeOf(error));
-  if (known !== undefined) return describe(error, known.exitCode, known.hint);
+  if (known !== undefined) return describe(error, known.exitCode, hintFor(error, known));
   if (error.name === 'TimeoutError') return describe(error, ExitCode.timeout, null);
   return describe(error, ExitCode.failure, errnoHint(error));
+}
+
+/** A conflict of something else than logs says itself what is wrong. */
+function hintFor(error: Error, { hint }: KnownFailure): string | null {
+  if (codeOf(error) !== 'ERR_VARVE_CONFLICT') return hint;
+  return kindOf('details' in error ? error.details : null) === 'log' ? hint : null;
+}
+
+function kindOf(details: unknown): unknown {
+  return typeof details === 'object' && details !== null && 'kind' in details ? details.kind : null;
 }
 
 /** Commander has printed its own message; only the code is ours. */
@@ -133,10 +149,12 @@ function describeCommanderError(error: CommanderError): Failure {
 function describeOwnerError(error: OwnerError): Failure {
   const { code, message, details } = error;
   const exitCode = BY_CODE.get(code ?? '')?.exitCode ?? ExitCode.failure;
-  const kind = typeof details === 'object' && details !== null && 'kind' in details && details.kind;
+  const kind = kindOf(details);
   let hint: string | null = null;
   if (code === 'ERR_VARVE_CONFLICT' && kind === 'consumer group') {
     hint = 'its members must leave first; varve groups describe shows them';
+  } else if (code === 'ERR_VARVE_NOT_REBUILDABLE') {
+    hint = BY_CODE.get(code)?.hint ?? null;
   } else if (code === 'ERR_VARVE_UNSUPPORTED_VERSION') {
     hint = 'the process that has the store open runs an older varve: use the same';
   } else if (code === 'ERR_VARVE_FAILED') {

@@ -69,18 +69,8 @@ export class CommandContext {
   }
 }
 
-/** Verbs that begin with one word: `varve topics ls`, `varve topics create`. */
-export interface VerbGroup {
-  readonly name: string;
-  readonly summary: string;
-  readonly description: string;
-}
-
 /** A verb: one file under `commands/`, its arguments, and options of type `O`. */
 export interface Verb<O extends object> {
-  /** One word, or that of its group and its own. */
-  readonly name: string;
-  readonly summary: string;
   readonly description: string;
   readonly argument: VerbArgument;
   /** What follows the first one. */
@@ -96,11 +86,29 @@ export interface Verb<O extends object> {
 }
 
 interface VerbArgument {
-  /** `<dir>`, or `[file]` when it may be left out. */
-  readonly name: string;
   readonly description: string;
   /** What `run` gets when it is left out. */
   readonly default?: string;
+}
+
+/** What help lists of a verb. */
+export interface ListedVerb {
+  /** One word; its group's stands before it. */
+  readonly name: string;
+  /** `<dir>`, `<dir> [file]`: those in brackets may be left out. */
+  readonly arguments: string;
+  readonly summary: string;
+  /** Loads the rest of it. */
+  readonly complete: (command: Command, start: StartVerb) => Promise<void>;
+}
+
+/** Verbs that begin with one word: `varve topics ls`, `varve topics create`. */
+export interface VerbGroup {
+  readonly name: string;
+  /** What they are about. */
+  readonly about: string;
+  readonly description: string;
+  readonly verbs: readonly ListedVerb[];
 }
 
 /** Runs a verb's action inside the program. */
@@ -109,36 +117,80 @@ export type StartVerb = (
   action: (context: CommandContext) => Promise<ExitCode>,
 ) => Promise<void>;
 
-/** Declares a group on the program; its verbs come after it. */
-export function addGroup(program: Command, { name, summary, description }: VerbGroup): void {
-  program
+/** @param load  gives the rest of it */
+export function listVerb<O extends object>(
+  name: string,
+  args: string,
+  summary: string,
+  load: () => Promise<Verb<O>>,
+): ListedVerb {
+  return {
+    name,
+    arguments: args,
+    summary,
+    async complete(command, start) {
+      await loadLibrary();
+      completeVerb(command, await load(), start);
+    },
+  };
+}
+
+/** In steps: Node opens all files that a module imports at once, and may be allowed few. */
+async function loadLibrary(): Promise<void> {
+  await import('../src/log/log.ts');
+  await import('../src/topic/topic.ts');
+  await import('../src/store/store.ts');
+}
+
+/** Declares a group and its verbs on the program. */
+export function addGroup(program: Command, group: VerbGroup, start: StartVerb): void {
+  const { name, about, description, verbs } = group;
+  const command = program
     .command(name)
-    .summary(summary)
+    .summary(`${about}: ${verbs.map((verb) => verb.name).join(', ')}`)
     .description(description)
     .helpCommand(false)
     .showHelpAfterError(`hint: varve ${name} --help lists the verbs`)
     .addHelpText('after', `\nvarve help ${name} <verb> is the manual page of one of them.`);
+  for (const verb of verbs) addVerb(command, verb, start);
 }
 
-/** Declares `verb` on the program, or on its group. */
-export function addVerb<O extends object>(program: Command, verb: Verb<O>, start: StartVerb): void {
-  const { argument, moreArguments = [] } = verb;
-  const [first = '', own] = verb.name.split(' ');
-  const parent = own === undefined ? program : program.commands.find((one) => one.name() === first);
-  const command = present(parent, 'its group was declared before')
-    .command(own ?? first)
-    .summary(verb.summary)
+/** Declares a verb on the program or a group: what help lists of it; the rest when it is used. */
+export function addVerb(parent: Command, verb: ListedVerb, start: StartVerb): void {
+  const command = parent.command(verb.name).summary(verb.summary).arguments(verb.arguments);
+  parent.hook('preSubcommand', (_parent, used) =>
+    used === command ? verb.complete(command, start) : undefined,
+  );
+}
+
+/** How a list of verbs shows one. */
+export function verbTerm(command: Command): string {
+  return command.commands.length > 0 ? command.name() : `${command.name()} ${command.usage()}`;
+}
+
+function completeVerb<O extends object>(command: Command, verb: Verb<O>, start: StartVerb): void {
+  command
     .description(verb.description)
-    .argument(argument.name, argument.description, argument.default)
-    .showHelpAfterError(`hint: varve ${verb.name} --help lists options and examples`)
+    .showHelpAfterError(`hint: ${fullName(command)} --help lists options and examples`)
     .addHelpText('after', verbHelp(verb.help));
-  for (const { name, description } of moreArguments) command.argument(name, description);
+  const described = [verb.argument, ...(verb.moreArguments ?? [])];
+  for (const [index, argument] of command.registeredArguments.entries()) {
+    const { description, default: value } = present(described[index], 'one for each');
+    argument.description = description;
+    if (value !== undefined) argument.default(value);
+  }
   for (const option of verb.options) command.addOption(option);
   command.action((path: string) =>
-    start(program.opts<GlobalOptions & Record<string, unknown>>(), (context) =>
+    start(command.optsWithGlobals<GlobalOptions & Record<string, unknown>>(), (context) =>
       verb.run(context, path, command.opts<O & Record<string, unknown>>(), command.args.slice(1)),
     ),
   );
+}
+
+/** `varve topics ls` */
+function fullName(command: Command): string {
+  const { parent } = command;
+  return parent === null ? command.name() : `${fullName(parent)} ${command.name()}`;
 }
 
 /** `--json` and `--ndjson`, where a verb has both. */

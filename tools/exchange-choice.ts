@@ -2,6 +2,7 @@
 import type { Store } from '../src/index.ts';
 import { meantBy } from '../src/core/options.ts';
 import type { Binding } from '../src/routing/binding.ts';
+import { checkExchangeName } from '../src/routing/exchange-name.ts';
 import type { ExchangeDescription } from '../src/routing/exchange-catalog.ts';
 import {
   bindingNamer,
@@ -15,11 +16,12 @@ import { bindingLine } from './binding-text.ts';
 import { CommandError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
 
-export const EXCHANGE_ARGUMENT = { name: '<exchange>', description: 'the name of the exchange' };
+export const EXCHANGE_ARGUMENT = { description: 'the name of the exchange' };
 
-/** @throws CommandError (exit code 3), with the one that was perhaps meant */
+/** @throws CommandError (exit code 3), with the one that was perhaps meant; ConflictError for `''` */
 export function findExchange(store: Store, name: string): ExchangeDescription {
   const exchanges = store.exchanges();
+  checkExchangeName('exchange', name);
   const found = exchanges.find((exchange) => exchange.name === name);
   if (found !== undefined) return found;
   const names = exchanges.map((exchange) => exchange.name);

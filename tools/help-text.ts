@@ -35,6 +35,9 @@ export const WRITER_FILES: Readonly<Record<string, string>> = {
   '<dir>/quarantine/': 'bytes that were cut off or replaced; never deleted unasked',
 };
 
+/** As of what commander breaks. */
+const LINE_CHARS_MAX = 100;
+
 const ENVIRONMENT: Readonly<Record<string, string>> = {
   NO_COLOR: 'not empty: no colour',
   FORCE_COLOR: 'colour also in a pipe; 0 or false: none; NO_COLOR and --color win',
@@ -50,7 +53,7 @@ export function verbHelp(sections: HelpSections): string {
     `Exit codes:\n${exitCodeLines(exitCodes)}`,
     `Environment:\n${pairs(ENVIRONMENT)}`,
     `Files:\n${pairs(files)}`,
-    `See also:\n  ${seeAlso.map((verb) => `varve help ${verb}`).join(', ')}`,
+    `See also:\n${listed(seeAlso.map((verb) => `varve help ${verb}`))}`,
     exampleText(examples),
   ];
   return `\n${parts.join('\n\n')}`;
@@ -86,6 +89,19 @@ function pairs(entries: Readonly<Record<string, string>>): string {
   return Object.entries(entries)
     .map(([name, text]) => `  ${name.padEnd(width)}  ${text}`)
     .join('\n');
+}
+
+/** Separated by commas, in lines. */
+function listed(items: readonly string[]): string {
+  const lines: string[] = [];
+  for (const [index, item] of items.entries()) {
+    const text = index === items.length - 1 ? item : `${item},`;
+    const last = lines.at(-1);
+    const isRoom = last !== undefined && last.length + text.length < LINE_CHARS_MAX;
+    if (isRoom) lines[lines.length - 1] = `${last} ${text}`;
+    else lines.push(`  ${text}`);
+  }
+  return lines.join('\n');
 }
 
 function indented(text: string): string {

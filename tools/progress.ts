@@ -4,7 +4,7 @@
  * Long work in a log file or a CI job should show that it lives, and not fill the file.
  */
 import type { Writable } from 'node:stream';
-import { systemClock, type Clock } from '../src/index.ts';
+import { systemClock, type Clock } from '../src/core/clock.ts';
 import { formatCount, formatPlural } from './units.ts';
 
 /** Redraws per second on a terminal: smooth, and free. */

@@ -1,19 +1,20 @@
 /** Records to an exchange of a store, whoever has it: one request after the other, in order. */
-import { isUtf8 } from 'node:buffer';
-import { bytes, TooLargeError } from '../src/index.ts';
+import { bytes } from '../src/index.ts';
 import type { DurabilityLevel, RecordInput } from '../src/index.ts';
+import { present } from '../src/core/assert.ts';
 import { UnroutableError } from '../src/core/routing-errors.ts';
-import { checkRoutingKey, ROUTING_KEY_HEADER } from '../src/format/routing-header.ts';
 import { emptyEncodable, prepareRecord } from '../src/log/record-input.ts';
+import { DEFAULT_EXCHANGE } from '../src/routing/exchange-name.ts';
 import type { Confirmation } from '../src/routing/publish-options.ts';
-import { OwnerError } from '../src/store/control-protocol.ts';
+import { OwnerError } from '../src/store/owner-error.ts';
 import { publishRecords, type PublishedRecord } from '../src/store/routing-verbs.ts';
 import { CommandError, UsageError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
 import type { RecordSink } from './line-appender.ts';
-import { badField, isObject, parseObject, recordFromFields } from './record-json.ts';
+import { isObject } from './record-json.ts';
 import { takeRequest } from './record-requests.ts';
 import { RequestPump } from './request-pump.ts';
+import { checkKeys, isKeyHeader, keysOf } from './routing-keys.ts';
 import type { StoreDesk } from './store-desk.ts';
 
 export interface PublishSinkOptions {
@@ -26,6 +27,8 @@ export interface PublishSinkOptions {
   readonly recordBytesMax: number;
 }
 
+const ONE_KEY = 'the default exchange takes one routing key: cc and bcc are for others';
+
 type Bytes = RecordInput<Uint8Array>;
 
 export class PublishSink implements RecordSink {
@@ -33,7 +36,10 @@ export class PublishSink implements RecordSink {
   endOffset = 0;
   /** Of a request that failed: some of them may be stored, too. */
   doubtfulCount = 0;
-  /** Of the first record, in the source; others may have published in between. Null = there is none. */
+  /**
+   * Of the first record, in the source; others may have published in between. Null = there is no
+   * record, or, for the default exchange, no source.
+   */
   baseOffset: number | null = null;
   /** Behind the last. */
   nextOffset: number | null = null;
@@ -54,7 +60,10 @@ export class PublishSink implements RecordSink {
   appendBatch(records: readonly Bytes[]): Promise<void> {
     // Here, so that a line is named.
     for (const record of records) {
-      checkKey(record);
+      const keys = keysOf(record);
+      checkKeys(keys);
+      const isMany = keys.cc !== undefined || keys.bcc !== undefined;
+      if (isMany && this.#options.exchange === DEFAULT_EXCHANGE) throw new UsageError(ONE_KEY);
       prepareRecord(record, 0, { codec: bytes, limits: this.#options }, this.#scratch);
     }
     return this.#pump.add(records);
@@ -68,8 +77,8 @@ export class PublishSink implements RecordSink {
     const encoded = takeRequest(queue, at);
     const records = encoded.map(({ headers = [], ...record }, index) => ({
       ...record,
-      headers: headers.filter(({ name }) => name !== ROUTING_KEY_HEADER),
-      routingKey: routingKeyOf(queue[at + index]),
+      headers: headers.filter((header) => !isKeyHeader(header)),
+      ...keysOf(present(queue[at + index], 'it was taken from there')),
     }));
     try {
       await this.#publish(records);
@@ -92,63 +101,16 @@ export class PublishSink implements RecordSink {
     const { baseOffset, recordCount, routes } = await this.#desk.ask(publishRecords, args);
     this.doubtfulCount = 0;
     this.endOffset += recordCount;
-    this.baseOffset ??= baseOffset;
-    this.nextOffset = baseOffset + recordCount;
+    if (baseOffset !== null) {
+      this.baseOffset ??= baseOffset;
+      this.nextOffset = baseOffset + recordCount;
+    }
     for (const { destinations, recordCount: count } of routes) {
       if (destinations.length === 0) this.unroutedCount += count;
       for (const name of destinations) {
         this.copyCounts.set(name, (this.copyCounts.get(name) ?? 0) + count);
       }
     }
-  }
-}
-
-/**
- * As `recordFromJson`, with `"routingKey"`; without it, the header that the records of a source have.
- *
- * @throws UsageError naming the line
- */
-export function publishedFromJson(line: Uint8Array, lineNumber: number): Bytes {
-  const parsed = parseObject(line, lineNumber);
-  const fields = { parsed, lineNumber };
-  const record = recordFromFields(fields);
-  const { routingKey } = parsed;
-  if (routingKey === undefined) return record;
-  if (typeof routingKey !== 'string') throw badField(fields, 'routingKey', 'to be a string');
-  const { headers } = record;
-  return {
-    ...record,
-    headers: { ...(isObject(headers) ? headers : {}), ...keyHeader(routingKey) },
-  };
-}
-
-/** How a routing key travels with a record until it is published. */
-export function keyHeader(routingKey: string): Readonly<Record<string, string>> {
-  return { [ROUTING_KEY_HEADER]: routingKey };
-}
-
-function routingKeyOf(record: Bytes | undefined): string {
-  const key = record?.headers;
-  const found: unknown = isObject(key) ? key[ROUTING_KEY_HEADER] : undefined;
-  if (typeof found === 'string') return found;
-  return found instanceof Uint8Array ? Buffer.from(found).toString('utf8') : '';
-}
-
-function checkKey(record: Bytes): void {
-  const { headers } = record;
-  const found: unknown = isObject(headers) ? headers[ROUTING_KEY_HEADER] : undefined;
-  if (found instanceof Uint8Array && !isUtf8(found)) {
-    throw new UsageError('a routing key is text, and this one is not UTF-8');
-  }
-  checkKeyText(routingKeyOf(record));
-}
-
-/** @throws UsageError unless it may be the routing key of a record */
-export function checkKeyText(key: string): void {
-  try {
-    checkRoutingKey('routing key', key);
-  } catch (error) {
-    throw error instanceof TooLargeError ? new UsageError(error.message) : error;
   }
 }
 
@@ -164,6 +126,13 @@ function unroutable(
   exchange: string,
   { number, key = '' }: { readonly number: number; readonly key: string | undefined },
 ): CommandError {
+  if (exchange === DEFAULT_EXCHANGE) {
+    return new CommandError(
+      ExitCode.failure,
+      `nothing is called ${JSON.stringify(key)}, the routing key of record ${number} of the input`,
+      'varve topics ls <store> lists queues and topics; without --mandatory it would go nowhere',
+    );
+  }
   return new CommandError(
     ExitCode.failure,
     `no binding of exchange ${exchange} takes record ${number} of the input, with routing key ${JSON.stringify(key)}`,

@@ -18,7 +18,6 @@ export interface ShareGroupRef {
 }
 
 export const QUEUE_ARGUMENT = {
-  name: '<queue>',
   description: 'the name of the queue; with --group, of a topic',
 };
 

@@ -3,7 +3,7 @@
  * meanwhile, and settles each record as its command ended.
  */
 import { isStoreError } from '../src/core/errors.ts';
-import { OwnerError } from '../src/store/control-protocol.ts';
+import { OwnerError } from '../src/store/owner-error.ts';
 import {
   acquireRecords,
   leaveShareGroup,

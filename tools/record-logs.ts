@@ -16,7 +16,7 @@ export interface PartitionChoice {
   readonly partition?: number;
 }
 
-export const RECORDS_ARGUMENT = { name: '<dir>', description: 'the log; with --topic the store' };
+export const RECORDS_ARGUMENT = { description: 'the log; with --topic the store' };
 
 export const PARTITION_OPTIONS: readonly Option[] = [
   new Option('--topic <name>', 'a topic of a store, partition by partition'),

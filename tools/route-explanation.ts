@@ -1,4 +1,5 @@
 /** Where a record would go that is published now, and why, in words. */
+import { DEFAULT_EXCHANGE } from '../src/routing/exchange-name.ts';
 import type { RouteExplanation, RouteStep } from '../src/routing/named-route.ts';
 import type { DocumentBinding } from '../src/routing/topology-document.ts';
 import { destinationText, ruleText } from './binding-text.ts';
@@ -25,9 +26,12 @@ function stepText({ exchange, type, from, isAlternate, matches, alternate }: Rou
   );
   if (matches.length === 0) {
     const then = alternate === null ? '' : `, so it goes to its alternate ${escapeText(alternate)}`;
-    lines.push(`  no binding matches${then}`);
+    const nothing = exchange === DEFAULT_EXCHANGE ? 'nothing is called so' : 'no binding matches';
+    lines.push(`  ${nothing}${then}`);
   }
-  return `exchange ${escapeText(exchange)} (${type}${origin})\n${lines.join('\n')}\n`;
+  const name =
+    exchange === DEFAULT_EXCHANGE ? 'the default exchange' : `exchange ${escapeText(exchange)}`;
+  return `${name} (${type}${origin})\n${lines.join('\n')}\n`;
 }
 
 function ruleIn(binding: DocumentBinding): string {

@@ -23,7 +23,7 @@ export const STORE_WRITER_FILES: Readonly<Record<string, string>> = {
   '<store>/control.sock': 'where the process that has the store open can be asked',
 };
 
-export const STORE_ARGUMENT = { name: '<store>', description: 'the directory of the store' };
+export const STORE_ARGUMENT = { description: 'the directory of the store' };
 
 /** For verbs that append to a topic. */
 export const CREATE_TOPIC_HINT =

@@ -7,12 +7,8 @@ import { LockedError, openStore } from '../src/index.ts';
 import type { Store, TopicDescription } from '../src/index.ts';
 import { askControl } from '../src/io/control-client.ts';
 import { nodeFileSystem } from '../src/io/node-file-system.ts';
-import {
-  decodeAnswer,
-  encodeRequest,
-  OTHER_DIRECTORY,
-  OwnerError,
-} from '../src/store/control-protocol.ts';
+import { decodeAnswer, encodeRequest, OTHER_DIRECTORY } from '../src/store/control-protocol.ts';
+import { OwnerError } from '../src/store/owner-error.ts';
 import type { ControlVerb } from '../src/store/control-verb.ts';
 import { listTopics } from '../src/store/control-verbs.ts';
 import type { CommandContext } from './command.ts';

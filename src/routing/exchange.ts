@@ -1,7 +1,7 @@
 /** An exchange as its users hold it: publish to it, bind destinations to it. */
 import { checkArray } from '../core/assert.ts';
 import { inNextTurn } from '../core/clock.ts';
-import { ConflictError } from '../core/errors.ts';
+import { ConflictError, NotFoundError } from '../core/errors.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
 import type { Codec } from '../codec/codec.ts';
 import { decodeHeaders, type HeaderBlock, type HeadersInput } from '../format/record-headers.ts';
@@ -17,6 +17,7 @@ import { describeExchange, type ExchangeStats } from './exchange-stats.ts';
 import {
   checkBindingInput,
   checkBindOptions,
+  checkDestination,
   type BindingInput,
   type BindOptions,
   type DestinationInput,
@@ -169,6 +170,7 @@ export class Exchange<T, Input = T> {
    * way, it is bound once, with the past that it was made with, whichever is asked for later.
    *
    * @param destination  a queue or a topic by its name, or an exchange
+   * @returns the binding, as `bindings` lists it: that which was there, if it is bound twice
    * @throws NotFoundError when there is no such destination; ConflictError when the binding is there,
    *   was made without a past, and is asked for one: unbind it first; BadPatternError; TypeError,
    *   RangeError; ClosedError when the exchange was deleted
@@ -179,10 +181,14 @@ export class Exchange<T, Input = T> {
     destination: DestinationInput,
     binding: BindingInput = {},
     options: BindOptions = {},
-  ): Promise<Binding> {
+  ): Promise<BindingDescription> {
     const { pattern = '', headers } = checkBindingInput(binding);
     const { from } = checkBindOptions(options);
-    return this.#exchanges.bind(this.#ownName(), destination, pattern, { headers, from });
+    const how = { headers, from };
+    const bound = await this.#exchanges.bind(this.#ownName(), destination, pattern, how);
+    const [described] = this.#described([bound]);
+    if (described !== undefined) return described;
+    throw new NotFoundError({ kind: 'topic', name: checkDestination(destination).name }); // Any more.
   }
 
   /**
@@ -216,8 +222,13 @@ export class Exchange<T, Input = T> {
 
   /** The bindings of the exchange, by id. @throws ClosedError when it was deleted */
   bindings(): readonly BindingDescription[] {
+    return this.#described(this.#exchanges.bindings(this.#ownName()));
+  }
+
+  /** But for those whose destination is gone. */
+  #described(bindings: readonly Binding[]): BindingDescription[] {
     const bindingOf = bindingNamer(this.#exchanges.list(), this.#topics());
-    return this.#exchanges.bindings(this.#ownName()).flatMap((binding) => {
+    return bindings.flatMap((binding) => {
       const named = bindingOf(binding);
       return named === null ? [] : [{ bindingId: binding.bindingId, ...named }];
     });

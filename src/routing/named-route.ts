@@ -1,7 +1,9 @@
 /** Where a record would go that is published now, and why, with names. */
 import { present } from '../core/assert.ts';
+import { SOURCE_PREFIX } from '../topic/topic-names.ts';
 import type { ExchangeType } from './binding.ts';
 import type { ExchangeCatalog } from './exchange-catalog.ts';
+import { DEFAULT_EXCHANGE } from './exchange-name.ts';
 import { explainRoute, type ExplainedStep } from './explain.ts';
 import type { RecordHeaders } from './router-type.ts';
 import { bindingNamer, type DocumentBinding, type KnownTopic } from './topology-document.ts';
@@ -33,6 +35,29 @@ export interface RouteStep {
 
 export interface RouteMatch extends DocumentBinding {
   readonly why: string;
+}
+
+/** What leads from the default exchange: to each queue and topic by its name. */
+export function defaultBindings(topics: readonly KnownTopic[]): readonly DocumentBinding[] {
+  return topics
+    .filter(({ name }) => !name.startsWith(SOURCE_PREFIX))
+    .map(({ name, isQueue }) => ({
+      exchange: DEFAULT_EXCHANGE,
+      destination: isQueue ? { queue: name } : { topic: name },
+      pattern: name,
+    }));
+}
+
+/** As `explainByName`, for the default exchange. */
+export function explainDefault(topics: readonly KnownTopic[], key: string): RouteExplanation {
+  const matches = defaultBindings(topics)
+    .filter(({ pattern }) => pattern === key)
+    .map((binding) => ({ ...binding, why: 'the routing key is its name' }));
+  const from = { from: null, isAlternate: false, alternate: null };
+  return {
+    destinations: matches.map(({ pattern }) => pattern),
+    steps: [{ exchange: DEFAULT_EXCHANGE, type: 'direct', matches, ...from }],
+  };
 }
 
 /** @param exchangeId  it is there */

@@ -9,6 +9,7 @@ import { choice, fieldsOf, flag, list, nullable, struct, type Shape } from '../c
 import { checkName } from '../topic/topic-names.ts';
 import { EXCHANGE_TYPES, type BindingIdentity, type ExchangeType, type Target } from './binding.ts';
 import { checkPatternOf } from './binding-weight.ts';
+import { checkNewName } from './exchange-name.ts';
 import type { ExchangeCatalog, ExchangeDescription } from './exchange-catalog.ts';
 import {
   checkHeaderConditions,
@@ -61,7 +62,7 @@ const DESTINATION_KINDS = ['queue', 'topic', 'exchange'] as const;
 const DOCUMENT_KEYS: readonly string[] = ['exchanges', 'bindings'];
 const BASE64 = 'base64';
 
-const name: Shape<string> = { check: checkName };
+const name: Shape<string> = { check: checkNewName };
 
 const exchange: Shape<DocumentExchange> = struct({
   name,
@@ -79,7 +80,8 @@ const destination: Shape<DocumentDestination> = {
     if (known === undefined || others.length > 0) {
       throw argumentError(TypeError, place, '{ queue }, { topic } or { exchange }, a name', value);
     }
-    return destinationOf(known, checkName(`${place}.${known}`, given));
+    const check = known === 'exchange' ? checkNewName : checkName;
+    return destinationOf(known, check(`${place}.${known}`, given));
   },
 };
 

@@ -12,6 +12,7 @@ import { ConflictError, UnsupportedVersionError } from '../core/errors.ts';
 import { fieldsOf, nullable, structWith, text } from '../core/shape.ts';
 import type { ControlVerb } from './control-verb.ts';
 import { CONTROL_VERBS } from './control-verbs.ts';
+import { OwnerError } from './owner-error.ts';
 import type { Store } from './store.ts';
 
 const CONTROL_VERSION = 1;
@@ -19,20 +20,6 @@ const CONTROL_VERSION = 1;
 export const OTHER_DIRECTORY = 'directory';
 const VERB_CHARS_MAX = 40;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
-
-/** What the owner refused, or failed to do. */
-export class OwnerError extends Error {
-  /** As the owner's error had it; null when it had none. */
-  readonly code: string | null;
-  readonly details: unknown;
-
-  constructor(message: string, { code, details }: { code: string | null; details: unknown }) {
-    super(message);
-    this.name = 'OwnerError';
-    this.code = code;
-    this.details = details;
-  }
-}
 
 /** Who answers. */
 export interface ControlledStore {

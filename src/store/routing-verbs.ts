@@ -18,8 +18,11 @@ import {
 import { DURABILITY_LEVELS } from '../log/log-options.ts';
 import type { ReadFrom } from '../log/read-options.ts';
 import { EXCHANGE_TYPES } from '../routing/binding.ts';
+import type { Exchange } from '../routing/exchange.ts';
+import { checkExchangeName, DEFAULT_EXCHANGE } from '../routing/exchange-name.ts';
 import type { ExchangeStats } from '../routing/exchange-stats.ts';
 import { CONFIRMATIONS } from '../routing/publish-options.ts';
+import type { RebuildReport } from '../routing/rebuild.ts';
 import {
   checkTopologyDocument,
   documentBinding,
@@ -27,8 +30,10 @@ import {
 } from '../routing/topology-document.ts';
 import { asGiven, carryOut, planImport } from '../routing/topology-import.ts';
 import { controlVerb, type ControlVerb } from './control-verb.ts';
+import { publishByName } from './default-publish.ts';
 import { recordOf, socketRecordFields, type SocketRecord } from './record-verbs.ts';
 import { knownTopics, topologyOf } from './store-topology.ts';
+import type { Store } from './store.ts';
 import { topicConfig } from './topic-config-shape.ts';
 
 const count = integer();
@@ -39,6 +44,11 @@ const finite: Shape<number> = {
     throw argumentError(TypeError, name, 'a number', value);
   },
 };
+
+/** @throws ConflictError for the default exchange, which has no log; NotFoundError */
+function openLogged(store: Store, name: string): Promise<Exchange<Uint8Array>> {
+  return store.exchange(checkExchangeName('exchange', name), { create: false });
+}
 
 /** A new exchange. @throws ConflictError when there is one of this name */
 export const createExchange = controlVerb({
@@ -53,6 +63,7 @@ export const createExchange = controlVerb({
   }),
   answer: nothing,
   async run(store, { exchange, ...options }) {
+    checkExchangeName('exchange', exchange);
     if (store.exchanges().some(({ name }) => name === exchange)) {
       const [stored, requested] = ['one of this name', 'a new one'];
       throw new ConflictError({ kind: 'exchange', name: exchange, stored, requested });
@@ -108,9 +119,16 @@ export const removeBinding = controlVerb({
 /** A record to publish, as the socket has it. */
 export interface PublishedRecord extends SocketRecord {
   readonly routingKey: string;
+  readonly cc?: readonly string[] | undefined;
+  readonly bcc?: readonly string[] | undefined;
 }
 
-const publishedRecord: Shape<PublishedRecord> = struct({ ...socketRecordFields, routingKey: text });
+const publishedRecord: Shape<PublishedRecord> = struct({
+  ...socketRecordFields,
+  routingKey: text,
+  cc: optional(list(text)),
+  bcc: optional(list(text)),
+});
 
 /**
  * Records to an exchange, in order; with `isMandatory` all or none of them. `routes` says how many went
@@ -126,13 +144,24 @@ export const publishRecords = controlVerb({
     records: list(publishedRecord),
   }),
   answer: structWith({
-    baseOffset: count,
+    /** In the source; of the default exchange, which has none, null. */
+    baseOffset: nullable(count),
     recordCount: count,
     routes: list(structWith({ destinations: list(text), recordCount: count })),
   }),
   async run(store, { exchange, isMandatory: mandatory, records: sent, ...options }) {
+    if (exchange === DEFAULT_EXCHANGE) {
+      const { durability } = options;
+      const published = await publishByName(store, sent, { mandatory, durability });
+      return { ...published, routes: counted(published.routes) };
+    }
     const handle = await store.exchange(exchange, { create: false });
-    const records = sent.map(({ routingKey, ...record }) => ({ ...recordOf(record), routingKey }));
+    const records = sent.map(({ routingKey, cc, bcc, ...record }) => ({
+      ...recordOf(record),
+      routingKey,
+      cc,
+      bcc,
+    }));
     const { destinations, ...placed } = await handle.publishBatch(records, {
       ...options,
       mandatory,
@@ -179,7 +208,7 @@ export const describeProjection = controlVerb({
   name: 'describeProjection',
   args: struct({ exchange: text }),
   answer: exchangeStats,
-  run: async (store, { exchange }) => (await store.exchange(exchange, { create: false })).stats(),
+  run: async (store, { exchange }) => (await openLogged(store, exchange)).stats(),
 });
 
 /** How many records a destination will not get. */
@@ -188,7 +217,41 @@ export const detachDestination = controlVerb({
   args: struct({ exchange: text, destination: text }),
   answer: count,
   run: async (store, { exchange, destination }) =>
-    (await store.exchange(exchange, { create: false })).detach(destination),
+    (await openLogged(store, exchange)).detach(destination),
+});
+
+export const setAlternate = controlVerb({
+  name: 'setAlternate',
+  args: struct({ exchange: text, alternate: nullable(text) }),
+  answer: nothing,
+  async run(store, { exchange, alternate }) {
+    await (await openLogged(store, exchange)).setAlternate(alternate);
+    return null;
+  },
+});
+
+const rebuildReport: Shape<RebuildReport> = structWith({
+  destination: text,
+  isDryRun: flag,
+  partitions: list(
+    structWith({
+      partition: count,
+      isDamaged: flag,
+      unreadableCount: count,
+      startOffset: count,
+      endOffset: count,
+      isReplaced: flag,
+    }),
+  ),
+});
+
+/** Makes again what is damaged of a destination. */
+export const rebuildDestination = controlVerb({
+  name: 'rebuildDestination',
+  args: struct({ exchange: text, destination: text, isDryRun: flag }),
+  answer: rebuildReport,
+  run: async (store, { exchange, destination, isDryRun: dryRun }) =>
+    (await openLogged(store, exchange)).rebuild(destination, { dryRun }),
 });
 
 /** How many streams still copy what was published before a binding was made. */
@@ -238,6 +301,8 @@ export const ROUTING_VERBS: readonly ControlVerb<unknown, unknown>[] = [
   publishRecords,
   describeProjection,
   detachDestination,
+  setAlternate,
+  rebuildDestination,
   countBackfills,
   importTopology,
 ];

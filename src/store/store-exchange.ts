@@ -5,7 +5,11 @@ import { ConflictError } from '../core/errors.ts';
 import { DefaultExchange } from '../routing/default-exchange.ts';
 import { Exchange } from '../routing/exchange.ts';
 import { conflictOf } from '../routing/exchange-conflicts.ts';
-import { DEFAULT_EXCHANGE, defaultConflict } from '../routing/exchange-name.ts';
+import {
+  DEFAULT_DESCRIPTION,
+  DEFAULT_EXCHANGE,
+  defaultConflict,
+} from '../routing/exchange-name.ts';
 import {
   checkExchangeOptions,
   type ExchangeOptions,
@@ -18,15 +22,6 @@ import type { Store } from './store.ts';
 
 /** What exchanges of a store are made of. */
 type ExchangeHome = Pick<Store, 'exchangeCatalog' | 'projector' | 'topics' | 'queues' | 'topic'>;
-
-/** As RabbitMQ describes it. */
-const DEFAULT = {
-  name: DEFAULT_EXCHANGE,
-  type: 'direct',
-  alternate: null,
-  internal: false,
-  autoDelete: false,
-} as const;
 
 /** @throws as `Store.exchange` */
 export async function openExchange<T, Input>(
@@ -57,7 +52,7 @@ export async function openExchange<T, Input>(
 /** @throws ConflictError for options that it does not have; TypeError, RangeError */
 function checkDefault(given: ExchangeOptions): void {
   const options = checkExchangeOptions(given);
-  const conflict = conflictOf(DEFAULT, options);
+  const conflict = conflictOf(DEFAULT_DESCRIPTION, options);
   if (conflict !== null) throw conflict;
   if (options.source !== undefined) throw defaultConflict();
 }

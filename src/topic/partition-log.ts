@@ -15,10 +15,15 @@ export async function resolveOffset({ log }: PartitionLog, from: ReadFrom): Prom
   return batch?.baseOffset ?? log.visibleOffset;
 }
 
-/** When the first record at or after `offset` was appended, ms; null when there is none. */
+/**
+ * When the first record at or after `offset` was appended, ms; null when there is none. What is asked for
+ * again and again is read as one record is: a batch, if it is not in memory; only behind a gap more.
+ */
 export async function appendTimeAt({ log }: PartitionLog, offset: number): Promise<number | null> {
-  const batch = await firstBatch(log, offset);
-  return batch?.appendTimeMs ?? null;
+  if (offset >= log.visibleOffset) return null;
+  const record = offset < log.startOffset ? null : await log.read(offset);
+  const found = record ?? (await firstBatch(log, offset));
+  return found?.appendTimeMs ?? null;
 }
 
 async function firstBatch(

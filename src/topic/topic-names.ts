@@ -16,14 +16,18 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 const PLAIN = /^[A-Za-z0-9_-]$/u;
 
 /**
- * Throws unless `name` may name a topic, a queue, an exchange or a group: 1 to 255 bytes of UTF-8
- * without control characters.
+ * Throws unless `name` may name a topic, a queue or a group, or with `bytesMax` something else: 1 to 255
+ * bytes of UTF-8 without control characters.
  */
-export function checkName(parameter: string, name: unknown): string {
+export function checkName(
+  parameter: string,
+  name: unknown,
+  bytesMax: number = NAME_BYTES_MAX,
+): string {
   if (typeof name !== 'string') throw argumentError(TypeError, parameter, 'a string', name);
   const sizeBytes = Buffer.byteLength(name, 'utf8');
-  if (sizeBytes === 0 || sizeBytes > NAME_BYTES_MAX) {
-    throw argumentError(RangeError, parameter, `of 1 to ${NAME_BYTES_MAX} bytes`, name);
+  if (sizeBytes === 0 || sizeBytes > bytesMax) {
+    throw argumentError(RangeError, parameter, `of 1 to ${bytesMax} bytes`, name);
   }
   if (CONTROL.test(name) || LONE_SURROGATE.test(name)) {
     throw argumentError(RangeError, parameter, 'text without control characters', name);

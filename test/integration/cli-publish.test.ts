@@ -68,6 +68,33 @@ describe('publish', () => {
     expect(await valuesIn(path, 'late')).toEqual(['one', null]);
   });
 
+  test('further keys: of the command line, of a line, and of a source that is published again', async () => {
+    const path = await flights();
+    const keys = ['-r', 'x', '--cc', 'flight.LHR.AMS', '--cc', 'y', '--bcc', 'z'];
+    const { stderr } = await runCli(['publish', path, 'flights', ...keys, 'one']);
+    expect(stderr).toBe('published 1 record at offset 0: to arrivals, audit\n');
+    const lines = [
+      { value: 'two', routingKey: 'x', cc: ['w'] },
+      { value: 'three', bcc: ['flight.JFK.AMS'] },
+    ];
+    const input = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    await runCli(['publish', path, 'flights', '--ndjson', '--cc', 'common'], { input });
+    const source = await runCli(['cat', path, '--topic', 'exchange:flights', '--json']);
+    const wanted = [
+      { 'varve-routing-key': 'x', 'varve-cc': '["flight.LHR.AMS","y"]', 'varve-bcc': '["z"]' },
+      { 'varve-routing-key': 'x', 'varve-cc': '["w"]' },
+      { 'varve-routing-key': '', 'varve-cc': '["common"]', 'varve-bcc': '["flight.JFK.AMS"]' },
+    ];
+    expect(linesOf(source.stdout)).toMatchObject(wanted.map((headers) => ({ headers })));
+    expect(await valuesIn(path, 'arrivals')).toEqual(['one', 'three']);
+    const other = await flights();
+    await runCli(['publish', other, 'flights', '--ndjson'], { input: source.stdout });
+    expect(await valuesIn(other, 'arrivals')).toEqual(['one', 'three']);
+    const copies = await runCli(['cat', other, '--topic', 'arrivals', '--json']);
+    expect(copies.stdout).toContain('varve-cc');
+    expect(copies.stdout).not.toContain('varve-bcc');
+  });
+
   test('what cat prints of a source, published once more: each under its routing key', async () => {
     const [path, other] = [await flights(), await flights()];
     const keys = ['flight.LHR.AMS', 'x', 'flight.JFK.AMS', ''];

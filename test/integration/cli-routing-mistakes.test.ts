@@ -27,12 +27,22 @@ const MISTAKES: readonly [line: string, exitCode: ExitCode, says: string][] = [
   ['bindings add PATH delays late -H =1', ExitCode.usage, 'Expected name=value'],
   ['bindings add PATH delays late -H a --match some', ExitCode.usage, 'Allowed choices are all'],
   [`bindings add PATH flights late -p ${'a'.repeat(256)}`, ExitCode.usage, 'at column 256'],
+  [
+    `bindings add PATH flights late -p ${'é'.repeat(128)}`,
+    ExitCode.usage,
+    `the pattern "${'é'.repeat(40)}..." has more than 255 bytes at column 128`,
+  ],
+  ['bindings add PATH by-hash late -p 1x', ExitCode.usage, 'no digit of a weight at column 2'],
+  ['bindings add PATH by-hash late', ExitCode.usage, 'a weight, such as 1'],
+  [`exchanges create PATH ${'a'.repeat(247)} -t fanout`, ExitCode.usage, 'of 1 to 246 bytes'],
   ['bindings rm PATH flights arrivals', ExitCode.notFound, 'there is flights -> queue arrivals'],
   ['bindings rm PATH flights late', ExitCode.notFound, 'there is no binding flights -> queue late'],
   ['bindings ls PATH flight', ExitCode.notFound, 'did you mean flights?'],
   ['publish PATH flight x', ExitCode.notFound, 'did you mean flights?'],
   ['publish PATH flights x --ndjson', ExitCode.usage, 'are for lines of stdin, not for values'],
   [`publish PATH flights x -r ${'a'.repeat(256)}`, ExitCode.usage, 'routing key'],
+  [`publish PATH flights x --cc ${'a'.repeat(256)}`, ExitCode.usage, 'routing key'],
+  [`publish PATH flights x ${'--bcc a '.repeat(65)}`.trimEnd(), ExitCode.usage, 'at most 64'],
   ['publish PATH flights x --confirm never', ExitCode.usage, 'Allowed choices are logged, routed'],
   ['route PATH flight a', ExitCode.notFound, 'did you mean flights?'],
   [`route PATH flights ${'a'.repeat(256)}`, ExitCode.usage, 'routing key'],
@@ -51,6 +61,7 @@ const MISTAKES: readonly [line: string, exitCode: ExitCode, says: string][] = [
 describe('mistakes', () => {
   test('are named, and change nothing', async () => {
     const path = await flights();
+    await runCli(['exchanges', 'create', path, 'by-hash', '-t', 'consistent-hash', '--yes']);
     const before = await contentsOf(path);
     for (const [line, exitCode, says] of MISTAKES) {
       const args = line.split(' ').map((word) => (word === 'PATH' ? path : word));

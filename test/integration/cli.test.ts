@@ -2,35 +2,21 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EXIT_CODES, ExitCode } from '../../tools/exit-codes.ts';
+import { VERB_GROUPS, VERBS } from '../../tools/verbs.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
-const VERBS = [
-  'append',
-  'bench',
-  'cat',
-  'dump',
-  'export',
-  'import',
-  'info',
-  'ls',
-  'repair',
-  'tail',
-  'verify',
+const LISTED = [
+  ...VERBS.map((verb) => ({ ...verb, fullName: verb.name })),
+  ...VERB_GROUPS.flatMap(({ name, verbs }) =>
+    verbs.map((verb) => ({ ...verb, fullName: `${name} ${verb.name}` })),
+  ),
 ];
+const ALL_VERBS = LISTED.map(({ fullName }) => fullName);
 /** Those that work on a store. */
-const STORE_VERBS = [
-  'groups delete',
-  'groups describe',
-  'groups ls',
-  'groups reset',
-  'journal dump',
-  'stats',
-  'topics create',
-  'topics describe',
-  'topics ls',
-];
-const ALL_VERBS = [...VERBS, ...STORE_VERBS];
+const STORE_VERBS = LISTED.filter((verb) => verb.arguments.startsWith('<store>')).map(
+  ({ fullName }) => fullName,
+);
 
 describe('help', () => {
   test('of an unknown verb: exit 2, and the verb that was perhaps meant', async () => {
@@ -84,12 +70,13 @@ describe('help', () => {
       for (const section of [...sections, 'Files', 'See also', 'Examples']) {
         expect(stdout).toMatch(new RegExp(`^${section}:$`, 'm'));
       }
-      const logFile = STORE_VERBS.includes(verb) ? '<store>/journal/' : '<dir>/*.log';
+      const isOfStore = STORE_VERBS.includes(verb) || verb === 'delete-records';
+      const logFile = isOfStore ? '<store>/journal/' : '<dir>/*.log';
       const file = verb === 'bench' ? '<dir>/bench-*/' : logFile;
       for (const name of ['NO_COLOR', 'FORCE_COLOR', 'VARVE_DEBUG', file]) {
         expect(stdout).toContain(`  ${name} `);
       }
-      const others = [...stdout.matchAll(/varve help (\w+(?: \w+)?)/g)].map(
+      const others = [...stdout.matchAll(/varve help ([\w-]+(?: [\w-]+)?)/g)].map(
         ([, other = '']) => other,
       );
       expect(others.length).toBeGreaterThan(1);

@@ -136,7 +136,7 @@ test('100 file descriptors are enough for every verb, however many segments ther
   const log = await openAt(path);
   await log.appendBatch(textsFrom(0, 5000).map((value) => ({ value })));
   await log.close();
-  // Node itself needs about 60 while it loads the modules.
+  // Of which Node itself needs about 60 while it loads the modules of a verb.
   expect((await segmentNames(path)).length).toBeGreaterThan(120);
   for (const verb of ['cat', 'verify', 'info', 'dump']) {
     const cli = [process.execPath, distPath('tools', 'cli.js'), verb, path];
@@ -145,5 +145,16 @@ test('100 file descriptors are enough for every verb, however many segments ther
     const { stdout } = await limited;
     if (verb === 'cat') expect(stdout.trimEnd().split('\n')).toEqual(textsFrom(0, 5000));
     else expect(stdout).not.toBe('');
+  }
+});
+
+test('40 file descriptors are enough for help: no module of a verb is loaded for it', async () => {
+  for (const argv of [['--help'], ['--version'], ['queue', '--help']]) {
+    const cli = [process.execPath, distPath('tools', 'cli.js'), ...argv];
+    const { stdout, stderr } = await run('prlimit', ['--nofile=40', ...cli]);
+    expect({ stderr, isShown: stdout !== '' }, argv.join(' ')).toEqual({
+      stderr: '',
+      isShown: true,
+    });
   }
 });

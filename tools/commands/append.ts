@@ -38,13 +38,11 @@ go to one partition for a while, then to another; --partition is for all of them
 partition keep their order.`;
 
 export const appendVerb: Verb<AppendVerbOptions> = {
-  name: 'append',
-  summary: 'store stdin, one record per line',
   description:
     'Append stdin to a log, which is created when it does not exist, or to a topic of a store; one\n' +
     'record per line.\n' +
     'Returns when everything is stored at the chosen level; Ctrl-C keeps what was read so far.',
-  argument: { name: '<dir>', description: 'the log, created when missing; with --topic the store' },
+  argument: { description: 'the log, created when missing; with --topic the store' },
   options: [
     new Option('--topic <name>', 'append to this topic of a store'),
     new Option(

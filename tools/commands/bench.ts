@@ -29,12 +29,10 @@ Close what else uses the disk or the processor. With --quick a run takes less th
 suites (open, memory, scale) handle 10 GiB. Writes add up to hundreds of GiB.`;
 
 export const benchVerb: Verb<BenchVerbOptions> = {
-  name: 'bench',
-  summary: 'measure the log beside what this machine can do',
   description:
     'Measure appends, scans and random reads of logs, beside raw writes, syncs and reads of the\n' +
     'same disk, in the same run. Writes to a fresh directory, which is removed at the end.',
-  argument: { name: '[dir]', description: 'a directory on the disk to measure', default: '.' },
+  argument: { description: 'a directory on the disk to measure', default: '.' },
   options: [...benchOptions(INSTALLED_SUITES), JSON_OPTION],
   help: {
     notes: NOTES,

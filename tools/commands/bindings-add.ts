@@ -39,8 +39,6 @@ published before and is not there yet as well, from there on: the process that h
 background; where there is none, the verb does, and what is left when it is stopped the next one.`;
 
 export const bindingsAddVerb: Verb<BindingsAddOptions> = {
-  name: 'bindings add',
-  summary: 'bind a destination to an exchange; a dry run unless --yes',
   description:
     'Bind a queue, a topic or an exchange to an exchange. Bound twice, it is one binding, with the past that it was made with.',
   argument: STORE_ARGUMENT,

@@ -1,7 +1,9 @@
 /** `varve bindings ls <store> [exchange]`: what leads where. */
 import { Option } from 'commander';
 import { destinationName, type DocumentBinding } from '../../src/routing/topology-document.ts';
-import { topologyOf } from '../../src/store/store-topology.ts';
+import { knownTopics, topologyOf } from '../../src/store/store-topology.ts';
+import { DEFAULT_EXCHANGE } from '../../src/routing/exchange-name.ts';
+import { defaultBindings } from '../../src/routing/named-route.ts';
 import { bindingsTable } from '../binding-text.ts';
 import { JSON_OPTION, NDJSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
@@ -16,11 +18,9 @@ interface BindingsLsOptions {
 }
 
 export const bindingsLsVerb: Verb<BindingsLsOptions> = {
-  name: 'bindings ls',
-  summary: 'list the bindings of a store, or of an exchange',
   description: 'List bindings: of all exchanges of a store, or of one.',
   argument: STORE_ARGUMENT,
-  moreArguments: [{ name: '[exchange]', description: 'that they belong to (default: all)' }],
+  moreArguments: [{ description: 'that they belong to (default: all)' }],
   options: [
     new Option('-d, --destination <name>', 'that they lead to: a queue, a topic or an exchange'),
     JSON_OPTION,
@@ -49,8 +49,10 @@ async function run(
 ): Promise<ExitCode> {
   const { output } = context;
   const bindings = await lookAtStore(path, async (store): Promise<readonly DocumentBinding[]> => {
-    if (exchange !== undefined) findExchange(store, exchange);
-    return topologyOf(store).bindings.filter(
+    const isDefault = exchange === DEFAULT_EXCHANGE;
+    if (exchange !== undefined && !isDefault) findExchange(store, exchange);
+    const all = isDefault ? defaultBindings(knownTopics(store)) : topologyOf(store).bindings;
+    return all.filter(
       (binding) =>
         (exchange === undefined || binding.exchange === exchange) &&
         (destination === undefined || destinationName(binding.destination).name === destination),

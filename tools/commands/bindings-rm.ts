@@ -26,8 +26,6 @@ const NOTES = `Say all of the binding, as it was made: a binding of another patt
 What was published before still goes there.`;
 
 export const bindingsRmVerb: Verb<BindingsRmOptions> = {
-  name: 'bindings rm',
-  summary: 'end a binding; a dry run unless --yes',
   description:
     'End a binding: what is published from then on does not go there by it. An auto-delete exchange\n' +
     'goes with its last one.',

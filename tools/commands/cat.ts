@@ -20,8 +20,6 @@ import { PRINT_NOTES, printOptions, RecordPrinter, type PrintOptions } from '../
 type CatVerbOptions = PrintOptions & RangeOptions & FilterOptions & DamageOptions & PartitionChoice;
 
 export const catVerb: Verb<CatVerbOptions> = {
-  name: 'cat',
-  summary: 'print records',
   description:
     'Print the records of a log, in offset order; of a topic, one partition after the other.',
   argument: RECORDS_ARGUMENT,

@@ -34,11 +34,9 @@ space is freed by whole segments: the one that holds the offset stays. "end" sta
 there. Consumer groups that stood below go on at the first record that is left.`;
 
 export const deleteRecordsVerb: Verb<DeleteRecordsOptions> = {
-  name: 'delete-records',
-  summary: 'delete records below an offset; a dry run unless --yes',
   description: 'Delete the records of a log, or of partitions of a topic, below an offset.',
-  argument: { name: '<dir>', description: 'the store, or a log of its own' },
-  moreArguments: [{ name: '[topic]', description: 'the name of the topic, in a store' }],
+  argument: { description: 'the store, or a log of its own' },
+  moreArguments: [{ description: 'the name of the topic, in a store' }],
   options: [
     new Option(
       '--before <offset>',

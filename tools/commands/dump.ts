@@ -27,13 +27,10 @@ line too, and the dump goes on behind it; the exit code is then 4. In a log that
 appending to, the last batch may be half there.`;
 
 export const dumpVerb: Verb<DumpVerbOptions> = {
-  name: 'dump',
-  summary: 'print batches and their headers',
   description:
     'Print what the segments of a log hold, batch by batch, or one segment file, also a copy far\n' +
     'from its log. Never writes.',
   argument: {
-    name: '<path>',
     description: 'a log directory, or one segment file; with --topic the store',
   },
   options: [

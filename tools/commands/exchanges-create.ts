@@ -3,8 +3,8 @@ import { Option } from 'commander';
 import type { CompressionName, DurabilityLevel } from '../../src/index.ts';
 import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
 import { EXCHANGE_TYPES, type ExchangeType } from '../../src/routing/binding.ts';
+import { checkExchangeName } from '../../src/routing/exchange-name.ts';
 import { createExchange } from '../../src/store/routing-verbs.ts';
-import { checkName, SOURCE_PREFIX } from '../../src/topic/topic-names.ts';
 import { newSettings } from '../../src/topic/topic-options.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
@@ -43,13 +43,11 @@ copied from there to the queues and topics that its bindings lead to. --durabili
 --retention, --retention-bytes and --segment-bytes are of that log; varve topics alter changes them.`;
 
 export const exchangesCreateVerb: Verb<ExchangesCreateOptions> = {
-  name: 'exchanges create',
-  summary: 'create an exchange; a dry run unless --yes',
   description:
     'Create an exchange, and the store when there is none. A name is 1 to 246 bytes of UTF-8 without\n' +
     'control characters.',
-  argument: { name: '<store>', description: 'the directory of the store; created when missing' },
-  moreArguments: [{ name: '<exchange>', description: 'the name of the new exchange' }],
+  argument: { description: 'the directory of the store; created when missing' },
+  moreArguments: [{ description: 'the name of the new exchange' }],
   options: [
     new Option('-t, --type <type>', 'how it routes').choices(EXCHANGE_TYPES).makeOptionMandatory(),
     new Option('--alternate <exchange>', 'gets what no binding matches (default: none)'),
@@ -107,8 +105,7 @@ async function run(
   [name = '']: readonly string[],
 ): Promise<ExitCode> {
   const { type, alternate = null, internal = false, autoDelete = false } = options;
-  checkName('exchange', name);
-  checkName('exchange', SOURCE_PREFIX + name);
+  checkExchangeName('exchange', name);
   const source = alterationOf(options);
   newSettings(source, { durability: 'sync' });
   await checkNewStorePath(path);

@@ -21,8 +21,6 @@ const NOTES = `Bindings that lead to it go, too. What was published before still
 source log goes. Queues and topics stay as they are.`;
 
 export const exchangesDeleteVerb: Verb<ExchangesDeleteOptions> = {
-  name: 'exchanges delete',
-  summary: 'delete an exchange with its bindings; a dry run unless --yes',
   description: 'Delete an exchange, its bindings, and those that lead to it.',
   argument: STORE_ARGUMENT,
   moreArguments: [EXCHANGE_ARGUMENT],

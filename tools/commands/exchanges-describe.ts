@@ -1,8 +1,11 @@
 /** `varve exchanges describe <store> <exchange>`: what an exchange is, and what leads from and to it. */
+import type { Store } from '../../src/index.ts';
+import { DEFAULT_DESCRIPTION, DEFAULT_EXCHANGE } from '../../src/routing/exchange-name.ts';
+import { defaultBindings } from '../../src/routing/named-route.ts';
 import type { ExchangeStats } from '../../src/routing/exchange-stats.ts';
 import type { DocumentBinding } from '../../src/routing/topology-document.ts';
 import { describeProjection } from '../../src/store/routing-verbs.ts';
-import { topologyOf } from '../../src/store/store-topology.ts';
+import { knownTopics, topologyOf } from '../../src/store/store-topology.ts';
 import { SOURCE_PREFIX } from '../../src/topic/topic-names.ts';
 import { bindingsTable } from '../binding-text.ts';
 import { JSON_OPTION } from '../command.ts';
@@ -25,8 +28,6 @@ JSON, and missing in text, when no such process was asked. "lag" is in offsets o
 which need belong there; "waits" is how long the oldest copy has been due.`;
 
 export const exchangesDescribeVerb: Verb<ExchangesDescribeOptions> = {
-  name: 'exchanges describe',
-  summary: 'one exchange, with its bindings',
   description: 'Show what an exchange is, its bindings, and what leads to it from other exchanges.',
   argument: STORE_ARGUMENT,
   moreArguments: [EXCHANGE_ARGUMENT],
@@ -54,9 +55,11 @@ export const exchangesDescribeVerb: Verb<ExchangesDescribeOptions> = {
 };
 
 /** As `--json` prints it; the keys are a documented contract. */
-interface Described extends ListedExchange {
-  /** The topic that holds what was published to it. */
-  readonly source: string;
+interface Described extends Omit<ListedExchange, 'exchangeId'> {
+  /** Null for the default exchange. */
+  readonly exchangeId: number | null;
+  /** The topic that holds what was published to it; null for the default exchange, which keeps nothing. */
+  readonly source: string | null;
   readonly bindings: readonly DocumentBinding[];
   /** Of other exchanges. */
   readonly bindingsTo: readonly DocumentBinding[];
@@ -73,7 +76,9 @@ async function run(
   options: ExchangesDescribeOptions,
   [name = '']: readonly string[],
 ): Promise<ExitCode> {
+  const isDefault = name === DEFAULT_EXCHANGE;
   const described = await lookAtStore(path, async (store): Promise<Described> => {
+    if (isDefault) return describeDefault(store);
     const exchange = await withExtent(store, findExchange(store, name));
     const { exchanges, bindings } = topologyOf(store);
     return {
@@ -86,14 +91,30 @@ async function run(
       alternateOf: exchanges.flatMap((each) => (each.alternate === name ? [each.name] : [])),
     };
   });
-  const told = await consultOwner(context, path, (desk) =>
-    desk.ask(describeProjection, { exchange: name }),
-  );
+  const told = isDefault
+    ? null
+    : await consultOwner(context, path, (desk) => desk.ask(describeProjection, { exchange: name }));
   const projection: Projection = told === null ? null : told.value;
   if (options.json === true) {
     context.output.write(`${JSON.stringify({ path, ...described, projection })}\n`);
   } else writeText(context, described, projection);
   return ExitCode.ok;
+}
+
+/** It is there in every store, and leads to everything. */
+function describeDefault(store: Store): Described {
+  const bindings = defaultBindings(knownTopics(store));
+  return {
+    ...DEFAULT_DESCRIPTION,
+    exchangeId: null,
+    bindingCount: bindings.length,
+    offsetCount: null,
+    sizeBytes: 0,
+    source: null,
+    bindings,
+    bindingsTo: [],
+    alternateOf: [],
+  };
 }
 
 function writeText({ output }: CommandContext, described: Described, projection: Projection): void {
@@ -103,12 +124,17 @@ function writeText({ output }: CommandContext, described: Described, projection:
   const traits = traitsOf(described);
   output.write(
     formatPairs([
-      ['exchange', name],
-      ['id', String(exchangeId)],
+      ['exchange', exchangeId === null ? "'', the default exchange" : name],
+      ...(exchangeId === null ? [] : ([['id', String(exchangeId)]] as const)),
       ['type', traits === '' ? type : `${type}, ${traits}`],
       ['alternate', alternate ?? 'none'],
       ...(alternateOf.length === 0 ? [] : ([['alternate of', alternateOf.join(', ')]] as const)),
-      ['source', `topic ${source}: ${records} records, ${formatBytes(sizeBytes)}`],
+      [
+        'source',
+        source === null
+          ? 'none: what is published is in its destination'
+          : `topic ${source}: ${records} records, ${formatBytes(sizeBytes)}`,
+      ],
       ['bindings', formatCount(bindings.length)],
     ]),
   );

@@ -19,14 +19,9 @@ too slow holds its source back, and varve stats names it. Once let off, it never
 by then. Its bindings stay: what is published from then on it gets.`;
 
 export const exchangesDetachVerb: Verb<ExchangesDetachOptions> = {
-  name: 'exchanges detach',
-  summary: 'let a destination off what it has not got; a dry run unless --yes',
   description: 'Let a queue or topic off what an exchange could not copy there so far.',
   argument: STORE_ARGUMENT,
-  moreArguments: [
-    EXCHANGE_ARGUMENT,
-    { name: '<destination>', description: 'the name of the queue or topic' },
-  ],
+  moreArguments: [EXCHANGE_ARGUMENT, { description: 'the name of the queue or topic' }],
   options: [YES_OPTION, JSON_OPTION],
   help: {
     notes: NOTES,

@@ -19,8 +19,6 @@ const NOTES = `"records" is how many its source log holds of what was published 
 means that there is no valid one. varve cat <store> --topic exchange:<name> prints them.`;
 
 export const exchangesLsVerb: Verb<ExchangesLsOptions> = {
-  name: 'exchanges ls',
-  summary: 'list the exchanges of a store',
   description: 'List the exchanges of a store: types, bindings, alternates, records.',
   argument: STORE_ARGUMENT,
   options: [JSON_OPTION, NDJSON_OPTION],

@@ -28,8 +28,6 @@ all bytes before it, so that varve import tells a whole export from one that was
 An export of what was imported is byte for byte the same, as long as the offsets are.`;
 
 export const exportVerb: Verb<ExportVerbOptions> = {
-  name: 'export',
-  summary: 'records as JSON lines with a checksum, for import',
   description: 'Write records with all they consist of as JSON lines, to stdout or to a file.',
   argument: RECORDS_ARGUMENT,
   options: [

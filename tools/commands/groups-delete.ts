@@ -20,13 +20,11 @@ interface GroupsDeleteOptions extends TopicChoice {
 }
 
 export const groupsDeleteVerb: Verb<GroupsDeleteOptions> = {
-  name: 'groups delete',
-  summary: 'forget a consumer group; a dry run unless --yes',
   description:
     'Forget the positions of a consumer group. No record is deleted; a group of this name that comes\n' +
     'later begins anew.',
   argument: STORE_ARGUMENT,
-  moreArguments: [{ name: '<group>', description: 'the name of the group' }],
+  moreArguments: [{ description: 'the name of the group' }],
   options: [TOPIC_OPTION, YES_OPTION, JSON_OPTION],
   help: {
     besideWriter: CHANGES_STORE,

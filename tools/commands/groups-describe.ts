@@ -25,12 +25,10 @@ are known only to the process that has the store open: "members" is null in JSON
 text, when no such process was asked.`;
 
 export const groupsDescribeVerb: Verb<GroupsDescribeOptions> = {
-  name: 'groups describe',
-  summary: 'how far a consumer group is behind',
   description:
     'Show how far a consumer group has come in each partition, and how far it is behind.',
   argument: STORE_ARGUMENT,
-  moreArguments: [{ name: '<group>', description: 'the name of the group' }],
+  moreArguments: [{ description: 'the name of the group' }],
   options: [TOPIC_OPTION, JSON_OPTION],
   help: {
     notes: NOTES,

@@ -26,8 +26,6 @@ begins with its first commit, or with a reset. "lag" is how many offsets it has 
 partitions, and "oldest unread" how long the first of them has been there; "?" where one is damaged.`;
 
 export const groupsLsVerb: Verb<GroupsLsOptions> = {
-  name: 'groups ls',
-  summary: 'list consumer groups',
   description:
     'List the consumer groups of a store that committed something, by topic, and how far behind they are.',
   argument: STORE_ARGUMENT,

@@ -70,12 +70,10 @@ the first record or behind the last is moved to there. A group that has members 
 must leave first.`;
 
 export const groupsResetVerb: Verb<GroupsResetOptions> = {
-  name: 'groups reset',
-  summary: "set a group's positions; a dry run unless --yes",
   description:
     'Set where a consumer group goes on. Prints the old and the new position of each partition.',
   argument: STORE_ARGUMENT,
-  moreArguments: [{ name: '<group>', description: 'the name of the group' }],
+  moreArguments: [{ description: 'the name of the group' }],
   options: [
     ...TARGETS,
     new Option('--partitions <list>', 'only these: 0,2,5 (default: all)').argParser(parseList),

@@ -42,13 +42,11 @@ With --topic, all of it goes to one partition, for only a log can be compared so
 append to it meanwhile. To spread records by key: varve cat --json | varve append --topic --ndjson.`;
 
 export const importVerb: Verb<ImportVerbOptions> = {
-  name: 'import',
-  summary: 'records of an export into a log',
   description:
     'Append the records of an export, from a file or from stdin, to a log, which is created when it\n' +
     'does not exist, or to a partition of a topic.',
-  argument: { name: '<dir>', description: 'the log, created when missing; with --topic the store' },
-  moreArguments: [{ name: '[file]', description: 'what varve export wrote; default: stdin' }],
+  argument: { description: 'the log, created when missing; with --topic the store' },
+  moreArguments: [{ description: 'what varve export wrote; default: stdin' }],
   options: [
     new Option('--topic <name>', 'into this topic of a store'),
     PARTITION_OPTION,

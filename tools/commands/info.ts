@@ -25,13 +25,11 @@ the process knows that has the store open, varve stats asks it.
 With --topic, --json prints a document with all "partitions"; with --partition too, that of the log.`;
 
 export const infoVerb: Verb<InfoVerbOptions> = {
-  name: 'info',
-  summary: 'what a log or a store holds and who writes to it',
   description:
     'Show offsets, sizes, segments, the checkpoint, the lock and the quarantine of a log; id, topics,\n' +
     'groups, journal, lock and health of a store; with --topic, each log of a topic. Never writes;\n' +
     'works beside a writer. Damage in the tail exits 4; varve verify checks all.',
-  argument: { name: '<dir>', description: 'the log, or the store' },
+  argument: { description: 'the log, or the store' },
   options: [...PARTITION_OPTIONS, JSON_OPTION],
   help: {
     notes: NOTES,

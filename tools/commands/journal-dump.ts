@@ -21,8 +21,6 @@ a commit stand below it. One of a kind, or of a version, that this varve does no
 "unknown" or by its name, with its bytes: a newer varve wrote it.`;
 
 export const journalDumpVerb: Verb<JournalDumpOptions> = {
-  name: 'journal dump',
-  summary: 'print the journal, entry by entry',
   description:
     'Print every change of the state of a store that its journal still holds. Works on a damaged one,\n' +
     'up to the damage, and where the store does not open.',

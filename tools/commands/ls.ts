@@ -68,13 +68,11 @@ of: varve info looks at the data. "last append" is when the newest segment was l
 container). A "?" means that there is no valid checkpoint: varve verify says more.`;
 
 export const lsVerb: Verb<LsVerbOptions> = {
-  name: 'ls',
-  summary: 'list the logs below a directory',
   description:
     'List the logs below a directory: offsets, sizes, last append, and who writes. Reads names,\n' +
     'sizes and checkpoints only, so it is cheap for any number of bytes. A log lists itself, a store\n' +
     'its journal and the partitions of its topics.',
-  argument: { name: '<dir>', description: 'a directory with logs below it, or a log' },
+  argument: { description: 'a directory with logs below it, or a log' },
   options: [
     new Option('--depth <levels>', 'how far below the directory a log may be')
       .argParser(parseCount)

@@ -1,6 +1,7 @@
 /** `varve publish <store> <exchange>`: values, or stdin, to an exchange. */
 import { Option } from 'commander';
 import type { DurabilityLevel } from '../../src/index.ts';
+import { DEFAULT_EXCHANGE } from '../../src/routing/exchange-name.ts';
 import { CONFIRMATIONS, type Confirmation } from '../../src/routing/publish-options.ts';
 import { listTopics } from '../../src/store/control-verbs.ts';
 import { SOURCE_PREFIX } from '../../src/topic/topic-names.ts';
@@ -12,7 +13,8 @@ import { UsageError } from '../command-error.ts';
 import { EXCHANGE_ARGUMENT, findExchange } from '../exchange-choice.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LineAppender, type LineOptions } from '../line-appender.ts';
-import { checkKeyText, keyHeader, publishedFromJson, PublishSink } from '../publish-sink.ts';
+import { PublishSink } from '../publish-sink.ts';
+import { checkKeys, keyHeaders, parseFurtherKey, publishedFromJson } from '../routing-keys.ts';
 import { parseHeader, type HeaderOption } from '../record-headers.ts';
 import { lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES, TAKES_LOCK } from '../store-access.ts';
 import type { StoreDesk } from '../store-desk.ts';
@@ -23,6 +25,8 @@ import { formatCount, formatPlural } from '../units.ts';
 
 interface PublishVerbOptions {
   readonly routingKey?: string;
+  readonly cc?: readonly string[];
+  readonly bcc?: readonly string[];
   readonly key?: string;
   readonly keySeparator?: string;
   readonly header?: HeaderOption;
@@ -35,24 +39,30 @@ interface PublishVerbOptions {
 
 const NOTES = `Each value is one record. Without values, each line of stdin is one, as varve append reads it; with
 --ndjson a line is {"value": "text", "routingKey": "a.b", "key": "k", "headers": {"h": "x"}}. What a
-line says goes before --routing-key, --key and --header.
+line says goes before the options; "cc" and "bcc" are arrays of further keys.
 
 A record is stored once, in the source log of the exchange, and copied to each queue and topic that a
 binding leads to. --confirm logged returns when it is stored, routed when all of its copies are, too.
 What is not copied when a store is closed is copied when it is opened again: without --confirm, and
-where no process has the store open, the verb waits for the copies at its end.`;
+where no process has the store open, the verb waits for the copies at its end.
+
+The exchange '' is the default exchange: each record goes to the queue or topic that its routing key
+names, and is nowhere else.`;
 
 export const publishVerb: Verb<PublishVerbOptions> = {
-  name: 'publish',
-  summary: 'publish records to an exchange: values, or stdin line by line',
   description: 'Publish values to an exchange of a store, or stdin, one record per line.',
   argument: STORE_ARGUMENT,
   moreArguments: [
     EXCHANGE_ARGUMENT,
-    { name: '[values...]', description: 'one record each (default: the lines of stdin)' },
+    { description: 'one record each (default: the lines of stdin)' },
   ],
   options: [
     new Option('-r, --routing-key <key>', 'of every record: bindings match it (default: empty)'),
+    new Option(
+      '--cc <key>',
+      'a further routing key of every record, which copies tell; as often as you like',
+    ).argParser(parseFurtherKey),
+    new Option('--bcc <key>', 'the same, which copies do not tell').argParser(parseFurtherKey),
     new Option('--key <text>', 'of every record: its copies go to one partition by it'),
     new Option(
       '-K, --key-separator <text>',
@@ -61,7 +71,10 @@ export const publishVerb: Verb<PublishVerbOptions> = {
     new Option('-H, --header <name=value>', 'of every record; as often as you like').argParser(
       parseHeader,
     ),
-    new Option('--ndjson', 'lines are JSON objects: value, routingKey, key, headers, createTimeMs'),
+    new Option(
+      '--ndjson',
+      'lines are JSON objects: value, routingKey, cc, bcc, key, headers, createTimeMs',
+    ),
     new Option('--mandatory', 'refuse a record that no binding matches: exit 1'),
     new Option('--confirm <when>', 'return when records are logged, or routed').choices(
       CONFIRMATIONS,
@@ -112,7 +125,10 @@ async function run(
   [exchange = '', ...values]: readonly string[],
 ): Promise<ExitCode> {
   const line = lineOptionsOf(options, values);
-  await lookAtStore(path, async (store) => findExchange(store, exchange));
+  const isDefault = exchange === DEFAULT_EXCHANGE;
+  await lookAtStore(path, async (store) => {
+    if (!isDefault) findExchange(store, exchange);
+  });
   const published = await relayToStore(context, path, async (desk) => {
     const recordBytesMax = await recordBytesMaxOf(desk, exchange);
     const { durability, confirm, mandatory } = options;
@@ -128,7 +144,8 @@ async function run(
       throw error;
     });
     // Nobody else would copy them before the store is opened again.
-    if (!desk.isOwner && confirm === undefined) await untilProjected(context, desk, exchange);
+    const isCopied = isDefault || confirm !== undefined;
+    if (!desk.isOwner && !isCopied) await untilProjected(context, desk, exchange);
     return sink;
   });
   writeSummary(context, { path, exchange, isJson: options.json === true, sink: published });
@@ -137,13 +154,18 @@ async function run(
 
 /** @throws UsageError for what does not go together */
 function lineOptionsOf(options: PublishVerbOptions, values: readonly string[]): LineOptions {
-  const { routingKey, key, keySeparator, header, ndjson } = options;
+  const { routingKey, cc, bcc, key, keySeparator, header, ndjson } = options;
   if (keySeparator === '') throw new UsageError('--key-separator must not be empty');
   if (values.length > 0 && (ndjson !== undefined || keySeparator !== undefined)) {
     throw new UsageError('--ndjson and --key-separator are for lines of stdin, not for values');
   }
-  if (routingKey !== undefined) checkKeyText(routingKey);
-  const headers = { ...header, ...(routingKey === undefined ? {} : keyHeader(routingKey)) };
+  const keys = {
+    ...(routingKey === undefined ? {} : { routingKey }),
+    ...(cc === undefined ? {} : { cc }),
+    ...(bcc === undefined ? {} : { bcc }),
+  };
+  checkKeys(keys);
+  const headers = { ...header, ...keyHeaders(keys) };
   return {
     ...(ndjson === undefined ? {} : { ndjson, readJson: publishedFromJson }),
     ...(keySeparator === undefined ? {} : { keySeparator }),
@@ -153,9 +175,13 @@ function lineOptionsOf(options: PublishVerbOptions, values: readonly string[]): 
 
 async function recordBytesMaxOf(desk: StoreDesk, exchange: string): Promise<number> {
   const topics = await desk.ask(listTopics, {});
-  const source = topics.find(({ name }) => name === SOURCE_PREFIX + exchange);
-  const { recordBytesMax } = source?.options ?? newSettings({}, { durability: 'sync' });
-  return recordBytesMax;
+  const logs = topics.filter(
+    ({ name }) => exchange === DEFAULT_EXCHANGE || name === SOURCE_PREFIX + exchange,
+  );
+  const { recordBytesMax } = newSettings({}, { durability: 'sync' });
+  if (logs.length === 0) return recordBytesMax;
+  // Of several, only the one that it goes to knows.
+  return Math.max(...logs.map(({ options }) => options.recordBytesMax));
 }
 
 interface Published {
@@ -180,15 +206,22 @@ function whereTo(
   { endOffset: recordCount, baseOffset, nextOffset, unroutedCount }: PublishSink,
   destinations: readonly { readonly name: string; readonly recordCount: number }[],
 ): string {
-  if (baseOffset === null || nextOffset === null) return '';
-  const at =
-    recordCount === 1
-      ? ` at offset ${baseOffset}`
-      : ` at offsets ${baseOffset} to ${nextOffset - 1}`;
-  if (destinations.length === 0) return `${at}: no binding matches, so nobody gets it`;
+  if (recordCount === 0) return '';
+  const at = offsetsText(baseOffset, nextOffset);
+  if (destinations.length === 0) {
+    const why = baseOffset === null ? 'its routing key names nothing' : 'no binding matches';
+    return `${at}: ${why}, so nobody gets it`;
+  }
   const counts = destinations.map(({ name, recordCount: count }) =>
     recordCount === 1 ? name : `${formatCount(count)} to ${name}`,
   );
   const nowhere = unroutedCount === 0 ? '' : `, ${formatCount(unroutedCount)} to nobody`;
   return `${at}: ${recordCount === 1 ? 'to ' : ''}${counts.join(', ')}${nowhere}`;
+}
+
+/** Nothing for the default exchange, whose records have none in common. */
+function offsetsText(baseOffset: number | null, nextOffset: number | null): string {
+  if (baseOffset === null || nextOffset === null) return '';
+  if (nextOffset === baseOffset + 1) return ` at offset ${baseOffset}`;
+  return ` at offsets ${baseOffset} to ${nextOffset - 1}`;
 }

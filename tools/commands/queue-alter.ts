@@ -36,8 +36,6 @@ end of an attempt on. How the records are stored is changed by topics alter.
 ${QUEUE_NOTE}`;
 
 export const queueAlterVerb: Verb<QueueAlterOptions> = {
-  name: 'queue alter',
-  summary: 'change settings of a queue; a dry run unless --yes',
   description:
     'Change how a queue hands its records out, and when it gives them up. Prints the old and the new\n' +
     'values.',

@@ -30,13 +30,11 @@ const NOTES = `A queue is a topic with a share group of its own: what is left ou
 queue of dead letters is made with the first of them.`;
 
 export const queueCreateVerb: Verb<QueueCreateOptions> = {
-  name: 'queue create',
-  summary: 'create a queue; a dry run unless --yes',
   description:
     'Create a queue, and the store when there is none. A name is 1 to 255 bytes of UTF-8 without\n' +
     'control characters.',
-  argument: { name: '<store>', description: 'the directory of the store; created when missing' },
-  moreArguments: [{ name: '<queue>', description: 'the name of the new queue' }],
+  argument: { description: 'the directory of the store; created when missing' },
+  moreArguments: [{ description: 'the name of the new queue' }],
   options: [
     new Option('-p, --partitions <count>', 'how many logs share its records')
       .argParser(parseCount)

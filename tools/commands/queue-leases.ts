@@ -33,8 +33,6 @@ comes back when the queue is used again.
 ${QUEUE_NOTE}`;
 
 export const queueLeasesVerb: Verb<QueueLeasesOptions> = {
-  name: 'queue leases',
-  summary: 'records that are with a consumer',
   description: 'List the records of a queue that are leased, and how long each lease still lasts.',
   argument: STORE_ARGUMENT,
   moreArguments: [QUEUE_ARGUMENT],

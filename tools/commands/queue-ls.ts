@@ -1,7 +1,7 @@
 /** `varve queue ls <store>`: the queues and share groups of a store. */
 import { CorruptLogError } from '../../src/index.ts';
 import type { ShareGroupDescription, ShareGroupListing } from '../../src/index.ts';
-import { OwnerError } from '../../src/store/control-protocol.ts';
+import { OwnerError } from '../../src/store/owner-error.ts';
 import { listShareGroups } from '../../src/store/queue-verbs.ts';
 import { JSON_OPTION, NDJSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
@@ -23,8 +23,6 @@ kept. "oldest ready" is how long the oldest ready record has been there. A "?" s
 damaged. Without a process that has the store open, "leased" is what the last one had when it ended.`;
 
 export const queueLsVerb: Verb<QueueLsOptions> = {
-  name: 'queue ls',
-  summary: 'list queues and share groups',
   description: 'List the queues and share groups of a store, and what waits in them.',
   argument: STORE_ARGUMENT,
   options: [JSON_OPTION, NDJSON_OPTION],

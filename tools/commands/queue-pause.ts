@@ -36,8 +36,6 @@ ${QUEUE_NOTE}`,
 
 export const queuePauseVerb: Verb<QueuePauseOptions> = {
   ...SHARED,
-  name: 'queue pause',
-  summary: 'hand out no more records of a queue',
   description:
     'Hand out no more records of a queue, to any consumer, until it is resumed. What is leased goes on,\n' +
     'and records can be sent.',
@@ -56,8 +54,6 @@ export const queuePauseVerb: Verb<QueuePauseOptions> = {
 
 export const queueResumeVerb: Verb<QueuePauseOptions> = {
   ...SHARED,
-  name: 'queue resume',
-  summary: 'go on to hand out the records of a queue',
   description: 'Hand out the records of a queue again that was paused.',
   help: {
     ...HELP,

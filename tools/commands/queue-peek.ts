@@ -51,8 +51,6 @@ varve-death-topic to varve-deaths, and in "cause" which record it is a copy of, 
 ${QUEUE_NOTE}`;
 
 export const queuePeekVerb: Verb<QueuePeekOptions> = {
-  name: 'queue peek',
-  summary: 'look at the first records, without leasing them',
   description: 'Show the first records of a queue that are not settled, without leasing them.',
   argument: STORE_ARGUMENT,
   moreArguments: [QUEUE_ARGUMENT],

@@ -36,8 +36,6 @@ took, as far as retention has not deleted it.
 ${QUEUE_NOTE}`;
 
 export const queuePurgeVerb: Verb<QueuePurgeOptions> = {
-  name: 'queue purge',
-  summary: 'settle all that waits in a queue; a dry run unless --yes',
   description: 'Settle all records of a queue that nobody has leased, or take that back.',
   argument: STORE_ARGUMENT,
   moreArguments: [QUEUE_ARGUMENT],

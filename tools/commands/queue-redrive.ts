@@ -4,7 +4,7 @@ import { isStoreError } from '../../src/index.ts';
 import type { RedriveReport } from '../../src/index.ts';
 import type { RecordPlace } from '../../src/queue/browse.ts';
 import { DEATH_REASONS, type DeathReason } from '../../src/queue/share-entries.ts';
-import { OwnerError } from '../../src/store/control-protocol.ts';
+import { OwnerError } from '../../src/store/owner-error.ts';
 import { redriveRecords } from '../../src/store/queue-verbs.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
@@ -56,8 +56,6 @@ go on.
 ${QUEUE_NOTE}`;
 
 export const queueRedriveVerb: Verb<QueueRedriveOptions> = {
-  name: 'queue redrive',
-  summary: 'try dead records again; a dry run unless --yes',
   description:
     'Move dead letters back to where they came from, or elsewhere; make dead records ready again.',
   argument: STORE_ARGUMENT,

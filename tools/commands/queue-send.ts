@@ -32,14 +32,12 @@ const NOTES = `Each value is one record. Without values, each line of stdin is o
 and its headers goes before --key and --header.`;
 
 export const queueSendVerb: Verb<QueueSendOptions> = {
-  name: 'queue send',
-  summary: 'send records: values, or stdin line by line',
   description:
     'Send values to a queue, or stdin, one record per line. Returns when everything is stored.',
   argument: STORE_ARGUMENT,
   moreArguments: [
     { ...QUEUE_ARGUMENT, description: 'the name of the queue' },
-    { name: '[values...]', description: 'one record each (default: the lines of stdin)' },
+    { description: 'one record each (default: the lines of stdin)' },
   ],
   options: [
     new Option('--key <text>', 'of every record: records of a key go to one partition'),

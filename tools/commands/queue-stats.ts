@@ -28,8 +28,6 @@ process was asked.
 ${QUEUE_NOTE}`;
 
 export const queueStatsVerb: Verb<QueueStatsOptions> = {
-  name: 'queue stats',
-  summary: 'figures and settings of a queue',
   description: 'Show what waits in a queue, what is leased, how records ended, and how it is set.',
   argument: STORE_ARGUMENT,
   moreArguments: [QUEUE_ARGUMENT],

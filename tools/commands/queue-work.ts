@@ -67,15 +67,10 @@ ready.
 ${QUEUE_NOTE}`;
 
 export const queueWorkVerb: Verb<QueueWorkOptions> = {
-  name: 'queue work',
-  summary: 'run a command for each record',
   description:
     'Work off a queue: lease its records, run a command for each, and settle the record by its exit code.',
   argument: STORE_ARGUMENT,
-  moreArguments: [
-    QUEUE_ARGUMENT,
-    { name: '[arguments...]', description: 'of the program, behind --' },
-  ],
+  moreArguments: [QUEUE_ARGUMENT, { description: 'of the program, behind --' }],
   options: [
     new Option('--exec <program>', 'what to run for each record'),
     SHARE_GROUP_OPTION,

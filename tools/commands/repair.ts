@@ -57,13 +57,11 @@ Of the journal of a store, which opens read-only when it is damaged, it prints
 What else is left counts, also behind the damage. After --yes the store opens for writing.`;
 
 export const repairVerb: Verb<RepairVerbOptions> = {
-  name: 'repair',
-  summary: 'say what damage costs; with --yes replace it by gaps',
   description:
     'Say what a damaged log has lost, and with --yes make the rest whole again: damaged places\n' +
     'become gaps, a torn tail is cut off, and the bytes go to quarantine/ first. Of a store: each of its\n' +
     'logs that is damaged, with --topic those of a topic.',
-  argument: { name: '<dir>', description: 'the log, or the store' },
+  argument: { description: 'the log, or the store' },
   options: [
     ...PARTITION_OPTIONS,
     new Option('--yes', 'do it (default: a dry run that changes nothing)'),

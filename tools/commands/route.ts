@@ -4,10 +4,11 @@ import { JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { EXCHANGE_ARGUMENT, findExchange } from '../exchange-choice.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { checkKeyText } from '../publish-sink.ts';
+import { checkKeys } from '../routing-keys.ts';
 import { parseHeader, type HeaderOption } from '../record-headers.ts';
 import { explanationText } from '../route-explanation.ts';
-import { explainByName } from '../../src/routing/named-route.ts';
+import { DEFAULT_EXCHANGE } from '../../src/routing/exchange-name.ts';
+import { explainByName, explainDefault } from '../../src/routing/named-route.ts';
 import { knownTopics } from '../../src/store/store-topology.ts';
 import { BESIDE_STORE, lookAtStore, STORE_ARGUMENT, STORE_FILES } from '../store-access.ts';
 
@@ -17,16 +18,11 @@ interface RouteVerbOptions {
 }
 
 export const routeVerb: Verb<RouteVerbOptions> = {
-  name: 'route',
-  summary: 'which bindings a routing key matches, and why',
   description:
     'Say where a record would go that is published with this routing key now: which bindings match,\n' +
     'why, and through which exchanges. Nothing is published.',
   argument: STORE_ARGUMENT,
-  moreArguments: [
-    EXCHANGE_ARGUMENT,
-    { name: '[key]', description: 'the routing key (default: empty)' },
-  ],
+  moreArguments: [EXCHANGE_ARGUMENT, { description: 'the routing key (default: empty)' }],
   options: [
     new Option(
       '-H, --header <name=value>',
@@ -66,13 +62,15 @@ async function run(
   { header, json }: RouteVerbOptions,
   [exchange = '', routingKey = '']: readonly string[],
 ): Promise<ExitCode> {
-  checkKeyText(routingKey);
+  checkKeys({ routingKey });
   const given = Object.entries(header ?? {});
   const headers = new Map(given.map(([name, value]) => [name, Buffer.from(value, 'utf8')]));
   const explained = await lookAtStore(path, async (store) => {
+    const topics = knownTopics(store);
+    if (exchange === DEFAULT_EXCHANGE) return explainDefault(topics, routingKey);
     const { exchangeId } = findExchange(store, exchange);
     return explainByName(
-      { catalog: store.exchangeCatalog, topics: knownTopics(store) },
+      { catalog: store.exchangeCatalog, topics },
       exchangeId,
       routingKey,
       headers.size === 0 ? null : headers,

@@ -36,8 +36,6 @@ would not. --json has "copies" besides, a destination and an offset of the sourc
 --ndjson prints these alone.`;
 
 export const simulateVerb: Verb<SimulateVerbOptions> = {
-  name: 'simulate',
-  summary: 'what if: where the past would have gone by another topology',
   description:
     'Say where records that were published to an exchange would have gone by another topology.\n' +
     'Nothing is changed.',

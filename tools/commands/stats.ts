@@ -17,8 +17,6 @@ interface StatsVerbOptions {
 }
 
 export const statsVerb: Verb<StatsVerbOptions> = {
-  name: 'stats',
-  summary: 'how much a store holds, how it is, and who has it open',
   description:
     'Show how many topics, partitions, groups and exchanges a store has, how large it is, and what is\n' +
     'wrong with it. Exit code 1 when the store has failed.',

@@ -40,8 +40,6 @@ deletes before they were printed are named on stderr, and the output goes on beh
 ${PRINT_NOTES}`;
 
 export const tailVerb: Verb<TailVerbOptions> = {
-  name: 'tail',
-  summary: 'print the last records, and follow',
   description:
     'Print the last records of a log; with --follow also those that are appended from then on,\n' +
     'each once and in order, until Ctrl-C.',

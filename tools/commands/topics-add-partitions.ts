@@ -19,13 +19,11 @@ const NOTES = `Records stay where they are, but most keys go to another partitio
 before and after, not across. varve topics describe shows since when. A topic never has fewer partitions.`;
 
 export const topicsAddPartitionsVerb: Verb<AddPartitionsOptions> = {
-  name: 'topics add-partitions',
-  summary: 'more partitions for a topic; a dry run unless --yes',
   description: 'Give a topic more partitions. <total> is how many there shall be then.',
   argument: STORE_ARGUMENT,
   moreArguments: [
-    { name: '<topic>', description: 'the name of the topic' },
-    { name: '<total>', description: 'how many partitions it shall have' },
+    { description: 'the name of the topic' },
+    { description: 'how many partitions it shall have' },
   ],
   options: [YES_OPTION, JSON_OPTION],
   help: {

@@ -21,11 +21,9 @@ const NOTES = `What is left out stays as it is. The next append, roll, or look a
 that are stored stay as they are: a new --compression counts for new batches.`;
 
 export const topicsAlterVerb: Verb<TopicsAlterOptions> = {
-  name: 'topics alter',
-  summary: 'change options of a topic; a dry run unless --yes',
   description: 'Change how the records of a topic are kept. Prints the old and the new values.',
   argument: STORE_ARGUMENT,
-  moreArguments: [{ name: '<topic>', description: 'the name of the topic' }],
+  moreArguments: [{ description: 'the name of the topic' }],
   options: [...ALTER_OPTIONS, YES_OPTION, JSON_OPTION],
   help: {
     notes: NOTES,

@@ -35,13 +35,11 @@ interface TopicsCreateOptions {
 const DURABILITY = 'sync';
 
 export const topicsCreateVerb: Verb<TopicsCreateOptions> = {
-  name: 'topics create',
-  summary: 'create a topic; a dry run unless --yes',
   description:
     'Create a topic, and the store when there is none. A name is 1 to 255 bytes of UTF-8 without\n' +
     'control characters.',
-  argument: { name: '<store>', description: 'the directory of the store; created when missing' },
-  moreArguments: [{ name: '<topic>', description: 'the name of the new topic' }],
+  argument: { description: 'the directory of the store; created when missing' },
+  moreArguments: [{ description: 'the name of the new topic' }],
   options: [
     new Option('-p, --partitions <count>', 'how many logs share its records')
       .argParser(parseCount)

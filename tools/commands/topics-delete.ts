@@ -19,11 +19,9 @@ its directories that are not Varve's stay, and are named. What is stopped half-w
 when the store is opened the next time.`;
 
 export const topicsDeleteVerb: Verb<TopicsDeleteOptions> = {
-  name: 'topics delete',
-  summary: 'delete a topic with its records; a dry run unless --yes',
   description: 'Delete a topic: its records, its consumer groups, its files. There is no way back.',
   argument: STORE_ARGUMENT,
-  moreArguments: [{ name: '<topic>', description: 'the name of the topic' }],
+  moreArguments: [{ description: 'the name of the topic' }],
   options: [YES_OPTION, JSON_OPTION],
   help: {
     notes: NOTES,

@@ -21,13 +21,11 @@ interface TopicsDescribeOptions {
 }
 
 export const topicsDescribeVerb: Verb<TopicsDescribeOptions> = {
-  name: 'topics describe',
-  summary: 'options and partitions of a topic',
   description:
     'Show the options of a topic, its consumer groups, and the offsets, sizes and directories of its\n' +
     'partitions. Damage in the tail of one exits 4; varve verify on its directory checks all.',
   argument: STORE_ARGUMENT,
-  moreArguments: [{ name: '<topic>', description: 'the name of the topic' }],
+  moreArguments: [{ description: 'the name of the topic' }],
   options: [JSON_OPTION],
   help: {
     besideWriter: BESIDE_STORE,

@@ -15,8 +15,6 @@ store at durability os or interval, or one that was killed, may be ahead of: var
 looks at the data. A "?" means that a partition has no valid checkpoint.`;
 
 export const topicsLsVerb: Verb<TopicsLsOptions> = {
-  name: 'topics ls',
-  summary: 'list the topics of a store',
   description:
     'List the topics of a store: partitions, offsets, sizes. Reads the journal, names, sizes and\n' +
     'checkpoints.',

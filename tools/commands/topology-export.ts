@@ -8,8 +8,6 @@ const NOTES = `Queues, topics and exchanges are named, everything is sorted, and
 fit for version control. Queues and topics themselves are not in it, nor is anything that was published.`;
 
 export const topologyExportVerb: Verb<object> = {
-  name: 'topology export',
-  summary: 'exchanges and bindings as a JSON document',
   description: 'Print the exchanges of a store and their bindings as a JSON document.',
   argument: STORE_ARGUMENT,
   options: [],

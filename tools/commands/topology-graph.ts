@@ -11,8 +11,6 @@ interface TopologyGraphOptions {
 }
 
 export const topologyGraphVerb: Verb<TopologyGraphOptions> = {
-  name: 'topology graph',
-  summary: 'exchanges and bindings as a drawing: DOT or Mermaid',
   description: 'Print the exchanges of a store and their bindings as the text of a drawing.',
   argument: STORE_ARGUMENT,
   options: [

@@ -35,12 +35,10 @@ is stopped half-way is done to its end by another import. An exchange that is th
 its traits: a document that says otherwise is refused, and nothing is changed.`;
 
 export const topologyImportVerb: Verb<TopologyImportOptions> = {
-  name: 'topology import',
-  summary: 'make a topology what a document says; a dry run unless --yes',
   description:
     'Create the exchanges and bindings of a document, as varve topology export prints it, in a store.',
   argument: STORE_ARGUMENT,
-  moreArguments: [{ name: '[file]', description: 'the document (default: stdin)' }],
+  moreArguments: [{ description: 'the document (default: stdin)' }],
   options: [
     new Option('--prune', 'remove exchanges and bindings that are not in the document'),
     new Option(

@@ -22,13 +22,11 @@ interface VerifyVerbOptions extends PartitionChoice {
 }
 
 export const verifyVerb: Verb<VerifyVerbOptions> = {
-  name: 'verify',
-  summary: 'check every byte; exit code 4 when some are damaged',
   description:
     'Check every batch of a log: checksums, order, and the chain from segment to segment; of a store,\n' +
     'all of its logs, and that its journal makes sense, or with --topic the logs of a topic alone.\n' +
     'Prints one line for each damaged place. Never writes; works beside a writer.',
-  argument: { name: '<dir>', description: 'the log, or the store' },
+  argument: { description: 'the log, or the store' },
   options: [...PARTITION_OPTIONS, JSON_OPTION, NDJSON_OPTION],
   help: {
     besideWriter:

@@ -42,4 +42,28 @@ describe('an exchange', () => {
     expect(await valuesOf(again, 'one')).toEqual(['x', 'z', 'w']);
     await again.close();
   });
+
+  it('tells of a binding by names, as it lists it, also when it was there already', async () => {
+    const store = await openStore('/store', options());
+    await store.topic('one');
+    await (await store.queue('two')).close();
+    const events = await store.exchange('events', { type: 'headers' });
+    await store.exchange('more', { type: 'fanout' });
+    const headers = { h: 'x', 'x-match': 'any' as const };
+    const bound = [
+      await events.bind('one', { pattern: 'a.*' }),
+      await events.bind('two', { headers }),
+      await events.bind({ exchange: 'more' }),
+    ];
+    expect(bound).toMatchObject([
+      { exchange: 'events', destination: { topic: 'one' }, pattern: 'a.*' },
+      { exchange: 'events', destination: { queue: 'two' }, pattern: '', headers },
+      { exchange: 'events', destination: { exchange: 'more' }, pattern: '' },
+    ]);
+    const listed = events.bindings();
+    expect(listed).toHaveLength(3);
+    expect(listed).toEqual(expect.arrayContaining(bound));
+    expect(await events.bind('two', { headers })).toEqual(bound[1]);
+    await store.close();
+  });
 });

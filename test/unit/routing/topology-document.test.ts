@@ -130,6 +130,10 @@ describe('the document of a topology', () => {
     [{ exchanges: {} }, '`exchanges`'],
     [{ exchanges: [{ name: 'x', type: 'tpoic' }] }, '`exchanges[0].type`'],
     [{ exchanges: [{ name: '', type: 'topic' }] }, '`exchanges[0].name`'],
+    [
+      { exchanges: [{ name: 'a'.repeat(247), type: 'topic' }] },
+      '`exchanges[0].name` to be of 1 to 246 bytes',
+    ],
     [{ exchanges: [{ name: 'x', type: 'topic', durable: true }] }, '`durable`'],
     [{ exchanges: [...exchanges, ...exchanges] }, '`exchanges[1].name`'],
     [{ exchanges: [{ name: 'x', type: 'topic', internal: 1 }] }, '`exchanges[0].internal`'],

@@ -3,12 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
-import {
-  answerControl,
-  decodeAnswer,
-  encodeRequest,
-  OwnerError,
-} from '../../../src/store/control-protocol.ts';
+import { answerControl, decodeAnswer, encodeRequest } from '../../../src/store/control-protocol.ts';
+import { OwnerError } from '../../../src/store/owner-error.ts';
 import type { ControlVerb } from '../../../src/store/control-verb.ts';
 import {
   addPartitions,

@@ -11,7 +11,7 @@ import { Output } from '../../../tools/output.ts';
 import { Progress } from '../../../tools/progress.ts';
 import { ManualClock } from '../../../src/core/clock.ts';
 import { CorruptLogError, IoError, LockedError, NotFoundError } from '../../../src/core/errors.ts';
-import { OwnerError } from '../../../src/store/control-protocol.ts';
+import { OwnerError } from '../../../src/store/owner-error.ts';
 
 const never = new AbortController().signal;
 
