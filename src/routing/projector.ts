@@ -280,17 +280,17 @@ export class Projector implements TopologyObserver {
   async #allow(topicId: number, logId: number, offset: number): Promise<number> {
     const { journal, exchanges } = this.#parts;
     const sourceOf = exchanges.sources.exchangeIdOf(topicId);
-    const states = this.#states().filter(
-      ({ exchangeId, logs }) => exchangeId === sourceOf || logs.has(logId),
-    );
+    const statesNow = (): ProjectionState[] =>
+      this.#states().filter(({ exchangeId, logs }) => exchangeId === sourceOf || logs.has(logId));
+    let states = statesNow();
     if (states.length === 0) return offset;
-    const isAllowed = (): boolean => allowedBy(states, { sourceOf, logId }) >= offset;
-    if (!isAllowed()) {
+    if (allowedBy(states, { sourceOf, logId }) < offset) {
       for (const state of states) {
         const projection = this.of(state);
         await projection?.resume();
         await projection?.marks.write('os');
       }
+      states = statesNow(); // A stream that has ended meanwhile needs nothing any more.
     }
     const allowed = Math.min(offset, allowedBy(states, { sourceOf, logId }));
     await journal.sync(); // What the marks say counts when it is durable.

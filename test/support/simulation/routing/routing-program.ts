@@ -200,6 +200,7 @@ async function unbind(life: Life): Promise<void> {
 async function mayDelete({ session }: Life): Promise<boolean> {
   if (session.pendingModel !== null || !(await session.settle(5)) || session.isOver) return false;
   await session.look('before a deletion');
+  if (!session.isOver) session.giveUpUnseen();
   return !session.isOver;
 }
 

@@ -186,6 +186,15 @@ export class RoutingSession {
     }
   }
 
+  /** What stands in a source and cannot be seen yet may not be seen any more: it may go with the source. */
+  giveUpUnseen(): void {
+    for (const source of this.world.oracle.sources.values()) {
+      const log = this.store.exchangeCatalog.sources.of(source.exchangeId)?.opened;
+      if (log !== undefined && log !== null && log.endOffset > source.ledger.end)
+        source.isBlind = true;
+    }
+  }
+
   beginBackfill({ from, knownIds }: PendingBackfill): void {
     const { oracle } = this.world;
     const { now, version } = oracle.timeline;
@@ -251,9 +260,14 @@ export class RoutingSession {
       const name = this.store.topics().find((one) => one.topicId === topicId)?.name;
       if (name === undefined || this.goneTopicIds.has(topicId)) continue;
       const topic = await this.store.topic(name, { create: false });
-      for (const [partition, ledger] of ledgers.entries()) {
-        if (partition >= topic.partitionCount) continue;
-        await topic.partitions.at(partition).use((log) => this.#see(ledger, log, when, isAll));
+      try {
+        for (const [partition, ledger] of ledgers.entries()) {
+          if (partition >= topic.partitionCount) continue;
+          await topic.partitions.at(partition).use((log) => this.#see(ledger, log, when, isAll));
+        }
+      } catch (error) {
+        const isDeleted = error instanceof ClosedError && this.goneTopicIds.has(topicId);
+        if (!isDeleted) throw error;
       }
     }
     for (const source of oracle.sources.values()) await this.#readSource(source, when, isAll);
