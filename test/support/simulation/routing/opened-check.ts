@@ -14,11 +14,16 @@ export async function checkOpened(
   if (world.complaints().length > 0) return;
   await session.look('after an opening', true);
   if (session.isOver) return;
+  for (const { exchangeId, ledger } of world.oracle.sources.values()) {
+    world.oracle.letOffs.reopened(exchangeId, ledger.end);
+  }
   for (const [id, { exchangeId, offset, isSynced }] of answered) {
     const source = world.oracle.sources.get(exchangeId);
     if (source === undefined || source.isGone || !isSynced) continue;
     const found = source.ledger.records.get(offset)?.id;
-    if (found === id) continue;
+    // Retention may have taken it before anybody looked.
+    const isGone = found === undefined && offset < source.ledger.start;
+    if (found === id || isGone) continue;
     world.fault('A1', `#${id} was answered at ${offset} of ${source.name}; there is #${found}`);
   }
 }

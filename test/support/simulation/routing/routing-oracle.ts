@@ -9,7 +9,8 @@ import { present } from '../../../../src/core/assert.ts';
 import type { Target } from '../../../../src/routing/binding.ts';
 import { murmur2 } from '../../../../src/topic/partitioner.ts';
 import { ReferenceTopology, type ReferenceBinding } from '../../reference/graph-route.ts';
-import { LogLedger, type SeenRecord } from './log-ledger.ts';
+import { LetOffs } from './let-offs.ts';
+import { LogLedger, type Identify, type SeenRecord } from './log-ledger.ts';
 import type { Fault, TopologyTimeline } from './topology-timeline.ts';
 
 export interface Published {
@@ -28,10 +29,10 @@ export class Source {
   /** Deleted: a backfill that began later may find what is left of it, or not. */
   isGone = false;
 
-  constructor(exchangeId: number, name: string) {
+  constructor(exchangeId: number, name: string, identify: Identify) {
     this.exchangeId = exchangeId;
     this.name = name;
-    this.ledger = new LogLedger(`source of ${name}`);
+    this.ledger = new LogLedger(`source of ${name}`, identify);
   }
 }
 
@@ -62,6 +63,8 @@ export class Destination {
 interface Due {
   readonly id: number;
   readonly offset: number;
+  /** The destination was let off it, unless it has got it. */
+  readonly isForgiven: boolean;
 }
 
 interface Stream {
@@ -82,6 +85,7 @@ export class RoutingOracle {
   readonly sources = new Map<number, Source>();
   readonly destinations = new Map<number, Destination>();
   readonly backfills: Backfill[] = [];
+  readonly letOffs = new LetOffs();
   readonly #fault: Fault;
 
   constructor(timeline: TopologyTimeline, fault: Fault) {
@@ -108,6 +112,7 @@ export class RoutingOracle {
         const streams = byLog.get(`${destination.topicId}/${partition}`) ?? [];
         problems.push(...this.#problemsOf(ledger, { streams, plain: destination.plain, isQuiet }));
       }
+      if (isQuiet) problems.push(...this.#missingOf(destination, byLog));
     }
     return problems;
   }
@@ -153,7 +158,8 @@ export class RoutingOracle {
       for (const topicId of this.#topicsOf(source.exchangeId, record, { version, backfill })) {
         const log = `${topicId}/${this.#partitionOf(record, offset, topicId, version)}`;
         const list = due.get(log) ?? [];
-        list.push({ id, offset });
+        const isForgiven = offset < this.letOffs.belowOffset(source.exchangeId, topicId);
+        list.push({ id, offset, isForgiven });
         due.set(log, list);
       }
     }
@@ -181,6 +187,28 @@ export class RoutingOracle {
     const count = present(this.timeline.sizeAt(topicId, version), 'something led there');
     if (record.key === null) return offset % count;
     return (murmur2(Buffer.from(record.key)) & 0x7fff_ffff) % count;
+  }
+
+  /** What a destination lacks that it was let off is as much as was said. */
+  #missingOf(destination: Destination, byLog: ReadonlyMap<string, readonly Stream[]>): string[] {
+    const { topicId, name, ledgers } = destination;
+    const missing = new Map<number, number>();
+    for (const [partition, { records, unseenCount }] of ledgers.entries()) {
+      const streams = byLog.get(`${topicId}/${partition}`) ?? [];
+      if (unseenCount > 0 || streams.some(({ isOptional }) => isOptional)) return [];
+      for (const { exchangeId, number, due } of streams) {
+        const seen = [...records.values()].filter(
+          ({ batch: { from } }) => from?.exchangeId === exchangeId && from.stream === number,
+        );
+        const lacks = due.length - new Set(seen.map(({ id }) => id)).size;
+        missing.set(exchangeId, (missing.get(exchangeId) ?? 0) + lacks);
+      }
+    }
+    return [...missing].flatMap(([exchangeId, count]) => {
+      const countMax = this.letOffs.countMax(exchangeId, topicId);
+      if (countMax === null || count <= countMax) return [];
+      return [`${name}: ${count} records are missing; it was let off ${countMax}`];
+    });
   }
 
   #problemsOf(
@@ -219,8 +247,11 @@ export class RoutingOracle {
     }
     problems.push(...problemsOfPositions(ledger, byNumber));
     if (isQuiet && plain.size === 0 && !isBlind) {
-      const due = streams.reduce((sum, one) => sum + one.due.length, 0);
-      if (due !== ledger.end) problems.push(`it has had ${ledger.end} records, ${due} are due`);
+      const due = streams.flatMap((one) => one.due);
+      const dueMin = due.filter(({ isForgiven }) => !isForgiven).length;
+      if (ledger.end < dueMin || ledger.end > due.length) {
+        problems.push(`it has had ${ledger.end} records, ${due.length} are due`);
+      }
     }
     return problems.map((problem) => `${ledger.name}: ${problem}`);
   }
@@ -245,15 +276,19 @@ function problemsOfStream(
   const wrongAt = known.findIndex((place, at) => at > 0 && place <= (known[at - 1] ?? -1));
   if (wrongAt >= 0) return [`${name}: order or number is wrong: ${seen.join()}, not ${ids.join()}`];
   if (isOptional) return [];
+  const arrived = new Set(seen);
+  const lacking = due.filter(({ id, isForgiven }) => !isForgiven && !arrived.has(id));
+  const lastPlace = known.at(-1) ?? -1;
   if (isWhole) {
-    const isPrefix = places.every((place, at) => place === at);
-    if (!isPrefix) return [`${name}: a gap: ${seen.join()}, not ${ids.join()}`];
-    const isMissing = isQuiet && seen.length < ids.length;
+    const hasStranger = known.length < places.length;
+    const hasGap = lacking.some(({ id }) => ids.indexOf(id) < lastPlace);
+    if (hasStranger || hasGap) return [`${name}: a gap: ${seen.join()}, not ${ids.join()}`];
+    const isMissing = isQuiet && lacking.length > 0;
     return isMissing ? [`${name}: ${seen.join()} arrived, of ${ids.join()}`] : [];
   }
-  const last = ids.at(-1);
-  const isMissing = isQuiet && seen.length > 0 && last !== undefined && seen.at(-1) !== last;
-  return isMissing ? [`${name}: ends with #${seen.at(-1)}, not #${last}`] : [];
+  const isMissing =
+    isQuiet && seen.length > 0 && lacking.some(({ id }) => ids.indexOf(id) > lastPlace);
+  return isMissing ? [`${name}: ends with #${seen.at(-1)}, not #${ids.at(-1)}`] : [];
 }
 
 /** All below the position of a batch is in it or before, and all above is behind it. */
@@ -283,7 +318,8 @@ function hasEnds(topology: ReferenceTopology, exchangeId: number, target: Target
   return isThere(exchangeId) && (target.kind === 'topic' || isThere(target.id));
 }
 
-function headersOf({ headers, routingKey }: Published): ReadonlyMap<string, Uint8Array> {
+/** As the record has them, its key among them. */
+export function headersOf({ headers, routingKey }: Published): ReadonlyMap<string, Uint8Array> {
   const own = Object.entries(headers ?? {}).map(
     ([name, text]) => [name, Buffer.from(text)] as const,
   );
