@@ -18,14 +18,16 @@ export async function appendBeside({ session }: Life): Promise<void> {
   const { world, store } = session;
   const { random } = world;
   if (!world.chance(0.5)) return;
-  const { name, plain, ledgers } = pick(random, session.destinations);
+  const destination = pick(random, session.destinations);
+  const { name, plain, ledgers } = destination;
   const id = world.nextId();
   plain.add(id);
   const partition = randomBelow(random, ledgers.length);
   const topic = await store.topic(name, { create: false });
   if (partition >= topic.partitionCount) return;
   world.narrate(`append #${id} to ${name}/${partition}`);
-  void session.follow(topic.append({ value: valueOf(id, 10) }, { partition }), () => undefined);
+  const appending = topic.append({ value: valueOf(id, 10) }, { partition });
+  void session.follow(unlessGone(session, destination, appending), () => undefined);
 }
 
 export async function trimDestination({ session }: Life): Promise<void> {

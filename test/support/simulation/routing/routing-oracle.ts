@@ -234,7 +234,8 @@ export class RoutingOracle {
       const stream = byNumber.get(`${from.exchangeId}/${from.stream}`);
       problems.push(...(stream === undefined ? [] : problemsOfCopy(seen, stream)));
       const isDue = stream?.due.some(({ id }) => id === seen.id) ?? false;
-      if (!isDue && !isBlind) {
+      const isOpen = isBlind || this.sources.get(from.exchangeId)?.isBlind === true;
+      if (!isDue && !isOpen) {
         const of = stream?.name ?? `stream ${from.exchangeId}/${from.stream}`;
         problems.push(`#${seen.id} at ${seen.offset} does not belong there (${of})`);
       }
@@ -243,7 +244,7 @@ export class RoutingOracle {
     }
     for (const [key, stream] of byNumber) {
       const seen = seenBy.get(key) ?? [];
-      problems.push(...problemsOfStream(stream, seen, { isQuiet, isWhole: unseenCount === 0 }));
+      problems.push(...problemsOfStream(stream, seen, { isQuiet, unseenCount }));
     }
     problems.push(...problemsOfPositions(ledger, byNumber));
     if (isQuiet && plain.size === 0 && !isBlind) {
@@ -268,7 +269,7 @@ function problemsOfCopy({ id, offset, batch }: SeenRecord & { offset: number }, 
 function problemsOfStream(
   { name, due, isOptional }: Stream,
   seen: readonly number[],
-  { isQuiet, isWhole }: { readonly isQuiet: boolean; readonly isWhole: boolean },
+  { isQuiet, unseenCount }: { readonly isQuiet: boolean; readonly unseenCount: number },
 ): string[] {
   const ids = due.map(({ id }) => id);
   const places = seen.map((id) => ids.indexOf(id));
@@ -279,15 +280,16 @@ function problemsOfStream(
   const arrived = new Set(seen);
   const lacking = due.filter(({ id, isForgiven }) => !isForgiven && !arrived.has(id));
   const lastPlace = known.at(-1) ?? -1;
-  if (isWhole) {
+  if (unseenCount === 0) {
     const hasStranger = known.length < places.length;
     const hasGap = lacking.some(({ id }) => ids.indexOf(id) < lastPlace);
     if (hasStranger || hasGap) return [`${name}: a gap: ${seen.join()}, not ${ids.join()}`];
     const isMissing = isQuiet && lacking.length > 0;
     return isMissing ? [`${name}: ${seen.join()} arrived, of ${ids.join()}`] : [];
   }
-  const isMissing =
-    isQuiet && seen.length > 0 && lacking.some(({ id }) => ids.indexOf(id) > lastPlace);
+  // The last may have gone before anybody looked, too.
+  const last = lacking.filter(({ id }) => ids.indexOf(id) > lastPlace);
+  const isMissing = isQuiet && seen.length > 0 && last.length > unseenCount;
   return isMissing ? [`${name}: ends with #${seen.at(-1)}, not #${ids.at(-1)}`] : [];
 }
 
