@@ -25,7 +25,8 @@ export class ProjectionHealth {
   readonly #destinations: DestinationLogs;
   /** What was raised, by stream. */
   readonly #behind = new Map<string, ReadonlyMap<Outlet, Place>>();
-  readonly #held = new Map<number, Place>();
+  /** By exchange: what was raised, and who was named. */
+  readonly #held = new Map<number, { readonly place: Place; readonly holder: string }>();
 
   constructor(board: HealthBoard, sources: ExchangeSources, destinations: DestinationLogs) {
     this.#board = board;
@@ -58,15 +59,17 @@ export class ProjectionHealth {
     states: readonly ProjectionState[],
   ): void {
     const before = this.#held.get(exchangeId);
-    if (before !== undefined && !isHeld) {
-      this.#board.clear({ code: 'source-held', ...before });
+    const holder = isHeld ? this.#holder(states) : null;
+    if (before?.holder === holder) return;
+    if (before !== undefined) {
+      this.#board.clear({ code: 'source-held', ...before.place });
       this.#held.delete(exchangeId);
     }
-    if (before !== undefined || !isHeld) return;
+    if (holder === null) return;
     const place = { topic: this.#nameOf(exchangeId), group: '' };
-    const message = `its source cannot let go of records: ${this.#holder(states)} did not get them`;
+    const message = `its source cannot let go of records: ${holder} did not get them`;
     this.#board.raise({ code: 'source-held', ...place, message });
-    this.#held.set(exchangeId, place);
+    this.#held.set(exchangeId, { place, holder });
   }
 
   /** A stream has ended. */
@@ -77,7 +80,7 @@ export class ProjectionHealth {
     this.#board.clear({ code: 'projection-failed', ...source });
     if (name.stream !== COMMON_STREAM) return;
     const held = this.#held.get(name.exchangeId);
-    if (held !== undefined) this.#board.clear({ code: 'source-held', ...held });
+    if (held !== undefined) this.#board.clear({ code: 'source-held', ...held.place });
     this.#held.delete(name.exchangeId);
   }
 
