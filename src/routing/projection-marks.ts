@@ -72,7 +72,7 @@ export class ProjectionMarks {
   }
 
   /**
-   * Writes down what is new. No effect when nothing is.
+   * Writes down what is new. No effect when nothing is, or the stream has ended.
    *
    * @throws as `Journal.append`
    */
@@ -93,6 +93,7 @@ export class ProjectionMarks {
       await journal.append(projectionMarked, entry, durability);
       this.lastError = null;
     } catch (error) {
+      if (this.state === null) return; // The stream has ended meanwhile: nothing is left to say.
       this.#goneLogIds.push(...goneLogIds);
       this.lastError = error;
       throw error;

@@ -80,16 +80,17 @@ export async function openLocked(
   const directory = await existingDirectory(settings);
   await (create ? checkPlaceForStore(directory) : checkStoreThere(directory));
   const lock = await fileSystem.lockDirectory(directory.path, { lock: settings.lock, clock });
+  const signals = signalsOf(directory, clock);
+  const { health } = signals;
+  const reserve = new StoreReserve({ directory, clock, freeBytesMin, health });
   try {
     const storeId = await identify(directory, settings);
     const cap = bytesMax === null ? null : new ByteCap({ bytesMax, clock });
-    const signals = signalsOf(directory, clock);
-    const { health } = signals;
-    const reserve = new StoreReserve({ directory, clock, freeBytesMin, health });
     await reserve.open();
     const home = new StoreHome({ reserve, storeId, lock, cap, signals });
     return await assembleStore({ directory, settings, whenDamaged, lock, home, signals });
   } catch (error) {
+    await reserve.close(); // Without the lock nothing must be made here.
     await lock.release().catch(() => undefined); // The first failure is the one to hear of.
     throw error;
   }

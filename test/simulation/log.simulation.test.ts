@@ -6,7 +6,6 @@ import { test } from 'vitest';
 
 import { expectSeedsToPass } from '../support/simulation/run-seeds.ts';
 import { simulate } from '../support/simulation/simulator.ts';
-import { Tally } from '../support/simulation/tally.ts';
 
 const TALLY_MIN = {
   opens: 1.5,
@@ -41,7 +40,6 @@ test('a log keeps its promises, whatever happens', async () => {
   await expectSeedsToPass({
     file: 'log',
     cost: 1,
-    newTally: () => new Tally(),
     simulate: simulate,
     tallyMin: TALLY_MIN,
     talliedSeedsMin: 500,

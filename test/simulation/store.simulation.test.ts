@@ -7,7 +7,6 @@ import { test } from 'vitest';
 
 import { expectSeedsToPass } from '../support/simulation/run-seeds.ts';
 import { simulateStore } from '../support/simulation/store/store-simulator.ts';
-import { StoreTally } from '../support/simulation/store/store-world.ts';
 
 const TALLY_MIN = {
   opens: 2,
@@ -61,7 +60,6 @@ test('a store keeps its promises, whatever happens', async () => {
   await expectSeedsToPass({
     file: 'store',
     cost: 8,
-    newTally: () => new StoreTally(),
     simulate: simulateStore,
     tallyMin: TALLY_MIN,
     talliedSeedsMin: 200,

@@ -14,7 +14,7 @@ import type { ModelBinding } from '../simulation/routing/routing-model.ts';
 import { checkOpened } from '../simulation/routing/opened-check.ts';
 import { RoutingSession, type Answered } from '../simulation/routing/routing-session.ts';
 import { RoutingWorld } from '../simulation/routing/routing-world.ts';
-import { StoreTally } from '../simulation/store/store-world.ts';
+import { Tally } from '../simulation/tally.ts';
 import { STORE_PATH } from '../store-fixture.ts';
 import { scheduleOf } from './crash-run.ts';
 
@@ -53,7 +53,7 @@ export class RoutingProgram {
 
   constructor(setting: RoutingSetting, crashAt: CrashPoint | null) {
     this.#setting = setting;
-    this.world = new RoutingWorld(1, new StoreTally(), () => undefined);
+    this.world = new RoutingWorld(1, new Tally(), () => undefined);
     const { seed } = setting;
     const random = new SeededRandom(seed);
     this.world.fileSystem = new FaultyFileSystem({ random, schedule: scheduleOf(seed), crashAt });

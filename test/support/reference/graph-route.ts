@@ -37,7 +37,7 @@ export class ReferenceTopology {
           if (target.kind === 'topic') topics.add(target.id);
           else reached.add(target.id);
         }
-        const alternate = this.#alternateOf(id);
+        const alternate = this.alternateOf(id);
         if (matching.length === 0 && alternate !== null) reached.add(alternate);
       }
     }
@@ -58,6 +58,15 @@ export class ReferenceTopology {
     });
   }
 
+  /** Whether some exchange leads back to itself, by way of others too. */
+  get hasCycle(): boolean {
+    return this.exchanges.some(({ id }) => {
+      const reached = new Set(this.#nextOf(id));
+      for (const next of reached) for (const one of this.#nextOf(next)) reached.add(one);
+      return reached.has(id);
+    });
+  }
+
   remove(exchangeId: number): void {
     this.exchanges = this.exchanges.filter(({ id }) => id !== exchangeId);
     this.bindings = this.bindings.filter(
@@ -66,7 +75,15 @@ export class ReferenceTopology {
     );
   }
 
-  #alternateOf(exchangeId: number): number | null {
+  #nextOf(wanted: number): readonly number[] {
+    const own = this.bindings.filter(({ exchangeId }) => exchangeId === wanted);
+    const next = own.flatMap(({ target }) => (target.kind === 'exchange' ? [target.id] : []));
+    const alternate = this.alternateOf(wanted);
+    return alternate === null ? next : [...next, alternate];
+  }
+
+  /** Who gets what no binding matches; null = nobody. */
+  alternateOf(exchangeId: number): number | null {
     const alternateId = this.exchanges.find(({ id }) => id === exchangeId)?.alternateId ?? null;
     return this.exchanges.some(({ id }) => id === alternateId) ? alternateId : null;
   }

@@ -11,7 +11,7 @@ import type { IndexColumns } from '../../../src/format/index-batch.ts';
 import type { FaultyFileSystem } from '../faulty-file-system.ts';
 import { referenceIndex, type ReferenceIndex } from '../reference/segment-index.ts';
 import { filesUnder, segmentsIn, type DiskSegment } from './disk-reader.ts';
-import type { TallyKey } from './tally.ts';
+import type { LogTallyKey } from './tally.ts';
 import type { World } from './world.ts';
 
 /** A disk with a log on it, and who is to be told what is wrong there. */
@@ -21,7 +21,7 @@ export interface CheckedDisk {
   readonly plan: { readonly path: string };
   readonly injector: { readonly hasFailedSync: boolean };
   readonly oracle: { fault(promise: string, what: string): void };
-  readonly tally: { add(key: TallyKey, count?: number): void };
+  readonly tally: { add(key: LogTallyKey, count?: number): void };
 }
 
 /** An image for looking at: no faults, no reordering, no trace, and a chance of its own. */

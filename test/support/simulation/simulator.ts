@@ -18,7 +18,7 @@ import type { Ending } from './oracle.ts';
 import { chance, drawPlan, pick } from './plan.ts';
 import { runProgram } from './program.ts';
 import { Session } from './session.ts';
-import type { Tally } from './tally.ts';
+import type { LogTally } from './tally.ts';
 import { World } from './world.ts';
 
 export interface SeedResult {
@@ -32,7 +32,7 @@ const OPEN_ATTEMPTS_MAX = 5;
 /** Runs one seed. Never rejects for what the engine does wrong: that is in `violations`. */
 export async function simulate(
   seed: number,
-  tally: Tally,
+  tally: LogTally,
   narrate: (what: string) => void = () => undefined,
 ): Promise<SeedResult> {
   const world = new World(seed, drawPlan(seed), tally, narrate);

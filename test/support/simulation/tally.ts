@@ -1,5 +1,5 @@
 /** What a run exercised: a simulation that does nothing finds nothing, and must not pass. */
-export type TallyKey =
+export type LogTallyKey =
   | 'seeds'
   | 'opens'
   | 'acks'
@@ -30,19 +30,23 @@ export type TallyKey =
   | 'gaps'
   | 'checkedRecords';
 
-export class Tally {
-  readonly counts = new Map<TallyKey, number>();
+/** @typeParam K  what is counted */
+export class Tally<K extends string> {
+  readonly #counts = new Map<K, number>();
 
-  add(key: TallyKey, count = 1): void {
-    this.counts.set(key, this.of(key) + count);
+  add(key: K, count = 1): void {
+    this.#counts.set(key, this.of(key) + count);
   }
 
-  of(key: TallyKey): number {
-    return this.counts.get(key) ?? 0;
+  of(key: K): number {
+    return this.#counts.get(key) ?? 0;
   }
 
   /** One line for the end of a run. */
   toString(): string {
-    return [...this.counts].map(([key, count]) => `${key} ${count}`).join(', ');
+    return [...this.#counts].map(([key, count]) => `${key} ${count}`).join(', ');
   }
 }
+
+/** Of the simulation of one log. */
+export type LogTally = Tally<LogTallyKey>;

@@ -11,7 +11,7 @@ import { FaultInjector } from './fault-injector.ts';
 import { Oracle } from './oracle.ts';
 import type { SimulationPlan } from './plan.ts';
 import { makeRecord, type SentRecord } from './records.ts';
-import type { Tally } from './tally.ts';
+import type { LogTally } from './tally.ts';
 
 const RETENTION_CHECK_MS = 1000;
 /** Steps of 10 ms in which nothing but time moves, after which the program is taken to hang. */
@@ -20,7 +20,7 @@ const IDLE_STEPS_MAX = 2000;
 export class World {
   readonly seed: number;
   readonly plan: SimulationPlan;
-  readonly tally: Tally;
+  readonly tally: LogTally;
   /** A new one for each life: monotonic time begins anew, and a dead program's timers are gone. */
   clock = new ManualClock();
   readonly oracle = new Oracle();
@@ -37,7 +37,12 @@ export class World {
   #nextId = 0;
   #openCount = 0;
 
-  constructor(seed: number, plan: SimulationPlan, tally: Tally, narrate: (what: string) => void) {
+  constructor(
+    seed: number,
+    plan: SimulationPlan,
+    tally: LogTally,
+    narrate: (what: string) => void,
+  ) {
     this.seed = seed;
     this.plan = plan;
     this.tally = tally;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { RETENTION_CHECK_MS } from '../../../src/core/limits.ts';
 import { lowestPosition, type ProjectionState } from '../../../src/routing/projection-state.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
+import { HeldWrites } from '../../support/held-writes.ts';
 import { numbered, RoutingDisk } from '../../support/routing-disk.ts';
 
 async function bench(...names: readonly string[]) {
@@ -147,6 +148,46 @@ describe('marks', () => {
     expect(await disk.values('one')).toEqual(['settle']);
     await disk.close();
   });
+
+  it.each(['a backfill', 'a deleted exchange'])(
+    'hold nothing back when the stream ends meanwhile, that of %s',
+    async (what) => {
+      const { disk } = await bench('one');
+      await disk.close();
+      const { fileSystem } = disk.disk;
+      const syncs = new HeldSyncs(fileSystem, 'topics/one-');
+      const journal = new HeldWrites(fileSystem, '/journal/');
+      await disk.open();
+      const events = await disk.exchange('events');
+      await disk.settle(events);
+      const aside = await disk.exchange('aside', { type: 'headers' });
+      const topic = await disk.run(disk.store.topic('one'));
+      syncs.hold();
+      if (what === 'a backfill') {
+        await disk.run(events.unbind('one', { pattern: '#' }));
+        await disk.publishEach(events, numbered(3));
+        await disk.run(events.bind('one', { pattern: 'key' }, { from: 1 }));
+        await disk.publishEach(events, ['live']);
+      } else {
+        await disk.publishEach(events, numbered(4));
+        await disk.run(disk.store.deleteExchange('events'));
+      }
+      await disk.turns(50);
+      journal.hold();
+      // What comes behind an entry of that size waits for its write.
+      const binding = aside.bind('one', { headers: { name: 'x'.repeat(20_000) } });
+      await disk.turns(10);
+      expect(journal.waiting).not.toEqual([]);
+      syncs.release();
+      await disk.turns(50);
+      const trimming = topic.deleteBefore({ partition: 0, offset: 5 });
+      await disk.turns(50);
+      journal.release();
+      await disk.run(Promise.all([binding, trimming]));
+      expect(await disk.values('one')).toEqual([]);
+      await disk.close();
+    },
+  );
 
   it('forget a topic that is gone; one that takes its name begins anew', async () => {
     const { disk, events, exchangeId } = await bench('one', 'two');

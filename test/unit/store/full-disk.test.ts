@@ -6,6 +6,7 @@ import { KIB, MIB } from '../../../src/core/limits.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import type { Queue } from '../../../src/queue/queue.ts';
 import { turns } from '../../support/log-fixture.ts';
+import { StoreDisk } from '../../support/store-disk.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
 const VALUE = 'x'.repeat(KIB);
@@ -82,4 +83,24 @@ test('the journal leaves a quarter of what appends leave', async () => {
   expect(left.freeBytes).toBeGreaterThanOrEqual(16 * KIB);
   expect(left.freeBytes).toBeLessThan(24 * KIB);
   await store.close();
+});
+
+test('an opening that fails, wherever the disk is full, leaves neither timers nor files', async () => {
+  const disk = await StoreDisk.make();
+  const made = await disk.drive(disk.open().then((store) => store.topic('topic')));
+  expect(made.status).toBe('done');
+  disk.cutPower();
+  let failedCount = 0;
+  for (let skip = 0; ; skip++) {
+    const copy = disk.copy();
+    const { fileSystem, clock } = copy;
+    const operations = ['write', 'create', 'open'] as const;
+    fileSystem.addFault({ errno: 'ENOSPC', operations, skip, times: Infinity });
+    const outcome = await copy.drive(copy.open());
+    if (outcome.status === 'done') break;
+    failedCount++;
+    expect(clock.pendingTimerCount, `from write ${skip} on`).toBe(0);
+    expect(fileSystem.openFileCount, `from write ${skip} on`).toBe(0);
+  }
+  expect(failedCount).toBeGreaterThan(3);
 });

@@ -2,6 +2,7 @@
 import { OffsetOutOfRangeError } from '../../../../src/core/errors.ts';
 import { projectedFrom, sourceOffsetOf } from '../../../../src/format/projected-extension.ts';
 import type { Log } from '../../../../src/log/log.ts';
+import type { LogRecord } from '../../../../src/log/record.ts';
 
 export interface SeenBatch {
   readonly baseOffset: number;
@@ -32,16 +33,21 @@ interface Look {
   readonly ids: ReadonlyMap<number, number>;
 }
 
+/** The number of a record. */
+export type Identify = (record: LogRecord<Uint8Array>) => number;
+
 export class LogLedger {
   readonly name: string;
+  readonly #identify: Identify;
   /** By offset; what was deleted since is kept. */
   readonly records = new Map<number, SeenRecord>();
   /** Where it began, and ended, at the last look. */
   start = 0;
   end = 0;
 
-  constructor(name: string) {
+  constructor(name: string, identify: Identify) {
     this.name = name;
+    this.#identify = identify;
   }
 
   /** How many offsets nobody saw anything at: they were deleted before. */
@@ -75,7 +81,7 @@ export class LogLedger {
    * @returns what was seen before and is another or gone now, as a sentence each
    */
   async look(log: Log<Uint8Array>, isAll: boolean): Promise<string[]> {
-    const look = await lookAt(log, isAll ? 0 : this.end);
+    const look = await lookAt(log, isAll ? 0 : this.end, this.#identify);
     const problems: string[] = [];
     for (const batch of look.batches) {
       for (let offset = batch.baseOffset; offset < batch.nextOffset; offset++) {
@@ -109,7 +115,7 @@ function isKept({ batch }: SeenRecord): boolean {
   return batch.from !== null;
 }
 
-async function lookAt(log: Log<Uint8Array>, wanted: number): Promise<Look> {
+async function lookAt(log: Log<Uint8Array>, wanted: number, identify: Identify): Promise<Look> {
   for (;;) {
     try {
       const { startOffset, visibleOffset: to } = log;
@@ -117,7 +123,7 @@ async function lookAt(log: Log<Uint8Array>, wanted: number): Promise<Look> {
       const batches = await batchesOf(log, from, to);
       const ids = new Map<number, number>();
       for await (const batch of log.batches({ from, to })) {
-        for (const { offset, value } of batch) ids.set(offset, idOf(value));
+        for (const record of batch) ids.set(record.offset, identify(record));
       }
       return { startOffset, from, to, batches, ids };
     } catch (error) {
@@ -154,6 +160,7 @@ export function valueOf(id: number, extraBytes: number): Uint8Array {
   return Buffer.from(String(id).padStart(ID_CHARS, '0') + '.'.repeat(extraBytes));
 }
 
-function idOf(value: Uint8Array | null): number {
+/** The number that a value carries. */
+export function idOf(value: Uint8Array | null): number {
   return value === null ? -1 : Number(Buffer.from(value.subarray(0, ID_CHARS)).toString());
 }

@@ -19,6 +19,9 @@ export async function checkOpened(
   if (world.complaints().length > 0) return;
   await session.look('after an opening', true);
   if (session.isOver) return;
+  for (const { exchangeId, ledger } of world.oracle.sources.values()) {
+    world.oracle.letOffs.reopened(exchangeId, ledger.end);
+  }
   for (const [id, { exchangeId, offset, isSynced }] of answered) {
     const source = world.oracle.sources.get(exchangeId);
     if (source === undefined || source.isGone || !isSynced) continue;

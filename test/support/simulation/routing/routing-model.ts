@@ -61,7 +61,9 @@ export class RoutingModel {
   }
 
   withoutExchange(name: string): RoutingModel {
-    const exchanges = this.exchanges.filter((one) => one.name !== name);
+    const exchanges = this.exchanges
+      .filter((one) => one.name !== name)
+      .map((one) => (one.alternate === name ? { ...one, alternate: null } : one)); // For good.
     const bindings = this.bindings.filter((one) => one.exchange !== name);
     return new RoutingModel(exchanges, bindings).#without(
       ({ kind, to }) => kind === 'exchange' && to === name,

@@ -10,7 +10,8 @@ import { present } from '../../../../src/core/assert.ts';
 import type { Target } from '../../../../src/routing/binding.ts';
 import { murmur2 } from '../../../../src/topic/partitioner.ts';
 import { ReferenceTopology, type ReferenceBinding } from '../../reference/graph-route.ts';
-import { LogLedger, type SeenRecord } from './log-ledger.ts';
+import { LetOffs } from './let-offs.ts';
+import { LogLedger, type Identify, type SeenRecord } from './log-ledger.ts';
 import type { Fault, TopologyTimeline } from './topology-timeline.ts';
 
 export interface Published {
@@ -29,10 +30,10 @@ export class Source {
   /** Deleted: a backfill that began later may find what is left of it, or not. */
   isGone = false;
 
-  constructor(exchangeId: number, name: string) {
+  constructor(exchangeId: number, name: string, identify: Identify) {
     this.exchangeId = exchangeId;
     this.name = name;
-    this.ledger = new LogLedger(`source of ${name}`);
+    this.ledger = new LogLedger(`source of ${name}`, identify);
   }
 }
 
@@ -63,6 +64,8 @@ export class Destination {
 interface Due {
   readonly id: number;
   readonly offset: number;
+  /** The destination was let off it, unless it has got it. */
+  readonly isForgiven: boolean;
 }
 
 interface Stream {
@@ -83,6 +86,7 @@ export class RoutingOracle {
   readonly sources = new Map<number, Source>();
   readonly destinations = new Map<number, Destination>();
   readonly backfills: Backfill[] = [];
+  readonly letOffs = new LetOffs();
   readonly #fault: Fault;
 
   constructor(timeline: TopologyTimeline, fault: Fault) {
@@ -110,6 +114,7 @@ export class RoutingOracle {
         problems.push(...this.#problemsOf(ledger, { streams, plain: destination.plain, isQuiet }));
       }
       problems.push(...copiedTwice(destination));
+      if (isQuiet) problems.push(...this.#missingOf(destination, byLog));
     }
     return problems;
   }
@@ -162,7 +167,8 @@ export class RoutingOracle {
       for (const topicId of this.#topicsOf(source.exchangeId, record, { version, backfill })) {
         const log = `${topicId}/${this.#partitionOf(record, offset, topicId, version)}`;
         const list = due.get(log) ?? [];
-        list.push({ id, offset });
+        const isForgiven = offset < this.letOffs.belowOffset(source.exchangeId, topicId);
+        list.push({ id, offset, isForgiven });
         due.set(log, list);
       }
     }
@@ -192,6 +198,28 @@ export class RoutingOracle {
     return (murmur2(Buffer.from(record.key)) & 0x7fff_ffff) % count;
   }
 
+  /** What a destination lacks that it was let off is as much as was said. */
+  #missingOf(destination: Destination, byLog: ReadonlyMap<string, readonly Stream[]>): string[] {
+    const { topicId, name, ledgers } = destination;
+    const missing = new Map<number, number>();
+    for (const [partition, { records, unseenCount }] of ledgers.entries()) {
+      const streams = byLog.get(`${topicId}/${partition}`) ?? [];
+      if (unseenCount > 0 || streams.some(({ isOptional }) => isOptional)) return [];
+      for (const { exchangeId, number, due } of streams) {
+        const seen = [...records.values()].filter(
+          ({ batch: { from } }) => from?.exchangeId === exchangeId && from.stream === number,
+        );
+        const lacks = due.length - new Set(seen.map(({ id }) => id)).size;
+        missing.set(exchangeId, (missing.get(exchangeId) ?? 0) + lacks);
+      }
+    }
+    return [...missing].flatMap(([exchangeId, count]) => {
+      const countMax = this.letOffs.countMax(exchangeId, topicId);
+      if (countMax === null || count <= countMax) return [];
+      return [`${name}: ${count} records are missing; it was let off ${countMax}`];
+    });
+  }
+
   #problemsOf(
     ledger: LogLedger,
     what: {
@@ -215,7 +243,8 @@ export class RoutingOracle {
       const stream = byNumber.get(`${from.exchangeId}/${from.stream}`);
       problems.push(...(stream === undefined ? [] : problemsOfCopy(seen, stream)));
       const isDue = stream?.due.some(({ id }) => id === seen.id) ?? false;
-      if (!isDue && !isBlind) {
+      const isOpen = isBlind || this.sources.get(from.exchangeId)?.isBlind === true;
+      if (!isDue && !isOpen) {
         const of = stream?.name ?? `stream ${from.exchangeId}/${from.stream}`;
         problems.push(`#${seen.id} at ${seen.offset} does not belong there (${of})`);
       }
@@ -224,12 +253,15 @@ export class RoutingOracle {
     }
     for (const [key, stream] of byNumber) {
       const seen = seenBy.get(key) ?? [];
-      problems.push(...problemsOfStream(stream, seen, { isQuiet, isWhole: unseenCount === 0 }));
+      problems.push(...problemsOfStream(stream, seen, { isQuiet, unseenCount }));
     }
     problems.push(...problemsOfPositions(ledger, byNumber));
     if (isQuiet && plain.size === 0 && !isBlind) {
-      const due = streams.reduce((sum, one) => sum + one.due.length, 0);
-      if (due !== ledger.end) problems.push(`it has had ${ledger.end} records, ${due} are due`);
+      const due = streams.flatMap((one) => one.due);
+      const dueMin = due.filter(({ isForgiven }) => !isForgiven).length;
+      if (ledger.end < dueMin || ledger.end > due.length) {
+        problems.push(`it has had ${ledger.end} records, ${due.length} are due`);
+      }
     }
     return problems.map((problem) => `${ledger.name}: ${problem}`);
   }
@@ -298,7 +330,7 @@ function problemsOfCopy({ id, offset, batch }: SeenRecord & { offset: number }, 
 function problemsOfStream(
   { name, due, isOptional }: Stream,
   seen: readonly number[],
-  { isQuiet, isWhole }: { readonly isQuiet: boolean; readonly isWhole: boolean },
+  { isQuiet, unseenCount }: { readonly isQuiet: boolean; readonly unseenCount: number },
 ): string[] {
   const ids = due.map(({ id }) => id);
   const places = seen.map((id) => ids.indexOf(id));
@@ -306,15 +338,20 @@ function problemsOfStream(
   const wrongAt = known.findIndex((place, at) => at > 0 && place <= (known[at - 1] ?? -1));
   if (wrongAt >= 0) return [`${name}: order or number is wrong: ${seen.join()}, not ${ids.join()}`];
   if (isOptional) return [];
-  if (isWhole) {
-    const isPrefix = places.every((place, at) => place === at);
-    if (!isPrefix) return [`${name}: a gap: ${seen.join()}, not ${ids.join()}`];
-    const isMissing = isQuiet && seen.length < ids.length;
+  const arrived = new Set(seen);
+  const lacking = due.filter(({ id, isForgiven }) => !isForgiven && !arrived.has(id));
+  const lastPlace = known.at(-1) ?? -1;
+  if (unseenCount === 0) {
+    const hasStranger = known.length < places.length;
+    const hasGap = lacking.some(({ id }) => ids.indexOf(id) < lastPlace);
+    if (hasStranger || hasGap) return [`${name}: a gap: ${seen.join()}, not ${ids.join()}`];
+    const isMissing = isQuiet && lacking.length > 0;
     return isMissing ? [`${name}: ${seen.join()} arrived, of ${ids.join()}`] : [];
   }
-  const last = ids.at(-1);
-  const isMissing = isQuiet && seen.length > 0 && last !== undefined && seen.at(-1) !== last;
-  return isMissing ? [`${name}: ends with #${seen.at(-1)}, not #${last}`] : [];
+  // The last may have gone before anybody looked, too.
+  const last = lacking.filter(({ id }) => ids.indexOf(id) > lastPlace);
+  const isMissing = isQuiet && seen.length > 0 && last.length > unseenCount;
+  return isMissing ? [`${name}: ends with #${seen.at(-1)}, not #${ids.at(-1)}`] : [];
 }
 
 /** All below the position of a batch is in it or before, and all above is behind it. */
@@ -344,7 +381,8 @@ function hasEnds(topology: ReferenceTopology, exchangeId: number, target: Target
   return isThere(exchangeId) && (target.kind === 'topic' || isThere(target.id));
 }
 
-function headersOf({ headers, routingKey }: Published): ReadonlyMap<string, Uint8Array> {
+/** As the record has them, its key among them. */
+export function headersOf({ headers, routingKey }: Published): ReadonlyMap<string, Uint8Array> {
   const own = Object.entries(headers ?? {}).map(
     ([name, text]) => [name, Buffer.from(text)] as const,
   );

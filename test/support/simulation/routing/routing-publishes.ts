@@ -6,17 +6,20 @@ import type { Exchange } from '../../../../src/routing/exchange.ts';
 import { pick } from '../plan.ts';
 import { valueOf } from './log-ledger.ts';
 import type { Answered, RoutingSession } from './routing-session.ts';
-import type { Published, Source } from './routing-oracle.ts';
+import { headersOf, type Published, type Source } from './routing-oracle.ts';
 
 const ROUTING_KEYS = ['', 'a', 'a.b', 'a.x.c', 'b', 'x.b', 'a.b.c', 'b.b'];
 const HEADERS = [null, null, { h: '1' }, { h: '2', k: 'x' }, { k: '' }];
 const KEYS = [null, null, 'one', 'two', 'three', 'four'];
 const LEVELS: readonly (DurabilityLevel | undefined)[] = ['sync', 'os', 'interval', undefined];
 const RECORDS_MAX = 6;
+const FLOOD_RECORDS = 20;
+const FLOOD_BYTES = 700;
 
 export class RoutingPublishes {
   readonly #session: RoutingSession;
-  readonly #handles = new Map<string, Exchange<Uint8Array>>();
+  /** By id of the exchange: another one may have the name later. */
+  readonly #handles = new Map<number, Exchange<Uint8Array>>();
   /** Records whose place was told, by number. */
   readonly answered: Map<number, Answered>;
 
@@ -38,6 +41,7 @@ export class RoutingPublishes {
     const { now, version } = oracle.timeline;
     const isChanging = this.#session.pendingModel !== null;
     const due = oracle.route(source.exchangeId, record, now);
+    this.#countWays(source.exchangeId, record, due.length > 0);
     world.narrate(`publish #${record.id} ${record.routingKey} to ${source.name}, ${confirm}`);
     const answer = exchange.publish(valueOf(record.id, extraBytes(random)), {
       ...inputOf(record),
@@ -68,18 +72,23 @@ export class RoutingPublishes {
     );
   }
 
-  /** Many at once. */
-  async batch(): Promise<void> {
+  /** Enough that logs have several segments. */
+  flood(): Promise<void> {
+    return this.batch(FLOOD_RECORDS, FLOOD_BYTES);
+  }
+
+  /** Many at once. @param moreBytes  of each value, more than there are anyway */
+  async batch(countMax = RECORDS_MAX, moreBytes = 0): Promise<void> {
     const { world } = this.#session;
     const { source, exchange } = (await this.#open()) ?? {};
     if (source === undefined || exchange === undefined) return;
-    const count = 1 + randomBelow(world.random, RECORDS_MAX);
+    const count = 1 + randomBelow(world.random, countMax);
     const records = Array.from({ length: count }, () => this.#draw());
     const confirm = world.chance(0.2) ? 'routed' : 'logged';
     world.narrate(`publish #${records[0]?.id} and ${count - 1} more to ${source.name}, ${confirm}`);
     const inputs = records.map((record) => ({
       ...inputOf(record),
-      value: valueOf(record.id, extraBytes(world.random)),
+      value: valueOf(record.id, moreBytes + extraBytes(world.random)),
     }));
     const durability = pick(world.random, LEVELS);
     void this.#session.follow(
@@ -101,12 +110,14 @@ export class RoutingPublishes {
     if (takers.length === 0) return null;
     const { name } = pick(world.random, takers);
     try {
-      const exchange = this.#handles.get(name) ?? (await store.exchange(name, { create: false }));
-      this.#handles.set(name, exchange);
-      if (this.#session.isOver) return null;
-      const { exchangeId } = exchange.describe();
-      const source = world.oracle.sources.get(exchangeId);
-      return source === undefined ? null : { source, exchange };
+      const sources = [...world.oracle.sources.values()];
+      const source = sources.find((one) => one.name === name && !one.isGone);
+      if (source === undefined) return null;
+      const { exchangeId } = source;
+      const known = this.#handles.get(exchangeId);
+      const exchange = known ?? (await store.exchange(name, { create: false }));
+      this.#handles.set(exchangeId, exchange);
+      return this.#session.isOver ? null : { source, exchange };
     } catch (error) {
       this.#session.explain(error);
       return null;
@@ -140,6 +151,19 @@ export class RoutingPublishes {
     this.#session.world.tally.add('publishes');
   }
 
+  #countWays(exchangeId: number, record: Published, isRouted: boolean): void {
+    const { tally, oracle } = this.#session.world;
+    const { now } = oracle.timeline;
+    const matching = (id: number) => now.matching(id, [record.routingKey], headersOf(record));
+    if (!isRouted) return;
+    const first = matching(exchangeId);
+    if (first.some(({ target }) => target.kind === 'exchange')) tally.add('throughExchanges');
+    if (first.length > 0) return;
+    tally.add('byAlternate');
+    const next = now.alternateOf(exchangeId);
+    if (next !== null && matching(next).length === 0) tally.add('byAlternateChain');
+  }
+
   /** Readers see them now, wherever they belong. */
   async #arrived(ids: readonly number[]): Promise<void> {
     const { world } = this.#session;
@@ -151,9 +175,14 @@ export class RoutingPublishes {
       if (answered !== undefined) answered.isSynced = true;
       for (const name of answered?.destinations ?? []) {
         const to = [...oracle.destinations.values()].find((one) => one.name === name);
-        if (to === undefined || !this.#session.hasTopic(name)) continue;
+        // One that was made since may have the name.
+        const isOther = world.reusedNames.has(name) || !this.#session.hasTopic(name);
+        if (to === undefined || isOther || answered === undefined) continue;
         const isAllRead = to.ledgers.length === this.#session.partitionCount(name);
         if (!isAllRead) continue; // It may be in a partition that is new.
+        // Who lets a destination off answers those who wait for it.
+        const { exchangeId, offset } = answered;
+        if (offset < oracle.letOffs.belowOffset(exchangeId, to.topicId)) continue;
         const isThere = to.ledgers.some(
           ({ records, unseenCount }) =>
             unseenCount > 0 || [...records.values()].some((one) => one.id === id),

@@ -9,6 +9,7 @@ import {
 } from '../../../../src/core/errors.ts';
 import type { Log } from '../../../../src/log/log.ts';
 import type { Store } from '../../../../src/store/store.ts';
+import type { StoreQueue } from '../../../../src/store/store-queue.ts';
 import { describeError } from '../describe-error.ts';
 import { LogLedger } from './log-ledger.ts';
 import { Destination, Source, type Backfill } from './routing-oracle.ts';
@@ -17,6 +18,9 @@ import type { RoutingWorld } from './routing-world.ts';
 
 const SOURCE_PREFIX = 'exchange:';
 const QUIET_SECONDS_MAX = 90;
+
+/** What a change answers that has not happened, and may not have: nothing is other than before. */
+export const REFUSED = Symbol('refused');
 
 export interface Answered {
   readonly exchangeId: number;
@@ -42,12 +46,16 @@ export class RoutingSession {
   #wasDiskLimited = false;
   readonly #pending = new Set<Promise<void>>();
   readonly #fileSystem;
+  /** Consumers, by topic id: one per queue. */
+  readonly #queues = new Map<number, Promise<StoreQueue<Uint8Array>>>();
   #reading: Promise<void> = Promise.resolve();
+  #prunedBelow: number;
 
   constructor(world: RoutingWorld, store: Store) {
     this.world = world;
     this.store = store;
     this.#fileSystem = world.fileSystem;
+    this.#prunedBelow = store.exchangeCatalog.history.prunedBelow;
   }
 
   /** Whether the machine is gone: what the program still does has not happened. */
@@ -56,7 +64,7 @@ export class RoutingSession {
   }
 
   get hasMishap(): boolean {
-    return this.world.injector.firedCount > 0 || this.#wasDiskLimited;
+    return this.world.injector.firedCount > 0 || this.#wasDiskLimited || this.world.isCapped;
   }
 
   /** Follows a call to its answer, unless the machine is gone by then. */
@@ -97,6 +105,16 @@ export class RoutingSession {
     return this.store.topics().find((one) => one.name === name)?.partitionCount ?? 0;
   }
 
+  isQueue(name: string): boolean {
+    return this.store.queues().some(({ topic }) => topic === name);
+  }
+
+  queueOf({ topicId, name }: Destination): Promise<StoreQueue<Uint8Array>> {
+    const known = this.#queues.get(topicId) ?? this.store.queue(name, { create: false });
+    this.#queues.set(topicId, known);
+    return known;
+  }
+
   wait(ms: number): Promise<void> {
     return new Promise((resolve) => void this.world.clock.setTimer(() => resolve(), ms));
   }
@@ -109,6 +127,7 @@ export class RoutingSession {
 
   isExplained(error: unknown): boolean {
     if (error instanceof BackpressureError) return true;
+    if (error instanceof DiskFullError && this.world.isCapped) this.world.tally.add('fullStores');
     const isFailure =
       error instanceof IoError ||
       error instanceof FailedError ||
@@ -126,6 +145,15 @@ export class RoutingSession {
     narrate(freeBytes === null ? 'the disk has room' : `the disk has ${freeBytes} bytes`);
   }
 
+  /** So many of the next writes to a topic find no room, whatever there is. */
+  cramp(topic: string, times: number): void {
+    const { fileSystem, narrate } = this.world;
+    this.#wasDiskLimited = true;
+    const path = new RegExp(`/topics/${topic}-[^/]*/[0-9]+/[0-9]+[.]log$`);
+    fileSystem.addFault({ operations: ['write'], path, errno: 'ENOSPC', times });
+    narrate(`no room in ${topic}, ${times} times`);
+  }
+
   /** A change of the topology, one at a time. @returns whether it was answered */
   async change<T>(what: string, next: RoutingModel, act: () => Promise<T>): Promise<boolean> {
     const { world } = this;
@@ -134,8 +162,9 @@ export class RoutingSession {
     world.narrate(what);
     this.pendingModel = next;
     timeline.asked(next.lines);
+    let made = next;
     try {
-      await act();
+      if ((await act()) === REFUSED) made = world.model;
       // What follows upon the change is behind it.
       await this.store.exchangeCatalog.reconcile();
     } catch (error) {
@@ -143,9 +172,11 @@ export class RoutingSession {
       return false;
     }
     if (this.isOver) return false;
-    world.model = next;
+    world.model = made;
     this.pendingModel = null;
+    timeline.asked(made.lines);
     timeline.adopt(this.store, what, true);
+    if (timeline.now.hasCycle) world.tally.add('cycles');
     if (this.pendingBackfill !== null) this.beginBackfill(this.pendingBackfill);
     this.pendingBackfill = null;
     world.tally.add('topologyChanges');
@@ -169,13 +200,14 @@ export class RoutingSession {
 
   /** Takes up exchanges and topics that are new, and forgets those that are gone. */
   knowAll(): void {
-    const { oracle } = this.world;
+    const { oracle, letters, letterWays } = this.world;
+    const { identify } = letters;
     const topics = this.store.topics().filter(({ name }) => !name.startsWith(SOURCE_PREFIX));
     for (const { topicId, name, partitionCount } of topics) {
       const known = oracle.destinations.get(topicId) ?? new Destination(topicId, name);
       oracle.destinations.set(topicId, known);
       while (known.ledgers.length < partitionCount) {
-        known.ledgers.push(new LogLedger(`${name}/${known.ledgers.length}`));
+        known.ledgers.push(new LogLedger(`${name}/${known.ledgers.length}`, identify));
       }
     }
     for (const topicId of oracle.destinations.keys()) {
@@ -184,10 +216,22 @@ export class RoutingSession {
     const exchanges = this.store.exchanges();
     for (const { exchangeId, name } of exchanges) {
       if (oracle.sources.has(exchangeId)) continue;
-      oracle.sources.set(exchangeId, new Source(exchangeId, name));
+      oracle.sources.set(exchangeId, new Source(exchangeId, name, identify));
     }
     for (const source of oracle.sources.values()) {
-      source.isGone = !exchanges.some(({ exchangeId }) => exchangeId === source.exchangeId);
+      if (exchanges.some(({ exchangeId }) => exchangeId === source.exchangeId)) continue;
+      source.isGone = true;
+      // Letters may have come to the last, and gone with it.
+      if ([...letterWays.values()].includes(source.name)) source.isBlind = true;
+    }
+  }
+
+  /** What stands in a source and cannot be seen yet may not be seen any more: it may go with the source. */
+  giveUpUnseen(): void {
+    for (const source of this.world.oracle.sources.values()) {
+      const log = this.store.exchangeCatalog.sources.of(source.exchangeId)?.opened;
+      if (log !== undefined && log !== null && log.endOffset > source.ledger.end)
+        source.isBlind = true;
     }
   }
 
@@ -216,6 +260,7 @@ export class RoutingSession {
   async look(when: string, isAll = false): Promise<void> {
     const { oracle, tally } = this.world;
     await this.#read(when, isAll);
+    this.#countPrunings();
     // Whatever a change does before it is answered is not known yet.
     if (this.isOver || this.pendingModel !== null) return;
     oracle.check(when, false);
@@ -238,8 +283,18 @@ export class RoutingSession {
     oracle.check(`${when}, quiet`, true);
     tally.add('quietLooks');
     for (const { ledgers } of oracle.destinations.values()) {
-      for (const { records } of ledgers) tally.add('checkedCopies', records.size);
+      for (const { records } of ledgers) {
+        tally.add('checkedCopies', records.size);
+        const ids = [...records.values()].map(({ id }) => id);
+        tally.add('letterCopies', ids.filter((id) => world.letters.isLetter(id)).length);
+      }
     }
+  }
+
+  #countPrunings(): void {
+    const { prunedBelow } = this.store.exchangeCatalog.history;
+    if (prunedBelow > this.#prunedBelow) this.world.tally.add('prunings');
+    this.#prunedBelow = prunedBelow;
   }
 
   /** One at a time: a ledger is at one place. */
@@ -282,11 +337,13 @@ export class RoutingSession {
   }
 
   async #see(ledger: LogLedger, log: Log<Uint8Array>, when: string, isAll: boolean): Promise<void> {
-    const { end } = ledger;
+    const { end, start } = ledger;
     const problems = await ledger.look(log, isAll);
     if (this.isOver) return;
     if (isAll || ledger.end > end) this.world.narrate(`  ${ledger.show(isAll ? 0 : end)}`);
     for (const problem of problems) this.world.fault('A10', `${when}: ${problem}`);
+    const [name = ''] = ledger.name.split('/');
+    if (ledger.start > start && end > 0 && this.isQueue(name)) this.world.tally.add('settledTrims');
   }
 }
 

@@ -9,8 +9,9 @@ import { STORE_PATH } from '../../store-fixture.ts';
 import { describeError } from '../describe-error.ts';
 import { pick } from '../plan.ts';
 import type { SeedResult } from '../simulator.ts';
-import type { StoreTally } from '../store/store-world.ts';
+import type { RoutingTally } from './routing-tally.ts';
 import { checkOpened } from './opened-check.ts';
+import { checkRebuild } from './rebuild-check.ts';
 import { runRoutingProgram } from './routing-program.ts';
 import { RoutingPublishes } from './routing-publishes.ts';
 import { RoutingSession, type Answered } from './routing-session.ts';
@@ -24,7 +25,7 @@ const POWER_CUT_ODDS = 0.65;
 /** Runs one seed. Never rejects for what the engine does wrong: that is in `violations`. */
 export async function simulateRouting(
   seed: number,
-  tally: StoreTally,
+  tally: RoutingTally,
   narrate: (what: string) => void = () => undefined,
 ): Promise<SeedResult> {
   const world = new RoutingWorld(seed, tally, narrate);
@@ -35,6 +36,7 @@ export async function simulateRouting(
     world.fault('crash', describeError(error));
   }
   tally.add('seeds');
+  tally.add('letters', world.letters.count);
   tally.add('faults', world.injector.totalCount);
   return { violations: world.complaints(), digest: world.trace.digest };
 }
@@ -60,7 +62,9 @@ class RoutingSimulator {
       if (world.complaints().length > 0) return;
     }
     const session = await this.#open(true);
-    if (session !== null) await world.drive(session.store.close());
+    if (session === null) return;
+    await world.drive(session.store.close());
+    if (world.complaints().length === 0) await checkRebuild(world);
   }
 
   async #prepare(): Promise<void> {
@@ -107,7 +111,7 @@ class RoutingSimulator {
   async #look(isQuiet: boolean): Promise<RoutingSession | null> {
     const world = this.#world;
     const { injector, tally } = world;
-    const store = await world.open();
+    const store = await world.open(isQuiet);
     const session = new RoutingSession(world, store);
     try {
       // Not in the middle of what the opening makes up for.
@@ -172,7 +176,8 @@ class RoutingSimulator {
     if (session.hasMishap) return;
     if (!isAnswered) world.fault('stuck', 'calls are not answered, and nothing failed');
     world.injector.isOn = false;
-    if (session.pendingModel === null && world.chance(0.5)) await session.quiet('in a life');
+    const canBeQuiet = session.pendingModel === null && !world.isCapped;
+    if (canBeQuiet && world.chance(0.5)) await session.quiet('in a life');
   }
 
   #planCrash(lives: readonly number[]): void {

@@ -95,8 +95,11 @@ export class TopologyTimeline {
     }
     if (version < this.version) this.#fault('topology', `${when}: version ${version} goes back`);
     this.#lines = lines;
-    this.#next = null;
-    if (version > this.version) this.#eras.push({ version, topology });
+    // Of a topic that is being deleted, what leads there goes last: not yet, where that failed.
+    if (isAnswered || !this.#hasStrayBinding(store)) this.#next = null;
+    // What a failed journal has of a change that it raised no version for does not count.
+    if (version === this.version) return;
+    this.#eras.push({ version, topology });
     this.#size(store, version);
   }
 
@@ -118,6 +121,13 @@ export class TopologyTimeline {
       }
     }
     return { lines, topology };
+  }
+
+  #hasStrayBinding(store: Store): boolean {
+    const listed = new Set(store.topics().map(({ topicId }) => topicId));
+    return this.now.bindings.some(
+      ({ target }) => target.kind === 'topic' && !listed.has(target.id),
+    );
   }
 
   #size(store: Store, version: number): void {

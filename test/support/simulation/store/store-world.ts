@@ -12,6 +12,7 @@ import { FaultInjector } from '../fault-injector.ts';
 import { Oracle } from '../oracle.ts';
 import { chance, drawPlan, pick, type SimulationPlan } from '../plan.ts';
 import { makeRecord, type SentRecord } from '../records.ts';
+import type { Tally } from '../tally.ts';
 import { CommitOracle } from './commit-oracle.ts';
 import { QueueOracles } from './queues/queue-oracles.ts';
 import { QUEUE_ID, QUEUE_TOPIC } from './queues/queue-topics.ts';
@@ -40,21 +41,8 @@ export function showMap(state: ReadonlyMap<unknown, unknown>): string {
   );
 }
 
-export class StoreTally {
-  readonly counts = new Map<string, number>();
-
-  add(key: string, count = 1): void {
-    this.counts.set(key, this.of(key) + count);
-  }
-
-  of(key: string): number {
-    return this.counts.get(key) ?? 0;
-  }
-
-  toString(): string {
-    return [...this.counts].map(([key, count]) => `${key} ${count}`).join(', ');
-  }
-}
+/** What is counted is named where it happens. */
+export type StoreTally = Tally<string>;
 
 export class StoreWorld {
   readonly seed: number;
