@@ -87,7 +87,7 @@ export async function openLocked(
     const { health } = signals;
     const reserve = new StoreReserve({ directory, clock, freeBytesMin, health });
     await reserve.open();
-    const home = new StoreHome({ reserve, storeId, lock, cap, signals });
+    const home = new StoreHome({ clock, reserve, storeId, lock, cap, signals });
     return await assembleStore({ directory, settings, whenDamaged, lock, home, signals });
   } catch (error) {
     await lock.release().catch(() => undefined); // The first failure is the one to hear of.

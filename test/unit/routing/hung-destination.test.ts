@@ -1,0 +1,64 @@
+/** A destination whose disk hangs: nobody else waits for it. */
+import { describe, expect, it } from 'vitest';
+
+import { utf8 } from '../../../src/codec/codec.ts';
+import { HeldSyncs } from '../../support/held-syncs.ts';
+import { numbered, RoutingDisk } from '../../support/routing-disk.ts';
+
+/** An exchange that leads to topics, of which the files of some hang when they are synced. */
+async function bench(names: readonly string[], part: string) {
+  const disk = await RoutingDisk.make();
+  const first = await disk.exchange('events', { type: 'topic' });
+  await disk.bound(first, ...names);
+  await disk.close();
+  const syncs = new HeldSyncs(disk.disk.fileSystem, part);
+  await disk.open();
+  const events = await disk.exchange('events');
+  await disk.settle(events);
+  syncs.hold();
+  return { disk, events, syncs };
+}
+
+/** Values of topics without those that `settle` brought. */
+async function own(disk: RoutingDisk, name: string): Promise<(string | null)[]> {
+  return (await disk.values(name)).filter((value) => value !== 'settle');
+}
+
+describe('while the syncs of a destination hang', () => {
+  it('the others get all', async () => {
+    const { disk, events, syncs } = await bench(['one', 'two', 'three'], 'topics/one-');
+    await disk.publishEach(events, numbered(5));
+    for (let step = 0; step < 6; step++) await disk.step(100);
+    expect(syncs.waiting).not.toEqual([]);
+    expect(await own(disk, 'one')).toEqual([]);
+    expect(await own(disk, 'two')).toEqual(numbered(5));
+    expect(await own(disk, 'three')).toEqual(numbered(5));
+    await disk.publishEach(events, numbered(5, 'more'));
+    await disk.turns(50); // It has been waited for once, and is not again.
+    expect(await own(disk, 'three')).toEqual([...numbered(5), ...numbered(5, 'more')]);
+    syncs.release();
+    await disk.settle(events);
+    expect(await disk.values('one')).toEqual(await disk.values('two'));
+    await disk.close();
+  });
+
+  it('topics, bindings and exchanges are made, also when somebody waits for it', async () => {
+    const { disk, events, syncs } = await bench(['one', 'two'], 'topics/one-');
+    await disk.publishEach(events, numbered(5));
+    await disk.step(10_000); // Its checkpoint hangs, too.
+    const one = await disk.run(disk.store.topic('one', { codec: utf8 }));
+    const appended = one.append({ value: 'awaited' });
+    await disk.turns(20);
+    await disk.run(disk.store.topic('new'));
+    await disk.run(events.bind('new', { pattern: '#' }));
+    await disk.run(disk.store.exchange('other', { type: 'fanout' }));
+    await disk.publishEach(events, ['last']);
+    await disk.until(async () => (await disk.values('new')).length === 1);
+    expect(await own(disk, 'one')).toEqual([]);
+    syncs.release();
+    await disk.run(appended);
+    await disk.settle(events);
+    expect(await own(disk, 'one')).toEqual([...numbered(5), 'awaited', 'last']);
+    await disk.close();
+  });
+});
