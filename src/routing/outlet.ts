@@ -313,8 +313,6 @@ export class Outlet {
   /** They end in order. */
   #synced(handed: HandedBatch): void {
     const { position, nextOffset, recordCount } = handed;
-    // Letting go of a log may close it, which answers once more.
-    if (!this.#handed.includes(handed)) return;
     this.#forget(handed);
     this.#syncedPosition = Math.max(this.#syncedPosition, position);
     this.#endOffset = Math.max(this.#endOffset, nextOffset);
