@@ -14,6 +14,7 @@ import { projectedFrom } from '../format/projected-extension.ts';
 import type { Log } from '../log/log.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { Outbox, OutboxPool } from './outbox.ts';
+import { PATIENCE_MS } from './patience.ts';
 import type { LogMark, StreamName } from './projection-state.ts';
 
 /** What reads the source for a log. */
@@ -59,6 +60,8 @@ export class Outlet {
   isMarked = false;
   /** Whether `position` is known: after a refusal the log itself must be asked. */
   isKnown = true;
+  /** Whether its log is being opened or asked: nobody else comes to it meanwhile. */
+  isPreparing = false;
   /** Whether all keep away from the log until `goOn`. */
   isSuspended = false;
   /** Records of the source below are in the log, or on their way. */
@@ -210,6 +213,12 @@ export class Outlet {
     if (this.lastError === null) return;
     this.lastError = null;
     this.#parts.onRecovered(this);
+  }
+
+  /** As `fallBack`, and told of. */
+  leave(): void {
+    this.lastError ??= new Error(`it took nothing for ${PATIENCE_MS} ms`);
+    this.fallBack();
   }
 
   /** It is too slow for the others. What was handed over stays on its way. */

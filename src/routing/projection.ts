@@ -151,12 +151,14 @@ export class Projection {
 
   /** A topic is gone: what was to go there goes nowhere. */
   forgetTopic(topicId: number): void {
-    for (const outlet of this.outlets.remove(topicId)) {
+    const gone = this.outlets.remove(topicId);
+    for (const outlet of gone) {
       outlet.close();
       this.#catchUp.forget(outlet);
       this.marks.forget(outlet.logId);
     }
     this.#moved();
+    if (gone.some(({ lastError }) => lastError !== null)) this.#parts.onChanged();
   }
 
   /** Stops. What is on its way comes to its end first. */
@@ -245,6 +247,7 @@ export class Projection {
 
   #read(sizeBytes: number): void {
     this.marks.moved(sizeBytes);
+    this.#catchUp.moved();
     this.waiters.look(); // What goes nowhere is there at once.
     if (this.failure === null) return;
     this.failure = null;
@@ -321,6 +324,7 @@ export class Projection {
   /** Something is synced, or fell behind. */
   #moved(): void {
     for (const walk of this.#walks) walk.moved();
+    this.#catchUp.moved();
     this.#settled.ring();
     this.waiters.look();
     if (!this.#isClosed) this.#catchUp.poke();
