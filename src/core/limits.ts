@@ -78,7 +78,7 @@ export const OPEN_SEGMENTS_MAX = 64;
 /** fdatasyncs in flight per store: two of the four threads of Node's pool stay for the program. */
 export const SYNCS_IN_FLIGHT_MAX = 2;
 /** One sync of a store that takes longer, ms, does not count as in flight: others need not wait for it. */
-export const SYNC_PATIENCE_MS = 250;
+export const SYNC_PATIENCE_MS = 100;
 /** A sync that takes longer is reported, ms: callers wait for it. */
 export const SLOW_SYNC_MS = 1000;
 /** What was cut off is reported when a log has more of it. Nothing of it is ever deleted unasked. */

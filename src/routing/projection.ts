@@ -21,6 +21,7 @@ import type { ProjectionParts } from './projection-parts.ts';
 import { ProjectionPass } from './projection-pass.ts';
 import { COMMON_STREAM } from './projection-state.ts';
 import { RoutedWaiters } from './routed-waiters.ts';
+import { SlowOutlets } from './slow-outlets.ts';
 import { SourceWalk, type WalkEnd } from './source-walk.ts';
 
 /** After a failure of the source itself it is tried again after so long. */
@@ -51,6 +52,7 @@ export class Projection {
   caughtUpMs: number;
   /** Position of the walk when the clock looked the last time. */
   #lookedPosition = -1;
+  readonly #slow = new SlowOutlets();
   #restart: Timer | null = null;
   #isClosed = false;
 
@@ -343,6 +345,8 @@ export class Projection {
 
   /** The clock's look: a walk that has had nothing to do for a while ends. */
   #look(): void {
+    const { clock, onChanged } = this.#parts;
+    if (this.#slow.look(this.outlets, clock.monotonic())) onChanged();
     const { position } = this;
     const areIdle = [...this.outlets].every((outlet) => outlet.isIdle || this.isBehind(outlet));
     const isQuiet = areIdle && position === this.#lookedPosition;
