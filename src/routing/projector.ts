@@ -244,6 +244,7 @@ export class Projector implements TopologyObserver {
       beforeVersion,
       isBound: (topicId) => exchanges.sources.isBound(topicId),
       onChanged: () => this.#health.look(name, projection),
+      onMarked: () => this.#moved(exchangeId),
       onEnded: () => this.#ended(name),
     });
     return projection;
@@ -261,6 +262,7 @@ export class Projector implements TopologyObserver {
     this.#projections.delete(streamId(name));
     if (name.stream === COMMON_STREAM) this.#common.delete(name.exchangeId);
     const { exchangeId } = name;
+    this.#moved(exchangeId);
     if (this.#parts.exchanges.isThere(exchangeId)) return;
     this.#dropping = Promise.all([this.#dropping, this.#dropSource(exchangeId)]);
   }
@@ -274,6 +276,14 @@ export class Projector implements TopologyObserver {
     // What fails is tried again by the next opening.
     if (name !== null) await topics.delete(name).catch(() => undefined);
     this.#drained.ring();
+  }
+
+  /** Marks of an exchange have moved. */
+  #moved(exchangeId: number): void {
+    this.#health.moved(exchangeId, () => {
+      const states = this.#states().filter((state) => state.exchangeId === exchangeId);
+      return Math.min(...states.map(lowestPosition));
+    });
   }
 
   /** How far the start of a log may move. */
@@ -296,7 +306,8 @@ export class Projector implements TopologyObserver {
     await journal.sync(); // What the marks say counts when it is durable.
     if (sourceOf === null) return allowed;
     this.#pruner.poke();
-    this.#health.held({ exchangeId: sourceOf, isHeld: allowed < offset }, states);
+    if (allowed < offset) this.#health.held(sourceOf, offset, states);
+    else this.#health.letGo(sourceOf);
     return allowed;
   }
 }

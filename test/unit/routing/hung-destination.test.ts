@@ -43,7 +43,7 @@ describe('while the syncs of a destination hang', () => {
     await disk.close();
   });
 
-  it('it is named, until it has synced what it got', async () => {
+  it('health names it, until it has synced what it got', async () => {
     const { disk, events, syncs } = await bench(['one', 'two'], 'topics/one-');
     await disk.publishEach(events, numbered(5));
     for (let second = 0; second < 5; second++) {
