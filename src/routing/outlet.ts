@@ -32,7 +32,7 @@ export interface OutletParts {
   readonly log: Partition;
   readonly boxes: OutboxPool;
   /** Something of it is synced. Must not throw. */
-  readonly onMoved: () => void;
+  readonly onSynced: (outlet: Outlet) => void;
   /** What went wrong the last time goes well. Must not throw. */
   readonly onRecovered: (outlet: Outlet) => void;
   /** It has fallen behind: it was refused, or, with null, it is slow. Must not throw. */
@@ -327,7 +327,7 @@ export class Outlet {
     this.#endOffset = Math.max(this.#endOffset, nextOffset);
     this.recordCount += recordCount;
     if (this.isKnown) this.recovered();
-    this.#parts.onMoved();
+    this.#parts.onSynced(this);
     this.#letGo();
   }
 

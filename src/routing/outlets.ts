@@ -11,6 +11,8 @@ export interface OutletsParts extends Omit<OutletParts, keyof DestinationLog> {
   readonly destinations: DestinationLogs;
   readonly marks: ProjectionMarks;
   readonly clock: Clock;
+  /** One of them can be fed again. Must not throw. */
+  readonly onMoved: () => void;
 }
 
 export class Outlets implements Iterable<Outlet> {
@@ -104,6 +106,15 @@ export class Outlets implements Iterable<Outlet> {
       if (outlet.hasBox) outlet.fallBack();
       await outlet.settled();
     }
+  }
+
+  /** Everything below is synced in all logs of a topic; infinite when there is none. */
+  syncedPositionOf(topicId: number): number {
+    let lowest = Infinity;
+    for (const outlet of this.#byTopic.get(topicId) ?? []) {
+      if (outlet !== undefined) lowest = Math.min(lowest, outlet.syncedPosition);
+    }
+    return lowest;
   }
 
   /** Those of one topic. */

@@ -71,6 +71,7 @@ export class Projection {
     this.outlets = new Outlets({
       ...parts,
       marks: this.marks,
+      onSynced: ({ topicId }) => this.#moved(topicId),
       onMoved: () => this.#moved(),
       onBehind: (outlet, error) => this.#fellBehind(outlet, error),
       onRecovered: (outlet) => this.#recovered(outlet),
@@ -147,6 +148,7 @@ export class Projection {
   async letOff(topicId: number): Promise<number> {
     await this.resume();
     const skippedCount = await letOff(this, topicId, this.#parts);
+    this.#moved();
     this.#catchUp.retryNow(topicId);
     return skippedCount;
   }
@@ -230,7 +232,7 @@ export class Projection {
       ready: (outlet) => this.outlets.ready(outlet),
       hasMore: () => this.#hasMore(pass, log, to),
       beforeVersion,
-      onRead: (sizeBytes) => this.#read(sizeBytes),
+      onRead: (sizeBytes) => this.#read(pass, sizeBytes),
     });
     this.#walks.add(walk);
     if (pass === this.#pass) this.#mainWalk = walk;
@@ -247,10 +249,12 @@ export class Projection {
     }
   }
 
-  #read(sizeBytes: number): void {
+  #read(pass: ProjectionPass, sizeBytes: number): void {
     this.marks.moved(sizeBytes);
     this.#catchUp.moved();
-    this.waiters.look(); // What goes nowhere is there at once.
+    // What goes nowhere is there at once. Who catches up passes what is not for it, and nobody says so.
+    if (pass === this.#pass) this.waiters.read();
+    else this.waiters.look();
     if (this.failure === null) return;
     this.failure = null;
     this.#parts.onChanged();
@@ -323,12 +327,13 @@ export class Projection {
     this.#parts.onChanged();
   }
 
-  /** Something is synced, or fell behind. */
-  #moved(): void {
+  /** Something is synced in a topic; null = a walk ended, or a log fell behind, is gone or can be fed. */
+  #moved(topicId: number | null = null): void {
     for (const walk of this.#walks) walk.moved();
     this.#catchUp.moved();
     this.#settled.ring();
-    this.waiters.look();
+    if (topicId === null) this.waiters.look();
+    else this.waiters.synced(topicId);
     if (!this.#isClosed) this.#catchUp.poke();
   }
 
