@@ -89,6 +89,8 @@ export const OPEN_PARTITIONS_MAX = 48;
 export const PARTITION_FILES_MAX = 160;
 /** Partitions that are opened at a time: each syncs twice, so more would not be faster. */
 export const OPENINGS_MAX = 2;
+/** One opening or closing that takes longer, ms, lets others go on: its disk may hang. */
+export const OPENING_PATIENCE_MS = 1000;
 /** Time after which partitions that were in use are looked at again, ms. */
 export const IDLE_LOOK_MS = 100;
 

@@ -1,6 +1,6 @@
 /** How long the others wait for one destination log. */
 import { assert } from '../core/assert.ts';
-import type { Clock } from '../core/clock.ts';
+import { endsWithin, type Clock } from '../core/clock.ts';
 import { SYNC_PATIENCE_MS } from '../core/limits.ts';
 
 /** Longer than a hanging sync keeps the others from theirs: else all would seem slow. */
@@ -12,12 +12,5 @@ assert(
 
 /** Waits for work that never rejects, but not for long. @returns whether it has ended */
 export function patiently(clock: Clock, work: Promise<void>): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = clock.setTimer(() => resolve(false), PATIENCE_MS);
-    const end = (): void => {
-      timer.cancel();
-      resolve(true);
-    };
-    void work.then(end);
-  });
+  return endsWithin(clock, work, PATIENCE_MS);
 }

@@ -9,7 +9,7 @@ const codesOf = (disk: RoutingDisk): string[] =>
   disk.store.health().problems.map(({ code, topic }) => `${code} ${topic}`);
 
 /** An exchange that leads to topics, each by its name; what has a record there, a mark names. */
-async function bench(names: readonly string[], marked: readonly string[] = []) {
+async function bench(names: readonly string[], marked: readonly string[] = [], slow = names[0]) {
   const disk = await RoutingDisk.make();
   const first = await disk.exchange('events', { type: 'topic' });
   for (const name of names) {
@@ -21,7 +21,7 @@ async function bench(names: readonly string[], marked: readonly string[] = []) {
   }
   await disk.step(1000);
   await disk.close();
-  const reads = new HeldReads(disk.disk.fileSystem, `topics/${names[0]}-`);
+  const reads = new HeldReads(disk.disk.fileSystem, `topics/${slow}-`);
   await disk.open();
   reads.hold();
   const events = await disk.exchange('events');
@@ -101,6 +101,21 @@ describe('a log that takes long to open', () => {
     reads.release();
     await disk.settle(events);
     expect(await disk.values('one')).toEqual(['before']);
+    await disk.close();
+  });
+});
+
+describe('logs that hang when they are opened', () => {
+  it('hold up no topics that are made or opened', async () => {
+    const { disk, publish, reads } = await bench(['slow-a', 'slow-b', 'fine'], ['fine'], 'slow');
+    await publish('all', numbered(5));
+    for (let step = 0; step < 10; step++) await disk.step(100);
+    await disk.run(disk.store.topic('new'));
+    expect(reads.waiting.length).toBe(2);
+    expect(await disk.values('fine')).toEqual(['before', ...numbered(5)]);
+    reads.release();
+    await disk.until(() => codesOf(disk).length === 0);
+    for (const name of ['slow-a', 'slow-b']) expect(await disk.values(name)).toEqual(numbered(5));
     await disk.close();
   });
 });
