@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Runs that are longer on purpose (more seeds, more cycles) get no limit per test but this. */
 const LONG_TEST_MS = 6 * 60 * 60 * 1000;
@@ -10,6 +11,31 @@ const TEST_MS = 300_000;
 /** Folders that a command of their own runs, by `--mode`, and no other does. */
 const APART = ['faults', 'rabbitmq'];
 const isApart = (mode: string): boolean => APART.includes(mode);
+
+/**
+ * Started first, in this order. In a new checkout vitest knows no durations and starts large files
+ * first; these are not large, and one of them alone at the end leaves the other cores nothing to do.
+ */
+const LONG_FILES = [
+  'faults/recovery-crashes',
+  'faults/routing-crashes',
+  'faults/commit-crashes',
+  'crash/queue/queue.crash',
+  'crash/sigkill.crash',
+  'integration/bench-endurance',
+  'integration/quickstart',
+  'simulation/log.simulation',
+  'simulation/store.simulation',
+  'simulation/routing.simulation',
+].map((name) => join(import.meta.dirname, `${name}.test.ts`));
+
+class LongFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const others = await super.sort(files);
+    const long = LONG_FILES.flatMap((path) => others.filter(({ moduleId }) => moduleId === path));
+    return [...new Set([...long, ...others])];
+  }
+}
 
 /** Power cuts take minutes: `npm run test:crash` alone runs them. */
 const isCrashRun = process.env['VARVE_CRASH_CYCLES'] !== undefined;
@@ -38,6 +64,7 @@ export default defineConfig(({ mode }) => ({
     isolate: mode === 'faults',
     // One more than there are cores to spare: many tests wait for processes.
     maxWorkers: Math.max(3, availableParallelism() - 1),
+    sequence: { sequencer: LongFirst },
     testTimeout: isLong || mode === 'faults' ? LONG_TEST_MS : TEST_MS,
     hookTimeout: TEST_MS,
     reporters: report === undefined ? ['default'] : ['default', 'json'],

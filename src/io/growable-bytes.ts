@@ -46,6 +46,7 @@ export class GrowableBytes {
   /** Cuts the content, or extends it by zeros. */
   resize(sizeBytes: number): void {
     assert(Number.isSafeInteger(sizeBytes) && sizeBytes >= 0, 'a size is an integer from 0');
+    if (sizeBytes === this.#sizeBytes) return; // No change, so no copy of what is shared.
     this.#own(sizeBytes);
     if (sizeBytes < this.#sizeBytes) this.#buffer.fill(0, sizeBytes, this.#sizeBytes);
     this.#sizeBytes = sizeBytes;

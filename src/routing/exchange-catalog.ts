@@ -304,8 +304,10 @@ export class ExchangeCatalog {
   async #create(name: string, config: ExchangeConfig): Promise<void> {
     const { random } = this.#parts;
     const { type, alternate = null, internal = false, autoDelete = false } = config;
-    if (type === undefined)
-      throw argumentError(TypeError, 'type', 'given for a new exchange', type);
+    if (type === undefined) {
+      const expected = `given: there is no exchange ${name}, and a new one needs it`;
+      throw argumentError(TypeError, 'type', expected, type);
+    }
     const alternateId = alternate === null ? null : this.#idOf(alternate);
     const topicId = await this.#openSource(name, config.source);
     const exchangeId = randomId(random);

@@ -1,5 +1,5 @@
 /** What exchanges and bindings are made with, checked. */
-import { argumentError, checkChoice, checkObject } from '../core/assert.ts';
+import { argumentError, checkChoice } from '../core/assert.ts';
 import type { Codec } from '../codec/codec.ts';
 import { checkBoolean, plainOptions } from '../core/options.ts';
 import { checkName } from '../topic/topic-names.ts';
@@ -46,7 +46,10 @@ export type DestinationInput =
 export interface BindingInput {
   /** Routing key of a direct exchange, pattern of a topic exchange; others do not look at it. Default ''. */
   readonly pattern?: string | undefined;
-  /** Of a headers exchange: what it asks of the headers of records. */
+  /**
+   * Of a headers exchange: what it asks of the headers of records. Names that begin with `x-` count with
+   * `all-with-x` and `any-with-x` alone; where none counts, `all` takes everything and `any` nothing.
+   */
   readonly headers?: HeaderConditionsInput | null | undefined;
 }
 
@@ -74,6 +77,8 @@ const EXCHANGE_KEYS: ReadonlySet<string> = new Set<keyof ExchangeOptions>([
   'source',
   'create',
 ]);
+const BINDING_KEYS: ReadonlySet<string> = new Set<keyof BindingInput>(['pattern', 'headers']);
+const BIND_OPTION_KEYS: ReadonlySet<string> = new Set<keyof BindOptions>(['from']);
 const BIND_KEYS: ReadonlySet<string> = new Set<keyof BindRequest>(['headers', 'from']);
 const DESTINATION_KINDS = ['queue', 'topic', 'exchange'] as const;
 
@@ -90,6 +95,16 @@ export function checkExchangeOptions(given: ExchangeOptions): ExchangeOptions {
   }
   if (options.source !== undefined) checkTopicConfig(options.source);
   return options;
+}
+
+/** As `Exchange.bind` gets it; what it holds is checked later. @throws TypeError */
+export function checkBindingInput(given: BindingInput): BindingInput {
+  return plainOptions(given, BINDING_KEYS, 'binding');
+}
+
+/** @throws TypeError */
+export function checkBindOptions(given: BindOptions): BindOptions {
+  return plainOptions(given, BIND_OPTION_KEYS);
 }
 
 /** @throws TypeError, RangeError; BadPatternError; TooLargeError */
@@ -113,15 +128,11 @@ export function checkDestination(given: DestinationInput): DestinationName {
   if (typeof given === 'string') {
     return { kind: 'topic', name: checkName('destination', given) };
   }
-  const [kind, ...others] = Object.keys(checkObject('destination', given));
+  const [kind, ...others] = Object.keys(given ?? {});
   const known = DESTINATION_KINDS.find((each) => each === kind);
   if (known === undefined || others.length > 0) {
-    throw argumentError(
-      TypeError,
-      'destination',
-      'a name, or one of queue, topic, exchange',
-      given,
-    );
+    const expected = 'a name, { queue }, { topic } or { exchange }';
+    throw argumentError(TypeError, 'destination', expected, given);
   }
   const name: unknown = Object.values(given)[0];
   const place = `destination.${known}`;

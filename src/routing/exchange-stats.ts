@@ -14,7 +14,10 @@ export interface DestinationLag {
   readonly position: number;
   /** Offsets of the source that it is behind; not all of them need belong there. */
   readonly lagCount: number;
-  /** How long the oldest record waits that is not synced there yet, ms; 0 = none does. */
+  /**
+   * How long the oldest record waits that is not synced there yet, ms; 0 = none does. What waited before
+   * the store was opened is counted from then on, as long as nothing more is known of it.
+   */
   readonly lagMs: number;
   /** Left behind by the others: slow, full or failed. It is tried again by itself. */
   readonly isBehind: boolean;
@@ -45,7 +48,7 @@ export interface ExchangeStats {
   readonly error: string | null;
   /** Records that destinations were let off by `detach`. */
   readonly skippedCount: number;
-  /** By name, partition and binding; only those that got something, or are to. */
+  /** By name, partition and binding; only those that got something since the store was opened, or are to. */
   readonly destinations: readonly DestinationLag[];
   /** Bindings that are being given what was published here before them, by id. */
   readonly backfills: readonly BackfillLag[];
@@ -90,13 +93,15 @@ function lagsOf(stream: Projection, parts: StatsParts): DestinationLag[] {
     if (destination === null) continue; // It is on its way out.
     const { partition, syncedPosition: position, waitingSinceMs, lastError, recordCount } = outlet;
     const isBehind = stream.isBehind(outlet);
+    const lagCount = Math.max(0, endOffset - position);
+    const waitingMs = waitingSinceMs === null ? 0 : nowMs - waitingSinceMs;
     lags.push({
       destination,
       partition,
       bindingId: stream.bindingId,
       position,
-      lagCount: Math.max(0, endOffset - position),
-      lagMs: Math.max(unread, waitingSinceMs === null ? 0 : nowMs - waitingSinceMs),
+      lagCount,
+      lagMs: lagCount === 0 ? 0 : Math.max(unread, waitingMs),
       isBehind,
       error: lastError?.message ?? null,
       recordCount,

@@ -1,5 +1,5 @@
 /** An exchange as its users hold it: publish to it, bind destinations to it. */
-import { checkArray, checkObject } from '../core/assert.ts';
+import { checkArray } from '../core/assert.ts';
 import { inNextTurn } from '../core/clock.ts';
 import { ConflictError } from '../core/errors.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
@@ -14,12 +14,19 @@ import type { Partition } from '../topic/partition.ts';
 import type { Binding, ExchangeType } from './binding.ts';
 import type { ExchangeCatalog, ExchangeDescription } from './exchange-catalog.ts';
 import { describeExchange, type ExchangeStats } from './exchange-stats.ts';
-import type { BindingInput, BindOptions, DestinationInput } from './exchange-options.ts';
+import {
+  checkBindingInput,
+  checkBindOptions,
+  type BindingInput,
+  type BindOptions,
+  type DestinationInput,
+} from './exchange-options.ts';
 import { explainByName, type RouteExplanation } from './named-route.ts';
 import type { Projector } from './projector.ts';
 import { bindingNamer, type DocumentBinding, type KnownTopic } from './topology-document.ts';
 import { WhatIf, type SimulateOptions } from './what-if.ts';
 import {
+  checkPublishInput,
   NO_PUBLISH_OPTIONS,
   planPublish,
   furtherKeysOf,
@@ -136,9 +143,10 @@ export class Exchange<T, Input = T> {
     const how = howOf(options);
     const log = this.#opened ?? (await this.#open());
     checkArray('records', records);
-    const routed = records.map((input, index) =>
-      this.#route(checkObject(`records[${index}]`, input).value, input, plan, index),
-    );
+    const routed = records.map((input, index) => {
+      checkPublishInput(`records[${index}]`, input);
+      return this.#route(input.value, input, plan, index);
+    });
     const result = await log.appendBatch(
       routed.map(({ record }) => record),
       how,
@@ -170,8 +178,9 @@ export class Exchange<T, Input = T> {
     binding: BindingInput = {},
     options: BindOptions = {},
   ): Promise<Binding> {
-    const { pattern = '', ...others } = checkObject('binding', binding);
-    return this.#exchanges.bind(this.#ownName(), destination, pattern, { ...others, ...options });
+    const { pattern = '', headers } = checkBindingInput(binding);
+    const { from } = checkBindOptions(options);
+    return this.#exchanges.bind(this.#ownName(), destination, pattern, { headers, from });
   }
 
   /**
@@ -182,8 +191,8 @@ export class Exchange<T, Input = T> {
    * @throws as `bind`
    */
   async unbind(destination: DestinationInput, binding: BindingInput = {}): Promise<boolean> {
-    const { pattern = '', ...others } = checkObject('binding', binding);
-    return this.#exchanges.unbind(this.#ownName(), destination, pattern, others);
+    const { pattern = '', headers } = checkBindingInput(binding);
+    return this.#exchanges.unbind(this.#ownName(), destination, pattern, { headers });
   }
 
   /**

@@ -5,6 +5,7 @@
  * batch carries the position behind it, so output and position are durable together or not at all.
  */
 import { assert } from '../core/assert.ts';
+import type { Clock } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { EncodedRecords } from '../format/batch-encoder.ts';
 import type { BatchCursor } from '../format/batch-cursor.ts';
@@ -21,11 +22,12 @@ import type { LogMark, StreamName } from './projection-state.ts';
 export interface Feeder {
   /** Everything below was handed to the logs that it feeds. */
   readonly position: number;
-  /** When the batch of the source was appended at which it stands, ms since the Unix epoch. */
+  /** When the batch of the source was appended at which it stands, ms since the epoch; 0 = not begun. */
   readonly batchTimeMs: number;
 }
 
 export interface OutletParts {
+  readonly clock: Clock;
   readonly stream: StreamName;
   readonly topicId: number;
   readonly logId: number;
@@ -73,8 +75,8 @@ export class Outlet {
   readonly #parts: OutletParts;
   #box: Outbox | null = null;
   #boxTimeMs = 0;
-  /** Of the oldest record that it did not get when it fell behind. */
-  #behindTimeMs = 0;
+  /** Of the oldest record that it did not get when it fell behind; before, when it was met. */
+  #behindTimeMs: number;
   /** Oldest first. */
   readonly #handed: HandedBatch[] = [];
   #handedBytes = 0;
@@ -95,6 +97,7 @@ export class Outlet {
     this.position = mark.position;
     this.#syncedPosition = mark.position;
     this.#endOffset = mark.endOffset;
+    this.#behindTimeMs = parts.clock.now();
   }
 
   /** Whether nothing is on its way. */
@@ -293,7 +296,10 @@ export class Outlet {
 
   /** @param position  as far as it is handed over, and on its way or synced */
   #behind(position: number): void {
-    this.#behindTimeMs = this.waitingSinceMs ?? this.feeder?.batchTimeMs ?? 0;
+    const batchTimeMs = this.feeder?.batchTimeMs ?? 0;
+    const sinceMs = this.waitingSinceMs ?? batchTimeMs;
+    // What has not begun to feed it changes nothing.
+    if (sinceMs > 0) this.#behindTimeMs = sinceMs;
     if (this.#box !== null) this.#parts.boxes.giveBack(this.#box);
     this.#box = null;
     this.position = position;

@@ -22,8 +22,10 @@ interface Place {
 /** A source of which retention could not have what it wanted. */
 interface HeldSource {
   readonly place: Place;
+  /** Who was named. */
+  readonly holder: string;
   /** Retention wanted all below. */
-  wantedOffset: number;
+  readonly wantedOffset: number;
 }
 
 export class ProjectionHealth {
@@ -62,15 +64,14 @@ export class ProjectionHealth {
 
   /** Retention wanted records of a source below `wantedOffset`, and something still needs some of them. */
   held(exchangeId: number, wantedOffset: number, states: readonly ProjectionState[]): void {
-    const before = this.#held.get(exchangeId);
-    if (before !== undefined) {
-      before.wantedOffset = wantedOffset;
-      return;
-    }
+    const holder = this.#holder(states);
     const place = { topic: this.#nameOf(exchangeId), group: '' };
-    const message = `its source cannot let go of records: ${this.#holder(states)} did not get them`;
-    this.#board.raise({ code: 'source-held', ...place, message });
-    this.#held.set(exchangeId, { place, wantedOffset });
+    if (this.#held.get(exchangeId)?.holder !== holder) {
+      this.letGo(exchangeId);
+      const message = `its source cannot let go of records: ${holder} did not get them`;
+      this.#board.raise({ code: 'source-held', ...place, message });
+    }
+    this.#held.set(exchangeId, { place, holder, wantedOffset });
   }
 
   /** Marks have moved: retention may have what it wanted now. @param lowest  below, nothing is needed */

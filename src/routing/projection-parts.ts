@@ -10,6 +10,8 @@ import type { StreamName } from './projection-state.ts';
 
 export interface ProjectionParts {
   readonly stream: StreamName;
+  /** Of the exchange. */
+  readonly name: string;
   readonly journal: Journal;
   readonly fold: Fold;
   readonly clock: Clock;

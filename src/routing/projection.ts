@@ -172,9 +172,7 @@ export class Projection {
     const caughtUp = this.#catchUp.close(); // First: it would go on with a walk that is cut short.
     for (const walk of this.#walks) walk.close();
     this.#settled.ring();
-    this.waiters.rejectAll(
-      new ClosedError({ resource: 'exchange', name: this.#parts.source.path }),
-    );
+    this.waiters.rejectAll(new ClosedError({ resource: 'exchange', name: this.#parts.name }));
     await this.#running;
     await caughtUp;
     await this.outlets.settled();

@@ -237,6 +237,7 @@ export class Projector implements TopologyObserver {
     const projection: Projection = new Projection({
       ...this.#parts,
       stream: name,
+      name: exchanges.sources.nameOf(exchangeId) ?? source.path,
       boxes: this.#boxes,
       source,
       destinations: this.destinations,

@@ -1,6 +1,6 @@
 /** What publishing takes and answers. */
-import { checkChoice } from '../core/assert.ts';
-import { checkBoolean } from '../core/options.ts';
+import { argumentError, checkChoice, checkObject } from '../core/assert.ts';
+import { checkBoolean, unknownKey } from '../core/options.ts';
 import { checkAppendKeys } from '../log/append-result.ts';
 import type { FurtherKeys } from '../format/further-keys.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
@@ -33,7 +33,8 @@ export interface PublishOptions {
   readonly mandatory?: boolean | undefined;
   /**
    * `logged` (default): when the record has reached `durability` in the source log. `routed`: when it is
-   * synced in all of its destinations as well.
+   * synced in all of its destinations as well. What rejects while it waits for those (ClosedError, the
+   * signal's reason) is published, and gets there when the store is open.
    */
   readonly confirm?: Confirmation | undefined;
   /** Of the source log; default that of the exchange. */
@@ -93,6 +94,16 @@ const KEYS: ReadonlySet<string> = new Set<keyof PublishOptions>([
   'createTimeMs',
 ]);
 
+const INPUT_KEYS: ReadonlySet<string> = new Set<keyof PublishInput<never>>([
+  'value',
+  'routingKey',
+  'cc',
+  'bcc',
+  'key',
+  'headers',
+  'createTimeMs',
+]);
+
 /** One for all calls without options. */
 export const NO_PUBLISH_OPTIONS: PublishOptions = Object.freeze({});
 
@@ -116,6 +127,20 @@ export function planPublishBatch(options: PublishBatchOptions): PublishPlan {
   if (options === NO_PUBLISH_OPTIONS) return DEFAULT_PLAN;
   checkAppendKeys(options, BATCH_KEYS);
   return planOf(options);
+}
+
+/**
+ * One that has its routing key is not looked through: what is misspelt matters most where nothing leads
+ * then.
+ *
+ * @throws TypeError
+ */
+export function checkPublishInput<Input>(name: string, input: PublishInput<Input>): void {
+  if (checkObject(name, input).routingKey !== undefined) return;
+  for (const key of Object.keys(input)) {
+    if (INPUT_KEYS.has(key)) continue;
+    throw argumentError(TypeError, name, unknownKey(key, INPUT_KEYS), input);
+  }
 }
 
 /** @throws as `checkRoutingKey` */

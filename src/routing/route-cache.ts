@@ -17,6 +17,12 @@ import { hashOf } from './word-table.ts';
 const EXCHANGES_PER_KEY_MAX = 4;
 /** Keys that are remembered for each place of those refused: with fewer places fewer come in by chance. */
 const KEYS_PER_REFUSED = 4;
+/**
+ * The table of keys takes the room of all its keys at once, and emptying it goes through all of it:
+ * it begins with so many, and is made anew with several times as many whenever it is full.
+ */
+const FIRST_KEYS_MAX = 256;
+const GROWTH = 4;
 
 interface KnownRoute {
   readonly node: ExchangeNode;
@@ -45,17 +51,27 @@ export class RouteCache {
   /** Remembers what `get` did not know, unless others are more likely to be asked for. */
   offer(node: ExchangeNode, key: string, topicIds: readonly number[]): void {
     this.#known ??= {
-      routes: new LRUCache({ max: this.#keysMax }),
+      routes: new LRUCache({ max: Math.min(FIRST_KEYS_MAX, this.#keysMax) }),
       refused: new Int32Array(
         2 ** Math.ceil(Math.log2(Math.max(1, this.#keysMax / KEYS_PER_REFUSED))),
       ),
     };
-    const { routes, refused } = this.#known;
-    if (routes.size === this.#keysMax && !wasRefused(refused, key)) return;
+    const { refused } = this.#known;
+    if (this.#known.routes.size === this.#keysMax && !wasRefused(refused, key)) return;
+    const routes = this.#withRoom(this.#known);
     const known = routes.get(key) ?? null;
     const next = known === null || known.count === EXCHANGES_PER_KEY_MAX ? null : known;
     const route = { node, topicIds, next, count: 1 + (next?.count ?? 0) };
     routes.set(known === null ? copyOf(key) : key, route);
+  }
+
+  /** The table of keys, larger than before if it was full and may grow. */
+  #withRoom(known: KnownRoutes): KnownRoutes['routes'] {
+    const { routes } = known;
+    if (routes.size < routes.max || routes.max === this.#keysMax) return routes;
+    known.routes = new LRUCache({ max: Math.min(routes.max * GROWTH, this.#keysMax) });
+    known.routes.load(routes.dump()); // In their order.
+    return known.routes;
   }
 
   clear(): void {
@@ -64,7 +80,7 @@ export class RouteCache {
 }
 
 interface KnownRoutes {
-  readonly routes: LRUCache<string, KnownRoute>;
+  routes: LRUCache<string, KnownRoute>;
   /** Hash of the key that was refused last, by its lower bits. */
   readonly refused: Int32Array;
 }

@@ -8,7 +8,7 @@ export interface SimulatedDestination {
   readonly recordCount: number;
   /** That went there, and would again. */
   readonly same: number;
-  /** That would go there and did not. */
+  /** That would go there and did not; what a backfill brought later is among them. */
   readonly added: number;
   /** That went there and would not. */
   readonly removed: number;

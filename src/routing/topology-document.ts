@@ -73,10 +73,11 @@ const exchange: Shape<DocumentExchange> = struct({
 
 const destination: Shape<DocumentDestination> = {
   check(place, value) {
-    const [[kind, given] = [], ...others] = fieldsOf(place, value);
+    // A bare name would not say of what.
+    const [[kind, given] = [], ...others] = typeof value === 'string' ? [] : fieldsOf(place, value);
     const known = DESTINATION_KINDS.find((each) => each === kind);
     if (known === undefined || others.length > 0) {
-      throw argumentError(TypeError, place, 'one of queue, topic, exchange with a name', value);
+      throw argumentError(TypeError, place, '{ queue }, { topic } or { exchange }, a name', value);
     }
     return destinationOf(known, checkName(`${place}.${known}`, given));
   },

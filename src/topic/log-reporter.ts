@@ -84,6 +84,11 @@ export class LogReporter implements LogEvents {
     this.#clear('partition-read-only');
   }
 
+  /** Its files are others now: what was wrong with the old ones is not any more. */
+  replaced(): void {
+    this.#clear('partition-damaged');
+  }
+
   /** It is no part of the store any more. */
   gone(): void {
     this.closed();

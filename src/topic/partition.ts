@@ -214,7 +214,9 @@ export class Partition implements Closable {
     }
     const close = async (): Promise<R> => {
       await log?.close();
-      return action(log?.endOffset ?? null);
+      const result = await action(log?.endOffset ?? null);
+      this.#reporter().replaced();
+      return result;
     };
     if (log !== null) this.#forget();
     const closed = close();

@@ -14,12 +14,12 @@ const [directory = '', life = '0'] = process.argv.slice(2);
 const store = await openStore(directory);
 const source = { segmentBytesMax: 1024 * 1024 };
 const events = await store.exchange('events', { type: 'topic', codec: utf8, source });
+const { endOffset, backfills } = await events.stats();
+writeSync(1, `open ${endOffset} ${backfills.length}\n`);
 for (const { name, pattern, ...config } of CONSTANT_TOPICS) {
   await store.topic(name, config);
   await events.bind(name, { pattern });
 }
-const { endOffset } = await events.stats();
-writeSync(1, `open ${endOffset}\n`);
 
 let next = endOffset;
 

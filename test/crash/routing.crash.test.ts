@@ -24,6 +24,8 @@ interface Life {
   /** Numbers of acknowledged records by their offset in the source. */
   readonly acked: ReadonlyMap<number, string>;
   readonly isBound: boolean;
+  /** Bindings that the one before had not given all of the past. */
+  readonly unendedCount: number;
 }
 
 async function runAndKill(args: readonly string[], delayMs: number, word: string): Promise<Life> {
@@ -49,7 +51,9 @@ async function runAndKill(args: readonly string[], delayMs: number, word: string
     .map((line) => line.split(' '))
     .filter(([what]) => what === 'ack')
     .map(([, offset, number]): [number, string] => [Number(offset), String(number)]);
-  return { acked: new Map(acked), isBound: lines.some((line) => line.startsWith('bound ')) };
+  const unendedCount = Number(/^open \d+ (\d+)$/mu.exec(said)?.[1]);
+  const isBound = lines.some((line) => line.startsWith('bound '));
+  return { acked: new Map(acked), isBound, unendedCount };
 }
 
 interface Published {
@@ -79,7 +83,9 @@ async function projected(store: Store): Promise<void> {
       ({ position, bindingId }) => position === endOffset && bindingId === null,
     );
     if (isDone && destinations.length > 0) return;
-    expect(store.health().problems).toEqual([]);
+    // One that is slow on this machine is behind for a moment; nothing else may be wrong.
+    const { problems } = store.health();
+    expect(problems.filter(({ code }) => code !== 'projection-behind')).toEqual([]);
     await pause(20);
   }
 }
@@ -128,12 +134,14 @@ test(`${KILLS} kills while bindings get the past lose and repeat nothing (SEED=$
   const directory = join(await temporaryDirectory(), 'store');
   const acked = new Map<number, string>();
   const bound: number[] = [];
+  let goneOnCount = 0;
   for (let life = 0; life < KILLS; life++) {
     const word = life % 3 === 2 ? 'ack' : 'bound';
     const args = [directory, String(life)];
     const lived = await runAndKill(args, random.next() * LIFE_MS_MAX, word);
     for (const [offset, number] of lived.acked) acked.set(offset, number);
     if (lived.isBound) bound.push(life);
+    if (lived.unendedCount > 0) goneOnCount++;
   }
   const store = await openStore(directory);
   await projected(store);
@@ -154,8 +162,10 @@ test(`${KILLS} kills while bindings get the past lose and repeat nothing (SEED=$
   }
   await store.close();
   const sum = counts.reduce((one, two) => one + two, 0);
-  console.log(`SEED=${SEED}: ${KILLS} kills, ${source.size} published, ${sum} copies`);
+  const figures = `${KILLS} kills, ${goneOnCount} before a binding had its past`;
+  console.log(`SEED=${SEED}: ${figures}, ${source.size} published, ${sum} copies`);
   // A run that hardly published proves nothing.
   expect(acked.size).toBeGreaterThan(KILLS * 20);
   expect(bound.length).toBeGreaterThan(KILLS / 3);
+  expect(goneOnCount).toBeGreaterThan(KILLS / 4);
 }, 120_000);

@@ -13,15 +13,15 @@ import {
   type CommitSetting,
 } from '../support/faults/commit-program.ts';
 import {
+  crashPointsOf,
   disksAfterCrash,
   scheduleOf,
-  WHENS,
   type CrashedDisk,
 } from '../support/faults/crash-run.ts';
 import { imageKey } from '../support/faults/image-key.ts';
 import { Tally } from '../support/faults/tally.ts';
-import type { CrashPoint } from '../support/call-gate.ts';
-import type { FaultyFileSystem } from '../support/faulty-file-system.ts';
+import type { Call } from '../support/fault-plan.ts';
+import type { FaultyFileSystem, NextOptions } from '../support/faulty-file-system.ts';
 
 /** 0: calls complete in order; 2: in an order of their own, syncs last, so that they overlap. */
 const SEEDS = process.env['SEED'] === undefined ? null : [Number(process.env['SEED'])];
@@ -37,13 +37,17 @@ function seedsOf({ partitionCount }: CommitSetting): readonly number[] {
   return partitionCount % 2 === 0 ? [0] : [2];
 }
 
+interface RunOptions extends NextOptions {
+  readonly seed: number;
+}
+
 async function runOn(
   prepared: FaultyFileSystem,
   setting: CommitSetting,
-  { seed, crashAt }: { readonly seed: number; readonly crashAt: CrashPoint | null },
+  { seed, ...how }: RunOptions,
 ) {
   const random = new SeededRandom(seed);
-  const next = { schedule: scheduleOf(seed), random, crashAt };
+  const next = { schedule: scheduleOf(seed), random, ...how };
   const fileSystem = prepared.killImage({ inFlight: 'none' }, next);
   const program = new CommitProgram(fileSystem, setting);
   const outcome = await fileSystem.drive(program.run());
@@ -88,21 +92,22 @@ describe.each(SETTINGS)('commits over $partitionCount partitions at $durability'
     async (seed) => {
       const tally = new Tally();
       const prepared = await prepareCommits(setting);
-      const whole = await runOn(prepared, setting, { seed, crashAt: null });
+      const calls: Call[] = [];
+      const trace = (_number: number, call: Call) => void calls.push(call);
+      const whole = await runOn(prepared, setting, { seed, crashAt: null, trace });
       expect(whole.outcome.status).toBe('done');
       const seen = new Set<string>();
       const { openingCalls } = whole.program;
-      for (let call = openingCalls + 1; call <= whole.fileSystem.callCount; call++) {
-        for (const when of WHENS) {
-          const crashed = await runOn(prepared, setting, { seed, crashAt: { call, when } });
-          const place = `SEED=${seed} crash ${when} call ${call}`;
-          tally.count('crash points');
-          if (crashed.outcome.status !== 'crashed') {
-            tally.fail(place, new Error(`it is ${crashed.outcome.status}`));
-            continue;
-          }
-          await checkAll(crashed, place, call);
+      for (const crashAt of crashPointsOf(calls, openingCalls + 1)) {
+        const { call, when, pointCount } = crashAt;
+        const crashed = await runOn(prepared, setting, { seed, crashAt });
+        const place = `SEED=${seed} crash ${when} call ${call}`;
+        tally.count('crash points', pointCount);
+        if (crashed.outcome.status !== 'crashed') {
+          tally.fail(place, new Error(`it is ${crashed.outcome.status}`));
+          continue;
         }
+        await checkAll(crashed, place, call);
       }
       summaries.push(
         tally.summary(`${setting.partitionCount} at ${setting.durability}, SEED=${seed}`),

@@ -10,7 +10,7 @@ import { SeededRandom } from '../../src/core/random.ts';
 import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { topicIdOf } from '../../src/topic/topic-names.ts';
-import { disksAfterCrash, nameOf, scheduleOf, WHENS } from '../support/faults/crash-run.ts';
+import { crashPointsOf, disksAfterCrash, nameOf, scheduleOf } from '../support/faults/crash-run.ts';
 import { imageKey } from '../support/faults/image-key.ts';
 import { Tally } from '../support/faults/tally.ts';
 import type { Call } from '../support/fault-plan.ts';
@@ -121,20 +121,19 @@ test.each([0, 2])('deletes a topic whatever a crash leaves, SEED=%i', async (see
   const whole = await run({ trace: (_number, call) => void calls.push(call) });
   expect(whole).toMatchObject({ outcome: { status: 'done' }, stage: 'written again' });
   expect(whole.fileSystem.violations).toEqual([]);
-  for (let call = 1; call <= calls.length; call++) {
-    for (const when of WHENS) {
-      const { fileSystem, stage } = await run({ crashAt: { call, when } });
-      const place = `SEED=${seed} crash ${when} call ${call} (${nameOf(calls[call - 1])})`;
-      tally.count('crash points');
-      for (const disk of disksAfterCrash(fileSystem, { seed: call, randomCount: 2 })) {
-        const key = `${stage} ${imageKey(disk.fileSystem)}`;
-        if (seen.has(key)) continue;
-        seen.add(key);
-        try {
-          tally.count(await check(disk.fileSystem, stage, topicId));
-        } catch (error) {
-          tally.fail(`${place}, ${disk.name}`, error);
-        }
+  for (const crashAt of crashPointsOf(calls)) {
+    const { call, when, pointCount } = crashAt;
+    const { fileSystem, stage } = await run({ crashAt });
+    const place = `SEED=${seed} crash ${when} call ${call} (${nameOf(calls[call - 1])})`;
+    tally.count('crash points', pointCount);
+    for (const disk of disksAfterCrash(fileSystem, { seed: call, randomCount: 2 })) {
+      const key = `${stage} ${imageKey(disk.fileSystem)}`;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      try {
+        tally.count(await check(disk.fileSystem, stage, topicId));
+      } catch (error) {
+        tally.fail(`${place}, ${disk.name}`, error);
       }
     }
   }

@@ -4,9 +4,11 @@
  */
 import type { Random } from '../../src/core/random.ts';
 import { randomBelow } from '../../src/core/random.ts';
+import { assert } from '../../src/core/assert.ts';
 import { IoError } from '../../src/core/errors.ts';
 import { ioError } from '../../src/io/io-error.ts';
 import type { DiskImage } from './disk-image.ts';
+import { CHANGING_OPERATIONS } from './fault-plan.ts';
 import type { Call, Fault, FaultPlan, Operation } from './fault-plan.ts';
 
 /** `inside`: the call is in flight, and the crash image or kill image decides what it did. */
@@ -147,6 +149,8 @@ export class CallGate {
     this.#trace?.(number, call);
     const when = this.crashAt?.call === number ? this.crashAt.when : null;
     const { replay } = effect;
+    const isChanging = CHANGING_OPERATIONS.has(call.operation);
+    assert(isChanging === (replay !== undefined), 'only what changes a disk is replayed');
     const inFlight = replay === undefined ? null : { number, call, replay };
     if (inFlight !== null && when !== 'before') this.#inFlight.add(inFlight);
     if (when === 'before' || when === 'inside') {

@@ -24,6 +24,18 @@ export const OPERATIONS = [
   'close',
 ] as const;
 
+/** Those that change a disk: at a crash inside any other one, nothing is in flight but before it. */
+export const CHANGING_OPERATIONS: ReadonlySet<Operation> = new Set([
+  'makeDirectory',
+  'create',
+  'rename',
+  'unlink',
+  'removeDirectory',
+  'lockDirectory',
+  'write',
+  'truncate',
+]);
+
 /** What a call is. `open` is of an existing file; the `Sync` twins count as `read` and `write`. */
 export type Operation = (typeof OPERATIONS)[number];
 

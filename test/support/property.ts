@@ -13,6 +13,11 @@ export function propertyOptions<Ts>(changes: fc.Parameters<Ts> = {}): fc.Paramet
   return { numRuns: RUNS, seed: SEED, reporter: report, ...changes };
 }
 
+/** As `propertyOptions`, with more examples where they are quick: so many at least. */
+export function manyExamples<Ts>(runsMin: number): fc.Parameters<Ts> {
+  return propertyOptions({ numRuns: Math.max(RUNS, runsMin) });
+}
+
 /** As `propertyOptions`, for properties that wait. */
 export function asyncPropertyOptions<Ts>(changes: fc.Parameters<Ts> = {}): fc.Parameters<Ts> {
   const { reporter: _, ...options } = propertyOptions<Ts>();

@@ -1,9 +1,9 @@
 /** Stops a workload at each of its calls and examines every state that the crash may leave. */
 import { SeededRandom } from '../../../src/core/random.ts';
-import type { Schedule } from '../call-gate.ts';
+import type { CrashPoint, Schedule } from '../call-gate.ts';
 import { crashStates } from '../crash-states.ts';
 import type { Outcome } from '../drive.ts';
-import type { Call } from '../fault-plan.ts';
+import { CHANGING_OPERATIONS, type Call } from '../fault-plan.ts';
 import type { FaultyFileSystem, NextOptions } from '../faulty-file-system.ts';
 import { checkImage, type Checked } from './check-image.ts';
 import { imageKey } from './image-key.ts';
@@ -13,6 +13,22 @@ import type { Tally } from './tally.ts';
 import type { Prepared, Workload } from './workloads.ts';
 
 export const WHENS = ['before', 'inside', 'after'] as const;
+
+export interface CountedPoint extends CrashPoint {
+  /** Crash points that are the same. */
+  readonly pointCount: number;
+}
+
+/** The crash points of each call; inside one that changes nothing is the same as before it. */
+export function* crashPointsOf(calls: readonly Call[], first = 1): Generator<CountedPoint> {
+  for (let call = first; call <= calls.length; call++) {
+    const isChanging = CHANGING_OPERATIONS.has(calls[call - 1]?.operation ?? 'close');
+    for (const when of WHENS) {
+      if (isChanging) yield { call, when, pointCount: 1 };
+      else if (when !== 'inside') yield { call, when, pointCount: when === 'before' ? 2 : 1 };
+    }
+  }
+}
 
 /** A disk that a crash may leave, and how. */
 export interface CrashedDisk {
@@ -168,19 +184,18 @@ export async function crashEverywhere(
   const prepared = await workload.prepare(workload.options);
   const calls = await callsOf(workload, prepared, seed);
   const examiner = new Examiner(workload, tally);
-  for (let call = 1; call <= calls.length; call++) {
-    for (const when of WHENS) {
-      const run = await runOn(workload, prepared, { seed, crashAt: { call, when } });
-      const place = `SEED=${seed} crash ${when} call ${call} (${nameOf(calls[call - 1])})`;
-      tally.count('crash points');
-      if (run.outcome.status !== 'crashed') {
-        tally.fail(`${workload.name}: ${place}`, new Error(`it is ${run.outcome.status}`));
-        continue;
-      }
-      if (!examiner.isNewCrash(run)) continue;
-      for (const disk of disksOf(run.fileSystem, call)) {
-        await examiner.examine(disk, run.oracle, place);
-      }
+  for (const crashAt of crashPointsOf(calls)) {
+    const { call, when, pointCount } = crashAt;
+    const run = await runOn(workload, prepared, { seed, crashAt });
+    const place = `SEED=${seed} crash ${when} call ${call} (${nameOf(calls[call - 1])})`;
+    tally.count('crash points', pointCount);
+    if (run.outcome.status !== 'crashed') {
+      tally.fail(`${workload.name}: ${place}`, new Error(`it is ${run.outcome.status}`));
+      continue;
+    }
+    if (!examiner.isNewCrash(run)) continue;
+    for (const disk of disksOf(run.fileSystem, call)) {
+      await examiner.examine(disk, run.oracle, place);
     }
   }
 }

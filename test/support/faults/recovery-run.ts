@@ -7,11 +7,11 @@ import type { Call } from '../fault-plan.ts';
 import type { FaultyFileSystem } from '../faulty-file-system.ts';
 import {
   callsOf,
+  crashPointsOf,
   disksAfterCrash,
   Examiner,
   nameOf,
   runOn,
-  WHENS,
   type CrashedDisk,
 } from './crash-run.ts';
 import { imageKey } from './image-key.ts';
@@ -68,24 +68,23 @@ async function crashEveryCall(wreck: Wreck, context: Context): Promise<void> {
   const { workload, examiner, chooser, tally, options } = context;
   const { oracle } = wreck;
   const calls = await recoveryCalls(wreck.disk.fileSystem, workload);
-  for (let call = 1; call <= calls.length; call++) {
-    for (const when of WHENS) {
-      const fileSystem = copyOf(wreck.disk.fileSystem);
-      fileSystem.crashAt = { call, when };
-      const outcome = await fileSystem.drive(recover(fileSystem, workload));
-      tally.count('crash points');
-      const place = `${wreck.story}, then ${when} call ${call} (${nameOf(calls[call - 1])})`;
-      if (outcome.status !== 'crashed') {
-        tally.fail(place, new Error(`recovery is ${outcome.status}`));
-        continue;
-      }
-      if (!examiner.isNewCrash({ fileSystem, oracle }, wreck.disk.mishap)) continue;
-      const { randomCount } = options;
-      for (const disk of disksAfterCrash(fileSystem, { seed: call, randomCount })) {
-        const story = `${place}, ${disk.name}`;
-        await chooser.offer({ disk, oracle: oracle.after(disk.mishap), story });
-        await examiner.examine(disk, oracle, place);
-      }
+  for (const crashAt of crashPointsOf(calls)) {
+    const { call, when, pointCount } = crashAt;
+    const fileSystem = copyOf(wreck.disk.fileSystem);
+    fileSystem.crashAt = crashAt;
+    const outcome = await fileSystem.drive(recover(fileSystem, workload));
+    tally.count('crash points', pointCount);
+    const place = `${wreck.story}, then ${when} call ${call} (${nameOf(calls[call - 1])})`;
+    if (outcome.status !== 'crashed') {
+      tally.fail(place, new Error(`recovery is ${outcome.status}`));
+      continue;
+    }
+    if (!examiner.isNewCrash({ fileSystem, oracle }, wreck.disk.mishap)) continue;
+    const { randomCount } = options;
+    for (const disk of disksAfterCrash(fileSystem, { seed: call, randomCount })) {
+      const story = `${place}, ${disk.name}`;
+      await chooser.offer({ disk, oracle: oracle.after(disk.mishap), story });
+      await examiner.examine(disk, oracle, place);
     }
   }
 }

@@ -158,6 +158,24 @@ describe('the exchanges of a store', () => {
     expect(again.history.changes).toEqual(expect.arrayContaining([...changes]));
   });
 
+  test('wait for their first binding, however long, also when they go with the last', async () => {
+    const bench = new CommitBench();
+    const { exchanges } = await open(bench);
+    await exchanges.open('one', { type: 'topic', autoDelete: true });
+    expect(await exchanges.unbind('one', 't', 'never')).toBe(false);
+    expect(namesOf(exchanges)).toEqual(['one']);
+    bench.cutPower();
+    const again = (await open(bench)).exchanges;
+    await again.reconcile();
+    expect(namesOf(again)).toEqual(['one']);
+    await again.bind('one', 't', 'a');
+    await again.bind('one', 't', 'b');
+    await again.unbind('one', 't', 'a');
+    expect(namesOf(again)).toEqual(['one']);
+    await again.unbind('one', 't', 'b');
+    expect(namesOf(again)).toEqual([]);
+  });
+
   test('lose what led to a topic that was deleted', async () => {
     const { exchanges, store } = await open(new CommitBench());
     await exchanges.open('one', { type: 'topic' });

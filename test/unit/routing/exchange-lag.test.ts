@@ -4,6 +4,7 @@ import { ManualClock, nextTurn } from '../../../src/core/clock.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import { openStore } from '../../../src/store/open-store.ts';
+import { numbered, RoutingDisk } from '../../support/routing-disk.ts';
 
 async function open() {
   const clock = new ManualClock(1_000_000);
@@ -38,6 +39,63 @@ describe('the figures of an exchange', () => {
       ['two', 1, 1, false],
     ]);
     await store.close();
+  });
+
+  it('tell of each destination by itself what it has not got, and for how long', async () => {
+    const disk = await RoutingDisk.make();
+    const events = await disk.exchange('events', { type: 'topic' });
+    await disk.bound(events, 'full', 'other');
+    await disk.settle(events);
+    const path = disk.filesOf('full');
+    const { fileSystem } = disk.disk;
+    fileSystem.addFault({ errno: 'ENOSPC', operations: ['write'], path, times: Infinity });
+    const startMs = disk.disk.clock.now();
+    await disk.publishEach(events, numbered(7));
+    await disk.step(3000);
+    const { destinations, ...stats } = await disk.run(events.stats());
+    const last = { position: 8, lagCount: 0, lagMs: 0, isBehind: false, error: null };
+    expect(destinations).toMatchObject([
+      { destination: 'full', position: 1, lagCount: 7, isBehind: true, error: expect.any(String) },
+      { destination: 'other', ...last },
+    ]);
+    const [{ lagMs } = { lagMs: 0 }] = destinations;
+    expect(lagMs).toBeGreaterThanOrEqual(3000);
+    expect(lagMs).toBeLessThanOrEqual(disk.disk.clock.now() - startMs);
+    expect(stats).toMatchObject({ endOffset: 8, lagMs });
+    fileSystem.clearFaults();
+    await disk.until(async () => (await disk.run(events.stats())).lagMs === 0);
+    const after = await disk.run(events.stats());
+    expect(after.destinations).toMatchObject([last, last]);
+    await disk.close();
+  });
+
+  it('know of no time before the store was opened, of what a destination has not got', async () => {
+    const disk = await RoutingDisk.make();
+    const events = await disk.exchange('events', { type: 'topic' });
+    await disk.bound(events, 'full', 'other');
+    await disk.settle(events);
+    const { fileSystem, clock } = disk.disk;
+    const startMs = clock.now();
+    const isNone = async (): Promise<boolean> => (await disk.run(again.stats())).lagMs === 0;
+    const refused = { errno: 'ENOSPC', operations: ['write', 'open'], times: Infinity } as const;
+    fileSystem.addFault({ ...refused, path: disk.filesOf('full') });
+    await disk.publishEach(events, numbered(7));
+    await disk.step(3000);
+    disk.disk.kill();
+    disk.disk.fileSystem.addFault({ ...refused, path: disk.filesOf('full') });
+    disk.disk.clock.advance(1_000_000);
+    await disk.open();
+    const again = await disk.exchange('events');
+    for (let second = 0; second < 30; second++) {
+      await disk.step(1000);
+      const { destinations, lagMs } = await disk.run(again.stats());
+      expect(destinations).toMatchObject([{ isBehind: true, lagCount: 7 }, { isBehind: false }]);
+      expect(lagMs).toBeGreaterThanOrEqual(second * 1000);
+      expect(lagMs).toBeLessThanOrEqual(disk.disk.clock.now() - startMs);
+    }
+    disk.disk.fileSystem.clearFaults();
+    await disk.until(isNone);
+    await disk.close();
   });
 
   it('tell which bindings have not got all of the past yet, as soon as they are bound', async () => {

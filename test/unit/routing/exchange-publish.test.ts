@@ -74,6 +74,10 @@ describe('publishing', () => {
     );
     await expect(disk.run(events.publishBatch('x' as never))).rejects.toThrow(TypeError);
     await expect(disk.run(events.publishBatch([null as never]))).rejects.toThrow(TypeError);
+    const typo = [{ value: 'x' }, { value: 'y', routingkey: 'a.b' }];
+    await expect(disk.run(events.publishBatch(typo))).rejects.toThrow(
+      'Expected `records[1]` to be without an unknown key `routingkey`, perhaps `routingKey`',
+    );
     expect(await endOf(disk)).toBe(0);
     const longest = { routingKey: 'k'.repeat(255) };
     expect((await disk.run(events.publish('x', longest))).offset).toBe(0);

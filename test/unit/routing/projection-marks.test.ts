@@ -31,6 +31,24 @@ describe('marks', () => {
     await disk.close();
   });
 
+  it('are written after 64 MiB of the source, however little time has passed', async () => {
+    const { disk, events, exchangeId } = await bench('one');
+    await disk.settle(events);
+    await disk.step(1000);
+    expect(stateOf(disk, exchangeId).position).toBe(1);
+    const startMs = disk.disk.clock.now();
+    const value = '.'.repeat(1_000_000);
+    for (let count = 1; count <= 60; count++) await disk.run(events.publish(value));
+    await disk.turns(20);
+    expect(stateOf(disk, exchangeId).position).toBe(1);
+    for (let count = 1; count <= 20; count++) await disk.run(events.publish(value));
+    await disk.turns(20);
+    const { position } = stateOf(disk, exchangeId);
+    expect(position).toBeGreaterThan(60);
+    expect(disk.disk.clock.now() - startMs).toBeLessThan(1000);
+    await disk.close();
+  });
+
   it('name a log before its first record, and follow it', async () => {
     const { disk, events, exchangeId } = await bench('one');
     await disk.settle(events);

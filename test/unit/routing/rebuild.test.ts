@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import { CorruptLogError } from '../../../src/core/errors.ts';
 import type { FileSystem } from '../../../src/io/file-system.ts';
 import { verifyLog } from '../../../src/log/verify.ts';
 import type { Store } from '../../../src/store/store.ts';
@@ -27,6 +28,27 @@ async function fed(bench: StoreBench, partitions = 1): Promise<Store> {
 }
 
 describe('a rebuild', () => {
+  test('ends what health says of the damage', async () => {
+    const bench = new StoreBench();
+    let store = await fed(bench, 2);
+    const path = logPath(store, 't', 1);
+    await store.close();
+    const names = await bench.fileSystem.list(path);
+    const last = names.filter((name) => name.endsWith('.log')).length - 1; // An opening looks there.
+    await damage(bench.fileSystem, path, last, 300);
+    store = await bench.open();
+    const topic = await store.topic('t');
+    await expect(topic.read({ partition: 1, offset: 0 })).rejects.toThrow(CorruptLogError);
+    const codes = () => store.health().problems.map(({ code, partition }) => [code, partition]);
+    expect(codes()).toEqual([['partition-damaged', 1]]);
+    const events = await store.exchange('events');
+    await events.rebuild('t');
+    expect(codes()).toEqual([['partition-damaged', 1]]);
+    await events.rebuild('t', { dryRun: false });
+    expect(codes()).toEqual([]);
+    await store.close();
+  });
+
   test('finds nothing to do where nothing is damaged', async () => {
     const bench = new StoreBench();
     const store = await fed(bench, 2);

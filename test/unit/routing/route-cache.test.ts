@@ -51,3 +51,21 @@ test('a part of a long text is remembered as itself', () => {
   const half = topology.route(1, '\ud800');
   expect(topology.route(1, '\ufffd')).not.toBe(half);
 });
+
+test('it grows to its bound without forgetting a key or which was used longest ago', () => {
+  const topology = topologyThatRemembers(2000);
+  const known = new Map<string, readonly number[]>();
+  for (let n = 0; n < 2000; n++) {
+    known.set(`key.${n}`, topology.route(1, `key.${n}`));
+    expect(topology.route(1, 'key.0')).toBe(known.get('key.0')); // Used all the time.
+  }
+  for (const [key, topicIds] of known) {
+    if (key !== 'key.1') expect(topology.route(1, key)).toBe(topicIds);
+  }
+  expect(isRemembered(topology, 'new')).toBe(false);
+  expect(isRemembered(topology, 'new')).toBe(true); // In the place of the key used longest ago.
+  for (const [key, topicIds] of known) {
+    if (key !== 'key.1') expect(topology.route(1, key)).toBe(topicIds);
+  }
+  expect(topology.route(1, 'key.1')).not.toBe(known.get('key.1'));
+});
