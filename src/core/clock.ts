@@ -84,6 +84,22 @@ export function nextTurn(): Promise<void> {
   return new Promise(inNextTurn);
 }
 
+/** Waits for work that never rejects, but not for longer than `delayMs`. @returns whether it has ended */
+export function endsWithin(
+  clock: Clock,
+  work: Promise<unknown>,
+  delayMs: number,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimer(() => resolve(false), delayMs);
+    const end = (): void => {
+      timer.cancel();
+      resolve(true);
+    };
+    void work.then(end);
+  });
+}
+
 interface ManualTimer extends Timer {
   readonly dueMs: number;
   readonly order: number;

@@ -77,6 +77,8 @@ export const OPEN_SEGMENTS_MAX = 64;
 
 /** fdatasyncs in flight per store: two of the four threads of Node's pool stay for the program. */
 export const SYNCS_IN_FLIGHT_MAX = 2;
+/** One sync of a store that takes longer, ms, does not count as in flight: others need not wait for it. */
+export const SYNC_PATIENCE_MS = 100;
 /** A sync that takes longer is reported, ms: callers wait for it. */
 export const SLOW_SYNC_MS = 1000;
 /** What was cut off is reported when a log has more of it. Nothing of it is ever deleted unasked. */
@@ -87,6 +89,8 @@ export const OPEN_PARTITIONS_MAX = 48;
 export const PARTITION_FILES_MAX = 160;
 /** Partitions that are opened at a time: each syncs twice, so more would not be faster. */
 export const OPENINGS_MAX = 2;
+/** One opening or closing that takes longer, ms, lets others go on: its disk may hang. */
+export const OPENING_PATIENCE_MS = 1000;
 /** Time after which partitions that were in use are looked at again, ms. */
 export const IDLE_LOOK_MS = 100;
 

@@ -54,22 +54,22 @@ export class AckQueue {
 
   /**
    * Answers everyone whose records end at or below `offset`: `durability` was reached by them all,
-   * or the stronger `interval` by those who asked for it: the caller schedules their sync.
+   * or the stronger `interval` by those who asked for it: the caller schedules their sync. Whoever is
+   * answered may come back here, as one who closes the log does: each is answered once, in order.
    *
    * @returns the strongest level that was answered
    */
   completeUpTo(offset: number, durability: DurabilityLevel): DurabilityLevel {
     let strongest = durability;
-    const waiters = this.#waiters;
-    let head = this.#head;
-    for (; head < waiters.length; head++) {
-      const waiter = waiters[head] as Waiter; // head < length
+    while (this.#head < this.#waiters.length) {
+      const waiter = this.#waiters[this.#head] as Waiter; // head < length
       if (waiter.nextOffset > offset) break;
+      this.#head++; // First: see above.
       const reached = durability === 'os' ? waiter.asked : durability;
       if (reached !== 'os') strongest = reached;
       waiter.complete(reached);
     }
-    this.#drop(head);
+    this.#drop();
     return strongest;
   }
 
@@ -105,16 +105,11 @@ export class AckQueue {
     }
   }
 
-  /** Forgets those before `head`; copies only when half of the array is behind it. */
-  #drop(head: number): void {
-    if (head === this.#waiters.length) {
-      this.#waiters = [];
-      this.#head = 0;
-    } else if (head > this.#waiters.length / 2) {
-      this.#waiters = this.#waiters.slice(head);
-      this.#head = 0;
-    } else {
-      this.#head = head;
-    }
+  /** Forgets those before the head; copies only when half of the array is behind it. */
+  #drop(): void {
+    if (this.isEmpty) this.#waiters = [];
+    else if (this.#head > this.#waiters.length / 2) this.#waiters = this.#waiters.slice(this.#head);
+    else return;
+    this.#head = 0;
   }
 }

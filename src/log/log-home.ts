@@ -26,7 +26,7 @@ export interface LogHome {
   /** Why it is only read, when damage elsewhere in the store is why. */
   readonly readOnlyCause?: Error | null;
   /** Lets a sync wait for its turn; null = each may begin at once. */
-  readonly takeTurn: TakeTurn | null;
+  readonly takeTurn: ((isBackground: boolean, log: object) => SyncTurn) | null;
   /** What all logs of a store may have together; null = no bound. */
   readonly room: Room | null;
   /** Its part of the disk's room, beside the other logs of a store; null = of its own. */
@@ -58,7 +58,7 @@ export interface LogEvents {
   failed(error: Error): void;
 }
 
-/** @param isBackground  nobody waits for the sync */
+/** Of one log. @param isBackground  nobody waits for the sync */
 export type TakeTurn = (isBackground: boolean) => SyncTurn;
 
 /** Hears at once, before any caller does, how far a log has come. Must not throw. */

@@ -10,7 +10,7 @@ import type { LogEnd } from './chunk.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { EncodedAppends } from './encoded-appends.ts';
 import type { LogDirectory } from './log-directory.ts';
-import type { LogHome } from './log-home.ts';
+import type { LogHome, TakeTurn } from './log-home.ts';
 import type { LoadedLog } from './log-loader.ts';
 import type { LogSettings } from './log-options.ts';
 import type { ReadableLog } from './readable-log.ts';
@@ -52,7 +52,8 @@ export class LogWriter {
   private constructor(parts: LogWriterParts) {
     const { directory, home, settings, loaded, checkpointFile, lock, log } = parts;
     const { clock } = settings;
-    const { takeTurn, events } = home;
+    const { events } = home;
+    const takeTurn = turnsOf(this, home.takeTurn);
     const { marks } = log;
     const fail = (cause: unknown) => this.appender.fail(cause);
     const end = endOf(loaded);
@@ -224,6 +225,11 @@ function builderOf(
     topologyVersion: home.topologyVersion,
     end,
   });
+}
+
+/** Its syncs are those of one log, whichever file they are of. */
+function turnsOf(writer: LogWriter, takeTurn: LogHome['takeTurn']): TakeTurn | null {
+  return takeTurn === null ? null : (isBackground) => takeTurn(isBackground, writer);
 }
 
 function epochOf({ epochs }: CheckpointFile): number {

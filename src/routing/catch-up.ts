@@ -1,5 +1,6 @@
 /** Feeds the logs that fell behind the others, until they have caught up. */
-import { nextTurn, type Clock, type Timer } from '../core/clock.ts';
+import { Bell } from '../core/bell.ts';
+import type { Clock, Timer } from '../core/clock.ts';
 import { toError } from '../core/abort.ts';
 import type { Outlet } from './outlet.ts';
 import type { Outlets } from './outlets.ts';
@@ -25,6 +26,7 @@ export class CatchUp {
   readonly #retries = new Map<Outlet, { delayMs: number; atMs: number }>();
   #timer: Timer | null = null;
   #running: Promise<void> | null = null;
+  readonly #bell = new Bell();
   #isClosed = false;
 
   constructor(parts: CatchUpParts) {
@@ -73,10 +75,16 @@ export class CatchUp {
     });
   }
 
+  /** The others got on, or something is synced somewhere. Cheap. */
+  moved(): void {
+    this.#bell.ring();
+  }
+
   /** Ends it; what it feeds is behind then. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
+    this.#bell.ring();
     await this.#running;
   }
 
@@ -84,29 +92,21 @@ export class CatchUp {
     for (;;) {
       const due = this.#due();
       if (due.length === 0 || this.#isClosed) return;
-      for (const outlet of due) await this.#ask(outlet);
+      for (const outlet of due) if (!outlet.isKnown) await this.#parts.outlets.ask(outlet);
       await this.#feed(due.filter((outlet) => outlet.isKnown && isWaiting(outlet)));
-    }
-  }
-
-  async #ask(outlet: Outlet): Promise<void> {
-    if (outlet.isKnown) return;
-    try {
-      await outlet.ask();
-    } catch (error) {
-      outlet.refuse(toError(error));
     }
   }
 
   async #feed(outlets: readonly Outlet[]): Promise<void> {
     if (outlets.length === 0) return;
-    const { others, walk, newRoutes } = this.#parts;
+    const { clock, others, walk, newRoutes } = this.#parts;
     const position = Math.min(...outlets.map((outlet) => outlet.position));
     const pass = new ProjectionPass(this.#partsOf(newRoutes()), position);
     for (const outlet of outlets) outlet.feeder = pass;
     const fed = (): readonly Outlet[] => outlets.filter(({ feeder }) => feeder === pass);
     try {
       while (fed().length > 0 && !this.#isClosed) {
+        this.#bell.silence();
         const main = others();
         if (main === null) break;
         if (pass.position >= main.position && !main.isInBatch) {
@@ -114,7 +114,8 @@ export class CatchUp {
           return;
         }
         if (pass.position >= main.position) {
-          await nextTurn(); // It waits for a log, but not for long.
+          // It waits for a log, but not for long.
+          await this.#bell.wait({ clock, delayMs: null, signal: undefined, keepsAlive: false });
           continue;
         }
         const to = main.position;
@@ -153,21 +154,21 @@ export class CatchUp {
   }
 
   #arm(): void {
-    const { clock } = this.#parts;
+    const { clock, others } = this.#parts;
     this.#timer?.cancel();
     this.#timer = null;
     let atMs = Number.POSITIVE_INFINITY;
     for (const outlet of this.#behind) {
-      if (!outlet.isSettled || outlet.isSuspended) continue; // It is tried when that has ended.
+      if (!isWaiting(outlet)) continue; // It is tried when that has ended.
       atMs = Math.min(atMs, this.#retries.get(outlet)?.atMs ?? 0);
     }
-    if (this.#isClosed || !Number.isFinite(atMs)) return;
+    if (this.#isClosed || others() === null || !Number.isFinite(atMs)) return;
     const delayMs = Math.max(1, atMs - clock.monotonic());
     this.#timer = clock.setTimer(() => this.poke(), delayMs);
   }
 }
 
 /** Whether it may be fed. */
-function isWaiting({ isBehind, isSettled, isSuspended }: Outlet): boolean {
-  return isBehind && isSettled && !isSuspended;
+function isWaiting({ isBehind, isSettled, isSuspended, isPreparing }: Outlet): boolean {
+  return isBehind && isSettled && !isSuspended && !isPreparing;
 }

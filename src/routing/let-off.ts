@@ -1,15 +1,17 @@
 /** Lets destinations off what they did not take: they, or the source that waits for them, go on. */
 import { BatchCursor } from '../format/batch-cursor.ts';
 import { recordsOf } from '../format/batch-records.ts';
+import type { Clock } from '../core/clock.ts';
 import type { Log } from '../log/log.ts';
 import type { RecordSource } from '../log/record-source.ts';
 import type { Outlet } from './outlet.ts';
+import { patiently } from './patience.ts';
 import { partitionOfCopy } from './placement.ts';
 import type { Projection } from './projection.ts';
 import type { ProjectionParts } from './projection-parts.ts';
 import type { Routes } from './projection-pass.ts';
 
-type LetOffParts = Pick<ProjectionParts, 'source' | 'newRoutes'>;
+type LetOffParts = Pick<ProjectionParts, 'source' | 'newRoutes' | 'clock'>;
 
 /** As `Projection.letOff`, once it was resumed. */
 export async function letOff(
@@ -29,11 +31,11 @@ export async function letOff(
 async function letOffLog(
   projection: Projection,
   outlet: Outlet,
-  { source, newRoutes }: LetOffParts,
+  { source, newRoutes, clock }: LetOffParts,
 ): Promise<number> {
   const to = projection.knownPosition;
   while (projection.isBehind(outlet)) {
-    await stop(outlet);
+    await stop(outlet, clock);
     const { position } = outlet;
     const count = await source.use((log) => countMissed(log, newRoutes(), { outlet, to }));
     const isAsCounted = outlet.isSettled && outlet.position === position;
@@ -45,11 +47,15 @@ async function letOffLog(
 }
 
 /** Nothing is on its way, and it is known what the log holds, if that can be read. */
-async function stop(outlet: Outlet): Promise<void> {
+async function stop(outlet: Outlet, clock: Clock): Promise<void> {
   if (outlet.feeder !== null) outlet.fallBack();
   await outlet.settled();
-  // What cannot be read counts as missed.
-  if (!outlet.isKnown && outlet.feeder === null) await outlet.ask().catch(() => undefined);
+  // What cannot be read, or not soon, counts as missed.
+  if (outlet.isKnown || outlet.feeder !== null) return;
+  await patiently(
+    clock,
+    outlet.ask().catch(() => undefined),
+  );
 }
 
 /** Records of the source below `to` that an outlet was to get and did not. @throws as `Log.batches` */

@@ -15,6 +15,7 @@ import { projectedFrom } from '../format/projected-extension.ts';
 import type { Log } from '../log/log.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { Outbox, OutboxPool } from './outbox.ts';
+import { PATIENCE_MS } from './patience.ts';
 import type { LogMark, StreamName } from './projection-state.ts';
 
 /** What reads the source for a log. */
@@ -33,7 +34,7 @@ export interface OutletParts {
   readonly log: Partition;
   readonly boxes: OutboxPool;
   /** Something of it is synced. Must not throw. */
-  readonly onMoved: () => void;
+  readonly onSynced: (outlet: Outlet) => void;
   /** What went wrong the last time goes well. Must not throw. */
   readonly onRecovered: (outlet: Outlet) => void;
   /** It has fallen behind: it was refused, or, with null, it is slow. Must not throw. */
@@ -63,6 +64,8 @@ export class Outlet {
   isKnown = true;
   /** Whether it was let off what it has not got while nobody knew what that is. */
   isLetOff = false;
+  /** Whether its log is being opened or asked: nobody else comes to it meanwhile. */
+  isPreparing = false;
   /** Whether all keep away from the log until `goOn`. */
   isSuspended = false;
   /** Records of the source below are in the log, or on their way. */
@@ -217,6 +220,12 @@ export class Outlet {
     this.#parts.onRecovered(this);
   }
 
+  /** As `fallBack`, and told of. */
+  leave(): void {
+    this.lastError ??= new Error(`it took nothing for ${PATIENCE_MS} ms`);
+    this.fallBack();
+  }
+
   /** It is too slow for the others. What was handed over stays on its way. */
   fallBack(): void {
     const handedPosition = this.#handed.at(-1)?.position;
@@ -322,14 +331,12 @@ export class Outlet {
   /** They end in order. */
   #synced(handed: HandedBatch): void {
     const { position, nextOffset, recordCount } = handed;
-    // Letting go of a log may close it, which answers once more.
-    if (!this.#handed.includes(handed)) return;
     this.#forget(handed);
     this.#syncedPosition = Math.max(this.#syncedPosition, position);
     this.#endOffset = Math.max(this.#endOffset, nextOffset);
     this.recordCount += recordCount;
     if (this.isKnown) this.recovered();
-    this.#parts.onMoved();
+    this.#parts.onSynced(this);
     this.#letGo();
   }
 

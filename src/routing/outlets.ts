@@ -1,13 +1,18 @@
 /** The destination logs of a stream: those that a mark names, and those that were met since. */
 import { toError } from '../core/abort.ts';
+import type { Clock } from '../core/clock.ts';
 import type { DestinationLog, DestinationLogs } from './destination-logs.ts';
 import { Outlet, type OutletParts } from './outlet.ts';
+import { patiently } from './patience.ts';
 import type { ProjectionMarks } from './projection-marks.ts';
 import { markedPosition, type LogMark } from './projection-state.ts';
 
 export interface OutletsParts extends Omit<OutletParts, keyof DestinationLog> {
   readonly destinations: DestinationLogs;
   readonly marks: ProjectionMarks;
+  readonly clock: Clock;
+  /** One of them can be fed again. Must not throw. */
+  readonly onMoved: () => void;
 }
 
 export class Outlets implements Iterable<Outlet> {
@@ -50,27 +55,49 @@ export class Outlets implements Iterable<Outlet> {
       const outlet = this.#add(place, { position, endOffset: mark.endOffset });
       outlet.isMarked = true;
       outlet.isKnown = false;
-      try {
-        await outlet.ask();
-        known.push(outlet);
-      } catch (error) {
-        outlet.refuse(toError(error));
-      }
+      await this.ask(outlet);
+      if (outlet.isKnown) known.push(outlet);
     }
     return known;
   }
 
+  /** Asks the log of one how far it is; one that does not say so soon is behind. Never rejects. */
+  async ask(outlet: Outlet): Promise<void> {
+    const isInTime = await patiently(
+      this.#parts.clock,
+      this.#prepare(outlet, () => outlet.ask()),
+    );
+    if (!isInTime) outlet.leave();
+  }
+
   /** Opens the log of one, and has a mark name it; one that cannot be is behind. Never rejects. */
-  async ready(outlet: Outlet): Promise<void> {
-    try {
+  ready(outlet: Outlet): Promise<void> {
+    return this.#prepare(outlet, async () => {
       if (!outlet.isOpen) await outlet.open();
-      const isGone = this.find(outlet.topicId, outlet.partition) !== outlet;
-      if (isGone || outlet.isBehind) return outlet.close(); // The others have not waited so long.
+      // The others have not waited so long.
+      if (this.#isGone(outlet) || outlet.isBehind) return outlet.close();
       if (!outlet.isMarked) await this.#parts.marks.name(outlet);
       outlet.isMarked = true;
+    });
+  }
+
+  /** Nobody else comes to it meanwhile; who waits to feed it hears of the end. Never rejects. */
+  async #prepare(outlet: Outlet, work: () => Promise<void>): Promise<void> {
+    let failure: Error | null = null;
+    outlet.isPreparing = true;
+    try {
+      await work();
     } catch (error) {
-      outlet.refuse(toError(error));
+      failure = toError(error);
     }
+    outlet.isPreparing = false;
+    if (this.#isGone(outlet)) outlet.close();
+    else if (failure !== null) outlet.refuse(failure);
+    else if (outlet.isBehind) this.#parts.onMoved();
+  }
+
+  #isGone(outlet: Outlet): boolean {
+    return this.find(outlet.topicId, outlet.partition) !== outlet;
   }
 
   /** Nothing is fed to them any more: resolves when what is on its way has come to its end. */
@@ -79,6 +106,15 @@ export class Outlets implements Iterable<Outlet> {
       if (outlet.hasBox) outlet.fallBack();
       await outlet.settled();
     }
+  }
+
+  /** Everything below is synced in all logs of a topic; infinite when there is none. */
+  syncedPositionOf(topicId: number): number {
+    let lowest = Infinity;
+    for (const outlet of this.#byTopic.get(topicId) ?? []) {
+      if (outlet !== undefined) lowest = Math.min(lowest, outlet.syncedPosition);
+    }
+    return lowest;
   }
 
   /** Those of one topic. */

@@ -19,14 +19,23 @@ interface Place {
   readonly partition?: number;
 }
 
+/** A source of which retention could not have what it wanted. */
+interface HeldSource {
+  readonly place: Place;
+  /** Who was named. */
+  readonly holder: string;
+  /** Retention wanted all below. */
+  readonly wantedOffset: number;
+}
+
 export class ProjectionHealth {
   readonly #board: HealthBoard;
   readonly #sources: ExchangeSources;
   readonly #destinations: DestinationLogs;
   /** What was raised, by stream. */
   readonly #behind = new Map<string, ReadonlyMap<Outlet, Place>>();
-  /** By exchange: what was raised, and who was named. */
-  readonly #held = new Map<number, { readonly place: Place; readonly holder: string }>();
+  /** By exchange. */
+  readonly #held = new Map<number, HeldSource>();
 
   constructor(board: HealthBoard, sources: ExchangeSources, destinations: DestinationLogs) {
     this.#board = board;
@@ -53,23 +62,22 @@ export class ProjectionHealth {
     this.#board.raise({ code: 'projection-failed', ...source, message });
   }
 
-  /** Retention wanted records of a source that something still needs, or could have what it wanted. */
-  held(
-    { exchangeId, isHeld }: { readonly exchangeId: number; readonly isHeld: boolean },
-    states: readonly ProjectionState[],
-  ): void {
-    const before = this.#held.get(exchangeId);
-    const holder = isHeld ? this.#holder(states) : null;
-    if (before?.holder === holder) return;
-    if (before !== undefined) {
-      this.#board.clear({ code: 'source-held', ...before.place });
-      this.#held.delete(exchangeId);
-    }
-    if (holder === null) return;
+  /** Retention wanted records of a source below `wantedOffset`, and something still needs some of them. */
+  held(exchangeId: number, wantedOffset: number, states: readonly ProjectionState[]): void {
+    const holder = this.#holder(states);
     const place = { topic: this.#nameOf(exchangeId), group: '' };
-    const message = `its source cannot let go of records: ${holder} did not get them`;
-    this.#board.raise({ code: 'source-held', ...place, message });
-    this.#held.set(exchangeId, { place, holder });
+    if (this.#held.get(exchangeId)?.holder !== holder) {
+      this.letGo(exchangeId);
+      const message = `its source cannot let go of records: ${holder} did not get them`;
+      this.#board.raise({ code: 'source-held', ...place, message });
+    }
+    this.#held.set(exchangeId, { place, holder, wantedOffset });
+  }
+
+  /** Marks have moved: retention may have what it wanted now. @param lowest  below, nothing is needed */
+  moved(exchangeId: number, lowest: () => number): void {
+    const held = this.#held.get(exchangeId);
+    if (held !== undefined && lowest() >= held.wantedOffset) this.letGo(exchangeId);
   }
 
   /** A stream has ended. */
@@ -79,9 +87,14 @@ export class ProjectionHealth {
     const source = { topic: this.#nameOf(name.exchangeId), group: streamId(name) };
     this.#board.clear({ code: 'projection-failed', ...source });
     if (name.stream !== COMMON_STREAM) return;
-    const held = this.#held.get(name.exchangeId);
+    this.letGo(name.exchangeId);
+  }
+
+  /** Retention could have what it wanted, or wants nothing any more. */
+  letGo(exchangeId: number): void {
+    const held = this.#held.get(exchangeId);
     if (held !== undefined) this.#board.clear({ code: 'source-held', ...held.place });
-    this.#held.delete(name.exchangeId);
+    this.#held.delete(exchangeId);
   }
 
   /** What was told and is not so any more. */

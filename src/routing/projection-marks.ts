@@ -30,6 +30,8 @@ export interface ProjectionMarksParts {
   /** How far the logs are that are not behind; null = nobody knows yet. */
   readonly positionNow: () => number | null;
   readonly outlets: () => Iterable<Outlet>;
+  /** Called when a mark was written. Must not throw. */
+  readonly onMarked: () => void;
   /** Called after each look by the clock. Must not throw. */
   readonly onLook: () => void;
 }
@@ -92,6 +94,7 @@ export class ProjectionMarks {
       const entry = { ...stream, position, logs, goneLogIds, skippedCount };
       await journal.append(projectionMarked, entry, durability);
       this.lastError = null;
+      this.#parts.onMarked();
     } catch (error) {
       if (this.state === null) return; // The stream has ended meanwhile: nothing is left to say.
       this.#goneLogIds.push(...goneLogIds);

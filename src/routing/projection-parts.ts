@@ -28,6 +28,8 @@ export interface ProjectionParts {
   readonly isBound: (topicId: number) => boolean;
   /** Logs fell behind, or caught up; the source cannot be read, or can again. Must not throw. */
   readonly onChanged: () => void;
+  /** A mark was written. Must not throw. */
+  readonly onMarked: () => void;
   /** The stream has ended, and that is durable. Must not throw. */
   readonly onEnded: () => void;
 }

@@ -20,6 +20,7 @@ import type { ProjectionParts } from './projection-parts.ts';
 import { ProjectionPass } from './projection-pass.ts';
 import { COMMON_STREAM } from './projection-state.ts';
 import { RoutedWaiters } from './routed-waiters.ts';
+import { SlowOutlets } from './slow-outlets.ts';
 import { SourceWalk, type WalkEnd } from './source-walk.ts';
 import { sayEnded } from './stream-end.ts';
 
@@ -51,6 +52,7 @@ export class Projection {
   caughtUpMs: number;
   /** Position of the walk when the clock looked the last time. */
   #lookedPosition = -1;
+  readonly #slow = new SlowOutlets();
   #restart: Timer | null = null;
   #isClosed = false;
 
@@ -69,6 +71,7 @@ export class Projection {
     this.outlets = new Outlets({
       ...parts,
       marks: this.marks,
+      onSynced: ({ topicId }) => this.#moved(topicId),
       onMoved: () => this.#moved(),
       onBehind: (outlet, error) => this.#fellBehind(outlet, error),
       onRecovered: (outlet) => this.#recovered(outlet),
@@ -146,18 +149,21 @@ export class Projection {
   async letOff(topicId: number): Promise<number> {
     await this.resume();
     const skippedCount = await letOff(this, topicId, this.#parts);
+    this.#moved();
     this.#catchUp.retryNow(topicId);
     return skippedCount;
   }
 
   /** A topic is gone: what was to go there goes nowhere. */
   forgetTopic(topicId: number): void {
-    for (const outlet of this.outlets.remove(topicId)) {
+    const gone = this.outlets.remove(topicId);
+    for (const outlet of gone) {
       outlet.close();
       this.#catchUp.forget(outlet);
       this.marks.forget(outlet.logId);
     }
     this.#moved();
+    if (gone.some(({ lastError }) => lastError !== null)) this.#parts.onChanged();
   }
 
   /** Stops. What is on its way comes to its end first. */
@@ -225,7 +231,7 @@ export class Projection {
       ready: (outlet) => this.outlets.ready(outlet),
       hasMore: () => this.#hasMore(pass, log, to),
       beforeVersion,
-      onRead: (sizeBytes) => this.#read(sizeBytes),
+      onRead: (sizeBytes) => this.#read(pass, sizeBytes),
     });
     this.#walks.add(walk);
     if (pass === this.#pass) this.#mainWalk = walk;
@@ -242,9 +248,12 @@ export class Projection {
     }
   }
 
-  #read(sizeBytes: number): void {
+  #read(pass: ProjectionPass, sizeBytes: number): void {
     this.marks.moved(sizeBytes);
-    this.waiters.look(); // What goes nowhere is there at once.
+    this.#catchUp.moved();
+    // What goes nowhere is there at once. Who catches up passes what is not for it, and nobody says so.
+    if (pass === this.#pass) this.waiters.read();
+    else this.waiters.look();
     if (this.failure === null) return;
     this.failure = null;
     this.#parts.onChanged();
@@ -319,11 +328,13 @@ export class Projection {
     this.#parts.onChanged();
   }
 
-  /** Something is synced, or fell behind. */
-  #moved(): void {
+  /** Something is synced in a topic; null = a walk ended, or a log fell behind, is gone or can be fed. */
+  #moved(topicId: number | null = null): void {
     for (const walk of this.#walks) walk.moved();
+    this.#catchUp.moved();
     this.#settled.ring();
-    this.waiters.look();
+    if (topicId === null) this.waiters.look();
+    else this.waiters.synced(topicId);
     if (!this.#isClosed) this.#catchUp.poke();
   }
 
@@ -340,6 +351,8 @@ export class Projection {
 
   /** The clock's look: a walk that has had nothing to do for a while ends. */
   #look(): void {
+    const { clock, onChanged } = this.#parts;
+    if (this.#slow.look(this.outlets, clock.monotonic())) onChanged();
     const { position } = this;
     const areIdle = [...this.outlets].every((outlet) => outlet.isIdle || this.isBehind(outlet));
     const isQuiet = areIdle && position === this.#lookedPosition;

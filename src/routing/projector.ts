@@ -250,6 +250,7 @@ export class Projector implements TopologyObserver {
       mustWait: () => stream !== COMMON_STREAM && waitsForEarlier(name, { fold, sources, history }),
       isBound: (topicId) => sources.isBound(topicId),
       onChanged: () => this.#health.look(name, projection),
+      onMarked: () => this.#moved(exchangeId),
       onEnded: () => this.#ended(name),
     });
     return projection;
@@ -274,6 +275,7 @@ export class Projector implements TopologyObserver {
     const { exchangeId } = name;
     if (name.stream === COMMON_STREAM) this.#common.delete(exchangeId);
     else this.#pokeBackfills(exchangeId);
+    this.#moved(exchangeId);
     if (this.#parts.exchanges.isThere(exchangeId)) return;
     this.#dropping = Promise.all([this.#dropping, this.#dropSource(exchangeId)]);
   }
@@ -310,6 +312,14 @@ export class Projector implements TopologyObserver {
     }
   }
 
+  /** Marks of an exchange have moved. */
+  #moved(exchangeId: number): void {
+    this.#health.moved(exchangeId, () => {
+      const states = this.#states().filter((state) => state.exchangeId === exchangeId);
+      return Math.min(...states.map(lowestPosition));
+    });
+  }
+
   /** How far the start of a log may move. */
   async #allow(topicId: number, logId: number, offset: number): Promise<number> {
     const { journal, exchanges } = this.#parts;
@@ -324,7 +334,8 @@ export class Projector implements TopologyObserver {
     await journal.sync(); // What the marks say counts when it is durable.
     if (sourceOf === null) return allowed;
     this.#pruner.poke();
-    this.#health.held({ exchangeId: sourceOf, isHeld: allowed < offset }, statesNow());
+    if (allowed < offset) this.#health.held(sourceOf, offset, statesNow());
+    else this.#health.letGo(sourceOf);
     return allowed;
   }
 }

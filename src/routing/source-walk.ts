@@ -4,14 +4,13 @@ import { nextTurn, type Clock } from '../core/clock.ts';
 import { MIB } from '../core/limits.ts';
 import type { RecordSource } from '../log/record-source.ts';
 import type { Outlet } from './outlet.ts';
+import { PATIENCE_MS, patiently } from './patience.ts';
 import type { ProjectionPass } from './projection-pass.ts';
 
 /** On the way into destination logs, or about to be: beyond it the walk waits for a moment. */
 const IN_FLIGHT_BYTES_MAX = 16 * MIB;
 /** Copied between two looks at how much that is. */
 const LOOK_BYTES = MIB;
-/** So long a walk waits for a log, unless others got on meanwhile: they are synced one after the other. */
-const PATIENCE_MS = 250;
 /** Batches of the source whose copies may wait for more of them. */
 const BATCHES_PER_FLUSH = 16;
 /** Work that is done in one turn of the event loop. */
@@ -99,15 +98,8 @@ export class SourceWalk {
 
   /** A log that takes long to open falls behind, too. */
   async #readySoon(outlet: Outlet, ready: Promise<void>): Promise<void> {
-    const { clock, pass } = this.#parts;
-    let late: (() => void) | null = null;
-    const patience = new Promise<void>((resolve) => (late = resolve));
-    const timer = clock.setTimer(() => {
-      if (outlet.feeder === pass) this.#leave(outlet);
-      late?.();
-    }, PATIENCE_MS);
-    await Promise.race([ready, patience]);
-    timer.cancel();
+    const isInTime = await patiently(this.#parts.clock, ready);
+    if (!isInTime && this.#feeds(outlet)) outlet.leave();
   }
 
   #flush(): void {
@@ -115,7 +107,10 @@ export class SourceWalk {
     this.#parts.pass.flush();
   }
 
-  /** Waits while too much is on its way; who does not get on in that time falls behind. */
+  /**
+   * Waits while too much is on its way; who does not get on in that time falls behind, unless others did
+   * meanwhile: they are synced one after the other.
+   */
   async #room(): Promise<void> {
     const { clock, pass } = this.#parts;
     if (pass.copiedBytes - this.#lookedBytes < LOOK_BYTES) return;
@@ -136,11 +131,6 @@ export class SourceWalk {
     }
   }
 
-  #leave(outlet: Outlet): void {
-    outlet.lastError ??= new Error(`it took nothing for ${PATIENCE_MS} ms`);
-    outlet.fallBack();
-  }
-
   #inFlightBytes(): number {
     let bytes = 0;
     for (const outlet of this.#parts.outlets) {
@@ -154,7 +144,7 @@ export class SourceWalk {
     const all = this.#waitingOutlets();
     const stuck = new Map([...waiting].filter(([outlet, at]) => all.get(outlet) === at));
     if (stuck.size < waiting.size) return stuck;
-    for (const outlet of stuck.keys()) this.#leave(outlet);
+    for (const outlet of stuck.keys()) outlet.leave();
     return this.#waitingOutlets();
   }
 

@@ -87,7 +87,7 @@ export async function openLocked(
     const storeId = await identify(directory, settings);
     const cap = bytesMax === null ? null : new ByteCap({ bytesMax, clock });
     await reserve.open();
-    const home = new StoreHome({ reserve, storeId, lock, cap, signals });
+    const home = new StoreHome({ clock, reserve, storeId, lock, cap, signals });
     return await assembleStore({ directory, settings, whenDamaged, lock, home, signals });
   } catch (error) {
     await reserve.close(); // Without the lock nothing must be made here.

@@ -1,4 +1,5 @@
 /** What the logs of a store share: its lock, its reserve, its id in their headers. */
+import type { Clock } from '../core/clock.ts';
 import type { DirectoryLock } from '../io/file-system.ts';
 import type { ByteCap } from '../log/byte-cap.ts';
 import type { LogHome, LogObserver } from '../log/log-home.ts';
@@ -7,6 +8,7 @@ import { LogReporter, type StoreSignals } from '../topic/log-reporter.ts';
 import type { StoreReserve } from './store-reserve.ts';
 
 export interface StoreHomeParts {
+  readonly clock: Clock;
   readonly reserve: StoreReserve;
   readonly storeId: number;
   readonly lock: DirectoryLock;
@@ -17,7 +19,7 @@ export interface StoreHomeParts {
 
 export class StoreHome {
   /** Of all logs together. */
-  readonly syncTurns = new SyncTurns();
+  readonly syncTurns: SyncTurns;
   readonly #parts: StoreHomeParts;
   /** Of the logs that are open. */
   readonly #onLost = new Set<() => void>();
@@ -25,6 +27,7 @@ export class StoreHome {
 
   constructor(parts: StoreHomeParts) {
     this.#parts = parts;
+    this.syncTurns = new SyncTurns(parts);
     parts.lock.onLost(() => {
       this.#isLost = true;
       const message = 'the lock of the store was lost: another process may write to it';
@@ -54,8 +57,8 @@ export class StoreHome {
       giveUpReserve: () => reserve.giveUp(),
       observer,
       journaled: null,
-      takeTurn: (isBackground) =>
-        this.syncTurns.take(isBackground && !isJournal ? 'background' : rank),
+      takeTurn: (isBackground, log) =>
+        this.syncTurns.take(isBackground && !isJournal ? 'background' : rank, log),
       events: isJournal ? new LogReporter({ topic: null, partition: 0 }, signals) : null,
       // What frees space is journaled first.
       diskShare: isJournal ? reserve.forJournal : reserve.forTopics,

@@ -3,9 +3,10 @@
  * a writer. Beyond the bound those are closed that were not used for longest; the next use opens them
  * again, which costs two syncs. One that is being used is never closed.
  */
-import type { Clock, Timer } from '../core/clock.ts';
+import { endsWithin, type Clock, type Timer } from '../core/clock.ts';
 import {
   IDLE_LOOK_MS,
+  OPENING_PATIENCE_MS,
   OPEN_PARTITIONS_MAX,
   OPENINGS_MAX,
   PARTITION_FILES_MAX,
@@ -40,13 +41,17 @@ export class OpenPartitions {
   readonly #filesMax: number;
   /** With its count of uses at the last look; those that were not used since come first. */
   readonly #open = new Map<Closable, number>();
-  readonly #openings = new Semaphore(OPENINGS_MAX);
+  readonly #openings: Semaphore;
+  /** Those that are being closed: nobody waits long for one. */
+  readonly #closing = new Set<Closable>();
   #shrinking: Promise<void> | null = null;
   #timer: Timer | null = null;
   #isClosed = false;
 
   constructor(options: OpenPartitionsOptions) {
-    this.#clock = options.clock;
+    const { clock } = options;
+    this.#clock = clock;
+    this.#openings = new Semaphore(OPENINGS_MAX, { clock, patienceMs: OPENING_PATIENCE_MS });
     this.#openMax = options.openMax ?? OPEN_PARTITIONS_MAX;
     this.#filesMax = options.filesMax ?? PARTITION_FILES_MAX;
   }
@@ -111,8 +116,15 @@ export class OpenPartitions {
     if (this.fileCount > this.#filesMax) this.#dropFiles();
     // Twice: those that were used since the last look are spared the first time.
     for (let look = 0; look < 2 && this.#hasSurplus(openMax); look++) {
-      await Promise.all(this.#unused(openMax).map((partition) => partition.closeIdle()));
+      const closing = Promise.all(this.#unused(openMax).map((one) => this.#closeOne(one)));
+      await endsWithin(this.#clock, closing, OPENING_PATIENCE_MS);
     }
+  }
+
+  async #closeOne(partition: Closable): Promise<void> {
+    this.#closing.add(partition);
+    await partition.closeIdle();
+    this.#closing.delete(partition);
   }
 
   /** Those to close; the others that were passed over go behind all. */
@@ -123,7 +135,7 @@ export class OpenPartitions {
     for (const [partition, useCount] of oldestFirst) {
       if (unused.length >= surplus) break;
       if (partition.useCount !== useCount) this.#moveBack(partition);
-      else if (partition.isIdle) unused.push(partition);
+      else if (partition.isIdle && !this.#closing.has(partition)) unused.push(partition);
     }
     return unused;
   }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ManualClock } from '../../../src/core/clock.ts';
 import { Semaphore } from '../../../src/core/semaphore.ts';
 import { WeakList } from '../../../src/core/weak-list.ts';
 
@@ -25,6 +26,40 @@ test('a semaphore runs so many at a time, the others in their order, whatever fa
   expect(begun).toEqual([0, 1, 2, 3]);
   ends[3]?.();
   expect(await runs[3]).toBe(3);
+});
+
+test('one that takes too long gives its place up, and so does the next when that one has ended', async () => {
+  const clock = new ManualClock();
+  const semaphore = new Semaphore(2, { clock, patienceMs: 100 });
+  const begun: number[] = [];
+  const ends: (() => void)[] = [];
+  const runs = [0, 1, 2, 3, 4].map((number) =>
+    semaphore.run(async () => {
+      begun.push(number);
+      await new Promise<void>((resolve) => ends.push(resolve));
+    }),
+  );
+  const pass = async (deltaMs: number): Promise<void> => {
+    clock.advance(deltaMs);
+    await new Promise((resolve) => void setImmediate(resolve));
+  };
+  await pass(99);
+  expect(begun).toEqual([0, 1]);
+  await pass(1);
+  expect(begun).toEqual([0, 1, 2]);
+  await pass(1000);
+  expect(begun).toEqual([0, 1, 2]);
+  ends[0]?.();
+  await pass(0);
+  expect(begun).toEqual([0, 1, 2]); // It had no place.
+  await pass(100);
+  expect(begun).toEqual([0, 1, 2, 3]);
+  for (const number of [1, 2, 3]) ends[number]?.();
+  await pass(0);
+  ends[4]?.();
+  await Promise.all(runs);
+  expect(begun).toEqual([0, 1, 2, 3, 4]);
+  expect(clock.pendingTimerCount).toBe(0);
 });
 
 test('a weak list gives what is alive, once', () => {

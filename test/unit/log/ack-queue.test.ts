@@ -87,6 +87,57 @@ describe('AckQueue', () => {
     expect(queue.isEmpty).toBe(true);
   });
 
+  describe('whose waiter comes back while it is answered', () => {
+    /** Of three, the first does `act` when it is answered. */
+    function queueActing(act: (queue: AckQueue) => void) {
+      const queue = new AckQueue();
+      const answers: string[] = [];
+      for (const nextOffset of [1, 2, 3]) {
+        queue.add({
+          baseOffset: nextOffset - 1,
+          nextOffset,
+          asked: 'sync',
+          complete: () => {
+            answers.push(`${nextOffset} is there`);
+            if (nextOffset === 1) act(queue);
+          },
+          fail: () => void answers.push(`${nextOffset} failed`),
+        });
+      }
+      return { queue, answers };
+    }
+
+    test('answers each once, as when a log is closed by it', () => {
+      const { queue, answers } = queueActing((acting) => {
+        acting.completeRest();
+        acting.completeUpTo(2, 'sync');
+      });
+      queue.completeInTurns(3);
+      expect(answers).toEqual(['1 is there', '2 is there', '3 is there']);
+      expect(queue.isEmpty).toBe(true);
+    });
+
+    test('rejects those who are left, and answers them no more', () => {
+      const { queue, answers } = queueActing((acting) =>
+        acting.failAbove(-1, () => new Error('failed')),
+      );
+      queue.completeUpTo(3, 'sync');
+      expect(answers).toEqual(['1 is there', '2 failed', '3 failed']);
+      expect(queue.isEmpty).toBe(true);
+    });
+
+    test('counts only those who are left', () => {
+      const left: number[] = [];
+      const { queue } = queueActing((acting) => {
+        left.push(acting.lastOffset);
+        acting.failAbove(-1, () => new Error('failed'));
+        left.push(acting.lastOffset);
+      });
+      queue.completeUpTo(1, 'sync');
+      expect(left).toEqual([3, 0]);
+    });
+  });
+
   test('says the stronger of what was reached and what was asked for and is scheduled', () => {
     const queue = new AckQueue();
     const answers: DurabilityLevel[] = [];

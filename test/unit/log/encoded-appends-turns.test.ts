@@ -30,11 +30,11 @@ async function turnLog(options: Partial<LogOptions<string, string>>): Promise<Tu
   const fileSystem = await faultyDisk();
   const syncs = new HeldSyncs(fileSystem, '.log');
   const clock = new ManualClock();
-  const syncTurns = new SyncTurns();
+  const syncTurns = new SyncTurns({ clock });
   const ranks: TurnLog['ranks'] = [];
-  const takeTurn = (isBackground: boolean): SyncTurn => {
+  const takeTurn = (isBackground: boolean, of: object): SyncTurn => {
     const at = ranks.push(isBackground ? 'background' : 'awaited') - 1;
-    const turn = syncTurns.take(isBackground ? 'background' : 'awaited');
+    const turn = syncTurns.take(isBackground ? 'background' : 'awaited', of);
     const hurry = () => {
       ranks[at] = 'awaited';
       turn.hurry();

@@ -2,9 +2,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import { ManualClock } from '../../../src/core/clock.ts';
 import { present } from '../../../src/core/assert.ts';
 import { DiskFullError } from '../../../src/core/errors.ts';
-import { SYNCS_IN_FLIGHT_MAX } from '../../../src/core/limits.ts';
+import { FLUSH_MS, SYNC_PATIENCE_MS, SYNCS_IN_FLIGHT_MAX } from '../../../src/core/limits.ts';
 import { SyncTurns, type SyncRank, type SyncTurn } from '../../../src/log/sync-turns.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
 import { CommitBench } from '../../support/commit-bench.ts';
@@ -16,11 +17,14 @@ async function settle(turns = 20): Promise<void> {
 }
 
 describe('turns', () => {
-  /** Takes turns for `ranks`; the names of those that began, in their order. */
-  function take(turns: SyncTurns, ranks: readonly SyncRank[]) {
+  const clock = new ManualClock();
+  const turnsOf = () => new SyncTurns({ clock, max: 2 });
+
+  /** Takes turns for `ranks`; those that began by their number, in their order. */
+  function take(turns: SyncTurns, ranks: readonly SyncRank[], logs: readonly object[] = []) {
     const begun: number[] = [];
     const taken = ranks.map((rank, number): SyncTurn => {
-      const turn = turns.take(rank);
+      const turn = turns.take(rank, logs[number] ?? {});
       if (turn.begun === null) begun.push(number);
       else void turn.begun.then(() => begun.push(number));
       return turn;
@@ -29,7 +33,7 @@ describe('turns', () => {
   }
 
   test('come in the order in which they were asked for, so many at a time', async () => {
-    const turns = new SyncTurns(2);
+    const turns = turnsOf();
     const { begun, taken } = take(turns, ['awaited', 'awaited', 'awaited', 'awaited']);
     expect([turns.runningCount, turns.waitingCount]).toEqual([2, 2]);
     taken[1]?.end();
@@ -44,7 +48,7 @@ describe('turns', () => {
   });
 
   test('of the background have one place, and hold nobody up', async () => {
-    const turns = new SyncTurns(2);
+    const turns = turnsOf();
     const ranks = ['background', 'background', 'awaited', 'awaited'] as const;
     const { begun, taken } = take(turns, ranks);
     await settle();
@@ -58,7 +62,7 @@ describe('turns', () => {
   });
 
   test('of the background go on as others when somebody waits for them', async () => {
-    const turns = new SyncTurns(2);
+    const turns = turnsOf();
     const { begun, taken } = take(turns, ['background', 'background', 'background']);
     expect(begun).toEqual([0]);
     taken[2]?.hurry();
@@ -71,12 +75,100 @@ describe('turns', () => {
   });
 
   test('of the journal come before all that wait', async () => {
-    const turns = new SyncTurns(2);
+    const turns = turnsOf();
     const ranks = ['awaited', 'awaited', 'awaited', 'awaited', 'journal'] as const;
     const { begun, taken } = take(turns, ranks);
     taken[0]?.end();
     await settle();
     expect(begun).toEqual([0, 1, 4]);
+  });
+
+  test('of one log come one after the other, whoever waits for them', async () => {
+    const turns = turnsOf();
+    const [one, two] = [{}, {}];
+    const ranks = ['background', 'awaited', 'awaited', 'background'] as const;
+    const { begun, taken } = take(turns, ranks, [one, one, two, one]);
+    await settle();
+    expect(begun).toEqual([0, 2]);
+    taken[0]?.end();
+    await settle();
+    expect(begun).toEqual([0, 2, 1]);
+    taken[1]?.end();
+    await settle();
+    expect(begun).toEqual([0, 2, 1, 3]);
+  });
+});
+
+describe('a sync that takes too long', () => {
+  const setupTurns = (ranks: readonly SyncRank[]) => {
+    const clock = new ManualClock();
+    const turns = new SyncTurns({ clock });
+    const begun: number[] = [];
+    const take = (rank: SyncRank): SyncTurn => {
+      const number = taken.length;
+      const turn = turns.take(rank, {});
+      if (turn.begun === null) begun.push(number);
+      else void turn.begun.then(() => begun.push(number));
+      taken.push(turn);
+      return turn;
+    };
+    const taken: SyncTurn[] = [];
+    ranks.forEach(take);
+    const pass = async (deltaMs: number): Promise<void> => {
+      clock.advance(deltaMs);
+      await settle(2);
+    };
+    return { clock, turns, begun, taken, take, pass };
+  };
+
+  test('lets the others of the background go on, one at a time', async () => {
+    const { clock, begun, taken, pass } = setupTurns(['background', 'background', 'background']);
+    await pass(SYNC_PATIENCE_MS - 1);
+    expect(begun).toEqual([0]);
+    await pass(1);
+    expect(begun).toEqual([0, 1]);
+    taken[1]?.end();
+    await pass(0);
+    expect(begun).toEqual([0, 1, 2]);
+    expect(clock.pendingTimerCount).toBe(0); // Nobody waits.
+  });
+
+  test('and a second one leaves a slot to callers, the journal first', async () => {
+    const { begun, taken, take, pass } = setupTurns(['background', 'background', 'background']);
+    await pass(SYNC_PATIENCE_MS);
+    await pass(10 * SYNC_PATIENCE_MS);
+    expect(begun).toEqual([0, 1]);
+    for (const rank of ['awaited', 'awaited', 'journal'] as const) take(rank);
+    await pass(10 * SYNC_PATIENCE_MS);
+    expect(begun).toEqual([0, 1, 3]);
+    taken[3]?.end();
+    await pass(0);
+    expect(begun).toEqual([0, 1, 3, 5]);
+    taken[0]?.end(); // The second one gives its slot up now.
+    await pass(0);
+    expect(begun).toEqual([0, 1, 3, 5, 2]);
+    taken[5]?.end();
+    await pass(0);
+    expect(begun).toEqual([0, 1, 3, 5, 2, 4]);
+  });
+
+  test('lets callers go on where two of them take too long', async () => {
+    const { begun, turns, taken, pass } = setupTurns(['awaited', 'awaited', 'awaited', 'journal']);
+    await pass(SYNC_PATIENCE_MS);
+    expect(begun).toEqual([0, 1, 3]);
+    taken[3]?.end();
+    await pass(0);
+    expect(begun).toEqual([0, 1, 3, 2]);
+    expect(turns.runningCount).toBe(SYNCS_IN_FLIGHT_MAX + 1);
+  });
+
+  test('is none when nobody waits, and gives way at once to who comes then', async () => {
+    const { clock, begun, take, pass } = setupTurns(['background']);
+    expect(clock.pendingTimerCount).toBe(0);
+    await pass(SYNC_PATIENCE_MS);
+    take('background');
+    await pass(0);
+    expect(begun).toEqual([0, 1]);
   });
 });
 
@@ -210,7 +302,7 @@ describe('a store', () => {
     const { bench, topic, held } = await setup('interval');
     held.hold();
     for (const partition of [0, 1, 2]) await topic.append({ value: 'a' }, { partition });
-    bench.clock.advance(1000);
+    bench.clock.advance(FLUSH_MS);
     await settle();
     expect(held.waiting).toHaveLength(1);
     const synced = topic.append({ value: 'b' }, { partition: 3, durability: 'sync' });

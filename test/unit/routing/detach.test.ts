@@ -36,6 +36,20 @@ describe('a destination that is let off', () => {
     await disk.close();
   });
 
+  it('keeps nobody waiting who published to it and the others', async () => {
+    const { disk, events } = await bench();
+    let hasEnded = false;
+    const published = events.publish('value', { routingKey: 'key', confirm: 'routed' });
+    const ended = published.then(() => (hasEnded = true));
+    await disk.until(async () => (await disk.values('other')).length === 3);
+    expect(hasEnded).toBe(false);
+    expect(await disk.run(events.detach('full'))).toBe(1);
+    await disk.turns(2); // No clock need tell of it.
+    expect(hasEnded).toBe(true);
+    await ended;
+    await disk.close();
+  });
+
   it('stays let off when the power is cut', async () => {
     const { disk, events } = await bench();
     await disk.publishEach(events, numbered(5));

@@ -138,7 +138,7 @@ test('a log that is opened after the lock was lost hears of it', async () => {
   const { health } = signals;
   const clock = new ManualClock();
   const reserve = new StoreReserve({ directory, clock, freeBytesMin: null, health });
-  const home = new StoreHome({ reserve, storeId: 1, lock, cap: null, signals });
+  const home = new StoreHome({ clock, reserve, storeId: 1, lock, cap: null, signals });
   lose();
   let isTold = false;
   const own = await home.forLog(null, 'awaited').lock(directory);

@@ -3,7 +3,11 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
 import { ManualClock } from '../../../src/core/clock.ts';
-import { OPEN_PARTITIONS_MAX, PARTITION_FILES_MAX } from '../../../src/core/limits.ts';
+import {
+  OPEN_PARTITIONS_MAX,
+  OPENING_PATIENCE_MS,
+  PARTITION_FILES_MAX,
+} from '../../../src/core/limits.ts';
 import type { Store } from '../../../src/store/store.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
 import { OpenPartitions, type Closable } from '../../../src/topic/open-partitions.ts';
@@ -262,6 +266,33 @@ describe('the bound', () => {
     for (const fake of fakes) await partitions.admit(fake, () => Promise.resolve());
     return fakes;
   }
+
+  test('waits for none for long whose closing hangs, and closes others instead', async () => {
+    const [a] = await fill('abc');
+    let end: () => void = () => undefined;
+    const closing = new Promise<void>((resolve) => (end = resolve));
+    if (a !== undefined) {
+      a.closeIdle = async () => {
+        closed.push('a hangs');
+        await closing;
+        partitions.remove(a);
+      };
+    }
+    const admitted: string[] = [];
+    const admit = (name: string) =>
+      partitions.admit(new Fake(name), async () => void admitted.push(name));
+    const first = admit('d');
+    await settle();
+    expect([closed, admitted]).toEqual([['a hangs'], []]);
+    clock.advance(OPENING_PATIENCE_MS);
+    await first;
+    await admit('e');
+    expect(closed).toEqual(['a hangs', 'b', 'c']); // It is one of those that are open.
+    end();
+    await settle();
+    expect(partitions.count).toBe(2);
+    expect(clock.pendingTimerCount).toBe(0);
+  });
 
   test('closes the oldest first, and spares those that were used since', async () => {
     const [a] = await fill('abc');

@@ -1,0 +1,16 @@
+/** How long the others wait for one destination log. */
+import { assert } from '../core/assert.ts';
+import { endsWithin, type Clock } from '../core/clock.ts';
+import { SYNC_PATIENCE_MS } from '../core/limits.ts';
+
+/** Longer than a hanging sync keeps the others from theirs: else all would seem slow. */
+export const PATIENCE_MS = 250;
+assert(
+  PATIENCE_MS > 2 * SYNC_PATIENCE_MS,
+  'of syncs that wait for one that hangs some end in time',
+);
+
+/** Waits for work that never rejects, but not for long. @returns whether it has ended */
+export function patiently(clock: Clock, work: Promise<void>): Promise<boolean> {
+  return endsWithin(clock, work, PATIENCE_MS);
+}
