@@ -51,6 +51,13 @@ export const SMALL_WRITE_BUFFERS_KEPT = 4;
 export const WRITES_AHEAD_MAX = 2;
 /** Blocks up to this size are written on the calling thread: the thread pool costs 30 us a trip. */
 export const SYNC_WRITE_BYTES_MAX = 16 * KIB;
+/**
+ * So much is written at once, not at the end of the turn. Many callers then fall into two groups: while
+ * one is synced, the other appends.
+ */
+export const EARLY_WRITE_BYTES = BATCH_TARGET_BYTES;
+/** The same for what nobody waits for: half a write buffer, so that the other half fills meanwhile. */
+export const LATE_WRITE_BYTES = WRITE_BUFFER_BYTES / 2;
 /** Default bound of bytes that are appended and not yet acknowledged. */
 export const QUEUED_BYTES_MAX = 64 * MIB;
 

@@ -8,7 +8,7 @@
 import { BackpressureError, ClosedError, FailedError, WrongOffsetError } from '../core/errors.ts';
 import { present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
-import { BATCH_TARGET_BYTES, SYNC_WRITE_BYTES_MAX } from '../core/limits.ts';
+import { EARLY_WRITE_BYTES, LATE_WRITE_BYTES, SYNC_WRITE_BYTES_MAX } from '../core/limits.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { Waiter } from './ack-queue.ts';
 import type { BatchBuilder } from './batch-builder.ts';
@@ -43,12 +43,6 @@ export interface AppenderOptions {
   /** Called when readers see more, without a write or a sync. */
   readonly onVisible: () => void;
 }
-
-/**
- * So much is written at once, not at the end of the turn. Many callers then fall into two groups:
- * while one is synced, the other appends.
- */
-const EARLY_WRITE_BYTES = BATCH_TARGET_BYTES;
 
 export class Appender {
   /** For the records of commits. */
@@ -169,6 +163,12 @@ export class Appender {
     this.#keepBusy();
   }
 
+  /** Has `waiter` answered when it is synced, whenever that is: its records may wait for `writeNow`. */
+  submitLater(waiter: Waiter): void {
+    this.#waiters.synced.add(waiter);
+    if (this.#builder.unwrittenBytes >= LATE_WRITE_BYTES) this.#drain();
+  }
+
   /** Wall time for what is appended now, ms since the Unix epoch. */
   nowMs(): number {
     return this.#turnTime.nowMs(this.#isFlushPlanned);
@@ -191,7 +191,7 @@ export class Appender {
     return this.#reach(durability, nextOffset);
   }
 
-  /** Writes what waits for the end of the turn, or for a sync. */
+  /** Writes what waits for the end of the turn, for a sync, or for this. */
   writeNow(): void {
     this.#drain();
   }

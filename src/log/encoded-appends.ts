@@ -50,7 +50,8 @@ export class EncodedAppends {
    *
    * `complete` is called when it is synced, whatever the level of the log; until then no reader sees it,
    * or what is appended behind it. Its sync does not go in front of those that callers wait for. `fail`
-   * is called in the very step in which it is taken back, before anything can take its place.
+   * is called in the very step in which it is taken back, before anything can take its place. It may
+   * wait for more of them to be written together: the last one is followed by `write`.
    *
    * @returns why nothing was appended, as `Log.append` rejects, and nobody is called; null = it was
    */
@@ -63,7 +64,7 @@ export class EncodedAppends {
     const range = { baseOffset, nextOffset: appender.nextOffset };
     this.#unsynced.push(range);
     this.#cap ??= marks.cap(baseOffset);
-    appender.submit('sync', {
+    appender.submitLater({
       ...range,
       asked: 'sync',
       rank: 'background',
@@ -74,6 +75,11 @@ export class EncodedAppends {
       },
     });
     return null;
+  }
+
+  /** Has everything that was appended so far written. */
+  write(): void {
+    this.#parts.appender.writeNow();
   }
 
   /** Has everything that was appended so far synced, without anybody who waits. */

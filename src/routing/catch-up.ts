@@ -18,6 +18,8 @@ export interface CatchUpParts {
   readonly others: () => ProjectionPass | null;
   /** Walks the source from the position of the pass to `to`. @throws as `SourceWalk.run` */
   readonly walk: (pass: ProjectionPass, to: number) => Promise<void>;
+  /** Some have caught up with the others. Must not throw. */
+  readonly onJoined: () => void;
 }
 
 export class CatchUp {
@@ -135,6 +137,7 @@ export class CatchUp {
       // What is on its way may still be refused.
       if (outlet.isIdle) outlet.recovered();
     }
+    this.#parts.onJoined();
   }
 
   #partsOf(routes: Routes) {

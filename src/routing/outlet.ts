@@ -11,10 +11,10 @@ import type { EncodedRecords } from '../format/batch-encoder.ts';
 import type { BatchCursor } from '../format/batch-cursor.ts';
 import type { BatchRecords } from '../format/batch-records.ts';
 import { BATCH_TARGET_BYTES } from '../core/limits.ts';
-import { projectedFrom } from '../format/projected-extension.ts';
 import type { Log } from '../log/log.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { Outbox, OutboxPool } from './outbox.ts';
+import { lastPosition } from './last-position.ts';
 import { PATIENCE_MS } from './patience.ts';
 import type { LogMark, StreamName } from './projection-state.ts';
 
@@ -176,7 +176,7 @@ export class Outlet {
   }
 
   /**
-   * Hands over what was added, as one batch. It is marked and open.
+   * Hands over what was added, as one batch; `write` follows. It is marked and open.
    *
    * @param position  everything of the source below is in this batch or was before
    */
@@ -196,6 +196,12 @@ export class Outlet {
     if (refusal !== null) return this.refuse(refusal);
     this.#box = null;
     boxes.giveBack(box);
+  }
+
+  /** Has all written that was handed over. */
+  write(): void {
+    const { opened } = this.#parts.log;
+    if (opened !== null && isOpen(opened)) opened.forStore().encoded.write();
   }
 
   /**
@@ -371,25 +377,4 @@ export class Outlet {
 
 function isOpen(log: Log<Uint8Array> | null): boolean {
   return log !== null && log.life.closing === null;
-}
-
-/** The last position that batches at or behind `from` state for a stream; null when none does. */
-async function lastPosition(
-  log: Log<Uint8Array>,
-  from: number,
-  { exchangeId, stream }: StreamName,
-): Promise<number | null> {
-  let position: number | null = null;
-  const source = log.source({ from: Math.max(from, log.startOffset) }, 'reused');
-  try {
-    while (await source.next()) {
-      const { bytes, at, header } = source.batch;
-      const projected = projectedFrom(bytes, at, header);
-      if (projected?.exchangeId !== exchangeId || projected.stream !== stream) continue;
-      position = Math.max(position ?? 0, projected.position);
-    }
-  } finally {
-    source.close();
-  }
-  return position;
 }

@@ -2,7 +2,7 @@
 import { toError } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import type { DestinationLog, DestinationLogs } from './destination-logs.ts';
-import { Outlet, type OutletParts } from './outlet.ts';
+import { Outlet, type Feeder, type OutletParts } from './outlet.ts';
 import { patiently } from './patience.ts';
 import type { ProjectionMarks } from './projection-marks.ts';
 import { markedPosition, type LogMark } from './projection-state.ts';
@@ -115,6 +115,15 @@ export class Outlets implements Iterable<Outlet> {
       if (outlet !== undefined) lowest = Math.min(lowest, outlet.syncedPosition);
     }
     return lowest;
+  }
+
+  /** Everything of the source below is synced in all logs that a feeder feeds. */
+  syncedPositionBy(feeder: Feeder): number {
+    let { position } = feeder;
+    for (const outlet of this) {
+      if (outlet.feeder === feeder) position = Math.min(position, outlet.syncedPosition);
+    }
+    return position;
   }
 
   /** Those of one topic. */

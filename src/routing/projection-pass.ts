@@ -50,7 +50,7 @@ export class ProjectionPass implements Feeder {
   /** Those of other lists, in one version of the topology. */
   readonly #outletsOf = new Map<readonly number[], (Outlet | undefined)[]>();
   #version = -1;
-  /** Outlets with records in their boxes. */
+  /** Outlets to which something was added since the last `write`. */
   readonly #filled: Outlet[] = [];
 
   constructor(parts: ProjectionPassParts, position: number) {
@@ -99,11 +99,15 @@ export class ProjectionPass implements Feeder {
     this.#parts.routes.release();
   }
 
-  /** Hands over what the boxes hold. Between two batches. */
+  /** Hands over what the boxes hold, and has it written. Between two batches. */
   flush(): void {
-    for (const outlet of this.#filled.splice(0)) {
-      if (outlet.feeder === this) outlet.flush(this.position);
-    }
+    for (const outlet of this.#filled) if (outlet.feeder === this) outlet.flush(this.position);
+    this.write();
+  }
+
+  /** Has all written that was handed over; what boxes hold is dropped by who calls. */
+  write(): void {
+    for (const outlet of this.#filled.splice(0)) outlet.write();
   }
 
   /** Copies the record for all who get it. @returns the first that is not ready */

@@ -64,7 +64,7 @@ export class Projection {
     this.waiters = new RoutedWaiters(this);
     this.marks = new ProjectionMarks({
       ...parts,
-      positionNow: () => this.#commonPosition(),
+      positionNow: () => (this.#pass === null ? null : this.outlets.syncedPositionBy(this.#pass)),
       outlets: () => this.outlets,
       onLook: () => this.#look(),
     });
@@ -82,6 +82,7 @@ export class Projection {
       newRoutes,
       others: () => this.#pass,
       walk: (pass, to) => this.#walkTo(pass, to),
+      onJoined: this.#settled.ring,
     });
   }
 
@@ -230,6 +231,7 @@ export class Projection {
       outlets: this.outlets,
       ready: (outlet) => this.outlets.ready(outlet),
       hasMore: () => this.#hasMore(pass, log, to),
+      mayGather: () => to === null && this.waiters.isEmpty,
       beforeVersion,
       onRead: (sizeBytes) => this.#read(pass, sizeBytes),
     });
@@ -336,17 +338,6 @@ export class Projection {
     if (topicId === null) this.waiters.look();
     else this.waiters.synced(topicId);
     if (!this.#isClosed) this.#catchUp.poke();
-  }
-
-  /** As far as all logs are that are not behind. */
-  #commonPosition(): number | null {
-    const pass = this.#pass;
-    if (pass === null) return null;
-    let { position } = pass;
-    for (const outlet of this.outlets) {
-      if (outlet.feeder === pass) position = Math.min(position, outlet.syncedPosition);
-    }
-    return position;
   }
 
   /** The clock's look: a walk that has had nothing to do for a while ends. */

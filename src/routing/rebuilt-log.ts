@@ -146,6 +146,7 @@ export class RebuiltLog {
   }
 
   async #landed(): Promise<void> {
+    this.#log.forStore().encoded.write();
     while (this.#inFlightBytes > 0 && this.#failure === null) {
       await new Promise<void>((resolve) => (this.#onLanded = resolve));
     }

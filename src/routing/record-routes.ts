@@ -15,7 +15,6 @@ import {
 } from '../format/routing-header.ts';
 import { Dependence, type DependenceLevel } from './exchange-node.ts';
 import { KeyRoutes } from './key-routes.ts';
-import { TopicLists } from './topic-lists.ts';
 import type { Topology } from './topology.ts';
 
 /** Of a record that was appended without one. */
@@ -26,7 +25,6 @@ export class RecordRoutes {
   readonly #topology: Topology;
   readonly #exchangeId: number;
   readonly #known = new KeyRoutes();
-  readonly #lists = new TopicLists();
   /** Of the topology, when what follows was found out. */
   #changeCount = -1;
   #depends: DependenceLevel = Dependence.headers;
@@ -53,7 +51,7 @@ export class RecordRoutes {
     if (furtherAt >= 0) return this.#routeAll(cursor, furtherAt);
     if (this.#depends === Dependence.headers) {
       const key = routingKeyAt(bytes, headersStart, headersBytes) ?? NO_ROUTING_KEY;
-      return this.#lists.of(topology.route(this.#exchangeId, key, cursor.headers()));
+      return topology.route(this.#exchangeId, key, cursor.headers());
     }
     const keyBytes = routingKeyBytes(bytes, headersStart, headersBytes);
     if (keyBytes < 0) return topology.route(this.#exchangeId, NO_ROUTING_KEY);
@@ -61,7 +59,7 @@ export class RecordRoutes {
     const known = this.#known.get(bytes, keyStart, keyBytes);
     if (known !== null) return known;
     const key = routingKeyAt(bytes, headersStart, headersBytes) ?? NO_ROUTING_KEY;
-    const topicIds = this.#lists.of(topology.route(this.#exchangeId, key));
+    const topicIds = topology.route(this.#exchangeId, key);
     this.#known.put(bytes, keyStart, keyBytes, topicIds);
     return topicIds;
   }

@@ -49,6 +49,10 @@ export class RoutedWaiters {
     this.#progress = progress;
   }
 
+  get isEmpty(): boolean {
+    return this.#unread.length === 0 && this.#groups.size === 0;
+  }
+
   /** Resolves when the record is there. @throws the signal's reason; what `rejectAll` was given */
   async wait(record: RoutedRecord, signal?: AbortSignal): Promise<void> {
     if (this.#isThere(record)) return;

@@ -1,7 +1,7 @@
 /** Reads the source of an exchange for a pass, and waits for logs that are slow, but not for long. */
 import { Bell } from '../core/bell.ts';
 import { nextTurn, type Clock } from '../core/clock.ts';
-import { MIB } from '../core/limits.ts';
+import { KIB, MIB } from '../core/limits.ts';
 import type { RecordSource } from '../log/record-source.ts';
 import type { Outlet } from './outlet.ts';
 import { PATIENCE_MS, patiently } from './patience.ts';
@@ -13,6 +13,13 @@ const IN_FLIGHT_BYTES_MAX = 16 * MIB;
 const LOOK_BYTES = MIB;
 /** Batches of the source whose copies may wait for more of them. */
 const BATCHES_PER_FLUSH = 16;
+/**
+ * While much is published, copies go out once in so long: a few large writes and syncs cost each
+ * destination less than many small ones...
+ */
+const GATHER_MS = 10;
+/** ...where so much was copied since the last time, for all destinations together. */
+const GATHER_BYTES = 256 * KIB;
 /** Work that is done in one turn of the event loop. */
 const TURN_MS = 1;
 const BATCHES_PER_TURN = 64;
@@ -30,6 +37,8 @@ export interface SourceWalkParts {
   readonly hasMore: () => boolean;
   /** Records of this version and later ones end the walk; null = none do. */
   readonly beforeVersion: number | null;
+  /** Whether copies may wait for more of them: nobody waits for them, and there will be more. */
+  readonly mayGather: () => boolean;
   /** Called after each batch of the source. */
   readonly onRead: (sizeBytes: number) => void;
 }
@@ -45,6 +54,9 @@ export class SourceWalk {
   #turnStartMs = 0;
   /** `copiedBytes` of the pass at the last look. */
   #lookedBytes = 0;
+  /** When the walk had last read all there was, and `copiedBytes` then. */
+  #gatheredMs = -Infinity;
+  #gatheredBytes = 0;
   #isClosed = false;
 
   constructor(parts: SourceWalkParts) {
@@ -60,24 +72,13 @@ export class SourceWalk {
    * @throws as `Log.batches`; what stands in boxes then is dropped by who handles that
    */
   async run(): Promise<WalkEnd> {
-    const { pass, source, hasMore, beforeVersion, onRead } = this.#parts;
-    this.#beginTurn();
-    while (await source.next()) {
-      const { batch } = source;
-      const { topologyVersion, sizeBytes } = batch.header;
-      if (beforeVersion !== null && topologyVersion >= beforeVersion) {
-        this.#flush();
-        return 'version';
-      }
-      pass.begin(batch, source);
-      await this.#step();
-      onRead(sizeBytes);
-      if (++this.#batchesInBoxes >= BATCHES_PER_FLUSH || !hasMore()) this.#flush();
-      await this.#room();
-      await this.#turn();
+    try {
+      const end = await this.#run();
+      this.#flush();
+      return end;
+    } finally {
+      this.#parts.pass.write();
     }
-    this.#flush();
-    return this.#isClosed ? 'closed' : 'range';
   }
 
   /** Ends it where it is. */
@@ -85,6 +86,25 @@ export class SourceWalk {
     this.#isClosed = true;
     this.#parts.source.close();
     this.#bell.ring();
+  }
+
+  async #run(): Promise<WalkEnd> {
+    const { pass, source, hasMore, beforeVersion, onRead } = this.#parts;
+    this.#beginTurn();
+    while (await source.next()) {
+      const { batch } = source;
+      const { topologyVersion, sizeBytes } = batch.header;
+      if (beforeVersion !== null && topologyVersion >= beforeVersion) return 'version';
+      pass.begin(batch, source);
+      await this.#step();
+      onRead(sizeBytes);
+      const isAll = !hasMore();
+      if (++this.#batchesInBoxes >= BATCHES_PER_FLUSH || isAll) this.#flush();
+      await this.#room();
+      await this.#turn();
+      if (isAll) await this.#gather();
+    }
+    return this.#isClosed ? 'closed' : 'range';
   }
 
   async #step(): Promise<void> {
@@ -129,6 +149,21 @@ export class SourceWalk {
       this.#bell.silence();
       await this.#bell.wait({ clock, delayMs, signal: undefined, keepsAlive: false });
     }
+  }
+
+  /** All was handed over. Waits for more when that was much and it is not long ago. */
+  async #gather(): Promise<void> {
+    const { clock, pass, mayGather } = this.#parts;
+    const isMuch = pass.copiedBytes - this.#gatheredBytes >= GATHER_BYTES;
+    const endMs = isMuch ? this.#gatheredMs + GATHER_MS : -Infinity;
+    while (mayGather() && !this.#isClosed) {
+      const delayMs = endMs - clock.monotonic();
+      if (delayMs <= 0) break;
+      this.#bell.silence();
+      await this.#bell.wait({ clock, delayMs, signal: undefined, keepsAlive: false });
+    }
+    this.#gatheredMs = clock.monotonic();
+    this.#gatheredBytes = pass.copiedBytes;
   }
 
   #inFlightBytes(): number {

@@ -20,6 +20,7 @@ import { RouteCache } from './route-cache.ts';
 import { RouteWalk } from './route-walk.ts';
 import type { RecordHeaders } from './router-type.ts';
 import { routerOf } from './router.ts';
+import { TopicLists } from './topic-lists.ts';
 import { TopicTable } from './topic-table.ts';
 
 export interface TopologyOptions {
@@ -37,6 +38,8 @@ export class Topology {
   readonly #topics = new TopicTable(this.#to);
   readonly #cache: RouteCache;
   readonly #walk: RouteWalk;
+  /** Of many keys that go to the same topics there is one list: readers know it by its identity. */
+  readonly #lists = new TopicLists();
   /** Number of the last change. */
   #change = 0;
 
@@ -172,11 +175,11 @@ export class Topology {
   route(exchangeId: number, key: string, headers: RecordHeaders = null): readonly number[] {
     const node = this.#nodeOf(exchangeId);
     const depends = this.#depends(node);
-    if (depends === Dependence.headers) return this.#walk.route(node, key, headers);
+    if (depends === Dependence.headers) return this.#lists.of(this.#walk.route(node, key, headers));
     const known = depends === Dependence.key ? key : '';
     const cached = this.#cache.get(node, known);
     if (cached !== null) return cached;
-    const topicIds = this.#walk.route(node, key, headers);
+    const topicIds = this.#lists.of(this.#walk.route(node, key, headers));
     this.#cache.offer(node, known, topicIds);
     return topicIds;
   }
@@ -196,7 +199,8 @@ export class Topology {
   ): readonly number[] {
     const key = present(keys[0], 'a record has a routing key');
     if (keys.length === 1) return this.route(exchangeId, key, headers);
-    return this.#walk.route(this.#nodeOf(exchangeId), key, headers, keys.slice(1));
+    const further = keys.slice(1);
+    return this.#lists.of(this.#walk.route(this.#nodeOf(exchangeId), key, headers, further));
   }
 
   /** The bindings of one exchange that match, by id. */

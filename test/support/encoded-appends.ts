@@ -10,5 +10,6 @@ export function appendEncoded(
   return new Promise((resolve, reject) => {
     const refusal = encoded.append(records, { complete: resolve, fail: reject });
     if (refusal !== null) reject(refusal);
+    process.nextTick(() => encoded.write()); // With what else is appended in this turn.
   });
 }

@@ -49,8 +49,10 @@ async function target(options: Options = {}) {
   await log.appendBatch([{ value: 'plain' }, { value: 'redriven', headers }]);
   await new Promise((resolve, reject) => {
     const answer = { complete: resolve, fail: reject };
-    const refusal = log.forStore().encoded.append(records.encoded(block), answer);
+    const { encoded } = log.forStore();
+    const refusal = encoded.append(records.encoded(block), answer);
     if (refusal !== null) reject(refusal);
+    encoded.write();
   });
   await log.append({ value: 'behind' });
   return log;

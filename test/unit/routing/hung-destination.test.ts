@@ -95,6 +95,7 @@ describe('the patience with a destination', () => {
   it('ends after a moment in which others got on and it did not', async () => {
     const { disk, events, syncs } = await bench(['one', 'two'], 'topics/one-');
     await disk.publishEach(events, values);
+    await disk.step(10); // Copies wait for more of them.
     const startMs = disk.disk.clock.monotonic();
     while (codesOf(disk).length === 0) await disk.step(10);
     const waitedMs = disk.disk.clock.monotonic() - startMs;

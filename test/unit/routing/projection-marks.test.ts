@@ -43,7 +43,7 @@ describe('marks', () => {
     await disk.turns(20);
     expect(stateOf(disk, exchangeId).position).toBe(1);
     for (let count = 1; count <= 20; count++) await disk.run(events.publish(value));
-    await disk.turns(20);
+    for (let count = 1; count <= 40; count++) await disk.step(10); // Copies wait for more of them.
     const { position } = stateOf(disk, exchangeId);
     expect(position).toBeGreaterThan(60);
     expect(disk.disk.clock.now() - startMs).toBeLessThan(1000);

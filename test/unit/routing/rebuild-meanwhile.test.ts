@@ -80,7 +80,10 @@ describe('a rebuild', () => {
     const { store, events } = await open(bench);
     const topic = await store.topic('t', { codec: utf8 });
     const over = new AbortController();
-    const rebuilding = events.rebuild('t', { dryRun: false }).finally(() => over.abort());
+    const rebuilding = events
+      .rebuild('t', { dryRun: false })
+      .catch((error: unknown) => error)
+      .finally(() => over.abort());
     let reads = 0;
     const partition = topic.partitions.at(0);
     while (!over.signal.aborted) {
@@ -91,7 +94,7 @@ describe('a rebuild', () => {
       }
       await nextTurn();
     }
-    const report = await rebuilding.catch((error: unknown) => error);
+    const report = await rebuilding;
     expect(reads).toBeGreaterThan(3);
     // It was opened and closed all the time, so it may have been in use in the end.
     if (report instanceof Error) {

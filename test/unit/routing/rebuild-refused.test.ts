@@ -109,7 +109,9 @@ async function appendCopy(
   box.copy();
   const encoded = box.encoded({ exchangeId, stream: 0, position: source.endOffset });
   await new Promise<void>((complete, fail) => {
-    log.forStore().encoded.append(encoded, { complete: () => complete(), fail });
+    const appends = log.forStore().encoded;
+    appends.append(encoded, { complete: () => complete(), fail });
+    appends.write();
   });
   reading.close();
 }

@@ -268,12 +268,15 @@ describe('a binding', () => {
 });
 
 describe('a route that is remembered', () => {
-  test('is the same array until something changes', () => {
-    const { topology } = new Built().exchange(1, 'topic').toTopic(1, 5, '#');
+  test('is the array of all keys that go there, and another one when something changes', () => {
+    const built = new Built().exchange(1, 'topic').toTopic(1, 5, '#');
+    const { topology } = built;
     const once = topology.route(1, 'a');
-    expect(topology.route(1, 'a')).toBe(once);
-    topology.setAlternate(1, null);
-    expect(topology.route(1, 'a')).not.toBe(once);
+    for (const key of ['a', 'b']) expect(topology.route(1, key)).toBe(once);
+    expect(topology.routeAll(1, ['a', 'b'])).toBe(once);
+    built.toTopic(1, 6, 'a');
+    expect(topology.route(1, 'a')).toEqual([5, 6]);
+    expect(topology.route(1, 'b')).toBe(once);
   });
 
   test('is of one exchange, also when many have the same key', () => {
