@@ -57,7 +57,7 @@ export class BackfillRoutes implements Routes {
     if (before !== this.#before || after !== this.#after) {
       this.#before = before;
       this.#after = after;
-      this.#added = after.filter((topicId) => !before.includes(topicId));
+      this.#added = this.#lists.of(after.filter((topicId) => !before.includes(topicId)));
     }
     return this.#added.length === 0 ? NOWHERE : this.#notGiven(cursor, this.#added);
   }
