@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { utf8 } from '../../../src/codec/codec.ts';
 import { ManualClock } from '../../../src/core/clock.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
+import { LATE_WRITE_BYTES } from '../../../src/core/limits.ts';
 import { encodedRecordBytes } from '../../../src/format/batch-encoder.ts';
 import { ownHome, type LogHome } from '../../../src/log/log-home.ts';
 import { DURABILITY_LEVELS, resolveLogOptions } from '../../../src/log/log-options.ts';
@@ -133,6 +134,50 @@ test('a record that nobody waits for is written also beside a sync that others w
   await settle();
   expect([log.syncedOffset, log.visibleOffset]).toEqual([2, 2]);
   await log.close();
+});
+
+describe('a batch that may wait for others', () => {
+  const answer = { complete: () => undefined, fail: () => undefined };
+
+  test('is written when it is said so, or with what else is', async () => {
+    const { log } = await turnLog({ durability: 'os' });
+    const { encoded } = log.forStore();
+    encoded.append(encodedTexts(['a']), answer);
+    await settle();
+    expect(log.syncedOffset).toBe(0);
+    encoded.write();
+    await settle();
+    expect(log.syncedOffset).toBe(1);
+    encoded.append(encodedTexts(['b']), answer);
+    await log.append({ value: 'c' });
+    await settle();
+    expect(log.syncedOffset).toBe(3);
+    await log.close();
+  });
+
+  test('is written once half a buffer waits', async () => {
+    const { log } = await turnLog({ durability: 'os' });
+    const { encoded } = log.forStore();
+    const text = '.'.repeat(LATE_WRITE_BYTES / 4);
+    for (const count of [1, 2, 3]) {
+      encoded.append(encodedTexts([text]), answer);
+      await settle();
+      expect(log.syncedOffset, `after ${count}`).toBe(0);
+    }
+    encoded.append(encodedTexts([text]), answer);
+    await settle();
+    expect(log.syncedOffset).toBe(4);
+    await log.close();
+  });
+
+  test('is written before its log is closed', async () => {
+    const { log } = await turnLog({ durability: 'os' });
+    let isSynced = false;
+    const complete = (): void => void (isSynced = true);
+    log.forStore().encoded.append(encodedTexts(['a']), { ...answer, complete });
+    await log.close();
+    expect(isSynced).toBe(true);
+  });
 });
 
 describe('syncSoon', () => {
