@@ -102,6 +102,11 @@ export class Projection {
     return stream === COMMON_STREAM ? null : stream;
   }
 
+  /** Somebody waits for copies: none wait for more of them. */
+  hurry(): void {
+    for (const walk of this.#walks) walk.moved();
+  }
+
   /** Whether a log is behind the others. */
   isBehind({ feeder }: Outlet): boolean {
     return feeder === null || feeder !== this.#pass;
@@ -332,7 +337,7 @@ export class Projection {
 
   /** Something is synced in a topic; null = a walk ended, or a log fell behind, is gone or can be fed. */
   #moved(topicId: number | null = null): void {
-    for (const walk of this.#walks) walk.moved();
+    this.hurry();
     this.#catchUp.moved();
     this.#settled.ring();
     if (topicId === null) this.waiters.look();

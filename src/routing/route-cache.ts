@@ -10,7 +10,6 @@
  * ever come again few are taken in, and they do not put out those that do.
  */
 import { LRUCache } from 'lru-cache';
-import type { ExchangeNode } from './exchange-node.ts';
 import { hashOf } from './word-table.ts';
 
 /** Exchanges that a key is known of; with more it begins anew. */
@@ -25,7 +24,7 @@ const FIRST_KEYS_MAX = 256;
 const GROWTH = 4;
 
 interface KnownRoute {
-  readonly node: ExchangeNode;
+  readonly node: object;
   readonly topicIds: readonly number[];
   readonly next: KnownRoute | null;
   /** Of this route and those behind it. */
@@ -41,7 +40,7 @@ export class RouteCache {
     this.#keysMax = keysMax;
   }
 
-  get(node: ExchangeNode, key: string): readonly number[] | null {
+  get(node: object, key: string): readonly number[] | null {
     if (this.#known === null) return null;
     let known: KnownRoute | null = this.#known.routes.get(key) ?? null;
     while (known !== null && known.node !== node) known = known.next;
@@ -49,7 +48,7 @@ export class RouteCache {
   }
 
   /** Remembers what `get` did not know, unless others are more likely to be asked for. */
-  offer(node: ExchangeNode, key: string, topicIds: readonly number[]): void {
+  offer(node: object, key: string, topicIds: readonly number[]): void {
     this.#known ??= {
       routes: new LRUCache({ max: Math.min(FIRST_KEYS_MAX, this.#keysMax) }),
       refused: new Int32Array(

@@ -18,6 +18,8 @@ export interface RoutedProgress {
   /** Everything of the source below was read. */
   readonly knownPosition: number;
   readonly outlets: Pick<Outlets, 'syncedPositionOf'>;
+  /** Somebody waits from here on: nothing may wait for more. Must not throw. */
+  hurry(): void;
 }
 
 interface RoutedWaiter extends RoutedRecord {
@@ -67,6 +69,7 @@ export class RoutedWaiters {
       };
       const waiter = { ...record, end };
       this.#add(waiter);
+      this.#progress.hurry();
       if (signal === undefined) return;
       unwatch = onAbort(signal, () => {
         this.#remove(waiter);

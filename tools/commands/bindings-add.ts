@@ -35,12 +35,13 @@ them, also none. In a headers exchange, -H asks for headers: name=value, or a na
 consistent-hash exchange the pattern is a weight, such as 1.
 
 What is published from then on goes to the destination, too. With --from or --since it gets what was
-published before and is not there yet as well, from there on: the process that has the store open copies it in the
-background; where there is none, the verb does, and what is left when it is stopped the next one.`;
+published before and is not there yet as well, from there on: the process that has the store open
+copies it in the background; where there is none, the verb does, and what is left when it is stopped
+the next one.`;
 
 export const bindingsAddVerb: Verb<BindingsAddOptions> = {
   description:
-    'Bind a queue, a topic or an exchange to an exchange. Bound twice, it is one binding, with the past that it was made with.',
+    'Bind a queue, a topic or an exchange to an exchange. Bound twice, it is one binding, with its past.',
   argument: STORE_ARGUMENT,
   moreArguments: [EXCHANGE_ARGUMENT, DESTINATION_ARGUMENT],
   options: [

@@ -54,6 +54,17 @@ it('copies do not wait while somebody waits for them', async () => {
   await disk.close();
 });
 
+it('copies wait no longer when somebody waits for them', async () => {
+  const { disk, publish, copies } = await bench();
+  await publish(BULK);
+  await publish(BULK);
+  await publish('behind it');
+  expect(await copies()).toBe(2);
+  await publish('awaited', { confirm: 'routed' });
+  expect(await copies()).toBe(4);
+  await disk.close();
+});
+
 it('copies of little do not wait', async () => {
   const { disk, publish, copies } = await bench();
   for (const [index, value] of numbered(20).entries()) {

@@ -21,6 +21,8 @@ class Progress {
   constructor(topicCount: number) {
     this.synced = Array.from({ length: topicCount }, () => 0);
   }
+
+  readonly hurry = (): void => undefined;
 }
 
 /** Waiters, and the offsets of those who were answered. */
