@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { HeldReads } from '../../support/held-reads.ts';
+import { HeldSyncs } from '../../support/held-syncs.ts';
 import { numbered, RoutingDisk } from '../../support/routing-disk.ts';
 
 /** An exchange with records for a topic that cannot be opened yet. */
@@ -81,6 +82,34 @@ describe('deleting an exchange', () => {
     await disk.until(() => sourcesOf(disk).length === 0);
     expect(await disk.values('one')).toEqual(numbered(20));
     expect(await disk.values('two')).toEqual(numbered(20));
+    await disk.close();
+  });
+
+  it('has the next opening delete its source, when the machine stopped before that', async () => {
+    const disk = await RoutingDisk.make();
+    const first = await disk.exchange('events', { type: 'topic' });
+    await disk.bound(first, 'one');
+    await disk.close();
+    const copies = new HeldSyncs(disk.disk.fileSystem, 'topics/one-');
+    const journal = new HeldSyncs(disk.disk.fileSystem, 'journal/0');
+    await disk.open();
+    const events = await disk.exchange('events');
+    const { exchangeId } = events.describe();
+    copies.hold();
+    await disk.publishEach(events, numbered(5));
+    await disk.run(disk.store.deleteExchange('events'));
+    copies.release();
+    const { projector, exchangeCatalog } = disk.store;
+    do {
+      journal.release();
+      journal.hold();
+      await disk.until(() => journal.waiting.length > 0);
+    } while (projector.streamsOf(exchangeId).length > 0); // Until it says that all is projected.
+    expect(exchangeCatalog.sources.left()).toEqual([exchangeId]);
+    disk.disk.kill();
+    await disk.open();
+    await disk.until(() => sourcesOf(disk).length === 0);
+    expect(await disk.values('one')).toEqual(numbered(5));
     await disk.close();
   });
 
