@@ -197,6 +197,38 @@ describe('a log that catches up', () => {
     await disk.close();
   });
 
+  it('misses nothing of a batch in whose middle the others stand when it comes to them', async () => {
+    const disk = await RoutingDisk.make();
+    for (const name of ['one', 'two']) {
+      await disk.run(disk.store.topic(name));
+      const exchange = await disk.exchange('events', { type: 'direct' });
+      await disk.run(exchange.bind(name, { pattern: name }));
+    }
+    await disk.close();
+    const { fileSystem } = disk.disk;
+    const reads = new HeldReads(fileSystem, 'topics/two-');
+    await disk.open();
+    const events = await disk.exchange('events');
+    const path = disk.filesOf('one');
+    fileSystem.addFault({ errno: 'ENOSPC', operations: ['write'], path, times: Infinity });
+    await disk.run(events.publish('first', { routingKey: 'one' }));
+    await disk.turns(20);
+    expect(codesOf(disk)).toEqual(['projection-behind one']);
+    reads.hold();
+    const batch = ['one', 'two'].map((routingKey) => ({ value: `to ${routingKey}`, routingKey }));
+    await disk.run(events.publishBatch(batch));
+    await disk.turns(20);
+    expect(reads.waiting).not.toEqual([]); // The others wait for the second one to be opened.
+    fileSystem.clearFaults();
+    await disk.step(150);
+    expect(await disk.values('one')).toEqual(['first']);
+    reads.release();
+    await disk.until(async () => (await disk.values('two')).length === 1);
+    await disk.run(events.publish('last', { routingKey: 'one', confirm: 'routed' }));
+    expect(await disk.values('one')).toEqual(['first', 'to one', 'last']);
+    await disk.close();
+  });
+
   it('is fed to its end, however long nothing is published meanwhile', async () => {
     const { disk } = await bench('one', 'two');
     await disk.close();
