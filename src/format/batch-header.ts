@@ -1,6 +1,7 @@
 /** The header of a batch: its fields, writing them, reading them, and what makes a batch valid. */
 import { BATCH_BYTES_MAX, COMPRESSION_RATIO_MAX } from '../core/limits.ts';
 import { checksum } from './checksum.ts';
+import type { ChecksumTail } from './checksum-tail.ts';
 import {
   APPEND_TIME_AT,
   ATTRIBUTES_AT,
@@ -117,12 +118,15 @@ function payloadBytesOf(header: BatchHeader): number {
  * Writes the header at `at` and the checksum over the `header.sizeBytes` bytes that start there.
  *
  * Everything behind the header must stand in `bytes` already. Sets `header.crc` to the result.
+ *
+ * @param tail  of all that stands behind the header, if somebody knows it
  */
 export function sealBatch(
   bytes: Uint8Array,
   view: DataView,
   at: number,
   header: BatchHeader,
+  tail: ChecksumTail | null = null,
 ): number {
   view.setUint32(at + MAGIC_AT, BATCH_MAGIC, true);
   view.setUint8(at + VERSION_AT, FORMAT_VERSION);
@@ -145,7 +149,9 @@ export function sealBatch(
   view.setUint16(at + PRODUCER_EPOCH_AT, header.producerEpoch, true);
   view.setUint16(at + EXTENSION_BYTES_AT, header.extensionBytes, true);
   setU64(view, at + TOPOLOGY_VERSION_AT, header.topologyVersion);
-  header.crc = checksum(bytes, at + MAGIC_AT, at + header.sizeBytes);
+  const end = at + (tail === null ? header.sizeBytes : BATCH_HEADER_BYTES);
+  const crc = checksum(bytes, at + MAGIC_AT, end);
+  header.crc = tail === null ? crc : tail.behind(crc);
   view.setUint32(at + CRC_AT, header.crc, true);
   return header.crc;
 }
