@@ -186,4 +186,45 @@ describe('destinations of many records', () => {
       await disk.close();
     },
   );
+
+  it('get theirs in turn with one whose records go to several partitions', async () => {
+    const disk = await RoutingDisk.make();
+    const events = await disk.exchange('events', { type: 'direct' });
+    await disk.run(disk.store.topic('three', { partitions: 3 }));
+    for (const topic of ['one', 'two']) await disk.run(disk.store.topic(topic));
+    for (const topic of ['one', 'two']) await disk.run(events.bind(topic, { pattern: 'alike' }));
+    for (const topic of ['one', 'three']) await disk.run(events.bind(topic, { pattern: 'apart' }));
+    // So many that logs stay open and begin new batches together.
+    const records = Array.from({ length: 3000 }, (_, n) => {
+      const routingKey = n % 3 === 2 ? 'apart' : 'alike';
+      return { value: `${n} ${routingKey} `.padEnd(1000, '.'), routingKey };
+    });
+    await disk.run(events.publishBatch(records, { confirm: 'routed' }));
+    const alike = records.filter(({ routingKey }) => routingKey === 'alike');
+    expect(await disk.values('one')).toEqual(records.map(({ value }) => value));
+    expect(await disk.values('two')).toEqual(alike.map(({ value }) => value));
+    expect(await disk.values('three')).toHaveLength(1000);
+    await disk.close();
+  });
+
+  it('get theirs compressed, each for itself', async () => {
+    const disk = await RoutingDisk.make();
+    const events = await disk.exchange('events', { type: 'fanout' });
+    const topics = { plain: undefined, zipped: 'gzip', 'zipped too': 'gzip' } as const;
+    for (const [topic, compression] of Object.entries(topics)) {
+      await disk.run(disk.store.topic(topic, compression === undefined ? {} : { compression }));
+      await disk.run(events.bind(topic));
+    }
+    const values = Array.from({ length: 100 }, (_, n) => `${n} `.padEnd(1000, '.'));
+    await disk.run(
+      events.publishBatch(
+        values.map((value) => ({ value })),
+        { confirm: 'routed' },
+      ),
+    );
+    await disk.close();
+    await disk.open();
+    for (const topic of Object.keys(topics)) expect(await disk.values(topic)).toEqual(values);
+    await disk.close();
+  });
 });
