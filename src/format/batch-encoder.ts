@@ -23,7 +23,7 @@ import {
 } from './layout.ts';
 import { JOINED_KEY_BYTES_MAX, KeyTexts } from './key-texts.ts';
 import { BatchCursor } from './batch-cursor.ts';
-import { emptyBatchHeader, sealBatch, type BatchHeader } from './batch-header.ts';
+import { emptyBatchHeader, sealBatch, sealBatchBefore, type BatchHeader } from './batch-header.ts';
 import { BatchRecords } from './batch-records.ts';
 import type { ChecksumTail } from './checksum-tail.ts';
 import type { Compressor } from './compression.ts';
@@ -246,7 +246,10 @@ export class BatchEncoder {
     header.baseCreateTimeMs = this.minCreateTimeMs;
     header.maxCreateTimeMs = this.maxCreateTimeMs;
     const tail = header.attributes === Compression.none ? this.#tail : null;
-    const crc = sealBatch(this.#bytes, this.#view, this.start, header, tail);
+    const crc =
+      tail === null
+        ? sealBatch(this.#bytes, this.#view, this.start, header)
+        : sealBatchBefore(tail, this.#bytes.subarray(this.start, this.end), header);
     this.start = this.end;
     this.recordCount = 0;
     return crc;

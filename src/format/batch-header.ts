@@ -118,16 +118,33 @@ function payloadBytesOf(header: BatchHeader): number {
  * Writes the header at `at` and the checksum over the `header.sizeBytes` bytes that start there.
  *
  * Everything behind the header must stand in `bytes` already. Sets `header.crc` to the result.
- *
- * @param tail  of all that stands behind the header, if somebody knows it
  */
 export function sealBatch(
   bytes: Uint8Array,
   view: DataView,
   at: number,
   header: BatchHeader,
-  tail: ChecksumTail | null = null,
 ): number {
+  writeFields(view, at, header);
+  header.crc = checksum(bytes, at + MAGIC_AT, at + header.sizeBytes);
+  view.setUint32(at + CRC_AT, header.crc, true);
+  return header.crc;
+}
+
+/** As `sealBatch`, of a batch at the beginning of `bytes`, with the checksum of all behind its header. */
+export function sealBatchBefore(
+  tail: ChecksumTail,
+  bytes: Uint8Array,
+  header: BatchHeader,
+): number {
+  const view = viewOf(bytes);
+  writeFields(view, 0, header);
+  header.crc = tail.behind(checksum(bytes, MAGIC_AT, BATCH_HEADER_BYTES));
+  view.setUint32(CRC_AT, header.crc, true);
+  return header.crc;
+}
+
+function writeFields(view: DataView, at: number, header: BatchHeader): void {
   view.setUint32(at + MAGIC_AT, BATCH_MAGIC, true);
   view.setUint8(at + VERSION_AT, FORMAT_VERSION);
   view.setUint8(at + KIND_AT, header.kind);
@@ -149,11 +166,6 @@ export function sealBatch(
   view.setUint16(at + PRODUCER_EPOCH_AT, header.producerEpoch, true);
   view.setUint16(at + EXTENSION_BYTES_AT, header.extensionBytes, true);
   setU64(view, at + TOPOLOGY_VERSION_AT, header.topologyVersion);
-  const end = at + (tail === null ? header.sizeBytes : BATCH_HEADER_BYTES);
-  const crc = checksum(bytes, at + MAGIC_AT, end);
-  header.crc = tail === null ? crc : tail.behind(crc);
-  view.setUint32(at + CRC_AT, header.crc, true);
-  return header.crc;
 }
 
 /** Reads the header at `at` into `into`. Checks nothing: see `headerProblem`. */

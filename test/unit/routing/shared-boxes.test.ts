@@ -182,7 +182,8 @@ describe('destinations of many records', () => {
       for (const topic of TOPICS.slice(0, -1))
         expect(await disk.values(topic)).toEqual(wanted.get(topic));
       const five = await disk.values('five');
-      expect([...five].sort()).toEqual([...(wanted.get('five') ?? [])].sort());
+      expect(five).toHaveLength(wanted.get('five')?.length ?? 0);
+      expect(new Set(five)).toEqual(new Set(wanted.get('five')));
       await disk.close();
     },
   );
