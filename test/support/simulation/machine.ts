@@ -1,13 +1,9 @@
 /** The machine on which a seed runs: a disk that fails and loses power, a clock, and random numbers. */
-import { dirname, join } from 'node:path';
-
 import { ManualClock } from '../../../src/core/clock.ts';
 import { FailedError, IoError } from '../../../src/core/errors.ts';
 import { randomBelow, SeededRandom, type Random } from '../../../src/core/random.ts';
-import { RESERVE_FILE } from '../../../src/format/file-names.ts';
 import type { Outcome } from '../drive.ts';
 import { FaultyFileSystem } from '../faulty-file-system.ts';
-import { STORE_PATH } from '../store-fixture.ts';
 import { TraceHash } from '../trace-hash.ts';
 import { describeError } from './describe-error.ts';
 import { FaultInjector } from './fault-injector.ts';
@@ -110,15 +106,6 @@ export class Machine<K extends string> {
 
   nextId(): number {
     return this.#nextId++;
-  }
-
-  /** The directory of a store is there, and an empty reserve: a MiB takes longer than a short seed. */
-  async prepareStore(): Promise<void> {
-    const { fileSystem } = this;
-    await fileSystem.makeDirectory(STORE_PATH);
-    const file = await fileSystem.open(join(STORE_PATH, RESERVE_FILE), 'create');
-    await file.close();
-    for (const path of [STORE_PATH, dirname(STORE_PATH), '/']) await fileSystem.syncDirectory(path);
   }
 
   /** Runs to the end or the crash; time moves when nothing else does. */

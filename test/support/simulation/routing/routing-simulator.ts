@@ -1,5 +1,6 @@
 /** Runs one seed: lives of one store that routes, each ended by a close, a kill or a power cut. */
 import { randomBelow } from '../../../../src/core/random.ts';
+import { prepareStore } from '../../store-disk.ts';
 import { describeError } from '../describe-error.ts';
 import { OPEN_ATTEMPTS_MAX, runSeed, type SeedResult } from '../machine.ts';
 import { pick } from '../plan.ts';
@@ -39,7 +40,7 @@ class RoutingSimulator {
 
   async run(): Promise<void> {
     const world = this.#world;
-    await world.drive(world.prepareStore());
+    await world.drive(prepareStore(world.fileSystem));
     for (let life = 0; life <= world.plan.lifeCount; life++) {
       const session = await this.#open(life > 0 && world.chance(0.3));
       if (session === null || world.complaints().length > 0) return;

@@ -1,4 +1,5 @@
 /** Runs one seed: lives of one store, each ended by a close, a kill or a power cut, and checked. */
+import { prepareStore } from '../../store-disk.ts';
 import { describeError } from '../describe-error.ts';
 import type { FoundLog } from '../found-log.ts';
 import { OPEN_ATTEMPTS_MAX, runSeed, type SeedResult } from '../machine.ts';
@@ -46,7 +47,7 @@ class StoreSimulator {
 
   async run(): Promise<void> {
     const world = this.#world;
-    await world.drive(world.prepareStore());
+    await world.drive(prepareStore(world.fileSystem));
     for (let life = 0; life <= world.plan.lifeCount; life++) {
       const found = await this.#open();
       if (found === null || world.complaints().length > 0) return;
