@@ -15,7 +15,7 @@ import type { Log } from '../log/log.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { Outbox, OutboxPool } from './outbox.ts';
 import { lastPosition } from './last-position.ts';
-import { PATIENCE_MS } from './patience.ts';
+import { StalledError } from './patience.ts';
 import type { LogMark, StreamName } from './projection-state.ts';
 
 /** What reads the source for a log. */
@@ -228,7 +228,7 @@ export class Outlet {
 
   /** As `fallBack`, and told of. */
   leave(): void {
-    this.lastError ??= new Error(`it took nothing for ${PATIENCE_MS} ms`);
+    this.lastError ??= new StalledError();
     this.fallBack();
   }
 
