@@ -264,9 +264,9 @@ export class Exchange<T, Input = T> {
   /** How far it is projected, by destination. In memory, once the source is open. @throws as `publish` */
   async stats(): Promise<ExchangeStats> {
     const { clock, destinations } = this.#projector;
-    const streams = this.#projector.streamsOf(this.#exchangeId);
     return this.#source.use(({ startOffset, endOffset }) => {
       const nowMs = clock.now();
+      const streams = this.#projector.statsOf(this.#exchangeId);
       const parts = { streams, destinations, startOffset, endOffset, nowMs };
       return Promise.resolve(describeExchange(parts));
     });

@@ -13,6 +13,7 @@ import { BackfillRoutes } from './backfill-routes.ts';
 import { DestinationLogs } from './destination-logs.ts';
 import { earlierBackfills, waitsForEarlier } from './earlier-backfills.ts';
 import type { ExchangeCatalog } from './exchange-catalog.ts';
+import type { StreamStats } from './exchange-stats.ts';
 import { HistoryPruner } from './history-pruner.ts';
 import { OutboxPool } from './outbox.ts';
 import { Projection } from './projection.ts';
@@ -88,8 +89,7 @@ export class Projector implements TopologyObserver {
     const known = this.#projections.get(id);
     if (known !== undefined || !this.#isStarted || this.#isClosed) return known ?? null;
     const state = this.#parts.fold.get(projections, id);
-    // What asks for the past may be journaled, and not count yet.
-    if (state === null || (state.beforeVersion ?? 0) > this.#parts.exchanges.version) return null;
+    if (state === null || !this.#counts(state)) return null;
     const projection = this.#make(state);
     if (projection === null) return null;
     this.#projections.set(id, projection);
@@ -99,10 +99,20 @@ export class Projector implements TopologyObserver {
 
   /** Streams of an exchange that have not ended: the common one first. */
   streamsOf(exchangeId: number): readonly Projection[] {
+    return this.statsOf(exchangeId).flatMap(({ projection }) => projection ?? []);
+  }
+
+  /** As `streamsOf`, also of those that nobody projects. */
+  statsOf(exchangeId: number): readonly StreamStats[] {
     return this.#states()
-      .filter((state) => state.exchangeId === exchangeId)
+      .filter((state) => state.exchangeId === exchangeId && this.#counts(state))
       .toSorted((one, two) => one.stream - two.stream)
-      .flatMap((name) => this.of(name) ?? []);
+      .map((state) => ({ state, projection: this.of(state) }));
+  }
+
+  /** What asks for the past may be journaled, and not count yet. */
+  #counts({ beforeVersion }: ProjectionState): boolean {
+    return (beforeVersion ?? 0) <= this.#parts.exchanges.version;
   }
 
   /** Makes a destination again. @throws as `Exchange.rebuild` */
