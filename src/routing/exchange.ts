@@ -263,6 +263,7 @@ export class Exchange<T, Input = T> {
 
   /** How far it is projected, by destination. In memory, once the source is open. @throws as `publish` */
   async stats(): Promise<ExchangeStats> {
+    this.#exchanges.sources.checkOpen();
     const { clock, destinations } = this.#projector;
     return this.#source.use(({ startOffset, endOffset }) => {
       const nowMs = clock.now();

@@ -1,7 +1,6 @@
 /** The projections of all exchanges of a store: which there are, when they run, and what they need. */
 import { present } from '../core/assert.ts';
 import { Bell } from '../core/bell.ts';
-import { ClosedError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import type { HealthBoard } from '../core/health-board.ts';
 import { Mutex } from '../core/mutex.ts';
@@ -136,8 +135,7 @@ export class Projector implements TopologyObserver {
     const projection = this.of({ exchangeId, stream: COMMON_STREAM });
     if (projection !== null) return projection.waiters.wait(record, signal);
     // Without one all is projected, unless nobody projects any more.
-    const name = this.#parts.exchanges.sources.nameOf(exchangeId);
-    if (this.#isClosed) throw new ClosedError({ resource: 'exchange', name: name ?? '' });
+    if (this.#isClosed) throw this.#parts.topics.closedError();
   }
 
   /** Something was published to an exchange. Cheap. */
@@ -243,7 +241,7 @@ export class Projector implements TopologyObserver {
   }
 
   #make({ exchangeId, stream, beforeVersion }: ProjectionState): Projection | null {
-    const { exchanges, fold } = this.#parts;
+    const { exchanges, fold, topics } = this.#parts;
     const { sources, history } = exchanges;
     const source = sources.of(exchangeId);
     if (source === null) return null;
@@ -251,7 +249,6 @@ export class Projector implements TopologyObserver {
     const projection: Projection = new Projection({
       ...this.#parts,
       stream: name,
-      name: exchanges.sources.nameOf(exchangeId) ?? source.path,
       boxes: this.#boxes,
       source,
       destinations: this.destinations,
@@ -261,6 +258,7 @@ export class Projector implements TopologyObserver {
       isBound: (topicId) => sources.isBound(topicId),
       onChanged: () => this.#health.look(name, projection),
       onMarked: () => this.#moved(exchangeId),
+      closedError: () => topics.closedError(),
       onEnded: () => this.#ended(name),
     });
     return projection;
