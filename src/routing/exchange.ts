@@ -22,6 +22,7 @@ import {
   type BindOptions,
   type DestinationInput,
 } from './exchange-options.ts';
+import { warnOfIgnored } from './ignored-part.ts';
 import { explainByName, type RouteExplanation } from './named-route.ts';
 import type { Projector } from './projector.ts';
 import { bindingNamer, type DocumentBinding, type KnownTopic } from './topology-document.ts';
@@ -170,7 +171,9 @@ export class Exchange<T, Input = T> {
    * way, it is bound once, with the past that it was made with, whichever is asked for later.
    *
    * @param destination  a queue or a topic by its name, or an exchange
-   * @returns the binding, as `bindings` lists it: that which was there, if it is bound twice
+   * @returns the binding, as `bindings` lists it: that which was there, if it is bound twice. One that
+   *   asks for headers that the exchange does not look at is made all the same, and warned of
+   *   (`VARVE_BINDING`)
    * @throws NotFoundError when there is no such destination; ConflictError when the binding is there,
    *   was made without a past, and is asked for one: unbind it first; BadPatternError; TypeError,
    *   RangeError; ClosedError when the exchange was deleted
@@ -186,6 +189,7 @@ export class Exchange<T, Input = T> {
     const { from } = checkBindOptions(options);
     const how = { headers, from };
     const bound = await this.#exchanges.bind(this.#ownName(), destination, pattern, how);
+    warnOfIgnored(this, checkDestination(destination).name, bound);
     const [described] = this.#described([bound]);
     if (described !== undefined) return described;
     throw new NotFoundError({ kind: 'topic', name: checkDestination(destination).name }); // Any more.
