@@ -13,6 +13,7 @@ import { ExitCode } from '../exit-codes.ts';
 import {
   CHANGES_STORE,
   checkNewStorePath,
+  checkStorePath,
   lookAtStore,
   STORE_ARGUMENT,
   STORE_WRITER_FILES,
@@ -101,6 +102,7 @@ async function run(
     return { topology, plan: planImport(topology, stored, { prune, topics }) };
   };
   if (isCreating) await checkNewStorePath(path);
+  else await checkStorePath(path, '--create makes one, with what the document leads to');
   const isNewStore = isCreating && (await classifyPath(path)) !== 'store';
   const { topology, plan } = isNewStore
     ? planFor({ exchanges: [], bindings: [] }, [])
