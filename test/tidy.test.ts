@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 
 import { VERB_GROUPS, VERBS } from '../tools/verbs.ts';
 import { featureComplaints } from './support/feature-table.ts';
+import { LONG_FILES } from './support/long-files.ts';
 import { complaintsAbout } from './support/tidy-rules.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -54,6 +55,11 @@ describe('the sources', () => {
       .map((entry) => entry.name);
     expect(TEST_FOLDERS).toEqual(expect.arrayContaining(folders));
   });
+});
+
+test('the files that are started first are there, each once', () => {
+  expect(LONG_FILES.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+  expect(new Set(LONG_FILES).size).toBe(LONG_FILES.length);
 });
 
 describe('the regression tests', () => {
