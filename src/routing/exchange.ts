@@ -281,7 +281,8 @@ export class Exchange<T, Input = T> {
    * Lets a destination off what it has not got so far, because it is full, failed or too slow, so that
    * the source need not keep it. Its bindings stay: what is published from now on it gets.
    *
-   * @returns how many records it will not get; also counted in `stats`
+   * @returns how many records it need not get; also counted in `stats`. Those that are being synced there
+   *   when its disk hangs are counted, and may still come
    * @throws NotFoundError when there is no such queue or topic
    *
    * Durability: synced when it resolves.

@@ -241,7 +241,15 @@ export class Outlet {
 
   /** Resolves when nothing is on its way any more. */
   async settled(): Promise<void> {
-    while (!this.isSettled) await new Promise<void>((resolve) => (this.#onSettled = resolve));
+    while (!this.isSettled) {
+      await new Promise<void>((resolve) => {
+        const others = this.#onSettled;
+        this.#onSettled = () => {
+          others?.();
+          resolve();
+        };
+      });
+    }
   }
 
   /**
@@ -275,11 +283,15 @@ export class Outlet {
     this.fallBack();
   }
 
-  /** Lets it off everything below. @param position  of the source */
+  /**
+   * Lets it off everything below; what is on its way may still come.
+   *
+   * @param position  of the source
+   */
   skipTo(position: number): void {
     this.position = Math.max(this.position, position);
     this.isLetOff = !this.isKnown;
-    if (this.isSettled) this.#syncedPosition = this.position;
+    this.#syncedPosition = Math.max(this.#syncedPosition, position);
   }
 
   /** Lets go of the log; what was handed over comes to its own end. */
