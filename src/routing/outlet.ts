@@ -11,18 +11,11 @@ import type { EncodedRecords } from '../format/batch-encoder.ts';
 import type { Log } from '../log/log.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { Outbox, OutboxPool } from './outbox.ts';
+import type { Feeder } from './feeder.ts';
 import { lastPosition } from './last-position.ts';
 import { StalledError } from './patience.ts';
 import type { LogMark, StreamName } from './projection-state.ts';
 import type { BoxOwner } from './shared-boxes.ts';
-
-/** What reads the source for a log. */
-export interface Feeder {
-  /** Everything below was handed to the logs that it feeds. */
-  readonly position: number;
-  /** When the batch of the source was appended at which it stands, ms since the epoch; 0 = not begun. */
-  readonly batchTimeMs: number;
-}
 
 export interface OutletParts {
   readonly clock: Clock;
