@@ -3,7 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
+import { VERB_GROUPS, VERBS } from '../tools/verbs.ts';
 import { featureComplaints } from './support/feature-table.ts';
+import { LONG_FILES } from './support/long-files.ts';
 import { complaintsAbout } from './support/tidy-rules.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -24,6 +26,9 @@ const TEST_FOLDERS = [
   'rabbitmq',
   'support',
 ];
+
+/** Groups of verbs of the command line that are about exchanges. */
+const ROUTING_GROUPS = ['exchanges', 'bindings', 'topology'];
 
 /** The reliability failures that have a regression test each: `f01-what-it-is.test.ts`. */
 const REGRESSIONS = [
@@ -52,6 +57,11 @@ describe('the sources', () => {
   });
 });
 
+test('the files that are started first are there, each once', () => {
+  expect(LONG_FILES.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+  expect(new Set(LONG_FILES).size).toBe(LONG_FILES.length);
+});
+
 describe('the regression tests', () => {
   const present = filesUnder('test/regression')
     .filter((file) => file.endsWith('.test.ts'))
@@ -76,6 +86,24 @@ describe('the table of features', () => {
 
   test('has a row for each, with a test for what is built', () => {
     expect(featureComplaints(table, sourceOf)).toEqual([]);
+  });
+
+  test('names every verb of the command line that is about exchanges', () => {
+    const rows = table.split('\n');
+    const isNamed = (words: string): boolean => rows.some((row) => row.includes(`varve ${words}`));
+    const isListed = (group: string, name: string): boolean =>
+      rows.some((row) => row.includes(`\`varve ${group}\` (`) && row.includes(`\`${name}\``));
+    const alone = ['publish', 'route', 'simulate'];
+    expect(VERBS.map(({ name }) => name)).toEqual(expect.arrayContaining(alone));
+    expect(alone.filter((name) => !isNamed(name))).toEqual([]);
+    const groups = VERB_GROUPS.filter(({ name }) => ROUTING_GROUPS.includes(name));
+    expect(groups).toHaveLength(ROUTING_GROUPS.length);
+    for (const { name: group, verbs } of groups) {
+      const missing = verbs.filter(
+        ({ name }) => !isNamed(`${group} ${name}`) && !isListed(group, name),
+      );
+      expect(missing.map(({ name }) => `${group} ${name}`)).toEqual([]);
+    }
   });
 
   test.each([

@@ -3,6 +3,10 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
+import { LONG_FILES } from './support/long-files.ts';
+
+const root = join(import.meta.dirname, '..');
+
 /** Runs that are longer on purpose (more seeds, more cycles) get no limit per test but this. */
 const LONG_TEST_MS = 6 * 60 * 60 * 1000;
 // Many times what any test needs: a loaded machine must not look like a hang.
@@ -12,27 +16,11 @@ const TEST_MS = 300_000;
 const APART = ['faults', 'rabbitmq'];
 const isApart = (mode: string): boolean => APART.includes(mode);
 
-/**
- * Started first, in this order. In a new checkout vitest knows no durations and starts large files
- * first; these are not large, and one of them alone at the end leaves the other cores nothing to do.
- */
-const LONG_FILES = [
-  'faults/recovery-crashes',
-  'faults/routing-crashes',
-  'faults/commit-crashes',
-  'crash/queue/queue.crash',
-  'crash/sigkill.crash',
-  'integration/bench-endurance',
-  'integration/quickstart',
-  'simulation/log.simulation',
-  'simulation/store.simulation',
-  'simulation/routing.simulation',
-].map((name) => join(import.meta.dirname, `${name}.test.ts`));
-
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const others = await super.sort(files);
-    const long = LONG_FILES.flatMap((path) => others.filter(({ moduleId }) => moduleId === path));
+    const paths = LONG_FILES.map((name) => join(root, name));
+    const long = paths.flatMap((path) => others.filter(({ moduleId }) => moduleId === path));
     return [...new Set([...long, ...others])];
   }
 }
@@ -47,7 +35,7 @@ const isLong =
 const report = process.env['VARVE_TEST_REPORT'];
 
 export default defineConfig(({ mode }) => ({
-  root: join(import.meta.dirname, '..'),
+  root,
   test: {
     include: isApart(mode) ? [`test/${mode}/**/*.test.ts`] : ['test/**/*.test.ts'],
     exclude: [

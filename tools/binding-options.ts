@@ -4,12 +4,8 @@ import type { Store } from '../src/index.ts';
 import { checkPatternOf } from '../src/routing/binding-weight.ts';
 import { checkExchangeName } from '../src/routing/exchange-name.ts';
 import type { ExchangeDescription } from '../src/routing/exchange-catalog.ts';
-import {
-  hasOnlyIgnoredConditions,
-  HEADER_MATCHES,
-  isAny,
-  type HeaderMatch,
-} from '../src/routing/header-conditions.ts';
+import { HEADER_MATCHES, type HeaderMatch } from '../src/routing/header-conditions.ts';
+import { ignoredPart, takenWithout } from '../src/routing/ignored-part.ts';
 import {
   conditionsOf,
   documentBinding,
@@ -77,15 +73,11 @@ export function uselessPart(
   binding: DocumentBinding,
 ): string | null {
   const { pattern } = binding;
-  const conditions = conditionsOf(binding);
-  const isByHeaders = type === 'headers';
-  if (!isByHeaders && conditions !== null)
-    return `${name} is a ${type} exchange: it looks at no headers`;
-  if (pattern !== '' && (isByHeaders || type === 'fanout')) {
-    return `${name} is a ${type} exchange: it looks at no pattern`;
-  }
-  if (conditions === null || !hasOnlyIgnoredConditions(conditions)) return null;
-  const takes = isAny(conditions) ? 'nothing' : 'everything';
+  const headers = conditionsOf(binding);
+  const part = ignoredPart(type, { pattern, headers });
+  if (part === null) return null;
+  if (part !== 'x-headers') return `${name} is a ${type} exchange: it looks at no ${part}`;
+  const takes = takenWithout(headers);
   return `names that begin with x- count with --match all-with-x or any-with-x alone: it takes ${takes}`;
 }
 

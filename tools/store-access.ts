@@ -46,18 +46,21 @@ export const TAKES_LOCK =
   'While a process has the store open, that process does it, through control.sock. Else the verb takes\n' +
   'the lock of the store. Exit 5 when that process does not listen.';
 
-/** @throws CommandError (exit code 3) unless a store is there; UsageError for a log or a file */
-export async function checkStorePath(path: string): Promise<void> {
+const CREATE_STORE_HINT =
+  'openStore creates a store, and so does varve topics create <store> <topic> --yes';
+
+/**
+ * @param hint  what else creates a store, where one can be
+ * @throws CommandError (exit code 3) unless a store is there; UsageError for a log or a file
+ */
+export async function checkStorePath(path: string, hint = CREATE_STORE_HINT): Promise<void> {
   const kind = await classifyPath(path);
   if (kind === 'store') return;
   if (kind === 'file') throw new UsageError(`${path} is a file, not the directory of a store`);
   if (kind === 'log') throw logForStore(path);
   const what = kind === 'missing' ? 'there is no store at' : 'there is no store.json in';
-  throw new CommandError(
-    ExitCode.notFound,
-    `${what} ${path}`,
-    'openStore creates a store, and so does varve topics create <store> <topic> --yes',
-  );
+  const hasRoom = kind === 'missing' || kind === 'empty';
+  throw new CommandError(ExitCode.notFound, `${what} ${path}`, hasRoom ? hint : CREATE_STORE_HINT);
 }
 
 /** @returns whether there is no store yet @throws UsageError where a new one would mix with other files */

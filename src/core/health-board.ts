@@ -58,6 +58,14 @@ export interface ProblemReport extends Pick<HealthProblem, 'code' | 'message'> {
   readonly partition?: number;
   /** Default: now. */
   readonly sinceMs?: number;
+  /** It is told when it has lasted for so long: before, it may be nothing. Default: at once. */
+  readonly tellAfterMs?: number;
+}
+
+interface Noticed {
+  readonly problem: HealthProblem;
+  /** Of the monotonic clock. */
+  readonly tellAtMs: number;
 }
 
 /** What it is about. */
@@ -98,39 +106,46 @@ const FATAL: ReadonlySet<ProblemCode> = new Set(['lock-lost', 'journal-failed', 
 
 export class HealthBoard {
   readonly #clock: Clock;
-  readonly #problems = new Map<string, HealthProblem>();
+  readonly #noticed = new Map<string, Noticed>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   /** Something is wrong. What is known of already stays as it was noticed first. */
-  raise({ code, message, topic, group, partition, sinceMs }: ProblemReport): void {
+  raise({ code, message, topic, group, partition, sinceMs, tellAfterMs = 0 }: ProblemReport): void {
     const key = keyOf({ code, topic, group, partition });
-    if (this.#problems.has(key)) return;
-    this.#problems.set(key, {
+    const known = this.#noticed.get(key);
+    const tellAtMs = this.#clock.monotonic() + tellAfterMs;
+    if (known !== undefined && known.tellAtMs <= tellAtMs) return;
+    const problem: HealthProblem = {
       code,
       severity: FATAL.has(code) ? 'failed' : 'degraded',
       topic: topic ?? null,
       partition: partition ?? null,
-      sinceMs: sinceMs ?? this.#clock.now(),
+      sinceMs: sinceMs ?? known?.problem.sinceMs ?? this.#clock.now(),
       message,
       remedy: REMEDIES[code],
-    });
+    };
+    this.#noticed.set(key, { problem, tellAtMs });
   }
 
   /** It is not any more. */
   clear(place: Place): void {
-    this.#problems.delete(keyOf(place));
+    this.#noticed.delete(keyOf(place));
   }
 
   /** A look at all of it. */
   read(): Health {
-    const problems = [...this.#problems.values()].toSorted(
-      (one, two) =>
-        Number(two.severity === 'failed') - Number(one.severity === 'failed') ||
-        one.sinceMs - two.sinceMs,
-    );
+    const nowMs = this.#clock.monotonic();
+    const told = [...this.#noticed.values()].filter(({ tellAtMs }) => tellAtMs <= nowMs);
+    const problems = told
+      .map(({ problem }) => problem)
+      .toSorted(
+        (one, two) =>
+          Number(two.severity === 'failed') - Number(one.severity === 'failed') ||
+          one.sinceMs - two.sinceMs,
+      );
     return { status: problems[0]?.severity ?? 'ok', problems };
   }
 }

@@ -6,9 +6,10 @@
  * journal, before any caller hears of it. Not earlier, for a full disk takes entries back; not when
  * it is synced, or an entry that need not be would wait for one that must.
  */
+import { dirname } from 'node:path';
 import { toError } from '../core/abort.ts';
 import { assert, present } from '../core/assert.ts';
-import { CorruptLogError, FailedError, ReadOnlyError } from '../core/errors.ts';
+import { ClosedError, CorruptLogError, FailedError, ReadOnlyError } from '../core/errors.ts';
 import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { JournaledTail } from '../log/journaled-tail.ts';
@@ -242,6 +243,10 @@ export class Journal implements LogObserver {
   ): Promise<Pick<PendingEntry, 'offset' | 'misfits'>> {
     const log = this.#open;
     this.#checkSound();
+    // Nothing but the store closes it.
+    if (log.life.closing !== null) {
+      throw new ClosedError({ resource: 'store', name: dirname(log.path) });
+    }
     const offset = log.endOffset;
     const misfits = new Map<number, Misfit>();
     const appended = log.append({ value }, { durability });

@@ -95,8 +95,9 @@ export class ExchangeCatalog {
     return this.now.topology.exchange(exchangeId) !== null;
   }
 
-  /** @throws ClosedError when the exchange is gone */
+  /** @throws ClosedError when the exchange is gone, or the store closed */
   checkThere(exchangeId: number, name: string): void {
+    this.sources.checkOpen();
     if (!this.isThere(exchangeId)) throw new ClosedError({ resource: 'exchange', name });
   }
 

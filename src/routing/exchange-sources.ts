@@ -17,6 +17,11 @@ export class ExchangeSources {
     this.#topics = topics;
   }
 
+  /** @throws ClosedError when the store was closed */
+  checkOpen(): void {
+    this.#topics.checkOpen();
+  }
+
   /** Null when it is gone. */
   of(exchangeId: number): Partition | null {
     const topicId = this.topicIdOf(exchangeId);
@@ -41,8 +46,9 @@ export class ExchangeSources {
     return null;
   }
 
-  /** The id of a queue or a topic. @throws NotFoundError; TypeError, RangeError */
+  /** The id of a queue or a topic. @throws NotFoundError; ClosedError; TypeError, RangeError */
   destinationId(destination: DestinationInput): number {
+    this.checkOpen();
     const { kind, name } = checkDestination(destination);
     if (kind === 'exchange') throw new NotFoundError({ kind: 'topic', name });
     return this.#topics.describe(name).topicId;

@@ -1,6 +1,7 @@
 /** How far an exchange is projected, in figures: in memory, no I/O. */
 import type { DestinationLogs } from './destination-logs.ts';
 import type { Projection } from './projection.ts';
+import { COMMON_STREAM, markedPosition, type ProjectionState } from './projection-state.ts';
 
 /** One log that an exchange, or the backfill of a binding, projects into. */
 export interface DestinationLag {
@@ -48,15 +49,26 @@ export interface ExchangeStats {
   readonly error: string | null;
   /** Records that destinations were let off by `detach`. */
   readonly skippedCount: number;
-  /** By name, partition and binding; only those that got something since the store was opened, or are to. */
+  /**
+   * By name, partition and binding: those that have got something, or are to. Right after the store was
+   * opened they are where the journal has them, which may be less than what they have.
+   */
   readonly destinations: readonly DestinationLag[];
   /** Bindings that are being given what was published here before them, by id. */
   readonly backfills: readonly BackfillLag[];
 }
 
+/** A stream of an exchange that has not ended. */
+export interface StreamStats {
+  /** As the journal has it. */
+  readonly state: ProjectionState;
+  /** Null where nothing is projected: in a store that is only read. */
+  readonly projection: Projection | null;
+}
+
 export interface StatsParts {
   /** The common stream first. */
-  readonly streams: readonly Projection[];
+  readonly streams: readonly StreamStats[];
   readonly destinations: DestinationLogs;
   readonly startOffset: number;
   readonly endOffset: number;
@@ -65,44 +77,50 @@ export interface StatsParts {
 
 export function describeExchange(parts: StatsParts): ExchangeStats {
   const { streams, startOffset, endOffset } = parts;
-  const destinations = streams.flatMap((stream) => lagsOf(stream, parts)).sort(byPlace);
+  const destinations = streams
+    .flatMap((stream) => [...lagsOf(stream, parts), ...markedLagsOf(stream, parts)])
+    .sort(byPlace);
   const [common] = streams;
   const unread = common === undefined ? 0 : unreadMs(common, parts);
   return {
     startOffset,
     endOffset,
-    position: common?.knownPosition ?? endOffset,
+    position: common === undefined ? endOffset : positionOf(common),
     lagMs: Math.max(unread, ...destinations.map(({ lagMs }) => lagMs)),
-    error: common?.failure?.message ?? null,
-    skippedCount: streams.reduce((sum, { marks }) => sum + (marks.state?.skippedCount ?? 0), 0),
+    error: common?.projection?.failure?.message ?? null,
+    skippedCount: streams.reduce((sum, { state }) => sum + state.skippedCount, 0),
     destinations,
     backfills: streams.flatMap(backfillOf).sort((one, two) => one.bindingId - two.bindingId),
   };
 }
 
-function backfillOf({ bindingId, knownPosition: position, failure }: Projection): BackfillLag[] {
-  return bindingId === null ? [] : [{ bindingId, position, error: failure?.message ?? null }];
+function backfillOf(stream: StreamStats): BackfillLag[] {
+  const bindingId = bindingOf(stream);
+  const error = stream.projection?.failure?.message ?? null;
+  return bindingId === null ? [] : [{ bindingId, position: positionOf(stream), error }];
 }
 
-function lagsOf(stream: Projection, parts: StatsParts): DestinationLag[] {
+/** Of logs that somebody projects into. */
+function lagsOf(stream: StreamStats, parts: StatsParts): DestinationLag[] {
+  const { projection } = stream;
+  if (projection === null) return [];
   const { destinations, endOffset, nowMs } = parts;
   const unread = unreadMs(stream, parts);
   const lags: DestinationLag[] = [];
-  for (const outlet of stream.outlets) {
+  for (const outlet of projection.outlets) {
     const destination = destinations.nameOf(outlet.topicId);
     if (destination === null) continue; // It is on its way out.
     const { partition, syncedPosition: position, waitingSinceMs, lastError, recordCount } = outlet;
-    const isBehind = stream.isBehind(outlet);
     const lagCount = Math.max(0, endOffset - position);
-    const waitingMs = waitingSinceMs === null ? 0 : nowMs - waitingSinceMs;
+    const copyMs = waitingSinceMs === null ? 0 : nowMs - waitingSinceMs;
     lags.push({
       destination,
       partition,
-      bindingId: stream.bindingId,
+      bindingId: bindingOf(stream),
       position,
       lagCount,
-      lagMs: lagCount === 0 ? 0 : Math.max(unread, waitingMs),
-      isBehind,
+      lagMs: lagCount === 0 ? 0 : Math.max(unread, copyMs),
+      isBehind: projection.isBehind(outlet),
       error: lastError?.message ?? null,
       recordCount,
     });
@@ -110,10 +128,49 @@ function lagsOf(stream: Projection, parts: StatsParts): DestinationLag[] {
   return lags;
 }
 
+/** Of logs of which only the journal says how far they are: nobody has asked them. */
+function markedLagsOf(stream: StreamStats, parts: StatsParts): DestinationLag[] {
+  const { state, projection } = stream;
+  if ((projection?.position ?? null) !== null) return []; // They were asked.
+  const { destinations, endOffset, nowMs } = parts;
+  const lags: DestinationLag[] = [];
+  for (const [logId, mark] of state.logs) {
+    const { topicId, partition, isBehind } = mark;
+    const isMet = (projection?.outlets.find(topicId, partition) ?? null) !== null;
+    if (isMet || destinations.find(topicId, partition)?.logId !== logId) continue;
+    const position = markedPosition(state.position, mark);
+    const lagCount = Math.max(0, endOffset - position);
+    lags.push({
+      destination: destinations.nameOf(topicId) ?? '',
+      partition,
+      bindingId: bindingOf(stream),
+      position,
+      lagCount,
+      lagMs: lagCount === 0 ? 0 : waitingMs(stream, nowMs),
+      isBehind,
+      error: null,
+      recordCount: 0,
+    });
+  }
+  return lags;
+}
+
+function bindingOf({ state: { stream } }: StreamStats): number | null {
+  return stream === COMMON_STREAM ? null : stream;
+}
+
+function positionOf({ state, projection }: StreamStats): number {
+  return projection?.knownPosition ?? state.position;
+}
+
 /** How long the oldest record of the source waits that was not looked at. */
-function unreadMs(stream: Projection, { endOffset, nowMs }: StatsParts): number {
-  if (stream.knownPosition >= endOffset) return 0;
-  return Math.max(0, nowMs - stream.caughtUpMs);
+function unreadMs(stream: StreamStats, { endOffset, nowMs }: StatsParts): number {
+  return positionOf(stream) >= endOffset ? 0 : waitingMs(stream, nowMs);
+}
+
+/** How long nobody has seen that nothing is left; 0 where nobody looks. */
+function waitingMs({ projection }: StreamStats, nowMs: number): number {
+  return Math.max(0, nowMs - (projection?.caughtUpMs ?? nowMs));
 }
 
 function byPlace(one: DestinationLag, two: DestinationLag): number {

@@ -22,6 +22,7 @@ import {
   type BindOptions,
   type DestinationInput,
 } from './exchange-options.ts';
+import { warnOfIgnored } from './ignored-part.ts';
 import { explainByName, type RouteExplanation } from './named-route.ts';
 import type { Projector } from './projector.ts';
 import { bindingNamer, type DocumentBinding, type KnownTopic } from './topology-document.ts';
@@ -170,7 +171,9 @@ export class Exchange<T, Input = T> {
    * way, it is bound once, with the past that it was made with, whichever is asked for later.
    *
    * @param destination  a queue or a topic by its name, or an exchange
-   * @returns the binding, as `bindings` lists it: that which was there, if it is bound twice
+   * @returns the binding, as `bindings` lists it: that which was there, if it is bound twice. One that
+   *   asks for headers that the exchange does not look at is made all the same, and warned of
+   *   (`VARVE_BINDING`)
    * @throws NotFoundError when there is no such destination; ConflictError when the binding is there,
    *   was made without a past, and is asked for one: unbind it first; BadPatternError; TypeError,
    *   RangeError; ClosedError when the exchange was deleted
@@ -186,6 +189,7 @@ export class Exchange<T, Input = T> {
     const { from } = checkBindOptions(options);
     const how = { headers, from };
     const bound = await this.#exchanges.bind(this.#ownName(), destination, pattern, how);
+    warnOfIgnored(this, checkDestination(destination).name, bound);
     const [described] = this.#described([bound]);
     if (described !== undefined) return described;
     throw new NotFoundError({ kind: 'topic', name: checkDestination(destination).name }); // Any more.
@@ -263,10 +267,11 @@ export class Exchange<T, Input = T> {
 
   /** How far it is projected, by destination. In memory, once the source is open. @throws as `publish` */
   async stats(): Promise<ExchangeStats> {
+    this.#exchanges.sources.checkOpen();
     const { clock, destinations } = this.#projector;
-    const streams = this.#projector.streamsOf(this.#exchangeId);
     return this.#source.use(({ startOffset, endOffset }) => {
       const nowMs = clock.now();
+      const streams = this.#projector.statsOf(this.#exchangeId);
       const parts = { streams, destinations, startOffset, endOffset, nowMs };
       return Promise.resolve(describeExchange(parts));
     });
@@ -276,7 +281,8 @@ export class Exchange<T, Input = T> {
    * Lets a destination off what it has not got so far, because it is full, failed or too slow, so that
    * the source need not keep it. Its bindings stay: what is published from now on it gets.
    *
-   * @returns how many records it will not get; also counted in `stats`
+   * @returns how many records it need not get; also counted in `stats`. Those that are being synced there
+   *   when its disk hangs are counted, and may still come
    * @throws NotFoundError when there is no such queue or topic
    *
    * Durability: synced when it resolves.

@@ -1,7 +1,7 @@
 /** Lets destinations off what they did not take: they, or the source that waits for them, go on. */
 import { BatchCursor } from '../format/batch-cursor.ts';
 import { recordsOf } from '../format/batch-records.ts';
-import type { Clock } from '../core/clock.ts';
+import { endsWithin, type Clock } from '../core/clock.ts';
 import type { Log } from '../log/log.ts';
 import type { RecordSource } from '../log/record-source.ts';
 import type { Outlet } from './outlet.ts';
@@ -12,6 +12,9 @@ import type { ProjectionParts } from './projection-parts.ts';
 import type { Routes } from './projection-pass.ts';
 
 type LetOffParts = Pick<ProjectionParts, 'source' | 'newRoutes' | 'clock'>;
+
+/** So long what is on its way is waited for: a disk that hangs may hang for ever. */
+const ENDING_MS = 1000;
 
 /** As `Projection.letOff`, once it was resumed. */
 export async function letOff(
@@ -34,22 +37,28 @@ async function letOffLog(
   { source, newRoutes, clock }: LetOffParts,
 ): Promise<number> {
   const to = projection.knownPosition;
-  while (projection.isBehind(outlet)) {
+  // One of which nothing is synced need not be behind: little was published since.
+  while (projection.isBehind(outlet) || outlet.lastError !== null) {
     await stop(outlet, clock);
-    const { position } = outlet;
-    const count = await source.use((log) => countMissed(log, newRoutes(), { outlet, to }));
-    const isAsCounted = outlet.isSettled && outlet.position === position;
-    if (outlet.feeder !== null || !isAsCounted) continue; // It was tried again meanwhile.
+    const from = missedFrom(outlet);
+    const count = await source.use((log) => countMissed(log, newRoutes(), { outlet, from, to }));
+    const isAsCounted = missedFrom(outlet) === from;
+    if (outlet.feeder !== null || !isAsCounted) continue; // It was tried again meanwhile, or went on.
     outlet.skipTo(to);
     return count;
   }
   return 0; // It has caught up by itself.
 }
 
-/** Nothing is on its way, and it is known what the log holds, if that can be read. */
+/** What is on its way, and does not come to its end, has not got there. */
+function missedFrom(outlet: Outlet): number {
+  return outlet.isSettled ? outlet.position : outlet.syncedPosition;
+}
+
+/** Nothing comes there any more, and it is known what the log holds, if that can be read. */
 async function stop(outlet: Outlet, clock: Clock): Promise<void> {
   if (outlet.feeder !== null) outlet.fallBack();
-  await outlet.settled();
+  if (!(await endsWithin(clock, outlet.settled(), ENDING_MS))) return;
   // What cannot be read, or not soon, counts as missed.
   if (outlet.isKnown || outlet.feeder !== null) return;
   await patiently(
@@ -62,9 +71,10 @@ async function stop(outlet: Outlet, clock: Clock): Promise<void> {
 async function countMissed(
   log: Log<Uint8Array>,
   routes: Routes,
-  { outlet, to }: { readonly outlet: Outlet; readonly to: number },
+  missed: { readonly outlet: Outlet; readonly from: number; readonly to: number },
 ): Promise<number> {
-  const from = Math.max(outlet.position, log.startOffset);
+  const { outlet, to } = missed;
+  const from = Math.max(missed.from, log.startOffset);
   if (from >= to) return 0;
   const source = log.source({ from, to, isDurable: true }, 'reused');
   let count = 0;

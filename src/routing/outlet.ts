@@ -11,18 +11,11 @@ import type { EncodedRecords } from '../format/batch-encoder.ts';
 import type { Log } from '../log/log.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { Outbox, OutboxPool } from './outbox.ts';
+import type { Feeder } from './feeder.ts';
 import { lastPosition } from './last-position.ts';
-import { PATIENCE_MS } from './patience.ts';
+import { StalledError } from './patience.ts';
 import type { LogMark, StreamName } from './projection-state.ts';
 import type { BoxOwner } from './shared-boxes.ts';
-
-/** What reads the source for a log. */
-export interface Feeder {
-  /** Everything below was handed to the logs that it feeds. */
-  readonly position: number;
-  /** When the batch of the source was appended at which it stands, ms since the epoch; 0 = not begun. */
-  readonly batchTimeMs: number;
-}
 
 export interface OutletParts {
   readonly clock: Clock;
@@ -237,7 +230,7 @@ export class Outlet implements BoxOwner {
 
   /** As `fallBack`, and told of. */
   leave(): void {
-    this.lastError ??= new Error(`it took nothing for ${PATIENCE_MS} ms`);
+    this.lastError ??= new StalledError();
     this.fallBack();
   }
 
@@ -250,7 +243,15 @@ export class Outlet implements BoxOwner {
 
   /** Resolves when nothing is on its way any more. */
   async settled(): Promise<void> {
-    while (!this.isSettled) await new Promise<void>((resolve) => (this.#onSettled = resolve));
+    while (!this.isSettled) {
+      await new Promise<void>((resolve) => {
+        const others = this.#onSettled;
+        this.#onSettled = () => {
+          others?.();
+          resolve();
+        };
+      });
+    }
   }
 
   /**
@@ -284,11 +285,15 @@ export class Outlet implements BoxOwner {
     this.fallBack();
   }
 
-  /** Lets it off everything below. @param position  of the source */
+  /**
+   * Lets it off everything below; what is on its way may still come.
+   *
+   * @param position  of the source
+   */
   skipTo(position: number): void {
     this.position = Math.max(this.position, position);
     this.isLetOff = !this.isKnown;
-    if (this.isSettled) this.#syncedPosition = this.position;
+    this.#syncedPosition = Math.max(this.#syncedPosition, position);
   }
 
   /** Lets go of the log; what was handed over comes to its own end. */

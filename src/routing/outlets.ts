@@ -2,7 +2,8 @@
 import { toError } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import type { DestinationLog, DestinationLogs } from './destination-logs.ts';
-import { Outlet, type Feeder, type OutletParts } from './outlet.ts';
+import type { Feeder } from './feeder.ts';
+import { Outlet, type OutletParts } from './outlet.ts';
 import { patiently } from './patience.ts';
 import type { ProjectionMarks } from './projection-marks.ts';
 import { markedPosition, type LogMark } from './projection-state.ts';

@@ -10,6 +10,16 @@ assert(
   'of syncs that wait for one that hangs some end in time',
 );
 
+/** Less is nothing that anybody need hear of: on a busy machine it comes and goes. */
+export const STALL_TOLD_MS = 1000;
+
+/** What is wrong with a log that the others have left behind: it may go on at any time. */
+export class StalledError extends Error {
+  constructor() {
+    super(`it took nothing for ${PATIENCE_MS} ms`);
+  }
+}
+
 /** Waits for work that never rejects, but not for long. @returns whether it has ended */
 export function patiently(clock: Clock, work: Promise<void>): Promise<boolean> {
   return endsWithin(clock, work, PATIENCE_MS);

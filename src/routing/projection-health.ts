@@ -3,6 +3,7 @@ import type { HealthBoard } from '../core/health-board.ts';
 import type { DestinationLogs } from './destination-logs.ts';
 import type { ExchangeSources } from './exchange-sources.ts';
 import type { Outlet } from './outlet.ts';
+import { STALL_TOLD_MS, StalledError } from './patience.ts';
 import type { Projection } from './projection.ts';
 import {
   lowestPosition,
@@ -50,7 +51,8 @@ export class ProjectionHealth {
       if (outlet.lastError === null) continue;
       const place = this.#placeOf(name, outlet);
       const message = `what ${exchange} sends there waits: ${outlet.lastError.message}`;
-      this.#board.raise({ code: 'projection-behind', ...place, message });
+      const tellAfterMs = outlet.lastError instanceof StalledError ? STALL_TOLD_MS : 0;
+      this.#board.raise({ code: 'projection-behind', ...place, message, tellAfterMs });
       places.set(outlet, place);
     }
     this.#clear(name, places);

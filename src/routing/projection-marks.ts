@@ -4,6 +4,7 @@
  */
 import type { Clock, Timer } from '../core/clock.ts';
 import { MIB } from '../core/limits.ts';
+import { Mutex } from '../core/mutex.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
@@ -48,6 +49,8 @@ export class ProjectionMarks {
   #isClosed = false;
   /** Of logs that nothing leads to any more, until a mark says so. */
   readonly #goneLogIds: number[] = [];
+  /** One after the other: what is new is so beside what the one before says. */
+  readonly #writes = new Mutex();
   /** The last failure; null since a mark was written. */
   lastError: unknown = null;
 
@@ -78,7 +81,11 @@ export class ProjectionMarks {
    *
    * @throws as `Journal.append`
    */
-  async write(durability: DurabilityLevel, extras: MarkExtras = {}): Promise<void> {
+  write(durability: DurabilityLevel, extras: MarkExtras = {}): Promise<void> {
+    return this.#writes.run(() => this.#write(durability, extras));
+  }
+
+  async #write(durability: DurabilityLevel, extras: MarkExtras): Promise<void> {
     const { state } = this;
     if (state === null) return;
     this.#bytes = 0;

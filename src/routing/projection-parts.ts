@@ -1,5 +1,6 @@
 /** What a projection is made of. */
 import type { Clock } from '../core/clock.ts';
+import type { ClosedError } from '../core/errors.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Partition } from '../topic/partition.ts';
@@ -10,8 +11,6 @@ import type { StreamName } from './projection-state.ts';
 
 export interface ProjectionParts {
   readonly stream: StreamName;
-  /** Of the exchange. */
-  readonly name: string;
   readonly journal: Journal;
   readonly fold: Fold;
   readonly clock: Clock;
@@ -30,6 +29,8 @@ export interface ProjectionParts {
   readonly onChanged: () => void;
   /** A mark was written. Must not throw. */
   readonly onMarked: () => void;
+  /** What those are told who wait when the store is closed. */
+  readonly closedError: () => ClosedError;
   /** The stream has ended, and that is durable. Must not throw. */
   readonly onEnded: () => void;
 }

@@ -7,7 +7,8 @@ import { BatchCursor } from '../format/batch-cursor.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
 import { recordsOf, type BatchRecords, type VerifiedBatch } from '../format/batch-records.ts';
 import type { Outbox } from './outbox.ts';
-import type { Feeder, Outlet } from './outlet.ts';
+import type { Feeder } from './feeder.ts';
+import type { Outlet } from './outlet.ts';
 import { partitionOfCopy } from './placement.ts';
 import { shareBoxes } from './shared-boxes.ts';
 

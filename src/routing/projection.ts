@@ -9,7 +9,6 @@ import { toError } from '../core/abort.ts';
 import { present } from '../core/assert.ts';
 import { Bell } from '../core/bell.ts';
 import type { Timer } from '../core/clock.ts';
-import { ClosedError } from '../core/errors.ts';
 import type { Log } from '../log/log.ts';
 import { CatchUp } from './catch-up.ts';
 import { letOff } from './let-off.ts';
@@ -179,7 +178,7 @@ export class Projection {
     const caughtUp = this.#catchUp.close(); // First: it would go on with a walk that is cut short.
     for (const walk of this.#walks) walk.close();
     this.#settled.ring();
-    this.waiters.rejectAll(new ClosedError({ resource: 'exchange', name: this.#parts.name }));
+    this.waiters.rejectAll(this.#parts.closedError());
     await this.#running;
     await caughtUp;
     await this.outlets.settled();

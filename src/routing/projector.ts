@@ -1,7 +1,6 @@
 /** The projections of all exchanges of a store: which there are, when they run, and what they need. */
 import { present } from '../core/assert.ts';
 import { Bell } from '../core/bell.ts';
-import { ClosedError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
 import type { HealthBoard } from '../core/health-board.ts';
 import { Mutex } from '../core/mutex.ts';
@@ -13,6 +12,7 @@ import { BackfillRoutes } from './backfill-routes.ts';
 import { DestinationLogs } from './destination-logs.ts';
 import { earlierBackfills, waitsForEarlier } from './earlier-backfills.ts';
 import type { ExchangeCatalog } from './exchange-catalog.ts';
+import type { StreamStats } from './exchange-stats.ts';
 import { HistoryPruner } from './history-pruner.ts';
 import { OutboxPool } from './outbox.ts';
 import { Projection } from './projection.ts';
@@ -88,8 +88,7 @@ export class Projector implements TopologyObserver {
     const known = this.#projections.get(id);
     if (known !== undefined || !this.#isStarted || this.#isClosed) return known ?? null;
     const state = this.#parts.fold.get(projections, id);
-    // What asks for the past may be journaled, and not count yet.
-    if (state === null || (state.beforeVersion ?? 0) > this.#parts.exchanges.version) return null;
+    if (state === null || !this.#counts(state)) return null;
     const projection = this.#make(state);
     if (projection === null) return null;
     this.#projections.set(id, projection);
@@ -99,10 +98,20 @@ export class Projector implements TopologyObserver {
 
   /** Streams of an exchange that have not ended: the common one first. */
   streamsOf(exchangeId: number): readonly Projection[] {
+    return this.statsOf(exchangeId).flatMap(({ projection }) => projection ?? []);
+  }
+
+  /** As `streamsOf`, also of those that nobody projects. */
+  statsOf(exchangeId: number): readonly StreamStats[] {
     return this.#states()
-      .filter((state) => state.exchangeId === exchangeId)
+      .filter((state) => state.exchangeId === exchangeId && this.#counts(state))
       .toSorted((one, two) => one.stream - two.stream)
-      .flatMap((name) => this.of(name) ?? []);
+      .map((state) => ({ state, projection: this.of(state) }));
+  }
+
+  /** What asks for the past may be journaled, and not count yet. */
+  #counts({ beforeVersion }: ProjectionState): boolean {
+    return (beforeVersion ?? 0) <= this.#parts.exchanges.version;
   }
 
   /** Makes a destination again. @throws as `Exchange.rebuild` */
@@ -126,8 +135,7 @@ export class Projector implements TopologyObserver {
     const projection = this.of({ exchangeId, stream: COMMON_STREAM });
     if (projection !== null) return projection.waiters.wait(record, signal);
     // Without one all is projected, unless nobody projects any more.
-    const name = this.#parts.exchanges.sources.nameOf(exchangeId);
-    if (this.#isClosed) throw new ClosedError({ resource: 'exchange', name: name ?? '' });
+    if (this.#isClosed) throw this.#parts.topics.closedError();
   }
 
   /** Something was published to an exchange. Cheap. */
@@ -233,7 +241,7 @@ export class Projector implements TopologyObserver {
   }
 
   #make({ exchangeId, stream, beforeVersion }: ProjectionState): Projection | null {
-    const { exchanges, fold } = this.#parts;
+    const { exchanges, fold, topics } = this.#parts;
     const { sources, history } = exchanges;
     const source = sources.of(exchangeId);
     if (source === null) return null;
@@ -241,7 +249,6 @@ export class Projector implements TopologyObserver {
     const projection: Projection = new Projection({
       ...this.#parts,
       stream: name,
-      name: exchanges.sources.nameOf(exchangeId) ?? source.path,
       boxes: this.#boxes,
       source,
       destinations: this.destinations,
@@ -251,6 +258,7 @@ export class Projector implements TopologyObserver {
       isBound: (topicId) => sources.isBound(topicId),
       onChanged: () => this.#health.look(name, projection),
       onMarked: () => this.#moved(exchangeId),
+      closedError: () => topics.closedError(),
       onEnded: () => this.#ended(name),
     });
     return projection;

@@ -17,6 +17,7 @@ import { nextOffsetOf } from '../format/batch-header.ts';
 import { recordsOf, type VerifiedBatch } from '../format/batch-records.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Log } from '../log/log.ts';
+import type { TopicCatalog } from '../topic/catalog.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { DestinationLog, DestinationLogs } from './destination-logs.ts';
 import type { ExchangeCatalog } from './exchange-catalog.ts';
@@ -65,6 +66,7 @@ export interface RebuildParts {
   readonly destinations: DestinationLogs;
   /** The common stream of the exchange; null = nothing is projected here. */
   readonly projection: () => Projection | null;
+  readonly topics: TopicCatalog;
   readonly isClosed: () => boolean;
 }
 
@@ -262,7 +264,7 @@ export class Rebuild {
   #checkOpen(): void {
     this.#signal?.throwIfAborted();
     const isThere = this.#parts.destinations.nameOf(this.#way.topicId) !== null;
-    if (this.#parts.isClosed()) throw new ClosedError({ resource: 'store', name: this.#name });
+    if (this.#parts.isClosed()) throw this.#parts.topics.closedError();
     if (!isThere) throw new ClosedError({ resource: 'topic', name: this.#name });
   }
 

@@ -74,9 +74,8 @@ export class Store implements AsyncDisposable {
     const { signals } = topicHome;
     this.path = path;
     this.committer = committer;
-    const { exchanges, projector } = parts.routing;
-    this.exchangeCatalog = exchanges;
-    this.projector = projector;
+    this.exchangeCatalog = parts.routing.exchanges;
+    this.projector = parts.routing.projector;
     this.#lock = lock;
     this.#reserve = home?.reserve ?? null;
     this.#control = control;
@@ -357,7 +356,8 @@ export class Store implements AsyncDisposable {
   }
 
   /**
-   * Waits for pending appends, syncs everything and lets go of the directory. Idempotent.
+   * Waits for pending appends, syncs everything and lets go of the directory. Idempotent. A disk that
+   * hangs in a sync holds it up for as long: nobody can call one back.
    *
    * @throws the first failure, when everything is closed
    */

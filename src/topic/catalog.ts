@@ -5,14 +5,14 @@
  * The other way round when one is deleted: an entry that is durable comes before the first unlink.
  */
 import { checkInteger } from '../core/assert.ts';
-import { NotFoundError, ReadOnlyError } from '../core/errors.ts';
+import { NotFoundError, ReadOnlyError, type ClosedError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import { randomId } from '../core/random.ts';
 import { settleAll } from '../core/settle-all.ts';
 import type { Partition } from './partition.ts';
 import { PartitionSet } from './partition-set.ts';
 import { TopicDeletions, type TopicDeletion } from './topic-deletions.ts';
-import type { TopicHome } from './topic-home.ts';
+import { storeClosed, type TopicHome } from './topic-home.ts';
 import { checkName } from './topic-names.ts';
 import {
   alteredSettings,
@@ -69,6 +69,7 @@ export class TopicCatalog {
   readonly #deletions: TopicDeletions;
   /** Dependents hear of growth outside of `#changes`, for they may wait for a change themselves. */
   readonly #growths = new Set<Promise<void>>();
+  #isClosed = false;
 
   constructor(home: TopicHome, dependents: TopicDependents) {
     this.#home = home;
@@ -216,8 +217,19 @@ export class TopicCatalog {
     this.#deletions.resume();
   }
 
+  /** @throws ClosedError when the store was closed */
+  checkOpen(): void {
+    if (this.#isClosed) throw this.closedError();
+  }
+
+  /** What callers are told when the store is closed. */
+  closedError(): ClosedError {
+    return storeClosed(this.#home);
+  }
+
   /** Closes the logs of all topics. @throws the first failure, when all are closed */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#changes.idle();
     if (this.#growths.size > 0) await Promise.allSettled(this.#growths);
     await this.#home.openPartitions.close();

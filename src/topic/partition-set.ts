@@ -7,7 +7,7 @@ import type { Random } from '../core/random.ts';
 import { settleAll } from '../core/settle-all.ts';
 import type { Log } from '../log/log.ts';
 import { Partition, type PartitionParts } from './partition.ts';
-import type { TopicHome } from './topic-home.ts';
+import { storeClosed, type TopicHome } from './topic-home.ts';
 import { topicDirectoryName } from './topic-names.ts';
 import { topics, type TopicSettings, type TopicState } from './topic-state.ts';
 
@@ -51,9 +51,12 @@ export class PartitionSet {
     return this.#home === other.#home;
   }
 
-  /** What callers of a topic that is gone are told. */
+  /** What callers of a topic that is gone are told: that it was deleted, or the store closed. */
   closedError(): ClosedError {
-    return new ClosedError({ resource: 'topic', name: this.name });
+    if (!this.#isClosed || this.isDeleted) {
+      return new ClosedError({ resource: 'topic', name: this.name });
+    }
+    return storeClosed(this.#home);
   }
 
   /** @throws ClosedError when the topic was deleted, or the store closed */
@@ -140,6 +143,8 @@ export class PartitionSet {
   #make(number: number, parts: Pick<PartitionParts, 'logId' | 'settings'>): Partition {
     const directory = join(this.#home.path, topicDirectoryName(this.name, this.topicId));
     const { topicId, name: topic } = this;
-    return new Partition({ home: this.#home, topicId, topic, directory, number, ...parts });
+    const closedError = (): ClosedError => this.closedError();
+    const shared = { home: this.#home, topicId, topic, directory, closedError };
+    return new Partition({ ...shared, number, ...parts });
   }
 }

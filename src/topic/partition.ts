@@ -10,7 +10,7 @@ import type { Closable } from './open-partitions.ts';
 import type { TopicHome } from './topic-home.ts';
 import { configOf } from './topic-options.ts';
 import type { TopicSettings } from './topic-state.ts';
-import { ClosedError, ConflictError, CorruptLogError, isIoError } from '../core/errors.ts';
+import { ConflictError, CorruptLogError, isIoError, type ClosedError } from '../core/errors.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { quarantineBytes } from '../log/quarantine.ts';
 import { LogReporter } from './log-reporter.ts';
@@ -29,6 +29,8 @@ export interface PartitionParts {
   readonly logId: number | null;
   /** Those of the topic, when it is asked. */
   readonly settings: () => TopicSettings;
+  /** What callers are told when it is closed for good. */
+  readonly closedError: () => ClosedError;
 }
 
 /** How much there is of a log. */
@@ -151,7 +153,7 @@ export class Partition implements Closable {
    * @throws as `openLog`; CorruptLogError when another log is in its place; ClosedError
    */
   log(): Promise<Log<Uint8Array>> {
-    if (this.#isClosed && this.#opening === null) return Promise.reject(this.#closedError());
+    if (this.#isClosed && this.#opening === null) return Promise.reject(this.#parts.closedError());
     this.#opening ??= this.#openAfter(this.#making);
     return this.#opening;
   }
@@ -205,7 +207,7 @@ export class Partition implements Closable {
    */
   async whileClosed<R>(action: (endOffset: number | null) => Promise<R>): Promise<R> {
     await this.#making;
-    if (this.#isClosed) throw this.#closedError();
+    if (this.#isClosed) throw this.#parts.closedError();
     const log = this.opened;
     const isUsed = log === null ? this.#opening !== null || this.#userCount > 0 : !this.isIdle;
     if (isUsed) {
@@ -236,7 +238,7 @@ export class Partition implements Closable {
   /** @throws ClosedError while it is being made */
   place(): PartitionPlace {
     const { home, settings, logId, topicId } = this.#parts;
-    if (logId === null) throw this.#closedError();
+    if (logId === null) throw this.#parts.closedError();
     const own = { logId, journaled: null, events: null, topologyVersion: null, trimGuard: null };
     const resolved = this.#resolve(settings());
     return {
@@ -301,10 +303,6 @@ export class Partition implements Closable {
       reporter.refused(error);
       throw error;
     }
-  }
-
-  #closedError(): ClosedError {
-    return new ClosedError({ resource: 'log', name: this.path });
   }
 
   #reporter(): LogReporter {

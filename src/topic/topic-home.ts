@@ -1,5 +1,7 @@
 /** What a topic needs of the store that it lives in. */
+import { dirname } from 'node:path';
 import type { Clock } from '../core/clock.ts';
+import { ClosedError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -31,4 +33,9 @@ export interface TopicHome {
   readonly topologyVersionOf: (topicId: number) => (() => number) | null;
   /** Who has a say in how far the start of a partition moves, asked when it is opened; null = nobody. */
   readonly trimGuardOf: (topicId: number, partition: number, logId: number) => TrimGuard | null;
+}
+
+/** What callers are told when the store is closed. */
+export function storeClosed({ path }: Pick<TopicHome, 'path'>): ClosedError {
+  return new ClosedError({ resource: 'store', name: dirname(path) });
 }

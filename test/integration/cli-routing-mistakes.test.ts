@@ -1,6 +1,6 @@
 /** What the verbs of exchanges say of mistakes: exit codes, and messages that name them. */
 import { join } from 'node:path';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 
 import { ExitCode } from '../../tools/exit-codes.ts';
@@ -91,6 +91,25 @@ describe('mistakes', () => {
       expect(result.stderr, line).toContain('there is no store at');
     }
     expect(await contentsOf(path).catch(() => null)).toBeNull();
+  });
+
+  test('topology import says which of its options makes a store, where one can be made', async () => {
+    const directory = await temporaryDirectory();
+    const input = '{"exchanges": [{"name": "events", "type": "topic"}]}';
+    const path = join(directory, 'store');
+    const missing = await runCli(['topology', 'import', path, '--yes'], { input });
+    expect(missing).toMatchObject({ exitCode: ExitCode.notFound, stdout: '' });
+    expect(missing.stderr).toMatch(/^error: there is no store at .*\nhint: --create makes one/);
+    await mkdir(path);
+    const empty = await runCli(['topology', 'import', path, '--yes'], { input });
+    expect(empty.exitCode).toBe(ExitCode.notFound);
+    expect(empty.stderr).toMatch(/^error: there is no store.json in .*\nhint: --create makes one/);
+    const done = await runCli(['topology', 'import', path, '--create', '--yes'], { input });
+    expect(done, done.stderr).toMatchObject({ exitCode: ExitCode.ok });
+    await writeFile(join(directory, 'letter.txt'), 'mine');
+    const foreign = await runCli(['topology', 'import', directory, '--yes'], { input });
+    expect(foreign.exitCode).toBe(ExitCode.notFound);
+    expect(foreign.stderr).not.toContain('--create'); // It would refuse.
   });
 
   test.for<[document: string, exitCode: ExitCode, says: string]>([

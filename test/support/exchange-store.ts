@@ -118,22 +118,27 @@ export async function directoryHash(fileSystem: FileSystem, path: string): Promi
   return hash.digest();
 }
 
-/** Copies a directory with all that is in it onto another disk. */
-export async function copyDirectory(from: FileSystem, to: FileSystem, path: string): Promise<void> {
-  await to.makeDirectory(path);
+/** Copies a directory with all that is in it onto another disk, to the same place unless said. */
+export async function copyDirectory(
+  from: FileSystem,
+  to: FileSystem,
+  path: string,
+  target = path,
+): Promise<void> {
+  await to.makeDirectory(target);
   for (const name of await from.list(path)) {
-    const at = `${path}/${name}`;
+    const [at, there] = [`${path}/${name}`, `${target}/${name}`];
     const { kind, sizeBytes } = await from.stat(at);
     if (kind !== 'file') {
-      await copyDirectory(from, to, at);
+      await copyDirectory(from, to, at, there);
       continue;
     }
     const bytes = new Uint8Array(sizeBytes);
     const source = await from.open(at, 'read');
     await source.read(bytes, 0);
     await source.close();
-    const target = await to.open(at, 'create');
-    await target.write(bytes, 0);
-    await target.close();
+    const copy = await to.open(there, 'create');
+    await copy.write(bytes, 0);
+    await copy.close();
   }
 }

@@ -13,6 +13,7 @@ import { ExitCode } from '../exit-codes.ts';
 import {
   CHANGES_STORE,
   checkNewStorePath,
+  checkStorePath,
   lookAtStore,
   STORE_ARGUMENT,
   STORE_WRITER_FILES,
@@ -100,6 +101,7 @@ async function run(
     return { topology, plan: planImport(topology, stored, { prune, topics }) };
   };
   const isNewStore = isCreating && (await checkNewStorePath(path));
+  if (!isCreating) await checkStorePath(path, '--create makes one, with what the document leads to');
   const { topology, plan } = isNewStore
     ? planFor({ exchanges: [], bindings: [] }, [])
     : await lookAtStore(path, async (store) => planFor(topologyOf(store), knownTopics(store)));

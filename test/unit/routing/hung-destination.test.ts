@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
-import { PATIENCE_MS } from '../../../src/routing/patience.ts';
+import type { Exchange } from '../../../src/routing/exchange.ts';
+import { PATIENCE_MS, STALL_TOLD_MS } from '../../../src/routing/patience.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
 import { numbered, RoutingDisk } from '../../support/routing-disk.ts';
 
@@ -91,24 +92,49 @@ describe('the patience with a destination', () => {
   const values = numbered(18).map((value) => value.padEnd(1_000_000, '.'));
   const codesOf = (disk: RoutingDisk): string[] =>
     disk.store.health().problems.map(({ code, topic }) => `${code} ${topic}`);
+  const isBehind = async (disk: RoutingDisk, events: Exchange<string>): Promise<boolean> =>
+    (await disk.run(events.stats())).destinations.some((destination) => destination.isBehind);
 
   it('ends after a moment in which others got on and it did not', async () => {
     const { disk, events, syncs } = await bench(['one', 'two'], 'topics/one-');
     await disk.publishEach(events, values);
     await disk.step(10); // Copies wait for more of them.
     const startMs = disk.disk.clock.monotonic();
-    while (codesOf(disk).length === 0) await disk.step(10);
+    while (!(await isBehind(disk, events))) await disk.step(10);
     const waitedMs = disk.disk.clock.monotonic() - startMs;
     expect(waitedMs).toBeGreaterThan(PATIENCE_MS); // Some was synced in `two` in the first of them.
     expect(waitedMs).toBeLessThanOrEqual(2 * PATIENCE_MS);
+    const leftMs = disk.disk.clock.now();
+    await disk.step(STALL_TOLD_MS - 1);
+    expect(codesOf(disk)).toEqual([]);
+    await disk.step(1);
     expect(codesOf(disk)).toEqual(['projection-behind one']);
     expect(disk.store.health().problems[0]?.message).toContain('took nothing for 250 ms');
+    expect(disk.store.health().problems[0]?.sinceMs).toBe(leftMs);
     expect((await own(disk, 'two')).length).toBe(values.length);
     syncs.release();
     await disk.until(async () => (await own(disk, 'one')).length === values.length);
     expect(codesOf(disk)).toEqual([]);
     const startOf = (texts: readonly (string | null)[]) => texts.map((text) => text?.slice(0, 8));
     expect(startOf(await own(disk, 'one'))).toEqual(startOf(values));
+    await disk.close();
+  });
+
+  it('is nothing that health tells of, when the destination goes on soon', async () => {
+    const { disk, events, syncs } = await bench(['one', 'two'], 'topics/one-');
+    for (let round = 0; round < 3; round++) {
+      await disk.publishEach(events, values.slice(0, 12));
+      while (!(await isBehind(disk, events))) await disk.step(50);
+      expect(codesOf(disk)).toEqual([]);
+      await disk.step(STALL_TOLD_MS / 2);
+      expect(codesOf(disk)).toEqual([]);
+      syncs.release();
+      while (await isBehind(disk, events)) await disk.step(50);
+      expect(codesOf(disk)).toEqual([]);
+      syncs.hold();
+    }
+    expect((await own(disk, 'one')).length).toBe(36);
+    syncs.release();
     await disk.close();
   });
 

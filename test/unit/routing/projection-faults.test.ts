@@ -86,6 +86,7 @@ describe('a destination that takes nothing', () => {
     await disk.publishEach(events, values);
     await disk.until(async () => (await disk.values('two')).length === 25);
     expect((await disk.values('one')).length).toBe(1);
+    await disk.step(1000);
     expect(codesOf(disk)).toEqual(['projection-behind one']);
     writes.release();
     await disk.until(() => codesOf(disk).length === 0);

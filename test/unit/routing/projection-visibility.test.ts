@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/codec/codec.ts';
 import type { DurabilityLevel } from '../../../src/log/log-options.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
+import { STORE_PATH } from '../../support/store-fixture.ts';
 import { numbered, RoutingDisk } from '../../support/routing-disk.ts';
 
 const LEVELS: readonly DurabilityLevel[] = ['os', 'interval', 'sync'];
@@ -65,7 +66,7 @@ describe.each(LEVELS)('a destination of level %s', (durability) => {
     expect(reason).toMatchObject({ status: 'rejected', reason: { message: 'enough' } });
     const closing = disk.store.close();
     const [error] = await disk.run(toldToo);
-    const said = { name: 'ClosedError', message: 'exchange events is closed' };
+    const said = { name: 'ClosedError', message: `store ${STORE_PATH} is closed` };
     expect(error).toMatchObject({ status: 'rejected', reason: said });
     syncs.release();
     await disk.run(closing);

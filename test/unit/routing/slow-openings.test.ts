@@ -53,6 +53,7 @@ describe('a log that takes long to open', () => {
     await publish('all', numbered(5));
     for (let step = 0; step < 4; step++) await disk.step(100);
     expect(await disk.values('two')).toEqual(['before', ...numbered(5)]);
+    await disk.step(1000);
     expect(codesOf(disk)).toEqual(['projection-behind one']);
     for (let second = 0; second < 3; second++) await disk.step(1000); // Marks are written.
     reads.release();
@@ -81,7 +82,7 @@ describe('a log that takes long to open', () => {
   it('may be deleted meanwhile, and nothing is left of it', async () => {
     const { disk, publish, reads } = await bench(['one', 'two']);
     await publish('all', numbered(5));
-    for (let step = 0; step < 4; step++) await disk.step(100);
+    for (let step = 0; step < 14; step++) await disk.step(100);
     expect(codesOf(disk)).toEqual(['projection-behind one']);
     const deleted = disk.store.deleteTopic('one');
     await disk.turns(20);
@@ -109,7 +110,7 @@ describe('logs that hang when they are opened', () => {
   it('hold up no topics that are made or opened', async () => {
     const { disk, publish, reads } = await bench(['slow-a', 'slow-b', 'fine'], ['fine'], 'slow');
     await publish('all', numbered(5));
-    for (let step = 0; step < 10; step++) await disk.step(100);
+    for (let step = 0; step < 15; step++) await disk.step(100);
     await disk.run(disk.store.topic('new'));
     expect(reads.waiting.length).toBe(2);
     expect(await disk.values('fine')).toEqual(['before', ...numbered(5)]);
@@ -139,10 +140,11 @@ describe('a log that has caught up', () => {
     vi.restoreAllMocks();
     expect(turnCount).toBe(20); // Of this test.
     await disk.step(250);
-    expect(codesOf(disk)).toEqual(['projection-behind two']);
     await publish('one', ['more']);
     await disk.turns(20);
     expect(await disk.values('one')).toEqual(['before', ...numbered(3), 'more']);
+    await disk.step(1000);
+    expect(codesOf(disk)).toEqual(['projection-behind two']);
     reads.release();
     await disk.until(() => codesOf(disk).length === 0);
     expect(await disk.values('two')).toEqual(['late']);
