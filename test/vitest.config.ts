@@ -19,6 +19,7 @@ const isApart = (mode: string): boolean => APART.includes(mode);
 const LONG_FILES = [
   'faults/recovery-crashes',
   'faults/routing-crashes',
+  'faults/busy-backfill-crashes',
   'faults/commit-crashes',
   'crash/queue/queue.crash',
   'crash/sigkill.crash',
