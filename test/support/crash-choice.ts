@@ -9,6 +9,7 @@ import type { NameChange } from './name-image.ts';
  *
  * - `only`: this write or truncate, and the truncates before it (it may need one of them).
  * - `without`: everything else. Losing a truncate loses what came after it beyond the cut.
+ * - `in`: all of files whose path matches, and nothing of others.
  * - `torn`: of one write the first (`head`) or the last (`tail`) so many sectors; of the others
  *   those before it (a torn end of the file) or none.
  */
@@ -18,6 +19,7 @@ export type DataChoice =
   | 'random'
   | { readonly only: number }
   | { readonly without: number }
+  | { readonly in: RegExp }
   | {
       readonly torn: number;
       readonly sectors: number;
@@ -82,6 +84,7 @@ function keepsTruncate(data: FixedDataChoice, change: UnsyncedChange): boolean {
   if (data === 'all') return true;
   if ('only' in data) return change.id <= data.only;
   if ('without' in data) return change.id !== data.without;
+  if ('in' in data) return data.in.test(change.path);
   return change.id < data.torn; // The torn write may stand where an earlier truncate cut.
 }
 
@@ -90,6 +93,7 @@ function keepsSector(data: FixedDataChoice, change: UnsyncedChange, index: numbe
   if (data === 'all') return true;
   if ('only' in data) return change.id === data.only;
   if ('without' in data) return change.id !== data.without;
+  if ('in' in data) return data.in.test(change.path);
   if (change.id !== data.torn) return data.rest === 'before' && change.id < data.torn;
   return data.end === 'head' ? index < data.sectors : index >= change.sectorCount - data.sectors;
 }

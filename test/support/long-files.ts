@@ -6,6 +6,7 @@
 export const LONG_FILES: readonly string[] = [
   'faults/crash-points',
   'faults/routing-crashes',
+  'faults/busy-backfill-crashes',
   'faults/rebuild-crashes',
   'faults/roll-sectors',
   'faults/recovery-crashes',

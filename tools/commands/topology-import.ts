@@ -101,7 +101,8 @@ async function run(
     return { topology, plan: planImport(topology, stored, { prune, topics }) };
   };
   const isNewStore = isCreating && (await checkNewStorePath(path));
-  if (!isCreating) await checkStorePath(path, '--create makes one, with what the document leads to');
+  if (!isCreating)
+    await checkStorePath(path, '--create makes one, with what the document leads to');
   const { topology, plan } = isNewStore
     ? planFor({ exchanges: [], bindings: [] }, [])
     : await lookAtStore(path, async (store) => planFor(topologyOf(store), knownTopics(store)));

@@ -78,8 +78,6 @@ interface Stream {
   readonly isOptional: boolean;
 }
 
-const NONE: readonly Due[] = [];
-
 export class RoutingOracle {
   readonly timeline: TopologyTimeline;
   readonly published = new Map<number, Published>();
@@ -156,6 +154,7 @@ export class RoutingOracle {
 
   #dueOf(source: Source, backfill: Backfill | null, from: number): ReadonlyMap<string, Due[]> {
     const due = new Map<string, Due[]>();
+    const routes = new Map<string, readonly number[]>(); // Most records have one of a few keys.
     for (const { id, offset, batch } of source.ledger.inOrder) {
       const { version } = batch;
       if (offset < from || (backfill !== null && version >= backfill.version)) continue;
@@ -164,7 +163,11 @@ export class RoutingOracle {
         this.#fault('source', `${source.name} holds #${id}, which nobody published`);
         continue;
       }
-      for (const topicId of this.#topicsOf(source.exchangeId, record, { version, backfill })) {
+      const way = JSON.stringify([version, record.routingKey, record.headers]);
+      const topicIds =
+        routes.get(way) ?? this.#topicsOf(source.exchangeId, record, { version, backfill });
+      routes.set(way, topicIds);
+      for (const topicId of topicIds) {
         const log = `${topicId}/${this.#partitionOf(record, offset, topicId, version)}`;
         const list = due.get(log) ?? [];
         const isForgiven = offset < this.letOffs.belowOffset(source.exchangeId, topicId);
@@ -357,20 +360,23 @@ function problemsOfStream(
 /** All below the position of a batch is in it or before, and all above is behind it. */
 function problemsOfPositions(ledger: LogLedger, byNumber: ReadonlyMap<string, Stream>): string[] {
   const problems: string[] = [];
-  const places = new Map<string, number>();
-  for (const { id, offset, batch } of ledger.inOrder) {
-    if (batch.from === null) continue;
-    places.set(`${batch.from.exchangeId}/${batch.from.stream}/${id}`, offset);
-  }
-  const batches = new Set(ledger.inOrder.map(({ batch }) => batch));
-  for (const { from, nextOffset } of batches) {
-    if (from === null) continue;
-    const stream = byNumber.get(`${from.exchangeId}/${from.stream}`);
-    for (const { id, offset } of stream?.due ?? NONE) {
-      const place = places.get(`${from.exchangeId}/${from.stream}/${id}`);
-      if (place === undefined) continue; // Deleted unseen, or missing, which others complain about.
-      if (offset < from.position === place < nextOffset) continue;
-      problems.push(`a batch to ${nextOffset} is at ${from.position}; #${id} stands at ${place}`);
+  const { inOrder } = ledger;
+  for (const { exchangeId, number, due } of byNumber.values()) {
+    const own = inOrder.filter(
+      ({ batch: { from } }) => from?.exchangeId === exchangeId && from.stream === number,
+    );
+    const places = new Map(own.map(({ id, offset }) => [id, offset]));
+    // Deleted unseen, or missing, which others complain about.
+    const placed = due.flatMap(({ id, offset }) => {
+      const place = places.get(id);
+      return place === undefined ? [] : [{ id, offset, place }];
+    });
+    for (const { from, nextOffset } of new Set(own.map(({ batch }) => batch))) {
+      const position = from?.position ?? 0;
+      for (const { id, offset, place } of placed) {
+        if (offset < position === place < nextOffset) continue;
+        problems.push(`a batch to ${nextOffset} is at ${position}; #${id} stands at ${place}`);
+      }
     }
   }
   return problems;
