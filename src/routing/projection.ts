@@ -297,6 +297,7 @@ export class Projection {
     if (!isSaid) return this.#tryAgain();
     this.#isClosed = true;
     this.marks.close();
+    await this.#catchUp.close(); // Of a log that is gone since, the next try may be due some day.
     this.waiters.look();
     for (const outlet of this.outlets) outlet.close();
     onEnded();
