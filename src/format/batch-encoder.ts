@@ -23,8 +23,9 @@ import {
 } from './layout.ts';
 import { JOINED_KEY_BYTES_MAX, KeyTexts } from './key-texts.ts';
 import { BatchCursor } from './batch-cursor.ts';
-import { emptyBatchHeader, sealBatch, type BatchHeader } from './batch-header.ts';
+import { emptyBatchHeader, sealBatch, sealBatchBefore, type BatchHeader } from './batch-header.ts';
 import { BatchRecords } from './batch-records.ts';
+import type { ChecksumTail } from './checksum-tail.ts';
 import type { Compressor } from './compression.ts';
 import { viewOf } from './u64.ts';
 
@@ -52,6 +53,8 @@ export interface EncodedRecords {
   readonly recordCount: number;
   readonly minCreateTimeMs: number;
   readonly maxCreateTimeMs: number;
+  /** Of the extension block and the bytes; null = nobody has computed it. */
+  readonly tail: ChecksumTail | null;
 }
 
 /** Bytes of a record on disk. */
@@ -99,6 +102,8 @@ export class BatchEncoder {
   #bytes: Buffer = Buffer.alloc(0);
   #view: DataView = viewOf(this.#bytes);
   #extensionBytes = 0;
+  /** Of the open batch as it was added; null = it is not known. */
+  #tail: ChecksumTail | null = null;
   #createTimeMs = -1;
   #createTimeLow = 0;
   #createTimeHigh = 0;
@@ -118,6 +123,7 @@ export class BatchEncoder {
     this.#extensionBytes = extension.length;
     this.end = this.start + BATCH_HEADER_BYTES + extension.length;
     if (extension.length > 0) this.#bytes.set(extension, this.start + BATCH_HEADER_BYTES);
+    this.#tail = null;
     this.recordCount = 0;
     this.minCreateTimeMs = Number.MAX_SAFE_INTEGER;
     this.maxCreateTimeMs = 0;
@@ -165,6 +171,7 @@ export class BatchEncoder {
     assert(this.recordCount === 0 && records.recordCount > 0, 'a batch is filled at once');
     this.#bytes.set(records.bytes, this.end);
     this.end += records.bytes.length;
+    this.#tail = records.tail;
     this.recordCount = records.recordCount;
     this.minCreateTimeMs = records.minCreateTimeMs;
     this.maxCreateTimeMs = records.maxCreateTimeMs;
@@ -238,7 +245,11 @@ export class BatchEncoder {
     header.lastOffsetDelta = this.recordCount - 1;
     header.baseCreateTimeMs = this.minCreateTimeMs;
     header.maxCreateTimeMs = this.maxCreateTimeMs;
-    const crc = sealBatch(this.#bytes, this.#view, this.start, header);
+    const tail = header.attributes === Compression.none ? this.#tail : null;
+    const crc =
+      tail === null
+        ? sealBatch(this.#bytes, this.#view, this.start, header)
+        : sealBatchBefore(tail, this.#bytes.subarray(this.start, this.end), header);
     this.start = this.end;
     this.recordCount = 0;
     return crc;

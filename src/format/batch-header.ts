@@ -1,6 +1,7 @@
 /** The header of a batch: its fields, writing them, reading them, and what makes a batch valid. */
 import { BATCH_BYTES_MAX, COMPRESSION_RATIO_MAX } from '../core/limits.ts';
 import { checksum } from './checksum.ts';
+import type { ChecksumTail } from './checksum-tail.ts';
 import {
   APPEND_TIME_AT,
   ATTRIBUTES_AT,
@@ -124,6 +125,26 @@ export function sealBatch(
   at: number,
   header: BatchHeader,
 ): number {
+  writeFields(view, at, header);
+  header.crc = checksum(bytes, at + MAGIC_AT, at + header.sizeBytes);
+  view.setUint32(at + CRC_AT, header.crc, true);
+  return header.crc;
+}
+
+/** As `sealBatch`, of a batch at the beginning of `bytes`, with the checksum of all behind its header. */
+export function sealBatchBefore(
+  tail: ChecksumTail,
+  bytes: Uint8Array,
+  header: BatchHeader,
+): number {
+  const view = viewOf(bytes);
+  writeFields(view, 0, header);
+  header.crc = tail.behind(checksum(bytes, MAGIC_AT, BATCH_HEADER_BYTES));
+  view.setUint32(CRC_AT, header.crc, true);
+  return header.crc;
+}
+
+function writeFields(view: DataView, at: number, header: BatchHeader): void {
   view.setUint32(at + MAGIC_AT, BATCH_MAGIC, true);
   view.setUint8(at + VERSION_AT, FORMAT_VERSION);
   view.setUint8(at + KIND_AT, header.kind);
@@ -145,9 +166,6 @@ export function sealBatch(
   view.setUint16(at + PRODUCER_EPOCH_AT, header.producerEpoch, true);
   view.setUint16(at + EXTENSION_BYTES_AT, header.extensionBytes, true);
   setU64(view, at + TOPOLOGY_VERSION_AT, header.topologyVersion);
-  header.crc = checksum(bytes, at + MAGIC_AT, at + header.sizeBytes);
-  view.setUint32(at + CRC_AT, header.crc, true);
-  return header.crc;
 }
 
 /** Reads the header at `at` into `into`. Checks nothing: see `headerProblem`. */

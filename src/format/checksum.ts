@@ -21,15 +21,18 @@ const PORTABLE_BYTES_MAX = 192;
  */
 const PROBE = Uint8Array.from({ length: 2048 }, (_, at) => at * 31).subarray(3, 1501);
 
-type Crc = (bytes: Uint8Array) => number;
+type Crc = (bytes: Uint8Array, seed?: number) => number;
 
 const crcOfMany: Crc = loadNative(loadAddon) ?? zlib.crc32;
 
 /** Checksum of `bytes[start, end)` as it is stored: u32. */
 export function checksum(bytes: Uint8Array, start: number, end: number): number {
-  const range = bytes.subarray(start, end);
-  const crc = end - start < PORTABLE_BYTES_MAX ? crc32.buf(range) : crcOfMany(range);
-  return (crc ^ CRC_MASK) >>> 0;
+  return (crcOf(bytes.subarray(start, end)) ^ CRC_MASK) >>> 0;
+}
+
+/** CRC-32 of `bytes`, behind others of which `seed` is the CRC-32: u32, or the same as an i32. */
+export function crcOf(bytes: Uint8Array, seed = 0): number {
+  return bytes.length < PORTABLE_BYTES_MAX ? crc32.buf(bytes, seed) : crcOfMany(bytes, seed >>> 0);
 }
 
 /** Null where the addon is not installed, or not for this machine, or does not count as we do. */

@@ -7,6 +7,7 @@
  */
 import { assert } from '../core/assert.ts';
 import type { EncodedRecords } from './batch-encoder.ts';
+import { ChecksumTail } from './checksum-tail.ts';
 import type { Stretch } from './further-keys.ts';
 import { RECORD_OFFSET_DELTA_AT, RECORD_SIZE_AND_FLAGS_AT } from './layout.ts';
 import { createTimeOf, recordSizeOf } from './record-fields.ts';
@@ -106,12 +107,33 @@ export class CopiedRecords {
     this.#shorten(headersStart + moved, cutBytes);
   }
 
-  /** @param extension  of their batch @returns the records so far, good until `clear` or `add` */
-  encoded(extension: Uint8Array): EncodedRecords {
+  /** Begins with what others have so far. */
+  copyFrom(others: CopiedRecords): void {
+    others.copy();
+    this.clear();
+    if (others.sizeBytes > this.#bytes.length) this.#grow(others.sizeBytes);
+    this.#bytes.set(others.#bytes.subarray(0, others.sizeBytes));
+    this.recordCount = others.recordCount;
+    this.sizeBytes = others.sizeBytes;
+    this.#copiedCount = others.recordCount;
+    this.#copiedBytes = others.sizeBytes;
+    this.#minCreateTimeMs = others.#minCreateTimeMs;
+    this.#maxCreateTimeMs = others.#maxCreateTimeMs;
+  }
+
+  /**
+   * The records so far, good until `clear` or `add`.
+   *
+   * @param extension  of their batch
+   * @param isForMany  they go to several logs: the checksum of what these have in common is computed
+   */
+  encoded(extension: Uint8Array, isForMany = false): EncodedRecords {
     this.copy();
+    const bytes = this.#bytes.subarray(0, this.sizeBytes);
     return {
       extension,
-      bytes: this.#bytes.subarray(0, this.sizeBytes),
+      bytes,
+      tail: isForMany ? new ChecksumTail([extension, bytes]) : null,
       recordCount: this.recordCount,
       minCreateTimeMs: this.#minCreateTimeMs,
       maxCreateTimeMs: this.#maxCreateTimeMs,

@@ -51,6 +51,13 @@ export class ProjectedExtension {
     this.#lastOffset = -1;
   }
 
+  /** Begins with what another has so far. */
+  copyFrom(other: ProjectedExtension): void {
+    this.#bytes.set(other.#bytes.subarray(0, other.#end));
+    this.#end = other.#end;
+    this.#lastOffset = other.#lastOffset;
+  }
+
   /** Whether another record fits. */
   get hasRoom(): boolean {
     return this.#end + DISTANCE_BYTES_MAX <= this.#bytes.length;

@@ -1,4 +1,9 @@
-/** Copies of records on their way into one destination log: the next batch there. */
+/**
+ * Copies of records on their way into destination logs: the next batch there. Logs that get the same
+ * records share one, and its checksum.
+ */
+import { assert } from '../core/assert.ts';
+import { BATCH_TARGET_BYTES } from '../core/limits.ts';
 import type { BatchCursor } from '../format/batch-cursor.ts';
 import type { BatchRecords } from '../format/batch-records.ts';
 import { CopiedRecords } from '../format/copied-records.ts';
@@ -7,8 +12,15 @@ import { ProjectedExtension, type ProjectedFrom } from '../format/projected-exte
 import { hiddenKeys } from './hidden-keys.ts';
 
 export class Outbox {
+  /** Logs that share it. */
+  ownerCount = 1;
+  /** Of them, those that were met, while somebody counts; else 0. */
+  metCount = 0;
   readonly #records = new CopiedRecords();
   readonly #extension = new ProjectedExtension();
+  /** With what was added so far, and the position there; null = nobody has asked. */
+  #encoded: EncodedRecords | null = null;
+  #encodedPosition = 0;
 
   get recordCount(): number {
     return this.#records.recordCount;
@@ -18,9 +30,9 @@ export class Outbox {
     return this.#records.sizeBytes;
   }
 
-  /** Whether another record fits. */
-  get hasRoom(): boolean {
-    return this.#extension.hasRoom;
+  /** Whether so much waits that it should be handed over, or no other record fits. */
+  get isFull(): boolean {
+    return this.#records.sizeBytes >= BATCH_TARGET_BYTES || !this.#extension.hasRoom;
   }
 
   /**
@@ -32,6 +44,7 @@ export class Outbox {
     if (hidden === null) this.#records.add(records, cursor.start, cursor.sizeBytes);
     else this.#records.addWithout(records, cursor, hidden);
     this.#extension.add(cursor.offset);
+    this.#encoded = null;
   }
 
   /** Copies what was added. */
@@ -39,14 +52,29 @@ export class Outbox {
     this.#records.copy();
   }
 
-  /** @returns the batch, good until `clear` or `add` */
+  /** Begins with what another one holds. */
+  copyFrom(other: Outbox): void {
+    this.#records.copyFrom(other.#records);
+    this.#extension.copyFrom(other.#extension);
+    this.#encoded = null;
+  }
+
+  /**
+   * @param from  the same for all logs that share it, but for the position
+   * @returns the batch, good until `clear` or `add`
+   */
   encoded(from: ProjectedFrom): EncodedRecords {
-    return this.#records.encoded(this.#extension.encode(from));
+    if (this.#encoded !== null && this.#encodedPosition === from.position) return this.#encoded;
+    const extension = this.#extension.encode(from);
+    this.#encoded = this.#records.encoded(extension, this.ownerCount > 1);
+    this.#encodedPosition = from.position;
+    return this.#encoded;
   }
 
   clear(): void {
     this.#records.clear();
     this.#extension.clear();
+    this.#encoded = null;
   }
 }
 
@@ -57,12 +85,17 @@ const KEPT_MAX = 64;
 export class OutboxPool {
   readonly #kept: Outbox[] = [];
 
+  /** An empty one, for one owner. */
   take(): Outbox {
     return this.#kept.pop() ?? new Outbox();
   }
 
+  /** One owner has no use for it any more. */
   giveBack(box: Outbox): void {
+    assert(box.ownerCount > 0, 'who gives a box back has had it');
+    if (--box.ownerCount > 0) return;
     box.clear();
+    box.ownerCount = 1;
     if (this.#kept.length < KEPT_MAX) this.#kept.push(box);
   }
 }

@@ -8,15 +8,13 @@ import { assert } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { EncodedRecords } from '../format/batch-encoder.ts';
-import type { BatchCursor } from '../format/batch-cursor.ts';
-import type { BatchRecords } from '../format/batch-records.ts';
-import { BATCH_TARGET_BYTES } from '../core/limits.ts';
 import type { Log } from '../log/log.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { Outbox, OutboxPool } from './outbox.ts';
 import { lastPosition } from './last-position.ts';
 import { PATIENCE_MS } from './patience.ts';
 import type { LogMark, StreamName } from './projection-state.ts';
+import type { BoxOwner } from './shared-boxes.ts';
 
 /** What reads the source for a log. */
 export interface Feeder {
@@ -52,7 +50,7 @@ interface HandedBatch {
   readonly timeMs: number;
 }
 
-export class Outlet {
+export class Outlet implements BoxOwner {
   readonly topicId: number;
   readonly logId: number;
   readonly partition: number;
@@ -156,23 +154,34 @@ export class Outlet {
     return this.#box !== null;
   }
 
-  /**
-   * Adds the record at which the cursor stands, for the next `flush`. It is not full. `copy` comes before
-   * the batch of the cursor changes.
-   */
-  add(records: BatchRecords, cursor: BatchCursor): void {
-    this.#box ??= this.#begin();
-    this.#box.add(records, cursor);
+  /** Where its next batch grows; it has not begun: null. */
+  get box(): Outbox | null {
+    return this.#box;
+  }
+
+  /** The box of its next batch, and of no other log's. What is added is copied before its batch changes. */
+  ownBox(): Outbox {
+    const shared = this.#box;
+    if (shared === null) return this.#begin(this.#parts.boxes.take());
+    if (shared.ownerCount === 1) return shared;
+    const own = this.#parts.boxes.take();
+    own.copyFrom(shared);
+    this.#parts.boxes.giveBack(shared);
+    this.#box = own;
+    return own;
+  }
+
+  /** Its next batch is that of another log, which has had the same records so far. */
+  shareBox(box: Outbox): void {
+    box.ownerCount++;
+    if (this.#box === null) this.#begin(box);
+    else this.#parts.boxes.giveBack(this.#box);
+    this.#box = box;
   }
 
   /** Copies what was added. */
   copy(): void {
     this.#box?.copy();
-  }
-
-  /** Whether so much waits that it should be flushed. */
-  get isFull(): boolean {
-    return this.#box !== null && (this.#box.sizeBytes >= BATCH_TARGET_BYTES || !this.#box.hasRoom);
   }
 
   /**
@@ -315,10 +324,11 @@ export class Outlet {
     this.feeder = null;
   }
 
-  #begin(): Outbox {
+  #begin(box: Outbox): Outbox {
     if (this.isSettled) this.#syncedPosition = this.#fedPosition;
     this.#boxTimeMs = this.feeder?.batchTimeMs ?? 0;
-    return this.#parts.boxes.take();
+    this.#box = box;
+    return box;
   }
 
   #append(log: Log<Uint8Array>, records: EncodedRecords, handed: HandedBatch): Error | null {

@@ -1,7 +1,7 @@
 /** A destination log that is made again beside the old one, record by record. */
 import { present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
-import { BATCH_TARGET_BYTES, MIB } from '../core/limits.ts';
+import { MIB } from '../core/limits.ts';
 import type { BatchCursor } from '../format/batch-cursor.ts';
 import type { BatchRecords } from '../format/batch-records.ts';
 import { LogReplacement } from '../log/log-replacement.ts';
@@ -81,7 +81,7 @@ export class RebuiltLog {
   add(records: BatchRecords, cursor: BatchCursor): Promise<void> | null {
     const box = this.#box;
     box.add(records, cursor);
-    if (box.sizeBytes < BATCH_TARGET_BYTES && box.hasRoom) return null;
+    if (!box.isFull) return null;
     this.#flush(cursor.offset + 1);
     return this.#inFlightBytes > IN_FLIGHT_BYTES_MAX ? this.#landed() : null;
   }

@@ -20,5 +20,5 @@ export function encodedTexts(texts: readonly string[], createTimeMs = 1000): Enc
   for (const record of records) encoder.add(record);
   const bytes = buffer.subarray(BATCH_HEADER_BYTES, encoder.end);
   const times = { minCreateTimeMs: createTimeMs, maxCreateTimeMs: createTimeMs };
-  return { extension: NO_EXTENSION, bytes, recordCount: texts.length, ...times };
+  return { tail: null, extension: NO_EXTENSION, bytes, recordCount: texts.length, ...times };
 }
