@@ -23,7 +23,7 @@ export async function letOff(
   for (const outlet of projection.outlets.of(topicId)) {
     skippedCount += await letOffLog(projection, outlet, parts);
   }
-  await projection.marks.write('sync', { skippedCount });
+  await projection.marks.write('sync');
   return skippedCount;
 }
 
@@ -40,10 +40,27 @@ async function letOffLog(
     const count = await source.use((log) => countMissed(log, newRoutes(), { outlet, to }));
     const isAsCounted = outlet.isSettled && outlet.position === position;
     if (outlet.feeder !== null || !isAsCounted) continue; // It was tried again meanwhile.
-    outlet.skipTo(to);
+    await skip(projection, outlet, { to, count });
     return count;
   }
   return 0; // It has caught up by itself.
+}
+
+/** The journal knows of it before anything follows that only makes sense without what was skipped. */
+async function skip(
+  { marks }: Projection,
+  outlet: Outlet,
+  { to, count }: { readonly to: number; readonly count: number },
+): Promise<void> {
+  const takeBack = outlet.skipTo(to);
+  try {
+    await marks.write('sync', { skippedCount: count });
+  } catch (error) {
+    takeBack();
+    throw error;
+  } finally {
+    outlet.isSkipping = false;
+  }
 }
 
 /** Nothing is on its way, and it is known what the log holds, if that can be read. */

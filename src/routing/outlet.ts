@@ -62,6 +62,8 @@ export class Outlet implements BoxOwner {
   isKnown = true;
   /** Whether it was let off what it has not got while nobody knew what that is. */
   isLetOff = false;
+  /** Whether it is let off something that the journal does not say yet: it must not be fed beyond. */
+  isSkipping = false;
   /** Whether its log is being opened or asked: nobody else comes to it meanwhile. */
   isPreparing = false;
   /** Whether all keep away from the log until `goOn`. */
@@ -284,11 +286,19 @@ export class Outlet implements BoxOwner {
     this.fallBack();
   }
 
-  /** Lets it off everything below. @param position  of the source */
-  skipTo(position: number): void {
+  /** Lets it off everything below, and holds it until `isSkipping` ends. @returns takes that back */
+  skipTo(position: number): () => void {
+    const before = { position: this.position, synced: this.#syncedPosition };
+    this.isSkipping = true;
     this.position = Math.max(this.position, position);
     this.isLetOff = !this.isKnown;
     if (this.isSettled) this.#syncedPosition = this.position;
+    return () => {
+      this.position = before.position;
+      this.#syncedPosition = before.synced;
+      this.isKnown = false; // The log says how far it is.
+      this.isLetOff = false;
+    };
   }
 
   /** Lets go of the log; what was handed over comes to its own end. */

@@ -154,10 +154,10 @@ export class Projection {
    */
   async letOff(topicId: number): Promise<number> {
     await this.resume();
-    const skippedCount = await letOff(this, topicId, this.#parts);
-    this.#moved();
-    this.#catchUp.retryNow(topicId);
-    return skippedCount;
+    return letOff(this, topicId, this.#parts).finally(() => {
+      this.#moved();
+      this.#catchUp.retryNow(topicId);
+    });
   }
 
   /** A topic is gone: what was to go there goes nowhere. */
