@@ -15,6 +15,7 @@ import { knownTopics } from '../src/store/store-topology.ts';
 import { bindingLine } from './binding-text.ts';
 import { CommandError } from './command-error.ts';
 import { ExitCode } from './exit-codes.ts';
+import { lookAtStore } from './store-access.ts';
 
 export const EXCHANGE_ARGUMENT = { description: 'the name of the exchange' };
 
@@ -54,6 +55,18 @@ export function checkDestination(store: Store, destination: DocumentDestination)
           isTopic: null,
         }),
   );
+}
+
+/** @param destination  name of a queue or a topic @throws CommandError (exit code 3) unless both are there */
+export async function checkSendsTo(
+  path: string,
+  exchange: string,
+  destination: string,
+): Promise<void> {
+  await lookAtStore(path, async (store) => {
+    findExchange(store, exchange);
+    checkDestination(store, { topic: destination });
+  });
 }
 
 interface Hints {

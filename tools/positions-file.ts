@@ -1,9 +1,8 @@
 /** Positions of consumer groups as CSV rows `topic,partition,offset`, as Kafka's tool writes them. */
-import { readFile } from 'node:fs/promises';
 import type { CommitPosition } from '../src/index.ts';
 import { AtomicFile } from './atomic-file.ts';
-import { CommandError, UsageError } from './command-error.ts';
-import { ExitCode } from './exit-codes.ts';
+import { UsageError } from './command-error.ts';
+import { readTextFile } from './text-file.ts';
 
 /** Positions in one topic. */
 export interface TopicPositions {
@@ -18,7 +17,9 @@ export async function readPositions(
   file: string,
   topic: string | undefined,
 ): Promise<TopicPositions> {
-  const rows = (await readText(file)).split(/\r?\n/).flatMap((line, at) => rowOf(line, at, file));
+  const rows = (await readTextFile(file))
+    .split(/\r?\n/)
+    .flatMap((line, at) => rowOf(line, at, file));
   const [only, ...others] = topic === undefined ? new Set(rows.map((row) => row.topic)) : [topic];
   if (only === undefined) throw new UsageError(`${file} holds no position`);
   if (others.length > 0) {
@@ -49,16 +50,6 @@ export async function writePositions(path: string, positions: TopicPositions): P
 function positionsText({ topic, positions }: TopicPositions): string {
   const name = /[",]/.test(topic) ? `"${topic.replaceAll('"', '""')}"` : topic;
   return positions.map(({ partition, offset }) => `${name},${partition},${offset}\n`).join('');
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    if (!isMissing) throw error;
-    throw new CommandError(ExitCode.notFound, `there is no file ${file}`);
-  }
 }
 
 interface Row extends CommitPosition {

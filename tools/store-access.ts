@@ -60,13 +60,14 @@ export async function checkStorePath(path: string): Promise<void> {
   );
 }
 
-/** @throws UsageError where a new store would mix with other files */
-export async function checkNewStorePath(path: string): Promise<void> {
+/** @returns whether there is no store yet @throws UsageError where a new one would mix with other files */
+export async function checkNewStorePath(path: string): Promise<boolean> {
   const kind = await classifyPath(path);
-  if (kind === 'store' || kind === 'missing' || kind === 'empty') return;
+  if (kind === 'store') return false;
+  if (kind === 'missing' || kind === 'empty') return true;
   if (kind === 'file') throw new UsageError(`${path} is a file, not a directory`);
   const names = await readdir(path);
-  if (strangerIn(names) === null) return; // What a process left that died while it made a store.
+  if (strangerIn(names) === null) return true; // What a process left that died while it made a store.
   if (names.some(isOfLog)) throw logForStore(path);
   throw new UsageError(
     `${path} is not a store, and it is not empty`,

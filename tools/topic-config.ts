@@ -2,7 +2,26 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { COMPRESSION_NAMES } from '../src/format/compression.ts';
 import type { CompressionName, DurabilityLevel, TopicConfig } from '../src/index.ts';
+import { DURABILITY_LEVELS } from '../src/log/log-options.ts';
 import { parseCount, parseDurationOption } from './ranges.ts';
+
+export function durabilityOption(description: string): Option {
+  return new Option('--durability <level>', description).choices(DURABILITY_LEVELS);
+}
+
+/** How the records of something new are kept, beside their durability. */
+export const KEEPING_OPTIONS: readonly Option[] = [
+  new Option('--compression <name>', 'compress batches (default: none)').choices(COMPRESSION_NAMES),
+  new Option(
+    '--retention <duration>',
+    'delete records older than this, such as 7d (default: never)',
+  ).argParser(parseDurationOption),
+  new Option(
+    '--retention-bytes <bytes>',
+    'delete the oldest while a partition still holds so much (default: never)',
+  ).argParser(parseCount),
+  new Option('--segment-bytes <bytes>', 'size at which a new file begins').argParser(parseCount),
+];
 
 /** As commander delivers them. */
 export interface AlterOptions {
@@ -18,11 +37,7 @@ export interface AlterOptions {
 
 /** What can be changed of a topic that is there. */
 export const ALTER_OPTIONS: readonly Option[] = [
-  new Option('--durability <level>', 'what a stored record survives').choices([
-    'os',
-    'interval',
-    'sync',
-  ]),
+  durabilityOption('what a stored record survives'),
   new Option('--compression <name>', 'compress batches from now on').choices(COMPRESSION_NAMES),
   new Option('--compression-level <level>', 'how hard').argParser(parseCount),
   new Option(

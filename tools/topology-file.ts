@@ -1,10 +1,9 @@
 /** Topology documents, from files and stdin. */
-import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { checkTopologyDocument, type TopologyDocument } from '../src/routing/topology-document.ts';
 import type { CommandContext } from './command.ts';
-import { CommandError, UsageError } from './command-error.ts';
-import { ExitCode } from './exit-codes.ts';
+import { UsageError } from './command-error.ts';
+import { readTextFile } from './text-file.ts';
 
 /**
  * @param file        `-` for stdin
@@ -16,7 +15,7 @@ export async function readTopology(
   file: string,
 ): Promise<(isElsewhere: (exchange: string) => boolean) => TopologyDocument> {
   const name = file === '-' ? 'stdin' : file;
-  const found = parsed(file === '-' ? await text(stdin) : await readText(file), name);
+  const found = parsed(file === '-' ? await text(stdin) : await readTextFile(file), name);
   return (isElsewhere) => {
     try {
       return checkTopologyDocument(found, isElsewhere);
@@ -34,15 +33,5 @@ function parsed(content: string, name: string): unknown {
     return JSON.parse(content);
   } catch {
     throw new UsageError(`${name} is not JSON`, SHOWN_BY);
-  }
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    if (!isMissing) throw error;
-    throw new CommandError(ExitCode.notFound, `there is no file ${file}`);
   }
 }

@@ -42,6 +42,9 @@ export function integer(bounds: IntegerBounds = { min: 0 }): Shape<number> {
   return { check: (name, value) => checkInteger(name, value, bounds) };
 }
 
+/** How many, or which: from 0. */
+export const count = integer();
+
 export function choice<const C extends string>(choices: readonly C[]): Shape<C> {
   return { check: (name, value) => checkChoice(name, value, choices) };
 }

@@ -5,7 +5,6 @@ import type { ExchangeSources } from './exchange-sources.ts';
 import type { Outlet } from './outlet.ts';
 import type { Projection } from './projection.ts';
 import {
-  COMMON_STREAM,
   lowestPosition,
   markedPosition,
   streamId,
@@ -86,8 +85,6 @@ export class ProjectionHealth {
     this.#behind.delete(streamId(name));
     const source = { topic: this.#nameOf(name.exchangeId), group: streamId(name) };
     this.#board.clear({ code: 'projection-failed', ...source });
-    if (name.stream !== COMMON_STREAM) return;
-    this.letGo(name.exchangeId);
   }
 
   /** Retention could have what it wanted, or wants nothing any more. */

@@ -1,4 +1,5 @@
 /** What a verb of `control.sock` consists of. */
+import { ConflictError } from '../core/errors.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Store } from './store.ts';
 
@@ -15,4 +16,14 @@ export function controlVerb<Args, Answer>(
   verb: ControlVerb<Args, Answer>,
 ): ControlVerb<Args, Answer> {
   return verb;
+}
+
+/** Before something is created. @throws ConflictError when its name is taken */
+export function checkNew(
+  wanted: Pick<ConflictError['details'], 'kind' | 'name'>,
+  others: readonly { readonly name: string }[],
+  stored = 'one of this name',
+): void {
+  if (!others.some(({ name }) => name === wanted.name)) return;
+  throw new ConflictError({ ...wanted, stored, requested: 'a new one' });
 }

@@ -5,13 +5,12 @@
  * The command line runs the same verbs on a store that it opened itself, so it does not matter to it
  * who answers.
  */
-import { ConflictError } from '../core/errors.ts';
 import { HEALTH_STATUSES, PROBLEM_CODES, SEVERITIES } from '../core/health-board.ts';
 import {
   choice,
+  count,
   fieldsOf,
   flag,
-  integer,
   list,
   nothing,
   nullable,
@@ -28,14 +27,12 @@ import type { PartitionReset, ResetTo } from '../group/group-admin.ts';
 import { DURABILITY_LEVELS } from '../log/log-options.ts';
 import type { TopicDescription } from '../topic/catalog.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
-import { controlVerb, type ControlVerb } from './control-verb.ts';
+import { checkNew, controlVerb, type ControlVerb } from './control-verb.ts';
 import { QUEUE_VERBS } from './queue-verbs.ts';
 import { appendRecords, settlePartition } from './record-verbs.ts';
 import { topicConfig } from './topic-config-shape.ts';
 import { ROUTING_VERBS } from './routing-verbs.ts';
 import type { GroupListing } from './group-listings.ts';
-
-const count = integer();
 
 const topicDescription: Shape<TopicDescription> = structWith({
   name: text,
@@ -141,10 +138,7 @@ export const createTopic = controlVerb({
   args: struct({ ...topicArgs, partitions: count, options: topicConfig }),
   answer: topicDescription,
   async run(store, { topic, partitions, options }) {
-    if (store.topics().some(({ name }) => name === topic)) {
-      const [stored, requested] = ['one of this name', 'a new one'];
-      throw new ConflictError({ kind: 'topic', name: topic, stored, requested });
-    }
+    checkNew({ kind: 'topic', name: topic }, store.topics());
     await store.topic(topic, { ...options, partitions });
     return store.describeTopic(topic);
   },

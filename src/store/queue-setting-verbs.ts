@@ -1,8 +1,7 @@
 /** What can be asked of the process that has a store open about the settings of queues. */
-import { ConflictError } from '../core/errors.ts';
 import {
   choice,
-  integer,
+  count,
   nothing,
   nullable,
   optional,
@@ -13,9 +12,7 @@ import {
 } from '../core/shape.ts';
 import { DURABILITY_LEVELS } from '../log/log-options.ts';
 import { RETENTIONS, type ShareConfig, type ShareSettings } from '../queue/share-settings.ts';
-import { controlVerb } from './control-verb.ts';
-
-const count = integer();
+import { checkNew, controlVerb } from './control-verb.ts';
 
 export const shareSettings: Shape<ShareSettings> = structWith({
   leaseMs: count,
@@ -48,10 +45,7 @@ export const createQueue = controlVerb({
   }),
   answer: nothing,
   async run(store, { topic, partitions, durability, settings }) {
-    if (store.topics().some(({ name }) => name === topic)) {
-      const [stored, requested] = ['a topic of this name', 'a new one'];
-      throw new ConflictError({ kind: 'queue', name: topic, stored, requested });
-    }
+    checkNew({ kind: 'queue', name: topic }, store.topics(), 'a topic of this name');
     await (await store.queue(topic, { partitions, durability, ...settings })).close();
     return null;
   },

@@ -4,6 +4,7 @@
  */
 import {
   choice,
+  count,
   flag,
   integer,
   list,
@@ -35,7 +36,6 @@ import { base64, encode } from './record-verbs.ts';
 import { ANSWER_BYTES_MAX } from './remote-consumers.ts';
 import type { Store } from './store.ts';
 
-const count = integer();
 /** Of a lease that is over, and not ended yet, less than none is left. */
 const anyInteger = integer({ min: Number.MIN_SAFE_INTEGER });
 

@@ -5,7 +5,7 @@
 import { argumentError } from '../core/assert.ts';
 import {
   choice,
-  integer,
+  count,
   list,
   nullable,
   optional,
@@ -32,7 +32,6 @@ export interface SocketHeader {
   readonly value: string;
 }
 
-const count = integer();
 /** Of a whole number of groups of four; Buffer would skip whatever else it meets. */
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 

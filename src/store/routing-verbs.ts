@@ -1,11 +1,10 @@
 /** What can be asked of the process that has a store open about its exchanges and their bindings. */
 import { argumentError, checkInteger } from '../core/assert.ts';
-import { ConflictError } from '../core/errors.ts';
 import {
   choice,
+  count,
   fieldsOf,
   flag,
-  integer,
   list,
   nothing,
   nullable,
@@ -29,14 +28,13 @@ import {
   type TopologyDocument,
 } from '../routing/topology-document.ts';
 import { asGiven, carryOut, planImport } from '../routing/topology-import.ts';
-import { controlVerb, type ControlVerb } from './control-verb.ts';
+import { checkNew, controlVerb, type ControlVerb } from './control-verb.ts';
 import { publishByName } from './default-publish.ts';
 import { recordOf, socketRecordFields, type SocketRecord } from './record-verbs.ts';
 import { knownTopics, topologyOf } from './store-topology.ts';
 import type { Store } from './store.ts';
 import { topicConfig } from './topic-config-shape.ts';
 
-const count = integer();
 /** A time, as a clock measures it. */
 const finite: Shape<number> = {
   check(name, value) {
@@ -64,10 +62,7 @@ export const createExchange = controlVerb({
   answer: nothing,
   async run(store, { exchange, ...options }) {
     checkExchangeName('exchange', exchange);
-    if (store.exchanges().some(({ name }) => name === exchange)) {
-      const [stored, requested] = ['one of this name', 'a new one'];
-      throw new ConflictError({ kind: 'exchange', name: exchange, stored, requested });
-    }
+    checkNew({ kind: 'exchange', name: exchange }, store.exchanges());
     await store.exchange(exchange, options);
     return null;
   },

@@ -1,10 +1,8 @@
 /** The options of a topic, or of the source log of an exchange, as they come over the socket. */
-import { choice, integer, nullable, optional, struct, type Shape } from '../core/shape.ts';
+import { choice, count, nullable, optional, struct, type Shape } from '../core/shape.ts';
 import { COMPRESSION_NAMES } from '../format/compression.ts';
 import { DURABILITY_LEVELS } from '../log/log-options.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
-
-const count = integer();
 
 export const topicConfig: Shape<TopicConfig> = struct({
   durability: optional(choice(DURABILITY_LEVELS)),

@@ -1,5 +1,5 @@
 /** Stores on a disk that can lose its power: what was not synced may be gone then. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { ManualClock } from '../../src/core/clock.ts';
 import { SeededRandom } from '../../src/core/random.ts';
@@ -18,6 +18,14 @@ export const SYNCED_ALONE: CrashChoice = { data: 'none', names: 'none' };
 /** Steps of 10 ms in which nothing but time moves, after which a program is taken to hang. */
 const IDLE_STEPS_MAX = 2000;
 
+/** An empty directory for the store; its reserve is empty, too: a MiB takes longer than a short test. */
+export async function prepareStore(fileSystem: FaultyFileSystem): Promise<void> {
+  await fileSystem.makeDirectory(STORE_PATH);
+  const file = await fileSystem.open(join(STORE_PATH, RESERVE_FILE), 'create');
+  await file.close();
+  for (const path of [STORE_PATH, dirname(STORE_PATH), '/']) await fileSystem.syncDirectory(path);
+}
+
 export class StoreDisk {
   fileSystem: FaultyFileSystem;
   /** A new one after each crash: the timers of a dead program are gone. */
@@ -30,16 +38,10 @@ export class StoreDisk {
     this.random = new SeededRandom(seed);
   }
 
-  /** A disk with an empty directory for the store; its reserve is empty, too, to save time. */
+  /** A disk on which a store can be opened. */
   static async make(options: Partial<FaultyFileSystemOptions> = {}): Promise<StoreDisk> {
     const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1), ...options });
-    const work = async (): Promise<void> => {
-      await fileSystem.makeDirectory(STORE_PATH);
-      const file = await fileSystem.open(join(STORE_PATH, RESERVE_FILE), 'create');
-      await file.close();
-      for (const path of [STORE_PATH, '/data', '/']) await fileSystem.syncDirectory(path);
-    };
-    await fileSystem.drive(work());
+    await fileSystem.drive(prepareStore(fileSystem));
     return new StoreDisk(fileSystem, 1);
   }
 

@@ -16,8 +16,10 @@ import { checkChoice, type PartitionChoice } from '../record-logs.ts';
 import { checkStorePath, CREATE_TOPIC_HINT, STORE_WRITER_FILES } from '../store-access.ts';
 import { askForTopic } from '../store-desk.ts';
 import { relayToStore } from '../store-relay.ts';
-import { noteDoubtful, placeOf, TopicSink } from '../topic-sink.ts';
+import { durabilityOption } from '../topic-config.ts';
+import { placeOf, TopicSink } from '../topic-sink.ts';
 import { formatBytes, formatCount, formatDuration, formatPlural } from '../units.ts';
+import { appendAll, KEY_SEPARATOR_OPTION } from '../value-lines.ts';
 
 interface AppendVerbOptions extends PartitionChoice {
   readonly ndjson?: true;
@@ -50,13 +52,8 @@ export const appendVerb: Verb<AppendVerbOptions> = {
       'of the topic, this one (default: by key, as the topic chooses)',
     ).argParser(parseCount),
     new Option('--ndjson', 'lines are JSON objects: key, value, headers, createTimeMs'),
-    new Option(
-      '-K, --key-separator <text>',
-      'what stands before its first occurrence in a line is the key',
-    ).conflicts('ndjson'),
-    new Option('--durability <level>', 'what a stored record survives: sync also a power cut')
-      .choices(['os', 'interval', 'sync'])
-      .default('sync'),
+    KEY_SEPARATOR_OPTION,
+    durabilityOption('what a stored record survives: sync also a power cut').default('sync'),
     new Option(
       '--compression <name>',
       'of a log: compress batches; zstd needs Node.js 22.15 or 23.8 (default: none)',
@@ -165,11 +162,7 @@ async function appendToTopic(
     const { recordBytesMax } = described.options;
     const chosen = { topic, partition: partition ?? null, durability, recordBytesMax };
     const sink = new TopicSink(desk, chosen);
-    const appender = new LineAppender(sink);
-    await appendInput(context, appender, options).catch((error: unknown) => {
-      noteDoubtful(context, sink);
-      throw error;
-    });
+    const appender = await appendAll(context, sink, options);
     const { storedCount: recordCount, storedBytes: valueBytes } = appender;
     const { shares } = sink;
     const placeJson = { topic, partitions: shares };

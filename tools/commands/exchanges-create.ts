@@ -1,7 +1,6 @@
 /** `varve exchanges create <store> <exchange> --type topic`: a new exchange; a dry run unless `--yes`. */
 import { Option } from 'commander';
 import type { CompressionName, DurabilityLevel } from '../../src/index.ts';
-import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
 import { EXCHANGE_TYPES, type ExchangeType } from '../../src/routing/binding.ts';
 import { checkExchangeName } from '../../src/routing/exchange-name.ts';
 import { createExchange } from '../../src/store/routing-verbs.ts';
@@ -9,11 +8,10 @@ import { newSettings } from '../../src/topic/topic-options.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { CommandError } from '../command-error.ts';
+import { creationText } from '../creation-text.ts';
 import { escapeText } from '../escape-text.ts';
 import { findExchange } from '../exchange-choice.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { classifyPath } from '../log-path.ts';
-import { parseCount, parseDurationOption } from '../ranges.ts';
 import {
   CHANGES_STORE,
   checkNewStorePath,
@@ -22,7 +20,7 @@ import {
 } from '../store-access.ts';
 import { changeStore } from '../store-desk.ts';
 import { traitsOf } from './exchanges-ls.ts';
-import { alterationOf } from '../topic-config.ts';
+import { alterationOf, durabilityOption, KEEPING_OPTIONS } from '../topic-config.ts';
 
 interface ExchangesCreateOptions {
   readonly type: ExchangeType;
@@ -53,23 +51,8 @@ export const exchangesCreateVerb: Verb<ExchangesCreateOptions> = {
     new Option('--alternate <exchange>', 'gets what no binding matches (default: none)'),
     new Option('--internal', 'takes records from other exchanges alone'),
     new Option('--auto-delete', 'goes with its last binding'),
-    new Option('--durability <level>', 'what a published record survives (default: sync)').choices([
-      'os',
-      'interval',
-      'sync',
-    ]),
-    new Option('--compression <name>', 'compress batches (default: none)').choices(
-      COMPRESSION_NAMES,
-    ),
-    new Option(
-      '--retention <duration>',
-      'delete records older than this, such as 7d (default: never)',
-    ).argParser(parseDurationOption),
-    new Option(
-      '--retention-bytes <bytes>',
-      'delete the oldest while there is still so much (default: never)',
-    ).argParser(parseCount),
-    new Option('--segment-bytes <bytes>', 'size at which a new file begins').argParser(parseCount),
+    durabilityOption('what a published record survives (default: sync)'),
+    ...KEEPING_OPTIONS,
     YES_OPTION,
     JSON_OPTION,
   ],
@@ -108,8 +91,7 @@ async function run(
   checkExchangeName('exchange', name);
   const source = alterationOf(options);
   newSettings(source, { durability: 'sync' });
-  await checkNewStorePath(path);
-  const isNewStore = (await classifyPath(path)) !== 'store';
+  const isNewStore = await checkNewStorePath(path);
   const isDryRun = options.yes !== true;
   if (!isNewStore) {
     await lookAtStore(path, async (store) => {
@@ -132,13 +114,8 @@ async function run(
   }
   const traits = traitsOf(wanted);
   const what = `${traits === '' ? '' : `${traits} `}${type} exchange ${escapeText(name)}`;
-  const where = `in ${isNewStore ? 'a new store at ' : ''}${escapeText(path)}`;
-  const how = alternate === null ? '' : `, alternate ${escapeText(alternate)}`;
-  context.output.write(
-    isDryRun
-      ? `would create ${what} ${where}${how}; nothing was changed, --yes creates it\n`
-      : `created ${what} ${where}${how}\n`,
-  );
+  const how = alternate === null ? '' : `alternate ${escapeText(alternate)}`;
+  context.output.write(creationText({ path, isNewStore, isDryRun, what, how }));
   return ExitCode.ok;
 }
 

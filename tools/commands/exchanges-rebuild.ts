@@ -4,9 +4,9 @@ import { rebuildDestination } from '../../src/store/routing-verbs.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { escapeText } from '../escape-text.ts';
-import { checkDestination, EXCHANGE_ARGUMENT, findExchange } from '../exchange-choice.ts';
+import { EXCHANGE_ARGUMENT, checkSendsTo } from '../exchange-choice.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { CHANGES_STORE, lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { CHANGES_STORE, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
 import { changeStore, consultStore } from '../store-desk.ts';
 import { formatTable } from '../table.ts';
 import { formatCount, formatPlural } from '../units.ts';
@@ -73,10 +73,7 @@ async function run(
   [exchange = '', destination = '']: readonly string[],
 ): Promise<ExitCode> {
   const isDryRun = options.yes !== true;
-  await lookAtStore(path, async (store) => {
-    findExchange(store, exchange);
-    checkDestination(store, { topic: destination });
-  });
+  await checkSendsTo(path, exchange, destination);
   const putTo = isDryRun ? consultStore : changeStore;
   const report = await putTo(context, path, (desk) =>
     desk.ask(rebuildDestination, { exchange, destination, isDryRun }),

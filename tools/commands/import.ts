@@ -17,6 +17,7 @@ import { parseCount } from '../ranges.ts';
 import type { PartitionChoice } from '../record-logs.ts';
 import { RecordImporter } from '../record-importer.ts';
 import { STORE_WRITER_FILES } from '../store-access.ts';
+import { durabilityOption } from '../topic-config.ts';
 import { formatCount, formatDuration, formatPlural } from '../units.ts';
 
 interface ImportVerbOptions extends PartitionChoice {
@@ -55,9 +56,7 @@ export const importVerb: Verb<ImportVerbOptions> = {
       '--at <offset>',
       'with --resume: where the first record of the input stands in the log (default: its start)',
     ).argParser(parseCount),
-    new Option('--durability <level>', 'what a stored record survives: sync also a power cut')
-      .choices(['os', 'interval', 'sync'])
-      .default('sync'),
+    durabilityOption('what a stored record survives: sync also a power cut').default('sync'),
     new Option('--json', 'print the summary as JSON on stdout'),
   ],
   help: {

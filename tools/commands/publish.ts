@@ -6,31 +6,32 @@ import { CONFIRMATIONS, type Confirmation } from '../../src/routing/publish-opti
 import { listTopics } from '../../src/store/control-verbs.ts';
 import { SOURCE_PREFIX } from '../../src/topic/topic-names.ts';
 import { newSettings } from '../../src/topic/topic-options.ts';
-import { appendInput, appendValues } from '../append-input.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { JSON_OPTION } from '../command.ts';
-import { UsageError } from '../command-error.ts';
 import { EXCHANGE_ARGUMENT, findExchange } from '../exchange-choice.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { LineAppender, type LineOptions } from '../line-appender.ts';
+import type { LineOptions } from '../line-appender.ts';
 import { PublishSink } from '../publish-sink.ts';
 import { checkKeys, keyHeaders, parseFurtherKey, publishedFromJson } from '../routing-keys.ts';
-import { parseHeader, type HeaderOption } from '../record-headers.ts';
 import { lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES, TAKES_LOCK } from '../store-access.ts';
 import type { StoreDesk } from '../store-desk.ts';
 import { relayToStore } from '../store-relay.ts';
 import { untilProjected } from '../projection-wait.ts';
-import { noteDoubtful } from '../topic-sink.ts';
+import { durabilityOption } from '../topic-config.ts';
 import { formatCount, formatPlural } from '../units.ts';
+import {
+  appendAll,
+  HEADER_OPTION,
+  KEY_SEPARATOR_OPTION,
+  VALUES_ARGUMENT,
+  valueLinesOf,
+  type ValueOptions,
+} from '../value-lines.ts';
 
-interface PublishVerbOptions {
+interface PublishVerbOptions extends ValueOptions {
   readonly routingKey?: string;
   readonly cc?: readonly string[];
   readonly bcc?: readonly string[];
-  readonly key?: string;
-  readonly keySeparator?: string;
-  readonly header?: HeaderOption;
-  readonly ndjson?: true;
   readonly mandatory?: true;
   readonly confirm?: Confirmation;
   readonly durability?: DurabilityLevel;
@@ -52,10 +53,7 @@ names, and is nowhere else.`;
 export const publishVerb: Verb<PublishVerbOptions> = {
   description: 'Publish values to an exchange of a store, or stdin, one record per line.',
   argument: STORE_ARGUMENT,
-  moreArguments: [
-    EXCHANGE_ARGUMENT,
-    { description: 'one record each (default: the lines of stdin)' },
-  ],
+  moreArguments: [EXCHANGE_ARGUMENT, VALUES_ARGUMENT],
   options: [
     new Option('-r, --routing-key <key>', 'of every record: bindings match it (default: empty)'),
     new Option(
@@ -64,13 +62,8 @@ export const publishVerb: Verb<PublishVerbOptions> = {
     ).argParser(parseFurtherKey),
     new Option('--bcc <key>', 'the same, which copies do not tell').argParser(parseFurtherKey),
     new Option('--key <text>', 'of every record: its copies go to one partition by it'),
-    new Option(
-      '-K, --key-separator <text>',
-      'what stands before its first occurrence in a line is the key',
-    ).conflicts('ndjson'),
-    new Option('-H, --header <name=value>', 'of every record; as often as you like').argParser(
-      parseHeader,
-    ),
+    KEY_SEPARATOR_OPTION,
+    HEADER_OPTION,
     new Option(
       '--ndjson',
       'lines are JSON objects: value, routingKey, cc, bcc, key, headers, createTimeMs',
@@ -79,10 +72,7 @@ export const publishVerb: Verb<PublishVerbOptions> = {
     new Option('--confirm <when>', 'return when records are logged, or routed').choices(
       CONFIRMATIONS,
     ),
-    new Option(
-      '--durability <level>',
-      'what a published record survives (default: as the exchange is set)',
-    ).choices(['os', 'interval', 'sync']),
+    durabilityOption('what a published record survives (default: as the exchange is set)'),
     JSON_OPTION,
   ],
   help: {
@@ -134,15 +124,7 @@ async function run(
     const { durability, confirm, mandatory } = options;
     const how = { durability, confirm: confirm ?? 'logged', isMandatory: mandatory === true };
     const sink = new PublishSink(desk, { exchange, recordBytesMax, ...how });
-    const appender = new LineAppender(sink);
-    const appended =
-      values.length > 0
-        ? appendValues(appender, values, line)
-        : appendInput(context, appender, line);
-    await appended.catch((error: unknown) => {
-      noteDoubtful(context, sink);
-      throw error;
-    });
+    await appendAll(context, sink, line, values);
     // Nobody else would copy them before the store is opened again.
     const isCopied = isDefault || confirm !== undefined;
     if (!desk.isOwner && !isCopied) await untilProjected(context, desk, exchange);
@@ -154,23 +136,15 @@ async function run(
 
 /** @throws UsageError for what does not go together */
 function lineOptionsOf(options: PublishVerbOptions, values: readonly string[]): LineOptions {
-  const { routingKey, cc, bcc, key, keySeparator, header, ndjson } = options;
-  if (keySeparator === '') throw new UsageError('--key-separator must not be empty');
-  if (values.length > 0 && (ndjson !== undefined || keySeparator !== undefined)) {
-    throw new UsageError('--ndjson and --key-separator are for lines of stdin, not for values');
-  }
+  const { routingKey, cc, bcc, header, ...others } = options;
   const keys = {
     ...(routingKey === undefined ? {} : { routingKey }),
     ...(cc === undefined ? {} : { cc }),
     ...(bcc === undefined ? {} : { bcc }),
   };
   checkKeys(keys);
-  const headers = { ...header, ...keyHeaders(keys) };
-  return {
-    ...(ndjson === undefined ? {} : { ndjson, readJson: publishedFromJson }),
-    ...(keySeparator === undefined ? {} : { keySeparator }),
-    common: { key: key ?? null, headers },
-  };
+  const lines = valueLinesOf({ ...others, header: { ...header, ...keyHeaders(keys) } }, values);
+  return lines.ndjson === undefined ? lines : { ...lines, readJson: publishedFromJson };
 }
 
 async function recordBytesMaxOf(desk: StoreDesk, exchange: string): Promise<number> {

@@ -10,13 +10,14 @@ import { checkPartitions } from '../../src/topic/topic-options.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { CommandError } from '../command-error.ts';
+import { creationText } from '../creation-text.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { classifyPath } from '../log-path.ts';
 import { QUEUE_CONFIG_OPTIONS, queueConfigOf, type QueueConfigOptions } from '../queue-config.ts';
 import { parseCount } from '../ranges.ts';
 import { CHANGES_STORE, checkNewStorePath, STORE_WRITER_FILES } from '../store-access.ts';
 import { changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
+import { durabilityOption } from '../topic-config.ts';
 import { formatPlural } from '../units.ts';
 
 interface QueueCreateOptions extends QueueConfigOptions {
@@ -39,9 +40,7 @@ export const queueCreateVerb: Verb<QueueCreateOptions> = {
     new Option('-p, --partitions <count>', 'how many logs share its records')
       .argParser(parseCount)
       .default(1),
-    new Option('--durability <level>', 'what a stored record survives')
-      .choices(['os', 'interval', 'sync'])
-      .default('sync'),
+    durabilityOption('what a stored record survives').default('sync'),
     ...QUEUE_CONFIG_OPTIONS,
     YES_OPTION,
     JSON_OPTION,
@@ -84,8 +83,7 @@ async function run(
   checkPartitions(partitions);
   const defaults = newShareSettings({}, QUEUE_DEFAULTS);
   const settings = alteredShareSettings(defaults, queueConfigOf(options, name));
-  await checkNewStorePath(path);
-  const isNewStore = (await classifyPath(path)) !== 'store';
+  const isNewStore = await checkNewStorePath(path);
   const isDryRun = options.yes !== true;
   const create = async (desk: StoreDesk): Promise<void> => {
     const topics = await desk.ask(listTopics, {});
@@ -100,12 +98,7 @@ async function run(
     return ExitCode.ok;
   }
   const what = `queue ${escapeText(name)} with ${formatPlural(partitions, 'partition')}`;
-  const where = `in ${isNewStore ? 'a new store at ' : ''}${escapeText(path)}`;
-  context.output.write(
-    isDryRun
-      ? `would create ${what} ${where}; nothing was changed, --yes creates it\n`
-      : `created ${what} ${where}\n`,
-  );
+  context.output.write(creationText({ path, isNewStore, isDryRun, what, how: '' }));
   return ExitCode.ok;
 }
 

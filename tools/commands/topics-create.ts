@@ -1,7 +1,6 @@
 /** `varve topics create <store> <topic>`: a new topic; a dry run unless `--yes`. */
 import { Option } from 'commander';
 import type { CompressionName, DurabilityLevel } from '../../src/index.ts';
-import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
 import { createTopic, listTopics } from '../../src/store/control-verbs.ts';
 import { checkName } from '../../src/topic/topic-names.ts';
 import {
@@ -12,14 +11,14 @@ import {
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { CommandError } from '../command-error.ts';
+import { creationText } from '../creation-text.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { classifyPath } from '../log-path.ts';
-import { parseCount, parseDurationOption } from '../ranges.ts';
+import { parseCount } from '../ranges.ts';
 import { CHANGES_STORE, checkNewStorePath, STORE_WRITER_FILES } from '../store-access.ts';
 import { changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
 import { formatPlural } from '../units.ts';
-import { alterationOf } from '../topic-config.ts';
+import { alterationOf, durabilityOption, KEEPING_OPTIONS } from '../topic-config.ts';
 
 interface TopicsCreateOptions {
   readonly partitions: number;
@@ -44,22 +43,8 @@ export const topicsCreateVerb: Verb<TopicsCreateOptions> = {
     new Option('-p, --partitions <count>', 'how many logs share its records')
       .argParser(parseCount)
       .default(1),
-    new Option(
-      '--durability <level>',
-      `what a stored record survives (default: ${DURABILITY})`,
-    ).choices(['os', 'interval', 'sync']),
-    new Option('--compression <name>', 'compress batches (default: none)').choices(
-      COMPRESSION_NAMES,
-    ),
-    new Option(
-      '--retention <duration>',
-      'delete records older than this, such as 7d (default: never)',
-    ).argParser(parseDurationOption),
-    new Option(
-      '--retention-bytes <bytes>',
-      'delete the oldest while a partition still holds so much (default: never)',
-    ).argParser(parseCount),
-    new Option('--segment-bytes <bytes>', 'size at which a new file begins').argParser(parseCount),
+    durabilityOption(`what a stored record survives (default: ${DURABILITY})`),
+    ...KEEPING_OPTIONS,
     YES_OPTION,
     JSON_OPTION,
   ],
@@ -97,8 +82,7 @@ async function run(
   checkPartitions(partitions);
   const settings = newSettings(alterationOf(options), { durability: DURABILITY });
   const config = configOfSettings(settings);
-  await checkNewStorePath(path);
-  const isNewStore = (await classifyPath(path)) !== 'store';
+  const isNewStore = await checkNewStorePath(path);
   const isDryRun = options.yes !== true;
   const create = async (desk: StoreDesk): Promise<void> => {
     const topics = await desk.ask(listTopics, {});
@@ -114,13 +98,8 @@ async function run(
     return ExitCode.ok;
   }
   const what = `topic ${escapeText(name)} with ${formatPlural(partitions, 'partition')}`;
-  const where = `in ${isNewStore ? 'a new store at ' : ''}${escapeText(path)}`;
   const how = `durability ${settings.durability}, compression ${settings.compression}`;
-  context.output.write(
-    isDryRun
-      ? `would create ${what} ${where}, ${how}; nothing was changed, --yes creates it\n`
-      : `created ${what} ${where}, ${how}\n`,
-  );
+  context.output.write(creationText({ path, isNewStore, isDryRun, what, how }));
   return ExitCode.ok;
 }
 

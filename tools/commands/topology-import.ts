@@ -17,7 +17,6 @@ import {
   STORE_ARGUMENT,
   STORE_WRITER_FILES,
 } from '../store-access.ts';
-import { classifyPath } from '../log-path.ts';
 import { changeStore } from '../store-desk.ts';
 import { readTopology } from '../topology-file.ts';
 import { formatPlural } from '../units.ts';
@@ -100,8 +99,7 @@ async function run(
     const topology = check(isThere);
     return { topology, plan: planImport(topology, stored, { prune, topics }) };
   };
-  if (isCreating) await checkNewStorePath(path);
-  const isNewStore = isCreating && (await classifyPath(path)) !== 'store';
+  const isNewStore = isCreating && (await checkNewStorePath(path));
   const { topology, plan } = isNewStore
     ? planFor({ exchanges: [], bindings: [] }, [])
     : await lookAtStore(path, async (store) => planFor(topologyOf(store), knownTopics(store)));

@@ -1,9 +1,6 @@
 /** A program that publishes while a binding gets the past, and what must be true wherever it stops. */
-import { dirname, join } from 'node:path';
-
 import { ManualClock } from '../../../src/core/clock.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
-import { RESERVE_FILE } from '../../../src/format/file-names.ts';
 import type { DurabilityLevel } from '../../../src/log/log-options.ts';
 import type { Exchange } from '../../../src/routing/exchange.ts';
 import type { CrashPoint } from '../call-gate.ts';
@@ -15,7 +12,7 @@ import { checkOpened } from '../simulation/routing/opened-check.ts';
 import { RoutingSession, type Answered } from '../simulation/routing/routing-session.ts';
 import { RoutingWorld } from '../simulation/routing/routing-world.ts';
 import { Tally } from '../simulation/tally.ts';
-import { STORE_PATH } from '../store-fixture.ts';
+import { prepareStore } from '../store-disk.ts';
 import { scheduleOf } from './crash-run.ts';
 
 export interface RoutingSetting {
@@ -87,7 +84,7 @@ export class RoutingProgram {
 
   async #run(): Promise<void> {
     const { world } = this;
-    await prepare(world.fileSystem);
+    await prepareStore(world.fileSystem);
     const session = await this.#open();
     this.openingCalls = world.fileSystem.callCount;
     for (let left = 3; left > 0; left--) this.#publish(session, 'os');
@@ -189,11 +186,4 @@ export class RoutingProgram {
     const exchangeId = source?.exchangeId ?? 0;
     this.#answered.set(id, { exchangeId, offset, destinations: [], isSynced });
   }
-}
-
-async function prepare(fileSystem: FaultyFileSystem): Promise<void> {
-  await fileSystem.makeDirectory(STORE_PATH);
-  const file = await fileSystem.open(join(STORE_PATH, RESERVE_FILE), 'create');
-  await file.close();
-  for (const path of [STORE_PATH, dirname(STORE_PATH), '/']) await fileSystem.syncDirectory(path);
 }

@@ -36,7 +36,7 @@ export function append(session: Session): void {
   });
   input.value?.fill(0xee); // The caller's buffer is the caller's again.
   const sent = noteSent(session, { records: [record], offset, asked, isWrong });
-  session.follow(
+  void session.follow(
     answer,
     (result) => {
       if (result.offset !== offset) oracle.fault('A3', `${result.offset} acked, ${offset} sent`);
@@ -57,7 +57,7 @@ export function appendBatch(session: Session): void {
   const answer = log.appendBatch(inputs, asked === null ? {} : { durability: asked });
   for (const { value } of inputs) value?.fill(0xee);
   const sent = noteSent(session, { records, offset, asked, isWrong: false });
-  session.follow(
+  void session.follow(
     answer,
     (result) => {
       if (result.baseOffset !== offset || result.recordCount !== records.length) {
@@ -79,7 +79,7 @@ export function appendNoWait(session: Session): void {
       const expected = log.endOffset;
       const offset = log.appendNoWait(inputFor(record));
       if (offset < 0) {
-        session.follow(log.ready(), () => world.narrate('ready'));
+        void session.follow(log.ready(), () => world.narrate('ready'));
         break;
       }
       world.narrate(`appendNoWait ${record.id} for ${offset}`);
@@ -101,7 +101,7 @@ export function flush(session: Session, call: 'flushed' | 'sync'): void {
   const { endOffset } = log;
   world.narrate(`${call}() at end ${endOffset}`);
   session.unanswered = [];
-  session.follow(
+  void session.follow(
     log[call](),
     () => {
       world.narrate(`${call}() at end ${endOffset} done`);

@@ -12,6 +12,12 @@ import { difference, type FoundRecord, type SentRecord } from './records.ts';
 /** How a log came to be opened again. `close`: after a close that succeeded. */
 export type Ending = 'close' | 'kill' | 'power';
 
+/** How it came to be opened again when the machine, or its process, began anew after that. */
+export function endingAfter(ending: Ending, isPowerCut: boolean): Ending {
+  if (isPowerCut) return 'power';
+  return ending === 'close' ? 'kill' : ending;
+}
+
 interface Entry {
   readonly record: SentRecord;
   level: DurabilityLevel | null;

@@ -72,7 +72,7 @@ function trim(session: Session, random: Random): void {
   const { oracle, plan, tally } = world;
   if (!plan.trims) return;
   if (chance(random, 0.5)) {
-    session.follow(log.retain(), ({ startOffset }) => {
+    void session.follow(log.retain(), ({ startOffset }) => {
       oracle.startMin = Math.max(oracle.startMin, startOffset);
     });
     return;
@@ -82,7 +82,7 @@ function trim(session: Session, random: Random): void {
   world.narrate(`deleteBefore(${offset})`);
   oracle.startMax = Math.max(oracle.startMax, offset);
   session.deletedMax = Math.max(session.deletedMax, offset);
-  session.follow(log.deleteBefore(offset), () => {
+  void session.follow(log.deleteBefore(offset), () => {
     oracle.startMin = Math.max(oracle.startMin, offset);
     if (log.startOffset < offset) oracle.fault('start', `${offset} was deleted in vain`);
     tally.add('trims');

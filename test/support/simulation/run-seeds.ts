@@ -4,7 +4,7 @@
  */
 import { expect } from 'vitest';
 
-import type { SeedResult } from './simulator.ts';
+import type { SeedResult } from './machine.ts';
 import { Tally } from './tally.ts';
 
 /** Seeds are run a second time, one in so many: the same calls, bytes and answers (A18). */

@@ -1,7 +1,4 @@
 /** Runs one seed: lives of one log, each ended by a close, a kill or a power cut, and checked. */
-import { ManualClock } from '../../../src/core/clock.ts';
-import { FailedError, IoError } from '../../../src/core/errors.ts';
-import { randomBelow } from '../../../src/core/random.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { checkDamage } from './damage-check.ts';
 import {
@@ -14,20 +11,13 @@ import { checkAtRest } from './rest-check.ts';
 import { endOnDisk, prepareDisk } from './disk-setup.ts';
 import { readLog } from './found-log.ts';
 import { describeError } from './describe-error.ts';
-import type { Ending } from './oracle.ts';
-import { chance, drawPlan, pick } from './plan.ts';
+import { OPEN_ATTEMPTS_MAX, runSeed, type SeedResult } from './machine.ts';
+import { endingAfter, type Ending } from './oracle.ts';
+import { chance, pick } from './plan.ts';
 import { runProgram } from './program.ts';
 import { Session } from './session.ts';
 import type { LogTally } from './tally.ts';
 import { World } from './world.ts';
-
-export interface SeedResult {
-  readonly violations: readonly string[];
-  /** The same for two runs of one seed. */
-  readonly digest: string;
-}
-
-const OPEN_ATTEMPTS_MAX = 5;
 
 /** Runs one seed. Never rejects for what the engine does wrong: that is in `violations`. */
 export async function simulate(
@@ -35,17 +25,10 @@ export async function simulate(
   tally: LogTally,
   narrate: (what: string) => void = () => undefined,
 ): Promise<SeedResult> {
-  const world = new World(seed, drawPlan(seed), tally, narrate);
-  narrate(JSON.stringify(world.plan));
-  try {
-    await new Simulator(world).run();
-  } catch (error) {
-    world.oracle.fault('crash', describeError(error));
-  }
-  tally.add('seeds');
+  const world = new World(seed, tally, narrate);
+  const result = await runSeed(world, () => new Simulator(world).run());
   tally.add('checkedRecords', world.oracle.checkedCount);
-  tally.add('faults', world.injector.totalCount);
-  return { violations: world.oracle.violations, digest: world.trace.digest };
+  return result;
 }
 
 class Simulator {
@@ -62,9 +45,9 @@ class Simulator {
     await world.drive(prepareDisk(world));
     for (let life = 0; life <= world.plan.lifeCount; life++) {
       const log = await this.#open();
-      if (log === null || world.oracle.violations.length > 0) return;
+      if (log === null || world.complaints().length > 0) return;
       await this.#live(log);
-      if (world.oracle.violations.length > 0) return;
+      if (world.complaints().length > 0) return;
     }
     if (plan.plantsDamage) await checkDamage(world, this.#ending);
   }
@@ -72,34 +55,19 @@ class Simulator {
   /** Opens the log, through crashes and failures of opening, and checks what is there. */
   async #open(): Promise<Log<Uint8Array> | null> {
     const world = this.#world;
-    const { random, plan, injector, oracle, tally } = world;
     for (let attempt = 0; attempt < OPEN_ATTEMPTS_MAX; attempt++) {
-      const isLast = attempt === OPEN_ATTEMPTS_MAX - 1;
-      injector.reset();
-      world.fileSystem.clearFaults(); // A short write may have left one for the next.
-      injector.isOn = !isLast;
-      if (!isLast && chance(random, plan.recoveryCrashOdds)) this.#planCrash(60);
       world.narrate(`open, attempt ${attempt}, after ${this.#ending}`);
       const expectedEnd = endOnDisk(world);
-      const outcome = await world.drive(world.open());
-      injector.isOn = false;
-      world.fileSystem.crashAt = null;
+      const outcome = await world.tryToOpen({ attempt, callsMax: 60 }, () => world.open());
       if (outcome.status === 'done') {
         if (await this.#check(outcome.value, expectedEnd)) return outcome.value;
-        continue;
-      }
-      if (outcome.status === 'crashed') {
-        tally.add('recoveryCrashes');
-        this.#restart();
-        continue;
-      }
-      world.narrate(`open failed: ${String(outcome.error)}`);
-      if (injector.firedCount === 0 || !isFailure(outcome.error)) {
-        oracle.fault('open', describeError(outcome.error));
+      } else if (outcome.status === 'crashed') this.#restart();
+      else if (!world.isOpenFailure(outcome.error)) {
+        world.fault('open', describeError(outcome.error));
         return null;
+      } else if (world.fileSystem.openFileCount > 0) {
+        world.fault('leak', 'a failed open leaves files open');
       }
-      if (world.fileSystem.openFileCount > 0)
-        oracle.fault('leak', 'a failed open leaves files open');
     }
     return null;
   }
@@ -154,7 +122,7 @@ class Simulator {
     injector.isOn = true;
     this.#ending = 'close';
     const willCrash = chance(random, 0.7);
-    if (willCrash) this.#planCrash(pick(random, [20, 100, 400]));
+    if (willCrash) world.planCrash(pick(random, [20, 100, 400]));
     const outcome = await world.drive(runProgram(session));
     if (outcome.status === 'failed') throw outcome.error;
     world.fileSystem.crashAt = null;
@@ -190,36 +158,13 @@ class Simulator {
         oracle.fault('close', describeError(outcome.error));
       }
     }
-    if (fileSystem.openFileCount > 0) oracle.fault('leak', 'a closed log leaves files open');
-    if (world.clock.pendingTimerCount > 0) oracle.fault('leak', 'a closed log leaves timers');
-  }
-
-  #planCrash(callsMax: number): void {
-    const { fileSystem, random } = this.#world;
-    fileSystem.crashAt = {
-      call: fileSystem.callCount + 1 + randomBelow(random, callsMax),
-      when: pick(random, ['before', 'inside', 'after']),
-    };
+    world.checkLeaks('log');
   }
 
   /** The machine, or the process, begins anew. */
   #restart(): void {
     const world = this.#world;
-    const { tally, random } = world;
-    tally.add('crashes');
-    const isPowerCut = chance(random, 0.65);
-    tally.add(isPowerCut ? 'powerCuts' : 'kills');
-    if (isPowerCut) this.#ending = 'power';
-    else if (this.#ending === 'close') this.#ending = 'kill';
-    world.narrate(isPowerCut ? 'power cut' : 'kill');
-    const { fileSystem, clock } = world;
-    world.clock = new ManualClock(clock.now());
-    world.fileSystem = isPowerCut ? fileSystem.crashImage() : fileSystem.killImage();
-    world.fileSystem.capacityBytes = 2 ** 40;
+    world.tally.add('crashes');
+    this.#ending = endingAfter(this.#ending, world.restart());
   }
-}
-
-/** What a failing disk may make of an open; damage that nobody planted is none of it. */
-function isFailure(error: unknown): boolean {
-  return error instanceof IoError || error instanceof FailedError;
 }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HeldReads } from '../../support/held-reads.ts';
+import { HeldSyncs } from '../../support/held-syncs.ts';
+import { HeldWrites } from '../../support/held-writes.ts';
 import { numbered, RoutingDisk } from '../../support/routing-disk.ts';
 
 /** An exchange with records for a topic that cannot be opened yet. */
@@ -81,6 +83,34 @@ describe('deleting an exchange', () => {
     await disk.until(() => sourcesOf(disk).length === 0);
     expect(await disk.values('one')).toEqual(numbered(20));
     expect(await disk.values('two')).toEqual(numbered(20));
+    await disk.close();
+  });
+
+  it('has the next opening delete its source, when the machine stopped before that', async () => {
+    const disk = await RoutingDisk.make();
+    const first = await disk.exchange('events', { type: 'topic' });
+    await disk.bound(first, 'one');
+    await disk.close();
+    const copies = new HeldSyncs(disk.disk.fileSystem, 'topics/one-');
+    const journal = new HeldSyncs(disk.disk.fileSystem, 'journal/0');
+    await disk.open();
+    const events = await disk.exchange('events');
+    const { exchangeId } = events.describe();
+    copies.hold();
+    await disk.publishEach(events, numbered(5));
+    await disk.run(disk.store.deleteExchange('events'));
+    copies.release();
+    const { projector, exchangeCatalog } = disk.store;
+    do {
+      journal.release();
+      journal.hold();
+      await disk.until(() => journal.waiting.length > 0);
+    } while (projector.streamsOf(exchangeId).length > 0); // Until it says that all is projected.
+    expect(exchangeCatalog.sources.left()).toEqual([exchangeId]);
+    disk.disk.kill();
+    await disk.open();
+    await disk.until(() => sourcesOf(disk).length === 0);
+    expect(await disk.values('one')).toEqual(numbered(5));
     await disk.close();
   });
 
@@ -190,6 +220,48 @@ describe('changes of the topology', () => {
       expect(expected).not.toContain(`before ${round}`);
     }
     expect(await disk.values('one')).toEqual(source);
+    await disk.close();
+  });
+
+  it('count for what is published behind them, also while what came before waits to be written', async () => {
+    const disk = await RoutingDisk.make();
+    const first = await disk.exchange('events', { type: 'topic' });
+    await disk.bound(first, 'one');
+    await disk.run(disk.store.topic('two'));
+    await disk.close();
+    const writes = new HeldWrites(disk.disk.fileSystem, 'topics/exchange');
+    await disk.open();
+    const events = await disk.exchange('events');
+    await disk.settle(events);
+    writes.hold();
+    const large = events.publish('large'.padEnd(1_000_000, '.'));
+    await disk.until(() => writes.waiting.length > 0);
+    const before = events.publish('before');
+    await disk.run(events.bind('two', { pattern: '#' }));
+    const after = events.publish('after'); // One batch with the one before, but for the version.
+    writes.release();
+    await disk.run(Promise.all([large, before, after]));
+    await disk.settle(events);
+    expect(await disk.values('two')).toEqual(['after', 'settle']);
+    await disk.close();
+  });
+
+  it('bring a topic nothing that was on its way to one of its name before', async () => {
+    const disk = await RoutingDisk.make();
+    const first = await disk.exchange('events', { type: 'topic' });
+    await disk.bound(first, 'one', 'two');
+    await disk.close();
+    const syncs = new HeldSyncs(disk.disk.fileSystem, 'topics/exchange');
+    await disk.open();
+    const events = await disk.exchange('events');
+    syncs.hold(); // Nothing is copied of what is not durable.
+    for (const value of numbered(5)) await disk.run(events.publish(value, { durability: 'os' }));
+    await disk.run(disk.store.deleteTopic('one'));
+    await disk.bound(events, 'one');
+    syncs.release();
+    await disk.settle(events);
+    expect(await disk.values('one')).toEqual(['settle']);
+    expect(await disk.values('two')).toEqual([...numbered(5), 'settle']);
     await disk.close();
   });
 

@@ -144,6 +144,25 @@ describe('publishing', () => {
     await disk.close();
   });
 
+  it('does not call a record routed that nobody copied before the store was closed', async () => {
+    const { disk } = await bench();
+    await disk.close();
+    await disk.open();
+    const events = await disk.exchange('events');
+    const nowhere = events.publish('open', { routingKey: 'x'.repeat(300) });
+    await expect(disk.run(nowhere)).rejects.toThrow(TooLargeError); // Its log is open, no more.
+    const routed = events.publish('late', { confirm: 'routed' });
+    const told = Promise.allSettled([routed]);
+    await disk.run(disk.store.close());
+    const [outcome] = await told;
+    const said = { name: 'ClosedError', message: 'exchange events is closed' };
+    expect(outcome).toMatchObject({ status: 'rejected', reason: said });
+    await disk.open();
+    await disk.until(async () => (await disk.values('one')).length === 1);
+    expect(await disk.values('one')).toEqual(['late']);
+    await disk.close();
+  });
+
   it('says so when the disk of its source is full, and goes on when there is room', async () => {
     const { disk, events } = await bench();
     await disk.settle(events);

@@ -181,21 +181,37 @@ describe('a backfill that is cut while its log cannot be read', () => {
     await disk.open();
     const again = await disk.exchange('events');
     await disk.run(again.unbind('one', { pattern: '#' }));
-    await disk.run(again.bind('one', { pattern: 'key' }, PAST));
-    await disk.step(30_000);
-    expect(backfillCount(disk)).toBe(2);
     return { disk, events: again, files };
   }
 
+  async function boundAgain(turns: number) {
+    const { disk, events, files } = await unreadable(turns);
+    await disk.run(events.bind('one', { pattern: 'key' }, PAST));
+    await disk.step(30_000);
+    expect(backfillCount(disk)).toBe(2);
+    return { disk, events, files };
+  }
+
+  it('goes no further after a crash', async () => {
+    const { disk } = await unreadable(3);
+    await disk.step(30_000);
+    expect(backfillCount(disk)).toBe(1);
+    disk.disk.kill();
+    await disk.open();
+    const given = await valuesAtRest(disk, 'one');
+    expect(given.length).toBeLessThan(500);
+    await disk.close();
+  });
+
   it.each([0, 1, 3, 5])('ends when it can tell how far it came (%d)', async (turns) => {
-    const { disk, files } = await unreadable(turns);
+    const { disk, files } = await boundAgain(turns);
     files.clearFaults();
     expect(await valuesAtRest(disk, 'one')).toEqual(sorted(numbered(500)));
     await disk.close();
   });
 
   it('ends when the destination is let off, and nothing is there twice', async () => {
-    const { disk, events, files } = await unreadable(3);
+    const { disk, events, files } = await boundAgain(3);
     await disk.run(events.detach('one'));
     await disk.until(() => backfillCount(disk) === 0); // What it may hold nobody gives again.
     files.clearFaults();
@@ -207,7 +223,7 @@ describe('a backfill that is cut while its log cannot be read', () => {
   });
 
   it('ends when the destination is deleted', async () => {
-    const { disk, files } = await unreadable(3);
+    const { disk, files } = await boundAgain(3);
     files.clearFaults();
     await disk.run(disk.store.deleteTopic('one'));
     await disk.until(() => backfillCount(disk) === 0);

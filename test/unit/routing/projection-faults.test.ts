@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { utf8 } from '../../../src/codec/codec.ts';
+import { FailedError } from '../../../src/core/errors.ts';
 import { HeldReads } from '../../support/held-reads.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
 import { HeldWrites } from '../../support/held-writes.ts';
@@ -108,6 +110,25 @@ describe('a destination that takes nothing', () => {
   });
 });
 
+describe('a destination whose writer failed before', () => {
+  it('refuses what comes then, and gets it from the next opening', async () => {
+    const { disk, events, files } = await bench('one', 'two');
+    await disk.settle(events);
+    const topic = await disk.run(disk.store.topic('one', { codec: utf8 }));
+    files.addFault({ errno: 'EIO', operations: ['datasync'], path: disk.filesOf('one') });
+    await expect(disk.run(topic.append({ value: 'own' }))).rejects.toThrow(FailedError);
+    await disk.publishEach(events, numbered(6)); // Nothing is on its way there.
+    await disk.until(async () => (await disk.values('two')).length === 7);
+    expect(codesOf(disk)).toContain('projection-behind one');
+    await disk.close().catch(() => undefined);
+    await disk.open();
+    await disk.settle(await disk.exchange('events'));
+    const copies = (await disk.values('one')).filter((value) => value !== 'own');
+    expect(copies).toEqual(['settle', ...numbered(6), 'settle']);
+    await disk.close();
+  });
+});
+
 describe('a source that cannot be read', () => {
   it('is named, read again, and nothing comes twice', async () => {
     const { disk, events, files } = await bench('one', 'two');
@@ -153,6 +174,61 @@ describe('a source that cannot be read', () => {
 });
 
 describe('a log that catches up', () => {
+  it('is named until what it gets is synced, for that may fail again', async () => {
+    const { disk } = await bench('one', 'two');
+    await disk.close();
+    const { fileSystem } = disk.disk;
+    const syncs = new HeldSyncs(fileSystem, 'topics/one-');
+    await disk.open();
+    const events = await disk.exchange('events');
+    await disk.settle(events);
+    const path = disk.filesOf('one');
+    fileSystem.addFault({ errno: 'ENOSPC', operations: ['write'], path, times: Infinity });
+    await disk.publishEach(events, numbered(5));
+    await disk.until(() => codesOf(disk).includes('projection-behind one'));
+    syncs.hold();
+    fileSystem.clearFaults();
+    await disk.until(() => syncs.waiting.length > 0);
+    await disk.step(1000);
+    expect(codesOf(disk)).toEqual(['projection-behind one']);
+    syncs.release();
+    await disk.until(() => codesOf(disk).length === 0);
+    expect(await disk.values('one')).toEqual(['settle', ...numbered(5)]);
+    await disk.close();
+  });
+
+  it('misses nothing of a batch in whose middle the others stand when it comes to them', async () => {
+    const disk = await RoutingDisk.make();
+    for (const name of ['one', 'two']) {
+      await disk.run(disk.store.topic(name));
+      const exchange = await disk.exchange('events', { type: 'direct' });
+      await disk.run(exchange.bind(name, { pattern: name }));
+    }
+    await disk.close();
+    const { fileSystem } = disk.disk;
+    const reads = new HeldReads(fileSystem, 'topics/two-');
+    await disk.open();
+    const events = await disk.exchange('events');
+    const path = disk.filesOf('one');
+    fileSystem.addFault({ errno: 'ENOSPC', operations: ['write'], path, times: Infinity });
+    await disk.run(events.publish('first', { routingKey: 'one' }));
+    await disk.turns(20);
+    expect(codesOf(disk)).toEqual(['projection-behind one']);
+    reads.hold();
+    const batch = ['one', 'two'].map((routingKey) => ({ value: `to ${routingKey}`, routingKey }));
+    await disk.run(events.publishBatch(batch));
+    await disk.turns(20);
+    expect(reads.waiting).not.toEqual([]); // The others wait for the second one to be opened.
+    fileSystem.clearFaults();
+    await disk.step(150);
+    expect(await disk.values('one')).toEqual(['first']);
+    reads.release();
+    await disk.until(async () => (await disk.values('two')).length === 1);
+    await disk.run(events.publish('last', { routingKey: 'one', confirm: 'routed' }));
+    expect(await disk.values('one')).toEqual(['first', 'to one', 'last']);
+    await disk.close();
+  });
+
   it('is fed to its end, however long nothing is published meanwhile', async () => {
     const { disk } = await bench('one', 'two');
     await disk.close();

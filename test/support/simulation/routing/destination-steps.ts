@@ -134,7 +134,8 @@ export async function detach({ session, publishes }: Life): Promise<void> {
   const destination = session.destinations.find((one) => one.name === to);
   if (source === undefined || destination === undefined || name === undefined) return;
   // One that takes nothing is behind: then there is something that it can be let off.
-  if (world.chance(0.6)) session.cramp(destination.name, 1 + randomBelow(random, 8));
+  const path = new RegExp(`/topics/${destination.name}-[^/]*/[0-9]+/[0-9]+[.]log$`);
+  if (world.chance(0.6)) session.cramp(path, 1 + randomBelow(random, 8));
   for (let left = randomBelow(random, 4); left > 0; left--) await publishes.batch();
   await session.wait(pick(random, [20, 300, 1500]));
   const { exchangeId } = source;

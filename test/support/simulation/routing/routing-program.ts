@@ -88,7 +88,7 @@ async function advance({ session }: Life): Promise<void> {
 }
 
 async function settleShortly({ session }: Life): Promise<void> {
-  await session.settle(2);
+  await session.settleWithin(2);
 }
 
 function resize({ session }: Life): void {

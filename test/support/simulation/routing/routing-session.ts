@@ -10,7 +10,7 @@ import {
 import type { Log } from '../../../../src/log/log.ts';
 import type { Store } from '../../../../src/store/store.ts';
 import type { StoreQueue } from '../../../../src/store/store-queue.ts';
-import { describeError } from '../describe-error.ts';
+import { Life } from '../life.ts';
 import { LogLedger } from './log-ledger.ts';
 import { Destination, Source, type Backfill } from './routing-oracle.ts';
 import type { RoutingModel } from './routing-model.ts';
@@ -31,8 +31,7 @@ export interface Answered {
   isSynced: boolean;
 }
 
-export class RoutingSession {
-  readonly world: RoutingWorld;
+export class RoutingSession extends Life<RoutingWorld> {
   readonly store: Store;
   /** What a change that was not answered would have made. */
   pendingModel: RoutingModel | null = null;
@@ -42,52 +41,25 @@ export class RoutingSession {
   readonly goneTopicIds = new Set<number>();
   /** All sources that were trimmed; resolves always. */
   trimming: Promise<void> = Promise.resolve();
-  isDiskLimited = false;
-  #wasDiskLimited = false;
-  readonly #pending = new Set<Promise<void>>();
-  readonly #fileSystem;
   /** Consumers, by topic id: one per queue. */
   readonly #queues = new Map<number, Promise<StoreQueue<Uint8Array>>>();
   #reading: Promise<void> = Promise.resolve();
   #prunedBelow: number;
 
   constructor(world: RoutingWorld, store: Store) {
-    this.world = world;
+    super(world);
     this.store = store;
-    this.#fileSystem = world.fileSystem;
     this.#prunedBelow = store.exchangeCatalog.history.prunedBelow;
   }
 
-  /** Whether the machine is gone: what the program still does has not happened. */
-  get isOver(): boolean {
-    return this.#fileSystem.isCrashed;
-  }
-
-  get hasMishap(): boolean {
-    return this.world.injector.firedCount > 0 || this.#wasDiskLimited || this.world.isCapped;
-  }
-
-  /** Follows a call to its answer, unless the machine is gone by then. */
-  follow<T>(answer: Promise<T>, done: (value: T) => void | Promise<void>): Promise<void> {
-    const run = async (): Promise<void> => {
-      try {
-        const value = await answer;
-        if (!this.isOver) await done(value);
-      } catch (error) {
-        this.explain(error);
-      }
-    };
-    const tracked = run().finally(() => this.#pending.delete(tracked));
-    this.#pending.add(tracked);
-    return tracked;
+  override get hasMishap(): boolean {
+    return super.hasMishap || this.world.isCapped;
   }
 
   /** Waits until every call was answered, but not for ever: some wait for what failed. */
-  async settle(seconds = 30): Promise<boolean> {
-    for (let left = seconds * 10; left > 0 && this.#pending.size > 0; left--) {
-      await this.wait(100);
-    }
-    return this.#pending.size === 0;
+  async settleWithin(seconds: number): Promise<boolean> {
+    for (let left = seconds * 10; left > 0 && !this.isSettled; left--) await this.wait(100);
+    return this.isSettled;
   }
 
   /** But for those whose deletion was asked for. */
@@ -119,13 +91,7 @@ export class RoutingSession {
     return new Promise((resolve) => void this.world.clock.setTimer(() => resolve(), ms));
   }
 
-  explain(error: unknown): void {
-    if (this.isOver) return;
-    this.world.narrate(`failed: ${String(error)}`);
-    if (!this.isExplained(error)) this.world.fault('error', `unexpected ${describeError(error)}`);
-  }
-
-  isExplained(error: unknown): boolean {
+  override isExplained(error: unknown): boolean {
     if (error instanceof BackpressureError) return true;
     if (error instanceof DiskFullError && this.world.isCapped) this.world.tally.add('fullStores');
     const isFailure =
@@ -134,24 +100,6 @@ export class RoutingSession {
       error instanceof ClosedError ||
       error instanceof DiskFullError;
     return isFailure && this.hasMishap;
-  }
-
-  resizeDisk(freeBytes: number | null): void {
-    const { fileSystem, narrate } = this.world;
-    const { usedBytes } = fileSystem.disk.tree;
-    this.isDiskLimited = freeBytes !== null;
-    this.#wasDiskLimited ||= this.isDiskLimited;
-    fileSystem.capacityBytes = freeBytes === null ? 2 ** 40 : usedBytes + freeBytes;
-    narrate(freeBytes === null ? 'the disk has room' : `the disk has ${freeBytes} bytes`);
-  }
-
-  /** So many of the next writes to a topic find no room, whatever there is. */
-  cramp(topic: string, times: number): void {
-    const { fileSystem, narrate } = this.world;
-    this.#wasDiskLimited = true;
-    const path = new RegExp(`/topics/${topic}-[^/]*/[0-9]+/[0-9]+[.]log$`);
-    fileSystem.addFault({ operations: ['write'], path, errno: 'ENOSPC', times });
-    narrate(`no room in ${topic}, ${times} times`);
   }
 
   /** A change of the topology, one at a time. @returns whether it was answered */

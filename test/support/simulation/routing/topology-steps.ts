@@ -223,7 +223,8 @@ export async function unbind(life: Life): Promise<void> {
 
 /** What goes with an exchange must be known before: nothing may be on its way into it. */
 async function mayDelete({ session }: Life): Promise<boolean> {
-  if (session.pendingModel !== null || !(await session.settle(5)) || session.isOver) return false;
+  if (session.pendingModel !== null || !(await session.settleWithin(5)) || session.isOver)
+    return false;
   await session.look('before a deletion');
   if (!session.isOver) session.giveUpUnseen();
   return !session.isOver;

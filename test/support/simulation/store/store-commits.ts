@@ -71,7 +71,8 @@ export class StoreCommits {
     for (let left = 1 + randomBelow(random, 3); left > 0; left--) {
       prepared.push(await this.#prepare());
     }
-    if (chance(random, CRAMPED_SHARE)) this.#session.crampLogs(1 + randomBelow(random, 4));
+    if (chance(random, CRAMPED_SHARE))
+      this.#session.cramp(/topics.*log$/, 1 + randomBelow(random, 4));
     for (const commit of prepared) this.#commit(commit);
   }
 

@@ -11,8 +11,7 @@ import type { ConsumerGroup } from '../../../../src/group/consumer-group.ts';
 import type { Log } from '../../../../src/log/log.ts';
 import type { Store } from '../../../../src/store/store.ts';
 import type { StoreTopic } from '../../../../src/store/store-topic.ts';
-import type { FaultyFileSystem } from '../../faulty-file-system.ts';
-import { describeError } from '../describe-error.ts';
+import { Life } from '../life.ts';
 import { isSideTopic, QUEUE_TOPIC } from './queues/queue-topics.ts';
 import type { StateChange } from './state-oracle.ts';
 import type { KnownTopic, StoreWorld } from './store-world.ts';
@@ -53,8 +52,7 @@ export async function openPartitions({ handle, logs }: OpenTopic): Promise<void>
   }
 }
 
-export class StoreSession {
-  readonly world: StoreWorld;
+export class StoreSession extends Life<StoreWorld> {
   readonly store: Store;
   /** Those that everything uses. */
   readonly topics: Map<string, OpenTopic>;
@@ -62,52 +60,24 @@ export class StoreSession {
   queueTopic: OpenTopic | null;
   /** A change of a topic is on its way: one at a time. */
   isChanging = false;
-  isDiskLimited = false;
-  #wasDiskLimited = false;
-  readonly #fileSystem: FaultyFileSystem;
-  readonly #pending = new Set<Promise<void>>();
 
   constructor(world: StoreWorld, store: Store, open: ReadonlyMap<string, OpenTopic>) {
-    this.world = world;
+    super(world);
     this.store = store;
     this.topics = new Map([...open].filter(([name]) => name !== QUEUE_TOPIC));
     this.queueTopic = open.get(QUEUE_TOPIC) ?? null;
-    this.#fileSystem = world.fileSystem;
   }
 
-  /** Whether the machine is gone: what the program still does has not happened. */
-  get isOver(): boolean {
-    return this.#fileSystem.isCrashed;
-  }
-
-  /** Waits until every call was answered. */
-  async settle(): Promise<void> {
-    while (this.#pending.size > 0) await Promise.all(this.#pending);
-  }
-
-  /** Follows a call to its answer, unless the machine is gone by then. */
-  follow<T>(
+  /** @param failed  called beside the complaint that what it fails with may be */
+  override follow<T>(
     answer: Promise<T>,
     done: (value: T) => void | Promise<void>,
     failed: (error: unknown) => void = () => undefined,
   ): Promise<void> {
-    const run = async (): Promise<void> => {
-      let value: T;
-      try {
-        value = await answer;
-      } catch (error) {
-        if (!this.isOver) this.#failed(error, failed);
-        return;
-      }
-      try {
-        if (!this.isOver) await done(value);
-      } catch (error) {
-        if (!this.isOver) this.#failed(error); // The answer stands.
-      }
-    };
-    const tracked = run().finally(() => this.#pending.delete(tracked));
-    this.#pending.add(tracked);
-    return tracked;
+    return super.follow(answer, done, (error) => {
+      this.explain(error);
+      failed(error);
+    });
   }
 
   /** As `follow`, for a change of what the journal knows. */
@@ -138,13 +108,7 @@ export class StoreSession {
     return error instanceof DiskFullError || error instanceof BackpressureError;
   }
 
-  /** Complains about an error that the program had no reason to expect. */
-  explain(error: unknown): void {
-    if (this.isOver || this.isExplained(error)) return;
-    this.world.fault('error', `unexpected ${describeError(error)}`);
-  }
-
-  isExplained(error: unknown): boolean {
+  override isExplained(error: unknown): boolean {
     const { tally } = this.world;
     if (error instanceof DiskFullError) tally.add('diskFull');
     if (error instanceof BackpressureError) return true;
@@ -159,17 +123,6 @@ export class StoreSession {
   get isWhole(): boolean {
     const { problems } = this.store.health();
     return !problems.some(({ code }) => STUCK.includes(code));
-  }
-
-  /** Whether anything went wrong with the disk so far. */
-  get hasMishap(): boolean {
-    return this.world.injector.firedCount > 0 || this.#wasDiskLimited;
-  }
-
-  #failed(error: unknown, also: (error: unknown) => void = () => undefined): void {
-    this.world.narrate(`failed: ${String(error)}`);
-    this.explain(error);
-    also(error);
   }
 
   /** What members and callers see now is possible. */
@@ -190,23 +143,5 @@ export class StoreSession {
       });
       world.groupOracle(name).check(new Map(positions), 'while it is open');
     }
-  }
-
-  /** The disk is nearly full from now on, or has room again. */
-  resizeDisk(freeBytes: number | null): void {
-    const { fileSystem, narrate } = this.world;
-    const { usedBytes } = fileSystem.disk.tree;
-    this.isDiskLimited = freeBytes !== null;
-    this.#wasDiskLimited ||= this.isDiskLimited;
-    fileSystem.capacityBytes = freeBytes === null ? 2 ** 40 : usedBytes + freeBytes;
-    narrate(`free bytes: ${freeBytes ?? 'plenty'}`);
-  }
-
-  /** So many of the next writes to logs of topics find no room, whatever there is. */
-  crampLogs(times: number): void {
-    const { fileSystem, narrate } = this.world;
-    this.#wasDiskLimited = true;
-    fileSystem.addFault({ operations: ['write'], path: /topics.*log$/, errno: 'ENOSPC', times });
-    narrate(`no room in logs, ${times} times`);
   }
 }

@@ -1,17 +1,11 @@
 /** Runs one seed: lives of one store, each ended by a close, a kill or a power cut, and checked. */
-import { dirname, join } from 'node:path';
-
-import { ManualClock } from '../../../../src/core/clock.ts';
-import { FailedError, IoError } from '../../../../src/core/errors.ts';
-import { randomBelow } from '../../../../src/core/random.ts';
-import { RESERVE_FILE } from '../../../../src/format/file-names.ts';
-import { STORE_PATH } from '../../store-fixture.ts';
+import { prepareStore } from '../../store-disk.ts';
 import { describeError } from '../describe-error.ts';
-import type { Ending } from '../oracle.ts';
 import type { FoundLog } from '../found-log.ts';
+import { OPEN_ATTEMPTS_MAX, runSeed, type SeedResult } from '../machine.ts';
+import { endingAfter, type Ending } from '../oracle.ts';
 import { chance, pick } from '../plan.ts';
 import { recordIdOf } from '../records.ts';
-import type { SeedResult } from '../simulator.ts';
 import type { CommitPart } from './commit-oracle.ts';
 import { drain } from './queues/queue-drain.ts';
 import { checkQueues, endsInGap, gapsIn } from './queues/queue-look.ts';
@@ -27,14 +21,11 @@ import { runStoreProgram } from './store-program.ts';
 import { StoreSession } from './store-session.ts';
 import { StoreWorld, type StoreTally } from './store-world.ts';
 
-const OPEN_ATTEMPTS_MAX = 5;
 /** Calls of the file system, at most, after which a life ends that ends in a crash. */
 const LIVES = [50, 200, 600];
 const LONG_LIVES = [200, 600, 2000];
 /** Of lives that end with a close. */
 const DRAIN_SHARE = 0.4;
-/** The others leave the machine running. */
-const POWER_CUT_ODDS = 0.65;
 
 /** Runs one seed. Never rejects for what the engine does wrong: that is in `violations`. */
 export async function simulateStore(
@@ -43,15 +34,7 @@ export async function simulateStore(
   narrate: (what: string) => void = () => undefined,
 ): Promise<SeedResult> {
   const world = new StoreWorld(seed, tally, narrate);
-  narrate(JSON.stringify(world.plan));
-  try {
-    await new StoreSimulator(world).run();
-  } catch (error) {
-    world.fault('crash', describeError(error));
-  }
-  tally.add('seeds');
-  tally.add('faults', world.injector.totalCount);
-  return { violations: world.complaints(), digest: world.trace.digest };
+  return runSeed(world, () => new StoreSimulator(world).run());
 }
 
 class StoreSimulator {
@@ -64,7 +47,7 @@ class StoreSimulator {
 
   async run(): Promise<void> {
     const world = this.#world;
-    await world.drive(this.#prepare());
+    await world.drive(prepareStore(world.fileSystem));
     for (let life = 0; life <= world.plan.lifeCount; life++) {
       const found = await this.#open();
       if (found === null || world.complaints().length > 0) return;
@@ -84,47 +67,24 @@ class StoreSimulator {
     await world.drive(store.close());
   }
 
-  /** The directory is there, and an empty reserve: a MiB takes longer than a short seed. */
-  async #prepare(): Promise<void> {
-    const { fileSystem } = this.#world;
-    await fileSystem.makeDirectory(STORE_PATH);
-    const file = await fileSystem.open(join(STORE_PATH, RESERVE_FILE), 'create');
-    await file.close();
-    for (const path of [STORE_PATH, dirname(STORE_PATH), '/']) await fileSystem.syncDirectory(path);
-  }
-
   /** Opens the store and all in it, through crashes and failures, and checks what is there. */
   async #open(): Promise<FoundStore | null> {
     const world = this.#world;
-    const { random, plan, injector } = world;
     for (let attempt = 0; attempt < OPEN_ATTEMPTS_MAX; attempt++) {
-      const isLast = attempt === OPEN_ATTEMPTS_MAX - 1;
-      injector.reset();
-      world.fileSystem.clearFaults(); // A short write may have left one for the next.
-      injector.isOn = !isLast;
-      if (!isLast && chance(random, plan.recoveryCrashOdds)) this.#planCrash(150);
-      world.narrate(`open, attempt ${attempt}, after ${this.#ending}`);
       const { fileSystem } = world;
-      const outcome = await world.drive(world.open().then((store) => lookAt(store, fileSystem)));
-      injector.isOn = false;
-      world.fileSystem.crashAt = null;
+      world.narrate(`open, attempt ${attempt}, after ${this.#ending}`);
+      const open = () => world.open().then((store) => lookAt(store, fileSystem));
+      const outcome = await world.tryToOpen({ attempt, callsMax: 150 }, open);
       await fileSystem.runUntilIdle(); // What goes on in the background may still fail.
       if (outcome.status === 'done') {
         if (await this.#check(outcome.value)) return outcome.value;
-        continue;
-      }
-      if (outcome.status === 'crashed') {
-        world.tally.add('recoveryCrashes');
-        this.#restart();
-        continue;
-      }
-      world.narrate(`open failed: ${String(outcome.error)}`);
-      const isFailure = outcome.error instanceof IoError || outcome.error instanceof FailedError;
-      if (injector.firedCount === 0 || !isFailure) {
+      } else if (outcome.status === 'crashed') this.#restart();
+      else if (!world.isOpenFailure(outcome.error)) {
         world.fault('open', describeError(outcome.error));
         return null;
+      } else if (fileSystem.openFileCount > 0) {
+        world.fault('leak', 'a failed open leaves files open');
       }
-      if (fileSystem.openFileCount > 0) world.fault('leak', 'a failed open leaves files open');
     }
     world.fault('open', 'not even without a fault');
     return null;
@@ -222,7 +182,7 @@ class StoreSimulator {
     injector.isOn = !world.hasQueues || chance(random, 0.6);
     this.#ending = 'close';
     const willCrash = chance(random, 0.7);
-    if (willCrash) this.#planCrash(pick(random, world.hasQueues ? LONG_LIVES : LIVES));
+    if (willCrash) world.planCrash(pick(random, world.hasQueues ? LONG_LIVES : LIVES));
     const outcome = await world.drive(runStoreProgram(session, queues));
     if (outcome.status === 'failed') throw outcome.error;
     world.fileSystem.crashAt = null;
@@ -264,8 +224,7 @@ class StoreSimulator {
       this.#ending = 'kill';
       if (!session.isExplained(outcome.error)) world.fault('close', describeError(outcome.error));
     } else this.#closedWell(session);
-    if (fileSystem.openFileCount > 0) world.fault('leak', 'a closed store leaves files open');
-    if (world.clock.pendingTimerCount > 0) world.fault('leak', 'a closed store leaves timers');
+    world.checkLeaks('store');
   }
 
   #closedWell({ topics, queueTopic, store }: StoreSession): void {
@@ -278,25 +237,8 @@ class StoreSimulator {
     }
   }
 
-  #planCrash(callsMax: number): void {
-    const { fileSystem, random } = this.#world;
-    fileSystem.crashAt = {
-      call: fileSystem.callCount + 1 + randomBelow(random, callsMax),
-      when: pick(random, ['before', 'inside', 'after']),
-    };
-  }
-
   /** The machine, or the process, begins anew. */
-  #restart(powerCutOdds = POWER_CUT_ODDS): void {
-    const world = this.#world;
-    const { tally, random, fileSystem, clock } = world;
-    const isPowerCut = chance(random, powerCutOdds);
-    tally.add(isPowerCut ? 'powerCuts' : 'kills');
-    if (isPowerCut) this.#ending = 'power';
-    else if (this.#ending === 'close') this.#ending = 'kill';
-    world.narrate(isPowerCut ? 'power cut' : 'kill');
-    world.clock = new ManualClock(clock.now());
-    world.fileSystem = isPowerCut ? fileSystem.crashImage() : fileSystem.killImage();
-    world.fileSystem.capacityBytes = 2 ** 40;
+  #restart(powerCutOdds?: number): void {
+    this.#ending = endingAfter(this.#ending, this.#world.restart(powerCutOdds));
   }
 }

@@ -1,16 +1,14 @@
 /** What all parts of one simulated seed of a store share. */
 import { ManualClock } from '../../../../src/core/clock.ts';
-import { SeededRandom, type Random } from '../../../../src/core/random.ts';
+import { SeededRandom } from '../../../../src/core/random.ts';
 import type { DurabilityLevel } from '../../../../src/log/log-options.ts';
 import { openStore } from '../../../../src/store/open-store.ts';
 import type { Store } from '../../../../src/store/store.ts';
-import type { Outcome } from '../../drive.ts';
-import { FaultyFileSystem } from '../../faulty-file-system.ts';
+import type { FaultyFileSystem } from '../../faulty-file-system.ts';
 import { STORE_PATH } from '../../store-fixture.ts';
-import { TraceHash } from '../../trace-hash.ts';
-import { FaultInjector } from '../fault-injector.ts';
+import { Machine } from '../machine.ts';
 import { Oracle } from '../oracle.ts';
-import { chance, drawPlan, pick, type SimulationPlan } from '../plan.ts';
+import { chance, drawPlan, pick } from '../plan.ts';
 import { makeRecord, type SentRecord } from '../records.ts';
 import type { Tally } from '../tally.ts';
 import { CommitOracle } from './commit-oracle.ts';
@@ -30,9 +28,7 @@ export type Topics = ReadonlyMap<string, KnownTopic>;
 /** By partition: offset and metadata, as text. */
 export type Positions = ReadonlyMap<number, string>;
 
-const IDLE_STEPS_MAX = 2000;
-/** Of those, how many are left when a disk that was full has room again. */
-const IDLE_STEPS_WITHOUT_ROOM = 1000;
+const IDLE = { stepMs: 10, stepsMax: 2000, stepsWithoutRoom: 1000 };
 const QUEUE_DURABILITIES = ['sync', 'sync', 'sync', 'os', 'os', 'interval'] as const;
 
 export function showMap(state: ReadonlyMap<unknown, unknown>): string {
@@ -44,26 +40,12 @@ export function showMap(state: ReadonlyMap<unknown, unknown>): string {
 /** What is counted is named where it happens. */
 export type StoreTally = Tally<string>;
 
-export class StoreWorld {
-  readonly seed: number;
-  readonly plan: SimulationPlan;
-  readonly tally: StoreTally;
-  readonly violations: string[] = [];
-  /** A new one for each life. */
-  clock = new ManualClock();
-  readonly injector: FaultInjector;
-  readonly trace = new TraceHash();
-  /** Decides what the program does; the disk, the faults and the engine have their own. */
-  readonly random: Random;
-  fileSystem: FaultyFileSystem;
+export class StoreWorld extends Machine<string> {
   readonly topics: StateOracle<Topics>;
   /** Of commits over several partitions. */
   readonly commits: CommitOracle;
   /** Of the state of a store that was closed; null when it was not, or was opened since. */
   closedHash: string | null = null;
-  /** Called at each call of the file system, in the middle of whatever the engine does. */
-  onCall: (() => void) | null = null;
-  readonly narrate: (what: string) => void;
   /** Of share groups. */
   readonly queues: QueueOracles;
   /** Whether the program uses queues. */
@@ -72,32 +54,9 @@ export class StoreWorld {
   readonly durability: DurabilityLevel;
   readonly #logs = new Map<string, Oracle>();
   readonly #groups = new Map<string, StateOracle<Positions>>();
-  readonly #engineRandom: Random;
-  #nextId = 0;
 
   constructor(seed: number, tally: StoreTally, narrate: (what: string) => void) {
-    this.seed = seed;
-    this.plan = drawPlan(seed ^ 0x5709e);
-    this.tally = tally;
-    this.narrate = narrate;
-    this.random = new SeededRandom(seed ^ 0x0bad);
-    this.#engineRandom = new SeededRandom(seed ^ 0xe41e);
-    this.injector = new FaultInjector(new SeededRandom(seed ^ 0xfa17), this.plan.faults);
-    const schedule = {
-      random: new SeededRandom(seed ^ 0x5ced),
-      ...(this.plan.hasSlowSyncs ? { slow: ['datasync' as const] } : {}),
-    };
-    this.fileSystem = new FaultyFileSystem({
-      ...this.plan.disk,
-      random: new SeededRandom(seed ^ 0xd15c),
-      schedule: this.plan.isScheduled ? schedule : null,
-      trace: (number, call) => {
-        this.trace.record(number, call);
-        this.onCall?.();
-        const errno = this.injector.onCall(this.fileSystem, number, call);
-        if (errno !== null) narrate(`fault: ${errno} for ${call.operation} of ${call.path}`);
-      },
-    });
+    super({ seed, plan: drawPlan(seed ^ 0x5709e), tally, narrate }, IDLE);
     const fault = this.fault;
     this.hasQueues = chance(this.random, 0.7);
     this.durability = pick(this.random, QUEUE_DURABILITIES);
@@ -112,10 +71,6 @@ export class StoreWorld {
       fault: (promise, what) => fault(promise, `topics: ${what}`),
     });
   }
-
-  readonly fault = (promise: string, what: string): void => {
-    this.violations.push(`${promise}: ${what}`);
-  };
 
   /** What one partition owes its users. */
   logOracle(topic: string, partition: number): Oracle {
@@ -141,12 +96,12 @@ export class StoreWorld {
     return oracle;
   }
 
-  /** Everything that was found wrong; what partitions found too. */
-  complaints(): readonly string[] {
+  /** What partitions found, too. */
+  override complaints(): readonly string[] {
     const own = [...this.#logs].flatMap(([id, { violations }]) =>
       violations.map((what) => `${id}: ${what}`),
     );
-    return [...this.violations, ...own, ...this.fileSystem.violations];
+    return [...own, ...super.complaints()];
   }
 
   /** Forgets a topic that was deleted: one of its name is another one. */
@@ -187,33 +142,14 @@ export class StoreWorld {
     return `#${this.nextId()}`;
   }
 
-  nextId(): number {
-    return this.#nextId++;
-  }
-
   open(): Promise<Store> {
     const { fileSystem, clock } = this;
-    return openStore(STORE_PATH, { fileSystem, clock, random: this.#engineRandom });
+    return openStore(STORE_PATH, { fileSystem, clock, random: this.engineRandom });
   }
 
   /** Opens a copy of the disk, for looking at it. */
   openCopy(fileSystem: FaultyFileSystem): Promise<Store> {
     const clock = new ManualClock(this.clock.now());
     return openStore(STORE_PATH, { fileSystem, clock, random: new SeededRandom(this.seed) });
-  }
-
-  /** Runs to the end or the crash; time moves when nothing else does. */
-  drive<T>(work: Promise<T>): Promise<Outcome<T>> {
-    const { clock, fileSystem } = this;
-    let idleLeft = IDLE_STEPS_MAX;
-    return fileSystem.drive(work, {
-      onIdle: () => {
-        if (clock.pendingTimerCount === 0 || idleLeft-- <= 0) return false;
-        // Who waits for what waits for room would wait for ever: somebody makes some.
-        if (idleLeft === IDLE_STEPS_WITHOUT_ROOM) fileSystem.capacityBytes = 2 ** 40;
-        clock.advance(10);
-        return true;
-      },
-    });
   }
 }
