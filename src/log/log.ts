@@ -66,9 +66,9 @@ export class Log<T, Input = T> implements AsyncDisposable {
   }
 
   /** @internal Where the store appends: commits, and what is routed. @throws ReadOnlyError, ClosedError */
-  forStore(): Pick<PreparedAppend, 'logId' | 'appender'> & Pick<LogWriter, 'encoded'> {
-    const { appender, encoded } = this.#writable('commit');
-    return { logId: this.logId, appender, encoded };
+  forStore(): Pick<PreparedAppend, 'logId' | 'appender'> & Pick<LogWriter, 'encoded' | 'trimmer'> {
+    const { appender, encoded, trimmer } = this.#writable('commit');
+    return { logId: this.logId, appender, encoded, trimmer };
   }
 
   /** @internal Its settings were changed in place: what depends on them beyond the next append. */

@@ -178,6 +178,11 @@ export class Trimmer {
     return this.#mutex.run(() => this.#removeBelowStart());
   }
 
+  /** Resolves when everything that was asked for so far has gone, or may not go. */
+  idle(): Promise<void> {
+    return this.#mutex.idle();
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();

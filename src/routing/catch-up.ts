@@ -172,6 +172,7 @@ export class CatchUp {
 }
 
 /** Whether it may be fed. */
-function isWaiting({ isBehind, isSettled, isSuspended, isPreparing }: Outlet): boolean {
-  return isBehind && isSettled && !isSuspended && !isPreparing;
+function isWaiting(outlet: Outlet): boolean {
+  const isHeld = outlet.isSuspended || outlet.isPreparing || outlet.isSkipping;
+  return outlet.isBehind && outlet.isSettled && !isHeld;
 }

@@ -3,8 +3,10 @@ import { isStoreError } from '../core/errors.ts';
 import { checkBoolean } from '../core/options.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
 import { checkAppendKeys } from '../log/append-result.ts';
+import type { RecordInput } from '../log/record-input.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import { isTopicName } from '../topic/topic-names.ts';
+import type { TopicAppendOptions, TopicAppendResult } from '../topic/topic-results.ts';
 import type { Topic } from '../topic/topic.ts';
 import { DEFAULT_EXCHANGE, defaultConflict } from './exchange-name.ts';
 import type { DestinationInput } from './exchange-options.ts';
@@ -67,8 +69,8 @@ export class DefaultExchange<T, Input = T> {
    * Appends a record to the queue or topic that the routing key names: as `Topic.append` does, so its key
    * chooses the partition. What names nothing is dropped, but refused with `mandatory`.
    *
-   * @throws as `Topic.append`; TooLargeError for a routing key of more than 255 bytes; UnroutableError
-   *   with `mandatory`
+   * @throws as `Topic.append`, but none for a topic that is deleted meanwhile: it names nothing then;
+   *   TooLargeError for a routing key of more than 255 bytes; UnroutableError with `mandatory`
    *
    * Durability and cost: as `Topic.append`.
    */
@@ -80,11 +82,12 @@ export class DefaultExchange<T, Input = T> {
     const { key, headers, createTimeMs, durability, signal, mandatory = false } = options;
     checkBoolean('mandatory', mandatory);
     const routingKey = routingKeyOf(options);
-    const topic = await this.#find(routingKey);
-    if (topic !== null) {
-      const record = { value, key, headers, createTimeMs };
-      const result = await topic.append(record, { durability, signal });
-      return { destinations: [routingKey], ...result };
+    const record = { value, key, headers, createTimeMs };
+    for (;;) {
+      const topic = await this.#find(routingKey);
+      if (topic === null) break;
+      const result = await appendUnlessDeleted(topic, record, { durability, signal });
+      if (result !== null) return { destinations: [routingKey], ...result };
     }
     if (!mandatory) return NOWHERE;
     throw new UnroutableError({ exchange: this.name, routingKey, index: 0 });
@@ -114,5 +117,19 @@ export class DefaultExchange<T, Input = T> {
       if (isStoreError(error, 'ERR_VARVE_NOT_FOUND')) return null;
       throw error;
     }
+  }
+}
+
+/** Null = the topic was deleted meanwhile: its name names nothing, or another one. */
+async function appendUnlessDeleted<T, Input>(
+  topic: Topic<T, Input>,
+  record: RecordInput<Input>,
+  options: TopicAppendOptions,
+): Promise<TopicAppendResult | null> {
+  try {
+    return await topic.append(record, options);
+  } catch (error) {
+    if (isStoreError(error, 'ERR_VARVE_CLOSED') && topic.partitions.isDeleted) return null;
+    throw error;
   }
 }

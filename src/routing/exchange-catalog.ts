@@ -10,7 +10,7 @@ import type { TopicCatalog } from '../topic/catalog.ts';
 import { SOURCE_PREFIX } from '../topic/topic-names.ts';
 import type { Binding, BindingIdentity, ExchangeType, Target } from './binding.ts';
 import { checkPatternOf } from './binding-weight.ts';
-import { planBackfills, type PlannedBackfill } from './backfill-plan.ts';
+import { commitWithPast, type PlannedBackfill } from './backfill-plan.ts';
 import { ChangePlan } from './change-plan.ts';
 import { Dependence } from './exchange-node.ts';
 import { ExchangeSources } from './exchange-sources.ts';
@@ -215,8 +215,9 @@ export class ExchangeCatalog {
       if (isLate) throw boundWithoutPast(name, to);
       if (known !== null) return known;
       const binding = { ...identity, bindingId: randomId(this.#parts.random) };
-      const backfills = from === undefined ? [] : await planBackfills(binding, from, this);
-      await this.#commit((plan) => plan.addBinding(binding), backfills);
+      await commitWithPast(binding, from, this, (backfills) =>
+        this.#commit((plan) => plan.addBinding(binding), backfills),
+      );
       return binding;
     });
   }

@@ -11,6 +11,8 @@ import { exchanges } from './exchange-state.ts';
 export class ExchangeSources {
   readonly #fold: Fold;
   readonly #topics: TopicCatalog;
+  /** By exchange: from where on its past is asked for, and the journal does not say so yet. */
+  readonly #held = new Map<number, number>();
 
   constructor(fold: Fold, topics: TopicCatalog) {
     this.#fold = fold;
@@ -26,6 +28,20 @@ export class ExchangeSources {
   of(exchangeId: number): Partition | null {
     const topicId = this.topicIdOf(exchangeId);
     return topicId === null ? null : this.#topics.partitionAt(topicId, 0);
+  }
+
+  /** Keeps the past of an exchange from an offset on, until `letGo`. */
+  hold(exchangeId: number, offset: number): void {
+    this.#held.set(exchangeId, offset);
+  }
+
+  letGo(): void {
+    this.#held.clear();
+  }
+
+  /** Infinite when none of its past is kept. */
+  heldFrom(exchangeId: number): number {
+    return this.#held.get(exchangeId) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Null when nothing is known of the exchange any more. */

@@ -26,7 +26,7 @@ export async function letOff(
   for (const outlet of projection.outlets.of(topicId)) {
     skippedCount += await letOffLog(projection, outlet, parts);
   }
-  await projection.marks.write('sync', { skippedCount });
+  await projection.marks.write('sync');
   return skippedCount;
 }
 
@@ -44,7 +44,7 @@ async function letOffLog(
     const count = await source.use((log) => countMissed(log, newRoutes(), { outlet, from, to }));
     const isAsCounted = missedFrom(outlet) === from;
     if (outlet.feeder !== null || !isAsCounted) continue; // It was tried again meanwhile, or went on.
-    outlet.skipTo(to);
+    await skip(projection, outlet, { to, count });
     return count;
   }
   return 0; // It has caught up by itself.
@@ -53,6 +53,23 @@ async function letOffLog(
 /** What is on its way, and does not come to its end, has not got there. */
 function missedFrom(outlet: Outlet): number {
   return outlet.isSettled ? outlet.position : outlet.syncedPosition;
+}
+
+/** The journal knows of it before anything follows that only makes sense without what was skipped. */
+async function skip(
+  { marks }: Projection,
+  outlet: Outlet,
+  { to, count }: { readonly to: number; readonly count: number },
+): Promise<void> {
+  const takeBack = outlet.skipTo(to);
+  try {
+    await marks.write('sync', { skippedCount: count });
+  } catch (error) {
+    takeBack();
+    throw error;
+  } finally {
+    outlet.isSkipping = false;
+  }
 }
 
 /** Nothing comes there any more, and it is known what the log holds, if that can be read. */

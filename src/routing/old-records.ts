@@ -1,7 +1,7 @@
 /**
  * What can still be read of a destination log that is to be made again, to be compared record by record.
  */
-import { CorruptLogError } from '../core/errors.ts';
+import { CorruptLogError, OffsetOutOfRangeError } from '../core/errors.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
 import { recordsOf, type BatchRecords } from '../format/batch-records.ts';
 import { CopiedRecords } from '../format/copied-records.ts';
@@ -18,18 +18,21 @@ const NO_EXTENSION = new Uint8Array(0);
 
 export class OldRecords {
   readonly #exchangeId: number;
-  readonly #source: RecordSource;
+  readonly #log: Log<Uint8Array>;
+  #startOffset: number;
+  #source: RecordSource;
   readonly #cursor = new BatchCursor();
   #records: BatchRecords | null = null;
   #isOver = false;
   /** Of one record at a time. */
   readonly #copies = new CopiedRecords();
 
-  /** @param log  to which nobody writes; it stays open while this is used */
+  /** @param log  only its start may move; it stays open while this is used */
   constructor(log: Log<Uint8Array>, exchangeId: number) {
     this.#exchangeId = exchangeId;
-    const { startOffset: from } = log;
-    this.#source = log.source({ from, onCorruption: 'skip' }, 'reused');
+    this.#log = log;
+    this.#startOffset = log.startOffset;
+    this.#source = sourceOf(log);
   }
 
   /**
@@ -91,11 +94,18 @@ export class OldRecords {
   }
 
   async #next(): Promise<boolean> {
-    try {
-      return await this.#source.next();
-    } catch (error) {
-      if (error instanceof CorruptLogError) return false; // No segment is left.
-      throw error;
+    for (;;) {
+      try {
+        return await this.#source.next();
+      } catch (error) {
+        if (error instanceof CorruptLogError) return false; // No segment is left.
+        const { startOffset } = this.#log;
+        const isTrimmed = error instanceof OffsetOutOfRangeError && startOffset > this.#startOffset;
+        if (!isTrimmed) throw error;
+        this.#startOffset = startOffset;
+        this.#source.close();
+        this.#source = sourceOf(this.#log);
+      }
     }
   }
 
@@ -116,4 +126,8 @@ export class OldRecords {
     }
     return null;
   }
+}
+
+function sourceOf(log: Log<Uint8Array>): RecordSource {
+  return log.source({ from: log.startOffset, onCorruption: 'skip' }, 'reused');
 }

@@ -10,6 +10,7 @@ import { ClosedError } from '../core/errors.ts';
 import type { EncodedRecords } from '../format/batch-encoder.ts';
 import type { Log } from '../log/log.ts';
 import type { Partition } from '../topic/partition.ts';
+import { HandedBatches, type HandedBatch } from './handed-batches.ts';
 import type { Outbox, OutboxPool } from './outbox.ts';
 import type { Feeder } from './feeder.ts';
 import { lastPosition } from './last-position.ts';
@@ -32,17 +33,6 @@ export interface OutletParts {
   readonly onBehind: (outlet: Outlet, error: Error | null) => void;
 }
 
-/** A batch that is in the log and not known to be synced there. */
-interface HandedBatch {
-  readonly position: number;
-  readonly baseOffset: number;
-  readonly nextOffset: number;
-  readonly sizeBytes: number;
-  readonly recordCount: number;
-  /** When the oldest of its records was published. */
-  readonly timeMs: number;
-}
-
 export class Outlet implements BoxOwner {
   readonly topicId: number;
   readonly logId: number;
@@ -55,6 +45,8 @@ export class Outlet implements BoxOwner {
   isKnown = true;
   /** Whether it was let off what it has not got while nobody knew what that is. */
   isLetOff = false;
+  /** Whether it is let off something that the journal does not say yet: it must not be fed beyond. */
+  isSkipping = false;
   /** Whether its log is being opened or asked: nobody else comes to it meanwhile. */
   isPreparing = false;
   /** Whether all keep away from the log until `goOn`. */
@@ -70,9 +62,7 @@ export class Outlet implements BoxOwner {
   #boxTimeMs = 0;
   /** Of the oldest record that it did not get when it fell behind; before, when it was met. */
   #behindTimeMs: number;
-  /** Oldest first. */
-  readonly #handed: HandedBatch[] = [];
-  #handedBytes = 0;
+  readonly #handed = new HandedBatches();
   #syncedPosition: number;
   #endOffset: number;
   #release: (() => void) | null = null;
@@ -95,17 +85,17 @@ export class Outlet implements BoxOwner {
 
   /** Whether nothing is on its way. */
   get isSettled(): boolean {
-    return this.#handed.length === 0;
+    return this.#handed.isEmpty;
   }
 
   /** Whether nothing is on its way, and nothing waits to be. */
   get isIdle(): boolean {
-    return this.#handed.length === 0 && this.#box === null;
+    return this.#handed.isEmpty && this.#box === null;
   }
 
   /** Bytes on their way, or about to be. */
   get inFlightBytes(): number {
-    return this.#handedBytes + (this.#box?.sizeBytes ?? 0);
+    return this.#handed.sizeBytes + (this.#box?.sizeBytes ?? 0);
   }
 
   /** Everything of the source below is synced in the log, as far as it belongs there. */
@@ -122,7 +112,7 @@ export class Outlet implements BoxOwner {
 
   /** When the oldest record was published that it is to get and has not; null = it has all. */
   get waitingSinceMs(): number | null {
-    const [first] = this.#handed;
+    const { first } = this.#handed;
     if (first !== undefined) return first.timeMs;
     if (this.#box !== null) return this.#boxTimeMs;
     return this.isBehind ? this.#behindTimeMs : null;
@@ -236,7 +226,7 @@ export class Outlet implements BoxOwner {
 
   /** It is too slow for the others. What was handed over stays on its way. */
   fallBack(): void {
-    const handedPosition = this.#handed.at(-1)?.position;
+    const handedPosition = this.#handed.last?.position;
     this.#behind(handedPosition ?? this.syncedPosition);
     this.#parts.onBehind(this, null);
   }
@@ -286,14 +276,22 @@ export class Outlet implements BoxOwner {
   }
 
   /**
-   * Lets it off everything below; what is on its way may still come.
+   * Lets it off everything below, and holds it until `isSkipping` ends; what is on its way may still come.
    *
-   * @param position  of the source
+   * @param position  of the source @returns takes that back
    */
-  skipTo(position: number): void {
+  skipTo(position: number): () => void {
+    const before = { position: this.position, synced: this.#syncedPosition };
+    this.isSkipping = true;
     this.position = Math.max(this.position, position);
     this.isLetOff = !this.isKnown;
     this.#syncedPosition = Math.max(this.#syncedPosition, position);
+    return () => {
+      this.position = before.position;
+      this.#syncedPosition = before.synced;
+      this.isKnown = false; // The log says how far it is.
+      this.isLetOff = false;
+    };
   }
 
   /** Lets go of the log; what was handed over comes to its own end. */
@@ -306,7 +304,7 @@ export class Outlet implements BoxOwner {
   get #passableOffset(): number {
     const { opened } = this.#parts.log;
     if (!this.isKnown || opened === null) return 0;
-    const [first] = this.#handed;
+    const { first } = this.#handed;
     const { syncedOffset, visibleOffset } = opened;
     // What a writer that failed has left out of sight may be in the log: nobody could ask for it.
     return Math.min(syncedOffset, visibleOffset, first?.baseOffset ?? Infinity);
@@ -344,8 +342,7 @@ export class Outlet implements BoxOwner {
       fail: (error) => this.#takenBack(handed, error),
     });
     if (refusal !== null) return refusal;
-    this.#handed.push(handed);
-    this.#handedBytes += handed.sizeBytes;
+    this.#handed.add(handed);
     return null;
   }
 
@@ -370,9 +367,7 @@ export class Outlet implements BoxOwner {
   }
 
   #forget(handed: HandedBatch): void {
-    const at = this.#handed.indexOf(handed);
-    if (at >= 0) this.#handed.splice(at, 1);
-    if (at >= 0) this.#handedBytes -= handed.sizeBytes;
+    this.#handed.forget(handed);
     if (!this.isSettled) return;
     this.#onSettled?.();
     this.#onSettled = null;

@@ -38,7 +38,6 @@ export interface ProjectionMarksParts {
 }
 
 export interface MarkExtras {
-  readonly goneLogIds?: readonly number[];
   readonly skippedCount?: number;
 }
 
@@ -89,7 +88,7 @@ export class ProjectionMarks {
     const { state } = this;
     if (state === null) return;
     this.#bytes = 0;
-    const goneLogIds = this.#goneLogIds.splice(0);
+    const goneLogIds = this.#takeGone();
     const { skippedCount = 0 } = extras;
     const position = Math.max(state.position, this.#parts.positionNow() ?? 0);
     const logs = this.#news(state, position);
@@ -129,6 +128,12 @@ export class ProjectionMarks {
     this.#timer?.cancel();
   }
 
+  /** Without those to which something leads again: what is known of them is needed. */
+  #takeGone(): number[] {
+    const logIds = new Set(Array.from(this.#parts.outlets(), ({ logId }) => logId));
+    return this.#goneLogIds.splice(0).filter((logId) => !logIds.has(logId));
+  }
+
   /** What a mark with this position would not say of the logs. */
   #news(state: ProjectionState, position: number): ({ readonly logId: number } & LogMark)[] {
     const news: ({ readonly logId: number } & LogMark)[] = [];
@@ -136,9 +141,9 @@ export class ProjectionMarks {
       const { logId } = outlet;
       const now = outlet.mark();
       const isBehind = now.position < position;
-      // One that nothing was written into is named when the others pass it: they would hide what it lacks.
-      if (!outlet.isMarked && !isBehind) continue;
       const known = state.logs.get(logId);
+      // One that nothing was written into is named when the others pass it: they would hide what it lacks.
+      if (known === undefined && !outlet.isMarked && !isBehind) continue;
       const isSame =
         known !== undefined &&
         known.endOffset === now.endOffset &&

@@ -153,10 +153,10 @@ export class Projection {
    */
   async letOff(topicId: number): Promise<number> {
     await this.resume();
-    const skippedCount = await letOff(this, topicId, this.#parts);
-    this.#moved();
-    this.#catchUp.retryNow(topicId);
-    return skippedCount;
+    return letOff(this, topicId, this.#parts).finally(() => {
+      this.#moved();
+      this.#catchUp.retryNow(topicId);
+    });
   }
 
   /** A topic is gone: what was to go there goes nowhere. */
@@ -296,6 +296,7 @@ export class Projection {
     if (!isSaid) return this.#tryAgain();
     this.#isClosed = true;
     this.marks.close();
+    await this.#catchUp.close(); // Of a log that is gone since, the next try may be due some day.
     this.waiters.look();
     for (const outlet of this.outlets) outlet.close();
     onEnded();

@@ -335,11 +335,15 @@ export class Projector implements TopologyObserver {
     // Those that end meanwhile hold nothing back.
     const statesNow = (): readonly ProjectionState[] =>
       this.#states().filter(({ exchangeId, logs }) => exchangeId === sourceOf || logs.has(logId));
-    const allowedNow = (): number => allowedBy(statesNow(), { sourceOf, logId });
-    if (statesNow().length === 0) return offset;
+    const heldFrom = (): number =>
+      sourceOf === null ? offset : exchanges.sources.heldFrom(sourceOf);
+    const allowedNow = (): number =>
+      Math.min(offset, heldFrom(), allowedBy(statesNow(), { sourceOf, logId }));
+    if (statesNow().length === 0) return allowedNow();
     if (allowedNow() < offset) await this.#markAll(statesNow());
-    const allowed = Math.min(offset, allowedNow());
+    const markedOffset = allowedNow();
     await journal.sync(); // What the marks say counts when it is durable.
+    const allowed = Math.min(markedOffset, allowedNow()); // A past may be asked for meanwhile.
     if (sourceOf === null) return allowed;
     this.#pruner.poke();
     if (allowed < offset) this.#health.held(sourceOf, offset, statesNow());

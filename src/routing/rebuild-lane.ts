@@ -25,7 +25,7 @@ export class RebuildLane {
   /** Of the next record that belongs here. */
   nextOffset = 0;
   readonly #parts: RebuildLaneParts;
-  #sameCount = 0;
+  #unreadableCount = 0;
   /** Behind the last record that is the same. */
   #sameEnd = 0;
   /** Behind the records of the source below the position of the mark. */
@@ -41,9 +41,7 @@ export class RebuildLane {
 
   /** Records that should be there and cannot be read. */
   get unreadableCount(): number {
-    const { startOffset, endOffset } = this.old;
-    if (this.old.isMissing) return this.nextOffset;
-    return endOffset - startOffset - this.#sameCount;
+    return this.old.isMissing ? this.nextOffset : this.#unreadableCount;
   }
 
   /** Whether it must be made again. */
@@ -122,13 +120,16 @@ export class RebuildLane {
 
   #compare(records: BatchRecords, cursor: BatchCursor, offset: number): void {
     const { rest, partition } = this.old;
-    if (rest?.offset !== offset) return; // It cannot be read.
+    if (rest?.offset !== offset) {
+      // It cannot be read, or was deleted meanwhile.
+      if (offset >= this.old.startOffset) this.#unreadableCount++;
+      return;
+    }
     if (!rest.isSame(records, cursor)) {
       const place = `offset ${offset} of partition ${partition}`;
       const sent = `the exchange sends the one at offset ${cursor.offset} of its source there`;
       throw this.#parts.refuse(`${place} holds another record: ${sent}`);
     }
-    this.#sameCount++;
     this.#sameEnd = offset + 1;
     this.#provenOffset = cursor.offset;
   }

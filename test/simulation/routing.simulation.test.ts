@@ -30,8 +30,8 @@ const TALLY_MIN: Partial<Record<RoutingTallyKey, number>> = {
   byAlternate: 0.2,
   byAlternateChain: 0.005,
   throughExchanges: 0.3,
-  letters: 0.1,
-  letterCopies: 0.1,
+  letters: 0.25,
+  letterCopies: 0.2,
   // Changes of the topology.
   topologyChanges: 4,
   backfills: 0.7,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { KIB } from '../../../src/core/limits.ts';
+import { HeldSyncs } from '../../support/held-syncs.ts';
 import { numbered, RoutingDisk } from '../../support/routing-disk.ts';
 
 const MINUTE_MS = 60_000;
@@ -35,6 +36,49 @@ describe('a destination that is let off', () => {
     expect(codesOf(disk)).toEqual([]);
     await disk.close();
   });
+
+  it.each(['what it skipped is lost with the power', 'the journal fails'])(
+    'gets nothing more before the journal knows what it was let off: %s',
+    async (what) => {
+      const { disk, files } = await bench();
+      await disk.close();
+      files.clearFaults();
+      const journal = new HeldSyncs(files, '/journal/');
+      await disk.open();
+      const events = await disk.exchange('events');
+      const path = disk.filesOf('full');
+      files.addFault({ errno: 'ENOSPC', operations: ['write'], path, times: Infinity });
+      await disk.publishEach(events, numbered(3));
+      await disk.until(async () => (await disk.values('other')).length === 5);
+      await disk.step(2000);
+      journal.hold();
+      files.clearFaults();
+      const answer = Promise.allSettled([events.detach('full')]);
+      await disk.turns(20);
+      await disk.publishEach(events, ['next']);
+      for (let step = 0; step < 20; step++) await disk.step(1000);
+      expect(journal.waiting).not.toEqual([]);
+      if (what === 'the journal fails') {
+        files.addFault({
+          errno: 'EIO',
+          operations: ['datasync'],
+          path: /journal/,
+          times: Infinity,
+        });
+        journal.release();
+        expect(await disk.run(answer)).toMatchObject([{ status: 'rejected' }]);
+        for (let step = 0; step < 20; step++) await disk.step(1000);
+      }
+      disk.disk.cutPower();
+      await disk.open();
+      const again = await disk.exchange('events');
+      await disk.settle(again);
+      const all = ['first', 'settle', ...numbered(3), 'next', 'settle'];
+      expect(await disk.values('full')).toEqual(all);
+      expect(await disk.run(again.stats())).toMatchObject({ skippedCount: 0 });
+      await disk.close();
+    },
+  );
 
   it('keeps nobody waiting who published to it and the others', async () => {
     const { disk, events } = await bench();

@@ -128,6 +128,27 @@ describe('deleting an exchange', () => {
     await disk.close();
   });
 
+  it('leaves no timer for a destination that was tried again and again, and is gone', async () => {
+    const { disk, events, reads } = await held(1);
+    reads.release();
+    await disk.settle(events);
+    const path = disk.filesOf('one');
+    disk.disk.fileSystem.addFault({
+      errno: 'ENOSPC',
+      operations: ['write'],
+      path,
+      times: Infinity,
+    });
+    await disk.publishEach(events, numbered(3));
+    await disk.step(5000); // By then it is tried every few seconds alone.
+    expect(disk.store.health().problems).not.toEqual([]);
+    await disk.run(disk.store.deleteTopic('one'));
+    await disk.run(disk.store.deleteExchange('events'));
+    await disk.until(() => sourcesOf(disk).length === 0);
+    await disk.close();
+    expect(disk.disk.clock.pendingTimerCount).toBe(0);
+  });
+
   it('goes by itself with the last binding, when that is asked for', async () => {
     const disk = await RoutingDisk.make();
     const events = await disk.exchange('events', { type: 'topic', autoDelete: true });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { utf8 } from '../../../src/codec/codec.ts';
 import { RETENTION_CHECK_MS } from '../../../src/core/limits.ts';
 import { lowestPosition, type ProjectionState } from '../../../src/routing/projection-state.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
@@ -188,6 +189,55 @@ describe('marks', () => {
       await disk.close();
     },
   );
+
+  it.each(['earliest', undefined] as const)(
+    'hold back no record that stands in a log while they name it for the first time, from %s',
+    async (from) => {
+      const { disk } = await bench();
+      await disk.close();
+      const journal = new HeldSyncs(disk.disk.fileSystem, '/journal/');
+      await disk.open();
+      const events = await disk.exchange('events');
+      await disk.publishEach(events, numbered(3));
+      const topic = await disk.run(disk.store.topic('one', { codec: utf8 }));
+      for (const value of ['a', 'b']) await disk.run(topic.append({ value }));
+      await disk.run(events.bind('one', { pattern: '#' }, { from }).then(() => journal.hold()));
+      if (from === undefined) await disk.publishEach(events, numbered(3));
+      await disk.turns(20);
+      expect(journal.waiting).not.toEqual([]);
+      await disk.run(topic.append({ value: 'c' }));
+      const deleting = topic.deleteBefore({ partition: 0, offset: 3 });
+      await disk.turns(20);
+      journal.release();
+      await disk.run(deleting);
+      await disk.until(async () => (await disk.values('one')).length === 3);
+      disk.disk.cutPower();
+      await disk.open();
+      await disk.settle(await disk.exchange('events'));
+      expect(await disk.values('one')).toEqual([...numbered(3), 'settle']);
+      await disk.close();
+    },
+  );
+
+  it('do not forget a log to which something leads again', async () => {
+    const { disk, events, exchangeId } = await bench('one');
+    const { topicId } = disk.store.describeTopic('one');
+    await disk.settle(events);
+    await disk.run(events.unbind('one', { pattern: '#' }));
+    const [projection] = disk.store.projector.streamsOf(exchangeId);
+    await disk.until(() => projection?.outlets.of(topicId).length === 0);
+    await disk.run(events.bind('one', { pattern: '#' }));
+    await disk.settle(events);
+    await disk.step(1000);
+    const { logs } = stateOf(disk, exchangeId);
+    await disk.settle(events);
+    disk.disk.kill();
+    await disk.open();
+    await disk.settle(await disk.exchange('events'));
+    expect(await disk.values('one')).toEqual(['settle', 'settle', 'settle', 'settle']);
+    expect([...logs.values()]).toMatchObject([{ topicId }]);
+    await disk.close();
+  });
 
   it('forget a topic that is gone; one that takes its name begins anew', async () => {
     const { disk, events, exchangeId } = await bench('one', 'two');

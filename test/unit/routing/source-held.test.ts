@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ConflictError, DiskFullError } from '../../../src/core/errors.ts';
 import { KIB } from '../../../src/core/limits.ts';
 import type { StoreOptions } from '../../../src/store/store-options.ts';
+import { HeldSyncs } from '../../support/held-syncs.ts';
 import { numbered, RoutingDisk } from '../../support/routing-disk.ts';
 
 const MINUTE_MS = 60_000;
@@ -66,6 +67,36 @@ describe('a source that is held back', () => {
     expect(await disk.values('exchange:events')).toEqual(['value 3', 'value 4']);
     await disk.close();
   });
+
+  it.each([0, 'earliest'] as const)(
+    'keeps what a binding asks for from %s while it is being made',
+    async (from) => {
+      const disk = await RoutingDisk.make();
+      await disk.close();
+      const journal = new HeldSyncs(disk.disk.fileSystem, '/journal/');
+      await disk.open();
+      const events = await disk.exchange('events', { type: 'topic' });
+      await disk.bound(events, 'other');
+      await disk.publishEach(events, numbered(10));
+      await disk.settle(events);
+      await disk.run(disk.store.topic('one'));
+      const source = await disk.run(disk.store.topic('exchange:events'));
+      journal.hold();
+      const deleting = source.deleteBefore({ partition: 0, offset: 5 });
+      await disk.turns(20);
+      expect(journal.waiting).not.toEqual([]); // All may go, and waits for the journal to say so.
+      const binding = events.bind('one', { pattern: '#' }, { from });
+      await disk.turns(20);
+      journal.release();
+      const [deletion, bound] = await disk.run(Promise.allSettled([deleting, binding]));
+      expect(bound).toMatchObject({ status: 'fulfilled' });
+      expect(deletion).toMatchObject({ status: 'rejected', reason: { name: 'ConflictError' } });
+      await disk.until(async () => (await disk.values('one')).length === 11);
+      expect(await disk.values('one')).toEqual([...numbered(10), 'settle']);
+      await disk.run(source.deleteBefore({ partition: 0, offset: 5 }));
+      await disk.close();
+    },
+  );
 
   it('takes nothing more at the cap of the store, until the destination is let off', async () => {
     const { disk, events, fill } = await bench({ storeBytesMax: 1024 * KIB });

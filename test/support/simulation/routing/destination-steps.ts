@@ -33,7 +33,8 @@ export async function appendBeside({ session }: Life): Promise<void> {
 export async function trimDestination({ session }: Life): Promise<void> {
   const { world, store } = session;
   const { random } = world;
-  const { name, topicId, ledgers } = pick(random, session.destinations);
+  const destination = pick(random, session.destinations);
+  const { name, ledgers } = destination;
   if (session.isQueue(name)) return; // What is settled goes by itself.
   const partition = randomBelow(random, ledgers.length);
   await session.look('before a trim');
@@ -42,14 +43,12 @@ export async function trimDestination({ session }: Life): Promise<void> {
   const offset = ledger.start + randomBelow(random, ledger.end - ledger.start + 1);
   world.narrate(`trim ${name}/${partition} to ${offset}`);
   const topic = await store.topic(name, { create: false });
-  const trim = (): Promise<void> => topic.deleteBefore({ partition, offset });
-  const trimming = trim().catch(async (error: unknown) => {
-    if (!(error instanceof ConflictError)) throw error;
-    // What the journal does not say of it cannot go; where a backfill begins it will say it soon.
-    if (!session.hasMishap) await session.wait(2000);
-    if (!session.hasMishap && !session.goneTopicIds.has(topicId)) await trim();
+  const trimming = topic.deleteBefore({ partition, offset }).catch((error: unknown) => {
+    // Where something failed, the journal may not say of it what it must before it goes.
+    if (!(error instanceof ConflictError && session.hasMishap)) throw error;
   });
-  void session.follow(trimming, () => world.tally.add('trims'));
+  const trimmed = unlessGone(session, destination, trimming);
+  void session.follow(trimmed, () => world.tally.add('trims'));
 }
 
 export async function trimSource({ session }: Life): Promise<void> {
@@ -78,7 +77,7 @@ export async function consume({ session }: Life): Promise<void> {
   const queues = session.destinations.filter(({ name }) => session.isQueue(name));
   if (queues.length === 0) return;
   const destination = pick(world.random, queues);
-  const failureOdds = pick(world.random, [0, 0, 0.2]);
+  const failureOdds = pick(world.random, [0, 0.2, 0.5]);
   await session.follow(unlessGone(session, destination, take(session, destination)), (taken) => {
     world.narrate(`took ${taken?.length ?? 0} of ${destination.name}`);
     for (const delivery of taken ?? []) {

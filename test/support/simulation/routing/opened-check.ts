@@ -10,7 +10,7 @@ export async function checkOpened(
   const { world } = session;
   // A deletion that was begun goes on by itself, bindings after the topic.
   if (last !== null && last.goneTopicIds.size > 0) await session.wait(1000);
-  session.adopt(last?.pendingModel ?? null, last?.pendingBackfill ?? null, 'after an opening');
+  session.adopt(last, await session.sourceStarts(), 'after an opening');
   const { pendingModel = null, goneTopicIds } = last ?? {};
   // Where that failed the next opening does it, if this one fails.
   if (pendingModel !== null && (goneTopicIds?.size ?? 0) > 0) {

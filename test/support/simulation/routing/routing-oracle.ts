@@ -10,6 +10,7 @@ import { present } from '../../../../src/core/assert.ts';
 import type { Target } from '../../../../src/routing/binding.ts';
 import { murmur2 } from '../../../../src/topic/partitioner.ts';
 import { ReferenceTopology, type ReferenceBinding } from '../../reference/graph-route.ts';
+import { Given } from './given-records.ts';
 import { LetOffs } from './let-offs.ts';
 import { LogLedger, type Identify, type SeenRecord } from './log-ledger.ts';
 import type { Fault, TopologyTimeline } from './topology-timeline.ts';
@@ -43,6 +44,8 @@ export interface Backfill {
   readonly version: number;
   /** By id of the exchange: from where on; others have none. */
   readonly fromOffsets: ReadonlyMap<number, number>;
+  /** By id of the exchange: what stands below may have gone before the binding was made. */
+  readonly startOffsets: ReadonlyMap<number, number>;
   /** Exchanges that were gone: whether something was left of their pasts nobody knows. */
   readonly goneIds: ReadonlySet<number>;
 }
@@ -61,14 +64,16 @@ export class Destination {
 }
 
 /** A record of a source, and whether it must have arrived when all is quiet. */
-interface Due {
+export interface Due {
   readonly id: number;
   readonly offset: number;
-  /** The destination was let off it, unless it has got it. */
+  /** The destination was let off it, unless it has got it, or it need not have been there. */
   readonly isForgiven: boolean;
+  /** Whether it was there when it was asked for. */
+  readonly wasThere: boolean;
 }
 
-interface Stream {
+export interface Stream {
   readonly name: string;
   readonly exchangeId: number;
   /** As batches call it: 0, or the id of a binding. */
@@ -170,8 +175,9 @@ export class RoutingOracle {
       for (const topicId of topicIds) {
         const log = `${topicId}/${this.#partitionOf(record, offset, topicId, version)}`;
         const list = due.get(log) ?? [];
-        const isForgiven = offset < this.letOffs.belowOffset(source.exchangeId, topicId);
-        list.push({ id, offset, isForgiven });
+        const wasThere = offset >= (backfill?.startOffsets.get(source.exchangeId) ?? 0);
+        const isLetOff = offset < this.letOffs.belowOffset(source.exchangeId, topicId);
+        list.push({ id, offset, isForgiven: isLetOff || !wasThere, wasThere });
         due.set(log, list);
       }
     }
@@ -212,7 +218,8 @@ export class RoutingOracle {
         const seen = [...records.values()].filter(
           ({ batch: { from } }) => from?.exchangeId === exchangeId && from.stream === number,
         );
-        const lacks = due.length - new Set(seen.map(({ id }) => id)).size;
+        const arrived = new Set(seen.map(({ id }) => id));
+        const lacks = due.filter(({ id, wasThere }) => wasThere && !arrived.has(id)).length;
         missing.set(exchangeId, (missing.get(exchangeId) ?? 0) + lacks);
       }
     }
@@ -235,6 +242,9 @@ export class RoutingOracle {
     const problems: string[] = [];
     const { inOrder, unseenCount } = ledger;
     const isBlind = streams.some(({ isOptional }) => isOptional);
+    // Of all that a source had for it nobody may have seen anything.
+    const isOfBlind = ({ batch: { from } }: SeenRecord): boolean =>
+      from !== null && this.sources.get(from.exchangeId)?.isBlind === true;
     const byNumber = new Map(streams.map((one) => [`${one.exchangeId}/${one.number}`, one]));
     const seenBy = new Map<string, number[]>();
     for (const seen of inOrder) {
@@ -259,7 +269,7 @@ export class RoutingOracle {
       problems.push(...problemsOfStream(stream, seen, { isQuiet, unseenCount }));
     }
     problems.push(...problemsOfPositions(ledger, byNumber));
-    if (isQuiet && plain.size === 0 && !isBlind) {
+    if (isQuiet && plain.size === 0 && !isBlind && !inOrder.some(isOfBlind)) {
       const due = streams.flatMap((one) => one.due);
       const dueMin = due.filter(({ isForgiven }) => !isForgiven).length;
       if (ledger.end < dueMin || ledger.end > due.length) {
@@ -267,45 +277,6 @@ export class RoutingOracle {
       }
     }
     return problems.map((problem) => `${ledger.name}: ${problem}`);
-  }
-}
-
-/** What backfills of one source gave, the earliest first: what a later one leaves out. */
-class Given {
-  /** Logs of which that is not known. */
-  readonly unknownLogs = new Set<string>();
-  readonly #destinations: ReadonlyMap<number, Destination>;
-  readonly #ids = new Set<string>();
-
-  constructor(destinations: ReadonlyMap<number, Destination>) {
-    this.#destinations = destinations;
-  }
-
-  has(log: string, id: number): boolean {
-    return this.#ids.has(`${log} ${id}`);
-  }
-
-  isUnknown(log: string): boolean {
-    return this.unknownLogs.has(log);
-  }
-
-  add(log: string, due: readonly Due[]): void {
-    for (const { id } of due) this.#ids.add(`${log} ${id}`);
-  }
-
-  /** Of one that may have been cut: what is there. */
-  addSeen(log: string, from: Pick<Stream, 'exchangeId' | 'number'>, due: readonly Due[]): void {
-    const [topicId = 0, partition = 0] = log.split('/').map(Number);
-    const ledger = this.#destinations.get(topicId)?.ledgers[partition];
-    if (ledger === undefined) return;
-    if (ledger.unseenCount > 0) this.unknownLogs.add(log);
-    const isOfStream = ({ batch }: SeenRecord): boolean =>
-      batch.from?.exchangeId === from.exchangeId && batch.from.stream === from.number;
-    const seen = new Set(ledger.inOrder.filter(isOfStream).map(({ id }) => id));
-    this.add(
-      log,
-      due.filter(({ id }) => seen.has(id)),
-    );
   }
 }
 

@@ -111,10 +111,12 @@ export class RoutingSession extends Life<RoutingWorld> {
     this.pendingModel = next;
     timeline.asked(next.lines);
     let made = next;
+    let starts: SourceStarts;
     try {
       if ((await act()) === REFUSED) made = world.model;
       // What follows upon the change is behind it.
       await this.store.exchangeCatalog.reconcile();
+      starts = await this.sourceStarts();
     } catch (error) {
       this.explain(error);
       return false;
@@ -125,15 +127,29 @@ export class RoutingSession extends Life<RoutingWorld> {
     timeline.asked(made.lines);
     timeline.adopt(this.store, what, true);
     if (timeline.now.hasCycle) world.tally.add('cycles');
-    if (this.pendingBackfill !== null) this.beginBackfill(this.pendingBackfill);
+    if (this.pendingBackfill !== null) this.beginBackfill(this.pendingBackfill, starts);
     this.pendingBackfill = null;
     world.tally.add('topologyChanges');
     return true;
   }
 
+  /** Where sources begin now; those that cannot be opened, where they did when somebody looked. */
+  async sourceStarts(): Promise<SourceStarts> {
+    const starts = new Map<number, number>();
+    for (const { exchangeId, ledger } of this.world.oracle.sources.values()) {
+      const partition = this.store.exchangeCatalog.sources.of(exchangeId);
+      const start = await partition
+        ?.use((log) => Promise.resolve(log.startOffset))
+        .catch(() => ledger.start);
+      starts.set(exchangeId, start ?? ledger.start);
+    }
+    return starts;
+  }
+
   /** What there is after an opening: any change whose answer nobody heard is there, or not. */
-  adopt(pending: RoutingModel | null, pendingBackfill: PendingBackfill | null, when: string): void {
+  adopt(last: RoutingSession | null, starts: SourceStarts, when: string): void {
     const { world, store } = this;
+    const { pendingModel: pending = null, pendingBackfill = null } = last ?? {};
     const { oracle } = world;
     const versionBefore = oracle.timeline.version;
     oracle.timeline.adopt(store, when, false);
@@ -141,7 +157,9 @@ export class RoutingSession extends Life<RoutingWorld> {
     const isThere = pending !== null && [...pending.lines].every((line) => lines.has(line));
     if (pending !== null && isThere && pending.lines.size === lines.size) {
       world.model = pending;
-      if (version > versionBefore && pendingBackfill !== null) this.beginBackfill(pendingBackfill);
+      if (version > versionBefore && pendingBackfill !== null) {
+        this.beginBackfill(pendingBackfill, starts);
+      }
     }
     this.knowAll();
   }
@@ -183,7 +201,7 @@ export class RoutingSession extends Life<RoutingWorld> {
     }
   }
 
-  beginBackfill({ from, knownIds }: PendingBackfill): void {
+  beginBackfill({ from, knownIds }: PendingBackfill, startOffsets: SourceStarts): void {
     const { oracle } = this.world;
     const { now, version } = oracle.timeline;
     const binding = now.bindings.find(({ bindingId }) => !knownIds.has(bindingId));
@@ -199,7 +217,7 @@ export class RoutingSession extends Life<RoutingWorld> {
       if (isGone) goneIds.add(exchangeId);
       if (from !== 'earliest' && isOwn) fromOffsets.set(exchangeId, from);
     }
-    const backfill: Backfill = { binding, version, fromOffsets, goneIds };
+    const backfill: Backfill = { binding, version, fromOffsets, startOffsets, goneIds };
     oracle.backfills.push(backfill);
     this.world.tally.add('backfills');
   }
@@ -294,6 +312,9 @@ export class RoutingSession extends Life<RoutingWorld> {
     if (ledger.start > start && end > 0 && this.isQueue(name)) this.world.tally.add('settledTrims');
   }
 }
+
+/** By id of the exchange. */
+type SourceStarts = ReadonlyMap<number, number>;
 
 export interface PendingBackfill {
   readonly from: 'earliest' | number;

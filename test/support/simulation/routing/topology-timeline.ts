@@ -131,15 +131,35 @@ export class TopologyTimeline {
   }
 
   #size(store: Store, version: number): void {
-    const bound = this.now.bindings.map(({ target }) => target.id);
     for (const { topicId, partitionCount } of store.topics()) {
       const sizes = this.#sizes.get(topicId) ?? [];
-      const isKnown = sizes.length > 0;
-      if (!isKnown && !bound.includes(topicId)) continue;
-      if (sizes.at(-1)?.count !== partitionCount) sizes.push({ version, count: partitionCount });
+      const [first] = sizes;
+      if (first === undefined && !isBound(this.now, topicId)) continue;
+      // When nothing is left of the time when something led there, how large it was may be forgotten.
+      const knownCount = store.exchangeCatalog.partitionCountAt(topicId, first?.version ?? 0);
+      const isForgotten = first !== undefined && knownCount !== first.count;
+      const sinceVersion = isForgotten ? this.#leftSince(topicId, version) : version;
+      if (sizes.at(-1)?.count !== partitionCount) {
+        sizes.push({ version: sinceVersion, count: partitionCount });
+      }
       this.#sizes.set(topicId, sizes);
     }
   }
+
+  /** From which version on nothing led to a topic, below this one; this one when something did. */
+  #leftSince(topicId: number, version: number): number {
+    let since = version;
+    for (const era of this.#eras.toReversed()) {
+      if (era.version >= version) continue;
+      if (isBound(era.topology, topicId)) break;
+      since = era.version;
+    }
+    return since;
+  }
+}
+
+function isBound({ bindings }: ReferenceTopology, topicId: number): boolean {
+  return bindings.some(({ target }) => target.id === topicId);
 }
 
 function referenceBinding({ headers, ...binding }: Binding): ReferenceBinding {
