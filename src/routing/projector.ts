@@ -127,15 +127,24 @@ export class Projector implements TopologyObserver {
   }
 
   /**
-   * Resolves when a record is synced in all of its destinations, those that are gone aside.
+   * Resolves when a record is synced in all of its destinations, those that are gone aside. The process
+   * stays alive meanwhile: a destination that is tried again later keeps no process alive.
    *
    * @throws the signal's reason; ClosedError
    */
   async routed(exchangeId: number, record: RoutedRecord, signal?: AbortSignal): Promise<void> {
     const projection = this.of({ exchangeId, stream: COMMON_STREAM });
-    if (projection !== null) return projection.waiters.wait(record, signal);
-    // Without one all is projected, unless nobody projects any more.
-    if (this.#isClosed) throw this.#parts.topics.closedError();
+    if (projection === null) {
+      // Without one all is projected, unless nobody projects any more.
+      if (this.#isClosed) throw this.#parts.topics.closedError();
+      return;
+    }
+    const vigil = this.#parts.clock.keepAlive?.();
+    try {
+      await projection.waiters.wait(record, signal);
+    } finally {
+      vigil?.cancel();
+    }
   }
 
   /** Something was published to an exchange. Cheap. */

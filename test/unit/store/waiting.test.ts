@@ -3,7 +3,9 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import { SeededRandom } from '../../../src/core/random.ts';
 import type { TopicReadOptions } from '../../../src/topic/topic.ts';
+import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import { rejectionOf, settle } from '../../support/log-fixture.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 import { VigilClock } from '../../support/vigil-clock.ts';
@@ -75,6 +77,32 @@ describe('the process is kept alive', () => {
     expect(clock.vigilCount).toBe(1);
     ending.abort('enough');
     expect(await second).toBe('enough');
+    expect(clock.vigilCount).toBe(0);
+  });
+
+  test('while a publish waits for a destination whose disk is full, and no longer', async () => {
+    const clock = new VigilClock();
+    const fileSystem = new FaultyFileSystem({ random: new SeededRandom(1) });
+    const store = await new StoreBench().open({ clock, fileSystem });
+    await store.topic('t');
+    const exchange = await store.exchange('e', { type: 'fanout', codec: utf8 });
+    await exchange.bind('t');
+    await exchange.publish('a', { confirm: 'routed' });
+    expect(clock.vigilCount).toBe(0);
+    const fault = { errno: 'ENOSPC', path: /topics.t-.*\.log$/, times: Infinity } as const;
+    fileSystem.addFault({ ...fault, operations: ['write'] });
+    const ending = new AbortController();
+    const { signal } = ending;
+    const aborted = rejectionOf(exchange.publish('b', { confirm: 'routed', signal }));
+    const closed = rejectionOf(exchange.publish('c', { confirm: 'routed' }));
+    await settle();
+    expect(clock.vigilCount).toBe(2);
+    ending.abort('enough');
+    expect(await aborted).toBe('enough');
+    expect(clock.vigilCount).toBe(1);
+    fileSystem.clearFaults(); // Nobody has tried again when it is closed.
+    await store.close();
+    expect(await closed).toMatchObject({ code: 'ERR_VARVE_CLOSED' });
     expect(clock.vigilCount).toBe(0);
   });
 
