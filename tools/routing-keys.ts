@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { InvalidArgumentError } from 'commander';
 import { TooLargeError, type RecordInput } from '../src/index.ts';
 import { BCC_HEADER, CC_HEADER } from '../src/format/further-keys.ts';
+import { meantBy } from '../src/core/options.ts';
 import { checkRoutingKey, ROUTING_KEY_HEADER } from '../src/format/routing-header.ts';
 import { checkRoutingKeys } from '../src/routing/routing-key.ts';
 import { UsageError } from './command-error.ts';
@@ -22,6 +23,9 @@ export interface RecordKeys {
   readonly cc?: readonly string[];
   readonly bcc?: readonly string[];
 }
+
+/** Of a line; others are let by, as those that `cat --json` prints besides. */
+const KEY_FIELDS: readonly string[] = ['routingKey', 'cc', 'bcc'];
 
 const KEY_HEADERS: readonly string[] = [ROUTING_KEY_HEADER, CC_HEADER, BCC_HEADER];
 
@@ -81,6 +85,11 @@ export function publishedFromJson(line: Uint8Array, lineNumber: number): Bytes {
   const parsed = parseObject(line, lineNumber);
   const fields = { parsed, lineNumber };
   const record = recordFromFields(fields);
+  const misspelt = Object.keys(parsed).find((name) => keyFieldMeantBy(name) !== null);
+  if (misspelt !== undefined) {
+    const meant = `to be spelt \`${keyFieldMeantBy(misspelt)}\``;
+    throw badField(fields, misspelt, meant);
+  }
   const { routingKey } = parsed;
   if (routingKey !== undefined && typeof routingKey !== 'string') {
     throw badField(fields, 'routingKey', 'to be a string');
@@ -92,6 +101,12 @@ export function publishedFromJson(line: Uint8Array, lineNumber: number): Bytes {
   });
   const { headers } = record;
   return { ...record, headers: { ...(isObject(headers) ? headers : {}), ...own } };
+}
+
+/** A record whose key is misspelt would go elsewhere. Null = it is spelt right, or no key is meant. */
+function keyFieldMeantBy(name: string): string | null {
+  if (KEY_FIELDS.includes(name)) return null;
+  return meantBy(name.replaceAll(/[-_]/gu, ''), KEY_FIELDS);
 }
 
 function furtherField(fields: FieldReader, name: 'cc' | 'bcc'): Partial<RecordKeys> {

@@ -181,6 +181,9 @@ describe('publish', () => {
       '{"value": "x", "routingKey": 5}',
       'line 1 of the input: expected "routingKey" to be a string',
     ],
+    ['{"value": "x", "routingkey": "a"}', 'expected "routingkey" to be spelt `routingKey`'],
+    ['{"value": "x", "routing_key": "a"}', 'expected "routing_key" to be spelt `routingKey`'],
+    ['{"value": "x", "CC": ["a"]}', 'expected "CC" to be spelt `cc`'],
     [`{"value": "x", "routingKey": "${'a'.repeat(256)}"}`, 'routing key'],
     ['{', 'line 1 of the input is not JSON'],
   ])('names a line that is wrong: %s', async ([line = '', says = '']) => {
