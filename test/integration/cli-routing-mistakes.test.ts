@@ -49,7 +49,7 @@ const MISTAKES: readonly [line: string, exitCode: ExitCode, says: string][] = [
   ['simulate PATH flights --bind =a', ExitCode.usage, 'Expected destination=pattern.'],
   ['simulate PATH flights --bind {a', ExitCode.usage, 'or a binding as JSON.'],
   ['simulate PATH flights --bind {"to":1}', ExitCode.usage, 'unknown key `to`'],
-  ['simulate PATH flights --unbind late', ExitCode.notFound, 'there is no binding flights -> '],
+  ['simulate PATH flights --unbind arrivals=x', ExitCode.notFound, 'flights -> queue arrivals (x)'],
   ['simulate PATH flight', ExitCode.notFound, 'did you mean flights?'],
   ['simulate PATH flights --to 3 --until 1d', ExitCode.usage, 'cannot be used with'],
   ['simulate PATH flights --topology none.json', ExitCode.notFound, 'there is no file none.json'],

@@ -106,6 +106,16 @@ describe('simulate', () => {
     expect(await changedFiles(path, before)).toEqual([]);
   });
 
+  test('notes a destination that is not there: its name may be misspelt', async () => {
+    const path = await connected();
+    const bind = ['--bind', 'arrivals:#', '--bind', 'arrivals=#', '--bind', 'audit'];
+    const { exitCode, stderr } = await runCli(['simulate', path, 'flights', ...bind]);
+    expect([exitCode, stderr]).toEqual([
+      ExitCode.ok,
+      'there is no queue or topic arrivals:# yet\n',
+    ]);
+  });
+
   test('each copy by destination and offset, in JSON', async () => {
     const path = await past();
     const changes = ['--bind', 'late=flight.a.*', '--unbind', 'audit=#'];

@@ -3,13 +3,19 @@ import { Option } from 'commander';
 import { present } from '../../src/core/assert.ts';
 import type { Store } from '../../src/index.ts';
 import type { SimulationSummary } from '../../src/routing/route-tally.ts';
-import type { TopologyDocument } from '../../src/routing/topology-document.ts';
+import {
+  destinationName,
+  type DocumentBinding,
+  type KnownTopic,
+  type TopologyDocument,
+} from '../../src/routing/topology-document.ts';
 import { WhatIf } from '../../src/routing/what-if.ts';
 import { knownTopics, topologyOf } from '../../src/store/store-topology.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { JSON_OPTION, NDJSON_OPTION } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { checkBound, EXCHANGE_ARGUMENT, findExchange } from '../exchange-choice.ts';
+import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
 import {
   HYPOTHESIS_NOTES,
@@ -32,7 +38,8 @@ const NOTES = `${HYPOTHESIS_NOTES}
 
 Each record that the source of the exchange still holds is routed once more, by the topology that is
 asked about, and compared with where it went: "same" goes there again, "added" would come in, "removed"
-would not. --json has "copies" besides, a destination and an offset of the source for each copy, and
+would not. Went means when it was published: what a backfill brought later counts as "added".
+--json has "copies" besides, a destination and an offset of the source for each copy, and
 --ndjson prints these alone.`;
 
 export const simulateVerb: Verb<SimulateVerbOptions> = {
@@ -121,8 +128,10 @@ function makeWhatIf(
       findExchange(store, of);
       if ('exchange' in destination) findExchange(store, destination.exchange);
     }
-    const known = [...topologyOf(store).bindings, ...bind.map((bindingOf) => bindingOf(exchange))];
-    for (const bindingOf of unbind) checkBound(bindingOf(exchange), known);
+    const more = bind.map((bindingOf) => bindingOf(exchange));
+    const known = [...topologyOf(store).bindings, ...more];
+    for (const bindingOf of unbind) checkBound(named(bindingOf(exchange), parts.topics), known);
+    noteNew(context, more, parts.topics);
   }
   try {
     return new WhatIf(parts, {
@@ -139,6 +148,26 @@ function makeWhatIf(
     if (!isMissing) throw error;
     const hint = 'varve bindings ls <store> lists the bindings there are';
     throw new CommandError(ExitCode.notFound, error.message, hint);
+  }
+}
+
+/** The short form does not say that a queue is one. */
+function named(binding: DocumentBinding, topics: readonly KnownTopic[]): DocumentBinding {
+  const { kind, name } = destinationName(binding.destination);
+  const isQueue = topics.some((topic) => topic.name === name && topic.isQueue);
+  return kind === 'topic' && isQueue ? { ...binding, destination: { queue: name } } : binding;
+}
+
+/** They need not be there, and may be misspelt. */
+function noteNew(
+  context: CommandContext,
+  bindings: readonly DocumentBinding[],
+  topics: readonly KnownTopic[],
+): void {
+  for (const { destination } of bindings) {
+    const { kind, name } = destinationName(destination);
+    if (kind === 'exchange' || topics.some((topic) => topic.name === name)) continue;
+    context.note(`there is no queue or topic ${escapeText(name)} yet`);
   }
 }
 
