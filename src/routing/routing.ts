@@ -6,6 +6,7 @@ import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { TrimGuard } from '../log/trim-guard.ts';
 import type { TopicCatalog, TopicDependents } from '../topic/catalog.ts';
+import type { TopicUsers } from '../topic/topic-deletions.ts';
 import { SOURCE_PREFIX } from '../topic/topic-names.ts';
 import { ExchangeCatalog } from './exchange-catalog.ts';
 import { Projector } from './projector.ts';
@@ -43,10 +44,10 @@ export class Routing implements TopicDependents {
   }
 
   /** Nothing leads to a topic any more, and what was on its way goes nowhere. */
-  async forget(topicId: number): Promise<readonly string[]> {
-    const names = await this.exchanges.forgetTopic(topicId);
+  async forget(topicId: number): Promise<TopicUsers> {
+    const exchanges = await this.exchanges.forgetTopic(topicId);
     this.projector.topicDeleted(topicId);
-    return names;
+    return { groups: [], exchanges };
   }
 
   /** @throws NotFoundError when there is no exchange of that name */

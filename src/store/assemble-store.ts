@@ -84,11 +84,11 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   const groups = new ConsumerGroups(topicHome);
   const shareGroups = new ShareGroups({ ...topicHome, committer });
   const topics: TopicCatalog = new TopicCatalog(topicHome, {
-    forget: async (topicId) => [
-      ...(await groups.forgetTopic(topicId)),
-      ...(await shareGroups.forgetTopic(topicId)),
-      ...(await routing.forget(topicId)),
-    ],
+    forget: async (topicId) => {
+      const members = await groups.forgetTopic(topicId);
+      const readers = [...members, ...(await shareGroups.forgetTopic(topicId))];
+      return { groups: readers, exchanges: (await routing.forget(topicId)).exchanges };
+    },
     grown: (topicId) => routing.grown(topicId),
   });
   const { health: board } = signals;

@@ -59,6 +59,7 @@ const topicDeletion: Shape<TopicDeletion> = structWith({
   name: text,
   topicId: count,
   groups: list(text),
+  exchanges: list(text),
   deletedBytes: count,
   keptPaths: list(text),
 });

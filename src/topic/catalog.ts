@@ -11,7 +11,7 @@ import { randomId } from '../core/random.ts';
 import { settleAll } from '../core/settle-all.ts';
 import type { Partition } from './partition.ts';
 import { PartitionSet } from './partition-set.ts';
-import { TopicDeletions, type TopicDeletion } from './topic-deletions.ts';
+import { TopicDeletions, type TopicDeletion, type TopicUsers } from './topic-deletions.ts';
 import { storeClosed, type TopicHome } from './topic-home.ts';
 import { checkName } from './topic-names.ts';
 import {
@@ -49,8 +49,8 @@ export interface TopicDescription {
 
 /** Those that build on topics, and must know what becomes of them. */
 export interface TopicDependents {
-  /** Ends what reads a deleted topic, and forgets its positions. @returns whose they were */
-  forget(topicId: number): Promise<readonly string[]>;
+  /** Ends what reads a deleted topic, and forgets its positions and what leads to it */
+  forget(topicId: number): Promise<TopicUsers>;
   /** The journal has more partitions of a topic. */
   grown(topicId: number): Promise<void>;
 }
@@ -78,14 +78,14 @@ export class TopicCatalog {
     this.#deletions = new TopicDeletions({
       home,
       release: async (topicId) => {
-        const readers = await dependents.forget(topicId);
+        const users = await dependents.forget(topicId);
         // Nobody needs what could not be written any more.
         await this.#sets
           .get(topicId)
           ?.close()
           .catch(() => undefined);
         this.#sets.delete(topicId);
-        return readers;
+        return users;
       },
     });
   }

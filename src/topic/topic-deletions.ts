@@ -14,14 +14,19 @@ import { topicDeleted, topics } from './topic-state.ts';
 export interface TopicDeletion extends LogRemoval {
   readonly name: string;
   readonly topicId: number;
-  /** Consumer groups that read it, by name. */
+  /** Consumer groups and share groups that read it, by name. */
   readonly groups: readonly string[];
+  /** Exchanges whose bindings led to it, and ended, by name. */
+  readonly exchanges: readonly string[];
 }
+
+/** Those who had to do with a topic that is gone, by name. */
+export type TopicUsers = Pick<TopicDeletion, 'groups' | 'exchanges'>;
 
 export interface TopicDeletionsOptions {
   readonly home: TopicHome;
   /** Ends what reads and writes the topic, and forgets what is known of its readers. */
-  readonly release: (topicId: number) => Promise<readonly string[]>;
+  readonly release: (topicId: number) => Promise<TopicUsers>;
 }
 
 export class TopicDeletions {
@@ -65,11 +70,11 @@ export class TopicDeletions {
     const { home, release } = this.#options;
     const { fold, journal, path } = home;
     const { name, logIds } = present(fold.get(topics, String(topicId)), 'it is being deleted');
-    const groups = await release(topicId);
+    const { groups, exchanges } = await release(topicId);
     const { fileSystem } = resolveLogOptions(home.logOptions);
     const directory = join(path, topicDirectoryName(name, topicId));
     const { deletedBytes, keptPaths } = await removeLogs(fileSystem, directory, logIds);
     await journal.append(topicDeleted, { topicId }, 'sync');
-    return { name, topicId, groups, deletedBytes, keptPaths };
+    return { name, topicId, groups, exchanges, deletedBytes, keptPaths };
   }
 }

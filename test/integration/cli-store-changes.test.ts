@@ -89,6 +89,22 @@ describe('topics delete', () => {
     });
   });
 
+  test('names the groups of a queue and the exchanges that lead to it, before and after', async () => {
+    const path = await orders();
+    await runCli(['queue', 'create', path, 'late', '--yes']);
+    for (const exchange of ['events', 'others']) {
+      await runCli(['exchanges', 'create', path, exchange, '-t', 'topic', '--yes']);
+    }
+    for (const pattern of ['a.#', 'b.#']) {
+      await runCli(['bindings', 'add', path, 'events', 'late', '-p', pattern, '--yes']);
+    }
+    const dry = await runCli(['topics', 'delete', path, 'late']);
+    expect(dry.stdout).toContain('1 group: queue, bindings of 1 exchange: events; nothing was');
+    const done = await varve('topics', 'delete', path, 'late', '--yes', '--json');
+    expect(JSON.parse(done.stdout)).toMatchObject({ groups: ['queue'], exchanges: ['events'] });
+    expect((await runCli(['bindings', 'ls', path])).stdout).toBe('');
+  });
+
   test('leaves alone what is not ours, and says so', async () => {
     const path = await orders();
     const notes = join(await partitionOf(path, 1), 'notes.txt');

@@ -1,10 +1,13 @@
 /** `varve topics delete <store> <topic>`: a topic with all it holds; a dry run unless `--yes`. */
+import { destinationName } from '../../src/routing/topology-document.ts';
 import { deleteTopic, listGroups } from '../../src/store/control-verbs.ts';
+import { listShareGroups } from '../../src/store/queue-verbs.ts';
+import { topologyOf } from '../../src/store/store-topology.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { CHANGES_STORE, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
+import { CHANGES_STORE, lookAtStore, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
 import { askForTopic, changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
 import { readTopicExtent } from '../topic-extent.ts';
 import { formatBytes, formatCount, formatPlural } from '../units.ts';
@@ -14,12 +17,12 @@ interface TopicsDeleteOptions {
   readonly json?: true;
 }
 
-const NOTES = `Its consumer groups go with it, and a topic of this name that is made later has nothing of it. Files in
+const NOTES = `Its groups go with it, and the bindings that lead to it, and a topic of this name that is made later has nothing of it. Files in
 its directories that are not Varve's stay, and are named. What is stopped half-way goes on by itself
 when the store is opened the next time.`;
 
 export const topicsDeleteVerb: Verb<TopicsDeleteOptions> = {
-  description: 'Delete a topic: its records, its consumer groups, its files. There is no way back.',
+  description: 'Delete a topic: its records, its groups, its files. There is no way back.',
   argument: STORE_ARGUMENT,
   moreArguments: [{ description: 'the name of the topic' }],
   options: [YES_OPTION, JSON_OPTION],
@@ -34,7 +37,7 @@ export const topicsDeleteVerb: Verb<TopicsDeleteOptions> = {
       { command: 'varve topics delete ./store orders --yes', does: 'do it' },
       {
         command: "varve topics delete ./store orders --json | jq -r '.groups[]'",
-        does: 'the consumer groups that would go with it',
+        does: 'the groups that would go with it',
       },
     ],
   },
@@ -51,7 +54,10 @@ interface Outcome {
   /** Null when a partition has no valid checkpoint. */
   readonly offsetCount: number | null;
   readonly sizeBytes: number;
+  /** Consumer groups and share groups. */
   readonly groups: readonly string[];
+  /** Whose bindings lead to it. */
+  readonly exchanges: readonly string[];
   /** Not Varve's; known when it is done. */
   readonly keptPaths: readonly string[];
 }
@@ -67,34 +73,51 @@ async function run(
     const description = await askForTopic(desk, path, topic);
     const { topicId, partitionCount } = description;
     const { offsetCount, sizeBytes } = await readTopicExtent({ path }, description);
-    const own = (await desk.ask(listGroups, {})).filter((group) => group.topic === topic);
-    const groups = own.map(({ name }) => name);
+    const all = [...(await desk.ask(listGroups, {})), ...(await desk.ask(listShareGroups, {}))];
+    const groups = all.filter((group) => group.topic === topic).map(({ name }) => name);
+    const exchanges = await exchangesTo(path, topic);
     const known = { path, topic, topicId, isDryRun, partitionCount };
-    return { ...known, offsetCount, sizeBytes, groups, keptPaths: [] };
+    return { ...known, offsetCount, sizeBytes, groups, exchanges, keptPaths: [] };
   };
   const found = await consultStore(context, path, look);
   const done = isDryRun
     ? null
     : await changeStore(context, path, (desk) => desk.ask(deleteTopic, { topic }));
-  const { groups, keptPaths } = done ?? found; // Groups may have come meanwhile.
-  const outcome = { ...found, groups, keptPaths };
+  const { groups, exchanges, keptPaths } = done ?? found; // Groups may have come meanwhile.
+  const outcome = { ...found, groups, exchanges, keptPaths };
   for (const kept of keptPaths) context.warn(`left alone, not ours: ${kept}`);
   if (options.json === true) context.output.write(`${JSON.stringify(outcome)}\n`);
   else writeText(context, outcome);
   return ExitCode.ok;
 }
 
+/** Names of the exchanges with bindings that lead to a topic. */
+async function exchangesTo(path: string, topic: string): Promise<readonly string[]> {
+  const { bindings } = await lookAtStore(path, async (store) => topologyOf(store));
+  const leading = bindings.filter(({ destination }) => {
+    const { kind, name } = destinationName(destination);
+    return kind === 'topic' && name === topic;
+  });
+  return [...new Set(leading.map(({ exchange }) => exchange))];
+}
+
 function writeText({ output }: CommandContext, outcome: Outcome): void {
-  const { topic, isDryRun, partitionCount, offsetCount, sizeBytes, groups } = outcome;
+  const { topic, isDryRun, partitionCount, offsetCount, sizeBytes, groups, exchanges } = outcome;
   const offsets = offsetCount === null ? '?' : formatCount(offsetCount);
-  const names = groups.map((group) => escapeText(group)).join(', ');
   const what =
     `topic ${escapeText(topic)}: ${formatPlural(partitionCount, 'partition')}, ` +
     `${offsets} offsets, ${formatBytes(sizeBytes)}, ` +
-    (groups.length === 0 ? 'no groups' : `${formatPlural(groups.length, 'group')}: ${names}`);
+    (groups.length === 0 ? 'no groups' : named('group', groups)) +
+    (exchanges.length === 0 ? '' : `, bindings of ${named('exchange', exchanges)}`);
   output.write(
     isDryRun
       ? `would delete ${what}; nothing was changed, --yes deletes it\n`
       : `deleted ${what}\n`,
   );
+}
+
+/** `2 groups: billing, queue` */
+function named(kind: string, names: readonly string[]): string {
+  const text = names.map((name) => escapeText(name)).join(', ');
+  return `${formatPlural(names.length, kind)}: ${text}`;
 }

@@ -36,7 +36,13 @@ async function remove(place: TopicPlace): Promise<void> {
   const store = await real.store();
   const { topicId } = store.describeTopic(name);
   const { deletedBytes: _, ...deletion } = await store.deleteTopic(name);
-  deepStrictEqual(deletion, { name, topicId, groups: knownGroups(topic), keptPaths: [] });
+  deepStrictEqual(deletion, {
+    name,
+    topicId,
+    groups: knownGroups(topic),
+    exchanges: [],
+    keptPaths: [],
+  });
   throws(() => store.describeTopic(name), NOT_FOUND);
   await rejects(store.deleteTopic(name), NOT_FOUND);
   await rejects(store.addPartitions(name, 5), NOT_FOUND);

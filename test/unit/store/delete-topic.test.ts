@@ -61,7 +61,7 @@ describe('deleteTopic', () => {
     await commitAs(topic, 'g');
     const { topicId } = store.describeTopic('t');
     const { deletedBytes, ...deletion } = await store.deleteTopic('t');
-    expect(deletion).toEqual({ name: 't', topicId, groups: ['g'], keptPaths: [] });
+    expect(deletion).toEqual({ name: 't', topicId, groups: ['g'], exchanges: [], keptPaths: [] });
     expect(deletedBytes).toBeGreaterThan(0);
     const isGone = (from: Store) => {
       expect(from.topics().map(({ name }) => name)).toEqual(['other']);

@@ -35,7 +35,10 @@ test('the log of a partition is guarded by whom the store names for it', async (
         return place[1] === 0 ? null : { allow: () => Promise.resolve(1) };
       },
     },
-    { forget: () => Promise.resolve([]), grown: () => Promise.resolve() },
+    {
+      forget: () => Promise.resolve({ groups: [], exchanges: [] }),
+      grown: () => Promise.resolve(),
+    },
   );
   const [free, held] = await Promise.all(
     logIds.map((logId) => present(catalog.partitionOf(logId), 'it was made').log()),
