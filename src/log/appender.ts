@@ -22,6 +22,7 @@ import type { LogObserver } from './log-home.ts';
 import type { LogMarks } from './marks.ts';
 import { NoWaitLoss } from './no-wait-loss.ts';
 import type { SyncLoop } from './sync-loop.ts';
+import { atEndOfTurn } from './turn-share.ts';
 import { TurnTime } from './turn-time.ts';
 import { Waiters } from './waiters.ts';
 
@@ -264,12 +265,12 @@ export class Appender {
 
   /**
    * Writes at the end of this turn: `nextTick` runs when all continuations that are ready have run,
-   * so the callers who were answered together append together again.
+   * so the callers who were answered together append together again. Now and then in the next one.
    */
   #planFlush(): void {
     if (this.#isFlushPlanned) return;
     this.#isFlushPlanned = true;
-    process.nextTick(this.#flush);
+    atEndOfTurn(this.#flush);
   }
 
   readonly #flush = (): void => {
