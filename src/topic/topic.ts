@@ -221,13 +221,13 @@ export class Topic<T, Input = T> implements LogUser {
     const prepared = new PreparedRecords({ codec: this.#codec, limits: settings });
     const parts = this.#division.divide(records, options).map(({ partition, records: own }) => ({
       partition,
-      records: prepared.copies(own, clock.now()),
+      runs: [{ records: prepared.copies(own, clock.now()) }],
     }));
     return () => this.#openForCommit(parts);
   }
 
   async #openForCommit(
-    parts: readonly Pick<PartitionAppend, 'partition' | 'records'>[],
+    parts: readonly Pick<PartitionAppend, 'partition' | 'runs'>[],
   ): Promise<readonly PartitionAppend[]> {
     const opened: PartitionAppend[] = [];
     try {
@@ -241,14 +241,14 @@ export class Topic<T, Input = T> implements LogUser {
 
   async #targetOf({
     partition,
-    records,
-  }: Pick<PartitionAppend, 'partition' | 'records'>): Promise<PartitionAppend> {
+    runs,
+  }: Pick<PartitionAppend, 'partition' | 'runs'>): Promise<PartitionAppend> {
     const used = this.partitions.at(partition);
     const release = used.hold();
     try {
       // No spread in front of names: in Node 20 each such object has a hidden class of its own, for 1 us.
       const { logId, appender } = (await used.log()).forStore();
-      return { partition, records, logId, appender, release };
+      return { partition, runs, logId, appender, release };
     } catch (error) {
       release();
       throw error;

@@ -39,5 +39,5 @@ function joined(one: PreparedAppend, two: PreparedAppend): PreparedAppend {
     one.release?.();
     two.release?.();
   };
-  return { logId, appender, records: [...one.records, ...two.records], release };
+  return { logId, appender, runs: [...one.runs, ...two.runs], release };
 }
