@@ -130,6 +130,11 @@ describe('the guard itself', () => {
     ['a lower layer imports a higher one', 'src/core/a.ts', "import { b } from '../log/b.ts';"],
     ['siblings import each other', 'src/queue/a.ts', "import { b } from '../group/b.ts';"],
     ['routing imports a sibling', 'src/routing/a.ts', "import { b } from '../queue/b.ts';"],
+    [
+      'a transaction imports what takes part in it',
+      'src/transaction/a.ts',
+      "import { b } from '../queue/b.ts';",
+    ],
     ['a sibling imports routing', 'src/group/a.ts', "import { b } from '../routing/b.ts';"],
     ['a type import counts', 'src/io/a.ts', "import type { B } from '../format/b.ts';"],
     ['a re-export counts', 'src/io/a.ts', "export { b } from '../format/b.ts';"],

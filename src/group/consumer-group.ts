@@ -4,22 +4,18 @@ import { argumentError, checkArray } from '../core/assert.ts';
 import { Bell } from '../core/bell.ts';
 import { ClosedError } from '../core/errors.ts';
 import { FencedError } from '../core/ownership-errors.ts';
-import { RecordBatch } from '../log/record.ts';
+import type { RecordBatch } from '../log/record.ts';
 import {
-  checkPosition,
-  CommitRights,
-  commitPositions,
-  isList,
   metadataOf,
   placeOf,
   type CommitOptions,
   type CommitPosition,
-  type OwnedPosition,
 } from './commit-positions.ts';
 import type { Ownership } from './coordinator.ts';
 import { checkReadOptions, type GroupReadOptions, type GroupSettings } from './group-options.ts';
 import type { CommittedPosition } from './group-state.ts';
 import { checkTopic, notOwned, type ConsumerGroupParts, type GroupShared } from './group-shared.ts';
+import { MemberPositions } from './member-positions.ts';
 import { isLost, PartitionFeed, type BatchSource } from './partition-feed.ts';
 import { anchorStarts } from './start-anchor.ts';
 import { checkStart, readFromOf, type StartFrom } from '../topic/start-position.ts';
@@ -34,24 +30,17 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   readonly #settings: GroupSettings;
   readonly #onClosed: () => void;
   readonly #feeds = new Map<number, PartitionFeed<T>>();
-  /** Under which right a batch was handed out. */
-  readonly #origins = new WeakMap<RecordBatch<T>, Ownership>();
   /** Of which `onAssigned` was told. */
   readonly #announced = new Set<number>();
-  /** Handled and not committed by `autoCommit` yet. */
-  readonly #uncommitted = new Set<number>();
   /** Of the batch that was handed out last; null when the member is done with it. */
   #current: PartitionFeed<T> | null = null;
   #memberId: string;
   #lastAutoCommitMs: number;
+  readonly #positions: MemberPositions<T>;
   readonly #bell = new Bell();
   #isReading = false;
   #isClosed = false;
   #closing: Promise<void> | null = null;
-
-  readonly #rights = new CommitRights((ownership) => {
-    if (!this.#isValid(ownership)) throw this.#notOwned(ownership);
-  });
 
   /** @internal */
   constructor({ topic, shared, settings, onClosed }: ConsumerGroupParts<T>) {
@@ -60,6 +49,13 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     this.#settings = settings;
     this.#onClosed = onClosed;
     this.#lastAutoCommitMs = shared.clock.monotonic();
+    this.#positions = new MemberPositions({
+      shared,
+      feeds: this.#feeds,
+      feedOf: (partition) => this.#feed(partition),
+      isValid: (ownership) => this.#isValid(ownership),
+      notOwned: this.#notOwned,
+    });
     this.#memberId = this.#join();
   }
 
@@ -121,11 +117,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   ): Promise<void> {
     try {
       this.#checkOpen();
-      return commitPositions(
-        this.#shared,
-        this.#positionsOf(what, metadataOf(options)),
-        this.#rights,
-      );
+      return this.#positions.commit(what, metadataOf(options));
     } catch (error) {
       return Promise.reject(toError(error));
     }
@@ -141,7 +133,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     checkStart('from', from);
     this.#checkOpen();
     this.#feed(partition).seek(readFromOf(from, this.#shared.clock));
-    this.#uncommitted.delete(partition);
+    this.#positions.forget(partition);
   }
 
   /** Stops reading these, and keeps them; until `resume`, or until they go. @throws FencedError */
@@ -172,7 +164,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     this.#isClosed = true;
     try {
       const isDue = this.#settings.autoCommit === 'after' && !this.#shared.topic.isDeleted;
-      if (isDue) await this.#commitHandled(this.#uncommitted);
+      if (isDue) await this.#positions.commitHandled(this.#positions.uncommitted);
     } finally {
       // What the next owner, or a reset, finds must be the last word of this member.
       await this.#shared.commitsIdle();
@@ -218,7 +210,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     this.#current = null;
     if (feed === null) return;
     feed.handled = feed.position;
-    this.#uncommitted.add(feed.ownership.partition);
+    this.#positions.handled(feed.ownership.partition);
   }
 
   /** With `autoCommit: 'before'` commits it; false when that came too late: another one has it. */
@@ -237,7 +229,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   async #news({ signal, keepsAlive = true }: GroupReadOptions): Promise<void> {
     const { autoCommit, autoCommitMs } = this.#settings;
     const { clock } = this.#shared;
-    const isDue = autoCommit === 'after' && this.#uncommitted.size > 0;
+    const isDue = autoCommit === 'after' && this.#positions.uncommitted.size > 0;
     const leftMs = Math.max(0, this.#lastAutoCommitMs + autoCommitMs - clock.monotonic());
     await this.#bell.wait({ clock, delayMs: isDue ? leftMs : null, signal, keepsAlive });
   }
@@ -253,7 +245,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       if (lost.length > 0) await this.#tell(this.#settings.onLost, lost);
       else coordinator.poll(this.#memberId);
     } else if (leaving.length > 0) {
-      if (this.#settings.autoCommit === 'after') await this.#commitHandled(leaving);
+      if (this.#settings.autoCommit === 'after') await this.#positions.commitHandled(leaving);
       await this.#tell(this.#settings.onRevoked, leaving);
       for (const partition of leaving) this.#dropFeed(partition);
       coordinator.giveUp(this.#memberId, leaving);
@@ -298,7 +290,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       if (batch === null) continue;
       this.#feeds.delete(partition); // Behind the others.
       this.#feeds.set(partition, feed);
-      this.#origins.set(batch, feed.ownership);
+      this.#positions.handedOut(batch, feed.ownership);
       this.#current = feed;
       return batch;
     }
@@ -321,54 +313,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     const nowMs = this.#shared.clock.monotonic();
     if (autoCommit !== 'after' || nowMs - this.#lastAutoCommitMs < autoCommitMs) return;
     this.#lastAutoCommitMs = nowMs;
-    await this.#commitHandled(this.#uncommitted);
-  }
-
-  /** Commits where the member stands in these, as far as it owns them. */
-  async #commitHandled(partitions: Iterable<number>): Promise<void> {
-    const due = [...partitions].filter((partition) => this.#uncommitted.delete(partition));
-    const positions = due.flatMap((partition) => this.#standing(partition));
-    try {
-      await commitPositions(this.#shared, positions, this.#rights);
-    } catch (error) {
-      for (const partition of due) this.#uncommitted.add(partition); // For the next time.
-      // What belongs to another one by now is read again; the rest is committed the next time.
-      if (!(error instanceof FencedError)) throw error;
-    }
-  }
-
-  #standing(partition: number): readonly OwnedPosition[] {
-    const { ownership, handled = null } = this.#feeds.get(partition) ?? {};
-    if (ownership === undefined || handled === null || !this.#isValid(ownership)) return [];
-    return [{ ownership, ...handled, metadata: '' }];
-  }
-
-  #positionsOf(
-    what: RecordBatch<T> | CommitPosition | readonly CommitPosition[] | undefined,
-    metadata: string,
-  ): readonly OwnedPosition[] {
-    if (what === undefined) {
-      return [...this.#feeds.values()].flatMap(({ ownership, position }) => {
-        if (position === null) return [];
-        this.#rights.check(ownership);
-        return [{ ownership, ...position, metadata }];
-      });
-    }
-    if (what instanceof RecordBatch) {
-      const ownership = this.#origins.get(what);
-      if (ownership === undefined) {
-        throw argumentError(TypeError, 'batch', 'one that this member was given', what);
-      }
-      this.#rights.check(ownership);
-      const { nextOffset: offset, epoch } = what;
-      return [{ ownership, offset, epoch, metadata }];
-    }
-    return (isList(what) ? what : [what]).map((position) => {
-      const { partition, offset } = checkPosition(position);
-      const { ownership } = this.#feed(partition);
-      this.#rights.check(ownership);
-      return { ownership, offset, epoch: 0, metadata };
-    });
+    await this.#positions.commitHandled(this.#positions.uncommitted);
   }
 
   #feed(partition: number): PartitionFeed<T> {
@@ -395,6 +340,6 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     this.#feeds.get(partition)?.close();
     this.#feeds.delete(partition);
     this.#announced.delete(partition);
-    this.#uncommitted.delete(partition);
+    this.#positions.forget(partition);
   }
 }

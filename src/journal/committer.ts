@@ -9,10 +9,10 @@ import { toError } from '../core/abort.ts';
 import { present } from '../core/assert.ts';
 import { BackpressureError, FailedError, ioErrorOf, TooLargeError } from '../core/errors.ts';
 import { MIB } from '../core/limits.ts';
-import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { Appender } from '../log/appender.ts';
 import type { HeldAppend } from '../log/held-append.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
+import { recordCountOf, type RecordRun } from '../log/record-run.ts';
 import type { Change, EncodedChange, Journal } from './journal.ts';
 import { misfitError, type Misfit } from './misfits.ts';
 
@@ -44,7 +44,8 @@ interface Waiting {
 /** A log of a group: what it gets, and where the records of each commit begin among them. */
 interface Part {
   readonly logId: number;
-  readonly records: EncodableRecord[];
+  readonly runs: RecordRun[];
+  recordCount: number;
   readonly starts: Map<Waiting, number>;
 }
 
@@ -143,9 +144,9 @@ export class Committer {
   async #run(group: readonly Waiting[]): Promise<void> {
     const parts = partsOf(group);
     const holds = new Map<Appender, HeldAppend>();
-    for (const [appender, { records }] of parts) {
+    for (const [appender, { runs }] of parts) {
       try {
-        holds.set(appender, appender.commits.hold(records));
+        holds.set(appender, appender.commits.hold(runs));
       } catch (error) {
         appender.fail(error); // A batch that cannot be encoded.
         await failuresOf(holds); // What stands before the others may be being written.
@@ -238,9 +239,15 @@ function checkQueue(queuedBytes: number): void {
 function checkSize(changes: readonly EncodedChange[], appends: readonly PreparedAppend[]): number {
   let bytes = 0;
   for (const change of changes) bytes += change.bytes.length;
-  for (const { records } of appends) for (const record of records) bytes += record.sizeBytes;
+  for (const { runs } of appends) bytes += sizeOf(runs);
   if (bytes <= COMMIT_BYTES_MAX) return bytes;
   throw new TooLargeError({ what: 'commit', bytes, bytesMax: COMMIT_BYTES_MAX });
+}
+
+function sizeOf(runs: readonly RecordRun[]): number {
+  let bytes = 0;
+  for (const { records } of runs) for (const record of records) bytes += record.sizeBytes;
+  return bytes;
 }
 
 function refusalOf(appends: readonly PreparedAppend[]): Error | null {
@@ -254,14 +261,19 @@ function refusalOf(appends: readonly PreparedAppend[]): Error | null {
 function partsOf(group: readonly Waiting[]): Parts {
   const parts = new Map<Appender, Part>();
   for (const waiting of group) {
-    for (const { appender, logId, records } of waiting.appends) {
-      const part: Part = parts.get(appender) ?? { logId, records: [], starts: new Map() };
+    for (const { appender, logId, runs } of waiting.appends) {
+      const part = parts.get(appender) ?? emptyPart(logId);
       parts.set(appender, part);
-      part.starts.set(waiting, part.records.length);
-      for (const record of records) part.records.push(record);
+      part.starts.set(waiting, part.recordCount);
+      for (const run of runs) part.runs.push(run);
+      part.recordCount += recordCountOf(runs);
     }
   }
   return parts;
+}
+
+function emptyPart(logId: number): Part {
+  return { logId, runs: [], recordCount: 0, starts: new Map() };
 }
 
 /** Why a log cannot take its part: what stands before is not durable, or there is no room. */

@@ -6,8 +6,6 @@
  * written end when a write fails.
  */
 import { assert, present } from '../core/assert.ts';
-import type { Clock } from '../core/clock.ts';
-import type { Random } from '../core/random.ts';
 import { BatchEncoder, countKeyBytes } from '../format/batch-encoder.ts';
 import type { EncodableRecord, EncodedRecords } from '../format/batch-encoder.ts';
 import {
@@ -16,29 +14,18 @@ import {
   readBatchHeader,
   type BatchHeader,
 } from '../format/batch-header.ts';
-import { BATCH_HEADER_BYTES, BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import { BATCH_HEADER_BYTES, BatchKind } from '../format/layout.ts';
 import { viewOf } from '../format/u64.ts';
-import { writeBufferPool, type BufferPool } from '../io/buffer-pool.ts';
-import type { Segment } from '../segment/segment.ts';
-import { ChunkQueue, type Chunk, type ChunkState, type LogEnd } from './chunk.ts';
-import type { LogDirectory } from './log-directory.ts';
+import type { Chunk, LogEnd } from './chunk.ts';
+import { ChunkRoom, type ChunkRoomOptions } from './chunk-room.ts';
 import type { LogMarks } from './marks.ts';
-import { planSegment } from './planned-segment.ts';
-import { shouldRoll, type BatchPolicy } from './roll-policy.ts';
+import type { BatchPolicy } from './roll-policy.ts';
 
-export interface BatchBuilderOptions {
-  readonly directory: LogDirectory;
-  readonly clock: Clock;
-  readonly random: Random;
+export interface BatchBuilderOptions extends ChunkRoomOptions {
   readonly marks: LogMarks;
-  readonly logId: number;
-  /** Of the store that the log belongs to; 0 = of its own. */
-  readonly ownerId: number;
-  readonly epoch: number;
   readonly policy: BatchPolicy;
   /** Stamps each batch that is begun; null = 0. */
   readonly topologyVersion: (() => number) | null;
-  readonly end: LogEnd;
 }
 
 /** After a batch with a key that is not ASCII, more of them are likely. */
@@ -52,17 +39,8 @@ export class BatchBuilder {
 
   readonly #options: BatchBuilderOptions;
   readonly #encoder = new BatchEncoder();
-  readonly #pool: BufferPool;
+  readonly #room: ChunkRoom;
   readonly #header: BatchHeader = emptyBatchHeader();
-  readonly #queue: ChunkQueue;
-  #chunk: Chunk | null = null;
-  /** Of the chunks that are opened now. */
-  #state: ChunkState = 'plain';
-  #segment: Segment | null;
-  #isSealed: boolean;
-  #position: number;
-  #endCrc: number;
-  #appendTimeMs: number;
   #batchLimit = 0;
   /** `encodedBytes` of the last chunk that was taken. */
   #takenBytes = 0;
@@ -74,15 +52,8 @@ export class BatchBuilder {
 
   constructor(options: BatchBuilderOptions) {
     this.#options = options;
-    const { end, policy } = options;
-    this.#pool = writeBufferPool(policy.segmentBytesMax); // A chunk never spans segments.
-    this.#queue = new ChunkQueue(this.#pool);
-    this.#segment = end.segment;
-    this.#isSealed = end.isSealed;
-    this.#position = end.position;
-    this.#endCrc = end.endCrc;
-    this.#appendTimeMs = end.appendTimeMs;
-    this.nextOffset = end.offset;
+    this.#room = new ChunkRoom(options, this.#encoder);
+    this.nextOffset = options.end.offset;
     this.#header.logId = options.logId;
     this.#header.epoch = options.epoch;
   }
@@ -124,7 +95,7 @@ export class BatchBuilder {
   addEncoded(records: EncodedRecords): void {
     const { extension, bytes, recordCount } = records;
     this.closeBatch();
-    this.#roomFor(BATCH_HEADER_BYTES + extension.length + bytes.length);
+    this.#room.make(BATCH_HEADER_BYTES + extension.length + bytes.length, this.nextOffset);
     this.#beginBatch(extension);
     this.#encoder.addEncoded(records);
     this.encodedBytes += extension.length + bytes.length;
@@ -154,64 +125,53 @@ export class BatchBuilder {
   }
 
   #sealBatch(): void {
-    const chunk = this.#chunk;
-    const segment = this.#segment;
-    assert(chunk !== null && segment?.header != null, 'an open batch stands in a chunk');
-    this.#appendTimeMs = Math.max(this.#appendTimeMs, this.#options.clock.now());
+    const room = this.#room;
+    room.appendTimeMs = Math.max(room.appendTimeMs, this.#options.clock.now());
     const header = this.#header;
     header.kind = BatchKind.data;
-    header.position = this.#position;
-    header.segmentId = segment.header.segmentId;
+    header.position = room.position;
+    header.segmentId = present(room.segment?.header, 'an open batch has a segment').segmentId;
     header.baseOffset = this.#batchBaseOffset;
-    header.appendTimeMs = this.#appendTimeMs;
+    header.appendTimeMs = room.appendTimeMs;
     // Never above the base offset: what is synced lies before what is being encoded.
     header.syncedUpTo = this.#options.marks.syncedOffset;
-    this.#endCrc = this.#encoder.seal(header, this.#options.policy.compressor);
-    this.#countBatch(chunk, segment, header);
+    room.endCrc = this.#encoder.seal(header, this.#options.policy.compressor);
+    this.#countBatch(header);
   }
 
-  /** The batch of `header` stands at the end of the chunk, sealed. */
-  #countBatch(chunk: Chunk, segment: Segment, header: BatchHeader): void {
-    segment.index?.add(header);
-    this.#position += header.sizeBytes;
+  #countBatch(header: BatchHeader): void {
     this.encodedBytes += BATCH_HEADER_BYTES;
-    chunk.sizeBytes += header.sizeBytes;
-    chunk.nextOffset = this.nextOffset;
-    chunk.batchCount++;
-    chunk.endCrc = this.#endCrc;
-    chunk.appendTimeMs = this.#appendTimeMs;
-    chunk.encodedBytes = this.encodedBytes;
-    chunk.indexMark = segment.index?.mark() ?? null;
+    this.#room.count(header, this.nextOffset, this.encodedBytes);
   }
 
   /** What is added from here to `endHeld` stands in batches and chunks of its own, held back. */
   beginHeld(): void {
-    assert(this.#state === 'plain', 'one commit at a time');
+    assert(this.#room.state === 'plain', 'one commit at a time');
     this.#cutChunk();
-    this.#state = 'held';
+    this.#room.state = 'held';
   }
 
   /** @returns the encoded batches, in order: views on the chunks */
   endHeld(): readonly Uint8Array[] {
     this.#cutChunk();
-    this.#state = 'plain';
-    const held = this.#queue.in('held');
+    this.#room.state = 'plain';
+    const held = this.#room.queue.in('held');
     return held.map(({ buffer, sizeBytes }) => buffer.subarray(0, sizeBytes));
   }
 
   /** What is held back is durable elsewhere: it is handed out now, and never forgotten. */
   commitHeld(): void {
-    for (const chunk of this.#queue.in('held')) chunk.state = 'committed';
+    for (const chunk of this.#room.queue.in('held')) chunk.state = 'committed';
   }
 
   /** Takes back a committed chunk that could not be written, to be handed out again. */
   putBack(chunk: Chunk): void {
-    this.#queue.putBack(chunk);
+    this.#room.queue.putBack(chunk);
   }
 
   /** Bytes in committed chunks that were not handed out. */
   get committedBytes(): number {
-    return this.#queue.in('committed').reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    return this.#room.queue.in('committed').reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   }
 
   /**
@@ -224,32 +184,32 @@ export class BatchBuilder {
     assert(header.baseOffset === this.nextOffset, 'a placed batch begins at the end');
     assert(header.sizeBytes === batch.length, 'a placed batch is whole');
     this.closeBatch();
-    this.#state = 'committed';
-    const chunk = this.#roomFor(batch.length);
-    this.#state = 'plain';
-    const segment = present(this.#segment, 'a batch has a segment');
-    this.#appendTimeMs = Math.max(this.#appendTimeMs, header.appendTimeMs);
-    header.appendTimeMs = this.#appendTimeMs;
+    const room = this.#room;
+    room.state = 'committed';
+    room.make(batch.length, this.nextOffset);
+    room.state = 'plain';
+    room.appendTimeMs = Math.max(room.appendTimeMs, header.appendTimeMs);
+    header.appendTimeMs = room.appendTimeMs;
     header.epoch = this.#header.epoch;
-    header.position = this.#position;
-    header.segmentId = present(segment.header, 'an active segment is known').segmentId;
+    header.position = room.position;
+    header.segmentId = present(room.segment?.header, 'an active segment is known').segmentId;
     header.syncedUpTo = this.#options.marks.syncedOffset;
-    this.#endCrc = this.#encoder.place(batch, header);
+    room.endCrc = this.#encoder.place(batch, header);
     this.nextOffset = nextOffsetOf(header);
     this.encodedBytes += batch.length - BATCH_HEADER_BYTES;
-    this.#countBatch(chunk, segment, header);
+    this.#countBatch(header);
   }
 
   /** Full chunks that wait, oldest first. */
   get fullChunks(): readonly Chunk[] {
-    return this.#queue.all;
+    return this.#room.queue.all;
   }
 
   /** Takes the next chunk to write; null when everything was taken, or is held back. */
   takeChunk(): Chunk | null {
-    if (this.#queue.isEmpty) this.closeBatch(); // May need a chunk more.
-    if (this.#queue.isHeld) return null;
-    const chunk = this.#queue.take() ?? this.#endChunk();
+    if (this.#room.queue.isEmpty) this.closeBatch(); // May need a chunk more.
+    if (this.#room.queue.isHeld) return null;
+    const chunk = this.#room.take();
     if (chunk !== null) this.#takenBytes = chunk.encodedBytes;
     return chunk;
   }
@@ -261,13 +221,13 @@ export class BatchBuilder {
 
   /** Whether `takeChunk` would return one. */
   get hasChunk(): boolean {
-    if (!this.#queue.isEmpty) return !this.#queue.isHeld;
-    return this.#encoder.recordCount > 0 || this.#hasBatches();
+    if (!this.#room.queue.isEmpty) return !this.#room.queue.isHeld;
+    return this.#encoder.recordCount > 0 || this.#room.hasBatches;
   }
 
   /** Takes back the buffer of a chunk that was written or given up. */
   release(chunk: Chunk): void {
-    this.#pool.release(chunk.buffer);
+    this.#room.release(chunk);
   }
 
   /**
@@ -277,52 +237,25 @@ export class BatchBuilder {
    * @returns where it ends now
    */
   rewind(written: LogEnd): LogEnd {
-    const end = this.#queue.keepCommitted() ?? written;
-    if (this.#chunk !== null) this.release(this.#chunk);
-    this.#chunk = null;
+    const end = this.#room.rewind(written);
     this.#encoder.discard();
     this.#takenBytes = this.encodedBytes;
-    this.#segment = end.segment;
-    this.#isSealed = end.isSealed;
-    this.#position = end.position;
-    this.#endCrc = end.endCrc;
-    this.#appendTimeMs = end.appendTimeMs;
     this.nextOffset = end.offset;
-    if (end.indexMark !== null) end.segment?.index?.restore(end.indexMark);
     return end;
   }
 
   /** Ends the batch and the chunk that are open: what follows stands in another. */
   #cutChunk(): void {
     this.closeBatch();
-    this.#queueChunk();
-  }
-
-  #queueChunk(): void {
-    const chunk = this.#chunk;
-    this.#chunk = null;
-    if (chunk === null) return;
-    if (chunk.batchCount > 0) this.#queue.push(chunk);
-    else this.release(chunk);
-  }
-
-  #endChunk(): Chunk | null {
-    const chunk = this.#chunk;
-    if (chunk === null || chunk.batchCount === 0) return null;
-    this.#chunk = null;
-    return chunk;
-  }
-
-  #hasBatches(): boolean {
-    return this.#chunk !== null && this.#chunk.batchCount > 0;
+    this.#room.cut();
   }
 
   #openBatch(firstRecord: EncodableRecord): void {
     const { policy } = this.#options;
     countKeyBytes(firstRecord); // Where room is planned a guess will not do.
     const bytes = BATCH_HEADER_BYTES + firstRecord.sizeBytes;
-    const chunk = this.#roomFor(bytes);
-    const roomInSegment = policy.segmentBytesMax - this.#position;
+    const chunk = this.#room.make(bytes, this.nextOffset);
+    const roomInSegment = policy.segmentBytesMax - this.#room.position;
     const roomInChunk = chunk.buffer.length - this.#encoder.end;
     this.#batchLimit = Math.max(bytes, Math.min(policy.batchBytesMax, roomInSegment));
     this.#batchLimit = Math.min(this.#batchLimit, roomInChunk);
@@ -334,61 +267,5 @@ export class BatchBuilder {
     if (!this.#isStamped) this.#header.topologyVersion = topologyVersion?.() ?? 0;
     this.#batchBaseOffset = this.nextOffset;
     this.#encoder.begin(extension);
-  }
-
-  /** The chunk in which a batch of `bytes` goes next, in a new segment if need be. */
-  #roomFor(bytes: number): Chunk {
-    const startsSegment = this.#mustRoll(bytes);
-    if (startsSegment) this.#planSegment();
-    const isOpen = this.#chunk?.state === this.#state;
-    const room = isOpen ? present(this.#chunk, 'open').buffer.length - this.#encoder.end : 0;
-    if (startsSegment || room < bytes) {
-      this.#openChunk(present(this.#segment, 'a batch has a segment'), bytes, startsSegment);
-    }
-    return present<Chunk>(this.#chunk, 'opened above when there was none');
-  }
-
-  #mustRoll(batchBytes: number): boolean {
-    const segment = this.#segment;
-    if (segment?.header == null || this.#isSealed) return true;
-    const active = {
-      sizeBytes: this.#position,
-      ageMs: this.#options.clock.now() - segment.header.createdTimeMs,
-      isEmpty: this.#position === SEGMENT_HEADER_BYTES,
-    };
-    return shouldRoll(active, batchBytes, this.#options.policy);
-  }
-
-  #planSegment(): void {
-    this.#appendTimeMs = Math.max(this.#appendTimeMs, this.#options.clock.now());
-    this.#segment = planSegment(this.#options, {
-      previous: this.#segment,
-      offset: this.nextOffset,
-      endCrc: this.#endCrc,
-      timeMs: this.#appendTimeMs,
-    });
-    this.#isSealed = false;
-    this.#position = SEGMENT_HEADER_BYTES;
-    this.#endCrc = this.#segment.headerCrc;
-  }
-
-  #openChunk(segment: Segment, batchBytes: number, startsSegment: boolean): void {
-    this.#queueChunk();
-    const buffer = this.#pool.acquire(batchBytes);
-    this.#encoder.reset(buffer, 0);
-    this.#chunk = {
-      state: this.#state,
-      segment,
-      startsSegment,
-      position: this.#position,
-      buffer,
-      sizeBytes: 0,
-      nextOffset: this.nextOffset,
-      batchCount: 0,
-      endCrc: 0,
-      appendTimeMs: 0,
-      encodedBytes: 0,
-      indexMark: null,
-    };
   }
 }

@@ -1,12 +1,12 @@
 /** The part of an appender that commits use: records that are held back, and written whatever happens. */
 import type { Clock, Timer } from '../core/clock.ts';
 import { MIB } from '../core/limits.ts';
-import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { Waiter } from './ack-queue.ts';
 import type { BatchBuilder } from './batch-builder.ts';
 import type { Chunk } from './chunk.ts';
 import { HeldAppend, type Holder } from './held-append.ts';
 import type { LogMarks } from './marks.ts';
+import type { RecordRun } from './record-run.ts';
 
 /** How long committed records that found no room on the disk wait before they are tried again. */
 const RETRY_MS = 1000;
@@ -70,12 +70,12 @@ export class CommitAppends implements Holder {
    * Encodes the records of a commit behind everything appended so far, and holds them back. The
    * caller asked the appender's `refusal` first, and releases or refuses them before the next.
    */
-  hold(records: readonly EncodableRecord[]): HeldAppend {
+  hold(runs: readonly RecordRun[]): HeldAppend {
     const { builder, submit } = this.#options;
     const baseOffset = builder.nextOffset;
     if (baseOffset > this.#end) this.#plainEnd = baseOffset;
     builder.beginHeld();
-    builder.addAll(records, records.length);
+    for (const { records } of runs) builder.addAll(records, records.length);
     const batches = builder.endHeld();
     const { nextOffset } = builder;
     this.#end = nextOffset;

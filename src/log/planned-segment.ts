@@ -8,6 +8,7 @@ export interface PlannedSegmentParts {
   readonly directory: LogDirectory;
   readonly random: Random;
   readonly logId: number;
+  /** Of the store that the log belongs to; 0 = of its own. */
   readonly ownerId: number;
   readonly epoch: number;
 }

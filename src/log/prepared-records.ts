@@ -8,6 +8,7 @@ import {
   type PrepareSettings,
   type RecordInput,
 } from './record-input.ts';
+import type { RecordRun } from './record-run.ts';
 
 /** Objects that are kept for the next call. */
 const KEPT_MAX = 10_000;
@@ -16,7 +17,8 @@ const KEPT_MAX = 10_000;
 export interface PreparedAppend {
   readonly logId: number;
   readonly appender: Appender;
-  readonly records: readonly EncodableRecord[];
+  /** In the order in which they stand there. */
+  readonly runs: readonly RecordRun[];
   /** Called when the commit has ended, one way or the other. */
   readonly release?: () => void;
 }

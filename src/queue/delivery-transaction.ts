@@ -5,7 +5,7 @@ import { plainOptions } from '../core/options.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { Topic } from '../topic/topic.ts';
-import type { PrepareStep } from './commit-appends.ts';
+import type { PrepareStep } from '../transaction/prepared-appends.ts';
 import type { Queue, SendOptions } from './queue.ts';
 
 export interface TransactionAppendOptions {

@@ -3,7 +3,7 @@ import { argumentError, checkArray, checkFunction } from '../core/assert.ts';
 import type { RecordCause } from '../log/record-cause.ts';
 import type { LogRecord, RecordOrigin } from '../log/record.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
-import type { PrepareStep } from './commit-appends.ts';
+import type { PrepareStep } from '../transaction/prepared-appends.ts';
 import { DeliveryTransaction } from './delivery-transaction.ts';
 import { errorText } from './error-text.ts';
 import { checkRunning } from './lease-ends.ts';

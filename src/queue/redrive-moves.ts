@@ -5,7 +5,7 @@ import type { Committer } from '../journal/committer.ts';
 import { change, type Change } from '../journal/journal.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import type { Topic } from '../topic/topic.ts';
-import { prepareAppends } from './commit-appends.ts';
+import { prepareAppends } from '../transaction/prepared-appends.ts';
 import { OffsetRuns } from './offset-runs.ts';
 import type { PartitionLeases } from './partition-leases.ts';
 import type { RedriveSkip } from './redrive-options.ts';

@@ -1,6 +1,4 @@
 /** A store as its users hold it: topics in one directory, or in memory. */
-import type { DirectoryLock } from '../io/file-system.ts';
-import type { Clock } from '../core/clock.ts';
 import { ClosedError, type CorruptLogError } from '../core/errors.ts';
 import type { Health } from '../core/health-board.ts';
 import type { ConsumerGroups } from '../group/groups.ts';
@@ -24,15 +22,14 @@ import type { StoreEvents } from '../topic/store-events.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import type { TopicParts } from '../topic/topic.ts';
+import { closeStore } from './close-store.ts';
 import { listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
 import type { StoreParts } from './store-parts.ts';
-import type { StoreControl } from './store-control.ts';
 import { checkNoSource, isSourceName, openExchange } from './store-exchange.ts';
 import { StoreHealth } from './store-health.ts';
-import type { StoreReserve } from './store-reserve.ts';
 import { StoreRetention } from './store-retention.ts';
 import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
 import { StoreQueue } from './store-queue.ts';
@@ -50,9 +47,7 @@ export class Store implements AsyncDisposable {
   readonly projector: Projector;
   /** @internal Consumers that ask from elsewhere. */
   readonly remoteConsumers: RemoteConsumers;
-  readonly #lock: DirectoryLock | null;
-  readonly #reserve: StoreReserve | null;
-  readonly #control: StoreControl;
+  readonly #parts: StoreParts;
   readonly #journal: Journal;
   readonly #runs: SnapshotRuns;
   readonly #topics: TopicCatalog;
@@ -63,7 +58,6 @@ export class Store implements AsyncDisposable {
   readonly #signals: StoreSignals;
   readonly #retention: StoreRetention;
   readonly #settledRetention: SettledRetention;
-  readonly #clock: Clock;
   readonly #figures: Omit<StatsParts, 'listenerFailureCount'>;
   #closing: Promise<void> | null = null;
 
@@ -76,9 +70,7 @@ export class Store implements AsyncDisposable {
     this.committer = committer;
     this.exchangeCatalog = parts.routing.exchanges;
     this.projector = parts.routing.projector;
-    this.#lock = lock;
-    this.#reserve = home?.reserve ?? null;
-    this.#control = control;
+    this.#parts = parts;
     this.#journal = journal;
     this.#runs = runs;
     this.#groups = parts.groups;
@@ -100,7 +92,6 @@ export class Store implements AsyncDisposable {
     const { health: board } = signals;
     this.#health = new StoreHealth({ board, journal, topics: catalog, runs, cap, control });
     this.#signals = signals;
-    this.#clock = clock;
     this.#figures = {
       journal,
       catalog: this.#topics,
@@ -114,7 +105,7 @@ export class Store implements AsyncDisposable {
 
   /** What a store does by itself, when it may write. */
   #start(): void {
-    this.#reserve?.start(() => {
+    this.#parts.home?.reserve?.start(() => {
       void this.#settledRetention.run();
       void this.#runs.giveUpHistory();
     });
@@ -266,7 +257,7 @@ export class Store implements AsyncDisposable {
 
   /** @internal Why other processes cannot ask this one; null when they can, or there are none. */
   get controlProblem(): string | null {
-    return this.#control.problem;
+    return this.#parts.control.problem;
   }
 
   /** All topics, by name. */
@@ -362,36 +353,16 @@ export class Store implements AsyncDisposable {
    * @throws the first failure, when everything is closed
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= closeStore(this.#parts, {
+      remoteConsumers: this.remoteConsumers,
+      retention: this.#retention,
+      settledRetention: this.#settledRetention,
+    });
     return this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  async #close(): Promise<void> {
-    // In this order, each also when the one before failed; the first failure is thrown.
-    const steps = [
-      () => this.remoteConsumers.close(), // Before: who waits for records is answered then.
-      () => this.#control.close(),
-      () => this.#groups.close(),
-      () => this.#shareGroups.close(),
-      () => this.committer.idle(),
-      async () => this.#reserve?.close(),
-      () => this.projector.close(),
-      () => this.#retention.close(),
-      () => this.#settledRetention.close(),
-      () => this.#topics.close(),
-      () => this.#runs.idle(),
-      () => this.#journal.close(),
-      async () => this.#lock?.release(),
-    ];
-    const startMs = this.#clock.monotonic();
-    const failures: unknown[] = [];
-    for (const step of steps) await step().catch((error: unknown) => failures.push(error));
-    this.#signals.events.emit('closed', { durationMs: this.#clock.monotonic() - startMs });
-    if (failures.length > 0) throw failures[0];
   }
 
   #checkOpen(): void {

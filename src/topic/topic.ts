@@ -12,9 +12,9 @@ import type { LogRecord, RecordBatch } from '../log/record.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import { RecordStream } from '../log/record-stream.ts';
 import { mergeBatches } from './merge-batches.ts';
-import { partitionOfKey, StickyPartitioner } from './partitioner.ts';
 import type { LogUser } from './partition.ts';
 import type { PartitionSet } from './partition-set.ts';
+import { RecordDivision } from './record-division.ts';
 import { checkChosen, type Partitioner } from './topic-options.ts';
 import {
   logOptionsOf,
@@ -42,9 +42,6 @@ export interface TopicParts<T, Input> {
   readonly partitioner: Partitioner<Input> | undefined;
 }
 
-/** Of a value that its codec has yet to encode. */
-const RECORD_BYTES_GUESS = 256;
-
 /**
  * A named sequence of records in one or more partitions, each a log of its own: order holds inside
  * a partition. Made by `Store.topic`; good until the store is closed or the topic deleted.
@@ -53,8 +50,7 @@ export class Topic<T, Input = T> implements LogUser {
   /** @internal */
   readonly partitions: PartitionSet;
   readonly #codec: Codec<T, Input>;
-  readonly #partitioner: Partitioner<Input> | null;
-  readonly #sticky: StickyPartitioner;
+  readonly #division: RecordDivision<Input>;
   /** Of the partitions that were used, with this handle's codec. */
   readonly #logs: (Log<T, Input> | undefined)[] = [];
 
@@ -62,8 +58,7 @@ export class Topic<T, Input = T> implements LogUser {
   constructor({ partitions, codec, partitioner }: TopicParts<T, Input>) {
     this.partitions = partitions;
     this.#codec = codecOr(codec);
-    this.#partitioner = partitioner ?? null;
-    this.#sticky = new StickyPartitioner(partitions.random);
+    this.#division = new RecordDivision(partitions, partitioner);
   }
 
   get name(): string {
@@ -95,7 +90,7 @@ export class Topic<T, Input = T> implements LogUser {
     options: TopicAppendOptions = NO_OPTIONS,
   ): Promise<TopicAppendResult> {
     const how = logOptionsOf(options);
-    const partition = this.#partitionFor(record, options);
+    const partition = this.#division.partitionFor(record, options);
     const log = this.#logs[partition];
     try {
       const { offset, durability } = await (log === undefined || log.life.closing !== null
@@ -121,7 +116,7 @@ export class Topic<T, Input = T> implements LogUser {
     options: TopicAppendOptions = NO_OPTIONS,
   ): Promise<TopicAppendBatchResult> {
     const how = logOptionsOf(options);
-    const parts = this.#divide(records, options);
+    const parts = this.#division.divide(records, options);
     let durability: DurabilityLevel = options.durability ?? this.partitions.settings.durability;
     const placements = await settleAll(
       parts.map(async ({ partition, records: own }) => {
@@ -224,15 +219,15 @@ export class Topic<T, Input = T> implements LogUser {
   ): () => Promise<readonly PartitionAppend[]> {
     const { settings, clock } = this.partitions;
     const prepared = new PreparedRecords({ codec: this.#codec, limits: settings });
-    const parts = this.#divide(records, options).map(({ partition, records: own }) => ({
+    const parts = this.#division.divide(records, options).map(({ partition, records: own }) => ({
       partition,
-      records: prepared.copies(own, clock.now()),
+      runs: [{ records: prepared.copies(own, clock.now()) }],
     }));
     return () => this.#openForCommit(parts);
   }
 
   async #openForCommit(
-    parts: readonly Pick<PartitionAppend, 'partition' | 'records'>[],
+    parts: readonly Pick<PartitionAppend, 'partition' | 'runs'>[],
   ): Promise<readonly PartitionAppend[]> {
     const opened: PartitionAppend[] = [];
     try {
@@ -246,14 +241,14 @@ export class Topic<T, Input = T> implements LogUser {
 
   async #targetOf({
     partition,
-    records,
-  }: Pick<PartitionAppend, 'partition' | 'records'>): Promise<PartitionAppend> {
+    runs,
+  }: Pick<PartitionAppend, 'partition' | 'runs'>): Promise<PartitionAppend> {
     const used = this.partitions.at(partition);
     const release = used.hold();
     try {
       // No spread in front of names: in Node 20 each such object has a hidden class of its own, for 1 us.
       const { logId, appender } = (await used.log()).forStore();
-      return { partition, records, logId, appender, release };
+      return { partition, runs, logId, appender, release };
     } catch (error) {
       release();
       throw error;
@@ -319,46 +314,6 @@ export class Topic<T, Input = T> implements LogUser {
     return [...new Set(chosen)];
   }
 
-  #partitionFor(record: RecordInput<Input>, { partition }: TopicAppendOptions): number {
-    this.partitions.checkThere();
-    const { partitionCount } = this;
-    if (partition !== undefined) return checkChosen(partition, partitionCount);
-    if (this.#partitioner !== null) {
-      return checkChosen(this.#partitioner(record, partitionCount), partitionCount);
-    }
-    if (partitionCount === 1) return 0;
-    const key: unknown = record?.key ?? null;
-    if (key === null) return this.#sticky.next(partitionCount, roughBytesOf(record?.value));
-    if (typeof key === 'string' || key instanceof Uint8Array) {
-      return partitionOfKey(key, partitionCount);
-    }
-    return 0; // No key at all: the log, whichever it is, says so.
-  }
-
-  #divide(
-    records: readonly RecordInput<Input>[],
-    options: TopicAppendOptions,
-  ): readonly { readonly partition: number; readonly records: readonly RecordInput<Input>[] }[] {
-    this.partitions.checkThere();
-    checkArray('records', records);
-    if (this.partitionCount === 1 && this.#partitioner === null && records.length > 0) {
-      return [{ partition: checkChosen(options.partition ?? 0, 1), records }];
-    }
-    const parts = new Map<number, RecordInput<Input>[]>();
-    let keyless = -1;
-    for (const record of records) {
-      const isSticky = this.#partitioner === null && record?.key == null;
-      if (!isSticky || keyless < 0) {
-        const partition = this.#partitionFor(record, options);
-        if (isSticky) keyless = partition;
-        pushTo(parts, partition, record);
-      } else pushTo(parts, keyless, record);
-    }
-    return [...parts]
-      .map(([partition, own]) => ({ partition, records: own }))
-      .toSorted((one, two) => one.partition - two.partition);
-  }
-
   /** Of a topic that is gone, its log need not be named. */
   #toldOf(error: unknown): unknown {
     const { partitions } = this;
@@ -371,20 +326,8 @@ async function* failing(error: Error): AsyncGenerator<never, void, void> {
   throw error;
 }
 
-/** A guess will do: it decides when keyless records go on to another partition. */
-function roughBytesOf(value: unknown): number {
-  if (value instanceof Uint8Array) return value.length;
-  return typeof value === 'string' ? value.length : RECORD_BYTES_GUESS;
-}
-
 function hasOffset(from: TopicReadOptions['from']): boolean {
   return typeof from === 'object' && from !== null && 'offset' in from;
-}
-
-function pushTo<V>(lists: Map<number, V[]>, key: number, value: V): void {
-  const list = lists.get(key);
-  if (list === undefined) lists.set(key, [value]);
-  else list.push(value);
 }
 
 function placementOf(partition: number, result: AppendBatchResult): PlacedRecords {

@@ -86,7 +86,7 @@ describe('the topology version of batches', () => {
     const { encoded, appender } = log.forStore();
     await appendEncoded(encoded, encodedTexts(['a']));
     source.version = 2;
-    const held = appender.commits.hold([commitRecord('b'), commitRecord('c')]);
+    const held = appender.commits.hold([{ records: [commitRecord('b'), commitRecord('c')] }]);
     source.version = 3; // While they wait for the journal.
     await held.ready();
     held.release();
@@ -122,7 +122,9 @@ describe('the topology version of batches', () => {
     const source = new Source();
     const log = await source.open();
     source.version = 7;
-    const held = log.forStore().appender.commits.hold([commitRecord('a'), commitRecord('b')]);
+    const held = log
+      .forStore()
+      .appender.commits.hold([{ records: [commitRecord('a'), commitRecord('b')] }]);
     const batches = held.batches.map((batch) => Uint8Array.from(batch));
     held.release();
     await held.ended;

@@ -8,6 +8,7 @@ import { change, type Change } from '../../../../src/journal/journal.ts';
 import type { Appender } from '../../../../src/log/appender.ts';
 import type { Log } from '../../../../src/log/log.ts';
 import type { PreparedAppend } from '../../../../src/log/prepared-records.ts';
+import type { RecordRun } from '../../../../src/log/record-run.ts';
 import { chance } from '../plan.ts';
 import { inputFor, type SentRecord } from '../records.ts';
 import type { CommitPart } from './commit-oracle.ts';
@@ -127,8 +128,8 @@ export class StoreCommits {
   }
 
   /** Learns where its records stand once they are held in their log: at their turn, not before. */
-  #follow({ appender, records }: PreparedAppend, own: readonly SentPart[]): void {
-    for (const [at, record] of records.entries()) {
+  #follow({ appender, runs }: PreparedAppend, own: readonly SentPart[]): void {
+    for (const [at, record] of recordsOf(runs).entries()) {
       const part = own[at];
       if (part !== undefined) this.#sent.set(record, part);
     }
@@ -138,7 +139,8 @@ export class StoreCommits {
     const hold = commits.hold.bind(commits);
     commits.hold = (held) => {
       const range = hold(held);
-      for (const [at, record] of held.entries()) this.#held(record, range.baseOffset + at);
+      for (const [at, record] of recordsOf(held).entries())
+        this.#held(record, range.baseOffset + at);
       return range;
     };
   }
@@ -188,8 +190,8 @@ export class StoreCommits {
     { baseOffsets }: CommitResult,
   ): void {
     const { world } = this.#session;
-    const offsets = appends.flatMap(({ records }, at) =>
-      records.map((_, delta) => (baseOffsets[at] ?? -1) + delta),
+    const offsets = appends.flatMap(({ runs }, at) =>
+      recordsOf(runs).map((_, delta) => (baseOffsets[at] ?? -1) + delta),
     );
     for (const [at, { topic, partition, record }] of parts.entries()) {
       world.logOracle(topic.name, partition).acked(record, offsets[at] ?? -1, 'sync');
@@ -207,6 +209,10 @@ export class StoreCommits {
     if (hasMishap || parts.every((part) => isShown(part))) return;
     world.fault('visible', 'a commit was answered, and readers cannot see it');
   }
+}
+
+function recordsOf(runs: readonly RecordRun[]): readonly EncodableRecord[] {
+  return runs.flatMap(({ records }) => records);
 }
 
 function isShown({ log, offset }: SentPart): boolean {

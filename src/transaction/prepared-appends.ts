@@ -1,4 +1,5 @@
 /** What one commit appends to several topics. */
+import { present } from '../core/assert.ts';
 import type { Appender } from '../log/appender.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 
@@ -25,19 +26,20 @@ export async function prepareAppends(
 }
 
 function oneForEachLog(prepared: readonly PreparedAppend[]): readonly PreparedAppend[] {
-  const parts = new Map<Appender, PreparedAppend>();
+  const byLog = new Map<Appender, PreparedAppend[]>();
   for (const part of prepared) {
-    const before = parts.get(part.appender);
-    parts.set(part.appender, before === undefined ? part : joined(before, part));
+    const own = byLog.get(part.appender);
+    if (own === undefined) byLog.set(part.appender, [part]);
+    else own.push(part);
   }
-  return [...parts.values()];
+  return [...byLog.values()].map(joined);
 }
 
-function joined(one: PreparedAppend, two: PreparedAppend): PreparedAppend {
-  const { logId, appender } = one;
+/** All at once: thousands of parts, joined one by one, would let go of each other on the stack. */
+function joined(parts: readonly PreparedAppend[]): PreparedAppend {
+  const { logId, appender } = present(parts[0], 'a log has parts');
   const release = (): void => {
-    one.release?.();
-    two.release?.();
+    for (const part of parts) part.release?.();
   };
-  return { logId, appender, records: [...one.records, ...two.records], release };
+  return { logId, appender, runs: parts.flatMap(({ runs }) => runs), release };
 }

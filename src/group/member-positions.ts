@@ -1,0 +1,116 @@
+/** How far a member has come: what it may commit, and what it has yet to. */
+import { argumentError } from '../core/assert.ts';
+import { FencedError } from '../core/ownership-errors.ts';
+import { RecordBatch } from '../log/record.ts';
+import {
+  checkPosition,
+  CommitRights,
+  commitPositions,
+  isList,
+  type CommitPosition,
+  type OwnedPosition,
+} from './commit-positions.ts';
+import type { Ownership } from './coordinator.ts';
+import type { GroupShared } from './group-shared.ts';
+import type { PartitionFeed } from './partition-feed.ts';
+
+/** What a member commits: the end of a batch, positions, or all that it was given. */
+type CommitSubject<T> = RecordBatch<T> | CommitPosition | readonly CommitPosition[];
+
+export interface MemberPositionsParts<T> {
+  readonly shared: GroupShared;
+  /** Of the partitions that the member reads. */
+  readonly feeds: ReadonlyMap<number, PartitionFeed<T>>;
+  /** Begun when it is not there. @throws FencedError for a partition that the member does not own */
+  readonly feedOf: (partition: number) => PartitionFeed<T>;
+  readonly isValid: (ownership: Ownership) => boolean;
+  /** What the member is told of a right that it has not. */
+  readonly notOwned: (ownership: Ownership) => Error;
+}
+
+export class MemberPositions<T> {
+  readonly #parts: MemberPositionsParts<T>;
+  readonly #rights: CommitRights;
+  /** Under which right a batch was handed out. */
+  readonly #origins = new WeakMap<RecordBatch<T>, Ownership>();
+  /** Handled and not committed by `autoCommit` yet. */
+  readonly #uncommitted = new Set<number>();
+
+  constructor(parts: MemberPositionsParts<T>) {
+    this.#parts = parts;
+    this.#rights = new CommitRights((ownership) => {
+      if (!parts.isValid(ownership)) throw parts.notOwned(ownership);
+    });
+  }
+
+  /** Partitions in which something is handled and not committed by `autoCommit` yet. */
+  get uncommitted(): ReadonlySet<number> {
+    return this.#uncommitted;
+  }
+
+  /** The member was given `batch`. */
+  handedOut(batch: RecordBatch<T>, ownership: Ownership): void {
+    this.#origins.set(batch, ownership);
+  }
+
+  /** The member is done with what it was given of a partition. */
+  handled(partition: number): void {
+    this.#uncommitted.add(partition);
+  }
+
+  /** What was handled of a partition is not for `autoCommit` any more. */
+  forget(partition: number): void {
+    this.#uncommitted.delete(partition);
+  }
+
+  /** @throws TypeError, RangeError, FencedError at once; as `commitPositions` */
+  commit(what: CommitSubject<T> | undefined, metadata: string): Promise<void> {
+    return commitPositions(this.#parts.shared, this.#positionsOf(what, metadata), this.#rights);
+  }
+
+  /** Commits where the member stands in these, as far as it owns them. */
+  async commitHandled(partitions: Iterable<number>): Promise<void> {
+    const due = [...partitions].filter((partition) => this.#uncommitted.delete(partition));
+    const positions = due.flatMap((partition) => this.#standing(partition));
+    try {
+      await commitPositions(this.#parts.shared, positions, this.#rights);
+    } catch (error) {
+      for (const partition of due) this.#uncommitted.add(partition); // For the next time.
+      // What belongs to another one by now is read again; the rest is committed the next time.
+      if (!(error instanceof FencedError)) throw error;
+    }
+  }
+
+  #standing(partition: number): readonly OwnedPosition[] {
+    const { feeds, isValid } = this.#parts;
+    const { ownership, handled = null } = feeds.get(partition) ?? {};
+    if (ownership === undefined || handled === null || !isValid(ownership)) return [];
+    return [{ ownership, ...handled, metadata: '' }];
+  }
+
+  #positionsOf(what: CommitSubject<T> | undefined, metadata: string): readonly OwnedPosition[] {
+    const { feeds, feedOf } = this.#parts;
+    if (what === undefined) {
+      return [...feeds.values()].flatMap(({ ownership, position }) => {
+        if (position === null) return [];
+        this.#rights.check(ownership);
+        return [{ ownership, ...position, metadata }];
+      });
+    }
+    if (what instanceof RecordBatch) {
+      const ownership = this.#origins.get(what);
+      if (ownership === undefined) {
+        throw argumentError(TypeError, 'batch', 'one that this member was given', what);
+      }
+      this.#rights.check(ownership);
+      const { nextOffset: offset, epoch } = what;
+      return [{ ownership, offset, epoch, metadata }];
+    }
+    return (isList(what) ? what : [what]).map((position) => {
+      const { partition, offset } = checkPosition(position);
+      const { ownership } = feedOf(partition);
+      this.#rights.check(ownership);
+      return { ownership, offset, epoch: 0, metadata };
+    });
+  }
+}

@@ -1,0 +1,39 @@
+/** How a store ends. */
+import type { RemoteConsumers } from './remote-consumers.ts';
+import type { SettledRetention } from './settled-retention.ts';
+import type { StoreParts } from './store-parts.ts';
+import type { StoreRetention } from './store-retention.ts';
+
+/** What a store makes itself, and ends. */
+interface OwnParts {
+  readonly remoteConsumers: RemoteConsumers;
+  readonly retention: StoreRetention;
+  readonly settledRetention: SettledRetention;
+}
+
+/** Ends everything in a store, the lock of its directory last. @throws the first failure, then */
+export async function closeStore(parts: StoreParts, own: OwnParts): Promise<void> {
+  const { lock, home, control, journal, runs, committer, topics, groups, shareGroups } = parts;
+  const { clock, signals } = parts.topicHome;
+  // In this order, each also when the one before failed; the first failure is thrown.
+  const steps = [
+    () => own.remoteConsumers.close(), // Before: who waits for records is answered then.
+    () => control.close(),
+    () => groups.close(),
+    () => shareGroups.close(),
+    () => committer.idle(),
+    async () => home?.reserve?.close(),
+    () => parts.routing.projector.close(),
+    () => own.retention.close(),
+    () => own.settledRetention.close(),
+    () => topics.close(),
+    () => runs.idle(),
+    () => journal.close(),
+    async () => lock?.release(),
+  ];
+  const startMs = clock.monotonic();
+  const failures: unknown[] = [];
+  for (const step of steps) await step().catch((error: unknown) => failures.push(error));
+  signals.events.emit('closed', { durationMs: clock.monotonic() - startMs });
+  if (failures.length > 0) throw failures[0];
+}
