@@ -155,7 +155,7 @@ describe('publishing', () => {
     const told = Promise.allSettled([routed]);
     await disk.run(disk.store.close());
     const [outcome] = await told;
-    const said = { name: 'ClosedError', message: 'exchange events is closed' };
+    const said = { name: 'ClosedError', message: 'store /data/store is closed' };
     expect(outcome).toMatchObject({ status: 'rejected', reason: said });
     await disk.open();
     await disk.until(async () => (await disk.values('one')).length === 1);
