@@ -282,7 +282,7 @@ export class Store implements AsyncDisposable {
 
   /** What the journal knows of a topic. @throws NotFoundError */
   describeTopic(name: string): TopicDescription {
-    this.#checkOpen();
+    this.#topics.checkOpen(); // Later than others: who made it hears what it is.
     return this.#topics.describe(name);
   }
 
