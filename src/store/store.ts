@@ -24,7 +24,7 @@ import type { StoreEvents } from '../topic/store-events.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import type { TopicParts } from '../topic/topic.ts';
-import { listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
+import { knownOf, listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
@@ -193,7 +193,7 @@ export class Store implements AsyncDisposable {
     options: OpenExchangeOptions<T, Input> = {},
   ): Promise<Exchange<T, Input> | DefaultExchange<T, Input>> {
     this.#checkOpen();
-    return openExchange(this, name, options);
+    return openExchange(this, name, options, () => knownOf(this.#topics.list(), this.#shareGroups));
   }
 
   /** All exchanges, by name. */
@@ -377,7 +377,7 @@ export class Store implements AsyncDisposable {
       () => this.#control.close(),
       () => this.#groups.close(),
       () => this.#shareGroups.close(),
-      () => this.committer.idle(),
+      () => Promise.all([this.committer.idle(), this.exchangeCatalog.idle()]),
       async () => this.#reserve?.close(),
       () => this.projector.close(),
       () => this.#retention.close(),
