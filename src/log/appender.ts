@@ -11,6 +11,7 @@ import type { Clock } from '../core/clock.ts';
 import { EARLY_WRITE_BYTES, LATE_WRITE_BYTES, SYNC_WRITE_BYTES_MAX } from '../core/limits.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { Waiter } from './ack-queue.ts';
+import { AppendTurn } from './append-turn.ts';
 import type { BatchBuilder } from './batch-builder.ts';
 import { Backpressure } from './backpressure.ts';
 import type { Chunk } from './chunk.ts';
@@ -22,7 +23,6 @@ import type { LogObserver } from './log-home.ts';
 import type { LogMarks } from './marks.ts';
 import { NoWaitLoss } from './no-wait-loss.ts';
 import type { SyncLoop } from './sync-loop.ts';
-import { TurnTime } from './turn-time.ts';
 import { Waiters } from './waiters.ts';
 
 export interface AppenderOptions {
@@ -53,9 +53,7 @@ export class Appender {
   readonly #waiters = new Waiters();
   #failure: FailedError | null = null;
   #isClosed = false;
-  /** Until the end of the turn of the event loop in which something was appended. */
-  #isFlushPlanned = false;
-  readonly #turnTime: TurnTime;
+  readonly #turn: AppendTurn;
   #draining: Promise<void> | null = null;
   /** Of level `interval`, and of weaker appends in a `sync` log. */
   readonly #flushTimer: FlushTimer;
@@ -70,7 +68,9 @@ export class Appender {
     this.#options = options;
     const { builder, queuedBytesMax } = options;
     this.#builder = builder;
-    this.#turnTime = new TurnTime(options.clock);
+    this.#turn = new AppendTurn(options.clock, () => {
+      if (!this.#mayDefer()) this.#drain();
+    });
     this.#flushTimer = new FlushTimer(options);
     this.#backpressure = new Backpressure({ progress: builder, queuedBytesMax });
     this.commits = new CommitAppends({
@@ -137,7 +137,7 @@ export class Appender {
     if (this.#builder.encodedBytes >= this.#unlookedBytes && !this.#lookAround()) return -1;
     const offset = this.#builder.add(record);
     this.#noWait.added(offset);
-    this.#planFlush();
+    this.#turn.planEnd();
     return offset;
   }
 
@@ -159,7 +159,7 @@ export class Appender {
       // No write will follow that would ask for the sync.
       if (marks.writtenOffset >= waiter.nextOffset) syncLoop.request(waiter.nextOffset);
     }
-    this.#planFlush();
+    this.#turn.planEnd();
     this.#keepBusy();
   }
 
@@ -171,7 +171,7 @@ export class Appender {
 
   /** Wall time for what is appended now, ms since the Unix epoch. */
   nowMs(): number {
-    return this.#turnTime.nowMs(this.#isFlushPlanned);
+    return this.#turn.nowMs();
   }
 
   /** Why records of `appendNoWait` were lost since `takeNoWaitLoss`; null when none were. */
@@ -262,22 +262,6 @@ export class Appender {
     });
   }
 
-  /**
-   * Writes at the end of this turn: `nextTick` runs when all continuations that are ready have run,
-   * so the callers who were answered together append together again.
-   */
-  #planFlush(): void {
-    if (this.#isFlushPlanned) return;
-    this.#isFlushPlanned = true;
-    process.nextTick(this.#flush);
-  }
-
-  readonly #flush = (): void => {
-    this.#isFlushPlanned = false;
-    this.#turnTime.end();
-    if (!this.#mayDefer()) this.#drain();
-  };
-
   /** Whether all that is to be written may wait for a sync that will come. */
   #mayDefer(): boolean {
     const { policy, syncLoop, marks } = this.#options;
@@ -292,7 +276,7 @@ export class Appender {
     this.#draining = this.#writeAll().finally(() => {
       this.#draining = null;
       const isStuck = this.#failure !== null || this.commits.pending !== null;
-      if (!isStuck && this.#builder.hasChunk) this.#planFlush();
+      if (!isStuck && this.#builder.hasChunk) this.#turn.planEnd();
     });
   }
 
