@@ -2,12 +2,18 @@
  * Puts questions and changes to a store, whoever has it: to its owner through `control.sock`, or to
  * the store itself, opened here.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isIoError } from '../src/core/errors.ts';
 import { LockedError, openStore } from '../src/index.ts';
 import type { Store, TopicDescription } from '../src/index.ts';
 import { askControl } from '../src/io/control-client.ts';
 import { nodeFileSystem } from '../src/io/node-file-system.ts';
-import { decodeAnswer, encodeRequest, OTHER_DIRECTORY } from '../src/store/control-protocol.ts';
+import {
+  CLOSING,
+  decodeAnswer,
+  encodeRequest,
+  OTHER_DIRECTORY,
+} from '../src/store/control-protocol.ts';
 import { OwnerError } from '../src/store/owner-error.ts';
 import type { ControlVerb } from '../src/store/control-verb.ts';
 import { listTopics } from '../src/store/control-verbs.ts';
@@ -31,7 +37,10 @@ const LOOK_MS_MAX = 5_000;
 /** So long in silence before the user is told what the command waits for. */
 export const NOTE_AFTER_MS = 5_000;
 /** An owner that closed between two looks leaves the lock to us. */
-export const ATTEMPT_COUNT_MAX = 3;
+const ATTEMPT_COUNT_MAX = 3;
+/** So long a process that has just answered is given to close the store. */
+const CLOSING_MS = 5_000;
+const LOOK_AGAIN_MS = 20;
 
 /** What is known of a topic. @throws CommandError (exit code 3), with the hint */
 export async function askForTopic(
@@ -89,12 +98,14 @@ export async function changeStore<T>(
   path: string,
   work: StoreWork<T>,
 ): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
+  const handover = new Handover();
+  for (;;) {
     const store = await openToChange(path);
     if (store instanceof Error) {
       const answer = await askOwner(context, path, work);
-      if (answer !== null) return answer.value;
-      if (attempt === ATTEMPT_COUNT_MAX) throw lockedBy(store);
+      if (!(answer instanceof NoOwnerError)) return answer.value;
+      await handover.wait(answer, store);
+      context.signal.throwIfAborted();
     } else {
       try {
         return await work(new OwnDesk(store));
@@ -115,30 +126,62 @@ export async function openToChange(path: string): Promise<Store | LockedError> {
   }
 }
 
-/** Null when nobody listens. */
+/** Why there was nobody to do it, if so: nothing was done then. */
 async function askOwner<T>(
   context: CommandContext,
   path: string,
   work: StoreWork<T>,
-): Promise<{ readonly value: T } | null> {
+): Promise<{ readonly value: T } | NoOwnerError> {
   const waiting = setTimeout(() => {
     context.note('waiting for the process that has the store open; Ctrl-C ends the waiting alone');
   }, NOTE_AFTER_MS);
   try {
     return { value: await work(new OwnerDesk(path, context.signal)) };
   } catch (error) {
-    if (error instanceof NoOwnerError) return null;
+    if (error instanceof NoOwnerError) return error;
     throw error;
   } finally {
     clearTimeout(waiting);
   }
 }
 
-/** Nobody listens: nothing was done. */
+/** Nobody listens, or does anything any more: nothing was done. */
 export class NoOwnerError extends Error {
-  constructor() {
-    super('nobody listens on control.sock');
+  /** Whether there is still one, which closes the store. */
+  readonly isClosing: boolean;
+
+  constructor(isClosing = false) {
+    super(isClosing ? 'the owner closes the store' : 'nobody listens on control.sock');
     this.name = 'NoOwnerError';
+    this.isClosing = isClosing;
+  }
+}
+
+/** Waits for the lock of a store whose owner goes away. */
+export class Handover {
+  #attemptCount = 0;
+  /** When the owner was heard last. */
+  #heardMs = Number.NEGATIVE_INFINITY;
+
+  /** It answered. */
+  heard(): void {
+    this.#heardMs = performance.now();
+    this.#attemptCount = 0;
+  }
+
+  /**
+   * Returns when it is worth to look again.
+   *
+   * @param locked  why the store could not be opened; null = nobody tried
+   * @throws CommandError (exit code 5) when that process is there, and does not listen
+   */
+  async wait({ isClosing }: NoOwnerError, locked: LockedError | null): Promise<void> {
+    if (isClosing) this.#heardMs = performance.now();
+    this.#attemptCount++;
+    const isLate = performance.now() - this.#heardMs > CLOSING_MS;
+    if (locked === null || (isLate && this.#attemptCount < ATTEMPT_COUNT_MAX)) return;
+    if (isLate) throw lockedBy(locked);
+    await sleep(LOOK_AGAIN_MS); // It closes the store: what is on its way there comes first.
   }
 }
 
@@ -183,7 +226,8 @@ export class OwnerDesk implements StoreDesk {
       if (line === null) throw new NoOwnerError();
       return decodeAnswer(verb, line);
     } catch (error) {
-      if (error instanceof OwnerError && isOfOther(error)) throw new NoOwnerError();
+      const kind = error instanceof OwnerError ? kindOf(error) : null;
+      if (kind === OTHER_DIRECTORY || kind === CLOSING) throw new NoOwnerError(kind === CLOSING);
       if (!isIoError(error, 'ECONNRESET')) throw error;
       throw new OwnerGoneError(this.#path);
     }
@@ -201,10 +245,10 @@ async function identityOf(path: string): Promise<string> {
   }
 }
 
-/** The socket came here with a copy of the directory. */
-function isOfOther({ details }: OwnerError): boolean {
+/** With `OTHER_DIRECTORY`, the socket came here with a copy of the directory. */
+function kindOf({ details }: OwnerError): unknown {
   const hasKind = typeof details === 'object' && details !== null && 'kind' in details;
-  return hasKind && details.kind === OTHER_DIRECTORY;
+  return hasKind ? details.kind : null;
 }
 
 /** Of a store whose owner does not listen. */

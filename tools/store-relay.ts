@@ -1,11 +1,9 @@
 /** Changes a store in many steps, while the processes that have it open come and go. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Store } from '../src/index.ts';
+import type { LockedError, Store } from '../src/index.ts';
 import type { ControlVerb } from '../src/store/control-verb.ts';
 import type { CommandContext } from './command.ts';
 import {
-  ATTEMPT_COUNT_MAX,
-  lockedBy,
+  Handover,
   NOTE_AFTER_MS,
   NoOwnerError,
   openToChange,
@@ -16,9 +14,6 @@ import {
 
 /** So long an answer is waited for after Ctrl-C: it says what was stored. */
 const LAST_ANSWER_MS = 5_000;
-/** So long a process that has just answered is given to close the store. */
-const CLOSING_MS = 5_000;
-const LOOK_AGAIN_MS = 20;
 
 /**
  * As `changeStore`, but each question goes to whoever has the store then: when the process that had
@@ -49,8 +44,7 @@ class RelayDesk implements StoreDesk {
   /** Whether the last answer was that of another process. */
   #isOwned = false;
   #isNoted = false;
-  /** When another process answered last. */
-  #answeredMs = Number.NEGATIVE_INFINITY;
+  readonly #handover = new Handover();
 
   constructor(context: CommandContext, path: string) {
     this.#context = context;
@@ -64,20 +58,18 @@ class RelayDesk implements StoreDesk {
   }
 
   async ask<Args, Answer>(verb: ControlVerb<Args, Answer>, args: Args): Promise<Answer> {
-    for (let attempt = 1; ; attempt++) {
+    for (;;) {
       const locked = this.#isOwned ? null : await this.#open();
       if (this.#store !== null) return verb.run(this.#store, args);
       try {
         const answer = await this.#askOwner(verb, args);
         this.#isOwned = true;
-        this.#answeredMs = performance.now();
+        this.#handover.heard();
         return answer;
       } catch (error) {
         if (!(error instanceof NoOwnerError)) throw error;
         this.#isOwned = false; // Nothing was done: the store may be free.
-        if (locked === null || attempt < ATTEMPT_COUNT_MAX) continue;
-        if (performance.now() - this.#answeredMs > CLOSING_MS) throw locked;
-        await sleep(LOOK_AGAIN_MS); // It closes the store: what is on its way there comes first.
+        await this.#handover.wait(error, locked);
       }
     }
   }
@@ -88,10 +80,10 @@ class RelayDesk implements StoreDesk {
   }
 
   /** Opens the store, if nobody has it. */
-  async #open(): Promise<Error | null> {
+  async #open(): Promise<LockedError | null> {
     if (this.#store !== null) return null;
     const opened = await openToChange(this.#path);
-    if (opened instanceof Error) return lockedBy(opened);
+    if (opened instanceof Error) return opened;
     this.#store = opened;
     return null;
   }

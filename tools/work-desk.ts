@@ -2,8 +2,7 @@
 import { listTopics } from '../src/store/control-verbs.ts';
 import type { CommandContext } from './command.ts';
 import {
-  ATTEMPT_COUNT_MAX,
-  lockedBy,
+  Handover,
   NoOwnerError,
   openToChange,
   OwnDesk,
@@ -29,7 +28,8 @@ export async function workAtStore<T>(
   const { signal } = context;
   const patience = new AbortController();
   const giveUp = (): void => patience.abort(signal.reason);
-  for (let attempt = 1; ; attempt++) {
+  const handover = new Handover();
+  for (;;) {
     signal.throwIfAborted();
     const store = await openToChange(path);
     if (!(store instanceof Error)) {
@@ -39,19 +39,19 @@ export async function workAtStore<T>(
         await store.close();
       }
     }
-    if (await hasOwner(path, signal)) {
-      return work(new OwnerDesk(path, patience.signal), giveUp);
-    }
-    if (attempt === ATTEMPT_COUNT_MAX) throw lockedBy(store);
+    const missing = await missingOwner(path, signal);
+    if (missing === null) return work(new OwnerDesk(path, patience.signal), giveUp);
+    await handover.wait(missing, store);
   }
 }
 
-async function hasOwner(path: string, signal: AbortSignal): Promise<boolean> {
+/** Null when there is one. */
+async function missingOwner(path: string, signal: AbortSignal): Promise<NoOwnerError | null> {
   try {
     await new OwnerDesk(path, signal).ask(listTopics, {});
-    return true;
+    return null;
   } catch (error) {
-    if (error instanceof NoOwnerError) return false;
+    if (error instanceof NoOwnerError) return error;
     throw error;
   }
 }

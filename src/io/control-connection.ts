@@ -12,6 +12,8 @@ export const REQUEST_BYTES_MAX = 24 * MIB;
 export const REQUESTS_BYTES_MAX = 2 * REQUEST_BYTES_MAX;
 /** Time for a request to be whole, from the connection on, and for its answer to be fetched. */
 export const CLIENT_MS_MAX = 10_000;
+/** Time to take note that nothing is answered any more: it holds up who closes. */
+export const FAREWELL_MS_MAX = 1_000;
 const NEWLINE = 10;
 
 /** Shared by the clients of an endpoint. */
@@ -33,6 +35,7 @@ export class RequestRoom {
 export class ControlConnection {
   readonly #socket: Socket;
   readonly #answer: ControlOptions['answer'];
+  readonly #farewell: string | undefined;
   readonly #clock: Clock;
   readonly #closed: Promise<void>;
   readonly #room: RequestRoom;
@@ -40,13 +43,15 @@ export class ControlConnection {
   #timer: Timer;
   /** Of the request, once it is whole. */
   #answering: Promise<void> | null = null;
+  #isTurnedAway = false;
 
-  constructor(socket: Socket, { answer, clock }: ControlOptions, room: RequestRoom) {
+  constructor(socket: Socket, { answer, farewell, clock }: ControlOptions, room: RequestRoom) {
     this.#socket = socket;
     this.#answer = answer;
+    this.#farewell = farewell;
     this.#clock = clock;
     this.#room = room;
-    this.#timer = this.#destroyLater();
+    this.#timer = this.#destroyAfter(CLIENT_MS_MAX);
     this.#closed = new Promise((resolve) => {
       socket.once('close', () => {
         this.#timer.cancel();
@@ -67,12 +72,25 @@ export class ControlConnection {
     return this.#closed;
   }
 
-  /** Ends it, once what it asked for is done and answered. */
+  /** Ends it, once what it asked for is done and answered, or it knows that nothing was. */
   async close(): Promise<void> {
-    await this.#answering;
-    // What was answered is in the kernel's buffer by now, unless the client let that run full.
-    this.#socket.destroy();
+    if (this.#answering === null && this.#farewell !== undefined) this.#turnAway(this.#farewell);
+    else {
+      await this.#answering;
+      // What was answered is in the kernel's buffer by now, unless the client let that run full.
+      this.#socket.destroy();
+    }
     await this.#closed;
+  }
+
+  /** Its side stays open meanwhile: a client that fails to write does not read any more. */
+  #turnAway(farewell: string): void {
+    if (this.#isTurnedAway || this.#socket.destroyed) return;
+    this.#isTurnedAway = true;
+    this.#socket.ref(); // Else a process with nothing else to do ends in the middle of closing.
+    this.#timer.cancel();
+    this.#timer = this.#destroyAfter(FAREWELL_MS_MAX);
+    this.#socket.end(`${farewell}\n`);
   }
 
   async #forget(): Promise<void> {
@@ -81,7 +99,7 @@ export class ControlConnection {
   }
 
   #take(chunk: Buffer): void {
-    if (this.#answering !== null) return; // There is one request per connection.
+    if (this.#answering !== null || this.#isTurnedAway) return; // There is one request per connection.
     const end = chunk.indexOf(NEWLINE);
     const part = end < 0 ? chunk : chunk.subarray(0, end);
     const { sizeBytes } = this.#request;
@@ -105,12 +123,12 @@ export class ControlConnection {
       return;
     }
     if (this.#socket.destroyed) return;
-    this.#timer = this.#destroyLater();
+    this.#timer = this.#destroyAfter(CLIENT_MS_MAX);
     this.#socket.resume(); // Else its end is never seen.
     this.#socket.end(`${line}\n`);
   }
 
-  #destroyLater(): Timer {
-    return this.#clock.setTimer(() => this.#socket.destroy(), CLIENT_MS_MAX);
+  #destroyAfter(delayMs: number): Timer {
+    return this.#clock.setTimer(() => this.#socket.destroy(), delayMs);
   }
 }

@@ -5,6 +5,7 @@
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 
+import { nextTurn } from '../core/clock.ts';
 import { ControlConnection, RequestRoom } from './control-connection.ts';
 import { prepareControlPlace, type ControlPlace } from './control-place.ts';
 import type { ControlEndpoint, ControlOptions } from './file-system.ts';
@@ -12,6 +13,7 @@ import { toIoError } from './io-error.ts';
 
 /** Clients at a time; further ones are turned away. */
 export const CONNECTION_COUNT_MAX = 16;
+const ACCEPTING_TURNS = 2;
 
 /**
  * Listens in `directory`, whose lock the caller holds. It keeps no process alive.
@@ -41,10 +43,13 @@ async function listen(place: ControlPlace, options: ControlOptions): Promise<Con
   });
   server.maxConnections = CONNECTION_COUNT_MAX;
   const close = async (): Promise<void> => {
+    await place.remove().catch(() => undefined); // What stays is stale: the next owner removes it.
+    // Who found it before is taken, so that it hears what becomes of it: in the turn that is on, if
+    // that looked for clients already, not yet.
+    for (let turn = 0; turn < ACCEPTING_TURNS; turn++) await nextTurn();
     const closed = new Promise<void>((resolve) => {
       server.close(() => resolve()); // Also when it never listened.
     });
-    await place.remove().catch(() => undefined); // What stays is stale: the next owner removes it.
     await Promise.all([...connections].map((connection) => connection.close()));
     await closed;
   };

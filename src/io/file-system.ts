@@ -114,6 +114,8 @@ export interface LockOptions {
 export interface ControlOptions {
   /** Answers a request, a line without its end; never rejects. */
   readonly answer: (request: Uint8Array) => Promise<string>;
+  /** For who has not asked yet when it closes: a line without its end; left out, it hears nothing. */
+  readonly farewell?: string | undefined;
   readonly clock: Clock;
 }
 

@@ -1,18 +1,16 @@
 /** The exchanges of a store and their bindings: which there are, and how they change. */
-import type { Clock } from '../core/clock.ts';
 import { argumentError, assert } from '../core/assert.ts';
 import { ClosedError, ConflictError, NotFoundError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
-import { randomId, type Random } from '../core/random.ts';
-import type { Fold } from '../journal/fold.ts';
-import { change, type Journal } from '../journal/journal.ts';
-import type { TopicCatalog } from '../topic/catalog.ts';
+import { randomId } from '../core/random.ts';
+import { change } from '../journal/journal.ts';
 import { SOURCE_PREFIX } from '../topic/topic-names.ts';
 import type { Binding, BindingIdentity, ExchangeType, Target } from './binding.ts';
 import { checkPatternOf } from './binding-weight.ts';
 import { commitWithPast, type PlannedBackfill } from './backfill-plan.ts';
 import { ChangePlan } from './change-plan.ts';
 import { Dependence } from './exchange-node.ts';
+import type { ExchangeCatalogParts } from './exchange-catalog-parts.ts';
 import { ExchangeSources } from './exchange-sources.ts';
 import { backfillBegun } from './projection-entries.ts';
 import type { RecordHeaders } from './router-type.ts';
@@ -34,14 +32,6 @@ import { destinations, newSizeOf, partitionCountAt } from './destination-state.t
 import { alternateAt, exchanges, versionOf, type ExchangeState } from './exchange-state.ts';
 import { prune } from './pruning.ts';
 import { historyOf, TopologyHistory, VersionedTopology } from './topology-history.ts';
-
-export interface ExchangeCatalogParts {
-  readonly fold: Fold;
-  readonly journal: Journal;
-  readonly topics: TopicCatalog;
-  readonly clock: Clock;
-  readonly random: Random;
-}
 
 export interface ExchangeDescription {
   readonly exchangeId: number;
@@ -258,6 +248,11 @@ export class ExchangeCatalog {
       });
       return [...new Set(names)];
     });
+  }
+
+  /** Resolves when all changes that were asked for so far are journaled, or refused. */
+  idle(): Promise<void> {
+    return this.#changes.idle();
   }
 
   /** How many partitions a topic had in a version: as `partitionCountAt`. */

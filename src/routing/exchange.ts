@@ -176,7 +176,7 @@ export class Exchange<T, Input = T> {
    *   (`VARVE_BINDING`)
    * @throws NotFoundError when there is no such destination; ConflictError when the binding is there,
    *   was made without a past, and is asked for one: unbind it first; BadPatternError; TypeError,
-   *   RangeError; ClosedError when the exchange was deleted
+   *   RangeError; ClosedError when the exchange was deleted, or the store closed before it was bound
    *
    * Durability: synced when it resolves; every `publish` that is called from then on goes by it.
    */

@@ -8,7 +8,7 @@
  * It says which directory it is about, because a copy made of hard links has the socket, too.
  */
 import { argumentError } from '../core/assert.ts';
-import { ConflictError, UnsupportedVersionError } from '../core/errors.ts';
+import { ClosedError, ConflictError, UnsupportedVersionError } from '../core/errors.ts';
 import { fieldsOf, nullable, structWith, text } from '../core/shape.ts';
 import type { ControlVerb } from './control-verb.ts';
 import { CONTROL_VERBS } from './control-verbs.ts';
@@ -18,6 +18,8 @@ import type { Store } from './store.ts';
 const CONTROL_VERSION = 1;
 /** `details.kind` of an owner's error when it has another directory open: nothing was done. */
 export const OTHER_DIRECTORY = 'directory';
+/** `details.kind` of an owner's error when it closes the store: nothing was done. */
+export const CLOSING = 'closing';
 const VERB_CHARS_MAX = 40;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -63,11 +65,20 @@ export async function answerControl(
     checkDirectory(text.check('directory', fields.get('directory')), directory);
     const verb = verbOf(fields.get('verb'));
     const args = verb.args.check('args', fields.get('args') ?? {});
+    // In the turn in which the verb begins: what it is refused later, it may have done in part.
+    if (store.remoteConsumers.isClosed) return closingAnswer(store);
     const ok = await verb.run(store, args);
     return JSON.stringify({ v: CONTROL_VERSION, ok });
   } catch (error) {
     return encodeError(error);
   }
+}
+
+/** To who comes while the store is being closed: it may ask the next one that opens it, or be it. */
+export function closingAnswer({ path: name }: Pick<Store, 'path'>): string {
+  const { code, message, details } = new ClosedError({ resource: 'store', name });
+  const error = { code, message, details: { ...details, kind: CLOSING } };
+  return JSON.stringify({ v: CONTROL_VERSION, error });
 }
 
 const errorShape = structWith({ code: nullable(text), message: text });

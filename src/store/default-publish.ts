@@ -47,10 +47,14 @@ export async function publishByName(
       throw new UnroutableError({ exchange: DEFAULT_EXCHANGE, routingKey, index });
     }
   }
-  for (const [name, records] of byName) {
-    const topic = await store.topic(name, { create: false });
-    await topic.appendBatch(records, { durability });
-  }
+  // All of them first: a store that is being closed opens no more, and then nothing was appended.
+  const batches = await Promise.all(
+    [...byName].map(async ([name, records]) => ({
+      topic: await store.topic(name, { create: false }),
+      records,
+    })),
+  );
+  for (const { topic, records } of batches) await topic.appendBatch(records, { durability });
   const routes = sent.map(({ routingKey }) => (byName.has(routingKey) ? [routingKey] : []));
   return { baseOffset: null, recordCount: sent.length, routes };
 }

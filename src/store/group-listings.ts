@@ -3,6 +3,7 @@ import type { ConsumerGroups } from '../group/groups.ts';
 import { QUEUE_GROUP } from '../queue/queue-group.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
+import type { KnownTopic } from '../routing/topology-document.ts';
 import type { TopicDescription } from '../topic/catalog.ts';
 
 /** A consumer group of a topic. */
@@ -29,6 +30,13 @@ export function listShareGroups(
   return placed(topics, listed).map(({ topic, name, consumerCount }) => {
     return { topic, name, isQueue: name === QUEUE_GROUP, consumerCount };
   });
+}
+
+/** Where bindings may lead. */
+export function knownOf(topics: Topics, shareGroups: ShareGroups): readonly KnownTopic[] {
+  const groups = shareGroups.list().filter(({ group }) => group === QUEUE_GROUP);
+  const queueIds = new Set(groups.map(({ topicId }) => topicId));
+  return topics.map(({ name, topicId }) => ({ name, topicId, isQueue: queueIds.has(topicId) }));
 }
 
 /** With the name of the topic: without those whose topic was deleted. */

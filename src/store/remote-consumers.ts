@@ -70,6 +70,11 @@ export class RemoteConsumers {
     this.#clock = clock;
   }
 
+  /** Whether the store closes, from the turn on in which it begins to. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** How many there are. */
   get count(): number {
     return this.#consumers.size;

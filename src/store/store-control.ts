@@ -1,7 +1,7 @@
 /** Listens for the requests of other processes while a store is open, as well as it can. */
 import type { Clock } from '../core/clock.ts';
 import type { ControlEndpoint, FileSystem } from '../io/file-system.ts';
-import { answerControl } from './control-protocol.ts';
+import { answerControl, closingAnswer } from './control-protocol.ts';
 import type { Store } from './store.ts';
 
 export class StoreControl {
@@ -19,7 +19,8 @@ export class StoreControl {
     try {
       const { identity: directory } = await fileSystem.stat(store.path);
       const answer = (request: Uint8Array) => answerControl({ store, directory }, request);
-      this.#endpoint = await fileSystem.openControl(store.path, { answer, clock });
+      const farewell = closingAnswer(store);
+      this.#endpoint = await fileSystem.openControl(store.path, { answer, farewell, clock });
     } catch (error) {
       this.#problem = error instanceof Error ? error.message : 'unknown failure';
     }

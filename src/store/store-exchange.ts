@@ -17,17 +17,20 @@ import {
 } from '../routing/exchange-options.ts';
 import type { KnownTopic } from '../routing/topology-document.ts';
 import { SOURCE_PREFIX } from '../topic/topic-names.ts';
-import { knownTopics } from './store-topology.ts';
 import type { Store } from './store.ts';
 
 /** What exchanges of a store are made of. */
-type ExchangeHome = Pick<Store, 'exchangeCatalog' | 'projector' | 'topics' | 'queues' | 'topic'>;
+type ExchangeHome = Pick<Store, 'exchangeCatalog' | 'projector' | 'topic'>;
 
-/** @throws as `Store.exchange` */
+/**
+ * @param topics  also while the store is being closed: who changed something hears what became of it
+ * @throws as `Store.exchange`
+ */
 export async function openExchange<T, Input>(
   home: ExchangeHome,
   name: string,
   given: OpenExchangeOptions<T, Input>,
+  topics: () => readonly KnownTopic[],
 ): Promise<Exchange<T, Input> | DefaultExchange<T, Input>> {
   const { codec, ...options } = given;
   if (codec !== undefined) checkCodec(codec);
@@ -37,8 +40,8 @@ export async function openExchange<T, Input>(
   }
   const { exchangeCatalog: exchanges, projector } = home;
   const description = await exchanges.open(name, options);
+  exchanges.sources.checkOpen(); // It may be closed meanwhile.
   const source = present(exchanges.sources.of(description.exchangeId), 'it was made with it');
-  const topics = (): readonly KnownTopic[] => knownTopics(home);
   return new Exchange({
     description,
     source,

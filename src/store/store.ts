@@ -23,7 +23,7 @@ import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import type { TopicParts } from '../topic/topic.ts';
 import { closeStore } from './close-store.ts';
-import { listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
+import { knownOf, listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
@@ -184,7 +184,7 @@ export class Store implements AsyncDisposable {
     options: OpenExchangeOptions<T, Input> = {},
   ): Promise<Exchange<T, Input> | DefaultExchange<T, Input>> {
     this.#checkOpen();
-    return openExchange(this, name, options);
+    return openExchange(this, name, options, () => knownOf(this.#topics.list(), this.#shareGroups));
   }
 
   /** All exchanges, by name. */
@@ -273,7 +273,7 @@ export class Store implements AsyncDisposable {
 
   /** What the journal knows of a topic. @throws NotFoundError */
   describeTopic(name: string): TopicDescription {
-    this.#checkOpen();
+    this.#topics.checkOpen(); // Later than others: who made it hears what it is.
     return this.#topics.describe(name);
   }
 

@@ -159,7 +159,8 @@ describe('while another process has the store open', () => {
     await done('bindings', 'add', path, 'events', 'email', '-p', '#', '--yes');
     const values = Array.from({ length: 20 }, (_, at) => `${at} ${'x'.repeat(400_000)}`);
     const publishing = runCli(['publish', path, 'events'], { input: values.join('\n') });
-    await owner.until({ readyCount: expect.any(Number) as number });
+    const arrived = async (): Promise<number> => (await owner.say()).readyCount;
+    await expect.poll(arrived, { timeout: 6000, interval: 5 }).toBeGreaterThan(0);
     await owner.end(null);
     expect((await publishing).exitCode).toBe(ExitCode.ok);
     const { stdout } = await done('queue', 'stats', path, 'email', '--json');

@@ -10,6 +10,7 @@ import { ManualClock } from '../../../src/core/clock.ts';
 import { askControl } from '../../../src/io/control-client.ts';
 import {
   CLIENT_MS_MAX,
+  FAREWELL_MS_MAX,
   REQUEST_BYTES_MAX,
   RequestRoom,
   REQUESTS_BYTES_MAX,
@@ -46,10 +47,11 @@ interface Listening {
 async function listening(
   answer: ControlOptions['answer'] = echo,
   path?: string,
+  farewell?: string,
 ): Promise<Listening> {
   const directory = path ?? (await temporaryDirectory());
   const clock = new ManualClock();
-  const endpoint = await openControlEndpoint(directory, { answer, clock });
+  const endpoint = await openControlEndpoint(directory, { answer, farewell, clock });
   onTestFinished(() => endpoint.close());
   return { path: directory, clock, endpoint };
 }
@@ -346,6 +348,33 @@ describe('close', () => {
     expect(isClosed).toBe(false);
     held.finish('done');
     expect(await asking).toBe('done');
+    await closing;
+    expect(owner.clock.pendingTimerCount).toBe(0);
+  });
+
+  test('tells who has not asked by then that nothing was done', async () => {
+    const owner = await listening(echo, undefined, 'closing');
+    const idle = await client(owner);
+    const half = await client(owner);
+    half.write('half');
+    const asking = ask(owner.path, 'x'.repeat(REQUEST_BYTES_MAX)); // Too much for one turn.
+    const received = Promise.all([receivedBy(idle), receivedBy(half)]);
+    const closing = owner.endpoint.close();
+    expect(await received).toEqual(['closing\n', 'closing\n']);
+    idle.end();
+    half.end('of it\n'); // Too late.
+    expect(['closing', null]).toContain(await asking);
+    await closing;
+    expect(owner.clock.pendingTimerCount).toBe(0);
+  });
+
+  test('takes who connected before, and waits for nobody longer than a while', async () => {
+    const owner = await listening(echo, undefined, 'closing');
+    const socket = connect({ path: join(owner.path, 'control.sock'), allowHalfOpen: true });
+    onTestFinished(() => void socket.destroy());
+    const closing = once(socket, 'connect').then(() => owner.endpoint.close());
+    expect(await receivedBy(socket)).toBe('closing\n');
+    owner.clock.advance(FAREWELL_MS_MAX); // It never ends its side.
     await closing;
     expect(owner.clock.pendingTimerCount).toBe(0);
   });
