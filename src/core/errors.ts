@@ -10,7 +10,7 @@
 /** Stable, documented codes. Adding one is a minor release; renaming or removing one is a major release. */
 export const ERROR_CODES = {
   ERR_VARVE_INVALID_ARGUMENT: 'an argument or option is wrong; nothing was done',
-  ERR_VARVE_CLOSED: 'the handle was used after close()',
+  ERR_VARVE_CLOSED: 'the handle was used after close(), or what it stands for was deleted',
   ERR_VARVE_FAILED:
     'an earlier fsync or write failed; this handle writes no more, close it and open again',
   ERR_VARVE_LOCKED: 'another process or handle owns the directory',
