@@ -44,7 +44,7 @@ import { partOf } from '../support/state-parts.ts';
 import { shareSettingsOf } from '../support/share-history.ts';
 import { changesOf } from '../support/state-changes.ts';
 
-const HISTORIES_MIN = 1000;
+const HISTORIES_MIN = 1500;
 /** Opening takes as long as all the rest. */
 const REOPENED_EVERY = 5;
 

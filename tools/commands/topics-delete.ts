@@ -17,9 +17,9 @@ interface TopicsDeleteOptions {
   readonly json?: true;
 }
 
-const NOTES = `Its groups go with it, and the bindings that lead to it, and a topic of this name that is made later has nothing of it. Files in
-its directories that are not Varve's stay, and are named. What is stopped half-way goes on by itself
-when the store is opened the next time.`;
+const NOTES = `Its groups go with it, and the bindings that lead to it, and a topic of this name that is made
+later has nothing of it. Files in its directories that are not Varve's stay, and are named. What is
+stopped half-way goes on by itself when the store is opened the next time.`;
 
 export const topicsDeleteVerb: Verb<TopicsDeleteOptions> = {
   description: 'Delete a topic: its records, its groups, its files. There is no way back.',
