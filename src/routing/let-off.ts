@@ -42,10 +42,11 @@ async function letOffLog(
     await stop(outlet, clock);
     const from = missedFrom(outlet);
     const count = await source.use((log) => countMissed(log, newRoutes(), { outlet, from, to }));
-    const isAsCounted = missedFrom(outlet) === from;
-    if (outlet.feeder !== null || !isAsCounted) continue; // It was tried again meanwhile, or went on.
-    await skip(projection, outlet, { to, count });
-    return count;
+    const isSkipped = await projection.marks.skip(count, () => {
+      const isAsCounted = outlet.feeder === null && missedFrom(outlet) === from;
+      return isAsCounted ? outlet.skipTo(to) : null; // It was tried again meanwhile, or went on.
+    });
+    if (isSkipped) return count;
   }
   return 0; // It has caught up by itself.
 }
@@ -53,23 +54,6 @@ async function letOffLog(
 /** What is on its way, and does not come to its end, has not got there. */
 function missedFrom(outlet: Outlet): number {
   return outlet.isSettled ? outlet.position : outlet.syncedPosition;
-}
-
-/** The journal knows of it before anything follows that only makes sense without what was skipped. */
-async function skip(
-  { marks }: Projection,
-  outlet: Outlet,
-  { to, count }: { readonly to: number; readonly count: number },
-): Promise<void> {
-  const takeBack = outlet.skipTo(to);
-  try {
-    await marks.write('sync', { skippedCount: count });
-  } catch (error) {
-    takeBack();
-    throw error;
-  } finally {
-    outlet.isSkipping = false;
-  }
 }
 
 /** Nothing comes there any more, and it is known what the log holds, if that can be read. */

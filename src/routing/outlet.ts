@@ -276,17 +276,21 @@ export class Outlet implements BoxOwner {
   }
 
   /**
-   * Lets it off everything below, and holds it until `isSkipping` ends; what is on its way may still come.
+   * Lets it off everything below; what is on its way may still come. It is not fed until the journal says
+   * so, for what follows only makes sense without what was skipped.
    *
-   * @param position  of the source @returns takes that back
+   * @param position  of the source
+   * @returns to be told whether that is journaled; if not, it is taken back
    */
-  skipTo(position: number): () => void {
+  skipTo(position: number): (isJournaled: boolean) => void {
     const before = { position: this.position, synced: this.#syncedPosition };
     this.isSkipping = true;
     this.position = Math.max(this.position, position);
     this.isLetOff = !this.isKnown;
     this.#syncedPosition = Math.max(this.#syncedPosition, position);
-    return () => {
+    return (isJournaled) => {
+      this.isSkipping = false;
+      if (isJournaled) return;
       this.position = before.position;
       this.#syncedPosition = before.synced;
       this.isKnown = false; // The log says how far it is.

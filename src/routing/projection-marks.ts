@@ -24,21 +24,17 @@ const MARK_MS = 1000;
 const MARK_BYTES = 64 * MIB;
 
 export interface ProjectionMarksParts {
-  readonly journal: Journal;
-  readonly fold: Fold;
+  readonly journal: Pick<Journal, 'append'>;
+  readonly fold: Pick<Fold, 'get'>;
   readonly clock: Clock;
   readonly stream: StreamName;
   /** How far the logs are that are not behind; null = nobody knows yet. */
   readonly positionNow: () => number | null;
-  readonly outlets: () => Iterable<Outlet>;
+  readonly outlets: () => Iterable<Pick<Outlet, 'logId' | 'isMarked' | 'mark'>>;
   /** Called when a mark was written. Must not throw. */
   readonly onMarked: () => void;
   /** Called after each look by the clock. Must not throw. */
   readonly onLook: () => void;
-}
-
-export interface MarkExtras {
-  readonly skippedCount?: number;
 }
 
 export class ProjectionMarks {
@@ -80,16 +76,39 @@ export class ProjectionMarks {
    *
    * @throws as `Journal.append`
    */
-  write(durability: DurabilityLevel, extras: MarkExtras = {}): Promise<void> {
-    return this.#writes.run(() => this.#write(durability, extras));
+  write(durability: DurabilityLevel): Promise<void> {
+    return this.#writes.run(() => this.#write(durability, 0));
   }
 
-  async #write(durability: DurabilityLevel, extras: MarkExtras): Promise<void> {
+  /**
+   * Writes down that a log is let off so many records. No other mark says that it is, without them: what
+   * would rebuild the log could not tell that they are missing.
+   *
+   * @param begin  lets it off, in the step in which the mark is made; it is told whether that was written;
+   *   null = not any more
+   * @returns whether it was let off
+   * @throws as `Journal.append`
+   */
+  skip(skippedCount: number, begin: () => ((isWritten: boolean) => void) | null): Promise<boolean> {
+    return this.#writes.run(async () => {
+      const end = begin();
+      if (end === null) return false;
+      let isWritten = false;
+      try {
+        await this.#write('sync', skippedCount);
+        isWritten = true;
+      } finally {
+        end(isWritten);
+      }
+      return true;
+    });
+  }
+
+  async #write(durability: DurabilityLevel, skippedCount: number): Promise<void> {
     const { state } = this;
     if (state === null) return;
     this.#bytes = 0;
     const goneLogIds = this.#takeGone();
-    const { skippedCount = 0 } = extras;
     const position = Math.max(state.position, this.#parts.positionNow() ?? 0);
     const logs = this.#news(state, position);
     const isNew =
