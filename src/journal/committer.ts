@@ -22,7 +22,10 @@ export const COMMIT_BYTES_MAX = 8 * MIB;
 const WAITING_BYTES_MAX = 64 * MIB;
 
 export interface Commit {
-  /** Decided by the caller: they must fit the state, also behind commits that were asked for before. */
+  /**
+   * Decided by the caller: they must fit the state, also behind commits that were asked for before.
+   * Nobody may change them any more: state is made of them.
+   */
   readonly changes?: readonly Change[];
   /** At most one per log. */
   readonly appends?: readonly PreparedAppend[];

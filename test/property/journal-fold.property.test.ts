@@ -69,6 +69,7 @@ test('hash(live) is hash(rebuilt) at every prefix of a history, with and without
         }
       }
       deepStrictEqual(copiedSlowly(entries).hash(), hashes.at(-1), 'parts taken between entries');
+      deepStrictEqual(rebuiltOfFrozen(entries).hash(), hashes.at(-1), 'no entry is written into');
       await live.journal.close();
       if (seen.histories++ % REOPENED_EVERY === 0) {
         const again = await bench.open();
@@ -129,6 +130,26 @@ function apply(fold: Fold, entries: Entries, from: number, to: number): Fold {
 
 function rebuilt(entries: Entries, count: number): Fold {
   return apply(new Fold(REDUCERS), entries, 0, count);
+}
+
+/** As live, where an entry is what its caller has given, and may be said again. */
+function rebuiltOfFrozen(entries: Entries): Fold {
+  const fold = new Fold(REDUCERS);
+  const given = entries.map((bytes) => registry.decode(bytes));
+  for (const { value } of given) freeze(value);
+  for (const [at, entry] of given.entries()) fold.apply(entry, at);
+  // Maps and bytes cannot be frozen.
+  for (const [at, { type, value }] of given.entries()) {
+    deepStrictEqual(Buffer.from(registry.encode(type, value)), Buffer.from(entries[at] ?? []));
+  }
+  return fold;
+}
+
+/** All that a write would throw for. */
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return;
+  Object.freeze(value);
+  for (const each of value instanceof Map ? value.values() : Object.values(value)) freeze(each);
 }
 
 function rebuiltFrom(run: CompleteRun, entries: Entries, count: number): Fold {
