@@ -371,7 +371,9 @@ function changesOf(group: readonly Waiting[]): readonly EncodedChange[] {
 function appendsOf(parts: Parts, holds: Holds) {
   return [...holds].map(([appender, { baseOffset, nextOffset, batches }]) => {
     const { logId } = present(parts.get(appender), 'held for its part');
-    return { logId, baseOffset, nextOffset, batches: Buffer.concat(batches) };
+    const [only] = batches;
+    const joined = only !== undefined && batches.length === 1 ? only : Buffer.concat(batches);
+    return { logId, baseOffset, nextOffset, batches: joined };
   });
 }
 

@@ -29,7 +29,7 @@ export function contentOf(registry: EntryRegistry, entry: ReadEntry): EntryConte
   };
 }
 
-/** What stands in the journal: a change alone is no commit. */
+/** What stands in the journal: a change alone is no commit. Good until the next entry is encoded. */
 export function bytesOf(
   registry: EntryRegistry,
   changes: readonly Encoded[],
@@ -38,5 +38,5 @@ export function bytesOf(
   const [only] = changes;
   if (only !== undefined && changes.length === 1 && appends.length === 0) return only.bytes;
   const entries = changes.map(({ bytes }) => bytes);
-  return registry.encode(commitEntry, { entries, appends: [...appends] });
+  return registry.encodeView(commitEntry, { entries, appends: [...appends] });
 }
