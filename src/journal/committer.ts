@@ -12,7 +12,8 @@ import { MIB } from '../core/limits.ts';
 import type { Appender } from '../log/appender.ts';
 import type { HeldAppend } from '../log/held-append.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
-import { recordCountOf, type RecordRun } from '../log/record-run.ts';
+import type { RecordRun } from '../log/record-run.ts';
+import { partsOf, type Parts } from './commit-parts.ts';
 import type { Change, EncodedChange, Journal } from './journal.ts';
 import { misfitError, type Misfit } from './misfits.ts';
 
@@ -50,21 +51,13 @@ interface Waiting {
   readonly sizeBytes: number;
   readonly check: (() => void) | undefined;
   /** As the group that it was last in has given them. */
-  baseOffsets: number[];
+  baseOffsets: readonly number[];
   readonly resolve: (result: CommitResult) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** A log of a group, and what it gets. */
-interface Part {
-  readonly logId: number;
-  /** Of its first record. */
-  readonly baseOffset: number;
-  readonly runs: RecordRun[];
-  recordCount: number;
-}
+const NO_OFFSETS: readonly number[] = [];
 
-type Parts = ReadonlyMap<Appender, Part>;
 type Holds = ReadonlyMap<Appender, HeldAppend>;
 
 export class Committer {
@@ -103,14 +96,13 @@ export class Committer {
       if (appends.length === 0) return this.#change(encoded, sizeBytes, check);
       this.#queuedBytes += sizeBytes;
       return new Promise((resolve, reject) => {
-        const baseOffsets: number[] = [];
         // No spread: in Node 20 each object with names behind one has a hidden class of its own, for 1 us.
         this.#waiting.push({
           changes: encoded,
           appends,
           sizeBytes,
           check,
-          baseOffsets,
+          baseOffsets: NO_OFFSETS,
           resolve,
           reject,
         });
@@ -321,25 +313,6 @@ function objectionOf({ check }: Waiting): Error | null {
   } catch (error) {
     return toError(error);
   }
-}
-
-/** What each log gets, and so which offsets each commit: its records come behind all that is encoded. */
-function partsOf(group: readonly Waiting[]): Parts {
-  const parts = new Map<Appender, Part>();
-  for (const waiting of group) {
-    waiting.baseOffsets = [];
-    for (const { appender, logId, runs } of waiting.appends) {
-      let part = parts.get(appender);
-      if (part === undefined) {
-        part = { logId, baseOffset: appender.nextOffset, runs: [], recordCount: 0 };
-        parts.set(appender, part);
-      }
-      waiting.baseOffsets.push(part.baseOffset + part.recordCount);
-      for (const run of runs) part.runs.push(run);
-      part.recordCount += recordCountOf(runs);
-    }
-  }
-  return parts;
 }
 
 /** Why a log cannot take its part: what stands before is not durable, or there is no room. */

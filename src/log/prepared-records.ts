@@ -46,14 +46,18 @@ export class PreparedRecords<T> {
   /** For later: with bytes of their own, whatever the caller does with his. @throws as `prepare` */
   copies(records: readonly RecordInput<T>[], nowMs: number): readonly EncodableRecord[] {
     checkArray('records', records);
+    // A list that grows takes room for 17 at once.
+    if (records.length === 1) return [this.#copy(records[0], nowMs)];
     const copies: EncodableRecord[] = [];
-    for (let at = 0; at < records.length; at++) {
-      const copy = emptyEncodable();
-      prepareRecord(records[at], nowMs, this.#settings, copy);
-      copyBytes(copy);
-      copies.push(copy);
-    }
+    for (let at = 0; at < records.length; at++) copies.push(this.#copy(records[at], nowMs));
     return copies;
+  }
+
+  #copy(record: RecordInput<T> | undefined, nowMs: number): EncodableRecord {
+    const copy = emptyEncodable();
+    prepareRecord(record, nowMs, this.#settings, copy);
+    copyBytes(copy);
+    return copy;
   }
 
   /** Hands the first `count` to `appender`, and takes the objects back. */
