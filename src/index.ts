@@ -126,6 +126,7 @@ export type { OnCorruption } from './log/log-loader.ts';
 export { verifyLog, type VerifyEvent, type VerifyOptions } from './log/verify.ts';
 export { dumpSegment, type DumpEvent, type DumpOptions } from './log/segment-dump.ts';
 export type { BatchHeader } from './format/batch-header.ts';
+export type { ProducedRecords, SequenceRun } from './format/produced-extension.ts';
 export type { CompressionName } from './format/compression.ts';
 export type { SegmentHeader } from './format/segment-header.ts';
 

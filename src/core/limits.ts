@@ -12,6 +12,9 @@ export const BATCH_TARGET_BYTES = 64 * KIB;
 /** Smallest batch target that an option may ask for. */
 export const BATCH_TARGET_BYTES_MIN = KIB;
 
+/** Records of a batch that says more of each of them: 32 KiB of fingerprints. */
+export const TAGGED_RECORDS_MAX = 4096;
+
 /** A batch that claims to be larger uncompressed by more than this factor is not believed. */
 export const COMPRESSION_RATIO_MAX = 1000;
 
