@@ -15,7 +15,7 @@ import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import { appendRun } from '../../../src/log/append-run.ts';
 import type { BatchTag } from '../../../src/log/batch-tag.ts';
 import type { Log } from '../../../src/log/log.ts';
-import type { RecordRun } from '../../../src/log/record-run.ts';
+import { runBytesOf, type RecordRun } from '../../../src/log/record-run.ts';
 import { AVAILABLE_COMPRESSIONS } from '../../support/compressions.ts';
 import {
   faultyDisk,
@@ -294,6 +294,23 @@ describe('a commit with runs', () => {
     expect(batches.map(({ recordCount }) => recordCount)).toEqual([2, 2, 2, 2]);
     const tags = said.map(({ sequence, fingerprint }) => sequence ?? fingerprint);
     expect(tags).toEqual([null, null, 70, 71, null, null, null, '0000000100000002']);
+  });
+
+  test('takes the bytes that are counted for it, of batches of one record too', async () => {
+    const { log } = await openOn({ segmentBytesMax: 64 * 1024 });
+    const single = Array.from({ length: 50 }, (_, n) =>
+      producedRun([encodable('x', 'ä')], PRODUCER, n),
+    );
+    const full = [identifiedRun(records(30), []), producedRun(records(30), PRODUCER, 50)];
+    for (const some of [single, full]) {
+      const held = log.forStore().appender.commits.hold(some);
+      const bytes = held.batches.reduce((sum, { length }) => sum + length, 0);
+      expect(runBytesOf(some)).toBe(bytes); // Keys were counted meanwhile.
+      held.release();
+      await held.ended;
+      held.show();
+    }
+    await log.close();
   });
 
   test.each(['none' as const, ...AVAILABLE_COMPRESSIONS])(
