@@ -11,6 +11,7 @@ import {
   EXTENSION_BYTES_AT,
   MAGIC_AT,
   PRODUCER_ID_AT,
+  SEGMENT_HEADER_BYTES,
   SIZE_AT,
 } from '../../../src/format/layout.ts';
 import { viewOf } from '../../../src/format/u64.ts';
@@ -23,20 +24,32 @@ const FOLDER = join(import.meta.dirname, '..', '..', '..', 'segments', 'v1', 'ta
 const SEGMENT = '00000000000000000000.log';
 const RECORDS = 32 + 1;
 
-/** Where the first five batches of the segment begin. */
-const PRODUCED = 128;
-const PLAIN = 295;
-const IDENTIFIED = 456;
-const GAPPED = 661;
-const HIGH = 874;
-
 function goldenFiles(): Map<string, Uint8Array> {
   const names = readdirSync(FOLDER).filter((name) => name !== 'expected.json');
   return new Map(names.map((name) => [name, readFileSync(join(FOLDER, name))]));
 }
 
+/** Where the first five batches of the segment begin. */
+function places(): [number, number, number, number, number] {
+  const view = viewOf(goldenFiles().get(SEGMENT) ?? new Uint8Array());
+  const next = (at: number): number => at + view.getUint32(at + SIZE_AT, true);
+  const first = SEGMENT_HEADER_BYTES;
+  const [second, third] = [next(first), next(next(first))];
+  return [first, second, third, next(third), next(next(third))];
+}
+
+const [PRODUCED, PLAIN, IDENTIFIED, GAPPED, HIGH] = places();
+
+interface Lie {
+  /** Where the batch begins. */
+  readonly batch: number;
+  /** Of the byte, there. */
+  readonly at: number;
+  readonly value: number;
+}
+
 /** The golden directory with one byte of a batch changed, and its checksum made right. */
-async function forged(batch: number, at: number, value: number) {
+async function forged({ batch, at, value }: Lie) {
   const files = goldenFiles();
   const bytes = files.get(SEGMENT) ?? new Uint8Array();
   bytes[batch + at] = value;
@@ -95,17 +108,50 @@ test('a log with tags is sound, and verify counts them', async () => {
 
 describe('verify says what is wrong with', () => {
   test.each([
-    ['the low bits of a sequence', PRODUCED, 96, 8, 'the base sequence is 7, that of the header 8'],
-    ['a producer of no sequences', PLAIN, 88, 9, 'it lacks the sequences of producer 9'],
-    ['an epoch without a producer', PLAIN, 100, 1, 'it lacks the sequences of producer 0'],
-    ['a type that is another', IDENTIFIED, 112, 3, 'sequences, and the batch has no producer'],
-    ['a length that is short', IDENTIFIED, 114, 8, '8 bytes are not the fingerprints'],
-    ['a length that is long', IDENTIFIED, 115, 1, 'a field at byte 0 does not fit 20 bytes'],
-    ['a number of records', IDENTIFIED, 52, 1, '16 bytes are not the fingerprints of 1'],
-    ['a distance that goes on', GAPPED, 134, 0x83, 'sequence 2 cannot be read'],
-    ['a sequence above all', HIGH, 140, 0x1f, 'a sequence is above 2^53 - 2'],
-  ])('%s', async (_what, batch, at, value, reason) => {
-    const directory = await forged(batch, at, value);
+    [
+      'the low bits of a sequence',
+      { batch: PRODUCED, at: 96, value: 8 },
+      'the base sequence is 7, that of the header 8',
+    ],
+    [
+      'a producer of no sequences',
+      { batch: PLAIN, at: 88, value: 9 },
+      'it lacks the sequences of producer 9',
+    ],
+    [
+      'an epoch without a producer',
+      { batch: PLAIN, at: 100, value: 1 },
+      'it lacks the sequences of producer 0',
+    ],
+    [
+      'a type that is another',
+      { batch: IDENTIFIED, at: 112, value: 3 },
+      'sequences, and the batch has no producer',
+    ],
+    [
+      'a length that is short',
+      { batch: IDENTIFIED, at: 114, value: 8 },
+      '8 bytes are not the fingerprints',
+    ],
+    [
+      'a length that is long',
+      { batch: IDENTIFIED, at: 115, value: 1 },
+      'a field at byte 0 does not fit 20 bytes',
+    ],
+    [
+      'a number of records',
+      { batch: IDENTIFIED, at: 52, value: 1 },
+      '16 bytes are not the fingerprints of 1',
+    ],
+    [
+      'a distance that goes on',
+      { batch: GAPPED, at: 134, value: 0x83 },
+      'sequence 2 cannot be read',
+    ],
+    ['a sequence above all', { batch: HIGH, at: 140, value: 0x1f }, 'a sequence is above 2^53 - 2'],
+  ])('%s', async (_what, lie, reason) => {
+    const { batch } = lie;
+    const directory = await forged(lie);
     const found = await findings(directory);
     expect(found).toHaveLength(1);
     expect(found[0]?.[0]).toBe(batch);
@@ -125,7 +171,7 @@ test('no forged byte of a tag goes unseen: it is damage, or shown; nothing else 
       if (isLength) continue; // Then other bytes are the records.
       const was = original.getUint8(batch + at);
       for (const value of [was ^ 1, was ^ 0x80, 0xff - was]) {
-        const directory = await forged(batch, at, value);
+        const directory = await forged({ batch, at, value });
         const found = await findings(directory);
         const [after, damaged] = await shown(directory);
         expect(damaged).toEqual(found.map(([position]) => position));
