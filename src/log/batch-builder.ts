@@ -104,14 +104,19 @@ export class BatchBuilder {
       return;
     }
     this.closeBatch();
-    for (const record of records) countKeyBytes(record); // So that no batch is encoded again.
+    if (this.#countedBatches > 0) for (const record of records) countKeyBytes(record);
     for (let from = 0; from < records.length;) from = this.#addTagged(records, from, tag);
   }
 
-  /** Adds a batch of the records from `from` on, with what `tag` says. @returns where it stopped */
+  /**
+   * Adds a batch of the records from `from` on, with what `tag` says.
+   *
+   * @returns where it stopped; at `from` when the lengths of keys were guessed wrong, and are counted now
+   */
   #addTagged(records: readonly EncodableRecord[], from: number, tag: BatchTag): number {
-    const { sizeBytes } = present(records[from], 'from is below the length');
-    this.#makeRoom(BATCH_HEADER_BYTES + tag.extensionBytesMax(1) + sizeBytes);
+    const first = present(records[from], 'from is below the length');
+    countKeyBytes(first); // As in `#openBatch`.
+    this.#makeRoom(BATCH_HEADER_BYTES + tag.extensionBytesMax(1) + first.sizeBytes);
     const to = this.#taggedEnd(records, from, tag);
     const extension = tag.extension(from, to);
     assert(extension.length <= tag.extensionBytesMax(to - from), 'there is room for it');
@@ -123,10 +128,16 @@ export class BatchBuilder {
     const encoder = this.#encoder;
     const stop = encoder.addSome(records, from, to, this.#batchLimit);
     assert(stop === to, 'what has room is taken');
+    if (!encoder.writeKeys()) {
+      encoder.discard();
+      this.#countedBatches = COUNTED_BATCHES;
+      for (const record of records) countKeyBytes(record);
+      return from;
+    }
     this.encodedBytes += encoder.end - encoder.start - BATCH_HEADER_BYTES;
     this.nextOffset += to - from;
-    assert(encoder.writeKeys(), 'keys were counted');
     this.#sealBatch();
+    if (this.#countedBatches > 0) this.#countedBatches--;
     return to;
   }
 

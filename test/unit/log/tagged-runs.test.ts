@@ -232,18 +232,29 @@ describe('a run with a tag', () => {
     ]);
   });
 
-  test('keeps keys of any length in UTF-8', async () => {
+  test.each([
+    ['after a key that is not ASCII', 'ö'],
+    ['after none', 'o'],
+  ])('keeps keys of any length in UTF-8, %s', async (_what, key) => {
     const { fileSystem, log } = await openOn({ batchBytesMax: 1024 });
     const keys = ['a', 'ä', '€', '😀', '\ud800'].map((letter, n) => letter.repeat(7 * n + 1));
-    const keyed = Array.from({ length: 100 }, (_, n) => encodable(`${n}`, keys[n % 5] ?? ''));
-    await log.append({ value: 'one', key: 'ö' }); // From here on keys are counted for a while.
-    await append(log, producedRun(keyed, PRODUCER, 0));
+    const keyed = () => Array.from({ length: 100 }, (_, n) => encodable(`${n}`, keys[n % 5] ?? ''));
+    await log.append({ value: 'one', key });
+    const sent = [
+      append(log, producedRun(keyed(), PRODUCER, 0)),
+      log.append({ value: 'two', key: 'ö' }),
+      append(log, identifiedRun(keyed().slice(0, 1), [])),
+      append(log, producedRun(keyed(), PRODUCER, 100)),
+    ];
+    expect((await Promise.all(sent)).length).toBe(4);
     const found: (string | null)[] = [];
-    for await (const { key } of log.records({ from: 1 })) found.push(key);
-    const stored = keys.map((key) => Buffer.from(key).toString());
-    expect(found).toEqual(keyed.map((_, n) => stored[n % 5]));
+    for await (const record of log.records()) found.push(record.key);
+    const stored = keyed().map(({ key: own }) => Buffer.from(String(own)).toString());
+    expect(found).toEqual([key, ...stored, 'ö', 'a', ...stored]);
     await log.close();
-    const { batches } = await tagsIn(fileSystem, LOG_PATH);
+    const { records: said, batches } = await tagsIn(fileSystem, LOG_PATH);
+    const sequences = said.map(({ sequence }) => sequence).filter((one) => one !== null);
+    expect(sequences).toEqual(Array.from({ length: 200 }, (_, n) => n));
     expect(Math.max(...batches.map(({ sizeBytes }) => sizeBytes))).toBeLessThanOrEqual(1024);
   });
 
