@@ -28,6 +28,7 @@ import { LogReporter, type StoreSignals } from '../topic/log-reporter.ts';
 import { OpenPartitions } from '../topic/open-partitions.ts';
 import { STORE_EVENT_NAMES, type StoreEvents } from '../topic/store-events.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
+import { guardedByAll } from '../topic/trim-guards.ts';
 import { settleCommits } from './settle-commits.ts';
 import type { ByteCap } from '../log/byte-cap.ts';
 import { StoreControl } from './store-control.ts';
@@ -78,7 +79,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     topicDefaults: { durability },
     namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
     topologyVersionOf: (topicId) => routing.topologyVersionOf(topicId),
-    trimGuardOf: (topicId, _partition, logId) => routing.guardOf(topicId, logId),
+    trimGuardOf: guardedByAll([(topicId, _at, logId) => routing.guardOf(topicId, logId)]),
   };
   const committer = new Committer(journal);
   const groups = new ConsumerGroups(topicHome);
