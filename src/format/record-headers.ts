@@ -6,6 +6,7 @@
 import { argumentError } from '../core/assert.ts';
 import { TooLargeError } from '../core/errors.ts';
 import { HEADERS_BYTES_MAX, HEADER_NAME_BYTES_MAX } from '../core/limits.ts';
+import { isPlainObject } from '../core/options.ts';
 import { isNumberedName, nameOfNumber, numberedName } from './header-names.ts';
 import { viewOf } from './u64.ts';
 
@@ -56,13 +57,6 @@ export function encodeHeaders(headers: HeadersInput): Uint8Array | null {
     throw new TooLargeError({ what: 'header block', bytes, bytesMax: HEADERS_BYTES_MAX });
   }
   return writeBlock(entries, bytes);
-}
-
-/** A Map or an array has no entries that `Object.entries` would see: they would be lost silently. */
-function isPlainObject(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
 
 interface EncodedName {
