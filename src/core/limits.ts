@@ -158,6 +158,11 @@ export const BINDING_WEIGHT_MAX = 1_000_000;
 /** Routing keys whose destinations a topology remembers: some 5 MiB when all are in use. */
 export const ROUTES_CACHED_MAX = 16_384;
 
+/** Default time for which an id counts as one that was stored, ms: SQS's. */
+export const DEDUP_WINDOW_MS = 5 * 60 * 1000;
+/** Longest such time, ms: a year. What it covers must stay on the disk. */
+export const DEDUP_WINDOW_MS_MAX = 365 * 24 * 60 * 60 * 1000;
+
 assert(BATCH_BYTES_MAX < 2 ** 31, 'a batch length fits an i32');
 assert(RECORD_BYTES_LIMIT < 2 ** 24, 'a record length fits 24 bits');
 assert(RECORD_BYTES_LIMIT + 64 * KIB < BATCH_BYTES_MAX, 'the largest record fits a batch');
