@@ -26,6 +26,13 @@ export interface Commit {
   readonly changes?: readonly Change[];
   /** At most one per log. */
   readonly appends?: readonly PreparedAppend[];
+  /**
+   * A last look, in the step that gives its records their offsets, which may come much later than the
+   * call; and again when a log of another commit sent them back. Must not append or commit.
+   *
+   * @throws why not: this commit alone is rejected with it, and nothing of it happened
+   */
+  readonly check?: () => void;
 }
 
 export interface CommitResult {
@@ -37,6 +44,7 @@ interface Waiting {
   readonly changes: readonly EncodedChange[];
   readonly appends: readonly PreparedAppend[];
   readonly sizeBytes: number;
+  readonly check: (() => void) | undefined;
   readonly resolve: (result: CommitResult) => void;
   readonly reject: (error: Error) => void;
 }
@@ -80,14 +88,17 @@ export class Committer {
    * at once; on a full disk they may have to wait for room. Cost: a share of one fdatasync of the
    * journal, and of one in each log that has records of others to sync first.
    */
-  async commit({ changes = [], appends = [] }: Commit): Promise<CommitResult> {
+  async commit({ changes = [], appends = [], check }: Commit): Promise<CommitResult> {
     let sizeBytes = 0;
     try {
       const encoded = changes.map((each) => this.#journal.encode(each));
       checkQueue(this.#queuedBytes);
       sizeBytes = checkSize(encoded, appends);
       this.#queuedBytes += sizeBytes;
-      if (appends.length > 0) return await this.#append(encoded, appends, sizeBytes);
+      if (appends.length > 0) {
+        return await this.#append({ changes: encoded, appends, sizeBytes, check });
+      }
+      check?.();
       const misfits = await this.#journal.commit(encoded, []);
       for (const misfit of misfits.values()) throw misfitError(misfit);
       return { baseOffsets: [] };
@@ -97,13 +108,9 @@ export class Committer {
     }
   }
 
-  #append(
-    changes: readonly EncodedChange[],
-    appends: readonly PreparedAppend[],
-    sizeBytes: number,
-  ): Promise<CommitResult> {
+  #append(commit: Omit<Waiting, 'resolve' | 'reject'>): Promise<CommitResult> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ changes, appends, sizeBytes, resolve, reject });
+      this.#waiting.push({ ...commit, resolve, reject });
       this.#running ??= this.#runAll();
     });
   }
@@ -126,17 +133,20 @@ export class Committer {
     }
   }
 
-  /** The oldest that go into one entry. Answers those that a log refuses. */
+  /** The oldest that go into one entry. Answers those that a log refuses, or their last look. */
   #takeGroup(): readonly Waiting[] {
     const group: Waiting[] = [];
     let sizeBytes = 0;
     for (let next = this.#waiting[0]; next !== undefined; [next] = this.#waiting) {
       const refusal = refusalOf(next.appends);
-      sizeBytes += refusal === null ? next.sizeBytes : 0;
-      if (sizeBytes > COMMIT_BYTES_MAX) break;
+      const nextBytes = refusal === null ? next.sizeBytes : 0;
+      if (sizeBytes + nextBytes > COMMIT_BYTES_MAX) break;
       this.#waiting.shift();
-      if (refusal === null) group.push(next);
-      else next.reject(refusal);
+      const objection = refusal ?? objectionOf(next);
+      if (objection === null) {
+        group.push(next);
+        sizeBytes += nextBytes;
+      } else next.reject(objection);
     }
     return group;
   }
@@ -256,6 +266,15 @@ function refusalOf(appends: readonly PreparedAppend[]): Error | null {
     if (refusal !== null) return refusal;
   }
   return null;
+}
+
+function objectionOf({ check }: Waiting): Error | null {
+  try {
+    check?.();
+    return null;
+  } catch (error) {
+    return toError(error);
+  }
 }
 
 function partsOf(group: readonly Waiting[]): Parts {
