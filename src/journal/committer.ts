@@ -33,6 +33,8 @@ export interface Commit {
    * @throws why not: this commit alone is rejected with it, and nothing of it happened
    */
   readonly check?: () => void;
+  /** Whether a change that does not fit the state is left out in silence: all else stands. */
+  readonly leavesOutMisfits?: boolean;
 }
 
 export interface CommitResult {
@@ -45,6 +47,7 @@ interface Waiting {
   readonly appends: readonly PreparedAppend[];
   readonly sizeBytes: number;
   readonly check: (() => void) | undefined;
+  readonly leavesOutMisfits: boolean;
   readonly resolve: (result: CommitResult) => void;
   readonly reject: (error: Error) => void;
 }
@@ -82,13 +85,14 @@ export class Committer {
    * @throws TooLargeError above 8 MiB of records and changes; BackpressureError while 64 MiB wait;
    *   when nothing of it happened, the refusal of a log, as `Log.append`, or of the journal;
    *   FailedError with `indeterminate` when only the next opening can tell; ConflictError for a
-   *   change that does not fit the state: it is left out, all else stands
+   *   change that does not fit the state, unless `leavesOutMisfits`: it is left out, all else stands
    *
    * Durability: survives a power cut when it resolves. Readers see the records by then, in all logs
    * at once; on a full disk they may have to wait for room. Cost: a share of one fdatasync of the
    * journal, and of one in each log that has records of others to sync first.
    */
-  async commit({ changes = [], appends = [], check }: Commit): Promise<CommitResult> {
+  async commit(commit: Commit): Promise<CommitResult> {
+    const { changes = [], appends = [], check, leavesOutMisfits = false } = commit;
     let sizeBytes = 0;
     try {
       const encoded = changes.map((each) => this.#journal.encode(each));
@@ -96,11 +100,12 @@ export class Committer {
       sizeBytes = checkSize(encoded, appends);
       this.#queuedBytes += sizeBytes;
       if (appends.length > 0) {
-        return await this.#append({ changes: encoded, appends, sizeBytes, check });
+        const waiting = { changes: encoded, appends, sizeBytes, check, leavesOutMisfits };
+        return await this.#append(waiting);
       }
       check?.();
       const misfits = await this.#journal.commit(encoded, []);
-      for (const misfit of misfits.values()) throw misfitError(misfit);
+      if (!leavesOutMisfits) for (const misfit of misfits.values()) throw misfitError(misfit);
       return { baseOffsets: [] };
     } finally {
       this.#queuedBytes -= sizeBytes;
@@ -180,7 +185,7 @@ export class Committer {
     let index = 0;
     for (const waiting of group) {
       const end = index + waiting.changes.length;
-      const misfit = firstBetween(misfits, index, end);
+      const misfit = waiting.leavesOutMisfits ? null : firstBetween(misfits, index, end);
       if (misfit === null) waiting.resolve(resultOf(waiting, parts, holds));
       else waiting.reject(misfitError(misfit));
       index = end;
