@@ -2,9 +2,9 @@
 import { isUtf8 } from 'node:buffer';
 import { InvalidArgumentError } from 'commander';
 import { TooLargeError, type RecordInput } from '../src/index.ts';
-import { BCC_HEADER, CC_HEADER } from '../src/format/further-keys.ts';
+import { BCC_HEADER, CC_HEADER, ROUTING_KEY_HEADER } from '../src/format/header-names.ts';
 import { meantBy } from '../src/core/options.ts';
-import { checkRoutingKey, ROUTING_KEY_HEADER } from '../src/format/routing-header.ts';
+import { checkRoutingKey } from '../src/format/routing-header.ts';
 import { checkRoutingKeys } from '../src/routing/routing-key.ts';
 import { UsageError } from './command-error.ts';
 import {

@@ -31,6 +31,16 @@ export function plainOptions<O extends object>(
   return options;
 }
 
+/**
+ * Whether it is an object of names and values: a Map, an array or a handle has no entries that
+ * `Object.entries` would see, or others than are meant.
+ */
+export function isPlainObject(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
 /** What was expected where there is a key that nobody knows, and which one may be meant. */
 export function unknownKey(key: string, known: Iterable<string>): string {
   const meant = meantBy(key.slice(0, KEY_CHARS_MAX), known);

@@ -22,7 +22,7 @@ import {
 import { nextOffsetOf } from './batch-header.ts';
 import type { BatchRecords } from './batch-records.ts';
 import { createTimeOf } from './record-fields.ts';
-import { decodeHeaders, headerBlockBytes } from './record-headers.ts';
+import { decodeHeaders, headerBlockBytes, HEADERS_LENGTH_BYTES } from './record-headers.ts';
 import { viewOf } from './u64.ts';
 
 const EMPTY = new Uint8Array(0);
@@ -151,7 +151,7 @@ export class BatchCursor {
   }
 
   #enterHeaders(from: number, recordEnd: number): number {
-    if (from + 4 > recordEnd) this.#throwBad('its header block does not fit');
+    if (from + HEADERS_LENGTH_BYTES > recordEnd) this.#throwBad('its header block does not fit');
     const headersBytes = headerBlockBytes(this.#view, from);
     if (from + headersBytes > recordEnd) this.#throwBad('its header block does not fit');
     this.headersBytes = headersBytes;

@@ -1,20 +1,7 @@
 /**
  * Headers by which a record says where it was before: as a dead letter, or until it was driven back.
  */
-import { ROUTING_KEY_HEADER } from './routing-header.ts';
-
-/** All headers that Varve sets itself begin like this. */
-export const HEADER_PREFIX = 'varve-';
-
-/** Where a dead letter died: text each. */
-export const DEATH_PLACE_HEADERS = {
-  topic: 'varve-death-topic',
-  partition: 'varve-death-partition',
-  offset: 'varve-death-offset',
-} as const;
-
-/** Where a record that was redriven was before: `topic/partition/offset`. */
-export const CAUSE_HEADER = 'varve-cause';
+import { CAUSE_HEADER, DEATH_HEADERS, ROUTING_KEY_HEADER } from './header-names.ts';
 
 /** A record of some topic. */
 export interface SourcePlace {
@@ -44,10 +31,10 @@ export function redrivenFrom(headers: ReadonlyMap<string, Uint8Array>): SourcePl
 
 /** Where a dead letter died; null when it is none. A number that is none counts as 0. */
 export function diedAt(headers: ReadonlyMap<string, Uint8Array>): SourcePlace | null {
-  const topic = headers.get(DEATH_PLACE_HEADERS.topic);
+  const topic = headers.get(DEATH_HEADERS.topic);
   if (topic === undefined) return null;
-  const partition = numberOf(headers.get(DEATH_PLACE_HEADERS.partition));
-  const offset = numberOf(headers.get(DEATH_PLACE_HEADERS.offset));
+  const partition = numberOf(headers.get(DEATH_HEADERS.partition));
+  const offset = numberOf(headers.get(DEATH_HEADERS.offset));
   return { topic: textDecoder.decode(topic), partition, offset };
 }
 

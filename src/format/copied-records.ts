@@ -102,9 +102,12 @@ export class CopiedRecords {
     const cutBytes = cut.end - cut.start;
     this.sizeBytes -= cutBytes;
     this.#copiedBytes = this.sizeBytes;
+    const view = this.#view;
+    const sizeAt = at + RECORD_SIZE_AND_FLAGS_AT;
+    const blockAt = headersStart + moved;
     // The size is in the lower bits, and larger: no flag changes.
-    this.#shorten(at + RECORD_SIZE_AND_FLAGS_AT, cutBytes);
-    this.#shorten(headersStart + moved, cutBytes);
+    view.setUint32(sizeAt, view.getUint32(sizeAt, true) - cutBytes, true);
+    view.setUint16(blockAt, view.getUint16(blockAt, true) - cutBytes, true);
   }
 
   /** Begins with what others have so far. */
@@ -138,11 +141,6 @@ export class CopiedRecords {
       minCreateTimeMs: this.#minCreateTimeMs,
       maxCreateTimeMs: this.#maxCreateTimeMs,
     };
-  }
-
-  /** Of a length that is the u32 at `at`. */
-  #shorten(at: number, bytes: number): void {
-    this.#view.setUint32(at, this.#view.getUint32(at, true) - bytes, true);
   }
 
   #grow(bytesMin: number): void {

@@ -3,6 +3,7 @@
  * routing key, each a JSON array of text. Copies of the record keep those of CC alone.
  */
 import { list, text } from '../core/shape.ts';
+import { BCC_HEADER, CC_HEADER, numberedName } from './header-names.ts';
 import {
   encodeHeaders,
   HEADER_NAME_LENGTH_BYTES,
@@ -10,19 +11,17 @@ import {
   HEADERS_LENGTH_BYTES,
 } from './record-headers.ts';
 
-export const CC_HEADER = 'varve-cc';
-export const BCC_HEADER = 'varve-bcc';
-
 /** Checked, as the routing key is. */
 export interface FurtherKeys {
   readonly cc: readonly string[];
   readonly bcc: readonly string[];
 }
 
-const textEncoder = new TextEncoder();
 const textDecoder = new TextDecoder();
-const CC_NAME = textEncoder.encode(CC_HEADER);
-const BCC_NAME = textEncoder.encode(BCC_HEADER);
+const CC_NAME = numberedName(CC_HEADER);
+const BCC_NAME = numberedName(BCC_HEADER);
+/** From where a header begins to its value, in front of which stands its length. */
+const VALUE_AT = HEADER_NAME_LENGTH_BYTES + HEADER_VALUE_LENGTH_BYTES;
 const KEYS = list(text);
 const NONE: readonly string[] = [];
 
@@ -47,10 +46,10 @@ export function areFurtherKeys(bytes: Uint8Array, at: number, end: number): bool
 /** The further keys at `bytes[at]`: of CC, then of BCC. What is no JSON array of text has none. */
 export function decodeFurtherKeys(bytes: Uint8Array, at: number, end: number): readonly string[] {
   const ccEnd = entryEnd(CC_NAME, bytes, at, end);
-  const cc = ccEnd < 0 ? NONE : keysIn(bytes, at + valueAt(CC_NAME), ccEnd);
+  const cc = ccEnd < 0 ? NONE : keysIn(bytes, at + VALUE_AT, ccEnd);
   const bccAt = ccEnd < 0 ? at : ccEnd;
   const bccEnd = entryEnd(BCC_NAME, bytes, bccAt, end);
-  return bccEnd < 0 ? cc : [...cc, ...keysIn(bytes, bccAt + valueAt(BCC_NAME), bccEnd)];
+  return bccEnd < 0 ? cc : [...cc, ...keysIn(bytes, bccAt + VALUE_AT, bccEnd)];
 }
 
 /** A stretch of bytes. */
@@ -68,24 +67,14 @@ export function bccStretch(bytes: Uint8Array, at: number, end: number): Stretch 
 }
 
 /** Where a header ends that begins at `bytes[at]`; -1 when it has another name, or does not fit. */
-function entryEnd(name: Uint8Array, bytes: Uint8Array, at: number, end: number): number {
-  if (bytes[at] !== name.length || bytes[at + 1] !== 0) return -1;
-  const valueStart = at + valueAt(name);
-  if (valueStart > end) return -1;
-  const nameAt = at + HEADER_NAME_LENGTH_BYTES;
-  for (let index = 0; index < name.length; index++) {
-    if (bytes[nameAt + index] !== name[index]) return -1;
-  }
-  let valueBytes = 0;
-  for (let byte = 1; byte <= HEADER_VALUE_LENGTH_BYTES; byte++) {
-    valueBytes = valueBytes * 256 + (bytes[valueStart - byte] ?? 0);
-  }
-  return valueStart + valueBytes > end ? -1 : valueStart + valueBytes;
+function entryEnd(name: number, bytes: Uint8Array, at: number, end: number): number {
+  if (u16At(bytes, at) !== name || at + VALUE_AT > end) return -1;
+  const valueEnd = at + VALUE_AT + u16At(bytes, at + HEADER_NAME_LENGTH_BYTES);
+  return valueEnd > end ? -1 : valueEnd;
 }
 
-/** From where a header begins to its value. */
-function valueAt(name: Uint8Array): number {
-  return HEADER_NAME_LENGTH_BYTES + name.length + HEADER_VALUE_LENGTH_BYTES;
+function u16At(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
 }
 
 function keysIn(bytes: Uint8Array, start: number, end: number): readonly string[] {

@@ -48,7 +48,7 @@ export const RECORD_SIZE_MASK = 0xff_ffff;
 export const RECORD_FLAGS_SHIFT = 24;
 /** The value is null: a tombstone for its key. */
 export const RECORD_FLAG_NULL_VALUE = 1;
-/** A header block (u32 length, then entries) stands between key and value. */
+/** A header block (u16 length, then entries) stands between key and value. */
 export const RECORD_FLAG_HEADERS = 2;
 export const RECORD_FLAGS_KNOWN = RECORD_FLAG_NULL_VALUE | RECORD_FLAG_HEADERS;
 export const NO_KEY = 0xffff;

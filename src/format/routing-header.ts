@@ -2,16 +2,11 @@
  * The routing key of a published record: the first header of its block, so that it is read at a fixed
  * place. Copies of the record keep it.
  */
-import { argumentError } from '../core/assert.ts';
+import { argumentError, present } from '../core/assert.ts';
 import { TooLargeError } from '../core/errors.ts';
 import { HEADERS_BYTES_MAX, ROUTING_KEY_BYTES_MAX } from '../core/limits.ts';
-import {
-  areFurtherKeys,
-  BCC_HEADER,
-  CC_HEADER,
-  encodeFurtherKeys,
-  type FurtherKeys,
-} from './further-keys.ts';
+import { areFurtherKeys, encodeFurtherKeys, type FurtherKeys } from './further-keys.ts';
+import { BCC_HEADER, CC_HEADER, numberedName, ROUTING_KEY_HEADER } from './header-names.ts';
 import {
   encodeHeaders,
   HEADER_NAME_LENGTH_BYTES,
@@ -21,13 +16,9 @@ import {
   type HeadersInput,
 } from './record-headers.ts';
 
-export const ROUTING_KEY_HEADER = 'varve-routing-key';
-
 const textDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
-const NAME = Buffer.from(ROUTING_KEY_HEADER, 'utf8');
-const NAME_LENGTH_AT = HEADERS_LENGTH_BYTES;
-const NAME_AT = NAME_LENGTH_AT + HEADER_NAME_LENGTH_BYTES;
-const KEY_LENGTH_AT = NAME_AT + NAME.length;
+const NAME_AT = HEADERS_LENGTH_BYTES;
+const KEY_LENGTH_AT = NAME_AT + HEADER_NAME_LENGTH_BYTES;
 /** Where the key begins in a block that begins with one. */
 export const ROUTING_KEY_AT = KEY_LENGTH_AT + HEADER_VALUE_LENGTH_BYTES;
 const KEY_HEADERS = [ROUTING_KEY_HEADER, CC_HEADER, BCC_HEADER];
@@ -35,8 +26,9 @@ const NO_BYTES = new Uint8Array(0);
 const ASCII_MAX = 0x7f;
 /** What all blocks begin with, but for their lengths. */
 const FRONT = Buffer.alloc(ROUTING_KEY_AT);
-FRONT.writeUInt16LE(NAME.length, NAME_LENGTH_AT);
-FRONT.set(NAME, NAME_AT);
+FRONT.writeUInt16LE(numberedName(ROUTING_KEY_HEADER), NAME_AT);
+const NAME_LOW = present(FRONT[NAME_AT], 'low byte of the name');
+const NAME_HIGH = present(FRONT[NAME_AT + 1], 'high byte of the name');
 /** Characters that no text of this length can exceed the limit with. */
 const SURELY_FIT_CHARS = Math.floor(ROUTING_KEY_BYTES_MAX / 3);
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -84,8 +76,8 @@ export function routedHeaders(
   }
   const block = Buffer.allocUnsafe(bytes); // Of a pool: every record that is published has one.
   block.set(FRONT);
-  block.writeUInt32LE(bytes - HEADERS_LENGTH_BYTES);
-  block.writeUInt32LE(keyBytes, KEY_LENGTH_AT);
+  block.writeUInt16LE(bytes - HEADERS_LENGTH_BYTES);
+  block.writeUInt16LE(keyBytes, KEY_LENGTH_AT);
   block.write(key, ROUTING_KEY_AT, keyBytes, keyBytes === key.length ? 'latin1' : 'utf8');
   if (further !== null) block.set(furtherBytes, furtherAt);
   if (own !== null) block.set(own.subarray(HEADERS_LENGTH_BYTES), ownAt);
@@ -108,7 +100,7 @@ export function routingKeyAt(bytes: Uint8Array, start: number, blockBytes: numbe
 export function routingKeyBytes(bytes: Uint8Array, start: number, blockBytes: number): number {
   if (!beginsWithKey(bytes, start, blockBytes)) return -1;
   const at = start + KEY_LENGTH_AT;
-  const keyBytes = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16);
+  const keyBytes = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
   return ROUTING_KEY_AT + keyBytes > blockBytes ? -1 : keyBytes;
 }
 
@@ -126,11 +118,8 @@ export function furtherKeysAt(bytes: Uint8Array, start: number, blockBytes: numb
 }
 
 function beginsWithKey(bytes: Uint8Array, start: number, blockBytes: number): boolean {
-  if (blockBytes < ROUTING_KEY_AT || bytes[start + NAME_LENGTH_AT] !== NAME.length) return false;
-  for (let at = 0; at < NAME.length; at++) {
-    if (bytes[start + NAME_AT + at] !== NAME[at]) return false;
-  }
-  return true;
+  const at = start + NAME_AT;
+  return blockBytes >= ROUTING_KEY_AT && bytes[at] === NAME_LOW && bytes[at + 1] === NAME_HIGH;
 }
 
 /** Of keys, which are ASCII mostly: a decoder costs more. */

@@ -7,15 +7,13 @@
  */
 import { isStoreError } from '../core/errors.ts';
 import { ROUTING_KEY_BYTES_MAX } from '../core/limits.ts';
+import { causeText, diedAt, routingKeyIn, type SourcePlace } from '../format/cause-headers.ts';
 import {
   CAUSE_HEADER,
-  causeText,
-  DEATH_PLACE_HEADERS,
-  diedAt,
+  DEATH_HEADERS,
   HEADER_PREFIX,
-  routingKeyIn,
-  type SourcePlace,
-} from '../format/cause-headers.ts';
+  HISTORY_HEADER,
+} from '../format/header-names.ts';
 import type { HeadersInput } from '../format/record-headers.ts';
 import { routedHeaders } from '../format/routing-header.ts';
 import type { RecordInput } from '../log/record-input.ts';
@@ -24,28 +22,6 @@ import { exchangeOfSource } from '../topic/topic-names.ts';
 import type { DeathReason } from './share-entries.ts';
 import type { Trials, Trouble } from './share-partition.ts';
 import type { ShareSettings } from './share-settings.ts';
-
-export const DEATH_HEADERS = {
-  reason: 'varve-death-reason',
-  topic: DEATH_PLACE_HEADERS.topic,
-  group: 'varve-death-group',
-  partition: DEATH_PLACE_HEADERS.partition,
-  offset: DEATH_PLACE_HEADERS.offset,
-  /** What it came under to where it died; left out when it came under none. */
-  routingKey: 'varve-death-routing-key',
-  attempts: 'varve-death-attempts',
-  failures: 'varve-death-failures',
-  expiries: 'varve-death-expiries',
-  crashes: 'varve-death-crashes',
-  firstError: 'varve-death-first-error',
-  firstErrorMs: 'varve-death-first-error-ms',
-  lastError: 'varve-death-last-error',
-  lastErrorMs: 'varve-death-last-error-ms',
-  timeMs: 'varve-death-ms',
-} as const;
-
-/** Stays when a dead letter is driven back: where the record has died so far. */
-export const HISTORY_HEADER = 'varve-deaths';
 
 /** Longest history that is kept, newest deaths first. */
 const HOPS_MAX = 32;

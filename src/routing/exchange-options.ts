@@ -1,7 +1,7 @@
 /** What exchanges and bindings are made with, checked. */
 import { argumentError, checkChoice } from '../core/assert.ts';
 import type { Codec } from '../codec/codec.ts';
-import { checkBoolean, plainOptions } from '../core/options.ts';
+import { checkBoolean, isPlainObject, plainOptions } from '../core/options.ts';
 import { checkName } from '../topic/topic-names.ts';
 import { checkFrom, type ReadFrom } from '../log/read-options.ts';
 import { checkTopicConfig, type TopicConfig } from '../topic/topic-options.ts';
@@ -129,7 +129,8 @@ export function checkDestination(given: DestinationInput): DestinationName {
   if (typeof given === 'string') {
     return { kind: 'topic', name: checkName('destination', given) };
   }
-  const [kind, ...others] = Object.keys(given ?? {});
+  // Of a handle of a queue or a topic the keys say nothing: it is its name that is asked for.
+  const [kind, ...others] = isPlainObject(given) ? Object.keys(given) : [];
   const known = DESTINATION_KINDS.find((each) => each === kind);
   if (known === undefined || others.length > 0) {
     const expected = 'a name, { queue }, { topic } or { exchange }';

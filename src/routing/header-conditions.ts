@@ -11,6 +11,7 @@
 import { argumentError, checkChoice } from '../core/assert.ts';
 import { TooLargeError } from '../core/errors.ts';
 import { HEADER_NAME_BYTES_MAX, HEADERS_BYTES_MAX } from '../core/limits.ts';
+import { isPlainObject } from '../core/options.ts';
 
 export const HEADER_MATCHES = ['all', 'any', 'all-with-x', 'any-with-x'] as const;
 
@@ -103,13 +104,6 @@ export function textOfConditions({ match, conditions }: HeaderConditions): strin
 /** Each byte as a character: what bytes can be looked up by. */
 export function latin1Of(value: Uint8Array): string {
   return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
-}
-
-/** A Map or an array has no entries that `Object.entries` would see: they would be lost silently. */
-function isPlainObject(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
 
 function bytesOf(name: string, value: unknown): Uint8Array | null {

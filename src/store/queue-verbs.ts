@@ -16,7 +16,7 @@ import {
   type Shape,
 } from '../core/shape.ts';
 import { BROWSED_STATES, type BrowsedRecord } from '../queue/browse.ts';
-import { DEATH_HEADERS } from '../queue/dead-letter.ts';
+import { DEATH_HEADERS } from '../format/header-names.ts';
 import type { Delivery } from '../queue/delivery.ts';
 import type { RedriveReport } from '../queue/redrive-options.ts';
 import { DEATH_REASONS } from '../queue/share-entries.ts';

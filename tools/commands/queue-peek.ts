@@ -1,8 +1,7 @@
 /** `varve queue peek <store> <queue>`: the first records of a queue, without leasing them. */
 import { InvalidArgumentError, Option } from 'commander';
 import { BROWSED_STATES, type BrowsedState } from '../../src/queue/browse.ts';
-import { HEADER_PREFIX } from '../../src/format/cause-headers.ts';
-import { DEATH_HEADERS } from '../../src/queue/dead-letter.ts';
+import { DEATH_HEADERS, HEADER_PREFIX } from '../../src/format/header-names.ts';
 import { peekRecords, type PeekedRecord } from '../../src/store/queue-verbs.ts';
 import { NDJSON_OPTION, JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';

@@ -4,7 +4,7 @@
  * the handler mended, driven back. At the end every counter is what the input says.
  */
 import { openStore, type BrowsedRecord, type Queue, type Store } from '../../src/index.ts';
-import { DEATH_HEADERS } from '../../src/queue/dead-letter.ts';
+import { DEATH_HEADERS } from '../../src/format/header-names.ts';
 import { SUSPECT_CRASHES } from '../../src/queue/ready-kind.ts';
 import { formatTable } from '../table.ts';
 import { formatCount, formatDuration, formatPlural } from '../units.ts';

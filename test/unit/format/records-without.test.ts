@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { BatchCursor } from '../../../src/format/batch-cursor.ts';
 import { recordsOf, type BatchRecords } from '../../../src/format/batch-records.ts';
 import { CopiedRecords } from '../../../src/format/copied-records.ts';
-import { encodeHeaders } from '../../../src/format/record-headers.ts';
+import { encodeHeaders, HEADERS_LENGTH_BYTES } from '../../../src/format/record-headers.ts';
 import { viewOf } from '../../../src/format/u64.ts';
 import { encodedBatch, type BatchInput } from '../../support/batch-fixture.ts';
 
@@ -16,7 +16,7 @@ function recordsIn(input: BatchInput): BatchRecords {
 /** Where a header stands in the record at which the cursor is. */
 function stretchOf(cursor: BatchCursor, name: string) {
   const value = cursor.headers().get(name);
-  const entry = encodeHeaders({ [name]: value ?? '' })?.subarray(4) ?? new Uint8Array(0);
+  const entry = encodeHeaders({ [name]: value ?? '' })?.subarray(HEADERS_LENGTH_BYTES) ?? new Uint8Array(0);
   const start = Buffer.from(cursor.bytes).indexOf(entry, cursor.headersStart);
   return { start, end: start + entry.length };
 }

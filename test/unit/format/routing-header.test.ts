@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeHeaders, encodeHeaders } from '../../../src/format/record-headers.ts';
-import {
-  routedHeaders,
-  ROUTING_KEY_HEADER,
-  routingKeyAt,
-} from '../../../src/format/routing-header.ts';
+import { routedHeaders, routingKeyAt } from '../../../src/format/routing-header.ts';
+import { CC_HEADER, ROUTING_KEY_HEADER } from '../../../src/format/header-names.ts';
 import { viewOf } from '../../../src/format/u64.ts';
 import { TooLargeError } from '../../../src/core/errors.ts';
 
@@ -41,7 +38,7 @@ describe('the routing key in the headers of a record', () => {
   });
 
   it('is not there in a block that begins with anything else', () => {
-    const block = encodeHeaders({ 'varve-routing-kez': 'x', [ROUTING_KEY_HEADER]: 'behind' });
+    const block = encodeHeaders({ [CC_HEADER]: 'x', [ROUTING_KEY_HEADER]: 'behind' });
     expect(block).not.toBeNull();
     expect(routingKeyAt(block ?? new Uint8Array(), 0, block?.length ?? 0)).toBeNull();
     expect(routingKeyAt(new Uint8Array(64), 3, 0)).toBeNull();
@@ -49,12 +46,12 @@ describe('the routing key in the headers of a record', () => {
 
   it('is not there when its length does not fit the block', () => {
     const { bytes } = routedHeaders('abc', null);
-    viewOf(bytes).setUint32(bytes.length - 7, 4, true);
+    viewOf(bytes).setUint16(bytes.length - 5, 4, true);
     expect(routingKeyAt(bytes, 0, bytes.length)).toBeNull();
   });
 
   it('counts for the size of the block', () => {
-    const headers = { big: new Uint8Array(65_536 - 4 - 9) };
+    const headers = { big: new Uint8Array(65_536 - 2 - 7) };
     expect(() => routedHeaders('key', headers)).toThrow(TooLargeError);
   });
 });

@@ -16,7 +16,6 @@ import {
   readReplacedEndCrc,
 } from '../../../src/format/gap-batch.ts';
 import { BATCH_HEADER_BYTES, BatchKind } from '../../../src/format/layout.ts';
-import { decodeHeaders, encodeHeaders } from '../../../src/format/record-headers.ts';
 import { getU64, setU64, viewOf } from '../../../src/format/u64.ts';
 
 describe('u64', () => {
@@ -94,44 +93,6 @@ describe('file names', () => {
     const offsets = [0, 9, 10, 99, 100, 2 ** 32, Number.MAX_SAFE_INTEGER];
     const names = offsets.map(segmentFileName);
     expect([...names].sort()).toEqual(names);
-  });
-});
-
-describe('a header block', () => {
-  const wellFormed = fc
-    .string({ unit: 'binary', maxLength: 40 })
-    .filter((text) => !/\p{Surrogate}/u.test(text));
-
-  test('comes back as it went in, in order', () => {
-    fc.assert(
-      fc.property(fc.dictionary(wellFormed, fc.uint8Array({ maxLength: 40 })), (headers) => {
-        const block = encodeHeaders(headers) ?? new Uint8Array();
-        const bytes = Buffer.concat([Buffer.alloc(7, 1), block, Buffer.alloc(3, 1)]);
-        const decoded = decodeHeaders(bytes, 7, 7 + block.length);
-        expect([...(decoded ?? [])]).toEqual(Object.entries(headers));
-      }),
-    );
-  });
-
-  test('cut anywhere, or with a wrong length, is refused, never read beyond', () => {
-    const block = encodeHeaders({ name: 'value', other: new Uint8Array(9) }) ?? new Uint8Array();
-    const boundary = 4 + 2 + 4 + 4 + 5;
-    for (let end = 5; end < block.length; end++) {
-      const found = decodeHeaders(block, 0, end)?.size ?? null;
-      expect(found, `${end} bytes`).toBe(end === boundary ? 1 : null);
-    }
-    for (const at of [4, 10]) {
-      const damaged = block.slice();
-      damaged[at] = 0xff;
-      expect(decodeHeaders(damaged, 0, damaged.length)).toBeNull();
-    }
-  });
-
-  test('values are copies', () => {
-    const block = encodeHeaders({ name: 'value' }) ?? new Uint8Array();
-    const decoded = decodeHeaders(block, 0, block.length);
-    block.fill(0);
-    expect(decoded?.get('name')).toEqual(Uint8Array.from(Buffer.from('value')));
   });
 });
 

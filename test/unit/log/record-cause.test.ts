@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { ManualClock } from '../../../src/core/clock.ts';
-import { CAUSE_HEADER, DEATH_PLACE_HEADERS } from '../../../src/format/cause-headers.ts';
+import { CAUSE_HEADER, DEATH_HEADERS } from '../../../src/format/header-names.ts';
 import { BatchCursor } from '../../../src/format/batch-cursor.ts';
 import { recordsOf } from '../../../src/format/batch-records.ts';
 import { CopiedRecords } from '../../../src/format/copied-records.ts';
@@ -132,14 +132,14 @@ describe('a cause in headers', () => {
 
   test('is the death of a dead letter, if it was not redriven', async () => {
     const died = {
-      [DEATH_PLACE_HEADERS.topic]: 'q',
-      [DEATH_PLACE_HEADERS.partition]: '3',
-      [DEATH_PLACE_HEADERS.offset]: '99',
+      [DEATH_HEADERS.topic]: 'q',
+      [DEATH_HEADERS.partition]: '3',
+      [DEATH_HEADERS.offset]: '99',
     };
     const cause = { kind: 'dead-letter', topic: 'q', partition: 3, offset: 99 };
     expect(await causeOf(died)).toEqual(cause);
     expect(await causeOf({ ...died, [CAUSE_HEADER]: 'no place' })).toEqual(cause);
     expect(await causeOf({ ...died, [CAUSE_HEADER]: 'd/0/1' })).toMatchObject({ topic: 'd' });
-    expect(await causeOf({ [DEATH_PLACE_HEADERS.offset]: '99' })).toBeNull();
+    expect(await causeOf({ [DEATH_HEADERS.offset]: '99' })).toBeNull();
   });
 });

@@ -24,7 +24,7 @@ describe('prepareRecord', () => {
   test('measures a record: 16 bytes, key, headers, value', () => {
     expect(prepared({ value: 'abc' })).toMatchObject({ key: null, keyBytes: 0, sizeBytes: 19 });
     expect(prepared({ value: null, key: 'ab' })).toMatchObject({ keyBytes: 2, sizeBytes: 18 });
-    expect(prepared({ value: '', headers: { ab: 'c' } }).sizeBytes).toBe(16 + 4 + 2 + 2 + 4 + 1);
+    expect(prepared({ value: '', headers: { ab: 'c' } }).sizeBytes).toBe(16 + 2 + 2 + 2 + 2 + 1);
   });
 
   test('counts a short key as ASCII, until the length matters', () => {

@@ -4,14 +4,13 @@ import { describe, expect, test } from 'vitest';
 import { utf8 } from '../../../src/codec/codec.ts';
 import { present } from '../../../src/core/assert.ts';
 import {
-  DEATH_HEADERS,
-  HISTORY_HEADER,
   historyOf,
   isCycle,
   withDeath,
   type Death,
   type DeathHop,
 } from '../../../src/queue/dead-letter.ts';
+import { DEATH_HEADERS, HISTORY_HEADER } from '../../../src/format/header-names.ts';
 import type { Delivery } from '../../../src/queue/delivery.ts';
 import type { Queue } from '../../../src/queue/queue.ts';
 import { SeededRandom } from '../../../src/core/random.ts';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
 import { present } from '../../../src/core/assert.ts';
-import { DEATH_HEADERS, HISTORY_HEADER } from '../../../src/queue/dead-letter.ts';
+import { DEATH_HEADERS, HISTORY_HEADER } from '../../../src/format/header-names.ts';
 import type { Queue, QueueOptions } from '../../../src/queue/queue.ts';
 import type { LogRecord } from '../../../src/log/record.ts';
 import type { Store } from '../../../src/store/store.ts';

@@ -39,6 +39,20 @@ describe('a binding that is not one', () => {
     await store.close();
   });
 
+  test('may not lead to a handle: it is its name that is asked for', async () => {
+    const { store, events } = await opened();
+    const handles: unknown[] = [await store.queue('jobs'), await store.topic('orders'), events];
+    for (const handle of handles) {
+      expect(await rejectionOf(events.bind(handle as never, { pattern: '#' }))).toMatchObject({
+        message: expect.stringContaining(
+          '`destination` to be a name, { queue }, { topic } or { exchange }, got object',
+        ),
+      });
+    }
+    expect(events.bindings()).toEqual([]);
+    await store.close();
+  });
+
   test('is nothing to unbind either', async () => {
     const { store, events } = await opened();
     await events.bind('orders', { pattern: 'a.#' });

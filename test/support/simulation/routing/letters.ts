@@ -1,8 +1,7 @@
 /** Which record is which. The copy of a dead record is another one: it is published by its death. */
 import { diedAt } from '../../../../src/format/cause-headers.ts';
-import { ROUTING_KEY_HEADER } from '../../../../src/format/routing-header.ts';
+import { DEATH_HEADERS, ROUTING_KEY_HEADER } from '../../../../src/format/header-names.ts';
 import type { LogRecord } from '../../../../src/log/record.ts';
-import { DEATH_HEADERS } from '../../../../src/queue/dead-letter.ts';
 import { idOf } from './log-ledger.ts';
 import type { Published } from './routing-oracle.ts';
 import type { Fault } from './topology-timeline.ts';
