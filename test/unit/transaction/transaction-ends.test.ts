@@ -7,6 +7,7 @@ import type { Transaction } from '../../../src/transaction/transaction.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
 import { turns } from '../../support/log-fixture.ts';
 import {
+  ALL_OF_TX,
   appendAll,
   LEASE_MS,
   leased,
@@ -222,6 +223,24 @@ describe('a transaction that is aborted', () => {
     expect(await next.inbox.stats()).toMatchObject({ settled: { acked: 2 }, unsettledCount: 0 });
     expect((await sightOf(next)).audit).toEqual(['opens the logs 4', 'tx 4']);
   });
+});
+
+test('a transaction of a delivery has no time but that of its lease', async () => {
+  const bench = new TransactionBench();
+  const setting = await bench.open();
+  const [delivery] = await leased(setting.inbox, ['a']);
+  const { action, end } = held();
+  const done = present(delivery, 'leased').transaction((tx) => {
+    appendAll(setting, tx);
+    return action(tx);
+  });
+  for (let n = 0; n < 200; n++) {
+    bench.clock.advance(LEASE_MS / 2);
+    delivery?.renew();
+  }
+  end();
+  await done;
+  expect(await sightOf(setting)).toEqual(ALL_OF_TX);
 });
 
 describe('a transaction of a store that is closed', () => {

@@ -5,6 +5,7 @@ import { utf8 } from '../../../src/codec/codec.ts';
 import { MIB } from '../../../src/core/limits.ts';
 import { TransactionEndedError } from '../../../src/core/transaction-errors.ts';
 import type { Call } from '../../support/fault-plan.ts';
+import { openStore } from '../../../src/store/open-store.ts';
 import type { Transaction } from '../../../src/transaction/transaction.ts';
 import {
   ALL_OF_TX,
@@ -250,6 +251,23 @@ describe('a transaction that is over', () => {
     expect(late).toMatchObject({ details: { state: 'committing' } });
     expect((await sightOf(setting)).audit).toEqual(['x']);
   });
+});
+
+test('a store that is only read commits nothing, and lists what its logs have to sync', async () => {
+  const bench = new TransactionBench();
+  const writing = await bench.open();
+  await writing.store.transaction((tx) => appendAll(writing, tx));
+  const { clock, random } = bench;
+  const fileSystem = bench.fileSystem.killImage();
+  const store = await openStore('/store', { fileSystem, clock, random, readOnly: true });
+  const audit = await store.topic('audit', { codec: utf8 });
+  const done = store.transaction((tx) => tx.append(audit, { value: 'x' }));
+  await expect(done).rejects.toMatchObject({ code: 'ERR_VARVE_READ_ONLY' });
+  expect(await store.transaction(() => 'nothing')).toBe('nothing');
+  const { open, unsynced } = store.transactions();
+  expect(open).toEqual([]);
+  expect(unsynced.map(({ topic }) => topic)).toEqual(['orders', 'orders', 'audit', 'outbox']);
+  await store.close();
 });
 
 describe('what store.transaction takes', () => {
