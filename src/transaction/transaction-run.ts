@@ -172,26 +172,20 @@ export class TransactionRun implements PartCollector {
   async #commit(): Promise<CommitResult> {
     this.#home.busy(1);
     this.state = 'waiting';
-    await this.#prepare();
-    this.state = 'committing'; // From here on it cannot be stopped.
-    return this.#commitPrepared();
-  }
-
-  async #prepare(): Promise<void> {
-    const pending: Promise<void>[] = [];
-    for (const part of this.#parts) {
-      const own = preparing(part);
-      if (own !== null) pending.push(own);
-    }
+    const pending = this.#parts.flatMap((part) => preparing(part) ?? []);
     if (pending.length > 0) await settleAll(pending);
-    this.#checkGoing();
-    for (let next = this.#obstacle(); next !== null; next = this.#obstacle()) {
-      await next;
+    for (;;) {
       this.#checkGoing();
+      const obstacle = this.#obstacle();
+      if (obstacle === null) break;
+      await obstacle;
     }
+    // In one step with these last looks: from here on it cannot be stopped, and nothing gets in its way.
+    this.state = 'committing';
+    return this.#secure();
   }
 
-  async #commitPrepared(): Promise<CommitResult> {
+  #secure(): Promise<CommitResult> {
     const parts = this.#parts;
     for (const part of parts) part.secure();
     const nowMs = this.#home.clock.now();
@@ -202,7 +196,7 @@ export class TransactionRun implements PartCollector {
       appends.push(...own);
       this.#appendCounts[at] = own.length;
     }
-    if (changes.length === 0 && appends.length === 0) return { baseOffsets: [] };
+    if (changes.length === 0 && appends.length === 0) return Promise.resolve({ baseOffsets: [] });
     const check = (): void => {
       for (const part of parts) part.check?.();
     };

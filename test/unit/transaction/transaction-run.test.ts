@@ -203,6 +203,56 @@ describe('the parts of a transaction', () => {
     expect([calls.slice(2), busy()]).toEqual([['failed a', 'over'], 0]);
   });
 
+  test('are secured when nobody stopped it, at whatever moment that may be', async () => {
+    const told = new Set<string>();
+    for (let delay = 0; delay < 20; delay++) {
+      const gates = [gate(), gate()];
+      let inTheWay = 0;
+      const { run, calls, answer } = bench({
+        a: {
+          prepare: () => gates[0]?.ended ?? null,
+          obstacle: () => gates[inTheWay]?.ended ?? null,
+        },
+      });
+      const done = run.run(() => undefined).catch(() => 'stopped');
+      for (const { end } of gates) {
+        await turns(1);
+        inTheWay++;
+        end();
+      }
+      for (let step = 0; step < delay; step++) await Promise.resolve();
+      run.timeOut();
+      await turns(1);
+      const isCommitted = calls.includes('commit');
+      answer({ baseOffsets: [] });
+      expect(await done).toBe(isCommitted ? undefined : 'stopped');
+      expect(calls.includes('secure a')).toBe(isCommitted);
+      told.add(isCommitted ? 'committed' : 'stopped');
+    }
+    expect([...told]).toEqual(['stopped', 'committed']);
+  });
+
+  test('have nothing come between the last look for what is in the way and securing', async () => {
+    const opened = gate();
+    let isInTheWay = false;
+    const { run, calls, answer } = bench({
+      a: {
+        prepare: () => opened.ended,
+        obstacle: () => {
+          if (!isInTheWay) queueMicrotask(() => void (isInTheWay = true));
+          return isInTheWay ? new Promise<void>(() => undefined) : null;
+        },
+        secure: () => void calls.push(`in the way: ${isInTheWay}`),
+      },
+    });
+    const done = run.run(() => undefined);
+    opened.end();
+    await turns(1);
+    expect(calls).toContain('in the way: false');
+    answer({ baseOffsets: [] });
+    await done;
+  });
+
   test('are not stopped any more once they are secured', async () => {
     const { run, calls, answer } = bench({ a: {} });
     const done = run.run(() => 'all of it');
