@@ -17,13 +17,11 @@ const UNIT_BYTES_MAX = 3;
 
 type Acked = Delivery<unknown>;
 
-/** What is acked of one group. */
-type AckedGroup = Map<PartitionLeases, Acked[]>;
-
 export class AckPart implements CommitPart {
   readonly #deliveries = new Set<Acked>();
   /** The same, by what ends the leases of a group. */
-  readonly #groups = new Map<LeaseEnds, AckedGroup>();
+  readonly #groups = new Map<LeaseEnds, Acked[]>();
+  readonly #partitions = new Set<PartitionLeases>();
   #isSecured = false;
   #tellEnded: () => void = () => undefined;
   #lost: ((reason: unknown) => void) | null = null;
@@ -31,22 +29,13 @@ export class AckPart implements CommitPart {
 
   /** Those that are not there yet; all or none. @throws as `Acknowledgeable` */
   add(into: PartCollector, deliveries: readonly Acked[]): void {
-    const added = new Set<Acked>();
-    const partitions = new Set<PartitionLeases>();
-    let bytes = 0;
-    for (const delivery of deliveries) {
-      if (this.#deliveries.has(delivery)) continue;
+    const unique = deliveries.length === 1 ? deliveries : [...new Set(deliveries)];
+    const added = unique.filter((each) => !this.#deliveries.has(each));
+    for (const delivery of added) {
       into.checkStore('deliveries', delivery.keeper.topic);
       checkRunning(delivery);
-      added.add(delivery);
-      partitions.add(delivery.partitionLeases);
-      bytes += ACK_BYTES_MAX;
     }
-    // Also of those that are known: nothing beside a limit of 8 MiB.
-    for (const { name } of partitions) {
-      bytes += PARTITION_BYTES_MAX + UNIT_BYTES_MAX * name.group.length;
-    }
-    into.reserve({ bytes, acks: added.size });
+    into.reserve({ bytes: this.#bytesOf(added), acks: added.length });
     for (const delivery of added) this.#add(delivery);
   }
 
@@ -64,17 +53,17 @@ export class AckPart implements CommitPart {
     const ended = new Promise<void>((resolve) => {
       this.#tellEnded = resolve;
     });
-    for (const [ends, group] of this.#groups) {
-      for (const deliveries of group.values()) ends.secure(deliveries, ended);
-    }
+    for (const [ends, deliveries] of this.#groups) ends.secure(deliveries, ended);
     this.#isSecured = true;
   }
 
   /** One for each group: that of a topic which is deleted meanwhile is left out by itself. */
   changes(nowMs: number): readonly Change[] {
-    return Array.from(this.#groups.values(), (group) => {
-      return change(leasesEnded, { parts: Array.from(group, endedPart), timeMs: nowMs });
-    });
+    const changes: Change[] = [];
+    for (const deliveries of this.#groups.values()) {
+      changes.push(change(leasesEnded, { parts: endedParts(deliveries), timeMs: nowMs }));
+    }
+    return changes;
   }
 
   appends(): readonly never[] {
@@ -84,22 +73,30 @@ export class AckPart implements CommitPart {
   end({ kind }: CommitOutcome): void {
     for (const unwatch of this.#unwatch) unwatch();
     if (!this.#isSecured) return;
-    for (const [ends, group] of this.#groups) {
-      const all = [...group.values()].flat();
-      if (kind === 'committed') ends.committed(all);
-      else ends.notCommitted(all);
+    for (const [ends, deliveries] of this.#groups) {
+      if (kind === 'committed') ends.committed(deliveries);
+      else ends.notCommitted(deliveries);
     }
     this.#tellEnded();
   }
 
+  /** At most. */
+  #bytesOf(added: readonly Acked[]): number {
+    let bytes = added.length * ACK_BYTES_MAX;
+    for (const partition of new Set(added.map((each) => each.partitionLeases))) {
+      if (this.#partitions.has(partition)) continue;
+      bytes += PARTITION_BYTES_MAX + UNIT_BYTES_MAX * partition.name.group.length;
+    }
+    return bytes;
+  }
+
   #add(delivery: Acked): void {
-    const { keeper, partitionLeases } = delivery;
+    const { ends } = delivery.keeper;
     this.#deliveries.add(delivery);
-    const group: AckedGroup = this.#groups.get(keeper.ends) ?? new Map();
-    this.#groups.set(keeper.ends, group);
-    const own = group.get(partitionLeases);
-    if (own === undefined) group.set(partitionLeases, [delivery]);
-    else own.push(delivery);
+    this.#partitions.add(delivery.partitionLeases);
+    const group = this.#groups.get(ends);
+    if (group === undefined) this.#groups.set(ends, [delivery]);
+    else group.push(delivery);
     if (this.#lost !== null) this.#watchLease(delivery, this.#lost);
   }
 
@@ -108,12 +105,22 @@ export class AckPart implements CommitPart {
   }
 }
 
-function endedPart([{ name }, deliveries]: readonly [
-  PartitionLeases,
-  readonly Acked[],
-]): EndedPart {
-  const acked = new OffsetRuns();
-  for (const { offset } of deliveries) acked.add(offset);
-  // The name last: in Node 20 each object with names behind a spread has a hidden class of its own.
-  return { acked: acked.take(), undelivered: [], expired: [], returned: [], ...name };
+/** Of one group. */
+function endedParts(deliveries: readonly Acked[]): readonly EndedPart[] {
+  const partitions = new Map<PartitionLeases, OffsetRuns>();
+  for (const { partitionLeases, offset } of deliveries) {
+    let acked = partitions.get(partitionLeases);
+    if (acked === undefined) {
+      acked = new OffsetRuns();
+      partitions.set(partitionLeases, acked);
+    }
+    acked.add(offset);
+  }
+  const parts: EndedPart[] = [];
+  for (const [{ name }, offsets] of partitions) {
+    const { topicId, group, partition } = name;
+    const acked = offsets.take();
+    parts.push({ topicId, group, partition, acked, undelivered: [], expired: [], returned: [] });
+  }
+  return parts;
 }

@@ -5,7 +5,7 @@ import { type ClosedError, TooLargeError } from '../core/errors.ts';
 import { TransactionEndedError, type TransactionEnd } from '../core/transaction-errors.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { COMMIT_BYTES_MAX, type Commit, type CommitResult } from '../journal/committer.ts';
-import type { Journal } from '../journal/journal.ts';
+import type { Change, Journal } from '../journal/journal.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import { failed, type CommitPart, type PartCollector, type Share } from './commit-part.ts';
@@ -189,12 +189,13 @@ export class TransactionRun implements PartCollector {
     const parts = this.#parts;
     for (const part of parts) part.secure();
     const nowMs = this.#home.clock.now();
-    const changes = parts.flatMap((part) => part.changes(nowMs));
+    const changes: Change[] = [];
     const appends: PreparedAppend[] = [];
-    for (const [at, part] of parts.entries()) {
+    for (const part of parts) {
+      changes.push(...part.changes(nowMs));
       const own = part.appends();
       appends.push(...own);
-      this.#appendCounts[at] = own.length;
+      this.#appendCounts.push(own.length);
     }
     if (changes.length === 0 && appends.length === 0) return Promise.resolve({ baseOffsets: [] });
     const check = (): void => {
