@@ -9,6 +9,7 @@ export type { StoreOnCorruption, StoreOptions } from './store/store-options.ts';
 export type { StoreQueue as Queue } from './store/store-queue.ts';
 export type { StoreTopic as Topic } from './store/store-topic.ts';
 export type { TopicDescription } from './topic/catalog.ts';
+export type { DedupConfig } from './topic/dedup-options.ts';
 export type { TopicDeletion } from './topic/topic-deletions.ts';
 export type { Partitioner, TopicConfig, TopicOptions } from './topic/topic-options.ts';
 export type { TopicReadOptions } from './topic/topic.ts';
@@ -121,6 +122,7 @@ export type { OnCorruption } from './log/log-loader.ts';
 export { verifyLog, type VerifyEvent, type VerifyOptions } from './log/verify.ts';
 export { dumpSegment, type DumpEvent, type DumpOptions } from './log/segment-dump.ts';
 export type { BatchHeader } from './format/batch-header.ts';
+export type { ProducedRecords, SequenceRun } from './format/produced-extension.ts';
 export type { CompressionName } from './format/compression.ts';
 export type { SegmentHeader } from './format/segment-header.ts';
 

@@ -63,7 +63,7 @@ function toJson(file: string, event: DumpEvent, withRecords: boolean): object {
     const { position, kind, firstOffset, nextOffset, reason } = event.details;
     return { type: event.type, file, position, kind, firstOffset, nextOffset, reason };
   }
-  const { compression, uncompressedBytes, unavailable } = event;
+  const { compression, uncompressedBytes, unavailable, produced, fingerprints } = event;
   const batch = {
     type: event.type,
     file,
@@ -72,6 +72,8 @@ function toJson(file: string, event: DumpEvent, withRecords: boolean): object {
     compression,
     uncompressedBytes,
     unavailable,
+    produced,
+    fingerprintCount: fingerprints?.filter((one) => one !== null).length ?? null,
   };
-  return withRecords ? { ...batch, records: event.records.map(recordToJson) } : batch;
+  return withRecords ? { ...batch, fingerprints, records: event.records.map(recordToJson) } : batch;
 }

@@ -54,6 +54,7 @@ export class DumpTextWriter implements DumpWriter {
       output.write(`${style('red', `${escapeText(file)}${line}`)}\n`);
     } else {
       output.write(`${batchLine(event)}\n`);
+      for (const line of tagLines(event)) output.write(`${INDENT}  ${line}\n`);
       if (event.unavailable !== null)
         output.write(`${INDENT}  no records shown: ${event.unavailable}\n`);
       if (withRecords) for (const record of event.records) output.write(`${recordLine(record)}\n`);
@@ -77,7 +78,12 @@ function segmentLine(event: {
   );
 }
 
-function batchLine(event: DumpEvent & { readonly type: 'batch' }): string {
+type DumpedBatch = DumpEvent & { readonly type: 'batch' };
+
+/** Sequences with gaps make many runs. */
+const SEQUENCES_SHOWN = 5;
+
+function batchLine(event: DumpedBatch): string {
   const { header, compression, uncompressedBytes } = event;
   const { position, baseOffset, recordCount, sizeBytes, epoch, appendTimeMs, syncedUpTo } = header;
   const lastOffset = nextOffsetOf(header) - 1;
@@ -88,6 +94,23 @@ function batchLine(event: DumpEvent & { readonly type: 'batch' }): string {
     `records ${recordCount}  bytes ${sizeBytes}${before}  epoch ${epoch}  ` +
     `append ${formatTime(appendTimeMs)}  synced below ${syncedUpTo}  crc ${hex(header.crc)}`
   );
+}
+
+/** What the batch says of its records. */
+function* tagLines({ header, produced, fingerprints }: DumpedBatch): Generator<string, void, void> {
+  if (produced !== null) {
+    const { producerId, producerEpoch, confirmed, runs } = produced;
+    const sequences = runs.map(({ sequence, count }) =>
+      count === 1 ? String(sequence) : `${sequence} to ${sequence + count - 1}`,
+    );
+    const shown = sequences.slice(0, SEQUENCES_SHOWN).join(', ');
+    const more = sequences.length > SEQUENCES_SHOWN ? ', and more' : '';
+    yield `producer ${producerId}  epoch ${producerEpoch}  sequences ${shown}${more}  confirmed below ${confirmed}`;
+  }
+  if (fingerprints !== null) {
+    const count = fingerprints.filter((one) => one !== null).length;
+    yield `ids ${count} of ${header.recordCount}`;
+  }
 }
 
 function recordLine(record: LogRecord<Uint8Array>): string {

@@ -1,8 +1,9 @@
 /** Options of the command line that say how the records of a topic are kept. */
 import { InvalidArgumentError, Option } from 'commander';
 import { COMPRESSION_NAMES } from '../src/format/compression.ts';
-import type { CompressionName, DurabilityLevel, TopicConfig } from '../src/index.ts';
+import type { CompressionName, DedupConfig, DurabilityLevel, TopicConfig } from '../src/index.ts';
 import { DURABILITY_LEVELS } from '../src/log/log-options.ts';
+import { DEDUP_BY, DEDUP_SCOPES, UNTIL_SETTLED } from '../src/topic/dedup-options.ts';
 import { parseCount, parseDurationOption } from './ranges.ts';
 
 export function durabilityOption(description: string): Option {
@@ -24,7 +25,33 @@ export const KEEPING_OPTIONS: readonly Option[] = [
 ];
 
 /** As commander delivers them. */
-export interface AlterOptions {
+export interface DedupOptions {
+  readonly dedupWindow?: DedupConfig['dedupWindowMs'];
+  readonly dedupBy?: DedupConfig['dedupBy'];
+  readonly dedupScope?: DedupConfig['dedupScope'];
+}
+
+/** What of a topic, or of a queue, is stored once. */
+export const DEDUP_OPTIONS: readonly Option[] = [
+  new Option(
+    '--dedup-window <duration>',
+    'how long an id is kept from being stored again, such as 5m; settled: until its record is, in queues',
+  ).argParser(orWord(UNTIL_SETTLED, parseDurationOption)),
+  new Option('--dedup-by <what>', 'what must not be stored twice').choices(DEDUP_BY),
+  new Option('--dedup-scope <scope>', 'where: in all of it, or among records of one key').choices(
+    DEDUP_SCOPES,
+  ),
+];
+
+/** What was given; null when nothing was. */
+export function dedupConfigOf(options: DedupOptions): DedupConfig | null {
+  const { dedupWindow: dedupWindowMs, dedupBy, dedupScope } = options;
+  const config = { dedupWindowMs, dedupBy, dedupScope };
+  return Object.values(config).every((value) => value === undefined) ? null : config;
+}
+
+/** As commander delivers them. */
+export interface AlterOptions extends DedupOptions {
   readonly durability?: DurabilityLevel;
   readonly compression?: CompressionName;
   readonly compressionLevel?: number;
@@ -53,6 +80,7 @@ export const ALTER_OPTIONS: readonly Option[] = [
     orNone(parseDurationOption),
   ),
   new Option('--record-bytes <bytes>', 'the largest record').argParser(parseCount),
+  ...DEDUP_OPTIONS,
 ];
 
 /** What was given, and nothing else. */
@@ -68,18 +96,26 @@ export function alterationOf(options: AlterOptions): TopicConfig {
     segmentBytesMax: options.segmentBytes,
     segmentAgeMsMax: segmentAge === 'none' ? null : segmentAge,
     recordBytesMax: options.recordBytes,
+    ...dedupConfigOf(options),
   };
 }
 
 /** An option that has no value as well. */
 export function orNone(parse: (text: string) => number): (text: string) => number | 'none' {
+  return orWord('none', parse);
+}
+
+function orWord<const W extends string>(
+  word: W,
+  parse: (text: string) => number,
+): (text: string) => number | W {
   return (text) => {
-    if (text === 'none') return text;
+    if (text === word) return word;
     try {
       return parse(text);
     } catch (error) {
       if (!(error instanceof InvalidArgumentError)) throw error;
-      throw new InvalidArgumentError(`${error.message.replace(/\.$/, '')}, or none.`);
+      throw new InvalidArgumentError(`${error.message.replace(/\.$/, '')}, or ${word}.`);
     }
   };
 }

@@ -12,6 +12,9 @@ export const BATCH_TARGET_BYTES = 64 * KIB;
 /** Smallest batch target that an option may ask for. */
 export const BATCH_TARGET_BYTES_MIN = KIB;
 
+/** Records of a batch that says more of each of them: 32 KiB of fingerprints. */
+export const TAGGED_RECORDS_MAX = 4096;
+
 /** A batch that claims to be larger uncompressed by more than this factor is not believed. */
 export const COMPRESSION_RATIO_MAX = 1000;
 
@@ -154,6 +157,11 @@ export const ROUTING_KEYS_MAX = 64;
 export const BINDING_WEIGHT_MAX = 1_000_000;
 /** Routing keys whose destinations a topology remembers: some 5 MiB when all are in use. */
 export const ROUTES_CACHED_MAX = 16_384;
+
+/** Default time for which an id counts as one that was stored, ms: SQS's. */
+export const DEDUP_WINDOW_MS = 5 * 60 * 1000;
+/** Longest such time, ms: a year. What it covers must stay on the disk. */
+export const DEDUP_WINDOW_MS_MAX = 365 * 24 * 60 * 60 * 1000;
 
 assert(BATCH_BYTES_MAX < 2 ** 31, 'a batch length fits an i32');
 assert(RECORD_BYTES_LIMIT < 2 ** 24, 'a record length fits 24 bits');

@@ -1,6 +1,7 @@
 /** The extension block of a batch: fields of a type, a length and bytes, one behind the other. */
 import { assert } from '../core/assert.ts';
-import type { BatchHeader } from './batch-header.ts';
+import { CorruptLogError } from '../core/errors.ts';
+import { nextOffsetOf, type BatchHeader } from './batch-header.ts';
 import { BATCH_HEADER_BYTES, type ExtensionType } from './layout.ts';
 import { viewOf } from './u64.ts';
 
@@ -10,6 +11,28 @@ type FieldType = (typeof ExtensionType)[keyof typeof ExtensionType];
 export const EXTENSION_HEAD_BYTES = 4;
 /** Of one field, at most; with its head it fits the block, whose length is a u16 too. */
 export const EXTENSION_VALUE_BYTES_MAX = 0xffff - EXTENSION_HEAD_BYTES;
+
+/** Of the whole block: its length is a u16. */
+export const EXTENSION_BYTES_MAX = 0xffff;
+
+/** A verified batch without its records, which may be compressed. */
+export interface ExtendedBatch {
+  readonly header: BatchHeader;
+  /** Its extension block; null = it has none. */
+  readonly extension: Uint8Array | null;
+  /** For error messages. */
+  readonly file: string;
+}
+
+/** The extension block of a verified batch at `bytes[at]`; null = it has none. */
+export function extensionOf(
+  bytes: Uint8Array,
+  at: number,
+  { extensionBytes }: Pick<BatchHeader, 'extensionBytes'>,
+): Uint8Array | null {
+  const start = at + BATCH_HEADER_BYTES;
+  return extensionBytes === 0 ? null : bytes.subarray(start, start + extensionBytes);
+}
 
 /** Writes type and length at `bytes[at]`; the value goes behind them. @returns where */
 export function writeExtensionHead(
@@ -48,4 +71,40 @@ export function findField(block: Uint8Array, type: FieldType): Uint8Array | null
     field = value + valueBytes;
   }
   return null;
+}
+
+/**
+ * As `findField`, where a field that is overlooked would be worse than an error.
+ *
+ * @throws CorruptLogError when the fields do not fill the block, or one of the type stands there twice
+ */
+export function soundField(batch: ExtendedBatch, type: FieldType): Uint8Array | null {
+  const { extension } = batch;
+  if (extension === null) return null;
+  const view = viewOf(extension);
+  const end = extension.length;
+  let found: Uint8Array | null = null;
+  for (let at = 0; at < end;) {
+    const value = at + EXTENSION_HEAD_BYTES;
+    const next = value > end ? Infinity : value + view.getUint16(at + 2, true);
+    if (next > end) throw extensionError(batch, `a field at byte ${at} does not fit ${end} bytes`);
+    if (view.getUint16(at, true) === type) {
+      if (found !== null) throw extensionError(batch, `there are two fields of type ${type}`);
+      found = extension.subarray(value, next);
+    }
+    at = next;
+  }
+  return found;
+}
+
+/** The extension block says what cannot be: under a right checksum a hostile file or a bug. */
+export function extensionError({ header, file }: ExtendedBatch, problem: string): CorruptLogError {
+  return new CorruptLogError({
+    file,
+    position: header.position,
+    kind: 'batch',
+    firstOffset: header.baseOffset,
+    nextOffset: nextOffsetOf(header),
+    reason: `the extension block: ${problem}`,
+  });
 }

@@ -121,6 +121,10 @@ export const ExtensionType = {
   replacedEndCrc: 1,
   /** Where the records of a projected batch come from: see `projected-extension.ts`. */
   projected: 2,
+  /** The sequences of a producer's records: see `produced-extension.ts`. */
+  produced: 3,
+  /** What the ids of the records come to: see `fingerprints-extension.ts`. */
+  fingerprints: 4,
 } as const;
 
 assert(BATCH_HEADER_BYTES === 112, 'the batch header of version 1 is 112 bytes');

@@ -12,7 +12,7 @@ import { MIB } from '../core/limits.ts';
 import type { Appender } from '../log/appender.ts';
 import type { HeldAppend } from '../log/held-append.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
-import { recordCountOf, type RecordRun } from '../log/record-run.ts';
+import { recordCountOf, runBytesOf, type RecordRun } from '../log/record-run.ts';
 import type { Change, EncodedChange, Journal } from './journal.ts';
 import { misfitError, type Misfit } from './misfits.ts';
 
@@ -254,15 +254,9 @@ function checkQueue(queuedBytes: number): void {
 function checkSize(changes: readonly EncodedChange[], appends: readonly PreparedAppend[]): number {
   let bytes = 0;
   for (const change of changes) bytes += change.bytes.length;
-  for (const { runs } of appends) bytes += sizeOf(runs);
+  for (const { runs } of appends) bytes += runBytesOf(runs);
   if (bytes <= COMMIT_BYTES_MAX) return bytes;
   throw new TooLargeError({ what: 'commit', bytes, bytesMax: COMMIT_BYTES_MAX });
-}
-
-function sizeOf(runs: readonly RecordRun[]): number {
-  let bytes = 0;
-  for (const { records } of runs) for (const record of records) bytes += record.sizeBytes;
-  return bytes;
 }
 
 function refusalOf(appends: readonly PreparedAppend[]): Error | null {

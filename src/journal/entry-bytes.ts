@@ -114,6 +114,11 @@ export class EntryReader {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
+  /** Whether nothing is left to be read. */
+  get isAtEnd(): boolean {
+    return this.#at >= this.#bytes.length;
+  }
+
   u8(): number {
     const value = this.#bytes[this.#at++];
     if (value === undefined) throw new BadEntryError('it ends within a field');

@@ -151,6 +151,25 @@ export function map<K, V>(key: Field<K>, value: Field<V>): Field<Map<K, V>> {
   };
 }
 
+/** What an earlier version wrote, read as the newest; nobody writes it any more. */
+export function upgraded<Old, New>(field: Field<Old>, upgrade: (old: Old) => New): Field<New> {
+  return {
+    write: () => assert(false, 'the newest version is written'),
+    read: (from) => upgrade(field.read(from)),
+  };
+}
+
+/**
+ * The last field of a state, which snapshots from before there was one end without: states have no
+ * version, and nothing stands behind them.
+ */
+export function added<T>(field: Field<T>, before: T): Field<T> {
+  return {
+    write: (to, value) => field.write(to, value),
+    read: (from) => (from.isAtEnd ? before : field.read(from)),
+  };
+}
+
 /** An object with these fields. */
 export function struct<F extends Fields>(fields: F): Field<StructOf<F>> {
   const members = Object.entries(fields);

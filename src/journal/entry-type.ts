@@ -20,10 +20,16 @@ export interface EntryTypeSpec<F extends Fields> {
   readonly fields: F;
 }
 
-/** A kind of entry in its first version. */
-export function entryType<F extends Fields>(spec: EntryTypeSpec<F>): EntryType<StructOf<F>> {
-  const { kind, name, fields } = spec;
-  return { kind, name, version: 1, fields: [struct(fields)] };
+/**
+ * A kind of entry.
+ *
+ * @param earlier  what its versions before this one look like, the first one first
+ */
+export function entryType<F extends Fields>(
+  { kind, name, fields }: EntryTypeSpec<F>,
+  earlier: readonly Field<StructOf<F>>[] = [],
+): EntryType<StructOf<F>> {
+  return { kind, name, version: earlier.length + 1, fields: [...earlier, struct(fields)] };
 }
 
 /** An entry as it is read: `EntryRegistry.entryOf` gives it its type back. */

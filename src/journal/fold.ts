@@ -85,6 +85,11 @@ export function sets<S, E>(type: EntryType<E>, { id, set }: SetSpec<S, E>): Rule
   };
 }
 
+/** A rule for entries after which there is no instance, whether or not there was one. */
+export function forgets<S, E>(type: EntryType<E>, { id }: Pick<RuleSpec<S, E>, 'id'>): Rule<S> {
+  return { type, needs: 'any', ids: (entry) => idsOf(type, entry, id), apply: () => null };
+}
+
 /** An instance as a snapshot has it: entries from `from` on are not in it. */
 export interface PartName {
   readonly reducer: string;

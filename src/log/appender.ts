@@ -22,6 +22,7 @@ import type { DurabilityLevel } from './log-options.ts';
 import type { LogObserver } from './log-home.ts';
 import type { LogMarks } from './marks.ts';
 import { NoWaitLoss } from './no-wait-loss.ts';
+import type { RecordRun } from './record-run.ts';
 import type { SyncLoop } from './sync-loop.ts';
 import { Waiters } from './waiters.ts';
 
@@ -124,6 +125,11 @@ export class Appender {
   /** The same for the first `count` of many: the offsets of the others follow. */
   addAll(records: readonly EncodableRecord[], count: number): void {
     this.#builder.addAll(records, count);
+  }
+
+  /** The same for a run: with a tag, in batches of its own. */
+  addRun(run: RecordRun): void {
+    this.#builder.addRun(run);
   }
 
   /**

@@ -14,11 +14,15 @@ import {
   readBatchHeader,
   type BatchHeader,
 } from '../format/batch-header.ts';
+import { TAGGED_RECORDS_MAX } from '../core/limits.ts';
+import { EXTENSION_BYTES_MAX } from '../format/extension.ts';
 import { BATCH_HEADER_BYTES, BatchKind } from '../format/layout.ts';
 import { viewOf } from '../format/u64.ts';
+import type { BatchTag } from './batch-tag.ts';
 import type { Chunk, LogEnd } from './chunk.ts';
 import { ChunkRoom, type ChunkRoomOptions } from './chunk-room.ts';
 import type { LogMarks } from './marks.ts';
+import type { RecordRun } from './record-run.ts';
 import type { BatchPolicy } from './roll-policy.ts';
 
 export interface BatchBuilderOptions extends ChunkRoomOptions {
@@ -28,6 +32,8 @@ export interface BatchBuilderOptions extends ChunkRoomOptions {
   readonly topologyVersion: (() => number) | null;
 }
 
+const TWO_POW_16 = 2 ** 16;
+const TWO_POW_32 = 2 ** 32;
 /** After a batch with a key that is not ASCII, more of them are likely. */
 const COUNTED_BATCHES = 64;
 
@@ -89,6 +95,63 @@ export class BatchBuilder {
       next = stop;
       if (next < count) this.closeBatch();
     }
+  }
+
+  /** Encodes the records of a run; with a tag, in batches of its own. */
+  addRun({ records, tag }: RecordRun): void {
+    if (tag === null) {
+      this.addAll(records, records.length);
+      return;
+    }
+    this.closeBatch();
+    if (this.#countedBatches > 0) for (const record of records) countKeyBytes(record);
+    for (let from = 0; from < records.length;) from = this.#addTagged(records, from, tag);
+  }
+
+  /**
+   * Adds a batch of the records from `from` on, with what `tag` says.
+   *
+   * @returns where it stopped; at `from` when the lengths of keys were guessed wrong, and are counted now
+   */
+  #addTagged(records: readonly EncodableRecord[], from: number, tag: BatchTag): number {
+    const first = present(records[from], 'from is below the length');
+    countKeyBytes(first); // As in `#openBatch`.
+    this.#makeRoom(BATCH_HEADER_BYTES + tag.extensionBytesMax(1) + first.sizeBytes);
+    const to = this.#taggedEnd(records, from, tag);
+    const extension = tag.extension(from, to);
+    assert(extension.length <= tag.extensionBytesMax(to - from), 'there is room for it');
+    this.#beginBatch(extension);
+    const header = this.#header;
+    header.producerId = tag.producerId;
+    header.baseSequence = tag.sequence(from) % TWO_POW_32;
+    header.producerEpoch = tag.producerEpoch % TWO_POW_16;
+    const encoder = this.#encoder;
+    const stop = encoder.addSome(records, from, to, this.#batchLimit);
+    assert(stop === to, 'what has room is taken');
+    if (!encoder.writeKeys()) {
+      encoder.discard();
+      this.#countedBatches = COUNTED_BATCHES;
+      for (const record of records) countKeyBytes(record);
+      return from;
+    }
+    this.encodedBytes += encoder.end - encoder.start - BATCH_HEADER_BYTES;
+    this.nextOffset += to - from;
+    this.#sealBatch();
+    if (this.#countedBatches > 0) this.#countedBatches--;
+    return to;
+  }
+
+  /** How many of the records from `from` on a batch takes: where the first stands that it does not. */
+  #taggedEnd(records: readonly EncodableRecord[], from: number, tag: BatchTag): number {
+    let bytes = BATCH_HEADER_BYTES;
+    let to = from;
+    for (; to < records.length && to - from < TAGGED_RECORDS_MAX; to++) {
+      bytes += present(records[to], 'below the length').sizeBytes;
+      const extensionBytes = tag.extensionBytesMax(to - from + 1);
+      if (extensionBytes > EXTENSION_BYTES_MAX) break;
+      if (bytes + extensionBytes > this.#batchLimit) break;
+    }
+    return to;
   }
 
   /** Adds a batch of records that are encoded already; the first gets the next offset. */
@@ -251,20 +314,28 @@ export class BatchBuilder {
   }
 
   #openBatch(firstRecord: EncodableRecord): void {
-    const { policy } = this.#options;
     countKeyBytes(firstRecord); // Where room is planned a guess will not do.
-    const bytes = BATCH_HEADER_BYTES + firstRecord.sizeBytes;
+    this.#makeRoom(BATCH_HEADER_BYTES + firstRecord.sizeBytes);
+    this.#beginBatch();
+  }
+
+  /** For a batch of `bytes` or more, and says how many more. */
+  #makeRoom(bytes: number): void {
+    const { policy } = this.#options;
     const chunk = this.#room.make(bytes, this.nextOffset);
     const roomInSegment = policy.segmentBytesMax - this.#room.position;
     const roomInChunk = chunk.buffer.length - this.#encoder.end;
     this.#batchLimit = Math.max(bytes, Math.min(policy.batchBytesMax, roomInSegment));
     this.#batchLimit = Math.min(this.#batchLimit, roomInChunk);
-    this.#beginBatch();
   }
 
   #beginBatch(extension?: Uint8Array): void {
     const { topologyVersion } = this.#options;
-    if (!this.#isStamped) this.#header.topologyVersion = topologyVersion?.() ?? 0;
+    const header = this.#header;
+    if (!this.#isStamped) header.topologyVersion = topologyVersion?.() ?? 0;
+    header.producerId = 0;
+    header.baseSequence = 0;
+    header.producerEpoch = 0;
     this.#batchBaseOffset = this.nextOffset;
     this.#encoder.begin(extension);
   }

@@ -75,7 +75,7 @@ export class CommitAppends implements Holder {
     const baseOffset = builder.nextOffset;
     if (baseOffset > this.#end) this.#plainEnd = baseOffset;
     builder.beginHeld();
-    for (const { records } of runs) builder.addAll(records, records.length);
+    for (const run of runs) builder.addRun(run);
     const batches = builder.endHeld();
     const { nextOffset } = builder;
     this.#end = nextOffset;

@@ -13,7 +13,7 @@ import {
   type BatchHeader,
 } from '../format/batch-header.ts';
 import { encodeGapBatch, GAP_BATCH_BYTES_MIN, GAP_OFFSETS_MAX } from '../format/gap-batch.ts';
-import { BATCH_HEADER_BYTES } from '../format/layout.ts';
+import { PRODUCER_ID_AT } from '../format/layout.ts';
 import { viewOf } from '../format/u64.ts';
 import type { Appender } from './appender.ts';
 import { LogReader } from './log-reader.ts';
@@ -130,8 +130,9 @@ async function holds(reader: LogReader, header: BatchHeader, bytes: Uint8Array):
     const { scanner } = reader;
     const { start, header: found } = scanner;
     if (found.baseOffset < baseOffset) continue;
-    const records = scanner.bytes.subarray(start + BATCH_HEADER_BYTES, start + found.sizeBytes);
-    const isSame = Buffer.compare(records, bytes.subarray(BATCH_HEADER_BYTES)) === 0;
+    // From the producer on: what stands in front depends on the place, or is compared below.
+    const own = scanner.bytes.subarray(start + PRODUCER_ID_AT, start + found.sizeBytes);
+    const isSame = Buffer.compare(own, bytes.subarray(PRODUCER_ID_AT)) === 0;
     return isSame && found.baseOffset === baseOffset && found.attributes === header.attributes;
   }
   return true; // No records at all: a repair put a gap there, and said so.

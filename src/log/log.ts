@@ -13,6 +13,7 @@ import {
   type AppendResult,
   type CheckedAppendOptions,
 } from './append-result.ts';
+import { whenAppended } from './append-run.ts';
 import { LogCursor } from './log-cursor.ts';
 import { LogLife, type HandleOrigin, type LogParts } from './log-life.ts';
 import { describeLog, type LogStats } from './log-stats.ts';
@@ -165,24 +166,15 @@ export class Log<T, Input = T> implements AsyncDisposable {
     records: readonly RecordInput<Input>[],
     options: AppendOptions = NO_OPTIONS,
   ): Promise<AppendBatchResult> {
-    const { durability, expectedOffset, signal } = this.#checked(options);
+    const checked = this.#checked(options);
     const prepared = this.#prepared.prepare(records, this.#settings.clock.now());
-    const refusal = this.#refusal('appendBatch', expectedOffset, signal);
+    const refusal = this.#refusal('appendBatch', checked.expectedOffset, checked.signal);
     if (refusal !== null) return Promise.reject(refusal);
     const { appender } = present(this.#writer, '#refusal checked it');
     const baseOffset = appender.nextOffset;
     const recordCount = records.length;
     this.#prepared.addAll(prepared, recordCount, appender);
-    if (recordCount === 0) return Promise.resolve({ baseOffset, recordCount, durability });
-    return withSignal(signal, (resolve, reject) => {
-      appender.submit(durability, {
-        baseOffset,
-        nextOffset: baseOffset + recordCount,
-        asked: durability,
-        complete: (reached) => resolve({ baseOffset, recordCount, durability: reached }),
-        fail: reject,
-      });
-    });
+    return whenAppended(appender, { baseOffset, recordCount }, checked);
   }
 
   /**

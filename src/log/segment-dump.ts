@@ -8,14 +8,18 @@ import {
   type CorruptLogDetails,
 } from '../core/errors.ts';
 import { compressionOf, recordBytesOf, type BatchHeader } from '../format/batch-header.ts';
+import type { VerifiedBatch } from '../format/batch-records.ts';
 import { compressionName, compressionProblem } from '../format/compression.ts';
+import { extensionOf } from '../format/extension.ts';
 import { parseSegmentFileName } from '../format/file-names.ts';
+import { fingerprintsIn } from '../format/fingerprints-extension.ts';
 import {
   BATCH_HEADER_BYTES,
   BatchKind,
   FORMAT_VERSION,
   SEGMENT_HEADER_BYTES,
 } from '../format/layout.ts';
+import { producedIn, type ProducedRecords } from '../format/produced-extension.ts';
 import { parseSegmentHeader, type SegmentHeader } from '../format/segment-header.ts';
 import type { File, FileSystem } from '../io/file-system.ts';
 import { nodeFileSystem } from '../io/node-file-system.ts';
@@ -32,12 +36,19 @@ export type DumpEvent =
       readonly compression: string;
       /** Bytes of the whole batch, had it not been compressed; null when only a later version knows. */
       readonly uncompressedBytes: number | null;
+      /** Sequences of the records, by the producer that the header names; null = it names none. */
+      readonly produced: ProducedRecords | null;
+      /** Of the id of each record, 16 hex digits, null = it has none; null = the batch says nothing. */
+      readonly fingerprints: readonly (string | null)[] | null;
       /** Empty for gap and index batches, and for those that cannot be decompressed here. */
       readonly records: readonly LogRecord<Uint8Array>[];
       /** Why the records cannot be decompressed here, which is no damage; null when they can. */
       readonly unavailable: string | null;
     }
   | { readonly type: 'damage'; readonly details: CorruptLogDetails };
+
+type DumpedBatch = DumpEvent & { readonly type: 'batch' };
+type Tag = 'produced' | 'fingerprints';
 
 export interface DumpOptions {
   readonly fileSystem?: FileSystem | undefined;
@@ -124,14 +135,44 @@ function* batchEvent(file: File, scanner: SegmentScanner): Generator<DumpEvent, 
       recordBytes === null ? null : BATCH_HEADER_BYTES + header.extensionBytes + recordBytes,
   };
   const verified = { bytes, view, at: start, header, file: file.path };
-  const batch = new RecordBatch(verified, ORIGIN, EVERYTHING);
   const hasRecords = header.kind === BatchKind.data || header.kind === BatchKind.journal;
   try {
-    yield { ...event, records: hasRecords ? [...batch] : [], unavailable: null };
+    const tags = hasRecords ? tagsOf(verified) : { produced: null, fingerprints: null };
+    yield { ...event, ...tags, ...recordsIn(verified, hasRecords) };
   } catch (error) {
-    if (error instanceof CorruptLogError) yield { type: 'damage', details: error.details };
-    else if (!(error instanceof CodecUnavailableError)) throw error;
-    else yield { ...event, records: [], unavailable: compressionProblem(compressionOf(header)) };
+    if (!(error instanceof CorruptLogError)) throw error;
+    yield { type: 'damage', details: error.details };
+  }
+}
+
+/** What the batch says beside its records. @throws CorruptLogError */
+function tagsOf({ bytes, at, header, file }: VerifiedBatch): Pick<DumpedBatch, Tag> {
+  const batch = { header, extension: extensionOf(bytes, at, header), file };
+  const found = fingerprintsIn(batch);
+  const textAt = (index: number): string | null => {
+    if (found === null || !found.has(index)) return null;
+    return digits(found.high(index)) + digits(found.low(index));
+  };
+  const fingerprints =
+    found === null ? null : Array.from({ length: found.count }, (_, index) => textAt(index));
+  return { produced: producedIn(batch), fingerprints };
+}
+
+function digits(word: number): string {
+  return word.toString(16).padStart(8, '0');
+}
+
+/** @throws CorruptLogError */
+function recordsIn(
+  verified: VerifiedBatch,
+  hasRecords: boolean,
+): Pick<DumpedBatch, 'records' | 'unavailable'> {
+  if (!hasRecords) return { records: [], unavailable: null };
+  try {
+    return { records: [...new RecordBatch(verified, ORIGIN, EVERYTHING)], unavailable: null };
+  } catch (error) {
+    if (!(error instanceof CodecUnavailableError)) throw error;
+    return { records: [], unavailable: compressionProblem(compressionOf(verified.header)) };
   }
 }
 

@@ -24,7 +24,7 @@ import {
   type RetentionPolicy,
 } from './retention.ts';
 import type { SyncLoop } from './sync-loop.ts';
-import type { TrimGuard } from './trim-guard.ts';
+import type { TrimGuard, TrimReason } from './trim-guard.ts';
 
 /** What a run of retention did. */
 export interface RetentionResult {
@@ -110,7 +110,7 @@ export class Trimmer {
     const wanted = choose(Number.POSITIVE_INFINITY);
     if (wanted === null) return this.#nothing();
     const { startOffset } = wanted;
-    const allowedOffset = await this.#allowed(startOffset);
+    const allowedOffset = await this.#allowed(startOffset, 'retention');
     const choice = allowedOffset < startOffset ? choose(allowedOffset) : wanted;
     return choice === null ? this.#nothing() : this.#carryOut(choice);
   }
@@ -160,7 +160,7 @@ export class Trimmer {
    */
   deleteBefore(offset: number): Promise<void> {
     return this.#mutex.run(async () => {
-      const allowedOffset = await this.#allowed(offset);
+      const allowedOffset = await this.#allowed(offset, 'asked');
       if (allowedOffset < offset) {
         throw new ConflictError({
           kind: 'log',
@@ -190,13 +190,13 @@ export class Trimmer {
   }
 
   /** How far towards `offset` the start may go. All below `offset` is synced then. */
-  async #allowed(offset: number): Promise<number> {
+  async #allowed(offset: number, why: TrimReason): Promise<number> {
     const { log, guard, syncLoop } = this.#options;
     const { marks } = log;
     this.#checkFailure();
     if (offset <= marks.startOffset) return offset;
     if (marks.syncedOffset < offset) await syncLoop.syncUpTo(offset);
-    return guard === null ? offset : guard.allow(offset);
+    return guard === null ? offset : guard.allow(offset, why);
   }
 
   /** All below `offset` is synced, and allowed to go. */

@@ -39,6 +39,10 @@ export type VerifyEvent =
       readonly nextOffset: number;
       readonly batchCount: number;
       readonly recordCount: number;
+      /** Batches that say which producer sent their records. */
+      readonly producedCount: number;
+      /** Batches that say what the ids of their records come to. */
+      readonly fingerprintedCount: number;
       readonly sizeBytes: number;
       /** Its gap batches: what earlier repairs lost, or found lost. */
       readonly gaps: readonly LogGap[];
@@ -262,7 +266,9 @@ class Verifier {
     const { path, baseOffset } = segment;
     const nextOffset = this.#expected;
     for (const message of records.notes()) yield note(`${path}: ${message}`);
-    yield { type: 'segment', file: path, baseOffset, nextOffset, ...counts, sizeBytes };
+    const { producedCount, fingerprintedCount } = records;
+    const tagged = { producedCount, fingerprintedCount };
+    yield { type: 'segment', file: path, baseOffset, nextOffset, ...counts, ...tagged, sizeBytes };
   }
 
   /** The scan stopped: says why, and where it goes on; null when the segment is done. */

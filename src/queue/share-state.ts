@@ -19,6 +19,7 @@ import {
   shareTrimmed,
 } from './share-entries.ts';
 import { eachOffset } from './offset-runs.ts';
+import { QUEUE_GROUP } from './queue-group.ts';
 import { SharePartition } from './share-partition.ts';
 import { sharePartition } from './share-partition-field.ts';
 import { shareSettings } from './share-settings.ts';
@@ -50,6 +51,11 @@ export function shareId({ topicId, group }: ShareName): string {
 export function shareNameOf(id: string): ShareName {
   const at = id.indexOf('/');
   return { topicId: Number(id.slice(0, at)), group: id.slice(at + 1) };
+}
+
+/** Whether a topic has the share group that makes it a queue. */
+export function isQueue(fold: Fold, topicId: number): boolean {
+  return fold.get(shareGroups, shareId({ topicId, group: QUEUE_GROUP })) !== null;
 }
 
 /** First offset that no share group ever looked at: those below were handed out, or may have been. */

@@ -204,8 +204,17 @@ export class Projector implements TopologyObserver {
   /** Who is asked before records of a log go: it may be a source, or a destination. */
   guardOf(topicId: number, logId: number): TrimGuard {
     return {
-      allow: (offset) => this.#allow(topicId, logId, offset).catch(() => 0), // None may go, then.
+      allow: (offset) => {
+        if (!this.#isConcerned(topicId, logId)) return offset;
+        return this.#allow(topicId, logId, offset).catch(() => 0); // None may go, then.
+      },
     };
+  }
+
+  /** Whether a log is a source, or gets copies: most are neither. In memory. */
+  #isConcerned(topicId: number, logId: number): boolean {
+    if (this.#parts.exchanges.sources.exchangeIdOf(topicId) !== null) return true;
+    return this.#states().some(({ logs }) => logs.has(logId));
   }
 
   /** Stops all of them. What is on its way comes to its end first. */

@@ -20,7 +20,7 @@ export interface RoutingParts {
   readonly board: HealthBoard;
 }
 
-export class Routing implements TopicDependents {
+export class Routing implements Omit<TopicDependents, 'isQueue'> {
   readonly exchanges: ExchangeCatalog;
   readonly projector: Projector;
   readonly #topics: TopicCatalog;

@@ -16,18 +16,19 @@ import { ENTRY_BYTES_MAX, Journal, type WhenDamaged } from '../journal/journal.t
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
 import { ShareGroups } from '../queue/share-groups.ts';
 import { Routing } from '../routing/routing.ts';
-import { leasedOffset } from '../queue/share-state.ts';
+import { isQueue, leasedOffset } from '../queue/share-state.ts';
 import { readCheckpoint } from '../log/checkpoint-file.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { ownHome, type LogHome } from '../log/log-home.ts';
 import type { Log } from '../log/log.ts';
 import { resolveLogOptions } from '../log/log-options.ts';
 import { openLogIn } from '../log/open-log.ts';
-import { TopicCatalog } from '../topic/catalog.ts';
+import { TopicCatalog, type TopicDependents } from '../topic/catalog.ts';
 import { LogReporter, type StoreSignals } from '../topic/log-reporter.ts';
 import { OpenPartitions } from '../topic/open-partitions.ts';
 import { STORE_EVENT_NAMES, type StoreEvents } from '../topic/store-events.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
+import { guardedByAll } from '../topic/trim-guards.ts';
 import { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import { settleCommits } from './settle-commits.ts';
 import type { ByteCap } from '../log/byte-cap.ts';
@@ -79,20 +80,14 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     topicDefaults: { durability },
     namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
     topologyVersionOf: (topicId) => routing.topologyVersionOf(topicId),
-    trimGuardOf: (topicId, _partition, logId) => routing.guardOf(topicId, logId),
+    trimGuardOf: guardedByAll([(topicId, _at, logId) => routing.guardOf(topicId, logId)]),
   };
   const committer = new Committer(journal);
   const groups = new ConsumerGroups(topicHome);
   const transactions = new TransactionRegistry({ journal, committer, clock });
   const shareGroups = new ShareGroups({ ...topicHome, committer, transactions });
-  const topics: TopicCatalog = new TopicCatalog(topicHome, {
-    forget: async (topicId) => {
-      const members = await groups.forgetTopic(topicId);
-      const readers = [...members, ...(await shareGroups.forgetTopic(topicId))];
-      return { groups: readers, exchanges: (await routing.forget(topicId)).exchanges };
-    },
-    grown: (topicId) => routing.grown(topicId),
-  });
+  const dependents = dependentsOn({ fold, groups, shareGroups, routing: () => routing });
+  const topics: TopicCatalog = new TopicCatalog(topicHome, dependents);
   const { health: board } = signals;
   const routing: Routing = new Routing({ fold, journal, topics, clock, random, board });
   shareGroups.attach(topics, routing);
@@ -113,6 +108,26 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     shareGroups,
     routing,
     topicHome,
+  };
+}
+
+interface Dependents {
+  readonly fold: Fold;
+  readonly groups: ConsumerGroups;
+  readonly shareGroups: ShareGroups;
+  /** Builds on topics, and is made behind them. */
+  readonly routing: () => Routing;
+}
+
+function dependentsOn({ fold, groups, shareGroups, routing }: Dependents): TopicDependents {
+  return {
+    forget: async (topicId) => {
+      const members = await groups.forgetTopic(topicId);
+      const readers = [...members, ...(await shareGroups.forgetTopic(topicId))];
+      return { groups: readers, exchanges: (await routing().forget(topicId)).exchanges };
+    },
+    grown: (topicId) => routing().grown(topicId),
+    isQueue: (topicId) => isQueue(fold, topicId),
   };
 }
 

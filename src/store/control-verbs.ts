@@ -21,16 +21,14 @@ import {
   type Shape,
 } from '../core/shape.ts';
 import { argumentError, checkInteger } from '../core/assert.ts';
-import { COMPRESSION_NAMES } from '../format/compression.ts';
 import type { GroupDescription } from '../group/groups.ts';
 import type { PartitionReset, ResetTo } from '../group/group-admin.ts';
-import { DURABILITY_LEVELS } from '../log/log-options.ts';
 import type { TopicDescription } from '../topic/catalog.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import { checkNew, controlVerb, type ControlVerb } from './control-verb.ts';
 import { QUEUE_VERBS } from './queue-verbs.ts';
 import { appendRecords, settlePartition } from './record-verbs.ts';
-import { topicConfig } from './topic-config-shape.ts';
+import { topicConfig, topicSettings } from './topic-config-shape.ts';
 import { ROUTING_VERBS } from './routing-verbs.ts';
 import type { GroupListing } from './group-listings.ts';
 
@@ -40,18 +38,7 @@ const topicDescription: Shape<TopicDescription> = structWith({
   partitionCount: count,
   createdTimeMs: count,
   alteredTimeMs: count,
-  options: structWith({
-    durability: choice(DURABILITY_LEVELS),
-    flushMs: count,
-    segmentBytesMax: count,
-    segmentAgeMsMax: nullable(count),
-    retentionMs: nullable(count),
-    retentionBytes: nullable(count),
-    recordBytesMax: count,
-    batchBytesMax: count,
-    compression: choice(COMPRESSION_NAMES),
-    compressionLevel: nullable(count),
-  }),
+  options: topicSettings,
   keyMaps: list(structWith({ partitionCount: count, timeMs: count })),
 });
 

@@ -13,6 +13,7 @@ import {
 import { DURABILITY_LEVELS } from '../log/log-options.ts';
 import { RETENTIONS, type ShareConfig, type ShareSettings } from '../queue/share-settings.ts';
 import { checkNew, controlVerb } from './control-verb.ts';
+import { dedupConfig } from './topic-config-shape.ts';
 
 export const shareSettings: Shape<ShareSettings> = structWith({
   leaseMs: count,
@@ -42,11 +43,12 @@ export const createQueue = controlVerb({
     partitions: count,
     durability: choice(DURABILITY_LEVELS),
     settings: shareConfig,
+    dedup: dedupConfig,
   }),
   answer: nothing,
-  async run(store, { topic, partitions, durability, settings }) {
+  async run(store, { topic, partitions, durability, settings, dedup }) {
     checkNew({ kind: 'queue', name: topic }, store.topics(), 'a topic of this name');
-    await (await store.queue(topic, { partitions, durability, ...settings })).close();
+    await (await store.queue(topic, { partitions, durability, ...dedup, ...settings })).close();
     return null;
   },
 });

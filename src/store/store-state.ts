@@ -11,6 +11,8 @@ import { backfills } from '../routing/backfill-state.ts';
 import { PROJECTION_ENTRY_TYPES } from '../routing/projection-entries.ts';
 import { projections } from '../routing/projection-state.ts';
 import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
+import { dedupBegins, dedupBegun } from '../topic/dedup-state.ts';
+import { PRODUCER_ENTRY_TYPES, producerNotes, producers } from '../topic/producer-state.ts';
 import {
   partitionsAdded,
   topicAltered,
@@ -37,6 +39,8 @@ export const ENTRY_TYPES = [
   ...SHARE_ENTRY_TYPES,
   ...ROUTING_ENTRY_TYPES,
   ...PROJECTION_ENTRY_TYPES,
+  ...PRODUCER_ENTRY_TYPES,
+  dedupBegun,
 ];
 
 /** Everything that entries change. */
@@ -49,4 +53,7 @@ export const REDUCERS: readonly Reducer<unknown>[] = [
   destinations,
   projections,
   backfills,
+  producers,
+  producerNotes,
+  dedupBegins,
 ];

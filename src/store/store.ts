@@ -154,7 +154,7 @@ export class Store implements AsyncDisposable {
     this.#checkOpen();
     checkNoSource(name, 'a queue');
     const { topic: topicOptions, share } = partQueueOptions(name, options);
-    const topic = this.#topic(await this.#topics.open(name, topicOptions));
+    const topic = this.#topic(await this.#topics.open(name, topicOptions, true));
     const wanted = { ...share, defaults: QUEUE_DEFAULTS };
     return this.#shareGroups.open(topic, QUEUE_GROUP, wanted, (parts) => {
       return new StoreQueue(topic, parts);

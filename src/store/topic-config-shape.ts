@@ -1,8 +1,37 @@
 /** The options of a topic, or of the source log of an exchange, as they come over the socket. */
-import { choice, count, nullable, optional, struct, type Shape } from '../core/shape.ts';
+import {
+  choice,
+  count,
+  nullable,
+  optional,
+  struct,
+  structWith,
+  type Shape,
+} from '../core/shape.ts';
 import { COMPRESSION_NAMES } from '../format/compression.ts';
 import { DURABILITY_LEVELS } from '../log/log-options.ts';
+import {
+  DEDUP_BY,
+  DEDUP_SCOPES,
+  UNTIL_SETTLED,
+  type DedupConfig,
+  type DedupWindow,
+} from '../topic/dedup-options.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
+import type { TopicSettings } from '../topic/topic-state.ts';
+
+const dedupWindow: Shape<DedupWindow> = {
+  check: (name, value) => (value === UNTIL_SETTLED ? value : count.check(name, value)),
+};
+
+const dedupConfigShapes = {
+  dedupWindowMs: optional(dedupWindow),
+  dedupBy: optional(choice(DEDUP_BY)),
+  dedupScope: optional(choice(DEDUP_SCOPES)),
+};
+
+/** Those of a queue alone. */
+export const dedupConfig: Shape<DedupConfig> = struct(dedupConfigShapes);
 
 export const topicConfig: Shape<TopicConfig> = struct({
   durability: optional(choice(DURABILITY_LEVELS)),
@@ -15,4 +44,22 @@ export const topicConfig: Shape<TopicConfig> = struct({
   batchBytesMax: optional(count),
   compression: optional(choice(COMPRESSION_NAMES)),
   compressionLevel: optional(count),
+  ...dedupConfigShapes,
+});
+
+/** As they are stored. */
+export const topicSettings: Shape<TopicSettings> = structWith({
+  durability: choice(DURABILITY_LEVELS),
+  flushMs: count,
+  segmentBytesMax: count,
+  segmentAgeMsMax: nullable(count),
+  retentionMs: nullable(count),
+  retentionBytes: nullable(count),
+  recordBytesMax: count,
+  batchBytesMax: count,
+  compression: choice(COMPRESSION_NAMES),
+  compressionLevel: nullable(count),
+  dedupWindowMs: dedupWindow,
+  dedupBy: choice(DEDUP_BY),
+  dedupScope: choice(DEDUP_SCOPES),
 });

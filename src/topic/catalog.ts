@@ -11,6 +11,7 @@ import { randomId } from '../core/random.ts';
 import { settleAll } from '../core/settle-all.ts';
 import type { Partition } from './partition.ts';
 import { PartitionSet } from './partition-set.ts';
+import { checkNotUntilSettled } from './dedup-options.ts';
 import { TopicDeletions, type TopicDeletion, type TopicUsers } from './topic-deletions.ts';
 import { storeClosed, type TopicHome } from './topic-home.ts';
 import { checkName } from './topic-names.ts';
@@ -53,6 +54,15 @@ export interface TopicDependents {
   forget(topicId: number): Promise<TopicUsers>;
   /** The journal has more partitions of a topic. */
   grown(topicId: number): Promise<void>;
+  /** Whether records of a topic are settled: else nothing can wait for that. */
+  isQueue(topicId: number): boolean;
+}
+
+/** What is made when it is not there. */
+interface TopicRequest extends TopicConfig {
+  readonly partitions?: number | undefined;
+  readonly create: boolean;
+  readonly willBeQueue: boolean;
 }
 
 const PARTITIONS = 1;
@@ -105,13 +115,19 @@ export class TopicCatalog {
   /**
    * Opens a topic, and creates it when there is none.
    *
+   * @param willBeQueue  whether a new one is made for a queue
    * @returns what a handle is made of
    * @throws ConflictError when what is stored differs from what is asked for; NotFoundError
    */
-  async open<T, Input>(name: string, given: TopicOptions<T, Input>): Promise<TopicParts<T, Input>> {
+  async open<T, Input>(
+    name: string,
+    given: TopicOptions<T, Input>,
+    willBeQueue = false,
+  ): Promise<TopicParts<T, Input>> {
     checkName('name', name);
     const { codec, partitioner, create = true, ...wanted } = checkTopicOptions(given);
-    const [topicId, { options, logIds }] = await this.#openOrCreate(name, { ...wanted, create });
+    const request = { ...wanted, create, willBeQueue };
+    const [topicId, { options, logIds }] = await this.#openOrCreate(name, request);
     const conflict = conflictOf(name, { ...options, partitions: logIds.length }, wanted);
     if (conflict !== null) throw conflict;
     return { partitions: this.#set(topicId, name), codec, partitioner };
@@ -140,6 +156,7 @@ export class TopicCatalog {
   alter(name: string, config: TopicConfig): Promise<TopicDescription> {
     return this.#change(name, async (topicId, state) => {
       const options = alteredSettings(state.options, config);
+      if (!this.#dependents.isQueue(topicId)) checkNotUntilSettled(config);
       const { journal, clock } = this.#home;
       await journal.append(topicAltered, { topicId, options, timeMs: clock.now() }, 'sync');
       this.#set(topicId, name).configure();
@@ -239,7 +256,7 @@ export class TopicCatalog {
 
   async #openOrCreate(
     name: string,
-    wanted: TopicConfig & { readonly partitions?: number | undefined; readonly create: boolean },
+    wanted: TopicRequest,
   ): Promise<readonly [topicId: number, state: TopicState]> {
     for (;;) {
       const topicId = this.#idOf(name) ?? (await this.#create(name, wanted));
@@ -263,16 +280,14 @@ export class TopicCatalog {
     });
   }
 
-  #create(
-    name: string,
-    wanted: TopicConfig & { readonly partitions?: number | undefined; readonly create: boolean },
-  ): Promise<number> {
-    const { partitions = PARTITIONS, create, ...config } = wanted;
+  #create(name: string, wanted: TopicRequest): Promise<number> {
+    const { partitions = PARTITIONS, create, willBeQueue, ...config } = wanted;
     return this.#changes.run(async () => {
       const existing = this.#idOf(name); // Made by the change before this one.
       if (existing !== null) return existing;
       if (create) this.#checkSound('a new topic');
       const settings = newSettings(config, this.#home.topicDefaults);
+      if (!willBeQueue) checkNotUntilSettled(settings);
       checkPartitions(partitions);
       const { random, clock, journal, logOptions } = this.#home;
       if (!create || logOptions.readOnly === true) throw this.#unknown(name);

@@ -8,7 +8,7 @@ import { resolveLogOptions, type LogSettings } from '../log/log-options.ts';
 import { LogReplacement } from '../log/log-replacement.ts';
 import type { Closable } from './open-partitions.ts';
 import type { TopicHome } from './topic-home.ts';
-import { configOf } from './topic-options.ts';
+import { configOf, logConfigOf } from './topic-options.ts';
 import type { TopicSettings } from './topic-state.ts';
 import { ConflictError, CorruptLogError, isIoError, type ClosedError } from '../core/errors.ts';
 import { LogDirectory } from '../log/log-directory.ts';
@@ -324,7 +324,8 @@ export class Partition implements Closable {
   #resolve(settings: TopicSettings): LogSettings<Uint8Array> {
     const { home, logId } = this.#parts;
     const create = logId === null;
-    return resolveLogOptions({ ...configOf(settings), ...home.logOptions, codec: bytes, create });
+    const config = logConfigOf(configOf(settings));
+    return resolveLogOptions({ ...config, ...home.logOptions, codec: bytes, create });
   }
 }
 

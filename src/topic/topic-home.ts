@@ -7,10 +7,10 @@ import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { LogHome } from '../log/log-home.ts';
 import type { LogOptions } from '../log/log-options.ts';
-import type { TrimGuard } from '../log/trim-guard.ts';
 import type { StoreSignals } from './log-reporter.ts';
 import type { OpenPartitions } from './open-partitions.ts';
 import type { TopicConfig } from './topic-options.ts';
+import type { GuardOf } from './trim-guards.ts';
 
 export interface TopicHome {
   /** Directory of all topics. */
@@ -31,8 +31,8 @@ export interface TopicHome {
   readonly namedOffset: (topicId: number, partition: number) => number;
   /** What stamps the batches of the source of an exchange; null = it is none. */
   readonly topologyVersionOf: (topicId: number) => (() => number) | null;
-  /** Who has a say in how far the start of a partition moves, asked when it is opened; null = nobody. */
-  readonly trimGuardOf: (topicId: number, partition: number, logId: number) => TrimGuard | null;
+  /** Who has a say in how far the start of a partition moves. */
+  readonly trimGuardOf: GuardOf;
 }
 
 /** What callers are told when the store is closed. */

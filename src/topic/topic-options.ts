@@ -5,16 +5,13 @@ import { plainOptions } from '../core/options.ts';
 import { checkCodec, type Codec } from '../codec/codec.ts';
 import { resolveLogOptions, type LogOptions } from '../log/log-options.ts';
 import type { RecordInput } from '../log/record-input.ts';
+import { newDedupSettings, type DedupConfig } from './dedup-options.ts';
 import { TOPIC_OPTION_NAMES, type TopicSettings } from './topic-state.ts';
 
 /** Most partitions of one topic: each is a directory, and costs two syncs when it is made. */
 export const PARTITIONS_MAX = 4096;
 
-/**
- * How the records of a topic are kept; the journal holds all of it. Each as in `LogOptions`, with
- * the same defaults. Values that are left out when a topic is opened are not compared.
- */
-export type TopicConfig = Pick<
+type LogConfig = Pick<
   LogOptions<never>,
   | 'durability'
   | 'flushMs'
@@ -27,6 +24,12 @@ export type TopicConfig = Pick<
   | 'compression'
   | 'compressionLevel'
 >;
+
+/**
+ * How the records of a topic are kept; the journal holds all of it. Those of `LogOptions` have the same
+ * defaults. Values that are left out when a topic is opened are not compared.
+ */
+export interface TopicConfig extends LogConfig, DedupConfig {}
 
 /** Chooses a partition from 0 to `partitionCount` - 1. Called once per record, must not append. */
 export type Partitioner<Input> = (record: RecordInput<Input>, partitionCount: number) => number;
@@ -81,7 +84,7 @@ export function checkTopicConfig(given: TopicConfig): TopicConfig {
 /** Every option of a new topic, with `defaults` where none is given. @throws as `openLog` */
 export function newSettings(given: TopicConfig, defaults: TopicConfig): TopicSettings {
   const config = { ...withoutUndefined(defaults), ...withoutUndefined(given) };
-  const resolved = resolveLogOptions({ ...config, codec: undefined });
+  const resolved = resolveLogOptions({ ...logConfigOf(config), codec: undefined });
   const { compression = 'none' } = config;
   const { segmentAgeMsMax } = resolved;
   return {
@@ -95,6 +98,7 @@ export function newSettings(given: TopicConfig, defaults: TopicConfig): TopicSet
     batchBytesMax: resolved.batchBytesMax,
     compression,
     compressionLevel: compression === 'none' ? null : (config.compressionLevel ?? 1),
+    ...newDedupSettings(config),
   };
 }
 
@@ -109,6 +113,12 @@ export function alteredSettings(before: TopicSettings, given: TopicConfig): Topi
 /** As options again: what the journal keeps makes the same settings. */
 export function configOf({ compressionLevel, ...settings }: TopicSettings): TopicConfig {
   return compressionLevel === null ? settings : { ...settings, compressionLevel };
+}
+
+/** Those that are of its logs. */
+export function logConfigOf(config: TopicConfig): LogConfig {
+  const { dedupWindowMs: _window, dedupBy: _by, dedupScope: _scope, ...ofLogs } = config;
+  return ofLogs;
 }
 
 /** The first option that was given and is not what is stored; null when there is none. */

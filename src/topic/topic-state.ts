@@ -1,6 +1,7 @@
 /** What the journal knows of topics: entries, and the state that they add up to. */
 import { begins, changes, ends, type Reducer } from '../journal/fold.ts';
 import {
+  added,
   choice,
   flag,
   list,
@@ -8,14 +9,24 @@ import {
   struct,
   text,
   uint,
+  upgraded,
+  type Field,
   type ValueOf,
 } from '../journal/entry-fields.ts';
 import { entryType } from '../journal/entry-type.ts';
 import { COMPRESSION_NAMES } from '../format/compression.ts';
 import { DURABILITY_LEVELS } from '../log/log-options.ts';
+import {
+  DEDUP_BY,
+  DEDUP_DEFAULTS,
+  DEDUP_OPTION_NAMES,
+  DEDUP_SCOPES,
+  UNTIL_SETTLED,
+  type DedupWindow,
+} from './dedup-options.ts';
 
-/** Every option of a topic, resolved: a later default changes no topic that is there. */
-const optionFields = {
+/** Options of a topic that are of its logs, resolved: a later default changes no topic that is there. */
+const logOptionFields = {
   durability: choice(DURABILITY_LEVELS),
   flushMs: uint,
   segmentBytesMax: uint,
@@ -29,7 +40,23 @@ const optionFields = {
   compressionLevel: nullable(uint),
 };
 
-const topicOptions = struct(optionFields);
+const storedWindow = nullable(uint);
+
+const dedupWindow: Field<DedupWindow> = {
+  write: (to, window) => storedWindow.write(to, window === UNTIL_SETTLED ? null : window),
+  read: (from) => storedWindow.read(from) ?? UNTIL_SETTLED,
+};
+
+const dedupFields = {
+  dedupWindowMs: dedupWindow,
+  dedupBy: choice(DEDUP_BY),
+  dedupScope: choice(DEDUP_SCOPES),
+};
+
+const logOptions = struct(logOptionFields);
+const topicOptions = struct({ ...logOptionFields, ...dedupFields });
+/** As they were before there was deduplication. */
+const logOptionsAlone = upgraded(logOptions, (options) => ({ ...options, ...DEDUP_DEFAULTS }));
 
 /** Names of the options that the journal keeps. */
 export const TOPIC_OPTION_NAMES = [
@@ -43,28 +70,31 @@ export const TOPIC_OPTION_NAMES = [
   'batchBytesMax',
   'compression',
   'compressionLevel',
+  ...DEDUP_OPTION_NAMES,
 ] as const satisfies readonly (keyof TopicSettings)[];
 
 export type TopicSettings = Readonly<ValueOf<typeof topicOptions>>;
 
-/** A topic came to be; its first partitions are in place. */
-export const topicCreated = entryType({
-  kind: 10,
-  name: 'topic-created',
-  fields: {
-    topicId: uint,
-    name: text,
-    logIds: list(uint),
-    options: topicOptions,
-    timeMs: uint,
-  },
+const createdFields = (options: typeof topicOptions) => ({
+  topicId: uint,
+  name: text,
+  logIds: list(uint),
+  options,
+  timeMs: uint,
 });
 
-export const topicAltered = entryType({
-  kind: 11,
-  name: 'topic-altered',
-  fields: { topicId: uint, options: topicOptions, timeMs: uint },
-});
+/** A topic came to be; its first partitions are in place. */
+export const topicCreated = entryType(
+  { kind: 10, name: 'topic-created', fields: createdFields(topicOptions) },
+  [struct(createdFields(logOptionsAlone))],
+);
+
+const alteredFields = (options: typeof topicOptions) => ({ topicId: uint, options, timeMs: uint });
+
+export const topicAltered = entryType(
+  { kind: 11, name: 'topic-altered', fields: alteredFields(topicOptions) },
+  [struct(alteredFields(logOptionsAlone))],
+);
 
 export const partitionsAdded = entryType({
   kind: 12,
@@ -86,18 +116,31 @@ export const topicDeleted = entryType({
   fields: { topicId: uint },
 });
 
-const topicState = struct({
+const storedState = struct({
   name: text,
   logIds: list(uint),
-  options: topicOptions,
+  logOptions,
   createdTimeMs: uint,
   alteredTimeMs: uint,
   isDeleting: flag,
   /** How many partitions there were, since when: a key may have records in more than one of them. */
   keyMaps: list(struct({ partitionCount: uint, timeMs: uint })),
+  dedup: added(struct(dedupFields), DEDUP_DEFAULTS),
 });
 
-export type TopicState = ValueOf<typeof topicState>;
+export interface TopicState extends Omit<ValueOf<typeof storedState>, 'logOptions' | 'dedup'> {
+  options: ValueOf<typeof topicOptions>;
+}
+
+const topicState: Field<TopicState> = {
+  write(to, { options, ...state }) {
+    storedState.write(to, { ...state, logOptions: options, dedup: options });
+  },
+  read(from) {
+    const { logOptions: ofLogs, dedup, ...state } = storedState.read(from);
+    return { ...state, options: { ...ofLogs, ...dedup } };
+  },
+};
 
 const idOf = ({ topicId }: { topicId: number }) => String(topicId);
 

@@ -237,7 +237,7 @@ export class Topic<T, Input = T> implements LogUser {
     const prepared = new PreparedRecords({ codec: this.#codec, limits: settings });
     return this.#division.divide(records, options).map(({ partition, records: own }) => ({
       partition,
-      runs: [{ records: prepared.copies(own, clock.now()) }],
+      runs: [{ records: prepared.copies(own, clock.now()), tag: null }],
     }));
   }
 

@@ -3,7 +3,7 @@ import { toError } from '../core/abort.ts';
 import { present } from '../core/assert.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import type { RecordInput } from '../log/record-input.ts';
-import { recordCountOf, type RecordRun } from '../log/record-run.ts';
+import { recordCountOf, runBytesOf, type RecordRun } from '../log/record-run.ts';
 import { holdForCommit, type CommitTarget } from '../topic/commit-target.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
@@ -173,9 +173,5 @@ function placed({ log, start, recordCount }: Place): PlacedRecords {
 }
 
 function bytesOf(parts: readonly PartitionRuns[]): number {
-  let bytes = 0;
-  for (const { runs } of parts) {
-    for (const { records } of runs) for (const { sizeBytes } of records) bytes += sizeBytes;
-  }
-  return bytes;
+  return parts.reduce((sum, { runs }) => sum + runBytesOf(runs), 0);
 }

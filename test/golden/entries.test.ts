@@ -120,6 +120,10 @@ describe('golden entries', () => {
       'projection-ended': 59,
       'backfill-cut': 60,
       'backfills-forgotten': 61,
+      'producer-opened': 62,
+      'producers-noted': 63,
+      'producer-deleted': 64,
+      'dedup-begun': 65,
     });
   });
 });

@@ -31,6 +31,7 @@ const WHOLE: ReadonlySet<string> = new Set([
   'many',
   'several-segments',
   'gap',
+  'tagged',
   'gzip',
   'zstd',
 ]);

@@ -83,6 +83,7 @@ describe('queue create', () => {
       partitionCount: 2,
       durability: 'os',
       settings,
+      dedup: { dedupWindowMs: 300_000, dedupBy: 'id', dedupScope: 'topic' },
     });
     expect(await settingsOf(path, 'jobs')).toEqual(settings);
     const { stdout: topic } = await runCli(['topics', 'describe', path, 'jobs', '--json']);

@@ -36,7 +36,10 @@ import {
   projectionMarked,
 } from '../../src/routing/projection-entries.ts';
 import { REDUCERS } from '../../src/store/store-state.ts';
+import { dedupBegun } from '../../src/topic/dedup-state.ts';
+import { producerOpened, producersNoted } from '../../src/topic/producer-state.ts';
 import { partitionsAdded, topicCreated, topicDeleting } from '../../src/topic/topic-state.ts';
+import { deepFreeze } from '../support/deep-freeze.ts';
 import { JournalBench, registry, type OpenJournal } from '../support/journal-bench.ts';
 import { histories, settingsOf, type HistoryStep } from '../support/journal-history.ts';
 import { asyncPropertyOptions } from '../support/property.ts';
@@ -69,6 +72,7 @@ test('hash(live) is hash(rebuilt) at every prefix of a history, with and without
         }
       }
       deepStrictEqual(copiedSlowly(entries).hash(), hashes.at(-1), 'parts taken between entries');
+      deepStrictEqual(rebuiltOfFrozen(entries).hash(), hashes.at(-1), 'no entry is changed');
       await live.journal.close();
       if (seen.histories++ % REOPENED_EVERY === 0) {
         const again = await bench.open();
@@ -131,6 +135,16 @@ function rebuilt(entries: Entries, count: number): Fold {
   return apply(new Fold(REDUCERS), entries, 0, count);
 }
 
+/** What is applied live is the value that its writer has: rules must not change it, at once or later. */
+function rebuiltOfFrozen(entries: Entries): Fold {
+  const fold = new Fold(REDUCERS);
+  for (const [offset, bytes] of entries.entries()) {
+    const { type, value } = registry.decode(bytes);
+    fold.apply({ type, value: deepFreeze(value) }, offset);
+  }
+  return fold;
+}
+
 function rebuiltFrom(run: CompleteRun, entries: Entries, count: number): Fold {
   const fold = new Fold(REDUCERS);
   const reader = new RunReader(run);
@@ -181,6 +195,9 @@ describe('the hash of a state', () => {
         'topic.name',
         'topic.logIds[1]',
         'topic.options.compressionLevel',
+        'topic.options.dedupWindowMs',
+        'topic.options.dedupBy',
+        'topic.options.dedupScope',
         'topic.isDeleting',
         'topic.keyMaps[0].timeMs',
         'group.positions{0}.metadata',
@@ -210,12 +227,18 @@ describe('the hash of a state', () => {
         'projection.beforeVersion',
         'backfill.fromOffset',
         'backfill.cutLogs{2}',
+        'producer.epoch',
+        'producer-notes.logs{1}',
+        'producer-notes.producers{9}.runs[1].baseOffset',
+        'producer-notes.producers{9}.timeMs',
+        'dedup-begin.scope',
+        'dedup-begin.logs{2}',
       ]),
     );
   });
 });
 
-/** Two topics, two groups, a share group, two exchanges, a destination, two streams and two backfills, in which every field has a value; the second topic has its nulls. */
+/** Two topics, two groups, a share group, two exchanges, a destination, two streams and two backfills, a producer and deduplication, in which every field has a value; the second topic has its nulls. */
 function populated(): Fold {
   const at = { partition: 0, logId: 1, offset: 7, epoch: 3, metadata: 'note' };
   const entries = [
@@ -242,6 +265,7 @@ function populated(): Fold {
     encode(topicDeleting, { topicId: 2, timeMs: 4 }),
     ...shareEntries(),
     ...exchangeEntries(),
+    ...producerEntries(),
   ];
   return rebuilt(entries, entries.length);
 }
@@ -336,6 +360,23 @@ function exchangeEntries(): Uint8Array[] {
       goneLogIds: [],
       skippedCount: 2,
     }),
+  ];
+}
+
+/** A producer that is noted in one topic, in which ids count as well. */
+function producerEntries(): Uint8Array[] {
+  const run = { first: 5, last: 7, count: 3, partition: 0, baseOffset: 11 };
+  const runs = [run, { ...run, first: 9, last: 9, count: 1, partition: 1 }];
+  const logs = [
+    { logId: 1, offset: 14 },
+    { logId: 2, offset: 12 },
+  ];
+  const noted = { producerId: 9, confirmed: 5, runs };
+  return [
+    encode(producerOpened, { producerId: 9, name: 'copier', epoch: 1, timeMs: 10 }),
+    encode(producerOpened, { producerId: 9, name: 'copier', epoch: 2, timeMs: 11 }),
+    encode(producersNoted, { topicId: 1, logs, producers: [noted], timeMs: 12 }),
+    encode(dedupBegun, { topicId: 1, by: 'content', scope: 'key', seed: 77, logs, timeMs: 13 }),
   ];
 }
 

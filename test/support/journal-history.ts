@@ -1,4 +1,4 @@
-/** Random histories of topics, groups, share groups and exchanges that no rule refuses, as entries for a journal. */
+/** Random histories of topics, groups, share groups, exchanges and producers that no rule refuses, as entries for a journal. */
 import * as fc from 'fast-check';
 
 import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
@@ -6,6 +6,7 @@ import { groupDeleted, groupReset, offsetsCommitted } from '../../src/group/grou
 import type { EntryType } from '../../src/journal/entry-type.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import { DURABILITY_LEVELS } from '../../src/log/log-options.ts';
+import { DEDUP_BY, DEDUP_SCOPES } from '../../src/topic/dedup-options.ts';
 import {
   partitionsAdded,
   topicAltered,
@@ -15,6 +16,7 @@ import {
   type TopicSettings,
 } from '../../src/topic/topic-state.ts';
 import { ExchangeHistory } from './exchange-history.ts';
+import { ProducerHistory } from './producer-history.ts';
 import { ShareHistory } from './share-history.ts';
 
 /** One step: an entry, or a snapshot run that begins. */
@@ -40,7 +42,7 @@ const TOPICS_MAX = 5;
 const GROUP_NAMES = ['g', 'other', 'übrige'];
 
 /** Long enough for everything to happen in a thousand of them. */
-export const histories = historiesWith({ lengthMax: 24, runFrom: 90, size: 'max' });
+export const histories = historiesWith({ lengthMax: 26, runFrom: 90, size: 'max' });
 
 /** Long ones with many snapshot runs. */
 export const longHistories = historiesWith({ lengthMax: 40, runFrom: 80, size: 'max' });
@@ -79,6 +81,9 @@ export function settingsOf(one: number, two: number): TopicSettings {
     batchBytesMax: 1024 + one,
     compression: COMPRESSION_NAMES[two % COMPRESSION_NAMES.length] ?? 'none',
     compressionLevel: two % 5 === 0 ? null : two % 9,
+    dedupWindowMs: one % 2 === 0 ? 'settled' : 1 + two,
+    dedupBy: DEDUP_BY[two % DEDUP_BY.length] ?? 'id',
+    dedupScope: DEDUP_SCOPES[one % DEDUP_SCOPES.length] ?? 'topic',
   };
 }
 
@@ -86,6 +91,7 @@ class HistoryMaker {
   readonly #topics = new Map<number, KnownTopic>();
   readonly #shares = new ShareHistory();
   readonly #exchanges = new ExchangeHistory();
+  readonly #producers = new ProducerHistory();
   #nextTopicId = 1;
   #nextLogId = 100;
 
@@ -98,8 +104,13 @@ class HistoryMaker {
       return this.#create(draw, timeMs);
     }
     if (what < 44) return this.#changeTopic(topicId, topic, { ...draw, timeMs });
-    if ((one + draw.two + timeMs) % 5 === 0) {
+    const which = (one + draw.two + timeMs) % 10;
+    if (which < 3) {
       return this.#exchanges.step<HistoryStep>({ one, two: draw.two, timeMs }, entry);
+    }
+    if (which === 3) {
+      const liveIds = live.map(([id]) => id);
+      return this.#producers.step<HistoryStep>(liveIds, { one, two: draw.two, timeMs }, entry);
     }
     if (draw.two % 3 > 0) {
       // Another third of the draw, for this one has made the choice; one topic, so that much happens to it.

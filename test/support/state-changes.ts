@@ -8,6 +8,7 @@ import { RETENTIONS } from '../../src/queue/share-settings.ts';
 import { EXCHANGE_TYPES } from '../../src/routing/binding.ts';
 import { TARGET_KINDS } from '../../src/routing/exchange-entries.ts';
 import { HEADER_MATCHES } from '../../src/routing/header-conditions.ts';
+import { DEDUP_BY, DEDUP_SCOPES } from '../../src/topic/dedup-options.ts';
 import { between, changesOfSlots, changesOfUnread } from './share-changes.ts';
 
 export interface StateChange {
@@ -26,6 +27,8 @@ const KNOWN_NAMES: readonly string[] = [
   ...EXCHANGE_TYPES,
   ...HEADER_MATCHES,
   ...TARGET_KINDS,
+  ...DEDUP_BY,
+  ...DEDUP_SCOPES,
 ];
 
 /** Fields of a partition of a share group that are plain values. */
@@ -166,7 +169,8 @@ function othersThan(value: unknown): readonly unknown[] {
   if (typeof value === 'number') return [value + 1];
   if (typeof value === 'boolean') return [!value];
   if (typeof value === 'string') {
-    return [`${value}x`, ...KNOWN_NAMES.filter((name) => name !== value)];
+    // The number is for a field that has a name in the place of one.
+    return [`${value}x`, ...KNOWN_NAMES.filter((name) => name !== value), 1];
   }
   if (value instanceof Uint8Array) return [Uint8Array.of(...value, 1)];
   return [1, 'x', true, { match: 'all', conditions: [] }, new Map()];

@@ -22,9 +22,10 @@ interface DumpVerbOptions extends PartitionChoice {
 
 const NOTES = `A line for each batch: position in the file, kind, offsets, number of records, size, epoch, append
 time, the offset that was synced when it was written, and the checksum; of a compressed one also its
-size before. Records that this Node.js cannot decompress are named, and are no damage. Damage is a
-line too, and the dump goes on behind it; the exit code is then 4. In a log that a writer is
-appending to, the last batch may be half there.`;
+size before. What a batch says of a producer, or of the ids of its records, has a line of its own.
+Records that this Node.js cannot decompress are named, and are no damage. Damage is a line too, and
+the dump goes on behind it; the exit code is then 4. In a log that a writer is appending to, the
+last batch may be half there.`;
 
 export const dumpVerb: Verb<DumpVerbOptions> = {
   description:

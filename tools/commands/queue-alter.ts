@@ -1,6 +1,10 @@
 /** `varve queue alter <store> <queue>`: other settings for a queue; a dry run unless `--yes`. */
 import { alteredShareSettings, type ShareSettings } from '../../src/queue/share-settings.ts';
+import { alterTopic } from '../../src/store/control-verbs.ts';
 import { alterShareGroup } from '../../src/store/queue-setting-verbs.ts';
+import { DEDUP_OPTION_NAMES, type DedupConfig } from '../../src/topic/dedup-options.ts';
+import { alteredSettings } from '../../src/topic/topic-options.ts';
+import type { ShareGroupListing } from '../../src/index.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { UsageError } from '../command-error.ts';
@@ -22,10 +26,11 @@ import {
   STORE_ARGUMENT,
   STORE_WRITER_FILES,
 } from '../store-access.ts';
-import { changeStore, consultStore } from '../store-desk.ts';
+import { askForTopic, changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
 import { formatTable } from '../table.ts';
+import { DEDUP_OPTIONS, dedupConfigOf, type DedupOptions } from '../topic-config.ts';
 
-interface QueueAlterOptions extends QueueConfigOptions, QueueChoice {
+interface QueueAlterOptions extends QueueConfigOptions, DedupOptions, QueueChoice {
   readonly yes?: true;
   readonly json?: true;
 }
@@ -41,7 +46,7 @@ export const queueAlterVerb: Verb<QueueAlterOptions> = {
     'values.',
   argument: STORE_ARGUMENT,
   moreArguments: [QUEUE_ARGUMENT],
-  options: [...QUEUE_CONFIG_OPTIONS, SHARE_GROUP_OPTION, YES_OPTION, JSON_OPTION],
+  options: [...QUEUE_CONFIG_OPTIONS, ...DEDUP_OPTIONS, SHARE_GROUP_OPTION, YES_OPTION, JSON_OPTION],
   help: {
     notes: NOTES,
     besideWriter: CHANGES_STORE,
@@ -61,7 +66,7 @@ export const queueAlterVerb: Verb<QueueAlterOptions> = {
 };
 
 interface SettingChange {
-  readonly setting: keyof ShareSettings;
+  readonly setting: keyof ShareSettings | keyof DedupConfig;
   readonly from: string | number | null;
   readonly to: string | number | null;
 }
@@ -73,7 +78,9 @@ async function run(
   [name = '']: readonly string[],
 ): Promise<ExitCode> {
   const config = queueConfigOf(options, name);
-  if (Object.values(config).every((value) => value === undefined)) {
+  const dedup = dedupConfigOf(options);
+  const hasConfig = Object.values(config).some((value) => value !== undefined);
+  if (!hasConfig && dedup === null) {
     throw new UsageError('no setting to change was given', 'varve queue alter --help lists them');
   }
   await checkStorePath(path);
@@ -81,12 +88,15 @@ async function run(
   const { found, changes } = await consultStore(context, path, async (desk) => {
     const queue = await findQueue(desk, path, name, options);
     const { settings: before } = await describeQueue(desk, queue);
-    return { found: queue, changes: changesBetween(before, alteredShareSettings(before, config)) };
+    const ofGroup = changesBetween(before, alteredShareSettings(before, config));
+    const ofTopic = dedup === null ? [] : await dedupChanges(desk, path, { queue, dedup });
+    return { found: queue, changes: [...ofGroup, ...ofTopic] };
   });
   if (!isDryRun && changes.length > 0) {
-    await changeStore(context, path, (desk) =>
-      desk.ask(alterShareGroup, { ...refOf(found), settings: config }),
-    );
+    await changeStore(context, path, async (desk) => {
+      if (hasConfig) await desk.ask(alterShareGroup, { ...refOf(found), settings: config });
+      if (dedup !== null) await desk.ask(alterTopic, { topic: found.topic, options: dedup });
+    });
   }
   const { output } = context;
   if (options.json === true) {
@@ -118,6 +128,23 @@ function changesBetween(before: ShareSettings, after: ShareSettings): SettingCha
     from: before[setting],
     to: after[setting],
   }));
+}
+
+/** What is stored once is a matter of the topic, whoever leases its records. @throws UsageError */
+async function dedupChanges(
+  desk: StoreDesk,
+  path: string,
+  { queue, dedup }: { readonly queue: ShareGroupListing; readonly dedup: DedupConfig },
+): Promise<readonly SettingChange[]> {
+  if (!queue.isQueue) {
+    const hint = 'varve topics alter changes those of a topic';
+    throw new UsageError('--dedup-window, --dedup-by and --dedup-scope are not of a group', hint);
+  }
+  const { options: before } = await askForTopic(desk, path, queue.topic);
+  const after = alteredSettings(before, dedup);
+  return DEDUP_OPTION_NAMES.filter((setting) => before[setting] !== after[setting]).map(
+    (setting) => ({ setting, from: before[setting], to: after[setting] }),
+  );
 }
 
 function table(changes: readonly SettingChange[]): string {

@@ -5,6 +5,7 @@ import { QUEUE_DEFAULTS } from '../../src/queue/queue-group.ts';
 import { alteredShareSettings, newShareSettings } from '../../src/queue/share-settings.ts';
 import { listTopics } from '../../src/store/control-verbs.ts';
 import { createQueue } from '../../src/store/queue-setting-verbs.ts';
+import { newDedupSettings } from '../../src/topic/dedup-options.ts';
 import { checkName } from '../../src/topic/topic-names.ts';
 import { checkPartitions } from '../../src/topic/topic-options.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
@@ -17,10 +18,15 @@ import { QUEUE_CONFIG_OPTIONS, queueConfigOf, type QueueConfigOptions } from '..
 import { parseCount } from '../ranges.ts';
 import { CHANGES_STORE, checkNewStorePath, STORE_WRITER_FILES } from '../store-access.ts';
 import { changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
-import { durabilityOption } from '../topic-config.ts';
+import {
+  DEDUP_OPTIONS,
+  dedupConfigOf,
+  durabilityOption,
+  type DedupOptions,
+} from '../topic-config.ts';
 import { formatPlural } from '../units.ts';
 
-interface QueueCreateOptions extends QueueConfigOptions {
+interface QueueCreateOptions extends QueueConfigOptions, DedupOptions {
   readonly partitions: number;
   readonly durability: DurabilityLevel;
   readonly yes?: true;
@@ -42,6 +48,7 @@ export const queueCreateVerb: Verb<QueueCreateOptions> = {
       .default(1),
     durabilityOption('what a stored record survives').default('sync'),
     ...QUEUE_CONFIG_OPTIONS,
+    ...DEDUP_OPTIONS,
     YES_OPTION,
     JSON_OPTION,
   ],
@@ -83,18 +90,20 @@ async function run(
   checkPartitions(partitions);
   const defaults = newShareSettings({}, QUEUE_DEFAULTS);
   const settings = alteredShareSettings(defaults, queueConfigOf(options, name));
+  const dedup = newDedupSettings(dedupConfigOf(options) ?? {});
   const isNewStore = await checkNewStorePath(path);
   const isDryRun = options.yes !== true;
   const create = async (desk: StoreDesk): Promise<void> => {
     const topics = await desk.ask(listTopics, {});
     if (topics.some((topic) => topic.name === name)) throw isThere(path, name);
-    if (!isDryRun) await desk.ask(createQueue, { topic: name, partitions, durability, settings });
+    const wanted = { topic: name, partitions, durability, settings, dedup };
+    if (!isDryRun) await desk.ask(createQueue, wanted);
   };
   if (!isDryRun) await changeStore(context, path, create);
   else if (!isNewStore) await consultStore(context, path, create);
   const document = { path, name, isDryRun, isNewStore, partitionCount: partitions, durability };
   if (options.json === true) {
-    context.output.write(`${JSON.stringify({ ...document, settings })}\n`);
+    context.output.write(`${JSON.stringify({ ...document, settings, dedup })}\n`);
     return ExitCode.ok;
   }
   const what = `queue ${escapeText(name)} with ${formatPlural(partitions, 'partition')}`;

@@ -1,5 +1,7 @@
 /** `varve topics alter <store> <topic>`: other options for a topic; a dry run unless `--yes`. */
 import { alterTopic } from '../../src/store/control-verbs.ts';
+import { listShareGroups } from '../../src/store/queue-verbs.ts';
+import { checkNotUntilSettled } from '../../src/topic/dedup-options.ts';
 import { alteredSettings } from '../../src/topic/topic-options.ts';
 import { TOPIC_OPTION_NAMES, type TopicSettings } from '../../src/topic/topic-state.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
@@ -8,7 +10,7 @@ import { UsageError } from '../command-error.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { CHANGES_STORE, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
-import { askForTopic, changeStore, consultStore } from '../store-desk.ts';
+import { askForTopic, changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
 import { formatTable } from '../table.ts';
 import { ALTER_OPTIONS, alterationOf, type AlterOptions } from '../topic-config.ts';
 
@@ -70,7 +72,9 @@ async function run(
   const isDryRun = options.yes !== true;
   const changes = await consultStore(context, path, async (desk) => {
     const { options: before } = await askForTopic(desk, path, topic);
-    return changesBetween(before, alteredSettings(before, config));
+    const after = alteredSettings(before, config);
+    if (!(await isQueue(desk, topic))) checkNotUntilSettled(config);
+    return changesBetween(before, after);
   });
   if (!isDryRun && changes.length > 0) {
     await changeStore(context, path, (desk) => desk.ask(alterTopic, { topic, options: config }));
@@ -88,6 +92,11 @@ async function run(
     output.write(`${name} would be altered; nothing was changed, --yes alters it\n`);
   } else output.write(`${name} is altered\n`);
   return ExitCode.ok;
+}
+
+async function isQueue(desk: StoreDesk, name: string): Promise<boolean> {
+  const groups = await desk.ask(listShareGroups, {});
+  return groups.some((group) => group.isQueue && group.topic === name);
 }
 
 function changesBetween(before: TopicSettings, after: TopicSettings): OptionChange[] {

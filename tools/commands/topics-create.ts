@@ -2,6 +2,7 @@
 import { Option } from 'commander';
 import type { CompressionName, DurabilityLevel } from '../../src/index.ts';
 import { createTopic, listTopics } from '../../src/store/control-verbs.ts';
+import { checkNotUntilSettled } from '../../src/topic/dedup-options.ts';
 import { checkName } from '../../src/topic/topic-names.ts';
 import {
   checkPartitions,
@@ -18,9 +19,15 @@ import { parseCount } from '../ranges.ts';
 import { CHANGES_STORE, checkNewStorePath, STORE_WRITER_FILES } from '../store-access.ts';
 import { changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
 import { formatPlural } from '../units.ts';
-import { alterationOf, durabilityOption, KEEPING_OPTIONS } from '../topic-config.ts';
+import {
+  alterationOf,
+  DEDUP_OPTIONS,
+  durabilityOption,
+  KEEPING_OPTIONS,
+  type DedupOptions,
+} from '../topic-config.ts';
 
-interface TopicsCreateOptions {
+interface TopicsCreateOptions extends DedupOptions {
   readonly partitions: number;
   readonly durability?: DurabilityLevel;
   readonly compression?: CompressionName;
@@ -45,6 +52,7 @@ export const topicsCreateVerb: Verb<TopicsCreateOptions> = {
       .default(1),
     durabilityOption(`what a stored record survives (default: ${DURABILITY})`),
     ...KEEPING_OPTIONS,
+    ...DEDUP_OPTIONS,
     YES_OPTION,
     JSON_OPTION,
   ],
@@ -81,6 +89,7 @@ async function run(
   checkName('topic', name);
   checkPartitions(partitions);
   const settings = newSettings(alterationOf(options), { durability: DURABILITY });
+  checkNotUntilSettled(settings);
   const config = configOfSettings(settings);
   const isNewStore = await checkNewStorePath(path);
   const isDryRun = options.yes !== true;

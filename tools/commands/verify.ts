@@ -14,7 +14,7 @@ import { checkReadablePath, classifyPath, listSegmentFiles } from '../log-path.t
 import { PARTITION_OPTIONS, type PartitionChoice } from '../record-logs.ts';
 import { lookAtStore } from '../store-access.ts';
 import { allLogs, chooseLogs } from '../store-logs.ts';
-import { formatBytes, formatDuration, formatPlural } from '../units.ts';
+import { formatBytes, formatCount, formatDuration, formatPlural } from '../units.ts';
 
 interface VerifyVerbOptions extends PartitionChoice {
   readonly json?: true;
@@ -53,6 +53,8 @@ interface Totals {
   segmentCount: number;
   batchCount: number;
   recordCount: number;
+  producedCount: number;
+  fingerprintedCount: number;
   sizeBytes: number;
   readonly gaps: LogGap[];
   readonly damage: Finding[];
@@ -93,6 +95,8 @@ async function verify(
     segmentCount: 0,
     batchCount: 0,
     recordCount: 0,
+    producedCount: 0,
+    fingerprintedCount: 0,
     sizeBytes: 0,
     gaps: [],
     damage: [],
@@ -117,6 +121,8 @@ function count(totals: Totals, event: VerifyEvent): void {
     totals.segmentCount += 1;
     totals.batchCount += event.batchCount;
     totals.recordCount += event.recordCount;
+    totals.producedCount += event.producedCount;
+    totals.fingerprintedCount += event.fingerprintedCount;
     totals.sizeBytes += event.sizeBytes;
     totals.gaps.push(...event.gaps);
   } else if (event.type === 'note') totals.notes.push(event.message);
@@ -193,10 +199,12 @@ function writeSummary(context: CommandContext, summary: Summary): void {
   const { path, options, totals, durationMs } = summary;
   const { output, style } = context;
   const { damage, gaps, notes, segmentCount, batchCount, recordCount, sizeBytes } = totals;
+  const { producedCount, fingerprintedCount } = totals;
   const lost = { gapCount: gaps.length, gapOffsetCount: countOffsets(gaps) };
   const isSound = damage.length === 0;
   if (options.json === true || options.ndjson === true) {
-    const counts = { isSound, segmentCount, batchCount, recordCount, sizeBytes, ...lost };
+    const batches = { batchCount, producedCount, fingerprintedCount };
+    const counts = { isSound, segmentCount, ...batches, recordCount, sizeBytes, ...lost };
     const time = { durationMs: Math.round(durationMs) };
     const document =
       options.json === true
@@ -209,10 +217,19 @@ function writeSummary(context: CommandContext, summary: Summary): void {
     ? style('green', 'sound')
     : style('red', formatPlural(damage.length, 'damaged place'));
   output.write(
-    `${verdict}: ${formatPlural(segmentCount, 'segment')}, ${formatPlural(batchCount, 'batch')}, ` +
+    `${verdict}: ${formatPlural(segmentCount, 'segment')}, ${formatPlural(batchCount, 'batch')}` +
+      `${taggedOf(totals)}, ` +
       `${formatPlural(recordCount, 'record')}, ${formatBytes(sizeBytes)}${gapsOf(lost)} ` +
       `in ${formatDuration(durationMs)}\n`,
   );
+}
+
+/** ` (3 of producers, 2 with ids)`: where exactly once rests on what batches say. */
+function taggedOf({ producedCount, fingerprintedCount }: Totals): string {
+  const parts: string[] = [];
+  if (producedCount > 0) parts.push(`${formatCount(producedCount)} of producers`);
+  if (fingerprintedCount > 0) parts.push(`${formatCount(fingerprintedCount)} with ids`);
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }
 
 /** `, 3 gaps of 1,500 offsets`: what repairs gave up is no damage, and not to be forgotten. */

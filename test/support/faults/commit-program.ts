@@ -6,13 +6,16 @@ import { SeededRandom } from '../../../src/core/random.ts';
 import { offsetsCommitted } from '../../../src/group/group-state.ts';
 import { change } from '../../../src/journal/journal.ts';
 import type { DurabilityLevel } from '../../../src/log/log-options.ts';
+import type { PreparedAppend } from '../../../src/log/prepared-records.ts';
 import { openStore } from '../../../src/store/open-store.ts';
 import type { Store } from '../../../src/store/store.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
 import { FaultyFileSystem } from '../faulty-file-system.ts';
+import { identifiedRun, producedRun, tagsIn } from '../tagged-runs.ts';
 import type { Mishap } from './oracle.ts';
 
 const TOPIC = 't';
+const PRODUCER_ID = 2 ** 53 - 1;
 
 export interface CommitSetting {
   /** How many partitions a commit goes over. */
@@ -32,6 +35,8 @@ interface Told {
   /** Where a record stands, of those whose offset was told. */
   readonly offsets: Map<string, number>;
   readonly plain: Map<string, { readonly partition: number; isAcknowledged: boolean }>;
+  /** What is said of a record in its batch; of others nothing. */
+  readonly tags: Map<string, string>;
 }
 
 interface Life {
@@ -66,7 +71,7 @@ export async function prepareCommits(setting: CommitSetting): Promise<FaultyFile
 
 /** The program: alone, in a group, beside plain appends, and behind what is not synced. */
 export class CommitProgram {
-  readonly told: Told = { commits: [], offsets: new Map(), plain: new Map() };
+  readonly told: Told = { commits: [], offsets: new Map(), plain: new Map(), tags: new Map() };
   readonly #fileSystem: FaultyFileSystem;
   readonly #setting: CommitSetting;
   /** File-system calls that were made before the first commit. */
@@ -112,7 +117,7 @@ export class CommitProgram {
         own.map((value) => ({ value })),
         { partition },
       );
-      appends.push(...prepared);
+      appends.push(...prepared.map((append) => this.#tagged(append, own, commits.length)));
     }
     const { topicId } = store.describeTopic(TOPIC);
     const positions = [{ partition: 0, logId: 1, offset: 0, epoch: 0, metadata: '' }];
@@ -127,6 +132,23 @@ export class CommitProgram {
     }
   }
 
+  /** Of three commits one is of a producer, one has ids, and one says nothing. */
+  #tagged(append: PreparedAppend, values: readonly string[], number: number): PreparedAppend {
+    const records = append.runs.flatMap((run) => run.records);
+    const { tags } = this.told;
+    const base = 2 ** 33 * number;
+    const producer = { producerId: PRODUCER_ID, producerEpoch: number, confirmed: number };
+    if (number % 3 === 1) {
+      for (const [n, value] of values.entries()) tags.set(value, tagText(base + n, null));
+      return { ...append, runs: [producedRun(records, producer, base)] };
+    }
+    if (number % 3 === 0) return append;
+    // In two runs, of which the second record has an id alone.
+    const [first, second] = [records.slice(0, 1), records.slice(1)];
+    tags.set(present(values[1], 'two records'), tagText(null, '0000004d00000005'));
+    return { ...append, runs: [identifiedRun(first, [null]), identifiedRun(second, [[77, 5]])] };
+  }
+
   async #append({ topic }: Life, partition: number, durability?: DurabilityLevel): Promise<void> {
     const { plain, offsets } = this.told;
     const value = `plain ${plain.size} in ${partition}`;
@@ -138,6 +160,31 @@ export class CommitProgram {
     offsets.set(value, offset);
     if (level !== 'sync') plain.set(value, line);
   }
+}
+
+function tagText(sequence: number | null, fingerprint: string | null): string {
+  return `sequence ${sequence}, id ${fingerprint}`;
+}
+
+/** What is wrong with what the batches of the topic say, as they stand on the disk. */
+async function problemsOfTags(
+  disk: FaultyFileSystem,
+  { tags }: Told,
+  { partitionCount }: CommitSetting,
+): Promise<string[]> {
+  const [topic] = await disk.list('/store/topics');
+  const problems: string[] = [];
+  for (let partition = 0; partition < partitionCount; partition++) {
+    const log = `/store/topics/${present(topic, 'it was created')}/${partition}`;
+    for (const { value, producerId, sequence, fingerprint } of (await tagsIn(disk, log)).records) {
+      const expected = tags.get(value) ?? tagText(null, null);
+      const found = tagText(sequence, fingerprint);
+      if (found !== expected) problems.push(`${value}: ${found}, not ${expected}`);
+      const isProduced = producerId === PRODUCER_ID;
+      if (isProduced !== (sequence !== null)) problems.push(`${value}: producer ${producerId}`);
+    }
+  }
+  return problems;
 }
 
 /** A short one and one that fills a sector. */
@@ -189,6 +236,8 @@ export async function checkCommits(
   const added = await again.topic.append({ value: 'one more' }, { partition: 0 });
   if (added.offset !== found[0]?.length) throw new Error(`appended at ${added.offset}`);
   await again.store.close();
+  const wrong = await problemsOfTags(left, told, setting);
+  if (wrong.length > 0) throw new Error(wrong.join('; '));
   if (left.openFileCount > 0) throw new Error(`${left.openFileCount} files left open`);
 }
 

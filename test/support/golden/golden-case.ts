@@ -4,9 +4,13 @@ import { join } from 'node:path';
 import { utf8 } from '../../../src/codec/codec.ts';
 import { ManualClock } from '../../../src/core/clock.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
+import { RECORD_BYTES_MAX } from '../../../src/core/limits.ts';
+import { appendRun } from '../../../src/log/append-run.ts';
+import type { BatchTag } from '../../../src/log/batch-tag.ts';
 import type { Log } from '../../../src/log/log.ts';
 import type { LogOptions } from '../../../src/log/log-options.ts';
 import { openLog } from '../../../src/log/open-log.ts';
+import { PreparedRecords } from '../../../src/log/prepared-records.ts';
 import type { RecordInput } from '../../../src/log/record-input.ts';
 import { contentOf } from '../disk-damage.ts';
 import { FaultyFileSystem } from '../faulty-file-system.ts';
@@ -68,10 +72,27 @@ export class GoldenLog {
     if (this.#log === null) throw new Error('the log is open');
     this.clock.advance(1000);
     const { baseOffset } = await this.#log.appendBatch(inputs);
+    this.#remember(baseOffset, inputs);
+  }
+
+  #remember(baseOffset: number, inputs: readonly RecordInput<string>[]): void {
     for (const [at, input] of inputs.entries()) {
       const { createTimeMs = this.clock.now() } = input;
       this.#appended.push({ offset: baseOffset + at, input: { ...input, createTimeMs } });
     }
+  }
+
+  /** Appends records as a run with a tag, in batches of their own. */
+  async appendTagged(tag: BatchTag, ...inputs: readonly RecordInput<string>[]): Promise<void> {
+    if (this.#log === null) throw new Error('the log is open');
+    this.clock.advance(1000);
+    const limits = { recordBytesMax: RECORD_BYTES_MAX };
+    const prepared = new PreparedRecords({ codec: utf8, limits });
+    const records = prepared.copies(inputs, this.clock.now());
+    const { appender } = this.#log.forStore();
+    const level = { durability: 'sync' } as const;
+    const { baseOffset } = await appendRun(appender, { records, tag }, level);
+    this.#remember(baseOffset, inputs);
   }
 
   /** Appends batches of 2 records until the log holds `count`. */

@@ -17,6 +17,7 @@ import {
   damagedBatch,
   plainLog,
   segmentedLog,
+  taggedLog,
   tornLog,
 } from './golden-logs.ts';
 
@@ -95,6 +96,7 @@ const SHAPES: readonly GoldenCase[] = [
       return log.directory((offset) => offset < baseOffset || offset >= batch.nextOffset);
     },
   },
+  taggedLog('tagged', 'batches of a producer, and of records with ids, among others'),
   compressedLog('gzip', 'batches compressed with gzip, two that are not, and a sealed segment'),
   compressedLog('zstd', 'the same with zstd, which Node 20 cannot read'),
 ];

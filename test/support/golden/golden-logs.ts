@@ -1,4 +1,7 @@
 /** Logs that several golden cases begin with, and the two ways to damage a batch. */
+import { Fingerprint } from '../../../src/core/fingerprint.ts';
+import { FingerprintTag, ProducedTag } from '../../../src/log/batch-tag.ts';
+import type { RecordInput } from '../../../src/log/record-input.ts';
 import { damage } from '../disk-damage.ts';
 import { walkSegment, type WalkedBatch } from '../segment-walk.ts';
 import { GoldenLog, type GoldenCase } from './golden-case.ts';
@@ -49,6 +52,66 @@ export function compressedLog(compression: 'gzip' | 'zstd', what: string): Golde
       return log.directory();
     },
   };
+}
+
+/** Batches of a producer and of records with ids, among others, in two lives and two segments. */
+export function taggedLog(name: string, what: string): GoldenCase {
+  return {
+    name,
+    what,
+    async make() {
+      const log = new GoldenLog(1);
+      await log.open();
+      await log.appendTagged(producedTag(0, 7, 1), { value: 'a', key: 'k' }, { value: 'b' });
+      await log.append({ value: 'of nobody' }, { value: 'nor this' });
+      await log.appendTagged(identifiedTag('order-1', null), ...identified('order-1', null));
+      await log.appendTagged(producedTag(9, [9, 10, 400], 1), ...gapped(3));
+      await log.close();
+      await log.open();
+      const high = [2 ** 40, 2 ** 40 + 1, 2 ** 53 - 2];
+      await log.appendTagged(producedTag(401, high, 2 ** 16 + 2), ...gapped(3));
+      await log.fill(30);
+      const ids = ['Grüße', 'order-1'];
+      await log.appendTagged(identifiedTag(...ids), ...identified(...ids));
+      await log.appendTagged(producedTag(0, 0, 1, 5), { value: null, key: 'gone' });
+      await log.close();
+      await log.segment(1);
+      return log.directory();
+    },
+  };
+}
+
+const PRODUCER_ID = 0x12_3456_789a_bcde;
+/** Of the topic's dedup, by chance. */
+const FINGERPRINT_SEED = 0x0f_edcb_a987_6543;
+
+function producedTag(
+  confirmed: number,
+  sequences: number | readonly number[],
+  producerEpoch: number,
+  producerId = PRODUCER_ID,
+): ProducedTag {
+  return new ProducedTag({ producerId, producerEpoch, confirmed }, sequences);
+}
+
+function gapped(count: number): { readonly value: string }[] {
+  return Array.from({ length: count }, (_, n) => ({ value: `produced ${n}` }));
+}
+
+function identifiedTag(...ids: readonly (string | null)[]): FingerprintTag {
+  const fingerprint = new Fingerprint(FINGERPRINT_SEED);
+  const words = ids.flatMap((id) => {
+    if (id === null) return [0, 0];
+    fingerprint.ofText(id);
+    return [fingerprint.high, fingerprint.low];
+  });
+  return new FingerprintTag(Uint32Array.from(words));
+}
+
+function identified(...ids: readonly (string | null)[]): RecordInput<string>[] {
+  return ids.map((id) =>
+    id === null ? { value: 'no id' } : { value: 'an id', headers: { 'varve-dedup-id': id } },
+  );
 }
 
 /** The batch with index `at` of a segment. */

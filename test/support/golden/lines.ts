@@ -43,6 +43,8 @@ const KIND_NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(BatchKind).map(([name, kind]) => [kind, name]),
 );
 
+type DumpedBatch = DumpEvent & { readonly type: 'batch' };
+
 /** A line of `dump`. */
 export function dumpLine(event: DumpEvent): string {
   if (event.type === 'damage') return damageLine(event.details);
@@ -54,5 +56,14 @@ export function dumpLine(event: DumpEvent): string {
   const { kind, position, sizeBytes, baseOffset, epoch, appendTimeMs, syncedUpTo, crc } = header;
   const range = `offsets ${baseOffset} to ${nextOffsetOf(header)}`;
   const before = compression === 'none' ? '' : ` (${compression} of ${uncompressedBytes ?? '?'})`;
-  return `${KIND_NAMES.get(kind) ?? '?'} at ${position}: ${sizeBytes} bytes${before}, ${range}, ${records.length} records, epoch ${epoch}, appended ${appendTimeMs}, synced ${syncedUpTo}, ${hex(crc)}`;
+  return `${KIND_NAMES.get(kind) ?? '?'} at ${position}: ${sizeBytes} bytes${before}, ${range}, ${records.length} records, epoch ${epoch}, appended ${appendTimeMs}, synced ${syncedUpTo}, ${hex(crc)}${tagText(event)}`;
+}
+
+/** What the batch says of its records; nothing, mostly. */
+function tagText({ header, produced, fingerprints }: DumpedBatch): string {
+  const { producerId, producerEpoch } = header;
+  const runs = produced?.runs.map(({ sequence, index, count }) => `${sequence}+${count}@${index}`);
+  const who = `, producer ${producerId} in ${producerEpoch} sent ${String(runs)}`;
+  const sent = produced === null ? '' : `${who}, ${produced.confirmed} confirmed`;
+  return `${sent}${fingerprints === null ? '' : `, ids ${fingerprints.map(String).join()}`}`;
 }

@@ -9,6 +9,7 @@ import {
   parseCheckpointSlot,
 } from '../../../src/format/checkpoint.ts';
 import type { Compressor } from '../../../src/format/compression.ts';
+import { encodeFingerprints, fingerprintsIn } from '../../../src/format/fingerprints-extension.ts';
 import { encodeGapBatch, readReplacedEndCrc } from '../../../src/format/gap-batch.ts';
 import {
   BATCH_HEADER_BYTES,
@@ -17,6 +18,7 @@ import {
   SEGMENT_HEADER_BYTES,
   UNCOMPRESSED_SIZE_BYTES,
 } from '../../../src/format/layout.ts';
+import { encodeProduced, producedIn } from '../../../src/format/produced-extension.ts';
 import { decodeHeaders, encodeHeaders } from '../../../src/format/record-headers.ts';
 import { encodeSegmentHeader, parseSegmentHeader } from '../../../src/format/segment-header.ts';
 import { viewOf } from '../../../src/format/u64.ts';
@@ -112,7 +114,7 @@ function dataAgain(bytes: Uint8Array, header: BatchHeader): Uint8Array {
   const buffer = Buffer.alloc(2 * BATCH_HEADER_BYTES + stored.end);
   const encoder = new BatchEncoder();
   encoder.reset(buffer, 0);
-  encoder.begin();
+  encoder.begin(extensionAgain(stored));
   for (const record of inputsOf(stored)) encoder.add(record);
   const { crc: _crc, sizeBytes: _size, recordCount: _count, ...fields } = header;
   const fresh = { ...fields, crc: 0, sizeBytes: 0, recordCount: 0, lastOffsetDelta: 0 };
@@ -120,6 +122,28 @@ function dataAgain(bytes: Uint8Array, header: BatchHeader): Uint8Array {
   encoder.writeKeys();
   encoder.seal(sealed, compressorAgain(bytes, stored));
   return buffer.subarray(0, encoder.end);
+}
+
+/** What is known is decoded and encoded; what is not must be nothing. */
+function extensionAgain(stored: BatchRecords): Uint8Array {
+  const produced = producedIn(stored);
+  const fingerprints = fingerprintsIn(stored);
+  const fields: Uint8Array[] = [];
+  if (produced !== null) {
+    const { runs, confirmed } = produced;
+    const sequences = runs.flatMap(({ sequence, count }) =>
+      Array.from({ length: count }, (_, n) => sequence + n),
+    );
+    fields.push(encodeProduced(sequences, confirmed));
+  }
+  if (fingerprints !== null) {
+    const words = new Uint32Array(2 * fingerprints.count);
+    for (let at = 0; at < fingerprints.count; at++) {
+      words.set([fingerprints.high(at), fingerprints.low(at)], 2 * at);
+    }
+    fields.push(encodeFingerprints(words, 0, fingerprints.count));
+  }
+  return Buffer.concat(fields);
 }
 
 /**

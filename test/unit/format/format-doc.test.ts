@@ -4,8 +4,13 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 import * as limits from '../../../src/core/limits.ts';
+import { emptyBatchHeader, readBatchHeader } from '../../../src/format/batch-header.ts';
 import { CRC_MASK } from '../../../src/format/checksum.ts';
+import { extensionOf } from '../../../src/format/extension.ts';
+import { fingerprintsIn } from '../../../src/format/fingerprints-extension.ts';
 import * as layout from '../../../src/format/layout.ts';
+import { producedIn } from '../../../src/format/produced-extension.ts';
+import { viewOf } from '../../../src/format/u64.ts';
 import { reencode } from '../../support/golden/reencode.ts';
 import { copyInMemory } from '../../support/golden/make-golden.ts';
 import { openLog } from '../../../src/log/open-log.ts';
@@ -144,9 +149,9 @@ interface ExampleLine {
   readonly note: string;
 }
 
-/** The lines of the last code block that hold bytes. */
-function exampleLines(): ExampleLine[] {
-  const block = text.split('```').at(-2) ?? '';
+/** The lines that hold bytes in the code block below a heading. */
+function exampleLines(heading: string): ExampleLine[] {
+  const block = text.split(`\n## ${heading}\n`).at(1)?.split('```').at(1) ?? '';
   return [...block.matchAll(/^ *(\d+) {2}((?:[0-9a-f]{2} ?)+)(?: +(.*))?$/gm)].map((match) => {
     const [, at = '', bytes = '', note = ''] = match;
     return {
@@ -160,8 +165,21 @@ function exampleLines(): ExampleLine[] {
   });
 }
 
+/** How many of the lines state a number, after the bytes were found to hold it. */
+function checkStated(lines: readonly ExampleLine[]): number {
+  let checked = 0;
+  for (const { bytes: own, note } of lines) {
+    const stated = /^(?!create time)[a-z ]+: (0x[0-9a-f]+|\d+)/.exec(note)?.[1];
+    if (stated === undefined) continue;
+    const value = [...own].reverse().reduce((sum, byte) => sum * 256 + byte, 0);
+    expect([note, value]).toEqual([note, Number(stated)]);
+    checked++;
+  }
+  return checked;
+}
+
 describe('the example of FORMAT.md', () => {
-  const lines = exampleLines();
+  const lines = exampleLines('Example');
   const bytes = Uint8Array.from(lines.flatMap((line) => line.bytes));
 
   test('shows every byte once, in order, and is the golden directory that it names', () => {
@@ -188,15 +206,7 @@ describe('the example of FORMAT.md', () => {
   });
 
   test('states values that the bytes hold', () => {
-    let checked = 0;
-    for (const { bytes: own, note } of lines) {
-      const stated = /^(?!create time)[a-z ]+: (0x[0-9a-f]+|\d+)/.exec(note)?.[1];
-      if (stated === undefined) continue;
-      const value = [...own].reverse().reduce((sum, byte) => sum * 256 + byte, 0);
-      expect([note, value]).toEqual([note, Number(stated)]);
-      checked++;
-    }
-    expect(checked).toBeGreaterThan(30);
+    expect(checkStated(lines)).toBeGreaterThan(30);
   });
 
   test('decodes to the records that it names, and encodes to equal bytes', async () => {
@@ -218,5 +228,51 @@ describe('the example of FORMAT.md', () => {
     const pieces = await reencode(files);
     expect(pieces.map(({ what }) => what)).toEqual(['header', 'data']);
     expect(Buffer.concat(pieces.map(({ after }) => after))).toEqual(Buffer.from(bytes));
+  });
+});
+
+describe('the example of tagged batches', () => {
+  const lines = exampleLines('Example of tagged batches');
+  const file = join(root, 'segments', 'v1', 'tagged', '00000000000000000000.log');
+  const bytes = readFileSync(file);
+
+  /** What a field of the batch at a position says. */
+  const batchAt = (at: number) => {
+    const header = emptyBatchHeader();
+    readBatchHeader(viewOf(bytes), at, header);
+    return { header, extension: extensionOf(bytes, at, header), file };
+  };
+
+  test('shows bytes of the golden directory that it names, and what they hold', () => {
+    for (const { at, bytes: own } of lines) {
+      expect([at, ...bytes.subarray(at, at + own.length)]).toEqual([at, ...own]);
+    }
+    expect(checkStated(lines)).toBe(lines.length - 1); // A distance of two bytes is explained.
+    const fields = lines.slice(0, 5).map(({ at, note }) => [at - 456, note.split(':')[0]]);
+    const { rows } = layoutOf('BATCH_HEADER_BYTES');
+    expect(fields).toEqual(rows.slice(-5).map((row) => [row.at, row.field]));
+  });
+
+  test('shows all that the two batches say', () => {
+    for (const start of [456, 643]) {
+      const { header } = batchAt(start);
+      const from = start + layout.PRODUCER_ID_AT;
+      const to = start + layout.BATCH_HEADER_BYTES + header.extensionBytes;
+      const own = lines.filter(({ at }) => at >= from && at < to);
+      expect(own.flatMap((line) => line.bytes)).toEqual([...bytes.subarray(from, to)]);
+    }
+    const fingerprints = fingerprintsIn(batchAt(456));
+    expect([fingerprints?.count, fingerprints?.high(0), fingerprints?.has(1)]).toEqual([
+      2,
+      0x7b2b6e50,
+      false,
+    ]);
+    expect(producedIn(batchAt(643))).toMatchObject({
+      confirmed: 9,
+      runs: [
+        { sequence: 9, index: 0, count: 2 },
+        { sequence: 400, index: 2, count: 1 },
+      ],
+    });
   });
 });

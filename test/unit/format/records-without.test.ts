@@ -16,7 +16,8 @@ function recordsIn(input: BatchInput): BatchRecords {
 /** Where a header stands in the record at which the cursor is. */
 function stretchOf(cursor: BatchCursor, name: string) {
   const value = cursor.headers().get(name);
-  const entry = encodeHeaders({ [name]: value ?? '' })?.subarray(HEADERS_LENGTH_BYTES) ?? new Uint8Array(0);
+  const entry =
+    encodeHeaders({ [name]: value ?? '' })?.subarray(HEADERS_LENGTH_BYTES) ?? new Uint8Array(0);
   const start = Buffer.from(cursor.bytes).indexOf(entry, cursor.headersStart);
   return { start, end: start + entry.length };
 }

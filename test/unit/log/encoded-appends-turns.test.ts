@@ -216,7 +216,7 @@ describe('beside a commit', () => {
     syncs.hold();
     const { appender, encoded } = log.forStore();
     const batch = watched(appendEncoded(encoded, encodedTexts(['a', 'b'])));
-    const held = appender.commits.hold([{ records }]);
+    const held = appender.commits.hold([{ records, tag: null }]);
     const ready = watched(held.ready().then(() => true));
     await settle();
     expect([batch.value, ready.value, ranks]).toEqual([null, null, ['awaited']]);
@@ -234,7 +234,7 @@ describe('beside a commit', () => {
   test('a batch behind it goes with it when it is refused', async () => {
     const { log } = await turnLog({ durability: 'os' });
     const { appender, encoded } = log.forStore();
-    const held = appender.commits.hold([{ records }]);
+    const held = appender.commits.hold([{ records, tag: null }]);
     const batch = appendEncoded(encoded, encodedTexts(['a']));
     await settle();
     expect([log.visibleOffset, log.endOffset]).toEqual([0, 3]);

@@ -86,7 +86,9 @@ describe('the topology version of batches', () => {
     const { encoded, appender } = log.forStore();
     await appendEncoded(encoded, encodedTexts(['a']));
     source.version = 2;
-    const held = appender.commits.hold([{ records: [commitRecord('b'), commitRecord('c')] }]);
+    const held = appender.commits.hold([
+      { records: [commitRecord('b'), commitRecord('c')], tag: null },
+    ]);
     source.version = 3; // While they wait for the journal.
     await held.ready();
     held.release();
@@ -124,7 +126,7 @@ describe('the topology version of batches', () => {
     source.version = 7;
     const held = log
       .forStore()
-      .appender.commits.hold([{ records: [commitRecord('a'), commitRecord('b')] }]);
+      .appender.commits.hold([{ records: [commitRecord('a'), commitRecord('b')], tag: null }]);
     const batches = held.batches.map((batch) => Uint8Array.from(batch));
     held.release();
     await held.ended;

@@ -14,7 +14,7 @@ import { ownHome, type LogEvents } from '../../../src/log/log-home.ts';
 import { resolveLogOptions } from '../../../src/log/log-options.ts';
 import type { Log } from '../../../src/log/log.ts';
 import { openLogIn } from '../../../src/log/open-log.ts';
-import type { TrimGuard } from '../../../src/log/trim-guard.ts';
+import type { TrimGuard, TrimReason } from '../../../src/log/trim-guard.ts';
 import {
   appendEach,
   faultyDisk,
@@ -33,11 +33,13 @@ const EVERYTHING = Number.MAX_SAFE_INTEGER;
 class TestGuard implements TrimGuard {
   limit = EVERYTHING;
   readonly asked: number[] = [];
+  readonly reasons = new Set<TrimReason>();
   /** Runs while it is asked. */
   onAsked: (offset: number) => Promise<unknown> = () => Promise.resolve();
 
-  async allow(offset: number): Promise<number> {
+  async allow(offset: number, why: TrimReason): Promise<number> {
     this.asked.push(offset);
+    this.reasons.add(why);
     await this.onAsked(offset);
     return Math.min(offset, this.limit);
   }
@@ -104,6 +106,7 @@ describe.each(WAYS)('retention %s', (_, policy, retain) => {
     const { fileSystem, log, guard, bases } = await quiet();
     const { startOffset, deletedSegmentCount } = await retain(log);
     expect(guard.asked).toEqual([baseAt(bases, -1)]);
+    expect([...guard.reasons]).toEqual(['retention']);
     expect([startOffset, deletedSegmentCount]).toEqual([baseAt(bases, -1), bases.length - 1]);
     await expectStart(log, fileSystem, bases.slice(-1));
     await log.close();
@@ -203,6 +206,7 @@ describe('deleteBefore', () => {
     await log.deleteBefore(59);
     expect(log.startOffset).toBe(59);
     expect(guard.asked).toEqual([60, 59]);
+    expect([...guard.reasons]).toEqual(['asked']);
     await log.close();
   });
 

@@ -8,6 +8,7 @@ import { repairLog } from '../../../src/log/repair-log.ts';
 import { flipBit } from '../../support/disk-damage.ts';
 import type { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import { commit, CommitBench, contents } from '../../support/commit-bench.ts';
+import { producedRun } from '../../support/tagged-runs.ts';
 import { walkSegment } from '../../support/segment-walk.ts';
 
 const CORRUPT = { code: 'ERR_VARVE_CORRUPT', details: { kind: 'chain', firstOffset: 0 } };
@@ -52,6 +53,36 @@ test('a log that holds other records where a commit stands is damaged, and its n
   expect((await topic.read({ partition: 1, offset: 0 }))?.value).toBe('b');
   await store.close();
   expect(bench.fileSystem.openFileCount).toBe(0);
+});
+
+/** The log of a record that a producer sent, in a commit, and the disk that has it. */
+async function sentBy(bench: CommitBench, producerId: number): Promise<string> {
+  const { store, topic } = await bench.open('os');
+  const [append] = await topic.forCommit([{ value: 'a' }], { partition: 0 });
+  const { runs, ...where } = present(append, 'one partition');
+  const producer = { producerId, producerEpoch: 1, confirmed: 0 };
+  const sent = runs.map(({ records }) => producedRun(records, producer, 7));
+  await store.committer.commit({ appends: [{ ...where, runs: sent }], changes: [] });
+  const { path } = await topic.partitions.at(0).log();
+  return path;
+}
+
+test.each([
+  ['another producer', 6, 'the log holds other records there'],
+  ['the same producer', 5, null],
+])('records that %s sent are judged by that, too', async (_who, producerId, problem) => {
+  const bench = new CommitBench();
+  await (await bench.open('os')).store.close();
+  const other = new CommitBench();
+  other.fileSystem = bench.fileSystem.killImage({ inFlight: 'none' });
+  const path = await sentBy(bench, 5);
+  bench.cutPower();
+  await sentBy(other, producerId);
+  await putBack(path, { from: other.fileSystem.killImage(), to: bench.fileSystem });
+  const { topic } = await bench.open('os');
+  const found = contents(topic);
+  if (problem === null) expect(await found).toEqual([['a'], [], []]);
+  else await expect(found).rejects.toThrow(problem);
 });
 
 test('a log that ends before a commit begins has lost what it had synced', async () => {

@@ -113,7 +113,13 @@ const CASES: readonly [string, Case][] = [
   [
     'a queue',
     {
-      ask: asking(createQueue, { topic: 'new', partitions: 1, durability: 'sync', settings: {} }),
+      ask: asking(createQueue, {
+        topic: 'new',
+        partitions: 1,
+        durability: 'sync',
+        settings: {},
+        dedup: {},
+      }),
       doneCount: (store) => store.queues().filter(({ topic }) => topic === 'new').length,
       wanted: 1,
     },

@@ -38,6 +38,7 @@ test('the log of a partition is guarded by whom the store names for it', async (
     {
       forget: () => Promise.resolve({ groups: [], exchanges: [] }),
       grown: () => Promise.resolve(),
+      isQueue: () => false,
     },
   );
   const [free, held] = await Promise.all(
