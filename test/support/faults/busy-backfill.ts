@@ -31,7 +31,7 @@ export interface BusySetting {
 }
 
 /** Each a batch of its own, so that a backfill takes several steps. */
-const PAST_COUNT = 48;
+const PAST_COUNT = 64;
 /** Their publishes come together, and share a write and a sync. */
 const PUBLISHERS = 4;
 /** So many say that the publishers would never stop. */
