@@ -1,5 +1,4 @@
 /** A partition of a share group in a snapshot: what entries determine, and nothing of its leases. */
-import { present } from '../core/assert.ts';
 import { BadEntryError, type EntryReader, type EntryWriter } from '../journal/entry-bytes.ts';
 import {
   choice,
@@ -12,7 +11,7 @@ import {
   type Field,
   type Frozen,
 } from '../journal/entry-fields.ts';
-import { byBytes, orderOf } from './offset-order.ts';
+import { copyOf, STEP, writeMap } from '../journal/numbered-map.ts';
 import { DEATH_REASONS } from './share-entries.ts';
 import { SharePartition, type Purged } from './share-partition.ts';
 import { UnreadRanges, type OffsetRange } from './unread-ranges.ts';
@@ -55,9 +54,6 @@ const tally = struct({
   revived: uint,
 });
 
-/** Values that are written in a step. */
-const STEP = 2 ** 12;
-
 export const sharePartition: Field<SharePartition> = {
   write(to, partition) {
     Array.from(freeze(partition)(to)); // To its end.
@@ -88,7 +84,10 @@ function freeze(partition: SharePartition): Frozen {
     yield* writeUnread(to, unread);
     yield* slots.write(to);
     yield* writeMap(to, trouble, troubles);
-    yield* writeMap(to, deadRecord, dead);
+    yield* writeMap(to, deadRecord, {
+      numbers: () => dead.offsets(),
+      valueAt: (place) => dead.recordAt(place),
+    });
     yield* writePurged(to, purged);
     tally.write(to, counts);
   };
@@ -101,34 +100,6 @@ function* writeUnread(to: EntryWriter, ranges: readonly OffsetRange[]): Steps {
   for (const [at, { from, to: end }] of ranges.entries()) {
     to.uint(from);
     if (at < ranges.length - 1) to.uint(end);
-    if (at % STEP === STEP - 1) yield;
-  }
-}
-
-/** Values by offset, as they were at one moment, by place. */
-interface MapCopy<V> {
-  offsets(): Float64Array;
-  recordAt(place: number): V;
-}
-
-/** @param pairs  values of which none is ever changed, only replaced */
-function copyOf<V>(pairs: ReadonlyMap<number, V>): MapCopy<V> {
-  const offsets = Float64Array.from(pairs.keys());
-  const values = [...pairs.values()];
-  return {
-    offsets: () => offsets,
-    recordAt: (place) => present(values[place], 'one for each offset'),
-  };
-}
-
-/** As `map` of the fields would. */
-function* writeMap<V>(to: EntryWriter, field: Field<V>, copy: MapCopy<V>): Steps {
-  const offsets = copy.offsets();
-  to.uint(offsets.length);
-  const order = yield* orderOf(offsets, byBytes);
-  for (const [at, place] of order.entries()) {
-    to.uint(offsets[place] ?? 0);
-    field.write(to, copy.recordAt(place));
     if (at % STEP === STEP - 1) yield;
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { EntryWriter } from '../journal/entry-bytes.ts';
 import { flag } from '../journal/entry-fields.ts';
-import { bySize, orderOf } from './offset-order.ts';
+import { bySize, orderOf } from '../journal/number-order.ts';
 import { SlotState } from './record-state.ts';
 import { Row, type SlotRows } from './slot-rows.ts';
 

@@ -57,7 +57,7 @@ export class DedupSamples {
       this.#first = (this.#first + 1) & mask;
       this.#count--;
     }
-    if (this.#count === 0 && this.#lastMs < beforeMs) this.#start = this.#endOffset;
+    if (this.#lastMs < beforeMs) this.#start = this.#endOffset;
     return this.#start;
   }
 

@@ -123,7 +123,7 @@ export class DedupTable {
 
   /**
    * Forgets what is below an offset of a partition: it is not found any more. Its room is free for others
-   * when its shard gets full, or is swept. O(partitions).
+   * when its shard gets full, or is swept. O(1).
    */
   evict(partition: number, offset: number): void {
     const start = this.#starts[partition] ?? NONE;

@@ -5,6 +5,7 @@
 import { list, map, struct, text, uint, type ValueOf } from '../journal/entry-fields.ts';
 import { entryType } from '../journal/entry-type.ts';
 import { ends, forgets, sets, type Reducer } from '../journal/fold.ts';
+import { numberedMap } from '../journal/numbered-map.ts';
 import { topicDeleted, topicDeleting } from './topic-state.ts';
 
 /** Somebody produces under this name from now on, and whoever did so before is over. */
@@ -97,8 +98,8 @@ const producerNote = struct({
 const topicNotes = struct({
   /** Offsets by log id: below them nothing has to be looked at. */
   logs: map(uint, uint),
-  /** By their ids. */
-  producers: map(uint, producerNote),
+  /** By their ids; a hundred thousand take a second to encode. A note is never changed, only replaced. */
+  producers: numberedMap(producerNote),
 });
 
 export type TopicNotes = ValueOf<typeof topicNotes>;

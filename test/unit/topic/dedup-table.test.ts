@@ -209,6 +209,22 @@ describe('the memory of a table', () => {
     expect(table.count).toBe(WINDOW);
   });
 
+  test('is looked through for what is forgotten now and then, not for each entry of a full shard', () => {
+    const random = new SeededRandom(11);
+    for (let window = 30; window < 300; window += 3) {
+      const table = tableOf(0);
+      let mostForgotten = 0;
+      for (let offset = 0; offset < 4 * window; offset++) {
+        table.add(0, randomBelow(random, U32), 0, offset); // All in one shard.
+        table.evict(0, offset - window);
+        // Growing brings it to a size that it has for good.
+        if (offset > 2 * window) mostForgotten = Math.max(mostForgotten, table.count - window);
+      }
+      // As many adds between two looks: O(1) for each.
+      expect(mostForgotten, `${window} entries`).toBeGreaterThan(0.15 * window - 2);
+    }
+  });
+
   test('is given back by sweeping, a few shards at a time', () => {
     const table = tableOf(0);
     table.addRun(0, 0, new RandomRuns().next(200_000));

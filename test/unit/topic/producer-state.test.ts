@@ -1,6 +1,7 @@
 /** What is noted of producers, and how notes add up. */
 import { describe, expect, test } from 'vitest';
 
+import { present } from '../../../src/core/assert.ts';
 import type { EntryType } from '../../../src/journal/entry-type.ts';
 import { Fold } from '../../../src/journal/fold.ts';
 import { REDUCERS } from '../../../src/store/store-state.ts';
@@ -123,6 +124,32 @@ describe('notes of a topic', () => {
     Object.assign(runs[0] ?? {}, { baseOffset: 31 });
     runs.push(run(4, 40));
     expect(entries.fold.hash()).toBe(before);
+  });
+
+  test('are copied at once and encoded in steps, and what changes meanwhile is not in the copy', () => {
+    const entries = new Entries();
+    const ids = Array.from({ length: 20_000 }, (_, at) => (at * 7_919_000_000_003) % 2 ** 53);
+    const logs = [{ logId: 50, offset: 10 }];
+    const noted = ids.map((producerId) => ({ producerId, confirmed: 3, runs: [run(3, 30)] }));
+    entries.apply(producersNoted, { topicId: 5, logs, producers: noted, timeMs: 9 });
+    const before = entries.fold.hash();
+    const [copy] = [...entries.fold.copies(() => 0)];
+    const { pieces, ...name } = present(copy, 'of the notes');
+    const [deleted = 0, changed = 0] = ids;
+    entries.apply(producerDeleted, { producerId: deleted, topicIds: [5], timeMs: 10 });
+    entries.note(changed, 4, [run(4, 31)]);
+    const encoded: Uint8Array[] = [];
+    for (let isDone = false; !isDone;) {
+      const piece = pieces.next();
+      encoded.push(piece.value);
+      isDone = piece.done === true;
+    }
+    // A turn of the event loop may pass between two.
+    expect(encoded.length).toBeGreaterThan(4);
+    const restored = new Fold(REDUCERS);
+    restored.restore({ ...name, state: Buffer.concat(encoded) }, 0);
+    expect(restored.hash()).toBe(before);
+    expect(entries.fold.hash()).not.toBe(before);
   });
 
   test('go as soon as the deletion of their topic begins', () => {

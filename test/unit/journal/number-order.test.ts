@@ -1,10 +1,10 @@
-/** Sorting offsets in steps, against sorting them at once. */
+/** Sorting numbers in steps, against sorting them at once. */
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { SeededRandom } from '../../../src/core/random.ts';
 import { EntryWriter } from '../../../src/journal/entry-bytes.ts';
-import { byBytes, bySize, orderOf, type Digits } from '../../../src/queue/offset-order.ts';
+import { byBytes, bySize, orderOf, type Digits } from '../../../src/journal/number-order.ts';
 import { propertyOptions } from '../../support/property.ts';
 
 function sorted(offsets: readonly number[], digits: Digits) {
@@ -24,7 +24,7 @@ function bytesOf(offset: number): Uint8Array {
 const anyOffset = fc.oneof(fc.nat({ max: 300 }), fc.nat(), fc.maxSafeNat());
 const anyOffsets = fc.uniqueArray(anyOffset, { maxLength: 60 });
 
-describe('the order of offsets', () => {
+describe('the order of numbers', () => {
   test('by size is that of numbers', () => {
     fc.assert(
       fc.property(anyOffsets, (offsets) => {
