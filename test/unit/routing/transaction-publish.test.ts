@@ -2,6 +2,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import { present } from '../../../src/core/assert.ts';
 import { ClosedError, ConflictError, TooLargeError } from '../../../src/core/errors.ts';
 import { UnroutableError } from '../../../src/core/routing-errors.ts';
 import type { Exchange } from '../../../src/routing/exchange.ts';
@@ -177,6 +178,56 @@ describe('publishing in a transaction', () => {
     await disk.settle(events);
     expect(await disk.values('one')).toEqual(['settle']);
   });
+});
+
+describe('while a transaction that publishes is committed', () => {
+  test.each(['os', 'sync'] as const)(
+    'there is no copy before it is durable, and none before all of it is in sight, at %s',
+    async (durability) => {
+      const { disk } = await bench();
+      const exchanges = [
+        await disk.exchange('left', { type: 'fanout', source: { durability } }),
+        await disk.exchange('right', { type: 'fanout', source: { durability } }),
+      ];
+      for (const exchange of exchanges) await disk.bound(exchange, 'one');
+      await disk.close();
+      const syncs = new HeldSyncs(disk.disk.fileSystem, '/journal/0');
+      await disk.open();
+      onTestFinished(() => syncs.release());
+      const opened = await Promise.all(['left', 'right'].map((name) => disk.exchange(name)));
+      const names = ['plain', 'exchange:left', 'exchange:right', 'one'];
+      const topics = await Promise.all(names.map((name) => disk.run(disk.store.topic(name))));
+      const logs = await Promise.all(
+        topics.map(({ partitions }) => disk.run(partitions.at(0).log())),
+      );
+      const samples: string[] = [];
+      const sample = (): void => {
+        const now = logs.map(({ visibleOffset }) => visibleOffset).join();
+        if (samples.at(-1) !== now) samples.push(now);
+      };
+      syncs.hold();
+      const [plainTopic] = topics;
+      const done = disk.store.transaction((tx) => {
+        for (const exchange of opened) tx.publish(exchange, 'x');
+        tx.append(present(plainTopic, 'opened above'), { value: Buffer.from('x') });
+      }, ROUTED);
+      const watch = async (): Promise<void> => {
+        for (let n = 0; n < 50; n++) {
+          await Promise.resolve();
+          sample();
+        }
+        await disk.turns(1);
+        disk.disk.clock.advance(100);
+      };
+      for (let turn = 0; turn < 30; turn++) await watch();
+      expect(samples).toEqual(['0,0,0,0']);
+      syncs.release();
+      for (let turn = 0; turn < 30; turn++) await watch();
+      await disk.run(done);
+      expect(samples.slice(0, 2)).toEqual(['0,0,0,0', '1,1,1,0']);
+      expect(samples.at(-1)).toBe('1,1,1,2');
+    },
+  );
 });
 
 describe('an exchange that is deleted', () => {
