@@ -79,6 +79,7 @@ export type {
   DefaultExchange,
   DefaultPublishOptions,
   DefaultPublishResult,
+  TransactionDefaultPublishOptions,
 } from './routing/default-exchange.ts';
 export type { ExchangeDescription } from './routing/exchange-catalog.ts';
 export type {
@@ -98,6 +99,7 @@ export type {
   PublishInput,
   PublishOptions,
   PublishResult,
+  TransactionPublishOptions,
 } from './routing/publish-options.ts';
 
 export { openLog } from './log/open-log.ts';
@@ -130,6 +132,7 @@ export type { Transaction, Transaction as DeliveryTransaction } from './transact
 export type {
   Committed,
   TransactionAppendOptions,
+  TransactionConfirmation,
   TransactionOptions,
   TransactionSendOptions,
 } from './transaction/transaction-options.ts';

@@ -1,19 +1,31 @@
 /** The default exchange: a routing key is the name of the queue or topic that it leads to. */
+import { present } from '../core/assert.ts';
 import { isStoreError } from '../core/errors.ts';
 import { checkBoolean } from '../core/options.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
 import { checkAppendKeys } from '../log/append-result.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
+import type { Codec } from '../codec/codec.ts';
 import { isTopicName } from '../topic/topic-names.ts';
 import type { TopicAppendOptions, TopicAppendResult } from '../topic/topic-results.ts';
-import type { Topic } from '../topic/topic.ts';
+import { Topic } from '../topic/topic.ts';
+import { AppendPart, COMMIT_DURABILITY } from '../transaction/append-part.ts';
+import { publishIn, type PartCollector, type Publishable } from '../transaction/commit-part.ts';
+import type { Committed } from '../transaction/transaction-options.ts';
 import { DEFAULT_EXCHANGE, defaultConflict } from './exchange-name.ts';
 import type { DestinationInput } from './exchange-options.ts';
+import type { ExchangeSources } from './exchange-sources.ts';
 import { NO_PUBLISH_OPTIONS, routingKeyOf, type PublishOptions } from './publish-options.ts';
 
 /** Its records have one key, and are in their destination when they are published. */
 export interface DefaultPublishOptions extends Omit<PublishOptions, 'cc' | 'bcc' | 'confirm'> {}
+
+/** As part of a transaction, which says when it is there, and at which level. */
+export interface TransactionDefaultPublishOptions extends Omit<
+  DefaultPublishOptions,
+  'durability' | 'signal'
+> {}
 
 /** What has the record, and where there; nothing has it when the routing key names nothing. */
 export type DefaultPublishResult =
@@ -40,6 +52,13 @@ const KEYS: ReadonlySet<string> = new Set<keyof DefaultPublishOptions>([
   'headers',
   'createTimeMs',
 ]);
+const TRANSACTION_KEYS: ReadonlySet<string> = new Set<keyof TransactionDefaultPublishOptions>([
+  'mandatory',
+  'routingKey',
+  'key',
+  'headers',
+  'createTimeMs',
+]);
 const NOWHERE: DefaultPublishResult = Object.freeze({
   destinations: [] as const,
   partition: null,
@@ -47,22 +66,33 @@ const NOWHERE: DefaultPublishResult = Object.freeze({
   durability: null,
 });
 
+/** @internal */
+export interface DefaultExchangeParts<T, Input> {
+  /** @throws NotFoundError */
+  readonly open: (name: string) => Promise<Topic<T, Input>>;
+  readonly sources: ExchangeSources;
+  readonly codec: Codec<T, Input>;
+}
+
 /**
  * Leads to every queue and topic by its name, as RabbitMQ's default exchange does. There is nothing
  * between the two: no binding, no log of its own, no copy. Made by `Store.exchange('')`; good until the
  * store is closed.
  */
-export class DefaultExchange<T, Input = T> {
+export class DefaultExchange<T, Input = T> implements Publishable<
+  Input,
+  TransactionDefaultPublishOptions,
+  DefaultPublishResult
+> {
   readonly name = DEFAULT_EXCHANGE;
   readonly type = 'direct';
-  /** @throws NotFoundError */
-  readonly #open: (name: string) => Promise<Topic<T, Input>>;
+  readonly #parts: DefaultExchangeParts<T, Input>;
   /** Those that were published to. */
   readonly #topics = new Map<string, Topic<T, Input>>();
 
   /** @internal */
-  constructor(open: (name: string) => Promise<Topic<T, Input>>) {
-    this.#open = open;
+  constructor(parts: DefaultExchangeParts<T, Input>) {
+    this.#parts = parts;
   }
 
   /**
@@ -93,6 +123,36 @@ export class DefaultExchange<T, Input = T> {
     throw new UnroutableError({ exchange: this.name, routingKey, index: 0 });
   }
 
+  /** For `Transaction.publish`. */
+  [publishIn](
+    into: PartCollector,
+    value: Input | null,
+    options: TransactionDefaultPublishOptions = NO_PUBLISH_OPTIONS,
+  ): Committed<DefaultPublishResult> {
+    into.checkStore('exchange', this.#parts.sources);
+    checkAppendKeys(options, TRANSACTION_KEYS);
+    const { key, headers, createTimeMs, mandatory = false } = options;
+    checkBoolean('mandatory', mandatory);
+    const routingKey = routingKeyOf(options);
+    const committed: { result: DefaultPublishResult | null } = { result: null };
+    const topic = this.#named(routingKey);
+    const part = into.part(AppendPart);
+    if (topic === null) {
+      if (mandatory) throw new UnroutableError({ exchange: this.name, routingKey, index: 0 });
+      part.addNothing(() => {
+        committed.result = NOWHERE;
+      });
+      return committed;
+    }
+    const record = { value, key, headers, createTimeMs };
+    part.add(topic, [record], { options: {}, into }, ([placed]) => {
+      const { partition, baseOffset: offset } = present(placed, 'a record has a place');
+      const destinations = [routingKey] as const;
+      committed.result = { destinations, partition, offset, durability: COMMIT_DURABILITY };
+    });
+    return committed;
+  }
+
   /** Every queue and topic is bound to it, by its name alone. @throws ConflictError always */
   async bind(_destination: DestinationInput): Promise<never> {
     throw defaultConflict();
@@ -105,18 +165,34 @@ export class DefaultExchange<T, Input = T> {
 
   /** Null = nothing is named so. */
   async #find(name: string): Promise<Topic<T, Input> | null> {
-    const known = this.#topics.get(name);
-    if (known !== undefined && !known.partitions.isGone) return known;
-    this.#topics.delete(name);
-    if (!isTopicName(name)) return null;
+    const known = this.#known(name);
+    if (known !== null || !isTopicName(name)) return known;
     try {
-      const topic = await this.#open(name);
+      const topic = await this.#parts.open(name);
       this.#topics.set(name, topic);
       return topic;
     } catch (error) {
       if (isStoreError(error, 'ERR_VARVE_NOT_FOUND')) return null;
       throw error;
     }
+  }
+
+  /** As `#find`, at once. */
+  #named(name: string): Topic<T, Input> | null {
+    const known = this.#known(name);
+    if (known !== null || !isTopicName(name)) return known;
+    const partitions = this.#parts.sources.namedTopic(name);
+    if (partitions === null) return null;
+    const topic = new Topic({ partitions, codec: this.#parts.codec, partitioner: undefined });
+    this.#topics.set(name, topic);
+    return topic;
+  }
+
+  #known(name: string): Topic<T, Input> | null {
+    const known = this.#topics.get(name);
+    if (known === undefined || !known.partitions.isGone) return known ?? null;
+    this.#topics.delete(name);
+    return null;
   }
 }
 

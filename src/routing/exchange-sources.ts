@@ -1,8 +1,10 @@
 /** What exchanges send from and to: their source logs, also of those that are gone and not projected to their end. */
 import { NotFoundError } from '../core/errors.ts';
 import type { Fold } from '../journal/fold.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import type { Partition } from '../topic/partition.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
 import { hasPast } from './backfill-state.ts';
 import type { Binding } from './binding.ts';
 import { checkDestination, type DestinationInput } from './exchange-options.ts';
@@ -22,6 +24,22 @@ export class ExchangeSources {
   /** @throws ClosedError when the store was closed */
   checkOpen(): void {
     this.#topics.checkOpen();
+  }
+
+  /** Whether they are of the store that has this journal. */
+  isOf(journal: Journal): boolean {
+    return this.#topics.isOf(journal);
+  }
+
+  /** The topic whose one partition is the source; null when it is gone. */
+  topicOf(exchangeId: number): PartitionSet | null {
+    const topicId = this.topicIdOf(exchangeId);
+    return topicId === null ? null : this.#topics.at(topicId);
+  }
+
+  /** What a queue or a topic of that name is made of; null = nothing is named so. */
+  namedTopic(name: string): PartitionSet | null {
+    return this.#topics.find(name);
   }
 
   /** Null when it is gone. */

@@ -1,16 +1,18 @@
 /** An exchange as its users hold it: publish to it, bind destinations to it. */
 import { checkArray } from '../core/assert.ts';
 import { inNextTurn } from '../core/clock.ts';
-import { ConflictError, NotFoundError } from '../core/errors.ts';
-import { UnroutableError } from '../core/routing-errors.ts';
+import { NotFoundError } from '../core/errors.ts';
 import type { Codec } from '../codec/codec.ts';
-import { decodeHeaders, type HeaderBlock, type HeadersInput } from '../format/record-headers.ts';
+import type { HeadersInput } from '../format/record-headers.ts';
 import { routedHeaders } from '../format/routing-header.ts';
 import { NO_OPTIONS, type AppendOptions } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { Log } from '../log/log.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import type { Partition } from '../topic/partition.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
+import { publishIn, type PartCollector, type Publishable } from '../transaction/commit-part.ts';
+import type { Committed } from '../transaction/transaction-options.ts';
 import type { Binding, ExchangeType } from './binding.ts';
 import type { ExchangeCatalog, ExchangeDescription } from './exchange-catalog.ts';
 import { describeExchange, type ExchangeStats } from './exchange-stats.ts';
@@ -31,7 +33,6 @@ import {
   checkPublishInput,
   NO_PUBLISH_OPTIONS,
   planPublish,
-  furtherKeysOf,
   planPublishBatch,
   routingKeyOf,
   type PublishBatchOptions,
@@ -40,15 +41,18 @@ import {
   type PublishOptions,
   type PublishPlan,
   type PublishResult,
+  type TransactionPublishOptions,
 } from './publish-options.ts';
+import { PublishPart } from './publish-part.ts';
+import { headersOf, PublishRouter } from './publish-router.ts';
 import { checkRebuildOptions, type RebuildOptions, type RebuildReport } from './rebuild.ts';
 import type { RoutedRecord } from './routed-waiters.ts';
-import type { RecordHeaders } from './router-type.ts';
 
 /** @internal */
 export interface ExchangeParts<T, Input> {
   readonly description: ExchangeDescription;
-  readonly source: Partition;
+  /** Its one partition is the source. */
+  readonly sources: PartitionSet;
   readonly codec: Codec<T, Input>;
   readonly exchanges: ExchangeCatalog;
   readonly projector: Projector;
@@ -74,28 +78,34 @@ interface RoutedInput<Input> {
  * from there it is copied into theirs. Made by `Store.exchange`; good until the exchange is deleted or
  * the store closed.
  */
-export class Exchange<T, Input = T> {
+export class Exchange<T, Input = T> implements Publishable<
+  Input,
+  TransactionPublishOptions,
+  PublishResult
+> {
   readonly name: string;
   readonly type: ExchangeType;
   readonly #exchangeId: number;
+  readonly #sources: PartitionSet;
   readonly #source: Partition;
   readonly #codec: Codec<T, Input>;
   readonly #exchanges: ExchangeCatalog;
   readonly #projector: Projector;
   readonly #topics: () => readonly KnownTopic[];
-  readonly #isInternal: boolean;
+  readonly #router: PublishRouter;
   /** Of the source while it is open, with this handle's codec. */
   #log: Log<T, Input> | null = null;
 
   /** @internal */
   constructor(parts: ExchangeParts<T, Input>) {
-    const { description, source, codec, exchanges, projector, topics } = parts;
-    const { name, type, exchangeId, internal } = description;
+    const { description, sources, codec, exchanges, projector, topics } = parts;
+    const { name, type, exchangeId, internal: isInternal } = description;
     this.name = name;
     this.type = type;
     this.#exchangeId = exchangeId;
-    this.#isInternal = internal;
-    this.#source = source;
+    this.#router = new PublishRouter({ name, exchangeId, isInternal, exchanges });
+    this.#sources = sources;
+    this.#source = sources.at(0);
     this.#codec = codec;
     this.#exchanges = exchanges;
     this.#projector = projector;
@@ -163,6 +173,16 @@ export class Exchange<T, Input = T> {
       await Promise.all(waits);
     }
     return { baseOffset, recordCount, durability, destinations };
+  }
+
+  /** For `Transaction.publish`. */
+  [publishIn](
+    into: PartCollector,
+    value: Input | null,
+    options: TransactionPublishOptions = NO_PUBLISH_OPTIONS,
+  ): Committed<PublishResult> {
+    const way = { router: this.#router, sources: this.#sources, projector: this.#projector };
+    return into.part(PublishPart).publish(into, { way, codec: this.#codec, value, options });
   }
 
   /**
@@ -324,7 +344,7 @@ export class Exchange<T, Input = T> {
 
   /** Another exchange may have the name by now. @throws ClosedError */
   #ownName(): string {
-    this.#exchanges.checkThere(this.#exchangeId, this.name);
+    this.#router.checkThere();
     return this.name;
   }
 
@@ -348,27 +368,13 @@ export class Exchange<T, Input = T> {
   #route(
     value: Input | null,
     input: PublishOptions | PublishInput<Input>,
-    { isMandatory }: PublishPlan,
+    plan: PublishPlan,
     index = 0,
   ): RoutedInput<Input> {
-    const { key, headers = null, createTimeMs } = input;
-    this.#checkTakes();
-    const routingKey = routingKeyOf(input);
-    const further = furtherKeysOf(input);
-    const block = routedHeaders(routingKey, headers, further);
-    const keys = further === null ? [routingKey] : [routingKey, ...further.cc, ...further.bcc];
-    const topicIds = this.#exchanges.route(this.#exchangeId, keys, () => headersOf(block));
-    if (isMandatory && topicIds.length === 0) {
-      throw new UnroutableError({ exchange: this.name, routingKey, index });
-    }
-    return { record: { value, key, headers: block, createTimeMs }, topicIds };
-  }
-
-  #checkTakes(): void {
-    this.#ownName();
-    if (!this.#isInternal) return;
-    const what = { kind: 'exchange', name: this.name };
-    throw new ConflictError({ ...what, stored: 'internal', requested: 'a publish' });
+    const { key, createTimeMs } = input;
+    const addressed = this.#router.address(input);
+    const topicIds = this.#router.route(addressed, plan, index);
+    return { record: { value, key, headers: addressed.headers, createTimeMs }, topicIds };
   }
 
   #published(log: Log<T, Input>, durability: DurabilityLevel): void {
@@ -380,10 +386,6 @@ export class Exchange<T, Input = T> {
   async #routed(record: RoutedRecord, { signal }: PublishBatchOptions): Promise<void> {
     await this.#projector.routed(this.#exchangeId, record, signal);
   }
-}
-
-function headersOf({ bytes }: HeaderBlock): RecordHeaders {
-  return decodeHeaders(bytes, 0, bytes.length);
 }
 
 function howOf({ durability, signal }: PublishBatchOptions): AppendOptions {

@@ -43,6 +43,12 @@ export interface PublishOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Of a publish that is part of a transaction: that says when it is there, and at which level. */
+export interface TransactionPublishOptions extends Omit<
+  PublishOptions,
+  'confirm' | 'durability' | 'signal'
+> {}
+
 export interface PublishBatchOptions extends Pick<
   PublishOptions,
   'mandatory' | 'confirm' | 'durability' | 'signal'
@@ -93,6 +99,15 @@ const KEYS: ReadonlySet<string> = new Set<keyof PublishOptions>([
   'headers',
   'createTimeMs',
 ]);
+const TRANSACTION_KEYS: ReadonlySet<string> = new Set<keyof TransactionPublishOptions>([
+  'mandatory',
+  'routingKey',
+  'cc',
+  'bcc',
+  'key',
+  'headers',
+  'createTimeMs',
+]);
 
 const INPUT_KEYS: ReadonlySet<string> = new Set<keyof PublishInput<never>>([
   'value',
@@ -120,6 +135,14 @@ export function planPublish(options: PublishOptions): PublishPlan {
   if (options === NO_PUBLISH_OPTIONS) return DEFAULT_PLAN;
   checkAppendKeys(options, KEYS);
   return planOf(options);
+}
+
+/** @throws TypeError */
+export function planTransactionPublish(options: TransactionPublishOptions): PublishPlan {
+  if (options === NO_PUBLISH_OPTIONS) return DEFAULT_PLAN;
+  checkAppendKeys(options, TRANSACTION_KEYS);
+  const { mandatory } = options;
+  return planOf({ mandatory });
 }
 
 /** @throws TypeError, RangeError */

@@ -34,17 +34,19 @@ export async function openExchange<T, Input>(
 ): Promise<Exchange<T, Input> | DefaultExchange<T, Input>> {
   const { codec, ...options } = given;
   if (codec !== undefined) checkCodec(codec);
+  const { exchangeCatalog: exchanges, projector } = home;
   if (name === DEFAULT_EXCHANGE) {
     checkDefault(options);
-    return new DefaultExchange((topic) => home.topic(topic, { codec, create: false }));
+    const { sources } = exchanges;
+    const open = (topic: string) => home.topic(topic, { codec, create: false });
+    return new DefaultExchange({ open, sources, codec: codecOr(codec) });
   }
-  const { exchangeCatalog: exchanges, projector } = home;
   const description = await exchanges.open(name, options);
   exchanges.sources.checkOpen(); // It may be closed meanwhile.
-  const source = present(exchanges.sources.of(description.exchangeId), 'it was made with it');
+  const made = exchanges.sources.topicOf(description.exchangeId);
   return new Exchange({
     description,
-    source,
+    sources: present(made, 'it was made with it'),
     codec: codecOr(codec),
     exchanges,
     projector,

@@ -9,6 +9,7 @@ import { NotFoundError, ReadOnlyError, type ClosedError } from '../core/errors.t
 import { Mutex } from '../core/mutex.ts';
 import { randomId } from '../core/random.ts';
 import { settleAll } from '../core/settle-all.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { Partition } from './partition.ts';
 import { PartitionSet } from './partition-set.ts';
 import { checkNotUntilSettled } from './dedup-options.ts';
@@ -197,6 +198,23 @@ export class TopicCatalog {
   nameOf(topicId: number): string | null {
     const state = this.#home.fold.get(topics, String(topicId));
     return state === null || state.isDeleting ? null : state.name;
+  }
+
+  /** What handles of a topic share; null when nothing is named so. */
+  find(name: string): PartitionSet | null {
+    const topicId = this.#idOf(name);
+    return topicId === null ? null : this.#set(topicId, name);
+  }
+
+  /** As `find`, by its id. */
+  at(topicId: number): PartitionSet | null {
+    const name = this.nameOf(topicId);
+    return name === null ? null : this.#set(topicId, name);
+  }
+
+  /** Whether they are of the store that has this journal. */
+  isOf(journal: Journal): boolean {
+    return this.#home.journal === journal;
   }
 
   /** A partition of a topic, by its id; null when the topic is gone, or does not have so many. */

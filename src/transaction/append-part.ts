@@ -36,13 +36,15 @@ interface Place {
   readonly recordCount: number;
 }
 
+type Fill = (placements: readonly PlacedRecords[]) => void;
+
 interface Append {
   readonly places: readonly Place[];
-  readonly fill: (placements: readonly PlacedRecords[]) => void;
+  readonly fill: Fill;
 }
 
 /** Whatever the levels of its topics are, the journal has a commit synced. */
-const DURABILITY = 'sync';
+export const COMMIT_DURABILITY = 'sync';
 
 export class AppendPart implements CommitPart {
   readonly #logs = new Map<Partition, LogPart>();
@@ -52,16 +54,12 @@ export class AppendPart implements CommitPart {
   append<T, Input>(
     topic: Topic<T, Input>,
     records: readonly RecordInput<Input>[],
-    { options, into }: AppendContext,
+    context: AppendContext,
   ): Committed<TopicAppendBatchResult> {
     const committed: { result: TopicAppendBatchResult | null } = { result: null };
-    const places = this.#add(topic, records, { options, into });
     const recordCount = records.length;
-    this.#appends.push({
-      places,
-      fill: (placements) => {
-        committed.result = { placements, recordCount, durability: DURABILITY };
-      },
+    this.add(topic, records, context, (placements) => {
+      committed.result = { placements, recordCount, durability: COMMIT_DURABILITY };
     });
     return committed;
   }
@@ -73,15 +71,26 @@ export class AppendPart implements CommitPart {
     context: AppendContext,
   ): Committed<TopicAppendResult> {
     const committed: { result: TopicAppendResult | null } = { result: null };
-    const places = this.#add(topic, [record], context);
-    this.#appends.push({
-      places,
-      fill: (placements) => {
-        const { partition, baseOffset: offset } = present(placements[0], 'a record has a place');
-        committed.result = { partition, offset, durability: DURABILITY };
-      },
+    this.add(topic, [record], context, ([place]) => {
+      const { partition, baseOffset: offset } = present(place, 'a record has a place');
+      committed.result = { partition, offset, durability: COMMIT_DURABILITY };
     });
     return committed;
+  }
+
+  /** @param fill  is told where they are, when they are committed @throws as `append` */
+  add<T, Input>(
+    topic: Topic<T, Input>,
+    records: readonly RecordInput<Input>[],
+    context: AppendContext,
+    fill: Fill,
+  ): void {
+    this.#appends.push({ places: this.#add(topic, records, context), fill });
+  }
+
+  /** What goes nowhere, and wants to be told. */
+  addNothing(fill: Fill): void {
+    this.#appends.push({ places: [], fill });
   }
 
   prepare(): Promise<void> | null {

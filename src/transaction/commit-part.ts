@@ -5,6 +5,7 @@
 import type { Change } from '../journal/journal.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
+import type { Committed } from './transaction-options.ts';
 
 /** What became of a transaction. */
 export type CommitOutcome =
@@ -60,6 +61,13 @@ export interface CommitPart {
   check?(): void;
   /** Exactly once, however far it came. Must not throw. */
   end(outcome: CommitOutcome): void;
+  /**
+   * Behind an `end` that was told of a commit: resolves when what was committed has come to where it goes
+   * from there.
+   *
+   * @throws the signal's reason; ClosedError: it will come there when the store is open
+   */
+  arrived?(signal: AbortSignal | undefined): Promise<void>;
 }
 
 /** What is added to a transaction. */
@@ -71,12 +79,15 @@ export interface Share {
   readonly positions?: number;
 }
 
+/** What belongs to a store. */
+export type StoreOwned = Pick<PartitionSet, 'isOf'>;
+
 /** A transaction, as those see it who have something for it. */
 export interface PartCollector {
   /** The part of that kind: made at its first use. */
   part<P extends CommitPart>(Kind: new () => P): P;
   /** Throws unless what is to be added belongs to the store of the transaction. */
-  checkStore(name: string, topic: PartitionSet): void;
+  checkStore(name: string, topic: StoreOwned): void;
   /** Call it before anything is added. @throws TooLargeError: nothing may be added */
   reserve(share: Share): void;
 }
@@ -91,4 +102,19 @@ export interface Acknowledgeable {
    *   then none is added
    */
   [ackIn](into: PartCollector, all: readonly unknown[]): void;
+}
+
+/** Brings a publish into a transaction: a method of exchanges. */
+export const publishIn: unique symbol = Symbol('varve.publishIn');
+
+export interface Publishable<Input, Options, Result> {
+  /**
+   * @throws TypeError for an exchange of another store; as the exchange's `publish`, for what is wrong by
+   *   itself; as `reserve`: then nothing is added
+   */
+  readonly [publishIn]: (
+    into: PartCollector,
+    value: Input | null,
+    options: Options | undefined,
+  ) => Committed<Result>;
 }

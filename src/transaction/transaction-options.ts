@@ -1,9 +1,14 @@
 /** What transactions and their calls take and answer. */
-import { checkInteger } from '../core/assert.ts';
+import { checkChoice, checkInteger } from '../core/assert.ts';
 import { checkSignal } from '../core/abort.ts';
 import { plainOptions } from '../core/options.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import { checkName } from '../topic/topic-names.ts';
+
+/** When a transaction resolves: when it is durable, or when what it published is in its destinations too. */
+export const TRANSACTION_CONFIRMATIONS = ['committed', 'routed'] as const;
+
+export type TransactionConfirmation = (typeof TRANSACTION_CONFIRMATIONS)[number];
 
 export interface TransactionOptions {
   /**
@@ -11,8 +16,14 @@ export interface TransactionOptions {
    * wait for does not begin then either.
    */
   readonly timeoutMs?: number | undefined;
-  /** Aborts it, as long as it is not being committed. */
+  /** Aborts it, as long as it is not being committed; with `confirm: 'routed'` it ends the wait, too. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * `committed` (default): resolves when all of it is durable. `routed`: when what it published is synced in
+   * all of its destinations as well. What rejects while it waits for those (ClosedError, the signal's
+   * reason) is committed: results are filled then, and copies get there when the store is open.
+   */
+  readonly confirm?: TransactionConfirmation | undefined;
   /** Of 1 to 255 bytes, for `Store.transactions` and errors; default ''. */
   readonly name?: string | undefined;
 }
@@ -37,6 +48,7 @@ export interface TransactionSettings {
   /** Null = what it acks says how long it may take. */
   readonly timeoutMs: number | null;
   readonly signal?: AbortSignal | undefined;
+  readonly confirm?: TransactionConfirmation;
   readonly name: string;
 }
 
@@ -46,13 +58,16 @@ const TIMEOUT_MS_MAX = 86_400_000;
 const KNOWN: ReadonlySet<string> = new Set<keyof TransactionOptions>([
   'timeoutMs',
   'signal',
+  'confirm',
   'name',
 ]);
 
 /** @throws TypeError, RangeError */
 export function checkTransactionOptions(given: TransactionOptions): TransactionSettings {
-  const { timeoutMs = TIMEOUT_MS, signal, name } = plainOptions(given, KNOWN);
+  const options = plainOptions(given, KNOWN);
+  const { timeoutMs = TIMEOUT_MS, signal, confirm = 'committed', name } = options;
   checkInteger('timeoutMs', timeoutMs, { min: 1, max: TIMEOUT_MS_MAX });
   checkSignal('signal', signal);
-  return { timeoutMs, signal, name: name === undefined ? '' : checkName('name', name) };
+  checkChoice('confirm', confirm, TRANSACTION_CONFIRMATIONS);
+  return { timeoutMs, signal, confirm, name: name === undefined ? '' : checkName('name', name) };
 }

@@ -58,7 +58,7 @@ export class TransactionRegistry {
   /** Runs `action`, then commits what it has collected. @throws as `Store.transaction`, or rejects so */
   run<R>(
     action: (transaction: Transaction) => R | Promise<R>,
-    { timeoutMs, signal, name }: TransactionSettings,
+    { timeoutMs, signal, confirm = 'committed', name }: TransactionSettings,
   ): Promise<R> {
     checkFunction('action', action);
     signal?.throwIfAborted();
@@ -70,9 +70,8 @@ export class TransactionRegistry {
     this.#open.add(run);
     if (deadlineMs < this.#timerMs) this.#setTimer(deadlineMs);
     const transaction = new Transaction(run);
-    if (signal === undefined) return run.run(() => action(transaction));
-    const unwatch = onAbort(signal, () => void run.abort(signal.reason));
-    return run.run(() => action(transaction)).finally(unwatch);
+    const committed = watched(run, () => action(transaction), signal);
+    return confirm === 'committed' ? committed : arrived(committed, run, signal);
   }
 
   /** Oldest first. */
@@ -114,4 +113,26 @@ export class TransactionRegistry {
     }
     if (nextMs < Number.POSITIVE_INFINITY) this.#setTimer(nextMs);
   }
+}
+
+/** Ends with `signal`. */
+function watched<R>(
+  run: TransactionRun,
+  action: () => R | Promise<R>,
+  signal: AbortSignal | undefined,
+): Promise<R> {
+  if (signal === undefined) return run.run(action);
+  const unwatch = onAbort(signal, () => void run.abort(signal.reason));
+  return run.run(action).finally(unwatch);
+}
+
+/** It is over by then: neither its time nor the closing of the store waits for that. */
+async function arrived<R>(
+  committed: Promise<R>,
+  run: TransactionRun,
+  signal: AbortSignal | undefined,
+): Promise<R> {
+  const result = await committed;
+  await run.arrived(signal);
+  return result;
 }

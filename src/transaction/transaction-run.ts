@@ -6,9 +6,14 @@ import { TransactionEndedError, type TransactionEnd } from '../core/transaction-
 import { settleAll } from '../core/settle-all.ts';
 import { COMMIT_BYTES_MAX, type Commit, type CommitResult } from '../journal/committer.ts';
 import type { Change, Journal } from '../journal/journal.ts';
-import type { PartitionSet } from '../topic/partition-set.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
-import { failed, type CommitPart, type PartCollector, type Share } from './commit-part.ts';
+import {
+  failed,
+  type CommitPart,
+  type PartCollector,
+  type Share,
+  type StoreOwned,
+} from './commit-part.ts';
 
 /** Acks and positions of one transaction. */
 export const TRANSACTION_PARTS_MAX = 10_000;
@@ -97,7 +102,7 @@ export class TransactionRun implements PartCollector {
     return made;
   }
 
-  checkStore(name: string, topic: PartitionSet): void {
+  checkStore(name: string, topic: StoreOwned): void {
     if (topic.isOf(this.#home.journal)) return;
     throw argumentError(TypeError, name, 'of the store of the transaction', topic);
   }
@@ -129,6 +134,11 @@ export class TransactionRun implements PartCollector {
       this.#rejectCaller = reject;
       this.#run(action).then(resolve, reject);
     });
+  }
+
+  /** Once it is committed: as `CommitPart.arrived`, of all of it. */
+  async arrived(signal: AbortSignal | undefined): Promise<void> {
+    await Promise.all(this.#parts.flatMap((part) => part.arrived?.(signal) ?? []));
   }
 
   /** Aborts it, for its caller's reason. Does nothing once it is being committed. @returns the reason */

@@ -5,7 +5,7 @@ import type { RecordInput } from '../log/record-input.ts';
 import { Topic } from '../topic/topic.ts';
 import type { TopicAppendBatchResult, TopicAppendResult } from '../topic/topic-results.ts';
 import { AppendPart } from './append-part.ts';
-import { ackIn, type Acknowledgeable } from './commit-part.ts';
+import { ackIn, publishIn, type Acknowledgeable, type Publishable } from './commit-part.ts';
 import type {
   Committed,
   TransactionAppendOptions,
@@ -66,6 +66,30 @@ export class Transaction {
     const record = { value, key, headers, createTimeMs };
     const { topic } = checkObject('queue', queue);
     return this.#run.part(AppendPart).send(checkTopic(topic), record, context);
+  }
+
+  /**
+   * Publishes a record to an exchange of the same store: it stands in the source log of the exchange with
+   * all else of the transaction, and is copied from there once that is durable. It goes by the bindings
+   * as they are when it is committed, `mandatory` included: the transaction fails with UnroutableError
+   * when there is no way then. The default exchange looks at once which queue or topic has the name.
+   *
+   * @returns as `Exchange.publish`, when the transaction is committed
+   * @throws TypeError for what is no exchange, or of another store; ConflictError for an internal one;
+   *   UnroutableError for what the default exchange must not drop; ClosedError when the exchange was
+   *   deleted, as the transaction then does; TooLargeError: nothing was added, the transaction goes on;
+   *   TransactionEndedError, ClosedError when it is over
+   */
+  publish<Input, Options, Result>(
+    exchange: Publishable<Input, Options, Result>,
+    value: NoInfer<Input> | null,
+    options?: NoInfer<Options>,
+  ): Committed<Result> {
+    this.#run.checkCollecting();
+    if (typeof checkObject('exchange', exchange)[publishIn] !== 'function') {
+      throw argumentError(TypeError, 'exchange', 'an exchange', exchange);
+    }
+    return exchange[publishIn](this.#run, value, options);
   }
 
   /**

@@ -27,6 +27,8 @@ const TALLY_MIN: Partial<Record<RoutingTallyKey, number>> = {
   publishes: 18,
   routed: 1.4,
   unroutable: 0.8,
+  transactions: 0.4,
+  refusedTransactions: 0.05,
   byAlternate: 0.2,
   byAlternateChain: 0.005,
   throughExchanges: 0.3,

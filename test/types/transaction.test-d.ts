@@ -6,8 +6,10 @@ import {
   openStore,
   utf8,
   type Committed,
+  type DefaultPublishResult,
   type Delivery,
   type DeliveryTransaction,
+  type PublishResult,
   type TopicAppendBatchResult,
   type TopicAppendResult,
   type Transaction,
@@ -21,6 +23,8 @@ interface Order {
 const store = await openStore('./store');
 const orders = await store.topic('orders', { codec: json<Order>() });
 const email = await store.queue('email', { codec: utf8 });
+const events = await store.exchange('events', { codec: json<Order>() });
+const direct = await store.exchange('', { codec: utf8 });
 declare const deliveries: readonly Delivery<string>[];
 declare const delivery: Delivery<Order>;
 
@@ -31,6 +35,21 @@ const result = await store.transaction(
       Committed<TopicAppendBatchResult>
     >();
     expectTypeOf(tx.send(email, 'text')).toEqualTypeOf<Committed<TopicAppendResult>>();
+    expectTypeOf(tx.publish(events, { id: 1 })).toEqualTypeOf<Committed<PublishResult>>();
+    tx.publish(events, null, { routingKey: 'a', cc: ['b'], bcc: ['c'], mandatory: true });
+    expectTypeOf(tx.publish(direct, 'text', { routingKey: 'email' })).toEqualTypeOf<
+      Committed<DefaultPublishResult>
+    >();
+    // @ts-expect-error -- the exchange has orders
+    tx.publish(events, 'text');
+    // @ts-expect-error -- the default exchange was opened for text
+    tx.publish(direct, { id: 1 });
+    // @ts-expect-error -- the transaction says when it resolves
+    tx.publish(events, { id: 1 }, { confirm: 'routed' });
+    // @ts-expect-error -- the default exchange knows one key
+    tx.publish(direct, 'text', { cc: ['b'] });
+    // @ts-expect-error -- a topic is no exchange
+    tx.publish(orders, { id: 1 });
     tx.ack(delivery);
     tx.ack(deliveries);
     // @ts-expect-error -- the topic has orders
@@ -43,7 +62,7 @@ const result = await store.transaction(
     tx.ack(orders);
     return tx.signal.aborted ? tx.abort() : 42;
   },
-  { name: 'transfer', timeoutMs: 1000, signal: AbortSignal.timeout(500) },
+  { name: 'transfer', timeoutMs: 1000, confirm: 'routed', signal: AbortSignal.timeout(500) },
 );
 expectTypeOf(result).toEqualTypeOf<number>();
 expectTypeOf(store.transactions()).toEqualTypeOf<TransactionListing>();

@@ -8,6 +8,7 @@ import { turns } from '../../support/log-fixture.ts';
 import {
   ALL_OF_TX,
   appendAll,
+  LEASE_MS,
   leased,
   NOTHING,
   sightOf,
@@ -61,6 +62,34 @@ describe('while a transaction is committed', () => {
     sample();
     // In one step; the acks are known when they are journaled, so whoever sees a record finds them.
     expect(samples).toEqual([BEFORE, `${BEFORE} 2`, `${BEFORE} 0`, `${AFTER} 0`]);
+  });
+});
+
+describe('a lease whose ack is being committed', () => {
+  test('cannot expire: nobody gets the record meanwhile, however long it takes', async () => {
+    const bench = new TransactionBench();
+    const syncs = new HeldSyncs(bench.fileSystem, '/topics/audit');
+    const setting = await bench.open();
+    const { store, inbox, audit } = setting;
+    await opened(setting);
+    const deliveries = await leased(inbox, ['a', 'b']);
+    onTestFinished(() => syncs.release());
+    syncs.hold();
+    await audit.append({ value: 'plain' }); // Synced before what is committed behind it.
+    const done = store.transaction((tx) => {
+      tx.ack(deliveries);
+      return appendAll(setting, tx);
+    });
+    await turns(5);
+    const again = inbox.acquire({ max: 2 });
+    for (let n = 0; n < 5; n++) {
+      bench.clock.advance(LEASE_MS);
+      await turns(5);
+    }
+    syncs.release();
+    await done;
+    expect(await again).toEqual([]);
+    expect(await inbox.stats()).toMatchObject({ settled: { acked: 2 }, leasedCount: 0 });
   });
 });
 

@@ -13,6 +13,7 @@ import { ReferenceTopology, type ReferenceBinding } from '../../reference/graph-
 import { Given } from './given-records.ts';
 import { LetOffs } from './let-offs.ts';
 import { LogLedger, type Identify, type SeenRecord } from './log-ledger.ts';
+import { RoutingTransactions } from './routing-transactions.ts';
 import type { Fault, TopologyTimeline } from './topology-timeline.ts';
 
 export interface Published {
@@ -90,6 +91,7 @@ export class RoutingOracle {
   readonly destinations = new Map<number, Destination>();
   readonly backfills: Backfill[] = [];
   readonly letOffs = new LetOffs();
+  readonly transactions = new RoutingTransactions();
   readonly #fault: Fault;
 
   constructor(timeline: TopologyTimeline, fault: Fault) {
@@ -119,6 +121,7 @@ export class RoutingOracle {
       problems.push(...copiedTwice(destination));
       if (isQuiet) problems.push(...this.#missingOf(destination, byLog));
     }
+    if (isQuiet) problems.push(...this.transactions.problems());
     return problems;
   }
 

@@ -30,6 +30,7 @@ const STEPS: readonly (readonly [number, Step])[] = [
   [14, ({ publishes }) => publishes.one()],
   [7, ({ publishes }) => publishes.batch()],
   [4, ({ publishes }) => publishes.flood()],
+  [2, ({ publishes }) => publishes.together()],
   [2, appendBeside],
   [6, consume],
   [1.5, detach],

@@ -1,4 +1,6 @@
 /** What the program publishes, and what it is told. */
+import { present } from '../../../../src/core/assert.ts';
+import { ClosedError } from '../../../../src/core/errors.ts';
 import { UnroutableError } from '../../../../src/core/routing-errors.ts';
 import type { DurabilityLevel } from '../../../../src/log/log-options.ts';
 import { randomBelow } from '../../../../src/core/random.ts';
@@ -15,6 +17,7 @@ const LEVELS: readonly (DurabilityLevel | undefined)[] = ['sync', 'os', 'interva
 const RECORDS_MAX = 6;
 const FLOOD_RECORDS = 20;
 const FLOOD_BYTES = 700;
+const NO_TIMEOUT_MS = 86_400_000;
 
 export class RoutingPublishes {
   readonly #session: RoutingSession;
@@ -100,6 +103,48 @@ export class RoutingPublishes {
           this.#answered(record, source, result);
         }
         if (confirm === 'routed') await this.#arrived(records.map(({ id }) => id));
+      },
+    );
+  }
+
+  /** A few to one exchange or two, all of them or none. */
+  async together(): Promise<void> {
+    const { world, store } = this.#session;
+    const { oracle, random, tally } = world;
+    const opened = [await this.#open(), await this.#open()].flatMap((one) => one ?? []);
+    if (opened.length === 0 || this.#session.isOver) return;
+    const parts = opened.map((one) => ({ record: this.#draw(), ...one }));
+    const mandatory = world.chance(0.2);
+    const confirm = world.chance(0.3) ? 'routed' : 'committed';
+    const ids = parts.map(({ record: { id } }) => id);
+    const what = parts.map(({ record: { id }, source }) => `#${id} to ${source.name}`);
+    world.narrate(`transaction: ${what.join()}, ${confirm}`);
+    const begun = oracle.transactions.begin(
+      parts.map(({ record: { id }, source }) => ({ id, source })),
+    );
+    const answer = store.transaction(
+      (tx) =>
+        parts.map(({ record, exchange }) => {
+          const options = { ...inputOf(record), mandatory };
+          return tx.publish(exchange, valueOf(record.id, extraBytes(random)), options);
+        }),
+      { confirm, timeoutMs: NO_TIMEOUT_MS },
+    );
+    void this.#session.follow(
+      answer.catch((error: unknown) => {
+        const isUnroutable = error instanceof UnroutableError && mandatory;
+        if (!isUnroutable && !isOfExchange(error)) throw error;
+        begun.isRefused = true;
+        tally.add('refusedTransactions');
+        return null;
+      }),
+      async (published) => {
+        if (published === null) return;
+        for (const [at, { record, source }] of parts.entries()) {
+          this.#answered(record, source, present(published[at]?.result ?? null, 'it is committed'));
+        }
+        tally.add('transactions');
+        if (confirm === 'routed') await this.#arrived(ids);
       },
     );
   }
@@ -192,6 +237,11 @@ export class RoutingPublishes {
     }
     tally.add('routed');
   }
+}
+
+/** Whether it says that an exchange was deleted meanwhile. */
+function isOfExchange(error: unknown): boolean {
+  return error instanceof ClosedError && error.details.resource === 'exchange';
 }
 
 function inputOf({ routingKey, headers, key }: Published) {

@@ -19,6 +19,8 @@ export type RoutingTallyKey =
   | 'publishes'
   | 'routed'
   | 'unroutable'
+  | 'transactions'
+  | 'refusedTransactions'
   | 'byAlternate'
   | 'byAlternateChain'
   | 'throughExchanges'
