@@ -4,27 +4,26 @@ import { argumentError, checkArray } from '../core/assert.ts';
 import { Bell } from '../core/bell.ts';
 import { ClosedError } from '../core/errors.ts';
 import { FencedError } from '../core/ownership-errors.ts';
+import type { ReadFrom } from '../log/read-options.ts';
 import type { RecordBatch } from '../log/record.ts';
-import {
-  metadataOf,
-  placeOf,
-  type CommitOptions,
-  type CommitPosition,
-} from './commit-positions.ts';
+import { metadataOf, placeOf, type CommitOptions } from './commit-positions.ts';
 import type { Ownership } from './coordinator.ts';
 import { checkReadOptions, type GroupReadOptions, type GroupSettings } from './group-options.ts';
 import type { CommittedPosition } from './group-state.ts';
 import { checkTopic, notOwned, type ConsumerGroupParts, type GroupShared } from './group-shared.ts';
-import { MemberPositions } from './member-positions.ts';
+import { MemberPositions, type CommitSubject } from './member-positions.ts';
 import { isLost, PartitionFeed, type BatchSource } from './partition-feed.ts';
 import { anchorStarts } from './start-anchor.ts';
 import { checkStart, readFromOf, type StartFrom } from '../topic/start-position.ts';
+import { commitOffsetIn, type PartCollector, type Positioned } from '../transaction/commit-part.ts';
 
 /**
  * A member of a consumer group: it reads the partitions that it owns, each of which no other member
  * reads. Made by `Topic.consumerGroup`, which also joins; `close` leaves.
  */
-export class ConsumerGroup<T> implements AsyncDisposable {
+export class ConsumerGroup<T>
+  implements AsyncDisposable, Positioned<CommitSubject<T>, CommitOptions>
+{
   readonly #topic: BatchSource<T>;
   readonly #shared: GroupShared;
   readonly #settings: GroupSettings;
@@ -60,7 +59,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   }
 
   get name(): string {
-    return this.#shared.group;
+    return this.#shared.name.group;
   }
 
   /** Changes when the member was taken for dead and joined again. */
@@ -111,16 +110,19 @@ export class ConsumerGroup<T> implements AsyncDisposable {
    *
    * Durability: synced when it resolves. Commits made while one is on its way share the next sync.
    */
-  commit(
-    what?: RecordBatch<T> | CommitPosition | readonly CommitPosition[],
-    options?: CommitOptions,
-  ): Promise<void> {
+  commit(what?: CommitSubject<T>, options?: CommitOptions): Promise<void> {
     try {
       this.#checkOpen();
       return this.#positions.commit(what, metadataOf(options));
     } catch (error) {
       return Promise.reject(toError(error));
     }
+  }
+
+  /** For `Transaction.commitOffset`. */
+  [commitOffsetIn](into: PartCollector, what: CommitSubject<T>, options?: CommitOptions): void {
+    this.#checkOpen();
+    this.#positions.bring(into, what, metadataOf(options));
   }
 
   /** What the group committed last in a partition; null when it never did. */
@@ -167,6 +169,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       if (isDue) await this.#positions.commitHandled(this.#positions.uncommitted);
     } finally {
       // What the next owner, or a reset, finds must be the last word of this member.
+      await this.#positions.idle();
       await this.#shared.commitsIdle();
       for (const partition of this.#feeds.keys()) this.#dropFeed(partition);
       this.#shared.coordinator.leave(this.#memberId);
@@ -254,6 +257,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     const ownerships = coordinator.ownedBy(this.#memberId).filter(isNew);
     const fresh = ownerships.map(({ partition }) => partition);
     const { from, onAssigned } = this.#settings;
+    await this.#shared.securedIn(fresh); // Else it would begin in front of what the last owner commits.
     await anchorStarts(this.#shared, { ownerships, from, isValid: (own) => this.#isValid(own) });
     if (fresh.length > 0) await this.#tell(onAssigned, fresh);
     if (this.#isClosed) return; // Meanwhile.
@@ -273,13 +277,20 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   }
 
   #begin(ownership: Ownership): PartitionFeed<T> {
-    const committed = this.committed(ownership.partition);
-    const { clock } = this.#shared;
-    const from = committed === null ? readFromOf(this.#settings.from, clock) : placeOf(committed);
+    const { partition } = ownership;
+    const secured = this.#shared.securedIn([partition]);
+    const startOf = (): ReadFrom => this.#startOf(partition);
+    const from = secured === null ? startOf() : secured.then(startOf);
     const onArrival = this.#bell.ring;
     const feed = new PartitionFeed<T>({ topic: this.#topic, ownership, from, onArrival });
-    this.#feeds.set(ownership.partition, feed);
+    this.#feeds.set(partition, feed);
     return feed;
+  }
+
+  #startOf(partition: number): ReadFrom {
+    const committed = this.committed(partition);
+    if (committed !== null) return placeOf(committed);
+    return readFromOf(this.#settings.from, this.#shared.clock);
   }
 
   /** The next batch that is there, of the partition that waited longest. */
