@@ -4,16 +4,21 @@ import { argumentError, checkArray } from '../core/assert.ts';
 import { Bell } from '../core/bell.ts';
 import { ClosedError } from '../core/errors.ts';
 import { FencedError } from '../core/ownership-errors.ts';
-import type { ReadFrom } from '../log/read-options.ts';
 import type { RecordBatch } from '../log/record.ts';
-import { metadataOf, placeOf, type CommitOptions } from './commit-positions.ts';
+import { metadataOf, type CommitOptions } from './commit-positions.ts';
 import type { Ownership } from './coordinator.ts';
 import { checkReadOptions, type GroupReadOptions, type GroupSettings } from './group-options.ts';
 import type { CommittedPosition } from './group-state.ts';
 import { checkTopic, notOwned, type ConsumerGroupParts, type GroupShared } from './group-shared.ts';
 import { MemberPositions, type CommitSubject } from './member-positions.ts';
+import {
+  processBatches,
+  type BatchReader,
+  type ProcessHandler,
+  type ProcessOptions,
+} from './process-batches.ts';
 import { isLost, PartitionFeed, type BatchSource } from './partition-feed.ts';
-import { anchorStarts } from './start-anchor.ts';
+import { anchorStarts, startIn } from './start-anchor.ts';
 import { checkStart, readFromOf, type StartFrom } from '../topic/start-position.ts';
 import { commitOffsetIn, type PartCollector, type Positioned } from '../transaction/commit-part.ts';
 
@@ -81,7 +86,48 @@ export class ConsumerGroup<T>
    * @throws as `Log.batches`; OffsetOutOfRangeError with `whenLost: 'fail'`; what a callback throws;
    *   TypeError for a second read at a time
    */
-  async *batches(options: GroupReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
+  batches(options: GroupReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
+    return this.#read(options, this.#settings.autoCommit === 'after');
+  }
+
+  /**
+   * Read, process, write, exactly once: runs `handler` on batch by batch, each with a transaction in which
+   * the position behind the batch is committed with whatever the handler adds, when it is done. Resolves
+   * when the member is closed. Until then it waits for more.
+   *
+   * @param handler  adds to `tx` what comes of the batch; its own effects elsewhere are not undone
+   * @throws what the handler threw, or why its transaction failed: nothing of it was committed, and the
+   *   member stands before that batch again, to go on when this is called again. Where the partition was
+   *   lost meanwhile, it goes on with what the member owns. TypeError unless `autoCommit` is `never`; as
+   *   `batches`
+   *
+   * Durability: each batch is synced before the next. Cost: as `Store.transaction`.
+   */
+  async process(handler: ProcessHandler<T>, options: ProcessOptions = {}): Promise<void> {
+    const { autoCommit } = this.#settings;
+    if (autoCommit !== 'never') {
+      throw argumentError(
+        TypeError,
+        'autoCommit',
+        "'never' for what `process` commits",
+        autoCommit,
+      );
+    }
+    const reader: BatchReader<T> = {
+      transactions: this.#shared.transactions,
+      read: (how) => this.#read(how, true),
+      commitIn: (tx, batch) => tx.commitOffset(this, batch),
+      owns: (batch) => this.#positions.owns(batch),
+      isClosed: () => this.#isClosed,
+    };
+    await processBatches(reader, handler, options);
+  }
+
+  /** @param takesBack  whether what was given last is given again when the read is broken off */
+  async *#read(
+    options: GroupReadOptions,
+    takesBack: boolean,
+  ): AsyncGenerator<RecordBatch<T>, void, void> {
     const how = checkReadOptions(options);
     checkTopic(this.#shared);
     if (this.#isClosed) return;
@@ -95,7 +141,7 @@ export class ConsumerGroup<T>
       }
     } finally {
       this.#isReading = false;
-      if (this.#settings.autoCommit === 'after') this.#current?.takeBack();
+      if (takesBack) this.#current?.takeBack();
       this.#current = null;
       this.#shared.coordinator.polled(this.#memberId);
     }
@@ -279,18 +325,12 @@ export class ConsumerGroup<T>
   #begin(ownership: Ownership): PartitionFeed<T> {
     const { partition } = ownership;
     const secured = this.#shared.securedIn([partition]);
-    const startOf = (): ReadFrom => this.#startOf(partition);
-    const from = secured === null ? startOf() : secured.then(startOf);
+    const start = () => startIn(this.#shared, partition, this.#settings.from);
+    const from = secured === null ? start() : secured.then(start);
     const onArrival = this.#bell.ring;
     const feed = new PartitionFeed<T>({ topic: this.#topic, ownership, from, onArrival });
     this.#feeds.set(partition, feed);
     return feed;
-  }
-
-  #startOf(partition: number): ReadFrom {
-    const committed = this.committed(partition);
-    if (committed !== null) return placeOf(committed);
-    return readFromOf(this.#settings.from, this.#shared.clock);
   }
 
   /** The next batch that is there, of the partition that waited longest. */
