@@ -62,6 +62,9 @@ export type {
   BatchOptions,
   Handler,
   HandlerContext,
+  TransactionalBatchHandler,
+  TransactionalContext,
+  TransactionalHandler,
   WorkerOptions,
 } from './queue/worker-options.ts';
 export type { WorkerStats } from './queue/worker-stats.ts';
