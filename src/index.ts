@@ -24,6 +24,7 @@ export type { ConsumerGroup } from './group/consumer-group.ts';
 export type { GroupDescription } from './group/groups.ts';
 export type { PartitionLag, PartitionReset, ResetOptions, ResetTo } from './group/group-admin.ts';
 export type { AutoCommit, GroupOptions, GroupReadOptions } from './group/group-options.ts';
+export type { ProcessContext, ProcessHandler, ProcessOptions } from './group/process-batches.ts';
 export type { StartFrom } from './topic/start-position.ts';
 export type { BrowsedRecord, BrowsedState, BrowseOptions, RecordRef } from './queue/browse.ts';
 export type { Delivery, ReleaseOptions } from './queue/delivery.ts';
@@ -61,6 +62,9 @@ export type {
   BatchOptions,
   Handler,
   HandlerContext,
+  TransactionalBatchHandler,
+  TransactionalContext,
+  TransactionalHandler,
   WorkerOptions,
 } from './queue/worker-options.ts';
 export type { WorkerStats } from './queue/worker-stats.ts';

@@ -46,6 +46,11 @@ export class CommitRights {
     return this.#preparingCount > 0;
   }
 
+  /** Waits until what is being prepared is committed behind each other; null = nothing is. Never rejects. */
+  idle(): Promise<void> | null {
+    return this.isBusy ? this.#turns.run(() => Promise.resolve()) : null;
+  }
+
   /** Does `then` with what is prepared, behind all that the member began to prepare before. */
   async inOrder<T>(prepared: Promise<T>, then: (value: T) => Promise<void>): Promise<void> {
     this.#preparingCount++;
@@ -76,7 +81,9 @@ export function commitPositions(
   rights: CommitRights,
 ): Promise<void> {
   if (positions.length === 0) return Promise.resolve();
-  if (rights.isBusy) return commitInOrder(shared, positions, rights);
+  if (rights.isBusy || securedOf(shared, positions) !== null) {
+    return commitInOrder(shared, positions, rights);
+  }
   const changes: PositionChange[] = [];
   for (const position of positions) {
     const log = shared.openedLogOf(position.ownership.partition);
@@ -87,22 +94,39 @@ export function commitPositions(
   return shared.commit(changes);
 }
 
-/** The same where logs must be opened first, or are for a commit before. */
+/** What a transaction commits in the same partitions stays in front. */
+function securedOf(shared: GroupShared, positions: readonly OwnedPosition[]): Promise<void> | null {
+  return shared.securedIn(positions.map(({ ownership }) => ownership.partition));
+}
+
+/** The same where logs must be opened first, or are for a commit before, or a transaction is on its way. */
 function commitInOrder(
   shared: GroupShared,
   positions: readonly OwnedPosition[],
   rights: CommitRights,
 ): Promise<void> {
-  const prepared = positions.map((position) =>
-    shared.withLog(position.ownership.partition, async (log) => changeOf(log, position)),
-  );
-  return rights.inOrder(Promise.all(prepared), (changes) => {
+  const prepared = Promise.all(positions.map(async (position) => prepareChange(shared, position)));
+  const secured = securedOf(shared, positions);
+  const ready = secured === null ? prepared : secured.then(() => prepared);
+  return rights.inOrder(ready, (changes) => {
     // In the step that puts them in the queue: what the next owner commits comes behind.
     for (const { ownership } of positions) rights.check(ownership);
     return shared.commit(changes);
   });
 }
 
+/** @returns at once where the log is open: mostly, for its batch was just read. @throws as `changeOf` */
+export function prepareChange(
+  shared: GroupShared,
+  position: OwnedPosition,
+): PositionChange | Promise<PositionChange> {
+  const { partition } = position.ownership;
+  const opened = shared.openedLogOf(partition);
+  if (opened !== null) return changeOf(opened, position);
+  return shared.withLog(partition, async (log) => changeOf(log, position));
+}
+
+/** @throws RangeError for a position beyond what readers see */
 function changeOf(
   { logId, visibleOffset }: Log<Uint8Array>,
   { ownership, offset, epoch, metadata }: OwnedPosition,

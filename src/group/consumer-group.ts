@@ -5,26 +5,30 @@ import { Bell } from '../core/bell.ts';
 import { ClosedError } from '../core/errors.ts';
 import { FencedError } from '../core/ownership-errors.ts';
 import type { RecordBatch } from '../log/record.ts';
-import {
-  metadataOf,
-  placeOf,
-  type CommitOptions,
-  type CommitPosition,
-} from './commit-positions.ts';
+import { metadataOf, type CommitOptions } from './commit-positions.ts';
 import type { Ownership } from './coordinator.ts';
 import { checkReadOptions, type GroupReadOptions, type GroupSettings } from './group-options.ts';
 import type { CommittedPosition } from './group-state.ts';
 import { checkTopic, notOwned, type ConsumerGroupParts, type GroupShared } from './group-shared.ts';
-import { MemberPositions } from './member-positions.ts';
+import { MemberPositions, type CommitSubject } from './member-positions.ts';
+import {
+  processBatches,
+  type BatchReader,
+  type ProcessHandler,
+  type ProcessOptions,
+} from './process-batches.ts';
 import { isLost, PartitionFeed, type BatchSource } from './partition-feed.ts';
-import { anchorStarts } from './start-anchor.ts';
+import { anchorStarts, startIn } from './start-anchor.ts';
 import { checkStart, readFromOf, type StartFrom } from '../topic/start-position.ts';
+import { commitOffsetIn, type PartCollector, type Positioned } from '../transaction/commit-part.ts';
 
 /**
  * A member of a consumer group: it reads the partitions that it owns, each of which no other member
  * reads. Made by `Topic.consumerGroup`, which also joins; `close` leaves.
  */
-export class ConsumerGroup<T> implements AsyncDisposable {
+export class ConsumerGroup<T>
+  implements AsyncDisposable, Positioned<CommitSubject<T>, CommitOptions>
+{
   readonly #topic: BatchSource<T>;
   readonly #shared: GroupShared;
   readonly #settings: GroupSettings;
@@ -60,7 +64,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   }
 
   get name(): string {
-    return this.#shared.group;
+    return this.#shared.name.group;
   }
 
   /** Changes when the member was taken for dead and joined again. */
@@ -82,7 +86,48 @@ export class ConsumerGroup<T> implements AsyncDisposable {
    * @throws as `Log.batches`; OffsetOutOfRangeError with `whenLost: 'fail'`; what a callback throws;
    *   TypeError for a second read at a time
    */
-  async *batches(options: GroupReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
+  batches(options: GroupReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
+    return this.#read(options, this.#settings.autoCommit === 'after');
+  }
+
+  /**
+   * Read, process, write, exactly once: runs `handler` on batch by batch, each with a transaction in which
+   * the position behind the batch is committed with whatever the handler adds, when it is done. Resolves
+   * when the member is closed. Until then it waits for more.
+   *
+   * @param handler  adds to `tx` what comes of the batch; its own effects elsewhere are not undone
+   * @throws what the handler threw, or why its transaction failed: nothing of it was committed, and the
+   *   member stands before that batch again, to go on when this is called again. Where the partition was
+   *   lost meanwhile, it goes on with what the member owns. TypeError unless `autoCommit` is `never`; as
+   *   `batches`
+   *
+   * Durability: each batch is synced before the next. Cost: as `Store.transaction`.
+   */
+  async process(handler: ProcessHandler<T>, options: ProcessOptions = {}): Promise<void> {
+    const { autoCommit } = this.#settings;
+    if (autoCommit !== 'never') {
+      throw argumentError(
+        TypeError,
+        'autoCommit',
+        "'never' for what `process` commits",
+        autoCommit,
+      );
+    }
+    const reader: BatchReader<T> = {
+      transactions: this.#shared.transactions,
+      read: (how) => this.#read(how, true),
+      commitIn: (tx, batch) => tx.commitOffset(this, batch),
+      owns: (batch) => this.#positions.owns(batch),
+      isClosed: () => this.#isClosed,
+    };
+    await processBatches(reader, handler, options);
+  }
+
+  /** @param takesBack  whether what was given last is given again when the read is broken off */
+  async *#read(
+    options: GroupReadOptions,
+    takesBack: boolean,
+  ): AsyncGenerator<RecordBatch<T>, void, void> {
     const how = checkReadOptions(options);
     checkTopic(this.#shared);
     if (this.#isClosed) return;
@@ -96,7 +141,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       }
     } finally {
       this.#isReading = false;
-      if (this.#settings.autoCommit === 'after') this.#current?.takeBack();
+      if (takesBack) this.#current?.takeBack();
       this.#current = null;
       this.#shared.coordinator.polled(this.#memberId);
     }
@@ -111,16 +156,19 @@ export class ConsumerGroup<T> implements AsyncDisposable {
    *
    * Durability: synced when it resolves. Commits made while one is on its way share the next sync.
    */
-  commit(
-    what?: RecordBatch<T> | CommitPosition | readonly CommitPosition[],
-    options?: CommitOptions,
-  ): Promise<void> {
+  commit(what?: CommitSubject<T>, options?: CommitOptions): Promise<void> {
     try {
       this.#checkOpen();
       return this.#positions.commit(what, metadataOf(options));
     } catch (error) {
       return Promise.reject(toError(error));
     }
+  }
+
+  /** For `Transaction.commitOffset`. */
+  [commitOffsetIn](into: PartCollector, what: CommitSubject<T>, options?: CommitOptions): void {
+    this.#checkOpen();
+    this.#positions.bring(into, what, metadataOf(options));
   }
 
   /** What the group committed last in a partition; null when it never did. */
@@ -167,6 +215,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
       if (isDue) await this.#positions.commitHandled(this.#positions.uncommitted);
     } finally {
       // What the next owner, or a reset, finds must be the last word of this member.
+      await this.#positions.idle();
       await this.#shared.commitsIdle();
       for (const partition of this.#feeds.keys()) this.#dropFeed(partition);
       this.#shared.coordinator.leave(this.#memberId);
@@ -254,6 +303,7 @@ export class ConsumerGroup<T> implements AsyncDisposable {
     const ownerships = coordinator.ownedBy(this.#memberId).filter(isNew);
     const fresh = ownerships.map(({ partition }) => partition);
     const { from, onAssigned } = this.#settings;
+    await this.#shared.securedIn(fresh); // Else it would begin in front of what the last owner commits.
     await anchorStarts(this.#shared, { ownerships, from, isValid: (own) => this.#isValid(own) });
     if (fresh.length > 0) await this.#tell(onAssigned, fresh);
     if (this.#isClosed) return; // Meanwhile.
@@ -273,12 +323,13 @@ export class ConsumerGroup<T> implements AsyncDisposable {
   }
 
   #begin(ownership: Ownership): PartitionFeed<T> {
-    const committed = this.committed(ownership.partition);
-    const { clock } = this.#shared;
-    const from = committed === null ? readFromOf(this.#settings.from, clock) : placeOf(committed);
+    const { partition } = ownership;
+    const secured = this.#shared.securedIn([partition]);
+    const start = () => startIn(this.#shared, partition, this.#settings.from);
+    const from = secured === null ? start() : secured.then(start);
     const onArrival = this.#bell.ring;
     const feed = new PartitionFeed<T>({ topic: this.#topic, ownership, from, onArrival });
-    this.#feeds.set(ownership.partition, feed);
+    this.#feeds.set(partition, feed);
     return feed;
   }
 

@@ -36,6 +36,8 @@ import {
   type GroupName,
 } from './group-state.ts';
 import { OffsetCommitter } from './offset-committer.ts';
+import { SecuredPositions } from './secured-positions.ts';
+import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import type { PartitionLog } from '../topic/partition-log.ts';
 
 export interface GroupsParts {
@@ -43,6 +45,7 @@ export interface GroupsParts {
   readonly fold: Fold;
   readonly clock: Clock;
   readonly signals: StoreSignals;
+  readonly transactions: TransactionRegistry;
 }
 
 /** A group, as `list` names it. */
@@ -76,6 +79,7 @@ export class ConsumerGroups {
   /** Resets and deletions one after the other: each is decided on what the one before left. */
   readonly #changes = new Mutex();
   readonly #committer: OffsetCommitter;
+  readonly #secured = new SecuredPositions();
   #isClosed = false;
 
   constructor(parts: GroupsParts) {
@@ -234,7 +238,8 @@ export class ConsumerGroups {
       await Promise.allSettled(
         active.flatMap(([, { members }]) => [...members].map((member) => member.close())),
       );
-      await this.#committer.idle(); // Of what was still being prepared when its member closed.
+      // Of what was still being prepared when its member closed.
+      await Promise.all(active.map(([id]) => this.#idle(id)));
       const ids = fold.ids(groups).filter((id) => isOf(topicId, id));
       const names = ids.map((id) => groupNameOf(id).name);
       await settleAll(names.map((group) => journal.append(groupDeleted, { topicId, group }, 'os')));
@@ -254,9 +259,9 @@ export class ConsumerGroups {
     group: string,
     { singleActive }: { readonly singleActive: boolean },
   ): ActiveGroup {
-    const { clock } = this.#parts;
-    const ref = { topicId: partitions.topicId, group };
-    const id = groupId(ref);
+    const { clock, transactions } = this.#parts;
+    const name = { topicId: partitions.topicId, group };
+    const id = groupId(name);
     const coordinator = new GroupCoordinator({
       clock,
       partitionCount: () => partitions.count,
@@ -269,12 +274,17 @@ export class ConsumerGroups {
       coordinator.close();
     };
     const shared: GroupShared = {
-      group,
+      name,
+      id,
       clock,
       coordinator,
-      commit: (changes) => this.#committer.commit(ref, changes),
-      commitStarts: (starts) => this.#committer.commitStarts(ref, starts),
-      commitsIdle: () => this.#committer.idle(),
+      commit: (changes) => this.#committer.commit(name, changes),
+      commitStarts: (starts) => this.#committer.commitStarts(name, starts),
+      commitsIdle: () => this.#idle(id),
+      pendingCommit: (partition) => this.#committer.pendingIn(name, partition),
+      secure: (chosen, ended) => this.#secured.add(id, chosen, ended),
+      securedIn: (chosen) => this.#secured.of(id, chosen),
+      transactions,
       committed: (partition) => this.#committed(id, partition),
       openedLogOf: (partition) => partitions.at(partition).opened,
       withLog: (partition, action) => partitions.at(partition).use(action),
@@ -297,6 +307,16 @@ export class ConsumerGroups {
     return this.#parts.fold.get(groups, id)?.positions.get(partition) ?? null;
   }
 
+  /** Waits for what was committed in the group, in transactions too. */
+  async #idle(id: string): Promise<void> {
+    for (;;) {
+      await this.#committer.idle();
+      const secured = this.#secured.of(id, null);
+      if (secured === null) return;
+      await secured;
+    }
+  }
+
   #known({ topicId }: PartitionSet, name: string): string {
     checkName('name', name);
     const id = groupId({ topicId, group: name });
@@ -311,7 +331,7 @@ export class ConsumerGroups {
 
   /** Waits for what members committed that are gone: no commit shall come later than what follows. */
   async #checkInactive(id: string, name: string, requested: string): Promise<void> {
-    await this.#committer.idle();
+    await this.#idle(id);
     const memberCount = this.#memberCount(id);
     if (memberCount === 0) return;
     const stored = memberCount === 1 ? '1 member' : `${memberCount} members`;

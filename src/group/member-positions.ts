@@ -2,6 +2,7 @@
 import { argumentError } from '../core/assert.ts';
 import { FencedError } from '../core/ownership-errors.ts';
 import { RecordBatch } from '../log/record.ts';
+import type { PartCollector } from '../transaction/commit-part.ts';
 import {
   checkPosition,
   CommitRights,
@@ -13,9 +14,10 @@ import {
 import type { Ownership } from './coordinator.ts';
 import type { GroupShared } from './group-shared.ts';
 import type { PartitionFeed } from './partition-feed.ts';
+import { PositionPart } from './position-part.ts';
 
 /** What a member commits: the end of a batch, positions, or all that it was given. */
-type CommitSubject<T> = RecordBatch<T> | CommitPosition | readonly CommitPosition[];
+export type CommitSubject<T> = RecordBatch<T> | CommitPosition | readonly CommitPosition[];
 
 export interface MemberPositionsParts<T> {
   readonly shared: GroupShared;
@@ -61,6 +63,24 @@ export class MemberPositions<T> {
   /** What was handled of a partition is not for `autoCommit` any more. */
   forget(partition: number): void {
     this.#uncommitted.delete(partition);
+  }
+
+  /** Waits until what is being prepared is committed; null = nothing is. Never rejects. */
+  idle(): Promise<void> | null {
+    return this.#rights.idle();
+  }
+
+  /** Whether what was handed out of it is this member's to commit. */
+  owns(batch: RecordBatch<T>): boolean {
+    const ownership = this.#origins.get(batch);
+    return ownership !== undefined && this.#parts.isValid(ownership);
+  }
+
+  /** Brings positions into a transaction. @throws as `commit` does at once; as `PositionPart.add` */
+  bring(into: PartCollector, what: CommitSubject<T>, metadata: string): void {
+    const positions = this.#positionsOf(what, metadata);
+    const { shared } = this.#parts;
+    into.part(PositionPart).add(into, { shared, rights: this.#rights, positions });
   }
 
   /** @throws TypeError, RangeError, FencedError at once; as `commitPositions` */

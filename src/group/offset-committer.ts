@@ -43,6 +43,8 @@ export class OffsetCommitter {
   readonly #options: OffsetCommitterOptions;
   /** Takes what comes; null = nothing waits. */
   #open: Round | null = null;
+  /** Those that are not written, oldest first. */
+  readonly #rounds = new Set<Round>();
   /** The last entry that was begun. */
   #last: Promise<void> = Promise.resolve();
 
@@ -70,6 +72,17 @@ export class OffsetCommitter {
     await this.#last;
   }
 
+  /** The last round with a position of the group there; null = there is none. Never rejects. */
+  pendingIn(group: GroupName, partition: number): Promise<void> | null {
+    let last: Round | null = null;
+    const isThere = (change: PositionChange) => change.partition === partition;
+    for (const round of this.#rounds) {
+      const own = round.groups.get(group);
+      if (own?.positions.some(isThere) || own?.starts.some(isThere)) last = round;
+    }
+    return last?.done.catch(() => undefined) ?? null;
+  }
+
   #add(
     group: GroupName,
     what: 'positions' | 'starts',
@@ -86,7 +99,7 @@ export class OffsetCommitter {
     }
     for (const change of changes) {
       own[what].push(change);
-      round.sizeBytes += POSITION_BYTES + UNIT_BYTES_MAX * change.metadata.length;
+      round.sizeBytes += positionBytesMax(change);
     }
     return round.done;
   }
@@ -94,8 +107,11 @@ export class OffsetCommitter {
   #begin(): Round {
     const groups = new Map<GroupName, GroupChanges>();
     const done = this.#last.then(() => this.#write(groups));
-    this.#last = done.catch(() => undefined); // The next one does not depend on its fate.
-    return { groups, sizeBytes: 0, done };
+    const round = { groups, sizeBytes: 0, done };
+    this.#rounds.add(round);
+    const over = (): void => void this.#rounds.delete(round);
+    this.#last = done.then(over, over); // The next one does not depend on its fate.
+    return round;
   }
 
   async #write(changes: Round['groups']): Promise<void> {
@@ -113,8 +129,13 @@ export class OffsetCommitter {
   }
 }
 
+/** Of a position in an entry. */
+export function positionBytesMax({ metadata }: Pick<PositionChange, 'metadata'>): number {
+  return POSITION_BYTES + UNIT_BYTES_MAX * metadata.length;
+}
+
 /** One position per partition: the one that was committed last. */
-function lastOfEach(positions: PositionChange[]): PositionChange[] {
+export function lastOfEach(positions: PositionChange[]): PositionChange[] {
   if (positions.length === 1) return positions;
   return [...new Map(positions.map((change) => [change.partition, change])).values()];
 }

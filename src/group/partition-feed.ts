@@ -13,7 +13,8 @@ type Batches<T> = AsyncGenerator<RecordBatch<T>, void, void>;
 export interface PartitionFeedOptions<T> {
   readonly topic: BatchSource<T>;
   readonly ownership: Ownership;
-  readonly from: ReadFrom;
+  /** A promise where it is not known yet; it never rejects. */
+  readonly from: ReadFrom | Promise<ReadFrom>;
   /** Called when `take` has something new to say. Must not throw. */
   readonly onArrival: () => void;
 }
@@ -46,7 +47,7 @@ export class PartitionFeed<T> {
   #ending = new AbortController();
   #batches: Batches<T>;
   /** Where the next batch begins. */
-  #from: ReadFrom;
+  #from: ReadFrom | Promise<ReadFrom>;
   /** Where the batch that was given last begins. */
   #givenFrom: ReadFrom | null = null;
   #arrived: RecordBatch<T> | null = null;
@@ -115,13 +116,16 @@ export class PartitionFeed<T> {
     const { topic, ownership } = this.#options;
     const { signal } = this.#ending;
     const { partition } = ownership;
-    const batches = topic.batches({
-      partitions: partition,
-      from: this.#from,
-      follow: true,
-      keepsAlive: false, // The member waits, or nobody does.
-      signal,
-    });
+    const read = (from: ReadFrom): Batches<T> =>
+      topic.batches({
+        partitions: partition,
+        from,
+        follow: true,
+        keepsAlive: false, // The member waits, or nobody does.
+        signal,
+      });
+    const from = this.#from;
+    const batches = from instanceof Promise ? readLater(from, read) : read(from);
     void this.#fetch(batches);
     return batches;
   }
@@ -138,4 +142,11 @@ export class PartitionFeed<T> {
     }
     this.#options.onArrival();
   }
+}
+
+async function* readLater<T>(
+  from: Promise<ReadFrom>,
+  read: (from: ReadFrom) => Batches<T>,
+): Batches<T> {
+  yield* read(await from);
 }

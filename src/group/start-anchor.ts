@@ -1,5 +1,7 @@
 /** Where a group begins in a partition, decided once. */
 import { present } from '../core/assert.ts';
+import type { ReadFrom } from '../log/read-options.ts';
+import { placeOf } from './commit-positions.ts';
 import type { Ownership } from './coordinator.ts';
 import type { GroupShared } from './group-shared.ts';
 import type { PositionChange } from './group-state.ts';
@@ -12,6 +14,12 @@ export interface Anchoring {
   readonly from: StartFrom;
   /** Whether the member still has it. */
   readonly isValid: (ownership: Ownership) => boolean;
+}
+
+/** Where who takes a partition over goes on. */
+export function startIn(shared: GroupShared, partition: number, from: StartFrom): ReadFrom {
+  const committed = shared.committed(partition);
+  return committed === null ? readFromOf(from, shared.clock) : placeOf(committed);
 }
 
 /**

@@ -20,7 +20,8 @@ import {
   SHARE_CONFIG_NAMES,
   type ShareGroupOptions,
 } from './share-settings.ts';
-import { ShareGroup, type ShareGroupParts } from './share-group.ts';
+import type { ShareGroupParts } from './share-group-parts.ts';
+import { ShareGroup } from './share-group.ts';
 
 /** What goes with a value that is sent. */
 export interface SendOptions extends TopicAppendOptions {

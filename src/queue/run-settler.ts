@@ -36,6 +36,9 @@ interface Answer {
   readonly call: () => Promise<void>;
 }
 
+/** Until a record is handed out again whose transaction had no room on the disk, or in the queue. */
+const REFUSED_DELAY_MS = 1000;
+
 export class RunSettler<D extends WorkerDelivery> {
   readonly #options: RunSettlerOptions<D>;
   /** Their handlers have returned since the last flush. */
@@ -49,6 +52,37 @@ export class RunSettler<D extends WorkerDelivery> {
   ack(run: WorkerRun<D>): void {
     this.#returned.push(run);
     if (this.#returned.length === 1) queueMicrotask(() => this.#flush());
+  }
+
+  /** The handler returned, and its transaction is committed with the acks. */
+  committed(run: WorkerRun<D>): void {
+    this.#options.counts.handled += run.deliveries.length;
+    this.#options.onSettled(run);
+  }
+
+  /** The handler returned, and its transaction was refused: nothing of it happened. */
+  async refused(run: WorkerRun<D>, error: unknown): Promise<void> {
+    const isTransient = isRetryable(error) || isLeaseLost(error) || isFinal(error);
+    if (!isTransient) return this.fail(run, error); // It will be too large again.
+    const unsettled = this.#unsettledOf(run.deliveries);
+    const { counts, report, onFinal, onSettled } = this.#options;
+    if (!isLeaseLost(error)) counts.sourceFailures++;
+    if (isFinal(error)) {
+      onFinal(error);
+      this.#giveUp(unsettled.length);
+    } else {
+      const delayMs = isLeaseLost(error) ? 0 : REFUSED_DELAY_MS;
+      if (!isLeaseLost(error)) for (const delivery of unsettled) report(error, delivery);
+      await Promise.all(
+        unsettled.map((delivery) =>
+          this.#settle(delivery, {
+            ending: 'postponed',
+            call: () => delivery.release({ delayMs, error }),
+          }),
+        ),
+      );
+    }
+    onSettled(run);
   }
 
   /** The handler threw. */

@@ -20,20 +20,20 @@ import { groupLabel } from './queue-group.ts';
 import type { RedriveOptions, RedriveReport } from './redrive-options.ts';
 import type { ShareSettings } from './share-settings.ts';
 import type { ShareStats } from './share-stats.ts';
-import type { BatchHandler, BatchOptions, Handler, WorkerOptions } from './worker-options.ts';
+import type {
+  BatchHandler,
+  BatchOptions,
+  Handler,
+  TransactionalBatchHandler,
+  TransactionalHandler,
+  WorkerOptions,
+} from './worker-options.ts';
+import type { ShareGroupParts } from './share-group-parts.ts';
+import { watchWorker } from './watched-workers.ts';
 import { work, type Worker } from './worker.ts';
 
 /** As many as `acquire` hands out at a time. */
 const PEEK_MAX = 100_000;
-
-/** What a handle is made of. */
-export interface ShareGroupParts<T, Input = T> {
-  readonly live: LiveShareGroup;
-  readonly codec: Codec<T, Input>;
-  /** Records that this consumer has leased at a time; null = no bound of its own. */
-  readonly prefetch: number | null;
-  readonly onClosed: () => void;
-}
 
 /**
  * A consumer of a share group (KIP-932): records are leased one by one to any number of consumers, each
@@ -219,8 +219,7 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
    * of deliveries: those of them that it has not settled itself share that fate.
    *
    * Nothing is leased before a handler is free for it, and `prefetch` of this handle bounds it as well.
-   * A handler is free once it has returned: the next record is handled while the ack of the last one is
-   * made durable.
+   * A handler is free once it has returned, while its ack, or its transaction, is made durable.
    *
    * @throws TypeError, RangeError; ClosedError. What fails later is told to `onError`, and by `done`
    *
@@ -228,6 +227,14 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
    * counts unless the lease was lost before: then it changes nothing, and the record is handed out again.
    * Cost: as one `acquire` for all free handlers, and one `ackAll` for all handlers that end together.
    */
+  work(
+    handler: TransactionalBatchHandler<Delivery<T>>,
+    options: WorkerOptions<Delivery<T>> & { batch: BatchOptions; transactional: true },
+  ): Worker<Delivery<T>>;
+  work(
+    handler: TransactionalHandler<Delivery<T>>,
+    options: WorkerOptions<Delivery<T>> & { batch?: undefined; transactional: true },
+  ): Worker<Delivery<T>>;
   work(
     handler: BatchHandler<Delivery<T>>,
     options: WorkerOptions<Delivery<T>> & { readonly batch: BatchOptions },
@@ -237,19 +244,12 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
     options?: WorkerOptions<Delivery<T>> & { readonly batch?: undefined },
   ): Worker<Delivery<T>>;
   work(
-    handler: Handler<Delivery<T>> | BatchHandler<Delivery<T>>,
+    handler: TransactionalHandler<Delivery<T>> | TransactionalBatchHandler<Delivery<T>>,
     options: WorkerOptions<Delivery<T>> = {},
   ): Worker<Delivery<T>> {
     this.#checkOpen();
-    const worker = work(this, handler, options);
-    const { events } = this.#live;
-    events.recovered('worker-stopped');
-    this.#workers.add(worker);
-    const forget = (): void => void this.#workers.delete(worker);
-    worker.done.then(forget, (error: unknown) => {
-      forget();
-      events.troubled('worker-stopped', error);
-    });
+    const worker = work(this, handler, options, this.#live.transactions);
+    watchWorker(worker, this.#workers, this.#live.events);
     return worker;
   }
 

@@ -28,7 +28,8 @@ import {
   shareStarted,
 } from './share-entries.ts';
 import { leaseEvents } from './share-events.ts';
-import type { ShareGroup, ShareGroupParts } from './share-group.ts';
+import type { ShareGroupParts } from './share-group-parts.ts';
+import type { ShareGroup } from './share-group.ts';
 import {
   describeLeases,
   LEASES_MAX_DEFAULT,

@@ -3,6 +3,7 @@ import { checkSignal } from '../core/abort.ts';
 import { argumentError, checkChoice, checkFunction, checkInteger } from '../core/assert.ts';
 import { checkBoolean, plainOptions } from '../core/options.ts';
 import { systemRandom, type Random } from '../core/random.ts';
+import type { Transaction } from '../transaction/transaction.ts';
 import type { WorkerDelivery } from './delivery-source.ts';
 import { exponential, fixed, linear, type RetryPolicy } from './retry-policy.ts';
 import { checkLeaseMs } from './share-settings.ts';
@@ -25,6 +26,12 @@ export interface HandlerContext {
   readonly renew: (leaseMs?: number) => void;
 }
 
+/** What a handler of a transactional worker gets. */
+export interface TransactionalContext extends HandlerContext {
+  /** Committed, with the acks of what the handler did not settle itself, when it has ended well. */
+  readonly tx: Transaction;
+}
+
 /**
  * Handles one record. When it returns, or its promise resolves, the record is acked; when it throws,
  * the attempt has failed, but for a `RetryAfter` or a `Reject`. A record that it settled itself is
@@ -38,9 +45,19 @@ export type BatchHandler<D extends WorkerDelivery> = (
   context: HandlerContext,
 ) => unknown;
 
+export type TransactionalHandler<D extends WorkerDelivery> = (
+  delivery: D,
+  context: TransactionalContext,
+) => unknown;
+
+export type TransactionalBatchHandler<D extends WorkerDelivery> = (
+  deliveries: readonly D[],
+  context: TransactionalContext,
+) => unknown;
+
 /** Either kind of handler. A method, for its parameter is then compared both ways. */
 export type AnyHandler<D extends WorkerDelivery> = {
-  handle(work: D | readonly D[], context: HandlerContext): unknown;
+  handle(work: D | readonly D[], context: TransactionalContext): unknown;
 }['handle'];
 
 /** Batches by count or time: whichever comes first. */
@@ -64,6 +81,11 @@ export interface WorkerOptions<D extends WorkerDelivery = WorkerDelivery> {
   readonly handlerTimeoutMs?: number | undefined;
   /** `auto` (default): leases are renewed while the handler runs, at half of their time. */
   readonly renew?: 'auto' | 'off' | undefined;
+  /**
+   * Each call of the handler gets a transaction, `context.tx`: committed with the acks when it ends well,
+   * abandoned when it fails; default false.
+   */
+  readonly transactional?: boolean | undefined;
   /** Of each lease, ms, 10..43_200_000; default: the queue's. */
   readonly leaseMs?: number | undefined;
   /** The handler gets arrays; default: single deliveries. */
@@ -91,6 +113,7 @@ export interface WorkerSettings<D extends WorkerDelivery> {
   readonly handlerTimeoutMs: number | null;
   readonly renewsLeases: boolean;
   readonly leaseMs: number | undefined;
+  readonly isTransactional: boolean;
   readonly batch: BatchOptions | null;
   readonly onError: ((error: unknown, delivery: D | null) => unknown) | null;
   readonly signal: AbortSignal | undefined;
@@ -110,6 +133,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof WorkerOptions>([
   'handlerTimeoutMs',
   'renew',
   'leaseMs',
+  'transactional',
   'batch',
   'onError',
   'signal',
@@ -137,6 +161,7 @@ export function resolveWorkerOptions<D extends WorkerDelivery>(
     handlerTimeoutMs: checkTimeout(handlerTimeoutMs),
     renewsLeases: checkChoice('renew', renew, ['auto', 'off']) === 'auto',
     leaseMs: checkLease(leaseMs),
+    isTransactional: checkBoolean('transactional', options.transactional ?? false),
     batch: options.batch === undefined ? null : checkBatch(options.batch),
     onError: onError ?? null,
     signal,

@@ -1,7 +1,9 @@
 /** What one call of a handler works on: one delivery, or a batch of them. */
 import { onAbort } from '../core/abort.ts';
+import { present } from '../core/assert.ts';
+import type { Transaction } from '../transaction/transaction.ts';
 import type { WorkerDelivery } from './delivery-source.ts';
-import type { HandlerContext } from './worker-options.ts';
+import type { TransactionalContext } from './worker-options.ts';
 
 /** `gathering`: a batch that is not full. `settling`: the handler's result counts or came too late. */
 export type RunState = 'gathering' | 'handling' | 'settling';
@@ -10,13 +12,15 @@ export type RunState = 'gathering' | 'handling' | 'settling';
  * The handler's context at the same time. Nothing here is made per delivery before somebody asks:
  * most handlers are over before they need a signal.
  */
-export class WorkerRun<D extends WorkerDelivery> implements HandlerContext {
+export class WorkerRun<D extends WorkerDelivery> implements TransactionalContext {
   readonly deliveries: D[];
   state: RunState = 'gathering';
   /** On the monotonic clock: when its handler was called; until then, when its first record came. */
   startedMs: number;
   /** Its handler waits for the worker's end, which therefore cannot wait for the handler. */
   isDraining = false;
+  /** Null where the worker is not transactional. */
+  transaction: Transaction | null = null;
   #controller: AbortController | null = null;
   #isAborted = false;
   #abortReason: unknown = null;
@@ -30,6 +34,11 @@ export class WorkerRun<D extends WorkerDelivery> implements HandlerContext {
   get signal(): AbortSignal {
     this.#controller ??= this.#makeController();
     return this.#controller.signal;
+  }
+
+  /** What handlers of others do not see. */
+  get tx(): Transaction {
+    return present(this.transaction, 'the worker is transactional');
   }
 
   get attempt(): number {

@@ -1,10 +1,13 @@
 /** Runs a handler over the deliveries of a queue: how many at a time, how long, what counts. */
 import { onAbort } from '../core/abort.ts';
 import { ArrivalList } from '../core/arrival-list.ts';
-import { checkFunction, checkInteger } from '../core/assert.ts';
+import { argumentError, checkFunction, checkInteger } from '../core/assert.ts';
 import type { Timer } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
 import { plainOptions } from '../core/options.ts';
+import { isThenable } from '../core/thenable.ts';
+import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
+import { handleInTransaction, type TransactionalParts } from './transactional-run.ts';
 import type { DeliverySource, WorkerDelivery } from './delivery-source.ts';
 import { isClosed, timeoutError } from './handler-errors.ts';
 import { RunSettler } from './run-settler.ts';
@@ -63,14 +66,20 @@ export function work<D extends WorkerDelivery>(
   source: DeliverySource<D>,
   handler: AnyHandler<D>,
   options?: WorkerOptions<D>,
+  transactions?: TransactionRegistry,
 ): Worker<D>;
 export function work<D extends WorkerDelivery>(
   source: DeliverySource<D>,
   handler: AnyHandler<D>,
   options: WorkerOptions<D> = {},
+  transactions?: TransactionRegistry,
 ): Worker<D> {
   checkFunction('handler', handler);
-  return new Worker(source, handler, resolveWorkerOptions(options, source.random));
+  const settings = resolveWorkerOptions(options, source.random);
+  if (settings.isTransactional && transactions === undefined) {
+    throw argumentError(TypeError, 'transactional', 'of a queue with transactions', true);
+  }
+  return new Worker(source, handler, settings, transactions);
 }
 
 /** A handler at work. Made by `ShareGroup.work`. */
@@ -87,6 +96,7 @@ export class Worker<D extends WorkerDelivery = WorkerDelivery> implements AsyncD
   readonly #settler: RunSettler<D>;
   readonly #timers: RunTimers<D>;
   readonly #intake: WorkerIntake<D>;
+  readonly #transactional: TransactionalParts<D>;
   readonly #vigil: Timer | undefined;
   readonly #done: Promise<void>;
   #endWell: () => void = () => undefined;
@@ -102,7 +112,12 @@ export class Worker<D extends WorkerDelivery = WorkerDelivery> implements AsyncD
   #failure: { readonly error: unknown } | null = null;
 
   /** @internal */
-  constructor(source: DeliverySource<D>, handler: AnyHandler<D>, settings: WorkerSettings<D>) {
+  constructor(
+    source: DeliverySource<D>,
+    handler: AnyHandler<D>,
+    settings: WorkerSettings<D>,
+    transactions?: TransactionRegistry,
+  ) {
     this.#source = source;
     this.#handler = handler;
     this.#settings = settings;
@@ -118,6 +133,13 @@ export class Worker<D extends WorkerDelivery = WorkerDelivery> implements AsyncD
       stopSignal: this.#hardStop.signal,
       onSettled: (run) => this.#settled(run),
     });
+    this.#transactional = {
+      transactions,
+      settler: this.#settler,
+      call: (run) => this.#call(run),
+      leave: (run) => this.#leave(run),
+      threw: (run, error) => this.#threw(run, error),
+    };
     this.#timers = new RunTimers({
       ...settings,
       clock,
@@ -236,6 +258,10 @@ export class Worker<D extends WorkerDelivery = WorkerDelivery> implements AsyncD
     this.#timers.started(run);
     this.#calling = run;
     try {
+      if (this.#settings.isTransactional) {
+        void handleInTransaction(run, this.#transactional);
+        return;
+      }
       const result = this.#call(run);
       if (isThenable(result)) this.#await(run, result);
       else this.#returned(run);
@@ -364,13 +390,4 @@ export class Worker<D extends WorkerDelivery = WorkerDelivery> implements AsyncD
     this.#intake.stop();
     this.#abandon(error, false);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'then' in value &&
-    typeof value.then === 'function'
-  );
 }

@@ -83,8 +83,8 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     trimGuardOf: guardedByAll([(topicId, _at, logId) => routing.guardOf(topicId, logId)]),
   };
   const committer = new Committer(journal);
-  const groups = new ConsumerGroups(topicHome);
   const transactions = new TransactionRegistry({ journal, committer, clock });
+  const groups = new ConsumerGroups({ ...topicHome, transactions });
   const shareGroups = new ShareGroups({ ...topicHome, committer, transactions });
   const dependents = dependentsOn({ fold, groups, shareGroups, routing: () => routing });
   const topics: TopicCatalog = new TopicCatalog(topicHome, dependents);

@@ -1,6 +1,6 @@
 /** A queue whose topic has what a store adds to topics. */
 import { Queue } from '../queue/queue.ts';
-import type { ShareGroupParts } from '../queue/share-group.ts';
+import type { ShareGroupParts } from '../queue/share-group-parts.ts';
 import type { StoreTopic } from './store-topic.ts';
 
 export class StoreQueue<T, Input = T> extends Queue<T, Input> {

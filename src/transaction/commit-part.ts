@@ -118,3 +118,11 @@ export interface Publishable<Input, Options, Result> {
     options: Options | undefined,
   ) => Committed<Result>;
 }
+
+/** Brings positions into a transaction: a method of the members of consumer groups. */
+export const commitOffsetIn: unique symbol = Symbol('varve.commitOffsetIn');
+
+export interface Positioned<What, Options> {
+  /** @throws as the member's own `commit`, or as `reserve`: then none is added */
+  [commitOffsetIn](into: PartCollector, what: What, options?: Options): void;
+}

@@ -53,7 +53,7 @@ export interface TransactionSettings {
 }
 
 const TIMEOUT_MS = 60_000;
-const TIMEOUT_MS_MAX = 86_400_000;
+export const TIMEOUT_MS_MAX = 86_400_000;
 
 const KNOWN: ReadonlySet<string> = new Set<keyof TransactionOptions>([
   'timeoutMs',

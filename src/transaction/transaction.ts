@@ -5,7 +5,14 @@ import type { RecordInput } from '../log/record-input.ts';
 import { Topic } from '../topic/topic.ts';
 import type { TopicAppendBatchResult, TopicAppendResult } from '../topic/topic-results.ts';
 import { AppendPart } from './append-part.ts';
-import { ackIn, publishIn, type Acknowledgeable, type Publishable } from './commit-part.ts';
+import {
+  ackIn,
+  commitOffsetIn,
+  publishIn,
+  type Acknowledgeable,
+  type Positioned,
+  type Publishable,
+} from './commit-part.ts';
 import type {
   Committed,
   TransactionAppendOptions,
@@ -109,6 +116,30 @@ export class Transaction {
       throw argumentError(TypeError, 'deliveries', 'a delivery, or several', deliveries);
     }
     first[ackIn](this.#run, all);
+  }
+
+  /**
+   * Commits how far a consumer group has come, with the rest or not at all: up to the end of a batch that
+   * the member was given, or at positions. Of several for a partition the last one counts. The partition
+   * stays the member's to lose until all of it is committed at once; whoever gets it then begins behind.
+   *
+   * @throws FencedError when the member does not own the partition, also at the end: then nothing is
+   *   committed; TypeError, RangeError, ClosedError as its `commit`: nothing was added, the transaction goes
+   *   on; TooLargeError above 10,000 positions and acks; TransactionEndedError
+   */
+  commitOffset<What, Options>(
+    member: Positioned<What, Options>,
+    what: NoInfer<What>,
+    options?: NoInfer<Options>,
+  ): void {
+    this.#run.checkCollecting();
+    if (typeof member?.[commitOffsetIn] !== 'function') {
+      throw argumentError(TypeError, 'member', 'a member of a consumer group', member);
+    }
+    if (what === undefined) {
+      throw argumentError(TypeError, 'what', 'a batch, a position or several', what);
+    }
+    member[commitOffsetIn](this.#run, what, options);
   }
 
   /**

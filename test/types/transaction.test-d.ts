@@ -6,10 +6,12 @@ import {
   openStore,
   utf8,
   type Committed,
+  type ConsumerGroup,
   type DefaultPublishResult,
   type Delivery,
   type DeliveryTransaction,
   type PublishResult,
+  type RecordBatch,
   type TopicAppendBatchResult,
   type TopicAppendResult,
   type Transaction,
@@ -25,6 +27,8 @@ const orders = await store.topic('orders', { codec: json<Order>() });
 const email = await store.queue('email', { codec: utf8 });
 const events = await store.exchange('events', { codec: json<Order>() });
 const direct = await store.exchange('', { codec: utf8 });
+declare const member: ConsumerGroup<Order>;
+declare const batch: RecordBatch<Order>;
 declare const deliveries: readonly Delivery<string>[];
 declare const delivery: Delivery<Order>;
 
@@ -58,6 +62,15 @@ const result = await store.transaction(
     tx.send(email, 5);
     // @ts-expect-error -- a transaction has one level
     tx.send(email, 'text', { durability: 'os' });
+    tx.commitOffset(member, batch);
+    tx.commitOffset(member, { partition: 0, offset: 5 }, { metadata: 'note' });
+    tx.commitOffset(member, [{ partition: 0, offset: 5 }]);
+    // @ts-expect-error -- a position has an offset
+    tx.commitOffset(member, { partition: 0 });
+    // @ts-expect-error -- there is no such option
+    tx.commitOffset(member, batch, { note: 'text' });
+    // @ts-expect-error -- a queue has no positions
+    tx.commitOffset(email, batch);
     // @ts-expect-error -- a topic is no delivery
     tx.ack(orders);
     return tx.signal.aborted ? tx.abort() : 42;

@@ -6,6 +6,7 @@ import {
   type Delivery,
   type Queue,
   type RetryPolicy,
+  type Transaction,
   type Worker,
 } from '../../src/index.ts';
 
@@ -29,6 +30,23 @@ const worker = queue.work(
     },
   },
 );
+
+queue.work(
+  (delivery, { tx }) => {
+    expectTypeOf(tx).toEqualTypeOf<Transaction>();
+    expectTypeOf(delivery).toEqualTypeOf<Delivery<{ readonly id: number }>>();
+  },
+  { transactional: true },
+);
+queue.work(
+  (deliveries, { tx }) => {
+    expectTypeOf(tx).toEqualTypeOf<Transaction>();
+    expectTypeOf(deliveries).toEqualTypeOf<readonly Delivery<{ readonly id: number }>[]>();
+  },
+  { transactional: true, batch: { max: 10, waitMs: 0 } },
+);
+// @ts-expect-error -- a handler has a transaction with `transactional` alone
+queue.work((_delivery, { tx }) => tx.abort());
 
 expectTypeOf(worker).toEqualTypeOf<Worker<Delivery<{ readonly id: number }>>>();
 expectTypeOf(worker.drain({ timeoutMs: 5 })).toEqualTypeOf<Promise<number>>();

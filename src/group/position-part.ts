@@ -1,0 +1,121 @@
+/** The positions that a transaction commits, of whatever consumer groups. */
+import { toError } from '../core/abort.ts';
+import { present } from '../core/assert.ts';
+import { settleAll } from '../core/settle-all.ts';
+import { change, type Change } from '../journal/journal.ts';
+import type { CommitOutcome, CommitPart, PartCollector } from '../transaction/commit-part.ts';
+import { prepareChange, type CommitRights, type OwnedPosition } from './commit-positions.ts';
+import type { GroupShared } from './group-shared.ts';
+import { offsetsCommitted, type GroupPositions, type PositionChange } from './group-state.ts';
+import { lastOfEach, positionBytesMax } from './offset-committer.ts';
+
+/** Of a UTF-16 unit in UTF-8, at most; and of a group beside its name. */
+const UNIT_BYTES_MAX = 3;
+const GROUP_BYTES_MAX = 64;
+
+/** What is committed of one group; of several positions of a partition the last one counts. */
+interface OfGroup {
+  readonly shared: GroupShared;
+  readonly positions: Positioned[];
+}
+
+interface Positioned {
+  readonly position: OwnedPosition;
+  readonly rights: CommitRights;
+  change: PositionChange | null;
+}
+
+/** Of one member. */
+export interface MemberPart {
+  readonly shared: GroupShared;
+  readonly rights: CommitRights;
+  readonly positions: readonly OwnedPosition[];
+}
+
+export class PositionPart implements CommitPart {
+  readonly #groups = new Map<string, OfGroup>();
+  #tellEnded: () => void = () => undefined;
+
+  /** All or none. @throws as `reserve`; TypeError for a member of another store */
+  add(into: PartCollector, { shared, rights, positions }: MemberPart): void {
+    into.checkStore('member', shared.topic);
+    const { id } = shared;
+    const known = this.#groups.get(id);
+    let bytes = known === undefined ? GROUP_BYTES_MAX + UNIT_BYTES_MAX * id.length : 0;
+    for (const position of positions) bytes += positionBytesMax(position);
+    into.reserve({ bytes, positions: positions.length });
+    const own = known ?? { shared, positions: [] };
+    this.#groups.set(id, own);
+    for (const position of positions) own.positions.push({ position, rights, change: null });
+  }
+
+  prepare(): Promise<void> | null {
+    const opening: Promise<void>[] = [];
+    for (const { shared, positions } of this.#groups.values()) {
+      for (const each of positions) {
+        const opened = prepareOne(shared, each);
+        if (opened !== null) opening.push(opened);
+      }
+    }
+    return opening.length === 0 ? null : settleAll(opening).then(() => undefined);
+  }
+
+  /** What was committed without a transaction, and is not written yet, stays in front. */
+  obstacle(): Promise<void> | null {
+    for (const { shared, positions } of this.#groups.values()) {
+      for (const { position, rights } of positions) {
+        const pending = rights.idle() ?? shared.pendingCommit(position.ownership.partition);
+        if (pending !== null) return pending;
+      }
+    }
+    return null;
+  }
+
+  secure(): void {
+    for (const { positions } of this.#groups.values()) {
+      for (const { position, rights } of positions) rights.check(position.ownership);
+    }
+    const ended = new Promise<void>((resolve) => {
+      this.#tellEnded = resolve;
+    });
+    for (const { shared, positions } of this.#groups.values()) {
+      shared.secure(new Set(positions.map(({ position }) => position.ownership.partition)), ended);
+    }
+  }
+
+  changes(nowMs: number): readonly Change[] {
+    const groups: GroupPositions[] = [];
+    for (const { shared, positions } of this.#groups.values()) {
+      if (positions.length === 0) continue;
+      const { topicId, group } = shared.name;
+      const all = positions.map((each) => present(each.change, 'it was prepared'));
+      groups.push({ topicId, group, positions: lastOfEach(all) });
+    }
+    return groups.length === 0 ? [] : [change(offsetsCommitted, { groups, timeMs: nowMs })];
+  }
+
+  appends(): readonly never[] {
+    return [];
+  }
+
+  /** The next owners of the partitions may read where to begin. */
+  end(_outcome: CommitOutcome): void {
+    this.#tellEnded();
+  }
+}
+
+/** @returns null = its log is open. Never throws: others may be on their way, and must be waited for */
+function prepareOne(shared: GroupShared, each: Positioned): Promise<void> | null {
+  try {
+    const prepared = prepareChange(shared, each.position);
+    if (prepared instanceof Promise) return take(each, prepared);
+    each.change = prepared;
+    return null;
+  } catch (error) {
+    return Promise.reject(toError(error));
+  }
+}
+
+async function take(each: Positioned, prepared: Promise<PositionChange>): Promise<void> {
+  each.change = await prepared;
+}
