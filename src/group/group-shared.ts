@@ -42,5 +42,6 @@ export function checkTopic({ topic }: GroupShared): void {
 
 /** What a member is told of a partition that it does not own. */
 export function notOwned({ topic, group }: GroupShared, member: string, partition: number): Error {
-  return topic.isDeleted ? topic.closedError() : new FencedError({ group, member, partition });
+  if (topic.isDeleted) return topic.closedError();
+  return new FencedError({ kind: 'member', group, member, partition });
 }

@@ -21,6 +21,7 @@ export async function closeStore(parts: StoreParts, own: OwnParts): Promise<void
     () => control.close(),
     () => groups.close(),
     () => shareGroups.close(),
+    () => parts.producers.close(),
     () => Promise.all([committer.idle(), parts.routing.exchanges.idle()]),
     async () => home?.reserve?.close(),
     () => parts.routing.projector.close(),

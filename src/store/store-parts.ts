@@ -7,6 +7,7 @@ import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { Routing } from '../routing/routing.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import type { Producers } from '../topic/producers.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import type { StoreControl } from './store-control.ts';
 import type { StoreHome } from './store-home.ts';
@@ -26,5 +27,6 @@ export interface StoreParts {
   readonly groups: ConsumerGroups;
   readonly shareGroups: ShareGroups;
   readonly routing: Routing;
+  readonly producers: Producers;
   readonly topicHome: TopicHome;
 }

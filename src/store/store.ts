@@ -1,7 +1,6 @@
 /** A store as its users hold it: topics in one directory, or in memory. */
 import { ClosedError, type CorruptLogError } from '../core/errors.ts';
 import type { Health } from '../core/health-board.ts';
-import type { ConsumerGroups } from '../group/groups.ts';
 import type { Committer } from '../journal/committer.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -15,15 +14,16 @@ import type { OpenExchangeOptions } from '../routing/exchange-options.ts';
 import type { Projector } from '../routing/projector.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
-import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import type { TopicCatalog, TopicDescription } from '../topic/catalog.ts';
 import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { StoreEvents } from '../topic/store-events.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
+import type { ProducerListing } from '../topic/producers.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import type { TopicParts } from '../topic/topic.ts';
 import { closeStore } from './close-store.ts';
 import { knownOf, listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
+import { openProducer, type Producer, type ProducerOptions } from './producer.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
@@ -49,9 +49,7 @@ export class Store implements AsyncDisposable {
   readonly remoteConsumers: RemoteConsumers;
   readonly #parts: StoreParts;
   readonly #journal: Journal;
-  readonly #runs: SnapshotRuns;
   readonly #topics: TopicCatalog;
-  readonly #groups: ConsumerGroups;
   readonly #shareGroups: ShareGroups;
   readonly #fold: Fold;
   readonly #health: StoreHealth;
@@ -72,8 +70,6 @@ export class Store implements AsyncDisposable {
     this.projector = parts.routing.projector;
     this.#parts = parts;
     this.#journal = journal;
-    this.#runs = runs;
-    this.#groups = parts.groups;
     this.#shareGroups = parts.shareGroups;
     this.#topics = parts.topics;
     const { clock, fold } = topicHome;
@@ -107,7 +103,7 @@ export class Store implements AsyncDisposable {
   #start(): void {
     this.#parts.home?.reserve?.start(() => {
       void this.#settledRetention.run();
-      void this.#runs.giveUpHistory();
+      void this.#parts.runs.giveUpHistory();
     });
     this.#retention.start();
     this.#settledRetention.start();
@@ -207,8 +203,39 @@ export class Store implements AsyncDisposable {
     await this.exchangeCatalog.delete(name);
   }
 
+  /**
+   * Begins to produce under a name: whoever did so before is over, when what he sent is answered.
+   *
+   * @param name  1 to 255 bytes of UTF-8, without control characters
+   * @throws NotFoundError with `create: false`; TooLargeError for more than 100,000; ReadOnlyError
+   *
+   * Durability: synced when it resolves.
+   */
+  async producer(name: string, options: ProducerOptions = {}): Promise<Producer> {
+    this.#checkOpen();
+    return openProducer(this.#parts.producers, name, options);
+  }
+
+  /** All producers, by name. In memory, no I/O. */
+  producers(): readonly ProducerListing[] {
+    this.#checkOpen();
+    return this.#parts.producers.list();
+  }
+
+  /**
+   * Forgets a producer with all its sequences; whoever holds it is told with FencedError.
+   *
+   * @throws NotFoundError; ReadOnlyError
+   *
+   * Durability: synced when it resolves.
+   */
+  async deleteProducer(name: string): Promise<void> {
+    this.#checkOpen();
+    await this.#parts.producers.delete(name);
+  }
+
   #topic<T, Input>(parts: TopicParts<T, Input>): StoreTopic<T, Input> {
-    return new StoreTopic(parts, { groups: this.#groups, shareGroups: this.#shareGroups });
+    return new StoreTopic(parts, { groups: this.#parts.groups, shareGroups: this.#shareGroups });
   }
 
   /**
@@ -280,7 +307,7 @@ export class Store implements AsyncDisposable {
   /** Consumer groups that committed something or have members, by topic and name. */
   groups(): readonly GroupListing[] {
     this.#checkOpen();
-    return listGroups(this.#topics.list(), this.#groups);
+    return listGroups(this.#topics.list(), this.#parts.groups);
   }
 
   /** Share groups, those of queues too, by topic and name. */
@@ -325,7 +352,7 @@ export class Store implements AsyncDisposable {
   /** @internal Writes the state into the journal now, so that what lies before is not needed. */
   async snapshot(): Promise<void> {
     this.#checkOpen();
-    await this.#runs.run();
+    await this.#parts.runs.run();
   }
 
   /**

@@ -199,6 +199,12 @@ export class TopicCatalog {
     return state === null || state.isDeleting ? null : state.name;
   }
 
+  /** All partitions of a topic, by its id; null when it is gone. */
+  setOf(topicId: number): PartitionSet | null {
+    const name = this.nameOf(topicId);
+    return name === null ? null : this.#set(topicId, name);
+  }
+
   /** A partition of a topic, by its id; null when the topic is gone, or does not have so many. */
   partitionAt(topicId: number, partition: number): Partition | null {
     const state = this.#home.fold.get(topics, String(topicId));

@@ -3,6 +3,7 @@ import { argumentError, checkArray, checkObject } from '../core/assert.ts';
 import { ClosedError } from '../core/errors.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { codecOr, type Codec } from '../codec/codec.ts';
+import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { Log } from '../log/log.ts';
@@ -33,6 +34,13 @@ export interface TopicReadOptions extends ReadOptions {
 export interface PartitionAppend extends PreparedAppend {
   readonly partition: number;
   readonly release: () => void;
+}
+
+/** @internal Records that a producer will append. */
+export interface ProducedInput {
+  readonly records: readonly EncodableRecord[];
+  /** Of each of them; null = any. */
+  readonly partitions: readonly (number | null)[];
 }
 
 /** @internal */
@@ -224,6 +232,21 @@ export class Topic<T, Input = T> implements LogUser {
       runs: [{ records: prepared.copies(own, clock.now()), tag: null }],
     }));
     return () => this.#openForCommit(parts);
+  }
+
+  /**
+   * @internal Checks and encodes records for a producer; whatever the caller does with his from then on
+   * is of no account. @throws as `append`, at once
+   */
+  prepareProduced(
+    records: readonly RecordInput<Input>[],
+    options: Pick<TopicAppendOptions, 'partition'>,
+  ): ProducedInput {
+    const { settings, clock } = this.partitions;
+    const prepared = new PreparedRecords({ codec: this.#codec, limits: settings });
+    const copies = prepared.copies(records, clock.now());
+    const partitions = records.map((record) => this.#division.partitionOrAny(record, options));
+    return { records: copies, partitions };
   }
 
   async #openForCommit(
