@@ -50,6 +50,7 @@ export class SequenceSet {
   }
 
   delete({ first, last }: SequenceSpan): void {
+    if (first > last) return;
     const at = this.#at(first);
     const left: SequenceSpan[] = [];
     let end = at;
