@@ -271,4 +271,35 @@ describe('a producer', () => {
     await again.close();
     await store.close();
   });
+
+  test('a note does not speak of what a power cut took, and the log has otherwise since', async () => {
+    const disk = newDisk();
+    const store = await openOn(disk);
+    const topic = await topicOf(store, { partitions: 2, durability: 'os' });
+    const producer = await store.producer('p');
+    await producer.append(topic, { value: '0' }, { partition: 0, durability: 'sync' });
+    await producer.append(topic, { value: '1' }, { partition: 1 });
+    await topic.deleteBefore({ partition: 0, offset: 1 }); // Notes what is synced.
+    const cut = disk.crashImage({ data: 'none', names: 'none' });
+    await store.close();
+
+    const second = await openOn(cut);
+    const same = await topicOf(second);
+    const successor = await second.producer('p');
+    const retry = { sequence: 1, partition: 1, durability: 'sync' } as const;
+    expect(await successor.append(same, { value: '1' }, retry)).toMatchObject({
+      duplicate: false,
+      offset: 0,
+    });
+    const killed = cut.crashImage({ data: 'all', names: 'all' });
+    await second.close();
+
+    const third = await openOn(killed);
+    const last = await third.producer('p');
+    expect(await last.append(await topicOf(third), { value: '1' }, retry)).toMatchObject({
+      duplicate: true,
+      offset: 0,
+    });
+    await third.close();
+  });
 });
