@@ -37,6 +37,8 @@ export interface Commit {
    * @throws why not: this commit alone is rejected with it, and nothing of it happened
    */
   readonly check?: () => void;
+  /** Whether a change that does not fit the state is left out in silence: all else stands. */
+  readonly leavesOutMisfits?: boolean;
 }
 
 export interface CommitResult {
@@ -50,6 +52,7 @@ interface Waiting {
   readonly appends: readonly PreparedAppend[];
   readonly sizeBytes: number;
   readonly check: (() => void) | undefined;
+  readonly leavesOutMisfits: boolean;
   /** As the group that it was last in has given them. */
   baseOffsets: readonly number[];
   readonly resolve: (result: CommitResult) => void;
@@ -82,18 +85,19 @@ export class Committer {
    * @throws TooLargeError above 8 MiB of records and changes; BackpressureError while 64 MiB wait;
    *   when nothing of it happened, the refusal of a log, as `Log.append`, or of the journal;
    *   FailedError with `indeterminate` when only the next opening can tell; ConflictError for a
-   *   change that does not fit the state: it is left out, all else stands
+   *   change that does not fit the state, unless `leavesOutMisfits`: it is left out, all else stands
    *
    * Durability: survives a power cut when it resolves. Readers see the records by then, in all logs
    * at once; on a full disk they may have to wait for room. Cost: a share of one fdatasync of the
    * journal, and of one in each log that has records of others to sync first.
    */
-  commit({ changes = [], appends = [], check }: Commit): Promise<CommitResult> {
+  commit(commit: Commit): Promise<CommitResult> {
+    const { changes = [], appends = [], check, leavesOutMisfits = false } = commit;
     try {
       const encoded = changes.map((each) => this.#journal.encode(each));
       checkQueue(this.#queuedBytes);
       const sizeBytes = checkSize(encoded, appends);
-      if (appends.length === 0) return this.#change(encoded, sizeBytes, check);
+      if (appends.length === 0) return this.#change(encoded, sizeBytes, commit);
       this.#queuedBytes += sizeBytes;
       return new Promise((resolve, reject) => {
         // No spread: in Node 20 each object with names behind one has a hidden class of its own, for 1 us.
@@ -102,6 +106,7 @@ export class Committer {
           appends,
           sizeBytes,
           check,
+          leavesOutMisfits,
           baseOffsets: NO_OFFSETS,
           resolve,
           reject,
@@ -117,13 +122,13 @@ export class Committer {
   async #change(
     changes: readonly EncodedChange[],
     sizeBytes: number,
-    check: Commit['check'],
+    { check, leavesOutMisfits = false }: Commit,
   ): Promise<CommitResult> {
     check?.();
     this.#queuedBytes += sizeBytes;
     try {
       const misfits = await this.#journal.commit(changes, []);
-      for (const misfit of misfits.values()) throw misfitError(misfit);
+      if (!leavesOutMisfits) for (const misfit of misfits.values()) throw misfitError(misfit);
       return { baseOffsets: [] };
     } finally {
       this.#queuedBytes -= sizeBytes;
@@ -214,7 +219,8 @@ export class Committer {
     let index = 0;
     for (const waiting of group) {
       const end = index + waiting.changes.length;
-      const misfit = misfits.size === 0 ? null : firstBetween(misfits, index, end);
+      const isWhole = misfits.size === 0 || waiting.leavesOutMisfits;
+      const misfit = isWhole ? null : firstBetween(misfits, index, end);
       if (misfit === null) this.#resolve(waiting);
       else this.#reject(waiting, misfitError(misfit));
       index = end;

@@ -2,7 +2,6 @@
 import { ClosedError, type CorruptLogError } from '../core/errors.ts';
 import type { Health } from '../core/health-board.ts';
 import type { Committer } from '../journal/committer.ts';
-import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Misfits } from '../journal/misfits.ts';
 import { partQueueOptions, type QueueOptions } from '../queue/queue.ts';
@@ -18,12 +17,16 @@ import type { TopicCatalog, TopicDescription } from '../topic/catalog.ts';
 import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { StoreEvents } from '../topic/store-events.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
-import type { ProducerListing } from '../topic/producers.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import type { TopicParts } from '../topic/topic.ts';
+import {
+  checkTransactionOptions,
+  type TransactionOptions,
+} from '../transaction/transaction-options.ts';
+import type { Transaction } from '../transaction/transaction.ts';
 import { closeStore } from './close-store.ts';
 import { knownOf, listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
-import { openProducer, type Producer, type ProducerOptions } from './producer.ts';
+import { StoreProducers } from './store-producers.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
@@ -34,9 +37,10 @@ import { StoreRetention } from './store-retention.ts';
 import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
 import { StoreQueue } from './store-queue.ts';
 import { StoreTopic } from './store-topic.ts';
+import { listTransactions, type TransactionListing } from './transaction-listing.ts';
 
 /** Topics, and all that is known about them, in one directory. Made by `openStore`. */
-export class Store implements AsyncDisposable {
+export class Store extends StoreProducers implements AsyncDisposable {
   /** The store's directory, absolute, without symbolic links. */
   readonly path: string;
   /** @internal Changes of state and records for several logs, all or nothing. */
@@ -51,7 +55,6 @@ export class Store implements AsyncDisposable {
   readonly #journal: Journal;
   readonly #topics: TopicCatalog;
   readonly #shareGroups: ShareGroups;
-  readonly #fold: Fold;
   readonly #health: StoreHealth;
   readonly #signals: StoreSignals;
   readonly #retention: StoreRetention;
@@ -61,6 +64,7 @@ export class Store implements AsyncDisposable {
 
   /** @internal */
   constructor(parts: StoreParts) {
+    super(parts.producers);
     const { path, lock, home, control, journal, runs, committer, topicHome } = parts;
     const { cap = null } = home ?? {};
     const { signals } = topicHome;
@@ -72,8 +76,7 @@ export class Store implements AsyncDisposable {
     this.#journal = journal;
     this.#shareGroups = parts.shareGroups;
     this.#topics = parts.topics;
-    const { clock, fold } = topicHome;
-    this.#fold = fold;
+    const { clock } = topicHome;
     this.remoteConsumers = new RemoteConsumers(this, clock);
     this.#retention = new StoreRetention(this.#topics, clock);
     const { shareGroups, topics: catalog } = parts;
@@ -127,7 +130,7 @@ export class Store implements AsyncDisposable {
     name: string,
     options: TopicOptions<T, Input> = {},
   ): Promise<StoreTopic<T, Input>> {
-    this.#checkOpen();
+    this.checkOpen();
     // An exchange makes its source.
     const given = isSourceName(name) ? { ...options, create: false } : options;
     return this.#topic(await this.#topics.open(name, given));
@@ -147,7 +150,7 @@ export class Store implements AsyncDisposable {
     name: string,
     options: QueueOptions<T, Input> = {},
   ): Promise<StoreQueue<T, Input>> {
-    this.#checkOpen();
+    this.checkOpen();
     checkNoSource(name, 'a queue');
     const { topic: topicOptions, share } = partQueueOptions(name, options);
     const topic = this.#topic(await this.#topics.open(name, topicOptions, true));
@@ -179,13 +182,13 @@ export class Store implements AsyncDisposable {
     name: string,
     options: OpenExchangeOptions<T, Input> = {},
   ): Promise<Exchange<T, Input> | DefaultExchange<T, Input>> {
-    this.#checkOpen();
+    this.checkOpen();
     return openExchange(this, name, options, () => knownOf(this.#topics.list(), this.#shareGroups));
   }
 
   /** All exchanges, by name. */
   exchanges(): readonly ExchangeDescription[] {
-    this.#checkOpen();
+    this.checkOpen();
     return this.exchangeCatalog.list();
   }
 
@@ -199,39 +202,37 @@ export class Store implements AsyncDisposable {
    * Durability: synced when it resolves.
    */
   async deleteExchange(name: string): Promise<void> {
-    this.#checkOpen();
+    this.checkOpen();
     await this.exchangeCatalog.delete(name);
   }
 
   /**
-   * Begins to produce under a name: whoever did so before is over, when what he sent is answered.
+   * Commits together what `action` appends, sends and acks: after any crash all of it is there, or nothing,
+   * and nobody sees a record of it before all of them. `action` only collects: nothing is written and
+   * nothing held until it has ended. What it throws is passed on: nothing happened.
    *
-   * @param name  1 to 255 bytes of UTF-8, without control characters
-   * @throws NotFoundError with `create: false`; TooLargeError for more than 100,000; ReadOnlyError
+   * @param action  its own effects elsewhere are not undone
+   * @returns what it returned, when all is durable. What went to a topic, or acked for a group, that was
+   *   deleted meanwhile is left out
+   * @throws when nothing happened: TransactionEndedError after `timeoutMs`; the reason of `signal` or
+   *   `abort`; LeaseLostError when the lease of a record that it acks is over, TooLargeError above 8 MiB,
+   *   DiskFullError, BackpressureError: leases go on; as `Topic.append`; ClosedError when the store is
+   *   closed. FailedError: nothing happened, unless it is `indeterminate`: then the next opening tells
    *
-   * Durability: synced when it resolves.
+   * Durability: survives a power cut when it resolves, whatever the levels of its topics are. Cost: a share
+   * of one fdatasync of the journal, whatever number of topics, partitions and queues there are.
    */
-  async producer(name: string, options: ProducerOptions = {}): Promise<Producer> {
-    this.#checkOpen();
-    return openProducer(this.#parts.producers, name, options);
+  async transaction<R>(
+    action: (transaction: Transaction) => R | Promise<R>,
+    options: TransactionOptions = {},
+  ): Promise<R> {
+    this.checkOpen();
+    return this.#parts.transactions.run(action, checkTransactionOptions(options));
   }
 
-  /** All producers, by name. In memory, no I/O. */
-  producers(): readonly ProducerListing[] {
-    this.#checkOpen();
-    return this.#parts.producers.list();
-  }
-
-  /**
-   * Forgets a producer with all its sequences; whoever holds it is told with FencedError.
-   *
-   * @throws NotFoundError; ReadOnlyError
-   *
-   * Durability: synced when it resolves.
-   */
-  async deleteProducer(name: string): Promise<void> {
-    this.#checkOpen();
-    await this.#parts.producers.delete(name);
+  /** Transactions that are not over, and commits that logs have yet to sync. In memory: no I/O. */
+  transactions(): TransactionListing {
+    return listTransactions(this.#parts);
   }
 
   #topic<T, Input>(parts: TopicParts<T, Input>): StoreTopic<T, Input> {
@@ -253,7 +254,7 @@ export class Store implements AsyncDisposable {
 
   /** @internal Of all that the journal adds up to: equal states have equal hashes. */
   stateHash(): string {
-    return this.#fold.hash();
+    return this.#parts.topicHome.fold.hash();
   }
 
   /** Figures of the store, in memory: no I/O. O(partitions). */
@@ -289,7 +290,7 @@ export class Store implements AsyncDisposable {
 
   /** All topics, by name. */
   topics(): readonly TopicDescription[] {
-    this.#checkOpen();
+    this.checkOpen();
     return this.#topics.list();
   }
 
@@ -306,13 +307,13 @@ export class Store implements AsyncDisposable {
 
   /** Consumer groups that committed something or have members, by topic and name. */
   groups(): readonly GroupListing[] {
-    this.#checkOpen();
+    this.checkOpen();
     return listGroups(this.#topics.list(), this.#parts.groups);
   }
 
   /** Share groups, those of queues too, by topic and name. */
   shareGroups(): readonly ShareGroupListing[] {
-    this.#checkOpen();
+    this.checkOpen();
     return listShareGroups(this.#topics.list(), this.#shareGroups);
   }
 
@@ -330,7 +331,7 @@ export class Store implements AsyncDisposable {
    * Durability: synced when it resolves.
    */
   async alterTopic(name: string, config: TopicConfig): Promise<TopicDescription> {
-    this.#checkOpen();
+    this.checkOpen();
     return this.#topics.alter(name, config);
   }
 
@@ -344,14 +345,14 @@ export class Store implements AsyncDisposable {
    * Durability: synced when it resolves. Cost: as for the partitions of a new topic.
    */
   async addPartitions(name: string, total: number): Promise<TopicDescription> {
-    this.#checkOpen();
+    this.checkOpen();
     checkNoSource(name, 'more partitions');
     return this.#topics.addPartitions(name, total);
   }
 
   /** @internal Writes the state into the journal now, so that what lies before is not needed. */
   async snapshot(): Promise<void> {
-    this.#checkOpen();
+    this.checkOpen();
     await this.#parts.runs.run();
   }
 
@@ -368,7 +369,7 @@ export class Store implements AsyncDisposable {
    * Durability: synced when it resolves.
    */
   async deleteTopic(name: string): Promise<TopicDeletion> {
-    this.#checkOpen();
+    this.checkOpen();
     checkNoSource(name, 'to be deleted without its exchange');
     return this.#topics.delete(name);
   }
@@ -392,7 +393,7 @@ export class Store implements AsyncDisposable {
     await this.close();
   }
 
-  #checkOpen(): void {
+  protected override checkOpen(): void {
     if (this.#closing !== null) throw new ClosedError({ resource: 'store', name: this.path });
   }
 }

@@ -1,6 +1,5 @@
 /** A topic as its users hold it: append to its partitions, read them. */
 import { argumentError, checkArray, checkObject } from '../core/assert.ts';
-import { ClosedError } from '../core/errors.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { codecOr, type Codec } from '../codec/codec.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
@@ -11,7 +10,9 @@ import { PreparedRecords, type PreparedAppend } from '../log/prepared-records.ts
 import type { ReadOptions } from '../log/read-options.ts';
 import type { LogRecord, RecordBatch } from '../log/record.ts';
 import type { RecordInput } from '../log/record-input.ts';
+import type { RecordRun } from '../log/record-run.ts';
 import { RecordStream } from '../log/record-stream.ts';
+import { holdForCommit } from './commit-target.ts';
 import { mergeBatches } from './merge-batches.ts';
 import type { LogUser } from './partition.ts';
 import type { PartitionSet } from './partition-set.ts';
@@ -28,6 +29,12 @@ import {
 export interface TopicReadOptions extends ReadOptions {
   /** Partitions to read, from 0; default all. `from` as an offset needs exactly one. */
   readonly partitions?: number | readonly number[] | undefined;
+}
+
+/** @internal Records for one partition, encoded. */
+export interface PartitionRuns {
+  readonly partition: number;
+  readonly runs: readonly RecordRun[];
 }
 
 /** @internal Records that a commit will append to a partition. */
@@ -106,7 +113,7 @@ export class Topic<T, Input = T> implements LogUser {
         : log.append(record, how));
       return { partition, offset, durability };
     } catch (error) {
-      throw this.#toldOf(error);
+      throw this.partitions.toldOf(error);
     }
   }
 
@@ -184,7 +191,7 @@ export class Topic<T, Input = T> implements LogUser {
       return this.#use(partition, (own) => own.read(offset, options));
     }
     return log.read(offset, options).catch((error: unknown) => {
-      throw this.#toldOf(error);
+      throw this.partitions.toldOf(error);
     });
   }
 
@@ -225,12 +232,7 @@ export class Topic<T, Input = T> implements LogUser {
     records: readonly RecordInput<Input>[],
     options: Pick<TopicAppendOptions, 'partition'> = {},
   ): () => Promise<readonly PartitionAppend[]> {
-    const { settings, clock } = this.partitions;
-    const prepared = new PreparedRecords({ codec: this.#codec, limits: settings });
-    const parts = this.#division.divide(records, options).map(({ partition, records: own }) => ({
-      partition,
-      runs: [{ records: prepared.copies(own, clock.now()), tag: null }],
-    }));
+    const parts = this.encodeForCommit(records, options);
     return () => this.#openForCommit(parts);
   }
 
@@ -249,31 +251,30 @@ export class Topic<T, Input = T> implements LogUser {
     return { records: copies, partitions };
   }
 
-  async #openForCommit(
-    parts: readonly Pick<PartitionAppend, 'partition' | 'runs'>[],
-  ): Promise<readonly PartitionAppend[]> {
+  /** @internal The first step of `prepareCommit`: by partition, ascending. @throws as `append` */
+  encodeForCommit(
+    records: readonly RecordInput<Input>[],
+    options: Pick<TopicAppendOptions, 'partition'> = {},
+  ): readonly PartitionRuns[] {
+    const { settings, clock } = this.partitions;
+    const prepared = new PreparedRecords({ codec: this.#codec, limits: settings });
+    return this.#division.divide(records, options).map(({ partition, records: own }) => ({
+      partition,
+      runs: [{ records: prepared.copies(own, clock.now()), tag: null }],
+    }));
+  }
+
+  async #openForCommit(parts: readonly PartitionRuns[]): Promise<readonly PartitionAppend[]> {
     const opened: PartitionAppend[] = [];
     try {
-      for (const part of parts) opened.push(await this.#targetOf(part));
+      for (const { partition, runs } of parts) {
+        const { logId, appender, release } = await holdForCommit(this.partitions, partition);
+        // No spread in front of names: in Node 20 each such object has a hidden class of its own, for 1 us.
+        opened.push({ partition, runs, logId, appender, release });
+      }
       return opened;
     } catch (error) {
       for (const { release } of opened) release();
-      throw this.#toldOf(error);
-    }
-  }
-
-  async #targetOf({
-    partition,
-    runs,
-  }: Pick<PartitionAppend, 'partition' | 'runs'>): Promise<PartitionAppend> {
-    const used = this.partitions.at(partition);
-    const release = used.hold();
-    try {
-      // No spread in front of names: in Node 20 each such object has a hidden class of its own, for 1 us.
-      const { logId, appender } = (await used.log()).forStore();
-      return { partition, runs, logId, appender, release };
-    } catch (error) {
-      release();
       throw error;
     }
   }
@@ -284,7 +285,7 @@ export class Topic<T, Input = T> implements LogUser {
     try {
       await this.partitions.sync();
     } catch (error) {
-      throw this.#toldOf(error);
+      throw this.partitions.toldOf(error);
     }
   }
 
@@ -302,7 +303,7 @@ export class Topic<T, Input = T> implements LogUser {
     try {
       yield* this.#own(await used.log(), partition).batches(options);
     } catch (error) {
-      throw this.#toldOf(error);
+      throw this.partitions.toldOf(error);
     } finally {
       release();
     }
@@ -313,7 +314,7 @@ export class Topic<T, Input = T> implements LogUser {
     try {
       return await this.partitions.at(partition).use((log) => action(this.#own(log, partition)));
     } catch (error) {
-      throw this.#toldOf(error);
+      throw this.partitions.toldOf(error);
     }
   }
 
@@ -335,12 +336,6 @@ export class Topic<T, Input = T> implements LogUser {
     if (chosen.length === 0) throw argumentError(RangeError, 'partitions', 'not empty', chosen);
     for (const partition of chosen) checkChosen(partition, partitionCount);
     return [...new Set(chosen)];
-  }
-
-  /** Of a topic that is gone, its log need not be named. */
-  #toldOf(error: unknown): unknown {
-    const { partitions } = this;
-    return error instanceof ClosedError && partitions.isGone ? partitions.closedError() : error;
   }
 }
 
