@@ -1,6 +1,17 @@
 /** Varve's public API: explicit names, nothing else. */
 export { openStore } from './store/open-store.ts';
 export type { GroupListing } from './store/group-listings.ts';
+export type {
+  Producer,
+  ProducerAppendOptions,
+  ProducerAppendResult,
+  ProducerBatchOptions,
+  ProducerBatchResult,
+  ProducerOptions,
+  ProducerPosition,
+  ProducerSendOptions,
+} from './store/producer.ts';
+export type { ProducerGaps, ProducerListing, ProducerTopic } from './topic/producers.ts';
 export type { Store } from './store/store.ts';
 export type { StoreStats } from './store/store-stats.ts';
 export type { Health, HealthProblem, ProblemCode } from './core/health-board.ts';
@@ -195,6 +206,12 @@ export {
   type OffsetRangeDetails,
   type UnavailableMechanism,
 } from './core/errors.ts';
-export { FencedError, LeaseLostError, type LeaseEnd } from './core/ownership-errors.ts';
+export { SequenceGapError } from './core/producer-errors.ts';
+export {
+  FencedError,
+  LeaseLostError,
+  type FencedDetails,
+  type LeaseEnd,
+} from './core/ownership-errors.ts';
 export { TransactionEndedError, type TransactionEnd } from './core/transaction-errors.ts';
 export { BadPatternError, NotRebuildableError, UnroutableError } from './core/routing-errors.ts';

@@ -158,6 +158,13 @@ export const BINDING_WEIGHT_MAX = 1_000_000;
 /** Routing keys whose destinations a topology remembers: some 5 MiB when all are in use. */
 export const ROUTES_CACHED_MAX = 16_384;
 
+/** Producers of a store: each is known until it is deleted. */
+export const PRODUCERS_MAX = 100_000;
+/** Calls of one producer that wait for the disk, and holes in what it sent. */
+export const PRODUCER_CALLS_MAX = 1024;
+/** Bytes of records in such calls. */
+export const PRODUCER_BYTES_MAX = 64 * MIB;
+
 /** Default time for which an id counts as one that was stored, ms: SQS's. */
 export const DEDUP_WINDOW_MS = 5 * 60 * 1000;
 /** Longest such time, ms: a year. What it covers must stay on the disk. */

@@ -1,20 +1,44 @@
-/** Somebody used a right that is not his any more: a partition of a group, a lease. */
+/** Somebody used a right that is not his any more: a partition of a group, a name, a lease. */
 import { StoreError } from './errors.ts';
 
-/** The member of a consumer group lost the partition: another one may read it. Nothing changed. */
+/** A right to a partition of a consumer group, or to produce under a name. */
+export type FencedDetails =
+  | {
+      readonly kind: 'member';
+      readonly group: string;
+      readonly member: string;
+      readonly partition: number;
+    }
+  | {
+      readonly kind: 'producer';
+      readonly producer: string;
+      readonly epoch: number;
+      /** Null = the producer was deleted. */
+      readonly currentEpoch: number | null;
+    };
+
+/**
+ * The member of a consumer group lost the partition, or somebody else produces under the name: nothing
+ * changed.
+ */
 export class FencedError extends StoreError {
   readonly code = 'ERR_VARVE_FENCED';
-  readonly details: {
-    readonly group: string;
-    readonly member: string;
-    readonly partition: number;
-  };
+  readonly details: FencedDetails;
 
-  constructor(details: FencedError['details']) {
-    const { group, member, partition } = details;
-    super(`${member} of group ${group} does not own partition ${partition} any more`);
+  constructor(details: FencedDetails) {
+    super(fencedMessage(details));
     this.details = details;
   }
+}
+
+function fencedMessage(details: FencedDetails): string {
+  if (details.kind === 'member') {
+    const { group, member, partition } = details;
+    return `${member} of group ${group} does not own partition ${partition} any more`;
+  }
+  const { producer, epoch, currentEpoch } = details;
+  const now = currentEpoch === null ? 'it was deleted' : `the epoch is ${currentEpoch} now`;
+  return `epoch ${epoch} of producer ${producer} is over: ${now}`;
 }
 
 /** How a lease ended for its holder. */

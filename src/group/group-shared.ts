@@ -54,5 +54,6 @@ export function checkTopic({ topic }: GroupShared): void {
 /** What a member is told of a partition that it does not own. */
 export function notOwned({ topic, name }: GroupShared, member: string, partition: number): Error {
   const { group } = name;
-  return topic.isDeleted ? topic.closedError() : new FencedError({ group, member, partition });
+  if (topic.isDeleted) return topic.closedError();
+  return new FencedError({ kind: 'member', group, member, partition });
 }

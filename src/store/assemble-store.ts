@@ -28,7 +28,8 @@ import { LogReporter, type StoreSignals } from '../topic/log-reporter.ts';
 import { OpenPartitions } from '../topic/open-partitions.ts';
 import { STORE_EVENT_NAMES, type StoreEvents } from '../topic/store-events.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
-import { guardedByAll } from '../topic/trim-guards.ts';
+import { Producers } from '../topic/producers.ts';
+import { guardedByAll, type GuardOf } from '../topic/trim-guards.ts';
 import { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import { settleCommits } from './settle-commits.ts';
 import type { ByteCap } from '../log/byte-cap.ts';
@@ -80,13 +81,14 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     topicDefaults: { durability },
     namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
     topologyVersionOf: (topicId) => routing.topologyVersionOf(topicId),
-    trimGuardOf: guardedByAll([(topicId, _at, logId) => routing.guardOf(topicId, logId)]),
+    trimGuardOf: guardsOf({ routing: () => routing, producers: () => producers }),
   };
   const committer = new Committer(journal);
   const transactions = new TransactionRegistry({ journal, committer, clock });
   const groups = new ConsumerGroups({ ...topicHome, transactions });
   const shareGroups = new ShareGroups({ ...topicHome, committer, transactions });
-  const dependents = dependentsOn({ fold, groups, shareGroups, routing: () => routing });
+  const producers: Producers = new Producers(topicHome, () => topics);
+  const dependents = dependentsOn({ fold, groups, shareGroups, producers, routing: () => routing });
   const topics: TopicCatalog = new TopicCatalog(topicHome, dependents);
   const { health: board } = signals;
   const routing: Routing = new Routing({ fold, journal, topics, clock, random, board });
@@ -107,21 +109,40 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     groups,
     shareGroups,
     routing,
+    producers,
     topicHome,
   };
+}
+
+interface Guards {
+  readonly routing: () => Routing;
+  readonly producers: () => Producers;
+}
+
+/** Those that write something down so that records may go come behind those that only look. */
+function guardsOf({ routing, producers }: Guards): GuardOf {
+  return guardedByAll([
+    (topicId, _at, logId) => routing().guardOf(topicId, logId),
+    (topicId, partition, logId) => ({
+      allow: (offset) => producers().allowed({ topicId, partition, logId }, offset),
+    }),
+  ]);
 }
 
 interface Dependents {
   readonly fold: Fold;
   readonly groups: ConsumerGroups;
   readonly shareGroups: ShareGroups;
+  readonly producers: Producers;
   /** Builds on topics, and is made behind them. */
   readonly routing: () => Routing;
 }
 
-function dependentsOn({ fold, groups, shareGroups, routing }: Dependents): TopicDependents {
+function dependentsOn(on: Dependents): TopicDependents {
+  const { fold, groups, shareGroups, producers, routing } = on;
   return {
     forget: async (topicId) => {
+      await producers.forgetTopic(topicId);
       const members = await groups.forgetTopic(topicId);
       const readers = [...members, ...(await shareGroups.forgetTopic(topicId))];
       return { groups: readers, exchanges: (await routing().forget(topicId)).exchanges };

@@ -22,6 +22,7 @@ export async function closeStore(parts: StoreParts, own: OwnParts): Promise<void
     () => control.close(),
     () => groups.close(),
     () => shareGroups.close(),
+    () => parts.producers.close(),
     () => parts.transactions.close(storeClosed(parts.topicHome)), // What handlers began was ended by then.
     () => Promise.all([committer.idle(), parts.routing.exchanges.idle()]),
     async () => home?.reserve?.close(),

@@ -7,6 +7,7 @@ import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { Routing } from '../routing/routing.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import type { Producers } from '../topic/producers.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import type { StoreControl } from './store-control.ts';
@@ -28,5 +29,6 @@ export interface StoreParts {
   readonly groups: ConsumerGroups;
   readonly shareGroups: ShareGroups;
   readonly routing: Routing;
+  readonly producers: Producers;
   readonly topicHome: TopicHome;
 }

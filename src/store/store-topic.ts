@@ -8,7 +8,7 @@ import { ShareGroup } from '../queue/share-group.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { DescribeOptions, ShareGroupDescription } from '../queue/share-listing.ts';
 import type { ShareConfig, ShareGroupOptions, ShareSettings } from '../queue/share-settings.ts';
-import { Topic, type PartitionRuns, type TopicParts } from '../topic/topic.ts';
+import { Topic, type PartitionRuns, type ProducedInput, type TopicParts } from '../topic/topic.ts';
 import type {
   TopicAppendBatchResult,
   TopicAppendOptions,
@@ -60,6 +60,15 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
   ): readonly PartitionRuns[] {
     if (this.#isSource) throw this.#refusal();
     return super.encodeForCommit(records, options);
+  }
+
+  /** @internal */
+  override prepareProduced(
+    records: readonly RecordInput<Input>[],
+    options: Pick<TopicAppendOptions, 'partition'>,
+  ): ProducedInput {
+    if (this.#isSource) throw this.#refusal();
+    return super.prepareProduced(records, options);
   }
 
   #refusal(): ConflictError {

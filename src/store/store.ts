@@ -1,7 +1,6 @@
 /** A store as its users hold it: topics in one directory, or in memory. */
 import { ClosedError, type CorruptLogError } from '../core/errors.ts';
 import type { Health } from '../core/health-board.ts';
-import type { ConsumerGroups } from '../group/groups.ts';
 import type { Committer } from '../journal/committer.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Misfits } from '../journal/misfits.ts';
@@ -27,6 +26,7 @@ import {
 import type { Transaction } from '../transaction/transaction.ts';
 import { closeStore } from './close-store.ts';
 import { knownOf, listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
+import { StoreProducers } from './store-producers.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
@@ -40,7 +40,7 @@ import { StoreTopic } from './store-topic.ts';
 import { listTransactions, type TransactionListing } from './transaction-listing.ts';
 
 /** Topics, and all that is known about them, in one directory. Made by `openStore`. */
-export class Store implements AsyncDisposable {
+export class Store extends StoreProducers implements AsyncDisposable {
   /** The store's directory, absolute, without symbolic links. */
   readonly path: string;
   /** @internal Changes of state and records for several logs, all or nothing. */
@@ -54,7 +54,6 @@ export class Store implements AsyncDisposable {
   readonly #parts: StoreParts;
   readonly #journal: Journal;
   readonly #topics: TopicCatalog;
-  readonly #groups: ConsumerGroups;
   readonly #shareGroups: ShareGroups;
   readonly #health: StoreHealth;
   readonly #signals: StoreSignals;
@@ -65,6 +64,7 @@ export class Store implements AsyncDisposable {
 
   /** @internal */
   constructor(parts: StoreParts) {
+    super(parts.producers);
     const { path, lock, home, control, journal, runs, committer, topicHome } = parts;
     const { cap = null } = home ?? {};
     const { signals } = topicHome;
@@ -74,7 +74,6 @@ export class Store implements AsyncDisposable {
     this.projector = parts.routing.projector;
     this.#parts = parts;
     this.#journal = journal;
-    this.#groups = parts.groups;
     this.#shareGroups = parts.shareGroups;
     this.#topics = parts.topics;
     const { clock } = topicHome;
@@ -131,7 +130,7 @@ export class Store implements AsyncDisposable {
     name: string,
     options: TopicOptions<T, Input> = {},
   ): Promise<StoreTopic<T, Input>> {
-    this.#checkOpen();
+    this.checkOpen();
     // An exchange makes its source.
     const given = isSourceName(name) ? { ...options, create: false } : options;
     return this.#topic(await this.#topics.open(name, given));
@@ -151,7 +150,7 @@ export class Store implements AsyncDisposable {
     name: string,
     options: QueueOptions<T, Input> = {},
   ): Promise<StoreQueue<T, Input>> {
-    this.#checkOpen();
+    this.checkOpen();
     checkNoSource(name, 'a queue');
     const { topic: topicOptions, share } = partQueueOptions(name, options);
     const topic = this.#topic(await this.#topics.open(name, topicOptions, true));
@@ -183,13 +182,13 @@ export class Store implements AsyncDisposable {
     name: string,
     options: OpenExchangeOptions<T, Input> = {},
   ): Promise<Exchange<T, Input> | DefaultExchange<T, Input>> {
-    this.#checkOpen();
+    this.checkOpen();
     return openExchange(this, name, options, () => knownOf(this.#topics.list(), this.#shareGroups));
   }
 
   /** All exchanges, by name. */
   exchanges(): readonly ExchangeDescription[] {
-    this.#checkOpen();
+    this.checkOpen();
     return this.exchangeCatalog.list();
   }
 
@@ -203,7 +202,7 @@ export class Store implements AsyncDisposable {
    * Durability: synced when it resolves.
    */
   async deleteExchange(name: string): Promise<void> {
-    this.#checkOpen();
+    this.checkOpen();
     await this.exchangeCatalog.delete(name);
   }
 
@@ -227,7 +226,7 @@ export class Store implements AsyncDisposable {
     action: (transaction: Transaction) => R | Promise<R>,
     options: TransactionOptions = {},
   ): Promise<R> {
-    this.#checkOpen();
+    this.checkOpen();
     return this.#parts.transactions.run(action, checkTransactionOptions(options));
   }
 
@@ -237,7 +236,7 @@ export class Store implements AsyncDisposable {
   }
 
   #topic<T, Input>(parts: TopicParts<T, Input>): StoreTopic<T, Input> {
-    return new StoreTopic(parts, { groups: this.#groups, shareGroups: this.#shareGroups });
+    return new StoreTopic(parts, { groups: this.#parts.groups, shareGroups: this.#shareGroups });
   }
 
   /**
@@ -291,7 +290,7 @@ export class Store implements AsyncDisposable {
 
   /** All topics, by name. */
   topics(): readonly TopicDescription[] {
-    this.#checkOpen();
+    this.checkOpen();
     return this.#topics.list();
   }
 
@@ -308,13 +307,13 @@ export class Store implements AsyncDisposable {
 
   /** Consumer groups that committed something or have members, by topic and name. */
   groups(): readonly GroupListing[] {
-    this.#checkOpen();
-    return listGroups(this.#topics.list(), this.#groups);
+    this.checkOpen();
+    return listGroups(this.#topics.list(), this.#parts.groups);
   }
 
   /** Share groups, those of queues too, by topic and name. */
   shareGroups(): readonly ShareGroupListing[] {
-    this.#checkOpen();
+    this.checkOpen();
     return listShareGroups(this.#topics.list(), this.#shareGroups);
   }
 
@@ -332,7 +331,7 @@ export class Store implements AsyncDisposable {
    * Durability: synced when it resolves.
    */
   async alterTopic(name: string, config: TopicConfig): Promise<TopicDescription> {
-    this.#checkOpen();
+    this.checkOpen();
     return this.#topics.alter(name, config);
   }
 
@@ -346,14 +345,14 @@ export class Store implements AsyncDisposable {
    * Durability: synced when it resolves. Cost: as for the partitions of a new topic.
    */
   async addPartitions(name: string, total: number): Promise<TopicDescription> {
-    this.#checkOpen();
+    this.checkOpen();
     checkNoSource(name, 'more partitions');
     return this.#topics.addPartitions(name, total);
   }
 
   /** @internal Writes the state into the journal now, so that what lies before is not needed. */
   async snapshot(): Promise<void> {
-    this.#checkOpen();
+    this.checkOpen();
     await this.#parts.runs.run();
   }
 
@@ -370,7 +369,7 @@ export class Store implements AsyncDisposable {
    * Durability: synced when it resolves.
    */
   async deleteTopic(name: string): Promise<TopicDeletion> {
-    this.#checkOpen();
+    this.checkOpen();
     checkNoSource(name, 'to be deleted without its exchange');
     return this.#topics.delete(name);
   }
@@ -394,7 +393,7 @@ export class Store implements AsyncDisposable {
     await this.close();
   }
 
-  #checkOpen(): void {
+  protected override checkOpen(): void {
     if (this.#closing !== null) throw new ClosedError({ resource: 'store', name: this.path });
   }
 }

@@ -46,6 +46,12 @@ export class RecordDivision<Input> {
     return 0; // No key at all: the log, whichever it is, says so.
   }
 
+  /** As `partitionFor`; null for a record that may go to any. @throws as `partitionFor` */
+  partitionOrAny(record: RecordInput<Input>, options: Chosen): number | null {
+    const isFree = options.partition === undefined && this.#partitioner === null;
+    return isFree && record?.key == null ? null : this.partitionFor(record, options);
+  }
+
   /**
    * Ascending by partition, only those that get records; keyless ones go to one partition.
    *

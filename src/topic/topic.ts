@@ -2,6 +2,7 @@
 import { argumentError, checkArray, checkObject } from '../core/assert.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { codecOr, type Codec } from '../codec/codec.ts';
+import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { Log } from '../log/log.ts';
@@ -40,6 +41,13 @@ export interface PartitionRuns {
 export interface PartitionAppend extends PreparedAppend {
   readonly partition: number;
   readonly release: () => void;
+}
+
+/** @internal Records that a producer will append. */
+export interface ProducedInput {
+  readonly records: readonly EncodableRecord[];
+  /** Of each of them; null = any. */
+  readonly partitions: readonly (number | null)[];
 }
 
 /** @internal */
@@ -226,6 +234,21 @@ export class Topic<T, Input = T> implements LogUser {
   ): () => Promise<readonly PartitionAppend[]> {
     const parts = this.encodeForCommit(records, options);
     return () => this.#openForCommit(parts);
+  }
+
+  /**
+   * @internal Checks and encodes records for a producer; whatever the caller does with his from then on
+   * is of no account. @throws as `append`, at once
+   */
+  prepareProduced(
+    records: readonly RecordInput<Input>[],
+    options: Pick<TopicAppendOptions, 'partition'>,
+  ): ProducedInput {
+    const { settings, clock } = this.partitions;
+    const prepared = new PreparedRecords({ codec: this.#codec, limits: settings });
+    const copies = prepared.copies(records, clock.now());
+    const partitions = records.map((record) => this.#division.partitionOrAny(record, options));
+    return { records: copies, partitions };
   }
 
   /** @internal The first step of `prepareCommit`: by partition, ascending. @throws as `append` */

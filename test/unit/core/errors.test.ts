@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 
 import * as errors from '../../../src/core/errors.ts';
+import { SequenceGapError } from '../../../src/core/producer-errors.ts';
 import * as ownership from '../../../src/core/ownership-errors.ts';
 import * as routing from '../../../src/core/routing-errors.ts';
 import * as transaction from '../../../src/core/transaction-errors.ts';
@@ -109,8 +110,16 @@ const TABLE: readonly Row[] = [
     'log /d: stored 1, requested 2',
   ],
   [
-    new ownership.FencedError({ group: 'g', member: 'member-1', partition: 3 }),
+    new ownership.FencedError({ kind: 'member', group: 'g', member: 'member-1', partition: 3 }),
     'member-1 of group g does not own partition 3 any more',
+  ],
+  [
+    new ownership.FencedError({ kind: 'producer', producer: 'p', epoch: 2, currentEpoch: 3 }),
+    'epoch 2 of producer p is over: the epoch is 3 now',
+  ],
+  [
+    new SequenceGapError({ producer: 'p', topic: 't', expected: 3, found: 5 }),
+    'producer p sent sequence 5 to t, expected 3',
   ],
   [
     new ownership.LeaseLostError({

@@ -1,0 +1,300 @@
+/**
+ * How far one producer is in one topic: which of its sequences are stored, which are on their way, and
+ * below which nothing is open any more.
+ *
+ * A sequence is stored when its append was answered, or was found in a log: not when it is encoded, for a
+ * full disk takes that back. What is stored may still go with a power cut, so what is `confirmed`, which
+ * is written down, counts only what is synced in its log.
+ */
+import { assert, present } from '../core/assert.ts';
+import type { SequenceRun } from '../format/produced-extension.ts';
+import type { ProducedRun } from './producer-state.ts';
+import { SequenceSet, spansOf, type SequenceSpan } from './sequence-set.ts';
+
+/** Batches whose places are told to who sends them again. */
+const PLACED_BATCHES = 5;
+/** Runs of them that are kept: a batch of numbers far apart has one for each record. */
+const PLACED_RUNS_MAX = 1024;
+
+export interface RecordPlace {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** Records that one partition gets. */
+interface Sent {
+  readonly partition: number;
+  /** Offset of the first of them; the others follow. */
+  readonly baseOffset: number;
+  /** Ascending. */
+  readonly sequences: readonly number[];
+}
+
+/** Records of one call that are on their way to one partition. */
+export interface Flight extends Sent {
+  /** Resolves, and never rejects, when it is known what became of them. */
+  readonly settled: Promise<void>;
+  /** Nobody knows what became of them until the store is opened again; null = they are on their way. */
+  doubt: Error | null;
+}
+
+/** Stored, and not known to be synced. */
+export interface UnsyncedRecords {
+  readonly partition: number;
+  readonly baseOffset: number;
+  readonly nextOffset: number;
+  readonly spans: readonly SequenceSpan[];
+}
+
+/** Below which offset a partition is durable. */
+export type DurableOf = (partition: number) => number;
+
+export class ProducerProgress {
+  #confirmed = 0;
+  /** Those that are stored, from `confirmed` on. */
+  readonly #stored = new SequenceSet();
+  /** And those that will never be sent. */
+  readonly #passed = new SequenceSet();
+  readonly #flights = new Set<Flight>();
+  #unsynced: UnsyncedRecords[] = [];
+  /** Where the last batches are, oldest first. */
+  #batches: (readonly ProducedRun[])[] = [];
+  #lastStored = -1;
+
+  /** As a note has it. */
+  restoreNote({ confirmed, runs }: { confirmed: number; runs: readonly ProducedRun[] }): void {
+    this.#confirmed = Math.max(this.#confirmed, confirmed);
+    for (const run of runs) {
+      this.#stored.add(run);
+      this.#passed.add(run);
+      this.#lastStored = Math.max(this.#lastStored, run.last);
+    }
+    const placed = runs.filter(({ count }) => count > 0);
+    if (placed.length > 0) this.#batches.push(placed);
+    this.#forgetBelow();
+  }
+
+  /** A batch that was found in a log. */
+  restoreBatch(
+    { partition, baseOffset }: Pick<Sent, 'partition' | 'baseOffset'>,
+    { confirmed, runs }: { readonly confirmed: number; readonly runs: readonly SequenceRun[] },
+  ): void {
+    this.#confirmed = Math.max(this.#confirmed, confirmed);
+    this.#keep(
+      runs.map(({ sequence, index, count }) => ({
+        first: sequence,
+        last: sequence + count - 1,
+        count,
+        partition,
+        baseOffset: baseOffset + index,
+      })),
+    );
+    this.#forgetBelow();
+  }
+
+  /** All has been found, in the one log that there is: what is missing in between was never stored. */
+  closeHoles(): void {
+    this.#passed.add({ first: this.#confirmed, last: this.#lastStored });
+  }
+
+  /** Highest that is stored; -1 = none is. */
+  get lastStored(): number {
+    return this.#lastStored;
+  }
+
+  /** Highest that is stored or on its way; -1 = none is. */
+  get last(): number {
+    let last = this.#lastStored;
+    for (const { sequences } of this.#flights) last = Math.max(last, sequences.at(-1) ?? last);
+    return last;
+  }
+
+  /** The lowest that is open: neither stored nor passed over. */
+  get resumeFrom(): number {
+    const gap = this.#passed.gapFrom(this.#confirmed);
+    return Math.min(gap, Math.max(this.#lastStored + 1, this.#confirmed));
+  }
+
+  /** How many holes there are, and runs between them. */
+  get runCount(): number {
+    return this.#passed.spans.length;
+  }
+
+  isStored(sequence: number): boolean {
+    return sequence < this.#confirmed || this.#stored.has(sequence);
+  }
+
+  /** Where it is, when it is in one of the last batches. */
+  placeOf(sequence: number): RecordPlace | null {
+    for (const runs of this.#batches.toReversed()) {
+      for (const { first, last, partition, baseOffset } of runs) {
+        if (first > sequence || sequence > last) continue;
+        return { partition, offset: baseOffset + sequence - first };
+      }
+    }
+    return null;
+  }
+
+  /** What is on its way with numbers of `span`; all without one. */
+  flights(span: SequenceSpan = { first: 0, last: Number.MAX_SAFE_INTEGER }): readonly Flight[] {
+    return [...this.#flights].filter(({ sequences }) => {
+      const first = present(sequences[0], 'a flight has records');
+      return first <= span.last && present(sequences.at(-1), 'see above') >= span.first;
+    });
+  }
+
+  /** Nobody will ever send them: whoever counts passed them over. */
+  passOver(span: SequenceSpan): void {
+    this.#passed.add(span);
+  }
+
+  /** Before anything of them is encoded. @param sent.sequences  none is stored or on its way */
+  begin(sent: Sent, settled: Promise<void>): Flight {
+    assert(sent.sequences.length > 0, 'a flight has records');
+    const flight = { ...sent, settled, doubt: null };
+    for (const span of spansOf(sent.sequences)) this.#passed.delete(span);
+    this.#flights.add(flight);
+    return flight;
+  }
+
+  /**
+   * It is known what became of them.
+   *
+   * @param storedCount  of the first of them; the others were refused
+   */
+  end(flight: Flight, storedCount: number): void {
+    assert(this.#flights.delete(flight), 'a flight ends once');
+    const { partition, baseOffset, sequences } = flight;
+    if (storedCount === 0) return;
+    const stored = sequences.slice(0, storedCount);
+    this.#keep(runsOf({ partition, baseOffset, sequences: stored }));
+    const nextOffset = baseOffset + storedCount;
+    this.#unsynced.push({ partition, baseOffset, nextOffset, spans: spansOf(stored) });
+  }
+
+  /** What was found behind the synced end of a partition. */
+  foundUnsynced(records: UnsyncedRecords): void {
+    this.#unsynced.push(records);
+  }
+
+  /** Below it a note may say that it tells all of a partition: it does not tell what is not synced. */
+  openOffset(partition: number, durableOf: DurableOf): number {
+    this.#dropSynced(durableOf);
+    let offset = Number.POSITIVE_INFINITY;
+    for (const open of [...this.#flights, ...this.#unsynced]) {
+      if (open.partition === partition) offset = Math.min(offset, open.baseOffset);
+    }
+    return offset;
+  }
+
+  /** Whether something is on its way, or not known to be synced. */
+  isOpen(durableOf: DurableOf): boolean {
+    this.#dropSynced(durableOf);
+    return this.#flights.size > 0 || this.#unsynced.length > 0;
+  }
+
+  /** Partitions that have to be synced for all stored numbers of `span` to be. */
+  unsyncedPartitions(durableOf: DurableOf, span?: SequenceSpan): readonly number[] {
+    this.#dropSynced(durableOf);
+    const partitions = new Set<number>();
+    for (const { partition, spans } of this.#unsynced) {
+      const isAsked = ({ first, last }: SequenceSpan) =>
+        span === undefined || (first <= span.last && last >= span.first);
+      if (spans.some(isAsked)) partitions.add(partition);
+    }
+    return [...partitions];
+  }
+
+  /** All below is synced in its log, or will never be sent. Never goes back. */
+  confirmed(durableOf: DurableOf): number {
+    this.#dropSynced(durableOf);
+    let confirmed = this.resumeFrom;
+    for (const { sequences } of this.#flights) {
+      confirmed = Math.min(confirmed, present(sequences[0], 'a flight has records'));
+    }
+    for (const { spans } of this.#unsynced) {
+      confirmed = Math.min(confirmed, present(spans[0], 'there is one').first);
+    }
+    if (confirmed > this.#confirmed) {
+      this.#confirmed = confirmed;
+      this.#forgetBelow();
+    }
+    return this.#confirmed;
+  }
+
+  /** What may be noted: nothing that a power cut could take back. */
+  note(durableOf: DurableOf): { confirmed: number; runs: ProducedRun[] } {
+    const confirmed = this.confirmed(durableOf);
+    const synced = new SequenceSet();
+    for (const span of this.#stored.spans) synced.add(span);
+    for (const { spans } of this.#unsynced) for (const span of spans) synced.delete(span);
+    const known = synced.spans.map(({ first, last }) => unplaced({ first, last }));
+    const placed = this.#batches.flat().filter(({ partition, baseOffset, count }) => {
+      return baseOffset + count <= durableOf(partition);
+    });
+    return { confirmed, runs: [...known, ...placed] };
+  }
+
+  #keep(runs: readonly ProducedRun[]): void {
+    for (const run of runs) {
+      this.#stored.add(run);
+      this.#passed.add(run);
+      this.#lastStored = Math.max(this.#lastStored, run.last);
+    }
+    this.#place(runs);
+  }
+
+  #place(runs: readonly ProducedRun[]): void {
+    const before = this.#batches.at(-1);
+    const [run] = runs;
+    const [last] = before ?? [];
+    const isSingle = runs.length === 1 && before?.length === 1;
+    if (isSingle && run !== undefined && last !== undefined && follows(last, run)) {
+      const joined = { ...last, last: run.last, count: last.count + run.count };
+      this.#batches[this.#batches.length - 1] = [joined];
+      return;
+    }
+    this.#batches.push(runs);
+    const isKept = (batch: readonly ProducedRun[]) =>
+      batch.some((each) => each.last === this.#lastStored);
+    let runCount = this.#batches.reduce((sum, batch) => sum + batch.length, 0);
+    while (this.#batches.length > PLACED_BATCHES || runCount > PLACED_RUNS_MAX) {
+      // Where the highest one is has to be told however long ago that was.
+      const at = this.#batches.findIndex((batch) => !isKept(batch));
+      if (at < 0) break;
+      runCount -= present(this.#batches[at], 'found').length;
+      this.#batches.splice(at, 1);
+    }
+  }
+
+  #dropSynced(durableOf: DurableOf): void {
+    if (this.#unsynced.length === 0) return;
+    this.#unsynced = this.#unsynced.filter(
+      ({ partition, nextOffset }) => nextOffset > durableOf(partition),
+    );
+  }
+
+  #forgetBelow(): void {
+    this.#stored.deleteBelow(this.#confirmed);
+    this.#passed.deleteBelow(this.#confirmed);
+  }
+}
+
+function follows(before: ProducedRun, run: ProducedRun): boolean {
+  const isNext = run.first === before.last + 1 && run.partition === before.partition;
+  return isNext && run.baseOffset === before.baseOffset + before.count;
+}
+
+function runsOf({ partition, baseOffset, sequences }: Sent): readonly ProducedRun[] {
+  let offset = baseOffset;
+  return spansOf(sequences).map(({ first, last }) => {
+    const count = last - first + 1;
+    offset += count;
+    return { first, last, count, partition, baseOffset: offset - count };
+  });
+}
+
+/** That they are stored, and not where. */
+function unplaced({ first, last }: SequenceSpan): ProducedRun {
+  return { first, last, count: 0, partition: 0, baseOffset: 0 };
+}
