@@ -3,17 +3,23 @@ import { isStoreError } from '../core/errors.ts';
 import { checkBoolean } from '../core/options.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
 import { checkAppendKeys } from '../log/append-result.ts';
-import type { RecordInput } from '../log/record-input.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import { isTopicName } from '../topic/topic-names.ts';
-import type { TopicAppendOptions, TopicAppendResult } from '../topic/topic-results.ts';
+import type {
+  TopicAppendOptions,
+  TopicAppendResult,
+  TopicRecordInput,
+} from '../topic/topic-results.ts';
 import type { Topic } from '../topic/topic.ts';
 import { DEFAULT_EXCHANGE, defaultConflict } from './exchange-name.ts';
 import type { DestinationInput } from './exchange-options.ts';
 import { NO_PUBLISH_OPTIONS, routingKeyOf, type PublishOptions } from './publish-options.ts';
 
 /** Its records have one key, and are in their destination when they are published. */
-export interface DefaultPublishOptions extends Omit<PublishOptions, 'cc' | 'bcc' | 'confirm'> {}
+export interface DefaultPublishOptions extends Omit<PublishOptions, 'cc' | 'bcc' | 'confirm'> {
+  /** As of `Topic.append`: of the queue or topic that it goes to. */
+  readonly dedupId?: string | undefined;
+}
 
 /** What has the record, and where there; nothing has it when the routing key names nothing. */
 export type DefaultPublishResult =
@@ -23,12 +29,15 @@ export type DefaultPublishResult =
       readonly offset: number;
       /** The level that was reached. */
       readonly durability: DurabilityLevel;
+      /** As of `Topic.append`. */
+      readonly duplicate: boolean;
     }
   | {
       readonly destinations: readonly [];
       readonly partition: null;
       readonly offset: null;
       readonly durability: null;
+      readonly duplicate: false;
     };
 
 const KEYS: ReadonlySet<string> = new Set<keyof DefaultPublishOptions>([
@@ -39,12 +48,14 @@ const KEYS: ReadonlySet<string> = new Set<keyof DefaultPublishOptions>([
   'key',
   'headers',
   'createTimeMs',
+  'dedupId',
 ]);
 const NOWHERE: DefaultPublishResult = Object.freeze({
   destinations: [] as const,
   partition: null,
   offset: null,
   durability: null,
+  duplicate: false,
 });
 
 /**
@@ -79,10 +90,11 @@ export class DefaultExchange<T, Input = T> {
     options: DefaultPublishOptions = NO_PUBLISH_OPTIONS,
   ): Promise<DefaultPublishResult> {
     checkAppendKeys(options, KEYS);
-    const { key, headers, createTimeMs, durability, signal, mandatory = false } = options;
+    const { key, headers, createTimeMs, dedupId, ...how } = options;
+    const { durability, signal, mandatory = false } = how;
     checkBoolean('mandatory', mandatory);
     const routingKey = routingKeyOf(options);
-    const record = { value, key, headers, createTimeMs };
+    const record = { value, key, headers, createTimeMs, dedupId };
     for (;;) {
       const topic = await this.#find(routingKey);
       if (topic === null) break;
@@ -123,7 +135,7 @@ export class DefaultExchange<T, Input = T> {
 /** Null = the topic was deleted meanwhile: its name names nothing, or another one. */
 async function appendUnlessDeleted<T, Input>(
   topic: Topic<T, Input>,
-  record: RecordInput<Input>,
+  record: TopicRecordInput<Input>,
   options: TopicAppendOptions,
 ): Promise<TopicAppendResult | null> {
   try {

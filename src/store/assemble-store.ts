@@ -16,7 +16,7 @@ import { ENTRY_BYTES_MAX, Journal, type WhenDamaged } from '../journal/journal.t
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
 import { ShareGroups } from '../queue/share-groups.ts';
 import { Routing } from '../routing/routing.ts';
-import { isQueue, leasedOffset } from '../queue/share-state.ts';
+import { isQueue, leasedOffset, settlingOf } from '../queue/share-state.ts';
 import { readCheckpoint } from '../log/checkpoint-file.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { ownHome, type LogHome } from '../log/log-home.ts';
@@ -79,7 +79,11 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     topicDefaults: { durability },
     namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
     topologyVersionOf: (topicId) => routing.topologyVersionOf(topicId),
-    trimGuardOf: guardedByAll([(topicId, _at, logId) => routing.guardOf(topicId, logId)]),
+    trimGuardOf: guardedByAll([
+      (topicId, partition) => topics.dedupGuardOf(topicId, partition),
+      (topicId, _partition, logId) => routing.guardOf(topicId, logId),
+    ]),
+    settlingOf: (topicId, partition) => settlingOf(fold, topicId, partition),
   };
   const committer = new Committer(journal);
   const groups = new ConsumerGroups(topicHome);

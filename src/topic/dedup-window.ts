@@ -1,0 +1,66 @@
+/** Since which offsets the records of a topic count, partition by partition. */
+import type { Clock } from '../core/clock.ts';
+import { DedupSamples } from './dedup-samples.ts';
+import { UNTIL_SETTLED, type DedupWindow } from './dedup-options.ts';
+import type { SettlingOf } from './topic-home.ts';
+
+/**
+ * The time that windows go by: that of the wall when it began, and from then on the monotonic one, for a
+ * clock that is set must not make anybody forget.
+ */
+export class DedupTime {
+  readonly #clock: Clock;
+  readonly #wallMs: number;
+  readonly #monotonicMs: number;
+
+  /** @param latestMs  of all appends before: it begins no earlier */
+  constructor(clock: Clock, latestMs: number) {
+    this.#clock = clock;
+    this.#wallMs = Math.max(clock.now(), latestMs);
+    this.#monotonicMs = clock.monotonic();
+  }
+
+  now(): number {
+    return this.#wallMs + this.#clock.monotonic() - this.#monotonicMs;
+  }
+}
+
+export class DedupWindows {
+  readonly #window: DedupWindow;
+  readonly #settlingOf: SettlingOf;
+  /** By partition, when the window is one of time. */
+  readonly #samples: DedupSamples[] = [];
+
+  constructor(window: DedupWindow, settlingOf: SettlingOf) {
+    this.#window = window;
+    this.#settlingOf = settlingOf;
+  }
+
+  /** Those that have begun. */
+  get partitionCount(): number {
+    return this.#samples.length;
+  }
+
+  /** The next partition begins. */
+  begin(offset: number): void {
+    const windowMs = this.#window === UNTIL_SETTLED ? Infinity : this.#window;
+    this.#samples.push(new DedupSamples(windowMs, offset));
+  }
+
+  /** Records below `endOffset` that were not noted before were appended at that time. */
+  note(partition: number, endOffset: number, timeMs: number): void {
+    if (this.#window !== UNTIL_SETTLED) this.#samples[partition]?.note(endOffset, timeMs);
+  }
+
+  /** Whether a stored record keeps others out. */
+  has(partition: number, offset: number, nowMs: number): boolean {
+    if (this.#window !== UNTIL_SETTLED) return offset >= this.start(partition, nowMs);
+    return this.#settlingOf(partition)?.isSettled(offset) !== true;
+  }
+
+  /** What is below does not count. O(1); for records that are settled O(those that are not). */
+  start(partition: number, nowMs: number): number {
+    if (this.#window !== UNTIL_SETTLED) return this.#samples[partition]?.startAt(nowMs) ?? 0;
+    return this.#settlingOf(partition)?.firstOffset() ?? 0;
+  }
+}
