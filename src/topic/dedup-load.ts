@@ -25,7 +25,7 @@ export interface DedupLoadOptions {
   readonly begunAt: (logId: number) => number;
   /** When this process has begun; null = it begins now. */
   readonly time: DedupTime | null;
-  /** By partition: what is above was appended by this process, and on its clock. */
+  /** By partition: what is above was appended by this process. */
   readonly ownFrom: readonly number[];
 }
 
@@ -61,9 +61,8 @@ export async function loadDedup(options: DedupLoadOptions): Promise<LoadedDedup>
   for (const [partition, { from, times }] of found.entries()) {
     windows.begin(from);
     for (const [endOffset, timeMs] of times) {
-      // What this process appended has its time from a clock that may have been set meanwhile.
       const isOwn = endOffset > (ownFrom[partition] ?? Infinity);
-      windows.note(partition, endOffset, isOwn ? nowMs : timeMs);
+      windows.note(partition, endOffset, isOwn && time.wasSetBack ? nowMs : timeMs);
     }
   }
   return { table, windows, time, endOffsets: found.map(({ to }) => to) };

@@ -4,6 +4,9 @@ import { DedupSamples } from './dedup-samples.ts';
 import { UNTIL_SETTLED, type DedupWindow } from './dedup-options.ts';
 import type { SettlingOf } from './topic-home.ts';
 
+/** Two clocks may be so far apart that are not set. */
+const BEHIND_MS_MAX = 1000;
+
 /**
  * The time that windows go by: that of the wall when it began, and from then on the monotonic one, for a
  * clock that is set must not make anybody forget.
@@ -12,6 +15,8 @@ export class DedupTime {
   readonly #clock: Clock;
   readonly #wallMs: number;
   readonly #monotonicMs: number;
+  /** Whether the wall clock was seen behind: what was appended then says a time that is too early. */
+  wasSetBack = false;
 
   /** @param latestMs  of all appends before: it begins no earlier */
   constructor(clock: Clock, latestMs: number) {
@@ -21,7 +26,9 @@ export class DedupTime {
   }
 
   now(): number {
-    return this.#wallMs + this.#clock.monotonic() - this.#monotonicMs;
+    const nowMs = this.#wallMs + this.#clock.monotonic() - this.#monotonicMs;
+    if (this.#clock.now() < nowMs - BEHIND_MS_MAX) this.wasSetBack = true;
+    return nowMs;
   }
 }
 
