@@ -28,11 +28,6 @@ export type { PartitionLag, PartitionReset, ResetOptions, ResetTo } from './grou
 export type { AutoCommit, GroupOptions, GroupReadOptions } from './group/group-options.ts';
 export type { StartFrom } from './topic/start-position.ts';
 export type { BrowsedRecord, BrowsedState, BrowseOptions, RecordRef } from './queue/browse.ts';
-export type {
-  DeliveryTransaction,
-  TransactionAppendOptions,
-  TransactionSendOptions,
-} from './queue/delivery-transaction.ts';
 export type { Delivery, ReleaseOptions } from './queue/delivery.ts';
 export { Reject, RetryAfter } from './queue/handler-errors.ts';
 export type { QueueOptions, SendOptions } from './queue/queue.ts';
@@ -133,6 +128,16 @@ export type { ProducedRecords, SequenceRun } from './format/produced-extension.t
 export type { CompressionName } from './format/compression.ts';
 export type { SegmentHeader } from './format/segment-header.ts';
 
+export type { Transaction, Transaction as DeliveryTransaction } from './transaction/transaction.ts';
+export type {
+  Committed,
+  TransactionAppendOptions,
+  TransactionOptions,
+  TransactionSendOptions,
+} from './transaction/transaction-options.ts';
+export type { OpenTransaction } from './transaction/transaction-registry.ts';
+export type { TransactionListing, UnsyncedCommit } from './store/transaction-listing.ts';
+
 export { bytes, json, utf8, type Codec } from './codec/codec.ts';
 export { msgpack } from './codec/msgpack.ts';
 export { schema } from './codec/schema.ts';
@@ -186,4 +191,5 @@ export {
   type UnavailableMechanism,
 } from './core/errors.ts';
 export { FencedError, LeaseLostError, type LeaseEnd } from './core/ownership-errors.ts';
+export { TransactionEndedError, type TransactionEnd } from './core/transaction-errors.ts';
 export { BadPatternError, NotRebuildableError, UnroutableError } from './core/routing-errors.ts';

@@ -6,9 +6,8 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore } from '../../src/index.ts';
 import { assert } from '../../src/core/assert.ts';
-import { nodeFileSystem } from '../../src/io/node-file-system.ts';
-import type { File, FileSystem } from '../../src/io/file-system.ts';
 import type { Job } from '../core/job.ts';
+import { countingFileSystem } from './counting-file-system.ts';
 import { makeRecords } from './records.ts';
 
 export type CommitParameters = {
@@ -27,7 +26,7 @@ export async function openJob(directory: string, parameters: CommitParameters): 
   return {
     async run() {
       const counter = { datasyncs: 0 };
-      const store = await openStore(path, { fileSystem: counting(nodeFileSystem, counter) });
+      const store = await openStore(path, { fileSystem: countingFileSystem(counter) });
       const topic = await store.topic('t', { partitions });
       const appendsOf = async () => {
         const all = Array.from({ length: partitions }, (_, partition) =>
@@ -55,32 +54,4 @@ export async function openJob(directory: string, parameters: CommitParameters): 
     },
     close: () => Promise.resolve(),
   };
-}
-
-/** The same file system; each fdatasync is counted. */
-function counting(fileSystem: FileSystem, counter: { datasyncs: number }): FileSystem {
-  return new Proxy(fileSystem, {
-    get(target, name) {
-      if (name === 'open') {
-        return async (...call: Parameters<FileSystem['open']>) =>
-          countingFile(await target.open(...call), counter);
-      }
-      return methodOf(target, name);
-    },
-  });
-}
-
-function countingFile(file: File, counter: { datasyncs: number }): File {
-  return new Proxy(file, {
-    get(target, name) {
-      if (name === 'datasync') counter.datasyncs++;
-      return methodOf(target, name);
-    },
-  });
-}
-
-/** Private fields know only the object itself. */
-function methodOf(target: object, name: string | symbol): unknown {
-  const member: unknown = Reflect.get(target, name, target);
-  return typeof member === 'function' ? member.bind(target) : member;
 }

@@ -38,4 +38,8 @@ export const SUITES: readonly Suite[] = [
   { name: 'dedup', load: async () => (await import('./dedup.ts')).dedupSuite },
   { name: 'exchange', load: async () => (await import('./exchange.ts')).exchangeSuite },
   { name: 'routing', load: async () => (await import('./routing.ts')).routingSuite },
+  {
+    name: 'transactions',
+    load: async () => (await import('./transactions.ts')).transactionsSuite,
+  },
 ];

@@ -22,7 +22,7 @@ export const ERROR_CODES = {
   ERR_VARVE_UNSUPPORTED_VERSION: 'the file was written by a newer format version',
   ERR_VARVE_OFFSET_OUT_OF_RANGE: 'the offset is below startOffset or above endOffset',
   ERR_VARVE_WRONG_OFFSET: 'a conditional append expected another end offset',
-  ERR_VARVE_TOO_LARGE: 'a record, batch, key or header is above its limit',
+  ERR_VARVE_TOO_LARGE: 'a record, batch, key, header or transaction is above its limit',
   ERR_VARVE_BACKPRESSURE: 'too many bytes wait for the disk; await earlier appends first',
   ERR_VARVE_CODEC: 'a codec could not encode or decode a value',
   ERR_VARVE_CODEC_UNAVAILABLE: 'this Node.js lacks the codec that the data needs',
@@ -31,6 +31,7 @@ export const ERROR_CODES = {
   ERR_VARVE_CONFLICT: 'the stored state and the requested options contradict each other',
   ERR_VARVE_FENCED: 'the member does not own the partition any more',
   ERR_VARVE_LEASE_LOST: 'the lease is over: the record may be with somebody else',
+  ERR_VARVE_TRANSACTION_ENDED: 'the transaction is over, or takes no more',
   ERR_VARVE_BAD_PATTERN: 'the pattern of a binding is too long, no text, or no weight',
   ERR_VARVE_UNROUTABLE: 'no binding matches a record that must go somewhere; nothing was published',
   ERR_VARVE_NOT_REBUILDABLE: 'a destination has more than one source, or its past is gone',
@@ -287,13 +288,20 @@ export class WrongOffsetError extends StoreError {
   }
 }
 
-/** A record, batch, key or header is above its limit; nothing was appended. */
+/** A record, batch, key, header or transaction is above its limit; nothing was appended. */
 export class TooLargeError extends StoreError {
   readonly code = 'ERR_VARVE_TOO_LARGE';
-  readonly details: { readonly what: string; readonly bytes: number; readonly bytesMax: number };
+  readonly details: {
+    readonly what: string;
+    readonly bytes: number;
+    readonly bytesMax: number;
+    /** What the two numbers count, where it is not bytes. */
+    readonly unit?: string;
+  };
 
   constructor(details: TooLargeError['details']) {
-    super(`${details.what} of ${details.bytes} bytes is above the limit of ${details.bytesMax}`);
+    const { what, bytes, bytesMax, unit = 'bytes' } = details;
+    super(`${what} of ${bytes} ${unit} is above the limit of ${bytesMax}`);
     this.details = details;
   }
 }

@@ -6,13 +6,14 @@
  * journal. Commits that come while one group is on its way are the next.
  */
 import { toError } from '../core/abort.ts';
-import { present } from '../core/assert.ts';
+import { assert, present } from '../core/assert.ts';
 import { BackpressureError, FailedError, ioErrorOf, TooLargeError } from '../core/errors.ts';
 import { MIB } from '../core/limits.ts';
 import type { Appender } from '../log/appender.ts';
 import type { HeldAppend } from '../log/held-append.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
-import { recordCountOf, runBytesOf, type RecordRun } from '../log/record-run.ts';
+import { runBytesOf } from '../log/record-run.ts';
+import { partsOf, type Parts } from './commit-parts.ts';
 import type { Change, EncodedChange, Journal } from './journal.ts';
 import { misfitError, type Misfit } from './misfits.ts';
 
@@ -22,10 +23,22 @@ export const COMMIT_BYTES_MAX = 8 * MIB;
 const WAITING_BYTES_MAX = 64 * MIB;
 
 export interface Commit {
-  /** Decided by the caller: they must fit the state, also behind commits that were asked for before. */
+  /**
+   * Decided by the caller: they must fit the state, also behind commits that were asked for before.
+   * Nobody may change them any more: state is made of them.
+   */
   readonly changes?: readonly Change[];
   /** At most one per log. */
   readonly appends?: readonly PreparedAppend[];
+  /**
+   * A last look, in the step that gives its records their offsets, which may come much later than the
+   * call; and again when a log of another commit sent them back. Must not append or commit.
+   *
+   * @throws why not: this commit alone is rejected with it, and nothing of it happened
+   */
+  readonly check?: () => void;
+  /** Whether a change that does not fit the state is left out in silence: all else stands. */
+  readonly leavesOutMisfits?: boolean;
 }
 
 export interface CommitResult {
@@ -33,23 +46,21 @@ export interface CommitResult {
   readonly baseOffsets: readonly number[];
 }
 
+/** A commit that was taken, and is not answered. */
 interface Waiting {
   readonly changes: readonly EncodedChange[];
   readonly appends: readonly PreparedAppend[];
   readonly sizeBytes: number;
+  readonly check: (() => void) | undefined;
+  readonly leavesOutMisfits: boolean;
+  /** As the group that it was last in has given them. */
+  baseOffsets: readonly number[];
   readonly resolve: (result: CommitResult) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** A log of a group: what it gets, and where the records of each commit begin among them. */
-interface Part {
-  readonly logId: number;
-  readonly runs: RecordRun[];
-  recordCount: number;
-  readonly starts: Map<Waiting, number>;
-}
+const NO_OFFSETS: readonly number[] = [];
 
-type Parts = ReadonlyMap<Appender, Part>;
 type Holds = ReadonlyMap<Appender, HeldAppend>;
 
 export class Committer {
@@ -74,38 +85,69 @@ export class Committer {
    * @throws TooLargeError above 8 MiB of records and changes; BackpressureError while 64 MiB wait;
    *   when nothing of it happened, the refusal of a log, as `Log.append`, or of the journal;
    *   FailedError with `indeterminate` when only the next opening can tell; ConflictError for a
-   *   change that does not fit the state: it is left out, all else stands
+   *   change that does not fit the state, unless `leavesOutMisfits`: it is left out, all else stands
    *
    * Durability: survives a power cut when it resolves. Readers see the records by then, in all logs
    * at once; on a full disk they may have to wait for room. Cost: a share of one fdatasync of the
    * journal, and of one in each log that has records of others to sync first.
    */
-  async commit({ changes = [], appends = [] }: Commit): Promise<CommitResult> {
-    let sizeBytes = 0;
+  commit(commit: Commit): Promise<CommitResult> {
+    const { changes = [], appends = [], check, leavesOutMisfits = false } = commit;
     try {
       const encoded = changes.map((each) => this.#journal.encode(each));
       checkQueue(this.#queuedBytes);
-      sizeBytes = checkSize(encoded, appends);
+      const sizeBytes = checkSize(encoded, appends);
+      if (appends.length === 0) return this.#change(encoded, sizeBytes, commit);
       this.#queuedBytes += sizeBytes;
-      if (appends.length > 0) return await this.#append(encoded, appends, sizeBytes);
-      const misfits = await this.#journal.commit(encoded, []);
-      for (const misfit of misfits.values()) throw misfitError(misfit);
-      return { baseOffsets: [] };
-    } finally {
-      this.#queuedBytes -= sizeBytes;
-      for (const { release } of appends) release?.();
+      return new Promise((resolve, reject) => {
+        // No spread: in Node 20 each object with names behind one has a hidden class of its own, for 1 us.
+        this.#waiting.push({
+          changes: encoded,
+          appends,
+          sizeBytes,
+          check,
+          leavesOutMisfits,
+          baseOffsets: NO_OFFSETS,
+          resolve,
+          reject,
+        });
+        this.#running ??= this.#runAll();
+      });
+    } catch (error) {
+      releaseAll(appends);
+      return Promise.reject(toError(error));
     }
   }
 
-  #append(
+  async #change(
     changes: readonly EncodedChange[],
-    appends: readonly PreparedAppend[],
     sizeBytes: number,
+    { check, leavesOutMisfits = false }: Commit,
   ): Promise<CommitResult> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ changes, appends, sizeBytes, resolve, reject });
-      this.#running ??= this.#runAll();
-    });
+    check?.();
+    this.#queuedBytes += sizeBytes;
+    try {
+      const misfits = await this.#journal.commit(changes, []);
+      if (!leavesOutMisfits) for (const misfit of misfits.values()) throw misfitError(misfit);
+      return { baseOffsets: [] };
+    } finally {
+      this.#queuedBytes -= sizeBytes;
+    }
+  }
+
+  #resolve(waiting: Waiting): void {
+    this.#letGo(waiting);
+    waiting.resolve({ baseOffsets: waiting.baseOffsets });
+  }
+
+  #reject(waiting: Waiting, error: Error): void {
+    this.#letGo(waiting);
+    waiting.reject(error);
+  }
+
+  #letGo({ sizeBytes, appends }: Waiting): void {
+    this.#queuedBytes -= sizeBytes;
+    releaseAll(appends);
   }
 
   /** Waits until nothing is on its way. */
@@ -126,27 +168,34 @@ export class Committer {
     }
   }
 
-  /** The oldest that go into one entry. Answers those that a log refuses. */
+  /** The oldest that go into one entry. Answers those that a log refuses, or their last look. */
   #takeGroup(): readonly Waiting[] {
     const group: Waiting[] = [];
     let sizeBytes = 0;
-    for (let next = this.#waiting[0]; next !== undefined; [next] = this.#waiting) {
+    let taken = 0;
+    for (const next of this.#waiting) {
       const refusal = refusalOf(next.appends);
-      sizeBytes += refusal === null ? next.sizeBytes : 0;
-      if (sizeBytes > COMMIT_BYTES_MAX) break;
-      this.#waiting.shift();
-      if (refusal === null) group.push(next);
-      else next.reject(refusal);
+      const nextBytes = refusal === null ? next.sizeBytes : 0;
+      if (sizeBytes + nextBytes > COMMIT_BYTES_MAX) break;
+      taken++;
+      const objection = refusal ?? objectionOf(next);
+      if (objection === null) {
+        group.push(next);
+        sizeBytes += nextBytes;
+      } else this.#reject(next, objection);
     }
+    this.#waiting.splice(0, taken);
     return group;
   }
 
   async #run(group: readonly Waiting[]): Promise<void> {
     const parts = partsOf(group);
     const holds = new Map<Appender, HeldAppend>();
-    for (const [appender, { runs }] of parts) {
+    for (const [appender, { baseOffset, runs }] of parts) {
       try {
-        holds.set(appender, appender.commits.hold(runs));
+        const held = appender.commits.hold(runs);
+        assert(held.baseOffset === baseOffset, 'numbered in the same step');
+        holds.set(appender, held);
       } catch (error) {
         appender.fail(error); // A batch that cannot be encoded.
         await failuresOf(holds); // What stands before the others may be being written.
@@ -170,9 +219,10 @@ export class Committer {
     let index = 0;
     for (const waiting of group) {
       const end = index + waiting.changes.length;
-      const misfit = firstBetween(misfits, index, end);
-      if (misfit === null) waiting.resolve(resultOf(waiting, parts, holds));
-      else waiting.reject(misfitError(misfit));
+      const isWhole = misfits.size === 0 || waiting.leavesOutMisfits;
+      const misfit = isWhole ? null : firstBetween(misfits, index, end);
+      if (misfit === null) this.#resolve(waiting);
+      else this.#reject(waiting, misfitError(misfit));
       index = end;
     }
   }
@@ -191,7 +241,7 @@ export class Committer {
     for (const waiting of group) {
       const refused = waiting.appends.find(({ appender }) => unready.has(appender));
       if (refused === undefined) others.push(waiting);
-      else waiting.reject(present(unready.get(refused.appender), 'it has'));
+      else this.#reject(waiting, present(unready.get(refused.appender), 'it has'));
     }
     this.#waiting.unshift(...others);
   }
@@ -225,8 +275,12 @@ export class Committer {
       if (!isKnown) appender.fail(error);
       held.refuse(error);
     }
-    for (const waiting of group) waiting.reject(error);
+    for (const waiting of group) this.#reject(waiting, error);
   }
+}
+
+function releaseAll(appends: readonly PreparedAppend[]): void {
+  for (const { release } of appends) release?.();
 }
 
 /** @throws BackpressureError */
@@ -252,22 +306,13 @@ function refusalOf(appends: readonly PreparedAppend[]): Error | null {
   return null;
 }
 
-function partsOf(group: readonly Waiting[]): Parts {
-  const parts = new Map<Appender, Part>();
-  for (const waiting of group) {
-    for (const { appender, logId, runs } of waiting.appends) {
-      const part = parts.get(appender) ?? emptyPart(logId);
-      parts.set(appender, part);
-      part.starts.set(waiting, part.recordCount);
-      for (const run of runs) part.runs.push(run);
-      part.recordCount += recordCountOf(runs);
-    }
+function objectionOf({ check }: Waiting): Error | null {
+  try {
+    check?.();
+    return null;
+  } catch (error) {
+    return toError(error);
   }
-  return parts;
-}
-
-function emptyPart(logId: number): Part {
-  return { logId, runs: [], recordCount: 0, starts: new Map() };
 }
 
 /** Why a log cannot take its part: what stands before is not durable, or there is no room. */
@@ -291,22 +336,18 @@ function firstBetween(
 }
 
 function changesOf(group: readonly Waiting[]): readonly EncodedChange[] {
-  return group.flatMap(({ changes }) => changes);
+  const all: EncodedChange[] = [];
+  for (const { changes } of group) for (const each of changes) all.push(each);
+  return all;
 }
 
 function appendsOf(parts: Parts, holds: Holds) {
   return [...holds].map(([appender, { baseOffset, nextOffset, batches }]) => {
     const { logId } = present(parts.get(appender), 'held for its part');
-    return { logId, baseOffset, nextOffset, batches: Buffer.concat(batches) };
+    const [only] = batches;
+    const joined = only !== undefined && batches.length === 1 ? only : Buffer.concat(batches);
+    return { logId, baseOffset, nextOffset, batches: joined };
   });
-}
-
-function resultOf(waiting: Waiting, parts: Parts, holds: Holds): CommitResult {
-  const baseOffsets = waiting.appends.map(({ appender }) => {
-    const { baseOffset } = present(holds.get(appender), 'held for the group');
-    return baseOffset + present(parts.get(appender)?.starts.get(waiting), 'a part of the group');
-  });
-  return { baseOffsets };
 }
 
 /** What stands behind records of a commit that another log undid. */

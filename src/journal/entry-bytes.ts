@@ -10,6 +10,8 @@ const SEVEN_BITS = 0x7f;
 const MORE = 0x80;
 /** Of a text whose length is one byte, and that is written unit by unit if it is ASCII. */
 const SHORT_UNITS_MAX = 64;
+/** Up to here V8 keeps the bytes of an array on its own heap, where they cost next to nothing. */
+const SHORT_BYTES_MAX = 64;
 
 /** A mark is part of the text. */
 const textDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -90,10 +92,32 @@ export class EntryWriter {
 
   /** A copy of what was written since the last call. */
   take(): Uint8Array {
-    const bytes = new Uint8Array(this.#bytes.subarray(0, this.#end));
+    const bytes = this.#end > SHORT_BYTES_MAX ? new Uint8Array(this.#view()) : this.#shortCopy();
+    this.#forget();
+    return bytes;
+  }
+
+  /** As `take`, without the copy: good until the next call of anything. */
+  takeView(): Uint8Array {
+    const bytes = this.#view();
+    this.#forget();
+    return bytes;
+  }
+
+  #view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#end);
+  }
+
+  /** Most entries are short: to look at a part of the buffer costs more than they do. */
+  #shortCopy(): Uint8Array {
+    const bytes = new Uint8Array(this.#end);
+    for (let at = 0; at < bytes.length; at++) bytes[at] = this.#bytes[at] ?? 0;
+    return bytes;
+  }
+
+  #forget(): void {
     this.#end = 0;
     if (this.#bytes.length > KEPT_BYTES_MAX) this.#bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
-    return bytes;
   }
 
   #reserve(more: number): void {

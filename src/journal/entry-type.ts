@@ -74,13 +74,23 @@ export class EntryRegistry {
 
   /** Kind, version, fields. */
   encode<E>(type: EntryType<E>, entry: E): Uint8Array {
+    this.#write(type, entry);
+    return this.#writer.take();
+  }
+
+  /** As `encode`, without a copy: good until the next entry is encoded. */
+  encodeView<E>(type: EntryType<E>, entry: E): Uint8Array {
+    this.#write(type, entry);
+    return this.#writer.takeView();
+  }
+
+  #write<E>(type: EntryType<E>, entry: E): void {
     assert(this.#types.get(type.kind) === type, `${type.name} is registered`);
     const writer = this.#writer;
     writer.clear(); // An entry that could not be encoded must not begin the next one.
     writer.u8(type.kind);
     writer.u8(type.version);
     present(type.fields.at(-1), 'the newest version').write(writer, entry);
-    return writer.take();
   }
 
   /** @throws BadEntryError; NewerEntryError, which is no damage and no reason to drop anything */

@@ -116,19 +116,25 @@ interface Instance {
 
 type Instances = Map<string, Instance>;
 
-/** An entry, and what it does to one instance. */
-interface RuledEntry {
+const NO_RULES: readonly RuleOf[] = [];
+
+/** A rule, and what it changes. */
+interface RuleOf {
+  readonly reducer: string;
   readonly rule: Rule<unknown>;
+  readonly instances: Instances;
+}
+
+/** An entry, and where it stands in the journal. */
+interface PlacedEntry {
   readonly entry: ReadEntry;
   readonly offset: number;
-  /** Which of the rule's ids it is for. */
-  readonly at: number;
 }
 
 export class Fold {
   readonly #reducers: readonly Reducer<unknown>[];
   readonly #instances = new Map<string, Instances>();
-  readonly #rules = new Map<EntryType<unknown>, { reducer: string; rule: Rule<unknown> }[]>();
+  readonly #rules = new Map<EntryType<unknown>, RuleOf[]>();
   readonly #writer = new EntryWriter();
   /** Entries below may be about an instance that ended while the snapshot was taken. */
   #toleratedTo = 0;
@@ -164,11 +170,13 @@ export class Fold {
    */
   apply(entry: ReadEntry, offset: number): string | null {
     let misfit: string | null = null;
-    for (const { reducer, rule } of this.#rules.get(entry.type) ?? []) {
-      const instances = this.#of(reducer);
-      for (const [at, id] of rule.ids(entry).entries()) {
-        const problem = this.#applyTo(instances, id, { rule, entry, offset, at });
-        if (problem !== null) misfit ??= `${reducer} ${id} ${problem}`;
+    const placed = { entry, offset };
+    for (const ruled of this.#rules.get(entry.type) ?? NO_RULES) {
+      const ids = ruled.rule.ids(entry);
+      for (let at = 0; at < ids.length; at++) {
+        const id = present(ids[at], 'at < length');
+        const problem = this.#applyTo(ruled, id, at, placed);
+        if (problem !== null) misfit ??= `${ruled.reducer} ${id} ${problem}`;
       }
     }
     return misfit;
@@ -228,15 +236,16 @@ export class Fold {
 
   #addRule(reducer: string, rule: Rule<unknown>): void {
     const rules = this.#rules.get(rule.type) ?? [];
-    rules.push({ reducer, rule });
+    rules.push({ reducer, rule, instances: this.#of(reducer) });
     this.#rules.set(rule.type, rules);
   }
 
-  /** @returns why it does not fit */
+  /** @param at  which of the rule's ids it is for @returns why it does not fit */
   #applyTo(
-    instances: Instances,
+    { rule, instances }: RuleOf,
     id: string,
-    { rule, entry, offset, at }: RuledEntry,
+    at: number,
+    { entry, offset }: PlacedEntry,
   ): string | null {
     const instance = instances.get(id) ?? null;
     if (instance !== null && offset < instance.from) return null; // Its snapshot was taken later.

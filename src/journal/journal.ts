@@ -18,6 +18,7 @@ import type { LogStats } from '../log/log-stats.ts';
 import type { Log } from '../log/log.ts';
 import { commitEntry, type CommitAppend } from './commit-entry.ts';
 import { CommitLedger } from './commit-ledger.ts';
+import { bytesOf, contentOf, contentOfChange, type EntryContent } from './entry-content.ts';
 import { entryOf, type EntryRegistry, type EntryType, type ReadEntry } from './entry-type.ts';
 import type { Fold } from './fold.ts';
 import {
@@ -27,7 +28,6 @@ import {
   lostEntries,
   RunReader,
   type CompleteRun,
-  type PlacedEntry,
 } from './journal-scan.ts';
 import { misfitError, Misfits, type Misfit } from './misfits.ts';
 
@@ -54,7 +54,10 @@ export interface EncodedChange extends Change {
 export type WhenDamaged = 'throw' | 'stop' | 'pass';
 
 /** An entry that is not known to be written. */
-interface PendingEntry extends PlacedEntry {
+interface PendingEntry {
+  readonly offset: number;
+  /** As they were given, not as they were encoded: nobody may change their values any more. */
+  readonly content: EntryContent;
   /** By the index of the change in a commit, 0 for an entry of its own. */
   readonly misfits: Map<number, Misfit>;
 }
@@ -186,7 +189,7 @@ export class Journal implements LogObserver {
     const scan = { log, registry: this.#registry, from: this.#appliedOffset, onLost };
     await eachEntry(scan, (placed) => {
       try {
-        this.#apply(placed);
+        this.#apply(placed.offset, contentOf(this.#registry, placed.entry));
       } catch (cause) {
         const damage = badEntry(log.path, placed.offset, cause);
         if (!(damage instanceof CorruptLogError)) throw damage;
@@ -197,14 +200,16 @@ export class Journal implements LogObserver {
   }
 
   /**
-   * Journals an entry.
+   * Journals an entry, which is the journal's from here on: state may be made of it.
    *
    * @returns its offset, when it is applied and has reached `durability`
    * @throws as `Log.append`; ConflictError when it does not fit the state: nothing changed;
    *   ReadOnlyError when the journal is damaged
    */
   async append<E>(type: EntryType<E>, entry: E, durability: DurabilityLevel): Promise<number> {
-    const { offset, misfits } = await this.#append(this.encode(change(type, entry)), durability);
+    const encoded = this.encode(change(type, entry));
+    const content = contentOfChange(encoded);
+    const { offset, misfits } = await this.#append(encoded.bytes, content, durability);
     for (const misfit of misfits.values()) throw misfitError(misfit);
     return offset;
   }
@@ -221,7 +226,8 @@ export class Journal implements LogObserver {
     changes: readonly EncodedChange[],
     appends: readonly CommitAppend[],
   ): Promise<ReadonlyMap<number, Misfit>> {
-    const { misfits } = await this.#append(this.#entryOf(changes, appends), 'sync');
+    const bytes = bytesOf(this.#registry, changes, appends);
+    const { misfits } = await this.#append(bytes, { changes, appends }, 'sync');
     return misfits;
   }
 
@@ -230,15 +236,9 @@ export class Journal implements LogObserver {
     return { type, value, bytes: this.#registry.encode(type, value) };
   }
 
-  #entryOf(changes: readonly EncodedChange[], appends: readonly CommitAppend[]): EncodedChange {
-    const [only] = changes;
-    if (only !== undefined && changes.length === 1 && appends.length === 0) return only;
-    const entries = changes.map(({ bytes }) => bytes);
-    return this.encode(change(commitEntry, { entries, appends: [...appends] }));
-  }
-
   async #append(
-    { bytes: value, ...entry }: EncodedChange,
+    value: Uint8Array,
+    content: EntryContent,
     durability: DurabilityLevel,
   ): Promise<Pick<PendingEntry, 'offset' | 'misfits'>> {
     const log = this.#open;
@@ -252,9 +252,8 @@ export class Journal implements LogObserver {
     const appended = log.append({ value }, { durability });
     // Refused at once, it has no offset.
     if (log.endOffset > offset) {
-      const sizeBytes = value.length;
-      this.#pending.push({ offset, sizeBytes, entry, misfits });
-      this.writtenBytes += sizeBytes;
+      this.#pending.push({ offset, content, misfits });
+      this.writtenBytes += value.length;
     }
     await appended;
     // It is durable: the next opening has it, and what it gives away is given.
@@ -342,27 +341,29 @@ export class Journal implements LogObserver {
     return present(this.#log, 'the journal is loaded');
   }
 
-  #applyLive(placed: PendingEntry): void {
+  #applyLive({ offset, content, misfits }: PendingEntry): void {
     if (this.#broken !== null) return;
     try {
-      this.#apply(placed, placed.misfits);
+      this.#apply(offset, content, misfits);
     } catch (error) {
       this.#broken = toError(error); // A bug: a rule threw.
     }
   }
 
-  /** @throws BadEntryError, and nothing is applied */
-  #apply({ entry, offset }: PlacedEntry, misfits: Map<number, Misfit> | null = null): void {
-    const commit = entryOf(commitEntry, entry);
-    const entries = commit?.entries.map((bytes) => this.#registry.decode(bytes)) ?? [entry];
-    for (const [index, each] of entries.entries()) {
+  #apply(
+    offset: number,
+    { changes, appends }: EntryContent,
+    misfits: Map<number, Misfit> | null = null,
+  ): void {
+    for (let index = 0; index < changes.length; index++) {
+      const each = present(changes[index], 'index < length');
       const reason = this.#fold.apply(each, offset);
       if (reason === null) continue;
       const misfit = { offset, kind: each.type.name, reason };
       this.misfits.add(misfit);
       misfits?.set(index, misfit);
     }
-    for (const { logId, nextOffset } of commit?.appends ?? []) {
+    for (const { logId, nextOffset } of appends) {
       this.ledger.add(logId, { journalOffset: offset, nextOffset });
     }
     this.#appliedOffset = offset + 1;

@@ -3,10 +3,12 @@ import { argumentError, checkArray, checkFunction } from '../core/assert.ts';
 import type { RecordCause } from '../log/record-cause.ts';
 import type { LogRecord, RecordOrigin } from '../log/record.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
-import type { PrepareStep } from '../transaction/prepared-appends.ts';
-import { DeliveryTransaction } from './delivery-transaction.ts';
+import { ackIn, type Acknowledgeable, type PartCollector } from '../transaction/commit-part.ts';
+import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
+import type { Transaction } from '../transaction/transaction.ts';
+import { AckPart } from './ack-part.ts';
 import { errorText } from './error-text.ts';
-import { checkRunning } from './lease-ends.ts';
+import { checkRunning, type LeaseEnds } from './lease-ends.ts';
 import { Lease, type HandOver, type Settlement } from './lease.ts';
 import type { Claim } from './partition-leases.ts';
 import { checkReleaseOptions } from './share-calls.ts';
@@ -29,8 +31,9 @@ export interface LeaseKeeper {
   /** The topic of the group. */
   readonly topic: PartitionSet;
   settle(leases: readonly Lease[], how: Settlement): Promise<void>;
-  /** Acknowledges it in one commit with more. */
-  acknowledge(lease: Lease, steps: readonly PrepareStep[]): Promise<void>;
+  /** What a commit tells that acks some. */
+  readonly ends: LeaseEnds;
+  readonly transactions: TransactionRegistry;
   renew(lease: Lease, leaseMs: number): void;
   leftMs(lease: Lease): number;
   dueMs(delayMs: number): number;
@@ -43,12 +46,14 @@ export interface DeliveryOrigin<T> extends RecordOrigin<T> {
 
 const ACK: Settlement = { kind: 'ack' };
 const UNDELIVERED: Settlement = { kind: 'undelivered' };
+/** The lease is the bound: it may be renewed for hours. */
+const WITHOUT_TIMEOUT = { timeoutMs: null, name: '' };
 
 /**
  * One record under a lease, made by `acquire`. Exactly one of `ack`, `release` and `reject` ends it;
  * when its time is over first, the record is ready again for anybody.
  */
-export class Delivery<T> extends Lease {
+export class Delivery<T> extends Lease implements Acknowledgeable {
   /** How often the record was acquired, this time included: from 1. It stays at 65,535. */
   readonly attempt: number;
   /** Attempts before that counted as failures. */
@@ -180,29 +185,33 @@ export class Delivery<T> extends Lease {
    * Acknowledges the record in one commit with what `action` appends and sends: after any crash all of it
    * is there, or nothing, and the record is handed out again.
    *
-   * While `action` runs the lease goes on as before: when it ends meanwhile, or the record is settled
-   * otherwise, nothing is committed. What `action` throws is passed on: nothing happened, the lease goes
-   * on.
+   * As `Store.transaction` with the delivery acked, but for how long it may take, which the lease says:
+   * that goes on as before while `action` runs. When it ends meanwhile, or the record is settled otherwise,
+   * nothing is committed.
    *
    * @param action  collects; its own effects elsewhere are not undone
    * @returns what it returned, when all is durable
-   * @throws LeaseLostError when the lease is over; TooLargeError above 8 MiB in all, DiskFullError: nothing
-   *   happened, the lease goes on; as `Topic.append`; FailedError
+   * @throws LeaseLostError when the lease is over; as `Store.transaction`: the lease goes on
    *
-   * Durability: synced when it resolves. Cost: a share of one fdatasync of the journal, whatever number of
-   * topics and partitions there are.
+   * Durability and cost: as `Store.transaction`.
    */
-  async transaction<R>(action: (transaction: DeliveryTransaction) => R | Promise<R>): Promise<R> {
+  async transaction<R>(action: (transaction: Transaction) => R | Promise<R>): Promise<R> {
     checkFunction('action', action);
-    checkRunning(this);
-    const transaction = new DeliveryTransaction(this.#origin.keeper.topic);
-    try {
-      const result = await action(transaction);
-      await this.#origin.keeper.acknowledge(this, transaction.end());
-      return result;
-    } finally {
-      transaction.end();
-    }
+    checkRunning(this); // Of a closed store too, this is what its holder is told.
+    return this.#origin.keeper.transactions.run((transaction) => {
+      transaction.ack(this);
+      return action(transaction);
+    }, WITHOUT_TIMEOUT);
+  }
+
+  /** For `Transaction.ack`. */
+  [ackIn](into: PartCollector, all: readonly unknown[]): void {
+    into.part(AckPart).add(into, checkDeliveries(all));
+  }
+
+  /** @internal */
+  get keeper(): LeaseKeeper {
+    return this.#origin.keeper;
   }
 
   /**
@@ -223,8 +232,9 @@ export class Delivery<T> extends Lease {
 }
 
 /** Throws unless all of them are deliveries. */
-export function checkDeliveries<T>(deliveries: readonly Delivery<T>[]): readonly Delivery<T>[] {
-  checkArray('deliveries', deliveries);
-  if (deliveries.every((each) => each instanceof Delivery)) return deliveries;
-  throw argumentError(TypeError, 'deliveries', 'deliveries alone', deliveries);
+export function checkDeliveries<D>(all: readonly D[]): readonly (D & Delivery<unknown>)[] {
+  checkArray('deliveries', all);
+  const deliveries = all.filter((each) => each instanceof Delivery);
+  if (deliveries.length === all.length) return deliveries;
+  throw argumentError(TypeError, 'deliveries', 'deliveries alone', all);
 }

@@ -39,7 +39,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   readonly topic: string;
   readonly #parts: GroupLeasesParts;
   readonly #held: HeldCount;
-  readonly #ends: LeaseEnds;
+  readonly ends: LeaseEnds;
   readonly #expiries: Expiries;
   readonly #partitions: PartitionLeases[] = [];
   readonly #requests = new ArrivalList<AcquireRequest>();
@@ -56,8 +56,8 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     this.topic = parts.topic;
     this.#parts = parts;
     this.#held = new HeldCount(() => this.settings.leasedMax);
-    this.#ends = new LeaseEnds({ ...parts, held: this.#held, onReady: () => this.ready() });
-    this.#expiries = new Expiries({ consumers: this.#consumers, ends: this.#ends });
+    this.ends = new LeaseEnds({ ...parts, held: this.#held, onReady: () => this.ready() });
+    this.#expiries = new Expiries({ consumers: this.#consumers, ends: this.ends });
     parts.loopClock.add(this);
   }
 
@@ -138,7 +138,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   }
 
   condemned(partition: PartitionLeases): void {
-    this.#ends.condemned(partition);
+    this.ends.condemned(partition);
   }
 
   tick(nowMs: number): void {
@@ -151,7 +151,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
 
   /** Ends leases as their holders want. @throws LeaseLostError: then nothing is done */
   settle(leases: readonly Lease[], how: Settlement): Promise<void> {
-    return this.#ends.settle(leases, how);
+    return this.ends.settle(leases, how);
   }
 
   /** @throws LeaseLostError */
@@ -186,7 +186,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
   /** Nobody uses it any more. */
   close(error: Error): void {
     this.#expiries.close();
-    this.#ends.close();
+    this.ends.close();
     this.#parts.loopClock.remove(this);
     for (const request of this.#requests) this.#refuse(request, error);
     for (const partition of this.#partitions) partition.close();

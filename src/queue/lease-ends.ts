@@ -80,11 +80,35 @@ export class LeaseEnds {
     try {
       await settled;
     } catch (error) {
-      for (const lease of leases) if (!resume(lease)) this.#drop(lease);
+      this.notCommitted(leases);
       throw error;
     }
     for (const lease of leases) this.#drop(lease);
     this.#parts.onReady();
+  }
+
+  /**
+   * Has leases that run be acked by a commit: until that has ended they cannot end otherwise.
+   *
+   * @param ended  resolves then, whatever came of it
+   */
+  secure(leases: Iterable<Lease>, ended: Promise<void>): void {
+    for (const lease of leases) {
+      lease.partitionLeases.hold(lease);
+      lease.settlement = 'commit';
+      lease.settled = ended;
+    }
+  }
+
+  /** The commit that acked them has ended. */
+  committed(leases: Iterable<Lease>): void {
+    for (const lease of leases) this.#drop(lease);
+    this.#parts.onReady();
+  }
+
+  /** The commit came to nothing: they go on. */
+  notCommitted(leases: Iterable<Lease>): void {
+    for (const lease of leases) if (!resume(lease)) this.#drop(lease);
   }
 
   /** A record came back, and its limits are reached: it is in `condemned` of the state. */
@@ -150,7 +174,6 @@ export class LeaseEnds {
   #journalIn(partition: PartitionLeases, leases: readonly Lease[], how: Settlement): Promise<void> {
     const { leaseJournal, durability } = this.#parts;
     const { name } = partition;
-    if (how.kind === 'commit') return how.journal();
     if (how.kind === 'release') return this.#release(partition, leases, how);
     if (how.kind === 'reject') {
       return this.#bury(partition, leases, { reason: 'rejected', error: how.error });

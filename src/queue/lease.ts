@@ -16,9 +16,7 @@ export type Settlement =
       readonly isFailed: boolean;
       readonly error: string;
     }
-  | { readonly kind: 'reject'; readonly error: string }
-  /** Acknowledged, with more that is journaled in the same commit. */
-  | { readonly kind: 'commit'; readonly journal: () => Promise<void> };
+  | { readonly kind: 'reject'; readonly error: string };
 
 /** What the leases of one hand-over share. */
 export interface HandOver {
@@ -84,9 +82,9 @@ export class Lease {
   next: Lease | null = null;
   /** @internal Whether it is with whoever handles it, and not only read ahead. */
   isHandedOut = true;
-  /** @internal How it is being settled, or was; null while it runs. */
-  settlement: Settlement['kind'] | null = null;
-  /** @internal Resolves when that is journaled. */
+  /** @internal How it is being settled, or was; `commit`: acked with more; null while it runs. */
+  settlement: Settlement['kind'] | 'commit' | null = null;
+  /** @internal Resolves when that is journaled; of a commit, when that has ended. */
   settled: Promise<void> | null = null;
   /** @internal Why it ended without the holder's doing; null when it did not. */
   lost: LeaseEnd | null = null;

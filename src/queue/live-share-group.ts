@@ -5,19 +5,18 @@ import type { Random } from '../core/random.ts';
 import { Mutex } from '../core/mutex.ts';
 import { ReadOnlyError } from '../core/errors.ts';
 import type { Codec } from '../codec/codec.ts';
-import { change, type Journal } from '../journal/journal.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { Committer } from '../journal/committer.ts';
 import type { Fold } from '../journal/fold.ts';
 import { checkChosen } from '../topic/topic-options.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import type { Topic } from '../topic/topic.ts';
-import { prepareAppends, type PrepareStep } from '../transaction/prepared-appends.ts';
+import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import type { Consumer } from './acquire-request.ts';
 import type { BrowseSource } from './browse.ts';
 import { letterWay } from './dead-letter.ts';
 import { GroupLeases } from './group-leases.ts';
 import type { Burial } from './lease-ends.ts';
-import type { Lease } from './lease.ts';
 import type { LeaseJournal } from './lease-journal.ts';
 import type { LoopClock } from './loop-clock.ts';
 import { PartitionLeases } from './partition-leases.ts';
@@ -25,7 +24,6 @@ import { SlotState } from './record-state.ts';
 import { redrive } from './redrive.ts';
 import type { RedriveOptions, RedriveReport } from './redrive-options.ts';
 import {
-  leasesEnded,
   leasesOpened,
   purgeUndone,
   recordsRemoved,
@@ -49,6 +47,7 @@ export interface LiveShareGroupParts {
   readonly journal: Journal;
   readonly fold: Fold;
   readonly committer: Committer;
+  readonly transactions: TransactionRegistry;
   readonly leaseJournal: LeaseJournal;
   readonly loopClock: LoopClock;
   /** Held by what wants settled records again: those that go meanwhile are gone before. */
@@ -110,6 +109,11 @@ export class LiveShareGroup {
 
   get settings(): ShareSettings {
     return this.#state.settings;
+  }
+
+  /** Those of the store. */
+  get transactions(): TransactionRegistry {
+    return this.#parts.transactions;
   }
 
   /** Where it is told what no caller hears of. */
@@ -248,25 +252,6 @@ export class LiveShareGroup {
         }),
     };
     return redrive(parts, options);
-  }
-
-  /**
-   * Acknowledges a lease in one commit with what `steps` append.
-   *
-   * @throws LeaseLostError when it is over; as `Committer.commit`: the lease goes on
-   */
-  acknowledge(lease: Lease, steps: readonly PrepareStep[]): Promise<void> {
-    const { committer, clock } = this.#parts;
-    const { offset, partitionLeases } = lease;
-    const acked = [offset, 1];
-    // The name last: in Node 20 each object with names behind a spread has a hidden class of its own.
-    const part = { acked, undelivered: [], expired: [], returned: [], ...partitionLeases.name };
-    const journal = async (): Promise<void> => {
-      const appends = await prepareAppends(steps);
-      const changes = [change(leasesEnded, { parts: [part], timeMs: clock.now() })];
-      await committer.commit({ changes, appends });
-    };
-    return this.leases.settle([lease], { kind: 'commit', journal });
   }
 
   setPaused(isPaused: boolean): Promise<void> {

@@ -69,7 +69,8 @@ export class ShareGroup<T, Input = T> implements AsyncDisposable, DeliverySource
         return live.settings.leaseMs;
       },
       settle: (leases: readonly Lease[], how: Settlement) => live.leases.settle(leases, how),
-      acknowledge: (lease, steps) => live.acknowledge(lease, steps),
+      ends: live.leases.ends,
+      transactions: live.transactions,
       renew: (lease: Lease, leaseMs: number) => live.leases.renew(lease, leaseMs),
       leftMs: (lease: Lease) => live.leases.leftMs(lease),
       dueMs: (delayMs: number) => clock.now() + delayMs,

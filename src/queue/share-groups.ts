@@ -14,6 +14,7 @@ import type { PartitionSet } from '../topic/partition-set.ts';
 import type { StartFrom } from '../topic/start-position.ts';
 import { checkName } from '../topic/topic-names.ts';
 import type { Topic } from '../topic/topic.ts';
+import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
 import { LeaseJournal } from './lease-journal.ts';
 import { LetterTopics, type LetterExchanges } from './letter-topics.ts';
@@ -62,6 +63,7 @@ export interface ShareGroupsParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly committer: Committer;
+  readonly transactions: TransactionRegistry;
   readonly signals: StoreSignals;
 }
 

@@ -29,6 +29,7 @@ import { OpenPartitions } from '../topic/open-partitions.ts';
 import { STORE_EVENT_NAMES, type StoreEvents } from '../topic/store-events.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import { guardedByAll } from '../topic/trim-guards.ts';
+import { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import { settleCommits } from './settle-commits.ts';
 import type { ByteCap } from '../log/byte-cap.ts';
 import { StoreControl } from './store-control.ts';
@@ -87,16 +88,14 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   };
   const committer = new Committer(journal);
   const groups = new ConsumerGroups(topicHome);
-  const shareGroups = new ShareGroups({ ...topicHome, committer });
+  const transactions = new TransactionRegistry({ journal, committer, clock });
+  const shareGroups = new ShareGroups({ ...topicHome, committer, transactions });
   const dependents = dependentsOn({ fold, groups, shareGroups, routing: () => routing });
   const topics: TopicCatalog = new TopicCatalog(topicHome, dependents);
   const { health: board } = signals;
   const routing: Routing = new Routing({ fold, journal, topics, clock, random, board });
   shareGroups.attach(topics, routing);
-  const settling = () => settleCommits(journal.ledger, topics);
-  const shared = { journal, fold, clock, random, retention: JOURNAL_RETENTION };
-  const runs = new SnapshotRuns({ ...shared, settleCommits: settling });
-  journal.watch(() => runs.poke());
+  const runs = snapshotRuns(topicHome, topics);
   new LogReporter({ topic: null, partition: 0 }, signals).opened(journalLog, 0);
   tellOfTrouble(signals, runs, home?.cap ?? null);
   return {
@@ -107,6 +106,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     journal,
     runs,
     committer,
+    transactions,
     topics,
     groups,
     shareGroups,
@@ -133,6 +133,15 @@ function dependentsOn({ fold, groups, shareGroups, routing }: Dependents): Topic
     grown: (topicId) => routing().grown(topicId),
     isQueue: (topicId) => isQueue(fold, topicId),
   };
+}
+
+function snapshotRuns(home: TopicHome, topics: TopicCatalog): SnapshotRuns {
+  const { journal, fold, clock, random } = home;
+  const settling = () => settleCommits(journal.ledger, topics);
+  const shared = { journal, fold, clock, random, retention: JOURNAL_RETENTION };
+  const runs = new SnapshotRuns({ ...shared, settleCommits: settling });
+  journal.watch(() => runs.poke());
+  return runs;
 }
 
 /** Has the events of a store tell of what its parts come upon. */

@@ -1,4 +1,5 @@
 /** How a store ends. */
+import { storeClosed } from '../topic/topic-home.ts';
 import type { RemoteConsumers } from './remote-consumers.ts';
 import type { SettledRetention } from './settled-retention.ts';
 import type { StoreParts } from './store-parts.ts';
@@ -21,6 +22,7 @@ export async function closeStore(parts: StoreParts, own: OwnParts): Promise<void
     () => control.close(),
     () => groups.close(),
     () => shareGroups.close(),
+    () => parts.transactions.close(storeClosed(parts.topicHome)), // What handlers began was ended by then.
     () => Promise.all([committer.idle(), parts.routing.exchanges.idle()]),
     async () => home?.reserve?.close(),
     () => parts.routing.projector.close(),

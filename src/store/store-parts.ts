@@ -8,6 +8,7 @@ import type { ShareGroups } from '../queue/share-groups.ts';
 import type { Routing } from '../routing/routing.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
+import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import type { StoreControl } from './store-control.ts';
 import type { StoreHome } from './store-home.ts';
 
@@ -22,6 +23,7 @@ export interface StoreParts {
   readonly journal: Journal;
   readonly runs: SnapshotRuns;
   readonly committer: Committer;
+  readonly transactions: TransactionRegistry;
   readonly topics: TopicCatalog;
   readonly groups: ConsumerGroups;
   readonly shareGroups: ShareGroups;

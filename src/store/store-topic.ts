@@ -8,7 +8,7 @@ import { ShareGroup } from '../queue/share-group.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { DescribeOptions, ShareGroupDescription } from '../queue/share-listing.ts';
 import type { ShareConfig, ShareGroupOptions, ShareSettings } from '../queue/share-settings.ts';
-import { Topic, type PartitionAppend, type TopicParts } from '../topic/topic.ts';
+import { Topic, type PartitionRuns, type TopicParts } from '../topic/topic.ts';
 import type {
   TopicAppendBatchResult,
   TopicAppendOptions,
@@ -55,12 +55,12 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
   }
 
   /** @internal */
-  override prepareCommit(
+  override encodeForCommit(
     records: readonly RecordInput<Input>[],
     options?: Pick<TopicAppendOptions, 'partition'>,
-  ): () => Promise<readonly PartitionAppend[]> {
+  ): readonly PartitionRuns[] {
     if (this.#isSource) throw this.#refusal();
-    return super.prepareCommit(records, options);
+    return super.encodeForCommit(records, options);
   }
 
   #refusal(): ConflictError {

@@ -3,7 +3,6 @@ import { ClosedError, type CorruptLogError } from '../core/errors.ts';
 import type { Health } from '../core/health-board.ts';
 import type { ConsumerGroups } from '../group/groups.ts';
 import type { Committer } from '../journal/committer.ts';
-import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Misfits } from '../journal/misfits.ts';
 import { partQueueOptions, type QueueOptions } from '../queue/queue.ts';
@@ -15,13 +14,17 @@ import type { OpenExchangeOptions } from '../routing/exchange-options.ts';
 import type { Projector } from '../routing/projector.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
-import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import type { TopicCatalog, TopicDescription } from '../topic/catalog.ts';
 import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { StoreEvents } from '../topic/store-events.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
 import type { TopicParts } from '../topic/topic.ts';
+import {
+  checkTransactionOptions,
+  type TransactionOptions,
+} from '../transaction/transaction-options.ts';
+import type { Transaction } from '../transaction/transaction.ts';
 import { closeStore } from './close-store.ts';
 import { knownOf, listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
@@ -34,6 +37,7 @@ import { StoreRetention } from './store-retention.ts';
 import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
 import { StoreQueue } from './store-queue.ts';
 import { StoreTopic } from './store-topic.ts';
+import { listTransactions, type TransactionListing } from './transaction-listing.ts';
 
 /** Topics, and all that is known about them, in one directory. Made by `openStore`. */
 export class Store implements AsyncDisposable {
@@ -49,11 +53,9 @@ export class Store implements AsyncDisposable {
   readonly remoteConsumers: RemoteConsumers;
   readonly #parts: StoreParts;
   readonly #journal: Journal;
-  readonly #runs: SnapshotRuns;
   readonly #topics: TopicCatalog;
   readonly #groups: ConsumerGroups;
   readonly #shareGroups: ShareGroups;
-  readonly #fold: Fold;
   readonly #health: StoreHealth;
   readonly #signals: StoreSignals;
   readonly #retention: StoreRetention;
@@ -72,12 +74,10 @@ export class Store implements AsyncDisposable {
     this.projector = parts.routing.projector;
     this.#parts = parts;
     this.#journal = journal;
-    this.#runs = runs;
     this.#groups = parts.groups;
     this.#shareGroups = parts.shareGroups;
     this.#topics = parts.topics;
-    const { clock, fold } = topicHome;
-    this.#fold = fold;
+    const { clock } = topicHome;
     this.remoteConsumers = new RemoteConsumers(this, clock);
     this.#retention = new StoreRetention(this.#topics, clock);
     const { shareGroups, topics: catalog } = parts;
@@ -107,7 +107,7 @@ export class Store implements AsyncDisposable {
   #start(): void {
     this.#parts.home?.reserve?.start(() => {
       void this.#settledRetention.run();
-      void this.#runs.giveUpHistory();
+      void this.#parts.runs.giveUpHistory();
     });
     this.#retention.start();
     this.#settledRetention.start();
@@ -207,6 +207,35 @@ export class Store implements AsyncDisposable {
     await this.exchangeCatalog.delete(name);
   }
 
+  /**
+   * Commits together what `action` appends, sends and acks: after any crash all of it is there, or nothing,
+   * and nobody sees a record of it before all of them. `action` only collects: nothing is written and
+   * nothing held until it has ended. What it throws is passed on: nothing happened.
+   *
+   * @param action  its own effects elsewhere are not undone
+   * @returns what it returned, when all is durable. What went to a topic, or acked for a group, that was
+   *   deleted meanwhile is left out
+   * @throws when nothing happened: TransactionEndedError after `timeoutMs`; the reason of `signal` or
+   *   `abort`; LeaseLostError when the lease of a record that it acks is over, TooLargeError above 8 MiB,
+   *   DiskFullError, BackpressureError: leases go on; as `Topic.append`; ClosedError when the store is
+   *   closed. FailedError: nothing happened, unless it is `indeterminate`: then the next opening tells
+   *
+   * Durability: survives a power cut when it resolves, whatever the levels of its topics are. Cost: a share
+   * of one fdatasync of the journal, whatever number of topics, partitions and queues there are.
+   */
+  async transaction<R>(
+    action: (transaction: Transaction) => R | Promise<R>,
+    options: TransactionOptions = {},
+  ): Promise<R> {
+    this.#checkOpen();
+    return this.#parts.transactions.run(action, checkTransactionOptions(options));
+  }
+
+  /** Transactions that are not over, and commits that logs have yet to sync. In memory: no I/O. */
+  transactions(): TransactionListing {
+    return listTransactions(this.#parts);
+  }
+
   #topic<T, Input>(parts: TopicParts<T, Input>): StoreTopic<T, Input> {
     return new StoreTopic(parts, { groups: this.#groups, shareGroups: this.#shareGroups });
   }
@@ -226,7 +255,7 @@ export class Store implements AsyncDisposable {
 
   /** @internal Of all that the journal adds up to: equal states have equal hashes. */
   stateHash(): string {
-    return this.#fold.hash();
+    return this.#parts.topicHome.fold.hash();
   }
 
   /** Figures of the store, in memory: no I/O. O(partitions). */
@@ -325,7 +354,7 @@ export class Store implements AsyncDisposable {
   /** @internal Writes the state into the journal now, so that what lies before is not needed. */
   async snapshot(): Promise<void> {
     this.#checkOpen();
-    await this.#runs.run();
+    await this.#parts.runs.run();
   }
 
   /**

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import { settleAll } from '../core/settle-all.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log/log.ts';
 import { DedupGate } from './dedup-gate.ts';
 import { Partition, type PartitionParts } from './partition.ts';
@@ -56,9 +57,9 @@ export class PartitionSet {
     return this.#isClosed || this.isDeleted;
   }
 
-  /** Whether one commit can be of both. */
-  isOfSameStore(other: PartitionSet): boolean {
-    return this.#home === other.#home;
+  /** Whether it is of the store that has this journal. */
+  isOf(journal: Journal): boolean {
+    return this.#home.journal === journal;
   }
 
   /** What callers of a topic that is gone are told: that it was deleted, or the store closed. */
@@ -67,6 +68,11 @@ export class PartitionSet {
       return new ClosedError({ resource: 'topic', name: this.name });
     }
     return storeClosed(this.#home);
+  }
+
+  /** What callers are told of an error: of a topic that is gone, its log need not be named. */
+  toldOf(error: unknown): unknown {
+    return error instanceof ClosedError && this.isGone ? this.closedError() : error;
   }
 
   /** @throws ClosedError when the topic was deleted, or the store closed */

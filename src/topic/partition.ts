@@ -85,6 +85,11 @@ export class Partition implements Closable {
     this.number = parts.number;
   }
 
+  /** Name of its topic. */
+  get topic(): string {
+    return this.#parts.topic;
+  }
+
   get path(): string {
     return join(this.#parts.directory, String(this.number));
   }

@@ -1,6 +1,5 @@
 /** A topic as its users hold it: append to its partitions, read them. */
 import { argumentError, checkArray, checkObject, present } from '../core/assert.ts';
-import { ClosedError } from '../core/errors.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { codecOr, type Codec } from '../codec/codec.ts';
 import { checkAppendOptions, NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
@@ -10,7 +9,9 @@ import { PreparedRecords, type PreparedAppend } from '../log/prepared-records.ts
 import type { ReadOptions } from '../log/read-options.ts';
 import type { LogRecord, RecordBatch } from '../log/record.ts';
 import type { RecordInput } from '../log/record-input.ts';
+import type { RecordRun } from '../log/record-run.ts';
 import { RecordStream } from '../log/record-stream.ts';
+import { holdForCommit } from './commit-target.ts';
 import { dedupCallOf, type DedupCall } from './dedup-call.ts';
 import { mergeBatches } from './merge-batches.ts';
 import type { LogUser } from './partition.ts';
@@ -30,6 +31,12 @@ import {
 export interface TopicReadOptions extends ReadOptions {
   /** Partitions to read, from 0; default all. `from` as an offset needs exactly one. */
   readonly partitions?: number | readonly number[] | undefined;
+}
+
+/** @internal Records for one partition, encoded. */
+export interface PartitionRuns {
+  readonly partition: number;
+  readonly runs: readonly RecordRun[];
 }
 
 /** @internal Records that a commit will append to a partition. */
@@ -108,7 +115,7 @@ export class Topic<T, Input = T> implements LogUser {
         : log.append(record, how));
       return { partition, offset, durability, duplicate: false };
     } catch (error) {
-      throw this.#toldOf(error);
+      throw this.partitions.toldOf(error);
     }
   }
 
@@ -187,7 +194,7 @@ export class Topic<T, Input = T> implements LogUser {
       return this.#use(partition, (own) => own.read(offset, options));
     }
     return log.read(offset, options).catch((error: unknown) => {
-      throw this.#toldOf(error);
+      throw this.partitions.toldOf(error);
     });
   }
 
@@ -228,40 +235,34 @@ export class Topic<T, Input = T> implements LogUser {
     records: readonly RecordInput<Input>[],
     options: Pick<TopicAppendOptions, 'partition'> = {},
   ): () => Promise<readonly PartitionAppend[]> {
-    const { settings, clock } = this.partitions;
-    const prepared = new PreparedRecords({ codec: this.#codec, limits: settings });
-    const parts = this.#division.divide(records, options).map(({ partition, records: own }) => ({
-      partition,
-      runs: [{ records: prepared.copies(own, clock.now()), tag: null }],
-    }));
+    const parts = this.encodeForCommit(records, options);
     return () => this.#openForCommit(parts);
   }
 
-  async #openForCommit(
-    parts: readonly Pick<PartitionAppend, 'partition' | 'runs'>[],
-  ): Promise<readonly PartitionAppend[]> {
+  /** @internal The first step of `prepareCommit`: by partition, ascending. @throws as `append` */
+  encodeForCommit(
+    records: readonly RecordInput<Input>[],
+    options: Pick<TopicAppendOptions, 'partition'> = {},
+  ): readonly PartitionRuns[] {
+    const { settings, clock } = this.partitions;
+    const prepared = new PreparedRecords({ codec: this.#codec, limits: settings });
+    return this.#division.divide(records, options).map(({ partition, records: own }) => ({
+      partition,
+      runs: [{ records: prepared.copies(own, clock.now()), tag: null }],
+    }));
+  }
+
+  async #openForCommit(parts: readonly PartitionRuns[]): Promise<readonly PartitionAppend[]> {
     const opened: PartitionAppend[] = [];
     try {
-      for (const part of parts) opened.push(await this.#targetOf(part));
+      for (const { partition, runs } of parts) {
+        const { logId, appender, release } = await holdForCommit(this.partitions, partition);
+        // No spread in front of names: in Node 20 each such object has a hidden class of its own, for 1 us.
+        opened.push({ partition, runs, logId, appender, release });
+      }
       return opened;
     } catch (error) {
       for (const { release } of opened) release();
-      throw this.#toldOf(error);
-    }
-  }
-
-  async #targetOf({
-    partition,
-    runs,
-  }: Pick<PartitionAppend, 'partition' | 'runs'>): Promise<PartitionAppend> {
-    const used = this.partitions.at(partition);
-    const release = used.hold();
-    try {
-      // No spread in front of names: in Node 20 each such object has a hidden class of its own, for 1 us.
-      const { logId, appender } = (await used.log()).forStore();
-      return { partition, runs, logId, appender, release };
-    } catch (error) {
-      release();
       throw error;
     }
   }
@@ -272,7 +273,7 @@ export class Topic<T, Input = T> implements LogUser {
     try {
       await this.partitions.sync();
     } catch (error) {
-      throw this.#toldOf(error);
+      throw this.partitions.toldOf(error);
     }
   }
 
@@ -291,7 +292,7 @@ export class Topic<T, Input = T> implements LogUser {
         durability: placed[0]?.durability ?? call.options.durability,
       };
     } catch (error) {
-      throw this.#toldOf(error);
+      throw this.partitions.toldOf(error);
     }
   }
 
@@ -320,7 +321,7 @@ export class Topic<T, Input = T> implements LogUser {
     try {
       yield* this.#own(await used.log(), partition).batches(options);
     } catch (error) {
-      throw this.#toldOf(error);
+      throw this.partitions.toldOf(error);
     } finally {
       release();
     }
@@ -331,7 +332,7 @@ export class Topic<T, Input = T> implements LogUser {
     try {
       return await this.partitions.at(partition).use((log) => action(this.#own(log, partition)));
     } catch (error) {
-      throw this.#toldOf(error);
+      throw this.partitions.toldOf(error);
     }
   }
 
@@ -353,12 +354,6 @@ export class Topic<T, Input = T> implements LogUser {
     if (chosen.length === 0) throw argumentError(RangeError, 'partitions', 'not empty', chosen);
     for (const partition of chosen) checkChosen(partition, partitionCount);
     return [...new Set(chosen)];
-  }
-
-  /** Of a topic that is gone, its log need not be named. */
-  #toldOf(error: unknown): unknown {
-    const { partitions } = this;
-    return error instanceof ClosedError && partitions.isGone ? partitions.closedError() : error;
   }
 }
 

@@ -26,18 +26,24 @@ async function exampleOf(title: string): Promise<string> {
   return /^```ts\n(.*?)^```/ms.exec(section)?.[1] ?? '';
 }
 
-test("README's example of exchanges runs as it stands, and prints what it says", async () => {
-  const example = await exampleOf('Exchanges');
-  const directory = await freshDirectory();
-  const file = join(directory, 'example.mjs');
-  await writeFile(file, example.replace("'./shop'", JSON.stringify(join(directory, 'shop'))));
-  const { exitCode, stdout, stderr } = await runProgram(file, []);
-  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-  const said = [...example.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(
-    ([, text = '']) => text,
-  );
-  const printed = stdout.trimEnd().split('\n');
-  expect(said).toHaveLength(3);
-  expect(printed).toHaveLength(said.length);
-  for (const [at, line] of printed.entries()) expect(said[at]).toContain(line);
-});
+test.each([
+  ['Exchanges', './shop', 3],
+  ['Transactions', './bank', 2],
+])(
+  "README's example of %s runs as it stands, and prints what it says",
+  async (title, path, count) => {
+    const example = await exampleOf(title);
+    const directory = await freshDirectory();
+    const file = join(directory, 'example.mjs');
+    await writeFile(file, example.replace(`'${path}'`, JSON.stringify(join(directory, 'store'))));
+    const { exitCode, stdout, stderr } = await runProgram(file, []);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    const said = [...example.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(
+      ([, text = '']) => text,
+    );
+    const printed = stdout.trimEnd().split('\n');
+    expect(said).toHaveLength(count);
+    expect(printed).toHaveLength(said.length);
+    for (const [at, line] of printed.entries()) expect(said[at]).toContain(line);
+  },
+);

@@ -138,9 +138,13 @@ function rebuilt(entries: Entries, count: number): Fold {
 /** What is applied live is the value that its writer has: rules must not change it, at once or later. */
 function rebuiltOfFrozen(entries: Entries): Fold {
   const fold = new Fold(REDUCERS);
-  for (const [offset, bytes] of entries.entries()) {
-    const { type, value } = registry.decode(bytes);
+  const given = entries.map((bytes) => registry.decode(bytes));
+  for (const [offset, { type, value }] of given.entries()) {
     fold.apply({ type, value: deepFreeze(value) }, offset);
+  }
+  // Maps and bytes cannot be frozen.
+  for (const [offset, { type, value }] of given.entries()) {
+    deepStrictEqual(Buffer.from(registry.encode(type, value)), Buffer.from(entries[offset] ?? []));
   }
   return fold;
 }

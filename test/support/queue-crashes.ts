@@ -1,4 +1,5 @@
 /** Crashes a program on a store at every call that it makes, and looks at what each leaves. */
+import { SeededRandom } from '../../src/core/random.ts';
 import type { Store } from '../../src/store/store.ts';
 import { imageKey } from './faults/image-key.ts';
 import type { StoreDisk } from './store-disk.ts';
@@ -11,6 +12,10 @@ export interface CrashedProgram<C> {
   readonly run: (prepared: C) => Promise<unknown>;
   /** Looks at the store behind a crash. Expects what holds, and returns a word for what was found. */
   readonly look: (store: Store, mishap: Mishap) => Promise<string>;
+  /** What the program was told by the crash: the same disk is looked at again for each. */
+  readonly told?: () => string;
+  /** Power cuts that leave some of what was not synced, beside the one that leaves nothing; default 0. */
+  readonly randomCuts?: number;
 }
 
 export type Mishap = 'power cut' | 'kill' | 'none';
@@ -28,7 +33,7 @@ export async function crashAtEveryCall<C>(
 ): Promise<Map<string, number>> {
   const found = new Map<string, number>();
   const seen = new Set<string>();
-  const { look, disk } = program;
+  const { look, disk, told = () => '', randomCuts = 0 } = program;
   for (let call = 1, isDone = false; !isDone; call++) {
     for (const when of WHENS) {
       const crashed = disk.copy();
@@ -40,9 +45,13 @@ export async function crashAtEveryCall<C>(
       isDone = outcome.status === 'done';
       if (isDone) crashed.fileSystem.crashAt = null;
       const mishaps: readonly Mishap[] = isDone ? ['none'] : ['power cut', 'kill'];
+      const disks: (readonly [Mishap, StoreDisk])[] = [];
       for (const mishap of mishaps) {
-        const left = await afterMishap(crashed, store, mishap);
-        const key = `${mishap} ${imageKey(left.fileSystem)}`;
+        const left = await afterMishap(crashed, store, { mishap, randomCuts, seed: call });
+        disks.push(...left.map((each) => [mishap, each] as const));
+      }
+      for (const [mishap, left] of disks) {
+        const key = `${mishap} ${told()} ${imageKey(left.fileSystem)}`;
         if (seen.has(key)) continue;
         seen.add(key);
         const again = await left.open();
@@ -55,8 +64,17 @@ export async function crashAtEveryCall<C>(
   return found;
 }
 
-/** The disk as it leaves it. */
-async function afterMishap(disk: StoreDisk, store: Store, mishap: Mishap): Promise<StoreDisk> {
+/** The disks that it may leave. */
+async function afterMishap(
+  disk: StoreDisk,
+  store: Store,
+  how: { readonly mishap: Mishap; readonly randomCuts: number; readonly seed: number },
+): Promise<readonly StoreDisk[]> {
+  const { mishap, randomCuts, seed } = how;
   if (mishap === 'none') await store.close();
-  return mishap === 'power cut' ? disk.copyAfterPowerCut() : disk.copy();
+  if (mishap !== 'power cut') return [disk.copy()];
+  const random = Array.from({ length: randomCuts }, (_, cut) =>
+    disk.copyAfterPowerCut({ random: new SeededRandom(seed * 1000 + cut) }),
+  );
+  return [disk.copyAfterPowerCut(), ...random];
 }

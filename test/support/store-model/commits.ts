@@ -75,7 +75,7 @@ function markOf([part]: readonly CommitPart[], drawn: DrawnCommit['mark']): Mark
 export async function prepareCommit(
   real: RealStore,
   { parts, mark }: ModelCommit,
-): Promise<Required<Commit>> {
+): Promise<Required<Pick<Commit, 'changes' | 'appends'>>> {
   const appends: PreparedAppend[] = [];
   for (const { name, partition, records } of parts) {
     const topic = await real.topic(name);

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import * as errors from '../../../src/core/errors.ts';
 import * as ownership from '../../../src/core/ownership-errors.ts';
 import * as routing from '../../../src/core/routing-errors.ts';
+import * as transaction from '../../../src/core/transaction-errors.ts';
 import { argumentError } from '../../../src/core/assert.ts';
 import { ioError, toIoError } from '../../../src/io/io-error.ts';
 
@@ -138,6 +139,18 @@ const TABLE: readonly Row[] = [
     new routing.NotRebuildableError({ destination: 't', reason: 'two exchanges feed it' }),
     't cannot be rebuilt: two exchanges feed it',
   ],
+  [
+    new errors.TooLargeError({ what: 'transaction', bytes: 3, bytesMax: 2, unit: 'acks' }),
+    'transaction of 3 acks is above the limit of 2',
+  ],
+  [
+    new transaction.TransactionEndedError({ name: '', state: 'committed' }),
+    'transaction is closed: it is committed',
+  ],
+  [
+    new transaction.TransactionEndedError({ name: 'transfer', state: 'timed-out' }),
+    'transaction transfer is closed: it took too long',
+  ],
 ];
 
 describe('the table of errors', () => {
@@ -159,7 +172,7 @@ describe('the table of errors', () => {
 
   test('has every class that the modules export', () => {
     const built = new Set<unknown>(TABLE.map(([error]) => error.constructor));
-    const missing = Object.entries({ ...errors, ...ownership, ...routing })
+    const missing = Object.entries({ ...errors, ...ownership, ...routing, ...transaction })
       .filter(([name]) => /^[A-Z].*Error$/.test(name) && name !== 'StoreError')
       .filter(([, value]) => !built.has(value))
       .map(([name]) => name);

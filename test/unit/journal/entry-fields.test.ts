@@ -56,6 +56,21 @@ const orders = fc.record({
   totals: fc.array(fc.tuple(texts, uints), { maxLength: 8 }).map((pairs) => new Map(pairs)),
 });
 
+describe('what a writer gives out', () => {
+  // Lengths around which it is done otherwise: on the engine's heap or not, in a buffer that is kept or not.
+  test.each([0, 1, 63, 64, 65, 300, 2 ** 20, 2 ** 20 + 1])('of %i bytes is whole', (length) => {
+    const body = Buffer.alloc(length, 'ab');
+    const writer = new EntryWriter();
+    writer.encoded(body);
+    const copy = writer.take();
+    writer.encoded(body);
+    expect(body.equals(writer.takeView())).toBe(true);
+    writer.encoded(Buffer.alloc(length, 'z')); // It begins anew.
+    expect(writer.take()).toHaveLength(length);
+    expect(body.equals(copy)).toBe(true);
+  });
+});
+
 describe('fields', () => {
   test('what is written is read back', () => {
     fc.assert(

@@ -6,7 +6,7 @@ import { present } from '../../../src/core/assert.ts';
 import { MIB } from '../../../src/core/limits.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
 import type { Delivery } from '../../../src/queue/delivery.ts';
-import type { DeliveryTransaction } from '../../../src/queue/delivery-transaction.ts';
+import type { Transaction as DeliveryTransaction } from '../../../src/transaction/transaction.ts';
 import type { Queue } from '../../../src/queue/queue.ts';
 import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import { textsOf } from '../../support/dead-queue.ts';

@@ -1,0 +1,94 @@
+/**
+ * What takes part in a transaction. Nothing here knows what that may be: a folder that has something
+ * to commit makes a part of its own, and its classes bring it in by a method of this file's symbols.
+ */
+import type { Change } from '../journal/journal.ts';
+import type { PreparedAppend } from '../log/prepared-records.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
+
+/** What became of a transaction. */
+export type CommitOutcome =
+  | {
+      readonly kind: 'committed';
+      /** Of the first record of each of the part's `appends`, in order. */
+      readonly baseOffsets: readonly number[];
+    }
+  | { readonly kind: 'failed' };
+
+const FAILED: CommitOutcome = { kind: 'failed' };
+
+/** One of several ways for a commit to come to nothing. */
+export function failed(): CommitOutcome {
+  return FAILED;
+}
+
+/**
+ * One thing that a transaction does. Its methods are called in this order; `prepare` and all behind it
+ * but `end` only when the transaction comes so far.
+ */
+export interface CommitPart {
+  /**
+   * Calls `lost`, once, when what it relies on is gone before `secure`. Called at most once, when somebody
+   * wants to know: perhaps before there is anything in it. Ended by `end`.
+   */
+  watch?(lost: (reason: unknown) => void): void;
+  /**
+   * Opens logs, reads what has to be looked at. May take long: nothing is held yet. All parts at once.
+   *
+   * @returns null = there is nothing to wait for
+   * @throws why it cannot be, or rejects so
+   */
+  prepare(): Promise<void> | null;
+  /**
+   * Another commit or append that must end first: then all parts are asked again. Never rejects.
+   *
+   * @returns null = there is none
+   */
+  obstacle?(): Promise<void> | null;
+  /** In one step with all other parts: takes what must not change. @throws why not: all are let go */
+  secure(): void;
+  /** In the step of `secure`. @param nowMs  wall time */
+  changes(nowMs: number): readonly Change[];
+  /** In the step of `secure`: at most one per log, of logs that no other part appends to. */
+  appends(): readonly PreparedAppend[];
+  /**
+   * In the step that gives records their offsets, perhaps much later; again when a log of another commit
+   * sent them back. Must not append or commit.
+   *
+   * @throws why not: the transaction has failed
+   */
+  check?(): void;
+  /** Exactly once, however far it came. Must not throw. */
+  end(outcome: CommitOutcome): void;
+}
+
+/** What is added to a transaction. */
+export interface Share {
+  /** At least as many as it will have in the journal. */
+  readonly bytes: number;
+  readonly records?: number;
+  readonly acks?: number;
+  readonly positions?: number;
+}
+
+/** A transaction, as those see it who have something for it. */
+export interface PartCollector {
+  /** The part of that kind: made at its first use. */
+  part<P extends CommitPart>(Kind: new () => P): P;
+  /** Throws unless what is to be added belongs to the store of the transaction. */
+  checkStore(name: string, topic: PartitionSet): void;
+  /** Call it before anything is added. @throws TooLargeError: nothing may be added */
+  reserve(share: Share): void;
+}
+
+/** Brings acks into a transaction: a method of deliveries. */
+export const ackIn: unique symbol = Symbol('varve.ackIn');
+
+export interface Acknowledgeable {
+  /**
+   * @param all  this one, and others
+   * @throws TypeError when one of them is no delivery, or of another store; LeaseLostError; as `reserve`:
+   *   then none is added
+   */
+  [ackIn](into: PartCollector, all: readonly unknown[]): void;
+}
