@@ -28,7 +28,9 @@ export type {
   PlacedRecords,
   TopicAppendBatchResult,
   TopicAppendOptions,
+  DuplicateRecord,
   TopicAppendResult,
+  TopicRecordInput,
 } from './topic/topic-results.ts';
 export type { CommitOptions, CommitPosition } from './group/commit-positions.ts';
 export type { ConsumerGroup } from './group/consumer-group.ts';

@@ -11,8 +11,8 @@ export const ROUTING_KEY_HEADER = 'varve-routing-key';
 /** Further keys, and such as copies do not tell of. */
 export const CC_HEADER = 'varve-cc';
 export const BCC_HEADER = 'varve-bcc';
-/** Of an id by which a record is known again. Nobody sets it yet. */
-const DEDUP_ID_HEADER = 'varve-dedup-id';
+/** The `dedupId` of a record: by which it is known again. */
+export const DEDUP_ID_HEADER = 'varve-dedup-id';
 /** Where a record that was redriven was before: `topic/partition/offset`. */
 export const CAUSE_HEADER = 'varve-cause';
 /** Where a record has died so far; stays when a dead letter is driven back. */

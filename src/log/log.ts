@@ -67,9 +67,11 @@ export class Log<T, Input = T> implements AsyncDisposable {
   }
 
   /** @internal Where the store appends: commits, and what is routed. @throws ReadOnlyError, ClosedError */
-  forStore(): Pick<PreparedAppend, 'logId' | 'appender'> & Pick<LogWriter, 'encoded' | 'trimmer'> {
+  forStore(): Pick<PreparedAppend, 'logId' | 'appender'> &
+    Pick<LogWriter, 'encoded' | 'trimmer'> &
+    Pick<ReadableLog, 'marks'> {
     const { appender, encoded, trimmer } = this.#writable('commit');
-    return { logId: this.logId, appender, encoded, trimmer };
+    return { logId: this.logId, appender, encoded, trimmer, marks: this.#log.marks };
   }
 
   /** @internal Its settings were changed in place: what depends on them beyond the next append. */

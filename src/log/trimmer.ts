@@ -183,6 +183,22 @@ export class Trimmer {
     return this.#mutex.idle();
   }
 
+  /**
+   * Base offset of the first segment that begins below `limit` and has a record that was appended at or
+   * after a time; `limit` when there is none. One whose times cannot be told has none.
+   *
+   * @throws IoError
+   */
+  async segmentSince(timeMs: number, limit: number): Promise<number> {
+    const { segments } = this.#options.log;
+    for (const segment of segments.all) {
+      if (segment.baseOffset >= limit) return limit;
+      const lastTimeMs = segment === segments.last ? Infinity : await this.#lastAppendTime(segment);
+      if (lastTimeMs !== null && lastTimeMs >= timeMs) return segment.baseOffset;
+    }
+    return limit;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();

@@ -11,6 +11,7 @@ import type {
   TopicAppendBatchResult,
   TopicAppendOptions,
   TopicAppendResult,
+  TopicRecordInput,
 } from '../topic/topic-results.ts';
 import type { Topic } from '../topic/topic.ts';
 import { checkDeadLetter } from './queue-group.ts';
@@ -31,6 +32,8 @@ export interface SendOptions extends TopicAppendOptions {
   readonly headers?: RecordInput<never>['headers'];
   /** The sender's time, ms since the Unix epoch; default now. */
   readonly createTimeMs?: number | undefined;
+  /** As of `Topic.append`. */
+  readonly dedupId?: TopicRecordInput<never>['dedupId'];
 }
 
 /** Of its topic, of its group, and of this handle. */
@@ -59,13 +62,13 @@ export class Queue<T, Input = T> extends ShareGroup<T, Input> {
    * Durability: as the topic's, `sync` by default. Cost: as `Topic.append`.
    */
   send(value: Input, options: SendOptions = {}): Promise<TopicAppendResult> {
-    const { key, headers, createTimeMs, ...how } = checkObject('options', options);
-    return this.refusal ?? this.topic.append({ value, key, headers, createTimeMs }, how);
+    const { key, headers, createTimeMs, dedupId, ...how } = checkObject('options', options);
+    return this.refusal ?? this.topic.append({ value, key, headers, createTimeMs, dedupId }, how);
   }
 
   /** Sends many records: cheaper than one by one. @throws ClosedError; as `Topic.appendBatch` */
   sendBatch(
-    records: readonly RecordInput<Input>[],
+    records: readonly TopicRecordInput<Input>[],
     options: TopicAppendOptions = {},
   ): Promise<TopicAppendBatchResult> {
     return this.refusal ?? this.topic.appendBatch(records, options);

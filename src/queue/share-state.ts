@@ -21,6 +21,7 @@ import {
 import { eachOffset } from './offset-runs.ts';
 import { QUEUE_GROUP } from './queue-group.ts';
 import { SharePartition } from './share-partition.ts';
+import type { Settling } from '../topic/topic-home.ts';
 import { sharePartition } from './share-partition-field.ts';
 import { shareSettings } from './share-settings.ts';
 
@@ -56,6 +57,20 @@ export function shareNameOf(id: string): ShareName {
 /** Whether a topic has the share group that makes it a queue. */
 export function isQueue(fold: Fold, topicId: number): boolean {
   return fold.get(shareGroups, shareId({ topicId, group: QUEUE_GROUP })) !== null;
+}
+
+/**
+ * What the queue on a topic has settled of a partition; null = there is none. A dead record, kept or not, is
+ * settled.
+ */
+export function settlingOf(fold: Fold, topicId: number, partition: number): Settling | null {
+  const state = fold.get(shareGroups, shareId({ topicId, group: QUEUE_GROUP }));
+  const own = state?.partitions.get(partition);
+  if (own === undefined) return null;
+  return {
+    firstOffset: () => own.firstOffset,
+    isSettled: (offset) => !own.unread.has(offset) && own.table.find(offset) < 0,
+  };
 }
 
 /** First offset that no share group ever looked at: those below were handed out, or may have been. */

@@ -4,11 +4,14 @@ import { isStoreError } from '../core/errors.ts';
 import { checkBoolean } from '../core/options.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
 import { checkAppendKeys } from '../log/append-result.ts';
-import type { RecordInput } from '../log/record-input.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { Codec } from '../codec/codec.ts';
 import { isTopicName } from '../topic/topic-names.ts';
-import type { TopicAppendOptions, TopicAppendResult } from '../topic/topic-results.ts';
+import type {
+  TopicAppendOptions,
+  TopicAppendResult,
+  TopicRecordInput,
+} from '../topic/topic-results.ts';
 import { Topic } from '../topic/topic.ts';
 import { AppendPart, COMMIT_DURABILITY } from '../transaction/append-part.ts';
 import { publishIn, type PartCollector, type Publishable } from '../transaction/commit-part.ts';
@@ -19,12 +22,15 @@ import type { ExchangeSources } from './exchange-sources.ts';
 import { NO_PUBLISH_OPTIONS, routingKeyOf, type PublishOptions } from './publish-options.ts';
 
 /** Its records have one key, and are in their destination when they are published. */
-export interface DefaultPublishOptions extends Omit<PublishOptions, 'cc' | 'bcc' | 'confirm'> {}
+export interface DefaultPublishOptions extends Omit<PublishOptions, 'cc' | 'bcc' | 'confirm'> {
+  /** As of `Topic.append`: of the queue or topic that it goes to. */
+  readonly dedupId?: string | undefined;
+}
 
 /** As part of a transaction, which says when it is there, and at which level. */
 export interface TransactionDefaultPublishOptions extends Omit<
   DefaultPublishOptions,
-  'durability' | 'signal'
+  'durability' | 'signal' | 'dedupId'
 > {}
 
 /** What has the record, and where there; nothing has it when the routing key names nothing. */
@@ -35,12 +41,15 @@ export type DefaultPublishResult =
       readonly offset: number;
       /** The level that was reached. */
       readonly durability: DurabilityLevel;
+      /** As of `Topic.append`. */
+      readonly duplicate: boolean;
     }
   | {
       readonly destinations: readonly [];
       readonly partition: null;
       readonly offset: null;
       readonly durability: null;
+      readonly duplicate: false;
     };
 
 const KEYS: ReadonlySet<string> = new Set<keyof DefaultPublishOptions>([
@@ -51,6 +60,7 @@ const KEYS: ReadonlySet<string> = new Set<keyof DefaultPublishOptions>([
   'key',
   'headers',
   'createTimeMs',
+  'dedupId',
 ]);
 const TRANSACTION_KEYS: ReadonlySet<string> = new Set<keyof TransactionDefaultPublishOptions>([
   'mandatory',
@@ -64,6 +74,7 @@ const NOWHERE: DefaultPublishResult = Object.freeze({
   partition: null,
   offset: null,
   durability: null,
+  duplicate: false,
 });
 
 /** @internal */
@@ -109,10 +120,11 @@ export class DefaultExchange<T, Input = T> implements Publishable<
     options: DefaultPublishOptions = NO_PUBLISH_OPTIONS,
   ): Promise<DefaultPublishResult> {
     checkAppendKeys(options, KEYS);
-    const { key, headers, createTimeMs, durability, signal, mandatory = false } = options;
+    const { key, headers, createTimeMs, dedupId, ...how } = options;
+    const { durability, signal, mandatory = false } = how;
     checkBoolean('mandatory', mandatory);
     const routingKey = routingKeyOf(options);
-    const record = { value, key, headers, createTimeMs };
+    const record = { value, key, headers, createTimeMs, dedupId };
     for (;;) {
       const topic = await this.#find(routingKey);
       if (topic === null) break;
@@ -148,7 +160,8 @@ export class DefaultExchange<T, Input = T> implements Publishable<
     part.add(topic, [record], { options: {}, into }, ([placed]) => {
       const { partition, baseOffset: offset } = present(placed, 'a record has a place');
       const destinations = [routingKey] as const;
-      committed.result = { destinations, partition, offset, durability: COMMIT_DURABILITY };
+      const durability = COMMIT_DURABILITY;
+      committed.result = { destinations, partition, offset, durability, duplicate: false };
     });
     return committed;
   }
@@ -199,7 +212,7 @@ export class DefaultExchange<T, Input = T> implements Publishable<
 /** Null = the topic was deleted meanwhile: its name names nothing, or another one. */
 async function appendUnlessDeleted<T, Input>(
   topic: Topic<T, Input>,
-  record: RecordInput<Input>,
+  record: TopicRecordInput<Input>,
   options: TopicAppendOptions,
 ): Promise<TopicAppendResult | null> {
   try {

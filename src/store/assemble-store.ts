@@ -16,7 +16,7 @@ import { ENTRY_BYTES_MAX, Journal, type WhenDamaged } from '../journal/journal.t
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
 import { ShareGroups } from '../queue/share-groups.ts';
 import { Routing } from '../routing/routing.ts';
-import { isQueue, leasedOffset } from '../queue/share-state.ts';
+import { isQueue, leasedOffset, settlingOf } from '../queue/share-state.ts';
 import { readCheckpoint } from '../log/checkpoint-file.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { ownHome, type LogHome } from '../log/log-home.ts';
@@ -81,7 +81,12 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     topicDefaults: { durability },
     namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
     topologyVersionOf: (topicId) => routing.topologyVersionOf(topicId),
-    trimGuardOf: guardsOf({ routing: () => routing, producers: () => producers }),
+    trimGuardOf: guardsOf({
+      topics: () => topics,
+      routing: () => routing,
+      producers: () => producers,
+    }),
+    settlingOf: (topicId, partition) => settlingOf(fold, topicId, partition),
   };
   const committer = new Committer(journal);
   const transactions = new TransactionRegistry({ journal, committer, clock });
@@ -115,13 +120,15 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
 }
 
 interface Guards {
+  readonly topics: () => TopicCatalog;
   readonly routing: () => Routing;
   readonly producers: () => Producers;
 }
 
 /** Those that write something down so that records may go come behind those that only look. */
-function guardsOf({ routing, producers }: Guards): GuardOf {
+function guardsOf({ topics, routing, producers }: Guards): GuardOf {
   return guardedByAll([
+    (topicId, partition) => topics().dedupGuardOf(topicId, partition),
     (topicId, _at, logId) => routing().guardOf(topicId, logId),
     (topicId, partition, logId) => ({
       allow: (offset) => producers().allowed({ topicId, partition, logId }, offset),

@@ -13,6 +13,7 @@ import type {
   TopicAppendBatchResult,
   TopicAppendOptions,
   TopicAppendResult,
+  TopicRecordInput,
 } from '../topic/topic-results.ts';
 import type { ConflictError } from '../core/errors.ts';
 import type { RecordInput } from '../log/record-input.ts';
@@ -38,7 +39,7 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
   }
 
   override append(
-    record: RecordInput<Input>,
+    record: TopicRecordInput<Input>,
     options?: TopicAppendOptions,
   ): Promise<TopicAppendResult> {
     if (this.#isSource) return Promise.reject(this.#refusal());
@@ -46,7 +47,7 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
   }
 
   override appendBatch(
-    records: readonly RecordInput<Input>[],
+    records: readonly TopicRecordInput<Input>[],
     options?: TopicAppendOptions,
   ): Promise<TopicAppendBatchResult> {
     if (this.#isSource) return Promise.reject(this.#refusal());

@@ -12,6 +12,8 @@ import { settleAll } from '../core/settle-all.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Partition } from './partition.ts';
 import { PartitionSet } from './partition-set.ts';
+import type { TrimGuard } from '../log/trim-guard.ts';
+import { dedupGuard } from './dedup-guard.ts';
 import { checkNotUntilSettled } from './dedup-options.ts';
 import { TopicDeletions, type TopicDeletion, type TopicUsers } from './topic-deletions.ts';
 import { storeClosed, type TopicHome } from './topic-home.ts';
@@ -223,6 +225,12 @@ export class TopicCatalog {
     if (state === null || state.isDeleting || partition >= state.logIds.length) return null;
     const set = this.#set(topicId, state.name);
     return set.isGone ? null : set.at(partition);
+  }
+
+  /** Keeps what duplicates are told by; null when the topic is gone. */
+  dedupGuardOf(topicId: number, partition: number): TrimGuard | null {
+    const set = this.#sets.get(topicId) ?? null;
+    return set === null ? null : dedupGuard(this.#home, set, partition);
   }
 
   /** Those of all topics, used or not. */

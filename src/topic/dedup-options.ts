@@ -13,7 +13,11 @@ export type DedupWindow = number | typeof UNTIL_SETTLED;
 export type DedupBy = (typeof DEDUP_BY)[number];
 export type DedupScope = (typeof DEDUP_SCOPES)[number];
 
-/** Kept, shown and altered; no append goes by them yet. */
+/**
+ * Which records of a topic are stored once. Those that have a `dedupId`, and with `dedupBy: 'content'` all
+ * that are appended; what the store copies itself never is a duplicate. Records of which one can still
+ * keep another out are kept from retention, but not from `deleteBefore`.
+ */
 export interface DedupConfig {
   /**
    * How long a stored record keeps others from being stored that equal it, ms, 1..31_536_000_000, from its

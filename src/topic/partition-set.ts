@@ -7,6 +7,7 @@ import type { Random } from '../core/random.ts';
 import { settleAll } from '../core/settle-all.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log/log.ts';
+import { DedupGate } from './dedup-gate.ts';
 import { Partition, type PartitionParts } from './partition.ts';
 import { storeClosed, type TopicHome } from './topic-home.ts';
 import { topicDirectoryName } from './topic-names.ts';
@@ -18,12 +19,21 @@ export class PartitionSet {
   readonly #home: TopicHome;
   readonly #partitions: Partition[] = [];
   readonly #onGrown = new Set<() => void>();
+  #dedup: DedupGate | null = null;
   #isClosed = false;
+  /** Whether each of its records may be stored already, with an id or without: kept here for each append. */
+  dedupsContent: boolean;
 
   constructor(home: TopicHome, topicId: number, name: string) {
     this.#home = home;
     this.topicId = topicId;
     this.name = name;
+    this.dedupsContent = this.#state?.options.dedupBy === 'content';
+  }
+
+  /** For records that may be stored already. */
+  get dedup(): DedupGate {
+    return (this.#dedup ??= new DedupGate(this.#home, this));
   }
 
   /** As the journal has it now. */
@@ -122,6 +132,7 @@ export class PartitionSet {
 
   /** The journal has new settings: brings them to the logs that are open. */
   configure(): void {
+    this.dedupsContent = this.settings.dedupBy === 'content';
     for (const partition of this.#partitions) partition.configure(this.settings);
   }
 
@@ -150,7 +161,8 @@ export class PartitionSet {
     const directory = join(this.#home.path, topicDirectoryName(this.name, this.topicId));
     const { topicId, name: topic } = this;
     const closedError = (): ClosedError => this.closedError();
-    const shared = { home: this.#home, topicId, topic, directory, closedError };
+    const onReplaced = (): void => this.#dedup?.forget();
+    const shared = { home: this.#home, topicId, topic, directory, closedError, onReplaced };
     return new Partition({ ...shared, number, ...parts });
   }
 }

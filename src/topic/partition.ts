@@ -31,6 +31,8 @@ export interface PartitionParts {
   readonly settings: () => TopicSettings;
   /** What callers are told when it is closed for good. */
   readonly closedError: () => ClosedError;
+  /** Another log took the place of its own. */
+  readonly onReplaced: () => void;
 }
 
 /** How much there is of a log. */
@@ -223,6 +225,7 @@ export class Partition implements Closable {
       await log?.close();
       const result = await action(log?.endOffset ?? null);
       this.#reporter().replaced();
+      this.#parts.onReplaced();
       return result;
     };
     if (log !== null) this.#forget();

@@ -12,9 +12,9 @@ const RECORD_BYTES_GUESS = 256;
 type Chosen = Pick<TopicAppendOptions, 'partition'>;
 
 /** Records of one call that go to one partition, in their order. */
-interface DividedRecords<Input> {
+interface DividedRecords<R> {
   readonly partition: number;
-  readonly records: readonly RecordInput<Input>[];
+  readonly records: readonly R[];
 }
 
 /** Divides the records that one handle appends. */
@@ -57,16 +57,16 @@ export class RecordDivision<Input> {
    *
    * @throws as `partitionFor`; TypeError
    */
-  divide(
-    records: readonly RecordInput<Input>[],
+  divide<R extends RecordInput<Input>>(
+    records: readonly R[],
     options: Chosen,
-  ): readonly DividedRecords<Input>[] {
+  ): readonly DividedRecords<R>[] {
     this.#partitions.checkThere();
     checkArray('records', records);
     if (this.#partitions.count === 1 && this.#partitioner === null && records.length > 0) {
       return [{ partition: checkChosen(options.partition ?? 0, 1), records }];
     }
-    const parts = new Map<number, RecordInput<Input>[]>();
+    const parts = new Map<number, R[]>();
     let keyless = -1;
     for (const record of records) {
       const isSticky = this.#partitioner === null && record?.key == null;

@@ -33,7 +33,19 @@ export interface TopicHome {
   readonly topologyVersionOf: (topicId: number) => (() => number) | null;
   /** Who has a say in how far the start of a partition moves. */
   readonly trimGuardOf: GuardOf;
+  /** Which records of a partition its queue has settled; null = there is no queue that settles any. */
+  readonly settlingOf: (topicId: number, partition: number) => Settling | null;
 }
+
+/** What a queue says of the records of a partition. */
+export interface Settling {
+  /** First offset that is not settled. O(those that are not). */
+  firstOffset(): number;
+  isSettled(offset: number): boolean;
+}
+
+/** The same of a topic, by partition. */
+export type SettlingOf = (partition: number) => Settling | null;
 
 /** What callers are told when the store is closed. */
 export function storeClosed({ path }: Pick<TopicHome, 'path'>): ClosedError {

@@ -1,9 +1,9 @@
 /** A topic as its users hold it: append to its partitions, read them. */
-import { argumentError, checkArray, checkObject } from '../core/assert.ts';
+import { argumentError, checkArray, checkObject, present } from '../core/assert.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { codecOr, type Codec } from '../codec/codec.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
-import { NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
+import { checkAppendOptions, NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { Log } from '../log/log.ts';
 import { PreparedRecords, type PreparedAppend } from '../log/prepared-records.ts';
@@ -13,6 +13,7 @@ import type { RecordInput } from '../log/record-input.ts';
 import type { RecordRun } from '../log/record-run.ts';
 import { RecordStream } from '../log/record-stream.ts';
 import { holdForCommit } from './commit-target.ts';
+import { dedupCallOf, type DedupCall } from './dedup-call.ts';
 import { mergeBatches } from './merge-batches.ts';
 import type { LogUser } from './partition.ts';
 import type { PartitionSet } from './partition-set.ts';
@@ -20,10 +21,12 @@ import { RecordDivision } from './record-division.ts';
 import { checkChosen, type Partitioner } from './topic-options.ts';
 import {
   logOptionsOf,
+  type DuplicateRecord,
   type PlacedRecords,
   type TopicAppendBatchResult,
   type TopicAppendOptions,
   type TopicAppendResult,
+  type TopicRecordInput,
 } from './topic-results.ts';
 
 export interface TopicReadOptions extends ReadOptions {
@@ -101,17 +104,24 @@ export class Topic<T, Input = T> implements LogUser {
    * first use, which reads its active segment once.
    */
   async append(
-    record: RecordInput<Input>,
+    record: TopicRecordInput<Input>,
     options: TopicAppendOptions = NO_OPTIONS,
   ): Promise<TopicAppendResult> {
     const how = logOptionsOf(options);
+    if (record?.dedupId !== undefined || this.partitions.dedupsContent) {
+      const { placements, duplicates, durability } = await this.#dedup([record], options);
+      const [place] = placements;
+      const [at] = duplicates;
+      if (place === undefined) return { ...placeOf(present(at, 'one or the other')), durability };
+      return { partition: place.partition, offset: place.baseOffset, durability, duplicate: false };
+    }
     const partition = this.#division.partitionFor(record, options);
     const log = this.#logs[partition];
     try {
       const { offset, durability } = await (log === undefined || log.life.closing !== null
         ? this.#use(partition, (own) => own.append(record, how))
         : log.append(record, how));
-      return { partition, offset, durability };
+      return { partition, offset, durability, duplicate: false };
     } catch (error) {
       throw this.partitions.toldOf(error);
     }
@@ -127,10 +137,11 @@ export class Topic<T, Input = T> implements LogUser {
    * Cost: one promise per partition.
    */
   async appendBatch(
-    records: readonly RecordInput<Input>[],
+    records: readonly TopicRecordInput<Input>[],
     options: TopicAppendOptions = NO_OPTIONS,
   ): Promise<TopicAppendBatchResult> {
     const how = logOptionsOf(options);
+    if (this.partitions.dedupsContent || haveIds(records)) return this.#dedup(records, options);
     const parts = this.#division.divide(records, options);
     let durability: DurabilityLevel = options.durability ?? this.partitions.settings.durability;
     const placements = await settleAll(
@@ -140,7 +151,7 @@ export class Topic<T, Input = T> implements LogUser {
         return placementOf(partition, result);
       }),
     );
-    return { placements, recordCount: records.length, durability };
+    return { placements, recordCount: records.length, duplicates: NO_DUPLICATES, durability };
   }
 
   /**
@@ -289,6 +300,36 @@ export class Topic<T, Input = T> implements LogUser {
     }
   }
 
+  /** Appends what is not there yet. @throws as `appendBatch` */
+  async #dedup(
+    records: readonly TopicRecordInput<Input>[],
+    options: TopicAppendOptions,
+  ): Promise<TopicAppendBatchResult> {
+    try {
+      const call = this.#dedupCall(records, options);
+      const { placed, duplicates } = await this.partitions.dedup.append(call);
+      return {
+        placements: placed.map((result) => placementOf(result.partition, result)),
+        recordCount: placed.reduce((sum, { recordCount }) => sum + recordCount, 0),
+        duplicates,
+        durability: placed[0]?.durability ?? call.options.durability,
+      };
+    } catch (error) {
+      throw this.partitions.toldOf(error);
+    }
+  }
+
+  /** Checks and encodes everything at once. @throws as `appendBatch` */
+  #dedupCall(records: readonly TopicRecordInput<Input>[], options: TopicAppendOptions): DedupCall {
+    const { settings, clock } = this.partitions;
+    return dedupCallOf(records, {
+      division: this.#division.divide(records, options),
+      settings: { codec: this.#codec, limits: settings },
+      options: checkAppendOptions(logOptionsOf(options), settings.durability),
+      nowMs: clock.now(),
+    });
+  }
+
   /** @internal */
   forget(partition: number): void {
     this.#logs[partition] = undefined;
@@ -337,6 +378,16 @@ export class Topic<T, Input = T> implements LogUser {
     for (const partition of chosen) checkChosen(partition, partitionCount);
     return [...new Set(chosen)];
   }
+}
+
+const NO_DUPLICATES: readonly DuplicateRecord[] = [];
+
+function haveIds(records: readonly TopicRecordInput<unknown>[]): boolean {
+  return Array.isArray(records) && records.some((record) => record?.dedupId !== undefined);
+}
+
+function placeOf({ partition, offset }: DuplicateRecord) {
+  return { partition, offset, duplicate: true };
 }
 
 // oxlint-disable-next-line require-yield -- it fails where others bring something

@@ -1,6 +1,6 @@
 /** The records that a transaction appends, whatever topics and partitions they go to. */
 import { toError } from '../core/abort.ts';
-import { present } from '../core/assert.ts';
+import { argumentError, present } from '../core/assert.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import { recordCountOf, runBytesOf, type RecordRun } from '../log/record-run.ts';
@@ -57,9 +57,11 @@ export class AppendPart implements CommitPart {
     context: AppendContext,
   ): Committed<TopicAppendBatchResult> {
     const committed: { result: TopicAppendBatchResult | null } = { result: null };
+    checkNoIds(records);
     const recordCount = records.length;
     this.add(topic, records, context, (placements) => {
-      committed.result = { placements, recordCount, durability: COMMIT_DURABILITY };
+      const durability = COMMIT_DURABILITY;
+      committed.result = { placements, recordCount, duplicates: [], durability };
     });
     return committed;
   }
@@ -73,7 +75,7 @@ export class AppendPart implements CommitPart {
     const committed: { result: TopicAppendResult | null } = { result: null };
     this.add(topic, [record], context, ([place]) => {
       const { partition, baseOffset: offset } = present(place, 'a record has a place');
-      committed.result = { partition, offset, durability: COMMIT_DURABILITY };
+      committed.result = { partition, offset, durability: COMMIT_DURABILITY, duplicate: false };
     });
     return committed;
   }
@@ -183,4 +185,16 @@ function placed({ log, start, recordCount }: Place): PlacedRecords {
 
 function bytesOf(parts: readonly PartitionRuns[]): number {
   return parts.reduce((sum, { runs }) => sum + runBytesOf(runs), 0);
+}
+
+/** Rather than to store a record that only seems to be stored once. @throws TypeError */
+function checkNoIds(records: readonly object[]): void {
+  if (!Array.isArray(records)) return; // Refused with the others that are none.
+  const found = records.find((record: unknown) => hasId(record));
+  if (found === undefined) return;
+  throw argumentError(TypeError, 'dedupId', 'left out: transactions do not look for ids', found);
+}
+
+function hasId(record: unknown): boolean {
+  return typeof record === 'object' && record !== null && 'dedupId' in record;
 }

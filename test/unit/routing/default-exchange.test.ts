@@ -22,10 +22,22 @@ describe('the default exchange', () => {
     await store.topic('events');
     const headers = { h: '1' };
     const sent = await exchange.publish('one', { routingKey: 'orders', headers, createTimeMs: 5 });
-    expect(sent).toEqual({ destinations: ['orders'], partition: 0, offset: 0, durability: 'sync' });
+    expect(sent).toEqual({
+      destinations: ['orders'],
+      partition: 0,
+      offset: 0,
+      durability: 'sync',
+      duplicate: false,
+    });
     const how = { durability: 'os', mandatory: true } as const;
     const other = await exchange.publish('two', { routingKey: 'events', ...how });
-    expect(other).toEqual({ destinations: ['events'], partition: 0, offset: 0, durability: 'os' });
+    expect(other).toEqual({
+      destinations: ['events'],
+      partition: 0,
+      offset: 0,
+      durability: 'os',
+      duplicate: false,
+    });
     expect(await exchange.publish(null, { routingKey: 'orders' })).toMatchObject({ offset: 1 });
     const [delivery] = await queue.acquire();
     expect(delivery).toMatchObject({ value: 'one', createTimeMs: 5, cause: null });
@@ -59,6 +71,7 @@ describe('the default exchange', () => {
         partition: null,
         offset: null,
         durability: null,
+        duplicate: false,
       });
       const refused = await rejectionOf(exchange.publish('x', { routingKey, mandatory: true }));
       expect(refused).toBeInstanceOf(UnroutableError);

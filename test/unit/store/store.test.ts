@@ -74,6 +74,7 @@ describe('openStore', () => {
       partition: 0,
       offset: 0,
       durability: 'sync',
+      duplicate: false,
     });
     await store.close();
   });

@@ -30,13 +30,14 @@ describe('a transaction over several topics and queues', () => {
     const placed = (partition: number, baseOffset: number, recordCount: number) => ({
       placements: [{ partition, baseOffset, recordCount }],
       recordCount,
+      duplicates: [],
       durability: 'sync',
     });
     expect(results.map(({ result }) => result)).toEqual([
       placed(0, 1, 2),
       placed(1, 0, 1),
       placed(0, 0, 1),
-      { partition: 0, offset: 0, durability: 'sync' },
+      { partition: 0, offset: 0, durability: 'sync', duplicate: false },
     ]);
     expect(await sightOf(setting)).toEqual({
       ...ALL_OF_TX,
@@ -64,7 +65,12 @@ describe('a transaction over several topics and queues', () => {
       }
     }
     expect(both?.result).toMatchObject({ recordCount: 3 });
-    expect(none?.result).toEqual({ placements: [], recordCount: 0, durability: 'sync' });
+    expect(none?.result).toEqual({
+      placements: [],
+      recordCount: 0,
+      duplicates: [],
+      durability: 'sync',
+    });
   });
 
   test('is synced, whatever the levels of its topics are, by one sync of the journal', async () => {
@@ -79,6 +85,15 @@ describe('a transaction over several topics and queues', () => {
     bench.fileSystem = bench.fileSystem.crashImage({ data: 'none', names: 'none' });
     const { audit } = await bench.open();
     expect((await audit.read({ partition: 0, offset: 1 }))?.value).toBe('tx 4');
+  });
+
+  test('refuses an id, which nobody would look for', async () => {
+    const { store, audit } = await new TransactionBench().open();
+    const record = { value: 'x', dedupId: 'one' };
+    const sent = store.transaction((tx) => tx.append(audit, record));
+    await expect(sent).rejects.toThrow(/dedupId/);
+    expect(await audit.append(record)).toMatchObject({ duplicate: false });
+    await store.close();
   });
 
   test('with nothing in it writes nothing', async () => {

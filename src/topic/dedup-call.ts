@@ -1,0 +1,175 @@
+/** What a call wants appended whose records may be stored already, checked and encoded. */
+import { argumentError } from '../core/assert.ts';
+import { TooLargeError } from '../core/errors.ts';
+import type { Fingerprint } from '../core/fingerprint.ts';
+import { isPlainObject } from '../core/options.ts';
+import type { EncodableRecord } from '../format/batch-encoder.ts';
+import { DEDUP_ID_HEADER } from '../format/header-names.ts';
+import type { HeadersInput } from '../format/record-headers.ts';
+import type { CheckedAppendOptions } from '../log/append-result.ts';
+import { PreparedRecords } from '../log/prepared-records.ts';
+import type { PrepareSettings, RecordInput } from '../log/record-input.ts';
+import type { LogRecord } from '../log/record.ts';
+import type { DedupSettings } from './dedup-options.ts';
+import type { TopicRecordInput } from './topic-results.ts';
+
+const DEDUP_ID_BYTES_MAX = 255;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** By what a record is known again: one that has neither id nor content that counts has none. */
+export interface DedupIdentity {
+  readonly record: EncodableRecord;
+  /** Null = it is known by its value, if at all. */
+  readonly id: string | null;
+}
+
+/** Those that go to one partition. */
+export interface DedupPart {
+  readonly partition: number;
+  readonly identities: readonly DedupIdentity[];
+  /** Where each stands among the records of the call. */
+  readonly indexes: readonly number[];
+}
+
+export interface DedupCall {
+  readonly parts: readonly DedupPart[];
+  readonly options: CheckedAppendOptions;
+}
+
+/** The id of a record. @throws TypeError, RangeError; TooLargeError for more than 255 bytes */
+function checkDedupId(id: unknown): string {
+  if (typeof id !== 'string') throw argumentError(TypeError, 'dedupId', 'a string', id);
+  if (id === '' || LONE_SURROGATE.test(id)) {
+    throw argumentError(
+      RangeError,
+      'dedupId',
+      'text that is not empty, without lone surrogates',
+      id,
+    );
+  }
+  const bytes = Buffer.byteLength(id, 'utf8');
+  if (bytes <= DEDUP_ID_BYTES_MAX) return id;
+  throw new TooLargeError({ what: 'dedup id', bytes, bytesMax: DEDUP_ID_BYTES_MAX });
+}
+
+/** Records of one call that go to one partition, in their order. */
+interface Divided<Input> {
+  readonly partition: number;
+  readonly records: readonly TopicRecordInput<Input>[];
+}
+
+/** What all records of a call have in common. */
+interface CallParts<Input> {
+  readonly division: readonly Divided<Input>[];
+  readonly settings: PrepareSettings<Input>;
+  readonly options: CheckedAppendOptions;
+  readonly nowMs: number;
+}
+
+/** Checks and encodes everything at once: what the caller does with his from then on is of no account. */
+export function dedupCallOf<Input>(
+  records: readonly TopicRecordInput<Input>[],
+  { division, settings, options, nowMs }: CallParts<Input>,
+): DedupCall {
+  const prepared = new PreparedRecords(settings);
+  const indexes = indexesIn(division, records);
+  const parts = division.map(({ partition, records: own }, at) => {
+    const copies = prepared.copies(own.map(withDedupId), nowMs);
+    const identities = copies.map((record, number) => ({
+      record,
+      id: own[number]?.dedupId ?? null,
+    }));
+    return { partition, identities, indexes: indexes[at] ?? [] };
+  });
+  return { parts, options };
+}
+
+/** By part: where its records stand in the call. The same object may stand there twice. */
+function indexesIn<Input>(
+  division: readonly Divided<Input>[],
+  records: readonly TopicRecordInput<Input>[],
+): readonly (readonly number[])[] {
+  const indexes: number[][] = division.map(() => []);
+  for (const [index, record] of records.entries()) {
+    const at = division.findIndex(
+      ({ records: own }, part) => own[indexes[part]?.length ?? 0] === record,
+    );
+    indexes[at]?.push(index);
+  }
+  return indexes;
+}
+
+/** The record as it is stored: its id is the first of its headers. @throws as `checkDedupId` */
+function withDedupId<Input>(input: TopicRecordInput<Input>): RecordInput<Input> {
+  const { value, key, headers, createTimeMs, dedupId } = input;
+  if (dedupId === undefined) return input;
+  return { value, key, headers: headersWith(checkDedupId(dedupId), headers), createTimeMs };
+}
+
+/** What is no headers at all is left for the log to refuse. */
+function headersWith(id: string, headers: HeadersInput | null | undefined): HeadersInput {
+  if (headers == null) return { [DEDUP_ID_HEADER]: id };
+  if (!isPlainObject(headers)) return headers;
+  const all: Record<string, string | Uint8Array> = { [DEDUP_ID_HEADER]: id };
+  Object.assign(all, headers); // Names behind a spread are slow in Node 20.
+  all[DEDUP_ID_HEADER] = id;
+  return all;
+}
+
+/** Whether records of these settings are known again by their values when they have no id. */
+function countsAtAll({ id }: DedupIdentity, { dedupBy }: DedupSettings): boolean {
+  return id !== null || dedupBy === 'content';
+}
+
+const NO_VALUE = new Uint8Array(0);
+
+/** For each high and low; 0, 0 = nothing can be a duplicate of it. */
+export function fingerprintsOf(
+  identities: readonly DedupIdentity[],
+  settings: DedupSettings,
+  fingerprint: Fingerprint,
+): Uint32Array {
+  const words = new Uint32Array(2 * identities.length);
+  for (const [at, identity] of identities.entries()) {
+    if (!countsAtAll(identity, settings)) continue;
+    const { id, record } = identity;
+    const key = settings.dedupScope === 'key' ? record.key : undefined;
+    if (id === null) fingerprint.ofBytes(record.value ?? NO_VALUE, key);
+    else fingerprint.ofText(id, key);
+    words[2 * at] = fingerprint.high;
+    words[2 * at + 1] = fingerprint.low;
+  }
+  return words;
+}
+
+/** Whether two on their way are the same. */
+export function areEqual(
+  one: DedupIdentity,
+  other: DedupIdentity,
+  { dedupScope }: DedupSettings,
+): boolean {
+  if (one.id !== other.id) return false;
+  if (one.id === null && !isSameBytes(one.record.value, other.record.value)) return false;
+  return dedupScope === 'topic' || isSameBytes(bytesOf(one.record.key), bytesOf(other.record.key));
+}
+
+/** Whether a record is the same as one that is stored: its own bytes say so. @throws CorruptLogError */
+export function isStoredAs(
+  { id, record }: DedupIdentity,
+  stored: LogRecord<Uint8Array>,
+  { dedupScope }: DedupSettings,
+): boolean {
+  const storedId = stored.headers.get(DEDUP_ID_HEADER) ?? null;
+  if (!isSameBytes(bytesOf(id), storedId)) return false;
+  if (id === null && !isSameBytes(record.value, stored.valueView())) return false;
+  return dedupScope === 'topic' || isSameBytes(bytesOf(record.key), stored.keyView());
+}
+
+function bytesOf(text: string | Uint8Array | null): Uint8Array | null {
+  return typeof text === 'string' ? Buffer.from(text) : text;
+}
+
+function isSameBytes(one: Uint8Array | null, other: Uint8Array | null): boolean {
+  if (one === null || other === null) return one === other;
+  return Buffer.compare(one, other) === 0;
+}

@@ -1,0 +1,120 @@
+/**
+ * Records with ids that are on their way: appended, and neither visible nor refused yet. Whoever sends
+ * such an id again waits for what becomes of the first.
+ *
+ * @hot One small object per record.
+ */
+import { present } from '../core/assert.ts';
+import { areEqual, type DedupIdentity } from './dedup-call.ts';
+import type { DedupSettings } from './dedup-options.ts';
+
+const U21 = 2 ** 21;
+const LOW_SHIFT = 11;
+
+/** Records of one call that stand together in a partition. */
+export class PendingRun {
+  readonly partition: number;
+  readonly identities: readonly DedupIdentity[];
+  /** Of each: high and low. */
+  readonly words: Uint32Array;
+  readonly baseOffset: number;
+  /** Resolves when its fate is known. */
+  readonly outcome: Promise<void>;
+  /** Why nobody can say what became of it, before the store is opened again. */
+  failure: Error | null = null;
+  #decide: () => void = () => undefined;
+
+  constructor(parts: Pick<PendingRun, 'partition' | 'identities' | 'words' | 'baseOffset'>) {
+    this.partition = parts.partition;
+    this.identities = parts.identities;
+    this.words = parts.words;
+    this.baseOffset = parts.baseOffset;
+    this.outcome = new Promise((resolve) => {
+      this.#decide = resolve;
+    });
+  }
+
+  decided(): void {
+    this.#decide();
+  }
+}
+
+interface PendingRecord {
+  readonly run: PendingRun;
+  readonly at: number;
+  /** Another with the same 53 bits. */
+  readonly next: PendingRecord | null;
+}
+
+export class DedupPending {
+  readonly #records = new Map<number, PendingRecord>();
+  readonly #runs = new Set<PendingRun>();
+
+  /** Of those whose fate may still be heard of. */
+  get outcomes(): readonly Promise<void>[] {
+    return [...this.#runs].filter(({ failure }) => failure === null).map(({ outcome }) => outcome);
+  }
+
+  add(run: PendingRun): void {
+    this.#runs.add(run);
+    const { words } = run;
+    for (let at = 0; at < run.identities.length; at++) {
+      const key = keyAt(words, at);
+      if (key !== 0) this.#records.set(key, { run, at, next: this.#records.get(key) ?? null });
+    }
+  }
+
+  /** The fate of its records from the `from`th on is known. */
+  remove(run: PendingRun, from = 0): void {
+    if (from === 0) this.#runs.delete(run);
+    for (let at = from; at < run.identities.length; at++) this.#forget(run, at);
+  }
+
+  /** Whether none of a run can be on its way. */
+  hasNone(words: Uint32Array): boolean {
+    if (this.#records.size === 0) return true;
+    for (let at = 0; 2 * at < words.length; at++) {
+      const key = keyAt(words, at);
+      if (key !== 0 && this.#records.has(key)) return false;
+    }
+    return true;
+  }
+
+  /** The run in which an equal record is on its way; null = none is. */
+  find(
+    identity: DedupIdentity,
+    words: Uint32Array,
+    at: number,
+    settings: DedupSettings,
+  ): PendingRun | null {
+    let found = this.#records.get(keyAt(words, at)) ?? null;
+    while (found !== null) {
+      const other = present(found.run.identities[found.at], 'it was added');
+      if (areEqual(identity, other, settings)) return found.run;
+      found = found.next;
+    }
+    return null;
+  }
+
+  #forget(run: PendingRun, at: number): void {
+    const key = keyAt(run.words, at);
+    const first = this.#records.get(key) ?? null;
+    const rest = without(first, run, at);
+    if (rest === null) this.#records.delete(key);
+    else if (rest !== first) this.#records.set(key, rest);
+  }
+}
+
+function without(first: PendingRecord | null, run: PendingRun, at: number): PendingRecord | null {
+  if (first === null) return null;
+  if (first.run === run && first.at === at) return first.next;
+  if (first.next === null) return first;
+  return { ...first, next: without(first.next, run, at) };
+}
+
+/** 53 bits; 0 = it has no fingerprint, or one that nobody minds being kept out of here. */
+function keyAt(words: Uint32Array, at: number): number {
+  const low = words[2 * at + 1] ?? 0;
+  const high = words[2 * at] ?? 0;
+  return high === 0 && low === 0 ? 0 : high * U21 + (low >>> LOW_SHIFT) + 1;
+}

@@ -1,0 +1,116 @@
+/**
+ * F26. Elsewhere: the state of a producer was changed before its records were written. A write that failed
+ * left the sequence behind, and the retry was taken for a duplicate: the record was lost (KAFKA-6683).
+ *
+ * Here: an id counts when its record is visible, never before. What a full disk refuses leaves nothing
+ * behind; what a failed sync leaves open nobody may append again before the next opening has told.
+ *
+ * Red when an id enters the table, or stays among those on their way, for a record that was refused; or
+ * when the retry of one whose fate is not known is stored beside it.
+ */
+import { describe, expect, test } from 'vitest';
+
+import { utf8 } from '../../src/codec/codec.ts';
+import { DiskFullError, FailedError } from '../../src/core/errors.ts';
+import type { StoreTopic } from '../../src/store/store-topic.ts';
+import { HeldSyncs } from '../support/held-syncs.ts';
+import { rejectionOf, turns } from '../support/log-fixture.ts';
+import { StoreDisk } from '../support/store-disk.ts';
+import { STORE_PATH } from '../support/store-fixture.ts';
+
+const OPTIONS = { codec: utf8 };
+
+async function valuesOf(topic: StoreTopic<string>): Promise<(string | null)[]> {
+  const values: (string | null)[] = [];
+  for await (const { value } of topic.records()) values.push(value);
+  return values;
+}
+
+function send(topic: StoreTopic<string>, value: string, partition: number) {
+  return topic.append({ value, dedupId: 'one' }, { partition });
+}
+
+describe('F26: the retry of an append with an id', () => {
+  test('that a full disk refused is stored, and is no duplicate', async () => {
+    const disk = await StoreDisk.make();
+    const { fileSystem, clock } = disk;
+    const store = await disk.open();
+    const topic = await store.topic('orders', OPTIONS);
+    await topic.append({ value: 'before', dedupId: 'before' });
+    const { capacityBytes } = fileSystem;
+    fileSystem.capacityBytes -= (await fileSystem.space(STORE_PATH)).freeBytes;
+    clock.advance(1001); // The log asks the disk again.
+    const sendOne = (value: string) => send(topic, value, 0);
+    const batch = () => topic.appendBatch(['x', 'y'].map((id) => ({ value: id, dedupId: id })));
+    const refused = [sendOne('a'), sendOne('b'), batch()].map((sent) => rejectionOf(sent));
+    for (const error of await Promise.all(refused)) expect(error).toBeInstanceOf(DiskFullError);
+    expect(await rejectionOf(sendOne('c'))).toBeInstanceOf(DiskFullError);
+    expect(await topic.append({ value: 'again', dedupId: 'before' })).toMatchObject({
+      offset: 0,
+      duplicate: true,
+    });
+
+    fileSystem.capacityBytes = capacityBytes;
+    clock.advance(1001);
+    expect(await sendOne('d')).toMatchObject({ offset: 1, duplicate: false });
+    expect(await sendOne('e')).toMatchObject({ offset: 1, duplicate: true });
+    expect(await batch()).toMatchObject({ recordCount: 2, duplicates: [] });
+    expect(await batch()).toMatchObject({ recordCount: 0 });
+    expect(await valuesOf(topic)).toEqual(['before', 'd', 'x', 'y']);
+    await store.close();
+  });
+
+  test('whose sync failed is refused until the next opening, and stored once then', async () => {
+    const disk = await StoreDisk.make();
+    const store = await disk.open();
+    const topic = await store.topic('orders', { ...OPTIONS, partitions: 2 });
+    await topic.append({ value: 'before', dedupId: 'before' }, { partition: 0 });
+    disk.fileSystem.addFault({ operations: ['datasync'], path: /topics/, errno: 'EIO' });
+    const failed = await rejectionOf(send(topic, 'a', 0));
+    expect(failed).toBeInstanceOf(FailedError);
+    expect(failed).toMatchObject({ details: { indeterminate: true } });
+    // Not in another partition either: it may be there.
+    expect(await rejectionOf(send(topic, 'b', 1))).toBeInstanceOf(FailedError);
+    expect(await topic.append({ value: 'c', dedupId: 'c' }, { partition: 1 })).toMatchObject({
+      offset: 0,
+      duplicate: false,
+    });
+
+    const after = disk.copyAfterPowerCut();
+    await store.close().catch(() => undefined);
+    const again = await after.open();
+    const found = await again.topic('orders', OPTIONS);
+    expect((await send(found, 'd', 1)).duplicate).toBe(false);
+    expect((await send(found, 'e', 0)).duplicate).toBe(true);
+    expect(new Set(await valuesOf(found))).toEqual(new Set(['before', 'c', 'd']));
+    await again.close();
+  });
+
+  test.each([
+    ['there', { data: 'all', names: 'all' }, ['before', 'a']],
+    ['gone', { data: 'none', names: 'none' }, ['before', 'b']],
+  ] as const)(
+    'that a power cut left %s before its sync is stored once',
+    async (_, left, values) => {
+      const disk = await StoreDisk.make();
+      const held = new HeldSyncs(disk.fileSystem, '/topics/');
+      const store = await disk.open();
+      const topic = await store.topic('orders', { ...OPTIONS, partitions: 2 });
+      await topic.append({ value: 'before', dedupId: 'before' }, { partition: 0 });
+      held.hold();
+      const sent = send(topic, 'a', 0);
+      await turns(20);
+      const after = disk.copyAfterPowerCut(left);
+      held.release();
+      await sent;
+      await store.close();
+
+      const again = await after.open();
+      const found = await again.topic('orders', OPTIONS);
+      expect((await send(found, 'b', 1)).duplicate).toBe(left.data === 'all');
+      expect((await send(found, 'c', 0)).duplicate).toBe(true);
+      expect(new Set(await valuesOf(found))).toEqual(new Set(values));
+      await again.close();
+    },
+  );
+});
