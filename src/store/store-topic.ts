@@ -8,7 +8,8 @@ import { ShareGroup } from '../queue/share-group.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { DescribeOptions, ShareGroupDescription } from '../queue/share-listing.ts';
 import type { ShareConfig, ShareGroupOptions, ShareSettings } from '../queue/share-settings.ts';
-import { Topic, type PartitionRuns, type ProducedInput, type TopicParts } from '../topic/topic.ts';
+import type { ProducedInput } from '../topic/record-division.ts';
+import { Topic, type PartitionRuns, type TopicParts } from '../topic/topic.ts';
 import type {
   TopicAppendBatchResult,
   TopicAppendOptions,

@@ -19,7 +19,7 @@ import type { Flight, ProducerProgress, RecordPlace } from './producer-progress.
 import type { ProducerTable } from './producer-table.ts';
 import type { SequenceSpan } from './sequence-set.ts';
 import type { PlacedRecords } from './topic-results.ts';
-import type { ProducedInput } from './topic.ts';
+import type { ProducedInput } from './record-division.ts';
 
 /** Who sends. */
 export interface ProducerRight {

@@ -1,5 +1,6 @@
 /** Which partition of a topic each record of a call goes to. */
 import { checkArray } from '../core/assert.ts';
+import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import { partitionOfKey, StickyPartitioner } from './partitioner.ts';
 import type { PartitionSet } from './partition-set.ts';
@@ -15,6 +16,13 @@ type Chosen = Pick<TopicAppendOptions, 'partition'>;
 interface DividedRecords<R> {
   readonly partition: number;
   readonly records: readonly R[];
+}
+
+/** @internal Records that a producer will append. */
+export interface ProducedInput {
+  readonly records: readonly EncodableRecord[];
+  /** Of each of them; null = any. */
+  readonly partitions: readonly (number | null)[];
 }
 
 /** Divides the records that one handle appends. */

@@ -2,7 +2,6 @@
 import { argumentError, checkArray, checkObject, present } from '../core/assert.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { codecOr, type Codec } from '../codec/codec.ts';
-import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { checkAppendOptions, NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { Log } from '../log/log.ts';
@@ -17,7 +16,7 @@ import { dedupCallOf, type DedupCall } from './dedup-call.ts';
 import { mergeBatches } from './merge-batches.ts';
 import type { LogUser } from './partition.ts';
 import type { PartitionSet } from './partition-set.ts';
-import { RecordDivision } from './record-division.ts';
+import { RecordDivision, type ProducedInput } from './record-division.ts';
 import { checkChosen, type Partitioner } from './topic-options.ts';
 import {
   logOptionsOf,
@@ -44,13 +43,6 @@ export interface PartitionRuns {
 export interface PartitionAppend extends PreparedAppend {
   readonly partition: number;
   readonly release: () => void;
-}
-
-/** @internal Records that a producer will append. */
-export interface ProducedInput {
-  readonly records: readonly EncodableRecord[];
-  /** Of each of them; null = any. */
-  readonly partitions: readonly (number | null)[];
 }
 
 /** @internal */
