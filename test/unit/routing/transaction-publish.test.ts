@@ -341,7 +341,12 @@ describe('the default exchange in a transaction', () => {
       ],
       ROUTED,
     );
-    const where = { destinations: ['plain'], partition: 0, durability: 'sync' };
+    const where = {
+      destinations: ['plain'],
+      partition: 0,
+      durability: 'sync',
+      duplicate: false,
+    };
     expect(first?.result).toEqual({ ...where, offset: 0 });
     expect(third?.result).toEqual({ ...where, offset: 2 });
     expect(none?.result).toEqual({
@@ -349,6 +354,7 @@ describe('the default exchange in a transaction', () => {
       partition: null,
       offset: null,
       durability: null,
+      duplicate: false,
     });
     expect(await disk.values('plain')).toEqual(['a', 'b', 'c']);
     expect(await disk.values('exchange:events')).toEqual([]);

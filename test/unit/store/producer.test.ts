@@ -197,8 +197,8 @@ describe('a producer', () => {
       const again = await openOn(each);
       const same = await topicOf(again);
       const successor = await again.producer('p');
-      const answer = await successor.append(same, { value: '1' }, { sequence: 1 });
-      expect(answer).toMatchObject({ duplicate: true, offset: 1 });
+      const answer = successor.append(same, { value: '1' }, { sequence: 1 });
+      await expect(answer).resolves.toMatchObject({ duplicate: true, offset: 1 });
       expect(await valuesIn(same)).toEqual([]);
       await again.close();
     }

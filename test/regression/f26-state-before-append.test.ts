@@ -2,21 +2,23 @@
  * F26. Elsewhere: the state of a producer was changed before its records were written. A write that failed
  * left the sequence behind, and the retry was taken for a duplicate: the record was lost (KAFKA-6683).
  *
- * Here: an id counts when its record is visible, never before. What a full disk refuses leaves nothing
+ * Here: an id counts when its record is visible, and a sequence when its append was answered, never before. What a full disk refuses leaves nothing
  * behind; what a failed sync leaves open nobody may append again before the next opening has told.
  *
- * Red when an id enters the table, or stays among those on their way, for a record that was refused; or
- * when the retry of one whose fate is not known is stored beside it.
+ * Red when an id or a sequence enters the state, or stays among those on their way, for a record that was
+ * refused; or when the retry of one whose fate is not known is stored beside it.
  */
 import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../src/codec/codec.ts';
 import { DiskFullError, FailedError } from '../../src/core/errors.ts';
+import { KIB, MIB } from '../../src/core/limits.ts';
+import { MemoryFileSystem } from '../../src/io/memory-file-system.ts';
 import type { StoreTopic } from '../../src/store/store-topic.ts';
 import { HeldSyncs } from '../support/held-syncs.ts';
 import { rejectionOf, turns } from '../support/log-fixture.ts';
 import { StoreDisk } from '../support/store-disk.ts';
-import { STORE_PATH } from '../support/store-fixture.ts';
+import { STORE_PATH, StoreBench } from '../support/store-fixture.ts';
 
 const OPTIONS = { codec: utf8 };
 
@@ -113,4 +115,45 @@ describe('F26: the retry of an append with an id', () => {
       await again.close();
     },
   );
+});
+
+const VALUE = 'x'.repeat(KIB);
+const FULL = { code: 'ERR_VARVE_DISK_FULL', retryable: true };
+
+describe('F26: a number that was refused is not stored', () => {
+  test('the retry of what a full disk refused is stored, and is no duplicate', async () => {
+    const bench = new StoreBench();
+    const fileSystem = new MemoryFileSystem({ capacityBytes: 2 * MIB });
+    const store = await bench.open({ fileSystem });
+    const topic = await store.topic('t', { codec: utf8 });
+    const producer = await store.producer('p');
+    await producer.append(topic, { value: 'a' });
+    const ballast = await store.topic('ballast', { codec: utf8 });
+    const filled = (async () => {
+      for (;;) await ballast.append({ value: VALUE });
+    })();
+    await expect(filled).rejects.toMatchObject(FULL);
+
+    const many = Array.from({ length: 100 }, () => ({ value: VALUE }));
+    const sent = [producer.appendBatch(topic, many), producer.append(topic, { value: 'b' })];
+    for (const one of await Promise.allSettled(sent)) {
+      expect(one).toMatchObject({ status: 'rejected', reason: { code: FULL.code } });
+    }
+    // A write of which a part found room is stored so far.
+    const { resumeFrom } = await producer.last(topic);
+    expect(resumeFrom).toBeLessThan(101);
+    await store.deleteTopic('ballast');
+    bench.clock.advance(1001); // The log asks the disk again.
+    const again = await producer.appendBatch(topic, many, { sequence: 1 });
+    expect(again.duplicateCount).toBe(resumeFrom - 1);
+    expect(await producer.append(topic, { value: 'b' })).toMatchObject({
+      duplicate: false,
+      sequence: 101,
+      offset: 101,
+    });
+    const values: (string | null)[] = [];
+    for await (const { value } of topic.records()) values.push(value);
+    expect(values).toEqual(['a', ...many.map(({ value }) => value), 'b']);
+    await store.close();
+  });
 });
