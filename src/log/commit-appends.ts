@@ -1,4 +1,5 @@
 /** The part of an appender that commits use: records that are held back, and written whatever happens. */
+import { assert } from '../core/assert.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import { MIB } from '../core/limits.ts';
 import type { Waiter } from './ack-queue.ts';
@@ -6,7 +7,7 @@ import type { BatchBuilder } from './batch-builder.ts';
 import type { Chunk } from './chunk.ts';
 import { HeldAppend, type Holder } from './held-append.ts';
 import type { LogMarks } from './marks.ts';
-import type { RecordRun } from './record-run.ts';
+import { recordCountOf, type RecordRun } from './record-run.ts';
 
 /** How long committed records that found no room on the disk wait before they are tried again. */
 const RETRY_MS = 1000;
@@ -67,10 +68,11 @@ export class CommitAppends implements Holder {
   }
 
   /**
-   * Encodes the records of a commit behind everything appended so far, and holds them back. The
+   * Encodes the records of a commit, one at least, behind everything appended so far, and holds them back. The
    * caller asked the appender's `refusal` first, and releases or refuses them before the next.
    */
   hold(runs: readonly RecordRun[]): HeldAppend {
+    assert(recordCountOf(runs) > 0, 'nothing would never be written');
     const { builder, submit } = this.#options;
     const baseOffset = builder.nextOffset;
     if (baseOffset > this.#end) this.#plainEnd = baseOffset;
