@@ -60,6 +60,8 @@ export class ProducerProgress {
   /** Where the last batches are, oldest first. */
   #batches: (readonly ProducedRun[])[] = [];
   #lastStored = -1;
+  /** Of those below `confirmed`, which are synced: what is above a power cut may take. */
+  #lastConfirmed = -1;
 
   /** As a note has it. */
   restoreNote({ confirmed, runs }: { confirmed: number; runs: readonly ProducedRun[] }): void {
@@ -229,6 +231,9 @@ export class ProducerProgress {
     for (const span of this.#stored.spans) synced.add(span);
     for (const { spans } of this.#unsynced) for (const span of spans) synced.delete(span);
     const known = synced.spans.map(({ first, last }) => unplaced({ first, last }));
+    if (known.length === 0 && this.#lastConfirmed >= 0) {
+      known.push(unplaced({ first: this.#lastConfirmed, last: this.#lastConfirmed }));
+    }
     const placed = this.#batches.flat().filter(({ partition, baseOffset, count }) => {
       return baseOffset + count <= durableOf(partition);
     });
@@ -275,6 +280,10 @@ export class ProducerProgress {
   }
 
   #forgetBelow(): void {
+    for (const { first, last } of this.#stored.spans) {
+      if (first >= this.#confirmed) break;
+      this.#lastConfirmed = Math.max(this.#lastConfirmed, Math.min(last, this.#confirmed - 1));
+    }
     this.#stored.deleteBelow(this.#confirmed);
     this.#passed.deleteBelow(this.#confirmed);
   }
