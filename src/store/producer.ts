@@ -10,6 +10,7 @@ import {
   type ProducedAnswer,
   type ProducerAppends,
 } from '../topic/producer-appends.ts';
+import { checkNotByContent } from '../topic/dedup-options.ts';
 import type { ProducerGaps, ProducerHold, Producers } from '../topic/producers.ts';
 import type { PlacedRecords } from '../topic/topic-results.ts';
 import type { StoreQueue } from './store-queue.ts';
@@ -124,7 +125,8 @@ export class Producer implements AsyncDisposable {
    * Appends one record, unless its sequence is stored.
    *
    * @returns for a duplicate where it was stored, if that was in one of the last five batches
-   * @throws FencedError when somebody else produces under the name; SequenceGapError; as `Topic.append`
+   * @throws FencedError when somebody else produces under the name; SequenceGapError; ConflictError for a
+   *   topic that compares content; as `Topic.append`
    *
    * Durability: as `Topic.append`, also of a duplicate. Cost: as `Topic.appendBatch`; its first use of a
    * topic in a process reads what was appended since the producers of it were last noted.
@@ -204,6 +206,7 @@ export class Producer implements AsyncDisposable {
     this.#hold.check();
     const { partitions } = topic;
     partitions.checkThere();
+    checkNotByContent(partitions, 'an append of a producer');
     const options = plainOptions(given, KNOWN);
     const { partition, signal, durability = partitions.settings.durability } = options;
     checkChoice('durability', durability, DURABILITY_LEVELS);

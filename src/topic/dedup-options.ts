@@ -1,5 +1,6 @@
 /** What of a topic is a duplicate, and for how long: its options, checked. */
 import { argumentError, checkChoice, checkInteger } from '../core/assert.ts';
+import { ConflictError } from '../core/errors.ts';
 import { DEDUP_WINDOW_MS, DEDUP_WINDOW_MS_MAX } from '../core/limits.ts';
 
 /** Names may only be added at the end: the journal has their places. */
@@ -72,6 +73,27 @@ export function checkNotUntilSettled({ dedupWindowMs }: DedupConfig): void {
   if (dedupWindowMs !== UNTIL_SETTLED) return;
   const expected = 'a number of ms: records are settled in queues alone';
   throw argumentError(RangeError, 'dedupWindowMs', expected, dedupWindowMs);
+}
+
+/**
+ * Rather than to store a record that only seems to be compared with the others.
+ *
+ * @param topic      what compares all of its records, or does not
+ * @param requested  what does not compare
+ * @throws ConflictError
+ */
+export function checkNotByContent(
+  { name, dedupsContent }: { readonly name: string; readonly dedupsContent: boolean },
+  requested: string,
+): void {
+  if (!dedupsContent) return;
+  throw new ConflictError({ kind: 'topic', name, stored: "dedupBy 'content'", requested });
+}
+
+/** Publishes are not compared. @throws RangeError */
+export function checkSourceDedup({ dedupBy }: DedupConfig): void {
+  if (dedupBy !== 'content') return;
+  throw argumentError(RangeError, 'dedupBy', 'id: what is published is not compared', dedupBy);
 }
 
 function checkWindow(window: DedupWindow): DedupWindow {

@@ -5,6 +5,7 @@ import type { PreparedAppend } from '../log/prepared-records.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import { recordCountOf, runBytesOf, type RecordRun } from '../log/record-run.ts';
 import { holdForCommit, type CommitTarget } from '../topic/commit-target.ts';
+import { checkNotByContent } from '../topic/dedup-options.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import type { PartitionRuns, Topic } from '../topic/topic.ts';
@@ -136,6 +137,7 @@ export class AppendPart implements CommitPart {
   ): readonly Place[] {
     const { partitions } = topic;
     into.checkStore('topic', partitions);
+    checkNotByContent(partitions, 'an append in a transaction');
     const parts = topic.encodeForCommit(records, options);
     into.reserve({ bytes: bytesOf(parts), records: records.length });
     return parts.map(({ partition, runs }) => {

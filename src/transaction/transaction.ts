@@ -47,7 +47,8 @@ export class Transaction {
    * partition will stand there together, in the order of the calls.
    *
    * @returns where they are, when the transaction is committed
-   * @throws TypeError for a topic of another store; as `Topic.append`; TooLargeError above 8 MiB in all:
+   * @throws TypeError for a topic of another store, and for a `dedupId`; ConflictError for a topic that
+   *   compares content; as `Topic.append`; TooLargeError above 8 MiB in all:
    *   nothing was added, the transaction goes on; TransactionEndedError, ClosedError when it is over
    */
   append<T, Input>(
