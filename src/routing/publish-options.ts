@@ -87,37 +87,21 @@ const BATCH_KEYS: ReadonlySet<string> = new Set<keyof PublishBatchOptions>([
   'durability',
   'signal',
 ]);
+/** What is said of the record itself, however it is published. */
+const OF_RECORD = ['routingKey', 'cc', 'bcc', 'key', 'headers', 'createTimeMs'] as const;
 const KEYS: ReadonlySet<string> = new Set<keyof PublishOptions>([
   'mandatory',
   'confirm',
   'durability',
   'signal',
-  'routingKey',
-  'cc',
-  'bcc',
-  'key',
-  'headers',
-  'createTimeMs',
+  ...OF_RECORD,
 ]);
 const TRANSACTION_KEYS: ReadonlySet<string> = new Set<keyof TransactionPublishOptions>([
   'mandatory',
-  'routingKey',
-  'cc',
-  'bcc',
-  'key',
-  'headers',
-  'createTimeMs',
+  ...OF_RECORD,
 ]);
 
-const INPUT_KEYS: ReadonlySet<string> = new Set<keyof PublishInput<never>>([
-  'value',
-  'routingKey',
-  'cc',
-  'bcc',
-  'key',
-  'headers',
-  'createTimeMs',
-]);
+const INPUT_KEYS: ReadonlySet<string> = new Set<keyof PublishInput<never>>(['value', ...OF_RECORD]);
 
 /** One for all calls without options. */
 export const NO_PUBLISH_OPTIONS: PublishOptions = Object.freeze({});
