@@ -20,7 +20,8 @@ import type { StoreTopic } from './store-topic.ts';
 export interface ProducerOptions {
   /**
    * `refuse` (default): the next sequence is the last one and 1, else SequenceGapError. `allow`: any
-   * larger one, as offsets of a source are.
+   * larger one, as offsets of a source are. What is left out between two that are sent, or between the
+   * `resumeFrom` of `last` and the first that is sent then, does not exist: sent later it is a duplicate.
    */
   readonly gaps?: ProducerGaps | undefined;
   /** Default true. */

@@ -185,6 +185,28 @@ describe('a producer', () => {
     }
   });
 
+  test('that allows gaps goes on behind them, however often it is killed', async () => {
+    let disk = newDisk();
+    let next = 0; // Only even numbers exist; of those that were sent last nobody knows so.
+    for (const expected of [0, 1, 1199, 2399]) {
+      const store = await openOn(disk);
+      const topic = await topicOf(store, { partitions: 2 });
+      const producer = await store.producer('p', { gaps: 'allow' });
+      const { resumeFrom } = await producer.last(topic);
+      expect(resumeFrom).toBe(expected);
+      const left = Array.from({ length: 600 }, (_, at) => next - 1200 + 2 * at);
+      const fresh = left.map((sequence) => sequence + 1200);
+      next += 1200;
+      for (const sequence of [left.filter((each) => each >= resumeFrom), fresh]) {
+        await producer.appendBatch(topic, records(...sequence.map(String)), { sequence });
+      }
+      expect(await producer.last(topic)).toMatchObject({ resumeFrom: next - 1 });
+      const killed = disk.crashImage({ data: 'all', names: 'all' });
+      await store.close();
+      disk = killed;
+    }
+  });
+
   test('a retry after retention took the batch is still a duplicate', async () => {
     const disk = newDisk();
     const store = await openOn(disk);
