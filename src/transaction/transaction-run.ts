@@ -19,13 +19,16 @@ import {
 export const TRANSACTION_PARTS_MAX = 10_000;
 
 /** How far one is that is not over. */
-export type OpenState =
+export const OPEN_STATES = [
   /** Its action runs. */
-  | 'collecting'
+  'collecting',
   /** Logs are being opened, or another commit must end first. */
-  | 'waiting'
+  'waiting',
   /** Nothing keeps it from being journaled any more but the disk. */
-  | 'committing';
+  'committing',
+] as const;
+
+export type OpenState = (typeof OPEN_STATES)[number];
 
 /** What runs ask of their store. */
 export interface RunHome {
