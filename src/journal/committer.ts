@@ -37,7 +37,7 @@ export interface Commit {
    *
    * @throws why not: this commit alone is rejected with it, and nothing of it happened
    */
-  readonly check?: () => void;
+  readonly check?: (() => void) | undefined;
   /** Whether a change that does not fit the state is left out in silence: all else stands. */
   readonly leavesOutMisfits?: boolean;
 }
