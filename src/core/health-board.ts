@@ -22,6 +22,7 @@ export const PROBLEM_CODES = [
   'projection-failed',
   'source-held',
   'control-unavailable',
+  'dedup-over-memory',
 ] as const;
 
 export type ProblemCode = (typeof PROBLEM_CODES)[number];
@@ -100,6 +101,8 @@ const REMEDIES: Readonly<Record<ProblemCode, string>> = {
   'projection-failed': 'look after the disk, or repair the source log of the exchange',
   'source-held': 'see why the destination does not take them, or detach it',
   'control-unavailable': 'stop the process to change the store from the command line',
+  'dedup-over-memory':
+    'raise dedupBytesMax, or make windows shorter: until then appends with ids are slower',
 };
 
 const FATAL: ReadonlySet<ProblemCode> = new Set(['lock-lost', 'journal-failed', 'journal-damaged']);

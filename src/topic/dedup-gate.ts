@@ -21,6 +21,7 @@ import { beginDedup, isBegun } from './dedup-begin.ts';
 import { loadDedup, type LoadedDedup } from './dedup-load.ts';
 import type { DedupSettings } from './dedup-options.ts';
 import { DedupPending, PendingRun } from './dedup-pending.ts';
+import { LoadedIds } from './loaded-ids.ts';
 import type { DedupTime } from './dedup-window.ts';
 import type { DedupPlace } from './dedup-table.ts';
 import {
@@ -82,6 +83,7 @@ export class DedupGate {
   /** Offsets mean something else from now on: a log was replaced. */
   forget(): void {
     this.#state = null;
+    this.#home.dedupMemory.leave(this.#partitions);
   }
 
   /** @throws as `Log.appendBatch`; CorruptLogError when a stored record that may be equal cannot be read */
@@ -99,7 +101,7 @@ export class DedupGate {
   /** In this turn, if all of it is new for certain. */
   #atOnce(call: DedupCall): Promise<DedupOutcome> | null {
     const state = this.#current();
-    if (state === null) return null;
+    if (state?.stored.isEmpty !== true) return null;
     const logs = new Map<number, Log<Uint8Array>>();
     const sorted: Sorted[] = [];
     for (const part of call.parts) {
@@ -164,7 +166,10 @@ export class DedupGate {
     }
     const high = present(words[2 * at], 'two for each');
     const low = present(words[2 * at + 1], 'two for each');
-    for (const place of state.table.find(high, low)) {
+    const inMemory = state.table.find(high, low);
+    // Behind it: what leaves memory meanwhile is there before it is not here.
+    const others = state.stored.isEmpty ? [] : await state.stored.find(high, low);
+    for (const place of [...inMemory, ...others]) {
       if (await this.#isStored(identity, place, state)) return place;
     }
     return null;
@@ -306,15 +311,18 @@ export class DedupGate {
     end();
   }
 
-  #sweep({ table, windows, time }: DedupState, count: number): void {
+  #sweep({ table, stored, windows, time }: DedupState, count: number): void {
     this.#unsweptCount += count;
     if (this.#unsweptCount < SWEEP_RECORDS) return;
     this.#unsweptCount = 0;
     const nowMs = time.now();
     for (let partition = 0; partition < windows.partitionCount; partition++) {
-      table.evict(partition, windows.start(partition, nowMs));
+      const start = windows.start(partition, nowMs);
+      table.evict(partition, start);
+      stored.evict(partition, start);
     }
     table.sweep(SWEEP_SHARDS);
+    this.#home.dedupMemory.look();
   }
 
   /** A duplicate is answered when the record that is stored has the level that was asked for. */
@@ -362,7 +370,10 @@ export class DedupGate {
       begunAt: (logId) => begin.logs.get(logId) ?? 0,
       time: this.#time,
       ownFrom: this.#ownFrom,
+      bytesMax: home.dedupMemory.roomFor(this.#partitions),
     });
+    const ids = new LoadedIds(this.#partitions, loaded, home.clock);
+    home.dedupMemory.join(this.#partitions, ids);
     if (this.#time === null) this.#ownFrom = loaded.endOffsets;
     this.#time = loaded.time;
     assert(this.#state === null, 'one load at a time');
