@@ -38,8 +38,9 @@ export class Transaction {
   }
 
   /**
-   * Aborted when the transaction is, when it takes too long, when the store is closed, and with a
-   * LeaseLostError when the lease of a record that it acks ends: nothing will be committed then.
+   * Aborted when the transaction is, when it takes too long, when the store is closed, with a
+   * LeaseLostError when the lease of a record that it acks ends, and with a FencedError when a member loses
+   * the partition of a position that it commits: nothing will be committed then.
    */
   get signal(): AbortSignal {
     return this.#run.signal;
@@ -145,6 +146,11 @@ export class Transaction {
       throw argumentError(TypeError, 'what', 'a batch, a position or several', what);
     }
     member[commitOffsetIn](this.#run, what, options);
+  }
+
+  /** @internal Ends it for somebody who stands outside of its action; nothing once it is being committed. */
+  abandon(reason: unknown): void {
+    this.#run.abort(reason);
   }
 
   /**
