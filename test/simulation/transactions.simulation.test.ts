@@ -26,7 +26,7 @@ const TALLY_MIN: Readonly<Record<string, number>> = {
   leaseLost: 0.12,
   fenced: 0.04,
   failed: 0.8,
-  indeterminate: 0.05,
+  indeterminate: 0.03,
   refusedCalls: 1.5,
   // Nobody was told of them, and they are there.
   found: 0.4,

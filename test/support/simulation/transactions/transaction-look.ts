@@ -1,5 +1,6 @@
 /** What a store that was just opened holds of the deeds of all lives. */
 import type { FoundDeeds } from './deed-oracle.ts';
+import { readLog } from './transaction-reader.ts';
 import { GROUP, type TextTopic, type TransactionSession } from './transaction-session.ts';
 import { idOf } from './transaction-world.ts';
 
@@ -13,16 +14,15 @@ export async function lookAtDeeds(session: TransactionSession): Promise<FoundDee
   record.offset = offset;
   world.oracle.answered(settle);
   const records = new Map<number, { place: string; offset: number }>();
-  for (const [place, { topic, partition }] of logs) {
+  for (const [place, open] of logs) {
     if (world.oracle.isGone(place)) continue;
-    for await (const found of topic.records({ partitions: partition })) {
-      const number = idOf(found.value) ?? -1;
+    for (const [number, at] of await readLog(open)) {
       const other = records.get(number);
       if (other !== undefined) {
-        const places = `${other.place} at ${other.offset}, ${place} at ${found.offset}`;
+        const places = `${other.place} at ${other.offset}, ${place} at ${at}`;
         world.fault('A4', `#${number} is there twice: ${places}`);
       }
-      records.set(number, { place, offset: found.offset });
+      records.set(number, { place, offset: at });
     }
   }
   return {

@@ -1,5 +1,5 @@
 /** A reader of a running store, who looks at one log after the other. */
-import { ClosedError } from '../../../../src/core/errors.ts';
+import { ClosedError, OffsetOutOfRangeError } from '../../../../src/core/errors.ts';
 import { shuffled } from './shuffled.ts';
 import type { OpenLog, TransactionSession } from './transaction-session.ts';
 import { idOf } from './transaction-world.ts';
@@ -36,17 +36,29 @@ function isTrimmed({ log }: OpenLog, offset: number | null): boolean {
   return offset === null ? log.startOffset > 0 : offset < log.startOffset;
 }
 
-async function idsIn(session: TransactionSession, { topic, partition }: OpenLog) {
-  const ids: number[] = [];
-  try {
-    for await (const { value } of topic.records({ partitions: partition })) {
-      ids.push(idOf(value) ?? -1);
+/** By number: where they are. @returns what is there when retention has not taken the beginning meanwhile */
+export async function readLog({ topic, partition }: OpenLog): Promise<[id: number, at: number][]> {
+  for (;;) {
+    const found: [number, number][] = [];
+    try {
+      for await (const { value, offset } of topic.records({ partitions: partition })) {
+        found.push([idOf(value) ?? -1, offset]);
+      }
+      return found;
+    } catch (error) {
+      if (!(error instanceof OffsetOutOfRangeError)) throw error;
     }
+  }
+}
+
+/** Null = they cannot be read, for a reason that had to be expected. */
+async function idsIn(session: TransactionSession, open: OpenLog): Promise<number[] | null> {
+  try {
+    return (await readLog(open)).map(([id]) => id);
   } catch (error) {
     if (session.isOver) return null;
     const isExpected = error instanceof ClosedError || session.hasMishap;
     if (!isExpected) session.explain(error);
     return null;
   }
-  return ids;
 }

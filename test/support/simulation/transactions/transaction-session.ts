@@ -186,5 +186,5 @@ export function scrapName(store: Store): string {
 }
 
 function isOfScrap({ details }: ClosedError): boolean {
-  return details.name.startsWith(SCRAP);
+  return details.name.includes(SCRAP);
 }
