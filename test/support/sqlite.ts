@@ -1,6 +1,8 @@
 /** SQLite as tests use it: that of Node.js, or else better-sqlite3, which `bench/peers` has. */
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
+
+import { UnavailableError } from '../../bench/core/job.ts';
+import { loadPeer } from '../../bench/jobs/load-peer.ts';
 
 const PEERS = join(import.meta.dirname, '..', '..', 'bench', 'peers', 'package.json');
 const IMPORT = "import { DatabaseSync } from 'node:sqlite';";
@@ -44,9 +46,10 @@ function load(): OpenDatabase | null {
   const loaded = builtIn();
   if (loaded !== undefined) return (loaded as { readonly DatabaseSync: OpenDatabase }).DatabaseSync;
   try {
-    return createRequire(PEERS)('better-sqlite3') as OpenDatabase;
-  } catch {
-    return null;
+    return loadPeer('better-sqlite3') as OpenDatabase;
+  } catch (error) {
+    if (error instanceof UnavailableError) return null;
+    throw error;
   }
 }
 
