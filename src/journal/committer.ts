@@ -13,6 +13,7 @@ import type { Appender } from '../log/appender.ts';
 import type { HeldAppend } from '../log/held-append.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import { runBytesOf } from '../log/record-run.ts';
+import { AnswerTurns } from './answer-turns.ts';
 import { partsOf, type Parts } from './commit-parts.ts';
 import type { Change, EncodedChange, Journal } from './journal.ts';
 import { misfitError, type Misfit } from './misfits.ts';
@@ -36,7 +37,7 @@ export interface Commit {
    *
    * @throws why not: this commit alone is rejected with it, and nothing of it happened
    */
-  readonly check?: () => void;
+  readonly check?: (() => void) | undefined;
   /** Whether a change that does not fit the state is left out in silence: all else stands. */
   readonly leavesOutMisfits?: boolean;
 }
@@ -44,6 +45,17 @@ export interface Commit {
 export interface CommitResult {
   /** Offset of the first record of each of `appends`, in order. */
   readonly baseOffsets: readonly number[];
+}
+
+/**
+ * Whom a commit is answered, in one step with all others of its group: exactly one of the two is called,
+ * and must not throw.
+ */
+export interface CommitOwner {
+  /** As `CommitResult`. */
+  committed(baseOffsets: readonly number[]): void;
+  /** @param error  as `Committer.commit` rejects */
+  failed(error: Error): void;
 }
 
 /** A commit that was taken, and is not answered. */
@@ -55,8 +67,9 @@ interface Waiting {
   readonly leavesOutMisfits: boolean;
   /** As the group that it was last in has given them. */
   baseOffsets: readonly number[];
-  readonly resolve: (result: CommitResult) => void;
-  readonly reject: (error: Error) => void;
+  /** Of its changes the first that did not fit the state, unless it leaves those out. */
+  misfit: Misfit | null;
+  readonly owner: CommitOwner;
 }
 
 const NO_OFFSETS: readonly number[] = [];
@@ -69,6 +82,7 @@ export class Committer {
   /** Of all that was taken and is not answered. */
   #queuedBytes = 0;
   #running: Promise<void> | null = null;
+  readonly #answers = new AnswerTurns<Waiting>((waiting) => this.#end(waiting));
   /**
    * By log, until when what commits brought stays out of sight: one of them waits for room, here or in
    * another log. What comes behind would be seen in its other logs alone.
@@ -92,57 +106,66 @@ export class Committer {
    * journal, and of one in each log that has records of others to sync first.
    */
   commit(commit: Commit): Promise<CommitResult> {
+    return new Promise((resolve, reject) => {
+      const committed = (baseOffsets: readonly number[]) => resolve({ baseOffsets });
+      this.submit(commit, { committed, failed: reject });
+    });
+  }
+
+  /** As `commit`, without a promise: for those who commit very often. Perhaps answered at once. */
+  submit(commit: Commit, owner: CommitOwner): void {
     const { changes = [], appends = [], check, leavesOutMisfits = false } = commit;
     try {
       const encoded = changes.map((each) => this.#journal.encode(each));
       checkQueue(this.#queuedBytes);
-      const sizeBytes = checkSize(encoded, appends);
-      if (appends.length === 0) return this.#change(encoded, sizeBytes, commit);
-      this.#queuedBytes += sizeBytes;
-      return new Promise((resolve, reject) => {
-        // No spread: in Node 20 each object with names behind one has a hidden class of its own, for 1 us.
-        this.#waiting.push({
-          changes: encoded,
-          appends,
-          sizeBytes,
-          check,
-          leavesOutMisfits,
-          baseOffsets: NO_OFFSETS,
-          resolve,
-          reject,
-        });
+      // No spread: in Node 20 each object with names behind one has a hidden class of its own, for 1 us.
+      const waiting: Waiting = {
+        changes: encoded,
+        appends,
+        sizeBytes: checkSize(encoded, appends),
+        check,
+        leavesOutMisfits,
+        baseOffsets: NO_OFFSETS,
+        misfit: null,
+        owner,
+      };
+      this.#queuedBytes += waiting.sizeBytes;
+      if (appends.length === 0) void this.#change(waiting);
+      else {
+        this.#waiting.push(waiting);
         this.#running ??= this.#runAll();
-      });
+      }
     } catch (error) {
       releaseAll(appends);
-      return Promise.reject(toError(error));
+      owner.failed(toError(error));
     }
   }
 
-  async #change(
-    changes: readonly EncodedChange[],
-    sizeBytes: number,
-    { check, leavesOutMisfits = false }: Commit,
-  ): Promise<CommitResult> {
-    check?.();
-    this.#queuedBytes += sizeBytes;
+  /** Never rejects. */
+  async #change(waiting: Waiting): Promise<void> {
     try {
-      const misfits = await this.#journal.commit(changes, []);
-      if (!leavesOutMisfits) for (const misfit of misfits.values()) throw misfitError(misfit);
-      return { baseOffsets: [] };
-    } finally {
-      this.#queuedBytes -= sizeBytes;
+      waiting.check?.();
+      const misfits = await this.#journal.commit(waiting.changes, []);
+      if (!waiting.leavesOutMisfits) [waiting.misfit = null] = misfits.values();
+      this.#end(waiting);
+    } catch (error) {
+      this.#reject(waiting, toError(error));
     }
   }
 
-  #resolve(waiting: Waiting): void {
+  #end(waiting: Waiting): void {
+    const { misfit, owner, baseOffsets } = waiting;
+    if (misfit !== null) {
+      this.#reject(waiting, misfitError(misfit));
+      return;
+    }
     this.#letGo(waiting);
-    waiting.resolve({ baseOffsets: waiting.baseOffsets });
+    owner.committed(baseOffsets);
   }
 
   #reject(waiting: Waiting, error: Error): void {
     this.#letGo(waiting);
-    waiting.reject(error);
+    waiting.owner.failed(error);
   }
 
   #letGo({ sizeBytes, appends }: Waiting): void {
@@ -153,6 +176,7 @@ export class Committer {
   /** Waits until nothing is on its way. */
   async idle(): Promise<void> {
     while (this.#running !== null) await this.#running;
+    await this.#answers.idle();
   }
 
   /** Never rejects: whatever fails reaches the callers. */
@@ -220,11 +244,10 @@ export class Committer {
     for (const waiting of group) {
       const end = index + waiting.changes.length;
       const isWhole = misfits.size === 0 || waiting.leavesOutMisfits;
-      const misfit = isWhole ? null : firstBetween(misfits, index, end);
-      if (misfit === null) this.#resolve(waiting);
-      else this.#reject(waiting, misfitError(misfit));
+      waiting.misfit = isWhole ? null : firstBetween(misfits, index, end);
       index = end;
     }
+    this.#answers.add(group, this.#waiting.length > 0);
   }
 
   /** Logs cannot take their part: the commits without them try again. */

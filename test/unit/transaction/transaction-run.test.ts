@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { toError } from '../../../src/core/abort.ts';
-import type { Commit, CommitResult } from '../../../src/journal/committer.ts';
+import type { Commit, CommitOwner, CommitResult } from '../../../src/journal/committer.ts';
 import { EntryRegistry } from '../../../src/journal/entry-type.ts';
 import { Fold } from '../../../src/journal/fold.ts';
 import { change, Journal, type Change } from '../../../src/journal/journal.ts';
@@ -22,12 +22,13 @@ function bench(parts: Readonly<Record<string, Doing>>) {
   let answer: (result: CommitResult | Error) => void = () => undefined;
   let busyCount = 0;
   const committer = {
-    commit(commit: Commit): Promise<CommitResult> {
+    submit(commit: Commit, owner: CommitOwner): void {
       calls.push('commit');
       commits.push(commit);
-      return new Promise((resolve, reject) => {
-        answer = (result) => (result instanceof Error ? reject(result) : resolve(result));
-      });
+      answer = (result) => {
+        if (result instanceof Error) owner.failed(result);
+        else owner.committed(result.baseOffsets);
+      };
     },
   };
   const run = new TransactionRun(
@@ -95,7 +96,7 @@ describe('the parts of a transaction', () => {
     const opened = gate();
     const own = bench({ a: { prepare: () => opened.ended }, b: {} });
     const { run, calls, commits, outcomes, busy, answer } = own;
-    const done = run.run(() => void calls.push('action'));
+    const done = run.run(() => void calls.push('action'), null);
     await turns(1);
     expect([calls.splice(0), run.state, busy()]).toEqual([
       ['action', 'prepare a', 'prepare b'],
@@ -131,7 +132,7 @@ describe('the parts of a transaction', () => {
       a: {},
       b: { obstacle: () => gates[inTheWay]?.ended ?? null },
     });
-    const done = run.run(() => undefined);
+    const done = run.run(() => undefined, null);
     for (const { end } of gates) {
       await turns(1);
       expect(calls).toEqual(['prepare a', 'prepare b']);
@@ -154,7 +155,7 @@ describe('the parts of a transaction', () => {
         },
       },
     });
-    await expect(refused.run.run(() => undefined)).rejects.toBe(refusal);
+    await expect(refused.run.run(() => undefined, null)).rejects.toBe(refusal);
     expect(refused.calls.slice(2)).toEqual([
       'secure a',
       'secure b',
@@ -163,7 +164,7 @@ describe('the parts of a transaction', () => {
       'over',
     ]);
     const { run, calls, answer } = bench({ a: {} });
-    const done = run.run(() => undefined);
+    const done = run.run(() => undefined, null);
     await turns(1);
     answer(refusal);
     await expect(done).rejects.toBe(refusal);
@@ -180,7 +181,7 @@ describe('the parts of a transaction', () => {
         },
       },
     });
-    const done = run.run(() => undefined);
+    const done = run.run(() => undefined, null);
     const told = done.catch((error: unknown) => error);
     await turns(1);
     expect(calls).toEqual(['prepare a', 'prepare b']);
@@ -193,7 +194,7 @@ describe('the parts of a transaction', () => {
   test('are let go behind the caller when it is stopped while they wait', async () => {
     const opened = gate();
     const { run, calls, busy } = bench({ a: { prepare: () => opened.ended } });
-    const done = run.run(() => undefined);
+    const done = run.run(() => undefined, null);
     await turns(1);
     run.timeOut();
     await expect(done).rejects.toMatchObject({ details: { state: 'timed-out' } });
@@ -214,7 +215,7 @@ describe('the parts of a transaction', () => {
           obstacle: () => gates[inTheWay]?.ended ?? null,
         },
       });
-      const done = run.run(() => undefined).catch(() => 'stopped');
+      const done = run.run(() => undefined, null).catch(() => 'stopped');
       for (const { end } of gates) {
         await turns(1);
         inTheWay++;
@@ -245,7 +246,7 @@ describe('the parts of a transaction', () => {
         secure: () => void calls.push(`in the way: ${isInTheWay}`),
       },
     });
-    const done = run.run(() => undefined);
+    const done = run.run(() => undefined, null);
     opened.end();
     await turns(1);
     expect(calls).toContain('in the way: false');
@@ -255,7 +256,7 @@ describe('the parts of a transaction', () => {
 
   test('are not stopped any more once they are secured', async () => {
     const { run, calls, answer } = bench({ a: {} });
-    const done = run.run(() => 'all of it');
+    const done = run.run(() => 'all of it', null);
     await turns(1);
     run.timeOut();
     run.abort();
@@ -274,7 +275,7 @@ describe('the parts of a transaction', () => {
     expect(lost).toHaveLength(1);
     lost[0]?.('gone');
     expect(signal.reason).toBe('gone');
-    const done = run.run(() => undefined);
+    const done = run.run(() => undefined, null);
     await turns(1);
     answer({ baseOffsets: [] }); // What is lost says so when it is secured: a signal decides nothing.
     await done;
