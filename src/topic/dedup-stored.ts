@@ -35,6 +35,8 @@ interface StoredSegment {
 export class StoredIds {
   readonly #partitions: PartitionSet;
   readonly #turns: Turns;
+  /** Another one when more ids are here: what was found before may not be all. */
+  version = 0;
   #segments: readonly StoredSegment[] = [];
   /** Of segments without a table. */
   readonly #aside = new DedupTable();
@@ -121,6 +123,7 @@ export class StoredIds {
       this.#segments = [...this.#segments, { partition, segment, tables }];
     }
     this.#memoryFrom[partition] = endOffset;
+    this.version++;
     return times;
   }
 

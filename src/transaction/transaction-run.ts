@@ -8,13 +8,7 @@ import { COMMIT_BYTES_MAX, type CommitOwner, type Committer } from '../journal/c
 import type { Change, Journal } from '../journal/journal.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import { isThenable } from '../core/thenable.ts';
-import {
-  failed,
-  type CommitPart,
-  type PartCollector,
-  type Share,
-  type StoreOwned,
-} from './commit-part.ts';
+import type { CommitOutcome, CommitPart, PartCollector, Share, StoreOwned } from './commit-part.ts';
 
 /** Acks and positions of one transaction. */
 export const TRANSACTION_PARTS_MAX = 10_000;
@@ -301,7 +295,8 @@ export class TransactionRun<R = unknown> implements PartCollector, CommitOwner {
   }
 
   #fail(error: unknown): void {
-    for (const { part } of this.#members) part.end(failed());
+    const outcome: CommitOutcome = { kind: 'failed', error };
+    for (const { part } of this.#members) part.end(outcome);
     this.#ended('aborted');
     this.#caller?.reject(toError(this.#stop === null ? error : this.#stop.reason));
   }

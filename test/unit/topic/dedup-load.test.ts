@@ -12,6 +12,9 @@ import { BATCH_HEADER_BYTES, CRC_AT, MAGIC_AT } from '../../../src/format/layout
 import { viewOf } from '../../../src/format/u64.ts';
 import { openStore } from '../../../src/store/open-store.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
+import { LoadedIds } from '../../../src/topic/loaded-ids.ts';
+import { nextTurn } from '../../../src/core/clock.ts';
+import { turns } from '../../support/log-fixture.ts';
 import { loadDedup } from '../../../src/topic/dedup-load.ts';
 import { damage } from '../../support/disk-damage.ts';
 import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
@@ -233,6 +236,33 @@ describe('a topic with more ids than memory may have', () => {
       expect(over.entryCount).toBeLessThan(whole.entryCount - 20);
     },
   );
+
+  test('lets the oldest go while it is used, and knows them all the same', async () => {
+    const whole = await loaded(await filled());
+    const log = await filled();
+    const { store, topic, clock } = await openOn(log.fileSystem, log.endMs);
+    const all = await load(topic, clock, IN_MEMORY.bytesMax);
+    const ids = new LoadedIds(topic.partitions, all, clock);
+    const before = { count: all.table.count, bytes: ids.idBytes };
+    ids.letGo(ids.idBytes / 2);
+    for (let turn = 0; turn < 1000 && !all.stored.needsDisk; turn++) await nextTurn();
+    await turns(50);
+    expect(all.table.count).toBeLessThan(before.count * 0.8);
+    expect(all.table.count).toBeGreaterThan(before.count * 0.2);
+    expect(ids.idBytes).toBeLessThan(before.bytes);
+    const places: string[] = [];
+    for (const [high, low] of log.fingerprints) {
+      const found = [...all.table.find(high, low), ...(await all.stored.find(high, low))];
+      places.push(
+        found
+          .map(({ partition, offset }) => `${partition}/${offset}`)
+          .sort()
+          .join(),
+      );
+    }
+    expect(places).toEqual(whole.known.places);
+    await store.close();
+  });
 
   test('keeps those of segments without a table in memory', async () => {
     const whole = await loaded(await filled());

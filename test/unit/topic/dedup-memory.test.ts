@@ -28,7 +28,7 @@ async function openOn(fileSystem: MemoryFileSystem, number: number) {
   return { store, topic, clock };
 }
 
-const COUNT = 120_000;
+const COUNT = 80_000;
 const BATCH = 2000;
 
 function batchAt(from: number, count = BATCH) {
@@ -58,7 +58,7 @@ function watchHolders(): () => IdHolder[] {
 
 afterEach(() => vi.restoreAllMocks());
 
-describe('120,000 ids in the mebibyte that they may have', () => {
+describe('80,000 ids in the mebibyte that they may have', () => {
   test('are all known: while they come, when all came, and when the store was opened again', async () => {
     const holders = watchHolders();
     const fileSystem = new MemoryFileSystem();
