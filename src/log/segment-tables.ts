@@ -93,7 +93,8 @@ export class SegmentTables {
     const bytes = new Uint8Array(sizeBytes);
     const bytesRead = await this.#using(
       segment,
-      async (file) => directReads.read(file, bytes, position + at) ?? file.read(bytes, position + at),
+      async (file) =>
+        directReads.read(file, bytes, position + at) ?? file.read(bytes, position + at),
     );
     return bytesRead === sizeBytes ? bytes : null;
   }
