@@ -1,6 +1,7 @@
 /** The records that a transaction appends, whatever topics and partitions they go to. */
 import { toError } from '../core/abort.ts';
 import { argumentError, present } from '../core/assert.ts';
+import type { Appender } from '../log/appender.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import { recordCountOf, runBytesOf, type RecordRun } from '../log/record-run.ts';
@@ -19,14 +20,34 @@ import type { CommitOutcome, CommitPart, PartCollector } from './commit-part.ts'
 import type { Committed, TransactionAppendOptions } from './transaction-options.ts';
 
 /** What goes to one log. */
-interface LogPart {
+class LogPart implements PreparedAppend {
   readonly topic: PartitionSet;
   readonly partition: number;
   readonly runs: RecordRun[];
   recordCount: number;
-  target: CommitTarget | null;
+  target: CommitTarget | null = null;
   /** Of its first record, once that is committed. */
-  baseOffset: number;
+  baseOffset = -1;
+
+  constructor(topic: PartitionSet, { partition, runs }: PartitionRuns) {
+    this.topic = topic;
+    this.partition = partition;
+    this.runs = [...runs]; // A list that grows from nothing takes room for 17.
+    this.recordCount = recordCountOf(runs);
+  }
+
+  get logId(): number {
+    return present(this.target, 'it was prepared').logId;
+  }
+
+  get appender(): Appender {
+    return present(this.target, 'it was prepared').appender;
+  }
+
+  add(runs: readonly RecordRun[]): void {
+    for (const run of runs) this.runs.push(run);
+    this.recordCount += recordCountOf(runs);
+  }
 }
 
 /** Records of one call that go to one log. */
@@ -47,8 +68,16 @@ interface Append {
 /** Whatever the levels of its topics are, the journal has a commit synced. */
 export const COMMIT_DURABILITY = 'sync';
 
+const NO_CHANGES: readonly never[] = [];
+
+/** Logs that are found by a look at each. */
+const FEW_LOGS = 8;
+
 export class AppendPart implements CommitPart {
-  readonly #logs = new Map<Partition, LogPart>();
+  /** In the order in which they came. */
+  readonly #logs: LogPart[] = [];
+  /** Of the same, once they are more than a few. */
+  #byPartition: Map<Partition, LogPart> | null = null;
   readonly #appends: Append[] = [];
 
   /** Checked and encoded at once. @throws as `Topic.append`; TypeError; as `reserve`: nothing is added */
@@ -97,12 +126,12 @@ export class AppendPart implements CommitPart {
   }
 
   prepare(): Promise<void> | null {
-    const opening: Promise<void>[] = [];
-    for (const log of this.#logs.values()) {
+    let opening: Promise<void>[] | null = null;
+    for (const log of this.#logs) {
       const opened = openFor(log);
-      if (opened !== null) opening.push(opened);
+      if (opened !== null) (opening ??= []).push(opened);
     }
-    return opening.length === 0 ? null : settleAll(opening).then(() => undefined);
+    return opening === null ? null : settleAll(opening).then(() => undefined);
   }
 
   secure(): void {
@@ -110,21 +139,18 @@ export class AppendPart implements CommitPart {
   }
 
   changes(): readonly never[] {
-    return [];
+    return NO_CHANGES;
   }
 
   appends(): readonly PreparedAppend[] {
-    return Array.from(this.#logs.values(), ({ runs, target }) => {
-      const { logId, appender } = present(target, 'it was prepared');
-      return { logId, appender, runs };
-    });
+    return this.#logs;
   }
 
   end(outcome: CommitOutcome): void {
-    for (const { target } of this.#logs.values()) target?.release();
+    for (const { target } of this.#logs) target?.release();
     if (outcome.kind === 'failed') return;
     let at = 0;
-    for (const log of this.#logs.values()) {
+    for (const log of this.#logs) {
       log.baseOffset = present(outcome.baseOffsets[at++], 'one for each log');
     }
     for (const { places, fill } of this.#appends) fill(places.map(placed));
@@ -140,23 +166,31 @@ export class AppendPart implements CommitPart {
     checkNotByContent(partitions, 'an append in a transaction');
     const parts = topic.encodeForCommit(records, options);
     into.reserve({ bytes: bytesOf(parts), records: records.length });
-    return parts.map(({ partition, runs }) => {
-      const log = this.#logOf(partitions, partition);
-      const start = log.recordCount;
-      const recordCount = recordCountOf(runs);
-      log.runs.push(...runs);
-      log.recordCount += recordCount;
-      return { log, start, recordCount };
-    });
+    return parts.map((part) => this.#addTo(partitions, part));
   }
 
-  #logOf(topic: PartitionSet, partition: number): LogPart {
-    const key = topic.at(partition);
-    const known = this.#logs.get(key);
-    if (known !== undefined) return known;
-    const log = { topic, partition, runs: [], recordCount: 0, target: null, baseOffset: -1 };
-    this.#logs.set(key, log);
-    return log;
+  #addTo(topic: PartitionSet, part: PartitionRuns): Place {
+    const known = this.#known(topic, part.partition);
+    if (known === null) {
+      const log = new LogPart(topic, part);
+      this.#logs.push(log);
+      this.#byPartition?.set(topic.at(part.partition), log);
+      return { log, start: 0, recordCount: log.recordCount };
+    }
+    const start = known.recordCount;
+    known.add(part.runs);
+    return { log: known, start, recordCount: known.recordCount - start };
+  }
+
+  /** Whatever handle of the topic it was found by. */
+  #known(topic: PartitionSet, partition: number): LogPart | null {
+    const logs = this.#logs;
+    if (logs.length > FEW_LOGS) {
+      this.#byPartition ??= new Map(logs.map((log) => [log.topic.at(log.partition), log]));
+      return this.#byPartition.get(topic.at(partition)) ?? null;
+    }
+    for (const log of logs) if (log.topic === topic && log.partition === partition) return log;
+    return null;
   }
 }
 
