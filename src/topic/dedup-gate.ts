@@ -63,7 +63,10 @@ export class DedupGate {
   constructor(home: TopicHome, partitions: PartitionSet) {
     this.#home = home;
     this.#partitions = partitions;
-    this.#flights = new DedupFlights(partitions, (run, count) => this.#enter(run, count));
+    this.#flights = new DedupFlights(partitions, {
+      now: () => present(this.#time, 'it was loaded before anything was appended').now(),
+      onEntered: (run, count) => this.#enter(run, count),
+    });
   }
 
   /** What is below is not needed any more in a partition; null = it is not known here. */
@@ -196,13 +199,13 @@ export class DedupGate {
   }
 
   /** The first so many of a run are there, for all to see. */
-  #enter({ partition, baseOffset, words }: PendingRun, count: number): void {
+  #enter({ partition, baseOffset, words, timeMs }: PendingRun, count: number): void {
     const state = this.#state;
     if (state === null) return; // What is loaded finds them.
     const own = 2 * count === words.length ? words : words.subarray(0, 2 * count);
     beginThrough(state, partition);
     state.table.addRun(partition, baseOffset, own);
-    state.windows.note(partition, baseOffset + count, state.time.now());
+    state.windows.note(partition, baseOffset + count, timeMs);
     this.#sweep(state, count);
   }
 

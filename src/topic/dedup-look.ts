@@ -90,11 +90,13 @@ export class DedupLook {
     const onItsWay = this.#pending.find(identity, key, settings);
     if (onItsWay !== null) {
       const { run, at: position } = onItsWay;
-      const { partition, baseOffset } = run;
-      if (run.isCommitted) return { partition, offset: baseOffset + position };
-      if (run.failure === null) return run.outcome; // Then it is in the table, or was refused.
-      this.failure = run.failure;
-      return null;
+      const { partition, baseOffset, timeMs } = run;
+      if (!run.isCommitted) {
+        if (run.failure === null) return run.outcome; // Then it is in the table, or was refused.
+        this.failure = run.failure;
+        return null;
+      }
+      if (windows.covers(timeMs, time.now())) return { partition, offset: baseOffset + position };
     }
     for (const place of table.find(words[2 * at] ?? 0, words[2 * at + 1] ?? 0)) {
       if (!windows.has(place.partition, place.offset, time.now())) continue;
