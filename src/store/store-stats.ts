@@ -4,6 +4,7 @@ import type { ByteCap } from '../log/byte-cap.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { SyncTurns } from '../log/sync-turns.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import { sumOfFigures, type DedupFigures } from '../topic/dedup-figures.ts';
 import type { OpenPartitions } from '../topic/open-partitions.ts';
 import type { StoreBytes } from './store-bytes.ts';
 
@@ -28,6 +29,8 @@ export interface StoreStats {
   readonly queuedBytes: number;
   /** Syncs of all logs: those that run, and those that wait for their turn. */
   readonly syncs: { readonly runningCount: number; readonly waitingCount: number };
+  /** Of records that are stored once, in this process. */
+  readonly dedup: DedupFigures;
   /** Listeners of `Store.on` that threw. */
   readonly listenerFailureCount: number;
   /** Of the journal's log. */
@@ -70,6 +73,7 @@ export function describeStore(parts: StatsParts): StoreStats {
       runningCount: syncTurns?.runningCount ?? 0,
       waitingCount: syncTurns?.waitingCount ?? 0,
     },
+    dedup: sumOfFigures(catalog.dedupFigures()),
     listenerFailureCount,
     journal,
   };
