@@ -29,7 +29,7 @@ export const HEADERS_BYTES_MAX = 64 * KIB;
 /** Longest header name, bytes. */
 export const HEADER_NAME_BYTES_MAX = 255;
 
-/** Largest segment: positions stay far below 2^32 with the index batch behind the data. */
+/** Largest segment: positions stay far below 2^32 with the tables and the index batch behind the data. */
 export const SEGMENT_BYTES_LIMIT = GIB;
 /** Default segment: recovery verifies one of them whole (12 ms), retention deletes whole ones. */
 export const SEGMENT_BYTES_MAX = 64 * MIB;

@@ -7,6 +7,7 @@
  */
 import { toError } from '../core/abort.ts';
 import { assert, present } from '../core/assert.ts';
+import { certainError } from '../core/certain-error.ts';
 import { BackpressureError, FailedError, ioErrorOf, TooLargeError } from '../core/errors.ts';
 import { MIB } from '../core/limits.ts';
 import type { Appender } from '../log/appender.ts';
@@ -361,7 +362,8 @@ async function failuresOf(holds: Holds): Promise<ReadonlyMap<Appender, Error>> {
   const failures = new Map<Appender, Error>();
   await Promise.all(
     [...holds].map(async ([appender, held]) => {
-      await held.ready().catch((error: unknown) => failures.set(appender, toError(error)));
+      // The journal was not given any of it yet.
+      await held.ready().catch((error: unknown) => failures.set(appender, certainError(error)));
     }),
   );
   return failures;

@@ -1,5 +1,4 @@
 /** The default exchange: a routing key is the name of the queue or topic that it leads to. */
-import { present } from '../core/assert.ts';
 import { isStoreError } from '../core/errors.ts';
 import { checkBoolean } from '../core/options.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
@@ -30,7 +29,7 @@ export interface DefaultPublishOptions extends Omit<PublishOptions, 'cc' | 'bcc'
 /** As part of a transaction, which says when it is there, and at which level. */
 export interface TransactionDefaultPublishOptions extends Omit<
   DefaultPublishOptions,
-  'durability' | 'signal' | 'dedupId'
+  'durability' | 'signal'
 > {}
 
 /** What has the record, and where there; nothing has it when the routing key names nothing. */
@@ -68,6 +67,7 @@ const TRANSACTION_KEYS: ReadonlySet<string> = new Set<keyof TransactionDefaultPu
   'key',
   'headers',
   'createTimeMs',
+  'dedupId',
 ]);
 const NOWHERE: DefaultPublishResult = Object.freeze({
   destinations: [] as const,
@@ -143,7 +143,7 @@ export class DefaultExchange<T, Input = T> implements Publishable<
   ): Committed<DefaultPublishResult> {
     into.checkStore('exchange', this.#parts.sources);
     checkAppendKeys(options, TRANSACTION_KEYS);
-    const { key, headers, createTimeMs, mandatory = false } = options;
+    const { key, headers, createTimeMs, dedupId, mandatory = false } = options;
     checkBoolean('mandatory', mandatory);
     const routingKey = routingKeyOf(options);
     const committed: { result: DefaultPublishResult | null } = { result: null };
@@ -156,12 +156,10 @@ export class DefaultExchange<T, Input = T> implements Publishable<
       });
       return committed;
     }
-    const record = { value, key, headers, createTimeMs };
-    part.add(topic, [record], { options: {}, into }, ([placed]) => {
-      const { partition, baseOffset: offset } = present(placed, 'a record has a place');
+    const record = { value, key, headers, createTimeMs, dedupId };
+    part.addOne(topic, record, { options: {}, into }, (place) => {
       const destinations = [routingKey] as const;
-      const durability = COMMIT_DURABILITY;
-      committed.result = { destinations, partition, offset, durability, duplicate: false };
+      committed.result = { destinations, durability: COMMIT_DURABILITY, ...place };
     });
     return committed;
   }

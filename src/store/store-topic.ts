@@ -8,6 +8,7 @@ import { ShareGroup } from '../queue/share-group.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { DescribeOptions, ShareGroupDescription } from '../queue/share-listing.ts';
 import type { ShareConfig, ShareGroupOptions, ShareSettings } from '../queue/share-settings.ts';
+import type { DedupPart } from '../topic/dedup-call.ts';
 import type { ProducedInput } from '../topic/record-division.ts';
 import { Topic, type PartitionRuns, type TopicParts } from '../topic/topic.ts';
 import type {
@@ -62,6 +63,15 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
   ): readonly PartitionRuns[] {
     if (this.#isSource) throw this.#refusal();
     return super.encodeForCommit(records, options);
+  }
+
+  /** @internal */
+  override claimForCommit(
+    records: readonly TopicRecordInput<Input>[],
+    options: Pick<TopicAppendOptions, 'partition'>,
+  ): readonly DedupPart[] | null {
+    if (this.#isSource) throw this.#refusal();
+    return super.claimForCommit(records, options);
   }
 
   /** @internal */

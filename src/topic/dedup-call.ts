@@ -34,6 +34,12 @@ export interface DedupPart {
 export interface DedupCall {
   readonly parts: readonly DedupPart[];
   readonly options: CheckedAppendOptions;
+  /**
+   * Called in the step that appends those that are new, if any are, with their indexes, ascending.
+   *
+   * @throws why not: nothing is appended
+   */
+  readonly admit?: (indexes: readonly number[]) => void;
 }
 
 /** The id of a record. @throws TypeError, RangeError; TooLargeError for more than 255 bytes */
@@ -62,6 +68,7 @@ interface Divided<Input> {
 interface CallParts<Input> {
   readonly division: readonly Divided<Input>[];
   readonly settings: PrepareSettings<Input>;
+  readonly dedup: Pick<DedupSettings, 'dedupBy'>;
   readonly options: CheckedAppendOptions;
   readonly nowMs: number;
 }
@@ -69,12 +76,15 @@ interface CallParts<Input> {
 /** Checks and encodes everything at once: what the caller does with his from then on is of no account. */
 export function dedupCallOf<Input>(
   records: readonly TopicRecordInput<Input>[],
-  { division, settings, options, nowMs }: CallParts<Input>,
+  { division, settings, dedup, options, nowMs }: CallParts<Input>,
 ): DedupCall {
   const prepared = new PreparedRecords(settings);
   const indexes = indexesIn(division, records);
   const parts = division.map(({ partition, records: own }, at) => {
-    const copies = prepared.copies(own.map(withDedupId), nowMs);
+    const copies = prepared.copies(
+      own.map((record) => withDedupId(record, dedup)),
+      nowMs,
+    );
     const identities = copies.map((record, number) => ({
       record,
       id: own[number]?.dedupId ?? null,
@@ -99,20 +109,39 @@ function indexesIn<Input>(
   return indexes;
 }
 
-/** The record as it is stored: its id is the first of its headers. @throws as `checkDedupId` */
-function withDedupId<Input>(input: TopicRecordInput<Input>): RecordInput<Input> {
-  const { value, key, headers, createTimeMs, dedupId } = input;
-  if (dedupId === undefined) return input;
-  return { value, key, headers: headersWith(checkDedupId(dedupId), headers), createTimeMs };
+/** The record as it is stored. @throws as `headersWithId` */
+function withDedupId<Input>(
+  input: TopicRecordInput<Input>,
+  settings: Pick<DedupSettings, 'dedupBy'>,
+): RecordInput<Input> {
+  const headers = headersWithId(input, settings);
+  if (headers === input.headers) return input;
+  const { value, key, createTimeMs } = input;
+  return { value, key, headers, createTimeMs };
 }
 
-/** What is no headers at all is left for the log to refuse. */
-function headersWith(id: string, headers: HeadersInput | null | undefined): HeadersInput {
-  if (headers == null) return { [DEDUP_ID_HEADER]: id };
+/**
+ * The headers of a record as it is stored: its id is the first of them. One that was given by hand is an
+ * id of nobody: it gives way to the real one, and is left out where it would look like one. What is no
+ * headers at all is left for the log to refuse.
+ *
+ * @throws TypeError, RangeError; TooLargeError for an id of more than 255 bytes
+ */
+export function headersWithId(
+  { dedupId, headers }: Pick<TopicRecordInput<never>, 'dedupId' | 'headers'>,
+  { dedupBy }: Pick<DedupSettings, 'dedupBy'>,
+): HeadersInput | null | undefined {
+  const id = dedupId === undefined ? null : checkDedupId(dedupId);
+  if (headers == null) return id === null ? headers : { [DEDUP_ID_HEADER]: id };
   if (!isPlainObject(headers)) return headers;
-  const all: Record<string, string | Uint8Array> = { [DEDUP_ID_HEADER]: id };
-  Object.assign(all, headers); // Names behind a spread are slow in Node 20.
-  all[DEDUP_ID_HEADER] = id;
+  const isGiven = Object.hasOwn(headers, DEDUP_ID_HEADER);
+  if (id === null && (!isGiven || dedupBy === 'id')) return headers;
+  const all: Record<string, string | Uint8Array> = {};
+  if (id !== null) all[DEDUP_ID_HEADER] = id;
+  // No spread: names behind one are slow in Node 20.
+  for (const [name, value] of Object.entries(headers)) {
+    if (name !== DEDUP_ID_HEADER) all[name] = value;
+  }
   return all;
 }
 

@@ -8,7 +8,6 @@
  */
 import { toError } from '../core/abort.ts';
 import { assert, present } from '../core/assert.ts';
-import { FailedError, IoError, OffsetOutOfRangeError } from '../core/errors.ts';
 import { Fingerprint } from '../core/fingerprint.ts';
 import { Mutex } from '../core/mutex.ts';
 import { settleAll } from '../core/settle-all.ts';
@@ -16,20 +15,20 @@ import type { AppendBatchResult } from '../log/append-result.ts';
 import { whenAppended } from '../log/append-run.ts';
 import { FingerprintTag } from '../log/batch-tag.ts';
 import type { Log } from '../log/log.ts';
-import { fingerprintsOf, isStoredAs, type DedupCall, type DedupIdentity } from './dedup-call.ts';
+import { fingerprintsOf, type DedupCall } from './dedup-call.ts';
 import { beginDedup, isBegun } from './dedup-begin.ts';
+import { DedupClaim } from './dedup-claim.ts';
+import { DedupFlights } from './dedup-flights.ts';
 import { loadDedup, type LoadedDedup } from './dedup-load.ts';
-import type { DedupSettings } from './dedup-options.ts';
-import { DedupPending, PendingRun } from './dedup-pending.ts';
+import { DedupLook, type DedupState } from './dedup-look.ts';
+import type { PendingRun } from './dedup-pending.ts';
 import type { DedupTime } from './dedup-window.ts';
-import type { DedupPlace } from './dedup-table.ts';
 import {
   allNew,
   duplicatesOf,
-  isNew,
+  freshIn,
   mayHoldTwins,
   runOf,
-  twinOf,
   type RunParts,
   type Sorted,
 } from './dedup-sorting.ts';
@@ -47,16 +46,10 @@ export interface DedupOutcome {
   readonly duplicates: readonly DuplicateRecord[];
 }
 
-/** All that the gate knows; made anew when its topic is altered. */
-interface DedupState extends LoadedDedup {
-  readonly settings: DedupSettings;
-  readonly fingerprint: Fingerprint;
-}
-
 export class DedupGate {
   readonly #home: TopicHome;
   readonly #partitions: PartitionSet;
-  readonly #pending = new DedupPending();
+  readonly #flights: DedupFlights;
   readonly #fifo = new Mutex();
   /** Calls in the FIFO that have no place yet. */
   #waitingCount = 0;
@@ -70,11 +63,12 @@ export class DedupGate {
   constructor(home: TopicHome, partitions: PartitionSet) {
     this.#home = home;
     this.#partitions = partitions;
+    this.#flights = new DedupFlights(partitions, (run, count) => this.#enter(run, count));
   }
 
   /** What is below is not needed any more in a partition; null = it is not known here. */
   windowStart(partition: number): number | null {
-    const state = this.#current();
+    const state = this.current();
     if (state === null || partition >= state.windows.partitionCount) return null;
     return state.windows.start(partition, state.time.now());
   }
@@ -82,6 +76,16 @@ export class DedupGate {
   /** Offsets mean something else from now on: a log was replaced. */
   forget(): void {
     this.#state = null;
+  }
+
+  /** What a commit wants stored, unless it is. */
+  claim(): DedupClaim {
+    return new DedupClaim({ gate: this, partitions: this.#partitions, flights: this.#flights });
+  }
+
+  /** Has it loaded, behind all calls before. @throws CorruptLogError; as `openLog` */
+  async load(): Promise<void> {
+    await this.#fifo.run(async () => this.current() ?? (await this.#load()));
   }
 
   /** @throws as `Log.appendBatch`; CorruptLogError when a stored record that may be equal cannot be read */
@@ -98,7 +102,7 @@ export class DedupGate {
 
   /** In this turn, if all of it is new for certain. */
   #atOnce(call: DedupCall): Promise<DedupOutcome> | null {
-    const state = this.#current();
+    const state = this.current();
     if (state === null) return null;
     const logs = new Map<number, Log<Uint8Array>>();
     const sorted: Sorted[] = [];
@@ -107,7 +111,8 @@ export class DedupGate {
       if (log === null || log.life.closing !== null) return null;
       logs.set(part.partition, log);
       const words = fingerprintsOf(part.identities, state.settings, state.fingerprint);
-      if (!this.#pending.hasNone(words) || state.table.firstSuspect(words) >= 0) return null;
+      if (!this.#flights.pending.hasNone(words) || state.table.firstSuspect(words) >= 0)
+        return null;
       sorted.push(allNew(part, words));
     }
     if (mayHoldTwins(sorted)) return null;
@@ -125,65 +130,22 @@ export class DedupGate {
         log.forStore(); // Refuses what can only be read, before anything is written for it.
         logs.set(partition, log);
       }
-      const state = this.#current() ?? (await this.#load());
+      const state = this.current() ?? (await this.#load());
       call.options.signal?.throwIfAborted();
-      const sorted: Sorted[] = [];
-      for (const part of call.parts) {
-        const words = fingerprintsOf(part.identities, state.settings, state.fingerprint);
-        sorted.push(allNew(part, words));
-      }
-      for (const each of sorted) await this.#sort(each, sorted, state);
-      const answer = this.#place(call, sorted, logs);
+      const look = this.#look(call, state);
+      for (let wait = look.obstacle(); wait !== null; wait = look.obstacle()) await wait;
+      if (look.failure !== null) throw look.failure;
+      // In one step with the last look, for commits append ids whenever they are ready.
+      const answer = this.#place(call, look.sorted, logs);
       return () => this.#withSynced(call, answer());
     } finally {
       for (const release of releases) release();
     }
   }
 
-  /** Finds out which records of a part are stored. Nobody else appends meanwhile. */
-  async #sort(own: Sorted, all: readonly Sorted[], state: DedupState): Promise<void> {
-    const { part, words } = own;
-    for (const [at, identity] of part.identities.entries()) {
-      if (words[2 * at] === 0 && words[2 * at + 1] === 0) continue;
-      own.stored[at] = await this.#storedPlace(identity, words, at, state);
-      if (own.stored[at] === null) own.twins[at] = twinOf(own, at, all, state.settings);
-    }
-  }
-
-  async #storedPlace(
-    identity: DedupIdentity,
-    words: Uint32Array,
-    at: number,
-    state: DedupState,
-  ): Promise<DedupPlace | null> {
-    for (;;) {
-      const run = this.#pending.find(identity, words, at, state.settings);
-      if (run === null) break;
-      if (run.failure !== null) throw run.failure;
-      await run.outcome; // Then it is in the table, or was refused, or nobody knows.
-    }
-    const high = present(words[2 * at], 'two for each');
-    const low = present(words[2 * at + 1], 'two for each');
-    for (const place of state.table.find(high, low)) {
-      if (await this.#isStored(identity, place, state)) return place;
-    }
-    return null;
-  }
-
-  /** A fingerprint is no proof: the record itself is asked. */
-  async #isStored(
-    identity: DedupIdentity,
-    { partition, offset }: DedupPlace,
-    { windows, time, settings }: DedupState,
-  ): Promise<boolean> {
-    if (!windows.has(partition, offset, time.now())) return false;
-    try {
-      const record = await this.#partitions.at(partition).use((log) => log.read(offset));
-      return record !== null && isStoredAs(identity, record, settings);
-    } catch (error) {
-      if (error instanceof OffsetOutOfRangeError) return false; // Somebody had it deleted.
-      throw error;
-    }
+  #look({ parts }: DedupCall, state: DedupState): DedupLook {
+    const { pending } = this.#flights;
+    return new DedupLook({ partitions: this.#partitions, pending, state }, parts);
   }
 
   /** Appends what is new, in this turn. @returns waits for that */
@@ -194,16 +156,18 @@ export class DedupGate {
   ): () => Promise<DedupOutcome> {
     const bases: number[] = [];
     const answers: Promise<AppendBatchResult & { readonly partition: number }>[] = [];
-    for (const sorted of all) {
-      const { partition } = sorted.part;
-      const log = present(logs.get(partition), 'it was opened');
-      const fresh = [...sorted.stored.keys()].filter((at) => isNew(sorted, at));
-      if (fresh.length === 0) {
+    const fresh = all.map(freshIn);
+    admit(call, all, fresh);
+    for (const [at, sorted] of all.entries()) {
+      const own = present(fresh[at], 'one for each');
+      if (own.length === 0) {
         bases.push(-1);
         continue;
       }
+      const { partition } = sorted.part;
+      const log = present(logs.get(partition), 'it was opened');
       bases.push(log.endOffset);
-      const answer = this.#appendRun(log, runOf(sorted, fresh), call);
+      const answer = this.#appendRun(log, runOf(sorted, own), call);
       answers.push(answer.then((result) => ({ partition, ...result })));
     }
     const settled = settleAll(answers);
@@ -213,7 +177,7 @@ export class DedupGate {
 
   #appendRun(
     log: Log<Uint8Array>,
-    { partition, identities, words }: RunParts,
+    run: RunParts,
     { options }: DedupCall,
   ): Promise<AppendBatchResult> {
     const { appender } = log.forStore();
@@ -222,88 +186,24 @@ export class DedupGate {
     const refusal = appender.refusal(undefined);
     if (refusal !== null) return Promise.reject(refusal);
     const baseOffset = appender.nextOffset;
+    const { identities, words } = run;
     appender.addRun({
       records: identities.map(({ record }) => record),
       tag: new FingerprintTag(words),
     });
-    const run = new PendingRun({ partition, identities, words, baseOffset });
-    this.#pending.add(run);
-    this.#follow(log, run);
+    this.#flights.appended(log, run, baseOffset);
     return whenAppended(appender, { baseOffset, recordCount: identities.length }, options);
   }
 
-  /** Hears of what becomes of a run. Until then its log stays open. */
-  #follow(log: Log<Uint8Array>, run: PendingRun): void {
-    const release = this.#partitions.at(run.partition).hold();
-    const { appender } = log.forStore();
-    const { baseOffset } = run;
-    const count = run.identities.length;
-    const end = (): void => {
-      release();
-      run.decided();
-    };
-    const waiter = {
-      baseOffset,
-      nextOffset: baseOffset + count,
-      complete: () => this.#whenVisible(log, run, count, end),
-      fail: (error: Error) => {
-        const written = error instanceof IoError ? (error.details.appendedCount ?? 0) : 0;
-        if (error instanceof FailedError) this.#leaveOpen(run, error, end);
-        else if (written > 0) this.#keepFirst(log, run, { written, end });
-        else this.#drop(run, end);
-      },
-    };
-    // Of a log that shows what is written that is enough.
-    const asked = this.#partitions.settings.durability === 'sync' ? 'sync' : 'os';
-    appender.submit(asked, { ...waiter, asked });
-  }
-
-  /** The first of a run were written when the disk was full: those are there. */
-  #keepFirst(
-    log: Log<Uint8Array>,
-    run: PendingRun,
-    { written, end }: { readonly written: number; readonly end: () => void },
-  ): void {
-    this.#pending.remove(run, written);
-    log.sync().catch(() => undefined); // `#whenVisible` looks at what failed.
-    this.#whenVisible(log, run, written, end);
-  }
-
-  #whenVisible(log: Log<Uint8Array>, run: PendingRun, count: number, end: () => void): void {
-    const { appender, marks } = log.forStore();
-    const endOffset = run.baseOffset + count;
-    const look = (): void => {
-      if (marks.visibleOffset >= endOffset) this.#enter(run, count, end);
-      else if (appender.failure !== null) this.#leaveOpen(run, appender.failure, end);
-      else marks.onVisible(look);
-    };
-    look();
-  }
-
-  /** They are there, for all to see: their ids count. */
-  #enter(run: PendingRun, count: number, end: () => void): void {
-    const { partition, baseOffset, words } = run;
+  /** The first so many of a run are there, for all to see. */
+  #enter({ partition, baseOffset, words }: PendingRun, count: number): void {
     const state = this.#state;
-    if (state !== null) {
-      const own = 2 * count === words.length ? words : words.subarray(0, 2 * count);
-      beginThrough(state, partition);
-      state.table.addRun(partition, baseOffset, own);
-      state.windows.note(partition, baseOffset + count, state.time.now());
-      this.#sweep(state, count);
-    }
-    this.#pending.remove(run);
-    end();
-  }
-
-  #drop(run: PendingRun, end: () => void): void {
-    this.#pending.remove(run);
-    end();
-  }
-
-  /** They may be there or not, and the next opening tells: until then nobody may append them again. */
-  #leaveOpen(run: PendingRun, error: Error, end: () => void): void {
-    run.failure = error;
-    end();
+    if (state === null) return; // What is loaded finds them.
+    const own = 2 * count === words.length ? words : words.subarray(0, 2 * count);
+    beginThrough(state, partition);
+    state.table.addRun(partition, baseOffset, own);
+    state.windows.note(partition, baseOffset + count, state.time.now());
+    this.#sweep(state, count);
   }
 
   #sweep({ table, windows, time }: DedupState, count: number): void {
@@ -333,7 +233,7 @@ export class DedupGate {
   }
 
   /** Null = it has yet to be loaded, or the topic was altered since. */
-  #current(): DedupState | null {
+  current(): DedupState | null {
     const state = this.#state;
     if (state === null) return null;
     const { settings } = this.#partitions;
@@ -349,7 +249,7 @@ export class DedupGate {
 
   async #load(): Promise<DedupState> {
     this.#state = null;
-    await Promise.all(this.#pending.outcomes); // Nobody appends ids meanwhile.
+    await Promise.all(this.#flights.pending.outcomes); // Nobody appends ids meanwhile.
     const home = this.#home;
     const { settings, topicId } = this.#partitions;
     if (!isBegun(home.fold, topicId, settings)) await beginDedup(home, this.#partitions, settings);
@@ -368,6 +268,18 @@ export class DedupGate {
     assert(this.#state === null, 'one load at a time');
     return (this.#state = { ...loaded, settings, fingerprint: new Fingerprint(begin.seed) });
   }
+}
+
+function admit(
+  call: DedupCall,
+  all: readonly Sorted[],
+  fresh: readonly (readonly number[])[],
+): void {
+  if (call.admit === undefined) return;
+  const indexes = all.flatMap(({ part }, number) =>
+    (fresh[number] ?? []).map((at) => present(part.indexes[at], 'below the length')),
+  );
+  if (indexes.length > 0) call.admit(indexes.toSorted((one, other) => one - other));
 }
 
 /** Partitions that came since it was loaded begin with their first record. */

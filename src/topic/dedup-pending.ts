@@ -7,9 +7,7 @@
 import { present } from '../core/assert.ts';
 import { areEqual, type DedupIdentity } from './dedup-call.ts';
 import type { DedupSettings } from './dedup-options.ts';
-
-const U21 = 2 ** 21;
-const LOW_SHIFT = 11;
+import { fingerprintKey, type RunParts } from './dedup-sorting.ts';
 
 /** Records of one call that stand together in a partition. */
 export class PendingRun {
@@ -17,18 +15,21 @@ export class PendingRun {
   readonly identities: readonly DedupIdentity[];
   /** Of each: high and low. */
   readonly words: Uint32Array;
-  readonly baseOffset: number;
+  /** Of the first; -1 = a commit will bring it. */
+  baseOffset: number;
+  /** Whether the journal has it for certain, though nobody may see it yet. */
+  isCommitted = false;
   /** Resolves when its fate is known. */
   readonly outcome: Promise<void>;
   /** Why nobody can say what became of it, before the store is opened again. */
   failure: Error | null = null;
   #decide: () => void = () => undefined;
 
-  constructor(parts: Pick<PendingRun, 'partition' | 'identities' | 'words' | 'baseOffset'>) {
-    this.partition = parts.partition;
-    this.identities = parts.identities;
-    this.words = parts.words;
-    this.baseOffset = parts.baseOffset;
+  constructor({ partition, identities, words }: RunParts, baseOffset: number) {
+    this.partition = partition;
+    this.identities = identities;
+    this.words = words;
+    this.baseOffset = baseOffset;
     this.outcome = new Promise((resolve) => {
       this.#decide = resolve;
     });
@@ -39,6 +40,7 @@ export class PendingRun {
   }
 }
 
+/** One record of a run. */
 interface PendingRecord {
   readonly run: PendingRun;
   readonly at: number;
@@ -59,7 +61,7 @@ export class DedupPending {
     this.#runs.add(run);
     const { words } = run;
     for (let at = 0; at < run.identities.length; at++) {
-      const key = keyAt(words, at);
+      const key = fingerprintKey(words, at);
       if (key !== 0) this.#records.set(key, { run, at, next: this.#records.get(key) ?? null });
     }
   }
@@ -74,30 +76,25 @@ export class DedupPending {
   hasNone(words: Uint32Array): boolean {
     if (this.#records.size === 0) return true;
     for (let at = 0; 2 * at < words.length; at++) {
-      const key = keyAt(words, at);
+      const key = fingerprintKey(words, at);
       if (key !== 0 && this.#records.has(key)) return false;
     }
     return true;
   }
 
-  /** The run in which an equal record is on its way; null = none is. */
-  find(
-    identity: DedupIdentity,
-    words: Uint32Array,
-    at: number,
-    settings: DedupSettings,
-  ): PendingRun | null {
-    let found = this.#records.get(keyAt(words, at)) ?? null;
+  /** An equal record that is on its way; null = none is. @param key  `fingerprintKey` of the record */
+  find(identity: DedupIdentity, key: number, settings: DedupSettings): PendingRecord | null {
+    let found = this.#records.get(key) ?? null;
     while (found !== null) {
       const other = present(found.run.identities[found.at], 'it was added');
-      if (areEqual(identity, other, settings)) return found.run;
+      if (areEqual(identity, other, settings)) return found;
       found = found.next;
     }
     return null;
   }
 
   #forget(run: PendingRun, at: number): void {
-    const key = keyAt(run.words, at);
+    const key = fingerprintKey(run.words, at);
     const first = this.#records.get(key) ?? null;
     const rest = without(first, run, at);
     if (rest === null) this.#records.delete(key);
@@ -110,11 +107,4 @@ function without(first: PendingRecord | null, run: PendingRun, at: number): Pend
   if (first.run === run && first.at === at) return first.next;
   if (first.next === null) return first;
   return { ...first, next: without(first.next, run, at) };
-}
-
-/** 53 bits; 0 = it has no fingerprint, or one that nobody minds being kept out of here. */
-function keyAt(words: Uint32Array, at: number): number {
-  const low = words[2 * at + 1] ?? 0;
-  const high = words[2 * at] ?? 0;
-  return high === 0 && low === 0 ? 0 : high * U21 + (low >>> LOW_SHIFT) + 1;
 }

@@ -15,6 +15,7 @@ export interface Sorted {
   readonly twins: (Twin | null)[];
 }
 
+/** A record of a call. */
 interface Twin {
   readonly sorted: Sorted;
   readonly at: number;
@@ -26,6 +27,9 @@ export interface RunParts {
   readonly words: Uint32Array;
 }
 
+const U21 = 2 ** 21;
+const LOW_SHIFT = 11;
+
 export function allNew(part: DedupPart, words: Uint32Array): Sorted {
   const { length } = part.identities;
   const nothing = () => Array.from({ length }, () => null);
@@ -34,6 +38,11 @@ export function allNew(part: DedupPart, words: Uint32Array): Sorted {
 
 export function isNew({ stored, twins }: Sorted, at: number): boolean {
   return stored[at] === null && twins[at] === null;
+}
+
+/** Numbers of the records of a part that are to be appended, ascending. */
+export function freshIn(sorted: Sorted): number[] {
+  return [...sorted.stored.keys()].filter((at) => isNew(sorted, at));
 }
 
 /** What is appended of a part. */
@@ -46,6 +55,13 @@ export function runOf({ part, words }: Sorted, fresh: readonly number[]): RunPar
   return { partition, identities: kept, words: own };
 }
 
+/** 53 bits of the fingerprint of a record; 0 = it has none, or one that nobody minds being left out. */
+export function fingerprintKey(words: Uint32Array, at: number): number {
+  const low = words[2 * at + 1] ?? 0;
+  const high = words[2 * at] ?? 0;
+  return high === 0 && low === 0 ? 0 : high * U21 + (low >>> LOW_SHIFT) + 1;
+}
+
 /** Whether two records of the call may be the same. */
 export function mayHoldTwins(all: readonly Sorted[]): boolean {
   const count = all.reduce((sum, { part }) => sum + part.identities.length, 0);
@@ -53,68 +69,88 @@ export function mayHoldTwins(all: readonly Sorted[]): boolean {
   const seen = new Set<number>();
   let expected = 0;
   for (const { words } of all) {
-    for (let at = 0; at < words.length; at += 2) {
-      const low = words[at + 1] ?? 0;
-      const high = words[at] ?? 0;
-      if (low === 0 && high === 0) continue;
+    for (let at = 0; 2 * at < words.length; at++) {
+      const key = fingerprintKey(words, at);
+      if (key === 0) continue;
       expected++;
-      seen.add(high * 2 ** 21 + (low >>> 11));
+      seen.add(key);
     }
   }
   return seen.size < expected;
 }
 
-/** The first record of the call that equals another: in the order in which the caller gave them. */
-export function twinOf(
-  own: Sorted,
-  at: number,
-  all: readonly Sorted[],
-  settings: DedupSettings,
-): Twin | null {
-  const identity = present(own.part.identities[at], 'below the length');
-  for (const sorted of all) {
-    for (const [other, before] of sorted.part.identities.entries()) {
-      if (sorted === own && other >= at) return null;
-      if (
-        isNew(sorted, other) &&
-        hasSame(sorted, other, own, at) &&
-        areEqual(identity, before, settings)
-      ) {
-        return { sorted, at: other };
-      }
-    }
+/** Among records that are not stored, the first of those that are equal is new, in the order of the call. */
+export function findTwins(all: readonly Sorted[], settings: DedupSettings): void {
+  for (const { twins } of all) twins.fill(null);
+  if (!mayHoldTwins(all)) return;
+  const firsts = new Map<number, Twin[]>();
+  for (const { sorted, at } of inOrderOfCall(all)) {
+    const key = fingerprintKey(sorted.words, at);
+    if (key === 0 || sorted.stored[at] !== null) continue;
+    const known = firsts.get(key);
+    const identity = identityOf(sorted, at);
+    const twin = known?.find((one) => areEqual(identity, identityOf(one.sorted, one.at), settings));
+    if (twin !== undefined) sorted.twins[at] = twin;
+    else if (known === undefined) firsts.set(key, [{ sorted, at }]);
+    else known.push({ sorted, at });
   }
-  return null;
 }
 
-function hasSame(one: Sorted, at: number, other: Sorted, otherAt: number): boolean {
-  const isSame = one.words[2 * at] === other.words[2 * otherAt];
-  return isSame && one.words[2 * at + 1] === other.words[2 * otherAt + 1];
+function inOrderOfCall(all: readonly Sorted[]): readonly Twin[] {
+  const records = all.flatMap((sorted) =>
+    sorted.part.indexes.map((index, at) => ({ sorted, at, index })),
+  );
+  return all.length < 2 ? records : records.toSorted((one, other) => one.index - other.index);
 }
 
-/** @param bases  by part: the offset of the first record that was appended */
+function identityOf({ part }: Sorted, at: number): DedupIdentity {
+  return present(part.identities[at], 'below the length');
+}
+
+/**
+ * Those of a call that were not appended, by their index.
+ *
+ * @param bases  by part: the offset of the first record that was appended
+ */
 export function duplicatesOf(
   all: readonly Sorted[],
   bases: readonly number[],
 ): readonly DuplicateRecord[] {
+  const offsets = new NewOffsets(all, bases);
   const duplicates: DuplicateRecord[] = [];
   for (const { part, stored, twins } of all) {
     for (const [at, index] of part.indexes.entries()) {
-      const place = stored[at] ?? placeOf(twins[at] ?? null, all, bases);
+      const place = stored[at] ?? offsets.placeOf(twins[at] ?? null);
       if (place !== null) duplicates.push({ index, ...place });
     }
   }
   return duplicates.toSorted((one, other) => one.index - other.index);
 }
 
-function placeOf(
-  twin: Twin | null,
-  all: readonly Sorted[],
-  bases: readonly number[],
-): DedupPlace | null {
-  if (twin === null) return null;
-  const { sorted, at } = twin;
-  const before = sorted.stored.slice(0, at).filter((_, other) => isNew(sorted, other)).length;
-  const base = present(bases[all.indexOf(sorted)], 'each part has one');
-  return { partition: sorted.part.partition, offset: base + before };
+/** Where new records of a call are. */
+class NewOffsets {
+  readonly #bases: ReadonlyMap<Sorted, number>;
+  /** Of parts that were asked for, by record: how many new ones stand before. */
+  readonly #ranks = new Map<Sorted, readonly number[]>();
+
+  constructor(all: readonly Sorted[], bases: readonly number[]) {
+    this.#bases = new Map(all.map((sorted, at) => [sorted, bases[at] ?? -1]));
+  }
+
+  placeOf(twin: Twin | null): DedupPlace | null {
+    if (twin === null) return null;
+    const { sorted, at } = twin;
+    const base = present(this.#bases.get(sorted), 'each part has one');
+    const rank = present(this.#ranksOf(sorted)[at], 'below the length');
+    return { partition: sorted.part.partition, offset: base + rank };
+  }
+
+  #ranksOf(sorted: Sorted): readonly number[] {
+    const known = this.#ranks.get(sorted);
+    if (known !== undefined) return known;
+    let rank = 0;
+    const ranks = sorted.stored.map((_, at) => (isNew(sorted, at) ? rank++ : rank));
+    this.#ranks.set(sorted, ranks);
+    return ranks;
+  }
 }

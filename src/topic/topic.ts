@@ -2,7 +2,7 @@
 import { argumentError, checkArray, checkObject, present } from '../core/assert.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { codecOr, type Codec } from '../codec/codec.ts';
-import { checkAppendOptions, NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
+import { NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { Log } from '../log/log.ts';
 import { copiesOf, PreparedRecords, type PreparedAppend } from '../log/prepared-records.ts';
@@ -12,7 +12,8 @@ import type { RecordInput } from '../log/record-input.ts';
 import type { RecordRun } from '../log/record-run.ts';
 import { RecordStream } from '../log/record-stream.ts';
 import { holdForCommit } from './commit-target.ts';
-import { dedupCallOf, type DedupCall } from './dedup-call.ts';
+import { DedupAppends } from './dedup-appends.ts';
+import type { DedupPart } from './dedup-call.ts';
 import { mergeBatches } from './merge-batches.ts';
 import type { LogUser } from './partition.ts';
 import type { PartitionSet } from './partition-set.ts';
@@ -61,6 +62,7 @@ export class Topic<T, Input = T> implements LogUser {
   readonly partitions: PartitionSet;
   readonly #codec: Codec<T, Input>;
   readonly #division: RecordDivision<Input>;
+  readonly #dedup: DedupAppends<Input>;
   /** Of the partitions that were used, with this handle's codec. */
   readonly #logs: (Log<T, Input> | undefined)[] = [];
 
@@ -69,6 +71,7 @@ export class Topic<T, Input = T> implements LogUser {
     this.partitions = partitions;
     this.#codec = codecOr(codec);
     this.#division = new RecordDivision(partitions, partitioner);
+    this.#dedup = new DedupAppends({ partitions, codec: this.#codec, division: this.#division });
   }
 
   get name(): string {
@@ -101,7 +104,7 @@ export class Topic<T, Input = T> implements LogUser {
   ): Promise<TopicAppendResult> {
     const how = logOptionsOf(options);
     if (record?.dedupId !== undefined || this.partitions.dedupsContent) {
-      const { placements, duplicates, durability } = await this.#dedup([record], options);
+      const { placements, duplicates, durability } = await this.#dedup.append([record], options);
       const [place] = placements;
       const [at] = duplicates;
       if (place === undefined) return { ...placeOf(present(at, 'one or the other')), durability };
@@ -133,7 +136,7 @@ export class Topic<T, Input = T> implements LogUser {
     options: TopicAppendOptions = NO_OPTIONS,
   ): Promise<TopicAppendBatchResult> {
     const how = logOptionsOf(options);
-    if (this.partitions.dedupsContent || haveIds(records)) return this.#dedup(records, options);
+    if (this.#dedup.mayHold(records)) return this.#dedup.append(records, options);
     const parts = this.#division.divide(records, options);
     let durability: DurabilityLevel = options.durability ?? this.partitions.settings.durability;
     const placements = await settleAll(
@@ -268,6 +271,18 @@ export class Topic<T, Input = T> implements LogUser {
     }));
   }
 
+  /**
+   * @internal As `encodeForCommit`, of records that may be stored already; null = none may.
+   *
+   * @throws as `append`
+   */
+  claimForCommit(
+    records: readonly TopicRecordInput<Input>[],
+    options: Pick<TopicAppendOptions, 'partition'>,
+  ): readonly DedupPart[] | null {
+    return this.#dedup.mayHold(records) ? this.#dedup.claim(records, options) : null;
+  }
+
   async #openForCommit(parts: readonly PartitionRuns[]): Promise<readonly PartitionAppend[]> {
     const opened: PartitionAppend[] = [];
     try {
@@ -293,36 +308,6 @@ export class Topic<T, Input = T> implements LogUser {
     } catch (error) {
       throw this.partitions.toldOf(error);
     }
-  }
-
-  /** Appends what is not there yet. @throws as `appendBatch` */
-  async #dedup(
-    records: readonly TopicRecordInput<Input>[],
-    options: TopicAppendOptions,
-  ): Promise<TopicAppendBatchResult> {
-    try {
-      const call = this.#dedupCall(records, options);
-      const { placed, duplicates } = await this.partitions.dedup.append(call);
-      return {
-        placements: placed.map((result) => placementOf(result.partition, result)),
-        recordCount: placed.reduce((sum, { recordCount }) => sum + recordCount, 0),
-        duplicates,
-        durability: placed[0]?.durability ?? call.options.durability,
-      };
-    } catch (error) {
-      throw this.partitions.toldOf(error);
-    }
-  }
-
-  /** Checks and encodes everything at once. @throws as `appendBatch` */
-  #dedupCall(records: readonly TopicRecordInput<Input>[], options: TopicAppendOptions): DedupCall {
-    const { settings, clock } = this.partitions;
-    return dedupCallOf(records, {
-      division: this.#division.divide(records, options),
-      settings: { codec: this.#codec, limits: settings },
-      options: checkAppendOptions(logOptionsOf(options), settings.durability),
-      nowMs: clock.now(),
-    });
   }
 
   /** @internal */
@@ -376,10 +361,6 @@ export class Topic<T, Input = T> implements LogUser {
 }
 
 const NO_DUPLICATES: readonly DuplicateRecord[] = [];
-
-function haveIds(records: readonly TopicRecordInput<unknown>[]): boolean {
-  return Array.isArray(records) && records.some((record) => record?.dedupId !== undefined);
-}
 
 function placeOf({ partition, offset }: DuplicateRecord) {
   return { partition, offset, duplicate: true };

@@ -1,97 +1,69 @@
 /** The records that a transaction appends, whatever topics and partitions they go to. */
-import { toError } from '../core/abort.ts';
-import { argumentError, present } from '../core/assert.ts';
-import type { Appender } from '../log/appender.ts';
+import { present } from '../core/assert.ts';
+import { FingerprintTag } from '../log/batch-tag.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
-import type { RecordInput } from '../log/record-input.ts';
-import { recordCountOf, runBytesOf, type RecordRun } from '../log/record-run.ts';
-import { holdForCommit, type CommitTarget } from '../topic/commit-target.ts';
-import { checkNotByContent } from '../topic/dedup-options.ts';
-import type { Partition } from '../topic/partition.ts';
+import { runBytesOf, type RecordRun } from '../log/record-run.ts';
+import type { DedupPart } from '../topic/dedup-call.ts';
+import type { ClaimedRange, DedupClaim } from '../topic/dedup-claim.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
-import type { PartitionRuns, Topic } from '../topic/topic.ts';
+import type { Topic } from '../topic/topic.ts';
 import type {
+  DuplicateRecord,
   PlacedRecords,
   TopicAppendBatchResult,
   TopicAppendResult,
+  TopicRecordInput,
 } from '../topic/topic-results.ts';
-import { settleAll } from '../core/settle-all.ts';
+import { CommitLogs, type CommitPiece } from './commit-log.ts';
 import type { CommitOutcome, CommitPart, PartCollector } from './commit-part.ts';
 import type { Committed, TransactionAppendOptions } from './transaction-options.ts';
 
-/** What goes to one log. */
-class LogPart implements PreparedAppend {
-  readonly topic: PartitionSet;
-  readonly partition: number;
-  readonly runs: RecordRun[];
-  recordCount: number;
-  target: CommitTarget | null = null;
-  /** Of its first record, once that is committed. */
-  baseOffset = -1;
-
-  constructor(topic: PartitionSet, { partition, runs }: PartitionRuns) {
-    this.topic = topic;
-    this.partition = partition;
-    this.runs = [...runs]; // A list that grows from nothing takes room for 17.
-    this.recordCount = recordCountOf(runs);
-  }
-
-  get logId(): number {
-    return present(this.target, 'it was prepared').logId;
-  }
-
-  get appender(): Appender {
-    return present(this.target, 'it was prepared').appender;
-  }
-
-  add(runs: readonly RecordRun[]): void {
-    for (const run of runs) this.runs.push(run);
-    this.recordCount += recordCountOf(runs);
-  }
+/** What has become of the records of a call. */
+interface CallOutcome {
+  /** Ascending by partition; only those that got records. */
+  readonly placements: readonly PlacedRecords[];
+  readonly duplicates: readonly DuplicateRecord[];
 }
-
-/** Records of one call that go to one log. */
-interface Place {
-  readonly log: LogPart;
-  /** How many of the log's stand before them. */
-  readonly start: number;
-  readonly recordCount: number;
-}
-
-type Fill = (placements: readonly PlacedRecords[]) => void;
 
 interface Append {
-  readonly places: readonly Place[];
-  readonly fill: Fill;
+  readonly pieces: readonly CommitPiece[];
+  /** Null = none of its records may be stored already. */
+  readonly claimed: { readonly claim: DedupClaim; readonly range: ClaimedRange } | null;
+  readonly fill: (outcome: CallOutcome) => void;
+}
+
+/** Where one record is. */
+type RecordPlace = Pick<TopicAppendResult, 'partition' | 'offset' | 'duplicate'>;
+
+interface AppendContext {
+  readonly options: TransactionAppendOptions;
+  readonly into: PartCollector;
 }
 
 /** Whatever the levels of its topics are, the journal has a commit synced. */
 export const COMMIT_DURABILITY = 'sync';
 
-const NO_CHANGES: readonly never[] = [];
-
-/** Logs that are found by a look at each. */
-const FEW_LOGS = 8;
+const NOTHING: readonly never[] = [];
+const NO_DUPLICATES: readonly DuplicateRecord[] = [];
 
 export class AppendPart implements CommitPart {
-  /** In the order in which they came. */
-  readonly #logs: LogPart[] = [];
-  /** Of the same, once they are more than a few. */
-  #byPartition: Map<Partition, LogPart> | null = null;
+  readonly #logs = new CommitLogs();
+  /** By topic: its records that may be stored already; null = there are none. */
+  #claims: Map<PartitionSet, DedupClaim> | null = null;
   readonly #appends: Append[] = [];
 
   /** Checked and encoded at once. @throws as `Topic.append`; TypeError; as `reserve`: nothing is added */
   append<T, Input>(
     topic: Topic<T, Input>,
-    records: readonly RecordInput<Input>[],
+    records: readonly TopicRecordInput<Input>[],
     context: AppendContext,
   ): Committed<TopicAppendBatchResult> {
     const committed: { result: TopicAppendBatchResult | null } = { result: null };
-    checkNoIds(records);
-    const recordCount = records.length;
-    this.add(topic, records, context, (placements) => {
+    const { length } = records;
+    this.#add(topic, records, context, ({ placements, duplicates }) => {
+      const recordCount = length - duplicates.length;
       const durability = COMMIT_DURABILITY;
-      committed.result = { placements, recordCount, duplicates: [], durability };
+      committed.result = { placements, recordCount, duplicates, durability };
     });
     return committed;
   }
@@ -99,138 +71,114 @@ export class AppendPart implements CommitPart {
   /** One record. @throws as `append` */
   send<T, Input>(
     topic: Topic<T, Input>,
-    record: RecordInput<Input>,
+    record: TopicRecordInput<Input>,
     context: AppendContext,
   ): Committed<TopicAppendResult> {
     const committed: { result: TopicAppendResult | null } = { result: null };
-    this.add(topic, [record], context, ([place]) => {
-      const { partition, baseOffset: offset } = present(place, 'a record has a place');
-      committed.result = { partition, offset, durability: COMMIT_DURABILITY, duplicate: false };
+    this.addOne(topic, record, context, ({ partition, offset, duplicate }) => {
+      committed.result = { partition, offset, durability: COMMIT_DURABILITY, duplicate };
     });
     return committed;
   }
 
-  /** @param fill  is told where they are, when they are committed @throws as `append` */
-  add<T, Input>(
+  /** @param fill  is told where it is, when it is committed @throws as `append` */
+  addOne<T, Input>(
     topic: Topic<T, Input>,
-    records: readonly RecordInput<Input>[],
+    record: TopicRecordInput<Input>,
     context: AppendContext,
-    fill: Fill,
+    fill: (place: RecordPlace) => void,
   ): void {
-    this.#appends.push({ places: this.#add(topic, records, context), fill });
+    this.#add(topic, [record], context, ({ placements: [placed], duplicates: [duplicate] }) => {
+      if (duplicate !== undefined) {
+        const { partition, offset } = duplicate;
+        return fill({ partition, offset, duplicate: true });
+      }
+      const { partition, baseOffset: offset } = present(placed, 'a record has a place');
+      fill({ partition, offset, duplicate: false });
+    });
   }
 
   /** What goes nowhere, and wants to be told. */
-  addNothing(fill: Fill): void {
-    this.#appends.push({ places: [], fill });
+  addNothing(fill: () => void): void {
+    this.#appends.push({ pieces: [], claimed: null, fill });
   }
 
   prepare(): Promise<void> | null {
-    let opening: Promise<void>[] | null = null;
-    for (const log of this.#logs) {
-      const opened = openFor(log);
-      if (opened !== null) (opening ??= []).push(opened);
+    return this.#logs.prepare();
+  }
+
+  /** Equal records that are on their way, or stored and yet to be looked at. */
+  obstacle(): Promise<void> | null {
+    for (const claim of this.#claims?.values() ?? NOTHING) {
+      const obstacle = claim.obstacle();
+      if (obstacle !== null) return obstacle;
     }
-    return opening === null ? null : settleAll(opening).then(() => undefined);
+    return null;
   }
 
   secure(): void {
-    // Nobody can take anything away from records.
+    for (const claim of this.#claims?.values() ?? NOTHING) claim.secure();
   }
 
   changes(): readonly never[] {
-    return NO_CHANGES;
+    return NOTHING;
   }
 
   appends(): readonly PreparedAppend[] {
-    return this.#logs;
+    return this.#logs.appends();
   }
 
   end(outcome: CommitOutcome): void {
-    for (const { target } of this.#logs) target?.release();
-    if (outcome.kind === 'failed') return;
-    let at = 0;
-    for (const log of this.#logs) {
-      log.baseOffset = present(outcome.baseOffsets[at++], 'one for each log');
-    }
-    for (const { places, fill } of this.#appends) fill(places.map(placed));
+    if (outcome.kind === 'committed') {
+      this.#logs.committed(outcome.baseOffsets);
+      for (const claim of this.#claims?.values() ?? NOTHING) claim.committed();
+      for (const append of this.#appends) append.fill(outcomeOf(append));
+    } else for (const claim of this.#claims?.values() ?? NOTHING) claim.failed(outcome.error);
+    this.#logs.release();
   }
 
   #add<T, Input>(
     topic: Topic<T, Input>,
-    records: readonly RecordInput<Input>[],
+    records: readonly TopicRecordInput<Input>[],
     { options, into }: AppendContext,
-  ): readonly Place[] {
+    fill: Append['fill'],
+  ): void {
     const { partitions } = topic;
     into.checkStore('topic', partitions);
-    checkNotByContent(partitions, 'an append in a transaction');
-    const parts = topic.encodeForCommit(records, options);
-    into.reserve({ bytes: bytesOf(parts), records: records.length });
-    return parts.map((part) => this.#addTo(partitions, part));
-  }
-
-  #addTo(topic: PartitionSet, part: PartitionRuns): Place {
-    const known = this.#known(topic, part.partition);
-    if (known === null) {
-      const log = new LogPart(topic, part);
-      this.#logs.push(log);
-      this.#byPartition?.set(topic.at(part.partition), log);
-      return { log, start: 0, recordCount: log.recordCount };
+    const parts = topic.claimForCommit(records, options);
+    if (parts !== null) {
+      into.reserve({ bytes: runBytesOf(parts.map(taggedRun)), records: records.length });
+      this.#claim(partitions, parts, fill);
+      return;
     }
-    const start = known.recordCount;
-    known.add(part.runs);
-    return { log: known, start, recordCount: known.recordCount - start };
+    const plain = topic.encodeForCommit(records, options);
+    let bytes = 0;
+    for (const { runs } of plain) bytes += runBytesOf(runs);
+    into.reserve({ bytes, records: records.length });
+    const pieces = plain.map(({ partition, runs }) => this.#logs.add(partitions, partition, runs));
+    this.#appends.push({ pieces, claimed: null, fill });
   }
 
-  /** Whatever handle of the topic it was found by. */
-  #known(topic: PartitionSet, partition: number): LogPart | null {
-    const logs = this.#logs;
-    if (logs.length > FEW_LOGS) {
-      this.#byPartition ??= new Map(logs.map((log) => [log.topic.at(log.partition), log]));
-      return this.#byPartition.get(topic.at(partition)) ?? null;
-    }
-    for (const log of logs) if (log.topic === topic && log.partition === partition) return log;
-    return null;
-  }
-}
-
-/** @returns null = it is open. Never throws: others may be on their way, and must be waited for */
-function openFor(log: LogPart): Promise<void> | null {
-  try {
-    const target = holdForCommit(log.topic, log.partition);
-    if (target instanceof Promise) return take(log, target);
-    log.target = target;
-    return null;
-  } catch (error) {
-    return Promise.reject(toError(error));
+  #claim(partitions: PartitionSet, parts: readonly DedupPart[], fill: Append['fill']): void {
+    this.#claims ??= new Map();
+    const claim = this.#claims.get(partitions) ?? partitions.dedup.claim();
+    this.#claims.set(partitions, claim);
+    const { claimed, range } = claim.add(parts);
+    const pieces = claimed.map((own) => this.#logs.add(partitions, own.partition, [], own));
+    this.#appends.push({ pieces, claimed: { claim, range }, fill });
   }
 }
 
-async function take(log: LogPart, target: Promise<CommitTarget>): Promise<void> {
-  log.target = await target;
+/** As much as it may take in the log: a tag does not say yet what it will. */
+function taggedRun({ identities }: DedupPart): RecordRun {
+  const tag = new FingerprintTag(new Uint32Array(2 * identities.length));
+  return { records: identities.map(({ record }) => record), tag };
 }
 
-interface AppendContext {
-  readonly options: TransactionAppendOptions;
-  readonly into: PartCollector;
-}
-
-function placed({ log, start, recordCount }: Place): PlacedRecords {
-  return { partition: log.partition, baseOffset: log.baseOffset + start, recordCount };
-}
-
-function bytesOf(parts: readonly PartitionRuns[]): number {
-  return parts.reduce((sum, { runs }) => sum + runBytesOf(runs), 0);
-}
-
-/** Rather than to store a record that only seems to be stored once. @throws TypeError */
-function checkNoIds(records: readonly object[]): void {
-  if (!Array.isArray(records)) return; // Refused with the others that are none.
-  const found = records.find((record: unknown) => hasId(record));
-  if (found === undefined) return;
-  throw argumentError(TypeError, 'dedupId', 'left out: transactions do not look for ids', found);
-}
-
-function hasId(record: unknown): boolean {
-  return typeof record === 'object' && record !== null && 'dedupId' in record;
+function outcomeOf({ pieces, claimed }: Append): CallOutcome {
+  const placements = pieces
+    .filter(({ recordCount }) => recordCount > 0)
+    .map(({ placed }) => placed);
+  const duplicates = claimed?.claim.duplicatesIn(claimed.range) ?? NO_DUPLICATES;
+  return { placements, duplicates };
 }

@@ -15,14 +15,11 @@ export type CommitOutcome =
       /** Of the first record of each of the part's `appends`, in order. */
       readonly baseOffsets: readonly number[];
     }
-  | { readonly kind: 'failed' };
-
-const FAILED: CommitOutcome = { kind: 'failed' };
-
-/** One of several ways for a commit to come to nothing. */
-export function failed(): CommitOutcome {
-  return FAILED;
-}
+  | {
+      readonly kind: 'failed';
+      /** With `FailedError.indeterminate` nobody can tell before the next opening; else nothing happened. */
+      readonly error: unknown;
+    };
 
 /**
  * One thing that a transaction does. Its methods are called in this order; `prepare` and all behind it

@@ -2,8 +2,9 @@
 import { checkChoice, checkInteger } from '../core/assert.ts';
 import { checkSignal } from '../core/abort.ts';
 import { plainOptions } from '../core/options.ts';
-import type { RecordInput } from '../log/record-input.ts';
+
 import { checkName } from '../topic/topic-names.ts';
+import type { TopicRecordInput } from '../topic/topic-results.ts';
 
 /** When a transaction resolves: when it is durable, or when what it published is in its destinations too. */
 export const TRANSACTION_CONFIRMATIONS = ['committed', 'routed'] as const;
@@ -35,7 +36,9 @@ export interface TransactionAppendOptions {
 
 /** What goes with a value that is sent. */
 export interface TransactionSendOptions
-  extends TransactionAppendOptions, Pick<RecordInput<never>, 'key' | 'headers' | 'createTimeMs'> {}
+  extends
+    TransactionAppendOptions,
+    Pick<TopicRecordInput<never>, 'key' | 'headers' | 'createTimeMs' | 'dedupId'> {}
 
 /** What a call has come to. */
 export interface Committed<R> {

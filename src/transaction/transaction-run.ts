@@ -9,25 +9,22 @@ import type { JointChange } from '../journal/joint-change.ts';
 import type { Change, Journal } from '../journal/journal.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import { isThenable } from '../core/thenable.ts';
-import {
-  failed,
-  type CommitPart,
-  type PartCollector,
-  type Share,
-  type StoreOwned,
-} from './commit-part.ts';
+import type { CommitOutcome, CommitPart, PartCollector, Share, StoreOwned } from './commit-part.ts';
 
 /** Acks and positions of one transaction. */
 export const TRANSACTION_PARTS_MAX = 10_000;
 
 /** How far one is that is not over. */
-export type OpenState =
+export const OPEN_STATES = [
   /** Its action runs. */
-  | 'collecting'
+  'collecting',
   /** Logs are being opened, or another commit must end first. */
-  | 'waiting'
+  'waiting',
   /** Nothing keeps it from being journaled any more but the disk. */
-  | 'committing';
+  'committing',
+] as const;
+
+export type OpenState = (typeof OPEN_STATES)[number];
 
 /** What runs ask of their store. */
 export interface RunHome {
@@ -302,7 +299,8 @@ export class TransactionRun<R = unknown> implements PartCollector, CommitOwner {
   }
 
   #fail(error: unknown): void {
-    for (const { part } of this.#members) part.end(failed());
+    const outcome: CommitOutcome = { kind: 'failed', error };
+    for (const { part } of this.#members) part.end(outcome);
     this.#ended('aborted');
     this.#caller?.reject(toError(this.#stop === null ? error : this.#stop.reason));
   }

@@ -1,9 +1,12 @@
 /** A transaction, as those use it whose action it is handed to. */
 import { argumentError, checkObject } from '../core/assert.ts';
 import { plainOptions } from '../core/options.ts';
-import type { RecordInput } from '../log/record-input.ts';
 import { Topic } from '../topic/topic.ts';
-import type { TopicAppendBatchResult, TopicAppendResult } from '../topic/topic-results.ts';
+import type {
+  TopicAppendBatchResult,
+  TopicAppendResult,
+  TopicRecordInput,
+} from '../topic/topic-results.ts';
 import { AppendPart } from './append-part.ts';
 import {
   ackIn,
@@ -45,16 +48,17 @@ export class Transaction {
 
   /**
    * Adds records for a topic of the same store. They are checked and encoded at once; those of one
-   * partition will stand there together, in the order of the calls.
+   * partition will stand there together, in the order of the calls. A duplicate is left out, and the rest
+   * is committed: whether one is stored is looked for when the action has ended, and what another has on
+   * its way is waited for, while nothing is held.
    *
-   * @returns where they are, when the transaction is committed
-   * @throws TypeError for a topic of another store, and for a `dedupId`; ConflictError for a topic that
-   *   compares content; as `Topic.append`; TooLargeError above 8 MiB in all:
+   * @returns where they are, and which were duplicates, when the transaction is committed
+   * @throws TypeError for a topic of another store; as `Topic.append`; TooLargeError above 8 MiB in all:
    *   nothing was added, the transaction goes on; TransactionEndedError, ClosedError when it is over
    */
   append<T, Input>(
     topic: Topic<T, Input>,
-    records: RecordInput<Input> | readonly RecordInput<Input>[],
+    records: TopicRecordInput<Input> | readonly TopicRecordInput<Input>[],
     options?: TransactionAppendOptions,
   ): Committed<TopicAppendBatchResult> {
     this.#run.checkCollecting();
@@ -71,9 +75,9 @@ export class Transaction {
     options: TransactionSendOptions = {},
   ): Committed<TopicAppendResult> {
     this.#run.checkCollecting();
-    const { key, headers, createTimeMs, ...where } = checkObject('options', options);
+    const { key, headers, createTimeMs, dedupId, ...where } = checkObject('options', options);
     const context = { options: plainOptions(where, APPEND_KEYS), into: this.#run };
-    const record = { value, key, headers, createTimeMs };
+    const record = { value, key, headers, createTimeMs, dedupId };
     const { topic } = checkObject('queue', queue);
     return this.#run.part(AppendPart).send(checkTopic(topic), record, context);
   }

@@ -62,6 +62,50 @@ describe('F26: the retry of an append with an id', () => {
     await store.close();
   });
 
+  test('that a transaction lost to the failure of another log is stored, and is no duplicate', async () => {
+    const disk = await StoreDisk.make();
+    const store = await disk.open();
+    const topic = await store.topic('orders', OPTIONS);
+    const other = await store.topic('other', { ...OPTIONS, durability: 'os' });
+    const both = () =>
+      store.transaction((tx) => [
+        tx.append(topic, { value: 'a', dedupId: 'one' }),
+        tx.append(other, { value: 'b', dedupId: 'one' }),
+      ]);
+    await other.append({ value: 'not synced yet' });
+    disk.fileSystem.addFault({ operations: ['datasync'], path: /topics\/other/, errno: 'EIO' });
+    const failed = await rejectionOf(both());
+    expect(failed).toMatchObject({ code: 'ERR_VARVE_FAILED', details: { indeterminate: false } });
+    expect(await valuesOf(topic)).toEqual([]);
+    expect(await send(topic, 'c', 0)).toMatchObject({ offset: 0, duplicate: false });
+    expect(await send(topic, 'd', 0)).toMatchObject({ offset: 0, duplicate: true });
+    await store.close().catch(() => undefined);
+  });
+
+  test('that a full disk took with its transaction is stored, and is no duplicate', async () => {
+    const disk = await StoreDisk.make();
+    const { fileSystem, clock } = disk;
+    const store = await disk.open();
+    const topic = await store.topic('orders', OPTIONS);
+    const sendIn = (value: string) =>
+      store.transaction((tx) => tx.append(topic, { value, dedupId: 'one' }));
+    await topic.append({ value: 'before', dedupId: 'before' });
+    const { capacityBytes } = fileSystem;
+    fileSystem.capacityBytes -= (await fileSystem.space(STORE_PATH)).freeBytes;
+    clock.advance(1001); // The log asks the disk again.
+    const refused = ['a', 'b'].map((value) => rejectionOf(sendIn(value)));
+    for (const error of await Promise.all(refused)) expect(error).toBeInstanceOf(DiskFullError);
+    fileSystem.capacityBytes = capacityBytes;
+    clock.advance(1001);
+    expect((await sendIn('c')).result).toMatchObject({ recordCount: 1, duplicates: [] });
+    expect((await sendIn('d')).result).toMatchObject({
+      recordCount: 0,
+      duplicates: [{ offset: 1 }],
+    });
+    expect(await send(topic, 'e', 0)).toMatchObject({ offset: 1, duplicate: true });
+    await store.close();
+  });
+
   test('whose sync failed is refused until the next opening, and stored once then', async () => {
     const disk = await StoreDisk.make();
     const store = await disk.open();

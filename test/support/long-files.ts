@@ -16,6 +16,7 @@ export const LONG_FILES: readonly string[] = [
   'integration/cli-store-append',
   'simulation/log.simulation',
   'crash/sigkill.crash',
+  'crash/transfers.crash',
   'property/what-if-projected.property',
   'property/what-if.property',
   'property/queue-model.property',

@@ -150,4 +150,27 @@ describe('records with a dedupId', () => {
     expect(await isDuplicate({ value: null, key: 'k' })).toBe(true);
     await store.close();
   });
+
+  test('whose header was set by hand: it is the id of nobody', async () => {
+    const store = await new StoreBench().open();
+    const byId = await store.topic('by id', { codec: utf8 });
+    const byContent = await store.topic('by content', { codec: utf8, dedupBy: 'content' });
+    const forged = { 'varve-dedup-id': 'one', other: 'x' };
+    for (const topic of [byId, byContent]) {
+      await topic.append({ value: 'a', headers: forged });
+      expect(await topic.append({ value: 'b', dedupId: 'one' })).toMatchObject({ offset: 1 });
+      expect(await topic.append({ value: 'c', headers: forged })).toMatchObject({ offset: 2 });
+      await topic.append({ value: 'd', headers: forged, dedupId: 'two' });
+      expect((await topic.append({ value: 'e', dedupId: 'two' })).duplicate).toBe(true);
+    }
+    const idOf = async (topic: typeof byId, offset: number) => {
+      const id = (await topic.read({ partition: 0, offset }))?.headers.get('varve-dedup-id');
+      return id === undefined ? null : Buffer.from(id).toString();
+    };
+    // It is kept for who reads it, but not where it would keep a content from being known again.
+    expect([await idOf(byId, 0), await idOf(byId, 3)]).toEqual(['one', 'two']);
+    expect([await idOf(byContent, 0), await idOf(byContent, 3)]).toEqual([null, 'two']);
+    expect(await byContent.append({ value: 'a' })).toMatchObject({ offset: 0, duplicate: true });
+    await store.close();
+  });
 });

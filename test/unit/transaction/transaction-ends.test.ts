@@ -339,11 +339,13 @@ test('open transactions are listed with what they have so far', async () => {
   expect(listing.open).toEqual([]);
   const [{ journalOffset } = { journalOffset: -1 }] = listing.unsynced;
   const places = [
-    ['orders', 0],
-    ['orders', 1],
-    ['audit', 0],
-    ['outbox', 0],
-  ].map(([topic, partition]) => ({ journalOffset, topic, partition, isPending: false }));
+    ['orders', 0, 2],
+    ['orders', 1, 1],
+    ['audit', 0, 1],
+    ['outbox', 0, 1],
+  ].map(([topic, partition, nextOffset]) => {
+    return { journalOffset, topic, partition, nextOffset, isPending: false };
+  });
   expect(listing.unsynced).toEqual(places);
   await run.orders.sync();
   expect(store.transactions().unsynced.map(({ topic }) => topic)).toEqual(['audit', 'outbox']);

@@ -87,15 +87,6 @@ describe('a transaction over several topics and queues', () => {
     expect((await audit.read({ partition: 0, offset: 1 }))?.value).toBe('tx 4');
   });
 
-  test('refuses an id, which nobody would look for', async () => {
-    const { store, audit } = await new TransactionBench().open();
-    const record = { value: 'x', dedupId: 'one' };
-    const sent = store.transaction((tx) => tx.append(audit, record));
-    await expect(sent).rejects.toThrow(/dedupId/);
-    expect(await audit.append(record)).toMatchObject({ duplicate: false });
-    await store.close();
-  });
-
   test('with nothing in it writes nothing', async () => {
     const bench = new TransactionBench();
     const { store } = await bench.open();

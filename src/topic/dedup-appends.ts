@@ -1,0 +1,80 @@
+/** The appends of one handle of a topic whose records may be stored already. */
+import type { Codec } from '../codec/codec.ts';
+import { checkAppendOptions } from '../log/append-result.ts';
+import { dedupCallOf, type DedupCall, type DedupPart } from './dedup-call.ts';
+import type { PartitionSet } from './partition-set.ts';
+import type { RecordDivision } from './record-division.ts';
+import {
+  logOptionsOf,
+  type TopicAppendBatchResult,
+  type TopicAppendOptions,
+  type TopicRecordInput,
+} from './topic-results.ts';
+
+export interface DedupAppendsParts<Input> {
+  readonly partitions: PartitionSet;
+  readonly codec: Codec<unknown, Input>;
+  readonly division: RecordDivision<Input>;
+}
+
+export class DedupAppends<Input> {
+  readonly #parts: DedupAppendsParts<Input>;
+
+  constructor(parts: DedupAppendsParts<Input>) {
+    this.#parts = parts;
+  }
+
+  /** Whether one of them may be stored already. */
+  mayHold(records: readonly TopicRecordInput<Input>[]): boolean {
+    return this.#parts.partitions.dedupsContent || haveIds(records);
+  }
+
+  /** Appends what is not there yet. @throws as `Topic.appendBatch` */
+  async append(
+    records: readonly TopicRecordInput<Input>[],
+    options: TopicAppendOptions,
+  ): Promise<TopicAppendBatchResult> {
+    const { partitions } = this.#parts;
+    try {
+      const call = this.#callOf(records, options);
+      const { placed, duplicates } = await partitions.dedup.append(call);
+      return {
+        placements: placed.map(({ partition, baseOffset, recordCount }) => ({
+          partition,
+          baseOffset,
+          recordCount,
+        })),
+        recordCount: placed.reduce((sum, { recordCount }) => sum + recordCount, 0),
+        duplicates,
+        durability: placed[0]?.durability ?? call.options.durability,
+      };
+    } catch (error) {
+      throw partitions.toldOf(error);
+    }
+  }
+
+  /** For a commit, by partition. @throws as `Topic.appendBatch` */
+  claim(
+    records: readonly TopicRecordInput<Input>[],
+    options: Pick<TopicAppendOptions, 'partition'>,
+  ): readonly DedupPart[] {
+    return this.#callOf(records, options).parts;
+  }
+
+  /** Checks and encodes everything at once. */
+  #callOf(records: readonly TopicRecordInput<Input>[], options: TopicAppendOptions): DedupCall {
+    const { partitions, codec, division } = this.#parts;
+    const { settings, clock } = partitions;
+    return dedupCallOf(records, {
+      division: division.divide(records, options),
+      settings: { codec, limits: settings },
+      dedup: settings,
+      options: checkAppendOptions(logOptionsOf(options), settings.durability),
+      nowMs: clock.now(),
+    });
+  }
+}
+
+function haveIds(records: readonly TopicRecordInput<unknown>[]): boolean {
+  return Array.isArray(records) && records.some((record) => record?.dedupId !== undefined);
+}

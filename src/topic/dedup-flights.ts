@@ -1,0 +1,124 @@
+/**
+ * What becomes of records with ids that were appended: an id enters the table when its record is visible,
+ * and is free again when it was refused.
+ */
+import { present } from '../core/assert.ts';
+import { FailedError, IoError } from '../core/errors.ts';
+import type { Log } from '../log/log.ts';
+import { DedupPending, PendingRun } from './dedup-pending.ts';
+import type { RunParts } from './dedup-sorting.ts';
+import type { PartitionSet } from './partition-set.ts';
+
+/** Records of a run that are there for all to see: the first so many. */
+export type OnEntered = (run: PendingRun, count: number) => void;
+
+/** A run that was appended, whose log stays open until its fate is known. */
+interface Flight {
+  readonly run: PendingRun;
+  readonly log: Log<Uint8Array>;
+  readonly end: () => void;
+}
+
+export class DedupFlights {
+  readonly pending = new DedupPending();
+  readonly #partitions: PartitionSet;
+  readonly #onEntered: OnEntered;
+
+  constructor(partitions: PartitionSet, onEntered: OnEntered) {
+    this.#partitions = partitions;
+    this.#onEntered = onEntered;
+  }
+
+  /** A run that stands in its log since this turn. */
+  appended(log: Log<Uint8Array>, parts: RunParts, baseOffset: number): void {
+    const run = new PendingRun(parts, baseOffset);
+    this.pending.add(run);
+    this.#follow(this.#begin(log, run));
+  }
+
+  /** A run that a commit will bring, or not: one of the next three is called then. */
+  held(parts: RunParts): PendingRun {
+    const run = new PendingRun(parts, -1);
+    this.pending.add(run);
+    return run;
+  }
+
+  /** The journal has it; somebody keeps its log open. */
+  committed(run: PendingRun, baseOffset: number): void {
+    run.baseOffset = baseOffset;
+    run.isCommitted = true;
+    const { opened } = this.#partitions.at(run.partition);
+    const log = present(opened, 'open until its commit has ended');
+    this.#whenVisible(this.#begin(log, run), run.identities.length);
+  }
+
+  /** Nothing of it happened: its ids are free. */
+  dropped(run: PendingRun): void {
+    this.pending.remove(run);
+    run.decided();
+  }
+
+  /** It may be there or not, and the next opening tells: until then nobody may append it again. */
+  inDoubt(run: PendingRun, error: Error): void {
+    run.failure = error;
+    run.decided();
+  }
+
+  #begin(log: Log<Uint8Array>, run: PendingRun): Flight {
+    const release = this.#partitions.at(run.partition).hold();
+    return { run, log, end: release };
+  }
+
+  #follow(flight: Flight): void {
+    const { run, log, end } = flight;
+    const { baseOffset } = run;
+    const count = run.identities.length;
+    // Of a log that shows what is written that is enough.
+    const asked = this.#partitions.settings.durability === 'sync' ? 'sync' : 'os';
+    log.forStore().appender.submit(asked, {
+      baseOffset,
+      nextOffset: baseOffset + count,
+      asked,
+      complete: () => this.#whenVisible(flight, count),
+      fail: (error: Error) => {
+        const written = error instanceof IoError ? (error.details.appendedCount ?? 0) : 0;
+        if (written > 0 && !(error instanceof FailedError)) return this.#keepFirst(flight, written);
+        end();
+        if (error instanceof FailedError) this.inDoubt(run, error);
+        else this.dropped(run);
+      },
+    });
+  }
+
+  /** The first of a run were written when the disk was full: those are there. */
+  #keepFirst(flight: Flight, written: number): void {
+    const { run, log } = flight;
+    this.pending.remove(run, written);
+    log.sync().catch(() => undefined); // `#whenVisible` looks at what failed.
+    this.#whenVisible(flight, written);
+  }
+
+  #whenVisible(flight: Flight, count: number): void {
+    const { run, log, end } = flight;
+    const { appender, marks } = log.forStore();
+    const endOffset = run.baseOffset + count;
+    const look = (): void => {
+      const isVisible = marks.visibleOffset >= endOffset;
+      const isOver = appender.failure !== null || log.life.closing !== null;
+      if (!isVisible && !isOver) return marks.onVisible(look);
+      end();
+      if (isVisible) this.#enter(run, count);
+      // What the journal has stays for those who ask, though nobody sees it before the next opening.
+      else if (run.isCommitted) run.decided();
+      else this.inDoubt(run, appender.failure ?? this.#partitions.closedError());
+    };
+    look();
+  }
+
+  /** They are there, for all to see: their ids count. */
+  #enter(run: PendingRun, count: number): void {
+    this.#onEntered(run, count);
+    this.pending.remove(run);
+    run.decided();
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * Finds out which records of a call are stored already. What that hangs on may be on its way, or on the
+ * disk: whoever asks waits for that, and asks again, until nothing is left to be waited for.
+ */
+import { toError } from '../core/abort.ts';
+import { present } from '../core/assert.ts';
+import { OffsetOutOfRangeError } from '../core/errors.ts';
+import type { Fingerprint } from '../core/fingerprint.ts';
+import { fingerprintsOf, isStoredAs, type DedupIdentity, type DedupPart } from './dedup-call.ts';
+import type { LoadedDedup } from './dedup-load.ts';
+import type { DedupSettings } from './dedup-options.ts';
+import type { DedupPending } from './dedup-pending.ts';
+import { allNew, findTwins, fingerprintKey, type Sorted } from './dedup-sorting.ts';
+import type { DedupPlace } from './dedup-table.ts';
+import type { PartitionSet } from './partition-set.ts';
+
+/** All that is known of the records of a topic; made anew when it is altered. */
+export interface DedupState extends LoadedDedup {
+  readonly settings: DedupSettings;
+  readonly fingerprint: Fingerprint;
+}
+
+export interface DedupLookParts {
+  readonly partitions: PartitionSet;
+  readonly pending: DedupPending;
+  readonly state: DedupState;
+}
+
+/** A stored record that has the fingerprint of one of the call, and has yet to be read. */
+interface Suspect {
+  readonly identity: DedupIdentity;
+  readonly place: DedupPlace;
+  readonly verdictKey: string;
+}
+
+export class DedupLook {
+  readonly state: DedupState;
+  /** By part: good while `obstacle` answers null, in the step in which it does. */
+  readonly sorted: readonly Sorted[];
+  /** Why it cannot be told, or nobody can tell. */
+  failure: Error | null = null;
+  readonly #partitions: PartitionSet;
+  readonly #pending: DedupPending;
+  /** Whether a record of the call is the one at a place: no record changes, so it is read once. */
+  readonly #verdicts = new Map<string, boolean>();
+
+  constructor({ partitions, pending, state }: DedupLookParts, parts: readonly DedupPart[]) {
+    this.#partitions = partitions;
+    this.#pending = pending;
+    this.state = state;
+    const { settings, fingerprint } = state;
+    this.sorted = parts.map((part) =>
+      allNew(part, fingerprintsOf(part.identities, settings, fingerprint)),
+    );
+  }
+
+  /**
+   * Sorts the records as things are now.
+   *
+   * @returns what to wait for before another look, which never rejects; null = `sorted` and `failure` hold
+   */
+  obstacle(): Promise<void> | null {
+    if (this.failure !== null) return null;
+    const waits = new Set<Promise<void>>();
+    const suspects: Suspect[] = [];
+    for (const [number, sorted] of this.sorted.entries()) {
+      sorted.stored.fill(null);
+      const { table } = this.state;
+      if (this.#pending.hasNone(sorted.words) && table.firstSuspect(sorted.words) < 0) continue;
+      for (let at = 0; at < sorted.stored.length; at++) {
+        const found = this.#place(sorted, number, at);
+        if (found instanceof Promise) waits.add(found);
+        else if (found !== null && 'verdictKey' in found) suspects.push(found);
+        else sorted.stored[at] = found;
+      }
+    }
+    if (suspects.length > 0) waits.add(this.#examine(suspects));
+    if (this.failure === null && waits.size > 0) return Promise.all(waits).then(() => undefined);
+    findTwins(this.sorted, this.state.settings);
+    return null;
+  }
+
+  /** Where a record is stored; null = nowhere. Or what to wait for, or to read, before that can be told. */
+  #place(sorted: Sorted, number: number, at: number): DedupPlace | Promise<void> | Suspect | null {
+    const { table, windows, time, settings } = this.state;
+    const { words, part } = sorted;
+    const key = fingerprintKey(words, at);
+    if (key === 0) return null;
+    const identity = present(part.identities[at], 'below the length');
+    const onItsWay = this.#pending.find(identity, key, settings);
+    if (onItsWay !== null) {
+      const { run, at: position } = onItsWay;
+      const { partition, baseOffset } = run;
+      if (run.isCommitted) return { partition, offset: baseOffset + position };
+      if (run.failure === null) return run.outcome; // Then it is in the table, or was refused.
+      this.failure = run.failure;
+      return null;
+    }
+    for (const place of table.find(words[2 * at] ?? 0, words[2 * at + 1] ?? 0)) {
+      if (!windows.has(place.partition, place.offset, time.now())) continue;
+      const verdictKey = `${number}/${at}/${place.partition}/${place.offset}`;
+      const verdict = this.#verdicts.get(verdictKey);
+      if (verdict === undefined) return { identity, place, verdictKey };
+      if (verdict) return place;
+    }
+    return null;
+  }
+
+  /** A fingerprint is no proof: the records themselves are asked. Never rejects. */
+  async #examine(suspects: readonly Suspect[]): Promise<void> {
+    try {
+      for (const { identity, place, verdictKey } of suspects) {
+        this.#verdicts.set(verdictKey, await this.#isStored(identity, place));
+      }
+    } catch (error) {
+      this.failure = toError(error);
+    }
+  }
+
+  async #isStored(identity: DedupIdentity, { partition, offset }: DedupPlace): Promise<boolean> {
+    try {
+      const record = await this.#partitions.at(partition).use((log) => log.read(offset));
+      return record !== null && isStoredAs(identity, record, this.state.settings);
+    } catch (error) {
+      if (error instanceof OffsetOutOfRangeError) return false; // Somebody had it deleted.
+      throw error;
+    }
+  }
+}
