@@ -109,7 +109,7 @@ export class DedupLook {
     number: number,
     at: number,
   ): DedupPlace | Promise<void> | Suspect | Search | null {
-    const { table, stored, settings } = this.state;
+    const { table, stored, windows, time, settings } = this.state;
     const { words, part } = sorted;
     const key = fingerprintKey(words, at);
     if (key === 0) return null;
