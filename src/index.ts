@@ -112,6 +112,7 @@ export type { RebuildOptions, RebuildReport, RebuiltPartition } from './routing/
 export type {
   Confirmation,
   PublishBatchOptions,
+  DuplicatePublish,
   PublishBatchResult,
   PublishInput,
   PublishOptions,

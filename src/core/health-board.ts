@@ -21,6 +21,7 @@ export const PROBLEM_CODES = [
   'projection-behind',
   'projection-failed',
   'source-held',
+  'dedup-holds-records',
   'control-unavailable',
 ] as const;
 
@@ -99,6 +100,8 @@ const REMEDIES: Readonly<Record<ProblemCode, string>> = {
     'see why: room on the disk, or the destination; it is tried again by itself, or detach it',
   'projection-failed': 'look after the disk, or repair the source log of the exchange',
   'source-held': 'see why the destination does not take them, or detach it',
+  'dedup-holds-records':
+    'make dedupWindowMs shorter, or the retention larger: what a window covers must be kept',
   'control-unavailable': 'stop the process to change the store from the command line',
 };
 

@@ -16,6 +16,7 @@ import type { PreparedAppend } from '../log/prepared-records.ts';
 import { runBytesOf } from '../log/record-run.ts';
 import { AnswerTurns } from './answer-turns.ts';
 import { partsOf, type Parts } from './commit-parts.ts';
+import { joinedChanges, type JointChange } from './joint-change.ts';
 import type { Change, EncodedChange, Journal } from './journal.ts';
 import { misfitError, type Misfit } from './misfits.ts';
 
@@ -30,6 +31,8 @@ export interface Commit {
    * Nobody may change them any more: state is made of them.
    */
   readonly changes?: readonly Change[];
+  /** Its shares in changes that it has in common with others of its group; behind all `changes`. */
+  readonly joint?: readonly JointChange[];
   /** At most one per log. */
   readonly appends?: readonly PreparedAppend[];
   /**
@@ -62,6 +65,7 @@ export interface CommitOwner {
 /** A commit that was taken, and is not answered. */
 interface Waiting {
   readonly changes: readonly EncodedChange[];
+  readonly joint: readonly JointChange[];
   readonly appends: readonly PreparedAppend[];
   readonly sizeBytes: number;
   readonly check: (() => void) | undefined;
@@ -115,15 +119,16 @@ export class Committer {
 
   /** As `commit`, without a promise: for those who commit very often. Perhaps answered at once. */
   submit(commit: Commit, owner: CommitOwner): void {
-    const { changes = [], appends = [], check, leavesOutMisfits = false } = commit;
+    const { changes = [], joint = [], appends = [], check, leavesOutMisfits = false } = commit;
     try {
       const encoded = changes.map((each) => this.#journal.encode(each));
       checkQueue(this.#queuedBytes);
       // No spread: in Node 20 each object with names behind one has a hidden class of its own, for 1 us.
       const waiting: Waiting = {
         changes: encoded,
+        joint,
         appends,
-        sizeBytes: checkSize(encoded, appends),
+        sizeBytes: checkSize(encoded, joint, appends),
         check,
         leavesOutMisfits,
         baseOffsets: NO_OFFSETS,
@@ -146,7 +151,7 @@ export class Committer {
   async #change(waiting: Waiting): Promise<void> {
     try {
       waiting.check?.();
-      const misfits = await this.#journal.commit(waiting.changes, []);
+      const misfits = await this.#journal.commit(this.#changesOf([waiting]), []);
       if (!waiting.leavesOutMisfits) [waiting.misfit = null] = misfits.values();
       this.#end(waiting);
     } catch (error) {
@@ -235,7 +240,7 @@ export class Committer {
     }
     let misfits: ReadonlyMap<number, Misfit>;
     try {
-      misfits = await this.#journal.commit(changesOf(group), appendsOf(parts, holds));
+      misfits = await this.#journal.commit(this.#changesOf(group), appendsOf(parts, holds));
     } catch (error) {
       this.#dissolve(group, holds, toError(error));
       return;
@@ -249,6 +254,14 @@ export class Committer {
       index = end;
     }
     this.#answers.add(group, this.#waiting.length > 0);
+  }
+
+  /** One behind the other, for they are known by their index; those in common last, for they always fit. */
+  #changesOf(group: readonly Waiting[]): readonly EncodedChange[] {
+    const all: EncodedChange[] = [];
+    for (const { changes } of group) for (const each of changes) all.push(each);
+    for (const each of joinedChanges(group)) all.push(this.#journal.encode(each));
+    return all;
   }
 
   /** Logs cannot take their part: the commits without them try again. */
@@ -314,8 +327,13 @@ function checkQueue(queuedBytes: number): void {
 }
 
 /** @returns bytes of all that it brings @throws TooLargeError */
-function checkSize(changes: readonly EncodedChange[], appends: readonly PreparedAppend[]): number {
+function checkSize(
+  changes: readonly EncodedChange[],
+  joint: readonly JointChange[],
+  appends: readonly PreparedAppend[],
+): number {
   let bytes = 0;
+  for (const { bytesMax } of joint) bytes += bytesMax;
   for (const change of changes) bytes += change.bytes.length;
   for (const { runs } of appends) bytes += runBytesOf(runs);
   if (bytes <= COMMIT_BYTES_MAX) return bytes;
@@ -358,12 +376,6 @@ function firstBetween(
 ): Misfit | null {
   for (const [index, misfit] of misfits) if (index >= from && index < to) return misfit;
   return null;
-}
-
-function changesOf(group: readonly Waiting[]): readonly EncodedChange[] {
-  const all: EncodedChange[] = [];
-  for (const { changes } of group) for (const each of changes) all.push(each);
-  return all;
 }
 
 function appendsOf(parts: Parts, holds: Holds) {

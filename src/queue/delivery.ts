@@ -150,7 +150,7 @@ export class Delivery<T> extends Lease implements Acknowledgeable {
    * Cost: all acks of a turn of the event loop, and of what waits for the same sync, share it.
    */
   ack(): Promise<void> {
-    if (this.settlement === 'ack' && this.settled !== null) return this.settled;
+    if (this.settlement === 'ack' && this.settling !== null) return this.settling.ended;
     return this.#origin.keeper.settle([this], ACK);
   }
 

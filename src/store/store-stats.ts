@@ -4,6 +4,7 @@ import type { ByteCap } from '../log/byte-cap.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { SyncTurns } from '../log/sync-turns.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import { sumOfFigures, type DedupFigures } from '../topic/dedup-figures.ts';
 import type { OpenPartitions } from '../topic/open-partitions.ts';
 import type { TransactionCounts } from '../transaction/transaction-counts.ts';
 import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
@@ -32,6 +33,8 @@ export interface StoreStats {
   readonly syncs: { readonly runningCount: number; readonly waitingCount: number };
   /** Since the store was opened. */
   readonly transactions: TransactionCounts;
+  /** Of records that are stored once, in this process. */
+  readonly dedup: DedupFigures;
   /** Listeners of `Store.on` that threw. */
   readonly listenerFailureCount: number;
   /** Of the journal's log. */
@@ -76,6 +79,7 @@ export function describeStore(parts: StatsParts): StoreStats {
       waitingCount: syncTurns?.waitingCount ?? 0,
     },
     transactions: parts.transactions.counts(),
+    dedup: sumOfFigures(catalog.dedupFigures()),
     listenerFailureCount,
     journal,
   };

@@ -18,6 +18,7 @@ import type { Log } from '../log/log.ts';
 import { fingerprintsOf, type DedupCall } from './dedup-call.ts';
 import { beginDedup, isBegun } from './dedup-begin.ts';
 import { DedupClaim } from './dedup-claim.ts';
+import { DedupCounts, type DedupFigures } from './dedup-figures.ts';
 import { DedupFlights } from './dedup-flights.ts';
 import { loadDedup, type LoadedDedup } from './dedup-load.ts';
 import { DedupLook, type DedupState } from './dedup-look.ts';
@@ -59,18 +60,29 @@ export class DedupGate {
   /** By partition: where the log ended when it was loaded first. */
   #ownFrom: readonly number[] = [];
   #unsweptCount = 0;
+  readonly #counts = new DedupCounts();
 
   constructor(home: TopicHome, partitions: PartitionSet) {
     this.#home = home;
     this.#partitions = partitions;
-    this.#flights = new DedupFlights(partitions, (run, count) => this.#enter(run, count));
+    this.#flights = new DedupFlights(partitions, {
+      now: () => present(this.#time, 'it was loaded before anything was appended').now(),
+      onEntered: (run, count) => this.#enter(run, count),
+    });
   }
 
-  /** What is below is not needed any more in a partition; null = it is not known here. */
+  /** What is below is not needed any more in a partition: infinite = nothing is; null = it is not known here. */
   windowStart(partition: number): number | null {
     const state = this.current();
     if (state === null || partition >= state.windows.partitionCount) return null;
-    return state.windows.start(partition, state.time.now());
+    return state.windows.keptFrom(partition, state.time.now());
+  }
+
+  /** O(shards), no I/O. */
+  get figures(): DedupFigures {
+    const { count: idCount = 0, byteLength: sizeBytes = 0 } = this.#state?.table ?? {};
+    const { duplicateCount, confirmedReadCount } = this.#counts;
+    return { idCount, sizeBytes, duplicateCount, confirmedReadCount };
   }
 
   /** Offsets mean something else from now on: a log was replaced. */
@@ -80,7 +92,8 @@ export class DedupGate {
 
   /** What a commit wants stored, unless it is. */
   claim(): DedupClaim {
-    return new DedupClaim({ gate: this, partitions: this.#partitions, flights: this.#flights });
+    const [partitions, flights, counts] = [this.#partitions, this.#flights, this.#counts];
+    return new DedupClaim({ gate: this, partitions, flights, counts });
   }
 
   /** Has it loaded, behind all calls before. @throws CorruptLogError; as `openLog` */
@@ -145,7 +158,8 @@ export class DedupGate {
 
   #look({ parts }: DedupCall, state: DedupState): DedupLook {
     const { pending } = this.#flights;
-    return new DedupLook({ partitions: this.#partitions, pending, state }, parts);
+    const [partitions, counts] = [this.#partitions, this.#counts];
+    return new DedupLook({ partitions, pending, state, counts }, parts);
   }
 
   /** Appends what is new, in this turn. @returns waits for that */
@@ -172,7 +186,12 @@ export class DedupGate {
     }
     const settled = settleAll(answers);
     settled.catch(() => undefined); // Whoever waits for it is told.
-    return async () => ({ placed: await settled, duplicates: duplicatesOf(all, bases) });
+    return async () => {
+      const placed = await settled;
+      const duplicates = duplicatesOf(all, bases);
+      this.#counts.duplicateCount += duplicates.length;
+      return { placed, duplicates };
+    };
   }
 
   #appendRun(
@@ -196,13 +215,13 @@ export class DedupGate {
   }
 
   /** The first so many of a run are there, for all to see. */
-  #enter({ partition, baseOffset, words }: PendingRun, count: number): void {
+  #enter({ partition, baseOffset, words, timeMs }: PendingRun, count: number): void {
     const state = this.#state;
     if (state === null) return; // What is loaded finds them.
     const own = 2 * count === words.length ? words : words.subarray(0, 2 * count);
     beginThrough(state, partition);
     state.table.addRun(partition, baseOffset, own);
-    state.windows.note(partition, baseOffset + count, state.time.now());
+    state.windows.note(partition, baseOffset + count, timeMs);
     this.#sweep(state, count);
   }
 

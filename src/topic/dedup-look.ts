@@ -7,6 +7,7 @@ import { present } from '../core/assert.ts';
 import { OffsetOutOfRangeError } from '../core/errors.ts';
 import type { Fingerprint } from '../core/fingerprint.ts';
 import { fingerprintsOf, isStoredAs, type DedupIdentity, type DedupPart } from './dedup-call.ts';
+import type { DedupCounts } from './dedup-figures.ts';
 import type { LoadedDedup } from './dedup-load.ts';
 import type { DedupSettings } from './dedup-options.ts';
 import type { DedupPending } from './dedup-pending.ts';
@@ -24,6 +25,7 @@ export interface DedupLookParts {
   readonly partitions: PartitionSet;
   readonly pending: DedupPending;
   readonly state: DedupState;
+  readonly counts: DedupCounts;
 }
 
 /** A stored record that has the fingerprint of one of the call, and has yet to be read. */
@@ -41,12 +43,14 @@ export class DedupLook {
   failure: Error | null = null;
   readonly #partitions: PartitionSet;
   readonly #pending: DedupPending;
+  readonly #counts: DedupCounts;
   /** Whether a record of the call is the one at a place: no record changes, so it is read once. */
   readonly #verdicts = new Map<string, boolean>();
 
-  constructor({ partitions, pending, state }: DedupLookParts, parts: readonly DedupPart[]) {
+  constructor({ partitions, pending, state, counts }: DedupLookParts, parts: readonly DedupPart[]) {
     this.#partitions = partitions;
     this.#pending = pending;
+    this.#counts = counts;
     this.state = state;
     const { settings, fingerprint } = state;
     this.sorted = parts.map((part) =>
@@ -90,11 +94,13 @@ export class DedupLook {
     const onItsWay = this.#pending.find(identity, key, settings);
     if (onItsWay !== null) {
       const { run, at: position } = onItsWay;
-      const { partition, baseOffset } = run;
-      if (run.isCommitted) return { partition, offset: baseOffset + position };
-      if (run.failure === null) return run.outcome; // Then it is in the table, or was refused.
-      this.failure = run.failure;
-      return null;
+      const { partition, baseOffset, timeMs } = run;
+      if (!run.isCommitted) {
+        if (run.failure === null) return run.outcome; // Then it is in the table, or was refused.
+        this.failure = run.failure;
+        return null;
+      }
+      if (windows.covers(timeMs, time.now())) return { partition, offset: baseOffset + position };
     }
     for (const place of table.find(words[2 * at] ?? 0, words[2 * at + 1] ?? 0)) {
       if (!windows.has(place.partition, place.offset, time.now())) continue;
@@ -118,6 +124,7 @@ export class DedupLook {
   }
 
   async #isStored(identity: DedupIdentity, { partition, offset }: DedupPlace): Promise<boolean> {
+    this.#counts.confirmedReadCount++;
     try {
       const record = await this.#partitions.at(partition).use((log) => log.read(offset));
       return record !== null && isStoredAs(identity, record, this.state.settings);

@@ -5,6 +5,7 @@ import { type ClosedError, TooLargeError } from '../core/errors.ts';
 import { TransactionEndedError, type TransactionEnd } from '../core/transaction-errors.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { COMMIT_BYTES_MAX, type CommitOwner, type Committer } from '../journal/committer.ts';
+import type { JointChange } from '../journal/joint-change.ts';
 import type { Change, Journal } from '../journal/journal.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import { isThenable } from '../core/thenable.ts';
@@ -70,6 +71,7 @@ interface Caller<R> {
 }
 
 const NO_OFFSETS: readonly number[] = [];
+const NO_JOINT: readonly JointChange[] = [];
 
 /**
  * Goes from step to step in the turn of the call, as long as there is nothing to wait for: a promise for
@@ -253,21 +255,23 @@ export class TransactionRun<R = unknown> implements PartCollector, CommitOwner {
     for (const { part } of members) part.secure();
     const nowMs = this.#home.clock.now();
     let changes: readonly Change[] = [];
+    let joint: readonly JointChange[] = [];
     let appends: readonly PreparedAppend[] = [];
     for (const member of members) {
       changes = joined(changes, member.part.changes(nowMs));
+      joint = joined(joint, member.part.joint?.() ?? NO_JOINT);
       const own = member.part.appends();
       member.appendCount = own.length;
       appends = joined(appends, own);
     }
-    if (changes.length === 0 && appends.length === 0) {
+    if (changes.length + joint.length + appends.length === 0) {
       this.committed(NO_OFFSETS);
       return;
     }
     const isChecked = members.some(({ part }) => part.check !== undefined);
     const check = isChecked ? () => this.#check() : undefined;
     // What was deleted meanwhile gets nothing; a rejection would say that nobody did.
-    this.#home.committer.submit({ changes, appends, check, leavesOutMisfits: true }, this);
+    this.#home.committer.submit({ changes, joint, appends, check, leavesOutMisfits: true }, this);
   }
 
   #check(): void {

@@ -23,6 +23,7 @@ import type {
 } from './transaction-options.ts';
 import type { TransactionRun } from './transaction-run.ts';
 
+const NO_OPTIONS: TransactionAppendOptions = {};
 const APPEND_KEYS: ReadonlySet<string> = new Set<keyof TransactionAppendOptions>(['partition']);
 
 /**
@@ -59,10 +60,11 @@ export class Transaction {
   append<T, Input>(
     topic: Topic<T, Input>,
     records: TopicRecordInput<Input> | readonly TopicRecordInput<Input>[],
-    options: TransactionAppendOptions = {},
+    options?: TransactionAppendOptions,
   ): Committed<TopicAppendBatchResult> {
     this.#run.checkCollecting();
-    const context = { options: plainOptions(options, APPEND_KEYS), into: this.#run };
+    const how = options === undefined ? NO_OPTIONS : plainOptions(options, APPEND_KEYS);
+    const context = { options: how, into: this.#run };
     const list = isList(records) ? records : [records];
     return this.#run.part(AppendPart).append(checkTopic(topic), list, context);
   }

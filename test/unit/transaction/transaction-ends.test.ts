@@ -160,6 +160,15 @@ describe('a transaction that is aborted', () => {
     await expectNothing(run);
   });
 
+  test('is aborted for good, however long its action goes on', async () => {
+    const { bench, done, tx, end, orders } = await running({ timeoutMs: 1000 });
+    expect(() => tx().abort()).toThrow('it was aborted');
+    bench.clock.advance(2000);
+    expect(() => tx().append(orders, { value: 'c' })).toThrow('it was aborted');
+    end();
+    await expect(done).rejects.toMatchObject({ details: { state: 'aborted' } });
+  });
+
   test('without a reason says that it was', async () => {
     const { store } = await new TransactionBench().open();
     const done = store.transaction((tx) => tx.abort(), { name: 'transfer' });

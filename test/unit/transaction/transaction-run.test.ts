@@ -2,13 +2,19 @@
 import { describe, expect, test } from 'vitest';
 
 import { toError } from '../../../src/core/abort.ts';
-import type { Commit, CommitOwner, CommitResult } from '../../../src/journal/committer.ts';
+import { TooLargeError } from '../../../src/core/errors.ts';
+import {
+  COMMIT_BYTES_MAX,
+  type Commit,
+  type CommitOwner,
+  type CommitResult,
+} from '../../../src/journal/committer.ts';
 import { EntryRegistry } from '../../../src/journal/entry-type.ts';
 import { Fold } from '../../../src/journal/fold.ts';
 import { change, Journal, type Change } from '../../../src/journal/journal.ts';
 import { topicDeleted } from '../../../src/topic/topic-state.ts';
 import type { CommitOutcome, CommitPart } from '../../../src/transaction/commit-part.ts';
-import { TransactionRun } from '../../../src/transaction/transaction-run.ts';
+import { TRANSACTION_PARTS_MAX, TransactionRun } from '../../../src/transaction/transaction-run.ts';
 import { turns } from '../../support/log-fixture.ts';
 
 /** What a part does beside telling that it was asked. */
@@ -282,4 +288,15 @@ describe('the parts of a transaction', () => {
     answer({ baseOffsets: [] }); // What is lost says so when it is secured: a signal decides nothing.
     await done;
   });
+});
+
+test('a run takes as many bytes and parts as a commit may have, and not one more', () => {
+  const { run } = bench({});
+  run.reserve({ bytes: COMMIT_BYTES_MAX, acks: 4000, positions: TRANSACTION_PARTS_MAX - 4000 });
+  expect(() => run.reserve({ bytes: 1 })).toThrow(TooLargeError);
+  for (const more of [{ acks: 1 }, { positions: 1 }]) {
+    expect(() => run.reserve({ bytes: 0, ...more })).toThrow(TooLargeError);
+  }
+  run.reserve({ bytes: 0, records: 1 });
+  expect(run.sizeBytes).toBe(COMMIT_BYTES_MAX);
 });
