@@ -31,10 +31,10 @@ export interface StoreStats {
   readonly queuedBytes: number;
   /** Syncs of all logs: those that run, and those that wait for their turn. */
   readonly syncs: { readonly runningCount: number; readonly waitingCount: number };
-  /** Of records that are stored once, in this process. */
-  readonly dedup: DedupFigures;
   /** Since the store was opened. */
   readonly transactions: TransactionCounts;
+  /** Of records that are stored once, in this process. */
+  readonly dedup: DedupFigures;
   /** Listeners of `Store.on` that threw. */
   readonly listenerFailureCount: number;
   /** Of the journal's log. */
@@ -78,8 +78,8 @@ export function describeStore(parts: StatsParts): StoreStats {
       runningCount: syncTurns?.runningCount ?? 0,
       waitingCount: syncTurns?.waitingCount ?? 0,
     },
-    dedup: sumOfFigures(catalog.dedupFigures()),
     transactions: parts.transactions.counts(),
+    dedup: sumOfFigures(catalog.dedupFigures()),
     listenerFailureCount,
     journal,
   };
