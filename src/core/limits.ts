@@ -52,7 +52,10 @@ export const WRITE_BUFFERS_KEPT = 32;
 export const SMALL_WRITE_BUFFERS_KEPT = 4;
 /** Writes of one log that are issued behind one in flight: the thread pool has four threads. */
 export const WRITES_AHEAD_MAX = 2;
-/** Blocks up to this size are written on the calling thread: the thread pool costs 30 us a trip. */
+/**
+ * Blocks up to this size are written on the calling thread: the thread pool costs 30 us a trip, and its
+ * answer waits for the end of the turn. An entry of 50 small transactions is one.
+ */
 export const SYNC_WRITE_BYTES_MAX = 32 * KIB;
 /**
  * So much is written at once, not at the end of the turn. Many callers then fall into two groups: while

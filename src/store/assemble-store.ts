@@ -98,7 +98,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   shareGroups.attach(topics, routing);
   const runs = snapshotRuns(topicHome, topics);
   new LogReporter({ topic: null, partition: 0 }, signals).opened(journalLog, 0);
-  tellOfTrouble(signals, runs, home?.cap ?? null);
+  tellOfTrouble(signals, { runs, transactions, cap: home?.cap ?? null });
   return {
     path: directory.path,
     lock,
@@ -166,9 +166,16 @@ function snapshotRuns(home: TopicHome, topics: TopicCatalog): SnapshotRuns {
   return runs;
 }
 
+interface Troubled {
+  readonly runs: SnapshotRuns;
+  readonly transactions: TransactionRegistry;
+  readonly cap: ByteCap | null;
+}
+
 /** Has the events of a store tell of what its parts come upon. */
-function tellOfTrouble({ events }: StoreSignals, runs: SnapshotRuns, cap: ByteCap | null): void {
+function tellOfTrouble({ events }: StoreSignals, { runs, transactions, cap }: Troubled): void {
   runs.onFailed = (error) => events.emit('snapshot-failed', { error });
+  transactions.onTimedOut = (timedOut) => events.emit('transaction-timed-out', timedOut);
   if (cap === null) return;
   const { bytesMax } = cap;
   cap.onRefused = () => events.emit('bytes-max-reached', { bytesMax });
