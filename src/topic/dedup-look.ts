@@ -9,7 +9,7 @@ import type { Fingerprint } from '../core/fingerprint.ts';
 import { fingerprintsOf, isStoredAs, type DedupIdentity, type DedupPart } from './dedup-call.ts';
 import type { LoadedDedup } from './dedup-load.ts';
 import type { DedupSettings } from './dedup-options.ts';
-import type { DedupPending } from './dedup-pending.ts';
+import type { DedupPending, PendingRun } from './dedup-pending.ts';
 import { allNew, findTwins, fingerprintKey, type Sorted } from './dedup-sorting.ts';
 import type { DedupPlace } from './dedup-table.ts';
 import type { PartitionSet } from './partition-set.ts';
@@ -33,6 +33,9 @@ interface Suspect {
   readonly verdictKey: string;
 }
 
+/** Whether a stored record is the same; `gone` = there is none, and never will be. */
+type Verdict = 'same' | 'other' | 'gone';
+
 export class DedupLook {
   readonly state: DedupState;
   /** By part: good while `obstacle` answers null, in the step in which it does. */
@@ -41,8 +44,8 @@ export class DedupLook {
   failure: Error | null = null;
   readonly #partitions: PartitionSet;
   readonly #pending: DedupPending;
-  /** Whether a record of the call is the one at a place: no record changes, so it is read once. */
-  readonly #verdicts = new Map<string, boolean>();
+  /** Of a record of the call and one at a place: no record changes, so it is read once. */
+  readonly #verdicts = new Map<string, Verdict>();
 
   constructor({ partitions, pending, state }: DedupLookParts, parts: readonly DedupPart[]) {
     this.#partitions = partitions;
@@ -65,6 +68,7 @@ export class DedupLook {
     const suspects: Suspect[] = [];
     for (const [number, sorted] of this.sorted.entries()) {
       sorted.stored.fill(null);
+      sorted.gone.fill(null);
       const { table } = this.state;
       if (this.#pending.hasNone(sorted.words) && table.firstSuspect(sorted.words) < 0) continue;
       for (let at = 0; at < sorted.stored.length; at++) {
@@ -92,38 +96,61 @@ export class DedupLook {
       const { run, at: position } = onItsWay;
       const { partition, baseOffset } = run;
       if (run.isCommitted) return { partition, offset: baseOffset + position };
-      if (run.failure === null) return run.outcome; // Then it is in the table, or was refused.
-      this.failure = run.failure;
-      return null;
+      return this.#fateOf(run);
     }
     for (const place of table.find(words[2 * at] ?? 0, words[2 * at + 1] ?? 0)) {
-      if (!windows.has(place.partition, place.offset, time.now())) continue;
+      const run = this.#pending.at(place);
+      if (run !== null) return this.#fateOf(run);
       const verdictKey = `${number}/${at}/${place.partition}/${place.offset}`;
-      const verdict = this.#verdicts.get(verdictKey);
+      const counts = windows.has(place.partition, place.offset, time.now());
+      const verdict = counts && !this.#isAbsent(place) ? this.#verdicts.get(verdictKey) : 'gone';
       if (verdict === undefined) return { identity, place, verdictKey };
-      if (verdict) return place;
+      if (verdict === 'same') return place;
+      if (verdict === 'gone') sorted.gone[at] = place;
     }
     return null;
+  }
+
+  /** What to wait for of a run that may have an equal record. */
+  #fateOf(run: PendingRun): Promise<void> | null {
+    if (run.failure === null) return run.outcome; // Then it can be seen, or was refused.
+    this.failure = run.failure;
+    return null;
+  }
+
+  /** Whether no record is to be seen there now: it was refused. Another may come to stand there. */
+  #isAbsent({ partition, offset }: DedupPlace): boolean {
+    const log = this.#partitions.at(partition).opened;
+    return log !== null && offset >= log.visibleOffset;
   }
 
   /** A fingerprint is no proof: the records themselves are asked. Never rejects. */
   async #examine(suspects: readonly Suspect[]): Promise<void> {
     try {
       for (const { identity, place, verdictKey } of suspects) {
-        this.#verdicts.set(verdictKey, await this.#isStored(identity, place));
+        const verdict = await this.#verdictOf(identity, place);
+        if (verdict !== null) this.#verdicts.set(verdictKey, verdict);
       }
     } catch (error) {
       this.failure = toError(error);
     }
   }
 
-  async #isStored(identity: DedupIdentity, { partition, offset }: DedupPlace): Promise<boolean> {
-    try {
-      const record = await this.#partitions.at(partition).use((log) => log.read(offset));
-      return record !== null && isStoredAs(identity, record, this.state.settings);
-    } catch (error) {
-      if (error instanceof OffsetOutOfRangeError) return false; // Somebody had it deleted.
-      throw error;
-    }
+  /** Null = there is no record, now that the log is open. */
+  async #verdictOf(
+    identity: DedupIdentity,
+    { partition, offset }: DedupPlace,
+  ): Promise<Verdict | null> {
+    return this.#partitions.at(partition).use(async (log) => {
+      if (offset >= log.visibleOffset) return null;
+      try {
+        const record = await log.read(offset);
+        if (record === null) return 'gone';
+        return isStoredAs(identity, record, this.state.settings) ? 'same' : 'other';
+      } catch (error) {
+        if (error instanceof OffsetOutOfRangeError) return 'gone'; // Somebody had it deleted.
+        throw error;
+      }
+    });
   }
 }
