@@ -8,9 +8,9 @@ export type {
   ProducerBatchOptions,
   ProducerBatchResult,
   ProducerOptions,
-  ProducerPosition,
   ProducerSendOptions,
 } from './store/producer.ts';
+export type { ProducerPosition, TopicProducer } from './topic/producer-position.ts';
 export type { ProducerGaps, ProducerListing, ProducerTopic } from './topic/producers.ts';
 export type { Store } from './store/store.ts';
 export type { StoreStats } from './store/store-stats.ts';
@@ -112,6 +112,7 @@ export type { RebuildOptions, RebuildReport, RebuiltPartition } from './routing/
 export type {
   Confirmation,
   PublishBatchOptions,
+  DuplicatePublish,
   PublishBatchResult,
   PublishInput,
   PublishOptions,

@@ -63,7 +63,7 @@ function toJson(file: string, event: DumpEvent, withRecords: boolean): object {
     const { position, kind, firstOffset, nextOffset, reason } = event.details;
     return { type: event.type, file, position, kind, firstOffset, nextOffset, reason };
   }
-  const { compression, uncompressedBytes, unavailable, produced, fingerprints } = event;
+  const { compression, uncompressedBytes, unavailable, produced, fingerprints, table } = event;
   const batch = {
     type: event.type,
     file,
@@ -74,6 +74,7 @@ function toJson(file: string, event: DumpEvent, withRecords: boolean): object {
     unavailable,
     produced,
     fingerprintCount: fingerprints?.filter((one) => one !== null).length ?? null,
+    tableEntryCount: table?.entryCount ?? null,
   };
   return withRecords ? { ...batch, fingerprints, records: event.records.map(recordToJson) } : batch;
 }

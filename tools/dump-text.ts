@@ -96,8 +96,10 @@ function batchLine(event: DumpedBatch): string {
   );
 }
 
-/** What the batch says of its records. */
-function* tagLines({ header, produced, fingerprints }: DumpedBatch): Generator<string, void, void> {
+/** What the batch says of its records, or of those of its segment. */
+function* tagLines(event: DumpedBatch): Generator<string, void, void> {
+  const { header, produced, fingerprints, table } = event;
+  if (table !== null) yield `table of ids ${table.entryCount}`;
   if (produced !== null) {
     const { producerId, producerEpoch, confirmed, runs } = produced;
     const sequences = runs.map(({ sequence, count }) =>

@@ -123,6 +123,8 @@ const LOOKS: Readonly<Record<string, readonly string[]>> = {
   exchanges: ['exchanges ls'],
   bindings: ['bindings ls'],
   topology: ['topology export', 'topology graph'],
+  transactions: ['transactions ls'],
+  producers: ['producers ls'],
   journal: ['journal dump'],
 };
 

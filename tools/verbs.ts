@@ -350,6 +350,33 @@ export const VERB_GROUPS: readonly VerbGroup[] = [
     ],
   },
   {
+    name: 'transactions',
+    about: 'the transactions of a store',
+    description: 'Work with the transactions of a store: what is about to be committed.',
+    verbs: [
+      verb(
+        'ls',
+        '<store>',
+        'list transactions that are not over, and commits on their way to logs',
+        async () => (await import('./commands/transactions-ls.ts')).transactionsLsVerb,
+      ),
+    ],
+  },
+  {
+    name: 'producers',
+    about: 'the idempotent producers of a store',
+    description:
+      'Work with the idempotent producers of a store: who they are, how far they have come.',
+    verbs: [
+      verb(
+        'ls',
+        '<store>',
+        'list producers, and how far each is in each topic',
+        async () => (await import('./commands/producers-ls.ts')).producersLsVerb,
+      ),
+    ],
+  },
+  {
     name: 'journal',
     about: 'the journal of a store',
     description: 'Look into the journal of a store, which holds every change of its state.',

@@ -27,7 +27,9 @@ export class ArrivalList<T extends object> implements Iterable<T> {
   delete(item: T): void {
     const at = this.#items.indexOf(item);
     if (at < 0) return;
-    this.#items.splice(at, 1);
+    if (at === 0)
+      this.#items.shift(); // Mostly: and it makes no list of what it takes out.
+    else this.#items.splice(at, 1);
     for (const cursor of this.#cursors) if (cursor.next > at) cursor.next--;
   }
 

@@ -124,7 +124,7 @@ export class Fingerprint {
   #end(words: Int32Array, from: number, length: number, sizeBytes: number): void {
     const end = from + (length >>> 2);
     this.#add(words, from, end);
-    const rest = (length & 3) === 0 ? 0 : (words[end] as number);
+    const rest = (length & 3) === 0 ? 0 : (words[end] ?? 0);
     this.#addWord(rest | ((this.#sizeBytes + sizeBytes) << 24)); // The lowest byte of the size.
     this.#v2 ^= WIDE;
     this.#add(NO_INPUT, 0, NO_INPUT.length);
@@ -142,7 +142,7 @@ export class Fingerprint {
     let v2 = this.#v2;
     let v3 = this.#v3;
     for (let at = from; at < to; at++) {
-      const word = words[at] as number;
+      const word = words[at] ?? 0;
       v3 ^= word;
       v0 = (v0 + v1) | 0;
       v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;

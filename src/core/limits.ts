@@ -29,7 +29,7 @@ export const HEADERS_BYTES_MAX = 64 * KIB;
 /** Longest header name, bytes. */
 export const HEADER_NAME_BYTES_MAX = 255;
 
-/** Largest segment: positions stay far below 2^32 with the index batch behind the data. */
+/** Largest segment: positions stay far below 2^32 with the tables and the index batch behind the data. */
 export const SEGMENT_BYTES_LIMIT = GIB;
 /** Default segment: recovery verifies one of them whole (12 ms), retention deletes whole ones. */
 export const SEGMENT_BYTES_MAX = 64 * MIB;
@@ -53,7 +53,7 @@ export const SMALL_WRITE_BUFFERS_KEPT = 4;
 /** Writes of one log that are issued behind one in flight: the thread pool has four threads. */
 export const WRITES_AHEAD_MAX = 2;
 /** Blocks up to this size are written on the calling thread: the thread pool costs 30 us a trip. */
-export const SYNC_WRITE_BYTES_MAX = 16 * KIB;
+export const SYNC_WRITE_BYTES_MAX = 32 * KIB;
 /**
  * So much is written at once, not at the end of the turn. Many callers then fall into two groups: while
  * one is synced, the other appends.

@@ -8,6 +8,7 @@ import {
   BATCH_HEADER_BYTES,
   BatchKind,
   CRC_AT,
+  ExtensionType,
   INDEX_ENTRY_BYTES,
   INDEX_ENTRY_MAX_CREATE_TIME_AT,
   INDEX_ENTRY_OFFSET_AT,
@@ -16,7 +17,12 @@ import {
   MAGIC_AT,
 } from './layout.ts';
 import { sealBatch, type BatchHeader } from './batch-header.ts';
+import { isDedupTable } from './dedup-table-batch.ts';
+import { findExtension } from './extension.ts';
+import { encodeIndexTables, indexTablesIn, type IndexTables } from './index-tables.ts';
 import { getU64, setU64, viewOf } from './u64.ts';
+
+const NO_TABLES: IndexTables = { endCrc: 0, places: [] };
 
 /** The table, column by column; the first `count` slots are in use. All three ascend. */
 export interface IndexColumns {
@@ -30,19 +36,27 @@ export interface IndexColumns {
 }
 
 /** Bytes of an index batch with `count` entries. */
-export function indexBatchBytes(count: number): number {
-  return BATCH_HEADER_BYTES + count * INDEX_ENTRY_BYTES + INDEX_TRAILER_BYTES;
+export function indexBatchBytes(count: number, extensionBytes = 0): number {
+  return BATCH_HEADER_BYTES + extensionBytes + count * INDEX_ENTRY_BYTES + INDEX_TRAILER_BYTES;
 }
 
 /**
  * Encodes the whole batch. The caller sets ids, epoch, position, base offset (the segment's end),
  * append time and create times; sizes and counts are filled in here.
+ *
+ * @param tables  that stand in front of it
  */
-export function encodeIndexBatch(columns: IndexColumns, header: BatchHeader): Uint8Array {
-  const sizeBytes = indexBatchBytes(columns.count);
+export function encodeIndexBatch(
+  columns: IndexColumns,
+  header: BatchHeader,
+  tables: IndexTables = NO_TABLES,
+): Uint8Array {
+  const extension = encodeIndexTables(tables);
+  const sizeBytes = indexBatchBytes(columns.count, extension.length);
   const bytes = new Uint8Array(sizeBytes);
+  bytes.set(extension, BATCH_HEADER_BYTES);
   const view = viewOf(bytes);
-  let at = BATCH_HEADER_BYTES;
+  let at = BATCH_HEADER_BYTES + extension.length;
   for (let slot = 0; slot < columns.count; slot++) {
     // slot < count <= length of every column
     setU64(view, at + INDEX_ENTRY_OFFSET_AT, columns.offsets[slot] as number);
@@ -55,6 +69,7 @@ export function encodeIndexBatch(columns: IndexColumns, header: BatchHeader): Ui
   header.sizeBytes = sizeBytes;
   header.recordCount = 0;
   header.lastOffsetDelta = 0;
+  header.extensionBytes = extension.length;
   sealBatch(bytes, view, 0, header);
   return bytes;
 }
@@ -65,10 +80,11 @@ export function encodeIndexBatch(columns: IndexColumns, header: BatchHeader): Ui
  * @returns null when the entries are not what a correct writer makes
  */
 export function decodeIndexBatch(bytes: Uint8Array, header: BatchHeader): IndexColumns | null {
-  const payloadBytes = header.sizeBytes - BATCH_HEADER_BYTES - INDEX_TRAILER_BYTES;
-  if (header.extensionBytes !== 0 || payloadBytes < 0 || payloadBytes % INDEX_ENTRY_BYTES !== 0) {
-    return null;
-  }
+  const { extensionBytes } = header;
+  const headBytes = BATCH_HEADER_BYTES + extensionBytes;
+  const payloadBytes = header.sizeBytes - headBytes - INDEX_TRAILER_BYTES;
+  if (payloadBytes < 0 || payloadBytes % INDEX_ENTRY_BYTES !== 0) return null;
+  if (extensionBytes > 0 && !areTablesSound(bytes, header)) return null;
   const view = viewOf(bytes);
   if (view.getUint32(header.sizeBytes - INDEX_TRAILER_BYTES, true) !== header.sizeBytes)
     return null;
@@ -79,7 +95,7 @@ export function decodeIndexBatch(bytes: Uint8Array, header: BatchHeader): IndexC
     maxCreateTimes: new Float64Array(count),
     positions: new Uint32Array(count),
   };
-  let at = BATCH_HEADER_BYTES;
+  let at = headBytes;
   for (let slot = 0; slot < count; slot++) {
     columns.offsets[slot] = getU64(view, at + INDEX_ENTRY_OFFSET_AT);
     columns.maxCreateTimes[slot] = getU64(view, at + INDEX_ENTRY_MAX_CREATE_TIME_AT);
@@ -87,6 +103,13 @@ export function decodeIndexBatch(bytes: Uint8Array, header: BatchHeader): IndexC
     at += INDEX_ENTRY_BYTES;
   }
   return isAscending(columns) ? columns : null;
+}
+
+/** Fields of other types are a later version's, and skipped. */
+function areTablesSound(bytes: Uint8Array, header: BatchHeader): boolean {
+  if (isDedupTable(bytes, 0, header)) return false;
+  if (findExtension(bytes, 0, header, ExtensionType.tables) === null) return true;
+  return indexTablesIn(bytes, header) !== null;
 }
 
 function isAscending(columns: IndexColumns): boolean {

@@ -125,6 +125,10 @@ export const ExtensionType = {
   produced: 3,
   /** What the ids of the records come to: see `fingerprints-extension.ts`. */
   fingerprints: 4,
+  /** The tables in front of an index batch: see `index-tables.ts`. */
+  tables: 5,
+  /** Makes a batch of kind index a table of fingerprints: see `dedup-table-batch.ts`. */
+  dedupTable: 6,
 } as const;
 
 assert(BATCH_HEADER_BYTES === 112, 'the batch header of version 1 is 112 bytes');

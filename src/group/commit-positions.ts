@@ -33,12 +33,15 @@ export interface OwnedPosition {
 export class CommitRights {
   /** Throws when the member has lost that right. */
   readonly check: (ownership: Ownership) => void;
+  /** Calls `lost` with what `check` would throw, once the right is lost. @returns ends that */
+  readonly watch: (ownership: Ownership, lost: (reason: Error) => void) => () => void;
   /** One behind the other: to prepare one whose log is not open yet takes longer. */
   readonly #turns = new Mutex();
   #preparingCount = 0;
 
-  constructor(check: (ownership: Ownership) => void) {
+  constructor({ check, watch }: Pick<CommitRights, 'check' | 'watch'>) {
     this.check = check;
+    this.watch = watch;
   }
 
   /** Whether a commit is being prepared, which others must stay behind. */

@@ -58,6 +58,7 @@ export class ConsumerGroup<T>
       feeds: this.#feeds,
       feedOf: (partition) => this.#feed(partition),
       isValid: (ownership) => this.#isValid(ownership),
+      watch: (own, ended) => shared.coordinator.watch(this.#memberId, own, ended),
       notOwned: this.#notOwned,
     });
     this.#memberId = this.#join();

@@ -58,6 +58,8 @@ export class GroupCoordinator {
   /** In the order in which they joined. */
   readonly #members = new Map<string, Member>();
   readonly #ownerEpochs: number[] = [];
+  /** What is to be called when a right ends. */
+  readonly #watchers = new Map<Ownership, Set<() => void>>();
   #owners: (string | null)[] = [];
   #target: (string | null)[] = [];
   #joinCount = 0;
@@ -96,6 +98,7 @@ export class GroupCoordinator {
     for (const partition of member.owned.keys()) this.#owners[partition] = null;
     this.#options.observer?.left(id, reason, [...member.owned.keys()]);
     this.#rebalance();
+    this.#tellEnded([...member.owned.values()]);
   }
 
   /**
@@ -129,12 +132,15 @@ export class GroupCoordinator {
   giveUp(id: string, partitions: readonly number[]): void {
     const member = this.#members.get(id);
     if (member === undefined) return;
+    const ended: Ownership[] = [];
     for (const partition of partitions) {
       assert(this.#owners[partition] === id, 'only its owner gives a partition up');
+      ended.push(present(member.owned.get(partition), 'what is owned is known'));
       member.owned.delete(partition);
       this.#owners[partition] = null;
     }
     this.#grant();
+    this.#tellEnded(ended);
   }
 
   /** What the member may read. */
@@ -160,9 +166,38 @@ export class GroupCoordinator {
     return this.#members.get(id)?.owned.get(partition)?.ownerEpoch === ownerEpoch;
   }
 
+  /**
+   * Calls `ended`, which must not throw, once the right is the member's no more; at once when it is not.
+   *
+   * @returns ends that
+   */
+  watch(id: string, { partition, ownerEpoch }: Ownership, ended: () => void): () => void {
+    const right = this.#members.get(id)?.owned.get(partition);
+    if (right?.ownerEpoch !== ownerEpoch) {
+      ended();
+      return () => undefined;
+    }
+    const watchers = this.#watchers.get(right) ?? new Set();
+    this.#watchers.set(right, watchers);
+    watchers.add(ended);
+    return () => {
+      watchers.delete(ended);
+      if (watchers.size === 0) this.#watchers.delete(right);
+    };
+  }
+
   close(): void {
     this.#timer?.cancel();
     this.#timer = null;
+  }
+
+  /** Last of all: who hears of it may do anything. */
+  #tellEnded(rights: readonly Ownership[]): void {
+    for (const right of rights) {
+      const watchers = [...(this.#watchers.get(right) ?? [])];
+      this.#watchers.delete(right);
+      for (const ended of watchers) ended();
+    }
   }
 
   #rebalance(): void {

@@ -26,6 +26,8 @@ export interface MemberPositionsParts<T> {
   /** Begun when it is not there. @throws FencedError for a partition that the member does not own */
   readonly feedOf: (partition: number) => PartitionFeed<T>;
   readonly isValid: (ownership: Ownership) => boolean;
+  /** Calls `ended` once the member has that right no more. @returns ends that */
+  readonly watch: (ownership: Ownership, ended: () => void) => () => void;
   /** What the member is told of a right that it has not. */
   readonly notOwned: (ownership: Ownership) => Error;
 }
@@ -40,8 +42,11 @@ export class MemberPositions<T> {
 
   constructor(parts: MemberPositionsParts<T>) {
     this.#parts = parts;
-    this.#rights = new CommitRights((ownership) => {
-      if (!parts.isValid(ownership)) throw parts.notOwned(ownership);
+    this.#rights = new CommitRights({
+      check: (ownership) => {
+        if (!parts.isValid(ownership)) throw parts.notOwned(ownership);
+      },
+      watch: (ownership, lost) => parts.watch(ownership, () => lost(parts.notOwned(ownership))),
     });
   }
 

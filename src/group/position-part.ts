@@ -35,6 +35,8 @@ export interface MemberPart {
 export class PositionPart implements CommitPart {
   readonly #groups = new Map<string, OfGroup>();
   #tellEnded: () => void = () => undefined;
+  #lost: ((reason: Error) => void) | null = null;
+  readonly #unwatch: (() => void)[] = [];
 
   /** All or none. @throws as `reserve`; TypeError for a member of another store */
   add(into: PartCollector, { shared, rights, positions }: MemberPart): void {
@@ -46,7 +48,18 @@ export class PositionPart implements CommitPart {
     into.reserve({ bytes, positions: positions.length });
     const own = known ?? { shared, positions: [] };
     this.#groups.set(id, own);
-    for (const position of positions) own.positions.push({ position, rights, change: null });
+    for (const position of positions) {
+      const added = { position, rights, change: null };
+      own.positions.push(added);
+      if (this.#lost !== null) this.#watchRight(added, this.#lost);
+    }
+  }
+
+  watch(lost: (reason: unknown) => void): void {
+    this.#lost = lost;
+    for (const { positions } of this.#groups.values()) {
+      for (const each of positions) this.#watchRight(each, lost);
+    }
   }
 
   prepare(): Promise<void> | null {
@@ -75,6 +88,7 @@ export class PositionPart implements CommitPart {
     for (const { positions } of this.#groups.values()) {
       for (const { position, rights } of positions) rights.check(position.ownership);
     }
+    this.#endWatch(); // It is committed whoever owns the partition from here on.
     const ended = new Promise<void>((resolve) => {
       this.#tellEnded = resolve;
     });
@@ -100,7 +114,16 @@ export class PositionPart implements CommitPart {
 
   /** The next owners of the partitions may read where to begin. */
   end(_outcome: CommitOutcome): void {
+    this.#endWatch();
     this.#tellEnded();
+  }
+
+  #watchRight({ position, rights }: Positioned, lost: (reason: Error) => void): void {
+    this.#unwatch.push(rights.watch(position.ownership, lost));
+  }
+
+  #endWatch(): void {
+    for (const unwatch of this.#unwatch.splice(0)) unwatch();
   }
 }
 

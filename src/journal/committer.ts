@@ -14,7 +14,9 @@ import type { Appender } from '../log/appender.ts';
 import type { HeldAppend } from '../log/held-append.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import { runBytesOf } from '../log/record-run.ts';
+import { AnswerTurns } from './answer-turns.ts';
 import { partsOf, type Parts } from './commit-parts.ts';
+import { joinedChanges, type JointChange } from './joint-change.ts';
 import type { Change, EncodedChange, Journal } from './journal.ts';
 import { misfitError, type Misfit } from './misfits.ts';
 
@@ -29,6 +31,8 @@ export interface Commit {
    * Nobody may change them any more: state is made of them.
    */
   readonly changes?: readonly Change[];
+  /** Its shares in changes that it has in common with others of its group; behind all `changes`. */
+  readonly joint?: readonly JointChange[];
   /** At most one per log. */
   readonly appends?: readonly PreparedAppend[];
   /**
@@ -37,7 +41,7 @@ export interface Commit {
    *
    * @throws why not: this commit alone is rejected with it, and nothing of it happened
    */
-  readonly check?: () => void;
+  readonly check?: (() => void) | undefined;
   /** Whether a change that does not fit the state is left out in silence: all else stands. */
   readonly leavesOutMisfits?: boolean;
 }
@@ -47,17 +51,30 @@ export interface CommitResult {
   readonly baseOffsets: readonly number[];
 }
 
+/**
+ * Whom a commit is answered, in one step with all others of its group: exactly one of the two is called,
+ * and must not throw.
+ */
+export interface CommitOwner {
+  /** As `CommitResult`. */
+  committed(baseOffsets: readonly number[]): void;
+  /** @param error  as `Committer.commit` rejects */
+  failed(error: Error): void;
+}
+
 /** A commit that was taken, and is not answered. */
 interface Waiting {
   readonly changes: readonly EncodedChange[];
+  readonly joint: readonly JointChange[];
   readonly appends: readonly PreparedAppend[];
   readonly sizeBytes: number;
   readonly check: (() => void) | undefined;
   readonly leavesOutMisfits: boolean;
   /** As the group that it was last in has given them. */
   baseOffsets: readonly number[];
-  readonly resolve: (result: CommitResult) => void;
-  readonly reject: (error: Error) => void;
+  /** Of its changes the first that did not fit the state, unless it leaves those out. */
+  misfit: Misfit | null;
+  readonly owner: CommitOwner;
 }
 
 const NO_OFFSETS: readonly number[] = [];
@@ -70,6 +87,7 @@ export class Committer {
   /** Of all that was taken and is not answered. */
   #queuedBytes = 0;
   #running: Promise<void> | null = null;
+  readonly #answers = new AnswerTurns<Waiting>((waiting) => this.#end(waiting));
   /**
    * By log, until when what commits brought stays out of sight: one of them waits for room, here or in
    * another log. What comes behind would be seen in its other logs alone.
@@ -93,57 +111,67 @@ export class Committer {
    * journal, and of one in each log that has records of others to sync first.
    */
   commit(commit: Commit): Promise<CommitResult> {
-    const { changes = [], appends = [], check, leavesOutMisfits = false } = commit;
+    return new Promise((resolve, reject) => {
+      const committed = (baseOffsets: readonly number[]) => resolve({ baseOffsets });
+      this.submit(commit, { committed, failed: reject });
+    });
+  }
+
+  /** As `commit`, without a promise: for those who commit very often. Perhaps answered at once. */
+  submit(commit: Commit, owner: CommitOwner): void {
+    const { changes = [], joint = [], appends = [], check, leavesOutMisfits = false } = commit;
     try {
       const encoded = changes.map((each) => this.#journal.encode(each));
       checkQueue(this.#queuedBytes);
-      const sizeBytes = checkSize(encoded, appends);
-      if (appends.length === 0) return this.#change(encoded, sizeBytes, commit);
-      this.#queuedBytes += sizeBytes;
-      return new Promise((resolve, reject) => {
-        // No spread: in Node 20 each object with names behind one has a hidden class of its own, for 1 us.
-        this.#waiting.push({
-          changes: encoded,
-          appends,
-          sizeBytes,
-          check,
-          leavesOutMisfits,
-          baseOffsets: NO_OFFSETS,
-          resolve,
-          reject,
-        });
+      // No spread: in Node 20 each object with names behind one has a hidden class of its own, for 1 us.
+      const waiting: Waiting = {
+        changes: encoded,
+        joint,
+        appends,
+        sizeBytes: checkSize(encoded, joint, appends),
+        check,
+        leavesOutMisfits,
+        baseOffsets: NO_OFFSETS,
+        misfit: null,
+        owner,
+      };
+      this.#queuedBytes += waiting.sizeBytes;
+      if (appends.length === 0) void this.#change(waiting);
+      else {
+        this.#waiting.push(waiting);
         this.#running ??= this.#runAll();
-      });
+      }
     } catch (error) {
       releaseAll(appends);
-      return Promise.reject(toError(error));
+      owner.failed(toError(error));
     }
   }
 
-  async #change(
-    changes: readonly EncodedChange[],
-    sizeBytes: number,
-    { check, leavesOutMisfits = false }: Commit,
-  ): Promise<CommitResult> {
-    check?.();
-    this.#queuedBytes += sizeBytes;
+  /** Never rejects. */
+  async #change(waiting: Waiting): Promise<void> {
     try {
-      const misfits = await this.#journal.commit(changes, []);
-      if (!leavesOutMisfits) for (const misfit of misfits.values()) throw misfitError(misfit);
-      return { baseOffsets: [] };
-    } finally {
-      this.#queuedBytes -= sizeBytes;
+      waiting.check?.();
+      const misfits = await this.#journal.commit(this.#changesOf([waiting]), []);
+      if (!waiting.leavesOutMisfits) [waiting.misfit = null] = misfits.values();
+      this.#end(waiting);
+    } catch (error) {
+      this.#reject(waiting, toError(error));
     }
   }
 
-  #resolve(waiting: Waiting): void {
+  #end(waiting: Waiting): void {
+    const { misfit, owner, baseOffsets } = waiting;
+    if (misfit !== null) {
+      this.#reject(waiting, misfitError(misfit));
+      return;
+    }
     this.#letGo(waiting);
-    waiting.resolve({ baseOffsets: waiting.baseOffsets });
+    owner.committed(baseOffsets);
   }
 
   #reject(waiting: Waiting, error: Error): void {
     this.#letGo(waiting);
-    waiting.reject(error);
+    waiting.owner.failed(error);
   }
 
   #letGo({ sizeBytes, appends }: Waiting): void {
@@ -154,6 +182,7 @@ export class Committer {
   /** Waits until nothing is on its way. */
   async idle(): Promise<void> {
     while (this.#running !== null) await this.#running;
+    await this.#answers.idle();
   }
 
   /** Never rejects: whatever fails reaches the callers. */
@@ -211,7 +240,7 @@ export class Committer {
     }
     let misfits: ReadonlyMap<number, Misfit>;
     try {
-      misfits = await this.#journal.commit(changesOf(group), appendsOf(parts, holds));
+      misfits = await this.#journal.commit(this.#changesOf(group), appendsOf(parts, holds));
     } catch (error) {
       this.#dissolve(group, holds, toError(error));
       return;
@@ -221,11 +250,18 @@ export class Committer {
     for (const waiting of group) {
       const end = index + waiting.changes.length;
       const isWhole = misfits.size === 0 || waiting.leavesOutMisfits;
-      const misfit = isWhole ? null : firstBetween(misfits, index, end);
-      if (misfit === null) this.#resolve(waiting);
-      else this.#reject(waiting, misfitError(misfit));
+      waiting.misfit = isWhole ? null : firstBetween(misfits, index, end);
       index = end;
     }
+    this.#answers.add(group, this.#waiting.length > 0);
+  }
+
+  /** One behind the other, for they are known by their index; those in common last, for they always fit. */
+  #changesOf(group: readonly Waiting[]): readonly EncodedChange[] {
+    const all: EncodedChange[] = [];
+    for (const { changes } of group) for (const each of changes) all.push(each);
+    for (const each of joinedChanges(group)) all.push(this.#journal.encode(each));
+    return all;
   }
 
   /** Logs cannot take their part: the commits without them try again. */
@@ -291,8 +327,13 @@ function checkQueue(queuedBytes: number): void {
 }
 
 /** @returns bytes of all that it brings @throws TooLargeError */
-function checkSize(changes: readonly EncodedChange[], appends: readonly PreparedAppend[]): number {
+function checkSize(
+  changes: readonly EncodedChange[],
+  joint: readonly JointChange[],
+  appends: readonly PreparedAppend[],
+): number {
   let bytes = 0;
+  for (const { bytesMax } of joint) bytes += bytesMax;
   for (const change of changes) bytes += change.bytes.length;
   for (const { runs } of appends) bytes += runBytesOf(runs);
   if (bytes <= COMMIT_BYTES_MAX) return bytes;
@@ -335,12 +376,6 @@ function firstBetween(
 ): Misfit | null {
   for (const [index, misfit] of misfits) if (index >= from && index < to) return misfit;
   return null;
-}
-
-function changesOf(group: readonly Waiting[]): readonly EncodedChange[] {
-  const all: EncodedChange[] = [];
-  for (const { changes } of group) for (const each of changes) all.push(each);
-  return all;
 }
 
 function appendsOf(parts: Parts, holds: Holds) {

@@ -116,6 +116,12 @@ interface Instance {
 
 type Instances = Map<string, Instance>;
 
+/** An instance, for those who look at it very often. */
+export interface StateView<S> {
+  /** Null when there is none. For reading: only entries change it. */
+  readonly state: S | null;
+}
+
 const NO_RULES: readonly RuleOf[] = [];
 
 /** A rule, and what it changes. */
@@ -136,6 +142,8 @@ export class Fold {
   readonly #instances = new Map<string, Instances>();
   readonly #rules = new Map<EntryType<unknown>, RuleOf[]>();
   readonly #writer = new EntryWriter();
+  /** How often instances began, ended or were replaced. */
+  #turnover = 0;
   /** Entries below may be about an instance that ended while the snapshot was taken. */
   #toleratedTo = 0;
 
@@ -153,6 +161,24 @@ export class Fold {
     const instance = this.#of(reducer.name).get(id);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its own reducer has made it
     return instance === undefined ? null : (instance.state as S);
+  }
+
+  /** As `get`, without a look-up each time. */
+  view<S>(reducer: Reducer<S>, id: string): StateView<S> {
+    const instances = this.#of(reducer.name);
+    const turnover = () => this.#turnover;
+    let known: Instance | null = null;
+    let knownAt = -1;
+    return {
+      get state() {
+        if (knownAt !== turnover()) {
+          known = instances.get(id) ?? null;
+          knownAt = turnover();
+        }
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its own reducer has made it
+        return known === null ? null : (known.state as S);
+      },
+    };
   }
 
   /** Ids of all instances of a reducer, in the order in which they began. */
@@ -184,11 +210,13 @@ export class Fold {
 
   /** Puts another state in the place of an instance: a repair knows better than the entries left. */
   replace<S>(reducer: Reducer<S>, { id, from }: Pick<PartName, 'id' | 'from'>, state: S): void {
+    this.#turnover++;
     this.#of(reducer.name).set(id, { state, from });
   }
 
   /** Forgets everything: a snapshot could not be read to its end. */
   clear(): void {
+    this.#turnover++;
     for (const instances of this.#instances.values()) instances.clear();
     this.#toleratedTo = 0;
   }
@@ -215,6 +243,7 @@ export class Fold {
     const reader = new EntryReader(state);
     const value = type.state.read(reader);
     reader.end();
+    this.#turnover++;
     this.#of(reducer).set(id, { state: value, from });
     this.#toleratedTo = Math.max(this.#toleratedTo, toleratedTo);
   }
@@ -255,10 +284,13 @@ export class Fold {
       return instance === null ? 'is not there' : 'is there already';
     }
     const state = rule.apply(instance?.state ?? null, entry, at);
+    if (instance !== null && state !== null) {
+      instance.state = state;
+      return null;
+    }
+    this.#turnover++;
     if (state === null) instances.delete(id);
-    else if (instance === null)
-      instances.set(id, { state, from: offset }); // More of the same commit may follow.
-    else instance.state = state;
+    else instances.set(id, { state, from: offset }); // More of the same commit may follow.
     return null;
   }
 

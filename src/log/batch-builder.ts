@@ -15,7 +15,7 @@ import {
   type BatchHeader,
 } from '../format/batch-header.ts';
 import { TAGGED_RECORDS_MAX } from '../core/limits.ts';
-import { EXTENSION_BYTES_MAX } from '../format/extension.ts';
+import { EXTENSION_BYTES_MAX, extensionOf } from '../format/extension.ts';
 import { BATCH_HEADER_BYTES, BatchKind } from '../format/layout.ts';
 import { viewOf } from '../format/u64.ts';
 import type { BatchTag } from './batch-tag.ts';
@@ -258,6 +258,7 @@ export class BatchBuilder {
     header.segmentId = present(room.segment?.header, 'an active segment is known').segmentId;
     header.syncedUpTo = this.#options.marks.syncedOffset;
     room.endCrc = this.#encoder.place(batch, header);
+    room.noteExtension(extensionOf(batch, 0, header));
     this.nextOffset = nextOffsetOf(header);
     this.encodedBytes += batch.length - BATCH_HEADER_BYTES;
     this.#countBatch(header);
@@ -338,5 +339,6 @@ export class BatchBuilder {
     header.producerEpoch = 0;
     this.#batchBaseOffset = this.nextOffset;
     this.#encoder.begin(extension);
+    if (extension !== undefined) this.#room.noteExtension(extension);
   }
 }

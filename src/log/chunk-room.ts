@@ -3,7 +3,8 @@ import { assert, present } from '../core/assert.ts';
 import type { Clock } from '../core/clock.ts';
 import type { BatchEncoder } from '../format/batch-encoder.ts';
 import type { BatchHeader } from '../format/batch-header.ts';
-import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import { findField } from '../format/extension.ts';
+import { ExtensionType, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { writeBufferPool, type BufferPool } from '../io/buffer-pool.ts';
 import type { Segment } from '../segment/segment.ts';
 import { ChunkQueue, type Chunk, type ChunkState, type LogEnd } from './chunk.ts';
@@ -83,6 +84,13 @@ export class ChunkRoom {
     chunk.appendTimeMs = this.appendTimeMs;
     chunk.encodedBytes = encodedBytes;
     chunk.indexMark = segment.index?.mark() ?? null;
+  }
+
+  /** The batch that is begun in its segment has this extension block; null = it has none. */
+  noteExtension(block: Uint8Array | null): void {
+    const { segment } = this;
+    if (block === null || segment === null || segment.hasFingerprints) return;
+    segment.hasFingerprints = findField(block, ExtensionType.fingerprints) !== null;
   }
 
   /** Ends the open chunk: what follows stands in another. */

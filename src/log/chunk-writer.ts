@@ -16,6 +16,7 @@ import type { Segment } from '../segment/segment.ts';
 import type { Chunk, LogEnd } from './chunk.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogMarks } from './marks.ts';
+import { SegmentSeal } from './segment-seal.ts';
 import type { SegmentList } from './segment-list.ts';
 import type { SpaceGuard } from './space-guard.ts';
 import type { SyncLoop } from './sync-loop.ts';
@@ -169,7 +170,7 @@ export class ChunkWriter {
   }
 
   /**
-   * Creates the next segment, then seals the one before it with its index batch.
+   * Creates the next segment, then seals the one before it with its tables and index batch.
    *
    * In this order, because a segment without an index is normal and a sealed one without a
    * successor would have to be cut open again.
@@ -226,33 +227,19 @@ export class ChunkWriter {
     segment.sizeBytes = SEGMENT_HEADER_BYTES;
   }
 
-  /** Writes the index batch. Without room for it the segment goes without: it is derived data. */
-  async #seal(segment: Segment): Promise<void> {
-    const { marks } = this.#options;
-    const { header, index, dataEndPosition } = segment;
+  #seal(segment: Segment): Promise<void> {
+    const { marks, epoch } = this.#options;
     const file = openFile(segment);
-    assert(
-      header !== null && index !== null && dataEndPosition !== null,
-      'an active segment is known',
-    );
-    const bytes = index.encode({
-      logId: header.logId,
-      segmentId: header.segmentId,
-      epoch: this.#options.epoch,
-      position: dataEndPosition,
-      baseOffset: marks.writtenOffset,
-      appendTimeMs: this.#end.appendTimeMs,
-      syncedUpTo: marks.syncedOffset,
+    const seal = new SegmentSeal({
+      segment,
+      file,
+      end: this.#end,
+      marks,
+      epoch,
+      admits: async (sizeBytes) => (await this.refusal(sizeBytes)) === null,
+      cutBack: (position) => this.#cutBack(segment, file, position),
     });
-    try {
-      const written = await file.write(bytes, dataEndPosition);
-      checkWritten(file, dataEndPosition, { written, expected: bytes.length });
-      segment.sizeBytes = dataEndPosition + bytes.length;
-    } catch (error) {
-      if (!(error instanceof DiskFullError)) throw error;
-      await this.#cutBack(segment, file, dataEndPosition);
-    }
-    segment.finishedWrites++;
+    return seal.write();
   }
 
   /**

@@ -14,6 +14,7 @@ import type { LogHome, TakeTurn } from './log-home.ts';
 import type { LoadedLog } from './log-loader.ts';
 import type { LogSettings } from './log-options.ts';
 import type { ReadableLog } from './readable-log.ts';
+import { SegmentTables } from './segment-tables.ts';
 import { SpaceGuard } from './space-guard.ts';
 import { SyncLoop, type SyncedPlace } from './sync-loop.ts';
 import { Trimmer } from './trimmer.ts';
@@ -44,6 +45,7 @@ export class LogWriter {
   readonly encoded: EncodedAppends;
   readonly syncLoop: SyncLoop;
   readonly trimmer: Trimmer;
+  readonly tables: SegmentTables;
   readonly checkpointFile: CheckpointFile;
   readonly lock: DirectoryLock;
   readonly #keeper: CheckpointKeeper;
@@ -58,6 +60,7 @@ export class LogWriter {
     const fail = (cause: unknown) => this.appender.fail(cause);
     const end = endOf(loaded);
     this.#log = log;
+    this.tables = new SegmentTables(log);
     this.lock = lock;
     this.checkpointFile = checkpointFile;
     this.#keeper = new CheckpointKeeper({

@@ -68,10 +68,10 @@ export class Log<T, Input = T> implements AsyncDisposable {
 
   /** @internal Where the store appends: commits, and what is routed. @throws ReadOnlyError, ClosedError */
   forStore(): Pick<PreparedAppend, 'logId' | 'appender'> &
-    Pick<LogWriter, 'encoded' | 'trimmer'> &
+    Pick<LogWriter, 'encoded' | 'trimmer' | 'tables'> &
     Pick<ReadableLog, 'marks'> {
-    const { appender, encoded, trimmer } = this.#writable('commit');
-    return { logId: this.logId, appender, encoded, trimmer, marks: this.#log.marks };
+    const { appender, encoded, trimmer, tables } = this.#writable('commit');
+    return { logId: this.logId, appender, encoded, trimmer, tables, marks: this.#log.marks };
   }
 
   /** @internal Its settings were changed in place: what depends on them beyond the next append. */

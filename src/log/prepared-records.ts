@@ -43,21 +43,9 @@ export class PreparedRecords<T> {
     return prepared;
   }
 
-  /** For later: with bytes of their own, whatever the caller does with his. @throws as `prepare` */
+  /** For later: as `copiesOf`. @throws as `prepare` */
   copies(records: readonly RecordInput<T>[], nowMs: number): readonly EncodableRecord[] {
-    checkArray('records', records);
-    // A list that grows takes room for 17 at once.
-    if (records.length === 1) return [this.#copy(records[0], nowMs)];
-    const copies: EncodableRecord[] = [];
-    for (let at = 0; at < records.length; at++) copies.push(this.#copy(records[at], nowMs));
-    return copies;
-  }
-
-  #copy(record: RecordInput<T> | undefined, nowMs: number): EncodableRecord {
-    const copy = emptyEncodable();
-    prepareRecord(record, nowMs, this.#settings, copy);
-    copyBytes(copy);
-    return copy;
+    return copiesOf(records, nowMs, this.#settings);
   }
 
   /** Hands the first `count` to `appender`, and takes the objects back. */
@@ -84,6 +72,31 @@ export class PreparedRecords<T> {
 /** For what is prepared and not appended at once: gives records bytes of their own. */
 export function keepBytes(prepared: readonly EncodableRecord[]): void {
   for (const record of prepared) copyBytes(record);
+}
+
+/** Records for later: with bytes of their own, whatever the caller does with his. @throws as `prepareRecord` */
+export function copiesOf<T>(
+  records: readonly RecordInput<T>[],
+  nowMs: number,
+  settings: PrepareSettings<T>,
+): readonly EncodableRecord[] {
+  checkArray('records', records);
+  // A list that grows takes room for 17 at once.
+  if (records.length === 1) return [copyOf(records[0], nowMs, settings)];
+  const copies: EncodableRecord[] = [];
+  for (let at = 0; at < records.length; at++) copies.push(copyOf(records[at], nowMs, settings));
+  return copies;
+}
+
+function copyOf<T>(
+  record: RecordInput<T> | undefined,
+  nowMs: number,
+  settings: PrepareSettings<T>,
+): EncodableRecord {
+  const copy = emptyEncodable();
+  prepareRecord(record, nowMs, settings, copy);
+  copyBytes(copy);
+  return copy;
 }
 
 /** Small ones share memory with others: an `ArrayBuffer` of their own costs more than all the rest. */

@@ -11,7 +11,9 @@ export interface RecordRun {
 }
 
 export function recordCountOf(runs: readonly RecordRun[]): number {
-  return runs.reduce((sum, { records }) => sum + records.length, 0);
+  let count = 0;
+  for (const { records } of runs) count += records.length;
+  return count;
 }
 
 /** Bytes that they take, but for the headers of full batches. */

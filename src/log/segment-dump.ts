@@ -10,6 +10,7 @@ import {
 import { compressionOf, recordBytesOf, type BatchHeader } from '../format/batch-header.ts';
 import type { VerifiedBatch } from '../format/batch-records.ts';
 import { compressionName, compressionProblem } from '../format/compression.ts';
+import { dedupTableEntries, isDedupTable } from '../format/dedup-table-batch.ts';
 import { extensionOf } from '../format/extension.ts';
 import { parseSegmentFileName } from '../format/file-names.ts';
 import { fingerprintsIn } from '../format/fingerprints-extension.ts';
@@ -40,6 +41,8 @@ export type DumpEvent =
       readonly produced: ProducedRecords | null;
       /** Of the id of each record, 16 hex digits, null = it has none; null = the batch says nothing. */
       readonly fingerprints: readonly (string | null)[] | null;
+      /** Of a table of fingerprints, and its entries; null = the batch is none. */
+      readonly table: { readonly entryCount: number } | null;
       /** Empty for gap and index batches, and for those that cannot be decompressed here. */
       readonly records: readonly LogRecord<Uint8Array>[];
       /** Why the records cannot be decompressed here, which is no damage; null when they can. */
@@ -110,7 +113,8 @@ async function* batchEvents(
     if (status === 'end') return;
     if (status === 'batch' || status === 'index') {
       yield* batchEvent(file, scanner);
-      if (status === 'index') return; // Nothing behind it belongs to the segment.
+      const isTable = isDedupTable(scanner.bytes, scanner.start, scanner.header);
+      if (status === 'index' && !isTable) return; // Nothing behind it belongs to the segment.
       continue;
     }
     const { position, problem, expectedOffset } = scanner;
@@ -135,10 +139,12 @@ function* batchEvent(file: File, scanner: SegmentScanner): Generator<DumpEvent, 
       recordBytes === null ? null : BATCH_HEADER_BYTES + header.extensionBytes + recordBytes,
   };
   const verified = { bytes, view, at: start, header, file: file.path };
+  const entryCount = dedupTableEntries(bytes, start, header);
+  const table = entryCount === null ? null : { entryCount };
   const hasRecords = header.kind === BatchKind.data || header.kind === BatchKind.journal;
   try {
     const tags = hasRecords ? tagsOf(verified) : { produced: null, fingerprints: null };
-    yield { ...event, ...tags, ...recordsIn(verified, hasRecords) };
+    yield { ...event, ...tags, table, ...recordsIn(verified, hasRecords) };
   } catch (error) {
     if (!(error instanceof CorruptLogError)) throw error;
     yield { type: 'damage', details: error.details };

@@ -14,14 +14,16 @@ import { present } from '../core/assert.ts';
 import { UnsupportedVersionError, type CorruptionKind } from '../core/errors.ts';
 import { nextOffsetOf, type BatchHeader } from '../format/batch-header.ts';
 import type { Checkpoint, EpochStart } from '../format/checkpoint.ts';
+import { isDedupTable } from '../format/dedup-table-batch.ts';
+import { findExtension } from '../format/extension.ts';
 import { GAP_BATCH_BYTES_MIN } from '../format/gap-batch.ts';
-import { FORMAT_VERSION, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import { ExtensionType, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { parseSegmentHeader, type SegmentHeader } from '../format/segment-header.ts';
 import type { File, FileSystem } from '../io/file-system.ts';
 import { findCandidates } from '../segment/candidates.ts';
 import { foreignProblem, linkProblem } from '../segment/segment-entry.ts';
 import { SegmentIndex } from '../segment/segment-index.ts';
-import { SegmentScanner } from '../segment/segment-scanner.ts';
+import { SegmentScanner, type ScanStatus } from '../segment/segment-scanner.ts';
 import type { Segment } from '../segment/segment.ts';
 import { beginEpoch, epochAt } from './epochs.ts';
 
@@ -236,6 +238,7 @@ class TailWalk {
       this.#verifiedBytes = this.#verifiedBytes + scanner.nextPosition - scanner.position;
       if (status === 'index') {
         this.#isSealed = true;
+        await this.#passTables(segment, scanner);
         return true;
       }
       if (isComplete) {
@@ -264,6 +267,18 @@ class TailWalk {
     }
   }
 
+  /** From the first batch behind the data on: tables count only with the index batch that names them. */
+  async #passTables(segment: Segment, scanner: SegmentScanner): Promise<void> {
+    const { position } = scanner;
+    let status: ScanStatus = 'index';
+    while (status === 'index') {
+      if (!isDedupTable(scanner.bytes, scanner.start, scanner.header)) return;
+      status = await scanner.next();
+    }
+    this.#notes.push(`${segment.path}: tables without an index batch, left out`);
+    segment.sizeBytes = position; // As for a damaged index batch.
+  }
+
   /** Why a valid batch belongs to a tail that an earlier recovery cut off; null when it does not. */
   #staleness(scanner: SegmentScanner): string | null {
     if (this.#checkpoint === null) return null;
@@ -276,6 +291,7 @@ class TailWalk {
   #take(segment: Segment, at: number, scanner: SegmentScanner): void {
     const { header } = scanner;
     segment.index?.add(header);
+    segment.hasFingerprints ||= hasFingerprints(scanner);
     segment.endCrc = scanner.endCrc();
     segment.dataEndPosition = scanner.nextPosition;
     segment.lastAppendTimeMs = header.appendTimeMs;
@@ -364,6 +380,11 @@ function firstSegmentToWalk({ segments, checkpoint, fromOffset }: TailInput): nu
     if (segment.baseOffset <= offset) at = index;
   });
   return at;
+}
+
+function hasFingerprints({ bytes, start, header }: SegmentScanner): boolean {
+  if (header.extensionBytes === 0) return false;
+  return findExtension(bytes, start, header, ExtensionType.fingerprints) !== null;
 }
 
 function newerVersion(file: string, found: number): UnsupportedVersionError {

@@ -19,11 +19,10 @@ import type { File, FileSystem } from '../io/file-system.ts';
 import { nodeFileSystem } from '../io/node-file-system.ts';
 import { resumeBehind, type ResumePlace } from '../segment/candidates.ts';
 import { enterSegment } from '../segment/segment-entry.ts';
-import { SegmentIndex } from '../segment/segment-index.ts';
 import { SegmentScanner, type ScanStatus } from '../segment/segment-scanner.ts';
 import type { Segment } from '../segment/segment.ts';
 import { readCheckpoint } from './checkpoint-file.ts';
-import { indexProblem } from './index-check.ts';
+import { DerivedCheck } from './derived-check.ts';
 import { LogDirectory, type DirectoryListing } from './log-directory.ts';
 import { hasWriter } from './log-follower.ts';
 import { RecordCheck } from './record-check.ts';
@@ -43,6 +42,8 @@ export type VerifyEvent =
       readonly producedCount: number;
       /** Batches that say what the ids of their records come to. */
       readonly fingerprintedCount: number;
+      /** Tables of these, made when the segment was sealed; they hold nothing that is not in the batches. */
+      readonly tableCount: number;
       readonly sizeBytes: number;
       /** Its gap batches: what earlier repairs lost, or found lost. */
       readonly gaps: readonly LogGap[];
@@ -236,7 +237,8 @@ class Verifier {
     file: File,
   ): AsyncGenerator<VerifyEvent, void, void> {
     const { sizeBytes } = await file.stat();
-    const walk: SegmentWalk = { segment, next, file, sizeBytes, index: new SegmentIndex() };
+    const derived = new DerivedCheck(segment);
+    const walk: SegmentWalk = { segment, next, file, sizeBytes, derived };
     const counts = { batchCount: 0, recordCount: 0, gaps: new Array<LogGap>() };
     const records = new RecordCheck();
     segment.endCrc = segment.header === null ? null : segment.headerCrc;
@@ -257,7 +259,7 @@ class Verifier {
         if (isGap) counts.gaps.push(gapOf(segment.path, header));
         counts.batchCount++;
         counts.recordCount += scanner.header.recordCount;
-        walk.index?.add(scanner.header);
+        walk.derived?.add(batch, problem === null);
         segment.endCrc = scanner.endCrc();
         this.#expected = nextOffsetOf(scanner.header);
       }
@@ -267,7 +269,7 @@ class Verifier {
     const nextOffset = this.#expected;
     for (const message of records.notes()) yield note(`${path}: ${message}`);
     const { producedCount, fingerprintedCount } = records;
-    const tagged = { producedCount, fingerprintedCount };
+    const tagged = { producedCount, fingerprintedCount, tableCount: derived.tableCount };
     yield { type: 'segment', file: path, baseOffset, nextOffset, ...counts, ...tagged, sizeBytes };
   }
 
@@ -277,17 +279,18 @@ class Verifier {
     scanner: SegmentScanner,
     status: ScanStatus,
   ): AsyncGenerator<VerifyEvent, ResumePlace | null, void> {
-    const { segment, next, file, sizeBytes, index } = walk;
+    const { segment, next, file, sizeBytes, derived } = walk;
     if (status === 'index') {
-      const problem = index === null ? null : indexProblem(segment, scanner, index);
-      if (problem !== null) yield damage(problem);
+      const problem = derived === null ? null : await derived.problem(scanner);
+      if (problem === 'torn' && next !== null) yield this.#noIndex({ ...walk, next }, scanner);
+      else if (problem !== 'torn' && problem !== null) yield damage(problem);
       return null;
     }
     if (this.#isComplete(next) || (status === 'end' && next === null)) {
       if (next !== null) yield this.#noIndex({ ...walk, next }, scanner);
       return null;
     }
-    walk.index = null; // Batches are missing: no index can be compared.
+    walk.derived = null; // Batches are missing: nothing can be compared.
     segment.endCrc = null;
     if (status === 'end' && next !== null) {
       yield this.#tooShort(segment, scanner.position, next);
@@ -372,8 +375,8 @@ interface SegmentWalk {
   readonly next: Segment | null;
   readonly file: File;
   readonly sizeBytes: number;
-  /** Built from the batches; null when some are missing. */
-  index: SegmentIndex | null;
+  /** Null when batches are missing. */
+  derived: DerivedCheck | null;
 }
 
 function damage(details: CorruptLogDetails): VerifyEvent {

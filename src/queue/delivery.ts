@@ -1,4 +1,5 @@
 /** A record in the hands of a consumer, with the right to settle it. */
+import { toError } from '../core/abort.ts';
 import { argumentError, checkArray, checkFunction } from '../core/assert.ts';
 import type { RecordCause } from '../log/record-cause.ts';
 import type { LogRecord, RecordOrigin } from '../log/record.ts';
@@ -149,7 +150,7 @@ export class Delivery<T> extends Lease implements Acknowledgeable {
    * Cost: all acks of a turn of the event loop, and of what waits for the same sync, share it.
    */
   ack(): Promise<void> {
-    if (this.settlement === 'ack' && this.settled !== null) return this.settled;
+    if (this.settlement === 'ack' && this.settling !== null) return this.settling.ended;
     return this.#origin.keeper.settle([this], ACK);
   }
 
@@ -195,13 +196,17 @@ export class Delivery<T> extends Lease implements Acknowledgeable {
    *
    * Durability and cost: as `Store.transaction`.
    */
-  async transaction<R>(action: (transaction: Transaction) => R | Promise<R>): Promise<R> {
-    checkFunction('action', action);
-    checkRunning(this); // Of a closed store too, this is what its holder is told.
-    return this.#origin.keeper.transactions.run((transaction) => {
-      transaction.ack(this);
-      return action(transaction);
-    }, WITHOUT_TIMEOUT);
+  transaction<R>(action: (transaction: Transaction) => R | Promise<R>): Promise<R> {
+    try {
+      checkFunction('action', action);
+      checkRunning(this); // Of a closed store too, this is what its holder is told.
+      return this.#origin.keeper.transactions.run((transaction) => {
+        transaction.ack(this);
+        return action(transaction);
+      }, WITHOUT_TIMEOUT);
+    } catch (error) {
+      return Promise.reject(toError(error));
+    }
   }
 
   /** For `Transaction.ack`. */
@@ -234,7 +239,6 @@ export class Delivery<T> extends Lease implements Acknowledgeable {
 /** Throws unless all of them are deliveries. */
 export function checkDeliveries<D>(all: readonly D[]): readonly (D & Delivery<unknown>)[] {
   checkArray('deliveries', all);
-  const deliveries = all.filter((each) => each instanceof Delivery);
-  if (deliveries.length === all.length) return deliveries;
+  if (all.every((each) => each instanceof Delivery)) return all;
   throw argumentError(TypeError, 'deliveries', 'deliveries alone', all);
 }

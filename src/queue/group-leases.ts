@@ -103,7 +103,7 @@ export class GroupLeases implements PartitionListener, LoopClockUser {
     const given: Lease[] = [];
     try {
       await giveBack(leases, given, (some, how) => this.settle(some, how));
-      await Promise.allSettled(new Set(leases.flatMap(({ settled }) => settled ?? [])));
+      await Promise.allSettled(new Set(leases.flatMap(({ settling }) => settling?.ended ?? [])));
     } finally {
       for (const lease of given) lease.lose(reason);
       // Those whose settlement came to nothing meanwhile.

@@ -6,7 +6,7 @@ import type { DurabilityLevel } from '../log/log-options.ts';
 import type { LogRecord } from '../log/record.ts';
 import type { HeldCount } from './held-count.ts';
 import type { LeaseJournal } from './lease-journal.ts';
-import type { Lease, Settlement } from './lease.ts';
+import type { Lease, Settlement, Settling } from './lease.ts';
 import type { PartitionLeases } from './partition-leases.ts';
 import type { DeathReason } from './share-entries.ts';
 import type { LeaseEvents, ShareTrouble } from './share-events.ts';
@@ -76,11 +76,12 @@ export class LeaseEnds {
     }
     const leases = isUnique ? given : [...new Set(given)];
     const settled = this.#journal(leases, how);
-    for (const lease of leases) lease.settled = settled;
+    const settling = { ended: settled };
+    for (const lease of leases) lease.settling = settling;
     try {
       await settled;
     } catch (error) {
-      this.notCommitted(leases);
+      for (const lease of leases) this.notCommitted(lease);
       throw error;
     }
     for (const lease of leases) this.#drop(lease);
@@ -88,27 +89,25 @@ export class LeaseEnds {
   }
 
   /**
-   * Has leases that run be acked by a commit: until that has ended they cannot end otherwise.
+   * Has a lease that runs be acked by a commit: until that has ended it cannot end otherwise.
    *
-   * @param ended  resolves then, whatever came of it
+   * @param settling  ends then, whatever came of it
    */
-  secure(leases: Iterable<Lease>, ended: Promise<void>): void {
-    for (const lease of leases) {
-      lease.partitionLeases.hold(lease);
-      lease.settlement = 'commit';
-      lease.settled = ended;
-    }
+  secure(lease: Lease, settling: Settling): void {
+    lease.partitionLeases.hold(lease);
+    lease.settlement = 'commit';
+    lease.settling = settling;
   }
 
-  /** The commit that acked them has ended. */
-  committed(leases: Iterable<Lease>): void {
-    for (const lease of leases) this.#drop(lease);
+  /** The commit that acked it has ended. */
+  committed(lease: Lease): void {
+    this.#drop(lease);
     this.#parts.onReady();
   }
 
-  /** The commit came to nothing: they go on. */
-  notCommitted(leases: Iterable<Lease>): void {
-    for (const lease of leases) if (!resume(lease)) this.#drop(lease);
+  /** The commit came to nothing: it goes on. */
+  notCommitted(lease: Lease): void {
+    if (!resume(lease)) this.#drop(lease);
   }
 
   /** A record came back, and its limits are reached: it is in `condemned` of the state. */
@@ -348,6 +347,6 @@ export function checkRunning(lease: Lease): number {
 function resume(lease: Lease): boolean {
   if (!lease.partitionLeases.letGo(lease)) return false;
   lease.settlement = null;
-  lease.settled = null;
+  lease.settling = null;
   return true;
 }

@@ -18,6 +18,12 @@ export type Settlement =
     }
   | { readonly kind: 'reject'; readonly error: string };
 
+/** What settles a lease. */
+export interface Settling {
+  /** Resolves when that is journaled; of a commit, when that has ended, whatever came of it. */
+  readonly ended: Promise<void>;
+}
+
 /** What the leases of one hand-over share. */
 export interface HandOver {
   /** When they began, on the loop's time. */
@@ -84,8 +90,8 @@ export class Lease {
   isHandedOut = true;
   /** @internal How it is being settled, or was; `commit`: acked with more; null while it runs. */
   settlement: Settlement['kind'] | 'commit' | null = null;
-  /** @internal Resolves when that is journaled; of a commit, when that has ended. */
-  settled: Promise<void> | null = null;
+  /** @internal */
+  settling: Settling | null = null;
   /** @internal Why it ended without the holder's doing; null when it did not. */
   lost: LeaseEnd | null = null;
   #ending: AbortController | null = null;

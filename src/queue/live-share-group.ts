@@ -7,7 +7,7 @@ import { ReadOnlyError } from '../core/errors.ts';
 import type { Codec } from '../codec/codec.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Committer } from '../journal/committer.ts';
-import type { Fold } from '../journal/fold.ts';
+import type { Fold, StateView } from '../journal/fold.ts';
 import { checkChosen } from '../topic/topic-options.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import type { Topic } from '../topic/topic.ts';
@@ -68,7 +68,7 @@ export class LiveShareGroup {
   readonly leases: GroupLeases;
   isOpen = false;
   readonly #parts: LiveShareGroupParts;
-  readonly #id: string;
+  readonly #view: StateView<ShareState>;
   readonly #changes = new Mutex();
   #opening: Promise<void> | null = null;
   #unwatch: (() => void) | null = null;
@@ -81,7 +81,7 @@ export class LiveShareGroup {
     this.clock = clock;
     this.random = parts.random;
     this.#parts = parts;
-    this.#id = shareId(name);
+    this.#view = parts.fold.view(shareGroups, shareId(name));
     const undertaker = new Undertaker({
       topic: topic.name,
       clock,
@@ -219,7 +219,7 @@ export class LiveShareGroup {
   /** What `browse` needs. */
   browseSource<T>(codec: BrowseSource<T>['codec']): BrowseSource<T> {
     const { topic, clock } = this;
-    const state = () => this.#parts.fold.get(shareGroups, this.#id);
+    const state = () => this.#view.state;
     return { topic, clock, codec, state, isLive: () => this.isOpen };
   }
 
@@ -358,7 +358,7 @@ export class LiveShareGroup {
   }
 
   get #state(): ShareState {
-    const state = this.#parts.fold.get(shareGroups, this.#id);
+    const { state } = this.#view;
     if (state === null) throw this.topic.closedError(); // It was deleted.
     return state;
   }

@@ -28,7 +28,7 @@ export async function handleInTransaction<D extends WorkerDelivery>(
     await present(transactions, 'it was checked').run(async (tx) => {
       run.transaction = tx;
       await call(run);
-      if (run.state !== 'handling') tx.abort(); // It was timed out or abandoned.
+      if (run.state !== 'handling') return; // It was timed out or abandoned, and its transaction with it.
       hasReturned = true;
       leave(run);
       const unsettled = run.deliveries.filter(({ isSettled }) => !isSettled);

@@ -52,12 +52,10 @@ export class WorkerRun<D extends WorkerDelivery> implements TransactionalContext
     return this.#renew;
   }
 
-  /** Tells the handler that its result is of no use; the first reason stays. */
-  abort(reason: unknown): void {
-    if (this.#isAborted) return;
-    this.#isAborted = true;
-    this.#abortReason = reason;
-    this.#controller?.abort(reason);
+  /** Nobody waits for the handler any more: it is told so, and its transaction is over, whatever it does. */
+  abandon(reason: unknown): void {
+    this.#abort(reason);
+    this.transaction?.abandon(reason);
   }
 
   #makeController(): AbortController {
@@ -68,9 +66,17 @@ export class WorkerRun<D extends WorkerDelivery> implements TransactionalContext
     return controller;
   }
 
+  /** Tells the handler that its result is of no use; the first reason stays. */
+  #abort(reason: unknown): void {
+    if (this.#isAborted) return;
+    this.#isAborted = true;
+    this.#abortReason = reason;
+    this.#controller?.abort(reason);
+  }
+
   /** The work is of use as long as one record of it can still be settled. */
   #lost({ reason }: AbortSignal): void {
-    if (!this.deliveries.some(isHeld)) this.abort(reason);
+    if (!this.deliveries.some(isHeld)) this.#abort(reason);
   }
 
   #renewAll(leaseMs: number | undefined): void {

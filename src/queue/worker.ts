@@ -303,7 +303,7 @@ export class Worker<D extends WorkerDelivery = WorkerDelivery> implements AsyncD
     const error = timeoutError(this.#settings.handlerTimeoutMs ?? 0);
     this.#counts.timeouts++;
     this.#leave(run);
-    run.abort(error);
+    run.abandon(error);
     void this.#settler.fail(run, error);
   }
 
@@ -312,7 +312,7 @@ export class Worker<D extends WorkerDelivery = WorkerDelivery> implements AsyncD
     for (const run of this.#held) {
       if (run.state !== 'handling' || (sparesDraining && run.isDraining)) continue;
       this.#leave(run);
-      run.abort(reason);
+      run.abandon(reason);
       void this.#settler.abandon(run);
     }
   }

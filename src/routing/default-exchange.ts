@@ -21,7 +21,10 @@ import type { ExchangeSources } from './exchange-sources.ts';
 import { NO_PUBLISH_OPTIONS, routingKeyOf, type PublishOptions } from './publish-options.ts';
 
 /** Its records have one key, and are in their destination when they are published. */
-export interface DefaultPublishOptions extends Omit<PublishOptions, 'cc' | 'bcc' | 'confirm'> {
+export interface DefaultPublishOptions extends Omit<
+  PublishOptions,
+  'cc' | 'bcc' | 'confirm' | 'dedupId'
+> {
   /** As of `Topic.append`: of the queue or topic that it goes to. */
   readonly dedupId?: string | undefined;
 }

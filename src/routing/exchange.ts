@@ -1,20 +1,15 @@
 /** An exchange as its users hold it: publish to it, bind destinations to it. */
-import { checkArray } from '../core/assert.ts';
-import { inNextTurn } from '../core/clock.ts';
 import { NotFoundError } from '../core/errors.ts';
 import type { Codec } from '../codec/codec.ts';
 import type { HeadersInput } from '../format/record-headers.ts';
 import { routedHeaders } from '../format/routing-header.ts';
-import { NO_OPTIONS, type AppendOptions } from '../log/append-result.ts';
-import type { DurabilityLevel } from '../log/log-options.ts';
-import type { Log } from '../log/log.ts';
-import type { RecordInput } from '../log/record-input.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { publishIn, type PartCollector, type Publishable } from '../transaction/commit-part.ts';
 import type { Committed } from '../transaction/transaction-options.ts';
 import type { Binding, ExchangeType } from './binding.ts';
 import type { ExchangeCatalog, ExchangeDescription } from './exchange-catalog.ts';
+import { ExchangePublisher } from './exchange-publisher.ts';
 import { describeExchange, type ExchangeStats } from './exchange-stats.ts';
 import {
   checkBindingInput,
@@ -30,23 +25,18 @@ import type { Projector } from './projector.ts';
 import { bindingNamer, type DocumentBinding, type KnownTopic } from './topology-document.ts';
 import { WhatIf, type SimulateOptions } from './what-if.ts';
 import {
-  checkPublishInput,
   NO_PUBLISH_OPTIONS,
-  planPublish,
-  planPublishBatch,
   routingKeyOf,
   type PublishBatchOptions,
   type PublishBatchResult,
   type PublishInput,
   type PublishOptions,
-  type PublishPlan,
   type PublishResult,
   type TransactionPublishOptions,
 } from './publish-options.ts';
 import { PublishPart } from './publish-part.ts';
 import { headersOf, PublishRouter } from './publish-router.ts';
 import { checkRebuildOptions, type RebuildOptions, type RebuildReport } from './rebuild.ts';
-import type { RoutedRecord } from './routed-waiters.ts';
 
 /** @internal */
 export interface ExchangeParts<T, Input> {
@@ -66,12 +56,6 @@ export interface BindingDescription extends DocumentBinding {
   readonly bindingId: number;
 }
 
-/** A record on its way into the source, and where it will go. */
-interface RoutedInput<Input> {
-  readonly record: RecordInput<Input>;
-  readonly topicIds: readonly number[];
-}
-
 /**
  * Sends each record to the queues and topics whose bindings match, as RabbitMQ's exchanges do. What is
  * published stands in a log of the exchange's own, synced once however many destinations there are;
@@ -86,15 +70,13 @@ export class Exchange<T, Input = T> implements Publishable<
   readonly name: string;
   readonly type: ExchangeType;
   readonly #exchangeId: number;
-  readonly #sources: PartitionSet;
   readonly #source: Partition;
   readonly #codec: Codec<T, Input>;
   readonly #exchanges: ExchangeCatalog;
   readonly #projector: Projector;
   readonly #topics: () => readonly KnownTopic[];
   readonly #router: PublishRouter;
-  /** Of the source while it is open, with this handle's codec. */
-  #log: Log<T, Input> | null = null;
+  readonly #publisher: ExchangePublisher<T, Input>;
 
   /** @internal */
   constructor(parts: ExchangeParts<T, Input>) {
@@ -103,8 +85,8 @@ export class Exchange<T, Input = T> implements Publishable<
     this.name = name;
     this.type = type;
     this.#exchangeId = exchangeId;
-    this.#router = new PublishRouter({ name, exchangeId, isInternal, exchanges });
-    this.#sources = sources;
+    this.#router = new PublishRouter({ name, exchangeId, isInternal, exchanges, sources });
+    this.#publisher = new ExchangePublisher({ router: this.#router, projector, codec });
     this.#source = sources.at(0);
     this.#codec = codec;
     this.#exchanges = exchanges;
@@ -116,6 +98,10 @@ export class Exchange<T, Input = T> implements Publishable<
    * Publishes a record: appends it to the source log of the exchange. From there it goes to every queue
    * and topic that a binding leads to, as the bindings are now: once to each, in the order in which
    * records were published.
+   *
+   * With a `dedupId`, or where the source compares content, a record that equals one in its window is a
+   * duplicate: nothing is published, and the offset is that of the one before. With `confirm: 'routed'`
+   * all that was published up to that one is in its destinations then.
    *
    * @returns its offset in the source log, and where it goes
    * @throws as `Log.append`; TooLargeError for a routing key of more than 255 bytes; UnroutableError
@@ -130,20 +116,12 @@ export class Exchange<T, Input = T> implements Publishable<
     value: Input | null,
     options: PublishOptions = NO_PUBLISH_OPTIONS,
   ): Promise<PublishResult> {
-    const plan = planPublish(options);
-    const how = howOf(options);
-    const log = this.#opened ?? (await this.#open());
-    const { record, topicIds } = this.#route(value, options, plan);
-    const { offset, durability } = await log.append(record, how);
-    this.#published(log, durability);
-    const destinations = this.#exchanges.namesOf(topicIds);
-    if (plan.waitsForRoutes) await this.#routed({ offset, topicIds }, options);
-    return { offset, durability, destinations };
+    return this.#publisher.publish(value, options);
   }
 
   /**
    * Publishes many records, which stand together and in this order in the source log. With `mandatory`
-   * all of them must be routable, or none is published.
+   * all of them must be routable, or none is published; duplicates are left out.
    *
    * @throws as `publish`; after a crash a part of them may be there, from the first on
    */
@@ -151,28 +129,7 @@ export class Exchange<T, Input = T> implements Publishable<
     records: readonly PublishInput<Input>[],
     options: PublishBatchOptions = NO_PUBLISH_OPTIONS,
   ): Promise<PublishBatchResult> {
-    const plan = planPublishBatch(options);
-    const how = howOf(options);
-    const log = this.#opened ?? (await this.#open());
-    checkArray('records', records);
-    const routed = records.map((input, index) => {
-      checkPublishInput(`records[${index}]`, input);
-      return this.#route(input.value, input, plan, index);
-    });
-    const result = await log.appendBatch(
-      routed.map(({ record }) => record),
-      how,
-    );
-    const { baseOffset, recordCount, durability } = result;
-    this.#published(log, durability);
-    const destinations = routed.map(({ topicIds }) => this.#exchanges.namesOf(topicIds));
-    if (plan.waitsForRoutes) {
-      const waits = routed.map(({ topicIds }, at) =>
-        this.#routed({ offset: baseOffset + at, topicIds }, options),
-      );
-      await Promise.all(waits);
-    }
-    return { baseOffset, recordCount, durability, destinations };
+    return this.#publisher.publishBatch(records, options);
   }
 
   /** For `Transaction.publish`. */
@@ -181,7 +138,7 @@ export class Exchange<T, Input = T> implements Publishable<
     value: Input | null,
     options: TransactionPublishOptions = NO_PUBLISH_OPTIONS,
   ): Committed<PublishResult> {
-    const way = { router: this.#router, sources: this.#sources, projector: this.#projector };
+    const way = { router: this.#router, projector: this.#projector };
     return into.part(PublishPart).publish(into, { way, codec: this.#codec, value, options });
   }
 
@@ -347,47 +304,4 @@ export class Exchange<T, Input = T> implements Publishable<
     this.#router.checkThere();
     return this.name;
   }
-
-  get #opened(): Log<T, Input> | null {
-    const log = this.#log;
-    return log !== null && log.life.closing === null ? log : null;
-  }
-
-  async #open(): Promise<Log<T, Input>> {
-    this.#ownName();
-    const release = this.#source.hold();
-    try {
-      const log = await this.#source.log();
-      return (this.#log = log.as(this.#codec, 0));
-    } finally {
-      inNextTurn(release); // Who waits appends before: until then nobody closes it to make room.
-    }
-  }
-
-  /** Where a record goes as things are now; in the same turn it is appended. */
-  #route(
-    value: Input | null,
-    input: PublishOptions | PublishInput<Input>,
-    plan: PublishPlan,
-    index = 0,
-  ): RoutedInput<Input> {
-    const { key, createTimeMs } = input;
-    const addressed = this.#router.address(input);
-    const topicIds = this.#router.route(addressed, plan, index);
-    return { record: { value, key, headers: addressed.headers, createTimeMs }, topicIds };
-  }
-
-  #published(log: Log<T, Input>, durability: DurabilityLevel): void {
-    // Only what is durable is copied. Who closes the log syncs it.
-    if (durability !== 'sync' && log.life.closing === null) log.forStore().encoded.syncSoon();
-    this.#projector.poke(this.#exchangeId);
-  }
-
-  async #routed(record: RoutedRecord, { signal }: PublishBatchOptions): Promise<void> {
-    await this.#projector.routed(this.#exchangeId, record, signal);
-  }
-}
-
-function howOf({ durability, signal }: PublishBatchOptions): AppendOptions {
-  return durability === undefined && signal === undefined ? NO_OPTIONS : { durability, signal };
 }

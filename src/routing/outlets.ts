@@ -109,6 +109,11 @@ export class Outlets implements Iterable<Outlet> {
     }
   }
 
+  /** Of all topics that have something of the stream, or will have. */
+  get topicIds(): readonly number[] {
+    return [...this.#byTopic.keys()];
+  }
+
   /** Everything below is synced in all logs of a topic; infinite when there is none. */
   syncedPositionOf(topicId: number): number {
     let lowest = Infinity;

@@ -28,7 +28,7 @@ import {
 } from './projection-state.ts';
 import { Rebuild, type RebuildOptions, type RebuildReport } from './rebuild.ts';
 import type { RebuildWay } from './rebuild-inputs.ts';
-import type { RoutedRecord } from './routed-waiters.ts';
+import type { RoutedBefore, RoutedRecord } from './routed-waiters.ts';
 import { CommonRoutes } from './stream-routes.ts';
 import type { TopologyObserver } from './topology-observer.ts';
 
@@ -132,7 +132,11 @@ export class Projector implements TopologyObserver {
    *
    * @throws the signal's reason; ClosedError
    */
-  async routed(exchangeId: number, record: RoutedRecord, signal?: AbortSignal): Promise<void> {
+  async routed(
+    exchangeId: number,
+    record: RoutedRecord | RoutedBefore,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const projection = this.of({ exchangeId, stream: COMMON_STREAM });
     if (projection === null) {
       // Without one all is projected, unless nobody projects any more.

@@ -29,6 +29,11 @@ export interface PublishOptions {
   readonly headers?: RecordInput<never>['headers'];
   /** As of `Topic.append`. */
   readonly createTimeMs?: number | undefined;
+  /**
+   * 1 to 255 bytes of UTF-8: while a record with this id counts in the source (`dedupWindowMs`), another is
+   * not published. Consumers find it in the header `varve-dedup-id`. Default none.
+   */
+  readonly dedupId?: string | undefined;
   /** Refuses what no binding matches, with UnroutableError; default false: it is logged, and goes nowhere. */
   readonly mandatory?: boolean | undefined;
   /**
@@ -57,7 +62,7 @@ export interface PublishBatchOptions extends Pick<
 /** One record of `publishBatch`. */
 export interface PublishInput<Input> extends Pick<
   PublishOptions,
-  'routingKey' | 'cc' | 'bcc' | 'key' | 'headers' | 'createTimeMs'
+  'routingKey' | 'cc' | 'bcc' | 'key' | 'headers' | 'createTimeMs' | 'dedupId'
 > {
   /** null = a tombstone for the key. */
   readonly value: Input | null;
@@ -68,17 +73,33 @@ export interface PublishResult {
   readonly offset: number;
   /** The level that was reached there. */
   readonly durability: DurabilityLevel;
-  /** Names of the queues and topics that get the record, each once; others get this array, too. */
+  /**
+   * Names of the queues and topics that get the record, each once; others get this array, too. None for a
+   * duplicate: the record before it went where it went.
+   */
   readonly destinations: readonly string[];
+  /** Whether an equal record was published before: nothing was, and `offset` is that one's. */
+  readonly duplicate: boolean;
+}
+
+/** A record of `publishBatch` that was published before, or stands twice in the call. */
+export interface DuplicatePublish {
+  /** Its number in the call, from 0. */
+  readonly index: number;
+  /** Of the one that is stored, in the source log. */
+  readonly offset: number;
 }
 
 export interface PublishBatchResult {
-  /** Of the first record in the source log; the others follow without a gap. */
+  /** Of the first record that was appended to the source log; the others follow without a gap. */
   readonly baseOffset: number;
+  /** Those that were appended: duplicates are not among them. */
   readonly recordCount: number;
   readonly durability: DurabilityLevel;
   /** By record: as of `PublishResult`. */
   readonly destinations: readonly (readonly string[])[];
+  /** Ascending by index. */
+  readonly duplicates: readonly DuplicatePublish[];
 }
 
 const BATCH_KEYS: ReadonlySet<string> = new Set<keyof PublishBatchOptions>([
@@ -88,7 +109,7 @@ const BATCH_KEYS: ReadonlySet<string> = new Set<keyof PublishBatchOptions>([
   'signal',
 ]);
 /** What is said of the record itself, however it is published. */
-const OF_RECORD = ['routingKey', 'cc', 'bcc', 'key', 'headers', 'createTimeMs'] as const;
+const OF_RECORD = ['routingKey', 'cc', 'bcc', 'key', 'headers', 'createTimeMs', 'dedupId'] as const;
 const KEYS: ReadonlySet<string> = new Set<keyof PublishOptions>([
   'mandatory',
   'confirm',

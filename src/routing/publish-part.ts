@@ -1,17 +1,18 @@
 /** What a transaction publishes, to whatever exchanges. */
-import { toError } from '../core/abort.ts';
 import { present } from '../core/assert.ts';
 import type { Codec } from '../codec/codec.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
-import { PreparedRecords, type PreparedAppend } from '../log/prepared-records.ts';
-import { runBytesOf, type RecordRun } from '../log/record-run.ts';
-import { holdForCommit, type CommitTarget } from '../topic/commit-target.ts';
-import type { PartitionSet } from '../topic/partition-set.ts';
+import { FingerprintTag } from '../log/batch-tag.ts';
+import type { PreparedAppend } from '../log/prepared-records.ts';
+import { runBytesOf } from '../log/record-run.ts';
+import type { DedupPart } from '../topic/dedup-call.ts';
+import type { ClaimedRange, DedupClaim } from '../topic/dedup-claim.ts';
 import { COMMIT_DURABILITY } from '../transaction/append-part.ts';
+import { CommitLogs, type CommitPiece } from '../transaction/commit-log.ts';
 import type { CommitOutcome, CommitPart, PartCollector } from '../transaction/commit-part.ts';
 import type { Committed } from '../transaction/transaction-options.ts';
-import { settleAll } from '../core/settle-all.ts';
 import type { Projector } from './projector.ts';
+import { onceInput } from './publish-once.ts';
 import {
   planTransactionPublish,
   type PublishPlan,
@@ -23,8 +24,6 @@ import type { Addressed, PublishRouter } from './publish-router.ts';
 /** An exchange, and what is behind it. */
 export interface PublishWay {
   readonly router: PublishRouter;
-  /** Its one partition is the source of the exchange. */
-  readonly sources: PartitionSet;
   readonly projector: Pick<Projector, 'poke' | 'routed'>;
 }
 
@@ -36,7 +35,14 @@ export interface Publishing<Input> {
   readonly options: TransactionPublishOptions;
 }
 
-interface Publish {
+/** Where a record stands among those of its transaction. */
+interface PublishPlace {
+  readonly piece: CommitPiece;
+  /** Among those that may be in the source already; null = it cannot be. */
+  readonly range: ClaimedRange | null;
+}
+
+interface Publish extends PublishPlace {
   readonly addressed: Addressed;
   readonly plan: PublishPlan;
   readonly committed: { result: PublishResult | null };
@@ -47,53 +53,66 @@ interface Publish {
 /** What goes to one exchange. */
 interface SourcePart {
   readonly way: PublishWay;
-  /** In order, as their records in `runs`. */
   readonly publishes: Publish[];
-  readonly runs: RecordRun[];
-  target: CommitTarget | null;
+  /** What may be in the source already; null = nothing. */
+  claim: DedupClaim | null;
   /** Of the topology that its records were routed by; -1 = they were not yet. */
   version: number;
-  /** Of its first record, once that is committed. */
-  baseOffset: number;
 }
 
+/** A source has one. */
+const SOURCE_PARTITION = 0;
 const NOWHERE: readonly number[] = [];
 
 export class PublishPart implements CommitPart {
+  readonly #logs = new CommitLogs();
   /** By exchange. */
   readonly #sources = new Map<number, SourcePart>();
 
   /** Checked and encoded at once. @throws as `Publishable` */
   publish<Input>(into: PartCollector, publishing: Publishing<Input>): Committed<PublishResult> {
     const { way, codec, value, options } = publishing;
-    const { router, sources } = way;
+    const { router } = way;
     into.checkStore('exchange', router.exchanges.sources);
     const plan = planTransactionPublish(options);
-    const addressed = router.address(options);
-    const { key, createTimeMs } = options;
-    const prepared = new PreparedRecords({ codec, limits: sources.settings });
-    const record = { value, key, headers: addressed.headers, createTimeMs };
-    const records = prepared.copies([record], sources.clock.now());
-    into.reserve({ bytes: bytesOf(records), records: 1 });
+    const input = Object.assign({ value }, options);
+    const { part, addressed } = onceInput(router, codec, [input]);
+    const records = part.identities.map(({ record }) => record);
+    const mayHold = router.mayHold(options);
+    const tag = mayHold ? new FingerprintTag(new Uint32Array(2 * records.length)) : null;
+    into.reserve({ bytes: runBytesOf([{ records, tag }]), records: 1 });
     const committed: Publish['committed'] = { result: null };
     const source = this.#sourceOf(way);
-    source.publishes.push({ addressed, plan, committed, topicIds: NOWHERE });
-    source.runs.push({ records, tag: null });
+    source.publishes.push({
+      addressed: present(addressed[0], 'of the one record'),
+      plan,
+      committed,
+      topicIds: NOWHERE,
+      ...(mayHold ? this.#claim(source, part) : this.#append(source, records)),
+    });
     return committed;
   }
 
   prepare(): Promise<void> | null {
-    const opening: Promise<void>[] = [];
-    for (const source of this.#sources.values()) {
-      const opened = openFor(source);
-      if (opened !== null) opening.push(opened);
+    for (const { way } of this.#sources.values()) way.router.checkThere();
+    return this.#logs.prepare();
+  }
+
+  /** As of `AppendPart`. */
+  obstacle(): Promise<void> | null {
+    for (const { claim } of this.#sources.values()) {
+      const obstacle = claim?.obstacle() ?? null;
+      if (obstacle !== null) return obstacle;
     }
-    return opening.length === 0 ? null : settleAll(opening).then(() => undefined);
+    return null;
   }
 
   /** An exchange that was deleted meanwhile has nothing to give its records to. */
   secure(): void {
-    for (const { way } of this.#sources.values()) way.router.checkThere();
+    for (const { way, claim } of this.#sources.values()) {
+      way.router.checkThere();
+      claim?.secure();
+    }
   }
 
   changes(): readonly never[] {
@@ -101,10 +120,7 @@ export class PublishPart implements CommitPart {
   }
 
   appends(): readonly PreparedAppend[] {
-    return Array.from(this.#sources.values(), ({ runs, target }) => {
-      const { logId, appender } = present(target, 'it was prepared');
-      return { logId, appender, runs };
-    });
+    return this.#logs.appends();
   }
 
   /** In one step with the batch, which says by which version it goes. */
@@ -115,6 +131,7 @@ export class PublishPart implements CommitPart {
       const { version } = router.exchanges;
       if (version === source.version) continue;
       for (const publish of source.publishes) {
+        if (publish.piece.recordCount === 0) continue; // It went where it went.
         publish.topicIds = router.route(publish.addressed, publish.plan);
       }
       source.version = version;
@@ -122,65 +139,62 @@ export class PublishPart implements CommitPart {
   }
 
   end(outcome: CommitOutcome): void {
-    for (const { target } of this.#sources.values()) target?.release();
-    if (outcome.kind === 'failed') return;
-    let at = 0;
-    for (const source of this.#sources.values()) {
-      source.baseOffset = present(outcome.baseOffsets[at++], 'one for each log');
-      fill(source);
-      // The journal has them: that is durable enough to be copied.
-      const { projector, router } = source.way;
-      projector.poke(router.exchangeId);
-    }
+    if (outcome.kind === 'committed') {
+      this.#logs.committed(outcome.baseOffsets);
+      for (const source of this.#sources.values()) {
+        source.claim?.committed();
+        for (const publish of source.publishes)
+          publish.committed.result = resultOf(publish, source);
+        // The journal has them: that is durable enough to be copied.
+        const { projector, router } = source.way;
+        projector.poke(router.exchangeId);
+      }
+    } else for (const { claim } of this.#sources.values()) claim?.failed(outcome.error);
+    this.#logs.release();
   }
 
   async arrived(signal: AbortSignal | undefined): Promise<void> {
     const waits: Promise<void>[] = [];
-    for (const { way, publishes, baseOffset } of this.#sources.values()) {
-      for (const [at, { topicIds }] of publishes.entries()) {
-        const record = { offset: baseOffset + at, topicIds };
+    for (const { way, publishes } of this.#sources.values()) {
+      for (const { committed, topicIds } of publishes) {
+        const { offset, duplicate } = present(committed.result, 'it is committed');
+        const record = duplicate ? { offset, topicIds: null } : { offset, topicIds };
         waits.push(way.projector.routed(way.router.exchangeId, record, signal));
       }
     }
     await Promise.all(waits);
   }
 
+  #append({ way }: SourcePart, records: readonly EncodableRecord[]): PublishPlace {
+    const runs = [{ records, tag: null }];
+    return { piece: this.#logs.add(way.router.sources, SOURCE_PARTITION, runs), range: null };
+  }
+
+  #claim(source: SourcePart, part: DedupPart): PublishPlace {
+    const { sources } = source.way.router;
+    source.claim ??= sources.dedup.claim();
+    const { claimed, range } = source.claim.add([part]);
+    const own = present(claimed[0], 'of the one part');
+    return { piece: this.#logs.add(sources, SOURCE_PARTITION, [], own), range };
+  }
+
   #sourceOf(way: PublishWay): SourcePart {
     const { exchangeId } = way.router;
     const known = this.#sources.get(exchangeId);
     if (known !== undefined) return known;
-    const made = { way, publishes: [], runs: [], target: null, version: -1, baseOffset: -1 };
+    const made = { way, publishes: [], claim: null, version: -1 };
     this.#sources.set(exchangeId, made);
     return made;
   }
 }
 
-/** @returns null = it is open. Never throws: others may be on their way, and must be waited for */
-function openFor(source: SourcePart): Promise<void> | null {
-  try {
-    const { router, sources } = source.way;
-    router.checkThere();
-    const target = holdForCommit(sources, 0);
-    if (target instanceof Promise) return take(source, target);
-    source.target = target;
-    return null;
-  } catch (error) {
-    return Promise.reject(toError(error));
-  }
-}
-
-async function take(source: SourcePart, target: Promise<CommitTarget>): Promise<void> {
-  source.target = await target;
-}
-
-function fill({ way, publishes, baseOffset }: SourcePart): void {
+function resultOf({ piece, range, topicIds }: Publish, { way, claim }: SourcePart): PublishResult {
+  const [before] = range === null ? [] : (claim?.duplicatesIn(range) ?? []);
   const { exchanges } = way.router;
-  for (const [at, { committed, topicIds }] of publishes.entries()) {
-    const destinations = exchanges.namesOf(topicIds);
-    committed.result = { offset: baseOffset + at, durability: COMMIT_DURABILITY, destinations };
-  }
-}
-
-function bytesOf(records: readonly EncodableRecord[]): number {
-  return runBytesOf([{ records, tag: null }]);
+  return {
+    offset: before?.offset ?? piece.placed.baseOffset,
+    durability: COMMIT_DURABILITY,
+    destinations: exchanges.namesOf(topicIds),
+    duplicate: before !== undefined,
+  };
 }

@@ -3,9 +3,13 @@ import { ConflictError } from '../core/errors.ts';
 import { UnroutableError } from '../core/routing-errors.ts';
 import { decodeHeaders, type HeaderBlock } from '../format/record-headers.ts';
 import { routedHeaders } from '../format/routing-header.ts';
+import { headersWithId } from '../topic/dedup-call.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
 import type { ExchangeCatalog } from './exchange-catalog.ts';
 import { furtherKeysOf, routingKeyOf, type PublishOptions } from './publish-options.ts';
 import type { RecordHeaders } from './router-type.ts';
+
+type AddressInput = Pick<PublishOptions, 'routingKey' | 'cc' | 'bcc' | 'headers' | 'dedupId'>;
 
 /** What of a record says where it goes. */
 export interface Addressed {
@@ -21,17 +25,21 @@ export interface PublishRouterParts {
   readonly exchangeId: number;
   readonly isInternal: boolean;
   readonly exchanges: ExchangeCatalog;
+  /** Its one partition is the source of the exchange. */
+  readonly sources: PartitionSet;
 }
 
 export class PublishRouter {
   readonly exchangeId: number;
   readonly exchanges: ExchangeCatalog;
+  readonly sources: PartitionSet;
   readonly #name: string;
   readonly #isInternal: boolean;
 
-  constructor({ name, exchangeId, isInternal, exchanges }: PublishRouterParts) {
+  constructor({ name, exchangeId, isInternal, exchanges, sources }: PublishRouterParts) {
     this.exchangeId = exchangeId;
     this.exchanges = exchanges;
+    this.sources = sources;
     this.#name = name;
     this.#isInternal = isInternal;
   }
@@ -42,12 +50,14 @@ export class PublishRouter {
   }
 
   /** @throws ClosedError; ConflictError for an internal exchange; as `Exchange.publish`, for what it looks at */
-  address(input: Pick<PublishOptions, 'routingKey' | 'cc' | 'bcc' | 'headers'>): Addressed {
+  address(input: AddressInput): Addressed {
     this.#checkTakes();
-    const { headers = null } = input;
+    const headers = this.mayHold(input)
+      ? headersWithId(input, this.sources.settings)
+      : input.headers;
     const routingKey = routingKeyOf(input);
     const further = furtherKeysOf(input);
-    const block = routedHeaders(routingKey, headers, further);
+    const block = routedHeaders(routingKey, headers ?? null, further);
     const keys = further === null ? [routingKey] : [routingKey, ...further.cc, ...further.bcc];
     return { routingKey, keys, headers: block };
   }
@@ -66,6 +76,11 @@ export class PublishRouter {
     const topicIds = this.exchanges.route(this.exchangeId, keys, () => headersOf(headers));
     if (!isMandatory || topicIds.length > 0) return topicIds;
     throw new UnroutableError({ exchange: this.#name, routingKey, index });
+  }
+
+  /** Whether a record may be in the source already. */
+  mayHold(input: Pick<PublishOptions, 'dedupId'>): boolean {
+    return input.dedupId !== undefined || this.sources.dedupsContent;
   }
 
   #checkTakes(): void {

@@ -13,11 +13,17 @@ export interface RoutedRecord {
   readonly topicIds: readonly number[];
 }
 
+/** Of which nobody remembers where it went: it is there when all up to it is. */
+export interface RoutedBefore {
+  readonly offset: number;
+  readonly topicIds: null;
+}
+
 /** How far all of it is. */
 export interface RoutedProgress {
   /** Everything of the source below was read. */
   readonly knownPosition: number;
-  readonly outlets: Pick<Outlets, 'syncedPositionOf'>;
+  readonly outlets: Pick<Outlets, 'syncedPositionOf' | 'topicIds'>;
   /** Somebody waits from here on: nothing may wait for more. Must not throw. */
   hurry(): void;
 }
@@ -56,7 +62,16 @@ export class RoutedWaiters {
   }
 
   /** Resolves when the record is there. @throws the signal's reason; what `rejectAll` was given */
-  async wait(record: RoutedRecord, signal?: AbortSignal): Promise<void> {
+  async wait(
+    { offset, topicIds }: RoutedRecord | RoutedBefore,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    if (topicIds !== null) return this.#wait({ offset, topicIds }, signal);
+    await this.#wait({ offset, topicIds: [] }, signal); // All that get something are met then.
+    await this.#wait({ offset, topicIds: this.#progress.outlets.topicIds }, signal);
+  }
+
+  async #wait(record: RoutedRecord, signal: AbortSignal | undefined): Promise<void> {
     if (this.#isThere(record)) return;
     if (this.#closed !== null) throw this.#closed;
     signal?.throwIfAborted();

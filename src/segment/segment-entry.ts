@@ -5,8 +5,14 @@
  * both are made again from the batches (12 ms per 64 MiB).
  */
 import { CorruptLogError, UnsupportedVersionError } from '../core/errors.ts';
-import { emptyBatchHeader, headerProblem, nextOffsetOf } from '../format/batch-header.ts';
-import { decodeIndexBatch, isIndexIntact } from '../format/index-batch.ts';
+import {
+  emptyBatchHeader,
+  headerProblem,
+  nextOffsetOf,
+  type BatchHeader,
+} from '../format/batch-header.ts';
+import { decodeIndexBatch, isIndexIntact, type IndexColumns } from '../format/index-batch.ts';
+import { indexTablesIn, type IndexTables } from '../format/index-tables.ts';
 import {
   BATCH_HEADER_BYTES,
   BatchKind,
@@ -131,12 +137,34 @@ export async function loadIndex(
   return segment.index;
 }
 
-/** Reads the index batch from the end of the file; null when there is no valid one. */
+/** Takes the index from its batch; null when there is no valid one. */
 async function readIndexBatch(
   segment: Segment,
   file: File,
   sizeBytes: number,
 ): Promise<SegmentIndex | null> {
+  const stored = await readStoredIndex(segment, file, sizeBytes);
+  if (stored === null) return null;
+  const { header, columns, tables } = stored;
+  segment.dataEndPosition ??= tables?.places[0]?.position ?? header.position;
+  segment.lastAppendTimeMs ??= header.appendTimeMs;
+  return SegmentIndex.fromColumns(columns, header);
+}
+
+/** An index batch as it stands at the end of a file. */
+export interface StoredIndex {
+  readonly header: BatchHeader;
+  readonly columns: IndexColumns;
+  /** In front of it; null = there are none. */
+  readonly tables: IndexTables | null;
+}
+
+/** Reads the index batch of an entered segment from the end of its file; null when there is no valid one. */
+export async function readStoredIndex(
+  segment: Segment,
+  file: File,
+  sizeBytes: number,
+): Promise<StoredIndex | null> {
   const trailer = new Uint8Array(INDEX_TRAILER_BYTES);
   const trailerAt = sizeBytes - INDEX_TRAILER_BYTES;
   if (trailerAt < SEGMENT_HEADER_BYTES) return null;
@@ -154,10 +182,7 @@ async function readIndexBatch(
   const bytesRead = await file.read(bytes, position);
   if (!isIndexIntact(bytes.subarray(0, bytesRead), batchBytes)) return null;
   const columns = decodeIndexBatch(bytes, header);
-  if (columns === null) return null;
-  segment.dataEndPosition ??= position;
-  segment.lastAppendTimeMs ??= header.appendTimeMs;
-  return SegmentIndex.fromColumns(columns, header);
+  return columns === null ? null : { header, columns, tables: indexTablesIn(bytes, header) };
 }
 
 /** Makes the index by walking the batches, checksums and all, up to `to` or the first that is bad. */

@@ -8,6 +8,7 @@
 import { INDEX_INTERVAL_BYTES } from '../core/limits.ts';
 import { type BatchHeader, emptyBatchHeader } from '../format/batch-header.ts';
 import { encodeIndexBatch, type IndexColumns } from '../format/index-batch.ts';
+import type { IndexTables } from '../format/index-tables.ts';
 import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import { floorSlot } from './index-search.ts';
 
@@ -106,11 +107,11 @@ export class SegmentIndex implements IndexColumns {
     return this.#positionAt(floorSlot(this.maxCreateTimes, this.count, timestampMs - 1));
   }
 
-  /** Encodes the index batch that seals the segment. */
-  encode(place: IndexBatchPlace): Uint8Array {
+  /** Encodes the index batch that seals the segment. @param tables  that stand in front of it */
+  encode(place: IndexBatchPlace, tables?: IndexTables): Uint8Array {
     const header = Object.assign(emptyBatchHeader(), place);
     header.maxCreateTimeMs = this.#maxCreateTimeMs;
-    return encodeIndexBatch(this, header);
+    return encodeIndexBatch(this, header, tables);
   }
 
   #positionAt(slot: number): number {

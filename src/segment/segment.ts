@@ -13,12 +13,14 @@ export class Segment {
   headerCrc = 0;
   /** Sparse index; null until it was built or loaded. */
   index: SegmentIndex | null = null;
-  /** End of the data, index batch not counted; null until known. */
+  /** End of the data, tables and index batch not counted; null until known. */
   dataEndPosition: number | null = null;
   /** Checksum of the last batch of any kind but index; null until known. */
   endCrc: number | null = null;
   /** Bytes of the file as far as known, index batch included. */
   sizeBytes: number;
+  /** Whether fingerprints of records were seen in it: then there is a table to make when it is sealed. */
+  hasFingerprints = false;
   /** Append time of the last batch, ms; null until known. */
   lastAppendTimeMs: number | null = null;
 

@@ -30,6 +30,7 @@ import { QUEUE_VERBS } from './queue-verbs.ts';
 import { appendRecords, settlePartition } from './record-verbs.ts';
 import { topicConfig, topicSettings } from './topic-config-shape.ts';
 import { ROUTING_VERBS } from './routing-verbs.ts';
+import { TRANSACTION_VERBS } from './transaction-verbs.ts';
 import type { GroupListing } from './group-listings.ts';
 
 const topicDescription: Shape<TopicDescription> = structWith({
@@ -260,4 +261,5 @@ export const CONTROL_VERBS: readonly ControlVerb<unknown, unknown>[] = [
   liveStats,
   ...QUEUE_VERBS,
   ...ROUTING_VERBS,
+  ...TRANSACTION_VERBS,
 ];

@@ -11,6 +11,7 @@ import {
   type ProducerAppends,
 } from '../topic/producer-appends.ts';
 import { checkNotByContent } from '../topic/dedup-options.ts';
+import { positionOf, type ProducerPosition } from '../topic/producer-position.ts';
 import type { ProducerGaps, ProducerHold, Producers } from '../topic/producers.ts';
 import type { PlacedRecords } from '../topic/topic-results.ts';
 import type { StoreQueue } from './store-queue.ts';
@@ -19,7 +20,8 @@ import type { StoreTopic } from './store-topic.ts';
 export interface ProducerOptions {
   /**
    * `refuse` (default): the next sequence is the last one and 1, else SequenceGapError. `allow`: any
-   * larger one, as offsets of a source are.
+   * larger one, as offsets of a source are. What is left out between two that are sent, or between the
+   * `resumeFrom` of `last` and the first that is sent then, does not exist: sent later it is a duplicate.
    */
   readonly gaps?: ProducerGaps | undefined;
   /** Default true. */
@@ -67,16 +69,6 @@ export interface ProducerBatchResult {
   /** Of the last record of the call; null = it had none. */
   readonly lastSequence: number | null;
   readonly durability: DurabilityLevel;
-}
-
-export interface ProducerPosition {
-  /** Highest that is stored; null = none is. */
-  readonly sequence: number | null;
-  /** Send on from here: nothing below is missing. */
-  readonly resumeFrom: number;
-  /** Where the highest is. */
-  readonly partition: number | null;
-  readonly offset: number | null;
 }
 
 const KNOWN: ReadonlySet<string> = new Set<keyof ProducerAppendOptions>([
@@ -183,10 +175,7 @@ export class Producer implements AsyncDisposable {
     this.#hold.check();
     const { partitions } = 'topic' in to ? to.topic : to;
     partitions.checkThere();
-    const progress = await this.#hold.appendsTo(partitions).progress();
-    const { lastStored, resumeFrom } = progress;
-    const { partition = null, offset = null } = progress.placeOf(lastStored) ?? {};
-    return { sequence: lastStored < 0 ? null : lastStored, resumeFrom, partition, offset };
+    return positionOf(await this.#hold.appendsTo(partitions).progress());
   }
 
   /** Waits for what it sent, and lets go of the name. Idempotent. */

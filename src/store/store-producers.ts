@@ -1,4 +1,5 @@
 /** What a store has of producers. */
+import type { TopicProducer } from '../topic/producer-position.ts';
 import type { ProducerListing, Producers } from '../topic/producers.ts';
 import { openProducer, type Producer, type ProducerOptions } from './producer.ts';
 
@@ -27,6 +28,21 @@ export abstract class StoreProducers {
   producers(): readonly ProducerListing[] {
     this.checkOpen();
     return this.#producers.list();
+  }
+
+  /**
+   * Where producers are in a topic, by name: those that have stored something there.
+   *
+   * @param topic  its name; the log of an exchange is topic `exchange:<name>`
+   * @throws NotFoundError; CorruptLogError when a partition is damaged; as `openLog`
+   *
+   * Cost: nothing where nobody ever produced; else the first call of a process, or use by a producer,
+   * reads what was appended since producers were last noted. A store that was opened to be read only
+   * reads that at each call.
+   */
+  async producersOf(topic: string): Promise<readonly TopicProducer[]> {
+    this.checkOpen();
+    return this.#producers.inTopic(topic);
   }
 
   /**

@@ -16,6 +16,8 @@ export interface UnsyncedCommit {
   /** Null when the topic was deleted. */
   readonly topic: string | null;
   readonly partition: number | null;
+  /** First offset behind its records there. */
+  readonly nextOffset: number;
   /** Whether readers have yet to see them: they are being written, or wait for room on the disk. */
   readonly isPending: boolean;
 }
@@ -34,7 +36,7 @@ export function listTransactions(
       .filter(({ nextOffset }) => nextOffset > (log?.syncedOffset ?? 0));
     return lines.map(({ journalOffset, nextOffset }) => {
       const isPending = log !== null && log.visibleOffset < nextOffset;
-      return { journalOffset, topic, partition, isPending };
+      return { journalOffset, topic, partition, nextOffset, isPending };
     });
   });
   return { open: parts.transactions.list(), unsynced };

@@ -14,10 +14,10 @@ import type { Partition } from './partition.ts';
 import { PartitionSet } from './partition-set.ts';
 import type { TrimGuard } from '../log/trim-guard.ts';
 import { dedupGuard } from './dedup-guard.ts';
-import { checkNotUntilSettled, checkSourceDedup } from './dedup-options.ts';
+import { checkNotUntilSettled } from './dedup-options.ts';
 import { TopicDeletions, type TopicDeletion, type TopicUsers } from './topic-deletions.ts';
 import { storeClosed, type TopicHome } from './topic-home.ts';
-import { checkName, exchangeOfSource } from './topic-names.ts';
+import { checkName } from './topic-names.ts';
 import {
   alteredSettings,
   checkPartitions,
@@ -160,7 +160,6 @@ export class TopicCatalog {
     return this.#change(name, async (topicId, state) => {
       const options = alteredSettings(state.options, config);
       if (!this.#dependents.isQueue(topicId)) checkNotUntilSettled(config);
-      if (exchangeOfSource(name) !== null) checkSourceDedup(config);
       const { journal, clock } = this.#home;
       await journal.append(topicAltered, { topicId, options, timeMs: clock.now() }, 'sync');
       this.#set(topicId, name).configure();
@@ -315,7 +314,6 @@ export class TopicCatalog {
       if (create) this.#checkSound('a new topic');
       const settings = newSettings(config, this.#home.topicDefaults);
       if (!willBeQueue) checkNotUntilSettled(settings);
-      if (exchangeOfSource(name) !== null) checkSourceDedup(settings);
       checkPartitions(partitions);
       const { random, clock, journal, logOptions } = this.#home;
       if (!create || logOptions.readOnly === true) throw this.#unknown(name);

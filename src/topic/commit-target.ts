@@ -1,12 +1,29 @@
 /** Partitions that commits append to. */
+import type { Appender } from '../log/appender.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import type { Log } from '../log/log.ts';
+import type { Partition } from './partition.ts';
 import type { PartitionSet } from './partition-set.ts';
 
 /** A partition whose log is open. */
-export interface CommitTarget extends Pick<PreparedAppend, 'logId' | 'appender'> {
+export class CommitTarget implements Pick<PreparedAppend, 'logId' | 'appender'> {
+  readonly logId: number;
+  readonly appender: Appender;
+  readonly #partition: Partition;
+
+  constructor(
+    partition: Partition,
+    { logId, appender }: Pick<PreparedAppend, 'logId' | 'appender'>,
+  ) {
+    this.logId = logId;
+    this.appender = appender;
+    this.#partition = partition;
+  }
+
   /** Lets go of it. Call it once, when the commit has ended. */
-  readonly release: () => void;
+  release(): void {
+    this.#partition.letGo();
+  }
 }
 
 /**
@@ -17,21 +34,30 @@ export interface CommitTarget extends Pick<PreparedAppend, 'logId' | 'appender'>
  */
 export function holdForCommit(
   partitions: PartitionSet,
-  partition: number,
+  number: number,
 ): CommitTarget | Promise<CommitTarget> {
-  const used = partitions.at(partition);
-  const release = used.hold();
-  const target = (log: Log<Uint8Array>): CommitTarget => {
-    try {
-      const { logId, appender } = log.forStore();
-      return { logId, appender, release };
-    } catch (error) {
-      return fail(error);
-    }
-  };
-  const fail = (error: unknown): never => {
-    release();
-    throw partitions.toldOf(error);
-  };
-  return used.opened === null ? used.log().then(target, fail) : target(used.opened);
+  const partition = partitions.at(number);
+  partition.keep();
+  if (partition.opened !== null) return targetOf(partitions, partition, partition.opened);
+  return partition.log().then(
+    (log) => targetOf(partitions, partition, log),
+    (error: unknown) => fail(partitions, partition, error),
+  );
+}
+
+function targetOf(
+  partitions: PartitionSet,
+  partition: Partition,
+  log: Log<Uint8Array>,
+): CommitTarget {
+  try {
+    return new CommitTarget(partition, log.forStore());
+  } catch (error) {
+    return fail(partitions, partition, error);
+  }
+}
+
+function fail(partitions: PartitionSet, partition: Partition, error: unknown): never {
+  partition.letGo();
+  throw partitions.toldOf(error);
 }

@@ -68,7 +68,7 @@ export class DedupAppends<Input> {
     options: Pick<TopicAppendOptions, 'partition'>,
   ): readonly DedupPart[] {
     const call = this.#callOf(records, options);
-    call.keep();
+    call.keep?.();
     return call.parts;
   }
 

@@ -41,10 +41,13 @@ export interface DedupCall {
    * @throws why not: nothing is appended
    */
   readonly admit?: (indexes: readonly number[]) => void;
-  /** What the caller does with his bytes is of no account any more; before, records are good for this turn. */
-  readonly keep: () => void;
-  /** Nobody needs the records, which were not kept. */
-  readonly end: () => void;
+  /**
+   * Gives the records bytes of their own: before, they are good for the turn of the call. Left out where they
+   * have them.
+   */
+  readonly keep?: () => void;
+  /** Called instead when nobody needs the records any more. */
+  readonly end?: () => void;
 }
 
 /** The id of a record. @throws TypeError, RangeError; TooLargeError for more than 255 bytes */

@@ -22,15 +22,22 @@ interface Flight {
 export class DedupFlights {
   readonly pending = new DedupPending();
   readonly #partitions: PartitionSet;
+  readonly #now: () => number;
   readonly #onEntered: OnEntered;
 
-  constructor(partitions: PartitionSet, onEntered: OnEntered) {
+  /** @param watch.now  of windows */
+  constructor(
+    partitions: PartitionSet,
+    { now, onEntered }: { readonly now: () => number; readonly onEntered: OnEntered },
+  ) {
     this.#partitions = partitions;
+    this.#now = now;
     this.#onEntered = onEntered;
   }
 
   /** A run that stands in its log since this turn. */
   appended(log: Log<Uint8Array>, run: PendingRun): void {
+    run.timeMs = this.#now();
     this.pending.add(run);
     this.#follow(this.#begin(log, run));
   }
@@ -45,6 +52,7 @@ export class DedupFlights {
   /** The journal has it; somebody keeps its log open. */
   committed(run: PendingRun, baseOffset: number): void {
     run.baseOffset = baseOffset;
+    run.timeMs = this.#now();
     run.isCommitted = true;
     const { opened } = this.#partitions.at(run.partition);
     const log = present(opened, 'open until its commit has ended');

@@ -64,7 +64,10 @@ export class DedupGate {
   constructor(home: TopicHome, partitions: PartitionSet) {
     this.#home = home;
     this.#partitions = partitions;
-    this.#flights = new DedupFlights(partitions, (run, count) => this.#enter(run, count));
+    this.#flights = new DedupFlights(partitions, {
+      now: () => present(this.#time, 'it was loaded before anything was appended').now(),
+      onEntered: (run, count) => this.#enter(run, count),
+    });
   }
 
   /** What is below is not needed any more in a partition; null = it is not known here. */
@@ -93,10 +96,10 @@ export class DedupGate {
   async append(call: DedupCall): Promise<DedupOutcome> {
     const answer = this.#waitingCount === 0 ? this.#atOnce(call) : null;
     if (answer !== null) {
-      call.end();
+      call.end?.();
       return answer;
     }
-    call.keep();
+    call.keep?.();
     this.#waitingCount++;
     // The answer is not waited for in there: others have their turn when it has its place.
     const placed = await this.#fifo
@@ -211,12 +214,12 @@ export class DedupGate {
 
   /** The first so many of a run are there, for all to see. */
   #enter(run: PendingRun, count: number): void {
-    const { partition, baseOffset } = run;
+    const { partition, baseOffset, timeMs } = run;
     const state = this.#state;
     if (state === null) return; // What is loaded finds them.
     beginThrough(state, partition);
     enterRecords(state.table, run, count);
-    state.windows.note(partition, baseOffset + count, state.time.now());
+    state.windows.note(partition, baseOffset + count, timeMs);
     this.#sweep(state, count);
   }
 

@@ -94,9 +94,9 @@ export class DedupLook {
     const onItsWay = this.#pending.find(identity, key, settings);
     if (onItsWay !== null) {
       const { run, at: position } = onItsWay;
-      const { partition, baseOffset } = run;
-      if (run.isCommitted) return { partition, offset: baseOffset + position };
-      return this.#fateOf(run);
+      const { partition, baseOffset, timeMs } = run;
+      if (!run.isCommitted) return this.#fateOf(run);
+      if (windows.covers(timeMs, time.now())) return { partition, offset: baseOffset + position };
     }
     for (const place of table.find(words[2 * at] ?? 0, words[2 * at + 1] ?? 0)) {
       const run = this.#pending.at(place);

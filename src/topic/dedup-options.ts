@@ -90,12 +90,6 @@ export function checkNotByContent(
   throw new ConflictError({ kind: 'topic', name, stored: "dedupBy 'content'", requested });
 }
 
-/** Publishes are not compared. @throws RangeError */
-export function checkSourceDedup({ dedupBy }: DedupConfig): void {
-  if (dedupBy !== 'content') return;
-  throw argumentError(RangeError, 'dedupBy', 'id: what is published is not compared', dedupBy);
-}
-
 function checkWindow(window: DedupWindow): DedupWindow {
   if (window === UNTIL_SETTLED) return window;
   if (typeof window === 'string') {

@@ -22,6 +22,8 @@ export class PendingRun {
   count: number;
   /** Of the first; -1 = a commit will bring it. */
   baseOffset: number;
+  /** When it was appended, or committed: its window begins then, however long it takes to be visible. */
+  timeMs = 0;
   /** Whether the journal has it for certain, though nobody may see it yet. */
   isCommitted = false;
   /** Resolves when its fate is known. */

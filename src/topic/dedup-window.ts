@@ -65,6 +65,11 @@ export class DedupWindows {
     return this.#settlingOf(partition)?.isSettled(offset) !== true;
   }
 
+  /** Whether a record of which nobody has seen anything yet keeps others out, by when it was appended. */
+  covers(timeMs: number, nowMs: number): boolean {
+    return this.#window === UNTIL_SETTLED || timeMs >= nowMs - this.#window;
+  }
+
   /** What is below does not count. O(1); for records that are settled O(those that are not). */
   start(partition: number, nowMs: number): number {
     if (this.#window !== UNTIL_SETTLED) return this.#samples[partition]?.startAt(nowMs) ?? 0;

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
 import type { Random } from '../core/random.ts';
 import { settleAll } from '../core/settle-all.ts';
+import type { StateView } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log/log.ts';
 import { DedupGate } from './dedup-gate.ts';
@@ -17,6 +18,7 @@ export class PartitionSet {
   readonly topicId: number;
   readonly name: string;
   readonly #home: TopicHome;
+  readonly #view: StateView<TopicState>;
   readonly #partitions: Partition[] = [];
   readonly #onGrown = new Set<() => void>();
   #dedup: DedupGate | null = null;
@@ -26,6 +28,7 @@ export class PartitionSet {
 
   constructor(home: TopicHome, topicId: number, name: string) {
     this.#home = home;
+    this.#view = home.fold.view(topics, String(topicId));
     this.topicId = topicId;
     this.name = name;
     this.dedupsContent = this.#state?.options.dedupBy === 'content';
@@ -91,7 +94,7 @@ export class PartitionSet {
   /** @param number  below `count` @throws ClosedError when the store was closed, or it was deleted */
   at(number: number): Partition {
     this.checkThere(); // Another process may have the store by now: nothing may be opened any more.
-    this.#fill(number + 1);
+    if (number >= this.#partitions.length) this.#fill(number + 1);
     return present(this.#partitions[number], 'made above');
   }
 
@@ -154,7 +157,7 @@ export class PartitionSet {
   }
 
   get #state(): TopicState | null {
-    return this.#home.fold.get(topics, String(this.topicId));
+    return this.#view.state;
   }
 
   #make(number: number, parts: Pick<PartitionParts, 'logId' | 'settings'>): Partition {

@@ -146,12 +146,19 @@ export class Partition implements Closable {
 
   /** Keeps the log open, once it is. @returns lets go; call it once */
   hold(): () => void {
+    this.keep();
+    return () => this.letGo();
+  }
+
+  /** As `hold`; to be ended by `letGo`, once. */
+  keep(): void {
     this.#userCount++;
-    return () => {
-      this.#userCount--;
-      this.#endedUses++;
-      this.#parts.home.openPartitions.released(this);
-    };
+  }
+
+  letGo(): void {
+    this.#userCount--;
+    this.#endedUses++;
+    this.#parts.home.openPartitions.released(this);
   }
 
   /**

@@ -78,7 +78,7 @@ export class ProducerAppends {
   readonly #order = new Mutex();
   readonly #calls = new Set<Promise<unknown>>();
   #queuedBytes = 0;
-  /** Highest that this handle sent; null = nothing. */
+  /** Highest that this handle sent, or passed by; null = nothing. */
   #sent: number | null = null;
 
   constructor(table: ProducerTable, right: ProducerRight) {
@@ -107,7 +107,12 @@ export class ProducerAppends {
     return withSignal(call.signal, (resolve, reject) => void answer.then(resolve, reject));
   }
 
-  /** How far it is, behind all calls so far. @throws as `send` */
+  /**
+   * How far it is, behind all calls so far. Who leaves out numbers goes on from there: those in between
+   * that it does not send do not exist.
+   *
+   * @throws as `send`
+   */
   async progress(): Promise<ProducerProgress> {
     await this.idle();
     return this.#order.run(async () => {
@@ -115,6 +120,8 @@ export class ProducerAppends {
       this.#right.check();
       const progress = this.#table.progressOf(this.#right.producerId);
       await this.#known(progress, undefined);
+      // Else they would be holes for ever: only the process that left them out knew that they are none.
+      if (this.#right.gaps === 'allow') this.#sent ??= progress.resumeFrom - 1;
       return progress;
     });
   }

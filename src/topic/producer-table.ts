@@ -242,6 +242,7 @@ export class ProducerTable {
   }
 
   async #scan(partition: number, log: Log<Uint8Array>, notedOffset: number): Promise<void> {
+    await log.refresh(); // Where it is only read somebody else appends.
     const from = Math.max(notedOffset, log.startOffset);
     const to = log.visibleOffset;
     if (from >= to) return;

@@ -1,4 +1,5 @@
 /** The producers of a store: their names and epochs, who holds them, and how far they are in each topic. */
+import { present } from '../core/assert.ts';
 import { FencedError } from '../core/ownership-errors.ts';
 import { ClosedError, NotFoundError, TooLargeError } from '../core/errors.ts';
 import { PRODUCERS_MAX } from '../core/limits.ts';
@@ -7,6 +8,7 @@ import { randomId } from '../core/random.ts';
 import type { TopicCatalog } from './catalog.ts';
 import type { PartitionSet } from './partition-set.ts';
 import { ProducerAppends, type ProducerRight } from './producer-appends.ts';
+import { positionOf, type TopicProducer } from './producer-position.ts';
 import { ProducerTable } from './producer-table.ts';
 import {
   producerDeleted,
@@ -167,7 +169,7 @@ export class Producers {
         const state = this.#stateOf(producerId);
         return state === null ? [] : [this.#listing(name, producerId, state)];
       })
-      .toSorted((one, two) => (one.name < two.name ? -1 : 1));
+      .toSorted(byName);
   }
 
   #listing(name: string, producerId: number, state: ProducerState): ProducerListing {
@@ -186,6 +188,30 @@ export class Producers {
     topics.sort((one, two) => (one.topic < two.topic ? -1 : 1));
     const isOpen = this.#holds.has(name);
     return { name, epoch, createdTimeMs, openedTimeMs, isOpen, topics };
+  }
+
+  /**
+   * Those that have stored something in a topic, by name, each with where it is.
+   *
+   * @throws NotFoundError; as `ProducerTable.load`
+   */
+  async inTopic(topic: string): Promise<readonly TopicProducer[]> {
+    const { topicId } = this.#topics().describe(topic);
+    const partitions = present(this.#topics().at(topicId), 'it was described');
+    const { fold, logOptions } = this.#home;
+    // The first producer of a topic begins with a note.
+    if (fold.get(producerNotes, String(topicId)) === null) return [];
+    // Who only looks is not told of what is appended later: it has to look again each time.
+    const isLive = logOptions.readOnly !== true;
+    const table = isLive ? this.tableOf(partitions) : new ProducerTable(this.#home, partitions);
+    await table.load();
+    return [...this.#ids]
+      .flatMap(([name, producerId]) => {
+        const progress = table.knownProgress(producerId);
+        if (progress === null || progress.lastStored < 0) return [];
+        return [{ name, ...positionOf(progress) }];
+      })
+      .toSorted(byName);
   }
 
   tableOf(partitions: PartitionSet): ProducerTable {
@@ -249,6 +275,10 @@ interface ProducedPartition {
   readonly topicId: number;
   readonly partition: number;
   readonly logId: number;
+}
+
+function byName(one: { readonly name: string }, two: { readonly name: string }): number {
+  return one.name < two.name ? -1 : 1;
 }
 
 function tooMany(count: number): TooLargeError {

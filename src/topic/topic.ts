@@ -5,7 +5,7 @@ import { codecOr, type Codec } from '../codec/codec.ts';
 import { NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { Log } from '../log/log.ts';
-import { PreparedRecords, type PreparedAppend } from '../log/prepared-records.ts';
+import { copiesOf, PreparedRecords, type PreparedAppend } from '../log/prepared-records.ts';
 import type { ReadOptions } from '../log/read-options.ts';
 import type { LogRecord, RecordBatch } from '../log/record.ts';
 import type { RecordInput } from '../log/record-input.ts';
@@ -262,11 +262,12 @@ export class Topic<T, Input = T> implements LogUser {
     records: readonly RecordInput<Input>[],
     options: Pick<TopicAppendOptions, 'partition'> = {},
   ): readonly PartitionRuns[] {
-    const { settings, clock } = this.partitions;
-    const prepared = new PreparedRecords({ codec: this.#codec, limits: settings });
+    const { settings: limits, clock } = this.partitions;
+    const settings = { codec: this.#codec, limits };
+    const nowMs = clock.now();
     return this.#division.divide(records, options).map(({ partition, records: own }) => ({
       partition,
-      runs: [{ records: prepared.copies(own, clock.now()), tag: null }],
+      runs: [{ records: copiesOf(own, nowMs, settings), tag: null }],
     }));
   }
 
@@ -286,7 +287,9 @@ export class Topic<T, Input = T> implements LogUser {
     const opened: PartitionAppend[] = [];
     try {
       for (const { partition, runs } of parts) {
-        const { logId, appender, release } = await holdForCommit(this.partitions, partition);
+        const target = await holdForCommit(this.partitions, partition);
+        const { logId, appender } = target;
+        const release = () => target.release();
         // No spread in front of names: in Node 20 each such object has a hidden class of its own, for 1 us.
         opened.push({ partition, runs, logId, appender, release });
       }

@@ -43,6 +43,7 @@ interface AppendContext {
 /** Whatever the levels of its topics are, the journal has a commit synced. */
 export const COMMIT_DURABILITY = 'sync';
 
+const NO_CHANGES: readonly never[] = [];
 const NO_DUPLICATES: readonly DuplicateRecord[] = [];
 
 export class AppendPart implements CommitPart {
@@ -120,7 +121,7 @@ export class AppendPart implements CommitPart {
   }
 
   changes(): readonly never[] {
-    return [];
+    return NO_CHANGES;
   }
 
   appends(): readonly PreparedAppend[] {

@@ -48,24 +48,24 @@ export class CommitPiece {
 
 /** What goes to one log. */
 class CommitLog {
+  readonly topic: PartitionSet;
   readonly partition: number;
   /** Of its first record, once that is committed. */
   baseOffset = -1;
   /** Whether there is anything left to append; known when the transaction is secured. */
   isAppended = false;
   readonly pieces: CommitPiece[] = [];
-  readonly #topic: PartitionSet;
   #target: CommitTarget | null = null;
 
   constructor(topic: PartitionSet, partition: number) {
-    this.#topic = topic;
+    this.topic = topic;
     this.partition = partition;
   }
 
   /** @returns null = it is open. Never throws: others may be on their way, and must be waited for */
   open(): Promise<void> | null {
     try {
-      const target = holdForCommit(this.#topic, this.partition);
+      const target = holdForCommit(this.topic, this.partition);
       if (target instanceof Promise) return this.#take(target);
       this.#target = target;
       return null;
@@ -97,8 +97,14 @@ class CommitLog {
   }
 }
 
+/** Logs that are found by a look at each. */
+const FEW_LOGS = 8;
+
 export class CommitLogs {
-  readonly #logs = new Map<Partition, CommitLog>();
+  /** In the order in which they came. */
+  readonly #logs: CommitLog[] = [];
+  /** Of the same, once they are more than a few. */
+  #byPartition: Map<Partition, CommitLog> | null = null;
 
   /** Adds records of a call. @param claimed  of such as may be stored already, in the place of `runs` */
   add(
@@ -116,7 +122,7 @@ export class CommitLogs {
   /** As `CommitPart.prepare`. */
   prepare(): Promise<void> | null {
     const opening: Promise<void>[] = [];
-    for (const log of this.#logs.values()) {
+    for (const log of this.#logs) {
       const opened = log.open();
       if (opened !== null) opening.push(opened);
     }
@@ -126,7 +132,7 @@ export class CommitLogs {
   /** As `CommitPart.appends`: called once. */
   appends(): readonly PreparedAppend[] {
     const appends: PreparedAppend[] = [];
-    for (const log of this.#logs.values()) {
+    for (const log of this.#logs) {
       const own = log.append();
       if (own !== null) appends.push(own);
     }
@@ -136,7 +142,7 @@ export class CommitLogs {
   /** @param baseOffsets  one for each of `appends` */
   committed(baseOffsets: readonly number[]): void {
     let at = 0;
-    for (const log of this.#logs.values()) {
+    for (const log of this.#logs) {
       if (!log.isAppended) continue;
       log.baseOffset = present(baseOffsets[at++], 'one for each log');
       for (const piece of log.pieces) piece.committed();
@@ -145,15 +151,25 @@ export class CommitLogs {
 
   /** Once, whatever became of them. */
   release(): void {
-    for (const log of this.#logs.values()) log.release();
+    for (const log of this.#logs) log.release();
   }
 
   #logOf(topic: PartitionSet, partition: number): CommitLog {
-    const key = topic.at(partition);
-    const known = this.#logs.get(key);
-    if (known !== undefined) return known;
+    const known = this.#known(topic, partition);
+    if (known !== null) return known;
     const log = new CommitLog(topic, partition);
-    this.#logs.set(key, log);
+    this.#logs.push(log);
+    this.#byPartition?.set(topic.at(partition), log);
     return log;
+  }
+
+  #known(topic: PartitionSet, partition: number): CommitLog | null {
+    const logs = this.#logs;
+    if (logs.length > FEW_LOGS) {
+      this.#byPartition ??= new Map(logs.map((log) => [log.topic.at(log.partition), log]));
+      return this.#byPartition.get(topic.at(partition)) ?? null;
+    }
+    for (const log of logs) if (log.topic === topic && log.partition === partition) return log;
+    return null;
   }
 }

@@ -2,6 +2,7 @@
  * What takes part in a transaction. Nothing here knows what that may be: a folder that has something
  * to commit makes a part of its own, and its classes bring it in by a method of this file's symbols.
  */
+import type { JointChange } from '../journal/joint-change.ts';
 import type { Change } from '../journal/journal.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
@@ -47,6 +48,8 @@ export interface CommitPart {
   secure(): void;
   /** In the step of `secure`. @param nowMs  wall time */
   changes(nowMs: number): readonly Change[];
+  /** In the step of `changes`, behind it: what it has in common with other transactions. */
+  joint?(): readonly JointChange[];
   /** In the step of `secure`: at most one per log, of logs that no other part appends to. */
   appends(): readonly PreparedAppend[];
   /**

@@ -66,11 +66,19 @@ export class TransactionRegistry {
     const deadlineMs =
       timeoutMs === null ? Number.POSITIVE_INFINITY : this.#clock.monotonic() + timeoutMs;
     const startedMs = this.#clock.now();
-    const run = new TransactionRun(this.#home, { id: ++this.#count, name, startedMs, deadlineMs });
+    const run = new TransactionRun<R>(this.#home, {
+      id: ++this.#count,
+      name,
+      startedMs,
+      deadlineMs,
+    });
     this.#open.add(run);
     if (deadlineMs < this.#timerMs) this.#setTimer(deadlineMs);
     const transaction = new Transaction(run);
-    const committed = watched(run, () => action(transaction), signal);
+    const unwatch =
+      signal === undefined ? null : onAbort(signal, () => void run.abort(signal.reason));
+    const committed = run.run(action, transaction);
+    if (unwatch !== null) committed.then(unwatch, unwatch);
     return confirm === 'committed' ? committed : arrived(committed, run, signal);
   }
 
@@ -115,21 +123,10 @@ export class TransactionRegistry {
   }
 }
 
-/** Ends with `signal`. */
-function watched<R>(
-  run: TransactionRun,
-  action: () => R | Promise<R>,
-  signal: AbortSignal | undefined,
-): Promise<R> {
-  if (signal === undefined) return run.run(action);
-  const unwatch = onAbort(signal, () => void run.abort(signal.reason));
-  return run.run(action).finally(unwatch);
-}
-
 /** It is over by then: neither its time nor the closing of the store waits for that. */
 async function arrived<R>(
   committed: Promise<R>,
-  run: TransactionRun,
+  run: TransactionRun<R>,
   signal: AbortSignal | undefined,
 ): Promise<R> {
   const result = await committed;

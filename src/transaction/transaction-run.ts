@@ -1,35 +1,40 @@
 /** One transaction, from its first call to its end: what it has collected, and how that is committed. */
 import { toError } from '../core/abort.ts';
-import { argumentError } from '../core/assert.ts';
+import { argumentError, present } from '../core/assert.ts';
 import { type ClosedError, TooLargeError } from '../core/errors.ts';
 import { TransactionEndedError, type TransactionEnd } from '../core/transaction-errors.ts';
 import { settleAll } from '../core/settle-all.ts';
-import { COMMIT_BYTES_MAX, type Commit, type CommitResult } from '../journal/committer.ts';
+import { COMMIT_BYTES_MAX, type CommitOwner, type Committer } from '../journal/committer.ts';
+import type { JointChange } from '../journal/joint-change.ts';
 import type { Change, Journal } from '../journal/journal.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
+import { isThenable } from '../core/thenable.ts';
 import type { CommitOutcome, CommitPart, PartCollector, Share, StoreOwned } from './commit-part.ts';
 
 /** Acks and positions of one transaction. */
 export const TRANSACTION_PARTS_MAX = 10_000;
 
 /** How far one is that is not over. */
-export type OpenState =
+export const OPEN_STATES = [
   /** Its action runs. */
-  | 'collecting'
+  'collecting',
   /** Logs are being opened, or another commit must end first. */
-  | 'waiting'
+  'waiting',
   /** Nothing keeps it from being journaled any more but the disk. */
-  | 'committing';
+  'committing',
+] as const;
+
+export type OpenState = (typeof OPEN_STATES)[number];
 
 /** What runs ask of their store. */
 export interface RunHome {
   readonly journal: Journal;
-  readonly committer: { commit(commit: Commit): Promise<CommitResult> };
+  readonly committer: Pick<Committer, 'submit'>;
   readonly clock: { now(): number };
   /** It is over for its caller. Called again when it has ended. */
-  readonly over: (run: TransactionRun) => void;
+  over(run: TransactionRun): void;
   /** One more, or one less, that the store must not be closed under: it holds logs, leases, partitions. */
-  readonly busy: (by: 1 | -1) => void;
+  busy(by: 1 | -1): void;
 }
 
 /** What a run is called, and how long it may take. */
@@ -50,7 +55,26 @@ interface Stop {
   readonly reason: unknown;
 }
 
-export class TransactionRun implements PartCollector {
+/** A part, and how many logs it appends to. */
+interface Member {
+  readonly part: CommitPart;
+  appendCount: number;
+}
+
+/** Whom the run is for. Methods, for their parameters are then compared both ways: a run has one caller. */
+interface Caller<R> {
+  resolve(result: R): void;
+  reject(error: Error): void;
+}
+
+const NO_OFFSETS: readonly number[] = [];
+const NO_JOINT: readonly JointChange[] = [];
+
+/**
+ * Goes from step to step in the turn of the call, as long as there is nothing to wait for: a promise for
+ * each step would cost as much as all that it does.
+ */
+export class TransactionRun<R = unknown> implements PartCollector, CommitOwner {
   readonly label: RunLabel;
   state: OpenState = 'collecting';
   sizeBytes = 0;
@@ -58,13 +82,14 @@ export class TransactionRun implements PartCollector {
   ackCount = 0;
   positionCount = 0;
   readonly #home: RunHome;
-  readonly #parts: CommitPart[] = [];
-  /** How many logs each part appends to. */
-  readonly #appendCounts: number[] = [];
+  /** Few: there are not many kinds. */
+  #members: readonly Member[] = [];
+  #caller: Caller<R> | null = null;
+  /** What its action returned, while it is being committed. */
+  #collected: { readonly result: R } | null = null;
   #end: TransactionEnd | null = null;
   #stop: Stop | null = null;
   #ending: AbortController | null = null;
-  #rejectCaller: (error: Error) => void = () => undefined;
 
   constructor(home: RunHome, label: RunLabel) {
     this.#home = home;
@@ -76,7 +101,7 @@ export class TransactionRun implements PartCollector {
     if (this.#ending === null) {
       this.#ending = new AbortController();
       if (this.#stop !== null) this.#ending.abort(this.#stop.reason);
-      else if (this.#end === null) for (const part of this.#parts) this.#watch(part);
+      else if (this.#end === null) for (const { part } of this.#members) this.#watch(part);
     }
     return this.#ending.signal;
   }
@@ -84,14 +109,14 @@ export class TransactionRun implements PartCollector {
   /** Throws unless more can be added. */
   checkCollecting(): void {
     if (this.#stop !== null) throw this.#stop.lateError;
-    if (this.#end !== null) throw this.#ended(this.#end);
-    if (this.state !== 'collecting') throw this.#ended('committing');
+    if (this.#end !== null) throw this.#endedError(this.#end);
+    if (this.state !== 'collecting') throw this.#endedError('committing');
   }
 
   part<P extends CommitPart>(Kind: new () => P): P {
-    for (const known of this.#parts) if (known instanceof Kind) return known;
+    for (const { part } of this.#members) if (part instanceof Kind) return part;
     const made = new Kind();
-    this.#parts.push(made);
+    this.#members = [...this.#members, { part: made, appendCount: 0 }];
     if (this.#ending !== null) this.#watch(made);
     return made;
   }
@@ -119,30 +144,36 @@ export class TransactionRun implements PartCollector {
   }
 
   /**
-   * Runs `action`, which collects, then commits.
+   * Has `action` collect, with what it is given, then commits.
    *
    * @returns what it returned. Rejects as soon as it is stopped, whatever `action` does then
    */
-  run<R>(action: () => R | Promise<R>): Promise<R> {
+  run<G>(action: (given: G) => R | Promise<R>, given: G): Promise<R> {
     return new Promise((resolve, reject) => {
-      this.#rejectCaller = reject;
-      this.#run(action).then(resolve, reject);
+      this.#caller = { resolve, reject };
+      try {
+        const result = action(given);
+        if (isPending(result)) this.#collectLater(result);
+        else this.#commit(result);
+      } catch (error) {
+        this.#fail(error);
+      }
     });
   }
 
   /** Once it is committed: as `CommitPart.arrived`, of all of it. */
   async arrived(signal: AbortSignal | undefined): Promise<void> {
-    await Promise.all(this.#parts.flatMap((part) => part.arrived?.(signal) ?? []));
+    await Promise.all(this.#members.flatMap(({ part }) => part.arrived?.(signal) ?? []));
   }
 
   /** Aborts it, for its caller's reason. Does nothing once it is being committed. @returns the reason */
-  abort(reason: unknown = this.#ended('aborted')): unknown {
-    this.#stopWith({ lateError: this.#ended('aborted'), reason });
+  abort(reason: unknown = this.#endedError('aborted')): unknown {
+    this.#stopWith({ lateError: this.#endedError('aborted'), reason });
     return reason;
   }
 
   timeOut(): void {
-    const error = this.#ended('timed-out');
+    const error = this.#endedError('timed-out');
     this.#stopWith({ lateError: error, reason: error });
   }
 
@@ -154,83 +185,128 @@ export class TransactionRun implements PartCollector {
   #stopWith(stop: Stop): void {
     if (this.#stop !== null || this.#end !== null || this.state === 'committing') return;
     this.#stop = stop;
-    this.#rejectCaller(toError(stop.reason));
+    this.#caller?.reject(toError(stop.reason));
     this.#ending?.abort(stop.reason);
     this.#home.over(this);
   }
 
-  async #run<R>(action: () => R | Promise<R>): Promise<R> {
-    let committed: CommitResult | null = null;
-    let failure: unknown = null;
+  #collectLater(pending: PromiseLike<R>): void {
+    const collected = new Promise<R>((resolve) => resolve(pending)); // Whatever kind of promise it is.
+    collected.then(
+      (result) => this.#commit(result),
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  /** Never throws. */
+  #commit(result: R): void {
     try {
-      const result = await action();
       this.#checkGoing();
-      committed = await this.#commit();
-      return result;
+      this.#collected = { result };
+      this.state = 'waiting';
+      this.#home.busy(1);
+      const pending = this.#prepare();
+      if (pending === null) this.#goOn();
+      else this.#goOnAfter(settleAll(pending));
     } catch (error) {
-      failure = error;
-      throw this.#stop === null ? error : this.#stop.reason;
-    } finally {
-      this.#endParts(committed, failure);
+      this.#fail(error);
     }
   }
 
-  async #commit(): Promise<CommitResult> {
-    this.#home.busy(1);
-    this.state = 'waiting';
-    const pending = this.#parts.flatMap((part) => preparing(part) ?? []);
-    if (pending.length > 0) await settleAll(pending);
-    for (;;) {
+  /** All that is to be waited for; null = nothing. Those that have begun must be, also when others fail. */
+  #prepare(): readonly Promise<void>[] | null {
+    let pending: Promise<void>[] | null = null;
+    for (const { part } of this.#members) {
+      const preparing = preparingOf(part);
+      if (preparing === null) continue;
+      if (pending === null) pending = [preparing];
+      else pending.push(preparing);
+    }
+    return pending;
+  }
+
+  /** Never throws. */
+  #goOn(): void {
+    try {
       this.#checkGoing();
       const obstacle = this.#obstacle();
-      if (obstacle === null) break;
-      await obstacle;
+      if (obstacle === null) this.#secure();
+      else this.#goOnAfter(obstacle);
+    } catch (error) {
+      this.#fail(error);
     }
-    // In one step with these last looks: from here on it cannot be stopped, and nothing gets in its way.
-    this.state = 'committing';
-    return this.#secure();
   }
 
-  #secure(): Promise<CommitResult> {
-    const parts = this.#parts;
-    for (const part of parts) part.secure();
+  #goOnAfter(pending: Promise<unknown>): void {
+    pending.then(
+      () => this.#goOn(),
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  /** In one step with the last looks: from here on it cannot be stopped, and nothing gets in its way. */
+  #secure(): void {
+    this.state = 'committing';
+    const members = this.#members;
+    for (const { part } of members) part.secure();
     const nowMs = this.#home.clock.now();
-    const changes: Change[] = [];
-    const appends: PreparedAppend[] = [];
-    for (const part of parts) {
-      changes.push(...part.changes(nowMs));
-      const own = part.appends();
-      appends.push(...own);
-      this.#appendCounts.push(own.length);
+    let changes: readonly Change[] = [];
+    let joint: readonly JointChange[] = [];
+    let appends: readonly PreparedAppend[] = [];
+    for (const member of members) {
+      changes = joined(changes, member.part.changes(nowMs));
+      joint = joined(joint, member.part.joint?.() ?? NO_JOINT);
+      const own = member.part.appends();
+      member.appendCount = own.length;
+      appends = joined(appends, own);
     }
-    if (changes.length === 0 && appends.length === 0) return Promise.resolve({ baseOffsets: [] });
-    const check = (): void => {
-      for (const part of parts) part.check?.();
-    };
+    if (changes.length + joint.length + appends.length === 0) {
+      this.committed(NO_OFFSETS);
+      return;
+    }
+    const isChecked = members.some(({ part }) => part.check !== undefined);
+    const check = isChecked ? () => this.#check() : undefined;
     // What was deleted meanwhile gets nothing; a rejection would say that nobody did.
-    return this.#home.committer.commit({ changes, appends, check, leavesOutMisfits: true });
+    this.#home.committer.submit({ changes, joint, appends, check, leavesOutMisfits: true }, this);
+  }
+
+  #check(): void {
+    for (const { part } of this.#members) part.check?.();
   }
 
   #obstacle(): Promise<void> | null {
-    for (const part of this.#parts) {
+    for (const { part } of this.#members) {
       const obstacle = part.obstacle?.() ?? null;
       if (obstacle !== null) return obstacle;
     }
     return null;
   }
 
-  #endParts(committed: CommitResult | null, error: unknown): void {
+  committed(baseOffsets: readonly number[]): void {
     let at = 0;
-    const failed: CommitOutcome = { kind: 'failed', error };
-    for (const [index, part] of this.#parts.entries()) {
-      if (committed === null) part.end(failed);
-      else {
-        const next = at + (this.#appendCounts[index] ?? 0);
-        part.end({ kind: 'committed', baseOffsets: committed.baseOffsets.slice(at, next) });
-        at = next;
-      }
+    for (const { part, appendCount } of this.#members) {
+      const isAll = appendCount === baseOffsets.length;
+      const own = isAll ? baseOffsets : baseOffsets.slice(at, at + appendCount);
+      part.end({ kind: 'committed', baseOffsets: own });
+      at += appendCount;
     }
-    this.#end = committed === null ? 'aborted' : 'committed';
+    this.#ended('committed');
+    this.#caller?.resolve(present(this.#collected, 'it was being committed').result);
+  }
+
+  failed(error: Error): void {
+    this.#fail(error);
+  }
+
+  #fail(error: unknown): void {
+    const outcome: CommitOutcome = { kind: 'failed', error };
+    for (const { part } of this.#members) part.end(outcome);
+    this.#ended('aborted');
+    this.#caller?.reject(toError(this.#stop === null ? error : this.#stop.reason));
+  }
+
+  #ended(end: TransactionEnd): void {
+    this.#end = end;
     this.#home.over(this);
     if (this.state !== 'collecting') this.#home.busy(-1);
   }
@@ -244,16 +320,26 @@ export class TransactionRun implements PartCollector {
     if (this.#stop !== null) throw toError(this.#stop.reason);
   }
 
-  #ended(state: TransactionEnd): TransactionEndedError {
+  #endedError(state: TransactionEnd): TransactionEndedError {
     return new TransactionEndedError({ name: this.label.name, state });
   }
 }
 
+function isPending<R>(result: R | PromiseLike<R>): result is PromiseLike<R> {
+  return isThenable(result);
+}
+
 /** Rejects also where `prepare` throws: those that have begun must be waited for. */
-function preparing(part: CommitPart): Promise<void> | null {
+function preparingOf(part: CommitPart): Promise<void> | null {
   try {
     return part.prepare();
   } catch (error) {
     return Promise.reject(toError(error));
   }
+}
+
+/** Mostly only one part has any, and no list has to be made. */
+function joined<V>(all: readonly V[], more: readonly V[]): readonly V[] {
+  if (all.length === 0) return more;
+  return more.length === 0 ? all : [...all, ...more];
 }

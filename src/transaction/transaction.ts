@@ -23,6 +23,7 @@ import type {
 } from './transaction-options.ts';
 import type { TransactionRun } from './transaction-run.ts';
 
+const NO_OPTIONS: TransactionAppendOptions = {};
 const APPEND_KEYS: ReadonlySet<string> = new Set<keyof TransactionAppendOptions>(['partition']);
 
 /**
@@ -38,8 +39,9 @@ export class Transaction {
   }
 
   /**
-   * Aborted when the transaction is, when it takes too long, when the store is closed, and with a
-   * LeaseLostError when the lease of a record that it acks ends: nothing will be committed then.
+   * Aborted when the transaction is, when it takes too long, when the store is closed, with a
+   * LeaseLostError when the lease of a record that it acks ends, and with a FencedError when a member loses
+   * the partition of a position that it commits: nothing will be committed then.
    */
   get signal(): AbortSignal {
     return this.#run.signal;
@@ -58,10 +60,11 @@ export class Transaction {
   append<T, Input>(
     topic: Topic<T, Input>,
     records: TopicRecordInput<Input> | readonly TopicRecordInput<Input>[],
-    options: TransactionAppendOptions = {},
+    options?: TransactionAppendOptions,
   ): Committed<TopicAppendBatchResult> {
     this.#run.checkCollecting();
-    const context = { options: plainOptions(options, APPEND_KEYS), into: this.#run };
+    const how = options === undefined ? NO_OPTIONS : plainOptions(options, APPEND_KEYS);
+    const context = { options: how, into: this.#run };
     const list = isList(records) ? records : [records];
     return this.#run.part(AppendPart).append(checkTopic(topic), list, context);
   }
@@ -145,6 +148,11 @@ export class Transaction {
       throw argumentError(TypeError, 'what', 'a batch, a position or several', what);
     }
     member[commitOffsetIn](this.#run, what, options);
+  }
+
+  /** @internal Ends it for somebody who stands outside of its action; nothing once it is being committed. */
+  abandon(reason: unknown): void {
+    this.#run.abort(reason);
   }
 
   /**

@@ -1,6 +1,7 @@
 /**
- * Every crash point of two transactions at a time, of acks, sends and appends over two queues and two
- * topics: inside and after each file-system call, and what a kill or a power cut may leave there.
+ * Every crash point of two transactions at a time, of acks, positions, publishes, sends and appends over two
+ * queues, topics, exchanges and members: inside and after each file-system call, and what a kill or a power
+ * cut may leave there.
  */
 import { afterAll, describe, expect, test } from 'vitest';
 
@@ -31,7 +32,7 @@ describe('transactions', () => {
           return openForTransactions(store, level);
         },
         async run(opened) {
-          const all = runTransactions(opened).map((done, number) =>
+          const all = runTransactions(opened, 'routed').map((done, number) =>
             done.then(() => void told.add(number)),
           );
           await Promise.all([...all, opened.audit.append({ value: 'plain' })]);

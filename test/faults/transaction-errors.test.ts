@@ -17,12 +17,23 @@ import type { StoreDisk } from '../support/store-disk.ts';
 
 const LEVEL = 'os';
 
-/** A full disk refuses writes; twice, for the journal has a reserve. */
+/** A full disk refuses writes; twice, for the journal has a reserve. What a failed sync had is lost. */
 const FAULTS = [
-  { errno: 'EIO', times: 1 },
-  { errno: 'EIO', times: Number.POSITIVE_INFINITY },
-  { errno: 'ENOSPC', times: 2, operations: ['write'] },
-  { errno: 'ENOSPC', times: Number.POSITIVE_INFINITY, operations: ['write'] },
+  { what: 'EIO, once', fault: { errno: 'EIO', times: 1 } },
+  { what: 'EIO, from then on', fault: { errno: 'EIO', times: Number.POSITIVE_INFINITY } },
+  { what: 'no room, twice', fault: { errno: 'ENOSPC', times: 2, operations: ['write'] } },
+  {
+    what: 'no room, from then on',
+    fault: { errno: 'ENOSPC', times: Number.POSITIVE_INFINITY, operations: ['write'] },
+  },
+  {
+    what: 'a write that is cut short',
+    fault: { errno: 'ENOSPC', times: 1, operations: ['write'], shortBytes: 'half' },
+  },
+  {
+    what: 'a failed sync',
+    fault: { errno: 'EIO', times: 1, operations: ['datasync', 'syncDirectory'], lost: 'all' },
+  },
 ] as const;
 
 const summaries: string[] = [];
@@ -51,7 +62,7 @@ function expectFound(found: readonly Found[], told: readonly Told[]): void {
 }
 
 describe('transactions whose calls fail', () => {
-  test.each(FAULTS)('with $errno, $times times, say what became of them', async (fault) => {
+  test.each(FAULTS)('with $what, say what became of them', async ({ what: name, fault }) => {
     const prepared = await prepareTransactions(LEVEL);
     const seen = new Map<string, number>();
     for (let call = 1, isDone = false; !isDone; call++) {
@@ -85,7 +96,7 @@ describe('transactions whose calls fail', () => {
         await reopened.close();
       }
     }
-    summaries.push(`${fault.errno} ${fault.times}: ${JSON.stringify(Object.fromEntries(seen))}`);
+    summaries.push(`${name}: ${JSON.stringify(Object.fromEntries(seen))}`);
     expect(seen.get('done,done then done,done')).toBeGreaterThan(1);
     expect(seen.size).toBeGreaterThan(1);
   });

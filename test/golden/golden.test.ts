@@ -170,7 +170,7 @@ describe('all directories together', () => {
         if (what === 'index' && before.length > SEGMENT_HEADER_BYTES) indexEntries++;
       }
     }
-    expect([...counts.keys()].sort()).toEqual(['data', 'gap', 'header', 'index', 'slot']);
+    expect([...counts.keys()].sort()).toEqual(['data', 'gap', 'header', 'index', 'slot', 'table']);
     expect(counts.get('data')).toBeGreaterThan(100);
     expect(counts.get('index')).toBeGreaterThan(4);
     expect(indexEntries).toBeGreaterThan(2);

@@ -23,6 +23,8 @@ describe('mistakes', () => {
     ['groups', 'reset', 'billing', '--to-latest', '--yes'],
     ['groups', 'delete', 'billing', '--yes'],
     ['journal', 'dump'],
+    ['transactions', 'ls'],
+    ['producers', 'ls'],
     ['stats'],
   ].map(([group = '', own = '', ...rest]) => {
     const words = group === 'stats' ? [group] : [group, own];
@@ -56,6 +58,7 @@ describe('mistakes', () => {
     [['topics', 'add-partitions'], ['none', '4', '--yes'], 'there is no topic none in'],
     [['topics', 'delete'], ['none', '--yes'], 'there is no topic none in'],
     [['groups', 'ls'], ['--topic', 'none'], 'there is no topic none in'],
+    [['producers', 'ls'], ['--topic', 'none'], 'there is no topic none in'],
     [['groups', 'describe'], ['none'], 'there is no consumer group none in'],
     [['groups', 'reset'], ['none', '--to-latest', '--yes'], 'there is no consumer group none in'],
     [['groups', 'delete'], ['billing', '--topic', 'none'], 'there is no topic none in'],

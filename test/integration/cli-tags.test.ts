@@ -9,25 +9,30 @@ const LOG = join(import.meta.dirname, '..', '..', 'segments', 'v1', 'tagged');
 test('verify counts them', async () => {
   const { exitCode, stdout } = await runCli(['verify', LOG]);
   expect(exitCode).toBe(ExitCode.ok);
-  const counts = 'sound: 2 segments, 16 batches (4 of producers, 2 with ids), 33 records';
+  const counts =
+    'sound: 2 segments, 16 batches (4 of producers, 2 with ids, 1 table of ids), 33 records';
   expect(stdout).toContain(counts);
   const { stdout: json } = await runCli(['verify', LOG, '--json']);
   expect(JSON.parse(json)).toMatchObject({
     batchCount: 16,
     producedCount: 4,
     fingerprintedCount: 2,
+    tableCount: 1,
   });
 });
 
 test('dump has a line for what a batch says', async () => {
   const { exitCode, stdout } = await runCli(['dump', LOG]);
   expect(exitCode).toBe(ExitCode.ok);
-  const said = stdout.split('\n').filter((line) => / {2}(?:producer|ids) \d/.test(line));
+  const said = stdout
+    .split('\n')
+    .filter((line) => / {2}(?:producer|ids|table of ids) \d/.test(line));
   expect(said.map((line) => line.trim())).toEqual([
     'producer 5124095576030430  epoch 1  sequences 7 to 8  confirmed below 0',
     'ids 1 of 2',
     'producer 5124095576030430  epoch 1  sequences 9 to 10, 400  confirmed below 9',
     'producer 5124095576030430  epoch 2  sequences 1099511627776 to 1099511627777, 9007199254740990  confirmed below 401',
+    'table of ids 1',
     'ids 2 of 2',
     'producer 5  epoch 1  sequences 0  confirmed below 0',
   ]);

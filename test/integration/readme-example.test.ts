@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { exampleText } from '../support/examples.ts';
 import { runProgram } from '../support/run-cli.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -45,5 +46,16 @@ test.each([
     expect(said).toHaveLength(count);
     expect(printed).toHaveLength(said.length);
     for (const [at, line] of printed.entries()) expect(said[at]).toContain(line);
+  },
+);
+
+test.each(['copy.mjs', 'outbox.mjs', 'inbox.mjs'])(
+  'docs/exactly-once.md has %s as it stands in docs/examples',
+  async (name) => {
+    const page = await readFile(join(root, 'docs', 'exactly-once.md'), 'utf8');
+    const [, shown = ''] = page.split(`<!-- ${name} -->\n\n\`\`\`js\n`);
+    const example = await exampleText(name);
+    expect(example).not.toBe('');
+    expect(shown.slice(0, shown.indexOf('```\n'))).toBe(example);
   },
 );

@@ -1,5 +1,6 @@
 /** What stands in a segment file, batch by batch: for tests that damage it at a chosen place. */
 import { nextOffsetOf, type BatchHeader } from '../../src/format/batch-header.ts';
+import { isDedupTable } from '../../src/format/dedup-table-batch.ts';
 import { BatchKind, SEGMENT_HEADER_BYTES } from '../../src/format/layout.ts';
 import { parseSegmentHeader, type SegmentHeader } from '../../src/format/segment-header.ts';
 import type { FileSystem } from '../../src/io/file-system.ts';
@@ -19,6 +20,8 @@ export interface WalkedSegment {
   readonly header: SegmentHeader;
   /** Data, gap and journal batches. */
   readonly batches: readonly WalkedBatch[];
+  /** Of fingerprints. */
+  readonly tables: readonly WalkedBatch[];
   readonly index: WalkedBatch | null;
   readonly bytes: Uint8Array;
 }
@@ -30,6 +33,7 @@ export async function walkSegment(fileSystem: FileSystem, path: string): Promise
   if (header === null) throw new Error(`${path} has no valid header`);
   const file = await fileSystem.open(path, 'read');
   const batches: WalkedBatch[] = [];
+  const tables: WalkedBatch[] = [];
   let index: WalkedBatch | null = null;
   try {
     const scanner = new SegmentScanner(file, {
@@ -51,11 +55,12 @@ export async function walkSegment(fileSystem: FileSystem, path: string): Promise
         nextOffset: nextOffsetOf(scanner.header),
         bytes: scanner.bytes.slice(start, start + scanner.header.sizeBytes),
       };
-      if (walked.header.kind === BatchKind.index) index = walked;
+      if (isDedupTable(walked.bytes, 0, walked.header)) tables.push(walked);
+      else if (walked.header.kind === BatchKind.index) index = walked;
       else batches.push(walked);
     }
   } finally {
     await file.close();
   }
-  return { header, batches, index, bytes };
+  return { header, batches, tables, index, bytes };
 }

@@ -55,6 +55,7 @@ interface Totals {
   recordCount: number;
   producedCount: number;
   fingerprintedCount: number;
+  tableCount: number;
   sizeBytes: number;
   readonly gaps: LogGap[];
   readonly damage: Finding[];
@@ -97,6 +98,7 @@ async function verify(
     recordCount: 0,
     producedCount: 0,
     fingerprintedCount: 0,
+    tableCount: 0,
     sizeBytes: 0,
     gaps: [],
     damage: [],
@@ -123,6 +125,7 @@ function count(totals: Totals, event: VerifyEvent): void {
     totals.recordCount += event.recordCount;
     totals.producedCount += event.producedCount;
     totals.fingerprintedCount += event.fingerprintedCount;
+    totals.tableCount += event.tableCount;
     totals.sizeBytes += event.sizeBytes;
     totals.gaps.push(...event.gaps);
   } else if (event.type === 'note') totals.notes.push(event.message);
@@ -199,11 +202,11 @@ function writeSummary(context: CommandContext, summary: Summary): void {
   const { path, options, totals, durationMs } = summary;
   const { output, style } = context;
   const { damage, gaps, notes, segmentCount, batchCount, recordCount, sizeBytes } = totals;
-  const { producedCount, fingerprintedCount } = totals;
+  const { producedCount, fingerprintedCount, tableCount } = totals;
   const lost = { gapCount: gaps.length, gapOffsetCount: countOffsets(gaps) };
   const isSound = damage.length === 0;
   if (options.json === true || options.ndjson === true) {
-    const batches = { batchCount, producedCount, fingerprintedCount };
+    const batches = { batchCount, producedCount, fingerprintedCount, tableCount };
     const counts = { isSound, segmentCount, ...batches, recordCount, sizeBytes, ...lost };
     const time = { durationMs: Math.round(durationMs) };
     const document =
@@ -224,11 +227,12 @@ function writeSummary(context: CommandContext, summary: Summary): void {
   );
 }
 
-/** ` (3 of producers, 2 with ids)`: where exactly once rests on what batches say. */
-function taggedOf({ producedCount, fingerprintedCount }: Totals): string {
+/** ` (3 of producers, 2 with ids, 1 table of ids)`: where exactly once rests on what batches say. */
+function taggedOf({ producedCount, fingerprintedCount, tableCount }: Totals): string {
   const parts: string[] = [];
   if (producedCount > 0) parts.push(`${formatCount(producedCount)} of producers`);
   if (fingerprintedCount > 0) parts.push(`${formatCount(fingerprintedCount)} with ids`);
+  if (tableCount > 0) parts.push(`${formatPlural(tableCount, 'table')} of ids`);
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }
 

@@ -20,7 +20,8 @@ import { firstSeed, REQUIRES_ALL, roundsOf } from '../../support/power/rounds.ts
 import type { Sabotage } from '../../support/power/sabotage.ts';
 import { pick } from '../../support/power/writer-plan.ts';
 import { buildShim, whyNoShim, type BuiltShim } from '../../support/shim/build-shim.ts';
-import { materialize, NO_FAULTS, ShimStage, TRACED_LOG } from '../../support/shim/shim-stage.ts';
+import { NO_FAULTS } from '../../support/shim/shim-disk.ts';
+import { materialize, ShimStage, TRACED_LOG } from '../../support/shim/shim-stage.ts';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -3,9 +3,11 @@ import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
 
 import { utf8 } from '../../../src/codec/codec.ts';
 import { present } from '../../../src/core/assert.ts';
+import { CorruptLogError } from '../../../src/core/errors.ts';
 import { ManualClock } from '../../../src/core/clock.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
 import type { DurabilityLevel } from '../../../src/log/log-options.ts';
+import { verifyLog } from '../../../src/log/verify.ts';
 import { openStore } from '../../../src/store/open-store.ts';
 import type { Store } from '../../../src/store/store.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
@@ -134,7 +136,17 @@ export async function checkDedup(
   const again = await openOn(fileSystem, setting, 4);
   await retryAll(again, setting, after);
   deepStrictEqual(await contentsOf(again), after);
+  const { partitions } = again.topic;
+  const paths = Array.from({ length: PARTITIONS }, (_, number) => partitions.at(number).path);
   await again.store.close();
+  for (const path of paths) await checkSound(fileSystem, path);
+}
+
+/** Every table and index is what its batches make. */
+async function checkSound(fileSystem: FaultyFileSystem, path: string): Promise<void> {
+  for await (const event of verifyLog(path, { fileSystem })) {
+    if (event.type === 'damage') throw new CorruptLogError(event.details);
+  }
 }
 
 /** Each to the partition where it is not. */

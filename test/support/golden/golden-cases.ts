@@ -18,6 +18,7 @@ import {
   plainLog,
   segmentedLog,
   taggedLog,
+  taggedSegments,
   tornLog,
 } from './golden-logs.ts';
 
@@ -96,7 +97,7 @@ const SHAPES: readonly GoldenCase[] = [
       return log.directory((offset) => offset < baseOffset || offset >= batch.nextOffset);
     },
   },
-  taggedLog('tagged', 'batches of a producer, and of records with ids, among others'),
+  taggedLog('tagged', 'batches of a producer, and of records with ids, with a table of these'),
   compressedLog('gzip', 'batches compressed with gzip, two that are not, and a sealed segment'),
   compressedLog('zstd', 'the same with zstd, which Node 20 cannot read'),
 ];
@@ -145,6 +146,21 @@ const DAMAGES: readonly GoldenCase[] = [
       const path = await log.segment(0);
       damage(log.fileSystem, path, (bytes) => {
         bytes[bytes.length - 10] = (bytes.at(-10) ?? 0) ^ 1;
+        return bytes;
+      });
+      return log.directory();
+    },
+  },
+  {
+    name: 'damaged-table',
+    what: 'tagged with a flipped bit in the table of fingerprints: left out, nothing is lost',
+    async make() {
+      const log = await taggedSegments();
+      const path = await log.segment(0);
+      const [table] = (await walkSegment(log.fileSystem, path)).tables;
+      damage(log.fileSystem, path, (bytes) => {
+        const at = (table?.position ?? 0) + 140; // In its only entry.
+        bytes[at] = (bytes[at] ?? 0) ^ 1;
         return bytes;
       });
       return log.directory();

@@ -56,29 +56,28 @@ export function compressedLog(compression: 'gzip' | 'zstd', what: string): Golde
 
 /** Batches of a producer and of records with ids, among others, in two lives and two segments. */
 export function taggedLog(name: string, what: string): GoldenCase {
-  return {
-    name,
-    what,
-    async make() {
-      const log = new GoldenLog(1);
-      await log.open();
-      await log.appendTagged(producedTag(0, 7, 1), { value: 'a', key: 'k' }, { value: 'b' });
-      await log.append({ value: 'of nobody' }, { value: 'nor this' });
-      await log.appendTagged(identifiedTag('order-1', null), ...identified('order-1', null));
-      await log.appendTagged(producedTag(9, [9, 10, 400], 1), ...gapped(3));
-      await log.close();
-      await log.open();
-      const high = [2 ** 40, 2 ** 40 + 1, 2 ** 53 - 2];
-      await log.appendTagged(producedTag(401, high, 2 ** 16 + 2), ...gapped(3));
-      await log.fill(30);
-      const ids = ['Grüße', 'order-1'];
-      await log.appendTagged(identifiedTag(...ids), ...identified(...ids));
-      await log.appendTagged(producedTag(0, 0, 1, 5), { value: null, key: 'gone' });
-      await log.close();
-      await log.segment(1);
-      return log.directory();
-    },
-  };
+  return { name, what, make: async () => (await taggedSegments()).directory() };
+}
+
+/** A closed log with tagged batches in both of its segments, and so a table in the first. */
+export async function taggedSegments(): Promise<GoldenLog> {
+  const log = new GoldenLog(1);
+  await log.open();
+  await log.appendTagged(producedTag(0, 7, 1), { value: 'a', key: 'k' }, { value: 'b' });
+  await log.append({ value: 'of nobody' }, { value: 'nor this' });
+  await log.appendTagged(identifiedTag('order-1', null), ...identified('order-1', null));
+  await log.appendTagged(producedTag(9, [9, 10, 400], 1), ...gapped(3));
+  await log.close();
+  await log.open();
+  const high = [2 ** 40, 2 ** 40 + 1, 2 ** 53 - 2];
+  await log.appendTagged(producedTag(401, high, 2 ** 16 + 2), ...gapped(3));
+  await log.fill(30);
+  const ids = ['Grüße', 'order-1'];
+  await log.appendTagged(identifiedTag(...ids), ...identified(...ids));
+  await log.appendTagged(producedTag(0, 0, 1, 5), { value: null, key: 'gone' });
+  await log.close();
+  await log.segment(1);
+  return log;
 }
 
 const PRODUCER_ID = 0x12_3456_789a_bcde;

@@ -60,7 +60,8 @@ export function dumpLine(event: DumpEvent): string {
 }
 
 /** What the batch says of its records; nothing, mostly. */
-function tagText({ header, produced, fingerprints }: DumpedBatch): string {
+function tagText({ header, produced, fingerprints, table }: DumpedBatch): string {
+  if (table !== null) return `, table of ${table.entryCount}`;
   const { producerId, producerEpoch } = header;
   const runs = produced?.runs.map(({ sequence, index, count }) => `${sequence}+${count}@${index}`);
   const who = `, producer ${producerId} in ${producerEpoch} sent ${String(runs)}`;

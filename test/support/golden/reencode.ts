@@ -1,7 +1,12 @@
 /** Decodes all that is whole in the files of a log into plain values, and encodes it again. */
 import { BatchCursor } from '../../../src/format/batch-cursor.ts';
 import { BatchEncoder, type EncodableRecord } from '../../../src/format/batch-encoder.ts';
-import { compressionOf, nextOffsetOf, type BatchHeader } from '../../../src/format/batch-header.ts';
+import {
+  compressionOf,
+  emptyBatchHeader,
+  nextOffsetOf,
+  type BatchHeader,
+} from '../../../src/format/batch-header.ts';
 import { recordsOf, type BatchRecords } from '../../../src/format/batch-records.ts';
 import {
   checkpointSlotPosition,
@@ -9,8 +14,10 @@ import {
   parseCheckpointSlot,
 } from '../../../src/format/checkpoint.ts';
 import type { Compressor } from '../../../src/format/compression.ts';
+import { encodeDedupTable, isDedupTable } from '../../../src/format/dedup-table-batch.ts';
 import { encodeFingerprints, fingerprintsIn } from '../../../src/format/fingerprints-extension.ts';
 import { encodeGapBatch, readReplacedEndCrc } from '../../../src/format/gap-batch.ts';
+import { indexTablesIn } from '../../../src/format/index-tables.ts';
 import {
   BATCH_HEADER_BYTES,
   BatchKind,
@@ -24,6 +31,7 @@ import { encodeSegmentHeader, parseSegmentHeader } from '../../../src/format/seg
 import { viewOf } from '../../../src/format/u64.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import { findCandidates } from '../../../src/segment/candidates.ts';
+import { DedupTableColumns } from '../../../src/segment/dedup-columns.ts';
 import { SegmentIndex } from '../../../src/segment/segment-index.ts';
 import type { GoldenFiles } from './golden-case.ts';
 
@@ -64,6 +72,7 @@ async function segmentPieces(file: string, bytes: Uint8Array): Promise<Reencoded
     pieces.push({ what: 'header', file, position: 0, before, after: encodeSegmentHeader(header) });
   }
   const index = new SegmentIndex();
+  const columns = new DedupTableColumns(header?.baseOffset ?? 0);
   let nextOffset = header?.baseOffset ?? null;
   for (const batch of await batchesIn(bytes)) {
     const { position, sizeBytes, kind } = batch;
@@ -72,10 +81,16 @@ async function segmentPieces(file: string, bytes: Uint8Array): Promise<Reencoded
     nextOffset = isNext ? nextOffsetOf(batch) : null; // Behind damage no index can be made.
     if (kind === BatchKind.index) {
       if (!isNext) continue;
-      pieces.push({ what: 'index', file, position, before, after: index.encode(batch) });
+      if (isDedupTable(before, 0, batch)) {
+        pieces.push({ what: 'table', file, position, before, after: tableAgain(columns, batch) });
+        continue;
+      }
+      const after = index.encode(batch, indexTablesIn(before, batch) ?? undefined);
+      pieces.push({ what: 'index', file, position, before, after });
       continue;
     }
     index.add(batch);
+    columns.add({ bytes: before, at: 0, header: batch, file });
     const what = kind === BatchKind.gap ? 'gap' : 'data';
     const after = kind === BatchKind.gap ? gapAgain(before, batch) : dataAgain(before, batch);
     pieces.push({ what, file, position, before, after });
@@ -91,6 +106,12 @@ async function batchesIn(bytes: Uint8Array): Promise<BatchHeader[]> {
   for await (const header of findCandidates(file, search)) headers.push({ ...header });
   await file.close();
   return headers;
+}
+
+function tableAgain(columns: DedupTableColumns, header: BatchHeader): Uint8Array {
+  const { logId, segmentId, epoch, position, baseOffset, appendTimeMs, syncedUpTo } = header;
+  const place = { logId, segmentId, epoch, position, baseOffset, appendTimeMs, syncedUpTo };
+  return encodeDedupTable(columns, Object.assign(emptyBatchHeader(), place));
 }
 
 function gapAgain(bytes: Uint8Array, header: BatchHeader): Uint8Array {

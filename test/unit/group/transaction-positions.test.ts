@@ -2,58 +2,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
-import { present } from '../../../src/core/assert.ts';
 import { FencedError } from '../../../src/core/ownership-errors.ts';
-import type { ConsumerGroup } from '../../../src/group/consumer-group.ts';
 import type { RecordBatch } from '../../../src/log/record.ts';
-import type { StoreTopic } from '../../../src/store/store-topic.ts';
-import { HeldSyncs } from '../../support/held-syncs.ts';
+import { holdJournal, next, POLL_MS, setup, valuesOf } from '../../support/group-transactions.ts';
 import { turns } from '../../support/log-fixture.ts';
-import { StoreBench } from '../../support/store-fixture.ts';
-
-const POLL_MS = 1000;
-
-/** A topic with records `0` to `3`, and one for what comes of them. */
-async function setup(partitions = 1) {
-  const bench = new StoreBench();
-  const held = new HeldSyncs(bench.fileSystem, '/journal/');
-  const heldLogs = new HeldSyncs(bench.fileSystem, '/topics/');
-  const store = await bench.open();
-  onTestFinished(async () => {
-    held.release();
-    heldLogs.release();
-    await store.close().catch(() => undefined);
-  });
-  const input = await store.topic('input', { codec: utf8, partitions });
-  const output = await store.topic('output', { codec: utf8 });
-  for (let at = 0; at < 4; at++) {
-    await input.append({ value: `${at}` }, { partition: at % partitions });
-  }
-  const join = () => input.consumerGroup('g', { pollMsMax: POLL_MS });
-  return { bench, held, heldLogs, store, input, output, join };
-}
-
-/** The next batch of the member, which goes on with it. */
-async function next(member: ConsumerGroup<string>): Promise<RecordBatch<string>> {
-  const batches = member.batches();
-  const { value } = await batches.next();
-  await batches.return();
-  return present(value ?? null, 'a batch');
-}
-
-async function valuesOf(topic: StoreTopic<string>): Promise<(string | null)[]> {
-  const values: (string | null)[] = [];
-  for await (const { value } of topic.records()) values.push(value);
-  return values;
-}
-
-/** A commit in front, which has everything behind it wait for the disk. */
-async function holdJournal({ held, store, output }: Awaited<ReturnType<typeof setup>>) {
-  held.hold();
-  const inFront = store.transaction((tx) => tx.append(output, { value: 'in front' }));
-  await turns(20);
-  return { inFront };
-}
 
 describe('a position in a transaction', () => {
   test('is committed with what it appends, and stays when the store is opened again', async () => {

@@ -195,7 +195,7 @@ describe('append', () => {
   test('a record far above the segment size gets a segment of its own', async () => {
     const fileSystem = new MemoryFileSystem();
     const log = await openTextLog(fileSystem);
-    const values = ['small', 'x'.repeat(20_000), 'small again'];
+    const values = ['small', 'x'.repeat(40_000), 'small again'];
     for (const value of values) await log.append({ value });
     expect(log.stats().segmentCount).toBe(3);
     expect(await valuesOf(log)).toEqual(values);

@@ -42,7 +42,7 @@ test('whose records are synced is told so, also when the writer fails before it 
   const log = await openTextLog(fileSystem, { segmentBytesMax: MIB });
   const { appends } = await manyWaiting(log);
   fileSystem.addFault({ errno: 'EIO', operations: ['write'], path: '.log' });
-  expect(await rejectionOf(log.append({ value: 'x'.repeat(20_000) }))).toBeInstanceOf(FailedError);
+  expect(await rejectionOf(log.append({ value: 'x'.repeat(40_000) }))).toBeInstanceOf(FailedError);
   expect(await Promise.all(appends)).toHaveLength(COUNT);
   await rejectionOf(log.close());
 });

@@ -256,9 +256,9 @@ describe('a store', () => {
     const small = topic.append({ value: 'b' }, { partition: 0 });
     await topic.append({ value: 'c' }, { partition: 0, durability: 'os' });
     const { sizeBytes } = log.stats();
-    const large = topic.append({ value: 'd'.repeat(20_000) }, { partition: 0 });
+    const large = topic.append({ value: 'd'.repeat(40_000) }, { partition: 0 });
     await settle();
-    expect(log.stats().sizeBytes).toBeGreaterThan(sizeBytes + 20_000);
+    expect(log.stats().sizeBytes).toBeGreaterThan(sizeBytes + 40_000);
     expect(log.syncedOffset).toBe(1);
     held.release();
     expect((await Promise.all([first, small, large])).map(({ offset }) => offset)).toEqual([

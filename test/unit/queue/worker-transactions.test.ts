@@ -101,6 +101,62 @@ describe('a transactional worker', () => {
     expect(worker.stats()).toMatchObject({ timeouts: 1, failed: 1 });
   });
 
+  test('has no transaction any more when nobody waits for its handler', async () => {
+    const bench = new TransactionBench();
+    const { store, inbox, audit } = await bench.open();
+    for (const value of ['slow', 'slower']) await inbox.send(value);
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const late: unknown[] = [];
+    const worker = inbox.work(
+      async (delivery, { tx }) => {
+        if (delivery.attempt > 1) return;
+        tx.append(audit, { value: 'never' });
+        await held;
+        late.push(tx.signal.reason);
+        tx.append(audit, { value: 'too late' });
+      },
+      { transactional: true, concurrency: 2, handlerTimeoutMs: 100, retry: fixed(60_000) },
+    );
+    await until(() => worker.stats().running === 2);
+    expect(store.transactions().open).toHaveLength(2);
+    bench.clock.advance(100);
+    expect(store.transactions().open).toEqual([]);
+    await until(() => worker.stats().failed === 2);
+    release();
+    await until(() => late.length === 2);
+    expect(late).toMatchObject([{ name: 'TimeoutError' }, { name: 'TimeoutError' }]);
+    await worker.drain();
+    await turns(20);
+    expect(await inbox.stats()).toMatchObject({ settled: { acked: 0 }, unsettledCount: 2 });
+  });
+
+  test('has no transaction any more when it was closed', async () => {
+    const setting = await new TransactionBench().open();
+    const { store, inbox, audit } = setting;
+    await inbox.send('a');
+    const told: unknown[] = [];
+    const worker = inbox.work(
+      (_, { tx }) =>
+        new Promise((_resolve, reject) => {
+          tx.append(audit, { value: 'never' });
+          tx.signal.addEventListener('abort', () => {
+            told.push(tx.signal.reason);
+            reject(new Error('gave up'));
+          });
+        }),
+      { transactional: true, onError: (error) => void told.push(error) },
+    );
+    await until(() => worker.stats().running === 1);
+    await worker.close();
+    expect(told).toMatchObject([{ code: 'ERR_VARVE_CLOSED' }]);
+    expect(store.transactions().open).toEqual([]);
+    expect((await sightOf(setting)).audit).toEqual([]);
+    expect(await inbox.stats()).toMatchObject({ unsettledCount: 1, leasedCount: 0 });
+  });
+
   test('commits nothing when the lease was lost', async () => {
     const bench = new TransactionBench();
     const setting = await bench.open();

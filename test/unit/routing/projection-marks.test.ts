@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/codec/codec.ts';
-import { RETENTION_CHECK_MS } from '../../../src/core/limits.ts';
+import { RETENTION_CHECK_MS, SYNC_WRITE_BYTES_MAX } from '../../../src/core/limits.ts';
 import { lowestPosition, type ProjectionState } from '../../../src/routing/projection-state.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
 import { HeldWrites } from '../../support/held-writes.ts';
@@ -176,7 +176,7 @@ describe('marks', () => {
       await disk.turns(50);
       journal.hold();
       // What comes behind an entry of that size waits for its write.
-      const binding = aside.bind('one', { headers: { name: 'x'.repeat(20_000) } });
+      const binding = aside.bind('one', { headers: { name: 'x'.repeat(SYNC_WRITE_BYTES_MAX) } });
       await disk.turns(10);
       expect(journal.waiting).not.toEqual([]);
       syncs.release();

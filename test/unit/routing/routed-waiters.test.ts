@@ -16,6 +16,7 @@ class Progress {
       this.asked++;
       return this.synced[topicId] ?? Infinity;
     },
+    topicIds: [] as readonly number[],
   };
 
   constructor(topicCount: number) {

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { utf8 } from '../../../src/codec/codec.ts';
 import { ManualClock } from '../../../src/core/clock.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
+import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import { openStore } from '../../../src/store/open-store.ts';
 import type { Store } from '../../../src/store/store.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
@@ -184,6 +185,28 @@ describe('a producer', () => {
     }
   });
 
+  test('that allows gaps goes on behind them, however often it is killed', async () => {
+    let disk = newDisk();
+    let next = 0; // Only even numbers exist; of those that were sent last nobody knows so.
+    for (const expected of [0, 1, 1199, 2399]) {
+      const store = await openOn(disk);
+      const topic = await topicOf(store, { partitions: 2 });
+      const producer = await store.producer('p', { gaps: 'allow' });
+      const { resumeFrom } = await producer.last(topic);
+      expect(resumeFrom).toBe(expected);
+      const left = Array.from({ length: 600 }, (_, at) => next - 1200 + 2 * at);
+      const fresh = left.map((sequence) => sequence + 1200);
+      next += 1200;
+      for (const sequence of [left.filter((each) => each >= resumeFrom), fresh]) {
+        await producer.appendBatch(topic, records(...sequence.map(String)), { sequence });
+      }
+      expect(await producer.last(topic)).toMatchObject({ resumeFrom: next - 1 });
+      const killed = disk.crashImage({ data: 'all', names: 'all' });
+      await store.close();
+      disk = killed;
+    }
+  });
+
   test('a retry after retention took the batch is still a duplicate', async () => {
     const disk = newDisk();
     const store = await openOn(disk);
@@ -301,5 +324,45 @@ describe('a producer', () => {
       offset: 0,
     });
     await third.close();
+  });
+});
+
+describe('producersOf', () => {
+  test('tells where each is that stored something, by name', async () => {
+    const store = await openOn(newDisk());
+    const topic = await topicOf(store, { partitions: 2 });
+    expect(await store.producersOf('t')).toEqual([]);
+    const second = await store.producer('second');
+    const first = await store.producer('first');
+    await second.append(topic, { value: 'a' }, { sequence: 0, partition: 1 });
+    expect(await first.last(topic)).toMatchObject({ sequence: null }); // It stored nothing.
+    const place = { name: 'second', sequence: 0, resumeFrom: 1, partition: 1, offset: 0 };
+    expect(await store.producersOf('t')).toEqual([place]);
+    await first.appendBatch(topic, records('b', 'c'), { partition: 0 });
+    expect(await store.producersOf('t')).toEqual([
+      { name: 'first', sequence: 1, resumeFrom: 2, partition: 0, offset: 1 },
+      place,
+    ]);
+    await store.deleteProducer('first');
+    expect(await store.producersOf('t')).toEqual([place]);
+    await expect(store.producersOf('none')).rejects.toMatchObject({ code: 'ERR_VARVE_NOT_FOUND' });
+    await store.close();
+    await expect(store.producersOf('t')).rejects.toMatchObject({ code: 'ERR_VARVE_CLOSED' });
+  });
+
+  test('of a store that is only read looks again each time, and writes nothing', async () => {
+    const fileSystem = new MemoryFileSystem();
+    const clock = new ManualClock(1e6);
+    const options = { fileSystem, clock, freeBytesMin: 0 };
+    const store = await openStore('/store', { ...options, random: new SeededRandom(++opened) });
+    const topic = await topicOf(store);
+    const producer = await store.producer('p');
+    await producer.append(topic, { value: 'a' });
+    const reader = await openStore('/store', { ...options, readOnly: true });
+    expect(await reader.producersOf('t')).toMatchObject([{ name: 'p', sequence: 0, offset: 0 }]);
+    await producer.appendBatch(topic, records('b', 'c'));
+    expect(await reader.producersOf('t')).toMatchObject([{ name: 'p', sequence: 2, offset: 2 }]);
+    await reader.close();
+    await store.close();
   });
 });

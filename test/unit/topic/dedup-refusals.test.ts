@@ -21,16 +21,3 @@ test('a topic that compares content takes no appends of producers', async () => 
   expect(await producer.append(topic, { value: 'a' })).toMatchObject({ offset: 1 });
   await store.close();
 });
-
-test('the source of an exchange compares no content', async () => {
-  const store = await new StoreBench().open();
-  const refusal = {
-    code: 'ERR_VARVE_INVALID_ARGUMENT',
-    message: expect.stringContaining('dedupBy'),
-  };
-  const options = { type: 'topic', source: BY_CONTENT } as const;
-  expect(await rejectionOf(store.exchange('e', options))).toMatchObject(refusal);
-  await store.exchange('e', { type: 'topic' });
-  expect(await rejectionOf(store.alterTopic('exchange:e', BY_CONTENT))).toMatchObject(refusal);
-  await store.close();
-});

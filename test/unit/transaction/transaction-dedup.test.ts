@@ -11,6 +11,9 @@ import { StoreDisk } from '../../support/store-disk.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 import { leased } from '../../support/transaction-bench.ts';
 
+const WINDOW_MS = 300_000;
+/** So much longer than its window a record may count. */
+const LONGER = 1 + 1 / 256;
 const RECORD = (id: string) => ({ value: id, dedupId: id });
 
 async function valuesOf(topic: StoreTopic<string>): Promise<(string | null)[]> {
@@ -315,6 +318,9 @@ describe('an id that a transaction has on its way', () => {
     await turns(20);
     expect(await topic.append(RECORD('one'))).toMatchObject({ partition: 0, offset: 1 });
     expect(await topic.read({ partition: 0, offset: 1 })).toMatchObject({ value: 'one' });
+    // Its window began when it was committed, not when it could be seen.
+    clock.advance(WINDOW_MS * LONGER - 1001);
+    expect(await topic.append(RECORD('one'), { partition: 1 })).toMatchObject({ duplicate: false });
     await store.close();
   });
 

@@ -160,6 +160,15 @@ describe('a transaction that is aborted', () => {
     await expectNothing(run);
   });
 
+  test('is aborted for good, however long its action goes on', async () => {
+    const { bench, done, tx, end, orders } = await running({ timeoutMs: 1000 });
+    expect(() => tx().abort()).toThrow('it was aborted');
+    bench.clock.advance(2000);
+    expect(() => tx().append(orders, { value: 'c' })).toThrow('it was aborted');
+    end();
+    await expect(done).rejects.toMatchObject({ details: { state: 'aborted' } });
+  });
+
   test('without a reason says that it was', async () => {
     const { store } = await new TransactionBench().open();
     const done = store.transaction((tx) => tx.abort(), { name: 'transfer' });
@@ -339,11 +348,13 @@ test('open transactions are listed with what they have so far', async () => {
   expect(listing.open).toEqual([]);
   const [{ journalOffset } = { journalOffset: -1 }] = listing.unsynced;
   const places = [
-    ['orders', 0],
-    ['orders', 1],
-    ['audit', 0],
-    ['outbox', 0],
-  ].map(([topic, partition]) => ({ journalOffset, topic, partition, isPending: false }));
+    ['orders', 0, 2],
+    ['orders', 1, 1],
+    ['audit', 0, 1],
+    ['outbox', 0, 1],
+  ].map(([topic, partition, nextOffset]) => {
+    return { journalOffset, topic, partition, nextOffset, isPending: false };
+  });
   expect(listing.unsynced).toEqual(places);
   await run.orders.sync();
   expect(store.transactions().unsynced.map(({ topic }) => topic)).toEqual(['audit', 'outbox']);

@@ -2,13 +2,19 @@
 import { describe, expect, test } from 'vitest';
 
 import { toError } from '../../../src/core/abort.ts';
-import type { Commit, CommitResult } from '../../../src/journal/committer.ts';
+import { TooLargeError } from '../../../src/core/errors.ts';
+import {
+  COMMIT_BYTES_MAX,
+  type Commit,
+  type CommitOwner,
+  type CommitResult,
+} from '../../../src/journal/committer.ts';
 import { EntryRegistry } from '../../../src/journal/entry-type.ts';
 import { Fold } from '../../../src/journal/fold.ts';
 import { change, Journal, type Change } from '../../../src/journal/journal.ts';
 import { topicDeleted } from '../../../src/topic/topic-state.ts';
 import type { CommitOutcome, CommitPart } from '../../../src/transaction/commit-part.ts';
-import { TransactionRun } from '../../../src/transaction/transaction-run.ts';
+import { TRANSACTION_PARTS_MAX, TransactionRun } from '../../../src/transaction/transaction-run.ts';
 import { turns } from '../../support/log-fixture.ts';
 
 /** What a part does beside telling that it was asked. */
@@ -22,12 +28,13 @@ function bench(parts: Readonly<Record<string, Doing>>) {
   let answer: (result: CommitResult | Error) => void = () => undefined;
   let busyCount = 0;
   const committer = {
-    commit(commit: Commit): Promise<CommitResult> {
+    submit(commit: Commit, owner: CommitOwner): void {
       calls.push('commit');
       commits.push(commit);
-      return new Promise((resolve, reject) => {
-        answer = (result) => (result instanceof Error ? reject(result) : resolve(result));
-      });
+      answer = (result) => {
+        if (result instanceof Error) owner.failed(result);
+        else owner.committed(result.baseOffsets);
+      };
     },
   };
   const run = new TransactionRun(
@@ -95,7 +102,7 @@ describe('the parts of a transaction', () => {
     const opened = gate();
     const own = bench({ a: { prepare: () => opened.ended }, b: {} });
     const { run, calls, commits, outcomes, busy, answer } = own;
-    const done = run.run(() => void calls.push('action'));
+    const done = run.run(() => void calls.push('action'), null);
     await turns(1);
     expect([calls.splice(0), run.state, busy()]).toEqual([
       ['action', 'prepare a', 'prepare b'],
@@ -131,7 +138,7 @@ describe('the parts of a transaction', () => {
       a: {},
       b: { obstacle: () => gates[inTheWay]?.ended ?? null },
     });
-    const done = run.run(() => undefined);
+    const done = run.run(() => undefined, null);
     for (const { end } of gates) {
       await turns(1);
       expect(calls).toEqual(['prepare a', 'prepare b']);
@@ -154,7 +161,7 @@ describe('the parts of a transaction', () => {
         },
       },
     });
-    await expect(refused.run.run(() => undefined)).rejects.toBe(refusal);
+    await expect(refused.run.run(() => undefined, null)).rejects.toBe(refusal);
     expect(refused.calls.slice(2)).toEqual([
       'secure a',
       'secure b',
@@ -163,7 +170,7 @@ describe('the parts of a transaction', () => {
       'over',
     ]);
     const { run, calls, answer } = bench({ a: {} });
-    const done = run.run(() => undefined);
+    const done = run.run(() => undefined, null);
     await turns(1);
     answer(refusal);
     await expect(done).rejects.toBe(refusal);
@@ -180,7 +187,7 @@ describe('the parts of a transaction', () => {
         },
       },
     });
-    const done = run.run(() => undefined);
+    const done = run.run(() => undefined, null);
     const told = done.catch((error: unknown) => error);
     await turns(1);
     expect(calls).toEqual(['prepare a', 'prepare b']);
@@ -193,7 +200,7 @@ describe('the parts of a transaction', () => {
   test('are let go behind the caller when it is stopped while they wait', async () => {
     const opened = gate();
     const { run, calls, busy } = bench({ a: { prepare: () => opened.ended } });
-    const done = run.run(() => undefined);
+    const done = run.run(() => undefined, null);
     await turns(1);
     run.timeOut();
     await expect(done).rejects.toMatchObject({ details: { state: 'timed-out' } });
@@ -214,7 +221,7 @@ describe('the parts of a transaction', () => {
           obstacle: () => gates[inTheWay]?.ended ?? null,
         },
       });
-      const done = run.run(() => undefined).catch(() => 'stopped');
+      const done = run.run(() => undefined, null).catch(() => 'stopped');
       for (const { end } of gates) {
         await turns(1);
         inTheWay++;
@@ -245,7 +252,7 @@ describe('the parts of a transaction', () => {
         secure: () => void calls.push(`in the way: ${isInTheWay}`),
       },
     });
-    const done = run.run(() => undefined);
+    const done = run.run(() => undefined, null);
     opened.end();
     await turns(1);
     expect(calls).toContain('in the way: false');
@@ -255,7 +262,7 @@ describe('the parts of a transaction', () => {
 
   test('are not stopped any more once they are secured', async () => {
     const { run, calls, answer } = bench({ a: {} });
-    const done = run.run(() => 'all of it');
+    const done = run.run(() => 'all of it', null);
     await turns(1);
     run.timeOut();
     run.abort();
@@ -274,9 +281,20 @@ describe('the parts of a transaction', () => {
     expect(lost).toHaveLength(1);
     lost[0]?.('gone');
     expect(signal.reason).toBe('gone');
-    const done = run.run(() => undefined);
+    const done = run.run(() => undefined, null);
     await turns(1);
     answer({ baseOffsets: [] }); // What is lost says so when it is secured: a signal decides nothing.
     await done;
   });
+});
+
+test('a run takes as many bytes and parts as a commit may have, and not one more', () => {
+  const { run } = bench({});
+  run.reserve({ bytes: COMMIT_BYTES_MAX, acks: 4000, positions: TRANSACTION_PARTS_MAX - 4000 });
+  expect(() => run.reserve({ bytes: 1 })).toThrow(TooLargeError);
+  for (const more of [{ acks: 1 }, { positions: 1 }]) {
+    expect(() => run.reserve({ bytes: 0, ...more })).toThrow(TooLargeError);
+  }
+  run.reserve({ bytes: 0, records: 1 });
+  expect(run.sizeBytes).toBe(COMMIT_BYTES_MAX);
 });
