@@ -169,6 +169,11 @@ export const PRODUCER_BYTES_MAX = 64 * MIB;
 export const DEDUP_WINDOW_MS = 5 * 60 * 1000;
 /** Longest such time, ms: a year. What it covers must stay on the disk. */
 export const DEDUP_WINDOW_MS_MAX = 365 * 24 * 60 * 60 * 1000;
+/** Default memory for ids of all topics: 16 million and more. What does not fit is looked for on the disk. */
+export const DEDUP_BYTES_MAX = 256 * MIB;
+/** Least and most that an option may ask for. */
+export const DEDUP_BYTES_MIN = MIB;
+export const DEDUP_BYTES_LIMIT = 16 * GIB;
 
 assert(BATCH_BYTES_MAX < 2 ** 31, 'a batch length fits an i32');
 assert(RECORD_BYTES_LIMIT < 2 ** 24, 'a record length fits 24 bits');

@@ -7,6 +7,7 @@ import { present } from '../core/assert.ts';
 import { OffsetOutOfRangeError } from '../core/errors.ts';
 import type { Fingerprint } from '../core/fingerprint.ts';
 import { fingerprintsOf, isStoredAs, type DedupIdentity, type DedupPart } from './dedup-call.ts';
+import type { DedupCounts } from './dedup-figures.ts';
 import type { LoadedDedup } from './dedup-load.ts';
 import type { DedupSettings } from './dedup-options.ts';
 import type { DedupPending, PendingRun } from './dedup-pending.ts';
@@ -24,6 +25,7 @@ export interface DedupLookParts {
   readonly partitions: PartitionSet;
   readonly pending: DedupPending;
   readonly state: DedupState;
+  readonly counts: DedupCounts;
 }
 
 /** A stored record that has the fingerprint of one of the call, and has yet to be read. */
@@ -36,6 +38,15 @@ interface Suspect {
 /** Whether a stored record is the same; `gone` = there is none, and never will be. */
 type Verdict = 'same' | 'other' | 'gone';
 
+/** A record of the call that the disk may have, and has yet to be searched for. */
+interface Search {
+  readonly searchKey: string;
+  readonly high: number;
+  readonly low: number;
+}
+
+const NOWHERE: readonly DedupPlace[] = [];
+
 export class DedupLook {
   readonly state: DedupState;
   /** By part: good while `obstacle` answers null, in the step in which it does. */
@@ -44,12 +55,17 @@ export class DedupLook {
   failure: Error | null = null;
   readonly #partitions: PartitionSet;
   readonly #pending: DedupPending;
+  readonly #counts: DedupCounts;
   /** Of a record of the call and one at a place: no record changes, so it is read once. */
   readonly #verdicts = new Map<string, Verdict>();
+  /** Where ids that are not in memory have the fingerprint of a record of the call, as of one version. */
+  readonly #onDisk = new Map<string, readonly DedupPlace[]>();
+  #onDiskVersion = -1;
 
-  constructor({ partitions, pending, state }: DedupLookParts, parts: readonly DedupPart[]) {
+  constructor({ partitions, pending, state, counts }: DedupLookParts, parts: readonly DedupPart[]) {
     this.#partitions = partitions;
     this.#pending = pending;
+    this.#counts = counts;
     this.state = state;
     const { settings, fingerprint } = state;
     this.sorted = parts.map((part) =>
@@ -66,27 +82,38 @@ export class DedupLook {
     if (this.failure !== null) return null;
     const waits = new Set<Promise<void>>();
     const suspects: Suspect[] = [];
+    const searches: Search[] = [];
+    const { table, stored } = this.state;
+    if (stored.version !== this.#onDiskVersion) this.#onDisk.clear(); // Ids left memory meanwhile.
+    this.#onDiskVersion = stored.version;
     for (const [number, sorted] of this.sorted.entries()) {
       sorted.stored.fill(null);
       sorted.gone.fill(null);
-      const { table } = this.state;
-      if (this.#pending.hasNone(sorted.words) && table.firstSuspect(sorted.words) < 0) continue;
+      const isInMemory =
+        !this.#pending.hasNone(sorted.words) || table.firstSuspect(sorted.words) >= 0;
+      if (!isInMemory && stored.isEmpty) continue;
       for (let at = 0; at < sorted.stored.length; at++) {
         const found = this.#place(sorted, number, at);
         if (found instanceof Promise) waits.add(found);
         else if (found !== null && 'verdictKey' in found) suspects.push(found);
+        else if (found !== null && 'searchKey' in found) searches.push(found);
         else sorted.stored[at] = found;
       }
     }
     if (suspects.length > 0) waits.add(this.#examine(suspects));
+    if (searches.length > 0) waits.add(this.#search(searches));
     if (this.failure === null && waits.size > 0) return Promise.all(waits).then(() => undefined);
     findTwins(this.sorted, this.state.settings);
     return null;
   }
 
   /** Where a record is stored; null = nowhere. Or what to wait for, or to read, before that can be told. */
-  #place(sorted: Sorted, number: number, at: number): DedupPlace | Promise<void> | Suspect | null {
-    const { table, windows, time, settings } = this.state;
+  #place(
+    sorted: Sorted,
+    number: number,
+    at: number,
+  ): DedupPlace | Promise<void> | Suspect | Search | null {
+    const { table, stored, windows, time, settings } = this.state;
     const { words, part } = sorted;
     const key = fingerprintKey(words, at);
     if (key === 0) return null;
@@ -98,12 +125,15 @@ export class DedupLook {
       if (!run.isCommitted) return this.#fateOf(run);
       if (windows.covers(timeMs, time.now())) return { partition, offset: baseOffset + position };
     }
-    for (const place of table.find(words[2 * at] ?? 0, words[2 * at + 1] ?? 0)) {
+    const [high, low] = [words[2 * at] ?? 0, words[2 * at + 1] ?? 0];
+    const searchKey = `${number}/${at}`;
+    const others = stored.isEmpty ? NOWHERE : this.#onDisk.get(searchKey);
+    if (others === undefined) return { searchKey, high, low };
+    for (const place of [...table.find(high, low), ...others]) {
       const run = this.#pending.at(place);
       if (run !== null) return this.#fateOf(run);
-      const verdictKey = `${number}/${at}/${place.partition}/${place.offset}`;
-      const counts = windows.has(place.partition, place.offset, time.now());
-      const verdict = counts && !this.#isAbsent(place) ? this.#verdicts.get(verdictKey) : 'gone';
+      const verdictKey = `${searchKey}/${place.partition}/${place.offset}`;
+      const verdict = this.#isGone(place) ? 'gone' : this.#verdicts.get(verdictKey);
       if (verdict === undefined) return { identity, place, verdictKey };
       if (verdict === 'same') return place;
       if (verdict === 'gone') sorted.gone[at] = place;
@@ -118,10 +148,12 @@ export class DedupLook {
     return null;
   }
 
-  /** Whether no record is to be seen there now: it was refused. Another may come to stand there. */
-  #isAbsent({ partition, offset }: DedupPlace): boolean {
+  /** Whether what may have been there does not count, or is not to be seen: it was refused. */
+  #isGone({ partition, offset }: DedupPlace): boolean {
+    const { windows, time } = this.state;
+    if (!windows.has(partition, offset, time.now())) return true;
     const log = this.#partitions.at(partition).opened;
-    return log !== null && offset >= log.visibleOffset;
+    return log !== null && offset >= log.visibleOffset; // Another may come to stand there.
   }
 
   /** A fingerprint is no proof: the records themselves are asked. Never rejects. */
@@ -136,11 +168,27 @@ export class DedupLook {
     }
   }
 
+  /** Looks on the disk. Never rejects. */
+  async #search(searches: readonly Search[]): Promise<void> {
+    const { stored } = this.state;
+    const { version } = stored;
+    try {
+      for (const { searchKey, high, low } of searches) {
+        const found = await stored.find(high, low);
+        if (stored.version !== version) return; // It is begun anew.
+        this.#onDisk.set(searchKey, found);
+      }
+    } catch (error) {
+      this.failure = toError(error);
+    }
+  }
+
   /** Null = there is no record, now that the log is open. */
   async #verdictOf(
     identity: DedupIdentity,
     { partition, offset }: DedupPlace,
   ): Promise<Verdict | null> {
+    this.#counts.confirmedReadCount++;
     return this.#partitions.at(partition).use(async (log) => {
       if (offset >= log.visibleOffset) return null;
       try {
