@@ -21,10 +21,22 @@ const WIDE = 0xee;
 const SECOND = 0xdd;
 const NO_KEY = 0xffff_ffff;
 const ASCII_MAX = 0x7f;
-const NOT_ASCII = -1;
+const WORD_BYTES = 4;
+/** Of long input so much is taken at a time. */
+const PART_WORDS = 256;
+const PART_BYTES = PART_WORDS * WORD_BYTES;
+/** Rounds without input. */
+const NO_INPUT = new Int32Array(3);
 const U32 = 2 ** 32;
 
 const encoder = new TextEncoder();
+
+/** As `writeAscii` does it. */
+interface WrittenText {
+  readonly words: Int32Array;
+  readonly from: number;
+  readonly sizeBytes: number;
+}
 
 export class Fingerprint {
   /** Of what was given last, each a u32. */
@@ -38,6 +50,8 @@ export class Fingerprint {
   #v3 = 0;
   /** Of the key, as it was added. */
   #sizeBytes = 0;
+  readonly #words = new Int32Array(PART_WORDS);
+  readonly #last = new Int32Array(1);
 
   /** @param seed  53 bits, by chance: one for all ids that are to be compared */
   constructor(seed: number) {
@@ -51,16 +65,24 @@ export class Fingerprint {
    * @param key  of its record, null = it has none; left out where the key does not count
    */
   ofText(text: string, key?: Uint8Array | string | null): void {
+    const words = this.#words;
     this.#begin(key);
-    const rest = this.#addAscii(text);
-    if (rest === NOT_ASCII) this.ofBytes(encoder.encode(text), key);
-    else this.#end(rest, text.length);
+    if (text.length <= PART_BYTES && writeAscii(text, words, 0)) {
+      this.#end(words, 0, text.length, text.length);
+    } else this.ofBytes(encoder.encode(text), key);
+  }
+
+  /** Of a text that is written already; `key` as above. */
+  ofWritten({ words, from, sizeBytes }: WrittenText, key?: Uint8Array | string | null): void {
+    this.#begin(key);
+    this.#end(words, from, sizeBytes, sizeBytes);
   }
 
   /** Of bytes; `key` as above. */
   ofBytes(bytes: Uint8Array, key?: Uint8Array | string | null): void {
     this.#begin(key);
-    this.#end(this.#addBytes(bytes), bytes.length);
+    const rest = this.#addParts(bytes);
+    this.#end(this.#words, 0, rest, bytes.length);
   }
 
   /** Forgets what was added, and adds the key if it counts. */
@@ -70,97 +92,119 @@ export class Fingerprint {
     this.#v2 = this.#key0 ^ V2;
     this.#v3 = this.#key1 ^ V3;
     this.#sizeBytes = 0;
-    if (key === undefined) return;
-    const length = key === null ? NO_KEY : key.length;
-    this.#addWord(length);
-    this.#sizeBytes = 4;
-    if (key === null || length === 0) return;
-    const isText = typeof key === 'string';
-    const rest = isText ? this.#addAscii(key) : this.#addBytes(key);
-    if (isText && rest === NOT_ASCII) {
-      this.#begin(encoder.encode(key));
-      return;
-    }
-    if ((length & 3) !== 0) this.#addWord(rest);
-    this.#sizeBytes += (length + 3) & ~3;
+    if (key !== undefined) this.#addKey(typeof key === 'string' ? encoder.encode(key) : key);
   }
 
-  /** Adds the whole words; what is left, as the lower bytes of one. */
-  #addBytes(bytes: Uint8Array): number {
-    const end = bytes.length & ~3;
-    let at = 0;
-    for (; at < end; at += 4) {
-      this.#addWord(
-        (bytes[at] ?? 0) |
-          ((bytes[at + 1] ?? 0) << 8) |
-          ((bytes[at + 2] ?? 0) << 16) |
-          ((bytes[at + 3] ?? 0) << 24),
-      );
-    }
-    let rest = 0;
-    for (let shift = 0; at < bytes.length; at++, shift += 8) rest |= (bytes[at] ?? 0) << shift;
-    return rest;
+  #addKey(key: Uint8Array | null): void {
+    this.#addWord(key === null ? NO_KEY : key.length);
+    this.#sizeBytes = WORD_BYTES;
+    if (key === null) return;
+    const rest = this.#addParts(key);
+    this.#add(this.#words, 0, wordsOf(rest));
+    this.#sizeBytes += wordsOf(key.length) * WORD_BYTES;
   }
 
-  /** The same of a text whose characters are its bytes; of others `NOT_ASCII`, with rubbish added. */
-  #addAscii(text: string): number {
-    const length = text.length;
-    const end = length & ~3;
-    let all = 0;
-    let at = 0;
-    for (; at < end; at += 4) {
-      const first = text.charCodeAt(at);
-      const second = text.charCodeAt(at + 1);
-      const third = text.charCodeAt(at + 2);
-      const fourth = text.charCodeAt(at + 3);
-      all |= first | second | third | fourth;
-      this.#addWord(first | (second << 8) | (third << 16) | (fourth << 24));
+  /** Adds all parts but the last. @returns how many bytes that has; they are in `#words` */
+  #addParts(bytes: Uint8Array): number {
+    let from = 0;
+    for (; bytes.length - from > PART_BYTES; from += PART_BYTES) {
+      writePart(bytes, from, this.#words);
+      this.#add(this.#words, 0, PART_WORDS);
     }
-    let rest = 0;
-    for (let shift = 0; at < length; at++, shift += 8) {
-      const character = text.charCodeAt(at);
-      all |= character;
-      rest |= character << shift;
-    }
-    return all > ASCII_MAX ? NOT_ASCII : rest;
+    writePart(bytes, from, this.#words);
+    return bytes.length - from;
   }
 
   #addWord(word: number): void {
-    this.#v3 ^= word;
-    this.#round();
-    this.#v0 ^= word;
+    this.#last[0] = word;
+    this.#add(this.#last, 0, 1);
   }
 
-  /** @param rest  what no whole word has of the last `length` bytes */
-  #end(rest: number, length: number): void {
-    this.#addWord(rest | ((this.#sizeBytes + length) << 24)); // The lowest byte of the size.
+  /** Adds the last `length` bytes of an input of `sizeBytes`. */
+  #end(words: Int32Array, from: number, length: number, sizeBytes: number): void {
+    const end = from + (length >>> 2);
+    this.#add(words, from, end);
+    const rest = (length & 3) === 0 ? 0 : (words[end] ?? 0);
+    this.#addWord(rest | ((this.#sizeBytes + sizeBytes) << 24)); // The lowest byte of the size.
     this.#v2 ^= WIDE;
-    this.#round();
-    this.#round();
-    this.#round();
+    this.#add(NO_INPUT, 0, NO_INPUT.length);
     this.high = (this.#v1 ^ this.#v3) >>> 0;
     this.#v1 ^= SECOND;
-    this.#round();
-    this.#round();
-    this.#round();
+    this.#add(NO_INPUT, 0, NO_INPUT.length);
     this.low = (this.#v1 ^ this.#v3) >>> 0;
     if (this.high === 0 && this.low === 0) this.low = 1;
   }
 
-  #round(): void {
-    let v0 = (this.#v0 + this.#v1) | 0;
-    let v1 = ((this.#v1 << 5) | (this.#v1 >>> 27)) ^ v0;
-    v0 = (v0 << 16) | (v0 >>> 16);
-    let v2 = (this.#v2 + this.#v3) | 0;
-    let v3 = ((this.#v3 << 8) | (this.#v3 >>> 24)) ^ v2;
-    v0 = (v0 + v3) | 0;
-    v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
-    v2 = (v2 + v1) | 0;
-    v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
-    v2 = (v2 << 16) | (v2 >>> 16);
+  /** A round for each word. */
+  #add(words: Int32Array, from: number, to: number): void {
+    let v0 = this.#v0;
+    let v1 = this.#v1;
+    let v2 = this.#v2;
+    let v3 = this.#v3;
+    for (let at = from; at < to; at++) {
+      const word = words[at] ?? 0;
+      v3 ^= word;
+      v0 = (v0 + v1) | 0;
+      v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+      v0 = (v0 << 16) | (v0 >>> 16);
+      v2 = (v2 + v3) | 0;
+      v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+      v0 = (v0 + v3) | 0;
+      v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+      v2 = (v2 + v1) | 0;
+      v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+      v2 = (v2 << 16) | (v2 >>> 16);
+      v0 ^= word;
+    }
     this.#v0 = v0;
     this.#v1 = v1;
     this.#v2 = v2;
     this.#v3 = v3;
+  }
+}
+
+/** Words that so many bytes take. */
+export function wordsOf(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / WORD_BYTES);
+}
+
+/**
+ * Writes the bytes of a text of ASCII as little-endian words, the last one filled up with zeros.
+ *
+ * @returns false when it is not all ASCII: what was written means nothing
+ */
+export function writeAscii(text: string, words: Int32Array, from: number): boolean {
+  const { length } = text;
+  let all = 0;
+  let at = 0;
+  let to = from;
+  for (; at + 3 < length; at += WORD_BYTES) {
+    const first = text.charCodeAt(at);
+    const second = text.charCodeAt(at + 1);
+    const third = text.charCodeAt(at + 2);
+    const fourth = text.charCodeAt(at + 3);
+    all |= first | second | third | fourth;
+    words[to++] = first | (second << 8) | (third << 16) | (fourth << 24);
+  }
+  if (at === length) return all <= ASCII_MAX;
+  let rest = 0;
+  for (let shift = 0; at < length; at++, shift += 8) {
+    const character = text.charCodeAt(at);
+    all |= character;
+    rest |= character << shift;
+  }
+  words[to] = rest;
+  return all <= ASCII_MAX;
+}
+
+/** Writes bytes in the same way: all from there on, or as many as there is room for. */
+function writePart(bytes: Uint8Array, from: number, words: Int32Array): void {
+  const end = Math.min(bytes.length, from + PART_BYTES);
+  for (let at = from, to = 0; at < end; at += WORD_BYTES, to++) {
+    words[to] =
+      (bytes[at] ?? 0) |
+      ((bytes[at + 1] ?? 0) << 8) |
+      ((bytes[at + 2] ?? 0) << 16) |
+      ((bytes[at + 3] ?? 0) << 24);
   }
 }

@@ -21,6 +21,7 @@ import {
   RECORD_SIZE_AND_FLAGS_AT,
   UNCOMPRESSED_SIZE_BYTES,
 } from './layout.ts';
+import { IdHeader } from './id-header.ts';
 import { JOINED_KEY_BYTES_MAX, KeyTexts } from './key-texts.ts';
 import { BatchCursor } from './batch-cursor.ts';
 import { emptyBatchHeader, sealBatch, sealBatchBefore, type BatchHeader } from './batch-header.ts';
@@ -37,8 +38,8 @@ export interface EncodableRecord {
   key: string | Uint8Array | null;
   /** Of a text: its length in UTF-8, or what `textBytesGuess` says. */
   keyBytes: number;
-  /** An encoded header block, or null. */
-  headers: Uint8Array | null;
+  /** An encoded header block, or what writes one, or null. */
+  headers: Uint8Array | IdHeader | null;
   value: Uint8Array | null;
   createTimeMs: number;
   /** `encodedRecordBytes` of this record. */
@@ -60,7 +61,7 @@ export interface EncodedRecords {
 /** Bytes of a record on disk. */
 export function encodedRecordBytes(
   keyBytes: number,
-  headers: Uint8Array | null,
+  headers: Pick<Uint8Array, 'length'> | null,
   value: Uint8Array | null,
 ): number {
   const headersBytes = headers === null ? 0 : headers.length;
@@ -149,7 +150,8 @@ export class BatchEncoder {
     let flags = 0;
     if (headers !== null) {
       flags = RECORD_FLAG_HEADERS;
-      bytes.set(headers, to);
+      if (headers instanceof IdHeader) headers.writeTo(view, to);
+      else bytes.set(headers, to);
       to += headers.length;
     }
     if (value === null) flags |= RECORD_FLAG_NULL_VALUE;

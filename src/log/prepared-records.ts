@@ -55,10 +55,23 @@ export class PreparedRecords<T> {
     appender: { addAll(records: readonly EncodableRecord[], count: number): void },
   ): void {
     appender.addAll(prepared, count);
-    for (const record of prepared) record.value = null; // Not ours to keep.
+    this.takeBack(prepared);
+  }
+
+  /** Takes back what `prepare` returned, and nobody needs any more. */
+  takeBack(prepared: EncodableRecord[]): void {
+    for (const record of prepared) {
+      record.value = null; // Not ours to keep.
+      record.headers = null;
+    }
     prepared.length = Math.min(prepared.length, KEPT_MAX);
     this.#kept = prepared;
   }
+}
+
+/** For what is prepared and not appended at once: gives records bytes of their own. */
+export function keepBytes(prepared: readonly EncodableRecord[]): void {
+  for (const record of prepared) copyBytes(record);
 }
 
 /** Records for later: with bytes of their own, whatever the caller does with his. @throws as `prepareRecord` */

@@ -69,7 +69,24 @@ export function prepareRecord<T>(
   into.key = key;
   into.keyBytes = key === null ? 0 : keyLength(key);
   into.sizeBytes = encodedRecordBytes(into.keyBytes, headerBlock, valueBytes);
-  const { recordBytesMax } = settings.limits;
+  checkSize(into, settings.limits);
+}
+
+/** Gives a prepared record other headers. @throws TooLargeError */
+export function replaceHeaders(
+  into: EncodableRecord,
+  headers: EncodableRecord['headers'],
+  limits: PrepareSettings<never>['limits'],
+): void {
+  into.sizeBytes += (headers?.length ?? 0) - (into.headers?.length ?? 0);
+  into.headers = headers;
+  checkSize(into, limits);
+}
+
+function checkSize(
+  into: EncodableRecord,
+  { recordBytesMax }: PrepareSettings<never>['limits'],
+): void {
   // A key that may be longer than it seems is counted where that matters.
   if (into.sizeBytes > recordBytesMax - TEXT_BYTES_GUESS_ERROR_MAX) countKeyBytes(into);
   if (into.sizeBytes > recordBytesMax) {

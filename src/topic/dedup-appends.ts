@@ -1,6 +1,7 @@
 /** The appends of one handle of a topic whose records may be stored already. */
 import type { Codec } from '../codec/codec.ts';
 import { checkAppendOptions } from '../log/append-result.ts';
+import { PreparedRecords } from '../log/prepared-records.ts';
 import { dedupCallOf, type DedupCall, type DedupPart } from './dedup-call.ts';
 import type { PartitionSet } from './partition-set.ts';
 import type { RecordDivision } from './record-division.ts';
@@ -19,9 +20,17 @@ export interface DedupAppendsParts<Input> {
 
 export class DedupAppends<Input> {
   readonly #parts: DedupAppendsParts<Input>;
+  readonly #prepared: PreparedRecords<Input>;
 
   constructor(parts: DedupAppendsParts<Input>) {
     this.#parts = parts;
+    const { codec, partitions } = parts;
+    this.#prepared = new PreparedRecords({
+      codec,
+      get limits() {
+        return partitions.settings; // Others when the topic is altered.
+      },
+    });
   }
 
   /** Whether one of them may be stored already. */
@@ -58,17 +67,19 @@ export class DedupAppends<Input> {
     records: readonly TopicRecordInput<Input>[],
     options: Pick<TopicAppendOptions, 'partition'>,
   ): readonly DedupPart[] {
-    return this.#callOf(records, options).parts;
+    const call = this.#callOf(records, options);
+    call.keep?.();
+    return call.parts;
   }
 
   /** Checks and encodes everything at once. */
   #callOf(records: readonly TopicRecordInput<Input>[], options: TopicAppendOptions): DedupCall {
-    const { partitions, codec, division } = this.#parts;
+    const { partitions, division } = this.#parts;
     const { settings, clock } = partitions;
     return dedupCallOf(records, {
       division: division.divide(records, options),
-      settings: { codec, limits: settings },
-      dedup: settings,
+      prepared: this.#prepared,
+      settings,
       options: checkAppendOptions(logOptionsOf(options), settings.durability),
       nowMs: clock.now(),
     });

@@ -1,14 +1,15 @@
 /** What a call wants appended whose records may be stored already, checked and encoded. */
-import { argumentError } from '../core/assert.ts';
+import { argumentError, present } from '../core/assert.ts';
 import { TooLargeError } from '../core/errors.ts';
-import type { Fingerprint } from '../core/fingerprint.ts';
+import { wordsOf, writeAscii, type Fingerprint } from '../core/fingerprint.ts';
 import { isPlainObject } from '../core/options.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { DEDUP_ID_HEADER } from '../format/header-names.ts';
-import type { HeadersInput } from '../format/record-headers.ts';
+import { IdHeader } from '../format/id-header.ts';
+import { encodeHeaders, type HeadersInput } from '../format/record-headers.ts';
 import type { CheckedAppendOptions } from '../log/append-result.ts';
-import { PreparedRecords } from '../log/prepared-records.ts';
-import type { PrepareSettings, RecordInput } from '../log/record-input.ts';
+import { keepBytes, type PreparedRecords } from '../log/prepared-records.ts';
+import { replaceHeaders, type PrepareSettings } from '../log/record-input.ts';
 import type { LogRecord } from '../log/record.ts';
 import type { DedupSettings } from './dedup-options.ts';
 import type { TopicRecordInput } from './topic-results.ts';
@@ -40,6 +41,13 @@ export interface DedupCall {
    * @throws why not: nothing is appended
    */
   readonly admit?: (indexes: readonly number[]) => void;
+  /**
+   * Gives the records bytes of their own: before, they are good for the turn of the call. Left out where they
+   * have them.
+   */
+  readonly keep?: () => void;
+  /** Called instead when nobody needs the records any more. */
+  readonly end?: () => void;
 }
 
 /** The id of a record. @throws TypeError, RangeError; TooLargeError for more than 255 bytes */
@@ -64,34 +72,84 @@ interface Divided<Input> {
   readonly records: readonly TopicRecordInput<Input>[];
 }
 
+/** Of a topic, by which headers are what they are. */
+type HeaderSettings = Pick<DedupSettings, 'dedupBy'> & PrepareSettings<never>['limits'];
+
 /** What all records of a call have in common. */
 interface CallParts<Input> {
   readonly division: readonly Divided<Input>[];
-  readonly settings: PrepareSettings<Input>;
-  readonly dedup: Pick<DedupSettings, 'dedupBy'>;
+  readonly prepared: PreparedRecords<Input>;
+  readonly settings: HeaderSettings;
   readonly options: CheckedAppendOptions;
   readonly nowMs: number;
 }
 
-/** Checks and encodes everything at once: what the caller does with his from then on is of no account. */
+/** Checks and encodes everything at once. @throws as `Topic.appendBatch` */
 export function dedupCallOf<Input>(
   records: readonly TopicRecordInput<Input>[],
-  { division, settings, dedup, options, nowMs }: CallParts<Input>,
+  { division, prepared, settings, options, nowMs }: CallParts<Input>,
 ): DedupCall {
-  const prepared = new PreparedRecords(settings);
-  const indexes = indexesIn(division, records);
+  const encoded: EncodableRecord[][] = [];
   const parts = division.map(({ partition, records: own }, at) => {
-    const copies = prepared.copies(
-      own.map((record) => withDedupId(record, dedup)),
-      nowMs,
-    );
-    const identities = copies.map((record, number) => ({
-      record,
-      id: own[number]?.dedupId ?? null,
-    }));
-    return { partition, identities, indexes: indexes[at] ?? [] };
+    const ownEncoded = prepared.prepare(own, nowMs);
+    encoded.push(ownEncoded);
+    const identities = identitiesOf(own, ownEncoded, settings);
+    return {
+      partition,
+      identities,
+      // Hardly ever needed: most calls bring nothing that is stored.
+      get indexes() {
+        return present(indexesIn(division, records)[at], 'one list for each part');
+      },
+    };
   });
-  return { parts, options };
+  return {
+    parts,
+    options,
+    keep: () => {
+      for (const own of encoded) keepBytes(own);
+    },
+    end: () => {
+      for (const own of encoded) prepared.takeBack(own);
+    },
+  };
+}
+
+/** Of the records of a part, which get the headers that they are stored with. */
+function identitiesOf(
+  records: readonly Pick<TopicRecordInput<never>, 'dedupId' | 'headers'>[],
+  encoded: readonly EncodableRecord[],
+  settings: HeaderSettings,
+): readonly DedupIdentity[] {
+  const ids = records.map(({ dedupId }) => dedupId);
+  const words = new Int32Array(ids.reduce((sum, id) => sum + wordsFor(id), 0));
+  let from = 0;
+  return ids.map((id, at) => {
+    const record = present(encoded[at], 'as many as there are records');
+    if (id === undefined && settings.dedupBy === 'id') return { record, id: null };
+    const count = wordsFor(id);
+    if (count > 0 && id !== undefined && record.headers === null && writeAscii(id, words, from)) {
+      replaceHeaders(record, new IdHeader(words, from, id.length), settings);
+      from += count;
+    } else setHeaders(record, { dedupId: id, headers: records[at]?.headers }, settings);
+    return { record, id: id ?? null };
+  });
+}
+
+/** Of an id that may be ASCII; 0 = it is to be looked at closely. */
+function wordsFor(id: unknown): number {
+  return typeof id === 'string' && id.length <= DEDUP_ID_BYTES_MAX ? wordsOf(id.length) : 0;
+}
+
+/** As `headersWithId` has them. @throws as it does; TooLargeError */
+function setHeaders(
+  record: EncodableRecord,
+  input: Pick<TopicRecordInput<never>, 'dedupId' | 'headers'>,
+  settings: HeaderSettings,
+): void {
+  const headers = headersWithId(input, settings);
+  if (headers === input.headers) return;
+  replaceHeaders(record, headers == null ? null : encodeHeaders(headers), settings);
 }
 
 /** By part: where its records stand in the call. The same object may stand there twice. */
@@ -107,17 +165,6 @@ function indexesIn<Input>(
     indexes[at]?.push(index);
   }
   return indexes;
-}
-
-/** The record as it is stored. @throws as `headersWithId` */
-function withDedupId<Input>(
-  input: TopicRecordInput<Input>,
-  settings: Pick<DedupSettings, 'dedupBy'>,
-): RecordInput<Input> {
-  const headers = headersWithId(input, settings);
-  if (headers === input.headers) return input;
-  const { value, key, createTimeMs } = input;
-  return { value, key, headers, createTimeMs };
 }
 
 /**
@@ -163,7 +210,9 @@ export function fingerprintsOf(
     if (!countsAtAll(identity, settings)) continue;
     const { id, record } = identity;
     const key = settings.dedupScope === 'key' ? record.key : undefined;
+    const { headers } = record;
     if (id === null) fingerprint.ofBytes(record.value ?? NO_VALUE, key);
+    else if (headers instanceof IdHeader) fingerprint.ofWritten(headers, key);
     else fingerprint.ofText(id, key);
     words[2 * at] = fingerprint.high;
     words[2 * at + 1] = fingerprint.low;

@@ -36,8 +36,7 @@ export class DedupFlights {
   }
 
   /** A run that stands in its log since this turn. */
-  appended(log: Log<Uint8Array>, parts: RunParts, baseOffset: number): void {
-    const run = new PendingRun(parts, baseOffset);
+  appended(log: Log<Uint8Array>, run: PendingRun): void {
     run.timeMs = this.#now();
     this.pending.add(run);
     this.#follow(this.#begin(log, run));
@@ -57,7 +56,7 @@ export class DedupFlights {
     run.isCommitted = true;
     const { opened } = this.#partitions.at(run.partition);
     const log = present(opened, 'open until its commit has ended');
-    this.#whenVisible(this.#begin(log, run), run.identities.length);
+    this.#whenVisible(this.#begin(log, run), run.count);
   }
 
   /** Nothing of it happened: its ids are free. */
@@ -79,8 +78,7 @@ export class DedupFlights {
 
   #follow(flight: Flight): void {
     const { run, log, end } = flight;
-    const { baseOffset } = run;
-    const count = run.identities.length;
+    const { baseOffset, count } = run;
     // Of a log that shows what is written that is enough.
     const asked = this.#partitions.settings.durability === 'sync' ? 'sync' : 'os';
     log.forStore().appender.submit(asked, {

@@ -22,18 +22,11 @@ import { DedupCounts, type DedupFigures } from './dedup-figures.ts';
 import { DedupFlights } from './dedup-flights.ts';
 import { loadDedup, type LoadedDedup } from './dedup-load.ts';
 import { DedupLook, type DedupState } from './dedup-look.ts';
-import type { PendingRun } from './dedup-pending.ts';
+import { enteredRun, PendingRun } from './dedup-pending.ts';
+import type { DedupTable } from './dedup-table.ts';
 import { LoadedIds } from './loaded-ids.ts';
 import type { DedupTime } from './dedup-window.ts';
-import {
-  allNew,
-  duplicatesOf,
-  freshIn,
-  mayHoldTwins,
-  runOf,
-  type RunParts,
-  type Sorted,
-} from './dedup-sorting.ts';
+import { duplicatesOf, freshIn, runOf, type RunParts, type Sorted } from './dedup-sorting.ts';
 import type { PartitionSet } from './partition-set.ts';
 import type { TopicHome } from './topic-home.ts';
 import type { DuplicateRecord } from './topic-results.ts';
@@ -41,10 +34,18 @@ import type { DuplicateRecord } from './topic-results.ts';
 /** Records that are appended between two looks at what can be forgotten. */
 const SWEEP_RECORDS = 4096;
 const SWEEP_SHARDS = 16;
+const NO_DUPLICATES: readonly DuplicateRecord[] = [];
+
+type PlacedRun = AppendBatchResult & { readonly partition: number };
+
+/** Records of a call that are to be appended. */
+interface NewRun extends Pick<RunParts, 'partition' | 'identities' | 'words'> {
+  readonly log: Log<Uint8Array>;
+}
 
 /** What became of the records of a call. */
 export interface DedupOutcome {
-  readonly placed: readonly (AppendBatchResult & { readonly partition: number })[];
+  readonly placed: readonly PlacedRun[];
   readonly duplicates: readonly DuplicateRecord[];
 }
 
@@ -106,7 +107,11 @@ export class DedupGate {
   /** @throws as `Log.appendBatch`; CorruptLogError when a stored record that may be equal cannot be read */
   async append(call: DedupCall): Promise<DedupOutcome> {
     const answer = this.#waitingCount === 0 ? this.#atOnce(call) : null;
-    if (answer !== null) return answer;
+    if (answer !== null) {
+      call.end?.();
+      return answer;
+    }
+    call.keep?.();
     this.#waitingCount++;
     // The answer is not waited for in there: others have their turn when it has its place.
     const placed = await this.#fifo
@@ -118,20 +123,24 @@ export class DedupGate {
   /** In this turn, if all of it is new for certain. */
   #atOnce(call: DedupCall): Promise<DedupOutcome> | null {
     const state = this.current();
-    if (state?.stored.isEmpty !== true) return null;
-    const logs = new Map<number, Log<Uint8Array>>();
-    const sorted: Sorted[] = [];
-    for (const part of call.parts) {
-      const log = this.#partitions.at(part.partition).opened;
+    if (state?.stored.isEmpty !== true || call.options.signal?.aborted === true) return null;
+    const runs: NewRun[] = [];
+    for (const { partition, identities } of call.parts) {
+      const log = this.#partitions.at(partition).opened;
       if (log === null || log.life.closing !== null) return null;
-      logs.set(part.partition, log);
-      const words = fingerprintsOf(part.identities, state.settings, state.fingerprint);
-      if (!this.#flights.pending.hasNone(words) || state.table.firstSuspect(words) >= 0)
-        return null;
-      sorted.push(allNew(part, words));
+      if (log.forStore().appender.refusal(undefined) !== null) return null;
+      const words = fingerprintsOf(identities, state.settings, state.fingerprint);
+      const isNew = this.#flights.pending.hasNone(words) && state.table.firstSuspect(words) < 0;
+      if (!isNew) return null;
+      runs.push({ log, partition, identities, words });
     }
-    if (mayHoldTwins(sorted)) return null;
-    return this.#place(call, sorted, logs)();
+    // Before there are records: what the table has of a place where no record is to be seen means nothing.
+    for (const { log, partition, words } of runs) {
+      beginThrough(state, partition);
+      if (state.table.addRunNew(partition, log.endOffset, words) >= 0) return null; // Twins.
+    }
+    call.admit?.(call.parts.flatMap(({ indexes }) => indexes).toSorted(ascending));
+    return settleAll(runs.map((run) => this.#appendRun(run, null, call))).then(allPlaced);
   }
 
   async #inTurn(call: DedupCall): Promise<() => Promise<DedupOutcome>> {
@@ -171,7 +180,7 @@ export class DedupGate {
     logs: ReadonlyMap<number, Log<Uint8Array>>,
   ): () => Promise<DedupOutcome> {
     const bases: number[] = [];
-    const answers: Promise<AppendBatchResult & { readonly partition: number }>[] = [];
+    const answers: Promise<PlacedRun>[] = [];
     const fresh = all.map(freshIn);
     admit(call, all, fresh);
     for (const [at, sorted] of all.entries()) {
@@ -183,8 +192,8 @@ export class DedupGate {
       const { partition } = sorted.part;
       const log = present(logs.get(partition), 'it was opened');
       bases.push(log.endOffset);
-      const answer = this.#appendRun(log, runOf(sorted, own), call);
-      answers.push(answer.then((result) => ({ partition, ...result })));
+      const run = runOf(sorted, own);
+      answers.push(this.#appendRun({ log, ...run }, run, call));
     }
     const settled = settleAll(answers);
     settled.catch(() => undefined); // Whoever waits for it is told.
@@ -196,33 +205,38 @@ export class DedupGate {
     };
   }
 
-  #appendRun(
-    log: Log<Uint8Array>,
-    run: RunParts,
+  /** @param parts  of the run, to be entered when it is seen; null = it is in the table already */
+  async #appendRun(
+    { log, partition, identities, words }: NewRun,
+    parts: RunParts | null,
     { options }: DedupCall,
-  ): Promise<AppendBatchResult> {
+  ): Promise<PlacedRun> {
     const { appender } = log.forStore();
-    const { signal } = options;
-    if (signal?.aborted === true) return Promise.reject(toError(signal.reason));
+    if (options.signal?.aborted === true) throw toError(options.signal.reason);
     const refusal = appender.refusal(undefined);
-    if (refusal !== null) return Promise.reject(refusal);
+    if (refusal !== null) throw refusal;
     const baseOffset = appender.nextOffset;
-    const { identities, words } = run;
+    const recordCount = identities.length;
     appender.addRun({
       records: identities.map(({ record }) => record),
       tag: new FingerprintTag(words),
     });
-    this.#flights.appended(log, run, baseOffset);
-    return whenAppended(appender, { baseOffset, recordCount: identities.length }, options);
+    const run =
+      parts === null
+        ? enteredRun(partition, baseOffset, recordCount)
+        : new PendingRun(parts, baseOffset);
+    this.#flights.appended(log, run);
+    const { durability } = await whenAppended(appender, { baseOffset, recordCount }, options);
+    return { partition, baseOffset, recordCount, durability };
   }
 
   /** The first so many of a run are there, for all to see. */
-  #enter({ partition, baseOffset, words, timeMs }: PendingRun, count: number): void {
+  #enter(run: PendingRun, count: number): void {
+    const { partition, baseOffset, timeMs } = run;
     const state = this.#state;
     if (state === null) return; // What is loaded finds them.
-    const own = 2 * count === words.length ? words : words.subarray(0, 2 * count);
     beginThrough(state, partition);
-    state.table.addRun(partition, baseOffset, own);
+    enterRecords(state.table, run, count);
     state.windows.note(partition, baseOffset + count, timeMs);
     this.#sweep(state, count);
   }
@@ -306,7 +320,32 @@ function admit(
   const indexes = all.flatMap(({ part }, number) =>
     (fresh[number] ?? []).map((at) => present(part.indexes[at], 'below the length')),
   );
-  if (indexes.length > 0) call.admit(indexes.toSorted((one, other) => one - other));
+  if (indexes.length > 0) call.admit(indexes.toSorted(ascending));
+}
+
+/** Has the table the first so many records of a run, which may be there already. */
+function enterRecords(
+  table: DedupTable,
+  { partition, baseOffset, words, gone }: PendingRun,
+  count: number,
+): void {
+  for (let at = 0; at < count && 2 * at < words.length; at++) {
+    const high = words[2 * at] ?? 0;
+    const low = words[2 * at + 1] ?? 0;
+    if (high === 0 && low === 0) continue;
+    const before = gone[at] ?? null;
+    const offset = baseOffset + at;
+    if (before === null) table.add(high, low, partition, offset);
+    else table.replace(high, low, before, { partition, offset });
+  }
+}
+
+function allPlaced(placed: readonly PlacedRun[]): DedupOutcome {
+  return { placed, duplicates: NO_DUPLICATES };
+}
+
+function ascending(one: number, other: number): number {
+  return one - other;
 }
 
 /** Partitions that came since it was loaded begin with their first record. */

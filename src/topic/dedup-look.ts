@@ -10,7 +10,7 @@ import { fingerprintsOf, isStoredAs, type DedupIdentity, type DedupPart } from '
 import type { DedupCounts } from './dedup-figures.ts';
 import type { LoadedDedup } from './dedup-load.ts';
 import type { DedupSettings } from './dedup-options.ts';
-import type { DedupPending } from './dedup-pending.ts';
+import type { DedupPending, PendingRun } from './dedup-pending.ts';
 import { allNew, findTwins, fingerprintKey, type Sorted } from './dedup-sorting.ts';
 import type { DedupPlace } from './dedup-table.ts';
 import type { PartitionSet } from './partition-set.ts';
@@ -35,6 +35,9 @@ interface Suspect {
   readonly verdictKey: string;
 }
 
+/** Whether a stored record is the same; `gone` = there is none, and never will be. */
+type Verdict = 'same' | 'other' | 'gone';
+
 /** A record of the call that the disk may have, and has yet to be searched for. */
 interface Search {
   readonly searchKey: string;
@@ -53,8 +56,8 @@ export class DedupLook {
   readonly #partitions: PartitionSet;
   readonly #pending: DedupPending;
   readonly #counts: DedupCounts;
-  /** Whether a record of the call is the one at a place: no record changes, so it is read once. */
-  readonly #verdicts = new Map<string, boolean>();
+  /** Of a record of the call and one at a place: no record changes, so it is read once. */
+  readonly #verdicts = new Map<string, Verdict>();
   /** Where ids that are not in memory have the fingerprint of a record of the call, as of one version. */
   readonly #onDisk = new Map<string, readonly DedupPlace[]>();
   #onDiskVersion = -1;
@@ -85,6 +88,7 @@ export class DedupLook {
     this.#onDiskVersion = stored.version;
     for (const [number, sorted] of this.sorted.entries()) {
       sorted.stored.fill(null);
+      sorted.gone.fill(null);
       const isInMemory =
         !this.#pending.hasNone(sorted.words) || table.firstSuspect(sorted.words) >= 0;
       if (!isInMemory && stored.isEmpty) continue;
@@ -118,42 +122,46 @@ export class DedupLook {
     if (onItsWay !== null) {
       const { run, at: position } = onItsWay;
       const { partition, baseOffset, timeMs } = run;
-      if (!run.isCommitted) {
-        if (run.failure === null) return run.outcome; // Then it is in the table, or was refused.
-        this.failure = run.failure;
-        return null;
-      }
+      if (!run.isCommitted) return this.#fateOf(run);
       if (windows.covers(timeMs, time.now())) return { partition, offset: baseOffset + position };
     }
     const [high, low] = [words[2 * at] ?? 0, words[2 * at + 1] ?? 0];
     const searchKey = `${number}/${at}`;
     const others = stored.isEmpty ? NOWHERE : this.#onDisk.get(searchKey);
     if (others === undefined) return { searchKey, high, low };
-    return this.#verdictOf(identity, searchKey, [...table.find(high, low), ...others]);
-  }
-
-  /** The first of these places at which a record of the call is; or one that has to be read first. */
-  #verdictOf(
-    identity: DedupIdentity,
-    key: string,
-    places: readonly DedupPlace[],
-  ): DedupPlace | Suspect | null {
-    const { windows, time } = this.state;
-    for (const place of places) {
-      if (!windows.has(place.partition, place.offset, time.now())) continue;
-      const verdictKey = `${key}/${place.partition}/${place.offset}`;
-      const verdict = this.#verdicts.get(verdictKey);
+    for (const place of [...table.find(high, low), ...others]) {
+      const run = this.#pending.at(place);
+      if (run !== null) return this.#fateOf(run);
+      const verdictKey = `${searchKey}/${place.partition}/${place.offset}`;
+      const verdict = this.#isGone(place) ? 'gone' : this.#verdicts.get(verdictKey);
       if (verdict === undefined) return { identity, place, verdictKey };
-      if (verdict) return place;
+      if (verdict === 'same') return place;
+      if (verdict === 'gone') sorted.gone[at] = place;
     }
     return null;
+  }
+
+  /** What to wait for of a run that may have an equal record. */
+  #fateOf(run: PendingRun): Promise<void> | null {
+    if (run.failure === null) return run.outcome; // Then it can be seen, or was refused.
+    this.failure = run.failure;
+    return null;
+  }
+
+  /** Whether what may have been there does not count, or is not to be seen: it was refused. */
+  #isGone({ partition, offset }: DedupPlace): boolean {
+    const { windows, time } = this.state;
+    if (!windows.has(partition, offset, time.now())) return true;
+    const log = this.#partitions.at(partition).opened;
+    return log !== null && offset >= log.visibleOffset; // Another may come to stand there.
   }
 
   /** A fingerprint is no proof: the records themselves are asked. Never rejects. */
   async #examine(suspects: readonly Suspect[]): Promise<void> {
     try {
       for (const { identity, place, verdictKey } of suspects) {
-        this.#verdicts.set(verdictKey, await this.#isStored(identity, place));
+        const verdict = await this.#verdictOf(identity, place);
+        if (verdict !== null) this.#verdicts.set(verdictKey, verdict);
       }
     } catch (error) {
       this.failure = toError(error);
@@ -175,14 +183,22 @@ export class DedupLook {
     }
   }
 
-  async #isStored(identity: DedupIdentity, { partition, offset }: DedupPlace): Promise<boolean> {
+  /** Null = there is no record, now that the log is open. */
+  async #verdictOf(
+    identity: DedupIdentity,
+    { partition, offset }: DedupPlace,
+  ): Promise<Verdict | null> {
     this.#counts.confirmedReadCount++;
-    try {
-      const record = await this.#partitions.at(partition).use((log) => log.read(offset));
-      return record !== null && isStoredAs(identity, record, this.state.settings);
-    } catch (error) {
-      if (error instanceof OffsetOutOfRangeError) return false; // Somebody had it deleted.
-      throw error;
-    }
+    return this.#partitions.at(partition).use(async (log) => {
+      if (offset >= log.visibleOffset) return null;
+      try {
+        const record = await log.read(offset);
+        if (record === null) return 'gone';
+        return isStoredAs(identity, record, this.state.settings) ? 'same' : 'other';
+      } catch (error) {
+        if (error instanceof OffsetOutOfRangeError) return 'gone'; // Somebody had it deleted.
+        throw error;
+      }
+    });
   }
 }

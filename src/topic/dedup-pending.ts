@@ -2,12 +2,14 @@
  * Records with ids that are on their way: appended, and neither visible nor refused yet. Whoever sends
  * such an id again waits for what becomes of the first.
  *
- * @hot One small object per record.
+ * Most stand in the table already, by the offsets that they will have, and are known here by the runs that
+ * they are in. For others there is a small object per record.
  */
 import { present } from '../core/assert.ts';
 import { areEqual, type DedupIdentity } from './dedup-call.ts';
 import type { DedupSettings } from './dedup-options.ts';
 import { fingerprintKey, type RunParts } from './dedup-sorting.ts';
+import type { DedupPlace } from './dedup-table.ts';
 
 /** Records of one call that stand together in a partition. */
 export class PendingRun {
@@ -15,6 +17,9 @@ export class PendingRun {
   readonly identities: readonly DedupIdentity[];
   /** Of each: high and low. */
   readonly words: Uint32Array;
+  readonly gone: RunParts['gone'];
+  /** Those whose fate is not known. */
+  count: number;
   /** Of the first; -1 = a commit will bring it. */
   baseOffset: number;
   /** When it was appended, or committed: its window begins then, however long it takes to be visible. */
@@ -27,10 +32,12 @@ export class PendingRun {
   failure: Error | null = null;
   #decide: () => void = () => undefined;
 
-  constructor({ partition, identities, words }: RunParts, baseOffset: number) {
+  constructor({ partition, identities, words, gone }: RunParts, baseOffset: number) {
     this.partition = partition;
     this.identities = identities;
     this.words = words;
+    this.gone = gone;
+    this.count = identities.length;
     this.baseOffset = baseOffset;
     this.outcome = new Promise((resolve) => {
       this.#decide = resolve;
@@ -41,6 +48,15 @@ export class PendingRun {
     this.#decide();
   }
 }
+
+/** A run of so many records that the table has already. */
+export function enteredRun(partition: number, baseOffset: number, count: number): PendingRun {
+  const run = new PendingRun({ partition, identities: [], words: NO_WORDS, gone: [] }, baseOffset);
+  run.count = count;
+  return run;
+}
+
+const NO_WORDS = new Uint32Array(0);
 
 /** One record of a run. */
 interface PendingRecord {
@@ -53,6 +69,8 @@ interface PendingRecord {
 export class DedupPending {
   readonly #records = new Map<number, PendingRecord>();
   readonly #runs = new Set<PendingRun>();
+  /** By partition, ascending by offset: those that the table has. */
+  readonly #entered = new Map<number, PendingRun[]>();
 
   /** Of those whose fate may still be heard of. */
   get outcomes(): readonly Promise<void>[] {
@@ -62,6 +80,7 @@ export class DedupPending {
   add(run: PendingRun): void {
     this.#runs.add(run);
     const { words } = run;
+    if (words.length === 0) this.#addEntered(run);
     for (let at = 0; at < run.identities.length; at++) {
       const key = fingerprintKey(words, at);
       if (key !== 0) this.#records.set(key, { run, at, next: this.#records.get(key) ?? null });
@@ -70,8 +89,28 @@ export class DedupPending {
 
   /** The fate of its records from the `from`th on is known. */
   remove(run: PendingRun, from = 0): void {
-    if (from === 0) this.#runs.delete(run);
     for (let at = from; at < run.identities.length; at++) this.#forget(run, at);
+    run.count = from;
+    if (from > 0) return;
+    this.#runs.delete(run);
+    const entered = this.#entered.get(run.partition) ?? [];
+    const at = entered.indexOf(run); // One of the first, mostly.
+    if (at >= 0) entered.splice(at, 1);
+  }
+
+  /** The run that brings a record to a place that the table has; null = none does. */
+  at({ partition, offset }: DedupPlace): PendingRun | null {
+    const entered = this.#entered.get(partition) ?? [];
+    let from = 0;
+    let to = entered.length;
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      const run = present(entered[middle], 'below the length');
+      if (offset < run.baseOffset) to = middle;
+      else if (offset < run.baseOffset + run.count) return run;
+      else from = middle + 1;
+    }
+    return null;
   }
 
   /** Whether none of a run can be on its way. */
@@ -93,6 +132,12 @@ export class DedupPending {
       found = found.next;
     }
     return null;
+  }
+
+  #addEntered(run: PendingRun): void {
+    const entered = this.#entered.get(run.partition);
+    if (entered === undefined) this.#entered.set(run.partition, [run]);
+    else entered.push(run);
   }
 
   #forget(run: PendingRun, at: number): void {

@@ -1,13 +1,13 @@
 /**
  * One of the shards of a dedup table: places of records by the low lanes of their fingerprints.
  *
- * @hot A bucket has seven slots, and a word beside their lanes with its count and a mark. Looking for what
- * is not there, which is what nearly all look-ups do, reads one line of the cache and nothing else, so no
- * filter stands in front. Who finds the bucket of its home full goes to the next that is not, and marks
- * those that it passes; a look-up ends at the first without a mark. What is marked is full: buckets only
- * fill, except when all of them are purged.
+ * @hot A bucket has seven slots: their lanes, a word with its count and a mark, their places, and a word that
+ * nobody needs: 64 bytes. Looking for what is not there, which is what nearly all look-ups do, reads half of
+ * that and nothing else, so no filter stands in front; to add it touches the other half. Who finds the bucket
+ * of its home full goes to the next that is not, and marks those that it passes; a look-up ends at the first
+ * without a mark. What is marked is full: buckets only fill, except when all of them are purged.
  *
- * Bytes per slot: 8.6, and 2 for the partition if any record is of another one than the first.
+ * Bytes per slot: 9.1, and 2 for the partition if any record is of another one than the first.
  *
  * What lies below the floor of its partition is forgotten: not found, and left out when the shard is purged
  * or made again.
@@ -17,16 +17,19 @@ import type { PlaceFloors } from './place-floors.ts';
 
 /** Of a bucket. */
 export const SLOTS = 7;
-/** Of a bucket, as a shift: its lanes and the word. */
-const WORDS = 3;
+/** Of a bucket, as a shift. */
+const WORDS = 4;
+/** Where things are in a bucket: its lanes come first. */
 const STATE = 7;
+const PLACES = 8;
 const COUNT_MASK = 7;
 const PASSED = 8;
+const FOUND = -1;
 const U32 = 2 ** 32;
 /** With more, too many buckets would be full, and every look-up there goes on to the next one. */
 export const LOAD_MAX = 0.75;
-/** Of an object with its arrays, without what is in them. */
-const OBJECT_BYTES = 400;
+/** On the heap, of an object with its array, without what is in that. */
+const OBJECT_BYTES = 280;
 
 const NO_COLUMN = new Uint16Array(0);
 
@@ -43,9 +46,8 @@ export class DedupShard {
   readonly #buckets: number;
   /** Entries that the shard takes. */
   readonly #limit: number;
-  readonly #lows: Uint32Array;
-  readonly #places: Uint32Array;
-  /** Empty as long as all are of partition 0. */
+  readonly #words: Uint32Array;
+  /** By slot; empty as long as all are of partition 0. */
   #partitions = NO_COLUMN;
   #count = 0;
 
@@ -54,8 +56,7 @@ export class DedupShard {
     this.#version = floors.version;
     this.#buckets = buckets;
     this.#limit = Math.floor(buckets * SLOTS * LOAD_MAX);
-    this.#lows = new Uint32Array(buckets << WORDS);
-    this.#places = new Uint32Array(buckets * SLOTS);
+    this.#words = new Uint32Array(buckets << WORDS);
   }
 
   /** Entries, with those that are forgotten and still there. */
@@ -72,41 +73,26 @@ export class DedupShard {
   }
 
   get byteLength(): number {
-    const { byteLength } = this.#lows;
-    return OBJECT_BYTES + byteLength + this.#places.byteLength + this.#partitions.byteLength;
+    return OBJECT_BYTES + this.#words.byteLength + this.#partitions.byteLength;
   }
 
   /** Whether there is an entry with that lane. It may be a forgotten one, or the lane an empty slot's. */
   mayHave(low: number): boolean {
-    const lows = this.#lows;
-    // Ends, as all loops over buckets: a quarter of the slots is free, so one has no mark.
-    for (let bucket = this.#homeOf(low); ; bucket = this.#after(bucket)) {
-      const at = bucket << WORDS;
-      if (
-        lows[at] === low ||
-        lows[at + 1] === low ||
-        lows[at + 2] === low ||
-        lows[at + 3] === low ||
-        lows[at + 4] === low ||
-        lows[at + 5] === low ||
-        lows[at + 6] === low
-      ) {
-        return true;
-      }
-      if (((lows[at + STATE] as number) & PASSED) === 0) return false;
-    }
+    return this.#lastBucketOf(low) === FOUND;
   }
 
   /** The entries with that lane that are not forgotten, in no order. */
   find(low: number): ShardPlace[] {
-    const lows = this.#lows;
+    const words = this.#words;
     const found: ShardPlace[] = [];
     for (let bucket = this.#homeOf(low); ; bucket = this.#after(bucket)) {
-      const state = lows[(bucket << WORDS) + STATE] as number;
+      const first = bucket << WORDS;
+      const state = words[first + STATE] as number;
       for (let slot = 0; slot < (state & COUNT_MASK); slot++) {
-        const at = bucket * SLOTS + slot;
-        if (lows[(bucket << WORDS) + slot] !== low || this.#isForgotten(at)) continue;
-        found.push({ partition: this.#partitionAt(at), place: this.#places[at] as number });
+        if (words[first + slot] !== low) continue;
+        const place = words[first + PLACES + slot] as number;
+        const partition = this.#partitionAt(bucket, slot);
+        if (!this.#isForgotten(place, partition)) found.push({ partition, place });
       }
       if ((state & PASSED) === 0) return found;
     }
@@ -114,8 +100,34 @@ export class DedupShard {
 
   /** Adds an entry; the shard must not be full. */
   add(low: number, place: number, partition: number): void {
-    this.#put(low, place, partition);
+    this.#put(this.#homeOf(low), low, place, partition);
     this.#count++;
+  }
+
+  /** The same unless there may be one with that lane, as `mayHave` has it. @returns whether it was added */
+  addNew(low: number, place: number, partition: number): boolean {
+    const bucket = this.#lastBucketOf(low);
+    if (bucket === FOUND) return false;
+    this.#put(bucket, low, place, partition);
+    this.#count++;
+    return true;
+  }
+
+  /** Says where the record of an entry is now. @returns false when there is none of that place */
+  replace(low: number, before: ShardPlace, after: ShardPlace): boolean {
+    const words = this.#words;
+    for (let bucket = this.#homeOf(low); ; bucket = this.#after(bucket)) {
+      const first = bucket << WORDS;
+      const state = words[first + STATE] as number;
+      for (let slot = 0; slot < (state & COUNT_MASK); slot++) {
+        if (words[first + slot] !== low || words[first + PLACES + slot] !== before.place) continue;
+        if (this.#partitionAt(bucket, slot) !== before.partition) continue;
+        words[first + PLACES + slot] = after.place;
+        this.#setPartition(bucket, slot, after.partition);
+        return true;
+      }
+      if ((state & PASSED) === 0) return false;
+    }
   }
 
   /**
@@ -127,16 +139,16 @@ export class DedupShard {
   purge(): void {
     if (this.#version === this.#floors.version) return;
     this.#version = this.#floors.version;
-    const lows = this.#lows;
+    const words = this.#words;
     const first = this.#firstUnpassed();
     this.#count = 0;
     let isPassed = false;
     let bucket = first;
     do {
       const at = (bucket << WORDS) + STATE;
-      const state = lows[at] as number;
+      const state = words[at] as number;
       const kept = this.#compact(bucket, state & COUNT_MASK);
-      lows[at] = kept;
+      words[at] = kept;
       this.#count += kept;
       if (isPassed) this.#bringHome(bucket);
       isPassed = (state & PASSED) !== 0;
@@ -147,23 +159,45 @@ export class DedupShard {
   /** A shard of another size with what is not forgotten. */
   remade(buckets: number): DedupShard {
     const shard = new DedupShard(buckets, this.#floors);
-    const lows = this.#lows;
+    const words = this.#words;
     for (let bucket = 0; bucket < this.#buckets; bucket++) {
-      const used = (lows[(bucket << WORDS) + STATE] as number) & COUNT_MASK;
+      const first = bucket << WORDS;
+      const used = (words[first + STATE] as number) & COUNT_MASK;
       for (let slot = 0; slot < used; slot++) {
-        const at = bucket * SLOTS + slot;
-        if (this.#isForgotten(at)) continue;
-        const low = lows[(bucket << WORDS) + slot] as number;
-        shard.add(low, this.#places[at] as number, this.#partitionAt(at));
+        const place = words[first + PLACES + slot] as number;
+        const partition = this.#partitionAt(bucket, slot);
+        if (this.#isForgotten(place, partition)) continue;
+        shard.add(words[first + slot] as number, place, partition);
       }
     }
     return shard;
   }
 
+  /** The bucket at which a look-up of that lane ends; `FOUND` when it was there, or may be. */
+  #lastBucketOf(low: number): number {
+    const words = this.#words;
+    // Ends, as all loops over buckets: a quarter of the slots is free, so one has no mark.
+    for (let bucket = this.#homeOf(low); ; bucket = this.#after(bucket)) {
+      const at = bucket << WORDS;
+      if (
+        words[at] === low ||
+        words[at + 1] === low ||
+        words[at + 2] === low ||
+        words[at + 3] === low ||
+        words[at + 4] === low ||
+        words[at + 5] === low ||
+        words[at + 6] === low
+      ) {
+        return FOUND;
+      }
+      if (((words[at + STATE] as number) & PASSED) === 0) return bucket;
+    }
+  }
+
   /** A bucket that no entry has passed to from the one before. */
   #firstUnpassed(): number {
     for (let bucket = 0; bucket < this.#buckets; bucket++) {
-      if (((this.#lows[(bucket << WORDS) + STATE] as number) & PASSED) === 0) {
+      if (((this.#words[(bucket << WORDS) + STATE] as number) & PASSED) === 0) {
         return this.#after(bucket);
       }
     }
@@ -172,16 +206,17 @@ export class DedupShard {
 
   /** Moves what is not forgotten of so many entries to the first slots of a bucket; how many that are. */
   #compact(bucket: number, used: number): number {
-    const places = this.#places;
+    const words = this.#words;
     const partitions = this.#partitions;
     const floors = this.#floors.places;
     const hasColumn = partitions.length > 0;
+    const firstPlace = (bucket << WORDS) + PLACES;
     const first = bucket * SLOTS;
     let floor = floors[0] as number;
     let kept = 0;
     for (let slot = 0; slot < used; slot++) {
       if (hasColumn) floor = floors[partitions[first + slot] as number] as number;
-      if ((places[first + slot] as number) < floor) continue;
+      if ((words[firstPlace + slot] as number) < floor) continue;
       if (slot !== kept) this.#move(bucket, slot, kept);
       kept++;
     }
@@ -190,61 +225,67 @@ export class DedupShard {
 
   /** Puts those of a bucket that have another home in again, from there on. */
   #bringHome(bucket: number): void {
-    const lows = this.#lows;
-    const state = (bucket << WORDS) + STATE;
+    const words = this.#words;
+    const first = bucket << WORDS;
+    const state = first + STATE;
     // Downwards: the last one, which takes the slot of one that goes, was looked at before.
-    for (let slot = ((lows[state] as number) & COUNT_MASK) - 1; slot >= 0; slot--) {
-      const low = lows[(bucket << WORDS) + slot] as number;
-      if (this.#homeOf(low) === bucket) continue;
-      const place = this.#places[bucket * SLOTS + slot] as number;
-      const partition = this.#partitionAt(bucket * SLOTS + slot);
-      const last = ((lows[state] as number) & COUNT_MASK) - 1;
+    for (let slot = ((words[state] as number) & COUNT_MASK) - 1; slot >= 0; slot--) {
+      const low = words[first + slot] as number;
+      const home = this.#homeOf(low);
+      if (home === bucket) continue;
+      const place = words[first + PLACES + slot] as number;
+      const partition = this.#partitionAt(bucket, slot);
+      const last = ((words[state] as number) & COUNT_MASK) - 1;
       if (slot !== last) this.#move(bucket, last, slot);
-      lows[state] = (lows[state] as number) - 1;
-      this.#put(low, place, partition);
+      words[state] = (words[state] as number) - 1;
+      this.#put(home, low, place, partition);
     }
   }
 
   #move(bucket: number, from: number, to: number): void {
-    const lows = this.#lows;
-    const places = this.#places;
+    const words = this.#words;
     const partitions = this.#partitions;
-    const first = bucket * SLOTS;
-    lows[(bucket << WORDS) + to] = lows[(bucket << WORDS) + from] as number;
-    places[first + to] = places[first + from] as number;
-    if (partitions.length > 0) partitions[first + to] = partitions[first + from] as number;
+    const first = bucket << WORDS;
+    words[first + to] = words[first + from] as number;
+    words[first + PLACES + to] = words[first + PLACES + from] as number;
+    if (partitions.length === 0) return;
+    partitions[bucket * SLOTS + to] = partitions[bucket * SLOTS + from] as number;
   }
 
-  #put(low: number, place: number, partition: number): void {
-    const lows = this.#lows;
-    let bucket = this.#homeOf(low);
-    let state = lows[(bucket << WORDS) + STATE] as number;
+  /** Into the first bucket with room from `home` on, or from where a look-up has ended. */
+  #put(home: number, low: number, place: number, partition: number): void {
+    const words = this.#words;
+    let bucket = home;
+    let state = words[(bucket << WORDS) + STATE] as number;
     while ((state & COUNT_MASK) === SLOTS) {
-      lows[(bucket << WORDS) + STATE] = state | PASSED;
+      words[(bucket << WORDS) + STATE] = state | PASSED;
       bucket = this.#after(bucket);
-      state = lows[(bucket << WORDS) + STATE] as number;
+      state = words[(bucket << WORDS) + STATE] as number;
     }
     const slot = state & COUNT_MASK;
+    const first = bucket << WORDS;
+    words[first + slot] = low;
+    words[first + STATE] = state + 1;
+    words[first + PLACES + slot] = place;
+    this.#setPartition(bucket, slot, partition);
+  }
+
+  #setPartition(bucket: number, slot: number, partition: number): void {
     const at = bucket * SLOTS + slot;
-    lows[(bucket << WORDS) + slot] = low;
-    lows[(bucket << WORDS) + STATE] = state + 1;
-    this.#places[at] = place;
     if (this.#partitions.length > 0) this.#partitions[at] = partition;
-    else if (partition !== 0) this.#addColumn(at, partition);
+    else if (partition !== 0) {
+      this.#partitions = new Uint16Array(this.#buckets * SLOTS);
+      this.#partitions[at] = partition;
+    }
   }
 
-  #addColumn(at: number, partition: number): void {
-    this.#partitions = new Uint16Array(this.#places.length);
-    this.#partitions[at] = partition;
+  #isForgotten(place: number, partition: number): boolean {
+    return place < (this.#floors.places[partition] as number);
   }
 
-  #isForgotten(at: number): boolean {
-    const floor = this.#floors.places[this.#partitionAt(at)] as number;
-    return (this.#places[at] as number) < floor;
-  }
-
-  #partitionAt(at: number): number {
-    return this.#partitions.length === 0 ? 0 : (this.#partitions[at] as number);
+  #partitionAt(bucket: number, slot: number): number {
+    if (this.#partitions.length === 0) return 0;
+    return this.#partitions[bucket * SLOTS + slot] as number;
   }
 
   #homeOf(low: number): number {

@@ -81,6 +81,25 @@ export class DedupShards {
   }
 
   /** As of the table; the first one has that place. */
+  addRunNew(fingerprints: Uint32Array, place: number, partition: number): number {
+    for (let at = 0; at < fingerprints.length; at += 2) {
+      const high = fingerprints[at] ?? 0;
+      const low = fingerprints[at + 1] ?? 0;
+      if ((high | low) === 0) continue;
+      const index = high >>> SHIFT;
+      let shard = this.#shards[index] ?? null;
+      if (shard === null || shard.isFull) shard = this.#makeRoom(index, shard);
+      if (!shard.addNew(low, place + (at >>> 1), partition)) return at >>> 1;
+    }
+    return NONE;
+  }
+
+  /** As of its shard. */
+  replace(high: number, low: number, before: ShardPlace, after: ShardPlace): boolean {
+    return this.#shards[high >>> SHIFT]?.replace(low, before, after) ?? false;
+  }
+
+  /** As of the table; the first one has that place. */
   addRun(fingerprints: Uint32Array, place: number, partition: number): void {
     for (let at = 0; at < fingerprints.length; at += 2) {
       const high = fingerprints[at] ?? 0;

@@ -11,6 +11,8 @@ export interface Sorted {
   readonly words: Uint32Array;
   /** By record: where it is stored; null = it is new. */
   readonly stored: (DedupPlace | null)[];
+  /** By record: a place that the table has of it, where nothing counts any more. */
+  readonly gone: (DedupPlace | null)[];
   /** By record: the new one of the same call that it equals. */
   readonly twins: (Twin | null)[];
 }
@@ -25,6 +27,8 @@ export interface RunParts {
   readonly partition: number;
   readonly identities: readonly DedupIdentity[];
   readonly words: Uint32Array;
+  /** Of each: a place that the table has, and needs no more; null = none. */
+  readonly gone: readonly (DedupPlace | null)[];
 }
 
 const U21 = 2 ** 21;
@@ -33,7 +37,7 @@ const LOW_SHIFT = 11;
 export function allNew(part: DedupPart, words: Uint32Array): Sorted {
   const { length } = part.identities;
   const nothing = () => Array.from({ length }, () => null);
-  return { part, words, stored: nothing(), twins: nothing() };
+  return { part, words, stored: nothing(), gone: nothing(), twins: nothing() };
 }
 
 export function isNew({ stored, twins }: Sorted, at: number): boolean {
@@ -46,13 +50,14 @@ export function freshIn(sorted: Sorted): number[] {
 }
 
 /** What is appended of a part. */
-export function runOf({ part, words }: Sorted, fresh: readonly number[]): RunParts {
+export function runOf({ part, words, gone }: Sorted, fresh: readonly number[]): RunParts {
   const { partition, identities } = part;
-  if (fresh.length === identities.length) return { partition, identities, words };
+  if (fresh.length === identities.length) return { partition, identities, words, gone };
   const own = new Uint32Array(2 * fresh.length);
   for (const [to, at] of fresh.entries()) own.set(words.subarray(2 * at, 2 * at + 2), 2 * to);
   const kept = fresh.map((at) => present(identities[at], 'below the length'));
-  return { partition, identities: kept, words: own };
+  const keptGone = fresh.map((at) => gone[at] ?? null);
+  return { partition, identities: kept, words: own, gone: keptGone };
 }
 
 /** 53 bits of the fingerprint of a record; 0 = it has none, or one that nobody minds being left out. */

@@ -9,9 +9,10 @@
  * on for longer, entries are in another generation of shards, each of which is asked; the one before ends
  * when nothing in it counts any more.
  *
- * Bytes per entry, of many: 13 to 15, and 3 more where there are several partitions.
+ * Bytes per entry, of many: 14 to 16, and 3 more where there are several partitions.
  */
 import { assert } from '../core/assert.ts';
+import type { ShardPlace } from './dedup-shard.ts';
 import { DedupShards, SHARDS, type SweepWay } from './dedup-shards.ts';
 
 /** One less than 32 bits tell, so that a floor can be above all places. */
@@ -85,6 +86,21 @@ export class DedupTable {
     generation.add(high, low, place - number * this.#span, partition);
   }
 
+  /**
+   * As `add`, in the place of an entry that does not count any more, so that one fingerprint that comes
+   * again and again has one entry, and not one for each time. Where that is not there, or `after` is too
+   * far on for its generation, it is added beside.
+   */
+  replace(high: number, low: number, before: DedupPlace, after: DedupPlace): void {
+    const { partition, offset } = after;
+    const [from, to] = [this.#spotOf(before), this.#spotOf(after)];
+    const isOneGeneration = from !== null && to !== null && from.generation === to.generation;
+    if (isOneGeneration && offset >= (this.#starts[partition] ?? NONE)) {
+      if (this.#generation(to.generation).replace(high, low, from, to)) return;
+    }
+    this.add(high, low, partition, offset);
+  }
+
   /** Adds those of records one after the other. @param fingerprints  high, low of each; 0, 0 = none */
   addRun(partition: number, baseOffset: number, fingerprints: Uint32Array): void {
     const start = this.#starts[partition] ?? NONE;
@@ -99,6 +115,27 @@ export class DedupTable {
       this.#generation(number).addRun(run, place - number * this.#span, partition);
       at = end;
     }
+  }
+
+  /**
+   * The same, up to the first record whose fingerprint may have an entry already, be it of one before it.
+   *
+   * @returns its number, or -1: all were added
+   */
+  addRunNew(partition: number, baseOffset: number, fingerprints: Uint32Array): number {
+    const [generation] = this.#generations;
+    const place = baseOffset - (this.#bases[partition] ?? 0);
+    const isWhole = place + fingerprints.length / 2 <= this.#span;
+    const isOnly = this.#generations.length === 1 && generation?.number === 0 && isWhole;
+    if (isOnly && baseOffset >= (this.#starts[partition] ?? Infinity)) {
+      return generation.addRunNew(fingerprints, place, partition);
+    }
+    for (let at = 0; 2 * at < fingerprints.length; at++) {
+      const one = fingerprints.subarray(2 * at, 2 * at + 2);
+      if (this.firstSuspect(one) !== NONE) return at;
+      this.addRun(partition, baseOffset + at, one);
+    }
+    return NONE;
   }
 
   /** The first record from `from` on whose fingerprint may have an entry, or -1. @param fingerprints  as above */
@@ -146,6 +183,14 @@ export class DedupTable {
       this.#swept = (this.#swept + 1) % SHARDS;
     }
     this.#generations = this.#generations.filter(({ count }) => count > 0);
+  }
+
+  /** Where an entry is; null = its partition has not begun, or began behind. */
+  #spotOf({ partition, offset }: DedupPlace): (ShardPlace & { generation: number }) | null {
+    const base = this.#bases[partition] ?? NONE;
+    if (base === NONE || offset < base) return null;
+    const generation = Math.floor((offset - base) / this.#span);
+    return { partition, place: offset - base - generation * this.#span, generation };
   }
 
   #generation(number: number): DedupShards {

@@ -39,6 +39,25 @@ const commands = fc.oneof(
     }),
   },
   {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('new run' as const),
+      partition: partitions,
+      skipped: distances,
+      fingerprints: fc.array(fc.tuple(highs, lows), { maxLength: 60 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('replace' as const),
+      /** Which of the entries, of those that are forgotten or were never there too. */
+      which: fc.nat(),
+      partition: partitions,
+      skipped: distances,
+    }),
+  },
+  {
     weight: 2,
     arbitrary: fc.record({
       kind: fc.constant('back' as const),
@@ -74,12 +93,18 @@ const starts = fc.constantFrom(0, 1000, 2 ** 32 - 20, 2 ** 53 - 20_000);
 class Pair {
   readonly table: DedupTable;
   readonly twin = new ReferenceDedupTable();
+  readonly #span: number;
+  readonly #start: number;
+  /** Of entries, whatever became of them. */
+  readonly #added: (DedupPlace & { readonly high: number; readonly low: number })[] = [];
   /** All that was ever added, and what is next to it. */
   readonly #asked = new Map<string, readonly [number, number]>();
   readonly #ends = new Map<number, number>();
 
   constructor(span: number, start: number) {
     this.table = new DedupTable(span);
+    this.#span = span;
+    this.#start = start;
     for (const partition of PARTITIONS) {
       this.table.begin(partition, start);
       this.twin.begin(partition, start);
@@ -89,6 +114,8 @@ class Pair {
 
   run(command: Command): void {
     if (command.kind === 'run') this.#addRun(command);
+    else if (command.kind === 'new run') this.#addNewRun(command);
+    else if (command.kind === 'replace') this.#replace(command);
     else if (command.kind === 'back') this.#addBack(command);
     else if (command.kind === 'evict') {
       const offset = this.#endOf(command.partition) - command.kept;
@@ -107,6 +134,39 @@ class Pair {
     this.#ends.set(partition, Math.max(this.#endOf(partition), base + fingerprints.length));
   }
 
+  /** Stops where one may be there already; it may stop early, but never late. */
+  #addNewRun({ partition, skipped, fingerprints }: Command & { kind: 'new run' }): void {
+    const base = Math.max(0, this.#endOf(partition) + skipped);
+    const run = Uint32Array.from(fingerprints.flat());
+    const stop = this.table.addRunNew(partition, base, run);
+    const count = stop < 0 ? fingerprints.length : stop;
+    fingerprints.slice(0, count).forEach(([high, low], at) => {
+      if (high === 0 && low === 0) return;
+      expect(this.twin.find(high, low), 'none is passed over').toEqual([]);
+      this.#know(high, low, partition, base + at);
+    });
+    this.#ends.set(partition, Math.max(this.#endOf(partition), base + count));
+    if (stop < 0) return;
+    expect(this.table.firstSuspect(run.subarray(2 * stop, 2 * stop + 2))).toBe(0);
+  }
+
+  #replace({ which, partition, skipped }: Command & { kind: 'replace' }): void {
+    const before = this.#added[which % Math.max(1, this.#added.length)];
+    if (before === undefined) return;
+    const { high, low } = before;
+    const offset = Math.max(0, this.#endOf(partition) + skipped);
+    const generationOf = (place: DedupPlace) =>
+      Math.floor((place.offset - this.#start) / this.#span);
+    const after = { partition, offset };
+    const isCounted = offset >= this.twin.startOf(partition);
+    this.table.replace(high, low, before, after);
+    if (isCounted && generationOf(before) === generationOf(after)) {
+      this.twin.remove(high, low, before);
+    }
+    this.#know(high, low, partition, offset);
+    this.#ends.set(partition, Math.max(this.#endOf(partition), offset + 1));
+  }
+
   /** Out of order, and below what is forgotten: as it comes when a table is loaded. */
   #addBack({ partition, back, high, low }: Command & { kind: 'back' }): void {
     const offset = Math.max(0, this.#endOf(partition) - back);
@@ -116,6 +176,7 @@ class Pair {
 
   #know(high: number, low: number, partition: number, offset: number): void {
     this.twin.add(high, low, partition, offset);
+    this.#added.push({ high, low, partition, offset });
     for (const [one, other] of [
       [high, low],
       [high ^ 1, low],

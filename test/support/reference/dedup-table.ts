@@ -21,6 +21,18 @@ export class ReferenceDedupTable {
     this.entries.push({ shard: high >>> 22, low, partition, offset });
   }
 
+  /** One that has that fingerprint, or 42 bits of it, at that place. */
+  remove(high: number, low: number, { partition, offset }: DedupPlace): void {
+    const at = this.entries.findIndex(
+      (entry) =>
+        entry.shard === high >>> 22 &&
+        entry.low === low &&
+        entry.partition === partition &&
+        entry.offset === offset,
+    );
+    if (at >= 0) this.entries.splice(at, 1);
+  }
+
   evict(partition: number, offset: number): void {
     this.#starts.set(partition, Math.max(offset, this.startOf(partition)));
     this.entries = this.entries.filter((entry) => entry.offset >= this.startOf(entry.partition));

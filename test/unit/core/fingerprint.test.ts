@@ -12,7 +12,11 @@ const fingerprint = new Fingerprint(SEED);
 
 /** Any text, well formed or not; most have characters that are more bytes than one. */
 const texts = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }));
-const bytes = fc.uint8Array({ maxLength: 300 });
+/** Some of more than one part. */
+const bytes = fc.oneof(
+  fc.uint8Array({ maxLength: 300 }),
+  fc.uint8Array({ minLength: 1000, maxLength: 3100, size: 'max' }),
+);
 const keys = fc.oneof(fc.constant(null), texts, bytes);
 
 function ofText(text: string, key?: Uint8Array | string | null): string {
@@ -89,7 +93,7 @@ describe('a fingerprint', () => {
   });
 
   test('is that of the bytes, whatever their number', () => {
-    const value = Uint8Array.from({ length: 600 }, (_, at) => (at * 7) & 0xff);
+    const value = Uint8Array.from({ length: 1100 }, (_, at) => (at * 7) & 0xff);
     for (let length = 0; length <= value.length; length++) {
       const some = value.subarray(0, length);
       expect(ofBytes(some)).toBe(expected(some));

@@ -189,4 +189,26 @@ describe('records with a dedupId', () => {
     expect(sizeBytes).toBeGreaterThan(0);
     await store.close();
   });
+
+  test('have one entry, however often one is settled and sent again while another stays', async () => {
+    const ROUNDS = 30;
+    const store = await new StoreBench().open();
+    const queue = await store.queue('jobs', { codec: utf8, dedupWindowMs: 'settled' });
+    await queue.send('stays', { dedupId: 'stays' });
+    const [held] = await queue.acquire({ max: 1 });
+    expect(held?.value).toBe('stays');
+    for (let round = 0; round < ROUNDS; round++) {
+      const sent = await queue.send('again', { dedupId: 'again' });
+      expect(sent.duplicate).toBe(false);
+      expect(await queue.send('again', { dedupId: 'again' })).toMatchObject({
+        duplicate: true,
+        offset: sent.offset,
+      });
+      const [delivery] = await queue.acquire({ max: 1 });
+      await delivery?.ack();
+    }
+    expect(store.stats().dedup).toMatchObject({ idCount: 2, duplicateCount: ROUNDS });
+    expect(await queue.send('stays', { dedupId: 'stays' })).toMatchObject({ duplicate: true });
+    await store.close();
+  });
 });

@@ -90,6 +90,56 @@ describe('DedupTable', () => {
     expect(table.firstSuspect(runs.next(200_000))).toBe(-1);
   });
 
+  test('adds a run up to the first record that may be in it, or in the run, already', () => {
+    const table = tableOf(0);
+    expect(table.addRunNew(0, 10, Uint32Array.of(1, 1, 0, 0, 2, 2))).toBe(-1);
+    expect(table.find(2, 2)).toEqual([{ partition: 0, offset: 12 }]);
+    expect(table.addRunNew(0, 20, Uint32Array.of(3, 3, 2, 2, 4, 4))).toBe(1);
+    expect(table.find(3, 3)).toEqual([{ partition: 0, offset: 20 }]);
+    expect(table.find(4, 4)).toEqual([]);
+    expect(table.addRunNew(0, 30, Uint32Array.of(5, 5, 6, 6, 5, 5))).toBe(2);
+    expect(table.find(5, 5)).toEqual([{ partition: 0, offset: 30 }]);
+    // Of another generation.
+    expect(table.addRunNew(0, U32 + 5, Uint32Array.of(7, 7, 6, 6))).toBe(1);
+    expect(table.addRunNew(0, U32 + 9, Uint32Array.of(8, 8, 7, 7))).toBe(1);
+    expect(table.find(8, 8)).toEqual([{ partition: 0, offset: U32 + 9 }]);
+  });
+
+  test('has one entry for a fingerprint that comes again and again, and is replaced each time', () => {
+    const REPEATS = 50_000;
+    const table = tableOf(0, 1);
+    table.addRun(0, 0, new RandomRuns().next(20_000));
+    table.add(5, 6, 0, 20_000);
+    table.add(5, 7, 0, 20_001);
+    const { count, byteLength } = table;
+    let before = { partition: 0, offset: 20_000 };
+    for (let at = 0; at < REPEATS; at++) {
+      const after = { partition: at % 2, offset: 20_002 + at };
+      table.replace(5, 6, before, after);
+      before = after;
+    }
+    expect(table.find(5, 6)).toEqual([before]);
+    expect(table.find(5, 7)).toEqual([{ partition: 0, offset: 20_001 }]);
+    expect(table.count).toBe(count);
+    // The column of partitions has come in that shard; it has not grown by what was replaced.
+    expect(table.byteLength).toBeLessThan(1.01 * byteLength);
+  });
+
+  test('replaces nothing but what it is told of: else it adds', () => {
+    const table = tableOf(0, 1);
+    table.add(5, 6, 0, 10);
+    table.replace(5, 6, { partition: 0, offset: 11 }, { partition: 0, offset: 12 });
+    table.replace(5, 6, { partition: 1, offset: 10 }, { partition: 0, offset: 13 });
+    table.replace(5, 6, { partition: 0, offset: 10 }, { partition: 0, offset: U32 + 3 });
+    table.replace(7, 8, { partition: 0, offset: 10 }, { partition: 0, offset: 14 });
+    const offsets = table.find(5, 6).map(({ offset }) => offset);
+    expect(offsets.toSorted((one, two) => one - two)).toEqual([10, 12, 13, U32 + 3]);
+    expect(table.find(7, 8)).toEqual([{ partition: 0, offset: 14 }]);
+    table.evict(0, 20);
+    table.replace(5, 6, { partition: 0, offset: 12 }, { partition: 0, offset: 19 });
+    expect(table.find(5, 6).map(({ offset }) => offset)).toEqual([U32 + 3]);
+  });
+
   test('forgets what is below an offset, at once, in that partition alone', () => {
     const table = tableOf(0, 1);
     for (let offset = 0; offset < 10; offset++) {
