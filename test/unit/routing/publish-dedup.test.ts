@@ -45,7 +45,7 @@ describe('a publish with a dedupId', () => {
     expect(await copies()).toEqual(['a', 'c', 'd']);
     const copy = await queue.topic.read({ partition: 0, offset: 0 });
     expect(
-      [...(copy?.headers ?? [])].map(([name, value]) => [name, `${Buffer.from(value)}`]),
+      [...(copy?.headers ?? [])].map(([name, value]) => [name, Buffer.from(value).toString()]),
     ).toEqual([
       ['varve-routing-key', 'a.b'],
       ['varve-cc', '["x"]'],
