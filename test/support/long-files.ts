@@ -25,6 +25,7 @@ export const LONG_FILES: readonly string[] = [
   'integration/copy-example',
   'simulation/store.simulation',
   'simulation/routing.simulation',
+  'simulation/transactions.simulation',
   'crash/routing.crash',
   'crash/poison.crash',
   'integration/bench-endurance',
