@@ -23,6 +23,7 @@ export const PROBLEM_CODES = [
   'source-held',
   'dedup-holds-records',
   'control-unavailable',
+  'dedup-over-memory',
 ] as const;
 
 export type ProblemCode = (typeof PROBLEM_CODES)[number];
@@ -103,6 +104,8 @@ const REMEDIES: Readonly<Record<ProblemCode, string>> = {
   'dedup-holds-records':
     'make dedupWindowMs shorter, or the retention larger: what a window covers must be kept',
   'control-unavailable': 'stop the process to change the store from the command line',
+  'dedup-over-memory':
+    'raise dedupBytesMax, or make windows shorter: until then appends with ids are slower',
 };
 
 const FATAL: ReadonlySet<ProblemCode> = new Set(['lock-lost', 'journal-failed', 'journal-damaged']);

@@ -23,6 +23,7 @@ import { DedupFlights } from './dedup-flights.ts';
 import { loadDedup, type LoadedDedup } from './dedup-load.ts';
 import { DedupLook, type DedupState } from './dedup-look.ts';
 import type { PendingRun } from './dedup-pending.ts';
+import { LoadedIds } from './loaded-ids.ts';
 import type { DedupTime } from './dedup-window.ts';
 import {
   allNew,
@@ -88,6 +89,7 @@ export class DedupGate {
   /** Offsets mean something else from now on: a log was replaced. */
   forget(): void {
     this.#state = null;
+    this.#home.dedupMemory.leave(this.#partitions);
   }
 
   /** What a commit wants stored, unless it is. */
@@ -116,7 +118,7 @@ export class DedupGate {
   /** In this turn, if all of it is new for certain. */
   #atOnce(call: DedupCall): Promise<DedupOutcome> | null {
     const state = this.current();
-    if (state === null) return null;
+    if (state?.stored.isEmpty !== true) return null;
     const logs = new Map<number, Log<Uint8Array>>();
     const sorted: Sorted[] = [];
     for (const part of call.parts) {
@@ -225,15 +227,18 @@ export class DedupGate {
     this.#sweep(state, count);
   }
 
-  #sweep({ table, windows, time }: DedupState, count: number): void {
+  #sweep({ table, stored, windows, time }: DedupState, count: number): void {
     this.#unsweptCount += count;
     if (this.#unsweptCount < SWEEP_RECORDS) return;
     this.#unsweptCount = 0;
     const nowMs = time.now();
     for (let partition = 0; partition < windows.partitionCount; partition++) {
-      table.evict(partition, windows.start(partition, nowMs));
+      const start = windows.start(partition, nowMs);
+      table.evict(partition, start);
+      stored.evict(partition, start);
     }
     table.sweep(SWEEP_SHARDS);
+    this.#home.dedupMemory.look();
   }
 
   /** A duplicate is answered when the record that is stored has the level that was asked for. */
@@ -281,7 +286,10 @@ export class DedupGate {
       begunAt: (logId) => begin.logs.get(logId) ?? 0,
       time: this.#time,
       ownFrom: this.#ownFrom,
+      bytesMax: home.dedupMemory.roomFor(this.#partitions),
     });
+    const ids = new LoadedIds(this.#partitions, loaded, home.clock);
+    home.dedupMemory.join(this.#partitions, ids);
     if (this.#time === null) this.#ownFrom = loaded.endOffsets;
     this.#time = loaded.time;
     assert(this.#state === null, 'one load at a time');
