@@ -4,13 +4,12 @@ export type { GroupListing } from './store/group-listings.ts';
 export type {
   Producer,
   ProducerAppendOptions,
-  ProducerAppendResult,
   ProducerBatchOptions,
-  ProducerBatchResult,
   ProducerOptions,
   ProducerPosition,
   ProducerSendOptions,
 } from './store/producer.ts';
+export type { ProducerAppendResult, ProducerBatchResult } from './topic/producer-results.ts';
 export type { ProducerGaps, ProducerListing, ProducerTopic } from './topic/producers.ts';
 export type { Store } from './store/store.ts';
 export type { StoreStats } from './store/store-stats.ts';
@@ -151,6 +150,8 @@ export type {
   TransactionAppendOptions,
   TransactionConfirmation,
   TransactionOptions,
+  TransactionProducedSendOptions,
+  TransactionProduceOptions,
   TransactionSendOptions,
 } from './transaction/transaction-options.ts';
 export type { OpenTransaction } from './transaction/transaction-registry.ts';

@@ -13,8 +13,13 @@ import type {
   TopicRecordInput,
 } from '../topic/topic-results.ts';
 import { Topic } from '../topic/topic.ts';
-import { AppendPart, COMMIT_DURABILITY } from '../transaction/append-part.ts';
-import { publishIn, type PartCollector, type Publishable } from '../transaction/commit-part.ts';
+import { AppendPart } from '../transaction/append-part.ts';
+import {
+  COMMIT_DURABILITY,
+  publishIn,
+  type PartCollector,
+  type Publishable,
+} from '../transaction/commit-part.ts';
 import type { Committed } from '../transaction/transaction-options.ts';
 import { DEFAULT_EXCHANGE, defaultConflict } from './exchange-name.ts';
 import type { DestinationInput } from './exchange-options.ts';

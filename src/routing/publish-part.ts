@@ -7,8 +7,12 @@ import { PreparedRecords, type PreparedAppend } from '../log/prepared-records.ts
 import { runBytesOf, type RecordRun } from '../log/record-run.ts';
 import { holdForCommit, type CommitTarget } from '../topic/commit-target.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
-import { COMMIT_DURABILITY } from '../transaction/append-part.ts';
-import type { CommitOutcome, CommitPart, PartCollector } from '../transaction/commit-part.ts';
+import {
+  COMMIT_DURABILITY,
+  type CommitOutcome,
+  type CommitPart,
+  type PartCollector,
+} from '../transaction/commit-part.ts';
 import type { Committed } from '../transaction/transaction-options.ts';
 import { settleAll } from '../core/settle-all.ts';
 import type { Projector } from './projector.ts';

@@ -5,14 +5,12 @@ import { checkBoolean, plainOptions } from '../core/options.ts';
 import { DURABILITY_LEVELS, type DurabilityLevel } from '../log/log-options.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import type { SendOptions } from '../queue/queue.ts';
-import {
-  checkSequence,
-  type ProducedAnswer,
-  type ProducerAppends,
-} from '../topic/producer-appends.ts';
+import { checkSequence } from '../topic/call-sequences.ts';
+import type { ProducedAnswer } from '../topic/producer-appends.ts';
+import type { ProducerAppendResult, ProducerBatchResult } from '../topic/producer-results.ts';
 import { checkNotByContent } from '../topic/dedup-options.ts';
 import type { ProducerGaps, ProducerHold, Producers } from '../topic/producers.ts';
-import type { PlacedRecords } from '../topic/topic-results.ts';
+import { producerHold, type Producing } from '../transaction/commit-part.ts';
 import type { StoreQueue } from './store-queue.ts';
 import type { StoreTopic } from './store-topic.ts';
 
@@ -44,30 +42,6 @@ export interface ProducerBatchOptions extends Omit<ProducerAppendOptions, 'seque
 
 export type ProducerSendOptions = ProducerAppendOptions &
   Pick<SendOptions, 'key' | 'headers' | 'createTimeMs'>;
-
-export interface ProducerAppendResult {
-  /** Whether it was stored before, and nothing was appended. */
-  readonly duplicate: boolean;
-  readonly sequence: number;
-  /** Null for a duplicate that is not in one of the last five batches. */
-  readonly partition: number | null;
-  /** The same. */
-  readonly offset: number | null;
-  /** The level that was reached. */
-  readonly durability: DurabilityLevel;
-}
-
-export interface ProducerBatchResult {
-  /** Of what was appended, ascending by partition. */
-  readonly placements: readonly PlacedRecords[];
-  /** How many were appended. */
-  readonly recordCount: number;
-  /** How many were stored before. */
-  readonly duplicateCount: number;
-  /** Of the last record of the call; null = it had none. */
-  readonly lastSequence: number | null;
-  readonly durability: DurabilityLevel;
-}
 
 export interface ProducerPosition {
   /** Highest that is stored; null = none is. */
@@ -104,12 +78,17 @@ export async function openProducer(
  * Somebody who numbers what he sends: a sequence that is stored in a topic is not stored there again,
  * across restarts, too. Made by `Store.producer`; it is over when somebody else produces under its name.
  */
-export class Producer implements AsyncDisposable {
+export class Producer implements AsyncDisposable, Producing {
   readonly #hold: ProducerHold;
 
   /** @internal */
   constructor(hold: ProducerHold) {
     this.#hold = hold;
+  }
+
+  /** @internal For `Transaction.append`. */
+  get [producerHold](): ProducerHold {
+    return this.#hold;
   }
 
   get name(): string {
@@ -141,7 +120,7 @@ export class Producer implements AsyncDisposable {
       [record],
       options,
     );
-    const [sequence = 0] = sequences;
+    const { first: sequence } = sequences;
     const { partition = null, offset = null } = place ?? {};
     return { duplicate: duplicateCount > 0, sequence, partition, offset, durability };
   }
@@ -163,8 +142,8 @@ export class Producer implements AsyncDisposable {
       records,
       options,
     );
-    const recordCount = sequences.length - duplicateCount;
-    const lastSequence = sequences.at(-1) ?? null;
+    const { count, last: lastSequence } = sequences;
+    const recordCount = count - duplicateCount;
     return { placements, recordCount, duplicateCount, lastSequence, durability };
   }
 
@@ -214,7 +193,6 @@ export class Producer implements AsyncDisposable {
     signal?.throwIfAborted();
     const sequence = checkSequence(options.sequence, records.length);
     const input = topic.prepareProduced(records, { partition });
-    const appends: ProducerAppends = this.#hold.appendsTo(partitions);
-    return appends.send({ ...input, sequence, durability, signal });
+    return this.#hold.appendsTo(partitions).send({ ...input, sequence, durability, signal });
   }
 }

@@ -29,6 +29,8 @@ export class ProducerTable {
   readonly #touched = new Set<number>();
   /** By log id: offsets up to which a synced note tells all. */
   readonly #synced = new Map<number, number>();
+  /** Whether `load` has found what there is. */
+  isLoaded = false;
   #loading: Promise<void> | null = null;
   #unnotedBytes = 0;
   #timer: Timer | null = null;
@@ -207,6 +209,11 @@ export class ProducerTable {
   }
 
   async #load(): Promise<void> {
+    await this.#find();
+    this.isLoaded = true;
+  }
+
+  async #find(): Promise<void> {
     const notes = this.#home.fold.get(producerNotes, String(this.partitions.topicId));
     const { count } = this.partitions;
     if (notes === null) {

@@ -1,12 +1,15 @@
 /** The producers of a store: their names and epochs, who holds them, and how far they are in each topic. */
+import { argumentError } from '../core/assert.ts';
 import { FencedError } from '../core/ownership-errors.ts';
 import { ClosedError, NotFoundError, TooLargeError } from '../core/errors.ts';
 import { PRODUCERS_MAX } from '../core/limits.ts';
 import { Mutex } from '../core/mutex.ts';
 import { randomId } from '../core/random.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { TopicCatalog } from './catalog.ts';
 import type { PartitionSet } from './partition-set.ts';
-import { ProducerAppends, type ProducerRight } from './producer-appends.ts';
+import { ProducerAppends } from './producer-appends.ts';
+import type { ProducerRight } from './producer-sequencer.ts';
 import { ProducerTable } from './producer-table.ts';
 import {
   producerDeleted,
@@ -72,8 +75,15 @@ export class ProducerHold implements ProducerRight {
     if (this.#over !== null) throw this.#over;
   }
 
+  /** Whether it is of the store that has this journal. */
+  isOf(journal: Journal): boolean {
+    return this.#producers.isOf(journal);
+  }
+
+  /** @throws TypeError for a topic of another store */
   appendsTo(partitions: PartitionSet): ProducerAppends {
     const { topicId } = partitions;
+    this.#producers.checkOwn(partitions);
     const known = this.#appends.get(topicId);
     if (known !== undefined) return known;
     const appends = new ProducerAppends(this.#producers.tableOf(partitions), this);
@@ -186,6 +196,16 @@ export class Producers {
     topics.sort((one, two) => (one.topic < two.topic ? -1 : 1));
     const isOpen = this.#holds.has(name);
     return { name, epoch, createdTimeMs, openedTimeMs, isOpen, topics };
+  }
+
+  isOf(journal: Journal): boolean {
+    return this.#home.journal === journal;
+  }
+
+  /** @throws TypeError for a topic of another store */
+  checkOwn(partitions: PartitionSet): void {
+    if (partitions.isOf(this.#home.journal)) return;
+    throw argumentError(TypeError, 'topic', 'of the store of the producer', partitions.name);
   }
 
   tableOf(partitions: PartitionSet): ProducerTable {

@@ -1,54 +1,44 @@
 /** The records that a transaction appends, whatever topics and partitions they go to. */
-import { toError } from '../core/abort.ts';
 import { argumentError, present } from '../core/assert.ts';
+import { settleAll } from '../core/settle-all.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import type { RecordInput } from '../log/record-input.ts';
-import { recordCountOf, runBytesOf, type RecordRun } from '../log/record-run.ts';
-import { holdForCommit, type CommitTarget } from '../topic/commit-target.ts';
+import { runBytesOf } from '../log/record-run.ts';
+import { checkSequence } from '../topic/call-sequences.ts';
 import { checkNotByContent } from '../topic/dedup-options.ts';
-import type { Partition } from '../topic/partition.ts';
-import type { PartitionSet } from '../topic/partition-set.ts';
+import type { ProducerAppendResult, ProducerBatchResult } from '../topic/producer-results.ts';
 import type { PartitionRuns, Topic } from '../topic/topic.ts';
 import type {
   PlacedRecords,
   TopicAppendBatchResult,
   TopicAppendResult,
 } from '../topic/topic-results.ts';
-import { settleAll } from '../core/settle-all.ts';
-import type { CommitOutcome, CommitPart, PartCollector } from './commit-part.ts';
-import type { Committed, TransactionAppendOptions } from './transaction-options.ts';
-
-/** What goes to one log. */
-interface LogPart {
-  readonly topic: PartitionSet;
-  readonly partition: number;
-  readonly runs: RecordRun[];
-  recordCount: number;
-  target: CommitTarget | null;
-  /** Of its first record, once that is committed. */
-  baseOffset: number;
-}
-
-/** Records of one call that go to one log. */
-interface Place {
-  readonly log: LogPart;
-  /** How many of the log's stand before them. */
-  readonly start: number;
-  readonly recordCount: number;
-}
+import { CommitLogs, type CommitPiece } from './commit-log.ts';
+import {
+  COMMIT_DURABILITY,
+  producerHold,
+  type CommitOutcome,
+  type CommitPart,
+  type PartCollector,
+} from './commit-part.ts';
+import { ProducerPart } from './producer-part.ts';
+import type {
+  Committed,
+  TransactionAppendOptions,
+  TransactionProduceOptions,
+} from './transaction-options.ts';
 
 type Fill = (placements: readonly PlacedRecords[]) => void;
 
 interface Append {
-  readonly places: readonly Place[];
+  readonly pieces: readonly CommitPiece[];
   readonly fill: Fill;
 }
 
-/** Whatever the levels of its topics are, the journal has a commit synced. */
-export const COMMIT_DURABILITY = 'sync';
-
 export class AppendPart implements CommitPart {
-  readonly #logs = new Map<Partition, LogPart>();
+  readonly #logs = new CommitLogs();
+  /** By call: what producers send. */
+  readonly #produced: ProducerPart[] = [];
   readonly #appends: Append[] = [];
 
   /** Checked and encoded at once. @throws as `Topic.append`; TypeError; as `reserve`: nothing is added */
@@ -88,25 +78,62 @@ export class AppendPart implements CommitPart {
     context: AppendContext,
     fill: Fill,
   ): void {
-    this.#appends.push({ places: this.#add(topic, records, context), fill });
+    this.#appends.push({ pieces: this.#add(topic, records, context), fill });
   }
 
   /** What goes nowhere, and wants to be told. */
   addNothing(fill: Fill): void {
-    this.#appends.push({ places: [], fill });
+    this.#appends.push({ pieces: [], fill });
+  }
+
+  /** What a producer sends. @throws as `append` */
+  produce<T, Input>(
+    topic: Topic<T, Input>,
+    records: readonly RecordInput<Input>[],
+    context: ProduceContext,
+  ): Committed<ProducerBatchResult> {
+    const committed: { result: ProducerBatchResult | null } = { result: null };
+    const produced = this.#produce(topic, records, context, () => {
+      committed.result = produced.batchResult;
+    });
+    return committed;
+  }
+
+  /** One record that a producer sends. @throws as `append` */
+  produceOne<T, Input>(
+    topic: Topic<T, Input>,
+    record: RecordInput<Input>,
+    context: ProduceContext,
+  ): Committed<ProducerAppendResult> {
+    const committed: { result: ProducerAppendResult | null } = { result: null };
+    const produced = this.#produce(topic, [record], context, () => {
+      committed.result = produced.result;
+    });
+    return committed;
   }
 
   prepare(): Promise<void> | null {
-    const opening: Promise<void>[] = [];
-    for (const log of this.#logs.values()) {
-      const opened = openFor(log);
-      if (opened !== null) opening.push(opened);
+    const pending: Promise<void>[] = [];
+    const opening = this.#logs.prepare();
+    if (opening !== null) pending.push(opening);
+    for (const produced of this.#produced) {
+      const loading = produced.prepare();
+      if (loading !== null) pending.push(loading);
     }
-    return opening.length === 0 ? null : settleAll(opening).then(() => undefined);
+    return pending.length === 0 ? null : settleAll(pending).then(() => undefined);
   }
 
+  obstacle(): Promise<void> | null {
+    for (const produced of this.#produced) {
+      const obstacle = produced.obstacle();
+      if (obstacle !== null) return obstacle;
+    }
+    return null;
+  }
+
+  /** Nobody can take anything away from records; but what is stored already is left out. */
   secure(): void {
-    // Nobody can take anything away from records.
+    for (const produced of this.#produced) produced.secure();
   }
 
   changes(): readonly never[] {
@@ -114,66 +141,55 @@ export class AppendPart implements CommitPart {
   }
 
   appends(): readonly PreparedAppend[] {
-    return Array.from(this.#logs.values(), ({ runs, target }) => {
-      const { logId, appender } = present(target, 'it was prepared');
-      return { logId, appender, runs };
-    });
+    return this.#logs.appends();
   }
 
   end(outcome: CommitOutcome): void {
-    for (const { target } of this.#logs.values()) target?.release();
-    if (outcome.kind === 'failed') return;
-    let at = 0;
-    for (const log of this.#logs.values()) {
-      log.baseOffset = present(outcome.baseOffsets[at++], 'one for each log');
-    }
-    for (const { places, fill } of this.#appends) fill(places.map(placed));
+    if (outcome.kind === 'committed') {
+      this.#logs.committed(outcome.baseOffsets);
+      // All of them first: what one call brings another may have sent again.
+      for (const produced of this.#produced) produced.committed();
+      for (const { pieces, fill } of this.#appends) fill(pieces.map(({ placed }) => placed));
+    } else for (const produced of this.#produced) produced.failed(outcome.error);
+    this.#logs.release();
   }
 
   #add<T, Input>(
     topic: Topic<T, Input>,
     records: readonly RecordInput<Input>[],
     { options, into }: AppendContext,
-  ): readonly Place[] {
+  ): readonly CommitPiece[] {
     const { partitions } = topic;
     into.checkStore('topic', partitions);
     checkNotByContent(partitions, 'an append in a transaction');
     const parts = topic.encodeForCommit(records, options);
     into.reserve({ bytes: bytesOf(parts), records: records.length });
-    return parts.map(({ partition, runs }) => {
-      const log = this.#logOf(partitions, partition);
-      const start = log.recordCount;
-      const recordCount = recordCountOf(runs);
-      log.runs.push(...runs);
-      log.recordCount += recordCount;
-      return { log, start, recordCount };
-    });
+    return parts.map(({ partition, runs }) => this.#logs.add(partitions, partition, runs));
   }
 
-  #logOf(topic: PartitionSet, partition: number): LogPart {
-    const key = topic.at(partition);
-    const known = this.#logs.get(key);
-    if (known !== undefined) return known;
-    const log = { topic, partition, runs: [], recordCount: 0, target: null, baseOffset: -1 };
-    this.#logs.set(key, log);
-    return log;
+  #produce<T, Input>(
+    topic: Topic<T, Input>,
+    records: readonly RecordInput<Input>[],
+    { options, into }: ProduceContext,
+    fill: Fill,
+  ): ProducerPart {
+    const { partitions } = topic;
+    const { producer, partition } = options;
+    const hold = producer[producerHold];
+    checkNoIds(records);
+    into.checkStore('topic', partitions);
+    into.checkStore('producer', hold);
+    hold.check();
+    checkNotByContent(partitions, 'an append of a producer');
+    const input = topic.prepareProduced(records, { partition });
+    const sequence = checkSequence(options.sequence, records.length);
+    const produced = new ProducerPart({ ...input, sequence, appends: hold.appendsTo(partitions) });
+    into.reserve({ bytes: produced.bytesMax, records: records.length });
+    for (const piece of produced.pieces) this.#logs.add(partitions, piece.partition, [], piece);
+    this.#produced.push(produced);
+    this.#appends.push({ pieces: [], fill });
+    return produced;
   }
-}
-
-/** @returns null = it is open. Never throws: others may be on their way, and must be waited for */
-function openFor(log: LogPart): Promise<void> | null {
-  try {
-    const target = holdForCommit(log.topic, log.partition);
-    if (target instanceof Promise) return take(log, target);
-    log.target = target;
-    return null;
-  } catch (error) {
-    return Promise.reject(toError(error));
-  }
-}
-
-async function take(log: LogPart, target: Promise<CommitTarget>): Promise<void> {
-  log.target = await target;
 }
 
 interface AppendContext {
@@ -181,8 +197,9 @@ interface AppendContext {
   readonly into: PartCollector;
 }
 
-function placed({ log, start, recordCount }: Place): PlacedRecords {
-  return { partition: log.partition, baseOffset: log.baseOffset + start, recordCount };
+interface ProduceContext {
+  readonly options: TransactionProduceOptions;
+  readonly into: PartCollector;
 }
 
 function bytesOf(parts: readonly PartitionRuns[]): number {

@@ -5,7 +5,11 @@
 import type { Change } from '../journal/journal.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
+import type { ProducerHold } from '../topic/producers.ts';
 import type { Committed } from './transaction-options.ts';
+
+/** Whatever the levels of its topics are, the journal has a commit synced. */
+export const COMMIT_DURABILITY = 'sync';
 
 /** What became of a transaction. */
 export type CommitOutcome =
@@ -14,14 +18,11 @@ export type CommitOutcome =
       /** Of the first record of each of the part's `appends`, in order. */
       readonly baseOffsets: readonly number[];
     }
-  | { readonly kind: 'failed' };
-
-const FAILED: CommitOutcome = { kind: 'failed' };
-
-/** One of several ways for a commit to come to nothing. */
-export function failed(): CommitOutcome {
-  return FAILED;
-}
+  | {
+      readonly kind: 'failed';
+      /** Why. A FailedError that is `indeterminate`: only the next opening can tell what became of it. */
+      readonly error: unknown;
+    };
 
 /**
  * One thing that a transaction does. Its methods are called in this order; `prepare` and all behind it
@@ -102,6 +103,13 @@ export interface Acknowledgeable {
    *   then none is added
    */
   [ackIn](into: PartCollector, all: readonly unknown[]): void;
+}
+
+/** Who sends what is appended: a property of producers. */
+export const producerHold: unique symbol = Symbol('varve.producerHold');
+
+export interface Producing {
+  readonly [producerHold]: ProducerHold;
 }
 
 /** Brings a publish into a transaction: a method of exchanges. */

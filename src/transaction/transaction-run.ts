@@ -7,13 +7,7 @@ import { settleAll } from '../core/settle-all.ts';
 import { COMMIT_BYTES_MAX, type Commit, type CommitResult } from '../journal/committer.ts';
 import type { Change, Journal } from '../journal/journal.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
-import {
-  failed,
-  type CommitPart,
-  type PartCollector,
-  type Share,
-  type StoreOwned,
-} from './commit-part.ts';
+import type { CommitPart, PartCollector, Share, StoreOwned } from './commit-part.ts';
 
 /** Acks and positions of one transaction. */
 export const TRANSACTION_PARTS_MAX = 10_000;
@@ -167,15 +161,17 @@ export class TransactionRun implements PartCollector {
 
   async #run<R>(action: () => R | Promise<R>): Promise<R> {
     let committed: CommitResult | null = null;
+    let failure: unknown = null;
     try {
       const result = await action();
       this.#checkGoing();
       committed = await this.#commit();
       return result;
     } catch (error) {
+      failure = error;
       throw this.#stop === null ? error : this.#stop.reason;
     } finally {
-      this.#endParts(committed);
+      this.#endParts(committed, failure);
     }
   }
 
@@ -223,10 +219,11 @@ export class TransactionRun implements PartCollector {
     return null;
   }
 
-  #endParts(committed: CommitResult | null): void {
+  /** @param failure  why it is not committed */
+  #endParts(committed: CommitResult | null, failure: unknown): void {
     let at = 0;
     for (const [index, part] of this.#parts.entries()) {
-      if (committed === null) part.end(failed());
+      if (committed === null) part.end({ kind: 'failed', error: failure });
       else {
         const next = at + (this.#appendCounts[index] ?? 0);
         part.end({ kind: 'committed', baseOffsets: committed.baseOffsets.slice(at, next) });

@@ -1,0 +1,165 @@
+/** What a transaction appends to its logs, in the order of its calls. */
+import { toError } from '../core/abort.ts';
+import { present } from '../core/assert.ts';
+import { settleAll } from '../core/settle-all.ts';
+import type { PreparedAppend } from '../log/prepared-records.ts';
+import { recordCountOf, type RecordRun } from '../log/record-run.ts';
+import { holdForCommit, type CommitTarget } from '../topic/commit-target.ts';
+import type { Partition } from '../topic/partition.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
+import type { PlacedRecords } from '../topic/topic-results.ts';
+
+/** Records of which it is known only when they are secured which of them are to be appended. */
+export interface LateRuns {
+  readonly runs: readonly RecordRun[];
+  /** Of the first of them, once they are committed. */
+  baseOffset: number;
+}
+
+/** Records of one call that go to one log. */
+export class CommitPiece {
+  /** Of those that are appended; known, as the next, when the transaction is secured. */
+  recordCount = 0;
+  readonly #log: CommitLog;
+  readonly #runs: readonly RecordRun[];
+  /** In the place of runs; null = all are appended. */
+  readonly #late: LateRuns | null;
+  /** How many of the log's stand before them. */
+  #start = 0;
+
+  constructor(log: CommitLog, runs: readonly RecordRun[], late: LateRuns | null) {
+    this.#log = log;
+    this.#runs = runs;
+    this.#late = late;
+  }
+
+  /** Where they are, once they are committed. */
+  get placed(): PlacedRecords {
+    const { partition, baseOffset } = this.#log;
+    return { partition, baseOffset: baseOffset + this.#start, recordCount: this.recordCount };
+  }
+
+  /** Puts them behind `start` others. @returns what is appended of them */
+  put(start: number): readonly RecordRun[] {
+    const runs = this.#late?.runs ?? this.#runs;
+    this.#start = start;
+    this.recordCount = recordCountOf(runs);
+    return runs;
+  }
+
+  committed(): void {
+    if (this.#late !== null) this.#late.baseOffset = this.placed.baseOffset;
+  }
+}
+
+/** What goes to one log. */
+class CommitLog {
+  readonly partition: number;
+  /** Of its first record, once that is committed. */
+  baseOffset = -1;
+  /** Whether there is anything left to append; known when the transaction is secured. */
+  isAppended = false;
+  readonly pieces: CommitPiece[] = [];
+  readonly #topic: PartitionSet;
+  #target: CommitTarget | null = null;
+
+  constructor(topic: PartitionSet, partition: number) {
+    this.#topic = topic;
+    this.partition = partition;
+  }
+
+  /** @returns null = it is open. Never throws: others may be on their way, and must be waited for */
+  open(): Promise<void> | null {
+    try {
+      const target = holdForCommit(this.#topic, this.partition);
+      if (target instanceof Promise) return this.#take(target);
+      this.#target = target;
+      return null;
+    } catch (error) {
+      return Promise.reject(toError(error));
+    }
+  }
+
+  /** @returns null = all of it is stored already */
+  append(): PreparedAppend | null {
+    const runs: RecordRun[] = [];
+    let start = 0;
+    for (const piece of this.pieces) {
+      for (const run of piece.put(start)) runs.push(run);
+      start += piece.recordCount;
+    }
+    this.isAppended = start > 0;
+    if (!this.isAppended) return null;
+    const { logId, appender } = present(this.#target, 'it was opened');
+    return { logId, appender, runs };
+  }
+
+  release(): void {
+    this.#target?.release();
+  }
+
+  async #take(target: Promise<CommitTarget>): Promise<void> {
+    this.#target = await target;
+  }
+}
+
+export class CommitLogs {
+  readonly #logs = new Map<Partition, CommitLog>();
+
+  /** Adds records of a call. @param late  in the place of `runs` */
+  add(
+    topic: PartitionSet,
+    partition: number,
+    runs: readonly RecordRun[],
+    late: LateRuns | null = null,
+  ): CommitPiece {
+    const log = this.#logOf(topic, partition);
+    const piece = new CommitPiece(log, runs, late);
+    log.pieces.push(piece);
+    return piece;
+  }
+
+  /** As `CommitPart.prepare`. */
+  prepare(): Promise<void> | null {
+    const opening: Promise<void>[] = [];
+    for (const log of this.#logs.values()) {
+      const opened = log.open();
+      if (opened !== null) opening.push(opened);
+    }
+    return opening.length === 0 ? null : settleAll(opening).then(() => undefined);
+  }
+
+  /** As `CommitPart.appends`: called once. */
+  appends(): readonly PreparedAppend[] {
+    const appends: PreparedAppend[] = [];
+    for (const log of this.#logs.values()) {
+      const own = log.append();
+      if (own !== null) appends.push(own);
+    }
+    return appends;
+  }
+
+  /** @param baseOffsets  one for each of `appends` */
+  committed(baseOffsets: readonly number[]): void {
+    let at = 0;
+    for (const log of this.#logs.values()) {
+      if (!log.isAppended) continue;
+      log.baseOffset = present(baseOffsets[at++], 'one for each log');
+      for (const piece of log.pieces) piece.committed();
+    }
+  }
+
+  /** Once, whatever became of them. */
+  release(): void {
+    for (const log of this.#logs.values()) log.release();
+  }
+
+  #logOf(topic: PartitionSet, partition: number): CommitLog {
+    const key = topic.at(partition);
+    const known = this.#logs.get(key);
+    if (known !== undefined) return known;
+    const log = new CommitLog(topic, partition);
+    this.#logs.set(key, log);
+    return log;
+  }
+}
