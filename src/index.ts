@@ -9,6 +9,12 @@ export type {
   ProducerPosition,
   ProducerSendOptions,
 } from './store/producer.ts';
+export type {
+  ProducerDefaultPublishOptions,
+  ProducerDefaultPublishResult,
+  ProducerPublishOptions,
+  ProducerPublishResult,
+} from './store/producer-publish.ts';
 export type { ProducerAppendResult, ProducerBatchResult } from './topic/producer-results.ts';
 export type { ProducerGaps, ProducerListing, ProducerTopic } from './topic/producers.ts';
 export type { Store } from './store/store.ts';

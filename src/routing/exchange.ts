@@ -43,7 +43,7 @@ import {
   type PublishResult,
   type TransactionPublishOptions,
 } from './publish-options.ts';
-import { PublishPart } from './publish-part.ts';
+import { PublishPart, type PublishWay } from './publish-part.ts';
 import { headersOf, PublishRouter } from './publish-router.ts';
 import { checkRebuildOptions, type RebuildOptions, type RebuildReport } from './rebuild.ts';
 import type { RoutedRecord } from './routed-waiters.ts';
@@ -86,13 +86,14 @@ export class Exchange<T, Input = T> implements Publishable<
   readonly name: string;
   readonly type: ExchangeType;
   readonly #exchangeId: number;
-  readonly #sources: PartitionSet;
+  /** @internal */
+  readonly way: PublishWay;
   readonly #source: Partition;
-  readonly #codec: Codec<T, Input>;
+  /** @internal */
+  readonly codec: Codec<T, Input>;
   readonly #exchanges: ExchangeCatalog;
   readonly #projector: Projector;
   readonly #topics: () => readonly KnownTopic[];
-  readonly #router: PublishRouter;
   /** Of the source while it is open, with this handle's codec. */
   #log: Log<T, Input> | null = null;
 
@@ -103,10 +104,10 @@ export class Exchange<T, Input = T> implements Publishable<
     this.name = name;
     this.type = type;
     this.#exchangeId = exchangeId;
-    this.#router = new PublishRouter({ name, exchangeId, isInternal, exchanges });
-    this.#sources = sources;
+    const router = new PublishRouter({ name, exchangeId, isInternal, exchanges });
+    this.way = { router, sources, projector };
     this.#source = sources.at(0);
-    this.#codec = codec;
+    this.codec = codec;
     this.#exchanges = exchanges;
     this.#projector = projector;
     this.#topics = topics;
@@ -181,8 +182,8 @@ export class Exchange<T, Input = T> implements Publishable<
     value: Input | null,
     options: TransactionPublishOptions = NO_PUBLISH_OPTIONS,
   ): Committed<PublishResult> {
-    const way = { router: this.#router, sources: this.#sources, projector: this.#projector };
-    return into.part(PublishPart).publish(into, { way, codec: this.#codec, value, options });
+    const { way, codec } = this;
+    return into.part(PublishPart).publish(into, { way, codec, value, options });
   }
 
   /**
@@ -344,7 +345,7 @@ export class Exchange<T, Input = T> implements Publishable<
 
   /** Another exchange may have the name by now. @throws ClosedError */
   #ownName(): string {
-    this.#router.checkThere();
+    this.way.router.checkThere();
     return this.name;
   }
 
@@ -358,7 +359,7 @@ export class Exchange<T, Input = T> implements Publishable<
     const release = this.#source.hold();
     try {
       const log = await this.#source.log();
-      return (this.#log = log.as(this.#codec, 0));
+      return (this.#log = log.as(this.codec, 0));
     } finally {
       inNextTurn(release); // Who waits appends before: until then nobody closes it to make room.
     }
@@ -372,8 +373,8 @@ export class Exchange<T, Input = T> implements Publishable<
     index = 0,
   ): RoutedInput<Input> {
     const { key, createTimeMs } = input;
-    const addressed = this.#router.address(input);
-    const topicIds = this.#router.route(addressed, plan, index);
+    const addressed = this.way.router.address(input);
+    const topicIds = this.way.router.route(addressed, plan, index);
     return { record: { value, key, headers: addressed.headers, createTimeMs }, topicIds };
   }
 

@@ -1,6 +1,6 @@
 /** A producer as its users hold it: what it sends again is stored once. */
 import { checkSignal } from '../core/abort.ts';
-import { checkArray, checkChoice, checkObject } from '../core/assert.ts';
+import { argumentError, checkArray, checkChoice, checkObject } from '../core/assert.ts';
 import { checkBoolean, plainOptions } from '../core/options.ts';
 import { DURABILITY_LEVELS, type DurabilityLevel } from '../log/log-options.ts';
 import type { RecordInput } from '../log/record-input.ts';
@@ -11,6 +11,19 @@ import type { ProducerAppendResult, ProducerBatchResult } from '../topic/produce
 import { checkNotByContent } from '../topic/dedup-options.ts';
 import type { ProducerGaps, ProducerHold, Producers } from '../topic/producers.ts';
 import { producerHold, type Producing } from '../transaction/commit-part.ts';
+import { DefaultExchange } from '../routing/default-exchange.ts';
+import { Exchange } from '../routing/exchange.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
+import {
+  publishByName,
+  publishTo,
+  type ProducerDefaultPublishOptions,
+  type ProducerDefaultPublishResult,
+  type ProducerPublishOptions,
+  type ProducerPublishResult,
+  type PublishingProducer,
+} from './producer-publish.ts';
+import type { Topic } from '../topic/topic.ts';
 import type { StoreQueue } from './store-queue.ts';
 import type { StoreTopic } from './store-topic.ts';
 
@@ -115,14 +128,7 @@ export class Producer implements AsyncDisposable, Producing {
     record: RecordInput<Input>,
     options: ProducerAppendOptions = {},
   ): Promise<ProducerAppendResult> {
-    const { duplicateCount, sequences, place, durability } = await this.#send(
-      topic,
-      [record],
-      options,
-    );
-    const { first: sequence } = sequences;
-    const { partition = null, offset = null } = place ?? {};
-    return { duplicate: duplicateCount > 0, sequence, partition, offset, durability };
+    return this.#append(topic, record, options);
   }
 
   /**
@@ -157,10 +163,55 @@ export class Producer implements AsyncDisposable, Producing {
     return this.append(queue.topic, { value, key, headers, createTimeMs }, how);
   }
 
-  /** Where it is in a topic or queue, behind all that was sent so far. @throws as `append` */
-  async last<T, Input>(to: StoreTopic<T, Input> | StoreQueue<T, Input>): Promise<ProducerPosition> {
+  /**
+   * Publishes a record to an exchange, unless its sequence is stored: sequences count in what was published
+   * to the exchange, wherever that goes; to the default exchange in the queue or topic that the routing key
+   * names. It is routed in the step in which it is appended; a duplicate goes nowhere again.
+   *
+   * @param options.confirm  `routed`, of a duplicate: when it is where it would go now
+   * @throws FencedError, SequenceGapError; as `Exchange.publish`, as `DefaultExchange.publish`
+   *
+   * Durability: as `Exchange.publish`, also of a duplicate. Cost: as `append`.
+   */
+  publish<T, Input>(
+    exchange: Exchange<T, Input>,
+    value: Input | null,
+    options?: ProducerPublishOptions,
+  ): Promise<ProducerPublishResult>;
+  publish<T, Input>(
+    exchange: DefaultExchange<T, Input>,
+    value: Input | null,
+    options?: ProducerDefaultPublishOptions,
+  ): Promise<ProducerDefaultPublishResult>;
+  async publish<T, Input>(
+    exchange: Exchange<T, Input> | DefaultExchange<T, Input>,
+    value: Input | null,
+    options: ProducerPublishOptions & ProducerDefaultPublishOptions = {},
+  ): Promise<ProducerPublishResult | ProducerDefaultPublishResult> {
     this.#hold.check();
-    const { partitions } = 'topic' in to ? to.topic : to;
+    checkObject('options', options);
+    const producer: PublishingProducer = {
+      send: (partitions, call) => this.#call(partitions, call),
+      append: (topic, record, how) => this.#append(topic, record, how),
+    };
+    if (exchange instanceof Exchange) return publishTo(producer, exchange, value, options);
+    if (exchange instanceof DefaultExchange) {
+      return publishByName(producer, exchange, value, options);
+    }
+    throw argumentError(TypeError, 'exchange', 'an exchange', exchange);
+  }
+
+  /**
+   * Where it is in a topic, a queue or an exchange, behind all that was sent so far.
+   *
+   * @returns of an exchange `offset` is in its source log
+   * @throws as `append`
+   */
+  async last<T, Input>(
+    to: StoreTopic<T, Input> | StoreQueue<T, Input> | Exchange<T, Input>,
+  ): Promise<ProducerPosition> {
+    this.#hold.check();
+    const partitions = partitionsOf(to);
     partitions.checkThere();
     const progress = await this.#hold.appendsTo(partitions).progress();
     const { lastStored, resumeFrom } = progress;
@@ -177,8 +228,23 @@ export class Producer implements AsyncDisposable, Producing {
     await this.close();
   }
 
+  async #append<T, Input>(
+    topic: Topic<T, Input>,
+    record: RecordInput<Input>,
+    options: ProducerAppendOptions,
+  ): Promise<ProducerAppendResult> {
+    const { duplicateCount, sequences, place, durability } = await this.#send(
+      topic,
+      [record],
+      options,
+    );
+    const { first: sequence } = sequences;
+    const { partition = null, offset = null } = place ?? {};
+    return { duplicate: duplicateCount > 0, sequence, partition, offset, durability };
+  }
+
   async #send<T, Input>(
-    topic: StoreTopic<T, Input>,
+    topic: Topic<T, Input>,
     records: readonly RecordInput<Input>[],
     given: ProducerBatchOptions,
   ): Promise<ProducedAnswer> {
@@ -187,12 +253,27 @@ export class Producer implements AsyncDisposable, Producing {
     partitions.checkThere();
     checkNotByContent(partitions, 'an append of a producer');
     const options = plainOptions(given, KNOWN);
-    const { partition, signal, durability = partitions.settings.durability } = options;
+    const { partition, signal, durability, sequence } = options;
+    const input = topic.prepareProduced(records, { partition });
+    return this.#call(partitions, { ...input, sequence, durability, signal });
+  }
+
+  async #call(
+    partitions: PartitionSet,
+    call: Parameters<PublishingProducer['send']>[1],
+  ): Promise<ProducedAnswer> {
+    const { records, signal, durability = partitions.settings.durability } = call;
     checkChoice('durability', durability, DURABILITY_LEVELS);
     checkSignal('signal', signal);
     signal?.throwIfAborted();
-    const sequence = checkSequence(options.sequence, records.length);
-    const input = topic.prepareProduced(records, { partition });
-    return this.#hold.appendsTo(partitions).send({ ...input, sequence, durability, signal });
+    const sequence = checkSequence(call.sequence, records.length);
+    return this.#hold.appendsTo(partitions).send({ ...call, sequence, durability });
   }
+}
+
+function partitionsOf<T, Input>(
+  to: StoreTopic<T, Input> | StoreQueue<T, Input> | Exchange<T, Input>,
+): PartitionSet {
+  if (to instanceof Exchange) return to.way.sources;
+  return 'topic' in to ? to.topic.partitions : to.partitions;
 }

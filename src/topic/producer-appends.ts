@@ -23,6 +23,8 @@ export interface ProducedCall extends ProducedInput {
   readonly sequence: GivenSequence;
   readonly durability: DurabilityLevel;
   readonly signal: AbortSignal | undefined;
+  /** A last look, in the step in which something of it is appended. @throws why not: nothing is */
+  readonly check?: () => void;
 }
 
 export interface ProducedAnswer {
@@ -149,6 +151,7 @@ export class ProducerAppends {
     try {
       sequencer.check();
       checkAppenders(parts);
+      if (parts.length > 0) call.check?.();
     } catch (error) {
       letGo(parts);
       throw error;
