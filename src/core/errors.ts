@@ -311,11 +311,17 @@ export class TooLargeError extends StoreError {
 export class BackpressureError extends StoreError {
   readonly code = 'ERR_VARVE_BACKPRESSURE';
   override readonly retryable = true;
-  readonly details: { readonly queuedBytes: number; readonly queuedBytesMax: number };
+  readonly details: {
+    readonly queuedBytes: number;
+    readonly queuedBytesMax: number;
+    /** What the two numbers count, where it is not bytes. */
+    readonly unit?: string;
+  };
 
   constructor(details: BackpressureError['details']) {
+    const { queuedBytes, queuedBytesMax, unit = 'bytes' } = details;
     super(
-      `${details.queuedBytes} bytes wait for the disk, the limit is ${details.queuedBytesMax}: await earlier appends`,
+      `${queuedBytes} ${unit} wait for the disk, the limit is ${queuedBytesMax}: await earlier appends`,
     );
     this.details = details;
   }

@@ -79,11 +79,8 @@ export class ProducerAppends {
 
   /** @throws see `Producer.appendBatch` */
   send(call: ProducedCall): Promise<ProducedAnswer> {
-    const queuedBytes = this.#queuedBytes;
-    if (this.#calls.size >= PRODUCER_CALLS_MAX || queuedBytes >= PRODUCER_BYTES_MAX) {
-      const queuedBytesMax = PRODUCER_BYTES_MAX;
-      return Promise.reject(new BackpressureError({ queuedBytes, queuedBytesMax }));
-    }
+    const refusal = this.#refusal();
+    if (refusal !== null) return Promise.reject(refusal);
     const sizeBytes = runBytesOf([{ records: call.records, tag: null }]);
     this.#queuedBytes += sizeBytes;
     const taken = this.#order.run(() => this.#take(call, sizeBytes));
@@ -96,6 +93,20 @@ export class ProducerAppends {
     answer.then(ended, ended);
     if (call.signal === undefined) return answer;
     return withSignal(call.signal, (resolve, reject) => void answer.then(resolve, reject));
+  }
+
+  /** Too much waits for the disk; null = it does not. */
+  #refusal(): BackpressureError | null {
+    const { size } = this.#calls;
+    if (size >= PRODUCER_CALLS_MAX) {
+      const queuedBytesMax = PRODUCER_CALLS_MAX;
+      return new BackpressureError({ queuedBytes: size, queuedBytesMax, unit: 'calls' });
+    }
+    const queuedBytes = this.#queuedBytes;
+    const queuedBytesMax = PRODUCER_BYTES_MAX;
+    return queuedBytes < queuedBytesMax
+      ? null
+      : new BackpressureError({ queuedBytes, queuedBytesMax });
   }
 
   /** How far it is, behind all calls so far. @throws as `send` */

@@ -112,6 +112,8 @@ export class Producers {
   /** By topic id. */
   readonly #tables = new Map<number, ProducerTable>();
   readonly #changes = new Mutex();
+  /** A deletion that is being journaled. Never rejects. */
+  #deleting: Promise<void> | null = null;
   #isClosed = false;
 
   constructor(home: TopicHome, topics: () => TopicCatalog) {
@@ -163,10 +165,17 @@ export class Producers {
         const isNoted = fold.get(producerNotes, String(topicId))?.producers.has(producerId);
         return isNoted === true || this.#tables.get(topicId)?.knownProgress(producerId) != null;
       });
-      for (const table of this.#tables.values()) table.forget(producerId);
       const entry = { producerId, topicIds, timeMs: clock.now() };
-      await journal.append(producerDeleted, entry, 'sync');
+      // Notes wait: one behind this entry that still names the producer would stay for good.
+      const deleted = journal.append(producerDeleted, entry, 'sync');
+      this.#deleting = deleted.then(ended, ended);
+      try {
+        await deleted;
+      } finally {
+        this.#deleting = null;
+      }
       this.#ids.delete(name);
+      for (const table of this.#tables.values()) table.forget(producerId);
     });
   }
 
@@ -212,7 +221,7 @@ export class Producers {
     const { topicId } = partitions;
     const known = this.#tables.get(topicId);
     if (known !== undefined) return known;
-    const table = new ProducerTable(this.#home, partitions);
+    const table = new ProducerTable(this.#home, partitions, () => this.#deleting);
     this.#tables.set(topicId, table);
     return table;
   }
@@ -271,6 +280,11 @@ interface ProducedPartition {
   readonly logId: number;
 }
 
+function ended(): void {
+  // Whoever deletes it is told how.
+}
+
 function tooMany(count: number): TooLargeError {
-  return new TooLargeError({ what: 'producers', bytes: count, bytesMax: PRODUCERS_MAX });
+  const bytesMax = PRODUCERS_MAX;
+  return new TooLargeError({ what: 'a store', bytes: count, bytesMax, unit: 'producers' });
 }
