@@ -1,6 +1,7 @@
 /** The sequences of the records of one call. */
 import { argumentError, checkInteger, present } from '../core/assert.ts';
 import { SEQUENCE_MAX } from '../format/produced-extension.ts';
+import { spansOf, type SequenceSpan } from './sequence-set.ts';
 
 /** Of the first record, the others follow; or of each, ascending; undefined = it goes on. */
 export type GivenSequence = number | readonly number[] | undefined;
@@ -28,6 +29,12 @@ export class CallSequences {
   /** Of the last record; null = there is none. */
   get last(): number | null {
     return this.count === 0 ? null : this.at(this.count - 1);
+  }
+
+  /** Ascending. */
+  get spans(): readonly SequenceSpan[] {
+    if (this.#list !== null) return spansOf(this.#list);
+    return this.count === 0 ? [] : [{ first: this.first, last: this.first + this.count - 1 }];
   }
 
   at(index: number): number {

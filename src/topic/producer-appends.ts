@@ -80,10 +80,13 @@ export class ProducerAppends {
   /** @throws see `Producer.appendBatch` */
   send(call: ProducedCall): Promise<ProducedAnswer> {
     const refusal = this.#refusal();
-    if (refusal !== null) return Promise.reject(refusal);
+    if (refusal !== null) {
+      this.sequencer.refused(call.sequence, call.records.length);
+      return Promise.reject(refusal);
+    }
     const sizeBytes = runBytesOf([{ records: call.records, tag: null }]);
     this.#queuedBytes += sizeBytes;
-    const taken = this.#order.run(() => this.#take(call, sizeBytes));
+    const taken = this.#order.run(() => this.#takeOrRefuse(call, sizeBytes));
     const answer = taken.then((one) => this.#answer(one, call));
     this.#calls.add(answer);
     const ended = (): void => {
@@ -134,6 +137,15 @@ export class ProducerAppends {
   joined(ended: Promise<void>): void {
     this.#calls.add(ended);
     void ended.then(() => this.#calls.delete(ended));
+  }
+
+  async #takeOrRefuse(call: ProducedCall, sizeBytes: number): Promise<Taken> {
+    try {
+      return await this.#take(call, sizeBytes);
+    } catch (error) {
+      this.sequencer.refused(call.sequence, call.records.length);
+      throw error;
+    }
   }
 
   async #take(call: ProducedCall, sizeBytes: number): Promise<Taken> {

@@ -11,7 +11,7 @@ import type { RecordRun } from '../log/record-run.ts';
 import { CallSequences, type GivenSequence } from './call-sequences.ts';
 import type { Flight, ProducerProgress } from './producer-progress.ts';
 import type { ProducerTable } from './producer-table.ts';
-import { spansOf, type SequenceSpan } from './sequence-set.ts';
+import { SequenceSet, spansOf, type SequenceSpan } from './sequence-set.ts';
 
 /** Who sends. */
 export interface ProducerRight {
@@ -38,6 +38,10 @@ export class ProducerSequencer {
   readonly right: ProducerRight;
   /** Highest that this handle sent; null = nothing. */
   #sent: number | null = null;
+  /** What commits will send that nobody has secured yet: whoever overtakes them does not skip them. */
+  readonly #announced = new Set<readonly SequenceSpan[]>();
+  /** What was given and refused before it was on its way, and not sent since: it may come again. */
+  readonly #refused = new SequenceSet();
 
   constructor(table: ProducerTable, right: ProducerRight) {
     this.table = table;
@@ -84,14 +88,37 @@ export class ProducerSequencer {
       if (sequence > next) skipped.push({ first: next, last: sequence - 1 });
       next = sequence + 1;
     }
-    return skipped;
+    const isPlain = this.#announced.size === 0 && this.#refused.spans.length === 0;
+    return isPlain ? skipped : this.#withoutOthers(skipped);
+  }
+
+  /** A commit will send numbers, whenever it is secured. @returns to be called once, at its end */
+  announce(given: GivenSequence, count: number): (isCommitted: boolean) => void {
+    const spans = givenSpans(given, count);
+    this.#announced.add(spans);
+    return (isCommitted) => {
+      this.#announced.delete(spans);
+      if (!isCommitted) this.refused(given, count);
+    };
+  }
+
+  /** Numbers were given, and are not on their way: they were not left out on purpose. */
+  refused(given: GivenSequence, count: number): void {
+    for (const span of givenSpans(given, count)) this.#refused.add(span);
+    const { spans } = this.#refused;
+    const [first, last] = [spans[0], spans.at(-1)];
+    if (spans.length <= PRODUCER_CALLS_MAX || first === undefined || last === undefined) return;
+    this.#refused.add({ first: first.first, last: last.last }); // Rather too many than none of them.
   }
 
   /** They are sent, but for what is stored; `skipped` never will be. */
   sent(sequences: CallSequences, skipped: readonly SequenceSpan[]): void {
     for (const span of skipped) this.progress.passOver(span);
     const { last } = sequences;
-    if (last !== null) this.#sent = Math.max(this.#sent ?? -1, last);
+    if (last === null) return;
+    this.#sent = Math.max(this.#sent ?? -1, last);
+    if (this.#refused.spans.length === 0) return;
+    for (const span of sequences.spans) this.#refused.delete(span);
   }
 
   /** They are on their way from now on. @returns what is to be appended */
@@ -112,6 +139,15 @@ export class ProducerSequencer {
     return { flight, run: { records, tag: new ProducedTag(producer, consecutive(sequences)) } };
   }
 
+  #withoutOthers(skipped: readonly SequenceSpan[]): readonly SequenceSpan[] {
+    const set = new SequenceSet();
+    for (const span of skipped) set.add(span);
+    for (const spans of [this.#refused.spans, ...this.#announced]) {
+      for (const span of spans) set.delete(span);
+    }
+    return set.spans;
+  }
+
   #checkGaps(sequences: CallSequences): void {
     let expected = this.progress.last + 1;
     for (let at = 0; at < sequences.count; at++) {
@@ -126,6 +162,12 @@ export class ProducerSequencer {
     const { name: topic } = this.table.partitions;
     return new SequenceGapError({ producer, topic, expected, found });
   }
+}
+
+/** None, of a call that goes on where the producer is. */
+function givenSpans(given: GivenSequence, count: number): readonly SequenceSpan[] {
+  if (given === undefined || count === 0) return [];
+  return typeof given === 'number' ? [{ first: given, last: given + count - 1 }] : spansOf(given);
 }
 
 function consecutive(sequences: readonly number[]): number | readonly number[] {

@@ -186,6 +186,7 @@ export class AppendPart implements CommitPart {
     const produced = new ProducerPart({ ...input, sequence, appends: hold.appendsTo(partitions) });
     into.reserve({ bytes: produced.bytesMax, records: records.length });
     for (const piece of produced.pieces) this.#logs.add(partitions, piece.partition, [], piece);
+    produced.join();
     this.#produced.push(produced);
     this.#appends.push({ pieces: [], fill });
     return produced;

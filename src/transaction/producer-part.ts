@@ -61,6 +61,7 @@ export class ProducerPart {
   #sequences: CallSequences | null = null;
   #skipped: readonly SequenceSpan[] = [];
   #settle: () => void = () => undefined;
+  #withdraw: (isCommitted: boolean) => void = () => undefined;
 
   constructor(call: ProducedCall) {
     this.#call = call;
@@ -75,6 +76,12 @@ export class ProducerPart {
     const each = distanceBytes(0, Math.max(1, spanned));
     const heads = this.pieces.length * (BATCH_HEADER_BYTES + CONSECUTIVE_BYTES);
     return runBytesOf([{ records, tag: null }]) + heads + each * records.length;
+  }
+
+  /** It is part of the transaction: `committed` or `failed` will be called. */
+  join(): void {
+    const { sequence, records } = this.#call;
+    this.#withdraw = this.#sequencer.announce(sequence, records.length);
   }
 
   /** @returns null = there is nothing to wait for. Never throws: others may be on their way */
@@ -131,7 +138,7 @@ export class ProducerPart {
     for (const { flight, recordCount, baseOffset } of this.pieces) {
       if (flight !== null) sequencer.progress.end(flight, recordCount, baseOffset);
     }
-    this.#ended();
+    this.#ended(true);
   }
 
   /** It came to nothing, or nobody knows what became of it. */
@@ -143,7 +150,7 @@ export class ProducerPart {
       if (isKnown) progress.end(flight, 0);
       else progress.leaveInDoubt(flight, error);
     }
-    this.#ended();
+    this.#ended(false);
   }
 
   /** Behind `committed`. */
@@ -219,8 +226,9 @@ export class ProducerPart {
     return run;
   }
 
-  #ended(): void {
+  #ended(isCommitted: boolean): void {
     if (this.pieces.some(({ flight }) => flight !== null)) this.#sequencer.table.settled();
+    this.#withdraw(isCommitted);
     this.#settle();
   }
 }

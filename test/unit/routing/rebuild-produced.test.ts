@@ -32,7 +32,8 @@ async function feed(setting: Awaited<ReturnType<typeof settingOf>>, sends: boole
   for (let at = 0; at < 20; at++) {
     await events.publish('x '.repeat(400), { key, confirm: 'routed' });
   }
-  for (let sequence = 0; sends && sequence < 3; sequence++) await send(sequence, 1);
+  if (!sends) return;
+  for (let sequence = 0; sequence < 3; sequence++) await send(sequence, 1);
 }
 
 describe.each(['damaged', 'lost'])('a rebuild of a log that is %s', (how) => {

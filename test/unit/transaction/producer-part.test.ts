@@ -251,6 +251,39 @@ describe('a producer in a transaction', () => {
     expect((await sightOf(await bench.open())).audit).toEqual(['0']);
   });
 
+  test('stores what was overtaken while it was collected, also where gaps are allowed', async () => {
+    const setting = await new TransactionBench().open();
+    const { store, audit } = setting;
+    const producer = await store.producer('p', { gaps: 'allow' });
+    await producer.append(audit, { value: '3' }, { sequence: 3 });
+    const [taken] = await store.transaction(async (tx) => {
+      const all = [tx.append(audit, values('9', '10'), { producer, sequence: 9 })];
+      await producer.append(audit, { value: '12' }, { sequence: 12, durability: 'sync' });
+      await producer.append(audit, { value: '15' }, { sequence: 15, durability: 'sync' });
+      return all;
+    });
+    expect(taken?.result).toMatchObject({ recordCount: 2, duplicateCount: 0 });
+    expect((await sightOf(setting)).audit).toEqual(['3', '12', '15', '9', '10']);
+    expect(await producer.last(audit)).toMatchObject({ sequence: 15, resumeFrom: 16 });
+  });
+
+  test('may send again what was refused, also behind higher numbers', async () => {
+    const setting = await new TransactionBench().open();
+    const { store, audit } = setting;
+    const producer = await store.producer('p', { gaps: 'allow' });
+    await producer.append(audit, { value: '3' }, { sequence: 3 });
+    const abandoned = store.transaction((tx) => {
+      tx.append(audit, { value: '9' }, { producer, sequence: 9 });
+      tx.abort(new Error('not yet'));
+    });
+    await expect(abandoned).rejects.toThrow('not yet');
+    await producer.append(audit, { value: '12' }, { sequence: 12, durability: 'sync' });
+    expect(await producer.last(audit)).toMatchObject({ sequence: 12, resumeFrom: 9 });
+    const again = await producer.append(audit, { value: '9' }, { sequence: 9 });
+    expect(again).toMatchObject({ duplicate: false });
+    expect(await producer.last(audit)).toMatchObject({ resumeFrom: 13 });
+  });
+
   test('takes lists of numbers where gaps are allowed, and survives a power cut', async () => {
     const bench = new TransactionBench();
     const { store, orders } = await bench.open();
