@@ -4,13 +4,18 @@ export type { GroupListing } from './store/group-listings.ts';
 export type {
   Producer,
   ProducerAppendOptions,
-  ProducerAppendResult,
   ProducerBatchOptions,
-  ProducerBatchResult,
   ProducerOptions,
   ProducerSendOptions,
 } from './store/producer.ts';
 export type { ProducerPosition, TopicProducer } from './topic/producer-position.ts';
+export type {
+  ProducerDefaultPublishOptions,
+  ProducerDefaultPublishResult,
+  ProducerPublishOptions,
+  ProducerPublishResult,
+} from './store/producer-publish.ts';
+export type { ProducerAppendResult, ProducerBatchResult } from './topic/producer-results.ts';
 export type { ProducerGaps, ProducerListing, ProducerTopic } from './topic/producers.ts';
 export type { Store } from './store/store.ts';
 export type { StoreStats } from './store/store-stats.ts';
@@ -152,6 +157,8 @@ export type {
   TransactionAppendOptions,
   TransactionConfirmation,
   TransactionOptions,
+  TransactionProducedSendOptions,
+  TransactionProduceOptions,
   TransactionSendOptions,
 } from './transaction/transaction-options.ts';
 export type { TransactionCounts } from './transaction/transaction-counts.ts';

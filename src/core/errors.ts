@@ -307,16 +307,19 @@ export class TooLargeError extends StoreError {
   }
 }
 
-/** More bytes wait for the disk than the log may hold; nothing was appended. */
+/** More bytes, or what `unit` says, wait for the disk than may; nothing was appended. */
 export class BackpressureError extends StoreError {
   readonly code = 'ERR_VARVE_BACKPRESSURE';
   override readonly retryable = true;
-  readonly details: { readonly queuedBytes: number; readonly queuedBytesMax: number };
+  readonly details: {
+    readonly queuedBytes: number;
+    readonly queuedBytesMax: number;
+    readonly unit?: string;
+  };
 
   constructor(details: BackpressureError['details']) {
-    super(
-      `${details.queuedBytes} bytes wait for the disk, the limit is ${details.queuedBytesMax}: await earlier appends`,
-    );
+    const { queuedBytes: count, queuedBytesMax: max, unit = 'bytes' } = details;
+    super(`${count} ${unit} wait for the disk, the limit is ${max}: await earlier appends`);
     this.details = details;
   }
 }

@@ -12,8 +12,13 @@ import type {
   TopicRecordInput,
 } from '../topic/topic-results.ts';
 import { Topic } from '../topic/topic.ts';
-import { AppendPart, COMMIT_DURABILITY } from '../transaction/append-part.ts';
-import { publishIn, type PartCollector, type Publishable } from '../transaction/commit-part.ts';
+import { AppendPart } from '../transaction/append-part.ts';
+import {
+  COMMIT_DURABILITY,
+  publishIn,
+  type PartCollector,
+  type Publishable,
+} from '../transaction/commit-part.ts';
 import type { Committed } from '../transaction/transaction-options.ts';
 import { DEFAULT_EXCHANGE, defaultConflict } from './exchange-name.ts';
 import type { DestinationInput } from './exchange-options.ts';
@@ -122,19 +127,27 @@ export class DefaultExchange<T, Input = T> implements Publishable<
     value: Input | null,
     options: DefaultPublishOptions = NO_PUBLISH_OPTIONS,
   ): Promise<DefaultPublishResult> {
-    checkAppendKeys(options, KEYS);
-    const { key, headers, createTimeMs, dedupId, ...how } = options;
-    const { durability, signal, mandatory = false } = how;
-    checkBoolean('mandatory', mandatory);
-    const routingKey = routingKeyOf(options);
+    const { key, headers, createTimeMs, dedupId, durability, signal } = options;
     const record = { value, key, headers, createTimeMs, dedupId };
     for (;;) {
-      const topic = await this.#find(routingKey);
-      if (topic === null) break;
-      const result = await appendUnlessDeleted(topic, record, { durability, signal });
-      if (result !== null) return { destinations: [routingKey], ...result };
+      const named = await this.destinationOf(options);
+      if (named === null) return NOWHERE;
+      const result = await appendUnlessDeleted(named.topic, record, { durability, signal });
+      if (result !== null) return { destinations: [named.name], ...result };
     }
-    if (!mandatory) return NOWHERE;
+  }
+
+  /** @internal What a routing key names; null = nothing. @throws as `publish`, for its options */
+  async destinationOf(
+    options: DefaultPublishOptions,
+  ): Promise<{ readonly name: string; readonly topic: Topic<T, Input> } | null> {
+    checkAppendKeys(options, KEYS);
+    const { mandatory = false } = options;
+    checkBoolean('mandatory', mandatory);
+    const routingKey = routingKeyOf(options);
+    const topic = await this.#find(routingKey);
+    if (topic !== null) return { name: routingKey, topic };
+    if (!mandatory) return null;
     throw new UnroutableError({ exchange: this.name, routingKey, index: 0 });
   }
 

@@ -34,7 +34,7 @@ import {
   type PublishResult,
   type TransactionPublishOptions,
 } from './publish-options.ts';
-import { PublishPart } from './publish-part.ts';
+import { PublishPart, type PublishWay } from './publish-part.ts';
 import { headersOf, PublishRouter } from './publish-router.ts';
 import { checkRebuildOptions, type RebuildOptions, type RebuildReport } from './rebuild.ts';
 
@@ -70,12 +70,14 @@ export class Exchange<T, Input = T> implements Publishable<
   readonly name: string;
   readonly type: ExchangeType;
   readonly #exchangeId: number;
+  /** @internal */
+  readonly way: PublishWay;
   readonly #source: Partition;
-  readonly #codec: Codec<T, Input>;
+  /** @internal */
+  readonly codec: Codec<T, Input>;
   readonly #exchanges: ExchangeCatalog;
   readonly #projector: Projector;
   readonly #topics: () => readonly KnownTopic[];
-  readonly #router: PublishRouter;
   readonly #publisher: ExchangePublisher<T, Input>;
 
   /** @internal */
@@ -85,10 +87,11 @@ export class Exchange<T, Input = T> implements Publishable<
     this.name = name;
     this.type = type;
     this.#exchangeId = exchangeId;
-    this.#router = new PublishRouter({ name, exchangeId, isInternal, exchanges, sources });
-    this.#publisher = new ExchangePublisher({ router: this.#router, projector, codec });
+    const router = new PublishRouter({ name, exchangeId, isInternal, exchanges, sources });
+    this.way = { router, projector };
+    this.#publisher = new ExchangePublisher({ router, projector, codec });
     this.#source = sources.at(0);
-    this.#codec = codec;
+    this.codec = codec;
     this.#exchanges = exchanges;
     this.#projector = projector;
     this.#topics = topics;
@@ -138,8 +141,8 @@ export class Exchange<T, Input = T> implements Publishable<
     value: Input | null,
     options: TransactionPublishOptions = NO_PUBLISH_OPTIONS,
   ): Committed<PublishResult> {
-    const way = { router: this.#router, projector: this.#projector };
-    return into.part(PublishPart).publish(into, { way, codec: this.#codec, value, options });
+    const { way, codec } = this;
+    return into.part(PublishPart).publish(into, { way, codec, value, options });
   }
 
   /**
@@ -301,7 +304,7 @@ export class Exchange<T, Input = T> implements Publishable<
 
   /** Another exchange may have the name by now. @throws ClosedError */
   #ownName(): string {
-    this.#router.checkThere();
+    this.way.router.checkThere();
     return this.name;
   }
 }

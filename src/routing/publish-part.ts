@@ -7,9 +7,13 @@ import type { PreparedAppend } from '../log/prepared-records.ts';
 import { runBytesOf } from '../log/record-run.ts';
 import type { DedupPart } from '../topic/dedup-call.ts';
 import type { ClaimedRange, DedupClaim } from '../topic/dedup-claim.ts';
-import { COMMIT_DURABILITY } from '../transaction/append-part.ts';
 import { CommitLogs, type CommitPiece } from '../transaction/commit-log.ts';
-import type { CommitOutcome, CommitPart, PartCollector } from '../transaction/commit-part.ts';
+import {
+  COMMIT_DURABILITY,
+  type CommitOutcome,
+  type CommitPart,
+  type PartCollector,
+} from '../transaction/commit-part.ts';
 import type { Committed } from '../transaction/transaction-options.ts';
 import type { Projector } from './projector.ts';
 import { onceInput } from './publish-once.ts';

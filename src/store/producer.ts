@@ -1,19 +1,30 @@
 /** A producer as its users hold it: what it sends again is stored once. */
 import { checkSignal } from '../core/abort.ts';
-import { checkArray, checkChoice, checkObject } from '../core/assert.ts';
+import { argumentError, checkArray, checkChoice, checkObject } from '../core/assert.ts';
 import { checkBoolean, plainOptions } from '../core/options.ts';
 import { DURABILITY_LEVELS, type DurabilityLevel } from '../log/log-options.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import type { SendOptions } from '../queue/queue.ts';
-import {
-  checkSequence,
-  type ProducedAnswer,
-  type ProducerAppends,
-} from '../topic/producer-appends.ts';
+import { checkSequence } from '../topic/call-sequences.ts';
+import type { ProducedAnswer } from '../topic/producer-appends.ts';
+import type { ProducerAppendResult, ProducerBatchResult } from '../topic/producer-results.ts';
 import { checkNotByContent } from '../topic/dedup-options.ts';
 import { positionOf, type ProducerPosition } from '../topic/producer-position.ts';
 import type { ProducerGaps, ProducerHold, Producers } from '../topic/producers.ts';
-import type { PlacedRecords } from '../topic/topic-results.ts';
+import { producerHold, type Producing } from '../transaction/commit-part.ts';
+import { DefaultExchange } from '../routing/default-exchange.ts';
+import { Exchange } from '../routing/exchange.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
+import {
+  publishByName,
+  publishTo,
+  type ProducerDefaultPublishOptions,
+  type ProducerDefaultPublishResult,
+  type ProducerPublishOptions,
+  type ProducerPublishResult,
+  type PublishingProducer,
+} from './producer-publish.ts';
+import type { Topic } from '../topic/topic.ts';
 import type { StoreQueue } from './store-queue.ts';
 import type { StoreTopic } from './store-topic.ts';
 
@@ -47,30 +58,6 @@ export interface ProducerBatchOptions extends Omit<ProducerAppendOptions, 'seque
 export type ProducerSendOptions = ProducerAppendOptions &
   Pick<SendOptions, 'key' | 'headers' | 'createTimeMs'>;
 
-export interface ProducerAppendResult {
-  /** Whether it was stored before, and nothing was appended. */
-  readonly duplicate: boolean;
-  readonly sequence: number;
-  /** Null for a duplicate that is not in one of the last five batches. */
-  readonly partition: number | null;
-  /** The same. */
-  readonly offset: number | null;
-  /** The level that was reached. */
-  readonly durability: DurabilityLevel;
-}
-
-export interface ProducerBatchResult {
-  /** Of what was appended, ascending by partition. */
-  readonly placements: readonly PlacedRecords[];
-  /** How many were appended. */
-  readonly recordCount: number;
-  /** How many were stored before. */
-  readonly duplicateCount: number;
-  /** Of the last record of the call; null = it had none. */
-  readonly lastSequence: number | null;
-  readonly durability: DurabilityLevel;
-}
-
 const KNOWN: ReadonlySet<string> = new Set<keyof ProducerAppendOptions>([
   'sequence',
   'partition',
@@ -96,12 +83,17 @@ export async function openProducer(
  * Somebody who numbers what he sends: a sequence that is stored in a topic is not stored there again,
  * across restarts, too. Made by `Store.producer`; it is over when somebody else produces under its name.
  */
-export class Producer implements AsyncDisposable {
+export class Producer implements AsyncDisposable, Producing {
   readonly #hold: ProducerHold;
 
   /** @internal */
   constructor(hold: ProducerHold) {
     this.#hold = hold;
+  }
+
+  /** @internal For `Transaction.append`. */
+  get [producerHold](): ProducerHold {
+    return this.#hold;
   }
 
   get name(): string {
@@ -128,14 +120,7 @@ export class Producer implements AsyncDisposable {
     record: RecordInput<Input>,
     options: ProducerAppendOptions = {},
   ): Promise<ProducerAppendResult> {
-    const { duplicateCount, sequences, place, durability } = await this.#send(
-      topic,
-      [record],
-      options,
-    );
-    const [sequence = 0] = sequences;
-    const { partition = null, offset = null } = place ?? {};
-    return { duplicate: duplicateCount > 0, sequence, partition, offset, durability };
+    return this.#append(topic, record, options);
   }
 
   /**
@@ -155,8 +140,8 @@ export class Producer implements AsyncDisposable {
       records,
       options,
     );
-    const recordCount = sequences.length - duplicateCount;
-    const lastSequence = sequences.at(-1) ?? null;
+    const { count, last: lastSequence } = sequences;
+    const recordCount = count - duplicateCount;
     return { placements, recordCount, duplicateCount, lastSequence, durability };
   }
 
@@ -170,10 +155,55 @@ export class Producer implements AsyncDisposable {
     return this.append(queue.topic, { value, key, headers, createTimeMs }, how);
   }
 
-  /** Where it is in a topic or queue, behind all that was sent so far. @throws as `append` */
-  async last<T, Input>(to: StoreTopic<T, Input> | StoreQueue<T, Input>): Promise<ProducerPosition> {
+  /**
+   * Publishes a record to an exchange, unless its sequence is stored: sequences count in what was published
+   * to the exchange, wherever that goes; to the default exchange in the queue or topic that the routing key
+   * names. It is routed in the step in which it is appended; a duplicate goes nowhere again.
+   *
+   * @param options.confirm  `routed`, of a duplicate: when it is where it would go now
+   * @throws FencedError, SequenceGapError; as `Exchange.publish`, as `DefaultExchange.publish`
+   *
+   * Durability: as `Exchange.publish`, also of a duplicate. Cost: as `append`.
+   */
+  publish<T, Input>(
+    exchange: Exchange<T, Input>,
+    value: Input | null,
+    options?: ProducerPublishOptions,
+  ): Promise<ProducerPublishResult>;
+  publish<T, Input>(
+    exchange: DefaultExchange<T, Input>,
+    value: Input | null,
+    options?: ProducerDefaultPublishOptions,
+  ): Promise<ProducerDefaultPublishResult>;
+  async publish<T, Input>(
+    exchange: Exchange<T, Input> | DefaultExchange<T, Input>,
+    value: Input | null,
+    options: ProducerPublishOptions & ProducerDefaultPublishOptions = {},
+  ): Promise<ProducerPublishResult | ProducerDefaultPublishResult> {
     this.#hold.check();
-    const { partitions } = 'topic' in to ? to.topic : to;
+    checkObject('options', options);
+    const producer: PublishingProducer = {
+      send: (partitions, call) => this.#call(partitions, call),
+      append: (topic, record, how) => this.#append(topic, record, how),
+    };
+    if (exchange instanceof Exchange) return publishTo(producer, exchange, value, options);
+    if (exchange instanceof DefaultExchange) {
+      return publishByName(producer, exchange, value, options);
+    }
+    throw argumentError(TypeError, 'exchange', 'an exchange', exchange);
+  }
+
+  /**
+   * Where it is in a topic, a queue or an exchange, behind all that was sent so far.
+   *
+   * @returns of an exchange `offset` is in its source log
+   * @throws as `append`
+   */
+  async last<T, Input>(
+    to: StoreTopic<T, Input> | StoreQueue<T, Input> | Exchange<T, Input>,
+  ): Promise<ProducerPosition> {
+    this.#hold.check();
+    const partitions = partitionsOf(to);
     partitions.checkThere();
     return positionOf(await this.#hold.appendsTo(partitions).progress());
   }
@@ -187,23 +217,52 @@ export class Producer implements AsyncDisposable {
     await this.close();
   }
 
+  async #append<T, Input>(
+    topic: Topic<T, Input>,
+    record: RecordInput<Input>,
+    options: ProducerAppendOptions,
+  ): Promise<ProducerAppendResult> {
+    const { duplicateCount, sequences, place, durability } = await this.#send(
+      topic,
+      [record],
+      options,
+    );
+    const { first: sequence } = sequences;
+    const { partition = null, offset = null } = place ?? {};
+    return { duplicate: duplicateCount > 0, sequence, partition, offset, durability };
+  }
+
   async #send<T, Input>(
-    topic: StoreTopic<T, Input>,
+    topic: Topic<T, Input>,
     records: readonly RecordInput<Input>[],
     given: ProducerBatchOptions,
   ): Promise<ProducedAnswer> {
     this.#hold.check();
     const { partitions } = topic;
     partitions.checkThere();
-    checkNotByContent(partitions, 'an append of a producer');
     const options = plainOptions(given, KNOWN);
-    const { partition, signal, durability = partitions.settings.durability } = options;
+    const { partition, signal, durability, sequence } = options;
+    const input = topic.prepareProduced(records, { partition });
+    return this.#call(partitions, { ...input, sequence, durability, signal });
+  }
+
+  async #call(
+    partitions: PartitionSet,
+    call: Parameters<PublishingProducer['send']>[1],
+  ): Promise<ProducedAnswer> {
+    checkNotByContent(partitions, 'an append of a producer');
+    const { records, signal, durability = partitions.settings.durability } = call;
     checkChoice('durability', durability, DURABILITY_LEVELS);
     checkSignal('signal', signal);
     signal?.throwIfAborted();
-    const sequence = checkSequence(options.sequence, records.length);
-    const input = topic.prepareProduced(records, { partition });
-    const appends: ProducerAppends = this.#hold.appendsTo(partitions);
-    return appends.send({ ...input, sequence, durability, signal });
+    const sequence = checkSequence(call.sequence, records.length);
+    return this.#hold.appendsTo(partitions).send({ ...call, sequence, durability });
   }
+}
+
+function partitionsOf<T, Input>(
+  to: StoreTopic<T, Input> | StoreQueue<T, Input> | Exchange<T, Input>,
+): PartitionSet {
+  if (to instanceof Exchange) return to.way.router.sources;
+  return 'topic' in to ? to.topic.partitions : to.partitions;
 }

@@ -3,39 +3,28 @@
  * that is on its way is waited for: only what becomes of it tells whether it is a duplicate.
  */
 import { withSignal } from '../core/abort.ts';
-import { argumentError, checkInteger, present } from '../core/assert.ts';
 import { BackpressureError, FailedError, IoError } from '../core/errors.ts';
 import { PRODUCER_BYTES_MAX, PRODUCER_CALLS_MAX } from '../core/limits.ts';
 import { Mutex } from '../core/mutex.ts';
-import { SequenceGapError } from '../core/producer-errors.ts';
 import { settleAll } from '../core/settle-all.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
-import { SEQUENCE_MAX } from '../format/produced-extension.ts';
 import type { Appender } from '../log/appender.ts';
-import { ProducedTag } from '../log/batch-tag.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import { runBytesOf } from '../log/record-run.ts';
+import type { CallSequences, GivenSequence } from './call-sequences.ts';
 import type { Flight, ProducerProgress, RecordPlace } from './producer-progress.ts';
+import { ProducerSequencer, type ProducedPart, type ProducerRight } from './producer-sequencer.ts';
 import type { ProducerTable } from './producer-table.ts';
+import type { ProducedInput } from './record-division.ts';
 import type { SequenceSpan } from './sequence-set.ts';
 import type { PlacedRecords } from './topic-results.ts';
-import type { ProducedInput } from './record-division.ts';
-
-/** Who sends. */
-export interface ProducerRight {
-  readonly name: string;
-  readonly producerId: number;
-  readonly epoch: number;
-  readonly gaps: 'refuse' | 'allow';
-  /** @throws FencedError, ClosedError when it is over */
-  check(): void;
-}
 
 export interface ProducedCall extends ProducedInput {
-  /** Of the first, or of each; undefined = it goes on. */
-  readonly sequence: number | readonly number[] | undefined;
+  readonly sequence: GivenSequence;
   readonly durability: DurabilityLevel;
   readonly signal: AbortSignal | undefined;
+  /** A last look, in the step in which something of it is appended. @throws why not: nothing is */
+  readonly check?: () => void;
 }
 
 export interface ProducedAnswer {
@@ -44,58 +33,60 @@ export interface ProducedAnswer {
   /** Of the first record, also of an earlier call; null = not known any more. */
   readonly place: RecordPlace | null;
   readonly duplicateCount: number;
-  readonly sequences: readonly number[];
+  readonly sequences: CallSequences;
   readonly durability: DurabilityLevel;
 }
 
-/** Records of a call that go to one partition. */
-interface Part {
-  readonly partition: number;
+/** One that grows. */
+interface Part extends ProducedPart {
   readonly sequences: number[];
   readonly records: EncodableRecord[];
 }
 
-interface OpenPart extends Part {
+interface OpenPart extends ProducedPart {
   readonly appender: Appender;
   readonly release: () => void;
 }
 
 /** A call whose records stand in their logs, on their way to the disk. */
 interface Taken {
-  readonly sequences: readonly number[];
+  readonly sequences: CallSequences;
   /** Of those that were stored before; null = there is none. */
   readonly duplicates: SequenceSpan | null;
   readonly duplicateCount: number;
   readonly parts: readonly Promise<PlacedRecords>[];
 }
 
-const NOTHING: Taken = { sequences: [], duplicates: null, duplicateCount: 0, parts: [] };
+/** A call of which all is known. */
+interface Ready {
+  readonly call: ProducedCall;
+  readonly sequences: CallSequences;
+  readonly parts: readonly OpenPart[];
+  readonly sizeBytes: number;
+}
 
 export class ProducerAppends {
-  readonly #table: ProducerTable;
-  readonly #right: ProducerRight;
+  readonly sequencer: ProducerSequencer;
   /** Calls one behind the other, until their records stand in the logs. */
   readonly #order = new Mutex();
+  /** Those that are not answered, and commits. */
   readonly #calls = new Set<Promise<unknown>>();
   #queuedBytes = 0;
-  /** Highest that this handle sent, or passed by; null = nothing. */
-  #sent: number | null = null;
 
   constructor(table: ProducerTable, right: ProducerRight) {
-    this.#table = table;
-    this.#right = right;
+    this.sequencer = new ProducerSequencer(table, right);
   }
 
   /** @throws see `Producer.appendBatch` */
   send(call: ProducedCall): Promise<ProducedAnswer> {
-    const queuedBytes = this.#queuedBytes;
-    if (this.#calls.size >= PRODUCER_CALLS_MAX || queuedBytes >= PRODUCER_BYTES_MAX) {
-      const queuedBytesMax = PRODUCER_BYTES_MAX;
-      return Promise.reject(new BackpressureError({ queuedBytes, queuedBytesMax }));
+    const refusal = this.#refusal();
+    if (refusal !== null) {
+      this.sequencer.refused(call.sequence, call.records.length);
+      return Promise.reject(refusal);
     }
     const sizeBytes = runBytesOf([{ records: call.records, tag: null }]);
     this.#queuedBytes += sizeBytes;
-    const taken = this.#order.run(() => this.#take(call, sizeBytes));
+    const taken = this.#order.run(() => this.#takeOrRefuse(call, sizeBytes));
     const answer = taken.then((one) => this.#answer(one, call));
     this.#calls.add(answer);
     const ended = (): void => {
@@ -107,6 +98,20 @@ export class ProducerAppends {
     return withSignal(call.signal, (resolve, reject) => void answer.then(resolve, reject));
   }
 
+  /** Too much waits for the disk; null = it does not. */
+  #refusal(): BackpressureError | null {
+    const { size } = this.#calls;
+    if (size >= PRODUCER_CALLS_MAX) {
+      const queuedBytesMax = PRODUCER_CALLS_MAX;
+      return new BackpressureError({ queuedBytes: size, queuedBytesMax, unit: 'calls' });
+    }
+    const queuedBytes = this.#queuedBytes;
+    const queuedBytesMax = PRODUCER_BYTES_MAX;
+    return queuedBytes < queuedBytesMax
+      ? null
+      : new BackpressureError({ queuedBytes, queuedBytesMax });
+  }
+
   /**
    * How far it is, behind all calls so far. Who leaves out numbers goes on from there: those in between
    * that it does not send do not exist.
@@ -116,53 +121,85 @@ export class ProducerAppends {
   async progress(): Promise<ProducerProgress> {
     await this.idle();
     return this.#order.run(async () => {
-      await this.#table.load();
-      this.#right.check();
-      const progress = this.#table.progressOf(this.#right.producerId);
-      await this.#known(progress, undefined);
-      // Else they would be holes for ever: only the process that left them out knew that they are none.
-      if (this.#right.gaps === 'allow') this.#sent ??= progress.resumeFrom - 1;
-      return progress;
+      await this.sequencer.table.load();
+      this.sequencer.right.check();
+      await this.#known(undefined);
+      return this.sequencer.resumed();
     });
   }
 
-  /** Resolves when all calls so far were answered. */
+  /** Whether all calls so far were answered. */
+  get isIdle(): boolean {
+    return this.#calls.size === 0;
+  }
+
+  /** Resolves when all calls so far were answered, and commits have ended. */
   async idle(): Promise<void> {
     await Promise.allSettled(this.#calls);
   }
 
-  async #take(call: ProducedCall, sizeBytes: number): Promise<Taken> {
-    const { producerId } = this.#right;
-    this.#right.check();
-    await this.#table.load();
-    const progress = this.#table.progressOf(producerId);
-    const sequences = sequencesOf(call, progress.last + 1);
-    const [first, last = first] = [sequences[0], sequences.at(-1)];
-    if (first === undefined || last === undefined) return NOTHING;
-    await this.#known(progress, { first, last });
-    this.#checkGaps(progress, sequences);
-    const fresh = sequences.map((sequence) => !progress.isStored(sequence));
-    const parts = await this.#opened(this.#divide(call, sequences, fresh));
+  /** A commit was given numbers. @param ended  resolves when it has come to its end */
+  joined(ended: Promise<void>): void {
+    this.#calls.add(ended);
+    void ended.then(() => this.#calls.delete(ended));
+  }
+
+  async #takeOrRefuse(call: ProducedCall, sizeBytes: number): Promise<Taken> {
     try {
-      this.#check(progress, parts);
+      return await this.#take(call, sizeBytes);
     } catch (error) {
-      for (const { release } of parts) release();
+      this.sequencer.refused(call.sequence, call.records.length);
       throw error;
     }
-    this.#passOver(progress, sequences);
-    if (parts.length > 0) this.#table.sending(producerId, sizeBytes);
+  }
+
+  async #take(call: ProducedCall, sizeBytes: number): Promise<Taken> {
+    const { sequencer } = this;
+    sequencer.right.check();
+    await sequencer.table.load();
+    for (;;) {
+      const { progress } = sequencer;
+      const { revision } = progress;
+      const sequences = sequencer.number(call.sequence, call.records.length);
+      const { first, last } = sequences;
+      if (last === null) return { sequences, duplicates: null, duplicateCount: 0, parts: [] };
+      await this.#known({ first, last });
+      if (revision !== progress.revision) continue;
+      sequencer.checkMayCome(sequences);
+      const parts = await this.#opened(this.#divide(call, sequences));
+      if (revision === progress.revision)
+        return this.#append({ call, sequences, parts, sizeBytes });
+      letGo(parts);
+    }
+  }
+
+  /** In one step: all of it, or nothing. */
+  #append({ call, sequences, parts, sizeBytes }: Ready): Taken {
+    const { sequencer } = this;
+    try {
+      sequencer.check();
+      checkAppenders(parts);
+      if (parts.length > 0) call.check?.();
+    } catch (error) {
+      letGo(parts);
+      throw error;
+    }
+    const freshCount = parts.reduce((sum, { records }) => sum + records.length, 0);
+    const { first, last, count } = sequences;
+    sequencer.sent(sequences, sequencer.skippedBy(sequences));
+    if (freshCount > 0) sequencer.table.sending(sequencer.right.producerId, sizeBytes);
     return {
       sequences,
-      duplicates: fresh.includes(false) ? { first, last } : null,
-      duplicateCount: fresh.filter((isFresh) => !isFresh).length,
-      parts: parts.map((part) => this.#append(part, progress, call.durability)),
+      duplicates: freshCount < count && last !== null ? { first, last } : null,
+      duplicateCount: count - freshCount,
+      parts: parts.map((part) => this.#appendPart(part, call.durability)),
     };
   }
 
   /** Waits until nothing of a span is on its way. @throws what makes that impossible */
-  async #known(progress: ProducerProgress, span: SequenceSpan | undefined): Promise<void> {
+  async #known(span: SequenceSpan | undefined): Promise<void> {
     for (;;) {
-      const flights = progress.flights(span);
+      const flights = this.sequencer.progress.flights(span);
       const doubt = flights.find((flight) => flight.doubt !== null)?.doubt;
       if (doubt !== undefined && doubt !== null) throw doubt;
       if (flights.length === 0) return;
@@ -170,63 +207,28 @@ export class ProducerAppends {
     }
   }
 
-  #checkGaps(progress: ProducerProgress, sequences: readonly number[]): void {
-    const { name, gaps } = this.#right;
-    const { name: topic } = this.#table.partitions;
-    const [first = 0] = sequences;
-    let expected = progress.last + 1;
-    if (gaps === 'refuse') {
-      for (const found of sequences) {
-        if (found > expected) {
-          throw new SequenceGapError({ producer: name, topic, expected, found });
-        }
-        expected = Math.max(expected, found + 1);
-      }
-    }
-    if (progress.runCount < PRODUCER_CALLS_MAX || first <= progress.resumeFrom) return;
-    throw new SequenceGapError({
-      producer: name,
-      topic,
-      expected: progress.resumeFrom,
-      found: first,
-    });
-  }
-
-  /** What is left out on purpose will not come. */
-  #passOver(progress: ProducerProgress, sequences: readonly number[]): void {
-    let next = this.#sent === null ? progress.last + 1 : this.#sent + 1;
-    for (const sequence of sequences) {
-      if (sequence < next) continue;
-      progress.passOver({ first: next, last: sequence - 1 });
-      next = sequence + 1;
-    }
-    this.#sent = next - 1;
-  }
-
-  #divide(
-    { records, partitions }: ProducedInput,
-    sequences: readonly number[],
-    fresh: readonly boolean[],
-  ): readonly Part[] {
-    const { count } = this.#table.partitions;
+  #divide({ records, partitions }: ProducedInput, sequences: CallSequences): readonly Part[] {
+    const { progress, table } = this.sequencer;
+    const { count } = table.partitions;
     const parts = new Map<number, Part>();
-    for (const [at, sequence] of sequences.entries()) {
-      if (fresh[at] !== true) continue;
+    for (const [at, record] of records.entries()) {
+      const sequence = sequences.at(at);
+      if (progress.isStored(sequence)) continue;
       // The same one for a number that is sent again, though nothing depends on it.
       const partition = partitions[at] ?? sequence % count;
       const part = parts.get(partition) ?? { partition, sequences: [], records: [] };
       parts.set(partition, part);
       part.sequences.push(sequence);
-      part.records.push(present(records[at], 'each has a number'));
+      part.records.push(record);
     }
     return [...parts.values()].toSorted((one, two) => one.partition - two.partition);
   }
 
-  async #opened(parts: readonly Part[]): Promise<readonly OpenPart[]> {
+  async #opened(parts: readonly ProducedPart[]): Promise<readonly OpenPart[]> {
     const opened: OpenPart[] = [];
     try {
       for (const part of parts) {
-        const partition = this.#table.partitions.at(part.partition);
+        const partition = this.sequencer.table.partitions.at(part.partition);
         const release = partition.hold();
         try {
           const { appender } = (partition.opened ?? (await partition.log())).forStore();
@@ -238,47 +240,27 @@ export class ProducerAppends {
       }
       return opened;
     } catch (error) {
-      for (const { release } of opened) release();
+      letGo(opened);
       throw error;
     }
   }
 
-  /** In the step in which all is appended: all of it, or nothing. */
-  #check(progress: ProducerProgress, parts: readonly OpenPart[]): void {
-    this.#right.check();
-    this.#table.partitions.checkThere();
-    for (const { appender } of parts) {
-      const refusal = appender.refusal(undefined);
-      if (refusal !== null) throw refusal;
-    }
-  }
-
-  #append(
-    { partition, sequences, records, appender, release }: OpenPart,
-    progress: ProducerProgress,
-    durability: DurabilityLevel,
-  ): Promise<PlacedRecords> {
-    const { producerId, epoch } = this.#right;
-    const { durableOf } = this.#table;
+  #appendPart(part: OpenPart, durability: DurabilityLevel): Promise<PlacedRecords> {
+    const { sequencer } = this;
+    const { partition, records, appender, release } = part;
     const baseOffset = appender.nextOffset;
-    const recordCount = sequences.length;
+    const recordCount = records.length;
     return new Promise((resolve, reject) => {
       let settle: () => void = release;
       const settled = new Promise<void>((done) => (settle = done));
-      const flight = progress.begin({ partition, baseOffset, sequences }, settled);
-      const producer = {
-        producerId,
-        producerEpoch: epoch & 0xffff,
-        get confirmed() {
-          return progress.confirmed(durableOf);
-        },
-      };
+      const { flight, run } = sequencer.begin(part, { baseOffset, settled, isCommit: false });
+      const { progress, table } = sequencer;
       const ended = (): void => {
-        this.#table.settled();
+        table.settled();
         settle();
         release();
       };
-      appender.addRun({ records, tag: new ProducedTag(producer, consecutive(sequences)) });
+      appender.addRun(run);
       // At once, before anybody else appends: what was refused is not to be counted on.
       appender.submit(durability, {
         baseOffset,
@@ -300,11 +282,10 @@ export class ProducerAppends {
 
   async #answer(taken: Taken, { durability }: ProducedCall): Promise<ProducedAnswer> {
     const { sequences, duplicateCount, duplicates, parts } = taken;
-    const progress = this.#table.progressOf(this.#right.producerId);
-    const [first = 0] = sequences;
-    const place = progress.placeOf(first);
+    const { progress, table } = this.sequencer;
+    const place = progress.placeOf(sequences.first);
     const placements = await settleAll(parts);
-    if (duplicates !== null && durability === 'sync') await this.#table.sync(progress, duplicates);
+    if (duplicates !== null && durability === 'sync') await table.sync(progress, duplicates);
     return {
       placements,
       place: placeOf(placements) ?? place,
@@ -322,40 +303,18 @@ function placeOf(placements: readonly PlacedRecords[]): RecordPlace | null {
 
 /** Nobody knows what a writer left that stopped; what a full disk refused is not there. */
 function endFailed(progress: ProducerProgress, flight: Flight, error: Error): void {
-  if (error instanceof FailedError && error.details.indeterminate) flight.doubt = error;
+  if (error instanceof FailedError && error.details.indeterminate)
+    progress.leaveInDoubt(flight, error);
   else progress.end(flight, error instanceof IoError ? (error.details.appendedCount ?? 0) : 0);
 }
 
-function consecutive(sequences: readonly number[]): number | readonly number[] {
-  const first = present(sequences[0], 'a part has records');
-  return sequences.at(-1) === first + sequences.length - 1 ? first : sequences;
+function checkAppenders(parts: readonly OpenPart[]): void {
+  for (const { appender } of parts) {
+    const refusal = appender.refusal(undefined);
+    if (refusal !== null) throw refusal;
+  }
 }
 
-/** @throws RangeError, TypeError */
-function sequencesOf(
-  { sequence, records }: Pick<ProducedCall, 'sequence' | 'records'>,
-  next: number,
-): readonly number[] {
-  if (typeof sequence === 'object') return sequence;
-  const first = sequence ?? next;
-  const max = SEQUENCE_MAX - Math.max(0, records.length - 1);
-  checkInteger('sequence', first, { min: 0, max });
-  return records.map((_, at) => first + at);
-}
-
-/** @returns a copy of a list @throws TypeError, RangeError unless it ascends, one for each record */
-export function checkSequence(
-  sequence: number | readonly number[] | undefined,
-  recordCount: number,
-): number | readonly number[] | undefined {
-  if (sequence === undefined) return undefined;
-  if (typeof sequence === 'number') {
-    return checkInteger('sequence', sequence, { min: 0, max: SEQUENCE_MAX });
-  }
-  if (!Array.isArray(sequence) || sequence.length !== recordCount) {
-    throw argumentError(TypeError, 'sequence', 'a number, or one for each record', sequence);
-  }
-  let min = 0;
-  for (const each of sequence) min = checkInteger('sequence', each, { min, max: SEQUENCE_MAX }) + 1;
-  return [...sequence];
+function letGo(parts: readonly OpenPart[]): void {
+  for (const { release } of parts) release();
 }

@@ -9,7 +9,7 @@
 import { assert, present } from '../core/assert.ts';
 import type { SequenceRun } from '../format/produced-extension.ts';
 import type { ProducedRun } from './producer-state.ts';
-import { SequenceSet, spansOf, type SequenceSpan } from './sequence-set.ts';
+import { SequenceSet, type SequenceSpan } from './sequence-set.ts';
 
 /** Batches whose places are told to who sends them again. */
 const PLACED_BATCHES = 5;
@@ -24,14 +24,16 @@ export interface RecordPlace {
 /** Records that one partition gets. */
 interface Sent {
   readonly partition: number;
-  /** Offset of the first of them; the others follow. */
+  /** Offset of the first of them; the others follow. Of a commit: they will not stand below. */
   readonly baseOffset: number;
   /** Ascending. */
-  readonly sequences: readonly number[];
+  readonly spans: readonly SequenceSpan[];
 }
 
 /** Records of one call that are on their way to one partition. */
 export interface Flight extends Sent {
+  /** Of a commit: where they will stand is not known, so what is sent behind them waits. */
+  readonly isCommit: boolean;
   /** Resolves, and never rejects, when it is known what became of them. */
   readonly settled: Promise<void>;
   /** Nobody knows what became of them until the store is opened again; null = they are on their way. */
@@ -39,17 +41,16 @@ export interface Flight extends Sent {
 }
 
 /** Stored, and not known to be synced. */
-export interface UnsyncedRecords {
-  readonly partition: number;
-  readonly baseOffset: number;
+export interface UnsyncedRecords extends Sent {
   readonly nextOffset: number;
-  readonly spans: readonly SequenceSpan[];
 }
 
 /** Below which offset a partition is durable. */
 export type DurableOf = (partition: number) => number;
 
 export class ProducerProgress {
+  /** Grows when a commit is given numbers, or numbers do not come to be stored: who looked before looks again. */
+  revision = 0;
   #confirmed = 0;
   /** Those that are stored, from `confirmed` on. */
   readonly #stored = new SequenceSet();
@@ -107,7 +108,7 @@ export class ProducerProgress {
   /** Highest that is stored or on its way; -1 = none is. */
   get last(): number {
     let last = this.#lastStored;
-    for (const { sequences } of this.#flights) last = Math.max(last, sequences.at(-1) ?? last);
+    for (const { spans } of this.#flights) last = Math.max(last, lastOf(spans));
     return last;
   }
 
@@ -126,6 +127,15 @@ export class ProducerProgress {
     return sequence < this.#confirmed || this.#stored.has(sequence);
   }
 
+  /** Whether it is stored, or on its way. */
+  isSent(sequence: number): boolean {
+    if (this.isStored(sequence)) return true;
+    for (const { spans } of this.#flights) {
+      if (spans.some(({ first, last }) => first <= sequence && sequence <= last)) return true;
+    }
+    return false;
+  }
+
   /** Where it is, when it is in one of the last batches. */
   placeOf(sequence: number): RecordPlace | null {
     for (const runs of this.#batches.toReversed()) {
@@ -137,11 +147,11 @@ export class ProducerProgress {
     return null;
   }
 
-  /** What is on its way with numbers of `span`; all without one. */
+  /** What is on its way, and whoever sends numbers of `span` waits for; all without one. */
   flights(span: SequenceSpan = { first: 0, last: Number.MAX_SAFE_INTEGER }): readonly Flight[] {
-    return [...this.#flights].filter(({ sequences }) => {
-      const first = present(sequences[0], 'a flight has records');
-      return first <= span.last && present(sequences.at(-1), 'see above') >= span.first;
+    if (this.#flights.size === 0) return NO_FLIGHTS;
+    return [...this.#flights].filter(({ isCommit, spans }) => {
+      return isCommit || (firstOf(spans) <= span.last && lastOf(spans) >= span.first);
     });
   }
 
@@ -150,12 +160,16 @@ export class ProducerProgress {
     this.#passed.add(span);
   }
 
-  /** Before anything of them is encoded. @param sent.sequences  none is stored or on its way */
-  begin(sent: Sent, settled: Promise<void>): Flight {
-    assert(sent.sequences.length > 0, 'a flight has records');
-    const flight = { ...sent, settled, doubt: null };
-    for (const span of spansOf(sent.sequences)) this.#passed.delete(span);
+  /** Before anything of them is encoded. @param sent.spans  none is stored or on its way */
+  begin(
+    { partition, baseOffset, spans }: Sent,
+    { settled, isCommit = false }: { readonly settled: Promise<void>; readonly isCommit?: boolean },
+  ): Flight {
+    assert(spans.length > 0, 'a flight has records');
+    const flight = { partition, baseOffset, spans, isCommit, settled, doubt: null };
+    for (const span of spans) this.#passed.delete(span);
     this.#flights.add(flight);
+    if (isCommit) this.revision++;
     return flight;
   }
 
@@ -163,15 +177,23 @@ export class ProducerProgress {
    * It is known what became of them.
    *
    * @param storedCount  of the first of them; the others were refused
+   * @param baseOffset   where they stand, if that was not known when they began
    */
-  end(flight: Flight, storedCount: number): void {
+  end(flight: Flight, storedCount: number, baseOffset = flight.baseOffset): void {
     assert(this.#flights.delete(flight), 'a flight ends once');
-    const { partition, baseOffset, sequences } = flight;
-    if (storedCount === 0) return;
-    const stored = sequences.slice(0, storedCount);
-    this.#keep(runsOf({ partition, baseOffset, sequences: stored }));
+    const { partition } = flight;
+    const spans = firstSpans(flight.spans, storedCount);
+    if (spans.length === 0 || lastOf(spans) < lastOf(flight.spans)) this.revision++;
+    if (spans.length === 0) return;
+    this.#keep(runsOf({ partition, baseOffset, spans }));
     const nextOffset = baseOffset + storedCount;
-    this.#unsynced.push({ partition, baseOffset, nextOffset, spans: spansOf(stored) });
+    this.#unsynced.push({ partition, baseOffset, nextOffset, spans });
+  }
+
+  /** Nobody will know what became of them until the store is opened again. */
+  leaveInDoubt(flight: Flight, why: Error): void {
+    flight.doubt = why;
+    this.revision++;
   }
 
   /** What was found behind the synced end of a partition. */
@@ -211,11 +233,9 @@ export class ProducerProgress {
   confirmed(durableOf: DurableOf): number {
     this.#dropSynced(durableOf);
     let confirmed = this.resumeFrom;
-    for (const { sequences } of this.#flights) {
-      confirmed = Math.min(confirmed, present(sequences[0], 'a flight has records'));
-    }
+    for (const { spans } of this.#flights) confirmed = Math.min(confirmed, firstOf(spans));
     for (const { spans } of this.#unsynced) {
-      confirmed = Math.min(confirmed, present(spans[0], 'there is one').first);
+      confirmed = Math.min(confirmed, firstOf(spans));
     }
     if (confirmed > this.#confirmed) {
       this.#confirmed = confirmed;
@@ -294,9 +314,32 @@ function follows(before: ProducedRun, run: ProducedRun): boolean {
   return isNext && run.baseOffset === before.baseOffset + before.count;
 }
 
-function runsOf({ partition, baseOffset, sequences }: Sent): readonly ProducedRun[] {
+const NO_FLIGHTS: readonly Flight[] = [];
+
+function firstOf(spans: readonly SequenceSpan[]): number {
+  return present(spans[0], 'there are records').first;
+}
+
+function lastOf(spans: readonly SequenceSpan[]): number {
+  return present(spans.at(-1), 'there are records').last;
+}
+
+/** The first `count` numbers of them. */
+function firstSpans(spans: readonly SequenceSpan[], count: number): readonly SequenceSpan[] {
+  const taken: SequenceSpan[] = [];
+  let left = count;
+  for (const { first, last } of spans) {
+    if (left === 0) break;
+    const own = Math.min(left, last - first + 1);
+    taken.push({ first, last: first + own - 1 });
+    left -= own;
+  }
+  return taken;
+}
+
+function runsOf({ partition, baseOffset, spans }: Sent): readonly ProducedRun[] {
   let offset = baseOffset;
-  return spansOf(sequences).map(({ first, last }) => {
+  return spans.map(({ first, last }) => {
     const count = last - first + 1;
     offset += count;
     return { first, last, count, partition, baseOffset: offset - count };

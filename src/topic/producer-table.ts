@@ -23,20 +23,25 @@ const SYNC_AFTER_MS = 1000;
 export class ProducerTable {
   readonly partitions: PartitionSet;
   readonly #home: TopicHome;
+  readonly #deleting: () => Promise<void> | null;
   /** By producer id. */
   readonly #progresses = new Map<number, ProducerProgress>();
   /** Those of whom there is more to note. */
   readonly #touched = new Set<number>();
   /** By log id: offsets up to which a synced note tells all. */
   readonly #synced = new Map<number, number>();
+  /** Whether `load` has found what there is. */
+  isLoaded = false;
   #loading: Promise<void> | null = null;
   #unnotedBytes = 0;
   #timer: Timer | null = null;
   #isClosed = false;
 
-  constructor(home: TopicHome, partitions: PartitionSet) {
+  /** @param deleting  the deletion of a producer that is being journaled; null = there is none */
+  constructor(home: TopicHome, partitions: PartitionSet, deleting: () => Promise<void> | null) {
     this.#home = home;
     this.partitions = partitions;
+    this.#deleting = deleting;
   }
 
   /** Finds what there is, once. @throws as `Log.batches`, as `Journal.append`; ClosedError */
@@ -152,6 +157,7 @@ export class ProducerTable {
 
   /** Notes what is synced. @throws as `Journal.append` */
   async note(durability: DurabilityLevel): Promise<void> {
+    for (let on = this.#deleting(); on !== null; on = this.#deleting()) await on;
     const touched = [...this.#touched];
     this.#touched.clear();
     this.#unnotedBytes = 0;
@@ -207,6 +213,11 @@ export class ProducerTable {
   }
 
   async #load(): Promise<void> {
+    await this.#find();
+    this.isLoaded = true;
+  }
+
+  async #find(): Promise<void> {
     const notes = this.#home.fold.get(producerNotes, String(this.partitions.topicId));
     const { count } = this.partitions;
     if (notes === null) {

@@ -1,14 +1,16 @@
 /** The producers of a store: their names and epochs, who holds them, and how far they are in each topic. */
-import { present } from '../core/assert.ts';
+import { argumentError, present } from '../core/assert.ts';
 import { FencedError } from '../core/ownership-errors.ts';
 import { ClosedError, NotFoundError, TooLargeError } from '../core/errors.ts';
 import { PRODUCERS_MAX } from '../core/limits.ts';
 import { Mutex } from '../core/mutex.ts';
 import { randomId } from '../core/random.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { TopicCatalog } from './catalog.ts';
 import type { PartitionSet } from './partition-set.ts';
-import { ProducerAppends, type ProducerRight } from './producer-appends.ts';
+import { ProducerAppends } from './producer-appends.ts';
 import { positionOf, type TopicProducer } from './producer-position.ts';
+import type { ProducerRight } from './producer-sequencer.ts';
 import { ProducerTable } from './producer-table.ts';
 import {
   producerDeleted,
@@ -74,8 +76,15 @@ export class ProducerHold implements ProducerRight {
     if (this.#over !== null) throw this.#over;
   }
 
+  /** Whether it is of the store that has this journal. */
+  isOf(journal: Journal): boolean {
+    return this.#producers.isOf(journal);
+  }
+
+  /** @throws TypeError for a topic of another store */
   appendsTo(partitions: PartitionSet): ProducerAppends {
     const { topicId } = partitions;
+    this.#producers.checkOwn(partitions);
     const known = this.#appends.get(topicId);
     if (known !== undefined) return known;
     const appends = new ProducerAppends(this.#producers.tableOf(partitions), this);
@@ -104,6 +113,8 @@ export class Producers {
   /** By topic id. */
   readonly #tables = new Map<number, ProducerTable>();
   readonly #changes = new Mutex();
+  /** A deletion that is being journaled. Never rejects. */
+  #deleting: Promise<void> | null = null;
   #isClosed = false;
 
   constructor(home: TopicHome, topics: () => TopicCatalog) {
@@ -155,10 +166,17 @@ export class Producers {
         const isNoted = fold.get(producerNotes, String(topicId))?.producers.has(producerId);
         return isNoted === true || this.#tables.get(topicId)?.knownProgress(producerId) != null;
       });
-      for (const table of this.#tables.values()) table.forget(producerId);
       const entry = { producerId, topicIds, timeMs: clock.now() };
-      await journal.append(producerDeleted, entry, 'sync');
+      // Notes wait: one behind this entry that still names the producer would stay for good.
+      const deleted = journal.append(producerDeleted, entry, 'sync');
+      this.#deleting = deleted.then(ended, ended);
+      try {
+        await deleted;
+      } finally {
+        this.#deleting = null;
+      }
       this.#ids.delete(name);
+      for (const table of this.#tables.values()) table.forget(producerId);
     });
   }
 
@@ -203,7 +221,9 @@ export class Producers {
     if (fold.get(producerNotes, String(topicId)) === null) return [];
     // Who only looks is not told of what is appended later: it has to look again each time.
     const isLive = logOptions.readOnly !== true;
-    const table = isLive ? this.tableOf(partitions) : new ProducerTable(this.#home, partitions);
+    const table = isLive
+      ? this.tableOf(partitions)
+      : new ProducerTable(this.#home, partitions, () => null);
     await table.load();
     return [...this.#ids]
       .flatMap(([name, producerId]) => {
@@ -214,11 +234,21 @@ export class Producers {
       .toSorted(byName);
   }
 
+  isOf(journal: Journal): boolean {
+    return this.#home.journal === journal;
+  }
+
+  /** @throws TypeError for a topic of another store */
+  checkOwn(partitions: PartitionSet): void {
+    if (partitions.isOf(this.#home.journal)) return;
+    throw argumentError(TypeError, 'topic', 'of the store of the producer', partitions.name);
+  }
+
   tableOf(partitions: PartitionSet): ProducerTable {
     const { topicId } = partitions;
     const known = this.#tables.get(topicId);
     if (known !== undefined) return known;
-    const table = new ProducerTable(this.#home, partitions);
+    const table = new ProducerTable(this.#home, partitions, () => this.#deleting);
     this.#tables.set(topicId, table);
     return table;
   }
@@ -281,6 +311,11 @@ function byName(one: { readonly name: string }, two: { readonly name: string }):
   return one.name < two.name ? -1 : 1;
 }
 
+function ended(): void {
+  // Whoever deletes it is told how.
+}
+
 function tooMany(count: number): TooLargeError {
-  return new TooLargeError({ what: 'producers', bytes: count, bytesMax: PRODUCERS_MAX });
+  const bytesMax = PRODUCERS_MAX;
+  return new TooLargeError({ what: 'a store', bytes: count, bytesMax, unit: 'producers' });
 }

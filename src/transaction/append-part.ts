@@ -1,11 +1,15 @@
 /** The records that a transaction appends, whatever topics and partitions they go to. */
-import { present } from '../core/assert.ts';
+import { argumentError, present } from '../core/assert.ts';
+import { settleAll } from '../core/settle-all.ts';
 import { FingerprintTag } from '../log/batch-tag.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import { runBytesOf, type RecordRun } from '../log/record-run.ts';
+import { checkSequence } from '../topic/call-sequences.ts';
 import type { DedupPart } from '../topic/dedup-call.ts';
 import type { ClaimedRange, DedupClaim } from '../topic/dedup-claim.ts';
+import { checkNotByContent } from '../topic/dedup-options.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
+import type { ProducerAppendResult, ProducerBatchResult } from '../topic/producer-results.ts';
 import type { Topic } from '../topic/topic.ts';
 import type {
   DuplicateRecord,
@@ -15,8 +19,19 @@ import type {
   TopicRecordInput,
 } from '../topic/topic-results.ts';
 import { CommitLogs, type CommitPiece } from './commit-log.ts';
-import type { CommitOutcome, CommitPart, PartCollector } from './commit-part.ts';
-import type { Committed, TransactionAppendOptions } from './transaction-options.ts';
+import {
+  COMMIT_DURABILITY,
+  producerHold,
+  type CommitOutcome,
+  type CommitPart,
+  type PartCollector,
+} from './commit-part.ts';
+import { ProducerPart } from './producer-part.ts';
+import type {
+  Committed,
+  TransactionAppendOptions,
+  TransactionProduceOptions,
+} from './transaction-options.ts';
 
 /** What has become of the records of a call. */
 interface CallOutcome {
@@ -40,8 +55,10 @@ interface AppendContext {
   readonly into: PartCollector;
 }
 
-/** Whatever the levels of its topics are, the journal has a commit synced. */
-export const COMMIT_DURABILITY = 'sync';
+interface ProduceContext {
+  readonly options: TransactionProduceOptions;
+  readonly into: PartCollector;
+}
 
 const NOTHING: readonly never[] = [];
 const NO_DUPLICATES: readonly DuplicateRecord[] = [];
@@ -50,6 +67,8 @@ export class AppendPart implements CommitPart {
   readonly #logs = new CommitLogs();
   /** By topic: its records that may be stored already; null = there are none. */
   #claims: Map<PartitionSet, DedupClaim> | null = null;
+  /** By call: what producers send. */
+  #produced: readonly ProducerPart[] = NOTHING;
   readonly #appends: Append[] = [];
 
   /** Checked and encoded at once. @throws as `Topic.append`; TypeError; as `reserve`: nothing is added */
@@ -103,8 +122,41 @@ export class AppendPart implements CommitPart {
     this.#appends.push({ pieces: [], claimed: null, fill });
   }
 
+  /** What a producer sends. @throws as `append` */
+  produce<T, Input>(
+    topic: Topic<T, Input>,
+    records: readonly TopicRecordInput<Input>[],
+    context: ProduceContext,
+  ): Committed<ProducerBatchResult> {
+    const committed: { result: ProducerBatchResult | null } = { result: null };
+    const produced = this.#produce(topic, records, context, () => {
+      committed.result = produced.batchResult;
+    });
+    return committed;
+  }
+
+  /** One record that a producer sends. @throws as `append` */
+  produceOne<T, Input>(
+    topic: Topic<T, Input>,
+    record: TopicRecordInput<Input>,
+    context: ProduceContext,
+  ): Committed<ProducerAppendResult> {
+    const committed: { result: ProducerAppendResult | null } = { result: null };
+    const produced = this.#produce(topic, [record], context, () => {
+      committed.result = produced.result;
+    });
+    return committed;
+  }
+
   prepare(): Promise<void> | null {
-    return this.#logs.prepare();
+    const opening = this.#logs.prepare();
+    if (this.#produced.length === 0) return opening;
+    const pending = opening === null ? [] : [opening];
+    for (const produced of this.#produced) {
+      const loading = produced.prepare();
+      if (loading !== null) pending.push(loading);
+    }
+    return pending.length === 0 ? null : settleAll(pending).then(() => undefined);
   }
 
   /** Equal records that are on their way, or stored and yet to be looked at. */
@@ -113,11 +165,16 @@ export class AppendPart implements CommitPart {
       const obstacle = claim.obstacle();
       if (obstacle !== null) return obstacle;
     }
+    for (const produced of this.#produced) {
+      const obstacle = produced.obstacle();
+      if (obstacle !== null) return obstacle;
+    }
     return null;
   }
 
   secure(): void {
     for (const claim of this.#claims?.values() ?? NOTHING) claim.secure();
+    for (const produced of this.#produced) produced.secure();
   }
 
   changes(): readonly never[] {
@@ -131,9 +188,14 @@ export class AppendPart implements CommitPart {
   end(outcome: CommitOutcome): void {
     if (outcome.kind === 'committed') {
       this.#logs.committed(outcome.baseOffsets);
+      // All of them first: what one call brings another may have sent again.
       for (const claim of this.#claims?.values() ?? NOTHING) claim.committed();
+      for (const produced of this.#produced) produced.committed();
       for (const append of this.#appends) append.fill(outcomeOf(append));
-    } else for (const claim of this.#claims?.values() ?? NOTHING) claim.failed(outcome.error);
+    } else {
+      for (const claim of this.#claims?.values() ?? NOTHING) claim.failed(outcome.error);
+      for (const produced of this.#produced) produced.failed(outcome.error);
+    }
     this.#logs.release();
   }
 
@@ -167,6 +229,44 @@ export class AppendPart implements CommitPart {
     const pieces = claimed.map((own) => this.#logs.add(partitions, own.partition, [], own));
     this.#appends.push({ pieces, claimed: { claim, range }, fill });
   }
+
+  #produce<T, Input>(
+    topic: Topic<T, Input>,
+    records: readonly TopicRecordInput<Input>[],
+    { options, into }: ProduceContext,
+    fill: () => void,
+  ): ProducerPart {
+    const { partitions } = topic;
+    const { producer, partition } = options;
+    const hold = producer[producerHold];
+    checkNoIds(records);
+    into.checkStore('topic', partitions);
+    into.checkStore('producer', hold);
+    hold.check();
+    checkNotByContent(partitions, 'an append of a producer');
+    const input = topic.prepareProduced(records, { partition });
+    const sequence = checkSequence(options.sequence, records.length);
+    const produced = new ProducerPart({ ...input, sequence, appends: hold.appendsTo(partitions) });
+    into.reserve({ bytes: produced.bytesMax, records: records.length });
+    for (const piece of produced.pieces) this.#logs.add(partitions, piece.partition, [], piece);
+    produced.join();
+    this.#produced = [...this.#produced, produced];
+    this.#appends.push({ pieces: [], claimed: null, fill });
+    return produced;
+  }
+}
+
+/** A record has one reason to be stored once. @throws TypeError */
+function checkNoIds(records: readonly object[]): void {
+  if (!Array.isArray(records)) return; // Refused with the others that are none.
+  const found = records.find((record: unknown) => hasId(record));
+  if (found === undefined) return;
+  throw argumentError(TypeError, 'dedupId', 'left out: there is a producer', found);
+}
+
+function hasId(record: unknown): boolean {
+  if (typeof record !== 'object' || record === null || !('dedupId' in record)) return false;
+  return record.dedupId !== undefined;
 }
 
 /** As much as it may take in the log: a tag does not say yet what it will. */

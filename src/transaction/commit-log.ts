@@ -5,10 +5,16 @@ import { settleAll } from '../core/settle-all.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import { recordCountOf, type RecordRun } from '../log/record-run.ts';
 import { holdForCommit, type CommitTarget } from '../topic/commit-target.ts';
-import type { ClaimedRecords } from '../topic/dedup-claim.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import type { PlacedRecords } from '../topic/topic-results.ts';
+
+/** Records of which it is known only when they are secured which of them are to be appended. */
+export interface LateRuns {
+  readonly runs: readonly RecordRun[];
+  /** Of the first of them, once they are committed. */
+  baseOffset: number;
+}
 
 /** Records of one call that go to one log. */
 export class CommitPiece {
@@ -16,15 +22,15 @@ export class CommitPiece {
   recordCount = 0;
   readonly #log: CommitLog;
   readonly #runs: readonly RecordRun[];
-  /** Records that may be stored already, in the place of runs; null = all are appended. */
-  readonly #claimed: ClaimedRecords | null;
+  /** In the place of runs; null = all are appended. */
+  readonly #late: LateRuns | null;
   /** How many of the log's stand before them. */
   #start = 0;
 
-  constructor(log: CommitLog, runs: readonly RecordRun[], claimed: ClaimedRecords | null) {
+  constructor(log: CommitLog, runs: readonly RecordRun[], late: LateRuns | null) {
     this.#log = log;
     this.#runs = runs;
-    this.#claimed = claimed;
+    this.#late = late;
   }
 
   /** Where they are, once they are committed. */
@@ -35,14 +41,14 @@ export class CommitPiece {
 
   /** Puts them behind `start` others. @returns what is appended of them */
   put(start: number): readonly RecordRun[] {
-    const runs = this.#claimed?.runs ?? this.#runs;
+    const runs = this.#late?.runs ?? this.#runs;
     this.#start = start;
     this.recordCount = recordCountOf(runs);
     return runs;
   }
 
   committed(): void {
-    if (this.#claimed !== null) this.#claimed.baseOffset = this.placed.baseOffset;
+    if (this.#late !== null) this.#late.baseOffset = this.placed.baseOffset;
   }
 }
 
@@ -115,15 +121,15 @@ export class CommitLogs {
   /** The same, once they are more than a few. */
   #byPartition: Map<Partition, CommitLog> | null = null;
 
-  /** Adds records of a call. @param claimed  of such as may be stored already, in the place of `runs` */
+  /** Adds records of a call. @param late  in the place of `runs` */
   add(
     topic: PartitionSet,
     partition: number,
     runs: readonly RecordRun[],
-    claimed: ClaimedRecords | null = null,
+    late: LateRuns | null = null,
   ): CommitPiece {
     const log = this.#logOf(topic, partition);
-    const piece = new CommitPiece(log, runs, claimed);
+    const piece = new CommitPiece(log, runs, late);
     log.add(piece);
     return piece;
   }

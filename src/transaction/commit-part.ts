@@ -6,7 +6,11 @@ import type { JointChange } from '../journal/joint-change.ts';
 import type { Change } from '../journal/journal.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
+import type { ProducerHold } from '../topic/producers.ts';
 import type { Committed } from './transaction-options.ts';
+
+/** Whatever the levels of its topics are, the journal has a commit synced. */
+export const COMMIT_DURABILITY = 'sync';
 
 /** What became of a transaction. */
 export type CommitOutcome =
@@ -102,6 +106,13 @@ export interface Acknowledgeable {
    *   then none is added
    */
   [ackIn](into: PartCollector, all: readonly unknown[]): void;
+}
+
+/** Who sends what is appended: a property of producers. */
+export const producerHold: unique symbol = Symbol('varve.producerHold');
+
+export interface Producing {
+  readonly [producerHold]: ProducerHold;
 }
 
 /** Brings a publish into a transaction: a method of exchanges. */

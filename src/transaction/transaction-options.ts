@@ -2,9 +2,9 @@
 import { checkChoice, checkInteger } from '../core/assert.ts';
 import { checkSignal } from '../core/abort.ts';
 import { plainOptions } from '../core/options.ts';
-
 import { checkName } from '../topic/topic-names.ts';
 import type { TopicRecordInput } from '../topic/topic-results.ts';
+import type { Producing } from './commit-part.ts';
 
 /** When a transaction resolves: when it is durable, or when what it published is in its destinations too. */
 export const TRANSACTION_CONFIRMATIONS = ['committed', 'routed'] as const;
@@ -32,13 +32,29 @@ export interface TransactionOptions {
 export interface TransactionAppendOptions {
   /** From 0; default: as the topic's partitioner chooses. */
   readonly partition?: number | undefined;
+  readonly producer?: undefined;
+}
+
+/** Of records that a producer sends. */
+export interface TransactionProduceOptions extends Pick<TransactionAppendOptions, 'partition'> {
+  /** Of the same store: what it has stored already is left out. */
+  readonly producer: Producing;
+  /** One number: of the first, the others follow. A list: ascending, of each. Default: it goes on. */
+  readonly sequence?: number | readonly number[] | undefined;
 }
 
 /** What goes with a value that is sent. */
+type SentWith = Pick<TopicRecordInput<never>, 'key' | 'headers' | 'createTimeMs'>;
+
 export interface TransactionSendOptions
-  extends
-    TransactionAppendOptions,
-    Pick<TopicRecordInput<never>, 'key' | 'headers' | 'createTimeMs' | 'dedupId'> {}
+  extends TransactionAppendOptions, SentWith, Pick<TopicRecordInput<never>, 'dedupId'> {}
+
+/** Of a value that a producer sends. */
+export interface TransactionProducedSendOptions
+  extends Omit<TransactionProduceOptions, 'sequence'>, SentWith {
+  /** From 0; default: the one behind the last. */
+  readonly sequence?: number | undefined;
+}
 
 /** What a call has come to. */
 export interface Committed<R> {

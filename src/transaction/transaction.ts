@@ -1,6 +1,7 @@
 /** A transaction, as those use it whose action it is handed to. */
 import { argumentError, checkObject } from '../core/assert.ts';
 import { plainOptions } from '../core/options.ts';
+import type { ProducerAppendResult, ProducerBatchResult } from '../topic/producer-results.ts';
 import { Topic } from '../topic/topic.ts';
 import type {
   TopicAppendBatchResult,
@@ -11,6 +12,7 @@ import { AppendPart } from './append-part.ts';
 import {
   ackIn,
   commitOffsetIn,
+  producerHold,
   publishIn,
   type Acknowledgeable,
   type Positioned,
@@ -19,12 +21,18 @@ import {
 import type {
   Committed,
   TransactionAppendOptions,
+  TransactionProducedSendOptions,
+  TransactionProduceOptions,
   TransactionSendOptions,
 } from './transaction-options.ts';
 import type { TransactionRun } from './transaction-run.ts';
 
 const NO_OPTIONS: TransactionAppendOptions = {};
-const APPEND_KEYS: ReadonlySet<string> = new Set<keyof TransactionAppendOptions>(['partition']);
+const APPEND_KEYS: ReadonlySet<string> = new Set<keyof TransactionProduceOptions>([
+  'partition',
+  'producer',
+  'sequence',
+]);
 
 /**
  * Collects what is to be committed together. Made by `Store.transaction` and `Delivery.transaction`, good
@@ -53,34 +61,69 @@ export class Transaction {
    * is committed: whether one is stored is looked for when the action has ended, and what another has on
    * its way is waited for, while nothing is held.
    *
+   * With a `producer`, records whose sequences it has stored in the topic are left out, and the rest is
+   * committed. Its sequences are taken when the transaction is committed, behind all calls of the producer
+   * that came before, and are free again when it comes to nothing; calls that come later wait for its end.
+   * Keyless records of a call go to one partition.
+   *
    * @returns where they are, and which were duplicates, when the transaction is committed
-   * @throws TypeError for a topic of another store; as `Topic.append`; TooLargeError above 8 MiB in all:
-   *   nothing was added, the transaction goes on; TransactionEndedError, ClosedError when it is over
+   * @throws TypeError for a topic or a producer of another store, and for a `dedupId` beside a producer;
+   *   ConflictError for a producer's in a topic that compares content; as `Topic.append`; FencedError;
+   *   TooLargeError above 8 MiB in all:
+   *   nothing was added, the transaction goes on; TransactionEndedError, ClosedError when it is over.
+   *   FencedError, SequenceGapError when it is committed: nothing of it happened
    */
   append<T, Input>(
     topic: Topic<T, Input>,
     records: TopicRecordInput<Input> | readonly TopicRecordInput<Input>[],
     options?: TransactionAppendOptions,
-  ): Committed<TopicAppendBatchResult> {
+  ): Committed<TopicAppendBatchResult>;
+  append<T, Input>(
+    topic: Topic<T, Input>,
+    records: TopicRecordInput<Input> | readonly TopicRecordInput<Input>[],
+    options: TransactionProduceOptions,
+  ): Committed<ProducerBatchResult>;
+  append<T, Input>(
+    topic: Topic<T, Input>,
+    records: TopicRecordInput<Input> | readonly TopicRecordInput<Input>[],
+    given: TransactionAppendOptions | TransactionProduceOptions = NO_OPTIONS,
+  ): Committed<TopicAppendBatchResult | ProducerBatchResult> {
     this.#run.checkCollecting();
-    const how = options === undefined ? NO_OPTIONS : plainOptions(options, APPEND_KEYS);
-    const context = { options: how, into: this.#run };
+    const options = checkAppendOptions(given);
     const list = isList(records) ? records : [records];
-    return this.#run.part(AppendPart).append(checkTopic(topic), list, context);
+    const into = this.#run;
+    const part = into.part(AppendPart);
+    if (options.producer === undefined)
+      return part.append(checkTopic(topic), list, { options, into });
+    return part.produce(checkTopic(topic), list, { options, into });
   }
 
   /** Adds a value for a queue of the same store. @returns as `append` @throws as `append` */
   send<T, Input>(
     queue: { readonly topic: Topic<T, Input> },
     value: Input,
-    options: TransactionSendOptions = {},
-  ): Committed<TopicAppendResult> {
+    options?: TransactionSendOptions,
+  ): Committed<TopicAppendResult>;
+  send<T, Input>(
+    queue: { readonly topic: Topic<T, Input> },
+    value: Input,
+    options: TransactionProducedSendOptions,
+  ): Committed<ProducerAppendResult>;
+  send<T, Input>(
+    queue: { readonly topic: Topic<T, Input> },
+    value: Input,
+    given: TransactionSendOptions | TransactionProducedSendOptions = {},
+  ): Committed<TopicAppendResult | ProducerAppendResult> {
     this.#run.checkCollecting();
-    const { key, headers, createTimeMs, dedupId, ...where } = checkObject('options', options);
-    const context = { options: plainOptions(where, APPEND_KEYS), into: this.#run };
+    const { key, headers, createTimeMs, ...rest } = checkObject('options', given);
+    const { dedupId, ...where }: typeof rest & { dedupId?: string | undefined } = rest;
+    const options = checkAppendOptions(where);
     const record = { value, key, headers, createTimeMs, dedupId };
-    const { topic } = checkObject('queue', queue);
-    return this.#run.part(AppendPart).send(checkTopic(topic), record, context);
+    const topic = checkTopic(checkObject('queue', queue).topic);
+    const into = this.#run;
+    const part = into.part(AppendPart);
+    if (options.producer === undefined) return part.send(topic, record, { options, into });
+    return part.produceOne(topic, record, { options, into });
   }
 
   /**
@@ -170,6 +213,26 @@ export class Transaction {
 function checkTopic<T, Input>(topic: Topic<T, Input>): Topic<T, Input> {
   if (topic instanceof Topic) return topic;
   throw argumentError(TypeError, 'topic', 'a topic', topic);
+}
+
+/** @throws TypeError */
+function checkAppendOptions(
+  given: TransactionAppendOptions | TransactionProduceOptions,
+): TransactionAppendOptions | TransactionProduceOptions {
+  return given === NO_OPTIONS ? NO_OPTIONS : checkProduced(plainOptions(given, APPEND_KEYS));
+}
+
+/** @throws TypeError for what is no producer, and for a sequence without one */
+function checkProduced<O extends TransactionAppendOptions | TransactionProduceOptions>(
+  options: O,
+): O {
+  const { producer } = options;
+  if (producer === undefined) {
+    if (!('sequence' in options) || options.sequence === undefined) return options;
+    throw argumentError(TypeError, 'sequence', 'left out: there is no producer', options.sequence);
+  }
+  if (typeof checkObject('producer', producer)[producerHold] === 'object') return options;
+  throw argumentError(TypeError, 'producer', 'a producer', producer);
 }
 
 function isList<R>(one: R | readonly R[]): one is readonly R[] {

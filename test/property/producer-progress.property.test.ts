@@ -11,6 +11,12 @@ import { manyExamples } from '../support/property.ts';
 const PARTITIONS = 3;
 const SETTLED = Promise.resolve();
 
+function sequencesOf({ spans }: Flight): readonly number[] {
+  return spans.flatMap(({ first, last }) =>
+    Array.from({ length: last - first + 1 }, (_, at) => first + at),
+  );
+}
+
 /** A batch in a log, as its extension tells of it. */
 interface Batch {
   readonly baseOffset: number;
@@ -80,7 +86,7 @@ class World {
   }
 
   send(partition: number, sequences: readonly number[], refused: boolean): void {
-    const inFlight = this.flights.flatMap(({ flight }) => flight.sequences);
+    const inFlight = this.flights.flatMap(({ flight }) => sequencesOf(flight));
     if (sequences.some((one) => inFlight.includes(one))) return;
     const fresh = sequences.filter((sequence) => {
       const isStored = this.progress.isStored(sequence);
@@ -98,9 +104,9 @@ class World {
     const waiting = this.flights.filter(({ flight }) => flight.partition === partition);
     const last = waiting.at(-1)?.flight;
     const baseOffset =
-      last === undefined ? this.end(partition) : last.baseOffset + last.sequences.length;
-    const sent = { partition, baseOffset, sequences: fresh };
-    const flight = this.progress.begin(sent, SETTLED);
+      last === undefined ? this.end(partition) : last.baseOffset + sequencesOf(last).length;
+    const sent = { partition, baseOffset, spans: spansOf(fresh) };
+    const flight = this.progress.begin(sent, { settled: SETTLED });
     this.flights.push({ flight, refused: refused || isBehind });
     this.sent = Math.max(this.sent, fresh.at(-1) ?? 0);
   }
@@ -111,7 +117,8 @@ class World {
     const [next] = at < 0 ? [] : this.flights.splice(at, 1);
     if (next === undefined) return;
     const { flight, refused } = next;
-    const { baseOffset, sequences } = flight;
+    const { baseOffset } = flight;
+    const sequences = sequencesOf(flight);
     if (!refused) {
       const confirmed = this.progress.confirmed(this.durableOf);
       this.log(partition).batches.push({ baseOffset, sequences, confirmed });

@@ -10,6 +10,8 @@ import {
   type DefaultPublishResult,
   type Delivery,
   type DeliveryTransaction,
+  type ProducerAppendResult,
+  type ProducerBatchResult,
   type PublishResult,
   type RecordBatch,
   type TopicAppendBatchResult,
@@ -27,6 +29,7 @@ const orders = await store.topic('orders', { codec: json<Order>() });
 const email = await store.queue('email', { codec: utf8 });
 const events = await store.exchange('events', { codec: json<Order>() });
 const direct = await store.exchange('', { codec: utf8 });
+const producer = await store.producer('p');
 declare const member: ConsumerGroup<Order>;
 declare const batch: RecordBatch<Order>;
 declare const deliveries: readonly Delivery<string>[];
@@ -58,6 +61,21 @@ const result = await store.transaction(
     tx.ack(deliveries);
     // @ts-expect-error -- the topic has orders
     tx.append(orders, { value: 'text' });
+    expectTypeOf(tx.append(orders, { value: { id: 1 } }, { producer, sequence: 7 })).toEqualTypeOf<
+      Committed<ProducerBatchResult>
+    >();
+    tx.append(orders, [{ value: { id: 1 } }], { producer, sequence: [7], partition: 0 });
+    expectTypeOf(tx.send(email, 'text', { producer, key: 'k' })).toEqualTypeOf<
+      Committed<ProducerAppendResult>
+    >();
+    // @ts-expect-error -- a sequence is a producer's
+    tx.append(orders, { value: { id: 1 } }, { sequence: 7 });
+    // @ts-expect-error -- a value has one sequence
+    tx.send(email, 'text', { producer, sequence: [7] });
+    // @ts-expect-error -- a name is no producer
+    tx.append(orders, { value: { id: 1 } }, { producer: 'p' });
+    // @ts-expect-error -- the topic has orders
+    tx.append(orders, { value: 'text' }, { producer });
     // @ts-expect-error -- the queue has text
     tx.send(email, 5);
     // @ts-expect-error -- a transaction has one level
