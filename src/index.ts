@@ -154,6 +154,7 @@ export type {
   TransactionOptions,
   TransactionSendOptions,
 } from './transaction/transaction-options.ts';
+export type { TransactionCounts } from './transaction/transaction-counts.ts';
 export type { OpenTransaction } from './transaction/transaction-registry.ts';
 export type { TransactionListing, UnsyncedCommit } from './store/transaction-listing.ts';
 

@@ -21,7 +21,9 @@ export const PROBLEM_CODES = [
   'projection-behind',
   'projection-failed',
   'source-held',
+  'dedup-holds-records',
   'control-unavailable',
+  'dedup-over-memory',
 ] as const;
 
 export type ProblemCode = (typeof PROBLEM_CODES)[number];
@@ -99,7 +101,11 @@ const REMEDIES: Readonly<Record<ProblemCode, string>> = {
     'see why: room on the disk, or the destination; it is tried again by itself, or detach it',
   'projection-failed': 'look after the disk, or repair the source log of the exchange',
   'source-held': 'see why the destination does not take them, or detach it',
+  'dedup-holds-records':
+    'make dedupWindowMs shorter, or the retention larger: what a window covers must be kept',
   'control-unavailable': 'stop the process to change the store from the command line',
+  'dedup-over-memory':
+    'raise dedupBytesMax, or make windows shorter: until then appends with ids are slower',
 };
 
 const FATAL: ReadonlySet<ProblemCode> = new Set(['lock-lost', 'journal-failed', 'journal-damaged']);

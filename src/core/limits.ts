@@ -52,7 +52,10 @@ export const WRITE_BUFFERS_KEPT = 32;
 export const SMALL_WRITE_BUFFERS_KEPT = 4;
 /** Writes of one log that are issued behind one in flight: the thread pool has four threads. */
 export const WRITES_AHEAD_MAX = 2;
-/** Blocks up to this size are written on the calling thread: the thread pool costs 30 us a trip. */
+/**
+ * Blocks up to this size are written on the calling thread: the thread pool costs 30 us a trip, and its
+ * answer waits for the end of the turn. An entry of 50 small transactions is one.
+ */
 export const SYNC_WRITE_BYTES_MAX = 32 * KIB;
 /**
  * So much is written at once, not at the end of the turn. Many callers then fall into two groups: while
@@ -169,6 +172,11 @@ export const PRODUCER_BYTES_MAX = 64 * MIB;
 export const DEDUP_WINDOW_MS = 5 * 60 * 1000;
 /** Longest such time, ms: a year. What it covers must stay on the disk. */
 export const DEDUP_WINDOW_MS_MAX = 365 * 24 * 60 * 60 * 1000;
+/** Default memory for ids of all topics: 16 million and more. What does not fit is looked for on the disk. */
+export const DEDUP_BYTES_MAX = 256 * MIB;
+/** Least and most that an option may ask for. */
+export const DEDUP_BYTES_MIN = MIB;
+export const DEDUP_BYTES_LIMIT = 16 * GIB;
 
 assert(BATCH_BYTES_MAX < 2 ** 31, 'a batch length fits an i32');
 assert(RECORD_BYTES_LIMIT < 2 ** 24, 'a record length fits 24 bits');

@@ -237,6 +237,12 @@ export class StoredDedupTable {
     return upper * TWO_POW_32 + this.#view.getUint32(at + TIME_AT, true);
   }
 
+  /** What it takes to read a single bucket, in memory of its own. */
+  directory(): TableDirectory {
+    const bytes = this.#bytes.slice(DIRECTORY_AT, this.#entriesAt);
+    return new TableDirectory(bytes, { bits: this.#bits, entriesAt: this.#entriesAt });
+  }
+
   /** Whether each entry stands where it is looked for, and names an offset of the segment. */
   isSound(span: number): boolean {
     let before = 0;
@@ -280,4 +286,59 @@ export class StoredDedupTable {
     const at = DIRECTORY_AT + bucket * BUCKET_BYTES + BUCKET_CHECKSUM_AT;
     return this.#view.getUint32(at, true);
   }
+}
+
+/** Where a bucket of a stored table is: bytes of the batch. */
+export interface BucketExtent {
+  readonly at: number;
+  readonly sizeBytes: number;
+}
+
+/** By which one bucket of a stored table is found, read and checked alone: 8 bytes for some hundred entries. */
+export class TableDirectory {
+  readonly #view: DataView;
+  readonly #bits: number;
+  readonly #entriesAt: number;
+
+  constructor(bytes: Uint8Array, place: { readonly bits: number; readonly entriesAt: number }) {
+    this.#view = viewOf(bytes);
+    this.#bits = place.bits;
+    this.#entriesAt = place.entriesAt;
+  }
+
+  get byteLength(): number {
+    return this.#view.byteLength;
+  }
+
+  /** In which bucket a fingerprint is, if it is there. */
+  bucketOf(high: number): number {
+    return bucketOf(high, this.#bits);
+  }
+
+  extentOf(bucket: number): BucketExtent {
+    const start = bucket === 0 ? 0 : this.#endOf(bucket - 1);
+    const sizeBytes = (this.#endOf(bucket) - start) * TABLE_ENTRY_BYTES;
+    return { at: this.#entriesAt + start * TABLE_ENTRY_BYTES, sizeBytes };
+  }
+
+  /** Whether these are the bytes of that bucket as they were written. */
+  isWhole(bucket: number, bytes: Uint8Array): boolean {
+    const stored = this.#view.getUint32(bucket * BUCKET_BYTES + BUCKET_CHECKSUM_AT, true);
+    return checksum(bytes, 0, bytes.length) === stored;
+  }
+
+  #endOf(bucket: number): number {
+    return this.#view.getUint32(bucket * BUCKET_BYTES, true);
+  }
+}
+
+/** Offsets of the records in a bucket that have that fingerprint, less the segment's base offset. */
+export function placesIn(bucket: Uint8Array, high: number, low: number): readonly number[] {
+  const view = viewOf(bucket);
+  const places: number[] = [];
+  for (let at = 0; at < bucket.length; at += TABLE_ENTRY_BYTES) {
+    if (view.getUint32(at + LOW_AT, true) !== low || view.getUint32(at, true) !== high) continue;
+    places.push(view.getUint32(at + PLACE_AT, true));
+  }
+  return places;
 }

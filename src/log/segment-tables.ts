@@ -12,7 +12,11 @@ import {
   emptyBatchHeader,
   headerProblem,
 } from '../format/batch-header.ts';
-import { decodeDedupTable, type StoredDedupTable } from '../format/dedup-table-batch.ts';
+import {
+  decodeDedupTable,
+  type BucketExtent,
+  type StoredDedupTable,
+} from '../format/dedup-table-batch.ts';
 import { TableKind, type IndexTables, type TablePlace } from '../format/index-tables.ts';
 import { FORMAT_VERSION } from '../format/layout.ts';
 import { viewOf } from '../format/u64.ts';
@@ -75,6 +79,24 @@ export class SegmentTables {
       return null;
     }
     return decodeDedupTable(bytes, header, endOffset - baseOffset);
+  }
+
+  /** Some bytes of a table, unchecked; null when they cannot be read. */
+  async readPart(
+    { baseOffset }: TabledSegment,
+    { position }: TablePlace,
+    { at, sizeBytes }: BucketExtent,
+  ): Promise<Uint8Array | null> {
+    const { segments, directReads } = this.#log;
+    const segment = segments.floor(baseOffset);
+    if (segment?.baseOffset !== baseOffset) return null;
+    const bytes = new Uint8Array(sizeBytes);
+    const bytesRead = await this.#using(
+      segment,
+      async (file) =>
+        directReads.read(file, bytes, position + at) ?? file.read(bytes, position + at),
+    );
+    return bytesRead === sizeBytes ? bytes : null;
   }
 
   /** What the index batch says, if it is about the data that the next segment goes on from. */

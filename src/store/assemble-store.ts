@@ -24,6 +24,7 @@ import type { Log } from '../log/log.ts';
 import { resolveLogOptions } from '../log/log-options.ts';
 import { openLogIn } from '../log/open-log.ts';
 import { TopicCatalog, type TopicDependents } from '../topic/catalog.ts';
+import { DedupMemory } from '../topic/dedup-memory.ts';
 import { LogReporter, type StoreSignals } from '../topic/log-reporter.ts';
 import { OpenPartitions } from '../topic/open-partitions.ts';
 import { STORE_EVENT_NAMES, type StoreEvents } from '../topic/store-events.ts';
@@ -78,14 +79,11 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     signals,
     openPartitions: new OpenPartitions({ clock }),
     logOptions: { fileSystem, clock, random, freeBytesMin, readOnly },
+    dedupMemory: new DedupMemory(settings.dedupBytesMax, signals.health),
     topicDefaults: { durability },
     namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
     topologyVersionOf: (topicId) => routing.topologyVersionOf(topicId),
-    trimGuardOf: guardsOf({
-      topics: () => topics,
-      routing: () => routing,
-      producers: () => producers,
-    }),
+    trimGuardOf: guardsOf(() => ({ topics, routing, producers })),
     settlingOf: (topicId, partition) => settlingOf(fold, topicId, partition),
   };
   const committer = new Committer(journal);
@@ -100,7 +98,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   shareGroups.attach(topics, routing);
   const runs = snapshotRuns(topicHome, topics);
   new LogReporter({ topic: null, partition: 0 }, signals).opened(journalLog, 0);
-  tellOfTrouble(signals, runs, home?.cap ?? null);
+  tellOfTrouble(signals, { runs, transactions, cap: home?.cap ?? null });
   return {
     path: directory.path,
     lock,
@@ -120,18 +118,18 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
 }
 
 interface Guards {
-  readonly topics: () => TopicCatalog;
-  readonly routing: () => Routing;
-  readonly producers: () => Producers;
+  readonly topics: TopicCatalog;
+  readonly routing: Routing;
+  readonly producers: Producers;
 }
 
 /** Those that write something down so that records may go come behind those that only look. */
-function guardsOf({ topics, routing, producers }: Guards): GuardOf {
+function guardsOf(guards: () => Guards): GuardOf {
   return guardedByAll([
-    (topicId, partition) => topics().dedupGuardOf(topicId, partition),
-    (topicId, _at, logId) => routing().guardOf(topicId, logId),
+    (topicId, partition) => guards().topics.dedupGuardOf(topicId, partition),
+    (topicId, _at, logId) => guards().routing.guardOf(topicId, logId),
     (topicId, partition, logId) => ({
-      allow: (offset) => producers().allowed({ topicId, partition, logId }, offset),
+      allow: (offset) => guards().producers.allowed({ topicId, partition, logId }, offset),
     }),
   ]);
 }
@@ -168,9 +166,16 @@ function snapshotRuns(home: TopicHome, topics: TopicCatalog): SnapshotRuns {
   return runs;
 }
 
+interface Troubled {
+  readonly runs: SnapshotRuns;
+  readonly transactions: TransactionRegistry;
+  readonly cap: ByteCap | null;
+}
+
 /** Has the events of a store tell of what its parts come upon. */
-function tellOfTrouble({ events }: StoreSignals, runs: SnapshotRuns, cap: ByteCap | null): void {
+function tellOfTrouble({ events }: StoreSignals, { runs, transactions, cap }: Troubled): void {
   runs.onFailed = (error) => events.emit('snapshot-failed', { error });
+  transactions.onTimedOut = (timedOut) => events.emit('transaction-timed-out', timedOut);
   if (cap === null) return;
   const { bytesMax } = cap;
   cap.onRefused = () => events.emit('bytes-max-reached', { bytesMax });

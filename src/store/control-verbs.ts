@@ -222,6 +222,13 @@ export const liveStats = controlVerb({
     topicCount: count,
     groupCount: count,
     memberCount: count,
+    transactions: structWith({
+      openCount: count,
+      committedCount: count,
+      abortedCount: count,
+      timedOutCount: count,
+      failedCount: count,
+    }),
     health,
     journal: structWith({
       startOffset: count,
@@ -231,13 +238,14 @@ export const liveStats = controlVerb({
     }),
   }),
   async run(store) {
-    const { topicCount, journal } = store.stats();
+    const { topicCount, journal, transactions } = store.stats();
     const { startOffset, endOffset, segmentCount, sizeBytes } = journal;
     const groups = store.groups();
     return {
       topicCount,
       groupCount: groups.length,
       memberCount: groups.reduce((sum, { memberCount }) => sum + memberCount, 0),
+      transactions,
       health: store.health(),
       journal: { startOffset, endOffset, segmentCount, sizeBytes },
     };

@@ -3,6 +3,7 @@ import { argumentError, checkChoice, checkInteger } from '../core/assert.ts';
 import { systemClock, type Clock } from '../core/clock.ts';
 import { checkBoolean, plainOptions } from '../core/options.ts';
 import { systemRandom, type Random } from '../core/random.ts';
+import { DEDUP_BYTES_LIMIT, DEDUP_BYTES_MAX, DEDUP_BYTES_MIN } from '../core/limits.ts';
 import type { FileSystem, LockChoice } from '../io/file-system.ts';
 import { LOCK_CHOICES } from '../io/lock-plan.ts';
 import { MemoryFileSystem } from '../io/memory-file-system.ts';
@@ -47,6 +48,13 @@ export interface StoreOptions {
    * on when there is room.
    */
   readonly storeBytesMax?: number | null | undefined;
+  /**
+   * Memory for what is known of ids, of all topics together, in bytes: 1 MiB to 16 GiB; default 256 MiB,
+   * which is enough for some 16 million. What does not fit is looked for on the disk: slower, and never
+   * forgotten. `health()` says so then, as `dedup-over-memory`. The ids of segments that are not full,
+   * or found no room for their table, stay in memory all the same.
+   */
+  readonly dedupBytesMax?: number | undefined;
   /** Seams for tests; default the operating system's. */
   readonly fileSystem?: FileSystem | undefined;
   readonly clock?: Clock | undefined;
@@ -63,6 +71,7 @@ export interface StoreSettings {
   readonly lock: LockChoice;
   readonly freeBytesMin: number | null;
   readonly storeBytesMax: number | null;
+  readonly dedupBytesMax: number;
   readonly fileSystem: FileSystem;
   readonly clock: Clock;
   readonly random: Random;
@@ -80,6 +89,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof StoreOptions>([
   'lock',
   'freeBytesMin',
   'storeBytesMax',
+  'dedupBytesMax',
   'fileSystem',
   'clock',
   'random',
@@ -111,6 +121,10 @@ export function resolveStoreOptions(path: string | null, given: StoreOptions): S
       freeBytesMin === null ? null : checkInteger('freeBytesMin', freeBytesMin, { min: 0 }),
     storeBytesMax:
       storeBytesMax === null ? null : checkInteger('storeBytesMax', storeBytesMax, { min: 1 }),
+    dedupBytesMax: checkInteger('dedupBytesMax', options.dedupBytesMax ?? DEDUP_BYTES_MAX, {
+      min: DEDUP_BYTES_MIN,
+      max: DEDUP_BYTES_LIMIT,
+    }),
     fileSystem: fileSystem ?? (isInMemory ? new MemoryFileSystem() : nodeFileSystem),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,

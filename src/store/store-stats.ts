@@ -4,7 +4,10 @@ import type { ByteCap } from '../log/byte-cap.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { SyncTurns } from '../log/sync-turns.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import { sumOfFigures, type DedupFigures } from '../topic/dedup-figures.ts';
 import type { OpenPartitions } from '../topic/open-partitions.ts';
+import type { TransactionCounts } from '../transaction/transaction-counts.ts';
+import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import type { StoreBytes } from './store-bytes.ts';
 
 export interface StoreStats {
@@ -28,6 +31,10 @@ export interface StoreStats {
   readonly queuedBytes: number;
   /** Syncs of all logs: those that run, and those that wait for their turn. */
   readonly syncs: { readonly runningCount: number; readonly waitingCount: number };
+  /** Since the store was opened. */
+  readonly transactions: TransactionCounts;
+  /** Of records that are stored once, in this process. */
+  readonly dedup: DedupFigures;
   /** Listeners of `Store.on` that threw. */
   readonly listenerFailureCount: number;
   /** Of the journal's log. */
@@ -42,6 +49,7 @@ export interface StatsParts {
   readonly cap: ByteCap | null;
   /** Null when it is only read. */
   readonly syncTurns: SyncTurns | null;
+  readonly transactions: TransactionRegistry;
   readonly listenerFailureCount: number;
 }
 
@@ -70,6 +78,8 @@ export function describeStore(parts: StatsParts): StoreStats {
       runningCount: syncTurns?.runningCount ?? 0,
       waitingCount: syncTurns?.waitingCount ?? 0,
     },
+    transactions: parts.transactions.counts(),
+    dedup: sumOfFigures(catalog.dedupFigures()),
     listenerFailureCount,
     journal,
   };

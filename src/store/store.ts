@@ -98,6 +98,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
       bytes,
       cap,
       syncTurns: home?.syncTurns ?? null,
+      transactions: parts.transactions,
     };
     if (lock !== null && journal.damage === null) this.#start();
   }

@@ -14,6 +14,7 @@ import type { Partition } from './partition.ts';
 import { PartitionSet } from './partition-set.ts';
 import type { TrimGuard } from '../log/trim-guard.ts';
 import { dedupGuard } from './dedup-guard.ts';
+import type { DedupFigures } from './dedup-figures.ts';
 import { checkNotUntilSettled } from './dedup-options.ts';
 import { TopicDeletions, type TopicDeletion, type TopicUsers } from './topic-deletions.ts';
 import { storeClosed, type TopicHome } from './topic-home.ts';
@@ -231,6 +232,11 @@ export class TopicCatalog {
   dedupGuardOf(topicId: number, partition: number): TrimGuard | null {
     const set = this.#sets.get(topicId) ?? null;
     return set === null ? null : dedupGuard(this.#home, set, partition);
+  }
+
+  /** Of topics in which somebody has looked for duplicates. */
+  dedupFigures(): readonly DedupFigures[] {
+    return [...this.#sets.values()].flatMap((set) => set.dedupFigures ?? []);
   }
 
   /** Those of all topics, used or not. */

@@ -11,6 +11,7 @@ import { FailedError } from '../core/errors.ts';
 import { FingerprintTag } from '../log/batch-tag.ts';
 import type { RecordRun } from '../log/record-run.ts';
 import type { DedupPart } from './dedup-call.ts';
+import type { DedupCounts } from './dedup-figures.ts';
 import type { DedupFlights } from './dedup-flights.ts';
 import type { DedupGate } from './dedup-gate.ts';
 import { DedupLook } from './dedup-look.ts';
@@ -23,6 +24,7 @@ interface DedupClaimParts {
   readonly gate: Pick<DedupGate, 'current' | 'load'>;
   readonly partitions: PartitionSet;
   readonly flights: DedupFlights;
+  readonly counts: DedupCounts;
 }
 
 /** Records of one call that go to one partition. */
@@ -85,9 +87,9 @@ export class DedupClaim {
     const state = this.#parts.gate.current();
     if (state === null) return this.#noting(this.#parts.gate.load());
     if (this.#look?.state !== state) {
-      const { partitions, flights } = this.#parts;
+      const { partitions, flights, counts } = this.#parts;
       const parts = this.#claimed.map(({ part }) => part);
-      this.#look = new DedupLook({ partitions, pending: flights.pending, state }, parts);
+      this.#look = new DedupLook({ partitions, pending: flights.pending, state, counts }, parts);
     }
     const wait = this.#look.obstacle();
     if (wait !== null) return wait;
@@ -118,6 +120,7 @@ export class DedupClaim {
     }
     const bases = this.#claimed.map(({ baseOffset }) => baseOffset);
     for (const one of duplicatesOf(sorted, bases)) this.#duplicates.set(one.index, one);
+    this.#parts.counts.duplicateCount += this.#duplicates.size;
   }
 
   /** The commit has come to nothing. @param error  tells whether that is certain */

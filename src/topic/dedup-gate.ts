@@ -18,10 +18,12 @@ import type { Log } from '../log/log.ts';
 import { fingerprintsOf, type DedupCall } from './dedup-call.ts';
 import { beginDedup, isBegun } from './dedup-begin.ts';
 import { DedupClaim } from './dedup-claim.ts';
+import { DedupCounts, type DedupFigures } from './dedup-figures.ts';
 import { DedupFlights } from './dedup-flights.ts';
 import { loadDedup, type LoadedDedup } from './dedup-load.ts';
 import { DedupLook, type DedupState } from './dedup-look.ts';
 import type { PendingRun } from './dedup-pending.ts';
+import { LoadedIds } from './loaded-ids.ts';
 import type { DedupTime } from './dedup-window.ts';
 import {
   allNew,
@@ -59,6 +61,7 @@ export class DedupGate {
   /** By partition: where the log ended when it was loaded first. */
   #ownFrom: readonly number[] = [];
   #unsweptCount = 0;
+  readonly #counts = new DedupCounts();
 
   constructor(home: TopicHome, partitions: PartitionSet) {
     this.#home = home;
@@ -69,21 +72,30 @@ export class DedupGate {
     });
   }
 
-  /** What is below is not needed any more in a partition; null = it is not known here. */
+  /** What is below is not needed any more in a partition: infinite = nothing is; null = it is not known here. */
   windowStart(partition: number): number | null {
     const state = this.current();
     if (state === null || partition >= state.windows.partitionCount) return null;
-    return state.windows.start(partition, state.time.now());
+    return state.windows.keptFrom(partition, state.time.now());
+  }
+
+  /** O(shards), no I/O. */
+  get figures(): DedupFigures {
+    const { count: idCount = 0, byteLength: sizeBytes = 0 } = this.#state?.table ?? {};
+    const { duplicateCount, confirmedReadCount } = this.#counts;
+    return { idCount, sizeBytes, duplicateCount, confirmedReadCount };
   }
 
   /** Offsets mean something else from now on: a log was replaced. */
   forget(): void {
     this.#state = null;
+    this.#home.dedupMemory.leave(this.#partitions);
   }
 
   /** What a commit wants stored, unless it is. */
   claim(): DedupClaim {
-    return new DedupClaim({ gate: this, partitions: this.#partitions, flights: this.#flights });
+    const [partitions, flights, counts] = [this.#partitions, this.#flights, this.#counts];
+    return new DedupClaim({ gate: this, partitions, flights, counts });
   }
 
   /** Has it loaded, behind all calls before. @throws CorruptLogError; as `openLog` */
@@ -106,7 +118,7 @@ export class DedupGate {
   /** In this turn, if all of it is new for certain. */
   #atOnce(call: DedupCall): Promise<DedupOutcome> | null {
     const state = this.current();
-    if (state === null) return null;
+    if (state?.stored.isEmpty !== true) return null;
     const logs = new Map<number, Log<Uint8Array>>();
     const sorted: Sorted[] = [];
     for (const part of call.parts) {
@@ -148,7 +160,8 @@ export class DedupGate {
 
   #look({ parts }: DedupCall, state: DedupState): DedupLook {
     const { pending } = this.#flights;
-    return new DedupLook({ partitions: this.#partitions, pending, state }, parts);
+    const [partitions, counts] = [this.#partitions, this.#counts];
+    return new DedupLook({ partitions, pending, state, counts }, parts);
   }
 
   /** Appends what is new, in this turn. @returns waits for that */
@@ -175,7 +188,12 @@ export class DedupGate {
     }
     const settled = settleAll(answers);
     settled.catch(() => undefined); // Whoever waits for it is told.
-    return async () => ({ placed: await settled, duplicates: duplicatesOf(all, bases) });
+    return async () => {
+      const placed = await settled;
+      const duplicates = duplicatesOf(all, bases);
+      this.#counts.duplicateCount += duplicates.length;
+      return { placed, duplicates };
+    };
   }
 
   #appendRun(
@@ -209,15 +227,18 @@ export class DedupGate {
     this.#sweep(state, count);
   }
 
-  #sweep({ table, windows, time }: DedupState, count: number): void {
+  #sweep({ table, stored, windows, time }: DedupState, count: number): void {
     this.#unsweptCount += count;
     if (this.#unsweptCount < SWEEP_RECORDS) return;
     this.#unsweptCount = 0;
     const nowMs = time.now();
     for (let partition = 0; partition < windows.partitionCount; partition++) {
-      table.evict(partition, windows.start(partition, nowMs));
+      const start = windows.start(partition, nowMs);
+      table.evict(partition, start);
+      stored.evict(partition, start);
     }
     table.sweep(SWEEP_SHARDS);
+    this.#home.dedupMemory.look();
   }
 
   /** A duplicate is answered when the record that is stored has the level that was asked for. */
@@ -265,7 +286,10 @@ export class DedupGate {
       begunAt: (logId) => begin.logs.get(logId) ?? 0,
       time: this.#time,
       ownFrom: this.#ownFrom,
+      bytesMax: home.dedupMemory.roomFor(this.#partitions),
     });
+    const ids = new LoadedIds(this.#partitions, loaded, home.clock);
+    home.dedupMemory.join(this.#partitions, ids);
     if (this.#time === null) this.#ownFrom = loaded.endOffsets;
     this.#time = loaded.time;
     assert(this.#state === null, 'one load at a time');

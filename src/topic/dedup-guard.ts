@@ -5,12 +5,25 @@ import { dedupBegins } from './dedup-state.ts';
 import type { PartitionSet } from './partition-set.ts';
 import type { TopicHome } from './topic-home.ts';
 
+/** Retention that waits for so many windows may wait for ever: somebody is told. */
+const WINDOWS_PATIENCE = 2;
+
 /** From memory; segments are looked at while nobody has sent an id in this process. */
 export function dedupGuard(
-  { fold, clock }: TopicHome,
+  { fold, clock, signals }: TopicHome,
   partitions: PartitionSet,
   partition: number,
 ): TrimGuard {
+  const place = { code: 'dedup-holds-records', topic: partitions.name, partition } as const;
+  /** @returns `allowed` */
+  const noted = (offset: number, allowed: number, windowMs: number): number => {
+    if (allowed >= offset) signals.health.clear(place);
+    else {
+      const message = `${place.topic}/${partition} keeps what retention would delete, for its window of ids`;
+      signals.health.raise({ ...place, message, tellAfterMs: WINDOWS_PATIENCE * windowMs });
+    }
+    return allowed;
+  };
   return {
     allow(offset, why) {
       if (why === 'asked' || partitions.isGone) return offset;
@@ -19,12 +32,15 @@ export function dedupGuard(
       // What is not settled a queue keeps itself.
       if (dedupWindowMs === UNTIL_SETTLED) return offset;
       const start = partitions.dedup.windowStart(partition);
-      if (start !== null) return Math.min(offset, start);
+      if (start !== null) return noted(offset, Math.min(offset, start), dedupWindowMs);
       const log = partitions.at(partition).opened;
       if (log === null) return offset;
       const { trimmer } = log.forStore();
       const sinceMs = clock.now() - dedupWindowMs;
-      return trimmer.segmentSince(sinceMs, offset).catch(() => log.startOffset);
+      return trimmer
+        .segmentSince(sinceMs, offset)
+        .catch(() => log.startOffset)
+        .then((allowed) => noted(offset, allowed, dedupWindowMs));
     },
   };
 }

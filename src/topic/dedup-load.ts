@@ -2,23 +2,22 @@
  * Finds again what the logs of a topic say of the ids in them, without a look at the records: by the tables
  * of sealed segments, and by the extensions of the batches where there is none. Both say the same.
  */
-import { nextTurn, type Clock } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import { TABLE_ENTRY_BYTES, type StoredDedupTable } from '../format/dedup-table-batch.ts';
-import { extensionOf } from '../format/extension.ts';
-import { nextOffsetOf } from '../format/batch-header.ts';
-import { fingerprintsIn, type Fingerprints } from '../format/fingerprints-extension.ts';
 import type { Log } from '../log/log.ts';
 import { TableMemory, type TabledSegment } from '../log/segment-tables.ts';
 import { DedupTable } from './dedup-table.ts';
 import { DedupTime, DedupWindows } from './dedup-window.ts';
 import { UNTIL_SETTLED, type DedupSettings } from './dedup-options.ts';
+import { StoredIds } from './dedup-stored.ts';
+import { Turns, walkIds, type AppendTimes } from './dedup-walk.ts';
 import type { PartitionSet } from './partition-set.ts';
 import type { SettlingOf } from './topic-home.ts';
 
-/** Others have their turn after so long. */
-const TURN_MS = 5;
 /** Entries of a table that are taken before the clock is asked: some 100 us. */
 const ENTRIES_BETWEEN_LOOKS = 1024;
+/** Of a table in memory, with its growth: see `dedup-table.ts`. */
+const BYTES_PER_ENTRY = 16;
 
 export interface DedupLoadOptions {
   readonly partitions: PartitionSet;
@@ -31,10 +30,15 @@ export interface DedupLoadOptions {
   readonly time: DedupTime | null;
   /** By partition: what is above was appended by this process. */
   readonly ownFrom: readonly number[];
+  /** Memory that ids may take; what does not fit is looked for in the tables of its segments. */
+  readonly bytesMax: number;
 }
 
 export interface LoadedDedup {
+  /** Of all ids, or of the youngest. */
   readonly table: DedupTable;
+  /** Of the others. */
+  readonly stored: StoredIds;
   readonly windows: DedupWindows;
   readonly time: DedupTime;
   /** By partition: where the logs ended. */
@@ -50,20 +54,20 @@ interface PartPlan {
   readonly tabled: readonly TabledSegment[];
 }
 
-/** Ascending: up to which offset, and when that was appended. */
-type Times = (readonly [endOffset: number, timeMs: number])[];
-
 /** @throws CorruptLogError where it cannot be told; as `openLog` */
 export async function loadDedup(options: DedupLoadOptions): Promise<LoadedDedup> {
-  const { partitions, settings, settlingOf, clock, ownFrom } = options;
+  const { partitions, settings, settlingOf, clock, ownFrom, bytesMax } = options;
   const plans: PartPlan[] = [];
   for (let partition = 0; partition < partitions.count; partition++) {
     plans.push(await partitions.at(partition).use((log) => planOf(log, partition, options)));
   }
+  const inMemory = youngest(plans, Math.floor(bytesMax / BYTES_PER_ENTRY));
   const table = new DedupTable();
-  table.reserve(entriesIn(plans));
-  const loader = new PartLoader(table, clock);
-  const found: Times[] = [];
+  table.reserve([...inMemory].reduce((sum, segment) => sum + entriesMaxIn(segment), 0));
+  const turns = new Turns(clock);
+  const stored = new StoredIds(partitions, turns, bytesMax);
+  const loader = new PartLoader({ table, stored, turns, inMemory });
+  const found: AppendTimes[] = [];
   for (const plan of plans) {
     found.push(await partitions.at(plan.partition).use((log) => loader.load(log, plan)));
   }
@@ -78,7 +82,7 @@ export async function loadDedup(options: DedupLoadOptions): Promise<LoadedDedup>
       windows.note(partition, endOffset, isOwn && time.wasSetBack ? nowMs : timeMs);
     }
   }
-  return { table, windows, time, endOffsets: plans.map(({ to }) => to) };
+  return { table, stored, windows, time, endOffsets: plans.map(({ to }) => to) };
 }
 
 async function planOf(
@@ -97,100 +101,90 @@ async function planOf(
   return { partition, from, to, tabled: from < to ? await tables.list(from, to) : [] };
 }
 
-/** Entries that the tables can have: the bytes that are there bound it, whatever they say. */
-function entriesIn(plans: readonly PartPlan[]): number {
-  const places = plans.flatMap(({ tabled }) => tabled.flatMap((segment) => segment.places));
+/** Entries that its tables can have: the bytes that are there bound it, whatever they say. */
+export function entriesMaxIn({ places }: TabledSegment): number {
   const sizeBytes = places.reduce((sum, place) => sum + place.sizeBytes, 0);
   return Math.floor(sizeBytes / TABLE_ENTRY_BYTES);
 }
 
+/** The youngest segments of all partitions, as many as have so many entries together. */
+function youngest(plans: readonly PartPlan[], entriesMax: number): ReadonlySet<TabledSegment> {
+  const chosen = new Set<TabledSegment>();
+  const left = plans.map(({ tabled }) => [...tabled]);
+  let entries = 0;
+  for (let turn = 0; left.some(({ length }) => length > 0); turn = (turn + 1) % left.length) {
+    const segment = left[turn]?.pop();
+    if (segment === undefined) continue;
+    entries += entriesMaxIn(segment);
+    if (entries > entriesMax) break;
+    chosen.add(segment);
+  }
+  return chosen;
+}
+
+interface LoaderParts {
+  readonly table: DedupTable;
+  readonly stored: StoredIds;
+  readonly turns: Turns;
+  /** Those whose ids go into memory. */
+  readonly inMemory: ReadonlySet<TabledSegment>;
+}
+
 /** Brings what logs say into a table: by their tables where these are whole, else batch by batch. */
 class PartLoader {
-  readonly #table: DedupTable;
-  readonly #clock: Clock;
+  readonly #parts: LoaderParts;
   readonly #memory = new TableMemory();
-  #turnMs: number;
 
-  constructor(table: DedupTable, clock: Clock) {
-    this.#table = table;
-    this.#clock = clock;
-    this.#turnMs = clock.monotonic();
+  constructor(parts: LoaderParts) {
+    this.#parts = parts;
   }
 
-  async load(log: Log<Uint8Array>, { partition, from, to, tabled }: PartPlan): Promise<Times> {
-    this.#table.begin(partition, from);
-    const times: Times = [];
-    let reached = from;
-    for (const segment of tabled) {
-      await this.#walk(log, partition, { from: reached, to: segment.baseOffset, times });
-      reached = Math.max(from, segment.baseOffset);
+  async load(
+    log: Log<Uint8Array>,
+    { partition, from, to, tabled }: PartPlan,
+  ): Promise<AppendTimes> {
+    const { table, stored, turns, inMemory } = this.#parts;
+    const times: AppendTimes = [];
+    const into = { table, times, turns };
+    const loaded = tabled.filter((segment) => inMemory.has(segment));
+    stored.begin(partition, from);
+    for (const segment of tabled.slice(0, tabled.length - loaded.length)) {
+      times.push(...(await stored.take(log, partition, segment)));
+    }
+    let reached = stored.memoryFrom(partition);
+    table.begin(partition, reached);
+    for (const segment of loaded) {
+      await walkIds(log, { partition, from: reached, to: segment.baseOffset }, into);
+      reached = Math.max(reached, segment.baseOffset);
       for (const place of segment.places) {
-        const stored = await log.forStore().tables.read(segment, place, this.#memory);
-        if (stored === null) break; // What it would have said is found in the batches.
-        const tableEnd = await this.#take(stored, partition, { segment, from: reached, times });
+        const found = await log.forStore().tables.read(segment, place, this.#memory);
+        if (found === null) break; // What it would have said is found in the batches.
+        const tableEnd = await this.#add(found, partition, { segment, from: reached, times });
         reached = Math.max(reached, tableEnd);
       }
     }
-    await this.#walk(log, partition, { from: reached, to, times });
+    await walkIds(log, { partition, from: reached, to }, into);
     return times;
   }
 
   /** Adds what a table says. @returns first offset behind the records that it is of */
-  async #take(
-    stored: StoredDedupTable,
+  async #add(
+    found: StoredDedupTable,
     partition: number,
-    part: { readonly segment: TabledSegment; readonly from: number; readonly times: Times },
+    part: { readonly segment: TabledSegment; readonly from: number; readonly times: AppendTimes },
   ): Promise<number> {
+    const { table, turns } = this.#parts;
     const { baseOffset } = part.segment;
-    for (let entry = 0; entry < stored.count; entry++) {
-      const offset = baseOffset + stored.place(entry);
-      this.#table.add(stored.high(entry), stored.low(entry), partition, offset);
-      if (entry % ENTRIES_BETWEEN_LOOKS === 0) await this.#giveWay();
+    for (let entry = 0; entry < found.count; entry++) {
+      const offset = baseOffset + found.place(entry);
+      table.add(found.high(entry), found.low(entry), partition, offset);
+      if (entry % ENTRIES_BETWEEN_LOOKS === 0) await turns.giveWay();
     }
     let endOffset = baseOffset;
-    for (let sample = 0; sample < stored.sampleCount; sample++) {
-      endOffset = baseOffset + stored.sampleEnd(sample);
-      if (endOffset > part.from) part.times.push([endOffset, stored.sampleTime(sample)]);
+    for (let sample = 0; sample < found.sampleCount; sample++) {
+      endOffset = baseOffset + found.sampleEnd(sample);
+      if (endOffset > part.from) part.times.push([endOffset, found.sampleTime(sample)]);
     }
     return endOffset;
   }
-
-  /** Adds what the extensions of batches say, without a look at the records. */
-  async #walk(
-    log: Log<Uint8Array>,
-    partition: number,
-    { from, to, times }: { readonly from: number; readonly to: number; readonly times: Times },
-  ): Promise<void> {
-    if (from >= to) return;
-    const source = log.source({ from, to, keepsAlive: false }, 'reused');
-    try {
-      while (await source.next()) {
-        const { bytes, at, header, file } = source.batch;
-        times.push([nextOffsetOf(header), header.appendTimeMs]);
-        const extension = extensionOf(bytes, at, header);
-        const fingerprints = fingerprintsIn({ header, extension, file });
-        if (fingerprints !== null) {
-          this.#table.addRun(partition, header.baseOffset, wordsOf(fingerprints));
-        }
-        await this.#giveWay();
-      }
-    } finally {
-      source.close();
-    }
-  }
-
-  async #giveWay(): Promise<void> {
-    if (this.#clock.monotonic() - this.#turnMs < TURN_MS) return;
-    await nextTurn();
-    this.#turnMs = this.#clock.monotonic();
-  }
-}
-
-function wordsOf(fingerprints: Fingerprints): Uint32Array {
-  const words = new Uint32Array(2 * fingerprints.count);
-  for (let at = 0; at < fingerprints.count; at++) {
-    words[2 * at] = fingerprints.high(at);
-    words[2 * at + 1] = fingerprints.low(at);
-  }
-  return words;
 }

@@ -7,6 +7,7 @@ import { present } from '../core/assert.ts';
 import { OffsetOutOfRangeError } from '../core/errors.ts';
 import type { Fingerprint } from '../core/fingerprint.ts';
 import { fingerprintsOf, isStoredAs, type DedupIdentity, type DedupPart } from './dedup-call.ts';
+import type { DedupCounts } from './dedup-figures.ts';
 import type { LoadedDedup } from './dedup-load.ts';
 import type { DedupSettings } from './dedup-options.ts';
 import type { DedupPending } from './dedup-pending.ts';
@@ -24,6 +25,7 @@ export interface DedupLookParts {
   readonly partitions: PartitionSet;
   readonly pending: DedupPending;
   readonly state: DedupState;
+  readonly counts: DedupCounts;
 }
 
 /** A stored record that has the fingerprint of one of the call, and has yet to be read. */
@@ -33,6 +35,15 @@ interface Suspect {
   readonly verdictKey: string;
 }
 
+/** A record of the call that the disk may have, and has yet to be searched for. */
+interface Search {
+  readonly searchKey: string;
+  readonly high: number;
+  readonly low: number;
+}
+
+const NOWHERE: readonly DedupPlace[] = [];
+
 export class DedupLook {
   readonly state: DedupState;
   /** By part: good while `obstacle` answers null, in the step in which it does. */
@@ -41,12 +52,17 @@ export class DedupLook {
   failure: Error | null = null;
   readonly #partitions: PartitionSet;
   readonly #pending: DedupPending;
+  readonly #counts: DedupCounts;
   /** Whether a record of the call is the one at a place: no record changes, so it is read once. */
   readonly #verdicts = new Map<string, boolean>();
+  /** Where ids that are not in memory have the fingerprint of a record of the call, as of one version. */
+  readonly #onDisk = new Map<string, readonly DedupPlace[]>();
+  #onDiskVersion = -1;
 
-  constructor({ partitions, pending, state }: DedupLookParts, parts: readonly DedupPart[]) {
+  constructor({ partitions, pending, state, counts }: DedupLookParts, parts: readonly DedupPart[]) {
     this.#partitions = partitions;
     this.#pending = pending;
+    this.#counts = counts;
     this.state = state;
     const { settings, fingerprint } = state;
     this.sorted = parts.map((part) =>
@@ -63,26 +79,37 @@ export class DedupLook {
     if (this.failure !== null) return null;
     const waits = new Set<Promise<void>>();
     const suspects: Suspect[] = [];
+    const searches: Search[] = [];
+    const { table, stored } = this.state;
+    if (stored.version !== this.#onDiskVersion) this.#onDisk.clear(); // Ids left memory meanwhile.
+    this.#onDiskVersion = stored.version;
     for (const [number, sorted] of this.sorted.entries()) {
       sorted.stored.fill(null);
-      const { table } = this.state;
-      if (this.#pending.hasNone(sorted.words) && table.firstSuspect(sorted.words) < 0) continue;
+      const isInMemory =
+        !this.#pending.hasNone(sorted.words) || table.firstSuspect(sorted.words) >= 0;
+      if (!isInMemory && stored.isEmpty) continue;
       for (let at = 0; at < sorted.stored.length; at++) {
         const found = this.#place(sorted, number, at);
         if (found instanceof Promise) waits.add(found);
         else if (found !== null && 'verdictKey' in found) suspects.push(found);
+        else if (found !== null && 'searchKey' in found) searches.push(found);
         else sorted.stored[at] = found;
       }
     }
     if (suspects.length > 0) waits.add(this.#examine(suspects));
+    if (searches.length > 0) waits.add(this.#search(searches));
     if (this.failure === null && waits.size > 0) return Promise.all(waits).then(() => undefined);
     findTwins(this.sorted, this.state.settings);
     return null;
   }
 
   /** Where a record is stored; null = nowhere. Or what to wait for, or to read, before that can be told. */
-  #place(sorted: Sorted, number: number, at: number): DedupPlace | Promise<void> | Suspect | null {
-    const { table, windows, time, settings } = this.state;
+  #place(
+    sorted: Sorted,
+    number: number,
+    at: number,
+  ): DedupPlace | Promise<void> | Suspect | Search | null {
+    const { table, stored, windows, time, settings } = this.state;
     const { words, part } = sorted;
     const key = fingerprintKey(words, at);
     if (key === 0) return null;
@@ -98,9 +125,23 @@ export class DedupLook {
       }
       if (windows.covers(timeMs, time.now())) return { partition, offset: baseOffset + position };
     }
-    for (const place of table.find(words[2 * at] ?? 0, words[2 * at + 1] ?? 0)) {
+    const [high, low] = [words[2 * at] ?? 0, words[2 * at + 1] ?? 0];
+    const searchKey = `${number}/${at}`;
+    const others = stored.isEmpty ? NOWHERE : this.#onDisk.get(searchKey);
+    if (others === undefined) return { searchKey, high, low };
+    return this.#verdictOf(identity, searchKey, [...table.find(high, low), ...others]);
+  }
+
+  /** The first of these places at which a record of the call is; or one that has to be read first. */
+  #verdictOf(
+    identity: DedupIdentity,
+    key: string,
+    places: readonly DedupPlace[],
+  ): DedupPlace | Suspect | null {
+    const { windows, time } = this.state;
+    for (const place of places) {
       if (!windows.has(place.partition, place.offset, time.now())) continue;
-      const verdictKey = `${number}/${at}/${place.partition}/${place.offset}`;
+      const verdictKey = `${key}/${place.partition}/${place.offset}`;
       const verdict = this.#verdicts.get(verdictKey);
       if (verdict === undefined) return { identity, place, verdictKey };
       if (verdict) return place;
@@ -119,7 +160,23 @@ export class DedupLook {
     }
   }
 
+  /** Looks on the disk. Never rejects. */
+  async #search(searches: readonly Search[]): Promise<void> {
+    const { stored } = this.state;
+    const { version } = stored;
+    try {
+      for (const { searchKey, high, low } of searches) {
+        const found = await stored.find(high, low);
+        if (stored.version !== version) return; // It is begun anew.
+        this.#onDisk.set(searchKey, found);
+      }
+    } catch (error) {
+      this.failure = toError(error);
+    }
+  }
+
   async #isStored(identity: DedupIdentity, { partition, offset }: DedupPlace): Promise<boolean> {
+    this.#counts.confirmedReadCount++;
     try {
       const record = await this.#partitions.at(partition).use((log) => log.read(offset));
       return record !== null && isStoredAs(identity, record, this.state.settings);

@@ -44,7 +44,8 @@ export class DedupSamples {
       this.#push(this.#endOffset, this.#lastMs);
       this.#sinceMs = nowMs;
     }
-    this.#endOffset = endOffset;
+    // A commit hears of its records a moment after those behind them are seen.
+    this.#endOffset = Math.max(this.#endOffset, endOffset);
     this.#lastMs = nowMs;
   }
 
@@ -59,6 +60,11 @@ export class DedupSamples {
     }
     if (this.#lastMs < beforeMs) this.#start = this.#endOffset;
     return this.#start;
+  }
+
+  /** Whether nothing that was noted is in the window any more. */
+  isOver(nowMs: number): boolean {
+    return this.#lastMs < nowMs - this.#windowMs;
   }
 
   #push(offset: number, timeMs: number): void {

@@ -18,6 +18,11 @@ const LOAD_TO_GROW = 0.65;
 /** A shard that has less is made smaller, but not so much that it grows again soon. */
 const LOAD_TO_SHRINK = 0.3;
 const LOAD_SHRUNK = 0.5;
+/** With less, a smaller one is worth its making when memory is short. */
+const LOAD_TIGHT = 0.6;
+
+/** How much memory a sweep gives back. */
+export type SweepWay = 'loose' | 'tight';
 
 const NONE = -1;
 const NOTHING: readonly ShardPlace[] = [];
@@ -85,14 +90,16 @@ export class DedupShards {
   }
 
   /** Gives back the room of what is forgotten in one shard, and memory if it is hardly used. */
-  sweep(index: number): void {
+  sweep(index: number, how: SweepWay = 'loose'): void {
     this.#expected = 0;
     const shard = this.#shards[index] ?? null;
     if (shard === null) return;
     shard.purge();
     const { count, slots } = shard;
     if (count === 0) this.#shards[index] = null;
-    else if (count < slots * LOAD_TO_SHRINK) this.#resize(index, shard, count / LOAD_SHRUNK);
+    else if (how === 'loose') {
+      if (count < slots * LOAD_TO_SHRINK) this.#resize(index, shard, count / LOAD_SHRUNK);
+    } else if (count < slots * LOAD_TIGHT) this.#resize(index, shard, count / LOAD_TO_GROW);
   }
 
   #makeRoom(index: number, shard: DedupShard | null): DedupShard {

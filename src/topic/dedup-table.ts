@@ -12,7 +12,7 @@
  * Bytes per entry, of many: 13 to 15, and 3 more where there are several partitions.
  */
 import { assert } from '../core/assert.ts';
-import { DedupShards, SHARDS } from './dedup-shards.ts';
+import { DedupShards, SHARDS, type SweepWay } from './dedup-shards.ts';
 
 /** One less than 32 bits tell, so that a floor can be above all places. */
 const SPAN = 2 ** 32 - 1;
@@ -136,11 +136,13 @@ export class DedupTable {
   /**
    * Gives back the room of what is forgotten in the next so many of 1,024 shards, and memory where there is
    * hardly anything else. Each takes about the time of adding some hundreds.
+   *
+   * @param how  `tight`: all memory that what is left has no need of
    */
-  sweep(shards = SHARDS): void {
+  sweep(shards = SHARDS, how: SweepWay = 'loose'): void {
     this.#expected = 0;
     for (let left = shards; left > 0; left--) {
-      for (const generation of this.#generations) generation.sweep(this.#swept);
+      for (const generation of this.#generations) generation.sweep(this.#swept, how);
       this.#swept = (this.#swept + 1) % SHARDS;
     }
     this.#generations = this.#generations.filter(({ count }) => count > 0);

@@ -70,6 +70,13 @@ export class DedupWindows {
     return this.#window === UNTIL_SETTLED || timeMs >= nowMs - this.#window;
   }
 
+  /** What must be kept begins there; infinite = nothing must, whatever else was appended behind the last. */
+  keptFrom(partition: number, nowMs: number): number {
+    const samples = this.#samples[partition];
+    const isOver = this.#window !== UNTIL_SETTLED && samples?.isOver(nowMs) === true;
+    return isOver ? Infinity : this.start(partition, nowMs);
+  }
+
   /** What is below does not count. O(1); for records that are settled O(those that are not). */
   start(partition: number, nowMs: number): number {
     if (this.#window !== UNTIL_SETTLED) return this.#samples[partition]?.startAt(nowMs) ?? 0;

@@ -82,6 +82,7 @@ export class LogReporter implements LogEvents {
   closed(): void {
     this.#clear('partition-failed');
     this.#clear('partition-read-only');
+    this.#clear('dedup-holds-records');
   }
 
   /** Its files are others now: what was wrong with the old ones is not any more. */

@@ -8,6 +8,7 @@ import { settleAll } from '../core/settle-all.ts';
 import type { StateView } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Log } from '../log/log.ts';
+import type { DedupFigures } from './dedup-figures.ts';
 import { DedupGate } from './dedup-gate.ts';
 import { Partition, type PartitionParts } from './partition.ts';
 import { storeClosed, type TopicHome } from './topic-home.ts';
@@ -37,6 +38,11 @@ export class PartitionSet {
   /** For records that may be stored already. */
   get dedup(): DedupGate {
     return (this.#dedup ??= new DedupGate(this.#home, this));
+  }
+
+  /** Null = nobody has looked for duplicates. */
+  get dedupFigures(): DedupFigures | null {
+    return this.#dedup?.figures ?? null;
   }
 
   /** As the journal has it now. */

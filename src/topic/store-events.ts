@@ -69,6 +69,13 @@ export interface StoreEvents {
   readonly 'loop-stalled': { readonly stallMs: number };
   /** The last snapshot run of the journal failed: see `Store.health`. */
   readonly 'snapshot-failed': { readonly error: unknown };
+  /** A transaction was not being committed in time, and is abandoned. */
+  readonly 'transaction-timed-out': {
+    /** As it was given; may be empty. */
+    readonly name: string;
+    /** Since it was begun, by the wall clock. */
+    readonly durationMs: number;
+  };
   /** Appends are refused by `storeBytesMax`; once, until there was room again. */
   readonly 'bytes-max-reached': { readonly bytesMax: number };
 }
@@ -93,6 +100,7 @@ const NAMES: Readonly<Record<keyof StoreEvents, true>> = {
   'lease-failed': true,
   'loop-stalled': true,
   'snapshot-failed': true,
+  'transaction-timed-out': true,
   'bytes-max-reached': true,
 };
 

@@ -7,6 +7,7 @@ import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { LogHome } from '../log/log-home.ts';
 import type { LogOptions } from '../log/log-options.ts';
+import type { DedupMemory } from './dedup-memory.ts';
 import type { StoreSignals } from './log-reporter.ts';
 import type { OpenPartitions } from './open-partitions.ts';
 import type { TopicConfig } from './topic-options.ts';
@@ -25,6 +26,8 @@ export interface TopicHome {
   readonly openPartitions: OpenPartitions;
   /** What all logs of the store have in common. */
   readonly logOptions: LogOptions<never>;
+  /** Bounds the memory for ids of all topics. */
+  readonly dedupMemory: DedupMemory;
   /** Of new topics. */
   readonly topicDefaults: TopicConfig;
   /** Offsets of a partition below this were named in the journal, and are not given away again. */

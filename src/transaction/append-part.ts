@@ -43,13 +43,13 @@ interface AppendContext {
 /** Whatever the levels of its topics are, the journal has a commit synced. */
 export const COMMIT_DURABILITY = 'sync';
 
-const NO_CHANGES: readonly never[] = [];
+const NOTHING: readonly never[] = [];
 const NO_DUPLICATES: readonly DuplicateRecord[] = [];
 
 export class AppendPart implements CommitPart {
   readonly #logs = new CommitLogs();
-  /** By topic: its records that may be stored already. */
-  readonly #claims = new Map<PartitionSet, DedupClaim>();
+  /** By topic: its records that may be stored already; null = there are none. */
+  #claims: Map<PartitionSet, DedupClaim> | null = null;
   readonly #appends: Append[] = [];
 
   /** Checked and encoded at once. @throws as `Topic.append`; TypeError; as `reserve`: nothing is added */
@@ -109,7 +109,7 @@ export class AppendPart implements CommitPart {
 
   /** Equal records that are on their way, or stored and yet to be looked at. */
   obstacle(): Promise<void> | null {
-    for (const claim of this.#claims.values()) {
+    for (const claim of this.#claims?.values() ?? NOTHING) {
       const obstacle = claim.obstacle();
       if (obstacle !== null) return obstacle;
     }
@@ -117,11 +117,11 @@ export class AppendPart implements CommitPart {
   }
 
   secure(): void {
-    for (const claim of this.#claims.values()) claim.secure();
+    for (const claim of this.#claims?.values() ?? NOTHING) claim.secure();
   }
 
   changes(): readonly never[] {
-    return NO_CHANGES;
+    return NOTHING;
   }
 
   appends(): readonly PreparedAppend[] {
@@ -131,9 +131,9 @@ export class AppendPart implements CommitPart {
   end(outcome: CommitOutcome): void {
     if (outcome.kind === 'committed') {
       this.#logs.committed(outcome.baseOffsets);
-      for (const claim of this.#claims.values()) claim.committed();
+      for (const claim of this.#claims?.values() ?? NOTHING) claim.committed();
       for (const append of this.#appends) append.fill(outcomeOf(append));
-    } else for (const claim of this.#claims.values()) claim.failed(outcome.error);
+    } else for (const claim of this.#claims?.values() ?? NOTHING) claim.failed(outcome.error);
     this.#logs.release();
   }
 
@@ -147,28 +147,26 @@ export class AppendPart implements CommitPart {
     into.checkStore('topic', partitions);
     const parts = topic.claimForCommit(records, options);
     if (parts !== null) {
-      reserve(into, parts.map(taggedRun), records.length);
+      into.reserve({ bytes: runBytesOf(parts.map(taggedRun)), records: records.length });
       this.#claim(partitions, parts, fill);
       return;
     }
     const plain = topic.encodeForCommit(records, options);
-    const all = plain.flatMap(({ runs }) => runs);
-    reserve(into, all, records.length);
+    let bytes = 0;
+    for (const { runs } of plain) bytes += runBytesOf(runs);
+    into.reserve({ bytes, records: records.length });
     const pieces = plain.map(({ partition, runs }) => this.#logs.add(partitions, partition, runs));
     this.#appends.push({ pieces, claimed: null, fill });
   }
 
   #claim(partitions: PartitionSet, parts: readonly DedupPart[], fill: Append['fill']): void {
+    this.#claims ??= new Map();
     const claim = this.#claims.get(partitions) ?? partitions.dedup.claim();
     this.#claims.set(partitions, claim);
     const { claimed, range } = claim.add(parts);
     const pieces = claimed.map((own) => this.#logs.add(partitions, own.partition, [], own));
     this.#appends.push({ pieces, claimed: { claim, range }, fill });
   }
-}
-
-function reserve(into: PartCollector, runs: readonly RecordRun[], records: number): void {
-  into.reserve({ bytes: runBytesOf(runs), records });
 }
 
 /** As much as it may take in the log: a tag does not say yet what it will. */
@@ -178,7 +176,9 @@ function taggedRun({ identities }: DedupPart): RecordRun {
 }
 
 function outcomeOf({ pieces, claimed }: Append): CallOutcome {
-  const placements = pieces.flatMap(({ recordCount, placed }) => (recordCount > 0 ? [placed] : []));
+  const placements = pieces
+    .filter(({ recordCount }) => recordCount > 0)
+    .map(({ placed }) => placed);
   const duplicates = claimed?.claim.duplicatesIn(claimed.range) ?? NO_DUPLICATES;
   return { placements, duplicates };
 }

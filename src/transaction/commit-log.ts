@@ -54,7 +54,7 @@ class CommitLog {
   baseOffset = -1;
   /** Whether there is anything left to append; known when the transaction is secured. */
   isAppended = false;
-  readonly pieces: CommitPiece[] = [];
+  pieces: CommitPiece[] = [];
   #target: CommitTarget | null = null;
 
   constructor(topic: PartitionSet, partition: number) {
@@ -74,14 +74,23 @@ class CommitLog {
     }
   }
 
+  /** Mostly there is one; a list that grows from nothing takes room for 17. */
+  add(piece: CommitPiece): void {
+    if (this.pieces.length === 0) this.pieces = [piece];
+    else this.pieces.push(piece);
+  }
+
   /** @returns null = all of it is stored already */
   append(): PreparedAppend | null {
-    const runs: RecordRun[] = [];
     let start = 0;
-    for (const piece of this.pieces) {
-      for (const run of piece.put(start)) runs.push(run);
+    const put = (piece: CommitPiece): readonly RecordRun[] => {
+      const own = piece.put(start);
       start += piece.recordCount;
-    }
+      return own;
+    };
+    const [only] = this.pieces;
+    const isOne = only !== undefined && this.pieces.length === 1;
+    const runs = isOne ? put(only) : this.pieces.flatMap(put);
     this.isAppended = start > 0;
     if (!this.isAppended) return null;
     const { logId, appender } = present(this.#target, 'it was opened');
@@ -103,7 +112,7 @@ const FEW_LOGS = 8;
 export class CommitLogs {
   /** In the order in which they came. */
   readonly #logs: CommitLog[] = [];
-  /** Of the same, once they are more than a few. */
+  /** The same, once they are more than a few. */
   #byPartition: Map<Partition, CommitLog> | null = null;
 
   /** Adds records of a call. @param claimed  of such as may be stored already, in the place of `runs` */
@@ -115,7 +124,7 @@ export class CommitLogs {
   ): CommitPiece {
     const log = this.#logOf(topic, partition);
     const piece = new CommitPiece(log, runs, claimed);
-    log.pieces.push(piece);
+    log.add(piece);
     return piece;
   }
 
@@ -156,20 +165,19 @@ export class CommitLogs {
 
   #logOf(topic: PartitionSet, partition: number): CommitLog {
     const known = this.#known(topic, partition);
-    if (known !== null) return known;
+    if (known !== undefined) return known;
     const log = new CommitLog(topic, partition);
     this.#logs.push(log);
     this.#byPartition?.set(topic.at(partition), log);
     return log;
   }
 
-  #known(topic: PartitionSet, partition: number): CommitLog | null {
+  #known(topic: PartitionSet, partition: number): CommitLog | undefined {
     const logs = this.#logs;
-    if (logs.length > FEW_LOGS) {
-      this.#byPartition ??= new Map(logs.map((log) => [log.topic.at(log.partition), log]));
-      return this.#byPartition.get(topic.at(partition)) ?? null;
+    if (logs.length <= FEW_LOGS) {
+      return logs.find((log) => log.topic === topic && log.partition === partition);
     }
-    for (const log of logs) if (log.topic === topic && log.partition === partition) return log;
-    return null;
+    this.#byPartition ??= new Map(logs.map((log) => [log.topic.at(log.partition), log]));
+    return this.#byPartition.get(topic.at(partition));
   }
 }

@@ -5,6 +5,7 @@ import { checkFunction } from '../core/assert.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { ClosedError } from '../core/errors.ts';
 import type { TransactionSettings } from './transaction-options.ts';
+import { TransactionTally, type TransactionCounts } from './transaction-counts.ts';
 import { Transaction } from './transaction.ts';
 import { TransactionRun, type OpenState, type RunHome } from './transaction-run.ts';
 
@@ -25,6 +26,13 @@ export interface OpenTransaction {
   readonly positionCount: number;
 }
 
+export interface TimedOutTransaction {
+  /** As it was given; may be empty. */
+  readonly name: string;
+  /** Since it was begun, by the wall clock. */
+  readonly durationMs: number;
+}
+
 export interface TransactionRegistryParts extends Pick<RunHome, 'journal' | 'committer'> {
   readonly clock: Clock;
 }
@@ -33,6 +41,9 @@ export class TransactionRegistry {
   readonly #clock: Clock;
   readonly #home: RunHome;
   readonly #open = new ArrivalList<TransactionRun>();
+  readonly #tally = new TransactionTally();
+  /** Told of each that took too long. Must not throw. */
+  onTimedOut: (timedOut: TimedOutTransaction) => void = () => undefined;
   #count = 0;
   #busyCount = 0;
   #whenIdle: (() => void) | null = null;
@@ -48,6 +59,12 @@ export class TransactionRegistry {
       committer,
       clock,
       over: (run) => this.#open.delete(run),
+      decided: ({ label }, outcome) => {
+        this.#tally.add(outcome);
+        if (outcome !== 'timed-out') return;
+        const { name, startedMs } = label;
+        this.onTimedOut({ name, durationMs: Math.max(0, clock.now() - startedMs) });
+      },
       busy: (by) => {
         this.#busyCount += by;
         if (this.#busyCount === 0) this.#whenIdle?.();
@@ -80,6 +97,10 @@ export class TransactionRegistry {
     const committed = run.run(action, transaction);
     if (unwatch !== null) committed.then(unwatch, unwatch);
     return confirm === 'committed' ? committed : arrived(committed, run, signal);
+  }
+
+  counts(): TransactionCounts {
+    return this.#tally.counts(this.#open.size);
   }
 
   /** Oldest first. */

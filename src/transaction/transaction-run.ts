@@ -9,6 +9,7 @@ import type { JointChange } from '../journal/joint-change.ts';
 import type { Change, Journal } from '../journal/journal.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
 import { isThenable } from '../core/thenable.ts';
+import type { TransactionOutcome } from './transaction-counts.ts';
 import type { CommitOutcome, CommitPart, PartCollector, Share, StoreOwned } from './commit-part.ts';
 
 /** Acks and positions of one transaction. */
@@ -33,6 +34,8 @@ export interface RunHome {
   readonly clock: { now(): number };
   /** It is over for its caller. Called again when it has ended. */
   over(run: TransactionRun): void;
+  /** Once, in the step that decides it. */
+  decided(run: TransactionRun, outcome: TransactionOutcome): void;
   /** One more, or one less, that the store must not be closed under: it holds logs, leases, partitions. */
   busy(by: 1 | -1): void;
 }
@@ -174,7 +177,7 @@ export class TransactionRun<R = unknown> implements PartCollector, CommitOwner {
 
   timeOut(): void {
     const error = this.#endedError('timed-out');
-    this.#stopWith({ lateError: error, reason: error });
+    this.#stopWith({ lateError: error, reason: error }, 'timed-out');
   }
 
   /** The store is being closed. */
@@ -182,9 +185,10 @@ export class TransactionRun<R = unknown> implements PartCollector, CommitOwner {
     this.#stopWith({ lateError: error, reason: error });
   }
 
-  #stopWith(stop: Stop): void {
+  #stopWith(stop: Stop, outcome: TransactionOutcome = 'aborted'): void {
     if (this.#stop !== null || this.#end !== null || this.state === 'committing') return;
     this.#stop = stop;
+    this.#home.decided(this, outcome);
     this.#caller?.reject(toError(stop.reason));
     this.#ending?.abort(stop.reason);
     this.#home.over(this);
@@ -290,6 +294,7 @@ export class TransactionRun<R = unknown> implements PartCollector, CommitOwner {
       part.end({ kind: 'committed', baseOffsets: own });
       at += appendCount;
     }
+    this.#home.decided(this, 'committed');
     this.#ended('committed');
     this.#caller?.resolve(present(this.#collected, 'it was being committed').result);
   }
@@ -301,6 +306,9 @@ export class TransactionRun<R = unknown> implements PartCollector, CommitOwner {
   #fail(error: unknown): void {
     const outcome: CommitOutcome = { kind: 'failed', error };
     for (const { part } of this.#members) part.end(outcome);
+    if (this.#stop === null) {
+      this.#home.decided(this, this.state === 'collecting' ? 'aborted' : 'failed');
+    }
     this.#ended('aborted');
     this.#caller?.reject(toError(this.#stop === null ? error : this.#stop.reason));
   }

@@ -37,8 +37,8 @@ describe('a transaction that publishes', () => {
           return openForPublishes(store, level);
         },
         async run(opened) {
-          running = runPublishes(opened);
-          await Promise.all([running.plain, running.routed]);
+          running = runPublishes(opened, 'routed');
+          await Promise.all([running.plain, running.transaction]);
           isRouted = true;
         },
         async look(store, mishap) {

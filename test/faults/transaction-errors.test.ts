@@ -4,7 +4,13 @@
  */
 import { afterAll, describe, expect, test } from 'vitest';
 
-import { FailedError, StoreError } from '../../src/core/errors.ts';
+import {
+  COMMIT_FAULTS,
+  expectAsTold,
+  settled,
+  toldOf,
+  type Told,
+} from '../support/faults/told-outcome.ts';
 import {
   findTransactions,
   openForTransactions,
@@ -13,56 +19,17 @@ import {
   runTransactions,
   type Found,
 } from '../support/faults/transaction-program.ts';
-import type { StoreDisk } from '../support/store-disk.ts';
 
 const LEVEL = 'os';
 
-/** A full disk refuses writes; twice, for the journal has a reserve. What a failed sync had is lost. */
-const FAULTS = [
-  { what: 'EIO, once', fault: { errno: 'EIO', times: 1 } },
-  { what: 'EIO, from then on', fault: { errno: 'EIO', times: Number.POSITIVE_INFINITY } },
-  { what: 'no room, twice', fault: { errno: 'ENOSPC', times: 2, operations: ['write'] } },
-  {
-    what: 'no room, from then on',
-    fault: { errno: 'ENOSPC', times: Number.POSITIVE_INFINITY, operations: ['write'] },
-  },
-  {
-    what: 'a write that is cut short',
-    fault: { errno: 'ENOSPC', times: 1, operations: ['write'], shortBytes: 'half' },
-  },
-  {
-    what: 'a failed sync',
-    fault: { errno: 'EIO', times: 1, operations: ['datasync', 'syncDirectory'], lost: 'all' },
-  },
-] as const;
-
 const summaries: string[] = [];
 
-type Told = 'done' | 'nothing' | 'unknown';
-
-/** What a caller knows of his transaction. */
-function toldOf(outcome: PromiseSettledResult<void> | undefined): Told {
-  if (outcome?.status === 'fulfilled') return 'done';
-  const error: unknown = outcome?.reason;
-  expect(error).toBeInstanceOf(StoreError);
-  return error instanceof FailedError && error.details.indeterminate ? 'unknown' : 'nothing';
-}
-
-async function settled<R>(disk: StoreDisk, work: Promise<R>): Promise<R> {
-  const outcome = await disk.drive(work);
-  if (outcome.status !== 'done') throw new Error(`the program is ${outcome.status}`);
-  return outcome.value;
-}
-
 function expectFound(found: readonly Found[], told: readonly Told[]): void {
-  for (const [number, word] of found.entries()) {
-    if (told[number] === 'done') expect(word).toBe('whole');
-    if (told[number] === 'nothing') expect(word).toBe('absent');
-  }
+  for (const [number, word] of found.entries()) expectAsTold(word, told[number]);
 }
 
 describe('transactions whose calls fail', () => {
-  test.each(FAULTS)('with $what, say what became of them', async ({ what: name, fault }) => {
+  test.each(COMMIT_FAULTS)('with $what, say what became of them', async ({ what: name, fault }) => {
     const prepared = await prepareTransactions(LEVEL);
     const seen = new Map<string, number>();
     for (let call = 1, isDone = false; !isDone; call++) {

@@ -1,4 +1,4 @@
-/** `varve topics create|alter` and `varve queue create|alter`: what is stored once. */
+/** `varve topics create|alter`, `varve queue create|alter` and `varve exchanges create`: what is stored once. */
 import { describe, expect, test } from 'vitest';
 
 import { openStore } from '../../src/index.ts';
@@ -54,6 +54,33 @@ describe('varve topics', () => {
     expect(await optionsOf(path, 'orders')).toMatchObject({ options: { dedupWindowMs: 600_000 } });
     await done('topics', 'alter', path, 'email', '--dedup-window', 'settled', '--yes');
     expect(await optionsOf(path, 'email')).toMatchObject({ options: { dedupWindowMs: 'settled' } });
+  });
+});
+
+describe('varve exchanges', () => {
+  test('create keeps what is given for the source, and no window until records are settled', async () => {
+    const path = await stored();
+    const create = ['exchanges', 'create', path, 'flights', '-t', 'topic'];
+    await done(...create, ...GIVEN, '--yes');
+    expect(await optionsOf(path, 'exchange:flights')).toMatchObject({ options: STORED });
+    await done('topics', 'alter', path, 'exchange:flights', '--dedup-by', 'id', '--yes');
+    const altered = { ...STORED, dedupBy: 'id' };
+    expect(await optionsOf(path, 'exchange:flights')).toMatchObject({ options: altered });
+    const settled = [
+      'exchanges',
+      'create',
+      path,
+      'other',
+      '-t',
+      'topic',
+      '--dedup-window',
+      'settled',
+    ];
+    for (const how of [[], ['--yes']]) {
+      const { exitCode, stderr } = await runCli([...settled, ...how]);
+      expect(exitCode).toBe(ExitCode.usage);
+      expect(stderr).toContain('records are settled in queues alone');
+    }
   });
 });
 

@@ -41,6 +41,29 @@ async function jsonOf(...args: readonly string[]): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
+describe('stats', () => {
+  test('count the transactions of the process that has the store open', async () => {
+    const { path, store } = await openStill();
+    const before = await runCli(['stats', path]);
+    expect(before.stdout).not.toContain('transactions');
+    const topic = await store.topic('t', { codec: utf8 });
+    for (const value of ['a', 'b']) await store.transaction((tx) => tx.append(topic, { value }));
+    await store.transaction((tx) => tx.abort()).catch(() => undefined);
+    const { stdout } = await runCli(['stats', path]);
+    expect(stdout).toMatch(/\ntransactions +2 committed, 1 aborted\n/);
+    const counts = {
+      openCount: 0,
+      committedCount: 2,
+      abortedCount: 1,
+      timedOutCount: 0,
+      failedCount: 0,
+    };
+    expect(await jsonOf('stats', path)).toMatchObject({ transactions: counts });
+    await store.close();
+    expect(await jsonOf('stats', path)).toMatchObject({ transactions: null });
+  });
+});
+
 describe('transactions ls', () => {
   const listed = (path: string): Promise<CliResult> => runCli(['transactions', 'ls', path]);
 

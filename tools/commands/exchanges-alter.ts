@@ -19,7 +19,8 @@ interface ExchangesAlterOptions {
 
 const NOTES = `What is published from then on, and no binding matches, goes to the new alternate; what was published
 before still goes to the old one. Type, internal and auto-delete stay as an exchange was made.
-varve topics alter changes the retention and compression of its source, the topic exchange:<name>.`;
+varve topics alter changes how its source is kept, the topic exchange:<name>: retention, compression,
+and which publishes are duplicates (--dedup-window, --dedup-by, --dedup-scope).`;
 
 export const exchangesAlterVerb: Verb<ExchangesAlterOptions> = {
   description: 'Change the alternate of an exchange: who gets what no binding of it matches.',

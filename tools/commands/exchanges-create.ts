@@ -4,6 +4,7 @@ import type { CompressionName, DurabilityLevel } from '../../src/index.ts';
 import { EXCHANGE_TYPES, type ExchangeType } from '../../src/routing/binding.ts';
 import { checkExchangeName } from '../../src/routing/exchange-name.ts';
 import { createExchange } from '../../src/store/routing-verbs.ts';
+import { checkNotUntilSettled } from '../../src/topic/dedup-options.ts';
 import { newSettings } from '../../src/topic/topic-options.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
@@ -20,9 +21,15 @@ import {
 } from '../store-access.ts';
 import { changeStore } from '../store-desk.ts';
 import { traitsOf } from './exchanges-ls.ts';
-import { alterationOf, durabilityOption, KEEPING_OPTIONS } from '../topic-config.ts';
+import {
+  alterationOf,
+  DEDUP_OPTIONS,
+  durabilityOption,
+  KEEPING_OPTIONS,
+  type DedupOptions,
+} from '../topic-config.ts';
 
-interface ExchangesCreateOptions {
+interface ExchangesCreateOptions extends DedupOptions {
   readonly type: ExchangeType;
   readonly alternate?: string;
   readonly internal?: true;
@@ -38,7 +45,8 @@ interface ExchangesCreateOptions {
 
 const NOTES = `What is published to an exchange stands in a source log of its own, the topic exchange:<name>, and is
 copied from there to the queues and topics that its bindings lead to. --durability, --compression,
---retention, --retention-bytes and --segment-bytes are of that log; varve topics alter changes them.`;
+--retention, --retention-bytes, --segment-bytes and --dedup-window, -by and -scope are of that log;
+varve topics alter changes them.`;
 
 export const exchangesCreateVerb: Verb<ExchangesCreateOptions> = {
   description:
@@ -53,6 +61,7 @@ export const exchangesCreateVerb: Verb<ExchangesCreateOptions> = {
     new Option('--auto-delete', 'goes with its last binding'),
     durabilityOption('what a published record survives (default: sync)'),
     ...KEEPING_OPTIONS,
+    ...DEDUP_OPTIONS,
     YES_OPTION,
     JSON_OPTION,
   ],
@@ -91,6 +100,7 @@ async function run(
   checkExchangeName('exchange', name);
   const source = alterationOf(options);
   newSettings(source, { durability: 'sync' });
+  checkNotUntilSettled(source);
   const isNewStore = await checkNewStorePath(path);
   const isDryRun = options.yes !== true;
   if (!isNewStore) {

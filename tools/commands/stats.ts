@@ -2,6 +2,7 @@
 import type { LockState } from '../../src/io/file-system.ts';
 import { nodeFileSystem } from '../../src/io/node-file-system.ts';
 import { liveStats } from '../../src/store/control-verbs.ts';
+import type { TransactionCounts } from '../../src/index.ts';
 import { JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import type { ExitCode } from '../exit-codes.ts';
@@ -10,7 +11,7 @@ import { consultOwner } from '../store-desk.ts';
 import { figurePairs, figuresOf, type StoreFigures } from '../store-figures.ts';
 import { bothOf, exitCodeOf, healthPairs } from '../store-health.ts';
 import { formatPairs } from '../table.ts';
-import { formatPlural } from '../units.ts';
+import { formatCount, formatPlural } from '../units.ts';
 
 interface StatsVerbOptions {
   readonly json?: true;
@@ -25,9 +26,9 @@ export const statsVerb: Verb<StatsVerbOptions> = {
   help: {
     notes:
       'Offsets and bytes of the topics are as of the last checkpoints; a "?" means that a partition has\n' +
-      'no valid one. Members of groups are known only to the process that has the store open: without\n' +
-      'one, "memberCount" is null. The health is what that process knows, and what the files tell:\n' +
-      'verify reads every byte of them.',
+      'no valid one. Members of groups and the counts of transactions are known only to the process\n' +
+      'that has the store open: without one, "memberCount" and "transactions" are null. The health is\n' +
+      'what that process knows, and what the files tell: verify reads every byte of them.',
     besideWriter: ASKS_OWNER,
     exitCodes: { 0: true, 1: true, 2: true, 3: true, 4: true, 130: true },
     files: STORE_WRITER_FILES,
@@ -45,6 +46,8 @@ export const statsVerb: Verb<StatsVerbOptions> = {
 interface LiveFigures extends StoreFigures {
   /** Null when there is no owner to tell. */
   readonly memberCount: number | null;
+  /** Since the owner opened the store; null when there is no owner. */
+  readonly transactions: TransactionCounts | null;
 }
 
 async function run(
@@ -54,7 +57,7 @@ async function run(
 ): Promise<ExitCode> {
   const { output, signal } = context;
   const figuresSeen = await lookAtStore(path, (store) => figuresOf(store, signal));
-  const seen: LiveFigures = { ...figuresSeen, memberCount: null };
+  const seen: LiveFigures = { ...figuresSeen, memberCount: null, transactions: null };
   const live = await consultOwner(context, path, (desk) => desk.ask(liveStats, {}));
   const figures = live === null ? seen : withLive(seen, live.value);
   const lock = await nodeFileSystem.lockState(path);
@@ -63,7 +66,10 @@ async function run(
   return exitCodeOf(figures.health);
 }
 
-type Live = Pick<LiveFigures, 'topicCount' | 'groupCount' | 'memberCount' | 'journal' | 'health'>;
+type Live = Pick<
+  LiveFigures,
+  'topicCount' | 'groupCount' | 'memberCount' | 'transactions' | 'journal' | 'health'
+>;
 
 /** What the owner tells is newer than what is on disk. */
 function withLive(seen: LiveFigures, live: Live): LiveFigures {
@@ -72,7 +78,30 @@ function withLive(seen: LiveFigures, live: Live): LiveFigures {
 }
 
 function pairsOf(path: string, figures: LiveFigures, lock: LockState): [string, string][] {
-  const { memberCount, health } = figures;
+  const { memberCount, transactions, health } = figures;
   const members = memberCount === null ? '' : ` with ${formatPlural(memberCount, 'member')}`;
-  return [['store', path], ...figurePairs(figures, lock, members), ...healthPairs(health)];
+  return [
+    ['store', path],
+    ...figurePairs(figures, lock, members),
+    ...transactionPairs(transactions),
+    ...healthPairs(health),
+  ];
+}
+
+/** None where there were none, or nobody tells of them. */
+function transactionPairs(counts: TransactionCounts | null): [string, string][] {
+  if (counts === null) return [];
+  const { openCount, committedCount, abortedCount, timedOutCount, failedCount } = counts;
+  const words = [
+    [openCount, 'open'],
+    [committedCount, 'committed'],
+    [abortedCount, 'aborted'],
+    [timedOutCount, 'timed out'],
+    [failedCount, 'failed'],
+  ] as const;
+  const told = words.filter(([count]) => count > 0);
+  if (told.length === 0) return [];
+  return [
+    ['transactions', told.map(([count, word]) => `${formatCount(count)} ${word}`).join(', ')],
+  ];
 }

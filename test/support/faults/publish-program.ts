@@ -4,7 +4,10 @@ import { present } from '../../../src/core/assert.ts';
 import type { DurabilityLevel } from '../../../src/log/log-options.ts';
 import type { PublishResult } from '../../../src/routing/publish-options.ts';
 import type { Store } from '../../../src/store/store.ts';
-import type { Committed } from '../../../src/transaction/transaction-options.ts';
+import type {
+  Committed,
+  TransactionConfirmation,
+} from '../../../src/transaction/transaction-options.ts';
 import type { Transaction } from '../../../src/transaction/transaction.ts';
 import { textsOf } from '../dead-queue.ts';
 import { valuesOf } from '../routing-disk.ts';
@@ -48,13 +51,16 @@ type Opened = Awaited<ReturnType<typeof openForPublishes>>;
 /** A transaction on its way. */
 export interface RunningPublishes {
   readonly isCommitted: () => boolean;
-  /** Resolves when the copies are there, too. */
-  readonly routed: Promise<void>;
+  /** Resolves as `confirm` says. */
+  readonly transaction: Promise<void>;
   /** What is published beside it, at the level of the exchange. */
   readonly plain: Promise<unknown>;
 }
 
-export function runPublishes({ store, job, done, exchanges }: Opened): RunningPublishes {
+export function runPublishes(
+  { store, job, done, exchanges }: Opened,
+  confirm: TransactionConfirmation,
+): RunningPublishes {
   const published: Committed<PublishResult>[] = [];
   const action = (tx: Transaction): void => {
     tx.ack(job);
@@ -68,7 +74,7 @@ export function runPublishes({ store, job, done, exchanges }: Opened): RunningPu
   return {
     plain: present(events, 'one for each').publish(SETTLE),
     isCommitted: () => published.length > 0 && published.every(({ result }) => result !== null),
-    routed: store.transaction(action, { confirm: 'routed' }),
+    transaction: store.transaction(action, { confirm }),
   };
 }
 

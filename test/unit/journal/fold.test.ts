@@ -70,6 +70,28 @@ describe('Fold', () => {
     expect(fold.apply(close('a'), 2)).toBeNull();
   });
 
+  test('a view shows an instance as it is, whatever became of it meanwhile', () => {
+    const fold = new Fold([account]);
+    const view = fold.view(account, 'a');
+    expect(view.state).toBeNull();
+    fold.apply(open('a', 5), 0);
+    expect(view.state).toEqual({ cents: 5, history: [] });
+    fold.apply(open('b'), 1);
+    fold.apply(move('a', 'b', 3), 2);
+    expect(view.state).toEqual({ cents: 5, history: [3] });
+    fold.apply(close('a'), 3);
+    expect(view.state).toBeNull();
+    fold.apply(open('a', 7), 4);
+    expect(view.state?.cents).toBe(7);
+    fold.replace(account, { id: 'a', from: 5 }, { cents: 8, history: [] });
+    expect(view.state?.cents).toBe(8);
+    fold.clear();
+    expect(view.state).toBeNull();
+    const copies = [...folded([open('a', 9)]).copies(() => 1)].map(partOf);
+    for (const part of copies) fold.restore(part, 1);
+    expect(view.state?.cents).toBe(9);
+  });
+
   test('an entry for two instances changes the one that is there', () => {
     const fold = folded([open('a', 5)]);
     expect(fold.apply(move('a', 'gone', 3), 1)).toBe('account gone is not there');

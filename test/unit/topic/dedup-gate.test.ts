@@ -173,4 +173,20 @@ describe('records with a dedupId', () => {
     expect(await byContent.append({ value: 'a' })).toMatchObject({ offset: 0, duplicate: true });
     await store.close();
   });
+
+  test('are counted: what is known, what was left out, and what was read to be certain', async () => {
+    const store = await new StoreBench().open();
+    const nothing = { idCount: 0, sizeBytes: 0, duplicateCount: 0, confirmedReadCount: 0 };
+    expect(store.stats().dedup).toEqual(nothing);
+    const topic = await store.topic('orders', { codec: utf8 });
+    const other = await store.topic('other', { codec: utf8 });
+    await topic.appendBatch(['a', 'b', 'a'].map((id) => ({ value: id, dedupId: id })));
+    await topic.append({ value: 'again', dedupId: 'b' });
+    await other.append({ value: 'a', dedupId: 'a' });
+    await store.transaction((tx) => tx.append(other, { value: 'b', dedupId: 'a' }));
+    const { sizeBytes, ...counts } = store.stats().dedup;
+    expect(counts).toEqual({ idCount: 3, duplicateCount: 3, confirmedReadCount: 2 });
+    expect(sizeBytes).toBeGreaterThan(0);
+    await store.close();
+  });
 });

@@ -12,6 +12,9 @@ import { BATCH_HEADER_BYTES, CRC_AT, MAGIC_AT } from '../../../src/format/layout
 import { viewOf } from '../../../src/format/u64.ts';
 import { openStore } from '../../../src/store/open-store.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
+import { LoadedIds } from '../../../src/topic/loaded-ids.ts';
+import { nextTurn } from '../../../src/core/clock.ts';
+import { turns } from '../../support/log-fixture.ts';
 import { loadDedup } from '../../../src/topic/dedup-load.ts';
 import { damage } from '../../support/disk-damage.ts';
 import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
@@ -104,22 +107,38 @@ function flip(fileSystem: FaultyFileSystem, path: string, position: number): voi
 }
 
 /** Where each id is, and where the window starts as time goes on. */
-async function loaded({ fileSystem, fingerprints, endMs }: Filled) {
+async function loaded({ fileSystem, fingerprints, endMs }: Filled, how: LoadWay = IN_MEMORY) {
   const { store, topic, clock } = await openOn(fileSystem, endMs);
-  const { table, windows } = await load(topic, clock);
-  const places = fingerprints.map(([high, low]) => {
-    const found = table.find(high, low).map(({ partition, offset }) => `${partition}/${offset}`);
-    return found.sort().join();
-  });
+  const { table, stored, windows } = await load(topic, clock, how.bytesMax);
+  await how.meanwhile?.();
+  const places: string[] = [];
+  for (const [high, low] of fingerprints) {
+    const found = [...table.find(high, low), ...(await stored.find(high, low))];
+    places.push(
+      found
+        .map(({ partition, offset }) => `${partition}/${offset}`)
+        .sort()
+        .join(),
+    );
+  }
   const starts: number[][] = [];
   for (let nowMs = endMs; nowMs < endMs + WINDOW_MS + 1000; nowMs += 97) {
     starts.push([0, 1].map((partition) => windows.start(partition, nowMs)));
   }
   await store.close();
-  return { places, starts, entryCount: table.count };
+  const { isEmpty, needsDisk } = stored;
+  return { known: { places, starts }, entryCount: table.count, isEmpty, needsDisk };
 }
 
-function load(topic: StoreTopic<string>, clock: ManualClock) {
+interface LoadWay {
+  readonly bytesMax: number;
+  /** When it is loaded, and nothing was looked for. */
+  readonly meanwhile?: () => Promise<void>;
+}
+
+const IN_MEMORY: LoadWay = { bytesMax: 2 ** 28 };
+
+function load(topic: StoreTopic<string>, clock: ManualClock, bytesMax: number) {
   const { partitions } = topic;
   return loadDedup({
     partitions,
@@ -129,6 +148,7 @@ function load(topic: StoreTopic<string>, clock: ManualClock) {
     begunAt: () => 0,
     time: null,
     ownFrom: [],
+    bytesMax,
   });
 }
 
@@ -146,8 +166,10 @@ describe('a topic with sealed segments', () => {
   test('knows the same by tables, by batches, and by some of both', async () => {
     const whole = await loaded(await filled());
     expect(whole.entryCount).toBeGreaterThan(100);
-    expect(whole.places.filter((place) => place !== '').length).toBeGreaterThan(100);
-    expect(new Set(whole.starts.map(String)).size).toBeGreaterThan(20);
+    expect(whole.isEmpty).toBe(true);
+    const { places, starts } = whole.known;
+    expect(places.filter((place) => place !== '').length).toBeGreaterThan(100);
+    expect(new Set(starts.map(String)).size).toBeGreaterThan(20);
     for (const which of ['all', 'even', 'odd'] as const) {
       for (const part of ['table', 'index'] as const) {
         const log = await filled();
@@ -189,5 +211,83 @@ describe('a topic with sealed segments', () => {
     expect(await loaded(log)).toEqual(whole); // By its batches.
     flip(log.fileSystem, chosen.path, (chosen.walked.batches[2]?.position ?? 0) + 130);
     await expect(loaded(log)).rejects.toMatchObject({ code: 'ERR_VARVE_CORRUPT' });
+  });
+});
+
+/** As `filled`, with the tables of every other segment damaged. */
+async function withoutSome() {
+  const log = await filled();
+  for (const [at, { path, walked }] of (await sealedSegments(log)).entries()) {
+    const [table] = walked.tables;
+    if (at % 2 === 0 && table !== undefined) flip(log.fileSystem, path, table.position + 130);
+  }
+  return log;
+}
+
+describe('a topic with more ids than memory may have', () => {
+  test.each([0, 300, 800, 1600])(
+    'knows the same with %i bytes, by some on the disk',
+    async (bytesMax) => {
+      const whole = await loaded(await filled());
+      const log = await filled();
+      const over = await loaded(log, { bytesMax });
+      expect(over.known).toEqual(whole.known);
+      expect(over.needsDisk).toBe(true);
+      expect(over.entryCount).toBeLessThan(whole.entryCount - 20);
+    },
+  );
+
+  test('lets the oldest go while it is used, and knows them all the same', async () => {
+    const whole = await loaded(await filled());
+    const log = await filled();
+    const { store, topic, clock } = await openOn(log.fileSystem, log.endMs);
+    const all = await load(topic, clock, IN_MEMORY.bytesMax);
+    const ids = new LoadedIds(topic.partitions, all, clock);
+    const before = { count: all.table.count, bytes: ids.idBytes };
+    ids.letGo(ids.idBytes / 2);
+    for (let turn = 0; turn < 1000 && !all.stored.needsDisk; turn++) await nextTurn();
+    await turns(50);
+    expect(all.table.count).toBeLessThan(before.count * 0.8);
+    expect(all.table.count).toBeGreaterThan(before.count * 0.2);
+    expect(ids.idBytes).toBeLessThan(before.bytes);
+    const places: string[] = [];
+    for (const [high, low] of log.fingerprints) {
+      const found = [...all.table.find(high, low), ...(await all.stored.find(high, low))];
+      places.push(
+        found
+          .map(({ partition, offset }) => `${partition}/${offset}`)
+          .sort()
+          .join(),
+      );
+    }
+    expect(places).toEqual(whole.known.places);
+    await store.close();
+  });
+
+  test('keeps those of segments without a table in memory', async () => {
+    const whole = await loaded(await filled());
+    const over = await loaded(await withoutSome(), { bytesMax: 0 });
+    expect(over.known).toEqual(whole.known);
+    expect(over.isEmpty).toBe(false);
+  });
+
+  test('reads the batches of a segment when a bucket is damaged', async () => {
+    const whole = await loaded(await filled());
+    const log = await filled();
+    const segments = await sealedSegments(log);
+    let damaged = 0;
+    const meanwhile = (): Promise<void> => {
+      for (const { path, walked } of segments) {
+        const [table] = walked.tables;
+        if (table === undefined) continue;
+        flip(log.fileSystem, path, table.position + 140); // In an entry.
+        damaged++;
+      }
+      return Promise.resolve();
+    };
+    const over = await loaded(log, { bytesMax: 0, meanwhile });
+    expect(damaged).toBeGreaterThan(4);
+    expect(over.known).toEqual(whole.known);
+    expect(over.needsDisk).toBe(false);
   });
 });

@@ -34,6 +34,16 @@ describe('DedupSamples', () => {
     expect(samples.startAt(WINDOW_MS + 10_001)).toBe(2);
   });
 
+  test('does not go back for records of which it hears behind later ones', () => {
+    const samples = new DedupSamples(1000, 0);
+    samples.note(5, 100);
+    samples.note(3, 100);
+    expect(samples.isOver(1100)).toBe(false);
+    expect(samples.startAt(1100)).toBe(0);
+    expect(samples.isOver(1101)).toBe(true);
+    expect(samples.startAt(1101)).toBe(5);
+  });
+
   test('needs no more memory for many records than for a few', () => {
     const samples = new DedupSamples(WINDOW_MS, 0);
     expect(samples.byteLength).toBe(128);

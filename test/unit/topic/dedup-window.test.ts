@@ -47,6 +47,27 @@ describe('the window of ids', () => {
     await store.close();
   });
 
+  test('is told of when retention has waited for it twice as long as it is', async () => {
+    const bench = new StoreBench();
+    const store = await bench.open();
+    const topic = await store.topic('orders', { ...OPTIONS, retentionBytes: 4096 });
+    const codes = () => store.health().problems.map(({ code, partition }) => [code, partition]);
+    for (let part = 0; part < 4; part++) {
+      expect(codes()).toEqual([]);
+      await send(topic, `id ${part}`);
+      await fill(topic, 20);
+      await startOf(topic);
+      bench.clock.advance(WINDOW_MS / 2);
+    }
+    expect(codes()).toEqual([['dedup-holds-records', 0]]);
+    expect(store.health().problems[0]?.message).toContain('orders/0');
+    bench.clock.advance(2 * WINDOW_MS);
+    await fill(topic, 1);
+    await startOf(topic);
+    expect(codes()).toEqual([]);
+    await store.close();
+  });
+
   test('ends where somebody deletes records', async () => {
     const bench = new StoreBench();
     const store = await bench.open();

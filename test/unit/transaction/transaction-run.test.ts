@@ -37,12 +37,14 @@ function bench(parts: Readonly<Record<string, Doing>>) {
       };
     },
   };
+  const decided: string[] = [];
   const run = new TransactionRun(
     {
       journal: new Journal({ registry: new EntryRegistry([]), fold: new Fold([]) }),
       committer,
       clock: { now: () => 7 },
       over: () => void calls.push('over'),
+      decided: (_run, outcome) => void decided.push(outcome),
       busy: (by) => {
         busyCount += by;
       },

@@ -1,0 +1,71 @@
+/** Reads what the batches of a log say of the ids in them, without a look at the records. */
+import { nextTurn, type Clock } from '../core/clock.ts';
+import { nextOffsetOf } from '../format/batch-header.ts';
+import { extensionOf } from '../format/extension.ts';
+import { fingerprintsIn, type Fingerprints } from '../format/fingerprints-extension.ts';
+import type { Log } from '../log/log.ts';
+import type { DedupTable } from './dedup-table.ts';
+
+/** Others have their turn after so long. */
+const TURN_MS = 5;
+
+/** Lets others have their turn, whoever works with it. */
+export class Turns {
+  readonly #clock: Clock;
+  #sinceMs: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#sinceMs = clock.monotonic();
+  }
+
+  /** Call it now and then. */
+  async giveWay(): Promise<void> {
+    if (this.#clock.monotonic() - this.#sinceMs < TURN_MS) return;
+    await nextTurn();
+    this.#sinceMs = this.#clock.monotonic();
+  }
+}
+
+/** Ascending: up to which offset, and when that was appended. */
+export type AppendTimes = (readonly [endOffset: number, timeMs: number])[];
+
+/** Offsets [from, to) of a partition. */
+export interface WalkedRange {
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Adds what the extensions of batches say to a table, and when they were appended. @throws as `Log.batches` */
+export async function walkIds(
+  log: Log<Uint8Array>,
+  { partition, from, to }: WalkedRange,
+  into: { readonly table: DedupTable; readonly times: AppendTimes; readonly turns: Turns },
+): Promise<void> {
+  if (from >= to) return;
+  const source = log.source({ from, to, keepsAlive: false }, 'reused');
+  try {
+    while (await source.next()) {
+      const { bytes, at, header, file } = source.batch;
+      into.times.push([nextOffsetOf(header), header.appendTimeMs]);
+      const extension = extensionOf(bytes, at, header);
+      const fingerprints = fingerprintsIn({ header, extension, file });
+      if (fingerprints !== null) {
+        into.table.addRun(partition, header.baseOffset, wordsOf(fingerprints));
+      }
+      await into.turns.giveWay();
+    }
+  } finally {
+    source.close();
+  }
+}
+
+function wordsOf(fingerprints: Fingerprints): Uint32Array {
+  const words = new Uint32Array(2 * fingerprints.count);
+  for (let at = 0; at < fingerprints.count; at++) {
+    words[2 * at] = fingerprints.high(at);
+    words[2 * at + 1] = fingerprints.low(at);
+  }
+  return words;
+}
