@@ -16,6 +16,8 @@ export type OnEntered = (run: PendingRun, count: number) => void;
 interface Flight {
   readonly run: PendingRun;
   readonly log: Log<Uint8Array>;
+  /** Of the log, which tells what became of the run while it is being closed, too. */
+  readonly writer: ReturnType<Log<Uint8Array>['forStore']>;
   readonly end: () => void;
 }
 
@@ -72,16 +74,16 @@ export class DedupFlights {
   }
 
   #begin(log: Log<Uint8Array>, run: PendingRun): Flight {
-    const release = this.#partitions.at(run.partition).hold();
-    return { run, log, end: release };
+    const writer = log.forStore();
+    return { run, log, writer, end: this.#partitions.at(run.partition).hold() };
   }
 
   #follow(flight: Flight): void {
-    const { run, log, end } = flight;
+    const { run, writer, end } = flight;
     const { baseOffset, count } = run;
     // Of a log that shows what is written that is enough.
     const asked = this.#partitions.settings.durability === 'sync' ? 'sync' : 'os';
-    log.forStore().appender.submit(asked, {
+    writer.appender.submit(asked, {
       baseOffset,
       nextOffset: baseOffset + count,
       asked,
@@ -105,8 +107,8 @@ export class DedupFlights {
   }
 
   #whenVisible(flight: Flight, count: number): void {
-    const { run, log, end } = flight;
-    const { appender, marks } = log.forStore();
+    const { run, log, writer, end } = flight;
+    const { appender, marks } = writer;
     const endOffset = run.baseOffset + count;
     const look = (): void => {
       const isVisible = marks.visibleOffset >= endOffset;

@@ -58,8 +58,13 @@ describe('publishing in a transaction', () => {
       return all;
     }, ROUTED);
     const destinations = ['one', 'two'];
-    expect(first.result).toEqual({ offset: 1, durability: 'sync', destinations });
-    expect(second.result).toEqual({ offset: 2, durability: 'sync', destinations });
+    expect(first.result).toEqual({ offset: 1, durability: 'sync', duplicate: false, destinations });
+    expect(second.result).toEqual({
+      offset: 2,
+      durability: 'sync',
+      duplicate: false,
+      destinations,
+    });
     expect(appended.result).toMatchObject({ recordCount: 1 });
     for (const name of destinations) {
       expect(await disk.values(name)).toEqual(['before', 'x', null]);
@@ -93,10 +98,15 @@ describe('publishing in a transaction', () => {
       ROUTED,
     );
     expect(published.map(({ result }) => result)).toEqual([
-      { offset: 0, durability: 'sync', destinations: ['copied', 'hidden', 'main'] },
-      { offset: 0, durability: 'sync', destinations: ['large'] },
-      { offset: 1, durability: 'sync', destinations: [] },
-      { offset: 1, durability: 'sync', destinations: ['rest'] },
+      {
+        offset: 0,
+        durability: 'sync',
+        duplicate: false,
+        destinations: ['copied', 'hidden', 'main'],
+      },
+      { offset: 0, durability: 'sync', duplicate: false, destinations: ['large'] },
+      { offset: 1, durability: 'sync', duplicate: false, destinations: [] },
+      { offset: 1, durability: 'sync', duplicate: false, destinations: ['rest'] },
     ]);
     for (const name of ['main', 'copied', 'hidden']) expect(await disk.values(name)).toEqual(['a']);
     expect(await disk.values('large')).toEqual(['b']);

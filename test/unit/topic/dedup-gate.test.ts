@@ -39,6 +39,24 @@ describe('records with a dedupId', () => {
     await store.close();
   });
 
+  test('that are on their way when the store is closed are stored, and answered', async () => {
+    for (const durability of ['os', 'sync'] as const) {
+      const bench = new StoreBench();
+      const store = await bench.open();
+      const topic = await store.topic('orders', { codec: utf8, durability });
+      await topic.append({ value: 'a', dedupId: 'one' });
+      const onItsWay = topic.append({ value: 'b', dedupId: 'two' });
+      await store.close();
+      expect(await onItsWay).toMatchObject({ offset: 1, duplicate: false });
+      const again = await bench.open();
+      const reopened = await again.topic('orders', { codec: utf8 });
+      const retried = await reopened.append({ value: 'c', dedupId: 'two' });
+      expect(retried).toMatchObject({ offset: 1, duplicate: true });
+      await again.close();
+      expect(bench.fileSystem.openFileCount).toBe(0);
+    }
+  });
+
   test('of one batch and of the batch before: duplicates are named by their number', async () => {
     const bench = new StoreBench();
     const store = await bench.open();
