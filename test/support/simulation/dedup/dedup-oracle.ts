@@ -164,7 +164,10 @@ export class DedupOracle {
       const { status, spot, identity } = one;
       if (status !== 'stored' || spot === null || identity === null) continue;
       if (spot.offset >= (starts[spot.partition] ?? 0) || !this.#mustBeKept(one, nowMs)) continue;
-      this.#fault('A9', `${name(one)} is in its window, and was let go`);
+      this.#fault(
+        'A9',
+        `${name(one)} is in its window, and was let go: ${nowMs - one.calledMs} ms, from ${starts.join()}, ${one.level}`,
+      );
       this.#known.delete(one.number);
     }
   }
