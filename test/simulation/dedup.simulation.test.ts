@@ -3,9 +3,8 @@
  * window each is stored once, and nothing is called a duplicate that is not stored (A9). `SEED=` replays
  * one and tells its story.
  */
-import { deepStrictEqual } from 'node:assert/strict';
 
-import { test } from 'vitest';
+import { expect, test } from 'vitest';
 
 import { simulateDedup } from '../support/simulation/dedup/dedup-simulator.ts';
 import { expectSeedsToPass } from '../support/simulation/run-seeds.ts';
@@ -54,6 +53,6 @@ test('an id is stored once in its window, whatever happens', async () => {
 test('seeds that found something pass', async () => {
   for (const seed of FOUND) {
     const { violations } = await simulateDedup(seed, new Tally());
-    deepStrictEqual(violations, [], `seed ${seed}`);
+    expect(violations, `seed ${seed}`).toEqual([]);
   }
 });
