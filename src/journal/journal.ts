@@ -9,7 +9,13 @@
 import { dirname } from 'node:path';
 import { toError } from '../core/abort.ts';
 import { assert, present } from '../core/assert.ts';
-import { ClosedError, CorruptLogError, FailedError, ReadOnlyError } from '../core/errors.ts';
+import {
+  ClosedError,
+  CorruptLogError,
+  FailedError,
+  OffsetOutOfRangeError,
+  ReadOnlyError,
+} from '../core/errors.ts';
 import { RECORD_BYTES_LIMIT } from '../core/limits.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { JournaledTail } from '../log/journaled-tail.ts';
@@ -306,7 +312,12 @@ export class Journal implements LogObserver {
   /** Offset of the first entry that was journaled at or after `timeMs`; the end when there is none. */
   async offsetAt(timeMs: number): Promise<number> {
     const from = { timestamp: Math.max(0, timeMs) };
-    for await (const batch of this.#open.batches({ from, limit: 1 })) return batch.baseOffset;
+    try {
+      for await (const batch of this.#open.batches({ from, limit: 1 })) return batch.baseOffset;
+    } catch (error) {
+      if (!(error instanceof OffsetOutOfRangeError)) throw error;
+      return this.#open.startOffset; // A full disk took what was found, meanwhile.
+    }
     return this.#open.visibleOffset;
   }
 

@@ -77,7 +77,9 @@ export class DedupGate {
   windowStart(partition: number): number | null {
     const state = this.current();
     if (state === null || partition >= state.windows.partitionCount) return null;
-    return state.windows.keptFrom(partition, state.time.now());
+    const keptFrom = state.windows.keptFrom(partition, state.time.now());
+    // What was just synced may have yet to enter the window.
+    return Math.min(keptFrom, this.#flights.pending.firstOffset(partition));
   }
 
   /** O(shards), no I/O. */

@@ -26,7 +26,7 @@ export function dedupGuard(
   };
   return {
     allow(offset, why) {
-      if (why === 'asked' || partitions.isGone) return offset;
+      if (why === 'asked' || partitions.isDeleted) return offset; // Of a store that closes it counts on.
       if (fold.get(dedupBegins, String(partitions.topicId)) === null) return offset;
       const { dedupWindowMs } = partitions.settings;
       // What is not settled a queue keeps itself.

@@ -77,6 +77,15 @@ export class DedupPending {
     return [...this.#runs].filter(({ failure }) => failure === null).map(({ outcome }) => outcome);
   }
 
+  /** Of those that stand in a partition, the first offset; infinite = there are none. O(runs). */
+  firstOffset(number: number): number {
+    let first = Infinity;
+    for (const { partition, baseOffset } of this.#runs) {
+      if (partition === number && baseOffset >= 0) first = Math.min(first, baseOffset);
+    }
+    return first;
+  }
+
   add(run: PendingRun): void {
     this.#runs.add(run);
     const { words } = run;

@@ -66,7 +66,6 @@ export interface FoundTopic {
 
 export class DedupOracle {
   readonly windowMs: WindowMs;
-  readonly #name: string;
   readonly #fault: (promise: string, what: string) => void;
   /** Those that may be stored, or were until retention took them; by number. */
   readonly #known = new Map<number, Known>();
@@ -75,7 +74,6 @@ export class DedupOracle {
   #now = 0;
 
   constructor(name: string, windowMs: WindowMs, fault: (promise: string, what: string) => void) {
-    this.#name = name;
     this.windowMs = windowMs;
     this.#fault = (promise, what) => fault(promise, `${name}: ${what}`);
   }
@@ -164,7 +162,10 @@ export class DedupOracle {
       const { status, spot, identity } = one;
       if (status !== 'stored' || spot === null || identity === null) continue;
       if (spot.offset >= (starts[spot.partition] ?? 0) || !this.#mustBeKept(one, nowMs)) continue;
-      this.#fault('A9', `${name(one)} is in its window, and was let go`);
+      this.#fault(
+        'A9',
+        `${nameOf(one)} is in its window, and was let go: ${nowMs - one.calledMs} ms, from ${starts.join()}, ${one.level}`,
+      );
       this.#known.delete(one.number);
     }
   }
@@ -207,7 +208,7 @@ export class DedupOracle {
       const isLost = known.level === 'os' && (ending === 'power' || mayLose);
       const isTaken = spot === null && known.ackCalled;
       if (known.status === 'stored' && !isLost && !isTaken) {
-        this.#fault('A1', `${name(known)} was answered, and is gone`);
+        this.#fault('A1', `${nameOf(known)} was answered, and is gone`);
       }
       this.#known.delete(known.number);
     }
@@ -230,7 +231,7 @@ export class DedupOracle {
       return;
     }
     if (known.spot !== null && !isAt(known.spot, record)) {
-      this.#fault('A3', `${name(known)} is found at ${shown(record)}`);
+      this.#fault('A3', `${nameOf(known)} is found at ${shown(record)}`);
     }
     known.status = 'stored';
     known.spot = record;
@@ -272,7 +273,7 @@ export class DedupOracle {
     if (windowMs === null || one.appendMs === null || other.appendMs === null) return;
     const apartMs = Math.max(one.appendMs - other.calledMs, other.appendMs - one.calledMs);
     if (apartMs >= windowMs) return;
-    const both = `${name(one)} and ${name(other)}`;
+    const both = `${nameOf(one)} and ${nameOf(other)}`;
     this.#fault('A9', `${both} are the same, ${apartMs} ms apart`);
   }
 
@@ -282,7 +283,7 @@ export class DedupOracle {
     const all = [...this.#known.values()].filter(
       (one) => one.identity === identity && one.status === 'stored' && !one.ackCalled,
     );
-    if (all.length > 1) this.#fault('A9', `${all.map(name).join(' and ')} are not settled`);
+    if (all.length > 1) this.#fault('A9', `${all.map(nameOf).join(' and ')} are not settled`);
   }
 }
 
@@ -298,6 +299,6 @@ function shown({ partition, offset }: DedupSpot): string {
   return `${partition}/${offset}`;
 }
 
-function name({ number, identity, spot }: Known): string {
+function nameOf({ number, identity, spot }: Known): string {
   return `#${number} (${identity}) at ${spot === null ? '?' : shown(spot)}`;
 }
