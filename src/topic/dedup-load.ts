@@ -3,6 +3,7 @@
  * of sealed segments, and by the extensions of the batches where there is none. Both say the same.
  */
 import type { Clock } from '../core/clock.ts';
+import { OffsetOutOfRangeError } from '../core/errors.ts';
 import { TABLE_ENTRY_BYTES, type StoredDedupTable } from '../format/dedup-table-batch.ts';
 import type { Log } from '../log/log.ts';
 import { TableMemory, type TabledSegment } from '../log/segment-tables.ts';
@@ -56,11 +57,35 @@ interface PartPlan {
 
 /** @throws CorruptLogError where it cannot be told; as `openLog` */
 export async function loadDedup(options: DedupLoadOptions): Promise<LoadedDedup> {
-  const { partitions, settings, settlingOf, clock, ownFrom, bytesMax } = options;
-  const plans: PartPlan[] = [];
-  for (let partition = 0; partition < partitions.count; partition++) {
-    plans.push(await partitions.at(partition).use((log) => planOf(log, partition, options)));
+  const { partitions } = options;
+  for (;;) {
+    const plans: PartPlan[] = [];
+    for (let partition = 0; partition < partitions.count; partition++) {
+      plans.push(await partitions.at(partition).use((log) => planOf(log, partition, options)));
+    }
+    try {
+      return await loadPlanned(plans, options);
+    } catch (error) {
+      // Retention took what was planned, so less is left to be loaded.
+      if (!(error instanceof OffsetOutOfRangeError && (await isTrimmed(plans, partitions)))) {
+        throw error;
+      }
+    }
   }
+}
+
+async function isTrimmed(plans: readonly PartPlan[], partitions: PartitionSet): Promise<boolean> {
+  for (const { partition, from } of plans) {
+    const startOffset = await partitions.at(partition).use(async (log) => log.startOffset);
+    if (startOffset > from) return true;
+  }
+  return false;
+}
+
+async function loadPlanned(
+  plans: readonly PartPlan[],
+  { partitions, settings, settlingOf, clock, ownFrom, bytesMax, time: known }: DedupLoadOptions,
+): Promise<LoadedDedup> {
   const inMemory = youngest(plans, Math.floor(bytesMax / BYTES_PER_ENTRY));
   const table = new DedupTable();
   table.reserve([...inMemory].reduce((sum, segment) => sum + entriesMaxIn(segment), 0));
@@ -72,7 +97,7 @@ export async function loadDedup(options: DedupLoadOptions): Promise<LoadedDedup>
     found.push(await partitions.at(plan.partition).use((log) => loader.load(log, plan)));
   }
   const latestMs = Math.max(0, ...found.map((times) => times.at(-1)?.[1] ?? 0));
-  const time = options.time ?? new DedupTime(clock, latestMs);
+  const time = known ?? new DedupTime(clock, latestMs);
   const nowMs = time.now();
   const windows = new DedupWindows(settings.dedupWindowMs, settlingOf);
   for (const { partition, from } of plans) {
