@@ -42,8 +42,6 @@ export interface Commit {
    * @throws why not: this commit alone is rejected with it, and nothing of it happened
    */
   readonly check?: (() => void) | undefined;
-  /** Whether a change that does not fit the state is left out in silence: all else stands. */
-  readonly leavesOutMisfits?: boolean;
 }
 
 export interface CommitResult {
@@ -69,10 +67,9 @@ interface Waiting {
   readonly appends: readonly PreparedAppend[];
   readonly sizeBytes: number;
   readonly check: (() => void) | undefined;
-  readonly leavesOutMisfits: boolean;
   /** As the group that it was last in has given them. */
   baseOffsets: readonly number[];
-  /** Of its changes the first that did not fit the state, unless it leaves those out. */
+  /** Of its own changes the first that did not fit the state. */
   misfit: Misfit | null;
   readonly owner: CommitOwner;
 }
@@ -104,7 +101,7 @@ export class Committer {
    * @throws TooLargeError above 8 MiB of records and changes; BackpressureError while 64 MiB wait;
    *   when nothing of it happened, the refusal of a log, as `Log.append`, or of the journal;
    *   FailedError with `indeterminate` when only the next opening can tell; ConflictError for a
-   *   change that does not fit the state, unless `leavesOutMisfits`: it is left out, all else stands
+   *   change that does not fit the state: it is left out, all else stands
    *
    * Durability: survives a power cut when it resolves. Readers see the records by then, in all logs
    * at once; on a full disk they may have to wait for room. Cost: a share of one fdatasync of the
@@ -119,7 +116,7 @@ export class Committer {
 
   /** As `commit`, without a promise: for those who commit very often. Perhaps answered at once. */
   submit(commit: Commit, owner: CommitOwner): void {
-    const { changes = [], joint = [], appends = [], check, leavesOutMisfits = false } = commit;
+    const { changes = [], joint = [], appends = [], check } = commit;
     try {
       const encoded = changes.map((each) => this.#journal.encode(each));
       checkQueue(this.#queuedBytes);
@@ -130,7 +127,6 @@ export class Committer {
         appends,
         sizeBytes: checkSize(encoded, joint, appends),
         check,
-        leavesOutMisfits,
         baseOffsets: NO_OFFSETS,
         misfit: null,
         owner,
@@ -152,7 +148,7 @@ export class Committer {
     try {
       waiting.check?.();
       const misfits = await this.#journal.commit(this.#changesOf([waiting]), []);
-      if (!waiting.leavesOutMisfits) [waiting.misfit = null] = misfits.values();
+      waiting.misfit = firstBetween(misfits, 0, waiting.changes.length);
       this.#end(waiting);
     } catch (error) {
       this.#reject(waiting, toError(error));
@@ -249,8 +245,7 @@ export class Committer {
     let index = 0;
     for (const waiting of group) {
       const end = index + waiting.changes.length;
-      const isWhole = misfits.size === 0 || waiting.leavesOutMisfits;
-      waiting.misfit = isWhole ? null : firstBetween(misfits, index, end);
+      waiting.misfit = misfits.size === 0 ? null : firstBetween(misfits, index, end);
       index = end;
     }
     this.#answers.add(group, this.#waiting.length > 0);

@@ -270,8 +270,8 @@ export class TransactionRun<R = unknown> implements PartCollector, CommitOwner {
     }
     const isChecked = members.some(({ part }) => part.check !== undefined);
     const check = isChecked ? () => this.#check() : undefined;
-    // What was deleted meanwhile gets nothing; a rejection would say that nobody did.
-    this.#home.committer.submit({ changes, joint, appends, check, leavesOutMisfits: true }, this);
+    // What was deleted meanwhile gets nothing, and that is no misfit: a rejection would say that nobody did.
+    this.#home.committer.submit({ changes, joint, appends, check }, this);
   }
 
   #check(): void {

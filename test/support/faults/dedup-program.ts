@@ -116,18 +116,29 @@ export class DedupProgram {
   }
 }
 
-/** Each record once, what was told is true, and a retry of everything changes nothing but what is missing. */
-export async function checkDedup(
-  fileSystem: FaultyFileSystem,
+/** What was told is true of what is there. */
+export function checkTold(
+  stored: ReadonlyMap<string, string>,
   told: ReadonlyMap<string, string>,
   { setting, mishap }: { readonly setting: DedupSetting; readonly mishap: Mishap },
-): Promise<void> {
-  const life = await openOn(fileSystem, setting, 3);
-  const before = await contentsOf(life);
+): void {
   const isKept = setting.durability === 'sync' || mishap === 'kill';
   for (const [id, place] of told) {
-    if (isKept || before.has(id)) strictEqual(before.get(id), place, `${id} is where it was told`);
+    if (isKept || stored.has(id)) strictEqual(stored.get(id), place, `${id} is where it was told`);
   }
+}
+
+/**
+ * Each record once, and a retry of everything changes nothing but what is missing.
+ *
+ * @returns where each record was
+ */
+export async function checkDedup(
+  fileSystem: FaultyFileSystem,
+  setting: DedupSetting,
+): Promise<ReadonlyMap<string, string>> {
+  const life = await openOn(fileSystem, setting, 3);
+  const before = await contentsOf(life);
   for (const id of OLD_IDS) ok(before.has(id), `${id} is kept`);
   await retryAll(life, setting, before);
   const after = await contentsOf(life);
@@ -140,6 +151,7 @@ export async function checkDedup(
   const paths = Array.from({ length: PARTITIONS }, (_, number) => partitions.at(number).path);
   await again.store.close();
   for (const path of paths) await checkSound(fileSystem, path);
+  return before;
 }
 
 /** Every table and index is what its batches make. */
