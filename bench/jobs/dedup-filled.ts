@@ -36,10 +36,11 @@ const FILL_PART = 100_000;
 const VALUES = 1000;
 const WINDOW_MS = 24 * 3600 * 1e3;
 
-/** Leaves a closed store at `path`, all of it synced. */
-export async function fillDedup(path: string, shape: DedupShape): Promise<void> {
+/** Leaves a closed store at `path`, all of it synced, for both topics: whoever comes first fills the window. */
+export async function fillDedup(path: string, parameters: DedupShape): Promise<void> {
+  const shape = { ...parameters, withIds: true };
   const store = await openStore(path);
-  const filled = new DedupTopic(await topicOf(store, { ...shape, withIds: true }), shape);
+  const filled = new DedupTopic(await topicOf(store, shape), shape);
   for (let left = shape.ids; left > 0; left -= FILL_PART) {
     const records = Math.min(left, FILL_PART);
     await filled.append(filled.make(records), { records, ...FILL }, 'os');
