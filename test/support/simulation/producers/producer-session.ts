@@ -67,12 +67,14 @@ export async function numbersIn(topic: StoreTopic<string>): Promise<readonly Fou
 
 export class ProducerSession extends Life<ProducerWorld> {
   readonly store: Store;
+  readonly topics: readonly StoreTopic<string>[];
   readonly #lanes: Lane[];
   readonly #producers = new Map<string, Producer>();
 
   constructor(world: ProducerWorld, store: Store, topics: readonly StoreTopic<string>[]) {
     super(world);
     this.store = store;
+    this.topics = topics;
     this.#lanes = topics.flatMap((topic) =>
       PRODUCERS.map((kind) => ({ kind, topic, next: 0, isOpen: true })),
     );
