@@ -50,8 +50,8 @@ export interface CommitResult {
 }
 
 /**
- * Whom a commit is answered, in one step with all others of its group: exactly one of the two is called,
- * and must not throw.
+ * Whom a commit is answered: exactly one of the two is called, and must not throw. Those of one group may be
+ * answered in several turns.
  */
 export interface CommitOwner {
   /** As `CommitResult`. */

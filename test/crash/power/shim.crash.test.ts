@@ -10,11 +10,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { randomBelow, SeededRandom, type Random } from '../../../src/core/random.ts';
 import { nodeFileSystem } from '../../../src/io/node-file-system.ts';
-import type { CrashChoice } from '../../support/crash-choice.ts';
-import { crashStates } from '../../support/crash-states.ts';
 import { contentOf } from '../../support/disk-damage.ts';
 import { pathsOn } from '../../support/faults/image-key.ts';
-import type { FaultyFileSystem } from '../../support/faulty-file-system.ts';
+import { chosenStates, NOTHING } from '../../support/power/chosen-states.ts';
 import { judge, Violation, type Verdict } from '../../support/power/power-oracle.ts';
 import { firstSeed, REQUIRES_ALL, roundsOf } from '../../support/power/rounds.ts';
 import type { Sabotage } from '../../support/power/sabotage.ts';
@@ -31,8 +29,7 @@ const skipReason = whyNoShim();
 const ROUNDS = roundsOf();
 const SEED = firstSeed();
 /** Of each round: states named by `crashStates`, and random mixes of sectors and names. */
-const NAMED_STATES = 12;
-const MIXES = 12;
+const STATES_PER_KIND = 12;
 
 test.skipIf(skipReason === null || !REQUIRES_ALL)('REQUIRE_ROOT_TESTS: nothing may skip', () => {
   expect(skipReason).toBeNull();
@@ -163,7 +160,6 @@ describe.skipIf(skipReason !== null)(`under the shim (skipped: ${skipReason ?? '
 });
 
 const STRICT = { sectorBytes: 512, directoryMode: 'strict' } as const;
-const NOTHING: CrashChoice = { data: 'none', names: 'none' };
 
 interface Total {
   acks: number;
@@ -201,7 +197,7 @@ async function judgeStates(
   const sectorBytes = pick(random, [512, 4096] as const);
   const directoryMode = pick(random, ['strict', 'linux'] as const);
   const { fileSystem } = stage.replay({ sectorBytes, directoryMode });
-  for (const { name, choice } of chosenStates(fileSystem, random)) {
+  for (const { name, choice } of chosenStates(fileSystem, random, STATES_PER_KIND)) {
     const image = fileSystem.crashImage(choice);
     const place = { fileSystem: image, path: TRACED_LOG };
     try {
@@ -211,22 +207,6 @@ async function judgeStates(
       throw new Error(`${name}, ${disk}: ${String(error)}`, { cause: error });
     }
   }
-}
-
-function chosenStates(
-  fileSystem: FaultyFileSystem,
-  random: Random,
-): readonly { readonly name: string; readonly choice: CrashChoice }[] {
-  const named = crashStates(fileSystem);
-  const torn = named.filter(({ name }) => name.startsWith('torn'));
-  const some = Array.from({ length: NAMED_STATES }, (_, at) =>
-    at % 2 === 0 && torn.length > 0 ? pick(random, torn) : pick(random, named),
-  );
-  const mixes = Array.from({ length: MIXES }, () => {
-    const mix = randomBelow(random, 2 ** 31);
-    return { name: `mix ${mix}`, choice: { random: new SeededRandom(mix) } };
-  });
-  return [{ name: 'nothing unsynced', choice: NOTHING }, ...some, ...mixes];
 }
 
 /** The worst state once more, on the real file system. */
