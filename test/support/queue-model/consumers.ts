@@ -55,3 +55,10 @@ export interface HeldLease extends Place {
 export function groupOf(consumer: number): GroupName {
   return present(CONSUMERS[consumer], 'a consumer').group;
 }
+
+export function entriesOf<T>(groups: Record<GroupName, T>): [GroupName, T][] {
+  return [
+    ['queue', groups.queue],
+    ['audit', groups.audit],
+  ];
+}

@@ -1,9 +1,29 @@
 /** The figures of a share group that its model adds up to, by looking at each record. */
+import type { ShareGroup } from '../../../src/queue/share-group.ts';
 import type { GroupName } from './consumers.ts';
 import type { GroupModel, Place } from './group-model.ts';
 import type { QueueWorld } from './queue-world.ts';
 
-export function expectedStats(world: QueueWorld, name: GroupName) {
+/** @returns how the figures of a consumer's group are others than those of its model, or null */
+export async function statsDifference(
+  world: QueueWorld,
+  consumer: ShareGroup<string>,
+): Promise<string | null> {
+  const group = consumer.name === 'audit' ? 'audit' : 'queue';
+  const found = await consumer.stats();
+  const { settled, ...wanted } = expectedStats(world, group);
+  for (const [name, value] of Object.entries(wanted)) {
+    const other: unknown = Reflect.get(found, name);
+    if (other !== value) return `${group}: ${name} is ${String(other)}, not ${String(value)}`;
+  }
+  for (const [name, value] of Object.entries(settled)) {
+    const other: unknown = Reflect.get(found.settled, name);
+    if (other !== value) return `${group}: ${String(other)} are ${name}, not ${value}`;
+  }
+  return null;
+}
+
+function expectedStats(world: QueueWorld, name: GroupName) {
   const group = world.groups[name];
   const { nowMs } = world;
   const isReady = (place: Place) => {

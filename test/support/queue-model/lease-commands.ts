@@ -133,8 +133,7 @@ export function take(
 async function leaseAt(world: QueueWorld, at: number): Promise<HeldLease | undefined> {
   if (world.held.length === 0) {
     await acquire(world, at % CONSUMERS.length, 2, LEASE_MS);
-    await world.compare();
-    world.noteWritten();
+    await world.settle();
   }
   return world.held[at % Math.max(1, world.held.length)];
 }

@@ -16,12 +16,8 @@ export function command(name: string, run: (world: QueueWorld) => Promise<unknow
   return {
     check: () => true,
     async run(_model, world) {
-      const deaths = world.groups.queue.data.deaths.length;
       await run(world);
-      await world.compare();
-      // Copies were committed, and a commit syncs all that was journaled before.
-      if (world.groups.queue.data.deaths.length > deaths) world.noteSynced();
-      else world.noteWritten();
+      await world.settle();
     },
     toString: () => name,
   };

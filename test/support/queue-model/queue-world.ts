@@ -13,13 +13,14 @@ import { differenceOf, foundAt, realGroups, type RealGroups } from './compare.ts
 import {
   CONFIGS,
   CONSUMERS,
+  entriesOf,
   groupOf,
   PARTITIONS,
   type GroupName,
   type HeldLease,
 } from './consumers.ts';
 import { GroupModel, SUSPECT } from './group-model.ts';
-import { expectedStats } from './expected-stats.ts';
+import { statsDifference } from './expected-stats.ts';
 import { compareLetters } from './letters.ts';
 import { count } from './queue-command.ts';
 import { UnsyncedStates, type WorldData } from './unsynced-states.ts';
@@ -45,6 +46,8 @@ export class QueueWorld {
   #consumers: (ShareGroup<string> | null)[] = CONSUMERS.map(() => null);
   /** States since the journal was synced last, oldest first. */
   readonly #unsynced = new UnsyncedStates();
+  /** Deaths of the queue when all was known to be synced. */
+  #syncedDeaths = 0;
   /** Whether that was noted of which nobody knows yet whether it is synced. */
   #areGone = false;
   /** Values of dead letters that went back. */
@@ -240,12 +243,21 @@ export class QueueWorld {
 
   /** What was journaled up to now is synced. */
   noteSynced(): void {
+    this.#syncedDeaths = this.groups.queue.data.deaths.length;
     this.#unsynced.synced(this.#data());
   }
 
   /** The state is another, perhaps, and what made it so may be lost in a power cut. */
   noteWritten(): void {
     this.#unsynced.written(this.#data());
+  }
+
+  /** Waits for what goes on, compares, and notes what a power cut may leave of it. */
+  async settle(): Promise<void> {
+    await this.compare();
+    // Copies of the dead were committed, and a commit syncs all that was journaled before.
+    if (this.groups.queue.data.deaths.length > this.#syncedDeaths) this.noteSynced();
+    else this.noteWritten();
   }
 
   #data(): WorldData {
@@ -369,17 +381,8 @@ export class QueueWorld {
   async #difference(): Promise<string | null> {
     for (const consumer of [this.#consumers[0], this.#consumers[2]]) {
       if (consumer == null) continue;
-      const group = consumer.name === 'audit' ? 'audit' : 'queue';
-      const found = await consumer.stats();
-      const { settled, ...wanted } = expectedStats(this, group);
-      for (const [name, value] of Object.entries(wanted)) {
-        const other: unknown = Reflect.get(found, name);
-        if (other !== value) return `${group}: ${name} is ${String(other)}, not ${String(value)}`;
-      }
-      for (const [name, value] of Object.entries(settled)) {
-        const other: unknown = Reflect.get(found.settled, name);
-        if (other !== value) return `${group}: ${String(other)} are ${name}, not ${value}`;
-      }
+      const problem = await statsDifference(this, consumer);
+      if (problem !== null) return problem;
     }
     const real = await realGroups(this.disk.fileSystem.killImage());
     const { queue, audit } = this.groups;
@@ -389,11 +392,4 @@ export class QueueWorld {
   startOffset(partition: number): number {
     return present(this.startOffsets[partition], 'a partition');
   }
-}
-
-function entriesOf(groups: Record<GroupName, GroupModel>): [GroupName, GroupModel][] {
-  return [
-    ['queue', groups.queue],
-    ['audit', groups.audit],
-  ];
 }
