@@ -51,7 +51,7 @@ export interface DedupCall {
 }
 
 /** The id of a record. @throws TypeError, RangeError; TooLargeError for more than 255 bytes */
-function checkDedupId(id: unknown): string {
+export function checkDedupId(id: unknown): string {
   if (typeof id !== 'string') throw argumentError(TypeError, 'dedupId', 'a string', id);
   if (id === '' || LONE_SURROGATE.test(id)) {
     throw argumentError(
