@@ -24,8 +24,8 @@ export class DuplicateTally {
   add(base: number, found: readonly Duplicate[]): void {
     this.count += found.length;
     const room = DUPLICATES_TOLD_MAX - this.first.length;
-    for (const { index, ...place } of found.slice(0, room)) {
-      this.first.push({ index: base + index, ...place });
+    for (const { index, topic, partition, offset } of found.slice(0, room)) {
+      this.first.push({ index: base + index, topic, partition, offset });
     }
   }
 

@@ -66,6 +66,19 @@ export function checkDedupId(id: unknown): string {
   throw new TooLargeError({ what: 'dedup id', bytes, bytesMax: DEDUP_ID_BYTES_MAX });
 }
 
+/** Of records of a producer: a record has one reason to be stored once. @throws TypeError */
+export function checkNoIds(records: readonly object[]): void {
+  if (!Array.isArray(records)) return; // Refused with the others that are none.
+  const found = records.find((record: unknown) => hasId(record));
+  if (found === undefined) return;
+  throw argumentError(TypeError, 'dedupId', 'left out: there is a producer', found);
+}
+
+function hasId(record: unknown): boolean {
+  if (typeof record !== 'object' || record === null || !('dedupId' in record)) return false;
+  return record.dedupId !== undefined;
+}
+
 /** Records of one call that go to one partition, in their order. */
 interface Divided<Input> {
   readonly partition: number;
