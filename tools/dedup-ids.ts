@@ -1,6 +1,7 @@
 /** Ids by which records are known again, as verbs take them that send records. */
 import { InvalidArgumentError, Option } from 'commander';
-import { checkDedupId } from '../src/topic/dedup-call.ts';
+import type { TopicRecordInput } from '../src/index.ts';
+import { checkDedupId, headersWithId } from '../src/topic/dedup-call.ts';
 import { DUPLICATES_TOLD_MAX } from './duplicate-tally.ts';
 import { formatCount } from './units.ts';
 
@@ -30,4 +31,10 @@ export function isDedupId(found: unknown): found is string {
   } catch {
     return false;
   }
+}
+
+/** With the header that it is stored with, for who checks its size. */
+export function withIdHeader(record: TopicRecordInput<Uint8Array>): TopicRecordInput<Uint8Array> {
+  if (record.dedupId === undefined) return record;
+  return { ...record, headers: headersWithId(record, { dedupBy: 'id' }) };
 }

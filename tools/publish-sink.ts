@@ -8,8 +8,8 @@ import { DEFAULT_EXCHANGE } from '../src/routing/exchange-name.ts';
 import type { Confirmation } from '../src/routing/publish-options.ts';
 import { OwnerError } from '../src/store/owner-error.ts';
 import { publishRecords, type PublishedRecord } from '../src/store/routing-verbs.ts';
-import { headersWithId } from '../src/topic/dedup-call.ts';
 import { CommandError, UsageError } from './command-error.ts';
+import { withIdHeader } from './dedup-ids.ts';
 import { DuplicateTally } from './duplicate-tally.ts';
 import { ExitCode } from './exit-codes.ts';
 import type { InputRecord, RecordSink } from './line-appender.ts';
@@ -65,8 +65,12 @@ export class PublishSink implements RecordSink {
       checkKeys(keys);
       const isMany = keys.cc !== undefined || keys.bcc !== undefined;
       if (isMany && this.#options.exchange === DEFAULT_EXCHANGE) throw new UsageError(ONE_KEY);
-      const stored = { ...record, headers: headersWithId(record, { dedupBy: 'id' }) };
-      prepareRecord(stored, 0, { codec: bytes, limits: this.#options }, this.#scratch);
+      prepareRecord(
+        withIdHeader(record),
+        0,
+        { codec: bytes, limits: this.#options },
+        this.#scratch,
+      );
     }
     return this.#pump.add(records);
   }

@@ -8,9 +8,11 @@
 import { isUtf8 } from 'node:buffer';
 import { hasLoneSurrogate } from '../src/codec/codec.ts';
 import type { LogRecord, RecordInput, TopicRecordInput } from '../src/index.ts';
-import { meantBy } from '../src/core/options.ts';
 import { UsageError } from './command-error.ts';
 import { DEDUP_ID_EXPECTED, isDedupId } from './dedup-ids.ts';
+
+/** However it is spelt. */
+const DEDUP_ID = /^dedup[-_]?id$/iu;
 
 /** Bytes in JSON. */
 type JsonBytes = string | { readonly base64: string };
@@ -131,16 +133,12 @@ function createTimeField({ parsed, lineNumber }: FieldReader): { createTimeMs?: 
 /** The id that a line has. A record whose id is misspelt would be stored again. */
 export function dedupIdField(fields: FieldReader): Pick<TopicRecordInput<never>, 'dedupId'> {
   const { parsed } = fields;
-  const misspelt = Object.keys(parsed).find((name) => name !== 'dedupId' && isDedupIdMeant(name));
+  const misspelt = Object.keys(parsed).find((name) => name !== 'dedupId' && DEDUP_ID.test(name));
   if (misspelt !== undefined) throw badField(fields, misspelt, 'to be spelt `dedupId`');
   const found = parsed['dedupId'];
   if (found === undefined || found === null) return {};
   if (isDedupId(found)) return { dedupId: found };
   throw badField(fields, 'dedupId', `to be ${DEDUP_ID_EXPECTED}`);
-}
-
-function isDedupIdMeant(name: string): boolean {
-  return meantBy(name.replaceAll(/[-_]/gu, ''), ['dedupId']) !== null;
 }
 
 function bytesFromJson(found: unknown): Uint8Array | null {

@@ -3,8 +3,8 @@ import { bytes } from '../src/index.ts';
 import type { DurabilityLevel } from '../src/index.ts';
 import { emptyEncodable, prepareRecord } from '../src/log/record-input.ts';
 import { appendRecords } from '../src/store/record-verbs.ts';
-import { headersWithId } from '../src/topic/dedup-call.ts';
 import type { CommandContext } from './command.ts';
+import { withIdHeader } from './dedup-ids.ts';
 import { DuplicateTally } from './duplicate-tally.ts';
 import type { InputRecord, RecordSink } from './line-appender.ts';
 import { takeRequest } from './record-requests.ts';
@@ -58,8 +58,12 @@ export class TopicSink implements RecordSink {
   appendBatch(records: readonly InputRecord[]): Promise<void> {
     // Here, so that a line is named: a topic would have stored those of other partitions.
     for (const record of records) {
-      const stored = { ...record, headers: headersWithId(record, { dedupBy: 'id' }) };
-      prepareRecord(stored, 0, { codec: bytes, limits: this.#options }, this.#scratch);
+      prepareRecord(
+        withIdHeader(record),
+        0,
+        { codec: bytes, limits: this.#options },
+        this.#scratch,
+      );
     }
     return this.#pump.add(records);
   }

@@ -22,7 +22,7 @@ import { relayToStore } from '../store-relay.ts';
 import { durabilityOption } from '../topic-config.ts';
 import { placeOf, TopicSink } from '../topic-sink.ts';
 import { formatBytes, formatCount, formatDuration, formatPlural } from '../units.ts';
-import { appendAll, KEY_SEPARATOR_OPTION, valueLinesOf } from '../value-lines.ts';
+import { appendAll, KEY_SEPARATOR_OPTION } from '../value-lines.ts';
 
 interface AppendVerbOptions extends PartitionChoice {
   readonly ndjson?: true;
@@ -187,7 +187,9 @@ async function appendToTopic(
     const { recordBytesMax } = described.options;
     const chosen = { topic, partition: partition ?? null, durability, recordBytesMax };
     const sink = new TopicSink(desk, chosen);
-    await appendAll(context, sink, valueLinesOf(options, []));
+    const { dedupId } = options;
+    const lines = dedupId === undefined ? options : { ...options, common: { dedupId } };
+    await appendAll(context, sink, lines);
     const { endOffset: recordCount, storedBytes: valueBytes, shares, duplicates } = sink;
     const placeJson = { topic, partitions: shares };
     return { recordCount, valueBytes, place: placeOf(topic, shares), placeJson, duplicates };
