@@ -1,7 +1,9 @@
 /** The appends of one handle of a topic whose records may be stored already. */
 import type { Codec } from '../codec/codec.ts';
+import { IdHeaders } from '../format/id-header.ts';
 import { checkAppendOptions } from '../log/append-result.ts';
 import { PreparedRecords } from '../log/prepared-records.ts';
+import type { PrepareSettings } from '../log/record-input.ts';
 import { dedupCallOf, type DedupCall, type DedupPart } from './dedup-call.ts';
 import type { PartitionSet } from './partition-set.ts';
 import type { RecordDivision } from './record-division.ts';
@@ -20,17 +22,19 @@ export interface DedupAppendsParts<Input> {
 
 export class DedupAppends<Input> {
   readonly #parts: DedupAppendsParts<Input>;
+  /** `limits` are those of the topic when the last call began: it may be altered. */
+  readonly #settings: Pick<PrepareSettings<Input>, 'codec'> & {
+    limits: PrepareSettings<Input>['limits'];
+  };
   readonly #prepared: PreparedRecords<Input>;
+  /** Null while a call has them: a codec is user code, which may append. */
+  #idHeaders: IdHeaders | null = new IdHeaders();
 
   constructor(parts: DedupAppendsParts<Input>) {
     this.#parts = parts;
-    const { codec, partitions } = parts;
-    this.#prepared = new PreparedRecords({
-      codec,
-      get limits() {
-        return partitions.settings; // Others when the topic is altered.
-      },
-    });
+    const { codec } = parts;
+    this.#settings = { codec, limits: { recordBytesMax: 0 } };
+    this.#prepared = new PreparedRecords(this.#settings);
   }
 
   /** Whether one of them may be stored already. */
@@ -46,6 +50,7 @@ export class DedupAppends<Input> {
     const { partitions } = this.#parts;
     try {
       const call = this.#callOf(records, options);
+      const level = call.options.durability;
       const { placed, duplicates } = await partitions.dedup.append(call);
       return {
         placements: placed.map(({ partition, baseOffset, recordCount }) => ({
@@ -55,7 +60,7 @@ export class DedupAppends<Input> {
         })),
         recordCount: placed.reduce((sum, { recordCount }) => sum + recordCount, 0),
         duplicates,
-        durability: placed[0]?.durability ?? call.options.durability,
+        durability: placed[0]?.durability ?? level,
       };
     } catch (error) {
       throw partitions.toldOf(error);
@@ -76,13 +81,22 @@ export class DedupAppends<Input> {
   #callOf(records: readonly TopicRecordInput<Input>[], options: TopicAppendOptions): DedupCall {
     const { partitions, division } = this.#parts;
     const { settings, clock } = partitions;
-    return dedupCallOf(records, {
-      division: division.divide(records, options),
-      prepared: this.#prepared,
-      settings,
-      options: checkAppendOptions(logOptionsOf(options), settings.durability),
-      nowMs: clock.now(),
-    });
+    this.#settings.limits = settings;
+    const idHeaders = this.#idHeaders ?? new IdHeaders();
+    idHeaders.clear();
+    this.#idHeaders = null;
+    try {
+      return dedupCallOf(records, {
+        division: division.divide(records, options),
+        prepared: this.#prepared,
+        idHeaders,
+        settings,
+        options: checkAppendOptions(logOptionsOf(options), settings.durability),
+        nowMs: clock.now(),
+      });
+    } finally {
+      this.#idHeaders = idHeaders;
+    }
   }
 }
 

@@ -23,6 +23,7 @@ import { DedupFlights } from './dedup-flights.ts';
 import { loadDedup, type LoadedDedup } from './dedup-load.ts';
 import { DedupLook, type DedupState } from './dedup-look.ts';
 import { enteredRun, PendingRun } from './dedup-pending.ts';
+import { SHARDS } from './dedup-shards.ts';
 import type { DedupTable } from './dedup-table.ts';
 import { LoadedIds } from './loaded-ids.ts';
 import type { DedupTime } from './dedup-window.ts';
@@ -33,13 +34,17 @@ import type { DuplicateRecord } from './topic-results.ts';
 
 /** Records that are appended between two looks at what can be forgotten. */
 const SWEEP_RECORDS = 4096;
-const SWEEP_SHARDS = 16;
+/** Once around while a quarter of the table comes anew, but not more shards at once. */
+const SWEEPS_AROUND_SHARE = 1 / 4;
+const SWEEP_SHARDS_MAX = 16;
+/** Memory is looked at when the table may have grown by so much. */
+const GROWTH_TO_LOOK = 1 / 32;
 const NO_DUPLICATES: readonly DuplicateRecord[] = [];
 
 type PlacedRun = AppendBatchResult & { readonly partition: number };
 
 /** Records of a call that are to be appended. */
-interface NewRun extends Pick<RunParts, 'partition' | 'identities' | 'words'> {
+interface NewRun extends Pick<RunParts, 'partition' | 'records' | 'words'> {
   readonly log: Log<Uint8Array>;
 }
 
@@ -62,6 +67,9 @@ export class DedupGate {
   /** By partition: where the log ended when it was loaded first. */
   #ownFrom: readonly number[] = [];
   #unsweptCount = 0;
+  #sweepShards = SWEEP_SHARDS_MAX;
+  /** Records until the next look at the memory. */
+  #untilLook = 0;
   readonly #counts = new DedupCounts();
 
   constructor(home: TopicHome, partitions: PartitionSet) {
@@ -127,14 +135,15 @@ export class DedupGate {
     const state = this.current();
     if (state?.stored.isEmpty !== true || call.options.signal?.aborted === true) return null;
     const runs: NewRun[] = [];
-    for (const { partition, identities } of call.parts) {
+    for (const part of call.parts) {
+      const { partition, records } = part;
       const log = this.#partitions.at(partition).opened;
       if (log === null || log.life.closing !== null) return null;
       if (log.forStore().appender.refusal(undefined) !== null) return null;
-      const words = fingerprintsOf(identities, state.settings, state.fingerprint);
+      const words = fingerprintsOf(part, state.settings, state.fingerprint);
       const isNew = this.#flights.pending.hasNone(words) && state.table.firstSuspect(words) < 0;
       if (!isNew) return null;
-      runs.push({ log, partition, identities, words });
+      runs.push({ log, partition, records, words });
     }
     // Before there are records: what the table has of a place where no record is to be seen means nothing.
     for (const { log, partition, words } of runs) {
@@ -158,12 +167,15 @@ export class DedupGate {
       }
       const state = this.current() ?? (await this.#load());
       call.options.signal?.throwIfAborted();
+      // Most have nothing to wait for but their turn.
+      const answer = this.#atOnce(call);
+      if (answer !== null) return () => answer;
       const look = this.#look(call, state);
       for (let wait = look.obstacle(); wait !== null; wait = look.obstacle()) await wait;
       if (look.failure !== null) throw look.failure;
       // In one step with the last look, for commits append ids whenever they are ready.
-      const answer = this.#place(call, look.sorted, logs);
-      return () => this.#withSynced(call, answer());
+      const place = this.#place(call, look.sorted, logs);
+      return () => this.#withSynced(call, place());
     } finally {
       for (const release of releases) release();
     }
@@ -209,7 +221,7 @@ export class DedupGate {
 
   /** @param parts  of the run, to be entered when it is seen; null = it is in the table already */
   async #appendRun(
-    { log, partition, identities, words }: NewRun,
+    { log, partition, records, words }: NewRun,
     parts: RunParts | null,
     { options }: DedupCall,
   ): Promise<PlacedRun> {
@@ -218,11 +230,8 @@ export class DedupGate {
     const refusal = appender.refusal(undefined);
     if (refusal !== null) throw refusal;
     const baseOffset = appender.nextOffset;
-    const recordCount = identities.length;
-    appender.addRun({
-      records: identities.map(({ record }) => record),
-      tag: new FingerprintTag(words),
-    });
+    const recordCount = records.length;
+    appender.addRun({ records, tag: new FingerprintTag(words) });
     const run =
       parts === null
         ? enteredRun(partition, baseOffset, recordCount)
@@ -246,6 +255,7 @@ export class DedupGate {
   #sweep({ table, stored, windows, time }: DedupState, count: number): void {
     this.#unsweptCount += count;
     if (this.#unsweptCount < SWEEP_RECORDS) return;
+    this.#untilLook -= this.#unsweptCount;
     this.#unsweptCount = 0;
     const nowMs = time.now();
     for (let partition = 0; partition < windows.partitionCount; partition++) {
@@ -253,7 +263,11 @@ export class DedupGate {
       table.evict(partition, start);
       stored.evict(partition, start);
     }
-    table.sweep(SWEEP_SHARDS);
+    table.sweep(this.#sweepShards);
+    if (this.#untilLook > 0) return;
+    const around = (table.count * SWEEPS_AROUND_SHARE) / SWEEP_RECORDS;
+    this.#sweepShards = Math.min(SWEEP_SHARDS_MAX, Math.ceil(SHARDS / around));
+    this.#untilLook = table.count * GROWTH_TO_LOOK;
     this.#home.dedupMemory.look();
   }
 
