@@ -1,16 +1,20 @@
 /** The appends of one handle of a topic whose records may be stored already. */
 import type { Codec } from '../codec/codec.ts';
+import { present } from '../core/assert.ts';
+import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { IdHeaders } from '../format/id-header.ts';
 import { checkAppendOptions } from '../log/append-result.ts';
 import { PreparedRecords } from '../log/prepared-records.ts';
-import type { PrepareSettings } from '../log/record-input.ts';
-import { dedupCallOf, type DedupCall, type DedupPart } from './dedup-call.ts';
+import { emptyEncodable, prepareRecord, type PrepareSettings } from '../log/record-input.ts';
+import { dedupCallOf, identify, type DedupCall, type DedupPart } from './dedup-call.ts';
 import type { PartitionSet } from './partition-set.ts';
 import type { RecordDivision } from './record-division.ts';
 import {
   logOptionsOf,
+  type DuplicateRecord,
   type TopicAppendBatchResult,
   type TopicAppendOptions,
+  type TopicAppendResult,
   type TopicRecordInput,
 } from './topic-results.ts';
 
@@ -29,6 +33,8 @@ export class DedupAppends<Input> {
   readonly #prepared: PreparedRecords<Input>;
   /** Null while a call has them: a codec is user code, which may append. */
   #idHeaders: IdHeaders | null = new IdHeaders();
+  /** Filled when all user code has run. */
+  readonly #scratch: EncodableRecord = emptyEncodable();
 
   constructor(parts: DedupAppendsParts<Input>) {
     this.#parts = parts;
@@ -40,6 +46,52 @@ export class DedupAppends<Input> {
   /** Whether one of them may be stored already. */
   mayHold(records: readonly TopicRecordInput<Input>[]): boolean {
     return this.#parts.partitions.dedupsContent || haveIds(records);
+  }
+
+  /** Appends one, unless it is there. @throws as `Topic.append` */
+  async appendOne(
+    record: TopicRecordInput<Input>,
+    options: TopicAppendOptions,
+  ): Promise<TopicAppendResult> {
+    const partition = this.#parts.division.partitionFor(record, options);
+    const joined = this.#join(record, partition, options);
+    if (joined !== null) {
+      try {
+        return await joined;
+      } catch (error) {
+        throw this.#parts.partitions.toldOf(error);
+      }
+    }
+    const { placements, duplicates, durability } = await this.append([record], {
+      ...options,
+      partition,
+    });
+    const [place] = placements;
+    const [at] = duplicates;
+    if (place === undefined) return { ...placeOf(present(at, 'one or the other')), durability };
+    return { partition: place.partition, offset: place.baseOffset, durability, duplicate: false };
+  }
+
+  /** Null = it is to be appended as a call of its own. */
+  #join(
+    record: TopicRecordInput<Input>,
+    partition: number,
+    options: TopicAppendOptions,
+  ): Promise<TopicAppendResult> | null {
+    const { partitions } = this.#parts;
+    const { settings, clock } = partitions;
+    const { durability = settings.durability, signal } = logOptionsOf(options);
+    if (durability !== settings.durability || signal !== undefined) return null;
+    this.#settings.limits = settings;
+    const into = this.#scratch;
+    const idHeaders = this.#takeIdHeaders();
+    try {
+      prepareRecord(record, clock.now(), this.#settings, into);
+      return partitions.dedup.appendOne(partition, identify(into, record, { idHeaders, settings }));
+    } finally {
+      into.value = null; // Not ours to keep.
+      this.#idHeaders = idHeaders;
+    }
   }
 
   /** Appends what is not there yet. @throws as `Topic.appendBatch` */
@@ -82,9 +134,7 @@ export class DedupAppends<Input> {
     const { partitions, division } = this.#parts;
     const { settings, clock } = partitions;
     this.#settings.limits = settings;
-    const idHeaders = this.#idHeaders ?? new IdHeaders();
-    idHeaders.clear();
-    this.#idHeaders = null;
+    const idHeaders = this.#takeIdHeaders();
     try {
       return dedupCallOf(records, {
         division: division.divide(records, options),
@@ -98,6 +148,17 @@ export class DedupAppends<Input> {
       this.#idHeaders = idHeaders;
     }
   }
+
+  #takeIdHeaders(): IdHeaders {
+    const idHeaders = this.#idHeaders ?? new IdHeaders();
+    this.#idHeaders = null;
+    idHeaders.clear();
+    return idHeaders;
+  }
+}
+
+function placeOf({ partition, offset }: DuplicateRecord) {
+  return { partition, offset, duplicate: true };
 }
 
 function haveIds(records: readonly TopicRecordInput<unknown>[]): boolean {

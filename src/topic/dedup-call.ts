@@ -143,8 +143,28 @@ function isShort(id: unknown): id is string {
   return typeof id === 'string' && id !== '' && id.length <= DEDUP_ID_BYTES_MAX;
 }
 
+/**
+ * Gives one record the header of its id, which is empty before. @throws as `Topic.append`
+ *
+ * @returns as of its identity
+ */
+export function identify(
+  record: EncodableRecord,
+  input: Pick<TopicRecordInput<never>, 'dedupId' | 'headers'>,
+  parts: Pick<CallParts<never>, 'idHeaders' | 'settings'>,
+): DedupIdentity {
+  const id = addId(record, input, parts);
+  if (!parts.idHeaders.encode()) {
+    replaceIdHeaders([{ records: [record], ids: [id] }], parts.settings);
+  }
+  return { record, id };
+}
+
 /** Some ids are not ASCII. @throws as `setHeaders` */
-function replaceIdHeaders(parts: readonly DedupPart[], settings: HeaderSettings): void {
+function replaceIdHeaders(
+  parts: readonly Pick<DedupPart, 'records' | 'ids'>[],
+  settings: HeaderSettings,
+): void {
   for (const { records, ids } of parts) {
     for (const [at, record] of records.entries()) {
       if (!(record.headers instanceof IdHeader)) continue;
@@ -209,23 +229,33 @@ const NO_VALUE = new Uint8Array(0);
 /** For each high and low; 0, 0 = nothing can be a duplicate of it. */
 export function fingerprintsOf(
   { records, ids }: Pick<DedupPart, 'records' | 'ids'>,
-  { dedupBy, dedupScope }: DedupSettings,
+  settings: DedupSettings,
   fingerprint: Fingerprint,
 ): Uint32Array {
   const words = new Uint32Array(2 * records.length);
   for (let at = 0; at < records.length; at++) {
-    const { key: ownKey, headers, value } = present(records[at], 'below the length');
-    const id = ids[at] ?? null;
-    if (id === null && dedupBy !== 'content') continue;
-    const key = dedupScope === 'key' ? ownKey : undefined;
-    if (id === null) fingerprint.ofBytes(value ?? NO_VALUE, key);
-    else if (headers instanceof IdHeader) {
-      fingerprint.ofView(headers.ids.view, headers.from, headers.sizeBytes, key);
-    } else fingerprint.ofText(id, key);
+    const record = present(records[at], 'below the length');
+    if (!takeFingerprint({ record, id: ids[at] ?? null }, settings, fingerprint)) continue;
     words[2 * at] = fingerprint.high;
     words[2 * at + 1] = fingerprint.low;
   }
   return words;
+}
+
+/** Has `fingerprint` take that of a record. @returns false when nothing can be a duplicate of it */
+export function takeFingerprint(
+  { record, id }: DedupIdentity,
+  { dedupBy, dedupScope }: DedupSettings,
+  fingerprint: Fingerprint,
+): boolean {
+  if (id === null && dedupBy !== 'content') return false;
+  const { headers, value } = record;
+  const key = dedupScope === 'key' ? record.key : undefined;
+  if (id === null) fingerprint.ofBytes(value ?? NO_VALUE, key);
+  else if (headers instanceof IdHeader) {
+    fingerprint.ofView(headers.ids.view, headers.from, headers.sizeBytes, key);
+  } else fingerprint.ofText(id, key);
+  return true;
 }
 
 /** By what a record of a part is known again. */

@@ -15,30 +15,28 @@ import type { AppendBatchResult } from '../log/append-result.ts';
 import { whenAppended } from '../log/append-run.ts';
 import { FingerprintTag } from '../log/batch-tag.ts';
 import type { Log } from '../log/log.ts';
-import { fingerprintsOf, type DedupCall } from './dedup-call.ts';
+import {
+  fingerprintsOf,
+  takeFingerprint,
+  type DedupCall,
+  type DedupIdentity,
+} from './dedup-call.ts';
 import { beginDedup, isBegun } from './dedup-begin.ts';
 import { DedupClaim } from './dedup-claim.ts';
 import { DedupCounts, type DedupFigures } from './dedup-figures.ts';
 import { DedupFlights } from './dedup-flights.ts';
-import { loadDedup, type LoadedDedup } from './dedup-load.ts';
+import { JoinedAppend } from './dedup-joined.ts';
+import { loadDedup } from './dedup-load.ts';
 import { DedupLook, type DedupState } from './dedup-look.ts';
 import { enteredRun, PendingRun } from './dedup-pending.ts';
-import { SHARDS } from './dedup-shards.ts';
-import type { DedupTable } from './dedup-table.ts';
+import { beginThrough, DedupUpkeep } from './dedup-upkeep.ts';
 import { LoadedIds } from './loaded-ids.ts';
 import type { DedupTime } from './dedup-window.ts';
 import { duplicatesOf, freshIn, runOf, type RunParts, type Sorted } from './dedup-sorting.ts';
 import type { PartitionSet } from './partition-set.ts';
 import type { TopicHome } from './topic-home.ts';
-import type { DuplicateRecord } from './topic-results.ts';
+import type { DuplicateRecord, TopicAppendResult } from './topic-results.ts';
 
-/** Records that are appended between two looks at what can be forgotten. */
-const SWEEP_RECORDS = 4096;
-/** Once around while a quarter of the table comes anew, but not more shards at once. */
-const SWEEPS_AROUND_SHARE = 1 / 4;
-const SWEEP_SHARDS_MAX = 16;
-/** Memory is looked at when the table may have grown by so much. */
-const GROWTH_TO_LOOK = 1 / 32;
 const NO_DUPLICATES: readonly DuplicateRecord[] = [];
 
 type PlacedRun = AppendBatchResult & { readonly partition: number };
@@ -66,15 +64,15 @@ export class DedupGate {
   #time: DedupTime | null = null;
   /** By partition: where the log ended when it was loaded first. */
   #ownFrom: readonly number[] = [];
-  #unsweptCount = 0;
-  #sweepShards = SWEEP_SHARDS_MAX;
-  /** Records until the next look at the memory. */
-  #untilLook = 0;
+  readonly #upkeep: DedupUpkeep;
   readonly #counts = new DedupCounts();
+  /** Of one record. */
+  readonly #one = new Uint32Array(2);
 
   constructor(home: TopicHome, partitions: PartitionSet) {
     this.#home = home;
     this.#partitions = partitions;
+    this.#upkeep = new DedupUpkeep(() => home.dedupMemory.look());
     this.#flights = new DedupFlights(partitions, {
       now: () => present(this.#time, 'it was loaded before anything was appended').now(),
       onEntered: (run, count) => this.#enter(run, count),
@@ -128,6 +126,37 @@ export class DedupGate {
       .run(async () => ({ answer: await this.#inTurn(call) }))
       .finally(() => this.#waitingCount--);
     return placed.answer();
+  }
+
+  /**
+   * One record, at the level of the topic; it shares a batch with others of its turn. Null = it is to be
+   * appended as a call: it may be known, or others are before it.
+   *
+   * @param record  good for this turn
+   */
+  appendOne(partition: number, identity: DedupIdentity): Promise<TopicAppendResult> | null {
+    const state = this.#waitingCount === 0 ? this.current() : null;
+    const log = this.#partitions.at(partition).opened;
+    if (state?.stored.isEmpty !== true || log === null || log.life.closing !== null) return null;
+    const { appender } = log.forStore();
+    const { settings, fingerprint, table } = state;
+    if (appender.refusal(undefined) !== null) return null;
+    if (!takeFingerprint(identity, settings, fingerprint)) return null;
+    const { high, low } = fingerprint;
+    const words = this.#one;
+    words[0] = high;
+    words[1] = low;
+    if (!this.#flights.pending.hasNone(words) || table.firstSuspect(words) >= 0) return null;
+    const offset = appender.nextOffset;
+    beginThrough(state, partition);
+    table.add(high, low, partition, offset);
+    appender.addJoining(identity.record, high, low);
+    const flight = this.#flights.joined(log, partition, offset);
+    const { durability } = this.#partitions.settings;
+    return new Promise((resolve, reject) => {
+      const caller = { partition, resolve, reject };
+      appender.submit(durability, new JoinedAppend(offset, durability, { flight, caller }));
+    });
   }
 
   /** In this turn, if all of it is new for certain. */
@@ -243,32 +272,8 @@ export class DedupGate {
 
   /** The first so many of a run are there, for all to see. */
   #enter(run: PendingRun, count: number): void {
-    const { partition, baseOffset, timeMs } = run;
-    const state = this.#state;
-    if (state === null) return; // What is loaded finds them.
-    beginThrough(state, partition);
-    enterRecords(state.table, run, count);
-    state.windows.note(partition, baseOffset + count, timeMs);
-    this.#sweep(state, count);
-  }
-
-  #sweep({ table, stored, windows, time }: DedupState, count: number): void {
-    this.#unsweptCount += count;
-    if (this.#unsweptCount < SWEEP_RECORDS) return;
-    this.#untilLook -= this.#unsweptCount;
-    this.#unsweptCount = 0;
-    const nowMs = time.now();
-    for (let partition = 0; partition < windows.partitionCount; partition++) {
-      const start = windows.start(partition, nowMs);
-      table.evict(partition, start);
-      stored.evict(partition, start);
-    }
-    table.sweep(this.#sweepShards);
-    if (this.#untilLook > 0) return;
-    const around = (table.count * SWEEPS_AROUND_SHARE) / SWEEP_RECORDS;
-    this.#sweepShards = Math.min(SWEEP_SHARDS_MAX, Math.ceil(SHARDS / around));
-    this.#untilLook = table.count * GROWTH_TO_LOOK;
-    this.#home.dedupMemory.look();
+    if (this.#state === null) return; // What is loaded finds them.
+    this.#upkeep.entered(this.#state, run, count);
   }
 
   /** A duplicate is answered when the record that is stored has the level that was asked for. */
@@ -339,35 +344,10 @@ function admit(
   if (indexes.length > 0) call.admit(indexes.toSorted(ascending));
 }
 
-/** Has the table the first so many records of a run, which may be there already. */
-function enterRecords(
-  table: DedupTable,
-  { partition, baseOffset, words, gone }: PendingRun,
-  count: number,
-): void {
-  for (let at = 0; at < count && 2 * at < words.length; at++) {
-    const high = words[2 * at] ?? 0;
-    const low = words[2 * at + 1] ?? 0;
-    if (high === 0 && low === 0) continue;
-    const before = gone[at] ?? null;
-    const offset = baseOffset + at;
-    if (before === null) table.add(high, low, partition, offset);
-    else table.replace(high, low, before, { partition, offset });
-  }
-}
-
 function allPlaced(placed: readonly PlacedRun[]): DedupOutcome {
   return { placed, duplicates: NO_DUPLICATES };
 }
 
 function ascending(one: number, other: number): number {
   return one - other;
-}
-
-/** Partitions that came since it was loaded begin with their first record. */
-function beginThrough({ table, windows }: LoadedDedup, partition: number): void {
-  for (let next = windows.partitionCount; next <= partition; next++) {
-    windows.begin(0);
-    table.begin(next, 0);
-  }
 }
