@@ -20,23 +20,16 @@ const V3 = 0x7465_6462;
 const WIDE = 0xee;
 const SECOND = 0xdd;
 const NO_KEY = 0xffff_ffff;
-const ASCII_MAX = 0x7f;
 const WORD_BYTES = 4;
-/** Of long input so much is taken at a time. */
-const PART_WORDS = 256;
-const PART_BYTES = PART_WORDS * WORD_BYTES;
-/** Rounds without input. */
-const NO_INPUT = new Int32Array(3);
+const WORD_MASK = WORD_BYTES - 1;
+/** Rounds behind the input: of its last bytes with its size, of the first lane, of the second. */
+const END_ROUNDS = 7;
+const FIRST_ROUNDS = 6;
+const SECOND_ROUNDS = 3;
+/** Text with more units gets memory of its own. */
+const TEXT_UNITS_MAX = 256;
+const UNIT_BYTES_MAX = 3;
 const U32 = 2 ** 32;
-
-const encoder = new TextEncoder();
-
-/** As `writeAscii` does it. */
-interface WrittenText {
-  readonly words: Int32Array;
-  readonly from: number;
-  readonly sizeBytes: number;
-}
 
 export class Fingerprint {
   /** Of what was given last, each a u32. */
@@ -50,8 +43,9 @@ export class Fingerprint {
   #v3 = 0;
   /** Of the key, as it was added. */
   #sizeBytes = 0;
-  readonly #words = new Int32Array(PART_WORDS);
-  readonly #last = new Int32Array(1);
+  /** Room for short text. */
+  readonly #bytes = Buffer.alloc(TEXT_UNITS_MAX * UNIT_BYTES_MAX);
+  readonly #view = viewOf(this.#bytes);
 
   /** @param seed  53 bits, by chance: one for all ids that are to be compared */
   constructor(seed: number) {
@@ -65,24 +59,20 @@ export class Fingerprint {
    * @param key  of its record, null = it has none; left out where the key does not count
    */
   ofText(text: string, key?: Uint8Array | string | null): void {
-    const words = this.#words;
+    if (text.length > TEXT_UNITS_MAX) return this.ofBytes(Buffer.from(text, 'utf8'), key);
     this.#begin(key);
-    if (text.length <= PART_BYTES && writeAscii(text, words, 0)) {
-      this.#end(words, 0, text.length, text.length);
-    } else this.ofBytes(encoder.encode(text), key);
-  }
-
-  /** Of a text that is written already; `key` as above. */
-  ofWritten({ words, from, sizeBytes }: WrittenText, key?: Uint8Array | string | null): void {
-    this.#begin(key);
-    this.#end(words, from, sizeBytes, sizeBytes);
+    this.#end(this.#view, 0, this.#bytes.write(text, 'utf8'));
   }
 
   /** Of bytes; `key` as above. */
   ofBytes(bytes: Uint8Array, key?: Uint8Array | string | null): void {
+    this.ofView(viewOf(bytes), 0, bytes.length, key);
+  }
+
+  /** Of so many bytes from there on; `key` as above. */
+  ofView(view: DataView, from: number, sizeBytes: number, key?: Uint8Array | string | null): void {
     this.#begin(key);
-    const rest = this.#addParts(bytes);
-    this.#end(this.#words, 0, rest, bytes.length);
+    this.#end(view, from, sizeBytes);
   }
 
   /** Forgets what was added, and adds the key if it counts. */
@@ -92,57 +82,60 @@ export class Fingerprint {
     this.#v2 = this.#key0 ^ V2;
     this.#v3 = this.#key1 ^ V3;
     this.#sizeBytes = 0;
-    if (key !== undefined) this.#addKey(typeof key === 'string' ? encoder.encode(key) : key);
+    if (key !== undefined) this.#addKey(typeof key === 'string' ? Buffer.from(key, 'utf8') : key);
   }
 
   #addKey(key: Uint8Array | null): void {
     this.#addWord(key === null ? NO_KEY : key.length);
-    this.#sizeBytes = WORD_BYTES;
     if (key === null) return;
-    const rest = this.#addParts(key);
-    this.#add(this.#words, 0, wordsOf(rest));
-    this.#sizeBytes += wordsOf(key.length) * WORD_BYTES;
-  }
-
-  /** Adds all parts but the last. @returns how many bytes that has; they are in `#words` */
-  #addParts(bytes: Uint8Array): number {
-    let from = 0;
-    for (; bytes.length - from > PART_BYTES; from += PART_BYTES) {
-      writePart(bytes, from, this.#words);
-      this.#add(this.#words, 0, PART_WORDS);
-    }
-    writePart(bytes, from, this.#words);
-    return bytes.length - from;
+    const view = viewOf(key);
+    const wholeBytes = key.length & ~WORD_MASK;
+    this.#mix({ view, from: 0, wholeBytes }, 0, 0);
+    this.#sizeBytes += wholeBytes;
+    if (wholeBytes < key.length) this.#addWord(restOf(view, wholeBytes, key.length));
   }
 
   #addWord(word: number): void {
-    this.#last[0] = word;
-    this.#add(this.#last, 0, 1);
+    this.#view.setInt32(0, word, true);
+    this.#mix({ view: this.#view, from: 0, wholeBytes: WORD_BYTES }, 0, 0);
+    this.#sizeBytes += WORD_BYTES;
   }
 
-  /** Adds the last `length` bytes of an input of `sizeBytes`. */
-  #end(words: Int32Array, from: number, length: number, sizeBytes: number): void {
-    const end = from + (length >>> 2);
-    this.#add(words, from, end);
-    const rest = (length & 3) === 0 ? 0 : (words[end] ?? 0);
-    this.#addWord(rest | ((this.#sizeBytes + sizeBytes) << 24)); // The lowest byte of the size.
-    this.#v2 ^= WIDE;
-    this.#add(NO_INPUT, 0, NO_INPUT.length);
-    this.high = (this.#v1 ^ this.#v3) >>> 0;
-    this.#v1 ^= SECOND;
-    this.#add(NO_INPUT, 0, NO_INPUT.length);
+  /** Adds the last bytes of an input, and takes what it comes to. */
+  #end(view: DataView, from: number, sizeBytes: number): void {
+    const wholeBytes = sizeBytes & ~WORD_MASK;
+    const rest = restOf(view, from + wholeBytes, from + sizeBytes);
+    const lowestOfSize = (this.#sizeBytes + sizeBytes) << 24;
+    this.#mix({ view, from, wholeBytes }, rest | lowestOfSize, END_ROUNDS);
     this.low = (this.#v1 ^ this.#v3) >>> 0;
     if (this.high === 0 && this.low === 0) this.low = 1;
   }
 
-  /** A round for each word. */
-  #add(words: Int32Array, from: number, to: number): void {
+  /**
+   * A round for each word, and those behind the input, if it is the end of it: one loop, so that all is in
+   * registers.
+   */
+  #mix(
+    { view, from, wholeBytes }: { view: DataView; from: number; wholeBytes: number },
+    last: number,
+    endRounds: number,
+  ): void {
     let v0 = this.#v0;
     let v1 = this.#v1;
     let v2 = this.#v2;
     let v3 = this.#v3;
-    for (let at = from; at < to; at++) {
-      const word = words[at] ?? 0;
+    let at = from;
+    for (let left = wholeBytes / WORD_BYTES + endRounds; left > 0; left--) {
+      let word = 0;
+      if (left > endRounds) {
+        word = view.getInt32(at, true);
+        at += WORD_BYTES;
+      } else if (left === END_ROUNDS) word = last;
+      else if (left === FIRST_ROUNDS) v2 ^= WIDE;
+      else if (left === SECOND_ROUNDS) {
+        this.high = (v1 ^ v3) >>> 0;
+        v1 ^= SECOND;
+      }
       v3 ^= word;
       v0 = (v0 + v1) | 0;
       v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
@@ -163,48 +156,13 @@ export class Fingerprint {
   }
 }
 
-/** Words that so many bytes take. */
-export function wordsOf(sizeBytes: number): number {
-  return Math.ceil(sizeBytes / WORD_BYTES);
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/**
- * Writes the bytes of a text of ASCII as little-endian words, the last one filled up with zeros.
- *
- * @returns false when it is not all ASCII: what was written means nothing
- */
-export function writeAscii(text: string, words: Int32Array, from: number): boolean {
-  const { length } = text;
-  let all = 0;
-  let at = 0;
-  let to = from;
-  for (; at + 3 < length; at += WORD_BYTES) {
-    const first = text.charCodeAt(at);
-    const second = text.charCodeAt(at + 1);
-    const third = text.charCodeAt(at + 2);
-    const fourth = text.charCodeAt(at + 3);
-    all |= first | second | third | fourth;
-    words[to++] = first | (second << 8) | (third << 16) | (fourth << 24);
-  }
-  if (at === length) return all <= ASCII_MAX;
-  let rest = 0;
-  for (let shift = 0; at < length; at++, shift += 8) {
-    const character = text.charCodeAt(at);
-    all |= character;
-    rest |= character << shift;
-  }
-  words[to] = rest;
-  return all <= ASCII_MAX;
-}
-
-/** Writes bytes in the same way: all from there on, or as many as there is room for. */
-function writePart(bytes: Uint8Array, from: number, words: Int32Array): void {
-  const end = Math.min(bytes.length, from + PART_BYTES);
-  for (let at = from, to = 0; at < end; at += WORD_BYTES, to++) {
-    words[to] =
-      (bytes[at] ?? 0) |
-      ((bytes[at + 1] ?? 0) << 8) |
-      ((bytes[at + 2] ?? 0) << 16) |
-      ((bytes[at + 3] ?? 0) << 24);
-  }
+/** Up to three bytes as a little-endian word. */
+function restOf(view: DataView, from: number, to: number): number {
+  let word = 0;
+  for (let at = to - 1; at >= from; at--) word = (word << 8) | view.getUint8(at);
+  return word;
 }

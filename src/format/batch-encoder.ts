@@ -120,10 +120,15 @@ export class BatchEncoder {
 
   /** Opens a batch at the current end. @param extension  its extension block, whole */
   begin(extension: Uint8Array = NO_EXTENSION): void {
+    this.beginBehind(extension.length);
+    this.#bytes.set(extension, this.start + BATCH_HEADER_BYTES);
+  }
+
+  /** The same where there is none, or room is left for what `placeExtension` will write. */
+  beginBehind(extensionBytes = 0): void {
     this.start = this.end;
-    this.#extensionBytes = extension.length;
-    this.end = this.start + BATCH_HEADER_BYTES + extension.length;
-    if (extension.length > 0) this.#bytes.set(extension, this.start + BATCH_HEADER_BYTES);
+    this.#extensionBytes = extensionBytes;
+    this.end = this.start + BATCH_HEADER_BYTES + extensionBytes;
     this.#tail = null;
     this.recordCount = 0;
     this.minCreateTimeMs = Number.MAX_SAFE_INTEGER;
@@ -166,6 +171,18 @@ export class BatchEncoder {
     view.setUint32(at + RECORD_CREATE_TIME_HIGH_AT, timeAndKey, true);
     this.end = at + sizeBytes;
     this.recordCount++;
+  }
+
+  /** Writes the extension block where room was left; what it does not take is closed. Keys are written. */
+  placeExtension(extension: Uint8Array): void {
+    const at = this.start + BATCH_HEADER_BYTES;
+    const spare = this.#extensionBytes - extension.length;
+    assert(spare >= 0 && this.#keys.isEmpty, 'there is room, and nothing else to be written');
+    if (spare > 0)
+      this.#bytes.copyWithin(at + extension.length, at + this.#extensionBytes, this.end);
+    this.#bytes.set(extension, at);
+    this.#extensionBytes = extension.length;
+    this.end -= spare;
   }
 
   /** Makes the open batch, which is empty, one of these records. */
@@ -215,9 +232,10 @@ export class BatchEncoder {
     const bytes = Uint8Array.prototype.slice.call(this.#bytes, this.start, this.end);
     const keys = this.#keys.encodedByPlace();
     const { start, recordCount } = this;
+    const recordsStart = BATCH_HEADER_BYTES + this.#extensionBytes;
     this.discard();
     const header = { ...emptyBatchHeader(), recordCount, lastOffsetDelta: recordCount - 1 };
-    const records = { bytes, view: viewOf(bytes), start: BATCH_HEADER_BYTES, end: bytes.length };
+    const records = { bytes, view: viewOf(bytes), start: recordsStart, end: bytes.length };
     const cursor = new BatchCursor();
     cursor.reset(new BatchRecords({ ...records, header, extension: null, file: '' }));
     return Array.from({ length: recordCount }, () => {

@@ -127,6 +127,11 @@ export class Appender {
     this.#builder.addAll(records, count);
   }
 
+  /** The same for one with a fingerprint, which shares its batch with others that have one. */
+  addJoining(record: EncodableRecord, high: number, low: number): void {
+    this.#builder.addJoining(record, high, low);
+  }
+
   /** The same for a run: with a tag, in batches of its own. */
   addRun(run: RecordRun): void {
     this.#builder.addRun(run);

@@ -18,7 +18,7 @@ import { TAGGED_RECORDS_MAX } from '../core/limits.ts';
 import { EXTENSION_BYTES_MAX, extensionOf } from '../format/extension.ts';
 import { BATCH_HEADER_BYTES, BatchKind } from '../format/layout.ts';
 import { viewOf } from '../format/u64.ts';
-import type { BatchTag } from './batch-tag.ts';
+import { JOINED_EXTENSION_BYTES, JoinedFingerprints, type BatchTag } from './batch-tag.ts';
 import type { Chunk, LogEnd } from './chunk.ts';
 import { ChunkRoom, type ChunkRoomOptions } from './chunk-room.ts';
 import type { LogMarks } from './marks.ts';
@@ -55,6 +55,8 @@ export class BatchBuilder {
   #countedBatches = 0;
   /** The open batch is encoded again: its records were stamped. */
   #isStamped = false;
+  /** Of the records of the open batch, if those after them may join it; null = they may not. */
+  #joined: JoinedFingerprints | null = null;
 
   constructor(options: BatchBuilderOptions) {
     this.#options = options;
@@ -67,7 +69,7 @@ export class BatchBuilder {
   /** Encodes one record and returns its offset. Cost: a copy of its bytes. */
   add(record: EncodableRecord): number {
     const encoder = this.#encoder;
-    const isOpen = encoder.recordCount > 0 && this.#countedBatches === 0;
+    const isOpen = encoder.recordCount > 0 && this.#countedBatches === 0 && this.#joined === null;
     if (isOpen && encoder.takes(record, this.#batchLimit)) {
       encoder.add(record);
       this.encodedBytes += record.sizeBytes;
@@ -81,6 +83,7 @@ export class BatchBuilder {
   /** Encodes the first `count` records: the first gets the next offset, the others follow. */
   addAll(records: readonly EncodableRecord[], count: number): void {
     const encoder = this.#encoder;
+    if (this.#joined !== null) this.closeBatch();
     let isCounted = false;
     for (let next = 0; next < count;) {
       if (this.#countedBatches > 0 && !isCounted) {
@@ -106,6 +109,27 @@ export class BatchBuilder {
     this.closeBatch();
     if (this.#countedBatches > 0) for (const record of records) countKeyBytes(record);
     for (let from = 0; from < records.length;) from = this.#addTagged(records, from, tag);
+  }
+
+  /**
+   * Encodes a record that has a fingerprint, in a batch with others that have one: it joins the last,
+   * unless something else came between. Cost: as `add`, and the batch is moved once.
+   */
+  addJoining(record: EncodableRecord, high: number, low: number): void {
+    const encoder = this.#encoder;
+    if (this.#countedBatches > 0) countKeyBytes(record);
+    const hasRoom = this.#joined?.isFull === false && encoder.takes(record, this.#batchLimit);
+    if (!hasRoom) {
+      this.closeBatch();
+      countKeyBytes(record); // As in `#openBatch`.
+      this.#makeRoom(BATCH_HEADER_BYTES + JOINED_EXTENSION_BYTES + record.sizeBytes);
+      this.#beginBatch(JOINED_EXTENSION_BYTES);
+      this.#joined = new JoinedFingerprints();
+    }
+    this.#joined?.add(high, low);
+    encoder.add(record);
+    this.encodedBytes += record.sizeBytes;
+    this.nextOffset++;
   }
 
   /**
@@ -169,20 +193,33 @@ export class BatchBuilder {
   /** Seals the open batch, if there is one. Positions and sizes are those of the stored batch. */
   closeBatch(): void {
     if (this.#encoder.recordCount === 0) return;
-    if (this.#encoder.writeKeys()) this.#sealBatch();
-    else this.#encodeAgain();
+    const joined = this.#joined;
+    this.#joined = null;
+    if (!this.#encoder.writeKeys()) this.#encodeAgain(joined);
+    else {
+      if (joined !== null) this.#placeFingerprints(joined);
+      this.#sealBatch();
+    }
     if (this.#countedBatches > 0) this.#countedBatches--;
   }
 
+  #placeFingerprints(joined: JoinedFingerprints): void {
+    const extension = joined.extension();
+    this.#encoder.placeExtension(extension);
+    this.#room.noteExtension(extension);
+    this.encodedBytes += extension.length;
+  }
+
   /** The lengths of keys were guessed wrong: more batches may be needed than one. */
-  #encodeAgain(): void {
+  #encodeAgain(joined: JoinedFingerprints | null): void {
     const encoder = this.#encoder;
     this.#countedBatches = COUNTED_BATCHES;
-    this.encodedBytes -= encoder.end - encoder.start - BATCH_HEADER_BYTES;
+    const extensionBytes = joined === null ? 0 : JOINED_EXTENSION_BYTES;
+    this.encodedBytes -= encoder.end - encoder.start - BATCH_HEADER_BYTES - extensionBytes;
     this.nextOffset = this.#batchBaseOffset;
     const records = encoder.takeRecords();
     this.#isStamped = true;
-    this.addAll(records, records.length);
+    this.addRun({ records, tag: joined?.tag() ?? null });
     this.closeBatch();
     this.#isStamped = false;
   }
@@ -303,6 +340,7 @@ export class BatchBuilder {
   rewind(written: LogEnd): LogEnd {
     const end = this.#room.rewind(written);
     this.#encoder.discard();
+    this.#joined = null;
     this.#takenBytes = this.encodedBytes;
     this.nextOffset = end.offset;
     return end;
@@ -330,7 +368,8 @@ export class BatchBuilder {
     this.#batchLimit = Math.min(this.#batchLimit, roomInChunk);
   }
 
-  #beginBatch(extension?: Uint8Array): void {
+  /** @param extension  its extension block, or the room for it */
+  #beginBatch(extension: Uint8Array | number = 0): void {
     const { topologyVersion } = this.#options;
     const header = this.#header;
     if (!this.#isStamped) header.topologyVersion = topologyVersion?.() ?? 0;
@@ -338,7 +377,8 @@ export class BatchBuilder {
     header.baseSequence = 0;
     header.producerEpoch = 0;
     this.#batchBaseOffset = this.nextOffset;
+    if (typeof extension === 'number') return this.#encoder.beginBehind(extension);
     this.#encoder.begin(extension);
-    if (extension !== undefined) this.#room.noteExtension(extension);
+    this.#room.noteExtension(extension);
   }
 }

@@ -98,6 +98,36 @@ export class FingerprintTag implements BatchTag {
   }
 }
 
+const JOINED_MAX = 64;
+/** Room that is left for their extension block before they are there. */
+export const JOINED_EXTENSION_BYTES = fingerprintsBytes(JOINED_MAX);
+
+/** Of the records of a batch that others may join, by how many stand before. */
+export class JoinedFingerprints {
+  readonly #words = new Uint32Array(2 * JOINED_MAX);
+  #count = 0;
+
+  get isFull(): boolean {
+    return this.#count === JOINED_MAX;
+  }
+
+  add(high: number, low: number): void {
+    this.#words[2 * this.#count] = high;
+    this.#words[2 * this.#count + 1] = low;
+    this.#count++;
+  }
+
+  /** The extension block of the batch. */
+  extension(): Uint8Array {
+    return encodeFingerprints(this.#words, 0, this.#count);
+  }
+
+  /** For records that are encoded again. */
+  tag(): FingerprintTag {
+    return new FingerprintTag(this.#words.slice(0, 2 * this.#count));
+  }
+}
+
 function largestDistanceBytes(sequences: readonly number[]): number {
   let largest = 0;
   for (let at = 1; at < sequences.length; at++) {

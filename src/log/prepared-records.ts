@@ -1,6 +1,7 @@
 /** The records of an `appendBatch`, checked and encoded before the first of them is appended. */
 import { checkArray, present } from '../core/assert.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
+import { IdHeader } from '../format/id-header.ts';
 import type { Appender } from './appender.ts';
 import {
   emptyEncodable,
@@ -101,7 +102,8 @@ function copyOf<T>(
 
 /** Small ones share memory with others: an `ArrayBuffer` of their own costs more than all the rest. */
 function copyBytes(record: EncodableRecord): void {
-  const { key, value } = record;
+  const { key, headers, value } = record;
+  if (headers instanceof IdHeader) record.headers = headers.toBytes();
   if (key instanceof Uint8Array) record.key = Buffer.from(key);
   if (value !== null) record.value = Buffer.from(value);
 }

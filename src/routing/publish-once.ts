@@ -47,9 +47,12 @@ export function onceInput<Input>(
     headers: addressed[at]?.headers,
     createTimeMs,
   }));
-  const copies = prepared.copies(records, clock.now());
-  const identities = copies.map((record, at) => ({ record, id: inputs[at]?.dedupId ?? null }));
-  const part = { partition: 0, identities, indexes: [...inputs.keys()] };
+  const part = {
+    partition: 0,
+    records: prepared.copies(records, clock.now()),
+    ids: inputs.map(({ dedupId }) => dedupId ?? null),
+    indexes: [...inputs.keys()],
+  };
   return { part, addressed };
 }
 

@@ -81,7 +81,7 @@ export class PublishPart implements CommitPart {
     const plan = planTransactionPublish(options);
     const input = Object.assign({ value }, options);
     const { part, addressed } = onceInput(router, codec, [input]);
-    const records = part.identities.map(({ record }) => record);
+    const { records } = part;
     const mayHold = router.mayHold(options);
     const tag = mayHold ? new FingerprintTag(new Uint32Array(2 * records.length)) : null;
     into.reserve({ bytes: runBytesOf([{ records, tag }]), records: 1 });

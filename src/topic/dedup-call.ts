@@ -1,11 +1,11 @@
 /** What a call wants appended whose records may be stored already, checked and encoded. */
 import { argumentError, present } from '../core/assert.ts';
 import { TooLargeError } from '../core/errors.ts';
-import { wordsOf, writeAscii, type Fingerprint } from '../core/fingerprint.ts';
+import type { Fingerprint } from '../core/fingerprint.ts';
 import { isPlainObject } from '../core/options.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { DEDUP_ID_HEADER } from '../format/header-names.ts';
-import { IdHeader } from '../format/id-header.ts';
+import { IdHeader, type IdHeaders } from '../format/id-header.ts';
 import { encodeHeaders, type HeadersInput } from '../format/record-headers.ts';
 import type { CheckedAppendOptions } from '../log/append-result.ts';
 import { keepBytes, type PreparedRecords } from '../log/prepared-records.ts';
@@ -27,7 +27,9 @@ export interface DedupIdentity {
 /** Those that go to one partition. */
 export interface DedupPart {
   readonly partition: number;
-  readonly identities: readonly DedupIdentity[];
+  readonly records: readonly EncodableRecord[];
+  /** Of each, as in its identity. */
+  readonly ids: readonly (string | null)[];
   /** Where each stands among the records of the call. */
   readonly indexes: readonly number[];
 }
@@ -92,6 +94,8 @@ type HeaderSettings = Pick<DedupSettings, 'dedupBy'> & PrepareSettings<never>['l
 interface CallParts<Input> {
   readonly division: readonly Divided<Input>[];
   readonly prepared: PreparedRecords<Input>;
+  /** Empty. */
+  readonly idHeaders: IdHeaders;
   readonly settings: HeaderSettings;
   readonly options: CheckedAppendOptions;
   readonly nowMs: number;
@@ -99,59 +103,87 @@ interface CallParts<Input> {
 
 /** Checks and encodes everything at once. @throws as `Topic.appendBatch` */
 export function dedupCallOf<Input>(
-  records: readonly TopicRecordInput<Input>[],
-  { division, prepared, settings, options, nowMs }: CallParts<Input>,
+  inputs: readonly TopicRecordInput<Input>[],
+  { division, prepared, idHeaders, settings, options, nowMs }: CallParts<Input>,
 ): DedupCall {
   const encoded: EncodableRecord[][] = [];
   const parts = division.map(({ partition, records: own }, at) => {
-    const ownEncoded = prepared.prepare(own, nowMs);
-    encoded.push(ownEncoded);
-    const identities = identitiesOf(own, ownEncoded, settings);
+    const all = prepared.prepare(own, nowMs);
+    encoded.push(all);
+    const records = all.length === own.length ? all : all.slice(0, own.length);
+    const ids = own.map((input, index) =>
+      addId(present(records[index], 'one for each'), input, { idHeaders, settings }),
+    );
     return {
       partition,
-      identities,
+      records,
+      ids,
       // Hardly ever needed: most calls bring nothing that is stored.
       get indexes() {
-        return present(indexesIn(division, records)[at], 'one list for each part');
+        return present(indexesIn(division, inputs)[at], 'one list for each part');
       },
     };
   });
+  if (!idHeaders.encode()) replaceIdHeaders(parts, settings);
   return {
     parts,
     options,
     keep: () => {
       for (const own of encoded) keepBytes(own);
+      idHeaders.clear();
     },
     end: () => {
       for (const own of encoded) prepared.takeBack(own);
+      idHeaders.clear();
     },
   };
 }
-
-/** Of the records of a part, which get the headers that they are stored with. */
-function identitiesOf(
-  records: readonly Pick<TopicRecordInput<never>, 'dedupId' | 'headers'>[],
-  encoded: readonly EncodableRecord[],
-  settings: HeaderSettings,
-): readonly DedupIdentity[] {
-  const ids = records.map(({ dedupId }) => dedupId);
-  const words = new Int32Array(ids.reduce((sum, id) => sum + wordsFor(id), 0));
-  let from = 0;
-  return ids.map((id, at) => {
-    const record = present(encoded[at], 'as many as there are records');
-    if (id === undefined && settings.dedupBy === 'id') return { record, id: null };
-    const count = wordsFor(id);
-    if (count > 0 && id !== undefined && record.headers === null && writeAscii(id, words, from)) {
-      replaceHeaders(record, new IdHeader(words, from, id.length), settings);
-      from += count;
-    } else setHeaders(record, { dedupId: id, headers: records[at]?.headers }, settings);
-    return { record, id: id ?? null };
-  });
+/** Gives a record the header of its id. @returns the id */
+function addId(
+  record: EncodableRecord,
+  { dedupId, headers }: Pick<TopicRecordInput<never>, 'dedupId' | 'headers'>,
+  { idHeaders, settings }: Pick<CallParts<never>, 'idHeaders' | 'settings'>,
+): string | null {
+  if (dedupId === undefined && settings.dedupBy === 'id') return null;
+  if (record.headers === null && isShort(dedupId)) {
+    replaceHeaders(record, idHeaders.add(dedupId), settings);
+  } else setHeaders(record, { dedupId, headers }, settings);
+  return dedupId ?? null;
 }
 
-/** Of an id that may be ASCII; 0 = it is to be looked at closely. */
-function wordsFor(id: unknown): number {
-  return typeof id === 'string' && id.length <= DEDUP_ID_BYTES_MAX ? wordsOf(id.length) : 0;
+/** Whether it is an id, if it is ASCII. */
+function isShort(id: unknown): id is string {
+  return typeof id === 'string' && id !== '' && id.length <= DEDUP_ID_BYTES_MAX;
+}
+
+/**
+ * Gives one record the header of its id, which is empty before. @throws as `Topic.append`
+ *
+ * @returns as of its identity
+ */
+export function identify(
+  record: EncodableRecord,
+  input: Pick<TopicRecordInput<never>, 'dedupId' | 'headers'>,
+  parts: Pick<CallParts<never>, 'idHeaders' | 'settings'>,
+): DedupIdentity {
+  const id = addId(record, input, parts);
+  if (!parts.idHeaders.encode()) {
+    replaceIdHeaders([{ records: [record], ids: [id] }], parts.settings);
+  }
+  return { record, id };
+}
+
+/** Some ids are not ASCII. @throws as `setHeaders` */
+function replaceIdHeaders(
+  parts: readonly Pick<DedupPart, 'records' | 'ids'>[],
+  settings: HeaderSettings,
+): void {
+  for (const { records, ids } of parts) {
+    for (const [at, record] of records.entries()) {
+      if (!(record.headers instanceof IdHeader)) continue;
+      setHeaders(record, { dedupId: ids[at] ?? undefined, headers: null }, settings);
+    }
+  }
 }
 
 /** As `headersWithId` has them. @throws as it does; TooLargeError */
@@ -205,32 +237,46 @@ export function headersWithId(
   return all;
 }
 
-/** Whether records of these settings are known again by their values when they have no id. */
-function countsAtAll({ id }: DedupIdentity, { dedupBy }: DedupSettings): boolean {
-  return id !== null || dedupBy === 'content';
-}
-
 const NO_VALUE = new Uint8Array(0);
 
 /** For each high and low; 0, 0 = nothing can be a duplicate of it. */
 export function fingerprintsOf(
-  identities: readonly DedupIdentity[],
+  { records, ids }: Pick<DedupPart, 'records' | 'ids'>,
   settings: DedupSettings,
   fingerprint: Fingerprint,
 ): Uint32Array {
-  const words = new Uint32Array(2 * identities.length);
-  for (const [at, identity] of identities.entries()) {
-    if (!countsAtAll(identity, settings)) continue;
-    const { id, record } = identity;
-    const key = settings.dedupScope === 'key' ? record.key : undefined;
-    const { headers } = record;
-    if (id === null) fingerprint.ofBytes(record.value ?? NO_VALUE, key);
-    else if (headers instanceof IdHeader) fingerprint.ofWritten(headers, key);
-    else fingerprint.ofText(id, key);
+  const words = new Uint32Array(2 * records.length);
+  for (let at = 0; at < records.length; at++) {
+    const record = present(records[at], 'below the length');
+    if (!takeFingerprint({ record, id: ids[at] ?? null }, settings, fingerprint)) continue;
     words[2 * at] = fingerprint.high;
     words[2 * at + 1] = fingerprint.low;
   }
   return words;
+}
+
+/** Has `fingerprint` take that of a record. @returns false when nothing can be a duplicate of it */
+export function takeFingerprint(
+  { record, id }: DedupIdentity,
+  { dedupBy, dedupScope }: DedupSettings,
+  fingerprint: Fingerprint,
+): boolean {
+  if (id === null && dedupBy !== 'content') return false;
+  const { headers, value } = record;
+  const key = dedupScope === 'key' ? record.key : undefined;
+  if (id === null) fingerprint.ofBytes(value ?? NO_VALUE, key);
+  else if (headers instanceof IdHeader) {
+    fingerprint.ofView(headers.ids.view, headers.from, headers.sizeBytes, key);
+  } else fingerprint.ofText(id, key);
+  return true;
+}
+
+/** By what a record of a part is known again. */
+export function identityAt(
+  { records, ids }: Pick<DedupPart, 'records' | 'ids'>,
+  at: number,
+): DedupIdentity {
+  return { record: present(records[at], 'below the length'), id: ids[at] ?? null };
 }
 
 /** Whether two on their way are the same. */

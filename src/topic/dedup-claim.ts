@@ -46,8 +46,8 @@ export class ClaimedRecords {
   /** What is to be appended of them. */
   get runs(): readonly RecordRun[] {
     if (this.run === null) return [];
-    const { identities, words } = this.run;
-    return [{ records: identities.map(({ record }) => record), tag: new FingerprintTag(words) }];
+    const { records, words } = this.run;
+    return [{ records, tag: new FingerprintTag(words) }];
   }
 }
 

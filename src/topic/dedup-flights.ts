@@ -5,7 +5,8 @@
 import { present } from '../core/assert.ts';
 import { FailedError, IoError } from '../core/errors.ts';
 import type { Log } from '../log/log.ts';
-import { DedupPending, PendingRun } from './dedup-pending.ts';
+import { JoinedFlight } from './dedup-joined.ts';
+import { DedupPending, enteredRun, PendingRun } from './dedup-pending.ts';
 import type { RunParts } from './dedup-sorting.ts';
 import type { PartitionSet } from './partition-set.ts';
 
@@ -26,6 +27,8 @@ export class DedupFlights {
   readonly #partitions: PartitionSet;
   readonly #now: () => number;
   readonly #onEntered: OnEntered;
+  /** The last one. */
+  #joined: JoinedFlight | null = null;
 
   /** @param watch.now  of windows */
   constructor(
@@ -42,6 +45,31 @@ export class DedupFlights {
     run.timeMs = this.#now();
     this.pending.add(run);
     this.#follow(this.#begin(log, run));
+  }
+
+  /**
+   * A record that stands in its log since this turn, and in the table: it joins those of the
+   * last millisecond, of which nobody was answered. Its caller tells what becomes of it, at the level of the topic.
+   */
+  joined(log: Log<Uint8Array>, partition: number, offset: number): JoinedFlight {
+    const nowMs = this.#now();
+    const last = this.#joined;
+    if (last?.takes(log, offset, nowMs) === true) {
+      last.run.count++;
+      last.run.timeMs = nowMs; // Those before are forgotten as much later, and none early.
+      return last;
+    }
+    const run = enteredRun(partition, offset, 1);
+    run.timeMs = nowMs;
+    this.pending.add(run);
+    const flight = new JoinedFlight(this, log, { run, end: this.#partitions.at(partition).hold() });
+    this.#joined = flight;
+    return flight;
+  }
+
+  /** Of a joined run the first so many are there, for all to see. */
+  entered(run: PendingRun, count: number): void {
+    this.#onEntered(run, count);
   }
 
   /** A run that a commit will bring, or not: one of the next three is called then. */

@@ -15,31 +15,34 @@ import type { AppendBatchResult } from '../log/append-result.ts';
 import { whenAppended } from '../log/append-run.ts';
 import { FingerprintTag } from '../log/batch-tag.ts';
 import type { Log } from '../log/log.ts';
-import { fingerprintsOf, type DedupCall } from './dedup-call.ts';
+import {
+  fingerprintsOf,
+  takeFingerprint,
+  type DedupCall,
+  type DedupIdentity,
+} from './dedup-call.ts';
 import { beginDedup, isBegun } from './dedup-begin.ts';
 import { DedupClaim } from './dedup-claim.ts';
 import { DedupCounts, type DedupFigures } from './dedup-figures.ts';
 import { DedupFlights } from './dedup-flights.ts';
-import { loadDedup, type LoadedDedup } from './dedup-load.ts';
+import { JoinedAppend } from './dedup-joined.ts';
+import { loadDedup } from './dedup-load.ts';
 import { DedupLook, type DedupState } from './dedup-look.ts';
 import { enteredRun, PendingRun } from './dedup-pending.ts';
-import type { DedupTable } from './dedup-table.ts';
+import { beginThrough, DedupUpkeep } from './dedup-upkeep.ts';
 import { LoadedIds } from './loaded-ids.ts';
 import type { DedupTime } from './dedup-window.ts';
 import { duplicatesOf, freshIn, runOf, type RunParts, type Sorted } from './dedup-sorting.ts';
 import type { PartitionSet } from './partition-set.ts';
 import type { TopicHome } from './topic-home.ts';
-import type { DuplicateRecord } from './topic-results.ts';
+import type { DuplicateRecord, TopicAppendResult } from './topic-results.ts';
 
-/** Records that are appended between two looks at what can be forgotten. */
-const SWEEP_RECORDS = 4096;
-const SWEEP_SHARDS = 16;
 const NO_DUPLICATES: readonly DuplicateRecord[] = [];
 
 type PlacedRun = AppendBatchResult & { readonly partition: number };
 
 /** Records of a call that are to be appended. */
-interface NewRun extends Pick<RunParts, 'partition' | 'identities' | 'words'> {
+interface NewRun extends Pick<RunParts, 'partition' | 'records' | 'words'> {
   readonly log: Log<Uint8Array>;
 }
 
@@ -61,12 +64,15 @@ export class DedupGate {
   #time: DedupTime | null = null;
   /** By partition: where the log ended when it was loaded first. */
   #ownFrom: readonly number[] = [];
-  #unsweptCount = 0;
+  readonly #upkeep: DedupUpkeep;
   readonly #counts = new DedupCounts();
+  /** Of one record. */
+  readonly #one = new Uint32Array(2);
 
   constructor(home: TopicHome, partitions: PartitionSet) {
     this.#home = home;
     this.#partitions = partitions;
+    this.#upkeep = new DedupUpkeep(() => home.dedupMemory.look());
     this.#flights = new DedupFlights(partitions, {
       now: () => present(this.#time, 'it was loaded before anything was appended').now(),
       onEntered: (run, count) => this.#enter(run, count),
@@ -122,19 +128,51 @@ export class DedupGate {
     return placed.answer();
   }
 
+  /**
+   * One record, at the level of the topic; it shares a batch with others of its turn. Null = it is to be
+   * appended as a call: it may be known, or others are before it.
+   *
+   * @param record  good for this turn
+   */
+  appendOne(partition: number, identity: DedupIdentity): Promise<TopicAppendResult> | null {
+    const state = this.#waitingCount === 0 ? this.current() : null;
+    const log = this.#partitions.at(partition).opened;
+    if (state?.stored.isEmpty !== true || log === null || log.life.closing !== null) return null;
+    const { appender } = log.forStore();
+    const { settings, fingerprint, table } = state;
+    if (appender.refusal(undefined) !== null) return null;
+    if (!takeFingerprint(identity, settings, fingerprint)) return null;
+    const { high, low } = fingerprint;
+    const words = this.#one;
+    words[0] = high;
+    words[1] = low;
+    if (!this.#flights.pending.hasNone(words) || table.firstSuspect(words) >= 0) return null;
+    const offset = appender.nextOffset;
+    beginThrough(state, partition);
+    table.add(high, low, partition, offset);
+    appender.addJoining(identity.record, high, low);
+    const flight = this.#flights.joined(log, partition, offset);
+    const { durability } = this.#partitions.settings;
+    return new Promise((resolve, reject) => {
+      const caller = { partition, resolve, reject };
+      appender.submit(durability, new JoinedAppend(offset, durability, { flight, caller }));
+    });
+  }
+
   /** In this turn, if all of it is new for certain. */
   #atOnce(call: DedupCall): Promise<DedupOutcome> | null {
     const state = this.current();
     if (state?.stored.isEmpty !== true || call.options.signal?.aborted === true) return null;
     const runs: NewRun[] = [];
-    for (const { partition, identities } of call.parts) {
+    for (const part of call.parts) {
+      const { partition, records } = part;
       const log = this.#partitions.at(partition).opened;
       if (log === null || log.life.closing !== null) return null;
       if (log.forStore().appender.refusal(undefined) !== null) return null;
-      const words = fingerprintsOf(identities, state.settings, state.fingerprint);
+      const words = fingerprintsOf(part, state.settings, state.fingerprint);
       const isNew = this.#flights.pending.hasNone(words) && state.table.firstSuspect(words) < 0;
       if (!isNew) return null;
-      runs.push({ log, partition, identities, words });
+      runs.push({ log, partition, records, words });
     }
     // Before there are records: what the table has of a place where no record is to be seen means nothing.
     for (const { log, partition, words } of runs) {
@@ -158,12 +196,15 @@ export class DedupGate {
       }
       const state = this.current() ?? (await this.#load());
       call.options.signal?.throwIfAborted();
+      // Most have nothing to wait for but their turn.
+      const answer = this.#atOnce(call);
+      if (answer !== null) return () => answer;
       const look = this.#look(call, state);
       for (let wait = look.obstacle(); wait !== null; wait = look.obstacle()) await wait;
       if (look.failure !== null) throw look.failure;
       // In one step with the last look, for commits append ids whenever they are ready.
-      const answer = this.#place(call, look.sorted, logs);
-      return () => this.#withSynced(call, answer());
+      const place = this.#place(call, look.sorted, logs);
+      return () => this.#withSynced(call, place());
     } finally {
       for (const release of releases) release();
     }
@@ -209,7 +250,7 @@ export class DedupGate {
 
   /** @param parts  of the run, to be entered when it is seen; null = it is in the table already */
   async #appendRun(
-    { log, partition, identities, words }: NewRun,
+    { log, partition, records, words }: NewRun,
     parts: RunParts | null,
     { options }: DedupCall,
   ): Promise<PlacedRun> {
@@ -218,11 +259,8 @@ export class DedupGate {
     const refusal = appender.refusal(undefined);
     if (refusal !== null) throw refusal;
     const baseOffset = appender.nextOffset;
-    const recordCount = identities.length;
-    appender.addRun({
-      records: identities.map(({ record }) => record),
-      tag: new FingerprintTag(words),
-    });
+    const recordCount = records.length;
+    appender.addRun({ records, tag: new FingerprintTag(words) });
     const run =
       parts === null
         ? enteredRun(partition, baseOffset, recordCount)
@@ -234,27 +272,8 @@ export class DedupGate {
 
   /** The first so many of a run are there, for all to see. */
   #enter(run: PendingRun, count: number): void {
-    const { partition, baseOffset, timeMs } = run;
-    const state = this.#state;
-    if (state === null) return; // What is loaded finds them.
-    beginThrough(state, partition);
-    enterRecords(state.table, run, count);
-    state.windows.note(partition, baseOffset + count, timeMs);
-    this.#sweep(state, count);
-  }
-
-  #sweep({ table, stored, windows, time }: DedupState, count: number): void {
-    this.#unsweptCount += count;
-    if (this.#unsweptCount < SWEEP_RECORDS) return;
-    this.#unsweptCount = 0;
-    const nowMs = time.now();
-    for (let partition = 0; partition < windows.partitionCount; partition++) {
-      const start = windows.start(partition, nowMs);
-      table.evict(partition, start);
-      stored.evict(partition, start);
-    }
-    table.sweep(SWEEP_SHARDS);
-    this.#home.dedupMemory.look();
+    if (this.#state === null) return; // What is loaded finds them.
+    this.#upkeep.entered(this.#state, run, count);
   }
 
   /** A duplicate is answered when the record that is stored has the level that was asked for. */
@@ -325,35 +344,10 @@ function admit(
   if (indexes.length > 0) call.admit(indexes.toSorted(ascending));
 }
 
-/** Has the table the first so many records of a run, which may be there already. */
-function enterRecords(
-  table: DedupTable,
-  { partition, baseOffset, words, gone }: PendingRun,
-  count: number,
-): void {
-  for (let at = 0; at < count && 2 * at < words.length; at++) {
-    const high = words[2 * at] ?? 0;
-    const low = words[2 * at + 1] ?? 0;
-    if (high === 0 && low === 0) continue;
-    const before = gone[at] ?? null;
-    const offset = baseOffset + at;
-    if (before === null) table.add(high, low, partition, offset);
-    else table.replace(high, low, before, { partition, offset });
-  }
-}
-
 function allPlaced(placed: readonly PlacedRun[]): DedupOutcome {
   return { placed, duplicates: NO_DUPLICATES };
 }
 
 function ascending(one: number, other: number): number {
   return one - other;
-}
-
-/** Partitions that came since it was loaded begin with their first record. */
-function beginThrough({ table, windows }: LoadedDedup, partition: number): void {
-  for (let next = windows.partitionCount; next <= partition; next++) {
-    windows.begin(0);
-    table.begin(next, 0);
-  }
 }

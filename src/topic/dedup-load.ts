@@ -86,9 +86,11 @@ async function loadPlanned(
   plans: readonly PartPlan[],
   { partitions, settings, settlingOf, clock, ownFrom, bytesMax, time: known }: DedupLoadOptions,
 ): Promise<LoadedDedup> {
-  const inMemory = youngest(plans, Math.floor(bytesMax / BYTES_PER_ENTRY));
+  const entriesMax = Math.floor(bytesMax / BYTES_PER_ENTRY);
+  const inMemory = youngest(plans, entriesMax);
+  const entries = [...inMemory].reduce((sum, segment) => sum + entriesMaxIn(segment), 0);
   const table = new DedupTable();
-  table.reserve([...inMemory].reduce((sum, segment) => sum + entriesMaxIn(segment), 0));
+  table.reserve(Math.min(entries * (1 + FREE_SHARE), entriesMax));
   const turns = new Turns(clock);
   const stored = new StoredIds(partitions, turns, bytesMax);
   const loader = new PartLoader({ table, stored, turns, inMemory });
@@ -125,6 +127,9 @@ async function planOf(
   }
   return { partition, from, to, tabled: from < to ? await tables.list(from, to) : [] };
 }
+
+/** Room for what comes next: shards that are full when they are loaded would all grow at once. */
+const FREE_SHARE = 1 / 8;
 
 /** Entries that its tables can have: the bytes that are there bound it, whatever they say. */
 export function entriesMaxIn({ places }: TabledSegment): number {

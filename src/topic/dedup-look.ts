@@ -3,10 +3,15 @@
  * disk: whoever asks waits for that, and asks again, until nothing is left to be waited for.
  */
 import { toError } from '../core/abort.ts';
-import { present } from '../core/assert.ts';
 import { OffsetOutOfRangeError } from '../core/errors.ts';
 import type { Fingerprint } from '../core/fingerprint.ts';
-import { fingerprintsOf, isStoredAs, type DedupIdentity, type DedupPart } from './dedup-call.ts';
+import {
+  fingerprintsOf,
+  identityAt,
+  isStoredAs,
+  type DedupIdentity,
+  type DedupPart,
+} from './dedup-call.ts';
 import type { DedupCounts } from './dedup-figures.ts';
 import type { LoadedDedup } from './dedup-load.ts';
 import type { DedupSettings } from './dedup-options.ts';
@@ -68,9 +73,7 @@ export class DedupLook {
     this.#counts = counts;
     this.state = state;
     const { settings, fingerprint } = state;
-    this.sorted = parts.map((part) =>
-      allNew(part, fingerprintsOf(part.identities, settings, fingerprint)),
-    );
+    this.sorted = parts.map((part) => allNew(part, fingerprintsOf(part, settings, fingerprint)));
   }
 
   /**
@@ -117,7 +120,7 @@ export class DedupLook {
     const { words, part } = sorted;
     const key = fingerprintKey(words, at);
     if (key === 0) return null;
-    const identity = present(part.identities[at], 'below the length');
+    const identity = identityAt(part, at);
     const onItsWay = this.#pending.find(identity, key, settings);
     if (onItsWay !== null) {
       const { run, at: position } = onItsWay;

@@ -6,7 +6,7 @@
  * they are in. For others there is a small object per record.
  */
 import { present } from '../core/assert.ts';
-import { areEqual, type DedupIdentity } from './dedup-call.ts';
+import { areEqual, identityAt, type DedupIdentity } from './dedup-call.ts';
 import type { DedupSettings } from './dedup-options.ts';
 import { fingerprintKey, type RunParts } from './dedup-sorting.ts';
 import type { DedupPlace } from './dedup-table.ts';
@@ -14,7 +14,8 @@ import type { DedupPlace } from './dedup-table.ts';
 /** Records of one call that stand together in a partition. */
 export class PendingRun {
   readonly partition: number;
-  readonly identities: readonly DedupIdentity[];
+  readonly records: RunParts['records'];
+  readonly ids: RunParts['ids'];
   /** Of each: high and low. */
   readonly words: Uint32Array;
   readonly gone: RunParts['gone'];
@@ -32,12 +33,13 @@ export class PendingRun {
   failure: Error | null = null;
   #decide: () => void = () => undefined;
 
-  constructor({ partition, identities, words, gone }: RunParts, baseOffset: number) {
+  constructor({ partition, records, ids, words, gone }: RunParts, baseOffset: number) {
     this.partition = partition;
-    this.identities = identities;
+    this.records = records;
+    this.ids = ids;
     this.words = words;
     this.gone = gone;
-    this.count = identities.length;
+    this.count = records.length;
     this.baseOffset = baseOffset;
     this.outcome = new Promise((resolve) => {
       this.#decide = resolve;
@@ -51,12 +53,12 @@ export class PendingRun {
 
 /** A run of so many records that the table has already. */
 export function enteredRun(partition: number, baseOffset: number, count: number): PendingRun {
-  const run = new PendingRun({ partition, identities: [], words: NO_WORDS, gone: [] }, baseOffset);
+  const run = new PendingRun({ partition, ...NOTHING }, baseOffset);
   run.count = count;
   return run;
 }
 
-const NO_WORDS = new Uint32Array(0);
+const NOTHING = { records: [], ids: [], words: new Uint32Array(0), gone: [] };
 
 /** One record of a run. */
 interface PendingRecord {
@@ -90,7 +92,7 @@ export class DedupPending {
     this.#runs.add(run);
     const { words } = run;
     if (words.length === 0) this.#addEntered(run);
-    for (let at = 0; at < run.identities.length; at++) {
+    for (let at = 0; at < run.records.length; at++) {
       const key = fingerprintKey(words, at);
       if (key !== 0) this.#records.set(key, { run, at, next: this.#records.get(key) ?? null });
     }
@@ -98,7 +100,7 @@ export class DedupPending {
 
   /** The fate of its records from the `from`th on is known. */
   remove(run: PendingRun, from = 0): void {
-    for (let at = from; at < run.identities.length; at++) this.#forget(run, at);
+    for (let at = from; at < run.records.length; at++) this.#forget(run, at);
     run.count = from;
     if (from > 0) return;
     this.#runs.delete(run);
@@ -136,8 +138,7 @@ export class DedupPending {
   find(identity: DedupIdentity, key: number, settings: DedupSettings): PendingRecord | null {
     let found = this.#records.get(key) ?? null;
     while (found !== null) {
-      const other = present(found.run.identities[found.at], 'it was added');
-      if (areEqual(identity, other, settings)) return found;
+      if (areEqual(identity, identityAt(found.run, found.at), settings)) return found;
       found = found.next;
     }
     return null;

@@ -22,6 +22,7 @@ const WORDS = 4;
 /** Where things are in a bucket: its lanes come first. */
 const STATE = 7;
 const PLACES = 8;
+const LAST = 15;
 const COUNT_MASK = 7;
 const PASSED = 8;
 const FOUND = -1;
@@ -79,6 +80,12 @@ export class DedupShard {
   /** Whether there is an entry with that lane. It may be a forgotten one, or the lane an empty slot's. */
   mayHave(low: number): boolean {
     return this.#lastBucketOf(low) === FOUND;
+  }
+
+  /** Reads from both halves of the home of that lane, so that they are at hand. */
+  touch(low: number): number {
+    const first = this.#homeOf(low) << WORDS;
+    return (this.#words[first + STATE] as number) ^ (this.#words[first + LAST] as number);
   }
 
   /** The entries with that lane that are not forgotten, in no order. */

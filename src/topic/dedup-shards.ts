@@ -24,6 +24,9 @@ const LOAD_TIGHT = 0.6;
 /** How much memory a sweep gives back. */
 export type SweepWay = 'loose' | 'tight';
 
+/** Words of fingerprints whose homes are fetched before they are looked at. */
+const TOUCHED_WORDS = 512;
+
 const NONE = -1;
 const NOTHING: readonly ShardPlace[] = [];
 
@@ -34,6 +37,8 @@ export class DedupShards {
   readonly #shards: (DedupShard | null)[] = Array.from({ length: SHARDS }, () => null);
   /** Entries that a new shard has room for. */
   #expected = 0;
+  /** What was read to be at hand: kept, lest the engine leaves the reading out. */
+  touched = 0;
 
   constructor(number: number) {
     this.number = number;
@@ -57,14 +62,32 @@ export class DedupShards {
   /** As of the table. */
   firstSuspect(fingerprints: Uint32Array, from: number): number {
     const shards = this.#shards;
-    for (let at = 2 * from; at < fingerprints.length; at += 2) {
-      const high = fingerprints[at] ?? 0;
-      const low = fingerprints[at + 1] ?? 0;
-      if ((high | low) === 0) continue;
-      const shard = shards[high >>> SHIFT] ?? null;
-      if (shard !== null && shard.mayHave(low)) return at >>> 1;
+    for (let first = 2 * from; first < fingerprints.length; first += TOUCHED_WORDS) {
+      const end = Math.min(fingerprints.length, first + TOUCHED_WORDS);
+      this.touched = this.#touch(fingerprints, first, end);
+      for (let at = first; at < end; at += 2) {
+        const high = fingerprints[at] ?? 0;
+        const low = fingerprints[at + 1] ?? 0;
+        if ((high | low) === 0) continue;
+        const shard = shards[high >>> SHIFT] ?? null;
+        if (shard !== null && shard.mayHave(low)) return at >>> 1;
+      }
     }
     return NONE;
+  }
+
+  /**
+   * Reads from the homes of many in a row, which nothing hangs on: so their ways from the memory overlap.
+   * One after the other they are most of what a look-up takes.
+   */
+  #touch(fingerprints: Uint32Array, from: number, end: number): number {
+    const shards = this.#shards;
+    let read = 0;
+    for (let at = from; at < end; at += 2) {
+      const shard = shards[(fingerprints[at] ?? 0) >>> SHIFT] ?? null;
+      if (shard !== null) read ^= shard.touch(fingerprints[at + 1] ?? 0);
+    }
+    return read;
   }
 
   /** As of its shard. */

@@ -1,6 +1,6 @@
 /** The records of a call, sorted: what is new, what is stored, and what stands twice in the call. */
 import { present } from '../core/assert.ts';
-import { areEqual, type DedupIdentity, type DedupPart } from './dedup-call.ts';
+import { areEqual, identityAt, type DedupPart } from './dedup-call.ts';
 import type { DedupSettings } from './dedup-options.ts';
 import type { DedupPlace } from './dedup-table.ts';
 import type { DuplicateRecord } from './topic-results.ts';
@@ -23,9 +23,7 @@ interface Twin {
   readonly at: number;
 }
 
-export interface RunParts {
-  readonly partition: number;
-  readonly identities: readonly DedupIdentity[];
+export interface RunParts extends Pick<DedupPart, 'partition' | 'records' | 'ids'> {
   readonly words: Uint32Array;
   /** Of each: a place that the table has, and needs no more; null = none. */
   readonly gone: readonly (DedupPlace | null)[];
@@ -35,7 +33,7 @@ const U21 = 2 ** 21;
 const LOW_SHIFT = 11;
 
 export function allNew(part: DedupPart, words: Uint32Array): Sorted {
-  const { length } = part.identities;
+  const { length } = part.records;
   const nothing = () => Array.from({ length }, () => null);
   return { part, words, stored: nothing(), gone: nothing(), twins: nothing() };
 }
@@ -51,13 +49,17 @@ export function freshIn(sorted: Sorted): number[] {
 
 /** What is appended of a part. */
 export function runOf({ part, words, gone }: Sorted, fresh: readonly number[]): RunParts {
-  const { partition, identities } = part;
-  if (fresh.length === identities.length) return { partition, identities, words, gone };
+  const { partition, records, ids } = part;
+  if (fresh.length === records.length) return { partition, records, ids, words, gone };
   const own = new Uint32Array(2 * fresh.length);
   for (const [to, at] of fresh.entries()) own.set(words.subarray(2 * at, 2 * at + 2), 2 * to);
-  const kept = fresh.map((at) => present(identities[at], 'below the length'));
-  const keptGone = fresh.map((at) => gone[at] ?? null);
-  return { partition, identities: kept, words: own, gone: keptGone };
+  return {
+    partition,
+    records: fresh.map((at) => present(records[at], 'below the length')),
+    ids: fresh.map((at) => ids[at] ?? null),
+    words: own,
+    gone: fresh.map((at) => gone[at] ?? null),
+  };
 }
 
 /** 53 bits of the fingerprint of a record; 0 = it has none, or one that nobody minds being left out. */
@@ -69,7 +71,7 @@ export function fingerprintKey(words: Uint32Array, at: number): number {
 
 /** Whether two records of the call may be the same. */
 export function mayHoldTwins(all: readonly Sorted[]): boolean {
-  const count = all.reduce((sum, { part }) => sum + part.identities.length, 0);
+  const count = all.reduce((sum, { part }) => sum + part.records.length, 0);
   if (count < 2) return false;
   const seen = new Set<number>();
   let expected = 0;
@@ -93,8 +95,10 @@ export function findTwins(all: readonly Sorted[], settings: DedupSettings): void
     const key = fingerprintKey(sorted.words, at);
     if (key === 0 || sorted.stored[at] !== null) continue;
     const known = firsts.get(key);
-    const identity = identityOf(sorted, at);
-    const twin = known?.find((one) => areEqual(identity, identityOf(one.sorted, one.at), settings));
+    const identity = identityAt(sorted.part, at);
+    const twin = known?.find((one) =>
+      areEqual(identity, identityAt(one.sorted.part, one.at), settings),
+    );
     if (twin !== undefined) sorted.twins[at] = twin;
     else if (known === undefined) firsts.set(key, [{ sorted, at }]);
     else known.push({ sorted, at });
@@ -106,10 +110,6 @@ function inOrderOfCall(all: readonly Sorted[]): readonly Twin[] {
     sorted.part.indexes.map((index, at) => ({ sorted, at, index })),
   );
   return all.length < 2 ? records : records.toSorted((one, other) => one.index - other.index);
-}
-
-function identityOf({ part }: Sorted, at: number): DedupIdentity {
-  return present(part.identities[at], 'below the length');
 }
 
 /**

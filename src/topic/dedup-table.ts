@@ -182,7 +182,8 @@ export class DedupTable {
       for (const generation of this.#generations) generation.sweep(this.#swept, how);
       this.#swept = (this.#swept + 1) % SHARDS;
     }
-    this.#generations = this.#generations.filter(({ count }) => count > 0);
+    const isRound = this.#swept < shards; // Once around is often enough to look at all of them.
+    if (isRound) this.#generations = this.#generations.filter(({ count }) => count > 0);
   }
 
   /** Where an entry is; null = its partition has not begun, or began behind. */

@@ -1,5 +1,5 @@
 /** A topic as its users hold it: append to its partitions, read them. */
-import { argumentError, checkArray, checkObject, present } from '../core/assert.ts';
+import { argumentError, checkArray, checkObject } from '../core/assert.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { codecOr, type Codec } from '../codec/codec.ts';
 import { NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
@@ -104,11 +104,7 @@ export class Topic<T, Input = T> implements LogUser {
   ): Promise<TopicAppendResult> {
     const how = logOptionsOf(options);
     if (record?.dedupId !== undefined || this.partitions.dedupsContent) {
-      const { placements, duplicates, durability } = await this.#dedup.append([record], options);
-      const [place] = placements;
-      const [at] = duplicates;
-      if (place === undefined) return { ...placeOf(present(at, 'one or the other')), durability };
-      return { partition: place.partition, offset: place.baseOffset, durability, duplicate: false };
+      return this.#dedup.appendOne(record, options);
     }
     const partition = this.#division.partitionFor(record, options);
     const log = this.#logs[partition];
@@ -377,10 +373,6 @@ export function topicOfQueue<T, Input>(queue: {
 }
 
 const NO_DUPLICATES: readonly DuplicateRecord[] = [];
-
-function placeOf({ partition, offset }: DuplicateRecord) {
-  return { partition, offset, duplicate: true };
-}
 
 // oxlint-disable-next-line require-yield -- it fails where others bring something
 async function* failing(error: Error): AsyncGenerator<never, void, void> {

@@ -256,9 +256,8 @@ export class AppendPart implements CommitPart {
 }
 
 /** As much as it may take in the log: a tag does not say yet what it will. */
-function taggedRun({ identities }: DedupPart): RecordRun {
-  const tag = new FingerprintTag(new Uint32Array(2 * identities.length));
-  return { records: identities.map(({ record }) => record), tag };
+function taggedRun({ records }: DedupPart): RecordRun {
+  return { records, tag: new FingerprintTag(new Uint32Array(2 * records.length)) };
 }
 
 function outcomeOf({ pieces, claimed }: Append): CallOutcome {

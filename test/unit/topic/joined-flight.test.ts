@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest';
+
+import { FailedError } from '../../../src/core/errors.ts';
+import type { Log } from '../../../src/log/log.ts';
+import { JoinedFlight } from '../../../src/topic/dedup-joined.ts';
+import { enteredRun } from '../../../src/topic/dedup-pending.ts';
+import { openTextLog } from '../../support/log-fixture.ts';
+import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
+
+const REFUSED = new Error('no room');
+const FAILED = new FailedError({ path: '/log', indeterminate: true });
+
+/** A flight of so many records from offset 10 on, and what is heard of it. */
+async function flightOf(count: number) {
+  const log = (await openTextLog(new MemoryFileSystem())) as unknown as Log<Uint8Array>;
+  const heard: string[] = [];
+  const run = enteredRun(0, 10, count);
+  run.timeMs = 5;
+  const outcome = {
+    entered: (_run: unknown, first: number) => heard.push(`${first} entered`),
+    dropped: () => heard.push(`dropped ${run.baseOffset}+${run.count}`),
+    inDoubt: (_run: unknown, error: Error) =>
+      heard.push(`in doubt ${run.baseOffset}+${run.count}: ${error.name}`),
+  };
+  const end = () => heard.push('end');
+  return { flight: new JoinedFlight(outcome, log, { run, end }), heard, log, run };
+}
+
+describe('a joined run', () => {
+  test('is over when the last of its callers is answered', async () => {
+    const { flight, heard } = await flightOf(3);
+    flight.complete();
+    flight.complete();
+    expect(heard).toEqual([]);
+    flight.complete();
+    expect(heard).toEqual(['end', '3 entered', 'dropped 10+3']);
+  });
+
+  test('loses at once what was refused: others may come to stand there', async () => {
+    const { flight, heard, run } = await flightOf(3);
+    flight.fail(REFUSED);
+    flight.fail(REFUSED);
+    expect(run.count).toBe(1);
+    expect(heard).toEqual([]);
+    flight.complete();
+    expect(heard).toEqual(['end', '1 entered', 'dropped 10+1']);
+  });
+
+  test('of which all is refused leaves nothing', async () => {
+    const { flight, heard } = await flightOf(2);
+    flight.fail(REFUSED);
+    flight.fail(REFUSED);
+    expect(heard).toEqual(['end', 'dropped 10+0']);
+  });
+
+  test('is in doubt from the first on whose caller was not answered', async () => {
+    const { flight, heard } = await flightOf(3);
+    flight.complete();
+    flight.fail(FAILED);
+    flight.fail(FAILED);
+    expect(heard).toEqual(['end', '1 entered', 'in doubt 11+2: FailedError']);
+  });
+
+  test('takes the next record of its log, within a millisecond, until somebody was answered', async () => {
+    const { flight, log, run } = await flightOf(2);
+    const { log: other } = await flightOf(1);
+    expect(flight.takes(log, 12, 5)).toBe(true);
+    expect(flight.takes(log, 12, 5.9)).toBe(true);
+    expect(flight.takes(log, 12, 6)).toBe(false);
+    expect(flight.takes(log, 11, 5)).toBe(false);
+    expect(flight.takes(log, 13, 5)).toBe(false);
+    expect(flight.takes(other, 12, 5)).toBe(false);
+    run.count = 256;
+    expect(flight.takes(log, 266, 5)).toBe(false);
+    run.count = 2;
+    flight.complete();
+    expect(flight.takes(log, 12, 5)).toBe(false);
+  });
+});
