@@ -47,7 +47,7 @@ const commands = [
   ...times(2, abandonCommand),
   ...times(10, commitCommand),
   ...times(3, advanceCommand),
-  ...times(2, stopCommand),
+  ...times(3, stopCommand),
   ...times(2, settleCommand),
   ...ownerCommands,
   ...topicCommands,
@@ -70,11 +70,11 @@ const EXPECTED = {
   'too large': 2,
   // What was committed.
   'acked in two queues': 5,
-  positions: 2,
+  positions: 4,
   duplicates: 1,
-  produced: 8,
+  produced: 4,
   'sent before': 1,
-  routed: 4,
+  routed: 2,
   // How it was, and what was found of those of which nobody was told.
   'commit: wait': 30,
   'commit: slow': 3,

@@ -18,7 +18,7 @@ import { ID_KINDS, nextSequence, plainCall, type Answer, type ModelCall } from '
 export const PARTITIONS_MAX = 4;
 
 const partition = fc.nat(PARTITIONS_MAX - 1);
-const ids = fc.constantFrom(...ID_KINDS);
+const ids = fc.constantFrom(...ID_KINDS, 'stored' as const);
 const total = fc.integer({ min: 1, max: 3 });
 /** Some roll a segment. */
 const paddingBytes = fc.constantFrom(0, 0, 0, 1500);

@@ -93,7 +93,7 @@ export const advanceCommand = fc
   .chain((ms) => always(`advance ${ms}`, (world) => advance(world, ms)));
 
 export const stopCommand = fc
-  .constantFrom(...STOPS)
+  .constantFrom('close' as const, ...STOPS)
   .chain((how) => always(how, (world) => stop(world, how)));
 
 export const ownerCommands = [

@@ -2,7 +2,7 @@
 import { deepStrictEqual, ok } from 'node:assert/strict';
 
 import { present } from '../../../src/core/assert.ts';
-import { StoreError } from '../../../src/core/errors.ts';
+import { isStoreError, StoreError } from '../../../src/core/errors.ts';
 import { newMarks } from './compare.ts';
 import type { Stop } from './life-commands.ts';
 import { PUBLISHED } from './model.ts';
@@ -45,7 +45,7 @@ export async function takeOutcomes(
   return there.map(({ wanted, real }) => {
     ok(!world.model.hasGap(wanted), 'it is there, and what its producer sent before is not');
     const { answers, spots } = world.model.commit(wanted);
-    if (real.told === null) {
+    if (fateOf({ wanted, real }) === 'committed') {
       const found = real.answers.map((answer) => answer());
       deepStrictEqual(found, answers, 'what calls are answered');
     }
@@ -74,13 +74,15 @@ interface Outcomes {
 function checkOutcome(one: Ended, { all, there, how }: Outcomes): void {
   const { wanted, real, reasons } = one;
   const { told } = real;
+  const fate = fateOf(one);
   const isThere = there.includes(one);
   if (isThere) ok(!isAcked(one, there), 'two have acked the same');
-  if (told === undefined) {
+  if (fate === 'unknown') {
     ok(how === 'kill' || how.startsWith('cut'), 'nobody was told');
     count(isThere ? 'found whole' : 'found absent');
-  } else if (told === null) {
+  } else if (fate === 'committed') {
     ok(isThere, 'it was answered, and is not there');
+    ok(told === null || how === 'close', `it is committed: ${textOf(told)}`);
     // What its producer left out may have come meanwhile.
     const left = reasons.filter((code) => code !== 'ERR_VARVE_SEQUENCE_GAP');
     deepStrictEqual(left, [], 'it should have been refused');
@@ -90,13 +92,22 @@ function checkOutcome(one: Ended, { all, there, how }: Outcomes): void {
     checkNoAnswers(real);
     const codes = [...reasons, ...(how === 'close' ? ['ERR_VARVE_CLOSED'] : [])];
     // Also one of which nobody was told had taken it.
-    const taking = all.filter((other) => other.real.told == null);
+    const taking = all.filter((other) => fateOf(other) !== 'refused');
     const isTaken = isAcked(one, taking);
     if (isTaken || (how === 'close' && wanted.acks.size > 0)) codes.push('ERR_VARVE_LEASE_LOST');
     const isExpected = told instanceof StoreError && codes.includes(told.code);
     ok(isExpected, `${textOf(told)}, not ${codes.join()}`);
     count(told.code);
   }
+}
+
+/** What its caller knows of it. */
+function fateOf({ wanted, real }: Pair): 'unknown' | 'committed' | 'refused' {
+  if (real.told === undefined) return 'unknown';
+  if (real.told === null) return 'committed';
+  // One that waits until it is routed is committed then, whatever ends the wait: its calls are answered.
+  const isAnswered = wanted.isRouted && real.answers.some((answer) => answer() !== null);
+  return isAnswered && isStoreError(real.told, 'ERR_VARVE_CLOSED') ? 'committed' : 'refused';
 }
 
 /** Whether another of them acks what it does. */
