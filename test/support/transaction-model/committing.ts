@@ -61,7 +61,7 @@ export async function commitSome(world: TransactionWorld, ending: Ending): Promi
     sightings.check(await takeOutcomes(world, all, how));
     await checkOpened(world, how);
   }
-  count(`commit: ${how}`);
+  count(`commit: ${how.startsWith('cut') ? 'cut' : how}`);
 }
 
 function marked(world: TransactionWorld, pair: Pair): Ended {

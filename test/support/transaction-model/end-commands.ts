@@ -32,7 +32,7 @@ const ending: fc.Arbitrary<Ending> = fc.record({
   how: fc.oneof(
     { weight: 6, arbitrary: fc.constant('wait') },
     { weight: 3, arbitrary: fc.constantFrom('slow', 'full') },
-    { weight: 4, arbitrary: fc.constantFrom(...STOPS) },
+    { weight: 5, arbitrary: fc.constantFrom(...STOPS) },
   ),
   callCount: fc.nat(CALLS_MAX),
 });
