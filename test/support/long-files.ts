@@ -20,6 +20,7 @@ export const LONG_FILES: readonly string[] = [
   'property/what-if-projected.property',
   'property/what-if.property',
   'property/queue-model.property',
+  'property/transaction-model.property',
   'integration/sqlite-outbox',
   'integration/cli-queue-work',
   'integration/copy-example',

@@ -43,3 +43,19 @@ test('what is sent back with the log that failed is routed again, by the binding
   expect((await second).result).toMatchObject({ destinations: [] });
   await store.close().catch(() => undefined);
 });
+
+test('what is sent back is refused when its exchange was deleted meanwhile, and nothing of it is there', async () => {
+  const { fileSystem, held, store, first, second } = await waiting();
+  const deleting = store.deleteExchange('events');
+  await turns(20);
+  fileSystem.addFault({ operations: ['datasync'], path: /\/bad-/, errno: 'EIO' });
+  held.release();
+  expect(await rejectionOf(first)).toBeInstanceOf(FailedError);
+  expect(await rejectionOf(second)).toMatchObject({
+    code: 'ERR_VARVE_CLOSED',
+    details: { resource: 'exchange', name: 'events' },
+  });
+  await deleting;
+  expect(store.misfits.count).toBe(0);
+  await store.close().catch(() => undefined);
+});

@@ -85,6 +85,32 @@ describe('a lease that a transaction acks', () => {
     expect(await inbox.stats()).toMatchObject({ settled: { acked: 1 }, unsettledCount: 0 });
   });
 
+  test('goes on when the transaction is refused for another one, or abandoned: it is acked, or runs out', async () => {
+    const bench = new TransactionBench();
+    const { store, inbox } = await bench.open();
+    const all = await leased(inbox, ['a', 'b', 'c', 'd']);
+    const [acked, taken, left, released] = all;
+    const refused = store.transaction(async (tx) => {
+      tx.ack(all);
+      await taken?.ack();
+    });
+    await expect(refused).rejects.toMatchObject({ code: 'ERR_VARVE_LEASE_LOST' });
+    const abandoned = store.transaction((tx) => {
+      tx.ack([acked, left, released].flatMap((each) => each ?? []));
+      throw new Error('no luck');
+    });
+    await expect(abandoned).rejects.toThrow('no luck');
+    expect(await inbox.stats()).toMatchObject({ settled: { acked: 1 }, leasedCount: 3 });
+    await acked?.ack();
+    await released?.release();
+    expect(await inbox.acquire()).toMatchObject([{ offset: released?.offset }]);
+    await letLeasesEnd(bench);
+    expect(left?.signal.aborted).toBe(true);
+    const again = await inbox.acquire({ max: 4 });
+    expect(new Set(again.map(({ value }) => value))).toEqual(new Set(['c', 'd']));
+    expect(await inbox.stats()).toMatchObject({ settled: { acked: 2 }, leasedCount: 2 });
+  });
+
   test('makes room for whoever waits for it', async () => {
     const { store, inbox } = await new TransactionBench().open();
     for (const value of ['a', 'b']) await inbox.send(value);
