@@ -10,7 +10,6 @@ import { toError } from '../core/abort.ts';
 import { assert, present } from '../core/assert.ts';
 import { Fingerprint } from '../core/fingerprint.ts';
 import { Mutex } from '../core/mutex.ts';
-import { settleAll } from '../core/settle-all.ts';
 import type { AppendBatchResult } from '../log/append-result.ts';
 import { whenAppended } from '../log/append-run.ts';
 import { FingerprintTag } from '../log/batch-tag.ts';
@@ -28,6 +27,7 @@ import { LoadedIds } from './loaded-ids.ts';
 import type { DedupTime } from './dedup-window.ts';
 import { duplicatesOf, freshIn, runOf, type RunParts, type Sorted } from './dedup-sorting.ts';
 import type { PartitionSet } from './partition-set.ts';
+import { recordsIn, settleParts, storedInPart } from './settle-parts.ts';
 import type { TopicHome } from './topic-home.ts';
 import type { DuplicateRecord } from './topic-results.ts';
 
@@ -142,7 +142,7 @@ export class DedupGate {
       if (state.table.addRunNew(partition, log.endOffset, words) >= 0) return null; // Twins.
     }
     call.admit?.(call.parts.flatMap(({ indexes }) => indexes).toSorted(ascending));
-    return settleAll(runs.map((run) => this.#appendRun(run, null, call))).then(allPlaced);
+    return settleParts(runs.map((run) => this.#appendRun(run, null, call))).then(allPlaced);
   }
 
   async #inTurn(call: DedupCall): Promise<() => Promise<DedupOutcome>> {
@@ -182,9 +182,8 @@ export class DedupGate {
     logs: ReadonlyMap<number, Log<Uint8Array>>,
   ): () => Promise<DedupOutcome> {
     const bases: number[] = [];
-    const answers: Promise<PlacedRun>[] = [];
+    const runs: (NewRun & RunParts)[] = [];
     const fresh = all.map(freshIn);
-    admit(call, all, fresh);
     for (const [at, sorted] of all.entries()) {
       const own = present(fresh[at], 'one for each');
       if (own.length === 0) {
@@ -194,10 +193,14 @@ export class DedupGate {
       const { partition } = sorted.part;
       const log = present(logs.get(partition), 'it was opened');
       bases.push(log.endOffset);
-      const run = runOf(sorted, own);
-      answers.push(this.#appendRun({ log, ...run }, run, call));
+      runs.push({ log, ...runOf(sorted, own) });
     }
-    const settled = settleAll(answers);
+    for (const { log } of runs) {
+      const refusal = log.forStore().appender.refusal(undefined);
+      if (refusal !== null) throw refusal; // Before others take theirs.
+    }
+    admit(call, all, fresh);
+    const settled = settleParts(runs.map((run) => this.#appendRun(run, run, call)));
     settled.catch(() => undefined); // Whoever waits for it is told.
     return async () => {
       const placed = await settled;
@@ -207,7 +210,11 @@ export class DedupGate {
     };
   }
 
-  /** @param parts  of the run, to be entered when it is seen; null = it is in the table already */
+  /**
+   * To a log that does not refuse it.
+   *
+   * @param parts  of the run, to be entered when it is seen; null = it is in the table already
+   */
   async #appendRun(
     { log, partition, identities, words }: NewRun,
     parts: RunParts | null,
@@ -215,8 +222,6 @@ export class DedupGate {
   ): Promise<PlacedRun> {
     const { appender } = log.forStore();
     if (options.signal?.aborted === true) throw toError(options.signal.reason);
-    const refusal = appender.refusal(undefined);
-    if (refusal !== null) throw refusal;
     const baseOffset = appender.nextOffset;
     const recordCount = identities.length;
     appender.addRun({
@@ -265,8 +270,11 @@ export class DedupGate {
     for (const { partition, offset } of outcome.duplicates) {
       const needsSync = durability === 'sync' || this.#partitions.settings.durability === 'os';
       if (!needsSync) continue;
-      await this.#partitions.at(partition).use(async (log) => {
+      const synced = this.#partitions.at(partition).use(async (log) => {
         if (log.durableOffset <= offset) await log.sync();
+      });
+      await synced.catch((error: unknown) => {
+        throw storedInPart(error, recordsIn(outcome.placed)); // What is new is there.
       });
     }
     return outcome;
