@@ -180,7 +180,10 @@ export class ProducerTable {
     if (durability === 'sync') this.#noted(logs);
   }
 
-  /** Notes all that there is, and ends what it does by itself. Never rejects. */
+  /**
+   * Notes all that there is, and ends what it does by itself. Never rejects. Of a store that closes this
+   * comes before its topics are closed; what retention asks for after that is noted all the same.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
