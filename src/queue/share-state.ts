@@ -20,7 +20,7 @@ import {
 } from './share-entries.ts';
 import { eachOffset } from './offset-runs.ts';
 import { QUEUE_GROUP } from './queue-group.ts';
-import { SharePartition } from './share-partition.ts';
+import { firstPurgedOffset, SharePartition } from './share-partition.ts';
 import type { Settling } from '../topic/topic-home.ts';
 import { sharePartition } from './share-partition-field.ts';
 import { shareSettings } from './share-settings.ts';
@@ -68,8 +68,9 @@ export function settlingOf(fold: Fold, topicId: number, partition: number): Sett
   const own = state?.partitions.get(partition);
   if (own === undefined) return null;
   return {
-    firstOffset: () => own.firstOffset,
+    firstOffset: () => Math.min(own.firstOffset, firstPurgedOffset(own)),
     isSettled: (offset) => !own.unread.has(offset) && own.table.find(offset) < 0,
+    mayComeBack: (offset) => offset >= firstPurgedOffset(own) || own.dead.has(offset),
   };
 }
 
