@@ -62,6 +62,8 @@ export class DedupGate {
   /** By partition: where the log ended when it was loaded first. */
   #ownFrom: readonly number[] = [];
   #unsweptCount = 0;
+  /** Logs that others took the place of. */
+  #replacedCount = 0;
   readonly #counts = new DedupCounts();
 
   constructor(home: TopicHome, partitions: PartitionSet) {
@@ -91,6 +93,7 @@ export class DedupGate {
 
   /** Offsets mean something else from now on: a log was replaced. */
   forget(): void {
+    this.#replacedCount++;
     this.#state = null;
     this.#home.dedupMemory.leave(this.#partitions);
   }
@@ -301,6 +304,7 @@ export class DedupGate {
     const home = this.#home;
     const { settings, topicId } = this.#partitions;
     if (!isBegun(home.fold, topicId, settings)) await beginDedup(home, this.#partitions, settings);
+    const replacedCount = this.#replacedCount;
     const begin = present(isBegun(home.fold, topicId, settings), 'it was begun');
     const loaded = await loadDedup({
       partitions: this.#partitions,
@@ -312,6 +316,7 @@ export class DedupGate {
       ownFrom: this.#ownFrom,
       bytesMax: home.dedupMemory.roomFor(this.#partitions),
     });
+    if (replacedCount !== this.#replacedCount) return this.#load(); // It may be of the old one.
     const ids = new LoadedIds(this.#partitions, loaded, home.clock);
     home.dedupMemory.join(this.#partitions, ids);
     if (this.#time === null) this.#ownFrom = loaded.endOffsets;
