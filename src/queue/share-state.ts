@@ -70,8 +70,15 @@ export function settlingOf(fold: Fold, topicId: number, partition: number): Sett
   return {
     firstOffset: () => Math.min(own.firstOffset, firstPurgedOffset(own)),
     isSettled: (offset) => !own.unread.has(offset) && own.table.find(offset) < 0,
-    mayComeBack: (offset) => offset >= firstPurgedOffset(own) || own.dead.has(offset),
+    mayComeBack: (offset) => isAmongPurged(own, offset) || own.dead.has(offset),
   };
+}
+
+/** Whether it lies between the first and the last that a purge put aside. O(1) */
+function isAmongPurged(partition: SharePartition, offset: number): boolean {
+  const { purged } = partition;
+  const last = Math.max((purged?.unread.at(-1)?.to ?? 0) - 1, purged?.slots.at(-1)?.offset ?? -1);
+  return firstPurgedOffset(partition) <= offset && offset <= last;
 }
 
 /** First offset that no share group ever looked at: those below were handed out, or may have been. */

@@ -67,6 +67,7 @@ export class DedupWindows {
 
   /** Whether a record that does not count now may do so later: its queue may have it back. */
   mayCountAgain(partition: number, offset: number): boolean {
+    if (this.#window !== UNTIL_SETTLED) return false;
     return this.#settlingOf(partition)?.mayComeBack(offset) === true;
   }
 
