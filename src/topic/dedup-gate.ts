@@ -303,7 +303,7 @@ export class DedupGate {
     await Promise.all(this.#flights.pending.outcomes); // Nobody appends ids meanwhile.
     const home = this.#home;
     const { settings, topicId } = this.#partitions;
-    if (!isBegun(home.fold, topicId, settings)) await beginDedup(home, this.#partitions, settings);
+    await beginDedup(home, this.#partitions, settings);
     const replacedCount = this.#replacedCount;
     const begin = present(isBegun(home.fold, topicId, settings), 'it was begun');
     const loaded = await loadDedup({

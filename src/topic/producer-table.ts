@@ -227,6 +227,9 @@ export class ProducerTable {
       await this.#begin(count);
       return;
     }
+    // They may be there by an entry that could not be synced: a power cut would forget what was produced.
+    const { journal, logOptions } = this.#home;
+    if (logOptions.readOnly !== true) await journal.sync();
     for (const [producerId, note] of notes.producers) {
       this.progressOf(producerId).restoreNote(note);
     }
