@@ -1,6 +1,10 @@
 /** Lines of input to records of a log or a topic, many in flight, and an exact count of what is stored. */
-import type { RecordInput } from '../src/index.ts';
+import type { TopicRecordInput } from '../src/index.ts';
+import { UsageError } from './command-error.ts';
 import { recordFromJson } from './record-json.ts';
+
+/** Of a log of its own without an id. */
+export type InputRecord = TopicRecordInput<Uint8Array>;
 
 /** How lines become records. */
 export interface LineOptions {
@@ -10,8 +14,8 @@ export interface LineOptions {
   readonly readJson?: typeof recordFromJson;
   /** What stands before its first occurrence is the key. */
   readonly keySeparator?: string;
-  /** What every record gets that has none of its own. */
-  readonly common?: Pick<RecordInput<Uint8Array>, 'key' | 'headers'>;
+  /** What every record gets that has none of its own; an id, of which there is one, is of one record. */
+  readonly common?: Partial<Pick<InputRecord, 'key' | 'headers' | 'dedupId'>>;
 }
 
 /** Bytes that wait for the disk: a few syncs' worth, far below the log's own bound. */
@@ -22,11 +26,11 @@ const RECORD_BYTES = 64;
 
 /** Where records go. A log is one; a topic counts from 0 what this input brought it. */
 export interface RecordSink {
-  /** Of the next record. */
+  /** Of the next record that is stored. */
   readonly endOffset: number;
   /** Checks all records before it takes one. @throws at once for a record that it refuses */
   appendBatch(
-    records: readonly RecordInput<Uint8Array>[],
+    records: readonly InputRecord[],
     options: { readonly expectedOffset: number },
   ): Promise<unknown>;
   /** Until nothing is on its way. */
@@ -34,7 +38,7 @@ export interface RecordSink {
 }
 
 interface NumberedRecord {
-  readonly record: RecordInput<Uint8Array>;
+  readonly record: InputRecord;
   readonly lineNumber: number;
 }
 
@@ -44,7 +48,7 @@ interface NumberedRecord {
  */
 export class LineAppender {
   readonly baseOffset: number;
-  /** Records that are acknowledged. */
+  /** Records that are acknowledged, those too that were stored before. */
   storedCount = 0;
   /** Bytes of their values. */
   storedBytes = 0;
@@ -109,11 +113,12 @@ export class LineAppender {
   #toRecord(
     line: Uint8Array,
     { ndjson, readJson = recordFromJson, keySeparator, common }: LineOptions,
-  ): RecordInput<Uint8Array> | null {
+  ): InputRecord | null {
     if (ndjson === true) {
       if (line.length === 0) return null;
       return completed(readJson(line, this.lineNumber), common);
     }
+    if (common?.dedupId !== undefined && this.lineNumber > 1) throw manyWithOneId();
     const record = keySeparator === undefined ? { value: line } : splitKey(line, keySeparator);
     return completed(record, common);
   }
@@ -153,16 +158,26 @@ export class LineAppender {
   }
 }
 
-function completed(
-  record: RecordInput<Uint8Array>,
-  common: LineOptions['common'],
-): RecordInput<Uint8Array> {
-  if (common === undefined) return record;
-  const { key, headers } = common;
-  return { ...record, key: record.key ?? key, headers: { ...headers, ...record.headers } };
+/** All but the first would be its duplicates. */
+export function manyWithOneId(): UsageError {
+  return new UsageError(
+    '--dedup-id is of one record, and there are more',
+    'with --ndjson, each line has its own: {"value": "text", "dedupId": "id"}',
+  );
 }
 
-function splitKey(line: Uint8Array, separator: string): RecordInput<Uint8Array> {
+function completed(record: InputRecord, common: LineOptions['common']): InputRecord {
+  if (common === undefined) return record;
+  const { key, headers, dedupId } = common;
+  return {
+    ...record,
+    key: record.key ?? key,
+    headers: { ...headers, ...record.headers },
+    ...(dedupId === undefined ? {} : { dedupId }),
+  };
+}
+
+function splitKey(line: Uint8Array, separator: string): InputRecord {
   const buffer = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
   const at = buffer.indexOf(separator);
   if (at === -1) return { value: line };

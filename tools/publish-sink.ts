@@ -1,6 +1,6 @@
 /** Records to an exchange of a store, whoever has it: one request after the other, in order. */
 import { bytes } from '../src/index.ts';
-import type { DurabilityLevel, RecordInput } from '../src/index.ts';
+import type { DurabilityLevel } from '../src/index.ts';
 import { present } from '../src/core/assert.ts';
 import { UnroutableError } from '../src/core/routing-errors.ts';
 import { emptyEncodable, prepareRecord } from '../src/log/record-input.ts';
@@ -9,8 +9,10 @@ import type { Confirmation } from '../src/routing/publish-options.ts';
 import { OwnerError } from '../src/store/owner-error.ts';
 import { publishRecords, type PublishedRecord } from '../src/store/routing-verbs.ts';
 import { CommandError, UsageError } from './command-error.ts';
+import { withIdHeader } from './dedup-ids.ts';
+import { DuplicateTally } from './duplicate-tally.ts';
 import { ExitCode } from './exit-codes.ts';
-import type { RecordSink } from './line-appender.ts';
+import type { InputRecord, RecordSink } from './line-appender.ts';
 import { isObject } from './record-json.ts';
 import { takeRequest } from './record-requests.ts';
 import { RequestPump } from './request-pump.ts';
@@ -29,11 +31,10 @@ export interface PublishSinkOptions {
 
 const ONE_KEY = 'the default exchange takes one routing key: cc and bcc are for others';
 
-type Bytes = RecordInput<Uint8Array>;
-
 export class PublishSink implements RecordSink {
-  /** How many are stored. */
+  /** How many are published: duplicates are not. */
   endOffset = 0;
+  readonly duplicates = new DuplicateTally();
   /** Of a request that failed: some of them may be stored, too. */
   doubtfulCount = 0;
   /**
@@ -57,14 +58,19 @@ export class PublishSink implements RecordSink {
     this.#options = options;
   }
 
-  appendBatch(records: readonly Bytes[]): Promise<void> {
+  appendBatch(records: readonly InputRecord[]): Promise<void> {
     // Here, so that a line is named.
     for (const record of records) {
       const keys = keysOf(record);
       checkKeys(keys);
       const isMany = keys.cc !== undefined || keys.bcc !== undefined;
       if (isMany && this.#options.exchange === DEFAULT_EXCHANGE) throw new UsageError(ONE_KEY);
-      prepareRecord(record, 0, { codec: bytes, limits: this.#options }, this.#scratch);
+      prepareRecord(
+        withIdHeader(record),
+        0,
+        { codec: bytes, limits: this.#options },
+        this.#scratch,
+      );
     }
     return this.#pump.add(records);
   }
@@ -73,7 +79,7 @@ export class PublishSink implements RecordSink {
     return this.#pump.idle();
   }
 
-  async #send(queue: readonly Bytes[], at: number): Promise<number> {
+  async #send(queue: readonly InputRecord[], at: number): Promise<number> {
     const encoded = takeRequest(queue, at);
     const records = encoded.map(({ headers = [], ...record }, index) => ({
       ...record,
@@ -89,7 +95,8 @@ export class PublishSink implements RecordSink {
       // What stands in front of it, as of every input.
       if (index > 0) await this.#publish(records.slice(0, index));
       const { exchange } = this.#options;
-      throw unroutable(exchange, { number: this.endOffset + 1, key: records[index]?.routingKey });
+      const number = this.endOffset + this.duplicates.count + 1;
+      throw unroutable(exchange, { number, key: records[index]?.routingKey });
     }
     return records.length;
   }
@@ -98,10 +105,12 @@ export class PublishSink implements RecordSink {
     const { exchange, durability, confirm, isMandatory } = this.#options;
     this.doubtfulCount = records.length;
     const args = { exchange, durability, confirm, isMandatory, records };
-    const { baseOffset, recordCount, routes } = await this.#desk.ask(publishRecords, args);
+    const answer = await this.#desk.ask(publishRecords, args);
+    const { baseOffset, recordCount, routes, duplicates } = answer;
     this.doubtfulCount = 0;
+    this.duplicates.add(this.endOffset + this.duplicates.count, duplicates);
     this.endOffset += recordCount;
-    if (baseOffset !== null) {
+    if (baseOffset !== null && recordCount > 0) {
       this.baseOffset ??= baseOffset;
       this.nextOffset = baseOffset + recordCount;
     }

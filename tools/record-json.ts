@@ -7,8 +7,12 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { hasLoneSurrogate } from '../src/codec/codec.ts';
-import type { LogRecord, RecordInput } from '../src/index.ts';
+import type { LogRecord, RecordInput, TopicRecordInput } from '../src/index.ts';
 import { UsageError } from './command-error.ts';
+import { DEDUP_ID_EXPECTED, isDedupId } from './dedup-ids.ts';
+
+/** However it is spelt. */
+const DEDUP_ID = /^dedup[-_]?id$/iu;
 
 /** Bytes in JSON. */
 type JsonBytes = string | { readonly base64: string };
@@ -49,11 +53,12 @@ export function bytesToJson(bytes: Uint8Array): JsonBytes {
  *
  * @throws UsageError naming the line and the field, never their content
  */
-export function recordFromJson(line: Uint8Array, lineNumber: number): RecordInput<Uint8Array> {
-  return recordFromFields({ parsed: parseObject(line, lineNumber), lineNumber });
+export function recordFromJson(line: Uint8Array, lineNumber: number): TopicRecordInput<Uint8Array> {
+  const fields = { parsed: parseObject(line, lineNumber), lineNumber };
+  return { ...recordFromFields(fields), ...dedupIdField(fields) };
 }
 
-/** As `recordFromJson`, of a line that is parsed. */
+/** As `recordFromJson`, of a line that is parsed, and without its id. */
 export function recordFromFields(fields: FieldReader): RecordInput<Uint8Array> {
   const { parsed } = fields;
   if (!('value' in parsed)) throw badField(fields, 'value', 'to be there (null makes a tombstone)');
@@ -123,6 +128,17 @@ function createTimeField({ parsed, lineNumber }: FieldReader): { createTimeMs?: 
     'createTimeMs',
     'to be milliseconds since 1970, a whole number',
   );
+}
+
+/** The id that a line has. A record whose id is misspelt would be stored again. */
+export function dedupIdField(fields: FieldReader): Pick<TopicRecordInput<never>, 'dedupId'> {
+  const { parsed } = fields;
+  const misspelt = Object.keys(parsed).find((name) => name !== 'dedupId' && DEDUP_ID.test(name));
+  if (misspelt !== undefined) throw badField(fields, misspelt, 'to be spelt `dedupId`');
+  const found = parsed['dedupId'];
+  if (found === undefined || found === null) return {};
+  if (isDedupId(found)) return { dedupId: found };
+  throw badField(fields, 'dedupId', `to be ${DEDUP_ID_EXPECTED}`);
 }
 
 function bytesFromJson(found: unknown): Uint8Array | null {

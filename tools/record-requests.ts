@@ -1,7 +1,7 @@
 /** Cuts records into requests for the process that has a store open. */
-import type { RecordInput } from '../src/index.ts';
 import { KIB } from '../src/core/limits.ts';
 import { socketRecordOf, type SocketRecord } from '../src/store/record-verbs.ts';
+import type { InputRecord } from './line-appender.ts';
 
 /** Of the records of one request, unless one alone is larger: enough for one sync to pay. */
 const REQUEST_BYTES = 768 * KIB;
@@ -10,7 +10,7 @@ const FRAME_BYTES = 64;
 
 /** As many records from `start` on as one request should carry, at least one. */
 export function takeRequest(
-  records: readonly RecordInput<Uint8Array>[],
+  records: readonly InputRecord[],
   start: number,
 ): readonly SocketRecord[] {
   const taken: SocketRecord[] = [];
@@ -26,10 +26,11 @@ export function takeRequest(
   return taken;
 }
 
-function sizeOf({ key, value, headers = [] }: SocketRecord): number {
+function sizeOf({ key, value, headers = [], dedupId = '' }: SocketRecord): number {
   const headerBytes = headers.reduce(
     (sum, header) => sum + header.name.length + header.value.length + FRAME_BYTES,
     0,
   );
-  return (key?.length ?? 0) + (value?.length ?? 0) + headerBytes + FRAME_BYTES;
+  const contentBytes = (key?.length ?? 0) + (value?.length ?? 0) + dedupId.length;
+  return contentBytes + headerBytes + FRAME_BYTES;
 }

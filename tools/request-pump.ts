@@ -1,15 +1,12 @@
 /** Records to whoever has a store, in order: one request after the other. */
-import type { RecordInput } from '../src/index.ts';
+import type { InputRecord } from './line-appender.ts';
 
 /** Sends records from `at` on. @returns how many went */
-export type SendRecords = (
-  queue: readonly RecordInput<Uint8Array>[],
-  at: number,
-) => Promise<number>;
+export type SendRecords = (queue: readonly InputRecord[], at: number) => Promise<number>;
 
 export class RequestPump {
   readonly #send: SendRecords;
-  #queue: RecordInput<Uint8Array>[] = [];
+  #queue: InputRecord[] = [];
   #pumping: Promise<void> | null = null;
   #failure: Error | null = null;
 
@@ -18,7 +15,7 @@ export class RequestPump {
   }
 
   /** Resolves when they went, with all that were added meanwhile. */
-  add(records: readonly RecordInput<Uint8Array>[]): Promise<void> {
+  add(records: readonly InputRecord[]): Promise<void> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     for (const record of records) this.#queue.push(record);
     this.#pumping ??= this.#pump();

@@ -1,7 +1,7 @@
 /** The routing keys of records on their way to an exchange: until they are published, in headers. */
 import { isUtf8 } from 'node:buffer';
 import { InvalidArgumentError } from 'commander';
-import { TooLargeError, type RecordInput } from '../src/index.ts';
+import { TooLargeError, type TopicRecordInput } from '../src/index.ts';
 import { BCC_HEADER, CC_HEADER, ROUTING_KEY_HEADER } from '../src/format/header-names.ts';
 import { meantBy } from '../src/core/options.ts';
 import { checkRoutingKey } from '../src/format/routing-header.ts';
@@ -9,13 +9,14 @@ import { checkRoutingKeys } from '../src/routing/routing-key.ts';
 import { UsageError } from './command-error.ts';
 import {
   badField,
+  dedupIdField,
   isObject,
   parseObject,
   recordFromFields,
   type FieldReader,
 } from './record-json.ts';
 
-type Bytes = RecordInput<Uint8Array>;
+type Bytes = TopicRecordInput<Uint8Array>;
 
 /** As `publish` takes them. */
 export interface RecordKeys {
@@ -100,7 +101,8 @@ export function publishedFromJson(line: Uint8Array, lineNumber: number): Bytes {
     ...furtherField(fields, 'bcc'),
   });
   const { headers } = record;
-  return { ...record, headers: { ...(isObject(headers) ? headers : {}), ...own } };
+  const all = { ...(isObject(headers) ? headers : {}), ...own };
+  return { ...record, ...dedupIdField(fields), headers: all };
 }
 
 /** A record whose key is misspelt would go elsewhere. Null = it is spelt right, or no key is meant. */

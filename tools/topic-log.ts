@@ -73,10 +73,10 @@ export class TopicLog implements PlaceableLog {
       const request = takeRequest(records, at);
       const args = { topic, partition, expectedOffset: baseOffset + at, durability };
       const answer = this.#desk.ask(appendRecords, { ...args, records: request });
-      const [placed] = await answer.catch((error: unknown) => {
+      const { placements } = await answer.catch((error: unknown) => {
         throw isWrongOffset(error) ? this.#notAlone() : error;
       });
-      const { recordCount } = present(placed, 'records of one partition have one place');
+      const { recordCount } = present(placements[0], 'records of one partition have one place');
       at += recordCount;
       this.endOffset = baseOffset + at;
     }

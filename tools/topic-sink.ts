@@ -1,10 +1,12 @@
 /** Records into a topic of a store, whoever has it: one request after the other, in order. */
 import { bytes } from '../src/index.ts';
-import type { DurabilityLevel, RecordInput } from '../src/index.ts';
+import type { DurabilityLevel } from '../src/index.ts';
 import { emptyEncodable, prepareRecord } from '../src/log/record-input.ts';
 import { appendRecords } from '../src/store/record-verbs.ts';
 import type { CommandContext } from './command.ts';
-import type { RecordSink } from './line-appender.ts';
+import { withIdHeader } from './dedup-ids.ts';
+import { DuplicateTally } from './duplicate-tally.ts';
+import type { InputRecord, RecordSink } from './line-appender.ts';
 import { takeRequest } from './record-requests.ts';
 import { RequestPump } from './request-pump.ts';
 import type { StoreDesk } from './store-desk.ts';
@@ -29,8 +31,11 @@ export interface PartitionShare {
 }
 
 export class TopicSink implements RecordSink {
-  /** How many are stored. */
+  /** How many are stored: duplicates are not. */
   endOffset = 0;
+  /** Of their values. */
+  storedBytes = 0;
+  readonly duplicates = new DuplicateTally();
   /** Of a request that failed: some of them may be stored, too. */
   doubtfulCount = 0;
   readonly #desk: StoreDesk;
@@ -50,10 +55,15 @@ export class TopicSink implements RecordSink {
   }
 
   /** The offset is that of the input: one request follows the other, so it is always right. */
-  appendBatch(records: readonly RecordInput<Uint8Array>[]): Promise<void> {
+  appendBatch(records: readonly InputRecord[]): Promise<void> {
     // Here, so that a line is named: a topic would have stored those of other partitions.
     for (const record of records) {
-      prepareRecord(record, 0, { codec: bytes, limits: this.#options }, this.#scratch);
+      prepareRecord(
+        withIdHeader(record),
+        0,
+        { codec: bytes, limits: this.#options },
+        this.#scratch,
+      );
     }
     return this.#pump.add(records);
   }
@@ -63,14 +73,24 @@ export class TopicSink implements RecordSink {
   }
 
   /** How many went. */
-  async #send(queue: readonly RecordInput<Uint8Array>[], at: number): Promise<number> {
+  async #send(queue: readonly InputRecord[], at: number): Promise<number> {
     const { topic, partition, durability } = this.#options;
     const records = takeRequest(queue, at);
     this.doubtfulCount = records.length;
     const args = { topic, partition, expectedOffset: null, durability, records };
-    for (const placed of await this.#desk.ask(appendRecords, args)) this.#note(placed);
+    const { placements, duplicates } = await this.#desk.ask(appendRecords, args);
     this.doubtfulCount = 0;
-    this.endOffset += records.length;
+    for (const placed of placements) this.#note(placed);
+    const known = new Set(duplicates.map(({ index }) => index));
+    this.duplicates.add(
+      this.endOffset + this.duplicates.count,
+      duplicates.map((found) => ({ ...found, topic })),
+    );
+    for (let index = 0; index < records.length; index++) {
+      if (known.has(index)) continue;
+      this.endOffset++;
+      this.storedBytes += queue[at + index]?.value?.length ?? 0;
+    }
     return records.length;
   }
 

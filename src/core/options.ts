@@ -4,6 +4,7 @@ import { argumentError, present } from './assert.ts';
 const KEY_CHARS_MAX = 40;
 /** So many slips of the fingers leave a key recognizable, one in four characters. */
 const SLIPS_MAX = 2;
+const UNITS = ['Ms', 'Bytes', 'Max', 'BytesMax'];
 
 /**
  * A copy with the caller's own properties alone: what an object inherits, perhaps from a polluted
@@ -48,13 +49,14 @@ export function unknownKey(key: string, known: Iterable<string>): string {
   return `without an unknown key \`${key.slice(0, KEY_CHARS_MAX)}\`${guess}`;
 }
 
-/** The key that is spelt nearly so, or has the same words in another order; null = none is. */
+/** The key that is spelt nearly so, without its unit, or with its words in another order; null = none is. */
 export function meantBy(key: string, known: Iterable<string>): string | null {
   const slipsMax = Math.min(SLIPS_MAX, Math.floor(key.length / 4));
   const keys = [...known];
   return (
     keys.find((each) => wordsOf(each) === wordsOf(key)) ??
     keys.find((each) => slips(each.toLowerCase(), key.toLowerCase()) <= slipsMax) ??
+    keys.find((each) => UNITS.some((unit) => each === key + unit)) ??
     null
   );
 }

@@ -10,7 +10,7 @@ const ENDS: Readonly<Record<TransactionEnd, string>> = {
   committing: 'it is being committed',
   committed: 'it is committed',
   aborted: 'it was aborted',
-  'timed-out': 'it took too long',
+  'timed-out': 'it took longer than its `timeoutMs`',
 };
 
 /** The transaction is over, or takes no more. Unless it is committed, nothing of it happened. */

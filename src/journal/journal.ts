@@ -237,6 +237,17 @@ export class Journal implements LogObserver {
     return misfits;
   }
 
+  /**
+   * Changes of one caller, which are decided in the turn of the call: all of them or none, after any crash.
+   *
+   * @throws ConflictError for one that does not fit the state: a mistake of the caller
+   */
+  async appendAll(changes: readonly Change[]): Promise<void> {
+    const encoded = changes.map((each) => this.encode(each));
+    const [misfit] = (await this.commit(encoded, [])).values();
+    if (misfit !== undefined) throw misfitError(misfit);
+  }
+
   /** What cannot be encoded is refused here, alone, before a commit that it shares with others. */
   encode({ type, value }: Change): EncodedChange {
     return { type, value, bytes: this.#registry.encode(type, value) };

@@ -320,6 +320,7 @@ export class Appender {
       const chunk = this.#takeChunk();
       if (this.#aheadCount > 0) this.#aheadCount--;
       if (chunk === null || this.#failure !== null) return;
+      const { writtenOffset: from } = this.#options.marks;
       try {
         await this.#options.writer.write(chunk);
       } catch (error) {
@@ -334,13 +335,19 @@ export class Appender {
         continue;
       }
       this.#builder.release(chunk);
-      this.#backpressure.written(chunk.nextOffset, chunk.encodedBytes);
+      this.#backpressure.written(chunk.nextOffset, chunk.encodedBytes, this.#awaitsSync(from));
       const isCommitted = chunk.state === 'committed';
       this.#afterWrite(isCommitted);
       if (!isCommitted) continue;
       this.commits.written(chunk);
       this.#backpressure.settle(chunk.nextOffset); // The journal has it: that is as good as synced.
     }
+  }
+
+  /** Whether some of what is written from `offset` on is not acknowledged before it is synced. */
+  #awaitsSync(offset: number): boolean {
+    if (this.#options.policy.durability !== 'sync') return false;
+    return Math.max(this.#waiters.synced.lastOffset, this.#noWait.nextOffset) > offset;
   }
 
   /** Null when nothing is left, or what is left cannot be encoded, which ends the writer. */

@@ -1,4 +1,10 @@
-/** How much of what was appended waits, for the disk and for its level, and when that is too much. */
+/**
+ * How much of what was appended waits, for the disk and for its level, and when that is too much.
+ *
+ * What is written holds no memory any more. It counts for those who wait for its sync: without a bound
+ * they would be ever more, and wait ever longer. What was asked for at a weaker level is acknowledged
+ * when it is written, and counts no longer, however long the log waits for its next sync.
+ */
 import { MIB } from '../core/limits.ts';
 
 /** Appends without a caller who waits stop at this share of the bound: the others have room left... */
@@ -15,14 +21,25 @@ export interface BackpressureOptions {
   readonly queuedBytesMax: number;
 }
 
+/** One or more writes, up to where they end. */
+interface WrittenEnd {
+  readonly offset: number;
+  /** Of `encodedBytes`. */
+  readonly bytes: number;
+  /** What of them was acknowledged at once: all or nothing. */
+  readonly answeredBytes: number;
+}
+
 export class Backpressure {
   readonly queuedBytesMax: number;
   readonly #progress: { readonly encodedBytes: number };
-  /** `encodedBytes` up to which everything is written, and acknowledged or rejected. */
+  /** `encodedBytes` up to which everything is written, and acknowledged or rejected... */
   #writtenBytes = 0;
   #settledBytes = 0;
+  /** ...and what is acknowledged behind that. */
+  #answeredBytes = 0;
   /** Ends of writes, to know what an acknowledged offset frees. */
-  readonly #ends: { readonly offset: number; readonly bytes: number }[] = [];
+  readonly #ends: WrittenEnd[] = [];
   #readyWaiters: (() => void)[] = [];
 
   constructor({ progress, queuedBytesMax }: BackpressureOptions) {
@@ -32,7 +49,7 @@ export class Backpressure {
 
   /** Bytes that were appended and are not acknowledged. */
   get queuedBytes(): number {
-    return this.#progress.encodedBytes - this.#settledBytes;
+    return this.#progress.encodedBytes - this.#settledBytes - this.#answeredBytes;
   }
 
   /** Whether it is too much for appends that nobody waits for. */
@@ -43,7 +60,7 @@ export class Backpressure {
   /** `encodedBytes` from which on so much of what may pile up for them waits. */
   busyBytes(share: number): number {
     return Math.min(
-      this.#settledBytes + share * this.queuedBytesMax * NO_WAIT_SHARE,
+      this.#settledBytes + this.#answeredBytes + share * this.queuedBytesMax * NO_WAIT_SHARE,
       this.#writtenBytes + share * NO_WAIT_UNWRITTEN_BYTES_MAX,
     );
   }
@@ -62,18 +79,32 @@ export class Backpressure {
     for (const waiter of waiters) waiter();
   }
 
-  /** What ends at `offset`, and at `bytes` of `encodedBytes`, is written. */
-  written(offset: number, bytes: number): void {
+  /**
+   * What ends at `offset`, and at `bytes` of `encodedBytes`, is written.
+   *
+   * @param isAwaited  whether somebody waits for the sync of a part of it; else it is acknowledged
+   */
+  written(offset: number, bytes: number, isAwaited: boolean): void {
+    const answeredBytes = isAwaited ? 0 : bytes - this.#writtenBytes;
     this.#writtenBytes = bytes;
-    this.#ends.push({ offset, bytes });
+    const last = this.#ends.at(-1);
+    if (isAwaited) this.#ends.push({ offset, bytes, answeredBytes });
+    else if (last === undefined) this.#settledBytes = bytes;
+    else {
+      this.#answeredBytes += answeredBytes;
+      // Together with the one before, for the next sync may be far away.
+      if (last.answeredBytes > 0) this.#ends.pop();
+      this.#ends.push({ offset, bytes, answeredBytes: last.answeredBytes + answeredBytes });
+    }
   }
 
   /** What is written below `offset` is acknowledged. */
   settle(offset: number): void {
     let settled = 0;
-    for (const { offset: end, bytes } of this.#ends) {
+    for (const { offset: end, bytes, answeredBytes } of this.#ends) {
       if (end > offset) break;
       this.#settledBytes = bytes;
+      this.#answeredBytes -= answeredBytes;
       settled++;
     }
     this.#ends.splice(0, settled);
@@ -82,6 +113,7 @@ export class Backpressure {
   /** Everything that was not acknowledged is rejected. */
   clear(): void {
     this.#ends.length = 0;
+    this.#answeredBytes = 0;
     this.#settledBytes = this.#progress.encodedBytes;
     this.#writtenBytes = this.#settledBytes;
   }

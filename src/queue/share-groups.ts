@@ -5,7 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import { Mutex } from '../core/mutex.ts';
 import { settleAll } from '../core/settle-all.ts';
-import { change, type Journal } from '../journal/journal.ts';
+import { change, type Change, type Journal } from '../journal/journal.ts';
 import type { Committer } from '../journal/committer.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { StoreSignals } from '../topic/log-reporter.ts';
@@ -31,9 +31,8 @@ import { leaseEvents } from './share-events.ts';
 import type { ShareGroupParts } from './share-group-parts.ts';
 import type { ShareGroup } from './share-group.ts';
 import {
-  describeLeases,
+  describeShareGroup,
   LEASES_MAX_DEFAULT,
-  undoableCount,
   type DescribeOptions,
   type ShareGroupDescription,
 } from './share-listing.ts';
@@ -80,6 +79,8 @@ interface GroupSpec {
   /** Of what `config` leaves open, on a topic that never had a record. */
   readonly defaults: ShareConfig;
 }
+
+type AlterationWriter = (altered: () => readonly Change[]) => Promise<unknown>;
 
 interface ActiveGroup {
   readonly live: LiveShareGroup;
@@ -228,16 +229,8 @@ export class ShareGroups {
     const active = this.#active.get(shareId(state));
     const isOpen = active?.live.isOpen ?? false;
     const loopMs = isOpen ? this.#loopClock.now() : null;
-    return {
-      topic: topic.name,
-      name,
-      isQueue: name === QUEUE_GROUP,
-      consumerCount: active?.handles.size ?? 0,
-      settings: state.settings,
-      stats,
-      undoableCount: undoableCount(state),
-      leases: describeLeases({ state, loopMs, leasesMax }),
-    };
+    const consumerCount = active?.handles.size ?? 0;
+    return describeShareGroup({ stats, consumerCount, state, loopMs, leasesMax });
   }
 
   /**
@@ -262,18 +255,26 @@ export class ShareGroups {
    * Changes settings of a group, also while its records are leased: what is leased keeps its time, and
    * the new limits count from the next end of an attempt or a delay on.
    *
-   * @throws NotFoundError; TypeError, RangeError
+   * @param write  journals it, perhaps with more: called once, and calls what it gets when it is its turn
+   * @throws NotFoundError; TypeError, RangeError; what `write` throws
    */
-  alter(topic: PartitionSet, name: string, config: ShareConfig): Promise<ShareState['settings']> {
+  alter(
+    topic: PartitionSet,
+    name: string,
+    config: ShareConfig,
+    write: AlterationWriter = (altered) => this.#parts.journal.appendAll(altered()),
+  ): Promise<ShareState['settings']> {
     return this.#changes.run(async () => {
       topic.checkThere();
       const { topicId, group, settings: before } = this.#known(topic, name);
       checkDeadLetter(topic.name, config);
       const settings = alteredShareSettings(before, config);
-      const timeMs = this.#parts.clock.now();
-      const entry = { topicId, group, settings, timeMs };
-      const alter = () => this.#parts.journal.append(shareGroupAltered, entry, 'sync');
-      await this.#settled.run(alter);
+      const altered = () => {
+        topic.checkThere(); // Its name may be another topic's by now.
+        const timeMs = this.#parts.clock.now();
+        return [change(shareGroupAltered, { topicId, group, settings, timeMs })];
+      };
+      await this.#settled.run(() => write(altered));
       if (settings.retention === 'settled') this.onSettling();
       this.#active.get(shareId({ topicId, group }))?.live.leases.ready(); // More may be leased.
       return settings;

@@ -1,4 +1,5 @@
 /** Share groups as others see them: which there are, how they are set, who has what leased. */
+import { QUEUE_GROUP } from './queue-group.ts';
 import { SlotState } from './record-state.ts';
 import { purgedCount, type SharePartition } from './share-partition.ts';
 import type { ShareSettings } from './share-settings.ts';
@@ -43,7 +44,10 @@ export interface DescribeOptions {
 
 export const LEASES_MAX_DEFAULT = 1000;
 
-export interface LeasesSource {
+interface GroupSource {
+  readonly stats: ShareStats;
+  /** Handles in this process. */
+  readonly consumerCount: number;
   readonly state: ShareState;
   /** The time that leases run on; null when they are those of another process. */
   readonly loopMs: number | null;
@@ -51,11 +55,21 @@ export interface LeasesSource {
 }
 
 /** Cost: O(slots). */
-export function describeLeases({
-  state,
-  loopMs,
-  leasesMax,
-}: LeasesSource): readonly LeaseDescription[] {
+export function describeShareGroup(source: GroupSource): ShareGroupDescription {
+  const { stats, consumerCount, state } = source;
+  return {
+    topic: stats.topic,
+    name: state.group,
+    isQueue: state.group === QUEUE_GROUP,
+    consumerCount,
+    settings: state.settings,
+    stats,
+    undoableCount: undoableCount(state),
+    leases: leasesOf(source),
+  };
+}
+
+function leasesOf({ state, loopMs, leasesMax }: GroupSource): readonly LeaseDescription[] {
   const { partitions, ownerEpoch } = state;
   const leases: LeaseDescription[] = [];
   const numbers = [...partitions.keys()].toSorted((one, two) => one - two);
@@ -72,7 +86,7 @@ export function describeLeases({
 }
 
 /** How many records `undoPurge` would bring back. */
-export function undoableCount({ partitions }: ShareState): number {
+function undoableCount({ partitions }: ShareState): number {
   let count = 0;
   for (const { purged } of partitions.values()) count += purgedCount(purged);
   return count;

@@ -1,6 +1,6 @@
 /** What one call of a handler works on: one delivery, or a batch of them. */
 import { onAbort } from '../core/abort.ts';
-import { present } from '../core/assert.ts';
+import { argumentError } from '../core/assert.ts';
 import type { Transaction } from '../transaction/transaction.ts';
 import type { WorkerDelivery } from './delivery-source.ts';
 import type { TransactionalContext } from './worker-options.ts';
@@ -38,7 +38,8 @@ export class WorkerRun<D extends WorkerDelivery> implements TransactionalContext
 
   /** What handlers of others do not see. */
   get tx(): Transaction {
-    return present(this.transaction, 'the worker is transactional');
+    if (this.transaction !== null) return this.transaction;
+    throw argumentError(TypeError, 'transactional', 'true, of who uses `context.tx`', false);
   }
 
   get attempt(): number {

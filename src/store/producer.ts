@@ -4,7 +4,7 @@ import { argumentError, checkArray, checkChoice, checkObject } from '../core/ass
 import { checkBoolean, plainOptions } from '../core/options.ts';
 import { DURABILITY_LEVELS, type DurabilityLevel } from '../log/log-options.ts';
 import type { RecordInput } from '../log/record-input.ts';
-import type { SendOptions } from '../queue/queue.ts';
+import { Queue, type SendOptions } from '../queue/queue.ts';
 import { checkSequence } from '../topic/call-sequences.ts';
 import type { ProducedAnswer } from '../topic/producer-appends.ts';
 import type { ProducerAppendResult, ProducerBatchResult } from '../topic/producer-results.ts';
@@ -24,7 +24,7 @@ import {
   type ProducerPublishResult,
   type PublishingProducer,
 } from './producer-publish.ts';
-import type { Topic } from '../topic/topic.ts';
+import { checkTopic, Topic, topicOfQueue } from '../topic/topic.ts';
 import type { StoreQueue } from './store-queue.ts';
 import type { StoreTopic } from './store-topic.ts';
 
@@ -110,7 +110,7 @@ export class Producer implements AsyncDisposable, Producing {
    *
    * @returns for a duplicate where it was stored, if that was in one of the last five batches
    * @throws FencedError when somebody else produces under the name; SequenceGapError; ConflictError for a
-   *   topic that compares content; as `Topic.append`
+   *   topic that compares content; TypeError for a `dedupId`; as `Topic.append`
    *
    * Durability: as `Topic.append`, also of a duplicate. Cost: as `Topic.appendBatch`; its first use of a
    * topic in a process reads what was appended since the producers of it were last noted.
@@ -152,7 +152,7 @@ export class Producer implements AsyncDisposable, Producing {
     options: ProducerSendOptions = {},
   ): Promise<ProducerAppendResult> {
     const { key, headers, createTimeMs, ...how } = checkObject('options', options);
-    return this.append(queue.topic, { value, key, headers, createTimeMs }, how);
+    return this.#append(topicOfQueue(queue), { value, key, headers, createTimeMs }, how);
   }
 
   /**
@@ -238,7 +238,7 @@ export class Producer implements AsyncDisposable, Producing {
     given: ProducerBatchOptions,
   ): Promise<ProducedAnswer> {
     this.#hold.check();
-    const { partitions } = topic;
+    const { partitions } = checkTopic(topic);
     partitions.checkThere();
     const options = plainOptions(given, KNOWN);
     const { partition, signal, durability, sequence } = options;
@@ -264,5 +264,7 @@ function partitionsOf<T, Input>(
   to: StoreTopic<T, Input> | StoreQueue<T, Input> | Exchange<T, Input>,
 ): PartitionSet {
   if (to instanceof Exchange) return to.way.router.sources;
-  return 'topic' in to ? to.topic.partitions : to.partitions;
+  if (to instanceof Queue) return to.topic.partitions;
+  if (to instanceof Topic) return to.partitions;
+  throw argumentError(TypeError, 'to', 'a topic, a queue, or an exchange that has a log', to);
 }

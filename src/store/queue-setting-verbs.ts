@@ -53,12 +53,13 @@ export const createQueue = controlVerb({
   },
 });
 
+/** With `dedup`, of its topic, too: all of it or nothing. */
 export const alterShareGroup = controlVerb({
   name: 'alterShareGroup',
-  args: struct({ topic: text, group: text, settings: shareConfig }),
+  args: struct({ topic: text, group: text, settings: shareConfig, dedup: optional(dedupConfig) }),
   answer: shareSettings,
-  async run(store, { topic, group, settings }) {
+  async run(store, { topic, group, settings, dedup }) {
     const handle = await store.topic(topic, { create: false });
-    return handle.alterShareGroup(group, settings);
+    return handle.alterShareGroup(group, settings, dedup);
   },
 });

@@ -15,8 +15,8 @@ import {
   type Shape,
 } from '../core/shape.ts';
 import { DURABILITY_LEVELS } from '../log/log-options.ts';
-import type { RecordInput } from '../log/record-input.ts';
 import { checkChosen } from '../topic/topic-options.ts';
+import type { TopicRecordInput } from '../topic/topic-results.ts';
 import { controlVerb } from './control-verb.ts';
 
 /** A record as the socket has it. */
@@ -25,6 +25,7 @@ export interface SocketRecord {
   readonly value: string | null;
   readonly headers?: readonly SocketHeader[] | undefined;
   readonly createTimeMs?: number | undefined;
+  readonly dedupId?: string | undefined;
 }
 
 export interface SocketHeader {
@@ -48,6 +49,7 @@ export const socketRecordFields = {
   value: nullable(base64),
   headers: optional(list(struct({ name: text, value: base64 }))),
   createTimeMs: optional(count),
+  dedupId: optional(text),
 };
 
 const socketRecord: Shape<SocketRecord> = struct(socketRecordFields);
@@ -55,7 +57,8 @@ const socketRecord: Shape<SocketRecord> = struct(socketRecordFields);
 /**
  * Records to the end of a topic: to one partition, or as its partitioner chooses (null).
  *
- * `expectedOffset`, of one partition, is that of the first record: else nothing is appended.
+ * `expectedOffset`, of one partition, is that of the first record: else nothing is appended. No record is a
+ * duplicate then, and none may have an id.
  */
 export const appendRecords = controlVerb({
   name: 'appendRecords',
@@ -66,20 +69,24 @@ export const appendRecords = controlVerb({
     durability: choice(DURABILITY_LEVELS),
     records: list(socketRecord),
   }),
-  answer: list(structWith({ partition: count, baseOffset: count, recordCount: count })),
+  answer: structWith({
+    placements: list(structWith({ partition: count, baseOffset: count, recordCount: count })),
+    /** Where those are that were stored before; `index` is among the records of the request. */
+    duplicates: list(structWith({ index: count, partition: count, offset: count })),
+  }),
   async run(store, { topic, partition, expectedOffset, durability, records: sent }) {
     const handle = await store.topic(topic, { create: false });
     const records = sent.map(recordOf);
     if (expectedOffset === null) {
       const options = { durability, partition: partition ?? undefined };
-      const { placements } = await handle.appendBatch(records, options);
-      return placements;
+      return handle.appendBatch(records, options);
     }
+    checkNoIds(records);
     const chosen = checkChosen(partition, handle.partitionCount);
     const { baseOffset, recordCount } = await handle.partitions
       .at(chosen)
       .use((log) => log.appendBatch(records, { durability, expectedOffset }));
-    return [{ partition: chosen, baseOffset, recordCount }];
+    return { placements: [{ partition: chosen, baseOffset, recordCount }], duplicates: [] };
   },
 });
 
@@ -97,9 +104,16 @@ export const settlePartition = controlVerb({
   },
 });
 
+/** @throws TypeError when one has an id, which only the topic as a whole can know again */
+function checkNoIds(records: readonly TopicRecordInput<Uint8Array>[]): void {
+  const found = records.find(({ dedupId }) => dedupId !== undefined);
+  if (found === undefined) return;
+  throw argumentError(TypeError, 'dedupId', 'left out beside an `expectedOffset`', found.dedupId);
+}
+
 /** A record as the socket takes it. */
-export function socketRecordOf(record: RecordInput<Uint8Array>): SocketRecord {
-  const { value, key = null, headers, createTimeMs } = record;
+export function socketRecordOf(record: TopicRecordInput<Uint8Array>): SocketRecord {
+  const { value, key = null, headers, createTimeMs, dedupId } = record;
   const pairs = Object.entries(headers ?? {});
   return {
     key: key === null ? null : encode(key),
@@ -108,6 +122,7 @@ export function socketRecordOf(record: RecordInput<Uint8Array>): SocketRecord {
       ? {}
       : { headers: pairs.map(([name, content]) => ({ name, value: encode(content) })) }),
     ...(createTimeMs === undefined ? {} : { createTimeMs }),
+    ...(dedupId === undefined ? {} : { dedupId }),
   };
 }
 
@@ -117,12 +132,14 @@ export function recordOf({
   value,
   headers = [],
   createTimeMs,
-}: SocketRecord): RecordInput<Uint8Array> {
+  dedupId,
+}: SocketRecord): TopicRecordInput<Uint8Array> {
   return {
     key: key === null ? null : decode(key),
     value: value === null ? null : decode(value),
     headers: Object.fromEntries(headers.map((header) => [header.name, decode(header.value)])),
     createTimeMs,
+    dedupId,
   };
 }
 

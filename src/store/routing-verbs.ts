@@ -28,6 +28,7 @@ import {
   type TopologyDocument,
 } from '../routing/topology-document.ts';
 import { asGiven, carryOut, planImport } from '../routing/topology-import.ts';
+import { SOURCE_PREFIX } from '../topic/topic-names.ts';
 import { checkNew, controlVerb, type ControlVerb } from './control-verb.ts';
 import { publishByName } from './default-publish.ts';
 import { recordOf, socketRecordFields, type SocketRecord } from './record-verbs.ts';
@@ -127,7 +128,7 @@ const publishedRecord: Shape<PublishedRecord> = struct({
 
 /**
  * Records to an exchange, in order; with `isMandatory` all or none of them. `routes` says how many went
- * which way.
+ * which way; those that were published before went nowhere again.
  */
 export const publishRecords = controlVerb({
   name: 'publishRecords',
@@ -143,6 +144,8 @@ export const publishRecords = controlVerb({
     baseOffset: nullable(count),
     recordCount: count,
     routes: list(structWith({ destinations: list(text), recordCount: count })),
+    /** Where those are that were published before; `topic` of an exchange with a log is its source. */
+    duplicates: list(structWith({ index: count, topic: text, partition: count, offset: count })),
   }),
   async run(store, { exchange, isMandatory: mandatory, records: sent, ...options }) {
     if (exchange === DEFAULT_EXCHANGE) {
@@ -161,7 +164,11 @@ export const publishRecords = controlVerb({
       ...options,
       mandatory,
     });
-    return { ...placed, routes: counted(destinations) };
+    const source = { topic: SOURCE_PREFIX + exchange, partition: 0 };
+    const duplicates = placed.duplicates.map((found) => ({ ...source, ...found }));
+    const before = new Set(duplicates.map(({ index }) => index));
+    const routes = destinations.filter((_, index) => !before.has(index));
+    return { ...placed, routes: counted(routes), duplicates };
   },
 });
 

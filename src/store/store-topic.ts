@@ -8,8 +8,11 @@ import { ShareGroup } from '../queue/share-group.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { DescribeOptions, ShareGroupDescription } from '../queue/share-listing.ts';
 import type { ShareConfig, ShareGroupOptions, ShareSettings } from '../queue/share-settings.ts';
+import type { Change } from '../journal/journal.ts';
+import type { TopicCatalog } from '../topic/catalog.ts';
 import type { DedupPart } from '../topic/dedup-call.ts';
 import type { ProducedInput } from '../topic/record-division.ts';
+import type { TopicConfig } from '../topic/topic-options.ts';
 import { Topic, type PartitionRuns, type TopicParts } from '../topic/topic.ts';
 import type {
   TopicAppendBatchResult,
@@ -21,22 +24,25 @@ import type { ConflictError } from '../core/errors.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import { isSourceName, sourceConflict } from './store-exchange.ts';
 
-/** @internal The groups of a store. */
+/** @internal What a topic needs of its store. */
 export interface TopicGroups {
   readonly groups: ConsumerGroups;
   readonly shareGroups: ShareGroups;
+  readonly topics: Pick<TopicCatalog, 'alter'>;
 }
 
 export class StoreTopic<T, Input = T> extends Topic<T, Input> {
   readonly #groups: ConsumerGroups;
   readonly #shareGroups: ShareGroups;
+  readonly #topics: TopicGroups['topics'];
   readonly #isSource: boolean;
 
   /** @internal */
-  constructor(parts: TopicParts<T, Input>, { groups, shareGroups }: TopicGroups) {
+  constructor(parts: TopicParts<T, Input>, { groups, shareGroups, topics }: TopicGroups) {
     super(parts);
     this.#groups = groups;
     this.#shareGroups = shareGroups;
+    this.#topics = topics;
     this.#isSource = isSourceName(this.name);
   }
 
@@ -111,12 +117,21 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
    * Changes settings of a share group, also while its records are leased: a lease keeps its time, and
    * new limits count from the next end of an attempt or a delay on. What is left out stays as it is.
    *
+   * @param ofTopic  options of the topic that change with them, as `Store.alterTopic` takes them: all of
+   *   it is changed, or nothing; default none
    * @throws NotFoundError; TypeError, RangeError
    *
    * Durability: synced when it resolves.
    */
-  alterShareGroup(name: string, config: ShareConfig): Promise<ShareSettings> {
-    return this.#shareGroups.alter(this.partitions, name, config);
+  alterShareGroup(
+    name: string,
+    config: ShareConfig,
+    ofTopic?: TopicConfig,
+  ): Promise<ShareSettings> {
+    const both = (altered: () => readonly Change[]) =>
+      this.#topics.alter(this.name, ofTopic ?? {}, altered);
+    const write = ofTopic === undefined ? undefined : both;
+    return this.#shareGroups.alter(this.partitions, name, config, write);
   }
 
   /**

@@ -237,7 +237,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
   }
 
   #topic<T, Input>(parts: TopicParts<T, Input>): StoreTopic<T, Input> {
-    return new StoreTopic(parts, { groups: this.#parts.groups, shareGroups: this.#shareGroups });
+    return new StoreTopic(parts, this.#parts);
   }
 
   /**

@@ -9,7 +9,7 @@ import { NotFoundError, ReadOnlyError, type ClosedError } from '../core/errors.t
 import { Mutex } from '../core/mutex.ts';
 import { randomId } from '../core/random.ts';
 import { settleAll } from '../core/settle-all.ts';
-import type { Journal } from '../journal/journal.ts';
+import { change, type Change, type Journal } from '../journal/journal.ts';
 import type { Partition } from './partition.ts';
 import { PartitionSet } from './partition-set.ts';
 import type { TrimGuard } from '../log/trim-guard.ts';
@@ -155,14 +155,20 @@ export class TopicCatalog {
   /**
    * Changes options of a topic, also while it is used.
    *
-   * @throws NotFoundError; TypeError, RangeError as `openLog`
+   * @param more  called when it is its turn: changes that go with it, all or none
+   * @throws NotFoundError; TypeError, RangeError as `openLog`; what `more` throws
    */
-  alter(name: string, config: TopicConfig): Promise<TopicDescription> {
+  alter(
+    name: string,
+    config: TopicConfig,
+    more: () => readonly Change[] = () => [],
+  ): Promise<TopicDescription> {
     return this.#change(name, async (topicId, state) => {
       const options = alteredSettings(state.options, config);
       if (!this.#dependents.isQueue(topicId)) checkNotUntilSettled(config);
       const { journal, clock } = this.#home;
-      await journal.append(topicAltered, { topicId, options, timeMs: clock.now() }, 'sync');
+      const altered = change(topicAltered, { topicId, options, timeMs: clock.now() });
+      await journal.appendAll([altered, ...more()]);
       this.#set(topicId, name).configure();
     });
   }
@@ -297,15 +303,15 @@ export class TopicCatalog {
     }
   }
 
-  /** Runs `change` on a topic that is there, behind all changes before. */
+  /** Runs `action` on a topic that is there, behind all changes before. */
   #change(
     name: string,
-    change: (topicId: number, state: TopicState) => Promise<void>,
+    action: (topicId: number, state: TopicState) => Promise<void>,
   ): Promise<TopicDescription> {
     return this.#changes.run(async () => {
       this.#checkSound('a change of a topic');
       const { topicId } = this.describe(name);
-      await change(topicId, this.#stateOf(topicId, name));
+      await action(topicId, this.#stateOf(topicId, name));
       const changed = this.describe(name);
       this.#home.signals.events.emit('topic-altered', changed);
       return changed;

@@ -51,7 +51,7 @@ export interface DedupCall {
 }
 
 /** The id of a record. @throws TypeError, RangeError; TooLargeError for more than 255 bytes */
-function checkDedupId(id: unknown): string {
+export function checkDedupId(id: unknown): string {
   if (typeof id !== 'string') throw argumentError(TypeError, 'dedupId', 'a string', id);
   if (id === '' || LONE_SURROGATE.test(id)) {
     throw argumentError(
@@ -64,6 +64,19 @@ function checkDedupId(id: unknown): string {
   const bytes = Buffer.byteLength(id, 'utf8');
   if (bytes <= DEDUP_ID_BYTES_MAX) return id;
   throw new TooLargeError({ what: 'dedup id', bytes, bytesMax: DEDUP_ID_BYTES_MAX });
+}
+
+/** Of records of a producer: a record has one reason to be stored once. @throws TypeError */
+export function checkNoIds(records: readonly object[]): void {
+  if (!Array.isArray(records)) return; // Refused with the others that are none.
+  const found = records.find((record: unknown) => hasId(record));
+  if (found === undefined) return;
+  throw argumentError(TypeError, 'dedupId', 'left out: there is a producer', found);
+}
+
+function hasId(record: unknown): boolean {
+  if (typeof record !== 'object' || record === null || !('dedupId' in record)) return false;
+  return record.dedupId !== undefined;
 }
 
 /** Records of one call that go to one partition, in their order. */

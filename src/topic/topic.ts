@@ -12,7 +12,7 @@ import type { RecordRun } from '../log/record-run.ts';
 import { RecordStream } from '../log/record-stream.ts';
 import { holdForCommit } from './commit-target.ts';
 import { DedupAppends } from './dedup-appends.ts';
-import type { DedupPart } from './dedup-call.ts';
+import { checkNoIds, type DedupPart } from './dedup-call.ts';
 import { mergeBatches } from './merge-batches.ts';
 import type { LogUser } from './partition.ts';
 import type { PartitionSet } from './partition-set.ts';
@@ -251,6 +251,7 @@ export class Topic<T, Input = T> implements LogUser {
     records: readonly RecordInput<Input>[],
     options: Pick<TopicAppendOptions, 'partition'>,
   ): ProducedInput {
+    checkNoIds(records);
     const { settings, clock } = this.partitions;
     const prepared = new PreparedRecords({ codec: this.#codec, limits: settings });
     const copies = prepared.copies(records, clock.now());
@@ -359,6 +360,21 @@ export class Topic<T, Input = T> implements LogUser {
     for (const partition of chosen) checkChosen(partition, partitionCount);
     return [...new Set(chosen)];
   }
+}
+
+/** @throws TypeError for what is no topic */
+export function checkTopic<T, Input>(topic: Topic<T, Input>): Topic<T, Input> {
+  if (topic instanceof Topic) return topic;
+  throw argumentError(TypeError, 'topic', 'a topic', topic);
+}
+
+/** @throws TypeError for what is no queue */
+export function topicOfQueue<T, Input>(queue: {
+  readonly topic: Topic<T, Input>;
+}): Topic<T, Input> {
+  const { topic } = checkObject('queue', queue);
+  if (topic instanceof Topic) return topic;
+  throw argumentError(TypeError, 'queue', 'a queue', queue);
 }
 
 const NO_DUPLICATES: readonly DuplicateRecord[] = [];

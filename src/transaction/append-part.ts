@@ -1,5 +1,5 @@
 /** The records that a transaction appends, whatever topics and partitions they go to. */
-import { argumentError, present } from '../core/assert.ts';
+import { present } from '../core/assert.ts';
 import { settleAll } from '../core/settle-all.ts';
 import { FingerprintTag } from '../log/batch-tag.ts';
 import type { PreparedAppend } from '../log/prepared-records.ts';
@@ -239,7 +239,6 @@ export class AppendPart implements CommitPart {
     const { partitions } = topic;
     const { producer, partition } = options;
     const hold = producer[producerHold];
-    checkNoIds(records);
     into.checkStore('topic', partitions);
     into.checkStore('producer', hold);
     hold.check();
@@ -254,19 +253,6 @@ export class AppendPart implements CommitPart {
     this.#appends.push({ pieces: [], claimed: null, fill });
     return produced;
   }
-}
-
-/** A record has one reason to be stored once. @throws TypeError */
-function checkNoIds(records: readonly object[]): void {
-  if (!Array.isArray(records)) return; // Refused with the others that are none.
-  const found = records.find((record: unknown) => hasId(record));
-  if (found === undefined) return;
-  throw argumentError(TypeError, 'dedupId', 'left out: there is a producer', found);
-}
-
-function hasId(record: unknown): boolean {
-  if (typeof record !== 'object' || record === null || !('dedupId' in record)) return false;
-  return record.dedupId !== undefined;
 }
 
 /** As much as it may take in the log: a tag does not say yet what it will. */

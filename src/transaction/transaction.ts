@@ -2,7 +2,7 @@
 import { argumentError, checkObject } from '../core/assert.ts';
 import { plainOptions } from '../core/options.ts';
 import type { ProducerAppendResult, ProducerBatchResult } from '../topic/producer-results.ts';
-import { Topic } from '../topic/topic.ts';
+import { checkTopic, topicOfQueue, type Topic } from '../topic/topic.ts';
 import type {
   TopicAppendBatchResult,
   TopicAppendResult,
@@ -119,7 +119,7 @@ export class Transaction {
     const { dedupId, ...where }: typeof rest & { dedupId?: string | undefined } = rest;
     const options = checkAppendOptions(where);
     const record = { value, key, headers, createTimeMs, dedupId };
-    const topic = checkTopic(checkObject('queue', queue).topic);
+    const topic = topicOfQueue(queue);
     const into = this.#run;
     const part = into.part(AppendPart);
     if (options.producer === undefined) return part.send(topic, record, { options, into });
@@ -208,11 +208,6 @@ export class Transaction {
     this.#run.checkCollecting();
     throw this.#run.abort(reason);
   }
-}
-
-function checkTopic<T, Input>(topic: Topic<T, Input>): Topic<T, Input> {
-  if (topic instanceof Topic) return topic;
-  throw argumentError(TypeError, 'topic', 'a topic', topic);
 }
 
 /** @throws TypeError */

@@ -24,6 +24,8 @@ describe('publish', () => {
       path,
       exchange: '',
       recordCount: 4,
+      duplicateCount: 0,
+      duplicates: [],
       baseOffset: null,
       nextOffset: null,
       unroutedCount: 1,

@@ -17,6 +17,8 @@ describe('publish', () => {
       path,
       exchange: 'flights',
       recordCount: 2,
+      duplicateCount: 0,
+      duplicates: [],
       baseOffset: 1,
       nextOffset: 3,
       unroutedCount: 0,

@@ -154,6 +154,8 @@ describe('sending', () => {
       path,
       topic: 'email',
       recordCount: 2,
+      duplicateCount: 0,
+      duplicates: [],
       partitions: [{ partition: 0, recordCount: 2, baseOffset: 0, nextOffset: 2 }],
     });
     await send('k:c\n', '-K', ':');

@@ -8,10 +8,13 @@ import type { CommandContext, Verb } from '../command.ts';
 import { UsageError } from '../command-error.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { WRITER_FILES } from '../help-text.ts';
-import { LineAppender } from '../line-appender.ts';
+import type { DuplicateTally } from '../duplicate-tally.ts';
+import { LineAppender, type InputRecord } from '../line-appender.ts';
+import { DEDUP_ID_OPTION, DEDUP_NOTES } from '../dedup-ids.ts';
 import { checkWritablePath } from '../log-path.ts';
 import { checkPartition } from '../partition-offsets.ts';
 import { parseCount } from '../ranges.ts';
+import { recordFromJson } from '../record-json.ts';
 import { checkChoice, type PartitionChoice } from '../record-logs.ts';
 import { checkStorePath, CREATE_TOPIC_HINT, STORE_WRITER_FILES } from '../store-access.ts';
 import { askForTopic } from '../store-desk.ts';
@@ -24,6 +27,7 @@ import { appendAll, KEY_SEPARATOR_OPTION } from '../value-lines.ts';
 interface AppendVerbOptions extends PartitionChoice {
   readonly ndjson?: true;
   readonly keySeparator?: string;
+  readonly dedupId?: string;
   readonly durability: DurabilityLevel;
   readonly compression?: CompressionName;
   readonly json?: true;
@@ -37,7 +41,9 @@ makes a tombstone. The output of varve cat --json is such input.
 
 With --topic, a record goes to the partition that its key chooses, as in Kafka; records without a key
 go to one partition for a while, then to another; --partition is for all of them. The records of one
-partition keep their order.`;
+partition keep their order.
+
+${DEDUP_NOTES}`;
 
 export const appendVerb: Verb<AppendVerbOptions> = {
   description:
@@ -51,8 +57,9 @@ export const appendVerb: Verb<AppendVerbOptions> = {
       '--partition <number>',
       'of the topic, this one (default: by key, as the topic chooses)',
     ).argParser(parseCount),
-    new Option('--ndjson', 'lines are JSON objects: key, value, headers, createTimeMs'),
+    new Option('--ndjson', 'lines are JSON objects: key, value, headers, createTimeMs, dedupId'),
     KEY_SEPARATOR_OPTION,
+    DEDUP_ID_OPTION,
     durabilityOption('what a stored record survives: sync also a power cut').default('sync'),
     new Option(
       '--compression <name>',
@@ -121,6 +128,8 @@ interface Appended {
   readonly place: string;
   /** The same, for programs. */
   readonly placeJson: object;
+  /** Null = it is a log, which has none. */
+  readonly duplicates: DuplicateTally | null;
 }
 
 async function appendToLog(
@@ -128,19 +137,35 @@ async function appendToLog(
   path: string,
   options: AppendVerbOptions,
 ): Promise<Appended> {
+  if (options.dedupId !== undefined) throw noIds('--dedup-id is');
   await checkWritablePath(path);
   const { durability, compression = 'none' } = options;
   const log = await openLog(path, { durability, compression });
   const appender = new LineAppender(log);
   try {
-    await appendInput(context, appender, options);
+    await appendInput(context, appender, { ...options, readJson: recordOfLog });
   } finally {
     await log.close();
   }
   const { baseOffset, storedCount: recordCount, storedBytes: valueBytes } = appender;
   const nextOffset = baseOffset + recordCount;
   const place = recordCount === 0 ? '' : ` at offsets ${baseOffset} to ${nextOffset - 1}`;
-  return { recordCount, valueBytes, place, placeJson: { baseOffset, nextOffset } };
+  const placeJson = { baseOffset, nextOffset };
+  return { recordCount, valueBytes, place, placeJson, duplicates: null };
+}
+
+/** @throws UsageError also for a line with an id */
+function recordOfLog(line: Uint8Array, lineNumber: number): InputRecord {
+  const record = recordFromJson(line, lineNumber);
+  if (record.dedupId === undefined) return record;
+  throw noIds(`line ${lineNumber} of the input has a "dedupId", which is`);
+}
+
+function noIds(what: string): UsageError {
+  return new UsageError(
+    `${what} for a topic of a store: a log of its own stores whatever it gets`,
+    'varve append <store> --topic <name> stores a record of an id once',
+  );
 }
 
 async function appendToTopic(
@@ -162,11 +187,12 @@ async function appendToTopic(
     const { recordBytesMax } = described.options;
     const chosen = { topic, partition: partition ?? null, durability, recordBytesMax };
     const sink = new TopicSink(desk, chosen);
-    const appender = await appendAll(context, sink, options);
-    const { storedCount: recordCount, storedBytes: valueBytes } = appender;
-    const { shares } = sink;
+    const { dedupId } = options;
+    const lines = dedupId === undefined ? options : { ...options, common: { dedupId } };
+    await appendAll(context, sink, lines);
+    const { endOffset: recordCount, storedBytes: valueBytes, shares, duplicates } = sink;
     const placeJson = { topic, partitions: shares };
-    return { recordCount, valueBytes, place: placeOf(topic, shares), placeJson };
+    return { recordCount, valueBytes, place: placeOf(topic, shares), placeJson, duplicates };
   });
 }
 
@@ -178,6 +204,7 @@ interface Summary extends Appended {
 
 function writeSummary(context: CommandContext, summary: Summary): void {
   const { path, options, durationMs, recordCount, valueBytes, place, placeJson } = summary;
+  const { duplicates } = summary;
   const recordsPerSecond = durationMs === 0 ? 0 : Math.round((recordCount / durationMs) * 1000);
   const { durability } = options;
   const rate = `${formatCount(recordsPerSecond)} records/s`;
@@ -185,10 +212,12 @@ function writeSummary(context: CommandContext, summary: Summary): void {
     `appended ${formatPlural(recordCount, 'record')}${place}, ${formatBytes(valueBytes)} ` +
       `in ${formatDuration(durationMs)} (${rate}, durability ${durability})`,
   );
+  duplicates?.noteTo(context);
   if (options.json !== true) return;
   const document = {
     path,
     recordCount,
+    ...duplicates?.toJson(options.dedupId),
     ...placeJson,
     valueBytes,
     durability,

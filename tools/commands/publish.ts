@@ -8,6 +8,7 @@ import { SOURCE_PREFIX } from '../../src/topic/topic-names.ts';
 import { newSettings } from '../../src/topic/topic-options.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { JSON_OPTION } from '../command.ts';
+import { DEDUP_ID_OPTION, DEDUP_NOTES } from '../dedup-ids.ts';
 import { EXCHANGE_ARGUMENT, findExchange } from '../exchange-choice.ts';
 import { ExitCode } from '../exit-codes.ts';
 import type { LineOptions } from '../line-appender.ts';
@@ -48,7 +49,9 @@ What is not copied when a store is closed is copied when it is opened again: wit
 where no process has the store open, the verb waits for the copies at its end.
 
 The exchange '' is the default exchange: each record goes to the queue or topic that its routing key
-names, and is nowhere else.`;
+names, and is nowhere else.
+
+${DEDUP_NOTES}`;
 
 export const publishVerb: Verb<PublishVerbOptions> = {
   description: 'Publish values to an exchange of a store, or stdin, one record per line.',
@@ -64,9 +67,10 @@ export const publishVerb: Verb<PublishVerbOptions> = {
     new Option('--key <text>', 'of every record: its copies go to one partition by it'),
     KEY_SEPARATOR_OPTION,
     HEADER_OPTION,
+    DEDUP_ID_OPTION,
     new Option(
       '--ndjson',
-      'lines are JSON objects: value, routingKey, cc, bcc, key, headers, createTimeMs',
+      'lines are JSON objects: value, routingKey, cc, bcc, key, headers, createTimeMs, dedupId',
     ),
     new Option('--mandatory', 'refuse a record that no binding matches: exit 1'),
     new Option('--confirm <when>', 'return when records are logged, or routed').choices(
@@ -130,7 +134,7 @@ async function run(
     if (!desk.isOwner && !isCopied) await untilProjected(context, desk, exchange);
     return sink;
   });
-  writeSummary(context, { path, exchange, isJson: options.json === true, sink: published });
+  writeSummary(context, { path, exchange, options, sink: published });
   return context.signal.aborted ? ExitCode.interrupted : ExitCode.ok;
 }
 
@@ -161,18 +165,20 @@ async function recordBytesMaxOf(desk: StoreDesk, exchange: string): Promise<numb
 interface Published {
   readonly path: string;
   readonly exchange: string;
-  readonly isJson: boolean;
+  readonly options: PublishVerbOptions;
   readonly sink: PublishSink;
 }
 
-function writeSummary(context: CommandContext, { path, exchange, isJson, sink }: Published): void {
+function writeSummary(context: CommandContext, { path, exchange, options, sink }: Published): void {
   const { endOffset: recordCount, baseOffset, nextOffset, unroutedCount } = sink;
   const destinations = [...sink.copyCounts]
     .map(([name, count]) => ({ name, recordCount: count }))
     .toSorted((one, two) => (one.name < two.name ? -1 : 1));
   context.note(`published ${formatPlural(recordCount, 'record')}${whereTo(sink, destinations)}`);
-  if (!isJson) return;
-  const document = { path, exchange, recordCount, baseOffset, nextOffset, unroutedCount };
+  sink.duplicates.noteTo(context);
+  if (options.json !== true) return;
+  const told = sink.duplicates.toJson(options.dedupId);
+  const document = { path, exchange, recordCount, ...told, baseOffset, nextOffset, unroutedCount };
   context.output.write(`${JSON.stringify({ ...document, destinations })}\n`);
 }
 

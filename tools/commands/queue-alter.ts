@@ -94,8 +94,10 @@ async function run(
   });
   if (!isDryRun && changes.length > 0) {
     await changeStore(context, path, async (desk) => {
-      if (hasConfig) await desk.ask(alterShareGroup, { ...refOf(found), settings: config });
-      if (dedup !== null) await desk.ask(alterTopic, { topic: found.topic, options: dedup });
+      if (hasConfig) {
+        const both = { settings: config, dedup: dedup ?? undefined };
+        await desk.ask(alterShareGroup, { ...refOf(found), ...both });
+      } else await desk.ask(alterTopic, { topic: found.topic, options: dedup ?? {} });
     });
   }
   const { output } = context;

@@ -3,6 +3,8 @@ import { Option } from 'commander';
 import type { DurabilityLevel } from '../../src/index.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { JSON_OPTION } from '../command.ts';
+import { DEDUP_ID_OPTION, DEDUP_NOTES } from '../dedup-ids.ts';
+import type { DuplicateTally } from '../duplicate-tally.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { findQueue, QUEUE_ARGUMENT } from '../queue-choice.ts';
 import { checkPartition } from '../partition-offsets.ts';
@@ -30,7 +32,9 @@ interface QueueSendOptions extends ValueOptions {
 
 const NOTES = `Each value is one record. Without values, each line of stdin is one, as varve append reads it; with
 --ndjson a line is {"value": "text", "key": "k", "headers": {"h": "x"}}. What a line says of its key
-and its headers goes before --key and --header.`;
+and its headers goes before --key and --header.
+
+${DEDUP_NOTES}`;
 
 export const queueSendVerb: Verb<QueueSendOptions> = {
   description:
@@ -41,7 +45,8 @@ export const queueSendVerb: Verb<QueueSendOptions> = {
     new Option('--key <text>', 'of every record: records of a key go to one partition'),
     KEY_SEPARATOR_OPTION,
     HEADER_OPTION,
-    new Option('--ndjson', 'lines are JSON objects: key, value, headers, createTimeMs'),
+    DEDUP_ID_OPTION,
+    new Option('--ndjson', 'lines are JSON objects: key, value, headers, createTimeMs, dedupId'),
     new Option(
       '--partition <number>',
       'of the queue, this one (default: by key, as it chooses)',
@@ -95,8 +100,9 @@ async function run(
     const { recordBytesMax, durability: own } = described.options;
     const { durability = own } = options;
     const sink = new TopicSink(desk, { topic, partition, durability, recordBytesMax });
-    const appender = await appendAll(context, sink, line, values);
-    return { topic, recordCount: appender.storedCount, shares: sink.shares };
+    await appendAll(context, sink, line, values);
+    const { endOffset: recordCount, shares, duplicates } = sink;
+    return { topic, recordCount, shares, duplicates };
   });
   writeSummary(context, { path, options, ...sent });
   return context.signal.aborted ? ExitCode.interrupted : ExitCode.ok;
@@ -108,12 +114,15 @@ interface Sent {
   readonly topic: string;
   readonly recordCount: number;
   readonly shares: readonly PartitionShare[];
+  readonly duplicates: DuplicateTally;
 }
 
 function writeSummary(context: CommandContext, sent: Sent): void {
-  const { path, options, topic, recordCount, shares } = sent;
+  const { path, options, topic, recordCount, shares, duplicates } = sent;
   context.note(`sent ${formatPlural(recordCount, 'record')}${placeOf(topic, shares)}`);
+  duplicates.noteTo(context);
   if (options.json !== true) return;
-  const document = { path, topic, recordCount, partitions: shares };
+  const told = duplicates.toJson(options.dedupId);
+  const document = { path, topic, recordCount, ...told, partitions: shares };
   context.output.write(`${JSON.stringify(document)}\n`);
 }

@@ -158,7 +158,7 @@ const TABLE: readonly Row[] = [
   ],
   [
     new transaction.TransactionEndedError({ name: 'transfer', state: 'timed-out' }),
-    'transaction transfer is closed: it took too long',
+    'transaction transfer is closed: it took longer than its `timeoutMs`',
   ],
 ];
 

@@ -14,6 +14,8 @@ describe('an unknown key', () => {
     ['concurency', 'concurrency'],
     ['conccurency', 'concurrency'],
     ['ceate', 'create'],
+    ['lease', 'leaseMs'],
+    ['failures', 'failuresMax'],
     ['form', null],
     ['mx', null],
     ['retry', null],

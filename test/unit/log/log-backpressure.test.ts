@@ -7,8 +7,11 @@ import {
   FailedError,
 } from '../../../src/core/errors.ts';
 import { KIB, MIB } from '../../../src/core/limits.ts';
+import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
+import type { AppendResult } from '../../../src/log/append-result.ts';
 import type { Log } from '../../../src/log/log.ts';
 import type { FaultyFileSystem } from '../../support/faulty-file-system.ts';
+import { HeldSyncs } from '../../support/held-syncs.ts';
 import {
   driven,
   faultyDisk,
@@ -59,6 +62,70 @@ describe('append', () => {
     expect(await rejectionOf(log.append({ value: 'x' }))).toBeInstanceOf(BackpressureError);
     expect((await driven(fileSystem, batch)).recordCount).toBe(100);
     await driven(fileSystem, log.close());
+  });
+});
+
+describe('appends at a weaker level than that of the log', () => {
+  const options = { queuedBytesMax: 64 * KIB, segmentBytesMax: KIB * KIB };
+
+  test.each(['os', 'interval'] as const)(
+    'at %s: what was answered does not count, though nothing is synced',
+    async (durability) => {
+      const log = await openTextLog(new MemoryFileSystem(), { ...options, durability: 'sync' });
+      for (let n = 0; n < 300; n++) {
+        await log.append({ value: VALUE }, { durability });
+        expect(log.stats().queuedBytes).toBe(0);
+      }
+      expect(log.stats()).toMatchObject({ endOffset: 300, syncedOffset: 0 });
+      await log.close();
+    },
+  );
+
+  test('beside one who waits for a sync that takes long: what that one appended counts alone', async () => {
+    const fileSystem = new MemoryFileSystem();
+    const syncs = new HeldSyncs(fileSystem, '.log');
+    const log = await openTextLog(fileSystem, { ...options, durability: 'sync' });
+    syncs.hold();
+    const first = log.append({ value: VALUE });
+    await expect.poll(() => syncs.waiting).toHaveLength(1);
+    for (let n = 0; n < 300; n++) await log.append({ value: VALUE }, { durability: 'os' });
+    const { queuedBytes } = log.stats();
+    expect(queuedBytes).toBeGreaterThan(KIB);
+    expect(queuedBytes).toBeLessThan(2 * KIB);
+    // Those who wait for the sync are bounded as ever.
+    const others: Promise<AppendResult>[] = [];
+    while (log.stats().queuedBytes < 64 * KIB) others.push(log.append({ value: VALUE }));
+    expect(others.length).toBeGreaterThan(58);
+    for (const durability of ['os', 'sync'] as const) {
+      const refused = log.append({ value: VALUE }, { durability });
+      expect(await rejectionOf(refused)).toBeInstanceOf(BackpressureError);
+    }
+    syncs.release();
+    const answers = await Promise.all([first, ...others]);
+    expect(new Set(answers.map(({ durability }) => durability))).toEqual(new Set(['sync']));
+    expect(log.stats().queuedBytes).toBe(0);
+    await log.close();
+  });
+
+  test('beside records that nobody waits for: those count until they are synced', async () => {
+    const fileSystem = new MemoryFileSystem();
+    const syncs = new HeldSyncs(fileSystem, '.log');
+    const log = await openTextLog(fileSystem, { ...options, durability: 'sync' });
+    syncs.hold();
+    while (log.appendNoWait({ value: VALUE }) >= 0);
+    const { queuedBytes } = log.stats();
+    expect(queuedBytes).toBeGreaterThanOrEqual(16 * KIB);
+    await log.append({ value: VALUE }, { durability: 'os' });
+    await log.append({ value: VALUE }, { durability: 'os' });
+    // The first of them may have shared its write with some of the others.
+    expect(log.stats().queuedBytes).toBeGreaterThanOrEqual(queuedBytes);
+    expect(log.stats().queuedBytes).toBeLessThan(queuedBytes + 2 * KIB);
+    expect(log.appendNoWait({ value: VALUE })).toBe(-1);
+    const ready = log.ready();
+    syncs.release();
+    await ready;
+    expect(log.appendNoWait({ value: VALUE })).toBeGreaterThan(0);
+    await log.close();
   });
 });
 

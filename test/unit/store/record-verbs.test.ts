@@ -51,7 +51,7 @@ describe('appendRecords', () => {
       headers: { h: Uint8Array.of(128), t: 'text' },
       createTimeMs: 5,
     }));
-    const placements = await ask(store, appendRecords, {
+    const { placements } = await ask(store, appendRecords, {
       ...to,
       records: sent.map(socketRecordOf),
     });
@@ -94,7 +94,7 @@ describe('appendRecords', () => {
     const records = recordsOf('x', 'y');
     const there = { ...to, partition: 1, expectedOffset: 0, records };
     const placed = [{ partition: 1, baseOffset: 0, recordCount: 2 }];
-    expect(await ask(store, appendRecords, there)).toEqual(placed);
+    expect(await ask(store, appendRecords, there)).toEqual({ placements: placed, duplicates: [] });
     await expect(ask(store, appendRecords, there)).rejects.toMatchObject({
       code: 'ERR_VARVE_WRONG_OFFSET',
       details: { expected: 0, actual: 2 },
@@ -124,6 +124,14 @@ describe('appendRecords', () => {
       bad({ headers: [{ name: 'a', value: 1 }] }),
       'ERR_VARVE_INVALID_ARGUMENT',
     ],
+    [
+      'an id beside an expected offset',
+      { expectedOffset: 0, ...bad({ dedupId: 'a' }) },
+      'ERR_VARVE_INVALID_ARGUMENT',
+    ],
+    ['an id that is none', bad({ dedupId: 7 }), 'ERR_VARVE_INVALID_ARGUMENT'],
+    ['an empty id', bad({ dedupId: '' }), 'ERR_VARVE_INVALID_ARGUMENT'],
+    ['an id above the limit', bad({ dedupId: 'i'.repeat(256) }), 'ERR_VARVE_TOO_LARGE'],
     ['a record above the limit', bad({ value: 'A'.repeat(2000) }), 'ERR_VARVE_TOO_LARGE'],
     ['a key above the limit', bad({ key: 'A'.repeat(100_000) }), 'ERR_VARVE_TOO_LARGE'],
   ])('%s is refused, and appends nothing', async (_what, wrong, code) => {

@@ -1,7 +1,8 @@
 /** Share groups as a store lists, describes, alters and deletes them. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import type { Store } from '../../../src/store/store.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
 test('queues and share groups are listed by topic and name', async () => {
@@ -114,4 +115,63 @@ test('a share group is altered while it is used, and deleted when it is not', as
   const reopened = await bench.reopen(store);
   expect(reopened.shareGroups()).toEqual([]);
   await reopened.close();
+});
+
+describe('options of the topic, altered with the settings of its group', () => {
+  async function jobs() {
+    const bench = new StoreBench();
+    const store = await bench.open();
+    const queue = await store.queue('jobs', { partitions: 1 });
+    return { bench, store, topic: queue.topic };
+  }
+
+  /** What was changed, if anything was. */
+  async function found(store: Store) {
+    const topic = await store.topic('jobs');
+    const { leaseMs } = (await topic.describeShareGroup('queue')).settings;
+    return { leaseMs, dedupWindowMs: store.describeTopic('jobs').options.dedupWindowMs };
+  }
+
+  test('are one entry of the journal, and both count at once', async () => {
+    const { bench, store, topic } = await jobs();
+    const { endOffset: before } = store.stats().journal;
+    const altered: unknown[] = [];
+    store.on('topic-altered', ({ name }) => altered.push(name));
+    const settings = await topic.alterShareGroup(
+      'queue',
+      { leaseMs: 5000 },
+      { dedupWindowMs: 'settled' },
+    );
+    expect(settings.leaseMs).toBe(5000);
+    expect(store.stats().journal.endOffset).toBe(before + 1);
+    expect(altered).toEqual(['jobs']);
+    const wanted = { leaseMs: 5000, dedupWindowMs: 'settled' };
+    expect(await found(store)).toEqual(wanted);
+    const reopened = await bench.reopen(store);
+    expect(await found(reopened)).toEqual(wanted);
+    await reopened.close();
+  });
+
+  test.each([
+    ['a wrong setting', { leaseMs: 1 }, { dedupWindowMs: 1000 }, '`leaseMs`'],
+    ['a wrong option', { leaseMs: 5000 }, { dedupWindowMs: 0 }, '`dedupWindowMs`'],
+  ] as const)('%s: none of them is changed', async (_what, config, ofTopic, message) => {
+    const { store, topic } = await jobs();
+    const before = await found(store);
+    await expect(topic.alterShareGroup('queue', config, ofTopic)).rejects.toThrow(message);
+    expect(await found(store)).toEqual(before);
+    await store.close();
+  });
+
+  test('of a topic that is deleted in front of them: neither it nor its successor is changed', async () => {
+    const { store, topic } = await jobs();
+    const before = await found(store);
+    const deleting = store.deleteTopic('jobs');
+    const creating = deleting.then(() => store.queue('jobs', { partitions: 1 }));
+    const altering = topic.alterShareGroup('queue', { leaseMs: 5000 }, { dedupWindowMs: 1000 });
+    await expect(altering).rejects.toMatchObject({ code: 'ERR_VARVE_NOT_FOUND' });
+    await creating;
+    expect(await found(store)).toEqual(before);
+    await store.close();
+  });
 });
