@@ -142,8 +142,8 @@ export interface IoDetails {
   /** The operating system's name of the failure, such as `EIO` or `ENOENT`. */
   readonly errno: string;
   /**
-   * Of a refused `appendBatch`: so many of its first records are in the log all the same, so it
-   * must not simply be tried again. Absent when there are none.
+   * Of a refused `appendBatch`: so many of its first records are in the log all the same, or of its
+   * records in all partitions of a topic, so it must not simply be tried again. Absent when there are none.
    */
   readonly appendedCount?: number;
   /** The log's own floor refused, not yet the operating system: so many bytes shall stay free. */

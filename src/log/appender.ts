@@ -127,7 +127,7 @@ export class Appender {
     this.#builder.addAll(records, count);
   }
 
-  /** The same for one with a fingerprint, which shares its batch with others that have one. */
+  /** The same for one with a fingerprint: it shares its batch with its like. */
   addJoining(record: EncodableRecord, high: number, low: number): void {
     this.#builder.addJoining(record, high, low);
   }
@@ -351,8 +351,8 @@ export class Appender {
 
   /** Whether some of what is written from `offset` on is not acknowledged before it is synced. */
   #awaitsSync(offset: number): boolean {
-    if (this.#options.policy.durability !== 'sync') return false;
-    return Math.max(this.#waiters.synced.lastOffset, this.#noWait.nextOffset) > offset;
+    const awaited = Math.max(this.#waiters.synced.lastOffset, this.#noWait.nextOffset);
+    return this.#options.policy.durability === 'sync' && awaited > offset;
   }
 
   /** Null when nothing is left, or what is left cannot be encoded, which ends the writer. */

@@ -190,8 +190,7 @@ export class SyncLoop {
       this.#running = null;
     } catch (cause) {
       this.#running = null;
-      this.#hasFailed = true;
-      this.#failure = cause;
+      this.stop(cause); // Unless it was stopped meanwhile: the first failure stays.
       this.#options.onFailed(cause);
     }
     const waiters = this.#slotWaiters;

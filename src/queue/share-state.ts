@@ -20,7 +20,7 @@ import {
 } from './share-entries.ts';
 import { eachOffset } from './offset-runs.ts';
 import { QUEUE_GROUP } from './queue-group.ts';
-import { SharePartition } from './share-partition.ts';
+import { firstPurgedOffset, SharePartition } from './share-partition.ts';
 import type { Settling } from '../topic/topic-home.ts';
 import { sharePartition } from './share-partition-field.ts';
 import { shareSettings } from './share-settings.ts';
@@ -68,9 +68,17 @@ export function settlingOf(fold: Fold, topicId: number, partition: number): Sett
   const own = state?.partitions.get(partition);
   if (own === undefined) return null;
   return {
-    firstOffset: () => own.firstOffset,
+    firstOffset: () => Math.min(own.firstOffset, firstPurgedOffset(own)),
     isSettled: (offset) => !own.unread.has(offset) && own.table.find(offset) < 0,
+    mayComeBack: (offset) => isAmongPurged(own, offset) || own.dead.has(offset),
   };
+}
+
+/** Whether it lies between the first and the last that a purge put aside. O(1) */
+function isAmongPurged(partition: SharePartition, offset: number): boolean {
+  const { purged } = partition;
+  const last = Math.max((purged?.unread.at(-1)?.to ?? 0) - 1, purged?.slots.at(-1)?.offset ?? -1);
+  return firstPurgedOffset(partition) <= offset && offset <= last;
 }
 
 /** First offset that no share group ever looked at: those below were handed out, or may have been. */

@@ -17,15 +17,18 @@ export function isBegun(
 }
 
 /**
- * Begins anew: what is there so far means nothing any more. No record with an id is on its way.
+ * Begins anew, unless it was begun: what is there so far means nothing any more. No record with an id is on its way.
  *
  * Synced before: a log that lost its end in a power cut must not come to stand below what is named here.
  */
 export async function beginDedup(
-  { journal, random, clock }: TopicHome,
+  { fold, journal, random, clock }: TopicHome,
   partitions: PartitionSet,
-  { dedupBy, dedupScope }: DedupSettings,
+  settings: DedupSettings,
 ): Promise<void> {
+  // It may be so by an entry that was written, and could not be synced: a power cut would forget all ids.
+  if (isBegun(fold, partitions.topicId, settings) !== null) return journal.sync();
+  const { dedupBy, dedupScope } = settings;
   const logs: { logId: number; offset: number }[] = [];
   for (let number = 0; number < partitions.count; number++) {
     const named = await partitions.at(number).use(async (log) => {

@@ -10,7 +10,6 @@ import { toError } from '../core/abort.ts';
 import { assert, present } from '../core/assert.ts';
 import { Fingerprint } from '../core/fingerprint.ts';
 import { Mutex } from '../core/mutex.ts';
-import { settleAll } from '../core/settle-all.ts';
 import type { AppendBatchResult } from '../log/append-result.ts';
 import { whenAppended } from '../log/append-run.ts';
 import { FingerprintTag } from '../log/batch-tag.ts';
@@ -34,6 +33,7 @@ import { LoadedIds } from './loaded-ids.ts';
 import type { DedupTime } from './dedup-window.ts';
 import { duplicatesOf, freshIn, runOf, type RunParts, type Sorted } from './dedup-sorting.ts';
 import type { PartitionSet } from './partition-set.ts';
+import { recordsIn, settleParts, storedInPart } from './settle-parts.ts';
 import type { TopicHome } from './topic-home.ts';
 import type { DuplicateRecord, TopicAppendResult } from './topic-results.ts';
 
@@ -65,6 +65,8 @@ export class DedupGate {
   /** By partition: where the log ended when it was loaded first. */
   #ownFrom: readonly number[] = [];
   readonly #upkeep: DedupUpkeep;
+  /** Logs that others took the place of. */
+  #replacedCount = 0;
   readonly #counts = new DedupCounts();
   /** Of one record. */
   readonly #one = new Uint32Array(2);
@@ -97,6 +99,7 @@ export class DedupGate {
 
   /** Offsets mean something else from now on: a log was replaced. */
   forget(): void {
+    this.#replacedCount++;
     this.#state = null;
     this.#home.dedupMemory.leave(this.#partitions);
   }
@@ -180,7 +183,7 @@ export class DedupGate {
       if (state.table.addRunNew(partition, log.endOffset, words) >= 0) return null; // Twins.
     }
     call.admit?.(call.parts.flatMap(({ indexes }) => indexes).toSorted(ascending));
-    return settleAll(runs.map((run) => this.#appendRun(run, null, call))).then(allPlaced);
+    return settleParts(runs.map((run) => this.#appendRun(run, null, call))).then(allPlaced);
   }
 
   async #inTurn(call: DedupCall): Promise<() => Promise<DedupOutcome>> {
@@ -198,6 +201,7 @@ export class DedupGate {
       call.options.signal?.throwIfAborted();
       // Most have nothing to wait for but their turn.
       const answer = this.#atOnce(call);
+      answer?.catch(() => undefined); // Whoever waits for it is told.
       if (answer !== null) return () => answer;
       const look = this.#look(call, state);
       for (let wait = look.obstacle(); wait !== null; wait = look.obstacle()) await wait;
@@ -223,9 +227,8 @@ export class DedupGate {
     logs: ReadonlyMap<number, Log<Uint8Array>>,
   ): () => Promise<DedupOutcome> {
     const bases: number[] = [];
-    const answers: Promise<PlacedRun>[] = [];
+    const runs: (NewRun & RunParts)[] = [];
     const fresh = all.map(freshIn);
-    admit(call, all, fresh);
     for (const [at, sorted] of all.entries()) {
       const own = present(fresh[at], 'one for each');
       if (own.length === 0) {
@@ -235,10 +238,14 @@ export class DedupGate {
       const { partition } = sorted.part;
       const log = present(logs.get(partition), 'it was opened');
       bases.push(log.endOffset);
-      const run = runOf(sorted, own);
-      answers.push(this.#appendRun({ log, ...run }, run, call));
+      runs.push({ log, ...runOf(sorted, own) });
     }
-    const settled = settleAll(answers);
+    for (const { log } of runs) {
+      const refusal = log.forStore().appender.refusal(undefined);
+      if (refusal !== null) throw refusal; // Before others take theirs.
+    }
+    admit(call, all, fresh);
+    const settled = settleParts(runs.map((run) => this.#appendRun(run, run, call)));
     settled.catch(() => undefined); // Whoever waits for it is told.
     return async () => {
       const placed = await settled;
@@ -248,7 +255,11 @@ export class DedupGate {
     };
   }
 
-  /** @param parts  of the run, to be entered when it is seen; null = it is in the table already */
+  /**
+   * To a log that does not refuse it.
+   *
+   * @param parts  of the run, to be entered when it is seen; null = it is in the table already
+   */
   async #appendRun(
     { log, partition, records, words }: NewRun,
     parts: RunParts | null,
@@ -256,8 +267,6 @@ export class DedupGate {
   ): Promise<PlacedRun> {
     const { appender } = log.forStore();
     if (options.signal?.aborted === true) throw toError(options.signal.reason);
-    const refusal = appender.refusal(undefined);
-    if (refusal !== null) throw refusal;
     const baseOffset = appender.nextOffset;
     const recordCount = records.length;
     appender.addRun({ records, tag: new FingerprintTag(words) });
@@ -284,8 +293,11 @@ export class DedupGate {
     for (const { partition, offset } of outcome.duplicates) {
       const needsSync = durability === 'sync' || this.#partitions.settings.durability === 'os';
       if (!needsSync) continue;
-      await this.#partitions.at(partition).use(async (log) => {
+      const synced = this.#partitions.at(partition).use(async (log) => {
         if (log.durableOffset <= offset) await log.sync();
+      });
+      await synced.catch((error: unknown) => {
+        throw storedInPart(error, recordsIn(outcome.placed)); // What is new is there.
       });
     }
     return outcome;
@@ -311,7 +323,8 @@ export class DedupGate {
     await Promise.all(this.#flights.pending.outcomes); // Nobody appends ids meanwhile.
     const home = this.#home;
     const { settings, topicId } = this.#partitions;
-    if (!isBegun(home.fold, topicId, settings)) await beginDedup(home, this.#partitions, settings);
+    await beginDedup(home, this.#partitions, settings);
+    const replacedCount = this.#replacedCount;
     const begin = present(isBegun(home.fold, topicId, settings), 'it was begun');
     const loaded = await loadDedup({
       partitions: this.#partitions,
@@ -323,6 +336,7 @@ export class DedupGate {
       ownFrom: this.#ownFrom,
       bytesMax: home.dedupMemory.roomFor(this.#partitions),
     });
+    if (replacedCount !== this.#replacedCount) return this.#load(); // It may be of the old one.
     const ids = new LoadedIds(this.#partitions, loaded, home.clock);
     home.dedupMemory.join(this.#partitions, ids);
     if (this.#time === null) this.#ownFrom = loaded.endOffsets;

@@ -93,7 +93,8 @@ async function loadPlanned(
   table.reserve(Math.min(entries * (1 + FREE_SHARE), entriesMax));
   const turns = new Turns(clock);
   const stored = new StoredIds(partitions, turns, bytesMax);
-  const loader = new PartLoader({ table, stored, turns, inMemory });
+  const windows = new DedupWindows(settings.dedupWindowMs, settlingOf);
+  const loader = new PartLoader({ table, stored, turns, inMemory, windows });
   const found: AppendTimes[] = [];
   for (const plan of plans) {
     found.push(await partitions.at(plan.partition).use((log) => loader.load(log, plan)));
@@ -101,7 +102,6 @@ async function loadPlanned(
   const latestMs = Math.max(0, ...found.map((times) => times.at(-1)?.[1] ?? 0));
   const time = known ?? new DedupTime(clock, latestMs);
   const nowMs = time.now();
-  const windows = new DedupWindows(settings.dedupWindowMs, settlingOf);
   for (const { partition, from } of plans) {
     windows.begin(from);
     for (const [endOffset, timeMs] of found[partition] ?? []) {
@@ -115,13 +115,15 @@ async function loadPlanned(
 async function planOf(
   log: Log<Uint8Array>,
   partition: number,
-  { clock, settings, time, begunAt }: DedupLoadOptions,
+  { clock, settings, settlingOf, time, begunAt }: DedupLoadOptions,
 ): Promise<PartPlan> {
   const { trimmer, tables } = log.forStore();
   const to = log.visibleOffset;
   let from = Math.max(log.startOffset, begunAt(log.logId));
   const { dedupWindowMs } = settings;
-  if (dedupWindowMs !== UNTIL_SETTLED && time === null && from < to) {
+  if (dedupWindowMs === UNTIL_SETTLED) {
+    from = Math.max(from, settlingOf(partition)?.firstOffset() ?? 0);
+  } else if (time === null && from < to) {
     const sinceMs = clock.now() - dedupWindowMs;
     from = Math.max(from, await trimmer.segmentSince(sinceMs, to));
   }
@@ -158,6 +160,8 @@ interface LoaderParts {
   readonly turns: Turns;
   /** Those whose ids go into memory. */
   readonly inMemory: ReadonlySet<TabledSegment>;
+  /** What queues have settled is left out. */
+  readonly windows: DedupWindows;
 }
 
 /** Brings what logs say into a table: by their tables where these are whole, else batch by batch. */
@@ -173,9 +177,9 @@ class PartLoader {
     log: Log<Uint8Array>,
     { partition, from, to, tabled }: PartPlan,
   ): Promise<AppendTimes> {
-    const { table, stored, turns, inMemory } = this.#parts;
+    const { table, stored, turns, inMemory, windows } = this.#parts;
     const times: AppendTimes = [];
-    const into = { table, times, turns };
+    const into = { table, times, turns, isOver: windows.overIn(partition) };
     const loaded = tabled.filter((segment) => inMemory.has(segment));
     stored.begin(partition, from);
     for (const segment of tabled.slice(0, tabled.length - loaded.length)) {
@@ -203,11 +207,14 @@ class PartLoader {
     partition: number,
     part: { readonly segment: TabledSegment; readonly from: number; readonly times: AppendTimes },
   ): Promise<number> {
-    const { table, turns } = this.#parts;
+    const { table, turns, windows } = this.#parts;
     const { baseOffset } = part.segment;
+    const isOver = windows.overIn(partition);
     for (let entry = 0; entry < found.count; entry++) {
       const offset = baseOffset + found.place(entry);
-      table.add(found.high(entry), found.low(entry), partition, offset);
+      if (isOver?.(offset) !== true) {
+        table.add(found.high(entry), found.low(entry), partition, offset);
+      }
       if (entry % ENTRIES_BETWEEN_LOOKS === 0) await turns.giveWay();
     }
     let endOffset = baseOffset;

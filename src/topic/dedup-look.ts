@@ -139,7 +139,8 @@ export class DedupLook {
       const verdict = this.#isGone(place) ? 'gone' : this.#verdicts.get(verdictKey);
       if (verdict === undefined) return { identity, place, verdictKey };
       if (verdict === 'same') return place;
-      if (verdict === 'gone') sorted.gone[at] = place;
+      const { partition, offset } = place;
+      if (verdict === 'gone' && !windows.mayCountAgain(partition, offset)) sorted.gone[at] = place;
     }
     return null;
   }

@@ -37,11 +37,20 @@ export interface WalkedRange {
   readonly to: number;
 }
 
+/** Where it goes. */
+export interface WalkedIds {
+  readonly table: DedupTable;
+  readonly times: AppendTimes;
+  readonly turns: Turns;
+  /** Which records are left out; null = none. */
+  readonly isOver?: ((offset: number) => boolean) | null;
+}
+
 /** Adds what the extensions of batches say to a table, and when they were appended. @throws as `Log.batches` */
 export async function walkIds(
   log: Log<Uint8Array>,
   { partition, from, to }: WalkedRange,
-  into: { readonly table: DedupTable; readonly times: AppendTimes; readonly turns: Turns },
+  into: WalkedIds,
 ): Promise<void> {
   if (from >= to) return;
   const source = log.source({ from, to, keepsAlive: false }, 'reused');
@@ -52,7 +61,8 @@ export async function walkIds(
       const extension = extensionOf(bytes, at, header);
       const fingerprints = fingerprintsIn({ header, extension, file });
       if (fingerprints !== null) {
-        into.table.addRun(partition, header.baseOffset, wordsOf(fingerprints));
+        const { baseOffset } = header;
+        into.table.addRun(partition, baseOffset, wordsOf(fingerprints, baseOffset, into.isOver));
       }
       await into.turns.giveWay();
     }
@@ -61,9 +71,15 @@ export async function walkIds(
   }
 }
 
-function wordsOf(fingerprints: Fingerprints): Uint32Array {
+/** Of each record high and low; 0, 0 = it is left out. */
+function wordsOf(
+  fingerprints: Fingerprints,
+  baseOffset: number,
+  isOver: WalkedIds['isOver'],
+): Uint32Array {
   const words = new Uint32Array(2 * fingerprints.count);
   for (let at = 0; at < fingerprints.count; at++) {
+    if (isOver?.(baseOffset + at) === true) continue;
     words[2 * at] = fingerprints.high(at);
     words[2 * at + 1] = fingerprints.low(at);
   }

@@ -65,6 +65,19 @@ export class DedupWindows {
     return this.#settlingOf(partition)?.isSettled(offset) !== true;
   }
 
+  /** Whether a record that does not count now may do so later: its queue may have it back. */
+  mayCountAgain(partition: number, offset: number): boolean {
+    if (this.#window !== UNTIL_SETTLED) return false;
+    return this.#settlingOf(partition)?.mayComeBack(offset) === true;
+  }
+
+  /** Which records of a partition will never count again, whatever `start` says; null = none. */
+  overIn(partition: number): ((offset: number) => boolean) | null {
+    const settling = this.#window === UNTIL_SETTLED ? this.#settlingOf(partition) : null;
+    if (settling === null) return null;
+    return (offset) => settling.isSettled(offset) && !settling.mayComeBack(offset);
+  }
+
   /** Whether a record of which nobody has seen anything yet keeps others out, by when it was appended. */
   covers(timeMs: number, nowMs: number): boolean {
     return this.#window === UNTIL_SETTLED || timeMs >= nowMs - this.#window;

@@ -6,7 +6,6 @@ import { withSignal } from '../core/abort.ts';
 import { BackpressureError, FailedError, IoError } from '../core/errors.ts';
 import { PRODUCER_BYTES_MAX, PRODUCER_CALLS_MAX } from '../core/limits.ts';
 import { Mutex } from '../core/mutex.ts';
-import { settleAll } from '../core/settle-all.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { Appender } from '../log/appender.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
@@ -17,6 +16,7 @@ import { ProducerSequencer, type ProducedPart, type ProducerRight } from './prod
 import type { ProducerTable } from './producer-table.ts';
 import type { ProducedInput } from './record-division.ts';
 import type { SequenceSpan } from './sequence-set.ts';
+import { recordsIn, settleParts, storedInPart } from './settle-parts.ts';
 import type { PlacedRecords } from './topic-results.ts';
 
 export interface ProducedCall extends ProducedInput {
@@ -284,8 +284,12 @@ export class ProducerAppends {
     const { sequences, duplicateCount, duplicates, parts } = taken;
     const { progress, table } = this.sequencer;
     const place = progress.placeOf(sequences.first);
-    const placements = await settleAll(parts);
-    if (duplicates !== null && durability === 'sync') await table.sync(progress, duplicates);
+    const placements = await settleParts(parts);
+    if (duplicates !== null && durability === 'sync') {
+      await table.sync(progress, duplicates).catch((error: unknown) => {
+        throw storedInPart(error, recordsIn(placements));
+      });
+    }
     return {
       placements,
       place: placeOf(placements) ?? place,

@@ -180,7 +180,10 @@ export class ProducerTable {
     if (durability === 'sync') this.#noted(logs);
   }
 
-  /** Notes all that there is, and ends what it does by itself. Never rejects. */
+  /**
+   * Notes all that there is, and ends what it does by itself. Never rejects. Of a store that closes this
+   * comes before its topics are closed; what retention asks for after that is noted all the same.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
@@ -224,6 +227,9 @@ export class ProducerTable {
       await this.#begin(count);
       return;
     }
+    // They may be there by an entry that could not be synced: a power cut would forget what was produced.
+    const { journal, logOptions } = this.#home;
+    if (logOptions.readOnly !== true) await journal.sync();
     for (const [producerId, note] of notes.producers) {
       this.progressOf(producerId).restoreNote(note);
     }

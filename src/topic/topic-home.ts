@@ -42,9 +42,11 @@ export interface TopicHome {
 
 /** What a queue says of the records of a partition. */
 export interface Settling {
-  /** First offset that is not settled. O(those that are not). */
+  /** First offset that is not settled, or may come back. O(those that are not). */
   firstOffset(): number;
   isSettled(offset: number): boolean;
+  /** Whether a settled record may be there again: one that is dead and kept, or what was purged last. */
+  mayComeBack(offset: number): boolean;
 }
 
 /** The same of a topic, by partition. */

@@ -1,6 +1,5 @@
 /** A topic as its users hold it: append to its partitions, read them. */
 import { argumentError, checkArray, checkObject } from '../core/assert.ts';
-import { settleAll } from '../core/settle-all.ts';
 import { codecOr, type Codec } from '../codec/codec.ts';
 import { NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
@@ -18,6 +17,7 @@ import { mergeBatches } from './merge-batches.ts';
 import type { LogUser } from './partition.ts';
 import type { PartitionSet } from './partition-set.ts';
 import { RecordDivision, type ProducedInput } from './record-division.ts';
+import { settleParts } from './settle-parts.ts';
 import { checkChosen, type Partitioner } from './topic-options.ts';
 import {
   logOptionsOf,
@@ -123,7 +123,8 @@ export class Topic<T, Input = T> implements LogUser {
    * go to one partition. After a crash or a failure a part of them may be there: a transaction is
    * all or nothing.
    *
-   * @throws as `append`; when partitions fail, the first failure, once all others were answered
+   * @throws as `append`, once all partitions were answered: a FailedError is `indeterminate`, and an
+   *   IoError has its `appendedCount`, also when it is only of other partitions that records are stored
    *
    * Cost: one promise per partition.
    */
@@ -135,7 +136,7 @@ export class Topic<T, Input = T> implements LogUser {
     if (this.#dedup.mayHold(records)) return this.#dedup.append(records, options);
     const parts = this.#division.divide(records, options);
     let durability: DurabilityLevel = options.durability ?? this.partitions.settings.durability;
-    const placements = await settleAll(
+    const placements = await settleParts(
       parts.map(async ({ partition, records: own }) => {
         const result = await this.#use(partition, (log) => log.appendBatch(own, how));
         ({ durability } = result);

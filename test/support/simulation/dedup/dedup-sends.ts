@@ -212,10 +212,7 @@ function hearError(
 ): void {
   session.explain(error);
   const { tally } = session.world;
-  const isOneRun = new Set(all.map(({ partition }) => partition)).size === 1;
-  // What was new of a batch is stored when the sync that a duplicate in it waits for fails.
-  const isStoredPerhaps = all.length > 1 && error instanceof FailedError;
-  if (!isOneRun || isStoredPerhaps || !isRefusal(error)) return tally.add('unknown', all.length);
+  if (!isRefusal(error)) return tally.add('unknown', all.length);
   for (const { one } of all) {
     oracle.refused(one.number);
     tally.add('refused');
