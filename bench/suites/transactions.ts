@@ -1,5 +1,7 @@
-/** Suite `transactions`: small transactions beside the rate at which the disk syncs. */
+/** Suite `transactions`: small ones beside the rate at which the disk syncs, and what else is exactly once. */
 import type { Contest, Side } from '../core/contest.ts';
+import type { GroupProcessParameters } from '../jobs/group-process.ts';
+import type { ProducerAppendParameters } from '../jobs/producer-append.ts';
 import type { TransactionParameters } from '../jobs/transaction.ts';
 import { countRate, machineSync, SINGLE_WARM_BYTES } from './sides.ts';
 
@@ -12,7 +14,12 @@ const COST_TRANSACTIONS = 200_000;
 /** Two seconds: the disk is no steadier than that. */
 const SYNCS = 10_000;
 
+const PROCESS_BATCH = 100;
+const PROCESSED_RECORDS = 500_000;
+const PRODUCED_RECORDS = 2_000_000;
+
 const OF_F_MIN = 20;
+const OF_TOPIC_MIN = 0.9;
 const SYNCS_OF_GROUP_MAX = 1.05;
 
 export const transactionsSuite: readonly Contest[] = [
@@ -57,7 +64,66 @@ export const transactionsSuite: readonly Contest[] = [
     ],
     goals: [],
   },
+  {
+    id: 'transactions/process',
+    suite: 'transactions',
+    title: `a group reads ${PROCESS_BATCH} of ${VALUE_BYTES} B, and writes as many at sync`,
+    sides: [
+      process('plain', 'append, then commit', { isTransactional: false }),
+      process('process', 'process: both in one transaction', { isTransactional: true }),
+    ],
+    goals: [],
+  },
+  {
+    id: 'transactions/producer',
+    suite: 'transactions',
+    title: `appendBatch(1000), 16 in flight, ${VALUE_BYTES} B, at sync`,
+    sides: [
+      produced('topic', 'topic', { isProduced: false }),
+      produced('producer', 'producer', { isProduced: true }),
+    ],
+    goals: [
+      {
+        name: 'appends of a producer: of those of the topic',
+        subject: 'producer',
+        references: ['topic'],
+        goal: OF_TOPIC_MIN,
+        bound: 'min',
+      },
+    ],
+  },
 ];
+
+function process(
+  id: string,
+  title: string,
+  { isTransactional }: Pick<GroupProcessParameters, 'isTransactional'>,
+): Side {
+  const parameters: GroupProcessParameters = {
+    isTransactional,
+    valueBytes: VALUE_BYTES,
+    records: PROCESSED_RECORDS,
+    recordsPerBatch: PROCESS_BATCH,
+  };
+  const shown = { unit: 'records/s', warmBytes: SINGLE_WARM_BYTES };
+  return countRate({ id, title, job: 'group-process', parameters, ...shown });
+}
+
+function produced(
+  id: string,
+  title: string,
+  { isProduced }: Pick<ProducerAppendParameters, 'isProduced'>,
+): Side {
+  const parameters: ProducerAppendParameters = {
+    isProduced,
+    valueBytes: VALUE_BYTES,
+    records: PRODUCED_RECORDS,
+    recordsPerCall: 1000,
+    callsInFlight: 16,
+  };
+  const shown = { unit: 'records/s', warmBytes: SINGLE_WARM_BYTES };
+  return countRate({ id, title, job: 'producer-append', parameters, ...shown });
+}
 
 function transactions(id: string, title: string, plan: Partial<TransactionParameters> = {}): Side {
   const side = {

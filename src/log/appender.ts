@@ -340,19 +340,15 @@ export class Appender {
         continue;
       }
       this.#builder.release(chunk);
-      this.#backpressure.written(chunk.nextOffset, chunk.encodedBytes, this.#awaitsSync(from));
+      const awaited = Math.max(this.#waiters.synced.lastOffset, this.#noWait.nextOffset);
+      const isAwaited = this.#options.policy.durability === 'sync' && awaited > from;
+      this.#backpressure.written(chunk.nextOffset, chunk.encodedBytes, isAwaited);
       const isCommitted = chunk.state === 'committed';
       this.#afterWrite(isCommitted);
       if (!isCommitted) continue;
       this.commits.written(chunk);
       this.#backpressure.settle(chunk.nextOffset); // The journal has it: that is as good as synced.
     }
-  }
-
-  /** Whether some of what is written from `offset` on is not acknowledged before it is synced. */
-  #awaitsSync(offset: number): boolean {
-    const awaited = Math.max(this.#waiters.synced.lastOffset, this.#noWait.nextOffset);
-    return this.#options.policy.durability === 'sync' && awaited > offset;
   }
 
   /** Null when nothing is left, or what is left cannot be encoded, which ends the writer. */

@@ -49,7 +49,7 @@ const summaries: string[] = [];
 describe.each(SETTINGS)('$name', (setting) => {
   test('ends in the filter of the source, wherever it is stopped', async () => {
     const past = await preparePast(setting.durability);
-    const whole = new BusyBackfill(setting, past, null);
+    const whole = new BusyBackfill(setting, past);
     expect(await whole.run()).toMatchObject({ status: 'done' });
     expect(whole.life.world.complaints()).toEqual([]);
     expectFullRate(whole);
@@ -57,7 +57,7 @@ describe.each(SETTINGS)('$name', (setting) => {
     const calls = whole.calls.slice(0, whole.publishingCalls);
     const points = crashPointsOf(calls, whole.openingCalls + 1);
     const tally = new Tally();
-    await crashRouting(points, (crashAt) => new BusyBackfill(setting, past, crashAt), tally);
+    await crashRouting(points, (stop) => new BusyBackfill(setting, past, stop), tally);
     summaries.push(tally.summary(setting.name));
     expect(tally.failures).toEqual([]);
     expect(tally.of('crash points')).toBeGreaterThan(600);

@@ -40,11 +40,11 @@ const summaries: string[] = [];
 describe.each(SETTINGS)('$name', (setting) => {
   test('ends in the filter of the source, wherever it is stopped', async () => {
     const tally = new Tally();
-    const whole = new RoutingProgram(setting, null);
+    const whole = new RoutingProgram(setting);
     expect(await whole.run()).toMatchObject({ status: 'done' });
     expect(whole.life.world.complaints()).toEqual([]);
     const points = crashPointsOf(whole.calls, whole.openingCalls + 1);
-    await crashRouting(points, (crashAt) => new RoutingProgram(setting, crashAt), tally);
+    await crashRouting(points, (stop) => new RoutingProgram(setting, stop), tally);
     summaries.push(tally.summary(setting.name));
     expect(tally.failures).toEqual([]);
     expect(tally.of('crash points')).toBeGreaterThan(300);

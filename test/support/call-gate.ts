@@ -17,6 +17,9 @@ export interface CrashPoint {
   readonly when: 'before' | 'inside' | 'after';
 }
 
+/** Told of a point at which the machine may stop; the state is then as a crash there would leave it. */
+export type OnPoint = (point: CrashPoint, call: Call) => void;
+
 /** A `Sync` call met the crash: it cannot hang, as the others do, but must not return either. */
 export class CrashError extends Error {
   constructor() {
@@ -55,6 +58,8 @@ export interface GateOptions {
   readonly crashAt: CrashPoint | null;
   readonly schedule: Schedule | null;
   readonly trace: ((number: number, call: Call) => void) | null;
+  /** Not told of the inside of a call that changes nothing: it is as before. */
+  readonly onPoint: OnPoint | null;
 }
 
 interface Waiting {
@@ -75,12 +80,14 @@ export class CallGate {
   readonly #inFlight = new Set<InFlight>();
   readonly #schedule: Schedule | null;
   readonly #trace: GateOptions['trace'];
+  readonly #onPoint: OnPoint | null;
 
   constructor(options: GateOptions) {
     this.plan = options.plan;
     this.crashAt = options.crashAt;
     this.#schedule = options.schedule;
     this.#trace = options.trace;
+    this.#onPoint = options.onPoint;
     this.crashed = new Promise((resolve) => {
       this.#tellCrashed = resolve;
     });
@@ -105,6 +112,12 @@ export class CallGate {
   crash(): void {
     this.#isCrashed = true;
     this.#tellCrashed();
+  }
+
+  /** Stops the machine in the state of another one, with these calls in flight. */
+  crashWith(inFlight: readonly InFlight[]): void {
+    for (const each of inFlight) this.#inFlight.add(each);
+    this.crash();
   }
 
   /**
@@ -147,25 +160,34 @@ export class CallGate {
     this.#callCount += 1;
     const number = this.#callCount;
     this.#trace?.(number, call);
+    this.#onPoint?.({ call: number, when: 'before' }, call);
     const when = this.crashAt?.call === number ? this.crashAt.when : null;
     const { replay } = effect;
     const isChanging = CHANGING_OPERATIONS.has(call.operation);
     assert(isChanging === (replay !== undefined), 'only what changes a disk is replayed');
     const inFlight = replay === undefined ? null : { number, call, replay };
-    if (inFlight !== null && when !== 'before') this.#inFlight.add(inFlight);
+    if (inFlight !== null && when !== 'before') {
+      this.#inFlight.add(inFlight);
+      this.#onPoint?.({ call: number, when: 'inside' }, call);
+    }
     if (when === 'before' || when === 'inside') {
       this.crash();
       return null;
     }
-    return { call, fault: this.plan.match(number, call), inFlight, isLast: when === 'after' };
+    const fault = this.plan.match(number, call);
+    return { number, call, fault, inFlight, isLast: when === 'after' };
   }
 
   #perform<T>(entered: Entered, effect: Effect<T>): T {
-    const { call, fault, inFlight } = entered;
+    const { number, call, fault, inFlight } = entered;
     if (inFlight !== null) this.#inFlight.delete(inFlight);
-    if (fault === null) return effect.run();
-    if (effect.fail !== undefined) return effect.fail(fault);
-    throw ioError(fault.errno, call);
+    try {
+      if (fault === null) return effect.run();
+      if (effect.fail !== undefined) return effect.fail(fault);
+      throw ioError(fault.errno, call);
+    } finally {
+      this.#onPoint?.({ call: number, when: 'after' }, call);
+    }
   }
 
   /** What the call returned or threw is known to nobody. */
@@ -217,6 +239,7 @@ export class CallGate {
 }
 
 interface Entered {
+  readonly number: number;
   readonly call: Call;
   readonly fault: Fault | null;
   readonly inFlight: InFlight | null;

@@ -25,6 +25,25 @@ export interface DiskOptions extends Geometry {
   readonly newNamesNeedSpace: boolean;
 }
 
+const DISK_DEFAULTS: DiskOptions = {
+  sectorBytes: 512,
+  directoryMode: 'strict',
+  capacityBytes: 2 ** 40,
+  newNamesNeedSpace: false,
+};
+
+/** What is not said is as most tests want it. */
+export function diskOptionsOf(options: Partial<DiskOptions>): DiskOptions {
+  const { sectorBytes, blockBytes, directoryMode, capacityBytes, newNamesNeedSpace } = options;
+  return {
+    sectorBytes: sectorBytes ?? DISK_DEFAULTS.sectorBytes,
+    ...(blockBytes === undefined ? {} : { blockBytes }),
+    directoryMode: directoryMode ?? DISK_DEFAULTS.directoryMode,
+    capacityBytes: capacityBytes ?? DISK_DEFAULTS.capacityBytes,
+    newNamesNeedSpace: newNamesNeedSpace ?? DISK_DEFAULTS.newNamesNeedSpace,
+  };
+}
+
 export class DiskImage {
   readonly options: DiskOptions;
   readonly tree: MemoryTree;

@@ -29,9 +29,9 @@ import { memoryStat } from '../../src/io/memory-file-system.ts';
 import { MemoryLock, memoryLockState } from '../../src/io/memory-lock.ts';
 import type { MemoryLocks } from '../../src/io/memory-lock.ts';
 import { CallGate } from './call-gate.ts';
-import type { CrashPoint, Schedule } from './call-gate.ts';
+import type { CrashPoint, OnPoint, Schedule } from './call-gate.ts';
 import type { CrashChoice } from './crash-choice.ts';
-import { DiskImage } from './disk-image.ts';
+import { DiskImage, diskOptionsOf } from './disk-image.ts';
 import type { DiskOptions } from './disk-image.ts';
 import { drive, runUntilIdle } from './drive.ts';
 import type { DriveOptions, Outcome } from './drive.ts';
@@ -50,6 +50,8 @@ export interface FaultyFileSystemOptions extends Partial<DiskOptions> {
   readonly schedule?: Schedule | null;
   /** Told of every call, for a hash that proves two runs the same. */
   readonly trace?: ((number: number, call: Call) => void) | null;
+  /** Told of every point at which a crash may stop the machine, to ask for `stopped` there. */
+  readonly onPoint?: OnPoint | null;
 }
 
 /** What the next life changes; by default no faults, no crash, the rest as before. */
@@ -60,13 +62,6 @@ export interface KillChoice {
   readonly inFlight?: 'none' | 'all' | 'random';
   readonly random?: Random;
 }
-
-const DISK_DEFAULTS: DiskOptions = {
-  sectorBytes: 512,
-  directoryMode: 'strict',
-  capacityBytes: 2 ** 40,
-  newNamesNeedSpace: false,
-};
 
 export class FaultyFileSystem implements FileSystem {
   /** Breaches of the seam's contract by the program: two writes in flight, a changed buffer. */
@@ -87,6 +82,7 @@ export class FaultyFileSystem implements FileSystem {
       crashAt: options.crashAt ?? null,
       schedule: options.schedule ?? null,
       trace: options.trace ?? null,
+      onPoint: options.onPoint ?? null,
     });
   }
 
@@ -180,6 +176,13 @@ export class FaultyFileSystem implements FileSystem {
     if (inFlight !== 'none') this.#replay(disk, inFlight === 'all' ? null : random);
     for (const change of disk.unsynced()) change.isSettled = true;
     return this.#next(disk, next);
+  }
+
+  /** What a crash now would leave, apart from this: for images while the program goes on. */
+  stopped(random: Random): FaultyFileSystem {
+    const stopped = this.#next(this.disk.clone(), { random, trace: null });
+    stopped.#gate.crashWith(this.#gate.inFlight);
+    return stopped;
   }
 
   // The seam.
@@ -366,18 +369,9 @@ export class FaultyFileSystem implements FileSystem {
   }
 
   #next(disk: DiskImage, next: NextOptions): FaultyFileSystem {
-    return new FaultyFileSystem({ ...this.#options, plan: [], crashAt: null, ...next }, disk);
+    const none = { plan: [], crashAt: null, onPoint: null };
+    return new FaultyFileSystem({ ...this.#options, ...none, ...next }, disk);
   }
-}
-
-function diskOptionsOf(options: FaultyFileSystemOptions): DiskOptions {
-  return {
-    sectorBytes: options.sectorBytes ?? DISK_DEFAULTS.sectorBytes,
-    ...(options.blockBytes === undefined ? {} : { blockBytes: options.blockBytes }),
-    directoryMode: options.directoryMode ?? DISK_DEFAULTS.directoryMode,
-    capacityBytes: options.capacityBytes ?? DISK_DEFAULTS.capacityBytes,
-    newNamesNeedSpace: options.newNamesNeedSpace ?? DISK_DEFAULTS.newNamesNeedSpace,
-  };
 }
 
 function shuffled<T>(items: readonly T[], random: Random): T[] {

@@ -5,7 +5,6 @@
  */
 import { SeededRandom } from '../../../src/core/random.ts';
 import type { DurabilityLevel } from '../../../src/log/log-options.ts';
-import type { CrashPoint } from '../call-gate.ts';
 import type { Outcome } from '../drive.ts';
 import type { Call } from '../fault-plan.ts';
 import { FaultyFileSystem } from '../faulty-file-system.ts';
@@ -13,6 +12,7 @@ import type { Published } from '../simulation/routing/routing-oracle.ts';
 import type { RoutingModel, ModelBinding } from '../simulation/routing/routing-model.ts';
 import type { Answered, RoutingSession } from '../simulation/routing/routing-session.ts';
 import { scheduleOf } from './crash-run.ts';
+import type { StopOptions } from './routing-crashes.ts';
 import { RoutingLife } from './routing-life.ts';
 import { bindingTo } from './routing-program.ts';
 
@@ -108,11 +108,11 @@ export class BusyBackfill {
   #areBound = false;
   #isStopped = false;
 
-  constructor(setting: BusySetting, past: PastStore, crashAt: CrashPoint | null) {
+  constructor(setting: BusySetting, past: PastStore, stop: StopOptions = {}) {
     this.#setting = setting;
     const { world, answered } = this.life;
     const { seed } = setting;
-    const next = { random: new SeededRandom(seed), schedule: scheduleOf(seed), crashAt };
+    const next = { random: new SeededRandom(seed), schedule: scheduleOf(seed), ...stop };
     const trace = (_number: number, call: Call) => this.#called(call);
     world.fileSystem = past.fileSystem.killImage({ inFlight: 'none' }, { ...next, trace });
     world.model = past.model;

@@ -9,6 +9,7 @@ import { checkImage, type Checked } from './check-image.ts';
 import { imageKey } from './image-key.ts';
 import { Life } from './life.ts';
 import type { Mishap, Oracle } from './oracle.ts';
+import { Stops, type Stop } from './stops.ts';
 import type { Tally } from './tally.ts';
 import type { Prepared, Workload } from './workloads.ts';
 
@@ -55,16 +56,19 @@ export interface RunOptions extends NextOptions {
   readonly seed: number;
   /** Told of each call before it is made. */
   readonly onCall?: (number: number, call: Call, life: Life) => void;
+  /** Gets every crash point, with what the oracle knows there. */
+  readonly stops?: Stops<Oracle>;
 }
 
 /** Runs the workload on a copy of what was prepared. */
 export async function runOn(workload: Workload, prepared: Prepared, how: RunOptions): Promise<Run> {
-  const { seed, onCall, ...next } = how;
+  const { seed, onCall, stops, ...next } = how;
   const random = new SeededRandom(seed);
   const trace = (number: number, call: Call) => onCall?.(number, call, life);
-  const fileSystem = prepared.fileSystem.killImage(
+  const onPoint = (point: CrashPoint) => stops?.add(point, fileSystem, oracle.copy());
+  const fileSystem: FaultyFileSystem = prepared.fileSystem.killImage(
     { inFlight: 'none' },
-    { schedule: scheduleOf(seed), random, trace, ...next },
+    { schedule: scheduleOf(seed), random, trace, ...(stops && { onPoint }), ...next },
   );
   const oracle = prepared.oracle.copy();
   const life: Life = new Life(fileSystem, oracle);
@@ -132,7 +136,7 @@ export class Examiner {
   }
 
   /** Whether no earlier crash left the same cache, disk and knowledge: after one call, before the next. */
-  isNewCrash({ fileSystem, oracle }: Pick<Run, 'fileSystem' | 'oracle'>, before = ''): boolean {
+  isNewCrash({ fileSystem, known: oracle }: Stop<Oracle>, before = ''): boolean {
     const inFlight = fileSystem.killImage({ inFlight: 'all' });
     const keys = [fileSystem, inFlight].map((disk) => imageKey(disk));
     const isNew = this.#isNew(`crash ${before} ${oracle.signature} ${keys.join(' ')}`);
@@ -183,19 +187,21 @@ export async function crashEverywhere(
   const { seed, disksOf } = enumeration;
   const prepared = await workload.prepare(workload.options);
   const calls = await callsOf(workload, prepared, seed);
+  const stops = new Stops<Oracle>();
+  await runOn(workload, prepared, { seed, stops });
   const examiner = new Examiner(workload, tally);
   for (const crashAt of crashPointsOf(calls)) {
     const { call, when, pointCount } = crashAt;
-    const run = await runOn(workload, prepared, { seed, crashAt });
+    const stop = stops.at(crashAt);
     const place = `SEED=${seed} crash ${when} call ${call} (${nameOf(calls[call - 1])})`;
     tally.count('crash points', pointCount);
-    if (run.outcome.status !== 'crashed') {
-      tally.fail(`${workload.name}: ${place}`, new Error(`it is ${run.outcome.status}`));
+    if (stop === null) {
+      tally.fail(`${workload.name}: ${place}`, new Error('it does not come there'));
       continue;
     }
-    if (!examiner.isNewCrash(run)) continue;
-    for (const disk of disksOf(run.fileSystem, call)) {
-      await examiner.examine(disk, run.oracle, place);
+    if (!examiner.isNewCrash(stop)) continue;
+    for (const disk of disksOf(stop.fileSystem, call)) {
+      await examiner.examine(disk, stop.known, place);
     }
   }
 }

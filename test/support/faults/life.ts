@@ -83,8 +83,8 @@ export class Life {
     const { log, oracle, fileSystem } = this;
     const value = this.#value(valueBytes);
     const offset = log.endOffset;
+    oracle.submitted(offset, value); // Before the call: it may be the last one.
     const appended = log.append({ value }, durability === undefined ? {} : { durability });
-    oracle.submitted(offset, value);
     const ack = { handle: this.openCount, submission: oracle.submittedCount };
     return this.#attempt(
       async () => {
@@ -104,8 +104,8 @@ export class Life {
     const { log, oracle, fileSystem } = this;
     const values = sizes.map((valueBytes) => this.#value(valueBytes));
     const base = log.endOffset;
-    const appended = log.appendBatch(values.map((value) => ({ value })));
     values.forEach((value, index) => oracle.submitted(base + index, value));
+    const appended = log.appendBatch(values.map((value) => ({ value })));
     const ack = { handle: this.openCount, submission: oracle.submittedCount };
     return this.#attempt(
       async () => {

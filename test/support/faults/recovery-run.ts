@@ -2,9 +2,11 @@
  * Crashes inside recovery: of the disks that crashes of a workload leave, those whose recovery does
  * something else each are recovered with a crash at every call, and what that leaves likewise.
  */
+import { present } from '../../../src/core/assert.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
+import type { CrashPoint } from '../call-gate.ts';
 import type { Call } from '../fault-plan.ts';
-import type { FaultyFileSystem } from '../faulty-file-system.ts';
+import type { FaultyFileSystem, NextOptions } from '../faulty-file-system.ts';
 import {
   callsOf,
   crashPointsOf,
@@ -17,6 +19,7 @@ import {
 import { imageKey } from './image-key.ts';
 import { openOn } from './life.ts';
 import type { Oracle } from './oracle.ts';
+import { Stops } from './stops.ts';
 import type { Tally } from './tally.ts';
 import type { Workload } from './workloads.ts';
 
@@ -68,20 +71,19 @@ async function crashEveryCall(wreck: Wreck, context: Context): Promise<void> {
   const { workload, examiner, chooser, tally, options } = context;
   const { oracle } = wreck;
   const calls = await recoveryCalls(wreck.disk.fileSystem, workload);
+  const stops = await recoveryStops(wreck, workload);
   for (const crashAt of crashPointsOf(calls)) {
     const { call, when, pointCount } = crashAt;
-    const fileSystem = copyOf(wreck.disk.fileSystem);
-    fileSystem.crashAt = crashAt;
-    const outcome = await fileSystem.drive(recover(fileSystem, workload));
+    const stop = stops.at(crashAt);
     tally.count('crash points', pointCount);
     const place = `${wreck.story}, then ${when} call ${call} (${nameOf(calls[call - 1])})`;
-    if (outcome.status !== 'crashed') {
-      tally.fail(place, new Error(`recovery is ${outcome.status}`));
+    if (stop === null) {
+      tally.fail(place, new Error('recovery does not come there'));
       continue;
     }
-    if (!examiner.isNewCrash({ fileSystem, oracle }, wreck.disk.mishap)) continue;
+    if (!examiner.isNewCrash(stop, wreck.disk.mishap)) continue;
     const { randomCount } = options;
-    for (const disk of disksAfterCrash(fileSystem, { seed: call, randomCount })) {
+    for (const disk of disksAfterCrash(stop.fileSystem, { seed: call, randomCount })) {
       const story = `${place}, ${disk.name}`;
       await chooser.offer({ disk, oracle: oracle.after(disk.mishap), story });
       await examiner.examine(disk, oracle, place);
@@ -98,9 +100,14 @@ export async function wrecksOf(
   const chooser = new WreckChooser(workload, wrecksMax);
   const prepared = await workload.prepare(workload.options);
   const calls = await callsOf(workload, prepared, seed);
+  const stops = new Stops<Oracle>();
+  await runOn(workload, prepared, { seed, stops });
   for (let call = 1; call <= calls.length; call++) {
-    const crashAt = { call, when: 'inside' } as const;
-    const { fileSystem, oracle } = await runOn(workload, prepared, { seed, crashAt });
+    // Inside one that changes nothing is before it.
+    const { fileSystem, known: oracle } = present(
+      stops.at({ call, when: 'inside' }) ?? stops.at({ call, when: 'before' }),
+      `it comes to call ${call}`,
+    );
     for (const disk of disksAfterCrash(fileSystem, { seed: call, randomCount: 2 })) {
       const story = `${workload.name}: SEED=${seed} crash inside call ${call}, ${disk.name}`;
       await chooser.offer({ disk, oracle: oracle.after(disk.mishap), story });
@@ -168,8 +175,16 @@ function wayOf({ operation, path }: Call): string {
 async function recoveryCalls(disk: FaultyFileSystem, workload: Workload): Promise<Call[]> {
   const calls: Call[] = [];
   const trace = (_number: number, call: Call) => void calls.push(call);
-  await recover(copyOf(disk, trace), workload);
+  await recover(copyOf(disk, { trace }), workload);
   return calls;
+}
+
+async function recoveryStops(wreck: Wreck, workload: Workload): Promise<Stops<Oracle>> {
+  const stops = new Stops<Oracle>();
+  const onPoint = (point: CrashPoint) => stops.add(point, fileSystem, wreck.oracle);
+  const fileSystem: FaultyFileSystem = copyOf(wreck.disk.fileSystem, { onPoint });
+  await recover(fileSystem, workload);
+  return stops;
 }
 
 async function recover(fileSystem: FaultyFileSystem, workload: Workload): Promise<void> {
@@ -180,8 +195,8 @@ async function recover(fileSystem: FaultyFileSystem, workload: Workload): Promis
 /** The same cache and disk, untouched. */
 function copyOf(
   fileSystem: FaultyFileSystem,
-  trace: ((number: number, call: Call) => void) | null = null,
+  watched: Pick<NextOptions, 'trace' | 'onPoint'> = {},
 ): FaultyFileSystem {
-  const next = { schedule: null, random: new SeededRandom(1), trace };
+  const next = { schedule: null, random: new SeededRandom(1), trace: null, ...watched };
   return fileSystem.killImage({ inFlight: 'none' }, next);
 }

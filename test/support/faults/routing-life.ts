@@ -37,6 +37,18 @@ export class RoutingLife {
     return present(this.#exchange, 'it was opened');
   }
 
+  /** What is held against the store after a crash now, whatever its disk: who was answered, and what was made. */
+  knowledgeAfter(isPowerCut: boolean): string {
+    const { model, oracle } = this.world;
+    const { pendingModel = null, pendingBackfill = null } = this.#session ?? {};
+    const answered = [...this.answered].filter(([, { isSynced }]) => isSynced || !isPowerCut);
+    const told = answered.map(([id, { exchangeId, offset }]) => [id, exchangeId, offset]);
+    const lines = [model, pendingModel].map((one) => (one === null ? null : [...one.lines]));
+    const past = oracle.backfills.length;
+    const isAsked = pendingBackfill !== null;
+    return JSON.stringify([told, lines, oracle.timeline.version, past, isAsked]);
+  }
+
   /** As far as readers see the destinations now. */
   get seen(): readonly SeenLog[] {
     return seenOf(this.#partitions);

@@ -1,13 +1,13 @@
 /** A program that publishes while a binding gets the past, and what must be true wherever it stops. */
 import { SeededRandom } from '../../../src/core/random.ts';
 import type { DurabilityLevel } from '../../../src/log/log-options.ts';
-import type { CrashPoint } from '../call-gate.ts';
 import type { Outcome } from '../drive.ts';
 import type { Call } from '../fault-plan.ts';
 import { FaultyFileSystem } from '../faulty-file-system.ts';
 import type { ModelBinding } from '../simulation/routing/routing-model.ts';
 import type { RoutingSession } from '../simulation/routing/routing-session.ts';
 import { scheduleOf } from './crash-run.ts';
+import type { StopOptions } from './routing-crashes.ts';
 import { RoutingLife } from './routing-life.ts';
 
 export interface RoutingSetting {
@@ -41,12 +41,12 @@ export class RoutingProgram {
   /** Calls of the file system before anything is published. */
   openingCalls = 0;
 
-  constructor(setting: RoutingSetting, crashAt: CrashPoint | null) {
+  constructor(setting: RoutingSetting, stop: StopOptions = {}) {
     this.#setting = setting;
     const { seed } = setting;
     const random = new SeededRandom(seed);
     const trace = (_number: number, call: Call) => void this.calls.push(call);
-    const options = { random, schedule: scheduleOf(seed), crashAt, trace };
+    const options = { random, schedule: scheduleOf(seed), trace, ...stop };
     this.life.world.fileSystem = new FaultyFileSystem(options);
   }
 

@@ -77,6 +77,27 @@ describe('a producer', () => {
     await store.close();
   });
 
+  test('takes bytes as they are at the call, whether it waits for something or not', async () => {
+    const store = await openOn(newDisk());
+    const topic = await store.topic('bytes');
+    const producer = await store.producer('p');
+    const value = Buffer.from('?');
+    const append = (text: string) => {
+      value.write(text);
+      const answer = producer.append(topic, { value });
+      value.fill('?');
+      return answer;
+    };
+    await append('0'); // Waits for the log to be opened; the others find it open.
+    await Promise.all([append('1'), append('2')]);
+    const found: string[] = [];
+    for await (const { value: bytes } of topic.records()) {
+      found.push(Buffer.from(bytes ?? []).toString());
+    }
+    expect(found).toEqual(['0', '1', '2']);
+    await store.close();
+  });
+
   test('sends to a queue', async () => {
     const store = await openOn(newDisk());
     const queue = await store.queue('q', { codec: utf8 });
