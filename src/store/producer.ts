@@ -30,9 +30,12 @@ import type { StoreTopic } from './store-topic.ts';
 
 export interface ProducerOptions {
   /**
-   * `refuse` (default): the next sequence is the last one and 1, else SequenceGapError. `allow`: any
-   * larger one, as offsets of a source are. What is left out between two that are sent, or between the
-   * `resumeFrom` of `last` and the first that is sent then, does not exist: sent later it is a duplicate.
+   * `refuse` (default): the next sequence is the last one and 1, and one that was refused on its way (a
+   * full disk, in one of several partitions) comes before all that follows, else SequenceGapError. Only
+   * the process knows of refusals: after a restart go on at the `resumeFrom` of `last`.
+   * `allow`: any larger one, as offsets of a source are. What is left out between two that are sent, or
+   * between the `resumeFrom` of `last` and the first that is sent then, does not exist: sent later it is a
+   * duplicate. What was refused has to be sent again before what follows, or a restart may forget it.
    */
   readonly gaps?: ProducerGaps | undefined;
   /** Default true. */

@@ -34,10 +34,20 @@ interface Sent {
 export interface Flight extends Sent {
   /** Of a commit: where they will stand is not known, so what is sent behind them waits. */
   readonly isCommit: boolean;
+  /** What is refused of it is to come before all that was not sent yet: its producer leaves out nothing. */
+  readonly isGapless: boolean;
   /** Resolves, and never rejects, when it is known what became of them. */
   readonly settled: Promise<void>;
   /** Nobody knows what became of them until the store is opened again; null = they are on their way. */
   doubt: Error | null;
+}
+
+/** What is known of records when they begin. */
+export interface FlightOptions extends Pick<Flight, 'settled'> {
+  /** Default false. */
+  readonly isCommit?: boolean;
+  /** Default false. */
+  readonly isGapless?: boolean;
 }
 
 /** Stored, and not known to be synced. */
@@ -56,6 +66,8 @@ export class ProducerProgress {
   readonly #stored = new SequenceSet();
   /** And those that will never be sent. */
   readonly #passed = new SequenceSet();
+  /** Those of producers that leave out nothing which were refused on their way, and not sent since. */
+  readonly #refused = new SequenceSet();
   readonly #flights = new Set<Flight>();
   #unsynced: UnsyncedRecords[] = [];
   /** Where the last batches are, oldest first. */
@@ -136,6 +148,11 @@ export class ProducerProgress {
     return false;
   }
 
+  /** The lowest from `sequence` on that was refused on its way, and has to come before all behind it. */
+  refusedFrom(sequence: number): number | null {
+    return this.#refused.firstFrom(sequence);
+  }
+
   /** Where it is, when it is in one of the last batches. */
   placeOf(sequence: number): RecordPlace | null {
     for (const runs of this.#batches.toReversed()) {
@@ -158,16 +175,21 @@ export class ProducerProgress {
   /** Nobody will ever send them: whoever counts passed them over. */
   passOver(span: SequenceSpan): void {
     this.#passed.add(span);
+    this.#refused.delete(span);
   }
 
   /** Before anything of them is encoded. @param sent.spans  none is stored or on its way */
   begin(
     { partition, baseOffset, spans }: Sent,
-    { settled, isCommit = false }: { readonly settled: Promise<void>; readonly isCommit?: boolean },
+    { settled, isCommit = false, isGapless = false }: FlightOptions,
   ): Flight {
     assert(spans.length > 0, 'a flight has records');
-    const flight = { partition, baseOffset, spans, isCommit, settled, doubt: null };
-    for (const span of spans) this.#passed.delete(span);
+    const sent = { partition, baseOffset, spans };
+    const flight = { ...sent, isCommit, isGapless, settled, doubt: null };
+    for (const span of spans) {
+      this.#passed.delete(span);
+      this.#refused.delete(span);
+    }
     this.#flights.add(flight);
     if (isCommit) this.revision++;
     return flight;
@@ -183,7 +205,7 @@ export class ProducerProgress {
     assert(this.#flights.delete(flight), 'a flight ends once');
     const { partition } = flight;
     const spans = firstSpans(flight.spans, storedCount);
-    if (spans.length === 0 || lastOf(spans) < lastOf(flight.spans)) this.revision++;
+    if (spans.length === 0 || lastOf(spans) < lastOf(flight.spans)) this.#refuse(flight, spans);
     if (spans.length === 0) return;
     this.#keep(runsOf({ partition, baseOffset, spans }));
     const nextOffset = baseOffset + storedCount;
@@ -258,6 +280,13 @@ export class ProducerProgress {
       return baseOffset + count <= durableOf(partition);
     });
     return { confirmed, runs: [...known, ...placed] };
+  }
+
+  #refuse({ isGapless, spans }: Flight, stored: readonly SequenceSpan[]): void {
+    this.revision++;
+    if (!isGapless) return;
+    for (const span of spans) this.#refused.add(span);
+    for (const span of stored) this.#refused.delete(span);
   }
 
   #keep(runs: readonly ProducedRun[]): void {

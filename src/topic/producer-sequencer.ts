@@ -81,7 +81,10 @@ export class ProducerSequencer {
     const { first, last } = sequences;
     if (last === null) return;
     for (const { doubt } of progress.flights({ first, last })) if (doubt !== null) throw doubt;
-    if (this.right.gaps === 'refuse') this.#checkGaps(sequences);
+    if (this.right.gaps === 'refuse') {
+      this.#checkRefused(sequences);
+      this.#checkGaps(sequences);
+    }
     if (progress.runCount < PRODUCER_CALLS_MAX || first <= progress.resumeFrom) return;
     throw this.#gapError(progress.resumeFrom, first);
   }
@@ -136,7 +139,8 @@ export class ProducerSequencer {
   ): { readonly flight: Flight; readonly run: RecordRun } {
     const { progress, right, table } = this;
     const sent = { partition, baseOffset, spans: spansOf(sequences) };
-    const flight = progress.begin(sent, { settled, isCommit });
+    const isGapless = right.gaps === 'refuse';
+    const flight = progress.begin(sent, { settled, isCommit, isGapless });
     const producer = {
       producerId: right.producerId,
       producerEpoch: right.epoch & 0xffff,
@@ -154,6 +158,17 @@ export class ProducerSequencer {
       for (const span of spans) set.delete(span);
     }
     return set.spans;
+  }
+
+  /** What was refused is missing: sent again behind others, it would stand behind them in its partition. */
+  #checkRefused(sequences: CallSequences): void {
+    const { progress } = this;
+    let missing = progress.refusedFrom(0);
+    for (let at = 0; missing !== null && at < sequences.count; at++) {
+      const found = sequences.at(at);
+      if (found === missing) missing = progress.refusedFrom(found + 1);
+      else if (found > missing && !progress.isSent(found)) throw this.#gapError(missing, found);
+    }
   }
 
   #checkGaps(sequences: CallSequences): void {

@@ -73,6 +73,12 @@ export class SequenceSet {
     return span !== undefined && span.first <= sequence ? span.last + 1 : sequence;
   }
 
+  /** The lowest number from `sequence` on that is in it; null = there is none. */
+  firstFrom(sequence: number): number | null {
+    const span = this.#spans[this.#at(sequence)];
+    return span === undefined ? null : Math.max(span.first, sequence);
+  }
+
   /** Index of the first span that ends at or above `sequence`. */
   #at(sequence: number): number {
     let low = 0;

@@ -71,7 +71,10 @@ class World {
   }));
   /** Offsets by sequence, of those that are in a log or were, until a power cut took them. */
   readonly stored = new Map<number, { readonly partition: number; readonly offset: number }>();
-  flights: { readonly flight: Flight; readonly refused: boolean }[] = [];
+  /** Refused on their way, and not sent since. */
+  readonly refused = new Set<number>();
+  flights: { readonly flight: Flight; readonly refused: boolean; readonly isBehind: boolean }[] =
+    [];
   note: ReturnType<ProducerProgress['note']> = { confirmed: 0, runs: [] };
   sent = -1;
   readonly durableOf = (partition: number) => this.logs[partition]?.durable ?? 0;
@@ -106,27 +109,35 @@ class World {
     const baseOffset =
       last === undefined ? this.end(partition) : last.baseOffset + sequencesOf(last).length;
     const sent = { partition, baseOffset, spans: spansOf(fresh) };
-    const flight = this.progress.begin(sent, { settled: SETTLED });
-    this.flights.push({ flight, refused: refused || isBehind });
+    const flight = this.progress.begin(sent, { settled: SETTLED, isGapless: true });
+    for (const sequence of fresh) this.refused.delete(sequence);
+    this.flights.push({ flight, refused: refused || isBehind, isBehind });
     this.sent = Math.max(this.sent, fresh.at(-1) ?? 0);
   }
 
-  /** Those of one log that were sent first are answered. */
-  settle(partition: number): void {
+  /**
+   * Those of one log that were sent first are answered.
+   *
+   * @param count  of what is refused one less than so many stand; of what is behind that, nothing
+   */
+  settle(partition: number, count: number): void {
     const at = this.flights.findIndex(({ flight }) => flight.partition === partition);
     const [next] = at < 0 ? [] : this.flights.splice(at, 1);
     if (next === undefined) return;
-    const { flight, refused } = next;
+    const { flight, refused, isBehind } = next;
     const { baseOffset } = flight;
-    const sequences = sequencesOf(flight);
-    if (!refused) {
+    const sent = sequencesOf(flight);
+    const storedCount = isBehind ? 0 : refused ? Math.min(count, sent.length) - 1 : sent.length;
+    const sequences = sent.slice(0, storedCount);
+    if (storedCount > 0) {
       const confirmed = this.progress.confirmed(this.durableOf);
       this.log(partition).batches.push({ baseOffset, sequences, confirmed });
       for (const [delta, sequence] of sequences.entries()) {
         this.stored.set(sequence, { partition, offset: baseOffset + delta });
       }
     }
-    this.progress.end(flight, refused ? 0 : sequences.length);
+    for (const sequence of sent.slice(storedCount)) this.refused.add(sequence);
+    this.progress.end(flight, storedCount);
   }
 
   /** Notes, and says of each log how far it tells all. */
@@ -149,6 +160,7 @@ class World {
       log.batches = log.batches.filter(isKept);
     }
     this.flights = [];
+    this.refused.clear(); // No log tells of it.
     this.progress = new ProducerProgress();
     this.progress.restoreNote(this.note);
     for (const [partition, log] of this.logs.entries()) {
@@ -187,6 +199,16 @@ class World {
         throw new Error(`${sequence} is confirmed, and not synced`);
       }
     }
+    const refused: number[] = [];
+    for (
+      let at = this.progress.refusedFrom(0);
+      at !== null;
+      at = this.progress.refusedFrom(at + 1)
+    ) {
+      refused.push(at);
+    }
+    const expected = [...this.refused].toSorted((one, two) => one - two);
+    if (refused.join() !== expected.join()) throw new Error(`refused: ${expected.join()}`);
     const highest = Math.max(-1, ...this.stored.keys());
     if (this.progress.lastStored !== highest) throw new Error(`the last is not ${highest}`);
   }
@@ -215,7 +237,7 @@ function take(world: World, { kind, partition, count, skip, refused }: Step): vo
       log.durable = Math.max(log.durable, world.end(partition));
       break;
     case 'settle':
-      world.settle(partition);
+      world.settle(partition, count);
       break;
     case 'note':
       world.noteNow();
@@ -270,6 +292,9 @@ describe('SequenceSet', () => {
           let gap = each;
           while (model.has(gap)) gap++;
           if (set.gapFrom(each) !== gap) throw new Error(`the gap from ${each} is not ${gap}`);
+          let next = each;
+          while (next < 40 && !model.has(next)) next++;
+          if (set.firstFrom(each) !== (next < 40 ? next : null)) throw new Error(`no: ${next}`);
         }
       }
     });
