@@ -5,7 +5,7 @@
 import { present } from '../core/assert.ts';
 import { FailedError, IoError } from '../core/errors.ts';
 import type { Log } from '../log/log.ts';
-import { JoinedFlight } from './dedup-joined.ts';
+import { JoinedFlight, type JoinedPlace } from './dedup-joined.ts';
 import { DedupPending, enteredRun, PendingRun } from './dedup-pending.ts';
 import type { RunParts } from './dedup-sorting.ts';
 import type { PartitionSet } from './partition-set.ts';
@@ -51,10 +51,11 @@ export class DedupFlights {
    * A record that stands in its log since this turn, and in the table: it joins those of the
    * last millisecond, of which nobody was answered. Its caller tells what becomes of it, at the level of the topic.
    */
-  joined(log: Log<Uint8Array>, partition: number, offset: number): JoinedFlight {
+  joined(place: JoinedPlace): JoinedFlight {
+    const { partition, offset } = place;
     const nowMs = this.#now();
     const last = this.#joined;
-    if (last?.takes(log, offset, nowMs) === true) {
+    if (last?.takes(place, nowMs) === true) {
       last.run.count++;
       last.run.timeMs = nowMs; // Those before are forgotten as much later, and none early.
       return last;
@@ -62,7 +63,8 @@ export class DedupFlights {
     const run = enteredRun(partition, offset, 1);
     run.timeMs = nowMs;
     this.pending.add(run);
-    const flight = new JoinedFlight(this, log, { run, end: this.#partitions.at(partition).hold() });
+    const end = this.#partitions.at(partition).hold();
+    const flight = new JoinedFlight(this, place, { run, end });
     this.#joined = flight;
     return flight;
   }

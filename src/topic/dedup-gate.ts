@@ -154,11 +154,11 @@ export class DedupGate {
     beginThrough(state, partition);
     table.add(high, low, partition, offset);
     appender.addJoining(identity.record, high, low);
-    const flight = this.#flights.joined(log, partition, offset);
-    const { durability } = this.#partitions.settings;
+    const { durability: asked } = this.#partitions.settings;
+    const place = { log, partition, offset, asked };
+    const flight = this.#flights.joined(place);
     return new Promise((resolve, reject) => {
-      const caller = { partition, resolve, reject };
-      appender.submit(durability, new JoinedAppend(offset, durability, { flight, caller }));
+      appender.submit(asked, new JoinedAppend(place, flight, { resolve, reject }));
     });
   }
 

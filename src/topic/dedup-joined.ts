@@ -14,6 +14,14 @@ const JOINED_MAX = 256;
 /** Those of a run are forgotten at one time. */
 const JOINED_MS = 1;
 
+/** Where a record stands, and when its caller is answered. */
+export interface JoinedPlace {
+  readonly log: Log<Uint8Array>;
+  readonly partition: number;
+  readonly offset: number;
+  readonly asked: DurabilityLevel;
+}
+
 /** Who is told of a joined run. */
 interface JoinedOutcome {
   /** The first so many are there, for all to see. */
@@ -27,7 +35,7 @@ interface JoinedOutcome {
 export class JoinedFlight {
   readonly run: PendingRun;
   readonly #outcome: JoinedOutcome;
-  readonly #log: Log<Uint8Array>;
+  readonly #first: JoinedPlace;
   readonly #end: () => void;
   /** Of the first that were answered, and of those that were refused. */
   #enteredCount = 0;
@@ -37,20 +45,20 @@ export class JoinedFlight {
 
   constructor(
     outcome: JoinedOutcome,
-    log: Log<Uint8Array>,
+    first: JoinedPlace,
     { run, end }: { readonly run: PendingRun; readonly end: () => void },
   ) {
     this.#outcome = outcome;
-    this.#log = log;
+    this.#first = first;
     this.run = run;
     this.#end = end;
   }
 
-  /** Whether a record at that place may join. */
-  takes(log: Log<Uint8Array>, offset: number, nowMs: number): boolean {
+  /** Whether a record may join: those of one level are answered in their order. */
+  takes({ log, offset, asked }: JoinedPlace, nowMs: number): boolean {
     const { baseOffset, count, timeMs } = this.run;
-    if (log !== this.#log || nowMs - timeMs >= JOINED_MS || offset !== baseOffset + count)
-      return false;
+    if (log !== this.#first.log || asked !== this.#first.asked) return false;
+    if (offset !== baseOffset + count || nowMs - timeMs >= JOINED_MS) return false;
     return count < JOINED_MAX && this.#enteredCount + this.#failedCount + this.#refusedCount === 0;
   }
 
@@ -89,9 +97,8 @@ export class JoinedFlight {
   }
 }
 
-/** Who waits for an `append`: one object rather than closures. */
+/** Who waits for an `append`. */
 interface JoinedCaller {
-  readonly partition: number;
   readonly resolve: (result: TopicAppendResult) => void;
   readonly reject: (error: Error) => void;
 }
@@ -101,25 +108,27 @@ export class JoinedAppend implements Waiter {
   readonly baseOffset: number;
   readonly nextOffset: number;
   readonly asked: DurabilityLevel;
+  readonly #partition: number;
   readonly #flight: JoinedFlight;
   readonly #caller: JoinedCaller;
 
   constructor(
-    offset: number,
-    asked: DurabilityLevel,
-    { flight, caller }: { readonly flight: JoinedFlight; readonly caller: JoinedCaller },
+    { partition, offset, asked }: JoinedPlace,
+    flight: JoinedFlight,
+    caller: JoinedCaller,
   ) {
     this.baseOffset = offset;
     this.nextOffset = offset + 1;
     this.asked = asked;
+    this.#partition = partition;
     this.#flight = flight;
     this.#caller = caller;
   }
 
   complete(durability: DurabilityLevel): void {
-    const { partition, resolve } = this.#caller;
     this.#flight.complete();
-    resolve({ partition, offset: this.baseOffset, durability, duplicate: false });
+    const partition = this.#partition;
+    this.#caller.resolve({ partition, offset: this.baseOffset, durability, duplicate: false });
   }
 
   readonly fail = (error: Error): void => {

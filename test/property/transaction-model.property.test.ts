@@ -37,7 +37,7 @@ import { TransactionWorld } from '../support/transaction-model/transaction-world
 const commands = [
   ...times(7, beginCommand),
   ...times(6, appendCommand),
-  ...times(6, produceCommand),
+  ...times(10, produceCommand),
   ...times(7, ackCommand),
   ...times(3, sendCommand),
   ...times(4, publishCommand),
@@ -106,7 +106,7 @@ test('a transaction is one step of plain objects, or none', async () => {
       await compareAll(world);
       await world.close();
     }),
-    { ...options, numRuns: Math.ceil(numRuns / 3) }, // Each takes as long as many others.
+    { ...options, numRuns: Math.ceil(numRuns / 2.5) }, // Each takes as long as many others.
   );
   const rare = Object.entries(EXPECTED)
     .map(([name, least]) => ({ name, least, found: tally.get(name) ?? 0 }))

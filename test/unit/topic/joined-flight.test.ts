@@ -23,7 +23,8 @@ async function flightOf(count: number) {
       heard.push(`in doubt ${run.baseOffset}+${run.count}: ${error.name}`),
   };
   const end = () => heard.push('end');
-  return { flight: new JoinedFlight(outcome, log, { run, end }), heard, log, run };
+  const first = { log, partition: 0, offset: 10, asked: 'sync' as const };
+  return { flight: new JoinedFlight(outcome, first, { run, end }), heard, log, run };
 }
 
 describe('a joined run', () => {
@@ -64,16 +65,18 @@ describe('a joined run', () => {
   test('takes the next record of its log, within a millisecond, until somebody was answered', async () => {
     const { flight, log, run } = await flightOf(2);
     const { log: other } = await flightOf(1);
-    expect(flight.takes(log, 12, 5)).toBe(true);
-    expect(flight.takes(log, 12, 5.9)).toBe(true);
-    expect(flight.takes(log, 12, 6)).toBe(false);
-    expect(flight.takes(log, 11, 5)).toBe(false);
-    expect(flight.takes(log, 13, 5)).toBe(false);
-    expect(flight.takes(other, 12, 5)).toBe(false);
+    const place = { log, partition: 0, offset: 12, asked: 'sync' as const };
+    expect(flight.takes(place, 5)).toBe(true);
+    expect(flight.takes(place, 5.9)).toBe(true);
+    expect(flight.takes(place, 6)).toBe(false);
+    expect(flight.takes({ ...place, offset: 11 }, 5)).toBe(false);
+    expect(flight.takes({ ...place, offset: 13 }, 5)).toBe(false);
+    expect(flight.takes({ ...place, log: other }, 5)).toBe(false);
+    expect(flight.takes({ ...place, asked: 'os' }, 5)).toBe(false);
     run.count = 256;
-    expect(flight.takes(log, 266, 5)).toBe(false);
+    expect(flight.takes({ ...place, offset: 266 }, 5)).toBe(false);
     run.count = 2;
     flight.complete();
-    expect(flight.takes(log, 12, 5)).toBe(false);
+    expect(flight.takes(place, 5)).toBe(false);
   });
 });
