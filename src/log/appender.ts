@@ -209,11 +209,10 @@ export class Appender {
 
   /** Called after each finished sync. */
   onSynced(): void {
-    const { marks, policy } = this.#options;
-    if (policy.durability === 'sync') {
-      marks.advanceVisible(marks.syncedOffset);
-      this.#backpressure.settle(marks.syncedOffset);
-    }
+    const { marks } = this.#options;
+    // Whatever the level: that of what was written may have been another.
+    marks.advanceVisible(marks.syncedOffset);
+    this.#backpressure.settle(marks.syncedOffset);
     this.#waiters.synced.completeInTurns(marks.syncedOffset);
     if (this.#isClosed) this.#waiters.synced.completeRest();
     this.#backpressure.wake(false);

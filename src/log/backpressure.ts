@@ -80,11 +80,12 @@ export class Backpressure {
   }
 
   /**
-   * What ends at `offset`, and at `bytes` of `encodedBytes`, is written.
+   * What ends at `offset`, and at `endBytes` of `encodedBytes`, is written.
    *
    * @param isAwaited  whether somebody waits for the sync of a part of it; else it is acknowledged
    */
-  written(offset: number, bytes: number, isAwaited: boolean): void {
+  written(offset: number, endBytes: number, isAwaited: boolean): void {
+    const bytes = Math.max(endBytes, this.#writtenBytes); // What waited for room ends before what was cleared.
     const answeredBytes = isAwaited ? 0 : bytes - this.#writtenBytes;
     this.#writtenBytes = bytes;
     const last = this.#ends.at(-1);

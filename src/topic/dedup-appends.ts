@@ -3,15 +3,21 @@ import type { Codec } from '../codec/codec.ts';
 import { present } from '../core/assert.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { IdHeaders } from '../format/id-header.ts';
-import { checkAppendOptions } from '../log/append-result.ts';
-import { PreparedRecords } from '../log/prepared-records.ts';
+import { checkAppendOptions, type CheckedAppendOptions } from '../log/append-result.ts';
+import { keepBytes, PreparedRecords } from '../log/prepared-records.ts';
 import { emptyEncodable, prepareRecord, type PrepareSettings } from '../log/record-input.ts';
-import { dedupCallOf, identify, type DedupCall, type DedupPart } from './dedup-call.ts';
+import {
+  dedupCallOf,
+  identify,
+  type DedupCall,
+  type DedupIdentity,
+  type DedupPart,
+} from './dedup-call.ts';
+import type { DedupGate } from './dedup-gate.ts';
 import type { PartitionSet } from './partition-set.ts';
 import type { RecordDivision } from './record-division.ts';
 import {
   logOptionsOf,
-  type DuplicateRecord,
   type TopicAppendBatchResult,
   type TopicAppendOptions,
   type TopicAppendResult,
@@ -33,8 +39,8 @@ export class DedupAppends<Input> {
   readonly #prepared: PreparedRecords<Input>;
   /** Null while a call has them: a codec is user code, which may append. */
   #idHeaders: IdHeaders | null = new IdHeaders();
-  /** Filled when all user code has run. */
-  readonly #scratch: EncodableRecord = emptyEncodable();
+  /** As above: headers may have getters. */
+  #scratch: EncodableRecord | null = emptyEncodable();
 
   constructor(parts: DedupAppendsParts<Input>) {
     this.#parts = parts;
@@ -53,43 +59,35 @@ export class DedupAppends<Input> {
     record: TopicRecordInput<Input>,
     options: TopicAppendOptions,
   ): Promise<TopicAppendResult> {
-    const partition = this.#parts.division.partitionFor(record, options);
-    const joined = this.#join(record, partition, options);
-    if (joined !== null) {
-      try {
-        return await joined;
-      } catch (error) {
-        throw this.#parts.partitions.toldOf(error);
-      }
+    try {
+      return await this.#appendOne(record, options);
+    } catch (error) {
+      throw this.#parts.partitions.toldOf(error);
     }
-    const { placements, duplicates, durability } = await this.append([record], {
-      ...options,
-      partition,
-    });
-    const [place] = placements;
-    const [at] = duplicates;
-    if (place === undefined) return { ...placeOf(present(at, 'one or the other')), durability };
-    return { partition: place.partition, offset: place.baseOffset, durability, duplicate: false };
   }
 
-  /** Null = it is to be appended as a call of its own. */
-  #join(
-    record: TopicRecordInput<Input>,
-    partition: number,
+  #appendOne(
+    input: TopicRecordInput<Input>,
     options: TopicAppendOptions,
-  ): Promise<TopicAppendResult> | null {
-    const { partitions } = this.#parts;
-    const { settings, clock } = partitions;
-    const { durability = settings.durability, signal } = logOptionsOf(options);
-    if (durability !== settings.durability || signal !== undefined) return null;
+  ): Promise<TopicAppendResult> {
+    const { partitions, division } = this.#parts;
+    const { settings, clock, dedup } = partitions;
+    const checked = checkAppendOptions(logOptionsOf(options), settings.durability);
+    const partition = division.partitionFor(input, options);
     this.#settings.limits = settings;
-    const into = this.#scratch;
+    const record = this.#scratch ?? emptyEncodable();
     const idHeaders = this.#takeIdHeaders();
+    this.#scratch = null;
     try {
-      prepareRecord(record, clock.now(), this.#settings, into);
-      return partitions.dedup.appendOne(partition, identify(into, record, { idHeaders, settings }));
+      prepareRecord(input, clock.now(), this.#settings, record);
+      const identity = identify(record, input, { idHeaders, settings });
+      const mayJoin = checked.durability === settings.durability && checked.signal === undefined;
+      const joined = mayJoin ? dedup.appendOne(partition, identity) : null;
+      if (joined === null) return appendCall(dedup, callOf(partition, identity, checked));
+      record.value = null; // Not ours to keep.
+      this.#scratch = record;
+      return joined;
     } finally {
-      into.value = null; // Not ours to keep.
       this.#idHeaders = idHeaders;
     }
   }
@@ -157,8 +155,27 @@ export class DedupAppends<Input> {
   }
 }
 
-function placeOf({ partition, offset }: DuplicateRecord) {
-  return { partition, offset, duplicate: true };
+/** A call of one record. */
+function callOf(
+  partition: number,
+  { record, id }: DedupIdentity,
+  options: CheckedAppendOptions,
+): DedupCall {
+  const part = { partition, records: [record], ids: [id], indexes: [0] };
+  return { parts: [part], options, keep: () => keepBytes(part.records) };
+}
+
+/** Appends a call of one record. */
+async function appendCall(gate: DedupGate, call: DedupCall): Promise<TopicAppendResult> {
+  const level = call.options.durability;
+  const outcome = await gate.append(call);
+  const [place] = outcome.placed;
+  if (place !== undefined) {
+    const { partition, baseOffset: offset, durability } = place;
+    return { partition, offset, durability, duplicate: false };
+  }
+  const { partition, offset } = present(outcome.duplicates[0], 'one or the other');
+  return { partition, offset, durability: level, duplicate: true };
 }
 
 function haveIds(records: readonly TopicRecordInput<unknown>[]): boolean {

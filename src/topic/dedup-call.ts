@@ -107,6 +107,8 @@ export function dedupCallOf<Input>(
   { division, prepared, idHeaders, settings, options, nowMs }: CallParts<Input>,
 ): DedupCall {
   const encoded: EncodableRecord[][] = [];
+  let indexes: readonly (readonly number[])[] | null = null;
+  const allIndexes = () => (indexes ??= indexesIn(division, inputs));
   const parts = division.map(({ partition, records: own }, at) => {
     const all = prepared.prepare(own, nowMs);
     encoded.push(all);
@@ -120,7 +122,7 @@ export function dedupCallOf<Input>(
       ids,
       // Hardly ever needed: most calls bring nothing that is stored.
       get indexes() {
-        return present(indexesIn(division, inputs)[at], 'one list for each part');
+        return present(allIndexes()[at], 'one list for each part');
       },
     };
   });
@@ -129,6 +131,7 @@ export function dedupCallOf<Input>(
     parts,
     options,
     keep: () => {
+      allIndexes(); // The caller's list is good for this turn, as its records are.
       for (const own of encoded) keepBytes(own);
       idHeaders.clear();
     },

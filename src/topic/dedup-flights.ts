@@ -63,15 +63,27 @@ export class DedupFlights {
     const run = enteredRun(partition, offset, 1);
     run.timeMs = nowMs;
     this.pending.add(run);
-    const end = this.#partitions.at(partition).hold();
-    const flight = new JoinedFlight(this, place, { run, end });
-    this.#joined = flight;
-    return flight;
+    const flight = this.#begin(place.log, run);
+    this.#joined = new JoinedFlight(run, place, (completeCount, failure) => {
+      if (failure !== null) this.#failedAfter(flight, completeCount, failure);
+      else if (completeCount > 0) this.#whenVisible(flight, completeCount);
+      else {
+        flight.end();
+        this.dropped(run);
+      }
+    });
+    return this.#joined;
   }
 
-  /** Of a joined run the first so many are there, for all to see. */
-  entered(run: PendingRun, count: number): void {
-    this.#onEntered(run, count);
+  /** Of a joined run the first so many have their level, and nobody knows what became of the others. */
+  #failedAfter({ run, writer, end }: Flight, completeCount: number, failure: Error): void {
+    end();
+    const isVisible = writer.marks.visibleOffset >= run.baseOffset + completeCount;
+    const enteredCount = isVisible ? completeCount : 0;
+    if (enteredCount > 0) this.#onEntered(run, enteredCount);
+    run.baseOffset += enteredCount;
+    run.count -= enteredCount;
+    this.inDoubt(run, failure);
   }
 
   /** A run that a commit will bring, or not: one of the next three is called then. */

@@ -22,36 +22,28 @@ export interface JoinedPlace {
   readonly asked: DurabilityLevel;
 }
 
-/** Who is told of a joined run. */
-interface JoinedOutcome {
-  /** The first so many are there, for all to see. */
-  entered(run: PendingRun, count: number): void;
-  /** What is left of it is free. */
-  dropped(run: PendingRun): void;
-  inDoubt(run: PendingRun, error: Error): void;
-}
+/**
+ * All of a run were answered, but for what was refused, which is not of it any more.
+ *
+ * @param completeCount  the first so many have their level
+ * @param failure  why nobody knows what became of the others; null = there are none
+ */
+export type OnAnswered = (completeCount: number, failure: Error | null) => void;
 
 /** Records of many calls that follow each other in a log, and are written together. */
 export class JoinedFlight {
   readonly run: PendingRun;
-  readonly #outcome: JoinedOutcome;
   readonly #first: JoinedPlace;
-  readonly #end: () => void;
-  /** Of the first that were answered, and of those that were refused. */
-  #enteredCount = 0;
+  readonly #onAnswered: OnAnswered;
+  #completeCount = 0;
   #failedCount = 0;
   #refusedCount = 0;
   #failure: Error | null = null;
 
-  constructor(
-    outcome: JoinedOutcome,
-    first: JoinedPlace,
-    { run, end }: { readonly run: PendingRun; readonly end: () => void },
-  ) {
-    this.#outcome = outcome;
-    this.#first = first;
+  constructor(run: PendingRun, first: JoinedPlace, onAnswered: OnAnswered) {
     this.run = run;
-    this.#end = end;
+    this.#first = first;
+    this.#onAnswered = onAnswered;
   }
 
   /** Whether a record may join: those of one level are answered in their order. */
@@ -59,12 +51,13 @@ export class JoinedFlight {
     const { baseOffset, count, timeMs } = this.run;
     if (log !== this.#first.log || asked !== this.#first.asked) return false;
     if (offset !== baseOffset + count || nowMs - timeMs >= JOINED_MS) return false;
-    return count < JOINED_MAX && this.#enteredCount + this.#failedCount + this.#refusedCount === 0;
+    const answered = this.#completeCount + this.#failedCount + this.#refusedCount;
+    return count < JOINED_MAX && answered === 0;
   }
 
-  /** The next one is there, for all to see. */
+  /** The next one has its level: others may have yet to see it, as behind a commit that is being written. */
   complete(): void {
-    this.#enteredCount++;
+    this.#completeCount++;
     this.#look();
   }
 
@@ -80,20 +73,9 @@ export class JoinedFlight {
     this.#look();
   }
 
-  /** When all were answered. */
   #look(): void {
-    const { run } = this;
-    const entered = this.#enteredCount;
-    if (entered + this.#failedCount < run.count) return;
-    this.#end();
-    if (entered > 0) this.#outcome.entered(run, entered);
-    if (this.#failure === null) {
-      this.#outcome.dropped(run); // What was refused is free, and the others are in the table.
-      return;
-    }
-    run.baseOffset += entered;
-    run.count -= entered;
-    this.#outcome.inDoubt(run, this.#failure);
+    if (this.#completeCount + this.#failedCount < this.run.count) return;
+    this.#onAnswered(this.#completeCount, this.#failure);
   }
 }
 

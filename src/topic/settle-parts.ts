@@ -5,9 +5,11 @@ import type { PlacedRecords } from './topic-results.ts';
 type Part = Pick<PlacedRecords, 'recordCount'>;
 
 /**
- * Waits for all parts. What is thrown never says that nothing was appended when other parts were.
+ * Waits for all parts. What the disk refused never says that nothing was appended when other parts were;
+ * what was refused before it came to the disk cannot say either.
  *
- * @throws when all have settled: the first failure that leaves open what is stored, else the first of all
+ * @throws when all have settled: the first failure that leaves open what is stored, else the first of the
+ *   disk, else the first of all
  */
 export async function settleParts<P extends Part>(parts: readonly Promise<P>[]): Promise<P[]> {
   const settled = await Promise.allSettled(parts);
@@ -21,7 +23,8 @@ export async function settleParts<P extends Part>(parts: readonly Promise<P>[]):
   const doubt = failures.find(isInDoubt);
   if (doubt !== undefined) throw doubt;
   const ofFailures = failures.reduce<number>((sum, error) => sum + appendedBy(error), 0);
-  throw storedInPart(failures[0], recordsIn(stored) + ofFailures);
+  const failure = failures.find((error) => error instanceof IoError) ?? failures[0];
+  throw storedInPart(failure, recordsIn(stored) + ofFailures);
 }
 
 /** The same failure, of a call of which so many records are stored all the same. */

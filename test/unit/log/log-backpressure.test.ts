@@ -9,6 +9,7 @@ import {
 import { KIB, MIB } from '../../../src/core/limits.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import type { AppendResult } from '../../../src/log/append-result.ts';
+import { Backpressure } from '../../../src/log/backpressure.ts';
 import type { Log } from '../../../src/log/log.ts';
 import type { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import { HeldSyncs } from '../../support/held-syncs.ts';
@@ -278,4 +279,16 @@ describe('ready', () => {
     await driven(fileSystem, log.close());
     await ready;
   });
+});
+
+test('what was given up does not count again when a commit before it finds room', () => {
+  const progress = { encodedBytes: 100 }; // Of the commit.
+  const backpressure = new Backpressure({ progress, queuedBytesMax: 1000 });
+  progress.encodedBytes = 1200;
+  backpressure.clear(); // There was no room for any of it.
+  backpressure.written(10, 100, false);
+  backpressure.settle(10);
+  expect(backpressure.queuedBytes).toBe(0);
+  progress.encodedBytes = 1300;
+  expect(backpressure.queuedBytes).toBe(100);
 });

@@ -16,15 +16,11 @@ async function flightOf(count: number) {
   const heard: string[] = [];
   const run = enteredRun(0, 10, count);
   run.timeMs = 5;
-  const outcome = {
-    entered: (_run: unknown, first: number) => heard.push(`${first} entered`),
-    dropped: () => heard.push(`dropped ${run.baseOffset}+${run.count}`),
-    inDoubt: (_run: unknown, error: Error) =>
-      heard.push(`in doubt ${run.baseOffset}+${run.count}: ${error.name}`),
-  };
-  const end = () => heard.push('end');
   const first = { log, partition: 0, offset: 10, asked: 'sync' as const };
-  return { flight: new JoinedFlight(outcome, first, { run, end }), heard, log, run };
+  const flight = new JoinedFlight(run, first, (completeCount, failure) =>
+    heard.push(`${completeCount} of ${run.count}, ${failure?.name ?? 'no failure'}`),
+  );
+  return { flight, heard, log, run };
 }
 
 describe('a joined run', () => {
@@ -34,7 +30,7 @@ describe('a joined run', () => {
     flight.complete();
     expect(heard).toEqual([]);
     flight.complete();
-    expect(heard).toEqual(['end', '3 entered', 'dropped 10+3']);
+    expect(heard).toEqual(['3 of 3, no failure']);
   });
 
   test('loses at once what was refused: others may come to stand there', async () => {
@@ -44,14 +40,14 @@ describe('a joined run', () => {
     expect(run.count).toBe(1);
     expect(heard).toEqual([]);
     flight.complete();
-    expect(heard).toEqual(['end', '1 entered', 'dropped 10+1']);
+    expect(heard).toEqual(['1 of 1, no failure']);
   });
 
   test('of which all is refused leaves nothing', async () => {
     const { flight, heard } = await flightOf(2);
     flight.fail(REFUSED);
     flight.fail(REFUSED);
-    expect(heard).toEqual(['end', 'dropped 10+0']);
+    expect(heard).toEqual(['0 of 0, no failure']);
   });
 
   test('is in doubt from the first on whose caller was not answered', async () => {
@@ -59,7 +55,7 @@ describe('a joined run', () => {
     flight.complete();
     flight.fail(FAILED);
     flight.fail(FAILED);
-    expect(heard).toEqual(['end', '1 entered', 'in doubt 11+2: FailedError']);
+    expect(heard).toEqual(['1 of 3, FailedError']);
   });
 
   test('takes the next record of its log, within a millisecond, until somebody was answered', async () => {

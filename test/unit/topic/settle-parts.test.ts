@@ -2,9 +2,11 @@
 import { expect, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
+import { BackpressureError, ioErrorOf } from '../../../src/core/errors.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
 import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
+import { settleParts } from '../../../src/topic/settle-parts.ts';
 import type { FaultRule } from '../../support/fault-plan.ts';
 import { rejectionOf } from '../../support/log-fixture.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
@@ -112,4 +114,20 @@ test('a number that cannot be synced does not deny what is new in its batch', as
   const nothing = await rejectionOf(producer.appendBatch(topic, [of1, of0], how));
   expect(nothing).toMatchObject({ code: 'ERR_VARVE_FAILED', details: { indeterminate: false } });
   await store.close().catch(() => undefined);
+});
+
+test('what the disk refused is told before what never came to it: it says how many are stored', async () => {
+  const busy = new BackpressureError({ queuedBytes: 2, queuedBytesMax: 1 });
+  const full = ioErrorOf({
+    operation: 'write',
+    path: '/log',
+    position: 0,
+    errno: 'ENOSPC',
+    appendedCount: 3,
+  });
+  const parts = [Promise.reject(busy), Promise.resolve({ recordCount: 5 }), Promise.reject(full)];
+  const error = await rejectionOf(settleParts(parts));
+  expect(error).toMatchObject({ code: 'ERR_VARVE_DISK_FULL', details: { appendedCount: 8 } });
+  const onlyBusy = [Promise.reject(busy), Promise.resolve({ recordCount: 5 })];
+  expect(await rejectionOf(settleParts(onlyBusy))).toBe(busy);
 });
