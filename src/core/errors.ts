@@ -30,7 +30,7 @@ export const ERROR_CODES = {
   ERR_VARVE_NOT_FOUND: 'the named thing does not exist',
   ERR_VARVE_CONFLICT: 'the stored state and the requested options contradict each other',
   ERR_VARVE_FENCED: 'somebody else owns the partition, or produces under the name, by now',
-  ERR_VARVE_SEQUENCE_GAP: 'a producer left out a sequence; nothing was appended',
+  ERR_VARVE_SEQUENCE_GAP: 'a sequence of a producer is missing before it; nothing was appended',
   ERR_VARVE_LEASE_LOST: 'the lease is over: the record may be with somebody else',
   ERR_VARVE_TRANSACTION_ENDED: 'the transaction is over, or takes no more',
   ERR_VARVE_BAD_PATTERN: 'the pattern of a binding is too long, no text, or no weight',

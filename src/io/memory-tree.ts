@@ -163,6 +163,9 @@ export class MemoryTree {
     const replaced = to.directory.entries.get(to.name) ?? null;
     if (replaced === node) return null;
     if (node.kind === 'directory' && contains(node, to.directory)) throw ioError('EINVAL', at);
+    // Before anything else is looked at, as Linux has it.
+    const isAbove = replaced?.kind === 'directory' && contains(replaced, from.directory);
+    if (isAbove) throw ioError('ENOTEMPTY', at);
     if (replaced !== null) checkReplaceable(node, replaced, at);
     from.directory.entries.delete(from.name);
     to.directory.entries.set(to.name, node);

@@ -51,7 +51,14 @@ test('memory and the faulty twin answer as the kernel does', async () => {
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
   });
-  await fc.assert(property, { numRuns: 150 });
+  // Found by chance, once in many runs: a file in the place of the directory that it is in.
+  const upwards: Step[] = [
+    { do: 'mkdir', path: 'd/e' },
+    { do: 'open', path: 'd/e/a', mode: 'create' },
+    { do: 'rename', path: 'd/e/a', to: 'd/e' },
+    { do: 'rename', path: 'd/e/a', to: 'd' },
+  ];
+  await fc.assert(property, { numRuns: 150, examples: [[upwards]] });
 });
 
 /** The answer of each step: a value, or the name of an error. */
