@@ -48,8 +48,8 @@ export class DedupFlights {
   }
 
   /**
-   * A record that stands in its log since this turn, and in the table: it joins those of the
-   * last millisecond, of which nobody was answered. Its caller tells what becomes of it, at the level of the topic.
+   * A record that stands in its log since this turn, and in the table: it joins those of the last
+   * millisecond, of which nobody was answered. Its caller tells what becomes of it, at the level of the topic.
    */
   joined(place: JoinedPlace): JoinedFlight {
     const { partition, offset } = place;
@@ -75,7 +75,10 @@ export class DedupFlights {
     return this.#joined;
   }
 
-  /** Of a joined run the first so many have their level, and nobody knows what became of the others. */
+  /**
+   * Of a joined run the first so many have their level, and nobody knows what became of the others. What
+   * cannot be seen stays in doubt with them, lest another partition takes it for refused and new.
+   */
   #failedAfter({ run, writer, end }: Flight, completeCount: number, failure: Error): void {
     end();
     const isVisible = writer.marks.visibleOffset >= run.baseOffset + completeCount;

@@ -16,6 +16,17 @@ function appendEach(topic: Topic<string>, ids: readonly string[]) {
   return ids.map((id) => topic.append({ value: `value of ${id}`, key: 'k', dedupId: id }));
 }
 
+/** A topic with one record, whose syncs wait until they are let go. */
+async function openHeld(options: { readonly dedupWindowMs?: number } = {}) {
+  const bench = new StoreBench();
+  const syncs = new HeldSyncs(bench.fileSystem, 'topics');
+  const store = await bench.open();
+  const topic = await store.topic('t', { codec: utf8, ...options });
+  await topic.append({ value: 'first', dedupId: 'first' });
+  syncs.hold();
+  return { bench, store, topic, syncs };
+}
+
 function idsFrom(from: number, to: number): string[] {
   return Array.from({ length: to - from }, (_, n) => `id ${from + n}`);
 }
@@ -49,12 +60,7 @@ test('those of one turn stand in one batch, each at the place that its caller he
 });
 
 test('a second one waits for the first, in its turn and while that is being synced', async () => {
-  const bench = new StoreBench();
-  const syncs = new HeldSyncs(bench.fileSystem, 'topics');
-  const store = await bench.open();
-  const topic = await store.topic('t', { codec: utf8 });
-  await topic.append({ value: 'first', dedupId: 'first' });
-  syncs.hold();
+  const { store, topic, syncs } = await openHeld();
   let answeredCount = 0;
   const calls = [
     ...appendEach(topic, ['a', 'b']),
@@ -77,12 +83,7 @@ test('a second one waits for the first, in its turn and while that is being sync
 });
 
 test('one that is on its way in a batch is known before it can be seen', async () => {
-  const bench = new StoreBench();
-  const syncs = new HeldSyncs(bench.fileSystem, 'topics');
-  const store = await bench.open();
-  const topic = await store.topic('t', { codec: utf8 });
-  await topic.append({ value: 'first', dedupId: 'first' });
-  syncs.hold();
+  const { store, topic, syncs } = await openHeld();
   const batch = topic.appendBatch(['first', 'a'].map((dedupId) => ({ value: 'v', dedupId })));
   await turns(20);
   const [single] = appendEach(topic, ['a']);
@@ -94,12 +95,7 @@ test('one that is on its way in a batch is known before it can be seen', async (
 });
 
 test('ids of one millisecond are forgotten together, and none early', async () => {
-  const bench = new StoreBench();
-  const syncs = new HeldSyncs(bench.fileSystem, 'topics');
-  const store = await bench.open();
-  const topic = await store.topic('t', { codec: utf8, dedupWindowMs: 1000 });
-  await topic.append({ value: 'first', dedupId: 'first' });
-  syncs.hold();
+  const { bench, store, topic, syncs } = await openHeld({ dedupWindowMs: 1000 });
   const answers = appendEach(topic, ['a']);
   bench.clock.advance(0.5);
   answers.push(...appendEach(topic, ['b']));

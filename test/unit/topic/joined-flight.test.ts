@@ -2,8 +2,10 @@ import { describe, expect, test } from 'vitest';
 
 import { FailedError } from '../../../src/core/errors.ts';
 import type { Log } from '../../../src/log/log.ts';
+import { DedupFlights } from '../../../src/topic/dedup-flights.ts';
 import { JoinedFlight } from '../../../src/topic/dedup-joined.ts';
 import { enteredRun } from '../../../src/topic/dedup-pending.ts';
+import type { PartitionSet } from '../../../src/topic/partition-set.ts';
 import { openTextLog } from '../../support/log-fixture.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 
@@ -75,4 +77,33 @@ describe('a joined run', () => {
     flight.complete();
     expect(flight.takes(place, 5)).toBe(false);
   });
+});
+
+describe('what a failure leaves of a joined run', () => {
+  test.each([
+    [0, '1 entered', { baseOffset: 1, count: 1 }],
+    [1, 'nothing entered', { baseOffset: 1, count: 2 }],
+  ] as const)(
+    'is in doubt but for what is visible, from offset %i on: %s',
+    async (offset, wanted, left) => {
+      const log = await openTextLog(new MemoryFileSystem());
+      await log.append({ value: 'visible' });
+      let isHeld = true;
+      const used = { hold: () => () => (isHeld = false) };
+      const partitions = { at: () => used } as unknown as PartitionSet;
+      let entered = 'nothing entered';
+      const onEntered = (_run: unknown, count: number) => (entered = `${count} entered`);
+      const flights = new DedupFlights(partitions, { now: () => 5, onEntered });
+      const place = { log: log as unknown as Log<Uint8Array>, partition: 0, asked: 'os' as const };
+      const flight = flights.joined({ ...place, offset });
+      expect(flights.joined({ ...place, offset: offset + 1 })).toBe(flight);
+      flight.complete();
+      flight.fail(FAILED);
+      expect(entered).toBe(wanted);
+      expect(isHeld).toBe(false);
+      const run = flights.pending.at({ partition: 0, offset: offset + 1 });
+      expect(run).toMatchObject({ ...left, failure: FAILED });
+      await log.close();
+    },
+  );
 });
