@@ -24,9 +24,9 @@ const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
 /** What a record holds in memory beside its value, roughly: empty lines are not free. */
 const RECORD_BYTES = 64;
 
-/** Where records go. A log is one; a topic counts from 0 what this input brought it. */
+/** Where records go. A log is one; others count from 0 what this input brought, duplicates too. */
 export interface RecordSink {
-  /** Of the next record that is stored. */
+  /** Of the next record. */
   readonly endOffset: number;
   /** Checks all records before it takes one. @throws at once for a record that it refuses */
   appendBatch(

@@ -32,7 +32,7 @@ export interface PublishSinkOptions {
 const ONE_KEY = 'the default exchange takes one routing key: cc and bcc are for others';
 
 export class PublishSink implements RecordSink {
-  /** How many are published: duplicates are not. */
+  /** Of the input, how many were answered, duplicates among them: it goes on behind these. */
   endOffset = 0;
   readonly duplicates = new DuplicateTally();
   /** Of a request that failed: some of them may be stored, too. */
@@ -56,6 +56,11 @@ export class PublishSink implements RecordSink {
   constructor(desk: StoreDesk, options: PublishSinkOptions) {
     this.#desk = desk;
     this.#options = options;
+  }
+
+  /** How many are published: duplicates are not. */
+  get recordCount(): number {
+    return this.endOffset - this.duplicates.count;
   }
 
   appendBatch(records: readonly InputRecord[]): Promise<void> {
@@ -95,7 +100,7 @@ export class PublishSink implements RecordSink {
       // What stands in front of it, as of every input.
       if (index > 0) await this.#publish(records.slice(0, index));
       const { exchange } = this.#options;
-      const number = this.endOffset + this.duplicates.count + 1;
+      const number = this.endOffset + 1;
       throw unroutable(exchange, { number, key: records[index]?.routingKey });
     }
     return records.length;
@@ -108,8 +113,8 @@ export class PublishSink implements RecordSink {
     const answer = await this.#desk.ask(publishRecords, args);
     const { baseOffset, recordCount, routes, duplicates } = answer;
     this.doubtfulCount = 0;
-    this.duplicates.add(this.endOffset + this.duplicates.count, duplicates);
-    this.endOffset += recordCount;
+    this.duplicates.add(this.endOffset, duplicates);
+    this.endOffset += records.length;
     if (baseOffset !== null && recordCount > 0) {
       this.baseOffset ??= baseOffset;
       this.nextOffset = baseOffset + recordCount;

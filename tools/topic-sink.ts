@@ -31,7 +31,7 @@ export interface PartitionShare {
 }
 
 export class TopicSink implements RecordSink {
-  /** How many are stored: duplicates are not. */
+  /** Of the input, how many were answered, duplicates among them: it goes on behind these. */
   endOffset = 0;
   /** Of their values. */
   storedBytes = 0;
@@ -47,6 +47,11 @@ export class TopicSink implements RecordSink {
   constructor(desk: StoreDesk, options: TopicSinkOptions) {
     this.#desk = desk;
     this.#options = options;
+  }
+
+  /** How many are stored: duplicates are not. */
+  get recordCount(): number {
+    return this.endOffset - this.duplicates.count;
   }
 
   /** By partition. */
@@ -83,12 +88,12 @@ export class TopicSink implements RecordSink {
     for (const placed of placements) this.#note(placed);
     const known = new Set(duplicates.map(({ index }) => index));
     this.duplicates.add(
-      this.endOffset + this.duplicates.count,
+      this.endOffset,
       duplicates.map((found) => ({ ...found, topic })),
     );
+    this.endOffset += records.length;
     for (let index = 0; index < records.length; index++) {
       if (known.has(index)) continue;
-      this.endOffset++;
       this.storedBytes += queue[at + index]?.value?.length ?? 0;
     }
     return records.length;

@@ -190,7 +190,7 @@ async function appendToTopic(
     const { dedupId } = options;
     const lines = dedupId === undefined ? options : { ...options, common: { dedupId } };
     await appendAll(context, sink, lines);
-    const { endOffset: recordCount, storedBytes: valueBytes, shares, duplicates } = sink;
+    const { recordCount, storedBytes: valueBytes, shares, duplicates } = sink;
     const placeJson = { topic, partitions: shares };
     return { recordCount, valueBytes, place: placeOf(topic, shares), placeJson, duplicates };
   });

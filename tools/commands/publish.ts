@@ -170,7 +170,7 @@ interface Published {
 }
 
 function writeSummary(context: CommandContext, { path, exchange, options, sink }: Published): void {
-  const { endOffset: recordCount, baseOffset, nextOffset, unroutedCount } = sink;
+  const { recordCount, baseOffset, nextOffset, unroutedCount } = sink;
   const destinations = [...sink.copyCounts]
     .map(([name, count]) => ({ name, recordCount: count }))
     .toSorted((one, two) => (one.name < two.name ? -1 : 1));
@@ -183,7 +183,7 @@ function writeSummary(context: CommandContext, { path, exchange, options, sink }
 }
 
 function whereTo(
-  { endOffset: recordCount, baseOffset, nextOffset, unroutedCount }: PublishSink,
+  { recordCount, baseOffset, nextOffset, unroutedCount }: PublishSink,
   destinations: readonly { readonly name: string; readonly recordCount: number }[],
 ): string {
   if (recordCount === 0) return '';

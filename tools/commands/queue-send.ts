@@ -101,7 +101,7 @@ async function run(
     const { durability = own } = options;
     const sink = new TopicSink(desk, { topic, partition, durability, recordBytesMax });
     await appendAll(context, sink, line, values);
-    const { endOffset: recordCount, shares, duplicates } = sink;
+    const { recordCount, shares, duplicates } = sink;
     return { topic, recordCount, shares, duplicates };
   });
   writeSummary(context, { path, options, ...sent });
