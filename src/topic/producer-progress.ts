@@ -139,13 +139,14 @@ export class ProducerProgress {
     return sequence < this.#confirmed || this.#stored.has(sequence);
   }
 
-  /** Whether it is stored, or on its way. */
+  /** Whether it is stored, or on its way, or was and is in doubt. */
   isSent(sequence: number): boolean {
-    if (this.isStored(sequence)) return true;
-    for (const { spans } of this.#flights) {
-      if (spans.some(({ first, last }) => first <= sequence && sequence <= last)) return true;
-    }
-    return false;
+    return this.isStored(sequence) || this.#flightOf(sequence) !== null;
+  }
+
+  /** Whether it is on its way, and what becomes of it will be known. */
+  isComing(sequence: number): boolean {
+    return this.#flightOf(sequence)?.doubt === null;
   }
 
   /** The lowest from `sequence` on that was refused on its way, and has to come before all behind it. */
@@ -280,6 +281,14 @@ export class ProducerProgress {
       return baseOffset + count <= durableOf(partition);
     });
     return { confirmed, runs: [...known, ...placed] };
+  }
+
+  #flightOf(sequence: number): Flight | null {
+    for (const flight of this.#flights) {
+      const isOf = ({ first, last }: SequenceSpan) => first <= sequence && sequence <= last;
+      if (flight.spans.some(isOf)) return flight;
+    }
+    return null;
   }
 
   #refuse({ isGapless, spans }: Flight, stored: readonly SequenceSpan[]): void {

@@ -85,8 +85,10 @@ export class ProducerSequencer {
       this.#checkRefused(sequences);
       this.#checkGaps(sequences);
     }
-    if (progress.runCount < PRODUCER_CALLS_MAX || first <= progress.resumeFrom) return;
-    throw this.#gapError(progress.resumeFrom, first);
+    const { resumeFrom, runCount } = progress;
+    if (runCount < PRODUCER_CALLS_MAX || first <= resumeFrom) return;
+    // Of a call over several partitions one may be stored before the others: what is to come is no hole.
+    if (!progress.isComing(resumeFrom)) throw this.#gapError(resumeFrom, first);
   }
 
   /** What is left out on purpose before and between them: it will not come. */
