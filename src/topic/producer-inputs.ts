@@ -45,7 +45,7 @@ export class ProducerInputs<Input> {
     options: Pick<TopicAppendOptions, 'partition'>,
   ): ProducedInput {
     const { partitions, division } = this.#parts;
-    if (Array.isArray(records) && records.some(mayHaveId)) checkNoIds(records);
+    if (Array.isArray(records) && haveIds(records)) checkNoIds(records);
     this.#settings.limits = partitions.settings;
     const prepared = this.#prepared.prepare(records, partitions.clock.now());
     const { length } = records;
@@ -59,7 +59,8 @@ export class ProducerInputs<Input> {
   }
 }
 
-/** Looked at in each record: whoever has one is looked at again. */
-function mayHaveId(record: TopicRecordInput<unknown>): boolean {
-  return record?.dedupId !== undefined;
+/** A plain loop: each record is looked at, and next to none has one. */
+function haveIds(records: readonly TopicRecordInput<unknown>[]): boolean {
+  for (const record of records) if (record?.dedupId !== undefined) return true;
+  return false;
 }

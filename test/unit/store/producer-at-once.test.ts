@@ -186,6 +186,8 @@ describe('a call that is refused', () => {
       code: 'ERR_VARVE_SEQUENCE_GAP',
       details: { expected: 1, found: 9 },
     });
+    const listed = producer.appendBatch(topic, numbered(0, 3), { sequence: [1, 2, 4] });
+    expect(await rejectionOf(listed)).toMatchObject({ details: { expected: 3, found: 4 } });
     expect(await producer.append(topic, { value: '1' })).toMatchObject({ sequence: 1, offset: 1 });
     expect(await producer.last(topic)).toMatchObject({ sequence: 1, resumeFrom: 2 });
   });
@@ -229,20 +231,23 @@ describe('a producer with calls on their way', () => {
     expect(await next).toMatchObject({ sequence: 3, duplicate: false });
   });
 
-  test('tells how far it is though it goes on sending', async () => {
-    const { topic, producer } = await setting();
-    const told = { isIt: false };
-    const caller = async () => {
-      for (let at = 0; at < 500 && !told.isIt; at++) await producer.append(topic, { value: 'x' });
-    };
-    const callers = Array.from({ length: 4 }, caller);
-    const last = producer.last(topic).then((position) => {
-      told.isIt = true;
-      return position;
-    });
-    await Promise.all(callers);
-    const { sequence } = await last;
-    expect(sequence).toBeLessThan(100);
+  test('tells how far it is, and what it sends meanwhile waits for that', async () => {
+    const { topic, producer, syncs } = await setting();
+    syncs.hold();
+    const first = producer.append(topic, { value: '1' });
+    await turns(3);
+    const told = producer.last(topic);
+    const second = producer.append(topic, { value: '2' });
+    syncs.release();
+    syncs.hold();
+    await first;
+    await turns(3);
+    // It waits for the second now, and would for each that came behind it.
+    const third = producer.append(topic, { value: '3' });
+    expect(endOf({ topic })).toBe(3);
+    syncs.release();
+    expect(await told).toMatchObject({ sequence: 2, resumeFrom: 3 });
+    expect([await second, await third]).toMatchObject([{ sequence: 2 }, { sequence: 3 }]);
   });
 
   test('leaves out what it left out, where it may', async () => {
