@@ -11,13 +11,14 @@ import type { Appender } from '../log/appender.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import { runBytesOf } from '../log/record-run.ts';
 import type { CallSequences, GivenSequence } from './call-sequences.ts';
-import type { Flight, ProducerProgress, RecordPlace } from './producer-progress.ts';
+import type { RecordPlace } from './producer-places.ts';
+import type { Flight, ProducerProgress } from './producer-progress.ts';
 import { ProducerSequencer, type ProducedPart, type ProducerRight } from './producer-sequencer.ts';
 import type { ProducerTable } from './producer-table.ts';
 import type { ProducedInput } from './record-division.ts';
 import type { SequenceSpan } from './sequence-set.ts';
 import { recordsIn, settleParts, storedInPart } from './settle-parts.ts';
-import type { PlacedRecords } from './topic-results.ts';
+import type { DuplicateRecord, PlacedRecords } from './topic-results.ts';
 
 export interface ProducedCall extends ProducedInput {
   readonly sequence: GivenSequence;
@@ -33,6 +34,8 @@ export interface ProducedAnswer {
   /** Of the first record, also of an earlier call; null = not known any more. */
   readonly place: RecordPlace | null;
   readonly duplicateCount: number;
+  /** Those of which it is known where they are, ascending. */
+  readonly duplicates: readonly DuplicateRecord[];
   readonly sequences: CallSequences;
   readonly durability: DurabilityLevel;
 }
@@ -52,8 +55,9 @@ interface OpenPart extends ProducedPart {
 interface Taken {
   readonly sequences: CallSequences;
   /** Of those that were stored before; null = there is none. */
-  readonly duplicates: SequenceSpan | null;
+  readonly stored: SequenceSpan | null;
   readonly duplicateCount: number;
+  readonly duplicates: readonly DuplicateRecord[];
   readonly parts: readonly Promise<PlacedRecords>[];
 }
 
@@ -64,6 +68,8 @@ interface Ready {
   readonly parts: readonly OpenPart[];
   readonly sizeBytes: number;
 }
+
+const NOTHING_STORED = { stored: null, duplicateCount: 0, duplicates: [] };
 
 export class ProducerAppends {
   readonly sequencer: ProducerSequencer;
@@ -162,7 +168,7 @@ export class ProducerAppends {
       const { revision } = progress;
       const sequences = sequencer.number(call.sequence, call.records.length);
       const { first, last } = sequences;
-      if (last === null) return { sequences, duplicates: null, duplicateCount: 0, parts: [] };
+      if (last === null) return { sequences, ...NOTHING_STORED, parts: [] };
       await this.#known({ first, last });
       if (revision !== progress.revision) continue;
       sequencer.checkMayCome(sequences);
@@ -188,10 +194,17 @@ export class ProducerAppends {
     const { first, last, count } = sequences;
     sequencer.sent(sequences, sequencer.skippedBy(sequences));
     if (freshCount > 0) sequencer.table.sending(sequencer.right.producerId, sizeBytes);
+    const stored =
+      freshCount === count || last === null
+        ? NOTHING_STORED
+        : {
+            stored: { first, last },
+            duplicateCount: count - freshCount,
+            duplicates: sequencer.placesOf(sequences),
+          };
     return {
       sequences,
-      duplicates: freshCount < count && last !== null ? { first, last } : null,
-      duplicateCount: count - freshCount,
+      ...stored,
       parts: parts.map((part) => this.#appendPart(part, call.durability)),
     };
   }
@@ -280,13 +293,19 @@ export class ProducerAppends {
     });
   }
 
+  /** Whether what is stored may have less than that. */
+  #needsSync(durability: DurabilityLevel): boolean {
+    const { settings } = this.sequencer.table.partitions;
+    return durability === 'sync' || (durability === 'interval' && settings.durability === 'os');
+  }
+
   async #answer(taken: Taken, { durability }: ProducedCall): Promise<ProducedAnswer> {
-    const { sequences, duplicateCount, duplicates, parts } = taken;
+    const { sequences, stored, duplicateCount, duplicates, parts } = taken;
     const { progress, table } = this.sequencer;
     const place = progress.placeOf(sequences.first);
     const placements = await settleParts(parts);
-    if (duplicates !== null && durability === 'sync') {
-      await table.sync(progress, duplicates).catch((error: unknown) => {
+    if (stored !== null && this.#needsSync(durability)) {
+      await table.sync(progress, stored).catch((error: unknown) => {
         throw storedInPart(error, recordsIn(placements));
       });
     }
@@ -294,6 +313,7 @@ export class ProducerAppends {
       placements,
       place: placeOf(placements) ?? place,
       duplicateCount,
+      duplicates,
       sequences,
       durability,
     };
