@@ -31,7 +31,10 @@ test('is routed anew when it is taken back before it is durable', async () => {
   disk.disk.fileSystem.addFault({ operations: ['datasync'], path: /topics\/other/, errno: 'EIO' });
   syncs.release();
   await disk.run(bound);
-  expect(await disk.run(refused)).toMatchObject({ code: 'ERR_VARVE_FAILED' });
+  expect(await disk.run(refused)).toMatchObject({
+    code: 'ERR_VARVE_FAILED',
+    details: { indeterminate: false }, // The journal never heard of it.
+  });
   expect((await disk.run(published)).result?.destinations).toEqual(['one', 'two']);
   await disk.settle(events);
   for (const name of ['one', 'two']) expect(await disk.values(name)).toEqual(['x', 'settle']);
