@@ -61,3 +61,19 @@ test('whatever the clock says when they are loaded once more: it was set back be
   expect(await send(topic, 'one')).toMatchObject({ offset: 2, duplicate: false });
   await store.close();
 });
+
+test('a clock that was set back between two processes does not make a window longer, or shorter', async () => {
+  const disk = await StoreDisk.make();
+  let store = await disk.open();
+  await send(await topicIn(store), 'one');
+  await store.close();
+  disk.clock.jumpTo(disk.clock.now() - HOUR_MS);
+  store = await disk.open();
+  const topic = await topicIn(store);
+  expect(await send(topic, 'one')).toMatchObject({ offset: 0, duplicate: true });
+  disk.clock.advance(WINDOW_MS);
+  expect(await send(topic, 'one')).toMatchObject({ offset: 0, duplicate: true });
+  disk.clock.advance(WINDOW_MS / 256 + 1);
+  expect(await send(topic, 'one')).toMatchObject({ offset: 1, duplicate: false });
+  await store.close();
+});
