@@ -6,7 +6,7 @@ import { DURABILITY_LEVELS, type DurabilityLevel } from '../log/log-options.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import { Queue, type SendOptions } from '../queue/queue.ts';
 import { checkSequence } from '../topic/call-sequences.ts';
-import type { ProducedAnswer } from '../topic/producer-appends.ts';
+import type { ProducedAnswer } from '../topic/producer-answers.ts';
 import type { ProducerAppendResult, ProducerBatchResult } from '../topic/producer-results.ts';
 import { checkNotByContent } from '../topic/dedup-options.ts';
 import { positionOf, type ProducerPosition } from '../topic/producer-position.ts';

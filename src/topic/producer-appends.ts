@@ -11,14 +11,19 @@ import type { Appender } from '../log/appender.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import { runBytesOf } from '../log/record-run.ts';
 import type { CallSequences, GivenSequence } from './call-sequences.ts';
-import type { RecordPlace } from './producer-places.ts';
+import {
+  answerOf,
+  NOTHING_STORED,
+  storedBefore,
+  type ProducedAnswer,
+  type Taken,
+} from './producer-answers.ts';
 import type { Flight, ProducerProgress } from './producer-progress.ts';
 import { ProducerSequencer, type ProducedPart, type ProducerRight } from './producer-sequencer.ts';
 import type { ProducerTable } from './producer-table.ts';
 import type { ProducedInput } from './record-division.ts';
 import type { SequenceSpan } from './sequence-set.ts';
-import { recordsIn, settleParts, storedInPart } from './settle-parts.ts';
-import type { DuplicateRecord, PlacedRecords } from './topic-results.ts';
+import type { PlacedRecords } from './topic-results.ts';
 
 export interface ProducedCall extends ProducedInput {
   readonly sequence: GivenSequence;
@@ -26,18 +31,6 @@ export interface ProducedCall extends ProducedInput {
   readonly signal: AbortSignal | undefined;
   /** A last look, in the step in which something of it is appended. @throws why not: nothing is */
   readonly check?: () => void;
-}
-
-export interface ProducedAnswer {
-  /** Of the records that were appended. */
-  readonly placements: readonly PlacedRecords[];
-  /** Of the first record, also of an earlier call; null = not known any more. */
-  readonly place: RecordPlace | null;
-  readonly duplicateCount: number;
-  /** Those of which it is known where they are, ascending. */
-  readonly duplicates: readonly DuplicateRecord[];
-  readonly sequences: CallSequences;
-  readonly durability: DurabilityLevel;
 }
 
 /** One that grows. */
@@ -51,16 +44,6 @@ interface OpenPart extends ProducedPart {
   readonly release: () => void;
 }
 
-/** A call whose records stand in their logs, on their way to the disk. */
-interface Taken {
-  readonly sequences: CallSequences;
-  /** Of those that were stored before; null = there is none. */
-  readonly stored: SequenceSpan | null;
-  readonly duplicateCount: number;
-  readonly duplicates: readonly DuplicateRecord[];
-  readonly parts: readonly Promise<PlacedRecords>[];
-}
-
 /** A call of which all is known. */
 interface Ready {
   readonly call: ProducedCall;
@@ -68,8 +51,6 @@ interface Ready {
   readonly parts: readonly OpenPart[];
   readonly sizeBytes: number;
 }
-
-const NOTHING_STORED = { stored: null, duplicateCount: 0, duplicates: [] };
 
 export class ProducerAppends {
   readonly sequencer: ProducerSequencer;
@@ -93,7 +74,7 @@ export class ProducerAppends {
     const sizeBytes = runBytesOf([{ records: call.records, tag: null }]);
     this.#queuedBytes += sizeBytes;
     const taken = this.#order.run(() => this.#takeOrRefuse(call, sizeBytes));
-    const answer = taken.then((one) => this.#answer(one, call));
+    const answer = taken.then((one) => answerOf(one, this.sequencer, call.durability));
     this.#calls.add(answer);
     const ended = (): void => {
       this.#queuedBytes -= sizeBytes;
@@ -191,20 +172,12 @@ export class ProducerAppends {
       throw error;
     }
     const freshCount = parts.reduce((sum, { records }) => sum + records.length, 0);
-    const { first, last, count } = sequences;
+    const before = storedBefore(sequencer, sequences, freshCount);
     sequencer.sent(sequences, sequencer.skippedBy(sequences));
     if (freshCount > 0) sequencer.table.sending(sequencer.right.producerId, sizeBytes);
-    const stored =
-      freshCount === count || last === null
-        ? NOTHING_STORED
-        : {
-            stored: { first, last },
-            duplicateCount: count - freshCount,
-            duplicates: sequencer.placesOf(sequences),
-          };
     return {
       sequences,
-      ...stored,
+      ...before,
       parts: parts.map((part) => this.#appendPart(part, call.durability)),
     };
   }
@@ -292,37 +265,6 @@ export class ProducerAppends {
       });
     });
   }
-
-  /** Whether what is stored may have less than that. */
-  #needsSync(durability: DurabilityLevel): boolean {
-    const { settings } = this.sequencer.table.partitions;
-    return durability === 'sync' || (durability === 'interval' && settings.durability === 'os');
-  }
-
-  async #answer(taken: Taken, { durability }: ProducedCall): Promise<ProducedAnswer> {
-    const { sequences, stored, duplicateCount, duplicates, parts } = taken;
-    const { progress, table } = this.sequencer;
-    const place = progress.placeOf(sequences.first);
-    const placements = await settleParts(parts);
-    if (stored !== null && this.#needsSync(durability)) {
-      await table.sync(progress, stored).catch((error: unknown) => {
-        throw storedInPart(error, recordsIn(placements));
-      });
-    }
-    return {
-      placements,
-      place: placeOf(placements) ?? place,
-      duplicateCount,
-      duplicates,
-      sequences,
-      durability,
-    };
-  }
-}
-
-function placeOf(placements: readonly PlacedRecords[]): RecordPlace | null {
-  const [first] = placements;
-  return first === undefined ? null : { partition: first.partition, offset: first.baseOffset };
 }
 
 /** Nobody knows what a writer left that stopped; what a full disk refused is not there. */
