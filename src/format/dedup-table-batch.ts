@@ -85,7 +85,7 @@ export function encodeDedupTable(columns: DedupColumns, header: BatchHeader): Ui
   const bytes = new Uint8Array(tableBytes(bits, count, sampleCount));
   const view = viewOf(bytes);
   const type = ExtensionType.dedupTable;
-  const at = writeExtensionHead(bytes, BATCH_HEADER_BYTES, { type, valueBytes: HEAD_BYTES });
+  const at = writeExtensionHead(view, BATCH_HEADER_BYTES, { type, valueBytes: HEAD_BYTES });
   view.setUint8(at, bits);
   view.setUint32(at + ENTRIES_AT, count, true);
   view.setUint32(at + SAMPLES_AT, sampleCount, true);

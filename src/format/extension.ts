@@ -34,14 +34,13 @@ export function extensionOf(
   return extensionBytes === 0 ? null : bytes.subarray(start, start + extensionBytes);
 }
 
-/** Writes type and length at `bytes[at]`; the value goes behind them. @returns where */
+/** Writes type and length at `at` of `view`; the value goes behind them. @returns where */
 export function writeExtensionHead(
-  bytes: Uint8Array,
+  view: DataView,
   at: number,
   field: { readonly type: FieldType; readonly valueBytes: number },
 ): number {
   assert(field.valueBytes <= EXTENSION_VALUE_BYTES_MAX, 'a field fits the extension block');
-  const view = viewOf(bytes);
   view.setUint16(at, field.type, true);
   view.setUint16(at + 2, field.valueBytes, true);
   return at + EXTENSION_HEAD_BYTES;

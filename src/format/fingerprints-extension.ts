@@ -32,8 +32,8 @@ export function encodeFingerprints(words: Uint32Array, from: number, to: number)
   assert(from < to && 2 * to <= words.length, 'each record has two words');
   const block = new Uint8Array(fingerprintsBytes(to - from));
   const valueBytes = block.length - EXTENSION_HEAD_BYTES;
-  let at = writeExtensionHead(block, 0, { type: ExtensionType.fingerprints, valueBytes });
   const view = viewOf(block);
+  let at = writeExtensionHead(view, 0, { type: ExtensionType.fingerprints, valueBytes });
   for (let word = 2 * from; word < 2 * to; word++) {
     view.setUint32(at, present(words[word], 'below the length'), true);
     at += LOW_AT;

@@ -40,7 +40,7 @@ export function encodeGapBatch(input: GapBatchInput): Uint8Array {
   header.lastOffsetDelta = offsetCount - 1;
   if (replacedEndCrc !== null) {
     const field = { type: ExtensionType.replacedEndCrc, valueBytes: CRC_BYTES };
-    const at = writeExtensionHead(bytes, BATCH_HEADER_BYTES, field);
+    const at = writeExtensionHead(view, BATCH_HEADER_BYTES, field);
     view.setUint32(at, replacedEndCrc, true);
     header.extensionBytes = EXTENSION_HEAD_BYTES + CRC_BYTES;
   }

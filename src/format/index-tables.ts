@@ -41,8 +41,8 @@ export function encodeIndexTables({ endCrc, places }: IndexTables): Uint8Array {
   if (places.length === 0) return new Uint8Array(0);
   const valueBytes = END_CRC_BYTES + places.length * PLACE_BYTES;
   const block = new Uint8Array(EXTENSION_HEAD_BYTES + valueBytes);
-  let at = writeExtensionHead(block, 0, { type: ExtensionType.tables, valueBytes });
   const view = viewOf(block);
+  let at = writeExtensionHead(view, 0, { type: ExtensionType.tables, valueBytes });
   view.setUint32(at, endCrc, true);
   at += END_CRC_BYTES;
   for (const { kind, position, sizeBytes, crc } of places) {

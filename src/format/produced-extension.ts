@@ -87,12 +87,9 @@ export function encodeProduced(sequences: readonly number[], confirmed: number):
 }
 
 function writeHead(block: Uint8Array, sequence: number, confirmed: number): void {
-  const field = {
-    type: ExtensionType.produced,
-    valueBytes: block.length - EXTENSION_HEAD_BYTES,
-  };
-  const at = writeExtensionHead(block, 0, field);
   const view = viewOf(block);
+  const valueBytes = block.length - EXTENSION_HEAD_BYTES;
+  const at = writeExtensionHead(view, 0, { type: ExtensionType.produced, valueBytes });
   setU64(view, at + BASE_AT, sequence);
   setU64(view, at + CONFIRMED_AT, confirmed);
 }

@@ -141,7 +141,9 @@ export class BatchBuilder {
     const first = present(records[from], 'from is below the length');
     countKeyBytes(first); // As in `#openBatch`.
     this.#makeRoom(BATCH_HEADER_BYTES + tag.extensionBytesMax(1) + first.sizeBytes);
-    const to = this.#taggedEnd(records, from, tag);
+    const to = tag.isFixed
+      ? Math.min(records.length, from + TAGGED_RECORDS_MAX)
+      : this.#taggedEnd(records, from, tag);
     const extension = tag.extension(from, to);
     assert(extension.length <= tag.extensionBytesMax(to - from), 'there is room for it');
     this.#beginBatch(extension);
@@ -151,7 +153,7 @@ export class BatchBuilder {
     header.producerEpoch = tag.producerEpoch % TWO_POW_16;
     const encoder = this.#encoder;
     const stop = encoder.addSome(records, from, to, this.#batchLimit);
-    assert(stop === to, 'what has room is taken');
+    assert(stop === to || tag.isFixed, 'what has room is taken');
     if (!encoder.writeKeys()) {
       encoder.discard();
       this.#countedBatches = COUNTED_BATCHES;
@@ -159,10 +161,10 @@ export class BatchBuilder {
       return from;
     }
     this.encodedBytes += encoder.end - encoder.start - BATCH_HEADER_BYTES;
-    this.nextOffset += to - from;
+    this.nextOffset += stop - from;
     this.#sealBatch();
     if (this.#countedBatches > 0) this.#countedBatches--;
-    return to;
+    return stop;
   }
 
   /** How many of the records from `from` on a batch takes: where the first stands that it does not. */

@@ -17,6 +17,8 @@ export interface BatchTag {
   readonly producerEpoch: number;
   /** Sequence of the record at `at` of the run; 0 = it has none. */
   sequence(at: number): number;
+  /** Whether the extension block of a batch is the same however many records the batch has. */
+  readonly isFixed: boolean;
   /** Bytes of the extension block of so many records of the run, at most. */
   extensionBytesMax(count: number): number;
   /** The extension block of records [from, to) of the run; called when they are encoded. */
@@ -61,6 +63,10 @@ export class ProducedTag implements BatchTag {
       : present(sequences[at], 'each record has a sequence');
   }
 
+  get isFixed(): boolean {
+    return typeof this.#sequences === 'number';
+  }
+
   extensionBytesMax(count: number): number {
     return CONSECUTIVE_BYTES + (count - 1) * this.#distanceBytes;
   }
@@ -78,6 +84,7 @@ export class ProducedTag implements BatchTag {
 export class FingerprintTag implements BatchTag {
   readonly producerId = 0;
   readonly producerEpoch = 0;
+  readonly isFixed = false;
   readonly #words: Uint32Array;
 
   /** @param words  for each record high and low of its fingerprint; 0, 0 = it has none */

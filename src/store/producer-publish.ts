@@ -75,8 +75,7 @@ export async function publishTo<T, Input>(
   checkNoId(how);
   const publish = new ProducedPublish(exchange, value, how);
   const answer = await producer.send(exchange.way.router.sources, {
-    records: publish.records,
-    partitions: [0],
+    input: { records: publish.records, partitions: null },
     sequence,
     durability,
     signal,

@@ -244,7 +244,7 @@ export class Producer implements AsyncDisposable, Producing {
     const options = plainOptions(given, KNOWN);
     const { partition, signal, durability, sequence } = options;
     const input = topic.prepareProduced(records, { partition });
-    return this.#call(partitions, { ...input, sequence, durability, signal });
+    return this.#call(partitions, { input, sequence, durability, signal });
   }
 
   async #call(
@@ -252,12 +252,12 @@ export class Producer implements AsyncDisposable, Producing {
     call: Parameters<PublishingProducer['send']>[1],
   ): Promise<ProducedAnswer> {
     checkNotByContent(partitions, 'an append of a producer');
-    const { records, signal, durability = partitions.settings.durability } = call;
+    const { input, signal, check, durability = partitions.settings.durability } = call;
     checkChoice('durability', durability, DURABILITY_LEVELS);
     checkSignal('signal', signal);
     signal?.throwIfAborted();
-    const sequence = checkSequence(call.sequence, records.length);
-    return this.#hold.appendsTo(partitions).send({ ...call, sequence, durability });
+    const sequence = checkSequence(call.sequence, input.records.length);
+    return this.#hold.appendsTo(partitions).send({ input, sequence, durability, signal, check });
   }
 }
 

@@ -11,7 +11,7 @@ import type { ShareConfig, ShareGroupOptions, ShareSettings } from '../queue/sha
 import type { Change } from '../journal/journal.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import type { DedupPart } from '../topic/dedup-call.ts';
-import type { ProducedInput } from '../topic/record-division.ts';
+import type { ProducedInput } from '../topic/producer-inputs.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
 import { Topic, type PartitionRuns, type TopicParts } from '../topic/topic.ts';
 import type {

@@ -12,6 +12,7 @@ export class CallSequences {
   readonly first: number;
   /** Null = they follow each other. */
   readonly #list: readonly number[] | null;
+  #spans: readonly SequenceSpan[] | null = null;
 
   /** @param next  where it goes on @throws RangeError for a sequence that is too high */
   constructor(given: GivenSequence, count: number, next: number) {
@@ -33,12 +34,22 @@ export class CallSequences {
 
   /** Ascending. */
   get spans(): readonly SequenceSpan[] {
-    if (this.#list !== null) return spansOf(this.#list);
-    return this.count === 0 ? [] : [{ first: this.first, last: this.first + this.count - 1 }];
+    return (this.#spans ??= this.#spansOf());
+  }
+
+  /** Of the first, the others follow; or of each. */
+  get list(): number | readonly number[] {
+    const list = this.#list;
+    return list === null || this.last === this.first + this.count - 1 ? this.first : list;
   }
 
   at(index: number): number {
     return this.#list === null ? this.first + index : present(this.#list[index], 'each has one');
+  }
+
+  #spansOf(): readonly SequenceSpan[] {
+    if (this.#list !== null) return spansOf(this.#list);
+    return this.count === 0 ? [] : [{ first: this.first, last: this.first + this.count - 1 }];
   }
 }
 

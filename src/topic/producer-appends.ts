@@ -1,8 +1,10 @@
 /**
- * Appends what one producer sends to one topic: in the order of the calls, each sequence once. A number
- * that is on its way is waited for: only what becomes of it tells whether it is a duplicate.
+ * Appends what one producer sends to one topic: in the order of the calls, each sequence once. A call
+ * whose numbers are all behind whatever was sent is appended in its own step. A number that is on its way
+ * is waited for: only what becomes of it tells whether it is a duplicate; and calls behind it wait, too.
  */
 import { withSignal } from '../core/abort.ts';
+import { present } from '../core/assert.ts';
 import { BackpressureError, FailedError, IoError } from '../core/errors.ts';
 import { PRODUCER_BYTES_MAX, PRODUCER_CALLS_MAX } from '../core/limits.ts';
 import { Mutex } from '../core/mutex.ts';
@@ -10,7 +12,7 @@ import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { Appender } from '../log/appender.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import { runBytesOf } from '../log/record-run.ts';
-import type { CallSequences, GivenSequence } from './call-sequences.ts';
+import { CallSequences, type GivenSequence } from './call-sequences.ts';
 import {
   answerOf,
   NOTHING_STORED,
@@ -18,25 +20,21 @@ import {
   type ProducedAnswer,
   type Taken,
 } from './producer-answers.ts';
-import type { Flight, ProducerProgress } from './producer-progress.ts';
+import type { ProducedInput } from './producer-inputs.ts';
+import type { Flight } from './producer-flight.ts';
+import type { ProducerProgress } from './producer-progress.ts';
 import { ProducerSequencer, type ProducedPart, type ProducerRight } from './producer-sequencer.ts';
 import type { ProducerTable } from './producer-table.ts';
-import type { ProducedInput } from './record-division.ts';
 import type { SequenceSpan } from './sequence-set.ts';
 import type { PlacedRecords } from './topic-results.ts';
 
-export interface ProducedCall extends ProducedInput {
+export interface ProducedCall {
+  readonly input: ProducedInput;
   readonly sequence: GivenSequence;
   readonly durability: DurabilityLevel;
   readonly signal: AbortSignal | undefined;
   /** A last look, in the step in which something of it is appended. @throws why not: nothing is */
-  readonly check?: () => void;
-}
-
-/** One that grows. */
-interface Part extends ProducedPart {
-  readonly sequences: number[];
-  readonly records: EncodableRecord[];
+  readonly check?: (() => void) | undefined;
 }
 
 interface OpenPart extends ProducedPart {
@@ -54,8 +52,10 @@ interface Ready {
 
 export class ProducerAppends {
   readonly sequencer: ProducerSequencer;
-  /** Calls one behind the other, until their records stand in the logs. */
+  /** Calls that wait, one behind the other, until their records stand in the logs. */
   readonly #order = new Mutex();
+  /** Those in it: who comes now stands behind them. */
+  #waitingCount = 0;
   /** Those that are not answered, and commits. */
   readonly #calls = new Set<Promise<unknown>>();
   #queuedBytes = 0;
@@ -68,13 +68,12 @@ export class ProducerAppends {
   send(call: ProducedCall): Promise<ProducedAnswer> {
     const refusal = this.#refusal();
     if (refusal !== null) {
-      this.sequencer.refused(call.sequence, call.records.length);
+      this.sequencer.refused(call.sequence, call.input.records.length);
       return Promise.reject(refusal);
     }
-    const sizeBytes = runBytesOf([{ records: call.records, tag: null }]);
+    const sizeBytes = runBytesOf([{ records: call.input.records, tag: null }]);
     this.#queuedBytes += sizeBytes;
-    const taken = this.#order.run(() => this.#takeOrRefuse(call, sizeBytes));
-    const answer = taken.then((one) => answerOf(one, this.sequencer, call.durability));
+    const answer = this.#answer(call, sizeBytes);
     this.#calls.add(answer);
     const ended = (): void => {
       this.#queuedBytes -= sizeBytes;
@@ -107,7 +106,7 @@ export class ProducerAppends {
    */
   async progress(): Promise<ProducerProgress> {
     await this.idle();
-    return this.#order.run(async () => {
+    return this.#inTurn(async () => {
       await this.sequencer.table.load();
       this.sequencer.right.check();
       await this.#known(undefined);
@@ -131,13 +130,57 @@ export class ProducerAppends {
     void ended.then(() => this.#calls.delete(ended));
   }
 
-  async #takeOrRefuse(call: ProducedCall, sizeBytes: number): Promise<Taken> {
+  /** Runs `action` behind all that waits; what comes meanwhile waits for it. */
+  async #inTurn<R>(action: () => Promise<R>): Promise<R> {
+    this.#waitingCount++;
     try {
-      return await this.#take(call, sizeBytes);
+      return await this.#order.run(action);
+    } finally {
+      this.#waitingCount--;
+    }
+  }
+
+  async #answer(call: ProducedCall, sizeBytes: number): Promise<ProducedAnswer> {
+    const taken = this.#takeNow(call, sizeBytes) ?? (await this.#takeInTurn(call, sizeBytes));
+    return answerOf(taken, this.sequencer, call.durability);
+  }
+
+  /** In this step; null = there is something to wait for. */
+  #takeNow(call: ProducedCall, sizeBytes: number): Taken | null {
+    if (this.#waitingCount > 0) return null;
+    try {
+      const taken = this.#takeNext(call, sizeBytes);
+      if (taken !== null) call.input.end?.();
+      return taken;
     } catch (error) {
-      this.sequencer.refused(call.sequence, call.records.length);
+      this.sequencer.refused(call.sequence, call.input.records.length);
       throw error;
     }
+  }
+
+  #takeNext(call: ProducedCall, sizeBytes: number): Taken | null {
+    const { sequencer } = this;
+    const { input, sequence } = call;
+    const { length } = input.records;
+    if (length === 0 || !sequencer.table.isLoaded) return null;
+    sequencer.check();
+    const sequences = sequencer.number(sequence, length);
+    if (!sequencer.areNext(sequences)) return null;
+    sequencer.checkMayCome(sequences);
+    const parts = this.#openedNow(this.#divide(call.input, sequences));
+    return parts === null ? null : this.#append({ call, sequences, parts, sizeBytes });
+  }
+
+  #takeInTurn(call: ProducedCall, sizeBytes: number): Promise<Taken> {
+    call.input.keep?.();
+    return this.#inTurn(async () => {
+      try {
+        return await this.#take(call, sizeBytes);
+      } catch (error) {
+        this.sequencer.refused(call.sequence, call.input.records.length);
+        throw error;
+      }
+    });
   }
 
   async #take(call: ProducedCall, sizeBytes: number): Promise<Taken> {
@@ -147,13 +190,13 @@ export class ProducerAppends {
     for (;;) {
       const { progress } = sequencer;
       const { revision } = progress;
-      const sequences = sequencer.number(call.sequence, call.records.length);
+      const sequences = sequencer.number(call.sequence, call.input.records.length);
       const { first, last } = sequences;
       if (last === null) return { sequences, ...NOTHING_STORED, parts: [] };
       await this.#known({ first, last });
       if (revision !== progress.revision) continue;
       sequencer.checkMayCome(sequences);
-      const parts = await this.#opened(this.#divide(call, sequences));
+      const parts = await this.#opened(this.#divide(call.input, sequences));
       if (revision === progress.revision)
         return this.#append({ call, sequences, parts, sizeBytes });
       letGo(parts);
@@ -193,21 +236,53 @@ export class ProducerAppends {
     }
   }
 
-  #divide({ records, partitions }: ProducedInput, sequences: CallSequences): readonly Part[] {
+  /** Those that are not stored, ascending by partition. */
+  #divide(
+    { records, partitions }: ProducedInput,
+    sequences: CallSequences,
+  ): readonly ProducedPart[] {
     const { progress, table } = this.sequencer;
+    const areNext = this.sequencer.areNext(sequences);
+    if (areNext && partitions === null) return [{ partition: 0, sequences, records }];
     const { count } = table.partitions;
-    const parts = new Map<number, Part>();
+    const parts = new Map<number, { sequences: number[]; records: EncodableRecord[] }>();
     for (const [at, record] of records.entries()) {
       const sequence = sequences.at(at);
-      if (progress.isStored(sequence)) continue;
+      if (!areNext && progress.isStored(sequence)) continue;
       // The same one for a number that is sent again, though nothing depends on it.
-      const partition = partitions[at] ?? sequence % count;
-      const part = parts.get(partition) ?? { partition, sequences: [], records: [] };
+      const partition = partitions === null ? 0 : (partitions[at] ?? sequence % count);
+      const part = parts.get(partition) ?? { sequences: [], records: [] };
       parts.set(partition, part);
       part.sequences.push(sequence);
       part.records.push(record);
     }
-    return [...parts.values()].toSorted((one, two) => one.partition - two.partition);
+    return [...parts]
+      .map(([partition, { sequences: list, records: own }]) => ({
+        partition,
+        sequences: new CallSequences(list, list.length, 0),
+        records: own,
+      }))
+      .toSorted((one, two) => one.partition - two.partition);
+  }
+
+  /** Null = one of the logs has to be opened first, or takes nothing now: whoever waits is told why. */
+  #openedNow(parts: readonly ProducedPart[]): readonly OpenPart[] | null {
+    const { partitions } = this.sequencer.table;
+    const appenders: Appender[] = [];
+    for (const { partition } of parts) {
+      const { opened } = partitions.at(partition);
+      if (opened === null || opened.life.closing !== null) return null;
+      const { appender } = opened.forStore();
+      if (appender.refusal(undefined) !== null) return null;
+      appenders.push(appender);
+    }
+    return parts.map(({ partition, sequences, records }, at) => ({
+      partition,
+      sequences,
+      records,
+      appender: present(appenders[at], 'one for each'),
+      release: partitions.at(partition).hold(),
+    }));
   }
 
   async #opened(parts: readonly ProducedPart[]): Promise<readonly OpenPart[]> {
@@ -218,7 +293,8 @@ export class ProducerAppends {
         const release = partition.hold();
         try {
           const { appender } = (partition.opened ?? (await partition.log())).forStore();
-          opened.push({ ...part, appender, release });
+          const { sequences, records } = part;
+          opened.push({ partition: part.partition, sequences, records, appender, release });
         } catch (error) {
           release();
           throw error;

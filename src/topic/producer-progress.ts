@@ -8,46 +8,21 @@
  */
 import { assert, present } from '../core/assert.ts';
 import type { SequenceRun } from '../format/produced-extension.ts';
+import {
+  firstOf,
+  firstSpans,
+  lastOf,
+  runsOf,
+  type DurableOf,
+  type Flight,
+  type FlightOptions,
+  type Sent,
+  type UnsyncedRecords,
+} from './producer-flight.ts';
 import { ProducerPlaces, type RecordPlace } from './producer-places.ts';
 import type { ProducedRun } from './producer-state.ts';
+import { UnsyncedList } from './producer-unsynced.ts';
 import { SequenceSet, type SequenceSpan } from './sequence-set.ts';
-
-/** Records that one partition gets. */
-interface Sent {
-  readonly partition: number;
-  /** Offset of the first of them; the others follow. Of a commit: they will not stand below. */
-  readonly baseOffset: number;
-  /** Ascending. */
-  readonly spans: readonly SequenceSpan[];
-}
-
-/** Records of one call that are on their way to one partition. */
-export interface Flight extends Sent {
-  /** Of a commit: where they will stand is not known, so what is sent behind them waits. */
-  readonly isCommit: boolean;
-  /** What is refused of it is to come before all that was not sent yet: its producer leaves out nothing. */
-  readonly isGapless: boolean;
-  /** Resolves, and never rejects, when it is known what became of them. */
-  readonly settled: Promise<void>;
-  /** Nobody knows what became of them until the store is opened again; null = they are on their way. */
-  doubt: Error | null;
-}
-
-/** What is known of records when they begin. */
-export interface FlightOptions extends Pick<Flight, 'settled'> {
-  /** Default false. */
-  readonly isCommit?: boolean;
-  /** Default false. */
-  readonly isGapless?: boolean;
-}
-
-/** Stored, and not known to be synced. */
-export interface UnsyncedRecords extends Sent {
-  readonly nextOffset: number;
-}
-
-/** Below which offset a partition is durable. */
-export type DurableOf = (partition: number) => number;
 
 export class ProducerProgress {
   /** Grows when a commit is given numbers, or numbers do not come to be stored: who looked before looks again. */
@@ -60,9 +35,15 @@ export class ProducerProgress {
   /** Those of producers that leave out nothing which were refused on their way, and not sent since. */
   readonly #refused = new SequenceSet();
   readonly #flights = new Set<Flight>();
-  #unsynced: UnsyncedRecords[] = [];
+  /** Of them, those of commits. */
+  #commitCount = 0;
+  readonly #unsynced = new UnsyncedList();
   readonly #places = new ProducerPlaces();
   #lastStored = -1;
+  /** Highest that is on its way, or was, and is stored. */
+  #lastSent = -1;
+  /** Lowest that is on its way, infinite = none is; null = it has to be looked for. */
+  #lowestInFlight: number | null = Number.POSITIVE_INFINITY;
   /** Of those below `confirmed`, which are synced: what is above a power cut may take. */
   #lastConfirmed = -1;
 
@@ -109,9 +90,7 @@ export class ProducerProgress {
 
   /** Highest that is stored or on its way; -1 = none is. */
   get last(): number {
-    let last = this.#lastStored;
-    for (const { spans } of this.#flights) last = Math.max(last, lastOf(spans));
-    return last;
+    return Math.max(this.#lastStored, this.#lastSent);
   }
 
   /** The lowest that is open: neither stored nor passed over. */
@@ -129,13 +108,14 @@ export class ProducerProgress {
     return sequence < this.#confirmed || this.#stored.has(sequence);
   }
 
-  /** Whether it is stored, or on its way. */
+  /** Whether it is stored, or on its way, or was and is in doubt. */
   isSent(sequence: number): boolean {
-    if (this.isStored(sequence)) return true;
-    for (const { spans } of this.#flights) {
-      if (spans.some(({ first, last }) => first <= sequence && sequence <= last)) return true;
-    }
-    return false;
+    return this.isStored(sequence) || this.#flightOf(sequence) !== null;
+  }
+
+  /** Whether it is on its way, and what becomes of it will be known. */
+  isComing(sequence: number): boolean {
+    return this.#flightOf(sequence)?.doubt === null;
   }
 
   /** The lowest from `sequence` on that was refused on its way, and has to come before all behind it. */
@@ -148,9 +128,14 @@ export class ProducerProgress {
     return this.#places.of(sequence);
   }
 
+  /** Whether a commit is on its way: where its records will stand is not known. */
+  get hasCommits(): boolean {
+    return this.#commitCount > 0;
+  }
+
   /** What is on its way, and whoever sends numbers of `span` waits for; all without one. */
   flights(span: SequenceSpan = { first: 0, last: Number.MAX_SAFE_INTEGER }): readonly Flight[] {
-    if (this.#flights.size === 0) return NO_FLIGHTS;
+    if (this.#commitCount === 0 && span.first > this.#lastSent) return NO_FLIGHTS;
     return [...this.#flights].filter(({ isCommit, spans }) => {
       return isCommit || (firstOf(spans) <= span.last && lastOf(spans) >= span.first);
     });
@@ -168,14 +153,19 @@ export class ProducerProgress {
     { settled, isCommit = false, isGapless = false }: FlightOptions,
   ): Flight {
     assert(spans.length > 0, 'a flight has records');
-    const sent = { partition, baseOffset, spans };
-    const flight = { ...sent, isCommit, isGapless, settled, doubt: null };
+    const flight = { partition, baseOffset, spans, isCommit, isGapless, settled, doubt: null };
     for (const span of spans) {
       this.#passed.delete(span);
       this.#refused.delete(span);
     }
     this.#flights.add(flight);
-    if (isCommit) this.revision++;
+    this.#lastSent = Math.max(this.#lastSent, lastOf(spans));
+    if (this.#lowestInFlight !== null)
+      this.#lowestInFlight = Math.min(this.#lowestInFlight, firstOf(spans));
+    if (isCommit) {
+      this.#commitCount++;
+      this.revision++;
+    }
     return flight;
   }
 
@@ -187,13 +177,15 @@ export class ProducerProgress {
    */
   end(flight: Flight, storedCount: number, baseOffset = flight.baseOffset): void {
     assert(this.#flights.delete(flight), 'a flight ends once');
+    if (flight.isCommit) this.#commitCount--;
+    if (this.#lowestInFlight === firstOf(flight.spans)) this.#lowestInFlight = null;
     const { partition } = flight;
     const spans = firstSpans(flight.spans, storedCount);
     if (spans.length === 0 || lastOf(spans) < lastOf(flight.spans)) this.#refuse(flight, spans);
     if (spans.length === 0) return;
     this.#keep(partition, runsOf({ partition, baseOffset, spans }));
     const nextOffset = baseOffset + storedCount;
-    this.#unsynced.push({ partition, baseOffset, nextOffset, spans });
+    this.#unsynced.add({ partition, baseOffset, nextOffset, spans });
   }
 
   /** Nobody will know what became of them until the store is opened again. */
@@ -204,14 +196,13 @@ export class ProducerProgress {
 
   /** What was found behind the synced end of a partition. */
   foundUnsynced(records: UnsyncedRecords): void {
-    this.#unsynced.push(records);
+    this.#unsynced.add(records);
   }
 
   /** Below it a note may say that it tells all of a partition: it does not tell what is not synced. */
   openOffset(partition: number, durableOf: DurableOf): number {
-    this.#dropSynced(durableOf);
     let offset = Number.POSITIVE_INFINITY;
-    for (const open of [...this.#flights, ...this.#unsynced]) {
+    for (const open of [...this.#flights, ...this.#unsynced.at(durableOf)]) {
       if (open.partition === partition) offset = Math.min(offset, open.baseOffset);
     }
     return offset;
@@ -219,15 +210,13 @@ export class ProducerProgress {
 
   /** Whether something is on its way, or not known to be synced. */
   isOpen(durableOf: DurableOf): boolean {
-    this.#dropSynced(durableOf);
-    return this.#flights.size > 0 || this.#unsynced.length > 0;
+    return this.#flights.size > 0 || this.#unsynced.at(durableOf).length > 0;
   }
 
   /** Partitions that have to be synced for all stored numbers of `span` to be. */
   unsyncedPartitions(durableOf: DurableOf, span?: SequenceSpan): readonly number[] {
-    this.#dropSynced(durableOf);
     const partitions = new Set<number>();
-    for (const { partition, spans } of this.#unsynced) {
+    for (const { partition, spans } of this.#unsynced.at(durableOf)) {
       const isAsked = ({ first, last }: SequenceSpan) =>
         span === undefined || (first <= span.last && last >= span.first);
       if (spans.some(isAsked)) partitions.add(partition);
@@ -237,12 +226,8 @@ export class ProducerProgress {
 
   /** All below is synced in its log, or will never be sent. Never goes back. */
   confirmed(durableOf: DurableOf): number {
-    this.#dropSynced(durableOf);
-    let confirmed = this.resumeFrom;
-    for (const { spans } of this.#flights) confirmed = Math.min(confirmed, firstOf(spans));
-    for (const { spans } of this.#unsynced) {
-      confirmed = Math.min(confirmed, firstOf(spans));
-    }
+    const open = Math.min(this.#lowestOnTheWay(), this.#unsynced.lowest(durableOf));
+    const confirmed = Math.min(this.resumeFrom, open);
     if (confirmed > this.#confirmed) {
       this.#confirmed = confirmed;
       this.#forgetBelow();
@@ -255,7 +240,9 @@ export class ProducerProgress {
     const confirmed = this.confirmed(durableOf);
     const synced = new SequenceSet();
     for (const span of this.#stored.spans) synced.add(span);
-    for (const { spans } of this.#unsynced) for (const span of spans) synced.delete(span);
+    for (const { spans } of this.#unsynced.at(durableOf)) {
+      for (const span of spans) synced.delete(span);
+    }
     const known = synced.spans.map(({ first, last }) => unplaced({ first, last }));
     if (known.length === 0 && this.#lastConfirmed >= 0) {
       known.push(unplaced({ first: this.#lastConfirmed, last: this.#lastConfirmed }));
@@ -267,8 +254,19 @@ export class ProducerProgress {
     return { confirmed, runs: [...known, ...placed] };
   }
 
+  #flightOf(sequence: number): Flight | null {
+    for (const flight of this.#flights) {
+      const isOf = ({ first, last }: SequenceSpan) => first <= sequence && sequence <= last;
+      if (flight.spans.some(isOf)) return flight;
+    }
+    return null;
+  }
+
   #refuse({ isGapless, spans }: Flight, stored: readonly SequenceSpan[]): void {
     this.revision++;
+    this.#lastSent = -1;
+    for (const { spans: sent } of this.#flights)
+      this.#lastSent = Math.max(this.#lastSent, lastOf(sent));
     if (!isGapless) return;
     for (const span of spans) this.#refused.add(span);
     for (const span of stored) this.#refused.delete(span);
@@ -283,11 +281,15 @@ export class ProducerProgress {
     this.#places.add(partition, runs);
   }
 
-  #dropSynced(durableOf: DurableOf): void {
-    if (this.#unsynced.length === 0) return;
-    this.#unsynced = this.#unsynced.filter(
-      ({ partition, nextOffset }) => nextOffset > durableOf(partition),
-    );
+  /** The lowest that is on its way; infinite = none is. Most end in the order in which they begin. */
+  #lowestOnTheWay(): number {
+    if (this.#lowestInFlight === null) {
+      this.#lowestInFlight = Number.POSITIVE_INFINITY;
+      for (const { spans } of this.#flights) {
+        this.#lowestInFlight = Math.min(this.#lowestInFlight, firstOf(spans));
+      }
+    }
+    return this.#lowestInFlight;
   }
 
   #forgetBelow(): void {
@@ -301,36 +303,6 @@ export class ProducerProgress {
 }
 
 const NO_FLIGHTS: readonly Flight[] = [];
-
-function firstOf(spans: readonly SequenceSpan[]): number {
-  return present(spans[0], 'there are records').first;
-}
-
-function lastOf(spans: readonly SequenceSpan[]): number {
-  return present(spans.at(-1), 'there are records').last;
-}
-
-/** The first `count` numbers of them. */
-function firstSpans(spans: readonly SequenceSpan[], count: number): readonly SequenceSpan[] {
-  const taken: SequenceSpan[] = [];
-  let left = count;
-  for (const { first, last } of spans) {
-    if (left === 0) break;
-    const own = Math.min(left, last - first + 1);
-    taken.push({ first, last: first + own - 1 });
-    left -= own;
-  }
-  return taken;
-}
-
-function runsOf({ partition, baseOffset, spans }: Sent): readonly ProducedRun[] {
-  let offset = baseOffset;
-  return spans.map(({ first, last }) => {
-    const count = last - first + 1;
-    offset += count;
-    return { first, last, count, partition, baseOffset: offset - count };
-  });
-}
 
 /** That they are stored, and not where. */
 function unplaced({ first, last }: SequenceSpan): ProducedRun {

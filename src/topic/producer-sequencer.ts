@@ -2,14 +2,14 @@
  * What one producer sends to one topic: which numbers its records get, which of them are stored already,
  * and where the others go. All of it is said as things are now: of a table that is loaded, for a step.
  */
-import { present } from '../core/assert.ts';
 import { PRODUCER_CALLS_MAX } from '../core/limits.ts';
 import { SequenceGapError } from '../core/producer-errors.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { ProducedTag } from '../log/batch-tag.ts';
 import type { RecordRun } from '../log/record-run.ts';
 import { CallSequences, type GivenSequence } from './call-sequences.ts';
-import type { Flight, ProducerProgress } from './producer-progress.ts';
+import type { Flight } from './producer-flight.ts';
+import type { ProducerProgress } from './producer-progress.ts';
 import type { ProducerTable } from './producer-table.ts';
 import type { DuplicateRecord } from './topic-results.ts';
 import { SequenceSet, spansOf, type SequenceSpan } from './sequence-set.ts';
@@ -27,7 +27,7 @@ export interface ProducerRight {
 /** Records of a call that go to one partition. */
 export interface ProducedPart {
   readonly partition: number;
-  readonly sequences: readonly number[];
+  readonly sequences: CallSequences;
   readonly records: readonly EncodableRecord[];
 }
 
@@ -100,19 +100,26 @@ export class ProducerSequencer {
       this.#checkRefused(sequences);
       this.#checkGaps(sequences);
     }
-    if (progress.runCount < PRODUCER_CALLS_MAX || first <= progress.resumeFrom) return;
-    throw this.#gapError(progress.resumeFrom, first);
+    const { resumeFrom, runCount } = progress;
+    if (runCount < PRODUCER_CALLS_MAX || first <= resumeFrom) return;
+    // Of a call over several partitions one may be stored before the others: what is to come is no hole.
+    if (!progress.isComing(resumeFrom)) throw this.#gapError(resumeFrom, first);
+  }
+
+  /** Whether all of them are behind whatever was sent, which will not move: nothing has to be waited for. */
+  areNext({ first }: CallSequences): boolean {
+    const { progress } = this;
+    return !progress.hasCommits && first > progress.last && !progress.isStored(first);
   }
 
   /** What is left out on purpose before and between them: it will not come. */
   skippedBy(sequences: CallSequences): readonly SequenceSpan[] {
     const skipped: SequenceSpan[] = [];
     let next = this.#sent === null ? this.progress.last + 1 : this.#sent + 1;
-    for (let at = 0; at < sequences.count; at++) {
-      const sequence = sequences.at(at);
-      if (sequence < next) continue;
-      if (sequence > next) skipped.push({ first: next, last: sequence - 1 });
-      next = sequence + 1;
+    for (const { first, last } of sequences.spans) {
+      if (last < next) continue;
+      if (first > next) skipped.push({ first: next, last: first - 1 });
+      next = last + 1;
     }
     const isPlain = this.#announced.size === 0 && this.#refused.spans.length === 0;
     return isPlain ? skipped : this.#withoutOthers(skipped);
@@ -153,7 +160,7 @@ export class ProducerSequencer {
     { baseOffset, settled, isCommit }: Departure,
   ): { readonly flight: Flight; readonly run: RecordRun } {
     const { progress, right, table } = this;
-    const sent = { partition, baseOffset, spans: spansOf(sequences) };
+    const sent = { partition, baseOffset, spans: sequences.spans };
     const isGapless = right.gaps === 'refuse';
     const flight = progress.begin(sent, { settled, isCommit, isGapless });
     const producer = {
@@ -163,7 +170,7 @@ export class ProducerSequencer {
         return progress.confirmed(table.durableOf);
       },
     };
-    return { flight, run: { records, tag: new ProducedTag(producer, consecutive(sequences)) } };
+    return { flight, run: { records, tag: new ProducedTag(producer, sequences.list) } };
   }
 
   #withoutOthers(skipped: readonly SequenceSpan[]): readonly SequenceSpan[] {
@@ -188,10 +195,9 @@ export class ProducerSequencer {
 
   #checkGaps(sequences: CallSequences): void {
     let expected = this.progress.last + 1;
-    for (let at = 0; at < sequences.count; at++) {
-      const found = sequences.at(at);
-      if (found > expected) throw this.#gapError(expected, found);
-      expected = Math.max(expected, found + 1);
+    for (const { first, last } of sequences.spans) {
+      if (first > expected) throw this.#gapError(expected, first);
+      expected = Math.max(expected, last + 1);
     }
   }
 
@@ -206,9 +212,4 @@ export class ProducerSequencer {
 function givenSpans(given: GivenSequence, count: number): readonly SequenceSpan[] {
   if (given === undefined || count === 0) return [];
   return typeof given === 'number' ? [{ first: given, last: given + count - 1 }] : spansOf(given);
-}
-
-function consecutive(sequences: readonly number[]): number | readonly number[] {
-  const first = present(sequences[0], 'a part has records');
-  return sequences.at(-1) === first + sequences.length - 1 ? first : sequences;
 }

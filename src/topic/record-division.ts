@@ -1,6 +1,5 @@
 /** Which partition of a topic each record of a call goes to. */
 import { checkArray } from '../core/assert.ts';
-import type { EncodableRecord } from '../format/batch-encoder.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import { partitionOfKey, StickyPartitioner } from './partitioner.ts';
 import type { PartitionSet } from './partition-set.ts';
@@ -18,13 +17,6 @@ interface DividedRecords<R> {
   readonly records: readonly R[];
 }
 
-/** @internal Records that a producer will append. */
-export interface ProducedInput {
-  readonly records: readonly EncodableRecord[];
-  /** Of each of them; null = any. */
-  readonly partitions: readonly (number | null)[];
-}
-
 /** Divides the records that one handle appends. */
 export class RecordDivision<Input> {
   readonly #partitions: PartitionSet;
@@ -35,6 +27,11 @@ export class RecordDivision<Input> {
     this.#partitions = partitions;
     this.#partitioner = partitioner ?? null;
     this.#sticky = new StickyPartitioner(partitions.random);
+  }
+
+  /** Whether all records go to the first partition, for there is no other, nor anybody to be asked. */
+  get #isSingle(): boolean {
+    return this.#partitions.count === 1 && this.#partitioner === null;
   }
 
   /** @throws RangeError; ClosedError when the topic is gone; what the partitioner throws */
@@ -54,10 +51,24 @@ export class RecordDivision<Input> {
     return 0; // No key at all: the log, whichever it is, says so.
   }
 
-  /** As `partitionFor`; null for a record that may go to any. @throws as `partitionFor` */
-  partitionOrAny(record: RecordInput<Input>, options: Chosen): number | null {
+  /**
+   * Of each record as `partitionFor`; null for one that may go to any. Null in place of all = the first.
+   *
+   * @throws as `partitionFor`
+   */
+  partitionsOrAny(
+    records: readonly RecordInput<Input>[],
+    options: Chosen,
+  ): readonly (number | null)[] | null {
+    if (this.#isSingle) {
+      this.#partitions.checkThere();
+      if (options.partition !== undefined) checkChosen(options.partition, 1);
+      return null;
+    }
     const isFree = options.partition === undefined && this.#partitioner === null;
-    return isFree && record?.key == null ? null : this.partitionFor(record, options);
+    return records.map((record) =>
+      isFree && record?.key == null ? null : this.partitionFor(record, options),
+    );
   }
 
   /**
@@ -71,7 +82,7 @@ export class RecordDivision<Input> {
   ): readonly DividedRecords<R>[] {
     this.#partitions.checkThere();
     checkArray('records', records);
-    if (this.#partitions.count === 1 && this.#partitioner === null && records.length > 0) {
+    if (this.#isSingle && records.length > 0) {
       return [{ partition: checkChosen(options.partition ?? 0, 1), records }];
     }
     const parts = new Map<number, R[]>();

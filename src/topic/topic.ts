@@ -4,7 +4,7 @@ import { codecOr, type Codec } from '../codec/codec.ts';
 import { NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import type { Log } from '../log/log.ts';
-import { copiesOf, PreparedRecords, type PreparedAppend } from '../log/prepared-records.ts';
+import { copiesOf, type PreparedAppend } from '../log/prepared-records.ts';
 import type { ReadOptions } from '../log/read-options.ts';
 import type { LogRecord, RecordBatch } from '../log/record.ts';
 import type { RecordInput } from '../log/record-input.ts';
@@ -12,11 +12,12 @@ import type { RecordRun } from '../log/record-run.ts';
 import { RecordStream } from '../log/record-stream.ts';
 import { holdForCommit } from './commit-target.ts';
 import { DedupAppends } from './dedup-appends.ts';
-import { checkNoIds, type DedupPart } from './dedup-call.ts';
+import type { DedupPart } from './dedup-call.ts';
 import { mergeBatches } from './merge-batches.ts';
 import type { LogUser } from './partition.ts';
 import type { PartitionSet } from './partition-set.ts';
-import { RecordDivision, type ProducedInput } from './record-division.ts';
+import { ProducerInputs, type ProducedInput } from './producer-inputs.ts';
+import { RecordDivision } from './record-division.ts';
 import { settleParts } from './settle-parts.ts';
 import { checkChosen, type Partitioner } from './topic-options.ts';
 import {
@@ -63,6 +64,7 @@ export class Topic<T, Input = T> implements LogUser {
   readonly #codec: Codec<T, Input>;
   readonly #division: RecordDivision<Input>;
   readonly #dedup: DedupAppends<Input>;
+  readonly #produced: ProducerInputs<Input>;
   /** Of the partitions that were used, with this handle's codec. */
   readonly #logs: (Log<T, Input> | undefined)[] = [];
 
@@ -71,7 +73,9 @@ export class Topic<T, Input = T> implements LogUser {
     this.partitions = partitions;
     this.#codec = codecOr(codec);
     this.#division = new RecordDivision(partitions, partitioner);
-    this.#dedup = new DedupAppends({ partitions, codec: this.#codec, division: this.#division });
+    const parts = { partitions, codec: this.#codec, division: this.#division };
+    this.#dedup = new DedupAppends(parts);
+    this.#produced = new ProducerInputs(parts);
   }
 
   get name(): string {
@@ -239,20 +243,12 @@ export class Topic<T, Input = T> implements LogUser {
     return () => this.#openForCommit(parts);
   }
 
-  /**
-   * @internal Checks and encodes records for a producer; whatever the caller does with his from then on
-   * is of no account. @throws as `append`, at once
-   */
+  /** @internal Checks and encodes records for a producer. @throws as `append`, at once */
   prepareProduced(
     records: readonly RecordInput<Input>[],
     options: Pick<TopicAppendOptions, 'partition'>,
   ): ProducedInput {
-    checkNoIds(records);
-    const { settings, clock } = this.partitions;
-    const prepared = new PreparedRecords({ codec: this.#codec, limits: settings });
-    const copies = prepared.copies(records, clock.now());
-    const partitions = records.map((record) => this.#division.partitionOrAny(record, options));
-    return { records: copies, partitions };
+    return this.#produced.prepare(records, options);
   }
 
   /** @internal The first step of `prepareCommit`: by partition, ascending. @throws as `append` */

@@ -244,6 +244,7 @@ export class AppendPart implements CommitPart {
     hold.check();
     checkNotByContent(partitions, 'an append of a producer');
     const input = topic.prepareProduced(records, { partition });
+    input.keep?.();
     const sequence = checkSequence(options.sequence, records.length);
     const produced = new ProducerPart({ ...input, sequence, appends: hold.appendsTo(partitions) });
     into.reserve({ bytes: produced.bytesMax, records: records.length });

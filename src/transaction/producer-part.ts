@@ -11,11 +11,11 @@ import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { BATCH_HEADER_BYTES } from '../format/layout.ts';
 import { CONSECUTIVE_BYTES, distanceBytes } from '../format/produced-extension.ts';
 import { recordCountOf, runBytesOf, type RecordRun } from '../log/record-run.ts';
-import type { CallSequences, GivenSequence } from '../topic/call-sequences.ts';
+import { CallSequences, type GivenSequence } from '../topic/call-sequences.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import type { ProducerAppends } from '../topic/producer-appends.ts';
-import type { Flight } from '../topic/producer-progress.ts';
-import type { ProducedInput } from '../topic/record-division.ts';
+import type { ProducedInput } from '../topic/producer-inputs.ts';
+import type { Flight } from '../topic/producer-flight.ts';
 import type { ProducerSequencer } from '../topic/producer-sequencer.ts';
 import type { SequenceSpan } from '../topic/sequence-set.ts';
 import type { PlacedRecords } from '../topic/topic-results.ts';
@@ -228,7 +228,7 @@ export class ProducerPart {
     // What is appended behind may be taken back before it is encoded; nothing that is synced is.
     const { opened } = table.partitions.at(partition);
     const baseOffset = present(opened, 'it was prepared').syncedOffset;
-    const part = { partition, sequences: own, records };
+    const part = { partition, sequences: new CallSequences(own, own.length, 0), records };
     const { flight, run } = this.#sequencer.begin(part, { baseOffset, settled, isCommit: true });
     piece.flight = flight;
     return run;
@@ -244,9 +244,10 @@ export class ProducerPart {
 /** Those that may go to any partition stand together. */
 function divided({ records, partitions, sequence, appends }: ProducedCall): ProducedPiece[] {
   const pieces = new Map<number, ProducedPiece>();
-  const any = partitions.includes(null) ? anyOf(appends.sequencer.table.partitions, sequence) : 0;
+  const any =
+    partitions?.includes(null) === true ? anyOf(appends.sequencer.table.partitions, sequence) : 0;
   for (const index of records.keys()) {
-    const partition = partitions[index] ?? any;
+    const partition = partitions?.[index] ?? any;
     const piece = pieces.get(partition) ?? new ProducedPiece(partition);
     pieces.set(partition, piece);
     piece.indexes.push(index);

@@ -4,7 +4,8 @@ import { describe, test } from 'vitest';
 
 import { present } from '../../src/core/assert.ts';
 import type { SequenceRun } from '../../src/format/produced-extension.ts';
-import { ProducerProgress, type Flight } from '../../src/topic/producer-progress.ts';
+import type { Flight } from '../../src/topic/producer-flight.ts';
+import { ProducerProgress } from '../../src/topic/producer-progress.ts';
 import { SequenceSet, spansOf } from '../../src/topic/sequence-set.ts';
 import { manyExamples } from '../support/property.ts';
 

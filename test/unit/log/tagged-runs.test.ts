@@ -210,6 +210,7 @@ describe('a run with a tag', () => {
       producerId: 0,
       producerEpoch: 0,
       sequence: () => 0,
+      isFixed: false,
       extensionBytesMax: (count) => 4 + 50 * count,
       // Of a type that nobody knows yet.
       extension: (from, to) => {

@@ -128,6 +128,44 @@ describe('holes', () => {
     expect(await send(count - 1)).toMatchObject({ duplicate: false });
     await store.close();
   });
+
+  test('are so many at most where what is missing is in doubt', async () => {
+    const disk = await StoreDisk.make();
+    const { store, topic, producer } = await settingOf(await disk.open(), { partitions: 2 });
+    await producer.appendBatch(topic, numbered(0, 2));
+    const path = /\/1\/\d+\.log$/u;
+    disk.fileSystem.addFault({ operations: ['datasync'], path, errno: 'EIO' });
+    const failed = await rejectionOf(
+      producer.appendBatch(topic, numbered(2, 2 * PRODUCER_CALLS_MAX + 20)),
+    );
+    expect(failed).toMatchObject({ code: 'ERR_VARVE_FAILED', details: { indeterminate: true } });
+    const next = producer.append(topic, { value: 'next' }, { partition: 0 });
+    expect(await rejectionOf(next)).toMatchObject({
+      code: 'ERR_VARVE_SEQUENCE_GAP',
+      details: { expected: 3 },
+    });
+    await store.close().catch(() => undefined);
+  });
+
+  test('are not what is on its way to another partition, however many there are', async () => {
+    const disk = await StoreDisk.make();
+    const held = new HeldSyncs(disk.fileSystem, '/1/');
+    const { store, topic, producer } = await settingOf(await disk.open(), { partitions: 2 });
+    await producer.appendBatch(topic, numbered(0, 2));
+    held.hold();
+    // Even numbers go to partition 0, and are stored; odd ones wait for their sync.
+    const end = 2 * PRODUCER_CALLS_MAX + 20;
+    const sent = producer.appendBatch(topic, numbered(2, end));
+    const [even] = topic.partitions.opened();
+    while (present(even, 'it is open').durableOffset < end / 2) await turns(1);
+    const next = producer.append(topic, { value: 'next' });
+    await turns(5);
+    held.release();
+    expect(await next).toMatchObject({ sequence: end, duplicate: false });
+    expect(await sent).toMatchObject({ recordCount: end - 2 });
+    expect(await producer.last(topic)).toMatchObject({ sequence: end, resumeFrom: end + 1 });
+    await store.close();
+  });
 });
 
 describe('places', () => {
