@@ -265,16 +265,14 @@ export class ProducerAppends {
       .toSorted((one, two) => one.partition - two.partition);
   }
 
-  /** Null = one of the logs has to be opened first, or takes nothing now: whoever waits is told why. */
+  /** Null = one of the logs has to be opened first. */
   #openedNow(parts: readonly ProducedPart[]): readonly OpenPart[] | null {
     const { partitions } = this.sequencer.table;
     const appenders: Appender[] = [];
     for (const { partition } of parts) {
       const { opened } = partitions.at(partition);
       if (opened === null || opened.life.closing !== null) return null;
-      const { appender } = opened.forStore();
-      if (appender.refusal(undefined) !== null) return null;
-      appenders.push(appender);
+      appenders.push(opened.forStore().appender);
     }
     return parts.map(({ partition, sequences, records }, at) => ({
       partition,

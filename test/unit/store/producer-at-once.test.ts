@@ -175,6 +175,9 @@ describe('a call that waits', () => {
     await Promise.all([plain, committed]);
     expect(await next).toMatchObject({ sequence: 2, duplicate: false });
     expect(await valuesIn(topic)).toEqual(['0', 'plain', '1', '2']);
+    const last = producer.append(topic, { value: '3' });
+    expect(endOf({ topic })).toBe(5);
+    await last;
   });
 });
 

@@ -97,6 +97,17 @@ describe('what was refused', () => {
     expect(await valuesIn(setting, 1)).toEqual(['1', '3', '5']);
   });
 
+  test('is the next number again where it was the highest', async () => {
+    const setting = await settingOn(await StoreDisk.make());
+    const { topic, producer } = setting;
+    for (const sequence of [0, 1]) await send(setting, sequence);
+    refuseEven(setting);
+    const refused = producer.append(topic, { value: '2' });
+    expect(await rejectionOf(refused)).toMatchObject({ code: 'ERR_VARVE_DISK_FULL' });
+    const next = await producer.append(topic, { value: '2' });
+    expect(next).toMatchObject({ sequence: 2, partition: 0, offset: 1 });
+  });
+
   test('is missing after it was refused again, and in a transaction that came to nothing', async () => {
     const setting = await withHole();
     const { store, topic, producer } = setting;
