@@ -6,7 +6,7 @@
  * full disk takes that back. What is stored may still go with a power cut, so what is `confirmed`, which
  * is written down, counts only what is synced in its log.
  */
-import { assert, present } from '../core/assert.ts';
+import { assert } from '../core/assert.ts';
 import type { SequenceRun } from '../format/produced-extension.ts';
 import {
   firstOf,
