@@ -8,7 +8,8 @@ import { ProducedPublish } from '../routing/produced-publish.ts';
 import type { PublishOptions } from '../routing/publish-options.ts';
 import type { Topic } from '../topic/topic.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
-import type { ProducedAnswer, ProducedCall } from '../topic/producer-appends.ts';
+import type { ProducedAnswer } from '../topic/producer-answers.ts';
+import type { ProducedCall } from '../topic/producer-appends.ts';
 import type { ProducerAppendResult } from '../topic/producer-results.ts';
 import type { RecordInput } from '../log/record-input.ts';
 

@@ -6,7 +6,7 @@ import { DURABILITY_LEVELS, type DurabilityLevel } from '../log/log-options.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import { Queue, type SendOptions } from '../queue/queue.ts';
 import { checkSequence } from '../topic/call-sequences.ts';
-import type { ProducedAnswer } from '../topic/producer-appends.ts';
+import type { ProducedAnswer } from '../topic/producer-answers.ts';
 import type { ProducerAppendResult, ProducerBatchResult } from '../topic/producer-results.ts';
 import { checkNotByContent } from '../topic/dedup-options.ts';
 import { positionOf, type ProducerPosition } from '../topic/producer-position.ts';
@@ -111,7 +111,7 @@ export class Producer implements AsyncDisposable, Producing {
   /**
    * Appends one record, unless its sequence is stored.
    *
-   * @returns for a duplicate where it was stored, if that was in one of the last five batches
+   * @returns for a duplicate where it was stored, if that was in one of the last five batches of a partition
    * @throws FencedError when somebody else produces under the name; SequenceGapError; ConflictError for a
    *   topic that compares content; TypeError for a `dedupId`; as `Topic.append`
    *
@@ -130,6 +130,7 @@ export class Producer implements AsyncDisposable, Producing {
    * Appends those records whose sequences are not stored. After a crash a part of them may be there:
    * sent again, the others are appended.
    *
+   * @returns of duplicates where they are stored, as `append`
    * @throws as `append`; RangeError, TypeError for a list of sequences that does not ascend
    */
   async appendBatch<T, Input>(
@@ -138,14 +139,11 @@ export class Producer implements AsyncDisposable, Producing {
     options: ProducerBatchOptions = {},
   ): Promise<ProducerBatchResult> {
     checkArray('records', records);
-    const { placements, duplicateCount, sequences, durability } = await this.#send(
-      topic,
-      records,
-      options,
-    );
+    const answer = await this.#send(topic, records, options);
+    const { placements, duplicateCount, duplicates, sequences, durability } = answer;
     const { count, last: lastSequence } = sequences;
     const recordCount = count - duplicateCount;
-    return { placements, recordCount, duplicateCount, lastSequence, durability };
+    return { placements, recordCount, duplicateCount, duplicates, lastSequence, durability };
   }
 
   /** Sends a value to a queue, unless its sequence is stored. @throws as `append` */

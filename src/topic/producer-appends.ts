@@ -13,13 +13,19 @@ import type { Appender } from '../log/appender.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
 import { runBytesOf } from '../log/record-run.ts';
 import { CallSequences, type GivenSequence } from './call-sequences.ts';
+import {
+  answerOf,
+  NOTHING_STORED,
+  storedBefore,
+  type ProducedAnswer,
+  type Taken,
+} from './producer-answers.ts';
 import type { ProducedInput } from './producer-inputs.ts';
 import type { Flight } from './producer-flight.ts';
-import type { ProducerProgress, RecordPlace } from './producer-progress.ts';
+import type { ProducerProgress } from './producer-progress.ts';
 import { ProducerSequencer, type ProducedPart, type ProducerRight } from './producer-sequencer.ts';
 import type { ProducerTable } from './producer-table.ts';
 import type { SequenceSpan } from './sequence-set.ts';
-import { recordsIn, settleParts, storedInPart } from './settle-parts.ts';
 import type { PlacedRecords } from './topic-results.ts';
 
 export interface ProducedCall {
@@ -31,28 +37,9 @@ export interface ProducedCall {
   readonly check?: (() => void) | undefined;
 }
 
-export interface ProducedAnswer {
-  /** Of the records that were appended. */
-  readonly placements: readonly PlacedRecords[];
-  /** Of the first record, also of an earlier call; null = not known any more. */
-  readonly place: RecordPlace | null;
-  readonly duplicateCount: number;
-  readonly sequences: CallSequences;
-  readonly durability: DurabilityLevel;
-}
-
 interface OpenPart extends ProducedPart {
   readonly appender: Appender;
   readonly release: () => void;
-}
-
-/** A call whose records stand in their logs, on their way to the disk. */
-interface Taken {
-  readonly sequences: CallSequences;
-  /** Of those that were stored before; null = there is none. */
-  readonly duplicates: SequenceSpan | null;
-  readonly duplicateCount: number;
-  readonly parts: readonly Promise<PlacedRecords>[];
 }
 
 /** A call of which all is known. */
@@ -155,7 +142,7 @@ export class ProducerAppends {
 
   async #answer(call: ProducedCall, sizeBytes: number): Promise<ProducedAnswer> {
     const taken = this.#takeNow(call, sizeBytes) ?? (await this.#takeInTurn(call, sizeBytes));
-    return this.#answered(taken, call.durability);
+    return answerOf(taken, this.sequencer, call.durability);
   }
 
   /** In this step; null = there is something to wait for. */
@@ -205,7 +192,7 @@ export class ProducerAppends {
       const { revision } = progress;
       const sequences = sequencer.number(call.sequence, call.input.records.length);
       const { first, last } = sequences;
-      if (last === null) return { sequences, duplicates: null, duplicateCount: 0, parts: [] };
+      if (last === null) return { sequences, ...NOTHING_STORED, parts: [] };
       await this.#known({ first, last });
       if (revision !== progress.revision) continue;
       sequencer.checkMayCome(sequences);
@@ -228,13 +215,12 @@ export class ProducerAppends {
       throw error;
     }
     const freshCount = parts.reduce((sum, { records }) => sum + records.length, 0);
-    const { first, last, count } = sequences;
+    const before = storedBefore(sequencer, sequences, freshCount);
     sequencer.sent(sequences, sequencer.skippedBy(sequences));
     if (freshCount > 0) sequencer.table.sending(sequencer.right.producerId, sizeBytes);
     return {
       sequences,
-      duplicates: freshCount < count && last !== null ? { first, last } : null,
-      duplicateCount: count - freshCount,
+      ...before,
       parts: parts.map((part) => this.#appendPart(part, call.durability)),
     };
   }
@@ -353,30 +339,6 @@ export class ProducerAppends {
       });
     });
   }
-
-  async #answered(taken: Taken, durability: DurabilityLevel): Promise<ProducedAnswer> {
-    const { sequences, duplicateCount, duplicates, parts } = taken;
-    const { progress, table } = this.sequencer;
-    const place = progress.placeOf(sequences.first);
-    const placements = await settleParts(parts);
-    if (duplicates !== null && durability === 'sync') {
-      await table.sync(progress, duplicates).catch((error: unknown) => {
-        throw storedInPart(error, recordsIn(placements));
-      });
-    }
-    return {
-      placements,
-      place: placeOf(placements) ?? place,
-      duplicateCount,
-      sequences,
-      durability,
-    };
-  }
-}
-
-function placeOf(placements: readonly PlacedRecords[]): RecordPlace | null {
-  const [first] = placements;
-  return first === undefined ? null : { partition: first.partition, offset: first.baseOffset };
 }
 
 /** Nobody knows what a writer left that stopped; what a full disk refused is not there. */

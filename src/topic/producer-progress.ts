@@ -6,7 +6,7 @@
  * full disk takes that back. What is stored may still go with a power cut, so what is `confirmed`, which
  * is written down, counts only what is synced in its log.
  */
-import { assert, present } from '../core/assert.ts';
+import { assert } from '../core/assert.ts';
 import type { SequenceRun } from '../format/produced-extension.ts';
 import {
   firstOf,
@@ -19,19 +19,10 @@ import {
   type Sent,
   type UnsyncedRecords,
 } from './producer-flight.ts';
+import { ProducerPlaces, type RecordPlace } from './producer-places.ts';
 import type { ProducedRun } from './producer-state.ts';
 import { UnsyncedList } from './producer-unsynced.ts';
 import { SequenceSet, type SequenceSpan } from './sequence-set.ts';
-
-/** Batches whose places are told to who sends them again. */
-const PLACED_BATCHES = 5;
-/** Runs of them that are kept: a batch of numbers far apart has one for each record. */
-const PLACED_RUNS_MAX = 1024;
-
-export interface RecordPlace {
-  readonly partition: number;
-  readonly offset: number;
-}
 
 export class ProducerProgress {
   /** Grows when a commit is given numbers, or numbers do not come to be stored: who looked before looks again. */
@@ -47,8 +38,7 @@ export class ProducerProgress {
   /** Of them, those of commits. */
   #commitCount = 0;
   readonly #unsynced = new UnsyncedList();
-  /** Where the last batches are, oldest first. */
-  #batches: (readonly ProducedRun[])[] = [];
+  readonly #places = new ProducerPlaces();
   #lastStored = -1;
   /** Highest that is on its way, or was, and is stored. */
   #lastSent = -1;
@@ -65,8 +55,7 @@ export class ProducerProgress {
       this.#passed.add(run);
       this.#lastStored = Math.max(this.#lastStored, run.last);
     }
-    const placed = runs.filter(({ count }) => count > 0);
-    if (placed.length > 0) this.#batches.push(placed);
+    this.#places.restore(runs.filter(({ count }) => count > 0));
     this.#forgetBelow();
   }
 
@@ -77,6 +66,7 @@ export class ProducerProgress {
   ): void {
     this.#confirmed = Math.max(this.#confirmed, confirmed);
     this.#keep(
+      partition,
       runs.map(({ sequence, index, count }) => ({
         first: sequence,
         last: sequence + count - 1,
@@ -135,13 +125,7 @@ export class ProducerProgress {
 
   /** Where it is, when it is in one of the last batches. */
   placeOf(sequence: number): RecordPlace | null {
-    for (const runs of this.#batches.toReversed()) {
-      for (const { first, last, partition, baseOffset } of runs) {
-        if (first > sequence || sequence > last) continue;
-        return { partition, offset: baseOffset + sequence - first };
-      }
-    }
-    return null;
+    return this.#places.of(sequence);
   }
 
   /** Whether a commit is on its way: where its records will stand is not known. */
@@ -199,7 +183,7 @@ export class ProducerProgress {
     const spans = firstSpans(flight.spans, storedCount);
     if (spans.length === 0 || lastOf(spans) < lastOf(flight.spans)) this.#refuse(flight, spans);
     if (spans.length === 0) return;
-    this.#keep(runsOf({ partition, baseOffset, spans }));
+    this.#keep(partition, runsOf({ partition, baseOffset, spans }));
     const nextOffset = baseOffset + storedCount;
     this.#unsynced.add({ partition, baseOffset, nextOffset, spans });
   }
@@ -263,8 +247,9 @@ export class ProducerProgress {
     if (known.length === 0 && this.#lastConfirmed >= 0) {
       known.push(unplaced({ first: this.#lastConfirmed, last: this.#lastConfirmed }));
     }
-    const placed = this.#batches.flat().filter(({ partition, baseOffset, count }) => {
-      return baseOffset + count <= durableOf(partition);
+    const placed = this.#places.runs.flatMap((run) => {
+      const count = Math.min(run.count, durableOf(run.partition) - run.baseOffset);
+      return count > 0 ? [{ ...run, count, last: run.first + count - 1 }] : [];
     });
     return { confirmed, runs: [...known, ...placed] };
   }
@@ -287,36 +272,13 @@ export class ProducerProgress {
     for (const span of stored) this.#refused.delete(span);
   }
 
-  #keep(runs: readonly ProducedRun[]): void {
+  #keep(partition: number, runs: readonly ProducedRun[]): void {
     for (const run of runs) {
       this.#stored.add(run);
       this.#passed.add(run);
       this.#lastStored = Math.max(this.#lastStored, run.last);
     }
-    this.#place(runs);
-  }
-
-  #place(runs: readonly ProducedRun[]): void {
-    const before = this.#batches.at(-1);
-    const [run] = runs;
-    const [last] = before ?? [];
-    const isSingle = runs.length === 1 && before?.length === 1;
-    if (isSingle && run !== undefined && last !== undefined && follows(last, run)) {
-      const joined = { ...last, last: run.last, count: last.count + run.count };
-      this.#batches[this.#batches.length - 1] = [joined];
-      return;
-    }
-    this.#batches.push(runs);
-    const isKept = (batch: readonly ProducedRun[]) =>
-      batch.some((each) => each.last === this.#lastStored);
-    let runCount = this.#batches.reduce((sum, batch) => sum + batch.length, 0);
-    while (this.#batches.length > PLACED_BATCHES || runCount > PLACED_RUNS_MAX) {
-      // Where the highest one is has to be told however long ago that was.
-      const at = this.#batches.findIndex((batch) => !isKept(batch));
-      if (at < 0) break;
-      runCount -= present(this.#batches[at], 'found').length;
-      this.#batches.splice(at, 1);
-    }
+    this.#places.add(partition, runs);
   }
 
   /** The lowest that is on its way; infinite = none is. Most end in the order in which they begin. */
@@ -338,11 +300,6 @@ export class ProducerProgress {
     this.#stored.deleteBelow(this.#confirmed);
     this.#passed.deleteBelow(this.#confirmed);
   }
-}
-
-function follows(before: ProducedRun, run: ProducedRun): boolean {
-  const isNext = run.first === before.last + 1 && run.partition === before.partition;
-  return isNext && run.baseOffset === before.baseOffset + before.count;
 }
 
 const NO_FLIGHTS: readonly Flight[] = [];

@@ -11,6 +11,7 @@ import { CallSequences, type GivenSequence } from './call-sequences.ts';
 import type { Flight } from './producer-flight.ts';
 import type { ProducerProgress } from './producer-progress.ts';
 import type { ProducerTable } from './producer-table.ts';
+import type { DuplicateRecord } from './topic-results.ts';
 import { SequenceSet, spansOf, type SequenceSpan } from './sequence-set.ts';
 
 /** Who sends. */
@@ -64,6 +65,20 @@ export class ProducerSequencer {
   check(): void {
     this.right.check();
     this.table.partitions.checkThere();
+  }
+
+  /** Where records of a call are, as far as that is known. @param indexes  ascending; default all */
+  placesOf(
+    sequences: CallSequences,
+    indexes: Iterable<number> = Array(sequences.count).keys(),
+  ): readonly DuplicateRecord[] {
+    const { progress } = this;
+    const places: DuplicateRecord[] = [];
+    for (const index of indexes) {
+      const place = progress.placeOf(sequences.at(index));
+      if (place !== null) places.push({ index, ...place });
+    }
+    return places;
   }
 
   /** Numbers of the records of a call. @throws RangeError */

@@ -30,7 +30,7 @@ export type ProducedRun = Readonly<ValueOf<typeof producedRun>>;
 const progressFields = {
   /** All sequences below are synced, or were never sent. */
   confirmed: uint,
-  /** Those from there on that are stored, and the last five batches. */
+  /** Those from there on that are stored, and the last five batches of each partition. */
   runs: list(producedRun),
 };
 

@@ -59,6 +59,8 @@ export class ProducerPart {
   /** Why it cannot be, found while it waited. */
   #failure: Error | null = null;
   #sequences: CallSequences | null = null;
+  /** Indexes of those that are stored, or that an earlier call of the transaction has. */
+  readonly #before: number[] = [];
   #skipped: readonly SequenceSpan[] = [];
   #settle: () => void = () => undefined;
   #withdraw: (isCommitted: boolean) => void = () => undefined;
@@ -155,16 +157,19 @@ export class ProducerPart {
 
   /** Behind `committed`. */
   get batchResult(): ProducerBatchResult {
-    const { count, last: lastSequence } = this.#told;
+    const sequences = this.#told;
+    const { count, last: lastSequence } = sequences;
     const placements: PlacedRecords[] = [];
-    let appended = 0;
-    for (const { partition, baseOffset, recordCount } of this.pieces) {
-      if (recordCount > 0) placements.push({ partition, baseOffset, recordCount });
-      appended += recordCount;
+    let recordCount = 0;
+    for (const { partition, baseOffset, recordCount: own } of this.pieces) {
+      if (own > 0) placements.push({ partition, baseOffset, recordCount: own });
+      recordCount += own;
     }
-    const duplicateCount = count - appended;
+    const before = this.#before.toSorted((one, other) => one - other);
+    const duplicates = this.#sequencer.placesOf(sequences, before);
+    const duplicateCount = count - recordCount;
     const durability = COMMIT_DURABILITY;
-    return { placements, recordCount: appended, duplicateCount, lastSequence, durability };
+    return { placements, recordCount, duplicateCount, duplicates, lastSequence, durability };
   }
 
   /** Behind `committed`, of one record. */
@@ -212,7 +217,10 @@ export class ProducerPart {
     const records: EncodableRecord[] = [];
     for (const index of piece.indexes) {
       const sequence = sequences.at(index);
-      if (progress.isSent(sequence)) continue; // Or an earlier call of the transaction has it.
+      if (progress.isSent(sequence)) {
+        this.#before.push(index);
+        continue;
+      }
       own.push(sequence);
       records.push(present(this.#call.records[index], 'divided by its index'));
     }

@@ -10,6 +10,8 @@ import { SequenceSet, spansOf } from '../../src/topic/sequence-set.ts';
 import { manyExamples } from '../support/property.ts';
 
 const PARTITIONS = 3;
+/** Of each partition: where they stand is told. */
+const PLACED_BATCHES = 5;
 const SETTLED = Promise.resolve();
 
 function sequencesOf({ spans }: Flight): readonly number[] {
@@ -29,6 +31,8 @@ interface ModelLog {
   batches: Batch[];
   durable: number;
   noted: number;
+  /** Numbers of its last batches, since a power cut. */
+  last: (readonly number[])[];
 }
 
 interface Step {
@@ -69,6 +73,7 @@ class World {
     batches: [],
     durable: 0,
     noted: 0,
+    last: [],
   }));
   /** Offsets by sequence, of those that are in a log or were, until a power cut took them. */
   readonly stored = new Map<number, { readonly partition: number; readonly offset: number }>();
@@ -132,7 +137,9 @@ class World {
     const sequences = sent.slice(0, storedCount);
     if (storedCount > 0) {
       const confirmed = this.progress.confirmed(this.durableOf);
-      this.log(partition).batches.push({ baseOffset, sequences, confirmed });
+      const log = this.log(partition);
+      log.batches.push({ baseOffset, sequences, confirmed });
+      log.last = [...log.last, sequences].slice(-PLACED_BATCHES);
       for (const [delta, sequence] of sequences.entries()) {
         this.stored.set(sequence, { partition, offset: baseOffset + delta });
       }
@@ -159,6 +166,7 @@ class World {
         if (!isKept(batch)) for (const sequence of batch.sequences) this.stored.delete(sequence);
       }
       log.batches = log.batches.filter(isKept);
+      if (isCut) log.last = [];
     }
     this.flights = [];
     this.refused.clear(); // No log tells of it.
@@ -193,6 +201,9 @@ class World {
       if (told.partition !== place?.partition || told.offset !== place.offset) {
         throw new Error(`${sequence} is told to be elsewhere`);
       }
+    }
+    for (const sequence of this.logs.flatMap(({ last }) => last.flat())) {
+      if (this.progress.placeOf(sequence) === null) throw new Error(`${sequence}: told nowhere`);
     }
     for (let sequence = 0; sequence < confirmed; sequence++) {
       const place = this.stored.get(sequence);

@@ -74,6 +74,7 @@ const EXPECTED = {
   duplicates: 1,
   produced: 4,
   'sent before': 1,
+  'told where it is': 1,
   routed: 2,
   // How it was, and what was found of those of which nobody was told.
   'commit: wait': 30,

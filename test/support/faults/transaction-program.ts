@@ -14,7 +14,10 @@ import { textsOf } from '../dead-queue.ts';
 import { valuesOf as valuesIn } from '../routing-disk.ts';
 import { StoreDisk } from '../store-disk.ts';
 
-/** Of each: what it takes out of which queue, brings where, publishes, and which members' batches it handles. */
+/**
+ * Of each: what it takes out of which queue, brings where, publishes, and which members' batches it handles.
+ * What it keeps goes to `audit` with an id, and another record there as a number of a producer.
+ */
 const TRANSACTIONS = [
   {
     acks: [
@@ -26,6 +29,8 @@ const TRANSACTIONS = [
       ['orders', 1, 'first in 1'],
       ['audit', 0, 'first'],
     ],
+    keeps: ['first kept'],
+    numbered: [[0, 'first numbered']],
     sends: ['first sent'],
     publishes: [
       ['events', 'first event'],
@@ -39,6 +44,8 @@ const TRANSACTIONS = [
       ['audit', 0, 'second'],
       ['orders', 1, 'second in 1'],
     ],
+    keeps: ['second kept'],
+    numbered: [],
     sends: ['second sent'],
     publishes: [['events', 'second event']],
     members: [],
@@ -50,6 +57,7 @@ const COPIES = 'copies';
 const EXCHANGES = ['events', 'alarms'] as const;
 const GROUP = 'g';
 const SETTLE = 'settle';
+const PRODUCER = 'p';
 
 /** What was found of a transaction. */
 export type Found = 'whole' | 'absent';
@@ -75,7 +83,11 @@ export async function openForTransactions(store: Store, level: DurabilityLevel) 
   const all = [...(await inbox.acquire({ max: 2 })), ...(await outbox.acquire())];
   const joined = [await orders.consumerGroup(GROUP), await orders.consumerGroup(GROUP)];
   const members = await Promise.all(joined.map(withBatch));
-  return { ...opened, members, deliveries: new Map(all.map((each) => [each.value, each])) };
+  const producer = await store.producer(PRODUCER);
+  // What is known of ids and numbers is there, so that both are one group.
+  await opened.audit.append({ value: 'known', dedupId: 'known' });
+  await producer.last(opened.audit);
+  return { ...opened, producer, members, deliveries: new Map(all.map((one) => [one.value, one])) };
 }
 
 type Running = Awaited<ReturnType<typeof openForTransactions>>;
@@ -97,11 +109,15 @@ export async function runTransaction(
 }
 
 function collect(opened: Running, number: number, tx: Transaction): void {
-  const { deliveries, orders, audit, outbox, exchanges } = opened;
+  const { deliveries, orders, audit, outbox, exchanges, producer } = opened;
   const transaction = present(TRANSACTIONS[number], 'there are two');
   for (const [, value] of transaction.acks) tx.ack(present(deliveries.get(value), 'it is leased'));
   for (const [name, partition, value] of transaction.brings) {
     tx.append({ orders, audit }[name], { value }, { partition });
+  }
+  for (const value of transaction.keeps) tx.append(audit, { value, dedupId: value });
+  for (const [sequence, value] of transaction.numbered) {
+    tx.append(audit, { value }, { producer, sequence });
   }
   for (const value of transaction.sends) tx.send(outbox, value);
   for (const [name, value] of transaction.publishes) {
@@ -113,7 +129,7 @@ function collect(opened: Running, number: number, tx: Transaction): void {
   }
 }
 
-/** What is there of each, and that it is copied once. @throws Error when that is a part */
+/** What is there of each, that it is copied once, and no id or number again. @throws Error when that is a part */
 export async function findTransactions(
   store: Store,
   level: DurabilityLevel,
@@ -125,9 +141,12 @@ export async function findTransactions(
   if (store.misfits.count > 0) throw new Error('an entry does not fit');
   const countOf = (all: readonly (string | null)[], value: string) =>
     all.filter((one) => one === value).length;
-  const found = TRANSACTIONS.map(({ acks, brings, sends, publishes, members }, number) => {
+  const found = TRANSACTIONS.map(({ acks, brings, publishes, members, ...others }, number) => {
+    const { keeps, numbered, sends } = others;
     const texts = [
       ...brings.map(([, , value]) => value),
+      ...keeps,
+      ...numbered.map(([, value]) => value),
       ...sends,
       ...publishes.map(([, one]) => one),
     ];
@@ -143,6 +162,7 @@ export async function findTransactions(
   for (const exchange of opened.exchanges.values()) {
     await exchange.publish(SETTLE, { confirm: 'routed' });
   }
+  await sendAgain(opened, found);
   const copies = await valuesIn(store, COPIES);
   for (const [number, { publishes }] of TRANSACTIONS.entries()) {
     const wanted = found[number] === 'whole' ? 1 : 0;
@@ -153,6 +173,22 @@ export async function findTransactions(
     }
   }
   return found;
+}
+
+/** Each id and each number is a duplicate where its transaction is whole, and free where it is absent. */
+async function sendAgain({ store, audit }: Opened, found: readonly Found[]): Promise<void> {
+  const producer = await store.producer(PRODUCER);
+  for (const [number, { keeps, numbered }] of TRANSACTIONS.entries()) {
+    const answers = [
+      ...keeps.map((value) => audit.append({ value: 'again', dedupId: value })),
+      ...numbered.map(([sequence]) => producer.append(audit, { value: 'again' }, { sequence })),
+    ];
+    for (const { duplicate } of await Promise.all(answers)) {
+      if (duplicate !== (found[number] === 'whole')) {
+        throw new Error(`transaction ${number} is ${found[number]}: duplicate ${duplicate}`);
+      }
+    }
+  }
 }
 
 /** By partition: behind how many records the group is. */

@@ -1,4 +1,6 @@
 /** What calls of real transactions are answered, in the words of the model. */
+import { deepStrictEqual } from 'node:assert/strict';
+
 import type { PublishResult } from '../../../src/routing/publish-options.ts';
 import type { ProducerBatchResult } from '../../../src/topic/producer-results.ts';
 import type {
@@ -6,7 +8,8 @@ import type {
   TopicAppendResult,
 } from '../../../src/topic/topic-results.ts';
 import type { Committed } from '../../../src/transaction/transaction-options.ts';
-import type { Answer } from './wanted.ts';
+import { count } from './transaction-command.ts';
+import type { Answer, Spot } from './wanted.ts';
 
 type Asked = () => Answer | null;
 
@@ -33,11 +36,22 @@ export function publishAnswer(topic: string, added: Committed<PublishResult>): A
   return () => (added.result === null ? null : oneAnswer(topic, { ...added.result, partition: 0 }));
 }
 
-/** Nobody says where its duplicates are. */
-export function producedAnswer(added: Committed<ProducerBatchResult>): Asked {
+/**
+ * Where its duplicates are is told of the last five batches of each partition, so not of all.
+ *
+ * @param spotOf  where a record of the call was stored before, by its index
+ */
+export function producedAnswer(
+  added: Committed<ProducerBatchResult>,
+  spotOf: (index: number) => Spot | undefined,
+): Asked {
   return () => {
     if (added.result === null) return null;
-    const { placements, recordCount, duplicateCount } = added.result;
+    const { placements, recordCount, duplicateCount, duplicates: told } = added.result;
+    for (const { index, partition, offset } of told) {
+      deepStrictEqual({ place: `orders ${partition}`, offset }, spotOf(index));
+      count('told where it is');
+    }
     const duplicates = Array.from({ length: duplicateCount }, () => 'sent before');
     return { baseOffset: placements[0]?.baseOffset ?? null, recordCount, duplicates };
   };

@@ -122,7 +122,8 @@ export const produceCommand = fc
       const records = values.map((value) => ({ value }));
       const added = pair.real.tx.append(orders, records, options);
       pair.wanted.producers.add(model.producer);
-      add(pair, { ...plainCall(`orders ${to}`, values), sequence }, producedAnswer(added));
+      const answer = producedAnswer(added, (index) => model.produced.get(sequence + index));
+      add(pair, { ...plainCall(`orders ${to}`, values), sequence }, answer);
     }),
   );
 

@@ -16,6 +16,8 @@ export class TransactionModel {
   readonly #stored = new Map<string, Spot & { readonly id: string }>();
   /** Next number that the producer has not stored. */
   copied = 0;
+  /** By number: where the producer has stored it. */
+  readonly produced = new Map<number, Spot>();
   /** In queues. */
   readonly acked = new Set<string>();
   readonly leases = new Map<string, ModelLease>();
@@ -164,7 +166,10 @@ export class TransactionModel {
         baseOffset ??= spot.offset;
         spots.push(spot);
         if (id !== null) this.#stored.set(name, { id, ...spot });
-        if (sequence !== null) this.copied = sequence + index + 1;
+        if (sequence !== null) {
+          this.copied = sequence + index + 1;
+          this.produced.set(sequence + index, spot);
+        }
       }
     }
     if (place === this.auditPlace) this.syncedAuditCount = log.length;

@@ -26,7 +26,7 @@ export interface Answer {
   /** Of the first that was appended; null = none was. */
   readonly baseOffset: number | null;
   readonly recordCount: number;
-  /** Each as text: producers do not tell where they are. */
+  /** Each as text: producers do not tell of all where they are. */
   readonly duplicates: readonly string[];
 }
 

@@ -24,6 +24,7 @@ describe('a producer in a transaction', () => {
         placements: [{ partition: 1, baseOffset: 0, recordCount: 2 }],
         recordCount: 2,
         duplicateCount: 0,
+        duplicates: [],
         lastSequence: 1,
         durability: 'sync',
       },
@@ -37,7 +38,16 @@ describe('a producer in a transaction', () => {
     ]);
     const again = await send();
     expect(again.map(({ result }) => result)).toMatchObject([
-      { placements: [], recordCount: 0, duplicateCount: 2, lastSequence: 1 },
+      {
+        placements: [],
+        recordCount: 0,
+        duplicateCount: 2,
+        duplicates: [
+          { index: 0, partition: 1, offset: 0 },
+          { index: 1, partition: 1, offset: 1 },
+        ],
+        lastSequence: 1,
+      },
       { duplicate: true, sequence: 0, partition: 0, offset: 0, durability: 'sync' },
       { placements: [{ baseOffset: 1 }] },
     ]);
@@ -62,6 +72,7 @@ describe('a producer in a transaction', () => {
     expect(missing?.result).toMatchObject({
       placements: [{ baseOffset: 3, recordCount: 2 }],
       duplicateCount: 1,
+      duplicates: [{ index: 0, partition: 0, offset: 1 }],
       lastSequence: 3,
     });
     expect(last?.result?.placements).toMatchObject([{ baseOffset: 5, recordCount: 1 }]);
@@ -134,7 +145,11 @@ describe('a producer in a transaction', () => {
       tx.append(audit, values('1', '2'), { producer, sequence: 1 }),
     ]);
     expect(first?.result).toMatchObject({ recordCount: 2, duplicateCount: 0 });
-    expect(second?.result).toMatchObject({ recordCount: 1, duplicateCount: 1 });
+    expect(second?.result).toMatchObject({
+      recordCount: 1,
+      duplicateCount: 1,
+      duplicates: [{ index: 0, partition: 0, offset: 1 }],
+    });
     expect((await sightOf(setting)).audit).toEqual(['0', '1', '2']);
   });
 
