@@ -25,6 +25,9 @@ export class ProducerOracle {
   /** The same: what was found in the logs, or was until somebody deleted it. */
   readonly #there = new Map<string, Map<number, FoundNumber>>();
 
+  /** The same: numbers that may stand behind higher ones. */
+  readonly #overtaken = new Map<string, Set<number>>();
+
   constructor(fault: (promise: string, what: string) => void) {
     this.#fault = fault;
   }
@@ -34,6 +37,16 @@ export class ProducerOracle {
     const answers = this.#answersOf(topic, producer);
     const before = answers.get(sequence) ?? 'sent';
     answers.set(sequence, RANK.indexOf(answer) > RANK.indexOf(before) ? answer : before);
+  }
+
+  /**
+   * A number was refused, and its producer may leave numbers out: those behind it, which are on their way,
+   * are stored all the same, and it comes behind them when it is sent again.
+   */
+  overtaken(topic: string, producer: string, sequence: number): void {
+    const key = `${topic}/${producer}`;
+    const sequences = this.#overtaken.get(key) ?? new Set<number>();
+    this.#overtaken.set(key, sequences.add(sequence));
   }
 
   /** Highest that was sent; -1 = none. */
@@ -72,8 +85,9 @@ export class ProducerOracle {
       if (!this.#answersOf(topic, producer).has(sequence)) this.#fault('A9', `${what}: never sent`);
       const place = `${producer}/${partition}`;
       const last = lasts.get(place) ?? -1;
-      if (last > sequence) this.#fault('A9', `${what} stands behind ${last}`);
-      lasts.set(place, sequence);
+      const isOvertaken = this.#overtaken.get(`${topic}/${producer}`)?.has(sequence) === true;
+      if (last > sequence && !isOvertaken) this.#fault('A9', `${what} stands behind ${last}`);
+      lasts.set(place, Math.max(last, sequence));
       there.set(sequence, one);
     }
     this.#checkAnswered(topic, ending);

@@ -175,7 +175,10 @@ export class ProducerSession extends Life<ProducerWorld> {
           world.oracle.told(topic.name, kind.name, sequence, isSynced ? 'synced' : 'written');
           world.tally.add(duplicate ? 'duplicates' : 'answers');
         },
-        (error) => this.#broken(lane, producer, error),
+        (error) => {
+          this.#refused(lane, sequence);
+          this.#broken(lane, producer, error);
+        },
       );
     }
   }
@@ -210,9 +213,17 @@ export class ProducerSession extends Life<ProducerWorld> {
         }
       },
       (error) => {
-        for (const { lane } of sent) this.#broken(lane, producer, error);
+        for (const { lane, place } of sent) {
+          this.#refused(lane, place * kind.stride);
+          this.#broken(lane, producer, error);
+        }
       },
     );
+  }
+
+  /** Those that are on their way behind it are refused as well, unless there may be gaps. */
+  #refused({ kind, topic }: Lane, sequence: number): void {
+    if (kind.gaps === 'allow') this.world.oracle.overtaken(topic.name, kind.name, sequence);
   }
 
   /** Somebody else produces under the name; what the one before was sending is answered by then. */
@@ -243,7 +254,9 @@ export class ProducerSession extends Life<ProducerWorld> {
     const cut = async (): Promise<void> => {
       await topic.sync();
       const all = await numbersIn(topic);
-      const end = await topic.partitions.at(partition).use(async ({ endOffset }) => endOffset);
+      const end = await topic.partitions
+        .at(partition)
+        .use(async ({ visibleOffset }) => visibleOffset);
       const offset = randomBelow(world.random, end + 1);
       const gone = all.filter((one) => one.partition === partition && one.offset < offset);
       if (this.isOver) return;
