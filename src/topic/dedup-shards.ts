@@ -12,7 +12,7 @@ import { PlaceFloors } from './place-floors.ts';
 export const SHARDS = 1024;
 const SHIFT = 22;
 /** From one size of a shard to the next. */
-const GROWTH = 1.25;
+const GROWTH = 1.3;
 /** Of what is not forgotten: a full shard that has more grows, one with less is purged. */
 const LOAD_TO_GROW = 0.65;
 /** A shard that has less is made smaller, but not so much that it grows again soon. */
