@@ -62,8 +62,11 @@ export class PreparedRecords<T> {
   /** Takes back what `prepare` returned, and nobody needs any more. */
   takeBack(prepared: EncodableRecord[]): void {
     for (const record of prepared) {
-      record.value = null; // Not ours to keep.
+      if (record.sizeBytes === 0) break; // A larger call used it, and those behind it.
+      record.key = null; // Not ours to keep.
+      record.value = null;
       record.headers = null;
+      record.sizeBytes = 0;
     }
     prepared.length = Math.min(prepared.length, KEPT_MAX);
     this.#kept = prepared;

@@ -5,6 +5,7 @@ import { utf8 } from '../../../src/codec/codec.ts';
 import type { Producer, ProducerOptions } from '../../../src/store/producer.ts';
 import type { Store } from '../../../src/store/store.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
+import { HeldSyncs } from '../../support/held-syncs.ts';
 import { rejectionOf } from '../../support/log-fixture.ts';
 import { StoreDisk } from '../../support/store-disk.ts';
 
@@ -106,6 +107,28 @@ describe('what was refused', () => {
     expect(await rejectionOf(refused)).toMatchObject({ code: 'ERR_VARVE_DISK_FULL' });
     const next = await producer.append(topic, { value: '2' });
     expect(next).toMatchObject({ sequence: 2, partition: 0, offset: 1 });
+  });
+
+  test('does not free numbers that are on their way to the other partition', async () => {
+    const disk = await StoreDisk.make();
+    const syncs = new HeldSyncs(disk.fileSystem, '/1/');
+    const setting = await settingOn(disk, { gaps: 'allow' });
+    const { topic, producer } = setting;
+    for (const sequence of [0, 1]) await send(setting, sequence);
+    syncs.hold();
+    refuseEven(setting);
+    const refused = send(setting, 2);
+    const waiting = send(setting, 3);
+    expect(await rejectionOf(refused)).toMatchObject({ code: 'ERR_VARVE_DISK_FULL' });
+    const again = send(setting, 3);
+    const next = producer.append(topic, { value: '4' });
+    syncs.release();
+    expect(await waiting).toMatchObject({ sequence: 3, duplicate: false, offset: 1 });
+    expect(await again).toMatchObject({ sequence: 3, duplicate: true, offset: 1 });
+    expect(await next).toMatchObject({ sequence: 4, duplicate: false, partition: 0 });
+    expect(await valuesIn(setting, 0)).toEqual(['0', '4']);
+    expect(await valuesIn(setting, 1)).toEqual(['1', '3']);
+    expect(await producer.last(topic)).toMatchObject({ sequence: 4, resumeFrom: 2 });
   });
 
   test('is missing after it was refused again, and in a transaction that came to nothing', async () => {
