@@ -1,21 +1,20 @@
 /** The appends of one handle of a topic whose records may be stored already. */
-import type { Codec } from '../codec/codec.ts';
 import { present } from '../core/assert.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
 import { IdHeaders } from '../format/id-header.ts';
 import { checkAppendOptions, type CheckedAppendOptions } from '../log/append-result.ts';
-import { keepBytes, PreparedRecords } from '../log/prepared-records.ts';
-import { emptyEncodable, prepareRecord, type PrepareSettings } from '../log/record-input.ts';
+import { keepBytes } from '../log/prepared-records.ts';
+import { emptyEncodable, prepareRecord } from '../log/record-input.ts';
 import {
   dedupCallOf,
+  haveIds,
   identify,
   type DedupCall,
   type DedupIdentity,
   type DedupPart,
 } from './dedup-call.ts';
 import type { DedupGate } from './dedup-gate.ts';
-import type { PartitionSet } from './partition-set.ts';
-import type { RecordDivision } from './record-division.ts';
+import { HandleRecords, type HandleParts } from './handle-records.ts';
 import {
   logOptionsOf,
   type TopicAppendBatchResult,
@@ -24,29 +23,17 @@ import {
   type TopicRecordInput,
 } from './topic-results.ts';
 
-export interface DedupAppendsParts<Input> {
-  readonly partitions: PartitionSet;
-  readonly codec: Codec<unknown, Input>;
-  readonly division: RecordDivision<Input>;
-}
-
 export class DedupAppends<Input> {
-  readonly #parts: DedupAppendsParts<Input>;
-  /** `limits` are those of the topic when the last call began: it may be altered. */
-  readonly #settings: Pick<PrepareSettings<Input>, 'codec'> & {
-    limits: PrepareSettings<Input>['limits'];
-  };
-  readonly #prepared: PreparedRecords<Input>;
+  readonly #parts: HandleParts<Input>;
+  readonly #records: HandleRecords<Input>;
   /** Null while a call has them: a codec is user code, which may append. */
   #idHeaders: IdHeaders | null = new IdHeaders();
   /** As above: headers may have getters. */
   #scratch: EncodableRecord | null = emptyEncodable();
 
-  constructor(parts: DedupAppendsParts<Input>) {
+  constructor(parts: HandleParts<Input>) {
     this.#parts = parts;
-    const { codec } = parts;
-    this.#settings = { codec, limits: { recordBytesMax: 0 } };
-    this.#prepared = new PreparedRecords(this.#settings);
+    this.#records = new HandleRecords(parts);
   }
 
   /** Whether one of them may be stored already. */
@@ -74,17 +61,18 @@ export class DedupAppends<Input> {
     const { settings, clock, dedup } = partitions;
     const checked = checkAppendOptions(logOptionsOf(options), settings.durability);
     const partition = division.partitionFor(input, options);
-    this.#settings.limits = settings;
+    const prepareSettings = this.#records.begin();
     const record = this.#scratch ?? emptyEncodable();
     const idHeaders = this.#takeIdHeaders();
     this.#scratch = null;
     try {
-      prepareRecord(input, clock.now(), this.#settings, record);
+      prepareRecord(input, clock.now(), prepareSettings, record);
       const identity = identify(record, input, { idHeaders, settings });
       const mayJoin = checked.durability === settings.durability && checked.signal === undefined;
       const joined = mayJoin ? dedup.appendOne(partition, identity) : null;
       if (joined === null) return appendCall(dedup, callOf(partition, identity, checked));
-      record.value = null; // Not ours to keep.
+      record.key = null; // Not ours to keep.
+      record.value = null;
       this.#scratch = record;
       return joined;
     } finally {
@@ -131,12 +119,12 @@ export class DedupAppends<Input> {
   #callOf(records: readonly TopicRecordInput<Input>[], options: TopicAppendOptions): DedupCall {
     const { partitions, division } = this.#parts;
     const { settings, clock } = partitions;
-    this.#settings.limits = settings;
+    this.#records.begin();
     const idHeaders = this.#takeIdHeaders();
     try {
       return dedupCallOf(records, {
         division: division.divide(records, options),
-        prepared: this.#prepared,
+        prepared: this.#records.prepared,
         idHeaders,
         settings,
         options: checkAppendOptions(logOptionsOf(options), settings.durability),
@@ -176,8 +164,4 @@ async function appendCall(gate: DedupGate, call: DedupCall): Promise<TopicAppend
   }
   const { partition, offset } = present(outcome.duplicates[0], 'one or the other');
   return { partition, offset, durability: level, duplicate: true };
-}
-
-function haveIds(records: readonly TopicRecordInput<unknown>[]): boolean {
-  return Array.isArray(records) && records.some((record) => record?.dedupId !== undefined);
 }

@@ -68,17 +68,18 @@ export function checkDedupId(id: unknown): string {
   throw new TooLargeError({ what: 'dedup id', bytes, bytesMax: DEDUP_ID_BYTES_MAX });
 }
 
-/** Of records of a producer: a record has one reason to be stored once. @throws TypeError */
-export function checkNoIds(records: readonly object[]): void {
-  if (!Array.isArray(records)) return; // Refused with the others that are none.
-  const found = records.find((record: unknown) => hasId(record));
-  if (found === undefined) return;
-  throw argumentError(TypeError, 'dedupId', 'left out: there is a producer', found);
+/** Whether one of them has an id. A plain loop: each record is looked at, and next to none has one. */
+export function haveIds(records: readonly TopicRecordInput<unknown>[]): boolean {
+  if (!Array.isArray(records)) return false; // Refused with the others that are none.
+  for (const record of records) if (record?.dedupId !== undefined) return true;
+  return false;
 }
 
-function hasId(record: unknown): boolean {
-  if (typeof record !== 'object' || record === null || !('dedupId' in record)) return false;
-  return record.dedupId !== undefined;
+/** Of records of a producer: a record has one reason to be stored once. @throws TypeError */
+export function checkNoIds(records: readonly TopicRecordInput<unknown>[]): void {
+  if (!haveIds(records)) return;
+  const found = records.find((record) => record?.dedupId !== undefined);
+  throw argumentError(TypeError, 'dedupId', 'left out: there is a producer', found);
 }
 
 /** Records of one call that go to one partition, in their order. */

@@ -1,11 +1,8 @@
 /** Records that producers send through one handle of a topic, checked and encoded. */
-import type { Codec } from '../codec/codec.ts';
 import type { EncodableRecord } from '../format/batch-encoder.ts';
-import { keepBytes, PreparedRecords } from '../log/prepared-records.ts';
-import type { PrepareSettings } from '../log/record-input.ts';
+import { keepBytes } from '../log/prepared-records.ts';
 import { checkNoIds } from './dedup-call.ts';
-import type { PartitionSet } from './partition-set.ts';
-import type { RecordDivision } from './record-division.ts';
+import { HandleRecords, type HandleParts } from './handle-records.ts';
 import type { TopicAppendOptions, TopicRecordInput } from './topic-results.ts';
 
 /** @internal Records that a producer will append. */
@@ -19,24 +16,13 @@ export interface ProducedInput {
   readonly end?: () => void;
 }
 
-export interface ProducerInputsParts<Input> {
-  readonly partitions: PartitionSet;
-  readonly codec: Codec<unknown, Input>;
-  readonly division: RecordDivision<Input>;
-}
-
 export class ProducerInputs<Input> {
-  readonly #parts: ProducerInputsParts<Input>;
-  /** `limits` are those of the topic when the last call began: it may be altered. */
-  readonly #settings: Pick<PrepareSettings<Input>, 'codec'> & {
-    limits: PrepareSettings<Input>['limits'];
-  };
-  readonly #prepared: PreparedRecords<Input>;
+  readonly #parts: HandleParts<Input>;
+  readonly #records: HandleRecords<Input>;
 
-  constructor(parts: ProducerInputsParts<Input>) {
+  constructor(parts: HandleParts<Input>) {
     this.#parts = parts;
-    this.#settings = { codec: parts.codec, limits: { recordBytesMax: 0 } };
-    this.#prepared = new PreparedRecords(this.#settings);
+    this.#records = new HandleRecords(parts);
   }
 
   /** Good for this step, unless they are kept. @throws as `Topic.append` */
@@ -45,22 +31,16 @@ export class ProducerInputs<Input> {
     options: Pick<TopicAppendOptions, 'partition'>,
   ): ProducedInput {
     const { partitions, division } = this.#parts;
-    if (Array.isArray(records) && haveIds(records)) checkNoIds(records);
-    this.#settings.limits = partitions.settings;
-    const prepared = this.#prepared.prepare(records, partitions.clock.now());
+    checkNoIds(records);
+    this.#records.begin();
+    const prepared = this.#records.prepared.prepare(records, partitions.clock.now());
     const { length } = records;
     const own = prepared.length === length ? prepared : prepared.slice(0, length);
     return {
       records: own,
       partitions: division.partitionsOrAny(records, options),
       keep: () => keepBytes(own),
-      end: () => this.#prepared.takeBack(prepared),
+      end: () => this.#records.prepared.takeBack(prepared),
     };
   }
-}
-
-/** A plain loop: each record is looked at, and next to none has one. */
-function haveIds(records: readonly TopicRecordInput<unknown>[]): boolean {
-  for (const record of records) if (record?.dedupId !== undefined) return true;
-  return false;
 }
