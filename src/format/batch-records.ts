@@ -5,6 +5,7 @@ import { compressionOf, nextOffsetOf, recordBytesOf, type BatchHeader } from './
 import { compressionName, compressionProblem, decompress } from './compression.ts';
 import { BATCH_HEADER_BYTES, Compression, UNCOMPRESSED_SIZE_BYTES } from './layout.ts';
 import { sourcesIn, type SourceOffsets } from './projected-extension.ts';
+import { offsetDeltaOf, recordSizeOf } from './record-fields.ts';
 import { viewOf } from './u64.ts';
 
 /**
@@ -37,6 +38,8 @@ export interface RecordsPlace {
   readonly extension: Uint8Array | null;
   /** For error messages. */
   readonly file: string;
+  /** Records of the batch that stand before these; default 0. */
+  readonly recordsBefore?: number;
 }
 
 /** The records of a batch, uncompressed. */
@@ -52,8 +55,16 @@ export class BatchRecords implements RecordsPlace {
   readonly #memoryAt: number;
   /** Undefined until somebody asks. */
   #sources: SourceOffsets | null | undefined = undefined;
+  /** A record whose number is known, and that number. */
+  #knownStart: number;
+  #knownNumber: number;
+  readonly #numberBefore: number;
 
-  constructor({ bytes, view, start, end, header, extension, file }: RecordsPlace) {
+  constructor(place: RecordsPlace) {
+    const { bytes, view, start, end, header, extension, file, recordsBefore = 0 } = place;
+    this.#knownStart = start;
+    this.#knownNumber = recordsBefore;
+    this.#numberBefore = recordsBefore;
     this.bytes = bytes;
     this.view = view;
     this.start = start;
@@ -79,12 +90,31 @@ export class BatchRecords implements RecordsPlace {
     return this.#sources;
   }
 
+  /**
+   * How many records of the batch stand before the one at `start`. O(those between it and the one before)
+   * where some were compacted away.
+   */
+  numberOf(start: number): number {
+    const { recordCount, lastOffsetDelta } = this.header;
+    if (recordCount === lastOffsetDelta + 1) return offsetDeltaOf(this.view, start);
+    if (start < this.#knownStart) {
+      this.#knownStart = this.start;
+      this.#knownNumber = this.#numberBefore;
+    }
+    while (this.#knownStart < start) {
+      this.#knownStart += recordSizeOf(this.view, this.#knownStart);
+      this.#knownNumber++;
+    }
+    return this.#knownNumber;
+  }
+
   /** Those that stand in `bytes[from, to)`, and what the batch says of them, in memory of their own. */
   copy(from: number, to: number): BatchRecords {
     const bytes = new Uint8Array(this.subarray(from, to));
     const { header, file } = this;
     const extension = this.extension === null ? null : new Uint8Array(this.extension);
-    const place = { bytes, view: viewOf(bytes), start: 0, end: to - from };
+    const recordsBefore = this.numberOf(from);
+    const place = { bytes, view: viewOf(bytes), start: 0, end: to - from, recordsBefore };
     return new BatchRecords({ ...place, header, extension, file });
   }
 }

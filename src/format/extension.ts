@@ -78,22 +78,37 @@ export function findField(block: Uint8Array, type: FieldType): Uint8Array | null
  * @throws CorruptLogError when the fields do not fill the block, or one of the type stands there twice
  */
 export function soundField(batch: ExtendedBatch, type: FieldType): Uint8Array | null {
+  let found: Uint8Array | null = null;
+  for (const field of fieldsIn(batch)) {
+    if (field.type !== type) continue;
+    if (found !== null) throw extensionError(batch, `there are two fields of type ${type}`);
+    found = field.value;
+  }
+  return found;
+}
+
+/** One field of an extension block. */
+export interface ExtensionField {
+  readonly type: number;
+  readonly value: Uint8Array;
+  /** Type and length in front of it included. */
+  readonly bytes: Uint8Array;
+}
+
+/** All fields of a batch, in order. @throws CorruptLogError when they do not fill the block */
+export function* fieldsIn(batch: ExtendedBatch): Generator<ExtensionField, void, void> {
   const { extension } = batch;
-  if (extension === null) return null;
+  if (extension === null) return;
   const view = viewOf(extension);
   const end = extension.length;
-  let found: Uint8Array | null = null;
   for (let at = 0; at < end;) {
     const value = at + EXTENSION_HEAD_BYTES;
     const next = value > end ? Infinity : value + view.getUint16(at + 2, true);
     if (next > end) throw extensionError(batch, `a field at byte ${at} does not fit ${end} bytes`);
-    if (view.getUint16(at, true) === type) {
-      if (found !== null) throw extensionError(batch, `there are two fields of type ${type}`);
-      found = extension.subarray(value, next);
-    }
+    const type = view.getUint16(at, true);
+    yield { type, value: extension.subarray(value, next), bytes: extension.subarray(at, next) };
     at = next;
   }
-  return found;
 }
 
 /** The extension block says what cannot be: under a right checksum a hostile file or a bug. */

@@ -13,6 +13,7 @@ import {
   type ExtendedBatch,
 } from './extension.ts';
 import { ExtensionType } from './layout.ts';
+import { offsetDeltasIn } from './offsets-extension.ts';
 import { viewOf } from './u64.ts';
 
 const LOW_AT = 4;
@@ -45,11 +46,21 @@ export function encodeFingerprints(words: Uint32Array, from: number, to: number)
 export class Fingerprints {
   readonly count: number;
   readonly #view: DataView;
+  readonly #deltas: Uint32Array | null;
 
-  /** @param value  of the field, whole */
-  constructor(value: Uint8Array) {
+  /**
+   * @param value  of the field, whole
+   * @param deltas  offsets of the records less that of the batch; null = none is missing
+   */
+  constructor(value: Uint8Array, deltas: Uint32Array | null) {
     this.#view = viewOf(value);
     this.count = value.length / FINGERPRINT_BYTES;
+    this.#deltas = deltas;
+  }
+
+  /** Offset of the record, less the base offset of the batch. */
+  delta(index: number): number {
+    return this.#deltas === null ? index : present(this.#deltas[index], 'below the count');
   }
 
   high(index: number): number {
@@ -79,5 +90,5 @@ export function fingerprintsIn(batch: ExtendedBatch): Fingerprints | null {
     const problem = `${value.length} bytes are not the fingerprints of ${recordCount} records`;
     throw extensionError(batch, problem);
   }
-  return new Fingerprints(value);
+  return new Fingerprints(value, offsetDeltasIn(batch));
 }

@@ -74,7 +74,14 @@ export const SEGMENT_CREATED_TIME_AT = SEGMENT_EPOCH_AT + 4; // u64, append time
 export const SEGMENT_OWNER_ID_AT = SEGMENT_CREATED_TIME_AT + 8; // u64, 0 = bare log, else store id
 export const SEGMENT_END_OFFSET_AT = SEGMENT_OWNER_ID_AT + 8; // u64, generation > 0: the original's
 export const SEGMENT_END_CRC_AT = SEGMENT_END_OFFSET_AT + 8; // u32, generation > 0: the original's
-const SEGMENT_RESERVED_AT = SEGMENT_END_CRC_AT + 4;
+export const SEGMENT_COMPACTED_TO_AT = SEGMENT_END_CRC_AT + 4; // u64, offset; 0 = never by key
+export const SEGMENT_CLEANED_TIME_AT = SEGMENT_COMPACTED_TO_AT + 8; // u64, append time; 0 = not yet
+export const SEGMENT_LAST_APPEND_TIME_AT = SEGMENT_CLEANED_TIME_AT + 8; // u64, the original's
+export const SEGMENT_RECORD_COUNT_AT = SEGMENT_LAST_APPEND_TIME_AT + 8; // u32, of what is left
+export const SEGMENT_TOMBSTONE_COUNT_AT = SEGMENT_RECORD_COUNT_AT + 4; // u32, among these
+const SEGMENT_RESERVED_AT = SEGMENT_TOMBSTONE_COUNT_AT + 4;
+/** In place of a count: nobody knows, for the header was made again. */
+export const COUNT_UNKNOWN = 0xffff_ffff;
 export const SEGMENT_HEADER_BYTES = 128; // the rest is zero, for fields to come
 
 // Checkpoint slot; a checkpoint file is two of them.
@@ -129,10 +136,12 @@ export const ExtensionType = {
   tables: 5,
   /** Makes a batch of kind index a table of fingerprints: see `dedup-table-batch.ts`. */
   dedupTable: 6,
+  /** Which offsets the records have, where some are missing: see `offsets-extension.ts`. */
+  offsets: 7,
 } as const;
 
 assert(BATCH_HEADER_BYTES === 112, 'the batch header of version 1 is 112 bytes');
 assert(RECORD_HEADER_BYTES === 16, 'the record header of version 1 is 16 bytes');
-assert(SEGMENT_RESERVED_AT === 92, 'the segment header of version 1 uses 92 bytes');
+assert(SEGMENT_RESERVED_AT === 124, 'the segment header of version 1 uses 124 bytes');
 assert(CHECKPOINT_SLOT_BYTES === 256, 'a checkpoint slot of version 1 is 256 bytes');
 assert(CHECKPOINT_SLOT_BYTES <= 512, 'a checkpoint slot is below one sector');

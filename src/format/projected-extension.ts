@@ -131,7 +131,7 @@ export function sourcesIn(block: Uint8Array): SourceOffsets | null {
 }
 
 /** Walks the source offsets of a projected batch: each record after the one before costs nothing. */
-export class SourceOffsets {
+export class SourceOffsets implements ProjectedFrom {
   readonly #value: Uint8Array;
   /** The record that was asked for last, its source offset, and where the next distance stands. */
   #index = 0;
@@ -146,6 +146,14 @@ export class SourceOffsets {
 
   get exchangeId(): number {
     return getU64(viewOf(this.#value), EXCHANGE_AT);
+  }
+
+  get stream(): number {
+    return getU64(viewOf(this.#value), STREAM_AT);
+  }
+
+  get position(): number {
+    return getU64(viewOf(this.#value), POSITION_AT);
   }
 
   /** As `sourceOffsetOf`; O(index) for a record in front of the one before. */

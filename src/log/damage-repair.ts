@@ -5,34 +5,26 @@
  */
 import { present } from '../core/assert.ts';
 import { CorruptLogError, type CorruptLogDetails } from '../core/errors.ts';
-import { randomId, type Random } from '../core/random.ts';
+import { randomId } from '../core/random.ts';
 import { BATCH_BYTES_MAX } from '../core/limits.ts';
-import type { Checkpoint } from '../format/checkpoint.ts';
 import { encodeGapBatch, GAP_BATCH_BYTES_MIN, GAP_OFFSETS_MAX } from '../format/gap-batch.ts';
 import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
-import {
-  encodeSegmentHeader,
-  parseSegmentHeader,
-  type SegmentHeader,
-} from '../format/segment-header.ts';
+import { encodeSegmentHeader } from '../format/segment-header.ts';
 import type { File } from '../io/file-system.ts';
 import { writeFully } from '../io/transfer.ts';
-import { findCandidates } from '../segment/candidates.ts';
 import { Segment } from '../segment/segment.ts';
-import { epochAt } from './epochs.ts';
+import {
+  headerFor,
+  linkedSegmentId,
+  remadeHeader,
+  segmentIdInside,
+  statedEndCrc,
+} from './header-repair.ts';
 import type { LogDirectory } from './log-directory.ts';
 import { Quarantine } from './quarantine.ts';
 import type { LogGap } from './recovery-report.ts';
-import type { TailDamage, TailExamination } from './tail-examination.ts';
-
-export interface DamageRepair {
-  readonly directory: LogDirectory;
-  readonly random: Random;
-  readonly checkpoint: Checkpoint | null;
-  readonly examination: TailExamination;
-  /** What was damaged first: a repair of more than one step still names it. */
-  readonly details: CorruptLogDetails;
-}
+import { epochOf, type DamageRepair } from './repair-step.ts';
+import type { TailDamage } from './tail-examination.ts';
 
 /** Gap batches for one hole: with 2^32 offsets each, more than this is a forged number. */
 const GAP_BATCHES_MAX = 1024;
@@ -85,8 +77,11 @@ async function replaceInside(repair: DamageRepair, damage: TailDamage): Promise<
 async function replaceEnd(repair: DamageRepair): Promise<LogGap> {
   const { segments, lastAt, endOffset, syncedOffset } = repair.examination;
   const next = segments[lastAt + 1];
-  const nextOffset = next?.baseOffset ?? syncedOffset;
-  const last = segments[lastAt] ?? (await createSegment(repair, endOffset, next));
+  const end = segments[lastAt];
+  // A rewritten segment ends where it says: what is missing behind it is another's.
+  const isOver = end === undefined || end.statedEnd === endOffset;
+  const last = isOver ? await createSegment(repair, endOffset, next) : end;
+  const nextOffset = last.statedEnd ?? next?.baseOffset ?? syncedOffset;
   const position = last.dataEndPosition ?? SEGMENT_HEADER_BYTES;
   const endCrc = next === undefined ? null : await statedEndCrc(repair.directory, next);
   await withFile(repair.directory, last, async (file) => {
@@ -111,13 +106,10 @@ async function replaceHeader(repair: DamageRepair, damage: TailDamage): Promise<
     await new Quarantine(directory).move(segment.path);
     return null; // The hole is found and closed when the caller looks again.
   }
+  const header = await remadeHeader(repair, damage.segmentAt, segmentId);
   await withFile(directory, segment, async (file) => {
     await new Quarantine(directory).copy(file, 0, SEGMENT_HEADER_BYTES);
-    await writeFully(
-      file,
-      encodeSegmentHeader(headerFor(repair, segment.baseOffset, segmentId)),
-      0,
-    );
+    await writeFully(file, encodeSegmentHeader(header), 0);
     await file.datasync();
   });
   return null;
@@ -186,36 +178,11 @@ async function writeGap(
     ...gap,
     logId: header.logId,
     segmentId: header.segmentId,
-    epoch: gapEpoch(repair, place.baseOffset),
+    epoch: epochOf(repair, place.baseOffset),
     appendTimeMs: repair.examination.lastAppendTimeMs,
     replacedEndCrc: endCrc,
   });
   await writeFully(file, bytes, place.position);
-}
-
-function gapEpoch(repair: DamageRepair, baseOffset: number): number {
-  const expected = epochAt(repair.checkpoint?.epochs ?? [], baseOffset) ?? 1;
-  return Math.max(expected, repair.examination.epoch);
-}
-
-function headerFor(repair: DamageRepair, baseOffset: number, segmentId: number): SegmentHeader {
-  const { segments, lastAt, lastAppendTimeMs } = repair.examination;
-  const previous = segments[lastAt];
-  const known = segments.find((segment) => segment.header !== null)?.header;
-  return {
-    logId: repair.checkpoint?.logId ?? known?.logId ?? randomId(repair.random),
-    segmentId,
-    generation: 0,
-    baseOffset,
-    previousId: previous?.header?.segmentId ?? 0,
-    previousEndOffset: baseOffset,
-    previousEndCrc: previous?.endCrc ?? 0,
-    epoch: gapEpoch(repair, baseOffset),
-    createdTimeMs: lastAppendTimeMs,
-    ownerId: known?.ownerId ?? 0,
-    endOffset: 0,
-    endCrc: 0,
-  };
 }
 
 /** A new segment in place of a lost one, with the id that the segment behind it links to. */
@@ -237,44 +204,6 @@ async function createSegment(
   }
   await directory.sync();
   return Segment.planned(directory.segmentPath(baseOffset), header, 0);
-}
-
-/** The id that the valid batches of a segment carry; null when it has none. */
-async function segmentIdInside(repair: DamageRepair, segment: Segment): Promise<number | null> {
-  const file = await repair.directory.fileSystem.open(segment.path, 'read');
-  try {
-    const { sizeBytes } = await file.stat();
-    const logId = repair.checkpoint?.logId ?? 0;
-    const search = { logId, segmentId: 0, position: SEGMENT_HEADER_BYTES, endPosition: sizeBytes };
-    for await (const header of findCandidates(file, search)) return header.segmentId;
-    return null;
-  } finally {
-    await file.close();
-  }
-}
-
-/** What `segment`'s header says about the end of the one before; null when it is unreadable. */
-async function statedEndCrc(directory: LogDirectory, segment: Segment): Promise<number | null> {
-  return (await readHeader(directory, segment))?.previousEndCrc ?? null;
-}
-
-/** The id of the segment that `segment` links to; 0 when there is none or it is unreadable. */
-async function linkedSegmentId(directory: LogDirectory, segment: Segment): Promise<number> {
-  return (await readHeader(directory, segment))?.previousId ?? 0;
-}
-
-async function readHeader(
-  directory: LogDirectory,
-  segment: Segment,
-): Promise<SegmentHeader | null> {
-  const file = await directory.fileSystem.open(segment.path, 'read');
-  try {
-    const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
-    const bytesRead = await file.read(bytes, 0);
-    return parseSegmentHeader(bytes.subarray(0, bytesRead)).header;
-  } finally {
-    await file.close();
-  }
 }
 
 async function withFile(

@@ -2,7 +2,7 @@
 import type { Clock } from '../core/clock.ts';
 import { randomId, type Random } from '../core/random.ts';
 import type { Checkpoint } from '../format/checkpoint.ts';
-import { encodeSegmentHeader } from '../format/segment-header.ts';
+import { encodeSegmentHeader, ORIGINAL } from '../format/segment-header.ts';
 import { writeFully } from '../io/transfer.ts';
 import type { LogDirectory } from './log-directory.ts';
 
@@ -24,7 +24,7 @@ export async function createFirstSegment(options: FirstSegmentOptions): Promise<
   const header = {
     logId: checkpoint.logId,
     segmentId: randomId(random),
-    generation: 0,
+    ...ORIGINAL,
     baseOffset: 0,
     previousId: 0,
     previousEndOffset: 0,
@@ -32,8 +32,6 @@ export async function createFirstSegment(options: FirstSegmentOptions): Promise<
     epoch: checkpoint.epochs.at(-1)?.epoch ?? 1,
     createdTimeMs: clock.now(),
     ownerId,
-    endOffset: 0,
-    endCrc: 0,
   };
   const file = await directory.fileSystem.open(directory.segmentPath(0), 'create');
   try {

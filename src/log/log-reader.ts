@@ -71,8 +71,8 @@ export class LogReader {
   }
 
   /**
-   * Moves to the next batch that holds an offset in [`offset`, `limit`); false when there is none
-   * yet, or the reader was closed. `limit` must not be above the visible offset.
+   * Moves to the next batch with records that covers an offset in [`offset`, `limit`); false when there is
+   * none yet, or the reader was closed. `limit` must not be above the visible offset.
    *
    * @throws CorruptLogError, OffsetOutOfRangeError (retention passed the reader), IoError
    */
@@ -99,7 +99,8 @@ export class LogReader {
       const nextOffset = nextOffsetOf(header);
       if (nextOffset <= this.offset) continue;
       this.offset = nextOffset;
-      if (header.kind !== BatchKind.gap) return true;
+      // Neither holds a record: they were lost, or compacted away.
+      if (header.kind !== BatchKind.gap && header.recordCount > 0) return true;
     }
     return false;
   }

@@ -45,6 +45,7 @@ export abstract class LogReads<T, Input = T> {
       while (left > 0 && (await source.next())) {
         const { from, to, kept } = source;
         const batch = new RecordBatch(kept, this.#origin, { from, to, recordsMax: left });
+        if (batch.isEmpty) continue;
         if (Number.isFinite(left)) left -= batch.recordCount;
         yield batch;
       }

@@ -1,6 +1,6 @@
 /** The next segment of a log, before it has a file. */
 import { randomId, type Random } from '../core/random.ts';
-import { encodeSegmentHeader, segmentHeaderCrc } from '../format/segment-header.ts';
+import { encodeSegmentHeader, ORIGINAL, segmentHeaderCrc } from '../format/segment-header.ts';
 import { Segment } from '../segment/segment.ts';
 import type { LogDirectory } from './log-directory.ts';
 
@@ -29,7 +29,7 @@ export function planSegment(
   const header = {
     logId,
     segmentId: randomId(random),
-    generation: 0,
+    ...ORIGINAL,
     baseOffset: offset,
     previousId: previous?.header?.segmentId ?? 0,
     previousEndOffset: offset,
@@ -37,8 +37,6 @@ export function planSegment(
     epoch,
     createdTimeMs: timeMs,
     ownerId,
-    endOffset: 0,
-    endCrc: 0,
   };
   const crc = segmentHeaderCrc(encodeSegmentHeader(header));
   return Segment.planned(directory.segmentPath(offset), header, crc);

@@ -32,11 +32,12 @@ export interface RedrivenCause {
  */
 export type RecordCause = ProjectedCause | DeadLetterCause | RedrivenCause;
 
-/** Of the record that is `delta` offsets behind the first of its batch; null when its batch says nothing. */
-export function projectedCause(records: BatchRecords, delta: number): ProjectedCause | null {
+/** Of the record that begins at `start`; null when its batch says nothing. */
+export function projectedCause(records: BatchRecords, start: number): ProjectedCause | null {
   const { sources } = records;
-  const offset = sources?.at(delta) ?? null;
-  if (sources === null || offset === null) return null;
+  if (sources === null) return null;
+  const offset = sources.at(records.numberOf(start));
+  if (offset === null) return null;
   return { kind: 'projected', exchangeId: sources.exchangeId, offset };
 }
 

@@ -17,6 +17,9 @@ export class RecordCheck {
   producedCount = 0;
   /** Batches so far that say what the ids of their records come to. */
   fingerprintedCount = 0;
+  /** Records so far that were looked into, and those without a value among them. */
+  recordCount = 0;
+  tombstoneCount = 0;
   readonly #cursor = new BatchCursor();
   /** Batches that cannot be decompressed here, by compression. */
   readonly #unread = new Map<number, number>();
@@ -26,7 +29,10 @@ export class RecordCheck {
     try {
       this.#checkTags(batch);
       this.#cursor.reset(recordsOf(batch));
-      while (this.#cursor.next());
+      while (this.#cursor.next()) {
+        this.recordCount++;
+        if (this.#cursor.valueBytes < 0) this.tombstoneCount++;
+      }
     } catch (error) {
       if (error instanceof CorruptLogError) return error.details;
       if (!(error instanceof CodecUnavailableError)) throw error;

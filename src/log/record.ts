@@ -143,9 +143,7 @@ export class LogRecord<T> {
    */
   get cause(): RecordCause | null {
     const records = this.#records;
-    return (
-      projectedCause(records, offsetDeltaOf(records.view, this.#start)) ?? causeIn(this.headers)
-    );
+    return projectedCause(records, this.#start) ?? causeIn(this.headers);
   }
 
   /** @internal The same record for another reader. */
@@ -219,6 +217,16 @@ export class RecordBatch<T> implements Iterable<LogRecord<T>> {
     let count = 0;
     while (records.advance()) count++;
     return count;
+  }
+
+  /**
+   * @internal Whether the range has none of its records: they were compacted away. O(1) but for a part of a
+   * batch that lost records. @throws as iteration
+   */
+  get isEmpty(): boolean {
+    const { recordCount, lastOffsetDelta } = this.#batch.header;
+    const isDense = recordCount === lastOffsetDelta + 1;
+    return !isDense && !this.#isWhole && this.recordCount === 0;
   }
 
   /**

@@ -22,7 +22,7 @@ import { bareHome, type LoadingHome } from './log-home.ts';
 import { loadLog, type LoadedLog } from './log-loader.ts';
 import type { LogGap } from './recovery-report.ts';
 import { freeReserve } from './reserve.ts';
-import { cutIndex, replaceBatch } from './segment-mending.ts';
+import { cutIndex, forgetCounts, replaceBatch } from './segment-mending.ts';
 import { verifyLog } from './verify.ts';
 
 export interface RepairOptions {
@@ -189,6 +189,7 @@ async function mendRest(directory: LogDirectory, signal: Signal): Promise<Mended
     for (const details of found) {
       if (details.kind === 'index') await cutIndex(directory, details);
       else if (details.kind === 'record') gaps.push(await replaceBatch(directory, details));
+      else if (details.kind === 'header') await forgetCounts(directory, details);
       else throw new CorruptLogError(details);
     }
   }

@@ -5,9 +5,11 @@
  * The bytes go to `quarantine/` first; whatever step a crash follows, doing it again is right.
  */
 import { assert } from '../core/assert.ts';
-import type { CorruptLogDetails } from '../core/errors.ts';
+import { CorruptLogError, type CorruptLogDetails } from '../core/errors.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
 import { encodeGapBatch } from '../format/gap-batch.ts';
+import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import { encodeSegmentHeader, parseSegmentHeader } from '../format/segment-header.ts';
 import type { File } from '../io/file-system.ts';
 import { writeFully } from '../io/transfer.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
@@ -51,6 +53,22 @@ export async function replaceBatch(
     await writeFully(file, gap, position);
     await file.datasync();
     return { firstOffset: baseOffset, nextOffset, file: path, position };
+  });
+}
+
+/** Has a header that counts wrong say nothing of how many records there are. */
+export async function forgetCounts(
+  directory: LogDirectory,
+  details: CorruptLogDetails,
+): Promise<void> {
+  await withFile(directory, details.file, async (file) => {
+    const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+    const { header } = parseSegmentHeader(bytes.subarray(0, await file.read(bytes, 0)));
+    if (header === null) throw new CorruptLogError(details);
+    await new Quarantine(directory).copy(file, 0, SEGMENT_HEADER_BYTES);
+    const uncounted = { ...header, recordCount: null, tombstoneCount: null };
+    await writeFully(file, encodeSegmentHeader(uncounted), 0);
+    await file.datasync();
   });
 }
 

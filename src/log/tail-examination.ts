@@ -26,6 +26,7 @@ import { SegmentIndex } from '../segment/segment-index.ts';
 import { SegmentScanner, type ScanStatus } from '../segment/segment-scanner.ts';
 import type { Segment } from '../segment/segment.ts';
 import { beginEpoch, epochAt } from './epochs.ts';
+import { firstExpected, firstSegmentToWalk, type TailInput } from './tail-input.ts';
 
 /** Where the walk met something that is not the next batch. */
 export interface TailDamage {
@@ -72,18 +73,6 @@ export interface TailExamination {
   readonly tailStart: { segmentAt: number; position: number };
   readonly verifiedBytes: number;
   readonly notes: readonly string[];
-}
-
-export interface TailInput {
-  readonly fileSystem: FileSystem;
-  readonly segments: readonly Segment[];
-  readonly checkpoint: Checkpoint | null;
-  /** Log id by checkpoint or earlier segments; 0 when unknown. */
-  readonly logId: number;
-  /** The walk ends here, and nothing behind it is looked at; null or missing = at the end. */
-  readonly to?: number | null;
-  /** The walk begins with the segment that holds this offset, or earlier; null: with the tail. */
-  readonly fromOffset?: number | null;
 }
 
 /** Walks and judges the tail. @throws IoError, UnsupportedVersionError */
@@ -180,7 +169,7 @@ class TailWalk {
         return false;
       }
       this.#lastAt = at;
-      this.#isSealed = false;
+      this.#isSealed = segment.isRewritten;
       return await this.#walkBatches(segment, at, file);
     } finally {
       await file.close();
@@ -204,7 +193,10 @@ class TailWalk {
     segment.dataEndPosition = SEGMENT_HEADER_BYTES;
     segment.index = new SegmentIndex();
     segment.learnAppend(header.createdTimeMs);
-    this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, header.createdTimeMs);
+    const appendTimeMs = segment.lastAppendTimeMs ?? header.createdTimeMs;
+    this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, appendTimeMs);
+    // Only what was synced is ever rewritten.
+    this.#syncedOffset = Math.max(this.#syncedOffset, segment.statedEnd ?? 0);
     return null;
   }
 
@@ -219,7 +211,7 @@ class TailWalk {
 
   async #walkBatches(segment: Segment, at: number, file: File): Promise<boolean> {
     const header = present(segment.header, '#enterHeader set it');
-    const next = this.#segments[at + 1];
+    const end = segment.statedEnd ?? this.#segments[at + 1]?.baseOffset ?? null;
     const scanner = new SegmentScanner(file, {
       logId: header.logId,
       segmentId: header.segmentId,
@@ -232,7 +224,7 @@ class TailWalk {
     this.#noteTailStart(at, 0);
     for (;;) {
       if (this.#expected >= this.#to) return true;
-      const isComplete = next !== undefined && this.#expected === next.baseOffset;
+      const isComplete = this.#expected === end;
       const status = await scanner.next();
       this.#verifiedBytes = this.#verifiedBytes + scanner.nextPosition - scanner.position;
       if (status === 'index') {
@@ -353,32 +345,6 @@ class TailWalk {
     if (next !== undefined && place.baseOffset >= next.baseOffset) return; // Another segment's.
     if (place.baseOffset >= offsetMin) this.#damage = { ...this.#damage, resume: place };
   }
-}
-
-/**
- * The offset that the walk expects first. In front of the log's first segment that is the start
- * offset: a name that a power cut took leaves a hole there, and R4 says whether it matters.
- */
-function firstExpected(
-  first: Segment | undefined,
-  firstAt: number,
-  checkpoint: Checkpoint | null,
-): number {
-  const startOffset = checkpoint?.startOffset ?? first?.baseOffset ?? 0;
-  if (first === undefined || (firstAt === 0 && first.baseOffset > startOffset)) return startOffset;
-  return first.baseOffset;
-}
-
-/** The segment that holds the last offset which the checkpoint calls synced, or `fromOffset`. */
-function firstSegmentToWalk({ segments, checkpoint, fromOffset }: TailInput): number {
-  if (checkpoint === null) return 0;
-  const lastSynced = Math.max(checkpoint.syncedOffset - 1, checkpoint.startOffset);
-  const offset = Math.min(lastSynced, fromOffset ?? lastSynced);
-  let at = 0;
-  segments.forEach((segment, index) => {
-    if (segment.baseOffset <= offset) at = index;
-  });
-  return at;
 }
 
 function hasFingerprints({ bytes, start, header }: SegmentScanner): boolean {

@@ -14,40 +14,33 @@ import {
 import { LOOKS_MAX } from '../core/limits.ts';
 import { nextOffsetOf } from '../format/batch-header.ts';
 import type { Checkpoint } from '../format/checkpoint.ts';
-import { BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
+import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { File, FileSystem } from '../io/file-system.ts';
 import { nodeFileSystem } from '../io/node-file-system.ts';
 import { resumeBehind, type ResumePlace } from '../segment/candidates.ts';
-import { enterSegment } from '../segment/segment-entry.ts';
+import { checkLink, enterSegment } from '../segment/segment-entry.ts';
 import { SegmentScanner, type ScanStatus } from '../segment/segment-scanner.ts';
 import type { Segment } from '../segment/segment.ts';
 import { readCheckpoint } from './checkpoint-file.ts';
 import { DerivedCheck } from './derived-check.ts';
 import { LogDirectory, type DirectoryListing } from './log-directory.ts';
 import { hasWriter } from './log-follower.ts';
-import { RecordCheck } from './record-check.ts';
-import { gapOf, type LogGap } from './recovery-report.ts';
+import { SegmentTally, type SegmentCounts } from './segment-tally.ts';
 import { examineTail, type TailExamination } from './tail-examination.ts';
 
 export type VerifyEvent =
-  | {
+  | (SegmentCounts & {
       readonly type: 'segment';
       readonly file: string;
       readonly baseOffset: number;
       /** First offset after the last valid batch. */
       readonly nextOffset: number;
-      readonly batchCount: number;
-      readonly recordCount: number;
-      /** Batches that say which producer sent their records. */
-      readonly producedCount: number;
-      /** Batches that say what the ids of their records come to. */
-      readonly fingerprintedCount: number;
-      /** Tables of these, made when the segment was sealed; they hold nothing that is not in the batches. */
+      /** How often it was rewritten; 0 = never, or its header is damaged. */
+      readonly generation: number;
+      /** Tables of fingerprints, made when the segment was sealed; they hold nothing that is not in the batches. */
       readonly tableCount: number;
       readonly sizeBytes: number;
-      /** Its gap batches: what earlier repairs lost, or found lost. */
-      readonly gaps: readonly LogGap[];
-    }
+    })
   /** Something that was written right and is not right any more. */
   | { readonly type: 'damage'; readonly details: CorruptLogDetails }
   /** Worth knowing; harms nothing. */
@@ -213,9 +206,11 @@ class Verifier {
   }
 
   async *#header(segment: Segment, file: File): AsyncGenerator<VerifyEvent, void, void> {
+    const logId = this.#state.checkpoint?.logId ?? this.#previous?.header?.logId ?? 0;
+    const previous = this.#previous;
     try {
-      const logId = this.#state.checkpoint?.logId ?? this.#previous?.header?.logId ?? 0;
-      await enterSegment(segment, file, { logId, previous: this.#previous });
+      await enterSegment(segment, file, { logId, previous: null });
+      checkLink(segment, previous);
     } catch (error) {
       if (!(error instanceof CorruptLogError)) throw error;
       yield this.#judge(error.details);
@@ -239,8 +234,7 @@ class Verifier {
     const { sizeBytes } = await file.stat();
     const derived = new DerivedCheck(segment);
     const walk: SegmentWalk = { segment, next, file, sizeBytes, derived };
-    const counts = { batchCount: 0, recordCount: 0, gaps: new Array<LogGap>() };
-    const records = new RecordCheck();
+    const tally = new SegmentTally(segment);
     segment.learnEnd(segment.header === null ? null : segment.headerCrc);
     this.#expected = segment.baseOffset;
     let place: ResumePlace | null = {
@@ -253,24 +247,23 @@ class Verifier {
       for (; status === 'batch'; status = await scanner.next()) {
         const { header, bytes, view, start } = scanner;
         const batch = { header, bytes, view, at: start, file: segment.path };
-        const isGap = header.kind === BatchKind.gap;
-        const problem = isGap ? null : records.problem(batch);
+        const problem = tally.add(batch);
         if (problem !== null) yield damage(problem);
-        if (isGap) counts.gaps.push(gapOf(segment.path, header));
-        counts.batchCount++;
-        counts.recordCount += scanner.header.recordCount;
         walk.derived?.add(batch, problem === null);
         segment.learnEnd(scanner.endCrc());
         this.#expected = nextOffsetOf(scanner.header);
       }
       place = yield* this.#stop(walk, scanner, status);
     }
+    for (const message of tally.notes()) yield note(`${segment.path}: ${message}`);
+    const isWhole = walk.derived !== null && this.#expected === segment.statedEnd;
+    const miscount = isWhole ? tally.headerProblem() : null;
+    if (miscount !== null) yield damage(miscount);
     const { path, baseOffset } = segment;
-    const nextOffset = this.#expected;
-    for (const message of records.notes()) yield note(`${path}: ${message}`);
-    const { producedCount, fingerprintedCount } = records;
-    const tagged = { producedCount, fingerprintedCount, tableCount: derived.tableCount };
-    yield { type: 'segment', file: path, baseOffset, nextOffset, ...counts, ...tagged, sizeBytes };
+    const extent = { file: path, baseOffset, nextOffset: this.#expected, sizeBytes };
+    const generation = segment.header?.generation ?? 0;
+    const { tableCount } = derived;
+    yield { type: 'segment', ...extent, generation, ...tally.counts, tableCount };
   }
 
   /** The scan stopped: says why, and where it goes on; null when the segment is done. */
@@ -286,7 +279,7 @@ class Verifier {
       else if (problem !== 'torn' && problem !== null) yield damage(problem);
       return null;
     }
-    if (this.#isComplete(next) || (status === 'end' && next === null)) {
+    if (this.#isComplete(segment, next) || (status === 'end' && next === null)) {
       if (next !== null) yield this.#noIndex({ ...walk, next }, scanner);
       return null;
     }
@@ -354,8 +347,9 @@ class Verifier {
     return { logId, segmentId: segment.header?.segmentId ?? 0 };
   }
 
-  #isComplete(next: Segment | null): boolean {
-    return next !== null && this.#expected === next.baseOffset;
+  #isComplete(segment: Segment, next: Segment | null): boolean {
+    const end = segment.statedEnd ?? next?.baseOffset ?? null;
+    return this.#expected === end;
   }
 
   /** Damage, unless it lies in a tail that nobody was told is durable. */

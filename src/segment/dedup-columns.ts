@@ -72,7 +72,7 @@ export class DedupTableColumns implements DedupColumns {
       if (this.count === this.highs.length) this.#grow();
       this.highs[this.count] = fingerprints.high(index);
       this.lows[this.count] = fingerprints.low(index);
-      this.places[this.count] = place + index;
+      this.places[this.count] = place + fingerprints.delta(index);
       this.count++;
     }
   }

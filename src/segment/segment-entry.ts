@@ -51,6 +51,9 @@ export function linkProblem(previous: Segment, header: SegmentHeader): string | 
   if (previousEndOffset !== header.baseOffset) {
     return `previous segment ends at ${previousEndOffset}, this one begins at ${header.baseOffset}`;
   }
+  if (previous.statedEnd !== null && previousEndOffset !== previous.statedEnd) {
+    return `previous segment ends at ${previousEndOffset}, that one says at ${previous.statedEnd}`;
+  }
   if (previous.endCrc !== null && previousEndCrc !== previous.endCrc) {
     return `end crc of the previous segment is ${previousEndCrc}, found ${previous.endCrc}`;
   }

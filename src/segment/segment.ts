@@ -58,14 +58,28 @@ export class Segment {
     return this.#headerCrc;
   }
 
-  /** What the next segment states of its end: checksum of the last batch of any kind but index; null until known. */
-  get endCrc(): number | null {
-    return this.#endCrc;
+  /** Whether it was rewritten: its header says how it ended, and nothing is appended to it. */
+  get isRewritten(): boolean {
+    return this.#header !== null && this.#header.generation > 0;
   }
 
-  /** Append time of the last batch, ms; null until known. */
+  /**
+   * What the next segment states of its end: checksum of the last batch of any kind but index, as that was
+   * appended; null until known.
+   */
+  get endCrc(): number | null {
+    return this.isRewritten ? (this.#header?.endCrc ?? null) : this.#endCrc;
+  }
+
+  /** Append time of the last batch that was appended to it, ms; null until known. */
   get lastAppendTimeMs(): number | null {
-    return this.#lastAppendTimeMs;
+    const stated = this.#header?.lastAppendTimeMs ?? 0;
+    return stated > 0 ? stated : this.#lastAppendTimeMs;
+  }
+
+  /** First offset after it, where its header says so; null = the next segment does. */
+  get statedEnd(): number | null {
+    return this.isRewritten ? (this.#header?.endOffset ?? null) : null;
   }
 
   /** Takes note of its header, as it was read or is about to be written. */

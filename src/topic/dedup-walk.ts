@@ -71,17 +71,19 @@ export async function walkIds(
   }
 }
 
-/** Of each record high and low; 0, 0 = it is left out. */
+/** Of each offset high and low; 0, 0 = its record is left out, or none is there. */
 function wordsOf(
   fingerprints: Fingerprints,
   baseOffset: number,
   isOver: WalkedIds['isOver'],
 ): Uint32Array {
-  const words = new Uint32Array(2 * fingerprints.count);
-  for (let at = 0; at < fingerprints.count; at++) {
-    if (isOver?.(baseOffset + at) === true) continue;
-    words[2 * at] = fingerprints.high(at);
-    words[2 * at + 1] = fingerprints.low(at);
+  const { count } = fingerprints;
+  const words = new Uint32Array(count === 0 ? 0 : 2 * (fingerprints.delta(count - 1) + 1));
+  for (let index = 0; index < count; index++) {
+    const delta = fingerprints.delta(index);
+    if (isOver?.(baseOffset + delta) === true) continue;
+    words[2 * delta] = fingerprints.high(index);
+    words[2 * delta + 1] = fingerprints.low(index);
   }
   return words;
 }

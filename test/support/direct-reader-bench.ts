@@ -3,6 +3,7 @@ import { ManualClock } from '../../src/core/clock.ts';
 import { SeededRandom } from '../../src/core/random.ts';
 import { nextOffsetOf, type BatchHeader } from '../../src/format/batch-header.ts';
 import { FORMAT_VERSION, SEGMENT_HEADER_BYTES, VERSION_AT } from '../../src/format/layout.ts';
+import { ORIGINAL } from '../../src/format/segment-header.ts';
 import { viewOf } from '../../src/format/u64.ts';
 import { DirectReader } from '../../src/log/direct-reader.ts';
 import { DirectReads } from '../../src/log/direct-reads.ts';
@@ -73,7 +74,7 @@ export class DirectReaderBench {
     const header = {
       logId: LOG_ID,
       segmentId: SEGMENT_ID,
-      generation: 0,
+      ...ORIGINAL,
       baseOffset: this.segment.baseOffset,
       previousId: 0,
       previousEndOffset: this.segment.baseOffset,
@@ -81,8 +82,6 @@ export class DirectReaderBench {
       epoch: 1,
       createdTimeMs: 0,
       ownerId: 0,
-      endOffset: 0,
-      endCrc: 0,
     };
     this.segment.learnHeader(header, 0);
     (await this.handles.acquire(SEGMENT_PATH)).release();

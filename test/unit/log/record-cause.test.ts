@@ -11,6 +11,7 @@ import { viewOf } from '../../../src/format/u64.ts';
 import { MemoryFileSystem, openLog, utf8, type LogOptions } from '../../../src/index.ts';
 import type { Log } from '../../../src/log/log.ts';
 import type { RecordCause } from '../../../src/log/record-cause.ts';
+import { forgeGeneration } from '../../support/forged-generation.ts';
 import { walkSegment } from '../../support/segment-walk.ts';
 
 const EXCHANGE_ID = 2 ** 40;
@@ -18,8 +19,7 @@ const EXCHANGE_ID = 2 ** 40;
 type Options = Omit<LogOptions<string>, 'codec' | 'fileSystem'>;
 
 /** Two plain records, the even ones of a source of 300 records in one batch, and one more. */
-async function target(options: Options = {}) {
-  const fileSystem = new MemoryFileSystem();
+async function target(options: Options = {}, fileSystem = new MemoryFileSystem()) {
   const clock = new ManualClock();
   const open = (path: string, more: Options) =>
     openLog(path, { fileSystem, codec: utf8, clock, ...more });
@@ -95,6 +95,37 @@ describe.each<[string, Options]>([
     for (let round = 0; round < 3; round++) {
       for (const offset of [...OFFSETS, 40, 7, 151]) {
         expect((await log.read(offset))?.cause).toEqual(causeAt(offset));
+      }
+    }
+    await log.close();
+  });
+});
+
+describe.each<[string, Options]>([
+  ['as they are', {}],
+  ['compressed', { compression: 'gzip' }],
+  ['without a cache', { cacheBytes: 0 }],
+])('where records were compacted away, those that are left say the same, %s', (_name, options) => {
+  test('in every way to read them', async () => {
+    const fileSystem = new MemoryFileSystem();
+    await (await target(options, fileSystem)).close();
+    const [segment = ''] = (await fileSystem.list('/target')).filter((name) =>
+      name.endsWith('.log'),
+    );
+    await forgeGeneration(fileSystem, `/target/${segment}`, {
+      keeps: ({ offset }) => offset % 5 === 1 || offset === 4,
+    });
+    const { compression: _compression, ...own } = options;
+    const log = await openLog('/target', { ...own, fileSystem, codec: utf8 });
+    const left = OFFSETS.filter((offset) => offset % 5 === 1 || offset === 4);
+    const walked = [];
+    for await (const record of log.records()) walked.push(record);
+    expect(walked.map(({ offset }) => offset)).toEqual(left);
+    expect(walked.map(({ cause }) => cause)).toEqual(left.map(causeAt));
+    expect(walked.toReversed().map(({ cause }) => cause)).toEqual(left.map(causeAt).toReversed());
+    for (let round = 0; round < 3; round++) {
+      for (const offset of [...left, 41, 6, 151]) {
+        expect((await log.read(offset))?.cause, `offset ${offset}`).toEqual(causeAt(offset));
       }
     }
     await log.close();

@@ -8,7 +8,11 @@ import {
   SEGMENT_MAGIC_AT,
   SEGMENT_VERSION_AT,
 } from '../../../src/format/layout.ts';
-import { encodeSegmentHeader, type SegmentHeader } from '../../../src/format/segment-header.ts';
+import {
+  encodeSegmentHeader,
+  ORIGINAL,
+  type SegmentHeader,
+} from '../../../src/format/segment-header.ts';
 import { viewOf } from '../../../src/format/u64.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
 import { enterSegment, foreignProblem, linkProblem } from '../../../src/segment/segment-entry.ts';
@@ -18,7 +22,7 @@ import { rejectionOf } from '../../support/log-fixture.ts';
 const HEADER: SegmentHeader = {
   logId: 10,
   segmentId: 20,
-  generation: 0,
+  ...ORIGINAL,
   baseOffset: 42,
   previousId: 19,
   previousEndOffset: 42,
@@ -26,8 +30,6 @@ const HEADER: SegmentHeader = {
   epoch: 1,
   createdTimeMs: 1000,
   ownerId: 0,
-  endOffset: 0,
-  endCrc: 0,
 };
 
 /** The segment before, as far as it was entered. */

@@ -1,0 +1,249 @@
+/**
+ * The batches of the next generation of a segment: of each batch of the one before the records that are
+ * kept, at most one batch. Bytes in, bytes out.
+ *
+ * Offsets stay covered. A batch that loses records keeps its base offset, and so the deltas of what is left;
+ * it also covers what follows it and has nothing left. Where it cannot, at the beginning and behind a gap, a
+ * batch without records does. So the last batch is open until the next one with records comes.
+ */
+import { assert } from '../core/assert.ts';
+import { BatchCursor } from '../format/batch-cursor.ts';
+import {
+  compressionOf,
+  emptyBatchHeader,
+  nextOffsetOf,
+  sealBatch,
+  type BatchHeader,
+} from '../format/batch-header.ts';
+import { recordsOf, type BatchRecords, type VerifiedBatch } from '../format/batch-records.ts';
+import type { Compressor } from '../format/compression.ts';
+import { GAP_BATCH_BYTES_MIN } from '../format/gap-batch.ts';
+import { KeptExtension } from '../format/kept-extension.ts';
+import {
+  BATCH_HEADER_BYTES,
+  BatchKind,
+  Compression,
+  SEGMENT_HEADER_BYTES,
+  UNCOMPRESSED_SIZE_BYTES,
+} from '../format/layout.ts';
+import { viewOf } from '../format/u64.ts';
+
+const BYTES_MIN = 64 * 1024;
+/** Offsets that one batch can cover: its last offset delta is a u32. */
+const OFFSETS_MAX = 2 ** 32;
+
+export interface KeptBatchesOptions {
+  /** How batches that were compressed are compressed again. @throws CodecUnavailableError */
+  readonly compressorOf: (compression: number) => Compressor;
+  /** Told of each batch when it is whole, in order; the header is used again. */
+  readonly onBatch: (header: BatchHeader) => void;
+}
+
+export class KeptBatches {
+  /** Records that were kept so far, and those without a value among them. */
+  recordCount = 0;
+  tombstoneCount = 0;
+  readonly #options: KeptBatchesOptions;
+  readonly #choice = new RecordChoice();
+  readonly #extension = new KeptExtension();
+  #bytes = new Uint8Array(BYTES_MIN);
+  #view = viewOf(this.#bytes);
+  /** Whole batches stand in front of here, the open one from here on. */
+  #start = 0;
+  /** Where the open batch begins in the file. */
+  #position = SEGMENT_HEADER_BYTES;
+  /** Of the open batch; null = there is none. */
+  #header: BatchHeader | null = null;
+
+  constructor(options: KeptBatchesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes the next batch of the segment, of kind data or gap.
+   *
+   * @throws CorruptLogError when it contradicts itself; CodecUnavailableError when this Node cannot
+   *   decompress it
+   */
+  add(batch: VerifiedBatch, keeps: (record: BatchCursor) => boolean): void {
+    const { header } = batch;
+    if (header.kind === BatchKind.gap) {
+      this.#addGap(header);
+      return;
+    }
+    assert(header.kind === BatchKind.data, 'entries of a journal are not compacted');
+    const records = recordsOf(batch);
+    const choice = this.#choice;
+    choice.choose(records, keeps);
+    this.recordCount += choice.count;
+    this.tombstoneCount += choice.tombstoneCount;
+    if (choice.count === 0) this.#addNothing(header);
+    else if (choice.count === header.recordCount) this.#addWhole(batch);
+    else this.#addSome(records);
+  }
+
+  /** No batch follows: what was open is whole. */
+  finish(): void {
+    const header = this.#header;
+    if (header === null) return;
+    sealBatch(this.#bytes, this.#view, this.#start, header);
+    this.#options.onBatch(header);
+    this.#start += header.sizeBytes;
+    this.#position += header.sizeBytes;
+    this.#header = null;
+  }
+
+  /** Whole batches that were not taken, one behind the other; good until the next call. */
+  get whole(): Uint8Array {
+    return this.#bytes.subarray(0, this.#start);
+  }
+
+  /** Forgets the whole batches: they are written. */
+  taken(): void {
+    const openBytes = this.#header?.sizeBytes ?? 0;
+    this.#bytes.copyWithin(0, this.#start, this.#start + openBytes);
+    this.#start = 0;
+  }
+
+  #addWhole({ bytes, at, header }: VerifiedBatch): void {
+    this.#open({ ...header });
+    this.#reserve(header.sizeBytes);
+    this.#bytes.set(bytes.subarray(at, at + header.sizeBytes), this.#start);
+  }
+
+  #addSome(records: BatchRecords): void {
+    const { header: from } = records;
+    const choice = this.#choice;
+    const extension = this.#extension.encode(records, choice);
+    const header = { ...from, producerId: 0, baseSequence: 0, producerEpoch: 0 };
+    this.#open(header);
+    const recordsAt = BATCH_HEADER_BYTES + extension.length;
+    this.#reserve(recordsAt + choice.sizeBytes);
+    this.#bytes.set(extension, this.#start + BATCH_HEADER_BYTES);
+    choice.copyTo(this.#bytes, this.#start + recordsAt);
+    header.extensionBytes = extension.length;
+    header.recordCount = choice.count;
+    header.baseCreateTimeMs = choice.minCreateTimeMs;
+    header.maxCreateTimeMs = choice.maxCreateTimeMs;
+    header.sizeBytes = recordsAt + choice.sizeBytes;
+    header.attributes = Compression.none;
+    if (compressionOf(from) !== Compression.none) this.#compress(header, compressionOf(from));
+  }
+
+  #compress(header: BatchHeader, compression: number): void {
+    const start = this.#start + BATCH_HEADER_BYTES + header.extensionBytes;
+    const end = this.#start + header.sizeBytes;
+    const compressor = this.#options.compressorOf(compression);
+    const compressed = compressor.compress(this.#bytes.subarray(start, end));
+    if (compressed === null) return; // Better stored as it is.
+    this.#view.setUint32(start, end - start, true);
+    this.#bytes.set(compressed, start + UNCOMPRESSED_SIZE_BYTES);
+    header.attributes = compressor.compression;
+    header.sizeBytes = start - this.#start + UNCOMPRESSED_SIZE_BYTES + compressed.length;
+  }
+
+  /** Nothing is left of a batch. */
+  #addNothing(from: BatchHeader): void {
+    const open = this.#header;
+    const nextOffset = nextOffsetOf(from);
+    if (open?.kind === BatchKind.data && nextOffset - open.baseOffset <= OFFSETS_MAX) {
+      open.lastOffsetDelta = nextOffset - open.baseOffset - 1;
+      return;
+    }
+    const { logId, segmentId, epoch, baseOffset, lastOffsetDelta } = from;
+    const { appendTimeMs, syncedUpTo, topologyVersion } = from;
+    const place = { logId, segmentId, epoch, baseOffset, lastOffsetDelta };
+    const stamps = { appendTimeMs, syncedUpTo, topologyVersion, sizeBytes: BATCH_HEADER_BYTES };
+    this.#open({ ...emptyBatchHeader(), ...place, ...stamps });
+    this.#reserve(BATCH_HEADER_BYTES);
+  }
+
+  /** Offsets that a repair gave up: as short as can be, for nothing needs its length any more. */
+  #addGap(from: BatchHeader): void {
+    const { logId, segmentId, epoch, baseOffset, appendTimeMs, syncedUpTo } = from;
+    const header = { ...emptyBatchHeader(), logId, segmentId, epoch, baseOffset, appendTimeMs };
+    const { kind, lastOffsetDelta } = from;
+    this.#open({ ...header, kind, lastOffsetDelta, syncedUpTo, sizeBytes: GAP_BATCH_BYTES_MIN });
+    this.#reserve(GAP_BATCH_BYTES_MIN);
+    this.#bytes.fill(0, this.#start + BATCH_HEADER_BYTES, this.#start + GAP_BATCH_BYTES_MIN);
+  }
+
+  /** Begins the next batch. */
+  #open(header: BatchHeader): void {
+    this.finish();
+    header.position = this.#position;
+    this.#header = header;
+  }
+
+  /** Makes room for so many bytes of the open batch. */
+  #reserve(sizeBytes: number): void {
+    const bytesMin = this.#start + sizeBytes;
+    if (bytesMin <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(bytesMin, 2 * this.#bytes.length));
+    larger.set(this.#bytes.subarray(0, this.#start));
+    this.#bytes = larger;
+    this.#view = viewOf(larger);
+  }
+}
+
+/** Which records of a batch are kept. One for all batches. */
+class RecordChoice {
+  count = 0;
+  tombstoneCount = 0;
+  /** Of those that are kept. */
+  sizeBytes = 0;
+  minCreateTimeMs = 0;
+  maxCreateTimeMs = 0;
+  readonly numbers: number[] = [];
+  readonly deltas: number[] = [];
+  readonly #cursor = new BatchCursor();
+  #bytes: Uint8Array = new Uint8Array(0);
+  /** Where records that stand one behind the other begin and end, in turn. */
+  readonly #stretches: number[] = [];
+
+  choose(records: BatchRecords, keeps: (record: BatchCursor) => boolean): void {
+    this.#clear(records.bytes);
+    const cursor = this.#cursor;
+    const { baseOffset } = records.header;
+    cursor.reset(records);
+    for (let number = 0; cursor.next(); number++) {
+      if (!keeps(cursor)) continue;
+      this.numbers.push(number);
+      this.deltas.push(cursor.offset - baseOffset);
+      this.#take(cursor);
+    }
+  }
+
+  /** Copies them to `bytes[at]`. */
+  copyTo(bytes: Uint8Array, at: number): void {
+    let to = at;
+    for (let index = 0; index < this.#stretches.length; index += 2) {
+      const stretch = this.#bytes.subarray(this.#stretches[index], this.#stretches[index + 1]);
+      bytes.set(stretch, to);
+      to += stretch.length;
+    }
+  }
+
+  #take({ start, sizeBytes, valueBytes, createTimeMs }: BatchCursor): void {
+    const last = this.#stretches.length - 1;
+    if (this.#stretches[last] === start) this.#stretches[last] = start + sizeBytes;
+    else this.#stretches.push(start, start + sizeBytes);
+    this.count++;
+    this.sizeBytes += sizeBytes;
+    if (valueBytes < 0) this.tombstoneCount++;
+    this.minCreateTimeMs = Math.min(this.minCreateTimeMs, createTimeMs);
+    this.maxCreateTimeMs = Math.max(this.maxCreateTimeMs, createTimeMs);
+  }
+
+  #clear(bytes: Uint8Array): void {
+    this.#bytes = bytes;
+    this.count = 0;
+    this.tombstoneCount = 0;
+    this.sizeBytes = 0;
+    this.minCreateTimeMs = Number.MAX_SAFE_INTEGER;
+    this.maxCreateTimeMs = 0;
+    this.numbers.length = 0;
+    this.deltas.length = 0;
+    this.#stretches.length = 0;
+  }
+}
