@@ -9,7 +9,7 @@ import type { DumpEvent } from '../src/log/segment-dump.ts';
 import { escapeText } from './escape-text.ts';
 import type { Output } from './output.ts';
 import type { Style } from './style.ts';
-import { formatBytes, formatTime } from './units.ts';
+import { formatBytes, formatPlural, formatTime } from './units.ts';
 
 /** Where the events of a dump go. */
 export interface DumpWriter {
@@ -74,8 +74,21 @@ function segmentLine(event: {
   return (
     `${formatBytes(sizeBytes)}, base offset ${baseOffset}, epoch ${epoch}, ` +
     `created ${formatTime(createdTimeMs)}, log ${logId}, segment ${segmentId}, ` +
-    `previous ${previous}, generation ${generation}`
+    `previous ${previous}, generation ${generation}${rewritingOf(header)}`
   );
+}
+
+/** What was done to a segment that was rewritten; nothing of an original. */
+function rewritingOf(header: SegmentHeader): string {
+  const { generation, endOffset, compactedTo, cleanedTimeMs } = header;
+  if (generation === 0) return '';
+  const { recordCount, tombstoneCount } = header;
+  const records = recordCount === null ? 'records unknown' : formatPlural(recordCount, 'record');
+  const tombstones =
+    tombstoneCount === null ? '' : ` with ${formatPlural(tombstoneCount, 'tombstone')}`;
+  const compared = compactedTo === 0 ? 'never' : `below ${compactedTo}`;
+  const cleaned = cleanedTimeMs === 0 ? '' : `, clean since ${formatTime(cleanedTimeMs)}`;
+  return `: ends at ${endOffset}, ${records}${tombstones}, keys compared ${compared}${cleaned}`;
 }
 
 type DumpedBatch = DumpEvent & { readonly type: 'batch' };
@@ -91,9 +104,15 @@ function batchLine(event: DumpedBatch): string {
   const before = compression === 'none' ? '' : ` (${compression} of ${uncompressedBytes ?? '?'})`;
   return (
     `${pad(position)}  ${kindName(header).padEnd(7)}  ${offsets.padEnd(24)}  ` +
-    `records ${recordCount}  bytes ${sizeBytes}${before}  epoch ${epoch}  ` +
+    `records ${recordCount}${removedOf(header)}  bytes ${sizeBytes}${before}  epoch ${epoch}  ` +
     `append ${formatTime(appendTimeMs)}  synced below ${syncedUpTo}  crc ${hex(header.crc)}`
   );
+}
+
+/** ` (7 compacted away)`; nothing where each offset has its record, and of those that never had one. */
+function removedOf({ kind, recordCount, lastOffsetDelta }: BatchHeader): string {
+  const removedCount = kind === BatchKind.data ? lastOffsetDelta + 1 - recordCount : 0;
+  return removedCount === 0 ? '' : ` (${removedCount} compacted away)`;
 }
 
 /** What the batch says of its records, or of those of its segment. */

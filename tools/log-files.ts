@@ -1,5 +1,5 @@
 /** What the files of a log directory say by themselves, without opening the log. Never writes. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseCheckpointFile } from '../src/format/checkpoint.ts';
 import type { Checkpoint } from '../src/format/checkpoint.ts';
@@ -8,6 +8,8 @@ import {
   JOURNAL_DIRECTORY,
   QUARANTINE_DIRECTORY,
 } from '../src/format/file-names.ts';
+import { SEGMENT_HEADER_BYTES } from '../src/format/layout.ts';
+import { parseSegmentHeader, type SegmentHeader } from '../src/format/segment-header.ts';
 import type { LockState } from '../src/io/file-system.ts';
 import { nodeFileSystem } from '../src/io/node-file-system.ts';
 import { lockPlaceOf, storeAround } from '../src/log/lock-place.ts';
@@ -26,14 +28,20 @@ export interface LogExtent {
 }
 
 export interface LogFiles extends LogExtent {
+  /** Of the segments, in their order; null = it cannot be read. */
+  readonly headers: readonly (SegmentHeader | null)[];
   readonly lock: LockState;
   readonly quarantine: { readonly fileCount: number; readonly sizeBytes: number };
 }
 
-/** Reads sizes, the checkpoint and the lock's record. */
+/** Reads sizes, the checkpoint, the headers of the segments and the lock's record. */
 export async function readLogFiles(directory: string): Promise<LogFiles> {
+  const extent = await readLogExtent(directory);
+  const headers: (SegmentHeader | null)[] = [];
+  for (const { path } of extent.segments) headers.push(await readSegmentHeader(path));
   return {
-    ...(await readLogExtent(directory)),
+    ...extent,
+    headers,
     lock: await nodeFileSystem.lockState(await lockDirectoryOf(directory)),
     quarantine: await measureQuarantine(join(directory, QUARANTINE_DIRECTORY)),
   };
@@ -97,6 +105,23 @@ async function measureQuarantine(path: string): Promise<LogFiles['quarantine']> 
   let sizeBytes = 0;
   for (const name of names) sizeBytes += (await stat(join(path, name))).size;
   return { fileCount: names.length, sizeBytes };
+}
+
+/** Null also when a writer took the segment away meanwhile. */
+async function readSegmentHeader(path: string): Promise<SegmentHeader | null> {
+  const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+  try {
+    const file = await open(path);
+    try {
+      const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+      return parseSegmentHeader(bytes.subarray(0, bytesRead)).header;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
 }
 
 async function readIfThere(path: string): Promise<Uint8Array> {

@@ -233,9 +233,11 @@ class Verifier {
   ): AsyncGenerator<VerifyEvent, void, void> {
     const { sizeBytes } = await file.stat();
     const derived = new DerivedCheck(segment);
-    const walk: SegmentWalk = { segment, next, file, sizeBytes, derived };
+    // Without its header nobody knows what the next segment, and so the index batch, says of its end.
+    const isKnown = segment.header !== null;
+    const walk: SegmentWalk = { segment, next, file, sizeBytes, derived: isKnown ? derived : null };
     const tally = new SegmentTally(segment);
-    segment.learnEnd(segment.header === null ? null : segment.headerCrc);
+    segment.learnEnd(segment.headerCrc);
     this.#expected = segment.baseOffset;
     let place: ResumePlace | null = {
       position: SEGMENT_HEADER_BYTES,
@@ -369,7 +371,7 @@ interface SegmentWalk {
   readonly next: Segment | null;
   readonly file: File;
   readonly sizeBytes: number;
-  /** Null when batches are missing. */
+  /** Null when batches are missing, or the header. */
   derived: DerivedCheck | null;
 }
 

@@ -65,10 +65,11 @@ export class Segment {
 
   /**
    * What the next segment states of its end: checksum of the last batch of any kind but index, as that was
-   * appended; null until known.
+   * appended; null until known. Of a segment whose header cannot be read nobody knows whether it was rewritten.
    */
   get endCrc(): number | null {
-    return this.isRewritten ? (this.#header?.endCrc ?? null) : this.#endCrc;
+    if (this.#header === null) return null;
+    return this.isRewritten ? this.#header.endCrc : this.#endCrc;
   }
 
   /** Append time of the last batch that was appended to it, ms; null until known. */

@@ -32,6 +32,8 @@ const WHOLE: ReadonlySet<string> = new Set([
   'several-segments',
   'gap',
   'tagged',
+  'compacted',
+  'compacted-empty',
   'gzip',
   'zstd',
 ]);

@@ -1,5 +1,6 @@
 /** `varve info <dir>`: what a log or a store holds, where it stands, and who writes to it. */
 import type { CorruptLogDetails, Log } from '../../src/index.ts';
+import type { SegmentHeader } from '../../src/format/segment-header.ts';
 import { JSON_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { escapeText } from '../escape-text.ts';
@@ -11,7 +12,7 @@ import { checkReadablePath, classifyPath } from '../log-path.ts';
 import { damageLine, openInSpiteOfDamage } from '../read-log.ts';
 import { PARTITION_OPTIONS, type PartitionChoice } from '../record-logs.ts';
 import { chooseLogs, type ChosenLog } from '../store-logs.ts';
-import { formatPairs, formatTable } from '../table.ts';
+import { formatPairs, formatTable, type Column } from '../table.ts';
 import { formatBytes, formatCount, formatPlural, formatTime } from '../units.ts';
 import { runStoreInfo } from './info-store.ts';
 
@@ -154,17 +155,19 @@ interface PartitionInfo extends Info {
 /** As `--json` prints it; the keys are a documented contract. */
 function documentOf({ path, state, files }: Info): object {
   const { notes, damage, ...offsets } = state;
-  const { segments, sizeBytes, checkpoint, checkpointProblems, lock, quarantine } = files;
+  const { segments, headers, sizeBytes, checkpoint, checkpointProblems, lock, quarantine } = files;
   const segmentCount = segments.length;
   return {
     path,
     ...offsets,
     sizeBytes,
     segmentCount,
-    segments: segments.map(({ name, baseOffset, sizeBytes: bytes }) => ({
+    segments: segments.map(({ name, baseOffset, sizeBytes: bytes }, at) => ({
       file: name,
       baseOffset,
       sizeBytes: bytes,
+      generation: headers[at]?.generation ?? null,
+      recordCount: headers[at]?.recordCount ?? null,
     })),
     checkpoint,
     checkpointProblems,
@@ -215,17 +218,28 @@ function describeOffsets({ startOffset, endOffset }: LogState): string {
   return `${formatCount(startOffset)} to ${formatCount(endOffset - 1)}: ${range}`;
 }
 
-function segmentTable({ segments }: LogFiles): string {
-  return formatTable(
-    [
-      { title: 'segment' },
-      { title: 'base offset', align: 'right' },
-      { title: 'size', align: 'right' },
-    ],
-    segments.map(({ name, baseOffset, sizeBytes }) => [
-      name,
-      formatCount(baseOffset),
-      formatBytes(sizeBytes),
-    ]),
-  );
+/** With generations where one was rewritten. */
+function segmentTable({ segments, headers }: LogFiles): string {
+  const hasRewritten = headers.some((header) => (header?.generation ?? 0) > 0);
+  const columns: Column[] = [
+    { title: 'segment' },
+    { title: 'base offset', align: 'right' },
+    { title: 'size', align: 'right' },
+  ];
+  if (hasRewritten) {
+    columns.push({ title: 'generation', align: 'right' }, { title: 'records', align: 'right' });
+  }
+  const rows = segments.map(({ name, baseOffset, sizeBytes }, at) => {
+    const row = [name, formatCount(baseOffset), formatBytes(sizeBytes)];
+    return hasRewritten ? [...row, ...rewritingCells(headers[at] ?? null)] : row;
+  });
+  return formatTable(columns, rows);
+}
+
+/** Of an original nobody counts the records. */
+function rewritingCells(header: SegmentHeader | null): [generation: string, records: string] {
+  if (header === null) return ['?', '?'];
+  const { generation, recordCount } = header;
+  if (generation === 0) return ['0', ''];
+  return [formatCount(generation), recordCount === null ? '?' : formatCount(recordCount)];
 }

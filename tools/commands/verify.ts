@@ -53,6 +53,9 @@ interface Totals {
   segmentCount: number;
   batchCount: number;
   recordCount: number;
+  /** Segments that were rewritten, and offsets that lost their records by that. */
+  rewrittenSegmentCount: number;
+  removedCount: number;
   producedCount: number;
   fingerprintedCount: number;
   tableCount: number;
@@ -96,6 +99,8 @@ async function verify(
     segmentCount: 0,
     batchCount: 0,
     recordCount: 0,
+    rewrittenSegmentCount: 0,
+    removedCount: 0,
     producedCount: 0,
     fingerprintedCount: 0,
     tableCount: 0,
@@ -123,6 +128,8 @@ function count(totals: Totals, event: VerifyEvent): void {
     totals.segmentCount += 1;
     totals.batchCount += event.batchCount;
     totals.recordCount += event.recordCount;
+    if (event.generation > 0) totals.rewrittenSegmentCount += 1;
+    totals.removedCount += event.removedCount;
     totals.producedCount += event.producedCount;
     totals.fingerprintedCount += event.fingerprintedCount;
     totals.tableCount += event.tableCount;
@@ -203,11 +210,14 @@ function writeSummary(context: CommandContext, summary: Summary): void {
   const { output, style } = context;
   const { damage, gaps, notes, segmentCount, batchCount, recordCount, sizeBytes } = totals;
   const { producedCount, fingerprintedCount, tableCount } = totals;
+  const { rewrittenSegmentCount, removedCount } = totals;
   const lost = { gapCount: gaps.length, gapOffsetCount: countOffsets(gaps) };
   const isSound = damage.length === 0;
   if (options.json === true || options.ndjson === true) {
     const batches = { batchCount, producedCount, fingerprintedCount, tableCount };
-    const counts = { isSound, segmentCount, ...batches, recordCount, sizeBytes, ...lost };
+    const rewritten = { rewrittenSegmentCount, removedCount };
+    const records = { ...batches, recordCount, ...rewritten, sizeBytes };
+    const counts = { isSound, segmentCount, ...records, ...lost };
     const time = { durationMs: Math.round(durationMs) };
     const document =
       options.json === true
@@ -222,7 +232,8 @@ function writeSummary(context: CommandContext, summary: Summary): void {
   output.write(
     `${verdict}: ${formatPlural(segmentCount, 'segment')}, ${formatPlural(batchCount, 'batch')}` +
       `${taggedOf(totals)}, ` +
-      `${formatPlural(recordCount, 'record')}, ${formatBytes(sizeBytes)}${gapsOf(lost)} ` +
+      `${formatPlural(recordCount, 'record')}${removedOf(totals)}, ` +
+      `${formatBytes(sizeBytes)}${gapsOf(lost)} ` +
       `in ${formatDuration(durationMs)}\n`,
   );
 }
@@ -234,6 +245,13 @@ function taggedOf({ producedCount, fingerprintedCount, tableCount }: Totals): st
   if (fingerprintedCount > 0) parts.push(`${formatCount(fingerprintedCount)} with ids`);
   if (tableCount > 0) parts.push(`${formatPlural(tableCount, 'table')} of ids`);
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
+}
+
+/** ` (700 compacted away in 3 segments)`. */
+function removedOf({ rewrittenSegmentCount, removedCount }: Totals): string {
+  if (rewrittenSegmentCount === 0) return '';
+  const segments = formatPlural(rewrittenSegmentCount, 'segment');
+  return ` (${formatCount(removedCount)} compacted away in ${segments})`;
 }
 
 /** `, 3 gaps of 1,500 offsets`: what repairs gave up is no damage, and not to be forgotten. */

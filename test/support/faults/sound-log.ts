@@ -48,8 +48,8 @@ export interface SoundLog {
   readonly fileSystem: FaultyFileSystem;
   readonly segments: readonly SoundSegment[];
   readonly checkpointPath: string;
-  /** By offset, from 0. */
-  readonly records: readonly SoundRecord[];
+  /** By offset, from 0; null = it was compacted away. */
+  readonly records: readonly (SoundRecord | null)[];
 }
 
 export interface SoundRecord {
@@ -105,17 +105,17 @@ export async function loadSoundLog(folder: string): Promise<SoundLog> {
 
 async function soundLog(
   fileSystem: FaultyFileSystem,
-  records: readonly SoundRecord[],
+  records: SoundLog['records'],
 ): Promise<SoundLog> {
   const names = (await fileSystem.list(LOG_PATH)).filter((name) => name.endsWith('.log'));
   const segments = names.toSorted().map((name) => describe(fileSystem, `${LOG_PATH}/${name}`));
   return { fileSystem, segments, checkpointPath: `${LOG_PATH}/checkpoint`, records };
 }
 
-async function recordsOf(log: Log<string>): Promise<SoundRecord[]> {
-  const records: SoundRecord[] = [];
+async function recordsOf(log: Log<string>): Promise<(SoundRecord | null)[]> {
+  const records = new Array<SoundRecord | null>(log.visibleOffset).fill(null);
   for await (const record of log.records()) {
-    records.push({ createTimeMs: record.createTimeMs, text: textOf(record) });
+    records[record.offset] = { createTimeMs: record.createTimeMs, text: textOf(record) };
   }
   return records;
 }

@@ -13,6 +13,7 @@ import { walkSegment } from '../segment-walk.ts';
 import { GoldenLog, type GoldenCase } from './golden-case.ts';
 import {
   batchOf,
+  compactedLog,
   compressedLog,
   damagedBatch,
   plainLog,
@@ -97,6 +98,15 @@ const SHAPES: readonly GoldenCase[] = [
       return log.directory((offset) => offset < baseOffset || offset >= batch.nextOffset);
     },
   },
+  compactedLog('compacted', 'sealed segments that lost records, one of them twice', [
+    [0, (offset) => offset !== 0 && offset % 3 !== 2],
+    [1, (offset) => offset % 5 === 0],
+    [0, (offset) => offset % 4 !== 3],
+  ]),
+  compactedLog('compacted-empty', 'a sealed segment that lost all, and one all but its end', [
+    [0, () => false],
+    [1, (offset) => offset > 36],
+  ]),
   taggedLog('tagged', 'batches of a producer, and of records with ids, with a table of these'),
   compressedLog('gzip', 'batches compressed with gzip, two that are not, and a sealed segment'),
   compressedLog('zstd', 'the same with zstd, which Node 20 cannot read'),

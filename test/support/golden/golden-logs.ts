@@ -3,6 +3,7 @@ import { Fingerprint } from '../../../src/core/fingerprint.ts';
 import { FingerprintTag, ProducedTag } from '../../../src/log/batch-tag.ts';
 import type { RecordInput } from '../../../src/log/record-input.ts';
 import { damage } from '../disk-damage.ts';
+import { forgeGeneration } from '../forged-generation.ts';
 import { walkSegment, type WalkedBatch } from '../segment-walk.ts';
 import { GoldenLog, type GoldenCase } from './golden-case.ts';
 
@@ -112,6 +113,42 @@ function identified(...ids: readonly (string | null)[]): RecordInput<string>[] {
     id === null ? { value: 'no id' } : { value: 'an id', headers: { 'varve-dedup-id': id } },
   );
 }
+
+/** A log of several segments, of which the sealed ones were rewritten. */
+export function compactedLog(name: string, what: string, generations: Generations): GoldenCase {
+  return {
+    name,
+    what,
+    async make() {
+      const log = new GoldenLog(1);
+      await log.open();
+      for (const [at, ids] of [
+        ['order-1', null],
+        ['order-2', 'order-3', 'order-4'],
+      ].entries()) {
+        await log.appendTagged(identifiedTag(...ids), ...identified(...ids));
+        await log.appendTagged(producedTag(0, 5 * at, 1), ...gapped(2));
+        await log.append({ value: null, key: 'gone' }, { value: 'x', key: 'gone' }, { value: '' });
+      }
+      await log.fill(60);
+      await log.close();
+      const removed = new Set<number>();
+      for (const [at, keeps] of generations) {
+        await forgeGeneration(log.fileSystem, await log.segment(at), {
+          stamps: { compactedTo: 50, cleanedTimeMs: at === 0 ? log.clock.now() : 0 },
+          keeps: ({ offset }) => {
+            if (!keeps(offset)) removed.add(offset);
+            return keeps(offset);
+          },
+        });
+      }
+      return log.directory((offset) => !removed.has(offset));
+    },
+  };
+}
+
+/** One after the other: which segment is rewritten, and which records are kept. */
+export type Generations = readonly (readonly [at: number, keeps: (offset: number) => boolean])[];
 
 /** The batch with index `at` of a segment. */
 export async function batchOf(log: GoldenLog, path: string, at: number): Promise<WalkedBatch> {

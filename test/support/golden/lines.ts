@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 
 import { hex, nextOffsetOf } from '../../../src/format/batch-header.ts';
 import { BatchKind } from '../../../src/format/layout.ts';
+import type { SegmentHeader } from '../../../src/format/segment-header.ts';
 import type { DumpEvent } from '../../../src/log/segment-dump.ts';
 import type { VerifyEvent } from '../../../src/log/verify.ts';
 
@@ -23,8 +24,10 @@ export function verifyLine(event: VerifyEvent): string {
   if (event.type === 'note') return 'note';
   if (event.type === 'damage') return damageLine(event.details);
   const { file, baseOffset, nextOffset, batchCount, recordCount, sizeBytes } = event;
+  const { generation, removedCount } = event;
   const range = `offsets ${baseOffset} to ${nextOffset}`;
-  return `segment ${basename(file)}: ${range}, ${batchCount} batches, ${recordCount} records, ${sizeBytes} bytes`;
+  const rewritten = generation === 0 ? '' : `, generation ${generation}, ${removedCount} removed`;
+  return `segment ${basename(file)}: ${range}, ${batchCount} batches, ${recordCount} records, ${sizeBytes} bytes${rewritten}`;
 }
 
 interface Damage {
@@ -50,13 +53,23 @@ export function dumpLine(event: DumpEvent): string {
   if (event.type === 'damage') return damageLine(event.details);
   if (event.type === 'segment-header') {
     const { logId, segmentId, baseOffset, previousId, previousEndCrc, epoch } = event.header;
-    return `header: log ${logId}, segment ${segmentId}, base ${baseOffset}, previous ${previousId} ending in ${hex(previousEndCrc)}, epoch ${epoch}, ${event.sizeBytes} bytes`;
+    return `header: log ${logId}, segment ${segmentId}, base ${baseOffset}, previous ${previousId} ending in ${hex(previousEndCrc)}, epoch ${epoch}, ${event.sizeBytes} bytes${rewritingText(event.header)}`;
   }
   const { header, records, compression, uncompressedBytes } = event;
   const { kind, position, sizeBytes, baseOffset, epoch, appendTimeMs, syncedUpTo, crc } = header;
   const range = `offsets ${baseOffset} to ${nextOffsetOf(header)}`;
   const before = compression === 'none' ? '' : ` (${compression} of ${uncompressedBytes ?? '?'})`;
   return `${KIND_NAMES.get(kind) ?? '?'} at ${position}: ${sizeBytes} bytes${before}, ${range}, ${records.length} records, epoch ${epoch}, appended ${appendTimeMs}, synced ${syncedUpTo}, ${hex(crc)}${tagText(event)}`;
+}
+
+/** What a header says of a generation; nothing of an original. */
+function rewritingText(header: SegmentHeader): string {
+  const { generation, endOffset, endCrc, compactedTo, cleanedTimeMs } = header;
+  if (generation === 0) return '';
+  const { lastAppendTimeMs, recordCount, tombstoneCount } = header;
+  const end = `end ${endOffset} in ${hex(endCrc)} at ${lastAppendTimeMs}`;
+  const left = `${recordCount ?? '?'} records, ${tombstoneCount ?? '?'} tombstones`;
+  return `, generation ${generation}: ${end}, compacted to ${compactedTo}, cleaned at ${cleanedTimeMs}, ${left}`;
 }
 
 /** What the batch says of its records; nothing, mostly. */

@@ -5,6 +5,8 @@ import {
   compressionOf,
   emptyBatchHeader,
   nextOffsetOf,
+  readBatchHeader,
+  sealBatch,
   type BatchHeader,
 } from '../../../src/format/batch-header.ts';
 import { recordsOf, type BatchRecords } from '../../../src/format/batch-records.ts';
@@ -22,10 +24,13 @@ import {
   BATCH_HEADER_BYTES,
   BatchKind,
   CHECKPOINT_SLOT_BYTES,
+  RECORD_OFFSET_DELTA_AT,
   SEGMENT_HEADER_BYTES,
   UNCOMPRESSED_SIZE_BYTES,
 } from '../../../src/format/layout.ts';
+import { encodeOffsets, offsetDeltasIn } from '../../../src/format/offsets-extension.ts';
 import { encodeProduced, producedIn } from '../../../src/format/produced-extension.ts';
+import { recordSizeOf } from '../../../src/format/record-fields.ts';
 import { decodeHeaders, encodeHeaders } from '../../../src/format/record-headers.ts';
 import { encodeSegmentHeader, parseSegmentHeader } from '../../../src/format/segment-header.ts';
 import { viewOf } from '../../../src/format/u64.ts';
@@ -92,7 +97,9 @@ async function segmentPieces(file: string, bytes: Uint8Array): Promise<Reencoded
     index.add(batch);
     columns.add({ bytes: before, at: 0, header: batch, file });
     const what = kind === BatchKind.gap ? 'gap' : 'data';
-    const after = kind === BatchKind.gap ? gapAgain(before, batch) : dataAgain(before, batch);
+    const isDense = batch.recordCount === batch.lastOffsetDelta + 1;
+    const dataOf = isDense ? dataAgain : keptAgain;
+    const after = kind === BatchKind.gap ? gapAgain(before, batch) : dataOf(before, batch);
     pieces.push({ what, file, position, before, after });
   }
   return pieces;
@@ -127,6 +134,26 @@ function gapAgain(bytes: Uint8Array, header: BatchHeader): Uint8Array {
     nextOffset: nextOffsetOf(header),
     replacedEndCrc: readReplacedEndCrc(bytes, 0, header),
   });
+}
+
+/** As `dataAgain`, of a batch with other offsets than the first ones. */
+function keptAgain(bytes: Uint8Array, header: BatchHeader): Uint8Array {
+  const stored = recordsOf({ bytes, view: viewOf(bytes), at: 0, header, file: 'golden' });
+  const { recordCount, lastOffsetDelta } = header;
+  const again = recordCount === 0 ? new Uint8Array(BATCH_HEADER_BYTES) : dataAgain(bytes, header);
+  const view = viewOf(again);
+  const fresh = { ...header, crc: 0 };
+  if (recordCount > 0) readBatchHeader(view, 0, fresh);
+  const cursor = new BatchCursor();
+  cursor.reset(stored);
+  let at = BATCH_HEADER_BYTES + fresh.extensionBytes;
+  while (cursor.next()) {
+    view.setUint32(at + RECORD_OFFSET_DELTA_AT, cursor.offset - header.baseOffset, true);
+    at += recordSizeOf(view, at);
+  }
+  fresh.lastOffsetDelta = lastOffsetDelta;
+  sealBatch(again, view, 0, fresh);
+  return again;
 }
 
 /** Only what a caller gave and the header's own fields go in; sizes, counts and sums are made anew. */
@@ -164,6 +191,8 @@ function extensionAgain(stored: BatchRecords): Uint8Array {
     }
     fields.push(encodeFingerprints(words, 0, fingerprints.count));
   }
+  const deltas = offsetDeltasIn(stored);
+  if (deltas !== null) fields.push(encodeOffsets([...deltas]));
   return Buffer.concat(fields);
 }
 

@@ -174,6 +174,7 @@ describe('a repair', () => {
     const path = at(paths, 1);
     const before = headerOf(path);
     flipBit(fileSystem, path, { position: 40 });
+    expect(await damageFound()).toMatchObject([{ file: path, kind: 'header' }]); // It alone.
     expect(await repairLog(LOG_PATH, { fileSystem })).toMatchObject({ gaps: [] });
     const { endOffset, endCrc, ownerId } = before;
     const known = { endOffset, endCrc, ownerId, generation: 1, compactedTo: 0, cleanedTimeMs: 0 };
