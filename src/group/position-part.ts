@@ -158,13 +158,13 @@ function isBatchBehind(
  * @throws ConflictError
  */
 function checkNotPassed(
-  { name, committed }: GroupShared,
+  shared: GroupShared,
   { ownership, offset, committedOffset }: OwnedPosition,
 ): void {
   if (committedOffset === null) return;
-  const now = committed(ownership.partition)?.offset ?? 0;
+  const now = shared.committed(ownership.partition)?.offset ?? 0;
   if (now <= offset || now === committedOffset) return;
-  throw positionConflict(name.group, ownership, {
+  throw positionConflict(shared.name.group, ownership, {
     stored: `${now}, since the batch was read`,
     requested: `${offset}, the end of that batch`,
   });
