@@ -24,11 +24,11 @@ export type { GroupPlace, LogPlace, RecordPlace, StoreEvents } from './topic/sto
 export type { StoreOnCorruption, StoreOptions } from './store/store-options.ts';
 export type { StoreQueue as Queue } from './store/store-queue.ts';
 export type { StoreTopic as Topic } from './store/store-topic.ts';
-export type { TopicDescription } from './topic/catalog.ts';
+export type { TopicDescription } from './topic/topic-description.ts';
 export type { DedupConfig } from './topic/dedup-options.ts';
 export type { TopicDeletion } from './topic/topic-deletions.ts';
 export type { Partitioner, TopicConfig, TopicOptions } from './topic/topic-options.ts';
-export type { TopicReadOptions } from './topic/topic.ts';
+export type { TopicReadOptions } from './topic/topic-reads.ts';
 export type {
   PlacedRecords,
   TopicAppendBatchResult,

@@ -118,8 +118,8 @@ export class ChunkWriter {
     segment.finishedWrites++;
     segment.dataEndPosition = chunk.position + chunk.sizeBytes;
     segment.sizeBytes = segment.dataEndPosition;
-    segment.endCrc = chunk.endCrc;
-    segment.lastAppendTimeMs = chunk.appendTimeMs;
+    segment.learnEnd(chunk.endCrc);
+    segment.learnAppend(chunk.appendTimeMs);
     this.#options.marks.writtenOffset = chunk.nextOffset;
     this.#end = {
       segment,
@@ -229,13 +229,12 @@ export class ChunkWriter {
 
   #seal(segment: Segment): Promise<void> {
     const { marks, epoch } = this.#options;
+    const { offset, endCrc, appendTimeMs } = this.#end;
     const file = openFile(segment);
     const seal = new SegmentSeal({
       segment,
       file,
-      end: this.#end,
-      marks,
-      epoch,
+      end: { offset, endCrc, appendTimeMs, epoch, syncedUpTo: marks.syncedOffset },
       admits: async (sizeBytes) => (await this.refusal(sizeBytes)) === null,
       cutBack: (position) => this.#cutBack(segment, file, position),
     });

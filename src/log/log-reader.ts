@@ -226,7 +226,7 @@ export class LogReader {
     const isWhole = next !== null && reached === next.baseOffset;
     if (!isWhole && (await this.#looksAgain(segment, scanner.position))) return;
     if (isWhole) {
-      segment.endCrc ??= this.#endCrc ?? segment.headerCrc;
+      if (segment.endCrc === null) segment.learnEnd(this.#endCrc ?? segment.headerCrc);
       await this.#open(next, segment);
       return;
     }

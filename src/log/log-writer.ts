@@ -1,5 +1,6 @@
 /** Everything that a log open for writing consists of, put together, and taken apart in order. */
 import { LockedError } from '../core/errors.ts';
+import { Mutex } from '../core/mutex.ts';
 import { SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 import type { DirectoryLock } from '../io/file-system.ts';
 import { Appender } from './appender.ts';
@@ -44,6 +45,8 @@ export class LogWriter {
   readonly appender: Appender;
   readonly encoded: EncodedAppends;
   readonly syncLoop: SyncLoop;
+  /** Whatever takes segments out of the log, or puts others in their place, does so one after the other. */
+  readonly maintenance = new Mutex();
   readonly trimmer: Trimmer;
   readonly tables: SegmentTables;
   readonly checkpointFile: CheckpointFile;
@@ -104,6 +107,7 @@ export class LogWriter {
       guard: home.trimGuard,
       syncLoop: this.syncLoop,
       appender: this.appender,
+      maintenance: this.maintenance,
     });
   }
 

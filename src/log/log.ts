@@ -14,18 +14,13 @@ import {
   type CheckedAppendOptions,
 } from './append-result.ts';
 import { whenAppended } from './append-run.ts';
-import { LogCursor } from './log-cursor.ts';
 import { LogLife, type HandleOrigin, type LogParts } from './log-life.ts';
+import { LogReads } from './log-reads.ts';
 import { describeLog, type LogStats } from './log-stats.ts';
 import type { LogWriter } from './log-writer.ts';
 import { readOnlyError, type ReadableLog } from './readable-log.ts';
-import { PointReader } from './point-reader.ts';
 import { PreparedRecords, type PreparedAppend } from './prepared-records.ts';
-import { planRead, type ReadOptions, type SourceOptions } from './read-options.ts';
-import { RecordBatch, type LogRecord } from './record.ts';
 import { emptyEncodable, prepareRecord, type RecordInput } from './record-input.ts';
-import { RecordStream, type BatchStream } from './record-stream.ts';
-import type { BatchMemory, RecordSource } from './record-source.ts';
 import type { RecoveryReport } from './recovery-report.ts';
 import type { RetentionResult } from './trimmer.ts';
 
@@ -34,30 +29,27 @@ import type { RetentionResult } from './trimmer.ts';
  *
  * Offsets are numbers from 0, never reused at level `sync`. One writer, any number of readers.
  */
-export class Log<T, Input = T> implements AsyncDisposable {
+export class Log<T, Input = T> extends LogReads<T, Input> implements AsyncDisposable {
   /** What opening found and did. */
   readonly recovery: RecoveryReport;
   readonly #settings: LogParts<T, Input>['settings'];
   readonly #origin: HandleOrigin<T, Input>;
   readonly #log: ReadableLog;
   readonly #writer: LogWriter | null;
-  readonly #points: PointReader<T>;
   readonly #scratch: EncodableRecord = emptyEncodable();
   readonly #prepared: PreparedRecords<Input>;
-  /** @internal Shared by all handles of the open log. */
-  readonly life: LogLife;
 
   /** @internal */
   constructor(parts: LogParts<T, Input>, life = new LogLife(parts)) {
-    this.life = life;
     const { settings, codec, partition } = parts;
+    const origin = { codec, partition, limits: settings };
+    super(parts, origin, life);
     this.#settings = settings;
-    this.#origin = { codec, partition, limits: settings };
+    this.#origin = origin;
     this.#log = parts.log;
     this.#writer = parts.writer;
     this.recovery = parts.recovery;
     this.#prepared = new PreparedRecords(this.#origin);
-    this.#points = new PointReader(parts.log, { ...settings, codec, partition });
   }
 
   /** @internal The same open log, as a partition of a topic; both are closed together. */
@@ -219,79 +211,6 @@ export class Log<T, Input = T> implements AsyncDisposable {
   }
 
   /**
-   * Reads batch by batch: one await per batch on disk, a plain loop inside.
-   *
-   * @param memory  @internal
-   * @throws OffsetOutOfRangeError when `from` is not readable or retention passed the reader;
-   *   CorruptLogError at damage; ClosedError; the signal's reason; with `follow` FailedError behind the
-   *   last record when the writer stopped. A batch is decompressed when it is iterated: see there
-   */
-  async *batches(options: ReadOptions = {}, memory: BatchMemory = 'read'): BatchStream<T> {
-    const plan = planRead(options);
-    const source = this.life.read(plan, { memory });
-    let { limit: left } = plan;
-    try {
-      while (left > 0 && (await source.next())) {
-        const { from, to, kept } = source;
-        const batch = new RecordBatch(kept, this.#origin, { from, to, recordsMax: left });
-        if (Number.isFinite(left)) left -= batch.recordCount;
-        yield batch;
-      }
-    } finally {
-      source.close();
-    }
-  }
-
-  /** Reads record by record: convenient, and several times slower than `batches`. */
-  records(options: ReadOptions = {}): AsyncGenerator<LogRecord<T>, void, void> {
-    return new RecordStream(this.batches(options));
-  }
-
-  /** Reads without an object per record: see `LogCursor`. */
-  cursor(options: ReadOptions = {}): LogCursor {
-    const plan = planRead(options);
-    return new LogCursor(this.life.read(plan, { memory: 'reused' }), plan.limit);
-  }
-
-  /**
-   * @internal Reads batch by batch as they are stored; close it.
-   *
-   * @param options.isDurable  only what survives a power cut; with `follow` it waits for that
-   * @throws as `batches`; `limit` means nothing here
-   */
-  source(options: SourceOptions, memory: BatchMemory): RecordSource {
-    const { isDurable = false, ...read } = options;
-    return this.life.read(planRead(read), { memory, isDurable });
-  }
-
-  /**
-   * Reads one record.
-   *
-   * @param options.epoch  the epoch that the offset was read in: refuses one that a power cut took back
-   * @returns null when it holds no record: a gap
-   * @throws OffsetOutOfRangeError, CorruptLogError, CodecUnavailableError, IoError
-   */
-  read(
-    offset: number,
-    options: { readonly epoch?: number } = NO_OPTIONS,
-  ): Promise<LogRecord<T> | null> {
-    try {
-      checkInteger('offset', offset, { min: 0 });
-      this.#checkOpen();
-      const { epoch = null } = options;
-      this.life.readCount++;
-      const { marks, follower } = this.#log;
-      if (follower !== null && offset >= marks.visibleOffset) {
-        return follower.refresh().then(() => this.#points.read(offset, epoch));
-      }
-      const record = this.#points.read(offset, epoch);
-      return record instanceof Promise ? record : Promise.resolve(record);
-    } catch (error) {
-      return Promise.reject(toError(error));
-    }
-  }
-
-  /**
    * Deletes all records below `offset`, for good. Disk space is freed by whole segments.
    *
    * @param offset  from `startOffset` (no effect at or below it) to `visibleOffset`
@@ -328,7 +247,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
    * @throws ConflictError when the directory holds another log now; ClosedError, IoError
    */
   async refresh(): Promise<void> {
-    this.#checkOpen();
+    this.checkOpen();
     await this.#log.follower?.refresh();
   }
 
@@ -357,8 +276,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
     try {
       await this.#writer?.close();
     } finally {
-      this.#points.clear();
-      for (const source of this.life.reads) source.close();
+      this.closeReads();
       await this.#log.handles.close();
     }
   }
@@ -381,11 +299,7 @@ export class Log<T, Input = T> implements AsyncDisposable {
 
   #writable(operation: string): LogWriter {
     if (this.#writer === null) throw readOnlyError(this.#log, operation);
-    this.#checkOpen();
+    this.checkOpen();
     return this.#writer;
-  }
-
-  #checkOpen(): void {
-    if (this.life.closing !== null) throw new ClosedError({ resource: 'log', name: this.path });
   }
 }

@@ -19,15 +19,24 @@ import { DedupTableColumns } from '../segment/dedup-columns.ts';
 import type { IndexBatchPlace } from '../segment/segment-index.ts';
 import { SegmentScanner } from '../segment/segment-scanner.ts';
 import type { Segment } from '../segment/segment.ts';
-import type { LogEnd } from './chunk.ts';
-import type { LogMarks } from './marks.ts';
+
+/** Where the data of a segment ends, as its index batch states it. */
+export interface SealedEnd {
+  /** First offset after the segment. */
+  readonly offset: number;
+  /** As the next segment states it. */
+  readonly endCrc: number;
+  readonly appendTimeMs: number;
+  /** Not below the epoch of any batch before. */
+  readonly epoch: number;
+  readonly syncedUpTo: number;
+}
 
 export interface SealOptions {
+  /** Its header, index and end of data are known. */
   readonly segment: Segment;
   readonly file: File;
-  readonly end: LogEnd;
-  readonly marks: LogMarks;
-  readonly epoch: number;
+  readonly end: SealedEnd;
   /** Whether so many bytes may be written for what could be left out. */
   readonly admits: (sizeBytes: number) => Promise<boolean>;
   /** Removes what was written from a position on, durably. */
@@ -44,19 +53,19 @@ export class SegmentSeal {
   #hasBegun = false;
 
   constructor(options: SealOptions) {
-    const { segment, end, marks, epoch } = options;
+    const { segment, end } = options;
     const { header, dataEndPosition } = segment;
-    assert(header !== null && dataEndPosition !== null, 'an active segment is known');
+    assert(header !== null && dataEndPosition !== null, 'a segment that is sealed is known');
     this.#options = options;
     this.#position = dataEndPosition;
     this.#place = {
       logId: header.logId,
       segmentId: header.segmentId,
-      epoch,
+      epoch: end.epoch,
       position: dataEndPosition,
-      baseOffset: marks.writtenOffset,
+      baseOffset: end.offset,
       appendTimeMs: end.appendTimeMs,
-      syncedUpTo: marks.syncedOffset,
+      syncedUpTo: end.syncedUpTo,
     };
   }
 
@@ -104,7 +113,7 @@ export class SegmentSeal {
 
   async #writeIndex(places: readonly TablePlace[]): Promise<boolean> {
     const { segment, end } = this.#options;
-    const index = present(segment.index, 'an active segment is known');
+    const index = present(segment.index, 'a segment that is sealed is known');
     const place = { ...this.#place, position: this.#position };
     await this.#write(index.encode(place, { endCrc: end.endCrc, places }));
     return true;

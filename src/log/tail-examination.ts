@@ -199,12 +199,11 @@ class TailWalk {
     const problem = this.#headerMismatch(segment, header);
     if (problem !== null) return problem;
     this.#logId = header.logId;
-    segment.header = header;
-    segment.headerCrc = parsed.crc;
-    segment.endCrc = parsed.crc;
+    segment.learnHeader(header, parsed.crc);
+    segment.learnEnd(parsed.crc);
     segment.dataEndPosition = SEGMENT_HEADER_BYTES;
     segment.index = new SegmentIndex();
-    segment.lastAppendTimeMs = header.createdTimeMs;
+    segment.learnAppend(header.createdTimeMs);
     this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, header.createdTimeMs);
     return null;
   }
@@ -292,9 +291,9 @@ class TailWalk {
     const { header } = scanner;
     segment.index?.add(header);
     segment.hasFingerprints ||= hasFingerprints(scanner);
-    segment.endCrc = scanner.endCrc();
+    segment.learnEnd(scanner.endCrc());
+    segment.learnAppend(header.appendTimeMs);
     segment.dataEndPosition = scanner.nextPosition;
-    segment.lastAppendTimeMs = header.appendTimeMs;
     this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, header.appendTimeMs);
     if (header.epoch !== this.#epoch) {
       this.#epochs = beginEpoch(this.#epochs, header.epoch, header.baseOffset);

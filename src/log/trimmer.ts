@@ -8,12 +8,12 @@
  */
 import { ConflictError, CorruptLogError, isIoError } from '../core/errors.ts';
 import type { Clock, Timer } from '../core/clock.ts';
-import { CLOCK_STEP_MS_MAX } from '../core/limits.ts';
-import { Mutex } from '../core/mutex.ts';
+import type { Mutex } from '../core/mutex.ts';
 import { enterSegment } from '../segment/segment-entry.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { Appender } from './appender.ts';
 import type { CheckpointKeeper } from './checkpoint-keeper.ts';
+import { ClockWatch } from './clock-watch.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogEvents } from './log-home.ts';
 import type { ReadableLog } from './readable-log.ts';
@@ -45,17 +45,17 @@ export interface TrimmerOptions {
   readonly guard: TrimGuard | null;
   readonly syncLoop: SyncLoop;
   readonly appender: Appender;
+  /** For whatever takes segments out of the log, or puts others in their place. */
+  readonly maintenance: Mutex;
 }
 
 export class Trimmer {
   readonly #options: TrimmerOptions;
-  readonly #mutex = new Mutex();
   #timer: Timer | null = null;
   #isClosed = false;
   /** Below the start and out of the list, but still on the disk: an unlink failed. */
   readonly #leftovers = new Set<Segment>();
-  /** Both clocks at the last look, or when the log was opened. */
-  #lastLook: { readonly wallMs: number; readonly monotonicMs: number };
+  readonly #clockWatch: ClockWatch;
   /** Segments deleted by retention since the log was opened, by reason. */
   readonly deletedByReason = { age: 0, size: 0, settled: 0 };
   /** Last failure of retention in the background; null when the last run was fine. */
@@ -63,8 +63,7 @@ export class Trimmer {
 
   constructor(options: TrimmerOptions) {
     this.#options = options;
-    const { clock } = options;
-    this.#lastLook = { wallMs: clock.now(), monotonicMs: clock.monotonic() };
+    this.#clockWatch = new ClockWatch(options.clock);
   }
 
   /** Looks at retention now and then, when there is a policy. Idempotent. */
@@ -95,22 +94,26 @@ export class Trimmer {
    * @throws IoError, FailedError
    */
   retain(): Promise<RetentionResult> {
-    return this.#mutex.run(async () => {
+    return this.#options.maintenance.run(async () => {
       const { clock, appender } = this.#options;
       if (appender.failure !== null) throw appender.failure;
       const nowMs = clock.now();
       const policy = this.#confirmedPolicy(nowMs);
       const segments = await this.#describe(nowMs);
-      return this.#trim((endOffset) => chooseRetention(segments, policy, nowMs, endOffset));
+      const choose = (endOffset: number) => chooseRetention(segments, policy, nowMs, endOffset);
+      return this.#trim('retention', choose);
     });
   }
 
   /** @param choose  what shall go, of the segments that end at or below an offset */
-  async #trim(choose: (endOffset: number) => RetentionChoice | null): Promise<RetentionResult> {
+  async #trim(
+    why: TrimReason,
+    choose: (endOffset: number) => RetentionChoice | null,
+  ): Promise<RetentionResult> {
     const wanted = choose(Number.POSITIVE_INFINITY);
     if (wanted === null) return this.#nothing();
     const { startOffset } = wanted;
-    const allowedOffset = await this.#allowed(startOffset, 'retention');
+    const allowedOffset = await this.#allowed(startOffset, why);
     const choice = allowedOffset < startOffset ? choose(allowedOffset) : wanted;
     return choice === null ? this.#nothing() : this.#carryOut(choice);
   }
@@ -136,8 +139,8 @@ export class Trimmer {
    * @throws IoError, FailedError
    */
   dropSettled(offset: number): Promise<RetentionResult> {
-    return this.#mutex.run(() =>
-      this.#trim((endOffset) => this.#chooseSettled(Math.min(offset, endOffset))),
+    return this.#options.maintenance.run(() =>
+      this.#trim('settled', (endOffset) => this.#chooseSettled(Math.min(offset, endOffset))),
     );
   }
 
@@ -159,7 +162,7 @@ export class Trimmer {
    * @throws ConflictError when it may not go so far, and does not move then; IoError, FailedError
    */
   deleteBefore(offset: number): Promise<void> {
-    return this.#mutex.run(async () => {
+    return this.#options.maintenance.run(async () => {
       const allowedOffset = await this.#allowed(offset, 'asked');
       if (allowedOffset < offset) {
         throw new ConflictError({
@@ -175,12 +178,12 @@ export class Trimmer {
 
   /** Removes what an earlier process left below the start. @throws IoError */
   removeLeftovers(): Promise<void> {
-    return this.#mutex.run(() => this.#removeBelowStart());
+    return this.#options.maintenance.run(() => this.#removeBelowStart());
   }
 
   /** Resolves when everything that was asked for so far has gone, or may not go. */
   idle(): Promise<void> {
-    return this.#mutex.idle();
+    return this.#options.maintenance.idle();
   }
 
   /**
@@ -202,7 +205,7 @@ export class Trimmer {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
-    await this.#mutex.idle();
+    await this.#options.maintenance.idle();
   }
 
   /** How far towards `offset` the start may go. All below `offset` is synced then. */
@@ -267,15 +270,12 @@ export class Trimmer {
   }
 
   /**
-   * The policy, without age when the wall clock ran ahead of the monotonic one since the last look:
-   * a clock that was set wrong must not delete a log. The next look takes the new time for right.
+   * The policy, without age when the clock has jumped since the last look: one that was set wrong must
+   * not delete a log.
    */
   #confirmedPolicy(nowMs: number): RetentionPolicy {
-    const { clock, policy } = this.#options;
-    const last = this.#lastLook;
-    this.#lastLook = { wallMs: nowMs, monotonicMs: clock.monotonic() };
-    const stepMs = nowMs - last.wallMs - (this.#lastLook.monotonicMs - last.monotonicMs);
-    return stepMs > CLOCK_STEP_MS_MAX ? { ...policy, retentionMs: null } : policy;
+    const { policy } = this.#options;
+    return this.#clockWatch.hasJumped(nowMs) ? { ...policy, retentionMs: null } : policy;
   }
 
   /** Segments from the oldest on; ages are only looked up as long as they may matter. */

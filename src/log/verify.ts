@@ -241,7 +241,7 @@ class Verifier {
     const walk: SegmentWalk = { segment, next, file, sizeBytes, derived };
     const counts = { batchCount: 0, recordCount: 0, gaps: new Array<LogGap>() };
     const records = new RecordCheck();
-    segment.endCrc = segment.header === null ? null : segment.headerCrc;
+    segment.learnEnd(segment.header === null ? null : segment.headerCrc);
     this.#expected = segment.baseOffset;
     let place: ResumePlace | null = {
       position: SEGMENT_HEADER_BYTES,
@@ -260,7 +260,7 @@ class Verifier {
         counts.batchCount++;
         counts.recordCount += scanner.header.recordCount;
         walk.derived?.add(batch, problem === null);
-        segment.endCrc = scanner.endCrc();
+        segment.learnEnd(scanner.endCrc());
         this.#expected = nextOffsetOf(scanner.header);
       }
       place = yield* this.#stop(walk, scanner, status);
@@ -291,7 +291,7 @@ class Verifier {
       return null;
     }
     walk.derived = null; // Batches are missing: nothing can be compared.
-    segment.endCrc = null;
+    segment.learnEnd(null);
     if (status === 'end' && next !== null) {
       yield this.#tooShort(segment, scanner.position, next);
       return null;

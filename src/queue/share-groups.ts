@@ -11,7 +11,6 @@ import type { Fold } from '../journal/fold.ts';
 import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
-import type { StartFrom } from '../topic/start-position.ts';
 import { checkName } from '../topic/topic-names.ts';
 import type { Topic } from '../topic/topic.ts';
 import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
@@ -21,12 +20,8 @@ import { LetterTopics, type LetterExchanges } from './letter-topics.ts';
 import { LiveShareGroup } from './live-share-group.ts';
 import { LoopClock } from './loop-clock.ts';
 import { checkDeadLetter, groupLabel, QUEUE_DEFAULTS, QUEUE_GROUP } from './queue-group.ts';
-import {
-  shareGroupAltered,
-  shareGroupCreated,
-  shareGroupDeleted,
-  shareStarted,
-} from './share-entries.ts';
+import { ShareCreation } from './share-creation.ts';
+import { shareGroupAltered, shareGroupDeleted } from './share-entries.ts';
 import { leaseEvents } from './share-events.ts';
 import type { ShareGroupParts } from './share-group-parts.ts';
 import type { ShareGroup } from './share-group.ts';
@@ -49,12 +44,10 @@ import {
   alteredShareSettings,
   checkShareOptions,
   LEASED_MAX,
-  newShareSettings,
   shareConflict,
   type ShareConfig,
   type ShareGroupOptions,
 } from './share-settings.ts';
-import { hasRecords, startsIn } from './share-starts.ts';
 import { statsOf, type ShareStats } from './share-stats.ts';
 
 export interface ShareGroupsParts {
@@ -73,13 +66,6 @@ export interface ShareListing extends ShareName {
   readonly consumerCount: number;
 }
 
-interface GroupSpec {
-  readonly from: StartFrom;
-  readonly config: ShareConfig;
-  /** Of what `config` leaves open, on a topic that never had a record. */
-  readonly defaults: ShareConfig;
-}
-
 type AlterationWriter = (altered: () => readonly Change[]) => Promise<unknown>;
 
 interface ActiveGroup {
@@ -95,10 +81,9 @@ export class ShareGroups {
   readonly #active = new Map<string, ActiveGroup>();
   readonly #letterTopics = new LetterTopics((topic) => this.#makeQueue(topic));
   readonly #changes = new Mutex();
-  /** Apart from changes, which may wait for a record to die, for which a group must be made. */
-  readonly #creations = new Mutex();
   /** For what lets settled records go, and what wants them again. */
   readonly #settled = new Mutex();
+  readonly #creation: ShareCreation;
   #isClosed = false;
   /** Called when there is a group whose settled records may go. */
   onSettling: () => void = () => undefined;
@@ -106,6 +91,7 @@ export class ShareGroups {
   constructor(parts: ShareGroupsParts) {
     this.#parts = parts;
     this.#leaseJournal = new LeaseJournal(parts);
+    this.#creation = new ShareCreation({ ...parts, settled: this.#settled });
     const { events } = parts.signals;
     this.#loopClock = new LoopClock(parts.clock, (stallMs) => {
       events.emit('loop-stalled', { stallMs });
@@ -145,7 +131,7 @@ export class ShareGroups {
       checkDeadLetter(partitions.name, wanted);
       if (this.#state(ref) === null) {
         if (!create) throw new NotFoundError(groupLabel(partitions.name, name));
-        await this.#create(partitions, ref, { from, config: wanted, defaults });
+        await this.#creation.create(partitions, ref, { from, config: wanted, defaults });
       }
       const state = this.#known(partitions, name);
       const conflict = shareConflict(groupLabel(partitions.name, name), state.settings, wanted);
@@ -308,7 +294,7 @@ export class ShareGroups {
         .filter(([id]) => shareNameOf(id).topicId === topicId)
         .flatMap(([, active]) => [...active.handles]);
       await Promise.allSettled(handles.map((handle) => handle.close()));
-      await this.#creations.idle(); // One that found the topic there: no later one does.
+      await this.#creation.idle(); // One that found the topic there: no later one does.
       const names = fold
         .ids(shareGroups)
         .map(shareNameOf)
@@ -324,32 +310,6 @@ export class ShareGroups {
     await this.#changes.idle();
     const handles = [...this.#active.values()].flatMap((active) => [...active.handles]);
     await settleAll(handles.map((handle) => handle.close()));
-  }
-
-  /** Makes a group, unless it is there by then. */
-  #create(topic: PartitionSet, ref: ShareName, spec: GroupSpec): Promise<void> {
-    return this.#creations.run(async () => {
-      if (this.#state(ref) !== null) return;
-      await this.#settled.run(() => this.#createNow(topic, ref, spec));
-    });
-  }
-
-  async #createNow(
-    topic: PartitionSet,
-    ref: ShareName,
-    { from, config, defaults }: GroupSpec,
-  ): Promise<void> {
-    const { committer, clock } = this.#parts;
-    const starts = await startsIn(topic, from, clock);
-    const settings = newShareSettings(config, (await hasRecords(topic)) ? {} : defaults);
-    topic.checkThere(); // It may be on its way out by now: nobody would forget the group.
-    const timeMs = clock.now();
-    await committer.commit({
-      changes: [
-        change(shareGroupCreated, { ...ref, settings, timeMs }),
-        change(shareStarted, { ...ref, starts, timeMs }),
-      ],
-    });
   }
 
   #live(topic: PartitionSet, name: ShareName): LiveShareGroup {
@@ -372,7 +332,7 @@ export class ShareGroups {
   /** Makes a topic a queue, unless it is one. */
   async #makeQueue({ partitions }: Topic<Uint8Array>): Promise<void> {
     const ref = { topicId: partitions.topicId, group: QUEUE_GROUP };
-    await this.#create(partitions, ref, {
+    await this.#creation.create(partitions, ref, {
       from: 'earliest',
       config: {},
       defaults: QUEUE_DEFAULTS,

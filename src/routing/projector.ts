@@ -208,8 +208,10 @@ export class Projector implements TopologyObserver {
   /** Who is asked before records of a log go: it may be a source, or a destination. */
   guardOf(topicId: number, logId: number): TrimGuard {
     return {
-      allow: (offset) => {
+      allow: (offset, why) => {
         if (!this.#isConcerned(topicId, logId)) return offset;
+        // Copies are made, and made again, of all that a source holds.
+        if (why === 'compaction' && this.#isSource(topicId)) return 0;
         return this.#allow(topicId, logId, offset).catch(() => 0); // None may go, then.
       },
     };
@@ -217,8 +219,11 @@ export class Projector implements TopologyObserver {
 
   /** Whether a log is a source, or gets copies: most are neither. In memory. */
   #isConcerned(topicId: number, logId: number): boolean {
-    if (this.#parts.exchanges.sources.exchangeIdOf(topicId) !== null) return true;
-    return this.#states().some(({ logs }) => logs.has(logId));
+    return this.#isSource(topicId) || this.#states().some(({ logs }) => logs.has(logId));
+  }
+
+  #isSource(topicId: number): boolean {
+    return this.#parts.exchanges.sources.exchangeIdOf(topicId) !== null;
   }
 
   /** Stops all of them. What is on its way comes to its end first. */

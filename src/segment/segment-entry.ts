@@ -87,8 +87,7 @@ export async function enterSegment(
   const link = entry.previous === null ? null : linkProblem(entry.previous, header);
   const problem = foreignProblem(segment, header, entry.logId) ?? link;
   if (problem !== null) throw headerError(segment, 'chain', problem);
-  segment.header = header;
-  segment.headerCrc = parsed.crc;
+  segment.learnHeader(header, parsed.crc);
   return header;
 }
 
@@ -147,7 +146,7 @@ async function readIndexBatch(
   if (stored === null) return null;
   const { header, columns, tables } = stored;
   segment.dataEndPosition ??= tables?.places[0]?.position ?? header.position;
-  segment.lastAppendTimeMs ??= header.appendTimeMs;
+  if (segment.lastAppendTimeMs === null) segment.learnAppend(header.appendTimeMs);
   return SegmentIndex.fromColumns(columns, header);
 }
 
@@ -211,7 +210,7 @@ async function extendIndex(
     index.add(scanner.header);
     index.coveredTo = nextOffsetOf(scanner.header);
     index.coveredPosition = scanner.nextPosition;
-    segment.lastAppendTimeMs = scanner.header.appendTimeMs;
+    segment.learnAppend(scanner.header.appendTimeMs);
   }
 }
 

@@ -7,28 +7,25 @@ import { SegmentIndex } from './segment-index.ts';
 export class Segment {
   readonly path: string;
   readonly baseOffset: number;
-  /** Known once the segment was created, recovered or entered by a reader. */
-  header: SegmentHeader | null = null;
-  /** Stored checksum of `header`. */
-  headerCrc = 0;
   /** Sparse index; null until it was built or loaded. */
   index: SegmentIndex | null = null;
   /** End of the data, tables and index batch not counted; null until known. */
   dataEndPosition: number | null = null;
-  /** Checksum of the last batch of any kind but index; null until known. */
-  endCrc: number | null = null;
   /** Bytes of the file as far as known, index batch included. */
   sizeBytes: number;
   /** Whether fingerprints of records were seen in it: then there is a table to make when it is sealed. */
   hasFingerprints = false;
-  /** Append time of the last batch, ms; null until known. */
-  lastAppendTimeMs: number | null = null;
 
   /** The writer's handle, from creation or recovery until the segment is sealed and synced. */
   file: File | null = null;
   /** Writes that finished, and those that a finished sync covered. Different = dirty. */
   finishedWrites = 0;
   syncedWrites = 0;
+
+  #header: SegmentHeader | null = null;
+  #headerCrc = 0;
+  #endCrc: number | null = null;
+  #lastAppendTimeMs: number | null = null;
 
   constructor(path: string, baseOffset: number, sizeBytes: number) {
     this.path = path;
@@ -44,26 +41,61 @@ export class Segment {
   /** A segment that is about to be created. */
   static planned(path: string, header: SegmentHeader, headerCrc: number): Segment {
     const segment = new Segment(path, header.baseOffset, 0);
-    segment.header = header;
-    segment.headerCrc = headerCrc;
+    segment.learnHeader(header, headerCrc);
+    segment.learnEnd(headerCrc);
     segment.index = new SegmentIndex();
     segment.dataEndPosition = SEGMENT_HEADER_BYTES;
-    segment.endCrc = headerCrc;
     return segment;
+  }
+
+  /** Known once the segment was created, recovered or entered by a reader. */
+  get header(): SegmentHeader | null {
+    return this.#header;
+  }
+
+  /** Stored checksum of `header`. */
+  get headerCrc(): number {
+    return this.#headerCrc;
+  }
+
+  /** What the next segment states of its end: checksum of the last batch of any kind but index; null until known. */
+  get endCrc(): number | null {
+    return this.#endCrc;
+  }
+
+  /** Append time of the last batch, ms; null until known. */
+  get lastAppendTimeMs(): number | null {
+    return this.#lastAppendTimeMs;
+  }
+
+  /** Takes note of its header, as it was read or is about to be written. */
+  learnHeader(header: SegmentHeader, crc: number): void {
+    this.#header = header;
+    this.#headerCrc = crc;
+  }
+
+  /** Takes note of the checksum in which its batches end; null = batches are missing. */
+  learnEnd(crc: number | null): void {
+    this.#endCrc = crc;
+  }
+
+  /** Takes note of the append time of its last batch so far. */
+  learnAppend(timeMs: number): void {
+    this.#lastAppendTimeMs = timeMs;
   }
 
   /** Forgets all but the name: the file may be another by now. */
   forget(): void {
-    this.header = null;
-    this.headerCrc = 0;
-    this.lastAppendTimeMs = null;
+    this.#header = null;
+    this.#headerCrc = 0;
+    this.#lastAppendTimeMs = null;
     this.forgetEnd();
   }
 
   /** Forgets where a walk ended: what lies behind is to be looked at again. */
   forgetEnd(): void {
     this.dataEndPosition = null;
-    this.endCrc = null;
+    this.#endCrc = null;
     this.index = null;
   }
 

@@ -1,15 +1,13 @@
 /** How a store ends. */
 import { storeClosed } from '../topic/topic-home.ts';
 import type { RemoteConsumers } from './remote-consumers.ts';
-import type { SettledRetention } from './settled-retention.ts';
 import type { StoreParts } from './store-parts.ts';
-import type { StoreRetention } from './store-retention.ts';
+import type { StoreUpkeep } from './store-upkeep.ts';
 
 /** What a store makes itself, and ends. */
 interface OwnParts {
   readonly remoteConsumers: RemoteConsumers;
-  readonly retention: StoreRetention;
-  readonly settledRetention: SettledRetention;
+  readonly upkeep: StoreUpkeep;
 }
 
 /** Ends everything in a store, the lock of its directory last. @throws the first failure, then */
@@ -27,8 +25,7 @@ export async function closeStore(parts: StoreParts, own: OwnParts): Promise<void
     () => Promise.all([committer.idle(), parts.routing.exchanges.idle()]),
     async () => home?.reserve?.close(),
     () => parts.routing.projector.close(),
-    () => own.retention.close(),
-    () => own.settledRetention.close(),
+    () => own.upkeep.close(),
     () => topics.close(),
     () => runs.idle(),
     () => journal.close(),

@@ -23,7 +23,7 @@ import {
 import { argumentError, checkInteger } from '../core/assert.ts';
 import type { GroupDescription } from '../group/groups.ts';
 import type { PartitionReset, ResetTo } from '../group/group-admin.ts';
-import type { TopicDescription } from '../topic/catalog.ts';
+import type { TopicDescription } from '../topic/topic-description.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import { checkNew, controlVerb, type ControlVerb } from './control-verb.ts';
 import { QUEUE_VERBS } from './queue-verbs.ts';

@@ -4,7 +4,7 @@ import { QUEUE_GROUP } from '../queue/queue-group.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
 import type { KnownTopic } from '../routing/topology-document.ts';
-import type { TopicDescription } from '../topic/catalog.ts';
+import type { TopicDescription } from '../topic/topic-description.ts';
 
 /** A consumer group of a topic. */
 export interface GroupListing {

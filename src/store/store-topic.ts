@@ -28,7 +28,7 @@ import { isSourceName, sourceConflict } from './store-exchange.ts';
 export interface TopicGroups {
   readonly groups: ConsumerGroups;
   readonly shareGroups: ShareGroups;
-  readonly topics: Pick<TopicCatalog, 'alter'>;
+  readonly topics: Pick<TopicCatalog, 'changes'>;
 }
 
 export class StoreTopic<T, Input = T> extends Topic<T, Input> {
@@ -129,7 +129,7 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
     ofTopic?: TopicConfig,
   ): Promise<ShareSettings> {
     const both = (altered: () => readonly Change[]) =>
-      this.#topics.alter(this.name, ofTopic ?? {}, altered);
+      this.#topics.changes.alter(this.name, ofTopic ?? {}, altered);
     const write = ofTopic === undefined ? undefined : both;
     return this.#shareGroups.alter(this.partitions, name, config, write);
   }

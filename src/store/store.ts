@@ -13,7 +13,8 @@ import type { OpenExchangeOptions } from '../routing/exchange-options.ts';
 import type { Projector } from '../routing/projector.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
-import type { TopicCatalog, TopicDescription } from '../topic/catalog.ts';
+import type { TopicCatalog } from '../topic/catalog.ts';
+import type { TopicDescription } from '../topic/topic-description.ts';
 import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { StoreEvents } from '../topic/store-events.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
@@ -28,15 +29,13 @@ import { closeStore } from './close-store.ts';
 import { knownOf, listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
 import { StoreProducers } from './store-producers.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
-import { SettledRetention } from './settled-retention.ts';
-import { StoreBytes } from './store-bytes.ts';
 import type { StoreParts } from './store-parts.ts';
 import { checkNoSource, isSourceName, openExchange } from './store-exchange.ts';
 import { StoreHealth } from './store-health.ts';
-import { StoreRetention } from './store-retention.ts';
 import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
 import { StoreQueue } from './store-queue.ts';
 import { StoreTopic } from './store-topic.ts';
+import { StoreUpkeep } from './store-upkeep.ts';
 import { listTransactions, type TransactionListing } from './transaction-listing.ts';
 
 /** Topics, and all that is known about them, in one directory. Made by `openStore`. */
@@ -57,8 +56,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
   readonly #shareGroups: ShareGroups;
   readonly #health: StoreHealth;
   readonly #signals: StoreSignals;
-  readonly #retention: StoreRetention;
-  readonly #settledRetention: SettledRetention;
+  readonly #upkeep: StoreUpkeep;
   readonly #figures: Omit<StatsParts, 'listenerFailureCount'>;
   #closing: Promise<void> | null = null;
 
@@ -78,15 +76,9 @@ export class Store extends StoreProducers implements AsyncDisposable {
     this.#topics = parts.topics;
     const { clock } = topicHome;
     this.remoteConsumers = new RemoteConsumers(this, clock);
-    this.#retention = new StoreRetention(this.#topics, clock);
     const { shareGroups, topics: catalog } = parts;
-    this.#settledRetention = new SettledRetention({ journal, catalog, shareGroups, clock });
-    const bytes = new StoreBytes({
-      journal,
-      catalog,
-      retention: this.#retention,
-      settledRetention: this.#settledRetention,
-    });
+    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, clock });
+    const { bytes } = this.#upkeep;
     cap?.attach(bytes);
     const { health: board } = signals;
     this.#health = new StoreHealth({ board, journal, topics: catalog, runs, cap, control });
@@ -106,11 +98,10 @@ export class Store extends StoreProducers implements AsyncDisposable {
   /** What a store does by itself, when it may write. */
   #start(): void {
     this.#parts.home?.reserve?.start(() => {
-      void this.#settledRetention.run();
+      void this.#upkeep.makeRoom();
       void this.#parts.runs.giveUpHistory();
     });
-    this.#retention.start();
-    this.#settledRetention.start();
+    this.#upkeep.start();
     this.#topics.resumeDeletions();
     // What fails here the next opening does: until then copies go where they went.
     this.exchangeCatalog.reconcile().catch(() => undefined);
@@ -333,7 +324,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
    */
   async alterTopic(name: string, config: TopicConfig): Promise<TopicDescription> {
     this.checkOpen();
-    return this.#topics.alter(name, config);
+    return this.#topics.changes.alter(name, config);
   }
 
   /**
@@ -348,7 +339,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
   async addPartitions(name: string, total: number): Promise<TopicDescription> {
     this.checkOpen();
     checkNoSource(name, 'more partitions');
-    return this.#topics.addPartitions(name, total);
+    return this.#topics.changes.addPartitions(name, total);
   }
 
   /** @internal Writes the state into the journal now, so that what lies before is not needed. */
@@ -384,8 +375,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
   close(): Promise<void> {
     this.#closing ??= closeStore(this.#parts, {
       remoteConsumers: this.remoteConsumers,
-      retention: this.#retention,
-      settledRetention: this.#settledRetention,
+      upkeep: this.#upkeep,
     });
     return this.#closing;
   }

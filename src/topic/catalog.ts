@@ -4,62 +4,37 @@
  * Files first, then the entry: a topic exists when the journal says so, and its logs are there then.
  * The other way round when one is deleted: an entry that is durable comes before the first unlink.
  */
-import { checkInteger } from '../core/assert.ts';
 import { NotFoundError, ReadOnlyError, type ClosedError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import { randomId } from '../core/random.ts';
 import { settleAll } from '../core/settle-all.ts';
-import { change, type Change, type Journal } from '../journal/journal.ts';
+import type { Journal } from '../journal/journal.ts';
 import type { Partition } from './partition.ts';
 import { PartitionSet } from './partition-set.ts';
 import type { TrimGuard } from '../log/trim-guard.ts';
 import { dedupGuard } from './dedup-guard.ts';
 import type { DedupFigures } from './dedup-figures.ts';
 import { checkNotUntilSettled } from './dedup-options.ts';
+import { TopicChanges, type TopicChangesParts } from './topic-changes.ts';
+import { describeTopic, type TopicDescription } from './topic-description.ts';
 import { TopicDeletions, type TopicDeletion, type TopicUsers } from './topic-deletions.ts';
 import { storeClosed, type TopicHome } from './topic-home.ts';
 import { checkName } from './topic-names.ts';
 import {
-  alteredSettings,
   checkPartitions,
   checkTopicOptions,
   conflictOf,
   newSettings,
-  PARTITIONS_MAX,
   type TopicConfig,
   type TopicOptions,
 } from './topic-options.ts';
-import {
-  partitionsAdded,
-  topicAltered,
-  topicCreated,
-  topicDeleting,
-  topics,
-  type TopicSettings,
-  type TopicState,
-} from './topic-state.ts';
+import { topicCreated, topicDeleting, topics, type TopicState } from './topic-state.ts';
 import type { TopicParts } from './topic.ts';
 
-/** What the journal knows of a topic. */
-export interface TopicDescription {
-  readonly name: string;
-  readonly topicId: number;
-  readonly partitionCount: number;
-  readonly createdTimeMs: number;
-  readonly alteredTimeMs: number;
-  readonly options: TopicSettings;
-  /** How many partitions there were since when: keys moved at each change. */
-  readonly keyMaps: readonly { readonly partitionCount: number; readonly timeMs: number }[];
-}
-
 /** Those that build on topics, and must know what becomes of them. */
-export interface TopicDependents {
+export interface TopicDependents extends Pick<TopicChangesParts, 'isQueue' | 'grown'> {
   /** Ends what reads a deleted topic, and forgets its positions and what leads to it */
   forget(topicId: number): Promise<TopicUsers>;
-  /** The journal has more partitions of a topic. */
-  grown(topicId: number): Promise<void>;
-  /** Whether records of a topic are settled: else nothing can wait for that. */
-  isQueue(topicId: number): boolean;
 }
 
 /** What is made when it is not there. */
@@ -73,22 +48,30 @@ const PARTITIONS = 1;
 
 export class TopicCatalog {
   readonly #home: TopicHome;
-  readonly #dependents: TopicDependents;
   /** By topic id; those that were used since the store was opened. */
   readonly #sets = new Map<number, PartitionSet>();
   /** Changes one after the other: two openers of one name must not both create it. */
-  readonly #changes = new Mutex();
+  readonly #turns = new Mutex();
+  /** Changes of topics that are there. */
+  readonly changes: TopicChanges;
   /** Ids by name; of topics whose creation is durable. */
   readonly #ids: Map<string, number>;
   readonly #deletions: TopicDeletions;
-  /** Dependents hear of growth outside of `#changes`, for they may wait for a change themselves. */
-  readonly #growths = new Set<Promise<void>>();
   #isClosed = false;
 
   constructor(home: TopicHome, dependents: TopicDependents) {
     this.#home = home;
-    this.#dependents = dependents;
     this.#ids = new Map(this.#live().map(([topicId, { name }]) => [name, topicId]));
+    this.changes = new TopicChanges({
+      home,
+      turns: this.#turns,
+      describe: (name) => this.describe(name),
+      stateOf: (topicId, name) => this.#stateOf(topicId, name),
+      set: (topicId, name) => this.#set(topicId, name),
+      checkSound: (operation) => this.#checkSound(operation),
+      isQueue: (topicId) => dependents.isQueue(topicId),
+      grown: (topicId) => dependents.grown(topicId),
+    });
     this.#deletions = new TopicDeletions({
       home,
       release: async (topicId) => {
@@ -141,7 +124,7 @@ export class TopicCatalog {
   list(): readonly TopicDescription[] {
     return this.#live()
       .filter(([topicId, { name }]) => this.#ids.get(name) === topicId)
-      .map(([topicId, state]) => describe(topicId, state))
+      .map(([topicId, state]) => describeTopic(topicId, state))
       .toSorted((one, two) => (one.name < two.name ? -1 : 1));
   }
 
@@ -149,49 +132,7 @@ export class TopicCatalog {
   describe(name: string): TopicDescription {
     const topicId = this.#idOf(checkName('name', name));
     if (topicId === null) throw this.#unknown(name);
-    return describe(topicId, this.#stateOf(topicId, name));
-  }
-
-  /**
-   * Changes options of a topic, also while it is used.
-   *
-   * @param more  called when it is its turn: changes that go with it, all or none
-   * @throws NotFoundError; TypeError, RangeError as `openLog`; what `more` throws
-   */
-  alter(
-    name: string,
-    config: TopicConfig,
-    more: () => readonly Change[] = () => [],
-  ): Promise<TopicDescription> {
-    return this.#change(name, async (topicId, state) => {
-      const options = alteredSettings(state.options, config);
-      if (!this.#dependents.isQueue(topicId)) checkNotUntilSettled(config);
-      const { journal, clock } = this.#home;
-      const altered = change(topicAltered, { topicId, options, timeMs: clock.now() });
-      await journal.appendAll([altered, ...more()]);
-      this.#set(topicId, name).configure();
-    });
-  }
-
-  /**
-   * Gives a topic more partitions. Records stay where they are; keys go elsewhere from now on.
-   *
-   * @param total  how many there shall be
-   * @throws NotFoundError; RangeError when that is not more than there are
-   */
-  async addPartitions(name: string, total: number): Promise<TopicDescription> {
-    const changed = await this.#change(name, async (topicId, { logIds: before, options }) => {
-      checkInteger('partitions', total, { min: before.length + 1, max: PARTITIONS_MAX });
-      const { journal, clock } = this.#home;
-      const set = this.#set(topicId, name);
-      const logIds = [...(await set.create(before.length, total - before.length, options))];
-      await journal.append(partitionsAdded, { topicId, logIds, timeMs: clock.now() }, 'sync');
-      set.grown();
-    });
-    const growth = this.#dependents.grown(changed.topicId);
-    this.#growths.add(growth);
-    await growth.finally(() => this.#growths.delete(growth));
-    return changed;
+    return describeTopic(topicId, this.#stateOf(topicId, name));
   }
 
   /** The partition whose log has this id; null when it is gone. */
@@ -256,7 +197,7 @@ export class TopicCatalog {
    * @throws NotFoundError; IoError when files could not be removed: the next opening tries again
    */
   async delete(name: string): Promise<TopicDeletion> {
-    const { deletion } = await this.#changes.run(async () => {
+    const { deletion } = await this.#turns.run(async () => {
       const { topicId } = this.describe(name);
       const { journal, clock, signals } = this.#home;
       await journal.append(topicDeleting, { topicId, timeMs: clock.now() }, 'sync');
@@ -285,8 +226,7 @@ export class TopicCatalog {
   /** Closes the logs of all topics. @throws the first failure, when all are closed */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#changes.idle();
-    if (this.#growths.size > 0) await Promise.allSettled(this.#growths);
+    await this.changes.idle();
     await this.#home.openPartitions.close();
     await this.#deletions.idle();
     await settleAll([...this.#sets.values()].map((set) => set.close()));
@@ -303,24 +243,9 @@ export class TopicCatalog {
     }
   }
 
-  /** Runs `action` on a topic that is there, behind all changes before. */
-  #change(
-    name: string,
-    action: (topicId: number, state: TopicState) => Promise<void>,
-  ): Promise<TopicDescription> {
-    return this.#changes.run(async () => {
-      this.#checkSound('a change of a topic');
-      const { topicId } = this.describe(name);
-      await action(topicId, this.#stateOf(topicId, name));
-      const changed = this.describe(name);
-      this.#home.signals.events.emit('topic-altered', changed);
-      return changed;
-    });
-  }
-
   #create(name: string, wanted: TopicRequest): Promise<number> {
     const { partitions = PARTITIONS, create, willBeQueue, ...config } = wanted;
-    return this.#changes.run(async () => {
+    return this.#turns.run(async () => {
       const existing = this.#idOf(name); // Made by the change before this one.
       if (existing !== null) return existing;
       if (create) this.#checkSound('a new topic');
@@ -383,18 +308,4 @@ export class TopicCatalog {
       return state === null || state.isDeleting ? [] : [[Number(id), state] as const];
     });
   }
-}
-
-function describe(topicId: number, state: TopicState): TopicDescription {
-  const { name, logIds, createdTimeMs, alteredTimeMs, options, keyMaps } = state;
-  return {
-    name,
-    topicId,
-    partitionCount: logIds.length,
-    createdTimeMs,
-    alteredTimeMs,
-    // Copies: what the caller does with them must not change the state.
-    options: { ...options },
-    keyMaps: keyMaps.map((keyMap) => ({ ...keyMap })),
-  };
 }

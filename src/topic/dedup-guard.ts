@@ -31,8 +31,10 @@ export function dedupGuard(
       const { dedupWindowMs } = partitions.settings;
       // What is not settled a queue keeps itself.
       if (dedupWindowMs === UNTIL_SETTLED) return offset;
+      // Compaction comes again: nobody need be told.
+      const told = why === 'compaction' ? untold : noted;
       const start = partitions.dedup.windowStart(partition);
-      if (start !== null) return noted(offset, Math.min(offset, start), dedupWindowMs);
+      if (start !== null) return told(offset, Math.min(offset, start), dedupWindowMs);
       const log = partitions.at(partition).opened;
       if (log === null) return offset;
       const { trimmer } = log.forStore();
@@ -40,7 +42,11 @@ export function dedupGuard(
       return trimmer
         .segmentSince(sinceMs, offset)
         .catch(() => log.startOffset)
-        .then((allowed) => noted(offset, allowed, dedupWindowMs));
+        .then((allowed) => told(offset, allowed, dedupWindowMs));
     },
   };
+}
+
+function untold(_offset: number, allowed: number): number {
+  return allowed;
 }

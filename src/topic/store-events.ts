@@ -1,7 +1,7 @@
 /** What happens in a store: names and payloads, of `Store.on` and of the channels `varve:<name>`. */
 import type { RecoveryReport } from '../log/recovery-report.ts';
 import type { RetentionReason } from '../log/retention.ts';
-import type { TopicDescription } from './catalog.ts';
+import type { TopicDescription } from './topic-description.ts';
 
 /** The log that it happened to. */
 export interface LogPlace {

@@ -1,11 +1,9 @@
 /** A topic as its users hold it: append to its partitions, read them. */
-import { argumentError, checkArray, checkObject } from '../core/assert.ts';
+import { argumentError, checkObject } from '../core/assert.ts';
 import { codecOr, type Codec } from '../codec/codec.ts';
 import { NO_OPTIONS, type AppendBatchResult } from '../log/append-result.ts';
 import type { DurabilityLevel } from '../log/log-options.ts';
-import type { Log } from '../log/log.ts';
 import { copiesOf, type PreparedAppend } from '../log/prepared-records.ts';
-import type { ReadOptions } from '../log/read-options.ts';
 import type { LogRecord, RecordBatch } from '../log/record.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import type { RecordRun } from '../log/record-run.ts';
@@ -13,13 +11,13 @@ import { RecordStream } from '../log/record-stream.ts';
 import { holdForCommit } from './commit-target.ts';
 import { DedupAppends } from './dedup-appends.ts';
 import type { DedupPart } from './dedup-call.ts';
-import { mergeBatches } from './merge-batches.ts';
-import type { LogUser } from './partition.ts';
 import type { PartitionSet } from './partition-set.ts';
 import { ProducerInputs, type ProducedInput } from './producer-inputs.ts';
 import { RecordDivision } from './record-division.ts';
 import { settleParts } from './settle-parts.ts';
+import { TopicLogs } from './topic-logs.ts';
 import { checkChosen, type Partitioner } from './topic-options.ts';
+import { readBatches, type TopicReadOptions } from './topic-reads.ts';
 import {
   logOptionsOf,
   type DuplicateRecord,
@@ -29,11 +27,6 @@ import {
   type TopicAppendResult,
   type TopicRecordInput,
 } from './topic-results.ts';
-
-export interface TopicReadOptions extends ReadOptions {
-  /** Partitions to read, from 0; default all. `from` as an offset needs exactly one. */
-  readonly partitions?: number | readonly number[] | undefined;
-}
 
 /** @internal Records for one partition, encoded. */
 export interface PartitionRuns {
@@ -58,20 +51,20 @@ export interface TopicParts<T, Input> {
  * A named sequence of records in one or more partitions, each a log of its own: order holds inside
  * a partition. Made by `Store.topic`; good until the store is closed or the topic deleted.
  */
-export class Topic<T, Input = T> implements LogUser {
+export class Topic<T, Input = T> {
   /** @internal */
   readonly partitions: PartitionSet;
   readonly #codec: Codec<T, Input>;
   readonly #division: RecordDivision<Input>;
   readonly #dedup: DedupAppends<Input>;
   readonly #produced: ProducerInputs<Input>;
-  /** Of the partitions that were used, with this handle's codec. */
-  readonly #logs: (Log<T, Input> | undefined)[] = [];
+  readonly #logs: TopicLogs<T, Input>;
 
   /** @internal */
   constructor({ partitions, codec, partitioner }: TopicParts<T, Input>) {
     this.partitions = partitions;
     this.#codec = codecOr(codec);
+    this.#logs = new TopicLogs(partitions, this.#codec);
     this.#division = new RecordDivision(partitions, partitioner);
     const parts = { partitions, codec: this.#codec, division: this.#division };
     this.#dedup = new DedupAppends(parts);
@@ -111,10 +104,10 @@ export class Topic<T, Input = T> implements LogUser {
       return this.#dedup.appendOne(record, options);
     }
     const partition = this.#division.partitionFor(record, options);
-    const log = this.#logs[partition];
+    const log = this.#logs.opened(partition);
     try {
-      const { offset, durability } = await (log === undefined || log.life.closing !== null
-        ? this.#use(partition, (own) => own.append(record, how))
+      const { offset, durability } = await (log === null
+        ? this.#logs.use(partition, (own) => own.append(record, how))
         : log.append(record, how));
       return { partition, offset, durability, duplicate: false };
     } catch (error) {
@@ -142,7 +135,7 @@ export class Topic<T, Input = T> implements LogUser {
     let durability: DurabilityLevel = options.durability ?? this.partitions.settings.durability;
     const placements = await settleParts(
       parts.map(async ({ partition, records: own }) => {
-        const result = await this.#use(partition, (log) => log.appendBatch(own, how));
+        const result = await this.#logs.use(partition, (log) => log.appendBatch(own, how));
         ({ durability } = result);
         return placementOf(partition, result);
       }),
@@ -158,20 +151,7 @@ export class Topic<T, Input = T> implements LogUser {
    *   partition
    */
   batches(options: TopicReadOptions = {}): AsyncGenerator<RecordBatch<T>, void, void> {
-    const { partitions, ...read } = checkObject('options', options);
-    if (this.partitions.isGone) return failing(this.partitions.closedError());
-    const chosen = this.#chosen(partitions);
-    const isOffset = typeof read.from === 'number' || hasOffset(read.from);
-    if ((isOffset || read.to !== undefined) && chosen.length !== 1) {
-      throw argumentError(TypeError, 'partitions', 'one partition, for an offset', partitions);
-    }
-    const [only] = chosen;
-    if (chosen.length === 1 && only !== undefined) return this.#batchesOf(only, read);
-    const open = (signal: AbortSignal) => {
-      const own = { ...read, signal, keepsAlive: false };
-      return chosen.map((partition) => this.#batchesOf(partition, own));
-    };
-    return mergeBatches(open, { read, clock: this.partitions.clock });
+    return readBatches(this.#logs, options);
   }
 
   /** Reads record by record: convenient, and several times slower than `batches`. */
@@ -193,10 +173,8 @@ export class Topic<T, Input = T> implements LogUser {
     const { partition, offset, ...options } = checkObject('position', position);
     this.partitions.checkThere();
     checkChosen(partition, this.partitionCount);
-    const log = this.#logs[partition];
-    if (log === undefined || log.life.closing !== null) {
-      return this.#use(partition, (own) => own.read(offset, options));
-    }
+    const log = this.#logs.opened(partition);
+    if (log === null) return this.#logs.use(partition, (own) => own.read(offset, options));
     return log.read(offset, options).catch((error: unknown) => {
       throw this.partitions.toldOf(error);
     });
@@ -214,7 +192,7 @@ export class Topic<T, Input = T> implements LogUser {
     this.partitions.checkThere();
     const { partition, offset } = checkObject('position', position);
     checkChosen(partition, this.partitionCount);
-    await this.#use(partition, (log) => log.deleteBefore(offset));
+    await this.#logs.use(partition, (log) => log.deleteBefore(offset));
   }
 
   /**
@@ -303,55 +281,6 @@ export class Topic<T, Input = T> implements LogUser {
       throw this.partitions.toldOf(error);
     }
   }
-
-  /** @internal */
-  forget(partition: number): void {
-    this.#logs[partition] = undefined;
-  }
-
-  async *#batchesOf(
-    partition: number,
-    options: ReadOptions,
-  ): AsyncGenerator<RecordBatch<T>, void, void> {
-    const used = this.partitions.at(partition);
-    const release = used.hold();
-    try {
-      yield* this.#own(await used.log(), partition).batches(options);
-    } catch (error) {
-      throw this.partitions.toldOf(error);
-    } finally {
-      release();
-    }
-  }
-
-  /** Runs `action` on the log of a partition, which stays open until it ends. */
-  async #use<R>(partition: number, action: (log: Log<T, Input>) => Promise<R>): Promise<R> {
-    try {
-      return await this.partitions.at(partition).use((log) => action(this.#own(log, partition)));
-    } catch (error) {
-      throw this.partitions.toldOf(error);
-    }
-  }
-
-  /** The handle with the topic's codec: kept while the log is open. */
-  #own(log: Log<Uint8Array>, partition: number): Log<T, Input> {
-    const known = this.#logs[partition];
-    if (known !== undefined && known.life === log.life) return known;
-    const own = log.as(this.#codec, partition);
-    this.#logs[partition] = own;
-    this.partitions.at(partition).watch(this);
-    return own;
-  }
-
-  #chosen(partitions: number | readonly number[] | undefined): readonly number[] {
-    const { partitionCount } = this;
-    if (partitions === undefined) return Array.from({ length: partitionCount }, (_, at) => at);
-    const chosen = typeof partitions === 'number' ? [partitions] : partitions;
-    checkArray('partitions', chosen);
-    if (chosen.length === 0) throw argumentError(RangeError, 'partitions', 'not empty', chosen);
-    for (const partition of chosen) checkChosen(partition, partitionCount);
-    return [...new Set(chosen)];
-  }
 }
 
 /** @throws TypeError for what is no topic */
@@ -370,15 +299,6 @@ export function topicOfQueue<T, Input>(queue: {
 }
 
 const NO_DUPLICATES: readonly DuplicateRecord[] = [];
-
-// oxlint-disable-next-line require-yield -- it fails where others bring something
-async function* failing(error: Error): AsyncGenerator<never, void, void> {
-  throw error;
-}
-
-function hasOffset(from: TopicReadOptions['from']): boolean {
-  return typeof from === 'object' && from !== null && 'offset' in from;
-}
 
 function placementOf(partition: number, result: AppendBatchResult): PlacedRecords {
   const { baseOffset, recordCount } = result;

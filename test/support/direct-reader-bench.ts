@@ -70,7 +70,7 @@ export class DirectReaderBench {
     await file.close();
     index.coveredTo = baseOffset;
     Object.assign(this.segment, { index, dataEndPosition: position, sizeBytes: position });
-    this.segment.header = {
+    const header = {
       logId: LOG_ID,
       segmentId: SEGMENT_ID,
       generation: 0,
@@ -84,6 +84,7 @@ export class DirectReaderBench {
       endOffset: 0,
       endCrc: 0,
     };
+    this.segment.learnHeader(header, 0);
     (await this.handles.acquire(SEGMENT_PATH)).release();
     this.probe.take();
     return this;

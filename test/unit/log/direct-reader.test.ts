@@ -178,10 +178,16 @@ describe('what stands in front of the wanted batch', () => {
   });
 });
 
+/** The same segment, to a log that has not read its header. */
+function unentered({ segment }: DirectReaderBench): Segment {
+  const { index, dataEndPosition } = segment;
+  return Object.assign(segment.unread(), { index, dataEndPosition });
+}
+
 describe('nothing is answered', () => {
   test.each<[string, (bench: DirectReaderBench) => unknown]>([
     ['without an index', (b) => (b.segment.index = null)],
-    ['without a segment header', (b) => (b.segment.header = null)],
+    ['without a segment header', (b) => b.log.segments.replace([unentered(b)])],
     ['without a segment', (b) => b.log.segments.replace([])],
     ['below the first segment', (b) => b.log.segments.replace([new Segment(SEGMENT_PATH, 107, 0)])],
     ['beyond what the index covers', (b) => setCoveredTo(b, 106)],

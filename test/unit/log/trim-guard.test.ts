@@ -84,12 +84,12 @@ async function expectStart(log: Log<string>, fileSystem: FileSystem, bases: read
 
 /** The ways in which the start moves, each to the last segment if it may. */
 const WAYS = [
-  ['by age', { retentionMs: HOUR_MS }, (log: Log<string>) => log.retain()],
-  ['by size', { retentionBytes: 0 }, (log: Log<string>) => log.retain()],
-  ['of what is settled', {}, (log: Log<string>) => log.retain(log.endOffset)],
+  ['by age', 'retention', { retentionMs: HOUR_MS }, (log: Log<string>) => log.retain()],
+  ['by size', 'retention', { retentionBytes: 0 }, (log: Log<string>) => log.retain()],
+  ['of what is settled', 'settled', {}, (log: Log<string>) => log.retain(log.endOffset)],
 ] as const;
 
-describe.each(WAYS)('retention %s', (_, policy, retain) => {
+describe.each(WAYS)('retention %s', (_, why, policy, retain) => {
   // Only when it is told to: not at each roll.
   async function quiet(events?: LogEvents) {
     const made = await setup();
@@ -106,7 +106,7 @@ describe.each(WAYS)('retention %s', (_, policy, retain) => {
     const { fileSystem, log, guard, bases } = await quiet();
     const { startOffset, deletedSegmentCount } = await retain(log);
     expect(guard.asked).toEqual([baseAt(bases, -1)]);
-    expect([...guard.reasons]).toEqual(['retention']);
+    expect([...guard.reasons]).toEqual([why]);
     expect([startOffset, deletedSegmentCount]).toEqual([baseAt(bases, -1), bases.length - 1]);
     await expectStart(log, fileSystem, bases.slice(-1));
     await log.close();

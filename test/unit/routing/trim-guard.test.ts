@@ -29,3 +29,16 @@ test('a log that no exchange knows is answered at once, and others when their ma
   }
   await disk.close();
 });
+
+test('single records of a destination may go where its marks are durable, those of a source never', async () => {
+  const disk = await RoutingDisk.make();
+  const events = await disk.exchange('events', { type: 'topic' });
+  await disk.bound(events, 'one');
+  await disk.publishEach(events, numbered(3));
+  await disk.settle(events);
+  const allowedIn = async (name: string) =>
+    disk.run(Promise.resolve((await guardOf(disk.store, name)).allow(2, 'compaction')));
+  expect(await allowedIn('one')).toBe(2);
+  expect(await allowedIn('exchange:events')).toBe(0);
+  await disk.close();
+});

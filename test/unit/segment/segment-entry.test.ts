@@ -36,8 +36,8 @@ function previousSegment(
 ): Segment {
   const { segmentId = 19, endCrc = 0xabcd } = known;
   const segment = new Segment('/before.log', 30, 500);
-  segment.header = { ...HEADER, segmentId, baseOffset: 30 };
-  segment.endCrc = endCrc;
+  segment.learnHeader({ ...HEADER, segmentId, baseOffset: 30 }, 0);
+  segment.learnEnd(endCrc);
   return segment;
 }
 

@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
 import { SeededRandom } from '../../../src/core/random.ts';
-import type { TopicReadOptions } from '../../../src/topic/topic.ts';
+import type { TopicReadOptions } from '../../../src/topic/topic-reads.ts';
 import { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import { rejectionOf, settle } from '../../support/log-fixture.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
