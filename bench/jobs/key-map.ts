@@ -40,7 +40,7 @@ export async function openJob(
 
 class FilledMap {
   readonly #map: KeyMap;
-  readonly #hash = new Fingerprint(SEED, LANES);
+  readonly #hash = new Fingerprint(SEED);
   readonly #key = new DataView(new ArrayBuffer(KEY_BYTES));
   readonly #lanes = new Uint32Array(LANES * BATCH);
   readonly #keys: number;

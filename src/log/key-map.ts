@@ -1,6 +1,6 @@
 /**
  * The last offset of each key of a stretch of a log, in memory of a fixed size: what a pass of compaction
- * goes by. Keys are known by 96 bits (`Fingerprint` with three lanes, a seed of its own for each map).
+ * goes by. Keys are known by 96 bits (the three lanes of a `Fingerprint`, with a seed of its own for each map).
  *
  * @hot One `Uint32Array`, no object per key; `test/support/reference/key-map.ts` is the slow twin. A slot:
  *

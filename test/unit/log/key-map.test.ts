@@ -9,7 +9,7 @@ import { KeyMap } from '../../../src/log/key-map.ts';
 const SEED = 0x1234_5678_9abc;
 
 /** Puts keys `from`..`to` - 1, each at the offset of its number; how many were taken before the first that was not. */
-function fill(map: KeyMap, count: number, hash = new Fingerprint(SEED, 3)): number {
+function fill(map: KeyMap, count: number, hash = new Fingerprint(SEED)): number {
   for (let number = 0; number < count; number++) {
     hash.ofText(`key-${number}`);
     if (!map.put(hash.high, hash.low, hash.third, number)) return number;
@@ -48,7 +48,7 @@ describe('its size', () => {
 
 test('a map of 100,000 slots is filled to nine of ten, and knows each key, and no other', () => {
   const map = new KeyMap(100_000, 0);
-  const hash = new Fingerprint(SEED, 3);
+  const hash = new Fingerprint(SEED);
   expect(fill(map, 100_000, hash)).toBe(90_000);
   for (let number = 0; number < 100_000; number++) {
     hash.ofText(`key-${number}`);
