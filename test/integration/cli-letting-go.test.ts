@@ -145,6 +145,21 @@ test.each([
   },
 );
 
+test('settled records of a compacted topic stay, with --yes and without', async () => {
+  const path = await stored();
+  const store = await openStore(path);
+  await (await (await store.topic('compacted')).shareGroup('billing')).close();
+  await store.close();
+  const before = await done('journal', 'dump', path);
+  const alter = ['queue', 'alter', path, 'compacted', '--group', 'billing'];
+  for (const yes of [[], ['--yes']]) {
+    const refused = await runCli([...alter, '--retention', 'settled', ...yes]);
+    expect(refused).toMatchObject({ exitCode: failure, stdout: '' });
+    expect(refused.stderr).toContain('stored compaction key of its topic');
+  }
+  expect(await done('journal', 'dump', path)).toBe(before);
+});
+
 test('a source of an exchange is not compacted', async () => {
   const path = await stored();
   await done('exchanges', 'create', path, 'news', '-t', 'topic', '--yes');
