@@ -59,6 +59,16 @@ export function isQueue(fold: Fold, topicId: number): boolean {
   return fold.get(shareGroups, shareId({ topicId, group: QUEUE_GROUP })) !== null;
 }
 
+/** Name of a share group of a topic whose settled records go, another one than `except`; null = none. */
+export function settledGroup(fold: Fold, topicId: number, except: string | null): string | null {
+  for (const id of fold.ids(shareGroups)) {
+    const state = fold.get(shareGroups, id);
+    if (state?.topicId !== topicId || state.group === except) continue;
+    if (state.settings.retention === 'settled') return state.group;
+  }
+  return null;
+}
+
 /**
  * What the queue on a topic has settled of a partition; null = there is none. A dead record, kept or not, is
  * settled.
