@@ -79,11 +79,16 @@ export class PositionPart implements CommitPart {
     return opening.length === 0 ? null : settleAll(opening).then(() => undefined);
   }
 
-  /** What was committed without a transaction, and is not written yet, stays in front. */
+  /**
+   * What was committed before, and is not written yet, stays in front: without a transaction, or in one of
+   * the owner before, which was being committed when the partition was lost.
+   */
   obstacle(): Promise<void> | null {
     for (const { shared, positions } of this.#groups.values()) {
       for (const { position, rights } of positions) {
-        const pending = rights.idle() ?? shared.pendingCommit(position.ownership.partition);
+        const { partition } = position.ownership;
+        const pending =
+          rights.idle() ?? shared.securedIn([partition]) ?? shared.pendingCommit(partition);
         if (pending !== null) return pending;
       }
     }
@@ -92,10 +97,8 @@ export class PositionPart implements CommitPart {
 
   secure(): void {
     for (const { shared, positions } of this.#groups.values()) {
-      for (const { position, rights } of positions) {
-        rights.check(position.ownership);
-        checkNotPassed(shared, position);
-      }
+      for (const { position, rights } of positions) rights.check(position.ownership);
+      for (const position of lastOf(positions)) checkNotPassed(shared, position);
     }
     this.#endWatch(); // It is committed whoever owns the partition from here on.
     const ended = new Promise<void>((resolve) => {
@@ -149,6 +152,13 @@ function isBatchBehind(
   if (committedOffset === null) return false;
   const last = positions.findLast(({ position }) => position.ownership === ownership);
   return last !== undefined && last.position.offset > offset;
+}
+
+/** Of each partition the one that counts. */
+function lastOf(positions: readonly Positioned[]): Iterable<OwnedPosition> {
+  return new Map(
+    positions.map(({ position }) => [position.ownership.partition, position]),
+  ).values();
 }
 
 /**

@@ -2,10 +2,11 @@
  * One of the shards of a dedup table: places of records by the low lanes of their fingerprints.
  *
  * @hot A bucket has seven slots: their lanes, a word with its count and a mark, their places, and a word
- * more: 64 bytes. What is left of the two words has the partitions of the slots, a byte each. Looking for what is not there, which is what nearly all look-ups do, reads half of
- * that and nothing else, so no filter stands in front; to add it touches the other half. Who finds the bucket
- * of its home full goes to the next that is not, and marks those that it passes; a look-up ends at the first
- * without a mark. What is marked is full: buckets only fill, except when all of them are purged.
+ * more: 64 bytes. What is left of the two words has the partitions of the slots, a byte each. Looking for
+ * what is not there, which is what nearly all look-ups do, reads half of that and nothing else, so no filter
+ * stands in front; to add it touches the other half. Who finds the bucket of its home full goes to the next
+ * that is not, and marks those that it passes; a look-up ends at the first without a mark. What is marked is
+ * full: buckets only fill, except when all of them are purged.
  *
  * Bytes per slot: 9.1, and 2 for the partition if any record is of one above 255.
  *

@@ -178,8 +178,9 @@ export class Transaction {
    *
    * @throws FencedError when the member does not own the partition, also at the end: then nothing is
    *   committed; ConflictError while another transaction of the member commits there, and at the end, as
-   *   FencedError, when more than the batch was committed since it was read; TypeError, RangeError, ClosedError as its `commit`: nothing was added, the transaction goes
-   *   on; TooLargeError above 10,000 positions and acks; TransactionEndedError
+   *   FencedError, when more than the batch was committed since it was read; TypeError, RangeError,
+   *   ClosedError as its `commit`: nothing was added, the transaction goes on; TooLargeError above 10,000
+   *   positions and acks; TransactionEndedError
    */
   commitOffset<What, Options>(
     member: Positioned<What, Options>,

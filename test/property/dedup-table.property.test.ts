@@ -231,10 +231,10 @@ class ShardPair {
   #entries: { low: number; place: number; partition: number }[] = [];
   #next = 0;
 
-  constructor(buckets: number, partitions: readonly number[]) {
+  constructor(buckets: number, chosen: readonly number[]) {
     this.#shard = new DedupShard(buckets, this.#floors);
-    this.#partitions = partitions;
-    for (const partition of partitions) this.#floors.set(partition, 0);
+    this.#partitions = chosen;
+    for (const partition of chosen) this.#floors.set(partition, 0);
   }
 
   add(low: number): void {
@@ -282,8 +282,8 @@ describe('a shard', () => {
         fc.integer({ min: 1, max: 9 }),
         fc.array(fc.record({ lows: fc.array(lows, { maxLength: 50 }), floor: fc.nat(200) })),
         fc.constantFrom([0], [0, 1, 255], [255, 0], [0, 7, 255, 256, 300]),
-        (buckets, rounds, partitions) => {
-          const shard = new ShardPair(buckets, partitions);
+        (buckets, rounds, chosen) => {
+          const shard = new ShardPair(buckets, chosen);
           for (const { lows: added, floor } of rounds) {
             for (const low of added) shard.add(low);
             shard.forget(floor);

@@ -191,6 +191,24 @@ test('a plain commit of what is behind, while the transaction collects, passes i
   expect(member.committed(0)).toMatchObject({ offset: second.nextOffset });
 });
 
+test('of several batches only the one that counts can be passed, and none when a number counts', async () => {
+  const { store, join } = await setup();
+  const member = await join();
+  const [first, second] = await twoBatches(member);
+  const third = await next(member);
+  await store.transaction(async (tx) => {
+    tx.commitOffset(member, first);
+    tx.commitOffset(member, third);
+    await member.commit(second);
+  });
+  expect(member.committed(0)).toMatchObject({ offset: third.nextOffset });
+  await store.transaction((tx) => {
+    tx.commitOffset(member, second); // Passed by now.
+    tx.commitOffset(member, at(1));
+  });
+  expect(member.committed(0)).toMatchObject({ offset: 1 });
+});
+
 test('a batch that was read again behind a seek goes back', async () => {
   const { store, join } = await setup();
   const member = await join();

@@ -78,6 +78,25 @@ export class DeedOracle {
     return this.#deedOf.get(id) ?? null;
   }
 
+  /** Whether another one, which may still be going on, has a position of the partition. */
+  isTaken(by: Deed, partition: number): boolean {
+    return this.#open.some(
+      (one) =>
+        one !== by &&
+        one.status === 'open' &&
+        one.ranges.some((range) => range.partition === partition),
+    );
+  }
+
+  /** Whether another one may have committed what is behind all that it has handled of a partition. */
+  isPassed(deed: Deed): boolean {
+    const others = this.#open.filter((one) => one !== deed && one.status !== 'refused');
+    return deed.ranges.some(({ partition }) => {
+      const end = furthest(deed, partition)?.to ?? 0;
+      return others.some((one) => (furthest(one, partition)?.to ?? 0) > end);
+    });
+  }
+
   /** A consumer got it. */
   delivered(id: number): void {
     const deed = this.#deedOf.get(id);

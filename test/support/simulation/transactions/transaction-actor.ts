@@ -129,6 +129,10 @@ function ended(session: TransactionSession, running: Running, error: unknown): v
   world.narrate(`${deed.name} ended: ${String(error)}`);
   const word = endOf(running, error);
   if (word === null) session.explain(error);
+  // To go back would have what is behind its batch handled twice.
+  if (word === 'passed' && !world.oracle.isPassed(deed)) {
+    world.fault('refused', `${deed.name}, and nobody has passed it: ${String(error)}`);
+  }
   world.tally.add(word ?? 'failed');
   // Only the wait for the copies failed.
   if (isRouted && results.some(({ result }) => result !== null)) {
@@ -162,7 +166,6 @@ function endOf({ ending, deed }: Running, error: unknown): string | null {
   }
   if (error instanceof LeaseLostError && deed.acks.size > 0) return 'leaseLost';
   if (error instanceof FencedError && deed.ranges.length > 0) return 'fenced';
-  // What is behind its batch was committed first: to go back would have that handled twice.
   if (isPositionConflict(error) && deed.ranges.length > 0) return 'passed';
   return null;
 }
@@ -264,12 +267,14 @@ function commitOffset(session: TransactionSession, tx: Transaction, running: Run
   if (batch === null) return;
   world.tally.add('batches');
   const metadata = String(deed.number);
-  const added = unlessRefused(session, () => {
-    tx.commitOffset(member.handle, batch, { metadata });
-    return true;
-  });
-  if (added === null) return;
   const { partition, baseOffset: from, nextOffset: to } = batch;
+  const added = unlessRefused(session, () =>
+    unlessTaken(session, { deed, partition }, () => {
+      tx.commitOffset(member.handle, batch, { metadata });
+      return true;
+    }),
+  );
+  if (added === null) return;
   deed.ranges.push({ partition, from, to });
 }
 
@@ -286,9 +291,26 @@ function unlessRefused<T>(session: TransactionSession, add: () => T): T | null {
       error instanceof LeaseLostError ||
       error instanceof FencedError ||
       error instanceof ClosedError;
-    const isTaken = isPositionConflict(error);
-    if (!isTaken && (!isExpected || !session.isExplained(error))) throw error;
-    session.world.tally.add(isTaken ? 'takenPartitions' : 'refusedCalls');
+    if (!isExpected || !session.isExplained(error)) throw error;
+    session.world.tally.add('refusedCalls');
+    return null;
+  }
+}
+
+/** Null = another transaction has a position of the partition. */
+function unlessTaken<T>(
+  { world }: TransactionSession,
+  { deed, partition }: { readonly deed: Deed; readonly partition: number },
+  add: () => T,
+): T | null {
+  try {
+    return add();
+  } catch (error) {
+    if (!isPositionConflict(error)) throw error;
+    if (!world.oracle.isTaken(deed, partition)) {
+      world.fault('refused', `${deed.name}, and nobody has ${partition}: ${String(error)}`);
+    }
+    world.tally.add('takenPartitions');
     return null;
   }
 }
