@@ -25,10 +25,12 @@ export type { StoreOnCorruption, StoreOptions } from './store/store-options.ts';
 export type { StoreQueue as Queue } from './store/store-queue.ts';
 export type { StoreTopic as Topic } from './store/store-topic.ts';
 export type { TopicDescription } from './topic/topic-description.ts';
+export type { CompactionBounds, CompactionConfig } from './log/compaction-options.ts';
 export type { DedupConfig } from './topic/dedup-options.ts';
 export type { TopicDeletion } from './topic/topic-deletions.ts';
 export type { Partitioner, TopicConfig, TopicOptions } from './topic/topic-options.ts';
 export type { TopicReadOptions } from './topic/topic-reads.ts';
+export type { UnfinishedConfig } from './topic/unfinished-options.ts';
 export type {
   PlacedRecords,
   TopicAppendBatchResult,

@@ -40,6 +40,12 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError('Expected a whole number.');
 }
 
+/** A number such as `0.5`. */
+export function parseShare(text: string): number {
+  if (/^\d*\.?\d+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected a number such as 0.5.');
+}
+
 /** Milliseconds in a duration such as `15m`. */
 export function parseDurationOption(text: string): number {
   const durationMs = parseDuration(text);

@@ -1,10 +1,19 @@
 /** Options of the command line that say how the records of a topic are kept. */
 import { InvalidArgumentError, Option } from 'commander';
 import { COMPRESSION_NAMES } from '../src/format/compression.ts';
-import type { CompressionName, DedupConfig, DurabilityLevel, TopicConfig } from '../src/index.ts';
+import type {
+  CompactionConfig,
+  CompressionName,
+  DedupConfig,
+  DurabilityLevel,
+  TopicConfig,
+  UnfinishedConfig,
+} from '../src/index.ts';
+import { COMPACTIONS } from '../src/log/compaction-options.ts';
 import { DURABILITY_LEVELS } from '../src/log/log-options.ts';
 import { DEDUP_BY, DEDUP_SCOPES, UNTIL_SETTLED } from '../src/topic/dedup-options.ts';
-import { parseCount, parseDurationOption } from './ranges.ts';
+import { UNFINISHED_POLICIES, type UnfinishedPolicy } from '../src/topic/unfinished-options.ts';
+import { parseCount, parseDurationOption, parseShare } from './ranges.ts';
 
 export function durabilityOption(description: string): Option {
   return new Option('--durability <level>', description).choices(DURABILITY_LEVELS);
@@ -51,7 +60,63 @@ export function dedupConfigOf(options: DedupOptions): DedupConfig | null {
 }
 
 /** As commander delivers them. */
-export interface AlterOptions extends DedupOptions {
+export interface LettingGoOptions {
+  readonly compaction?: TopicConfig['compaction'];
+  readonly compactionLagMin?: number;
+  readonly compactionLagMax?: number | 'none';
+  readonly compactionShareMin?: number;
+  readonly tombstoneRetention?: number;
+  readonly unfinished?: UnfinishedPolicy | typeof BY_KIND;
+  readonly archiveTo?: string;
+}
+
+/** In the place of a policy: that of a queue, or of another topic. */
+const BY_KIND = 'default';
+
+/** What of a topic goes before all of it does: by its key, or though somebody needs it. */
+export const LETTING_GO_OPTIONS: readonly Option[] = [
+  new Option('--compaction <how>', 'key: keep the last record of each key; off: all').choices(
+    COMPACTIONS,
+  ),
+  new Option(
+    '--compaction-lag-min <duration>',
+    'leave files alone that got a record within this time',
+  ).argParser(parseDurationOption),
+  new Option(
+    '--compaction-lag-max <duration>',
+    'compact what is older, however little it is; none: no such time',
+  ).argParser(orNone(parseDurationOption)),
+  new Option(
+    '--compaction-share-min <share>',
+    'compact when so much of the bytes is new to it, 0.01 to 1',
+  ).argParser(parseShare),
+  new Option(
+    '--tombstone-retention <duration>',
+    'how long a deletion stays, when what it deleted is gone',
+  ).argParser(parseDurationOption),
+  new Option(
+    '--unfinished <what>',
+    'when retention meets what a group still needs; default: wait in queues, else skip',
+  ).choices([...UNFINISHED_POLICIES, BY_KIND]),
+  new Option('--archive-to <topic>', 'where --unfinished archive copies records; none: nowhere'),
+];
+
+/** What was given, and nothing else. */
+function lettingGoOf(options: LettingGoOptions): CompactionConfig & UnfinishedConfig {
+  const { compaction, compactionLagMax, unfinished, archiveTo } = options;
+  return {
+    compaction,
+    compactionLagMsMin: options.compactionLagMin,
+    compactionLagMsMax: compactionLagMax === 'none' ? null : compactionLagMax,
+    compactionShareMin: options.compactionShareMin,
+    tombstoneRetentionMs: options.tombstoneRetention,
+    unfinished: unfinished === BY_KIND ? null : unfinished,
+    archiveTo: archiveTo === 'none' ? null : archiveTo,
+  };
+}
+
+/** As commander delivers them. */
+export interface AlterOptions extends DedupOptions, LettingGoOptions {
   readonly durability?: DurabilityLevel;
   readonly compression?: CompressionName;
   readonly compressionLevel?: number;
@@ -81,6 +146,7 @@ export const ALTER_OPTIONS: readonly Option[] = [
   ),
   new Option('--record-bytes <bytes>', 'the largest record').argParser(parseCount),
   ...DEDUP_OPTIONS,
+  ...LETTING_GO_OPTIONS,
 ];
 
 /** What was given, and nothing else. */
@@ -97,6 +163,7 @@ export function alterationOf(options: AlterOptions): TopicConfig {
     segmentAgeMsMax: segmentAge === 'none' ? null : segmentAge,
     recordBytesMax: options.recordBytes,
     ...dedupConfigOf(options),
+    ...lettingGoOf(options),
   };
 }
 

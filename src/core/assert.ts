@@ -56,6 +56,14 @@ export function checkInteger(name: string, value: unknown, bounds: IntegerBounds
   return value;
 }
 
+/** Throws unless `value` is a number within the bounds (both inclusive), whole or not. */
+export function checkNumber(name: string, value: unknown, bounds: Required<IntegerBounds>): number {
+  const { min, max } = bounds;
+  if (typeof value !== 'number') throw argumentError(TypeError, name, 'a number', value);
+  if (value >= min && value <= max) return value;
+  throw argumentError(RangeError, name, `a number from ${min} to ${max}`, value); // NaN too.
+}
+
 /** Throws unless `value` is one of `choices`. */
 export function checkChoice<const C extends string>(
   name: string,

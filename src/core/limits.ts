@@ -178,6 +178,22 @@ export const DEDUP_BYTES_MAX = 256 * MIB;
 export const DEDUP_BYTES_MIN = MIB;
 export const DEDUP_BYTES_LIMIT = 16 * GIB;
 
+/** Default memory for the keys that one pass of compaction compares: ten million. */
+export const COMPACTION_MAP_BYTES_MAX = 128 * MIB;
+/** Least and most that an option may ask for. */
+export const COMPACTION_MAP_BYTES_MIN = MIB;
+export const COMPACTION_MAP_BYTES_LIMIT = GIB;
+/** Default of what a pass that begins by itself reads and writes, bytes per second. */
+export const COMPACTION_BYTES_PER_SECOND_MAX = 64 * MIB;
+/** Least that an option may ask for: a write buffer would take longer than a quarter of a minute. */
+export const COMPACTION_BYTES_PER_SECOND_MIN = 64 * KIB;
+/** Default share of bytes that wait for compaction at which a pass begins by itself. Kafka's default. */
+export const COMPACTION_SHARE_MIN = 0.5;
+/** Smallest such share. */
+export const COMPACTION_SHARE_MIN_LIMIT = 0.01;
+/** Default time for which a tombstone outlives what it deleted, ms: a day, as Kafka's. */
+export const TOMBSTONE_RETENTION_MS = 24 * 60 * 60 * 1000;
+
 assert(BATCH_BYTES_MAX < 2 ** 31, 'a batch length fits an i32');
 assert(RECORD_BYTES_LIMIT < 2 ** 24, 'a record length fits 24 bits');
 assert(RECORD_BYTES_LIMIT + 64 * KIB < BATCH_BYTES_MAX, 'the largest record fits a batch');

@@ -2,7 +2,13 @@
  * What a value from outside must look like: one description gives its type, and the check of what
  * came, from JSON or from anybody.
  */
-import { argumentError, checkChoice, checkInteger, type IntegerBounds } from './assert.ts';
+import {
+  argumentError,
+  checkChoice,
+  checkInteger,
+  checkNumber,
+  type IntegerBounds,
+} from './assert.ts';
 import { checkBoolean, unknownKey } from './options.ts';
 
 /** One kind of value. A method, not a property: a list of shapes holds shapes of any type. */
@@ -41,6 +47,11 @@ export const nothing: Shape<null> = {
 export function integer(bounds: IntegerBounds = { min: 0 }): Shape<number> {
   return { check: (name, value) => checkInteger(name, value, bounds) };
 }
+
+/** A part of a whole, from 0 to 1. */
+export const share: Shape<number> = {
+  check: (name, value) => checkNumber(name, value, { min: 0, max: 1 }),
+};
 
 /** How many, or which: from 0. */
 export const count = integer();

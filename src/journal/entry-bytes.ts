@@ -6,6 +6,7 @@ const FIRST_BYTES = 256;
 const KEPT_BYTES_MAX = 1024 * 1024;
 /** A varint of 53 bits. */
 const UINT_BYTES_MAX = 8;
+const DOUBLE_BYTES = 8;
 const SEVEN_BITS = 0x7f;
 const MORE = 0x80;
 /** Of a text whose length is one byte, and that is written unit by unit if it is ASCII. */
@@ -43,6 +44,13 @@ export class EntryWriter {
       this.#bytes[this.#end++] = (rest % MORE) | MORE;
     }
     this.#bytes[this.#end++] = rest;
+  }
+
+  /** A finite number, as IEEE 754 has it in 64 bits, lowest byte first. */
+  double(value: number): void {
+    assert(Number.isFinite(value), 'a finite number');
+    this.#reserve(DOUBLE_BYTES);
+    this.#end = this.#bytes.writeDoubleLE(value + 0, this.#end); // -0 is 0.
   }
 
   /** Length and bytes. */
@@ -164,6 +172,18 @@ export class EntryReader {
       scale *= MORE;
     }
     throw new BadEntryError('an integer is too long');
+  }
+
+  double(): number {
+    const from = this.#at;
+    if (DOUBLE_BYTES > this.#bytes.length - from) {
+      throw new BadEntryError('it ends within a field');
+    }
+    this.#at = from + DOUBLE_BYTES;
+    const value = this.#bytes.readDoubleLE(from);
+    // One value has one form: NaN has many, and 0 would have two.
+    if (Number.isFinite(value) && !Object.is(value, -0)) return value;
+    throw new BadEntryError('a number is none that is written');
   }
 
   /** A copy. */

@@ -48,6 +48,12 @@ export const uint: Field<number> = {
   read: (from) => from.uint(),
 };
 
+/** A finite number, whole or not. */
+export const double: Field<number> = {
+  write: (to, value) => to.double(value),
+  read: (from) => from.double(),
+};
+
 export const text: Field<string> = {
   write: (to, value) => to.text(value),
   read: (from) => from.text(),
@@ -160,8 +166,8 @@ export function upgraded<Old, New>(field: Field<Old>, upgrade: (old: Old) => New
 }
 
 /**
- * The last field of a state, which snapshots from before there was one end without: states have no
- * version, and nothing stands behind them.
+ * The last field of a state, or the last ones, which snapshots from before there were any end without:
+ * states have no version, and nothing stands behind them.
  */
 export function added<T>(field: Field<T>, before: T): Field<T> {
   return {

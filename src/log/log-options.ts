@@ -31,12 +31,22 @@ import {
 import type { FileSystem, LockChoice } from '../io/file-system.ts';
 import { LOCK_CHOICES } from '../io/lock-plan.ts';
 import { nodeFileSystem } from '../io/node-file-system.ts';
+import {
+  COMPACTION_BOUND_NAMES,
+  COMPACTION_OPTION_NAMES,
+  newCompactionBounds,
+  newCompactionSettings,
+  type CompactionBounds,
+  type CompactionBoundSettings,
+  type CompactionConfig,
+  type CompactionSettings,
+} from './compaction-options.ts';
 import type { OnCorruption } from './log-loader.ts';
 
 /** What an acknowledged record survives: a process crash, or a power cut too (`sync`). */
 export type DurabilityLevel = 'os' | 'interval' | 'sync';
 
-export interface LogOptions<T, Input = T> {
+export interface LogOptions<T, Input = T> extends CompactionConfig, CompactionBounds {
   /** Turns values into bytes and back; default `bytes` (values are `Uint8Array`). */
   readonly codec?: Codec<T, Input> | undefined;
   /**
@@ -118,7 +128,7 @@ export interface LogOptions<T, Input = T> {
 }
 
 /** `LogOptions` with every default filled in. */
-export interface LogSettings<T, Input = T> {
+export interface LogSettings<T, Input = T> extends CompactionSettings, CompactionBoundSettings {
   readonly codec: Codec<T, Input>;
   readonly durability: DurabilityLevel;
   readonly flushMs: number;
@@ -173,6 +183,8 @@ const KNOWN: ReadonlySet<string> = new Set<keyof LogOptions<unknown>>([
   'fileSystem',
   'clock',
   'random',
+  ...COMPACTION_OPTION_NAMES,
+  ...COMPACTION_BOUND_NAMES,
 ]);
 
 /**
@@ -188,6 +200,8 @@ export function resolveLogOptions<T, Input>(given: LogOptions<T, Input>): LogSet
     ...seams(options),
     ...sizes(options),
     ...times(options),
+    ...newCompactionSettings(options),
+    ...newCompactionBounds(options),
     compressor: compressor(options, readOnly),
     durability: checkChoice('durability', options.durability ?? 'sync', DURABILITY_LEVELS),
     onCorruption: checkChoice('onCorruption', options.onCorruption ?? 'fail', ON_CORRUPTION),

@@ -271,16 +271,10 @@ function rangesOf(
 ): readonly OffsetRange[] {
   // It may be leased by the time that it is passed, but then it was not asked for.
   if (!wanted.has('ready')) return [];
-  let from = Math.max(startOffset, firstOffset);
-  if (partition === undefined) return [{ from, to: visibleOffset }];
+  const visible = { from: Math.max(startOffset, firstOffset), to: visibleOffset };
+  if (partition === undefined) return [visible];
   const ranges: OffsetRange[] = [];
-  while (from < visibleOffset) {
-    const range = partition.unread.next(from);
-    if (range.from >= visibleOffset) break;
-    const to = Math.min(range.to, visibleOffset);
-    ranges.push({ from: range.from, to });
-    from = to;
-  }
+  partition.unread.eachIn(visible, (range) => ranges.push(range));
   return ranges;
 }
 

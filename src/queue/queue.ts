@@ -14,7 +14,7 @@ import type {
   TopicRecordInput,
 } from '../topic/topic-results.ts';
 import type { Topic } from '../topic/topic.ts';
-import { checkDeadLetter } from './queue-group.ts';
+import { checkDeadLetter, checkRetention, groupLabel, QUEUE_GROUP } from './queue-group.ts';
 import {
   checkShareOptions,
   SHARE_OPTION_NAMES,
@@ -80,7 +80,7 @@ const KNOWN: ReadonlySet<string> = new Set([...TOPIC_HANDLE_NAMES, ...SHARE_OPTI
 /**
  * Parts the options of a queue: those of its topic, and those of its group.
  *
- * @throws TypeError, RangeError: before there is a topic that nobody wants
+ * @throws TypeError, RangeError, ConflictError: before there is a topic that nobody wants
  */
 export function partQueueOptions<T, Input>(
   name: string,
@@ -93,5 +93,6 @@ export function partQueueOptions<T, Input>(
     (SHARE_CONFIG_NAMES.includes(key) ? share : topic)[key] = value;
   }
   checkDeadLetter(name, share);
+  checkRetention(groupLabel(name, QUEUE_GROUP), share, topic);
   return { topic: checkTopicOptions<T, Input>(topic), share: checkShareOptions(share) };
 }

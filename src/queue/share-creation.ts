@@ -6,6 +6,7 @@ import type { Committer } from '../journal/committer.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import type { StartFrom } from '../topic/start-position.ts';
+import { checkRetention, groupLabel } from './queue-group.ts';
 import { shareGroupCreated, shareStarted } from './share-entries.ts';
 import { newShareSettings, type ShareConfig } from './share-settings.ts';
 import { hasRecords, startsIn } from './share-starts.ts';
@@ -22,7 +23,7 @@ export interface ShareCreationParts {
 export interface GroupSpec {
   readonly from: StartFrom;
   readonly config: ShareConfig;
-  /** Of what `config` leaves open, on a topic that never had a record. */
+  /** Of what `config` leaves open, on a topic that never had a record, and is not compacted. */
   readonly defaults: ShareConfig;
 }
 
@@ -35,7 +36,11 @@ export class ShareCreation {
     this.#parts = parts;
   }
 
-  /** Makes a group, unless it is there by then. @throws as `Committer.commit` */
+  /**
+   * Makes a group, unless it is there by then.
+   *
+   * @throws ConflictError when settled records of a compacted topic would go; as `Committer.commit`
+   */
   create(topic: PartitionSet, ref: ShareName, spec: GroupSpec): Promise<void> {
     const { fold, settled } = this.#parts;
     return this.#turns.run(async () => {
@@ -56,8 +61,10 @@ export class ShareCreation {
   ): Promise<void> {
     const { committer, clock } = this.#parts;
     const starts = await startsIn(topic, from, clock);
-    const settings = newShareSettings(config, (await hasRecords(topic)) ? {} : defaults);
+    const isOpen = topic.settings.compaction === 'off' && !(await hasRecords(topic));
+    const settings = newShareSettings(config, isOpen ? defaults : {});
     topic.checkThere(); // It may be on its way out by now: nobody would forget the group.
+    checkRetention(groupLabel(topic.name, ref.group), settings, topic.settings);
     const timeMs = clock.now();
     await committer.commit({
       changes: [

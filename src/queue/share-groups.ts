@@ -12,6 +12,7 @@ import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { checkName } from '../topic/topic-names.ts';
+import type { TopicSettings } from '../topic/topic-state.ts';
 import type { Topic } from '../topic/topic.ts';
 import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
@@ -19,7 +20,13 @@ import { LeaseJournal } from './lease-journal.ts';
 import { LetterTopics, type LetterExchanges } from './letter-topics.ts';
 import { LiveShareGroup } from './live-share-group.ts';
 import { LoopClock } from './loop-clock.ts';
-import { checkDeadLetter, groupLabel, QUEUE_DEFAULTS, QUEUE_GROUP } from './queue-group.ts';
+import {
+  checkDeadLetter,
+  checkRetention,
+  groupLabel,
+  QUEUE_DEFAULTS,
+  QUEUE_GROUP,
+} from './queue-group.ts';
 import { ShareCreation } from './share-creation.ts';
 import { shareGroupAltered, shareGroupDeleted } from './share-entries.ts';
 import { leaseEvents } from './share-events.ts';
@@ -66,7 +73,9 @@ export interface ShareListing extends ShareName {
   readonly consumerCount: number;
 }
 
-type AlterationWriter = (altered: () => readonly Change[]) => Promise<unknown>;
+/** Gets the options of the topic as they will be; left out, they stay. */
+type Alteration = (ofTopic?: TopicSettings) => readonly Change[];
+type AlterationWriter = (altered: Alteration) => Promise<unknown>;
 
 interface ActiveGroup {
   readonly live: LiveShareGroup;
@@ -81,7 +90,7 @@ export class ShareGroups {
   readonly #active = new Map<string, ActiveGroup>();
   readonly #letterTopics = new LetterTopics((topic) => this.#makeQueue(topic));
   readonly #changes = new Mutex();
-  /** For what lets settled records go, and what wants them again. */
+  /** For what lets settled records go, what wants them again, and what has them go or stay. */
   readonly #settled = new Mutex();
   readonly #creation: ShareCreation;
   #isClosed = false;
@@ -195,6 +204,11 @@ export class ShareGroups {
     return this.#settled.run(() => action(settledOffset(this.#parts.fold, logId)));
   }
 
+  /** Has no group come to be, or change its settings, until `action` is done. */
+  whileGroupsStand<R>(action: () => Promise<R>): Promise<R> {
+    return this.#settled.run(action);
+  }
+
   /** Figures of a group. @throws NotFoundError; as `Log.read` */
   async stats(topic: PartitionSet, name: string): Promise<ShareStats> {
     topic.checkThere();
@@ -242,7 +256,8 @@ export class ShareGroups {
    * the new limits count from the next end of an attempt or a delay on.
    *
    * @param write  journals it, perhaps with more: called once, and calls what it gets when it is its turn
-   * @throws NotFoundError; TypeError, RangeError; what `write` throws
+   * @throws NotFoundError; ConflictError when settled records of a compacted topic would go; TypeError,
+   *   RangeError; what `write` throws
    */
   alter(
     topic: PartitionSet,
@@ -255,8 +270,9 @@ export class ShareGroups {
       const { topicId, group, settings: before } = this.#known(topic, name);
       checkDeadLetter(topic.name, config);
       const settings = alteredShareSettings(before, config);
-      const altered = () => {
+      const altered: Alteration = (ofTopic) => {
         topic.checkThere(); // Its name may be another topic's by now.
+        checkRetention(groupLabel(topic.name, name), settings, ofTopic ?? topic.settings);
         const timeMs = this.#parts.clock.now();
         return [change(shareGroupAltered, { topicId, group, settings, timeMs })];
       };

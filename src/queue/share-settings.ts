@@ -109,8 +109,9 @@ export interface ShareConfig {
   readonly deadLetterRoutingKey?: string | null | undefined;
   /**
    * `settled`: segments of which every record is settled are deleted, also those that a consumer group
-   * has not read; the default of a queue. `keep`: what is settled stays readable; the default of a share
-   * group of a topic, and of a queue that is made of a topic that had records before.
+   * has not read; the default of a queue; not on a compacted topic. `keep`: what is settled stays
+   * readable; the default of a share group of a topic, and of a queue that is made of a topic that had
+   * records before, or is compacted.
    */
   readonly retention?: 'keep' | 'settled' | undefined;
 }

@@ -59,6 +59,16 @@ export function isQueue(fold: Fold, topicId: number): boolean {
   return fold.get(shareGroups, shareId({ topicId, group: QUEUE_GROUP })) !== null;
 }
 
+/** Name of a share group of a topic whose settled records go, another one than `except`; null = none. */
+export function settledGroup(fold: Fold, topicId: number, except: string | null): string | null {
+  for (const id of fold.ids(shareGroups)) {
+    const state = fold.get(shareGroups, id);
+    if (state?.topicId !== topicId || state.group === except) continue;
+    if (state.settings.retention === 'settled') return state.group;
+  }
+  return null;
+}
+
 /**
  * What the queue on a topic has settled of a partition; null = there is none. A dead record, kept or not, is
  * settled.
@@ -95,21 +105,33 @@ export function leasedOffset(fold: Fold, topicId: number, partition: number): nu
 /**
  * By log, of those whose settled records may go: the first offset that some group has not settled.
  * O(slots of all groups).
- *
- * @param ofLog  its id; null = all
  */
 export function settledOffsets(fold: Fold): ReadonlyMap<number, number> {
   const offsets = new Map<number, number>();
-  for (const { logId, firstUnsettled } of settlingLogs(fold)) offsets.set(logId, firstUnsettled());
+  for (const { logId, partitions } of settlingLogs(fold)) {
+    offsets.set(logId, firstUnsettledIn(partitions()));
+  }
   return offsets;
 }
 
 /** As `settledOffsets`, of one log; 0 when nothing of it may go. O(partitions + slots of its groups). */
-export function settledOffset(fold: Fold, wantedId: number): number {
-  for (const { logId, firstUnsettled } of settlingLogs(fold)) {
-    if (logId === wantedId) return firstUnsettled();
+export function settledOffset(fold: Fold, logId: number): number {
+  const partitions = settlingPartitions(fold, logId);
+  return partitions === null ? 0 : firstUnsettledIn(partitions);
+}
+
+/**
+ * What each share group of a log's topic knows of the log, undefined = it has not begun there; null = no
+ * group lets settled records of it go. O(partitions)
+ */
+export function settlingPartitions(
+  fold: Fold,
+  wantedId: number,
+): readonly (SharePartition | undefined)[] | null {
+  for (const { logId, partitions } of settlingLogs(fold)) {
+    if (logId === wantedId) return partitions();
   }
-  return 0;
+  return null;
 }
 
 function* settlingLogs(fold: Fold) {
@@ -124,15 +146,14 @@ function* settlingLogs(fold: Fold) {
   for (const states of topics.values()) {
     if (!states.some(({ settings }) => settings.retention === 'settled')) continue;
     for (const [number, { logId }] of states[0]?.partitions ?? []) {
-      yield { logId, firstUnsettled: () => firstUnsettledIn(states, number) };
+      yield { logId, partitions: () => states.map(({ partitions }) => partitions.get(number)) };
     }
   }
 }
 
 /** To a group that has not begun in the partition, all of it is still to come. */
-function firstUnsettledIn(states: readonly ShareState[], number: number): number {
-  const firsts = states.map(({ partitions }) => partitions.get(number)?.firstOffset ?? 0);
-  return Math.min(...firsts);
+function firstUnsettledIn(partitions: readonly (SharePartition | undefined)[]): number {
+  return Math.min(...partitions.map((partition) => partition?.firstOffset ?? 0));
 }
 
 /** An entry about one partition. */

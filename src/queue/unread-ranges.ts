@@ -73,6 +73,16 @@ export class UnreadRanges {
     return range.from >= offset ? range : { from: offset, to: range.to };
   }
 
+  /** Calls `visit` for each range that has something in [from, to), cut to that, ascending. */
+  eachIn({ from, to }: OffsetRange, visit: (range: OffsetRange) => void): void {
+    for (let at = this.#indexBehind(from); ; at++) {
+      const range = this.#ranges[at];
+      if (range === undefined || range.from >= to || from >= to) return;
+      const isInside = range.from >= from && range.to <= to;
+      visit(isInside ? range : { from: Math.max(range.from, from), to: Math.min(range.to, to) });
+    }
+  }
+
   has(offset: number): boolean {
     return this.next(offset).from === offset;
   }

@@ -20,7 +20,7 @@ export interface RoutingParts {
   readonly board: HealthBoard;
 }
 
-export class Routing implements Omit<TopicDependents, 'isQueue'> {
+export class Routing implements Pick<TopicDependents, 'forget' | 'grown'> {
   readonly exchanges: ExchangeCatalog;
   readonly projector: Projector;
   readonly #topics: TopicCatalog;

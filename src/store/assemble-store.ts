@@ -16,7 +16,7 @@ import { ENTRY_BYTES_MAX, Journal, type WhenDamaged } from '../journal/journal.t
 import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
 import { ShareGroups } from '../queue/share-groups.ts';
 import { Routing } from '../routing/routing.ts';
-import { isQueue, leasedOffset, settlingOf } from '../queue/share-state.ts';
+import { isQueue, leasedOffset, settledGroup, settlingOf } from '../queue/share-state.ts';
 import { readCheckpoint } from '../log/checkpoint-file.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { ownHome, type LogHome } from '../log/log-home.ts';
@@ -62,6 +62,8 @@ export function signalsOf({ path }: LogDirectory, clock: Clock): StoreSignals {
 export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   const { directory, settings, whenDamaged, lock, home, signals } = assembly;
   const { fileSystem, clock, random, freeBytesMin, durability, readOnly } = settings;
+  const { compactionMapBytesMax, compactionBytesPerSecondMax } = settings;
+  const compaction = { compactionMapBytesMax, compactionBytesPerSecondMax };
   const fold = new Fold(REDUCERS);
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
   const readingHome = ownHome(settings); // Not asked for anything by what only reads.
@@ -78,7 +80,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     logHome: { ...topicsHome, readOnlyCause: journal.damage },
     signals,
     openPartitions: new OpenPartitions({ clock }),
-    logOptions: { fileSystem, clock, random, freeBytesMin, readOnly },
+    logOptions: { fileSystem, clock, random, freeBytesMin, readOnly, ...compaction },
     dedupMemory: new DedupMemory(settings.dedupBytesMax, signals.health),
     topicDefaults: { durability },
     namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
@@ -154,6 +156,8 @@ function dependentsOn(on: Dependents): TopicDependents {
     },
     grown: (topicId) => routing().grown(topicId),
     isQueue: (topicId) => isQueue(fold, topicId),
+    settledGroup: (topicId, except) => settledGroup(fold, topicId, except),
+    whileGroupsStand: (action) => shareGroups.whileGroupsStand(action),
   };
 }
 

@@ -8,6 +8,12 @@ import type { FileSystem, LockChoice } from '../io/file-system.ts';
 import { LOCK_CHOICES } from '../io/lock-plan.ts';
 import { MemoryFileSystem } from '../io/memory-file-system.ts';
 import { nodeFileSystem } from '../io/node-file-system.ts';
+import {
+  COMPACTION_BOUND_NAMES,
+  newCompactionBounds,
+  type CompactionBounds,
+  type CompactionBoundSettings,
+} from '../log/compaction-options.ts';
 import { DURABILITY_LEVELS, type DurabilityLevel } from '../log/log-options.ts';
 
 const ON_CORRUPTION = ['readonly', 'fail'] as const;
@@ -15,7 +21,7 @@ const ON_CORRUPTION = ['readonly', 'fail'] as const;
 /** What `openStore` does when the journal is damaged: see `StoreOptions.onCorruption`. */
 export type StoreOnCorruption = (typeof ON_CORRUPTION)[number];
 
-export interface StoreOptions {
+export interface StoreOptions extends CompactionBounds {
   /** Level of topics that ask for none when they are created; default `sync`: see `LogOptions`. */
   readonly durability?: DurabilityLevel | undefined;
   /** Creates the store when there is none; default true. */
@@ -62,7 +68,7 @@ export interface StoreOptions {
 }
 
 /** `StoreOptions` with every default filled in. */
-export interface StoreSettings {
+export interface StoreSettings extends CompactionBoundSettings {
   readonly path: string;
   readonly durability: DurabilityLevel;
   readonly create: boolean;
@@ -90,6 +96,7 @@ const KNOWN: ReadonlySet<string> = new Set<keyof StoreOptions>([
   'freeBytesMin',
   'storeBytesMax',
   'dedupBytesMax',
+  ...COMPACTION_BOUND_NAMES,
   'fileSystem',
   'clock',
   'random',
@@ -125,6 +132,7 @@ export function resolveStoreOptions(path: string | null, given: StoreOptions): S
       min: DEDUP_BYTES_MIN,
       max: DEDUP_BYTES_LIMIT,
     }),
+    ...newCompactionBounds(options),
     fileSystem: fileSystem ?? (isInMemory ? new MemoryFileSystem() : nodeFileSystem),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,

@@ -13,6 +13,7 @@ import type { TopicCatalog } from '../topic/catalog.ts';
 import type { DedupPart } from '../topic/dedup-call.ts';
 import type { ProducedInput } from '../topic/producer-inputs.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
+import type { TopicSettings } from '../topic/topic-state.ts';
 import { Topic, type PartitionRuns, type TopicParts } from '../topic/topic.ts';
 import type {
   TopicAppendBatchResult,
@@ -100,7 +101,8 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
    * @param name  1 to 255 bytes of UTF-8, without control characters
    * @returns a new consumer; close it to give back what it holds
    * @throws TypeError, RangeError; ConflictError when a setting that was given is not what is stored;
-   *   NotFoundError with `create: false`; ReadOnlyError
+   *   or a new group would let settled records of a compacted topic go; NotFoundError with `create: false`;
+   *   ReadOnlyError
    *
    * Durability: a new group survives a power cut when this resolves. Cost: one fdatasync for a new one.
    */
@@ -119,7 +121,8 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
    *
    * @param ofTopic  options of the topic that change with them, as `Store.alterTopic` takes them: all of
    *   it is changed, or nothing; default none
-   * @throws NotFoundError; TypeError, RangeError
+   * @throws NotFoundError; ConflictError for `retention: 'settled'` on a compacted topic; TypeError,
+   *   RangeError; as `Store.alterTopic`
    *
    * Durability: synced when it resolves.
    */
@@ -128,8 +131,8 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
     config: ShareConfig,
     ofTopic?: TopicConfig,
   ): Promise<ShareSettings> {
-    const both = (altered: () => readonly Change[]) =>
-      this.#topics.changes.alter(this.name, ofTopic ?? {}, altered);
+    const both = (changes: (options: TopicSettings) => readonly Change[]) =>
+      this.#topics.changes.alter(this.name, ofTopic ?? {}, { group: name, changes });
     const write = ofTopic === undefined ? undefined : both;
     return this.#shareGroups.alter(this.partitions, name, config, write);
   }

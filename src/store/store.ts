@@ -318,7 +318,8 @@ export class Store extends StoreProducers implements AsyncDisposable {
    * Changes options of a topic, also while it is used: the next append, roll, or look at retention
    * goes by them. What is left out stays as it is.
    *
-   * @throws NotFoundError; TypeError, RangeError as `openLog`
+   * @throws NotFoundError, also of `archiveTo`; ConflictError for `compaction: 'key'` where a share group
+   *   lets settled records go, or partitions were added; TypeError, RangeError as `openLog`
    *
    * Durability: synced when it resolves.
    */
@@ -332,7 +333,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
    * `TopicDescription.keyMaps` says since when. Consumer groups take them up by themselves.
    *
    * @param total  how many there shall be, more than there are, up to 4096
-   * @throws NotFoundError; TypeError, RangeError; as `openLog`
+   * @throws NotFoundError; ConflictError when it is compacted; TypeError, RangeError; as `openLog`
    *
    * Durability: synced when it resolves. Cost: as for the partitions of a new topic.
    */

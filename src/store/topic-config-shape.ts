@@ -4,11 +4,14 @@ import {
   count,
   nullable,
   optional,
+  share,
   struct,
   structWith,
+  text,
   type Shape,
 } from '../core/shape.ts';
 import { COMPRESSION_NAMES } from '../format/compression.ts';
+import { COMPACTIONS } from '../log/compaction-options.ts';
 import { DURABILITY_LEVELS } from '../log/log-options.ts';
 import {
   DEDUP_BY,
@@ -19,6 +22,7 @@ import {
 } from '../topic/dedup-options.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
 import type { TopicSettings } from '../topic/topic-state.ts';
+import { UNFINISHED_POLICIES } from '../topic/unfinished-options.ts';
 
 const dedupWindow: Shape<DedupWindow> = {
   check: (name, value) => (value === UNTIL_SETTLED ? value : count.check(name, value)),
@@ -45,6 +49,13 @@ export const topicConfig: Shape<TopicConfig> = struct({
   compression: optional(choice(COMPRESSION_NAMES)),
   compressionLevel: optional(count),
   ...dedupConfigShapes,
+  compaction: optional(choice(COMPACTIONS)),
+  compactionLagMsMin: optional(count),
+  compactionLagMsMax: optional(nullable(count)),
+  compactionShareMin: optional(share),
+  tombstoneRetentionMs: optional(count),
+  unfinished: optional(nullable(choice(UNFINISHED_POLICIES))),
+  archiveTo: optional(nullable(text)),
 });
 
 /** As they are stored. */
@@ -62,4 +73,11 @@ export const topicSettings: Shape<TopicSettings> = structWith({
   dedupWindowMs: dedupWindow,
   dedupBy: choice(DEDUP_BY),
   dedupScope: choice(DEDUP_SCOPES),
+  compaction: choice(COMPACTIONS),
+  compactionLagMsMin: count,
+  compactionLagMsMax: nullable(count),
+  compactionShareMin: share,
+  tombstoneRetentionMs: count,
+  unfinished: nullable(choice(UNFINISHED_POLICIES)),
+  archiveTo: nullable(text),
 });

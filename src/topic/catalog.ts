@@ -12,6 +12,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { Partition } from './partition.ts';
 import { PartitionSet } from './partition-set.ts';
 import type { TrimGuard } from '../log/trim-guard.ts';
+import { checkNoCompactedSource } from './compaction-conflicts.ts';
 import { dedupGuard } from './dedup-guard.ts';
 import type { DedupFigures } from './dedup-figures.ts';
 import { checkNotUntilSettled } from './dedup-options.ts';
@@ -30,9 +31,13 @@ import {
 } from './topic-options.ts';
 import { topicCreated, topicDeleting, topics, type TopicState } from './topic-state.ts';
 import type { TopicParts } from './topic.ts';
+import { checkArchive } from './unfinished-options.ts';
 
 /** Those that build on topics, and must know what becomes of them. */
-export interface TopicDependents extends Pick<TopicChangesParts, 'isQueue' | 'grown'> {
+export interface TopicDependents extends Pick<
+  TopicChangesParts,
+  'isQueue' | 'settledGroup' | 'whileGroupsStand' | 'grown'
+> {
   /** Ends what reads a deleted topic, and forgets its positions and what leads to it */
   forget(topicId: number): Promise<TopicUsers>;
 }
@@ -69,7 +74,10 @@ export class TopicCatalog {
       stateOf: (topicId, name) => this.#stateOf(topicId, name),
       set: (topicId, name) => this.#set(topicId, name),
       checkSound: (operation) => this.#checkSound(operation),
+      isThere: (name) => this.#idOf(name) !== null,
       isQueue: (topicId) => dependents.isQueue(topicId),
+      settledGroup: (topicId, except) => dependents.settledGroup(topicId, except),
+      whileGroupsStand: (action) => dependents.whileGroupsStand(action),
       grown: (topicId) => dependents.grown(topicId),
     });
     this.#deletions = new TopicDeletions({
@@ -104,7 +112,8 @@ export class TopicCatalog {
    *
    * @param willBeQueue  whether a new one is made for a queue
    * @returns what a handle is made of
-   * @throws ConflictError when what is stored differs from what is asked for; NotFoundError
+   * @throws ConflictError when what is stored differs from what is asked for; NotFoundError; TypeError for
+   *   the source of an exchange that would be compacted
    */
   async open<T, Input>(
     name: string,
@@ -113,6 +122,7 @@ export class TopicCatalog {
   ): Promise<TopicParts<T, Input>> {
     checkName('name', name);
     const { codec, partitioner, create = true, ...wanted } = checkTopicOptions(given);
+    checkNoCompactedSource(name, wanted);
     const request = { ...wanted, create, willBeQueue };
     const [topicId, { options, logIds }] = await this.#openOrCreate(name, request);
     const conflict = conflictOf(name, { ...options, partitions: logIds.length }, wanted);
@@ -251,6 +261,7 @@ export class TopicCatalog {
       if (create) this.#checkSound('a new topic');
       const settings = newSettings(config, this.#home.topicDefaults);
       if (!willBeQueue) checkNotUntilSettled(settings);
+      checkArchive(name, config, settings, (other) => this.#idOf(other) !== null);
       checkPartitions(partitions);
       const { random, clock, journal, logOptions } = this.#home;
       if (!create || logOptions.readOnly === true) throw this.#unknown(name);

@@ -2,12 +2,24 @@
 import { checkInteger } from '../core/assert.ts';
 import type { Mutex } from '../core/mutex.ts';
 import { change, type Change } from '../journal/journal.ts';
+import { checkCompaction, checkMayGrow } from './compaction-conflicts.ts';
 import { checkNotUntilSettled } from './dedup-options.ts';
 import type { PartitionSet } from './partition-set.ts';
 import type { TopicDescription } from './topic-description.ts';
 import type { TopicHome } from './topic-home.ts';
-import { alteredSettings, PARTITIONS_MAX, type TopicConfig } from './topic-options.ts';
-import { partitionsAdded, topicAltered, type TopicState } from './topic-state.ts';
+import {
+  alteredSettings,
+  checkTopicConfig,
+  PARTITIONS_MAX,
+  type TopicConfig,
+} from './topic-options.ts';
+import {
+  partitionsAdded,
+  topicAltered,
+  type TopicSettings,
+  type TopicState,
+} from './topic-state.ts';
+import { checkArchive } from './unfinished-options.ts';
 
 /** What a change has to know of the topics there are. */
 export interface TopicChangesParts {
@@ -23,8 +35,21 @@ export interface TopicChangesParts {
   checkSound(operation: string): void;
   /** Whether records of a topic are settled: else nothing can wait for that. */
   isQueue(topicId: number): boolean;
+  /** Name of a share group of a topic whose settled records go, another one than `except`; null = none. */
+  settledGroup(topicId: number, except: string | null): string | null;
+  /** Has no share group come to be, or change, until `action` is done. */
+  whileGroupsStand<R>(action: () => Promise<R>): Promise<R>;
+  /** Whether a topic of that name is there. */
+  isThere(name: string): boolean;
   /** Told when the journal has more partitions of a topic. */
   grown(topicId: number): Promise<void>;
+}
+
+/** A share group that changes with its topic: all or none. */
+export interface GroupAlteration {
+  readonly group: string;
+  /** Called when it is their turn, with the options as they will be. Groups must stand still until then. */
+  changes(options: TopicSettings): readonly Change[];
 }
 
 export class TopicChanges {
@@ -39,21 +64,37 @@ export class TopicChanges {
   /**
    * Changes options of a topic, also while it is used.
    *
-   * @param more  called when it is its turn: changes that go with it, all or none
-   * @throws NotFoundError; TypeError, RangeError as `openLog`; what `more` throws
+   * @param beside  a share group that changes with it
+   * @throws NotFoundError, also when there is no topic to archive in; ConflictError as `checkCompaction`;
+   *   TypeError, RangeError as `openLog`; what `beside.changes` throws
    */
-  alter(
+  async alter(
     name: string,
     config: TopicConfig,
-    more: () => readonly Change[] = () => [],
+    beside: GroupAlteration | null = null,
   ): Promise<TopicDescription> {
-    return this.#change(name, async (topicId, state) => {
-      const options = alteredSettings(state.options, config);
-      if (!this.#parts.isQueue(topicId)) checkNotUntilSettled(config);
-      const { journal, clock } = this.#parts.home;
+    const wanted = checkTopicConfig(config);
+    const alter = (): Promise<TopicDescription> => this.#alter(name, wanted, beside);
+    const isForGroups = wanted.compaction === 'key' && beside === null;
+    return isForGroups ? this.#parts.whileGroupsStand(alter) : alter();
+  }
+
+  #alter(
+    name: string,
+    config: TopicConfig,
+    beside: GroupAlteration | null,
+  ): Promise<TopicDescription> {
+    return this.#change(name, async (topicId, { options: before, keyMaps }) => {
+      const options = alteredSettings(before, config);
+      const parts = this.#parts;
+      if (!parts.isQueue(topicId)) checkNotUntilSettled(config);
+      checkArchive(name, config, options, (other) => parts.isThere(other));
+      const settledGroup = parts.settledGroup(topicId, beside?.group ?? null);
+      checkCompaction({ name, keyMaps, settledGroup }, options);
+      const { journal, clock } = parts.home;
       const altered = change(topicAltered, { topicId, options, timeMs: clock.now() });
-      await journal.appendAll([altered, ...more()]);
-      this.#parts.set(topicId, name).configure();
+      await journal.appendAll([altered, ...(beside?.changes(options) ?? [])]);
+      parts.set(topicId, name).configure();
     });
   }
 
@@ -61,11 +102,13 @@ export class TopicChanges {
    * Gives a topic more partitions. Records stay where they are; keys go elsewhere from now on.
    *
    * @param total  how many there shall be
-   * @throws NotFoundError; RangeError when that is not more than there are
+   * @throws NotFoundError; RangeError when that is not more than there are; ConflictError when it is
+   *   compacted
    */
   async addPartitions(name: string, total: number): Promise<TopicDescription> {
     const changed = await this.#change(name, async (topicId, { logIds: before, options }) => {
       checkInteger('partitions', total, { min: before.length + 1, max: PARTITIONS_MAX });
+      checkMayGrow(name, options, total);
       const { journal, clock } = this.#parts.home;
       const set = this.#parts.set(topicId, name);
       const logIds = [...(await set.create(before.length, total - before.length, options))];

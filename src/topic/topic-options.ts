@@ -3,10 +3,12 @@ import { argumentError, checkInteger } from '../core/assert.ts';
 import { ConflictError } from '../core/errors.ts';
 import { plainOptions } from '../core/options.ts';
 import { checkCodec, type Codec } from '../codec/codec.ts';
+import { newCompactionSettings, type CompactionConfig } from '../log/compaction-options.ts';
 import { resolveLogOptions, type LogOptions } from '../log/log-options.ts';
 import type { RecordInput } from '../log/record-input.ts';
 import { newDedupSettings, type DedupConfig } from './dedup-options.ts';
 import { TOPIC_OPTION_NAMES, type TopicSettings } from './topic-state.ts';
+import { newUnfinishedSettings, type UnfinishedConfig } from './unfinished-options.ts';
 
 /** Most partitions of one topic: each is a directory, and costs two syncs when it is made. */
 export const PARTITIONS_MAX = 4096;
@@ -23,13 +25,14 @@ type LogConfig = Pick<
   | 'batchBytesMax'
   | 'compression'
   | 'compressionLevel'
+  | keyof CompactionConfig
 >;
 
 /**
  * How the records of a topic are kept; the journal holds all of it. Those of `LogOptions` have the same
  * defaults. Values that are left out when a topic is opened are not compared.
  */
-export interface TopicConfig extends LogConfig, DedupConfig {}
+export interface TopicConfig extends LogConfig, DedupConfig, UnfinishedConfig {}
 
 /** Chooses a partition from 0 to `partitionCount` - 1. Called once per record, must not append. */
 export type Partitioner<Input> = (record: RecordInput<Input>, partitionCount: number) => number;
@@ -99,6 +102,8 @@ export function newSettings(given: TopicConfig, defaults: TopicConfig): TopicSet
     compression,
     compressionLevel: compression === 'none' ? null : (config.compressionLevel ?? 1),
     ...newDedupSettings(config),
+    ...newCompactionSettings(config),
+    ...newUnfinishedSettings(config),
   };
 }
 
@@ -117,7 +122,8 @@ export function configOf({ compressionLevel, ...settings }: TopicSettings): Topi
 
 /** Those that are of its logs. */
 export function logConfigOf(config: TopicConfig): LogConfig {
-  const { dedupWindowMs: _window, dedupBy: _by, dedupScope: _scope, ...ofLogs } = config;
+  const { dedupWindowMs: _window, dedupBy: _by, dedupScope: _scope, ...others } = config;
+  const { unfinished: _policy, archiveTo: _to, ...ofLogs } = others;
   return ofLogs;
 }
 

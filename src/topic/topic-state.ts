@@ -3,6 +3,7 @@ import { begins, changes, ends, type Reducer } from '../journal/fold.ts';
 import {
   added,
   choice,
+  double,
   flag,
   list,
   nullable,
@@ -15,6 +16,11 @@ import {
 } from '../journal/entry-fields.ts';
 import { entryType } from '../journal/entry-type.ts';
 import { COMPRESSION_NAMES } from '../format/compression.ts';
+import {
+  COMPACTION_DEFAULTS,
+  COMPACTION_OPTION_NAMES,
+  COMPACTIONS,
+} from '../log/compaction-options.ts';
 import { DURABILITY_LEVELS } from '../log/log-options.ts';
 import {
   DEDUP_BY,
@@ -24,6 +30,11 @@ import {
   UNTIL_SETTLED,
   type DedupWindow,
 } from './dedup-options.ts';
+import {
+  UNFINISHED_DEFAULTS,
+  UNFINISHED_OPTION_NAMES,
+  UNFINISHED_POLICIES,
+} from './unfinished-options.ts';
 
 /** Options of a topic that are of its logs, resolved: a later default changes no topic that is there. */
 const logOptionFields = {
@@ -53,10 +64,29 @@ const dedupFields = {
   dedupScope: choice(DEDUP_SCOPES),
 };
 
+/** What of it goes before all of it does. */
+const keepingFields = {
+  compaction: choice(COMPACTIONS),
+  compactionLagMsMin: uint,
+  compactionLagMsMax: nullable(uint),
+  compactionShareMin: double,
+  tombstoneRetentionMs: uint,
+  unfinished: nullable(choice(UNFINISHED_POLICIES)),
+  archiveTo: nullable(text),
+};
+
+const KEEPING_DEFAULTS = { ...COMPACTION_DEFAULTS, ...UNFINISHED_DEFAULTS };
+
 const logOptions = struct(logOptionFields);
-const topicOptions = struct({ ...logOptionFields, ...dedupFields });
+const topicOptions = struct({ ...logOptionFields, ...dedupFields, ...keepingFields });
 /** As they were before there was deduplication. */
-const logOptionsAlone = upgraded(logOptions, (options) => ({ ...options, ...DEDUP_DEFAULTS }));
+const logOptionsAlone = upgraded(logOptions, (options) => {
+  return { ...options, ...DEDUP_DEFAULTS, ...KEEPING_DEFAULTS };
+});
+/** As they were before there was compaction. */
+const withDedup = upgraded(struct({ ...logOptionFields, ...dedupFields }), (options) => {
+  return { ...options, ...KEEPING_DEFAULTS };
+});
 
 /** Names of the options that the journal keeps. */
 export const TOPIC_OPTION_NAMES = [
@@ -71,6 +101,8 @@ export const TOPIC_OPTION_NAMES = [
   'compression',
   'compressionLevel',
   ...DEDUP_OPTION_NAMES,
+  ...COMPACTION_OPTION_NAMES,
+  ...UNFINISHED_OPTION_NAMES,
 ] as const satisfies readonly (keyof TopicSettings)[];
 
 export type TopicSettings = Readonly<ValueOf<typeof topicOptions>>;
@@ -86,14 +118,14 @@ const createdFields = (options: typeof topicOptions) => ({
 /** A topic came to be; its first partitions are in place. */
 export const topicCreated = entryType(
   { kind: 10, name: 'topic-created', fields: createdFields(topicOptions) },
-  [struct(createdFields(logOptionsAlone))],
+  [struct(createdFields(logOptionsAlone)), struct(createdFields(withDedup))],
 );
 
 const alteredFields = (options: typeof topicOptions) => ({ topicId: uint, options, timeMs: uint });
 
 export const topicAltered = entryType(
   { kind: 11, name: 'topic-altered', fields: alteredFields(topicOptions) },
-  [struct(alteredFields(logOptionsAlone))],
+  [struct(alteredFields(logOptionsAlone)), struct(alteredFields(withDedup))],
 );
 
 export const partitionsAdded = entryType({
@@ -126,19 +158,23 @@ const storedState = struct({
   /** How many partitions there were, since when: a key may have records in more than one of them. */
   keyMaps: list(struct({ partitionCount: uint, timeMs: uint })),
   dedup: added(struct(dedupFields), DEDUP_DEFAULTS),
+  keeping: added(struct(keepingFields), KEEPING_DEFAULTS),
 });
 
-export interface TopicState extends Omit<ValueOf<typeof storedState>, 'logOptions' | 'dedup'> {
+export interface TopicState extends Omit<
+  ValueOf<typeof storedState>,
+  'logOptions' | 'dedup' | 'keeping'
+> {
   options: ValueOf<typeof topicOptions>;
 }
 
 const topicState: Field<TopicState> = {
   write(to, { options, ...state }) {
-    storedState.write(to, { ...state, logOptions: options, dedup: options });
+    storedState.write(to, { ...state, logOptions: options, dedup: options, keeping: options });
   },
   read(from) {
-    const { logOptions: ofLogs, dedup, ...state } = storedState.read(from);
-    return { ...state, options: { ...ofLogs, ...dedup } };
+    const { logOptions: ofLogs, dedup, keeping, ...state } = storedState.read(from);
+    return { ...state, options: { ...ofLogs, ...dedup, ...keeping } };
   },
 };
 

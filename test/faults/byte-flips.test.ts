@@ -36,6 +36,9 @@ const logs = [
 ];
 const goldenFolder = join(import.meta.dirname, '..', '..', 'segments', 'v1', 'one-batch');
 const golden = await loadSoundLog(goldenFolder);
+/** Sealed segments that were rewritten: of two generations, and without records. */
+const compacted = await loadSoundLog(join(goldenFolder, '..', 'compacted'));
+const emptied = await loadSoundLog(join(goldenFolder, '..', 'compacted-empty'));
 const compressed = await makeSoundLog({ seed: 1, isClosed: true, compression: 'gzip' });
 if (compressed.segments[1]?.batches.some(({ isCompressed }) => isCompressed) !== true) {
   throw new Error('the segment that is damaged has a compressed batch');
@@ -45,6 +48,8 @@ const withGolden = [...logs, { name: 'a golden log', sound: golden, segments: go
 const withCompressed = [
   ...withGolden,
   { name: 'a compressed log', sound: compressed, segments: compressed.segments.slice(1, 2) },
+  { name: 'a compacted log', sound: compacted, segments: compacted.segments.slice(1, 2) },
+  { name: 'a log whose records went', sound: emptied, segments: emptied.segments.slice(0, 1) },
 ];
 
 describe.each(withCompressed)('$name', ({ name, sound, segments }) => {

@@ -62,7 +62,7 @@ describe('topics add-partitions', () => {
     const done = await varve('topics', 'add-partitions', path, 'orders', '4', '--yes', '--json');
     expect(JSON.parse(done.stdout)).toMatchObject({ isDryRun: false, from: 2, to: 4 });
     const described = await runCli(['topics', 'describe', path, 'orders']);
-    expect(described.stdout).toContain('keys moved        4 partitions since ');
+    expect(described.stdout).toContain('keys moved            4 partitions since ');
   });
 });
 

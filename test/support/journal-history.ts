@@ -5,6 +5,7 @@ import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
 import { groupDeleted, groupReset, offsetsCommitted } from '../../src/group/group-state.ts';
 import type { EntryType } from '../../src/journal/entry-type.ts';
 import type { Journal } from '../../src/journal/journal.ts';
+import { COMPACTIONS } from '../../src/log/compaction-options.ts';
 import { DURABILITY_LEVELS } from '../../src/log/log-options.ts';
 import { DEDUP_BY, DEDUP_SCOPES } from '../../src/topic/dedup-options.ts';
 import {
@@ -15,6 +16,7 @@ import {
   topicDeleting,
   type TopicSettings,
 } from '../../src/topic/topic-state.ts';
+import { UNFINISHED_POLICIES } from '../../src/topic/unfinished-options.ts';
 import { ExchangeHistory } from './exchange-history.ts';
 import { ProducerHistory } from './producer-history.ts';
 import { ShareHistory } from './share-history.ts';
@@ -84,6 +86,13 @@ export function settingsOf(one: number, two: number): TopicSettings {
     dedupWindowMs: one % 2 === 0 ? 'settled' : 1 + two,
     dedupBy: DEDUP_BY[two % DEDUP_BY.length] ?? 'id',
     dedupScope: DEDUP_SCOPES[one % DEDUP_SCOPES.length] ?? 'topic',
+    compaction: COMPACTIONS[one % COMPACTIONS.length] ?? 'off',
+    compactionLagMsMin: two,
+    compactionLagMsMax: one % 2 === 0 ? null : 1 + two,
+    compactionShareMin: 1 / (1 + one),
+    tombstoneRetentionMs: one + two,
+    unfinished: two % 4 === 0 ? null : (UNFINISHED_POLICIES[two % 3] ?? null),
+    archiveTo: one % 4 === 0 ? null : `topic ${two % 7}`,
   };
 }
 

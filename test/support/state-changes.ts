@@ -1,6 +1,7 @@
 /** Every small change that can be made to a state, whatever it consists of: one at a time. */
 import { AssertionError, present } from '../../src/core/assert.ts';
 import { COMPRESSION_NAMES } from '../../src/format/compression.ts';
+import { COMPACTIONS } from '../../src/log/compaction-options.ts';
 import { DURABILITY_LEVELS } from '../../src/log/log-options.ts';
 import { DEATH_REASONS } from '../../src/queue/share-entries.ts';
 import { SharePartition, type DeadRecord } from '../../src/queue/share-partition.ts';
@@ -9,6 +10,7 @@ import { EXCHANGE_TYPES } from '../../src/routing/binding.ts';
 import { TARGET_KINDS } from '../../src/routing/exchange-entries.ts';
 import { HEADER_MATCHES } from '../../src/routing/header-conditions.ts';
 import { DEDUP_BY, DEDUP_SCOPES } from '../../src/topic/dedup-options.ts';
+import { UNFINISHED_POLICIES } from '../../src/topic/unfinished-options.ts';
 import { between, changesOfSlots, changesOfUnread } from './share-changes.ts';
 
 export interface StateChange {
@@ -29,6 +31,8 @@ const KNOWN_NAMES: readonly string[] = [
   ...TARGET_KINDS,
   ...DEDUP_BY,
   ...DEDUP_SCOPES,
+  ...COMPACTIONS,
+  ...UNFINISHED_POLICIES,
 ];
 
 /** Fields of a partition of a share group that are plain values. */
@@ -173,5 +177,5 @@ function othersThan(value: unknown): readonly unknown[] {
     return [`${value}x`, ...KNOWN_NAMES.filter((name) => name !== value), 1];
   }
   if (value instanceof Uint8Array) return [Uint8Array.of(...value, 1)];
-  return [1, 'x', true, { match: 'all', conditions: [] }, new Map()];
+  return ['x', 1, true, { match: 'all', conditions: [] }, new Map(), ...KNOWN_NAMES];
 }

@@ -1,4 +1,5 @@
 /** `varve queue alter <store> <queue>`: other settings for a queue; a dry run unless `--yes`. */
+import { checkRetention, groupLabel } from '../../src/queue/queue-group.ts';
 import { alteredShareSettings, type ShareSettings } from '../../src/queue/share-settings.ts';
 import { alterTopic } from '../../src/store/control-verbs.ts';
 import { alterShareGroup } from '../../src/store/queue-setting-verbs.ts';
@@ -88,7 +89,12 @@ async function run(
   const { found, changes } = await consultStore(context, path, async (desk) => {
     const queue = await findQueue(desk, path, name, options);
     const { settings: before } = await describeQueue(desk, queue);
-    const ofGroup = changesBetween(before, alteredShareSettings(before, config));
+    const after = alteredShareSettings(before, config);
+    if (config.retention === 'settled') {
+      const { options: ofTopic } = await askForTopic(desk, path, queue.topic);
+      checkRetention(groupLabel(queue.topic, queue.name), after, ofTopic);
+    }
+    const ofGroup = changesBetween(before, after);
     const ofTopic = dedup === null ? [] : await dedupChanges(desk, path, { queue, dedup });
     return { found: queue, changes: [...ofGroup, ...ofTopic] };
   });

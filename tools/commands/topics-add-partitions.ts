@@ -1,5 +1,6 @@
 /** `varve topics add-partitions <store> <topic> <total>`: a dry run unless `--yes`. */
 import { addPartitions } from '../../src/store/control-verbs.ts';
+import { checkMayGrow } from '../../src/topic/compaction-conflicts.ts';
 import { PARTITIONS_MAX } from '../../src/topic/topic-options.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
@@ -16,7 +17,8 @@ interface AddPartitionsOptions {
 }
 
 const NOTES = `Records stay where they are, but most keys go to another partition from now on: order holds for a key
-before and after, not across. varve topics describe shows since when. A topic never has fewer partitions.`;
+before and after, not across. varve topics describe shows since when. A topic never has fewer partitions,
+and a compacted one never more.`;
 
 export const topicsAddPartitionsVerb: Verb<AddPartitionsOptions> = {
   description: 'Give a topic more partitions. <total> is how many there shall be then.',
@@ -62,7 +64,7 @@ async function run(
   const to = Number(wanted);
   if (!/^\d{1,9}$/.test(wanted)) throw new UsageError(`<total> is a number, not ${wanted}`);
   const isDryRun = options.yes !== true;
-  const { partitionCount: from } = await consultStore(context, path, (desk) =>
+  const { partitionCount: from, options: stored } = await consultStore(context, path, (desk) =>
     askForTopic(desk, path, topic),
   );
   if (to <= from || to > PARTITIONS_MAX) {
@@ -71,6 +73,7 @@ async function run(
       `topic ${topic} has ${formatPlural(from, 'partition')}: <total> is from ${range}, not ${to}`,
     );
   }
+  checkMayGrow(topic, stored, to);
   if (!isDryRun) {
     await changeStore(context, path, (desk) => desk.ask(addPartitions, { topic, partitions: to }));
   }

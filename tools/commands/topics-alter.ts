@@ -1,9 +1,13 @@
 /** `varve topics alter <store> <topic>`: other options for a topic; a dry run unless `--yes`. */
-import { alterTopic } from '../../src/store/control-verbs.ts';
-import { listShareGroups } from '../../src/store/queue-verbs.ts';
+import type { TopicDescription } from '../../src/index.ts';
+import { alterTopic, listTopics } from '../../src/store/control-verbs.ts';
+import { describeShareGroup, listShareGroups } from '../../src/store/queue-verbs.ts';
+import { checkCompaction } from '../../src/topic/compaction-conflicts.ts';
 import { checkNotUntilSettled } from '../../src/topic/dedup-options.ts';
 import { alteredSettings } from '../../src/topic/topic-options.ts';
+import type { TopicConfig } from '../../src/topic/topic-options.ts';
 import { TOPIC_OPTION_NAMES, type TopicSettings } from '../../src/topic/topic-state.ts';
+import { checkArchive } from '../../src/topic/unfinished-options.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { UsageError } from '../command-error.ts';
@@ -71,10 +75,10 @@ async function run(
   }
   const isDryRun = options.yes !== true;
   const changes = await consultStore(context, path, async (desk) => {
-    const { options: before } = await askForTopic(desk, path, topic);
-    const after = alteredSettings(before, config);
-    if (!(await isQueue(desk, topic))) checkNotUntilSettled(config);
-    return changesBetween(before, after);
+    const before = await askForTopic(desk, path, topic);
+    const after = alteredSettings(before.options, config);
+    await checkAlteration(desk, before, { config, after });
+    return changesBetween(before.options, after);
   });
   if (!isDryRun && changes.length > 0) {
     await changeStore(context, path, (desk) => desk.ask(alterTopic, { topic, options: config }));
@@ -94,9 +98,35 @@ async function run(
   return ExitCode.ok;
 }
 
-async function isQueue(desk: StoreDesk, name: string): Promise<boolean> {
-  const groups = await desk.ask(listShareGroups, {});
-  return groups.some((group) => group.isQueue && group.topic === name);
+interface Alteration {
+  readonly config: TopicConfig;
+  readonly after: TopicSettings;
+}
+
+/** As the store does it, also for a dry run. */
+async function checkAlteration(
+  desk: StoreDesk,
+  { name, keyMaps }: TopicDescription,
+  { config, after }: Alteration,
+): Promise<void> {
+  const groups = (await desk.ask(listShareGroups, {})).filter(({ topic }) => topic === name);
+  if (!groups.some(({ isQueue }) => isQueue)) checkNotUntilSettled(config);
+  const topics = await desk.ask(listTopics, {});
+  checkArchive(name, config, after, (other) => topics.some((topic) => topic.name === other));
+  const settledGroup = after.compaction === 'key' ? await settledOf(desk, name, groups) : null;
+  checkCompaction({ name, keyMaps, settledGroup }, after);
+}
+
+async function settledOf(
+  desk: StoreDesk,
+  topic: string,
+  groups: readonly { readonly name: string }[],
+): Promise<string | null> {
+  for (const { name: group } of groups) {
+    const { settings } = await desk.ask(describeShareGroup, { topic, group, leasesMax: 0 });
+    if (settings.retention === 'settled') return group;
+  }
+  return null;
 }
 
 function changesBetween(before: TopicSettings, after: TopicSettings): OptionChange[] {

@@ -2,6 +2,7 @@
 import { Option } from 'commander';
 import type { CompressionName, DurabilityLevel } from '../../src/index.ts';
 import { createTopic, listTopics } from '../../src/store/control-verbs.ts';
+import { checkNoCompactedSource } from '../../src/topic/compaction-conflicts.ts';
 import { checkNotUntilSettled } from '../../src/topic/dedup-options.ts';
 import { checkName } from '../../src/topic/topic-names.ts';
 import {
@@ -9,6 +10,7 @@ import {
   configOf as configOfSettings,
   newSettings,
 } from '../../src/topic/topic-options.ts';
+import { checkArchive } from '../../src/topic/unfinished-options.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { CommandError } from '../command-error.ts';
@@ -24,10 +26,12 @@ import {
   DEDUP_OPTIONS,
   durabilityOption,
   KEEPING_OPTIONS,
+  LETTING_GO_OPTIONS,
   type DedupOptions,
+  type LettingGoOptions,
 } from '../topic-config.ts';
 
-interface TopicsCreateOptions extends DedupOptions {
+interface TopicsCreateOptions extends DedupOptions, LettingGoOptions {
   readonly partitions: number;
   readonly durability?: DurabilityLevel;
   readonly compression?: CompressionName;
@@ -53,6 +57,7 @@ export const topicsCreateVerb: Verb<TopicsCreateOptions> = {
     durabilityOption(`what a stored record survives (default: ${DURABILITY})`),
     ...KEEPING_OPTIONS,
     ...DEDUP_OPTIONS,
+    ...LETTING_GO_OPTIONS,
     YES_OPTION,
     JSON_OPTION,
   ],
@@ -62,6 +67,7 @@ export const topicsCreateVerb: Verb<TopicsCreateOptions> = {
       0: 'Created; or a dry run, and it could be.',
       1: 'There is a topic of this name; or something else went wrong.',
       2: true,
+      3: 'There is no topic of the name that --archive-to gives.',
       4: true,
       5: true,
     },
@@ -90,12 +96,16 @@ async function run(
   checkPartitions(partitions);
   const settings = newSettings(alterationOf(options), { durability: DURABILITY });
   checkNotUntilSettled(settings);
+  checkNoCompactedSource(name, settings);
   const config = configOfSettings(settings);
   const isNewStore = await checkNewStorePath(path);
+  if (isNewStore) checkArchive(name, config, settings, () => false); // There is none to archive in.
   const isDryRun = options.yes !== true;
   const create = async (desk: StoreDesk): Promise<void> => {
     const topics = await desk.ask(listTopics, {});
-    if (topics.some((topic) => topic.name === name)) throw topicExists(path, name);
+    const isThere = (other: string) => topics.some((topic) => topic.name === other);
+    if (isThere(name)) throw topicExists(path, name);
+    checkArchive(name, config, settings, isThere);
     // Every option: what is left out would be as the process has it that has the store open.
     if (!isDryRun) await desk.ask(createTopic, { topic: name, partitions, options: config });
   };

@@ -113,7 +113,7 @@ async function soundLog(
 }
 
 async function recordsOf(log: Log<string>): Promise<(SoundRecord | null)[]> {
-  const records = new Array<SoundRecord | null>(log.visibleOffset).fill(null);
+  const records = Array.from({ length: log.visibleOffset }, (): SoundRecord | null => null);
   for await (const record of log.records()) {
     records[record.offset] = { createTimeMs: record.createTimeMs, text: textOf(record) };
   }

@@ -18,8 +18,8 @@ interface State {
 
 const MASK = 0xffff_ffffn;
 
-/** The 64 bits of output, as bytes. */
-export function halfSipHash(key: Uint8Array, input: Uint8Array, rounds: Rounds): Uint8Array {
+/** The 64 bits of output, as bytes; behind them, 32 bits of what the last state has more. */
+export function wideHalfSipHash(key: Uint8Array, input: Uint8Array, rounds: Rounds): Uint8Array {
   const key0 = BigInt(wordAt(key, 0));
   const key1 = BigInt(wordAt(key, 4));
   const state: State = {
@@ -37,14 +37,20 @@ export function halfSipHash(key: Uint8Array, input: Uint8Array, rounds: Rounds):
     turn(state, rounds.compression);
     state.v0 ^= word;
   }
-  const output = new DataView(new ArrayBuffer(8));
+  const output = new DataView(new ArrayBuffer(12));
   state.v2 ^= 0xeen;
   turn(state, rounds.finalization);
   output.setUint32(0, Number(state.v1 ^ state.v3), true);
   state.v1 ^= 0xddn;
   turn(state, rounds.finalization);
   output.setUint32(4, Number(state.v1 ^ state.v3), true);
+  output.setUint32(8, Number(state.v0 ^ state.v2), true);
   return new Uint8Array(output.buffer);
+}
+
+/** The 64 bits of output, as bytes. */
+export function halfSipHash(key: Uint8Array, input: Uint8Array, rounds: Rounds): Uint8Array {
+  return wideHalfSipHash(key, input, rounds).subarray(0, 8);
 }
 
 function turn(state: State, count: number): void {

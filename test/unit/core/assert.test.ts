@@ -6,6 +6,7 @@ import {
   AssertionError,
   checkChoice,
   checkInteger,
+  checkNumber,
 } from '../../../src/core/assert.ts';
 
 describe('assert', () => {
@@ -61,6 +62,23 @@ describe('checkInteger', () => {
   test.each([0, 4, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('%s is out', (value) => {
     expect(() => checkInteger('n', value, { min: 1, max: 3 })).toThrow(RangeError);
     expect(() => checkInteger('n', value, { min: 1, max: 3 })).toThrow('an integer from 1 to 3');
+  });
+});
+
+describe('checkNumber', () => {
+  const BOUNDS = { min: 0.01, max: 1 };
+
+  test('returns what is within the bounds, both inclusive, whole or not', () => {
+    for (const value of [0.01, 1 / 3, 1]) expect(checkNumber('n', value, BOUNDS)).toBe(value);
+  });
+
+  test.each(['1', null, undefined, 1n, {}])('a %s is no number at all', (value) => {
+    expect(() => checkNumber('n', value, BOUNDS)).toThrow(TypeError);
+  });
+
+  test.each([0, 0.009, 1.001, Number.NaN, Number.POSITIVE_INFINITY])('%s is out', (value) => {
+    expect(() => checkNumber('n', value, BOUNDS)).toThrow(RangeError);
+    expect(() => checkNumber('n', value, BOUNDS)).toThrow('a number from 0.01 to 1');
   });
 });
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 
 import { Fingerprint } from '../../../src/core/fingerprint.ts';
 import { propertyOptions } from '../../support/property.ts';
-import { halfSipHash } from '../../support/reference/half-sip-hash.ts';
+import { halfSipHash, wideHalfSipHash } from '../../support/reference/half-sip-hash.ts';
 
 const SEED = 0x0f_1e2d_3c4b_5a69;
 const encoder = new TextEncoder();
@@ -37,11 +37,18 @@ function shown(): string {
 
 /** What the slow twin makes of these bytes. */
 function expected(input: Uint8Array, seed = SEED): string {
+  return expectedLanes(input, seed)
+    .slice(0, 2)
+    .map((lane) => lane.toString(16).padStart(8, '0'))
+    .join(' ');
+}
+
+function expectedLanes(input: Uint8Array, seed: number): number[] {
   const key = new Uint8Array(8);
   new DataView(key.buffer).setBigUint64(0, BigInt(seed), true);
-  const output = halfSipHash(key, input, { compression: 1, finalization: 3 });
+  const output = wideHalfSipHash(key, input, { compression: 1, finalization: 3 });
   const view = new DataView(output.buffer);
-  return [0, 4].map((at) => view.getUint32(at, true).toString(16).padStart(8, '0')).join(' ');
+  return [0, 4, 8].map((at) => view.getUint32(at, true));
 }
 
 /** The input for a text with a key, as the header of the file describes it. */
@@ -143,16 +150,35 @@ describe('a fingerprint', () => {
     expect(new Set(all).size).toBe(seeds.length);
   });
 
+  test('has a third lane, of what its last state has more', () => {
+    fc.assert(
+      fc.property(keys, bytes, (key, value) => {
+        const encoded = typeof key === 'string' ? encoder.encode(key) : key;
+        for (const [input, given] of [
+          [value, undefined],
+          [withKey(encoded, value), key],
+        ] as const) {
+          fingerprint.ofBytes(value, given);
+          const { high, low, third } = fingerprint;
+          expect([high, low, third]).toEqual(expectedLanes(input, SEED));
+        }
+      }),
+      propertyOptions(),
+    );
+  });
+
   test('spreads ids that are alike over all values', () => {
     const PARTS = 64;
     const COUNT = 64_000;
     const highs = new Uint32Array(PARTS);
     const lows = new Uint32Array(PARTS);
+    const thirds = new Uint32Array(PARTS);
     for (let at = 0; at < COUNT; at++) {
       fingerprint.ofText(`order-${at}`);
       for (const [counts, lane] of [
         [highs, fingerprint.high],
         [lows, fingerprint.low],
+        [thirds, fingerprint.third],
       ] as const) {
         counts[lane >>> 26] = (counts[lane >>> 26] ?? 0) + 1;
       }
@@ -160,7 +186,7 @@ describe('a fingerprint', () => {
     // Five standard deviations; the seed is always the same.
     const most = COUNT / PARTS + 5 * Math.sqrt(COUNT / PARTS);
     const least = COUNT / PARTS - 5 * Math.sqrt(COUNT / PARTS);
-    for (const count of [...highs, ...lows]) {
+    for (const count of [...highs, ...lows, ...thirds]) {
       expect(count).toBeGreaterThan(least);
       expect(count).toBeLessThan(most);
     }

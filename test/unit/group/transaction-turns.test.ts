@@ -53,6 +53,31 @@ test('a plain commit that waits for a transaction is refused when its member has
   expect(other.committed(0)).toMatchObject({ offset: 1 });
 });
 
+test('the next owner’s position by number comes behind what the last owner is committing', async () => {
+  const { bench, heldLogs, store, output, join } = await setup();
+  const member = await join();
+  await next(member);
+  bench.clock.advance(POLL_MS / 2);
+  const other = await join();
+  await output.append({ value: 'opens the log' });
+  heldLogs.hold();
+  const plain = output.append({ value: 'has to be synced in front' });
+  await turns(20);
+  const first = store.transaction((tx) => {
+    tx.append(output, { value: 'behind' });
+    tx.commitOffset(member, at(1));
+  });
+  await turns(20);
+  bench.clock.advance(POLL_MS / 2); // The first member is taken for dead.
+  expect(other.assignment).toEqual([0]);
+  const second = store.transaction((tx) => tx.commitOffset(other, at(3)));
+  await turns(50);
+  expect(other.committed(0)).toBeNull();
+  heldLogs.release();
+  await Promise.all([first, second, plain]);
+  expect(other.committed(0)).toMatchObject({ offset: 3 });
+});
+
 test('nobody waits for a transaction that came to nothing behind its last look', async () => {
   const disk = await StoreDisk.make();
   const store = await disk.open();

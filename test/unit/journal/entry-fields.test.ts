@@ -5,6 +5,7 @@ import { BadEntryError, EntryReader, EntryWriter } from '../../../src/journal/en
 import {
   bytes,
   choice,
+  double,
   flag,
   list,
   map,
@@ -34,10 +35,13 @@ const uints = fc.oneof(
   fc.maxSafeNat(),
   fc.constantFrom(0, 127, 128, 2 ** 32, 2 ** 53 - 1),
 );
+// No -0: it is written as 0.
+const doubles = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
 const texts = fc.string({ unit: 'grapheme', maxLength: 30 });
 
 const order = struct({
   id: uint,
+  share: double,
   name: text,
   body: nullable(bytes),
   isPaid: flag,
@@ -48,6 +52,7 @@ const order = struct({
 
 const orders = fc.record({
   id: uints,
+  share: doubles,
   name: texts,
   body: fc.option(fc.uint8Array({ maxLength: 600 })),
   isPaid: fc.boolean(),
@@ -90,6 +95,13 @@ describe('fields', () => {
     );
   });
 
+  test('0 has one form, whatever its sign, and what is no number is not written', () => {
+    expect(written(double, -0)).toEqual(written(double, 0));
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() => written(double, value)).toThrow('a finite number');
+    }
+  });
+
   test('bytes that were cut, or go on, or are not the shortest, are refused', () => {
     fc.assert(
       fc.property(orders, (value) => {
@@ -107,6 +119,9 @@ describe('fields', () => {
 
   test.each<[string, Field<unknown>, number[]]>([
     ['a flag of 2', flag, [2]],
+    ['a number that is none', double, [0, 0, 0, 0, 0, 0, 0xf8, 0x7f]],
+    ['an infinite number', double, [0, 0, 0, 0, 0, 0, 0xf0, 0xff]],
+    ['another 0', double, [0, 0, 0, 0, 0, 0, 0, 0x80]],
     ['an unknown choice', choice(['a', 'b']), [2]],
     ['an integer of two bytes that fits in one', uint, [0x80, 0x00]],
     ['an integer above 2^53 - 1', uint, [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]],

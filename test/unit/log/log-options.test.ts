@@ -35,6 +35,13 @@ describe('resolveLogOptions', () => {
       lock: 'auto',
       readOnly: false,
       create: true,
+      compaction: 'off',
+      compactionLagMsMin: 0,
+      compactionLagMsMax: null,
+      compactionShareMin: 0.5,
+      tombstoneRetentionMs: 24 * 3600 * 1000,
+      compactionMapBytesMax: 128 * 1024 * 1024,
+      compactionBytesPerSecondMax: 64 * 1024 * 1024,
     });
   });
 
@@ -75,6 +82,11 @@ describe('resolveLogOptions', () => {
     ['batchBytesMax', 1024, 2 ** 20],
     ['queuedBytesMax', 65_536, 2 ** 30],
     ['cacheBytes', 0, 2 ** 30],
+    ['compactionLagMsMin', 0, Number.MAX_SAFE_INTEGER],
+    ['compactionLagMsMax', 1, Number.MAX_SAFE_INTEGER],
+    ['tombstoneRetentionMs', 0, Number.MAX_SAFE_INTEGER],
+    ['compactionMapBytesMax', 2 ** 20, 2 ** 30],
+    ['compactionBytesPerSecondMax', 65_536, Number.MAX_SAFE_INTEGER],
   ];
 
   test.each(RANGES)('%s goes from %i to %i', (name, min, max) => {
@@ -102,6 +114,8 @@ describe('resolveLogOptions', () => {
     ['compression', 'lz4'],
     ['compression', 1],
     ['compression', null],
+    ['compaction', 'keys'],
+    ['compaction', true],
   ])('%s does not take %j', (name, value) => {
     const error = refusalOf({ [name]: value });
     expect(error).toBeInstanceOf(TypeError);
@@ -124,6 +138,32 @@ describe('resolveLogOptions', () => {
       expect(refusalOf({ compression, compressionLevel })).toBeInstanceOf(RangeError);
     }
     expect(refusalOf({ compression, compressionLevel: 'best' })).toBeInstanceOf(TypeError);
+  });
+
+  test('compaction by key is for writers and readers alike', () => {
+    expect(resolveLogOptions({ compaction: 'key' }).compaction).toBe('key');
+    expect(resolveLogOptions({ compaction: 'key', readOnly: true }).compaction).toBe('key');
+    const never = { compactionLagMsMax: null, compactionBytesPerSecondMax: null };
+    expect(resolveLogOptions(never)).toMatchObject(never);
+  });
+
+  test('compactionShareMin is a part of the whole, not a whole number', () => {
+    for (const compactionShareMin of [0.01, 1 / 3, 1]) {
+      expect(resolveLogOptions({ compactionShareMin }).compactionShareMin).toBe(compactionShareMin);
+    }
+    for (const compactionShareMin of [0, 0.009, 1.001, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(refusalOf({ compactionShareMin })).toBeInstanceOf(RangeError);
+    }
+    for (const compactionShareMin of ['0.5', null, 1n]) {
+      expect(refusalOf({ compactionShareMin })).toBeInstanceOf(TypeError);
+    }
+  });
+
+  test('what must be left alone for a time is not due before', () => {
+    const lags = { compactionLagMsMin: 1000, compactionLagMsMax: 1000 };
+    expect(resolveLogOptions(lags)).toMatchObject(lags);
+    expect(refusalOf({ ...lags, compactionLagMsMax: 999 })).toBeInstanceOf(RangeError);
+    expect(refusalOf({ ...lags, compactionLagMsMin: 1001 })).toBeInstanceOf(RangeError);
   });
 
   test('a reader may name a compression that this Node lacks', () => {

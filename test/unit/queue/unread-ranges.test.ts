@@ -11,6 +11,16 @@ function membersOf(unread: UnreadRanges): Set<number> {
   return new Set(Array.from({ length: END }, (_, at) => at).filter((at) => unread.has(at)));
 }
 
+/** Those in [from, to), as they are visited, range by range. */
+function offsetsIn(unread: UnreadRanges, from: number, to: number): number[] {
+  const offsets: number[] = [];
+  unread.eachIn({ from, to }, (range) => {
+    expect(range.from).toBeLessThan(range.to);
+    for (let offset = range.from; offset < range.to; offset++) offsets.push(offset);
+  });
+  return offsets;
+}
+
 describe('unread ranges', () => {
   test('are all offsets from the first on', () => {
     const unread = new UnreadRanges(7);
@@ -99,6 +109,9 @@ describe('unread ranges', () => {
           expect(unread.countBelow(END)).toBe(expected.size);
           expect(unread.countBelow(at)).toBe([...expected].filter((one) => one < at).length);
           expect(unread.first).toBe(Math.min(END, ...expected));
+          const [begin, end] = [Math.max(0, at - 1), at + count];
+          const inside = [...expected].filter((one) => one >= begin && one < end);
+          expect(offsetsIn(unread, begin, end)).toEqual(inside.toSorted((one, two) => one - two));
           const pairs = unread.toPairs();
           expect(UnreadRanges.ofPairs(pairs).countBelow(END)).toBe(expected.size);
           expect(pairs).toEqual([...new Set(pairs)].toSorted((one, two) => one - two));

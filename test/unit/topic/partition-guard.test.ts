@@ -39,6 +39,8 @@ test('the log of a partition is guarded by whom the store names for it', async (
       forget: () => Promise.resolve({ groups: [], exchanges: [] }),
       grown: () => Promise.resolve(),
       isQueue: () => false,
+      settledGroup: () => null,
+      whileGroupsStand: (action) => action(),
     },
   );
   const [free, held] = await Promise.all(

@@ -12,6 +12,20 @@ import { partOf } from '../../support/state-parts.ts';
 const OLD_STATE =
   '096f72646572732fc3a40307080902c80180808020018088b2a0020001c0843d8080408080040101' +
   '0680d0eab6b73381d0eab6b73300020280d0eab6b7330381d0eab6b733';
+/** What the state of today has more: the defaults of deduplication... */
+const DEDUP = '01e0a7120000';
+/** ...and those of compaction, and of unfinished work. */
+const KEEPING = ['000000', '000000000000e03f', '80b89929', '0000'].join('');
+
+const KEEPING_DEFAULTS = {
+  compaction: 'off',
+  compactionLagMsMin: 0,
+  compactionLagMsMax: null,
+  compactionShareMin: 0.5,
+  tombstoneRetentionMs: 86_400_000,
+  unfinished: null,
+  archiveTo: null,
+};
 
 function restored(hex: string): Fold {
   const fold = new Fold(REDUCERS);
@@ -39,6 +53,7 @@ describe('a topic in a snapshot of before there was deduplication', () => {
         dedupWindowMs: 300_000,
         dedupBy: 'id',
         dedupScope: 'topic',
+        ...KEEPING_DEFAULTS,
       },
       createdTimeMs: 1_767_225_600_000,
       alteredTimeMs: 1_767_225_600_001,
@@ -54,7 +69,7 @@ describe('a topic in a snapshot of before there was deduplication', () => {
     const fold = restored(OLD_STATE);
     const [copy] = [...fold.copies(() => 0)].map(partOf);
     const written = Buffer.from(copy?.state ?? []).toString('hex');
-    expect(written).toBe(`${OLD_STATE}01e0a7120000`);
+    expect(written).toBe(OLD_STATE + DEDUP + KEEPING);
     expect(restored(written).hash()).toBe(fold.hash());
   });
 
@@ -68,7 +83,45 @@ describe('a topic in a snapshot of before there was deduplication', () => {
   });
 
   test.each([1, 2, 3, 4, 5])('is no state when %i bytes of the new ones are missing', (missing) => {
-    const whole = `${OLD_STATE}01e0a7120000`;
+    const whole = OLD_STATE + DEDUP;
     expect(() => restored(whole.slice(0, whole.length - 2 * missing))).toThrow('ends within');
+  });
+});
+
+describe('a topic in a snapshot of before there was compaction', () => {
+  /** A window until records are settled, by content and by key: null, 1, 1. */
+  const STATE = `${OLD_STATE}000101`;
+
+  test('keeps what it had of deduplication, and has the defaults of the others', () => {
+    const options = restored(STATE).get(topics, '5')?.options;
+    expect(options).toMatchObject({ dedupWindowMs: 'settled', dedupBy: 'content' });
+    expect(options).toMatchObject({ dedupScope: 'key', compressionLevel: 6, ...KEEPING_DEFAULTS });
+  });
+
+  test('is written with all of them, and is the same when it is read again', () => {
+    const fold = restored(STATE);
+    const [copy] = [...fold.copies(() => 0)].map(partOf);
+    const written = Buffer.from(copy?.state ?? []).toString('hex');
+    expect(written).toBe(STATE + KEEPING);
+    expect(restored(written).hash()).toBe(fold.hash());
+  });
+
+  test.each([1, 2, 3, 6, 7, 13, 14, 16])(
+    'is no state when %i bytes of the new ones are missing',
+    (missing) => {
+      const whole = STATE + KEEPING;
+      expect(KEEPING.length).toBe(2 * 17);
+      expect(() => restored(whole.slice(0, whole.length - 2 * missing))).toThrow('ends within');
+    },
+  );
+
+  test.each([
+    ['a share that is no number', '000000000000f87f'],
+    ['an infinite share', '000000000000f07f'],
+    ['a second form of 0', '0000000000000080'],
+  ])('is no state with %s', (_, share) => {
+    const keeping = KEEPING.replace('000000000000e03f', share);
+    expect(keeping).toHaveLength(KEEPING.length);
+    expect(() => restored(STATE + keeping)).toThrow('a number is none that is written');
   });
 });

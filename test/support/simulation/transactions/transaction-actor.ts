@@ -1,6 +1,6 @@
 /** Transactions of the program: what each does, how it ends, and what its caller is told. */
 import { onAbort } from '../../../../src/core/abort.ts';
-import { ClosedError, FailedError } from '../../../../src/core/errors.ts';
+import { ClosedError, ConflictError, FailedError } from '../../../../src/core/errors.ts';
 import { FencedError, LeaseLostError } from '../../../../src/core/ownership-errors.ts';
 import { randomBelow } from '../../../../src/core/random.ts';
 import { TransactionEndedError } from '../../../../src/core/transaction-errors.ts';
@@ -129,6 +129,10 @@ function ended(session: TransactionSession, running: Running, error: unknown): v
   world.narrate(`${deed.name} ended: ${String(error)}`);
   const word = endOf(running, error);
   if (word === null) session.explain(error);
+  // To go back would have what is behind its batch handled twice.
+  if (word === 'passed' && !world.oracle.isPassed(deed)) {
+    world.fault('refused', `${deed.name}, and nobody has passed it: ${String(error)}`);
+  }
   world.tally.add(word ?? 'failed');
   // Only the wait for the copies failed.
   if (isRouted && results.some(({ result }) => result !== null)) {
@@ -162,6 +166,7 @@ function endOf({ ending, deed }: Running, error: unknown): string | null {
   }
   if (error instanceof LeaseLostError && deed.acks.size > 0) return 'leaseLost';
   if (error instanceof FencedError && deed.ranges.length > 0) return 'fenced';
+  if (isPositionConflict(error) && deed.ranges.length > 0) return 'passed';
   return null;
 }
 
@@ -257,15 +262,19 @@ function commitOffset(session: TransactionSession, tx: Transaction, running: Run
   const { deed } = running;
   if (members.length === 0) return;
   const member = pick(world.random, members);
-  const batch = member.take();
+  const batch = chance(world.random, 0.3) ? member.exchange() : member.take();
+  member.read();
   if (batch === null) return;
+  world.tally.add('batches');
   const metadata = String(deed.number);
-  const added = unlessRefused(session, () => {
-    tx.commitOffset(member.handle, batch, { metadata });
-    return true;
-  });
-  if (added === null) return;
   const { partition, baseOffset: from, nextOffset: to } = batch;
+  const added = unlessRefused(session, () =>
+    unlessTaken(session, { deed, partition }, () => {
+      tx.commitOffset(member.handle, batch, { metadata });
+      return true;
+    }),
+  );
+  if (added === null) return;
   deed.ranges.push({ partition, from, to });
 }
 
@@ -286,4 +295,27 @@ function unlessRefused<T>(session: TransactionSession, add: () => T): T | null {
     session.world.tally.add('refusedCalls');
     return null;
   }
+}
+
+/** Null = another transaction has a position of the partition. */
+function unlessTaken<T>(
+  { world }: TransactionSession,
+  { deed, partition }: { readonly deed: Deed; readonly partition: number },
+  add: () => T,
+): T | null {
+  try {
+    return add();
+  } catch (error) {
+    if (!isPositionConflict(error)) throw error;
+    if (!world.oracle.isTaken(deed, partition)) {
+      world.fault('refused', `${deed.name}, and nobody has ${partition}: ${String(error)}`);
+    }
+    world.tally.add('takenPartitions');
+    return null;
+  }
+}
+
+/** Another transaction has a position of the partition, or somebody has committed what is behind. */
+function isPositionConflict(error: unknown): boolean {
+  return error instanceof ConflictError && error.details.kind === 'position';
 }
