@@ -3,7 +3,8 @@
  *
  * @hot It stands in batches and tables on disk, so it is the same for ever: HalfSipHash-1-3 with an
  * output of 64 bits, `high` being the first four bytes of it as a little-endian number, `low` the
- * others. Never 0, 0, which says that a record has none: that becomes 0, 1.
+ * others. Never 0, 0, which says that a record has none: that becomes 0, 1. Where 64 bits are too few, in
+ * memory, there is a third lane, squeezed out as the second is.
  *
  * Text is taken as UTF-8, as it is stored. With a key in front, the input is: the key's length in bytes
  * (u32, little-endian; 2^32 - 1 for a record without a key), the key, zeros up to a multiple of four, and
@@ -19,13 +20,13 @@ const V2 = 0x6c79_6765;
 const V3 = 0x7465_6462;
 const WIDE = 0xee;
 const SECOND = 0xdd;
+const THIRD = 0xcc;
 const NO_KEY = 0xffff_ffff;
 const WORD_BYTES = 4;
 const WORD_MASK = WORD_BYTES - 1;
-/** Rounds behind the input: of its last bytes with its size, of the first lane, of the second. */
-const END_ROUNDS = 7;
-const FIRST_ROUNDS = 6;
-const SECOND_ROUNDS = 3;
+/** Rounds behind the input: one of its last bytes with its size, and three of each lane. */
+const LANE_ROUNDS = 3;
+const END_ROUNDS = { 2: 1 + 2 * LANE_ROUNDS, 3: 1 + 3 * LANE_ROUNDS } as const;
 /** Text with more units gets memory of its own. */
 const TEXT_UNITS_MAX = 256;
 const UNIT_BYTES_MAX = 3;
@@ -35,6 +36,9 @@ export class Fingerprint {
   /** Of what was given last, each a u32. */
   high = 0;
   low = 0;
+  /** Of three lanes the last: 32 bits more, for memory alone. */
+  third = 0;
+  readonly #endRounds: number;
   readonly #key0: number;
   readonly #key1: number;
   #v0 = 0;
@@ -47,8 +51,12 @@ export class Fingerprint {
   readonly #bytes = Buffer.alloc(TEXT_UNITS_MAX * UNIT_BYTES_MAX);
   readonly #view = viewOf(this.#bytes);
 
-  /** @param seed  53 bits, by chance: one for all ids that are to be compared */
-  constructor(seed: number) {
+  /**
+   * @param seed  53 bits, by chance: one for all ids that are to be compared
+   * @param laneCount  3 = with `third`; the others are the same
+   */
+  constructor(seed: number, laneCount: keyof typeof END_ROUNDS = 2) {
+    this.#endRounds = END_ROUNDS[laneCount];
     this.#key0 = seed | 0;
     this.#key1 = (seed / U32) | 0;
   }
@@ -106,8 +114,10 @@ export class Fingerprint {
     const wholeBytes = sizeBytes & ~WORD_MASK;
     const rest = restOf(view, from + wholeBytes, from + sizeBytes);
     const lowestOfSize = (this.#sizeBytes + sizeBytes) << 24;
-    this.#mix({ view, from, wholeBytes }, rest | lowestOfSize, END_ROUNDS);
-    this.low = (this.#v1 ^ this.#v3) >>> 0;
+    this.#mix({ view, from, wholeBytes }, rest | lowestOfSize, this.#endRounds);
+    const lane = (this.#v1 ^ this.#v3) >>> 0;
+    if (this.#endRounds === END_ROUNDS[2]) this.low = lane;
+    else this.third = lane;
     if (this.high === 0 && this.low === 0) this.low = 1;
   }
 
@@ -125,16 +135,22 @@ export class Fingerprint {
     let v2 = this.#v2;
     let v3 = this.#v3;
     let at = from;
+    const firstLane = endRounds - 1;
+    const secondLane = firstLane - LANE_ROUNDS;
+    const thirdLane = secondLane - LANE_ROUNDS;
     for (let left = wholeBytes / WORD_BYTES + endRounds; left > 0; left--) {
       let word = 0;
       if (left > endRounds) {
         word = view.getInt32(at, true);
         at += WORD_BYTES;
-      } else if (left === END_ROUNDS) word = last;
-      else if (left === FIRST_ROUNDS) v2 ^= WIDE;
-      else if (left === SECOND_ROUNDS) {
+      } else if (left === endRounds) word = last;
+      else if (left === firstLane) v2 ^= WIDE;
+      else if (left === secondLane) {
         this.high = (v1 ^ v3) >>> 0;
         v1 ^= SECOND;
+      } else if (left === thirdLane) {
+        this.low = (v1 ^ v3) >>> 0;
+        v1 ^= THIRD;
       }
       v3 ^= word;
       v0 = (v0 + v1) | 0;

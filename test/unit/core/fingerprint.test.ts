@@ -37,11 +37,17 @@ function shown(): string {
 
 /** What the slow twin makes of these bytes. */
 function expected(input: Uint8Array, seed = SEED): string {
+  return expectedLanes(input, seed, 2)
+    .map((lane) => lane.toString(16).padStart(8, '0'))
+    .join(' ');
+}
+
+function expectedLanes(input: Uint8Array, seed: number, laneCount: 2 | 3): number[] {
   const key = new Uint8Array(8);
   new DataView(key.buffer).setBigUint64(0, BigInt(seed), true);
-  const output = halfSipHash(key, input, { compression: 1, finalization: 3 });
+  const output = halfSipHash(key, input, { compression: 1, finalization: 3 }, laneCount);
   const view = new DataView(output.buffer);
-  return [0, 4].map((at) => view.getUint32(at, true).toString(16).padStart(8, '0')).join(' ');
+  return Array.from({ length: laneCount }, (_, lane) => view.getUint32(4 * lane, true));
 }
 
 /** The input for a text with a key, as the header of the file describes it. */
@@ -143,16 +149,36 @@ describe('a fingerprint', () => {
     expect(new Set(all).size).toBe(seeds.length);
   });
 
+  test('has a third lane where it is asked for, and the others are the same', () => {
+    const wide = new Fingerprint(SEED, 3);
+    fc.assert(
+      fc.property(keys, bytes, (key, value) => {
+        const encoded = typeof key === 'string' ? encoder.encode(key) : key;
+        for (const [input, given] of [
+          [value, undefined],
+          [withKey(encoded, value), key],
+        ] as const) {
+          wide.ofBytes(value, given);
+          expect([wide.high, wide.low, wide.third]).toEqual(expectedLanes(input, SEED, 3));
+        }
+      }),
+      propertyOptions(),
+    );
+  });
+
   test('spreads ids that are alike over all values', () => {
     const PARTS = 64;
     const COUNT = 64_000;
     const highs = new Uint32Array(PARTS);
     const lows = new Uint32Array(PARTS);
+    const thirds = new Uint32Array(PARTS);
+    const wide = new Fingerprint(SEED, 3);
     for (let at = 0; at < COUNT; at++) {
-      fingerprint.ofText(`order-${at}`);
+      wide.ofText(`order-${at}`);
       for (const [counts, lane] of [
-        [highs, fingerprint.high],
-        [lows, fingerprint.low],
+        [highs, wide.high],
+        [lows, wide.low],
+        [thirds, wide.third],
       ] as const) {
         counts[lane >>> 26] = (counts[lane >>> 26] ?? 0) + 1;
       }
@@ -160,7 +186,7 @@ describe('a fingerprint', () => {
     // Five standard deviations; the seed is always the same.
     const most = COUNT / PARTS + 5 * Math.sqrt(COUNT / PARTS);
     const least = COUNT / PARTS - 5 * Math.sqrt(COUNT / PARTS);
-    for (const count of [...highs, ...lows]) {
+    for (const count of [...highs, ...lows, ...thirds]) {
       expect(count).toBeGreaterThan(least);
       expect(count).toBeLessThan(most);
     }
