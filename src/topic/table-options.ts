@@ -7,8 +7,8 @@ import { checkChosen } from './topic-options.ts';
 export interface TableOptions {
   /**
    * Bytes of records to keep in memory: of what was asked for last. Other records are read again by their
-   * offsets, and of each key 45 to 90 bytes stay in memory. 0 to 2^53 - 1; default null: all records are
-   * kept, and some 160 bytes a key.
+   * offsets, by way of what each open partition caches (32 MiB at most), and of each key 45 to 90 bytes
+   * stay in memory. 0 to 2^53 - 1; default null: all records are kept, and some 160 bytes a key.
    */
   readonly bytesMax?: number | null | undefined;
   /** Partitions that it is made of, from 0; default all, also those that are added later. */
