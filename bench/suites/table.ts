@@ -5,7 +5,7 @@ import { byteRate, countRate, READ_WARM_BYTES } from './sides.ts';
 
 const KEYS = 1_000_000;
 const VALUE_BYTES = 100;
-const GETS = 200_000;
+const GETS = 100_000;
 
 export const tableSuite: readonly Contest[] = [
   {

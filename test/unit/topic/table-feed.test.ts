@@ -104,6 +104,18 @@ test('what retention took is passed over, or an error', async () => {
   });
 });
 
+test('what lies behind what retention took is of the next round', async () => {
+  const { topic } = await open();
+  const feed = feedOf(topic);
+  await roundOf(feed);
+  for (let at = 0; at < 3; at++) await topic.append({ value: 'x' }, { partition: 1 });
+  await feed.begin();
+  for (let at = 0; at < 2; at++) await topic.append({ value: 'x' }, { partition: 1 });
+  await topic.deleteBefore({ partition: 1, offset: 4 });
+  expect(await restOf(feed)).toEqual([]);
+  expect(await roundOf(feed)).toEqual(['1/4']);
+});
+
 test('a store that is closed ends a wait, and what is asked next says so', async () => {
   const { topic, store } = await open();
   const feed = feedOf(topic);

@@ -3,7 +3,6 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
 import type { ManualClock } from '../../../src/core/clock.ts';
-import { nextTurn } from '../../../src/core/clock.ts';
 import type { Store } from '../../../src/store/store.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
 import type { TopicOptions } from '../../../src/topic/topic-options.ts';
@@ -98,6 +97,20 @@ describe.each(KINDS)('a table %s', (_name, bytesMax) => {
     expect(table.stats()).toMatchObject({ keyCount: 1, keylessCount: 2 });
     await table.reached(await topic.append({ value: '3' }));
     expect(table.stats()).toMatchObject({ keyCount: 1, keylessCount: 3 });
+  });
+
+  test('entries come once each, also those that change meanwhile', async () => {
+    const { topic } = await openTopic();
+    for (let at = 0; at < 10; at++) await topic.append({ key: `k${at}`, value: 'old' });
+    const table = await openTable(topic, { bytesMax });
+    const entries = table.entries();
+    const seen = [(await entries.next()).value?.key];
+    expect(seen).toEqual(['k0']);
+    for (const key of ['k0', 'k5', 'k5', 'none before']) await topic.append({ key, value: 'new' });
+    await table.reached(await topic.append({ key: 'k7', value: null }));
+    for await (const { key } of entries) seen.push(key);
+    expect(new Set(seen).size).toBe(seen.length);
+    for (const at of [0, 1, 2, 3, 4, 5, 6, 8, 9]) expect(seen).toContain(`k${at}`);
   });
 
   test('what was deleted from the topic is not in it, before or after', async () => {
@@ -266,6 +279,19 @@ describe('changes', () => {
     await changes.return();
   });
 
+  test('from the start begins where the topic does, also inside a batch', async () => {
+    const { topic } = await openTopic();
+    await topic.appendBatch(['a', 'b', 'c'].map((key) => ({ key, value: key })));
+    await topic.appendBatch([{ value: 'keyless' }, { key: 'd', value: 'd' }]);
+    await topic.deleteBefore({ partition: 0, offset: 2 });
+    const table = await openTable(topic);
+    const changes = table.changes({ from: 'start' });
+    expect((await changes.next()).value?.key).toBe('c');
+    await changes.return();
+    await topic.deleteBefore({ partition: 0, offset: 4 });
+    expect((await openTable(topic)).stats().keylessCount).toBe(0);
+  });
+
   test('nothing is read for one who does not ask', async () => {
     const { topic } = await openTopic();
     const table = await openTable(topic);
@@ -290,46 +316,6 @@ describe('changes', () => {
     await topic.deleteBefore({ partition: 0, offset: 2 });
     await expect(changes.next()).rejects.toMatchObject({ code: 'ERR_VARVE_OFFSET_OUT_OF_RANGE' });
     expect((await table.get('b'))?.value).toBe('2');
-  });
-});
-
-describe('a commit over several partitions', () => {
-  test('is seen whole, whenever somebody asks', async () => {
-    const { topic, store } = await openTopic({ partitions: 4 });
-    const table = await openTable(topic);
-    const bounded = await openTable(topic, { bytesMax: 0 });
-    const looks = { count: 0 };
-    const write = async (): Promise<void> => {
-      for (let at = 0; looks.count < 40; at++) {
-        const value = `${at}`.padEnd(at % 50 === 49 ? 400_000 : 10);
-        await store.transaction((tx) => {
-          for (const partition of [0, 1, 2, 3]) {
-            tx.append(topic, { key: `k${partition}`, value }, { partition });
-          }
-        });
-      }
-    };
-    const writing = write();
-    const seen = new Set<string>();
-    for (; looks.count < 40; looks.count++) {
-      for (const each of [table, bounded]) {
-        const numbers: number[] = [];
-        for (const key of ['k3', 'k0', 'k2', 'k1']) {
-          numbers.push(Number((await each.get(key))?.value ?? -1));
-        }
-        // What is asked later may be newer, never older.
-        expect(numbers).toEqual(numbers.toSorted((one, other) => one - other));
-        seen.add(numbers.join(' '));
-      }
-      const together = await Promise.all(['k0', 'k1', 'k2', 'k3'].map((key) => table.get(key)));
-      expect(new Set(together.map((record) => record?.value ?? 'none')).size).toBe(1);
-      const entries = new Set<string>();
-      for await (const { value } of table.entries()) entries.add(value ?? '');
-      expect(entries.size).toBeLessThanOrEqual(1);
-      await nextTurn();
-    }
-    await writing;
-    expect(seen.size).toBeGreaterThan(10);
   });
 });
 
