@@ -292,6 +292,20 @@ describe('changes', () => {
     expect((await openTable(topic)).stats().keylessCount).toBe(0);
   });
 
+  test('a record that counts less than that of another partition is none', async () => {
+    const { topic } = await openTopic({ partitions: 2 });
+    const table = await openTable(topic);
+    const changes = table.changes();
+    await table.reached(await topic.append({ key: 'a', value: 'one' }, { partition: 1 }));
+    expect((await changes.next()).value?.record.value).toBe('one');
+    // Of the same time: that of the higher partition counts.
+    await table.reached(await topic.append({ key: 'a', value: 'two' }, { partition: 0 }));
+    await topic.append({ key: 'b', value: 'three' }, { partition: 0 });
+    expect((await changes.next()).value?.record.value).toBe('three');
+    await changes.return();
+    expect((await table.get('a'))?.value).toBe('one');
+  });
+
   test('nothing is read for one who does not ask', async () => {
     const { topic } = await openTopic();
     const table = await openTable(topic);
