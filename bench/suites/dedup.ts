@@ -34,6 +34,7 @@ export const dedupSuite: readonly Contest[] = [
     notQuick: 'fills a window with 10 M ids',
     sides: [
       ...batches(10 * MILLION),
+      side('table', 'look-up and entry alone', { ids: 10 * MILLION }),
       rate('single', 'append, 1000 callers', { ...SINGLE, records: SINGLES, withIds: false }),
       rate('single-ids', 'the same with ids', { ...SINGLE, records: SINGLES }),
       rate('duplicates', 'all are duplicates', { measured: 'duplicates', records: AGAIN }),
@@ -43,6 +44,13 @@ export const dedupSuite: readonly Contest[] = [
     ],
     goals: [
       ofPlain('10 M'),
+      {
+        name: 'look-up and entry, 10 M ids in the window: of an append without',
+        subject: 'table',
+        references: ['plain'],
+        goal: OF_PLAIN_MIN,
+        bound: 'min',
+      },
       {
         name: 'MiB of RSS for 10 M ids',
         subject: 'rss-ids',

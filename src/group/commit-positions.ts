@@ -9,6 +9,7 @@ import type { ReadFrom } from '../log/read-options.ts';
 import type { Ownership } from './coordinator.ts';
 import type { GroupShared } from './group-shared.ts';
 import type { CommittedPosition, PositionChange } from './group-state.ts';
+import { PositionClaims } from './position-claims.ts';
 
 /** A position to commit: the next offset to read. */
 export interface CommitPosition {
@@ -27,6 +28,8 @@ export interface OwnedPosition {
   readonly offset: number;
   readonly epoch: number;
   readonly metadata: string;
+  /** Of a batch: what was committed when the member was given it. Null = given by number, on purpose. */
+  readonly committedOffset: number | null;
 }
 
 /** What one member may commit, in the order in which it asks for it. */
@@ -35,6 +38,7 @@ export class CommitRights {
   readonly check: (ownership: Ownership) => void;
   /** Calls `lost` with what `check` would throw, once the right is lost. @returns ends that */
   readonly watch: (ownership: Ownership, lost: (reason: Error) => void) => () => void;
+  readonly claims = new PositionClaims();
   /** One behind the other: to prepare one whose log is not open yet takes longer. */
   readonly #turns = new Mutex();
   #preparingCount = 0;

@@ -16,6 +16,14 @@ import type { GroupShared } from './group-shared.ts';
 import type { PartitionFeed } from './partition-feed.ts';
 import { PositionPart } from './position-part.ts';
 
+/** When a batch was handed out. */
+interface Origin {
+  /** The right under which it was. */
+  readonly ownership: Ownership;
+  /** What was committed by then; 0 = nothing was. */
+  readonly committedOffset: number;
+}
+
 /** What a member commits: the end of a batch, positions, or all that it was given. */
 export type CommitSubject<T> = RecordBatch<T> | CommitPosition | readonly CommitPosition[];
 
@@ -35,8 +43,7 @@ export interface MemberPositionsParts<T> {
 export class MemberPositions<T> {
   readonly #parts: MemberPositionsParts<T>;
   readonly #rights: CommitRights;
-  /** Under which right a batch was handed out. */
-  readonly #origins = new WeakMap<RecordBatch<T>, Ownership>();
+  readonly #origins = new WeakMap<RecordBatch<T>, Origin>();
   /** Handled and not committed by `autoCommit` yet. */
   readonly #uncommitted = new Set<number>();
 
@@ -57,7 +64,8 @@ export class MemberPositions<T> {
 
   /** The member was given `batch`. */
   handedOut(batch: RecordBatch<T>, ownership: Ownership): void {
-    this.#origins.set(batch, ownership);
+    const committedOffset = this.#parts.shared.committed(ownership.partition)?.offset ?? 0;
+    this.#origins.set(batch, { ownership, committedOffset });
   }
 
   /** The member is done with what it was given of a partition. */
@@ -77,8 +85,8 @@ export class MemberPositions<T> {
 
   /** Whether what was handed out of it is this member's to commit. */
   owns(batch: RecordBatch<T>): boolean {
-    const ownership = this.#origins.get(batch);
-    return ownership !== undefined && this.#parts.isValid(ownership);
+    const origin = this.#origins.get(batch);
+    return origin !== undefined && this.#parts.isValid(origin.ownership);
   }
 
   /** Brings positions into a transaction. @throws as `commit` does at once; as `PositionPart.add` */
@@ -110,7 +118,7 @@ export class MemberPositions<T> {
     const { feeds, isValid } = this.#parts;
     const { ownership, handled = null } = feeds.get(partition) ?? {};
     if (ownership === undefined || handled === null || !isValid(ownership)) return [];
-    return [{ ownership, ...handled, metadata: '' }];
+    return [{ ownership, ...handled, metadata: '', committedOffset: null }];
   }
 
   #positionsOf(what: CommitSubject<T> | undefined, metadata: string): readonly OwnedPosition[] {
@@ -119,23 +127,23 @@ export class MemberPositions<T> {
       return [...feeds.values()].flatMap(({ ownership, position }) => {
         if (position === null) return [];
         this.#rights.check(ownership);
-        return [{ ownership, ...position, metadata }];
+        return [{ ownership, ...position, metadata, committedOffset: null }];
       });
     }
     if (what instanceof RecordBatch) {
-      const ownership = this.#origins.get(what);
-      if (ownership === undefined) {
+      const origin = this.#origins.get(what);
+      if (origin === undefined) {
         throw argumentError(TypeError, 'batch', 'one that this member was given', what);
       }
-      this.#rights.check(ownership);
+      this.#rights.check(origin.ownership);
       const { nextOffset: offset, epoch } = what;
-      return [{ ownership, offset, epoch, metadata }];
+      return [{ ...origin, offset, epoch, metadata }];
     }
     return (isList(what) ? what : [what]).map((position) => {
       const { partition, offset } = checkPosition(position);
       const { ownership } = feedOf(partition);
       this.#rights.check(ownership);
-      return { ownership, offset, epoch: 0, metadata };
+      return { ownership, offset, epoch: 0, metadata, committedOffset: null };
     });
   }
 }

@@ -8,12 +8,13 @@ import { prepareChange, type CommitRights, type OwnedPosition } from './commit-p
 import type { GroupShared } from './group-shared.ts';
 import { offsetsCommitted, type GroupPositions, type PositionChange } from './group-state.ts';
 import { lastOfEach, positionBytesMax } from './offset-committer.ts';
+import { positionConflict } from './position-claims.ts';
 
 /** Of a UTF-16 unit in UTF-8, at most; and of a group beside its name. */
 const UNIT_BYTES_MAX = 3;
 const GROUP_BYTES_MAX = 64;
 
-/** What is committed of one group; of several positions of a partition the last one counts. */
+/** What is committed of one group; of several positions of a partition the last one that was kept counts. */
 interface OfGroup {
   readonly shared: GroupShared;
   readonly positions: Positioned[];
@@ -37,11 +38,14 @@ export class PositionPart implements CommitPart {
   #tellEnded: () => void = () => undefined;
   #lost: ((reason: Error) => void) | null = null;
   readonly #unwatch: (() => void)[] = [];
+  #transaction: PartCollector | null = null;
 
-  /** All or none. @throws as `reserve`; TypeError for a member of another store */
+  /** All or none. @throws as `reserve`, `PositionClaims.check`; TypeError for a member of another store */
   add(into: PartCollector, { shared, rights, positions }: MemberPart): void {
     into.checkStore('member', shared.topic);
-    const { id } = shared;
+    this.#transaction = into;
+    const { id, name } = shared;
+    for (const { ownership } of positions) rights.claims.check(name.group, ownership, into);
     const known = this.#groups.get(id);
     let bytes = known === undefined ? GROUP_BYTES_MAX + UNIT_BYTES_MAX * id.length : 0;
     for (const position of positions) bytes += positionBytesMax(position);
@@ -49,8 +53,10 @@ export class PositionPart implements CommitPart {
     const own = known ?? { shared, positions: [] };
     this.#groups.set(id, own);
     for (const position of positions) {
+      if (isBatchBehind(own.positions, position)) continue;
       const added = { position, rights, change: null };
       own.positions.push(added);
+      rights.claims.claim(position.ownership, into);
       if (this.#lost !== null) this.#watchRight(added, this.#lost);
     }
   }
@@ -85,8 +91,11 @@ export class PositionPart implements CommitPart {
   }
 
   secure(): void {
-    for (const { positions } of this.#groups.values()) {
-      for (const { position, rights } of positions) rights.check(position.ownership);
+    for (const { shared, positions } of this.#groups.values()) {
+      for (const { position, rights } of positions) {
+        rights.check(position.ownership);
+        checkNotPassed(shared, position);
+      }
     }
     this.#endWatch(); // It is committed whoever owns the partition from here on.
     const ended = new Promise<void>((resolve) => {
@@ -115,6 +124,11 @@ export class PositionPart implements CommitPart {
   /** The next owners of the partitions may read where to begin. */
   end(_outcome: CommitOutcome): void {
     this.#endWatch();
+    for (const { positions } of this.#groups.values()) {
+      for (const { position, rights } of positions) {
+        rights.claims.release(position.ownership, present(this.#transaction, 'it was added to'));
+      }
+    }
     this.#tellEnded();
   }
 
@@ -125,6 +139,35 @@ export class PositionPart implements CommitPart {
   #endWatch(): void {
     for (const unwatch of this.#unwatch.splice(0)) unwatch();
   }
+}
+
+/** Whether it is of a batch in front of what the transaction commits there already: that is done, too. */
+function isBatchBehind(
+  positions: readonly Positioned[],
+  { ownership, offset, committedOffset }: OwnedPosition,
+): boolean {
+  if (committedOffset === null) return false;
+  const last = positions.findLast(({ position }) => position.ownership === ownership);
+  return last !== undefined && last.position.offset > offset;
+}
+
+/**
+ * Somebody has committed more since the batch was read: to go back would have it done again. Whoever means
+ * that says it by number.
+ *
+ * @throws ConflictError
+ */
+function checkNotPassed(
+  shared: GroupShared,
+  { ownership, offset, committedOffset }: OwnedPosition,
+): void {
+  if (committedOffset === null) return;
+  const now = shared.committed(ownership.partition)?.offset ?? 0;
+  if (now <= offset || now === committedOffset) return;
+  throw positionConflict(shared.name.group, ownership, {
+    stored: `${now}, since the batch was read`,
+    requested: `${offset}, the end of that batch`,
+  });
 }
 
 /** @returns null = its log is open. Never throws: others may be on their way, and must be waited for */

@@ -1,13 +1,13 @@
 /**
  * One of the shards of a dedup table: places of records by the low lanes of their fingerprints.
  *
- * @hot A bucket has seven slots: their lanes, a word with its count and a mark, their places, and a word that
- * nobody needs: 64 bytes. Looking for what is not there, which is what nearly all look-ups do, reads half of
+ * @hot A bucket has seven slots: their lanes, a word with its count and a mark, their places, and a word
+ * more: 64 bytes. What is left of the two words has the partitions of the slots, a byte each. Looking for what is not there, which is what nearly all look-ups do, reads half of
  * that and nothing else, so no filter stands in front; to add it touches the other half. Who finds the bucket
  * of its home full goes to the next that is not, and marks those that it passes; a look-up ends at the first
  * without a mark. What is marked is full: buckets only fill, except when all of them are purged.
  *
- * Bytes per slot: 9.1, and 2 for the partition if any record is of another one than the first.
+ * Bytes per slot: 9.1, and 2 for the partition if any record is of one above 255.
  *
  * What lies below the floor of its partition is forgotten: not found, and left out when the shard is purged
  * or made again.
@@ -25,6 +25,11 @@ const PLACES = 8;
 const LAST = 15;
 const COUNT_MASK = 7;
 const PASSED = 8;
+/** Of the word with the count, what is of the bucket itself: the rest are partitions. */
+const OWN_MASK = 255;
+/** Slots below it have their partitions in the last word. */
+const SLOTS_IN_LAST = 4;
+const BYTE_MAX = 255;
 const FOUND = -1;
 const U32 = 2 ** 32;
 /** With more, too many buckets would be full, and every look-up there goes on to the next one. */
@@ -48,7 +53,9 @@ export class DedupShard {
   /** Entries that the shard takes. */
   readonly #limit: number;
   readonly #words: Uint32Array;
-  /** By slot; empty as long as all are of partition 0. */
+  /** Whether there was another partition than 0: as long as there was none, nobody looks. */
+  #isMixed = false;
+  /** By slot; empty as long as all fit the buckets. */
   #partitions = NO_COLUMN;
   #count = 0;
 
@@ -155,7 +162,7 @@ export class DedupShard {
       const at = (bucket << WORDS) + STATE;
       const state = words[at] as number;
       const kept = this.#compact(bucket, state & COUNT_MASK);
-      words[at] = kept;
+      words[at] = ((words[at] as number) & ~OWN_MASK) | kept; // Its partitions may have moved.
       this.#count += kept;
       if (isPassed) this.#bringHome(bucket);
       isPassed = (state & PASSED) !== 0;
@@ -214,15 +221,12 @@ export class DedupShard {
   /** Moves what is not forgotten of so many entries to the first slots of a bucket; how many that are. */
   #compact(bucket: number, used: number): number {
     const words = this.#words;
-    const partitions = this.#partitions;
     const floors = this.#floors.places;
-    const hasColumn = partitions.length > 0;
     const firstPlace = (bucket << WORDS) + PLACES;
-    const first = bucket * SLOTS;
     let floor = floors[0] as number;
     let kept = 0;
     for (let slot = 0; slot < used; slot++) {
-      if (hasColumn) floor = floors[partitions[first + slot] as number] as number;
+      if (this.#isMixed) floor = floors[this.#partitionAt(bucket, slot)] as number;
       if ((words[firstPlace + slot] as number) < floor) continue;
       if (slot !== kept) this.#move(bucket, slot, kept);
       kept++;
@@ -251,12 +255,10 @@ export class DedupShard {
 
   #move(bucket: number, from: number, to: number): void {
     const words = this.#words;
-    const partitions = this.#partitions;
     const first = bucket << WORDS;
     words[first + to] = words[first + from] as number;
     words[first + PLACES + to] = words[first + PLACES + from] as number;
-    if (partitions.length === 0) return;
-    partitions[bucket * SLOTS + to] = partitions[bucket * SLOTS + from] as number;
+    if (this.#isMixed) this.#setPartition(bucket, to, this.#partitionAt(bucket, from));
   }
 
   /** Into the first bucket with room from `home` on, or from where a look-up has ended. */
@@ -278,12 +280,26 @@ export class DedupShard {
   }
 
   #setPartition(bucket: number, slot: number, partition: number): void {
-    const at = bucket * SLOTS + slot;
-    if (this.#partitions.length > 0) this.#partitions[at] = partition;
-    else if (partition !== 0) {
-      this.#partitions = new Uint16Array(this.#buckets * SLOTS);
-      this.#partitions[at] = partition;
+    if (!this.#isMixed) {
+      if (partition === 0) return;
+      this.#isMixed = true;
     }
+    if (partition > BYTE_MAX && this.#partitions.length === 0) this.#makeColumn();
+    if (this.#partitions.length > 0) {
+      this.#partitions[bucket * SLOTS + slot] = partition;
+      return;
+    }
+    const at = partitionWord(bucket, slot);
+    const shift = partitionShift(slot);
+    this.#words[at] = ((this.#words[at] as number) & ~(BYTE_MAX << shift)) | (partition << shift);
+  }
+
+  #makeColumn(): void {
+    const column = new Uint16Array(this.#buckets * SLOTS);
+    for (let at = 0; at < column.length; at++) {
+      column[at] = this.#partitionAt(Math.floor(at / SLOTS), at % SLOTS);
+    }
+    this.#partitions = column;
   }
 
   #isForgotten(place: number, partition: number): boolean {
@@ -291,8 +307,10 @@ export class DedupShard {
   }
 
   #partitionAt(bucket: number, slot: number): number {
-    if (this.#partitions.length === 0) return 0;
-    return this.#partitions[bucket * SLOTS + slot] as number;
+    if (!this.#isMixed) return 0;
+    if (this.#partitions.length > 0) return this.#partitions[bucket * SLOTS + slot] as number;
+    const word = this.#words[partitionWord(bucket, slot)] as number;
+    return (word >>> partitionShift(slot)) & BYTE_MAX;
   }
 
   #homeOf(low: number): number {
@@ -302,6 +320,15 @@ export class DedupShard {
   #after(bucket: number): number {
     return bucket + 1 === this.#buckets ? 0 : bucket + 1;
   }
+}
+
+/** Which word has the partition of a slot, and where in it. */
+function partitionWord(bucket: number, slot: number): number {
+  return (bucket << WORDS) + (slot < SLOTS_IN_LAST ? LAST : STATE);
+}
+
+function partitionShift(slot: number): number {
+  return (slot < SLOTS_IN_LAST ? slot : slot - SLOTS_IN_LAST + 1) * 8;
 }
 
 /** Cold on purpose: building a message must not bloat its caller. */

@@ -9,7 +9,7 @@
  * on for longer, entries are in another generation of shards, each of which is asked; the one before ends
  * when nothing in it counts any more.
  *
- * Bytes per entry, of many: 14 to 16, and 3 more where there are several partitions.
+ * Bytes per entry, of many: 14 to 16, and 3 more where there are more than 256 partitions.
  */
 import { assert } from '../core/assert.ts';
 import type { ShardPlace } from './dedup-shard.ts';

@@ -88,6 +88,10 @@ export type StoreOwned = Pick<PartitionSet, 'isOf'>;
 
 /** A transaction, as those see it who have something for it. */
 export interface PartCollector {
+  /** `name` may be empty. */
+  readonly label: { readonly id: number; readonly name: string };
+  /** Whether it is committed, or will never be. */
+  readonly isOver: boolean;
   /** The part of that kind: made at its first use. */
   part<P extends CommitPart>(Kind: new () => P): P;
   /** Throws unless what is to be added belongs to the store of the transaction. */

@@ -109,6 +109,10 @@ export class TransactionRun<R = unknown> implements PartCollector, CommitOwner {
     return this.#ending.signal;
   }
 
+  get isOver(): boolean {
+    return this.#stop !== null || this.#end !== null;
+  }
+
   /** Throws unless more can be added. */
   checkCollecting(): void {
     if (this.#stop !== null) throw this.#stop.lateError;

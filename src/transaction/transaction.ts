@@ -171,11 +171,14 @@ export class Transaction {
 
   /**
    * Commits how far a consumer group has come, with the rest or not at all: up to the end of a batch that
-   * the member was given, or at positions. Of several for a partition the last one counts. The partition
+   * the member was given, or at positions. Of several batches of a partition the one that goes furthest
+   * counts, and a position by number counts behind all that came before it. The partition
    * stays the member's to lose until all of it is committed at once; whoever gets it then begins behind.
+   * A position is of all below it, so one transaction at a time commits in a partition.
    *
    * @throws FencedError when the member does not own the partition, also at the end: then nothing is
-   *   committed; TypeError, RangeError, ClosedError as its `commit`: nothing was added, the transaction goes
+   *   committed; ConflictError while another transaction of the member commits there, and at the end, as
+   *   FencedError, when more than the batch was committed since it was read; TypeError, RangeError, ClosedError as its `commit`: nothing was added, the transaction goes
    *   on; TooLargeError above 10,000 positions and acks; TransactionEndedError
    */
   commitOffset<What, Options>(

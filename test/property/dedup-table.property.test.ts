@@ -2,13 +2,15 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+import { present } from '../../src/core/assert.ts';
 import { DedupShard, LOAD_MAX, SLOTS } from '../../src/topic/dedup-shard.ts';
 import { DedupTable, type DedupPlace } from '../../src/topic/dedup-table.ts';
 import { PlaceFloors } from '../../src/topic/place-floors.ts';
 import { manyExamples, propertyOptions } from '../support/property.ts';
 import { ReferenceDedupTable } from '../support/reference/dedup-table.ts';
 
-const PARTITIONS = [0, 1, 300];
+/** The last one does not fit a byte. */
+const PARTITIONS = [0, 1, 200, 300];
 const U32_MAX = 2 ** 32 - 1;
 
 /** Few shards, so that they grow; with the first and the last. */
@@ -221,36 +223,74 @@ test('a dedup table finds what its slow twin finds', () => {
   );
 });
 
+/** A shard, and a list of its entries. */
+class ShardPair {
+  readonly #floors = new PlaceFloors();
+  readonly #partitions: readonly number[];
+  #shard: DedupShard;
+  #entries: { low: number; place: number; partition: number }[] = [];
+  #next = 0;
+
+  constructor(buckets: number, partitions: readonly number[]) {
+    this.#shard = new DedupShard(buckets, this.#floors);
+    this.#partitions = partitions;
+    for (const partition of partitions) this.#floors.set(partition, 0);
+  }
+
+  add(low: number): void {
+    if (this.#shard.isFull) return;
+    const place = this.#next++;
+    const partition = present(this.#partitions[place % this.#partitions.length], 'one of them');
+    this.#shard.add(low, place, partition);
+    this.#entries.push({ low, place, partition });
+  }
+
+  /** Of each partition as much, or half as much. */
+  forget(floor: number): void {
+    for (const [at, partition] of this.#partitions.entries()) {
+      const own = at % 2 === 0 ? floor : Math.floor(floor / 2);
+      const reached = Math.max(this.#floors.places[partition] ?? 0, Math.min(this.#next, own));
+      this.#floors.set(partition, reached);
+      this.#entries = this.#entries.filter(
+        (entry) => entry.partition !== partition || entry.place >= reached,
+      );
+    }
+    this.#shard.purge();
+  }
+
+  remake(buckets: number): void {
+    this.#shard = this.#shard.remade(buckets);
+  }
+
+  expectEqual(): void {
+    expect(this.#shard.count).toBe(this.#entries.length);
+    for (const { low } of this.#entries) {
+      const same = this.#entries
+        .filter((entry) => entry.low === low)
+        .map(({ place, partition }) => ({ partition, place }));
+      const found = this.#shard.find(low).toSorted((one, two) => one.place - two.place);
+      expect(found).toEqual(same);
+      expect(this.#shard.mayHave(low)).toBe(true);
+    }
+  }
+}
+
 describe('a shard', () => {
   test('finds each entry that is not forgotten after any number of purges', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 9 }),
         fc.array(fc.record({ lows: fc.array(lows, { maxLength: 50 }), floor: fc.nat(200) })),
-        (buckets, rounds) => {
-          const floors = new PlaceFloors();
-          const shard = new DedupShard(buckets, floors);
-          let entries: { low: number; place: number }[] = [];
-          let floor = 0;
-          let next = 0;
-          for (const round of rounds) {
-            for (const low of round.lows) {
-              if (shard.isFull) break;
-              shard.add(low, next, 0);
-              entries.push({ low, place: next++ });
-            }
-            floor = Math.max(floor, Math.min(next, round.floor));
-            entries = entries.filter(({ place }) => place >= floor);
-            floors.set(0, floor);
-            shard.purge();
-            expect(shard.count).toBe(entries.length);
-            for (const { low } of entries) {
-              const same = entries.filter((entry) => entry.low === low).map(({ place }) => place);
-              const found = shard.find(low).map(({ place }) => place);
-              expect(found.sort((one, two) => one - two)).toEqual(same);
-              expect(shard.mayHave(low)).toBe(true);
-            }
+        fc.constantFrom([0], [0, 1, 255], [255, 0], [0, 7, 255, 256, 300]),
+        (buckets, rounds, partitions) => {
+          const shard = new ShardPair(buckets, partitions);
+          for (const { lows: added, floor } of rounds) {
+            for (const low of added) shard.add(low);
+            shard.forget(floor);
+            shard.expectEqual();
           }
+          shard.remake(buckets + 2);
+          shard.expectEqual();
         },
       ),
       manyExamples(300),

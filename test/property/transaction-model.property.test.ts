@@ -14,6 +14,7 @@ import {
   auditCommand,
   beginCommand,
   commitOffsetCommand,
+  commitOffsetsCommand,
   overfillCommand,
   produceCommand,
   publishCommand,
@@ -42,6 +43,7 @@ const commands = [
   ...times(3, sendCommand),
   ...times(4, publishCommand),
   ...times(2, commitOffsetCommand),
+  ...times(2, commitOffsetsCommand),
   auditCommand,
   overfillCommand,
   ...times(2, abandonCommand),
@@ -68,6 +70,7 @@ const EXPECTED = {
   ERR_VARVE_SEQUENCE_GAP: 1,
   'taken from a transaction': 1,
   'too large': 2,
+  'partition taken': 1,
   // What was committed.
   'acked in two queues': 5,
   positions: 4,

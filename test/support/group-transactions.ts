@@ -53,3 +53,12 @@ export async function holdJournal({ held, store, output }: Awaited<ReturnType<ty
   await turns(20);
   return { inFront };
 }
+
+/** What waits until it is let go. */
+export function gate(): { readonly passed: Promise<void>; readonly open: () => void } {
+  let open: () => void = () => undefined;
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { passed, open: () => open() };
+}

@@ -4,7 +4,7 @@ import { deepStrictEqual } from 'node:assert/strict';
 import * as fc from 'fast-check';
 
 import { present } from '../../../src/core/assert.ts';
-import { TooLargeError } from '../../../src/core/errors.ts';
+import { ConflictError, TooLargeError } from '../../../src/core/errors.ts';
 import { MIB } from '../../../src/core/limits.ts';
 import { thrownBy } from '../log-fixture.ts';
 import { batchAnswer, producedAnswer, publishAnswer, sendAnswer } from './answers.ts';
@@ -156,8 +156,16 @@ function byOffset(one: string, other: string): number {
 export function commitOffset({ model, handles }: TransactionWorld, pair: Pair, share: number) {
   const own = share < 0.5 ? 0 : 1;
   const offset = Math.floor(model.log(`orders ${own}`).length * share);
-  pair.real.tx.commitOffset(handles.member, { partition: own, offset });
+  const commit = () => pair.real.tx.commitOffset(handles.member, { partition: own, offset });
+  if (model.isTaken(own, pair.wanted)) {
+    const refused = thrownBy(commit);
+    deepStrictEqual(refused instanceof ConflictError && refused.details.kind, 'position');
+    count('partition taken');
+    return;
+  }
+  commit();
   pair.wanted.positions.set(own, offset);
+  pair.wanted.claims.set(own, model.member);
   pair.wanted.members.add(model.member);
 }
 
@@ -167,12 +175,21 @@ export const commitOffsetCommand = fc
     commandOn(`commitOffset ${share}`, at, (world, pair) => commitOffset(world, pair, share)),
   );
 
+/** Of all that collect: the first one has the partition. */
+export const commitOffsetsCommand = fc.double({ min: 0, max: 0.999, noNaN: true }).map((share) =>
+  command(`commitOffset of all ${share}`, (world) => {
+    for (const pair of world.pairs) commitOffset(world, pair, share);
+    return Promise.resolve();
+  }),
+);
+
 /** More than a transaction takes: nothing of it is added, and it goes on. */
 export const overfillCommand = fc
   .record({ at: whichOpen, isBytes: fc.boolean() })
   .map(({ at, isBytes }) =>
-    commandOn(isBytes ? 'overfill with bytes' : 'overfill', at, ({ handles }, { real }) => {
-      const { store, member, orders } = handles;
+    commandOn(isBytes ? 'overfill with bytes' : 'overfill', at, (world, { wanted, real }) => {
+      const { store, member, orders } = world.handles;
+      if (!isBytes && world.model.isTaken(0, wanted)) return;
       const before = store.transactions().open;
       const records = Array.from({ length: LARGE_TOTAL }, () => ({ value: LARGE }));
       const positions = Array.from({ length: POSITIONS }, () => ({ partition: 0, offset: 0 }));

@@ -131,6 +131,14 @@ export class TransactionModel {
     return codes;
   }
 
+  /** Whether another one commits a position of the member there. */
+  isTaken(partition: number, wanted: ModelTransaction): boolean {
+    return this.open.some(
+      (one) =>
+        one !== wanted && one.deadlineMs > this.nowMs && one.claims.get(partition) === this.member,
+    );
+  }
+
   /** Whether its producer left out what is not stored. */
   hasGap({ calls }: ModelTransaction): boolean {
     let next = this.copied;

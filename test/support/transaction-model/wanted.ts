@@ -49,6 +49,8 @@ export interface ModelTransaction {
   readonly leases: Set<ModelLease>;
   /** By partition: the last one counts. */
   readonly positions: Map<number, number>;
+  /** By partition: the member of its last position. */
+  readonly claims: Map<number, number>;
   /** Those that commit positions, also such as do not count; and those that send. */
   readonly members: Set<number>;
   readonly producers: Set<number>;
@@ -64,6 +66,7 @@ export function newTransaction(
     acks: new Set(),
     leases: new Set(),
     positions: new Map(),
+    claims: new Map(),
     members: new Set(),
     producers: new Set(),
   };

@@ -3,7 +3,7 @@
  * was answered, absent if it was refused, and nothing of it is there twice. Of a topic that was deleted
  * nothing is expected: the rest stands.
  */
-import { Deed, isBehind, type BroughtRecord } from './deeds.ts';
+import { Deed, isBehind, type BroughtRecord, type HandledRange } from './deeds.ts';
 
 export type Ending = 'close' | 'kill' | 'power';
 
@@ -100,7 +100,8 @@ export class DeedOracle {
       if (this.#recordsOf(deed).length === 0) left.push(deed);
       else this.#resolve(deed, this.#partsThere(deed, found), ending);
     }
-    // Of several that wanted to ack a record it is that one which was told so.
+    // Of several that wanted to ack a record it is that one which was told so, or which acks the most.
+    left.sort((one, other) => other.acks.size - one.acks.size);
     for (const status of ['answered', 'open', 'refused']) {
       for (const deed of left) if (deed.status === status) this.#resolveBare(deed, found, ending);
     }
@@ -151,8 +152,10 @@ export class DeedOracle {
     if (acks.size > 0) {
       const settled = [...acks].filter((id) => !unsettled.has(id) && !this.#ackedBy.has(id));
       const isOther = [...acks].some((id) => this.#ackedBy.has(id));
-      // Another one has acked one of them: this one cannot be there.
-      this.#resolve(deed, isOther ? [0, acks.size] : [settled.length, acks.size], ending);
+      // Another one has acked one of them: this one cannot be there. Nor is one that nobody was told of,
+      // when there is a part of it: another one must be found that has that part, or `checkAcks` finds none.
+      const isPart = deed.status === 'open' && settled.length < acks.size;
+      this.#resolve(deed, isOther || isPart ? [0, acks.size] : [settled.length, acks.size], ending);
       return;
     }
     if (ranges.length === 0) return;
@@ -204,7 +207,7 @@ export class DeedOracle {
       );
       const found = positions.get(partition);
       const last = all.find(({ number }) => number === found?.number);
-      const range = last?.ranges.findLast((at) => at.partition === partition);
+      const range = last === undefined ? undefined : furthest(last, partition);
       if (found === undefined) this.#fault('A4', `no position in ${partition}: ${all[0]?.name}`);
       else if (last === undefined) this.#fault('A4', `position of deed ${found.number}, not there`);
       else if (range?.to !== found.offset) this.#fault('A4', `${last.name}: at ${found.offset}`);
@@ -235,6 +238,12 @@ export class DeedOracle {
         this.#fault('A10', `a copy of #${id}, no record`);
     }
   }
+}
+
+/** Of the batches of one deed. */
+function furthest({ ranges }: Deed, partition: number): HandledRange | undefined {
+  const own = ranges.filter((range) => range.partition === partition);
+  return own.toSorted((one, other) => one.to - other.to).at(-1);
 }
 
 /** Queues by their names. */

@@ -7,6 +7,8 @@ export class GroupMember {
   readonly #batches: AsyncGenerator<RecordBatch<string>, void, void>;
   readonly #failed: (error: unknown) => void;
   #batch: RecordBatch<string> | null = null;
+  /** Kept for later, while it goes on with what is behind. */
+  #aside: RecordBatch<string> | null = null;
   #isReading = false;
 
   constructor(handle: ConsumerGroup<string>, failed: (error: unknown) => void) {
@@ -25,6 +27,13 @@ export class GroupMember {
   take(): RecordBatch<string> | null {
     const batch = this.#batch;
     this.#batch = null;
+    return batch;
+  }
+
+  /** Puts aside what it has, and takes up what it has put aside before. */
+  exchange(): RecordBatch<string> | null {
+    const batch = this.#aside;
+    this.#aside = this.take();
     return batch;
   }
 
