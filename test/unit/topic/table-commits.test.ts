@@ -56,6 +56,31 @@ describe('a commit over several partitions', () => {
     expect(await valuesOf(table)).toEqual({ k0: 'new', k1: 'new' });
   });
 
+  test('is not there in part, when part of it lies in a segment that was not read', async () => {
+    const bench = new StoreBench();
+    const reads = new HeldReads(bench.fileSystem, '/0/00000000000000000003.log');
+    const store = await bench.open();
+    onTestFinished(() => store.close());
+    const sizes = { segmentBytesMax: 4096, batchBytesMax: 1024 };
+    const topic = await store.topic('t', { codec: utf8, partitions: 2, ...sizes });
+    const commit = (value: string) =>
+      store.transaction((tx) => {
+        tx.append(topic, { key: 'k0', value }, { partition: 0 });
+        tx.append(topic, { key: 'also', value }, { partition: 0 });
+        tx.append(topic, { key: 'k1', value }, { partition: 1 });
+      });
+    await commit('old');
+    const table = await openTable(topic);
+    reads.hold();
+    onTestFinished(() => reads.release());
+    await commit('new'.padEnd(3000));
+    while (reads.waiting.length === 0) await nextTurn();
+    expect([await firstOf(table, 'k0'), await firstOf(table, 'k1')]).toEqual(['old', 'old']);
+    reads.release();
+    await table.reached({ partition: 0, offset: 3 });
+    expect([await firstOf(table, 'k0'), await firstOf(table, 'k1')]).toEqual(['new', 'new']);
+  });
+
   test('is seen whole, whenever somebody asks', async () => {
     const store = await new StoreBench().open();
     onTestFinished(() => store.close());
