@@ -15,7 +15,7 @@ export const tableSuite: readonly Contest[] = [
     sides: [
       byteRate({
         id: 'R',
-        title: 'R: 1 MiB reads and their CRC, of a log as large',
+        title: 'R: 1 MiB reads and their CRC',
         job: 'machine-read-log',
         parameters: { records: KEYS, valueBytes: VALUE_BYTES },
         warmBytes: READ_WARM_BYTES,
@@ -30,10 +30,7 @@ export const tableSuite: readonly Contest[] = [
     id: 'table/get',
     suite: 'table',
     title: 'table.get(key), one after the other, 1 M keys',
-    sides: [
-      gets('memory', 'in memory', null),
-      gets('bounded', 'each record read from the page cache', 0),
-    ],
+    sides: [gets('memory', 'in memory', null), gets('bounded', 'read from the page cache', 0)],
     goals: [],
   },
 ];
