@@ -300,7 +300,7 @@ export class TopicTable<T> implements AsyncDisposable {
     const shared = { feed: this.#feed, waits: this.#waits, reads: this.#reads };
     const source = new TableSource({ ...shared, originOf, fromStart, checkOpen });
     const seed = Math.floor(this.#parts.partitions.random.next() * 2 ** 53);
-    return new BoundedRows(source, bytesMax, new Fingerprint(seed, 3));
+    return new BoundedRows(source, bytesMax, new Fingerprint(seed));
   }
 
   #feedFrom(

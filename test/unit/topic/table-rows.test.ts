@@ -144,7 +144,7 @@ describe('bounded rows', () => {
       Array.from({ length: 10 }, (_, at) => ({ key: `${at}`, value: `old ${at}` })),
     );
     const source = new FakeSource(topic);
-    const rows = new BoundedRows(source, 2200, new Fingerprint(1, 3));
+    const rows = new BoundedRows(source, 2200, new Fingerprint(1));
     await fill(rows, topic);
     expect(source.readCount).toBe(0);
     for (const key of ['1', '2', '3', '1', '2', '3']) await rows.get(key);
@@ -164,7 +164,7 @@ describe('bounded rows', () => {
   test('a record is never handed out for another key that has its hash', async () => {
     const topic = await openTopic();
     await topic.append({ key: 'a', value: '1' });
-    const rows = new BoundedRows(new FakeSource(topic), 10_000, new OneHash(1, 3));
+    const rows = new BoundedRows(new FakeSource(topic), 10_000, new OneHash(1));
     await fill(rows, topic);
     expect((await rows.get('a'))?.value).toBe('1'); // It is kept.
     await topic.append({ key: 'b', value: '2' });
@@ -179,7 +179,7 @@ describe('bounded rows', () => {
     const topic = await openTopic();
     await topic.append({ key: 'a', value: '1' });
     const source = new FakeSource(topic);
-    const rows = new BoundedRows(source, 0, new Fingerprint(1, 3));
+    const rows = new BoundedRows(source, 0, new Fingerprint(1));
     await fill(rows, topic);
     await topic.append({ key: 'a', value: '2' });
     source.gone.add(0);
