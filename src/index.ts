@@ -26,6 +26,15 @@ export type { StoreQueue as Queue } from './store/store-queue.ts';
 export type { StoreTopic as Topic } from './store/store-topic.ts';
 export type { TopicDescription } from './topic/topic-description.ts';
 export type { CompactionBounds, CompactionConfig } from './log/compaction-options.ts';
+export type { TableChange } from './topic/table-changes.ts';
+export type {
+  TableChangesOptions,
+  TableOptions,
+  TablePlace,
+  TablePosition,
+  TableStats,
+} from './topic/table-options.ts';
+export type { TopicTable } from './topic/topic-table.ts';
 export type { DedupConfig } from './topic/dedup-options.ts';
 export type { TopicDeletion } from './topic/topic-deletions.ts';
 export type { Partitioner, TopicConfig, TopicOptions } from './topic/topic-options.ts';

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
+import { BUILT_MODULES, builtModules } from './support/built-modules.ts';
 import { LONG_FILES } from './support/long-files.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -31,11 +32,14 @@ const isLong =
   process.env['VARVE_SEEDS'] !== undefined ||
   process.env['VARVE_QUEUE_SECONDS'] !== undefined ||
   isCrashRun;
+/** Set by `.ci/run`, which has just built: the tests run on that. */
+const isBuilt = process.env['VARVE_BUILT'] !== undefined;
 /** Set by `.ci/run`: where the JSON report goes, beside the usual output. */
 const report = process.env['VARVE_TEST_REPORT'];
 
 export default defineConfig(({ mode }) => ({
   root,
+  plugins: isBuilt ? [builtModules(root)] : [],
   test: {
     include: isApart(mode) ? [`test/${mode}/**/*.test.ts`] : ['test/**/*.test.ts'],
     exclude: [
@@ -53,6 +57,9 @@ export default defineConfig(({ mode }) => ({
     // One more than there are cores to spare: many tests wait for processes.
     maxWorkers: Math.max(3, availableParallelism() - 1),
     sequence: { sequencer: LongFirst },
+    ...(isBuilt ? { server: { deps: { external: [BUILT_MODULES] } } } : {}),
+    // What one file leaves replaced is not for the next, which may have the same modules.
+    restoreMocks: true,
     testTimeout: isLong || mode === 'faults' ? LONG_TEST_MS : TEST_MS,
     hookTimeout: TEST_MS,
     reporters: report === undefined ? ['default'] : ['default', 'json'],

@@ -45,7 +45,7 @@ export const dedupSuite: readonly Contest[] = [
     goals: [
       ofPlain('10 M'),
       {
-        name: 'look-up and entry, 10 M ids in the window: of an append without',
+        name: 'look-up, 10 M ids in the window: of an append without',
         subject: 'table',
         references: ['plain'],
         goal: OF_PLAIN_MIN,

@@ -36,6 +36,7 @@ export const SUITES: readonly Suite[] = [
   { name: 'micro', load: async () => (await import('./micro.ts')).microSuite },
   { name: 'leases', load: async () => (await import('./leases.ts')).leasesSuite },
   { name: 'dedup', load: async () => (await import('./dedup.ts')).dedupSuite },
+  { name: 'table', load: async () => (await import('./table.ts')).tableSuite },
   { name: 'compaction', load: async () => (await import('./compaction.ts')).compactionSuite },
   { name: 'exchange', load: async () => (await import('./exchange.ts')).exchangeSuite },
   { name: 'routing', load: async () => (await import('./routing.ts')).routingSuite },

@@ -304,7 +304,7 @@ export class ConsumerGroup<T>
     const ownerships = coordinator.ownedBy(this.#memberId).filter(isNew);
     const fresh = ownerships.map(({ partition }) => partition);
     const { from, onAssigned } = this.#settings;
-    await this.#shared.securedIn(fresh); // Else it would begin in front of what the last owner commits.
+    await this.#shared.commitsIn(fresh); // Else it would begin in front of what the last owner commits.
     await anchorStarts(this.#shared, { ownerships, from, isValid: (own) => this.#isValid(own) });
     if (fresh.length > 0) await this.#tell(onAssigned, fresh);
     if (this.#isClosed) return; // Meanwhile.
@@ -325,9 +325,9 @@ export class ConsumerGroup<T>
 
   #begin(ownership: Ownership): PartitionFeed<T> {
     const { partition } = ownership;
-    const secured = this.#shared.securedIn([partition]);
+    const commits = this.#shared.commitsIn([partition]);
     const start = () => startIn(this.#shared, partition, this.#settings.from);
-    const from = secured === null ? start() : secured.then(start);
+    const from = commits === null ? start() : commits.then(start);
     const onArrival = this.#bell.ring;
     const feed = new PartitionFeed<T>({ topic: this.#topic, ownership, from, onArrival });
     this.#feeds.set(partition, feed);

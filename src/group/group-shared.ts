@@ -22,8 +22,8 @@ export interface GroupShared {
   commitStarts(starts: readonly PositionChange[]): Promise<void>;
   /** Waits for everything that was committed so far, in transactions too, whatever becomes of it. */
   commitsIdle(): Promise<void>;
-  /** Waits for the last commit in the partition that is not written; null = there is none. Never rejects. */
-  pendingCommit(partition: number): Promise<void> | null;
+  /** Waits for what is being committed in these, in transactions too; null = nothing is. Never rejects. */
+  commitsIn(partitions: readonly number[]): Promise<void> | null;
   /** A transaction is about to commit in these. @param ended  resolves when it has ended */
   secure(partitions: Iterable<number>, ended: Promise<void>): void;
   /** Waits for transactions that are about to commit in these; null = there is none. Never rejects. */

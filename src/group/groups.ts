@@ -281,7 +281,7 @@ export class ConsumerGroups {
       commit: (changes) => this.#committer.commit(name, changes),
       commitStarts: (starts) => this.#committer.commitStarts(name, starts),
       commitsIdle: () => this.#idle(id),
-      pendingCommit: (partition) => this.#committer.pendingIn(name, partition),
+      commitsIn: (chosen) => this.#commitsIn(shared, chosen),
       secure: (chosen, ended) => this.#secured.add(id, chosen, ended),
       securedIn: (chosen) => this.#secured.of(id, chosen),
       transactions,
@@ -305,6 +305,12 @@ export class ConsumerGroups {
 
   #committed(id: string, partition: number): CommittedPosition | null {
     return this.#parts.fold.get(groups, id)?.positions.get(partition) ?? null;
+  }
+
+  #commitsIn({ id, name }: GroupShared, partitions: readonly number[]): Promise<void> | null {
+    const plain = partitions.map((partition) => this.#committer.pendingIn(name, partition));
+    const all = [this.#secured.of(id, partitions), ...plain].filter((one) => one !== null);
+    return all.length === 0 ? null : Promise.all(all).then(() => undefined);
   }
 
   /** Waits for what was committed in the group, in transactions too. */

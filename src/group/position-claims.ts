@@ -10,7 +10,8 @@ import type { Ownership } from './coordinator.ts';
  * wait for himself.
  */
 export class PositionClaims {
-  readonly #holders = new Map<Ownership, PartCollector>();
+  /** Weak: one that never ends does not outlast the right of its member. */
+  readonly #holders = new WeakMap<Ownership, PartCollector>();
 
   /** @throws ConflictError while another one, which may still be committed, has the partition */
   check(group: string, ownership: Ownership, transaction: PartCollector): void {

@@ -86,9 +86,7 @@ export class PositionPart implements CommitPart {
   obstacle(): Promise<void> | null {
     for (const { shared, positions } of this.#groups.values()) {
       for (const { position, rights } of positions) {
-        const { partition } = position.ownership;
-        const pending =
-          rights.idle() ?? shared.securedIn([partition]) ?? shared.pendingCommit(partition);
+        const pending = rights.idle() ?? shared.commitsIn([position.ownership.partition]);
         if (pending !== null) return pending;
       }
     }

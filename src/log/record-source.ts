@@ -81,6 +81,25 @@ export class RecordSource {
     }
   }
 
+  /** Next offset wanted: everything below was walked. Of a read that has begun. */
+  get offset(): number {
+    return present(this.#reader, 'the read has begun').offset;
+  }
+
+  /**
+   * Of a read that came to its end, without `follow`, below its `to`: resolves when there may be more for
+   * `next`, or when it was ended.
+   *
+   * @throws the signal's reason; ClosedError when the log was closed; why nothing will follow
+   */
+  async more(): Promise<void> {
+    const failure = this.#options.failure();
+    if (failure !== null) throw failure;
+    await this.#waitForMore(this.offset);
+    this.#checkOpen();
+    await this.#options.log.follower?.refresh();
+  }
+
   /** The current batch, good until `next`. */
   get batch(): VerifiedBatch {
     const reader = present(this.#reader, 'a batch is current');

@@ -151,6 +151,21 @@ export class LogRecord<T> {
     return new LogRecord(this.#records, origin, this.#start);
   }
 
+  /** @internal What its bytes stand in: for who keeps few records of many. */
+  get memory(): BatchRecords {
+    return this.#records;
+  }
+
+  /** @internal Where it begins there. */
+  get start(): number {
+    return this.#start;
+  }
+
+  /** @internal The same record in other memory. */
+  movedTo(records: BatchRecords, start: number): LogRecord<T> {
+    return new LogRecord(records, this.#origin, start);
+  }
+
   /** What `console.log` shows: no value, which may be large or secret. */
   [Symbol.for('nodejs.util.inspect.custom')](): unknown {
     const { offset, createTimeMs, sizeBytes, key } = this;

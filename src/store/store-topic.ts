@@ -15,6 +15,8 @@ import type { ProducedInput } from '../topic/producer-inputs.ts';
 import type { TopicConfig } from '../topic/topic-options.ts';
 import type { TopicSettings } from '../topic/topic-state.ts';
 import { Topic, type PartitionRuns, type TopicParts } from '../topic/topic.ts';
+import type { TableOptions } from '../topic/table-options.ts';
+import { openTable, type TopicTable } from '../topic/topic-table.ts';
 import type {
   TopicAppendBatchResult,
   TopicAppendOptions,
@@ -160,6 +162,19 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
     options: BrowseOptions = {},
   ): AsyncGenerator<BrowsedRecord<T>, void, void> {
     return this.#shareGroups.browse(this, name, options);
+  }
+
+  /**
+   * Makes a table of the topic: of each key the last record, kept up to date while the topic grows.
+   *
+   * @returns when it has read what was visible at the call; close it
+   * @throws TypeError, RangeError; as `openLog` and `batches`; the signal's reason; ClosedError
+   *
+   * Cost: reads the topic, 1 to 2 us a record, and keeps its partitions open. Nothing is written: it is
+   * made anew each time. It keeps no process alive; who waits for it does.
+   */
+  table(options: TableOptions = {}): Promise<TopicTable<T>> {
+    return openTable(this, options);
   }
 
   /**

@@ -28,6 +28,7 @@ async function exampleOf(title: string): Promise<string> {
 }
 
 test.each([
+  ['Tables', './airport', 2],
   ['Exchanges', './shop', 3],
   ['Transactions', './bank', 2],
 ])(

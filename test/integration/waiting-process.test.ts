@@ -7,7 +7,9 @@ const program = distPath('test', 'support', 'waiting-program.js');
 /** Node's own exit code for a top-level await that nothing can settle any more. */
 const UNSETTLED = 13;
 
-describe.each(['member', 'topic', 'partition', 'log'])('a read of a %s that waits', (what) => {
+const WAITS = ['member', 'topic', 'partition', 'log', 'changes', 'reached'];
+
+describe.each(WAITS)('a read of a %s that waits', (what) => {
   test('keeps its process alive, until it is over', async () => {
     const { stdout, exitCode, stderr } = await runProgram(program, [what]);
     expect({ stdout, exitCode, stderr }).toEqual({ stdout: '1\n', exitCode: 0, stderr: '' });

@@ -9,9 +9,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
 
 import type { Random } from '../../src/core/random.ts';
+import { packageRoot } from '../../tools/package-root.ts';
 import { runProgram } from './run-cli.ts';
 
-const root = join(import.meta.dirname, '..', '..');
+const root = packageRoot();
 
 /** What stands in a program of `docs/examples`. */
 export function exampleText(name: string): Promise<string> {

@@ -2,7 +2,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-const SOURCE = join(import.meta.dirname, '..', '..', 'bench', 'limit', 'limit.c');
+import { packageRoot } from '../../tools/package-root.ts';
+
+const SOURCE = join(packageRoot(), 'bench', 'limit', 'limit.c');
 const FLAGS = ['-O3', '-Wall', '-Wextra', '-Werror'];
 
 /** Which CRC-32 the program has: the job of the bench takes zlib's where it is installed. */

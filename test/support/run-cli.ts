@@ -5,9 +5,10 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { packageRoot } from '../../tools/package-root.ts';
 import { run } from '../../tools/program.ts';
 
-const root = join(import.meta.dirname, '..', '..');
+const root = packageRoot();
 
 export interface CliResult {
   readonly exitCode: number | null;

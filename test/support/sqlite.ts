@@ -3,8 +3,9 @@ import { join } from 'node:path';
 
 import { UnavailableError } from '../../bench/core/job.ts';
 import { loadPeer } from '../../bench/jobs/load-peer.ts';
+import { packageRoot } from '../../tools/package-root.ts';
 
-const PEERS = join(import.meta.dirname, '..', '..', 'bench', 'peers', 'package.json');
+const PEERS = join(packageRoot(), 'bench', 'peers', 'package.json');
 const IMPORT = "import { DatabaseSync } from 'node:sqlite';";
 
 type SqlValue = number | string;

@@ -4,7 +4,6 @@
  * last, and keeps the history of it all.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SeededRandom } from '../../../src/index.ts';
 import {
@@ -13,10 +12,10 @@ import {
   type QueueEvent,
 } from '../../support/queue-check/history.ts';
 import { nowMs } from '../../support/queue-check/shared-clock.ts';
+import { distPath } from '../../support/run-cli.ts';
 import type { EngineOptions } from './engine-options.ts';
 
-const DIST = join(import.meta.dirname, '..', '..', '..', 'dist');
-const ENGINE = join(DIST, 'test', 'crash', 'queue', 'engine-process.js');
+const ENGINE = distPath('test', 'crash', 'queue', 'engine-process.js');
 /** Settling what is left takes seconds; this is for a machine that does much else. */
 const DRAIN_MS_MAX = 120_000;
 /** A run ends at last after so many times more than it should take. */

@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const SOURCE = join(import.meta.dirname, 'power-shim.c');
+import { packageRoot } from '../../../tools/package-root.ts';
+
+const SOURCE = join(packageRoot(), 'test', 'support', 'shim', 'power-shim.c');
 
 /** Null when the shim can be compiled and loaded here. */
 export function whyNoShim(): string | null {

@@ -98,3 +98,27 @@ test('nobody waits for a transaction that came to nothing behind its last look',
   expect(member.committed(0)).toMatchObject({ offset: batch.nextOffset });
   await store.close();
 });
+
+test('who takes a partition over begins behind a plain commit that is on its way', async () => {
+  const setting = await setup();
+  const { bench, held, join } = setting;
+  const member = await join();
+  await next(member);
+  const second = await next(member);
+  bench.clock.advance(POLL_MS / 2);
+  const other = await join();
+  const { inFront } = await holdJournal(setting);
+  const plain = member.commit(second);
+  bench.clock.advance(POLL_MS / 2); // It is taken for dead.
+  const begun: number[] = [];
+  const done = other.process((batch) => {
+    begun.push(batch.baseOffset);
+    if (batch.nextOffset === 4) void other.close();
+  });
+  await turns(50);
+  expect(other.assignment).toEqual([0]);
+  expect(begun).toEqual([]);
+  held.release();
+  await Promise.all([plain, inFront, done]);
+  expect(begun).toEqual([2, 3]);
+});

@@ -1,0 +1,248 @@
+/** The rows of a table: memory that is given back, and rows that are known by a hash alone. */
+import { describe, expect, onTestFinished, test } from 'vitest';
+
+import { utf8 } from '../../../src/codec/codec.ts';
+import { Fingerprint } from '../../../src/core/fingerprint.ts';
+import { KIB } from '../../../src/core/limits.ts';
+import { SeededRandom, randomBelow } from '../../../src/core/random.ts';
+import type { LogRecord } from '../../../src/log/record.ts';
+import { BoundedRows, type RowSource } from '../../../src/topic/bounded-rows.ts';
+import { MemoryRows } from '../../../src/topic/memory-rows.ts';
+import { RowShard } from '../../../src/topic/row-shard.ts';
+import { TableFeed } from '../../../src/topic/table-feed.ts';
+import {
+  KeyedCursor,
+  rowKeyOf,
+  type RowPlace,
+  type TableRows,
+} from '../../../src/topic/table-rows.ts';
+import type { StoreTopic } from '../../../src/store/store-topic.ts';
+import { StoreBench } from '../../support/store-fixture.ts';
+
+async function openTopic(): Promise<StoreTopic<string>> {
+  const store = await new StoreBench().open();
+  onTestFinished(() => store.close());
+  return store.topic('t', { codec: utf8 });
+}
+
+/** Puts all of a topic into rows. */
+async function fill(rows: TableRows<string>, topic: StoreTopic<string>): Promise<void> {
+  const { partitions } = topic;
+  const how = { chosen: null, from: new Map(), skipsTrimmed: false, keepsAlive: false };
+  const feed = new TableFeed({ partitions, ...how });
+  const cursor = new KeyedCursor<string>();
+  await feed.begin();
+  for (let fed = await feed.next(); fed !== null; fed = await feed.next()) {
+    cursor.begin(fed, { codec: utf8, partition: fed.partition });
+    while (cursor.next()) {
+      if (cursor.isDeleted) rows.delete(cursor.key);
+      else rows.put(cursor);
+    }
+  }
+  feed.close();
+}
+
+function seen({
+  key,
+  value,
+  offset,
+  epoch,
+  appendTimeMs,
+  createTimeMs,
+  headers,
+}: LogRecord<string>) {
+  return { key, value, offset, epoch, appendTimeMs, createTimeMs, headers };
+}
+
+describe('rows in memory', () => {
+  test('a batch of which little is left is let go of, and nothing of a record changes', async () => {
+    const topic = await openTopic();
+    // The first batches keep two records each, the last ones all of theirs.
+    for (let at = 0; at < 30; at++) {
+      const often = Array.from({ length: 40 }, (_, n) => ({
+        key: `often ${n}`,
+        value: `${at}`.padEnd(500),
+      }));
+      const headers = { number: `${at}` };
+      const once = { key: `once ${at}`, value: `${at}`, headers };
+      await topic.appendBatch([once, ...often, { key: `also ${at}`, value: 'also' }]);
+    }
+    const rows = new MemoryRows<string>(KIB);
+    await fill(rows, topic);
+    const before = rows.entries().map(seen);
+    const bytesBefore = rows.memoryBytes;
+    expect(before).toHaveLength(100);
+    expect(rows.isWasteful).toBe(true);
+    await rows.tidy();
+    expect(rows.isWasteful).toBe(false);
+    expect(rows.memoryBytes).toBeLessThan(bytesBefore / 8);
+    expect(rows.entries().map(seen)).toEqual(before);
+    const held = new Set(rows.entries().map(({ memory }) => memory.bytes.buffer));
+    const heldBytes = [...held].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    expect(heldBytes).toBeLessThan(35 * KIB);
+    const often = rows.entries().filter(({ key }) => key?.startsWith('often') === true);
+    expect(new Set(often.map(({ memory }) => memory)).size).toBe(1);
+  });
+
+  test('a batch that is in use is kept as it is', async () => {
+    const topic = await openTopic();
+    await topic.appendBatch(
+      Array.from({ length: 100 }, (_, at) => ({ key: `${at}`, value: 'x'.repeat(500) })),
+    );
+    const rows = new MemoryRows<string>(0);
+    await fill(rows, topic);
+    const before = rows.entries().map(({ memory }) => memory);
+    expect(rows.isWasteful).toBe(false);
+    await rows.tidy();
+    expect(rows.entries().map(({ memory }) => memory)).toEqual(before);
+  });
+});
+
+/** A source that counts its reads, of which the records can be taken away. */
+class FakeSource implements RowSource<string> {
+  readCount = 0;
+  readonly gone = new Set<number>();
+  onCatchUp: () => void = () => undefined;
+  readonly #topic: StoreTopic<string>;
+
+  constructor(topic: StoreTopic<string>) {
+    this.#topic = topic;
+  }
+
+  read({ partition, offset }: RowPlace): Promise<LogRecord<string> | null> {
+    this.readCount++;
+    return this.gone.has(offset) ? Promise.resolve(null) : this.#topic.read({ partition, offset });
+  }
+
+  async catchUp(): Promise<void> {
+    this.onCatchUp();
+  }
+
+  positions(): ReadonlyMap<number, number> {
+    return new Map([[0, Number.MAX_SAFE_INTEGER]]);
+  }
+
+  // oxlint-disable-next-line require-yield -- no test goes through them here
+  async *walk(): AsyncGenerator<KeyedCursor<string>, void, void> {
+    throw new Error('no walk');
+  }
+}
+
+/** All keys have one hash. */
+class OneHash extends Fingerprint {
+  override ofView(): void {
+    this.high = 7;
+    this.low = 7;
+    this.third = 7;
+  }
+}
+
+describe('bounded rows', () => {
+  test('what was asked for is kept, as long as there is room, and follows what is put', async () => {
+    const topic = await openTopic();
+    await topic.appendBatch(
+      Array.from({ length: 10 }, (_, at) => ({ key: `${at}`, value: `old ${at}` })),
+    );
+    const source = new FakeSource(topic);
+    const rows = new BoundedRows(source, 2200, new Fingerprint(1));
+    await fill(rows, topic);
+    expect(source.readCount).toBe(0);
+    for (const key of ['1', '2', '3', '1', '2', '3']) await rows.get(key);
+    expect(source.readCount).toBe(3);
+    await rows.get('4'); // No room for four.
+    await rows.get('1');
+    expect(source.readCount).toBe(5);
+    await topic.append({ key: '1', value: 'new' });
+    await fill(rows, topic);
+    expect((await rows.get('1'))?.value).toBe('new');
+    expect(source.readCount).toBe(5);
+    expect(rows.memoryBytes).toBeLessThan(2200 + 64 * 16 * 30 + 1);
+    rows.delete('1');
+    expect(await rows.get('1')).toBeNull();
+  });
+
+  test('a record is never handed out for another key that has its hash', async () => {
+    const topic = await openTopic();
+    await topic.append({ key: 'a', value: '1' });
+    const rows = new BoundedRows(new FakeSource(topic), 10_000, new OneHash(1));
+    await fill(rows, topic);
+    expect((await rows.get('a'))?.value).toBe('1'); // It is kept.
+    await topic.append({ key: 'b', value: '2' });
+    await fill(rows, topic);
+    expect(rows.size).toBe(1);
+    expect(await rows.get('a')).toBeNull();
+    expect((await rows.get('b'))?.value).toBe('2');
+    expect(await rows.get('a')).toBeNull();
+  });
+
+  test('what compaction took is waited for, once', async () => {
+    const topic = await openTopic();
+    await topic.append({ key: 'a', value: '1' });
+    const source = new FakeSource(topic);
+    const rows = new BoundedRows(source, 0, new Fingerprint(1));
+    await fill(rows, topic);
+    await topic.append({ key: 'a', value: '2' });
+    source.gone.add(0);
+    let waits = 0;
+    source.onCatchUp = () => waits++;
+    expect(await rows.get('a')).toBeNull();
+    expect(waits).toBe(1);
+    expect(source.readCount).toBe(2);
+    const filled = fill(rows, topic);
+    source.catchUp = () => filled;
+    expect((await rows.get('a'))?.value).toBe('2');
+  });
+});
+
+test('a shard of rows is a map, whatever is put, deleted and dropped', () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const random = new SeededRandom(seed);
+    const shard = new RowShard();
+    const model = new Map<string, RowPlace>();
+    const below = (bound: number): number => randomBelow(random, bound);
+    for (let at = 0; at < 2000; at++) {
+      // Few homes, so that rows stand behind each other, and around the end of the columns.
+      const hash = {
+        high: below(3),
+        low: below(2) === 0 ? below(40) : 0xffff_fff0 + below(16),
+        third: below(3),
+      };
+      const key = `${hash.high} ${hash.low} ${hash.third}`;
+      const slot = shard.find(hash);
+      const row = model.get(key);
+      if (row === undefined) expect(slot).toBe(-1);
+      else {
+        const found = { partition: shard.partitionAt(slot), offset: shard.offsetAt(slot) };
+        expect({ ...found, appendTimeMs: shard.timeAt(slot) }).toEqual(row);
+      }
+      const what = below(10);
+      if (what < 6) {
+        const place = { partition: below(2), offset: at, appendTimeMs: at * 3 };
+        shard.put(hash, place);
+        model.set(key, place);
+      } else if (what < 9) {
+        if (slot >= 0) shard.delete(slot);
+        model.delete(key);
+      } else if (below(20) === 0) {
+        const partition = below(2);
+        const offset = below(at + 1);
+        shard.dropBelow(partition, offset);
+        const isBelow = (place: RowPlace): boolean =>
+          place.partition === partition && place.offset < offset;
+        const dropped = [...model].filter(([, place]) => isBelow(place));
+        for (const [each] of dropped) model.delete(each);
+      }
+      expect(shard.count).toBe(model.size);
+    }
+    for (const key of model.keys()) {
+      const [high = 0, low = 0, third = 0] = key.split(' ').map(Number);
+      expect(shard.find({ high, low, third })).toBeGreaterThanOrEqual(0);
+    }
+  }
+});
+
+test('the key of a row tells bytes apart', () => {
+  expect(rowKeyOf('é')).toBe(rowKeyOf(Buffer.from('é')));
+  expect(rowKeyOf(Uint8Array.of(0xff))).not.toBe(rowKeyOf(Uint8Array.of(0xfe)));
+  expect(rowKeyOf('\ud800')).toBe(rowKeyOf('\ufffd')); // As they are stored.
+});
