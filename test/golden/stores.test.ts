@@ -8,6 +8,7 @@ import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 
 import { openStore } from '../../src/index.ts';
+import { KEEPING_DEFAULTS } from '../support/keeping-defaults.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 type StoredFiles = Readonly<Record<string, string>>;
@@ -23,16 +24,6 @@ async function unpacked(file: string, name: string): Promise<string> {
   return path;
 }
 
-const DEFAULTS = {
-  compaction: 'off',
-  compactionLagMsMin: 0,
-  compactionLagMsMax: null,
-  compactionShareMin: 0.5,
-  tombstoneRetentionMs: 86_400_000,
-  unfinished: null,
-  archiveTo: null,
-};
-
 test.each([
   ['entries of versions 2', 'entries'],
   ['a snapshot', 'snapshot'],
@@ -42,7 +33,8 @@ test.each([
   expect(store.damage).toBeNull();
   const names = store.topics().map((topic) => topic.name);
   expect(names).toEqual(['email', 'exchange:news', 'orders', 'plain']);
-  for (const topic of names) expect(store.describeTopic(topic).options).toMatchObject(DEFAULTS);
+  for (const topic of names)
+    expect(store.describeTopic(topic).options).toMatchObject(KEEPING_DEFAULTS);
   expect(store.describeTopic('orders')).toMatchObject({
     partitionCount: 2,
     options: {
@@ -68,6 +60,6 @@ test.each([
   await store.close();
   const again = await openStore(path);
   expect(again.describeTopic('plain')).toEqual(altered);
-  expect(again.describeTopic('orders').options).toMatchObject(DEFAULTS);
+  expect(again.describeTopic('orders').options).toMatchObject(KEEPING_DEFAULTS);
   await again.close();
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { openStore } from '../../src/index.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
+import { outputOf, topicOptionsOf } from '../support/cli-stores.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -10,50 +11,44 @@ const GIVEN = ['--dedup-window', '2h', '--dedup-by', 'content', '--dedup-scope',
 const STORED = { dedupWindowMs: 7_200_000, dedupBy: 'content', dedupScope: 'key' };
 const DEFAULTS = { dedupWindowMs: 300_000, dedupBy: 'id', dedupScope: 'topic' };
 
-async function done(...args: string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await runCli(args);
-  expect({ exitCode, stderr }).toEqual({ exitCode: ExitCode.ok, stderr: '' });
-  return stdout;
-}
-
 /** A store with topic `orders` and queue `email`. */
 async function stored(): Promise<string> {
   const path = `${await temporaryDirectory()}/store`;
-  await done('topics', 'create', path, 'orders', '--yes');
-  await done('queue', 'create', path, 'email', '--yes');
+  await outputOf('topics', 'create', path, 'orders', '--yes');
+  await outputOf('queue', 'create', path, 'email', '--yes');
   return path;
-}
-
-async function optionsOf(path: string, topic: string): Promise<unknown> {
-  return JSON.parse(await done('topics', 'describe', path, topic, '--json'));
 }
 
 describe('varve topics', () => {
   test('create keeps what is given, and describe shows it', async () => {
     const path = await stored();
-    expect(await optionsOf(path, 'orders')).toMatchObject({ options: DEFAULTS });
-    const made = await done('topics', 'create', path, 'other', ...GIVEN, '--yes', '--json');
+    expect(await topicOptionsOf(path, 'orders')).toMatchObject({ options: DEFAULTS });
+    const made = await outputOf('topics', 'create', path, 'other', ...GIVEN, '--yes', '--json');
     expect(JSON.parse(made)).toMatchObject({ options: STORED });
-    expect(await optionsOf(path, 'other')).toMatchObject({ options: STORED });
-    const text = await done('topics', 'describe', path, 'other');
+    expect(await topicOptionsOf(path, 'other')).toMatchObject({ options: STORED });
+    const text = await outputOf('topics', 'describe', path, 'other');
     expect(text).toMatch(/^dedupWindowMs +7200000\ndedupBy +content\ndedupScope +key$/m);
-    const entries = await done('journal', 'dump', path);
+    const entries = await outputOf('journal', 'dump', path);
     expect(entries).toContain('"dedupWindowMs":7200000,"dedupBy":"content","dedupScope":"key"');
   });
 
   test('alter says what would change, and with --yes changes that', async () => {
     const path = await stored();
     const args = ['topics', 'alter', path, 'orders', '--dedup-window', '10m', '--dedup-by', 'id'];
-    expect(await done(...args)).toBe(
+    expect(await outputOf(...args)).toBe(
       'option         from    to\n' +
         'dedupWindowMs  300000  600000\n' +
         'topic orders would be altered; nothing was changed, --yes alters it\n',
     );
-    expect(await optionsOf(path, 'orders')).toMatchObject({ options: DEFAULTS });
-    await done(...args, '--yes');
-    expect(await optionsOf(path, 'orders')).toMatchObject({ options: { dedupWindowMs: 600_000 } });
-    await done('topics', 'alter', path, 'email', '--dedup-window', 'settled', '--yes');
-    expect(await optionsOf(path, 'email')).toMatchObject({ options: { dedupWindowMs: 'settled' } });
+    expect(await topicOptionsOf(path, 'orders')).toMatchObject({ options: DEFAULTS });
+    await outputOf(...args, '--yes');
+    expect(await topicOptionsOf(path, 'orders')).toMatchObject({
+      options: { dedupWindowMs: 600_000 },
+    });
+    await outputOf('topics', 'alter', path, 'email', '--dedup-window', 'settled', '--yes');
+    expect(await topicOptionsOf(path, 'email')).toMatchObject({
+      options: { dedupWindowMs: 'settled' },
+    });
   });
 });
 
@@ -61,11 +56,11 @@ describe('varve exchanges', () => {
   test('create keeps what is given for the source, and no window until records are settled', async () => {
     const path = await stored();
     const create = ['exchanges', 'create', path, 'flights', '-t', 'topic'];
-    await done(...create, ...GIVEN, '--yes');
-    expect(await optionsOf(path, 'exchange:flights')).toMatchObject({ options: STORED });
-    await done('topics', 'alter', path, 'exchange:flights', '--dedup-by', 'id', '--yes');
+    await outputOf(...create, ...GIVEN, '--yes');
+    expect(await topicOptionsOf(path, 'exchange:flights')).toMatchObject({ options: STORED });
+    await outputOf('topics', 'alter', path, 'exchange:flights', '--dedup-by', 'id', '--yes');
     const altered = { ...STORED, dedupBy: 'id' };
-    expect(await optionsOf(path, 'exchange:flights')).toMatchObject({ options: altered });
+    expect(await topicOptionsOf(path, 'exchange:flights')).toMatchObject({ options: altered });
     const settled = [
       'exchanges',
       'create',
@@ -88,10 +83,10 @@ describe('varve queue', () => {
   test('create keeps what is given, also a window until records are settled', async () => {
     const path = await stored();
     const given = [...GIVEN.slice(2), '--dedup-window', 'settled'];
-    const made = await done('queue', 'create', path, 'jobs', ...given, '--yes', '--json');
+    const made = await outputOf('queue', 'create', path, 'jobs', ...given, '--yes', '--json');
     const dedup = { ...STORED, dedupWindowMs: 'settled' };
     expect(JSON.parse(made)).toMatchObject({ dedup });
-    expect(await optionsOf(path, 'jobs')).toMatchObject({ options: dedup });
+    expect(await topicOptionsOf(path, 'jobs')).toMatchObject({ options: dedup });
   });
 
   test('alter changes it beside the settings of the group, or alone', async () => {
@@ -103,14 +98,17 @@ describe('varve queue', () => {
       { setting: 'dedupBy', from: 'id', to: 'content' },
       { setting: 'dedupScope', from: 'topic', to: 'key' },
     ];
-    expect(JSON.parse(await done(...both, '--json'))).toMatchObject({ isDryRun: true, changes });
-    expect(await optionsOf(path, 'email')).toMatchObject({ options: DEFAULTS });
-    expect(JSON.parse(await done(...both, '--yes', '--json'))).toMatchObject({ changes });
-    expect(await optionsOf(path, 'email')).toMatchObject({ options: STORED });
-    expect(await done(...both)).toBe('queue email is like that already; nothing was changed\n');
-    await done('queue', 'alter', path, 'email', '--dedup-window', 'settled', '--yes');
+    expect(JSON.parse(await outputOf(...both, '--json'))).toMatchObject({
+      isDryRun: true,
+      changes,
+    });
+    expect(await topicOptionsOf(path, 'email')).toMatchObject({ options: DEFAULTS });
+    expect(JSON.parse(await outputOf(...both, '--yes', '--json'))).toMatchObject({ changes });
+    expect(await topicOptionsOf(path, 'email')).toMatchObject({ options: STORED });
+    expect(await outputOf(...both)).toBe('queue email is like that already; nothing was changed\n');
+    await outputOf('queue', 'alter', path, 'email', '--dedup-window', 'settled', '--yes');
     const options = { ...STORED, dedupWindowMs: 'settled' };
-    expect(await optionsOf(path, 'email')).toMatchObject({ options });
+    expect(await topicOptionsOf(path, 'email')).toMatchObject({ options });
   });
 });
 
@@ -128,11 +126,11 @@ test.each([
   [['queue', 'alter'], ['email', '--dedup-window', '0s', '--yes'], 'Expected `dedupWindowMs`'],
 ])('varve %j %j is refused, and changes nothing', async (verb, args, message) => {
   const path = await stored();
-  const before = await done('journal', 'dump', path);
+  const before = await outputOf('journal', 'dump', path);
   const refused = await runCli([...verb, path, ...args]);
   expect(refused).toMatchObject({ exitCode: ExitCode.usage, stdout: '' });
   expect(refused.stderr).toContain(message);
-  expect(await done('journal', 'dump', path)).toBe(before);
+  expect(await outputOf('journal', 'dump', path)).toBe(before);
 });
 
 test('what is stored once is not of a share group of a topic', async () => {
@@ -144,5 +142,5 @@ test('what is stored once is not of a share group of a topic', async () => {
   const refused = await runCli(args);
   expect(refused).toMatchObject({ exitCode: ExitCode.usage, stdout: '' });
   expect(refused.stderr).toContain('varve topics alter changes those of a topic');
-  expect(await optionsOf(path, 'orders')).toMatchObject({ options: DEFAULTS });
+  expect(await topicOptionsOf(path, 'orders')).toMatchObject({ options: DEFAULTS });
 });

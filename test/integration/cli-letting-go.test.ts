@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 
 import { openStore } from '../../src/index.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
+import { KEEPING_DEFAULTS } from '../support/keeping-defaults.ts';
+import { outputOf, topicOptionsOf } from '../support/cli-stores.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -28,21 +30,6 @@ const STORED = {
   unfinished: 'archive',
   archiveTo: 'orders',
 };
-const DEFAULTS = {
-  compaction: 'off',
-  compactionLagMsMin: 0,
-  compactionLagMsMax: null,
-  compactionShareMin: 0.5,
-  tombstoneRetentionMs: 86_400_000,
-  unfinished: null,
-  archiveTo: null,
-};
-
-async function done(...args: string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await runCli(args);
-  expect({ exitCode, stderr }).toEqual({ exitCode: ExitCode.ok, stderr: '' });
-  return stdout;
-}
 
 /** A store with topics `orders`, `grown` (partitions were added) and `compacted`, and queue `email`. */
 async function stored(): Promise<string> {
@@ -57,24 +44,20 @@ async function stored(): Promise<string> {
   return path;
 }
 
-async function optionsOf(path: string, topic: string): Promise<unknown> {
-  return JSON.parse(await done('topics', 'describe', path, topic, '--json'));
-}
-
 describe('varve topics', () => {
   test('create keeps what is given, and describe shows it', async () => {
     const path = await stored();
-    expect(await optionsOf(path, 'orders')).toMatchObject({ options: DEFAULTS });
+    expect(await topicOptionsOf(path, 'orders')).toMatchObject({ options: KEEPING_DEFAULTS });
     const create = ['topics', 'create', path, 'other', ...COMPACTED, ...ARCHIVED];
-    expect(await done(...create)).toContain('would create');
-    const made = await done(...create, '--yes', '--json');
+    expect(await outputOf(...create)).toContain('would create');
+    const made = await outputOf(...create, '--yes', '--json');
     expect(JSON.parse(made)).toMatchObject({ options: STORED });
-    expect(await optionsOf(path, 'other')).toMatchObject({ options: STORED });
-    const text = await done('topics', 'describe', path, 'other');
+    expect(await topicOptionsOf(path, 'other')).toMatchObject({ options: STORED });
+    const text = await outputOf('topics', 'describe', path, 'other');
     expect(text).toMatch(
       /^compaction +key\ncompactionLagMsMin +60000\ncompactionLagMsMax +7200000\ncompactionShareMin +0\.25\ntombstoneRetentionMs +43200000\nunfinished +archive\narchiveTo +orders$/m,
     );
-    const entries = await done('journal', 'dump', path);
+    const entries = await outputOf('journal', 'dump', path);
     expect(entries).toContain('"compaction":"key","compactionLagMsMin":60000');
     expect(entries).toContain('"unfinished":"archive","archiveTo":"orders"');
   });
@@ -82,7 +65,7 @@ describe('varve topics', () => {
   test('alter says what would change, and with --yes changes that, also back', async () => {
     const path = await stored();
     const args = ['topics', 'alter', path, 'orders', ...COMPACTED.slice(4), '--unfinished', 'wait'];
-    expect(await done(...args)).toBe(
+    expect(await outputOf(...args)).toBe(
       'option                from      to\n' +
         'compactionLagMsMax    none      7200000\n' +
         'compactionShareMin    0.5       0.25\n' +
@@ -90,16 +73,16 @@ describe('varve topics', () => {
         'unfinished            none      wait\n' +
         'topic orders would be altered; nothing was changed, --yes alters it\n',
     );
-    expect(await optionsOf(path, 'orders')).toMatchObject({ options: DEFAULTS });
-    await done(...args, '--yes');
+    expect(await topicOptionsOf(path, 'orders')).toMatchObject({ options: KEEPING_DEFAULTS });
+    await outputOf(...args, '--yes');
     const altered = {
-      ...DEFAULTS,
+      ...KEEPING_DEFAULTS,
       compactionLagMsMax: 7_200_000,
       compactionShareMin: 0.25,
       tombstoneRetentionMs: 43_200_000,
       unfinished: 'wait',
     };
-    expect(await optionsOf(path, 'orders')).toMatchObject({ options: altered });
+    expect(await topicOptionsOf(path, 'orders')).toMatchObject({ options: altered });
     const back = [
       '--compaction-lag-max',
       'none',
@@ -108,9 +91,9 @@ describe('varve topics', () => {
       '--archive-to',
       'none',
     ];
-    await done('topics', 'alter', path, 'orders', ...back, '--compaction', 'key', '--yes');
+    await outputOf('topics', 'alter', path, 'orders', ...back, '--compaction', 'key', '--yes');
     const options = { compaction: 'key', compactionLagMsMax: null, unfinished: null };
-    expect(await optionsOf(path, 'orders')).toMatchObject({ options });
+    expect(await topicOptionsOf(path, 'orders')).toMatchObject({ options });
   });
 });
 
@@ -135,13 +118,13 @@ test.each([
   async (...given) => {
     const [verb, args, exitCode, message] = given;
     const path = await stored();
-    const before = await done('journal', 'dump', path);
+    const before = await outputOf('journal', 'dump', path);
     for (const yes of [[], ['--yes']]) {
       const refused = await runCli(['topics', ...verb, path, ...args, ...yes]);
       expect(refused).toMatchObject({ exitCode, stdout: '' });
       expect(refused.stderr).toContain(message);
     }
-    expect(await done('journal', 'dump', path)).toBe(before);
+    expect(await outputOf('journal', 'dump', path)).toBe(before);
   },
 );
 
@@ -150,19 +133,19 @@ test('settled records of a compacted topic stay, with --yes and without', async 
   const store = await openStore(path);
   await (await (await store.topic('compacted')).shareGroup('billing')).close();
   await store.close();
-  const before = await done('journal', 'dump', path);
+  const before = await outputOf('journal', 'dump', path);
   const alter = ['queue', 'alter', path, 'compacted', '--group', 'billing'];
   for (const yes of [[], ['--yes']]) {
     const refused = await runCli([...alter, '--retention', 'settled', ...yes]);
     expect(refused).toMatchObject({ exitCode: failure, stdout: '' });
     expect(refused.stderr).toContain('stored compaction key of its topic');
   }
-  expect(await done('journal', 'dump', path)).toBe(before);
+  expect(await outputOf('journal', 'dump', path)).toBe(before);
 });
 
 test('a source of an exchange is not compacted', async () => {
   const path = await stored();
-  await done('exchanges', 'create', path, 'news', '-t', 'topic', '--yes');
+  await outputOf('exchanges', 'create', path, 'news', '-t', 'topic', '--yes');
   for (const yes of [[], ['--yes']]) {
     const refused = await runCli(['topics', 'alter', path, 'exchange:news', ...KEY, ...yes]);
     expect(refused).toMatchObject({ exitCode: usage, stdout: '' });

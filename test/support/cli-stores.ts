@@ -73,3 +73,15 @@ export async function appendToJournal(path: string, value: Uint8Array): Promise<
   await log.append({ value });
   await log.close();
 }
+
+/** What a command prints, which must succeed and say nothing else. */
+export async function outputOf(...args: readonly string[]): Promise<string> {
+  const { exitCode, stdout, stderr } = await runCli(args);
+  if (exitCode !== 0 || stderr !== '') throw new Error(`exit code ${exitCode}: ${stderr}`);
+  return stdout;
+}
+
+/** What `topics describe` tells. */
+export async function topicOptionsOf(path: string, topic: string): Promise<unknown> {
+  return JSON.parse(await outputOf('topics', 'describe', path, topic, '--json'));
+}

@@ -50,3 +50,10 @@ export class ControlBench extends StoreBench {
     return identity;
   }
 }
+
+/** Without the bytes between: the arguments and the answer are checked on both sides. */
+export async function askChecked<A, R>(store: Store, verb: ControlVerb<A, R>, args: A): Promise<R> {
+  const sent: unknown = JSON.parse(JSON.stringify(args));
+  const answer = await verb.run(store, verb.args.check('args', sent));
+  return verb.answer.check('answer', JSON.parse(JSON.stringify(answer)));
+}

@@ -1,7 +1,10 @@
 /** What a table of a topic must be: of what is left of the topic, for each key the record that counts. */
+import { onTestFinished } from 'vitest';
+
 import type { LogRecord } from '../../src/log/record.ts';
 import type { StoreTopic } from '../../src/store/store-topic.ts';
 import type { TableChange } from '../../src/topic/table-changes.ts';
+import type { TableOptions } from '../../src/topic/table-options.ts';
 import type { TopicTable } from '../../src/topic/topic-table.ts';
 
 /** By key, in hexadecimal: what the record that counts says. */
@@ -89,4 +92,24 @@ export class ChangeFold {
       this.#waiting.get(key)?.();
     }
   }
+}
+
+/** Until the test has ended. */
+export async function openTable(
+  topic: StoreTopic<string>,
+  options: TableOptions = {},
+): Promise<TopicTable<string>> {
+  const table = await topic.table(options);
+  onTestFinished(() => table.close());
+  return table;
+}
+
+/** By key, as text: all that it has, which must be as many as it says. */
+export async function valuesOf(
+  table: TopicTable<string>,
+): Promise<Readonly<Record<string, string | null>>> {
+  const values: [string, string | null][] = [];
+  for await (const { key, value } of table.entries()) values.push([key ?? 'none', value]);
+  if (values.length !== table.size) throw new Error(`${values.length} of ${table.size} entries`);
+  return Object.fromEntries(values);
 }

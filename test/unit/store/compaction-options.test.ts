@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 
 import type { CompactionConfig, TopicConfig } from '../../../src/index.ts';
 import { alterTopic, createTopic } from '../../../src/store/control-verbs.ts';
-import type { ControlVerb } from '../../../src/store/control-verb.ts';
 import { resolveStoreOptions } from '../../../src/store/store-options.ts';
 import type { Store } from '../../../src/store/store.ts';
+import { askChecked } from '../../support/control-bench.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 import { thrownBy } from '../../support/log-fixture.ts';
 
@@ -37,13 +37,6 @@ function optionsOf(store: Store, topic: string): unknown {
 
 function compactionOf(store: Store, topic: string): string {
   return store.describeTopic(topic).options.compaction;
-}
-
-/** As over the socket: checked on both sides. */
-async function ask<Args, Answer>(store: Store, verb: ControlVerb<Args, Answer>, args: Args) {
-  const sent: unknown = JSON.parse(JSON.stringify(args));
-  const answer = await verb.run(store, verb.args.check('args', sent));
-  return verb.answer.check('answer', JSON.parse(JSON.stringify(answer)));
 }
 
 describe('the options of compaction', () => {
@@ -130,10 +123,14 @@ describe('the options of compaction', () => {
 
   test('come through the control verbs', async () => {
     const store = await new StoreBench().open();
-    const made = await ask(store, createTopic, { topic: 't', partitions: 1, options: OTHERS });
+    const made = await askChecked(store, createTopic, {
+      topic: 't',
+      partitions: 1,
+      options: OTHERS,
+    });
     expect(made.options).toMatchObject(OTHERS);
     const options = { compactionLagMsMax: null, compactionShareMin: 0.1 };
-    const altered = await ask(store, alterTopic, { topic: 't', options });
+    const altered = await askChecked(store, alterTopic, { topic: 't', options });
     expect(altered.options).toMatchObject({ ...OTHERS, ...options });
     const bad = { topic: 't', options: { compactionShareMin: 2 } };
     expect(() => alterTopic.args.check('args', bad)).toThrow('args.options.compactionShareMin');

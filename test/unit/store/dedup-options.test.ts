@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 
 import type { DedupConfig } from '../../../src/index.ts';
 import { alterTopic, createTopic } from '../../../src/store/control-verbs.ts';
-import type { ControlVerb } from '../../../src/store/control-verb.ts';
 import { createQueue } from '../../../src/store/queue-setting-verbs.ts';
 import type { Store } from '../../../src/store/store.ts';
+import { askChecked } from '../../support/control-bench.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
 const DEFAULTS = { dedupWindowMs: 300_000, dedupBy: 'id', dedupScope: 'topic' };
@@ -23,13 +23,6 @@ const NO_QUEUE = {
 function optionsOf(store: Store, topic: string) {
   const { dedupWindowMs, dedupBy, dedupScope } = store.describeTopic(topic).options;
   return { dedupWindowMs, dedupBy, dedupScope };
-}
-
-/** As over the socket: checked on both sides. */
-async function ask<Args, Answer>(store: Store, verb: ControlVerb<Args, Answer>, args: Args) {
-  const sent: unknown = JSON.parse(JSON.stringify(args));
-  const answer = await verb.run(store, verb.args.check('args', sent));
-  return verb.answer.check('answer', JSON.parse(JSON.stringify(answer)));
 }
 
 describe('the options of deduplication', () => {
@@ -104,13 +97,17 @@ describe('the options of deduplication', () => {
 
   test('come through the control verbs', async () => {
     const store = await new StoreBench().open();
-    const made = await ask(store, createTopic, { topic: 't', partitions: 1, options: OTHERS });
+    const made = await askChecked(store, createTopic, {
+      topic: 't',
+      partitions: 1,
+      options: OTHERS,
+    });
     expect(made.options).toMatchObject(OTHERS);
     const options = { dedupWindowMs: 5 };
-    const altered = await ask(store, alterTopic, { topic: 't', options });
+    const altered = await askChecked(store, alterTopic, { topic: 't', options });
     expect(altered.options).toMatchObject({ ...OTHERS, dedupWindowMs: 5 });
     const queue = { topic: 'q', partitions: 1, durability: 'sync', settings: {} } as const;
-    await ask(store, createQueue, { ...queue, dedup: { dedupWindowMs: 'settled' } });
+    await askChecked(store, createQueue, { ...queue, dedup: { dedupWindowMs: 'settled' } });
     expect(optionsOf(store, 'q')).toEqual({ ...DEFAULTS, dedupWindowMs: 'settled' });
     const bad = { topic: 't', options: { dedupWindowMs: 'never' } };
     expect(() => alterTopic.args.check('args', bad)).toThrow('args.options.dedupWindowMs');

@@ -3,23 +3,10 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
 import { nextTurn } from '../../../src/core/clock.ts';
-import type { StoreTopic } from '../../../src/store/store-topic.ts';
-import type { TableOptions } from '../../../src/topic/table-options.ts';
 import type { TopicTable } from '../../../src/topic/topic-table.ts';
 import { HeldReads } from '../../support/held-reads.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
-
-async function openTable(topic: StoreTopic<string>, options: TableOptions = {}) {
-  const table = await topic.table(options);
-  onTestFinished(() => table.close());
-  return table;
-}
-
-async function valuesOf(table: TopicTable<string>): Promise<Record<string, string | null>> {
-  const values: [string, string | null][] = [];
-  for await (const { key, value } of table.entries()) values.push([key ?? 'none', value]);
-  return Object.fromEntries(values);
-}
+import { openTable, valuesOf } from '../../support/table-model.ts';
 
 describe('a commit over several partitions', () => {
   /** A table whose reads of partition 1 are held, and a commit to both. */

@@ -6,6 +6,7 @@ import { topicAltered, topics } from '../../../src/topic/topic-state.ts';
 import { REDUCERS } from '../../../src/store/store-state.ts';
 import { registry } from '../../support/journal-bench.ts';
 import { settingsOf } from '../../support/journal-history.ts';
+import { KEEPING_DEFAULTS } from '../../support/keeping-defaults.ts';
 import { partOf } from '../../support/state-parts.ts';
 
 /** Topic 5 as a snapshot run had it before topics had options of deduplication. */
@@ -16,16 +17,6 @@ const OLD_STATE =
 const DEDUP = '01e0a7120000';
 /** ...and those of compaction, and of unfinished work. */
 const KEEPING = ['000000', '000000000000e03f', '80b89929', '0000'].join('');
-
-const KEEPING_DEFAULTS = {
-  compaction: 'off',
-  compactionLagMsMin: 0,
-  compactionLagMsMax: null,
-  compactionShareMin: 0.5,
-  tombstoneRetentionMs: 86_400_000,
-  unfinished: null,
-  archiveTo: null,
-};
 
 function restored(hex: string): Fold {
   const fold = new Fold(REDUCERS);

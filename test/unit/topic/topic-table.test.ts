@@ -7,10 +7,9 @@ import type { Store } from '../../../src/store/store.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
 import type { TopicOptions } from '../../../src/topic/topic-options.ts';
 import type { TableOptions } from '../../../src/topic/table-options.ts';
-import type { TopicTable } from '../../../src/topic/topic-table.ts';
 import { rejectionOf } from '../../support/log-fixture.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
-import { entriesOf } from '../../support/table-model.ts';
+import { entriesOf, openTable, valuesOf } from '../../support/table-model.ts';
 
 interface Opened {
   readonly clock: ManualClock;
@@ -23,19 +22,6 @@ async function openTopic(options: TopicOptions<string> = {}): Promise<Opened> {
   const store = await bench.open();
   onTestFinished(() => store.close());
   return { clock: bench.clock, store, topic: await store.topic('t', { codec: utf8, ...options }) };
-}
-
-async function openTable(topic: StoreTopic<string>, options: TableOptions = {}) {
-  const table = await topic.table(options);
-  onTestFinished(() => table.close());
-  return table;
-}
-
-async function valuesOf(table: TopicTable<string>): Promise<Record<string, string | null>> {
-  const values: [string, string | null][] = [];
-  for await (const { key, value } of table.entries()) values.push([key ?? 'none', value]);
-  expect(values).toHaveLength(table.size);
-  return Object.fromEntries(values);
 }
 
 /** In memory, and read again each time. */
