@@ -75,9 +75,10 @@ const BY_KIND = 'default';
 
 /** What of a topic goes before all of it does: by its key, or though somebody needs it. */
 export const LETTING_GO_OPTIONS: readonly Option[] = [
-  new Option('--compaction <how>', 'key: keep the last record of each key; off: all').choices(
-    COMPACTIONS,
-  ),
+  new Option(
+    '--compaction <how>',
+    'key: keep the last record of each key; off: all (kept; nothing is compacted yet)',
+  ).choices(COMPACTIONS),
   new Option(
     '--compaction-lag-min <duration>',
     'leave files alone that got a record within this time',
@@ -96,7 +97,7 @@ export const LETTING_GO_OPTIONS: readonly Option[] = [
   ).argParser(parseDurationOption),
   new Option(
     '--unfinished <what>',
-    'when retention meets what a group still needs; default: wait in queues, else skip',
+    'when retention meets what a group still needs (kept; it is always skip yet)',
   ).choices([...UNFINISHED_POLICIES, BY_KIND]),
   new Option('--archive-to <topic>', 'where --unfinished archive copies records; none: nowhere'),
 ];

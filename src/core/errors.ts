@@ -28,7 +28,7 @@ export const ERROR_CODES = {
   ERR_VARVE_CODEC_UNAVAILABLE: 'this Node.js lacks the codec that the data needs',
   ERR_VARVE_INVALID_VALUE: 'a value does not satisfy the schema',
   ERR_VARVE_NOT_FOUND: 'the named thing does not exist',
-  ERR_VARVE_CONFLICT: 'the stored state and the requested options contradict each other',
+  ERR_VARVE_CONFLICT: 'what is asked for contradicts what is stored, or being committed',
   ERR_VARVE_FENCED: 'somebody else owns the partition, or produces under the name, by now',
   ERR_VARVE_SEQUENCE_GAP: 'a sequence of a producer is missing before it; nothing was appended',
   ERR_VARVE_LEASE_LOST: 'the lease is over: the record may be with somebody else',
@@ -368,7 +368,7 @@ export class NotFoundError extends StoreError {
   }
 }
 
-/** The stored state and the requested options contradict each other. */
+/** What is asked for contradicts what is stored, or being committed. */
 export class ConflictError extends StoreError {
   readonly code = 'ERR_VARVE_CONFLICT';
   readonly details: {

@@ -19,6 +19,8 @@ export type Compaction = (typeof COMPACTIONS)[number];
 /**
  * Whether a log is compacted, and when. A record is superseded by a later one of the same key; one without
  * a value is a tombstone, and ends its key. What stays keeps its offset and its times.
+ *
+ * Not built yet: these options are checked and kept, and nothing is compacted.
  */
 export interface CompactionConfig {
   /**

@@ -11,6 +11,8 @@ export type UnfinishedPolicy = (typeof UNFINISHED_POLICIES)[number];
 /**
  * What becomes of records that `retentionMs` or `retentionBytes` would take, and that a consumer group has
  * not committed or a share group not settled. Whatever it is, it is counted by group.
+ *
+ * Not built yet: these options are checked and kept, and retention skips, as it always did.
  */
 export interface UnfinishedConfig {
   /**
