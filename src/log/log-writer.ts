@@ -15,6 +15,7 @@ import type { LogHome, TakeTurn } from './log-home.ts';
 import type { LoadedLog } from './log-loader.ts';
 import type { LogSettings } from './log-options.ts';
 import type { ReadableLog } from './readable-log.ts';
+import { SegmentSwap } from './segment-swap.ts';
 import { SegmentTables } from './segment-tables.ts';
 import { SpaceGuard } from './space-guard.ts';
 import { SyncLoop, type SyncedPlace } from './sync-loop.ts';
@@ -48,6 +49,7 @@ export class LogWriter {
   /** Whatever takes segments out of the log, or puts others in their place, does so one after the other. */
   readonly maintenance = new Mutex();
   readonly trimmer: Trimmer;
+  readonly swap: SegmentSwap;
   readonly tables: SegmentTables;
   readonly checkpointFile: CheckpointFile;
   readonly lock: DirectoryLock;
@@ -109,6 +111,8 @@ export class LogWriter {
       appender: this.appender,
       maintenance: this.maintenance,
     });
+    const { appender, maintenance } = this;
+    this.swap = new SegmentSwap({ directory, lock, log, appender, maintenance });
   }
 
   #makeAppender(parts: LogWriterParts, end: LogEnd, builder: BatchBuilder): Appender {
@@ -162,6 +166,7 @@ export class LogWriter {
   async close(): Promise<void> {
     const { appender, syncLoop } = this;
     appender.refuseMore();
+    this.swap.close();
     await this.trimmer.close();
     await appender.close();
     try {

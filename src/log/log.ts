@@ -60,10 +60,11 @@ export class Log<T, Input = T> extends LogReads<T, Input> implements AsyncDispos
 
   /** @internal Where the store appends: commits, and what is routed. @throws ReadOnlyError, ClosedError */
   forStore(): Pick<PreparedAppend, 'logId' | 'appender'> &
-    Pick<LogWriter, 'encoded' | 'trimmer' | 'tables'> &
-    Pick<ReadableLog, 'marks'> {
-    const { appender, encoded, trimmer, tables } = this.#writable('commit');
-    return { logId: this.logId, appender, encoded, trimmer, tables, marks: this.#log.marks };
+    Pick<LogWriter, 'encoded' | 'trimmer' | 'tables' | 'swap'> &
+    Pick<ReadableLog, 'marks' | 'segments'> {
+    const { appender, encoded, trimmer, tables, swap } = this.#writable('commit');
+    const { logId, marks, segments } = this.#log;
+    return { logId, appender, encoded, trimmer, tables, swap, marks, segments };
   }
 
   /** @internal Its settings were changed in place: what depends on them beyond the next append. */

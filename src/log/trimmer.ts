@@ -23,6 +23,7 @@ import {
   type RetentionChoice,
   type RetentionPolicy,
 } from './retention.ts';
+import { acquireListed } from './segment-access.ts';
 import type { SyncLoop } from './sync-loop.ts';
 import type { TrimGuard, TrimReason } from './trim-guard.ts';
 
@@ -296,12 +297,14 @@ export class Trimmer {
   async #lastAppendTime(segment: Segment): Promise<number | null> {
     if (segment.lastAppendTimeMs !== null) return segment.lastAppendTimeMs;
     const { log } = this.#options;
-    const lease = await log.handles.acquire(segment.path);
+    const found = await acquireListed(log, segment);
+    if (found === null) return null; // Deleted meanwhile.
+    const { segment: listed, lease } = found;
     try {
-      await enterSegment(segment, lease.file, { logId: log.logId, previous: null });
-      const index = await log.indexes.load(segment, lease.file);
-      const endOffset = log.segments.after(segment.baseOffset)?.baseOffset ?? 0;
-      return index.coveredTo >= endOffset ? segment.lastAppendTimeMs : null;
+      await enterSegment(listed, lease.file, { logId: log.logId, previous: null });
+      const index = await log.indexes.load(listed, lease.file);
+      const endOffset = log.segments.after(listed.baseOffset)?.baseOffset ?? 0;
+      return index.coveredTo >= endOffset ? listed.lastAppendTimeMs : null;
     } catch (error) {
       if (error instanceof CorruptLogError) return null; // Damage never authorises a deletion.
       throw error;

@@ -1,0 +1,79 @@
+/** Stops whoever uses a file system at one of its calls, before it takes effect or after, and lets others go on. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { File, FileSystem } from '../../src/io/file-system.ts';
+import { ioError } from '../../src/io/io-error.ts';
+import { turns } from './log-fixture.ts';
+
+/** Turns of the event loop in which whatever can go on has done so. */
+const TURNS = 20;
+
+/** One that uses the file system, and where it stops. */
+export class Actor {
+  /** Whether it has come there. */
+  isStopped = false;
+  readonly #stopAt: number;
+  #places = 0;
+  #release: () => void = () => undefined;
+
+  /** @param stopAt  counted from 0: twice the number of the call, one more for behind it; null = nowhere */
+  constructor(stopAt: number | null) {
+    this.#stopAt = stopAt ?? -1;
+  }
+
+  /** Lets it go on. */
+  resume(): void {
+    this.#release();
+  }
+
+  async pass(): Promise<void> {
+    if (this.#places++ !== this.#stopAt) return;
+    this.isStopped = true;
+    await new Promise<void>((resolve) => {
+      this.#release = resolve;
+    });
+  }
+}
+
+/** One for all: each that there is costs every promise something. */
+const actors = new AsyncLocalStorage<Actor>();
+
+export class StoppedCalls {
+  /** Takes over the calls of a file system, and of files opened from now on. */
+  constructor(fileSystem: FileSystem) {
+    const { open, stat, list, rename, syncDirectory } = fileSystem;
+    fileSystem.open = async (...args) =>
+      this.#takeOver(await this.#call(() => open.apply(fileSystem, args)));
+    fileSystem.stat = (...args) => this.#call(() => stat.apply(fileSystem, args));
+    fileSystem.list = (...args) => this.#call(() => list.apply(fileSystem, args));
+    fileSystem.rename = (...args) => this.#call(() => rename.apply(fileSystem, args));
+    fileSystem.syncDirectory = (...args) => this.#call(() => syncDirectory.apply(fileSystem, args));
+  }
+
+  /** Begins work of an actor; resolves when it has stopped, has ended, or waits for another one. */
+  async start<T>(actor: Actor, work: () => Promise<T>): Promise<{ readonly ended: Promise<T> }> {
+    const ended = actors.run(actor, work);
+    ended.catch(() => undefined); // Whoever waits for it is told.
+    await turns(TURNS);
+    return { ended };
+  }
+
+  #takeOver(file: File): File {
+    const { read, readSync, stat } = file;
+    file.read = (...args) => this.#call(() => read.apply(file, args));
+    file.stat = () => this.#call(() => stat.apply(file));
+    // The calling thread cannot stop: an actor leaves them to the thread pool.
+    file.readSync = (into, position) => {
+      if (actors.getStore() === undefined) return readSync.call(file, into, position);
+      throw ioError('EAGAIN', { operation: 'read', path: file.path, position });
+    };
+    return file;
+  }
+
+  async #call<T>(call: () => Promise<T>): Promise<T> {
+    const actor = actors.getStore();
+    await actor?.pass();
+    const result = await call();
+    await actor?.pass();
+    return result;
+  }
+}
