@@ -33,7 +33,7 @@ export interface SegmentRewriterOptions {
   readonly takeTurn: LogHome['takeTurn'];
   readonly space: Pick<SpaceGuard, 'refusal'>;
   /** How the log compresses now; batches keep their kind of compression. */
-  readonly compressor: Compressor | null;
+  readonly compressor: () => Compressor | null;
 }
 
 /** A next generation that is not in place. */
@@ -114,7 +114,8 @@ export class SegmentRewriter {
     try {
       file = await directory.fileSystem.open(temporaryPath, 'create');
       const out = new GenerationFile({ file, takeTurn: turns, pace: rewriting.pace });
-      const made = await new NextGeneration({ ...rewriting, source, out, compressor }).write();
+      const parts = { ...rewriting, source, out, compressor: compressor() };
+      const made = await new NextGeneration(parts).write();
       await file.close();
       return { ...made, old, temporaryPath };
     } catch (error) {

@@ -5,7 +5,7 @@ import { GAP_BATCH_BYTES_MIN } from '../format/gap-batch.ts';
 import { BATCH_HEADER_BYTES, BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 
 export interface Survey {
-  /** Records that stay, and those without a value among them. */
+  /** Records that stay, and those among them that delete their key. */
   readonly recordCount: number;
   readonly tombstoneCount: number;
   /** Records that go. */
@@ -57,7 +57,7 @@ export class SegmentSurvey {
       if (!keeps(cursor)) continue;
       this.#keptCount++;
       this.#keptBytes += cursor.sizeBytes;
-      if (cursor.valueBytes < 0) this.tombstoneCount++;
+      if (cursor.isTombstone) this.tombstoneCount++;
     }
   }
 

@@ -6,10 +6,9 @@
  * in both checkpoint slots, and only then are files unlinked. A crash in between leaves segments that
  * the next open removes: below a start that is durable nobody is asked.
  */
-import { ConflictError, CorruptLogError, isIoError } from '../core/errors.ts';
+import { ConflictError, isIoError } from '../core/errors.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Mutex } from '../core/mutex.ts';
-import { enterSegment } from '../segment/segment-entry.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { Appender } from './appender.ts';
 import type { CheckpointKeeper } from './checkpoint-keeper.ts';
@@ -23,7 +22,7 @@ import {
   type RetentionChoice,
   type RetentionPolicy,
 } from './retention.ts';
-import { acquireListed } from './segment-access.ts';
+import { lastAppendTimeOf } from './segment-times.ts';
 import type { SyncLoop } from './sync-loop.ts';
 import type { TrimGuard, TrimReason } from './trim-guard.ts';
 
@@ -197,7 +196,8 @@ export class Trimmer {
     const { segments } = this.#options.log;
     for (const segment of segments.all) {
       if (segment.baseOffset >= limit) return limit;
-      const lastTimeMs = segment === segments.last ? Infinity : await this.#lastAppendTime(segment);
+      const lastTimeMs =
+        segment === segments.last ? Infinity : await lastAppendTimeOf(this.#options.log, segment);
       if (lastTimeMs !== null && lastTimeMs >= timeMs) return segment.baseOffset;
     }
     return limit;
@@ -286,30 +286,11 @@ export class Trimmer {
     let looksUp = policy.retentionMs !== null;
     for (const segment of log.segments.all) {
       const isLast = segment === log.segments.last;
-      const lastAppendTimeMs = looksUp && !isLast ? await this.#lastAppendTime(segment) : null;
+      const lastAppendTimeMs = looksUp && !isLast ? await lastAppendTimeOf(log, segment) : null;
       looksUp &&= lastAppendTimeMs !== null && nowMs - lastAppendTimeMs > (policy.retentionMs ?? 0);
       const { baseOffset, sizeBytes } = segment;
       described.push({ baseOffset, sizeBytes, lastAppendTimeMs });
     }
     return described;
-  }
-
-  async #lastAppendTime(segment: Segment): Promise<number | null> {
-    if (segment.lastAppendTimeMs !== null) return segment.lastAppendTimeMs;
-    const { log } = this.#options;
-    const found = await acquireListed(log, segment);
-    if (found === null) return null; // Deleted meanwhile.
-    const { segment: listed, lease } = found;
-    try {
-      await enterSegment(listed, lease.file, { logId: log.logId, previous: null });
-      const index = await log.indexes.load(listed, lease.file);
-      const endOffset = log.segments.after(listed.baseOffset)?.baseOffset ?? 0;
-      return index.coveredTo >= endOffset ? listed.lastAppendTimeMs : null;
-    } catch (error) {
-      if (error instanceof CorruptLogError) return null; // Damage never authorises a deletion.
-      throw error;
-    } finally {
-      lease.release();
-    }
   }
 }

@@ -47,7 +47,7 @@ export class ClosedRewriting {
       directory,
       takeTurn,
       space: options.space ?? { refusal: () => Promise.resolve(null) },
-      compressor,
+      compressor: () => compressor,
     });
   }
 
