@@ -24,6 +24,11 @@ export interface LogStats {
     readonly size: number;
     readonly settled: number;
   };
+  /**
+   * Bytes of segments that would go by age or size if nobody needed what is in them, at the last look: of
+   * groups that are not done (`unfinished`), of windows of ids, of exchanges.
+   */
+  readonly waitingBytes: number;
   /** Last failure of a background task; null when there is none. */
   readonly lastError: unknown;
 }
@@ -47,6 +52,7 @@ export function describeLog(
     pendingApplyBytes: writer?.appender.commits.pendingBytes ?? 0,
     lockMechanism: writer?.lock.mechanism ?? null,
     retainedAway: { ...(writer?.trimmer.deletedByReason ?? { age: 0, size: 0, settled: 0 }) },
+    waitingBytes: writer?.trimmer.waitingBytes ?? 0,
     lastError: writer?.appender.failure ?? writer?.trimmer.lastError ?? null,
   };
 }

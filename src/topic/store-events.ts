@@ -2,6 +2,7 @@
 import type { RecoveryReport } from '../log/recovery-report.ts';
 import type { RetentionReason } from '../log/retention.ts';
 import type { TopicDescription } from './topic-description.ts';
+import type { UnfinishedCount } from './unfinished-passed.ts';
 
 /** The log that it happened to. */
 export interface LogPlace {
@@ -38,6 +39,15 @@ export interface StoreEvents {
     readonly sizeBytes: number;
     readonly reasons: readonly RetentionReason[];
   };
+  /** Retention took, or copied and is to take, what a group was not done with: once for each piece of it. */
+  readonly 'unfinished-passed': GroupPlace &
+    UnfinishedCount & {
+      readonly partition: number;
+      /** Of the first of them. */
+      readonly fromOffset: number;
+      /** Behind the last, or the new start of the log. */
+      readonly toOffset: number;
+    };
   /** A sync took more than a second, without the wait for its turn. */
   readonly 'sync-slow': LogPlace & { readonly durationMs: number };
   /** A writer stopped for good: see `Store.health`. */
@@ -87,6 +97,7 @@ const NAMES: Readonly<Record<keyof StoreEvents, true>> = {
   recovered: true,
   'segment-rolled': true,
   'segments-deleted': true,
+  'unfinished-passed': true,
   'sync-slow': true,
   'writer-failed': true,
   'topic-created': true,
