@@ -99,8 +99,9 @@ export class CompactionRun {
   #newPass(): CompactionPass {
     const { onProgress } = this.#parts;
     const { tally } = this;
+    const pass = tally.passCount + 1;
     const report: PassParts['onProgress'] = (progress) =>
-      onProgress?.({ ...progress, pass: tally.passCount + 1, freedBytes: tally.freedBytes });
+      onProgress?.({ ...progress, pass, freedBytes: tally.freedBytes });
     return new CompactionPass({ ...this.#parts, tally, onProgress: report }, this.damage);
   }
 }
