@@ -26,6 +26,7 @@ import {
 } from '../transaction/transaction-options.ts';
 import type { Transaction } from '../transaction/transaction.ts';
 import { closeStore } from './close-store.ts';
+import type { CompactionRun } from './compaction-history.ts';
 import { knownOf, listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
 import { StoreProducers } from './store-producers.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
@@ -68,7 +69,8 @@ export class Store extends StoreProducers implements AsyncDisposable {
     super(parts.producers);
     const { path, lock, home, control, journal, runs, committer, topicHome } = parts;
     const { cap = null } = home ?? {};
-    const { signals } = topicHome;
+    const { signals, clock } = topicHome;
+    const { shareGroups, topics: catalog, compaction, unfinished } = parts;
     this.path = path;
     this.committer = committer;
     this.exchangeCatalog = parts.routing.exchanges;
@@ -76,12 +78,10 @@ export class Store extends StoreProducers implements AsyncDisposable {
     this.archive = parts.archive;
     this.#parts = parts;
     this.#journal = journal;
-    this.#shareGroups = parts.shareGroups;
-    this.#topics = parts.topics;
-    const { clock } = topicHome;
+    this.#shareGroups = shareGroups;
+    this.#topics = catalog;
     this.remoteConsumers = new RemoteConsumers(this, clock);
-    const { shareGroups, topics: catalog, unfinished } = parts;
-    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, clock });
+    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, compaction, clock });
     const { bytes } = this.#upkeep;
     cap?.attach(bytes);
     const { health: board } = signals;
@@ -90,7 +90,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
     this.#signals = signals;
     this.#figures = {
       journal,
-      catalog: this.#topics,
+      catalog,
       openPartitions: topicHome.openPartitions,
       bytes,
       cap,
@@ -230,6 +230,11 @@ export class Store extends StoreProducers implements AsyncDisposable {
   /** Transactions that are not over, and commits that logs have yet to sync. In memory: no I/O. */
   transactions(): TransactionListing {
     return listTransactions(this.#parts);
+  }
+
+  /** Compactions of topics that wait or go on, and the last 100 that ended. In memory: no I/O. */
+  compactions(): readonly CompactionRun[] {
+    return this.#parts.compaction.runs();
   }
 
   #topic<T, Input>(parts: TopicParts<T, Input>): StoreTopic<T, Input> {
