@@ -78,7 +78,8 @@ describe('compact', () => {
     const plan = await one.log.planCompaction();
     const result = await one.log.compact();
     expect(result.passCount).toBeGreaterThanOrEqual(9);
-    expect(result.passCount).toBe(plan.passCount);
+    const { bytesAfter: _, ...planned } = plan; // That is an estimate.
+    expect(result).toMatchObject(planned);
     expect(await keyedOffsets(one.log)).toEqual(
       Array.from({ length: 30 }, (_, n) => 60 + n).filter((offset) => offset < limitOffset),
     );
