@@ -48,7 +48,7 @@ const steps = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('compact' as const),
       isPlanned: fc.boolean(),
-      abortAfter: fc.option(fc.nat(60), { freq: 1 }),
+      abortAfter: fc.option(fc.nat(60), { freq: 2 }),
       beside: fc.constantFrom(
         'nothing',
         'nothing',

@@ -78,8 +78,8 @@ describe('compact', () => {
     const plan = await one.log.planCompaction();
     const result = await one.log.compact();
     expect(result.passCount).toBeGreaterThanOrEqual(9);
-    const { bytesAfter: _, ...planned } = plan; // That is an estimate.
-    expect(result).toMatchObject(planned);
+    // But for the bytes, which are estimated.
+    expect(result).toMatchObject({ ...plan, bytesAfter: result.bytesAfter });
     expect(await keyedOffsets(one.log)).toEqual(
       Array.from({ length: 30 }, (_, n) => 60 + n).filter((offset) => offset < limitOffset),
     );
@@ -327,16 +327,16 @@ describe('compaction beside others', () => {
     onTestFinished(() => log.close());
     for (let n = 0; n < 200; n++) await log.append({ key: `key ${n % 150}`, value: DOTS });
     const stretchesMs: number[] = [];
-    let isDone = false;
+    const run = { isDone: false };
     const watch = async () => {
-      for (let lastMs = clock.monotonic(); !isDone; lastMs = clock.monotonic()) {
+      for (let lastMs = clock.monotonic(); !run.isDone; lastMs = clock.monotonic()) {
         await nextTurn();
         stretchesMs.push(clock.monotonic() - lastMs);
       }
     };
     const watching = watch();
     const { rewrittenSegmentCount } = await log.compact();
-    isDone = true;
+    run.isDone = true;
     await watching;
     expect(rewrittenSegmentCount).toBeGreaterThan(0);
     expect(stretchesMs.length).toBeGreaterThan(10);
@@ -351,10 +351,10 @@ describe('compaction beside others', () => {
     const startMs = one.clock.monotonic();
     const planned = await one.log.planCompaction();
     expect(one.clock.monotonic()).toBe(startMs);
-    let isDone = false;
+    const run = { isDone: false };
     const running = one.log.forStore().compactor.compactDue();
-    void running.finally(() => (isDone = true));
-    for (let ms = 0; ms < 10_000 && !isDone; ms += 10) {
+    void running.finally(() => (run.isDone = true));
+    for (let ms = 0; ms < 10_000 && !run.isDone; ms += 10) {
       one.clock.advance(10);
       await settle();
     }
