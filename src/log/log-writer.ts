@@ -20,6 +20,7 @@ import type { ReadableLog } from './readable-log.ts';
 import { SegmentRewriter } from './segment-rewriter.ts';
 import { SegmentSwap } from './segment-swap.ts';
 import { SegmentTables } from './segment-tables.ts';
+import { SettledRewriter, settledSpace } from './settled-rewriter.ts';
 import { SpaceGuard } from './space-guard.ts';
 import { SyncLoop, type SyncedPlace } from './sync-loop.ts';
 import { Trimmer } from './trimmer.ts';
@@ -55,6 +56,7 @@ export class LogWriter {
   readonly trimmer: Trimmer;
   readonly swap: SegmentSwap;
   readonly compactor: Compactor;
+  readonly settledRewriter: SettledRewriter;
   readonly tables: SegmentTables;
   readonly checkpointFile: CheckpointFile;
   readonly lock: DirectoryLock;
@@ -111,6 +113,7 @@ export class LogWriter {
     this.swap = new SegmentSwap({ directory, lock, log, appender, maintenance });
     const compactor = this.#makeCompactor(parts, { builder, space });
     this.compactor = compactor;
+    this.settledRewriter = this.#makeSettledRewriter(parts);
     const isTimed = home.compactsByItself && settings.compaction !== 'off';
     const { retentionCheckMs: checkMs } = settings;
     this.#compactionTimer = isTimed ? new CompactionTimer({ clock, checkMs, compactor }) : null;
@@ -139,17 +142,22 @@ export class LogWriter {
     const { clock, random } = settings;
     const { takeTurn, trimGuard: guard, events } = home;
     const { appender, syncLoop, swap } = this;
-    const rewriter = new SegmentRewriter({
-      log,
-      directory,
-      takeTurn,
-      space,
-      // May change while the log is open.
-      compressor: () => settings.compressor,
-    });
+    // May change while the log is open.
+    const compressor = () => settings.compressor;
+    const rewriter = new SegmentRewriter({ log, directory, takeTurn, space, compressor });
     const nowMs = () => Math.max(builder.appendTimeMs, clock.now());
     const own = { appender, syncLoop, rewriter, swap, nowMs };
     return new Compactor({ log, clock, random, settings, guard, events, ...own });
+  }
+
+  #makeSettledRewriter({ directory, home, settings, log }: LogWriterParts): SettledRewriter {
+    const { clock } = settings;
+    const { takeTurn, trimGuard: guard, events } = home;
+    const { swap } = this;
+    const compressor = () => settings.compressor;
+    const space = settledSpace({ directory, clock });
+    const rewriter = new SegmentRewriter({ log, directory, takeTurn, space, compressor });
+    return new SettledRewriter({ log, rewriter, swap, guard, events, settings });
   }
 
   #makeAppender(
