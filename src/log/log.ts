@@ -61,12 +61,13 @@ export class Log<T, Input = T> extends LogReads<T, Input> implements AsyncDispos
 
   /** @internal Where the store appends: commits, and what is routed. @throws ReadOnlyError, ClosedError */
   forStore(): Pick<PreparedAppend, 'logId' | 'appender'> &
-    Pick<LogWriter, 'encoded' | 'trimmer' | 'tables' | 'swap' | 'settledRewriter'> &
+    Pick<LogWriter, 'encoded' | 'trimmer' | 'tables' | 'swap' | 'compactor' | 'settledRewriter'> &
     Pick<ReadableLog, 'marks' | 'segments'> {
-    const { appender, encoded, trimmer, tables, swap, settledRewriter } = this.#writable('commit');
+    const writer = this.#writable('commit');
+    const { appender, encoded, trimmer, tables, swap, compactor, settledRewriter } = writer;
     const { logId, marks, segments } = this.#log;
-    const own = { logId, marks, segments };
-    return { ...own, appender, encoded, trimmer, tables, swap, settledRewriter };
+    const parts = { appender, encoded, trimmer, tables, swap, compactor, settledRewriter };
+    return { ...parts, logId, marks, segments };
   }
 
   /** @internal Its settings were changed in place: what depends on them beyond the next append. */

@@ -20,7 +20,8 @@ import {
 } from './share-entries.ts';
 import { eachOffset } from './offset-runs.ts';
 import { QUEUE_GROUP } from './queue-group.ts';
-import { firstPurgedOffset, SharePartition, TALLY_NAMES } from './share-partition.ts';
+import { firstPurgedOffset, SharePartition } from './share-partition.ts';
+import { TALLY_NAMES } from './share-tally.ts';
 import type { Settling } from '../topic/topic-home.ts';
 import { sharePartition } from './share-partition-field.ts';
 import { shareSettings } from './share-settings.ts';
@@ -57,6 +58,12 @@ export function shareNameOf(id: string): ShareName {
 /** Whether a topic has the share group that makes it a queue. */
 export function isQueue(fold: Fold, topicId: number): boolean {
   return fold.get(shareGroups, shareId({ topicId, group: QUEUE_GROUP })) !== null;
+}
+
+/** Names of the share groups of a topic. */
+export function shareNamesOf(fold: Fold, topicId: number): readonly string[] {
+  const names = fold.ids(shareGroups).map(shareNameOf);
+  return names.filter((name) => name.topicId === topicId).map(({ group }) => group);
 }
 
 /** Name of a share group of a topic whose settled records go, another one than `except`; null = none. */

@@ -40,6 +40,9 @@ import type { StoreHome } from './store-home.ts';
 import type { StoreSettings } from './store-options.ts';
 import { ENTRY_TYPES, REDUCERS } from './store-state.ts';
 import type { StoreParts } from './store-parts.ts';
+import { UnfinishedArchive, type UnfinishedArchiveParts } from './unfinished-archive.ts';
+import { UnfinishedGuard, type UnfinishedGuardParts } from './unfinished-guard.ts';
+import { unfinishedOf } from './unfinished-state.ts';
 
 export interface Assembly {
   readonly directory: LogDirectory;
@@ -60,7 +63,7 @@ export function signalsOf({ path }: LogDirectory, clock: Clock): StoreSignals {
 
 /** What a store is made of. @throws as `openStore` */
 export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
-  const { directory, settings, whenDamaged, lock, home, signals } = assembly;
+  const { directory, settings, lock, home, signals } = assembly;
   const { fileSystem, clock, random, freeBytesMin, durability, readOnly } = settings;
   const { compactionMapBytesMax, compactionBytesPerSecondMax } = settings;
   const compaction = { compactionMapBytesMax, compactionBytesPerSecondMax };
@@ -68,8 +71,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
   const readingHome = ownHome(settings); // Not asked for anything by what only reads.
   const journalHome = home?.forLog(journal, 'journal') ?? readingHome;
-  const journalLog = await openJournalLog(directory, settings, journalHome);
-  await loadJournal(journal, journalLog, whenDamaged);
+  await loadJournal(journal, assembly, journalHome);
   const topicsHome = home?.forLog(null, 'awaited') ?? readingHome;
   const topicHome: TopicHome = {
     path: join(directory.path, TOPICS_DIRECTORY),
@@ -85,13 +87,15 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     topicDefaults: { durability },
     namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
     topologyVersionOf: (topicId) => routing.topologyVersionOf(topicId),
-    trimGuardOf: guardsOf(() => ({ topics, routing, producers })),
+    trimGuardOf: guardsOf(() => ({ topics, routing, producers, ...work })),
+    unfinishedOf: (topicId) => unfinishedOf(fold, topicId),
     settlingOf: (topicId, partition) => settlingOf(fold, topicId, partition),
   };
   const committer = new Committer(journal);
   const transactions = new TransactionRegistry({ journal, committer, clock });
   const groups = new ConsumerGroups({ ...topicHome, transactions });
   const shareGroups = new ShareGroups({ ...topicHome, committer, transactions });
+  const work = workOf({ ...topicHome, committer, groups, shareGroups, topics: () => topics });
   const producers: Producers = new Producers(topicHome, () => topics);
   const dependents = dependentsOn({ fold, groups, shareGroups, producers, routing: () => routing });
   const topics: TopicCatalog = new TopicCatalog(topicHome, dependents);
@@ -99,7 +103,6 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   const routing: Routing = new Routing({ fold, journal, topics, clock, random, board });
   shareGroups.attach(topics, routing);
   const runs = snapshotRuns(topicHome, topics);
-  new LogReporter({ topic: null, partition: 0 }, signals).opened(journalLog, 0);
   tellOfTrouble(signals, { runs, transactions, cap: home?.cap ?? null });
   return {
     path: directory.path,
@@ -115,6 +118,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     shareGroups,
     routing,
     producers,
+    ...work,
     topicHome,
   };
 }
@@ -122,6 +126,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
 interface Guards {
   readonly topics: TopicCatalog;
   readonly routing: Routing;
+  readonly unfinished: UnfinishedGuard;
   readonly producers: Producers;
 }
 
@@ -130,10 +135,19 @@ function guardsOf(guards: () => Guards): GuardOf {
   return guardedByAll([
     (topicId, partition) => guards().topics.dedupGuardOf(topicId, partition),
     (topicId, _at, logId) => guards().routing.guardOf(topicId, logId),
+    (topicId, partition) => guards().unfinished.guardOf({ topicId, partition }),
     (topicId, partition, logId) => ({
       allow: (offset) => guards().producers.allowed({ topicId, partition, logId }, offset),
     }),
   ]);
+}
+
+/** What becomes of work that groups have not finished. */
+function workOf(
+  parts: Omit<UnfinishedArchiveParts & UnfinishedGuardParts, 'archive'>,
+): Pick<StoreParts, 'archive' | 'unfinished'> {
+  const archive = new UnfinishedArchive(parts);
+  return { archive, unfinished: new UnfinishedGuard({ ...parts, archive }) };
 }
 
 interface Dependents {
@@ -192,15 +206,17 @@ function endOfNamed(fold: Fold, topicId: number, partition: number): number {
 
 async function loadJournal(
   journal: Journal,
-  log: Log<Uint8Array>,
-  whenDamaged: WhenDamaged,
+  { directory, settings, whenDamaged, signals }: Assembly,
+  home: LogHome,
 ): Promise<void> {
+  const log = await openJournalLog(directory, settings, home);
   try {
     await journal.load(log, whenDamaged);
   } catch (error) {
     await log.close().catch(() => undefined); // The first failure is the one to hear of.
     throw error;
   }
+  new LogReporter({ topic: null, partition: 0 }, signals).opened(log, 0);
 }
 
 /** A new one only where there are no topics: an empty journal would hide them. */

@@ -12,6 +12,8 @@ import type { TopicHome } from '../topic/topic-home.ts';
 import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import type { StoreControl } from './store-control.ts';
 import type { StoreHome } from './store-home.ts';
+import type { UnfinishedArchive } from './unfinished-archive.ts';
+import type { UnfinishedGuard } from './unfinished-guard.ts';
 
 /** @internal What `openStore` hands over. */
 export interface StoreParts {
@@ -30,5 +32,7 @@ export interface StoreParts {
   readonly shareGroups: ShareGroups;
   readonly routing: Routing;
   readonly producers: Producers;
+  readonly archive: UnfinishedArchive;
+  readonly unfinished: UnfinishedGuard;
   readonly topicHome: TopicHome;
 }

@@ -29,6 +29,7 @@ import { closeStore } from './close-store.ts';
 import { knownOf, listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
 import { StoreProducers } from './store-producers.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
+import type { UnfinishedArchive } from './unfinished-archive.ts';
 import type { StoreParts } from './store-parts.ts';
 import { checkNoSource, isSourceName, openExchange } from './store-exchange.ts';
 import { StoreHealth } from './store-health.ts';
@@ -46,6 +47,8 @@ export class Store extends StoreProducers implements AsyncDisposable {
   readonly committer: Committer;
   /** @internal What there is of exchanges; `Store.exchange` hands out handles. */
   readonly exchangeCatalog: ExchangeCatalog;
+  /** @internal */
+  readonly archive: UnfinishedArchive;
   /** @internal */
   readonly projector: Projector;
   /** @internal Consumers that ask from elsewhere. */
@@ -70,18 +73,20 @@ export class Store extends StoreProducers implements AsyncDisposable {
     this.committer = committer;
     this.exchangeCatalog = parts.routing.exchanges;
     this.projector = parts.routing.projector;
+    this.archive = parts.archive;
     this.#parts = parts;
     this.#journal = journal;
     this.#shareGroups = parts.shareGroups;
     this.#topics = parts.topics;
-    const { clock } = topicHome;
+    const { clock, fold } = topicHome;
     this.remoteConsumers = new RemoteConsumers(this, clock);
-    const { shareGroups, topics: catalog } = parts;
-    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, clock });
+    const { shareGroups, topics: catalog, unfinished } = parts;
+    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, fold, clock });
     const { bytes } = this.#upkeep;
     cap?.attach(bytes);
     const { health: board } = signals;
-    this.#health = new StoreHealth({ board, journal, topics: catalog, runs, cap, control });
+    const probed = { board, journal, topics: catalog, runs, cap, control, unfinished };
+    this.#health = new StoreHealth(probed);
     this.#signals = signals;
     this.#figures = {
       journal,

@@ -40,13 +40,16 @@ const actors = new AsyncLocalStorage<Actor>();
 export class StoppedCalls {
   /** Takes over the calls of a file system, and of files opened from now on. */
   constructor(fileSystem: FileSystem) {
-    const { open, stat, list, rename, syncDirectory } = fileSystem;
-    fileSystem.open = async (...args) =>
-      this.#takeOver(await this.#call(() => open.apply(fileSystem, args)));
-    fileSystem.stat = (...args) => this.#call(() => stat.apply(fileSystem, args));
-    fileSystem.list = (...args) => this.#call(() => list.apply(fileSystem, args));
-    fileSystem.rename = (...args) => this.#call(() => rename.apply(fileSystem, args));
-    fileSystem.syncDirectory = (...args) => this.#call(() => syncDirectory.apply(fileSystem, args));
+    const open = fileSystem.open.bind(fileSystem);
+    const stat = fileSystem.stat.bind(fileSystem);
+    const list = fileSystem.list.bind(fileSystem);
+    const rename = fileSystem.rename.bind(fileSystem);
+    const syncDirectory = fileSystem.syncDirectory.bind(fileSystem);
+    fileSystem.open = async (...args) => this.#takeOver(await this.#call(() => open(...args)));
+    fileSystem.stat = (...args) => this.#call(() => stat(...args));
+    fileSystem.list = (...args) => this.#call(() => list(...args));
+    fileSystem.rename = (...args) => this.#call(() => rename(...args));
+    fileSystem.syncDirectory = (...args) => this.#call(() => syncDirectory(...args));
   }
 
   /** Begins work of an actor; resolves when it has stopped, has ended, or waits for another one. */
@@ -58,12 +61,14 @@ export class StoppedCalls {
   }
 
   #takeOver(file: File): File {
-    const { read, readSync, stat } = file;
-    file.read = (...args) => this.#call(() => read.apply(file, args));
-    file.stat = () => this.#call(() => stat.apply(file));
+    const read = file.read.bind(file);
+    const readSync = file.readSync.bind(file);
+    const stat = file.stat.bind(file);
+    file.read = (...args) => this.#call(() => read(...args));
+    file.stat = () => this.#call(() => stat());
     // The calling thread cannot stop: an actor leaves them to the thread pool.
     file.readSync = (into, position) => {
-      if (actors.getStore() === undefined) return readSync.call(file, into, position);
+      if (actors.getStore() === undefined) return readSync(into, position);
       throw ioError('EAGAIN', { operation: 'read', path: file.path, position });
     };
     return file;

@@ -6,11 +6,14 @@ import { LOCK_FILE } from '../../../src/format/file-names.ts';
 import type { Log } from '../../../src/log/log.ts';
 import type { MadeSegment } from '../../../src/log/segment-swap.ts';
 import type { FaultyFileSystem } from '../../support/faulty-file-system.ts';
+import { HeldCalls } from '../../support/held-calls.ts';
+import { HeldReads } from '../../support/held-reads.ts';
 import {
   faultyDisk,
   LOG_PATH,
   offsetsOf,
   rejectionOf,
+  segmentNames,
   settle,
   valuesOf,
 } from '../../support/log-fixture.ts';
@@ -21,6 +24,7 @@ import {
   openSwappable,
   sealedOf,
   swapAll,
+  TIME_OF_FIRST,
   valueAt,
 } from '../../support/swaps.ts';
 
@@ -110,6 +114,91 @@ describe('a swap', () => {
     await settle();
     await log.close();
     expect(fileSystem.openFileCount).toBe(0);
+  });
+});
+
+describe('in the middle of a swap', () => {
+  test('the segment has a name, wherever the process is killed', async () => {
+    await log.close();
+    const names = await segmentNames(fileSystem);
+    const swapFirst = async (disk: FaultyFileSystem) => {
+      const writer = await openSwappable(disk);
+      const made = await makeNextAt(disk, writer, 0, { keeps: isKept });
+      await writer.forStore().swap.swap(made);
+      await writer.close();
+    };
+    const measured = fileSystem.killImage();
+    await swapFirst(measured);
+    for (let call = 1; call <= measured.callCount; call++) {
+      const crashing = fileSystem.killImage({}, { crashAt: { call, when: 'inside' } });
+      await crashing.drive(swapFirst(crashing));
+      expect(await segmentNames(crashing.killImage()), `call ${call}`).toEqual(names);
+    }
+  });
+
+  test('the old file serves until the new one is durable, whoever comes', async () => {
+    const made = await makeNextAt(fileSystem, log, 1, { keeps: isKept });
+    const to = made.segment.statedEnd ?? 0;
+    const middle = made.old.baseOffset + 6;
+    expect(await valuesOf(log, { from: middle })).toEqual(offsets.slice(middle).map(valueAt));
+    log.life.dropFiles(); // The index is in memory, the file has yet to be opened.
+    const syncDirectory = fileSystem.syncDirectory.bind(fileSystem);
+    const held = new HeldCalls();
+    held.hold();
+    fileSystem.syncDirectory = async (path) => {
+      await held.wait(path);
+      await syncDirectory(path);
+    };
+    const swapped = swap(made);
+    await settle();
+    expect(held.waiting).toHaveLength(1);
+    log.life.dropFiles();
+    expect(await valuesOf(log, { from: middle })).toEqual(offsets.slice(middle).map(valueAt));
+    const record = Promise.resolve(log.read(middle)).then((found) => found?.value ?? null);
+    await expect(record).resolves.toBe(valueAt(middle));
+    held.release();
+    expect(await swapped).toBe(true);
+    const kept = offsets.filter((at) => at >= middle && (at >= to || isKept({ offset: at })));
+    expect(await valuesOf(log, { from: middle })).toEqual(kept.map(valueAt));
+    await log.close();
+  });
+});
+
+describe('what was learned of the old file', () => {
+  test('is forgotten when it is read while others have heard of the swap', async () => {
+    const reads = new HeldReads(fileSystem, '.log');
+    const going = sealedOf(log)[1]?.baseOffset ?? 0;
+    const made = await makeNextAt(fileSystem, log, 1, { keeps: ({ offset }) => offset > going });
+    log.life.dropFiles();
+    reads.hold();
+    const old = Promise.resolve(log.read(going));
+    await settle();
+    expect(reads.waiting).toHaveLength(1);
+    expect(await swap(made)).toBe(true);
+    const other = Promise.resolve(log.read(0));
+    await settle();
+    reads.release();
+    expect((await old)?.value).toBe(valueAt(going));
+    expect((await other)?.value).toBe(valueAt(0));
+    // With its index in memory, what is kept of the segment is found.
+    expect((await log.read(going + 9))?.value).toBe(valueAt(going + 9));
+    expect(await log.read(going)).toBeNull();
+    await log.close();
+  });
+
+  test('finds no time in the new one, in a read-only handle that has yet to hear of it', async () => {
+    const { baseOffset } = sealedOf(log)[1] ?? { baseOffset: 0 };
+    const reader = await openSwappable(fileSystem, { readOnly: true });
+    const timestamp = TIME_OF_FIRST + baseOffset + 5;
+    expect((await offsetsOf(reader, { from: { timestamp } }))[0]).toBe(baseOffset + 5);
+    reader.life.dropFiles();
+    // What is left lies where records with later times lay, and begins as theirs did.
+    const keeps = ({ offset }: { readonly offset: number }) =>
+      offset === baseOffset || offset >= baseOffset + 4;
+    expect(await swap(await makeNextAt(fileSystem, log, 1, { keeps }))).toBe(true);
+    expect((await offsetsOf(reader, { from: { timestamp } }))[0]).toBe(baseOffset + 5);
+    await reader.close();
+    await log.close();
   });
 });
 
