@@ -66,8 +66,8 @@ export class Log<T, Input = T> extends LogReads<T, Input> implements AsyncDispos
     const writer = this.#writable('commit');
     const { appender, encoded, trimmer, tables, swap, compactor, settledRewriter } = writer;
     const { logId, marks, segments } = this.#log;
-    const own = { logId, marks, segments };
-    return { ...own, appender, encoded, trimmer, tables, swap, compactor, settledRewriter };
+    const parts = { appender, encoded, trimmer, tables, swap, compactor, settledRewriter };
+    return { ...parts, logId, marks, segments };
   }
 
   /** @internal Its settings were changed in place: what depends on them beyond the next append. */

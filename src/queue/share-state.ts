@@ -20,7 +20,8 @@ import {
 } from './share-entries.ts';
 import { eachOffset } from './offset-runs.ts';
 import { QUEUE_GROUP } from './queue-group.ts';
-import { firstPurgedOffset, SharePartition, TALLY_NAMES } from './share-partition.ts';
+import { firstPurgedOffset, SharePartition } from './share-partition.ts';
+import { TALLY_NAMES } from './share-tally.ts';
 import type { Settling } from '../topic/topic-home.ts';
 import { sharePartition } from './share-partition-field.ts';
 import { shareSettings } from './share-settings.ts';

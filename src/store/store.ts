@@ -78,10 +78,10 @@ export class Store extends StoreProducers implements AsyncDisposable {
     this.#journal = journal;
     this.#shareGroups = parts.shareGroups;
     this.#topics = parts.topics;
-    const { clock } = topicHome;
+    const { clock, fold } = topicHome;
     this.remoteConsumers = new RemoteConsumers(this, clock);
     const { shareGroups, topics: catalog, unfinished } = parts;
-    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, clock });
+    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, fold, clock });
     const { bytes } = this.#upkeep;
     cap?.attach(bytes);
     const { health: board } = signals;
