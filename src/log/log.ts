@@ -63,11 +63,11 @@ export class Log<T, Input = T> extends LogReads<T, Input> implements AsyncDispos
   forStore(): Pick<PreparedAppend, 'logId' | 'appender'> &
     Pick<LogWriter, 'encoded' | 'trimmer' | 'tables' | 'swap' | 'compactor' | 'settledRewriter'> &
     Pick<ReadableLog, 'marks' | 'segments'> {
-    const writer = this.#writable('commit');
-    const { appender, encoded, trimmer, tables, swap, compactor, settledRewriter } = writer;
+    const { appender, encoded, trimmer, tables, swap, compactor, settledRewriter } =
+      this.#writable('commit');
     const { logId, marks, segments } = this.#log;
-    const parts = { appender, encoded, trimmer, tables, swap, compactor, settledRewriter };
-    return { ...parts, logId, marks, segments };
+    const own = { logId, marks, segments };
+    return { ...own, appender, encoded, trimmer, tables, swap, compactor, settledRewriter };
   }
 
   /** @internal Its settings were changed in place: what depends on them beyond the next append. */
