@@ -13,6 +13,7 @@ import type { CompactionBoundSettings } from './compaction-options.ts';
 import type { LogEvents } from './log-home.ts';
 import type { ReadableLog } from './readable-log.ts';
 import type { RecordFilter } from './record-filter.ts';
+import type { RollPolicy } from './roll-policy.ts';
 import type { SegmentRewriter } from './segment-rewriter.ts';
 import type { SegmentSwap } from './segment-swap.ts';
 import { SpaceGuard, type SpaceGuardOptions } from './space-guard.ts';
@@ -20,7 +21,7 @@ import type { TrimGuard } from './trim-guard.ts';
 
 /** A segment of which so much is wanted, by count, stays as it is: each rewriting at least halves one. */
 const WANTED_SHARE_MAX = 0.5;
-/** A smaller one is not worth it. */
+/** A smaller one is not worth it, unless all are that small. */
 const BYTES_MIN = 64 * KIB;
 /** It is asked for so many offsets at a time what is wanted: a bit for each takes 1 MiB. */
 const SPAN_OFFSETS = 8 * MIB;
@@ -61,7 +62,8 @@ export interface SettledRewriterOptions {
   readonly guard: TrimGuard | null;
   readonly events: LogEvents | null;
   /** May change while the log is open. */
-  readonly settings: Pick<CompactionBoundSettings, 'compactionBytesPerSecondMax'>;
+  readonly settings: Pick<CompactionBoundSettings, 'compactionBytesPerSecondMax'> &
+    Pick<RollPolicy, 'segmentBytesMax'>;
 }
 
 /** A sealed segment of which little is wanted. */
@@ -140,7 +142,9 @@ export class SettledRewriter {
 
   /** Those of which too little is wanted, whether they may be rewritten now or not. */
   async #due(wantedIn: (range: OffsetSpan) => WantedOffsets): Promise<readonly SettledSegment[]> {
-    const { segments, marks } = this.#options.log;
+    const { log, settings } = this.#options;
+    const { segments, marks } = log;
+    const bytesMin = Math.min(BYTES_MIN, settings.segmentBytesMax / 2);
     const due: SettledSegment[] = [];
     let span = { from: 0, to: 0 };
     let wanted: WantedOffsets | null = null;
@@ -148,7 +152,7 @@ export class SettledRewriter {
       const { baseOffset, sizeBytes } = segment;
       const endOffset = segments.after(baseOffset)?.baseOffset ?? null;
       if (endOffset === null) break;
-      if (sizeBytes < BYTES_MIN || endOffset <= marks.startOffset) continue;
+      if (sizeBytes < bytesMin || endOffset <= marks.startOffset) continue;
       if (wanted === null || endOffset > span.to) {
         span = { from: baseOffset, to: Math.max(endOffset, baseOffset + SPAN_OFFSETS) };
         wanted = wantedIn(span);

@@ -44,7 +44,6 @@ import {
 import {
   settledOffset,
   settledOffsets,
-  settledVersions,
   shareGroups,
   shareId,
   shareNameOf,
@@ -60,8 +59,6 @@ import {
   type ShareGroupOptions,
 } from './share-settings.ts';
 import { statsOf, type ShareStats } from './share-stats.ts';
-import type { OffsetRange } from './unread-ranges.ts';
-import { wantedIn } from './wanted-offsets.ts';
 
 export interface ShareGroupsParts {
   readonly journal: Journal;
@@ -205,16 +202,6 @@ export class ShareGroups {
   /** As `settledOffsets` of the state. */
   settledOffsets(): ReadonlyMap<number, number> {
     return settledOffsets(this.#parts.fold);
-  }
-
-  /** As `settledVersions` of the state. */
-  settledVersions(): ReadonlyMap<number, string> {
-    return settledVersions(this.#parts.fold);
-  }
-
-  /** As `wantedIn` of the state. */
-  wantedIn(logId: number, range: OffsetRange): Uint8Array {
-    return wantedIn(this.#parts.fold, logId, range);
   }
 
   /**

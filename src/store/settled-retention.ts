@@ -1,5 +1,6 @@
 /** Deletes segments of queues of which every record is settled, and has others rewritten. */
 import type { Clock, Timer } from '../core/clock.ts';
+import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
@@ -12,6 +13,7 @@ export interface SettledRetentionParts {
   readonly journal: Journal;
   readonly catalog: TopicCatalog;
   readonly shareGroups: ShareGroups;
+  readonly fold: Fold;
   readonly clock: Clock;
 }
 

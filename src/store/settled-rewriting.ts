@@ -8,16 +8,19 @@
  */
 import { Pace } from '../core/pace.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { OffsetSpan, SettledRewriter, SettledSegment } from '../log/settled-rewriter.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
-import { isWanted, wantedCount } from '../queue/wanted-offsets.ts';
+import { settledVersions } from '../queue/share-state.ts';
+import { isWanted, wantedCount, wantedIn } from '../queue/wanted-offsets.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 
 export interface SettledRewritingParts {
   readonly journal: Journal;
   readonly catalog: TopicCatalog;
   readonly shareGroups: ShareGroups;
+  readonly fold: Fold;
   readonly clock: Clock;
 }
 
@@ -56,7 +59,7 @@ export class SettledRewriting {
 
   async #runAll(): Promise<void> {
     const { signal } = this.#ending;
-    for (const [logId, version] of this.#parts.shareGroups.settledVersions()) {
+    for (const [logId, version] of settledVersions(this.#parts.fold)) {
       if (signal.aborted) return;
       if (this.#looked.get(logId) === version) continue;
       const isDone = await this.#rewriteIn(logId).catch(() => true);
@@ -104,7 +107,7 @@ export class SettledRewriting {
   }
 
   #wantedIn(logId: number, range: OffsetSpan): WantedBits {
-    return new WantedBits(this.#parts.shareGroups.wantedIn(logId, range), range.from);
+    return new WantedBits(wantedIn(this.#parts.fold, logId, range), range.from);
   }
 
   #pace(bytesPerSecondMax: number | null): Pace {

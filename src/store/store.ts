@@ -69,7 +69,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
     super(parts.producers);
     const { path, lock, home, control, journal, runs, committer, topicHome } = parts;
     const { cap = null } = home ?? {};
-    const { signals, clock } = topicHome;
+    const { signals, clock, fold } = topicHome;
     const { shareGroups, topics: catalog, compaction, unfinished } = parts;
     this.path = path;
     this.committer = committer;
@@ -81,7 +81,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
     this.#shareGroups = shareGroups;
     this.#topics = catalog;
     this.remoteConsumers = new RemoteConsumers(this, clock);
-    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, compaction, clock });
+    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, compaction, fold, clock });
     const { bytes } = this.#upkeep;
     cap?.attach(bytes);
     const { health: board } = signals;
