@@ -85,8 +85,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
     const { bytes } = this.#upkeep;
     cap?.attach(bytes);
     const { health: board } = signals;
-    const probed = { board, journal, topics: catalog, runs, cap, control, unfinished };
-    this.#health = new StoreHealth(probed);
+    this.#health = new StoreHealth({ board, journal, topics: catalog, runs, cap, control, unfinished });
     this.#signals = signals;
     this.#figures = {
       journal,
