@@ -124,7 +124,8 @@ class World {
       main.perhaps.clear();
       for (const offset of before) main.unsettled.delete(offset);
     } else if (one === 'undo') {
-      await queue.undoPurge();
+      // A purge of nothing takes the place of the one before.
+      if ((await queue.undoPurge()) === 0) main.purged.clear();
       if (main.purged.size > 0) undoneCount++;
       for (const offset of main.purged) {
         (this.#excused.has(offset) ? main.perhaps : main.unsettled).add(offset);
@@ -183,8 +184,10 @@ class World {
       if (this.#late?.unsettled.has(offset) !== true) this.#excused.add(offset);
     }
     this.bench.clock.advance(LOOK_MS);
-    for (let n = 0; n < 20; n++) {
-      await turns(20);
+    for (let before = -1, quiet = 0; quiet < 4; quiet++) {
+      if (rewrittenCount > before) quiet = 0;
+      before = rewrittenCount;
+      await turns(100);
       this.bench.clock.advance(10);
     }
     await this.check();
