@@ -150,6 +150,15 @@ export type {
   RecordCause,
   RedrivenCause,
 } from './log/record-cause.ts';
+export type {
+  CompactionPlan,
+  CompactionProgress,
+  CompactionResult,
+  CompactOptions,
+} from './log/compact-options.ts';
+export type { CompactionLimit, CompactionReason } from './log/compaction-plan.ts';
+export type { CompactedSegments } from './log/compaction-tally.ts';
+export type { CompactionStats } from './log/compactor.ts';
 export type { LogRecord, RecordBatch } from './log/record.ts';
 export type { LogCursor } from './log/log-cursor.ts';
 export type { LogStats } from './log/log-stats.ts';

@@ -192,6 +192,9 @@ export const COMPACTION_BYTES_PER_SECOND_MAX = 64 * MIB;
 export const COMPACTION_BYTES_PER_SECOND_MIN = 64 * KIB;
 /** Default share of bytes that wait for compaction at which a pass begins by itself. Kafka's default. */
 export const COMPACTION_SHARE_MIN = 0.5;
+/** Time until a pass that failed by itself is tried again, ms: at first, and at most, for it doubles. */
+export const COMPACTION_RETRY_MS_MIN = 60_000;
+export const COMPACTION_RETRY_MS_MAX = 3_600_000;
 /** Smallest such share. */
 export const COMPACTION_SHARE_MIN_LIMIT = 0.01;
 /** Default time for which a tombstone outlives what it deleted, ms: a day, as Kafka's. */

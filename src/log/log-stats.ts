@@ -1,4 +1,5 @@
 /** The figures of an open log. */
+import { NO_COMPACTION, type CompactionStats } from './compactor.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { ReadableLog } from './readable-log.ts';
 
@@ -24,6 +25,7 @@ export interface LogStats {
     readonly size: number;
     readonly settled: number;
   };
+  readonly compaction: CompactionStats;
   /**
    * Bytes of segments that would go by age or size if nobody needed what is in them, at the last look: of
    * groups that are not done (`unfinished`), of windows of ids, of exchanges.
@@ -40,6 +42,7 @@ export function describeLog(
   isClosed: boolean,
 ): LogStats {
   const { marks, segments } = log;
+  const compaction = writer?.compactor.stats ?? NO_COMPACTION;
   return {
     state: stateOf(writer, isClosed),
     startOffset: marks.startOffset,
@@ -52,8 +55,10 @@ export function describeLog(
     pendingApplyBytes: writer?.appender.commits.pendingBytes ?? 0,
     lockMechanism: writer?.lock.mechanism ?? null,
     retainedAway: { ...(writer?.trimmer.deletedByReason ?? { age: 0, size: 0, settled: 0 }) },
+    compaction,
     waitingBytes: writer?.trimmer.waitingBytes ?? 0,
-    lastError: writer?.appender.failure ?? writer?.trimmer.lastError ?? null,
+    lastError:
+      writer?.appender.failure ?? writer?.trimmer.lastError ?? compaction.lastError ?? null,
   };
 }
 

@@ -7,10 +7,9 @@
  * the next open removes: below a start that is durable nobody is asked.
  */
 import { present } from '../core/assert.ts';
-import { ConflictError, CorruptLogError, isIoError } from '../core/errors.ts';
+import { ConflictError, isIoError } from '../core/errors.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Mutex } from '../core/mutex.ts';
-import { enterSegment } from '../segment/segment-entry.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { Appender } from './appender.ts';
 import type { CheckpointKeeper } from './checkpoint-keeper.ts';
@@ -24,6 +23,7 @@ import {
   type RetentionChoice,
   type RetentionPolicy,
 } from './retention.ts';
+import { lastAppendTimeOf } from './segment-times.ts';
 import type { SyncLoop } from './sync-loop.ts';
 import type { TrimGuard, TrimReason, TrimStep } from './trim-guard.ts';
 
@@ -229,7 +229,8 @@ export class Trimmer {
     const { segments } = this.#options.log;
     for (const segment of segments.all) {
       if (segment.baseOffset >= limit) return limit;
-      const lastTimeMs = segment === segments.last ? Infinity : await this.#lastAppendTime(segment);
+      const lastTimeMs =
+        segment === segments.last ? Infinity : await lastAppendTimeOf(this.#options.log, segment);
       if (lastTimeMs !== null && lastTimeMs >= timeMs) return segment.baseOffset;
     }
     return limit;
@@ -318,28 +319,11 @@ export class Trimmer {
     let looksUp = policy.retentionMs !== null;
     for (const segment of log.segments.all) {
       const isLast = segment === log.segments.last;
-      const lastAppendTimeMs = looksUp && !isLast ? await this.#lastAppendTime(segment) : null;
+      const lastAppendTimeMs = looksUp && !isLast ? await lastAppendTimeOf(log, segment) : null;
       looksUp &&= lastAppendTimeMs !== null && nowMs - lastAppendTimeMs > (policy.retentionMs ?? 0);
       const { baseOffset, sizeBytes } = segment;
       described.push({ baseOffset, sizeBytes, lastAppendTimeMs });
     }
     return described;
-  }
-
-  async #lastAppendTime(segment: Segment): Promise<number | null> {
-    if (segment.lastAppendTimeMs !== null) return segment.lastAppendTimeMs;
-    const { log } = this.#options;
-    const lease = await log.handles.acquire(segment.path);
-    try {
-      await enterSegment(segment, lease.file, { logId: log.logId, previous: null });
-      const index = await log.indexes.load(segment, lease.file);
-      const endOffset = log.segments.after(segment.baseOffset)?.baseOffset ?? 0;
-      return index.coveredTo >= endOffset ? segment.lastAppendTimeMs : null;
-    } catch (error) {
-      if (error instanceof CorruptLogError) return null; // Damage never authorises a deletion.
-      throw error;
-    } finally {
-      lease.release();
-    }
   }
 }

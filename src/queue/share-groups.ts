@@ -44,6 +44,7 @@ import {
 import {
   settledOffset,
   settledOffsets,
+  settledVersions,
   shareGroups,
   shareId,
   shareNameOf,
@@ -59,6 +60,8 @@ import {
   type ShareGroupOptions,
 } from './share-settings.ts';
 import { statsOf, type ShareStats } from './share-stats.ts';
+import type { OffsetRange } from './unread-ranges.ts';
+import { wantedIn } from './wanted-offsets.ts';
 
 export interface ShareGroupsParts {
   readonly journal: Journal;
@@ -175,10 +178,8 @@ export class ShareGroups {
 
   /** All groups, of topics that are there. */
   list(): readonly ShareListing[] {
-    return this.#parts.fold.ids(shareGroups).map((id) => {
-      const name = shareNameOf(id);
-      return { ...name, consumerCount: this.#consumerCount(name) };
-    });
+    const names = this.#parts.fold.ids(shareGroups).map(shareNameOf);
+    return names.map((name) => ({ ...name, consumerCount: this.#consumerCount(name) }));
   }
 
   /**
@@ -204,6 +205,16 @@ export class ShareGroups {
   /** As `settledOffsets` of the state. */
   settledOffsets(): ReadonlyMap<number, number> {
     return settledOffsets(this.#parts.fold);
+  }
+
+  /** As `settledVersions` of the state. */
+  settledVersions(): ReadonlyMap<number, string> {
+    return settledVersions(this.#parts.fold);
+  }
+
+  /** As `wantedIn` of the state. */
+  wantedIn(logId: number, range: OffsetRange): Uint8Array {
+    return wantedIn(this.#parts.fold, logId, range);
   }
 
   /**
@@ -242,8 +253,7 @@ export class ShareGroups {
     const consumerCount = this.#consumerCount(state);
     const counts = this.#parts.unfinishedOf(state.topicId);
     const unfinishedCounts = countsOf(counts, 'share', name);
-    const source = { stats, consumerCount, state, loopMs, leasesMax, unfinishedCounts };
-    return describeShareGroup(source);
+    return describeShareGroup({ stats, consumerCount, state, loopMs, leasesMax, unfinishedCounts });
   }
 
   /**

@@ -3,6 +3,7 @@ import type { EventHub } from '../core/event-hub.ts';
 import { CorruptLogError } from '../core/errors.ts';
 import type { HealthBoard, ProblemCode } from '../core/health-board.ts';
 import { QUARANTINE_BYTES_WARNED } from '../core/limits.ts';
+import type { CompactedSegments } from '../log/compaction-tally.ts';
 import type { LogEvents } from '../log/log-home.ts';
 import type { Log } from '../log/log.ts';
 import type { RetentionChoice } from '../log/retention.ts';
@@ -30,6 +31,10 @@ export class LogReporter implements LogEvents {
   retained({ startOffset, segmentCount, sizeBytes, reasons }: RetentionChoice): void {
     const what = { startOffset, segmentCount, sizeBytes, reasons: [...new Set(reasons)] };
     this.#signals.events.emit('segments-deleted', { ...this.#place, ...what });
+  }
+
+  compacted(compacted: CompactedSegments): void {
+    this.#signals.events.emit('compacted', { ...this.#place, ...compacted });
   }
 
   slowSync(durationMs: number): void {

@@ -1,4 +1,5 @@
 /** What happens in a store: names and payloads, of `Store.on` and of the channels `varve:<name>`. */
+import type { CompactedSegments } from '../log/compaction-tally.ts';
 import type { RecoveryReport } from '../log/recovery-report.ts';
 import type { RetentionReason } from '../log/retention.ts';
 import type { TopicDescription } from './topic-description.ts';
@@ -39,6 +40,8 @@ export interface StoreEvents {
     readonly sizeBytes: number;
     readonly reasons: readonly RetentionReason[];
   };
+  /** A pass of compaction rewrote segments: they take less room now. */
+  readonly compacted: LogPlace & CompactedSegments;
   /** Retention took, or copied and is to take, what a group was not done with: once for each piece of it. */
   readonly 'unfinished-passed': GroupPlace &
     UnfinishedCount & {
@@ -97,6 +100,7 @@ const NAMES: Readonly<Record<keyof StoreEvents, true>> = {
   recovered: true,
   'segment-rolled': true,
   'segments-deleted': true,
+  compacted: true,
   'unfinished-passed': true,
   'sync-slow': true,
   'writer-failed': true,
