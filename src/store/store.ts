@@ -85,7 +85,15 @@ export class Store extends StoreProducers implements AsyncDisposable {
     const { bytes } = this.#upkeep;
     cap?.attach(bytes);
     const { health: board } = signals;
-    this.#health = new StoreHealth({ board, journal, topics: catalog, runs, cap, control, unfinished });
+    this.#health = new StoreHealth({
+      board,
+      journal,
+      topics: catalog,
+      runs,
+      cap,
+      control,
+      unfinished,
+    });
     this.#signals = signals;
     this.#figures = {
       journal,
@@ -328,7 +336,8 @@ export class Store extends StoreProducers implements AsyncDisposable {
    * goes by them. What is left out stays as it is.
    *
    * @throws NotFoundError, also of `archiveTo`; ConflictError for `compaction: 'key'` where a share group
-   *   lets settled records go, or partitions were added; TypeError, RangeError as `openLog`
+   *   lets settled records go, or partitions were added, and for an archive that would go round, or whose
+   *   `recordBytesMax` is too small; TypeError, RangeError as `openLog`
    *
    * Durability: synced when it resolves.
    */
