@@ -79,7 +79,10 @@ export class SettledRewriting {
       const choice = await settledRewriter.choose((range) => this.#wantedIn(logId, range));
       const rest = this.#pace(settledRewriter.bytesPerSecondMax);
       for (const segment of choice.segments) {
-        rest.spend(await this.#rewrite(logId, settledRewriter, segment));
+        if (partition.rewriting.isShut) return false; // Somebody reads the files as they stand.
+        const rewrite = () => this.#rewrite(logId, settledRewriter, segment);
+        // Who wants to shut it waits for this one segment.
+        rest.spend(await partition.rewriting.run(new AbortController(), rewrite));
         if (!this.#isUrgent) await rest.turn();
       }
       return !choice.isHeldBack;

@@ -34,7 +34,7 @@ import type { UnfinishedArchive } from './unfinished-archive.ts';
 import type { StoreParts } from './store-parts.ts';
 import { checkNoSource, isSourceName, openExchange } from './store-exchange.ts';
 import { StoreHealth } from './store-health.ts';
-import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
+import { describeStore, figuresOf, type StoreFigures, type StoreStats } from './store-stats.ts';
 import { StoreQueue } from './store-queue.ts';
 import { StoreTopic } from './store-topic.ts';
 import { StoreUpkeep } from './store-upkeep.ts';
@@ -61,7 +61,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
   readonly #health: StoreHealth;
   readonly #signals: StoreSignals;
   readonly #upkeep: StoreUpkeep;
-  readonly #figures: Omit<StatsParts, 'listenerFailureCount'>;
+  readonly #figures: StoreFigures;
   #closing: Promise<void> | null = null;
 
   /** @internal */
@@ -85,25 +85,10 @@ export class Store extends StoreProducers implements AsyncDisposable {
     const { bytes } = this.#upkeep;
     cap?.attach(bytes);
     const { health: board } = signals;
-    this.#health = new StoreHealth({
-      board,
-      journal,
-      topics: catalog,
-      runs,
-      cap,
-      control,
-      unfinished,
-    });
+    const probed = { board, journal, topics: catalog, runs, cap, control, unfinished };
+    this.#health = new StoreHealth(probed);
     this.#signals = signals;
-    this.#figures = {
-      journal,
-      catalog,
-      openPartitions: topicHome.openPartitions,
-      bytes,
-      cap,
-      syncTurns: home?.syncTurns ?? null,
-      transactions: parts.transactions,
-    };
+    this.#figures = figuresOf(parts, bytes);
     if (lock !== null && journal.damage === null) this.#start();
   }
 
@@ -269,7 +254,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
   /** Figures of the store, in memory: no I/O. O(partitions). */
   stats(): StoreStats {
     const listenerFailureCount = this.#signals.events.failureCount;
-    return describeStore({ ...this.#figures, listenerFailureCount });
+    return describeStore(this.#figures, listenerFailureCount);
   }
 
   /** Whether everything works, and if not: what, since when, and what to do. In memory: no I/O. */
