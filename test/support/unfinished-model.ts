@@ -52,6 +52,10 @@ export class UnfinishedModel {
     await this.bench.begin();
     await this.bench.here.topic(ARCHIVE);
     this.#topic = await this.bench.topic(TOPIC, { retentionMs: null, unfinished: 'skip' });
+    // From where the rare is near: something is leased.
+    await this.#append(6);
+    await this.#share('s1');
+    await this.#acquire(0, 2);
   }
 
   async step({ what, one, two }: UnfinishedDraw): Promise<void> {
