@@ -98,10 +98,10 @@ describe('a scan', () => {
   });
 
   test('takes what lies in its stretch alone, which begins and ends inside batches', async () => {
-    const { log } = await setup([[...'abcd'], [...'abcd'], [...'abcd']]);
+    const { log } = await setup(['abcd'.split(''), 'abcd'.split(''), 'abcd'.split('')]);
     const { scan } = newScan(log.log, { startOffset: 2, endOffset: 9 });
     await scan.run();
-    expect(lastOffsets(scan, [...'abcd'])).toEqual([8, 5, 6, 7]);
+    expect(lastOffsets(scan, 'abcd'.split(''))).toEqual([8, 5, 6, 7]);
     await log.close();
   });
 
@@ -136,7 +136,7 @@ describe('a scan', () => {
   });
 
   test('ends in front of damage, and says what it is', async () => {
-    const { fileSystem, log } = await setup([[...'abc'], [...'def'], [...'ghi']]);
+    const { fileSystem, log } = await setup(['abc'.split(''), 'def'.split(''), 'ghi'.split('')]);
     const [path] = await segmentPaths(fileSystem);
     flipBit(fileSystem, present(path, 'a segment'), { position: 128 + 112 + 400 + 300 });
     const { scan } = newScan(log.log);
@@ -167,7 +167,7 @@ describe('a scan', () => {
   });
 
   test('is ended by its pace, and keeps no file', async () => {
-    const { fileSystem, log } = await setup([[...'abc'], [...'def']]);
+    const { fileSystem, log } = await setup(['abc'.split(''), 'def'.split('')]);
     const ending = new AbortController();
     const pace = new Pace({
       clock: new ManualClock(),
