@@ -77,7 +77,7 @@ const BY_KIND = 'default';
 export const LETTING_GO_OPTIONS: readonly Option[] = [
   new Option(
     '--compaction <how>',
-    'key: keep the last record of each key; off: all (kept; nothing is compacted yet)',
+    'key: keep the last record of each key; off: all',
   ).choices(COMPACTIONS),
   new Option(
     '--compaction-lag-min <duration>',

@@ -247,7 +247,7 @@ export class Compactor {
       },
       nowMs,
       onProgress,
-      onCompacted: (compacted) => events?.compacted(compacted),
+      onCompacted: isPlanned ? null : (compacted) => events?.compacted(compacted),
     });
   }
 

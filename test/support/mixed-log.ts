@@ -181,7 +181,7 @@ export async function tellSegment(fileSystem: FileSystem, path: string): Promise
       records.push({
         offset,
         bytes: Buffer.from(stored.subarray(start, start + sizeBytes)).toString('hex'),
-        isTombstone: cursor.valueBytes < 0,
+        isTombstone: cursor.isTombstone,
         epoch,
         appendTimeMs,
         topologyVersion,

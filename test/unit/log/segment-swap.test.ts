@@ -151,8 +151,7 @@ describe('in the middle of a swap', () => {
     await settle();
     expect(held.waiting).toHaveLength(1);
     log.life.dropFiles();
-    const read = valuesOf(log, { from: middle });
-    await expect(read).resolves.toEqual(offsets.slice(middle).map(valueAt));
+    expect(await valuesOf(log, { from: middle })).toEqual(offsets.slice(middle).map(valueAt));
     const record = Promise.resolve(log.read(middle)).then((found) => found?.value ?? null);
     await expect(record).resolves.toBe(valueAt(middle));
     held.release();
