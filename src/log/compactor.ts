@@ -78,6 +78,9 @@ export const NO_COMPACTION: CompactionStats = {
   lastError: null,
 };
 
+/** Of a run that begins by itself. */
+export type DueOptions = Pick<CompactOptions, 'signal' | 'onProgress'>;
+
 interface RunPlan {
   /** Whether somebody called for it: then no share is too small, and it may go as fast as he says. */
   readonly isAsked: boolean;
@@ -116,11 +119,7 @@ export class Compactor {
       await this.#sync();
       return this.#run({ isAsked: true, isPlanned: false, options }, signal);
     });
-    if (run.damage !== null) throw run.damage.error;
-    this.#stats = { ...this.#stats, lastError: null };
-    const { rewrittenSegmentCount } = run.tally;
-    const durationMs = this.#options.clock.monotonic() - startMs;
-    return { ...run.plan, rewrittenSegmentCount, durationMs };
+    return this.#resultOf(run, startMs);
   }
 
   /** See `Log.planCompaction`. */
@@ -135,28 +134,32 @@ export class Compactor {
   /**
    * Does what is due by the options of the log, if anything is. Its failure is also kept, in `stats`.
    *
-   * @returns what it did; null = nothing was due, or it was ended: by `compact`, or by `close`
+   * @param how.signal  ends it, as `compact` and `close` do
+   * @returns what it did; null = nothing was due, or it was ended
    * @throws as `Log.compact`, but for an abort
    */
-  async compactDue(): Promise<CompactionPlan | null> {
-    const { settings } = this.#options;
+  async compactDue(how: DueOptions = {}): Promise<CompactionResult | null> {
+    const { settings, clock } = this.#options;
     if (this.#isClosed || settings.compaction === 'off' || this.#dueEnding !== null) return null;
+    const { signal: outer, onProgress = null } = how;
     const ending = new AbortController();
     this.#dueEnding = ending;
+    const leave = outer === undefined ? null : onAbort(outer, () => ending.abort(outer.reason));
     const { compactionBytesPerSecondMax: bytesPerSecondMax } = settings;
-    const options = { bytesPerSecondMax, signal: ending.signal, onProgress: null };
+    const options = { bytesPerSecondMax, signal: ending.signal, onProgress };
+    const startMs = clock.monotonic();
     try {
       const run = await this.#inTurn(ending.signal, (signal) =>
         this.#run({ isAsked: false, isPlanned: false, options }, signal),
       );
-      if (run.damage !== null) throw run.damage.error;
-      this.#stats = { ...this.#stats, lastError: null };
-      return run.tally.passCount === 0 ? null : run.plan;
+      const result = this.#resultOf(run, startMs);
+      return result.passCount === 0 ? null : result;
     } catch (error) {
       if (ending.signal.aborted || this.#isClosed) return null;
       this.#stats = { ...this.#stats, lastError: error };
       throw error;
     } finally {
+      leave?.();
       this.#dueEnding = null;
     }
   }
@@ -249,6 +252,15 @@ export class Compactor {
       onProgress,
       onCompacted: isPlanned ? null : (compacted) => events?.compacted(compacted),
     });
+  }
+
+  /** @throws CorruptLogError when it met damage */
+  #resultOf({ damage, plan, tally }: CompactionRun, startMs: number): CompactionResult {
+    if (damage !== null) throw damage.error;
+    this.#stats = { ...this.#stats, lastError: null };
+    const { rewrittenSegmentCount } = tally;
+    const durationMs = this.#options.clock.monotonic() - startMs;
+    return { ...plan, rewrittenSegmentCount, durationMs };
   }
 
   #count({ tally, next }: CompactionRun): void {

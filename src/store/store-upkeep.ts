@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import type { StoreCompaction } from './store-compaction.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
 import { StoreRetention } from './store-retention.ts';
@@ -11,6 +12,7 @@ export interface StoreUpkeepParts {
   readonly journal: Journal;
   readonly catalog: TopicCatalog;
   readonly shareGroups: ShareGroups;
+  readonly compaction: StoreCompaction;
   readonly clock: Clock;
 }
 
@@ -18,6 +20,7 @@ export class StoreUpkeep {
   readonly bytes: StoreBytes;
   readonly #retention: StoreRetention;
   readonly #settledRetention: SettledRetention;
+  readonly #compaction: StoreCompaction;
 
   constructor(parts: StoreUpkeepParts) {
     const { journal, catalog, clock } = parts;
@@ -25,6 +28,7 @@ export class StoreUpkeep {
     const settledRetention = new SettledRetention(parts);
     this.#retention = retention;
     this.#settledRetention = settledRetention;
+    this.#compaction = parts.compaction;
     this.bytes = new StoreBytes({ journal, catalog, retention, settledRetention });
   }
 
@@ -32,6 +36,7 @@ export class StoreUpkeep {
   start(): void {
     this.#retention.start();
     this.#settledRetention.start();
+    this.#compaction.start();
   }
 
   /** Lets go of what queues have settled: an append found no room. Never rejects. */
@@ -40,6 +45,7 @@ export class StoreUpkeep {
   }
 
   async close(): Promise<void> {
+    await this.#compaction.close();
     await this.#retention.close();
     await this.#settledRetention.close();
   }

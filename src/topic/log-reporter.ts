@@ -16,6 +16,8 @@ export interface StoreSignals {
 }
 
 export class LogReporter implements LogEvents {
+  /** Called when a segment begins: the one before it is sealed. Must not throw. */
+  onRolled: () => void = () => undefined;
   readonly #place: LogPlace;
   readonly #signals: StoreSignals;
 
@@ -26,6 +28,7 @@ export class LogReporter implements LogEvents {
 
   rolled(baseOffset: number): void {
     this.#signals.events.emit('segment-rolled', { ...this.#place, baseOffset });
+    this.onRolled();
   }
 
   retained({ startOffset, segmentCount, sizeBytes, reasons }: RetentionChoice): void {
@@ -100,6 +103,7 @@ export class LogReporter implements LogEvents {
     this.closed();
     this.#clear('partition-damaged');
     this.#clear('quarantine-large');
+    this.#clear('compaction-failed');
   }
 
   #clear(code: ProblemCode): void {
