@@ -28,12 +28,12 @@ const RECORDS = [
 ]
   .join(' ')
   .split(' ');
-const PREPARED = 26;
+export const PREPARED = 26;
 const VALUE_BYTES = 420;
 /** Fewer keys than are compared at once, so a pass ends within a segment, and another one follows. */
 const MAP_BYTES_MAX = 12 * 11;
 
-export const TOMBSTONE_RETENTION_MS = 60_000;
+const TOMBSTONE_RETENTION_MS = 60_000;
 const START_MS = Date.UTC(2026, 0, 1);
 /** The first compaction: tombstones are older by then than they have to stay once all before them is gone. */
 const FIRST_MS = START_MS + 10 * TOMBSTONE_RETENTION_MS;
@@ -52,7 +52,7 @@ export interface Known {
 }
 
 /** The record that is appended at an offset. */
-function recordAt(offset: number): AppendedRecord {
+export function recordAt(offset: number): AppendedRecord {
   const name = RECORDS[offset] ?? `z${offset % 3}`;
   const key = name === '.' ? null : name.replace('-', '');
   const value = name.endsWith('-') ? null : `value ${offset} `.padEnd(VALUE_BYTES, '.');
@@ -173,6 +173,11 @@ export class CompactionProgram {
     this.#triedStartOffset = offset;
     await this.log.deleteBefore(offset);
     this.#startOffset = offset;
+  }
+
+  /** Tombstones whose time began may go now. */
+  passTombstoneRetention(): void {
+    this.#clock.advance(TOMBSTONE_RETENTION_MS);
   }
 
   async close(): Promise<void> {
