@@ -69,6 +69,25 @@ export async function consultStore<T>(
   return told === null ? lookAtStore(path, (store) => work(new OwnDesk(store))) : told.value;
 }
 
+/**
+ * As `consultStore`, for a look that takes its time: an owner that answers at all is waited for.
+ *
+ * @throws as `consultStore`
+ */
+export async function examineStore<T>(
+  context: CommandContext,
+  path: string,
+  work: StoreWork<T>,
+): Promise<T> {
+  await checkStorePath(path);
+  const told = await consultOwner(context, path, (desk) => desk.ask(listTopics, {}));
+  if (told !== null) {
+    const answer = await askOwner(context, path, work);
+    if (!(answer instanceof NoOwnerError)) return answer.value;
+  }
+  return lookAtStore(path, (store) => work(new OwnDesk(store)));
+}
+
 /** What the owner tells; null when there is none, or it does not answer in time. */
 export async function consultOwner<T>(
   context: CommandContext,

@@ -24,10 +24,15 @@ export class ClockWatch {
    * @param nowMs  the wall clock, as the caller has read it
    */
   hasJumped(nowMs: number): boolean {
-    const monotonicMs = this.#clock.monotonic();
-    const stepMs = nowMs - this.#wallMs - (monotonicMs - this.#monotonicMs);
+    const isAhead = this.wouldJump(nowMs);
     this.#wallMs = nowMs;
-    this.#monotonicMs = monotonicMs;
+    this.#monotonicMs = this.#clock.monotonic();
+    return isAhead;
+  }
+
+  /** What `hasJumped` would say now: this is no look. */
+  wouldJump(nowMs: number): boolean {
+    const stepMs = nowMs - this.#wallMs - (this.#clock.monotonic() - this.#monotonicMs);
     return stepMs > CLOCK_STEP_MS_MAX;
   }
 }

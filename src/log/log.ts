@@ -22,6 +22,9 @@ import { readOnlyError, type ReadableLog } from './readable-log.ts';
 import { PreparedRecords, type PreparedAppend } from './prepared-records.ts';
 import { emptyEncodable, prepareRecord, type RecordInput } from './record-input.ts';
 import type { RecoveryReport } from './recovery-report.ts';
+import { retainedSegments } from './retained-segments.ts';
+import { dueSegments, type DueSegment } from './retention.ts';
+
 import type { RetentionResult } from './trimmer.ts';
 
 /**
@@ -237,6 +240,19 @@ export class Log<T, Input = T> extends LogReads<T, Input> implements AsyncDispos
   async retain(settledOffset?: number): Promise<RetentionResult> {
     const { trimmer } = this.#writable('retain');
     return settledOffset === undefined ? trimmer.retain() : trimmer.dropSettled(settledOffset);
+  }
+
+  /**
+   * @internal What `retain` would delete now, were it not needed: of a read-only handle, too.
+   *
+   * @throws IoError, ClosedError
+   */
+  async dueSegments(settledOffset: number): Promise<readonly DueSegment[]> {
+    this.checkOpen();
+    const nowMs = this.#settings.clock.now();
+    const policy = this.#writer?.trimmer.policyAt(nowMs) ?? this.#settings;
+    const segments = await retainedSegments(this.#log, policy, nowMs);
+    return dueSegments(segments, policy, { nowMs, settledOffset });
   }
 
   /**

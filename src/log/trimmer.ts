@@ -6,10 +6,9 @@
  * in both checkpoint slots, and only then are files unlinked. A crash in between leaves segments that
  * the next open removes: below a start that is durable nobody is asked.
  */
-import { ConflictError, CorruptLogError, isIoError } from '../core/errors.ts';
+import { ConflictError, isIoError } from '../core/errors.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Mutex } from '../core/mutex.ts';
-import { enterSegment } from '../segment/segment-entry.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { Appender } from './appender.ts';
 import type { CheckpointKeeper } from './checkpoint-keeper.ts';
@@ -17,12 +16,9 @@ import { ClockWatch } from './clock-watch.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogEvents } from './log-home.ts';
 import type { ReadableLog } from './readable-log.ts';
-import {
-  chooseRetention,
-  type RetainedSegment,
-  type RetentionChoice,
-  type RetentionPolicy,
-} from './retention.ts';
+import { retainedSegments } from './retained-segments.ts';
+import { chooseRetention, type RetentionChoice, type RetentionPolicy } from './retention.ts';
+import { lastAppendTimeOf } from './segment-times.ts';
 import type { SyncLoop } from './sync-loop.ts';
 import type { TrimGuard, TrimReason } from './trim-guard.ts';
 
@@ -98,11 +94,16 @@ export class Trimmer {
       const { clock, appender } = this.#options;
       if (appender.failure !== null) throw appender.failure;
       const nowMs = clock.now();
-      const policy = this.#confirmedPolicy(nowMs);
-      const segments = await this.#describe(nowMs);
+      const policy = this.#confirmed(this.#clockWatch.hasJumped(nowMs));
+      const segments = await retainedSegments(this.#options.log, policy, nowMs);
       const choose = (endOffset: number) => chooseRetention(segments, policy, nowMs, endOffset);
       return this.#trim('retention', choose);
     });
+  }
+
+  /** The policy that the next run would go by. */
+  policyAt(nowMs: number): RetentionPolicy {
+    return this.#confirmed(this.#clockWatch.wouldJump(nowMs));
   }
 
   /** @param choose  what shall go, of the segments that end at or below an offset */
@@ -193,10 +194,12 @@ export class Trimmer {
    * @throws IoError
    */
   async segmentSince(timeMs: number, limit: number): Promise<number> {
-    const { segments } = this.#options.log;
+    const { log } = this.#options;
+    const { segments } = log;
     for (const segment of segments.all) {
       if (segment.baseOffset >= limit) return limit;
-      const lastTimeMs = segment === segments.last ? Infinity : await this.#lastAppendTime(segment);
+      const lastTimeMs =
+        segment === segments.last ? Infinity : await lastAppendTimeOf(log, segment);
       if (lastTimeMs !== null && lastTimeMs >= timeMs) return segment.baseOffset;
     }
     return limit;
@@ -269,44 +272,9 @@ export class Trimmer {
     }
   }
 
-  /**
-   * The policy, without age when the clock has jumped since the last look: one that was set wrong must
-   * not delete a log.
-   */
-  #confirmedPolicy(nowMs: number): RetentionPolicy {
+  /** The policy, without age when the clock has jumped: one that was set wrong must not delete a log. */
+  #confirmed(hasJumped: boolean): RetentionPolicy {
     const { policy } = this.#options;
-    return this.#clockWatch.hasJumped(nowMs) ? { ...policy, retentionMs: null } : policy;
-  }
-
-  /** Segments from the oldest on; ages are only looked up as long as they may matter. */
-  async #describe(nowMs: number): Promise<RetainedSegment[]> {
-    const { log, policy } = this.#options;
-    const described: RetainedSegment[] = [];
-    let looksUp = policy.retentionMs !== null;
-    for (const segment of log.segments.all) {
-      const isLast = segment === log.segments.last;
-      const lastAppendTimeMs = looksUp && !isLast ? await this.#lastAppendTime(segment) : null;
-      looksUp &&= lastAppendTimeMs !== null && nowMs - lastAppendTimeMs > (policy.retentionMs ?? 0);
-      const { baseOffset, sizeBytes } = segment;
-      described.push({ baseOffset, sizeBytes, lastAppendTimeMs });
-    }
-    return described;
-  }
-
-  async #lastAppendTime(segment: Segment): Promise<number | null> {
-    if (segment.lastAppendTimeMs !== null) return segment.lastAppendTimeMs;
-    const { log } = this.#options;
-    const lease = await log.handles.acquire(segment.path);
-    try {
-      await enterSegment(segment, lease.file, { logId: log.logId, previous: null });
-      const index = await log.indexes.load(segment, lease.file);
-      const endOffset = log.segments.after(segment.baseOffset)?.baseOffset ?? 0;
-      return index.coveredTo >= endOffset ? segment.lastAppendTimeMs : null;
-    } catch (error) {
-      if (error instanceof CorruptLogError) return null; // Damage never authorises a deletion.
-      throw error;
-    } finally {
-      lease.release();
-    }
+    return hasJumped ? { ...policy, retentionMs: null } : policy;
   }
 }

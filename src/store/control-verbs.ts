@@ -29,6 +29,7 @@ import { checkNew, controlVerb, type ControlVerb } from './control-verb.ts';
 import { QUEUE_VERBS } from './queue-verbs.ts';
 import { appendRecords, settlePartition } from './record-verbs.ts';
 import { topicConfig, topicSettings } from './topic-config-shape.ts';
+import { runRetention } from './retention-verbs.ts';
 import { ROUTING_VERBS } from './routing-verbs.ts';
 import { TRANSACTION_VERBS } from './transaction-verbs.ts';
 import type { GroupListing } from './group-listings.ts';
@@ -261,6 +262,7 @@ export const CONTROL_VERBS: readonly ControlVerb<unknown, unknown>[] = [
   addPartitions,
   deleteTopic,
   deleteRecords,
+  runRetention,
   appendRecords,
   settlePartition,
   describeGroup,

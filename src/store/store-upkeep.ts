@@ -3,6 +3,8 @@ import type { Clock } from '../core/clock.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
+import { runRetention, type PartitionRetention } from './retention-run.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
 import { StoreRetention } from './store-retention.ts';
@@ -16,10 +18,12 @@ export interface StoreUpkeepParts {
 
 export class StoreUpkeep {
   readonly bytes: StoreBytes;
+  readonly #parts: StoreUpkeepParts;
   readonly #retention: StoreRetention;
   readonly #settledRetention: SettledRetention;
 
   constructor(parts: StoreUpkeepParts) {
+    this.#parts = parts;
     const { journal, catalog, clock } = parts;
     const retention = new StoreRetention(catalog, clock);
     const settledRetention = new SettledRetention(parts);
@@ -37,6 +41,14 @@ export class StoreUpkeep {
   /** Lets go of what queues have settled: an append found no room. Never rejects. */
   makeRoom(): Promise<void> {
     return this.#settledRetention.run();
+  }
+
+  /** Retention of a topic now, because somebody asks for it. @throws as `runRetention` */
+  retain(
+    topic: PartitionSet,
+    options: { readonly isDryRun: boolean },
+  ): Promise<readonly PartitionRetention[]> {
+    return runRetention(this.#parts, topic, options);
   }
 
   async close(): Promise<void> {

@@ -48,6 +48,8 @@ export class Store extends StoreProducers implements AsyncDisposable {
   readonly exchangeCatalog: ExchangeCatalog;
   /** @internal */
   readonly projector: Projector;
+  /** @internal */
+  readonly upkeep: StoreUpkeep;
   /** @internal Consumers that ask from elsewhere. */
   readonly remoteConsumers: RemoteConsumers;
   readonly #parts: StoreParts;
@@ -56,7 +58,6 @@ export class Store extends StoreProducers implements AsyncDisposable {
   readonly #shareGroups: ShareGroups;
   readonly #health: StoreHealth;
   readonly #signals: StoreSignals;
-  readonly #upkeep: StoreUpkeep;
   readonly #figures: Omit<StatsParts, 'listenerFailureCount'>;
   #closing: Promise<void> | null = null;
 
@@ -77,8 +78,8 @@ export class Store extends StoreProducers implements AsyncDisposable {
     const { clock } = topicHome;
     this.remoteConsumers = new RemoteConsumers(this, clock);
     const { shareGroups, topics: catalog } = parts;
-    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, clock });
-    const { bytes } = this.#upkeep;
+    this.upkeep = new StoreUpkeep({ journal, catalog, shareGroups, clock });
+    const { bytes } = this.upkeep;
     cap?.attach(bytes);
     const { health: board } = signals;
     this.#health = new StoreHealth({ board, journal, topics: catalog, runs, cap, control });
@@ -98,10 +99,10 @@ export class Store extends StoreProducers implements AsyncDisposable {
   /** What a store does by itself, when it may write. */
   #start(): void {
     this.#parts.home?.reserve?.start(() => {
-      void this.#upkeep.makeRoom();
+      void this.upkeep.makeRoom();
       void this.#parts.runs.giveUpHistory();
     });
-    this.#upkeep.start();
+    this.upkeep.start();
     this.#topics.resumeDeletions();
     // What fails here the next opening does: until then copies go where they went.
     this.exchangeCatalog.reconcile().catch(() => undefined);
@@ -376,7 +377,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
   close(): Promise<void> {
     this.#closing ??= closeStore(this.#parts, {
       remoteConsumers: this.remoteConsumers,
-      upkeep: this.#upkeep,
+      upkeep: this.upkeep,
     });
     return this.#closing;
   }

@@ -1,0 +1,29 @@
+/** When the last batch of a segment was appended, for what is done by the age of records. */
+import { CorruptLogError } from '../core/errors.ts';
+import { enterSegment } from '../segment/segment-entry.ts';
+import type { Segment } from '../segment/segment.ts';
+import type { ReadableLog } from './readable-log.ts';
+
+/**
+ * Append time of the last batch of a sealed segment, ms; null when it cannot be told, for damage never
+ * authorises a deletion.
+ *
+ * @throws IoError
+ *
+ * Cost: nothing once it is known; else it reads the index, or makes it again from all batches.
+ */
+export async function lastAppendTimeOf(log: ReadableLog, segment: Segment): Promise<number | null> {
+  if (segment.lastAppendTimeMs !== null) return segment.lastAppendTimeMs;
+  const lease = await log.handles.acquire(segment.path);
+  try {
+    await enterSegment(segment, lease.file, { logId: log.logId, previous: null });
+    const index = await log.indexes.load(segment, lease.file);
+    const endOffset = log.segments.after(segment.baseOffset)?.baseOffset ?? 0;
+    return index.coveredTo >= endOffset ? segment.lastAppendTimeMs : null;
+  } catch (error) {
+    if (error instanceof CorruptLogError) return null;
+    throw error;
+  } finally {
+    lease.release();
+  }
+}
