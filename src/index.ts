@@ -17,6 +17,7 @@ export type {
 } from './store/producer-publish.ts';
 export type { ProducerAppendResult, ProducerBatchResult } from './topic/producer-results.ts';
 export type { ProducerGaps, ProducerListing, ProducerTopic } from './topic/producers.ts';
+export type { CompactionRun } from './store/compaction-history.ts';
 export type { Store } from './store/store.ts';
 export type { StoreStats } from './store/store-stats.ts';
 export type { Health, HealthProblem, ProblemCode } from './core/health-board.ts';
@@ -24,6 +25,12 @@ export type { GroupPlace, LogPlace, RecordPlace, StoreEvents } from './topic/sto
 export type { StoreOnCorruption, StoreOptions } from './store/store-options.ts';
 export type { StoreQueue as Queue } from './store/store-queue.ts';
 export type { StoreTopic as Topic } from './store/store-topic.ts';
+export type {
+  PartitionCompaction,
+  PartitionCompactionPlan,
+  PartitionCompactionProgress,
+  TopicCompactOptions,
+} from './store/topic-compaction.ts';
 export type { TopicDescription } from './topic/topic-description.ts';
 export type { CompactionBounds, CompactionConfig } from './log/compaction-options.ts';
 export type { TableChange } from './topic/table-changes.ts';
@@ -149,6 +156,15 @@ export type {
   RecordCause,
   RedrivenCause,
 } from './log/record-cause.ts';
+export type {
+  CompactionPlan,
+  CompactionProgress,
+  CompactionResult,
+  CompactOptions,
+} from './log/compact-options.ts';
+export type { CompactionLimit, CompactionReason } from './log/compaction-plan.ts';
+export type { CompactedSegments } from './log/compaction-tally.ts';
+export type { CompactionStats } from './log/compactor.ts';
 export type { LogRecord, RecordBatch } from './log/record.ts';
 export type { LogCursor } from './log/log-cursor.ts';
 export type { LogStats } from './log/log-stats.ts';

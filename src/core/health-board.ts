@@ -22,6 +22,7 @@ export const PROBLEM_CODES = [
   'projection-failed',
   'source-held',
   'dedup-holds-records',
+  'compaction-failed',
   'control-unavailable',
   'dedup-over-memory',
 ] as const;
@@ -103,6 +104,8 @@ const REMEDIES: Readonly<Record<ProblemCode, string>> = {
   'source-held': 'see why the destination does not take them, or detach it',
   'dedup-holds-records':
     'make dedupWindowMs shorter, or the retention larger: what a window covers must be kept',
+  'compaction-failed':
+    'see why: room on the disk, or damage, which varve verify names; it is tried again by itself',
   'control-unavailable': 'stop the process to change the store from the command line',
   'dedup-over-memory':
     'raise dedupBytesMax, or make windows shorter: until then appends with ids are slower',

@@ -189,6 +189,15 @@ export const COMPACTION_BYTES_PER_SECOND_MAX = 64 * MIB;
 export const COMPACTION_BYTES_PER_SECOND_MIN = 64 * KIB;
 /** Default share of bytes that wait for compaction at which a pass begins by itself. Kafka's default. */
 export const COMPACTION_SHARE_MIN = 0.5;
+/** Time until a pass that failed by itself is tried again, ms: at first, and at most, for it doubles. */
+export const COMPACTION_RETRY_MS_MIN = 60_000;
+export const COMPACTION_RETRY_MS_MAX = 3_600_000;
+/** Time between two looks of a store at what of its open logs is to be compacted, ms. */
+export const COMPACTION_LOOK_MS = 60_000;
+/** The same of partitions that nobody has open, each of which is opened for it, ms. */
+export const IDLE_COMPACTION_MS = 60 * 60 * 1000;
+/** Compactions that ended, of which a store still knows. */
+export const COMPACTIONS_KEPT_MAX = 100;
 /** Smallest such share. */
 export const COMPACTION_SHARE_MIN_LIMIT = 0.01;
 /** Default time for which a tombstone outlives what it deleted, ms: a day, as Kafka's. */

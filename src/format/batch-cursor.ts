@@ -40,7 +40,7 @@ export class BatchCursor {
   /** Where the header block begins and how long it is; 0 bytes when there is none. */
   headersStart = 0;
   headersBytes = 0;
-  /** Where the value begins, and its length; -1 for a null value (tombstone). */
+  /** Where the value begins, and its length; -1 for a null value. */
   valueStart = 0;
   valueBytes = -1;
   #records: BatchRecords | null = null;
@@ -109,6 +109,11 @@ export class BatchCursor {
     return false;
   }
 
+  /** Whether the current record deletes its key. Without a key a null value is just that. */
+  get isTombstone(): boolean {
+    return this.valueBytes < 0 && this.keyBytes >= 0;
+  }
+
   /** Create time of the current record, ms since the Unix epoch; read when asked for. */
   get createTimeMs(): number {
     return this.start < 0 ? 0 : createTimeOf(this.#view, this.start);
@@ -125,7 +130,7 @@ export class BatchCursor {
     return this.#records.subarray(this.keyStart, this.keyStart + this.keyBytes);
   }
 
-  /** The value's bytes as a view of the buffer; null for a tombstone. */
+  /** The value's bytes as a view of the buffer; null for a null value. */
   valueView(): Uint8Array | null {
     if (this.valueBytes < 0 || this.#records === null) return null;
     return this.#records.subarray(this.valueStart, this.valueStart + this.valueBytes);

@@ -303,6 +303,11 @@ export class BatchBuilder {
     this.#countBatch(header);
   }
 
+  /** Of the last batch, ms: no later one has less. */
+  get appendTimeMs(): number {
+    return this.#room.appendTimeMs;
+  }
+
   /** Full chunks that wait, oldest first. */
   get fullChunks(): readonly Chunk[] {
     return this.#room.queue.all;

@@ -24,14 +24,14 @@ export class ClockWatch {
    * @param nowMs  the wall clock, as the caller has read it
    */
   hasJumped(nowMs: number): boolean {
-    const isAhead = this.wouldJump(nowMs);
+    const isAhead = this.isAhead(nowMs);
     this.#wallMs = nowMs;
     this.#monotonicMs = this.#clock.monotonic();
     return isAhead;
   }
 
-  /** What `hasJumped` would say now: this is no look. */
-  wouldJump(nowMs: number): boolean {
+  /** The same, and no look: the next one says it, too. */
+  isAhead(nowMs: number): boolean {
     const stepMs = nowMs - this.#wallMs - (this.#clock.monotonic() - this.#monotonicMs);
     return stepMs > CLOCK_STEP_MS_MAX;
   }

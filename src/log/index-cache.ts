@@ -26,4 +26,9 @@ export class IndexCache {
     }
     return index;
   }
+
+  /** Drops that of a segment which another one replaced. */
+  forget(segment: Segment): void {
+    this.#indexes.delete(segment);
+  }
 }

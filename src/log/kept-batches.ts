@@ -40,7 +40,7 @@ export interface KeptBatchesOptions {
 }
 
 export class KeptBatches {
-  /** Records that were kept so far, and those without a value among them. */
+  /** Records that were kept so far, and those among them that delete their key. */
   recordCount = 0;
   tombstoneCount = 0;
   readonly #options: KeptBatchesOptions;
@@ -224,13 +224,13 @@ class RecordChoice {
     }
   }
 
-  #take({ start, sizeBytes, valueBytes, createTimeMs }: BatchCursor): void {
+  #take({ start, sizeBytes, isTombstone, createTimeMs }: BatchCursor): void {
     const last = this.#stretches.length - 1;
     if (this.#stretches[last] === start) this.#stretches[last] = start + sizeBytes;
     else this.#stretches.push(start, start + sizeBytes);
     this.count++;
     this.sizeBytes += sizeBytes;
-    if (valueBytes < 0) this.tombstoneCount++;
+    if (isTombstone) this.tombstoneCount++;
     this.minCreateTimeMs = Math.min(this.minCreateTimeMs, createTimeMs);
     this.maxCreateTimeMs = Math.max(this.maxCreateTimeMs, createTimeMs);
   }

@@ -107,8 +107,8 @@ export class LogDirectory {
   /** Null when another process (retention) removed the file since it was listed. */
   async #describe(path: string, baseOffset: number): Promise<Segment | null> {
     try {
-      const { sizeBytes } = await this.fileSystem.stat(path);
-      return new Segment(path, baseOffset, sizeBytes);
+      const { sizeBytes, identity } = await this.fileSystem.stat(path);
+      return new Segment(path, baseOffset, sizeBytes, identity);
     } catch (error) {
       if (isIoError(error, 'ENOENT')) return null;
       throw error;

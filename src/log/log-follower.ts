@@ -153,24 +153,34 @@ export class LogFollower {
     marks.advanceVisible(endOffset);
   }
 
-  /** Takes over a listing; what was learned of segments that are still there is kept. */
+  /** Takes over a listing; what was learned of files that are still there is kept. */
   #adopt(listed: readonly Segment[]): void {
     const { segments, handles } = this.#options;
     const known = new Map(segments.all.map((segment) => [segment.baseOffset, segment]));
     const merged: Segment[] = [];
+    const grew = segments.last;
     for (const segment of listed) {
       const old = known.get(segment.baseOffset);
+      if (old === undefined || !isSameFile(old, segment, old === grew)) {
+        merged.push(segment);
+        continue;
+      }
       known.delete(segment.baseOffset);
-      if (old !== undefined) old.sizeBytes = segment.sizeBytes;
-      merged.push(old ?? segment);
+      old.sizeBytes = segment.sizeBytes;
+      merged.push(old);
     }
-    for (const { path } of known.values()) handles.forget(path);
-    const grew = segments.last;
+    for (const { path } of known.values()) handles.forget(path); // Deleted, or replaced.
     segments.replace(merged);
     if (grew === segments.last) return;
     grew?.forgetEnd(); // Sealed since: its index batch says more than what was learned so far.
     segments.last?.forgetEnd(); // It grows.
   }
+}
+
+/** Numbers of files are used again, so a sealed one must be of the same size too. */
+function isSameFile(known: Segment, listed: Segment, mayGrow: boolean): boolean {
+  if (known.identity !== listed.identity) return false;
+  return mayGrow || known.sizeBytes === listed.sizeBytes;
 }
 
 /** Whether a writer holds the log, or may hold it, as far as can be told without a lock. */

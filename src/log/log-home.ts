@@ -2,6 +2,7 @@
 import type { DirectoryLock } from '../io/file-system.ts';
 import type { JournaledTail } from './journaled-tail.ts';
 import type { Room } from './byte-cap.ts';
+import type { CompactedSegments } from './compaction-tally.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogSettings } from './log-options.ts';
 import { ensureReserve, freeReserve } from './reserve.ts';
@@ -37,6 +38,8 @@ export interface LogHome {
   readonly topologyVersion: (() => number) | null;
   /** Has a say in how far its start moves; null = nobody has. */
   readonly trimGuard: TrimGuard | null;
+  /** Whether it looks by itself when it is to be compacted; else its home does. */
+  readonly compactsByItself: boolean;
 }
 
 /** What a log of a store may have of the disk, beside the others. */
@@ -53,6 +56,8 @@ export interface LogEvents {
   rolled(baseOffset: number): void;
   /** Retention moved the start. */
   retained(choice: RetentionChoice): void;
+  /** A pass of compaction put smaller segments in the place of others. */
+  compacted(compacted: CompactedSegments): void;
   slowSync(durationMs: number): void;
   /** The writer stopped for good. */
   failed(error: Error): void;
@@ -96,5 +101,6 @@ export function ownHome({ lock, clock }: Pick<LogSettings<never>, 'lock' | 'cloc
     events: null,
     topologyVersion: null,
     trimGuard: null,
+    compactsByItself: true,
   };
 }

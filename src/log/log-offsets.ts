@@ -10,6 +10,7 @@ import type { Segment } from '../segment/segment.ts';
 import { endOfEpoch } from './epochs.ts';
 import { growsTo, type ReadableLog } from './readable-log.ts';
 import type { ReadFrom } from './read-options.ts';
+import { acquireListed } from './segment-access.ts';
 
 /**
  * The first offset that a read from `from` is about; the visible offset when nothing is there yet.
@@ -96,11 +97,13 @@ interface TimeSearch {
 
 async function firstAtOrAfter(
   log: ReadableLog,
-  segment: Segment,
+  known: Segment,
   search: TimeSearch,
 ): Promise<number | null> {
   const { timestampMs, endOffset } = search;
-  const lease = await log.handles.acquire(segment.path);
+  const listed = await acquireListed(log, known);
+  if (listed === null) return null; // Retention took it away.
+  const { segment, lease } = listed;
   try {
     const header = await enterSegment(segment, lease.file, {
       logId: log.logId,

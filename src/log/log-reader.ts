@@ -23,6 +23,7 @@ import type { Segment } from '../segment/segment.ts';
 import type { FileLease } from './handle-cache.ts';
 import { growsTo, type ReadableLog } from './readable-log.ts';
 import type { LogGap } from './recovery-report.ts';
+import { acquireSegment } from './segment-access.ts';
 
 export interface ReaderOptions {
   /** First offset wanted. */
@@ -171,11 +172,11 @@ export class LogReader {
     return this.#scan(segment, position, this.#trustsIndex ? null : segment.baseOffset);
   }
 
-  /** Null when another process took the segment away, and the list does not have it any more. */
+  /** Null when the list does not have the segment any more: it was replaced, or another process took it away. */
   async #acquire(segment: Segment): Promise<FileLease | null> {
-    const { handles, follower, marks, segments } = this.#log;
+    const { follower, marks, segments } = this.#log;
     try {
-      return await handles.acquire(segment.path);
+      return await acquireSegment(this.#log, segment);
     } catch (error) {
       if (!isIoError(error, 'ENOENT')) throw error;
       await follower?.relist();

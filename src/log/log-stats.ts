@@ -1,4 +1,5 @@
 /** The figures of an open log. */
+import { NO_COMPACTION, type CompactionStats } from './compactor.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { ReadableLog } from './readable-log.ts';
 
@@ -24,6 +25,7 @@ export interface LogStats {
     readonly size: number;
     readonly settled: number;
   };
+  readonly compaction: CompactionStats;
   /** Last failure of a background task; null when there is none. */
   readonly lastError: unknown;
 }
@@ -35,6 +37,7 @@ export function describeLog(
   isClosed: boolean,
 ): LogStats {
   const { marks, segments } = log;
+  const compaction = writer?.compactor.stats ?? NO_COMPACTION;
   return {
     state: stateOf(writer, isClosed),
     startOffset: marks.startOffset,
@@ -47,7 +50,9 @@ export function describeLog(
     pendingApplyBytes: writer?.appender.commits.pendingBytes ?? 0,
     lockMechanism: writer?.lock.mechanism ?? null,
     retainedAway: { ...(writer?.trimmer.deletedByReason ?? { age: 0, size: 0, settled: 0 }) },
-    lastError: writer?.appender.failure ?? writer?.trimmer.lastError ?? null,
+    compaction,
+    lastError:
+      writer?.appender.failure ?? writer?.trimmer.lastError ?? compaction.lastError ?? null,
   };
 }
 

@@ -7,6 +7,8 @@ import { Appender } from './appender.ts';
 import { BatchBuilder } from './batch-builder.ts';
 import type { CheckpointFile } from './checkpoint-file.ts';
 import { CheckpointKeeper } from './checkpoint-keeper.ts';
+import { CompactionTimer } from './compaction-timer.ts';
+import { Compactor } from './compactor.ts';
 import type { LogEnd } from './chunk.ts';
 import { ChunkWriter } from './chunk-writer.ts';
 import { EncodedAppends } from './encoded-appends.ts';
@@ -15,6 +17,8 @@ import type { LogHome, TakeTurn } from './log-home.ts';
 import type { LoadedLog } from './log-loader.ts';
 import type { LogSettings } from './log-options.ts';
 import type { ReadableLog } from './readable-log.ts';
+import { SegmentRewriter } from './segment-rewriter.ts';
+import { SegmentSwap } from './segment-swap.ts';
 import { SegmentTables } from './segment-tables.ts';
 import { SpaceGuard } from './space-guard.ts';
 import { SyncLoop, type SyncedPlace } from './sync-loop.ts';
@@ -33,6 +37,7 @@ export interface LogWriterParts {
     | 'events'
     | 'topologyVersion'
     | 'trimGuard'
+    | 'compactsByItself'
   >;
   readonly settings: Omit<LogSettings<never>, 'codec'>;
   readonly loaded: LoadedLog;
@@ -48,11 +53,15 @@ export class LogWriter {
   /** Whatever takes segments out of the log, or puts others in their place, does so one after the other. */
   readonly maintenance = new Mutex();
   readonly trimmer: Trimmer;
+  readonly swap: SegmentSwap;
+  readonly compactor: Compactor;
   readonly tables: SegmentTables;
   readonly checkpointFile: CheckpointFile;
   readonly lock: DirectoryLock;
   readonly #keeper: CheckpointKeeper;
   readonly #log: ReadableLog;
+  /** Null = somebody else says when it is compacted, or it never is. */
+  readonly #compactionTimer: CompactionTimer | null;
 
   private constructor(parts: LogWriterParts) {
     const { directory, home, settings, loaded, checkpointFile, lock, log } = parts;
@@ -87,7 +96,8 @@ export class LogWriter {
       onFailed: fail,
     });
     const builder = builderOf(parts, end);
-    this.appender = this.#makeAppender(parts, end, builder);
+    const space = spaceGuardOf(parts);
+    this.appender = this.#makeAppender(parts, { builder, space, end });
     this.encoded = new EncodedAppends({
       builder,
       marks,
@@ -96,14 +106,25 @@ export class LogWriter {
       onVisible: () => this.#keeper.onVisible(),
     });
     lock.onLost(() => fail(new LockedError({ path: directory.path, holder: null })));
-    this.trimmer = new Trimmer({
+    this.trimmer = this.#makeTrimmer(parts);
+    const { appender, maintenance } = this;
+    this.swap = new SegmentSwap({ directory, lock, log, appender, maintenance });
+    const compactor = this.#makeCompactor(parts, { builder, space });
+    this.compactor = compactor;
+    const isTimed = home.compactsByItself && settings.compaction !== 'off';
+    const { retentionCheckMs: checkMs } = settings;
+    this.#compactionTimer = isTimed ? new CompactionTimer({ clock, checkMs, compactor }) : null;
+  }
+
+  #makeTrimmer({ directory, home, settings, log }: LogWriterParts): Trimmer {
+    return new Trimmer({
       directory,
       log,
-      clock,
+      clock: settings.clock,
       policy: settings,
       checkMs: settings.retentionCheckMs,
       keeper: this.#keeper,
-      events,
+      events: home.events,
       guard: home.trimGuard,
       syncLoop: this.syncLoop,
       appender: this.appender,
@@ -111,15 +132,40 @@ export class LogWriter {
     });
   }
 
-  #makeAppender(parts: LogWriterParts, end: LogEnd, builder: BatchBuilder): Appender {
+  #makeCompactor(
+    { directory, home, settings, log }: LogWriterParts,
+    { builder, space }: { readonly builder: BatchBuilder; readonly space: SpaceGuard },
+  ): Compactor {
+    const { clock, random } = settings;
+    const { takeTurn, trimGuard: guard, events } = home;
+    const { appender, syncLoop, swap } = this;
+    const rewriter = new SegmentRewriter({
+      log,
+      directory,
+      takeTurn,
+      space,
+      // May change while the log is open.
+      compressor: () => settings.compressor,
+    });
+    const nowMs = () => Math.max(builder.appendTimeMs, clock.now());
+    const own = { appender, syncLoop, rewriter, swap, nowMs };
+    return new Compactor({ log, clock, random, settings, guard, events, ...own });
+  }
+
+  #makeAppender(
+    parts: LogWriterParts,
+    own: {
+      readonly builder: BatchBuilder;
+      readonly space: SpaceGuard;
+      readonly end: LogEnd;
+    },
+  ): Appender {
     const { directory, home, settings, checkpointFile, lock, log } = parts;
+    const { builder, space: guard, end } = own;
     const { marks, segments } = log;
     const { syncLoop } = this;
     const { clock, queuedBytesMax } = settings;
     const epoch = epochOf(checkpointFile);
-    const { freeBytesMin } = settings;
-    const { room, diskShare } = home;
-    const guard = new SpaceGuard({ directory, clock, freeBytesMin, room, diskShare });
     const writer = new ChunkWriter({
       directory,
       lock,
@@ -162,6 +208,9 @@ export class LogWriter {
   async close(): Promise<void> {
     const { appender, syncLoop } = this;
     appender.refuseMore();
+    this.swap.close();
+    this.#compactionTimer?.close();
+    await this.compactor.close();
     await this.trimmer.close();
     await appender.close();
     try {
@@ -199,6 +248,7 @@ export class LogWriter {
     const segmentCount = this.#log.segments.all.length;
     if (segmentCount > this.#segmentCount && this.#segmentCount > 0) {
       this.trimmer.retainInBackground();
+      this.#compactionTimer?.rolled();
     }
     this.#segmentCount = segmentCount;
   }
@@ -232,6 +282,12 @@ function builderOf(
     topologyVersion: home.topologyVersion,
     end,
   });
+}
+
+function spaceGuardOf({ directory, home, settings }: LogWriterParts): SpaceGuard {
+  const { clock, freeBytesMin } = settings;
+  const { room, diskShare } = home;
+  return new SpaceGuard({ directory, clock, freeBytesMin, room, diskShare });
 }
 
 /** Its syncs are those of one log, whichever file they are of. */

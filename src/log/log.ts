@@ -14,6 +14,7 @@ import {
   type CheckedAppendOptions,
 } from './append-result.ts';
 import { whenAppended } from './append-run.ts';
+import type { CompactionPlan, CompactionResult, CompactOptions } from './compact-options.ts';
 import { LogLife, type HandleOrigin, type LogParts } from './log-life.ts';
 import { LogReads } from './log-reads.ts';
 import { describeLog, type LogStats } from './log-stats.ts';
@@ -63,10 +64,11 @@ export class Log<T, Input = T> extends LogReads<T, Input> implements AsyncDispos
 
   /** @internal Where the store appends: commits, and what is routed. @throws ReadOnlyError, ClosedError */
   forStore(): Pick<PreparedAppend, 'logId' | 'appender'> &
-    Pick<LogWriter, 'encoded' | 'trimmer' | 'tables'> &
-    Pick<ReadableLog, 'marks'> {
-    const { appender, encoded, trimmer, tables } = this.#writable('commit');
-    return { logId: this.logId, appender, encoded, trimmer, tables, marks: this.#log.marks };
+    Pick<LogWriter, 'encoded' | 'trimmer' | 'tables' | 'swap' | 'compactor'> &
+    Pick<ReadableLog, 'marks' | 'segments'> {
+    const { appender, encoded, trimmer, tables, swap, compactor } = this.#writable('commit');
+    const { logId, marks, segments } = this.#log;
+    return { logId, appender, encoded, trimmer, tables, swap, compactor, marks, segments };
   }
 
   /** @internal Its settings were changed in place: what depends on them beyond the next append. */
@@ -253,6 +255,42 @@ export class Log<T, Input = T> extends LogReads<T, Input> implements AsyncDispos
     const policy = this.#writer?.trimmer.policyAt(nowMs) ?? this.#settings;
     const segments = await retainedSegments(this.#log, policy, nowMs);
     return dueSegments(segments, policy, { nowMs, settledOffset });
+  }
+
+  /**
+   * Compacts the log by key: of each key the last record stays, and tombstones go once they are old enough.
+   * Offsets and times of what stays are as they were. The newest segment is left alone.
+   *
+   * Syncs the log first. Whatever the share of what is dirty, but `compactionLagMsMin` counts. A compaction
+   * that is under way is waited for, unless it began by itself: then this one takes over.
+   *
+   * @param options.bytesPerSecondMax  read and written together, at least 64 KiB; default null = as fast
+   *   as it goes
+   * @param options.signal  ends it, with the signal's reason
+   * @returns what was done; where there is nothing to do that is a result, too
+   * @throws TypeError, RangeError; ReadOnlyError; ConflictError where `compaction` is `off`;
+   *   CorruptLogError where a segment is damaged: what lies in front of it was compacted;
+   *   CodecUnavailableError for a batch that this Node cannot decompress; DiskFullError, IoError,
+   *   FailedError, ClosedError
+   *
+   * Durability: each segment that was rewritten stays so, also when this rejects or the process is killed;
+   * the next compaction goes on from there. Cost: reads what was not compared yet twice, and the rest once;
+   * memory for keys up to `compactionMapBytesMax`; steps of about 5 ms of the event loop.
+   */
+  async compact(options: CompactOptions = {}): Promise<CompactionResult> {
+    return this.#writable('compact').compactor.compact(options);
+  }
+
+  /**
+   * What `compact` would do now, and what would be left: all of it is read, and nothing is written.
+   *
+   * @param options  `bytesPerSecondMax`, `signal` and `onProgress` as for `compact`
+   * @throws as `compact`, but for damage: then the plan ends in front of it (`limitedBy`)
+   *
+   * Cost: as `compact`, without the writing; with several passes a bit for each offset of what they rewrite.
+   */
+  async planCompaction(options: CompactOptions = {}): Promise<CompactionPlan> {
+    return this.#writable('planCompaction').compactor.plan(options);
   }
 
   /**

@@ -27,6 +27,8 @@ export class PointReader<T> {
   readonly #cache: BatchCache;
   readonly #direct: DirectReader;
   readonly #cursor = new BatchCursor();
+  /** Of the list when the cache was empty last: none of it is of a file that was replaced before. */
+  #swapCount = 0;
 
   constructor(log: ReadableLog, options: PointReaderOptions<T>) {
     this.#log = log;
@@ -48,6 +50,7 @@ export class PointReader<T> {
       throw new OffsetOutOfRangeError({ requested: offset, startOffset, endOffset, epoch });
     }
     if (epoch !== null) checkEpoch(this.#log, { offset, epoch, isRecord: true });
+    if (this.#swapCount !== this.#log.segments.swapCount) this.clear();
     const cached = this.#cached(offset);
     if (cached !== null) return this.#recordOf(cached, offset);
     const batch = this.#direct.read(offset);
@@ -78,6 +81,7 @@ export class PointReader<T> {
 
   clear(): void {
     this.#cache.clear();
+    this.#swapCount = this.#log.segments.swapCount;
   }
 
   /** The cached batch that holds `offset`. */
@@ -120,6 +124,8 @@ export class PointReader<T> {
     offset: number,
     options: { readonly skipsDamage: boolean },
   ): Promise<CachedBatch | null> {
+    const { segments } = this.#log;
+    const { swapCount } = segments;
     const reader = new LogReader(this.#log, {
       from: offset,
       keepBuffers: false,
@@ -141,6 +147,8 @@ export class PointReader<T> {
     try {
       if (!(await reader.next(offset + 1))) return null;
       const { bytes, view, start, header } = reader.scanner;
+      // Of the file that was replaced meanwhile, perhaps: the next read empties the cache.
+      if (swapCount !== segments.swapCount) this.#swapCount = swapCount;
       return this.#cache.add({ bytes, view, at: start, header, file: reader.file });
     } finally {
       reader.close();

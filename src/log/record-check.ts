@@ -31,7 +31,7 @@ export class RecordCheck {
       this.#cursor.reset(recordsOf(batch));
       while (this.#cursor.next()) {
         this.recordCount++;
-        if (this.#cursor.valueBytes < 0) this.tombstoneCount++;
+        if (this.#cursor.isTombstone) this.tombstoneCount++;
       }
     } catch (error) {
       if (error instanceof CorruptLogError) return error.details;

@@ -4,6 +4,7 @@ import type { Segment } from '../segment/segment.ts';
 
 export class SegmentList {
   #segments: readonly Segment[];
+  #swapCount = 0;
 
   constructor(segments: readonly Segment[]) {
     this.#segments = segments;
@@ -12,6 +13,11 @@ export class SegmentList {
   /** Ascending by base offset. */
   get all(): readonly Segment[] {
     return this.#segments;
+  }
+
+  /** Grows whenever another file took the place of a segment: what was remembered of batches may be of before. */
+  get swapCount(): number {
+    return this.#swapCount;
   }
 
   get last(): Segment | null {
@@ -47,9 +53,23 @@ export class SegmentList {
     });
   }
 
-  /** Puts another list in place of this one. */
+  /** Puts another list in place of this one. What is in it with another object is another file by now. */
   replace(segments: readonly Segment[]): void {
+    const bases = new Map(segments.map((segment) => [segment.baseOffset, segment]));
+    for (const segment of this.#segments) {
+      const other = bases.get(segment.baseOffset) ?? segment;
+      if (other === segment) continue;
+      segment.isReplaced = true;
+      this.#swapCount++;
+    }
     this.#segments = segments;
+  }
+
+  /** Puts the next generation of a listed segment in its place. */
+  swap(old: Segment, next: Segment): void {
+    assert(old.baseOffset === next.baseOffset, 'a segment keeps its base offset');
+    assert(this.#segments.includes(old), 'what is swapped is listed');
+    this.replace(this.#segments.map((segment) => (segment === old ? next : segment)));
   }
 
   remove(segments: readonly Segment[]): void {

@@ -25,12 +25,19 @@ import type { File } from '../io/file-system.ts';
 import { enterSegment, readStoredIndex } from '../segment/segment-entry.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { ReadableLog } from './readable-log.ts';
+import { acquireListed } from './segment-access.ts';
 
 /** A sealed segment, and where its tables of fingerprints stand. */
 export interface TabledSegment {
   readonly baseOffset: number;
   readonly endOffset: number;
   readonly places: readonly TablePlace[];
+}
+
+/** A segment as it is listed now, and its file. */
+interface OpenSegment {
+  readonly listed: Segment;
+  readonly file: File;
 }
 
 export class SegmentTables {
@@ -66,7 +73,7 @@ export class SegmentTables {
     const { position, sizeBytes } = place;
     if (segment?.baseOffset !== baseOffset || sizeBytes > BATCH_BYTES_MAX) return null;
     const bytes = into.take(sizeBytes);
-    const bytesRead = await this.#using(segment, (file) => file.read(bytes, position));
+    const bytesRead = await this.#using(segment, ({ file }) => file.read(bytes, position));
     if (bytesRead !== sizeBytes) return null;
     const header = emptyBatchHeader();
     const ids = { logId: this.#log.logId, segmentId: segment.header?.segmentId ?? 0 };
@@ -93,7 +100,7 @@ export class SegmentTables {
     const bytes = new Uint8Array(sizeBytes);
     const bytesRead = await this.#using(
       segment,
-      async (file) =>
+      async ({ file }) =>
         directReads.read(file, bytes, position + at) ?? file.read(bytes, position + at),
     );
     return bytesRead === sizeBytes ? bytes : null;
@@ -102,23 +109,25 @@ export class SegmentTables {
   /** What the index batch says, if it is about the data that the next segment goes on from. */
   async #tablesOf(segment: Segment, next: Segment): Promise<IndexTables | null> {
     const { logId } = this.#log;
-    const stored = await this.#using(segment, async (file) => {
-      await enterSegment(segment, file, { logId, previous: null });
-      return readStoredIndex(segment, file, (await file.stat()).sizeBytes);
+    const stored = await this.#using(segment, async ({ file, listed }) => {
+      await enterSegment(listed, file, { logId, previous: null });
+      return readStoredIndex(listed, file, (await file.stat()).sizeBytes);
     });
     const tables = stored?.tables ?? null;
     if (tables === null || stored?.header.baseOffset !== next.baseOffset) return null;
-    const header = await this.#using(next, (file) =>
-      enterSegment(next, file, { logId, previous: null }),
+    const header = await this.#using(next, ({ file, listed }) =>
+      enterSegment(listed, file, { logId, previous: null }),
     );
     return header?.previousEndCrc === tables.endCrc ? tables : null;
   }
 
-  async #using<T>(segment: Segment, use: (file: File) => Promise<T>): Promise<T | null> {
+  async #using<T>(segment: Segment, use: (opened: OpenSegment) => Promise<T>): Promise<T | null> {
     try {
-      const lease = await this.#log.handles.acquire(segment.path);
+      const found = await acquireListed(this.#log, segment);
+      if (found === null) return null;
+      const { segment: listed, lease } = found;
       try {
-        return await use(lease.file);
+        return await use({ listed, file: lease.file });
       } finally {
         lease.release();
       }

@@ -3,18 +3,21 @@ import { CorruptLogError } from '../core/errors.ts';
 import { enterSegment } from '../segment/segment-entry.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { ReadableLog } from './readable-log.ts';
+import { acquireListed } from './segment-access.ts';
 
 /**
  * Append time of the last batch of a sealed segment, ms; null when it cannot be told, for damage never
- * authorises a deletion.
+ * authorises a deletion, or when the segment is gone.
  *
  * @throws IoError
  *
  * Cost: nothing once it is known; else it reads the index, or makes it again from all batches.
  */
-export async function lastAppendTimeOf(log: ReadableLog, segment: Segment): Promise<number | null> {
-  if (segment.lastAppendTimeMs !== null) return segment.lastAppendTimeMs;
-  const lease = await log.handles.acquire(segment.path);
+export async function lastAppendTimeOf(log: ReadableLog, listed: Segment): Promise<number | null> {
+  if (listed.lastAppendTimeMs !== null) return listed.lastAppendTimeMs;
+  const acquired = await acquireListed(log, listed);
+  if (acquired === null) return null;
+  const { segment, lease } = acquired;
   try {
     await enterSegment(segment, lease.file, { logId: log.logId, previous: null });
     const index = await log.indexes.load(segment, lease.file);

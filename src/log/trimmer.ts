@@ -103,7 +103,7 @@ export class Trimmer {
 
   /** The policy that the next run would go by. */
   policyAt(nowMs: number): RetentionPolicy {
-    return this.#confirmed(this.#clockWatch.wouldJump(nowMs));
+    return this.#confirmed(this.#clockWatch.isAhead(nowMs));
   }
 
   /** @param choose  what shall go, of the segments that end at or below an offset */

@@ -18,6 +18,8 @@ interface Findings {
   /** Null = nothing can be read. */
   readonly log: Log<Uint8Array> | null;
   readonly isDamaged: boolean;
+  /** Records that compaction took: they are missing, and nothing is lost. */
+  readonly removedCount: number;
   /** Of the open log; null = it could not be opened. */
   readonly openEndOffset: number | null;
 }
@@ -43,8 +45,10 @@ export class OldLog {
     const openEndOffset = await ifSound(() => partition.use((opened) => syncedEnd(opened)));
     const log = await ifSound(() => partition.openStill());
     const isWhole = openEndOffset !== null && log !== null && log.recovery.damage === null;
-    const isDamaged = !isWhole || (await hasDamage(partition));
-    return new OldLog(parts, { log, isDamaged, openEndOffset });
+    const files = await filesOf(partition);
+    const isDamaged = !isWhole || files === null || files.isDamaged;
+    const removedCount = files?.removedCount ?? 0;
+    return new OldLog(parts, { log, isDamaged, removedCount, openEndOffset });
   }
 
   get partition(): number {
@@ -57,6 +61,11 @@ export class OldLog {
 
   get isDamaged(): boolean {
     return this.#findings.isDamaged;
+  }
+
+  /** Records that compaction took. */
+  get removedCount(): number {
+    return this.#findings.removedCount;
   }
 
   get startOffset(): number {
@@ -112,14 +121,19 @@ function isLoss(error: unknown): boolean {
   return isDamage || isIoError(error, 'ENOENT', 'ENOTDIR');
 }
 
-async function hasDamage(partition: Partition): Promise<boolean> {
+/** What its files say, read from end to end; null = some of them are gone. */
+function filesOf(
+  partition: Partition,
+): Promise<{ readonly isDamaged: boolean; readonly removedCount: number } | null> {
   const { path, settings } = partition.place();
   const { fileSystem } = settings;
-  const found = await ifSound(async () => {
+  return ifSound(async () => {
+    let isDamaged = false;
+    let removedCount = 0;
     for await (const event of verifyLog(path, { fileSystem })) {
-      if (event.type === 'damage') return true;
+      if (event.type === 'damage') isDamaged = true;
+      else if (event.type === 'segment') removedCount += event.removedCount;
     }
-    return false;
+    return { isDamaged, removedCount };
   });
-  return found !== false;
 }

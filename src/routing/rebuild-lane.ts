@@ -39,9 +39,10 @@ export class RebuildLane {
     this.rebuilt = parts.rebuilt;
   }
 
-  /** Records that should be there and cannot be read. */
+  /** Records that should be there and cannot be read; those that compaction took need not be there. */
   get unreadableCount(): number {
-    return this.old.isMissing ? this.nextOffset : this.#unreadableCount;
+    const { isMissing, removedCount } = this.old;
+    return isMissing ? this.nextOffset : Math.max(0, this.#unreadableCount - removedCount);
   }
 
   /** Whether it must be made again. */

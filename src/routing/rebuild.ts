@@ -96,6 +96,16 @@ export class Rebuild {
 
   /** @throws as `Exchange.rebuild` */
   async run(): Promise<RebuildReport> {
+    // Files are read as they stand, and one of another generation would look like damage.
+    const reopen = await Promise.all(this.#places().map(({ log }) => log.rewriting.shut()));
+    try {
+      return await this.#run();
+    } finally {
+      for (const open of reopen) open();
+    }
+  }
+
+  async #run(): Promise<RebuildReport> {
     const found = await this.#compare();
     const damaged = found.filter(({ isDamaged }) => isDamaged);
     const isLeft = this.#isDryRun || damaged.length === 0;

@@ -7,6 +7,8 @@ import { SegmentIndex } from './segment-index.ts';
 export class Segment {
   readonly path: string;
   readonly baseOffset: number;
+  /** Of the file when it was listed: another one is another file under that name; null = it was not. */
+  readonly identity: string | null;
   /** Sparse index; null until it was built or loaded. */
   index: SegmentIndex | null = null;
   /** End of the data, tables and index batch not counted; null until known. */
@@ -21,21 +23,24 @@ export class Segment {
   /** Writes that finished, and those that a finished sync covered. Different = dirty. */
   finishedWrites = 0;
   syncedWrites = 0;
+  /** Whether another file was put in its place: what is opened under its name now is not what this is about. */
+  isReplaced = false;
 
   #header: SegmentHeader | null = null;
   #headerCrc = 0;
   #endCrc: number | null = null;
   #lastAppendTimeMs: number | null = null;
 
-  constructor(path: string, baseOffset: number, sizeBytes: number) {
+  constructor(path: string, baseOffset: number, sizeBytes: number, identity?: string) {
     this.path = path;
     this.baseOffset = baseOffset;
     this.sizeBytes = sizeBytes;
+    this.identity = identity ?? null;
   }
 
   /** The same file, without what was learned of it. */
   unread(): Segment {
-    return new Segment(this.path, this.baseOffset, this.sizeBytes);
+    return new Segment(this.path, this.baseOffset, this.sizeBytes, this.identity ?? undefined);
   }
 
   /** A segment that is about to be created. */

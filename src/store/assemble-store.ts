@@ -17,6 +17,7 @@ import { JOURNAL_RETENTION, SnapshotRuns } from '../journal/snapshot-run.ts';
 import { ShareGroups } from '../queue/share-groups.ts';
 import { Routing } from '../routing/routing.ts';
 import { isQueue, leasedOffset, settledGroup, settlingOf } from '../queue/share-state.ts';
+import type { CompactionBoundSettings } from '../log/compaction-options.ts';
 import { readCheckpoint } from '../log/checkpoint-file.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { ownHome, type LogHome } from '../log/log-home.ts';
@@ -34,6 +35,7 @@ import { guardedByAll, type GuardOf } from '../topic/trim-guards.ts';
 import { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import { settleCommits } from './settle-commits.ts';
 import type { ByteCap } from '../log/byte-cap.ts';
+import { StoreCompaction } from './store-compaction.ts';
 import { StoreControl } from './store-control.ts';
 import { missing } from './store-file.ts';
 import type { StoreHome } from './store-home.ts';
@@ -62,8 +64,6 @@ export function signalsOf({ path }: LogDirectory, clock: Clock): StoreSignals {
 export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   const { directory, settings, whenDamaged, lock, home, signals } = assembly;
   const { fileSystem, clock, random, freeBytesMin, durability, readOnly } = settings;
-  const { compactionMapBytesMax, compactionBytesPerSecondMax } = settings;
-  const compaction = { compactionMapBytesMax, compactionBytesPerSecondMax };
   const fold = new Fold(REDUCERS);
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
   const readingHome = ownHome(settings); // Not asked for anything by what only reads.
@@ -80,11 +80,12 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     logHome: { ...topicsHome, readOnlyCause: journal.damage },
     signals,
     openPartitions: new OpenPartitions({ clock }),
-    logOptions: { fileSystem, clock, random, freeBytesMin, readOnly, ...compaction },
+    logOptions: { fileSystem, clock, random, freeBytesMin, readOnly, ...boundsOf(settings) },
     dedupMemory: new DedupMemory(settings.dedupBytesMax, signals.health),
     topicDefaults: { durability },
     namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
     topologyVersionOf: (topicId) => routing.topologyVersionOf(topicId),
+    onSealed: (partition) => compaction.grew(partition),
     trimGuardOf: guardsOf(() => ({ topics, routing, producers })),
     settlingOf: (topicId, partition) => settlingOf(fold, topicId, partition),
   };
@@ -97,6 +98,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   const topics: TopicCatalog = new TopicCatalog(topicHome, dependents);
   const { health: board } = signals;
   const routing: Routing = new Routing({ fold, journal, topics, clock, random, board });
+  const compaction = compactionOf(topicHome, () => topics);
   shareGroups.attach(topics, routing);
   const runs = snapshotRuns(topicHome, topics);
   new LogReporter({ topic: null, partition: 0 }, signals).opened(journalLog, 0);
@@ -106,6 +108,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     lock,
     home,
     control: new StoreControl(), // Who does not write is not asked.
+    compaction,
     journal,
     runs,
     committer,
@@ -159,6 +162,21 @@ function dependentsOn(on: Dependents): TopicDependents {
     settledGroup: (topicId, except) => settledGroup(fold, topicId, except),
     whileGroupsStand: (action) => shareGroups.whileGroupsStand(action),
   };
+}
+
+/** Of any one of its logs: they are compacted one after the other. */
+function boundsOf(settings: StoreSettings): CompactionBoundSettings {
+  const { compactionMapBytesMax, compactionBytesPerSecondMax } = settings;
+  return { compactionMapBytesMax, compactionBytesPerSecondMax };
+}
+
+function compactionOf({ clock, signals }: TopicHome, topics: () => TopicCatalog): StoreCompaction {
+  return new StoreCompaction({
+    clock,
+    signals,
+    partitions: () => topics().partitions(),
+    closedError: () => topics().closedError(),
+  });
 }
 
 function snapshotRuns(home: TopicHome, topics: TopicCatalog): SnapshotRuns {

@@ -65,6 +65,7 @@ export class StoreHome {
       room: (isJournal ? cap?.counting() : cap) ?? null,
       topologyVersion: null, // Each partition has its own.
       trimGuard: null, // A partition may have its own.
+      compactsByItself: false, // The store compacts one of its logs at a time.
     };
   }
 

@@ -10,6 +10,7 @@ import type { TopicCatalog } from '../topic/catalog.ts';
 import type { Producers } from '../topic/producers.ts';
 import type { TopicHome } from '../topic/topic-home.ts';
 import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
+import type { StoreCompaction } from './store-compaction.ts';
 import type { StoreControl } from './store-control.ts';
 import type { StoreHome } from './store-home.ts';
 
@@ -21,6 +22,7 @@ export interface StoreParts {
   /** Null when it is only read. */
   readonly home: StoreHome | null;
   readonly control: StoreControl;
+  readonly compaction: StoreCompaction;
   readonly journal: Journal;
   readonly runs: SnapshotRuns;
   readonly committer: Committer;

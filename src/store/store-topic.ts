@@ -25,27 +25,39 @@ import type {
 } from '../topic/topic-results.ts';
 import type { ConflictError } from '../core/errors.ts';
 import type { RecordInput } from '../log/record-input.ts';
+import type { StoreCompaction } from './store-compaction.ts';
 import { isSourceName, sourceConflict } from './store-exchange.ts';
+import {
+  compactTopic,
+  planTopicCompaction,
+  type PartitionCompaction,
+  type PartitionCompactionPlan,
+  type TopicCompactOptions,
+} from './topic-compaction.ts';
 
 /** @internal What a topic needs of its store. */
 export interface TopicGroups {
   readonly groups: ConsumerGroups;
   readonly shareGroups: ShareGroups;
   readonly topics: Pick<TopicCatalog, 'changes'>;
+  readonly compaction: StoreCompaction;
 }
 
 export class StoreTopic<T, Input = T> extends Topic<T, Input> {
   readonly #groups: ConsumerGroups;
   readonly #shareGroups: ShareGroups;
   readonly #topics: TopicGroups['topics'];
+  readonly #compaction: StoreCompaction;
   readonly #isSource: boolean;
 
   /** @internal */
-  constructor(parts: TopicParts<T, Input>, { groups, shareGroups, topics }: TopicGroups) {
+  constructor(parts: TopicParts<T, Input>, of: TopicGroups) {
     super(parts);
+    const { groups, shareGroups, topics, compaction } = of;
     this.#groups = groups;
     this.#shareGroups = shareGroups;
     this.#topics = topics;
+    this.#compaction = compaction;
     this.#isSource = isSourceName(this.name);
   }
 
@@ -175,6 +187,36 @@ export class StoreTopic<T, Input = T> extends Topic<T, Input> {
    */
   table(options: TableOptions = {}): Promise<TopicTable<T>> {
     return openTable(this, options);
+  }
+
+  /**
+   * Compacts the topic by key: of each key the last record stays, and tombstones go once they are old
+   * enough. Offsets and times of what stays are as they were; the newest segment of a partition is left
+   * alone. Whatever the share of what is dirty is, but `compactionLagMsMin` counts, and what somebody needs
+   * is kept: windows of ids, projections.
+   *
+   * One compaction goes on in a store at a time: this one waits for those that were asked for before, and
+   * one that began by itself gives way. `Store.compactions` lists them.
+   *
+   * @returns what was done, by partition; where there is nothing to do that is a result, too
+   * @throws TypeError, RangeError; ConflictError where `compaction` is `off`, or the topic is being rebuilt;
+   *   the signal's reason; as `Log.compact`. Partitions before the one that failed are compacted
+   *
+   * Durability, cost: as `Log.compact`, partition after partition.
+   */
+  compact(options: TopicCompactOptions = {}): Promise<readonly PartitionCompaction[]> {
+    return compactTopic(this.partitions, this.#compaction, options);
+  }
+
+  /**
+   * What `compact` would do now: all of it is read, and nothing is written.
+   *
+   * @throws as `compact`, but for damage: then the plan ends in front of it (`limitedBy`)
+   *
+   * Cost: as `compact`, without the writing.
+   */
+  planCompaction(options: TopicCompactOptions = {}): Promise<readonly PartitionCompactionPlan[]> {
+    return planTopicCompaction(this.partitions, this.#compaction, options);
   }
 
   /**

@@ -5,6 +5,7 @@ import type { ShareGroups } from '../queue/share-groups.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { runRetention, type PartitionRetention } from './retention-run.ts';
+import type { StoreCompaction } from './store-compaction.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
 import { StoreRetention } from './store-retention.ts';
@@ -13,6 +14,7 @@ export interface StoreUpkeepParts {
   readonly journal: Journal;
   readonly catalog: TopicCatalog;
   readonly shareGroups: ShareGroups;
+  readonly compaction: StoreCompaction;
   readonly clock: Clock;
 }
 
@@ -21,6 +23,7 @@ export class StoreUpkeep {
   readonly #parts: StoreUpkeepParts;
   readonly #retention: StoreRetention;
   readonly #settledRetention: SettledRetention;
+  readonly #compaction: StoreCompaction;
 
   constructor(parts: StoreUpkeepParts) {
     this.#parts = parts;
@@ -29,6 +32,7 @@ export class StoreUpkeep {
     const settledRetention = new SettledRetention(parts);
     this.#retention = retention;
     this.#settledRetention = settledRetention;
+    this.#compaction = parts.compaction;
     this.bytes = new StoreBytes({ journal, catalog, retention, settledRetention });
   }
 
@@ -36,6 +40,7 @@ export class StoreUpkeep {
   start(): void {
     this.#retention.start();
     this.#settledRetention.start();
+    this.#compaction.start();
   }
 
   /** Lets go of what queues have settled: an append found no room. Never rejects. */
@@ -52,6 +57,7 @@ export class StoreUpkeep {
   }
 
   async close(): Promise<void> {
+    await this.#compaction.close();
     await this.#retention.close();
     await this.#settledRetention.close();
   }

@@ -26,6 +26,7 @@ import {
 } from '../transaction/transaction-options.ts';
 import type { Transaction } from '../transaction/transaction.ts';
 import { closeStore } from './close-store.ts';
+import type { CompactionRun } from './compaction-history.ts';
 import { knownOf, listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
 import { StoreProducers } from './store-producers.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
@@ -77,8 +78,8 @@ export class Store extends StoreProducers implements AsyncDisposable {
     this.#topics = parts.topics;
     const { clock } = topicHome;
     this.remoteConsumers = new RemoteConsumers(this, clock);
-    const { shareGroups, topics: catalog } = parts;
-    this.upkeep = new StoreUpkeep({ journal, catalog, shareGroups, clock });
+    const { shareGroups, topics: catalog, compaction } = parts;
+    this.upkeep = new StoreUpkeep({ journal, catalog, shareGroups, compaction, clock });
     const { bytes } = this.upkeep;
     cap?.attach(bytes);
     const { health: board } = signals;
@@ -226,6 +227,11 @@ export class Store extends StoreProducers implements AsyncDisposable {
   /** Transactions that are not over, and commits that logs have yet to sync. In memory: no I/O. */
   transactions(): TransactionListing {
     return listTransactions(this.#parts);
+  }
+
+  /** Compactions of topics that wait or go on, and the last 100 that ended. In memory: no I/O. */
+  compactions(): readonly CompactionRun[] {
+    return this.#parts.compaction.runs();
   }
 
   #topic<T, Input>(parts: TopicParts<T, Input>): StoreTopic<T, Input> {

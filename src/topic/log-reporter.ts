@@ -3,6 +3,7 @@ import type { EventHub } from '../core/event-hub.ts';
 import { CorruptLogError } from '../core/errors.ts';
 import type { HealthBoard, ProblemCode } from '../core/health-board.ts';
 import { QUARANTINE_BYTES_WARNED } from '../core/limits.ts';
+import type { CompactedSegments } from '../log/compaction-tally.ts';
 import type { LogEvents } from '../log/log-home.ts';
 import type { Log } from '../log/log.ts';
 import type { RetentionChoice } from '../log/retention.ts';
@@ -15,6 +16,8 @@ export interface StoreSignals {
 }
 
 export class LogReporter implements LogEvents {
+  /** Called when a segment begins: the one before it is sealed. Must not throw. */
+  onRolled: () => void = () => undefined;
   readonly #place: LogPlace;
   readonly #signals: StoreSignals;
 
@@ -25,11 +28,16 @@ export class LogReporter implements LogEvents {
 
   rolled(baseOffset: number): void {
     this.#signals.events.emit('segment-rolled', { ...this.#place, baseOffset });
+    this.onRolled();
   }
 
   retained({ startOffset, segmentCount, sizeBytes, reasons }: RetentionChoice): void {
     const what = { startOffset, segmentCount, sizeBytes, reasons: [...new Set(reasons)] };
     this.#signals.events.emit('segments-deleted', { ...this.#place, ...what });
+  }
+
+  compacted(compacted: CompactedSegments): void {
+    this.#signals.events.emit('compacted', { ...this.#place, ...compacted });
   }
 
   slowSync(durationMs: number): void {
@@ -95,6 +103,7 @@ export class LogReporter implements LogEvents {
     this.closed();
     this.#clear('partition-damaged');
     this.#clear('quarantine-large');
+    this.#clear('compaction-failed');
   }
 
   #clear(code: ProblemCode): void {

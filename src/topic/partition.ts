@@ -9,6 +9,7 @@ import { LogReplacement } from '../log/log-replacement.ts';
 import type { Closable } from './open-partitions.ts';
 import type { TopicHome } from './topic-home.ts';
 import { configOf, logConfigOf } from './topic-options.ts';
+import { RewriteGate } from './rewrite-gate.ts';
 import type { TopicSettings } from './topic-state.ts';
 import { ConflictError, CorruptLogError, isIoError, type ClosedError } from '../core/errors.ts';
 import { LogDirectory } from '../log/log-directory.ts';
@@ -67,6 +68,8 @@ export class Partition implements Closable {
   opened: Log<Uint8Array> | null = null;
   /** Whether another log is being made to take its place: what lies about is not for openings to mend. */
   isBeingReplaced = false;
+  /** For whatever puts other segments in the place of those that are there. */
+  readonly rewriting: RewriteGate;
   readonly #parts: PartitionParts;
   /** Of the log that is open: changed in place by `configure`. */
   #live: LogSettings<Uint8Array> | null = null;
@@ -83,6 +86,7 @@ export class Partition implements Closable {
   constructor(parts: PartitionParts) {
     this.#parts = parts;
     this.number = parts.number;
+    this.rewriting = new RewriteGate(`${parts.topic}/${parts.number}`);
   }
 
   /** Name of its topic. */
@@ -120,6 +124,15 @@ export class Partition implements Closable {
   get hasRetention(): boolean {
     const { retentionMs, retentionBytes } = this.#parts.settings();
     return retentionMs !== null || retentionBytes !== null;
+  }
+
+  get isCompacted(): boolean {
+    return this.#parts.settings().compaction === 'key';
+  }
+
+  /** As the option of the topic. */
+  get compactionLagMsMax(): number | null {
+    return this.#parts.settings().compactionLagMsMax;
   }
 
   /** Looks at its files, for `extent`; none when they are not there. @throws IoError */
@@ -300,6 +313,7 @@ export class Partition implements Closable {
     const { home, settings, logId, topicId } = this.#parts;
     this.#live = { ...this.#resolve(settings()) };
     const reporter = this.#reporter();
+    reporter.onRolled = () => home.onSealed(this);
     try {
       const journaled =
         logId === null ? null : home.journal.tailOf(logId, home.namedOffset(topicId, this.number));

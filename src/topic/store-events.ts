@@ -1,4 +1,5 @@
 /** What happens in a store: names and payloads, of `Store.on` and of the channels `varve:<name>`. */
+import type { CompactedSegments } from '../log/compaction-tally.ts';
 import type { RecoveryReport } from '../log/recovery-report.ts';
 import type { RetentionReason } from '../log/retention.ts';
 import type { TopicDescription } from './topic-description.ts';
@@ -38,6 +39,8 @@ export interface StoreEvents {
     readonly sizeBytes: number;
     readonly reasons: readonly RetentionReason[];
   };
+  /** A pass of compaction rewrote segments: they take less room now. */
+  readonly compacted: LogPlace & CompactedSegments;
   /** A sync took more than a second, without the wait for its turn. */
   readonly 'sync-slow': LogPlace & { readonly durationMs: number };
   /** A writer stopped for good: see `Store.health`. */
@@ -87,6 +90,7 @@ const NAMES: Readonly<Record<keyof StoreEvents, true>> = {
   recovered: true,
   'segment-rolled': true,
   'segments-deleted': true,
+  compacted: true,
   'sync-slow': true,
   'writer-failed': true,
   'topic-created': true,

@@ -10,6 +10,7 @@ import type { LogOptions } from '../log/log-options.ts';
 import type { DedupMemory } from './dedup-memory.ts';
 import type { StoreSignals } from './log-reporter.ts';
 import type { OpenPartitions } from './open-partitions.ts';
+import type { Partition } from './partition.ts';
 import type { TopicConfig } from './topic-options.ts';
 import type { GuardOf } from './trim-guards.ts';
 
@@ -34,6 +35,8 @@ export interface TopicHome {
   readonly namedOffset: (topicId: number, partition: number) => number;
   /** What stamps the batches of the source of an exchange; null = it is none. */
   readonly topologyVersionOf: (topicId: number) => (() => number) | null;
+  /** A segment of a partition was sealed. */
+  readonly onSealed: (partition: Partition) => void;
   /** Who has a say in how far the start of a partition moves. */
   readonly trimGuardOf: GuardOf;
   /** Which records of a partition its queue has settled; null = there is no queue that settles any. */

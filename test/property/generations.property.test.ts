@@ -14,7 +14,7 @@ import { appendRun } from '../../src/log/append-run.ts';
 import type { Log } from '../../src/log/log.ts';
 import { dumpSegment } from '../../src/log/segment-dump.ts';
 import { verifyLog, type VerifyEvent } from '../../src/log/verify.ts';
-import { forgeGeneration } from '../support/forged-generation.ts';
+import { rewriteSegment } from '../support/rewriting.ts';
 import { LOG_PATH, openTextLog, type TextLogOptions } from '../support/log-fixture.ts';
 import { asyncPropertyOptions } from '../support/property.ts';
 import { encodable, identifiedRun, producedRun } from '../support/tagged-runs.ts';
@@ -149,7 +149,7 @@ async function rewrite(writer: Writer, rewritings: Plan['rewritings']): Promise<
     const name = sealed[which % Math.max(1, sealed.length)];
     if (name === undefined) continue;
     const random = new SeededRandom(seed);
-    await forgeGeneration(fileSystem, join(LOG_PATH, name), {
+    await rewriteSegment(fileSystem, Number(name.slice(0, -4)), {
       keeps: ({ offset }) => {
         const stays = random.next() < share;
         if (!stays) model.delete(offset);

@@ -37,8 +37,28 @@ export interface Forgery {
 export async function forgeGeneration(
   fileSystem: FileSystem,
   path: string,
-  { keeps, stamps = {} }: Forgery,
+  forgery: Forgery,
 ): Promise<SegmentHeader> {
+  const { header, temporaryPath } = await forgeTemporary(fileSystem, path, forgery);
+  await fileSystem.rename(temporaryPath, path);
+  await fileSystem.syncDirectory(dirname(path));
+  return header;
+}
+
+/** A next generation that is whole and synced, under its temporary name. */
+export interface ForgedTemporary {
+  readonly header: SegmentHeader;
+  /** What it will be once it has the name of the one before. */
+  readonly segment: Segment;
+  readonly temporaryPath: string;
+}
+
+/** The same without the rename, for a log that may be open. */
+export async function forgeTemporary(
+  fileSystem: FileSystem,
+  path: string,
+  { keeps, stamps = {} }: Forgery,
+): Promise<ForgedTemporary> {
   const before = await walkSegment(fileSystem, path);
   const headers: BatchHeader[] = [];
   const kept = new KeptBatches({
@@ -56,14 +76,14 @@ export async function forgeGeneration(
   const { recordCount, tombstoneCount } = kept;
   const rewriting = { ...endOf(before), recordCount, tombstoneCount, ...stamps };
   const header = { ...before.header, ...rewriting };
-  const temporary = `${path}.tmp`;
-  const file = await fileSystem.open(temporary, 'create');
-  await write(file, { header, headers, data: kept.whole, before });
+  const temporaryPath = `${path}.tmp`;
+  const file = await fileSystem.open(temporaryPath, 'create');
+  const encoded = encodeSegmentHeader(header);
+  const segment = Segment.planned(path, header, segmentHeaderCrc(encoded));
+  await write(file, segment, { header, headers, data: kept.whole, before });
   await file.datasync();
   await file.close();
-  await fileSystem.rename(temporary, path);
-  await fileSystem.syncDirectory(dirname(path));
-  return header;
+  return { header, segment, temporaryPath };
 }
 
 /** How the original ended, as its walk shows, or as its header has said since it was rewritten first. */
@@ -98,11 +118,13 @@ interface Content {
   readonly before: WalkedSegment;
 }
 
-async function write(file: File, { header, headers, data, before }: Content): Promise<void> {
-  const encoded = encodeSegmentHeader(header);
-  await writeFully(file, encoded, 0);
+async function write(
+  file: File,
+  segment: Segment,
+  { header, headers, data, before }: Content,
+): Promise<void> {
+  await writeFully(file, encodeSegmentHeader(header), 0);
   await writeFully(file, data, SEGMENT_HEADER_BYTES);
-  const segment = Segment.planned(file.path, header, segmentHeaderCrc(encoded));
   const index = present(segment.index, 'a planned one has one');
   for (const batch of headers) {
     index.add(batch);

@@ -27,8 +27,8 @@ test('to ask what a look would say is no look', () => {
   const clock = new ManualClock();
   const watch = new ClockWatch(clock);
   const aheadMs = clock.now() + CLOCK_STEP_MS_MAX + 1;
-  expect(watch.wouldJump(aheadMs)).toBe(true);
-  expect(watch.wouldJump(aheadMs)).toBe(true);
+  expect(watch.isAhead(aheadMs)).toBe(true);
+  expect(watch.isAhead(aheadMs)).toBe(true);
   expect(watch.hasJumped(aheadMs)).toBe(true);
-  expect(watch.wouldJump(aheadMs)).toBe(false);
+  expect(watch.isAhead(aheadMs)).toBe(false);
 });

@@ -108,7 +108,9 @@ describe('the batches of the next generation', () => {
     const producer = { producerId: 7, baseSequence: 4, producerEpoch: 2 };
     const createTimesMs = [50, 10, 90, 20];
     const values = ['a', null, 'c', null];
-    const batches = segmentOf([{ values, createTimesMs, ...stamps, ...producer }, THREE]);
+    const keys = [null, 'b', null, 'd'];
+    const first = { values, keys, createTimesMs, ...stamps, ...producer };
+    const batches = segmentOf([first, { values: ['x', null, 'z'] }]);
     const made = rewrite(batches, (offset) => offset !== 101 && offset !== 102);
     const [header, next] = made.headers;
     expect(header).toMatchObject({ ...stamps, baseOffset: 100, lastOffsetDelta: 3 });
@@ -119,6 +121,7 @@ describe('the batches of the next generation', () => {
       [103, null],
     ]);
     expect(next?.position).toBe(SEGMENT_HEADER_BYTES + (header?.sizeBytes ?? 0));
+    // What has neither key nor value deletes nothing.
     expect(made.kept).toMatchObject({ recordCount: 5, tombstoneCount: 1 });
   });
 

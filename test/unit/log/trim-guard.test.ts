@@ -117,6 +117,7 @@ describe.each(WAYS)('retention %s', (_, why, policy, retain) => {
     const events = {
       rolled: () => undefined,
       retained: ({ startOffset }: { readonly startOffset: number }) => retained.push(startOffset),
+      compacted: () => undefined,
       slowSync: () => undefined,
       failed: () => undefined,
     };
