@@ -75,10 +75,9 @@ const BY_KIND = 'default';
 
 /** What of a topic goes before all of it does: by its key, or though somebody needs it. */
 export const LETTING_GO_OPTIONS: readonly Option[] = [
-  new Option(
-    '--compaction <how>',
-    'key: keep the last record of each key; off: all (kept; nothing is compacted yet)',
-  ).choices(COMPACTIONS),
+  new Option('--compaction <how>', 'key: keep the last record of each key; off: all').choices(
+    COMPACTIONS,
+  ),
   new Option(
     '--compaction-lag-min <duration>',
     'leave files alone that got a record within this time',

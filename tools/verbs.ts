@@ -16,6 +16,12 @@ export const VERBS: readonly ListedVerb[] = [
   ),
   verb('cat', '<dir>', 'print records', async () => (await import('./commands/cat.ts')).catVerb),
   verb(
+    'compact',
+    '<dir> [topic]',
+    'keep the last record of each key; a dry run unless --yes',
+    async () => (await import('./commands/compact.ts')).compactVerb,
+  ),
+  verb(
     'delete-records',
     '<dir> [topic]',
     'delete records below an offset; a dry run unless --yes',

@@ -29,6 +29,7 @@ import { checkNew, controlVerb, type ControlVerb } from './control-verb.ts';
 import { QUEUE_VERBS } from './queue-verbs.ts';
 import { appendRecords, settlePartition } from './record-verbs.ts';
 import { topicConfig, topicSettings } from './topic-config-shape.ts';
+import { COMPACTION_VERBS } from './compaction-verbs.ts';
 import { runRetention } from './retention-verbs.ts';
 import { ROUTING_VERBS } from './routing-verbs.ts';
 import { TRANSACTION_VERBS } from './transaction-verbs.ts';
@@ -269,6 +270,7 @@ export const CONTROL_VERBS: readonly ControlVerb<unknown, unknown>[] = [
   resetGroup,
   deleteGroup,
   liveStats,
+  ...COMPACTION_VERBS,
   ...QUEUE_VERBS,
   ...ROUTING_VERBS,
   ...TRANSACTION_VERBS,

@@ -12,11 +12,12 @@ import {
 } from '../core/shape.ts';
 import { RETENTION_REASONS } from '../log/retention.ts';
 import { controlVerb } from './control-verb.ts';
+import { failureOf, toldFailure, type ToldFailure } from './failure-shape.ts';
 import type { PartitionRetention } from './retention-run.ts';
 
 /** As `PartitionRetention`; what went wrong in words. */
 export interface RetentionAnswer extends Omit<PartitionRetention, 'error'> {
-  readonly error: { readonly code: string | null; readonly message: string } | null;
+  readonly error: ToldFailure | null;
 }
 
 const retentionAnswer: Shape<RetentionAnswer> = structWith({
@@ -31,7 +32,7 @@ const retentionAnswer: Shape<RetentionAnswer> = structWith({
       deletedCount: count,
     }),
   ),
-  error: nullable(structWith({ code: nullable(text), message: text })),
+  error: nullable(toldFailure),
 });
 
 /** Of each partition of a topic: what retention lets go of now, and, unless it is a dry run, does. */
@@ -42,15 +43,6 @@ export const runRetention = controlVerb({
   async run(store, { topic, isDryRun }) {
     const { partitions } = await store.topic(topic, { create: false });
     const done = await store.upkeep.retain(partitions, { isDryRun });
-    return done.map(({ error, ...rest }) => ({
-      ...rest,
-      error: error === null ? null : told(error),
-    }));
+    return done.map(({ error, ...rest }) => ({ ...rest, error: failureOf(error) }));
   },
 });
-
-function told(error: unknown): RetentionAnswer['error'] {
-  const code = error instanceof Error && 'code' in error ? error.code : null;
-  const message = error instanceof Error ? error.message : 'unknown failure';
-  return { code: typeof code === 'string' ? code : null, message };
-}

@@ -4,6 +4,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
+import { AskedCompactions } from './asked-compactions.ts';
 import { runRetention, type PartitionRetention } from './retention-run.ts';
 import type { StoreCompaction } from './store-compaction.ts';
 import { SettledRetention } from './settled-retention.ts';
@@ -11,6 +12,8 @@ import { StoreBytes } from './store-bytes.ts';
 import { StoreRetention } from './store-retention.ts';
 
 export interface StoreUpkeepParts {
+  /** Of the store. */
+  readonly path: string;
   readonly journal: Journal;
   readonly catalog: TopicCatalog;
   readonly shareGroups: ShareGroups;
@@ -20,6 +23,8 @@ export interface StoreUpkeepParts {
 
 export class StoreUpkeep {
   readonly bytes: StoreBytes;
+  /** Those that other processes ask for. */
+  readonly askedCompactions: AskedCompactions;
   readonly #parts: StoreUpkeepParts;
   readonly #retention: StoreRetention;
   readonly #settledRetention: SettledRetention;
@@ -27,7 +32,8 @@ export class StoreUpkeep {
 
   constructor(parts: StoreUpkeepParts) {
     this.#parts = parts;
-    const { journal, catalog, clock } = parts;
+    const { path, journal, catalog, clock } = parts;
+    this.askedCompactions = new AskedCompactions(path, clock);
     const retention = new StoreRetention(catalog, clock);
     const settledRetention = new SettledRetention(parts);
     this.#retention = retention;
@@ -57,6 +63,7 @@ export class StoreUpkeep {
   }
 
   async close(): Promise<void> {
+    await this.askedCompactions.close();
     await this.#compaction.close();
     await this.#retention.close();
     await this.#settledRetention.close();

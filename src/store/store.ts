@@ -79,7 +79,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
     const { clock } = topicHome;
     this.remoteConsumers = new RemoteConsumers(this, clock);
     const { shareGroups, topics: catalog, compaction } = parts;
-    this.upkeep = new StoreUpkeep({ journal, catalog, shareGroups, compaction, clock });
+    this.upkeep = new StoreUpkeep({ path, journal, catalog, shareGroups, compaction, clock });
     const { bytes } = this.upkeep;
     cap?.attach(bytes);
     const { health: board } = signals;
