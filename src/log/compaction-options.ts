@@ -20,7 +20,7 @@ export type Compaction = (typeof COMPACTIONS)[number];
  * Whether a log is compacted, and when. A record is superseded by a later one of the same key; one without
  * a value is a tombstone, and ends its key. What stays keeps its offset and its times.
  *
- * Not built yet: these options are checked and kept, and nothing is compacted.
+ * It is looked at with retention (`retentionCheckMs`) and when a segment was sealed; `compact` asks for it.
  */
 export interface CompactionConfig {
   /**
@@ -65,8 +65,8 @@ export interface CompactionBounds {
    */
   readonly compactionMapBytesMax?: number | undefined;
   /**
-   * Bytes per second that passes read and write which begin by themselves, at least 64 KiB; default
-   * 64 MiB; null = as fast as it goes.
+   * Bytes per second that passes read and write, together, which begin by themselves, at least 64 KiB;
+   * default 64 MiB; null = as fast as it goes.
    */
   readonly compactionBytesPerSecondMax?: number | null | undefined;
 }

@@ -54,22 +54,28 @@ export interface CompactionDamage {
   readonly error: CorruptLogError;
 }
 
+/** What a run has learned of how far it may go. */
+export interface RunLimits {
+  /** The first damage that it met, or knows of. */
+  damage: CompactionDamage | null;
+  /** What the guard said, which may allow more later, but never less; null = it was not asked yet. */
+  guardedOffset: number | null;
+}
+
 /** A segment that a pass has to read. */
 interface Stop extends CompactableSegment {
   readonly end: number;
 }
 
 export class CompactionPass {
-  /** The first that is known. */
-  damage: CompactionDamage | null;
   readonly #parts: PassParts;
-  #guardedOffset = Number.POSITIVE_INFINITY;
+  readonly #limits: RunLimits;
   #choice: CompactionChoice;
 
-  /** @param damage  that is known */
-  constructor(parts: PassParts, damage: CompactionDamage | null) {
+  /** @param limits  of all passes of a run: what this one learns is added */
+  constructor(parts: PassParts, limits: RunLimits) {
     this.#parts = parts;
-    this.damage = damage;
+    this.#limits = limits;
     this.#choice = this.#choose();
   }
 
@@ -81,7 +87,7 @@ export class CompactionPass {
   /**
    * Carries it out, if there is one to carry out.
    *
-   * @returns whether anything was changed; it ends in front of `damage`
+   * @returns whether anything was changed; where it meets damage it ends in front of it
    * @throws as `KeyScan.run`, `SegmentRewriter` and `SegmentSwap.swap`
    */
   async run(): Promise<boolean> {
@@ -100,15 +106,16 @@ export class CompactionPass {
   #choose(): CompactionChoice {
     const { log, settings, state, target } = this.#parts;
     const segments = log.segments.all.map((segment) => target.describe(segment));
-    const damagedOffset = this.damage?.offset ?? Number.POSITIVE_INFINITY;
-    const guardedOffset = this.#guardedOffset;
+    const damagedOffset = this.#limits.damage?.offset ?? Number.POSITIVE_INFINITY;
+    const guardedOffset = this.#limits.guardedOffset ?? Number.POSITIVE_INFINITY;
     return chooseCompaction(segments, settings, { ...state, guardedOffset, damagedOffset });
   }
 
   async #askGuard(): Promise<void> {
     const { guard } = this.#parts;
-    if (this.#choice.why === null || guard === null) return;
-    this.#guardedOffset = await guard.allow(this.#choice.limitOffset, 'compaction');
+    const isAsked = guard === null || this.#limits.guardedOffset !== null;
+    if (isAsked || this.#choice.why === null) return;
+    this.#limits.guardedOffset = await guard.allow(this.#choice.limitOffset, 'compaction');
     this.#choice = this.#choose();
   }
 
@@ -118,7 +125,7 @@ export class CompactionPass {
       const keys = this.#newScan();
       await keys.run();
       if (keys.damage === null) return keys;
-      this.damage = { offset: keys.nextOffset, error: keys.damage };
+      this.#limits.damage = { offset: keys.nextOffset, error: keys.damage };
       this.#choice = this.#choose();
     }
     return null;
@@ -181,7 +188,7 @@ export class CompactionPass {
     } catch (error) {
       if (isIoError(error, 'ENOENT') && this.#listedAt(stop) === null) return true;
       if (!(error instanceof CorruptLogError)) throw error;
-      this.damage = { offset: stop.baseOffset, error };
+      this.#limits.damage = { offset: stop.baseOffset, error };
       return false;
     }
   }

@@ -3,7 +3,12 @@ import { present } from '../core/assert.ts';
 import type { Segment } from '../segment/segment.ts';
 import { enterSegments } from './compactable-segments.ts';
 import type { CompactionPlan, CompactionProgress } from './compact-options.ts';
-import { CompactionPass, type CompactionDamage, type PassParts } from './compaction-pass.ts';
+import {
+  CompactionPass,
+  type CompactionDamage,
+  type PassParts,
+  type RunLimits,
+} from './compaction-pass.ts';
 import type { CompactionChoice } from './compaction-plan.ts';
 import { CompactionTally, type CompactedSegments } from './compaction-tally.ts';
 
@@ -15,17 +20,21 @@ export interface RunParts extends Omit<PassParts, 'tally' | 'onProgress'> {
 
 export class CompactionRun {
   readonly tally = new CompactionTally();
-  /** The first that it met: what lies in front of it was done. */
-  damage: CompactionDamage | null = null;
   /** What is left to do; null before it has begun. */
   next: CompactionChoice | null = null;
   readonly #parts: RunParts;
+  readonly #limits: RunLimits = { damage: null, guardedOffset: null };
   /** What there was to do, and in which segments. */
   #first: CompactionChoice | null = null;
   #segments: readonly Segment[] = [];
 
   constructor(parts: RunParts) {
     this.#parts = parts;
+  }
+
+  /** The first that it met: what lies in front of it was done. */
+  get damage(): CompactionDamage | null {
+    return this.#limits.damage;
   }
 
   /** @throws as `CompactionPass.run` */
@@ -41,7 +50,7 @@ export class CompactionRun {
   async begin(): Promise<CompactionChoice> {
     const { log, pace, settings } = this.#parts;
     const error = await enterSegments(log, { pace, needsAges: settings.compactionLagMsMin > 0 });
-    if (error !== null) this.damage = { offset: error.details.firstOffset ?? 0, error };
+    if (error !== null) this.#limits.damage = { offset: error.details.firstOffset ?? 0, error };
     this.#segments = log.segments.all;
     const { choice } = this.#newPass();
     this.#first = choice;
@@ -88,7 +97,6 @@ export class CompactionRun {
     try {
       return await pass.run();
     } finally {
-      this.damage = pass.damage;
       if (isFirst) this.#first = pass.choice; // The guard was asked, and damage may have been met.
       this.next = this.#newPass().choice;
       const compacted = this.tally.endPass();
@@ -102,6 +110,6 @@ export class CompactionRun {
     const pass = tally.passCount + 1;
     const report: PassParts['onProgress'] = (progress) =>
       onProgress?.({ ...progress, pass, freedBytes: tally.freedBytes });
-    return new CompactionPass({ ...this.#parts, tally, onProgress: report }, this.damage);
+    return new CompactionPass({ ...this.#parts, tally, onProgress: report }, this.#limits);
   }
 }

@@ -101,8 +101,9 @@ export class NextGeneration {
     const keeps = filter.keeps.bind(filter);
     filter.begin(source.segment, source.end);
     for (let batch = await this.#walk.next(); batch !== null; batch = await this.#walk.next()) {
-      this.#hasFingerprints ||= hasFingerprints(batch);
+      const { recordCount } = kept;
       kept.add(batch, keeps);
+      if (kept.recordCount > recordCount) this.#hasFingerprints ||= hasFingerprints(batch);
       if (kept.whole.length >= WRITE_BUFFER_BYTES) await this.#flush();
     }
     kept.finish();

@@ -1,7 +1,9 @@
 /** When a batch ends, and when a new segment begins. */
 import type { Compressor } from '../format/compression.ts';
+import type { CompactionSettings } from './compaction-options.ts';
 
-export interface RollPolicy {
+/** What is to be compacted after a time must be in a sealed segment then. */
+export interface RollPolicy extends Pick<CompactionSettings, 'compaction' | 'compactionLagMsMax'> {
   readonly segmentBytesMax: number;
   /** Infinity = never by age. */
   readonly segmentAgeMsMax: number;
@@ -23,5 +25,7 @@ export function shouldRoll(
 ): boolean {
   if (active.isEmpty) return false; // A batch above the limit still gets a segment of its own.
   if (active.sizeBytes + incomingBytes > policy.segmentBytesMax) return true;
-  return active.ageMs >= policy.segmentAgeMsMax;
+  const { segmentAgeMsMax, compaction, compactionLagMsMax } = policy;
+  const lagMsMax = compaction === 'off' ? null : compactionLagMsMax;
+  return active.ageMs >= Math.min(segmentAgeMsMax, lagMsMax ?? Number.POSITIVE_INFINITY);
 }

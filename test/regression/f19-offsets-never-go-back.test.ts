@@ -12,8 +12,10 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
+import { present } from '../../src/core/assert.ts';
 import { CorruptLogError, OffsetOutOfRangeError } from '../../src/core/errors.ts';
 import { cut, flipBit } from '../support/disk-damage.ts';
+import type { FaultyFileSystem } from '../support/faulty-file-system.ts';
 import {
   appendEach,
   faultyDisk,
@@ -27,6 +29,7 @@ import {
   valuesOf,
 } from '../support/log-fixture.ts';
 import { walkSegment } from '../support/segment-walk.ts';
+import { makeNext, sealedOf } from '../support/swaps.ts';
 
 const CHECKPOINT = join(LOG_PATH, 'checkpoint');
 
@@ -180,5 +183,39 @@ describe('F19: the next offset', () => {
       fileSystem = next;
     }
     expect(epochs).toEqual(epochs.map((_, at) => (epochs[0] ?? 0) + at));
+  });
+
+  test('is the same after a crash at any call of a swap, and so is the epoch after it', async () => {
+    const prepared = await faultyDisk();
+    const log = await openTextLog(prepared);
+    await appendEach(log, 50);
+    await log.close();
+    const swapLast = async (fileSystem: FaultyFileSystem) => {
+      const writer = await openTextLog(fileSystem);
+      const old = present(sealedOf(writer).at(-1), 'it is sealed');
+      const made = await makeNext(fileSystem, old, { keeps: () => false });
+      expect(await writer.forStore().swap.swap(made)).toBe(true);
+      await writer.close();
+    };
+    const measured = prepared.killImage();
+    await swapLast(measured);
+    for (let call = 1; call <= measured.callCount; call++) {
+      const crashing = prepared.killImage({}, { crashAt: { call, when: 'inside' } });
+      const outcome = await crashing.drive(swapLast(crashing));
+      expect(outcome.status).toBe('crashed');
+      const images = [
+        crashing.crashImage({ data: 'none', names: 'none' }),
+        crashing.crashImage({ data: 'none', names: 'all' }),
+        crashing.crashImage({ data: 'all', names: 'all' }),
+        crashing.killImage(),
+      ];
+      for (const image of images) {
+        const again = await openTextLog(image);
+        expect(again.endOffset).toBe(50);
+        expect(again.epoch).toBeGreaterThan(log.epoch);
+        expect((await again.append({ value: textAt(50) })).offset).toBe(50);
+        await again.close();
+      }
+    }
   });
 });

@@ -6,13 +6,18 @@
  * comes back (a copy put back, a rename undone) does not link to the log that went on: its backward
  * link, epoch or base offset says so, and its records are never served.
  *
+ * An older generation of a segment that compaction swapped has lost its only name to the newer one, and a copy
+ * under any other name is not a segment.
+ *
  * Red when recovery only cuts the segment with the damage and leaves later ones, with rule R2, or
  * when neither the backward link of a segment nor the epoch of its batches is compared.
  */
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { flipBit } from '../support/disk-damage.ts';
+import { present } from '../../src/core/assert.ts';
+import { writeFully } from '../../src/io/transfer.ts';
+import { contentOf, flipBit } from '../support/disk-damage.ts';
 import type { FaultyFileSystem } from '../support/faulty-file-system.ts';
 import {
   appendEach,
@@ -27,6 +32,7 @@ import {
   valuesOf,
 } from '../support/log-fixture.ts';
 import { walkSegment } from '../support/segment-walk.ts';
+import { makeNext, sealedOf } from '../support/swaps.ts';
 
 /**
  * What a kill leaves of two segments whose sync failed, so that nothing of them counts as synced; the
@@ -128,3 +134,36 @@ async function putBack(fileSystem: FaultyFileSystem, name: string): Promise<void
   const from = join(LOG_PATH, 'quarantine', name);
   await fileSystem.rename(from, join(LOG_PATH, name.slice(0, 24)));
 }
+
+describe('F34: an older generation of a segment that was swapped', () => {
+  test('has no name of its own, and under any other one it is never served', async () => {
+    const fileSystem = await faultyDisk();
+    const log = await openTextLog(fileSystem);
+    await appendEach(log, 60);
+    const old = present(sealedOf(log)[1], 'it is sealed');
+    const before = contentOf(fileSystem, old.path);
+    const names = await fileSystem.list(LOG_PATH);
+    const made = await makeNext(fileSystem, old, { keeps: ({ offset }) => offset % 4 === 1 });
+    expect(await log.forStore().swap.swap(made)).toBe(true);
+    expect((await fileSystem.list(LOG_PATH)).toSorted()).toEqual(names.toSorted());
+    const left = await valuesOf(log);
+    expect(left.length).toBeLessThan(60);
+    await log.close();
+    const name = old.path.slice(-24);
+    const others = [`${name}.old`, `${name}.1`, `${name}.bak`, `x${name}`, name.slice(1)];
+    for (const other of [...others, `${name}.tmp`]) {
+      const file = await fileSystem.open(join(LOG_PATH, other), 'create');
+      await writeFully(file, before, 0);
+      await file.close();
+    }
+    for (const readOnly of [true, false]) {
+      const again = await openTextLog(fileSystem, { readOnly });
+      expect(await valuesOf(again)).toEqual(left);
+      expect(again.stats().segmentCount).toBe(log.stats().segmentCount);
+      await again.close();
+    }
+    const there = await fileSystem.list(LOG_PATH);
+    expect(others.filter((other) => !there.includes(other))).toEqual([]); // They are not ours.
+    expect(there).not.toContain(`${name}.tmp`);
+  });
+});

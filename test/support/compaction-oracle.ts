@@ -149,7 +149,7 @@ export class SlowReader {
     this.#log = log;
     this.#startOffset = log.startOffset;
     this.#nextOffset = log.startOffset;
-    this.#records = log.records();
+    this.#records = log.records({ from: this.#startOffset });
   }
 
   /** Reads so many records. @returns whether it got to the end; `lost`: what it wanted next was deleted */

@@ -22,7 +22,7 @@ export class HeldCalls {
   }
 
   /** Of a call that is held: resolves when they are let go. */
-  protected async wait(path: string): Promise<void> {
+  async wait(path: string): Promise<void> {
     this.waiting.push(path);
     await this.#held;
   }

@@ -73,7 +73,7 @@ export class ClosedRewriting {
   }
 }
 
-export interface Rewriting {
+export interface Rewriting extends Pick<ClosedRewritingOptions, 'compressor'> {
   /** Which records stay. */
   readonly keeps: (record: BatchCursor) => boolean;
   readonly stamps?: CompactionStamps | null;
@@ -83,9 +83,9 @@ export interface Rewriting {
 export async function rewriteSegment(
   fileSystem: FileSystem,
   baseOffset: number,
-  { keeps, stamps = null }: Rewriting,
+  { keeps, stamps = null, compressor = null }: Rewriting,
 ): Promise<Rewritten> {
-  const log = await ClosedRewriting.open(fileSystem);
+  const log = await ClosedRewriting.open(fileSystem, { compressor });
   try {
     const old = log.segments.floor(baseOffset);
     if (old?.baseOffset !== baseOffset) throw new Error(`no segment begins at ${baseOffset}`);

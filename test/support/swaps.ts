@@ -27,11 +27,15 @@ export function valueAt(offset: number): string {
 }
 
 /** Appends `count` of them, each a batch of its own, with create times that ascend with the offsets. */
-export async function appendValues(log: Log<string>, count: number): Promise<void> {
+export async function appendValues(
+  log: Log<string>,
+  count: number,
+  keyOf: (offset: number) => string = (offset) => `key ${offset}`,
+): Promise<void> {
   for (let n = 0; n < count; n++) {
     const offset = log.endOffset;
     const createTimeMs = TIME_OF_FIRST + offset;
-    await log.append({ key: `key ${offset % 5}`, value: valueAt(offset), createTimeMs });
+    await log.append({ key: keyOf(offset), value: valueAt(offset), createTimeMs });
   }
 }
 

@@ -11,7 +11,12 @@ import {
   segmentPaths,
 } from '../../support/log-fixture.ts';
 
-const POLICY = { segmentBytesMax: 1000, segmentAgeMsMax: 60 };
+const POLICY = {
+  segmentBytesMax: 1000,
+  segmentAgeMsMax: 60,
+  compaction: 'off',
+  compactionLagMsMax: null,
+} as const;
 const ACTIVE = { sizeBytes: 600, ageMs: 10, isEmpty: false };
 
 describe('shouldRoll', () => {
@@ -30,6 +35,20 @@ describe('shouldRoll', () => {
   test('without an age limit no age rolls', () => {
     const policy = { ...POLICY, segmentAgeMsMax: Number.POSITIVE_INFINITY };
     expect(shouldRoll({ ...ACTIVE, ageMs: Number.MAX_VALUE }, 1, policy)).toBe(false);
+  });
+});
+
+describe('what is to be compacted after a time', () => {
+  const KEY = { ...POLICY, compaction: 'key' } as const;
+
+  test.each([
+    ['rolls at that age', { ...KEY, compactionLagMsMax: 40 }, 40, true],
+    ['not before', { ...KEY, compactionLagMsMax: 40 }, 39, false],
+    ['or earlier at that of segments', { ...KEY, compactionLagMsMax: 80 }, 60, true],
+    ['without one at that alone', KEY, 59, false],
+    ['not where nothing is compacted', { ...POLICY, compactionLagMsMax: 40 }, 59, false],
+  ] as const)('%s', (_name, policy, ageMs, expected) => {
+    expect(shouldRoll({ ...ACTIVE, ageMs }, 1, policy)).toBe(expected);
   });
 });
 

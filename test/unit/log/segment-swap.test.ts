@@ -6,11 +6,13 @@ import { LOCK_FILE } from '../../../src/format/file-names.ts';
 import type { Log } from '../../../src/log/log.ts';
 import type { MadeSegment } from '../../../src/log/segment-swap.ts';
 import type { FaultyFileSystem } from '../../support/faulty-file-system.ts';
+import { HeldCalls } from '../../support/held-calls.ts';
 import {
   faultyDisk,
   LOG_PATH,
   offsetsOf,
   rejectionOf,
+  segmentNames,
   settle,
   valuesOf,
 } from '../../support/log-fixture.ts';
@@ -110,6 +112,53 @@ describe('a swap', () => {
     await settle();
     await log.close();
     expect(fileSystem.openFileCount).toBe(0);
+  });
+});
+
+describe('in the middle of a swap', () => {
+  test('the segment has a name, wherever the process is killed', async () => {
+    await log.close();
+    const names = await segmentNames(fileSystem);
+    const swapFirst = async (disk: FaultyFileSystem) => {
+      const writer = await openSwappable(disk);
+      const made = await makeNextAt(disk, writer, 0, { keeps: isKept });
+      await writer.forStore().swap.swap(made);
+      await writer.close();
+    };
+    const measured = fileSystem.killImage();
+    await swapFirst(measured);
+    for (let call = 1; call <= measured.callCount; call++) {
+      const crashing = fileSystem.killImage({}, { crashAt: { call, when: 'inside' } });
+      await crashing.drive(swapFirst(crashing));
+      expect(await segmentNames(crashing.killImage()), `call ${call}`).toEqual(names);
+    }
+  });
+
+  test('the old file serves until the new one is durable, whoever comes', async () => {
+    const made = await makeNextAt(fileSystem, log, 1, { keeps: isKept });
+    const to = made.segment.statedEnd ?? 0;
+    const middle = made.old.baseOffset + 6;
+    expect(await valuesOf(log, { from: middle })).toEqual(offsets.slice(middle).map(valueAt));
+    log.life.dropFiles(); // The index is in memory, the file has yet to be opened.
+    const syncDirectory = fileSystem.syncDirectory.bind(fileSystem);
+    const held = new HeldCalls();
+    held.hold();
+    fileSystem.syncDirectory = async (path) => {
+      await held.wait(path);
+      await syncDirectory(path);
+    };
+    const swapped = swap(made);
+    await settle();
+    expect(held.waiting).toHaveLength(1);
+    log.life.dropFiles();
+    expect(await valuesOf(log, { from: middle })).toEqual(offsets.slice(middle).map(valueAt));
+    const record = Promise.resolve(log.read(middle)).then((found) => found?.value ?? null);
+    await expect(record).resolves.toBe(valueAt(middle));
+    held.release();
+    expect(await swapped).toBe(true);
+    const kept = offsets.filter((at) => at >= middle && (at >= to || isKept({ offset: at })));
+    expect(await valuesOf(log, { from: middle })).toEqual(kept.map(valueAt));
+    await log.close();
   });
 });
 
