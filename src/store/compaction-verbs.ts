@@ -198,6 +198,6 @@ export function inWhole(result: CompactionPlan | CompactionResult): ToldCompacti
   const rewrittenSegmentCount = isDone ? result.rewrittenSegmentCount : undefined;
   const durationMs = isDone ? Math.round(result.durationMs) : undefined;
   const bytesAfter = Math.round(result.bytesAfter);
-  const told = { ...result, bytesAfter, rewrittenSegmentCount, durationMs };
-  return compactionResult.check('result', told);
+  const fields = { ...result, bytesAfter, rewrittenSegmentCount, durationMs };
+  return compactionResult.check('result', fields);
 }
