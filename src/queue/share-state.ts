@@ -59,6 +59,12 @@ export function isQueue(fold: Fold, topicId: number): boolean {
   return fold.get(shareGroups, shareId({ topicId, group: QUEUE_GROUP })) !== null;
 }
 
+/** Names of the share groups of a topic. */
+export function shareNamesOf(fold: Fold, topicId: number): readonly string[] {
+  const names = fold.ids(shareGroups).map(shareNameOf);
+  return names.filter((name) => name.topicId === topicId).map(({ group }) => group);
+}
+
 /** Name of a share group of a topic whose settled records go, another one than `except`; null = none. */
 export function settledGroup(fold: Fold, topicId: number, except: string | null): string | null {
   for (const id of fold.ids(shareGroups)) {

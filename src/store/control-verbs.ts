@@ -34,6 +34,7 @@ import { runRetention } from './retention-verbs.ts';
 import { ROUTING_VERBS } from './routing-verbs.ts';
 import { TRANSACTION_VERBS } from './transaction-verbs.ts';
 import type { GroupListing } from './group-listings.ts';
+import { unfinishedCounts } from './unfinished-shape.ts';
 
 const topicDescription: Shape<TopicDescription> = structWith({
   name: text,
@@ -43,6 +44,7 @@ const topicDescription: Shape<TopicDescription> = structWith({
   alteredTimeMs: count,
   options: topicSettings,
   keyMaps: list(structWith({ partitionCount: count, timeMs: count })),
+  unfinishedCounts,
 });
 
 const topicDeletion: Shape<TopicDeletion> = structWith({
@@ -75,6 +77,7 @@ const groupDescription: Shape<GroupDescription> = structWith({
       oldestUnreadAgeMs: nullable(count),
     }),
   ),
+  unfinishedCounts,
 });
 
 const partitionReset: Shape<PartitionReset> = structWith({

@@ -3,7 +3,9 @@ import type { Log } from '../log/log.ts';
 import type { DueSegment, RetentionReason } from '../log/retention.ts';
 import type { Partition } from '../topic/partition.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
+import type { GroupRef } from '../topic/unfinished-passed.ts';
 import type { StoreUpkeepParts } from './store-upkeep.ts';
+import type { UnfinishedPlace } from './unfinished-needs.ts';
 
 /** Segments of a partition that are due for one reason. */
 export interface DueSegments {
@@ -22,11 +24,21 @@ export interface PartitionRetention {
   readonly newStartOffset: number;
   /** By reason, oldest first; empty when nothing is due. */
   readonly due: readonly DueSegments[];
+  /** Groups that are not done with what is due by age or size. */
+  readonly unfinished: readonly UnfinishedGroup[];
+  /** Whether it stays for them: as the topic says (`unfinished`). */
+  readonly isHeld: boolean;
   /** Why this partition could not be looked at, or not all of it go; null = nothing went wrong. */
   readonly error: unknown;
 }
 
-type RunParts = Pick<StoreUpkeepParts, 'journal' | 'shareGroups'>;
+export interface UnfinishedGroup extends GroupRef {
+  /** Of records for a share group, of offsets for a consumer group. */
+  readonly count: number;
+  readonly firstOffset: number;
+}
+
+type RunParts = Pick<StoreUpkeepParts, 'journal' | 'shareGroups' | 'unfinished'>;
 
 /** Partition by partition; what goes wrong with one is its `error`. @throws ClosedError */
 export async function runRetention(
@@ -39,7 +51,8 @@ export async function runRetention(
   for (let number = 0; number < topic.count; number++) {
     const partition = topic.at(number);
     const settledOffset = settled.get(partition.logId ?? 0) ?? 0;
-    done.push(await new PartitionRun(parts, partition, settledOffset).run(isDryRun));
+    const place = { topicId: topic.topicId, partition: number };
+    done.push(await new PartitionRun(parts, { place, partition, settledOffset }).run(isDryRun));
   }
   return done;
 }
@@ -47,16 +60,26 @@ export async function runRetention(
 class PartitionRun {
   readonly #parts: RunParts;
   readonly #partition: Partition;
+  readonly #place: UnfinishedPlace;
   /** What was settled when it began. */
   readonly #settledOffset: number;
   #startOffset = 0;
   #newStartOffset = 0;
   #due: readonly DueSegment[] = [];
+  #unfinished: readonly UnfinishedGroup[] = [];
 
-  constructor(parts: RunParts, partition: Partition, settledOffset: number) {
+  constructor(
+    parts: RunParts,
+    of: {
+      readonly place: UnfinishedPlace;
+      readonly partition: Partition;
+      readonly settledOffset: number;
+    },
+  ) {
     this.#parts = parts;
-    this.#partition = partition;
-    this.#settledOffset = settledOffset;
+    this.#place = of.place;
+    this.#partition = of.partition;
+    this.#settledOffset = of.settledOffset;
   }
 
   async run(isDryRun: boolean): Promise<PartitionRetention> {
@@ -69,7 +92,9 @@ class PartitionRun {
     const { number: partition } = this.#partition;
     const [startOffset, newStartOffset] = [this.#startOffset, this.#newStartOffset];
     const due = summed(this.#due, isDryRun ? 0 : newStartOffset);
-    return { partition, startOffset, newStartOffset, due, error };
+    const unfinished = this.#unfinished;
+    const isHeld = unfinished.length > 0 && this.#parts.unfinished.holds(this.#place);
+    return { partition, startOffset, newStartOffset, due, unfinished, isHeld, error };
   }
 
   /** Not every partition is worth to be opened. */
@@ -84,6 +109,7 @@ class PartitionRun {
     this.#startOffset = log.startOffset;
     this.#newStartOffset = log.startOffset;
     this.#due = await log.dueSegments(this.#settledOffset);
+    this.#unfinished = this.#unfinishedIn(this.#due);
     if (isDryRun) {
       this.#newStartOffset = this.#due.at(-1)?.endOffset ?? log.startOffset;
       return;
@@ -96,6 +122,17 @@ class PartitionRun {
     }
   }
 
+  /** Of what is due by age or size: what is settled nobody needs. */
+  #unfinishedIn(due: readonly DueSegment[]): readonly UnfinishedGroup[] {
+    const from = Math.max(this.#startOffset, due.findLast(isSettled)?.endOffset ?? 0);
+    const to = due.at(-1)?.endOffset ?? from;
+    return this.#parts.unfinished.needsIn(this.#place).flatMap((need) => {
+      const count = from < to ? need.countIn({ from, to }) : 0;
+      const { groupKind, group } = need;
+      return count === 0 ? [] : [{ groupKind, group, count, firstOffset: need.first(from) }];
+    });
+  }
+
   async #dropSettled(log: Log<Uint8Array>): Promise<void> {
     const { journal, shareGroups } = this.#parts;
     await journal.sync(); // What says that they are settled is durable before they go.
@@ -104,6 +141,10 @@ class PartitionRun {
       await log.retain(Math.min(this.#settledOffset, settledOffset));
     });
   }
+}
+
+function isSettled({ reason }: DueSegment): boolean {
+  return reason === 'settled';
 }
 
 /** @param startOffset  what ends at or below it is deleted */

@@ -11,6 +11,7 @@ import {
   type Shape,
 } from '../core/shape.ts';
 import { RETENTION_REASONS } from '../log/retention.ts';
+import { GROUP_KINDS } from '../topic/unfinished-passed.ts';
 import { controlVerb } from './control-verb.ts';
 import { failureOf, toldFailure, type ToldFailure } from './failure-shape.ts';
 import type { PartitionRetention } from './retention-run.ts';
@@ -32,6 +33,10 @@ const retentionAnswer: Shape<RetentionAnswer> = structWith({
       deletedCount: count,
     }),
   ),
+  unfinished: list(
+    structWith({ groupKind: choice(GROUP_KINDS), group: text, count, firstOffset: count }),
+  ),
+  isHeld: flag,
   error: nullable(toldFailure),
 });
 

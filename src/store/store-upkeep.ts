@@ -10,6 +10,7 @@ import type { StoreCompaction } from './store-compaction.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
 import { StoreRetention } from './store-retention.ts';
+import type { UnfinishedGuard } from './unfinished-guard.ts';
 
 export interface StoreUpkeepParts {
   /** Of the store. */
@@ -18,6 +19,7 @@ export interface StoreUpkeepParts {
   readonly catalog: TopicCatalog;
   readonly shareGroups: ShareGroups;
   readonly compaction: StoreCompaction;
+  readonly unfinished: UnfinishedGuard;
   readonly clock: Clock;
 }
 

@@ -15,7 +15,6 @@ import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import type { TopicDescription } from '../topic/topic-description.ts';
-import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { StoreEvents } from '../topic/store-events.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
@@ -30,6 +29,7 @@ import type { CompactionRun } from './compaction-history.ts';
 import { knownOf, listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
 import { StoreProducers } from './store-producers.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
+import type { UnfinishedArchive } from './unfinished-archive.ts';
 import type { StoreParts } from './store-parts.ts';
 import { checkNoSource, isSourceName, openExchange } from './store-exchange.ts';
 import { StoreHealth } from './store-health.ts';
@@ -48,6 +48,8 @@ export class Store extends StoreProducers implements AsyncDisposable {
   /** @internal What there is of exchanges; `Store.exchange` hands out handles. */
   readonly exchangeCatalog: ExchangeCatalog;
   /** @internal */
+  readonly archive: UnfinishedArchive;
+  /** @internal */
   readonly projector: Projector;
   /** @internal */
   readonly upkeep: StoreUpkeep;
@@ -58,7 +60,6 @@ export class Store extends StoreProducers implements AsyncDisposable {
   readonly #topics: TopicCatalog;
   readonly #shareGroups: ShareGroups;
   readonly #health: StoreHealth;
-  readonly #signals: StoreSignals;
   readonly #figures: Omit<StatsParts, 'listenerFailureCount'>;
   #closing: Promise<void> | null = null;
 
@@ -67,24 +68,24 @@ export class Store extends StoreProducers implements AsyncDisposable {
     super(parts.producers);
     const { path, lock, home, control, journal, runs, committer, topicHome } = parts;
     const { cap = null } = home ?? {};
-    const { signals } = topicHome;
+    const { clock, signals } = topicHome;
     this.path = path;
     this.committer = committer;
     this.exchangeCatalog = parts.routing.exchanges;
     this.projector = parts.routing.projector;
+    this.archive = parts.archive;
     this.#parts = parts;
     this.#journal = journal;
     this.#shareGroups = parts.shareGroups;
     this.#topics = parts.topics;
-    const { clock } = topicHome;
     this.remoteConsumers = new RemoteConsumers(this, clock);
-    const { shareGroups, topics: catalog, compaction } = parts;
-    this.upkeep = new StoreUpkeep({ path, journal, catalog, shareGroups, compaction, clock });
+    const { shareGroups, topics: catalog, compaction, unfinished } = parts;
+    const own = { compaction, unfinished, clock };
+    this.upkeep = new StoreUpkeep({ path, journal, catalog, shareGroups, ...own });
     const { bytes } = this.upkeep;
     cap?.attach(bytes);
-    const { health: board } = signals;
-    this.#health = new StoreHealth({ board, journal, topics: catalog, runs, cap, control });
-    this.#signals = signals;
+    const probed = { journal, topics: catalog, runs, cap, control, unfinished };
+    this.#health = new StoreHealth({ board: signals.health, ...probed });
     this.#figures = {
       journal,
       catalog: this.#topics,
@@ -258,7 +259,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
 
   /** Figures of the store, in memory: no I/O. O(partitions). */
   stats(): StoreStats {
-    const listenerFailureCount = this.#signals.events.failureCount;
+    const listenerFailureCount = this.#parts.topicHome.signals.events.failureCount;
     return describeStore({ ...this.#figures, listenerFailureCount });
   }
 
@@ -279,7 +280,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
     name: Name,
     listener: (payload: StoreEvents[Name]) => unknown,
   ): () => void {
-    return this.#signals.events.on(name, listener);
+    return this.#parts.topicHome.signals.events.on(name, listener);
   }
 
   /** @internal Why other processes cannot ask this one; null when they can, or there are none. */

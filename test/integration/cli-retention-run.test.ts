@@ -9,7 +9,7 @@ import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { StoreOptions } from '../../src/store/store-options.ts';
 import type { TopicConfig } from '../../src/topic/topic-options.ts';
-import type { Topic } from '../../src/topic/topic.ts';
+import type { StoreTopic } from '../../src/store/store-topic.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
 import { FIRST_SEGMENT, flipByte, logOfSegments } from '../support/cli-logs.ts';
 import { orders, partitionOf, traceOf } from '../support/cli-stores.ts';
@@ -34,7 +34,7 @@ async function newStore(options: StoreOptions = {}): Promise<OpenStore> {
 }
 
 /** Topic `orders`, a record a segment: 10 in partition 0, 2 in partition 1. */
-async function fill(store: Store, config: TopicConfig): Promise<Topic<string>> {
+async function fill(store: Store, config: TopicConfig): Promise<StoreTopic<string>> {
   const topic = await store.topic('orders', {
     codec: utf8,
     partitions: 2,
@@ -105,7 +105,15 @@ describe('retention run', () => {
     const due = (segmentCount: number, deletedCount: number) => [
       { reason: 'age', segmentCount, sizeBytes: segmentCount * size, deletedCount },
     ];
-    const zero = { topic: 'orders', partition: 0, startOffset: 0, newStartOffset: 9, error: null };
+    const zero = {
+      topic: 'orders',
+      partition: 0,
+      startOffset: 0,
+      newStartOffset: 9,
+      unfinished: [],
+      isHeld: false,
+      error: null,
+    };
     const one = { ...zero, partition: 1, newStartOffset: 1 };
     expect(await jsonOf(path)).toEqual({
       path,
@@ -153,6 +161,34 @@ describe('retention run', () => {
       partitions: [
         { startOffset: 0, newStartOffset: 0, due: [{ segmentCount: 8, deletedCount: 0 }] },
         { due: [] },
+      ],
+    });
+  });
+
+  test('says which groups are not done with it, and for whom it stays', async () => {
+    const { path, store } = await newStore();
+    const topic = await fill(store, { retentionBytes: 4096 });
+    await topic.resetGroup('billing', { offset: 3 }, { partitions: [0], dryRun: false });
+    await store.close();
+    expect(await textOf(path, 'orders')).toBe(
+      'partition  reason  segments     bytes  unfinished  held by\n' +
+        '        0  size           8  17.8 KiB  billing 5\n' +
+        '8 segments of orders, 17.8 KiB, would go; nothing was changed, --yes deletes them\n',
+    );
+    await runCli(['topics', 'alter', path, 'orders', '--unfinished', 'wait', '--yes']);
+    expect(await textOf(path, 'orders', '--yes')).toBe(
+      'partition  reason  segments     bytes  deleted  unfinished  held by\n' +
+        '        0  size           8  17.8 KiB        3  billing 5   billing\n' +
+        'deleted 3 of 8 segments of orders; the rest is still needed, or could not go\n',
+    );
+    expect(await jsonOf(path, 'orders')).toMatchObject({
+      partitions: [
+        {
+          startOffset: 3,
+          unfinished: [{ groupKind: 'consumer', group: 'billing', count: 5, firstOffset: 3 }],
+          isHeld: true,
+        },
+        { unfinished: [], isHeld: false },
       ],
     });
   });

@@ -30,7 +30,8 @@ settled records of a queue every half a minute. This is for who does not want to
   size     without the segment the partition still holds --retention-bytes
   settled  all records of the segment are settled by every group of the queue
 The newest segment of a partition always stays. What is due and is still needed stays, too: for a window
-of ids, for a copy that is on its way, for a producer.`;
+of ids, for a copy that is on its way, for a producer. "unfinished" counts what groups are not done with
+of what is due by age or size; "held by" says for whom it stays, where the topic says so (--unfinished).`;
 
 export const retentionRunVerb: Verb<RetentionRunOptions> = {
   description:
@@ -152,28 +153,64 @@ function textOf(outcome: Outcome): string {
   return `${table(outcome)}deleted ${formatCount(deletedCount)} of ${segments}${whose}${stays}\n`;
 }
 
-/** A line per partition and reason. */
-function table({ topic, isDryRun, partitions }: Outcome): string {
-  const columns: readonly (readonly [Column, (row: DueRow) => string])[] = [
-    ...(topic === null ? [[{ title: 'topic' }, (row: DueRow) => row.topic] as const] : []),
-    [{ title: 'partition', align: 'right' }, (row) => String(row.partition)],
-    [{ title: 'reason' }, (row) => row.reason],
-    [{ title: 'segments', align: 'right' }, (row) => formatCount(row.segmentCount)],
-    [{ title: 'bytes', align: 'right' }, (row) => formatBytes(row.sizeBytes)],
-    ...(isDryRun ? [] : [[deletedColumn, (row: DueRow) => formatCount(row.deletedCount)] as const]),
-  ];
-  const rows = partitions.flatMap(({ topic: name, partition, due }) =>
-    due.map((one) => ({ topic: name, partition, ...one })),
-  );
-  return formatTable(
-    columns.map(([column]) => column),
-    rows.map((row) => columns.map(([, cell]) => cell(row))),
-  );
+type DueRow = RetentionAnswer['due'][number] &
+  Pick<TopicPartition, 'topic' | 'partition' | 'unfinished' | 'isHeld'>;
+
+interface Cell {
+  readonly column: Column;
+  readonly of: (row: DueRow) => string;
 }
 
-type DueRow = RetentionAnswer['due'][number] & {
-  readonly topic: string;
-  readonly partition: number;
+const TOPIC: Cell = { column: { title: 'topic' }, of: ({ topic }) => topic };
+const DUE: readonly Cell[] = [
+  { column: { title: 'partition', align: 'right' }, of: ({ partition }) => String(partition) },
+  { column: { title: 'reason' }, of: ({ reason }) => reason },
+  {
+    column: { title: 'segments', align: 'right' },
+    of: ({ segmentCount }) => formatCount(segmentCount),
+  },
+  { column: { title: 'bytes', align: 'right' }, of: ({ sizeBytes }) => formatBytes(sizeBytes) },
+];
+const DELETED: Cell = {
+  column: { title: 'deleted', align: 'right' },
+  of: ({ deletedCount }) => formatCount(deletedCount),
 };
+const UNFINISHED: readonly Cell[] = [
+  { column: { title: 'unfinished' }, of: unfinishedOf },
+  { column: { title: 'held by' }, of: heldBy },
+];
 
-const deletedColumn: Column = { title: 'deleted', align: 'right' };
+/** `billing 3, workers 5` */
+function unfinishedOf({ unfinished }: DueRow): string {
+  return unfinished.map(({ group, count }) => `${group} ${formatCount(count)}`).join(', ');
+}
+
+/** Whoever needs the first record that is due. */
+function heldBy({ unfinished, isHeld }: DueRow): string {
+  if (!isHeld) return '';
+  const first = Math.min(...unfinished.map(({ firstOffset }) => firstOffset));
+  const groups = unfinished.filter(({ firstOffset }) => firstOffset === first);
+  return groups.map(({ group }) => group).join(', ');
+}
+
+/** A line per partition and reason. Who has not finished stands in the first one that is not of settled records. */
+function table({ topic, isDryRun, partitions }: Outcome): string {
+  const rows = partitions.flatMap(({ due, unfinished, isHeld, ...of }) => {
+    const first = due.find(({ reason }) => reason !== 'settled');
+    return due.map((one) => {
+      const isFirst = one === first;
+      return { ...of, ...one, unfinished: isFirst ? unfinished : [], isHeld: isFirst && isHeld };
+    });
+  });
+  const hasUnfinished = rows.some(({ unfinished }) => unfinished.length > 0);
+  const cells = [
+    ...(topic === null ? [TOPIC] : []),
+    ...DUE,
+    ...(isDryRun ? [] : [DELETED]),
+    ...(hasUnfinished ? UNFINISHED : []),
+  ];
+  return formatTable(
+    cells.map(({ column }) => column),
+    rows.map((row) => cells.map(({ of }) => of(row))),
+  );
+}
