@@ -175,10 +175,8 @@ export class ShareGroups {
 
   /** All groups, of topics that are there. */
   list(): readonly ShareListing[] {
-    return this.#parts.fold.ids(shareGroups).map((id) => {
-      const name = shareNameOf(id);
-      return { ...name, consumerCount: this.#consumerCount(name) };
-    });
+    const names = this.#parts.fold.ids(shareGroups).map(shareNameOf);
+    return names.map((name) => ({ ...name, consumerCount: this.#consumerCount(name) }));
   }
 
   /**
@@ -242,8 +240,7 @@ export class ShareGroups {
     const consumerCount = this.#consumerCount(state);
     const counts = this.#parts.unfinishedOf(state.topicId);
     const unfinishedCounts = countsOf(counts, 'share', name);
-    const source = { stats, consumerCount, state, loopMs, leasesMax, unfinishedCounts };
-    return describeShareGroup(source);
+    return describeShareGroup({ stats, consumerCount, state, loopMs, leasesMax, unfinishedCounts });
   }
 
   /**

@@ -21,6 +21,7 @@ import {
 import { eachOffset } from './offset-runs.ts';
 import { QUEUE_GROUP } from './queue-group.ts';
 import { firstPurgedOffset, SharePartition } from './share-partition.ts';
+import { TALLY_NAMES } from './share-tally.ts';
 import type { Settling } from '../topic/topic-home.ts';
 import { sharePartition } from './share-partition-field.ts';
 import { shareSettings } from './share-settings.ts';
@@ -124,6 +125,26 @@ export function settledOffsets(fold: Fold): ReadonlyMap<number, number> {
 export function settledOffset(fold: Fold, logId: number): number {
   const partitions = settlingPartitions(fold, logId);
   return partitions === null ? 0 : firstUnsettledIn(partitions);
+}
+
+/**
+ * By log, of those whose settled records may go: another text whenever more of them is settled than before.
+ * O(partitions of all groups).
+ */
+export function settledVersions(fold: Fold): ReadonlyMap<number, string> {
+  const versions = new Map<number, string>();
+  for (const { logId, partitions } of settlingLogs(fold)) {
+    const counts = partitions().map((partition) =>
+      partition === undefined ? '-' : String(tallied(partition)),
+    );
+    versions.set(logId, counts.join());
+  }
+  return versions;
+}
+
+/** How many times a record was settled. */
+function tallied({ tally }: SharePartition): number {
+  return TALLY_NAMES.reduce((sum, name) => sum + tally[name], 0);
 }
 
 /**

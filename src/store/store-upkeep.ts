@@ -1,5 +1,6 @@
 /** What a store does by itself so that its logs hold no more than they should. */
 import type { Clock } from '../core/clock.ts';
+import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
@@ -20,6 +21,7 @@ export interface StoreUpkeepParts {
   readonly shareGroups: ShareGroups;
   readonly compaction: StoreCompaction;
   readonly unfinished: UnfinishedGuard;
+  readonly fold: Fold;
   readonly clock: Clock;
 }
 

@@ -68,7 +68,8 @@ export class Store extends StoreProducers implements AsyncDisposable {
     super(parts.producers);
     const { path, lock, home, control, journal, runs, committer, topicHome } = parts;
     const { cap = null } = home ?? {};
-    const { clock, signals } = topicHome;
+    const { signals, clock, fold } = topicHome;
+    const { shareGroups, topics: catalog, compaction, unfinished } = parts;
     this.path = path;
     this.committer = committer;
     this.exchangeCatalog = parts.routing.exchanges;
@@ -76,11 +77,10 @@ export class Store extends StoreProducers implements AsyncDisposable {
     this.archive = parts.archive;
     this.#parts = parts;
     this.#journal = journal;
-    this.#shareGroups = parts.shareGroups;
-    this.#topics = parts.topics;
+    this.#shareGroups = shareGroups;
+    this.#topics = catalog;
     this.remoteConsumers = new RemoteConsumers(this, clock);
-    const { shareGroups, topics: catalog, compaction, unfinished } = parts;
-    const own = { compaction, unfinished, clock };
+    const own = { compaction, unfinished, fold, clock };
     this.upkeep = new StoreUpkeep({ path, journal, catalog, shareGroups, ...own });
     const { bytes } = this.upkeep;
     cap?.attach(bytes);
@@ -88,7 +88,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
     this.#health = new StoreHealth({ board: signals.health, ...probed });
     this.#figures = {
       journal,
-      catalog: this.#topics,
+      catalog,
       openPartitions: topicHome.openPartitions,
       bytes,
       cap,
@@ -327,7 +327,8 @@ export class Store extends StoreProducers implements AsyncDisposable {
    * goes by them. What is left out stays as it is.
    *
    * @throws NotFoundError, also of `archiveTo`; ConflictError for `compaction: 'key'` where a share group
-   *   lets settled records go, or partitions were added; TypeError, RangeError as `openLog`
+   *   lets settled records go, or partitions were added, and for an archive that would go round, or whose
+   *   `recordBytesMax` is too small; TypeError, RangeError as `openLog`
    *
    * Durability: synced when it resolves.
    */

@@ -108,11 +108,11 @@ export class UnfinishedArchive {
   }
 
   async #runOne(key: string, wanted: Wanted): Promise<void> {
-    const topic = this.#parts.topics().at(wanted.topicId);
-    const partition = this.#parts.topics().partitionAt(wanted.topicId, wanted.partition);
     this.#problems.delete(key);
-    if (topic?.settings.unfinished !== 'archive' || partition === null) return;
     try {
+      const topic = this.#parts.topics().at(wanted.topicId);
+      const partition = this.#parts.topics().partitionAt(wanted.topicId, wanted.partition);
+      if (topic?.settings.unfinished !== 'archive' || partition === null) return;
       const archivedCount = await partition.use(async (log) => this.#archive(topic, log, wanted));
       // What is archived goes now, and not at the next look.
       if (archivedCount > 0) await partition.use((log) => log.retain());

@@ -64,7 +64,7 @@ export class TopicChanges {
    * Changes options of a topic, also while it is used.
    *
    * @param beside  a share group that changes with it
-   * @throws NotFoundError, also when there is no topic to archive in; ConflictError as `checkCompaction`;
+   * @throws NotFoundError, also when there is no topic to archive in; ConflictError as `checkCompaction`, `checkArchive`;
    *   TypeError, RangeError as `openLog`; what `beside.changes` throws
    */
   async alter(

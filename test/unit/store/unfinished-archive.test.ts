@@ -238,26 +238,42 @@ describe('where nothing can be archived, retention waits', () => {
     expect(await copiesIn(bench.here)).toHaveLength(3);
   });
 
-  test('for the store may have no more bytes', async () => {
+  /** A store whose log of topic `name` leaves no room for a copy. */
+  async function full(name: 't' | 'q'): Promise<UnfinishedBench> {
     const bench = new UnfinishedBench();
     benches.push(bench);
     await (await bench.begin({ storeBytesMax: 40_000 })).topic('late');
-    await bench.topic('t', ARCHIVE);
-    for (let at = 0; at < 10; at++) {
-      const isFull = await bench.append('t', 1).then(
-        () => false,
-        () => true,
-      );
-      if (isFull) break;
-    }
-    const topic = await bench.topic('t');
-    await topic.resetGroup('g', 'earliest', { dryRun: false });
+    if (name === 'q') await (await bench.queue(name, ARCHIVE)).close();
+    else await bench.topic(name, ARCHIVE);
+    await expect(bench.append(name, 20)).rejects.toMatchObject({ code: 'ERR_VARVE_DISK_FULL' });
     bench.grow();
+    return bench;
+  }
+
+  test('for the store may have no more bytes', async () => {
+    const bench = await full('t');
+    const topic = await bench.here.topic('t');
+    await topic.resetGroup('g', 'earliest', { dryRun: false });
     await expectWaiting(bench, 'the store may have 40000 bytes');
     await topic.resetGroup('g', 'latest', { dryRun: false });
     await bench.retain('t');
     expect(await bench.startOf('t')).toBeGreaterThan(3);
     expect(bench.countsOf('t')).toEqual([]);
+  });
+
+  test('and nothing of a share group is settled without its copy', async () => {
+    const bench = await full('q');
+    const topic = await bench.here.topic('q');
+    const statsOf = async () => (await topic.describeShareGroup('queue')).stats;
+    const { readyCount } = await statsOf();
+    await bench.retain('q');
+    expect(await statsOf()).toMatchObject({
+      readyCount,
+      settled: { trimmed: 0 },
+    });
+    expect(await copiesIn(bench.here)).toEqual([]);
+    expect(bench.countsOf('q')).toEqual([]);
+    expect(await bench.startOf('q')).toBe(0);
   });
 });
 
