@@ -72,8 +72,16 @@ export class ByteCap implements Room {
       this.refusedSinceMs = this.#clock.now();
       this.onRefused();
     }
-    const { bytesMax } = this;
-    return ioErrorOf({ path, operation: 'append', position: null, errno: 'EDQUOT', bytesMax });
+    return this.#refusal('append', path);
+  }
+
+  /** For what can wait: it is refused as appends are, which nobody hears of, and lets nothing go. */
+  forWork(): Room {
+    return {
+      admits: (sizeBytes) => this.admits(sizeBytes),
+      refusal: async (sizeBytes, path) =>
+        (await this.#countAndTake(sizeBytes)) ? null : this.#refusal('rewrite', path),
+    };
   }
 
   /** For a log whose entries free space in the end, or are few: they count, and are never refused. */
@@ -85,6 +93,11 @@ export class ByteCap implements Room {
       },
       refusal: () => Promise.resolve(null),
     };
+  }
+
+  #refusal(operation: string, path: string): IoError {
+    const { bytesMax } = this;
+    return ioErrorOf({ path, operation, position: null, errno: 'EDQUOT', bytesMax });
   }
 
   async #finds(sizeBytes: number): Promise<boolean> {

@@ -39,7 +39,8 @@ export interface CompactorOptions {
   readonly events: LogEvents | null;
   readonly syncLoop: SyncLoop;
   readonly appender: Pick<Appender, 'failure'>;
-  readonly rewriter: SegmentRewriter;
+  /** What by itself is rewritten may have less room than what somebody asked for. */
+  readonly rewriterFor: (isAsked: boolean) => SegmentRewriter;
   readonly swap: SegmentSwap;
   /** The time that an append would get: it never goes back. */
   readonly nowMs: () => number;
@@ -221,7 +222,8 @@ export class Compactor {
   }
 
   #newRun({ isAsked, isPlanned, options }: RunPlan, signal: AbortSignal): CompactionRun {
-    const { log, guard, random, clock, events, rewriter, swap, nowMs } = this.#options;
+    const { log, guard, random, clock, events, swap, nowMs } = this.#options;
+    const rewriter = this.#options.rewriterFor(isAsked);
     const settings = { ...this.#options.settings };
     const { bytesPerSecondMax, onProgress } = options;
     const pace = new Pace({ clock, bytesPerSecondMax, keepsAlive: isAsked, signal });

@@ -38,6 +38,11 @@ export interface LogHome {
   readonly topologyVersion: (() => number) | null;
   /** Has a say in how far its start moves; null = nobody has. */
   readonly trimGuard: TrimGuard | null;
+  /**
+   * What segments may take that are rewritten, for a while: by itself, or because somebody asked for it; null =
+   * what appends may.
+   */
+  readonly rewritingRoom: ((isAsked: boolean) => Pick<LogHome, 'room' | 'diskShare'>) | null;
   /** Whether it looks by itself when it is to be compacted; else its home does. */
   readonly compactsByItself: boolean;
 }
@@ -101,6 +106,7 @@ export function ownHome({ lock, clock }: Pick<LogSettings<never>, 'lock' | 'cloc
     events: null,
     topologyVersion: null,
     trimGuard: null,
+    rewritingRoom: null,
     compactsByItself: true,
   };
 }

@@ -20,6 +20,7 @@ import type { ReadableLog } from './readable-log.ts';
 import { SegmentRewriter } from './segment-rewriter.ts';
 import { SegmentSwap } from './segment-swap.ts';
 import { SegmentTables } from './segment-tables.ts';
+import { SettledRewriter, settledSpace } from './settled-rewriter.ts';
 import { SpaceGuard } from './space-guard.ts';
 import { SyncLoop, type SyncedPlace } from './sync-loop.ts';
 import { Trimmer } from './trimmer.ts';
@@ -37,6 +38,7 @@ export interface LogWriterParts {
     | 'events'
     | 'topologyVersion'
     | 'trimGuard'
+    | 'rewritingRoom'
     | 'compactsByItself'
   >;
   readonly settings: Omit<LogSettings<never>, 'codec'>;
@@ -55,6 +57,7 @@ export class LogWriter {
   readonly trimmer: Trimmer;
   readonly swap: SegmentSwap;
   readonly compactor: Compactor;
+  readonly settledRewriter: SettledRewriter;
   readonly tables: SegmentTables;
   readonly checkpointFile: CheckpointFile;
   readonly lock: DirectoryLock;
@@ -96,8 +99,7 @@ export class LogWriter {
       onFailed: fail,
     });
     const builder = builderOf(parts, end);
-    const space = spaceGuardOf(parts);
-    this.appender = this.#makeAppender(parts, { builder, space, end });
+    this.appender = this.#makeAppender(parts, builder, end);
     this.encoded = new EncodedAppends({
       builder,
       marks,
@@ -109,8 +111,9 @@ export class LogWriter {
     this.trimmer = this.#makeTrimmer(parts);
     const { appender, maintenance } = this;
     this.swap = new SegmentSwap({ directory, lock, log, appender, maintenance });
-    const compactor = this.#makeCompactor(parts, { builder, space });
+    const compactor = this.#makeCompactor(parts, builder);
     this.compactor = compactor;
+    this.settledRewriter = this.#makeSettledRewriter(parts);
     const isTimed = home.compactsByItself && settings.compaction !== 'off';
     const { retentionCheckMs: checkMs } = settings;
     this.#compactionTimer = isTimed ? new CompactionTimer({ clock, checkMs, compactor }) : null;
@@ -132,40 +135,39 @@ export class LogWriter {
     });
   }
 
-  #makeCompactor(
-    { directory, home, settings, log }: LogWriterParts,
-    { builder, space }: { readonly builder: BatchBuilder; readonly space: SpaceGuard },
-  ): Compactor {
+  #makeCompactor(parts: LogWriterParts, builder: BatchBuilder): Compactor {
+    const { directory, home, settings, log } = parts;
     const { clock, random } = settings;
     const { takeTurn, trimGuard: guard, events } = home;
     const { appender, syncLoop, swap } = this;
-    const rewriter = new SegmentRewriter({
-      log,
-      directory,
-      takeTurn,
-      space,
+    const rewriterFor = (isAsked: boolean): SegmentRewriter => {
+      const space = spaceGuardOf(parts, home.rewritingRoom?.(isAsked) ?? home);
       // May change while the log is open.
-      compressor: () => settings.compressor,
-    });
+      const compressor = () => settings.compressor;
+      return new SegmentRewriter({ log, directory, takeTurn, space, compressor });
+    };
     const nowMs = () => Math.max(builder.appendTimeMs, clock.now());
-    const own = { appender, syncLoop, rewriter, swap, nowMs };
+    const own = { appender, syncLoop, rewriterFor, swap, nowMs };
     return new Compactor({ log, clock, random, settings, guard, events, ...own });
   }
 
-  #makeAppender(
-    parts: LogWriterParts,
-    own: {
-      readonly builder: BatchBuilder;
-      readonly space: SpaceGuard;
-      readonly end: LogEnd;
-    },
-  ): Appender {
+  #makeSettledRewriter({ directory, home, settings, log }: LogWriterParts): SettledRewriter {
+    const { clock } = settings;
+    const { takeTurn, trimGuard: guard, events } = home;
+    const { swap } = this;
+    const compressor = () => settings.compressor;
+    const space = settledSpace({ directory, clock });
+    const rewriter = new SegmentRewriter({ log, directory, takeTurn, space, compressor });
+    return new SettledRewriter({ log, rewriter, swap, guard, events, settings });
+  }
+
+  #makeAppender(parts: LogWriterParts, builder: BatchBuilder, end: LogEnd): Appender {
     const { directory, home, settings, checkpointFile, lock, log } = parts;
-    const { builder, space: guard, end } = own;
     const { marks, segments } = log;
     const { syncLoop } = this;
     const { clock, queuedBytesMax } = settings;
     const epoch = epochOf(checkpointFile);
+    const guard = spaceGuardOf(parts, home);
     const writer = new ChunkWriter({
       directory,
       lock,
@@ -284,9 +286,11 @@ function builderOf(
   });
 }
 
-function spaceGuardOf({ directory, home, settings }: LogWriterParts): SpaceGuard {
+function spaceGuardOf(
+  { directory, settings }: LogWriterParts,
+  { room, diskShare }: Pick<LogHome, 'room' | 'diskShare'>,
+): SpaceGuard {
   const { clock, freeBytesMin } = settings;
-  const { room, diskShare } = home;
   return new SpaceGuard({ directory, clock, freeBytesMin, room, diskShare });
 }
 

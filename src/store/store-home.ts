@@ -65,6 +65,10 @@ export class StoreHome {
       room: (isJournal ? cap?.counting() : cap) ?? null,
       topologyVersion: null, // Each partition has its own.
       trimGuard: null, // A partition may have its own.
+      rewritingRoom: (isAsked) => ({
+        room: (isAsked ? cap?.counting() : cap?.forWork()) ?? null,
+        diskShare: isAsked ? reserve.forRewriting : reserve.forWork,
+      }),
       compactsByItself: false, // The store compacts one of its logs at a time.
     };
   }

@@ -46,6 +46,16 @@ export class StoreReserve {
       return this.giveUp();
     },
   };
+  /** For segments that are rewritten because somebody asks for it: they make room in the end. */
+  readonly forRewriting: DiskShare = {
+    floorBytes: (floorBytes) => this.forJournal.floorBytes(floorBytes),
+    makeRoom: () => Promise.resolve(false), // The reserve is there to say what is settled.
+  };
+  /** The same, by itself: it comes again. */
+  readonly forWork: DiskShare = {
+    floorBytes: (floorBytes) => this.forTopics.floorBytes(floorBytes),
+    makeRoom: () => Promise.resolve(false),
+  };
   readonly #parts: StoreReserveParts;
   readonly #changes = new Mutex();
   #isGivenUp = false;

@@ -30,6 +30,7 @@ import type { CompactionRun } from './compaction-history.ts';
 import { knownOf, listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
 import { StoreProducers } from './store-producers.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
+import type { UnfinishedArchive } from './unfinished-archive.ts';
 import type { StoreParts } from './store-parts.ts';
 import { checkNoSource, isSourceName, openExchange } from './store-exchange.ts';
 import { StoreHealth } from './store-health.ts';
@@ -47,6 +48,8 @@ export class Store extends StoreProducers implements AsyncDisposable {
   readonly committer: Committer;
   /** @internal What there is of exchanges; `Store.exchange` hands out handles. */
   readonly exchangeCatalog: ExchangeCatalog;
+  /** @internal */
+  readonly archive: UnfinishedArchive;
   /** @internal */
   readonly projector: Projector;
   /** @internal Consumers that ask from elsewhere. */
@@ -66,27 +69,27 @@ export class Store extends StoreProducers implements AsyncDisposable {
     super(parts.producers);
     const { path, lock, home, control, journal, runs, committer, topicHome } = parts;
     const { cap = null } = home ?? {};
-    const { signals } = topicHome;
+    const { signals, clock, fold } = topicHome;
+    const { shareGroups, topics: catalog, compaction, unfinished } = parts;
     this.path = path;
     this.committer = committer;
     this.exchangeCatalog = parts.routing.exchanges;
     this.projector = parts.routing.projector;
+    this.archive = parts.archive;
     this.#parts = parts;
     this.#journal = journal;
-    this.#shareGroups = parts.shareGroups;
-    this.#topics = parts.topics;
-    const { clock } = topicHome;
+    this.#shareGroups = shareGroups;
+    this.#topics = catalog;
     this.remoteConsumers = new RemoteConsumers(this, clock);
-    const { shareGroups, topics: catalog, compaction } = parts;
-    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, compaction, clock });
+    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, compaction, fold, clock });
     const { bytes } = this.#upkeep;
     cap?.attach(bytes);
     const { health: board } = signals;
-    this.#health = new StoreHealth({ board, journal, topics: catalog, runs, cap, control });
+    this.#health = new StoreHealth({ board, journal, topics: catalog, runs, cap, control, unfinished });
     this.#signals = signals;
     this.#figures = {
       journal,
-      catalog: this.#topics,
+      catalog,
       openPartitions: topicHome.openPartitions,
       bytes,
       cap,

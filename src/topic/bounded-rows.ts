@@ -34,12 +34,10 @@ export interface RowSource<T> {
   walk(): AsyncGenerator<KeyedCursor<T>, void, void>;
 }
 
-/** Somebody who goes through all rows. */
+/** Somebody who goes through all rows, and marks those that he has met. */
 interface Walk {
   /** By partition: rows below this when it began. */
   readonly ends: ReadonlyMap<number, number>;
-  /** By partition: what is below was met. */
-  readonly met: Map<number, number>;
   /** Keys that were not met before their row went behind the ends. */
   readonly moved: Set<string>;
 }
@@ -125,24 +123,21 @@ export class BoundedRows<T> implements TableRows<T> {
   }
 
   async *entries(): AsyncGenerator<LogRecord<T>, void, void> {
-    const ends = this.#source.positions();
-    const walk: Walk = { ends, met: new Map(), moved: new Set() };
-    this.#walks.add(walk);
+    const walk: Walk = { ends: this.#source.positions(), moved: new Set() };
+    this.#beginWalk(walk);
     try {
       for await (const record of this.#source.walk()) {
-        const { key, partition, offset } = record;
-        if (offset >= (ends.get(partition) ?? 0)) continue;
-        walk.met.set(partition, offset + 1);
-        const place = this.placeOf(key);
-        if (place !== null && isAt(record, place)) yield record.record();
+        if (this.#meets(walk, record)) yield record.record();
       }
-      this.#walks.delete(walk);
+      // Compaction may have taken a record whose successor has not come yet: its key moves when it comes.
+      await this.#source.catchUp();
+      this.#endWalk(walk);
       for (const key of walk.moved) {
         const record = await this.get(key);
         if (record !== null) yield record;
       }
     } finally {
-      this.#walks.delete(walk);
+      this.#endWalk(walk);
     }
   }
 
@@ -153,17 +148,41 @@ export class BoundedRows<T> implements TableRows<T> {
   clear(): void {
     for (const shard of this.#shards) shard.clear();
     this.#kept?.clear();
-    this.#walks.clear();
+    for (const walk of this.#walks) this.#endWalk(walk);
+  }
+
+  #beginWalk(walk: Walk): void {
+    this.#walks.add(walk);
+    for (const shard of this.#shards) shard.beginMarks(walk);
+  }
+
+  #endWalk(walk: Walk): void {
+    this.#walks.delete(walk);
+    for (const shard of this.#shards) shard.endMarks(walk);
+  }
+
+  /** Whether a record is the row of its key, as it was when the walk began: it is marked then. */
+  #meets(walk: Walk, record: KeyedCursor<T>): boolean {
+    const { key, partition, offset } = record;
+    if (offset >= (walk.ends.get(partition) ?? 0)) return false;
+    const shard = this.#shardOf(key);
+    const slot = shard.find(this.#hash);
+    if (slot === NONE) return false;
+    const place = { partition: shard.partitionAt(slot), offset: shard.offsetAt(slot) };
+    if (!isAt(record, place)) return false;
+    shard.mark(walk, slot);
+    return true;
   }
 
   /** The row of a key, if it has one, is about to go to another place. */
   #tellWalks(key: string): void {
-    const place = this.placeOf(key);
-    if (place === null) return;
-    const { partition, offset } = place;
-    for (const { ends, met, moved } of this.#walks) {
-      const isMet = offset < (met.get(partition) ?? 0);
-      if (!isMet && offset < (ends.get(partition) ?? 0)) moved.add(key);
+    const shard = this.#shardOf(key);
+    const slot = shard.find(this.#hash);
+    if (slot === NONE) return;
+    const [partition, offset] = [shard.partitionAt(slot), shard.offsetAt(slot)];
+    for (const walk of this.#walks) {
+      const isOld = offset < (walk.ends.get(partition) ?? 0);
+      if (isOld && !shard.isMarked(walk, slot)) walk.moved.add(key);
     }
   }
 

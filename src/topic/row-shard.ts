@@ -30,9 +30,11 @@ export class RowShard {
   #timesMs = new Float64Array(SLOTS_MIN);
   /** One more than the partition; `FREE` = the slot is. */
   #partitions = new Uint16Array(SLOTS_MIN);
+  /** Of each that marks rows, a byte to a slot. */
+  readonly #marks = new Map<object, Uint8Array>();
 
   get byteLength(): number {
-    return this.#partitions.length * SLOT_BYTES;
+    return this.#partitions.length * (SLOT_BYTES + this.#marks.size);
   }
 
   /** Where the row is; -1 = there is none. A slot is good until the next change. */
@@ -57,6 +59,23 @@ export class RowShard {
 
   timeAt(slot: number): number {
     return this.#timesMs[slot] ?? NONE;
+  }
+
+  /** From now on rows may be marked by `by`; none is. A mark stays with its row wherever that goes. */
+  beginMarks(by: object): void {
+    this.#marks.set(by, new Uint8Array(this.#partitions.length));
+  }
+
+  endMarks(by: object): void {
+    this.#marks.delete(by);
+  }
+
+  mark(by: object, slot: number): void {
+    this.#marks.get(by)?.fill(1, slot, slot + 1);
+  }
+
+  isMarked(by: object, slot: number): boolean {
+    return this.#marks.get(by)?.[slot] === 1;
   }
 
   /** Adds a row, or sets where it is. */
@@ -88,6 +107,7 @@ export class RowShard {
       hole = next;
     }
     partitions[hole] = FREE;
+    for (const marks of this.#marks.values()) marks[hole] = 0;
     this.count--;
   }
 
@@ -117,6 +137,7 @@ export class RowShard {
     this.#offsets.copyWithin(to, from, from + 1);
     this.#timesMs.copyWithin(to, from, from + 1);
     this.#partitions.copyWithin(to, from, from + 1);
+    for (const marks of this.#marks.values()) marks.copyWithin(to, from, from + 1);
   }
 
   /** Into columns that fit those that stay, and as many again. */
@@ -129,12 +150,14 @@ export class RowShard {
     const words = this.#words;
     const offsets = this.#offsets;
     const timesMs = this.#timesMs;
+    const marksBefore = [...this.#marks];
     let slots = SLOTS_MIN;
     while (slots * LOAD_MAX < 1.5 * kept.length + 1) slots *= 2;
     this.#words = new Uint32Array(WORDS * slots);
     this.#offsets = new Float64Array(slots);
     this.#timesMs = new Float64Array(slots);
     this.#partitions = new Uint16Array(slots);
+    for (const [by] of marksBefore) this.#marks.set(by, new Uint8Array(slots));
     this.count = kept.length;
     for (const slot of kept) {
       const at = WORDS * slot;
@@ -143,6 +166,7 @@ export class RowShard {
       this.#offsets[to] = offsets[slot] ?? 0;
       this.#timesMs[to] = timesMs[slot] ?? 0;
       this.#partitions[to] = partitions[slot] ?? FREE;
+      for (const [by, marks] of marksBefore) if (marks[slot] === 1) this.mark(by, to);
     }
     assert(this.count < slots, 'a search ends at a free slot');
   }

@@ -25,21 +25,32 @@ async function openTopic(): Promise<StoreTopic<string>> {
   return store.topic('t', { codec: utf8 });
 }
 
-/** Puts all of a topic into rows. */
-async function fill(rows: TableRows<string>, topic: StoreTopic<string>): Promise<void> {
-  const { partitions } = topic;
+/** All records of a topic, one after the other. */
+async function* recordsOf({
+  partitions,
+}: StoreTopic<string>): AsyncGenerator<KeyedCursor<string>, void, void> {
   const how = { chosen: null, from: new Map(), skipsTrimmed: false, keepsAlive: false };
   const feed = new TableFeed({ partitions, ...how });
   const cursor = new KeyedCursor<string>();
   await feed.begin();
   for (let fed = await feed.next(); fed !== null; fed = await feed.next()) {
     cursor.begin(fed, { codec: utf8, partition: fed.partition });
-    while (cursor.next()) {
-      if (cursor.isDeleted) rows.delete(cursor.key);
-      else rows.put(cursor);
-    }
+    while (cursor.next()) yield cursor;
   }
   feed.close();
+}
+
+/** Puts the records [from, to) of a topic into rows. */
+async function fill(
+  rows: TableRows<string>,
+  topic: StoreTopic<string>,
+  { from = 0, to = Number.POSITIVE_INFINITY } = {},
+): Promise<void> {
+  for await (const cursor of recordsOf(topic)) {
+    if (cursor.offset < from || cursor.offset >= to) continue;
+    if (cursor.isDeleted) rows.delete(cursor.key);
+    else rows.put(cursor);
+  }
 }
 
 function seen({
@@ -118,13 +129,16 @@ class FakeSource implements RowSource<string> {
     this.onCatchUp();
   }
 
+  position = Number.MAX_SAFE_INTEGER;
+
   positions(): ReadonlyMap<number, number> {
-    return new Map([[0, Number.MAX_SAFE_INTEGER]]);
+    return new Map([[0, this.position]]);
   }
 
-  // oxlint-disable-next-line require-yield -- no test goes through them here
   async *walk(): AsyncGenerator<KeyedCursor<string>, void, void> {
-    throw new Error('no walk');
+    for await (const cursor of recordsOf(this.#topic)) {
+      if (!this.gone.has(cursor.offset)) yield cursor;
+    }
   }
 }
 
@@ -194,13 +208,82 @@ describe('bounded rows', () => {
   });
 });
 
+describe('all entries of bounded rows', () => {
+  /** Rows of the first three records: `a`, `b` and `c`, of which `b` has another one at offset 4. */
+  async function setup() {
+    const topic = await openTopic();
+    for (const [at, key] of ['a', 'b', 'c', 'd', 'b'].entries()) {
+      await topic.append({ key, value: `${at}` });
+    }
+    const source = new FakeSource(topic);
+    source.position = 3;
+    const rows = new BoundedRows(source, 0, new Fingerprint(1));
+    await fill(rows, topic, { to: 3 });
+    const walked: (string | null)[] = [];
+    const walk = async (onEach: (key: string | null) => Promise<void> | void = () => undefined) => {
+      for await (const { key, value } of rows.entries()) {
+        walked.push(`${key} ${value}`);
+        await onEach(key);
+      }
+      return walked;
+    };
+    return { topic, source, rows, walk };
+  }
+
+  test('have a key whose record compaction took before its successor had come', async () => {
+    const { topic, source, rows, walk } = await setup();
+    source.gone.add(1);
+    let caughtUp: Promise<void> = Promise.resolve();
+    source.onCatchUp = () => (caughtUp = fill(rows, topic, { from: 3 }));
+    source.catchUp = async () => {
+      source.onCatchUp();
+      await caughtUp;
+    };
+    expect(await walk()).toEqual(['a 0', 'c 2', 'b 4']);
+  });
+
+  test('have it also when its successor comes once the walk has passed the place', async () => {
+    const { topic, source, rows, walk } = await setup();
+    source.gone.add(1);
+    const onEach = async (key: string | null) => {
+      if (key === 'c') await fill(rows, topic, { from: 3 });
+    };
+    expect(await walk(onEach)).toEqual(['a 0', 'c 2', 'b 4']);
+  });
+
+  test('have no key twice that changes when it was met', async () => {
+    const { topic, rows, walk } = await setup();
+    const onEach = async (key: string | null) => {
+      if (key === 'b') await fill(rows, topic, { from: 3 });
+    };
+    expect(await walk(onEach)).toEqual(['a 0', 'b 1', 'c 2']);
+  });
+
+  test('leave no memory behind, whether they came to their end or not', async () => {
+    const { rows, walk } = await setup();
+    const before = rows.memoryBytes;
+    await walk();
+    for await (const _ of rows.entries()) {
+      expect(rows.memoryBytes).toBeGreaterThan(before);
+      break;
+    }
+    expect(rows.memoryBytes).toBe(before);
+  });
+});
+
 test('a shard of rows is a map, whatever is put, deleted and dropped', () => {
   for (let seed = 1; seed <= 40; seed++) {
     const random = new SeededRandom(seed);
     const shard = new RowShard();
     const model = new Map<string, RowPlace>();
     const below = (bound: number): number => randomBelow(random, bound);
+    const marked = new Map<object, Set<string>>();
     for (let at = 0; at < 2000; at++) {
+      if (below(300) === 0) {
+        const by = {};
+        shard.beginMarks(by);
+        marked.set(by, new Set());
+      }
       // Few homes, so that rows stand behind each other, and around the end of the columns.
       const hash = {
         high: below(3),
@@ -214,6 +297,16 @@ test('a shard of rows is a map, whatever is put, deleted and dropped', () => {
       else {
         const found = { partition: shard.partitionAt(slot), offset: shard.offsetAt(slot) };
         expect({ ...found, appendTimeMs: shard.timeAt(slot) }).toEqual(row);
+      }
+      for (const [by, keys] of marked) {
+        expect(slot >= 0 && shard.isMarked(by, slot)).toBe(keys.has(key));
+        if (slot >= 0 && below(3) === 0) {
+          shard.mark(by, slot);
+          keys.add(key);
+        }
+        if (below(100) > 0) continue;
+        shard.endMarks(by);
+        marked.delete(by);
       }
       const what = below(10);
       if (what < 6) {
@@ -231,6 +324,9 @@ test('a shard of rows is a map, whatever is put, deleted and dropped', () => {
           place.partition === partition && place.offset < offset;
         const dropped = [...model].filter(([, place]) => isBelow(place));
         for (const [each] of dropped) model.delete(each);
+      }
+      for (const keys of marked.values()) {
+        for (const each of keys) if (!model.has(each)) keys.delete(each);
       }
       expect(shard.count).toBe(model.size);
     }
