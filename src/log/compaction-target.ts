@@ -1,5 +1,6 @@
 /** What becomes of the segments that a pass of compaction rewrites: it is done, or it is only planned. */
 import { present } from '../core/assert.ts';
+import type { Mutex } from '../core/mutex.ts';
 import type { Pace } from '../core/pace.ts';
 import type { BatchCursor } from '../format/batch-cursor.ts';
 import type { Segment } from '../segment/segment.ts';
@@ -25,9 +26,12 @@ export interface CompactionTarget {
 export interface DiskTargetParts {
   readonly rewriter: SegmentRewriter;
   readonly swap: SegmentSwap;
+  readonly rewriting: Mutex;
   readonly pace: Pace;
-  /** @throws FailedError when the writer has failed */
-  readonly checkFailure: () => void;
+  /** Whether the log is to be compacted: that may change while a pass goes on. */
+  readonly isOn: () => boolean;
+  /** @throws FailedError when the writer has failed; ConflictError when it is not to be compacted any more */
+  readonly check: () => void;
 }
 
 /** On the disk. */
@@ -43,20 +47,19 @@ export class DiskTarget implements CompactionTarget {
   }
 
   async survey(segment: Segment, filter: KeyFilter): Promise<void> {
-    const { rewriter, pace } = this.#parts;
+    const { rewriter, pace, check } = this.#parts;
+    check();
     await rewriter.survey(segment, filter, pace, { stopsAtFirst: true });
   }
 
-  async rewrite(
-    segment: Segment,
-    filter: KeyFilter,
-    stamps: CompactionStamps,
-  ): Promise<number | null> {
-    const { rewriter, swap, pace, checkFailure } = this.#parts;
-    const made = await rewriter.rewrite(segment, { filter, stamps, pace });
-    if (await swap.swap(made)) return made.segment.sizeBytes;
-    checkFailure();
-    return null;
+  rewrite(segment: Segment, filter: KeyFilter, stamps: CompactionStamps): Promise<number | null> {
+    const { rewriter, swap, rewriting, pace, isOn, check } = this.#parts;
+    return rewriting.run(async () => {
+      const made = await rewriter.rewrite(segment, { filter, stamps, pace });
+      if (await swap.swap(made, isOn)) return made.segment.sizeBytes;
+      check();
+      return null;
+    });
   }
 }
 

@@ -43,6 +43,8 @@ export interface CompactorOptions {
   /** What by itself is rewritten may have less room than what somebody asked for. */
   readonly rewriterFor: (isAsked: boolean) => SegmentRewriter;
   readonly swap: SegmentSwap;
+  /** Held while a next generation is made and put in place. */
+  readonly rewriting: Mutex;
   /** The time that an append would get: it never goes back. */
   readonly nowMs: () => number;
 }
@@ -142,7 +144,7 @@ export class Compactor {
    */
   async compactDue(how: DueOptions = {}): Promise<CompactionResult | null> {
     const { settings, clock } = this.#options;
-    if (this.#isClosed || settings.compaction === 'off' || this.#dueEnding !== null) return null;
+    if (this.#isClosed || !this.#isOn || this.#dueEnding !== null) return null;
     const { signal: outer, onProgress = null } = how;
     const ending = new AbortController();
     this.#dueEnding = ending;
@@ -157,7 +159,8 @@ export class Compactor {
       const result = this.#resultOf(run, startMs);
       return result.passCount === 0 ? null : result;
     } catch (error) {
-      if (ending.signal.aborted || this.#isClosed) return null;
+      // It was switched off meanwhile, or ended.
+      if (!this.#isOn || ending.signal.aborted || this.#isClosed) return null;
       this.#stats = { ...this.#stats, lastError: error };
       throw error;
     } finally {
@@ -223,19 +226,16 @@ export class Compactor {
   }
 
   #newRun({ isAsked, isPlanned, options }: RunPlan, signal: AbortSignal): CompactionRun {
-    const { log, guard, random, clock, events, swap, nowMs } = this.#options;
+    const { log, guard, random, clock, events, nowMs } = this.#options;
     const rewriter = this.#options.rewriterFor(isAsked);
     const settings = { ...this.#options.settings };
     const { bytesPerSecondMax, onProgress } = options;
     const pace = new Pace({ clock, bytesPerSecondMax, keepsAlive: isAsked, signal });
-    const checkFailure = () => this.#checkFailure();
     const wallMs = clock.now();
     const { marks } = log;
     return new CompactionRun({
       log,
-      target: isPlanned
-        ? new PlannedTarget({ rewriter, pace })
-        : new DiskTarget({ rewriter, swap, pace, checkFailure }),
+      target: isPlanned ? new PlannedTarget({ rewriter, pace }) : this.#diskTarget(rewriter, pace),
       guard,
       random,
       pace,
@@ -266,6 +266,16 @@ export class Compactor {
     return { ...plan, rewrittenSegmentCount, durationMs };
   }
 
+  #diskTarget(rewriter: SegmentRewriter, pace: Pace): DiskTarget {
+    const { log, settings, swap, rewriting } = this.#options;
+    const isOn = () => this.#isOn;
+    const check = () => {
+      this.#checkFailure();
+      checkIsCompacted(log, settings, 'to go on with its compaction');
+    };
+    return new DiskTarget({ rewriter, swap, rewriting, pace, isOn, check });
+  }
+
   #count({ tally, next }: CompactionRun): void {
     const { passCount, rewrittenSegmentCount, removedCount, droppedTombstoneCount, freedBytes } =
       tally;
@@ -293,6 +303,11 @@ export class Compactor {
     } catch (cause) {
       throw appender.failure ?? cause;
     }
+  }
+
+  /** May change at any time. */
+  get #isOn(): boolean {
+    return this.#options.settings.compaction !== 'off';
   }
 
   /** @throws FailedError */

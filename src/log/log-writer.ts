@@ -54,6 +54,8 @@ export class LogWriter {
   readonly syncLoop: SyncLoop;
   /** Whatever takes segments out of the log, or puts others in their place, does so one after the other. */
   readonly maintenance = new Mutex();
+  /** Whoever makes the next generation of a segment, until it is in place: they all use one name for it. */
+  readonly rewriting = new Mutex();
   readonly trimmer: Trimmer;
   readonly swap: SegmentSwap;
   readonly compactor: Compactor;
@@ -136,29 +138,23 @@ export class LogWriter {
   }
 
   #makeCompactor(parts: LogWriterParts, builder: BatchBuilder): Compactor {
-    const { directory, home, settings, log } = parts;
+    const { home, settings, log } = parts;
     const { clock, random } = settings;
-    const { takeTurn, trimGuard: guard, events } = home;
-    const { appender, syncLoop, swap } = this;
-    // May change while the log is open.
-    const compressor = () => settings.compressor;
-    const rewriterFor = (isAsked: boolean): SegmentRewriter => {
-      const space = spaceGuardOf(parts, home.rewritingRoom?.(isAsked) ?? home);
-      return new SegmentRewriter({ log, directory, takeTurn, space, compressor });
-    };
+    const { trimGuard: guard, events } = home;
+    const { appender, syncLoop, swap, rewriting } = this;
+    const rewriterFor = (isAsked: boolean): SegmentRewriter =>
+      rewriterOf(parts, spaceGuardOf(parts, home.rewritingRoom?.(isAsked) ?? home));
     const nowMs = () => Math.max(builder.appendTimeMs, clock.now());
-    const own = { appender, syncLoop, rewriterFor, swap, nowMs };
+    const own = { appender, syncLoop, rewriterFor, swap, rewriting, nowMs };
     return new Compactor({ log, clock, random, settings, guard, events, ...own });
   }
 
-  #makeSettledRewriter({ directory, home, settings, log }: LogWriterParts): SettledRewriter {
-    const { clock } = settings;
-    const { takeTurn, trimGuard: guard, events } = home;
-    const { swap } = this;
-    const compressor = () => settings.compressor;
-    const space = settledSpace({ directory, clock });
-    const rewriter = new SegmentRewriter({ log, directory, takeTurn, space, compressor });
-    return new SettledRewriter({ log, rewriter, swap, guard, events, settings });
+  #makeSettledRewriter(parts: LogWriterParts): SettledRewriter {
+    const { directory, home, settings, log } = parts;
+    const { trimGuard: guard, events } = home;
+    const { swap, rewriting } = this;
+    const rewriter = rewriterOf(parts, settledSpace({ directory, clock: settings.clock }));
+    return new SettledRewriter({ log, rewriter, swap, rewriting, guard, events, settings });
   }
 
   #makeAppender(parts: LogWriterParts, builder: BatchBuilder, end: LogEnd): Appender {
@@ -284,6 +280,16 @@ function builderOf(
     topologyVersion: home.topologyVersion,
     end,
   });
+}
+
+function rewriterOf(
+  { directory, home, settings, log }: LogWriterParts,
+  space: SpaceGuard,
+): SegmentRewriter {
+  const { takeTurn } = home;
+  // May change while the log is open.
+  const compressor = () => settings.compressor;
+  return new SegmentRewriter({ log, directory, takeTurn, space, compressor });
 }
 
 function spaceGuardOf(

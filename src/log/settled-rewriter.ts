@@ -6,6 +6,7 @@
  * nothing that is settled is wanted again meanwhile.
  */
 import { JOURNAL_FREE_BYTES_MIN, KIB, MIB } from '../core/limits.ts';
+import type { Mutex } from '../core/mutex.ts';
 import type { Pace } from '../core/pace.ts';
 import type { BatchCursor } from '../format/batch-cursor.ts';
 import type { Segment } from '../segment/segment.ts';
@@ -58,6 +59,8 @@ export interface SettledRewriterOptions {
   readonly log: ReadableLog;
   readonly rewriter: SegmentRewriter;
   readonly swap: SegmentSwap;
+  /** Held while a next generation is made and put in place. */
+  readonly rewriting: Mutex;
   /** Asked before records go; null = they may. */
   readonly guard: TrimGuard | null;
   readonly events: LogEvents | null;
@@ -121,23 +124,21 @@ export class SettledRewriter {
    * @returns bytes that were moved; 0 = it is not there any more
    * @throws as `SegmentRewriter.rewrite` and `SegmentSwap.swap`
    */
-  async rewrite(
-    { baseOffset }: SettledSegment,
-    wanted: WantedOffsets,
-    pace: Pace,
-  ): Promise<number> {
-    const { log, rewriter, swap, events } = this.#options;
-    const segment = log.segments.floor(baseOffset);
-    if (segment?.baseOffset !== baseOffset) return 0;
-    const bytesBefore = segment.sizeBytes;
-    const rewriting = { filter: new WantedFilter(wanted), stamps: null, pace };
-    const made = await rewriter.rewrite(segment, rewriting);
-    if (!(await swap.swap(made))) return 0;
-    const { removedCount } = made;
-    const bytesAfter = made.segment.sizeBytes;
-    const counts = { segmentCount: 1, bytesBefore, bytesAfter, removedCount };
-    events?.compacted({ why: 'settled', ...counts });
-    return bytesBefore + 2 * bytesAfter;
+  rewrite({ baseOffset }: SettledSegment, wanted: WantedOffsets, pace: Pace): Promise<number> {
+    const { log, rewriter, swap, rewriting, events } = this.#options;
+    return rewriting.run(async () => {
+      const segment = log.segments.floor(baseOffset);
+      if (segment?.baseOffset !== baseOffset) return 0;
+      const bytesBefore = segment.sizeBytes;
+      const filter = new WantedFilter(wanted);
+      const made = await rewriter.rewrite(segment, { filter, stamps: null, pace });
+      if (!(await swap.swap(made))) return 0;
+      const { removedCount } = made;
+      const bytesAfter = made.segment.sizeBytes;
+      const counts = { segmentCount: 1, bytesBefore, bytesAfter, removedCount };
+      events?.compacted({ why: 'settled', ...counts });
+      return bytesBefore + 2 * bytesAfter;
+    });
   }
 
   /** Those of which too little is wanted, whether they may be rewritten now or not. */

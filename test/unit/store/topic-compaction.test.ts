@@ -97,6 +97,28 @@ describe('compact', () => {
     expect(store.health().problems).toEqual([]); // Its caller was told.
   });
 
+  test('ends where it stands when it is switched off meanwhile', async () => {
+    const { bench, store, topic } = await setup();
+    let freed = 0;
+    const work = topic.compact({
+      bytesPerSecondMax: 64 * 1024,
+      onProgress: ({ freedBytes }) => (freed = freedBytes),
+    });
+    const ended = expect(work).rejects.toThrow(ConflictError);
+    const step = async () => {
+      bench.clock.advance(10);
+      await quiet();
+    };
+    while (freed === 0) await step();
+    await store.alterTopic('t', { compaction: 'off' });
+    while (store.compactions()[0]?.state === 'running') await step();
+    await ended;
+    expect(store.compactions()).toMatchObject([{ partition: 0, state: 'failed' }]);
+    const offsets = await offsetsOf(topic, 0);
+    expect(offsets.length).toBeGreaterThan(50); // Of 200, of which it would have left 25.
+    expect(offsets.length).toBeLessThan(200);
+  });
+
   test('tells in an event what each pass came to', async () => {
     const { store, topic } = await setup([200]);
     const told: unknown[] = [];
