@@ -42,7 +42,8 @@ export async function openJob(directory: string, parameters: BesideParameters): 
   return {
     async run() {
       linkLog(input, path);
-      const log = await openLog(path, COMPACTED);
+      // A log of which segments are sealed would begin passes by itself.
+      const log = await openLog(path, parameters.bytesPerSecondMax === null ? {} : COMPACTED);
       const sample = await measure(log, parameters);
       await log.close();
       rmSync(path, { recursive: true });

@@ -25,7 +25,7 @@ export type KeyedLogParameters = {
 
 export const COMPACTED: LogOptions<Uint8Array> = {
   compaction: 'key',
-  retentionCheckMs: 2 ** 31 - 1, // Nothing begins by itself.
+  retentionCheckMs: 2 ** 31 - 1, // No pass begins by itself, unless a segment is sealed.
 };
 
 const SEED = 20_261_123;

@@ -1,9 +1,10 @@
-/** Suite `compaction`: a pass alone and beside others, and its key map. */
+/** Suite `compaction`: a pass alone and beside others, its key map, and what queues keep on the disk. */
 import { COMPACTION_MAP_BYTES_MAX } from '../../src/core/limits.ts';
 import type { Contest, GoalSpec, Side } from '../core/contest.ts';
 import type { CompactionParameters } from '../jobs/compaction.ts';
 import type { BesideParameters } from '../jobs/compaction-beside.ts';
 import type { KeyMapParameters } from '../jobs/key-map.ts';
+import type { SettledQueueParameters } from '../jobs/settled-queue.ts';
 import { byteRate, countRate, KIB, MIB, READ_WARM_BYTES } from './sides.ts';
 
 /** What 128 MiB hold, or nearly. */
@@ -45,6 +46,17 @@ export const compactionSuite: readonly Contest[] = [
     ],
     goals: [],
   },
+  settled({
+    id: 'compaction/settled',
+    messages: 2_000_000,
+    segmentBytesMax: 64 * MIB,
+    notQuick: 'two minutes a round',
+  }),
+  settled({
+    id: 'compaction/settled-small',
+    messages: 100_000,
+    segmentBytesMax: 4 * MIB,
+  }),
 ];
 
 function keysContest(
@@ -145,6 +157,43 @@ function besideSide(
     parameters,
     warmBytes: READ_WARM_BYTES,
   });
+}
+
+interface SettledSize
+  extends
+    Pick<Contest, 'id' | 'notQuick'>,
+    Pick<SettledQueueParameters, 'messages' | 'segmentBytesMax'> {}
+
+/** What is left on the disk of a queue that keeps 1 % of its messages, of what it may have. */
+function settled({ messages, segmentBytesMax, ...contest }: SettledSize): Contest {
+  const parameters: SettledQueueParameters = { messages, valueBytes: KIB, segmentBytesMax };
+  return {
+    ...contest,
+    suite: 'compaction',
+    title: `a queue of ${messages / 1e6} M messages, 1 % dead or delayed`,
+    sides: [
+      {
+        id: 'share',
+        title: 'bytes / (3 x what is not settled + 2 segments)',
+        job: 'settled-queue',
+        parameters,
+        metric: 'extra:share',
+        unit: 'of 1',
+        isHigherBetter: false,
+        warmBytes: 0,
+        skipsWarmUp: true,
+      },
+    ],
+    goals: [
+      {
+        name: `disk of a queue of ${messages / 1e6} M, 1 % unsettled: of its bound`,
+        subject: 'share',
+        references: [],
+        goal: 1,
+        bound: 'max',
+      },
+    ],
+  };
 }
 
 function mapSide(measured: KeyMapParameters['measured'], title: string): Side {
