@@ -1,21 +1,48 @@
-/** Suite `compaction`: the key map of a pass alone, and what queues keep on the disk. */
-import type { Contest, Side } from '../core/contest.ts';
+/** Suite `compaction`: a pass alone and beside others, its key map, and what queues keep on the disk. */
+import { COMPACTION_MAP_BYTES_MAX } from '../../src/core/limits.ts';
+import type { Contest, GoalSpec, Side } from '../core/contest.ts';
+import type { CompactionParameters } from '../jobs/compaction.ts';
+import type { BesideParameters } from '../jobs/compaction-beside.ts';
 import type { KeyMapParameters } from '../jobs/key-map.ts';
 import type { SettledQueueParameters } from '../jobs/settled-queue.ts';
-import { countRate, KIB, MIB } from './sides.ts';
+import { byteRate, countRate, KIB, MIB, READ_WARM_BYTES } from './sides.ts';
 
 /** What 128 MiB hold, or nearly. */
 const KEYS = 10_000_000;
+const QUICK_KEYS = KEYS / 10;
+const INPUT = { valueBytes: KIB, compression: 'none' } as const;
+/** Of *R*, of the bytes that are compacted. */
+const SHARE_MIN = 0.07;
+const TURN_MS_MAX = 20;
+/** Of what a writer and a reader have alone. */
+const SHARE_LEFT_MIN = 0.8;
+/** As passes that begin by themselves: they read and write about 600 MiB. */
+const BESIDE_BYTES_PER_SECOND = 64 * MIB;
+const BESIDE_KEYS = 100_000;
+const BESIDE_MS = 10_000;
 
 export const compactionSuite: readonly Contest[] = [
+  keysContest('keys', '10 M keys', {
+    keys: KEYS,
+    notQuick: '16 GiB: full runs only',
+  }),
+  keysContest('keys-1m', '1 M keys', { keys: QUICK_KEYS }),
+  besideContest(),
+  {
+    id: 'compaction/gzip',
+    suite: 'compaction',
+    title: 'a pass over 1 M keys, values of 1 KiB, gzip',
+    sides: passSides({ keys: QUICK_KEYS, compression: 'gzip' }),
+    goals: [],
+  },
   {
     id: 'compaction/map',
     suite: 'compaction',
     title: 'the key map alone, 10 M keys',
     sides: [
-      side('put', 'fill it, from nothing'),
-      side('hit', 'look up what is in it'),
-      side('miss', 'look up what is not'),
+      mapSide('put', 'fill it, from nothing'),
+      mapSide('hit', 'look up what is in it'),
+      mapSide('miss', 'look up what is not'),
     ],
     goals: [],
   },
@@ -23,7 +50,7 @@ export const compactionSuite: readonly Contest[] = [
     id: 'compaction/settled',
     messages: 2_000_000,
     segmentBytesMax: 64 * MIB,
-    notQuick: 'takes two minutes a round; compaction/settled-small is the same with fewer messages',
+    notQuick: 'two minutes a round',
   }),
   settled({
     id: 'compaction/settled-small',
@@ -31,6 +58,106 @@ export const compactionSuite: readonly Contest[] = [
     segmentBytesMax: 4 * MIB,
   }),
 ];
+
+function keysContest(
+  name: string,
+  title: string,
+  { keys, notQuick }: { readonly keys: number; readonly notQuick?: string },
+): Contest {
+  const goal: Omit<GoalSpec, 'name' | 'goal' | 'bound'> = { subject: 'pass', references: [] };
+  return {
+    id: `compaction/${name}`,
+    suite: 'compaction',
+    title: `a pass over ${title}, values of 1 KiB`,
+    sides: passSides({ keys }),
+    goals: [
+      {
+        ...goal,
+        name: `a pass over ${title}: of R`,
+        references: ['R'],
+        goal: SHARE_MIN,
+        bound: 'min',
+      },
+      { ...goal, name: `passes over ${title}`, metric: 'extra:passCount', goal: 1, bound: 'max' },
+      {
+        ...goal,
+        name: `longest turn of a pass over ${title}: ms`,
+        metric: 'extra:maxStallMs',
+        goal: TURN_MS_MAX,
+        bound: 'max',
+      },
+    ],
+    ...(notQuick === undefined ? {} : { notQuick }),
+  };
+}
+
+function passSides(input: Pick<CompactionParameters, 'keys'> & Partial<CompactionParameters>) {
+  const mapBytes = Math.floor((COMPACTION_MAP_BYTES_MAX / KEYS) * input.keys); // The same load.
+  const parameters: CompactionParameters = { ...INPUT, measured: 'R', mapBytes, ...input };
+  const shared = { job: 'compaction', warmBytes: READ_WARM_BYTES };
+  return [
+    byteRate({ id: 'R', title: 'R: 1 MiB reads and their CRC', ...shared, parameters }),
+    byteRate({
+      id: 'pass',
+      title: `compact(), a map of ${Math.round(mapBytes / MIB)} MiB`,
+      ...shared,
+      parameters: { ...parameters, measured: 'pass' },
+      ...(parameters.keys < KEYS ? {} : { skipsWarmUp: true }),
+    }),
+  ];
+}
+
+function besideContest(): Contest {
+  const goal = { subject: 'beside', goal: SHARE_LEFT_MIN, bound: 'min' } as const;
+  return {
+    id: 'compaction/beside',
+    suite: 'compaction',
+    title: 'a writer and a reader beside a pass of 64 MiB/s',
+    sides: [besideSide('alone', 'no pass', null), besideSide('beside', 'a pass')],
+    goals: [
+      {
+        ...goal,
+        name: 'left of a writer at sync beside a pass: of alone',
+        references: ['alone'],
+        metric: 'extra:writtenBytesPerSecond',
+      },
+      {
+        ...goal,
+        name: 'left of a reader beside a pass: of alone',
+        references: ['alone'],
+        metric: 'extra:readBytesPerSecond',
+      },
+      {
+        subject: 'beside',
+        references: [],
+        metric: 'extra:maxStallMs',
+        name: 'longest turn of a writer, a reader and a pass: ms',
+        goal: TURN_MS_MAX,
+        bound: 'max',
+      },
+    ],
+  };
+}
+
+function besideSide(
+  id: string,
+  title: string,
+  bytesPerSecondMax: number | null = BESIDE_BYTES_PER_SECOND,
+): Side {
+  const parameters: BesideParameters = {
+    ...INPUT,
+    keys: BESIDE_KEYS,
+    bytesPerSecondMax,
+    ms: BESIDE_MS,
+  };
+  return byteRate({
+    id,
+    title: `appendBatch(1000) at sync, a scan: ${title}`,
+    job: 'compaction-beside',
+    parameters,
+    warmBytes: READ_WARM_BYTES,
+  });
+}
 
 interface SettledSize
   extends
@@ -43,7 +170,7 @@ function settled({ messages, segmentBytesMax, ...contest }: SettledSize): Contes
   return {
     ...contest,
     suite: 'compaction',
-    title: `a queue of ${messages} messages of 1 KiB, 1 % of them dead or delayed for a month`,
+    title: `a queue of ${messages / 1e6} M messages, 1 % dead or delayed`,
     sides: [
       {
         id: 'share',
@@ -59,7 +186,7 @@ function settled({ messages, segmentBytesMax, ...contest }: SettledSize): Contes
     ],
     goals: [
       {
-        name: 'what is settled does not stay behind what is not',
+        name: `disk of a queue of ${messages / 1e6} M, 1 % unsettled: of its bound`,
         subject: 'share',
         references: [],
         goal: 1,
@@ -69,7 +196,7 @@ function settled({ messages, segmentBytesMax, ...contest }: SettledSize): Contes
   };
 }
 
-function side(measured: KeyMapParameters['measured'], title: string): Side {
+function mapSide(measured: KeyMapParameters['measured'], title: string): Side {
   const parameters: KeyMapParameters = { measured, keys: KEYS };
   const shared = { job: 'key-map', parameters, warmBytes: 0 };
   return countRate({ id: measured, title, ...shared, unit: 'keys/s' });
