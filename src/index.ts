@@ -47,6 +47,7 @@ export type { TopicDeletion } from './topic/topic-deletions.ts';
 export type { Partitioner, TopicConfig, TopicOptions } from './topic/topic-options.ts';
 export type { TopicReadOptions } from './topic/topic-reads.ts';
 export type { UnfinishedConfig } from './topic/unfinished-options.ts';
+export type { UnfinishedCount } from './topic/unfinished-passed.ts';
 export type {
   PlacedRecords,
   TopicAppendBatchResult,

@@ -32,8 +32,8 @@ const ROUTING_GROUPS = ['exchanges', 'bindings', 'topology'];
 
 /** The reliability failures that have a regression test each: `f01-what-it-is.test.ts`. */
 const REGRESSIONS = [
-  1, 2, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28,
-  29, 30, 31, 32, 33, 34, 35, 36, 37, 39,
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
+  28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 39,
 ].map((number) => `f${String(number).padStart(2, '0')}-`);
 
 describe('the sources', () => {

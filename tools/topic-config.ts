@@ -7,12 +7,17 @@ import type {
   DedupConfig,
   DurabilityLevel,
   TopicConfig,
+  TopicDescription,
   UnfinishedConfig,
 } from '../src/index.ts';
 import { COMPACTIONS } from '../src/log/compaction-options.ts';
 import { DURABILITY_LEVELS } from '../src/log/log-options.ts';
 import { DEDUP_BY, DEDUP_SCOPES, UNTIL_SETTLED } from '../src/topic/dedup-options.ts';
-import { UNFINISHED_POLICIES, type UnfinishedPolicy } from '../src/topic/unfinished-options.ts';
+import {
+  UNFINISHED_POLICIES,
+  type ArchiveTopics,
+  type UnfinishedPolicy,
+} from '../src/topic/unfinished-options.ts';
 import { parseCount, parseDurationOption, parseShare } from './ranges.ts';
 
 export function durabilityOption(description: string): Option {
@@ -96,10 +101,16 @@ export const LETTING_GO_OPTIONS: readonly Option[] = [
   ).argParser(parseDurationOption),
   new Option(
     '--unfinished <what>',
-    'when retention meets what a group still needs (kept; it is always skip yet)',
+    'when retention meets what a group still needs; default: wait in a queue, else skip',
   ).choices([...UNFINISHED_POLICIES, BY_KIND]),
   new Option('--archive-to <topic>', 'where --unfinished archive copies records; none: nowhere'),
 ];
+
+/** What of these topics says where records can be archived. */
+export function archivesIn(topics: readonly TopicDescription[]): ArchiveTopics {
+  const places = new Map(topics.map(({ name, options }) => [name, options]));
+  return { at: (name) => places.get(name) ?? null, names: () => places.keys() };
+}
 
 /** What was given, and nothing else. */
 function lettingGoOf(options: LettingGoOptions): CompactionConfig & UnfinishedConfig {

@@ -25,6 +25,7 @@ export const PROBLEM_CODES = [
   'compaction-failed',
   'control-unavailable',
   'dedup-over-memory',
+  'retention-waits',
 ] as const;
 
 export type ProblemCode = (typeof PROBLEM_CODES)[number];
@@ -109,6 +110,8 @@ const REMEDIES: Readonly<Record<ProblemCode, string>> = {
   'control-unavailable': 'stop the process to change the store from the command line',
   'dedup-over-memory':
     'raise dedupBytesMax, or make windows shorter: until then appends with ids are slower',
+  'retention-waits':
+    'see why the group does not go on, or delete it; unfinished: skip or archive lets records go',
 };
 
 const FATAL: ReadonlySet<ProblemCode> = new Set(['lock-lost', 'journal-failed', 'journal-damaged']);

@@ -144,6 +144,9 @@ export const CHECKPOINT_IDLE_MS = 50;
 export const RETENTION_CHECK_MS = 5 * 60 * 1000;
 /** Time between two looks at the retention of partitions that nobody has open, ms. */
 export const IDLE_RETENTION_MS = 60 * 60 * 1000;
+
+/** For how long retention may wait for a group before somebody is told. */
+export const RETENTION_PATIENCE_MS = 60 * 60 * 1000;
 /** A wall clock that ran ahead by more since the last look is not believed at once, ms. */
 export const CLOCK_STEP_MS_MAX = 60 * 60 * 1000;
 /**

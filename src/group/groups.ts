@@ -35,6 +35,8 @@ import {
   type CommittedPosition,
   type GroupName,
 } from './group-state.ts';
+import type { TopicHome } from '../topic/topic-home.ts';
+import { countsOf, type UnfinishedCount } from '../topic/unfinished-passed.ts';
 import { OffsetCommitter } from './offset-committer.ts';
 import { SecuredPositions } from './secured-positions.ts';
 import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
@@ -46,6 +48,7 @@ export interface GroupsParts {
   readonly clock: Clock;
   readonly signals: StoreSignals;
   readonly transactions: TransactionRegistry;
+  readonly unfinishedOf: TopicHome['unfinishedOf'];
 }
 
 /** A group, as `list` names it. */
@@ -62,6 +65,8 @@ export interface GroupDescription {
   /** Members in this process, in the order in which they joined, and what they read. */
   readonly members: readonly { readonly id: string; readonly partitions: readonly number[] }[];
   readonly partitions: readonly PartitionLag[];
+  /** What retention took, or archived to take, that it had not passed: as of `TopicDescription`. */
+  readonly unfinishedCounts: readonly UnfinishedCount[];
 }
 
 interface ActiveGroup {
@@ -152,11 +157,12 @@ export class ConsumerGroups {
       id: member,
       partitions: (coordinator?.ownedBy(member) ?? []).map(({ partition }) => partition),
     }));
-    const { clock } = this.#parts;
+    const { clock, unfinishedOf } = this.#parts;
     const partitions = await onEach(topic, range(topic.count), (log) =>
       lagOf(log, this.#committed(id, log.partition), clock),
     );
-    return { name, topic: topic.name, members, partitions };
+    const unfinishedCounts = countsOf(unfinishedOf(topic.topicId), 'consumer', name);
+    return { name, topic: topic.name, members, partitions, unfinishedCounts };
   }
 
   /**
@@ -221,6 +227,18 @@ export class ConsumerGroups {
       await this.#checkInactive(id, name, 'to be deleted');
       const { topicId } = topic;
       await this.#parts.journal.append(groupDeleted, { topicId, group: name }, 'sync');
+    });
+  }
+
+  /**
+   * Runs `action` while nobody joins a group, sets it back or deletes it, and behind what it commits.
+   *
+   * @param action  gets whether it has members in this process, which commit as they like
+   */
+  whileStill<R>(name: GroupName, action: (isUsed: boolean) => Promise<R>): Promise<R> {
+    return this.#changes.run(async () => {
+      await this.#idle(groupId(name));
+      return action(this.#memberCount(groupId(name)) > 0);
     });
   }
 

@@ -34,6 +34,12 @@ export class GrowableBytes {
     return bytes;
   }
 
+  /** The whole content, not copied, which never changes: whoever writes next copies it first. */
+  frozen(): Uint8Array {
+    this.#isShared = true;
+    return this.#buffer.subarray(0, this.#sizeBytes);
+  }
+
   /** Copies bytes in; a gap between the old end and `position` reads as zeros. */
   write(from: Uint8Array, position: number): void {
     if (from.length === 0) return;

@@ -176,15 +176,18 @@ export class CompactionPass {
     return segment?.baseOffset === baseOffset ? segment : null;
   }
 
-  /** @returns false when it is damaged: then nothing behind it is rewritten */
+  /**
+   * @returns false when it is damaged, or stays as it was though it should not: then nothing behind it is
+   *   rewritten, for the headers there would say that all before them is done
+   */
   async #tryOne(
     segment: Segment,
     stop: Stop,
     { pass, keys }: { readonly pass: CompactionChoice; readonly keys: KeyScan | null },
   ): Promise<boolean> {
     try {
-      await this.#one(segment, stop, { pass, keys });
-      return true;
+      const isDone = await this.#one(segment, stop, { pass, keys });
+      return isDone || this.#listedAt(stop) === null;
     } catch (error) {
       if (isIoError(error, 'ENOENT') && this.#listedAt(stop) === null) return true;
       if (!(error instanceof CorruptLogError)) throw error;
@@ -193,11 +196,12 @@ export class CompactionPass {
     }
   }
 
+  /** @returns whether it is as the pass wants it */
   async #one(
     segment: Segment,
     stop: Stop,
     { pass, keys }: { readonly pass: CompactionChoice; readonly keys: KeyScan | null },
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { target, tally, nowMs } = this.#parts;
     const { end, baseOffset, sizeBytes } = stop;
     const dropsTombstones = mayDropTombstones(stop, end, pass);
@@ -205,10 +209,12 @@ export class CompactionPass {
     await target.survey(segment, filter);
     if (!isRewritten(stop, end, pass, filter)) {
       tally.kept(baseOffset, sizeBytes, filter);
-      return;
+      return true;
     }
     const stamps = stampsOf(stop, end, pass, nowMs());
     const newSizeBytes = await target.rewrite(segment, filter, stamps);
-    if (newSizeBytes !== null) tally.rewrote(stop, newSizeBytes, filter);
+    if (newSizeBytes === null) return false;
+    tally.rewrote(stop, newSizeBytes, filter);
+    return true;
   }
 }

@@ -4,11 +4,12 @@ import type { KeyFilter } from './key-filter.ts';
 
 /** A pass that put other segments in place. */
 export interface CompactedSegments {
-  readonly why: CompactionReason;
+  /** `settled`: nobody wants most of what a segment of a queue held. */
+  readonly why: CompactionReason | 'settled';
   readonly segmentCount: number;
   readonly bytesBefore: number;
   readonly bytesAfter: number;
-  /** Superseded records and tombstones that went. */
+  /** Records that went: superseded ones and tombstones, or settled ones. */
   readonly removedCount: number;
 }
 

@@ -16,7 +16,7 @@ export interface CompactionTarget {
   /**
    * Has its next generation put in its place. The filter has counted all of its records then.
    *
-   * @returns bytes of the new one; null when nothing was changed, for the segment is gone
+   * @returns bytes of the new one; null when nothing was changed: it is gone, or may not be swapped now
    * @throws as `SegmentRewriter.rewrite` and `SegmentSwap.swap`
    */
   rewrite(segment: Segment, filter: KeyFilter, stamps: CompactionStamps): Promise<number | null>;

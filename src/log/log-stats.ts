@@ -26,6 +26,11 @@ export interface LogStats {
     readonly settled: number;
   };
   readonly compaction: CompactionStats;
+  /**
+   * Bytes of segments that would go by age or size if nobody needed what is in them, at the last look: of
+   * groups that are not done (`unfinished`), of windows of ids, of exchanges.
+   */
+  readonly waitingBytes: number;
   /** Last failure of a background task; null when there is none. */
   readonly lastError: unknown;
 }
@@ -51,6 +56,7 @@ export function describeLog(
     lockMechanism: writer?.lock.mechanism ?? null,
     retainedAway: { ...(writer?.trimmer.deletedByReason ?? { age: 0, size: 0, settled: 0 }) },
     compaction,
+    waitingBytes: writer?.trimmer.waitingBytes ?? 0,
     lastError:
       writer?.appender.failure ?? writer?.trimmer.lastError ?? compaction.lastError ?? null,
   };

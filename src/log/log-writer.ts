@@ -20,6 +20,7 @@ import type { ReadableLog } from './readable-log.ts';
 import { SegmentRewriter } from './segment-rewriter.ts';
 import { SegmentSwap } from './segment-swap.ts';
 import { SegmentTables } from './segment-tables.ts';
+import { SettledRewriter, settledSpace } from './settled-rewriter.ts';
 import { SpaceGuard } from './space-guard.ts';
 import { SyncLoop, type SyncedPlace } from './sync-loop.ts';
 import { Trimmer } from './trimmer.ts';
@@ -56,6 +57,7 @@ export class LogWriter {
   readonly trimmer: Trimmer;
   readonly swap: SegmentSwap;
   readonly compactor: Compactor;
+  readonly settledRewriter: SettledRewriter;
   readonly tables: SegmentTables;
   readonly checkpointFile: CheckpointFile;
   readonly lock: DirectoryLock;
@@ -111,6 +113,7 @@ export class LogWriter {
     this.swap = new SegmentSwap({ directory, lock, log, appender, maintenance });
     const compactor = this.#makeCompactor(parts, builder);
     this.compactor = compactor;
+    this.settledRewriter = this.#makeSettledRewriter(parts);
     const isTimed = home.compactsByItself && settings.compaction !== 'off';
     const { retentionCheckMs: checkMs } = settings;
     this.#compactionTimer = isTimed ? new CompactionTimer({ clock, checkMs, compactor }) : null;
@@ -146,6 +149,16 @@ export class LogWriter {
     const nowMs = () => Math.max(builder.appendTimeMs, clock.now());
     const own = { appender, syncLoop, rewriterFor, swap, nowMs };
     return new Compactor({ log, clock, random, settings, guard, events, ...own });
+  }
+
+  #makeSettledRewriter({ directory, home, settings, log }: LogWriterParts): SettledRewriter {
+    const { clock } = settings;
+    const { takeTurn, trimGuard: guard, events } = home;
+    const { swap } = this;
+    const compressor = () => settings.compressor;
+    const space = settledSpace({ directory, clock });
+    const rewriter = new SegmentRewriter({ log, directory, takeTurn, space, compressor });
+    return new SettledRewriter({ log, rewriter, swap, guard, events, settings });
   }
 
   #makeAppender(parts: LogWriterParts, builder: BatchBuilder, end: LogEnd): Appender {

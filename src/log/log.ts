@@ -61,11 +61,13 @@ export class Log<T, Input = T> extends LogReads<T, Input> implements AsyncDispos
 
   /** @internal Where the store appends: commits, and what is routed. @throws ReadOnlyError, ClosedError */
   forStore(): Pick<PreparedAppend, 'logId' | 'appender'> &
-    Pick<LogWriter, 'encoded' | 'trimmer' | 'tables' | 'swap' | 'compactor'> &
+    Pick<LogWriter, 'encoded' | 'trimmer' | 'tables' | 'swap' | 'compactor' | 'settledRewriter'> &
     Pick<ReadableLog, 'marks' | 'segments'> {
-    const { appender, encoded, trimmer, tables, swap, compactor } = this.#writable('commit');
+    const { appender, encoded, trimmer, tables, swap, compactor, settledRewriter } =
+      this.#writable('commit');
     const { logId, marks, segments } = this.#log;
-    return { logId, appender, encoded, trimmer, tables, swap, compactor, marks, segments };
+    const own = { logId, marks, segments };
+    return { ...own, appender, encoded, trimmer, tables, swap, compactor, settledRewriter };
   }
 
   /** @internal Its settings were changed in place: what depends on them beyond the next append. */

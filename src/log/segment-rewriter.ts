@@ -94,6 +94,17 @@ export class SegmentRewriter {
     return this.#reading(segment, (source) => this.#make(source, rewriting));
   }
 
+  /** The header of a segment, read once. @throws CorruptLogError, UnsupportedVersionError, IoError */
+  async enter(segment: Segment): Promise<SegmentHeader> {
+    if (segment.header !== null) return segment.header;
+    const lease = await this.#options.log.handles.acquire(segment.path);
+    try {
+      return await this.#headerOf(segment, lease.file);
+    } finally {
+      lease.release();
+    }
+  }
+
   /** Removes what was made and is not in place. @throws IoError */
   async discard({ temporaryPath }: Pick<Rewritten, 'temporaryPath'>): Promise<void> {
     try {
@@ -129,22 +140,12 @@ export class SegmentRewriter {
     const { handles, segments } = this.#options.log;
     const next = segments.after(segment.baseOffset);
     assert(next !== null, 'the last segment is never rewritten');
-    await this.#enter(next);
+    await this.enter(next);
     const lease = await handles.acquire(segment.path);
     try {
       const { file } = lease;
       const header = await this.#headerOf(segment, file);
       return await use({ segment, next, file, header, end: next.baseOffset });
-    } finally {
-      lease.release();
-    }
-  }
-
-  async #enter(segment: Segment): Promise<void> {
-    if (segment.header !== null) return;
-    const lease = await this.#options.log.handles.acquire(segment.path);
-    try {
-      await this.#headerOf(segment, lease.file);
     } finally {
       lease.release();
     }

@@ -195,8 +195,10 @@ class TailWalk {
     segment.learnAppend(header.createdTimeMs);
     const appendTimeMs = segment.lastAppendTimeMs ?? header.createdTimeMs;
     this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, appendTimeMs);
-    // Only what was synced is ever rewritten.
-    this.#syncedOffset = Math.max(this.#syncedOffset, segment.statedEnd ?? 0);
+    // Only what was synced is ever rewritten, and only by what was: were these offsets given anew, what is
+    // there then would count as compared.
+    const syncedOffset = Math.max(segment.statedEnd ?? 0, header.compactedTo);
+    this.#syncedOffset = Math.max(this.#syncedOffset, syncedOffset);
     return null;
   }
 

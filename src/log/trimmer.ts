@@ -2,10 +2,11 @@
  * Moves the start of a log and removes the segments that fall below it: `deleteBefore` and
  * retention.
  *
- * Order: the log is synced up to the new start, the guard says how far it may go, the start is durable
- * in both checkpoint slots, and only then are files unlinked. A crash in between leaves segments that
+ * Order: the log is synced up to the new start, the guard says how far it may go and writes down who is
+ * not done with what goes, the start is durable in both checkpoint slots, and only then are files unlinked. A crash in between leaves segments that
  * the next open removes: below a start that is durable nobody is asked.
  */
+import { present } from '../core/assert.ts';
 import { ConflictError, isIoError } from '../core/errors.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Mutex } from '../core/mutex.ts';
@@ -24,7 +25,7 @@ import {
 } from './retention.ts';
 import { lastAppendTimeOf } from './segment-times.ts';
 import type { SyncLoop } from './sync-loop.ts';
-import type { TrimGuard, TrimReason } from './trim-guard.ts';
+import type { TrimGuard, TrimReason, TrimStep } from './trim-guard.ts';
 
 /** What a run of retention did. */
 export interface RetentionResult {
@@ -58,6 +59,8 @@ export class Trimmer {
   readonly #clockWatch: ClockWatch;
   /** Segments deleted by retention since the log was opened, by reason. */
   readonly deletedByReason = { age: 0, size: 0, settled: 0 };
+  /** Bytes of segments that go by age or size as soon as nobody needs them, at the last look. */
+  waitingBytes = 0;
   /** Last failure of retention in the background; null when the last run was fine. */
   lastError: unknown = null;
 
@@ -111,11 +114,38 @@ export class Trimmer {
     choose: (endOffset: number) => RetentionChoice | null,
   ): Promise<RetentionResult> {
     const wanted = choose(Number.POSITIVE_INFINITY);
-    if (wanted === null) return this.#nothing();
+    const choice = wanted === null ? null : await this.#allowedOf(wanted, why, choose);
+    const result = choice === null ? await this.#nothing() : await this.#carryOut(choice);
+    if (why === 'retention') this.waitingBytes = (wanted?.sizeBytes ?? 0) - result.deletedBytes;
+    return result;
+  }
+
+  /** What may go of what should; null = nothing. What has to be known of it is written down then. */
+  async #allowedOf(
+    wanted: RetentionChoice,
+    why: TrimReason,
+    choose: (endOffset: number) => RetentionChoice | null,
+  ): Promise<RetentionChoice | null> {
     const { startOffset } = wanted;
-    const allowedOffset = await this.#allowed(startOffset, why);
+    const allowedOffset = await this.#allowed(startOffset, why, this.#stepsOf(wanted));
     const choice = allowedOffset < startOffset ? choose(allowedOffset) : wanted;
-    return choice === null ? this.#nothing() : this.#carryOut(choice);
+    if (choice === null) return null;
+    return (await this.#mayPass(this.#stepsOf(choice))) ? choice : null;
+  }
+
+  async #mayPass(steps: readonly TrimStep[]): Promise<boolean> {
+    const { log, guard } = this.#options;
+    return (await guard?.passing?.(log.marks.startOffset, steps)) ?? true;
+  }
+
+  /** Runs of segments that go for one reason. */
+  #stepsOf({ reasons }: RetentionChoice): readonly TrimStep[] {
+    const { all } = this.#options.log.segments;
+    return reasons.flatMap((reason, at) => {
+      if (reasons[at + 1] === reason) return [];
+      const next = present(all[at + 1], 'the last one stays');
+      return [{ reason, toOffset: next.baseOffset }];
+    });
   }
 
   async #nothing(): Promise<RetentionResult> {
@@ -159,11 +189,13 @@ export class Trimmer {
   /**
    * Moves the start to `offset`, which is not above the written end.
    *
-   * @throws ConflictError when it may not go so far, and does not move then; IoError, FailedError
+   * @throws ConflictError when it may not go so far, and does not move then; IoError, FailedError; what
+   *   keeps the guard from writing down what goes
    */
   deleteBefore(offset: number): Promise<void> {
     return this.#options.maintenance.run(async () => {
-      const allowedOffset = await this.#allowed(offset, 'asked');
+      const steps = [{ reason: 'asked', toOffset: offset }] as const;
+      const allowedOffset = await this.#allowed(offset, 'asked', steps);
       if (allowedOffset < offset) {
         throw new ConflictError({
           kind: 'log',
@@ -172,6 +204,7 @@ export class Trimmer {
           requested: `to delete all below ${offset}`,
         });
       }
+      await this.#mayPass(steps);
       await this.#moveStart(offset);
     });
   }
@@ -210,13 +243,13 @@ export class Trimmer {
   }
 
   /** How far towards `offset` the start may go. All below `offset` is synced then. */
-  async #allowed(offset: number, why: TrimReason): Promise<number> {
+  async #allowed(offset: number, why: TrimReason, steps: readonly TrimStep[]): Promise<number> {
     const { log, guard, syncLoop } = this.#options;
     const { marks } = log;
     this.#checkFailure();
     if (offset <= marks.startOffset) return offset;
     if (marks.syncedOffset < offset) await syncLoop.syncUpTo(offset);
-    return guard === null ? offset : guard.allow(offset, why);
+    return guard === null ? offset : guard.allow(offset, why, steps);
   }
 
   /** All below `offset` is synced, and allowed to go. */

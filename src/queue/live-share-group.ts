@@ -13,6 +13,7 @@ import type { PartitionSet } from '../topic/partition-set.ts';
 import type { Topic } from '../topic/topic.ts';
 import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import type { Consumer } from './acquire-request.ts';
+import { archiveShare, type ArchiveOrder } from './archive-run.ts';
 import type { BrowseSource } from './browse.ts';
 import { letterWay } from './dead-letter.ts';
 import { GroupLeases } from './group-leases.ts';
@@ -21,6 +22,7 @@ import type { LeaseJournal } from './lease-journal.ts';
 import type { LoopClock } from './loop-clock.ts';
 import { PartitionLeases } from './partition-leases.ts';
 import { SlotState } from './record-state.ts';
+import type { MoverParts } from './redrive-moves.ts';
 import { redrive } from './redrive.ts';
 import type { RedriveOptions, RedriveReport } from './redrive-options.ts';
 import {
@@ -234,24 +236,50 @@ export class LiveShareGroup {
     options: RedriveOptions<T, Input>,
     closing: AbortSignal,
   ): Promise<RedriveReport> {
-    const { committer, clock, openTopic, arrived } = this.#parts;
+    const { clock, openTopic } = this.#parts;
     const parts = {
+      ...this.#moverParts(closing),
       source: this.browseSource(codec),
       group: this.name.group,
       clock,
       codec,
-      committer,
       openTopic,
-      arrived,
       closing,
+    };
+    return redrive(parts, options);
+  }
+
+  /**
+   * Archives what nobody has leased of a partition, below an offset. @returns, throws as `archiveShare`
+   */
+  async archive(order: ArchiveOrder): Promise<string | null> {
+    await this.open();
+    const { journal, clock } = this.#parts;
+    const { name, log } = present(this.leases.partitions[order.partition], 'all are open');
+    const parts = {
+      ...this.#moverParts(order.signal),
+      name,
+      topic: this.topic.name,
+      state: this.#partitionState(order.partition),
+      log,
+      journal,
+      nowMs: () => clock.now(),
+    };
+    return archiveShare(parts, order);
+  }
+
+  #moverParts(closing: AbortSignal): MoverParts {
+    const { committer, arrived } = this.#parts;
+    return {
+      committer,
+      arrived,
       partitions: () => this.leases.partitions,
-      exclusively: <R>(action: () => Promise<R>) =>
+      exclusively: (action) =>
         this.#exclusively(() => {
           closing.throwIfAborted();
           return action();
         }),
     };
-    return redrive(parts, options);
   }
 
   setPaused(isPaused: boolean): Promise<void> {

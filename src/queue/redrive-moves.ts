@@ -34,6 +34,9 @@ export interface MoverParts {
   readonly exclusively: <R>(action: () => Promise<R>) => Promise<R>;
 }
 
+/** What is said of records that move, in the commit that moves them. */
+export type ChangesOf = (partition: PartitionLeases, moves: readonly Move[]) => readonly Change[];
+
 /** What became of each that was not moved. */
 export type Unmoved = ReadonlyMap<Move, RedriveSkip>;
 
@@ -41,10 +44,15 @@ export type Unmoved = ReadonlyMap<Move, RedriveSkip>;
  * Moves records of one partition: all of them in one commit, or, when they are too large for one, each
  * by itself.
  *
+ * @param changesOf  how those that move are settled
  * @returns those that were not moved: who has them was quicker, or they are too large
  * @throws as `Committer.commit`
  */
-export async function moveRecords(parts: MoverParts, moves: readonly Move[]): Promise<Unmoved> {
+export async function moveRecords(
+  parts: MoverParts,
+  moves: readonly Move[],
+  changesOf: ChangesOf = redriven,
+): Promise<Unmoved> {
   const skips = new Map<Move, RedriveSkip>();
   const [first] = moves;
   if (first === undefined) return skips;
@@ -55,9 +63,10 @@ export async function moveRecords(parts: MoverParts, moves: readonly Move[]): Pr
       if (skip !== null) skips.set(move, skip);
     }
     const there = moves.filter((move) => !skips.has(move));
-    if (there.length === 0 || (await commitMoves(parts, partition, there))) return;
+    const commit = (some: readonly Move[]) => commitMoves(parts, partition, some, changesOf);
+    if (there.length === 0 || (await commit(there))) return;
     for (const move of there) {
-      if (!(await commitMoves(parts, partition, [move]))) skips.set(move, 'too-large');
+      if (!(await commit([move]))) skips.set(move, 'too-large');
     }
   });
   return skips;
@@ -74,6 +83,7 @@ async function commitMoves(
   { committer, arrived }: MoverParts,
   partition: PartitionLeases,
   moves: readonly Move[],
+  changesOf: ChangesOf,
 ): Promise<boolean> {
   const giveBacks = moves.map(({ offset }) => partition.withhold(offset));
   try {
@@ -108,7 +118,7 @@ function recordsByTopic(
   return records;
 }
 
-function changesOf({ name }: PartitionLeases, moves: readonly Move[]): readonly Change[] {
+function redriven({ name }: PartitionLeases, moves: readonly Move[]): readonly Change[] {
   const revived = new OffsetRuns();
   const removed = new OffsetRuns();
   for (const { offset, copy } of moves) (copy === null ? revived : removed).add(offset);

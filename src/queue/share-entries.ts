@@ -1,11 +1,28 @@
 /** What the journal says of share groups. Numbers 30 to 45. */
-import { choice, flag, list, struct, text, uint, type ValueOf } from '../journal/entry-fields.ts';
+import {
+  choice,
+  flag,
+  list,
+  struct,
+  text,
+  uint,
+  upgraded,
+  type Field,
+  type ValueOf,
+} from '../journal/entry-fields.ts';
 import { entryType } from '../journal/entry-type.ts';
 import { offsetRuns } from './offset-runs.ts';
 import { shareSettings } from './share-settings.ts';
 
 /** Why a record is dead. Names may only be added at the end. */
-export const DEATH_REASONS = ['failures', 'lease-expired', 'crash', 'rejected'] as const;
+export const DEATH_REASONS = [
+  'failures',
+  'lease-expired',
+  'crash',
+  'rejected',
+  /** It was archived when retention came to it. */
+  'retention',
+] as const;
 
 export type DeathReason = (typeof DEATH_REASONS)[number];
 
@@ -93,23 +110,32 @@ export const leasesEnded = entryType({
   fields: { parts: list(ended), timeMs: uint },
 });
 
-const died = struct({ offset: uint, reason: choice(DEATH_REASONS), error: text });
+const diedFor = (reason: Field<DeathReason>) => struct({ offset: uint, reason, error: text });
+
+const died = diedFor(choice(DEATH_REASONS));
 
 export type DiedRecord = Readonly<ValueOf<typeof died>>;
 
-/** Records are given up. With a dead-letter queue in one commit with the copies that it gets. */
-export const recordsDied = entryType({
-  kind: 37,
-  name: 'records-died',
-  fields: {
-    ...groupFields,
-    partition: uint,
-    records: list(died),
-    /** Whether they stay here as dead. */
-    isKept: flag,
-    timeMs: uint,
-  },
+const diedFields = (record: typeof died) => ({
+  ...groupFields,
+  partition: uint,
+  records: list(record),
+  /** Whether they stay here as dead. */
+  isKept: flag,
+  timeMs: uint,
 });
+
+/** As it was before records were archived. */
+const diedAlone = diedFor(
+  upgraded(choice(['failures', 'lease-expired', 'crash', 'rejected']), (reason) => reason),
+);
+
+/**
+ * Records are given up. With a dead-letter queue, or an archive, in one commit with the copies that it gets.
+ */
+export const recordsDied = entryType({ kind: 37, name: 'records-died', fields: diedFields(died) }, [
+  struct(diedFields(diedAlone)),
+]);
 
 /** Records that nobody has leased are settled: they were cancelled, moved, or are not there. */
 export const recordsRemoved = entryType({

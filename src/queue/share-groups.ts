@@ -11,11 +11,14 @@ import type { Fold } from '../journal/fold.ts';
 import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
+import type { TopicHome } from '../topic/topic-home.ts';
 import { checkName } from '../topic/topic-names.ts';
+import { countsOf } from '../topic/unfinished-passed.ts';
 import type { TopicSettings } from '../topic/topic-state.ts';
 import type { Topic } from '../topic/topic.ts';
 import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
+import { ActiveShareGroups } from './active-share-groups.ts';
 import { LeaseJournal } from './lease-journal.ts';
 import { LetterTopics, type LetterExchanges } from './letter-topics.ts';
 import { LiveShareGroup } from './live-share-group.ts';
@@ -65,6 +68,7 @@ export interface ShareGroupsParts {
   readonly committer: Committer;
   readonly transactions: TransactionRegistry;
   readonly signals: StoreSignals;
+  readonly unfinishedOf: TopicHome['unfinishedOf'];
 }
 
 /** A share group, as `list` names it. */
@@ -77,17 +81,11 @@ export interface ShareListing extends ShareName {
 type Alteration = (ofTopic?: TopicSettings) => readonly Change[];
 type AlterationWriter = (altered: Alteration) => Promise<unknown>;
 
-interface ActiveGroup {
-  readonly live: LiveShareGroup;
-  readonly handles: Set<{ close(): Promise<void> }>;
-}
-
 export class ShareGroups {
   readonly #parts: ShareGroupsParts;
   readonly #loopClock: LoopClock;
   readonly #leaseJournal: LeaseJournal;
-  /** Those that are used in this process, by id. */
-  readonly #active = new Map<string, ActiveGroup>();
+  readonly #active = new ActiveShareGroups();
   readonly #letterTopics = new LetterTopics((topic) => this.#makeQueue(topic));
   readonly #changes = new Mutex();
   /** For what lets settled records go, what wants them again, and what has them go or stay. */
@@ -156,17 +154,10 @@ export class ShareGroups {
     prefetch: number | null,
     make: (parts: ShareGroupParts<T, Input>) => H,
   ): Promise<H> {
-    const id = shareId(ref);
-    const active = this.#active.get(id) ?? {
-      live: this.#live(topic.partitions, ref),
-      handles: new Set(),
-    };
-    this.#active.set(id, active);
+    const active = this.#active.activate(ref, () => this.#live(topic.partitions, ref));
     const onClosed = (): void => {
       active.handles.delete(handle);
-      if (active.handles.size > 0) return;
-      this.#active.delete(id);
-      active.live.close(topic.partitions.closedError());
+      this.#active.left(ref, topic.partitions.closedError());
     };
     const { live } = active;
     const handle: H = make({ live, codec: topic.codec, prefetch, onClosed });
@@ -184,10 +175,28 @@ export class ShareGroups {
 
   /** All groups, of topics that are there. */
   list(): readonly ShareListing[] {
-    return this.#parts.fold.ids(shareGroups).map((id) => {
-      const consumerCount = this.#active.get(id)?.handles.size ?? 0;
-      return { ...shareNameOf(id), consumerCount };
+    const names = this.#parts.fold.ids(shareGroups).map(shareNameOf);
+    return names.map((name) => ({ ...name, consumerCount: this.#consumerCount(name) }));
+  }
+
+  /**
+   * Runs `action` with a group as it lives in this process, which takes over one that nobody uses.
+   *
+   * @throws NotFoundError; ClosedError; as `action`
+   */
+  async whileLive<R>(
+    topic: PartitionSet,
+    name: string,
+    action: (live: LiveShareGroup) => Promise<R>,
+  ): Promise<R> {
+    const begun = await this.#changes.run(async () => {
+      this.#checkThere(topic);
+      const ref = { topicId: this.#known(topic, name).topicId, group: name };
+      const active = this.#active.activate(ref, () => this.#live(topic, ref));
+      // Not awaited here: a change that comes meanwhile waits for it where it has to.
+      return { used: this.#active.use(ref, active, action, () => topic.closedError()) };
     });
+    return begun.used;
   }
 
   /** As `settledOffsets` of the state. */
@@ -213,7 +222,7 @@ export class ShareGroups {
   async stats(topic: PartitionSet, name: string): Promise<ShareStats> {
     topic.checkThere();
     const state = this.#known(topic, name);
-    const live = this.#active.get(shareId(state))?.live;
+    const live = this.#active.get(state)?.live;
     return statsOf({ topic, state, clock: this.#parts.clock, isLive: live?.isOpen ?? false });
   }
 
@@ -226,11 +235,12 @@ export class ShareGroups {
     checkInteger('leasesMax', leasesMax, { min: 0, max: LEASED_MAX });
     const stats = await this.stats(topic, name);
     const state = this.#known(topic, name);
-    const active = this.#active.get(shareId(state));
-    const isOpen = active?.live.isOpen ?? false;
+    const isOpen = this.#active.get(state)?.live.isOpen ?? false;
     const loopMs = isOpen ? this.#loopClock.now() : null;
-    const consumerCount = active?.handles.size ?? 0;
-    return describeShareGroup({ stats, consumerCount, state, loopMs, leasesMax });
+    const consumerCount = this.#consumerCount(state);
+    const counts = this.#parts.unfinishedOf(state.topicId);
+    const unfinishedCounts = countsOf(counts, 'share', name);
+    return describeShareGroup({ stats, consumerCount, state, loopMs, leasesMax, unfinishedCounts });
   }
 
   /**
@@ -244,10 +254,10 @@ export class ShareGroups {
     options: BrowseOptions,
   ): AsyncGenerator<BrowsedRecord<T>, void, void> {
     topic.checkThere();
-    const id = shareId(this.#known(topic, name));
+    const known = this.#known(topic, name);
     const { fold, clock } = this.#parts;
-    const state = () => fold.get(shareGroups, id);
-    const isLive = () => this.#active.get(id)?.live.isOpen ?? false;
+    const state = () => fold.get(shareGroups, shareId(known));
+    const isLive = () => this.#active.get(known)?.live.isOpen ?? false;
     return browse({ topic, clock, codec, state, isLive }, options);
   }
 
@@ -278,7 +288,7 @@ export class ShareGroups {
       };
       await this.#settled.run(() => write(altered));
       if (settings.retention === 'settled') this.onSettling();
-      this.#active.get(shareId({ topicId, group }))?.live.leases.ready(); // More may be leased.
+      this.#active.get({ topicId, group })?.live.leases.ready(); // More may be leased.
       return settings;
     });
   }
@@ -288,7 +298,8 @@ export class ShareGroups {
     return this.#changes.run(async () => {
       topic.checkThere();
       const { topicId, group } = this.#known(topic, name);
-      const count = this.#active.get(shareId({ topicId, group }))?.handles.size ?? 0;
+      await this.#active.unused({ topicId, group });
+      const count = this.#consumerCount({ topicId, group });
       if (count > 0) {
         const stored = `${count} consumers`;
         const label = groupLabel(topic.name, name);
@@ -306,10 +317,7 @@ export class ShareGroups {
   forgetTopic(topicId: number): Promise<readonly string[]> {
     return this.#changes.run(async () => {
       const { journal, fold } = this.#parts;
-      const handles = [...this.#active]
-        .filter(([id]) => shareNameOf(id).topicId === topicId)
-        .flatMap(([, active]) => [...active.handles]);
-      await Promise.allSettled(handles.map((handle) => handle.close()));
+      await this.#active.close((name) => name.topicId === topicId).catch(() => undefined);
       await this.#creation.idle(); // One that found the topic there: no later one does.
       const names = fold
         .ids(shareGroups)
@@ -324,8 +332,12 @@ export class ShareGroups {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#changes.idle();
-    const handles = [...this.#active.values()].flatMap((active) => [...active.handles]);
-    await settleAll(handles.map((handle) => handle.close()));
+    await this.#active.close();
+  }
+
+  /** Handles in this process. */
+  #consumerCount(name: ShareName): number {
+    return this.#active.get(name)?.handles.size ?? 0;
   }
 
   #live(topic: PartitionSet, name: ShareName): LiveShareGroup {

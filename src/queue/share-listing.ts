@@ -1,4 +1,5 @@
 /** Share groups as others see them: which there are, how they are set, who has what leased. */
+import type { UnfinishedCount } from '../topic/unfinished-passed.ts';
 import { QUEUE_GROUP } from './queue-group.ts';
 import { SlotState } from './record-state.ts';
 import { purgedCount, type SharePartition } from './share-partition.ts';
@@ -33,6 +34,8 @@ export interface ShareGroupDescription extends ShareGroupListing {
   readonly stats: ShareStats;
   /** Records that the last purge settled, and `undoPurge` would bring back. */
   readonly undoableCount: number;
+  /** What retention took, or archived to take, that it had not settled: as of `TopicDescription`. */
+  readonly unfinishedCounts: readonly UnfinishedCount[];
   /** By partition and offset: the first ones, when there are many. */
   readonly leases: readonly LeaseDescription[];
 }
@@ -52,6 +55,7 @@ interface GroupSource {
   /** The time that leases run on; null when they are those of another process. */
   readonly loopMs: number | null;
   readonly leasesMax: number;
+  readonly unfinishedCounts: readonly UnfinishedCount[];
 }
 
 /** Cost: O(slots). */
@@ -65,6 +69,7 @@ export function describeShareGroup(source: GroupSource): ShareGroupDescription {
     settings: state.settings,
     stats,
     undoableCount: undoableCount(state),
+    unfinishedCounts: source.unfinishedCounts,
     leases: leasesOf(source),
   };
 }

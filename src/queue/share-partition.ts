@@ -12,6 +12,7 @@ import { eachOffset, eachRun } from './offset-runs.ts';
 import { SUSPECT_CRASHES } from './ready-kind.ts';
 import { SlotState } from './record-state.ts';
 import type { DeathReason, DiedRecord, EndedPart, ReturnedRecord } from './share-entries.ts';
+import { emptyTally, type Tally } from './share-tally.ts';
 import { UnreadRanges, type OffsetRange } from './unread-ranges.ts';
 
 /** What holders said of a record: when first, and when last. */
@@ -51,23 +52,6 @@ export interface Purged {
   readonly slots: ShelvedSlot[];
 }
 
-/** How records were settled, since the group was made. */
-export const TALLY_NAMES = [
-  'acked',
-  'failures',
-  'lease-expired',
-  'crash',
-  'rejected',
-  'cancelled',
-  'redriven',
-  'missing',
-  'purged',
-  'trimmed',
-  'revived',
-] as const;
-
-export type Tally = Record<(typeof TALLY_NAMES)[number], number>;
-
 /** Hears, live, what entries do to slots. Must not throw. */
 export interface SlotWatcher {
   /** Nobody has it leased any more. */
@@ -75,7 +59,7 @@ export interface SlotWatcher {
 }
 
 /** Which limit a record has reached that came back. */
-export type LimitReason = Exclude<DeathReason, 'rejected'>;
+export type LimitReason = Exclude<DeathReason, 'rejected' | 'retention'>;
 
 export class SharePartition {
   readonly logId: number;
@@ -176,6 +160,10 @@ export class SharePartition {
   die({ offset, reason, error }: DiedRecord, isKept: boolean, timeMs: number): void {
     const { table } = this;
     const slot = table.find(offset);
+    if (reason === 'retention') {
+      this.#archived(slot, offset);
+      return;
+    }
     if (slot < 0) return;
     // Of one that came back before, and is over the limit, its last attempt was counted then.
     const isLeased = table.stateAt(slot) === SlotState.acquired;
@@ -188,6 +176,15 @@ export class SharePartition {
     }
     this.#settle(slot, offset);
     this.tally[reason]++;
+  }
+
+  /** A copy of it is elsewhere. What nobody ever acquired has no slot. */
+  #archived(slot: number, offset: number): void {
+    if (slot < 0) this.tally.trimmed += this.unread.take(offset, 1);
+    else if (this.table.stateAt(slot) !== SlotState.acquired) {
+      this.#settle(slot, offset);
+      this.tally.trimmed++;
+    }
   }
 
   /** @returns whether the record was there, and nobody had it leased */
@@ -367,22 +364,6 @@ export class SharePartition {
 }
 
 const NO_TRIALS: Trials = { attempts: 0, failures: 0, expiries: 0, crashes: 0 };
-
-export function emptyTally(): Tally {
-  return {
-    acked: 0,
-    failures: 0,
-    'lease-expired': 0,
-    crash: 0,
-    rejected: 0,
-    cancelled: 0,
-    redriven: 0,
-    missing: 0,
-    purged: 0,
-    trimmed: 0,
-    revived: 0,
-  };
-}
 
 /** First offset that a purge put aside; Infinity when there is none. */
 export function firstPurgedOffset({ purged }: SharePartition): number {

@@ -21,6 +21,7 @@ import {
 import { eachOffset } from './offset-runs.ts';
 import { QUEUE_GROUP } from './queue-group.ts';
 import { firstPurgedOffset, SharePartition } from './share-partition.ts';
+import { TALLY_NAMES } from './share-tally.ts';
 import type { Settling } from '../topic/topic-home.ts';
 import { sharePartition } from './share-partition-field.ts';
 import { shareSettings } from './share-settings.ts';
@@ -57,6 +58,12 @@ export function shareNameOf(id: string): ShareName {
 /** Whether a topic has the share group that makes it a queue. */
 export function isQueue(fold: Fold, topicId: number): boolean {
   return fold.get(shareGroups, shareId({ topicId, group: QUEUE_GROUP })) !== null;
+}
+
+/** Names of the share groups of a topic. */
+export function shareNamesOf(fold: Fold, topicId: number): readonly string[] {
+  const names = fold.ids(shareGroups).map(shareNameOf);
+  return names.filter((name) => name.topicId === topicId).map(({ group }) => group);
 }
 
 /** Name of a share group of a topic whose settled records go, another one than `except`; null = none. */
@@ -118,6 +125,26 @@ export function settledOffsets(fold: Fold): ReadonlyMap<number, number> {
 export function settledOffset(fold: Fold, logId: number): number {
   const partitions = settlingPartitions(fold, logId);
   return partitions === null ? 0 : firstUnsettledIn(partitions);
+}
+
+/**
+ * By log, of those whose settled records may go: another text whenever more of them is settled than before.
+ * O(partitions of all groups).
+ */
+export function settledVersions(fold: Fold): ReadonlyMap<number, string> {
+  const versions = new Map<number, string>();
+  for (const { logId, partitions } of settlingLogs(fold)) {
+    const counts = partitions().map((partition) =>
+      partition === undefined ? '-' : String(tallied(partition)),
+    );
+    versions.set(logId, counts.join());
+  }
+  return versions;
+}
+
+/** How many times a record was settled. */
+function tallied({ tally }: SharePartition): number {
+  return TALLY_NAMES.reduce((sum, name) => sum + tally[name], 0);
 }
 
 /**

@@ -6,7 +6,8 @@ import type { PartitionSet } from '../topic/partition-set.ts';
 import { appendTimeAt } from '../topic/partition-log.ts';
 import { ReadyKind } from './ready-kind.ts';
 import { SlotState } from './record-state.ts';
-import { emptyTally, TALLY_NAMES, type SharePartition, type Tally } from './share-partition.ts';
+import type { SharePartition } from './share-partition.ts';
+import { emptyTally, TALLY_NAMES, type Tally } from './share-tally.ts';
 import type { ShareState } from './share-state.ts';
 
 /** Exact at the moment of the call. */

@@ -42,6 +42,9 @@ import type { StoreHome } from './store-home.ts';
 import type { StoreSettings } from './store-options.ts';
 import { ENTRY_TYPES, REDUCERS } from './store-state.ts';
 import type { StoreParts } from './store-parts.ts';
+import { UnfinishedArchive, type UnfinishedArchiveParts } from './unfinished-archive.ts';
+import { UnfinishedGuard, type UnfinishedGuardParts } from './unfinished-guard.ts';
+import { unfinishedOf } from './unfinished-state.ts';
 
 export interface Assembly {
   readonly directory: LogDirectory;
@@ -62,14 +65,13 @@ export function signalsOf({ path }: LogDirectory, clock: Clock): StoreSignals {
 
 /** What a store is made of. @throws as `openStore` */
 export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
-  const { directory, settings, whenDamaged, lock, home, signals } = assembly;
+  const { directory, settings, lock, home, signals } = assembly;
   const { fileSystem, clock, random, freeBytesMin, durability, readOnly } = settings;
   const fold = new Fold(REDUCERS);
   const journal = new Journal({ registry: new EntryRegistry(ENTRY_TYPES), fold });
   const readingHome = ownHome(settings); // Not asked for anything by what only reads.
   const journalHome = home?.forLog(journal, 'journal') ?? readingHome;
-  const journalLog = await openJournalLog(directory, settings, journalHome);
-  await loadJournal(journal, journalLog, whenDamaged);
+  await loadJournal(journal, assembly, journalHome);
   const topicsHome = home?.forLog(null, 'awaited') ?? readingHome;
   const topicHome: TopicHome = {
     path: join(directory.path, TOPICS_DIRECTORY),
@@ -86,13 +88,15 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     namedOffset: (topicId, partition) => endOfNamed(fold, topicId, partition),
     topologyVersionOf: (topicId) => routing.topologyVersionOf(topicId),
     onSealed: (partition) => compaction.grew(partition),
-    trimGuardOf: guardsOf(() => ({ topics, routing, producers })),
+    trimGuardOf: guardsOf(() => ({ topics, routing, producers, ...work })),
+    unfinishedOf: (topicId) => unfinishedOf(fold, topicId),
     settlingOf: (topicId, partition) => settlingOf(fold, topicId, partition),
   };
   const committer = new Committer(journal);
   const transactions = new TransactionRegistry({ journal, committer, clock });
   const groups = new ConsumerGroups({ ...topicHome, transactions });
   const shareGroups = new ShareGroups({ ...topicHome, committer, transactions });
+  const work = workOf({ ...topicHome, committer, groups, shareGroups, topics: () => topics });
   const producers: Producers = new Producers(topicHome, () => topics);
   const dependents = dependentsOn({ fold, groups, shareGroups, producers, routing: () => routing });
   const topics: TopicCatalog = new TopicCatalog(topicHome, dependents);
@@ -101,7 +105,6 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   const compaction = compactionOf(topicHome, () => topics);
   shareGroups.attach(topics, routing);
   const runs = snapshotRuns(topicHome, topics);
-  new LogReporter({ topic: null, partition: 0 }, signals).opened(journalLog, 0);
   tellOfTrouble(signals, { runs, transactions, cap: home?.cap ?? null });
   return {
     path: directory.path,
@@ -118,6 +121,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
     shareGroups,
     routing,
     producers,
+    ...work,
     topicHome,
   };
 }
@@ -125,6 +129,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
 interface Guards {
   readonly topics: TopicCatalog;
   readonly routing: Routing;
+  readonly unfinished: UnfinishedGuard;
   readonly producers: Producers;
 }
 
@@ -133,10 +138,19 @@ function guardsOf(guards: () => Guards): GuardOf {
   return guardedByAll([
     (topicId, partition) => guards().topics.dedupGuardOf(topicId, partition),
     (topicId, _at, logId) => guards().routing.guardOf(topicId, logId),
+    (topicId, partition) => guards().unfinished.guardOf({ topicId, partition }),
     (topicId, partition, logId) => ({
       allow: (offset) => guards().producers.allowed({ topicId, partition, logId }, offset),
     }),
   ]);
+}
+
+/** What becomes of work that groups have not finished. */
+function workOf(
+  parts: Omit<UnfinishedArchiveParts & UnfinishedGuardParts, 'archive'>,
+): Pick<StoreParts, 'archive' | 'unfinished'> {
+  const archive = new UnfinishedArchive(parts);
+  return { archive, unfinished: new UnfinishedGuard({ ...parts, archive }) };
 }
 
 interface Dependents {
@@ -210,15 +224,17 @@ function endOfNamed(fold: Fold, topicId: number, partition: number): number {
 
 async function loadJournal(
   journal: Journal,
-  log: Log<Uint8Array>,
-  whenDamaged: WhenDamaged,
+  { directory, settings, whenDamaged, signals }: Assembly,
+  home: LogHome,
 ): Promise<void> {
+  const log = await openJournalLog(directory, settings, home);
   try {
     await journal.load(log, whenDamaged);
   } catch (error) {
     await log.close().catch(() => undefined); // The first failure is the one to hear of.
     throw error;
   }
+  new LogReporter({ topic: null, partition: 0 }, signals).opened(log, 0);
 }
 
 /** A new one only where there are no topics: an empty journal would hide them. */

@@ -16,7 +16,8 @@ export async function closeStore(parts: StoreParts, own: OwnParts): Promise<void
   const { clock, signals } = parts.topicHome;
   // In this order, each also when the one before failed; the first failure is thrown.
   const steps = [
-    () => own.remoteConsumers.close(), // Before: who waits for records is answered then.
+    // Before: who waits for records is answered then. And an archive has groups do something.
+    () => Promise.all([own.remoteConsumers.close(), parts.archive.close()]),
     () => control.close(),
     () => groups.close(),
     () => shareGroups.close(),

@@ -32,6 +32,7 @@ import { topicConfig, topicSettings } from './topic-config-shape.ts';
 import { ROUTING_VERBS } from './routing-verbs.ts';
 import { TRANSACTION_VERBS } from './transaction-verbs.ts';
 import type { GroupListing } from './group-listings.ts';
+import { unfinishedCounts } from './unfinished-shape.ts';
 
 const topicDescription: Shape<TopicDescription> = structWith({
   name: text,
@@ -41,6 +42,7 @@ const topicDescription: Shape<TopicDescription> = structWith({
   alteredTimeMs: count,
   options: topicSettings,
   keyMaps: list(structWith({ partitionCount: count, timeMs: count })),
+  unfinishedCounts,
 });
 
 const topicDeletion: Shape<TopicDeletion> = structWith({
@@ -73,6 +75,7 @@ const groupDescription: Shape<GroupDescription> = structWith({
       oldestUnreadAgeMs: nullable(count),
     }),
   ),
+  unfinishedCounts,
 });
 
 const partitionReset: Shape<PartitionReset> = structWith({

@@ -26,7 +26,7 @@ import type {
   ShareGroupListing,
 } from '../queue/share-listing.ts';
 import type { ShareGroup } from '../queue/share-group.ts';
-import type { Tally } from '../queue/share-partition.ts';
+import type { Tally } from '../queue/share-tally.ts';
 import type { ShareStats } from '../queue/share-stats.ts';
 import type { LogRecord } from '../log/record.ts';
 import { recordCause } from './cause-shape.ts';
@@ -35,6 +35,7 @@ import { alterShareGroup, createQueue, shareSettings } from './queue-setting-ver
 import { base64, encode } from './record-verbs.ts';
 import { ANSWER_BYTES_MAX } from './remote-consumers.ts';
 import type { Store } from './store.ts';
+import { unfinishedCounts } from './unfinished-shape.ts';
 
 /** Of a lease that is over, and not ended yet, less than none is left. */
 const anyInteger = integer({ min: Number.MIN_SAFE_INTEGER });
@@ -89,6 +90,7 @@ const description: Shape<ShareGroupDescription> = structWith({
   settings: shareSettings,
   stats: shareStats,
   undoableCount: count,
+  unfinishedCounts,
   leases: list(lease),
 });
 

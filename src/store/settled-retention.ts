@@ -1,8 +1,10 @@
-/** Deletes segments of queues of which every record is settled. */
+/** Deletes segments of queues of which every record is settled, and has others rewritten. */
 import type { Clock, Timer } from '../core/clock.ts';
+import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import { SettledRewriting } from './settled-rewriting.ts';
 
 /** How often it is looked: a segment that is settled stays so much longer. */
 const LOOK_MS = 30_000;
@@ -11,11 +13,13 @@ export interface SettledRetentionParts {
   readonly journal: Journal;
   readonly catalog: TopicCatalog;
   readonly shareGroups: ShareGroups;
+  readonly fold: Fold;
   readonly clock: Clock;
 }
 
 export class SettledRetention {
   readonly #parts: SettledRetentionParts;
+  readonly #rewriting: SettledRewriting;
   /** Below these offsets there was nothing to delete at the last look, by log. */
   readonly #looked = new Map<number, number>();
   #timer: Timer | null = null;
@@ -24,6 +28,7 @@ export class SettledRetention {
 
   constructor(parts: SettledRetentionParts) {
     this.#parts = parts;
+    this.#rewriting = new SettledRewriting(parts);
   }
 
   /** Looks at it now and then, as soon as there is something to look at, until `close`. */
@@ -37,23 +42,38 @@ export class SettledRetention {
     if (this.#isClosed) return;
     this.#timer ??= this.#parts.clock.setTimer(() => {
       this.#timer = null;
-      void this.run().then(() => this.#arm());
+      void this.#drop()
+        .then(() => this.#rewrite(false))
+        .then(() => this.#arm());
     }, LOOK_MS);
   }
 
-  /** Deletes what can go. Never rejects: a log that cannot do it says why in its own figures. */
-  run(): Promise<void> {
-    this.#running = this.#running.then(() => this.#run());
-    return this.#running;
+  /**
+   * Somebody wants room: deletes what can go. What is mostly settled is rewritten, too, but not waited for.
+   * Never rejects: a log that cannot do it says why in its own figures.
+   */
+  async run(): Promise<void> {
+    await this.#drop();
+    void this.#rewrite(true);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
+    await this.#rewriting.close();
     await this.#running;
   }
 
-  async #run(): Promise<void> {
+  #drop(): Promise<void> {
+    this.#running = this.#running.then(() => this.#dropAll());
+    return this.#running;
+  }
+
+  async #rewrite(isUrgent: boolean): Promise<void> {
+    if (!this.#isClosed) await this.#rewriting.run(isUrgent);
+  }
+
+  async #dropAll(): Promise<void> {
     const { shareGroups, journal } = this.#parts;
     const due = [...shareGroups.settledOffsets()].filter(
       ([logId, offset]) => offset > (this.#looked.get(logId) ?? 0),
@@ -67,12 +87,12 @@ export class SettledRetention {
     }
     for (const [logId, offset] of due) {
       if (this.#isClosed) return;
-      await this.#drop(logId, offset).catch(() => undefined);
+      await this.#dropIn(logId, offset).catch(() => undefined);
     }
   }
 
   /** @param durableOffset  what is below it was settled, and is so durably */
-  async #drop(logId: number, durableOffset: number): Promise<void> {
+  async #dropIn(logId: number, durableOffset: number): Promise<void> {
     const { catalog, shareGroups } = this.#parts;
     const partition = catalog.partitionOf(logId);
     if (partition === null) return; // Its topic was deleted.

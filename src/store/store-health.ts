@@ -4,6 +4,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { SnapshotRuns } from '../journal/snapshot-run.ts';
 import type { ByteCap } from '../log/byte-cap.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import type { UnfinishedGuard } from './unfinished-guard.ts';
 
 /** Asked whenever health is read: in memory, without I/O. */
 export interface Probe {
@@ -20,14 +21,17 @@ export interface StoreHealthParts {
   readonly cap: ByteCap | null;
   /** Why other processes cannot ask this one; null when they can. */
   readonly control: { readonly problem: string | null };
+  readonly unfinished: Pick<UnfinishedGuard, 'refresh'>;
 }
 
 export class StoreHealth {
   readonly #board: HealthBoard;
+  readonly #unfinished: StoreHealthParts['unfinished'];
   readonly #probes: readonly Probe[];
 
-  constructor({ board, journal, topics, runs, cap, control }: StoreHealthParts) {
+  constructor({ board, journal, topics, runs, cap, control, unfinished }: StoreHealthParts) {
     this.#board = board;
+    this.#unfinished = unfinished;
     this.#probes = [
       { code: 'snapshot-failed', look: () => snapshotProblem(runs) },
       { code: 'bytes-max-reached', look: () => capProblem(cap) },
@@ -40,6 +44,7 @@ export class StoreHealth {
   }
 
   read(): Health {
+    this.#unfinished.refresh();
     for (const probe of this.#probes) {
       const { code } = probe;
       const problem = probe.look();

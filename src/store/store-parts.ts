@@ -13,6 +13,8 @@ import type { TransactionRegistry } from '../transaction/transaction-registry.ts
 import type { StoreCompaction } from './store-compaction.ts';
 import type { StoreControl } from './store-control.ts';
 import type { StoreHome } from './store-home.ts';
+import type { UnfinishedArchive } from './unfinished-archive.ts';
+import type { UnfinishedGuard } from './unfinished-guard.ts';
 
 /** @internal What `openStore` hands over. */
 export interface StoreParts {
@@ -32,5 +34,7 @@ export interface StoreParts {
   readonly shareGroups: ShareGroups;
   readonly routing: Routing;
   readonly producers: Producers;
+  readonly archive: UnfinishedArchive;
+  readonly unfinished: UnfinishedGuard;
   readonly topicHome: TopicHome;
 }

@@ -12,6 +12,7 @@ import { PROJECTION_ENTRY_TYPES } from '../routing/projection-entries.ts';
 import { projections } from '../routing/projection-state.ts';
 import { runBegin, runEnd, runPart } from '../journal/snapshot-entries.ts';
 import { dedupBegins, dedupBegun } from '../topic/dedup-state.ts';
+import { unfinishedPassed } from '../topic/unfinished-passed.ts';
 import { PRODUCER_ENTRY_TYPES, producerNotes, producers } from '../topic/producer-state.ts';
 import {
   partitionsAdded,
@@ -21,6 +22,7 @@ import {
   topicDeleting,
   topics,
 } from '../topic/topic-state.ts';
+import { unfinishedCounts } from './unfinished-state.ts';
 
 /** Everything that may stand in a journal. */
 export const ENTRY_TYPES = [
@@ -41,6 +43,7 @@ export const ENTRY_TYPES = [
   ...PROJECTION_ENTRY_TYPES,
   ...PRODUCER_ENTRY_TYPES,
   dedupBegun,
+  unfinishedPassed,
 ];
 
 /** Everything that entries change. */
@@ -56,4 +59,5 @@ export const REDUCERS: readonly Reducer<unknown>[] = [
   producers,
   producerNotes,
   dedupBegins,
+  unfinishedCounts,
 ];

@@ -9,6 +9,7 @@ import type { OpenPartitions } from '../topic/open-partitions.ts';
 import type { TransactionCounts } from '../transaction/transaction-counts.ts';
 import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import type { StoreBytes } from './store-bytes.ts';
+import type { StoreParts } from './store-parts.ts';
 
 export interface StoreStats {
   readonly topicCount: number;
@@ -41,7 +42,8 @@ export interface StoreStats {
   readonly journal: LogStats;
 }
 
-export interface StatsParts {
+/** Where the figures come from. */
+export interface StoreFigures {
   readonly journal: Journal;
   readonly catalog: TopicCatalog;
   readonly openPartitions: OpenPartitions;
@@ -50,15 +52,21 @@ export interface StatsParts {
   /** Null when it is only read. */
   readonly syncTurns: SyncTurns | null;
   readonly transactions: TransactionRegistry;
-  readonly listenerFailureCount: number;
+}
+
+export function figuresOf(parts: StoreParts, bytes: StoreBytes): StoreFigures {
+  const { home, journal, topics: catalog, topicHome, transactions } = parts;
+  const { openPartitions } = topicHome;
+  const { cap = null, syncTurns = null } = home ?? {};
+  return { journal, catalog, openPartitions, bytes, cap, syncTurns, transactions };
 }
 
 /** The segment and the checkpoint of the journal, and the lock. */
 const STORE_FILES = 3;
 
 /** Collects the figures. O(partitions), no I/O. */
-export function describeStore(parts: StatsParts): StoreStats {
-  const { catalog, openPartitions, bytes, cap, syncTurns, listenerFailureCount } = parts;
+export function describeStore(parts: StoreFigures, listenerFailureCount: number): StoreStats {
+  const { catalog, openPartitions, bytes, cap, syncTurns } = parts;
   const journal = parts.journal.stats();
   const topics = catalog.list();
   const { sizeBytes, isComplete } = bytes.known();

@@ -1,5 +1,6 @@
 /** What a store does by itself so that its logs hold no more than they should. */
 import type { Clock } from '../core/clock.ts';
+import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
@@ -13,6 +14,7 @@ export interface StoreUpkeepParts {
   readonly catalog: TopicCatalog;
   readonly shareGroups: ShareGroups;
   readonly compaction: StoreCompaction;
+  readonly fold: Fold;
   readonly clock: Clock;
 }
 

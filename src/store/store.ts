@@ -30,10 +30,11 @@ import type { CompactionRun } from './compaction-history.ts';
 import { knownOf, listGroups, listShareGroups, type GroupListing } from './group-listings.ts';
 import { StoreProducers } from './store-producers.ts';
 import { RemoteConsumers } from './remote-consumers.ts';
+import type { UnfinishedArchive } from './unfinished-archive.ts';
 import type { StoreParts } from './store-parts.ts';
 import { checkNoSource, isSourceName, openExchange } from './store-exchange.ts';
 import { StoreHealth } from './store-health.ts';
-import { describeStore, type StatsParts, type StoreStats } from './store-stats.ts';
+import { describeStore, figuresOf, type StoreFigures, type StoreStats } from './store-stats.ts';
 import { StoreQueue } from './store-queue.ts';
 import { StoreTopic } from './store-topic.ts';
 import { StoreUpkeep } from './store-upkeep.ts';
@@ -48,6 +49,8 @@ export class Store extends StoreProducers implements AsyncDisposable {
   /** @internal What there is of exchanges; `Store.exchange` hands out handles. */
   readonly exchangeCatalog: ExchangeCatalog;
   /** @internal */
+  readonly archive: UnfinishedArchive;
+  /** @internal */
   readonly projector: Projector;
   /** @internal Consumers that ask from elsewhere. */
   readonly remoteConsumers: RemoteConsumers;
@@ -58,7 +61,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
   readonly #health: StoreHealth;
   readonly #signals: StoreSignals;
   readonly #upkeep: StoreUpkeep;
-  readonly #figures: Omit<StatsParts, 'listenerFailureCount'>;
+  readonly #figures: StoreFigures;
   #closing: Promise<void> | null = null;
 
   /** @internal */
@@ -66,33 +69,26 @@ export class Store extends StoreProducers implements AsyncDisposable {
     super(parts.producers);
     const { path, lock, home, control, journal, runs, committer, topicHome } = parts;
     const { cap = null } = home ?? {};
-    const { signals } = topicHome;
+    const { signals, clock, fold } = topicHome;
+    const { shareGroups, topics: catalog, compaction, unfinished } = parts;
     this.path = path;
     this.committer = committer;
     this.exchangeCatalog = parts.routing.exchanges;
     this.projector = parts.routing.projector;
+    this.archive = parts.archive;
     this.#parts = parts;
     this.#journal = journal;
-    this.#shareGroups = parts.shareGroups;
-    this.#topics = parts.topics;
-    const { clock } = topicHome;
+    this.#shareGroups = shareGroups;
+    this.#topics = catalog;
     this.remoteConsumers = new RemoteConsumers(this, clock);
-    const { shareGroups, topics: catalog, compaction } = parts;
-    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, compaction, clock });
+    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, compaction, fold, clock });
     const { bytes } = this.#upkeep;
     cap?.attach(bytes);
     const { health: board } = signals;
-    this.#health = new StoreHealth({ board, journal, topics: catalog, runs, cap, control });
+    const probed = { board, journal, topics: catalog, runs, cap, control, unfinished };
+    this.#health = new StoreHealth(probed);
     this.#signals = signals;
-    this.#figures = {
-      journal,
-      catalog: this.#topics,
-      openPartitions: topicHome.openPartitions,
-      bytes,
-      cap,
-      syncTurns: home?.syncTurns ?? null,
-      transactions: parts.transactions,
-    };
+    this.#figures = figuresOf(parts, bytes);
     if (lock !== null && journal.damage === null) this.#start();
   }
 
@@ -258,7 +254,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
   /** Figures of the store, in memory: no I/O. O(partitions). */
   stats(): StoreStats {
     const listenerFailureCount = this.#signals.events.failureCount;
-    return describeStore({ ...this.#figures, listenerFailureCount });
+    return describeStore(this.#figures, listenerFailureCount);
   }
 
   /** Whether everything works, and if not: what, since when, and what to do. In memory: no I/O. */
@@ -325,7 +321,8 @@ export class Store extends StoreProducers implements AsyncDisposable {
    * goes by them. What is left out stays as it is.
    *
    * @throws NotFoundError, also of `archiveTo`; ConflictError for `compaction: 'key'` where a share group
-   *   lets settled records go, or partitions were added; TypeError, RangeError as `openLog`
+   *   lets settled records go, or partitions were added, and for an archive that would go round, or whose
+   *   `recordBytesMax` is too small; TypeError, RangeError as `openLog`
    *
    * Durability: synced when it resolves.
    */

@@ -31,7 +31,7 @@ import {
 } from './topic-options.ts';
 import { topicCreated, topicDeleting, topics, type TopicState } from './topic-state.ts';
 import type { TopicParts } from './topic.ts';
-import { checkArchive } from './unfinished-options.ts';
+import { checkArchive, type ArchiveTopics } from './unfinished-options.ts';
 
 /** Those that build on topics, and must know what becomes of them. */
 export interface TopicDependents extends Pick<
@@ -62,6 +62,10 @@ export class TopicCatalog {
   /** Ids by name; of topics whose creation is durable. */
   readonly #ids: Map<string, number>;
   readonly #deletions: TopicDeletions;
+  readonly #archives: ArchiveTopics = {
+    at: (name) => this.#stateAt(name)?.options ?? null,
+    names: () => this.#ids.keys(),
+  };
   #isClosed = false;
 
   constructor(home: TopicHome, dependents: TopicDependents) {
@@ -74,7 +78,7 @@ export class TopicCatalog {
       stateOf: (topicId, name) => this.#stateOf(topicId, name),
       set: (topicId, name) => this.#set(topicId, name),
       checkSound: (operation) => this.#checkSound(operation),
-      isThere: (name) => this.#idOf(name) !== null,
+      archives: this.#archives,
       isQueue: (topicId) => dependents.isQueue(topicId),
       settledGroup: (topicId, except) => dependents.settledGroup(topicId, except),
       whileGroupsStand: (action) => dependents.whileGroupsStand(action),
@@ -134,7 +138,7 @@ export class TopicCatalog {
   list(): readonly TopicDescription[] {
     return this.#live()
       .filter(([topicId, { name }]) => this.#ids.get(name) === topicId)
-      .map(([topicId, state]) => describeTopic(topicId, state))
+      .map(([topicId, state]) => this.#described(topicId, state))
       .toSorted((one, two) => (one.name < two.name ? -1 : 1));
   }
 
@@ -142,7 +146,11 @@ export class TopicCatalog {
   describe(name: string): TopicDescription {
     const topicId = this.#idOf(checkName('name', name));
     if (topicId === null) throw this.#unknown(name);
-    return describeTopic(topicId, this.#stateOf(topicId, name));
+    return this.#described(topicId, this.#stateOf(topicId, name));
+  }
+
+  #described(topicId: number, state: TopicState): TopicDescription {
+    return describeTopic(topicId, state, this.#home.unfinishedOf(topicId));
   }
 
   /** The partition whose log has this id; null when it is gone. */
@@ -261,7 +269,8 @@ export class TopicCatalog {
       if (create) this.#checkSound('a new topic');
       const settings = newSettings(config, this.#home.topicDefaults);
       if (!willBeQueue) checkNotUntilSettled(settings);
-      checkArchive(name, config, settings, (other) => this.#idOf(other) !== null);
+      const { recordBytesMax } = settings;
+      checkArchive(name, { ...config, recordBytesMax }, settings, this.#archives);
       checkPartitions(partitions);
       const { random, clock, journal, logOptions } = this.#home;
       if (!create || logOptions.readOnly === true) throw this.#unknown(name);
@@ -304,6 +313,11 @@ export class TopicCatalog {
     // It is gone when the entry that deletes it is written.
     const state = this.#home.fold.get(topics, String(topicId));
     return state === null || state.isDeleting ? null : topicId;
+  }
+
+  #stateAt(name: string): TopicState | null {
+    const topicId = this.#idOf(name);
+    return topicId === null ? null : this.#home.fold.get(topics, String(topicId));
   }
 
   #stateOf(topicId: number, name: string): TopicState {

@@ -3,6 +3,7 @@ import type { CompactedSegments } from '../log/compaction-tally.ts';
 import type { RecoveryReport } from '../log/recovery-report.ts';
 import type { RetentionReason } from '../log/retention.ts';
 import type { TopicDescription } from './topic-description.ts';
+import type { UnfinishedCount } from './unfinished-passed.ts';
 
 /** The log that it happened to. */
 export interface LogPlace {
@@ -41,6 +42,15 @@ export interface StoreEvents {
   };
   /** A pass of compaction rewrote segments: they take less room now. */
   readonly compacted: LogPlace & CompactedSegments;
+  /** Retention took, or copied and is to take, what a group was not done with: once for each piece of it. */
+  readonly 'unfinished-passed': GroupPlace &
+    UnfinishedCount & {
+      readonly partition: number;
+      /** Of the first of them. */
+      readonly fromOffset: number;
+      /** Behind the last, or the new start of the log. */
+      readonly toOffset: number;
+    };
   /** A sync took more than a second, without the wait for its turn. */
   readonly 'sync-slow': LogPlace & { readonly durationMs: number };
   /** A writer stopped for good: see `Store.health`. */
@@ -91,6 +101,7 @@ const NAMES: Readonly<Record<keyof StoreEvents, true>> = {
   'segment-rolled': true,
   'segments-deleted': true,
   compacted: true,
+  'unfinished-passed': true,
   'sync-slow': true,
   'writer-failed': true,
   'topic-created': true,

@@ -19,7 +19,7 @@ import {
   type TopicSettings,
   type TopicState,
 } from './topic-state.ts';
-import { checkArchive } from './unfinished-options.ts';
+import { checkArchive, type ArchiveTopics } from './unfinished-options.ts';
 
 /** What a change has to know of the topics there are. */
 export interface TopicChangesParts {
@@ -39,8 +39,7 @@ export interface TopicChangesParts {
   settledGroup(topicId: number, except: string | null): string | null;
   /** Has no share group come to be, or change, until `action` is done. */
   whileGroupsStand<R>(action: () => Promise<R>): Promise<R>;
-  /** Whether a topic of that name is there. */
-  isThere(name: string): boolean;
+  readonly archives: ArchiveTopics;
   /** Told when the journal has more partitions of a topic. */
   grown(topicId: number): Promise<void>;
 }
@@ -65,7 +64,7 @@ export class TopicChanges {
    * Changes options of a topic, also while it is used.
    *
    * @param beside  a share group that changes with it
-   * @throws NotFoundError, also when there is no topic to archive in; ConflictError as `checkCompaction`;
+   * @throws NotFoundError, also when there is no topic to archive in; ConflictError as `checkCompaction`, `checkArchive`;
    *   TypeError, RangeError as `openLog`; what `beside.changes` throws
    */
   async alter(
@@ -88,7 +87,7 @@ export class TopicChanges {
       const options = alteredSettings(before, config);
       const parts = this.#parts;
       if (!parts.isQueue(topicId)) checkNotUntilSettled(config);
-      checkArchive(name, config, options, (other) => parts.isThere(other));
+      checkArchive(name, config, options, parts.archives);
       const settledGroup = parts.settledGroup(topicId, beside?.group ?? null);
       checkCompaction({ name, keyMaps, settledGroup }, options);
       const { journal, clock } = parts.home;

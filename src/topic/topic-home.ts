@@ -13,6 +13,7 @@ import type { OpenPartitions } from './open-partitions.ts';
 import type { Partition } from './partition.ts';
 import type { TopicConfig } from './topic-options.ts';
 import type { GuardOf } from './trim-guards.ts';
+import type { UnfinishedCount } from './unfinished-passed.ts';
 
 export interface TopicHome {
   /** Directory of all topics. */
@@ -39,6 +40,8 @@ export interface TopicHome {
   readonly onSealed: (partition: Partition) => void;
   /** Who has a say in how far the start of a partition moves. */
   readonly trimGuardOf: GuardOf;
+  /** What groups of a topic have lost, or had archived. */
+  readonly unfinishedOf: (topicId: number) => readonly UnfinishedCount[];
   /** Which records of a partition its queue has settled; null = there is no queue that settles any. */
   readonly settlingOf: (topicId: number, partition: number) => Settling | null;
 }

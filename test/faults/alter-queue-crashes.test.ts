@@ -10,6 +10,7 @@ import { openStore } from '../../src/store/open-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { crashPointsOf, disksAfterCrash, nameOf, scheduleOf } from '../support/faults/crash-run.ts';
 import { imageKey } from '../support/faults/image-key.ts';
+import { Stops } from '../support/faults/stops.ts';
 import { Tally } from '../support/faults/tally.ts';
 import type { Call } from '../support/fault-plan.ts';
 import { FaultyFileSystem } from '../support/faulty-file-system.ts';
@@ -61,31 +62,45 @@ test('all of them are changed, or none', async () => {
   const prepared = await prepare();
   const tally = new Tally();
   const seen = new Set<string>();
-  const run = async (next: Parameters<FaultyFileSystem['killImage']>[1]) => {
+  const calls: Call[] = [];
+  const stops = new Stops<boolean>();
+  const run = async () => {
     const random = new SeededRandom(seed);
     const schedule = scheduleOf(seed);
-    const fileSystem = prepared.killImage({ inFlight: 'none' }, { schedule, random, ...next });
     let isAltered = false;
+    const fileSystem: FaultyFileSystem = prepared.killImage(
+      { inFlight: 'none' },
+      {
+        schedule,
+        random,
+        trace: (_number, call) => void calls.push(call),
+        onPoint: (point) => stops.add(point, fileSystem, isAltered),
+      },
+    );
     const work = program(fileSystem, () => {
-      isAltered = !fileSystem.isCrashed;
+      isAltered = true;
     });
     return { fileSystem, outcome: await fileSystem.drive(work), isAltered };
   };
-  const calls: Call[] = [];
-  const whole = await run({ trace: (_number, call) => void calls.push(call) });
+  const whole = await run();
   expect(whole).toMatchObject({ outcome: { status: 'done' }, isAltered: true });
   expect(whole.fileSystem.violations).toEqual([]);
   for (const crashAt of crashPointsOf(calls)) {
     const { call, when, pointCount } = crashAt;
-    const { fileSystem, isAltered } = await run({ crashAt });
+    const stop = stops.at(crashAt);
     tally.count('crash points', pointCount);
+    if (stop === null) {
+      tally.fail(`${when} call ${call}`, new Error('it does not come there'));
+      continue;
+    }
+    const { fileSystem, known } = stop;
     for (const disk of disksAfterCrash(fileSystem, { seed: call, randomCount: 2 })) {
-      const key = `${isAltered} ${imageKey(disk.fileSystem)}`;
+      const key = `${known} ${imageKey(disk.fileSystem)}`;
       if (seen.has(key)) continue;
       seen.add(key);
       const place = `crash ${when} call ${call} (${nameOf(calls[call - 1])}), ${disk.name}`;
       try {
-        tally.count(await check(disk.fileSystem, isAltered));
+        tally.count(await check(disk.fileSystem, known));
       } catch (error) {
         tally.fail(`SEED=${seed} ${place}`, error);
       }

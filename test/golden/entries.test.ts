@@ -124,6 +124,7 @@ describe('golden entries', () => {
       'producers-noted': 63,
       'producer-deleted': 64,
       'dedup-begun': 65,
+      'unfinished-passed': 70,
     });
   });
 });

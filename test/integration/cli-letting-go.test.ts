@@ -62,6 +62,25 @@ describe('varve topics', () => {
     expect(entries).toContain('"unfinished":"archive","archiveTo":"orders"');
   });
 
+  test('describe says what groups lost, of a topic and of a group', async () => {
+    const path = await stored();
+    const store = await openStore(path);
+    const topic = await store.topic('orders');
+    for (let at = 0; at < 3; at++) await topic.append({ value: Uint8Array.of(at) });
+    await topic.resetGroup('billing', 'earliest', { dryRun: false });
+    await topic.deleteBefore({ partition: 0, offset: 2 });
+    await store.close();
+    const counted = { groupKind: 'consumer', group: 'billing', reason: 'asked' };
+    const unfinishedCounts = [{ ...counted, outcome: 'skipped', count: 2 }];
+    for (const verb of [
+      ['topics', 'describe', path, 'orders'],
+      ['groups', 'describe', path, 'billing'],
+    ]) {
+      expect(await outputOf(...verb)).toMatch(/^(passed +.* billing: )?2 skipped as asked$/m);
+      expect(JSON.parse(await outputOf(...verb, '--json'))).toMatchObject({ unfinishedCounts });
+    }
+  });
+
   test('alter says what would change, and with --yes changes that, also back', async () => {
     const path = await stored();
     const args = ['topics', 'alter', path, 'orders', ...COMPACTED.slice(4), '--unfinished', 'wait'];

@@ -24,9 +24,9 @@ async function walkBeside(seed: number): Promise<void> {
   for (let at = 0; at < 2 * KEYS; at++) await put();
   const table = await topic.table({ bytesMax: 0 });
   const before = new Map([...versions].map(([key, all]) => [key, all.at(-1) ?? 0]));
-  let isOver = false;
+  const walk = { isOver: false };
   const compacting = (async () => {
-    while (!isOver) {
+    while (!walk.isOver) {
       for (let at = randomBelow(random, 40); at > 0; at--) await put();
       await topic.compact();
       await nextTurn();
@@ -40,7 +40,7 @@ async function walkBeside(seed: number): Promise<void> {
     expect(version).toBeGreaterThanOrEqual(before.get(key ?? '') ?? Infinity);
     for (let turn = randomBelow(random, 8); turn > 0; turn--) await nextTurn();
   }
-  isOver = true;
+  walk.isOver = true;
   await compacting;
   expect(met.toSorted()).toEqual([...before.keys()].toSorted());
   await table.reached({ partition: 0, offset: n - 1 });

@@ -48,8 +48,16 @@ const steps = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant('compact' as const),
       isPlanned: fc.boolean(),
-      abortAfter: fc.option(fc.nat(60)),
-      beside: fc.constantFrom('nothing', 'reader', 'append', 'retain', 'delete'),
+      abortAfter: fc.option(fc.nat(60), { freq: 2 }),
+      beside: fc.constantFrom(
+        'nothing',
+        'nothing',
+        'nothing',
+        'reader',
+        'append',
+        'retain',
+        'delete',
+      ),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('reopen' as const) }) },

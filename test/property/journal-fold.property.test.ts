@@ -42,6 +42,7 @@ import { partitionsAdded, topicCreated, topicDeleting } from '../../src/topic/to
 import { deepFreeze } from '../support/deep-freeze.ts';
 import { JournalBench, registry, type OpenJournal } from '../support/journal-bench.ts';
 import { histories, settingsOf, type HistoryStep } from '../support/journal-history.ts';
+import { passedEntries } from '../support/passed-entries.ts';
 import { asyncPropertyOptions } from '../support/property.ts';
 import { partOf } from '../support/state-parts.ts';
 import { shareSettingsOf } from '../support/share-history.ts';
@@ -241,6 +242,10 @@ describe('the hash of a state', () => {
         'producer-notes.producers{9}.timeMs',
         'dedup-begin.scope',
         'dedup-begin.logs{2}',
+        'unfinished-counts.groups{consumer/g}.counts[0].reason',
+        'unfinished-counts.groups{consumer/g}.archivedTo{0}',
+        'unfinished-counts.groups{share/jobs}.counts[0].count',
+        'unfinished-counts.groups{share/jobs}.skippedTo{0}',
       ]),
     );
   });
@@ -274,6 +279,7 @@ function populated(): Fold {
     ...shareEntries(),
     ...exchangeEntries(),
     ...producerEntries(),
+    ...passedEntries(),
   ];
   return rebuilt(entries, entries.length);
 }

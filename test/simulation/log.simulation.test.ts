@@ -33,6 +33,9 @@ const TALLY_MIN = {
   damages: 0.12,
   alarms: 0.08,
   gaps: 0.08,
+  compactions: 0.1,
+  rewrittenSegments: 0.08,
+  superseded: 0.3,
   checkedRecords: 20,
 };
 

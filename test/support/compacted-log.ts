@@ -129,6 +129,8 @@ export class CompactedLog {
     this.#limitOffset = Math.max(this.#limitOffset, last.limitOffset);
     expect(await this.#oracle.leftover(this.log, last.limitOffset)).toBeNull();
     expect(last.tombstoneCount).toBe(last.droppedTombstoneCount);
+    // Also where ages count: they were read from the disk.
+    expect(last.limitedBy).not.toBe('lag');
     const files = await this.#files();
     const again = await this.log.compact();
     expect(again).toMatchObject({ passCount: 0, rewrittenSegmentCount: 0, supersededCount: 0 });

@@ -17,6 +17,12 @@ import {
   type TopicSettings,
 } from '../../src/topic/topic-state.ts';
 import { UNFINISHED_POLICIES } from '../../src/topic/unfinished-options.ts';
+import {
+  GROUP_KINDS,
+  PASS_OUTCOMES,
+  PASS_REASONS,
+  unfinishedPassed,
+} from '../../src/topic/unfinished-passed.ts';
 import { ExchangeHistory } from './exchange-history.ts';
 import { ProducerHistory } from './producer-history.ts';
 import { ShareHistory } from './share-history.ts';
@@ -121,6 +127,7 @@ class HistoryMaker {
       const liveIds = live.map(([id]) => id);
       return this.#producers.step<HistoryStep>(liveIds, { one, two: draw.two, timeMs }, entry);
     }
+    if (which === 4) return passed(topicId, topic, { ...draw, timeMs });
     if (draw.two % 3 > 0) {
       // Another third of the draw, for this one has made the choice; one topic, so that much happens to it.
       const two = Math.floor(draw.two / 3);
@@ -182,6 +189,26 @@ function changeGroup(
   const other = { topicId, group: GROUP_NAMES[one % GROUP_NAMES.length] ?? '', positions };
   const groups = [{ topicId, group, positions }, ...(other.group === group ? [] : [other])];
   return entry(offsetsCommitted, { groups, timeMs });
+}
+
+/** Of groups that are there or not: what was counted outlives a group. */
+function passed(
+  topicId: number,
+  { partitionCount }: KnownTopic,
+  { one, two, timeMs }: Draw & { timeMs: number },
+): HistoryStep {
+  return entry(unfinishedPassed, {
+    topicId,
+    partition: two % partitionCount,
+    groupKind: GROUP_KINDS[one % GROUP_KINDS.length] ?? 'share',
+    group: GROUP_NAMES[two % GROUP_NAMES.length] ?? '',
+    reason: PASS_REASONS[(one + two) % PASS_REASONS.length] ?? 'age',
+    outcome: PASS_OUTCOMES[Math.floor(one / 2) % PASS_OUTCOMES.length] ?? 'skipped',
+    count: two,
+    fromOffset: one,
+    toOffset: one + two,
+    timeMs,
+  });
 }
 
 function entry<E>(type: EntryType<E>, value: E): HistoryStep {

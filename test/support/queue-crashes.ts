@@ -8,10 +8,10 @@ export interface CrashedProgram<C> {
   /** The store, closed, before the program. */
   readonly disk: StoreDisk;
   /** Runs before the first crash; opens the logs, for how they open is tested elsewhere. */
-  readonly prepare: (store: Store) => Promise<C>;
+  readonly prepare: (store: Store, disk: StoreDisk) => Promise<C>;
   readonly run: (prepared: C) => Promise<unknown>;
   /** Looks at the store behind a crash. Expects what holds, and returns a word for what was found. */
-  readonly look: (store: Store, mishap: Mishap) => Promise<string>;
+  readonly look: (store: Store, mishap: Mishap, disk: StoreDisk) => Promise<string>;
   /** What the program was told by the crash: the same disk is looked at again for each. */
   readonly told?: () => string;
   /** Power cuts that leave some of what was not synced, beside the one that leaves nothing; default 0. */
@@ -38,7 +38,7 @@ export async function crashAtEveryCall<C>(
     for (const when of WHENS) {
       const crashed = disk.copy();
       const store = await crashed.open();
-      const prepared = await program.prepare(store);
+      const prepared = await program.prepare(store, crashed);
       crashed.fileSystem.crashAt = { call: crashed.fileSystem.callCount + call, when };
       const outcome = await crashed.drive(program.run(prepared));
       if (outcome.status === 'failed') throw outcome.error;
@@ -55,7 +55,7 @@ export async function crashAtEveryCall<C>(
         if (seen.has(key)) continue;
         seen.add(key);
         const again = await left.open();
-        const word = await look(again, mishap);
+        const word = await look(again, mishap, left);
         found.set(word, (found.get(word) ?? 0) + 1);
         await again.close();
       }

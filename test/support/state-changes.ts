@@ -11,6 +11,7 @@ import { TARGET_KINDS } from '../../src/routing/exchange-entries.ts';
 import { HEADER_MATCHES } from '../../src/routing/header-conditions.ts';
 import { DEDUP_BY, DEDUP_SCOPES } from '../../src/topic/dedup-options.ts';
 import { UNFINISHED_POLICIES } from '../../src/topic/unfinished-options.ts';
+import { GROUP_KINDS, PASS_OUTCOMES, PASS_REASONS } from '../../src/topic/unfinished-passed.ts';
 import { between, changesOfSlots, changesOfUnread } from './share-changes.ts';
 
 export interface StateChange {
@@ -33,6 +34,9 @@ const KNOWN_NAMES: readonly string[] = [
   ...DEDUP_SCOPES,
   ...COMPACTIONS,
   ...UNFINISHED_POLICIES,
+  ...GROUP_KINDS,
+  ...PASS_REASONS,
+  ...PASS_OUTCOMES,
 ];
 
 /** Fields of a partition of a share group that are plain values. */

@@ -9,6 +9,7 @@ import { TOPIC_OPTION, topicOfGroup, type TopicChoice } from '../group-topic.ts'
 import { ASKS_OWNER, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
 import { consultStore } from '../store-desk.ts';
 import { formatTable, shorten } from '../table.ts';
+import { unfinishedText } from '../unfinished-text.ts';
 import { formatCount, formatDuration, formatPlural } from '../units.ts';
 
 /** On a terminal of 120 columns the rest of a row fits beside it. */
@@ -63,14 +64,16 @@ async function run(
     return { ...(await desk.ask(describeGroup, { topic, group })), isOwner: desk.isOwner };
   });
   const { output } = context;
-  const { name, topic, partitions } = described;
+  const { name, topic, partitions, unfinishedCounts } = described;
   const members = isOwner ? described.members : null;
   const lag = partitions.reduce((sum, one) => sum + one.lag, 0);
   if (options.json === true) {
-    output.write(`${JSON.stringify({ path, topic, name, lag, members, partitions })}\n`);
+    const found = { path, topic, name, lag, members, partitions, unfinishedCounts };
+    output.write(`${JSON.stringify(found)}\n`);
   } else {
     output.write(table(described));
     for (const member of members ?? []) output.write(`${memberLine(member)}\n`);
+    for (const each of unfinishedCounts) output.write(`${unfinishedText(each)}\n`);
     output.write(`${formatPlural(lag, 'offset')} behind\n`);
   }
   return ExitCode.ok;

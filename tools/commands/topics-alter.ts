@@ -16,7 +16,7 @@ import { ExitCode } from '../exit-codes.ts';
 import { CHANGES_STORE, STORE_ARGUMENT, STORE_WRITER_FILES } from '../store-access.ts';
 import { askForTopic, changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
 import { formatTable } from '../table.ts';
-import { ALTER_OPTIONS, alterationOf, type AlterOptions } from '../topic-config.ts';
+import { ALTER_OPTIONS, alterationOf, archivesIn, type AlterOptions } from '../topic-config.ts';
 
 interface TopicsAlterOptions extends AlterOptions {
   readonly yes?: true;
@@ -112,7 +112,7 @@ async function checkAlteration(
   const groups = (await desk.ask(listShareGroups, {})).filter(({ topic }) => topic === name);
   if (!groups.some(({ isQueue }) => isQueue)) checkNotUntilSettled(config);
   const topics = await desk.ask(listTopics, {});
-  checkArchive(name, config, after, (other) => topics.some((topic) => topic.name === other));
+  checkArchive(name, config, after, archivesIn(topics));
   const settledGroup = after.compaction === 'key' ? await settledOf(desk, name, groups) : null;
   checkCompaction({ name, keyMaps, settledGroup }, after);
 }

@@ -23,6 +23,7 @@ import { changeStore, consultStore, type StoreDesk } from '../store-desk.ts';
 import { formatPlural } from '../units.ts';
 import {
   alterationOf,
+  archivesIn,
   DEDUP_OPTIONS,
   durabilityOption,
   KEEPING_OPTIONS,
@@ -99,13 +100,12 @@ async function run(
   checkNoCompactedSource(name, settings);
   const config = configOfSettings(settings);
   const isNewStore = await checkNewStorePath(path);
-  if (isNewStore) checkArchive(name, config, settings, () => false); // There is none to archive in.
+  if (isNewStore) checkArchive(name, config, settings, archivesIn([])); // There is none to archive in.
   const isDryRun = options.yes !== true;
   const create = async (desk: StoreDesk): Promise<void> => {
     const topics = await desk.ask(listTopics, {});
-    const isThere = (other: string) => topics.some((topic) => topic.name === other);
-    if (isThere(name)) throw topicExists(path, name);
-    checkArchive(name, config, settings, isThere);
+    if (topics.some((topic) => topic.name === name)) throw topicExists(path, name);
+    checkArchive(name, config, settings, archivesIn(topics));
     // Every option: what is left out would be as the process has it that has the store open.
     if (!isDryRun) await desk.ask(createTopic, { topic: name, partitions, options: config });
   };

@@ -14,6 +14,7 @@ import {
   topicOf,
 } from '../store-access.ts';
 import { formatPairs, formatTable } from '../table.ts';
+import { unfinishedLine } from '../unfinished-text.ts';
 import { formatBytes, formatCount, formatPlural, formatTime } from '../units.ts';
 
 interface TopicsDescribeOptions {
@@ -118,6 +119,7 @@ async function describePartitions(
 
 function writeText({ output }: CommandContext, { topic, groups, partitions }: Described): void {
   const { name, topicId, createdTimeMs, alteredTimeMs, options, keyMaps } = topic;
+  const passed = topic.unfinishedCounts.map(unfinishedLine);
   const moved = keyMaps.slice(1).map(({ partitionCount, timeMs }) => {
     return `${formatPlural(partitionCount, 'partition')} since ${formatTime(timeMs)}`;
   });
@@ -131,6 +133,7 @@ function writeText({ output }: CommandContext, { topic, groups, partitions }: De
         : ([['altered', formatTime(alteredTimeMs)]] as const)),
       ...moved.map((text) => ['keys moved', text] as const),
       ['groups', groups.length === 0 ? 'none' : groups.join(', ')],
+      ...passed.map((text) => ['passed', text] as const),
       ...Object.entries(options).map(([key, value]) => [key, String(value ?? '-')] as const),
     ]),
   );

@@ -1,5 +1,6 @@
 /**
- * Runs the unit and integration tests on another Node: `npm run test:node -- 24 [vitest arguments]`.
+ * Runs the unit and integration tests on another Node: `npm run test:node -- 24 [vitest arguments]`, or
+ * those that the arguments name (`--mode faults`: the fault tests).
  *
  * That Node comes from the npm package `node`, so nothing is installed globally. The native addon
  * was compiled for this Node and does not load there: the paths without it are what gets tested.

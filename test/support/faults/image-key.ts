@@ -1,6 +1,8 @@
 /** Tells disks apart by what is on them, so that no state is examined twice. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
+
 import { RESERVE_FILE } from '../../../src/format/file-names.ts';
+import type { GrowableBytes } from '../../../src/io/growable-bytes.ts';
 import type { MemoryDirectoryNode } from '../../../src/io/memory-tree.ts';
 import type { FaultyFileSystem } from '../faulty-file-system.ts';
 import type { FileSurvival } from '../file-image.ts';
@@ -13,31 +15,43 @@ const NOTHING_SURVIVES: FileSurvival = {
 
 /** Equal for equal names and contents, and equal changes that a power cut could still undo. */
 export function imageKey(fileSystem: FaultyFileSystem): string {
-  const hash = createHash('sha1');
+  let text = '';
   addDirectory(fileSystem.disk.tree.root);
   for (const change of fileSystem.unsynced()) {
-    hash.update(`${change.kind} ${change.path}`);
-    if ('sectors' in change) hash.update(`${change.position} ${change.length}`);
+    text += `${change.kind} ${change.path}`;
+    if ('sectors' in change) text += `${change.position} ${change.length}`;
   }
-  return hash.digest('base64');
+  return hash('sha1', text, 'base64');
 
   function addDirectory(directory: MemoryDirectoryNode): void {
     for (const [name, node] of [...directory.entries].toSorted(byName)) {
-      hash.update(`\n${name} ${node.kind} `);
+      text += `\n${name} ${node.kind} `;
       if (node.kind === 'directory') addDirectory(node);
       else if (name === RESERVE_FILE) {
-        hash.update(`${node.bytes.sizeBytes}`); // Nobody reads what is in it, and it is large.
+        text += node.bytes.sizeBytes; // Nobody reads what is in it, and it is large.
       } else {
-        hash.update(node.bytes.slice(0, node.bytes.sizeBytes));
+        text += digestOf(node.bytes);
         // The disk may hold other bytes, after a failed sync, and more, behind the file's end.
         const file = fileSystem.disk.files.get(node.id);
         if (file === undefined) continue;
         const { bytes, sizeBytes } = file.contentAfter(NOTHING_SURVIVES);
-        hash.update(`${sizeBytes} `).update(bytes.slice(0, bytes.sizeBytes));
+        text += `${sizeBytes} ${digestOf(bytes)}`;
       }
     }
-    hash.update('\n.');
+    text += '\n.';
   }
+}
+
+/** Images share what neither of them changed: it is digested once. */
+const digests = new WeakMap<ArrayBufferLike, string>();
+
+function digestOf(bytes: GrowableBytes): string {
+  const content = bytes.frozen();
+  const known = digests.get(content.buffer);
+  if (known !== undefined) return known;
+  const digest = hash('sha1', content, 'base64');
+  digests.set(content.buffer, digest);
+  return digest;
 }
 
 function byName([one]: readonly [string, unknown], [other]: readonly [string, unknown]): number {

@@ -136,10 +136,16 @@ async function appendBatch(log: Log<string>, clock: ManualClock, seed: string): 
 
 export function textOf(record: LogRecord<string>): string {
   const { offset, key, value, createTimeMs, appendTimeMs, epoch, headers } = record;
-  const headerTexts = [...headers].map(
-    ([name, bytes]) => `${name}=${Buffer.from(bytes).toString()}`,
-  );
-  return JSON.stringify([offset, key, value, createTimeMs, appendTimeMs, epoch, headerTexts]);
+  let text = `${offset} ${createTimeMs} ${appendTimeMs} ${epoch}${sized(key)}${sized(value)}`;
+  for (const [name, { buffer, byteOffset, length }] of headers) {
+    text += sized(name) + sized(Buffer.from(buffer, byteOffset, length).toString('latin1'));
+  }
+  return text;
+}
+
+/** With its length, so that no two lists of texts are one. */
+function sized(text: string | null): string {
+  return text === null ? ' -' : ` ${text.length}:${text}`;
 }
 
 function describe(fileSystem: FaultyFileSystem, path: string): SoundSegment {

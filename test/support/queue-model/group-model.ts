@@ -2,7 +2,10 @@
 import { present } from '../../../src/core/assert.ts';
 import type { DeathReason } from '../../../src/queue/share-entries.ts';
 import type { ShareSettings } from '../../../src/queue/share-settings.ts';
-import { emptyTally, type Tally } from '../../../src/queue/share-partition.ts';
+import { emptyTally, type Tally } from '../../../src/queue/share-tally.ts';
+
+/** Of one that somebody had. */
+type TriedReason = Exclude<DeathReason, 'retention'>;
 
 /** Of a record that was acquired before, `ready` and `delayed`; of one that was not, `unread`. */
 export type ItemState = 'unread' | 'ready' | 'delayed' | 'leased' | 'dead' | 'settled';
@@ -22,7 +25,7 @@ export interface Item {
 export interface DeathCase {
   readonly partition: number;
   readonly offset: number;
-  readonly reason: DeathReason;
+  readonly reason: TriedReason;
   readonly item: Item;
   /** Whether there is no letter: it stays here as dead. */
   readonly hasLetter: boolean;
@@ -145,7 +148,7 @@ export class GroupModel {
   }
 
   /** @param isRead  whether its process still has what it holds, so that it can be copied */
-  die(place: Place, reason: DeathReason, isRead = true): void {
+  die(place: Place, reason: TriedReason, isRead = true): void {
     const item = this.item(place);
     const { partition, offset } = place;
     const isKept = this.data.settings.deadLetter === null;

@@ -44,7 +44,10 @@ function followBatches(
 
 function isLinked(previous: DiskSegment, header: SegmentHeader): boolean {
   const view = new DataView(previous.bytes.buffer, previous.bytes.byteOffset);
-  const endCrc = previous.batches.at(-1)?.crc ?? view.getUint32(0, true);
+  const isRewritten = (previous.header?.generation ?? 0) > 0;
+  const endCrc = isRewritten
+    ? previous.header?.endCrc // As the original ended, of whose last batch less may be left.
+    : (previous.batches.at(-1)?.crc ?? view.getUint32(0, true));
   return (
     header.previousId === previous.header?.segmentId &&
     header.previousEndOffset === header.baseOffset &&

@@ -1,4 +1,5 @@
 /** Decides at each call of the file system whether it fails, and remembers what failed. */
+import { TEMPORARY_SUFFIX } from '../../../src/format/file-names.ts';
 import type { Random } from '../../../src/core/random.ts';
 import type { Call, FaultRule } from '../fault-plan.ts';
 import { chance, pick, type FaultOdds } from './plan.ts';
@@ -44,7 +45,8 @@ export class FaultInjector {
     this.firedCount++;
     this.totalCount++;
     if (SYNCS.includes(call.operation)) {
-      this.failedSyncCount++;
+      // One of an unfinished file fails what it is for, and nothing that was acknowledged.
+      if (!call.path.endsWith(TEMPORARY_SUFFIX)) this.failedSyncCount++;
       this.hasFailedSync = true;
     }
     return rule.errno;

@@ -46,6 +46,8 @@ export class Oracle {
   startMin = 0;
   /** And at most this: a trim was asked for. */
   startMax = 0;
+  /** Whether records go that later ones of their keys supersede, and tombstones when it is time. */
+  isCompacted = false;
   epoch = 0;
   ackCount = 0;
   checkedCount = 0;
@@ -193,15 +195,41 @@ export class Oracle {
   }
 
   #checkRecords(found: FoundLog): void {
-    for (const problem of orderProblems(found, (offset) => this.isGap(offset))) {
-      this.fault('A3', problem);
-    }
+    const isExplained = (offset: number) => this.isGap(offset, found.endOffset);
+    for (const problem of orderProblems(found, isExplained)) this.fault('A3', problem);
+    this.#checkTombstones(found);
     for (const record of found.records) this.#compare(record);
   }
 
-  /** Whether it is known that no record has this offset any more. */
-  isGap(offset: number): boolean {
-    return this.gaps.some((gap) => gap.firstOffset <= offset && offset < gap.nextOffset);
+  /**
+   * Whether it is known that no record has this offset any more, or that none need have it: it is superseded
+   * by one below `endOffset`, or a tombstone.
+   */
+  isGap(offset: number, endOffset = this.#end): boolean {
+    if (this.gaps.some((gap) => gap.firstOffset <= offset && offset < gap.nextOffset)) return true;
+    const record = this.isCompacted ? this.expected(offset) : null;
+    if (record?.key === null || record?.key === undefined) return false;
+    return record.value === null || this.#lastOf(record.key, endOffset) > offset;
+  }
+
+  /** A11: where the last of a key is a tombstone that went, all before it are gone, too. */
+  #checkTombstones(found: FoundLog): void {
+    if (!this.isCompacted) return;
+    const there = new Set(found.records.map(({ offset }) => offset));
+    for (const { key, offset } of found.records) {
+      if (key === null) continue;
+      const last = this.#lastOf(key, found.endOffset);
+      if (!there.has(last)) this.fault('A11', `${offset} is there again, deleted at ${last}`);
+    }
+  }
+
+  /** Where the last record of a key is that was sent for an offset below the end. */
+  #lastOf(key: Uint8Array, endOffset: number): number {
+    for (let offset = endOffset - 1; offset >= 0; offset--) {
+      const other = this.expected(offset)?.key ?? null;
+      if (other !== null && Buffer.compare(other, key) === 0) return offset;
+    }
+    return -1;
   }
 
   #compare(found: FoundRecord): void {

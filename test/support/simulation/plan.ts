@@ -54,6 +54,8 @@ export interface SimulationPlan {
   readonly jumpsClock: boolean;
   readonly trims: boolean;
   readonly plantsDamage: boolean;
+  /** Keys then come again and again, and the log is compacted by itself and when it is asked. */
+  readonly compacts: boolean;
 }
 
 export function pick<T>(random: Random, choices: readonly T[]): T {
@@ -68,7 +70,7 @@ export function chance(random: Random, odds: number): boolean {
 export function drawPlan(seed: number): SimulationPlan {
   const random = new SeededRandom(seed ^ 0x5eed);
   const isCalm = chance(random, 0.35);
-  return {
+  const plan = {
     ...drawDisk(random),
     options: drawOptions(random),
     compressions: pick(random, [['none'], ['none'], ['gzip'], ['gzip', 'none']] as const),
@@ -86,6 +88,12 @@ export function drawPlan(seed: number): SimulationPlan {
     trims: chance(random, 0.5),
     plantsDamage: chance(random, 0.3),
   };
+  const compacts = !plan.plantsDamage && chance(random, 0.25);
+  if (!compacts) return { ...plan, compacts };
+  // Long enough that segments are sealed, and keys come again behind them.
+  const options = { ...plan.options, segmentBytesMax: 4096, batchBytesMax: 2048 };
+  const records = { valueBytesMax: 600, isUniform: false };
+  return { ...plan, options, records, stepCount: 40, compacts };
 }
 
 function drawDisk(random: Random) {

@@ -21,6 +21,7 @@ const STEPS: readonly (readonly [number, Step])[] = [
   [1, startFollower],
   [1, readAside],
   [2, trim],
+  [2, compact],
   [1, resize],
 ];
 
@@ -86,6 +87,18 @@ function trim(session: Session, random: Random): void {
     oracle.startMin = Math.max(oracle.startMin, offset);
     if (log.startOffset < offset) oracle.fault('start', `${offset} was deleted in vain`);
     tally.add('trims');
+  });
+}
+
+function compact(session: Session): void {
+  const { log, world } = session;
+  const { plan, tally } = world;
+  if (!plan.compacts) return;
+  world.narrate('compact');
+  void session.follow(log.compact(), ({ rewrittenSegmentCount, supersededCount }) => {
+    tally.add('compactions');
+    tally.add('rewrittenSegments', rewrittenSegmentCount);
+    tally.add('superseded', supersededCount);
   });
 }
 

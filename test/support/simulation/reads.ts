@@ -18,6 +18,8 @@ interface Expectation {
   readonly isExact: boolean;
   /** Nothing was there to be read: it begins with what comes later. */
   readonly isEnd: boolean;
+  /** Of a read by time: what is older is passed over; else 0. */
+  readonly sinceMs: number;
 }
 
 /** Reads a range: from an offset, a time, or the last few. */
@@ -142,7 +144,7 @@ function drawFrom({ world, log }: Session): Expectation {
   if (kind === 0) {
     const last = randomBelow(random, 12);
     const offset = Math.max(startOffset, visibleOffset - last);
-    return { from: { last }, offset, isExact: true, isEnd: false };
+    return { from: { last }, offset, isExact: true, isEnd: false, sinceMs: 0 };
   }
   if (kind === 1) {
     const timestamp = Math.max(0, clock.now() + randomBelow(random, 12_000) - 6000);
@@ -150,17 +152,29 @@ function drawFrom({ world, log }: Session): Expectation {
     while (offset < visibleOffset && (oracle.expected(offset)?.createTimeMs ?? -1) < timestamp) {
       offset++;
     }
-    return { from: { timestamp }, offset, isExact: false, isEnd: offset === visibleOffset };
+    return {
+      from: { timestamp },
+      offset,
+      isExact: false,
+      isEnd: offset === visibleOffset,
+      sinceMs: timestamp,
+    };
   }
-  if (kind === 2) return { from: 'earliest', offset: startOffset, isExact: true, isEnd: false };
+  if (kind === 2)
+    return { from: 'earliest', offset: startOffset, isExact: true, isEnd: false, sinceMs: 0 };
   const offset = startOffset + randomBelow(random, visibleOffset - startOffset + 1);
-  return { from: offset, offset, isExact: true, isEnd: false };
+  return { from: offset, offset, isExact: true, isEnd: false, sinceMs: 0 };
 }
 
 /** Where a read by time began; the log may have grown, or lost its beginning, meanwhile. */
 function checkFirst(session: Session, wanted: Expectation, first: number): number {
   const isEarlier = first < wanted.offset;
-  const isLater = first > wanted.offset && session.log.startOffset <= wanted.offset;
+  const { oracle } = session.world;
+  const isPassed = (at: number) =>
+    oracle.isGap(at) || (oracle.expected(at)?.createTimeMs ?? 0) < wanted.sinceMs;
+  let { offset } = wanted;
+  while (offset < first && isPassed(offset)) offset++;
+  const isLater = first > offset && session.log.startOffset <= wanted.offset;
   if (isEarlier || (isLater && !wanted.isEnd)) {
     const from = JSON.stringify(wanted.from);
     session.world.oracle.fault(

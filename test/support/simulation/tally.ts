@@ -28,6 +28,9 @@ export type LogTallyKey =
   | 'damages'
   | 'alarms'
   | 'gaps'
+  | 'compactions'
+  | 'rewrittenSegments'
+  | 'superseded'
   | 'checkedRecords';
 
 /** @typeParam K  what is counted */

@@ -12,6 +12,13 @@ import { makeRecord, type SentRecord } from './records.ts';
 import type { LogTally, LogTallyKey } from './tally.ts';
 
 const RETENTION_CHECK_MS = 1000;
+/** How a log is compacted, if it is: keys of it come again soon. */
+const COMPACTION = {
+  compaction: 'key',
+  compactionShareMin: 0.2,
+  tombstoneRetentionMs: 2000,
+} as const;
+const KEYS = 7;
 
 export class World extends Machine<LogTallyKey> {
   readonly oracle = new Oracle();
@@ -24,6 +31,7 @@ export class World extends Machine<LogTallyKey> {
       { seed, plan: drawPlan(seed), tally, narrate },
       { stepMs: 10, stepsMax: 2000, stepsWithoutRoom: null },
     );
+    this.oracle.isCompacted = this.plan.compacts;
   }
 
   override complaints(): readonly string[] {
@@ -35,7 +43,9 @@ export class World extends Machine<LogTallyKey> {
   }
 
   nextRecord(): SentRecord {
-    return makeRecord(this.nextId(), this.clock.now(), this.plan.records);
+    const record = makeRecord(this.nextId(), this.clock.now(), this.plan.records);
+    if (!this.plan.compacts || record.key === null) return record;
+    return { ...record, key: Buffer.from(`key ${record.id % KEYS}`) };
   }
 
   /** Opens a copy of the disk, for looking at it: time stands still there. */
@@ -45,8 +55,8 @@ export class World extends Machine<LogTallyKey> {
   ): Promise<Log<Uint8Array>> {
     const clock = new ManualClock(this.clock.now());
     const random = new SeededRandom(this.seed);
-    const retention = { retentionMs: null, retentionBytes: null };
-    return this.open({ fileSystem, clock, random, ...retention, ...changes });
+    const keepingAll = { retentionMs: null, retentionBytes: null, compaction: 'off' } as const;
+    return this.open({ fileSystem, clock, random, ...keepingAll, ...changes });
   }
 
   open(changes: LogOptions<Uint8Array> = {}): Promise<Log<Uint8Array>> {
@@ -54,6 +64,7 @@ export class World extends Machine<LogTallyKey> {
     const compression = plan.compressions[this.#openCount++ % plan.compressions.length];
     return openLog(plan.path, {
       ...plan.options,
+      ...(plan.compacts ? COMPACTION : {}),
       compression,
       retentionCheckMs: RETENTION_CHECK_MS,
       clock,

@@ -103,4 +103,18 @@ describe('growable bytes', () => {
     second.resize(3);
     expect(Array.from(second.slice(0, 4))).toEqual([1, 0, 0, 0]);
   });
+
+  test('what is frozen stays as it is, and is not copied before something is written', () => {
+    const bytes = new GrowableBytes();
+    bytes.write(new Uint8Array([1, 2, 3]), 0);
+    const before = bytes.frozen();
+    expect(bytes.frozen().buffer).toBe(before.buffer);
+    expect(bytes.clone().frozen().buffer).toBe(before.buffer);
+    bytes.write(new Uint8Array([9]), 1);
+    const after = bytes.frozen();
+    bytes.resize(1);
+    expect(Array.from(before)).toEqual([1, 2, 3]);
+    expect(Array.from(after)).toEqual([1, 9, 3]);
+    expect(Array.from(bytes.frozen())).toEqual([1]);
+  });
 });

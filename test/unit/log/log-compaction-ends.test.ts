@@ -258,6 +258,20 @@ describe('a failure', () => {
   });
 });
 
+test('a segment that may not be swapped now ends the pass: nothing behind it says that it is done', async () => {
+  const { one } = await filled();
+  const second = present(one.log.forStore().segments.all[1], 'the second segment');
+  second.file = await one.fileSystem.open(second.path, 'read'); // As if the writer still had it.
+  const generations = () => one.log.forStore().segments.all.map(({ header }) => header?.generation);
+  expect(await one.log.compact()).toMatchObject({ rewrittenSegmentCount: 1 });
+  expect(generations()).toEqual([1, 0, 0, 0]);
+  await second.file.close();
+  second.file = null;
+  expect(await one.log.compact()).toMatchObject({ rewrittenSegmentCount: 2 });
+  expect(generations()).toEqual([1, 1, 1, 0]);
+  await expectWhole(one);
+});
+
 test('retention beside it takes segments, and it goes on with the others', async () => {
   const { one, bases } = await filled();
   const running = one.log.compact();

@@ -7,6 +7,7 @@ import type { Log } from '../../../src/log/log.ts';
 import type { MadeSegment } from '../../../src/log/segment-swap.ts';
 import type { FaultyFileSystem } from '../../support/faulty-file-system.ts';
 import { HeldCalls } from '../../support/held-calls.ts';
+import { HeldReads } from '../../support/held-reads.ts';
 import {
   faultyDisk,
   LOG_PATH,
@@ -23,6 +24,7 @@ import {
   openSwappable,
   sealedOf,
   swapAll,
+  TIME_OF_FIRST,
   valueAt,
 } from '../../support/swaps.ts';
 
@@ -158,6 +160,44 @@ describe('in the middle of a swap', () => {
     expect(await swapped).toBe(true);
     const kept = offsets.filter((at) => at >= middle && (at >= to || isKept({ offset: at })));
     expect(await valuesOf(log, { from: middle })).toEqual(kept.map(valueAt));
+    await log.close();
+  });
+});
+
+describe('what was learned of the old file', () => {
+  test('is forgotten when it is read while others have heard of the swap', async () => {
+    const reads = new HeldReads(fileSystem, '.log');
+    const going = sealedOf(log)[1]?.baseOffset ?? 0;
+    const made = await makeNextAt(fileSystem, log, 1, { keeps: ({ offset }) => offset > going });
+    log.life.dropFiles();
+    reads.hold();
+    const old = Promise.resolve(log.read(going));
+    await settle();
+    expect(reads.waiting).toHaveLength(1);
+    expect(await swap(made)).toBe(true);
+    const other = Promise.resolve(log.read(0));
+    await settle();
+    reads.release();
+    expect((await old)?.value).toBe(valueAt(going));
+    expect((await other)?.value).toBe(valueAt(0));
+    // With its index in memory, what is kept of the segment is found.
+    expect((await log.read(going + 9))?.value).toBe(valueAt(going + 9));
+    expect(await log.read(going)).toBeNull();
+    await log.close();
+  });
+
+  test('finds no time in the new one, in a read-only handle that has yet to hear of it', async () => {
+    const { baseOffset } = sealedOf(log)[1] ?? { baseOffset: 0 };
+    const reader = await openSwappable(fileSystem, { readOnly: true });
+    const timestamp = TIME_OF_FIRST + baseOffset + 5;
+    expect((await offsetsOf(reader, { from: { timestamp } }))[0]).toBe(baseOffset + 5);
+    reader.life.dropFiles();
+    // What is left lies where records with later times lay, and begins as theirs did.
+    const keeps = ({ offset }: { readonly offset: number }) =>
+      offset === baseOffset || offset >= baseOffset + 4;
+    expect(await swap(await makeNextAt(fileSystem, log, 1, { keeps }))).toBe(true);
+    expect((await offsetsOf(reader, { from: { timestamp } }))[0]).toBe(baseOffset + 5);
+    await reader.close();
     await log.close();
   });
 });

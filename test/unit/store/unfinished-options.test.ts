@@ -1,4 +1,4 @@
-/** What is kept of what retention does with records that are needed: nothing acts on it here. */
+/** What is kept, and refused, of what retention does with records that are needed: nothing acts on it here. */
 import { describe, expect, test } from 'vitest';
 
 import type { UnfinishedConfig } from '../../../src/index.ts';
@@ -132,6 +132,50 @@ describe('the topic to archive in', () => {
     expect(optionsOf(store, 't')).toEqual({ unfinished: 'wait', archiveTo: 'late' });
     await store.topic('late');
     await store.alterTopic('t', { unfinished: 'archive' });
+    await store.close();
+  });
+
+  test('does not archive here, by whatever way round', async () => {
+    const store = await opened();
+    await store.topic('between', { unfinished: 'archive', archiveTo: 'late' });
+    await store.alterTopic('late', { unfinished: 'archive', archiveTo: 't' });
+    const round = (topic: string) => ({
+      code: 'ERR_VARVE_CONFLICT',
+      details: { name: topic, stored: 'archiveTo t' },
+    });
+    await expect(store.alterTopic('t', ARCHIVE)).rejects.toMatchObject(round('late'));
+    const between = { unfinished: 'archive', archiveTo: 'between' } as const;
+    await expect(store.alterTopic('t', between)).rejects.toMatchObject(round('late'));
+    await store.alterTopic('t', { archiveTo: 'between' }); // Nothing is archived so.
+    const asked = store.alterTopic('t', { unfinished: 'archive' });
+    await expect(asked).rejects.toMatchObject(round('late'));
+    await store.alterTopic('late', { unfinished: 'skip' });
+    await store.alterTopic('t', { unfinished: 'archive' });
+    expect(optionsOf(store, 't')).toEqual(between);
+    await store.close();
+  });
+
+  test('takes records as large as this one has, whichever of the two is changed', async () => {
+    const store = await opened();
+    const tooSmall = (stored: number) => ({
+      code: 'ERR_VARVE_CONFLICT',
+      details: { name: 'late', stored: `recordBytesMax ${stored}` },
+    });
+    await store.alterTopic('late', { recordBytesMax: 2000 });
+    await expect(store.alterTopic('t', ARCHIVE)).rejects.toMatchObject(tooSmall(2000));
+    const made = store.topic('new', { ...ARCHIVE, recordBytesMax: 2001 });
+    await expect(made).rejects.toMatchObject(tooSmall(2000));
+    await store.alterTopic('t', { ...ARCHIVE, recordBytesMax: 2000 });
+    const raised = store.alterTopic('t', { recordBytesMax: 2001 });
+    await expect(raised).rejects.toMatchObject(tooSmall(2000));
+    const lowered = store.alterTopic('late', { recordBytesMax: 1999 });
+    await expect(lowered).rejects.toMatchObject(tooSmall(1999));
+    await store.deleteTopic('late');
+    const anew = store.topic('late', { recordBytesMax: 1500 });
+    await expect(anew).rejects.toMatchObject(tooSmall(1500));
+    await store.topic('late', { recordBytesMax: 2000 });
+    await store.alterTopic('t', { unfinished: 'wait' });
+    await store.alterTopic('t', { recordBytesMax: 3000 });
     await store.close();
   });
 });

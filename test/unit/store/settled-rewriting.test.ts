@@ -1,0 +1,273 @@
+/** What is left of segments of queues in which few records are wanted any more. */
+import { describe, expect, test } from 'vitest';
+
+import { utf8 } from '../../../src/codec/codec.ts';
+import type { Delivery } from '../../../src/queue/delivery.ts';
+import type { Store } from '../../../src/store/store.ts';
+import type { StoreOptions } from '../../../src/store/store-options.ts';
+import type { StoreQueue } from '../../../src/store/store-queue.ts';
+import { HeldSyncs } from '../../support/held-syncs.ts';
+import { turns } from '../../support/log-fixture.ts';
+import { StoreBench } from '../../support/store-fixture.ts';
+
+const LOOK_MS = 30_000;
+const DAY_MS = 24 * 60 * 60 * 1000;
+const COUNT = 400;
+/** Of the segments that are sealed: 320 records, 80 in each. */
+const SEALED = 320;
+
+const valueAt = (at: number) => `record ${at} `.padEnd(980, '.');
+
+/** A queue of four sealed segments and an active one, and all that it rewrote. */
+class Fixture {
+  readonly bench = new StoreBench();
+  readonly syncs = new HeldSyncs(this.bench.fileSystem, '/journal/');
+  rewrittenCount = 0;
+  #store: Store | null = null;
+  #queue: StoreQueue<string> | null = null;
+  #config = {};
+
+  get store(): Store {
+    if (this.#store === null) throw new Error('it was not opened');
+    return this.#store;
+  }
+
+  get queue(): StoreQueue<string> {
+    if (this.#queue === null) throw new Error('it was not opened');
+    return this.#queue;
+  }
+
+  async open(
+    config: object = {},
+    segmentBytesMax = 81_920,
+    options: StoreOptions = {},
+  ): Promise<void> {
+    this.#store = await this.bench.open(options);
+    this.#store.on('compacted', ({ why, removedCount }) => {
+      if (why === 'settled' && removedCount > 0) this.rewrittenCount++;
+    });
+    this.#config = { ...this.#config, ...config };
+    this.#queue = await this.#store.queue('q', {
+      codec: utf8,
+      segmentBytesMax,
+      leaseMs: DAY_MS / 2,
+      failuresMax: 1,
+      deadLetter: null,
+      ...this.#config,
+    });
+  }
+
+  async reopen(): Promise<void> {
+    await this.store.close();
+    await this.open();
+  }
+
+  async fill(): Promise<readonly Delivery<string>[]> {
+    const inputs = Array.from({ length: COUNT }, (_, at) => ({ value: valueAt(at) }));
+    await this.queue.sendBatch(inputs);
+    const all = await this.queue.acquire({ max: COUNT });
+    expect(all).toHaveLength(COUNT);
+    return all;
+  }
+
+  /** Lets the store look after its queues, until nothing moves any more. */
+  async look(): Promise<void> {
+    this.bench.clock.advance(LOOK_MS);
+    for (let step = 0; step < 40; step++) {
+      await turns(20);
+      this.bench.clock.advance(100);
+    }
+  }
+
+  /** Offsets below the active segment whose records are there; each is the one that was sent. */
+  async left(): Promise<number[]> {
+    const offsets: number[] = [];
+    for await (const { offset, value } of this.queue.topic.records()) {
+      expect(value).toBe(valueAt(offset));
+      if (offset < SEALED) offsets.push(offset);
+    }
+    return offsets;
+  }
+}
+
+const every = (count: number, from = 0) =>
+  Array.from({ length: SEALED }, (_, at) => at).filter((at) => at % count === from);
+
+describe('segments of a queue that are mostly settled', () => {
+  test('keep what is leased, delayed, given back, unread, or dead and kept, and nothing else', async () => {
+    const fixture = new Fixture();
+    await fixture.open();
+    const { queue } = fixture;
+    for (const delivery of await fixture.fill()) {
+      const kind = delivery.offset % 50;
+      if (kind === 1) await delivery.release({ delayMs: DAY_MS });
+      else if (kind === 2) await delivery.release();
+      else if (kind === 3) await delivery.reject('broken');
+      else if (kind !== 0) await delivery.ack();
+    }
+    const before = await queue.stats();
+    await fixture.look();
+    expect(fixture.rewrittenCount).toBe(4);
+    const wanted = every(1).filter((at) => at % 50 < 4);
+    expect(await fixture.left()).toEqual(wanted);
+    expect(await queue.stats()).toEqual({ ...before, oldestReadyAgeMs: expect.any(Number) });
+
+    await fixture.reopen();
+    expect(await fixture.left()).toEqual(wanted);
+    fixture.bench.clock.advance(2 * DAY_MS);
+    await turns(20);
+    await fixture.queue.redrive({ dryRun: false });
+    const all = await fixture.queue.acquire({ max: COUNT });
+    expect(all.map(({ offset }) => offset).toSorted((one, other) => one - other)).toEqual(
+      Array.from({ length: COUNT }, (_, at) => at).filter((at) => at % 50 < 4),
+    );
+    for (const { offset, value } of all) expect(value).toBe(valueAt(offset));
+    await fixture.queue.ackAll(all);
+    expect(await fixture.queue.stats()).toMatchObject({ unsettledCount: 0, deadCount: 0 });
+    await fixture.store.close();
+  });
+
+  test('are left alone while half of their records is wanted, and rewritten again behind that', async () => {
+    const fixture = new Fixture();
+    await fixture.open({}, 4 * 81_920);
+    const all = await fixture.fill();
+    await fixture.queue.ackAll(all.filter(({ offset }) => offset % 2 === 1));
+    await fixture.look();
+    expect(fixture.rewrittenCount).toBe(0);
+    await fixture.queue.ackAll(all.filter(({ offset }) => offset % 8 === 2));
+    await fixture.look();
+    expect(fixture.rewrittenCount).toBe(1);
+    expect(await fixture.left()).toEqual(every(2).filter((at) => at % 8 !== 2));
+    // Of 120 that are left 60 are wanted, then 59.
+    const rest = all.filter(({ offset }) => offset % 2 === 0 && offset % 8 !== 2);
+    await fixture.queue.ackAll(rest.slice(0, 60));
+    await fixture.look();
+    expect(fixture.rewrittenCount).toBe(1);
+    await fixture.queue.ackAll(rest.slice(60, 62));
+    await fixture.look();
+    expect(fixture.rewrittenCount).toBe(2);
+    const wanted = rest.slice(62).map(({ offset }) => offset);
+    expect(await fixture.left()).toEqual(wanted.filter((offset) => offset < SEALED));
+    await fixture.store.close();
+  });
+
+  test('are left alone where they are small, or a group wants to keep all', async () => {
+    const small = new Fixture();
+    await small.open();
+    const some = await small.fill();
+    await small.queue.ackAll(some.filter(({ offset }) => offset % 10 !== 0));
+    await small.look();
+    expect(small.rewrittenCount).toBe(4);
+    // Eight records in each: not worth it, though one of eight is wanted.
+    await small.queue.ackAll(some.filter(({ offset }) => offset % 10 === 0 && offset % 80 !== 0));
+    await small.look();
+    expect(small.rewrittenCount).toBe(4);
+    expect(await small.left()).toEqual(every(10));
+    await small.store.close();
+
+    const kept = new Fixture();
+    await kept.open({ retention: 'keep' });
+    const all = await kept.fill();
+    await kept.queue.ackAll(all.filter(({ offset }) => offset % 50 !== 0));
+    await kept.look();
+    expect(kept.rewrittenCount).toBe(0);
+    await kept.store.close();
+  });
+
+  test('go when it is durable that they are settled, and not before', async () => {
+    const fixture = new Fixture();
+    await fixture.open({ durability: 'os' });
+    const all = await fixture.fill();
+    await fixture.queue.topic.sync();
+    fixture.syncs.hold();
+    await fixture.queue.ackAll(all.filter(({ offset }) => offset % 50 !== 0));
+    await fixture.look();
+    expect(fixture.syncs.waiting).not.toEqual([]);
+    expect(await fixture.left()).toHaveLength(SEALED);
+    fixture.syncs.release();
+    await fixture.look();
+    expect(await fixture.left()).toEqual(every(50));
+    await fixture.store.close();
+  });
+
+  test('are not rewritten when their records are wanted again by the time', async () => {
+    const fixture = new Fixture();
+    await fixture.open({ durability: 'os' });
+    const all = await fixture.fill();
+    await fixture.queue.ackAll(all.filter(({ offset }) => offset >= SEALED));
+    const some = all.filter(({ offset }) => offset < SEALED && offset % 50 !== 0);
+    await Promise.all(some.map((delivery) => delivery.release()));
+    await fixture.queue.topic.sync();
+    expect(await fixture.queue.purge()).toBe(some.length);
+    await fixture.queue.send(valueAt(COUNT));
+    expect(await fixture.queue.acquire()).toHaveLength(1);
+    fixture.syncs.hold();
+    fixture.bench.clock.advance(LOOK_MS);
+    await turns(50);
+    expect(fixture.syncs.waiting).not.toEqual([]);
+    const undoing = fixture.queue.undoPurge();
+    await turns(50);
+    expect(fixture.rewrittenCount).toBe(0);
+    fixture.syncs.release();
+    expect(await undoing).toBe(some.length);
+    await fixture.look();
+    // One was under way, and is finished first: what was purged in it is missing.
+    expect(fixture.rewrittenCount).toBeLessThanOrEqual(1);
+    expect((await fixture.left()).length).toBeGreaterThanOrEqual(SEALED - 80);
+    const again = await fixture.queue.acquire({ max: COUNT });
+    expect(again).toHaveLength((await fixture.left()).length - every(50).length);
+    await fixture.store.close();
+  });
+
+  test('wait for a group that begins, which gets all of them', async () => {
+    const fixture = new Fixture();
+    await fixture.open();
+    const all = await fixture.fill();
+    const late = (await fixture.store.topic('q')).shareGroup('late');
+    await fixture.queue.ackAll(all.filter(({ offset }) => offset % 50 !== 0));
+    const group = await late;
+    await fixture.look();
+    expect(fixture.rewrittenCount).toBe(0);
+    expect(await group.acquire({ max: COUNT })).toHaveLength(COUNT);
+    await fixture.store.close();
+  });
+
+  test('take ids along that count until they are settled, and leave those of what stays', async () => {
+    const fixture = new Fixture();
+    await fixture.open({ dedupWindowMs: 'settled' });
+    const { queue } = fixture;
+    for (let at = 0; at < COUNT; at++) await queue.send(valueAt(at), { dedupId: `${at}` });
+    const all = await queue.acquire({ max: COUNT });
+    await queue.ackAll(all.filter(({ offset }) => offset % 50 !== 0));
+    await fixture.look();
+    expect(fixture.rewrittenCount).toBeGreaterThan(2);
+    for (const life of ['live', 'reopened']) {
+      if (life === 'reopened') await fixture.reopen();
+      const kept = await fixture.queue.send(valueAt(50), { dedupId: '50' });
+      expect(kept, life).toMatchObject({ duplicate: true, offset: 50 });
+    }
+    expect(await fixture.queue.send(valueAt(COUNT), { dedupId: '51' })).toMatchObject({
+      duplicate: false,
+      offset: COUNT,
+    });
+    await fixture.store.close();
+  });
+
+  test('are rewritten as fast as the store may, one after the other', async () => {
+    const fixture = new Fixture();
+    fixture.bench.open = (
+      (open) => () =>
+        open({ compactionBytesPerSecondMax: 64 * 1024 })
+    )(fixture.bench.open.bind(fixture.bench));
+    await fixture.open();
+    const all = await fixture.fill();
+    await fixture.queue.ackAll(all.filter(({ offset }) => offset % 50 !== 0));
+    fixture.bench.clock.advance(LOOK_MS);
+    await turns(100);
+    expect(fixture.rewrittenCount).toBe(1);
+    fixture.bench.clock.advance(2000);
+    await turns(100);
+    expect(fixture.rewrittenCount).toBe(2);
+    await fixture.store.close();
+  });
+});
