@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-import { VERB_GROUPS, VERBS } from '../tools/verbs.ts';
+import { VERB_GROUPS } from '../tools/verb-groups.ts';
+import { VERBS } from '../tools/verbs.ts';
 import { featureComplaints } from './support/feature-table.ts';
 import { LONG_FILES } from './support/long-files.ts';
 import { complaintsAbout } from './support/tidy-rules.ts';

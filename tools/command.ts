@@ -8,6 +8,7 @@ import type { ExitCode } from './exit-codes.ts';
 import { verbHelp, type Example, type HelpSections } from './help-text.ts';
 import { Output } from './output.ts';
 import { Progress } from './progress.ts';
+import { StatusLine } from './status-line.ts';
 import { chooseStyle } from './style.ts';
 import type { ColorChoice, Style } from './style.ts';
 
@@ -66,6 +67,10 @@ export class CommandContext {
 
   progress(options: { label: string; unit: string; total: number | null }): Progress {
     return new Progress({ ...options, stream: this.#stderr, isQuiet: this.isQuiet });
+  }
+
+  statusLine(): StatusLine {
+    return new StatusLine({ stream: this.#stderr, isQuiet: this.isQuiet });
   }
 }
 

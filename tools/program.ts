@@ -9,7 +9,8 @@ import { ExitCode } from './exit-codes.ts';
 import { programHelp, type Example } from './help-text.ts';
 import { packageVersion } from './package-root.ts';
 import { chooseStyle } from './style.ts';
-import { VERB_GROUPS, VERBS } from './verbs.ts';
+import { VERB_GROUPS } from './verb-groups.ts';
+import { VERBS } from './verbs.ts';
 
 /** Columns of help texts, on any terminal: what is broken by hand must not be broken twice. */
 const HELP_WIDTH = 100;
@@ -125,6 +126,7 @@ const LOOKS: Readonly<Record<string, readonly string[]>> = {
   topology: ['topology export', 'topology graph'],
   transactions: ['transactions ls'],
   producers: ['producers ls'],
+  retention: ['retention run'],
   journal: ['journal dump'],
 };
 

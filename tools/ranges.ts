@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { ReadFrom, ReadOptions } from '../src/index.ts';
 import { UsageError } from './command-error.ts';
-import { parseDuration } from './units.ts';
+import { parseBytes, parseDuration } from './units.ts';
 
 /** Range options as commander delivers them. */
 export interface RangeOptions {
@@ -38,6 +38,13 @@ export function parseCount(text: string): number {
   const count = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(count)) return count;
   throw new InvalidArgumentError('Expected a whole number.');
+}
+
+/** Bytes in a size such as `64MiB`. */
+export function parseBytesOption(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes !== null && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError('Expected a size such as 64MiB.');
 }
 
 /** A number such as `0.5`. */

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isIoError } from '../src/core/errors.ts';
 import { LockedError, openStore } from '../src/index.ts';
-import type { Store, TopicDescription } from '../src/index.ts';
+import type { Store, StoreOptions, TopicDescription } from '../src/index.ts';
 import { askControl } from '../src/io/control-client.ts';
 import { nodeFileSystem } from '../src/io/node-file-system.ts';
 import {
@@ -69,6 +69,30 @@ export async function consultStore<T>(
   return told === null ? lookAtStore(path, (store) => work(new OwnDesk(store))) : told.value;
 }
 
+/**
+ * As `consultStore`, for a look that takes its time: an owner that answers at all is waited for.
+ *
+ * @param patience  ends what is asked of the owner; default: Ctrl-C does
+ * @throws as `consultStore`
+ */
+export async function examineStore<T>(
+  context: CommandContext,
+  path: string,
+  work: StoreWork<T>,
+  patience: AbortSignal = context.signal,
+): Promise<T> {
+  await checkStorePath(path);
+  const told = await consultOwner(context, path, (desk) => desk.ask(listTopics, {}));
+  if (told !== null) {
+    try {
+      return await work(new OwnerDesk(path, patience));
+    } catch (error) {
+      if (!(error instanceof NoOwnerError)) throw error;
+    }
+  }
+  return lookAtStore(path, (store) => work(new OwnDesk(store)));
+}
+
 /** What the owner tells; null when there is none, or it does not answer in time. */
 export async function consultOwner<T>(
   context: CommandContext,
@@ -117,9 +141,12 @@ export async function changeStore<T>(
 }
 
 /** The store under its lock; why not, when somebody else has that. */
-export async function openToChange(path: string): Promise<Store | LockedError> {
+export async function openToChange(
+  path: string,
+  options: StoreOptions = {},
+): Promise<Store | LockedError> {
   try {
-    return await openStore(path, { onCorruption: 'fail' });
+    return await openStore(path, { onCorruption: 'fail', ...options });
   } catch (error) {
     if (error instanceof LockedError) return error;
     throw error;

@@ -32,6 +32,16 @@ export function formatBytes(bytes: number): string {
   return `${Number(value.toFixed(value < 10 ? 2 : 1))} ${unit}`;
 }
 
+const SIZE = /^(\d+(?:\.\d+)?) ?(B|KiB|MiB|GiB|TiB)?$/i;
+
+/** Bytes in `1048576`, `64KiB`, `1.5 GiB`; null when it is no size. */
+export function parseBytes(text: string): number | null {
+  const [, amount, unit = 'b'] = SIZE.exec(text) ?? [];
+  if (amount === undefined) return null;
+  const exponent = ['b', 'kib', 'mib', 'gib', 'tib'].indexOf(unit.toLowerCase());
+  return Math.floor(Number(amount) * 1024 ** exponent);
+}
+
 /** `420 µs`, `35 ms`, `1.25 s`, `3 min 20 s` */
 export function formatDuration(durationMs: number): string {
   if (durationMs < 1) return `${Math.round(durationMs * 1000)} µs`;

@@ -1,4 +1,5 @@
 /** A store for long work: its owner, or the store itself, from the beginning of the work to its end. */
+import type { StoreOptions } from '../src/index.ts';
 import { listTopics } from '../src/store/control-verbs.ts';
 import type { CommandContext } from './command.ts';
 import {
@@ -18,12 +19,14 @@ const SAME_SIGNAL_MS = 500;
  * Who began beside an owner does not take the lock when that one goes: it may be started again.
  *
  * @param work  may call `giveUp`, which ends what is asked of the owner
+ * @param options  of a store that is opened here
  * @throws CommandError (exit code 5) when a process has the store open and does not listen
  */
 export async function workAtStore<T>(
   context: CommandContext,
   path: string,
   work: (desk: StoreDesk, giveUp: () => void) => Promise<T>,
+  options: StoreOptions = {},
 ): Promise<T> {
   const { signal } = context;
   const patience = new AbortController();
@@ -31,7 +34,7 @@ export async function workAtStore<T>(
   const handover = new Handover();
   for (;;) {
     signal.throwIfAborted();
-    const store = await openToChange(path);
+    const store = await openToChange(path, options);
     if (!(store instanceof Error)) {
       try {
         return await work(new OwnDesk(store), giveUp);

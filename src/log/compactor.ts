@@ -4,7 +4,7 @@
  */
 import { onAbort, toError } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
-import { ClosedError, ConflictError } from '../core/errors.ts';
+import { ClosedError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import { Pace } from '../core/pace.ts';
 import type { Random } from '../core/random.ts';
@@ -19,6 +19,7 @@ import {
 } from './compact-options.ts';
 import type { CompactionBoundSettings, CompactionSettings } from './compaction-options.ts';
 import type { CompactionChoice } from './compaction-plan.ts';
+import { checkIsCompacted } from './compaction-look.ts';
 import { CompactionRun } from './compaction-run.ts';
 import { DiskTarget, PlannedTarget } from './compaction-target.ts';
 import type { LogEvents } from './log-home.ts';
@@ -113,7 +114,7 @@ export class Compactor {
   /** See `Log.compact`. A run that began by itself gives way: what it has put in place stays. */
   async compact(given: CompactOptions): Promise<CompactionResult> {
     const options = checkCompactOptions(given);
-    this.#checkOn('to compact it');
+    checkIsCompacted(this.#options.log, this.#options.settings, 'to compact it');
     const startMs = this.#options.clock.monotonic();
     this.#dueEnding?.abort();
     const run = await this.#inTurn(options.signal, async (signal) => {
@@ -126,7 +127,7 @@ export class Compactor {
   /** See `Log.planCompaction`. */
   async plan(given: CompactOptions): Promise<CompactionPlan> {
     const options = checkCompactOptions(given);
-    this.#checkOn('to plan its compaction');
+    checkIsCompacted(this.#options.log, this.#options.settings, 'to plan its compaction');
     const plan = { isAsked: true, isPlanned: true, options };
     const run = await this.#inTurn(options.signal, (signal) => this.#run(plan, signal));
     return run.plan;
@@ -292,13 +293,6 @@ export class Compactor {
     } catch (cause) {
       throw appender.failure ?? cause;
     }
-  }
-
-  /** @throws ConflictError */
-  #checkOn(requested: string): void {
-    const { settings, log } = this.#options;
-    if (settings.compaction !== 'off') return;
-    throw new ConflictError({ kind: 'log', name: log.path, stored: 'compaction off', requested });
   }
 
   /** @throws FailedError */

@@ -140,10 +140,10 @@ export class LogWriter {
     const { clock, random } = settings;
     const { takeTurn, trimGuard: guard, events } = home;
     const { appender, syncLoop, swap } = this;
+    // May change while the log is open.
+    const compressor = () => settings.compressor;
     const rewriterFor = (isAsked: boolean): SegmentRewriter => {
       const space = spaceGuardOf(parts, home.rewritingRoom?.(isAsked) ?? home);
-      // May change while the log is open.
-      const compressor = () => settings.compressor;
       return new SegmentRewriter({ log, directory, takeTurn, space, compressor });
     };
     const nowMs = () => Math.max(builder.appendTimeMs, clock.now());

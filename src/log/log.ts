@@ -15,6 +15,7 @@ import {
 } from './append-result.ts';
 import { whenAppended } from './append-run.ts';
 import type { CompactionPlan, CompactionResult, CompactOptions } from './compact-options.ts';
+import { planToRead } from './compaction-look.ts';
 import { LogLife, type HandleOrigin, type LogParts } from './log-life.ts';
 import { LogReads } from './log-reads.ts';
 import { describeLog, type LogStats } from './log-stats.ts';
@@ -23,6 +24,9 @@ import { readOnlyError, type ReadableLog } from './readable-log.ts';
 import { PreparedRecords, type PreparedAppend } from './prepared-records.ts';
 import { emptyEncodable, prepareRecord, type RecordInput } from './record-input.ts';
 import type { RecoveryReport } from './recovery-report.ts';
+import { retainedSegments } from './retained-segments.ts';
+import { dueSegments, type DueSegment } from './retention.ts';
+
 import type { RetentionResult } from './trimmer.ts';
 
 /**
@@ -244,6 +248,19 @@ export class Log<T, Input = T> extends LogReads<T, Input> implements AsyncDispos
   }
 
   /**
+   * @internal What `retain` would delete now, were it not needed: of a read-only handle, too.
+   *
+   * @throws IoError, ClosedError
+   */
+  async dueSegments(settledOffset: number): Promise<readonly DueSegment[]> {
+    this.checkOpen();
+    const nowMs = this.#settings.clock.now();
+    const policy = this.#writer?.trimmer.policyAt(nowMs) ?? this.#settings;
+    const segments = await retainedSegments(this.#log, policy, nowMs);
+    return dueSegments(segments, policy, { nowMs, settledOffset });
+  }
+
+  /**
    * Compacts the log by key: of each key the last record stays, and tombstones go once they are old enough.
    * Offsets and times of what stays are as they were. The newest segment is left alone.
    *
@@ -268,15 +285,20 @@ export class Log<T, Input = T> extends LogReads<T, Input> implements AsyncDispos
   }
 
   /**
-   * What `compact` would do now, and what would be left: all of it is read, and nothing is written.
+   * What `compact` would do now, and what would be left: all of it is read, and nothing is written. A
+   * read-only handle plans, too, but cannot tell what of a store is still needed.
    *
    * @param options  `bytesPerSecondMax`, `signal` and `onProgress` as for `compact`
-   * @throws as `compact`, but for damage: then the plan ends in front of it (`limitedBy`)
+   * @throws as `compact`, but for a handle that is read-only, and for damage: then the plan ends in front of it (`limitedBy`)
    *
    * Cost: as `compact`, without the writing; with several passes a bit for each offset of what they rewrite.
    */
   async planCompaction(options: CompactOptions = {}): Promise<CompactionPlan> {
-    return this.#writable('planCompaction').compactor.plan(options);
+    this.checkOpen();
+    const compactor = this.#writer?.compactor ?? null;
+    return compactor === null
+      ? planToRead(this.#log, this.#settings, options)
+      : compactor.plan(options);
   }
 
   /**

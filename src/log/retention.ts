@@ -14,8 +14,10 @@ export interface RetainedSegment {
   readonly lastAppendTimeMs: number | null;
 }
 
-/** Why segments were deleted. */
-export type RetentionReason = 'age' | 'size' | 'settled';
+/** Why segments are deleted. */
+export const RETENTION_REASONS = ['age', 'size', 'settled'] as const;
+
+export type RetentionReason = (typeof RETENTION_REASONS)[number];
 
 export interface RetentionChoice {
   /** The log's new start: the base offset of the oldest segment that stays. */
@@ -57,6 +59,37 @@ export function chooseRetention(
   const first = segments[kept];
   if (kept === 0 || first === undefined) return null;
   return { startOffset: first.baseOffset, segmentCount: kept, sizeBytes, reasons };
+}
+
+/** A segment that retention lets go of, unless somebody needs it. */
+export interface DueSegment {
+  /** First offset behind it. */
+  readonly endOffset: number;
+  readonly sizeBytes: number;
+  readonly reason: RetentionReason;
+}
+
+/**
+ * The segments that are to go now: those of settled records alone first, then by age and size.
+ *
+ * @param settledOffset  nobody wants what lies below; 0 = nothing goes for that
+ */
+export function dueSegments(
+  segments: readonly RetainedSegment[],
+  policy: RetentionPolicy,
+  { nowMs, settledOffset }: { readonly nowMs: number; readonly settledOffset: number },
+): readonly DueSegment[] {
+  const due: DueSegment[] = [];
+  const add = (at: number, reason: RetentionReason): void => {
+    const [segment, next] = [segments[at], segments[at + 1]];
+    if (segment === undefined || next === undefined) return;
+    due.push({ endOffset: next.baseOffset, sizeBytes: segment.sizeBytes, reason });
+  };
+  while ((segments[due.length + 1]?.baseOffset ?? Infinity) <= settledOffset)
+    add(due.length, 'settled');
+  const choice = chooseRetention(segments.slice(due.length), policy, nowMs);
+  for (const reason of choice?.reasons ?? []) add(due.length, reason);
+  return due;
 }
 
 function reasonToDelete(

@@ -17,12 +17,8 @@ import { ClockWatch } from './clock-watch.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogEvents } from './log-home.ts';
 import type { ReadableLog } from './readable-log.ts';
-import {
-  chooseRetention,
-  type RetainedSegment,
-  type RetentionChoice,
-  type RetentionPolicy,
-} from './retention.ts';
+import { retainedSegments } from './retained-segments.ts';
+import { chooseRetention, type RetentionChoice, type RetentionPolicy } from './retention.ts';
 import { lastAppendTimeOf } from './segment-times.ts';
 import type { SyncLoop } from './sync-loop.ts';
 import type { TrimGuard, TrimReason, TrimStep } from './trim-guard.ts';
@@ -101,11 +97,16 @@ export class Trimmer {
       const { clock, appender } = this.#options;
       if (appender.failure !== null) throw appender.failure;
       const nowMs = clock.now();
-      const policy = this.#confirmedPolicy(nowMs);
-      const segments = await this.#describe(nowMs);
+      const policy = this.#confirmed(this.#clockWatch.hasJumped(nowMs));
+      const segments = await retainedSegments(this.#options.log, policy, nowMs);
       const choose = (endOffset: number) => chooseRetention(segments, policy, nowMs, endOffset);
       return this.#trim('retention', choose);
     });
+  }
+
+  /** The policy that the next run would go by. */
+  policyAt(nowMs: number): RetentionPolicy {
+    return this.#confirmed(this.#clockWatch.isAhead(nowMs));
   }
 
   /** @param choose  what shall go, of the segments that end at or below an offset */
@@ -226,11 +227,12 @@ export class Trimmer {
    * @throws IoError
    */
   async segmentSince(timeMs: number, limit: number): Promise<number> {
-    const { segments } = this.#options.log;
+    const { log } = this.#options;
+    const { segments } = log;
     for (const segment of segments.all) {
       if (segment.baseOffset >= limit) return limit;
       const lastTimeMs =
-        segment === segments.last ? Infinity : await lastAppendTimeOf(this.#options.log, segment);
+        segment === segments.last ? Infinity : await lastAppendTimeOf(log, segment);
       if (lastTimeMs !== null && lastTimeMs >= timeMs) return segment.baseOffset;
     }
     return limit;
@@ -303,27 +305,9 @@ export class Trimmer {
     }
   }
 
-  /**
-   * The policy, without age when the clock has jumped since the last look: one that was set wrong must
-   * not delete a log.
-   */
-  #confirmedPolicy(nowMs: number): RetentionPolicy {
+  /** The policy, without age when the clock has jumped: one that was set wrong must not delete a log. */
+  #confirmed(hasJumped: boolean): RetentionPolicy {
     const { policy } = this.#options;
-    return this.#clockWatch.hasJumped(nowMs) ? { ...policy, retentionMs: null } : policy;
-  }
-
-  /** Segments from the oldest on; ages are only looked up as long as they may matter. */
-  async #describe(nowMs: number): Promise<RetainedSegment[]> {
-    const { log, policy } = this.#options;
-    const described: RetainedSegment[] = [];
-    let looksUp = policy.retentionMs !== null;
-    for (const segment of log.segments.all) {
-      const isLast = segment === log.segments.last;
-      const lastAppendTimeMs = looksUp && !isLast ? await lastAppendTimeOf(log, segment) : null;
-      looksUp &&= lastAppendTimeMs !== null && nowMs - lastAppendTimeMs > (policy.retentionMs ?? 0);
-      const { baseOffset, sizeBytes } = segment;
-      described.push({ baseOffset, sizeBytes, lastAppendTimeMs });
-    }
-    return described;
+    return hasJumped ? { ...policy, retentionMs: null } : policy;
   }
 }

@@ -100,8 +100,7 @@ export async function assembleStore(assembly: Assembly): Promise<StoreParts> {
   const producers: Producers = new Producers(topicHome, () => topics);
   const dependents = dependentsOn({ fold, groups, shareGroups, producers, routing: () => routing });
   const topics: TopicCatalog = new TopicCatalog(topicHome, dependents);
-  const { health: board } = signals;
-  const routing: Routing = new Routing({ fold, journal, topics, clock, random, board });
+  const routing: Routing = new Routing({ ...topicHome, topics, board: signals.health });
   const compaction = compactionOf(topicHome, () => topics);
   shareGroups.attach(topics, routing);
   const runs = snapshotRuns(topicHome, topics);

@@ -29,6 +29,8 @@ import { checkNew, controlVerb, type ControlVerb } from './control-verb.ts';
 import { QUEUE_VERBS } from './queue-verbs.ts';
 import { appendRecords, settlePartition } from './record-verbs.ts';
 import { topicConfig, topicSettings } from './topic-config-shape.ts';
+import { COMPACTION_VERBS } from './compaction-verbs.ts';
+import { runRetention } from './retention-verbs.ts';
 import { ROUTING_VERBS } from './routing-verbs.ts';
 import { TRANSACTION_VERBS } from './transaction-verbs.ts';
 import type { GroupListing } from './group-listings.ts';
@@ -264,12 +266,14 @@ export const CONTROL_VERBS: readonly ControlVerb<unknown, unknown>[] = [
   addPartitions,
   deleteTopic,
   deleteRecords,
+  runRetention,
   appendRecords,
   settlePartition,
   describeGroup,
   resetGroup,
   deleteGroup,
   liveStats,
+  ...COMPACTION_VERBS,
   ...QUEUE_VERBS,
   ...ROUTING_VERBS,
   ...TRANSACTION_VERBS,

@@ -4,28 +4,40 @@ import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import type { PartitionSet } from '../topic/partition-set.ts';
+import { AskedCompactions } from './asked-compactions.ts';
+import { runRetention, type PartitionRetention } from './retention-run.ts';
 import type { StoreCompaction } from './store-compaction.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
 import { StoreRetention } from './store-retention.ts';
+import type { UnfinishedGuard } from './unfinished-guard.ts';
 
 export interface StoreUpkeepParts {
+  /** Of the store. */
+  readonly path: string;
   readonly journal: Journal;
   readonly catalog: TopicCatalog;
   readonly shareGroups: ShareGroups;
   readonly compaction: StoreCompaction;
+  readonly unfinished: UnfinishedGuard;
   readonly fold: Fold;
   readonly clock: Clock;
 }
 
 export class StoreUpkeep {
   readonly bytes: StoreBytes;
+  /** Those that other processes ask for. */
+  readonly askedCompactions: AskedCompactions;
+  readonly #parts: StoreUpkeepParts;
   readonly #retention: StoreRetention;
   readonly #settledRetention: SettledRetention;
   readonly #compaction: StoreCompaction;
 
   constructor(parts: StoreUpkeepParts) {
-    const { journal, catalog, clock } = parts;
+    this.#parts = parts;
+    const { path, journal, catalog, clock } = parts;
+    this.askedCompactions = new AskedCompactions(path, clock);
     const retention = new StoreRetention(catalog, clock);
     const settledRetention = new SettledRetention(parts);
     this.#retention = retention;
@@ -46,7 +58,16 @@ export class StoreUpkeep {
     return this.#settledRetention.run();
   }
 
+  /** Retention of a topic now, because somebody asks for it. @throws as `runRetention` */
+  retain(
+    topic: PartitionSet,
+    options: { readonly isDryRun: boolean },
+  ): Promise<readonly PartitionRetention[]> {
+    return runRetention(this.#parts, topic, options);
+  }
+
   async close(): Promise<void> {
+    await this.askedCompactions.close();
     await this.#compaction.close();
     await this.#retention.close();
     await this.#settledRetention.close();

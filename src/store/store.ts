@@ -15,7 +15,6 @@ import type { ShareGroups } from '../queue/share-groups.ts';
 import type { ShareGroupListing } from '../queue/share-listing.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
 import type { TopicDescription } from '../topic/topic-description.ts';
-import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { StoreEvents } from '../topic/store-events.ts';
 import type { TopicDeletion } from '../topic/topic-deletions.ts';
 import type { TopicConfig, TopicOptions } from '../topic/topic-options.ts';
@@ -52,6 +51,8 @@ export class Store extends StoreProducers implements AsyncDisposable {
   readonly archive: UnfinishedArchive;
   /** @internal */
   readonly projector: Projector;
+  /** @internal */
+  readonly upkeep: StoreUpkeep;
   /** @internal Consumers that ask from elsewhere. */
   readonly remoteConsumers: RemoteConsumers;
   readonly #parts: StoreParts;
@@ -59,8 +60,6 @@ export class Store extends StoreProducers implements AsyncDisposable {
   readonly #topics: TopicCatalog;
   readonly #shareGroups: ShareGroups;
   readonly #health: StoreHealth;
-  readonly #signals: StoreSignals;
-  readonly #upkeep: StoreUpkeep;
   readonly #figures: StoreFigures;
   #closing: Promise<void> | null = null;
 
@@ -81,13 +80,12 @@ export class Store extends StoreProducers implements AsyncDisposable {
     this.#shareGroups = shareGroups;
     this.#topics = catalog;
     this.remoteConsumers = new RemoteConsumers(this, clock);
-    this.#upkeep = new StoreUpkeep({ journal, catalog, shareGroups, compaction, fold, clock });
-    const { bytes } = this.#upkeep;
+    const own = { compaction, unfinished, fold, clock };
+    this.upkeep = new StoreUpkeep({ path, journal, catalog, shareGroups, ...own });
+    const { bytes } = this.upkeep;
     cap?.attach(bytes);
-    const { health: board } = signals;
-    const probed = { board, journal, topics: catalog, runs, cap, control, unfinished };
-    this.#health = new StoreHealth(probed);
-    this.#signals = signals;
+    const probed = { journal, topics: catalog, runs, cap, control, unfinished };
+    this.#health = new StoreHealth({ board: signals.health, ...probed });
     this.#figures = figuresOf(parts, bytes);
     if (lock !== null && journal.damage === null) this.#start();
   }
@@ -95,10 +93,10 @@ export class Store extends StoreProducers implements AsyncDisposable {
   /** What a store does by itself, when it may write. */
   #start(): void {
     this.#parts.home?.reserve?.start(() => {
-      void this.#upkeep.makeRoom();
+      void this.upkeep.makeRoom();
       void this.#parts.runs.giveUpHistory();
     });
-    this.#upkeep.start();
+    this.upkeep.start();
     this.#topics.resumeDeletions();
     // What fails here the next opening does: until then copies go where they went.
     this.exchangeCatalog.reconcile().catch(() => undefined);
@@ -253,7 +251,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
 
   /** Figures of the store, in memory: no I/O. O(partitions). */
   stats(): StoreStats {
-    const listenerFailureCount = this.#signals.events.failureCount;
+    const listenerFailureCount = this.#parts.topicHome.signals.events.failureCount;
     return describeStore(this.#figures, listenerFailureCount);
   }
 
@@ -274,7 +272,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
     name: Name,
     listener: (payload: StoreEvents[Name]) => unknown,
   ): () => void {
-    return this.#signals.events.on(name, listener);
+    return this.#parts.topicHome.signals.events.on(name, listener);
   }
 
   /** @internal Why other processes cannot ask this one; null when they can, or there are none. */
@@ -379,7 +377,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
   close(): Promise<void> {
     this.#closing ??= closeStore(this.#parts, {
       remoteConsumers: this.remoteConsumers,
-      upkeep: this.#upkeep,
+      upkeep: this.upkeep,
     });
     return this.#closing;
   }

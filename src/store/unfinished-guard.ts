@@ -61,6 +61,16 @@ export class UnfinishedGuard {
     }
   }
 
+  /** Whether what groups are not done with stays, as far as retention goes by age or size. */
+  holds({ topicId, partition }: UnfinishedPlace): boolean {
+    return this.#policyIn({ topicId, partition }) !== 'skip';
+  }
+
+  /** Who is not done with what lies in a range. */
+  needsIn(place: UnfinishedPlace): readonly UnfinishedNeed[] {
+    return needsIn(this.#parts, place);
+  }
+
   /** What somebody asked for, and what is settled, goes; of compaction groups need nothing. */
   #allowed(
     place: UnfinishedPlace,

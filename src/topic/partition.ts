@@ -94,6 +94,11 @@ export class Partition implements Closable {
     return this.#parts.topic;
   }
 
+  /** Of the log that belongs here; null while it is being made. */
+  get logId(): number | null {
+    return this.#parts.logId;
+  }
+
   get path(): string {
     return join(this.#parts.directory, String(this.number));
   }

@@ -2,7 +2,8 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EXIT_CODES, ExitCode } from '../../tools/exit-codes.ts';
-import { VERB_GROUPS, VERBS } from '../../tools/verbs.ts';
+import { VERB_GROUPS } from '../../tools/verb-groups.ts';
+import { VERBS } from '../../tools/verbs.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 

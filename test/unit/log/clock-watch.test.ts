@@ -22,3 +22,13 @@ test('one that was set has jumped once, and counts as right from then on', () =>
   clock.advance(5);
   expect(watch.hasJumped(clock.now() + 2 * aheadMs)).toBe(false);
 });
+
+test('to ask what a look would say is no look', () => {
+  const clock = new ManualClock();
+  const watch = new ClockWatch(clock);
+  const aheadMs = clock.now() + CLOCK_STEP_MS_MAX + 1;
+  expect(watch.isAhead(aheadMs)).toBe(true);
+  expect(watch.isAhead(aheadMs)).toBe(true);
+  expect(watch.hasJumped(aheadMs)).toBe(true);
+  expect(watch.isAhead(aheadMs)).toBe(false);
+});

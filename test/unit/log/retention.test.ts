@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { chooseRetention, type RetainedSegment } from '../../../src/log/retention.ts';
+import { chooseRetention, dueSegments, type RetainedSegment } from '../../../src/log/retention.ts';
 
 const NOW_MS = 1_000_000;
 const NEVER = { retentionMs: null, retentionBytes: null };
@@ -97,5 +97,25 @@ describe('up to an offset', () => {
     expect(choose(20, bySize(200))).toBe(20);
     expect(choose(20, bySize(300))).toBe(10);
     expect(choose(20, bySize(400))).toBeNull();
+  });
+});
+
+describe('what is due now', () => {
+  const due = (settledOffset: number, policy: Partial<typeof NEVER>) =>
+    dueSegments(
+      segments(90, 90, 10, 0),
+      { ...NEVER, ...policy },
+      { nowMs: NOW_MS, settledOffset },
+    ).map(({ endOffset, reason }) => `${endOffset} ${reason}`);
+
+  test('is what is settled first, by whole segments, and then what the policy lets go of', () => {
+    expect(due(0, {})).toEqual([]);
+    expect(due(19, {})).toEqual(['10 settled']);
+    expect(due(10, byAge)).toEqual(['10 settled', '20 age']);
+    expect(due(0, { ...byAge, ...bySize(100) })).toEqual(['10 age', '20 age', '30 size']);
+  });
+
+  test('is never the last segment', () => {
+    expect(due(Infinity, bySize(0))).toEqual(['10 settled', '20 settled', '30 settled']);
   });
 });

@@ -1,4 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import type { ToldCompaction } from '../../../src/store/compaction-verbs.ts';
+import {
+  compactionSummary,
+  compactionTable,
+  progressLine,
+  type CompactedPartition,
+} from '../../../tools/compaction-text.ts';
 import { escapeText } from '../../../tools/escape-text.ts';
 import { EXIT_CODES, ExitCode } from '../../../tools/exit-codes.ts';
 import { chooseStyle } from '../../../tools/style.ts';
@@ -9,6 +16,7 @@ import {
   formatDuration,
   formatPlural,
   formatTime,
+  parseBytes,
   parseDuration,
 } from '../../../tools/units.ts';
 
@@ -152,4 +160,94 @@ describe('chooseStyle', () => {
 test('every exit code has one sentence', () => {
   expect(Object.keys(EXIT_CODES).map(Number)).toEqual(Object.values(ExitCode));
   for (const sentence of Object.values(EXIT_CODES)) expect(sentence).toMatch(/^[A-Z].*\.$/);
+});
+
+describe('parseBytes', () => {
+  test.each([
+    ['0', 0],
+    ['1048576', 1_048_576],
+    ['64KiB', 65_536],
+    ['1.5 MiB', 1_572_864],
+    ['2gib', 2_147_483_648],
+    ['7B', 7],
+    ['64MB', null],
+    ['64 k', null],
+    ['-1', null],
+    ['', null],
+  ])('%j is %j', (text, bytes) => {
+    expect(parseBytes(text)).toBe(bytes);
+  });
+});
+
+describe('compactionSummary', () => {
+  const result = {
+    cleanOffset: 0,
+    limitOffset: 10,
+    limitedBy: 'active-segment',
+    segmentCount: 2,
+    bytesBefore: 4096,
+    bytesAfter: 1024,
+    keyCount: 3,
+    keylessCount: 0,
+    supersededCount: 7,
+    tombstoneCount: 1,
+    droppedTombstoneCount: 1,
+    passCount: 1,
+    neededFreeBytes: 2048,
+    rewrittenSegmentCount: undefined,
+    durationMs: undefined,
+  } as const;
+  const of = (more: Partial<ToldCompaction>): CompactedPartition => ({
+    topic: 'orders',
+    partition: 0,
+    result: { ...result, ...more },
+    error: null,
+  });
+
+  test('sums up partitions, with the room for the largest of them and the most passes', () => {
+    const plans = [of({}), of({ passCount: 3, neededFreeBytes: 3072, keylessCount: 5 })];
+    expect(compactionSummary(plans, true)).toBe(
+      '5 records without a key: they all stay\n' +
+        'would free 6 KiB in 3 passes, needs 3 KiB free; nothing was changed, --yes compacts\n',
+    );
+    const ended = of({ rewrittenSegmentCount: 1, durationMs: 20 });
+    const done = [ended, ended];
+    expect(compactionSummary(done, false)).toBe(
+      'compacted 2 segments in 40 ms: 8 KiB -> 2 KiB, 14 records superseded, 2 tombstones dropped\n',
+    );
+  });
+
+  test('leaves out what failed, and knows when nothing is to be done', () => {
+    const failed = { ...of({}), result: null, error: { code: null, message: 'no' } };
+    expect(compactionSummary([failed, of({ passCount: 0 })], true)).toBe(
+      'nothing to compact; nothing was changed\n',
+    );
+    expect(compactionTable([failed], true)).toBe('');
+  });
+});
+
+describe('progressLine', () => {
+  const progress = {
+    phase: 'keys',
+    pass: 1,
+    bytesDone: 512,
+    bytesTotal: 1024,
+    freedBytes: 0,
+  } as const;
+  const place = { name: 'orders/0', isPlan: false, isTerminal: false };
+
+  test('in a file: what, where, how far', () => {
+    expect(progressLine(progress, place)).toBe('orders/0: reading keys 512 B of 1 KiB (50 %)');
+    const second = { ...progress, phase: 'rewriting', pass: 2, freedBytes: 256 } as const;
+    expect(progressLine(second, place)).toBe(
+      'orders/0: pass 2, rewriting 512 B of 1 KiB (50 %), freed 256 B',
+    );
+    const plan = { name: null, isPlan: true, isTerminal: false };
+    expect(progressLine(second, plan)).toBe('pass 2, comparing 512 B of 1 KiB (50 %)');
+  });
+
+  test('on a terminal: a bar, which is full when there was nothing to do', () => {
+    const line = progressLine({ ...progress, bytesTotal: 0 }, { ...place, isTerminal: true });
+    expect(line).toBe(`orders/0: reading keys [${'#'.repeat(24)}] 512 B of 0 B`);
+  });
 });
