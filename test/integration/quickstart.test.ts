@@ -24,12 +24,15 @@ afterAll(async () => {
 });
 
 interface Row {
+  readonly timeMs: number;
   readonly day: string;
   readonly delay: number;
   readonly distance: number;
   readonly origin: string;
   readonly destination: string;
 }
+
+const WEEK_MS = 7 * 24 * 3_600_000;
 
 /** The flights of the file: `YYYY/MM/DD HH:MM,delay,distance,origin,destination`. */
 function csvRows(): Row[] {
@@ -38,7 +41,8 @@ function csvRows(): Row[] {
   return lines.slice(0, FLIGHT_COUNT).map((line) => {
     const [date = '', delay = '', distance = '', origin = '', destination = ''] = line.split(',');
     const day = date.slice(0, 10).replaceAll('/', '-');
-    return { day, delay: Number(delay), distance: Number(distance), origin, destination };
+    const timeMs = Date.parse(`${day}T${date.slice(11)}Z`);
+    return { timeMs, day, delay: Number(delay), distance: Number(distance), origin, destination };
   });
 }
 
@@ -237,6 +241,50 @@ test('queues get the flights that the file has for them, also one that was bound
   ]);
 });
 
+test('a compaction that is killed goes on, and leaves the last flight to each airport', () => {
+  const rows = csvRows();
+  const { stdout } = whole;
+  const lastWeekMs = (rows.at(-1)?.timeMs ?? 0) - WEEK_MS;
+  const airports = new Set(rows.map(({ destination }) => destination));
+  const open = new Set(
+    rows.filter(({ timeMs }) => timeMs >= lastWeekMs).map(({ destination }) => destination),
+  );
+  const closedCount = airports.size - open.size;
+  expect(closedCount).toBeGreaterThan(0);
+  expect(numbersOf(stdout, /^(.*) flights and (.*) deletions appended in /m)).toEqual([
+    rows.length,
+    closedCount,
+  ]);
+  const [segmentCount = 0] = numbersOf(
+    stdout,
+    /^compaction: 'key', in a process of its own: (.*) segments$/m,
+  );
+  const [said = 0, done = 0] = numbersOf(stdout, /^killed after .*: said (.*), done (.*)$/m);
+  const [rewritten, compacted, again] = numbersOf(
+    stdout,
+    /^the next one went on: (.*) of (.*) segments in .*, again (.*)$/m,
+  );
+  expect(said).toBeGreaterThan(0);
+  expect([said, said + 1]).toContain(done);
+  expect([rewritten, compacted, again]).toEqual([segmentCount - 1 - done, segmentCount - 1, 0]);
+  expect(numbersOf(stdout, /^once more, for the deletions: (.*) of (.*) went$/m)).toEqual([
+    closedCount,
+    closedCount,
+  ]);
+  const left = [...stdout.matchAll(/^([\d,]+) records left, each where it was/gm)].map(
+    ([, count = '']) => Number(count.replaceAll(',', '')),
+  );
+  expect(left).toHaveLength(2);
+  expect((left[0] ?? 0) - (left[1] ?? 0)).toBe(closedCount);
+  expect(left[1]).toBeLessThan(rows.length);
+  expect(
+    numbersOf(
+      stdout,
+      /^read as a table in .*: (.*) airports, right (.*) of (.*), deleted (.*): exact$/m,
+    ),
+  ).toEqual([open.size, open.size, open.size, closedCount]);
+});
+
 test('the commands that it ends with work', async () => {
   const commands = [...whole.stdout.matchAll(/^ {2}node dist\/tools\/cli\.js (.*)$/gm)].map(
     ([, line = '']) => line,
@@ -278,6 +326,20 @@ test('workers that acknowledge what they have not handled are caught', async () 
   const args = ['--flights', '2000', '--seed', '7', '--workers', liar];
   const { exitCode, stdout } = await quickstart(...args);
   expect(stdout).toMatch(/^killed 6 times, .*, lost 5$/m);
+  expect(stdout).toMatch(/^FAILED: the store is left as it is in /m);
+  expect(exitCode).toBe(1);
+});
+
+test('a compaction that deletes what is still there is caught', async () => {
+  const liar = distPath('test', 'support', 'deleting-compactor.js');
+  const args = ['--flights', '3000', '--seed', '7', '--compactor', liar];
+  const { exitCode, stdout } = await quickstart(...args);
+  expect(stdout).toMatch(/^[\d,]+ records left, NOT each where it was, as the file has it$/m);
+  const [, right = 0, all = 0] = numbersOf(
+    stdout,
+    /^read as a table in .*: (.*) airports, right (.*) of (.*), deleted .*: NOT exact$/m,
+  );
+  expect(right).toBe(all - 1);
   expect(stdout).toMatch(/^FAILED: the store is left as it is in /m);
   expect(exitCode).toBe(1);
 });

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { AcknowledgementReader } from './acknowledgements.ts';
 import type { CheckResult } from './checker.ts';
@@ -60,6 +61,23 @@ export interface WorkersOutcome {
   readonly ledger: WorkLedger;
   readonly durationMs: number;
 }
+
+/** What a process that compacts is to do, until it is killed. */
+export interface CompactorTask {
+  readonly script: string;
+  readonly directory: string;
+  /** Kill it when it said that it is done with so many segments. */
+  readonly killAt: number;
+}
+
+export interface CompactorOutcome {
+  /** Segments that it said. */
+  readonly doneCount: number;
+  readonly durationMs: number;
+}
+
+/** Segments that a process that compacts may be ahead of what was heard of it. */
+export const COMPACTOR_AHEAD = 1;
 
 /**
  * Batches that a reader may be ahead of what was heard of it: it runs on while the kill is on its
@@ -149,6 +167,27 @@ export async function runWorkers(task: WorkersTask): Promise<WorkersOutcome> {
     if (child.signalCode !== 'SIGKILL') throw failed('worker', child);
   }
   throw new Error(`the worker process was killed ${livesMax} times`);
+}
+
+/** Runs a process that compacts until it is killed. @throws Error when it ends by itself */
+export async function runCompactor(task: CompactorTask): Promise<CompactorOutcome> {
+  const { script, directory, killAt } = task;
+  const startMs = performance.now();
+  const child = spawn(process.execPath, [script, directory], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const closed = once(child, 'close');
+  child.stdin.on('error', () => undefined); // It ended, and is granted nothing more.
+  child.stdin.write('.'.repeat(COMPACTOR_AHEAD));
+  let doneCount = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (line.startsWith('done ')) doneCount++;
+    if (doneCount >= killAt) child.kill('SIGKILL');
+    else child.stdin.write('.');
+  }
+  await closed;
+  if (child.signalCode !== 'SIGKILL') throw failed('compacting', child);
+  return { doneCount, durationMs: performance.now() - startMs };
 }
 
 /** Opens the log in a new process and compares it with the input. */

@@ -1,15 +1,15 @@
 /**
  * `npm start`: the main promise, tried on real data. Stores flights in a process that is killed
  * half way, checks in another that nothing acknowledged is lost, resumes, and reads back; then goes
- * on with topics and consumer groups (`store-stage.ts`), a queue (`queue-stage.ts`), and exchanges
- * (`routing-stage.ts`).
+ * on with topics and consumer groups (`store-stage.ts`), a queue (`queue-stage.ts`), exchanges
+ * (`routing-stage.ts`), and a topic that is compacted (`table-stage.ts`).
  *
  *   node dist/tools/quickstart/quickstart.js [--seed N] [--flights N] [--writer file] [--reader file]
- *     [--workers file]
+ *     [--workers file] [--compactor file]
  *
- * Exit code 1 when an acknowledged record is lost, or any other check fails. `--writer`, `--reader`
- * and `--workers` put other processes in the place of those that are killed: the tests of the checks
- * use some that lie.
+ * Exit code 1 when an acknowledged record is lost, or any other check fails. `--writer`, `--reader`,
+ * `--workers` and `--compactor` put other processes in the place of those that are killed: the tests of
+ * the checks use some that lie.
  */
 import { parseArgs } from 'node:util';
 import { randomBelow, SeededRandom, systemRandom } from '../../src/core/random.ts';
@@ -28,6 +28,7 @@ import { readBack } from './read-back.ts';
 import type { ReadBackResult } from './read-back.ts';
 import { runRoutingStage } from './routing-stage.ts';
 import { runStoreStage } from './store-stage.ts';
+import { runTableStage } from './table-stage.ts';
 
 const FLIGHT_COUNT = 20_000;
 /** A machine so fast that each of these finishes first would be news. */
@@ -39,6 +40,7 @@ interface Settings {
   readonly writerScript: string;
   readonly readerScript: string;
   readonly workersScript: string;
+  readonly compactorScript: string;
 }
 
 try {
@@ -68,6 +70,8 @@ async function main(settings: Settings): Promise<number> {
   if (!isWorkDone) return fail('store', store.directory, seed);
   const isRouted = await runRoutingStage({ flightCount, directory: store.directory });
   if (!isRouted) return fail('store', store.directory, seed);
+  const isCompacted = await runTableStage({ ...settings, directory: store.directory });
+  if (!isCompacted) return fail('store', store.directory, seed);
   say(commands(directory, store.directory));
   return 0;
 }
@@ -198,6 +202,7 @@ function parseSettings(): Settings {
       writer: { type: 'string' },
       reader: { type: 'string' },
       workers: { type: 'string' },
+      compactor: { type: 'string' },
     },
   });
   return {
@@ -206,6 +211,7 @@ function parseSettings(): Settings {
     writerScript: values.writer ?? scriptPath('writer.js'),
     readerScript: values.reader ?? scriptPath('group-reader.js'),
     workersScript: values.workers ?? scriptPath('flight-workers.js'),
+    compactorScript: values.compactor ?? scriptPath('flight-compactor.js'),
   };
 }
 

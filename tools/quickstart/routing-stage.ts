@@ -1,5 +1,5 @@
 /**
- * The last part of the quickstart: all flights, published to an exchange, which queues get them from. The
+ * The fourth part of the quickstart: all flights, published to an exchange, which queues get them from. The
  * store is closed in the middle, whatever was copied by then, and a queue is bound while the other half is
  * published, with what was before. At the end each queue has what a plain filter of the input gives.
  */
