@@ -189,7 +189,9 @@ export class CompactionPass {
       const isDone = await this.#one(segment, stop, { pass, keys });
       return isDone || this.#listedAt(stop) === null;
     } catch (error) {
-      if (isIoError(error, 'ENOENT') && this.#listedAt(stop) === null) return true;
+      // Retention took it: it is not there, or ends where the first that is left begins.
+      const isGone = this.#listedAt(stop) === null;
+      if (isGone && (isIoError(error, 'ENOENT') || error instanceof CorruptLogError)) return true;
       if (!(error instanceof CorruptLogError)) throw error;
       this.#limits.damage = { offset: stop.baseOffset, error };
       return false;

@@ -85,8 +85,10 @@ export function dueSegments(
     if (segment === undefined || next === undefined) return;
     due.push({ endOffset: next.baseOffset, sizeBytes: segment.sizeBytes, reason });
   };
-  while ((segments[due.length + 1]?.baseOffset ?? Infinity) <= settledOffset)
+  for (let next = segments[1]; next !== undefined; next = segments[due.length + 1]) {
+    if (next.baseOffset > settledOffset) break;
     add(due.length, 'settled');
+  }
   const choice = chooseRetention(segments.slice(due.length), policy, nowMs);
   for (const reason of choice?.reasons ?? []) add(due.length, reason);
   return due;

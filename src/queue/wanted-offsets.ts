@@ -17,9 +17,8 @@ const ALL = 0xff;
 
 /**
  * Wanted are, for any group: what it has not read; what was acquired and is not settled (leased, delayed,
- * given back); what is dead and kept; and all of it where the group has not begun. Not wanted is what a
- * purge put aside, though that may be undone: it is missing then. Where no group lets settled records go,
- * all is wanted.
+ * given back); what is dead and kept; what a purge put aside, for it may be undone until retention has taken
+ * it; and all of it where the group has not begun. Where no group lets settled records go, all is wanted.
  *
  * It reads the state as it is now, and only that: whoever acts on it sees to it that nothing that is settled
  * is wanted again meanwhile (`ShareGroups.whileSettled`), and that the journal is synced behind it.
@@ -73,13 +72,21 @@ function addUnread(bits: Uint8Array, range: OffsetRange, { unread }: SharePartit
 function addKnown(
   bits: Uint8Array,
   { from, to }: OffsetRange,
-  { table, dead }: SharePartition,
+  { table, dead, purged }: SharePartition,
 ): void {
   for (const slot of table.slots()) {
     const offset = table.offsetAt(slot);
     if (offset >= from && offset < to) setBit(bits, offset - from);
   }
   for (const offset of dead.offsets()) {
+    if (offset >= from && offset < to) setBit(bits, offset - from);
+  }
+  for (const range of purged?.unread ?? []) {
+    const first = Math.max(from, range.from);
+    const end = Math.min(to, range.to);
+    if (first < end) setRange(bits, first - from, end - from);
+  }
+  for (const { offset } of purged?.slots ?? []) {
     if (offset >= from && offset < to) setBit(bits, offset - from);
   }
 }

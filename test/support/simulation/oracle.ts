@@ -46,6 +46,8 @@ export class Oracle {
   startMin = 0;
   /** And at most this: a trim was asked for. */
   startMax = 0;
+  /** Whether a record may be gone though what is behind it stays: of a queue, because it is settled. */
+  maySettle: (offset: number) => boolean = () => false;
   /** Whether records go that later ones of their keys supersede, and tombstones when it is time. */
   isCompacted = false;
   epoch = 0;
@@ -202,11 +204,12 @@ export class Oracle {
   }
 
   /**
-   * Whether it is known that no record has this offset any more, or that none need have it: it is superseded
-   * by one below `endOffset`, or a tombstone.
+   * Whether it is known that no record has this offset any more, or that none need have it: it is settled,
+   * superseded by one below `endOffset`, or a tombstone.
    */
   isGap(offset: number, endOffset = this.#end): boolean {
     if (this.gaps.some((gap) => gap.firstOffset <= offset && offset < gap.nextOffset)) return true;
+    if (this.maySettle(offset)) return true;
     const record = this.isCompacted ? this.expected(offset) : null;
     if (record?.key === null || record?.key === undefined) return false;
     return record.value === null || this.#lastOf(record.key, endOffset) > offset;

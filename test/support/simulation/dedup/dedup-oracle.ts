@@ -198,13 +198,18 @@ export class DedupOracle {
   reopened({ records, starts, nowMs }: FoundTopic, ending: Ending, mayLose: boolean): number {
     const found = new Map<number, FoundOne>();
     for (const record of records) this.#find(record, found);
-    for (const claim of this.#claims) this.#checkClaim(claim, found, { starts, ending, mayLose });
+    const how = { starts, ending, mayLose, nowMs };
+    for (const claim of this.#claims) this.#checkClaim(claim, found, how);
     this.#claims = [];
     for (const known of this.#known.values()) {
       if (found.has(known.number)) continue;
       const { spot } = known;
       const isTrimmed = spot !== null && spot.offset < (starts[spot.partition] ?? 0);
       if (known.status === 'stored' && isTrimmed) continue; // `observe` looks whether it may be.
+      if (this.#mayBeGone(known, nowMs)) {
+        this.#known.delete(known.number);
+        continue;
+      }
       const isLost = known.level === 'os' && (ending === 'power' || mayLose);
       const isTaken = spot === null && known.ackCalled;
       if (known.status === 'stored' && !isLost && !isTaken) {
@@ -242,14 +247,29 @@ export class DedupOracle {
   #checkClaim(
     { identity, level, partition, offset }: Claim,
     found: ReadonlyMap<number, FoundOne>,
-    how: { readonly starts: readonly number[]; readonly ending: Ending; readonly mayLose: boolean },
+    how: Pick<FoundTopic, 'starts' | 'nowMs'> & {
+      readonly ending: Ending;
+      readonly mayLose: boolean;
+    },
   ): void {
     if (offset < (how.starts[partition] ?? 0)) return;
     const record = [...found.values()].find((one) => isAt(one, { partition, offset }));
     if (record !== undefined && this.#known.get(record.number)?.identity === identity) return;
     if (level === 'os' && (how.ending === 'power' || how.mayLose)) return;
+    const isGone = [...this.#known.values()].some(
+      (one) =>
+        one.identity === identity &&
+        (one.spot === null || isAt(one.spot, { partition, offset })) &&
+        this.#mayBeGone(one, how.nowMs),
+    );
+    if (record === undefined && isGone) return;
     const what = record === undefined ? 'nothing' : `#${record.number}`;
     this.#fault('A9', `${identity} was said to be at ${partition}/${offset}, where ${what} is`);
+  }
+
+  /** Of a queue: it is settled, or may be, and its id is not in its window any more. */
+  #mayBeGone(known: Known, nowMs: number): boolean {
+    return known.status === 'stored' && known.ackCalled && !this.#mustBeKept(known, nowMs);
   }
 
   #mustBeKept({ calledMs, ackCalled }: Known, nowMs: number): boolean {

@@ -78,6 +78,7 @@ export class StoreWorld extends Machine<string> {
     const known = this.#logs.get(id);
     if (known !== undefined) return known;
     const oracle = new Oracle();
+    if (topic === QUEUE_TOPIC) oracle.maySettle = (offset) => this.#maySettle(partition, offset);
     this.#logs.set(id, oracle);
     return oracle;
   }
@@ -116,14 +117,19 @@ export class StoreWorld extends Machine<string> {
 
   /** What is settled in the queue may be gone: complains later if anything else is. */
   allowTrims(): void {
-    const ledger = this.queues.ledgers.get(QUEUE_ID);
     for (const [id, oracle] of this.#logs) {
       const [topic, partition] = id.split('/');
-      if (topic !== QUEUE_TOPIC || ledger === undefined) continue;
+      if (topic !== QUEUE_TOPIC) continue;
       let offset = oracle.startMax;
-      while (offset < oracle.end && !ledger.fate(Number(partition), offset).is('there')) offset++;
+      while (offset < oracle.end && this.#maySettle(Number(partition), offset)) offset++;
       oracle.startMax = offset;
     }
+  }
+
+  /** Whether the queue may have settled a record: nobody wants it then. */
+  #maySettle(partition: number, offset: number): boolean {
+    const ledger = this.queues.ledgers.get(QUEUE_ID);
+    return ledger !== undefined && !ledger.fate(partition, offset).is('there');
   }
 
   /** What is needed to check the topics of the engine's own. */
