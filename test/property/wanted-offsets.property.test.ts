@@ -39,7 +39,7 @@ class ModelGroup {
 
   wants(offset: number): boolean {
     const standing = this.#standings?.[offset] ?? 'unread';
-    return standing !== 'settled' && standing !== 'purged';
+    return standing !== 'settled';
   }
 
   at(offset: number): Standing {

@@ -197,19 +197,19 @@ export class Oracle {
   }
 
   #checkRecords(found: FoundLog): void {
-    const isExplained = (offset: number) => this.isGap(offset, found.endOffset);
+    const isExplained = (offset: number) =>
+      this.isGap(offset, found.endOffset) || this.maySettle(offset);
     for (const problem of orderProblems(found, isExplained)) this.fault('A3', problem);
     this.#checkTombstones(found);
     for (const record of found.records) this.#compare(record);
   }
 
   /**
-   * Whether it is known that no record has this offset any more, or that none need have it: it is settled,
-   * superseded by one below `endOffset`, or a tombstone.
+   * Whether it is known that no record has this offset any more, or that none need have it: it is superseded
+   * by one below `endOffset`, or a tombstone.
    */
   isGap(offset: number, endOffset = this.#end): boolean {
     if (this.gaps.some((gap) => gap.firstOffset <= offset && offset < gap.nextOffset)) return true;
-    if (this.maySettle(offset)) return true;
     const record = this.isCompacted ? this.expected(offset) : null;
     if (record?.key === null || record?.key === undefined) return false;
     return record.value === null || this.#lastOf(record.key, endOffset) > offset;

@@ -107,7 +107,10 @@ export class StoreWorld extends Machine<string> {
 
   /** Forgets a topic that was deleted: one of its name is another one. */
   forgetTopic(topic: string): void {
-    for (const id of this.#logs.keys()) if (id.startsWith(`${topic}/`)) this.#logs.delete(id);
+    const { formerSettled } = this.queues;
+    for (const logs of [this.#logs, formerSettled]) {
+      for (const id of logs.keys()) if (id.startsWith(`${topic}/`)) logs.delete(id);
+    }
   }
 
   /** Whether what is written to a topic, or settled there, is synced when it is answered. */
@@ -128,8 +131,10 @@ export class StoreWorld extends Machine<string> {
 
   /** Whether the queue may have settled a record: nobody wants it then. */
   #maySettle(partition: number, offset: number): boolean {
-    const ledger = this.queues.ledgers.get(QUEUE_ID);
-    return ledger !== undefined && !ledger.fate(partition, offset).is('there');
+    const { ledgers, formerSettled } = this.queues;
+    const ledger = ledgers.get(QUEUE_ID);
+    if (ledger !== undefined && !ledger.fate(partition, offset).is('there')) return true;
+    return formerSettled.get(`${QUEUE_TOPIC}/${partition}`)?.has(offset) ?? false;
   }
 
   /** What is needed to check the topics of the engine's own. */

@@ -40,6 +40,8 @@ export class QueueOracles {
   readonly letters = new Set<number>();
   /** Of those that may have died in a group that is gone: they may do so once more in another. */
   readonly formerDead = new Set<number>();
+  /** By topic and partition: what groups that are gone may have settled, and so may be gone with them. */
+  readonly formerSettled = new Map<string, Set<number>>();
   readonly #idAt: QueueOraclesOptions['idAt'];
 
   constructor({ fault, show, idAt }: QueueOraclesOptions) {
@@ -71,7 +73,13 @@ export class QueueOracles {
     ledger?.eachKnown((fate, partition, offset) => {
       const record = fate.may('dead') ? this.#idAt(ledger.topic, partition, offset) : null;
       if (record !== null) this.formerDead.add(record);
+      if (!fate.is('there')) this.#noteSettled(`${ledger.topic}/${partition}`, offset);
     });
+  }
+
+  #noteSettled(log: string, offset: number): void {
+    const offsets = this.formerSettled.get(log) ?? new Set();
+    this.formerSettled.set(log, offsets.add(offset));
   }
 
   /** A store was opened again, and has these groups. */

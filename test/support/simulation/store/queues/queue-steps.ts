@@ -146,6 +146,9 @@ async function makeGroup(queues: QueueSession, id: string, topic: OpenTopic): Pr
   for (const partition of topic.logs.keys()) {
     const { gaps } = world.logOracle(topic.name, partition);
     for (const gap of gaps) ledger.lost(partition, gap);
+    for (const offset of oracles.formerSettled.get(`${topic.name}/${partition}`) ?? []) {
+      ledger.lost(partition, { firstOffset: offset, nextOffset: offset + 1 });
+    }
   }
   const opening = openGroup(queues, topic, { ...configOf(id), retention, from });
   const wasThere = isThere(queues, id);
