@@ -5,6 +5,7 @@
 import { isStoreError } from '../../src/core/errors.ts';
 import type { Log } from '../../src/log/log.ts';
 import type { LogRecord } from '../../src/log/record.ts';
+import { differenceOf, type Fold } from './compaction/compaction-checks.ts';
 
 /** A record as it was handed to the log, which gave it this offset. */
 export interface AppendedRecord {
@@ -27,7 +28,6 @@ export interface CompactionBounds {
 }
 
 /** The last offset of each key that has a value. */
-type Fold = ReadonlyMap<string, number>;
 
 interface FoundRecord {
   readonly offset: number;
@@ -217,17 +217,4 @@ function foldOf(
     else fold.set(key, offset);
   }
   return fold;
-}
-
-/** (c) */
-function differenceOf(found: Fold, expected: Fold): string | null {
-  for (const [key, offset] of expected) {
-    const other = found.get(key);
-    if (other === undefined) return `${key} is lost, which is at ${offset}`;
-    if (other !== offset) return `${key} is that at ${other}, and should be that at ${offset}`;
-  }
-  for (const [key, offset] of found) {
-    if (!expected.has(key)) return `${key} is there again, that at ${offset}, which was deleted`;
-  }
-  return null;
 }

@@ -90,7 +90,8 @@ export function restComplaint(model: CompactionModel, limitOffset: number): stri
   return null;
 }
 
-function differenceOf(found: Fold, expected: Fold): string | null {
+/** Where what was read comes to something else than what was appended; null = nowhere. */
+export function differenceOf(found: Fold, expected: Fold): string | null {
   for (const [key, offset] of expected) {
     const other = found.get(key);
     if (other === undefined) return `${key} is lost, which is at ${offset}`;

@@ -233,7 +233,8 @@ describe('a failure', () => {
     one.fileSystem.addFault({ errno, operations: [call], path: '.tmp' });
     const error = await rejectionOf(one.log.compact());
     expect(error).toBeInstanceOf(Is);
-    expect(await one.log.append({ value: DOTS })).toBeDefined();
+    const { endOffset } = one.log.stats();
+    expect(await one.log.append({ value: DOTS })).toMatchObject({ offset: endOffset });
     await expectWhole(one);
   });
 
