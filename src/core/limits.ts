@@ -147,8 +147,8 @@ export const IDLE_RETENTION_MS = 60 * 60 * 1000;
 
 /** For how long retention may wait for a group before somebody is told. */
 export const RETENTION_PATIENCE_MS = 60 * 60 * 1000;
-/** A wall clock that ran ahead by more since the last look is not believed at once, ms. */
-export const CLOCK_STEP_MS_MAX = 60 * 60 * 1000;
+/** For so long a wall clock that went ahead has to stand before anything is old by it, ms. */
+export const CLOCK_BELIEVED_MS = 24 * 60 * 60 * 1000;
 /**
  * Sealed or sealing segments that may wait for their fdatasync before appends wait: at level `os` a
  * burst of 1 GiB goes at the speed of memory, and recovery may have so much to read again.

@@ -39,6 +39,7 @@ export interface LogWriterParts {
     | 'topologyVersion'
     | 'trimGuard'
     | 'rewritingRoom'
+    | 'ageClock'
     | 'compactsByItself'
   >;
   readonly settings: Omit<LogSettings<never>, 'codec'>;
@@ -126,6 +127,7 @@ export class LogWriter {
       directory,
       log,
       clock: settings.clock,
+      ageClock: home.ageClock,
       policy: settings,
       checkMs: settings.retentionCheckMs,
       keeper: this.#keeper,
@@ -140,13 +142,13 @@ export class LogWriter {
   #makeCompactor(parts: LogWriterParts, builder: BatchBuilder): Compactor {
     const { home, settings, log } = parts;
     const { clock, random } = settings;
-    const { trimGuard: guard, events } = home;
+    const { trimGuard: guard, events, ageClock } = home;
     const { appender, syncLoop, swap, rewriting } = this;
     const rewriterFor = (isAsked: boolean): SegmentRewriter =>
       rewriterOf(parts, spaceGuardOf(parts, home.rewritingRoom?.(isAsked) ?? home));
     const nowMs = () => Math.max(builder.appendTimeMs, clock.now());
     const own = { appender, syncLoop, rewriterFor, swap, rewriting, nowMs };
-    return new Compactor({ log, clock, random, settings, guard, events, ...own });
+    return new Compactor({ log, clock, ageClock, random, settings, guard, events, ...own });
   }
 
   #makeSettledRewriter(parts: LogWriterParts): SettledRewriter {
