@@ -1,5 +1,6 @@
 /** `varve compact <dir> [topic]`: of each key the last record; a dry run unless `--yes`. */
 import { InvalidArgumentError, Option } from 'commander';
+import { toError } from '../../src/core/abort.ts';
 import {
   COMPACTION_BYTES_PER_SECOND_MIN,
   COMPACTION_MAP_BYTES_LIMIT,
@@ -149,7 +150,7 @@ async function run(
   const exitCode = exitCodeOf(context, outcome);
   if (!isStopped) return exitCode;
   if (context.signal.aborted) return ExitCode.interrupted;
-  throw stoppedBy;
+  throw toError(stoppedBy);
 }
 
 /** @throws UsageError */
@@ -196,7 +197,7 @@ function textOf(
 /** By the code of the error. */
 const HINTS: Readonly<Record<string, string>> = {
   ERR_VARVE_CORRUPT: 'varve verify <dir> lists all damage',
-  ERR_VARVE_DISK_FULL: 'free some space, and run it again',
+  ERR_VARVE_DISK_FULL: 'free some space, and run it again; without --yes it says how much it needs',
 };
 
 /** Says what went wrong with which partition. */
