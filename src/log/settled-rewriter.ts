@@ -181,5 +181,11 @@ export class SettledRewriter {
  */
 export function settledSpace(options: Pick<SpaceGuardOptions, 'directory' | 'clock'>): SpaceGuard {
   const freeBytesMin = JOURNAL_FREE_BYTES_MIN;
-  return new SpaceGuard({ ...options, freeBytesMin, room: null, diskShare: null });
+  return new SpaceGuard({
+    ...options,
+    operation: 'rewrite',
+    freeBytesMin,
+    room: null,
+    diskShare: null,
+  });
 }

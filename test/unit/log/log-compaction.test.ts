@@ -80,7 +80,8 @@ describe('compact', () => {
     const result = await one.log.compact();
     expect(result.passCount).toBeGreaterThanOrEqual(9);
     // But for the bytes, which are estimated.
-    expect(result).toMatchObject({ ...plan, bytesAfter: result.bytesAfter });
+    const { bytesAfter, neededFreeBytes } = result;
+    expect(result).toMatchObject({ ...plan, bytesAfter, neededFreeBytes });
     expect(await keyedOffsets(one.log)).toEqual(
       Array.from({ length: 30 }, (_, n) => 60 + n).filter((offset) => offset < limitOffset),
     );
@@ -211,13 +212,14 @@ describe('a plan', () => {
     await one.delete('key 3', 'key 4');
     await one.roll();
     const offsets = await offsetsOf(one.log);
-    const { bytesAfter, ...plan } = await one.log.planCompaction();
+    const { bytesAfter, neededFreeBytes, ...plan } = await one.log.planCompaction();
     expect(await offsetsOf(one.log)).toEqual(offsets);
     expect(await one.temporaries()).toEqual([]);
     expect(one.log.stats().compaction).toMatchObject({ passCount: 0, rewrittenSegmentCount: 0 });
     const result = await one.log.compact();
     expect(result).toMatchObject(plan);
     expect(Math.abs(bytesAfter - result.bytesAfter) / result.bytesBefore).toBeLessThan(0.1);
+    expect(Math.abs(neededFreeBytes / result.neededFreeBytes - 1)).toBeLessThan(0.1);
     expect(result.bytesBefore).toBeGreaterThan(2 * result.bytesAfter);
   });
 });
