@@ -9,6 +9,11 @@ export const GIB = 1024 * MIB;
 export const BATCH_BYTES_MAX = 16 * MIB;
 /** Where a batch is closed unless one record is larger: large enough for the CRC and header to vanish. */
 export const BATCH_TARGET_BYTES = 64 * KIB;
+/**
+ * Records of a batch from which background work compresses and decompresses them on another thread: 64 KiB
+ * take 0.2 to 1 ms, and a batch may have 16 MiB.
+ */
+export const OFF_THREAD_BYTES_MIN = 256 * KIB;
 /** Smallest batch target that an option may ask for. */
 export const BATCH_TARGET_BYTES_MIN = KIB;
 

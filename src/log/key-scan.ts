@@ -9,7 +9,7 @@ import { Fingerprint } from '../core/fingerprint.ts';
 import type { Pace } from '../core/pace.ts';
 import { randomId, type Random } from '../core/random.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
-import { recordsOf, type BatchRecords } from '../format/batch-records.ts';
+import { recordsOffThread, type BatchRecords } from '../format/batch-records.ts';
 import { viewOf } from '../format/u64.ts';
 import { KeyMap } from './key-map.ts';
 import { LogReader } from './log-reader.ts';
@@ -126,7 +126,7 @@ export class KeyScan {
         onRead(header.sizeBytes);
         pace.spend(header.sizeBytes);
         const batch = { bytes, view, at: start, header, file };
-        if (!(await this.#addBatch(recordsOf(batch)))) return true;
+        if (!(await this.#addBatch(await recordsOffThread(batch)))) return true;
         this.#nextOffset = reader.offset;
       }
       this.#nextOffset = Math.max(this.#nextOffset, reader.offset);

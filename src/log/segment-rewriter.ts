@@ -9,6 +9,7 @@
 import { assert } from '../core/assert.ts';
 import { isIoError } from '../core/errors.ts';
 import type { Pace } from '../core/pace.ts';
+import { recordsOffThread } from '../format/batch-records.ts';
 import type { Compressor } from '../format/compression.ts';
 import { TEMPORARY_SUFFIX } from '../format/file-names.ts';
 import type { SegmentHeader } from '../format/segment-header.ts';
@@ -75,7 +76,7 @@ export class SegmentRewriter {
       filter.begin(segment, source.end);
       let batch = await walk.next();
       for (; batch !== null; batch = await walk.next()) {
-        survey.add(batch, keeps);
+        survey.add(batch, keeps, await recordsOffThread(batch));
         if (stopsAtFirst && survey.removedCount > 0) break;
       }
       const { recordCount, tombstoneCount, removedCount, sizeBytes } = survey;
