@@ -209,6 +209,7 @@ export class LogWriter {
     this.swap.close();
     this.#compactionTimer?.close();
     await this.compactor.close();
+    await this.settledRewriter.close();
     await this.trimmer.close();
     await appender.close();
     try {
