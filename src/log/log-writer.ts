@@ -211,6 +211,7 @@ export class LogWriter {
     this.swap.close();
     this.#compactionTimer?.close();
     await this.compactor.close();
+    await this.settledRewriter.close();
     await this.trimmer.close();
     await appender.close();
     try {

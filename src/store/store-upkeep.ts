@@ -5,6 +5,7 @@ import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { AskedCompactions } from './asked-compactions.ts';
 import { runRetention, type PartitionRetention } from './retention-run.ts';
@@ -25,6 +26,7 @@ export interface StoreUpkeepParts {
   readonly fold: Fold;
   readonly clock: Clock;
   readonly random: Random;
+  readonly signals: StoreSignals;
 }
 
 export class StoreUpkeep {

@@ -80,7 +80,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
     this.#shareGroups = shareGroups;
     this.#topics = catalog;
     this.remoteConsumers = new RemoteConsumers(this, clock);
-    const own = { compaction, unfinished, fold, clock, random };
+    const own = { compaction, unfinished, fold, clock, random, signals };
     this.upkeep = new StoreUpkeep({ path, journal, catalog, shareGroups, ...own });
     const { bytes } = this.upkeep;
     cap?.attach(bytes);
