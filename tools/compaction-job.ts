@@ -12,6 +12,7 @@ import {
   type CompactionAnswer,
 } from '../src/store/compaction-verbs.ts';
 import { listTopics } from '../src/store/control-verbs.ts';
+import { failureOf } from '../src/store/failure-shape.ts';
 import { OwnerError } from '../src/store/owner-error.ts';
 import type { CommandContext } from './command.ts';
 import { CommandError, UsageError } from './command-error.ts';
@@ -19,7 +20,13 @@ import { progressLine, type CompactedPartition } from './compaction-text.ts';
 import { ExitCode } from './exit-codes.ts';
 import { checkPartition } from './partition-offsets.ts';
 import type { StatusLine } from './status-line.ts';
-import { askForTopic, examineStore, NoOwnerError, type StoreDesk } from './store-desk.ts';
+import {
+  askForTopic,
+  examineStore,
+  NoOwnerError,
+  OwnerGoneError,
+  type StoreDesk,
+} from './store-desk.ts';
 import { formatBytes } from './units.ts';
 import { workAtStore } from './work-desk.ts';
 
@@ -44,28 +51,61 @@ export interface TopicWish extends CompactionWish {
   readonly partition: number | undefined;
 }
 
+/** What became of it. */
+export interface Compacted {
+  /** Those that came to their end, or failed. */
+  readonly partitions: readonly CompactedPartition[];
+  /** Why it did not come to the end of all: a signal's reason, or that the owner closed the store; else null. */
+  readonly stoppedBy: unknown;
+}
+
 /** Between two questions after a compaction that another process does, at most. */
 const FOLLOW_MS_MAX = 500;
 /** The same of one that this process does. */
 const OWN_FOLLOW_MS_MAX = 100;
 const FOLLOW_MS_MIN = 10;
 
-/** @throws as `openLog`, `Log.compact`; the signal's reason, when it has ended */
+/** @throws as `openLog`, but for damage; the signal's reason, when it is aborted before it begins */
 export async function compactLog(
   context: CommandContext,
   path: string,
-  { isDryRun, bytesPerSecondMax, mapBytesMax: compactionMapBytesMax, ...own }: LogWish,
-): Promise<readonly CompactedPartition[]> {
-  const { signal } = context;
-  signal.throwIfAborted();
-  const log: Log<Uint8Array> = await openLog(path, {
-    ...own,
-    compactionMapBytesMax,
+  wish: LogWish,
+): Promise<Compacted> {
+  context.signal.throwIfAborted();
+  try {
+    const log = await openToCompact(path, wish);
+    try {
+      return await compactOpen(context, log, wish);
+    } finally {
+      await log.close();
+    }
+  } catch (error) {
+    if (error instanceof CorruptLogError) return { partitions: [failed(error)], stoppedBy: null };
+    throw error;
+  }
+}
+
+function openToCompact(
+  path: string,
+  { isDryRun, mapBytesMax, compactionLagMsMin, tombstoneRetentionMs }: LogWish,
+): Promise<Log<Uint8Array>> {
+  return openLog(path, {
+    compactionLagMsMin,
+    tombstoneRetentionMs,
+    compactionMapBytesMax: mapBytesMax,
     compaction: 'key',
     create: false,
     readOnly: isDryRun,
     onCorruption: 'fail',
   });
+}
+
+async function compactOpen(
+  context: CommandContext,
+  log: Log<Uint8Array>,
+  { isDryRun, bytesPerSecondMax }: LogWish,
+): Promise<Compacted> {
+  const { signal } = context;
   const line = context.statusLine();
   let freedBytes = 0;
   const onProgress = (progress: CompactionProgress): void => {
@@ -76,33 +116,28 @@ export async function compactLog(
   const options = { signal, bytesPerSecondMax, onProgress };
   try {
     const result = await (isDryRun ? log.planCompaction(options) : log.compact(options));
-    return [{ topic: null, partition: 0, result: inWhole(result), error: null }];
+    const done = { topic: null, partition: 0, result: inWhole(result), error: null };
+    return { partitions: [done], stoppedBy: null };
   } catch (error) {
     line.end();
-    if (error instanceof CorruptLogError) throw damaged(error);
-    if (signal.aborted && !isDryRun) sayStopped(context, freedBytes);
-    throw error;
+    if (!signal.aborted) return { partitions: [failed(error)], stoppedBy: null };
+    sayStopped(context, isDryRun, freedBytes);
+    return { partitions: [], stoppedBy: signal.reason };
   } finally {
     line.end();
-    await log.close();
   }
 }
 
-/** That is no reason to leave alone what lies in front of it. */
-function damaged({ message }: CorruptLogError): CommandError {
-  return new CommandError(
-    ExitCode.corrupt,
-    message,
-    'what lies in front of it was compacted; varve verify <dir> lists all damage',
-  );
+function failed(error: unknown): CompactedPartition {
+  return { topic: null, partition: 0, result: null, error: failureOf(error) };
 }
 
-/** @throws CommandError, UsageError; the signal's reason, when it has ended */
+/** @throws CommandError, UsageError; the signal's reason, when it is aborted before it begins */
 export function compactTopics(
   context: CommandContext,
   path: string,
   wish: TopicWish,
-): Promise<readonly CompactedPartition[]> {
+): Promise<Compacted> {
   const { isDryRun, mapBytesMax: compactionMapBytesMax } = wish;
   const work = (desk: StoreDesk) => new TopicsJob(context, desk, wish).run(path);
   // What was asked of the owner is ended there, and not forgotten here.
@@ -117,8 +152,7 @@ class TopicsJob {
   readonly #desk: StoreDesk;
   readonly #wish: TopicWish;
   readonly #line: StatusLine;
-  /** By topics that are done. */
-  #freedBytes = 0;
+  readonly #done: CompactedPartition[] = [];
 
   constructor(context: CommandContext, desk: StoreDesk, wish: TopicWish) {
     this.#context = context;
@@ -127,17 +161,14 @@ class TopicsJob {
     this.#line = context.statusLine();
   }
 
-  async run(path: string): Promise<readonly CompactedPartition[]> {
+  async run(path: string): Promise<Compacted> {
     const { signal } = this.#context;
     this.#checkMap();
-    const topics = await topicsToCompact(this.#desk, path, this.#wish);
-    const done: CompactedPartition[] = [];
-    for (const { name: topic } of topics) {
-      signal.throwIfAborted();
-      const { partitions } = await this.#runOn(topic);
-      done.push(...partitions.map((one) => ({ topic, ...one })));
+    for (const { name } of await topicsToCompact(this.#desk, path, this.#wish)) {
+      const stoppedBy = signal.aborted ? this.#stopped(0) : await this.#runOn(name);
+      if (stoppedBy !== null) return { partitions: this.#done, stoppedBy };
     }
-    return done;
+    return { partitions: this.#done, stoppedBy: null };
   }
 
   /** That of the process that has the store open was chosen when it opened it. */
@@ -149,14 +180,19 @@ class TopicsJob {
     );
   }
 
-  async #runOn(topic: string): Promise<CompactionAnswer> {
+  /** @returns why it was stopped; null = it was not */
+  async #runOn(topic: string): Promise<unknown> {
     const { isDryRun, partition = null, bytesPerSecondMax } = this.#wish;
     const verb = isDryRun ? planCompaction : startCompaction;
     try {
       const id = await this.#desk.ask(verb, { topic, partition, bytesPerSecondMax });
-      return await this.#follow(id);
+      const run = await this.#follow(id);
+      this.#done.push(...run.partitions.map((one) => ({ topic, ...one })));
+      return run.isStopped ? this.#stopped(run.progress?.freedBytes ?? 0) : null;
     } catch (error) {
-      throw isGone(error) ? ownerGone(isDryRun) : error;
+      if (isGone(error)) return ownerGone(isDryRun);
+      if (error instanceof OwnerGoneError) return error;
+      throw error;
     } finally {
       this.#line.end();
     }
@@ -169,7 +205,7 @@ class TopicsJob {
     let isStopping = false;
     for (let delayMs = FOLLOW_MS_MIN; ; delayMs = Math.min(2 * delayMs, delayMsMax)) {
       const run = await this.#desk.ask(followCompaction, { id });
-      if (run.partition === null) return this.#ended(run);
+      if (run.partition === null) return run;
       this.#show(run);
       if (signal.aborted && !isStopping) {
         isStopping = true;
@@ -188,18 +224,20 @@ class TopicsJob {
     this.#line.update(() => progressLine(progress, { name, isPlan, isTerminal }));
   }
 
-  #ended(run: CompactionAnswer): CompactionAnswer {
-    this.#line.end();
-    for (const { result } of run.partitions) {
-      if (result !== null) this.#freedBytes += result.bytesBefore - result.bytesAfter;
-    }
-    if (!run.isStopped) return run;
+  /** @param freedBytes  by the partition that it was at @returns why */
+  #stopped(freedBytes: number): unknown {
     const { signal } = this.#context;
-    if (!this.#wish.isDryRun) {
-      sayStopped(this.#context, this.#freedBytes + (run.progress?.freedBytes ?? 0));
-    }
-    signal.throwIfAborted();
-    throw ownerGone(this.#wish.isDryRun); // It closes the store.
+    const { isDryRun } = this.#wish;
+    this.#line.end();
+    const freed = this.#done.map(({ result }) =>
+      result === null ? 0 : result.bytesBefore - result.bytesAfter,
+    );
+    sayStopped(
+      this.#context,
+      isDryRun,
+      freed.reduce((sum, one) => sum + one, freedBytes),
+    );
+    return signal.aborted ? signal.reason : ownerGone(isDryRun); // It closes the store.
   }
 }
 
@@ -224,7 +262,8 @@ async function topicsToCompact(
   );
 }
 
-function sayStopped(context: CommandContext, freedBytes: number): void {
+function sayStopped(context: CommandContext, isDryRun: boolean, freedBytes: number): void {
+  if (isDryRun) return; // Nothing is left of it.
   const freed = `freed ${formatBytes(Math.max(0, freedBytes))} so far`;
   context.note(`stopped: what was rewritten stays, ${freed}; run it again to go on`);
 }

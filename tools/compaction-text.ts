@@ -83,10 +83,10 @@ export function compactionTable(
   );
 }
 
-/** What it comes to. */
+/** What it comes to, of the partitions that did not fail. */
 export function compactionSummary(
   partitions: readonly CompactedPartition[],
-  isDryRun: boolean,
+  { isDryRun, isStopped }: { readonly isDryRun: boolean; readonly isStopped: boolean },
 ): string {
   const results = partitions.flatMap(({ result }) => (result === null ? [] : [result]));
   const sum = (of: (result: ToldCompaction) => number): number =>
@@ -95,7 +95,13 @@ export function compactionSummary(
   const keyless = sum(({ keylessCount }) => keylessCount);
   const note =
     keyless === 0 ? '' : `${formatPlural(keyless, 'record')} without a key: they all stay\n`;
-  if (passes === 0) return `${note}nothing to compact; nothing was changed\n`;
+  if (passes === 0) {
+    // Whatever failed, or was stopped, may have rewritten segments first.
+    const isAll = !isStopped && partitions.every(({ error }) => error === null);
+    const rest =
+      isAll || isDryRun ? 'nothing to compact; nothing was changed' : 'nothing to compact in these';
+    return `${note}${rest}\n`;
+  }
   const before = sum(({ bytesBefore }) => bytesBefore);
   const after = sum(({ bytesAfter }) => bytesAfter);
   if (isDryRun) {

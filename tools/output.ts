@@ -9,6 +9,8 @@ import { OutputClosedError } from './command-error.ts';
 
 /** Handed on when this much is there: a pipe's capacity on Linux. */
 const DRAIN_BYTES = 64 * 1024;
+/** So long a reader has for the result of a verb that was stopped. */
+const LAST_WORDS_MS = 1000;
 
 export class Output {
   readonly #stream: Writable;
@@ -53,8 +55,28 @@ export class Output {
     if (this.#failure !== null) throw this.#failure;
     if (this.#sizeBytes === 0) return;
     // The buffer is free again when the write settled; if it never does, nothing more is written.
-    await this.#writeBytes(this.#buffer.subarray(0, this.#sizeBytes));
+    await this.#writeBytes(this.#buffer.subarray(0, this.#sizeBytes), this.#signal);
     this.#sizeBytes = 0;
+  }
+
+  /**
+   * As `drain`, for what a verb says at its end. One that was stopped says what it did, too, but does not
+   * wait for long for a reader that stopped reading.
+   *
+   * @throws as `drain`
+   */
+  async finish(): Promise<void> {
+    if (!this.#signal.aborted || this.#failure !== null || this.#sizeBytes === 0) {
+      return this.drain();
+    }
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(this.#signal.reason), LAST_WORDS_MS);
+    try {
+      await this.#writeBytes(this.#buffer.subarray(0, this.#sizeBytes), patience.signal);
+      this.#sizeBytes = 0;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #reserve(moreBytes: number): void {
@@ -65,8 +87,7 @@ export class Output {
     this.#buffer = larger;
   }
 
-  #writeBytes(bytes: Uint8Array): Promise<void> {
-    const signal = this.#signal;
+  #writeBytes(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => reject(asError(signal.reason));
       if (signal.aborted) return onAbort(); // A reader that stopped reading must not hold us up.

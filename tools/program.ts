@@ -45,7 +45,7 @@ export async function run(argv: readonly string[], streams: CliStreams): Promise
       await context.output.drain().catch(() => {}); // Shows what came before the failure.
       throw error;
     }
-    await context.output.drain();
+    await context.output.finish();
   });
   try {
     await program.parseAsync(withoutHelpVerb(program, argv), { from: 'user' });

@@ -2,7 +2,7 @@
  * The key map of a pass of compaction alone: no disk, no records. It is filled with as many keys as are asked
  * for, to nine tenths of its slots.
  *
- * What is timed is what a pass has to do with it, 4096 keys at a time: their homes are touched, then each is
+ * What is timed is what a pass has to do with it, 512 keys at a time: their homes are touched, then each is
  * put, or looked up. Making the hashes is not.
  */
 import { assert, present } from '../../src/core/assert.ts';
@@ -17,7 +17,7 @@ export type KeyMapParameters = {
   readonly keys: number;
 };
 
-const BATCH = 4096;
+const BATCH = 512;
 const LANES = 3;
 const SEED = 0x0f_1e2d_3c4b_5a69;
 const KEY_BYTES = 8;

@@ -1,8 +1,15 @@
 /** From a verified batch to the bytes of its records: as they stand, or decompressed. */
 import { present } from '../core/assert.ts';
 import { CodecUnavailableError, CorruptLogError } from '../core/errors.ts';
+import { OFF_THREAD_BYTES_MIN } from '../core/limits.ts';
 import { compressionOf, nextOffsetOf, recordBytesOf, type BatchHeader } from './batch-header.ts';
-import { compressionName, compressionProblem, decompress } from './compression.ts';
+import {
+  compressionName,
+  compressionProblem,
+  decompress,
+  decompressOffThread,
+  type Decompressed,
+} from './compression.ts';
 import { BATCH_HEADER_BYTES, Compression, UNCOMPRESSED_SIZE_BYTES } from './layout.ts';
 import { sourcesIn, type SourceOffsets } from './projected-extension.ts';
 import { offsetDeltaOf, recordSizeOf } from './record-fields.ts';
@@ -137,16 +144,29 @@ export function recordsOf(batch: VerifiedBatch): BatchRecords {
   if (compressionOf(header) === Compression.none) {
     return new BatchRecords({ bytes, view, start, end, header, extension, file });
   }
-  const records = decompressed(batch, bytes.subarray(start + UNCOMPRESSED_SIZE_BYTES, end));
-  const place = { bytes: records, view: viewOf(records), start: 0, end: records.length };
-  // A view of it would keep what is compressed in memory.
-  const own = extension === null ? null : new Uint8Array(extension);
-  return new BatchRecords({ ...place, header, extension: own, file });
+  const { compression, stored, sizeBytes } = compressedOf(batch);
+  return decompressedFrom(batch, decompress(compression, stored, sizeBytes));
 }
 
-function decompressed({ view, at, header, file }: VerifiedBatch, stored: Uint8Array): Uint8Array {
+/**
+ * As `recordsOf`, for work in the background: what is compressed and larger than `OFF_THREAD_BYTES_MIN` is
+ * decompressed on another thread. Nobody may change the batch meanwhile.
+ */
+export async function recordsOffThread(batch: VerifiedBatch): Promise<BatchRecords> {
+  const { view, at, header } = batch;
+  const isStored = compressionOf(header) === Compression.none;
+  const recordBytes = recordBytesOf(view, at, header) ?? 0;
+  if (isStored || recordBytes < OFF_THREAD_BYTES_MIN) return recordsOf(batch);
+  const { compression, stored, sizeBytes } = compressedOf(batch);
+  return decompressedFrom(batch, await decompressOffThread(compression, stored, sizeBytes));
+}
+
+/** @throws CodecUnavailableError */
+function compressedOf({ bytes, view, at, header, file }: VerifiedBatch) {
   const compression = compressionOf(header);
   const { baseOffset, position } = header;
+  const start = at + BATCH_HEADER_BYTES + header.extensionBytes + UNCOMPRESSED_SIZE_BYTES;
+  const stored = bytes.subarray(start, at + header.sizeBytes);
   const problem = compressionProblem(compression);
   if (problem !== null) {
     throw new CodecUnavailableError(
@@ -155,8 +175,27 @@ function decompressed({ view, at, header, file }: VerifiedBatch, stored: Uint8Ar
     );
   }
   const sizeBytes = present(recordBytesOf(view, at, header), 'its compression is known');
-  const result = decompress(compression, stored, sizeBytes);
-  if (result.bytes !== null) return result.bytes;
+  return { compression, stored, sizeBytes };
+}
+
+/** @throws CorruptLogError */
+function decompressedFrom(
+  { bytes, at, header, file }: VerifiedBatch,
+  result: Decompressed,
+): BatchRecords {
+  const { baseOffset, position } = header;
+  if (result.bytes !== null) {
+    const { bytes: records } = result;
+    const place = { bytes: records, view: viewOf(records), start: 0, end: records.length };
+    const extensionAt = at + BATCH_HEADER_BYTES;
+    const { extensionBytes } = header;
+    // A view of it would keep what is compressed in memory.
+    const extension =
+      extensionBytes === 0
+        ? null
+        : new Uint8Array(bytes.subarray(extensionAt, extensionAt + extensionBytes));
+    return new BatchRecords({ ...place, header, extension, file });
+  }
   throw new CorruptLogError(
     {
       file,

@@ -4,6 +4,7 @@
  * zstd is looked up when it is asked for: Node has it from 22.15 and 23.8 on, and a named import of
  * what is missing would keep the whole library from loading.
  */
+import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import { present } from '../core/assert.ts';
 import { CodecUnavailableError } from '../core/errors.ts';
@@ -26,9 +27,17 @@ export const COMPRESSION_LEVELS = {
 interface Zstd {
   readonly zstdCompressSync: ZstdFunction;
   readonly zstdDecompressSync: ZstdFunction;
+  readonly zstdCompress: ZstdCallbackFunction;
+  readonly zstdDecompress: ZstdCallbackFunction;
 }
 
 type ZstdFunction = (bytes: Uint8Array, options: ZstdOptions) => Uint8Array;
+
+type ZstdCallbackFunction = (
+  bytes: Uint8Array,
+  options: ZstdOptions,
+  callback: (error: Error | null, result: Uint8Array) => void,
+) => void;
 
 interface ZstdOptions {
   readonly chunkSize: number;
@@ -50,30 +59,50 @@ interface Method {
   compress(bytes: Uint8Array, level: number): Uint8Array;
   /** Never yields more than `sizeBytes`: so much memory is taken, at once. */
   decompress(compressed: Uint8Array, sizeBytes: number): Uint8Array;
+  /** The same on another thread; nobody may change the bytes meanwhile. */
+  compressOffThread(bytes: Uint8Array, level: number): Promise<Uint8Array>;
+  decompressOffThread(compressed: Uint8Array, sizeBytes: number): Promise<Uint8Array>;
 }
+
+const gzipOffThread = promisify<Uint8Array, zlib.ZlibOptions, Uint8Array>(zlib.gzip);
+const gunzipOffThread = promisify<Uint8Array, zlib.ZlibOptions, Uint8Array>(zlib.gunzip);
 
 const gzip: Method = {
   compress: (bytes, level) => zlib.gzipSync(bytes, { level, chunkSize: chunkFor(bytes.length) }),
   decompress: (compressed, sizeBytes) => zlib.gunzipSync(compressed, boundsFor(sizeBytes)),
+  compressOffThread: (bytes, level) =>
+    gzipOffThread(bytes, { level, chunkSize: chunkFor(bytes.length) }),
+  decompressOffThread: (compressed, sizeBytes) => gunzipOffThread(compressed, boundsFor(sizeBytes)),
 };
 
 /** Null where Node has none. */
 function zstd(): Method | null {
-  const { zstdCompressSync, zstdDecompressSync }: typeof zlib & Partial<Zstd> = zlib;
+  const found: typeof zlib & Partial<Zstd> = zlib;
+  const { zstdCompressSync, zstdDecompressSync, zstdCompress, zstdDecompress } = found;
   if (zstdCompressSync === undefined || zstdDecompressSync === undefined) return null;
+  if (zstdCompress === undefined || zstdDecompress === undefined) return null;
+  const zstdCompressOffThread = promisify(zstdCompress);
+  const zstdDecompressOffThread = promisify(zstdDecompress);
   return {
-    compress: (bytes, level) =>
-      zstdCompressSync(bytes, {
-        chunkSize: chunkFor(bytes.length),
-        pledgedSrcSize: bytes.length, // So that no window is larger than the batch.
-        params: { [ZSTD_C_COMPRESSION_LEVEL]: level },
-      }),
-    decompress: (compressed, sizeBytes) =>
-      zstdDecompressSync(compressed, {
-        ...boundsFor(sizeBytes),
-        params: { [ZSTD_D_WINDOW_LOG_MAX]: ZSTD_WINDOW_LOG_MAX },
-      }),
+    compress: (bytes, level) => zstdCompressSync(bytes, zstdOptions(bytes, level)),
+    decompress: (compressed, sizeBytes) => zstdDecompressSync(compressed, zstdBounds(sizeBytes)),
+    compressOffThread: (bytes, level) => zstdCompressOffThread(bytes, zstdOptions(bytes, level)),
+    decompressOffThread: (compressed, sizeBytes) =>
+      zstdDecompressOffThread(compressed, zstdBounds(sizeBytes)),
   };
+}
+
+function zstdOptions({ length }: Uint8Array, level: number): ZstdOptions {
+  return {
+    chunkSize: chunkFor(length),
+    pledgedSrcSize: length, // So that no window is larger than the batch.
+    params: { [ZSTD_C_COMPRESSION_LEVEL]: level },
+  };
+}
+
+function zstdBounds(sizeBytes: number): ZstdOptions {
+  const params = { [ZSTD_D_WINDOW_LOG_MAX]: ZSTD_WINDOW_LOG_MAX };
+  return { ...boundsFor(sizeBytes), params };
 }
 
 function methodOf(compression: number): Method | null {
@@ -116,6 +145,8 @@ export interface Compressor {
    * gzip at level 1, 1 ms at level 6, 0.3 ms with zstd at level 1; a buffer as large as the records.
    */
   readonly compress: (records: Uint8Array) => Uint8Array | null;
+  /** The same on another thread; nobody may change the records meanwhile. */
+  readonly compressOffThread: (records: Uint8Array) => Promise<Uint8Array | null>;
 }
 
 /** @throws CodecUnavailableError when this Node lacks it */
@@ -129,14 +160,27 @@ export function createCompressor(
   const method = present(methodOf(compression), 'it has no problem');
   return {
     compression,
-    compress: (records) => {
-      const compressed = compressIfRoom(method, records, level);
-      if (compressed === null) return null;
-      const isSmaller = UNCOMPRESSED_SIZE_BYTES + compressed.length < records.length;
-      const isBelieved = records.length <= COMPRESSION_RATIO_MAX * compressed.length;
-      return isSmaller && isBelieved ? compressed : null;
+    compress(records) {
+      try {
+        return ifWorthIt(method.compress(records, level), records);
+      } catch (error) {
+        return unlessNoMemory(error);
+      }
+    },
+    async compressOffThread(records) {
+      try {
+        return ifWorthIt(await method.compressOffThread(records, level), records);
+      } catch (error) {
+        return unlessNoMemory(error);
+      }
     },
   };
+}
+
+function ifWorthIt(compressed: Uint8Array, records: Uint8Array): Uint8Array | null {
+  const isSmaller = UNCOMPRESSED_SIZE_BYTES + compressed.length < records.length;
+  const isBelieved = records.length <= COMPRESSION_RATIO_MAX * compressed.length;
+  return isSmaller && isBelieved ? compressed : null;
 }
 
 const OUT_OF_MEMORY: ReadonlySet<unknown> = new Set([
@@ -145,14 +189,10 @@ const OUT_OF_MEMORY: ReadonlySet<unknown> = new Set([
   'ERR_MEMORY_ALLOCATION_FAILED',
 ]);
 
-/** Null when there is no memory for it: no reason to refuse records that can be stored as they are. */
-function compressIfRoom(method: Method, records: Uint8Array, level: number): Uint8Array | null {
-  try {
-    return method.compress(records, level);
-  } catch (error) {
-    if (isOutOfMemory(error)) return null;
-    throw error;
-  }
+/** Null when there was no memory: no reason to refuse records that can be stored as they are. */
+function unlessNoMemory(error: unknown): null {
+  if (isOutOfMemory(error)) return null;
+  throw error;
 }
 
 function isOutOfMemory(error: unknown): boolean {
@@ -175,15 +215,35 @@ export function decompress(
   sizeBytes: number,
 ): Decompressed {
   const method = present(methodOf(compression), 'the caller asked');
-  let bytes: Uint8Array;
   try {
-    bytes = method.decompress(compressed, sizeBytes);
+    return ifOfSize(method.decompress(compressed, sizeBytes), sizeBytes);
   } catch (cause) {
-    if (isOutOfMemory(cause)) throw cause; // Says nothing about the bytes.
-    const code = cause instanceof Error && 'code' in cause ? cause.code : '';
-    const problem = `${compressionName(compression)} cannot decompress them: ${String(code)}`;
-    return { bytes: null, problem, cause };
+    return asProblem(compression, cause);
   }
+}
+
+/** As `decompress`, on another thread; nobody may change the bytes meanwhile. */
+export async function decompressOffThread(
+  compression: number,
+  compressed: Uint8Array,
+  sizeBytes: number,
+): Promise<Decompressed> {
+  const method = present(methodOf(compression), 'the caller asked');
+  try {
+    return ifOfSize(await method.decompressOffThread(compressed, sizeBytes), sizeBytes);
+  } catch (cause) {
+    return asProblem(compression, cause);
+  }
+}
+
+function asProblem(compression: number, cause: unknown): Decompressed {
+  if (isOutOfMemory(cause)) throw cause; // Says nothing about the bytes.
+  const code = cause instanceof Error && 'code' in cause ? cause.code : '';
+  const problem = `${compressionName(compression)} cannot decompress them: ${String(code)}`;
+  return { bytes: null, problem, cause };
+}
+
+function ifOfSize(bytes: Uint8Array, sizeBytes: number): Decompressed {
   if (bytes.length === sizeBytes) return { bytes, problem: null };
   const problem = `they decompress to ${bytes.length} bytes, ${sizeBytes} are stated`;
   return { bytes: null, problem, cause: undefined };

@@ -39,7 +39,8 @@ export const JOURNAL_RETENTION: JournalRetention = {
 export interface SnapshotRunsOptions {
   readonly journal: Journal;
   readonly fold: Fold;
-  readonly clock: Clock;
+  /** Says how old entries are. */
+  readonly clock: Pick<Clock, 'now'>;
   readonly random: Random;
   readonly retention: JournalRetention;
   /** Has every commit that is journaled by now synced in its logs: recovery will not look for it. */

@@ -49,7 +49,7 @@ export interface CompactionPlan {
   readonly droppedTombstoneCount: number;
   /** More than one where the keys need more memory than `compactionMapBytesMax`. */
   readonly passCount: number;
-  /** Room on the disk, for one segment at a time. */
+  /** Room on the disk beyond `freeBytesMin`, for one new segment at a time; of a plan: about. */
   readonly neededFreeBytes: number;
 }
 

@@ -6,7 +6,7 @@ import type { Segment } from '../segment/segment.ts';
 import type { CompactableSegment } from './compaction-plan.ts';
 import type { ReadableLog } from './readable-log.ts';
 import { acquireListed } from './segment-access.ts';
-import { lastAppendTimeOf } from './segment-times.ts';
+import { readAppendTime } from './segment-times.ts';
 
 export interface EntryOptions {
   readonly pace: Pace;
@@ -17,7 +17,7 @@ export interface EntryOptions {
 /**
  * Reads what is not known yet.
  *
- * @returns the first header that is damaged; null = none is
+ * @returns the first damage of a header, or of what an age was to be read from; null = there is none
  * @throws IoError, UnsupportedVersionError; what `Pace.turn` throws
  *
  * Cost: O(segments), the first time with an open and a read for each.
@@ -31,7 +31,7 @@ export async function enterSegments(
     try {
       if (segment.header === null) await enter(log, segment);
       const isAgeKnown = segment.lastAppendTimeMs !== null || segment === log.segments.last;
-      if (needsAges && !isAgeKnown) await lastAppendTimeOf(log, segment);
+      if (needsAges && !isAgeKnown) await readAppendTime(log, segment);
     } catch (error) {
       if (error instanceof CorruptLogError) damage ??= error;
       else if (!isIoError(error, 'ENOENT') || log.segments.all.includes(segment)) throw error;

@@ -90,7 +90,6 @@ function newRun(
       syncedOffset: visibleOffset,
       durableVisibleOffset: visibleOffset,
       nowMs: nowMs(),
-      isClockSure: true,
       isAsked: true,
     },
     nowMs,

@@ -28,7 +28,7 @@ export interface CompactionConfig {
    * and records without a key all stay. With `retentionMs` or `retentionBytes`: both. Default `off`.
    */
   readonly compaction?: Compaction | undefined;
-  /** A segment with an append that is younger, ms, is left alone, 0..2^53-1; default 0. */
+  /** A segment with an append that is younger, ms, is left alone, 0..2^53-1; default 0. Ages as of `retentionMs`. */
   readonly compactionLagMsMin?: number | undefined;
   /**
    * Records that are older, ms, and were never compared with later ones, are, whatever their share,

@@ -43,10 +43,8 @@ export interface CompactionState {
   readonly guardedOffset: number;
   /** Where the first damage is; Infinity = none is known. */
   readonly damagedOffset: number;
-  /** The time that an append would get now. */
+  /** By which everything has its age: it may be below the times of appends. */
   readonly nowMs: number;
-  /** False when the clock jumped: then nothing has an age. */
-  readonly isClockSure: boolean;
   /** Whether somebody called for it: then no share is too small. */
   readonly isAsked: boolean;
 }
@@ -102,13 +100,12 @@ export function chooseCompaction(
   settings: CompactionSettings,
   state: CompactionState,
 ): CompactionChoice {
-  const { nowMs, isClockSure } = state;
   const cleanOffset = cleanOffsetOf(segments);
   const { offset: limitOffset, limitedBy } = limitOf(segments, settings, state);
   const extent: Extent = {
     cleanOffset,
     limitOffset,
-    tombstonesToMs: isClockSure ? nowMs - settings.tombstoneRetentionMs : -1,
+    tombstonesToMs: Math.max(-1, state.nowMs - settings.tombstoneRetentionMs),
     dirtyBytes: bytesBetween(segments, cleanOffset, limitOffset),
     totalBytes: bytesBetween(segments, 0, limitOffset),
   };
@@ -262,8 +259,8 @@ function firstDirtyTimeMs(
 }
 
 /** 0 where it cannot be told: who is not known to be old is young. A time of 0 was never written by us. */
-function ageOf(timeMs: number | null, { nowMs, isClockSure }: CompactionState): number {
-  return timeMs === null || timeMs === 0 || !isClockSure ? 0 : nowMs - timeMs;
+function ageOf(timeMs: number | null, { nowMs }: CompactionState): number {
+  return timeMs === null || timeMs === 0 ? 0 : nowMs - timeMs;
 }
 
 /** Bytes of [from, to), of a segment that is cut as much of them as of its offsets. */

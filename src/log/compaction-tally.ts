@@ -27,7 +27,7 @@ export class CompactionTally {
   droppedTombstoneCount = 0;
   rewrittenSegmentCount = 0;
   freedBytes = 0;
-  /** Of the largest segment that was rewritten, before. */
+  /** Of the largest next generation. */
   neededFreeBytes = 0;
   /** By base offset, as they are now. */
   readonly #segments = new Map<number, ReadSegment>();
@@ -74,7 +74,7 @@ export class CompactionTally {
     this.supersededCount += filter.supersededCount;
     this.droppedTombstoneCount += filter.droppedTombstoneCount;
     this.freedBytes += sizeBytes - newSizeBytes;
-    this.neededFreeBytes = Math.max(this.neededFreeBytes, sizeBytes);
+    this.neededFreeBytes = Math.max(this.neededFreeBytes, newSizeBytes);
     if (this.#pass === null) return;
     this.#pass.bytesBefore += sizeBytes;
     this.#pass.bytesAfter += newSizeBytes;

@@ -8,8 +8,8 @@ import { ClosedError } from '../core/errors.ts';
 import { Mutex } from '../core/mutex.ts';
 import { Pace } from '../core/pace.ts';
 import type { Random } from '../core/random.ts';
+import type { AgeClock } from './age-clock.ts';
 import type { Appender } from './appender.ts';
-import { ClockWatch } from './clock-watch.ts';
 import {
   checkCompactOptions,
   type CheckedCompactOptions,
@@ -32,6 +32,8 @@ import type { TrimGuard } from './trim-guard.ts';
 export interface CompactorOptions {
   readonly log: ReadableLog;
   readonly clock: Clock;
+  /** Says what is old; what is stamped has the time of an append. */
+  readonly ageClock: AgeClock;
   readonly random: Random;
   /** May change while the log is open. */
   readonly settings: CompactionSettings & CompactionBoundSettings;
@@ -96,7 +98,6 @@ interface RunPlan {
 export class Compactor {
   readonly #options: CompactorOptions;
   readonly #runs = new Mutex();
-  readonly #clockWatch: ClockWatch;
   /** Of the runs that wait or go on. */
   readonly #endings = new Set<AbortController>();
   /** Of the run that began by itself. */
@@ -106,7 +107,6 @@ export class Compactor {
 
   constructor(options: CompactorOptions) {
     this.#options = options;
-    this.#clockWatch = new ClockWatch(options.clock);
   }
 
   get stats(): CompactionStats {
@@ -226,12 +226,11 @@ export class Compactor {
   }
 
   #newRun({ isAsked, isPlanned, options }: RunPlan, signal: AbortSignal): CompactionRun {
-    const { log, guard, random, clock, events, nowMs } = this.#options;
+    const { log, guard, random, clock, ageClock, events, nowMs } = this.#options;
     const rewriter = this.#options.rewriterFor(isAsked);
     const settings = { ...this.#options.settings };
     const { bytesPerSecondMax, onProgress } = options;
     const pace = new Pace({ clock, bytesPerSecondMax, keepsAlive: isAsked, signal });
-    const wallMs = clock.now();
     const { marks } = log;
     return new CompactionRun({
       log,
@@ -245,10 +244,7 @@ export class Compactor {
         // What is planned begins with a sync when it is done.
         syncedOffset: isPlanned ? marks.writtenOffset : marks.syncedOffset,
         durableVisibleOffset: isPlanned ? marks.visibleOffset : marks.durableVisibleOffset,
-        nowMs: nowMs(),
-        isClockSure: !(isPlanned
-          ? this.#clockWatch.isAhead(wallMs)
-          : this.#clockWatch.hasJumped(wallMs)),
+        nowMs: ageClock.now(),
         isAsked,
       },
       nowMs,

@@ -7,6 +7,7 @@
  * batch without records does. So the last batch is open until the next one with records comes.
  */
 import { assert } from '../core/assert.ts';
+import { OFF_THREAD_BYTES_MIN } from '../core/limits.ts';
 import { BatchCursor } from '../format/batch-cursor.ts';
 import {
   compressionOf,
@@ -54,25 +55,31 @@ export class KeptBatches {
   #position = SEGMENT_HEADER_BYTES;
   /** Of the open batch; null = there is none. */
   #header: BatchHeader | null = null;
+  /** How the records of the open batch are still to be compressed. */
+  #compression: number = Compression.none;
 
   constructor(options: KeptBatchesOptions) {
     this.#options = options;
   }
 
   /**
-   * Takes the next batch of the segment, of kind data or gap.
+   * Takes the next batch of the segment, of kind data or gap; `records` are its records, where they were
+   * opened already.
    *
    * @throws CorruptLogError when it contradicts itself; CodecUnavailableError when this Node cannot
    *   decompress it
    */
-  add(batch: VerifiedBatch, keeps: (record: BatchCursor) => boolean): void {
+  add(
+    batch: VerifiedBatch,
+    keeps: (record: BatchCursor) => boolean,
+    records: BatchRecords = recordsOf(batch),
+  ): void {
     const { header } = batch;
     if (header.kind === BatchKind.gap) {
       this.#addGap(header);
       return;
     }
     assert(header.kind === BatchKind.data, 'entries of a journal are not compacted');
-    const records = recordsOf(batch);
     const choice = this.#choice;
     choice.choose(records, keeps);
     this.recordCount += choice.count;
@@ -86,11 +93,30 @@ export class KeptBatches {
   finish(): void {
     const header = this.#header;
     if (header === null) return;
+    if (this.#compression !== Compression.none) {
+      const compressor = this.#options.compressorOf(this.#compression);
+      this.#pack(header, compressor, compressor.compress(this.#recordsOf(header)));
+    }
     sealBatch(this.#bytes, this.#view, this.#start, header);
     this.#options.onBatch(header);
     this.#start += header.sizeBytes;
     this.#position += header.sizeBytes;
     this.#header = null;
+  }
+
+  /**
+   * Compresses what the last batch has left on another thread, where that takes long; nothing may be added
+   * meanwhile. Without it `add` and `finish` do it.
+   *
+   * @throws CodecUnavailableError
+   */
+  async compressOffThread(): Promise<void> {
+    const header = this.#header;
+    if (header === null || this.#compression === Compression.none) return;
+    const records = this.#recordsOf(header);
+    if (records.length < OFF_THREAD_BYTES_MIN) return;
+    const compressor = this.#options.compressorOf(this.#compression);
+    this.#pack(header, compressor, await compressor.compressOffThread(records));
   }
 
   /** Whole batches that were not taken, one behind the other; good until the next call. */
@@ -127,16 +153,20 @@ export class KeptBatches {
     header.maxCreateTimeMs = choice.maxCreateTimeMs;
     header.sizeBytes = recordsAt + choice.sizeBytes;
     header.attributes = Compression.none;
-    if (compressionOf(from) !== Compression.none) this.#compress(header, compressionOf(from));
+    this.#compression = compressionOf(from);
   }
 
-  #compress(header: BatchHeader, compression: number): void {
-    const start = this.#start + BATCH_HEADER_BYTES + header.extensionBytes;
-    const end = this.#start + header.sizeBytes;
-    const compressor = this.#options.compressorOf(compression);
-    const compressed = compressor.compress(this.#bytes.subarray(start, end));
+  /** Of the open batch, before they are compressed. */
+  #recordsOf({ extensionBytes, sizeBytes }: BatchHeader): Uint8Array {
+    const start = this.#start + BATCH_HEADER_BYTES + extensionBytes;
+    return this.#bytes.subarray(start, this.#start + sizeBytes);
+  }
+
+  #pack(header: BatchHeader, compressor: Compressor, compressed: Uint8Array | null): void {
+    this.#compression = Compression.none;
     if (compressed === null) return; // Better stored as it is.
-    this.#view.setUint32(start, end - start, true);
+    const start = this.#start + BATCH_HEADER_BYTES + header.extensionBytes;
+    this.#view.setUint32(start, this.#start + header.sizeBytes - start, true);
     this.#bytes.set(compressed, start + UNCOMPRESSED_SIZE_BYTES);
     header.attributes = compressor.compression;
     header.sizeBytes = start - this.#start + UNCOMPRESSED_SIZE_BYTES + compressed.length;

@@ -1,6 +1,7 @@
 /** What a log lives in: a directory of its own, or a store, which has the lock and the reserve then. */
 import type { DirectoryLock } from '../io/file-system.ts';
 import type { JournaledTail } from './journaled-tail.ts';
+import { AgeClock } from './age-clock.ts';
 import type { Room } from './byte-cap.ts';
 import type { CompactedSegments } from './compaction-tally.ts';
 import type { LogDirectory } from './log-directory.ts';
@@ -43,6 +44,8 @@ export interface LogHome {
    * what appends may.
    */
   readonly rewritingRoom: ((isAsked: boolean) => Pick<LogHome, 'room' | 'diskShare'>) | null;
+  /** By which its records are old: one for all logs of a store. */
+  readonly ageClock: AgeClock;
   /** Whether it looks by itself when it is to be compacted; else its home does. */
   readonly compactsByItself: boolean;
 }
@@ -107,6 +110,7 @@ export function ownHome({ lock, clock }: Pick<LogSettings<never>, 'lock' | 'cloc
     topologyVersion: null,
     trimGuard: null,
     rewritingRoom: null,
+    ageClock: new AgeClock(clock),
     compactsByItself: true,
   };
 }

@@ -61,7 +61,12 @@ export interface LogOptions<T, Input = T> extends CompactionConfig, CompactionBo
   readonly segmentBytesMax?: number | undefined;
   /** Age in ms at which a new segment begins, at the next append; null = never; default 7 days. */
   readonly segmentAgeMsMax?: number | null | undefined;
-  /** Whole segments older than this many ms are deleted; default null = never. */
+  /**
+   * Whole segments older than this many ms are deleted; default null = never. A wall clock that goes ahead
+   * deletes nothing: until it has stood for a day (two at the most), ages are counted by the time from before,
+   * which goes on. A machine that was suspended looks the same to it. What the clock did while no process had
+   * the log open cannot be told: its time is taken for right at opening.
+   */
   readonly retentionMs?: number | null | undefined;
   /** The oldest segments are deleted while the others still hold this much; default null = never. */
   readonly retentionBytes?: number | null | undefined;

@@ -21,7 +21,7 @@ import { SegmentRewriter } from './segment-rewriter.ts';
 import { SegmentSwap } from './segment-swap.ts';
 import { SegmentTables } from './segment-tables.ts';
 import { SettledRewriter, settledSpace } from './settled-rewriter.ts';
-import { SpaceGuard } from './space-guard.ts';
+import { SpaceGuard, type SpaceGuardOptions } from './space-guard.ts';
 import { SyncLoop, type SyncedPlace } from './sync-loop.ts';
 import { Trimmer } from './trimmer.ts';
 
@@ -39,6 +39,7 @@ export interface LogWriterParts {
     | 'topologyVersion'
     | 'trimGuard'
     | 'rewritingRoom'
+    | 'ageClock'
     | 'compactsByItself'
   >;
   readonly settings: Omit<LogSettings<never>, 'codec'>;
@@ -126,6 +127,7 @@ export class LogWriter {
       directory,
       log,
       clock: settings.clock,
+      ageClock: home.ageClock,
       policy: settings,
       checkMs: settings.retentionCheckMs,
       keeper: this.#keeper,
@@ -140,13 +142,13 @@ export class LogWriter {
   #makeCompactor(parts: LogWriterParts, builder: BatchBuilder): Compactor {
     const { home, settings, log } = parts;
     const { clock, random } = settings;
-    const { trimGuard: guard, events } = home;
+    const { trimGuard: guard, events, ageClock } = home;
     const { appender, syncLoop, swap, rewriting } = this;
     const rewriterFor = (isAsked: boolean): SegmentRewriter =>
-      rewriterOf(parts, spaceGuardOf(parts, home.rewritingRoom?.(isAsked) ?? home));
+      rewriterOf(parts, spaceGuardOf(parts, home.rewritingRoom?.(isAsked) ?? home, 'rewrite'));
     const nowMs = () => Math.max(builder.appendTimeMs, clock.now());
     const own = { appender, syncLoop, rewriterFor, swap, rewriting, nowMs };
-    return new Compactor({ log, clock, random, settings, guard, events, ...own });
+    return new Compactor({ log, clock, ageClock, random, settings, guard, events, ...own });
   }
 
   #makeSettledRewriter(parts: LogWriterParts): SettledRewriter {
@@ -163,7 +165,7 @@ export class LogWriter {
     const { syncLoop } = this;
     const { clock, queuedBytesMax } = settings;
     const epoch = epochOf(checkpointFile);
-    const guard = spaceGuardOf(parts, home);
+    const guard = spaceGuardOf(parts, home, 'append');
     const writer = new ChunkWriter({
       directory,
       lock,
@@ -209,6 +211,7 @@ export class LogWriter {
     this.swap.close();
     this.#compactionTimer?.close();
     await this.compactor.close();
+    await this.settledRewriter.close();
     await this.trimmer.close();
     await appender.close();
     try {
@@ -295,9 +298,10 @@ function rewriterOf(
 function spaceGuardOf(
   { directory, settings }: LogWriterParts,
   { room, diskShare }: Pick<LogHome, 'room' | 'diskShare'>,
+  operation: SpaceGuardOptions['operation'],
 ): SpaceGuard {
   const { clock, freeBytesMin } = settings;
-  return new SpaceGuard({ directory, clock, freeBytesMin, room, diskShare });
+  return new SpaceGuard({ directory, clock, operation, freeBytesMin, room, diskShare });
 }
 
 /** Its syncs are those of one log, whichever file they are of. */

@@ -254,10 +254,10 @@ export class Log<T, Input = T> extends LogReads<T, Input> implements AsyncDispos
    */
   async dueSegments(settledOffset: number): Promise<readonly DueSegment[]> {
     this.checkOpen();
-    const nowMs = this.#settings.clock.now();
-    const policy = this.#writer?.trimmer.policyAt(nowMs) ?? this.#settings;
-    const segments = await retainedSegments(this.#log, policy, nowMs);
-    return dueSegments(segments, policy, { nowMs, settledOffset });
+    const { clock } = this.#settings;
+    const nowMs = (this.#writer?.trimmer.ageClock ?? clock).now();
+    const segments = await retainedSegments(this.#log, this.#settings, nowMs);
+    return dueSegments(segments, this.#settings, { nowMs, settledOffset });
   }
 
   /**

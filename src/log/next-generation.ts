@@ -5,7 +5,7 @@
 import { assert, present } from '../core/assert.ts';
 import { WRITE_BUFFER_BYTES } from '../core/limits.ts';
 import type { Pace } from '../core/pace.ts';
-import type { VerifiedBatch } from '../format/batch-records.ts';
+import { recordsOffThread, type VerifiedBatch } from '../format/batch-records.ts';
 import { COMPRESSION_NAMES, createCompressor, type Compressor } from '../format/compression.ts';
 import { findExtension } from '../format/extension.ts';
 import { ExtensionType } from '../format/layout.ts';
@@ -102,7 +102,8 @@ export class NextGeneration {
     filter.begin(source.segment, source.end);
     for (let batch = await this.#walk.next(); batch !== null; batch = await this.#walk.next()) {
       const { recordCount } = kept;
-      kept.add(batch, keeps);
+      kept.add(batch, keeps, await recordsOffThread(batch));
+      await kept.compressOffThread();
       if (kept.recordCount > recordCount) this.#hasFingerprints ||= hasFingerprints(batch);
       if (kept.whole.length >= WRITE_BUFFER_BYTES) await this.#flush();
     }

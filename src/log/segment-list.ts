@@ -65,11 +65,14 @@ export class SegmentList {
     this.#segments = segments;
   }
 
-  /** Puts the next generation of a listed segment in its place. */
+  /** Puts the next generation of a listed segment in its place. O(n), but a copy of the list is all of it. */
   swap(old: Segment, next: Segment): void {
     assert(old.baseOffset === next.baseOffset, 'a segment keeps its base offset');
-    assert(this.#segments.includes(old), 'what is swapped is listed');
-    this.replace(this.#segments.map((segment) => (segment === old ? next : segment)));
+    const at = this.#floorAt(old.baseOffset);
+    assert(this.#segments[at] === old, 'what is swapped is listed');
+    this.#segments = this.#segments.with(at, next);
+    old.isReplaced = true;
+    this.#swapCount++;
   }
 
   remove(segments: readonly Segment[]): void {

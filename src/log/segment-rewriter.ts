@@ -9,6 +9,7 @@
 import { assert } from '../core/assert.ts';
 import { isIoError } from '../core/errors.ts';
 import type { Pace } from '../core/pace.ts';
+import { recordsOffThread } from '../format/batch-records.ts';
 import type { Compressor } from '../format/compression.ts';
 import { TEMPORARY_SUFFIX } from '../format/file-names.ts';
 import type { SegmentHeader } from '../format/segment-header.ts';
@@ -75,7 +76,7 @@ export class SegmentRewriter {
       filter.begin(segment, source.end);
       let batch = await walk.next();
       for (; batch !== null; batch = await walk.next()) {
-        survey.add(batch, keeps);
+        survey.add(batch, keeps, await recordsOffThread(batch));
         if (stopsAtFirst && survey.removedCount > 0) break;
       }
       const { recordCount, tombstoneCount, removedCount, sizeBytes } = survey;
@@ -84,13 +85,12 @@ export class SegmentRewriter {
   }
 
   /**
-   * Makes the next generation.
+   * Makes the next generation. The filter is begun anew each time that it is read.
    *
    * @throws what `survey` throws; DiskFullError, also where there would be too little room left
    */
   async rewrite(segment: Segment, rewriting: Rewriting): Promise<Rewritten> {
-    const refusal = await this.#options.space.refusal(segment.sizeBytes);
-    if (refusal !== null) throw refusal;
+    await this.#askForRoom(segment, rewriting);
     return this.#reading(segment, (source) => this.#make(source, rewriting));
   }
 
@@ -112,6 +112,15 @@ export class SegmentRewriter {
     } catch (error) {
       if (!isIoError(error, 'ENOENT')) throw error;
     }
+  }
+
+  /** Where there is none for as much as it has, it is read once more than else: what stays may be little. */
+  async #askForRoom(segment: Segment, { filter, pace }: Rewriting): Promise<void> {
+    const { space } = this.#options;
+    if ((await space.refusal(segment.sizeBytes)) === null) return;
+    const { sizeBytes } = await this.survey(segment, filter, pace);
+    const refusal = await space.refusal(sizeBytes);
+    if (refusal !== null) throw refusal;
   }
 
   async #make(source: SealedSegment, rewriting: Rewriting): Promise<Rewritten> {

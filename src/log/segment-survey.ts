@@ -1,6 +1,6 @@
 /** What would be left of a segment: its batches are read and filtered, and nothing is made of them. */
 import { BatchCursor } from '../format/batch-cursor.ts';
-import { recordsOf, type VerifiedBatch } from '../format/batch-records.ts';
+import { recordsOf, type BatchRecords, type VerifiedBatch } from '../format/batch-records.ts';
 import { GAP_BATCH_BYTES_MIN } from '../format/gap-batch.ts';
 import { BATCH_HEADER_BYTES, BatchKind, SEGMENT_HEADER_BYTES } from '../format/layout.ts';
 
@@ -29,18 +29,21 @@ export class SegmentSurvey {
   #keptBytes = 0;
 
   /**
-   * Takes the next batch, of kind data or gap.
+   * Takes the next batch, of kind data or gap; `records` are its records, where they were opened already.
    *
    * @throws CorruptLogError, CodecUnavailableError, as `KeptBatches.add` does
    */
-  add(batch: VerifiedBatch, keeps: (record: BatchCursor) => boolean): void {
+  add(
+    batch: VerifiedBatch,
+    keeps: (record: BatchCursor) => boolean,
+    records: BatchRecords = recordsOf(batch),
+  ): void {
     const { header } = batch;
     if (header.kind === BatchKind.gap) {
       this.sizeBytes += GAP_BATCH_BYTES_MIN;
       this.#covers = false;
       return;
     }
-    const records = recordsOf(batch);
     this.#filter(records, keeps);
     this.recordCount += this.#keptCount;
     this.removedCount += header.recordCount - this.#keptCount;

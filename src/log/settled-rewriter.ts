@@ -88,6 +88,7 @@ export interface SettledChoice {
 
 export class SettledRewriter {
   readonly #options: SettledRewriterOptions;
+  #isClosed = false;
 
   constructor(options: SettledRewriterOptions) {
     this.#options = options;
@@ -128,7 +129,7 @@ export class SettledRewriter {
     const { log, rewriter, swap, rewriting, events } = this.#options;
     return rewriting.run(async () => {
       const segment = log.segments.floor(baseOffset);
-      if (segment?.baseOffset !== baseOffset) return 0;
+      if (this.#isClosed || segment?.baseOffset !== baseOffset) return 0;
       const bytesBefore = segment.sizeBytes;
       const filter = new WantedFilter(wanted);
       const made = await rewriter.rewrite(segment, { filter, stamps: null, pace });
@@ -139,6 +140,12 @@ export class SettledRewriter {
       events?.compacted({ why: 'settled', ...counts });
       return bytesBefore + 2 * bytesAfter;
     });
+  }
+
+  /** Waits for what goes on. Nothing is rewritten from then on. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#options.rewriting.idle();
   }
 
   /** Those of which too little is wanted, whether they may be rewritten now or not. */
@@ -181,5 +188,11 @@ export class SettledRewriter {
  */
 export function settledSpace(options: Pick<SpaceGuardOptions, 'directory' | 'clock'>): SpaceGuard {
   const freeBytesMin = JOURNAL_FREE_BYTES_MIN;
-  return new SpaceGuard({ ...options, freeBytesMin, room: null, diskShare: null });
+  return new SpaceGuard({
+    ...options,
+    operation: 'rewrite',
+    freeBytesMin,
+    room: null,
+    diskShare: null,
+  });
 }

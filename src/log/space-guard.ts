@@ -1,5 +1,5 @@
 /**
- * Refuses appends while the disk is nearly full, before the kernel does.
+ * Refuses appends, and next generations of segments, while the disk is nearly full, before the kernel does.
  *
  * What is left over serves the rest of the machine, and the log itself: its checkpoint, its
  * recovery and its retention go on. It also keeps a file system that promises space before it has
@@ -21,6 +21,8 @@ import type { DiskShare } from './log-home.ts';
 export interface SpaceGuardOptions {
   readonly directory: LogDirectory;
   readonly clock: Clock;
+  /** What is refused, as errors name it. */
+  readonly operation: 'append' | 'rewrite';
   /** Bytes that stay free; 0 = no guard; null = the smaller of 16 MiB and 1/64 of the disk. */
   readonly freeBytesMin: number | null;
   /** Of all logs of a store together; null = no bound. */
@@ -113,8 +115,14 @@ export class SpaceGuard {
   }
 
   #full(freeBytesMin: number): IoError {
-    const { path } = this.#options.directory;
-    const details = { path, operation: 'append', position: null, errno: 'ENOSPC', freeBytesMin };
+    const { directory, operation } = this.#options;
+    const details = {
+      path: directory.path,
+      operation,
+      position: null,
+      errno: 'ENOSPC',
+      freeBytesMin,
+    };
     return ioErrorOf(details);
   }
 }

@@ -11,9 +11,9 @@ import { ConflictError, isIoError } from '../core/errors.ts';
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Mutex } from '../core/mutex.ts';
 import type { Segment } from '../segment/segment.ts';
+import type { AgeClock } from './age-clock.ts';
 import type { Appender } from './appender.ts';
 import type { CheckpointKeeper } from './checkpoint-keeper.ts';
-import { ClockWatch } from './clock-watch.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogEvents } from './log-home.ts';
 import type { ReadableLog } from './readable-log.ts';
@@ -34,6 +34,7 @@ export interface TrimmerOptions {
   readonly directory: LogDirectory;
   readonly log: ReadableLog;
   readonly clock: Clock;
+  readonly ageClock: AgeClock;
   readonly policy: RetentionPolicy;
   readonly checkMs: number;
   readonly keeper: CheckpointKeeper;
@@ -52,7 +53,6 @@ export class Trimmer {
   #isClosed = false;
   /** Below the start and out of the list, but still on the disk: an unlink failed. */
   readonly #leftovers = new Set<Segment>();
-  readonly #clockWatch: ClockWatch;
   /** Segments deleted by retention since the log was opened, by reason. */
   readonly deletedByReason = { age: 0, size: 0, settled: 0 };
   /** Bytes of segments that go by age or size as soon as nobody needs them, at the last look. */
@@ -62,7 +62,11 @@ export class Trimmer {
 
   constructor(options: TrimmerOptions) {
     this.#options = options;
-    this.#clockWatch = new ClockWatch(options.clock);
+  }
+
+  /** By which records are old. */
+  get ageClock(): AgeClock {
+    return this.#options.ageClock;
   }
 
   /** Looks at retention now and then, when there is a policy. Idempotent. */
@@ -94,19 +98,13 @@ export class Trimmer {
    */
   retain(): Promise<RetentionResult> {
     return this.#options.maintenance.run(async () => {
-      const { clock, appender } = this.#options;
+      const { ageClock, appender, policy } = this.#options;
       if (appender.failure !== null) throw appender.failure;
-      const nowMs = clock.now();
-      const policy = this.#confirmed(this.#clockWatch.hasJumped(nowMs));
+      const nowMs = ageClock.now();
       const segments = await retainedSegments(this.#options.log, policy, nowMs);
       const choose = (endOffset: number) => chooseRetention(segments, policy, nowMs, endOffset);
       return this.#trim('retention', choose);
     });
-  }
-
-  /** The policy that the next run would go by. */
-  policyAt(nowMs: number): RetentionPolicy {
-    return this.#confirmed(this.#clockWatch.isAhead(nowMs));
   }
 
   /** @param choose  what shall go, of the segments that end at or below an offset */
@@ -303,11 +301,5 @@ export class Trimmer {
     } catch (error) {
       if (!isIoError(error, 'ENOENT')) throw error; // Gone is what we wanted.
     }
-  }
-
-  /** The policy, without age when the clock has jumped: one that was set wrong must not delete a log. */
-  #confirmed(hasJumped: boolean): RetentionPolicy {
-    const { policy } = this.#options;
-    return hasJumped ? { ...policy, retentionMs: null } : policy;
   }
 }

@@ -135,16 +135,16 @@ export function settledVersions(fold: Fold): ReadonlyMap<number, string> {
   const versions = new Map<number, string>();
   for (const { logId, partitions } of settlingLogs(fold)) {
     const counts = partitions().map((partition) =>
-      partition === undefined ? '-' : String(tallied(partition)),
+      partition === undefined ? '-' : tallied(partition),
     );
     versions.set(logId, counts.join());
   }
   return versions;
 }
 
-/** How many times a record was settled. */
-function tallied({ tally }: SharePartition): number {
-  return TALLY_NAMES.reduce((sum, name) => sum + tally[name], 0);
+/** How many records were settled how. One by one: undoing a purge lowers its count, and the sum may be as before. */
+function tallied({ tally }: SharePartition): string {
+  return TALLY_NAMES.map((name) => tally[name]).join(' ');
 }
 
 /**

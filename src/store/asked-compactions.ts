@@ -3,8 +3,8 @@
  * how far it is or not. In memory: who closes the store ends them.
  */
 import { ClosedError, NotFoundError } from '../core/errors.ts';
-import type { Clock } from '../core/clock.ts';
 import { COMPACTIONS_KEPT_MAX } from '../core/limits.ts';
+import { randomBelow, type Random } from '../core/random.ts';
 import type {
   CompactionPlan,
   CompactionProgress,
@@ -89,6 +89,9 @@ export class AskedCompaction {
   }
 }
 
+/** Far from where numbers cease to be exact. */
+const FIRST_ID_MAX = 2 ** 52;
+
 export class AskedCompactions {
   readonly #path: string;
   readonly #runs = new Map<number, AskedCompaction>();
@@ -96,9 +99,10 @@ export class AskedCompactions {
   #isClosed = false;
 
   /** @param path  of the store */
-  constructor(path: string, clock: Clock) {
+  constructor(path: string, random: Random) {
     this.#path = path;
-    this.#nextId = clock.now(); // The next owner of the store begins with another one.
+    // The next owner of the store begins elsewhere, whatever its clock says.
+    this.#nextId = 1 + randomBelow(random, FIRST_ID_MAX);
   }
 
   /** @returns its id @throws ClosedError */

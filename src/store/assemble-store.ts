@@ -193,9 +193,9 @@ function compactionOf({ clock, signals }: TopicHome, topics: () => TopicCatalog)
 }
 
 function snapshotRuns(home: TopicHome, topics: TopicCatalog): SnapshotRuns {
-  const { journal, fold, clock, random } = home;
+  const { journal, fold, random, logHome } = home;
   const settling = () => settleCommits(journal.ledger, topics);
-  const shared = { journal, fold, clock, random, retention: JOURNAL_RETENTION };
+  const shared = { journal, fold, clock: logHome.ageClock, random, retention: JOURNAL_RETENTION };
   const runs = new SnapshotRuns({ ...shared, settleCommits: settling });
   journal.watch(() => runs.poke());
   return runs;

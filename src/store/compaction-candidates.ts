@@ -121,7 +121,11 @@ export class CompactionCandidates {
     known.idleLookMs = this.#clock.monotonic() + IDLE_COMPACTION_MS;
     known.segmentCount = partition.extent?.segmentCount ?? 0;
     if (known.segmentCount < 2) return;
-    const choice = await partition.use((log) => log.forStore().compactor.look());
+    if (partition.rewriting.isShut) {
+      known.idleLookMs = this.#clock.monotonic(); // As soon as it is open again.
+      return;
+    }
+    const choice = await lookAt(partition);
     known.segmentCount = partition.extent?.segmentCount ?? 0;
     const { why, limitedBy, dirtyBytes } = choice;
     const mayGrowOld = limitedBy === 'lag' || dirtyBytes > 0;
@@ -141,6 +145,12 @@ export class CompactionCandidates {
     this.#known.set(partition, made);
     return made;
   }
+}
+
+/** Who wants the files to stay as they are waits for it: it may have to open the log, and ends soon. */
+function lookAt(partition: Partition): Promise<CompactionChoice> {
+  const look = () => partition.use((log) => log.forStore().compactor.look());
+  return partition.rewriting.run(new AbortController(), look);
 }
 
 /** What waits becomes due by its age alone while nobody appends. */

@@ -13,7 +13,7 @@ export interface CompactionRun {
   readonly partition: number;
   /** `asked`: by `Topic.compact`; else what of it was due when it began. */
   readonly why: CompactionReason;
-  /** `waiting`: one at a time goes on in a store. `stopped`: by a signal, or the end of the store. */
+  /** `waiting`: one at a time goes on in a store. `stopped`: by a signal, by a rebuild, or the end of the store. */
   readonly state: 'waiting' | 'running' | 'done' | 'failed' | 'stopped';
   /** Wall clock, ms; null = it waits, or was stopped while it did. */
   readonly startedTimeMs: number | null;

@@ -8,6 +8,8 @@
  */
 import { Pace } from '../core/pace.ts';
 import type { Clock } from '../core/clock.ts';
+import { isStoreError } from '../core/errors.ts';
+import { COMPACTION_RETRY_MS_MAX, COMPACTION_RETRY_MS_MIN } from '../core/limits.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { OffsetSpan, SettledRewriter, SettledSegment } from '../log/settled-rewriter.ts';
@@ -15,6 +17,9 @@ import type { ShareGroups } from '../queue/share-groups.ts';
 import { settledVersions } from '../queue/share-state.ts';
 import { isWanted, wantedCount, wantedIn } from '../queue/wanted-offsets.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import type { StoreSignals } from '../topic/log-reporter.ts';
+import type { Partition } from '../topic/partition.ts';
+import { RetryTimes } from './retry-times.ts';
 
 export interface SettledRewritingParts {
   readonly journal: Journal;
@@ -22,23 +27,29 @@ export interface SettledRewritingParts {
   readonly shareGroups: ShareGroups;
   readonly fold: Fold;
   readonly clock: Clock;
+  readonly signals: StoreSignals;
 }
+
+const RETRY_DELAYS = { minMs: COMPACTION_RETRY_MS_MIN, maxMs: COMPACTION_RETRY_MS_MAX };
 
 export class SettledRewriting {
   readonly #parts: SettledRewritingParts;
   /** How much of each log was settled when there was nothing left to do for it, as `settledVersions`. */
   readonly #looked = new Map<number, string>();
+  readonly #retries: RetryTimes;
   readonly #ending = new AbortController();
   #running: Promise<void> | null = null;
   #isUrgent = false;
 
   constructor(parts: SettledRewritingParts) {
     this.#parts = parts;
+    this.#retries = new RetryTimes(parts.clock, RETRY_DELAYS);
   }
 
   /**
-   * Rewrites what is due, one segment at a time; one that goes on already is waited for. Never rejects: what
-   * fails is tried again when more of its log is settled.
+   * Rewrites what is due, one segment at a time; one that goes on already is waited for. Never rejects: health
+   * says what fails (`compaction-failed`), and it is tried again after a minute, then ever more rarely, up to
+   * an hour.
    *
    * @param isUrgent  somebody waits for room: then it goes as fast as it can
    */
@@ -58,20 +69,42 @@ export class SettledRewriting {
   }
 
   async #runAll(): Promise<void> {
-    const { signal } = this.#ending;
-    for (const [logId, version] of settledVersions(this.#parts.fold)) {
-      if (signal.aborted) return;
-      if (this.#looked.get(logId) === version) continue;
-      const isDone = await this.#rewriteIn(logId).catch(() => true);
-      if (isDone) this.#looked.set(logId, version);
+    const { fold, catalog } = this.#parts;
+    const versions = settledVersions(fold);
+    this.#retries.keepOnly(versions);
+    for (const logId of this.#looked.keys()) if (!versions.has(logId)) this.#looked.delete(logId);
+    for (const [logId, version] of versions) {
+      if (this.#ending.signal.aborted) return;
+      if (this.#looked.get(logId) === version || !this.#retries.isTime(logId)) continue;
+      const partition = catalog.partitionOf(logId);
+      if (partition === null) continue; // Its topic was deleted.
+      if (await this.#tried(logId, partition)) this.#looked.set(logId, version);
     }
   }
 
   /** @returns whether there is nothing left to do before more is settled */
-  async #rewriteIn(logId: number): Promise<boolean> {
-    const partition = this.#parts.catalog.partitionOf(logId);
-    if (partition === null) return true; // Its topic was deleted.
-    if (partition.isBeingReplaced) return false;
+  async #tried(logId: number, partition: Partition): Promise<boolean> {
+    const { health } = this.#parts.signals;
+    const { topic, number } = partition;
+    const place = { code: 'compaction-failed', topic, partition: number } as const;
+    try {
+      const isDone = await this.#rewriteIn(logId, partition);
+      this.#retries.succeeded(logId);
+      health.clear(place);
+      return isDone;
+    } catch (error) {
+      if (this.#ending.signal.aborted || isRefusal(error)) return false;
+      this.#retries.failed(logId);
+      const why = error instanceof Error ? error.message : String(error);
+      const message = `settled records of ${topic}/${number} could not be taken out: ${why}`;
+      health.raise({ ...place, message });
+      return false;
+    }
+  }
+
+  /** @returns as `#tried` */
+  async #rewriteIn(logId: number, partition: Partition): Promise<boolean> {
+    if (partition.isBeingReplaced || partition.rewriting.isShut) return false;
     if (partition.extent === null) await partition.measure();
     if ((partition.extent?.segmentCount ?? 0) < 2) return false; // None is sealed yet.
     return partition.use(async (log) => {
@@ -117,6 +150,11 @@ export class SettledRewriting {
     const { clock } = this.#parts;
     return new Pace({ clock, bytesPerSecondMax, keepsAlive: false, signal: this.#ending.signal });
   }
+}
+
+/** Its topic was deleted, or somebody reads the files as they stand: nothing has failed. */
+function isRefusal(error: unknown): boolean {
+  return isStoreError(error, 'ERR_VARVE_CLOSED') || isStoreError(error, 'ERR_VARVE_CONFLICT');
 }
 
 /** What is wanted of an offset range. */

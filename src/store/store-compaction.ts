@@ -193,7 +193,7 @@ export class StoreCompaction {
         return;
       }
       note.forget();
-      // It gave way to one that somebody asked for, and goes on behind it.
+      // It gave way to one that somebody asked for, and goes on behind it, or to who reads the files as they stand.
       if (!this.#isClosed) this.#candidates.add(partition);
     }
   }
@@ -205,8 +205,7 @@ export class StoreCompaction {
   }
 
   #failed(partition: Partition, error: unknown): void {
-    // Its topic was deleted, or is being compared with what its exchange sends: the next look comes anyway.
-    if (error instanceof ClosedError || partition.rewriting.isShut) return;
+    if (error instanceof ClosedError) return; // Its topic was deleted.
     this.#candidates.failed(partition);
     const { topic, number } = partition;
     const why = error instanceof Error ? error.message : String(error);

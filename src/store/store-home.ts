@@ -1,6 +1,7 @@
 /** What the logs of a store share: its lock, its reserve, its id in their headers. */
 import type { Clock } from '../core/clock.ts';
 import type { DirectoryLock } from '../io/file-system.ts';
+import { AgeClock } from '../log/age-clock.ts';
 import type { ByteCap } from '../log/byte-cap.ts';
 import type { LogHome, LogObserver } from '../log/log-home.ts';
 import { SyncTurns } from '../log/sync-turns.ts';
@@ -20,6 +21,7 @@ export interface StoreHomeParts {
 export class StoreHome {
   /** Of all logs together. */
   readonly syncTurns: SyncTurns;
+  readonly #ageClock: AgeClock;
   readonly #parts: StoreHomeParts;
   /** Of the logs that are open. */
   readonly #onLost = new Set<() => void>();
@@ -28,6 +30,7 @@ export class StoreHome {
   constructor(parts: StoreHomeParts) {
     this.#parts = parts;
     this.syncTurns = new SyncTurns(parts);
+    this.#ageClock = new AgeClock(parts.clock);
     parts.lock.onLost(() => {
       this.#isLost = true;
       const message = 'the lock of the store was lost: another process may write to it';
@@ -69,6 +72,7 @@ export class StoreHome {
         room: (isAsked ? cap?.counting() : cap?.forWork()) ?? null,
         diskShare: isAsked ? reserve.forRewriting : reserve.forWork,
       }),
+      ageClock: this.#ageClock,
       compactsByItself: false, // The store compacts one of its logs at a time.
     };
   }

@@ -1,9 +1,11 @@
 /** What a store does by itself so that its logs hold no more than they should. */
 import type { Clock } from '../core/clock.ts';
+import type { Random } from '../core/random.ts';
 import type { Fold } from '../journal/fold.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { ShareGroups } from '../queue/share-groups.ts';
 import type { TopicCatalog } from '../topic/catalog.ts';
+import type { StoreSignals } from '../topic/log-reporter.ts';
 import type { PartitionSet } from '../topic/partition-set.ts';
 import { AskedCompactions } from './asked-compactions.ts';
 import { runRetention, type PartitionRetention } from './retention-run.ts';
@@ -23,6 +25,8 @@ export interface StoreUpkeepParts {
   readonly unfinished: UnfinishedGuard;
   readonly fold: Fold;
   readonly clock: Clock;
+  readonly random: Random;
+  readonly signals: StoreSignals;
 }
 
 export class StoreUpkeep {
@@ -36,8 +40,8 @@ export class StoreUpkeep {
 
   constructor(parts: StoreUpkeepParts) {
     this.#parts = parts;
-    const { path, journal, catalog, clock } = parts;
-    this.askedCompactions = new AskedCompactions(path, clock);
+    const { path, journal, catalog, clock, random } = parts;
+    this.askedCompactions = new AskedCompactions(path, random);
     const retention = new StoreRetention(catalog, clock);
     const settledRetention = new SettledRetention(parts);
     this.#retention = retention;

@@ -68,7 +68,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
     super(parts.producers);
     const { path, lock, home, control, journal, runs, committer, topicHome } = parts;
     const { cap = null } = home ?? {};
-    const { signals, clock, fold } = topicHome;
+    const { signals, clock, random, fold } = topicHome;
     const { shareGroups, topics: catalog, compaction, unfinished } = parts;
     this.path = path;
     this.committer = committer;
@@ -80,7 +80,7 @@ export class Store extends StoreProducers implements AsyncDisposable {
     this.#shareGroups = shareGroups;
     this.#topics = catalog;
     this.remoteConsumers = new RemoteConsumers(this, clock);
-    const own = { compaction, unfinished, fold, clock };
+    const own = { compaction, unfinished, fold, clock, random, signals };
     this.upkeep = new StoreUpkeep({ path, journal, catalog, shareGroups, ...own });
     const { bytes } = this.upkeep;
     cap?.attach(bytes);

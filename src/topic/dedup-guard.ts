@@ -10,7 +10,7 @@ const WINDOWS_PATIENCE = 2;
 
 /** From memory; segments are looked at while nobody has sent an id in this process. */
 export function dedupGuard(
-  { fold, clock, signals }: TopicHome,
+  { fold, logHome, signals }: TopicHome,
   partitions: PartitionSet,
   partition: number,
 ): TrimGuard {
@@ -38,7 +38,7 @@ export function dedupGuard(
       const log = partitions.at(partition).opened;
       if (log === null) return offset;
       const { trimmer } = log.forStore();
-      const sinceMs = clock.now() - dedupWindowMs;
+      const sinceMs = logHome.ageClock.now() - dedupWindowMs;
       return trimmer
         .segmentSince(sinceMs, offset)
         .catch(() => log.startOffset)

@@ -23,11 +23,15 @@ export class RewriteGate {
   /**
    * Runs `action`, which may put other segments in the place of those that are there.
    *
-   * @param ending  aborted, with a ConflictError, when the gate is shut: `action` ends soon then
+   * @param ending  aborted, with a ConflictError, when the gate is shut, or is already: `action` ends soon then
    * @throws ConflictError while it is shut; as `action`
    */
   async run<R>(ending: AbortController, action: () => Promise<R>): Promise<R> {
-    if (this.isShut) throw this.#refusal();
+    if (this.isShut) {
+      const refusal = this.#refusal();
+      ending.abort(refusal);
+      throw refusal;
+    }
     const done = action();
     const rewriting = { ending, done };
     this.#running.add(rewriting);

@@ -10,6 +10,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { present } from '../../src/core/assert.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
 import {
+  fillSuperseded,
   foldOf,
   openSuperseded,
   partitionPaths,
@@ -132,6 +133,27 @@ describe('beside the process that has the store open', () => {
     const count = await rewrittenIn(path, '--topic', 'last');
     expect(count).toBeGreaterThan(0);
     expect(count).toBeLessThan(13);
+  });
+
+  test('Ctrl-C in the second topic: what came of the first is told all the same', async () => {
+    const { path, store } = await openSuperseded();
+    const first = await store.topic('last');
+    await first.compact();
+    await fillSuperseded(store, 'next', 1);
+    const [next = ''] = await partitionPaths(path, 'next');
+    const compacting = new Compacting(path, '--json', ...SLOWLY);
+    await compacting.stopAfterFirst(next, 'SIGINT');
+    const { exitCode, stdout, stderr } = await compacting.end();
+    expect(exitCode).toBe(ExitCode.interrupted);
+    expect(stderr).toMatch(/^stopped: what was rewritten stays, freed [\d.]+ KiB so far/);
+    expect(JSON.parse(stdout)).toMatchObject({
+      isDryRun: false,
+      isStopped: true,
+      partitions: [
+        { topic: 'last', partition: 0, result: { supersededCount: 0 }, error: null },
+        { topic: 'last', partition: 1, result: { supersededCount: 0 }, error: null },
+      ],
+    });
   });
 
   test('killed, it leaves the compaction there going to its end', async () => {

@@ -110,6 +110,8 @@ describe('a store that nobody has open', () => {
     expect(done.exitCode).toBe(ExitCode.corrupt);
     expect(done.stderr).toMatch(/^last\/0: .*00000000000\d+\.log/);
     expect(done.stdout).toMatch(/^partition .*\n +1 +13 .*\ncompacted 13 segments/);
+    const again = await runCli(['compact', path, 'last', '--yes']);
+    expect(again.stdout).toMatch(/^partition .*\n +1 +13 .*\nnothing to compact in these\n$/);
   });
 });
 

@@ -132,11 +132,46 @@ describe('a log of its own', () => {
     expect(await contentsOf(path)).toEqual(before);
     const done = await compact(path, '--yes');
     expect(done).toMatchObject({ exitCode: ExitCode.corrupt, stdout: '' });
-    expect(done.stderr).toContain('varve verify <dir> lists all damage');
+    expect(done.stderr).toMatch(
+      /\nhint: what was rewritten stays; varve verify <dir> lists all damage\n$/,
+    );
+    const again = await compact(path, '--yes', '--json');
+    expect(again.exitCode).toBe(ExitCode.corrupt);
+    expect(JSON.parse(again.stdout)).toEqual({
+      path,
+      topic: null,
+      isDryRun: false,
+      isStopped: false,
+      partitions: [
+        {
+          topic: null,
+          partition: 0,
+          result: null,
+          error: { code: 'ERR_VARVE_CORRUPT', message: again.stderr.split('\n')[0] },
+        },
+      ],
+    });
     const after = await contentsOf(path);
     const changed = files.filter(({ name }) => after[name] !== before[name]);
     expect(changed.map(({ name }) => name)).toEqual(files.slice(0, 6).map(({ name }) => name));
     expect(await foldOf(path, files[7]?.baseOffset)).toEqual(expected);
+  });
+
+  test('that cannot be opened, for its end is damaged, is one that failed', async () => {
+    const { path } = await supersededLog();
+    const { path: newest = '' } = (await listSegmentFiles(path)).at(-1) ?? {};
+    await flipByte(newest, 5); // The header: no tail is torn there.
+    const sizes = async () => (await listSegmentFiles(path)).map(({ sizeBytes }) => sizeBytes);
+    const before = await sizes();
+    for (const yes of [[], ['--yes']]) {
+      const refused = await compact(path, '--json', ...yes);
+      expect(refused.exitCode).toBe(ExitCode.corrupt);
+      expect(refused.stderr).toContain(newest);
+      expect(JSON.parse(refused.stdout)).toMatchObject({
+        partitions: [{ result: null, error: { code: 'ERR_VARVE_CORRUPT' } }],
+      });
+    }
+    expect(await sizes()).toEqual(before);
   });
 
   test('how far it is shows on a terminal, and is quiet with --quiet', async () => {

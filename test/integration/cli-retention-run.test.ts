@@ -10,6 +10,7 @@ import type { Store } from '../../src/store/store.ts';
 import type { StoreOptions } from '../../src/store/store-options.ts';
 import type { TopicConfig } from '../../src/topic/topic-options.ts';
 import type { StoreTopic } from '../../src/store/store-topic.ts';
+import { InterruptedError } from '../../tools/command-error.ts';
 import { ExitCode } from '../../tools/exit-codes.ts';
 import { FIRST_SEGMENT, flipByte, logOfSegments } from '../support/cli-logs.ts';
 import { orders, partitionOf, traceOf } from '../support/cli-stores.ts';
@@ -119,6 +120,7 @@ describe('retention run', () => {
       path,
       topic: null,
       isDryRun: true,
+      isStopped: false,
       partitions: [
         { ...zero, due: due(9, 0) },
         { ...one, due: due(1, 0) },
@@ -128,6 +130,7 @@ describe('retention run', () => {
       path,
       topic: 'orders',
       isDryRun: false,
+      isStopped: false,
       partitions: [
         { ...zero, due: due(9, 9) },
         { ...one, due: due(1, 1) },
@@ -218,6 +221,24 @@ describe('while a process has the store open', () => {
     expect(done).toMatch(/\ndeleted 13 of 13 segments\n$/);
     const starts = topic.partitions.opened().map(({ startOffset }) => startOffset);
     expect(starts).toEqual([8, 0]);
+  });
+
+  test('Ctrl-C between two topics: what came of the first is told all the same', async () => {
+    const { path, store } = await newStore();
+    await fill(store, { retentionBytes: 4096 });
+    await store.topic('others');
+    const stop = new AbortController();
+    store.on('segments-deleted', () => stop.abort(new InterruptedError()));
+    const args = ['retention', 'run', path, '--yes', '--json'];
+    const stopped = await runCli(args, { signal: stop.signal });
+    expect(stopped.exitCode).toBe(ExitCode.interrupted);
+    expect(JSON.parse(stopped.stdout)).toMatchObject({
+      isStopped: true,
+      partitions: [
+        { topic: 'orders', partition: 0, due: [{ reason: 'size', deletedCount: 8 }] },
+        { topic: 'orders', partition: 1 },
+      ],
+    });
   });
 
   test('without --yes it shows what is on disk if that one does not listen, with --yes it is refused', async () => {

@@ -289,7 +289,7 @@ test('the commands that it ends with work', async () => {
   const commands = [...whole.stdout.matchAll(/^ {2}node dist\/tools\/cli\.js (.*)$/gm)].map(
     ([, line = '']) => line,
   );
-  expect(commands).toHaveLength(10);
+  expect(commands).toHaveLength(11);
   for (const command of commands) {
     const args = [...command.matchAll(/'([^']*)'|(\S+)/g)].map(
       ([, quoted, plain]) => quoted ?? plain ?? '',

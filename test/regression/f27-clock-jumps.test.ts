@@ -4,16 +4,17 @@
  *
  * Here: append time is max(last, now), so it never goes back, also over restarts; rolling and
  * retention go by append time, never by the caller's create time. A clock that goes back deletes
- * nothing and rolls nothing; one that jumps forward by more than an hour deletes nothing by age until
- * a second look confirms it; offsets never depend on a clock.
+ * nothing and rolls nothing; one that jumps forward deletes nothing by age until it has stood for a day,
+ * however often anybody looks; offsets never depend on a clock.
  *
  * Red when the append time is the clock's bare `now()`, when it starts anew after an open, when
  * retention or time-based rolls look at create times, when an age is taken by its absolute value, or
- * when the first look after a jump deletes.
+ * when a look after a jump deletes.
  */
 import { describe, expect, test } from 'vitest';
 
 import { ManualClock } from '../../src/core/clock.ts';
+import { CLOCK_BELIEVED_MS } from '../../src/core/limits.ts';
 import {
   appendEach,
   faultyDisk,
@@ -125,21 +126,38 @@ describe('F27: create times', () => {
 });
 
 describe('F27: a clock that jumps forward', () => {
-  async function threeSegments() {
+  async function threeSegments(retentionMs = HOUR_MS) {
     const clock = new ManualClock(START_MS);
     const fileSystem = await faultyDisk();
-    const options = { clock, retentionMs: HOUR_MS, segmentAgeMsMax: null };
+    const options = { clock, retentionMs, segmentAgeMsMax: null };
     const log = await openTextLog(fileSystem, options);
     await appendEach(log, 45);
     expect(log.stats().segmentCount).toBe(3);
     return { clock, fileSystem, options, log };
   }
 
-  test('deletes nothing by age at the first look after it; a second look confirms it', async () => {
+  test('deletes nothing by age however often anybody looks, until it has stood for a day', async () => {
+    const { clock, log } = await threeSegments(200 * HOUR_MS);
+    clock.jumpTo(START_MS + 10_000 * HOUR_MS);
+    for (const waitMs of [0, 0, 1, CLOCK_BELIEVED_MS - 2]) {
+      clock.advance(waitMs);
+      expect(await log.retain()).toMatchObject({ startOffset: 0, deletedSegmentCount: 0 });
+    }
+    expect(await valuesOf(log)).toEqual(textsFrom(0, 45));
+    for (let look = 0; look < 3; look++) {
+      clock.advance(CLOCK_BELIEVED_MS / 2);
+      await settle();
+    }
+    expect(log.startOffset).toBeGreaterThan(30);
+    await log.close();
+  });
+
+  test('lets go meanwhile of what gets old by the time from before', async () => {
     const { clock, log } = await threeSegments();
     clock.jumpTo(START_MS + 10_000 * HOUR_MS);
-    expect(await log.retain()).toMatchObject({ startOffset: 0, deletedSegmentCount: 0 });
-    expect(await valuesOf(log)).toEqual(textsFrom(0, 45));
+    clock.advance(HOUR_MS);
+    expect((await log.retain()).deletedSegmentCount).toBe(0);
+    clock.advance(1);
     expect((await log.retain()).deletedSegmentCount).toBe(2);
     await log.close();
   });

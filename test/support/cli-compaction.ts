@@ -65,18 +65,25 @@ export async function openSuperseded(): Promise<{ readonly path: string; readonl
   const path = join(await temporaryDirectory(), 'store');
   const store = await openStore(path);
   onTestFinished(() => store.close());
-  const topic = await store.topic('last', {
-    codec: utf8,
-    partitions: 2,
-    segmentBytesMax: SEGMENT_BYTES,
-  });
-  for (const batch of records()) {
-    await topic.appendBatch(batch, { partition: 0 });
-    await topic.appendBatch(batch, { partition: 1 });
-  }
-  await store.alterTopic('last', { compaction: 'key' }); // Last, or it would begin by itself.
+  await fillSuperseded(store, 'last', 2);
   await store.topic('plain');
   return { path, store };
+}
+
+/** A topic that is compacted, each of its partitions filled as `supersededLog`. */
+export async function fillSuperseded(
+  store: Store,
+  name: string,
+  partitions: number,
+): Promise<void> {
+  const options = { codec: utf8, partitions, segmentBytesMax: SEGMENT_BYTES };
+  const topic = await store.topic(name, options);
+  for (const batch of records()) {
+    for (let partition = 0; partition < partitions; partition++) {
+      await topic.appendBatch(batch, { partition });
+    }
+  }
+  await store.alterTopic(name, { compaction: 'key' }); // Last, or it would begin by itself.
 }
 
 /** The directories of the partitions of a topic. */

@@ -22,6 +22,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Take both outputs for terminals. */
   readonly isTTY?: boolean;
+  /** Stands for Ctrl-C. */
+  readonly signal?: AbortSignal;
 }
 
 /** A file under dist. */
@@ -34,11 +36,12 @@ export async function runCli(
   args: readonly string[],
   options: CliOptions = {},
 ): Promise<CliResult> {
-  const { input = '', env = {}, isTTY = false } = options;
+  const { input = '', env = {}, isTTY = false, signal } = options;
   const stdout = new Collector(isTTY);
   const stderr = new Collector(isTTY);
   const stdin = Readable.from(input.length === 0 ? [] : [Buffer.from(input)]);
-  const exitCode = await run(args, { stdin, stdout, stderr, env });
+  const stop = signal === undefined ? {} : { signal };
+  const exitCode = await run(args, { stdin, stdout, stderr, env, ...stop });
   return resultOf(exitCode, stdout.bytes, stderr.bytes);
 }
 

@@ -1,5 +1,6 @@
 /** `varve compact <dir> [topic]`: of each key the last record; a dry run unless `--yes`. */
 import { InvalidArgumentError, Option } from 'commander';
+import { toError } from '../../src/core/abort.ts';
 import {
   COMPACTION_BYTES_PER_SECOND_MIN,
   COMPACTION_MAP_BYTES_LIMIT,
@@ -9,7 +10,7 @@ import { OwnerError } from '../../src/store/owner-error.ts';
 import { JSON_OPTION, YES_OPTION } from '../command.ts';
 import type { CommandContext, Verb } from '../command.ts';
 import { describeFailure, UsageError } from '../command-error.ts';
-import { compactLog, compactTopics } from '../compaction-job.ts';
+import { compactLog, compactTopics, type Compacted } from '../compaction-job.ts';
 import { compactionSummary, compactionTable, type CompactedPartition } from '../compaction-text.ts';
 import { escapeText } from '../escape-text.ts';
 import { ExitCode } from '../exit-codes.ts';
@@ -113,6 +114,9 @@ interface Outcome {
   /** Null = all that are compacted, or a log of its own. */
   readonly topic: string | null;
   readonly isDryRun: boolean;
+  /** Whether it ended before its time: then partitions may be missing. */
+  readonly isStopped: boolean;
+  /** Those that came to their end, or failed. */
   readonly partitions: readonly CompactedPartition[];
 }
 
@@ -126,22 +130,27 @@ async function run(
   const isDryRun = options.yes !== true;
   const { rate: bytesPerSecondMax = null, map: mapBytesMax } = options;
   const wish = { isDryRun, bytesPerSecondMax, mapBytesMax };
-  let partitions: readonly CompactedPartition[];
+  let compacted: Compacted;
   if (isStore) {
     checkStoreOptions(options, topic);
     const { partition } = options;
-    partitions = await compactTopics(context, path, { ...wish, topic, partition });
+    compacted = await compactTopics(context, path, { ...wish, topic, partition });
   } else {
     await checkReadablePath(path);
     checkLogOptions(path, options, topic);
     const { compactionLagMin, tombstoneRetention } = options;
     const own = { compactionLagMsMin: compactionLagMin, tombstoneRetentionMs: tombstoneRetention };
-    partitions = await compactLog(context, path, { ...wish, ...own });
+    compacted = await compactLog(context, path, { ...wish, ...own });
   }
-  const outcome: Outcome = { path, topic: topic ?? null, isDryRun, partitions };
+  const { partitions, stoppedBy } = compacted;
+  const isStopped = stoppedBy !== null;
+  const outcome: Outcome = { path, topic: topic ?? null, isDryRun, isStopped, partitions };
   if (options.json === true) context.output.write(`${JSON.stringify(outcome)}\n`);
   else context.output.write(textOf(outcome, isStore && topic === undefined));
-  return exitCodeOf(context, partitions);
+  const exitCode = exitCodeOf(context, outcome);
+  if (!isStopped) return exitCode;
+  if (context.signal.aborted) return ExitCode.interrupted;
+  throw toError(stoppedBy);
 }
 
 /** @throws UsageError */
@@ -173,19 +182,28 @@ function checkLogOptions(
   );
 }
 
-function textOf({ path, topic, isDryRun, partitions }: Outcome, isOfAll: boolean): string {
-  if (isOfAll && partitions.length === 0) {
+function textOf(
+  { path, topic, isDryRun, isStopped, partitions }: Outcome,
+  isOfAll: boolean,
+): string {
+  if (isOfAll && partitions.length === 0 && !isStopped) {
     return `no topic of ${escapeText(path)} is compacted: nothing was changed\n`;
   }
-  const isWhole = partitions.some(({ result }) => result !== null);
-  if (!isWhole) return '';
+  if (partitions.every(({ result }) => result === null)) return '';
   const table = compactionTable(partitions, topic === null && isOfAll);
-  return `${table}${compactionSummary(partitions, isDryRun)}`;
+  return `${table}${compactionSummary(partitions, { isDryRun, isStopped })}`;
 }
 
+/** By the code of the error. */
+const HINTS: Readonly<Record<string, string>> = {
+  ERR_VARVE_CORRUPT: 'varve verify <dir> lists all damage',
+  ERR_VARVE_DISK_FULL: 'free some space, and run it again; without --yes it says how much it needs',
+};
+
 /** Says what went wrong with which partition. */
-function exitCodeOf(context: CommandContext, partitions: readonly CompactedPartition[]): ExitCode {
+function exitCodeOf(context: CommandContext, { isDryRun, partitions }: Outcome): ExitCode {
   let exitCode: ExitCode = ExitCode.ok;
+  const hints = new Set<string>();
   for (const { topic, partition, result, error } of partitions) {
     const name = topic === null ? '' : `${topic}/${partition}: `;
     if (error !== null) {
@@ -193,10 +211,14 @@ function exitCodeOf(context: CommandContext, partitions: readonly CompactedParti
       const { code } = error;
       const failure = describeFailure(new OwnerError(error.message, { code, details: null }));
       if (exitCode === ExitCode.ok) exitCode = failure.exitCode;
+      const hint = HINTS[code ?? ''];
+      if (hint !== undefined) hints.add(hint);
     } else if (result?.limitedBy === 'damage') {
       context.warn(`${name}damaged behind offset ${result.limitOffset}; varve verify says where`);
       if (exitCode === ExitCode.ok) exitCode = ExitCode.corrupt;
     }
   }
+  const stays = isDryRun ? '' : 'what was rewritten stays; ';
+  for (const hint of hints) context.warn(`hint: ${stays}${hint}`);
   return exitCode;
 }

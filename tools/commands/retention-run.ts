@@ -75,6 +75,8 @@ interface Outcome {
   /** Null = all of them. */
   readonly topic: string | null;
   readonly isDryRun: boolean;
+  /** Whether it ended before its time: then topics are missing. */
+  readonly isStopped: boolean;
   /** Also those of which nothing is due. */
   readonly partitions: readonly TopicPartition[];
 }
@@ -88,19 +90,22 @@ async function run(
   await checkIsStore(path);
   const isDryRun = options.yes !== true;
   const partitions: TopicPartition[] = [];
+  let isStopped = false;
   const putTo = isDryRun ? examineStore : relayToStore;
   await putTo(context, path, async (desk) => {
     partitions.length = 0;
     for (const name of await topicsOf(desk, path, topic)) {
-      context.signal.throwIfAborted();
+      isStopped = context.signal.aborted;
+      if (isStopped) return;
       const done = await desk.ask(runRetention, { topic: name, isDryRun });
       partitions.push(...done.map((one) => ({ topic: name, ...one })));
     }
   });
-  const outcome: Outcome = { path, topic: topic ?? null, isDryRun, partitions };
+  const outcome: Outcome = { path, topic: topic ?? null, isDryRun, isStopped, partitions };
   if (options.json === true) context.output.write(`${JSON.stringify(outcome)}\n`);
   else context.output.write(textOf(outcome));
-  return tellErrors(context, partitions);
+  const exitCode = tellErrors(context, partitions);
+  return isStopped ? ExitCode.interrupted : exitCode;
 }
 
 /** @throws as `checkStorePath` */
@@ -137,10 +142,13 @@ function tellErrors(context: CommandContext, partitions: readonly TopicPartition
 }
 
 function textOf(outcome: Outcome): string {
-  const { topic, isDryRun, partitions } = outcome;
+  const { topic, isDryRun, isStopped, partitions } = outcome;
   const due = partitions.flatMap((one) => one.due);
   const whose = topic === null ? '' : ` of ${escapeText(topic)}`;
-  if (due.length === 0) return `nothing${whose} is due: nothing was changed\n`;
+  const isAll = !isStopped && partitions.every(({ error }) => error === null);
+  if (due.length === 0) {
+    return `nothing${whose}${isAll ? '' : ' that was looked at'} is due: nothing was changed\n`;
+  }
   const segmentCount = due.reduce((sum, one) => sum + one.segmentCount, 0);
   const sizeBytes = due.reduce((sum, one) => sum + one.sizeBytes, 0);
   const segments = formatPlural(segmentCount, 'segment');

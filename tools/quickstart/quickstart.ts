@@ -182,6 +182,7 @@ function commands(directory: string, storeDirectory: string): string {
     `  ${cli} verify ${path}`,
     `  ${cli} groups ls ${store}`,
     `  ${cli} queue ls ${store}`,
+    `  ${cli} compact ${store} last-flight`,
     `  ${cli} queue peek ${store} ${DEAD_LETTERS}`,
     `  ${cli} exchanges describe ${store} ${FLIGHTS}`,
     `  ${cli} route ${store} ${FLIGHTS} flight.ORD.LAX`,

@@ -144,7 +144,6 @@ export class CompactionModel {
     const described = this.segments.map((segment) => this.#describe(segment));
     const choice = chooseCompaction(described, this.settings, {
       ...state,
-      isClockSure: true,
       isAsked,
     });
     if (this.#fault !== 'clean offset too high') return choice;

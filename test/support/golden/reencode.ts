@@ -206,7 +206,7 @@ function compressorAgain(bytes: Uint8Array, stored: BatchRecords): Compressor | 
   const from = BATCH_HEADER_BYTES + stored.header.extensionBytes + UNCOMPRESSED_SIZE_BYTES;
   const compress = (records: Uint8Array) =>
     Buffer.compare(records, stored.bytes) === 0 ? bytes.subarray(from) : null;
-  return { compression, compress };
+  return { compression, compress, compressOffThread: async (records) => compress(records) };
 }
 
 function inputsOf(stored: BatchRecords): EncodableRecord[] {

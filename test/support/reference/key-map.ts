@@ -1,5 +1,5 @@
 /** The slow twin of `KeyMap`: a `Map`, and a queue that says how far from home keys would lie. */
-const DISTANCE_MAX = 63;
+const DISTANCE_MAX = 127;
 const PLACE_MAX = 2 ** 32 - 1;
 
 export type KeyLanes = readonly [first: number, second: number, third: number];
@@ -66,6 +66,6 @@ export class ReferenceKeyMap {
 
   /** Keys that have it in common are one. */
   #nameOf(lanes: KeyLanes): string {
-    return `${this.#homeOf(lanes)} ${lanes[1]} ${Math.floor(lanes[2] / 64)}`;
+    return `${this.#homeOf(lanes)} ${lanes[1]} ${Math.floor(lanes[2] / (DISTANCE_MAX + 1))}`;
   }
 }

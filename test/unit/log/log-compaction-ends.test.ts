@@ -209,6 +209,22 @@ describe('damage', () => {
     expect(generations.slice(1)).toEqual([1, 1, 0, 0]);
   });
 
+  test('is no lag where ages count, in a segment without an index', async () => {
+    const { one, bases } = await filled();
+    await one.log.close();
+    const path = present((await segmentPaths(one.fileSystem))[1], 'the second segment');
+    const { sizeBytes } = await one.fileSystem.stat(path);
+    flipBit(one.fileSystem, path, { position: sizeBytes - 2 });
+    flipBit(one.fileSystem, path, { position: dirtyAt });
+    const again = await Compacting.open({ compactionLagMsMin: 1 }, one.fileSystem);
+    again.clock.advance(1000);
+    expect(await again.log.planCompaction()).toMatchObject({
+      limitedBy: 'damage',
+      limitOffset: bases[1],
+    });
+    expect(await rejectionOf(again.log.compact())).toMatchObject({ details: { file: path } });
+  });
+
   test('of a header is damage of its segment', async () => {
     const { one, bases } = await filled();
     await one.log.close();

@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { ManualClock, nextTurn } from '../../../src/core/clock.ts';
 import { MemoryFileSystem } from '../../../src/io/memory-file-system.ts';
+import { CLOCK_BELIEVED_MS } from '../../../src/core/limits.ts';
 import type { CompactionProgress } from '../../../src/log/compact-options.ts';
 import type { Log } from '../../../src/log/log.ts';
 import type { TrimReason } from '../../../src/log/trim-guard.ts';
@@ -79,7 +80,8 @@ describe('compact', () => {
     const result = await one.log.compact();
     expect(result.passCount).toBeGreaterThanOrEqual(9);
     // But for the bytes, which are estimated.
-    expect(result).toMatchObject({ ...plan, bytesAfter: result.bytesAfter });
+    const { bytesAfter, neededFreeBytes } = result;
+    expect(result).toMatchObject({ ...plan, bytesAfter, neededFreeBytes });
     expect(await keyedOffsets(one.log)).toEqual(
       Array.from({ length: 30 }, (_, n) => 60 + n).filter((offset) => offset < limitOffset),
     );
@@ -165,11 +167,40 @@ describe('a tombstone', () => {
   });
 
   test('stays when the clock jumps, and goes when that is the time', async () => {
-    const one = await deleted(HOUR_MS * 2);
+    const one = await deleted(DAY_MS * 10);
     await one.log.compact();
-    one.clock.jumpTo(one.clock.now() + DAY_MS);
-    expect(await one.log.planCompaction()).toMatchObject({ droppedTombstoneCount: 0 });
+    one.clock.jumpTo(one.clock.now() + 100 * DAY_MS);
+    for (let look = 0; look < 3; look++) {
+      expect(await one.log.planCompaction()).toMatchObject({ droppedTombstoneCount: 0 });
+      expect(await one.log.compact()).toMatchObject({ droppedTombstoneCount: 0, passCount: 0 });
+    }
+    for (let look = 0; look < 2; look++) {
+      expect(await one.log.compact()).toMatchObject({ droppedTombstoneCount: 0, passCount: 0 });
+      one.clock.advance(CLOCK_BELIEVED_MS);
+    }
+    expect(await one.log.compact()).toMatchObject({ droppedTombstoneCount: 1 });
+  });
+
+  test('goes in its time also while a clock that jumped is not believed', async () => {
+    const one = await deleted(HOUR_MS);
+    await one.log.compact();
+    one.clock.jumpTo(one.clock.now() + 100 * DAY_MS);
+    one.clock.advance(HOUR_MS - 1);
     expect(await one.log.compact()).toMatchObject({ droppedTombstoneCount: 0, passCount: 0 });
+    one.clock.advance(1);
+    expect(await one.log.compact()).toMatchObject({ droppedTombstoneCount: 1 });
+  });
+
+  test('stays when a record was appended by a clock that was ahead and set back', async () => {
+    const one = await deleted(HOUR_MS);
+    await one.log.compact();
+    const { clock } = one;
+    clock.jumpTo(clock.now() + 5 * DAY_MS);
+    await one.append('z');
+    clock.jumpTo(clock.now() - 5 * DAY_MS);
+    clock.advance(HOUR_MS - 1);
+    expect(await one.log.compact()).toMatchObject({ droppedTombstoneCount: 0, passCount: 0 });
+    clock.advance(1);
     expect(await one.log.compact()).toMatchObject({ droppedTombstoneCount: 1 });
   });
 });
@@ -181,13 +212,14 @@ describe('a plan', () => {
     await one.delete('key 3', 'key 4');
     await one.roll();
     const offsets = await offsetsOf(one.log);
-    const { bytesAfter, ...plan } = await one.log.planCompaction();
+    const { bytesAfter, neededFreeBytes, ...plan } = await one.log.planCompaction();
     expect(await offsetsOf(one.log)).toEqual(offsets);
     expect(await one.temporaries()).toEqual([]);
     expect(one.log.stats().compaction).toMatchObject({ passCount: 0, rewrittenSegmentCount: 0 });
     const result = await one.log.compact();
     expect(result).toMatchObject(plan);
     expect(Math.abs(bytesAfter - result.bytesAfter) / result.bytesBefore).toBeLessThan(0.1);
+    expect(Math.abs(neededFreeBytes / result.neededFreeBytes - 1)).toBeLessThan(0.1);
     expect(result.bytesBefore).toBeGreaterThan(2 * result.bytesAfter);
   });
 });

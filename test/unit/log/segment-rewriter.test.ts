@@ -53,22 +53,36 @@ describe('a segment of small batches', () => {
     return { fileSystem, log: await ClosedRewriting.open(fileSystem, options) };
   }
 
-  test('is not begun where there is no room for as much as it has', async () => {
+  /** On a disk with room for so many bytes at once. */
+  async function prepareFull(roomBytes: number) {
     const asked: number[] = [];
     const refusal = (sizeBytes: number) => {
       asked.push(sizeBytes);
-      const place = { path: LOG_PATH, operation: 'append', position: null };
+      if (sizeBytes <= roomBytes) return Promise.resolve(null);
+      const place = { path: LOG_PATH, operation: 'rewrite', position: null };
       return Promise.resolve(ioErrorOf({ ...place, errno: 'ENOSPC' }));
     };
-    const { fileSystem, log } = await prepare({ space: { refusal } });
-    const before = fileSystem.callCount;
+    return { ...(await prepare({ space: { refusal } })), asked };
+  }
+
+  test('is not begun where there is no room for what stays', async () => {
+    const { log, asked, fileSystem } = await prepareFull(100);
     const rewriting = { filter: keepsHalf, stamps: null, pace: unboundPace() };
     const segment = segmentAt(log, 1);
-    expect(await rejectionOf(log.rewriter.rewrite(segment, rewriting))).toBeInstanceOf(
-      DiskFullError,
-    );
-    expect(asked).toEqual([segment.sizeBytes]);
-    expect(fileSystem.callCount).toBe(before);
+    const error = await rejectionOf(log.rewriter.rewrite(segment, rewriting));
+    expect(error).toBeInstanceOf(DiskFullError);
+    expect(await namesIn(fileSystem)).toEqual([]);
+    const survey = await log.rewriter.survey(segment, keepsHalf, unboundPace());
+    expect(asked).toEqual([segment.sizeBytes, survey.sizeBytes]);
+  });
+
+  test('goes where there is room for what stays, and not for what it has', async () => {
+    const { log } = await prepareFull(3072);
+    const rewriting = { filter: keepsHalf, stamps: null, pace: unboundPace() };
+    const { segment, old } = await log.rewriter.rewrite(segmentAt(log, 1), rewriting);
+    expect(segment.sizeBytes).toBeLessThanOrEqual(3072);
+    expect(old.sizeBytes).toBeGreaterThan(3072);
+    await log.close();
   });
 
   test.each<[string, (fileSystem: FaultyFileSystem, path: string) => void | Promise<void>, string]>(

@@ -1,8 +1,8 @@
 /** Compactions that other processes ask for: begun, followed, stopped. */
 import { describe, expect, test } from 'vitest';
 
-import { ManualClock } from '../../../src/core/clock.ts';
 import { ClosedError, NotFoundError } from '../../../src/core/errors.ts';
+import { SeededRandom } from '../../../src/core/random.ts';
 import type { CompactionPlan, CompactionProgress } from '../../../src/log/compact-options.ts';
 import { AskedCompactions, type CompactionRequest } from '../../../src/store/asked-compactions.ts';
 
@@ -47,8 +47,8 @@ function held(partitions: readonly number[]) {
   return { request, goOn: () => waiting.shift()?.() };
 }
 
-function compactions(): AskedCompactions {
-  return new AskedCompactions('/data', new ManualClock(1000));
+function compactions(seed = 1): AskedCompactions {
+  return new AskedCompactions('/data', new SeededRandom(seed));
 }
 
 describe('one that is asked for', () => {
@@ -57,7 +57,7 @@ describe('one that is asked for', () => {
     const { request, goOn } = held([3, 5]);
     const id = all.start(request);
     const run = all.at(id);
-    expect(run).toMatchObject({ id: 1000, topic: 'orders', partition: 3, progress: PROGRESS });
+    expect(run).toMatchObject({ id, topic: 'orders', partition: 3, progress: PROGRESS });
     goOn();
     await expect.poll(() => run.partition).toBe(5);
     expect(run.partitions).toEqual([{ partition: 3, result: PLAN, error: null }]);
@@ -94,6 +94,15 @@ describe('one that is asked for', () => {
     done.stop(new Error('too late'));
     expect(done.isStopped).toBe(false);
   });
+});
+
+test('the next owner of a store gives none of the ids that the last one gave', () => {
+  const ids = [1, 2].map((seed) => {
+    const all = compactions(seed);
+    return [all.start(held([0]).request), all.start(held([0]).request)];
+  });
+  expect(new Set(ids.flat()).size).toBe(4);
+  expect(ids.flat().every(Number.isSafeInteger)).toBe(true);
 });
 
 describe('all of them', () => {

@@ -1,94 +1,15 @@
 /** What is left of segments of queues in which few records are wanted any more. */
 import { describe, expect, test } from 'vitest';
 
-import { utf8 } from '../../../src/codec/codec.ts';
-import type { Delivery } from '../../../src/queue/delivery.ts';
-import type { Store } from '../../../src/store/store.ts';
-import type { StoreOptions } from '../../../src/store/store-options.ts';
-import type { StoreQueue } from '../../../src/store/store-queue.ts';
-import { HeldSyncs } from '../../support/held-syncs.ts';
 import { turns } from '../../support/log-fixture.ts';
-import { StoreBench } from '../../support/store-fixture.ts';
-
-const LOOK_MS = 30_000;
-const DAY_MS = 24 * 60 * 60 * 1000;
-const COUNT = 400;
-/** Of the segments that are sealed: 320 records, 80 in each. */
-const SEALED = 320;
-
-const valueAt = (at: number) => `record ${at} `.padEnd(980, '.');
-
-/** A queue of four sealed segments and an active one, and all that it rewrote. */
-class Fixture {
-  readonly bench = new StoreBench();
-  readonly syncs = new HeldSyncs(this.bench.fileSystem, '/journal/');
-  rewrittenCount = 0;
-  #store: Store | null = null;
-  #queue: StoreQueue<string> | null = null;
-  #config = {};
-
-  get store(): Store {
-    if (this.#store === null) throw new Error('it was not opened');
-    return this.#store;
-  }
-
-  get queue(): StoreQueue<string> {
-    if (this.#queue === null) throw new Error('it was not opened');
-    return this.#queue;
-  }
-
-  async open(
-    config: object = {},
-    segmentBytesMax = 81_920,
-    options: StoreOptions = {},
-  ): Promise<void> {
-    this.#store = await this.bench.open(options);
-    this.#store.on('compacted', ({ why, removedCount }) => {
-      if (why === 'settled' && removedCount > 0) this.rewrittenCount++;
-    });
-    this.#config = { ...this.#config, ...config };
-    this.#queue = await this.#store.queue('q', {
-      codec: utf8,
-      segmentBytesMax,
-      leaseMs: DAY_MS / 2,
-      failuresMax: 1,
-      deadLetter: null,
-      ...this.#config,
-    });
-  }
-
-  async reopen(): Promise<void> {
-    await this.store.close();
-    await this.open();
-  }
-
-  async fill(): Promise<readonly Delivery<string>[]> {
-    const inputs = Array.from({ length: COUNT }, (_, at) => ({ value: valueAt(at) }));
-    await this.queue.sendBatch(inputs);
-    const all = await this.queue.acquire({ max: COUNT });
-    expect(all).toHaveLength(COUNT);
-    return all;
-  }
-
-  /** Lets the store look after its queues, until nothing moves any more. */
-  async look(): Promise<void> {
-    this.bench.clock.advance(LOOK_MS);
-    for (let step = 0; step < 40; step++) {
-      await turns(20);
-      this.bench.clock.advance(100);
-    }
-  }
-
-  /** Offsets below the active segment whose records are there; each is the one that was sent. */
-  async left(): Promise<number[]> {
-    const offsets: number[] = [];
-    for await (const { offset, value } of this.queue.topic.records()) {
-      expect(value).toBe(valueAt(offset));
-      if (offset < SEALED) offsets.push(offset);
-    }
-    return offsets;
-  }
-}
+import {
+  COUNT,
+  DAY_MS,
+  LOOK_MS,
+  SEALED,
+  SettledQueue as Fixture,
+  valueAt,
+} from '../../support/settled-queue.ts';
 
 const every = (count: number, from = 0) =>
   Array.from({ length: SEALED }, (_, at) => at).filter((at) => at % count === from);

@@ -94,6 +94,20 @@ describe('Output', () => {
     controller.abort(new InterruptedError());
     await expect(drained).rejects.toThrow(InterruptedError);
   });
+
+  test('hands over the result of a command that was interrupted, to a reader that is there', async () => {
+    const interrupted = AbortSignal.abort(new InterruptedError());
+    const { stream, chunks } = collect();
+    const output = new Output(stream, interrupted);
+    output.write('x');
+    await expect(output.drain()).rejects.toThrow(InterruptedError);
+    expect(chunks).toEqual([]);
+    await output.finish();
+    expect(Buffer.concat(chunks).toString()).toBe('x');
+    const stuck = new Output(new Writable({ write() {} }), interrupted);
+    stuck.write('x');
+    await expect(stuck.finish()).rejects.toThrow(InterruptedError); // In its own time.
+  });
 });
 
 describe('Progress', () => {

@@ -204,24 +204,32 @@ describe('compactionSummary', () => {
     error: null,
   });
 
+  const PLANNED = { isDryRun: true, isStopped: false };
+  const DONE = { isDryRun: false, isStopped: false };
+
   test('sums up partitions, with the room for the largest of them and the most passes', () => {
     const plans = [of({}), of({ passCount: 3, neededFreeBytes: 3072, keylessCount: 5 })];
-    expect(compactionSummary(plans, true)).toBe(
+    expect(compactionSummary(plans, PLANNED)).toBe(
       '5 records without a key: they all stay\n' +
         'would free 6 KiB in 3 passes, needs 3 KiB free; nothing was changed, --yes compacts\n',
     );
     const ended = of({ rewrittenSegmentCount: 1, durationMs: 20 });
     const done = [ended, ended];
-    expect(compactionSummary(done, false)).toBe(
+    expect(compactionSummary(done, DONE)).toBe(
       'compacted 2 segments in 40 ms: 8 KiB -> 2 KiB, 14 records superseded, 2 tombstones dropped\n',
     );
   });
 
   test('leaves out what failed, and knows when nothing is to be done', () => {
     const failed = { ...of({}), result: null, error: { code: null, message: 'no' } };
-    expect(compactionSummary([failed, of({ passCount: 0 })], true)).toBe(
-      'nothing to compact; nothing was changed\n',
-    );
+    const nothing = of({ passCount: 0 });
+    const unchanged = 'nothing to compact; nothing was changed\n';
+    expect(compactionSummary([failed, nothing], PLANNED)).toBe(unchanged);
+    expect(compactionSummary([nothing], DONE)).toBe(unchanged);
+    // What failed, or was stopped, may have changed something.
+    const others = 'nothing to compact in these\n';
+    expect(compactionSummary([failed, nothing], DONE)).toBe(others);
+    expect(compactionSummary([nothing], { ...DONE, isStopped: true })).toBe(others);
     expect(compactionTable([failed], true)).toBe('');
   });
 });

@@ -110,9 +110,9 @@ async function look(session: StoreSession, topic: OpenTopic, partition: number):
 }
 
 /** Whether somebody failed, or a commit waits for room: its records are answered, and not in sight. */
-function showsLess({ topics, isWhole, isDiskLimited }: StoreSession): boolean {
+function showsLess({ topics, isWhole }: StoreSession): boolean {
   const logs = [...topics.values()].flatMap((topic) => topic.logs);
-  return isDiskLimited || !isWhole || logs.some((log) => log.stats().pendingApplyBytes > 0);
+  return !isWhole || logs.some((log) => log.stats().pendingApplyBytes > 0);
 }
 
 /** Deletes the beginning of a partition that no share group has records of. */
