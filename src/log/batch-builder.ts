@@ -50,6 +50,8 @@ export class BatchBuilder {
   #batchLimit = 0;
   /** `encodedBytes` of the last chunk that was taken. */
   #takenBytes = 0;
+  /** With whoever writes it. */
+  #handedOut: Chunk | null = null;
   #batchBaseOffset = 0;
   /** For so many batches keys are counted, not guessed. */
   #countedBatches = 0;
@@ -268,12 +270,15 @@ export class BatchBuilder {
 
   /** Takes back a committed chunk that could not be written, to be handed out again. */
   putBack(chunk: Chunk): void {
+    this.#handedOut = null;
     this.#room.queue.putBack(chunk);
   }
 
-  /** Bytes in committed chunks that were not handed out. */
+  /** Bytes in committed chunks that are not written, as far as anybody said so. */
   get committedBytes(): number {
-    return this.#room.queue.in('committed').reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const handedOut = this.#handedOut;
+    const outBytes = handedOut?.state === 'committed' ? handedOut.sizeBytes : 0;
+    return this.#room.queue.in('committed').reduce((sum, one) => sum + one.sizeBytes, outBytes);
   }
 
   /**
@@ -319,6 +324,7 @@ export class BatchBuilder {
     if (this.#room.queue.isHeld) return null;
     const chunk = this.#room.take();
     if (chunk !== null) this.#takenBytes = chunk.encodedBytes;
+    this.#handedOut = chunk;
     return chunk;
   }
 
@@ -335,6 +341,7 @@ export class BatchBuilder {
 
   /** Takes back the buffer of a chunk that was written or given up. */
   release(chunk: Chunk): void {
+    this.#handedOut = null;
     this.#room.release(chunk);
   }
 

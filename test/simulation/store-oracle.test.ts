@@ -1,7 +1,10 @@
 /** The checkers of stores themselves: each must object to what breaks a promise. */
 import { describe, expect, test } from 'vitest';
 
+import type { FoundLog } from '../support/simulation/found-log.ts';
+import { makeRecord, type SentRecord } from '../support/simulation/records.ts';
 import { CommitOracle, type CommitPart } from '../support/simulation/store/commit-oracle.ts';
+import { CompactedOracle } from '../support/simulation/store/compacted-oracle.ts';
 import { StateOracle } from '../support/simulation/store/state-oracle.ts';
 
 function stateOracle(isOrdered: boolean) {
@@ -83,6 +86,17 @@ describe('the oracle of commits over partitions', () => {
     expect(faultsFor('open', 2, 2)).toEqual([]);
   });
 
+  test('lets nothing follow from a part that need not be there, and remembers it as such', () => {
+    const faults: string[] = [];
+    const oracle = new CommitOracle((promise, what) => faults.push(`${promise}: ${what}`));
+    oracle.sent(parts).answered();
+    oracle.reopened(({ id }) => (id === 1 ? null : true));
+    oracle.reopened(({ id }) => id === 2);
+    expect(faults).toEqual([]);
+    oracle.reopened(() => false);
+    expect(faults).toEqual(['A1: 0 of 1 parts of a commit that is answered']);
+  });
+
   test('knows what may be there of commits', () => {
     const oracle = new CommitOracle(() => undefined);
     oracle.sent(parts);
@@ -98,5 +112,73 @@ describe('the oracle of commits over partitions', () => {
     expect(faultsFor('answered', 0)).toHaveLength(1);
     expect(faultsFor('refused', 2)).toHaveLength(1);
     expect(faultsFor('open', 2, 0)).toHaveLength(1);
+  });
+});
+
+describe('the oracle of a partition that is compacted', () => {
+  const RETENTION_MS = 1000;
+  /** Of one key: a value, another, its deletion; and a record of no key. */
+  const records = [
+    sent(0, 'key', 'old'),
+    sent(1, 'key', 'new'),
+    sent(2, 'key', null),
+    sent(3, null, 'value'),
+  ];
+
+  function sent(id: number, key: string | null, value: string | null): SentRecord {
+    const made = makeRecord(id, 0, { valueBytesMax: 8, isUniform: true });
+    const bytesOf = (text: string | null) => (text === null ? null : Buffer.from(text));
+    return { ...made, key: bytesOf(key), value: bytesOf(value) };
+  }
+
+  function found(offsets: readonly number[]): FoundLog {
+    const all = offsets.map((offset) => records[offset] ?? sent(offset, null, null));
+    return {
+      startOffset: 0,
+      endOffset: records.length,
+      epoch: 1,
+      records: all.map((record) => ({ ...record, offset: record.id, epoch: 1, appendTimeMs: 0 })),
+    };
+  }
+
+  /** What it says of looks at given times. */
+  function faultsOf(
+    ...looks: readonly (readonly [number, readonly number[]])[]
+  ): readonly string[] {
+    let nowMs = 0;
+    const oracle = new CompactedOracle({
+      tombstoneRetentionMs: RETENTION_MS,
+      readSinceMs: () => nowMs,
+      wallMaxMs: () => nowMs,
+      onSuperseded: (offset) => superseded.push(offset),
+    });
+    const superseded: number[] = [];
+    for (const [offset, record] of records.entries()) {
+      oracle.sent(record, offset);
+      oracle.acked(record, offset, 'sync');
+    }
+    expect(superseded).toEqual([0, 1, 2]);
+    for (const [timeMs, offsets] of looks) {
+      nowMs = timeMs;
+      oracle.compare('power', found(offsets));
+    }
+    return oracle.violations;
+  }
+
+  test('is content while the last of each key is there, or its tombstone went in time', () => {
+    expect(faultsOf([0, [0, 1, 2, 3]], [1, [1, 2, 3]], [2, [2, 3]], [1001, [3]])).toEqual([]);
+  });
+
+  test('objects to a tombstone that went before its time, counted from the last older record', () => {
+    expect(faultsOf([0, [2, 3]], [999, [3]])).toHaveLength(1);
+    expect(faultsOf([500, [1, 2, 3]], [1499, [3]])).toEqual([
+      'A11: the tombstone at 2 went at 1499 or before: 500',
+    ]);
+    expect(faultsOf([500, [1, 2, 3]], [1500, [3]])).toEqual([]);
+  });
+
+  test('objects when what was deleted is there again, and when what nobody superseded is gone', () => {
+    expect(faultsOf([5000, [1, 3]])).toEqual(['A11: 1 is there again, deleted at 2']);
+    expect(faultsOf([0, [0, 1, 2]])).toEqual(['A3: nothing at offset 3, and no gap explains it']);
   });
 });

@@ -54,6 +54,15 @@ const TALLY_MIN = {
   scans: 0.8,
   drains: 0.7,
   accountedRecords: 14,
+  'compacted-asked': 0.1,
+  'compacted-share': 0.09,
+  'compacted-lag': 0.1,
+  'compacted-tombstones': 0.03,
+  'compacted-settled': 0.4,
+  superseded: 0.6,
+  looks: 0.8,
+  idleClosures: 0.04,
+  trims: 0.02,
 };
 
 test('a store keeps its promises, whatever happens', async () => {

@@ -68,6 +68,11 @@ export class Oracle {
     return this.#entries.get(offset)?.record ?? null;
   }
 
+  /** Where a record is to be; null = it was refused, lost or deleted. */
+  offsetOf(id: number): number | null {
+    return this.#offsets.get(id) ?? null;
+  }
+
   /** A record was handed over and will get this offset. What was sent for it before is refused. */
   sent(record: SentRecord, offset: number): void {
     if (offset < this.writtenEnd) this.fault('A3', `offset ${offset} is given again`);

@@ -25,6 +25,8 @@ export interface FoundRecord extends Content {
 }
 
 const HEADER_NAMES = ['trace', 'type', 'ü'];
+/** Of tombstones whose key does not tell them apart. */
+const NAME_HEADER = 'name';
 const CREATE_TIME_SPREAD_MS = 10_000;
 
 /** How the records of a seed look. */
@@ -54,6 +56,15 @@ export function makeRecord(id: number, nowMs: number, shape: RecordShape): SentR
   };
 }
 
+/** The same with one of few keys, which come again and again. */
+export function withSharedKey(record: SentRecord, keyCount: number): SentRecord {
+  const { id, key, value, headers } = record;
+  if (key === null) return record;
+  const shared = { ...record, key: Buffer.from(`key ${id % keyCount}`) };
+  // A tombstone is named by its key alone.
+  return value === null ? { ...shared, headers: [...headers, [NAME_HEADER, key]] } : shared;
+}
+
 /** What is passed to the log for it. The bytes are copies: a test may spoil them afterwards. */
 export function inputFor(record: SentRecord): RecordInput<Uint8Array> {
   return {
@@ -80,8 +91,10 @@ export function foundRecord(record: LogRecord<Uint8Array>): FoundRecord {
 }
 
 /** The number of a record that somebody sent; null when nobody did. */
-export function recordIdOf({ key, value }: Content): number | null {
-  const start = Buffer.from((value ?? key ?? new Uint8Array()).subarray(0, 16)).toString('latin1');
+export function recordIdOf({ key, value, headers }: Content): number | null {
+  const named = headers.find(([each]) => each === NAME_HEADER)?.[1];
+  const bytes = value ?? named ?? key ?? new Uint8Array();
+  const start = Buffer.from(bytes.subarray(0, 16)).toString('latin1');
   const name = /^(?:k\d)?#(\d{5,});/.exec(start);
   return name === null ? null : Number(name[1]);
 }

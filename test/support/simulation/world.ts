@@ -8,7 +8,7 @@ import type { FaultyFileSystem } from '../faulty-file-system.ts';
 import { Machine } from './machine.ts';
 import { Oracle } from './oracle.ts';
 import { drawPlan } from './plan.ts';
-import { makeRecord, type SentRecord } from './records.ts';
+import { makeRecord, withSharedKey, type SentRecord } from './records.ts';
 import type { LogTally, LogTallyKey } from './tally.ts';
 
 const RETENTION_CHECK_MS = 1000;
@@ -44,8 +44,7 @@ export class World extends Machine<LogTallyKey> {
 
   nextRecord(): SentRecord {
     const record = makeRecord(this.nextId(), this.clock.now(), this.plan.records);
-    if (!this.plan.compacts || record.key === null) return record;
-    return { ...record, key: Buffer.from(`key ${record.id % KEYS}`) };
+    return this.plan.compacts ? withSharedKey(record, KEYS) : record;
   }
 
   /** Opens a copy of the disk, for looking at it: time stands still there. */

@@ -159,6 +159,29 @@ describe('a commit that finds room bit by bit', () => {
     expect(await valuesOf(topic)).toEqual([...TEXTS, 'after']);
   });
 
+  test('says that it waits also while it is tried again', async () => {
+    const bench = new CommitBench();
+    const writes = new HeldWrites(bench.fileSystem);
+    const { store } = await bench.open();
+    const topic = await store.topic('small', SMALL);
+    const log = await topic.partitions.at(0).log();
+    bench.fileSystem.addFault(FULL);
+    const appends = await topic.forCommit([{ value: 'x'.repeat(300_000) }]);
+    await store.committer.commit({ appends });
+    const { pendingApplyBytes } = log.stats();
+    expect(pendingApplyBytes).toBeGreaterThan(300_000);
+    writes.hold();
+    onTestFinished(() => writes.release());
+    bench.clock.advance(1000);
+    await settle();
+    expect(log.stats()).toMatchObject({ pendingApplyBytes, visibleOffset: 0 });
+    expect(store.health().problems.map(({ code }) => code)).toEqual(['commit-pending']);
+    writes.release();
+    await settle();
+    expect(log.stats()).toMatchObject({ pendingApplyBytes: 0, visibleOffset: 1 });
+    expect(store.health().problems).toEqual([]);
+  });
+
   test('goes on in a segment that was begun before the disk was full', async () => {
     const bench = new CommitBench();
     const { store } = await bench.open();

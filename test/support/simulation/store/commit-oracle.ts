@@ -41,12 +41,17 @@ export class CommitOracle {
     );
   }
 
-  /** A store was opened again: `isThere` says which records it holds. What is there stays. */
-  reopened(isThere: (part: CommitPart) => boolean): void {
+  /**
+   * A store was opened again. What is there stays, unless it need not.
+   *
+   * @param isThere  says which records it holds; null = it need not hold this one any more, so nothing follows
+   */
+  reopened(isThere: (part: CommitPart) => boolean | null): void {
     const kept: Commit[] = [];
     for (const commit of this.#commits) {
-      const { parts, status } = commit;
-      const found = parts.filter(isThere).length;
+      const { status } = commit;
+      const parts = commit.parts.filter((part) => isThere(part) !== null);
+      const found = parts.filter((part) => isThere(part) === true).length;
       const what = `${found} of ${parts.length} parts of a commit that is ${status}`;
       const wanted = { open: found === 0 ? 0 : parts.length, answered: parts.length, refused: 0 };
       if (found !== wanted[status]) this.#fault(status === 'answered' ? 'A1' : 'A4', what);

@@ -30,7 +30,13 @@ import { hashOfEntries } from './journal-hash.ts';
 import { isSideTopic } from './queues/queue-topics.ts';
 import { readSideTopics, type SideRecords } from './queues/side-topics.ts';
 import { GROUP, markIdOf, openPartitions, type OpenTopic } from './store-session.ts';
-import { showMap, type KnownTopic, type Positions, type StoreWorld } from './store-world.ts';
+import {
+  knownOptions,
+  showMap,
+  type KnownTopic,
+  type Positions,
+  type StoreWorld,
+} from './store-world.ts';
 
 export interface FoundPartition {
   readonly topic: string;
@@ -80,7 +86,7 @@ export async function lookAt(store: Store, files: StoreWorld['fileSystem']): Pro
         partitions.push(await lookAtPartition(topic, at, files));
       }
       if (isSideTopic(name)) continue;
-      found.topics.set(name, { partitionCount, retentionBytes: options.retentionBytes });
+      found.topics.set(name, { partitionCount, ...knownOptions(options) });
       await openPartitions(topic);
       found.open.set(name, topic);
       found.positions.set(name, await positionsIn(store, topic));

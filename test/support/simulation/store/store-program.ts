@@ -9,6 +9,8 @@ import type { QueueSession } from './queues/queue-session.ts';
 import { PLAIN_TOPICS } from './queues/queue-topics.ts';
 import { appendTo, TOPIC_CONFIG } from './store-appends.ts';
 import { StoreCommits } from './store-commits.ts';
+import { compactionOf, KEYED_PARTITIONS_MAX } from './keyed-topics.ts';
+import { runCompactionStep } from './store-compaction.ts';
 import { GROUP, openPartitions, type OpenTopic, type StoreSession } from './store-session.ts';
 import type { KnownTopic, Topics } from './store-world.ts';
 
@@ -50,6 +52,7 @@ export async function runStoreProgram(
     await pickStep(session)(session, commits);
     if (chance(random, 0.3)) await turns(1 + randomBelow(random, 4));
     session.observe();
+    if (plan.compacts) await runCompactionStep(session);
     await runQueueSteps(queues);
   }
   session.resizeDisk(null);
@@ -121,7 +124,9 @@ async function reset(session: StoreSession): Promise<void> {
   if (session.isOver || topic.logs.length !== topic.handle.partitionCount) return;
   // Not beyond any end, which may still move: by records that are not synced yet.
   const end = Math.min(...topic.logs.map(({ visibleOffset }) => visibleOffset));
-  const offset = randomBelow(world.random, end + 1);
+  const start = Math.max(...topic.logs.map(({ startOffset }) => startOffset));
+  if (start > end) return;
+  const offset = start + randomBelow(world.random, end - start + 1);
   const entries = topic.logs.map((_, at) => [at, `${offset} `] as const);
   const oracle = world.groupOracle(topic.name);
   world.narrate(`reset ${topic.name} to ${offset}`);
@@ -161,14 +166,26 @@ function changeTopic(session: StoreSession): void {
     return;
   }
   if (known === undefined) {
-    const partitionCount = 1 + randomBelow(random, 3);
-    const apply = created(name, { partitionCount, retentionBytes: null });
-    const answer = store.topic(name, { partitions: partitionCount, ...TOPIC_CONFIG });
+    const isKeyed = world.isKeyed(name);
+    const partitionCount = 1 + randomBelow(random, isKeyed ? KEYED_PARTITIONS_MAX : 3);
+    const compaction = isKeyed ? 'key' : 'off';
+    const apply = created(name, { partitionCount, retentionBytes: null, compaction });
+    const answer = store.topic(name, {
+      partitions: partitionCount,
+      ...TOPIC_CONFIG,
+      ...(isKeyed ? { ...compactionOf(name), compaction } : {}),
+    });
     begin(session, { what: `create ${name}`, answer, apply });
     return;
   }
   const { partitionCount } = known.handle;
-  if (partitionCount < PARTITIONS_MAX && chance(random, 0.5)) {
+  if (world.isKeyed(name) && chance(random, 0.6)) {
+    const isOff = store.describeTopic(name).options.compaction === 'off';
+    const compaction = isOff ? 'key' : 'off';
+    const apply = changed(name, { compaction });
+    const answer = store.alterTopic(name, { compaction });
+    begin(session, { what: `alter ${name}: compaction ${compaction}`, answer, apply });
+  } else if (mayGrow(session, known) && chance(random, 0.5)) {
     const apply = changed(name, { partitionCount: partitionCount + 1 });
     const answer = store.addPartitions(name, partitionCount + 1);
     begin(session, { what: `grow ${name}`, answer, apply });
@@ -178,6 +195,11 @@ function changeTopic(session: StoreSession): void {
     const answer = store.alterTopic(name, { retentionBytes });
     begin(session, { what: `alter ${name}`, answer, apply });
   }
+}
+
+/** Keys of what is compacted stay where they are. */
+function mayGrow({ world }: StoreSession, { name, handle }: OpenTopic): boolean {
+  return handle.partitionCount < PARTITIONS_MAX && !world.isKeyed(name);
 }
 
 interface TopicChange {
@@ -232,7 +254,8 @@ function read(session: StoreSession): void {
   const log = logs[partition];
   if (log === undefined) return;
   const oracle = world.logOracle(name, partition);
-  const from = randomBelow(random, log.visibleOffset + 1);
+  const { startOffset, visibleOffset } = log;
+  const from = startOffset + randomBelow(random, visibleOffset - startOffset + 1);
   const run = async (): Promise<void> => {
     for await (const record of handle.records({ partitions: partition, from })) {
       if (session.isOver) return;

@@ -14,7 +14,7 @@ import type { StoreTopic } from '../../../../src/store/store-topic.ts';
 import { Life } from '../life.ts';
 import { isSideTopic, QUEUE_TOPIC } from './queues/queue-topics.ts';
 import type { StateChange } from './state-oracle.ts';
-import type { KnownTopic, StoreWorld } from './store-world.ts';
+import { knownOptions, type KnownTopic, type StoreWorld } from './store-world.ts';
 
 export const GROUP = 'g';
 /** What stays as it is until the store is opened again. */
@@ -43,13 +43,22 @@ export interface OpenTopic {
   member: ConsumerGroup<Uint8Array> | null;
 }
 
-/** Opens partitions that came, and makes the handle know them: appends must not wait for that. */
-export async function openPartitions({ handle, logs }: OpenTopic): Promise<void> {
+/** Opens partitions that came. */
+export async function openPartitions(topic: OpenTopic): Promise<void> {
+  const { handle, logs } = topic;
   for (let at = logs.length; at < handle.partitionCount; at++) {
-    const log = await handle.partitions.at(at).log();
-    for await (const _ of handle.batches({ partitions: at, from: 'latest' })) break;
-    logs.push(log);
+    logs.push(await openPartition(topic, at));
   }
+}
+
+/** Opens one, and makes the handle know it: appends must not wait for that. */
+export async function openPartition(
+  { handle }: Pick<OpenTopic, 'handle'>,
+  partition: number,
+): Promise<Log<Uint8Array>> {
+  const log = await handle.partitions.at(partition).log();
+  for await (const _ of handle.batches({ partitions: partition, from: 'latest' })) break;
+  return log;
 }
 
 export class StoreSession extends Life<StoreWorld> {
@@ -58,6 +67,8 @@ export class StoreSession extends Life<StoreWorld> {
   readonly topics: Map<string, OpenTopic>;
   /** The topic of the queue; null = it is not there, or not open. */
   queueTopic: OpenTopic | null;
+  /** How often segments of any topic were rewritten. */
+  compactedCount = 0;
   /** A change of a topic is on its way: one at a time. */
   isChanging = false;
 
@@ -66,6 +77,11 @@ export class StoreSession extends Life<StoreWorld> {
     this.store = store;
     this.topics = new Map([...open].filter(([name]) => name !== QUEUE_TOPIC));
     this.queueTopic = open.get(QUEUE_TOPIC) ?? null;
+    store.on('compacted', ({ topic, partition, why, removedCount }) => {
+      world.narrate(`compacted ${topic}/${partition} (${why}): ${removedCount} records less`);
+      world.tally.add(`compacted-${why}`);
+      this.compactedCount++;
+    });
   }
 
   /** @param failed  called beside the complaint that what it fails with may be */
@@ -132,7 +148,7 @@ export class StoreSession extends Life<StoreWorld> {
     const live = new Map<string, KnownTopic>();
     for (const { name, partitionCount, options } of this.store.topics()) {
       if (isSideTopic(name)) continue;
-      live.set(name, { partitionCount, retentionBytes: options.retentionBytes });
+      live.set(name, { partitionCount, ...knownOptions(options) });
     }
     world.topics.check(live, 'while it is open');
     for (const { name, member, logs } of this.topics.values()) {

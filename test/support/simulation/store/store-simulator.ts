@@ -162,7 +162,12 @@ class StoreSimulator {
         there.add(keyOf({ place: `${topic}/${partition}`, id: recordIdOf(record) ?? -1 }));
       }
     }
-    this.#world.commits.reopened((part) => there.has(keyOf(part)));
+    const foundAt = new Map(partitions.map((one) => [`${one.topic}/${one.partition}`, one.found]));
+    this.#world.commits.reopened((part) => {
+      const log = foundAt.get(part.place);
+      if (there.has(keyOf(part))) return true;
+      return log !== undefined && this.#world.mayBeGone(part, log) ? null : false;
+    });
   }
 
   /** What was visible was durable: no position is ahead of what is left (F5). */

@@ -1,19 +1,23 @@
 /** What all parts of one simulated seed of a store share. */
 import { ManualClock } from '../../../../src/core/clock.ts';
 import { SeededRandom } from '../../../../src/core/random.ts';
+import type { Compaction } from '../../../../src/log/compaction-options.ts';
 import type { DurabilityLevel } from '../../../../src/log/log-options.ts';
 import { openStore } from '../../../../src/store/open-store.ts';
 import type { Store } from '../../../../src/store/store.ts';
 import type { FaultyFileSystem } from '../../faulty-file-system.ts';
 import { STORE_PATH } from '../../store-fixture.ts';
 import { Machine } from '../machine.ts';
+import type { FoundLog } from '../found-log.ts';
 import { Oracle } from '../oracle.ts';
 import { chance, drawPlan, pick } from '../plan.ts';
-import { makeRecord, type SentRecord } from '../records.ts';
+import { makeRecord, withSharedKey, type SentRecord } from '../records.ts';
 import type { Tally } from '../tally.ts';
-import { CommitOracle } from './commit-oracle.ts';
+import { CommitOracle, type CommitPart } from './commit-oracle.ts';
+import { CompactedOracle } from './compacted-oracle.ts';
+import { compactionOf, KEYED_TOPICS } from './keyed-topics.ts';
 import { QueueOracles } from './queues/queue-oracles.ts';
-import { QUEUE_ID, QUEUE_TOPIC } from './queues/queue-topics.ts';
+import { QUEUE_ID, QUEUE_TOPIC, SHARE_GROUP } from './queues/queue-topics.ts';
 import type { Bounds } from './queues/share-ledger.ts';
 import type { SideContext } from './queues/side-topics.ts';
 import { StateOracle } from './state-oracle.ts';
@@ -22,12 +26,22 @@ import { StateOracle } from './state-oracle.ts';
 export interface KnownTopic {
   readonly partitionCount: number;
   readonly retentionBytes: number | null;
+  readonly compaction: Compaction;
+}
+
+type KnownOptions = Pick<KnownTopic, 'retentionBytes' | 'compaction'>;
+
+/** What of the options of a topic is known. */
+export function knownOptions({ retentionBytes, compaction }: KnownOptions): KnownOptions {
+  return { retentionBytes, compaction };
 }
 
 export type Topics = ReadonlyMap<string, KnownTopic>;
 /** By partition: offset and metadata, as text. */
 export type Positions = ReadonlyMap<number, string>;
 
+/** Of records in seeds whose topics are compacted. */
+const KEYS = 7;
 const IDLE = { stepMs: 10, stepsMax: 2000, stepsWithoutRoom: 1000 };
 const QUEUE_DURABILITIES = ['sync', 'sync', 'sync', 'os', 'os', 'interval'] as const;
 
@@ -52,6 +66,9 @@ export class StoreWorld extends Machine<string> {
   readonly hasQueues: boolean;
   /** At which what consumers of the queue settle is journaled. */
   readonly durability: DurabilityLevel;
+  /** When what is compared now began to be read. */
+  #readSinceMs = 0;
+  #wallMaxMs = 0;
   readonly #logs = new Map<string, Oracle>();
   readonly #groups = new Map<string, StateOracle<Positions>>();
 
@@ -77,7 +94,7 @@ export class StoreWorld extends Machine<string> {
     const id = `${topic}/${partition}`;
     const known = this.#logs.get(id);
     if (known !== undefined) return known;
-    const oracle = new Oracle();
+    const oracle = this.isKeyed(topic) ? this.#keyedOracle(topic, partition) : new Oracle();
     if (topic === QUEUE_TOPIC) oracle.maySettle = (offset) => this.#maySettle(partition, offset);
     this.#logs.set(id, oracle);
     return oracle;
@@ -143,8 +160,52 @@ export class StoreWorld extends Machine<string> {
     return { oracles: this.queues, logOracle, queueEnds, isDrained };
   }
 
+  /** Whether a topic may be compacted: keys of it come again soon. */
+  isKeyed(topic: string): boolean {
+    return this.plan.compacts && KEYED_TOPICS.has(topic);
+  }
+
+  /** Whether a record of a commit need not be there any more, though its commit is. */
+  mayBeGone({ place, id }: CommitPart, found: FoundLog): boolean {
+    const oracle = this.#logs.get(place);
+    return oracle instanceof CompactedOracle && oracle.mayBeGone(id, found);
+  }
+
+  noteTime(): void {
+    this.#wallMaxMs = Math.max(this.#wallMaxMs, this.clock.now());
+  }
+
+  /** The wall clock was set back. */
+  clockWentBack(): void {
+    for (const ledger of this.queues.ledgers.values()) ledger.forgetDelays();
+    for (const oracle of this.#logs.values()) {
+      if (oracle instanceof CompactedOracle) oracle.clockWentBack();
+    }
+  }
+
+  /** What is read from now on is compared with what it must be. */
+  beginReading(): void {
+    this.#readSinceMs = this.clock.now();
+  }
+
+  #keyedOracle(topic: string, partition: number): Oracle {
+    return new CompactedOracle({
+      tombstoneRetentionMs: compactionOf(topic).tombstoneRetentionMs,
+      readSinceMs: () => this.#readSinceMs,
+      wallMaxMs: () => {
+        this.noteTime();
+        return this.#wallMaxMs;
+      },
+      onSuperseded: (offset) => {
+        const range = { firstOffset: offset, nextOffset: offset + 1 };
+        this.queues.ledgers.get(`${topic}/${SHARE_GROUP}`)?.lost(partition, range);
+      },
+    });
+  }
+
   nextRecord(): SentRecord {
-    const record = makeRecord(this.nextId(), this.clock.now(), this.plan.records);
+    const made = makeRecord(this.nextId(), this.clock.now(), this.plan.records);
+    const record = this.plan.compacts ? withSharedKey(made, KEYS) : made;
     this.queues.sent.set(record.id, record);
     return record;
   }
@@ -155,6 +216,7 @@ export class StoreWorld extends Machine<string> {
 
   open(): Promise<Store> {
     const { fileSystem, clock } = this;
+    this.beginReading();
     return openStore(STORE_PATH, { fileSystem, clock, random: this.engineRandom });
   }
 

@@ -30,7 +30,10 @@ async function compareOne(queues: QueueSession, handle: GroupHandle): Promise<vo
   if (!isDeepStrictEqual(ends, endsOf(queues, handle))) return;
   // Offsets that hold no record count until somebody came past them, or wanted to try them again.
   let { max: missingLeft = 0 } = ledger.counts(endsOf(queues, handle)).get('missing') ?? {};
-  for (const state of ['ready', 'delayed'] as const) {
+  // What is leased, or dead, stays so when compaction takes its record.
+  const waiting = ['ready', 'delayed'] as const;
+  const states = world.isKeyed(ledger.topic) ? ([...waiting, 'leased', 'dead'] as const) : waiting;
+  for (const state of states) {
     const gapCount = Math.min(Math.max(0, after[`${state}Count`] - scan[state]), missingLeft);
     scan[state] += gapCount;
     missingLeft -= gapCount;

@@ -100,7 +100,8 @@ async function account(queues: QueueSession, handle: GroupHandle): Promise<void>
     }
     ledger.each(ends, (fate, partition, offset) => {
       if (dead.has(`${partition}/${offset}`)) fate.found('dead');
-      else if (fate.may('dead')) fate.notFound('dead');
+      // It is dead still when its record is gone, and nobody can show it.
+      else if (fate.may('dead') && !fate.isLost) fate.notFound('dead');
     });
   }
   ledger.each(ends, (fate, partition, offset) => {

@@ -54,6 +54,7 @@ const STEPS: readonly (readonly [number, Step])[] = [
   [1.5, jump],
   [4, compare],
   [2, (queues) => takeAll(queues).then(() => undefined)],
+  [1.5, (queues) => takeAll(queues, KEPT_SHARE).then(() => undefined)],
   [4, (queues) => queues.quiet()],
 ];
 
@@ -62,6 +63,8 @@ const STEPS_MAX = 12;
 /** Of lives; where what consumers settle is not synced, there is more to find. */
 const TAKE_SHARE = 0.3;
 const TAKE_SHARE_UNSYNCED = 0.8;
+/** Of records, that are put off: segments stay for them, and are rewritten. */
+const KEPT_SHARE = 0.2;
 
 /** Some steps, where the plan of the seed has any. */
 export async function runQueueSteps(queues: QueueSession): Promise<void> {
@@ -87,12 +90,13 @@ function pickStep({ world, handles }: QueueSession): Step {
 /**
  * The last step of a life, now and then: what comes of it is what a crash finds.
  *
- * @returns whether there is to be a power cut: settled segments went, and what settled them may not be
- *   synced yet
+ * @returns whether there is to be a power cut: settled segments went or were rewritten, and what settled
+ *   them may not be synced yet
  */
 export async function endQueueSteps(queues: QueueSession): Promise<boolean> {
   const { world, session } = queues;
   const share = world.isSynced(QUEUE_TOPIC) ? TAKE_SHARE : TAKE_SHARE_UNSYNCED;
   if (!world.hasQueues || session.isOver || !chance(world.random, share)) return false;
-  return (await takeAll(queues)) && !world.isSynced(QUEUE_TOPIC);
+  const keptShare = chance(world.random, 0.5) ? KEPT_SHARE : 0;
+  return (await takeAll(queues, keptShare)) && !world.isSynced(QUEUE_TOPIC);
 }

@@ -169,8 +169,10 @@ export class QueueSession {
       this.#orLost(run()),
       (lost) => {
         if (lost !== null) {
-          const { isOver } = leases[0] ?? { isOver: true };
-          if (!isOver) world.fault('lease', `${what}: ${String(lost)}, and its lease runs`);
+          const [first] = leases;
+          // Its consumer is closed, which gives it back.
+          const isRunning = first?.isOver === false && !first.handle.isClosing;
+          if (isRunning) world.fault('lease', `${what}: ${String(lost)}, and its lease runs`);
           failed(lost);
           return;
         }

@@ -26,6 +26,8 @@ const LEASE_MS_MIN = 100;
 const FILLS = 4;
 const TAKE_ROUNDS = 6;
 const TAKE_MAX = 100;
+/** How long those wait that are put off. */
+const KEPT_MS = 600_000;
 /** How often the store looks for settled segments, and how long before that they are settled here. */
 const RETENTION_LOOK_MS = 30_000;
 const TAKE_MS = 30;
@@ -103,7 +105,7 @@ async function makeQueueTopic(queues: QueueSession): Promise<void> {
   const partitionCount = 1 + randomBelow(random, 2);
   world.narrate(`create ${QUEUE_TOPIC}`);
   const apply = (state: Topics): Topics =>
-    new Map([...state, [QUEUE_TOPIC, { partitionCount, retentionBytes: null }]]);
+    new Map([...state, [QUEUE_TOPIC, { partitionCount, retentionBytes: null, compaction: 'off' }]]);
   const change = world.topics.sent(apply);
   const { durability } = world;
   const answer = store.topic(QUEUE_TOPIC, {
@@ -144,8 +146,11 @@ async function makeGroup(queues: QueueSession, id: string, topic: OpenTopic): Pr
   const change = oracles.groups.sent(withGroup(id, 'running'));
   const ledger = oracles.begin(topic.name, isQueue ? QUEUE_GROUP : SHARE_GROUP, starts);
   for (const partition of topic.logs.keys()) {
-    const { gaps } = world.logOracle(topic.name, partition);
-    for (const gap of gaps) ledger.lost(partition, gap);
+    const oracle = world.logOracle(topic.name, partition);
+    for (let offset = 0; offset < oracle.end; offset++) {
+      if (oracle.isGap(offset))
+        ledger.lost(partition, { firstOffset: offset, nextOffset: offset + 1 });
+    }
     for (const offset of oracles.formerSettled.get(`${topic.name}/${partition}`) ?? []) {
       ledger.lost(partition, { firstOffset: offset, nextOffset: offset + 1 });
     }
@@ -198,12 +203,13 @@ export function acquire(queues: QueueSession): void {
 }
 
 /**
- * All that is ready in the queue is handled just before somebody looks for segments that may go: what
- * says so is not synced by then, unless who deletes them sees to it.
+ * All that is ready in the queue, but for some of it, is handled just before somebody looks for segments that may go: what
+ * says so is not synced by then, unless who deletes or rewrites them sees to it.
  *
- * @returns whether segments went
+ * @param keptShare  how many of them are given back, and not due for long
+ * @returns whether segments went or were rewritten
  */
-export async function takeAll(queues: QueueSession): Promise<boolean> {
+export async function takeAll(queues: QueueSession, keptShare = 0): Promise<boolean> {
   const { session, world, handles } = queues;
   const { clock } = world;
   const handle = handles.find(({ ledger }) => ledger.id === QUEUE_ID);
@@ -220,12 +226,13 @@ export async function takeAll(queues: QueueSession): Promise<boolean> {
   clock.advance(Math.max(0, dueMs - TAKE_MS - clock.monotonic()));
   world.narrate('take all');
   for (let left = TAKE_ROUNDS; left > 0 && !session.isOver && !handle.isClosing; left--) {
-    if (!(await takeSome(queues, handle))) break;
+    if (!(await takeSome(queues, handle, keptShare))) break;
   }
   if (session.isOver) return false;
   const starts = () => queueTopic.logs.map(({ startOffset }) => startOffset).join();
   const startsBefore = starts();
-  const haveGone = () => starts() !== startsBefore;
+  const { compactedCount } = session;
+  const haveGone = () => starts() !== startsBefore || session.compactedCount > compactedCount;
   clock.advance(Math.max(0, dueMs - clock.monotonic()) + 1);
   // No longer than that: the journal is synced soon in any case.
   for (let left = RETENTION_TURNS; left > 0 && !haveGone(); left--) await turns(1);
@@ -235,7 +242,11 @@ export async function takeAll(queues: QueueSession): Promise<boolean> {
 }
 
 /** @returns whether there was something */
-async function takeSome(queues: QueueSession, handle: GroupHandle): Promise<boolean> {
+async function takeSome(
+  queues: QueueSession,
+  handle: GroupHandle,
+  keptShare: number,
+): Promise<boolean> {
   const { session, world } = queues;
   const { group, config } = handle;
   await session.follow(
@@ -244,9 +255,17 @@ async function takeSome(queues: QueueSession, handle: GroupHandle): Promise<bool
   );
   const held = queues.running.filter((lease) => lease.handle === handle);
   if (held.length === 0 || session.isOver) return false;
-  const run = () => group.ackAll(held.map(({ delivery }) => delivery));
   const isSynced = world.isSynced(QUEUE_TOPIC);
-  await queues.settle(held, { what: 'ack', end: 'acked', isSynced, run });
+  const kept = keptShare === 0 ? [] : held.filter(() => chance(world.random, keptShare));
+  for (const lease of kept) {
+    const run = () => lease.delivery.release({ delayMs: KEPT_MS });
+    const dueMs = world.clock.now() + KEPT_MS;
+    await queues.settle([lease], { what: 'put off', end: null, isSynced, dueMs, run });
+  }
+  const others = held.filter((lease) => !kept.includes(lease) && lease.isRunning);
+  if (others.length === 0) return true;
+  const run = () => group.ackAll(others.map(({ delivery }) => delivery));
+  await queues.settle(others, { what: 'ack', end: 'acked', isSynced, run });
   return true;
 }
 

@@ -26,10 +26,11 @@ export function stall({ world }: QueueSession): void {
 
 /** The wall clock is set: delays go by it, leases do not. */
 export function jump({ world }: QueueSession): void {
-  const { clock, queues } = world;
+  const { clock } = world;
   const byMs = pick(world.random, [-HOUR_MS, -1000, 1000, HOUR_MS]);
   world.narrate(`the wall clock is set by ${byMs} ms`);
+  world.noteTime();
   clock.jumpTo(Math.max(0, clock.now() + byMs));
-  if (byMs < 0) for (const ledger of queues.ledgers.values()) ledger.forgetDelays();
+  if (byMs < 0) world.clockWentBack();
   world.tally.add('jumps');
 }

@@ -161,7 +161,8 @@ export class ShareLedger {
   reviving(): { answered(): void } {
     const dead = this.#all().filter((fate) => fate.may('dead'));
     const sure = dead
-      .filter((fate) => fate.is('dead'))
+      // One of which the record is gone stays dead: nobody can have it again.
+      .filter((fate) => fate.is('dead') && !fate.isLost)
       .map((fate) => ({ fate, handedCount: fate.handedCount }));
     for (const fate of dead) fate.revived(false);
     return {
