@@ -62,8 +62,8 @@ export interface RunLimits {
   guardedOffset: number | null;
 }
 
-/** A segment that a pass has to read. */
-interface Stop extends CompactableSegment {
+/** A segment that a pass has to read, whichever generation of it is listed by then. */
+interface Stop extends Pick<CompactableSegment, 'baseOffset' | 'sizeBytes'> {
   readonly end: number;
 }
 
@@ -147,14 +147,13 @@ export class CompactionPass {
   }
 
   async #rewriteAll(pass: CompactionChoice, keys: KeyScan | null): Promise<void> {
-    const { onProgress } = this.#parts;
+    const { onProgress, target } = this.#parts;
     const stops = this.#stopsOf(pass);
     const bytesTotal = stops.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     let bytesDone = 0;
     onProgress({ phase: 'rewriting', bytesDone, bytesTotal });
     for (const stop of stops) {
-      const segment = this.#listedAt(stop);
-      if (segment !== null && !(await this.#tryOne(segment, stop, { pass, keys }))) return;
+      if (!(await target.inTurn(() => this.#tryOne(stop, { pass, keys })))) return;
       bytesDone += stop.sizeBytes;
       onProgress({ phase: 'rewriting', bytesDone, bytesTotal });
     }
@@ -166,7 +165,8 @@ export class CompactionPass {
     return segments.slice(0, -1).flatMap((segment, at) => {
       const end = segments[at + 1]?.baseOffset ?? 0;
       const described = target.describe(segment);
-      return isOfPass(described, end, pass) ? [{ ...described, end }] : [];
+      const { baseOffset, sizeBytes } = described;
+      return isOfPass(described, end, pass) ? [{ baseOffset, sizeBytes, end }] : [];
     });
   }
 
@@ -177,16 +177,20 @@ export class CompactionPass {
   }
 
   /**
+   * What it was when the stops were chosen may have been replaced since, for its settled records: then its
+   * header and its file are others.
+   *
    * @returns false when it is damaged, or stays as it was though it should not: then nothing behind it is
    *   rewritten, for the headers there would say that all before them is done
    */
   async #tryOne(
-    segment: Segment,
     stop: Stop,
     { pass, keys }: { readonly pass: CompactionChoice; readonly keys: KeyScan | null },
   ): Promise<boolean> {
+    const segment = this.#listedAt(stop);
+    if (segment === null) return true;
     try {
-      const isDone = await this.#one(segment, stop, { pass, keys });
+      const isDone = await this.#one(segment, stop.end, { pass, keys });
       return isDone || this.#listedAt(stop) === null;
     } catch (error) {
       // Retention took it: it is not there, or ends where the first that is left begins.
@@ -201,22 +205,22 @@ export class CompactionPass {
   /** @returns whether it is as the pass wants it */
   async #one(
     segment: Segment,
-    stop: Stop,
+    end: number,
     { pass, keys }: { readonly pass: CompactionChoice; readonly keys: KeyScan | null },
   ): Promise<boolean> {
     const { target, tally, nowMs } = this.#parts;
-    const { end, baseOffset, sizeBytes } = stop;
-    const dropsTombstones = mayDropTombstones(stop, end, pass);
+    const described = target.describe(segment);
+    const dropsTombstones = mayDropTombstones(described, end, pass);
     const filter = new KeyFilter({ keys, dropsTombstones });
     await target.survey(segment, filter);
-    if (!isRewritten(stop, end, pass, filter)) {
-      tally.kept(baseOffset, sizeBytes, filter);
+    if (!isRewritten(described, end, pass, filter)) {
+      tally.kept(described.baseOffset, described.sizeBytes, filter);
       return true;
     }
-    const stamps = stampsOf(stop, end, pass, nowMs());
+    const stamps = stampsOf(described, end, pass, nowMs());
     const newSizeBytes = await target.rewrite(segment, filter, stamps);
     if (newSizeBytes === null) return false;
-    tally.rewrote(stop, newSizeBytes, filter);
+    tally.rewrote(described, newSizeBytes, filter);
     return true;
   }
 }

@@ -12,6 +12,8 @@ import type { SegmentSwap } from './segment-swap.ts';
 
 export interface CompactionTarget {
   describe(segment: Segment): CompactableSegment;
+  /** Runs what is done with one segment: nobody else puts another in its place meanwhile. */
+  inTurn<T>(action: () => Promise<T>): Promise<T>;
   /** Has the filter asked for the records of a segment, as far as it takes to know whether any goes. */
   survey(segment: Segment, filter: KeyFilter): Promise<void>;
   /**
@@ -26,6 +28,7 @@ export interface CompactionTarget {
 export interface DiskTargetParts {
   readonly rewriter: SegmentRewriter;
   readonly swap: SegmentSwap;
+  /** Held from the survey of a segment until its next generation is in place. */
   readonly rewriting: Mutex;
   readonly pace: Pace;
   /** Whether the log is to be compacted: that may change while a pass goes on. */
@@ -46,20 +49,26 @@ export class DiskTarget implements CompactionTarget {
     return describeSegment(segment);
   }
 
+  inTurn<T>(action: () => Promise<T>): Promise<T> {
+    return this.#parts.rewriting.run(action);
+  }
+
   async survey(segment: Segment, filter: KeyFilter): Promise<void> {
     const { rewriter, pace, check } = this.#parts;
     check();
     await rewriter.survey(segment, filter, pace, { stopsAtFirst: true });
   }
 
-  rewrite(segment: Segment, filter: KeyFilter, stamps: CompactionStamps): Promise<number | null> {
-    const { rewriter, swap, rewriting, pace, isOn, check } = this.#parts;
-    return rewriting.run(async () => {
-      const made = await rewriter.rewrite(segment, { filter, stamps, pace });
-      if (await swap.swap(made, isOn)) return made.segment.sizeBytes;
-      check();
-      return null;
-    });
+  async rewrite(
+    segment: Segment,
+    filter: KeyFilter,
+    stamps: CompactionStamps,
+  ): Promise<number | null> {
+    const { rewriter, swap, pace, isOn, check } = this.#parts;
+    const made = await rewriter.rewrite(segment, { filter, stamps, pace });
+    if (await swap.swap(made, isOn)) return made.segment.sizeBytes;
+    check();
+    return null;
   }
 }
 
@@ -78,6 +87,10 @@ export class PlannedTarget implements CompactionTarget {
 
   describe(segment: Segment): CompactableSegment {
     return this.#segments.get(segment.baseOffset) ?? describeSegment(segment);
+  }
+
+  inTurn<T>(action: () => Promise<T>): Promise<T> {
+    return action();
   }
 
   /** To its end: what `rewrite` has to know. */
