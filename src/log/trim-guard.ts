@@ -28,6 +28,8 @@ export interface TrimGuard {
    *   written for it; never throws or rejects
    */
   allow(offset: number, why: TrimReason, steps?: readonly TrimStep[]): number | Promise<number>;
+  /** Told that retention has looked, and nothing is too old or too much. */
+  sparing?(): void;
   /**
    * Told when all have allowed it, and it is decided which segments go, right before the start moves: what
    * has to be written down of what goes is synced when this resolves.

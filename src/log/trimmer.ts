@@ -113,6 +113,7 @@ export class Trimmer {
     choose: (endOffset: number) => RetentionChoice | null,
   ): Promise<RetentionResult> {
     const wanted = choose(Number.POSITIVE_INFINITY);
+    if (wanted === null && why === 'retention') this.#options.guard?.sparing?.();
     const choice = wanted === null ? null : await this.#allowedOf(wanted, why, choose);
     const result = choice === null ? await this.#nothing() : await this.#carryOut(choice);
     if (why === 'retention') this.waitingBytes = (wanted?.sizeBytes ?? 0) - result.deletedBytes;

@@ -10,9 +10,12 @@ interface Handle {
 export interface ActiveGroup {
   readonly live: LiveShareGroup;
   readonly handles: Set<Handle>;
-  /** What the store does with it; rejected ones too. */
-  readonly uses: Set<Promise<unknown>>;
+  /** What the store does with it, rejected ones too, and what ends it before its time. */
+  readonly uses: Map<Promise<unknown>, AbortController>;
 }
+
+/** @param signal  aborted when the group is to be left: somebody deletes it, or closes the store */
+export type LiveAction<R> = (live: LiveShareGroup, signal: AbortSignal) => Promise<R>;
 
 export class ActiveShareGroups {
   /** By id. */
@@ -26,7 +29,7 @@ export class ActiveShareGroups {
   activate(name: ShareName, make: () => LiveShareGroup): ActiveGroup {
     const known = this.get(name);
     if (known !== null) return known;
-    const active = { live: make(), handles: new Set<Handle>(), uses: new Set<Promise<unknown>>() };
+    const active: ActiveGroup = { live: make(), handles: new Set(), uses: new Map() };
     this.#groups.set(shareId(name), active);
     return active;
   }
@@ -47,11 +50,12 @@ export class ActiveShareGroups {
   async use<R>(
     name: ShareName,
     { live, uses }: ActiveGroup,
-    action: (live: LiveShareGroup) => Promise<R>,
+    action: LiveAction<R>,
     error: () => Error,
   ): Promise<R> {
-    const using = action(live);
-    uses.add(using);
+    const ending = new AbortController();
+    const using = action(live, ending.signal);
+    uses.set(using, ending);
     try {
       return await using;
     } finally {
@@ -60,17 +64,22 @@ export class ActiveShareGroups {
     }
   }
 
-  /** Waits for what the store does with a group. Never rejects. */
-  async unused(name: ShareName): Promise<void> {
+  /** Ends what the store does with a group. Never rejects. */
+  async endUses(name: ShareName): Promise<void> {
     const active = this.get(name);
-    if (active !== null) await Promise.allSettled(active.uses);
+    if (active !== null) await ended(active);
   }
 
-  /** Closes every handle, and waits for the store. @throws the first failure, when all are closed */
+  /** Closes every handle, and ends what the store does. @throws the first failure, when all are closed */
   async close(isMeant: (name: ShareName) => boolean = () => true): Promise<void> {
     const groups = [...this.#groups.values()].filter(({ live }) => isMeant(live.name));
     const handles = groups.flatMap((active) => [...active.handles]);
     await settleAll(handles.map((handle) => handle.close()));
-    await Promise.allSettled(groups.flatMap(({ uses }) => [...uses]));
+    await Promise.all(groups.map(ended));
   }
+}
+
+async function ended({ uses }: ActiveGroup): Promise<void> {
+  for (const ending of uses.values()) ending.abort();
+  await Promise.allSettled(uses.keys());
 }

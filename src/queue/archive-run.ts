@@ -30,7 +30,8 @@ export interface ArchiveOrder {
   readonly partition: number;
   readonly toOffset: number;
   readonly reason: PassReason;
-  readonly target: Topic<Uint8Array>;
+  /** Asked before each commit; null = nothing is to be archived any more. */
+  readonly target: () => Promise<Topic<Uint8Array> | null>;
   /** Ends it between two commits. */
   readonly signal: AbortSignal;
   /** A commit has brought copies. Must not throw. */
@@ -50,11 +51,12 @@ export interface ArchivePiece {
   readonly range: OffsetRange;
 }
 
-/** Reads what is wanted of a range, in pieces that fit a commit. @throws as `Log.batches` */
+/** Reads what is wanted of a range, in pieces that fit a commit. @throws as `Log.batches`; the signal's reason */
 export async function* archivePieces(
   log: Log<Uint8Array>,
   { from, to }: OffsetRange,
   isWanted: (offset: number) => boolean,
+  signal: AbortSignal,
 ): AsyncGenerator<ArchivePiece, void, void> {
   const absent = new OffsetRuns();
   let records: LogRecord<Uint8Array>[] = [];
@@ -73,6 +75,7 @@ export async function* archivePieces(
     return piece;
   };
   for await (const batch of log.batches({ from, to }, 'own')) {
+    signal.throwIfAborted(); // Between pieces there may be much that nobody wants.
     for (const record of batch) {
       passTo(record.offset);
       next = record.offset + 1;
@@ -118,7 +121,8 @@ export interface ShareArchiveParts extends MoverParts {
  * Archives what a share group has not settled, and nobody has leased.
  *
  * @returns why some of it stays; null = nothing was in the way
- * @throws as `Log.batches`, as `Committer.commit`; the signal's reason: what was archived before stays so
+ * @throws as `Log.batches`, as `Committer.commit`, as `target`; the signal's reason: what was archived before
+ *   stays so
  */
 export async function archiveShare(
   parts: ShareArchiveParts,
@@ -129,9 +133,11 @@ export async function archiveShare(
   const to = Math.min(order.toOffset, log.visibleOffset);
   let problem: string | null = null;
   if (from >= to) return problem;
-  for await (const piece of archivePieces(log, { from, to }, (at) => isUnleased(state, at))) {
-    order.signal.throwIfAborted();
-    problem = (await archiveOne(parts, order, piece)) ?? problem;
+  const isWanted = (offset: number): boolean => isUnleased(state, offset);
+  for await (const piece of archivePieces(log, { from, to }, isWanted, order.signal)) {
+    const target = await order.target();
+    if (target === null) break;
+    problem = (await archiveOne(parts, order, { ...piece, target })) ?? problem;
   }
   return problem;
 }
@@ -139,13 +145,13 @@ export async function archiveShare(
 async function archiveOne(
   parts: ShareArchiveParts,
   order: ArchiveOrder,
-  { records, absent }: ArchivePiece,
+  { records, absent, target }: ArchivePiece & { readonly target: Topic<Uint8Array> },
 ): Promise<string | null> {
   let problem: string | null = null;
   const moves = records.flatMap((record) => {
-    const copy = archivedCopy(record, deathOf(parts, record.offset), order.target);
+    const copy = archivedCopy(record, deathOf(parts, record.offset), target);
     problem ??= copy === null ? tooLarge(record.offset) : null;
-    return copy === null ? [] : [moveOf(parts, order, { record: copy, offset: record.offset })];
+    return copy === null ? [] : [moveOf(parts, target, { record: copy, offset: record.offset })];
   });
   const unmoved = await moveRecords(parts, moves, (partition, moved) =>
     archivedChanges(partition, moved, { order, nowMs: parts.nowMs() }),
@@ -159,7 +165,7 @@ async function archiveOne(
 
 function moveOf(
   { name }: ShareArchiveParts,
-  { target }: ArchiveOrder,
+  target: Topic<Uint8Array>,
   { record, offset }: { readonly record: RecordInput<Uint8Array>; readonly offset: number },
 ): Move {
   return { partition: name.partition, offset, isDead: false, copy: { topic: target, record } };

@@ -18,7 +18,7 @@ import type { TopicSettings } from '../topic/topic-state.ts';
 import type { Topic } from '../topic/topic.ts';
 import type { TransactionRegistry } from '../transaction/transaction-registry.ts';
 import { browse, type BrowsedRecord, type BrowseOptions } from './browse.ts';
-import { ActiveShareGroups } from './active-share-groups.ts';
+import { ActiveShareGroups, type LiveAction } from './active-share-groups.ts';
 import { LeaseJournal } from './lease-journal.ts';
 import { LetterTopics, type LetterExchanges } from './letter-topics.ts';
 import { LiveShareGroup } from './live-share-group.ts';
@@ -180,15 +180,12 @@ export class ShareGroups {
   }
 
   /**
-   * Runs `action` with a group as it lives in this process, which takes over one that nobody uses.
+   * Runs `action` with a group as it lives in this process, which takes over one that nobody uses. Who
+   * deletes the group has its signal abort, and waits for it.
    *
    * @throws NotFoundError; ClosedError; as `action`
    */
-  async whileLive<R>(
-    topic: PartitionSet,
-    name: string,
-    action: (live: LiveShareGroup) => Promise<R>,
-  ): Promise<R> {
+  async whileLive<R>(topic: PartitionSet, name: string, action: LiveAction<R>): Promise<R> {
     const begun = await this.#changes.run(async () => {
       this.#checkThere(topic);
       const ref = { topicId: this.#known(topic, name).topicId, group: name };
@@ -294,11 +291,15 @@ export class ShareGroups {
   }
 
   /** Forgets a group. @throws NotFoundError; ConflictError while it is used in this process */
-  delete(topic: PartitionSet, name: string): Promise<void> {
+  async delete(topic: PartitionSet, name: string): Promise<void> {
+    topic.checkThere();
+    const ref = { topicId: this.#known(topic, name).topicId, group: name };
+    // Out of turn: what changes other groups need not wait for it.
+    if (this.#consumerCount(ref) === 0) await this.#active.endUses(ref);
     return this.#changes.run(async () => {
       topic.checkThere();
       const { topicId, group } = this.#known(topic, name);
-      await this.#active.unused({ topicId, group });
+      if (this.#consumerCount(ref) === 0) await this.#active.endUses(ref);
       const count = this.#consumerCount({ topicId, group });
       if (count > 0) {
         const stored = `${count} consumers`;

@@ -38,9 +38,14 @@ export interface UnfinishedGroup extends GroupRef {
   readonly firstOffset: number;
 }
 
-type RunParts = Pick<StoreUpkeepParts, 'journal' | 'shareGroups' | 'unfinished'>;
+type RunParts = Pick<StoreUpkeepParts, 'journal' | 'shareGroups' | 'unfinished' | 'archive'>;
 
-/** Partition by partition; what goes wrong with one is its `error`. @throws ClosedError */
+/**
+ * Partition by partition; what goes wrong with one is its `error`. What is to be archived first is waited for,
+ * as far as it can be archived now.
+ *
+ * @throws ClosedError
+ */
 export async function runRetention(
   parts: RunParts,
   topic: PartitionSet,
@@ -85,7 +90,9 @@ class PartitionRun {
   async run(isDryRun: boolean): Promise<PartitionRetention> {
     let error: unknown = null;
     try {
-      if (await this.#mayHaveDue()) await this.#partition.use((log) => this.#runOn(log, isDryRun));
+      if (await this.#mayHaveDue()) {
+        error = await this.#partition.use((log) => this.#runOn(log, isDryRun));
+      }
     } catch (cause) {
       error = cause;
     }
@@ -93,8 +100,14 @@ class PartitionRun {
     const [startOffset, newStartOffset] = [this.#startOffset, this.#newStartOffset];
     const due = summed(this.#due, isDryRun ? 0 : newStartOffset);
     const unfinished = this.#unfinished;
-    const isHeld = unfinished.length > 0 && this.#parts.unfinished.holds(this.#place);
+    const isHeld = this.#isLeft(isDryRun) && this.#parts.unfinished.holds(this.#place);
     return { partition, startOffset, newStartOffset, due, unfinished, isHeld, error };
+  }
+
+  /** Whether some of what groups are not done with stays, if it may. */
+  #isLeft(isDryRun: boolean): boolean {
+    if (this.#unfinished.length === 0) return false;
+    return isDryRun || this.#newStartOffset < (this.#due.at(-1)?.endOffset ?? 0);
   }
 
   /** Not every partition is worth to be opened. */
@@ -105,18 +118,20 @@ class PartitionRun {
     return (partition.extent?.segmentCount ?? 0) > 1;
   }
 
-  async #runOn(log: Log<Uint8Array>, isDryRun: boolean): Promise<void> {
+  /** @returns why not all of it could be archived; null = nothing went wrong */
+  async #runOn(log: Log<Uint8Array>, isDryRun: boolean): Promise<Error | null> {
     this.#startOffset = log.startOffset;
     this.#newStartOffset = log.startOffset;
     this.#due = await log.dueSegments(this.#settledOffset);
     this.#unfinished = this.#unfinishedIn(this.#due);
     if (isDryRun) {
       this.#newStartOffset = this.#due.at(-1)?.endOffset ?? log.startOffset;
-      return;
+      return null;
     }
     try {
       if (this.#settledOffset > 0) await this.#dropSettled(log);
       await log.retain();
+      return await this.#parts.archive.tried(this.#place); // Which has what was copied go.
     } finally {
       this.#newStartOffset = log.startOffset;
     }

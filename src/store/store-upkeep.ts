@@ -13,6 +13,7 @@ import type { StoreCompaction } from './store-compaction.ts';
 import { SettledRetention } from './settled-retention.ts';
 import { StoreBytes } from './store-bytes.ts';
 import { StoreRetention } from './store-retention.ts';
+import type { UnfinishedArchive } from './unfinished-archive.ts';
 import type { UnfinishedGuard } from './unfinished-guard.ts';
 
 export interface StoreUpkeepParts {
@@ -23,6 +24,7 @@ export interface StoreUpkeepParts {
   readonly shareGroups: ShareGroups;
   readonly compaction: StoreCompaction;
   readonly unfinished: UnfinishedGuard;
+  readonly archive: UnfinishedArchive;
   readonly fold: Fold;
   readonly clock: Clock;
   readonly random: Random;

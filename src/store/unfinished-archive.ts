@@ -44,24 +44,36 @@ export interface UnfinishedArchiveParts {
 
 interface Wanted extends UnfinishedPlace {
   readonly steps: readonly TrimStep[];
+  /** Of those who wait until it was tried: each gets why something was left. */
+  readonly waiters: ((why: Error | null) => void)[];
+  /** Ends it between two commits. */
+  readonly ending: AbortController;
 }
 
 /** One run in one partition. */
 interface Run extends UnfinishedPlace {
   readonly topic: PartitionSet;
   readonly log: Log<Uint8Array>;
-  readonly target: Topic<Uint8Array>;
+  /** As the topic says before each commit; null = nothing is to be archived any more. */
+  readonly target: () => Promise<Topic<Uint8Array> | null>;
+  readonly signal: AbortSignal;
   archivedCount: number;
-  problem: string | null;
+  problem: Error | null;
+}
+
+interface TargetedPiece extends ArchivePiece {
+  readonly reason: PassReason;
+  readonly target: Topic<Uint8Array>;
 }
 
 export class UnfinishedArchive {
   readonly #parts: UnfinishedArchiveParts;
   /** By place. */
   readonly #wanted = new Map<string, Wanted>();
-  readonly #problems = new Map<string, string>();
-  readonly #ending = new AbortController();
+  readonly #problems = new Map<string, Error>();
+  #current: Wanted | null = null;
   #running: Promise<void> | null = null;
+  #isClosed = false;
 
   constructor(parts: UnfinishedArchiveParts) {
     this.#parts = parts;
@@ -69,15 +81,30 @@ export class UnfinishedArchive {
 
   /** Has what is not finished below the last step archived, soon. */
   want(place: UnfinishedPlace, steps: readonly TrimStep[]): void {
-    if (this.#ending.signal.aborted || steps.length === 0) return;
+    if (this.#isClosed || steps.length === 0) return;
     const { topicId, partition } = place;
-    this.#wanted.set(keyOf(place), { topicId, partition, steps });
+    const { waiters = [] } = this.#wanted.get(keyOf(place)) ?? {};
+    const ending = new AbortController();
+    this.#wanted.set(keyOf(place), { topicId, partition, steps, waiters, ending });
     this.#running ??= this.#runAll();
+  }
+
+  /**
+   * Waits until what is wanted of a partition by now is archived, or was tried once.
+   *
+   * @returns why something of it was left; null = nothing was in the way, or nothing is wanted
+   */
+  tried(place: UnfinishedPlace): Promise<Error | null> {
+    const key = keyOf(place);
+    const isCurrent = this.#current !== null && keyOf(this.#current) === key;
+    const wanted = this.#wanted.get(key) ?? (isCurrent ? this.#current : null);
+    if (wanted === null) return Promise.resolve(null);
+    return new Promise((resolve) => wanted.waiters.push(resolve));
   }
 
   /** Why the last run in a partition left something; null = it did not, or there was none. */
   problemIn(place: UnfinishedPlace): string | null {
-    return this.#problems.get(keyOf(place)) ?? null;
+    return this.#problems.get(keyOf(place))?.message ?? null;
   }
 
   /** Resolves when all that is wanted is archived, or was tried. */
@@ -85,14 +112,23 @@ export class UnfinishedArchive {
     while (this.#running !== null) await this.#running;
   }
 
-  /** Nothing waits there any more. */
+  /** Nothing waits there any more: what is under way ends between two commits. */
   forget(place: UnfinishedPlace): void {
-    this.#problems.delete(keyOf(place));
+    const key = keyOf(place);
+    this.#problems.delete(key);
+    if (this.#current !== null && keyOf(this.#current) === key) this.#current.ending.abort();
+    const wanted = this.#wanted.get(key);
+    if (wanted === undefined) return;
+    this.#wanted.delete(key);
+    tell(wanted, null);
   }
 
   /** Ends it between two commits. */
   async close(): Promise<void> {
-    this.#ending.abort();
+    this.#isClosed = true;
+    this.#current?.ending.abort();
+    for (const wanted of this.#wanted.values()) tell(wanted, this.#parts.topics().closedError());
+    this.#wanted.clear();
     await this.idle();
   }
 
@@ -100,65 +136,84 @@ export class UnfinishedArchive {
   async #runAll(): Promise<void> {
     await Promise.resolve(); // Not in the step of who asked.
     for (const [key, wanted] of this.#wanted) {
-      if (this.#ending.signal.aborted) break;
       this.#wanted.delete(key);
-      await this.#runOne(key, wanted);
+      this.#problems.delete(key);
+      this.#current = wanted;
+      const problem = await this.#runOne(wanted).catch(toError);
+      this.#current = null;
+      // Of one that was ended nobody wants to hear, and nobody would have it forgotten.
+      if (problem !== null && !wanted.ending.signal.aborted) this.#problems.set(key, problem);
+      tell(wanted, this.#isClosed ? this.#parts.topics().closedError() : problem);
     }
     this.#running = null; // In the step that has looked: who wants something later begins anew.
   }
 
-  async #runOne(key: string, wanted: Wanted): Promise<void> {
-    this.#problems.delete(key);
-    try {
-      const topic = this.#parts.topics().at(wanted.topicId);
-      const partition = this.#parts.topics().partitionAt(wanted.topicId, wanted.partition);
-      if (topic?.settings.unfinished !== 'archive' || partition === null) return;
-      const archivedCount = await partition.use(async (log) => this.#archive(topic, log, wanted));
-      // What is archived goes now, and not at the next look.
-      if (archivedCount > 0) await partition.use((log) => log.retain());
-    } catch (error) {
-      this.#problems.set(key, toError(error).message);
-    }
+  /** @returns why something was left; null = nothing was in the way */
+  async #runOne(wanted: Wanted): Promise<Error | null> {
+    const topic = this.#parts.topics().at(wanted.topicId);
+    const partition = this.#parts.topics().partitionAt(wanted.topicId, wanted.partition);
+    if (topic === null || partition === null) return null;
+    const run = await partition.use((log) => this.#archive(topic, log, wanted));
+    // What is archived goes now, and not at the next look.
+    if (run.archivedCount > 0) await partition.use((log) => log.retain());
+    return run.problem;
   }
 
-  /** @returns how many were copied, or known to be no record */
-  async #archive(topic: PartitionSet, log: Log<Uint8Array>, wanted: Wanted): Promise<number> {
-    const target = await this.#target(topic);
-    const { topicId, partition } = wanted;
-    const run: Run = { topicId, partition, topic, log, target, archivedCount: 0, problem: null };
-    for (const { reason, toOffset } of wanted.steps) {
+  async #archive(topic: PartitionSet, log: Log<Uint8Array>, wanted: Wanted): Promise<Run> {
+    const { topicId, partition, ending, steps } = wanted;
+    const place = { topicId, partition, topic, log, signal: ending.signal };
+    const target = this.#targetOf(topic);
+    const run: Run = { ...place, target, archivedCount: 0, problem: null };
+    for (const { reason, toOffset } of steps) {
       for (const need of needsIn(this.#parts, run)) {
+        if (run.signal.aborted) return run;
         if (need.first(log.startOffset) >= toOffset) continue;
-        await this.#archiveFor(run, need, { reason, toOffset }).catch((error: unknown) => {
-          run.problem = toError(error).message; // One group does not hold up the others.
-        });
+        await this.#archiveFor(run, need, { reason, toOffset });
       }
     }
-    if (run.problem !== null) this.#problems.set(keyOf(run), run.problem);
-    return run.archivedCount;
+    return run;
   }
 
-  /** @throws NotFoundError */
-  async #target({ settings }: PartitionSet): Promise<Topic<Uint8Array>> {
-    const catalog = this.#parts.topics();
-    const name = settings.archiveTo ?? '';
-    return new Topic(await catalog.open<Uint8Array, Uint8Array>(name, { create: false }));
+  /** Asks the topic each time: it may have been altered since it was wanted. */
+  #targetOf(topic: PartitionSet): Run['target'] {
+    const { retentionMs, retentionBytes } = topic.settings;
+    return async () => {
+      const { settings } = topic;
+      if (settings.unfinished !== 'archive') return null;
+      // Retention may want less than it did: it says so when it looks again.
+      if (settings.retentionMs !== retentionMs) return null;
+      if (settings.retentionBytes !== retentionBytes) return null;
+      const name = settings.archiveTo ?? '';
+      const catalog = this.#parts.topics();
+      return new Topic(await catalog.open<Uint8Array, Uint8Array>(name, { create: false }));
+    };
   }
 
+  /** One group does not hold up the others. Never rejects. */
   async #archiveFor(run: Run, need: UnfinishedNeed, step: TrimStep): Promise<void> {
-    if (need.groupKind === 'consumer') {
-      await this.#archiveUnread(run, need, step);
-      return;
+    try {
+      if (need.groupKind === 'consumer') await this.#archiveUnread(run, need, step);
+      else await this.#archiveUnsettled(run, need, step);
+    } catch (error) {
+      // One that was deleted meanwhile needs nothing.
+      if (needsIn(this.#parts, run).some(isOf(need))) run.problem = toError(error);
     }
+  }
+
+  /** What a share group has not settled. */
+  async #archiveUnsettled(run: Run, need: UnfinishedNeed, step: TrimStep): Promise<void> {
     const { partition, target } = run;
-    const { signal } = this.#ending;
     const archived = (piece: ArchivedPiece): void => this.#archived(run, need, step.reason, piece);
-    const order = { partition, target, signal, archived, ...step };
     const { shareGroups } = this.#parts;
-    const problem = await shareGroups.whileLive(run.topic, need.group, (live) => {
-      return live.archive(order);
+    const problem = await shareGroups.whileLive(run.topic, need.group, (live, ending) => {
+      const signal = AbortSignal.any([run.signal, ending]);
+      const order = { partition, target, signal, archived, ...step };
+      return live.archive(order).catch((error: unknown) => {
+        if (ending.aborted) return null; // It is being deleted: that is no trouble.
+        throw error;
+      });
     });
-    run.problem = problem ?? run.problem;
+    if (problem !== null) run.problem = new RangeError(problem);
   }
 
   /** What a consumer group has not passed. */
@@ -167,9 +222,11 @@ export class UnfinishedArchive {
     const from = need.first(log.startOffset);
     const to = Math.min(step.toOffset, log.visibleOffset);
     if (from >= to) return;
-    for await (const piece of archivePieces(log, { from, to }, () => true)) {
-      this.#ending.signal.throwIfAborted();
-      if (!(await this.#archivePiece(run, need, step.reason, piece))) return;
+    for await (const piece of archivePieces(log, { from, to }, () => true, run.signal)) {
+      const target = await run.target();
+      if (target === null) return;
+      const { reason } = step;
+      if (!(await this.#archivePiece(run, need, { ...piece, reason, target }))) return;
     }
   }
 
@@ -177,8 +234,7 @@ export class UnfinishedArchive {
   async #archivePiece(
     run: Run,
     { group }: UnfinishedNeed,
-    reason: PassReason,
-    { records, range }: ArchivePiece,
+    { records, range, reason, target }: TargetedPiece,
   ): Promise<boolean> {
     const { groups, clock } = this.#parts;
     const name = { topicId: run.topicId, group };
@@ -189,7 +245,7 @@ export class UnfinishedArchive {
       const copy = archivedCopy(
         record,
         { ...UNTRIED, ...place, reason: 'retention', timeMs },
-        run.target,
+        target,
       );
       if (copy === null) throw new RangeError(tooLarge(offset));
       return copy;
@@ -206,7 +262,7 @@ export class UnfinishedArchive {
       const changes = [change(unfinishedPassed, passed)];
       // A member has a place of its own, and commits it: it meets `whenLost`.
       if (!isUsed) changes.unshift(this.#positionAt(run, group, toOffset));
-      const appends = copies.length === 0 ? [] : await run.target.forCommit(copies);
+      const appends = copies.length === 0 ? [] : await target.forCommit(copies);
       await this.#parts.committer.commit({ changes, appends });
       this.#archived(run, passed, reason, piece);
       return true;
@@ -233,6 +289,10 @@ export class UnfinishedArchive {
     const passed = { ...place, reason, outcome: 'archived', ...piece } as const;
     this.#parts.signals.events.emit('unfinished-passed', passed);
   }
+}
+
+function tell({ waiters }: Wanted, why: Error | null): void {
+  for (const waiter of waiters.splice(0)) waiter(why);
 }
 
 function keyOf({ topicId, partition }: UnfinishedPlace): string {

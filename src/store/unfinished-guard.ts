@@ -22,6 +22,8 @@ export interface UnfinishedGuardParts extends Omit<
 interface Waiting extends UnfinishedPlace {
   readonly topic: string;
   readonly toOffset: number;
+  /** Where the log began when it was open. */
+  readonly startOffset: number;
   /** Monotonic, and wall time. */
   readonly sinceMs: number;
   readonly sinceTimeMs: number;
@@ -30,6 +32,8 @@ interface Waiting extends UnfinishedPlace {
 interface FirstNeed {
   readonly need: UnfinishedNeed;
   readonly offset: number;
+  /** Where the log begins. */
+  readonly startOffset: number;
 }
 
 export class UnfinishedGuard {
@@ -44,7 +48,12 @@ export class UnfinishedGuard {
   guardOf(place: UnfinishedPlace): TrimGuard {
     return {
       allow: (offset, why, steps = []) => this.#allowed(place, offset, { why, steps }),
-      passing: (startOffset, steps) => this.#passing(place, startOffset, steps),
+      sparing: () => this.#spared(place),
+      passing: async (startOffset, steps) => {
+        const mayPass = await this.#passing(place, startOffset, steps);
+        if (mayPass) this.#passed(place, steps);
+        return mayPass;
+      },
     };
   }
 
@@ -59,6 +68,21 @@ export class UnfinishedGuard {
       const first = this.#policyIn(waiting) === 'skip' ? null : this.#firstNeed(waiting, toOffset);
       this.#tell(topic, waiting, { first, toOffset });
     }
+  }
+
+  /** Retention wants nothing there any more: its bound was raised. */
+  #spared(place: UnfinishedPlace): void {
+    const waiting = this.#waiting.get(keyOf(place));
+    if (waiting !== undefined) this.#clear(waiting.topic, place);
+  }
+
+  /** The log will not be asked where it begins once it is closed. */
+  #passed(place: UnfinishedPlace, steps: readonly TrimStep[]): void {
+    const key = keyOf(place);
+    const waiting = this.#waiting.get(key);
+    if (waiting === undefined) return;
+    const startOffset = Math.max(waiting.startOffset, steps.at(-1)?.toOffset ?? 0);
+    this.#waiting.set(key, { ...waiting, startOffset });
   }
 
   /** Whether what groups are not done with stays, as far as retention goes by age or size. */
@@ -90,11 +114,12 @@ export class UnfinishedGuard {
   /** Who needs the first record below an offset, and which; null = nobody needs any. */
   #firstNeed(place: UnfinishedPlace, toOffset: number): FirstNeed | null {
     const partition = this.#parts.topics().partitionAt(place.topicId, place.partition);
-    const startOffset = partition?.opened?.startOffset ?? 0;
+    const known = this.#waiting.get(keyOf(place))?.startOffset ?? 0;
+    const startOffset = partition?.opened?.startOffset ?? known;
     let first: FirstNeed | null = null;
     for (const need of needsIn(this.#parts, place)) {
       const offset = need.first(startOffset);
-      if (offset < (first?.offset ?? toOffset)) first = { need, offset };
+      if (offset < (first?.offset ?? toOffset)) first = { need, offset, startOffset };
     }
     return first;
   }
@@ -158,8 +183,10 @@ export class UnfinishedGuard {
       sinceTimeMs: clock.now(),
     };
     const { topicId, partition } = place;
-    this.#waiting.set(key, { topicId, partition, topic, toOffset, sinceMs, sinceTimeMs });
-    const problem = archive.problemIn(place);
+    const at = { topicId, partition, topic, toOffset, startOffset: first.startOffset };
+    this.#waiting.set(key, { ...at, sinceMs, sinceTimeMs });
+    const isArchiving = this.#policyIn(place) === 'archive';
+    const problem = isArchiving ? archive.problemIn(place) : null;
     const { groupKind, group } = first.need;
     const who = `${groupKind} group ${group} has not finished`;
     const why = problem === null ? '' : `, and could not archive: ${problem}`;

@@ -270,10 +270,10 @@ export class TopicCatalog {
       const settings = newSettings(config, this.#home.topicDefaults);
       if (!willBeQueue) checkNotUntilSettled(settings);
       const { recordBytesMax } = settings;
-      checkArchive(name, { ...config, recordBytesMax }, settings, this.#archives);
       checkPartitions(partitions);
       const { random, clock, journal, logOptions } = this.#home;
       if (!create || logOptions.readOnly === true) throw this.#unknown(name);
+      checkArchive(name, { ...config, recordBytesMax }, settings, this.#archives);
       const topicId = randomId(random);
       const set = new PartitionSet(this.#home, topicId, name);
       const logIds = [...(await set.create(0, partitions, settings))];

@@ -19,6 +19,7 @@ export function guardedByAll(guards: readonly GuardOf[]): GuardOf {
     if (own.length < 2) return only;
     return {
       allow: (offset, why, steps) => allowedByAll(own, offset, { why, steps }),
+      sparing: () => own.forEach((guard) => guard.sparing?.()),
       passing: (startOffset, steps) => passedByAll(own, startOffset, steps),
     };
   };

@@ -19,9 +19,12 @@ export interface UnfinishedConfig {
    * `wait`: they stay until nobody needs them, also beyond `retentionBytes` and `storeBytesMax`; health says
    * `retention-waits` after an hour. `skip`: they go, and the groups pass over them. `archive`: each is
    * copied to `archiveTo` for the group that needed it, with headers like those of a dead letter (reason
-   * `retention`), settled in the same commit, and goes with the next look; what is leased is waited for, and
-   * so is what cannot be copied. A member that reads meets `whenLost` as with `skip`. Default null = `wait`
-   * while the topic is a queue, else `skip`.
+   * `retention`), and goes with the next look; what is leased is waited for, and so is what cannot be copied.
+   * The commit that brings the copy settles the record of a share group, and moves the position of a consumer
+   * group that has no members. Members keep their places: while the record is there (another group may hold
+   * it), they, and who comes after them, may still read what was archived for the group; once it is gone they
+   * meet `whenLost`, as with `skip`. Altered options count from the next commit on. Default null = `wait` while
+   * the topic is a queue, else `skip`.
    */
   readonly unfinished?: UnfinishedPolicy | null | undefined;
   /**

@@ -274,3 +274,40 @@ describe('mistakes', () => {
     }
   });
 });
+
+describe('where a topic archives', () => {
+  /** @returns a store that nobody has open, of which eight records are too much and not read */
+  async function unread(): Promise<string> {
+    const { path, store } = await newStore();
+    const topic = await fill(store, {});
+    await store.topic('late');
+    await topic.resetGroup('billing', 'earliest', { partitions: [0], dryRun: false });
+    const archive = { unfinished: 'archive', archiveTo: 'late', retentionBytes: 4096 } as const;
+    await store.alterTopic('orders', archive);
+    await store.close();
+    return path;
+  }
+
+  test('--yes copies what is due first, and lets it go', async () => {
+    const path = await unread();
+    expect(await textOf(path, 'orders', '--yes')).toBe(
+      'partition  reason  segments     bytes  deleted  unfinished  held by\n' +
+        '        0  size           8  17.8 KiB        8  billing 8\n' +
+        'deleted 8 of 8 segments of orders\n',
+    );
+    const copies = await runCli(['cat', path, '--topic', 'late', '--format', '%o\\n']);
+    expect(copies.stdout).toBe('0\n1\n2\n3\n4\n5\n6\n7\n');
+  });
+
+  test('--yes says why nothing could be copied, and nothing goes', async () => {
+    const path = await unread();
+    const store = await openStore(path);
+    await store.deleteTopic('late');
+    await store.close();
+    const { exitCode, stdout, stderr } = await retention(path, 'orders', '--yes');
+    expect(exitCode).not.toBe(ExitCode.ok);
+    expect(stderr).toContain('orders/0: ');
+    expect(stderr).toContain('late');
+    expect(stdout).toContain('deleted 0 of 8 segments of orders; the rest is still needed');
+  });
+});

@@ -31,7 +31,8 @@ settled records of a queue every half a minute. This is for who does not want to
   settled  all records of the segment are settled by every group of the queue
 The newest segment of a partition always stays. What is due and is still needed stays, too: for a window
 of ids, for a copy that is on its way, for a producer. "unfinished" counts what groups are not done with
-of what is due by age or size; "held by" says for whom it stays, where the topic says so (--unfinished).`;
+of what is due by age or size; "held by" says for whom it stays, where the topic says so (--unfinished).
+Where the topic archives it, --yes copies it first, and says what could not be copied.`;
 
 export const retentionRunVerb: Verb<RetentionRunOptions> = {
   description:
