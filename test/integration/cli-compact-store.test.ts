@@ -34,7 +34,7 @@ describe('a store that nobody has open', () => {
       TITLES +
         'last           0        13   53.1 KiB    4.88 KiB         278      0 of 0    288  newest segment\n' +
         'last           1        13   53.1 KiB    4.88 KiB         278      0 of 0    288  newest segment\n' +
-        'would free 96.4 KiB in 1 pass, needs 4.11 KiB free; nothing was changed, --yes compacts\n',
+        'would free 96.4 KiB in 1 pass, needs 2.06 KiB free; nothing was changed, --yes compacts\n',
     );
     expect(await traceOf(path)).toEqual(before);
     const paths = await partitionPaths(path, 'last');
