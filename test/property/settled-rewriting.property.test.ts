@@ -226,7 +226,7 @@ test('nothing goes that somebody has not settled, whatever is rewritten meanwhil
         await world.close();
       },
     ),
-    asyncPropertyOptions({ numRuns: 25, endOnFailure: true }),
+    asyncPropertyOptions({ numRuns: 75, endOnFailure: true }),
   );
   expect(rewrittenCount).toBeGreaterThan(20);
   expect(undoneCount).toBeGreaterThan(3);
