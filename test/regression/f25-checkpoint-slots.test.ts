@@ -90,9 +90,8 @@ async function expectWhole(
   start: number,
 ): Promise<readonly string[]> {
   const opening = openTextLog(fileSystem);
-  await expect(opening, 'no alarm').resolves.toBeDefined();
+  await expect(opening, 'no alarm').resolves.toMatchObject({ startOffset: start });
   const log = await opening;
-  expect(log.startOffset).toBe(start);
   expect(await valuesOf(log)).toEqual(textsFrom(start, END));
   const { offset } = await log.append({ value: textAt(END) });
   expect(offset).toBe(END);
