@@ -4,8 +4,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { present } from '../../../src/core/assert.ts';
 import { ConflictError } from '../../../src/core/errors.ts';
 import { COMPACTION_LOOK_MS } from '../../../src/core/limits.ts';
-import type { Store } from '../../../src/store/store.ts';
 import { compactable, fill, openSmall, until } from '../../support/compacted-topic.ts';
+import { look, passSeconds, states } from '../../support/compacting-store.ts';
 import { rejectionOf } from '../../support/log-fixture.ts';
 import { StoreBench } from '../../support/store-fixture.ts';
 
@@ -26,28 +26,6 @@ async function setup(...names: readonly string[]) {
     partitions.push(topic.partitions.at(0));
   }
   return { bench, store, compacted, partitions };
-}
-
-/** Lets the store do what it finds, as far as it gets without the clock. */
-async function quiet(): Promise<void> {
-  let turns = 0;
-  await until(() => ++turns > 500);
-}
-
-async function look({ clock }: StoreBench): Promise<void> {
-  clock.advance(COMPACTION_LOOK_MS);
-  await quiet();
-}
-
-async function passSeconds({ clock }: StoreBench, count: number): Promise<void> {
-  for (let second = 0; second < count; second++) {
-    clock.advance(1000);
-    await quiet();
-  }
-}
-
-function states(store: Store): string[] {
-  return store.compactions().map(({ topic, why, state }) => `${topic} ${why} ${state}`);
 }
 
 describe('a partition whose files are read as they stand', () => {

@@ -16,6 +16,7 @@ import {
   openSmall,
   until,
 } from '../../support/compacted-topic.ts';
+import { look, passSeconds, quiet, states } from '../../support/compacting-store.ts';
 import { rejectionOf } from '../../support/log-fixture.ts';
 import { STORE_PATH, StoreBench } from '../../support/store-fixture.ts';
 
@@ -40,28 +41,6 @@ async function filled(store: Store, name: string, count = 200): Promise<StoreTop
   const topic = await openSmall(store, name);
   await fill(topic, count);
   return topic;
-}
-
-/** Has the store look, and lets it do what it finds, as far as it gets without the clock. */
-async function look(bench: StoreBench): Promise<void> {
-  bench.clock.advance(COMPACTION_LOOK_MS);
-  await quiet();
-}
-
-async function quiet(): Promise<void> {
-  let turns = 0;
-  await until(() => ++turns > 500);
-}
-
-async function passSeconds({ clock }: StoreBench, count: number): Promise<void> {
-  for (let second = 0; second < count; second++) {
-    clock.advance(1000);
-    await quiet();
-  }
-}
-
-function states(store: Store): string[] {
-  return store.compactions().map(({ topic, why, state }) => `${topic} ${why} ${state}`);
 }
 
 async function temporaries({ fileSystem }: StoreBench, path: string): Promise<string[]> {
