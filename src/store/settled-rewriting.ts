@@ -37,6 +37,8 @@ export class SettledRewriting {
   /** How much of each log was settled when there was nothing left to do for it, as `settledVersions`. */
   readonly #looked = new Map<number, string>();
   readonly #retries: RetryTimes;
+  /** Of which logs health says that it cannot be done. */
+  readonly #failing = new Map<number, Partition>();
   readonly #ending = new AbortController();
   #running: Promise<void> | null = null;
   #isUrgent = false;
@@ -73,6 +75,7 @@ export class SettledRewriting {
     const versions = settledVersions(fold);
     this.#retries.keepOnly(versions);
     for (const logId of this.#looked.keys()) if (!versions.has(logId)) this.#looked.delete(logId);
+    for (const logId of this.#failing.keys()) if (!versions.has(logId)) this.#succeeded(logId);
     for (const [logId, version] of versions) {
       if (this.#ending.signal.aborted) return;
       if (this.#looked.get(logId) === version || !this.#retries.isTime(logId)) continue;
@@ -84,22 +87,29 @@ export class SettledRewriting {
 
   /** @returns whether there is nothing left to do before more is settled */
   async #tried(logId: number, partition: Partition): Promise<boolean> {
-    const { health } = this.#parts.signals;
-    const { topic, number } = partition;
-    const place = { code: 'compaction-failed', topic, partition: number } as const;
     try {
       const isDone = await this.#rewriteIn(logId, partition);
       this.#retries.succeeded(logId);
-      health.clear(place);
+      this.#succeeded(logId);
       return isDone;
     } catch (error) {
       if (this.#ending.signal.aborted || isRefusal(error)) return false;
       this.#retries.failed(logId);
+      this.#failing.set(logId, partition);
       const why = error instanceof Error ? error.message : String(error);
+      const { topic, number } = partition;
       const message = `settled records of ${topic}/${number} could not be taken out: ${why}`;
-      health.raise({ ...place, message });
+      this.#parts.signals.health.raise({ ...placeOf(partition), message });
       return false;
     }
+  }
+
+  /** Nothing is wrong with it any more; or nobody lets its settled records go now. */
+  #succeeded(logId: number): void {
+    const partition = this.#failing.get(logId);
+    if (partition === undefined) return;
+    this.#failing.delete(logId);
+    this.#parts.signals.health.clear(placeOf(partition));
   }
 
   /** @returns as `#tried` */
@@ -150,6 +160,10 @@ export class SettledRewriting {
     const { clock } = this.#parts;
     return new Pace({ clock, bytesPerSecondMax, keepsAlive: false, signal: this.#ending.signal });
   }
+}
+
+function placeOf({ topic, number: partition }: Partition) {
+  return { code: 'compaction-failed', topic, partition } as const;
 }
 
 /** Its topic was deleted, or somebody reads the files as they stand: nothing has failed. */

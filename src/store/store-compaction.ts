@@ -52,6 +52,8 @@ export class StoreCompaction {
   readonly #turns = new CompactionTurns();
   readonly #candidates: CompactionCandidates;
   readonly #history: CompactionHistory;
+  /** Those of which health says that they could not be compacted. */
+  readonly #failing = new WeakSet<Partition>();
   /** Of all that wait or go on. */
   readonly #endings = new Map<AbortController, Promise<unknown>>();
   #timer: Timer | null = null;
@@ -149,7 +151,10 @@ export class StoreCompaction {
   #arm(): void {
     if (this.#isClosed) return;
     this.#timer = this.#parts.clock.setTimer(() => {
-      this.#candidates.addDue(this.#parts.partitions());
+      const partitions = this.#parts.partitions();
+      // Nobody will try what was switched off.
+      for (const each of partitions) if (!each.isCompacted) this.#succeeded(each);
+      this.#candidates.addDue(partitions);
       this.#poke();
       this.#arm();
     }, COMPACTION_LOOK_MS);
@@ -199,6 +204,7 @@ export class StoreCompaction {
   }
 
   #succeeded(partition: Partition): void {
+    if (!this.#failing.delete(partition)) return;
     this.#candidates.succeeded(partition);
     const { topic, number } = partition;
     this.#parts.signals.health.clear({ code: 'compaction-failed', topic, partition: number });
@@ -207,6 +213,7 @@ export class StoreCompaction {
   #failed(partition: Partition, error: unknown): void {
     if (error instanceof ClosedError) return; // Its topic was deleted.
     this.#candidates.failed(partition);
+    this.#failing.add(partition);
     const { topic, number } = partition;
     const why = error instanceof Error ? error.message : String(error);
     const message = `${topic}/${number} could not be compacted: ${why}`;

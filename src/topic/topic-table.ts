@@ -154,8 +154,9 @@ export class TopicTable<T> implements AsyncDisposable {
    * with `entries()` and go on with what changes, call this first.
    *
    * It is a read of its own: a slow reader holds up nobody, and nothing is kept for it. It may miss a state
-   * that a later one has replaced, never the last one. What retention takes is no change. It ends when the
-   * table is closed.
+   * that a later one has replaced, never the last one, but for a deletion: where the topic is compacted, a
+   * reader who is behind by more than `tombstoneRetentionMs` may come too late for it, and should begin anew.
+   * What retention takes is no change. It ends when the table is closed.
    *
    * @throws TypeError for an option that is none, at once; OffsetOutOfRangeError when retention passed the
    *   reader; the signal's reason; as `get`
@@ -163,17 +164,7 @@ export class TopicTable<T> implements AsyncDisposable {
   changes(options: TableChangesOptions = {}): AsyncGenerator<TableChange<T>, void, void> {
     const { isFromStart, signal } = checkChanges(options);
     const from = isFromStart ? new Map<number, number>() : this.#waits.positions;
-    const feed = this.#feedFrom(from, { skipsTrimmed: false, keepsAlive: true });
-    const table = {
-      isOver: () => {
-        if (this.#failure !== null) throw this.#failure.error;
-        return this.#isClosed;
-      },
-      originOf: (partition: number) => this.#originOf(partition),
-      isSuperseded: (...record: Parameters<RowOrder<T>['isSuperseded']>) =>
-        this.#order.isSuperseded(...record),
-    };
-    return this.#ownChanges(readChanges(table, feed, signal), feed);
+    return this.#changesFrom(from, signal);
   }
 
   /**
@@ -311,13 +302,24 @@ export class TopicTable<T> implements AsyncDisposable {
     return new TableFeed({ partitions, chosen: this.#chosen, from, ...how });
   }
 
-  async *#ownChanges(
-    changes: AsyncGenerator<TableChange<T>, void, void>,
-    feed: TableFeed,
+  /** Nothing is held for it before it is asked for the first time: nobody may ever ask. */
+  async *#changesFrom(
+    from: ReadonlyMap<number, number>,
+    signal: AbortSignal | undefined,
   ): AsyncGenerator<TableChange<T>, void, void> {
+    const feed = this.#feedFrom(from, { skipsTrimmed: false, keepsAlive: true });
     this.#reads.add(feed);
+    const table = {
+      isOver: () => {
+        if (this.#failure !== null) throw this.#failure.error;
+        return this.#isClosed;
+      },
+      originOf: (partition: number) => this.#originOf(partition),
+      isSuperseded: (...record: Parameters<RowOrder<T>['isSuperseded']>) =>
+        this.#order.isSuperseded(...record),
+    };
     try {
-      yield* changes;
+      yield* readChanges(table, feed, signal);
     } catch (error) {
       throw this.#reasonOf(error);
     } finally {

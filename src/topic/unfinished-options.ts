@@ -12,7 +12,8 @@ export type UnfinishedPolicy = (typeof UNFINISHED_POLICIES)[number];
  * What becomes of records that `retentionMs` or `retentionBytes` would take, and that a consumer group has
  * not committed or a share group not settled; where a group has nothing committed, it needs all. What goes
  * is counted by group (`Store.describeTopic`). What a share group keeps as dead is done with; what a queue has
- * settled goes whatever a consumer group needs, and `deleteBefore` has its way: both are counted, too.
+ * settled goes whatever a consumer group needs, and `deleteBefore` has its way: both are counted, too, but for
+ * what a queue lets go of by rewriting a segment: a consumer group reads on behind that, and nobody counts it.
  */
 export interface UnfinishedConfig {
   /**

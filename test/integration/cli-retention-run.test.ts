@@ -179,6 +179,12 @@ describe('retention run', () => {
         '8 segments of orders, 17.8 KiB, would go; nothing was changed, --yes deletes them\n',
     );
     await runCli(['topics', 'alter', path, 'orders', '--unfinished', 'wait', '--yes']);
+    expect(await textOf(path, 'orders')).toBe(
+      'partition  reason  segments     bytes  unfinished  held by\n' +
+        '        0  size           8  17.8 KiB  billing 5   billing\n' +
+        '8 segments of orders, 17.8 KiB, are due; nothing was changed, ' +
+        '--yes deletes those that nobody holds by then\n',
+    );
     expect(await textOf(path, 'orders', '--yes')).toBe(
       'partition  reason  segments     bytes  deleted  unfinished  held by\n' +
         '        0  size           8  17.8 KiB        3  billing 5   billing\n' +

@@ -155,7 +155,11 @@ function textOf(outcome: Outcome): string {
   const segments = formatPlural(segmentCount, 'segment');
   if (isDryRun) {
     const what = `${segments}${whose}, ${formatBytes(sizeBytes)},`;
-    return `${table(outcome)}${what} would go; nothing was changed, --yes deletes them\n`;
+    const isFree = partitions.every(({ isHeld }) => !isHeld);
+    const end = isFree
+      ? 'would go; nothing was changed, --yes deletes them'
+      : 'are due; nothing was changed, --yes deletes those that nobody holds by then';
+    return `${table(outcome)}${what} ${end}\n`;
   }
   const deletedCount = due.reduce((sum, one) => sum + one.deletedCount, 0);
   const stays = deletedCount < segmentCount ? '; the rest is still needed, or could not go' : '';

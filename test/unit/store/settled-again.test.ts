@@ -82,6 +82,20 @@ describe('segments that are mostly settled are rewritten later', () => {
     expect(fixture.store.health().problems).toEqual([]);
   });
 
+  test('or never, when they are to be kept: then nothing has failed any more', async () => {
+    const fixture = await opened();
+    const disk = new FullDisk(fixture);
+    const all = await fixture.fill();
+    await fixture.queue.ackAll(all.filter(({ offset }) => offset % 50 !== 0));
+    await fixture.look();
+    expect(disk.triedCount).toBe(1);
+    expect(fixture.store.health().problems).toMatchObject([{ code: 'compaction-failed' }]);
+    await (await fixture.store.topic('q')).alterShareGroup('queue', { retention: 'keep' });
+    await fixture.look();
+    expect(fixture.store.health().problems).toEqual([]);
+    expect(disk.triedCount).toBe(1);
+  });
+
   test('when a gate that was shut is open again, and nothing has failed', async () => {
     const fixture = await opened();
     const all = await fixture.fill();

@@ -1,6 +1,7 @@
 /** What is left of segments of queues in which few records are wanted any more. */
 import { describe, expect, test } from 'vitest';
 
+import type { ShareGroup } from '../../../src/queue/share-group.ts';
 import { turns } from '../../support/log-fixture.ts';
 import {
   COUNT,
@@ -150,6 +151,25 @@ describe('segments of a queue that are mostly settled', () => {
     await fixture.look();
     expect(fixture.rewrittenCount).toBe(0);
     expect(await group.acquire({ max: COUNT })).toHaveLength(COUNT);
+    await fixture.store.close();
+  });
+
+  test('stay as they are for a group that begins behind the look at them', async () => {
+    const fixture = new Fixture();
+    await fixture.open();
+    const all = await fixture.fill();
+    const topic = await fixture.store.topic('q');
+    const { rewriting } = topic.partitions.at(0);
+    const run = rewriting.run.bind(rewriting);
+    const groups: ShareGroup<Uint8Array>[] = [];
+    rewriting.run = async (ending, action) => {
+      if (groups.length === 0) groups.push(await topic.shareGroup('late'));
+      return run(ending, action);
+    };
+    await fixture.queue.ackAll(all.filter(({ offset }) => offset % 50 !== 0));
+    await fixture.look();
+    expect(fixture.rewrittenCount).toBe(0);
+    expect(await groups[0]?.acquire({ max: COUNT })).toHaveLength(COUNT);
     await fixture.store.close();
   });
 

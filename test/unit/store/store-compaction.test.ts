@@ -328,6 +328,20 @@ describe('a compaction that fails', () => {
     expect(failing()).toEqual([]);
   });
 
+  test('is forgotten when compaction is switched off: nobody tries it again', async () => {
+    const { bench, store } = await setup();
+    const topic = await filled(store, 't');
+    await compactable(store, topic);
+    const open = bench.fileSystem.open.bind(bench.fileSystem);
+    bench.fileSystem.open = (path, mode) =>
+      path.endsWith('.tmp') ? Promise.reject(new Error('no')) : open(path, mode);
+    await look(bench);
+    expect(store.health().problems).toMatchObject([{ code: 'compaction-failed', topic: 't' }]);
+    await store.alterTopic('t', { compaction: 'off' });
+    await look(bench);
+    expect(store.health()).toEqual({ status: 'ok', problems: [] });
+  });
+
   test('is told where a segment is damaged, in front of which it ends', async () => {
     const { bench, store, compacted } = await setup();
     const topic = await filled(store, 't');

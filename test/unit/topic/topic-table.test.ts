@@ -306,6 +306,32 @@ describe('changes', () => {
     expect(life.reads.size).toBe(1);
   });
 
+  test('that nobody ever asks for leave nothing behind', async () => {
+    const { topic } = await openTopic();
+    const table = await openTable(topic);
+    const { partitions } = topic;
+    const watch = partitions.watch.bind(partitions);
+    let watchCount = 0;
+    partitions.watch = (callback) => {
+      const end = watch(callback);
+      watchCount++;
+      return () => {
+        watchCount--;
+        end();
+      };
+    };
+    table.changes();
+    await table.changes().return();
+    expect(watchCount).toBe(0);
+    const changes = table.changes();
+    const next = changes.next();
+    await topic.append({ key: 'a', value: '1' });
+    await next;
+    expect(watchCount).toBe(1);
+    await changes.return();
+    expect(watchCount).toBe(0);
+  });
+
   test('one whom retention passed is told, for he may have missed a deletion', async () => {
     const { topic } = await openTopic();
     await topic.append({ key: 'a', value: '1' });
