@@ -67,6 +67,15 @@ export class CheckpointKeeper {
     }, CHECKPOINT_DELAY_MS);
   }
 
+  /**
+   * Another file was put in the place of a segment. Who reads in another process lists the files again only when
+   * something was stated since: in a log to which nobody appends he would go on with some of the old ones, and
+   * where a tombstone has gone meanwhile, bring back what it deleted.
+   */
+  onSwapped(): void {
+    this.#guard(() => this.#write());
+  }
+
   /** States the marks in both slots, durably: they never go back behind this. @throws IoError */
   async persist(): Promise<void> {
     const write = () => this.#options.file.writeBothSynced(() => this.#state());

@@ -33,7 +33,7 @@ export async function planToRead(
 ): Promise<CompactionPlan> {
   const options = checkCompactOptions(given);
   checkIsCompacted(log, settings, 'to plan its compaction');
-  await log.follower?.relist(); // A swap is stated nowhere else.
+  await log.follower?.relist(); // A writer that was killed has not stated its last swap.
   for (let look = 1; ; look++) {
     const { all: before } = log.segments;
     const run = newRun(log, settings, options);

@@ -172,7 +172,9 @@ export class LogFollower {
     for (const { path } of known.values()) handles.forget(path); // Deleted, or replaced.
     segments.replace(merged);
     if (grew === segments.last) return;
-    grew?.forgetEnd(); // Sealed since: its index batch says more than what was learned so far.
+    // Sealed since: its index batch says more than what was learned so far. And how much it has says nothing, so it
+    // may be another file with the number of the one that grew: its header is read again, too.
+    grew?.forget();
     segments.last?.forgetEnd(); // It grows.
   }
 }

@@ -113,7 +113,8 @@ export class LogWriter {
     lock.onLost(() => fail(new LockedError({ path: directory.path, holder: null })));
     this.trimmer = this.#makeTrimmer(parts);
     const { appender, maintenance } = this;
-    this.swap = new SegmentSwap({ directory, lock, log, appender, maintenance });
+    const onSwapped = () => this.#keeper.onSwapped();
+    this.swap = new SegmentSwap({ directory, lock, log, appender, maintenance, onSwapped });
     const compactor = this.#makeCompactor(parts, builder);
     this.compactor = compactor;
     this.settledRewriter = this.#makeSettledRewriter(parts);

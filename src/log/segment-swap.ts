@@ -25,6 +25,8 @@ export interface SegmentSwapOptions {
   readonly appender: Pick<Appender, 'failure' | 'fail'>;
   /** For whatever takes segments out of the log, or puts others in their place. */
   readonly maintenance: Mutex;
+  /** Called once they are swapped, for those who read in other processes. Must not throw. */
+  readonly onSwapped: () => void;
 }
 
 /** A next generation that is whole and synced under a temporary name. */
@@ -78,6 +80,7 @@ export class SegmentSwap {
     log.segments.swap(made.old, made.segment);
     log.indexes.forget(made.old);
     unpin();
+    this.#options.onSwapped();
     return true;
   }
 

@@ -29,6 +29,12 @@ async function temporaries(fileSystem: FaultyFileSystem): Promise<string[]> {
   return (await fileSystem.list(LOG_PATH)).filter((name) => name.endsWith('.tmp'));
 }
 
+/** @returns null */
+async function append(log: Log<string>): Promise<null> {
+  await log.append({ value: 'behind' });
+  return null;
+}
+
 const all = Array.from({ length: RECORDS }, (_, offset) => offset);
 
 /** Walks, and reads of single records, which go by the index. */
@@ -68,8 +74,19 @@ test.each(ERRNOS)('%s at each call of a swap', async (errno) => {
       continue;
     }
     if (outcome === true) {
-      counts.set('of no matter', (counts.get('of no matter') ?? 0) + 1);
       await expectRecords(log, left);
+      const refusal = await append(log).catch((error: unknown) => error);
+      if (refusal !== null) {
+        // The checkpoint behind the swap: it stands, and the writer has failed.
+        counts.set('failed behind the swap', (counts.get('failed behind the swap') ?? 0) + 1);
+        expect(refusal).toBeInstanceOf(FailedError);
+        await rejectionOf(log.close());
+        const again = await openSwappable(fileSystem);
+        await expectRecords(again, left);
+        await again.close();
+        continue;
+      }
+      counts.set('of no matter', (counts.get('of no matter') ?? 0) + 1);
     } else {
       counts.set('passed by', (counts.get('passed by') ?? 0) + 1);
       expect(outcome).toBeInstanceOf(IoError);
@@ -78,8 +95,8 @@ test.each(ERRNOS)('%s at each call of a swap', async (errno) => {
       const next = await makeNextAt(fileSystem, log, 1, { keeps: isKept });
       expect(await log.forStore().swap.swap(next)).toBe(true);
       await expectRecords(log, left);
+      await append(log);
     }
-    await appendValues(log, 1);
     await log.close();
     expect(fileSystem.openFileCount).toBe(0);
   }

@@ -183,7 +183,7 @@ export class CompactedLog {
       const value = isTombstone ? null : text;
       const headers: Record<string, string> = hasHeaders ? { number: String(first + at) } : {};
       const offset = first + at;
-      this.#oracle.note({ offset, key, value, headers, createTimeMs: timeMs, timeMs: 0 });
+      this.#oracle.note({ offset, key, value, headers, createTimeMs: timeMs, timeMs });
       return { key, value, headers, createTimeMs: timeMs };
     });
     await log.appendBatch(inputs);
