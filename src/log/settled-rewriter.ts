@@ -5,6 +5,7 @@
  * What is wanted is not known here, and may change while this runs: whoever asks for it has to see to it that
  * nothing that is settled is wanted again meanwhile.
  */
+import { CorruptLogError, isIoError } from '../core/errors.ts';
 import { JOURNAL_FREE_BYTES_MIN, KIB, MIB } from '../core/limits.ts';
 import type { Mutex } from '../core/mutex.ts';
 import type { Pace } from '../core/pace.ts';
@@ -15,7 +16,7 @@ import type { LogEvents } from './log-home.ts';
 import type { ReadableLog } from './readable-log.ts';
 import type { RecordFilter } from './record-filter.ts';
 import type { RollPolicy } from './roll-policy.ts';
-import type { SegmentRewriter } from './segment-rewriter.ts';
+import type { Rewritten, SegmentRewriter } from './segment-rewriter.ts';
 import type { SegmentSwap } from './segment-swap.ts';
 import { SpaceGuard, type SpaceGuardOptions } from './space-guard.ts';
 import type { TrimGuard } from './trim-guard.ts';
@@ -132,14 +133,29 @@ export class SettledRewriter {
       if (this.#isClosed || segment?.baseOffset !== baseOffset) return 0;
       const bytesBefore = segment.sizeBytes;
       const filter = new WantedFilter(wanted);
-      const made = await rewriter.rewrite(segment, { filter, stamps: null, pace });
-      if (!(await swap.swap(made))) return 0;
+      const making = rewriter.rewrite(segment, { filter, stamps: null, pace });
+      const made = await this.#made(making, segment);
+      if (made === null || !(await swap.swap(made))) return 0;
       const { removedCount } = made;
       const bytesAfter = made.segment.sizeBytes;
       const counts = { segmentCount: 1, bytesBefore, bytesAfter, removedCount };
       events?.compacted({ why: 'settled', ...counts });
       return bytesBefore + 2 * bytesAfter;
     });
+  }
+
+  /** Null where retention took the segment: it is not there, or ends where the first that is left begins. */
+  async #made(
+    making: Promise<Rewritten>,
+    { baseOffset }: Pick<SettledSegment, 'baseOffset'>,
+  ): Promise<Rewritten | null> {
+    try {
+      return await making;
+    } catch (error) {
+      if (this.#options.log.segments.floor(baseOffset)?.baseOffset === baseOffset) throw error;
+      if (isIoError(error, 'ENOENT') || error instanceof CorruptLogError) return null;
+      throw error;
+    }
   }
 
   /** Waits for what goes on. Nothing is rewritten from then on. */

@@ -13,7 +13,7 @@ import { StoreBench } from './store-fixture.ts';
 export const LOOK_MS = 30_000;
 export const DAY_MS = 24 * 60 * 60 * 1000;
 export const COUNT = 400;
-/** Of the segments that are sealed: 320 records, 80 in each. */
+/** Below what is sealed: three segments of 81 records, and most of a fourth. */
 export const SEALED = 320;
 
 export const valueAt = (at: number) => `record ${at} `.padEnd(980, '.');

@@ -63,6 +63,30 @@ describe('segments that are settled go later', () => {
 });
 
 describe('segments that are mostly settled are rewritten later', () => {
+  test('but for one that is deleted meanwhile, which is no failure', async () => {
+    const fixture = await opened();
+    const { fileSystem } = fixture.bench;
+    const all = await fixture.fill();
+    await fixture.queue.ackAll(all.filter(({ offset }) => offset % 50 !== 49));
+    await fixture.reopen(); // Nobody has a file of it open.
+    const space = fileSystem.space.bind(fileSystem);
+    const segmentRecords = 81;
+    let deletedCount = 0;
+    fileSystem.space = async (path) => {
+      if (path.includes('/topics/') && deletedCount++ === 0) {
+        await fixture.queue.topic.deleteBefore({ partition: 0, offset: segmentRecords });
+        await turns(50); // Its file is gone, too.
+      }
+      return space(path);
+    };
+    await fixture.look();
+    expect(deletedCount).toBeGreaterThan(0);
+    expect(await startOf(fixture)).toBe(segmentRecords);
+    expect(fixture.store.health().problems).toEqual([]);
+    await fixture.look();
+    expect(await fixture.left()).toEqual([99, 149, 199, 249, 299]);
+  });
+
   test('when the disk has room again, and health says so until then', async () => {
     const fixture = await opened();
     const disk = new FullDisk(fixture);
