@@ -119,7 +119,7 @@ describe('a scan', () => {
     await log.close();
   });
 
-  test('gives way within a batch, each 512 records, and then ends where it is full', async () => {
+  test('gives way within a batch, each 64 records, and then ends where it is full', async () => {
     const keys = keysOf(10_000);
     const large = 4 * 1024 * 1024;
     const options = { segmentBytesMax: large, batchBytesMax: large / 4, queuedBytesMax: large };
@@ -127,14 +127,11 @@ describe('a scan', () => {
     const { scan, pace, read } = newScan(log.log, { mapBytesMax: 8000 * SLOT_BYTES });
     await scan.run();
     expect(scan.endOffset).toBe(7200);
-    expect([read.length, pace.turns]).toEqual([1, Math.floor(7200 / 512)]);
+    expect([read.length, pace.turns]).toEqual([1, Math.floor(7200 / 64)]);
     const all = newScan(log.log);
     await all.scan.run();
     const batches = 2; // Each ends with a turn, too.
-    expect([all.read.length, all.pace.turns]).toEqual([
-      batches,
-      Math.floor(10_000 / 512) + batches,
-    ]);
+    expect([all.read.length, all.pace.turns]).toEqual([batches, Math.floor(10_000 / 64) + batches]);
     expect(lastOffsets(all.scan, ['key 0', 'key 9999'])).toEqual([0, 9999]);
     await log.close();
   });
