@@ -1,5 +1,6 @@
 /**
- * A pass of compaction by key over a log that was just written, or, as `R`, a bare read of its files.
+ * A pass of compaction by key over a log that was just written; or, as `R`, a bare read of its files; or, as
+ * `copy`, what the machine does to an event loop meanwhile: a bare copy of them, in which no turn has work.
  *
  * Measured: `Log.compact`, alone, of a fresh copy in each run. Checked: what it counts, to the record. The
  * watch over the event loop, which never sleeps meanwhile, and that of memory are in the time.
@@ -20,24 +21,31 @@ import {
   writtenAt,
   type KeyedLogParameters,
 } from './keyed-log.ts';
+import { copySegments } from './raw-copy.ts';
 import { readSegments } from './raw-read.ts';
 
 export type CompactionParameters = KeyedLogParameters & {
-  readonly measured: 'R' | 'pass';
+  readonly measured: 'R' | 'copy' | 'pass';
   readonly mapBytes: number;
 };
 
 export async function openJob(directory: string, parameters: CompactionParameters): Promise<Job> {
   const input = await keyedLog(directory, parameters);
   const path = join(directory, 'log');
+  const copy = join(directory, 'copy');
   const bareBytes = process.memoryUsage.rss();
   const compact = async () => {
     const sample = await compactOnce(input, path, parameters);
     const { peakRssBytes = bareBytes, ...extra } = sample.extra ?? {};
     return { ...sample, extra: { ...extra, rssMib: (peakRssBytes - bareBytes) / MIB } };
   };
+  const measures = {
+    R: () => readSegments(input),
+    copy: () => copySegments(input, copy),
+    pass: compact,
+  };
   return {
-    run: () => (parameters.measured === 'R' ? readSegments(input) : compact()),
+    run: measures[parameters.measured],
     close: () => Promise.resolve(),
   };
 }

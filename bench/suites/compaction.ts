@@ -69,7 +69,7 @@ function keysContest(
     id: `compaction/${name}`,
     suite: 'compaction',
     title: `a pass over ${title}, values of 1 KiB`,
-    sides: passSides({ keys }),
+    sides: [...passSides({ keys }), copySide({ keys })],
     goals: [
       {
         ...goal,
@@ -88,6 +88,21 @@ function keysContest(
       },
     ],
     ...(notQuick === undefined ? {} : { notQuick }),
+  };
+}
+
+/** Turns of a pass that are longer than those of this are its own. */
+function copySide({ keys }: Pick<CompactionParameters, 'keys'>): Side {
+  return {
+    id: 'copy',
+    title: 'longest turn of a bare copy',
+    job: 'compaction',
+    parameters: { ...INPUT, measured: 'copy', mapBytes: COMPACTION_MAP_BYTES_MAX, keys },
+    metric: 'extra:maxStallMs',
+    unit: 'ms',
+    isHigherBetter: false,
+    warmBytes: 0,
+    ...(keys < KEYS ? {} : { skipsWarmUp: true }),
   };
 }
 
