@@ -5,7 +5,7 @@
  * What is done with a segment `compaction-plan.ts` says, and nothing of it is decided here. A pass may end
  * anywhere: what it has put in place says how far it was to go, so the next one goes on with that.
  */
-import { CorruptLogError, isIoError } from '../core/errors.ts';
+import { CorruptLogError } from '../core/errors.ts';
 import type { Pace } from '../core/pace.ts';
 import type { Random } from '../core/random.ts';
 import type { Segment } from '../segment/segment.ts';
@@ -26,6 +26,7 @@ import type { CompactionTarget } from './compaction-target.ts';
 import { KeyFilter } from './key-filter.ts';
 import { KeyScan } from './key-scan.ts';
 import type { ReadableLog } from './readable-log.ts';
+import { mayComeOfRemoval } from './segment-rewriter.ts';
 import type { TrimGuard } from './trim-guard.ts';
 
 /** Of reading keys: between two reports of progress. */
@@ -193,9 +194,7 @@ export class CompactionPass {
       const isDone = await this.#one(segment, stop.end, { pass, keys });
       return isDone || this.#listedAt(stop) === null;
     } catch (error) {
-      // Retention took it: it is not there, or ends where the first that is left begins.
-      const isGone = this.#listedAt(stop) === null;
-      if (isGone && (isIoError(error, 'ENOENT') || error instanceof CorruptLogError)) return true;
+      if (this.#listedAt(stop) === null && mayComeOfRemoval(error)) return true;
       if (!(error instanceof CorruptLogError)) throw error;
       this.#limits.damage = { offset: stop.baseOffset, error };
       return false;

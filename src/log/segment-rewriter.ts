@@ -7,7 +7,7 @@
  * next attempt or the next opening removes.
  */
 import { assert } from '../core/assert.ts';
-import { isIoError } from '../core/errors.ts';
+import { CorruptLogError, isIoError } from '../core/errors.ts';
 import type { Pace } from '../core/pace.ts';
 import { recordsOffThread } from '../format/batch-records.ts';
 import type { Compressor } from '../format/compression.ts';
@@ -163,4 +163,12 @@ export class SegmentRewriter {
   #headerOf(segment: Segment, file: File): Promise<SegmentHeader> {
     return enterSegment(segment, file, { logId: this.#options.log.logId, previous: null });
   }
+}
+
+/**
+ * Whether a failure may come of retention, which took the segment meanwhile: it is not there, or ends where
+ * the first that is left begins. Of a segment that is still listed it is what it says.
+ */
+export function mayComeOfRemoval(error: unknown): boolean {
+  return isIoError(error, 'ENOENT') || error instanceof CorruptLogError;
 }

@@ -5,7 +5,6 @@
  * What is wanted is not known here, and may change while this runs: whoever asks for it has to see to it that
  * nothing that is settled is wanted again meanwhile.
  */
-import { CorruptLogError, isIoError } from '../core/errors.ts';
 import { JOURNAL_FREE_BYTES_MIN, KIB, MIB } from '../core/limits.ts';
 import type { Mutex } from '../core/mutex.ts';
 import type { Pace } from '../core/pace.ts';
@@ -16,7 +15,7 @@ import type { LogEvents } from './log-home.ts';
 import type { ReadableLog } from './readable-log.ts';
 import type { RecordFilter } from './record-filter.ts';
 import type { RollPolicy } from './roll-policy.ts';
-import type { Rewritten, SegmentRewriter } from './segment-rewriter.ts';
+import { mayComeOfRemoval, type Rewritten, type SegmentRewriter } from './segment-rewriter.ts';
 import type { SegmentSwap } from './segment-swap.ts';
 import { SpaceGuard, type SpaceGuardOptions } from './space-guard.ts';
 import type { TrimGuard } from './trim-guard.ts';
@@ -144,7 +143,7 @@ export class SettledRewriter {
     });
   }
 
-  /** Null where retention took the segment: it is not there, or ends where the first that is left begins. */
+  /** Null where retention took the segment. */
   async #made(
     making: Promise<Rewritten>,
     { baseOffset }: Pick<SettledSegment, 'baseOffset'>,
@@ -152,9 +151,9 @@ export class SettledRewriter {
     try {
       return await making;
     } catch (error) {
-      if (this.#options.log.segments.floor(baseOffset)?.baseOffset === baseOffset) throw error;
-      if (isIoError(error, 'ENOENT') || error instanceof CorruptLogError) return null;
-      throw error;
+      const isListed = this.#options.log.segments.floor(baseOffset)?.baseOffset === baseOffset;
+      if (isListed || !mayComeOfRemoval(error)) throw error;
+      return null;
     }
   }
 

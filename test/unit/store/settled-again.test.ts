@@ -36,6 +36,17 @@ class FullDisk {
   }
 }
 
+/** Mostly settled, and there was no room to rewrite it. */
+async function failedOnce() {
+  const fixture = await opened();
+  const disk = new FullDisk(fixture);
+  const all = await fixture.fill();
+  await fixture.queue.ackAll(all.filter(({ offset }) => offset % 50 !== 0));
+  await fixture.look();
+  expect(disk.triedCount).toBe(1);
+  return { fixture, disk };
+}
+
 describe('segments that are settled go later', () => {
   test('when a window of ids is over that needed them, though nothing more is settled', async () => {
     const fixture = await opened({ dedupWindowMs: 10 * MINUTE_MS });
@@ -88,12 +99,7 @@ describe('segments that are mostly settled are rewritten later', () => {
   });
 
   test('when the disk has room again, and health says so until then', async () => {
-    const fixture = await opened();
-    const disk = new FullDisk(fixture);
-    const all = await fixture.fill();
-    await fixture.queue.ackAll(all.filter(({ offset }) => offset % 50 !== 0));
-    await fixture.look();
-    expect(disk.triedCount).toBe(1);
+    const { fixture, disk } = await failedOnce();
     const { problems } = fixture.store.health();
     expect(problems).toMatchObject([{ code: 'compaction-failed', topic: 'q', partition: 0 }]);
     expect(problems[0]?.message).toContain('settled records of q/0 could not be taken out');
@@ -107,12 +113,7 @@ describe('segments that are mostly settled are rewritten later', () => {
   });
 
   test('or never, when they are to be kept: then nothing has failed any more', async () => {
-    const fixture = await opened();
-    const disk = new FullDisk(fixture);
-    const all = await fixture.fill();
-    await fixture.queue.ackAll(all.filter(({ offset }) => offset % 50 !== 0));
-    await fixture.look();
-    expect(disk.triedCount).toBe(1);
+    const { fixture, disk } = await failedOnce();
     expect(fixture.store.health().problems).toMatchObject([{ code: 'compaction-failed' }]);
     await (await fixture.store.topic('q')).alterShareGroup('queue', { retention: 'keep' });
     await fixture.look();
