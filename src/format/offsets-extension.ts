@@ -56,6 +56,7 @@ export function offsetDeltasIn(batch: ExtendedBatch): Uint32Array | null {
   let at = 0;
   let next = 0;
   for (let index = 0; index < recordCount; index++) {
+    const end = at + DISTANCE_BYTES_MAX; // Further ones could be zeros without end: 0 x 2^1024 is no number.
     let factor = 1;
     let byte: number | undefined;
     do {
@@ -63,7 +64,10 @@ export function offsetDeltasIn(batch: ExtendedBatch): Uint32Array | null {
       if (byte === undefined) throw extensionError(batch, 'it ends in an offset');
       next += (byte % TWO_POW_7) * factor;
       factor *= TWO_POW_7;
-    } while (byte >= TWO_POW_7 && next <= lastOffsetDelta);
+    } while (byte >= TWO_POW_7 && at < end);
+    if (byte >= TWO_POW_7) {
+      throw extensionError(batch, `a distance has more than ${DISTANCE_BYTES_MAX} bytes`);
+    }
     if (next > lastOffsetDelta) {
       throw extensionError(batch, `offset ${next} of ${lastOffsetDelta + 1} is behind the batch`);
     }

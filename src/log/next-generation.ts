@@ -3,6 +3,7 @@
  * header, which counts them, last of all. Then it is synced, and read back.
  */
 import { assert, present } from '../core/assert.ts';
+import { CorruptLogError, ioErrorOf, type IoError } from '../core/errors.ts';
 import { WRITE_BUFFER_BYTES } from '../core/limits.ts';
 import type { Pace } from '../core/pace.ts';
 import { recordsOffThread, type VerifiedBatch } from '../format/batch-records.ts';
@@ -14,6 +15,7 @@ import {
   segmentHeaderCrc,
   type SegmentHeader,
 } from '../format/segment-header.ts';
+import type { File } from '../io/file-system.ts';
 import { writeFully } from '../io/transfer.ts';
 import { checkLink, enterSegment } from '../segment/segment-entry.ts';
 import { SegmentIndex } from '../segment/segment-index.ts';
@@ -21,6 +23,7 @@ import { Segment } from '../segment/segment.ts';
 import type { CompactionStamps } from './compaction-plan.ts';
 import type { GenerationFile } from './generation-file.ts';
 import { KeptBatches } from './kept-batches.ts';
+import { RecordChoice } from './record-choice.ts';
 import type { RecordFilter } from './record-filter.ts';
 import { SealedWalk, type WalkedFile } from './sealed-walk.ts';
 import { SegmentSeal } from './segment-seal.ts';
@@ -76,7 +79,8 @@ export class NextGeneration {
 
   /**
    * @throws CorruptLogError when the source is damaged, or is not what the next segment goes on from;
-   *   CodecUnavailableError, UnsupportedVersionError, IoError; what `Pace.turn` throws
+   *   CodecUnavailableError, UnsupportedVersionError; IoError, also where what was written is read otherwise;
+   *   what `Pace.turn` throws
    */
   async write(): Promise<Generation> {
     await this.#copy();
@@ -96,13 +100,15 @@ export class NextGeneration {
   }
 
   async #copy(): Promise<void> {
-    const { source, filter } = this.#options;
+    const { source, filter, pace } = this.#options;
     const kept = this.#kept;
+    const choice = new RecordChoice();
     const keeps = filter.keeps.bind(filter);
     filter.begin(source.segment, source.end);
     for (let batch = await this.#walk.next(); batch !== null; batch = await this.#walk.next()) {
       const { recordCount } = kept;
-      kept.add(batch, keeps, await recordsOffThread(batch));
+      await choice.choose(await recordsOffThread(batch), keeps, pace);
+      kept.add(batch, choice);
       await kept.compressOffThread();
       if (kept.recordCount > recordCount) this.#hasFingerprints ||= hasFingerprints(batch);
       if (kept.whole.length >= WRITE_BUFFER_BYTES) await this.#flush();
@@ -152,10 +158,18 @@ export class NextGeneration {
     if (segment.sizeBytes > segment.dataEndPosition) segment.index = null; // Whoever reads there loads it.
   }
 
-  /** Finds our bugs, and proves nothing of the disk. */
+  /** Finds our bugs, and proves nothing of the disk. @throws IoError; what `Pace.turn` throws */
   async #readBack(made: Segment): Promise<void> {
+    try {
+      await this.#walkBack(made);
+    } catch (error) {
+      throw error instanceof CorruptLogError ? badReadOf(this.#options.out.file, error) : error;
+    }
+  }
+
+  async #walkBack(made: Segment): Promise<void> {
     const { source, out, pace } = this.#options;
-    const found = new Segment(made.path, made.baseOffset, made.sizeBytes);
+    const found = new Segment(out.file.path, made.baseOffset, made.sizeBytes);
     const header = await enterSegment(found, out.file, { logId: 0, previous: null });
     assert(found.headerCrc === made.headerCrc, 'the header is the one that was written');
     const walk = new SealedWalk({ file: out.file, header, end: source.end }, pace);
@@ -174,6 +188,15 @@ export class NextGeneration {
     this.#compressors.set(compression, compressor);
     return compressor;
   }
+}
+
+/**
+ * What was written a moment ago is read otherwise: a failure of the disk, and no damage, for nobody was promised
+ * anything of an unfinished file. The segment that it was made from is as it was.
+ */
+function badReadOf({ path }: File, cause: CorruptLogError): IoError {
+  const { position } = cause.details;
+  return ioErrorOf({ path, operation: 'read', position, errno: 'EIO' }, { cause });
 }
 
 function hasFingerprints({ bytes, at, header }: VerifiedBatch): boolean {

@@ -10,13 +10,16 @@
  * yet: the old one stays pinned until the list changes.
  */
 import { assert } from '../core/assert.ts';
-import { isIoError, LockedError } from '../core/errors.ts';
+import { FailedError, isIoError, LockedError, type IoError } from '../core/errors.ts';
 import type { Mutex } from '../core/mutex.ts';
 import type { DirectoryLock } from '../io/file-system.ts';
 import type { Segment } from '../segment/segment.ts';
 import type { Appender } from './appender.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { ReadableLog } from './readable-log.ts';
+
+/** With which a rename is refused before anything is changed. Of others (EIO, EINTR) nobody can tell. */
+const REFUSALS = ['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EBUSY'];
 
 export interface SegmentSwapOptions {
   readonly directory: LogDirectory;
@@ -41,6 +44,8 @@ export interface MadeSegment {
 export class SegmentSwap {
   readonly #options: SegmentSwapOptions;
   #isClosed = false;
+  /** A rename is in effect, and may not be synced: the last one, or one of whoever had the log before. */
+  #owesSync = true;
 
   constructor(options: SegmentSwapOptions) {
     this.#options = options;
@@ -54,7 +59,9 @@ export class SegmentSwap {
    * @returns whether they were swapped, durably; else the temporary file was removed, or, when the log is
    *   closed already, is left to the next opening
    * @throws LockedError, FailedError and the log has failed: which of the two is there is for the next
-   *   opening to find, readers of this handle go on with the old one; IoError, with the temporary file removed
+   *   opening to find, readers of this handle go on with the old one; IoError, and the log goes on: the
+   *   temporary file was removed, or, where no file could be opened (EMFILE, ENFILE) to sync the
+   *   directory, they were swapped, which the next swap makes durable before it begins
    */
   swap(made: MadeSegment, mayGo: () => boolean = () => true): Promise<boolean> {
     if (this.#isClosed) return Promise.resolve(false);
@@ -67,35 +74,44 @@ export class SegmentSwap {
   }
 
   async #swap(made: MadeSegment, mayGo: () => boolean): Promise<boolean> {
-    const { log } = this.#options;
-    const unpin = await this.#prepare(made, mayGo);
+    const unpin = await this.#begin(made, mayGo);
     if (unpin === null) {
       await this.#discard(made.temporaryPath);
       return false;
     }
-    await this.#rename(made);
-    // Its index batch is on disk: whoever reads there loads it from there, and bounds its memory.
-    made.segment.index = null;
-    // In one turn, so that nobody sees the one without the other.
-    log.segments.swap(made.old, made.segment);
-    log.indexes.forget(made.old);
-    unpin();
-    this.#options.onSwapped();
+    const unsynced = await this.#sync();
+    this.#show(made, unpin);
+    if (unsynced !== null) throw unsynced;
     return true;
   }
 
-  /** Pins the old file; null when they may not be swapped. Whatever it throws, nothing was changed. */
-  async #prepare(made: MadeSegment, mayGo: () => boolean): Promise<(() => void) | null> {
+  #show({ old, segment }: MadeSegment, unpin: () => void): void {
+    const { log, onSwapped } = this.#options;
+    // Its index batch is on disk: whoever reads there loads it from there, and bounds its memory.
+    segment.index = null;
+    // In one turn, so that nobody sees the one without the other.
+    log.segments.swap(old, segment);
+    log.indexes.forget(old);
+    unpin();
+    onSwapped();
+  }
+
+  /** Pins the old file and renames the new one; null when they may not be swapped. */
+  async #begin(made: MadeSegment, mayGo: () => boolean): Promise<(() => void) | null> {
     const { log, lock, appender } = this.#options;
     let unpin: (() => void) | null = null;
     try {
       if (!this.#isPossible(made)) return null;
       await lock.verify(); // Another writer's directory is not ours to change.
+      const unsynced = this.#owesSync ? await this.#sync() : null;
+      if (unsynced !== null) throw unsynced;
       unpin = await log.handles.pin(made.old.path);
-      if (this.#isPossible(made) && mayGo()) return unpin;
-      unpin();
-      return null;
+      const isSwapped = this.#isPossible(made) && mayGo();
+      if (isSwapped) await this.#rename(made);
+      else unpin();
+      return isSwapped ? unpin : null;
     } catch (error) {
+      if (error instanceof FailedError) throw error; // The old file stays pinned, for those who read it.
       unpin?.();
       if (error instanceof LockedError) {
         appender.fail(error);
@@ -119,15 +135,37 @@ export class SegmentSwap {
     return marks.syncedOffset > next.baseOffset;
   }
 
+  /** @throws IoError, and nothing was changed; FailedError */
   async #rename({ segment, temporaryPath }: MadeSegment): Promise<void> {
-    const { directory, appender } = this.#options;
     try {
-      await directory.fileSystem.rename(temporaryPath, segment.path);
-      await directory.sync();
+      await this.#options.directory.fileSystem.rename(temporaryPath, segment.path);
+      this.#owesSync = true;
     } catch (cause) {
-      appender.fail(cause);
-      throw appender.failure ?? cause;
+      throw isIoError(cause, ...REFUSALS) ? cause : this.#failed(cause);
     }
+  }
+
+  /**
+   * Makes the last rename durable.
+   *
+   * @returns why no sync was begun, so that it may be tried again; null = it is done
+   * @throws FailedError: a sync that failed must not be tried again
+   */
+  async #sync(): Promise<IoError | null> {
+    try {
+      await this.#options.directory.sync();
+      this.#owesSync = false;
+      return null;
+    } catch (cause) {
+      if (isIoError(cause, 'EMFILE', 'ENFILE')) return cause; // Of opening the directory alone.
+      throw this.#failed(cause);
+    }
+  }
+
+  #failed(cause: unknown): unknown {
+    const { appender } = this.#options;
+    appender.fail(cause);
+    return appender.failure ?? cause;
   }
 
   async #discard(temporaryPath: string): Promise<void> {

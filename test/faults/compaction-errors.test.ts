@@ -21,10 +21,10 @@ import { imageKey } from '../support/faults/image-key.ts';
 import { Tally } from '../support/faults/tally.ts';
 
 const SEEDS = process.env['SEED'] === undefined ? [0, 2] : [Number(process.env['SEED'])];
-/** The others are taken as EIO is; EMFILE only happens where a file is opened. */
+/** The others are taken as EIO is; EMFILE only happens where a file is opened, or a directory, to be synced. */
 const NAMES = ['EIO', 'ENOSPC', 'EMFILE', 'half a write', 'EIO, partly lost'];
 const KINDS = FAULT_KINDS.filter(({ name }) => NAMES.includes(name));
-const OPENING = new Set(['open', 'create', 'list', 'lockDirectory']);
+const OPENING = new Set(['open', 'create', 'list', 'lockDirectory', 'syncDirectory']);
 const summaries: string[] = [];
 
 interface Case {

@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
 import { present } from '../../src/core/assert.ts';
 import type { BatchCursor } from '../../src/format/batch-cursor.ts';
 import { nextOffsetOf, type BatchHeader } from '../../src/format/batch-header.ts';
+import { recordsOf } from '../../src/format/batch-records.ts';
 import { COMPRESSION_NAMES, createCompressor } from '../../src/format/compression.ts';
 import { findExtension } from '../../src/format/extension.ts';
 import { BatchKind, ExtensionType, SEGMENT_HEADER_BYTES } from '../../src/format/layout.ts';
@@ -20,6 +21,7 @@ import { viewOf } from '../../src/format/u64.ts';
 import type { File, FileSystem } from '../../src/io/file-system.ts';
 import { writeFully } from '../../src/io/transfer.ts';
 import { KeptBatches } from '../../src/log/kept-batches.ts';
+import { RecordChoice } from '../../src/log/record-choice.ts';
 import { SegmentSeal } from '../../src/log/segment-seal.ts';
 import { Segment } from '../../src/segment/segment.ts';
 import { walkSegment, type WalkedSegment } from './segment-walk.ts';
@@ -61,6 +63,7 @@ export async function forgeTemporary(
 ): Promise<ForgedTemporary> {
   const before = await walkSegment(fileSystem, path);
   const headers: BatchHeader[] = [];
+  const choice = new RecordChoice();
   const kept = new KeptBatches({
     compressorOf: (compression) => {
       const name = COMPRESSION_NAMES[compression];
@@ -70,7 +73,9 @@ export async function forgeTemporary(
     onBatch: (header) => headers.push({ ...header }),
   });
   for (const { header, bytes } of before.batches) {
-    kept.add({ bytes, view: viewOf(bytes), at: 0, header, file: path }, keeps);
+    const batch = { bytes, view: viewOf(bytes), at: 0, header, file: path };
+    await choice.choose(recordsOf(batch), keeps, { turn: () => Promise.resolve() });
+    kept.add(batch, choice);
   }
   kept.finish();
   const { recordCount, tombstoneCount } = kept;

@@ -21,6 +21,24 @@ export function unboundPace(signal?: AbortSignal): Pace {
   return new Pace({ clock, bytesPerSecondMax: null, keepsAlive: true, signal });
 }
 
+/** Counts how often the event loop could have turned. */
+export class CountedPace extends Pace {
+  turns = 0;
+  bytes = 0;
+
+  constructor() {
+    super({ clock: new ManualClock(), bytesPerSecondMax: null, keepsAlive: true });
+  }
+
+  override spend(bytes: number): void {
+    this.bytes += bytes;
+  }
+
+  override async turn(): Promise<void> {
+    this.turns++;
+  }
+}
+
 export interface ClosedRewritingOptions extends Partial<
   Pick<SegmentRewriterOptions, 'space' | 'takeTurn'>
 > {

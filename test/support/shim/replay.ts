@@ -37,6 +37,28 @@ export function replayTrace(trace: Buffer, options: ReplayOptions): Replayed {
   };
 }
 
+/** A moment of a trace. */
+export interface Moment {
+  /** What was done last. */
+  readonly entry: TraceEntry;
+  /** As the kernel held it then, until the next moment is asked for. */
+  readonly fileSystem: FaultyFileSystem;
+}
+
+/** Replays a trace as `replayTrace`, and stops behind each of its entries. */
+export function* replayMoments(
+  trace: Buffer,
+  options: ReplayOptions,
+): Generator<Moment, void, void> {
+  const replay = new Replay(options);
+  const random = new SeededRandom(1);
+  const fileSystem = new FaultyFileSystem({ random, ...options }, replay.disk);
+  for (const entry of traceEntries(trace)) {
+    replay.apply(entry);
+    yield { entry, fileSystem };
+  }
+}
+
 /** What a sync has to make durable: what was there when it was called. */
 type Covered =
   | { readonly file: FileImage; readonly changes: readonly UnsyncedChange[] }

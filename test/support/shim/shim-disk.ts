@@ -3,7 +3,13 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BuiltShim } from './build-shim.ts';
-import { replayTrace, type Replayed, type ReplayOptions } from './replay.ts';
+import {
+  replayMoments,
+  replayTrace,
+  type Moment,
+  type Replayed,
+  type ReplayOptions,
+} from './replay.ts';
 
 /** Which sync fails once, and from which on syncs lie; counted from 1, null for none. */
 export interface SyncFaults {
@@ -49,6 +55,10 @@ export class ShimDisk {
 
   replay(options: ReplayOptions): Replayed {
     return replayTrace(readFileSync(this.#trace), options);
+  }
+
+  moments(options: ReplayOptions): Generator<Moment, void, void> {
+    return replayMoments(readFileSync(this.#trace), options);
   }
 
   /** Keeps the trace of a failed round. @returns where */

@@ -13,6 +13,7 @@ import {
   ReadOnlyError,
 } from '../../../src/core/errors.ts';
 import type { CompactOptions } from '../../../src/log/compact-options.ts';
+import { spoilReads } from '../../support/bad-reads.ts';
 import { Compacting, DOTS, keyedOffsets } from '../../support/compacting.ts';
 import { flipBit } from '../../support/disk-damage.ts';
 import {
@@ -244,6 +245,8 @@ describe('a failure', () => {
     ['to open the file', 'EMFILE', 'create', IoError],
     ['for want of room', 'ENOSPC', 'write', DiskFullError],
     ['to sync the file', 'EIO', 'datasync', IoError],
+    ['to rename it for want of room', 'ENOSPC', 'rename', DiskFullError],
+    ['to rename it for want of quota', 'EDQUOT', 'rename', DiskFullError],
   ] as const)('%s ends it, leaves nothing, and may be tried again', async (_, errno, call, Is) => {
     const { one } = await filled();
     one.fileSystem.addFault({ errno, operations: [call], path: '.tmp' });
@@ -251,6 +254,52 @@ describe('a failure', () => {
     expect(error).toBeInstanceOf(Is);
     const { endOffset } = one.log.stats();
     expect(await one.log.append({ value: DOTS })).toMatchObject({ offset: endOffset });
+    await expectWhole(one);
+  });
+
+  test.each(['EMFILE', 'ENFILE'])('to open the directory (%s) ends it, too', async (errno) => {
+    const { one } = await filled();
+    one.fileSystem.addFault({ errno, operations: ['syncDirectory'], path: LOG_PATH });
+    const error = await rejectionOf(one.log.compact());
+    expect(error).toMatchObject({ details: { operation: 'syncDirectory', errno } });
+    expect(one.log.stats()).toMatchObject({ state: 'open' });
+    await expectWhole(one);
+  });
+
+  const flip = (byteAt: number) => (found: Uint8Array, position: number) => {
+    const at = byteAt - position;
+    if (at >= 0 && at < found.length) found[at] = (found[at] ?? 0) ^ 1;
+    return found.length;
+  };
+  const endAt = (sizeBytes: number) => (found: Uint8Array, position: number) =>
+    Math.max(0, Math.min(found.length, sizeBytes - position));
+
+  test.each([
+    ['a flipped bit in its header', flip(20), 0],
+    ['a flipped bit in its first batch', flip(200), 128],
+    ['an end in its header', endAt(100), 0],
+    ['an end in its first batch', endAt(200), 128],
+  ])('to read what was written, %s, is one of the unfinished file', async (_, bad, position) => {
+    const { one } = await filled();
+    const end = spoilReads(one.fileSystem, '.tmp', bad);
+    const [path = ''] = await segmentPaths(one.fileSystem);
+    const error = await rejectionOf(one.log.compact());
+    const at = { path: `${path}.tmp`, operation: 'read', position, errno: 'EIO' };
+    expect(error).toBeInstanceOf(IoError);
+    expect(error).toMatchObject({ details: at, cause: { details: { file: at.path, position } } });
+    expect(one.log.stats().state).toBe('open');
+    end();
+    expect(await one.log.planCompaction()).toMatchObject({ limitedBy: 'active-segment' });
+    await expectWhole(one);
+  });
+
+  test('of a read of the unfinished file is told of with its name', async () => {
+    const { one } = await filled();
+    one.fileSystem.addFault({ errno: 'EIO', operations: ['read'], path: '.tmp' });
+    const [path = ''] = await segmentPaths(one.fileSystem);
+    const details = { path: `${path}.tmp`, operation: 'read', errno: 'EIO' };
+    expect(await rejectionOf(one.log.compact())).toMatchObject({ details });
+    expect(one.log.stats().state).toBe('open');
     await expectWhole(one);
   });
 
