@@ -8,7 +8,6 @@
  */
 import { assert } from '../core/assert.ts';
 import { OFF_THREAD_BYTES_MIN } from '../core/limits.ts';
-import { BatchCursor } from '../format/batch-cursor.ts';
 import {
   compressionOf,
   emptyBatchHeader,
@@ -16,7 +15,7 @@ import {
   sealBatch,
   type BatchHeader,
 } from '../format/batch-header.ts';
-import { recordsOf, type BatchRecords, type VerifiedBatch } from '../format/batch-records.ts';
+import type { VerifiedBatch } from '../format/batch-records.ts';
 import type { Compressor } from '../format/compression.ts';
 import { GAP_BATCH_BYTES_MIN } from '../format/gap-batch.ts';
 import { KeptExtension } from '../format/kept-extension.ts';
@@ -28,6 +27,7 @@ import {
   UNCOMPRESSED_SIZE_BYTES,
 } from '../format/layout.ts';
 import { viewOf } from '../format/u64.ts';
+import type { RecordChoice } from './record-choice.ts';
 
 const BYTES_MIN = 64 * 1024;
 /** Offsets that one batch can cover: its last offset delta is a u32. */
@@ -45,7 +45,6 @@ export class KeptBatches {
   recordCount = 0;
   tombstoneCount = 0;
   readonly #options: KeptBatchesOptions;
-  readonly #choice = new RecordChoice();
   readonly #extension = new KeptExtension();
   #bytes = new Uint8Array(BYTES_MIN);
   #view = viewOf(this.#bytes);
@@ -63,30 +62,22 @@ export class KeptBatches {
   }
 
   /**
-   * Takes the next batch of the segment, of kind data or gap; `records` are its records, where they were
-   * opened already.
+   * Takes the next batch of the segment, of kind data or gap, with what was chosen of it.
    *
-   * @throws CorruptLogError when it contradicts itself; CodecUnavailableError when this Node cannot
-   *   decompress it
+   * @throws CorruptLogError when it contradicts itself
    */
-  add(
-    batch: VerifiedBatch,
-    keeps: (record: BatchCursor) => boolean,
-    records: BatchRecords = recordsOf(batch),
-  ): void {
+  add(batch: VerifiedBatch, choice: RecordChoice): void {
     const { header } = batch;
     if (header.kind === BatchKind.gap) {
       this.#addGap(header);
       return;
     }
     assert(header.kind === BatchKind.data, 'entries of a journal are not compacted');
-    const choice = this.#choice;
-    choice.choose(records, keeps);
     this.recordCount += choice.count;
     this.tombstoneCount += choice.tombstoneCount;
     if (choice.count === 0) this.#addNothing(header);
     else if (choice.count === header.recordCount) this.#addWhole(batch);
-    else this.#addSome(records);
+    else this.#addSome(choice);
   }
 
   /** No batch follows: what was open is whole. */
@@ -137,9 +128,9 @@ export class KeptBatches {
     this.#bytes.set(bytes.subarray(at, at + header.sizeBytes), this.#start);
   }
 
-  #addSome(records: BatchRecords): void {
+  #addSome(choice: RecordChoice): void {
+    const { records } = choice;
     const { header: from } = records;
-    const choice = this.#choice;
     const extension = this.#extension.encode(records, choice);
     const header = { ...from, producerId: 0, baseSequence: 0, producerEpoch: 0 };
     this.#open(header);
@@ -213,67 +204,5 @@ export class KeptBatches {
     larger.set(this.#bytes.subarray(0, this.#start));
     this.#bytes = larger;
     this.#view = viewOf(larger);
-  }
-}
-
-/** Which records of a batch are kept. One for all batches. */
-class RecordChoice {
-  count = 0;
-  tombstoneCount = 0;
-  /** Of those that are kept. */
-  sizeBytes = 0;
-  minCreateTimeMs = 0;
-  maxCreateTimeMs = 0;
-  readonly numbers: number[] = [];
-  readonly deltas: number[] = [];
-  readonly #cursor = new BatchCursor();
-  #bytes: Uint8Array = new Uint8Array(0);
-  /** Where records that stand one behind the other begin and end, in turn. */
-  readonly #stretches: number[] = [];
-
-  choose(records: BatchRecords, keeps: (record: BatchCursor) => boolean): void {
-    this.#clear(records.bytes);
-    const cursor = this.#cursor;
-    const { baseOffset } = records.header;
-    cursor.reset(records);
-    for (let number = 0; cursor.next(); number++) {
-      if (!keeps(cursor)) continue;
-      this.numbers.push(number);
-      this.deltas.push(cursor.offset - baseOffset);
-      this.#take(cursor);
-    }
-  }
-
-  /** Copies them to `bytes[at]`. */
-  copyTo(bytes: Uint8Array, at: number): void {
-    let to = at;
-    for (let index = 0; index < this.#stretches.length; index += 2) {
-      const stretch = this.#bytes.subarray(this.#stretches[index], this.#stretches[index + 1]);
-      bytes.set(stretch, to);
-      to += stretch.length;
-    }
-  }
-
-  #take({ start, sizeBytes, isTombstone, createTimeMs }: BatchCursor): void {
-    const last = this.#stretches.length - 1;
-    if (this.#stretches[last] === start) this.#stretches[last] = start + sizeBytes;
-    else this.#stretches.push(start, start + sizeBytes);
-    this.count++;
-    this.sizeBytes += sizeBytes;
-    if (isTombstone) this.tombstoneCount++;
-    this.minCreateTimeMs = Math.min(this.minCreateTimeMs, createTimeMs);
-    this.maxCreateTimeMs = Math.max(this.maxCreateTimeMs, createTimeMs);
-  }
-
-  #clear(bytes: Uint8Array): void {
-    this.#bytes = bytes;
-    this.count = 0;
-    this.tombstoneCount = 0;
-    this.sizeBytes = 0;
-    this.minCreateTimeMs = Number.MAX_SAFE_INTEGER;
-    this.maxCreateTimeMs = 0;
-    this.numbers.length = 0;
-    this.deltas.length = 0;
-    this.#stretches.length = 0;
   }
 }

@@ -22,6 +22,7 @@ import type { LogDirectory } from './log-directory.ts';
 import type { LogHome } from './log-home.ts';
 import { NextGeneration, type Generation, type SealedSegment } from './next-generation.ts';
 import type { ReadableLog } from './readable-log.ts';
+import { RecordChoice } from './record-choice.ts';
 import type { RecordFilter } from './record-filter.ts';
 import { SealedWalk } from './sealed-walk.ts';
 import { SegmentSurvey, type Survey } from './segment-survey.ts';
@@ -71,12 +72,14 @@ export class SegmentRewriter {
   ): Promise<Survey> {
     return this.#reading(segment, async (source) => {
       const survey = new SegmentSurvey();
+      const choice = new RecordChoice();
       const walk = new SealedWalk(source, pace);
       const keeps = filter.keeps.bind(filter);
       filter.begin(segment, source.end);
       let batch = await walk.next();
       for (; batch !== null; batch = await walk.next()) {
-        survey.add(batch, keeps, await recordsOffThread(batch));
+        await choice.choose(await recordsOffThread(batch), keeps, pace);
+        survey.add(batch, choice);
         if (stopsAtFirst && survey.removedCount > 0) break;
       }
       const { recordCount, tombstoneCount, removedCount, sizeBytes } = survey;

@@ -15,7 +15,9 @@ import { encodeGapBatch } from '../../../src/format/gap-batch.ts';
 import { BatchKind, Compression, SEGMENT_HEADER_BYTES } from '../../../src/format/layout.ts';
 import { viewOf } from '../../../src/format/u64.ts';
 import { KeptBatches } from '../../../src/log/kept-batches.ts';
+import { RecordChoice } from '../../../src/log/record-choice.ts';
 import { encodedBatch, type BatchInput, type EncodedBatch } from '../../support/batch-fixture.ts';
+import { unboundPace } from '../../support/rewriting.ts';
 
 const gzip = createCompressor('gzip', 6);
 const FIRST = 100;
@@ -55,11 +57,12 @@ interface Rewritten {
 }
 
 /** @param takes  whether what is whole is taken after each batch, as a writer does */
-function rewrite(
+async function rewrite(
   batches: readonly EncodedBatch[],
   keeps: (offset: number) => boolean,
   takes = false,
-): Rewritten {
+): Promise<Rewritten> {
+  const choice = new RecordChoice();
   const headers: BatchHeader[] = [];
   const taken: Uint8Array[] = [];
   const kept = new KeptBatches({
@@ -71,7 +74,9 @@ function rewrite(
     kept.taken();
   };
   for (const batch of batches) {
-    kept.add(verified(batch), ({ offset }) => keeps(offset));
+    const one = verified(batch);
+    await choice.choose(recordsOf(one), ({ offset }) => keeps(offset), unboundPace());
+    kept.add(one, choice);
     if (takes) take();
   }
   kept.finish();
@@ -96,14 +101,14 @@ function recordsIn({ bytes }: Rewritten, header: BatchHeader): [number, string |
 const THREE = { values: ['a', 'b', 'c'] };
 
 describe('the batches of the next generation', () => {
-  test('are the same bytes where nothing goes', () => {
+  test('are the same bytes where nothing goes', async () => {
     const batches = segmentOf([THREE, { ...THREE, producerId: 7, baseSequence: 1 }, THREE]);
-    const { bytes, kept } = rewrite(batches, () => true);
+    const { bytes, kept } = await rewrite(batches, () => true);
     expect(bytes).toEqual(Buffer.concat(batches.map((batch) => batch.bytes)));
     expect(kept.recordCount).toBe(9);
   });
 
-  test('keep base offset, times and stamps where records go, and say which are left', () => {
+  test('keep base offset, times and stamps where records go, and say which are left', async () => {
     const stamps = { epoch: 3, appendTimeMs: 9000, syncedUpTo: 55, topologyVersion: 8 };
     const producer = { producerId: 7, baseSequence: 4, producerEpoch: 2 };
     const createTimesMs = [50, 10, 90, 20];
@@ -111,7 +116,7 @@ describe('the batches of the next generation', () => {
     const keys = [null, 'b', null, 'd'];
     const first = { values, keys, createTimesMs, ...stamps, ...producer };
     const batches = segmentOf([first, { values: ['x', null, 'z'] }]);
-    const made = rewrite(batches, (offset) => offset !== 101 && offset !== 102);
+    const made = await rewrite(batches, (offset) => offset !== 101 && offset !== 102);
     const [header, next] = made.headers;
     expect(header).toMatchObject({ ...stamps, baseOffset: 100, lastOffsetDelta: 3 });
     expect(header).toMatchObject({ recordCount: 2, baseCreateTimeMs: 20, maxCreateTimeMs: 50 });
@@ -125,9 +130,9 @@ describe('the batches of the next generation', () => {
     expect(made.kept).toMatchObject({ recordCount: 5, tombstoneCount: 1 });
   });
 
-  test('cover what follows them and has nothing left', () => {
+  test('cover what follows them and has nothing left', async () => {
     const batches = segmentOf([THREE, THREE, THREE, THREE]);
-    const { headers } = rewrite(batches, (offset) => offset < 102 || offset > 108);
+    const { headers } = await rewrite(batches, (offset) => offset < 102 || offset > 108);
     const covered = headers.map(({ baseOffset, lastOffsetDelta, recordCount }) => {
       return [baseOffset, lastOffsetDelta, recordCount];
     });
@@ -137,10 +142,10 @@ describe('the batches of the next generation', () => {
     ]);
   });
 
-  test('are without records where none is left in front, and behind a gap, which stays', () => {
+  test('are without records where none is left in front, and behind a gap, which stays', async () => {
     const first = { ...THREE, epoch: 2, appendTimeMs: 600, syncedUpTo: 90, topologyVersion: 4 };
     const batches = segmentOf([first, { ...THREE, epoch: 9 }, 1000, THREE, THREE]);
-    const { headers, bytes } = rewrite(batches, () => false);
+    const { headers, bytes } = await rewrite(batches, () => false);
     const [front, between, behind] = headers;
     expect(headers).toHaveLength(3);
     const none = { kind: BatchKind.data, recordCount: 0, baseCreateTimeMs: 0, maxCreateTimeMs: 0 };
@@ -153,12 +158,12 @@ describe('the batches of the next generation', () => {
     expect(bytes).toHaveLength(112 + 120 + 112);
   });
 
-  test('do not cover more offsets than a batch can', () => {
+  test('do not cover more offsets than a batch can', async () => {
     const [one, wide, last] = segmentOf([THREE, THREE, THREE]);
     if (one === undefined || wide === undefined || last === undefined) throw new Error('three');
     wide.header.lastOffsetDelta = 2 ** 32 - 4; // With the one before it is as many as can be.
     last.header.baseOffset = nextOffsetOf(wide.header);
-    const { headers } = rewrite([one, wide, last], (offset) => offset < 103);
+    const { headers } = await rewrite([one, wide, last], (offset) => offset < 103);
     const covered = headers.map(({ baseOffset, lastOffsetDelta }) => [baseOffset, lastOffsetDelta]);
     expect(covered).toEqual([
       [100, 2 ** 32 - 1],
@@ -166,10 +171,10 @@ describe('the batches of the next generation', () => {
     ]);
   });
 
-  test('are compressed as they were, where that pays', () => {
+  test('are compressed as they were, where that pays', async () => {
     const values = Array.from({ length: 40 }, (_, n) => `value ${n} ${'.'.repeat(90)}`);
     const batches = segmentOf([{ values, compressor: gzip }, { values }]);
-    const many = rewrite(batches, (offset) => offset % 2 === 0);
+    const many = await rewrite(batches, (offset) => offset % 2 === 0);
     expect(many.headers.map(({ attributes }) => attributes)).toEqual([
       Compression.gzip,
       Compression.none,
@@ -182,22 +187,22 @@ describe('the batches of the next generation', () => {
       expect(recordsIn(many, header)).toEqual(expected);
     }
     const few = segmentOf([{ values: [...values, 'x'], compressor: gzip }]);
-    const short = rewrite(few, (offset) => offset === FIRST + 40);
+    const short = await rewrite(few, (offset) => offset === FIRST + 40);
     expect(short.headers).toMatchObject([{ attributes: Compression.none, recordCount: 1 }]);
   });
 
-  test('are the same when they are taken away one by one', () => {
+  test('are the same when they are taken away one by one', async () => {
     const values = Array.from({ length: 300 }, (_, n) => `${n} ${'.'.repeat(900)}`);
     const batches = segmentOf([THREE, { values }, THREE, 5, THREE, { values }]);
     const keeps = (offset: number) => offset % 3 === 0;
-    const { bytes, headers } = rewrite(batches, keeps, true);
-    const whole = rewrite(batches, keeps);
+    const { bytes, headers } = await rewrite(batches, keeps, true);
+    const whole = await rewrite(batches, keeps);
     expect(Buffer.compare(bytes, whole.bytes)).toBe(0);
     expect(headers).toEqual(whole.headers);
   });
 
-  test('are not made of entries of a journal', () => {
+  test('are not made of entries of a journal', async () => {
     const batches = segmentOf([{ ...THREE, kind: BatchKind.journal }]);
-    expect(() => rewrite(batches, () => true)).toThrow(AssertionError);
+    await expect(rewrite(batches, () => true)).rejects.toThrow(AssertionError);
   });
 });

@@ -19,27 +19,10 @@ import {
   segmentPaths,
   type TextLogOptions,
 } from '../../support/log-fixture.ts';
+import { CountedPace } from '../../support/rewriting.ts';
 
 const SLOT_BYTES = 12;
 const DOTS = '.'.repeat(100);
-
-/** Counts how often the event loop could have turned. */
-class CountedPace extends Pace {
-  turns = 0;
-  bytes = 0;
-
-  constructor() {
-    super({ clock: new ManualClock(), bytesPerSecondMax: null, keepsAlive: true });
-  }
-
-  override spend(bytes: number): void {
-    this.bytes += bytes;
-  }
-
-  override async turn(): Promise<void> {
-    this.turns++;
-  }
-}
 
 /** A closed log of records with these keys, batch by batch, in segments of 4 KiB. */
 async function setup(

@@ -23,6 +23,7 @@ import {
 } from '../../support/log-fixture.ts';
 import {
   ClosedRewriting,
+  CountedPace,
   unboundPace,
   type ClosedRewritingOptions,
 } from '../../support/rewriting.ts';
@@ -43,6 +44,32 @@ function segmentAt(log: ClosedRewriting, at: number): Segment {
 async function namesIn(fileSystem: FaultyFileSystem): Promise<string[]> {
   return (await fileSystem.list(LOG_PATH)).filter((name) => name.endsWith('.tmp'));
 }
+
+test('a batch of many records is gone through in steps of 1,024, also to see what would be left', async () => {
+  const fileSystem = await faultyDisk();
+  const large = MIB;
+  const sizes = { segmentBytesMax: large, batchBytesMax: large, queuedBytesMax: 4 * large };
+  const written = await openTextLog(fileSystem, { durability: 'os', ...sizes });
+  const records = Array.from({ length: 20_000 }, (_, at) => ({ key: `${at}`, value: '' }));
+  await written.appendBatch(records);
+  await written.append({ key: 'next', value: '.'.repeat(large - 1000) });
+  await written.close();
+  const log = await ClosedRewriting.open(fileSystem);
+  const segment = segmentAt(log, 0);
+  const steps = Math.floor(20_000 / 1024);
+  const [looking, making] = [new CountedPace(), new CountedPace()];
+  const survey = await log.rewriter.survey(segment, keepsHalf, looking);
+  expect(survey).toMatchObject({ recordCount: 10_000, removedCount: 10_000, isWhole: true });
+  const made = await log.rewriter.rewrite(segment, {
+    filter: keepsHalf,
+    stamps: null,
+    pace: making,
+  });
+  expect(made).toMatchObject({ recordCount: 10_000, removedCount: 10_000 });
+  // Each walk has two turns of its own; what was made is written, and walked to read it back.
+  expect([looking.turns, making.turns]).toEqual([steps + 2, steps + 5]);
+  await log.close();
+});
 
 describe('a segment of small batches', () => {
   async function prepare(options: ClosedRewritingOptions = {}) {
