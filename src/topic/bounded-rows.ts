@@ -20,6 +20,8 @@ const SHARD_BITS = 6;
 const KEY_BYTES_MAX = 64 * KIB;
 /** What a record in memory takes beside its bytes and its key. */
 const KEPT_BYTES = 600;
+/** Slots looked at in a turn of the event loop, by and large: a shard is not left half done. */
+const SLOTS_PER_TURN = 16_384;
 const NONE = -1;
 
 /** The topic, for rows that are not in memory. */
@@ -102,8 +104,15 @@ export class BoundedRows<T> implements TableRows<T> {
     this.#kept?.delete(key);
   }
 
-  dropBelow(partition: number, offset: number): void {
-    for (const shard of this.#shards) shard.dropBelow(partition, offset);
+  *drop(floors: readonly number[]): Generator<void, void, void> {
+    let slots = 0;
+    for (const shard of this.#shards) {
+      slots += shard.slotCount;
+      shard.drop(floors);
+      if (slots < SLOTS_PER_TURN) continue;
+      slots = 0;
+      yield;
+    }
   }
 
   async get(key: string): Promise<LogRecord<T> | null> {

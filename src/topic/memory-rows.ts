@@ -66,9 +66,11 @@ export class MemoryRows<T> implements TableRows<T> {
     this.#rows.delete(key);
   }
 
-  dropBelow(partition: number, offset: number): void {
+  *drop(floors: readonly number[]): Generator<void, void, void> {
+    let count = 0;
     for (const [key, row] of this.#rows) {
-      if (row.partition === partition && row.offset < offset) this.delete(key);
+      if (row.offset < (floors[row.partition] ?? 0)) this.delete(key);
+      if (++count % ROWS_PER_TURN === 0) yield;
     }
   }
 

@@ -115,12 +115,25 @@ export class RowShard {
     this.#resize(() => false);
   }
 
-  /** Forgets rows of records below that offset of a partition. */
-  dropBelow(partition: number, offset: number): void {
-    const isBelow = (slot: number): boolean =>
-      this.#partitions[slot] === partition + 1 && (this.#offsets[slot] ?? 0) < offset;
-    for (let slot = 0; slot < this.#partitions.length; slot++) {
-      if (isBelow(slot)) return this.#resize((each) => !isBelow(each));
+  /** Forgets rows of records below the offset that stands for their partition, and memory where most go. */
+  drop(floors: readonly number[]): void {
+    const isBelow = (slot: number): boolean => {
+      const partition = this.partitionAt(slot);
+      return partition !== NONE && this.offsetAt(slot) < (floors[partition] ?? 0);
+    };
+    let below = 0;
+    for (let slot = 0; slot < this.slotCount; slot++) if (isBelow(slot)) below++;
+    if (below > this.count / 2) this.#resize((slot) => !isBelow(slot));
+    else if (below > 0) this.#deleteEach(isBelow);
+  }
+
+  get slotCount(): number {
+    return this.#partitions.length;
+  }
+
+  #deleteEach(goes: (slot: number) => boolean): void {
+    for (let slot = 0; slot < this.slotCount; slot++) {
+      while (goes(slot)) this.delete(slot); // One from behind it may stand there now.
     }
   }
 

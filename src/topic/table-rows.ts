@@ -94,8 +94,11 @@ export interface TableRows<T> {
   put(record: KeyedCursor<T>): void;
   /** Without effect where there is none. */
   delete(key: string): void;
-  /** Forgets rows of records below that offset of a partition. O(rows). */
-  dropBelow(partition: number, offset: number): void;
+  /**
+   * Forgets rows of records below the offset that stands for their partition, in steps of some ms at most:
+   * between two of them rows may come, change and go. O(rows).
+   */
+  drop(floors: readonly number[]): Generator<void, void, void>;
   /** The row of a key. @throws as `Log.read` */
   get(key: string): LogRecord<T> | null | Promise<LogRecord<T> | null>;
   /** Each row once; those that change meanwhile as they were or as they are. */

@@ -23,6 +23,7 @@ import {
   type TableStats,
 } from './table-options.ts';
 import { TableSource } from './table-source.ts';
+import { TableTrim } from './table-trim.ts';
 import { TableWaits } from './table-waits.ts';
 import { KeyedCursor, RowOrder, rowKeyOf, type TableRows } from './table-rows.ts';
 import { checkChosen } from './topic-options.ts';
@@ -60,14 +61,13 @@ export class TopicTable<T> implements AsyncDisposable {
   readonly #feed: TableFeed;
   readonly #rows: TableRows<T>;
   readonly #order: RowOrder<T>;
+  readonly #trim: TableTrim;
   readonly #cursor = new KeyedCursor<T>();
   readonly #origins: RecordOrigin<T>[] = [];
   /** Of those who read changes, or all entries. */
   readonly #reads = new Set<TableFeed>();
   readonly #waits = new TableWaits();
   #unwatch: () => void = () => undefined;
-  /** By partition: no row is below. */
-  readonly #droppedTo: number[] = [];
   #appliedInTurn = 0;
   #failure: { readonly error: Error } | null = null;
   #isClosed = false;
@@ -80,6 +80,7 @@ export class TopicTable<T> implements AsyncDisposable {
     this.#feed = this.#feedFrom(new Map(), { skipsTrimmed: true, keepsAlive: false });
     this.#rows = bytesMax === null ? new MemoryRows<T>() : this.#boundedRows(bytesMax);
     this.#order = new RowOrder(this.#rows);
+    this.#trim = new TableTrim(this.#rows);
     const abort = (): void => this.#fail(toError(signal?.reason));
     this.#unwatch = signal === undefined ? () => undefined : onAbort(signal, abort);
   }
@@ -98,7 +99,12 @@ export class TopicTable<T> implements AsyncDisposable {
     this.#following = this.#follow();
   }
 
-  /** Keys that have a value. Once the table has failed, what it had then; 0 once it is closed. */
+  /**
+   * Keys that have a value. Once the table has failed, what it had then; 0 once it is closed.
+   *
+   * What retention took leaves a table of more than some 8,000 keys in steps, each in a turn of the event
+   * loop of its own: until then `size` and `stats` count it. `get` and `entries` never show it.
+   */
   get size(): number {
     this.#dropTrimmed();
     return this.#rows.size;
@@ -132,7 +138,9 @@ export class TopicTable<T> implements AsyncDisposable {
    *
    * @throws as `get`
    *
-   * Cost: 8 bytes for each key as long as it is read; with `bytesMax` a read of the whole topic.
+   * Cost: 8 bytes for each key as long as it is read. With `bytesMax` a read of the whole topic, and the text of
+   * each key that changed before the read came to it, until it ends: at most of all keys, beyond `bytesMax` and
+   * not in `stats`. So do not leave it standing while the topic goes on; end it, and begin anew.
    */
   async *entries(): AsyncGenerator<LogRecord<T>, void, void> {
     while (this.#waits.isHeld) await this.#waits.nextRound();
@@ -157,6 +165,10 @@ export class TopicTable<T> implements AsyncDisposable {
    * that a later one has replaced, never the last one, but for a deletion: where the topic is compacted, a
    * reader who is behind by more than `tombstoneRetentionMs` may come too late for it, and should begin anew.
    * What retention takes is no change. It ends when the table is closed.
+   *
+   * Where several partitions have a key, what the table had applied by then decides which records are left out.
+   * A reader may be ahead of the table, and so get the older of two last: take the record that counts, as the
+   * class says, by `appendTimeMs` and `partition`, or ask `get`.
    *
    * @throws TypeError for an option that is none, at once; OffsetOutOfRangeError when retention passed the
    *   reader; the signal's reason; as `get`
@@ -272,11 +284,9 @@ export class TopicTable<T> implements AsyncDisposable {
 
   #dropTrimmed(): void {
     for (const partition of this.#waits.positions.keys()) {
-      const startOffset = this.#feed.logOf(partition)?.startOffset ?? 0;
-      if (startOffset <= (this.#droppedTo[partition] ?? 0)) continue;
-      this.#droppedTo[partition] = startOffset;
-      this.#rows.dropBelow(partition, startOffset);
+      this.#trim.raise(partition, this.#feed.logOf(partition)?.startOffset ?? 0);
     }
+    this.#trim.run().catch((error: unknown) => this.#fail(toError(error)));
   }
 
   #originOf(partition: number): RecordOrigin<T> {

@@ -109,6 +109,29 @@ describe('rows in memory', () => {
   });
 });
 
+test.each(['in memory', 'bounded'])(
+  'rows %s that retention took go in steps, between which others come and go',
+  async (kind) => {
+    const topic = await openTopic();
+    const records = Array.from({ length: 20_000 }, (_, at) => ({ key: `key ${at}`, value: '' }));
+    for (let at = 0; at < 20_000; at += 2000) await topic.appendBatch(records.slice(at, at + 2000));
+    const rows =
+      kind === 'bounded'
+        ? new BoundedRows<string>(new FakeSource(topic), 0, new Fingerprint(1))
+        : new MemoryRows<string>();
+    await fill(rows, topic);
+    const sizes: number[] = [];
+    for (const step = rows.drop([19_000]); step.next().done !== true;) {
+      if (sizes.length === 0) rows.delete('key 19999');
+      sizes.push(rows.size);
+    }
+    expect(sizes.length).toBeGreaterThanOrEqual(2);
+    expect(sizes[0]).toBeGreaterThan(5000);
+    expect(rows.size).toBe(999);
+    expect([rows.placeOf('key 18999'), rows.placeOf('key 19000')?.offset]).toEqual([null, 19_000]);
+  },
+);
+
 /** A source that counts its reads, of which the records can be taken away. */
 class FakeSource implements RowSource<string> {
   readCount = 0;
@@ -141,6 +164,38 @@ class FakeSource implements RowSource<string> {
     }
   }
 }
+
+test('a bounded table keeps records up to its bound, in memory of their own', async () => {
+  const topic = await openTopic();
+  const bytesMax = 256 * KIB;
+  for (let at = 0; at < 400; at += 20) {
+    const keys = Array.from({ length: 20 }, (_, n) => `key ${at + n}`);
+    await topic.appendBatch(keys.map((key) => ({ key, value: key.padEnd(4 * KIB) })));
+  }
+  const source = new FakeSource(topic);
+  const rows = new BoundedRows<string>(source, bytesMax, new Fingerprint(1));
+  await fill(rows, topic);
+  const emptyBytes = rows.memoryBytes;
+  for (let at = 0; at < 400; at++) await rows.get(`key ${at}`);
+  expect(rows.memoryBytes - emptyBytes).toBeLessThanOrEqual(bytesMax);
+  // Some that are kept change, each in a batch of which nothing else is kept.
+  for (let at = 360; at < 400; at++) {
+    const keys = [`key ${at}`, ...Array.from({ length: 19 }, (_, n) => `other ${at} ${n}`)];
+    await topic.appendBatch(keys.map((key) => ({ key, value: key.padEnd(4 * KIB) })));
+  }
+  await fill(rows, topic, { from: 400 });
+  // Those that were asked for last are kept: what is handed out without a read is what is held.
+  const held = new Set<ArrayBufferLike>();
+  const { readCount } = source;
+  for (let at = 399; at >= 0; at--) {
+    const record = await rows.get(`key ${at}`);
+    if (source.readCount > readCount) break;
+    if (record !== null) held.add(record.memory.bytes.buffer);
+  }
+  const heldBytes = [...held].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  expect(heldBytes).toBeLessThanOrEqual(bytesMax);
+  expect(heldBytes).toBeGreaterThan(bytesMax / 2);
+});
 
 /** All keys have one hash. */
 class OneHash extends Fingerprint {
@@ -314,7 +369,9 @@ test('a shard of rows is a map, whatever is put, deleted and dropped', () => {
       } else if (below(20) === 0) {
         const partition = below(2);
         const offset = below(at + 1);
-        shard.dropBelow(partition, offset);
+        const floors: number[] = [];
+        floors[partition] = offset;
+        shard.drop(floors);
         const isBelow = (place: RowPlace): boolean =>
           place.partition === partition && place.offset < offset;
         const dropped = [...model].filter(([, place]) => isBelow(place));

@@ -2,7 +2,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 
 import { utf8 } from '../../../src/codec/codec.ts';
-import type { ManualClock } from '../../../src/core/clock.ts';
+import { nextTurn, type ManualClock } from '../../../src/core/clock.ts';
 import type { Store } from '../../../src/store/store.ts';
 import type { StoreTopic } from '../../../src/store/store-topic.ts';
 import type { TopicOptions } from '../../../src/topic/topic-options.ts';
@@ -29,6 +29,24 @@ const KINDS = [
   ['in memory', null],
   ['bounded', 0],
 ] as const;
+
+test('many rows that retention took go in turns of the event loop, and are shown in none', async () => {
+  const { topic } = await openTopic();
+  const records = Array.from({ length: 40_000 }, (_, at) => ({ key: `key ${at}`, value: '' }));
+  for (let at = 0; at < 40_000; at += 2000) await topic.appendBatch(records.slice(at, at + 2000));
+  const table = await openTable(topic);
+  await topic.deleteBefore({ partition: 0, offset: 39_990 });
+  expect(table.size).toBeGreaterThan(30_000);
+  expect(await table.get('key 39989')).toBeNull();
+  const shown: number[] = [];
+  for await (const { offset } of table.entries()) shown.push(offset);
+  expect([shown.length, Math.min(...shown)]).toEqual([10, 39_990]);
+  let turns = 0;
+  for (; table.size > 10 && turns < 20; turns++) await nextTurn();
+  expect(table.size).toBe(10);
+  await topic.deleteBefore({ partition: 0, offset: 39_995 });
+  expect(table.size).toBe(5); // Of so few at once.
+});
 
 describe.each(KINDS)('a table %s', (_name, bytesMax) => {
   test('has the last record of each key, and follows the topic', async () => {
