@@ -22,8 +22,10 @@ import type { TrimGuard } from './trim-guard.ts';
 
 /** A segment of which so much is wanted, by count, stays as it is: each rewriting at least halves one. */
 const WANTED_SHARE_MAX = 0.5;
-/** A smaller one is not worth it, unless all are that small. */
-const BYTES_MIN = 64 * KIB;
+/** Smaller ones wait until there is so much in them together: each takes the syncs that a large one takes. */
+const SMALL_BYTES_MAX = 64 * KIB;
+/** A file takes so much of a disk, however little is in it: of a smaller one nothing is won. */
+const BLOCK_BYTES = 4 * KIB;
 /** It is asked for so many offsets at a time what is wanted: a bit for each takes 1 MiB. */
 const SPAN_OFFSETS = 8 * MIB;
 
@@ -163,12 +165,17 @@ export class SettledRewriter {
     await this.#options.rewriting.idle();
   }
 
-  /** Those of which too little is wanted, whether they may be rewritten now or not. */
+  /**
+   * Those of which too little is wanted, whether they may be rewritten now or not; of small ones none, or all.
+   */
   async #due(wantedIn: (range: OffsetSpan) => WantedOffsets): Promise<readonly SettledSegment[]> {
     const { log, settings } = this.#options;
     const { segments, marks } = log;
-    const bytesMin = Math.min(BYTES_MIN, settings.segmentBytesMax / 2);
+    const smallBytesMax = Math.min(SMALL_BYTES_MAX, settings.segmentBytesMax / 2);
+    const bytesMin = Math.min(BLOCK_BYTES, smallBytesMax);
     const due: SettledSegment[] = [];
+    const large: SettledSegment[] = [];
+    let smallBytes = 0;
     let span = { from: 0, to: 0 };
     let wanted: WantedOffsets | null = null;
     for (const segment of segments.all) {
@@ -184,11 +191,13 @@ export class SettledRewriter {
       // It holds at most one record for each offset: where too many of those are wanted, nobody need look.
       if (wantedCount >= WANTED_SHARE_MAX * (endOffset - baseOffset)) continue;
       const recordCount = await this.#recordCount(segment, endOffset);
-      if (wantedCount < WANTED_SHARE_MAX * recordCount) {
-        due.push({ baseOffset, endOffset, wantedCount });
-      }
+      if (wantedCount >= WANTED_SHARE_MAX * recordCount) continue;
+      const one = { baseOffset, endOffset, wantedCount };
+      due.push(one);
+      if (sizeBytes < smallBytesMax) smallBytes += sizeBytes;
+      else large.push(one);
     }
-    return due;
+    return smallBytes < smallBytesMax ? large : due;
   }
 
   async #recordCount(segment: Segment, endOffset: number): Promise<number> {

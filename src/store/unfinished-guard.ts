@@ -86,8 +86,14 @@ export class UnfinishedGuard {
   }
 
   /** Whether what groups are not done with stays, as far as retention goes by age or size. */
-  holds({ topicId, partition }: UnfinishedPlace): boolean {
-    return this.#policyIn({ topicId, partition }) !== 'skip';
+  holds(place: UnfinishedPlace): boolean {
+    return this.#policyIn(place) !== 'skip';
+  }
+
+  /** Where what groups are not done with is copied to before it goes; null = it is not. */
+  archiveOf(place: UnfinishedPlace): string | null {
+    if (this.#policyIn(place) !== 'archive') return null;
+    return this.#parts.fold.get(topics, String(place.topicId))?.options.archiveTo ?? null;
   }
 
   /** Who is not done with what lies in a range. */
