@@ -1,4 +1,5 @@
 /** Retention because somebody asks for it: what is to go of a topic now, why, and what of it went. */
+import { NotFoundError } from '../core/errors.ts';
 import type { Log } from '../log/log.ts';
 import type { DueSegment, RetentionReason } from '../log/retention.ts';
 import type { Partition } from '../topic/partition.ts';
@@ -28,7 +29,9 @@ export interface PartitionRetention {
   readonly unfinished: readonly UnfinishedGroup[];
   /** Whether it stays for them: as the topic says (`unfinished`). */
   readonly isHeld: boolean;
-  /** Why this partition could not be looked at, or not all of it go; null = nothing went wrong. */
+  /** Of what they are not done with: the topic that it is copied to before it goes; null = nothing is. */
+  readonly archiveTo: string | null;
+  /** Why this partition could not be looked at, or not all of it go (or could, now); null = nothing is wrong. */
   readonly error: unknown;
 }
 
@@ -38,7 +41,10 @@ export interface UnfinishedGroup extends GroupRef {
   readonly firstOffset: number;
 }
 
-type RunParts = Pick<StoreUpkeepParts, 'journal' | 'shareGroups' | 'unfinished' | 'archive'>;
+type RunParts = Pick<
+  StoreUpkeepParts,
+  'journal' | 'catalog' | 'shareGroups' | 'unfinished' | 'archive'
+>;
 
 /**
  * Partition by partition; what goes wrong with one is its `error`. What is to be archived first is waited for,
@@ -100,14 +106,21 @@ class PartitionRun {
     const [startOffset, newStartOffset] = [this.#startOffset, this.#newStartOffset];
     const due = summed(this.#due, isDryRun ? 0 : newStartOffset);
     const unfinished = this.#unfinished;
-    const isHeld = this.#isLeft(isDryRun) && this.#parts.unfinished.holds(this.#place);
-    return { partition, startOffset, newStartOffset, due, unfinished, isHeld, error };
+    const archiveTo = this.#archiveTo();
+    // What can be archived goes, as far as a dry run knows: what is leased, and how much room there is, may change.
+    const isLeft = isDryRun ? archiveTo === null || error !== null : this.#isLeft();
+    const isHeld = unfinished.length > 0 && isLeft && this.#parts.unfinished.holds(this.#place);
+    return { partition, startOffset, newStartOffset, due, unfinished, isHeld, archiveTo, error };
   }
 
-  /** Whether some of what groups are not done with stays, if it may. */
-  #isLeft(isDryRun: boolean): boolean {
-    if (this.#unfinished.length === 0) return false;
-    return isDryRun || this.#newStartOffset < (this.#due.at(-1)?.endOffset ?? 0);
+  /** Whether some of what is due is still there. */
+  #isLeft(): boolean {
+    return this.#newStartOffset < (this.#due.at(-1)?.endOffset ?? 0);
+  }
+
+  /** Null where nothing is to be archived. */
+  #archiveTo(): string | null {
+    return this.#unfinished.length === 0 ? null : this.#parts.unfinished.archiveOf(this.#place);
   }
 
   /** Not every partition is worth to be opened. */
@@ -126,7 +139,7 @@ class PartitionRun {
     this.#unfinished = this.#unfinishedIn(this.#due);
     if (isDryRun) {
       this.#newStartOffset = this.#due.at(-1)?.endOffset ?? log.startOffset;
-      return null;
+      return this.#noArchive();
     }
     try {
       if (this.#settledOffset > 0) await this.#dropSettled(log);
@@ -135,6 +148,13 @@ class PartitionRun {
     } finally {
       this.#newStartOffset = log.startOffset;
     }
+  }
+
+  /** What nothing could be archived for: its topic is gone. */
+  #noArchive(): Error | null {
+    const name = this.#archiveTo();
+    if (name === null || this.#parts.catalog.find(name) !== null) return null;
+    return new NotFoundError({ kind: 'topic', name });
   }
 
   /** Of what is due by age or size: what is settled nobody needs. */

@@ -37,6 +37,7 @@ const retentionAnswer: Shape<RetentionAnswer> = structWith({
     structWith({ groupKind: choice(GROUP_KINDS), group: text, count, firstOffset: count }),
   ),
   isHeld: flag,
+  archiveTo: nullable(text),
   error: nullable(toldFailure),
 });
 

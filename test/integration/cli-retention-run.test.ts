@@ -113,6 +113,7 @@ describe('retention run', () => {
       newStartOffset: 9,
       unfinished: [],
       isHeld: false,
+      archiveTo: null,
       error: null,
     };
     const one = { ...zero, partition: 1, newStartOffset: 1 };
@@ -294,6 +295,24 @@ describe('where a topic archives', () => {
     return path;
   }
 
+  test('a dry run says where to, that nobody holds it, and copies nothing', async () => {
+    const path = await unread();
+    const before = await traceOf(path);
+    expect(await textOf(path, 'orders')).toBe(
+      'partition  reason  segments     bytes  unfinished  held by  archived to\n' +
+        '        0  size           8  17.8 KiB  billing 8            late\n' +
+        '8 segments of orders, 17.8 KiB, would go; nothing was changed, ' +
+        '--yes archives what is unfinished, and deletes them\n',
+    );
+    expect(await jsonOf(path, 'orders')).toMatchObject({
+      partitions: [
+        { unfinished: [{ group: 'billing', count: 8 }], isHeld: false, archiveTo: 'late' },
+        { unfinished: [], isHeld: false, archiveTo: null },
+      ],
+    });
+    expect(await traceOf(path)).toEqual(before);
+  });
+
   test('--yes copies what is due first, and lets it go', async () => {
     const path = await unread();
     expect(await textOf(path, 'orders', '--yes')).toBe(
@@ -310,7 +329,12 @@ describe('where a topic archives', () => {
     const store = await openStore(path);
     await store.deleteTopic('late');
     await store.close();
+    const planned = await retention(path, 'orders');
+    expect(planned.stderr).toBe('orders/0: there is no topic late\n');
+    expect(planned.stdout).toContain('17.8 KiB  billing 8   billing\n');
+    expect(planned.stdout).toContain('--yes deletes those that nobody holds by then\n');
     const { exitCode, stdout, stderr } = await retention(path, 'orders', '--yes');
+    expect(exitCode).toBe(planned.exitCode);
     expect(exitCode).not.toBe(ExitCode.ok);
     expect(stderr).toContain('orders/0: ');
     expect(stderr).toContain('late');

@@ -32,7 +32,8 @@ settled records of a queue every half a minute. This is for who does not want to
 The newest segment of a partition always stays. What is due and is still needed stays, too: for a window
 of ids, for a copy that is on its way, for a producer. "unfinished" counts what groups are not done with
 of what is due by age or size; "held by" says for whom it stays, where the topic says so (--unfinished).
-Where the topic archives it, --yes copies it first, and says what could not be copied.`;
+Where the topic archives it, --yes copies it first, and says what could not be copied: "archived to"
+says where to. What is leased cannot be; what of that is left when --yes comes to it stays.`;
 
 export const retentionRunVerb: Verb<RetentionRunOptions> = {
   description:
@@ -155,19 +156,24 @@ function textOf(outcome: Outcome): string {
   const segments = formatPlural(segmentCount, 'segment');
   if (isDryRun) {
     const what = `${segments}${whose}, ${formatBytes(sizeBytes)},`;
-    const isFree = partitions.every(({ isHeld }) => !isHeld);
-    const end = isFree
-      ? 'would go; nothing was changed, --yes deletes them'
-      : 'are due; nothing was changed, --yes deletes those that nobody holds by then';
-    return `${table(outcome)}${what} ${end}\n`;
+    return `${table(outcome)}${what} ${endOfDryRun(partitions)}\n`;
   }
   const deletedCount = due.reduce((sum, one) => sum + one.deletedCount, 0);
   const stays = deletedCount < segmentCount ? '; the rest is still needed, or could not go' : '';
   return `${table(outcome)}deleted ${formatCount(deletedCount)} of ${segments}${whose}${stays}\n`;
 }
 
+function endOfDryRun(partitions: readonly TopicPartition[]): string {
+  if (partitions.some(({ isHeld }) => isHeld)) {
+    return 'are due; nothing was changed, --yes deletes those that nobody holds by then';
+  }
+  const isArchived = partitions.some(({ archiveTo }) => archiveTo !== null);
+  const yes = isArchived ? 'archives what is unfinished, and deletes them' : 'deletes them';
+  return `would go; nothing was changed, --yes ${yes}`;
+}
+
 type DueRow = RetentionAnswer['due'][number] &
-  Pick<TopicPartition, 'topic' | 'partition' | 'unfinished' | 'isHeld'>;
+  Pick<TopicPartition, 'topic' | 'partition' | 'unfinished' | 'isHeld' | 'archiveTo'>;
 
 interface Cell {
   readonly column: Column;
@@ -192,6 +198,7 @@ const UNFINISHED: readonly Cell[] = [
   { column: { title: 'unfinished' }, of: unfinishedOf },
   { column: { title: 'held by' }, of: heldBy },
 ];
+const ARCHIVE: Cell = { column: { title: 'archived to' }, of: ({ archiveTo }) => archiveTo ?? '' };
 
 /** `billing 3, workers 5` */
 function unfinishedOf({ unfinished }: DueRow): string {
@@ -208,19 +215,21 @@ function heldBy({ unfinished, isHeld }: DueRow): string {
 
 /** A line per partition and reason. Who has not finished stands in the first one that is not of settled records. */
 function table({ topic, isDryRun, partitions }: Outcome): string {
-  const rows = partitions.flatMap(({ due, unfinished, isHeld, ...of }) => {
+  const rows = partitions.flatMap(({ due, unfinished, isHeld, archiveTo: to, ...of }) => {
     const first = due.find(({ reason }) => reason !== 'settled');
     return due.map((one) => {
-      const isFirst = one === first;
-      return { ...of, ...one, unfinished: isFirst ? unfinished : [], isHeld: isFirst && isHeld };
+      if (one !== first) return { ...of, ...one, unfinished: [], isHeld: false, archiveTo: null };
+      return { ...of, ...one, unfinished, isHeld, archiveTo: isDryRun && !isHeld ? to : null };
     });
   });
   const hasUnfinished = rows.some(({ unfinished }) => unfinished.length > 0);
+  const isArchived = rows.some(({ archiveTo }) => archiveTo !== null);
   const cells = [
     ...(topic === null ? [TOPIC] : []),
     ...DUE,
     ...(isDryRun ? [] : [DELETED]),
     ...(hasUnfinished ? UNFINISHED : []),
+    ...(isArchived ? [ARCHIVE] : []),
   ];
   return formatTable(
     cells.map(({ column }) => column),
